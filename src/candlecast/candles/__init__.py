@@ -1,0 +1,6 @@
+"""The one market table: OHLCV candles of one symbol and interval, in UTC."""
+
+from candlecast.candles.faults import CandleReport
+from candlecast.candles.table import Candles
+
+__all__ = ["CandleReport", "Candles"]

@@ -1,0 +1,166 @@
+"""`Candles`, the one market table: what it holds, how it is sliced, checked, resampled and handed out."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from candlecast.candles import faults, intake, resample
+from candlecast.errors import CandleError
+from candlecast.interval import Interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+YEAR_SECONDS = 31_556_952.0
+
+
+@dataclass(frozen=True, eq=False)
+class Candles:
+    """OHLCV bars of one symbol and interval, oldest first.
+
+    `frame` has exactly the columns `open_time`, `close_time` (Datetime[us, UTC]; a bar covers the half-open range
+    between them and is *knowable* at `close_time`), `open`, `high`, `low`, `close` (quote currency) and `volume`
+    (base currency or shares), all Float64.
+
+    Candles may hold faults, so that `check()` can list them; everything that computes on candles calls
+    `require_sound()` first. Build them with `from_frame`, `read_csv`, `read_parquet`, `sample` or a source.
+    """
+
+    frame: pl.DataFrame
+    symbol: str
+    interval: Interval
+
+    @classmethod
+    def from_frame(
+        cls, frame: Any, *, interval: str | Interval | None = None, symbol: str = "asset", zone: str | None = None
+    ) -> Candles:
+        """Candles from a pandas or Polars frame.
+
+        Columns are found by their usual names (`open_time`, `time`, `timestamp`, `Date`, ..., `Open`, `High`, ...);
+        a pandas time index counts as the time column. Numbers in the time column are seconds, milliseconds,
+        microseconds or nanoseconds since 1970, told apart by size. Times without zone are taken in `zone`; whole dates
+        need none. `interval` is the most common step when not given.
+
+        Raises CandleError for missing columns, unreadable values, times without zone, or fewer than two rows.
+        """
+        table, found = intake.market_table(frame, interval=interval, symbol=symbol, zone=zone)
+        return cls(table, symbol, found)
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    def __getitem__(self, rows: slice) -> Candles:
+        """A contiguous part, sharing memory: `candles[100:200]`."""
+        if not isinstance(rows, slice) or rows.step not in (None, 1):
+            raise CandleError(
+                f"candles cannot be indexed with {rows!r}",
+                expected="a slice without step",
+                remedy="Use candles[a:b], or candles.frame for anything else",
+            )
+        return replace(self, frame=self.frame[rows])
+
+    def __repr__(self) -> str:
+        if not len(self):
+            return f"Candles({self.symbol} {self.interval}, empty)"
+        first, last = self.frame["open_time"][0], self.frame["close_time"][-1]
+        return f"Candles({self.symbol} {self.interval}, {len(self):,} bars, {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC)"
+
+    @cached_property
+    def open(self) -> np.ndarray:
+        """Opening prices, float64, shape (time,), read-only. `high`, `low`, `close` and `volume` likewise."""
+        return self._column("open")
+
+    @cached_property
+    def high(self) -> np.ndarray:
+        """Highest prices; see `open`."""
+        return self._column("high")
+
+    @cached_property
+    def low(self) -> np.ndarray:
+        """Lowest prices; see `open`."""
+        return self._column("low")
+
+    @cached_property
+    def close(self) -> np.ndarray:
+        """Closing prices; see `open`."""
+        return self._column("close")
+
+    @cached_property
+    def volume(self) -> np.ndarray:
+        """Traded volume, in base currency or shares; see `open`."""
+        return self._column("volume")
+
+    @cached_property
+    def open_time(self) -> np.ndarray:
+        """Start of each bar in UTC, datetime64[us], shape (time,), read-only."""
+        return self._time("open_time")
+
+    @cached_property
+    def close_time(self) -> np.ndarray:
+        """End of each bar in UTC, the moment at which the bar is knowable; see `open_time`."""
+        return self._time("close_time")
+
+    @cached_property
+    def bars_per_year(self) -> float:
+        """Bars in a year as this table has them (about 252 for US stocks by day, 8,766 for crypto by hour)."""
+        if len(self) < 2:
+            return YEAR_SECONDS / self.interval.seconds
+        elapsed = (self.close_time[-1] - self.open_time[0]) / np.timedelta64(1, "s")
+        return len(self) / elapsed * YEAR_SECONDS
+
+    @cached_property
+    def segments(self) -> np.ndarray:
+        """Number of holes before each bar, int64, shape (time,): bars with equal numbers follow each other unbroken.
+
+        Closing hours, weekends and holidays of a market with sessions are no holes.
+        """
+        return faults.segments(self)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of symbol, interval and every value, as hexadecimal text: names this very data."""
+        digest = hashlib.sha256(f"{self.symbol} {self.interval}".encode())
+        for name in intake.COLUMNS:
+            digest.update(np.ascontiguousarray(self.frame[name].to_numpy()).tobytes())
+        return digest.hexdigest()
+
+    @cached_property
+    def _report(self) -> faults.CandleReport:
+        return faults.check(self)
+
+    def check(self) -> faults.CandleReport:
+        """List gaps, duplicates, off-grid and impossible bars. Nothing is changed."""
+        return self._report
+
+    def require_sound(self) -> Candles:
+        """These candles, when nothing but gaps and quiet bars was found in them; raises CandleError otherwise."""
+        self._report.raise_if_unsound()
+        return self
+
+    def resample(self, interval: str | Interval) -> Candles:
+        """Longer candles from these, on the UTC grid (weeks start on Monday); a partial bar is never made.
+
+        Raises ConfigError when `interval` is no multiple of this one, CandleError when the candles are unsound.
+        """
+        interval = Interval.parse(interval)
+        return replace(self, frame=resample.resample(self.require_sound(), interval), interval=interval)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A pandas frame indexed by `open_time`."""
+        return self.frame.to_pandas().set_index("open_time")
+
+    def _column(self, name: str) -> np.ndarray:
+        values = self.frame[name].to_numpy()
+        values.flags.writeable = False
+        return values
+
+    def _time(self, name: str) -> np.ndarray:
+        values = self.frame[name].dt.replace_time_zone(None).to_numpy()
+        values.flags.writeable = False
+        return values

@@ -1,0 +1,71 @@
+"""Every error that candlecast raises on purpose.
+
+    CandlecastError
+    ├── ConfigError           a parameter that cannot mean anything (also a ValueError)
+    ├── CandleError           candles that cannot be read, or that nobody should compute on
+    ├── SourceError           a place that candles come from: missing file, unknown symbol, no answer
+    ├── NotEnoughDataError    fewer bars than the request needs
+    ├── LookaheadError        something would use what was not known yet
+    └── RunError              a run on disk that is missing, foreign or incomplete
+
+A message has three parts: what was wrong (with the value), what was expected, what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CandlecastError(Exception):
+    """Root of the tree; catching it catches everything that candlecast raises on purpose.
+
+    >>> print(ConfigError("horizon is 0", expected="at least 1 bar", remedy="Use NextReturn(horizon=1)"))
+    horizon is 0; expected at least 1 bar. Use NextReturn(horizon=1).
+    """
+
+    def __init__(self, wrong: str, *, expected: str, remedy: str) -> None:
+        super().__init__(f"{wrong}; expected {expected}. {remedy}" + ("" if remedy.endswith("?") else "."))
+        self.wrong = wrong
+        self.expected = expected
+        self.remedy = remedy
+
+
+class ConfigError(CandlecastError, ValueError):
+    """A parameter that cannot mean anything."""
+
+
+class CandleError(CandlecastError):
+    """Candles that cannot be read, or that nobody should compute on."""
+
+
+class SourceError(CandlecastError):
+    """A place that candles come from failed: missing file, unknown symbol, no answer."""
+
+
+class NotEnoughDataError(CandlecastError):
+    """Fewer bars than the request needs."""
+
+
+class LookaheadError(CandlecastError):
+    """Something would use what was not known yet."""
+
+
+class RunError(CandlecastError):
+    """A run on disk that is missing, foreign or incomplete."""
+
+
+def near_misses(name: str, options: Iterable[str]) -> str:
+    """Words that offer the known names closest to a misspelt one.
+
+    >>> near_misses("lstn", ["lstm", "gru", "rnn"])
+    'Did you mean lstm?'
+    >>> near_misses("zebra", ["lstm", "gru"])
+    'Choose one of gru, lstm'
+    """
+    options = sorted(options)
+    lowered = {option.lower(): option for option in options}
+    close = difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.6)
+    if close:
+        return f"Did you mean {' or '.join(lowered[match] for match in close)}?"
+    return f"Choose one of {', '.join(options)}"

@@ -1,0 +1,70 @@
+"""Candles from CSV and Parquet files, compressed or not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+
+from candlecast.candles import Candles
+from candlecast.errors import SourceError
+from candlecast.interval import Interval
+
+PARQUET_SUFFIXES = (".parquet", ".pq")
+
+
+def read_csv(
+    path: str | Path, *, interval: str | Interval | None = None, symbol: str | None = None, zone: str | None = None
+) -> Candles:
+    """Candles from a CSV file with a header, plain or compressed (.gz, .zst, .zip of zlib kind).
+
+    Columns, times and zones are understood as by `Candles.from_frame`. `symbol` is the first word of the file's name
+    when not given: `BTCUSDT-1h-2020.csv.gz` is BTCUSDT.
+
+    Raises SourceError when the file is missing or no CSV, CandleError when it holds no candles.
+    """
+    return _read(path, pl.read_csv, "a CSV file with a header", interval=interval, symbol=symbol, zone=zone)
+
+
+def read_parquet(
+    path: str | Path, *, interval: str | Interval | None = None, symbol: str | None = None, zone: str | None = None
+) -> Candles:
+    """Candles from a Parquet file; otherwise as `read_csv`."""
+    return _read(path, pl.read_parquet, "a Parquet file", interval=interval, symbol=symbol, zone=zone)
+
+
+def read_file(
+    path: str | Path, *, interval: str | Interval | None = None, symbol: str | None = None, zone: str | None = None
+) -> Candles:
+    """Candles from a CSV or Parquet file, told apart by suffix."""
+    reader = read_parquet if Path(path).suffix.lower() in PARQUET_SUFFIXES else read_csv
+    return reader(path, interval=interval, symbol=symbol, zone=zone)
+
+
+def _read(
+    path: str | Path,
+    reader: Callable[[Path], pl.DataFrame],
+    kind: str,
+    *,
+    interval: str | Interval | None,
+    symbol: str | None,
+    zone: str | None,
+) -> Candles:
+    path = Path(path)
+    if not path.is_file():
+        raise SourceError(
+            f"{path} {'is a folder' if path.is_dir() else 'does not exist'}",
+            expected=kind,
+            remedy="Check the path; relative paths start at the current folder",
+        )
+    try:
+        frame = reader(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise SourceError(
+            f"{path} cannot be read ({str(error).splitlines()[0]})", expected=kind, remedy="Check the file"
+        ) from error
+    if symbol is None:
+        symbol = re.split(r"[-_.\s]", path.name)[0] or path.name
+    return Candles.from_frame(frame, interval=interval, symbol=symbol, zone=zone)
