@@ -127,7 +127,9 @@ def _utc(series: pl.Series, *, symbol: str, zone: str | None) -> pl.Series:
     if series.null_count():
         row = int(series.is_null().arg_max() or 0)
         raise CandleError(
-            f"{symbol} has no time in row {row + 1}", expected="a time in every row", remedy="Remove or complete the row"
+            f"{symbol} has no time in row {row + 1}",
+            expected="a time in every row",
+            remedy="Remove or complete the row",
         )
     if series.dtype == pl.String:
         series = _parsed(series.str.strip_chars(), symbol)
@@ -171,7 +173,9 @@ def _parsed(series: pl.Series, symbol: str) -> pl.Series:
         if not dates.null_count():
             return dates
     if series.str.contains(r"(Z|UTC|[+-]\d\d:?\d\d)$").all():
-        times = series.str.replace(r" ?(Z|UTC)$", "+00:00").str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
+        times = series.str.replace(r" ?(Z|UTC)$", "+00:00").str.to_datetime(
+            time_unit="us", time_zone="UTC", strict=False
+        )
     else:
         times = series.str.to_datetime(time_unit="us", strict=False)
     if times.null_count():

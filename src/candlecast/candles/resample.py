@@ -28,7 +28,11 @@ def resample(candles: Candles, interval: Interval) -> pl.DataFrame:
             remedy="Resample to a multiple, or fetch the candles at the interval wanted",
         )
     long = (
-        candles.frame.group_by_dynamic("open_time", every=f"{interval.seconds}s", start_by="monday" if interval.seconds % 604_800 == 0 else "window")
+        candles.frame.group_by_dynamic(
+            "open_time",
+            every=f"{interval.seconds}s",
+            start_by="monday" if interval.seconds % 604_800 == 0 else "window",
+        )
         .agg(
             pl.col("open").first(),
             pl.col("high").max(),

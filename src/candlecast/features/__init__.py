@@ -1,0 +1,37 @@
+"""Causal functions of candles, with declared warm-up, and the scaling of their columns."""
+
+from candlecast.features.calendar import time_of_day, time_of_week
+from candlecast.features.feature import Feature, Features, feature
+from candlecast.features.indicators import atr, bollinger, ema_ratio, macd, rsi, sma_ratio
+from candlecast.features.returns import log_return, scaled_close
+from candlecast.features.scaling import MinMax, Robust, Scaler, Scaling, Standard, Unscaled, fit_scaling
+from candlecast.features.standard import standard_features
+from candlecast.features.volatility import log_range, realized_volatility
+from candlecast.features.volume import volume_change
+
+__all__ = [
+    "Feature",
+    "Features",
+    "MinMax",
+    "Robust",
+    "Scaler",
+    "Scaling",
+    "Standard",
+    "Unscaled",
+    "atr",
+    "bollinger",
+    "ema_ratio",
+    "feature",
+    "fit_scaling",
+    "log_range",
+    "log_return",
+    "macd",
+    "realized_volatility",
+    "rsi",
+    "scaled_close",
+    "sma_ratio",
+    "standard_features",
+    "time_of_day",
+    "time_of_week",
+    "volume_change",
+]

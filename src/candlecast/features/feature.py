@@ -1,0 +1,143 @@
+"""What a feature is, and how several become one array."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+import numpy as np
+
+from candlecast.candles import Candles
+from candlecast.errors import ConfigError, NotEnoughDataError
+from candlecast.features.scaling import Scaler, Standard
+
+Compute = Callable[[Candles], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A causal function of candles: its value at bar t may use bars up to and including t, nothing later.
+
+    `compute` maps candles to float values of shape (time,) or (time, column). Its first `warmup` rows are never used:
+    from row `warmup` on, the value must not depend on what lies before the candles given. `columns` name the columns.
+    `kind` and `parameters` say how it was made, so that a stored study can make it again.
+    """
+
+    kind: str
+    compute: Compute = field(compare=False, repr=False)
+    warmup: int
+    parameters: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    outputs: tuple[str, ...] = ()
+    scaling: Scaler | None = None
+
+    def __post_init__(self) -> None:
+        if self.warmup < 0:
+            raise ConfigError(
+                f"warmup of {self.kind} is {self.warmup}",
+                expected="0 or more bars",
+                remedy="Count the earlier bars used",
+            )
+
+    @property
+    def name(self) -> str:
+        """The kind and its parameters: `rsi_14`."""
+        return "_".join([self.kind, *(str(value).replace(".", "p") for value in self.parameters.values())])
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns it gives."""
+        return tuple(f"{self.name}_{output}" for output in self.outputs) or (self.name,)
+
+    def scaled(self, scaling: Scaler) -> Feature:
+        """The same feature with a scaling of its own, instead of its set's."""
+        return replace(self, scaling=scaling)
+
+    def __call__(self, candles: Candles) -> np.ndarray:
+        """Values of shape (time, column), float64; NaN during warm-up and wherever the feature is undefined."""
+        values = np.array(self.compute(candles), dtype=np.float64)
+        values = values[:, None] if values.ndim == 1 else values
+        if values.shape != (len(candles), len(self.columns)):
+            raise ConfigError(
+                f"feature {self.name} gave shape {values.shape} for {len(candles)} candles",
+                expected=f"({len(candles)},) or ({len(candles)}, {len(self.columns)})",
+                remedy="Return one value per candle (NaN where there is none) and name several columns with outputs=",
+            )
+        values[: self.warmup] = np.nan
+        values[~np.isfinite(values)] = np.nan
+        return values
+
+
+def feature(
+    *, warmup: int, outputs: tuple[str, ...] = (), scaling: Scaler | None = None
+) -> Callable[[Compute], Feature]:
+    """Make a feature of a function of candles, declaring how many earlier bars its value needs.
+
+    `candlecast.testing.check_feature` tells whether the function is causal and the warm-up long enough.
+
+    >>> @feature(warmup=1)
+    ... def overnight(candles):
+    ...     return np.concatenate([[np.nan], candles.open[1:] / candles.close[:-1] - 1])
+    >>> overnight.name, overnight.warmup
+    ('overnight', 1)
+    """
+
+    def decorate(compute: Compute) -> Feature:
+        return Feature(compute.__name__, compute, warmup, outputs=outputs, scaling=scaling)
+
+    return decorate
+
+
+@dataclass(frozen=True, init=False)
+class Features:
+    """An ordered set of features, and the scaling of each (`scaling` where a feature has none of its own)."""
+
+    features: tuple[Feature, ...]
+    scaling: Scaler
+
+    def __init__(self, *features: Feature, scaling: Scaler | None = None) -> None:
+        if not features:
+            raise ConfigError("Features() is empty", expected="at least one feature", remedy="Add cc.log_return()")
+        object.__setattr__(self, "features", features)
+        object.__setattr__(self, "scaling", scaling or Standard())
+        doubled = {name for name in self.columns if self.columns.count(name) > 1}
+        if doubled:
+            raise ConfigError(
+                f"column {sorted(doubled)[0]} is given twice", expected="distinct features", remedy="Remove one of them"
+            )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of all columns, in order."""
+        return tuple(column for feature in self.features for column in feature.columns)
+
+    @property
+    def scalers(self) -> tuple[Scaler, ...]:
+        """The scaling recipe of each column, in order."""
+        return tuple(feature.scaling or self.scaling for feature in self.features for _ in feature.columns)
+
+    @property
+    def warmup(self) -> int:
+        """Rows at the start in which at least one feature is not settled."""
+        return max(feature.warmup for feature in self.features)
+
+    def compute(self, candles: Candles) -> np.ndarray:
+        """All columns over all bars: float64, shape (time, column), C order, unscaled; NaN where undefined.
+
+        Raises NotEnoughDataError when the warm-up is longer than the candles, CandleError when they are unsound.
+        """
+        candles.require_sound()
+        if len(candles) <= self.warmup:
+            slowest = max(self.features, key=lambda feature: feature.warmup)
+            raise NotEnoughDataError(
+                f"{candles.symbol} has {len(candles):,} candles, and {slowest.name} settles after {slowest.warmup:,}",
+                expected=f"more than {self.warmup:,} candles",
+                remedy="Give more candles or features with a shorter memory",
+            )
+        values = np.empty((len(candles), len(self.columns)))
+        column = 0
+        for feature in self.features:
+            width = len(feature.columns)
+            values[:, column : column + width] = feature(candles)
+            column += width
+        return values

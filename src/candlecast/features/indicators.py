@@ -1,0 +1,97 @@
+"""Classic indicators, computed by TA-Lib and brought to a form that does not depend on the price level.
+
+Exponential averages never forget entirely. Their warm-up is the number of bars after which the weight of everything
+earlier is below `MEMORY`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from candlecast.candles import Candles
+from candlecast.features.feature import Feature
+
+MEMORY = 1e-4
+
+
+def sma_ratio(period: int = 20) -> Feature:
+    """Close against its simple moving average: C_t / SMA_t - 1."""
+
+    def compute(candles: Candles) -> np.ndarray:
+        import talib
+
+        return candles.close / talib.SMA(candles.close, period) - 1
+
+    return Feature("sma_ratio", compute, period - 1, {"period": period})
+
+
+def ema_ratio(period: int = 20) -> Feature:
+    """Close against its exponential moving average, weight 2 / (period + 1): C_t / EMA_t - 1."""
+
+    def compute(candles: Candles) -> np.ndarray:
+        import talib
+
+        return candles.close / talib.EMA(candles.close, period) - 1
+
+    return Feature("ema_ratio", compute, period + _memory(2 / (period + 1)), {"period": period})
+
+
+def rsi(period: int = 14) -> Feature:
+    """Relative strength index after Wilder (1978), brought from 0..100 to -1..1: RSI / 50 - 1."""
+
+    def compute(candles: Candles) -> np.ndarray:
+        import talib
+
+        return talib.RSI(candles.close, period) / 50 - 1
+
+    return Feature("rsi", compute, period + _memory(1 / period), {"period": period})
+
+
+def macd(fast: int = 12, slow: int = 26, signal: int = 9) -> Feature:
+    """Moving average convergence/divergence after Appel (1979), in units of the close.
+
+    Columns: `line` (EMA_fast - EMA_slow) / C, `signal` EMA of the line / C, `histogram` their difference / C.
+    """
+
+    def compute(candles: Candles) -> np.ndarray:
+        import talib
+
+        return np.column_stack(talib.MACD(candles.close, fast, slow, signal)) / candles.close[:, None]
+
+    warmup = slow + signal + _memory(2 / (slow + 1)) + _memory(2 / (signal + 1))
+    parameters = {"fast": fast, "slow": slow, "signal": signal}
+    return Feature("macd", compute, warmup, parameters, outputs=("line", "signal", "histogram"))
+
+
+def bollinger(period: int = 20, width: float = 2.0) -> Feature:
+    """Bollinger %b: where the close stands between the bands, 0 at the lower, 1 at the upper one.
+
+    (C_t - (SMA_t - width * sd_t)) / (2 * width * sd_t), sd with divisor `period`. Undefined while the price stands still.
+    """
+
+    def compute(candles: Candles) -> np.ndarray:
+        import talib
+
+        upper, _, lower = talib.BBANDS(candles.close, period, width, width)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return (candles.close - lower) / (upper - lower)
+
+    return Feature("bollinger", compute, period - 1, {"period": period, "width": width})
+
+
+def atr(period: int = 14) -> Feature:
+    """Average true range after Wilder (1978), in units of the close: ATR_t / C_t."""
+
+    def compute(candles: Candles) -> np.ndarray:
+        import talib
+
+        return talib.ATR(candles.high, candles.low, candles.close, period) / candles.close
+
+    return Feature("atr", compute, period + _memory(1 / period), {"period": period})
+
+
+def _memory(weight: float) -> int:
+    """Bars after which an exponential average with this weight of the newest bar has forgotten all but `MEMORY`."""
+    return math.ceil(math.log(MEMORY) / math.log(1 - weight)) if weight < 1 else 1

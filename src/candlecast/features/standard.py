@@ -1,0 +1,33 @@
+"""The features that a study uses when none are named."""
+
+from __future__ import annotations
+
+from candlecast.features.calendar import time_of_day, time_of_week
+from candlecast.features.feature import Features
+from candlecast.features.indicators import bollinger, macd, rsi, sma_ratio
+from candlecast.features.returns import log_return
+from candlecast.features.volatility import log_range, realized_volatility
+from candlecast.features.volume import volume_change
+from candlecast.interval import SECONDS, Interval
+
+
+def standard_features(interval: Interval) -> Features:
+    """Return, trend, momentum, volatility, volume and, for bars shorter than a day, the clock.
+
+    The ranges of 1, 5 and 22 bars are the regressors of the HAR model of volatility (Corsi 2009).
+    """
+    clock = (time_of_day(), time_of_week()) if interval.seconds < SECONDS["d"] else ()
+    return Features(
+        log_return(1),
+        log_return(5),
+        sma_ratio(20),
+        rsi(14),
+        macd(12, 26, 9),
+        bollinger(20),
+        realized_volatility(20),
+        log_range(1),
+        log_range(5),
+        log_range(22),
+        volume_change(20),
+        *clock,
+    )

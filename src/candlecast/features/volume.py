@@ -1,0 +1,23 @@
+"""Features made of traded volume."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from candlecast.candles import Candles
+from candlecast.features.feature import Feature
+
+
+def volume_change(period: int = 20) -> Feature:
+    """Volume against its average: ln(V_t / mean of the last `period` volumes, V_t among them).
+
+    Undefined for a bar without volume.
+    """
+
+    def compute(candles: Candles) -> np.ndarray:
+        import talib
+
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.log(candles.volume / talib.SMA(candles.volume, period))
+
+    return Feature("volume_change", compute, period - 1, {"period": period})

@@ -1,0 +1,70 @@
+"""What each step of a job reads: sequences, the outcomes to learn, and how much each of them counts."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from candlecast.features import Scaling
+from candlecast.fleet.gather import gather_windows
+from candlecast.fleet.settings import Fit
+from candlecast.jobs import Job
+
+
+def job_generator(job: Job, purpose: int) -> np.random.Generator:
+    """The job's own generator for one purpose: depends on asset, fold and seed, not on what else is trained."""
+    return np.random.default_rng([job.seed, job.fold.index, zlib.crc32(job.symbol.encode()), purpose])
+
+
+class Sampler:
+    """Draws the batches of one job.
+
+    A sequence of `length` bars is read and the last `tail` of them are learnt: the window and 1, or, sampled in
+    sequence, a burn-in of window - 1 bars and a chunk. Only rows that the job may learn from count.
+    """
+
+    def __init__(self, job: Job, fit: Fit, window: int, inputs: Scaling, outcomes: Scaling) -> None:
+        self.tail = fit.chunk if fit.sampling == "sequence" else 1
+        self.length = window + self.tail - 1
+        self._values, self._scaling, self._batch = job.samples.inputs, inputs, fit.batch
+        self._outcomes = outcomes.apply(np.nan_to_num(job.samples.outcomes)[:, None])[:, 0].astype(np.float32)
+        self._train_rows, self._valid_rows = job.train_rows, job.valid_rows
+        self._generator = job_generator(job, purpose=1)
+
+    def epoch(self) -> list[np.ndarray]:
+        """Last rows of the sequences of each step of one epoch, newly shuffled: int64 arrays of at most (batch,)."""
+        offset = int(self._generator.integers(self.tail))  # chunks are cut elsewhere in each epoch
+        ends = self._generator.permutation(self._ends(self._train_rows, offset))
+        return [ends[first : first + self._batch] for first in range(0, len(ends), self._batch)]
+
+    def validation(self) -> np.ndarray:
+        """Last rows of the sequences that cover the validation rows once, int64."""
+        return self._ends(self._valid_rows, 0)
+
+    def fill_training(self, ends: np.ndarray, x: Tensor, y: Tensor, weight: Tensor) -> None:
+        """Write one training batch; see `_fill`."""
+        self._fill(self._train_rows, ends, x, y, weight)
+
+    def fill_validation(self, ends: np.ndarray, x: Tensor, y: Tensor, weight: Tensor) -> None:
+        """Write one validation batch; see `_fill`."""
+        self._fill(self._valid_rows, ends, x, y, weight)
+
+    def _fill(self, counted: np.ndarray, ends: np.ndarray, x: Tensor, y: Tensor, weight: Tensor) -> None:
+        """Write x (T, F, B), y and weight (B, tail) for sequences that end at rows `ends`; places left over get weight 0."""
+        count = len(ends)
+        gather_windows(self._values, ends, self.length, self._scaling, x[:, :, :count])
+        rows = ends[:, None] + np.arange(1 - self.tail, 1)  # (B, tail)
+        place = np.minimum(np.searchsorted(counted, rows), len(counted) - 1)
+        is_counted = counted[place] == rows
+        y[:count] = torch.from_numpy(self._outcomes[np.where(is_counted, rows, counted[0])])
+        weight[:count] = torch.from_numpy(is_counted)
+        weight[count:] = 0.0
+
+    def _ends(self, rows: np.ndarray, offset: int) -> np.ndarray:
+        """Last rows of sequences whose learnt bars cover `rows` once, the first of them cut `offset` bars early."""
+        if self.tail == 1 or not len(rows):
+            return rows
+        return np.arange(rows[0] + self.tail - 1 - offset, rows[-1] + self.tail, self.tail)

@@ -1,0 +1,55 @@
+"""`Fit`: how nets are trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from candlecast.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How nets are trained: AdamW (Adam when `weight_decay` is 0), batch by batch, until the validation loss stops falling.
+
+    epochs: passes over the training rows, at most.
+    batch: sequences per step.
+    lr: step size of Adam (Kingma and Ba 2015); `weight_decay` is decoupled (Loshchilov and Hutter 2019).
+    patience: epochs without a better validation loss before a job stops and keeps its best weights; None trains to the
+        end and keeps the last. Needs folds with a validation part.
+    clip: largest norm of a step's gradient per job, None for no limit.
+    sampling: "windows" starts every window of the model's length from an empty memory, and learns from its last bar.
+        "sequence" reads chunks of `chunk` bars behind a burn-in of the model's window, learns from each bar of them, and
+        forecasts by carrying the memory on: far less work per bar.
+    schedule: "constant", or "cosine" that lowers lr to zero over the epochs.
+    device: "auto" takes a CUDA device when there is one.
+    """
+
+    epochs: int = 20
+    batch: int = 32
+    lr: float = 1e-3
+    patience: int | None = 5
+    weight_decay: float = 0.0
+    clip: float | None = 1.0
+    sampling: Literal["windows", "sequence"] = "windows"
+    chunk: int = 64
+    schedule: Literal["constant", "cosine"] = "constant"
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        checks = {
+            "epochs": (self.epochs >= 1, "at least 1"),
+            "batch": (self.batch >= 1, "at least 1"),
+            "lr": (0 < self.lr < float("inf"), "a number above 0"),
+            "patience": (self.patience is None or self.patience >= 1, "at least 1, or None"),
+            "weight_decay": (0 <= self.weight_decay < float("inf"), "0 or more"),
+            "clip": (self.clip is None or self.clip > 0, "a number above 0, or None"),
+            "sampling": (self.sampling in ("windows", "sequence"), '"windows" or "sequence"'),
+            "chunk": (self.chunk >= 1, "at least 1 bar"),
+            "schedule": (self.schedule in ("constant", "cosine"), '"constant" or "cosine"'),
+        }
+        for name, (is_fine, expected) in checks.items():
+            if not is_fine:
+                raise ConfigError(
+                    f"{name} is {getattr(self, name)!r}", expected=expected, remedy=f"Change Fit({name}=...)"
+                )

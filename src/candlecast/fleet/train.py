@@ -1,0 +1,206 @@
+"""The one training loop: the jobs of a group step together, each with its own data, seed, clock and end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad_and_value, stack_module_state, vmap
+
+from candlecast.errors import ConfigError
+from candlecast.events import Listener, Progress, ignore
+from candlecast.features import Scaling, fit_scaling
+from candlecast.fleet import adam
+from candlecast.fleet.adam import Stack
+from candlecast.fleet.batches import Sampler, job_generator
+from candlecast.fleet.clock import Clock
+from candlecast.fleet.fitted import FittedNet
+from candlecast.fleet.settings import Fit
+from candlecast.jobs import Job
+
+Build = Callable[[int], nn.Module]
+
+GROUP = 16  # jobs that step together: enough to fill the cores, few enough for their state to stay in cache
+VALIDATION_BATCH = 512  # sequences judged at once
+
+
+def train(
+    jobs: Sequence[Job], build: Build, fit: Fit, *, window: int, progress: Listener = ignore
+) -> Iterator[FittedNet]:
+    """Train one net per job, in groups that step together; the nets of a group are given out when it is done.
+
+    `build(inputs)` makes a fresh net for that many input columns, which reads `window` bars per forecast. It may draw its weights from torch's global generator,
+    which is seeded by the job for that moment and given back untouched. A job's result depends on the job alone, not on
+    its group. Raises ConfigError for a loss that is not finite.
+    """
+    jobs = sorted(jobs, key=lambda job: -len(job.train_rows))  # jobs of one size end their epochs together
+    total = len(jobs) * fit.epochs
+    for first in range(0, len(jobs), GROUP):
+        group = jobs[first : first + GROUP]
+        with _one_thread():
+            fleet = _Fleet(group, build, fit, window)
+            while fleet.active:
+                if fleet.step():
+                    done = first * fit.epochs + fleet.epochs_done
+                    progress(Progress("train", done, total, f"{len(jobs)} jobs, loss {fleet.loss:.4f}"))
+        yield from fleet.fitted()
+
+
+class _Fleet:
+    """A group of jobs that step together. All tensors have the active jobs in front: K."""
+
+    def __init__(self, jobs: Sequence[Job], build: Build, fit: Fit, window: int) -> None:
+        self.jobs, self.build, self.fit, self.window = jobs, build, fit, window
+        self.kind = jobs[0].samples.target.kind
+        self.scalings = [_scalings(job) for job in jobs]
+        self.clocks = [
+            Clock(Sampler(job, fit, window, *scaling), fit) for job, scaling in zip(jobs, self.scalings, strict=True)
+        ]
+        self.active = list(range(len(jobs)))
+        self.columns = jobs[0].samples.inputs.shape[1]
+        nets = [_build(build, self.columns, job) for job in jobs]
+        self.template = nets[0]
+        stacked, buffers = stack_module_state(nets)  # type: ignore[arg-type]
+        self.params: Stack = {name: value.detach().clone() for name, value in stacked.items()}
+        self.buffers: Stack = dict(buffers)
+        self.optimizer = adam.start(self.params)
+        self.keys = torch.tensor([int(job_generator(job, purpose=2).integers(2**31)) for job in jobs]).int()
+        self.steps = 0
+        self.best: dict[int, dict[str, Tensor]] = {}
+        self.gradient = vmap(grad_and_value(self._loss))
+        self.judge = vmap(self._errors)
+        self.batch = self._empty_batch(len(jobs), fit.batch)
+
+    @property
+    def epochs_done(self) -> int:
+        """Epochs finished by all jobs; those of jobs that stopped early count as if finished."""
+        return sum(clock.epoch if job in self.active else self.fit.epochs for job, clock in enumerate(self.clocks))
+
+    @property
+    def loss(self) -> float:
+        """Mean over the jobs of the newest loss: validation where there is one, training otherwise."""
+        newest = [clock.losses[-1] for clock in self.clocks if clock.losses]
+        return float(np.mean([train if math.isnan(valid) else valid for train, valid in newest]))
+
+    def step(self) -> bool:
+        """One optimiser step of every active job; whether some job finished an epoch with it."""
+        x, y, weight = self.batch
+        lr = torch.tensor([self.clocks[job].lr for job in self.active])
+        for place, job in enumerate(self.active):
+            clock = self.clocks[job]
+            clock.sampler.fill_training(clock.next_batch(), x[place], y[place], weight[place])
+        self.template.train()
+        self._set_keys()
+        gradients, losses = self.gradient(self.params, self.buffers, x.permute(0, 3, 1, 2), y, weight)
+        self.optimizer = adam.step(
+            self.params, gradients, self.optimizer, lr=lr, weight_decay=self.fit.weight_decay, clip=self.fit.clip
+        )
+        self.steps += 1
+        ended = [place for place, loss in enumerate(losses.tolist()) if self._note(place, loss)]
+        if ended:
+            self._end_epochs(ended)
+        return bool(ended)
+
+    def fitted(self) -> Iterator[FittedNet]:
+        """The results, in the order of the jobs."""
+        for number, (job, clock, scaling) in enumerate(zip(self.jobs, self.clocks, self.scalings, strict=True)):
+            yield FittedNet(job, self.fit, self.window, self.build, self.best[number], *scaling, np.array(clock.losses))
+
+    def _note(self, place: int, loss: float) -> bool:
+        if not math.isfinite(loss):
+            job = self.jobs[self.active[place]]
+            raise ConfigError(
+                f"the loss of {job.key} is {loss} after {self.steps} steps",
+                expected="a finite loss",
+                remedy="Lower Fit(lr=...), set Fit(clip=1.0), or look for extreme values in the features",
+            )
+        return self.clocks[self.active[place]].add_loss(loss)
+
+    def _end_epochs(self, ended: list[int]) -> None:
+        """Judge the jobs at these places on their validation rows, keep their best weights, and let finished ones go."""
+        validation = self._validate(ended)
+        finished = set()
+        for place, loss in zip(ended, validation, strict=True):
+            is_best, is_last = self.clocks[self.active[place]].end_epoch(loss)
+            if is_best:
+                self.best[self.active[place]] = {name: value[place].clone() for name, value in self.params.items()}
+            if is_last:
+                finished.add(place)
+        if finished:
+            kept = torch.tensor([place for place in range(len(self.active)) if place not in finished], dtype=torch.long)
+            self.params, self.optimizer = adam.select(self.params, kept), adam.keep(self.optimizer, kept)
+            self.buffers, self.keys = adam.select(self.buffers, kept), self.keys[kept]
+            self.active = [self.active[place] for place in kept.tolist()]
+            self.batch = self._empty_batch(len(self.active), self.fit.batch)
+
+    def _validate(self, places: list[int]) -> list[float]:
+        """Mean validation loss of the jobs at these places; NaN for a job without validation rows."""
+        self.template.eval()
+        samplers = [self.clocks[self.active[place]].sampler for place in places]
+        ends = [sampler.validation() for sampler in samplers]
+        chosen = torch.tensor(places)
+        params, buffers = adam.select(self.params, chosen), adam.select(self.buffers, chosen)
+        total, count = torch.zeros(len(places), dtype=torch.float64), torch.zeros(len(places), dtype=torch.float64)
+        for first in range(0, max(map(len, ends)), VALIDATION_BATCH):
+            x, y, weight = self._empty_batch(len(places), VALIDATION_BATCH)
+            for place, (sampler, rows) in enumerate(zip(samplers, ends, strict=True)):
+                if first < len(rows):
+                    part = rows[first : first + VALIDATION_BATCH]
+                    sampler.fill_validation(part, x[place], y[place], weight[place])
+            with torch.no_grad():
+                errors = self.judge(params, buffers, x.permute(0, 3, 1, 2), y) * weight  # (K, B, tail)
+            total += errors.double().sum((1, 2))
+            count += weight.double().sum((1, 2))
+        return (total / count).tolist()
+
+    def _loss(self, params: Stack, buffers: Stack, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+        """Mean loss of ONE model over the outcomes that count: x (B, T, F), y and weight (B, tail)."""
+        return (self._errors(params, buffers, x, y) * weight).sum() / weight.sum().clamp(min=1.0)
+
+    def _errors(self, params: Stack, buffers: Stack, x: Tensor, y: Tensor) -> Tensor:
+        """Loss of each outcome (B, tail): squared error, or cross-entropy where a chance is forecast."""
+        outputs, _ = functional_call(self.template, (params, buffers), (x, None, y.shape[-1]))  # (B, tail, 1)
+        if self.kind == "probability":
+            return nn.functional.binary_cross_entropy_with_logits(outputs[..., 0], y, reduction="none")
+        return (outputs[..., 0] - y).square()
+
+    def _empty_batch(self, jobs: int, size: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Zeros for x (K, T, F, B), y and weight (K, B, tail)."""
+        sampler = self.clocks[0].sampler
+        outcomes = torch.zeros(2, jobs, size, sampler.tail)
+        return torch.zeros(jobs, sampler.length, self.columns, size), outcomes[0], outcomes[1]
+
+    def _set_keys(self) -> None:
+        """New keys for all dropout layers: a function of the job, its step and the layer."""
+        for layer, name in enumerate(name for name in self.buffers if name.endswith("key")):
+            mixed = (self.keys.long() + self.steps * 0x9E3779B1 + layer * 0x85EBCA6B) & 0x7FFFFFFF
+            self.buffers[name] = mixed.int()
+
+
+def _build(build: Build, columns: int, job: Job) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(job_generator(job, purpose=0).integers(2**31)))
+        return build(columns)
+
+
+def _scalings(job: Job) -> tuple[Scaling, Scaling]:
+    """Scaling of inputs and outcomes, measured on the training rows of this job only."""
+    samples, train = job.samples, job.fold.train
+    inputs = fit_scaling(samples.features.scalers, samples.inputs[train.start : train.stop])
+    outcomes = fit_scaling([samples.target.scaling], samples.outcomes[job.train_rows][:, None])
+    return inputs, outcomes
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Torch on one thread: the kernels bring their own, and sums do not depend on how many there are."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,84 @@
+"""`Forecast`: the out-of-sample table that every judgement is made on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from candlecast.errors import ConfigError, near_misses
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA = {
+    "time": pl.Datetime("us", "UTC"),
+    "known_at": pl.Datetime("us", "UTC"),
+    "symbol": pl.String,
+    "model": pl.String,
+    "fold": pl.Int32,
+    "seed": pl.Int32,
+    "mean": pl.Float64,
+    "naive": pl.Float64,
+    "target": pl.Float64,
+    "expected_return": pl.Float64,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """Forecasts of rows that no training saw.
+
+    `frame` has one row per asset, seed and bar: `time` (close of the bar at which it was made), `known_at` (when its
+    outcome is known; null if not yet), `symbol`, `model`, `fold`, `seed`, `mean` (the forecast, in the target's units),
+    `naive` (the naive forecast), `target` (the outcome; null while unknown), `expected_return` (log return over the
+    horizon that the forecast implies; null for a target that implies none). Sorted by symbol, seed and time.
+    """
+
+    frame: pl.DataFrame
+    horizon: int
+
+    def __post_init__(self) -> None:
+        frame = self.frame.select(*SCHEMA).cast(SCHEMA).sort("symbol", "seed", "time")  # type: ignore[arg-type]
+        object.__setattr__(self, "frame", frame)
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    @cached_property
+    def symbols(self) -> list[str]:
+        """The assets, sorted."""
+        return sorted(self.frame["symbol"].unique())
+
+    @cached_property
+    def seeds(self) -> list[int]:
+        """The seeds, sorted."""
+        return sorted(self.frame["seed"].unique())
+
+    @property
+    def model(self) -> str:
+        """Name of the model; empty when there is no row."""
+        return self.frame["model"][0] if len(self) else ""
+
+    def only(self, symbol: str) -> Forecast:
+        """The rows of one asset. Raises ConfigError for an asset that is not there."""
+        if symbol not in self.symbols:
+            raise ConfigError(
+                f"there is no forecast of {symbol!r}",
+                expected="a symbol of the walk",
+                remedy=near_misses(symbol, self.symbols),
+            )
+        return replace(self, frame=self.frame.filter(pl.col("symbol") == symbol))
+
+    def averaged(self) -> Forecast:
+        """One forecast per asset and bar: the mean over the seeds, as seed 0."""
+        keys = ["time", "known_at", "symbol", "model", "fold"]
+        values = [pl.col("mean", "expected_return").mean(), pl.col("naive", "target").first()]
+        frame = self.frame.group_by(keys, maintain_order=True).agg(values).with_columns(seed=pl.lit(0))
+        return replace(self, frame=frame)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The table as a pandas frame."""
+        return self.frame.to_pandas()

@@ -1,0 +1,66 @@
+"""`Job`: one training of one model on one (asset, fold, seed), and the rows it may use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from candlecast.errors import NotEnoughDataError
+from candlecast.folds import Fold
+from candlecast.windows import Samples
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One (asset, fold, seed) training. Row arrays are int64, rising: bars with a whole window and a known outcome."""
+
+    samples: Samples
+    fold: Fold
+    seed: int
+
+    @property
+    def symbol(self) -> str:
+        """The asset."""
+        return self.samples.candles.symbol
+
+    @property
+    def key(self) -> str:
+        """A name that is unique in a walk: `BTCUSDT/fold-3/seed-0`."""
+        return f"{self.symbol}/fold-{self.fold.index}/seed-{self.seed}"
+
+    @cached_property
+    def train_rows(self) -> np.ndarray:
+        """Rows to learn from. Raises NotEnoughDataError when there is none."""
+        return self._require_rows(self._learnable(self.fold.train))
+
+    @cached_property
+    def valid_rows(self) -> np.ndarray:
+        """Rows that early stopping watches; may be empty."""
+        return self._learnable(self.fold.valid)
+
+    @cached_property
+    def fit_rows(self) -> np.ndarray:
+        """Rows to learn from for a model that does not stop early."""
+        return self._require_rows(self._learnable(self.fold.fit))
+
+    @cached_property
+    def test_rows(self) -> np.ndarray:
+        """Rows to forecast: every bar of the test part with a whole window, its outcome known or not."""
+        return self.fold.test.start + np.flatnonzero(
+            self.samples.is_complete[self.fold.test.start : self.fold.test.stop]
+        )
+
+    def _learnable(self, rows: range) -> np.ndarray:
+        part = slice(rows.start, rows.stop)
+        return rows.start + np.flatnonzero(self.samples.is_complete[part] & self.samples.is_known[part])
+
+    def _require_rows(self, rows: np.ndarray) -> np.ndarray:
+        if not len(rows):
+            raise NotEnoughDataError(
+                f"fold {self.fold.index} of {self.symbol} has no whole window with a known outcome to learn from",
+                expected="at least one",
+                remedy="Give more candles, a shorter window, or fewer folds",
+            )
+        return rows

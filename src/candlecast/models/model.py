@@ -1,0 +1,55 @@
+"""What a model is: a recipe that learns jobs, and what it gives back for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from candlecast.events import Listener
+from candlecast.jobs import Job
+from candlecast.windows import Samples
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Fitted(Protocol):
+    """What one job learnt."""
+
+    @property
+    def job(self) -> Job:
+        """The job it was learnt from."""
+        ...
+
+    def forecast(self, samples: Samples, rows: np.ndarray) -> np.ndarray:
+        """Forecasts made at the close of `rows` (rising), in the target's units; float64, shape (rows,)."""
+        ...
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        """All that was learnt, by name; empty when nothing is."""
+        ...
+
+
+class Model(Protocol):
+    """A recipe: its constructor is its whole configuration, and it holds nothing that was learnt."""
+
+    @property
+    def name(self) -> str:
+        """Short lower-case name for tables."""
+        ...
+
+    @property
+    def window(self) -> int:
+        """Bars that a forecast looks at."""
+        ...
+
+    @property
+    def is_seeded(self) -> bool:
+        """Whether results depend on the seed; if not, one seed stands for all."""
+        ...
+
+    def fit(self, jobs: Sequence[Job], *, progress: Listener) -> Iterator[Fitted]:
+        """Learn every job from its own training rows; results come in any order."""
+        ...

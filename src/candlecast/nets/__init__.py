@@ -1,0 +1,11 @@
+"""Networks: plain torch modules for ONE model. They know tensors, no candles; a fleet stacks them.
+
+Every net maps x (B, T, F) to (outputs (B, tail, O), state); see `recurrent.Recurrent`.
+"""
+
+from candlecast.nets.gru import GRULayer
+from candlecast.nets.lstm import LSTMLayer
+from candlecast.nets.recurrent import Recurrent, RecurrentLayer
+from candlecast.nets.rnn import RNNLayer
+
+__all__ = ["GRULayer", "LSTMLayer", "RNNLayer", "Recurrent", "RecurrentLayer"]

@@ -1,0 +1,27 @@
+"""Gated recurrent unit layer (Cho et al. 2014)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from candlecast.nets import kernels
+
+
+class GRULayer(nn.Module):
+    """One layer of GRU cells; equations in `kernels.gru`. State: (h,) of shape (B, H). Glorot inputs, orthogonal recurrence."""
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.w_x = nn.Parameter(nn.init.xavier_uniform_(torch.empty(inputs, 3 * hidden)))
+        self.w_h = nn.Parameter(nn.init.orthogonal_(torch.empty(hidden, 3 * hidden)))
+        self.b_x = nn.Parameter(torch.zeros(3 * hidden))
+        self.b_h = nn.Parameter(torch.zeros(3 * hidden))
+        self.hidden = hidden
+
+    def start(self, x: Tensor) -> tuple[Tensor]:
+        return (x.new_zeros(x.shape[0], self.hidden),)
+
+    def forward(self, x: Tensor, state: tuple[Tensor]) -> tuple[Tensor, tuple[Tensor]]:
+        h = kernels.gru(x, state[0], self.w_x, self.w_h, self.b_x, self.b_h)
+        return h, (h[:, -1],)

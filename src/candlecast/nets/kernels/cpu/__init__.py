@@ -1,0 +1,27 @@
+"""The recurrent ops for K stacked models on CPU, float32, compiled by Numba on first use and cached on disk.
+
+A *shard* is as many rows of one model's batch as a vector has lanes; the last one is filled up with zeros. A (model, shard)
+pair is one piece of work and runs on one thread with its state in registers and cache: all arrays inside are rows of
+lanes, so every product is a register tile of rows times broadcast weights, and gates need no pass of their own. Shards
+never depend on the number of threads and their weight gradients are summed in order: results are the same bytes for
+any number of threads and in any company. `numba.set_num_threads` sets the threads.
+
+    lstm, gru, rnn   the cells: a time loop each way, and the kernel made of them
+    products         packing weights and rows; the tiles
+    vector           lanes as a Numba value
+"""
+
+from importlib import import_module
+
+from candlecast.nets.kernels.functions import Kernel
+
+LSTM: Kernel
+GRU: Kernel
+RNN: Kernel
+
+
+def __getattr__(name: str) -> Kernel:
+    """Each cell's kernel from its module, imported (and so compiled) when first asked for."""
+    if name not in ("LSTM", "GRU", "RNN"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module(f"{__name__}.{name.lower()}").KERNEL

@@ -1,0 +1,32 @@
+"""Long short-term memory layer (Hochreiter and Schmidhuber 1997)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from candlecast.nets import kernels
+
+
+class LSTMLayer(nn.Module):
+    """One layer of LSTM cells; equations in `kernels.lstm`. State: (h, c), each (B, H).
+
+    Initialised as in Keras: Glorot inputs, orthogonal recurrence, forget bias 1 (Jozefowicz et al. 2015).
+    """
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.w_x = nn.Parameter(nn.init.xavier_uniform_(torch.empty(inputs, 4 * hidden)))
+        self.w_h = nn.Parameter(nn.init.orthogonal_(torch.empty(hidden, 4 * hidden)))
+        bias = torch.zeros(4 * hidden)
+        bias[hidden : 2 * hidden] = 1.0
+        self.b = nn.Parameter(bias)
+        self.hidden = hidden
+
+    def start(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        zero = x.new_zeros(x.shape[0], self.hidden)
+        return zero, zero
+
+    def forward(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        h, c = kernels.lstm(x, *state, self.w_x, self.w_h, self.b)
+        return h, (h[:, -1], c)

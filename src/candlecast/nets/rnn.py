@@ -1,0 +1,26 @@
+"""Simple recurrent layer (Elman 1990)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from candlecast.nets import kernels
+
+
+class RNNLayer(nn.Module):
+    """One layer of tanh cells; equation in `kernels.rnn`. State: (h,) of shape (B, H). Glorot inputs, orthogonal recurrence."""
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.w_x = nn.Parameter(nn.init.xavier_uniform_(torch.empty(inputs, hidden)))
+        self.w_h = nn.Parameter(nn.init.orthogonal_(torch.empty(hidden, hidden)))
+        self.b = nn.Parameter(torch.zeros(hidden))
+        self.hidden = hidden
+
+    def start(self, x: Tensor) -> tuple[Tensor]:
+        return (x.new_zeros(x.shape[0], self.hidden),)
+
+    def forward(self, x: Tensor, state: tuple[Tensor]) -> tuple[Tensor, tuple[Tensor]]:
+        h = kernels.rnn(x, state[0], self.w_x, self.w_h, self.b)
+        return h, (h[:, -1],)

@@ -1,0 +1,61 @@
+"""`Positions`: what a rule wants to hold, decided at the close of each bar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from candlecast.errors import ConfigError
+
+SCHEMA = {"time": pl.Datetime("us", "UTC"), "symbol": pl.String, "position": pl.Float64}
+
+
+@dataclass(frozen=True, eq=False)
+class Positions:
+    """Wanted holdings of one asset over time.
+
+    `frame` has the columns `time` (close of the bar on which it was decided; strictly rising), `symbol`, and
+    `position` (fraction of equity in [-1, 1]: 1 all long, 0 flat, -1 all short).
+
+    Raises ConfigError for a position outside [-1, 1] or NaN, and for times that do not rise.
+    """
+
+    frame: pl.DataFrame
+
+    def __post_init__(self) -> None:
+        missing = [name for name in SCHEMA if name not in self.frame.columns]
+        if missing:
+            raise ConfigError(
+                f"positions lack the column {missing[0]}", expected=", ".join(SCHEMA), remedy="Rename or add the column"
+            )
+        object.__setattr__(self, "frame", self.frame.select(*SCHEMA).cast(SCHEMA))
+        values, times = self.frame["position"], self.frame["time"]
+        wrong = values.is_null() | values.is_nan() | (values.abs() > 1)
+        if wrong.any():
+            row = int(wrong.arg_max() or 0)
+            raise ConfigError(
+                f"the position at {times[row]} is {values[row]}",
+                expected="a number in [-1, 1]",
+                remedy="Clip or correct the rule that made it",
+            )
+        if self.frame["symbol"].n_unique() > 1:
+            raise ConfigError(
+                f"positions hold {self.frame['symbol'].n_unique()} symbols",
+                expected="one",
+                remedy="Split them by symbol",
+            )
+        if not times.is_sorted() or times.n_unique() < len(times):
+            raise ConfigError(
+                "times of the positions do not rise",
+                expected="each later than the one before",
+                remedy="Sort them and remove duplicates",
+            )
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    @property
+    def symbol(self) -> str:
+        """The asset; empty when there are no positions."""
+        return self.frame["symbol"][0] if len(self) else ""

@@ -1,0 +1,218 @@
+"""The stationary block bootstrap: how much a statistic of dependent rows would vary, had history been another.
+
+Data are float64, shape (time,), or (time, k) for series that are resampled together, row by row. Everything is
+deterministic by `seed`, whatever the number of threads. `block` is the mean block length in bars, found by
+`block_length` when not given. Data that are not finite, fewer rows than one, and a block below 1 raise ConfigError.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from candlecast.errors import ConfigError
+from candlecast.stats.performance import sharpe
+
+Statistic = Callable[[np.ndarray], "float | np.ndarray"]
+
+MOST_UNDEFINED = 0.1  # share of draws on which a statistic may be NaN, beyond which its interval is unknown
+
+
+class BootstrapInterval(NamedTuple):
+    """A statistic's `value` on the data, bounds `low` and `high`, and the `draws` they come from, shape (paths,)."""
+
+    value: float
+    low: float
+    high: float
+    draws: np.ndarray
+
+
+class SharpeDifference(NamedTuple):
+    """Sharpe ratio less the benchmark's, per year, its bounds, and the one-sided p-value of no difference."""
+
+    difference: float
+    low: float
+    high: float
+    p_value: float
+
+
+def block_length(data: np.ndarray) -> float:
+    """Mean block length, in bars, that serves the stationary bootstrap of a mean best; of several series, the longest.
+
+    (2 G^2 / D)^(1/3) n^(1/3), with G = sum_k w(k/M) |k| g_k, D = 2 (sum_k w(k/M) g_k)^2, both over |k| <= M, g_k the
+    autocovariances and w the flat-top window min(1, 2 (1 - |x|)). M is twice the first lag after which max(5, log10 n)
+    autocorrelations stay within 2 sqrt(log10(n) / n). Between 1 and min(3 sqrt(n), n / 3).
+    Politis and White (2004), corrected by Patton, Politis and White (2009).
+    """
+    return max(_series_block_length(series) for series in _rows(data).T)
+
+
+def stationary_indices(length: int, *, paths: int, block: float, seed: int) -> Iterator[np.ndarray]:
+    """Row numbers of each resampled path, int64, shape (length,).
+
+    Blocks start anywhere with equal chance, have geometric lengths of mean `block`, and wrap from the last row to the
+    first. Politis and Romano (1994).
+
+    >>> next(stationary_indices(6, paths=1, block=3.0, seed=1)).shape
+    (6,)
+    """
+    rng = np.random.default_rng(seed)
+    rows = np.arange(length)
+    count = math.ceil(length / block + 5.0 * math.sqrt(length / block)) + 5
+    for _ in range(paths):
+        lengths = rng.geometric(1.0 / block, size=count)
+        while lengths.sum() < length:
+            lengths = np.concatenate([lengths, rng.geometric(1.0 / block, size=count)])
+        ends = np.cumsum(lengths)
+        used = int(np.searchsorted(ends, length)) + 1
+        begins = ends[:used] - lengths[:used]
+        shifts = rng.integers(length, size=used) - begins
+        yield (rows + np.repeat(shifts, np.diff(begins, append=length))) % length
+
+
+def stationary_bootstrap(
+    data: np.ndarray, statistic: Statistic, *, paths: int = 1_000, block: float | None = None, seed: int = 0
+) -> np.ndarray:
+    """The statistic on each of `paths` resampled histories, float64, shape (paths,) or (paths, its own shape).
+
+    >>> stationary_bootstrap(np.array([1.0, 1.0, 1.0]), np.mean, paths=2)
+    array([1., 1.])
+    """
+    rows = _rows(data)
+    values = rows[:, 0] if np.ndim(data) == 1 else rows
+    block = block_length(rows) if block is None else block
+    if paths < 1 or not 1.0 <= block < math.inf:
+        raise ConfigError(
+            f"paths is {paths} and block is {block}",
+            expected="at least 1 path, of blocks of at least 1 bar",
+            remedy="Use for example paths=1_000 and leave block unset",
+        )
+    indices = stationary_indices(len(values), paths=paths, block=block, seed=seed)
+    return np.array([statistic(values[index]) for index in indices], dtype=np.float64)
+
+
+def percentile_interval(draws: np.ndarray, *, level: float = 0.95) -> tuple[float, float]:
+    """The middle `level` of the draws: the order statistics nearest to (1 - level) / 2 and (1 + level) / 2.
+
+    Draws that are NaN (the statistic is undefined on that path) are left out; when they are more than a tenth, both
+    bounds are NaN. Raises ConfigError for a level outside (0, 1). Efron (1979).
+
+    >>> percentile_interval(np.arange(101.0), level=0.9)
+    (5.0, 95.0)
+    """
+    if not 0.0 < level < 1.0:
+        raise ConfigError(f"level is {level}", expected="a probability between 0 and 1", remedy="Use for example 0.95")
+    defined = draws[~np.isnan(draws)]
+    if len(defined) < (1.0 - MOST_UNDEFINED) * len(draws) or not len(defined):
+        return math.nan, math.nan
+    order = np.sort(defined)
+    low, high = (order[round(q * (len(order) - 1))] for q in ((1.0 - level) / 2, (1.0 + level) / 2))
+    return float(low), float(high)
+
+
+def bootstrap_interval(
+    data: np.ndarray,
+    statistic: Statistic,
+    *,
+    level: float = 0.95,
+    paths: int = 1_000,
+    block: float | None = None,
+    seed: int = 0,
+) -> BootstrapInterval:
+    """A statistic that is one number, with its `percentile_interval` over resampled histories.
+
+    >>> bootstrap_interval(np.array([2.0, 2.0, 2.0]), np.mean, paths=10)[:3]
+    (2.0, 2.0, 2.0)
+    """
+    draws = stationary_bootstrap(data, statistic, paths=paths, block=block, seed=seed)
+    return BootstrapInterval(float(statistic(np.asarray(data))), *percentile_interval(draws, level=level), draws)
+
+
+def bootstrap_p_value(
+    difference: np.ndarray, *, paths: int = 1_000, block: float | None = None, seed: int = 0
+) -> float:
+    """One-sided p-value of the hypothesis that the mean of `difference` is zero or less; shape (time,).
+
+    (1 + the number of centred draws, mean* - mean, that are at or above the mean) / (1 + paths): how often luck
+    alone, with the same dependence, would have given so much. Values that are all zero give 1.0. White (2000).
+    """
+    draws = stationary_bootstrap(difference, np.mean, paths=paths, block=block, seed=seed)
+    return _p_value(float(np.mean(difference)), draws)
+
+
+def sharpe_difference(
+    returns: np.ndarray,
+    benchmark: np.ndarray,
+    *,
+    bars_per_year: float,
+    level: float = 0.95,
+    paths: int = 1_000,
+    block: float | None = None,
+    seed: int = 0,
+) -> SharpeDifference:
+    """Test that returns have a higher Sharpe ratio than the benchmark's returns of the same bars.
+
+    The two are resampled together, so that what they share stays shared, in blocks as long as either or its square
+    needs. The bounds are percentiles; the p-value is
+    one-sided, (1 + the number of centred draws, d* - d, at or above d) / (1 + paths). Without a defined difference all
+    are NaN. Raises ConfigError when the lengths differ. After Ledoit and Wolf (2008), without studentising.
+    """
+    if np.shape(returns) != np.shape(benchmark):
+        raise ConfigError(
+            f"returns have shape {np.shape(returns)} and the benchmark {np.shape(benchmark)}",
+            expected="returns of the same bars",
+            remedy="Pass result.returns and result.benchmark_returns of one backtest",
+        )
+
+    def difference(rows: np.ndarray) -> float:
+        own, other = (sharpe(rows[:, column], bars_per_year=bars_per_year) for column in (0, 1))
+        return own - other
+
+    pairs = np.column_stack([returns, benchmark])  # (time, 2)
+    block = block_length(np.column_stack([pairs, pairs**2])) if block is None else block
+    value, low, high, draws = bootstrap_interval(pairs, difference, level=level, paths=paths, block=block, seed=seed)
+    return SharpeDifference(value, low, high, _p_value(value, draws))
+
+
+def _p_value(value: float, draws: np.ndarray) -> float:
+    """Share of centred draws at or above the value; an undefined draw counts as above, which claims less."""
+    if math.isnan(value):
+        return math.nan
+    return (1 + int(np.sum(~(draws - value < value)))) / (1 + len(draws))
+
+
+def _series_block_length(series: np.ndarray) -> float:
+    n = len(series)
+    x = series - series.mean()
+    variance = x @ x / n
+    if n < 4 or variance <= 1e-24 * series.mean() ** 2:
+        return 1.0
+    run = max(5, int(math.log10(n)))
+    longest = min(math.ceil(math.sqrt(n)) + run, n - 1)
+    covariances = np.array([x[k:] @ x[: n - k] for k in range(longest + 1)]) / n
+    is_small = np.abs(covariances[1:]) < 2.0 * math.sqrt(math.log10(n) / n) * variance  # lags 1, 2, ...
+    runs = np.flatnonzero(np.convolve(is_small, np.ones(run), mode="valid") == run) if longest >= run else is_small[:0]
+    width = min(2 * (int(runs[0]) + 1), longest) if len(runs) else longest
+    lags = np.arange(1, width + 1)
+    weights = 2.0 * np.minimum(1.0, 2.0 * (1.0 - lags / width)) * covariances[1 : width + 1]
+    g, spectrum = weights @ lags, covariances[0] + weights.sum()
+    if spectrum == 0.0:
+        return 1.0
+    best = (g**2 / spectrum**2 * n) ** (1 / 3)
+    return float(min(max(best, 1.0), math.ceil(min(3.0 * math.sqrt(n), n / 3))))
+
+
+def _rows(data: np.ndarray) -> np.ndarray:
+    """The data as float64, shape (time, k)."""
+    rows = np.asarray(data, dtype=np.float64)
+    rows = rows[:, None] if rows.ndim == 1 else rows
+    if rows.ndim != 2 or not len(rows) or not np.isfinite(rows).all():
+        raise ConfigError(
+            f"data of shape {np.shape(data)} hold no rows, or values that are not finite",
+            expected="finite values, shape (time,) or (time, k)",
+            remedy="Drop the moments at which a value is not known",
+        )
+    return rows

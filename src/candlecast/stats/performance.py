@@ -1,0 +1,117 @@
+"""How an account did: growth, risk, and one over the other.
+
+All take simple returns per bar, float64, shape (time,), net of whatever was paid; `bars_per_year` makes a year of them.
+Each is known when the last of its returns is. No returns at all is nothing gained and nothing risked: 0.0 where that
+is a statement, NaN where it is not. NaN among the returns gives NaN.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from candlecast.stats.samples import ratio
+
+
+def equity_curve(returns: np.ndarray) -> np.ndarray:
+    """Value of 1.0 invested before the first return: E_0 = 1, E_t = E_{t-1} (1 + r_t). Shape (time + 1,).
+
+    >>> equity_curve(np.array([0.5, -0.5]))
+    array([1.  , 1.5 , 0.75])
+    """
+    return np.concatenate([[1.0], np.cumprod(1.0 + returns)])
+
+
+def total_return(returns: np.ndarray) -> float:
+    """Growth over all bars, as a fraction (0.25 = a quarter more): prod_t (1 + r_t) - 1. Empty gives 0.0.
+
+    >>> total_return(np.array([0.5, -0.5]))
+    -0.25
+    """
+    return float(np.prod(1.0 + returns)) - 1.0
+
+
+def annual_return(returns: np.ndarray, *, bars_per_year: float) -> float:
+    """Compound annual growth rate, a fraction per year: (prod_t (1 + r_t))^(bars_per_year / n) - 1.
+
+    Empty gives 0.0, a lost account -1.0; growth that no float can hold once it is annualised gives infinity.
+
+    >>> annual_return(np.array([0.1, 0.1]), bars_per_year=1)
+    0.1...
+    """
+    growth = float(np.prod(1.0 + returns))
+    if len(returns) == 0:
+        return 0.0
+    if growth <= 0.0:
+        return -1.0
+    exponent = math.log(growth) * bars_per_year / len(returns)
+    return math.expm1(exponent) if not exponent > 700.0 else math.inf
+
+
+def annual_volatility(returns: np.ndarray, *, bars_per_year: float) -> float:
+    """Standard deviation of returns scaled to a year, as a fraction.
+
+    sqrt(bars_per_year) s, with s^2 = sum_t (r_t - mean(r))^2 / (n - 1). The scaling supposes returns without
+    autocorrelation. Fewer than two returns give NaN.
+
+    >>> annual_volatility(np.array([0.01, -0.01, 0.01, -0.01]), bars_per_year=300)
+    0.2
+    """
+    if len(returns) < 2:
+        return math.nan
+    return math.sqrt(bars_per_year) * float(np.std(returns, ddof=1))
+
+
+def sharpe(returns: np.ndarray, *, bars_per_year: float) -> float:
+    """Sharpe ratio per year: sqrt(bars_per_year) mean(r) / s, with s as in `annual_volatility`.
+
+    The riskless rate is taken as zero; pass returns in excess of it for another. Returns that are all zero give 0.0;
+    equal returns other than zero, or fewer than two, give NaN. Sharpe (1994), The Sharpe Ratio.
+
+    >>> sharpe(np.array([0.03, -0.01]), bars_per_year=8)
+    1.0
+    """
+    if len(returns) < 2:
+        return math.nan
+    return math.sqrt(bars_per_year) * ratio(float(np.mean(returns)), float(np.std(returns, ddof=1)))
+
+
+def sortino(returns: np.ndarray, *, bars_per_year: float) -> float:
+    """Sortino ratio per year: sqrt(bars_per_year) mean(r) / sqrt(mean(min(r, 0)^2)); the target return is zero.
+
+    Returns that are all zero give 0.0; no losing bar but some gain, or no returns, give NaN. Sortino and Price (1994).
+
+    >>> sortino(np.array([0.06, -0.02]), bars_per_year=1)
+    1.4142...
+    """
+    if len(returns) == 0:
+        return math.nan
+    downside = float(np.mean(np.minimum(returns, 0.0) ** 2))
+    return math.sqrt(bars_per_year) * ratio(float(np.mean(returns)), math.sqrt(downside))
+
+
+def max_drawdown(equity: np.ndarray) -> float:
+    """Largest fall from a running peak, as a fraction of that peak (0.25 = lost a quarter).
+
+    max_t (1 - E_t / max_{s<=t} E_s), of positive starting equity, shape (time,). Empty or never-falling equity gives
+    0.0.
+
+    >>> max_drawdown(np.array([100., 120., 90., 130.]))
+    0.25
+    """
+    if len(equity) == 0:
+        return 0.0
+    return float(np.max(1.0 - equity / np.maximum.accumulate(equity)))
+
+
+def calmar(returns: np.ndarray, *, bars_per_year: float) -> float:
+    """Calmar ratio: annual return over maximum drawdown, both of all bars given.
+
+    Nothing gained and nothing lost gives 0.0; gain without any drawdown gives NaN. Young (1991), who takes 36 months.
+
+    >>> calmar(np.array([-0.5, 2.0]), bars_per_year=2)
+    1.0
+    """
+    fall = max_drawdown(equity_curve(returns))
+    return ratio(annual_return(returns, bars_per_year=bars_per_year), fall)

@@ -1,0 +1,142 @@
+"""Walk forward: train on each fold's past, forecast its future, for every asset and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from candlecast.candles import Candles
+from candlecast.errors import ConfigError
+from candlecast.events import Listener, ignore
+from candlecast.features import Features, standard_features
+from candlecast.folds import Folds, WalkForward, check_folds
+from candlecast.forecast import Forecast
+from candlecast.jobs import Job
+from candlecast.models import Fitted, Model
+from candlecast.targets import NextReturn, Target
+from candlecast.windows import make_samples
+
+
+@dataclass(frozen=True, eq=False)
+class FoldForecast:
+    """One finished job: what it learnt, and its rows of the forecast table."""
+
+    job: Job
+    fitted: Fitted
+    frame: pl.DataFrame
+
+
+def walk_forward(
+    model: Model,
+    candles: Candles | Sequence[Candles],
+    *,
+    features: Features | None = None,
+    target: Target | None = None,
+    folds: Folds | None = None,
+    seeds: Iterable[int] = range(1),
+    window: int = 1,
+    progress: Listener = ignore,
+) -> Forecast:
+    """Forecast every test row of every fold with a model that was trained on the fold's past only.
+
+    `candles` of one asset or several; `features` the standard ones and `target` the next return when not given; `folds`
+    five walk-forward parts when not given. Every (asset, fold, seed) is a training of its own. `window` is the longest
+    window of the models to be compared (this one's when shorter), so that all of them get the same rows and folds.
+
+    Raises CandleError, ConfigError, NotEnoughDataError or LookaheadError.
+    """
+    target = target or NextReturn()
+    parts = watch_forward(
+        model, candles, features=features, target=target, folds=folds, seeds=seeds, window=window, progress=progress
+    )
+    return Forecast(pl.concat([part.frame for part in parts]), target.horizon)
+
+
+def watch_forward(
+    model: Model,
+    candles: Candles | Sequence[Candles],
+    *,
+    features: Features | None = None,
+    target: Target | None = None,
+    folds: Folds | None = None,
+    seeds: Iterable[int] = range(1),
+    window: int = 1,
+    progress: Listener = ignore,
+) -> Iterator[FoldForecast]:
+    """The same walk, one finished job at a time, in the order in which they end."""
+    jobs = plan_jobs(model, candles, features=features, target=target, folds=folds, seeds=seeds, window=window)
+    for fitted in model.fit(jobs, progress=progress):
+        yield FoldForecast(fitted.job, fitted, forecast_frame(fitted, model.name))
+
+
+def plan_jobs(
+    model: Model,
+    candles: Candles | Sequence[Candles],
+    *,
+    features: Features | None = None,
+    target: Target | None = None,
+    folds: Folds | None = None,
+    seeds: Iterable[int] = range(1),
+    window: int = 1,
+) -> list[Job]:
+    """Every (asset, fold, seed) training of a walk; one seed when the model does not depend on it.
+
+    `window`: the longest window of the models that are compared, so that all of them get the same rows and folds.
+    """
+    assets = [candles] if isinstance(candles, Candles) else list(candles)
+    seeds = list(seeds) if model.is_seeded else list(seeds)[:1]
+    if not assets or not seeds:
+        raise ConfigError(
+            f"a walk over {len(assets)} assets and {len(seeds)} seeds",
+            expected="at least one of each",
+            remedy="Use seeds=range(1)",
+        )
+    doubled = {asset.symbol for asset in assets if sum(other.symbol == asset.symbol for other in assets) > 1}
+    if doubled:
+        raise ConfigError(
+            f"two assets are called {sorted(doubled)[0]}", expected="a symbol each", remedy="Rename one with symbol=..."
+        )
+    target = target or NextReturn()
+    jobs = []
+    for asset in assets:
+        samples = make_samples(
+            asset,
+            features=features or standard_features(asset.interval),
+            target=target,
+            window=max(window, model.window),
+        )
+        times = asset.close_time
+        divided = (folds or WalkForward()).split(times, samples.usable, horizon=target.horizon)
+        for fold in check_folds(divided, times, horizon=target.horizon):
+            jobs += [Job(samples, fold, seed) for seed in seeds]
+    return jobs
+
+
+def forecast_frame(fitted: Fitted, model: str) -> pl.DataFrame:
+    """The rows of the forecast table that one fitted job gives for its own test part."""
+    job, samples = fitted.job, fitted.job.samples
+    rows = job.test_rows
+    mean = samples.naive.copy()
+    mean[rows] = fitted.forecast(samples, rows)
+    expected = samples.target.expected_return(mean, samples.candles)[rows]
+    is_known = samples.is_known[rows]
+    return pl.DataFrame(
+        {
+            "time": samples.candles.frame["close_time"].gather(rows),
+            "known_at": pl.Series(samples.known_at[rows])
+            .dt.replace_time_zone("UTC")
+            .zip_with(pl.Series(is_known), pl.Series([None])),
+            "symbol": pl.repeat(job.symbol, len(rows), eager=True),
+            "model": pl.repeat(model, len(rows), eager=True),
+            "fold": pl.repeat(job.fold.index, len(rows), eager=True, dtype=pl.Int32),
+            "seed": pl.repeat(job.seed, len(rows), eager=True, dtype=pl.Int32),
+            "mean": mean[rows],
+            "naive": samples.naive[rows],
+            "target": pl.Series(samples.outcomes[rows]).zip_with(
+                pl.Series(is_known), pl.Series([None], dtype=pl.Float64)
+            ),
+            "expected_return": pl.Series(expected, nan_to_null=True),
+        }
+    )

@@ -1,0 +1,122 @@
+"""Samples: features, target and naive forecast of one asset, and windows as views of the one feature array."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from candlecast.candles import Candles
+from candlecast.errors import ConfigError, NotEnoughDataError
+from candlecast.features import Features
+from candlecast.targets import Target
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """One asset, ready to be learnt from. Row t is what is known at the close of bar t, and the outcome it waits for.
+
+    `inputs` (time, column), `outcomes` and `naive` (time,) are float64; nothing is scaled. `window` is the number of
+    bars, bar t the last of them, that must be whole for row t to count: the longest that a model under comparison reads.
+    """
+
+    candles: Candles
+    features: Features
+    target: Target
+    window: int
+    inputs: np.ndarray
+    outcomes: np.ndarray
+    naive: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    @property
+    def horizon(self) -> int:
+        """Bars until an outcome is known."""
+        return self.target.horizon
+
+    @cached_property
+    def is_complete(self) -> np.ndarray:
+        """Bool (time,): the window that ends at t is whole: warmed up, defined everywhere, and not across a hole."""
+        is_defined = np.isfinite(self.inputs).all(axis=1)
+        complete = _run_length(is_defined, self.candles.segments) >= self.window
+        return complete & np.isfinite(self.naive)
+
+    @cached_property
+    def is_known(self) -> np.ndarray:
+        """Bool (time,): the outcome is known by now and was not measured across a hole."""
+        segments = self.candles.segments
+        unbroken = np.zeros(len(self), dtype=bool)
+        unbroken[: len(self) - self.horizon] = segments[self.horizon :] == segments[: len(self) - self.horizon]
+        return unbroken & np.isfinite(self.outcomes)
+
+    @cached_property
+    def known_at(self) -> np.ndarray:
+        """When the outcome of each row is known: the close of bar t + horizon, datetime64[us]; NaT beyond the end."""
+        times = np.full(len(self), np.datetime64("NaT", "us"))
+        times[: len(self) - self.horizon] = self.candles.close_time[self.horizon :]
+        return times
+
+    @property
+    def usable(self) -> range:
+        """Rows from the first complete window to the last bar: what folds may divide."""
+        if not self.is_complete.any():
+            raise NotEnoughDataError(
+                f"{self.candles.symbol} has {len(self):,} candles, and no window of {self.window} bars among them is whole",
+                expected="some windows without warm-up, holes or undefined features",
+                remedy="Give more candles, a shorter window, or features with a shorter memory",
+            )
+        return range(int(self.is_complete.argmax()), len(self))
+
+    @property
+    def lost(self) -> dict[str, int]:
+        """Bars that cannot be learnt from, by cause."""
+        usable = self.usable
+        return {
+            "warm-up": usable.start,
+            "hole or undefined feature": int((~self.is_complete[usable.start :]).sum()),
+            "outcome not known": int((self.is_complete & ~self.is_known).sum()),
+        }
+
+
+def make_samples(candles: Candles, *, features: Features, target: Target, window: int) -> Samples:
+    """Samples of one asset. Raises CandleError, ConfigError or NotEnoughDataError."""
+    if window < 1:
+        raise ConfigError(f"window is {window}", expected="1 bar or more", remedy="Use for example window=50")
+    if window > len(candles):
+        raise NotEnoughDataError(
+            f"a window of {window:,} bars is longer than the {len(candles):,} candles of {candles.symbol}",
+            expected="a window shorter than the candles",
+            remedy="Use a shorter window, or give more candles",
+        )
+    return Samples(
+        candles=candles,
+        features=features,
+        target=target,
+        window=window,
+        inputs=features.compute(candles),
+        outcomes=target.values(candles),
+        naive=target.naive(candles),
+    )
+
+
+def windows(values: np.ndarray, length: int) -> np.ndarray:
+    """All windows of `length` rows as a read-only view (no copy): (time, column) -> (time - length + 1, length, column).
+
+    Window i ends at row i + length - 1.
+
+    >>> windows(np.arange(8.0).reshape(4, 2), 3).shape
+    (2, 3, 2)
+    """
+    return np.lib.stride_tricks.sliding_window_view(values, length, axis=0).swapaxes(1, 2)
+
+
+def _run_length(is_defined: np.ndarray, segments: np.ndarray) -> np.ndarray:
+    """Defined rows in an unbroken row up to and including each row, int64 (time,)."""
+    rows = np.arange(len(is_defined))
+    starts = np.diff(segments, prepend=segments[:1]) != 0  # the first row behind a hole
+    before = np.where(starts, rows - 1, -1)
+    before[~is_defined] = rows[~is_defined]
+    return rows - np.maximum.accumulate(before)
