@@ -49,6 +49,10 @@ class Target(Protocol):
         """Log return from the close of bar t over the horizon that a forecast implies; NaN when it implies none."""
         ...
 
+    def change(self, values: np.ndarray, naive: np.ndarray) -> np.ndarray:
+        """Values (outcomes or forecasts) against the naive forecast, in a unit that does not grow with the price."""
+        ...
+
 
 @dataclass(frozen=True)
 class NextReturn:
@@ -70,6 +74,9 @@ class NextReturn:
 
     def expected_return(self, forecast: np.ndarray, candles: Candles) -> np.ndarray:  # noqa: ARG002
         return forecast
+
+    def change(self, values: np.ndarray, naive: np.ndarray) -> np.ndarray:
+        return values - naive
 
 
 @dataclass(frozen=True)
@@ -93,6 +100,9 @@ class Price:
     def expected_return(self, forecast: np.ndarray, candles: Candles) -> np.ndarray:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.log(np.maximum(forecast, 0.0) / candles.close)  # a forecast at or below 0 means: all is lost
+
+    def change(self, values: np.ndarray, naive: np.ndarray) -> np.ndarray:
+        return values / naive - 1
 
 
 @dataclass(frozen=True)
@@ -129,6 +139,9 @@ class Direction:
         magnitude = (total[1:] - total[np.minimum(first, np.arange(1, len(candles) + 1))]) / count
         return (2 * forecast - 1) * magnitude
 
+    def change(self, values: np.ndarray, naive: np.ndarray) -> np.ndarray:
+        return values - naive
+
 
 @dataclass(frozen=True)
 class Volatility:
@@ -154,6 +167,9 @@ class Volatility:
 
     def expected_return(self, forecast: np.ndarray, candles: Candles) -> np.ndarray:
         return np.full(len(candles), np.nan)[: len(forecast)]
+
+    def change(self, values: np.ndarray, naive: np.ndarray) -> np.ndarray:
+        return values - naive
 
     def _past_range(self, candles: Candles) -> np.ndarray:
         """ln ln(max H / min L) over the last `horizon` bars, bar t among them."""

@@ -30,6 +30,13 @@ def backtest(
 
     Raises ConfigError for `cash` that is not positive, NotEnoughDataError without positions, CandleError for unsound
     candles, positions of another symbol, or a position whose time is no bar's close.
+
+    >>> from candlecast.signals import Positions
+    >>> prices = {"open": [10, 10], "high": [10, 12], "low": [10, 10], "close": [10, 12], "volume": [1, 1]}
+    >>> candles = Candles.from_frame(pl.DataFrame({"time": ["2024-01-01", "2024-01-02"], **prices}))
+    >>> decided = candles.frame.head(1).select(time="close_time", symbol=pl.lit("asset"), position=pl.lit(1.0))
+    >>> backtest(candles, Positions(decided), costs=Costs.free()).equity["equity"].to_list()
+    [10000.0, 12000.0]
     """
     if not 0.0 < cash < math.inf:
         raise ConfigError(

@@ -57,7 +57,8 @@ class _Trip:
 def round_trips(fills: pl.DataFrame, equity: pl.DataFrame) -> pl.DataFrame:
     """Trades of an account, one row per round trip from flat to flat; see `BacktestResult.trades`.
 
-    A fill that turns a long into a short, or back, ends one trade and begins the next, its costs shared by units.
+    A fill that turns a long into a short, or back, ends one trade and begins the next, its costs shared by units. A
+    trade's `pnl` is side x (value of its exits - value of its entries) - fees, at prices after slippage.
     """
     rows, trip = list[tuple[Any, ...]](), None
     for fill in fills.iter_rows(named=True):

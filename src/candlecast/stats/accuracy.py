@@ -35,7 +35,7 @@ def r2_against(target: np.ndarray, forecast: np.ndarray, reference: np.ndarray) 
     """Out-of-sample R2: the share of the reference's squared error that the forecast removes.
 
     1 - sum (y - f)^2 / sum (y - g)^2, with g the reference forecast; negative when the forecast is worse. A reference
-    without any error gives NaN. Campbell and Thompson (2008), equation 4.
+    without any error gives NaN. Campbell and Thompson (2008).
 
     >>> r2_against(np.array([2.0, -2.0]), np.array([1.0, -1.0]), np.array([0.0, 0.0]))
     0.75

@@ -46,6 +46,9 @@ def block_length(data: np.ndarray) -> float:
     autocovariances and w the flat-top window min(1, 2 (1 - |x|)). M is twice the first lag after which max(5, log10 n)
     autocorrelations stay within 2 sqrt(log10(n) / n). Between 1 and min(3 sqrt(n), n / 3).
     Politis and White (2004), corrected by Patton, Politis and White (2009).
+
+    >>> block_length(np.array([0.0, 0.0, 0.0, 0.0]))
+    1.0
     """
     return max(_series_block_length(series) for series in _rows(data).T)
 
@@ -66,11 +69,10 @@ def stationary_indices(length: int, *, paths: int, block: float, seed: int) -> I
         lengths = rng.geometric(1.0 / block, size=count)
         while lengths.sum() < length:
             lengths = np.concatenate([lengths, rng.geometric(1.0 / block, size=count)])
-        ends = np.cumsum(lengths)
-        used = int(np.searchsorted(ends, length)) + 1
-        begins = ends[:used] - lengths[:used]
-        shifts = rng.integers(length, size=used) - begins
-        yield (rows + np.repeat(shifts, np.diff(begins, append=length))) % length
+        lengths = np.minimum(lengths, length)
+        used = int(np.searchsorted(np.cumsum(lengths), length)) + 1
+        shifts = rng.integers(length, size=used)  # a row moved by a uniform shift is uniform
+        yield (rows + np.repeat(shifts, lengths[:used])[:length]) % length
 
 
 def stationary_bootstrap(
@@ -138,6 +140,9 @@ def bootstrap_p_value(
 
     (1 + the number of centred draws, mean* - mean, that are at or above the mean) / (1 + paths): how often luck
     alone, with the same dependence, would have given so much. Values that are all zero give 1.0. White (2000).
+
+    >>> bootstrap_p_value(np.ones(10), paths=99)
+    0.01
     """
     draws = stationary_bootstrap(difference, np.mean, paths=paths, block=block, seed=seed)
     return _p_value(float(np.mean(difference)), draws)
@@ -156,9 +161,12 @@ def sharpe_difference(
     """Test that returns have a higher Sharpe ratio than the benchmark's returns of the same bars.
 
     The two are resampled together, so that what they share stays shared, in blocks as long as either or its square
-    needs. The bounds are percentiles; the p-value is
-    one-sided, (1 + the number of centred draws, d* - d, at or above d) / (1 + paths). Without a defined difference all
-    are NaN. Raises ConfigError when the lengths differ. After Ledoit and Wolf (2008), without studentising.
+    needs. The bounds are percentiles; the p-value is one-sided, (1 + the number of centred draws, d* - d, at or above
+    d) / (1 + paths). Without a defined difference all are NaN. Raises ConfigError when the lengths differ.
+    After Ledoit and Wolf (2008), without studentising.
+
+    >>> sharpe_difference(np.arange(-9.0, 9.0), np.arange(-9.0, 9.0), bars_per_year=252)
+    SharpeDifference(difference=0.0, low=0.0, high=0.0, p_value=1.0)
     """
     if np.shape(returns) != np.shape(benchmark):
         raise ConfigError(

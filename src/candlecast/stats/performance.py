@@ -56,7 +56,7 @@ def annual_volatility(returns: np.ndarray, *, bars_per_year: float) -> float:
     autocorrelation. Fewer than two returns give NaN.
 
     >>> annual_volatility(np.array([0.01, -0.01, 0.01, -0.01]), bars_per_year=300)
-    0.2
+    0.2...
     """
     if len(returns) < 2:
         return math.nan

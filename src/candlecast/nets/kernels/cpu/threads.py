@@ -1,0 +1,68 @@
+"""Work shared among threads that sleep between calls.
+
+OpenMP pools spin after each parallel region; beside torch's own pool that would take the cores from the work itself.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+
+import torch
+
+_tasks: SimpleQueue[Callable[[], None]] = SimpleQueue()
+_started = 0
+_lock = threading.Lock()
+
+
+def share(work: Callable[[int, int], None], count: int) -> None:
+    """Run work(first, last) over pieces of range(count), on `torch.get_num_threads()` threads, this one included.
+
+    `work` must release the GIL to gain. Its first error is raised here, after all threads have stopped.
+    """
+    threads = min(torch.get_num_threads(), count)
+    if threads <= 1:
+        return work(0, count)
+    size = -(-count // (threads * 4))  # four pieces per thread, so that a slow thread does not hold up the others
+    pieces = iter(range(0, count, size))
+    ends: SimpleQueue[BaseException | None] = SimpleQueue()
+
+    def drain() -> None:
+        error = None
+        try:
+            for first in pieces:
+                work(first, min(first + size, count))
+        except BaseException as raised:  # noqa: BLE001
+            error = raised
+        ends.put(error)
+
+    _start_workers(threads - 1)
+    for _ in range(threads - 1):
+        _tasks.put(drain)
+    drain()
+    for error in [ends.get() for _ in range(threads)]:
+        if error is not None:
+            raise error
+    return None
+
+
+def _start_workers(count: int) -> None:
+    global _started
+    with _lock:
+        for number in range(_started, count):
+            threading.Thread(target=_serve, name=f"candlecast-kernel-{number}", daemon=True).start()
+        _started = max(_started, count)
+
+
+def _serve() -> None:
+    while True:
+        _tasks.get()()
+
+
+def _forget_workers() -> None:
+    """In a forked child the workers are gone."""
+    global _started, _lock, _tasks
+    _started, _lock, _tasks = 0, threading.Lock(), SimpleQueue()
+
+
+os.register_at_fork(after_in_child=_forget_workers)

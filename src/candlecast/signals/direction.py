@@ -1,0 +1,25 @@
+"""`FollowDirection`: the tutorial's rule, with the price that was known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from candlecast.forecast import Forecast
+from candlecast.signals.positions import Positions
+from candlecast.signals.rule import expected_returns, positions
+
+
+@dataclass(frozen=True)
+class FollowDirection:
+    """Long while the forecast is above the price of now, short while below, flat when equal.
+
+    `allow_short=False` is flat instead of short.
+    """
+
+    allow_short: bool = True
+
+    def __call__(self, forecast: Forecast) -> Positions:
+        frame, expected = expected_returns(forecast)
+        return positions(frame, np.sign(expected) if self.allow_short else (expected > 0).astype(np.float64))

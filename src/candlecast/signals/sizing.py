@@ -1,0 +1,28 @@
+"""`InverseVolatility`: hold less of the asset when it is forecast to move more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from candlecast.forecast import Forecast
+from candlecast.signals.positions import Positions
+from candlecast.signals.rule import positions, single
+
+
+@dataclass(frozen=True)
+class InverseVolatility:
+    """Long, in proportion to calm: usual range / forecast range, at most 1 (after Moreira and Muir 2017).
+
+    For forecasts of `Volatility` (log ranges): the usual range is exp of the mean of the forecasts up to the bar. Positions
+    are rounded to steps of `step`, so that small changes of the forecast do not trade.
+    """
+
+    step: float = 0.1
+
+    def __call__(self, forecast: Forecast) -> Positions:
+        frame = single(forecast)
+        logs = frame["mean"].to_numpy()
+        usual = np.cumsum(logs) / np.arange(1, len(logs) + 1)
+        return positions(frame, np.minimum(np.round(np.exp(usual - logs) / self.step) * self.step, 1.0))

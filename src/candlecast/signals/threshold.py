@@ -1,0 +1,46 @@
+"""`Threshold`: act on a large enough forecast, and stay until it is gone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from candlecast.errors import ConfigError
+from candlecast.forecast import Forecast
+from candlecast.signals.positions import Positions
+from candlecast.signals.rule import expected_returns, positions
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Long when the expected log return is above `enter`, until it is below `exit`; short likewise on the other side.
+
+    `enter` and `exit` are log returns over the target's horizon, `exit` at most `enter` (0.001 = 10 bp). An entry to the
+    other side closes and turns at once. `allow_short=False` is flat instead of short.
+    """
+
+    enter: float = 0.0
+    exit: float = 0.0
+    allow_short: bool = True
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.enter < np.inf and -np.inf < self.exit <= self.enter):
+            raise ConfigError(
+                f"enter is {self.enter} and exit is {self.exit}",
+                expected="enter of 0 or more, exit at most enter",
+                remedy="Use for example Threshold(enter=0.001, exit=0.0)",
+            )
+
+    def __call__(self, forecast: Forecast) -> Positions:
+        frame, expected = expected_returns(forecast)
+        held, values = 0.0, np.zeros(len(expected))
+        for bar, value in enumerate(expected):
+            if value > self.enter:
+                held = 1.0
+            elif value < -self.enter:
+                held = -1.0 if self.allow_short else 0.0
+            elif held * value < self.exit:
+                held = 0.0
+            values[bar] = held
+        return positions(frame, values)

@@ -1,0 +1,223 @@
+"""`Study`: the whole chain as one recipe, from candles to a verdict, and `StudyResult`, what came out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from candlecast.accuracy import accuracy, accuracy_by_part
+from candlecast.backtest import BacktestResult, Costs, backtest
+from candlecast.candles import Candles
+from candlecast.errors import ConfigError
+from candlecast.events import Listener, Progress, ignore
+from candlecast.features import Features, standard_features
+from candlecast.folds import Folds, WalkForward
+from candlecast.forecast import Forecast
+from candlecast.models import Drift, LinearRegression, Model, Naive
+from candlecast.recipes import describe
+from candlecast.signals import FollowDirection, InverseVolatility, Positions, Rule
+from candlecast.targets import NextReturn, Target, Volatility
+from candlecast.verdict import Verdict, judge
+from candlecast.walk import FoldForecast, watch_forward
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+BASELINES: tuple[Model, ...] = (Naive(), Drift(), LinearRegression())
+
+
+@dataclass(frozen=True)
+class Study:
+    """Model, features, target, folds, rule and costs: everything that decides what comes out of given candles.
+
+    `features`: the standard ones for the candles' interval when not given. `rule`: FollowDirection, or
+    InverseVolatility for a target that implies no return, when not given. `baselines` walk the same folds and trade by
+    the same rule; naive and drift are always among them. `seeds`: trainings per fold; forecasts are their mean.
+    """
+
+    model: Model
+    features: Features | None = None
+    target: Target = field(default=NextReturn())
+    folds: Folds = field(default=WalkForward())
+    rule: Rule | None = None
+    costs: Costs = field(default=Costs())
+    cash: float = 10_000.0
+    baselines: tuple[Model, ...] = BASELINES
+    seeds: int = 3
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise ConfigError(f"seeds is {self.seeds}", expected="1 training per fold or more", remedy="Use Study(seeds=3)")
+        names = [model.name for model in (self.model, *self.baselines)]
+        needed = [model for model in BASELINES[:2] if model.name not in names]
+        object.__setattr__(self, "baselines", (*needed, *(model for model in self.baselines if model != self.model)))
+
+    def run(self, candles: Candles, *, seed: int = 0, progress: Listener = ignore) -> StudyResult:
+        """Walk forward, trade, and judge. Seeds are `seed`, `seed` + 1, ...
+
+        Raises CandleError, ConfigError, NotEnoughDataError or LookaheadError.
+        """
+        began = time.monotonic()
+        models = [*self.baselines, self.model]
+        window = max(model.window for model in models)
+        features = self.features or standard_features(candles.interval)
+        parts: dict[str, list[FoldForecast]] = {}
+        for model in models:
+            parts[model.name] = list(
+                watch_forward(
+                    model,
+                    candles,
+                    features=features,
+                    target=self.target,
+                    folds=self.folds,
+                    seeds=range(seed, seed + self.seeds),
+                    window=window,
+                    progress=progress if model is self.model else ignore,
+                )
+            )
+        progress(Progress("judge", 0, 1))
+        forecasts = {
+            name: Forecast(pl.concat([part.frame for part in walked]), self.target.horizon)
+            for name, walked in parts.items()
+        }
+        rule = self._rule()
+        result = StudyResult(
+            recipe=describe(self) | {"features": describe(features), "rule": describe(rule), "seed": seed},
+            model=self.model.name,
+            candles=candles,
+            target=self.target,
+            forecasts=forecasts,
+            positions={name: rule(forecast) for name, forecast in forecasts.items()},
+            costs=self.costs,
+            cash=self.cash,
+            folds=_fold_table(parts[self.model.name]),
+            losses=_loss_table(parts[self.model.name]),
+            lost=parts[self.model.name][0].job.samples.lost,
+            tensors={part.job.key: part.fitted.tensors() for part in parts[self.model.name]},
+            seconds=time.monotonic() - began,
+        )
+        progress(Progress("judge", 1, 1, str(result.verdict)))
+        return result
+
+    def _rule(self) -> Rule:
+        if self.rule is not None:
+            return self.rule
+        return InverseVolatility() if isinstance(self.target, Volatility) else FollowDirection()
+
+
+@dataclass(frozen=True, eq=False)
+class StudyResult:
+    """Everything a study found on one asset. Tables, judgements and figures follow from what is held here.
+
+    `recipe` is the study as JSON values; `forecasts` and `positions` are by model, the baselines first; `folds` has one
+    row per fold (`fold`, `train_first`, `train_last`, `test_first`, `test_last`: closes of bars); `losses` one row per
+    fold, seed and epoch (`train`, `valid`); `lost` counts bars that could not be learnt from, by cause; `tensors` what
+    each job learnt.
+    """
+
+    recipe: dict[str, Any]
+    model: str
+    candles: Candles
+    target: Target
+    forecasts: dict[str, Forecast]
+    positions: dict[str, Positions]
+    costs: Costs
+    cash: float
+    folds: pl.DataFrame
+    losses: pl.DataFrame
+    lost: dict[str, int]
+    tensors: Mapping[str, Mapping[str, Tensor]]
+    seconds: float
+
+    @property
+    def forecast(self) -> Forecast:
+        """The studied model's forecasts, all seeds."""
+        return self.forecasts[self.model]
+
+    @property
+    def seed(self) -> int:
+        """The first seed; bootstrap intervals use it too."""
+        return int(self.recipe["seed"])
+
+    @cached_property
+    def backtests(self) -> dict[str, BacktestResult]:
+        """Backtests by model, the baselines first."""
+        return {
+            name: backtest(self.candles, positions, costs=self.costs, cash=self.cash)
+            for name, positions in self.positions.items()
+        }
+
+    @property
+    def backtest(self) -> BacktestResult:
+        """The studied model's backtest."""
+        return self.backtests[self.model]
+
+    @cached_property
+    def accuracy(self) -> pl.DataFrame:
+        """How good each model's forecasts are; see `candlecast.accuracy.accuracy`."""
+        return accuracy(self.forecasts, self.target, seed=self.seed)
+
+    @cached_property
+    def accuracy_by_part(self) -> pl.DataFrame:
+        """The studied model's skill by fold and seed."""
+        return accuracy_by_part(self.forecast, self.target)
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """Can it be forecast, and does it pay? In plain words."""
+        return judge(
+            self.accuracy,
+            self.backtest,
+            self.target,
+            model=self.model,
+            trained=self.folds.height * len(self.forecast.seeds),
+            seed=self.seed,
+        )
+
+    def save(self, folder: str | Path) -> Path:
+        """Keep everything as a run on disk; see `candlecast.runs`."""
+        from candlecast.runs import save_run
+
+        return save_run(self, folder)
+
+    def report(self, path: str | Path = "report.html") -> Path:
+        """Write one self-contained HTML page with figures, evidence and verdict; gives its path."""
+        from candlecast.report import write_report
+
+        return write_report(self, path)
+
+
+def _fold_table(parts: list[FoldForecast]) -> pl.DataFrame:
+    folds = {part.job.fold.index: part.job for part in parts}
+    rows = []
+    for index, job in sorted(folds.items()):
+        closes = job.samples.candles.frame["close_time"]
+        fold = job.fold
+        rows.append(
+            {
+                "fold": index,
+                "train_first": closes[fold.train.start],
+                "train_last": closes[fold.fit.stop - 1],
+                "test_first": closes[fold.test.start],
+                "test_last": closes[fold.test.stop - 1],
+                "train_bars": len(job.fit_rows),
+                "test_bars": len(job.test_rows),
+            }
+        )
+    return pl.DataFrame(rows)
+
+
+def _loss_table(parts: list[FoldForecast]) -> pl.DataFrame:
+    schema = {"fold": pl.Int32, "seed": pl.Int32, "epoch": pl.Int32, "train": pl.Float64, "valid": pl.Float64}
+    rows = [
+        (part.job.fold.index, part.job.seed, epoch, train, valid)
+        for part in parts
+        for epoch, (train, valid) in enumerate(getattr(part.fitted, "losses", ()), start=1)
+    ]
+    return pl.DataFrame(rows, schema=schema, orient="row").sort("fold", "seed", "epoch")

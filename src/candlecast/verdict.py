@@ -1,0 +1,100 @@
+"""The verdict: can it be forecast, and does it pay after costs? Two questions, in plain words."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import polars as pl
+
+from candlecast.backtest import BacktestResult
+from candlecast.stats import bootstrap_p_value, sharpe_difference
+from candlecast.targets import Target
+
+LEVEL = 0.05  # chance of a false alarm that is accepted in each question
+FORECASTS = {
+    "return": "next return",
+    "price": "next price",
+    "direction": "next direction",
+    "volatility": "next range",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer to both questions, and what it rests on.
+
+    is_forecastable: the forecast adds to naive and to drift (both Clark-West tests below 5 %).
+    pays: net of costs the strategy earns more than nothing, and a higher Sharpe ratio than buy-and-hold (both
+        bootstrap tests below 5 %).
+    has_edge: both.
+    text: one paragraph in plain words; `reasons`: its points one by one; p-values: NaN where not defined.
+    """
+
+    is_forecastable: bool
+    pays: bool
+    text: str
+    reasons: tuple[str, ...]
+    forecast_p: float
+    return_p: float
+    sharpe_p: float
+
+    @property
+    def has_edge(self) -> bool:
+        """Forecastable, and it pays."""
+        return self.is_forecastable and self.pays
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def judge(
+    accuracy: pl.DataFrame, result: BacktestResult, target: Target, *, model: str, trained: int, seed: int = 0
+) -> Verdict:
+    """The verdict on one model of one asset, from its row of the accuracy table and its backtest.
+
+    `trained` is the number of networks or fits behind the forecast, for the words.
+    """
+    row = accuracy.row(by_predicate=pl.col("model") == model, named=True)
+    p_values = [math.nan if row[name] is None else row[name] for name in ("p_naive", "p_drift")]
+    forecast_p = math.nan if any(map(math.isnan, p_values)) else max(p_values)
+    return_p = bootstrap_p_value(result.returns, seed=seed)
+    difference = sharpe_difference(
+        result.returns, result.benchmark_returns, bars_per_year=result.bars_per_year, seed=seed
+    )
+    is_forecastable = forecast_p < LEVEL
+    pays = return_p < LEVEL and difference.p_value < LEVEL
+    summary = {line["statistic"]: line for line in result.summary(seed=seed).iter_rows(named=True)}
+    annual, sharpe, trades = summary["annual return"], summary["Sharpe ratio"], summary["trades"]
+    reasons = (
+        f"{model}'s forecast of the {FORECASTS[target.name]} "
+        f"{'is better' if is_forecastable else 'is no better'} than naive and drift "
+        f"(Clark-West p = {_number(forecast_p)}; R2 out of sample {_percent(row['r2'], 2)}, "
+        f"95 % between {_percent(row['r2_low'], 2)} and {_percent(row['r2_high'], 2)})",
+        f"after {result.costs.fee_bps + result.costs.slippage_bps:g} bp of costs a side and {trades['value']:,.0f} trades "
+        f"the strategy earns {_percent(annual['value'])} a year (95 % between {_percent(annual['low'])} and "
+        f"{_percent(annual['high'])}), buy-and-hold {_percent(annual['benchmark'])}",
+        f"its Sharpe ratio is {_number(sharpe['value'])}, buy-and-hold's {_number(sharpe['benchmark'])} "
+        f"(p = {_number(difference.p_value)} that the lead is luck)",
+        f"judged on {row['observations']:,} bars that no training saw, by {trained} separate trainings",
+    )
+    text = f"{_headline(is_forecastable, pays)} " + ". ".join(reason[0].upper() + reason[1:] for reason in reasons) + "."
+    return Verdict(is_forecastable, pays, text, reasons, forecast_p, return_p, difference.p_value)
+
+
+def _headline(is_forecastable: bool, pays: bool) -> str:
+    if is_forecastable and pays:
+        return "An edge was found."
+    if is_forecastable:
+        return "No edge found: there is something to forecast, but trading it does not pay."
+    if pays:
+        return "No edge found: the strategy did well, but its forecast did not, so that was luck or the market."
+    return "No edge found."
+
+
+def _percent(value: float | None, digits: int = 1) -> str:
+    return "undefined" if value is None or math.isnan(value) else f"{100 * value:.{digits}f} %"
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None or math.isnan(value) else f"{value:.2f}"
