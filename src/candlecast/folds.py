@@ -189,8 +189,12 @@ def _shift(times: np.ndarray, row: int, length: int | str, *, back: bool = False
 def _require_length(length: int | str | None) -> None:
     if isinstance(length, str):
         span_seconds(length)
-    elif length is not None and length < 1:
-        raise ConfigError(f"a part of {length} bars", expected="1 bar or more", remedy='Use for example 1000 or "4y"')
+    elif length is not None and not (isinstance(length, int) and length >= 1):
+        raise ConfigError(
+            f"a part of {length} bars",
+            expected="a whole number of bars, 1 or more",
+            remedy='Use for example 1000 or "4y"',
+        )
 
 
 def _require_share(name: str, share: float, *, lowest: float | None) -> None:

@@ -1,40 +1,83 @@
-"""Recipes as JSON: what a study was, in a form that can be stored, compared and read by people."""
+"""Recipes as JSON: what a study was, in a form that can be stored, compared, read by people, and made again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from candlecast.features import Feature
+from candlecast import backtest, features, folds, models, signals, targets
+from candlecast.errors import RunError
+from candlecast.features import Feature, Features
+from candlecast.fleet.settings import Fit
+
+ROOMS = (backtest, features, folds, models, signals, targets)  # where recipes are looked up by the name of their type
 
 
 def describe(value: Any) -> Any:
     """A recipe (a frozen dataclass, or a part of one) as JSON values.
 
     A dataclass becomes an object with its `type` and constructor parameters, a feature its `kind`, parameters and
-    warm-up; a user's function is named, not stored.
+    warm-up; a user's own function is named, not stored.
 
     >>> from candlecast.folds import Holdout
     >>> describe(Holdout(0.8))
     {'type': 'Holdout', 'train': 0.8, 'valid': 0.0, 'purge': None}
     """
-    if isinstance(value, Feature):
-        return {
-            "type": "Feature",
-            "kind": value.kind,
-            "parameters": describe(dict(value.parameters)),
-            "warmup": value.warmup,
-            "scaling": describe(value.scaling),
-        }
-    if is_dataclass(value) and not isinstance(value, type):
-        return {"type": type(value).__name__} | {
-            field.name: describe(getattr(value, field.name)) for field in fields(value) if field.init or field.name == "features"
-        }
-    if isinstance(value, dict):
-        return {str(key): describe(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [describe(item) for item in value]
-    if isinstance(value, Callable):
-        return {"function": f"{getattr(value, '__module__', '?')}.{getattr(value, '__qualname__', repr(type(value)))}"}
-    return value
+    match value:
+        case Feature():
+            return {
+                "type": "Feature",
+                "kind": value.kind,
+                "parameters": dict(value.parameters),
+                "warmup": value.warmup,
+                "scaling": describe(value.scaling),
+            }
+        case Features():
+            return {
+                "type": "Features",
+                "features": [describe(feature) for feature in value.features],
+                "scaling": describe(value.scaling),
+            }
+        case list() | tuple():
+            return [describe(item) for item in value]
+        case None | bool() | int() | float() | str():
+            return value
+    if is_dataclass(value):
+        parameters = {field.name: describe(getattr(value, field.name)) for field in fields(value) if field.init}
+        return {"type": type(value).__name__, **parameters}
+    name = getattr(value, "__qualname__", type(value).__qualname__)
+    return {"type": "function", "name": f"{getattr(value, '__module__', '')}.{name}"}
+
+
+def restore(description: Any) -> Any:
+    """The recipe that `describe` described. Raises RunError for a user's own function, which is not stored.
+
+    >>> restore({"type": "Holdout", "train": 0.8, "valid": 0.0, "purge": None})
+    Holdout(train=0.8, valid=0.0, purge=None)
+    """
+    if isinstance(description, list):
+        return tuple(restore(item) for item in description)
+    if not isinstance(description, dict):
+        return description
+    parameters = {name: restore(value) for name, value in description.items() if name != "type"}
+    match description["type"]:
+        case "Feature":
+            factory = _find(parameters["kind"], features)
+            made = factory(**description["parameters"])
+            return made if parameters["scaling"] is None else made.scaled(parameters["scaling"])
+        case "Features":
+            return Features(*parameters["features"], scaling=parameters["scaling"])
+        case "Fit":
+            return Fit(**parameters)
+    return _find(description["type"], *ROOMS)(**parameters)
+
+
+def _find(name: str, *rooms: Any) -> Any:
+    for room in rooms:
+        if hasattr(room, name):
+            return getattr(room, name)
+    raise RunError(
+        f"{name} is not a recipe of this version",
+        expected="a recipe that candlecast knows",
+        remedy="Make a user's own feature, model or rule again in Python; a run stores its name only",
+    )

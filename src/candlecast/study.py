@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 import polars as pl
 
 from candlecast.accuracy import accuracy, accuracy_by_part
@@ -25,9 +25,6 @@ from candlecast.signals import FollowDirection, InverseVolatility, Positions, Ru
 from candlecast.targets import NextReturn, Target, Volatility
 from candlecast.verdict import Verdict, judge
 from candlecast.walk import FoldForecast, watch_forward
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 BASELINES: tuple[Model, ...] = (Naive(), Drift(), LinearRegression())
 
@@ -53,7 +50,9 @@ class Study:
 
     def __post_init__(self) -> None:
         if self.seeds < 1:
-            raise ConfigError(f"seeds is {self.seeds}", expected="1 training per fold or more", remedy="Use Study(seeds=3)")
+            raise ConfigError(
+                f"seeds is {self.seeds}", expected="1 training per fold or more", remedy="Use Study(seeds=3)"
+            )
         names = [model.name for model in (self.model, *self.baselines)]
         needed = [model for model in BASELINES[:2] if model.name not in names]
         object.__setattr__(self, "baselines", (*needed, *(model for model in self.baselines if model != self.model)))
@@ -63,7 +62,6 @@ class Study:
 
         Raises CandleError, ConfigError, NotEnoughDataError or LookaheadError.
         """
-        began = time.monotonic()
         models = [*self.baselines, self.model]
         window = max(model.window for model in models)
         features = self.features or standard_features(candles.interval)
@@ -100,7 +98,6 @@ class Study:
             losses=_loss_table(parts[self.model.name]),
             lost=parts[self.model.name][0].job.samples.lost,
             tensors={part.job.key: part.fitted.tensors() for part in parts[self.model.name]},
-            seconds=time.monotonic() - began,
         )
         progress(Progress("judge", 1, 1, str(result.verdict)))
         return result
@@ -132,8 +129,7 @@ class StudyResult:
     folds: pl.DataFrame
     losses: pl.DataFrame
     lost: dict[str, int]
-    tensors: Mapping[str, Mapping[str, Tensor]]
-    seconds: float
+    tensors: Mapping[str, Mapping[str, np.ndarray]]
 
     @property
     def forecast(self) -> Forecast:

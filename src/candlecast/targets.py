@@ -110,7 +110,7 @@ class Direction:
     """Whether the close rises over the next `horizon` bars: 1 if C_{t+h} > C_t, else 0. Naive: even odds, 0.5.
 
     The return implied by a chance p is (2p - 1) times the mean absolute return over the horizon of the last
-    `MAGNITUDE_BARS` returns known by then.
+    `MAGNITUDE_BARS` returns known by then, and 0 while none is.
     """
 
     horizon: int = 1
@@ -131,12 +131,14 @@ class Direction:
         return np.full(len(candles), 0.5)
 
     def expected_return(self, forecast: np.ndarray, candles: Candles) -> np.ndarray:
-        past = np.abs(np.concatenate([np.zeros(min(self.horizon, len(candles))), _log_return(candles, self.horizon)]))
-        past = past[: len(candles)]  # |ln(C_t / C_{t-h})|, 0 while unknown
-        total = np.concatenate([[0.0], np.cumsum(past)])
-        first = np.maximum(np.arange(len(candles)) - self.MAGNITUDE_BARS + 1, min(self.horizon, len(candles)))
-        count = np.maximum(np.arange(1, len(candles) + 1) - first, 1)
-        magnitude = (total[1:] - total[np.minimum(first, np.arange(1, len(candles) + 1))]) / count
+        known = np.abs(_log_return(candles, self.horizon))[
+            : max(len(candles) - self.horizon, 0)
+        ]  # at bars h, h + 1, ...
+        total = np.concatenate([[0.0], np.cumsum(known)])
+        end = np.arange(1, len(known) + 1)
+        count = np.minimum(end, self.MAGNITUDE_BARS)
+        magnitude = np.zeros(len(candles))
+        magnitude[self.horizon :] = (total[end] - total[end - count]) / count
         return (2 * forecast - 1) * magnitude
 
     def change(self, values: np.ndarray, naive: np.ndarray) -> np.ndarray:
@@ -165,8 +167,8 @@ class Volatility:
     def naive(self, candles: Candles) -> np.ndarray:
         return self._past_range(candles)
 
-    def expected_return(self, forecast: np.ndarray, candles: Candles) -> np.ndarray:
-        return np.full(len(candles), np.nan)[: len(forecast)]
+    def expected_return(self, forecast: np.ndarray, candles: Candles) -> np.ndarray:  # noqa: ARG002
+        return np.full(len(forecast), np.nan)
 
     def change(self, values: np.ndarray, naive: np.ndarray) -> np.ndarray:
         return values - naive

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -47,6 +48,18 @@ class Verdict:
     def __str__(self) -> str:
         return self.text
 
+    def to_dict(self) -> dict[str, Any]:
+        """The verdict as JSON values; undefined p-values are None."""
+        p_values = {"forecast_p": self.forecast_p, "return_p": self.return_p, "sharpe_p": self.sharpe_p}
+        return {
+            "is_forecastable": self.is_forecastable,
+            "pays": self.pays,
+            "has_edge": self.has_edge,
+            "text": self.text,
+            "reasons": list(self.reasons),
+            **{name: None if math.isnan(value) else value for name, value in p_values.items()},
+        }
+
 
 def judge(
     accuracy: pl.DataFrame, result: BacktestResult, target: Target, *, model: str, trained: int, seed: int = 0
@@ -67,10 +80,7 @@ def judge(
     summary = {line["statistic"]: line for line in result.summary(seed=seed).iter_rows(named=True)}
     annual, sharpe, trades = summary["annual return"], summary["Sharpe ratio"], summary["trades"]
     reasons = (
-        f"{model}'s forecast of the {FORECASTS[target.name]} "
-        f"{'is better' if is_forecastable else 'is no better'} than naive and drift "
-        f"(Clark-West p = {_number(forecast_p)}; R2 out of sample {_percent(row['r2'], 2)}, "
-        f"95 % between {_percent(row['r2_low'], 2)} and {_percent(row['r2_high'], 2)})",
+        _skill_words(model, target, row, forecast_p),
         f"after {result.costs.fee_bps + result.costs.slippage_bps:g} bp of costs a side and {trades['value']:,.0f} trades "
         f"the strategy earns {_percent(annual['value'])} a year (95 % between {_percent(annual['low'])} and "
         f"{_percent(annual['high'])}), buy-and-hold {_percent(annual['benchmark'])}",
@@ -78,15 +88,31 @@ def judge(
         f"(p = {_number(difference.p_value)} that the lead is luck)",
         f"judged on {row['observations']:,} bars that no training saw, by {trained} separate trainings",
     )
-    text = f"{_headline(is_forecastable, pays)} " + ". ".join(reason[0].upper() + reason[1:] for reason in reasons) + "."
+    text = (
+        f"{_headline(is_forecastable, pays)} " + ". ".join(reason[0].upper() + reason[1:] for reason in reasons) + "."
+    )
     return Verdict(is_forecastable, pays, text, reasons, forecast_p, return_p, difference.p_value)
+
+
+def _skill_words(model: str, target: Target, row: dict[str, Any], p_value: float) -> str:
+    """What the accuracy row says about the first question."""
+    evidence = (
+        f"Clark-West p = {_number(p_value)}; R2 out of sample {_percent(row['r2'], 2)}, "
+        f"95 % between {_percent(row['r2_low'], 2)} and {_percent(row['r2_high'], 2)}"
+    )
+    forecast = f"{model}'s forecast of the {FORECASTS[target.name]}"
+    if not p_value < LEVEL:
+        return f"{forecast} is no better than naive and drift ({evidence})"
+    if row["r2"] is not None and row["r2"] > 0:
+        return f"{forecast} is better than naive and drift ({evidence})"
+    return f"{forecast} knows something that naive and drift do not, but its noise outweighs it ({evidence})"
 
 
 def _headline(is_forecastable: bool, pays: bool) -> str:
     if is_forecastable and pays:
         return "An edge was found."
     if is_forecastable:
-        return "No edge found: there is something to forecast, but trading it does not pay."
+        return "No edge found: the forecast carries information, but trading it does not pay."
     if pays:
         return "No edge found: the strategy did well, but its forecast did not, so that was luck or the market."
     return "No edge found."

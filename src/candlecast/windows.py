@@ -91,6 +91,12 @@ def make_samples(candles: Candles, *, features: Features, target: Target, window
             expected="a window shorter than the candles",
             remedy="Use a shorter window, or give more candles",
         )
+    if target.horizon >= len(candles):
+        raise NotEnoughDataError(
+            f"a horizon of {target.horizon:,} bars reaches past all {len(candles):,} candles of {candles.symbol}",
+            expected="a horizon shorter than the candles",
+            remedy="Use a shorter horizon, or give more candles",
+        )
     return Samples(
         candles=candles,
         features=features,

@@ -26,6 +26,8 @@ FATAL = {
     "impossible": "have their open, high or close outside of low..high",
     "negative_volume": "have a negative volume",
 }
+SORTING = 'Sort them by time first, for example with frame.sort("open_time")'
+LISTING = "List them with candles.check() or `candlecast candles FILE` and correct them at the source"
 NOTICES = {"gap": "are missing", "zero_volume": "have no volume"}
 
 
@@ -59,12 +61,12 @@ class CandleReport:
         if fatal.is_empty():
             return
         worst = fatal.row(0, named=True)
-        others = f" (and {fatal.height - 1} other kinds of fault)" if fatal.height > 1 else ""
+        others = f" (and {fatal.height - 1} other kind{'s' * (fatal.height > 2)} of fault)" if fatal.height > 1 else ""
         raise CandleError(
             f"{worst['bars']:,} of {self.bars:,} candles of {self.symbol} {FATAL[worst['kind']]}, "
             f"the first at {worst['first']:%Y-%m-%d %H:%M:%S} UTC: {worst['detail']}{others}",
             expected="sorted, unique, on-grid candles with positive prices inside low..high",
-            remedy="List them with candles.check() or `candlecast candles FILE` and correct them at the source",
+            remedy=SORTING if worst["kind"] == "unsorted" else LISTING,
         )
 
     def __str__(self) -> str:
@@ -76,7 +78,7 @@ class CandleReport:
         if gaps.height:
             worst = gaps.sort("bars", descending=True).row(0, named=True)
             lines.append(
-                f"  {self.missing:,} bars {NOTICES['gap']} in {gaps.height:,} gaps, "
+                f"  {self.missing:,} bars {NOTICES['gap']} in {gaps.height:,} gap{'s' * (gaps.height > 1)}, "
                 f"the longest {worst['bars']:,} bars from {worst['first']:%Y-%m-%d %H:%M}"
             )
         return "\n".join(lines)
@@ -84,9 +86,9 @@ class CandleReport:
 
 def check(candles: Candles) -> CandleReport:
     """All faults of the candles, fatal ones first, then gaps in order of time."""
-    rows = [_fault(candles, kind, mask, detail) for kind, mask, detail in _masks(candles) if mask.any()]
-    fatal = any(row["is_fatal"] for row in rows)
-    if not fatal:
+    masks = _masks(candles) if len(candles) else []
+    rows = [_fault(candles, kind, mask, detail) for kind, mask, detail in masks if mask.any()]
+    if not any(row["is_fatal"] for row in rows):
         rows += _gaps(candles)
     schema = {
         "kind": pl.String,

@@ -20,6 +20,7 @@ ALIASES = {
     "volume": ("volume", "vol", "v"),
 }
 EPOCH_UNITS = ((10**11, 1_000_000), (10**14, 1_000), (10**17, 1))  # counts below: microseconds in one (s, ms, us)
+ZONE = r" ?(Z|UTC|[+-]\d\d:?\d\d)$"
 TIME_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%Y%m%d")
 
 
@@ -57,9 +58,18 @@ def _as_polars(frame: Any) -> pl.DataFrame:
                     remedy="Select one first, for example frame.xs('AAPL', axis=1, level=-1)",
                 )
             frame = frame.droplevel(-1, axis=1)
-        if frame.index.dtype.kind == "M":
-            frame = frame.rename_axis("open_time").reset_index()
-        return pl.from_pandas(frame)
+        label = "open_time" if frame.index.dtype.kind == "M" else frame.index.name or "index"
+        is_counter = frame.index.dtype.kind in "iu" and frame.index.name is None
+        if not is_counter and label not in frame.columns:
+            frame = frame.rename_axis(label).reset_index()
+        try:
+            return pl.from_pandas(frame)
+        except (TypeError, ValueError) as error:
+            raise CandleError(
+                f"the pandas frame cannot be taken over ({str(error).splitlines()[0]})",
+                expected="plain columns with different names",
+                remedy="Keep only the columns of times, prices and volume",
+            ) from error
     raise CandleError(
         f"a {type(frame).__name__} is not a table",
         expected="a pandas or Polars DataFrame",
@@ -75,10 +85,11 @@ def _column_names(frame: pl.DataFrame, symbol: str) -> dict[str, str]:
     }
     missing = [column for column, name in found.items() if name is None]
     if missing:
+        has_header = not any(name.replace(".", "").isdigit() for name in frame.columns)
         raise CandleError(
             f"{symbol} has no column for {', '.join(missing)} (its columns are {', '.join(frame.columns) or 'none'})",
             expected="open_time, open, high, low, close, volume or their usual other names",
-            remedy="Rename the columns",
+            remedy="Rename the columns" if has_header else "Add a header line that names the columns",
         )
     return {column: name for column, name in found.items() if name is not None}
 
@@ -124,6 +135,8 @@ def _interval(opened: pl.Series, interval: str | Interval | None, symbol: str) -
 
 def _utc(series: pl.Series, *, symbol: str, zone: str | None) -> pl.Series:
     """Times in UTC, microseconds, named `open_time`."""
+    if series.dtype.is_float():
+        series = series.fill_nan(None)
     if series.null_count():
         row = int(series.is_null().arg_max() or 0)
         raise CandleError(
@@ -131,12 +144,14 @@ def _utc(series: pl.Series, *, symbol: str, zone: str | None) -> pl.Series:
             expected="a time in every row",
             remedy="Remove or complete the row",
         )
+    if series.dtype.is_numeric() and series.is_between(19_000_101, 21_001_231).all():
+        series = series.cast(pl.Int64).cast(pl.String)  # dates written as 20240131
     if series.dtype == pl.String:
         series = _parsed(series.str.strip_chars(), symbol)
     if series.dtype.is_numeric():
         return _from_epoch(series, symbol)
     if series.dtype == pl.Date:
-        return series.cast(pl.Datetime("us")).dt.replace_time_zone("UTC").alias("open_time")
+        series = series.cast(pl.Datetime("us"))
     if not isinstance(series.dtype, pl.Datetime):
         raise CandleError(
             f"the time column {series.name!r} of {symbol} holds {series.dtype}",
@@ -144,16 +159,17 @@ def _utc(series: pl.Series, *, symbol: str, zone: str | None) -> pl.Series:
             remedy="Convert the column",
         )
     times = series.dt.cast_time_unit("us")
+    local = times.dt.replace_time_zone(None)
+    if (local.dt.truncate("1d") == local).all():  # whole dates name the day, whatever the zone and its daylight saving
+        return local.dt.replace_time_zone("UTC").alias("open_time")
     if times.dtype.time_zone is not None:  # type: ignore[union-attr]
         return times.dt.convert_time_zone("UTC").alias("open_time")
     if zone is None:
-        if (times.dt.truncate("1d") != times).any():
-            raise CandleError(
-                f"{symbol} has times without a zone (the first is {times[0]})",
-                expected="times in UTC, or the zone that they are in",
-                remedy='Say zone="UTC" or for example zone="America/New_York" (--zone on the command line)',
-            )
-        zone = "UTC"  # whole dates name the day, whatever the zone
+        raise CandleError(
+            f"{symbol} has times without a zone (the first is {times[0]})",
+            expected="times in UTC, or the zone that they are in",
+            remedy='Say zone="UTC" or for example zone="America/New_York" (--zone on the command line)',
+        )
     try:
         return times.dt.replace_time_zone(zone).dt.convert_time_zone("UTC").alias("open_time")
     except pl.exceptions.ComputeError as error:
@@ -167,17 +183,21 @@ def _utc(series: pl.Series, *, symbol: str, zone: str | None) -> pl.Series:
 def _parsed(series: pl.Series, symbol: str) -> pl.Series:
     """Text as integers (epoch), dates or times, whichever every row can be read as."""
     if series.str.contains(r"^\d{9,}(\.\d+)?$").all():
-        return series.cast(pl.Float64).cast(pl.Int64)
+        return series.cast(pl.Float64 if series.str.contains(".", literal=True).any() else pl.Int64)
     for form in TIME_FORMATS:
         dates = series.str.to_date(form, strict=False)
         if not dates.null_count():
             return dates
-    if series.str.contains(r"(Z|UTC|[+-]\d\d:?\d\d)$").all():
-        times = series.str.replace(r" ?(Z|UTC)$", "+00:00").str.to_datetime(
-            time_unit="us", time_zone="UTC", strict=False
-        )
+    has_zone = series.str.contains(ZONE).all()
+    local = series.str.replace(ZONE, "") if has_zone else series
+    if has_zone and not local.str.contains(r"[T ]00:00(:00(\.0+)?)?$").all():
+        local, zone = series.str.replace(r" ?(Z|UTC)$", "+00:00"), "UTC"
     else:
-        times = series.str.to_datetime(time_unit="us", strict=False)
+        zone = None
+    try:
+        times = local.str.to_datetime(time_unit="us", time_zone=zone, strict=False)
+    except pl.exceptions.ComputeError:  # no form fits the first text
+        times = pl.Series([None] * series.len(), dtype=pl.Datetime("us"))
     if times.null_count():
         row = int(times.is_null().arg_max() or 0)
         raise CandleError(
@@ -190,9 +210,10 @@ def _parsed(series: pl.Series, symbol: str) -> pl.Series:
 
 def _from_epoch(series: pl.Series, symbol: str) -> pl.Series:
     """Counts since 1970; each value's unit follows from its size, since one column may change unit (as Binance did)."""
-    counts = series.cast(pl.Int64)
-    if (counts < 10**8).any():
-        row = int((counts < 10**8).arg_max() or 0)
+    counts = series if series.dtype.is_float() else series.cast(pl.Int64)
+    is_count = counts.is_between(10**8, 2**62)
+    if not is_count.all():
+        row = int(is_count.arg_min() or 0)
         raise CandleError(
             f"{symbol} has time {series[row]} in row {row + 1}",
             expected="seconds, milliseconds, microseconds or nanoseconds since 1970, of a date after 1973",
@@ -201,4 +222,5 @@ def _from_epoch(series: pl.Series, symbol: str) -> pl.Series:
     micros = pl.when(counts < EPOCH_UNITS[0][0]).then(counts * EPOCH_UNITS[0][1])
     for limit, factor in EPOCH_UNITS[1:]:
         micros = micros.when(counts < limit).then(counts * factor)
-    return pl.select(micros.otherwise(counts // 1_000).cast(pl.Datetime("us", "UTC")).alias("open_time")).to_series()
+    whole = micros.otherwise(counts // 1_000).round().cast(pl.Int64)
+    return pl.select(whole.cast(pl.Datetime("us", "UTC")).alias("open_time")).to_series()

@@ -44,8 +44,9 @@ class Candles:
 
         Columns are found by their usual names (`open_time`, `time`, `timestamp`, `Date`, ..., `Open`, `High`, ...);
         a pandas time index counts as the time column. Numbers in the time column are seconds, milliseconds,
-        microseconds or nanoseconds since 1970, told apart by size. Times without zone are taken in `zone`; whole dates
-        need none. `interval` is the most common step when not given.
+        microseconds or nanoseconds since 1970, told apart by size. Times without zone are taken in `zone`. Whole dates,
+        and times that are all midnight where they were written, name days and need none: a day opens at 00:00 UTC.
+        `interval` is the most common step when not given.
 
         Raises CandleError for missing columns, unreadable values, times without zone, or fewer than two rows.
         """
@@ -145,6 +146,8 @@ class Candles:
 
     def resample(self, interval: str | Interval) -> Candles:
         """Longer candles from these, on the UTC grid (weeks start on Monday); a partial bar is never made.
+
+        Candles that open off the grid, as at half past, keep their offset where they would cross the end of a long bar.
 
         Raises ConfigError when `interval` is no multiple of this one, CandleError when the candles are unsound.
         """

@@ -88,6 +88,16 @@ def feature(
     return decorate
 
 
+def require_period(kind: str, period: int, *, least: int = 1) -> None:
+    """Raise ConfigError for a period that the feature of this kind cannot be computed over."""
+    if period < least:
+        raise ConfigError(
+            f"period of {kind} is {period}",
+            expected=f"{least} bar{'s' * (least > 1)} or more",
+            remedy=f"Use for example {kind}(20)",
+        )
+
+
 @dataclass(frozen=True, init=False)
 class Features:
     """An ordered set of features, and the scaling of each (`scaling` where a feature has none of its own)."""

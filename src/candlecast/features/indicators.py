@@ -11,13 +11,15 @@ import math
 import numpy as np
 
 from candlecast.candles import Candles
-from candlecast.features.feature import Feature
+from candlecast.errors import ConfigError
+from candlecast.features.feature import Feature, require_period
 
 MEMORY = 1e-4
 
 
 def sma_ratio(period: int = 20) -> Feature:
     """Close against its simple moving average: C_t / SMA_t - 1."""
+    require_period("sma_ratio", period)
 
     def compute(candles: Candles) -> np.ndarray:
         import talib
@@ -29,6 +31,7 @@ def sma_ratio(period: int = 20) -> Feature:
 
 def ema_ratio(period: int = 20) -> Feature:
     """Close against its exponential moving average, weight 2 / (period + 1): C_t / EMA_t - 1."""
+    require_period("ema_ratio", period)
 
     def compute(candles: Candles) -> np.ndarray:
         import talib
@@ -40,6 +43,7 @@ def ema_ratio(period: int = 20) -> Feature:
 
 def rsi(period: int = 14) -> Feature:
     """Relative strength index after Wilder (1978), brought from 0..100 to -1..1: RSI / 50 - 1."""
+    require_period("rsi", period, least=2)
 
     def compute(candles: Candles) -> np.ndarray:
         import talib
@@ -54,6 +58,12 @@ def macd(fast: int = 12, slow: int = 26, signal: int = 9) -> Feature:
 
     Columns: `line` (EMA_fast - EMA_slow) / C, `signal` EMA of the line / C, `histogram` their difference / C.
     """
+    if not 2 <= fast < slow or signal < 1:
+        raise ConfigError(
+            f"macd({fast}, {slow}, {signal})",
+            expected="2 <= fast < slow and a signal of 1 bar or more",
+            remedy="Use macd(12, 26, 9)",
+        )
 
     def compute(candles: Candles) -> np.ndarray:
         import talib
@@ -83,6 +93,7 @@ def bollinger(period: int = 20, width: float = 2.0) -> Feature:
 
 def atr(period: int = 14) -> Feature:
     """Average true range after Wilder (1978), in units of the close: ATR_t / C_t."""
+    require_period("atr", period)
 
     def compute(candles: Candles) -> np.ndarray:
         import talib

@@ -5,16 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from candlecast.candles import Candles
-from candlecast.features.feature import Feature
+from candlecast.features.feature import Feature, require_period
 from candlecast.features.scaling import MinMax, Scaler
 
 
 def log_return(period: int = 1) -> Feature:
     """Log return over the last `period` bars: ln(C_t / C_{t-period})."""
+    require_period("log_return", period)
 
     def compute(candles: Candles) -> np.ndarray:
         values = np.full(len(candles), np.nan)
-        values[period:] = np.log(candles.close[period:] / candles.close[: len(candles) - period])
+        values[period:] = np.log(candles.close[period:] / candles.close[:-period])
         return values
 
     return Feature("log_return", compute, period, {"period": period})

@@ -11,6 +11,9 @@ import numpy as np
 from candlecast.errors import ConfigError, NotEnoughDataError
 
 
+ROUNDING = 1e-12
+
+
 class Scaler(Protocol):
     """A scaling recipe: holds no statistics, so that folds cannot share any."""
 
@@ -79,7 +82,9 @@ class Scaling:
 
 
 def fit_scaling(scalers: Sequence[Scaler], values: np.ndarray) -> Scaling:
-    """Measure each column of training rows, shape (time, column), NaN left out; a constant column gets scale 1.
+    """Measure each column of training rows, shape (time, column), NaN left out.
+
+    A column that is constant but for rounding (scale below 1e-12 of its largest value) gets scale 1.
 
     Raises NotEnoughDataError when a column has no finite value.
 
@@ -96,5 +101,5 @@ def fit_scaling(scalers: Sequence[Scaler], values: np.ndarray) -> Scaling:
                 remedy="Give more candles, or remove the feature",
             )
         shift[column], measured = scaler.measure(finite)
-        scale[column] = measured if measured > 0 else 1.0
+        scale[column] = measured if measured > ROUNDING * np.abs(finite).max() else 1.0
     return Scaling(shift, scale)

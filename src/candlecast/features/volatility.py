@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from candlecast.candles import Candles
-from candlecast.features.feature import Feature
+from candlecast.features.feature import Feature, require_period
 
 
 def realized_volatility(period: int = 20) -> Feature:
@@ -14,6 +14,7 @@ def realized_volatility(period: int = 20) -> Feature:
     In logarithms because volatility is close to log-normal (Andersen, Bollerslev, Diebold and Ebens 2001).
     Undefined while the price stands still.
     """
+    require_period("realized_volatility", period)
 
     def compute(candles: Candles) -> np.ndarray:
         values = np.full(len(candles), np.nan)
@@ -29,12 +30,13 @@ def realized_volatility(period: int = 20) -> Feature:
 def log_range(period: int = 1) -> Feature:
     """Mean over `period` bars of the logarithm of the bar's range: mean ln ln(H/L), after Alizadeh, Brandt and Diebold (2002).
 
-    Undefined for a bar with high equal to low.
+    Undefined while a bar with high equal to low is among them.
     """
+    require_period("log_range", period)
 
     def compute(candles: Candles) -> np.ndarray:
         values = np.full(len(candles), np.nan)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             ranges = np.log(np.log(candles.high / candles.low))
         if len(ranges) >= period:
             values[period - 1 :] = _mean(ranges, period)

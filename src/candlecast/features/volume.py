@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from candlecast.candles import Candles
-from candlecast.features.feature import Feature
+from candlecast.features.feature import Feature, require_period
 
 
 def volume_change(period: int = 20) -> Feature:
@@ -13,6 +13,7 @@ def volume_change(period: int = 20) -> Feature:
 
     Undefined for a bar without volume.
     """
+    require_period("volume_change", period)
 
     def compute(candles: Candles) -> np.ndarray:
         import talib

@@ -45,14 +45,14 @@ class FittedNet:
             return scaled.sigmoid().numpy()
         return self.outcomes.undo(scaled.numpy()[:, None])[:, 0]
 
-    def tensors(self) -> dict[str, Tensor]:
+    def tensors(self) -> dict[str, np.ndarray]:
         """All that was learnt, by name: weights, and shift and scale of inputs and outcomes."""
-        scalings = {
-            f"scaling.{side}.{part}": torch.from_numpy(getattr(getattr(self, side), part))
-            for side in ("inputs", "outcomes")
-            for part in ("shift", "scale")
+        scalings = {"inputs": self.inputs, "outcomes": self.outcomes}
+        return {
+            **{f"net.{name}": value.numpy() for name, value in self.weights.items()},
+            **{f"{side}.shift": scaling.shift for side, scaling in scalings.items()},
+            **{f"{side}.scale": scaling.scale for side, scaling in scalings.items()},
         }
-        return {**{f"net.{name}": value for name, value in self.weights.items()}, **scalings}
 
     def _by_window(self, net: nn.Module, samples: Samples, rows: np.ndarray) -> Tensor:
         parts = []

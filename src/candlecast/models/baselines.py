@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,9 +12,6 @@ from candlecast.events import Listener, ignore
 from candlecast.features import fit_scaling
 from candlecast.jobs import Job
 from candlecast.windows import Samples, windows
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +25,7 @@ class FittedBaseline:
         """Forecasts made at the close of `rows`, in the target's units; float64, shape (rows,)."""
         return self.predict(samples, rows)
 
-    def tensors(self) -> Mapping[str, Tensor]:
+    def tensors(self) -> Mapping[str, np.ndarray]:
         """Nothing: a baseline is made again faster than it is read."""
         return {}
 

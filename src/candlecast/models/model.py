@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from candlecast.events import Listener
 from candlecast.jobs import Job
 from candlecast.windows import Samples
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 class Fitted(Protocol):
@@ -27,7 +24,7 @@ class Fitted(Protocol):
         """Forecasts made at the close of `rows` (rising), in the target's units; float64, shape (rows,)."""
         ...
 
-    def tensors(self) -> Mapping[str, Tensor]:
+    def tensors(self) -> Mapping[str, np.ndarray]:
         """All that was learnt, by name; empty when nothing is."""
         ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -99,13 +99,14 @@ def regime_switch(
     _require_bars(bars)
     turns = np.cumsum(generator.random(bars) >= stay) % 2
     returns = np.where(turns == 0, drift, -drift) + volatility * generator.standard_normal(bars)
-    mean, bull = np.empty(bars), 0.5  # bull: probability of the bull market at this bar, given returns before it
+    mean, bull = np.empty(bars), stay  # bull: probability of the bull market at this bar, given returns before it
     for t in range(bars):
         likelihood_ratio = np.exp(-2 * drift * returns[t] / volatility**2)  # bear against bull
         posterior = bull / (bull + (1 - bull) * likelihood_ratio)
         bull = stay * posterior + (1 - stay) * (1 - posterior)
         mean[t] = drift * (2 * bull - 1)
-    return _world("regime switch", returns, mean, np.full(bars + 1, volatility), generator, interval)
+    world = _world("regime switch", returns, mean, np.full(bars + 1, volatility), generator, interval)
+    return replace(world, volatility=np.sqrt(volatility**2 + drift**2 - mean**2))  # of the mixture of both regimes
 
 
 def _require_bars(bars: int) -> None:

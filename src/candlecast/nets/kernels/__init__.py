@@ -10,7 +10,7 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from candlecast.nets.kernels import gpu, reference
+from candlecast.nets.kernels import cpu, gpu, reference
 from candlecast.nets.kernels.functions import call
 
 __all__ = ["gru", "lstm", "rnn"]
@@ -77,5 +77,5 @@ def _room(x: Tensor) -> ModuleType | None:
     if x.device.type == "cuda":
         return gpu
     if x.device.type == "cpu" and x.dtype == torch.float32:
-        return gpu
+        return cpu
     return None

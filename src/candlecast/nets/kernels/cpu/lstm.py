@@ -21,10 +21,11 @@ from candlecast.nets.kernels.cpu.products import (
     pack_rows,
     padded,
     read_rows,
+    split,
     weight_gradient,
     write_rows,
 )
-from candlecast.nets.kernels.cpu.threads import share
+from candlecast.nets.kernels.cpu.threads import share, threads_for
 from candlecast.nets.kernels.cpu.vector import LANES, fma, load, sigmoid, splat, store, tanh
 from candlecast.nets.kernels.functions import Kernel
 
@@ -49,30 +50,33 @@ def _activate(tape, c, h):
 
 
 @njit(
-    "void(i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1],"
-    "f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,:,:,::1], f4[:,::1], f4[:,::1])",
+    "void(i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1],"
+    "f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,:,:,::1], f4[:,:,::1], f4[:,:,::1])",
     nogil=True,
     cache=True,
 )
-def _forward_shards(first, last, x, h0, c0, w_x, w_h, b, h, c_last, tape, packed, scratch):
-    """Pieces first to last of the K S shards; packed and scratch are zeros."""
+def _forward_shards(thread, first, last, x, h0, c0, w_x, w_h, b, h, c_last, tape, packed, scratch):
+    """Items first to last of the K S shards; each thread has its part of packed (zeros at first) and of scratch."""
     shards, steps, features, hidden = tape.shape[1], x.shape[2], x.shape[3], h0.shape[3]
     depth = features + 1 + hidden
-    z, c = scratch[:depth], scratch[depth:]
+    weights = packed[thread]
+    z, rest = split(scratch[thread], depth)
+    c, _ = split(rest, hidden)
+    after = z[features + 1 :]
     fill(z[features : features + 1], 1)
     for item in range(first, last):
         model, shard = item // shards, item % shards
         if item == first or shard == 0:
-            pack_columns(w_x[model], packed, depth, 0)
-            pack_columns(b[model], packed, depth, features)
-            pack_columns(w_h[model], packed, depth, features + 1)
-        read_rows(h0, (model, shard, 0), z[features + 1 :])
+            pack_columns(w_x[model], weights, depth, 0)
+            pack_columns(b[model], weights, depth, features)
+            pack_columns(w_h[model], weights, depth, features + 1)
+        read_rows(h0, (model, shard, 0), after)
         read_rows(c0, (model, shard, 0), c)
         for t in range(steps):
             read_rows(x, (model, shard, t), z)
-            multiply(packed, z, tape[model, shard, t])
-            _activate(tape[model, shard, t], c, z[features + 1 :])
-            write_rows(z[features + 1 :], h, (model, shard, t))
+            multiply(weights, z, tape[model, shard, t])
+            _activate(tape[model, shard, t], c, after)
+            write_rows(after, h, (model, shard, t))
         write_rows(c, c_last, (model, shard, 0))
 
 
@@ -97,31 +101,32 @@ def _differentiate(tape, before, grad_h, dh, dc, delta):
 
 
 @njit(
-    "void(i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:,::1],"
-    "f4[:,:,::1], f4[:,:,::1], f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,::1],"
-    "f4[:,::1], f4[:,::1], f4[:,::1], f4[:,::1], f4[:,::1])",
+    "void(i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:,::1],"
+    "f4[:,:,::1], f4[:,:,::1], f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1])",
     nogil=True,
     cache=True,
 )
 def _backward_shards(
-    first, last, grad_h, grad_c, x, h0, c0, h, tape, w_x, w_h, dx, dh0, dc0, parts,
-    packed_x, packed_h, kept_z, kept_delta, scratch,
-):  # fmt: skip
-    """Pieces first to last of the K S shards; packed and scratch are zeros, parts the weight gradients per shard."""
+    thread, first, last, grad_h, grad_c, x, h0, c0, h, tape, w_x, w_h, dx, dh0, dc0, parts, packed, scratch
+):
+    """Items first to last of the K S shards; parts (K S, .., ..) are their gradients of w_x, b, w_h, one below the other."""
     shards, steps, features, hidden = tape.shape[1], x.shape[2], x.shape[3], h0.shape[3]
-    depth = features + 1 + hidden
-    z, rest = scratch[:depth], scratch[depth:]
-    delta, rest = rest[: 4 * hidden], rest[4 * hidden :]
-    dc, rest = rest[:hidden], rest[hidden:]
-    start, rest = rest[:hidden], rest[hidden:]
-    grad, rest = rest[:hidden], rest[hidden:]
-    dh, dx_t = rest[: packed_h.shape[0] // (4 * hidden) * ROWS], rest[packed_h.shape[0] // (4 * hidden) * ROWS :]
+    gates = 4 * hidden
+    weights_h, weights_x = split(packed[thread], padded(hidden, ROWS) // ROWS * gates)
+    z, rest = split(scratch[thread], features + 1 + hidden)
+    delta, rest = split(rest, gates)
+    dc, rest = split(rest, hidden)
+    start, rest = split(rest, hidden)
+    grad, rest = split(rest, hidden)
+    dh, rest = split(rest, padded(hidden, ROWS))
+    dx_t, rest = split(rest, padded(features, ROWS))
+    kept_z, kept_delta = split(rest, parts.shape[1] * steps)
     fill(z[features : features + 1], 1)
     for item in range(first, last):
         model, shard = item // shards, item % shards
         if item == first or shard == 0:
-            pack_rows(w_x[model], packed_x, 4 * hidden, 0)
-            pack_rows(w_h[model], packed_h, 4 * hidden, 0)
+            pack_rows(w_h[model], weights_h)
+            pack_rows(w_x[model], weights_x)
         read_rows(c0, (model, shard, 0), start)
         read_rows(grad_c, (model, shard, 0), dc)
         fill(dh, 0)
@@ -129,9 +134,9 @@ def _backward_shards(
             read_rows(grad_h, (model, shard, t), grad)
             before = tape[model, shard, t - 1, tape.shape[3] - hidden :] if t else start
             _differentiate(tape[model, shard, t], before, grad, dh, dc, delta)
-            multiply(packed_h, delta, dh)
+            multiply(weights_h, delta, dh)
             if dx.size:
-                multiply(packed_x, delta, dx_t)
+                multiply(weights_x, delta, dx_t)
                 write_rows(dx_t, dx, (model, shard, t))
             read_rows(x, (model, shard, t), z)
             if t:
@@ -148,54 +153,45 @@ def _backward_shards(
 def _forward(x: Tensor, h0: Tensor, c0: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """h (K, B, T, H), its batch contiguous in memory; c_T (K, B, H); tape (K, S, T, 4H padded + H, L)."""
     models, batch, steps, features = x.shape
-    hidden = h0.shape[-1]
-    shards, width, depth = -(-batch // LANES), padded(4 * hidden, ROWS), features + 1 + hidden
-    h = x.new_empty(models, steps, hidden, batch)
-    c_last = x.new_empty(models, 1, hidden, batch)
-    tape = x.new_empty(models, shards, steps, width + hidden, LANES)
-    inputs = (x, h0.unsqueeze(2), c0.unsqueeze(2), w_x.contiguous(), w_h.contiguous(), b.unsqueeze(1).contiguous())
-    arrays = [a.numpy(force=True) for a in (*inputs, h, c_last, tape)]
-
-    def work(first: int, last: int) -> None:
-        packed = x.new_zeros(width // ROWS * depth, ROWS)
-        scratch = x.new_zeros(depth + hidden, LANES)
-        _forward_shards(first, last, *arrays, packed.numpy(), scratch.numpy())
-
-    share(work, models * shards)
+    hidden, shards, depth = h0.shape[-1], -(-batch // LANES), features + 1 + h0.shape[-1]
+    gates, threads = padded(4 * hidden, ROWS), threads_for(models * shards)
+    arrays = (
+        *(x, h0.unsqueeze(2), c0.unsqueeze(2), w_x.contiguous(), w_h.contiguous(), b.unsqueeze(1).contiguous()),
+        h := x.new_empty(models, steps, hidden, batch),
+        c_last := x.new_empty(models, 1, hidden, batch),
+        tape := x.new_empty(models, shards, steps, gates + hidden, LANES),
+        x.new_zeros(threads, gates // ROWS * depth, ROWS),
+        x.new_empty(threads, depth + hidden, LANES),
+    )
+    share(_forward_shards, models * shards, *(a.numpy(force=True) for a in arrays))
     return h.permute(0, 3, 1, 2), c_last.squeeze(1).mT, tape
 
 
 def _backward(
     grads: Sequence[Tensor | None], tape: Tensor, h: Tensor, inputs: Sequence[Tensor], needs_x: bool
 ) -> tuple[Tensor, ...]:
-    x, h0, c0, w_x, w_h, b = inputs
+    x, h0, c0, w_x, w_h, _ = inputs
     models, batch, steps, features = x.shape
-    shards, hidden = tape.shape[1], h0.shape[-1]
-    zero = x.new_zeros(())
-    grad_h, grad_c = (zero.expand_as(a) if g is None else g for g, a in zip(grads, (h, c0), strict=True))
-    dx = x.new_empty(models, steps, features, batch) if needs_x else x.new_empty(models, 0, 0, 0)
-    dh0, dc0 = x.new_empty(2, models, 1, hidden, batch)
-    height, width = padded(features + 1 + hidden, LEFT), padded(4 * hidden, RIGHT)
-    parts = x.new_empty(models * shards, height, width)
-    read = (grad_h, grad_c.unsqueeze(2), x, h0.unsqueeze(2), c0.unsqueeze(2), h, tape, w_x.contiguous(), w_h.contiguous())
-    arrays = [a.numpy(force=True) for a in (*read, dx, dh0, dc0, parts)]
-    lines = features + 1 + hidden + 4 * hidden + 3 * hidden + padded(hidden, ROWS) + padded(features, ROWS)
-
-    def work(first: int, last: int) -> None:
-        packed_x = x.new_zeros(padded(features, ROWS) // ROWS * 4 * hidden, ROWS)
-        packed_h = x.new_zeros(padded(hidden, ROWS) // ROWS * 4 * hidden, ROWS)
-        kept_z, kept_delta = x.new_empty(height * steps, LANES), x.new_empty(width * steps, LANES)
-        scratch = x.new_zeros(lines, LANES)
-        own = (a.numpy() for a in (packed_x, packed_h, kept_z, kept_delta, scratch))
-        _backward_shards(first, last, *arrays, *own)
-
-    share(work, models * shards)
-    dw_x, db, dw_h = x.new_empty(w_x.shape), x.new_empty(models, 1, 4 * hidden), x.new_empty(w_h.shape)
-    by_shard = parts.unflatten(0, (models, shards)).numpy()
-    row = 0
-    for out in (dw_x, db, dw_h):
-        add_shards(by_shard, row, 0, out.numpy(), 0, models)
-        row += out.shape[1]
+    shards, hidden, gates = tape.shape[1], h0.shape[-1], w_h.shape[-1]
+    threads = threads_for(models * shards)
+    grad_h, grad_c = (x.new_zeros(()).expand_as(a) if g is None else g for g, a in zip(grads, (h, c0), strict=True))
+    height, width = padded(features + 1 + hidden, LEFT), padded(gates, RIGHT)
+    wide_h, wide_x = padded(hidden, ROWS), padded(features, ROWS)
+    lines = features + 1 + hidden + gates + 3 * hidden + wide_h + wide_x + (height + width) * steps
+    arrays = (
+        *(grad_h, grad_c.unsqueeze(2), x, h0.unsqueeze(2), c0.unsqueeze(2), h, tape),
+        *(w_x.contiguous(), w_h.contiguous()),
+        dx := x.new_empty((models, steps, features, batch) if needs_x else (models, 0, 0, 0)),
+        dh0 := x.new_empty(models, 1, hidden, batch),
+        dc0 := x.new_empty(models, 1, hidden, batch),
+        parts := x.new_empty(models * shards, height, width),
+        x.new_zeros(threads, (wide_h + wide_x) // ROWS * gates, ROWS),
+        x.new_empty(threads, lines, LANES),
+    )
+    share(_backward_shards, models * shards, *(a.numpy(force=True) for a in arrays))
+    dw_x, db, dw_h = (x.new_empty(models, rows, gates) for rows in (features, 1, hidden))
+    for row, out in ((0, dw_x), (features, db), (features + 1, dw_h)):
+        add_shards(parts.numpy(), row, out.numpy())
     return dx.permute(0, 3, 1, 2), dh0.squeeze(1).mT, dc0.squeeze(1).mT, dw_x, dw_h, db.squeeze(1)
 
 

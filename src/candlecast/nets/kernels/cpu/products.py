@@ -1,7 +1,7 @@
 """Rows of lanes: reading and writing tensors as rows, packing weights, and the register tiles of every product.
 
 A row is one feature, unit or gate of one time step, for the batch entries of one shard. A place is (model, shard, time).
-All scratch is matrices of rows, (N, L) with L lanes; packed weights are (N, ROWS). Nothing here allocates.
+Scratch is matrices of rows, (N, L) with L lanes; packed weights are (N, ROWS). Nothing here allocates.
 """
 
 from numba import njit
@@ -13,9 +13,16 @@ LEFT, RIGHT = (4, 6) if LANES == 16 else (3, 4)  # rows of both sides in a `weig
 _TILE = LEFT * RIGHT
 
 
-def padded(size: int, block: int) -> int:
+@njit("i8(i8, i8)", cache=True)
+def padded(size, block):
     """The smallest multiple of `block` that holds `size`."""
-    return -(-size // block) * block
+    return (size + block - 1) // block * block
+
+
+@njit
+def split(rows, count):
+    """The first `count` rows, and the others."""
+    return rows[:count], rows[count:]
 
 
 @njit
@@ -63,11 +70,12 @@ def pack_columns(weights, packed, depth, first):
 
 
 @njit
-def pack_rows(weights, packed, depth, first):
-    """For a product weights rows: block r // ROWS of `depth` has weights[r, c] at [first + c, r % ROWS]."""
+def pack_rows(weights, packed):
+    """For a product weights rows: block r // ROWS has weights[r, c] at [c, r % ROWS]."""
+    depth = weights.shape[1]
     for r in range(weights.shape[0]):
-        for c in range(weights.shape[1]):
-            packed[r // ROWS * depth + first + c, r % ROWS] = weights[r, c]
+        for c in range(depth):
+            packed[r // ROWS * depth + c, r % ROWS] = weights[r, c]
 
 
 @njit
@@ -100,13 +108,14 @@ def weight_gradient(left, right, steps, out):
             store_sums(sums, out, (a * LEFT, b * RIGHT), RIGHT)
 
 
-@njit("void(f4[:,:,:,::1], i8, i8, f4[:,:,::1], i8, i8)", nogil=True, cache=True)
-def add_shards(parts, row, column, out, first, last):
-    """out[k, r, c] = the sum over shards s, in order, of parts[k, s, row + r, column + c], for models first to last."""
-    for k in range(first, last):
+@njit("void(f4[:,:,::1], i8, f4[:,:,::1])", nogil=True, cache=True)
+def add_shards(parts, row, out):
+    """out[k, r, c] = the sum over shards s, in order, of parts[k S + s, row + r, c]."""
+    shards = parts.shape[0] // out.shape[0]
+    for k in range(out.shape[0]):
         for r in range(out.shape[1]):
             for c in range(out.shape[2]):
-                total = parts[k, 0, row + r, column + c]
-                for s in range(1, parts.shape[1]):
-                    total += parts[k, s, row + r, column + c]
+                total = parts[k * shards, row + r, c]
+                for s in range(1, shards):
+                    total += parts[k * shards + s, row + r, c]
                 out[k, r, c] = total

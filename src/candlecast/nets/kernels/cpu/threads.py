@@ -6,7 +6,9 @@ OpenMP pools spin after each parallel region; beside torch's own pool that would
 import os
 import threading
 from collections.abc import Callable
+from functools import partial
 from queue import SimpleQueue
+from typing import Any
 
 import torch
 
@@ -15,31 +17,37 @@ _started = 0
 _lock = threading.Lock()
 
 
-def share(work: Callable[[int, int], None], count: int) -> None:
-    """Run work(first, last) over pieces of range(count), on `torch.get_num_threads()` threads, this one included.
+def threads_for(count: int) -> int:
+    """The number of threads that `share` gives `count` items."""
+    return max(1, min(torch.get_num_threads(), count))
 
-    `work` must release the GIL to gain. Its first error is raised here, after all threads have stopped.
+
+def share(kernel: Callable[..., None], count: int, *args: Any) -> None:
+    """Run kernel(thread, first, last, *args) on pieces of range(count), by `threads_for(count)` threads, this one included.
+
+    `thread` counts them from 0. The kernel must release the GIL to gain. Its first error is raised here, after all
+    threads have stopped.
     """
-    threads = min(torch.get_num_threads(), count)
-    if threads <= 1:
-        return work(0, count)
+    threads = threads_for(count)
+    if threads == 1:
+        return kernel(0, 0, count, *args)
     size = -(-count // (threads * 4))  # four pieces per thread, so that a slow thread does not hold up the others
     pieces = iter(range(0, count, size))
     ends: SimpleQueue[BaseException | None] = SimpleQueue()
 
-    def drain() -> None:
+    def drain(thread: int) -> None:
         error = None
         try:
             for first in pieces:
-                work(first, min(first + size, count))
+                kernel(thread, first, min(first + size, count), *args)
         except BaseException as raised:  # noqa: BLE001
             error = raised
         ends.put(error)
 
     _start_workers(threads - 1)
-    for _ in range(threads - 1):
-        _tasks.put(drain)
-    drain()
+    for thread in range(1, threads):
+        _tasks.put(partial(drain, thread))
+    drain(0)
     for error in [ends.get() for _ in range(threads)]:
         if error is not None:
             raise error

@@ -1,0 +1,5 @@
+"""`python -m candlecast`."""
+
+from candlecast.cli import main
+
+main()

@@ -1,0 +1,47 @@
+"""The command line: the same journeys as in Python. The only room that prints.
+
+Exit codes: 0 fine, 1 a CandlecastError, 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from candlecast.cli.candles import candles
+from candlecast.cli.report import report
+from candlecast.cli.run import run
+from candlecast.cli.runs import runs
+from candlecast.errors import CandlecastError
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: candlecast run sp500 --model gru --open",
+)
+@click.version_option(package_name="candlecast")
+def cli() -> None:
+    """Train recurrent networks on market candles, walk forward, backtest after costs, and be told whether there is an edge."""
+
+
+for command in (run, report, runs, candles):
+    cli.add_command(command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave the process with its exit code."""
+    try:
+        cli.main(arguments, standalone_mode=False)
+    except CandlecastError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted; what was stored before is untouched.", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)

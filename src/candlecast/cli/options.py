@@ -1,0 +1,24 @@
+"""Options that every command has."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+
+
+def common(command: Callable[..., None]) -> Callable[..., None]:
+    """Add --json, -q and -v; the command receives `as_json` and `quiet`."""
+
+    @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; progress goes to stderr.")
+    @click.option("-q", "--quiet", is_flag=True, help="No progress.")
+    @click.option("-v", "--verbose", is_flag=True, help="Say more on stderr.")
+    @wraps(command)
+    def decorated(verbose: bool, **options: Any) -> None:
+        logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(name)s: %(message)s")
+        command(**options)
+
+    return decorated

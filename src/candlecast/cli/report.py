@@ -1,0 +1,31 @@
+"""`candlecast report`: the page of a run, made again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from candlecast.cli.console import print_json
+from candlecast.cli.options import common
+
+
+@click.command(epilog="Example: candlecast report runs/SP500-1d-lstm-return-1a2b3c4d --open")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="Where to write the page; report.html in the run when not given."
+)
+@click.option("--open", "open_report", is_flag=True, help="Open the report in the browser.")
+@common
+def report(run: Path, *, output: Path | None, open_report: bool, as_json: bool, quiet: bool) -> None:  # noqa: ARG001
+    """Write the report of a RUN as one self-contained HTML page."""
+    from candlecast.runs import load_run
+
+    result = load_run(run)
+    page = result.report(output or run / "report.html")
+    if as_json:
+        print_json({"run": str(run), "report": str(page), "verdict": result.verdict.to_dict()})
+    else:
+        click.echo(f"{result.verdict}\nReport  {page}")
+    if open_report:
+        click.launch(str(page))

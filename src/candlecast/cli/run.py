@@ -1,0 +1,225 @@
+"""`candlecast run`: from candles to a verdict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from candlecast.cli import assets
+from candlecast.cli.console import print_json, print_table, progress
+from candlecast.cli.options import common
+from candlecast.errors import ConfigError, near_misses
+
+if TYPE_CHECKING:
+    from candlecast.models import Model
+    from candlecast.study import Study, StudyResult
+    from candlecast.targets import Target
+
+MODELS = ("lstm", "gru", "rnn", "linear", "drift", "naive")
+TARGETS = ("return", "price", "direction", "volatility")
+
+
+@click.command(epilog="Example: candlecast run btc_1h.csv.gz --interval 1h --target volatility --open")
+@click.argument("asset", default="sp500", metavar="[SYMBOL or FILE]")
+@click.option("--interval", help="Length of one candle, such as 1h; taken from the file when not given.")
+@click.option("--zone", help="Zone of the file's times, if they name none, such as UTC.")
+@click.option("--preset", help="A ready-made study: tutorial.")
+@click.option("--model", help=f"One of {', '.join(MODELS)}; lstm when not given.")
+@click.option("--target", help=f"One of {', '.join(TARGETS)}; return when not given.")
+@click.option("--horizon", type=int, help="Bars ahead; 1 when not given.")
+@click.option("--window", type=int, help="Bars that a forecast looks at.")
+@click.option("--hidden", type=int, help="Units per recurrent layer.")
+@click.option("--layers", type=int, help="Recurrent layers.")
+@click.option("--epochs", type=int, help="Passes over the training rows, at most.")
+@click.option("--folds", type=int, help="Walk-forward test parts.")
+@click.option("--train", help='Length of each training part, such as "4y" or 5000 bars; with --test.')
+@click.option("--test", help='Length of each test part, such as "1y" or 500 bars; with --train.')
+@click.option("--fee-bps", type=float, help="Fee per side, basis points of the traded value.")
+@click.option("--slippage-bps", type=float, help="Slippage per side, basis points of the price.")
+@click.option("--seeds", type=int, help="Trainings per fold, each from another seed.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The first seed.")
+@click.option(
+    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
+)
+@click.option("--open", "open_report", is_flag=True, help="Open the report in the browser.")
+@common
+def run(asset: str, *, seed: int, runs: Path, open_report: bool, as_json: bool, quiet: bool, **settings: Any) -> None:
+    """Train, forecast, trade and judge, fold by fold, and keep it all as a run with a report.
+
+    Without an argument: the S&P 500 by day, 1999 to 2018, which comes with the installation.
+    """
+    began = time.monotonic()
+    study = make_study(**{name: value for name, value in settings.items() if name not in ("interval", "zone")})
+    candles = assets.load(asset, interval=settings["interval"], zone=settings["zone"])
+    with progress(quiet or as_json) as listener:
+        result = study.run(candles, seed=seed, progress=listener)
+        from candlecast.runs import run_name
+
+        folder = result.save(runs / run_name(result))
+        page = result.report(folder / "report.html")
+    seconds = time.monotonic() - began
+    if as_json:
+        print_json(as_object(result, folder, seconds))
+    else:
+        show(result, folder, page, seconds)
+    if open_report:
+        click.launch(str(page))
+
+
+def make_study(
+    *,
+    preset: str | None,
+    model: str | None,
+    target: str | None,
+    horizon: int | None,
+    folds: int | None,
+    train: str | None,
+    test: str | None,
+    fee_bps: float | None,
+    slippage_bps: float | None,
+    seeds: int | None,
+    **settings: int | None,
+) -> Study:
+    """The study that the options describe; what is not given is as in Python, or as in the preset."""
+    from candlecast.backtest import Costs
+    from candlecast.folds import WalkForward
+    from candlecast.models import LSTM
+    from candlecast.presets import tutorial
+    from candlecast.study import Study
+
+    if preset not in (None, "tutorial"):
+        raise ConfigError(
+            f"there is no preset {preset!r}", expected="tutorial", remedy=near_misses(str(preset), ["tutorial"])
+        )
+    study = tutorial() if preset else Study(model=LSTM())
+    if model is not None:
+        study = replace(study, model=_pick("model", model, _models()))
+    study = replace(study, model=_with(study.model, settings))
+    if target is not None or horizon is not None:
+        chosen = type(study.target) if target is None else _pick("target", target, _targets())
+        study = replace(study, target=chosen(horizon=horizon or study.target.horizon), rule=None)
+    if train is not None or test is not None:
+        study = replace(study, folds=WalkForward(train=_length(train), test=_length(test)))
+    elif folds is not None:
+        study = replace(study, folds=WalkForward(folds=folds))
+    costs = {"fee_bps": fee_bps, "slippage_bps": slippage_bps}
+    given = {name: value for name, value in costs.items() if value is not None}
+    study = replace(study, costs=replace(study.costs, **given) if given else study.costs or Costs())
+    return study if seeds is None else replace(study, seeds=seeds)
+
+
+def show(result: StudyResult, folder: Path, page: Path, seconds: float) -> None:
+    """The result for people: verdict, models side by side, and where everything is."""
+    click.echo(f"\n{click.style(str(result.verdict), bold=True)}\n")
+    print_table(
+        [_model_row(result, name) for name in result.forecasts],
+        ["model", "R2 vs naive", "95 %", "hit rate", "p", "return/year", "Sharpe", "max drawdown", "trades"],
+    )
+    lost = ", ".join(f"{count:,} {cause}" for cause, count in result.lost.items() if count)
+    click.echo(f"\n{result.candles!r}; not learnt from: {lost or 'none'}")
+    click.echo(f"{result.folds.height} folds x {len(result.forecast.seeds)} seeds in {seconds:.1f} s")
+    click.echo(f"Run     {folder}\nReport  {page}")
+
+
+def as_object(result: StudyResult, folder: Path, seconds: float) -> dict[str, Any]:
+    """The result for programs."""
+    return {
+        "run": str(folder),
+        "verdict": result.verdict.to_dict(),
+        "accuracy": result.accuracy.row(by_predicate=_is_model(result.model), named=True),
+        "backtest": _statistics(result, result.model),
+        "baselines": {
+            name: {
+                "accuracy": result.accuracy.row(by_predicate=_is_model(name), named=True),
+                "backtest": _statistics(result, name),
+            }
+            for name in result.forecasts
+            if name != result.model
+        },
+        "folds": result.folds.to_dicts(),
+        "seeds": result.forecast.seeds,
+        "bars": len(result.candles),
+        "lost": result.lost,
+        "seconds": round(seconds, 3),
+    }
+
+
+def _model_row(result: StudyResult, name: str) -> list[str]:
+    row = result.accuracy.row(by_predicate=_is_model(name), named=True)
+    statistics = _statistics(result, name)
+    values = {statistic: statistics[statistic]["value"] for statistic in statistics}
+    return [
+        name,
+        _percent(row["r2"], 2),
+        f"{_percent(row['r2_low'], 2)} .. {_percent(row['r2_high'], 2)}",
+        _percent(row["hit_rate"]),
+        "" if row["p_naive"] is None else f"{row['p_naive']:.2f}",
+        _percent(values["annual return"]),
+        f"{values['Sharpe ratio'] or 0:.2f}",
+        _percent(values["maximum drawdown"]),
+        f"{values['trades']:,.0f}",
+    ]
+
+
+def _statistics(result: StudyResult, name: str) -> dict[str, Any]:
+    summary = result.backtests[name].summary(seed=result.seed)
+    return {row.pop("statistic"): row for row in summary.to_dicts()}
+
+
+def _is_model(name: str) -> Any:
+    import polars as pl
+
+    return pl.col("model") == name
+
+
+def _pick(kind: str, name: str, known: dict[str, Callable[..., Any]]) -> Any:
+    if name.lower() not in known:
+        raise ConfigError(
+            f"there is no {kind} {name!r}", expected=f"one of {', '.join(known)}", remedy=near_misses(name, known)
+        )
+    return known[name.lower()]() if kind == "model" else known[name.lower()]
+
+
+def _models() -> dict[str, Callable[[], Model]]:
+    from candlecast import models
+
+    makers = (models.LSTM, models.GRU, models.RNN, models.LinearRegression, models.Drift, models.Naive)
+    return dict(zip(MODELS, makers, strict=True))
+
+
+def _targets() -> dict[str, Callable[..., Target]]:
+    from candlecast import targets
+
+    return dict(zip(TARGETS, (targets.NextReturn, targets.Price, targets.Direction, targets.Volatility), strict=True))
+
+
+def _with(model: Any, settings: dict[str, int | None]) -> Model:
+    """The model with the options that were given; an option that it does not have is an error."""
+    for name, value in settings.items():
+        if value is None:
+            continue
+        if name == "epochs" and hasattr(model, "training"):
+            model = replace(model, training=replace(model.training, epochs=value))
+        elif name in getattr(model, "__dataclass_fields__", {}) and model.__dataclass_fields__[name].init:
+            model = replace(model, **{name: value})
+        else:
+            raise ConfigError(
+                f"--{name} {value} does not apply to the model {model.name}",
+                expected="an option of that model",
+                remedy="Leave it out, or choose --model lstm, gru or rnn",
+            )
+    return model
+
+
+def _length(text: str | None) -> int | str | None:
+    return int(text) if text is not None and text.isdigit() else text
+
+
+def _percent(value: float | None, digits: int = 1) -> str:
+    return "-" if value is None else f"{100 * value:.{digits}f} %"

@@ -1,0 +1,223 @@
+"""Figures of the forecast: against the real value over time, and against the outcome in groups of like forecasts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+import plotly.graph_objects as go
+import polars as pl
+
+from candlecast.accuracy import Scored, scored
+from candlecast.report.figures import (
+    BLUE,
+    DETAIL_BARS,
+    GREY,
+    ORANGE,
+    PALE_BLUE,
+    Figure,
+    milliseconds,
+    recent_views,
+    show,
+    styled,
+)
+from candlecast.report.words import count, moment, number, percent
+
+if TYPE_CHECKING:
+    from candlecast.study import StudyResult
+
+GROUPS = 10
+SMALLEST_GROUP = 5  # forecasts; a mean of fewer says nothing
+NORMAL_95 = 1.96
+
+
+@dataclass(frozen=True)
+class Unit:
+    """How values of a target are shown: `convert` takes them and the closes at which they were forecast."""
+
+    label: str
+    convert: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    words: Callable[[float], str]
+    change: str  # the axis of changes against naive
+    change_scale: float
+
+
+def _points(value: float) -> str:
+    return f"{number(value, 2)}\u00a0%"
+
+
+UNITS = {
+    "return": Unit("closing price", lambda values, close: close * np.exp(values), number, "change of price, %", 100),
+    "price": Unit("closing price", lambda values, _: values, number, "change of price, %", 100),
+    "volatility": Unit(
+        "high to low, % of price",
+        lambda values, _: 100 * np.expm1(np.exp(values)),
+        _points,
+        "change of the range, log points",
+        100,
+    ),
+}
+PROBABILITY = Unit("chance of a rise, %", lambda values, _: 100 * values, _points, "chance of a rise, %", 100)
+
+
+def forecast_over_time(result: StudyResult) -> Figure:
+    """Forecast, naive forecast and real value at the time they are forecast for."""
+    rows = _rows(result)
+    known = rows.drop_nulls("target")
+    if known.is_empty():
+        return Figure("forecast", "No outcome is known yet, so there is nothing to compare the forecast with.")
+    unit = _unit(result)
+    drawn = known.tail(DETAIL_BARS)
+    close = drawn["close"].to_numpy()
+    real, forecast, low, high, naive = (
+        unit.convert(drawn[name].to_numpy(), close) for name in ("target", "mean", "low", "high", "naive")
+    )
+    times = milliseconds(drawn["known_at"])
+    is_chance = result.target.kind == "probability"
+    plot = go.Figure()
+    if len(result.forecast.seeds) > 1:
+        hidden = {"mode": "lines", "line_width": 0, "hoverinfo": "skip"}
+        plot.add_scatter(x=times, y=low, showlegend=False, **hidden)
+        plot.add_scatter(x=times, y=high, fill="tonexty", fillcolor=PALE_BLUE, name="all seeds", **hidden)
+    mode = {"mode": "markers", "marker": {"color": GREY, "size": 4}} if is_chance else {"mode": "lines"}
+    plot.add_scatter(x=times, y=real, name="what happened", line={"color": GREY, "width": 2.5}, **mode)
+    plot.add_scatter(
+        x=times, y=naive, name="naive forecast", mode="lines", line={"color": ORANGE, "width": 1.4, "dash": "dot"}
+    )
+    plot.add_scatter(
+        x=times,
+        y=forecast,
+        name=f"forecast of {escape(result.model)}",
+        mode="lines",
+        line={"color": BLUE, "width": 1.8},
+    )
+    styled(plot, height=400).update_layout(hovermode="x unified")
+    plot.update_xaxes(type="date").update_yaxes(title=unit.label)
+    views = recent_views(times, np.minimum.reduce([real, low, naive]), np.maximum.reduce([real, high, naive]))
+    show(plot, views)
+    caption = [_chance_words(known) if is_chance else _distance_words(result, unit, known)]
+    if drawn.height < known.height:
+        caption.append(f"Drawn are the last {drawn.height:,} of {known.height:,} forecasts.")
+    newest = rows.row(-1, named=True)
+    if newest["target"] is None:
+        value = unit.convert(np.array(newest["mean"]), np.array(newest["close"]))
+        caption.append(
+            f"The newest forecast, made {moment(newest['time'])} at a close of {number(newest['close'])}, "
+            f"waits for its outcome: {unit.words(float(value))}."
+        )
+    return Figure("forecast", " ".join(caption), plot, views)
+
+
+def forecast_in_groups(result: StudyResult) -> Figure:
+    """Mean outcome of each tenth of the forecasts: where skill would be visible."""
+    name = "groups"
+    score = scored(result.forecast, result.target)
+    is_chance = result.target.kind == "probability"
+    forecast, outcome = (
+        (score.mean, score.target) if is_chance else (score.forecast_change, score.outcome_change)
+    )
+    groups = min(GROUPS, len(forecast) // SMALLEST_GROUP)
+    if groups < 2:
+        return Figure(name, f"{count(len(forecast), 'known outcome')}: too few to group.")
+    if np.ptp(forecast) == 0:
+        return Figure(name, f"{result.model} always forecasts the same, so there are no groups to compare.")
+    unit = _unit(result)
+    x, y, margin = unit.change_scale * _group_means(forecast, outcome, groups, result.target.horizon)
+    naive = unit.change_scale * (0.5 if is_chance else 0.0)
+    ends = np.array([x.min(), x.max()])
+    plot = go.Figure()
+    plot.add_scatter(
+        x=ends, y=ends, name="perfect forecast", mode="lines", line={"color": GREY, "dash": "dash", "width": 1.4}
+    )
+    plot.add_scatter(
+        x=ends, y=[naive, naive], name="no skill", mode="lines", line={"color": ORANGE, "dash": "dot", "width": 1.6}
+    )
+    plot.add_scatter(
+        x=x,
+        y=y,
+        name="mean outcome, 95 %",
+        mode="markers",
+        marker={"color": BLUE, "size": 9},
+        error_y={"array": margin, "color": BLUE, "thickness": 1.4, "width": 4},
+        hovertemplate="forecast %{x:.3f}<br>outcome %{y:.3f}<extra></extra>",
+    )
+    styled(plot, height=400)
+    plot.update_xaxes(title=f"forecast {unit.change}").update_yaxes(title=f"actual {unit.change}")
+    return Figure(name, _group_words(result, score, groups), plot)
+
+
+def _unit(result: StudyResult) -> Unit:
+    if result.target.kind == "probability":
+        return PROBABILITY
+    raw = Unit(result.target.name, lambda values, _: values, number, f"change of {result.target.name}", 1)
+    return UNITS.get(result.target.name, raw)
+
+
+def _rows(result: StudyResult) -> pl.DataFrame:
+    """One row per forecast bar: mean, lowest and highest over the seeds, and the close of the bar it was made on."""
+    values = [
+        pl.col("known_at", "naive", "target").first(),
+        pl.col("mean").mean(),
+        pl.col("mean").min().alias("low"),
+        pl.col("mean").max().alias("high"),
+    ]
+    closes = result.candles.frame.select(time="close_time", close="close")
+    return result.forecast.frame.group_by("time").agg(values).sort("time").join(closes, on="time", how="left")
+
+
+def _group_means(forecast: np.ndarray, outcome: np.ndarray, groups: int, horizon: int) -> np.ndarray:
+    """Mean forecast, mean outcome and half its 95 % interval in groups of rising forecasts, (3, groups).
+
+    Outcomes over a horizon overlap, which leaves about 1 / horizon of them independent.
+    """
+    parts = np.array_split(np.argsort(forecast, kind="stable"), groups)
+    rows = [
+        (
+            forecast[part].mean(),
+            outcome[part].mean(),
+            NORMAL_95 * outcome[part].std(ddof=1) * np.sqrt(horizon / len(part)),
+        )
+        for part in parts
+    ]
+    return np.array(rows).T
+
+
+def _distance_words(result: StudyResult, unit: Unit, known: pl.DataFrame) -> str:
+    """How far the forecast goes from naive, and how far the outcome did."""
+    convert = partial(unit.convert, **{})
+    close = known["close"].to_numpy()
+    real, forecast, naive = (convert(known[name].to_numpy(), close) for name in ("target", "mean", "naive"))
+    errors = np.abs(real - forecast).mean(), np.abs(real - naive).mean()
+    errors_words = f"Its mean error is {unit.words(errors[0])}, that of the naive forecast {unit.words(errors[1])}."
+    said, moved = np.abs(forecast / naive - 1).mean(), np.abs(real / naive - 1).mean()
+    if result.target.name not in ("return", "price"):
+        return errors_words
+    fit = "the curve is the last known price with a little added, which is why it seems to fit."
+    own = "it does not just repeat the last known price."
+    return (
+        f"The forecast goes {percent(said, 2)} away from the price it was made at, the real price {percent(moved, 2)}: "
+        f"{fit if said < moved / 2 else own} {errors_words}"
+    )
+
+
+def _chance_words(known: pl.DataFrame) -> str:
+    low, high, rises = known["mean"].quantile(0.05), known["mean"].quantile(0.95), known["target"].mean()
+    return (
+        f"Nine in ten forecasts give a rise a chance between {percent(low)} and {percent(high)}; "
+        f"the price rose in {percent(rises)} of cases (dots at 100 %), else it did not (dots at 0 %)."  # type: ignore[arg-type]
+    )
+
+
+def _group_words(result: StudyResult, score: Scored, groups: int) -> str:
+    row = result.accuracy.row(by_predicate=pl.col("model") == result.model, named=True)
+    size = len(score.mean) // groups
+    return (
+        f"Each dot is the mean outcome of about {size:,} like forecasts. Skill lifts the dots along the dashed line; "
+        f"no skill leaves them on the dotted one. Here the correlation of forecast and outcome (IC) is "
+        f"{number(row['ic'], 3)} and R2 is {percent(row['r2'], 2)} "
+        f"(95 % between {percent(row['r2_low'], 2)} and {percent(row['r2_high'], 2)})."
+    )

@@ -1,0 +1,199 @@
+"""Runs: studies on disk, in open formats, written whole or not at all.
+
+manifest.json         what was studied and what came out, without anything that changes from one repetition to the next
+candles.parquet       the candles that it was studied on
+forecasts.parquet     every model's forecasts, positions.parquet what was to be held, fills.parquet and
+equity.parquet        what the studied model's account did
+folds.parquet, losses.parquet, weights.safetensors
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from candlecast.candles import Candles
+from candlecast.errors import RunError, near_misses
+from candlecast.forecast import Forecast
+from candlecast.interval import Interval
+from candlecast.recipes import restore
+from candlecast.signals import Positions
+from candlecast.study import StudyResult
+
+FORMAT = 1
+
+
+def run_name(result: StudyResult) -> str:
+    """A folder name that the same study of the same candles always gets: `BTCUSDT-1h-lstm-return-3fa41c07`."""
+    identity = json.dumps([result.recipe, result.candles.fingerprint], sort_keys=True)
+    digest = sha256(identity.encode()).hexdigest()[:8]
+    symbol = "".join(letter if letter.isalnum() else "_" for letter in result.candles.symbol)
+    return f"{symbol}-{result.candles.interval}-{result.model}-{result.target.name}-{digest}"
+
+
+def save_run(result: StudyResult, folder: str | Path) -> Path:
+    """Write a run; an older run in that folder is exchanged only when the new one is complete. Gives the folder.
+
+    Raises RunError when it cannot be written, or when the folder holds something that is no run.
+    """
+    folder = Path(folder)
+    if folder.exists() and not is_run(folder) and (not folder.is_dir() or any(folder.iterdir())):
+        raise RunError(
+            f"{folder} exists and is no run", expected="a new or empty folder, or a run", remedy="Choose another"
+        )
+    with _replaced(folder) as fresh:
+        result.candles.frame.write_parquet(fresh / "candles.parquet")
+        pl.concat([forecast.frame for forecast in result.forecasts.values()]).write_parquet(fresh / "forecasts.parquet")
+        held = [positions.frame.with_columns(model=pl.lit(name)) for name, positions in result.positions.items()]
+        pl.concat(held).write_parquet(fresh / "positions.parquet")
+        result.backtest.fills.write_parquet(fresh / "fills.parquet")
+        result.backtest.equity.write_parquet(fresh / "equity.parquet")
+        result.folds.write_parquet(fresh / "folds.parquet")
+        result.losses.write_parquet(fresh / "losses.parquet")
+        _write_tensors(result, fresh / "weights.safetensors")
+        (fresh / "manifest.json").write_text(json.dumps(_manifest(result), indent=2) + "\n")
+    return folder
+
+
+def load_run(folder: str | Path) -> StudyResult:
+    """Read a run back; everything else follows from what was stored. Raises RunError."""
+    folder = Path(folder)
+    if not is_run(folder):
+        near = near_misses(folder.name, [run.name for run in list_runs(folder.parent)] or ["none"])
+        raise RunError(f"{folder} is no run", expected="a folder that `candlecast run` wrote", remedy=near)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    if manifest["format"] > FORMAT:
+        raise RunError(
+            f"{folder} was written in format {manifest['format']}",
+            expected=f"format {FORMAT} or older",
+            remedy="Install a newer candlecast",
+        )
+    recipe, asset = manifest["recipe"], manifest["candles"]
+    try:
+        tables = {
+            name: pl.read_parquet(folder / f"{name}.parquet")
+            for name in ("candles", "forecasts", "positions", "folds", "losses")
+        }
+        tensors = _read_tensors(folder / "weights.safetensors")
+    except (OSError, pl.exceptions.PolarsError, ValueError) as error:
+        raise RunError(
+            f"{folder} is incomplete ({error})", expected="all of a run's files", remedy="Run it again"
+        ) from error
+    target = restore(recipe["target"])
+    candles = Candles(tables["candles"], asset["symbol"], Interval.parse(asset["interval"]))
+    if candles.fingerprint != asset["fingerprint"]:
+        raise RunError(
+            f"the candles in {folder} are not those it was made of", expected="untouched files", remedy="Run it again"
+        )
+    return StudyResult(
+        recipe=recipe,
+        model=manifest["model"],
+        candles=candles,
+        target=target,
+        forecasts={
+            name: Forecast(tables["forecasts"].filter(pl.col("model") == name), target.horizon)
+            for name in manifest["models"]
+        },
+        positions={name: Positions(tables["positions"].filter(pl.col("model") == name)) for name in manifest["models"]},
+        costs=restore(recipe["costs"]),
+        cash=recipe["cash"],
+        folds=tables["folds"],
+        losses=tables["losses"],
+        lost=manifest["lost"],
+        tensors=tensors,
+    )
+
+
+def list_runs(folder: str | Path = "runs") -> list[Path]:
+    """Runs in a folder, the newest first."""
+    folder = Path(folder)
+    runs = [path for path in folder.iterdir() if is_run(path)] if folder.is_dir() else []
+    return sorted(runs, key=lambda path: (path / "manifest.json").stat().st_mtime, reverse=True)
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder holds a complete run."""
+    return (folder / "manifest.json").is_file()
+
+
+def _manifest(result: StudyResult) -> dict[str, Any]:
+    from candlecast import __version__
+
+    verdict = result.verdict
+    return {
+        "format": FORMAT,
+        "candlecast": __version__,
+        "model": result.model,
+        "models": list(result.forecasts),
+        "candles": {
+            "symbol": result.candles.symbol,
+            "interval": str(result.candles.interval),
+            "bars": len(result.candles),
+            "first": str(result.candles.open_time[0]),
+            "last": str(result.candles.close_time[-1]),
+            "fingerprint": result.candles.fingerprint,
+        },
+        "lost": result.lost,
+        "seeds": result.forecast.seeds,
+        "recipe": result.recipe,
+        "verdict": verdict.to_dict(),
+        "accuracy": result.accuracy.to_dicts(),
+        "summary": result.backtest.summary(seed=result.seed).to_dicts(),
+    }
+
+
+def _write_tensors(result: StudyResult, path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    save_file(
+        {
+            f"{key}/{name}": np.ascontiguousarray(value)
+            for key, held in result.tensors.items()
+            for name, value in held.items()
+        },
+        path,
+    )
+
+
+def _read_tensors(path: Path) -> dict[str, dict[str, np.ndarray]]:
+    from safetensors.numpy import load_file
+
+    tensors: dict[str, dict[str, np.ndarray]] = {}
+    for full, value in load_file(path).items():
+        key, name = full.rsplit("/", 1)
+        tensors.setdefault(key, {})[name] = value
+    return tensors
+
+
+@contextmanager
+def _replaced(folder: Path) -> Iterator[Path]:
+    """A fresh folder to write to, which takes the place of `folder` when the block ends well."""
+    fresh = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        yield fresh
+        old = fresh.with_name(f"{fresh.name}-old")
+        if folder.exists():
+            os.replace(folder, old)
+        os.replace(fresh, folder)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise RunError(
+            f"{folder} cannot be written ({error.strerror or error})",
+            expected="a folder with space that may be written to",
+            remedy="Free space or choose another folder; earlier runs are untouched",
+        ) from error
+    finally:
+        if fresh is not None:
+            shutil.rmtree(fresh, ignore_errors=True)

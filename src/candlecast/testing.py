@@ -1,0 +1,239 @@
+"""Checks that any feature, target or way to fold must pass, for the tests of those who write their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+
+from candlecast import folds as arithmetic
+from candlecast.candles import Candles
+from candlecast.errors import ConfigError, LookaheadError, NotEnoughDataError
+from candlecast.features import Feature
+from candlecast.folds import Folds
+from candlecast.sources import synthetic
+from candlecast.targets import Target
+
+__all__ = ["check_feature", "check_folds", "check_target"]
+
+WARMUP_TOLERANCE = 1e-3  # of a column's standard deviation
+MOMENTS = 6  # bars at which the future is cut off and changed
+
+
+def check_feature(feature: Feature, candles: Candles | None = None, *, seed: int = 0) -> None:
+    """Raise unless the feature is causal, its warm-up long enough and its values well formed.
+
+    Causal: at several bars t the candles after t are cut off, then replaced by another path of prices and volumes; no
+    value at or before t may move by a single bit. Warm-up: the feature is computed again on candles that begin later;
+    from row `warmup` on, no value may differ from the first computation by more than 1e-3 standard deviations of its
+    column. `candles` is a synthetic hourly market when not given, in which every value behind the warm-up must be
+    defined as well.
+
+    Raises LookaheadError naming column, bar and movement; ConfigError for a short warm-up, naming one that would do, or
+    for values of a wrong shape or type; NotEnoughDataError when `candles` are fewer than four warm-ups and 20 more.
+
+    >>> from candlecast.features import feature
+    >>> @feature(warmup=0)
+    ... def share_of_high(candles):
+    ...     return candles.close / candles.high.max()
+    >>> check_feature(share_of_high)
+    Traceback (most recent call last):
+    candlecast.errors.LookaheadError: feature share_of_high, column share_of_high, moved from 0.9... to 0.9... at bar 0 ...
+    """
+    market = _market(4 * feature.warmup + 1_000, seed) if candles is None else candles
+    _require_bars(market, 4 * feature.warmup + 20, f"feature {feature.name} with a warm-up of {feature.warmup:,} bars")
+    raw = np.asarray(feature.compute(market))
+    if raw.dtype.kind not in "fiub":
+        raise ConfigError(
+            f"feature {feature.name} gave values of type {raw.dtype}",
+            expected="numbers",
+            remedy="Return a NumPy array of floats, NaN where there is no value",
+        )
+    values = feature(market)
+    for bar, other in _other_futures(market, feature.warmup, seed):
+        _require_equal(
+            values[: bar + 1],
+            feature(other)[: bar + 1],
+            feature.columns,
+            market,
+            bar,
+            subject=f"feature {feature.name}",
+        )
+    _require_warm(feature, market, must_be_defined=candles is None)
+
+
+def check_target(target: Target, candles: Candles | None = None, *, seed: int = 0) -> None:
+    """Raise unless each outcome is known `horizon` bars later, and its naive forecast at once.
+
+    At several bars t the candles after t are cut off, then replaced by another path. `values` at and before
+    t - horizon, `naive` and `expected_return` at and before t may not move by a single bit. All three have one float64
+    per candle; the last `horizon` values are NaN. In the synthetic hourly market that is used when no `candles` are
+    given, all values before them must be defined, behind the first `horizon` bars.
+
+    Raises LookaheadError naming method, bar and movement; ConfigError for a wrong shape, type or undefined value;
+    NotEnoughDataError when `candles` are fewer than four horizons and 20 more.
+
+    >>> from candlecast.targets import NextReturn
+    >>> check_target(NextReturn(horizon=5))
+    """
+    horizon = target.horizon
+    market = _market(4 * horizon + 1_000, seed) if candles is None else candles
+    _require_bars(market, 4 * horizon + 20, f"target {target.name} with a horizon of {horizon:,} bars")
+    generator = np.random.default_rng(seed)
+    is_chance = target.kind == "probability"
+    noise = generator.random(len(market)) if is_chance else 0.01 * generator.standard_normal(len(market))
+    forecast = noise if is_chance else target.naive(market) + noise
+    values, naive = target.values(market), target.naive(market)
+    implied = target.expected_return(forecast, market)
+    for name, array in {"values": values, "naive": naive, "expected_return": implied}.items():
+        if array.shape != (len(market),) or array.dtype != np.float64:
+            raise ConfigError(
+                f"{name} of target {target.name} has shape {array.shape} and type {array.dtype}",
+                expected=f"({len(market)},) and float64, one number per candle",
+                remedy="Return NaN where there is no number",
+            )
+    _require_known_in_time(target, values, must_be_defined=candles is None)
+    for bar, other in _other_futures(market, horizon, seed):
+        rows = np.arange(len(other))
+        changed = np.where(rows <= bar, forecast[: len(other)], forecast[::-1][: len(other)])
+        pairs = {
+            "values": (values, target.values(other), max(bar + 1 - horizon, 0)),
+            "naive": (naive, target.naive(other), bar + 1),
+            "expected_return": (implied, target.expected_return(changed, other), bar + 1),
+        }
+        for name, (before, after, stop) in pairs.items():
+            subject = f"{name} of target {target.name} (horizon {horizon})"
+            _require_equal(before[:stop, None], after[:stop, None], (name,), market, bar, subject=subject)
+
+
+def check_folds(folds: Folds, *, bars: int = 2_000, horizon: int = 24) -> tuple[arithmetic.Fold, ...]:
+    """The folds of a synthetic hourly calendar; raises unless they are honest.
+
+    No training label may be known later than the part it is judged on begins, all rows lie among the usable ones, and
+    test parts follow each other without overlap, so that every bar is forecast at most once.
+
+    Raises LookaheadError for a label or a test part that reaches too far, ConfigError for rows that may not be used,
+    NotEnoughDataError for a part without rows.
+
+    >>> from candlecast.folds import Holdout
+    >>> check_folds(Holdout(0.8), bars=100, horizon=1)
+    (Fold(index=0, train=range(10, 81), valid=range(81, 81), test=range(82, 100)),)
+    """
+    times = _market(bars, seed=0).close_time
+    usable = range(bars // 10, bars)
+    parts = arithmetic.check_folds(folds.split(times, usable, horizon=horizon), times, horizon=horizon)
+    for fold in parts:
+        for name, rows in {"train": fold.train, "valid": fold.valid, "test": fold.test}.items():
+            if len(rows) and not (usable.start <= rows.start and rows.stop <= usable.stop and rows.step == 1):
+                raise ConfigError(
+                    f"{name} of fold {fold.index} is {rows}",
+                    expected=f"rows inside {usable}",
+                    remedy="Divide only the usable rows: those before them have no whole window",
+                )
+    for fold, later in pairwise(parts):
+        if later.test.start < fold.test.stop:
+            raise LookaheadError(
+                f"fold {later.index} tests from row {later.test.start:,}, fold {fold.index} up to {fold.test.stop - 1:,}",
+                expected="test parts in order of time that do not overlap",
+                remedy="Begin each test part where the one before ends",
+            )
+    return parts
+
+
+def _market(bars: int, seed: int) -> Candles:
+    return synthetic.garch(bars, seed=seed, interval="1h").candles
+
+
+def _require_bars(candles: Candles, least: int, subject: str) -> None:
+    if len(candles) < least:
+        raise NotEnoughDataError(
+            f"{candles.symbol} has {len(candles):,} candles to check {subject}",
+            expected=f"at least {least:,}",
+            remedy="Give more candles, or none to use a synthetic market",
+        )
+
+
+def _other_futures(candles: Candles, first: int, seed: int) -> Iterator[tuple[int, Candles]]:
+    """Bars t, and candles that are the same up to t: first cut off behind t, then going on along another path."""
+    generator = np.random.default_rng(seed)
+    for bar in np.linspace(first, len(candles) - 2, MOMENTS).astype(int).tolist():
+        yield bar, candles[: bar + 1]
+        yield bar, _another_path(candles, bar, generator)
+
+
+def _another_path(candles: Candles, bar: int, generator: np.random.Generator) -> Candles:
+    later = len(candles) - bar - 1
+    shocks = 0.03 * generator.standard_normal((4, later))
+    close = candles.close[bar] * np.exp(np.cumsum(shocks[0]))
+    opened = np.concatenate([candles.close[bar : bar + 1], close[:-1]])
+    path = {
+        "open": opened,
+        "high": np.maximum(opened, close) * np.exp(np.abs(shocks[1])),
+        "low": np.minimum(opened, close) * np.exp(-np.abs(shocks[2])),
+        "close": close,
+        "volume": (candles.volume[bar] + 1) * np.exp(10 * shocks[3]),
+    }
+    columns = [pl.Series(name, np.concatenate([getattr(candles, name)[: bar + 1], new])) for name, new in path.items()]
+    return replace(candles, frame=candles.frame.with_columns(columns))
+
+
+def _require_equal(
+    before: np.ndarray, after: np.ndarray, columns: tuple[str, ...], candles: Candles, bar: int, *, subject: str
+) -> None:
+    """Raise LookaheadError when a value moved; both arrays have shape (time, column)."""
+    moved = (before != after) & ~(np.isnan(before) & np.isnan(after))
+    if not moved.any():
+        return
+    row, column = (int(index) for index in np.argwhere(moved)[0])
+    raise LookaheadError(
+        f"{subject}, column {columns[column]}, moved from {before[row, column]:.6g} to {after[row, column]:.6g} at bar "
+        f"{row:,} ({candles.close_time[row]} UTC) although only candles after bar {bar:,} had changed",
+        expected="values that do not move by a bit when later candles do",
+        remedy="Use only earlier bars: no mean or range of all rows, no centred window, no shift towards the past",
+    )
+
+
+def _require_warm(feature: Feature, candles: Candles, *, must_be_defined: bool) -> None:
+    """Raise ConfigError when rows behind the warm-up still depend on where the candles begin, or are undefined."""
+    bare = replace(feature, warmup=0)
+    full = bare(candles)
+    spread = np.array([column[np.isfinite(column)].std() if np.isfinite(column).any() else 0.0 for column in full.T])
+    needed, shortest = 0, len(candles)
+    for start in (len(candles) // 5, len(candles) // 3, len(candles) // 2):
+        late, part = full[start:], bare(candles[start:])
+        same = (np.abs(part - late) <= WARMUP_TOLERANCE * spread) | (np.isnan(part) & np.isnan(late))
+        if must_be_defined:
+            same &= np.isfinite(part)
+        unsettled = np.flatnonzero(~same.all(axis=1))
+        needed = max(needed, int(unsettled[-1]) + 1 if len(unsettled) else 0)
+        shortest = min(shortest, len(part))
+    if needed > feature.warmup:
+        settles = needed < 0.9 * shortest
+        raise ConfigError(
+            f"feature {feature.name} has a warm-up of {feature.warmup:,} bars, and still depends on where the candles "
+            f"begin, or is undefined, {needed - 1:,} bars after the first",
+            expected=f"values that differ by at most {WARMUP_TOLERANCE:g} standard deviations from row `warmup` on",
+            remedy=f"Use warmup={needed}" if settles else "Compute it over a window of fixed length",
+        )
+
+
+def _require_known_in_time(target: Target, values: np.ndarray, *, must_be_defined: bool) -> None:
+    last = len(values) - target.horizon
+    early = np.flatnonzero(~np.isnan(values[last:]))
+    if len(early):
+        raise LookaheadError(
+            f"target {target.name} has value {values[last + early[0]]:.6g} at bar {last + early[0]:,}, "
+            f"{len(values) - 1 - last - early[0]:,} bars before the end of the candles",
+            expected=f"NaN for the last {target.horizon:,} bars: their outcome is known {target.horizon:,} bars later",
+            remedy="Return NaN there, or declare the true horizon",
+        )
+    absent = target.horizon + np.flatnonzero(~np.isfinite(values[target.horizon : last]))
+    if must_be_defined and len(absent):
+        raise ConfigError(
+            f"target {target.name} is {values[absent[0]]} at bar {absent[0]:,} of {len(values):,}",
+            expected=f"a finite value at every bar up to {last - 1:,}",
+            remedy="Compute it there, or declare the true horizon",
+        )

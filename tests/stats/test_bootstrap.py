@@ -1,0 +1,159 @@
+"""The stationary bootstrap against theory, against arch, and at its edges."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from candlecast import stats
+from candlecast.errors import ConfigError
+
+
+def autoregressive(n: int, rho: float, seed: int) -> np.ndarray:
+    from scipy.signal import lfilter
+
+    return lfilter([1.0], [1.0, -rho], np.random.default_rng(seed).normal(size=n))
+
+
+@pytest.mark.parametrize("rho", [-0.5, 0.0, 0.3, 0.9])
+@pytest.mark.parametrize("n", [60, 500, 5_000])
+def test_block_length_equals_arch(rho, n):
+    from arch.bootstrap import optimal_block_length
+
+    series = autoregressive(n, rho, seed=n)
+    expected = max(1.0, float(optimal_block_length(series)["stationary"].iloc[0]))
+    assert stats.block_length(series) == pytest.approx(expected, rel=0.02)
+
+
+def test_block_length_of_several_series_is_the_longest():
+    short, long = autoregressive(500, 0.0, 1), autoregressive(500, 0.8, 2)
+    both = stats.block_length(np.column_stack([short, long]))
+    assert both == stats.block_length(long) > stats.block_length(short)
+
+
+@pytest.mark.parametrize("series", [np.zeros(100), np.full(100, 0.1), np.array([1.0]), np.array([1.0, 2.0, 3.0])])
+def test_block_length_without_dependence_to_see(series):
+    assert stats.block_length(series) == 1.0
+
+
+def test_blocks_have_geometric_lengths_and_wrap():
+    (rows,) = stats.stationary_indices(100_000, paths=1, block=8.0, seed=0)
+    assert len(rows) == 100_000
+    assert rows.min() >= 0
+    assert rows.max() < 100_000
+    breaks = np.flatnonzero(np.diff(rows) % 100_000 != 1)
+    lengths = np.diff(breaks)
+    assert lengths.mean() == pytest.approx(8.0, rel=0.03)
+    assert np.mean(lengths == 1) == pytest.approx(1 / 8, rel=0.1)
+    histogram = np.bincount(rows // 10_000)
+    assert histogram == pytest.approx(np.full(10, 10_000), rel=0.15)
+
+
+def test_rows_follow_each_other_across_the_end():
+    (rows,) = stats.stationary_indices(5, paths=1, block=1e9, seed=3)
+    assert (np.diff(rows) % 5 == 1).all()
+
+
+def test_variance_of_the_mean_is_the_one_in_theory():
+    """Politis and Romano (1994): circular autocovariances weighted by (1 - 1/block)^k."""
+    series, block, n = autoregressive(200, 0.6, seed=5), 10.0, 200
+    x = series - series.mean()
+    circular = np.array([x @ np.roll(x, -k) for k in range(n)]) / n
+    k = np.arange(1, n)
+    expected = (circular[0] + 2 * ((1 - k / n) * (1 - 1 / block) ** k) @ circular[1:]) / n
+    draws = stats.stationary_bootstrap(series, np.mean, paths=8_000, block=block, seed=0)
+    assert draws.var() == pytest.approx(expected, rel=0.06)
+    assert draws.mean() == pytest.approx(series.mean(), abs=4 * math.sqrt(expected / 8_000))
+
+
+def test_interval_equals_archs():
+    from arch.bootstrap import StationaryBootstrap
+
+    series = autoregressive(400, 0.3, seed=6)
+    ours = stats.bootstrap_interval(series, np.mean, paths=3_000, block=6.0, seed=1)
+    theirs = StationaryBootstrap(6, series, seed=2).conf_int(np.mean, reps=3_000, method="percentile")
+    assert (ours.low, ours.high) == pytest.approx(theirs[:, 0].tolist(), abs=0.1 * (ours.high - ours.low))
+    assert ours.low < ours.value == series.mean() < ours.high
+    assert ours.draws.shape == (3_000,)
+
+
+def test_rows_are_resampled_together():
+    series = autoregressive(100, 0.2, seed=7)
+    pairs = np.column_stack([series, 2 * series])
+    draws = stats.stationary_bootstrap(pairs, lambda rows: float(np.abs(rows[:, 1] - 2 * rows[:, 0]).max()), paths=20)
+    assert (draws == 0).all()
+
+
+def test_a_statistic_may_have_several_values():
+    draws = stats.stationary_bootstrap(np.arange(9.0), lambda x: np.array([x.min(), x.max()]), paths=7)
+    assert draws.shape == (7, 2)
+    assert (draws[:, 0] <= draws[:, 1]).all()
+
+
+def test_the_seed_decides():
+    series = autoregressive(100, 0.2, seed=8)
+    one, same, other = (stats.stationary_bootstrap(series, np.mean, paths=20, seed=seed) for seed in (1, 1, 2))
+    assert one.tolist() == same.tolist() != other.tolist()
+
+
+def test_percentile_interval_edges():
+    draws = np.arange(100.0)
+    draws[:5] = np.nan
+    assert stats.percentile_interval(draws, level=0.9) == (10.0, 94.0)
+    draws[:11] = np.nan
+    assert all(map(math.isnan, stats.percentile_interval(draws)))
+    for level in (0.0, 1.0, math.nan):
+        with pytest.raises(ConfigError, match=r"level is .*expected a probability between 0 and 1"):
+            stats.percentile_interval(draws, level=level)
+
+
+def test_p_value_sees_a_gain_and_no_gain():
+    noise = autoregressive(400, 0.2, seed=9)
+    noise -= noise.mean()
+    assert stats.bootstrap_p_value(noise + 0.5) < 0.01
+    assert stats.bootstrap_p_value(noise - 0.5) > 0.99
+    assert stats.bootstrap_p_value(noise) == pytest.approx(0.5, abs=0.06)
+    assert stats.bootstrap_p_value(np.zeros(50)) == 1.0
+
+
+def test_p_value_has_its_size():
+    """Of 150 series without gain about 10 % are significant at 10 %."""
+    p_values = [stats.bootstrap_p_value(autoregressive(150, 0.2, seed), paths=199) for seed in range(150)]
+    assert 0.03 < np.mean(np.array(p_values) < 0.1) < 0.19
+
+
+def test_sharpe_difference():
+    rng = np.random.default_rng(10)
+    benchmark = rng.normal(0.0, 0.01, 800)
+    better = benchmark + 0.001 + rng.normal(0.0, 0.001, 800)
+    result = stats.sharpe_difference(better, benchmark, bars_per_year=252, seed=0)
+    own, other = (stats.sharpe(each, bars_per_year=252) for each in (better, benchmark))
+    assert result.difference == own - other
+    assert 0 < result.low < result.difference < result.high
+    assert result.p_value < 0.01
+    mirrored = stats.sharpe_difference(benchmark, better, bars_per_year=252, seed=0)
+    assert mirrored.difference == -result.difference
+    assert mirrored.p_value > 0.99
+
+
+def test_sharpe_difference_of_the_same_returns():
+    returns = np.random.default_rng(0).normal(0.001, 0.01, 200)
+    assert stats.sharpe_difference(returns, returns, bars_per_year=252) == (0.0, 0.0, 0.0, 1.0)
+
+
+def test_sharpe_difference_that_is_undefined():
+    result = stats.sharpe_difference(np.full(50, 0.1), np.zeros(50), bars_per_year=252)
+    assert all(map(math.isnan, result))
+
+
+def test_doors():
+    with pytest.raises(ConfigError, match=r"returns have shape \(3,\) and the benchmark \(2,\)"):
+        stats.sharpe_difference(np.zeros(3), np.zeros(2), bars_per_year=252)
+    for data in (np.array([]), np.array([1.0, np.nan]), np.zeros((2, 2, 2))):
+        with pytest.raises(ConfigError, match="hold no rows, or values that are not finite"):
+            stats.stationary_bootstrap(data, np.mean)
+    for options in ({"paths": 0}, {"block": 0.5}, {"block": math.nan}):
+        with pytest.raises(ConfigError, match="expected at least 1 path, of blocks of at least 1 bar"):
+            stats.stationary_bootstrap(np.ones(5), np.mean, **options)
