@@ -19,5 +19,5 @@ class Progress:
 Listener = Callable[[Progress], None]
 
 
-def ignore(event: Progress) -> None:  # noqa: ARG001
+def ignore(event: Progress) -> None:
     """A listener that does nothing."""

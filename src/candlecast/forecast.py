@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -13,7 +13,7 @@ from candlecast.errors import ConfigError, near_misses
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA = {
+SCHEMA: dict[Any, Any] = {
     "time": pl.Datetime("us", "UTC"),
     "known_at": pl.Datetime("us", "UTC"),
     "symbol": pl.String,
@@ -41,7 +41,7 @@ class Forecast:
     horizon: int
 
     def __post_init__(self) -> None:
-        frame = self.frame.select(*SCHEMA).cast(SCHEMA).sort("symbol", "seed", "time")  # type: ignore[arg-type]
+        frame = self.frame.select(*SCHEMA).cast(SCHEMA).sort("symbol", "seed", "time")
         object.__setattr__(self, "frame", frame)
 
     def __len__(self) -> int:

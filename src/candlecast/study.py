@@ -214,6 +214,6 @@ def _loss_table(parts: list[FoldForecast]) -> pl.DataFrame:
     rows = [
         (part.job.fold.index, part.job.seed, epoch, train, valid)
         for part in parts
-        for epoch, (train, valid) in enumerate(getattr(part.fitted, "losses", ()), start=1)
+        for epoch, (train, valid) in enumerate(part.fitted.losses, start=1)
     ]
     return pl.DataFrame(rows, schema=schema, orient="row").sort("fold", "seed", "epoch")

@@ -72,7 +72,7 @@ class NextReturn:
     def naive(self, candles: Candles) -> np.ndarray:
         return np.zeros(len(candles))
 
-    def expected_return(self, forecast: np.ndarray, candles: Candles) -> np.ndarray:  # noqa: ARG002
+    def expected_return(self, forecast: np.ndarray, candles: Candles) -> np.ndarray:
         return forecast
 
     def change(self, values: np.ndarray, naive: np.ndarray) -> np.ndarray:
@@ -167,7 +167,7 @@ class Volatility:
     def naive(self, candles: Candles) -> np.ndarray:
         return self._past_range(candles)
 
-    def expected_return(self, forecast: np.ndarray, candles: Candles) -> np.ndarray:  # noqa: ARG002
+    def expected_return(self, forecast: np.ndarray, candles: Candles) -> np.ndarray:
         return np.full(len(forecast), np.nan)
 
     def change(self, values: np.ndarray, naive: np.ndarray) -> np.ndarray:

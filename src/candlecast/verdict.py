@@ -81,11 +81,15 @@ def judge(
     annual, sharpe, trades = summary["annual return"], summary["Sharpe ratio"], summary["trades"]
     reasons = (
         _skill_words(model, target, row, forecast_p),
-        f"after {result.costs.fee_bps + result.costs.slippage_bps:g} bp of costs a side and {trades['value']:,.0f} trades "
-        f"the strategy earns {_percent(annual['value'])} a year (95 % between {_percent(annual['low'])} and "
-        f"{_percent(annual['high'])}), buy-and-hold {_percent(annual['benchmark'])}",
-        f"its Sharpe ratio is {_number(sharpe['value'])}, buy-and-hold's {_number(sharpe['benchmark'])} "
-        f"(p = {_number(difference.p_value)} that the lead is luck)",
+        (
+            f"after {result.costs.fee_bps + result.costs.slippage_bps:g} bp of costs a side and {trades['value']:,.0f} trades "
+            f"the strategy earns {_percent(annual['value'])} a year (95 % between {_percent(annual['low'])} and "
+            f"{_percent(annual['high'])}), buy-and-hold {_percent(annual['benchmark'])}"
+        ),
+        (
+            f"its Sharpe ratio is {_number(sharpe['value'])}, buy-and-hold's {_number(sharpe['benchmark'])} "
+            f"(p = {_number(difference.p_value)} that the lead is luck)"
+        ),
         f"judged on {row['observations']:,} bars that no training saw, by {trained} separate trainings",
     )
     text = (

@@ -127,7 +127,7 @@ def _masks(candles: Candles) -> list[tuple[str, np.ndarray, str]]:
     common, counts = np.unique(phases, return_counts=True)
     off_grid = phases != common[counts.argmax()]
     not_finite = ~(np.isfinite(prices).all(axis=0) & np.isfinite(volume))
-    not_positive = (prices <= 0).any(axis=0)
+    not_positive = np.any(prices <= 0, axis=0)
     slack = TOLERANCE * np.abs(prices[1])
     top, bottom = np.maximum(prices[0], prices[3]), np.minimum(prices[0], prices[3])
     impossible = (prices[1] + slack < top) | (prices[2] - slack > bottom) | (prices[1] + slack < prices[2])

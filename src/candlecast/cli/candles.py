@@ -14,7 +14,7 @@ from candlecast.cli.options import common
 @click.option("--interval", help="Length of one candle, such as 1h; taken from the file when not given.")
 @click.option("--zone", help="Zone of the file's times, if they name none, such as UTC.")
 @common
-def candles(asset: str | None, *, interval: str | None, zone: str | None, as_json: bool, quiet: bool) -> None:  # noqa: ARG001
+def candles(asset: str | None, *, interval: str | None, zone: str | None, as_json: bool, quiet: bool) -> None:
     """Describe candles and list their faults: gaps, duplicates, off-grid and impossible bars. Nothing is changed.
 
     Without an argument: the samples that come with the installation.

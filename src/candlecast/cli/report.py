@@ -17,7 +17,7 @@ from candlecast.cli.options import common
 )
 @click.option("--open", "open_report", is_flag=True, help="Open the report in the browser.")
 @common
-def report(run: Path, *, output: Path | None, open_report: bool, as_json: bool, quiet: bool) -> None:  # noqa: ARG001
+def report(run: Path, *, output: Path | None, open_report: bool, as_json: bool, quiet: bool) -> None:
     """Write the report of a RUN as one self-contained HTML page."""
     from candlecast.runs import load_run
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,11 +98,11 @@ def make_study(
         )
     study = tutorial() if preset else Study(model=LSTM())
     if model is not None:
-        study = replace(study, model=_pick("model", model, _models()))
+        study = replace(study, model=_pick("model", model, _models())())
     study = replace(study, model=_with(study.model, settings))
     if target is not None or horizon is not None:
-        chosen = type(study.target) if target is None else _pick("target", target, _targets())
-        study = replace(study, target=chosen(horizon=horizon or study.target.horizon), rule=None)
+        chosen = study.target if target is None else _pick("target", target, _targets())()
+        study = replace(study, target=replace(chosen, horizon=horizon or study.target.horizon), rule=None)
     if train is not None or test is not None:
         study = replace(study, folds=WalkForward(train=_length(train), test=_length(test)))
     elif folds is not None:
@@ -183,7 +182,7 @@ def _pick(kind: str, name: str, known: dict[str, Callable[..., Any]]) -> Any:
         raise ConfigError(
             f"there is no {kind} {name!r}", expected=f"one of {', '.join(known)}", remedy=near_misses(name, known)
         )
-    return known[name.lower()]() if kind == "model" else known[name.lower()]
+    return known[name.lower()]
 
 
 def _models() -> dict[str, Callable[[], Model]]:

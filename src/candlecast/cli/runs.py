@@ -16,7 +16,7 @@ from candlecast.cli.options import common
     "--runs", "folder", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
 )
 @common
-def runs(folder: Path, *, as_json: bool, quiet: bool) -> None:  # noqa: ARG001
+def runs(folder: Path, *, as_json: bool, quiet: bool) -> None:
     """List the runs, the newest first, with their verdicts."""
     from candlecast.runs import list_runs
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from candlecast.errors import ConfigError, NotEnoughDataError
 
-
 ROUNDING = 1e-12
 
 
@@ -61,7 +60,7 @@ class MinMax:
 class Unscaled:
     """Values as they are."""
 
-    def measure(self, values: np.ndarray) -> tuple[float, float]:  # noqa: ARG002
+    def measure(self, values: np.ndarray) -> tuple[float, float]:
         return 0.0, 1.0
 
 

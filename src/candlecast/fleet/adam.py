@@ -42,12 +42,10 @@ def step(
     steps = state.steps + 1
     size = lr / (1 - BETA1**steps)  # (K,)
     root = (1 - BETA2**steps).sqrt()  # (K,)
-    if clip is not None:
-        squares = torch.stack([gradient.flatten(1).square().sum(1) for gradient in grads.values()])  # (names, K)
-        shrink = (clip / squares.sum(0).sqrt().clamp(min=clip)).clamp(max=1.0)  # (K,)
+    shrink = None if clip is None else clip / _norms(grads).clamp(min=clip)  # (K,)
     for name, value in params.items():
         wide = (-1, *[1] * (value.dim() - 1))
-        gradient = grads[name] if clip is None else grads[name] * shrink.view(wide)
+        gradient = grads[name] if shrink is None else grads[name] * shrink.view(wide)
         mean, square = state.mean[name], state.square[name]
         mean.lerp_(gradient, 1 - BETA1)
         square.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
@@ -65,3 +63,8 @@ def keep(state: AdamState, models: Tensor) -> AdamState:
 def select(stack: Stack, models: Tensor) -> Stack:
     """The parameters of some models only."""
     return {name: value[models] for name, value in stack.items()}
+
+
+def _norms(grads: Stack) -> Tensor:
+    """Euclidean norm of each model's whole gradient (K,)."""
+    return torch.stack([gradient.flatten(1).square().sum(1) for gradient in grads.values()]).sum(0).sqrt()

@@ -33,9 +33,9 @@ def train(
 ) -> Iterator[FittedNet]:
     """Train one net per job, in groups that step together; the nets of a group are given out when it is done.
 
-    `build(inputs)` makes a fresh net for that many input columns, which reads `window` bars per forecast. It may draw its weights from torch's global generator,
-    which is seeded by the job for that moment and given back untouched. A job's result depends on the job alone, not on
-    its group. Raises ConfigError for a loss that is not finite.
+    `build(inputs)` makes a fresh net for that many input columns, which reads `window` bars per forecast. It may draw
+    its weights from torch's global generator, which is seeded by the job for that moment and given back untouched. A
+    job's result depends on the job alone, not on its group. Raises ConfigError for a loss that is not finite.
     """
     jobs = sorted(jobs, key=lambda job: -len(job.train_rows))  # jobs of one size end their epochs together
     total = len(jobs) * fit.epochs

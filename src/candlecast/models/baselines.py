@@ -20,6 +20,7 @@ class FittedBaseline:
 
     job: Job
     predict: Callable[[Samples, np.ndarray], np.ndarray]
+    losses: np.ndarray = field(default_factory=lambda: np.empty((0, 2)), init=False)
 
     def forecast(self, samples: Samples, rows: np.ndarray) -> np.ndarray:
         """Forecasts made at the close of `rows`, in the target's units; float64, shape (rows,)."""
@@ -38,7 +39,7 @@ class Naive:
     window: int = field(default=1, init=False)
     is_seeded: bool = field(default=False, init=False)
 
-    def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedBaseline]:  # noqa: ARG002
+    def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedBaseline]:
         for job in jobs:
             yield FittedBaseline(job, lambda samples, rows: samples.naive[rows])
 
@@ -51,7 +52,7 @@ class Drift:
     window: int = field(default=1, init=False)
     is_seeded: bool = field(default=False, init=False)
 
-    def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedBaseline]:  # noqa: ARG002
+    def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedBaseline]:
         for job in jobs:
             learnt = job.samples.outcomes[job.fit_rows] - job.samples.naive[job.fit_rows]
             drift = float(learnt.mean())
@@ -75,7 +76,7 @@ class LinearRegression:
                 f"window is {self.window}", expected="1 bar or more", remedy="Use LinearRegression(window=1)"
             )
 
-    def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedBaseline]:  # noqa: ARG002
+    def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedBaseline]:
         for job in jobs:
             yield FittedBaseline(job, self._learn(job))
 

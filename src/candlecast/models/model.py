@@ -20,6 +20,11 @@ class Fitted(Protocol):
         """The job it was learnt from."""
         ...
 
+    @property
+    def losses(self) -> np.ndarray:
+        """Training and validation loss of each epoch, (epoch, 2); no rows where nothing is trained by epochs."""
+        ...
+
     def forecast(self, samples: Samples, rows: np.ndarray) -> np.ndarray:
         """Forecasts made at the close of `rows` (rising), in the target's units; float64, shape (rows,)."""
         ...

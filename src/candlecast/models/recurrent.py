@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from candlecast.errors import ConfigError
 from candlecast.events import Listener, ignore
@@ -33,8 +33,8 @@ class RecurrentModel:
     window: int = 32
     training: Fit = Fit()
 
-    name: ClassVar[str]
-    is_seeded: ClassVar[bool] = True
+    name: str = field(default="recurrent", init=False)
+    is_seeded: bool = field(default=True, init=False)
 
     def __post_init__(self) -> None:
         checks = {
@@ -44,12 +44,12 @@ class RecurrentModel:
             "dense": (all(width >= 1 for width in self.dense), "widths of 1 or more"),
             "window": (self.window >= 1, "1 bar or more"),
         }
-        for field, (is_fine, expected) in checks.items():
+        for parameter, (is_fine, expected) in checks.items():
             if not is_fine:
                 raise ConfigError(
-                    f"{field} is {getattr(self, field)!r}",
+                    f"{parameter} is {getattr(self, parameter)!r}",
                     expected=expected,
-                    remedy=f"Change {type(self).__name__}({field}=...)",
+                    remedy=f"Change {type(self).__name__}({parameter}=...)",
                 )
 
     def build(self, inputs: int) -> nn.Module:
@@ -82,7 +82,7 @@ class RecurrentModel:
 class LSTM(RecurrentModel):
     """Long short-term memory (Hochreiter and Schmidhuber 1997); parameters in `RecurrentModel`."""
 
-    name: ClassVar[str] = "lstm"
+    name: str = field(default="lstm", init=False)
 
     @staticmethod
     def _layer() -> Callable[[int, int], nn.Module]:
@@ -95,7 +95,7 @@ class LSTM(RecurrentModel):
 class GRU(RecurrentModel):
     """Gated recurrent unit (Cho et al. 2014); parameters in `RecurrentModel`."""
 
-    name: ClassVar[str] = "gru"
+    name: str = field(default="gru", init=False)
 
     @staticmethod
     def _layer() -> Callable[[int, int], nn.Module]:
@@ -108,7 +108,7 @@ class GRU(RecurrentModel):
 class RNN(RecurrentModel):
     """Simple recurrent network (Elman 1990); parameters in `RecurrentModel`."""
 
-    name: ClassVar[str] = "rnn"
+    name: str = field(default="rnn", init=False)
 
     @staticmethod
     def _layer() -> Callable[[int, int], nn.Module]:

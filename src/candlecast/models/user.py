@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from candlecast.errors import ConfigError
 from candlecast.events import Listener, ignore
@@ -29,7 +29,7 @@ class Torch:
     window: int = 32
     training: Fit = Fit()
 
-    is_seeded: ClassVar[bool] = True
+    is_seeded: bool = field(default=True, init=False)
 
     def __post_init__(self) -> None:
         if self.training.sampling == "sequence":

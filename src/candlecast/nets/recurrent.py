@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 from torch import Tensor, nn
 
@@ -45,11 +46,12 @@ class Recurrent(nn.Module):
         self.layers = nn.ModuleList(layer(inputs if depth == 0 else hidden, hidden) for depth in range(layers))
         self.dropouts = nn.ModuleList(Dropout(dropout) for _ in range(layers))
         widths = [hidden, *dense, 1]
-        self.head = nn.Sequential(*(linear(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True)))
+        self.head = nn.Sequential(*(linear(a, b) for a, b in itertools.pairwise(widths)))
 
     def forward(self, x: Tensor, state: State | None = None, tail: int = 1) -> tuple[Tensor, State]:
         states: list[tuple[Tensor, ...]] = []
-        for depth, (layer, dropout) in enumerate(zip(self.layers, self.dropouts, strict=True)):
+        for depth, (module, dropout) in enumerate(zip(self.layers, self.dropouts, strict=True)):
+            layer = cast("RecurrentLayer", module)
             x, last = layer(x, layer.start(x) if state is None else state[depth])  # (B, T, H)
             states.append(last)
             x = dropout(x if depth + 1 < len(self.layers) else x[:, -tail:])

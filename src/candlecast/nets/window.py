@@ -14,6 +14,6 @@ class PerWindow(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, x: Tensor, state: State | None = None, tail: int = 1) -> tuple[Tensor, State]:  # noqa: ARG002
+    def forward(self, x: Tensor, state: State | None = None, tail: int = 1) -> tuple[Tensor, State]:
         outputs = self.net(x)
         return outputs.reshape(x.shape[0], 1, -1), ()  # (B, 1, O)

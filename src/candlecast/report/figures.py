@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,13 +74,13 @@ def thinned(values: np.ndarray, buckets: int = BUCKETS) -> np.ndarray:
     if len(values) <= 2 * buckets:
         return np.arange(len(values))
     edges = np.linspace(0, len(values), buckets + 1).astype(int)
-    parts = [(start, values[start:stop]) for start, stop in zip(edges[:-1], edges[1:], strict=True)]
+    parts = [(start, values[start:stop]) for start, stop in itertools.pairwise(edges)]
     extremes = [start + row for start, part in parts for row in (part.argmin(), part.argmax())]
     return np.unique([0, *extremes, len(values) - 1])
 
 
-def recent_views(times: np.ndarray, low: np.ndarray, high: np.ndarray, *, axis: str = "yaxis") -> tuple[View, ...]:
-    """Buttons "last 200 bars" and "all" for a figure over `times`; `low` and `high` bound what is drawn at each."""
+def recent_views(times: np.ndarray, low: np.ndarray, high: np.ndarray, *, panels: int = 1) -> tuple[View, ...]:
+    """Buttons "last 200 bars" and "all" for a figure over `times`; `low` and `high` bound the uppermost panel."""
     if len(times) <= VIEW_BARS:
         return ()
     spans = {f"Last {VIEW_BARS} bars": slice(-VIEW_BARS, None), f"All {len(times):,} bars drawn": slice(None)}
@@ -87,11 +88,9 @@ def recent_views(times: np.ndarray, low: np.ndarray, high: np.ndarray, *, axis: 
     for label, rows in spans.items():
         bottom, top = float(np.nanmin(low[rows])), float(np.nanmax(high[rows]))
         room = 0.05 * (top - bottom) or 1.0
-        ranges = {
-            "xaxis.range": [float(times[rows][0]), float(times[rows][-1])],
-            f"{axis}.range": [bottom - room, top + room],
-        }
-        views.append(View(label, ranges))
+        span = [float(times[rows][0]), float(times[rows][-1])]
+        ranges = {f"xaxis{panel}.range": span for panel in ("", *range(2, panels + 1))}
+        views.append(View(label, ranges | {"yaxis.range": [bottom - room, top + room]}))
     return tuple(views)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -188,9 +187,8 @@ def _group_means(forecast: np.ndarray, outcome: np.ndarray, groups: int, horizon
 
 def _distance_words(result: StudyResult, unit: Unit, known: pl.DataFrame) -> str:
     """How far the forecast goes from naive, and how far the outcome did."""
-    convert = partial(unit.convert, **{})
     close = known["close"].to_numpy()
-    real, forecast, naive = (convert(known[name].to_numpy(), close) for name in ("target", "mean", "naive"))
+    real, forecast, naive = (unit.convert(known[name].to_numpy(), close) for name in ("target", "mean", "naive"))
     errors = np.abs(real - forecast).mean(), np.abs(real - naive).mean()
     errors_words = f"Its mean error is {unit.words(errors[0])}, that of the naive forecast {unit.words(errors[1])}."
     said, moved = np.abs(forecast / naive - 1).mean(), np.abs(real / naive - 1).mean()

@@ -6,7 +6,6 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import plotly.graph_objects as go
 import polars as pl
 from plotly.subplots import make_subplots
 
@@ -16,8 +15,8 @@ from candlecast.report.figures import (
     BUCKETS,
     CLEAR,
     DETAIL_BARS,
-    GRID,
     GREY,
+    GRID,
     ORANGE,
     PALE_BLUE,
     PALE_ORANGE,
@@ -92,7 +91,7 @@ def signals(result: StudyResult) -> Figure:
     styled(plot, height=520).update_layout(xaxis_rangeslider_visible=False, hovermode="closest")
     plot.update_xaxes(type="date")
     plot.update_yaxes(title="price", row=1).update_yaxes(title="position, %", nticks=4, row=2)
-    views = recent_views(times, prices["low"], prices["high"])
+    views = recent_views(times, prices["low"], prices["high"], panels=2)
     show(plot, views)
     return Figure("signals", _signal_words(traded, held.height), plot, views)
 

@@ -98,7 +98,7 @@ def skill_by_training(result: StudyResult) -> Figure:
 
 
 def losses(result: StudyResult) -> Figure:
-    """Training and validation loss of every fold and seed, epoch by epoch."""
+    """Training and validation loss of every fold and seed, epoch by epoch, relative to where each began."""
     table = result.losses
     if table.is_empty():
         return Figure("losses", f"{result.model} is not trained in epochs, so it has no loss curves.")
@@ -118,7 +118,7 @@ def losses(result: StudyResult) -> Figure:
             opacity=0.75,
         )
     styled(plot, height=340)
-    plot.update_xaxes(title="epoch", dtick=max(1, int(table["epoch"].max()) // 10)).update_yaxes(title="loss")  # type: ignore[arg-type]
+    plot.update_xaxes(title="epoch", dtick=max(1, int(table["epoch"].max()) // 10)).update_yaxes(title="loss, first epoch = 1")  # type: ignore[arg-type]
     curves = table.group_by("fold", "seed", maintain_order=True)
     words = f"{count(len(list(curves)), 'training')}, one line each."
     if is_validated:
@@ -129,14 +129,14 @@ def losses(result: StudyResult) -> Figure:
 
 
 def _fold_labels(folds: pl.Series) -> list[str]:
-    return [f"Fold {fold + 1}" for fold in folds]
+    return [f"Fold {fold}" for fold in folds]
 
 
 def _broken_lines(table: pl.DataFrame, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """All curves as one line, broken by NaN after each training: one trace, one entry in the legend."""
+    """All curves, relative to their first epoch, as one line broken by NaN: one trace, one entry in the legend."""
     curves = [curve for _, curve in table.group_by("fold", "seed", maintain_order=True)]
     x = [np.append(curve["epoch"].cast(pl.Float64).to_numpy(), np.nan) for curve in curves]
-    y = [np.append(curve[name].to_numpy(), np.nan) for curve in curves]
+    y = [np.append(curve[name].to_numpy() / curve[name][0], np.nan) for curve in curves]
     return np.concatenate(x), np.concatenate(y)
 
 

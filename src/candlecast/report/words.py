@@ -11,7 +11,7 @@ from candlecast.targets import Target
 if TYPE_CHECKING:
     from candlecast.study import StudyResult
 
-UNKNOWN = "–"  # noqa: RUF003
+UNKNOWN = "–"
 TARGETS = {
     "return": ("the return of the next bar", "the return over the next {} bars"),
     "price": ("the closing price of the next bar", "the closing price {} bars ahead"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
 from candlecast.errors import ConfigError
 
-SCHEMA = {"time": pl.Datetime("us", "UTC"), "symbol": pl.String, "position": pl.Float64}
+SCHEMA: dict[Any, Any] = {"time": pl.Datetime("us", "UTC"), "symbol": pl.String, "position": pl.Float64}
 
 
 @dataclass(frozen=True, eq=False)

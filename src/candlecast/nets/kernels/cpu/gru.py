@@ -26,11 +26,11 @@ from candlecast.nets.kernels.cpu.products import (
     write_rows,
 )
 from candlecast.nets.kernels.cpu.threads import share, threads_for
-from candlecast.nets.kernels.cpu.vector import LANES, fma, load, sigmoid, splat, store, tanh
+from candlecast.nets.kernels.cpu.vector import LANES, fma, internal, load, sigmoid, splat, store, tanh
 from candlecast.nets.kernels.functions import Kernel
 
 
-@njit
+@internal
 def _activate(from_x, from_h, tape, h):
     """One step: the tape becomes r, z, n and h_{t-1} U_n + b_hn; h_{t-1} becomes h_t."""
     hidden = tape.shape[0] // 4
@@ -77,7 +77,7 @@ def _forward_shards(thread, first, last, x, h0, w_x, w_h, b_x, b_h, h, tape, pac
             write_rows(after, h, (model, shard, t))
 
 
-@njit
+@internal
 def _differentiate(tape, before, grad_h, dh, delta_x, delta_h):
     """One step back: both deltas (3H rows: of x_t W + b_x and of h_{t-1} U + b_h); dh becomes what z passes on."""
     hidden = tape.shape[0] // 4

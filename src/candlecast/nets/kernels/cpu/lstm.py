@@ -26,11 +26,11 @@ from candlecast.nets.kernels.cpu.products import (
     write_rows,
 )
 from candlecast.nets.kernels.cpu.threads import share, threads_for
-from candlecast.nets.kernels.cpu.vector import LANES, fma, load, sigmoid, splat, store, tanh
+from candlecast.nets.kernels.cpu.vector import LANES, fma, internal, load, sigmoid, splat, store, tanh
 from candlecast.nets.kernels.functions import Kernel
 
 
-@njit
+@internal
 def _activate(tape, c, h):
     """One step: gates in the tape's first 4H rows become i, f, g, o; the new c goes to its last H rows; h is written."""
     hidden = c.shape[0]
@@ -80,7 +80,7 @@ def _forward_shards(thread, first, last, x, h0, c0, w_x, w_h, b, h, c_last, tape
         write_rows(c, c_last, (model, shard, 0))
 
 
-@njit
+@internal
 def _differentiate(tape, before, grad_h, dh, dc, delta):
     """One step back: delta (4H rows: before the activations); dc of this step becomes that of the step before."""
     hidden = dc.shape[0]

@@ -6,7 +6,17 @@ Scratch is matrices of rows, (N, L) with L lanes; packed weights are (N, ROWS). 
 
 from numba import njit
 
-from candlecast.nets.kernels.cpu.vector import LANES, add_outer, add_scaled, load, splat, store, store_sums, zeros
+from candlecast.nets.kernels.cpu.vector import (
+    LANES,
+    add_outer,
+    add_scaled,
+    internal,
+    load,
+    splat,
+    store,
+    store_sums,
+    zeros,
+)
 
 ROWS = 8  # rows of a `multiply` tile
 LEFT, RIGHT = (4, 6) if LANES == 16 else (3, 4)  # rows of both sides in a `weight_gradient` tile
@@ -19,20 +29,20 @@ def padded(size, block):
     return (size + block - 1) // block * block
 
 
-@njit
+@internal
 def split(rows, count):
     """The first `count` rows, and the others."""
     return rows[:count], rows[count:]
 
 
-@njit
+@internal
 def fill(rows, value):
     """Every lane of every row is `value`."""
     for n in range(rows.shape[0]):
         store(splat(value), rows, (n,))
 
 
-@njit
+@internal
 def read_rows(array, place, rows):
     """rows[f] = the lanes of array (K, B, T, F) at `place`, feature f; lanes past the batch are 0."""
     model, shard, time = place
@@ -47,7 +57,7 @@ def read_rows(array, place, rows):
                 rows[f, lane] = array[model, batch + lane, time, f] if lane < width else 0
 
 
-@njit
+@internal
 def write_rows(rows, array, place):
     """array (K, T, F, B) at `place` = the first F rows, without the lanes past the batch."""
     model, shard, time = place
@@ -61,7 +71,7 @@ def write_rows(rows, array, place):
                 array[model, time, f, batch + lane] = rows[f, lane]
 
 
-@njit
+@internal
 def pack_columns(weights, packed, depth, first):
     """For a product weights' rows: block c // ROWS of `depth` has weights[r, c] at [first + r, c % ROWS]."""
     for c in range(weights.shape[1]):
@@ -69,7 +79,7 @@ def pack_columns(weights, packed, depth, first):
             packed[c // ROWS * depth + first + r, c % ROWS] = weights[r, c]
 
 
-@njit
+@internal
 def pack_rows(weights, packed):
     """For a product weights rows: block r // ROWS has weights[r, c] at [c, r % ROWS]."""
     depth = weights.shape[1]
@@ -78,7 +88,7 @@ def pack_rows(weights, packed):
             packed[r // ROWS * depth + c, r % ROWS] = weights[r, c]
 
 
-@njit
+@internal
 def multiply(packed, rows, out):
     """out[n] = sum over k of packed[n // ROWS depth + k, n % ROWS] rows[k], in whole blocks; depth is the number of rows."""
     depth = rows.shape[0]
@@ -90,14 +100,14 @@ def multiply(packed, rows, out):
             store(sums[n], out, (block * ROWS + n,))
 
 
-@njit
+@internal
 def keep(rows, kept, time, steps, size):
     """Copy the rows of a time step to where `weight_gradient` reads them: blocks of `size` rows, each with all steps."""
     for n in range(rows.shape[0]):
         store(load(rows, (n,)), kept, ((n // size * steps + time) * size + n % size,))
 
 
-@njit
+@internal
 def weight_gradient(left, right, steps, out):
     """out[m, n] = sum over time and lanes of left row m times right row n, as kept in blocks of LEFT and RIGHT rows."""
     for b in range(out.shape[1] // RIGHT):

@@ -40,7 +40,7 @@ def share(kernel: Callable[..., None], count: int, *args: Any) -> None:
         try:
             for first in pieces:
                 kernel(thread, first, min(first + size, count), *args)
-        except BaseException as raised:  # noqa: BLE001
+        except BaseException as raised:
             error = raised
         ends.put(error)
 

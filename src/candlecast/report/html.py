@@ -1,0 +1,124 @@
+"""`write_report`: the page, put together from its figures and tables and written in one piece."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from plotly.offline import get_plotlyjs
+
+from candlecast.backtest import Costs, backtest
+from candlecast.errors import RunError
+from candlecast.report import tables
+from candlecast.report.figures import Figure
+from candlecast.report.forecast_figures import forecast_in_groups, forecast_over_time
+from candlecast.report.trading_figures import equity, signals
+from candlecast.report.training_figures import losses, skill_by_training, timeline
+from candlecast.report.words import count, headline, moment, target_words
+
+if TYPE_CHECKING:
+    from candlecast.study import StudyResult
+
+
+def write_report(result: StudyResult, path: str | Path) -> Path:
+    """Write one self-contained HTML page about a study, and give its path.
+
+    The page loads nothing: it opens from a disk, offline. It is written beside its place and moved there when whole, so
+    that an older report survives a failure. Raises RunError when the path cannot be written.
+    """
+    path = Path(path)
+    page = render(result)
+    partial = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(page, encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink()
+        raise RunError(
+            f"the report cannot be written to {path} ({error.strerror})",
+            expected=f"a file in a writable folder with {len(page) / 1e6:.0f} MB left",
+            remedy="Choose another path, or make room",
+        ) from error
+    return path
+
+
+def render(result: StudyResult) -> str:
+    """The page as text."""
+    gross = backtest(result.candles, result.positions[result.model], costs=Costs.free(), cash=result.cash)
+    figures = (
+        forecast_over_time(result),
+        forecast_in_groups(result),
+        signals(result),
+        equity(result, gross),
+        timeline(result),
+        skill_by_training(result),
+        losses(result),
+    )
+    shown = {figure.name: _figure(figure) for figure in figures}
+    candles, tested = result.candles, result.backtest.equity
+    verdict = result.verdict
+    room = files(__package__)
+    return Template((room / "page.html").read_text("utf-8")).substitute(
+        shown,
+        title=escape(f"{candles.symbol} {candles.interval}, {result.model}: {headline(result)}"),
+        symbol=escape(candles.symbol),
+        interval=escape(str(candles.interval)),
+        question=escape(f"{result.model} forecasts {target_words(result.target)}"),
+        period=escape(
+            f"Tested on {count(tested.height, 'bar')} from {moment(tested['time'][0])} to {moment(tested['time'][-1])}, "
+            f"in {count(result.folds.height, 'fold')} with {count(len(result.forecast.seeds), 'seed')}; "
+            f"every bar was forecast by a model that had seen only bars before it."
+        ),
+        edge="edge" if verdict.has_edge else "no-edge",
+        headline=escape(headline(result)),
+        badges=_badge("Can it be forecast?", verdict.is_forecastable) + _badge("Does it pay after costs?", verdict.pays),
+        reasons="".join(f"<li>{escape(reason[0].upper() + reason[1:])}.</li>" for reason in verdict.reasons),
+        accuracy=tables.accuracy_table(result),
+        notes=tables.measure_notes(),
+        summary=tables.summary_table(result),
+        costs=tables.costs_table(result, gross),
+        data=tables.data_table(result),
+        check=escape(str(candles.check())),
+        recipe=escape(json.dumps(result.recipe, indent=2, ensure_ascii=False)),
+        style=(room / "page.css").read_text("utf-8"),
+        plotly=get_plotlyjs(),
+        plots=_plots(figures),
+        script=(room / "page.js").read_text("utf-8"),
+    )
+
+
+def _figure(figure: Figure) -> str:
+    caption = escape(figure.caption)
+    if figure.plot is None:
+        return f'<p class="absent" id="{figure.name}">{caption}</p>'
+    buttons = "".join(
+        f'<button type="button" aria-pressed="{str(index == 0).lower()}" data-figure="{figure.name}" '
+        f'data-layout="{escape(json.dumps(view.layout))}">{escape(view.label)}</button>'
+        for index, view in enumerate(figure.views)
+    )
+    views = f'<div class="views" role="group" aria-label="View">{buttons}</div>' if buttons else ""
+    return (
+        f"<figure>{views}"
+        f'<div class="plot" id="{figure.name}" style="height:{figure.plot.layout.height}px"></div>'
+        f"<figcaption>{caption}</figcaption></figure>"
+    )
+
+
+def _badge(question: str, is_yes: bool) -> str:
+    kind, sign, answer = ("yes", "✓", "Yes") if is_yes else ("no", "✗", "No")
+    return f'<p class="badge {kind}">{question} <strong><span aria-hidden="true">{sign}</span> {answer}</strong></p>'
+
+
+def _plots(figures: tuple[Figure, ...]) -> str:
+    """Data and layout of every plot as JSON that cannot end the script element around it."""
+    plots = ",".join(f'"{figure.name}":{figure.plot.to_json()}' for figure in figures if figure.plot is not None)
+    return f"{{{plots}}}".replace("<", "\\u003c")

@@ -1,0 +1,147 @@
+"""Tables of the report as HTML: accuracy, backtest, costs and data."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Sequence
+from html import escape
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from candlecast.backtest import BacktestResult
+from candlecast.report.words import UNKNOWN, count, moment, number, p_value, percent, target_words
+
+if TYPE_CHECKING:
+    from candlecast.study import StudyResult
+
+LIBRARIES = ("candlecast", "numpy", "plotly", "polars", "torch")
+MEASURES = {
+    "RMSE, MAE": "root mean squared and mean absolute error, in the unit of the forecast; smaller is better.",
+    "R2": "share of the naive forecast's squared error that the model removes, out of sample; "
+    "zero is no better than naive, below zero is worse.",
+    "Hit rate": "share of forecasts that name the right direction of change; a forecast of no change names none.",
+    "IC": "correlation of forecast and actual change, from -1 to 1.",
+    "p naive, p drift": "chance of a lead this large by luck alone, when the model truly adds nothing to the naive "
+    "forecast (nothing changes) or to drift (the mean change goes on); Clark-West test.",
+    "In brackets": "where the value lies with 95 % probability, from a bootstrap that keeps blocks of bars together.",
+}
+
+
+def accuracy_table(result: StudyResult) -> str:
+    """Every model's forecasts, the studied one emphasised."""
+    error = _error_words(result.target.name)
+    rows, chosen = [], None
+    for index, row in enumerate(result.accuracy.iter_rows(named=True)):
+        if row["model"] == result.model:
+            chosen = index
+        names_direction = row["hit_rate_high"] is None or row["hit_rate_high"] > 0
+        rows.append(
+            (
+                row["model"],
+                error(row["rmse"]),
+                error(row["mae"]),
+                _bounded(row["r2"], row["r2_low"], row["r2_high"], digits=2),
+                _bounded(row["hit_rate"], row["hit_rate_low"], row["hit_rate_high"]) if names_direction else UNKNOWN,
+                number(row["ic"], 3),
+                p_value(row["p_naive"]),
+                p_value(row["p_drift"]),
+            )
+        )
+    heads = ("Model", "RMSE", "MAE", "R2", "Hit rate", "IC", "p naive", "p drift")
+    caption = f"Forecasts of {target_words(result.target)}, {count(result.accuracy['observations'][-1], 'known outcome')}"
+    return table(caption, heads, rows, emphasised=chosen)
+
+
+def measure_notes() -> str:
+    """A sentence on each column of the accuracy table."""
+    notes = (f"<dt>{escape(name)}</dt><dd>{escape(words)}</dd>" for name, words in MEASURES.items())
+    return f'<dl class="notes">{"".join(notes)}</dl>'
+
+
+def summary_table(result: StudyResult) -> str:
+    """The backtest's statistics with buy-and-hold beside them."""
+    rows = []
+    for row in result.backtest.summary(seed=result.seed).iter_rows(named=True):
+        words = _statistic_words(row["unit"])
+        bounds = UNKNOWN if row["low"] is None else f"{words(row['low'])} to {words(row['high'])}"
+        name = row["statistic"][0].upper() + row["statistic"][1:]
+        if not row["unit"].startswith(("fraction", "ratio", "count")):
+            name += f" ({row['unit']})"
+        rows.append((name, words(row["value"]), bounds, words(row["benchmark"])))
+    heads = ("Statistic", result.model, "95 % interval", "Buy and hold")
+    return table("The strategy after costs", heads, rows)
+
+
+def costs_table(result: StudyResult, gross: BacktestResult) -> str:
+    """What trading costs, what was paid, and what that took from the same positions (`gross` is without costs)."""
+    traded = result.backtest
+    statistics = {row["statistic"]: row for row in traded.summary(seed=result.seed).iter_rows(named=True)}
+    free = {row["statistic"]: row for row in gross.summary(seed=result.seed).iter_rows(named=True)}
+    annual, annual_free = statistics["annual return"]["value"], free["annual return"]["value"]
+    took = None if annual is None or annual_free is None else annual_free - annual
+    rows = (
+        ("Fee", f"{traded.costs.fee_bps:g} bp of each trade's value"),
+        ("Slippage", f"{traded.costs.slippage_bps:g} bp against each trade"),
+        ("Fees paid", number(traded.fills["fee"].sum(), 2)),
+        ("Slippage paid", number(traded.fills["slippage"].sum(), 2)),
+        ("All costs, of initial cash", percent(statistics["relative cost"]["value"])),
+        ("Turnover", f"{number(statistics['turnover']['value'], 1)} times equity a year"),
+        ("Annual return without costs", percent(annual_free)),
+        ("Annual return after costs", percent(annual)),
+        ("Costs took", f"{percent(took)} a year"),
+    )
+    return table("Costs", (), rows)
+
+
+def data_table(result: StudyResult) -> str:
+    """Which candles, what was missing, and what was lost."""
+    candles = result.candles
+    frame = candles.frame
+    versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    rows = (
+        ("Symbol", candles.symbol),
+        ("Interval", str(candles.interval)),
+        ("Period", f"{moment(frame['open_time'][0])} to {moment(frame['close_time'][-1])} UTC"),
+        ("Bars", f"{len(candles):,}"),
+        ("Bars missing in gaps", f"{candles.check().missing:,}"),
+        *((f"Lost to {cause}", count(bars, "bar")) for cause, bars in result.lost.items()),
+        ("Fingerprint", candles.fingerprint[:12]),
+        ("Seeds", ", ".join(map(str, result.forecast.seeds))),
+        ("Reported with", f"Python {platform.python_version()}, {versions}"),
+    )
+    return table("Data", (), rows)
+
+
+def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Any]], *, emphasised: int | None = None) -> str:
+    """An HTML table whose first column names its rows; every cell is escaped."""
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
+    body = []
+    for index, (name, *cells) in enumerate(rows):
+        kind = ' class="chosen"' if index == emphasised else ""
+        values = "".join(f"<td>{escape(str(cell))}</td>" for cell in cells)
+        body.append(f'<tr{kind}><th scope="row">{escape(str(name))}</th>{values}</tr>')
+    header = f"<thead><tr>{head}</tr></thead>" if heads else ""
+    label = escape(caption)
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">'
+        f"<table><caption>{label}</caption>{header}<tbody>{''.join(body)}</tbody></table></div>"
+    )
+
+
+def _bounded(value: float | None, low: float | None, high: float | None, digits: int = 1) -> str:
+    return f"{percent(value, digits)} [{number(_scaled(low), digits)}, {number(_scaled(high), digits)}]"
+
+
+def _scaled(value: float | None) -> float | None:
+    return None if value is None else 100 * value
+
+
+def _error_words(target: str) -> Any:
+    """How errors are written: those of returns in percent, all others in the target's own unit."""
+    return (lambda value: percent(value, 3)) if target == "return" else number
+
+
+def _statistic_words(unit: str) -> Any:
+    if unit.startswith("fraction") or unit == "mean |position|":
+        return percent
+    return (lambda value: number(value, 0)) if unit == "count" else (lambda value: number(value, 2))
