@@ -27,7 +27,7 @@ ROWS = [
     ["fleet"],
     ["models", "forecast"],
     ["walk", "signals", "stats"],
-    ["backtest"],
+    ["backtesting"],
     ["accuracy", "verdict", "recipes", "testing"],
     ["report", "study"],
     ["presets", "runs"],
@@ -38,7 +38,7 @@ ROW_OF = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
 # Libraries that take long to import, or that one room wraps, and the rooms that may import them at all.
 HOMES = {
     "torch": {"nets", "fleet", "models"},
-    "numba": {"nets", "fleet", "stats", "backtest"},
+    "numba": {"nets", "fleet", "stats", "backtesting"},
     "sklearn": {"models"},
     "statsmodels": {"models", "stats"},
     "arch": {"stats", "models"},

@@ -1,12 +1,12 @@
 """The public names, each imported from its room when first used."""
 
-from .backtest import (
+from .backtesting import (
     BacktestResult as BacktestResult,
 )
-from .backtest import (
+from .backtesting import (
     Costs as Costs,
 )
-from .backtest import (
+from .backtesting import (
     backtest as backtest,
 )
 from .candles import (

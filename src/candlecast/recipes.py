@@ -5,12 +5,20 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from candlecast import backtest, features, folds, models, signals, targets
+from candlecast import backtesting, features, folds, models, signals, targets
 from candlecast.errors import RunError
 from candlecast.features import Feature, Features
-from candlecast.fleet.settings import Fit
+from candlecast.fleet import settings
 
-ROOMS = (backtest, features, folds, models, signals, targets)  # where recipes are looked up by the name of their type
+ROOMS = (
+    backtesting,
+    features,
+    folds,
+    models,
+    settings,
+    signals,
+    targets,
+)  # where recipes are looked up by the name of their type
 
 
 def describe(value: Any) -> Any:
@@ -59,16 +67,12 @@ def restore(description: Any) -> Any:
         return tuple(restore(item) for item in description)
     if not isinstance(description, dict):
         return description
+    if description["type"] == "Feature":
+        made = _find(description["kind"], features)(**description["parameters"])
+        return made if description["scaling"] is None else made.scaled(restore(description["scaling"]))
     parameters = {name: restore(value) for name, value in description.items() if name != "type"}
-    match description["type"]:
-        case "Feature":
-            factory = _find(parameters["kind"], features)
-            made = factory(**description["parameters"])
-            return made if parameters["scaling"] is None else made.scaled(parameters["scaling"])
-        case "Features":
-            return Features(*parameters["features"], scaling=parameters["scaling"])
-        case "Fit":
-            return Fit(**parameters)
+    if description["type"] == "Features":
+        return Features(*parameters["features"], scaling=parameters["scaling"])
     return _find(description["type"], *ROOMS)(**parameters)
 
 

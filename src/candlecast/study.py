@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.accuracy import accuracy, accuracy_by_part
-from candlecast.backtest import BacktestResult, Costs, backtest
+from candlecast.backtesting import BacktestResult, Costs, backtest
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore

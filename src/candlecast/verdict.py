@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from candlecast.backtest import BacktestResult
+from candlecast.backtesting import BacktestResult
 from candlecast.stats import bootstrap_p_value, sharpe_difference
 from candlecast.targets import Target
 

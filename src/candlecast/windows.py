@@ -39,8 +39,11 @@ class Samples:
 
     @cached_property
     def is_complete(self) -> np.ndarray:
-        """Bool (time,): the window that ends at t is whole: warmed up, defined everywhere, and not across a hole."""
-        is_defined = np.isfinite(self.inputs).all(axis=1)
+        """Bool (time,): the window that ends at t is whole: warmed up, defined everywhere, and not across a hole.
+
+        A feature may look back over a hole (an average of 20 bars is one of the last 20 there are); a window may not.
+        """
+        is_defined = ~np.isnan(self.inputs.sum(axis=1))  # a sum is undefined where any column is
         complete = _run_length(is_defined, self.candles.segments) >= self.window
         return complete & np.isfinite(self.naive)
 

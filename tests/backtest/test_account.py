@@ -8,7 +8,7 @@ from types import FunctionType
 import numpy as np
 import pytest
 
-from candlecast.backtest import Account, Bar, Costs, Rates, account, start, step, trade
+from candlecast.backtesting import Account, Bar, Costs, Rates, account, start, step, trade
 from candlecast.errors import ConfigError
 
 FREE = Rates(0.0, 0.0)

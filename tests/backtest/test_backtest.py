@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from candlecast.backtest import BacktestResult, Costs, backtest
-from candlecast.backtest.result import RETURN_STATISTICS, TRADING_STATISTICS
+from candlecast.backtesting import BacktestResult, Costs, backtest
+from candlecast.backtesting.result import RETURN_STATISTICS, TRADING_STATISTICS
 from candlecast.errors import CandleError, ConfigError, NotEnoughDataError
 from candlecast.signals import Positions
 

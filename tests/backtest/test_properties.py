@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from candlecast.backtest import Bar, Costs, backtest, start, step, trade
+from candlecast.backtesting import Bar, Costs, backtest, start, step, trade
 
 BARS = 12
 fractions = st.integers(-100, 100).map(lambda percent: percent / 100)

@@ -50,14 +50,16 @@ def _as_polars(frame: Any) -> pl.DataFrame:
         return frame.collect()
     if type(frame).__module__.partition(".")[0] == "pandas":
         if frame.columns.nlevels > 1:  # yfinance labels columns (field, ticker)
-            tickers = frame.columns.get_level_values(-1).unique()
+            level = 0 if "Close" in frame.columns.get_level_values(-1) else -1  # or (ticker, field), when grouped so
+            tickers = frame.columns.get_level_values(level).unique()
             if len(tickers) > 1:
                 raise CandleError(
-                    f"the frame holds {len(tickers)} symbols ({', '.join(map(str, tickers[:3]))}, ...)",
+                    f"the frame holds {len(tickers)} symbols ({', '.join(map(str, tickers[:3]))}"
+                    f"{', ...' * (len(tickers) > 3)})",
                     expected="one symbol",
-                    remedy="Select one first, for example frame.xs('AAPL', axis=1, level=-1)",
+                    remedy=f"Select one first, for example frame.xs({tickers[0]!r}, axis=1, level={level})",
                 )
-            frame = frame.droplevel(-1, axis=1)
+            frame = frame.droplevel(level, axis=1)
         label = "open_time" if frame.index.dtype.kind == "M" else frame.index.name or "index"
         is_counter = frame.index.dtype.kind in "iu" and frame.index.name is None
         if not is_counter and label not in frame.columns:

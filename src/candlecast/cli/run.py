@@ -86,7 +86,7 @@ def make_study(
     **settings: int | None,
 ) -> Study:
     """The study that the options describe; what is not given is as in Python, or as in the preset."""
-    from candlecast.backtest import Costs
+    from candlecast.backtesting import Costs
     from candlecast.folds import WalkForward
     from candlecast.models import LSTM
     from candlecast.presets import tutorial

@@ -80,6 +80,11 @@ def bollinger(period: int = 20, width: float = 2.0) -> Feature:
 
     (C_t - (SMA_t - width * sd_t)) / (2 * width * sd_t), sd with divisor `period`. Undefined while the price stands still.
     """
+    require_period("bollinger", period, least=2)
+    if not width > 0:
+        raise ConfigError(
+            f"width of bollinger is {width}", expected="a number above 0", remedy="Use bollinger(20, 2.0)"
+        )
 
     def compute(candles: Candles) -> np.ndarray:
         import talib

@@ -65,7 +65,7 @@ class _Fleet:
         nets = [_build(build, self.columns, job) for job in jobs]
         self.template = nets[0]
         stacked, buffers = stack_module_state(nets)  # type: ignore[arg-type]
-        self.params: Stack = {name: value.detach().clone() for name, value in stacked.items()}
+        self.params: Stack = {name: value.detach().clone().contiguous() for name, value in stacked.items()}
         self.buffers: Stack = dict(buffers)
         self.optimizer = adam.start(self.params)
         self.keys = torch.tensor([int(job_generator(job, purpose=2).integers(2**31)) for job in jobs]).int()

@@ -15,9 +15,10 @@ BLUE = "#2e86cf"
 ORANGE = "#d9691e"
 GREY = "#84898f"
 CLEAR = "rgba(0,0,0,0)"
+PALE_GREY = "rgba(132,137,143,0.28)"
 PALE_BLUE = "rgba(46,134,207,0.28)"
 PALE_ORANGE = "rgba(217,105,30,0.28)"
-GRID = "rgba(132,137,143,0.22)"
+GRID = "rgba(132,137,143,0.25)"
 
 DETAIL_BARS = 2_500  # drawn bar by bar at most; more would make the page slow
 VIEW_BARS = 200  # what a time figure shows at first
@@ -83,7 +84,7 @@ def recent_views(times: np.ndarray, low: np.ndarray, high: np.ndarray, *, panels
     """Buttons "last 200 bars" and "all" for a figure over `times`; `low` and `high` bound the uppermost panel."""
     if len(times) <= VIEW_BARS:
         return ()
-    spans = {f"Last {VIEW_BARS} bars": slice(-VIEW_BARS, None), f"All {len(times):,} bars drawn": slice(None)}
+    spans = {f"Last {VIEW_BARS} bars": slice(-VIEW_BARS, None), f"All {len(times):,} drawn": slice(None)}
     views = []
     for label, rows in spans.items():
         bottom, top = float(np.nanmin(low[rows])), float(np.nanmax(high[rows]))

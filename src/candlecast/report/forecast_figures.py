@@ -85,15 +85,13 @@ def forecast_over_time(result: StudyResult) -> Figure:
     mode = {"mode": "markers", "marker": {"color": GREY, "size": 4}} if is_chance else {"mode": "lines"}
     plot.add_scatter(x=times, y=real, name="what happened", line={"color": GREY, "width": 2.5}, **mode)
     plot.add_scatter(
-        x=times, y=naive, name="naive forecast", mode="lines", line={"color": ORANGE, "width": 1.4, "dash": "dot"}
-    )
-    plot.add_scatter(
         x=times,
         y=forecast,
-        name=f"forecast of {escape(result.model)}",
+        name=escape(result.model),
         mode="lines",
         line={"color": BLUE, "width": 1.8},
     )
+    plot.add_scatter(x=times, y=naive, name="naive", mode="lines", line={"color": ORANGE, "width": 1.6, "dash": "dot"})
     styled(plot, height=400).update_layout(hovermode="x unified")
     plot.update_xaxes(type="date").update_yaxes(title=unit.label)
     views = recent_views(times, np.minimum.reduce([real, low, naive]), np.maximum.reduce([real, high, naive]))
@@ -116,9 +114,7 @@ def forecast_in_groups(result: StudyResult) -> Figure:
     name = "groups"
     score = scored(result.forecast, result.target)
     is_chance = result.target.kind == "probability"
-    forecast, outcome = (
-        (score.mean, score.target) if is_chance else (score.forecast_change, score.outcome_change)
-    )
+    forecast, outcome = (score.mean, score.target) if is_chance else (score.forecast_change, score.outcome_change)
     groups = min(GROUPS, len(forecast) // SMALLEST_GROUP)
     if groups < 2:
         return Figure(name, f"{count(len(forecast), 'known outcome')}: too few to group.")
@@ -129,16 +125,14 @@ def forecast_in_groups(result: StudyResult) -> Figure:
     naive = unit.change_scale * (0.5 if is_chance else 0.0)
     ends = np.array([x.min(), x.max()])
     plot = go.Figure()
-    plot.add_scatter(
-        x=ends, y=ends, name="perfect forecast", mode="lines", line={"color": GREY, "dash": "dash", "width": 1.4}
-    )
+    plot.add_scatter(x=ends, y=ends, name="perfect", mode="lines", line={"color": GREY, "dash": "dash", "width": 1.4})
     plot.add_scatter(
         x=ends, y=[naive, naive], name="no skill", mode="lines", line={"color": ORANGE, "dash": "dot", "width": 1.6}
     )
     plot.add_scatter(
         x=x,
         y=y,
-        name="mean outcome, 95 %",
+        name="mean, 95 %",
         mode="markers",
         marker={"color": BLUE, "size": 9},
         error_y={"array": margin, "color": BLUE, "thickness": 1.4, "width": 4},
@@ -189,24 +183,25 @@ def _distance_words(result: StudyResult, unit: Unit, known: pl.DataFrame) -> str
     """How far the forecast goes from naive, and how far the outcome did."""
     close = known["close"].to_numpy()
     real, forecast, naive = (unit.convert(known[name].to_numpy(), close) for name in ("target", "mean", "naive"))
-    errors = np.abs(real - forecast).mean(), np.abs(real - naive).mean()
-    errors_words = f"Its mean error is {unit.words(errors[0])}, that of the naive forecast {unit.words(errors[1])}."
-    said, moved = np.abs(forecast / naive - 1).mean(), np.abs(real / naive - 1).mean()
+    errors = [unit.words(float(np.abs(real - said).mean())) for said in (forecast, naive)]
+    accuracy = f"The forecast's mean error is {errors[0]}, naive's {errors[1]}."
     if result.target.name not in ("return", "price"):
-        return errors_words
+        return accuracy
+    said, moved = (float(np.abs(values / naive - 1).mean()) for values in (forecast, real))
     fit = "the curve is the last known price with a little added, which is why it seems to fit."
     own = "it does not just repeat the last known price."
     return (
-        f"The forecast goes {percent(said, 2)} away from the price it was made at, the real price {percent(moved, 2)}: "
-        f"{fit if said < moved / 2 else own} {errors_words}"
+        f"On average the forecast differs from the price it was made at by {percent(said, 2)}, the real price by "
+        f"{percent(moved, 2)}: {fit if said < moved / 2 else own} {accuracy}"
     )
 
 
 def _chance_words(known: pl.DataFrame) -> str:
-    low, high, rises = known["mean"].quantile(0.05), known["mean"].quantile(0.95), known["target"].mean()
+    low, high = (percent(known["mean"].quantile(share)) for share in (0.05, 0.95))
+    rises = percent(float(known["target"].to_numpy().mean()))
     return (
-        f"Nine in ten forecasts give a rise a chance between {percent(low)} and {percent(high)}; "
-        f"the price rose in {percent(rises)} of cases (dots at 100 %), else it did not (dots at 0 %)."  # type: ignore[arg-type]
+        f"Nine in ten forecasts give a rise a chance between {low} and {high}; "
+        f"the price rose in {rises} of cases (dots at 100 %), else it did not (dots at 0 %)."
     )
 
 

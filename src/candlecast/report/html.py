@@ -14,14 +14,14 @@ from uuid import uuid4
 
 from plotly.offline import get_plotlyjs
 
-from candlecast.backtest import Costs, backtest
+from candlecast.backtesting import Costs, backtest
 from candlecast.errors import RunError
 from candlecast.report import tables
 from candlecast.report.figures import Figure
 from candlecast.report.forecast_figures import forecast_in_groups, forecast_over_time
 from candlecast.report.trading_figures import equity, signals
 from candlecast.report.training_figures import losses, skill_by_training, timeline
-from candlecast.report.words import count, headline, moment, target_words
+from candlecast.report.words import count, headline, moment, target_words, unbroken
 
 if TYPE_CHECKING:
     from candlecast.study import StudyResult
@@ -54,6 +54,7 @@ def write_report(result: StudyResult, path: str | Path) -> Path:
 def render(result: StudyResult) -> str:
     """The page as text."""
     gross = backtest(result.candles, result.positions[result.model], costs=Costs.free(), cash=result.cash)
+    summary = result.backtest.summary(seed=result.seed)
     figures = (
         forecast_over_time(result),
         forecast_in_groups(result),
@@ -66,7 +67,7 @@ def render(result: StudyResult) -> str:
     shown = {figure.name: _figure(figure) for figure in figures}
     candles, tested = result.candles, result.backtest.equity
     verdict = result.verdict
-    room = files(__package__)
+    room = files("candlecast.report")
     return Template((room / "page.html").read_text("utf-8")).substitute(
         shown,
         title=escape(f"{candles.symbol} {candles.interval}, {result.model}: {headline(result)}"),
@@ -76,16 +77,17 @@ def render(result: StudyResult) -> str:
         period=escape(
             f"Tested on {count(tested.height, 'bar')} from {moment(tested['time'][0])} to {moment(tested['time'][-1])}, "
             f"in {count(result.folds.height, 'fold')} with {count(len(result.forecast.seeds), 'seed')}; "
-            f"every bar was forecast by a model that had seen only bars before it."
+            "every bar was forecast by a model that had not seen it."
         ),
         edge="edge" if verdict.has_edge else "no-edge",
         headline=escape(headline(result)),
-        badges=_badge("Can it be forecast?", verdict.is_forecastable) + _badge("Does it pay after costs?", verdict.pays),
-        reasons="".join(f"<li>{escape(reason[0].upper() + reason[1:])}.</li>" for reason in verdict.reasons),
+        badges=_badge("Can it be forecast?", verdict.is_forecastable)
+        + _badge("Does it pay after costs?", verdict.pays),
+        reasons="".join(f"<li>{escape(unbroken(reason[0].upper() + reason[1:]))}.</li>" for reason in verdict.reasons),
         accuracy=tables.accuracy_table(result),
         notes=tables.measure_notes(),
-        summary=tables.summary_table(result),
-        costs=tables.costs_table(result, gross),
+        summary=tables.summary_table(result, summary),
+        costs=tables.costs_table(summary, result.backtest, gross),
         data=tables.data_table(result),
         check=escape(str(candles.check())),
         recipe=escape(json.dumps(result.recipe, indent=2, ensure_ascii=False)),
@@ -97,7 +99,7 @@ def render(result: StudyResult) -> str:
 
 
 def _figure(figure: Figure) -> str:
-    caption = escape(figure.caption)
+    caption = escape(unbroken(figure.caption))
     if figure.plot is None:
         return f'<p class="absent" id="{figure.name}">{caption}</p>'
     buttons = "".join(
@@ -106,11 +108,7 @@ def _figure(figure: Figure) -> str:
         for index, view in enumerate(figure.views)
     )
     views = f'<div class="views" role="group" aria-label="View">{buttons}</div>' if buttons else ""
-    return (
-        f"<figure>{views}"
-        f'<div class="plot" id="{figure.name}" style="height:{figure.plot.layout.height}px"></div>'
-        f"<figcaption>{caption}</figcaption></figure>"
-    )
+    return f'<figure>{views}<div class="plot" id="{figure.name}"></div><figcaption>{caption}</figcaption></figure>'
 
 
 def _badge(question: str, is_yes: bool) -> str:

@@ -8,8 +8,11 @@ from html import escape
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from candlecast.backtest import BacktestResult
+import polars as pl
+
+from candlecast.backtesting import BacktestResult
 from candlecast.report.words import UNKNOWN, count, moment, number, p_value, percent, target_words
+from candlecast.stats import annual_return
 
 if TYPE_CHECKING:
     from candlecast.study import StudyResult
@@ -48,7 +51,9 @@ def accuracy_table(result: StudyResult) -> str:
             )
         )
     heads = ("Model", "RMSE", "MAE", "R2", "Hit rate", "IC", "p naive", "p drift")
-    caption = f"Forecasts of {target_words(result.target)}, {count(result.accuracy['observations'][-1], 'known outcome')}"
+    caption = (
+        f"Forecasts of {target_words(result.target)}, {count(result.accuracy['observations'][-1], 'known outcome')}"
+    )
     return table(caption, heads, rows, emphasised=chosen)
 
 
@@ -58,37 +63,35 @@ def measure_notes() -> str:
     return f'<dl class="notes">{"".join(notes)}</dl>'
 
 
-def summary_table(result: StudyResult) -> str:
+def summary_table(result: StudyResult, summary: pl.DataFrame) -> str:
     """The backtest's statistics with buy-and-hold beside them."""
     rows = []
-    for row in result.backtest.summary(seed=result.seed).iter_rows(named=True):
+    for row in summary.iter_rows(named=True):
         words = _statistic_words(row["unit"])
         bounds = UNKNOWN if row["low"] is None else f"{words(row['low'])} to {words(row['high'])}"
         name = row["statistic"][0].upper() + row["statistic"][1:]
         if not row["unit"].startswith(("fraction", "ratio", "count")):
             name += f" ({row['unit']})"
         rows.append((name, words(row["value"]), bounds, words(row["benchmark"])))
-    heads = ("Statistic", result.model, "95 % interval", "Buy and hold")
+    heads = ("Statistic", result.model, "95 % interval", "Buy-and-hold")
     return table("The strategy after costs", heads, rows)
 
 
-def costs_table(result: StudyResult, gross: BacktestResult) -> str:
+def costs_table(summary: pl.DataFrame, traded: BacktestResult, gross: BacktestResult) -> str:
     """What trading costs, what was paid, and what that took from the same positions (`gross` is without costs)."""
-    traded = result.backtest
-    statistics = {row["statistic"]: row for row in traded.summary(seed=result.seed).iter_rows(named=True)}
-    free = {row["statistic"]: row for row in gross.summary(seed=result.seed).iter_rows(named=True)}
-    annual, annual_free = statistics["annual return"]["value"], free["annual return"]["value"]
-    took = None if annual is None or annual_free is None else annual_free - annual
+    values = dict(summary.select("statistic", "value").iter_rows())
+    annual, annual_gross = values["annual return"], annual_return(gross.returns, bars_per_year=gross.bars_per_year)
+    took = UNKNOWN if annual is None else f"{number(100 * (annual_gross - annual), 1)} percentage points a year"
     rows = (
         ("Fee", f"{traded.costs.fee_bps:g} bp of each trade's value"),
         ("Slippage", f"{traded.costs.slippage_bps:g} bp against each trade"),
-        ("Fees paid", number(traded.fills["fee"].sum(), 2)),
-        ("Slippage paid", number(traded.fills["slippage"].sum(), 2)),
-        ("All costs, of initial cash", percent(statistics["relative cost"]["value"])),
-        ("Turnover", f"{number(statistics['turnover']['value'], 1)} times equity a year"),
-        ("Annual return without costs", percent(annual_free)),
+        ("Fees paid", number(traded.fills["fee"].to_numpy().sum(), 2)),
+        ("Slippage paid", number(traded.fills["slippage"].to_numpy().sum(), 2)),
+        ("All costs, of initial cash", percent(values["relative cost"])),
+        ("Turnover", f"{number(values['turnover'], 1)} times equity a year"),
+        ("Annual return without costs", percent(annual_gross)),
         ("Annual return after costs", percent(annual)),
-        ("Costs took", f"{percent(took)} a year"),
+        ("Costs took", took),
     )
     return table("Costs", (), rows)
 
@@ -104,7 +107,7 @@ def data_table(result: StudyResult) -> str:
         ("Period", f"{moment(frame['open_time'][0])} to {moment(frame['close_time'][-1])} UTC"),
         ("Bars", f"{len(candles):,}"),
         ("Bars missing in gaps", f"{candles.check().missing:,}"),
-        *((f"Lost to {cause}", count(bars, "bar")) for cause, bars in result.lost.items()),
+        *((f"Lost: {cause}", count(bars, "bar")) for cause, bars in result.lost.items()),
         ("Fingerprint", candles.fingerprint[:12]),
         ("Seeds", ", ".join(map(str, result.forecast.seeds))),
         ("Reported with", f"Python {platform.python_version()}, {versions}"),

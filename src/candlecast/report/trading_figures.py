@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from plotly.subplots import make_subplots
 
-from candlecast.backtest import BacktestResult
+from candlecast.backtesting import BacktestResult
 from candlecast.report.figures import (
     BLUE,
     BUCKETS,
@@ -52,7 +52,7 @@ def signals(result: StudyResult) -> Figure:
     plot.add_candlestick(
         x=times,
         **prices,
-        name="candles (filled: fell)",
+        name="candle",
         increasing={"line": {"color": GREY, "width": 1}, "fillcolor": CLEAR},
         decreasing={"line": {"color": GREY, "width": 1}, "fillcolor": GREY},
         row=1,
@@ -101,7 +101,7 @@ def equity(result: StudyResult, gross: BacktestResult) -> Figure:
     traded = result.backtest
     model = escape(result.model)
     lines: list[tuple[str, pl.DataFrame, dict[str, Any]]] = [
-        (f"{escape(name)} (baseline)", other.equity, {"color": GREY, "width": 1, "dash": dash})
+        (escape(name), other.equity, {"color": GREY, "width": 1, "dash": dash})
         for (name, other), dash in zip(
             ((name, other) for name, other in result.backtests.items() if name != result.model),
             BASELINE_DASHES * len(result.backtests),
@@ -109,8 +109,8 @@ def equity(result: StudyResult, gross: BacktestResult) -> Figure:
         )
     ]
     if gross.costs != traded.costs:
-        lines.append((f"{model} without costs", gross.equity, {"color": BLUE, "width": 1.2, "dash": "dot"}))
-    lines.append(("buy and hold", traded.benchmark, {"color": ORANGE, "width": 1.8}))
+        lines.append(("without costs", gross.equity, {"color": BLUE, "width": 1.2, "dash": "dot"}))
+    lines.append(("buy-and-hold", traded.benchmark, {"color": ORANGE, "width": 1.8}))
     lines.append((model, traded.equity, {"color": BLUE, "width": 2.4}))
     plot = make_subplots(rows=2, shared_xaxes=True, row_heights=[0.72, 0.28], vertical_spacing=0.04)
     for name, table, line in lines:
@@ -161,7 +161,7 @@ def _signal_words(traded: BacktestResult, drawn: int) -> str:
     words = (
         f"{count(traded.fills.height, 'fill')} in {count(traded.equity.height, 'bar')}: "
         f"long on {shares[0]} of them, short on {shares[1]}, flat on {shares[2]}. "
-        "Each triangle is an execution at the open after the decision."
+        "Each triangle is an execution at the open after the decision; a filled candle fell."
     )
     if drawn < traded.equity.height:
         words += f" Drawn are the last {drawn:,} bars; the figure of the equity covers them all."
@@ -173,9 +173,10 @@ def _equity_words(result: StudyResult, gross: BacktestResult) -> str:
     final, held, free = (table["equity"][-1] for table in (traded.equity, traded.benchmark, gross.equity))
     falls = [percent(float(_drawdown(table["equity"].to_numpy()).max())) for table in (traded.equity, traded.benchmark)]
     words = (
-        f"{number(result.cash)} became {number(final, 0)} after costs; buying and holding made it {number(held, 0)}, "
+        f"{number(result.cash)} became {number(final, 0)} after costs; buy-and-hold made it {number(held, 0)}, "
         f"the same positions without costs {number(free, 0)}. "
-        f"The deepest fall from a peak was {falls[0]}, that of buy-and-hold {falls[1]}."
+        f"The deepest fall from a peak was {falls[0]}, that of buy-and-hold {falls[1]}. "
+        "Grey: the baselines, traded by the same rule."
     )
     if result.folds.height > 1:
         words += " Dashed verticals: a new fold, trained anew."

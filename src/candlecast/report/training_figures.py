@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 import polars as pl
 from plotly.subplots import make_subplots
 
-from candlecast.report.figures import BLUE, GREY, ORANGE, PALE_BLUE, Figure, milliseconds, styled
-from candlecast.report.words import count, moment, number, percent
+from candlecast.report.figures import BLUE, GREY, ORANGE, PALE_GREY, Figure, milliseconds, styled
+from candlecast.report.words import count, moment, percent
 
 if TYPE_CHECKING:
     from candlecast.study import StudyResult
@@ -32,7 +32,7 @@ def timeline(result: StudyResult) -> Figure:
         return Figure("timeline", words)
     labels = _fold_labels(folds["fold"])
     plot = go.Figure()
-    for part, colour, outline in (("train", PALE_BLUE, BLUE), ("test", ORANGE, ORANGE)):
+    for part, colour, outline in (("train", PALE_GREY, GREY), ("test", BLUE, BLUE)):
         start, end = milliseconds(folds[f"{part}_first"]), milliseconds(folds[f"{part}_last"])
         plot.add_bar(
             base=start,
@@ -56,7 +56,7 @@ def timeline(result: StudyResult) -> Figure:
     purge = count(result.target.horizon, "bar")
     words = (
         f"{folds.height} folds: each trains on the past and is tested on the bars behind it (numbers: bars used). "
-        f"At least {purge} in front of each test are left out, because their outcome lies inside it."
+        f"Training ends at least {purge} before the test, because later outcomes lie inside it."
     )
     if not result.losses.is_empty() and result.losses["valid"].is_not_nan().any():
         words += " The end of each training part is set aside to decide when to stop."
@@ -66,8 +66,8 @@ def timeline(result: StudyResult) -> Figure:
 def skill_by_training(result: StudyResult) -> Figure:
     """R2 and hit rate of every fold and seed."""
     parts = result.accuracy_by_part
-    if parts.height < 2:
-        return Figure("skill", "One fold and one seed: there is no second training to compare with.")
+    if parts["r2"].drop_nulls().len() < 2:
+        return Figure("skill", "There are no two trainings to compare: one split with one seed is one opinion.")
     plot = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.06)
     labels = _fold_labels(parts["fold"])
     seeds = parts["seed"].to_list()
@@ -87,12 +87,12 @@ def skill_by_training(result: StudyResult) -> Figure:
     styled(plot, height=FRAME_PIXELS + ROW_PIXELS * result.folds.height)
     plot.update_xaxes(title="R2, %", nticks=5, col=1).update_xaxes(title="hit rate, %", nticks=5, col=2)
     plot.update_yaxes(autorange="reversed", type="category")
-    better, right = (parts["r2"] > 0).sum(), (parts["hit_rate"] > 0.5).sum()
+    r2, hits = parts["r2"].drop_nulls().to_numpy(), parts["hit_rate"].drop_nulls().to_numpy()
+    better, right = (r2 > 0).sum(), (hits > 0.5).sum()
     words = (
         f"Each dot is one training on one fold. {better} of {parts.height} beat the naive forecast (R2 above zero), "
         f"{right} of {parts.height} name the right direction more often than not. "
-        f"R2 runs from {percent(_low(parts['r2']), 2)} to {percent(_high(parts['r2']), 2)}: "
-        "one lucky split alone would prove nothing."
+        f"R2 runs from {percent(r2.min(), 2)} to {percent(r2.max(), 2)}: one lucky split alone would prove nothing."
     )
     return Figure("skill", words, plot)
 
@@ -118,13 +118,15 @@ def losses(result: StudyResult) -> Figure:
             opacity=0.75,
         )
     styled(plot, height=340)
-    plot.update_xaxes(title="epoch", dtick=max(1, int(table["epoch"].max()) // 10)).update_yaxes(title="loss, first epoch = 1")  # type: ignore[arg-type]
+    epochs = int(table["epoch"].to_numpy().max())
+    plot.update_xaxes(title="epoch", dtick=max(1, epochs // 10)).update_yaxes(title="loss, first epoch = 1")
     curves = table.group_by("fold", "seed", maintain_order=True)
     words = f"{count(len(list(curves)), 'training')}, one line each."
     if is_validated:
-        best = curves.agg(pl.col("epoch").get(pl.col("valid").arg_min()))["epoch"].median()
-        words += f" Validation loss was lowest after epoch {number(best, 0)} in the middle case"  # type: ignore[arg-type]
-        words += f" of {table['epoch'].max()}; what a net learns later it learns by heart."
+        best = curves.agg(pl.col("epoch").get(pl.col("valid").arg_min()))["epoch"].to_numpy()
+        middle = int(np.median(best))
+        later = "it was still falling at the end" if middle == epochs else "what is learnt later is learnt by heart"
+        words += f" Validation loss was lowest after epoch {middle} of {epochs} in the middle case: {later}."
     return Figure("losses", words, plot)
 
 
@@ -138,11 +140,3 @@ def _broken_lines(table: pl.DataFrame, name: str) -> tuple[np.ndarray, np.ndarra
     x = [np.append(curve["epoch"].cast(pl.Float64).to_numpy(), np.nan) for curve in curves]
     y = [np.append(curve[name].to_numpy() / curve[name][0], np.nan) for curve in curves]
     return np.concatenate(x), np.concatenate(y)
-
-
-def _low(values: pl.Series) -> float | None:
-    return values.min()  # type: ignore[return-value]
-
-
-def _high(values: pl.Series) -> float | None:
-    return values.max()  # type: ignore[return-value]

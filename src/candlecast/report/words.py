@@ -80,6 +80,11 @@ def target_words(target: Target) -> str:
     return one if target.horizon == 1 else many.format(target.horizon)
 
 
+def unbroken(text: str) -> str:
+    """Words of which no line starts with a percent sign."""
+    return text.replace(" %", "\u00a0%")
+
+
 def headline(result: StudyResult) -> str:
     """The verdict's first sentence: what is in front of its reasons."""
     return result.verdict.text.partition(result.verdict.reasons[0][1:])[0][:-1].strip()

@@ -67,7 +67,7 @@ def _read(
             f"{path} cannot be read ({str(error).splitlines()[0]})", expected=kind, remedy="Check the file"
         ) from error
     if symbol is None:
-        symbol = re.split(r"[-_.\s]", path.name)[0] or path.name
+        symbol = next(iter(re.findall(r"[^-_.\s]+", path.name)), path.name)
     return Candles.from_frame(frame, interval=interval, symbol=symbol, zone=zone)
 
 

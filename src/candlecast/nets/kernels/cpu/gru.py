@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from numba import njit
 from torch import Tensor
 
+from candlecast.nets.kernels.cpu.memory import empty
 from candlecast.nets.kernels.cpu.products import (
     LEFT,
     RIGHT,
@@ -161,10 +162,10 @@ def _forward(x: Tensor, h0: Tensor, w_x: Tensor, w_h: Tensor, b_x: Tensor, b_h: 
     wide, threads = padded(3 * hidden, ROWS), threads_for(models * shards)
     arrays = (
         *(x, h0.unsqueeze(2), *(a.contiguous() for a in (w_x, w_h, b_x.unsqueeze(1), b_h.unsqueeze(1)))),
-        h := x.new_empty(models, steps, hidden, batch),
-        tape := x.new_empty(models, shards, steps, 4 * hidden, LANES),
+        h := empty(models, steps, hidden, batch),
+        tape := empty(models, shards, steps, 4 * hidden, LANES),
         x.new_zeros(threads, wide // ROWS * (depth + 1), ROWS),
-        x.new_empty(threads, depth + 2 * wide, LANES),
+        empty(threads, depth + 2 * wide, LANES),
     )
     share(_forward_shards, models * shards, *(a.numpy(force=True) for a in arrays))
     return h.permute(0, 3, 1, 2), tape
@@ -183,12 +184,12 @@ def _backward(
     lines = features + 1 + hidden + 2 * gates + 2 * hidden + wide_h + wide_x + (height_x + height_h + 2 * width) * steps
     arrays = (
         *(grad_h, x, h0.unsqueeze(2), h, tape, w_x.contiguous(), w_h.contiguous()),
-        dx := x.new_empty((models, steps, features, batch) if needs_x else (models, 0, 0, 0)),
-        dh0 := x.new_empty(models, 1, hidden, batch),
-        parts_x := x.new_empty(models * shards, height_x, width),
-        parts_h := x.new_empty(models * shards, height_h, width),
+        dx := empty(models, *((steps, features, batch) if needs_x else (0, 0, 0))),
+        dh0 := empty(models, 1, hidden, batch),
+        parts_x := empty(models * shards, height_x, width),
+        parts_h := empty(models * shards, height_h, width),
         x.new_zeros(threads, (wide_h + wide_x) // ROWS * gates, ROWS),
-        x.new_empty(threads, lines, LANES),
+        empty(threads, lines, LANES),
     )
     share(_backward_shards, models * shards, *(a.numpy(force=True) for a in arrays))
     dw_x, db_x, db_h, dw_h = (x.new_empty(models, rows, gates) for rows in (features, 1, 1, hidden))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from numba import njit
 from torch import Tensor
 
+from candlecast.nets.kernels.cpu.memory import empty
 from candlecast.nets.kernels.cpu.products import (
     LEFT,
     RIGHT,
@@ -157,11 +158,11 @@ def _forward(x: Tensor, h0: Tensor, c0: Tensor, w_x: Tensor, w_h: Tensor, b: Ten
     gates, threads = padded(4 * hidden, ROWS), threads_for(models * shards)
     arrays = (
         *(x, h0.unsqueeze(2), c0.unsqueeze(2), w_x.contiguous(), w_h.contiguous(), b.unsqueeze(1).contiguous()),
-        h := x.new_empty(models, steps, hidden, batch),
-        c_last := x.new_empty(models, 1, hidden, batch),
-        tape := x.new_empty(models, shards, steps, gates + hidden, LANES),
+        h := empty(models, steps, hidden, batch),
+        c_last := empty(models, 1, hidden, batch),
+        tape := empty(models, shards, steps, gates + hidden, LANES),
         x.new_zeros(threads, gates // ROWS * depth, ROWS),
-        x.new_empty(threads, depth + hidden, LANES),
+        empty(threads, depth + hidden, LANES),
     )
     share(_forward_shards, models * shards, *(a.numpy(force=True) for a in arrays))
     return h.permute(0, 3, 1, 2), c_last.squeeze(1).mT, tape
@@ -181,12 +182,12 @@ def _backward(
     arrays = (
         *(grad_h, grad_c.unsqueeze(2), x, h0.unsqueeze(2), c0.unsqueeze(2), h, tape),
         *(w_x.contiguous(), w_h.contiguous()),
-        dx := x.new_empty((models, steps, features, batch) if needs_x else (models, 0, 0, 0)),
-        dh0 := x.new_empty(models, 1, hidden, batch),
-        dc0 := x.new_empty(models, 1, hidden, batch),
-        parts := x.new_empty(models * shards, height, width),
+        dx := empty(models, *((steps, features, batch) if needs_x else (0, 0, 0))),
+        dh0 := empty(models, 1, hidden, batch),
+        dc0 := empty(models, 1, hidden, batch),
+        parts := empty(models * shards, height, width),
         x.new_zeros(threads, (wide_h + wide_x) // ROWS * gates, ROWS),
-        x.new_empty(threads, lines, LANES),
+        empty(threads, lines, LANES),
     )
     share(_backward_shards, models * shards, *(a.numpy(force=True) for a in arrays))
     dw_x, db, dw_h = (x.new_empty(models, rows, gates) for rows in (features, 1, hidden))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from numba import njit
 from torch import Tensor
 
+from candlecast.nets.kernels.cpu.memory import empty
 from candlecast.nets.kernels.cpu.products import (
     LEFT,
     RIGHT,
@@ -113,9 +114,9 @@ def _forward(x: Tensor, h0: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> tupl
     wide, threads = padded(hidden, ROWS), threads_for(models * shards)
     arrays = (
         *(x, h0.unsqueeze(2), w_x.contiguous(), w_h.contiguous(), b.unsqueeze(1).contiguous()),
-        h := x.new_empty(models, steps, hidden, batch),
+        h := empty(models, steps, hidden, batch),
         x.new_zeros(threads, wide // ROWS * depth, ROWS),
-        x.new_empty(threads, depth + wide, LANES),
+        empty(threads, depth + wide, LANES),
     )
     share(_forward_shards, models * shards, *(a.numpy(force=True) for a in arrays))
     return h.permute(0, 3, 1, 2), x.new_empty(models, 0)
@@ -134,11 +135,11 @@ def _backward(
     lines = features + 1 + hidden + 3 * hidden + wide_h + wide_x + (height + width) * steps
     arrays = (
         *(grad_h, x, h0.unsqueeze(2), h, w_x.contiguous(), w_h.contiguous()),
-        dx := x.new_empty((models, steps, features, batch) if needs_x else (models, 0, 0, 0)),
-        dh0 := x.new_empty(models, 1, hidden, batch),
-        parts := x.new_empty(models * shards, height, width),
+        dx := empty(models, *((steps, features, batch) if needs_x else (0, 0, 0))),
+        dh0 := empty(models, 1, hidden, batch),
+        parts := empty(models * shards, height, width),
         x.new_zeros(threads, (wide_h + wide_x) // ROWS * hidden, ROWS),
-        x.new_empty(threads, lines, LANES),
+        empty(threads, lines, LANES),
     )
     share(_backward_shards, models * shards, *(a.numpy(force=True) for a in arrays))
     dw_x, db, dw_h = (x.new_empty(models, rows, hidden) for rows in (features, 1, hidden))

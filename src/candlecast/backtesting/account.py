@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from candlecast.backtest.costs import Rates
+from candlecast.backtesting.costs import Rates
 
 
 class Bar(NamedTuple):

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from candlecast.backtest.account import Account, Bar, Fill, start, step
-from candlecast.backtest.costs import DEFAULT_COSTS, Costs
-from candlecast.backtest.result import BacktestResult
+from candlecast.backtesting.account import Account, Bar, Fill, start, step
+from candlecast.backtesting.costs import DEFAULT_COSTS, Costs
+from candlecast.backtesting.result import BacktestResult
 from candlecast.candles import Candles
 from candlecast.errors import CandleError, ConfigError, NotEnoughDataError
 

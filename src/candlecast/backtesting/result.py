@@ -9,8 +9,8 @@ from functools import cached_property, partial
 import numpy as np
 import polars as pl
 
-from candlecast.backtest.costs import Costs
-from candlecast.backtest.trades import round_trips
+from candlecast.backtesting.costs import Costs
+from candlecast.backtesting.trades import round_trips
 from candlecast.stats import bootstrap, performance
 
 RETURN_STATISTICS = {

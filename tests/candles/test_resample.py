@@ -1,0 +1,124 @@
+"""Longer candles: equal to pandas', whole, and never showing what is not known by their close."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from candlecast.candles import Candles
+from candlecast.errors import CandleError, ConfigError
+from candlecast.interval import Interval
+from candlecast.sources import sample, synthetic
+
+RULES = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
+HOURLY = synthetic.garch(24 * 60, seed=3, interval="1h").candles
+
+
+@pytest.mark.parametrize(
+    ("interval", "pandas_rule"), [("2h", "2h"), ("4h", "4h"), ("12h", "12h"), ("1d", "1D"), ("1w", "W-MON")]
+)
+def test_equals_pandas_on_a_market_without_holes(interval, pandas_rule):
+    options = {"label": "left", "closed": "left"} if interval == "1w" else {}
+    resampler = HOURLY.to_pandas().resample(pandas_rule, **options)
+    expected = resampler.agg(RULES)
+    whole = resampler["close"].count() == Interval.parse(interval).seconds // 3_600
+    expected = expected[whole]
+    ours = HOURLY.resample(interval)
+    assert ours.frame["open_time"].to_list() == expected.index.to_pydatetime().tolist()
+    for name in RULES:
+        np.testing.assert_allclose(getattr(ours, name), expected[name].to_numpy(), rtol=1e-12)
+    assert ours.close_time.tolist() == (ours.open_time + np.timedelta64(Interval.parse(interval).seconds, "s")).tolist()
+
+
+def test_a_partial_bar_is_never_made():
+    broken = replace(HOURLY, frame=HOURLY.frame[[*range(2, 30), *range(31, 101)]])
+    ours = broken.resample("4h")
+    full = HOURLY.resample("4h")
+    expected = full.frame[[row for row in range(1, 25) if row != 7]]
+    assert ours.frame.equals(expected)
+
+
+def test_the_grid_does_not_depend_on_where_the_candles_begin():
+    for interval in ("4h", "1d", "1w", "2w"):
+        whole = HOURLY.resample(interval).frame
+        later = HOURLY[200:].resample(interval).frame
+        assert later.equals(whole.tail(later.height)), interval
+
+
+def test_weeks_begin_on_monday():
+    assert {time.weekday() for time in HOURLY.resample("1w").frame["open_time"]} == {0}
+
+
+def test_in_steps_as_at_once():
+    assert HOURLY.resample("4h").resample("1d").frame.drop("volume").equals(HOURLY.resample("1d").frame.drop("volume"))
+
+
+def test_the_same_interval_changes_nothing():
+    assert HOURLY.resample("1h").frame.equals(HOURLY.frame)
+
+
+def session(days: int, bars: int = 7) -> Candles:
+    """Hourly candles from 14:30 UTC on weekdays, as of New York in winter; close counts up."""
+    times = [
+        datetime(2024, 1, 1, 14, 30, tzinfo=UTC) + timedelta(days=day, hours=hour)
+        for day in range(days)
+        for hour in range(bars)
+        if day % 7 < 5
+    ]
+    close = np.arange(1.0, len(times) + 1)
+    prices = {"open": close, "high": close, "low": close, "close": close, "volume": np.ones(len(times))}
+    return Candles.from_frame(pl.DataFrame({"time": times, **prices}))
+
+
+def test_no_long_bar_shows_a_short_bar_that_closes_behind_it():
+    short = session(26)
+    for interval in ("2h", "4h", "1d"):
+        long = short.resample(interval)
+        last = np.searchsorted(short.close_time, long.close_time, side="right") - 1  # last bar known by the close
+        np.testing.assert_array_equal(long.close, short.close[last], err_msg=interval)
+
+
+def test_days_of_a_session_keep_the_utc_grid():
+    days = session(26).resample("1d")
+    assert len(days) == 20
+    assert {time.hour for time in days.frame["open_time"]} == {0}
+    assert set(days.volume) == {7.0}
+
+
+def test_the_ends_of_a_session_market_are_dropped_when_partial():
+    short = session(26)
+    assert len(short[3:].resample("1d")) == 19
+    assert len(short[:-1].resample("1d")) == 19
+    for cut in range(1, 20):  # wherever the candles end, the bars made are bars of the whole
+        whole, part = short.resample("2h").frame, short[:-cut].resample("2h").frame
+        assert part.equals(whole.head(part.height)), cut
+
+
+def test_real_days_make_weeks():
+    weeks = sample("sp500").resample("1w")
+    days = sample("sp500").to_pandas()
+    expected = days.resample("W-MON", label="left", closed="left")["close"].last().dropna()
+    shared = expected.loc[pd.DatetimeIndex(weeks.frame["open_time"].to_pandas())]
+    np.testing.assert_array_equal(weeks.close, shared.to_numpy())
+    assert len(expected) - 2 <= len(weeks) <= len(expected)
+
+
+def test_what_cannot_be_resampled():
+    with pytest.raises(
+        ConfigError, match=r"^90m is no multiple of 1h; expected a longer interval made of whole candles. Res"
+    ):
+        HOURLY.resample("90m")
+    with pytest.raises(ConfigError, match=r"^30m is no multiple of 1h"):
+        HOURLY.resample("30m")
+    unsound = replace(HOURLY, frame=HOURLY.frame.with_columns(low=pl.col("high") * 2))
+    with pytest.raises(CandleError, match=r"outside of low..high"):
+        unsound.resample("4h")
+
+
+def test_too_few_candles_for_one_long_bar_give_none():
+    assert len(HOURLY[:3].resample("1d")) == 0

@@ -1,0 +1,47 @@
+"""Small markets and models that many tests share."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from candlecast.candles import Candles
+from candlecast.features import Features, log_range, log_return
+from candlecast.fleet.settings import Fit
+from candlecast.models import LSTM
+from candlecast.sources import synthetic
+
+
+@pytest.fixture(scope="session")
+def market() -> Candles:
+    """600 hourly bars with planted momentum."""
+    return synthetic.ar1(600, seed=1, phi=0.3, interval="1h").candles
+
+
+@pytest.fixture(scope="session")
+def features() -> Features:
+    """Two features that settle at once."""
+    return Features(log_return(), log_range())
+
+
+@pytest.fixture(scope="session")
+def small() -> LSTM:
+    """An LSTM that trains in a moment."""
+    return LSTM(hidden=4, window=6, training=Fit(epochs=2, batch=16, lr=5e-3))
+
+
+@pytest.fixture(scope="session")
+def other_future():
+    """A function that gives the candles with everything behind a bar replaced by another path."""
+
+    def change(candles: Candles, bar: int, *, seed: int = 9) -> Candles:
+        generator = np.random.default_rng(seed)
+        frame = candles.frame
+        factor = np.ones(len(candles))
+        factor[bar + 1 :] = np.exp(np.cumsum(0.02 * generator.standard_normal(len(candles) - bar - 1)))
+        changed = frame.with_columns(pl.col("open", "high", "low", "close") * pl.Series(factor))
+        volume = pl.Series(np.where(factor == 1.0, 1.0, 1.7))
+        return Candles(changed.with_columns(pl.col("volume") * volume), candles.symbol, candles.interval)
+
+    return change

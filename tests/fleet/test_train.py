@@ -1,0 +1,230 @@
+"""The training loop: a job's result is its own, causal, and as good as the plain way."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from candlecast.errors import ConfigError
+from candlecast.features import Features, log_range, log_return
+from candlecast.fleet.settings import Fit
+from candlecast.fleet.train import train
+from candlecast.folds import WalkForward
+from candlecast.models import GRU, LSTM, RNN, Torch
+from candlecast.sources import synthetic
+from candlecast.targets import Direction, NextReturn
+from candlecast.walk import plan_jobs
+
+FEATURES = Features(log_return(), log_range())
+
+
+def jobs_of(model, candles, *, folds=3, seeds=2, target=None):
+    return plan_jobs(
+        model,
+        candles,
+        features=FEATURES,
+        target=target or NextReturn(),
+        folds=WalkForward(folds=folds),
+        seeds=range(seeds),
+    )
+
+
+def results(model, jobs):
+    return {fitted.job.key: fitted for fitted in model.fit(jobs, progress=lambda event: None)}
+
+
+def same(a, b):
+    tensors = a.tensors(), b.tensors()
+    return tensors[0].keys() == tensors[1].keys() and all(
+        np.array_equal(tensors[0][name], tensors[1][name]) for name in tensors[0]
+    )
+
+
+MODELS = [
+    LSTM(hidden=5, layers=2, dropout=0.3, dense=(3,), window=6, training=Fit(epochs=3, batch=16, patience=1)),
+    LSTM(hidden=5, window=6, training=Fit(epochs=2, batch=4, sampling="sequence", chunk=10, weight_decay=0.01)),
+    GRU(hidden=4, window=6, training=Fit(epochs=2, batch=16, schedule="cosine", clip=None)),
+    RNN(hidden=4, window=6, dropout=0.5, training=Fit(epochs=2, batch=16, patience=None)),
+    Torch(
+        lambda inputs: torch.nn.Sequential(
+            torch.nn.Flatten(),
+            torch.nn.Linear(6 * inputs, 4),
+            torch.nn.Dropout(0.3),
+            torch.nn.ReLU(),
+            torch.nn.Linear(4, 1),
+        ),
+        window=6,
+        training=Fit(epochs=2, batch=16),
+    ),
+]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: f"{model.name}-{model.training.sampling}")
+def test_a_job_does_not_depend_on_its_fleet(model, market):
+    jobs = jobs_of(model, market)
+    together = results(model, jobs)
+    for job in (jobs[0], jobs[-1]):
+        alone = results(model, [job])[job.key]
+        assert same(alone, together[job.key])
+        rows = job.test_rows
+        assert np.array_equal(alone.forecast(job.samples, rows), together[job.key].forecast(job.samples, rows))
+
+
+@pytest.mark.parametrize("model", MODELS[:2], ids=lambda model: model.training.sampling)
+def test_nothing_behind_the_training_part_is_learnt(model, market, other_future):
+    jobs = jobs_of(model, market, folds=1, seeds=1)
+    boundary = jobs[0].fold.test.start - 1
+    changed = jobs_of(model, other_future(market, boundary), folds=1, seeds=1)
+    assert same(results(model, jobs)[jobs[0].key], results(model, changed)[jobs[0].key])
+
+
+@pytest.mark.parametrize("model", MODELS[:2], ids=lambda model: model.training.sampling)
+def test_a_forecast_uses_no_later_bar(model, market, other_future):
+    (job,) = jobs_of(model, market, folds=1, seeds=1)
+    fitted = results(model, [job])[job.key]
+    bar = int(job.test_rows[40])
+    changed = jobs_of(model, other_future(market, bar), folds=1, seeds=1)[0].samples
+    rows = job.test_rows
+    before, after = fitted.forecast(job.samples, rows), fitted.forecast(changed, rows)
+    assert np.array_equal(before[:41], after[:41])
+    assert not np.array_equal(before[41:], after[41:])
+
+
+def test_the_number_of_threads_changes_nothing(market):
+    import numba
+
+    model = MODELS[0]
+    jobs = jobs_of(model, market, folds=2)
+    many = results(model, jobs)
+    threads, workers = torch.get_num_threads(), numba.get_num_threads()
+    torch.set_num_threads(1)
+    numba.set_num_threads(1)
+    try:
+        one = results(model, jobs)
+    finally:
+        torch.set_num_threads(threads)
+        numba.set_num_threads(workers)
+    assert all(same(many[key], one[key]) for key in many)
+    assert torch.get_num_threads() == threads
+
+
+def test_seeds_differ_and_repeat(market):
+    model = MODELS[0]
+    jobs = jobs_of(model, market, folds=1)
+    first, again = results(model, jobs), results(model, jobs)
+    assert same(first[jobs[0].key], again[jobs[0].key])
+    assert not same(first[jobs[0].key], first[jobs[1].key])
+
+
+def test_the_global_generator_is_given_back(market):
+    before = torch.random.get_rng_state()
+    results(MODELS[0], jobs_of(MODELS[0], market, folds=1, seeds=1))
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_early_stopping_keeps_the_best_epoch(market):
+    model = LSTM(hidden=8, window=6, training=Fit(epochs=30, batch=16, lr=0.05, patience=2))
+    (job,) = jobs_of(model, market, folds=1, seeds=1)
+    fitted = results(model, [job])[job.key]
+    valid = fitted.losses[:, 1]
+    assert len(valid) < 30
+    assert len(valid) == valid.argmin() + 1 + 2
+    rows = job.valid_rows
+    outcome = job.samples.outcomes[rows]
+    error = np.mean(((outcome - fitted.forecast(job.samples, rows)) / fitted.outcomes.scale[0]) ** 2)
+    assert error == pytest.approx(valid.min(), rel=1e-4)
+
+
+def test_one_step_equals_plain_torch(market):
+    """A single full-batch step: the same as torch.optim.Adam on torch.nn.LSTM with the same weights."""
+    model = LSTM(hidden=4, window=5, training=Fit(epochs=1, batch=10_000, lr=0.01, patience=None, clip=None))
+    (job,) = plan_jobs(model, market, features=FEATURES, target=NextReturn(), folds=WalkForward(folds=1, valid=0.0))
+    (fitted,) = model.fit([job])
+    rows = job.train_rows
+    x = np.stack([job.samples.inputs[row - 4 : row + 1] for row in rows])
+    x = torch.tensor((x - fitted.inputs.shift) / fitted.inputs.scale, dtype=torch.float32)
+    y = torch.tensor(
+        (job.samples.outcomes[rows] - fitted.outcomes.shift[0]) / fitted.outcomes.scale[0], dtype=torch.float32
+    )
+    start = next(
+        iter(LSTM(hidden=4, window=5, training=Fit(epochs=1, batch=10_000, lr=1e-30, patience=None)).fit([job]))
+    ).weights
+    net, head = torch.nn.LSTM(2, 4, batch_first=True), torch.nn.Linear(4, 1)
+    with torch.no_grad():
+        net.weight_ih_l0.copy_(start["layers.0.w_x"].T)
+        net.weight_hh_l0.copy_(start["layers.0.w_h"].T)
+        net.bias_ih_l0.copy_(start["layers.0.b"])
+        net.bias_hh_l0.zero_()
+        head.weight.copy_(start["head.0.weight"])
+        head.bias.copy_(start["head.0.bias"])
+    optimizer = torch.optim.Adam([net.weight_ih_l0, net.weight_hh_l0, net.bias_ih_l0, *head.parameters()], lr=0.01)
+    loss = (head(net(x)[0][:, -1])[:, 0] - y).square().mean()
+    loss.backward()
+    optimizer.step()
+    assert fitted.losses[0, 0] == pytest.approx(loss.item(), rel=1e-5)
+    for ours, theirs in [
+        (fitted.weights["layers.0.w_x"].T, net.weight_ih_l0),
+        (fitted.weights["layers.0.w_h"].T, net.weight_hh_l0),
+        (fitted.weights["layers.0.b"], net.bias_ih_l0),
+        (fitted.weights["head.0.weight"], head.weight),
+    ]:
+        torch.testing.assert_close(ours, theirs.detach(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("sampling", ["windows", "sequence"])
+def test_a_planted_signal_is_found(sampling):
+    world = synthetic.ar1(3_000, seed=5, phi=0.5)
+    training = Fit(epochs=15, batch=32 if sampling == "windows" else 8, lr=5e-3, sampling=sampling, chunk=32)
+    model = LSTM(hidden=8, window=8, training=training)
+    (job,) = jobs_of(model, world.candles, folds=1, seeds=1)
+    fitted = results(model, [job])[job.key]
+    rows = job.test_rows[:-1]
+    forecast, outcome = fitted.forecast(job.samples, rows), job.samples.outcomes[rows]
+    r2 = 1 - np.sum((outcome - forecast) ** 2) / np.sum(outcome**2)
+    oracle = 1 - np.sum((outcome - world.mean[rows]) ** 2) / np.sum(outcome**2)
+    assert r2 > 0.85 * oracle
+
+
+def test_direction_is_forecast_as_a_chance():
+    model = LSTM(hidden=4, window=6, training=Fit(epochs=5, batch=16, lr=0.01))
+    candles = synthetic.ar1(1_500, seed=2, phi=0.6).candles
+    (job,) = jobs_of(model, candles, folds=1, seeds=1, target=Direction())
+    fitted = results(model, [job])[job.key]
+    chance = fitted.forecast(job.samples, job.test_rows)
+    assert np.all((chance > 0) & (chance < 1))
+    outcome = job.samples.outcomes[job.test_rows[:-1]]
+    assert np.mean((chance[:-1] - outcome) ** 2) < 0.25  # better than even odds on planted momentum
+
+
+def test_progress_counts_every_epoch(market, small):
+    events = []
+    jobs = jobs_of(small, market)
+    list(train(jobs, small.build, small.training, window=small.window, progress=events.append))
+    assert events[-1].done == events[-1].total == len(jobs) * small.training.epochs
+    assert [event.done for event in events] == sorted(event.done for event in events)
+
+
+def test_a_loss_that_is_not_finite_is_an_error(market):
+    model = LSTM(hidden=4, window=6, training=Fit(epochs=3, batch=16, lr=1e30, clip=None))
+    with pytest.raises(ConfigError, match=r"the loss of AR\(1\)/fold-0/seed-0 is .*Lower Fit\(lr=...\)"):
+        list(model.fit(jobs_of(model, market, folds=1, seeds=1)))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"epochs": 0}, "epochs is 0; expected at least 1"),
+        ({"lr": -1.0}, "lr is -1.0; expected a number above 0"),
+        ({"sampling": "windos"}, "sampling is 'windos'"),
+        ({"clip": 0.0}, "clip is 0.0"),
+    ],
+)
+def test_settings_that_mean_nothing(parameters, message):
+    with pytest.raises(ConfigError, match=message):
+        Fit(**parameters)
+
+
+def test_a_plain_module_has_no_memory_to_carry():
+    with pytest.raises(ConfigError, match="no memory to carry"):
+        Torch(lambda inputs: torch.nn.Linear(inputs, 1), training=Fit(sampling="sequence"))

@@ -1,0 +1,122 @@
+"""The walk: every test bar forecast once per seed, from the past only."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from candlecast.candles import Candles
+from candlecast.errors import ConfigError, LookaheadError, NotEnoughDataError
+from candlecast.folds import WalkForward
+from candlecast.models import GRU, Drift, LinearRegression, Naive
+from candlecast.sources import synthetic
+from candlecast.targets import Direction, NextReturn, Price, Volatility
+from candlecast.walk import plan_jobs, walk_forward, watch_forward
+
+TARGETS = [NextReturn(), NextReturn(3), Price(), Direction(), Volatility(2)]
+MODELS = [Naive(), Drift(), LinearRegression(), LinearRegression(window=3)]
+
+
+def walk(model, candles, features, target, folds=3, **parameters):
+    return walk_forward(model, candles, features=features, target=target, folds=WalkForward(folds=folds), **parameters)
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: f"{target.name}-{target.horizon}")
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: f"{model.name}-{model.window}")
+def test_forecasts_do_not_know_the_future(model, target, market, features, other_future):
+    bar = 450
+    before = walk(model, market, features, target).frame
+    after = walk(model, other_future(market, bar), features, target).frame
+    known = pl.col("time") <= market.frame["close_time"][bar]
+    columns = ["time", "fold", "mean", "naive", "expected_return"]
+    assert before.filter(known).height > 100
+    assert before.filter(known).select(columns).equals(after.filter(known).select(columns))
+    outcome_known = pl.col("known_at") <= market.frame["close_time"][bar]
+    assert before.filter(outcome_known)["target"].equals(after.filter(outcome_known)["target"])
+
+
+def test_a_net_does_not_know_the_future(small, market, features, other_future):
+    before = walk(small, market, features, NextReturn(), seeds=range(2)).frame
+    after = walk(small, other_future(market, 450), features, NextReturn(), seeds=range(2)).frame
+    known = pl.col("time") <= market.frame["close_time"][450]
+    assert before.filter(known).select("time", "mean").equals(after.filter(known).select("time", "mean"))
+    assert not before.select("mean").equals(after.select("mean"))
+
+
+def test_every_test_bar_is_forecast_once_per_seed(small, market, features):
+    forecast = walk(small, market, features, NextReturn(), seeds=[3, 7])
+    times = forecast.frame.filter(pl.col("seed") == 3)["time"]
+    first = market.frame["close_time"].search_sorted(times[0])
+    assert times.equals(market.frame["close_time"][first:].alias("time"))
+    assert forecast.seeds == [3, 7]
+    assert forecast.frame.height == 2 * times.len()
+    assert forecast.frame["fold"].unique().sort().to_list() == [0, 1, 2]
+    last = forecast.frame.filter(pl.col("time") == times[-1])
+    assert last["target"].null_count() == last["known_at"].null_count() == 2
+
+
+def test_the_target_stands_beside_its_forecast(market, features):
+    frame = walk(Naive(), market, features, Price(horizon=2)).frame.drop_nulls("target")
+    closes = dict(zip(market.frame["close_time"], market.close, strict=True))
+    assert all(closes[time] == value for time, value in zip(frame["known_at"], frame["target"], strict=True))
+    assert all(closes[time] == value for time, value in zip(frame["time"], frame["naive"], strict=True))
+
+
+def test_watching_gives_the_same_as_collecting(small, market, features):
+    folds = WalkForward(folds=2)
+    parts = list(watch_forward(small, market, features=features, folds=folds, seeds=range(2)))
+    collected = walk_forward(small, market, features=features, folds=folds, seeds=range(2)).frame
+    assert len(parts) == 4
+    assert pl.concat([part.frame for part in parts]).sort("seed", "time").equals(collected)
+
+
+def test_several_assets(small, market, features):
+    other = Candles(synthetic.ar1(500, seed=4, interval="1h").candles.frame, "OTHER", market.interval)
+    both = walk(small, [market, other], features, NextReturn())
+    assert both.symbols == ["AR(1)", "OTHER"]
+    assert both.only("OTHER").frame.equals(walk(small, other, features, NextReturn()).frame)
+    with pytest.raises(ConfigError, match="there is no forecast of 'OTHR'.*Did you mean OTHER"):
+        both.only("OTHR")
+    with pytest.raises(ConfigError, match="two assets are called OTHER"):
+        walk(small, [other, other], features, NextReturn())
+
+
+def test_models_with_other_windows_share_rows_when_asked(market, features):
+    short, long = LinearRegression(window=1), LinearRegression(window=40)
+    frames = [walk(model, market, features, NextReturn(), window=40).frame for model in (short, long)]
+    assert frames[0]["time"].equals(frames[1]["time"])
+    assert frames[0]["fold"].equals(frames[1]["fold"])
+
+
+def test_averaging_seeds(small, market, features):
+    forecast = walk(small, market, features, NextReturn(), seeds=range(3))
+    mean = np.mean([forecast.frame.filter(pl.col("seed") == seed)["mean"] for seed in range(3)], axis=0)
+    averaged = forecast.averaged()
+    assert averaged.seeds == [0]
+    np.testing.assert_allclose(averaged.frame["mean"], mean, rtol=1e-12)
+    assert averaged.frame["target"].null_count() == 1
+
+
+def test_windows_do_not_cross_a_hole(features):
+    candles = synthetic.ar1(400, seed=1, interval="1h").candles
+    holed = Candles(pl.concat([candles.frame[:300], candles.frame[310:]]), "HOLED", candles.interval)
+    (job,) = plan_jobs(GRU(window=8), holed, features=features, folds=WalkForward(folds=1))
+    rows = np.concatenate([job.train_rows, job.valid_rows, job.test_rows])
+    assert not set(range(300, 307)) & set(rows)  # their windows of 8 would reach over the hole
+    assert 307 in rows
+    assert not job.samples.is_known[299]  # its outcome would be measured across the hole
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ({"folds": WalkForward(purge=0)}, LookaheadError, r"known only at .* inside the .* range.*Use purge=1"),
+        ({"folds": WalkForward(train="40y", test="1y")}, NotEnoughDataError, "train='40y' takes all"),
+        ({"seeds": []}, ConfigError, "0 seeds"),
+        ({"window": 601}, NotEnoughDataError, "a window of 601 bars is longer than the 600 candles"),
+    ],
+)
+def test_walks_that_cannot_be(parameters, error, message, market, features):
+    with pytest.raises(error, match=message):
+        walk_forward(LinearRegression(), market, **{"features": features, **parameters})
