@@ -126,8 +126,8 @@ def test_usable_rows_begin_with_the_first_whole_window():
 
 
 def test_jobs_learn_from_whole_windows_with_known_outcomes_only():
-    made = samples(without(MARKET, {100, 250}), target=Direction(5), window=10)
-    job = Job(made, Fold(2, range(10, 150), range(155, 200), range(205, 399)), seed=3)
+    made = samples(without(MARKET, {100, 170, 250}), target=Direction(5), window=10)
+    job = Job(made, Fold(2, range(10, 150), range(155, 200), range(205, 396)), seed=3)
     assert job.key == "GARCH(1,1)/fold-2/seed-3"
     learnable = made.is_complete & made.is_known
     for rows, part in (
@@ -137,9 +137,9 @@ def test_jobs_learn_from_whole_windows_with_known_outcomes_only():
     ):
         assert rows.tolist() == [row for row in part if learnable[row]]
         assert len(rows) < len(part)
-    assert job.test_rows.tolist() == [row for row in range(205, 399) if made.is_complete[row]]
-    assert 398 in job.test_rows
-    assert not made.is_known[398]
+    assert job.test_rows.tolist() == [row for row in range(205, 396) if made.is_complete[row]]
+    assert 395 in job.test_rows
+    assert not made.is_known[395]
 
 
 def test_a_job_without_rows_to_learn_from():

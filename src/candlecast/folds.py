@@ -103,7 +103,7 @@ class WalkForward:
             if not starts:
                 raise NotEnoughDataError(
                     f"train={self.train!r} takes all {len(usable):,} usable rows "
-                    f"({times[usable.start]} to {times[usable.stop - 1]})",
+                    f"({_minute(times[usable.start])} to {_minute(times[usable.stop - 1])})",
                     expected=f"rows left to test on (test={self.test!r})",
                     remedy="Shorten train, or give more candles",
                 )

@@ -33,7 +33,7 @@ def check_feature(feature: Feature, candles: Candles | None = None, *, seed: int
     defined as well.
 
     Raises LookaheadError naming column, bar and movement; ConfigError for a short warm-up, naming one that would do, or
-    for values of a wrong shape or type; NotEnoughDataError when `candles` are fewer than four warm-ups and 20 more.
+    for values of a wrong shape or type; NotEnoughDataError when `candles` are fewer than four warm-ups and 40 more.
 
     >>> from candlecast.features import feature
     >>> @feature(warmup=0)
@@ -44,7 +44,7 @@ def check_feature(feature: Feature, candles: Candles | None = None, *, seed: int
     candlecast.errors.LookaheadError: feature share_of_high, column share_of_high, moved from 0.9... to 0.9... at bar 0 ...
     """
     market = _market(4 * feature.warmup + 1_000, seed) if candles is None else candles
-    _require_bars(market, 4 * feature.warmup + 20, f"feature {feature.name} with a warm-up of {feature.warmup:,} bars")
+    _require_bars(market, 4 * feature.warmup + 40, f"feature {feature.name} with a warm-up of {feature.warmup:,} bars")
     raw = np.asarray(feature.compute(market))
     if raw.dtype.kind not in "fiub":
         raise ConfigError(
@@ -74,27 +74,22 @@ def check_target(target: Target, candles: Candles | None = None, *, seed: int = 
     given, all values before them must be defined, behind the first `horizon` bars.
 
     Raises LookaheadError naming method, bar and movement; ConfigError for a wrong shape, type or undefined value;
-    NotEnoughDataError when `candles` are fewer than four horizons and 20 more.
+    NotEnoughDataError when `candles` are fewer than four horizons and 40 more.
 
     >>> from candlecast.targets import NextReturn
     >>> check_target(NextReturn(horizon=5))
     """
     horizon = target.horizon
     market = _market(4 * horizon + 1_000, seed) if candles is None else candles
-    _require_bars(market, 4 * horizon + 20, f"target {target.name} with a horizon of {horizon:,} bars")
+    _require_bars(market, 4 * horizon + 40, f"target {target.name} with a horizon of {horizon:,} bars")
+    values, naive = target.values(market), target.naive(market)
+    _require_one_per_candle(target, "values", values, market)
+    _require_one_per_candle(target, "naive", naive, market)
     generator = np.random.default_rng(seed)
     is_chance = target.kind == "probability"
-    noise = generator.random(len(market)) if is_chance else 0.01 * generator.standard_normal(len(market))
-    forecast = noise if is_chance else target.naive(market) + noise
-    values, naive = target.values(market), target.naive(market)
+    forecast = generator.random(len(market)) if is_chance else naive + 0.01 * generator.standard_normal(len(market))
     implied = target.expected_return(forecast, market)
-    for name, array in {"values": values, "naive": naive, "expected_return": implied}.items():
-        if array.shape != (len(market),) or array.dtype != np.float64:
-            raise ConfigError(
-                f"{name} of target {target.name} has shape {array.shape} and type {array.dtype}",
-                expected=f"({len(market)},) and float64, one number per candle",
-                remedy="Return NaN where there is no number",
-            )
+    _require_one_per_candle(target, "expected_return", implied, market)
     _require_known_in_time(target, values, must_be_defined=candles is None)
     for bar, other in _other_futures(market, horizon, seed):
         rows = np.arange(len(other))
@@ -157,9 +152,9 @@ def _require_bars(candles: Candles, least: int, subject: str) -> None:
 
 
 def _other_futures(candles: Candles, first: int, seed: int) -> Iterator[tuple[int, Candles]]:
-    """Bars t, and candles that are the same up to t: first cut off behind t, then going on along another path."""
+    """Bars t behind bar `first`, and candles that are the same up to t: first cut off, then going on along another path."""
     generator = np.random.default_rng(seed)
-    for bar in np.linspace(first, len(candles) - 2, MOMENTS).astype(int).tolist():
+    for bar in np.linspace(first + 20, len(candles) - 2, MOMENTS).astype(int).tolist():
         yield bar, candles[: bar + 1]
         yield bar, _another_path(candles, bar, generator)
 
@@ -188,9 +183,10 @@ def _require_equal(
     if not moved.any():
         return
     row, column = (int(index) for index in np.argwhere(moved)[0])
+    time = str(candles.close_time[row])[:16].replace("T", " ")
     raise LookaheadError(
         f"{subject}, column {columns[column]}, moved from {before[row, column]:.6g} to {after[row, column]:.6g} at bar "
-        f"{row:,} ({candles.close_time[row]} UTC) although only candles after bar {bar:,} had changed",
+        f"{row:,} ({time} UTC) although only candles after bar {bar:,} had changed",
         expected="values that do not move by a bit when later candles do",
         remedy="Use only earlier bars: no mean or range of all rows, no centred window, no shift towards the past",
     )
@@ -217,6 +213,15 @@ def _require_warm(feature: Feature, candles: Candles, *, must_be_defined: bool) 
             f"begin, or is undefined, {needed - 1:,} bars after the first",
             expected=f"values that differ by at most {WARMUP_TOLERANCE:g} standard deviations from row `warmup` on",
             remedy=f"Use warmup={needed}" if settles else "Compute it over a window of fixed length",
+        )
+
+
+def _require_one_per_candle(target: Target, name: str, array: np.ndarray, candles: Candles) -> None:
+    if array.shape != (len(candles),) or array.dtype != np.float64:
+        raise ConfigError(
+            f"{name} of target {target.name} has shape {array.shape} and type {array.dtype}",
+            expected=f"({len(candles)},) and float64, one number per candle",
+            remedy="Return NaN where there is no number",
         )
 
 

@@ -86,6 +86,7 @@ class Samples:
 
 def make_samples(candles: Candles, *, features: Features, target: Target, window: int) -> Samples:
     """Samples of one asset. Raises CandleError, ConfigError or NotEnoughDataError."""
+    candles.require_sound()
     if window < 1:
         raise ConfigError(f"window is {window}", expected="1 bar or more", remedy="Use for example window=50")
     if window > len(candles):

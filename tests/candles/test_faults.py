@@ -79,6 +79,11 @@ def test_rounding_of_adjusted_prices_is_no_fault():
     assert kinds(candles) == []
 
 
+def test_bars_that_are_infinite_in_every_price():
+    every = CLEAN.frame.with_columns(pl.lit(np.inf).alias(name) for name in ("open", "high", "low", "close"))
+    assert "not_finite" in kinds(replace(CLEAN, frame=every))
+
+
 def test_negative_volume_is_a_fault_and_no_volume_a_notice():
     with pytest.raises(
         CandleError, match="1 of 100 candles of RANDOM_WALK have a negative volume, the first at 2015-01-01 10"
@@ -171,6 +176,24 @@ def test_nights_weekends_and_holidays_of_sessions_are_no_holes():
     assert set(session.segments) == {0}
     lunch = replace(session, frame=session.frame.filter(pl.int_range(pl.len()) != 10))
     assert lunch.check().missing == 1
+
+
+def sessions(hours) -> Candles:
+    values = dict.fromkeys(("open", "high", "low", "close", "volume"), [1.0] * len(hours))
+    return Candles.from_frame(pl.DataFrame({"time": hours, **values}))
+
+
+def test_a_week_that_begins_on_sunday_evening_has_no_hole():
+    every = [datetime(2024, 1, 1, tzinfo=UTC) + timedelta(hours=hour) for hour in range(24 * 56)]
+    closed = {(4, hour) for hour in (22, 23)} | {(5, hour) for hour in range(24)} | {(6, hour) for hour in range(22)}
+    currencies = sessions([time for time in every if (time.weekday(), time.hour) not in closed])
+    assert set(currencies.segments) == {0}
+    assert sessions([time for time in every if time.weekday() != 5]).check().missing == 8 * 24
+
+
+def test_a_special_saturday_later_on_makes_no_holes():
+    days = [datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=day) for day in range(90) if day % 7 < 5]
+    assert set(sessions([*days, datetime(2024, 4, 6, tzinfo=UTC)]).segments) == {0}
 
 
 def test_weeks_without_a_bar_are_a_hole_of_a_session_market():

@@ -5,11 +5,11 @@ import sys
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.func import functional_call, grad_and_value, vmap
 
 from candlecast.nets import kernels
-from candlecast.nets.kernels import cpu, gpu, reference
+from candlecast.nets.kernels import gpu, reference
 from candlecast.nets.kernels.functions import call
 
 CELLS = ["lstm", "gru", "rnn"]
@@ -146,7 +146,9 @@ def test_fleet_equals_one_by_one(cell, is_shared):
         assert_same([g[k] for g in got[0]], gradients)
     values = vmap(op, in_dims=tuple(dims))(*inputs)
     values = values if isinstance(values, tuple) else (values,)
-    assert_same([v[2] for v in values], outputs(op, [a if d is None else a[2] for a, d in zip(inputs, dims, strict=True)]))
+    assert_same(
+        [v[2] for v in values], outputs(op, [a if d is None else a[2] for a, d in zip(inputs, dims, strict=True)])
+    )
 
 
 @pytest.mark.parametrize("cell", CELLS)

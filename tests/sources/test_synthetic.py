@@ -80,6 +80,15 @@ def test_the_filter_of_regimes_beats_zero_and_is_bounded_by_the_drift():
     assert world.oracle_r2 > 0.05
 
 
+def test_the_volatility_of_regimes_is_that_of_their_mixture():
+    world = synthetic.regime_switch(100_000, seed=0, drift=0.01, volatility=0.01, stay=0.9)
+    scores = (log_returns(world) - world.mean[:-1]) / world.volatility[:-1]
+    unsure = np.abs(world.mean[:-1]) < 0.003
+    assert unsure.sum() > 5_000
+    assert np.std(scores[unsure]) == pytest.approx(1, abs=0.02)
+    assert np.std(scores[~unsure]) == pytest.approx(1, abs=0.02)
+
+
 def test_the_range_of_a_bar_fits_its_volatility():
     candles = synthetic.random_walk(20_000, seed=0, volatility=0.01).candles
     parkinson = np.sqrt(np.mean(np.log(candles.high / candles.low) ** 2) / (4 * np.log(2)))

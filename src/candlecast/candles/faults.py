@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 DAY = np.timedelta64(1, "D")
 LONGEST_CLOSURE = 5  # weekdays: the longest planned or forced closing of a large exchange since 1950 was 4 (2001-09-11)
+WEEKDAY_SHARE = 0.95  # of the bars of a market with sessions; 5 of 7 in one that never closes
 TOLERANCE = 1e-9  # relative: vendors round adjusted prices after adjusting them
 
 FATAL = {
@@ -108,10 +109,13 @@ def segments(candles: Candles) -> np.ndarray:
 
 
 def has_sessions(candles: Candles) -> bool:
-    """Whether the market closes: no bar opens on a Saturday or Sunday although the table spans a whole weekend."""
+    """Whether the market closes: next to no bar opens on a Saturday or Sunday although the table spans a whole weekend.
+
+    A few do in a market with sessions: currencies and Sydney open on Sunday evening in UTC, and there are special days.
+    """
     days = candles.open_time.astype("datetime64[D]")
     spans_weekend = len(days) > 0 and days[-1] - days[0] >= 9 * DAY
-    return candles.interval.seconds < 7 * 86_400 and bool(spans_weekend and np.is_busday(days).all())
+    return candles.interval.seconds < 7 * 86_400 and bool(spans_weekend and np.is_busday(days).mean() > WEEKDAY_SHARE)
 
 
 def _masks(candles: Candles) -> list[tuple[str, np.ndarray, str]]:
@@ -130,7 +134,8 @@ def _masks(candles: Candles) -> list[tuple[str, np.ndarray, str]]:
     not_positive = np.any(prices <= 0, axis=0)
     slack = TOLERANCE * np.abs(prices[1])
     top, bottom = np.maximum(prices[0], prices[3]), np.minimum(prices[0], prices[3])
-    impossible = (prices[1] + slack < top) | (prices[2] - slack > bottom) | (prices[1] + slack < prices[2])
+    with np.errstate(invalid="ignore"):  # infinite prices are listed as such
+        impossible = (prices[1] + slack < top) | (prices[2] - slack > bottom) | (prices[1] + slack < prices[2])
     return [
         ("unsorted", unsorted, "times must rise from row to row"),
         ("duplicate", duplicate, _values_differ(candles, duplicate)),
@@ -184,7 +189,7 @@ def _missing_before(candles: Candles) -> np.ndarray:
         closed[1:] = np.busday_count(days[:-1], days[1:]) - 1  # weekdays without a bar in between
         overnight = np.diff(days, prepend=days[:1]) > 0 * DAY
         missing = np.where(overnight, np.where(closed > LONGEST_CLOSURE, closed, 0), missing)
-    return np.maximum(missing, 0)
+    return missing
 
 
 def _gaps(candles: Candles) -> list[dict[str, object]]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad_and_value, stack_module_state, vmap
+from torch.func import functional_call, stack_module_state, vmap
 
 from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
@@ -71,7 +71,7 @@ class _Fleet:
         self.keys = torch.tensor([int(job_generator(job, purpose=2).integers(2**31)) for job in jobs]).int()
         self.steps = 0
         self.best: dict[int, dict[str, Tensor]] = {}
-        self.gradient = vmap(grad_and_value(self._loss))
+        self.losses = vmap(self._loss)
         self.judge = vmap(self._errors)
         self.batch = self._empty_batch(len(jobs), fit.batch)
 
@@ -95,7 +95,10 @@ class _Fleet:
             clock.sampler.fill_training(clock.next_batch(), x[place], y[place], weight[place])
         self.template.train()
         self._set_keys()
-        gradients, losses = self.gradient(self.params, self.buffers, x.permute(0, 3, 1, 2), y, weight)
+        leaves = {name: value.detach().requires_grad_() for name, value in self.params.items()}
+        losses = self.losses(leaves, self.buffers, x.permute(0, 3, 1, 2), y, weight)  # (K,)
+        # a model's loss depends on its own parameters only, so the gradient of the sum is each one's own
+        gradients = dict(zip(leaves, torch.autograd.grad(losses.sum(), list(leaves.values())), strict=True))
         self.optimizer = adam.step(
             self.params, gradients, self.optimizer, lr=lr, weight_decay=self.fit.weight_decay, clip=self.fit.clip
         )

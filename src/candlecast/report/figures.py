@@ -52,7 +52,7 @@ def styled(plot: go.Figure, *, height: int) -> go.Figure:
         paper_bgcolor=CLEAR,
         plot_bgcolor=CLEAR,
         font={"family": "system-ui, sans-serif", "size": 12, "color": GREY},
-        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom", "bgcolor": CLEAR},
+        legend={"orientation": "h", "traceorder": "normal", "x": 0, "y": 1.02, "yanchor": "bottom", "bgcolor": CLEAR},
         hoverlabel={"bgcolor": "#22272c", "bordercolor": GREY, "font": {"color": "#f4f4f4"}},
         modebar={"bgcolor": CLEAR, "color": GREY, "activecolor": BLUE},
     )

@@ -3,7 +3,7 @@ const plots = JSON.parse(document.getElementById("plots").textContent);
 const isTouch = matchMedia("(pointer: coarse)").matches;
 const config = {
   responsive: true, displaylogo: false, showTips: false,
-  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
+  modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
 };
 for (const [name, plot] of Object.entries(plots)) {
   if (isTouch) plot.layout.dragmode = false;  // a finger that passes over a figure scrolls the page

@@ -127,8 +127,11 @@ def equity(result: StudyResult, gross: BacktestResult) -> Figure:
         plot.add_vline(x=boundary, line={"color": GRID, "width": 1.5, "dash": "dash"})
     styled(plot, height=560).update_layout(hovermode="x unified")
     plot.update_xaxes(type="date")
-    plot.update_yaxes(title="equity", row=1).update_yaxes(title="below peak, %", row=2)
-    views = (View("Linear scale", {"yaxis.type": "linear"}), View("Logarithmic scale", {"yaxis.type": "log"}))
+    plot.update_yaxes(title="equity", tickformat="~s", row=1).update_yaxes(title="below peak, %", row=2)
+    views = (
+        View("Linear scale", {"yaxis.type": "linear", "yaxis.dtick": None}),
+        View("Logarithmic scale", {"yaxis.type": "log", "yaxis.dtick": "D2"}),  # ticks at 1, 2 and 5
+    )
     return Figure("equity", _equity_words(result, gross), plot, views)
 
 

@@ -67,7 +67,8 @@ def _read(
             f"{path} cannot be read ({str(error).splitlines()[0]})", expected=kind, remedy="Check the file"
         ) from error
     if symbol is None:
-        symbol = next(iter(re.findall(r"[^-_.\s]+", path.name)), path.name)
+        first_word = re.search(r"[^-_.\s]+", path.name)
+        symbol = first_word[0] if first_word else path.name
     return Candles.from_frame(frame, interval=interval, symbol=symbol, zone=zone)
 
 

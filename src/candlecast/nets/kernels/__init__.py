@@ -2,7 +2,7 @@
 
 Three implementations of one meaning: `reference` (readable torch: float64, and any device without a kernel), `cpu`
 (float32, compiled by Numba), `gpu` (CUDA, batched products). Results of the CPU kernels depend neither on the number of
-threads nor on which other models share the call.
+`threads` nor on which other models share the call.
 """
 
 from types import ModuleType
@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from candlecast.nets.kernels import cpu, gpu, reference
+from candlecast.nets.kernels.cpu.threads import threads
 from candlecast.nets.kernels.functions import call
 
-__all__ = ["gru", "lstm", "rnn"]
+__all__ = ["gru", "lstm", "rnn", "threads"]
 
 
 def lstm(x: Tensor, h0: Tensor, c0: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,6 @@ of them meet W and b_x, the last 1 + H meet U and b_h, so that a bias is one mor
 
 from collections.abc import Sequence
 
-from numba import njit
 from torch import Tensor
 
 from candlecast.nets.kernels.cpu.memory import empty
@@ -27,7 +26,7 @@ from candlecast.nets.kernels.cpu.products import (
     write_rows,
 )
 from candlecast.nets.kernels.cpu.threads import share, threads_for
-from candlecast.nets.kernels.cpu.vector import LANES, fma, internal, load, sigmoid, splat, store, tanh
+from candlecast.nets.kernels.cpu.vector import LANES, compiled, fma, internal, load, sigmoid, splat, store, tanh
 from candlecast.nets.kernels.functions import Kernel
 
 
@@ -47,14 +46,12 @@ def _activate(from_x, from_h, tape, h):
         store(fma(z, load(h, (j,)) - n, n), h, (j,))
 
 
-@njit(
+@compiled(
     "void(i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1],"
-    "f4[:,:,:,::1], f4[:,:,:,:,::1], f4[:,:,::1], f4[:,:,::1])",
-    nogil=True,
-    cache=True,
+    "f4[:,:,:,::1], f4[:,:,:,:,::1], f4[:,:,::1], f4[:,:,::1])"
 )
 def _forward_shards(thread, first, last, x, h0, w_x, w_h, b_x, b_h, h, tape, packed, scratch):
-    """Items first to last of the K S shards; each thread has its part of packed (zeros at first) and of scratch."""
+    """Items first to last of the K S shards; each thread has its part of packed and scratch."""
     shards, steps, features, hidden = tape.shape[1], x.shape[2], x.shape[3], h0.shape[3]
     wide = padded(3 * hidden, ROWS)
     weights_x, weights_h = split(packed[thread], wide // ROWS * (features + 1))
@@ -101,15 +98,11 @@ def _differentiate(tape, before, grad_h, dh, delta_x, delta_h):
         store(dh_j * z, dh, (j,))
 
 
-@njit(
+@compiled(
     "void(i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:,::1], f4[:,:,::1], f4[:,:,::1],"
-    "f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1])",
-    nogil=True,
-    cache=True,
+    "f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1])"
 )
-def _backward_shards(
-    thread, first, last, grad_h, x, h0, h, tape, w_x, w_h, dx, dh0, parts_x, parts_h, packed, scratch
-):
+def _backward_shards(thread, first, last, grad_h, x, h0, h, tape, w_x, w_h, dx, dh0, parts_x, parts_h, packed, scratch):
     """Items first to last of the K S shards; parts (K S, .., ..) are their gradients of w_x above b_x, and b_h above w_h."""
     shards, steps, features, hidden = tape.shape[1], x.shape[2], x.shape[3], h0.shape[3]
     gates = 3 * hidden
@@ -164,7 +157,7 @@ def _forward(x: Tensor, h0: Tensor, w_x: Tensor, w_h: Tensor, b_x: Tensor, b_h: 
         *(x, h0.unsqueeze(2), *(a.contiguous() for a in (w_x, w_h, b_x.unsqueeze(1), b_h.unsqueeze(1)))),
         h := empty(models, steps, hidden, batch),
         tape := empty(models, shards, steps, 4 * hidden, LANES),
-        x.new_zeros(threads, wide // ROWS * (depth + 1), ROWS),
+        empty(threads, wide // ROWS * (depth + 1), ROWS),
         empty(threads, depth + 2 * wide, LANES),
     )
     share(_forward_shards, models * shards, *(a.numpy(force=True) for a in arrays))
@@ -188,7 +181,7 @@ def _backward(
         dh0 := empty(models, 1, hidden, batch),
         parts_x := empty(models * shards, height_x, width),
         parts_h := empty(models * shards, height_h, width),
-        x.new_zeros(threads, (wide_h + wide_x) // ROWS * gates, ROWS),
+        empty(threads, (wide_h + wide_x) // ROWS * gates, ROWS),
         empty(threads, lines, LANES),
     )
     share(_backward_shards, models * shards, *(a.numpy(force=True) for a in arrays))

@@ -6,7 +6,6 @@ is one more row of weights, and its gradient one more row of theirs.
 
 from collections.abc import Sequence
 
-from numba import njit
 from torch import Tensor
 
 from candlecast.nets.kernels.cpu.memory import empty
@@ -27,7 +26,7 @@ from candlecast.nets.kernels.cpu.products import (
     write_rows,
 )
 from candlecast.nets.kernels.cpu.threads import share, threads_for
-from candlecast.nets.kernels.cpu.vector import LANES, fma, internal, load, sigmoid, splat, store, tanh
+from candlecast.nets.kernels.cpu.vector import LANES, compiled, fma, internal, load, sigmoid, splat, store, tanh
 from candlecast.nets.kernels.functions import Kernel
 
 
@@ -50,14 +49,12 @@ def _activate(tape, c, h):
         store(o * tanh(new), h, (j,))
 
 
-@njit(
+@compiled(
     "void(i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1],"
-    "f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,:,:,::1], f4[:,:,::1], f4[:,:,::1])",
-    nogil=True,
-    cache=True,
+    "f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,:,:,::1], f4[:,:,::1], f4[:,:,::1])"
 )
 def _forward_shards(thread, first, last, x, h0, c0, w_x, w_h, b, h, c_last, tape, packed, scratch):
-    """Items first to last of the K S shards; each thread has its part of packed (zeros at first) and of scratch."""
+    """Items first to last of the K S shards; each thread has its part of packed and scratch."""
     shards, steps, features, hidden = tape.shape[1], x.shape[2], x.shape[3], h0.shape[3]
     depth = features + 1 + hidden
     weights = packed[thread]
@@ -101,11 +98,9 @@ def _differentiate(tape, before, grad_h, dh, dc, delta):
         store(dc_j * f, dc, (j,))
 
 
-@njit(
+@compiled(
     "void(i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:,::1],"
-    "f4[:,:,::1], f4[:,:,::1], f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1])",
-    nogil=True,
-    cache=True,
+    "f4[:,:,::1], f4[:,:,::1], f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1])"
 )
 def _backward_shards(
     thread, first, last, grad_h, grad_c, x, h0, c0, h, tape, w_x, w_h, dx, dh0, dc0, parts, packed, scratch
@@ -161,7 +156,7 @@ def _forward(x: Tensor, h0: Tensor, c0: Tensor, w_x: Tensor, w_h: Tensor, b: Ten
         h := empty(models, steps, hidden, batch),
         c_last := empty(models, 1, hidden, batch),
         tape := empty(models, shards, steps, gates + hidden, LANES),
-        x.new_zeros(threads, gates // ROWS * depth, ROWS),
+        empty(threads, gates // ROWS * depth, ROWS),
         empty(threads, depth + hidden, LANES),
     )
     share(_forward_shards, models * shards, *(a.numpy(force=True) for a in arrays))
@@ -186,7 +181,7 @@ def _backward(
         dh0 := empty(models, 1, hidden, batch),
         dc0 := empty(models, 1, hidden, batch),
         parts := empty(models * shards, height, width),
-        x.new_zeros(threads, (wide_h + wide_x) // ROWS * gates, ROWS),
+        empty(threads, (wide_h + wide_x) // ROWS * gates, ROWS),
         empty(threads, lines, LANES),
     )
     share(_backward_shards, models * shards, *(a.numpy(force=True) for a in arrays))

@@ -4,12 +4,11 @@ A row is one feature, unit or gate of one time step, for the batch entries of on
 Scratch is matrices of rows, (N, L) with L lanes; packed weights are (N, ROWS). Nothing here allocates.
 """
 
-from numba import njit
-
 from candlecast.nets.kernels.cpu.vector import (
     LANES,
     add_outer,
     add_scaled,
+    compiled,
     internal,
     load,
     splat,
@@ -23,7 +22,7 @@ LEFT, RIGHT = (4, 6) if LANES == 16 else (3, 4)  # rows of both sides in a `weig
 _TILE = LEFT * RIGHT
 
 
-@njit("i8(i8, i8)", cache=True)
+@compiled("i8(i8, i8)")
 def padded(size, block):
     """The smallest multiple of `block` that holds `size`."""
     return (size + block - 1) // block * block
@@ -73,19 +72,19 @@ def write_rows(rows, array, place):
 
 @internal
 def pack_columns(weights, packed, depth, first):
-    """For a product weights' rows: block c // ROWS of `depth` has weights[r, c] at [first + r, c % ROWS]."""
-    for c in range(weights.shape[1]):
-        for r in range(weights.shape[0]):
-            packed[c // ROWS * depth + first + r, c % ROWS] = weights[r, c]
+    """For a product weights' rows: block c // ROWS of `depth` has weights[r, c] at [first + r, c % ROWS], else 0."""
+    for r in range(weights.shape[0]):
+        for c in range(packed.shape[0] // depth * ROWS):
+            packed[c // ROWS * depth + first + r, c % ROWS] = weights[r, c] if c < weights.shape[1] else 0
 
 
 @internal
 def pack_rows(weights, packed):
-    """For a product weights rows: block r // ROWS has weights[r, c] at [c, r % ROWS]."""
+    """For a product weights rows: block r // ROWS has weights[r, c] at [c, r % ROWS], else 0."""
     depth = weights.shape[1]
-    for r in range(weights.shape[0]):
+    for r in range(packed.shape[0] // depth * ROWS):
         for c in range(depth):
-            packed[r // ROWS * depth + c, r % ROWS] = weights[r, c]
+            packed[r // ROWS * depth + c, r % ROWS] = weights[r, c] if r < weights.shape[0] else 0
 
 
 @internal
@@ -118,7 +117,7 @@ def weight_gradient(left, right, steps, out):
             store_sums(sums, out, (a * LEFT, b * RIGHT), RIGHT)
 
 
-@njit("void(f4[:,:,::1], i8, f4[:,:,::1])", nogil=True, cache=True)
+@compiled("void(f4[:,:,::1], i8, f4[:,:,::1])")
 def add_shards(parts, row, out):
     """out[k, r, c] = the sum over shards s, in order, of parts[k S + s, row + r, c]."""
     shards = parts.shape[0] // out.shape[0]

@@ -6,7 +6,6 @@ is one more row of weights, and its gradient one more row of theirs.
 
 from collections.abc import Sequence
 
-from numba import njit
 from torch import Tensor
 
 from candlecast.nets.kernels.cpu.memory import empty
@@ -27,18 +26,16 @@ from candlecast.nets.kernels.cpu.products import (
     write_rows,
 )
 from candlecast.nets.kernels.cpu.threads import share, threads_for
-from candlecast.nets.kernels.cpu.vector import LANES, load, splat, store, tanh
+from candlecast.nets.kernels.cpu.vector import LANES, compiled, load, splat, store, tanh
 from candlecast.nets.kernels.functions import Kernel
 
 
-@njit(
+@compiled(
     "void(i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,:,::1],"
-    "f4[:,:,::1], f4[:,:,::1])",
-    nogil=True,
-    cache=True,
+    "f4[:,:,::1], f4[:,:,::1])"
 )
 def _forward_shards(thread, first, last, x, h0, w_x, w_h, b, h, packed, scratch):
-    """Items first to last of the K S shards; each thread has its part of packed (zeros at first) and of scratch."""
+    """Items first to last of the K S shards; each thread has its part of packed and scratch."""
     steps, features, hidden = x.shape[2], x.shape[3], h0.shape[3]
     shards, depth = padded(x.shape[1], LANES) // LANES, features + 1 + hidden
     weights = packed[thread]
@@ -60,11 +57,9 @@ def _forward_shards(thread, first, last, x, h0, w_x, w_h, b, h, packed, scratch)
             write_rows(after, h, (model, shard, t))
 
 
-@njit(
+@compiled(
     "void(i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,::1], f4[:,:,::1],"
-    "f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1])",
-    nogil=True,
-    cache=True,
+    "f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1])"
 )
 def _backward_shards(thread, first, last, grad_h, x, h0, h, w_x, w_h, dx, dh0, parts, packed, scratch):
     """Items first to last of the K S shards; parts (K S, .., ..) are their gradients of w_x, b, w_h, one below the other."""
@@ -115,7 +110,7 @@ def _forward(x: Tensor, h0: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> tupl
     arrays = (
         *(x, h0.unsqueeze(2), w_x.contiguous(), w_h.contiguous(), b.unsqueeze(1).contiguous()),
         h := empty(models, steps, hidden, batch),
-        x.new_zeros(threads, wide // ROWS * depth, ROWS),
+        empty(threads, wide // ROWS * depth, ROWS),
         empty(threads, depth + wide, LANES),
     )
     share(_forward_shards, models * shards, *(a.numpy(force=True) for a in arrays))
@@ -138,7 +133,7 @@ def _backward(
         dx := empty(models, *((steps, features, batch) if needs_x else (0, 0, 0))),
         dh0 := empty(models, 1, hidden, batch),
         parts := empty(models * shards, height, width),
-        x.new_zeros(threads, (wide_h + wide_x) // ROWS * hidden, ROWS),
+        empty(threads, (wide_h + wide_x) // ROWS * hidden, ROWS),
         empty(threads, lines, LANES),
     )
     share(_backward_shards, models * shards, *(a.numpy(force=True) for a in arrays))

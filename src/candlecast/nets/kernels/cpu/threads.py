@@ -5,72 +5,87 @@ OpenMP pools spin after each parallel region; beside torch's own pool that would
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
 import torch
 
-_tasks: SimpleQueue[Callable[[], None]] = SimpleQueue()
-_started = 0
-_lock = threading.Lock()
+_count: ContextVar[int | None] = ContextVar("threads", default=None)  # None: as torch
 
 
-def threads_for(count: int) -> int:
-    """The number of threads that `share` gives `count` items."""
-    return max(1, min(torch.get_num_threads(), count))
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Within the block, CPU kernels use `count` threads; otherwise as many as torch (`torch.get_num_threads()`).
+
+    Torch's idle OpenMP threads go on spinning for some milliseconds after an op and take the cores from these threads. A
+    loop of many kernel calls is fastest with all cores here and `torch.set_num_threads(1)`.
+    """
+    token = _count.set(count)
+    try:
+        yield
+    finally:
+        _count.reset(token)
 
 
-def share(kernel: Callable[..., None], count: int, *args: Any) -> None:
-    """Run kernel(thread, first, last, *args) on pieces of range(count), by `threads_for(count)` threads, this one included.
+def threads_for(items: int) -> int:
+    """The number of threads that `share` gives so many items."""
+    return max(1, min(_count.get() or torch.get_num_threads(), items))
+
+
+def share(kernel: Callable[..., None], items: int, *args: Any) -> None:
+    """Run kernel(thread, first, last, *args) on pieces of range(items), by `threads_for(items)` threads, this one included.
 
     `thread` counts them from 0. The kernel must release the GIL to gain. Its first error is raised here, after all
     threads have stopped.
     """
-    threads = threads_for(count)
-    if threads == 1:
-        return kernel(0, 0, count, *args)
-    size = -(-count // (threads * 4))  # four pieces per thread, so that a slow thread does not hold up the others
-    pieces = iter(range(0, count, size))
+    count = threads_for(items)
+    if count == 1:
+        return kernel(0, 0, items, *args)
+    size = -(-items // (count * 4))  # four pieces per thread, so that a slow thread does not hold up the others
+    pieces = iter(range(0, items, size))
     ends: SimpleQueue[BaseException | None] = SimpleQueue()
 
     def drain(thread: int) -> None:
         error = None
         try:
             for first in pieces:
-                kernel(thread, first, min(first + size, count), *args)
+                kernel(thread, first, min(first + size, items), *args)
         except BaseException as raised:
             error = raised
         ends.put(error)
 
-    _start_workers(threads - 1)
-    for thread in range(1, threads):
-        _tasks.put(partial(drain, thread))
+    _workers.start(count - 1)
+    for thread in range(1, count):
+        _workers.tasks.put(partial(drain, thread))
     drain(0)
-    for error in [ends.get() for _ in range(threads)]:
+    for error in [ends.get() for _ in range(count)]:
         if error is not None:
             raise error
     return None
 
 
-def _start_workers(count: int) -> None:
-    global _started
-    with _lock:
-        for number in range(_started, count):
-            threading.Thread(target=_serve, name=f"candlecast-kernel-{number}", daemon=True).start()
-        _started = max(_started, count)
+class _Workers:
+    """Threads that wait for tasks, as many as were ever asked for."""
+
+    def __init__(self) -> None:
+        self.tasks: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self.lock = threading.Lock()
+        self.started = 0
+
+    def start(self, count: int) -> None:
+        with self.lock:
+            for number in range(self.started, count):
+                threading.Thread(target=self.serve, name=f"candlecast-kernel-{number}", daemon=True).start()
+            self.started = max(self.started, count)
+
+    def serve(self) -> None:
+        while True:
+            self.tasks.get()()
 
 
-def _serve() -> None:
-    while True:
-        _tasks.get()()
-
-
-def _forget_workers() -> None:
-    """In a forked child the workers are gone."""
-    global _started, _lock, _tasks
-    _started, _lock, _tasks = 0, threading.Lock(), SimpleQueue()
-
-
-os.register_at_fork(after_in_child=_forget_workers)
+_workers = _Workers()
+os.register_at_fork(after_in_child=_workers.__init__)  # in a forked child the threads are gone

@@ -5,6 +5,8 @@ round once, exactly as written (no fast-math), so results do not depend on how L
 """
 
 import operator
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -14,12 +16,29 @@ from numba.core import cgutils
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
-internal = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)  # called from compiled code only: half the compile time
-inlined = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
-
 LANES = 16 if llvm.get_host_cpu_features().get("avx512f") else 8
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 _INTS = ir.VectorType(ir.IntType(32), LANES)
+
+_Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+_intrinsic: _Decorator = intrinsic
+_literal_intrinsic: _Decorator = intrinsic(prefer_literal=True)
+# Functions that only compiled code calls do without Python wrappers, which would double the time to compile them.
+_bare: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+internal: _Decorator = njit(**_bare)
+inlined: _Decorator = njit(**_bare, forceinline=True)
+
+
+def compiled(signature: str) -> _Decorator:
+    """A function compiled at import, that releases the GIL; cached on disk unless there is no folder to write to."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        try:
+            return njit(signature, nogil=True, cache=True)(function)
+        except RuntimeError:  # numba's: no locator available
+            return njit(signature, nogil=True)(function)
+
+    return decorate
 
 
 class _VectorType(types.Type):
@@ -39,9 +58,9 @@ class _VectorModel(models.PrimitiveModel):
 def _define_operator(function, instruction: str) -> None:
     """Make `function` of two vectors the named LLVM instruction."""
 
-    @infer_global(function)
+    @infer_global(function)  # pyright: ignore[reportOptionalCall]
     class _Typing(ConcreteTemplate):
-        cases = [signature(vector, vector, vector)]
+        cases: ClassVar = [signature(vector, vector, vector)]
 
     @lower_builtin(function, vector, vector)
     def _lower(context, builder, sig, args):
@@ -69,14 +88,26 @@ def _fma(builder, a, b, c):
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f32"), (a, b, c))
 
 
-def _sum_lanes(builder, a):
-    """The sum over lanes, by halves: ((0 + 8) + (4 + 12)) + ... in a fixed order."""
-    lanes = LANES
-    while lanes > 1:
-        lanes //= 2
-        low, high = (ir.Constant(ir.VectorType(ir.IntType(32), lanes), list(range(s, s + lanes))) for s in (0, lanes))
-        a = builder.fadd(builder.shuffle_vector(a, a, low), builder.shuffle_vector(a, a, high))
-    return builder.extract_element(a, ir.Constant(ir.IntType(32), 0))
+def _shuffle(builder, a, b, lanes):
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes))
+
+
+def _sum_lanes(builder, parts):
+    """The sums over lanes of all parts, in order, side by side in as few vectors as hold them.
+
+    Halving all groups of two vectors at once takes a quarter of the work of one part after the other.
+    """
+    group = LANES
+    while group > 1:
+        low = [first + n for first in range(0, 2 * LANES, group) for n in range(group // 2)]
+        high = [n + group // 2 for n in low]
+        parts = [*parts, parts[-1]] if len(parts) % 2 else parts
+        parts = [
+            builder.fadd(_shuffle(builder, a, b, low), _shuffle(builder, a, b, high))
+            for a, b in zip(parts[::2], parts[1::2], strict=True)
+        ]
+        group //= 2
+    return parts
 
 
 def _pointer(context, builder, kinds, values):
@@ -94,7 +125,7 @@ def _vector_pointer(*place):
     return builder.bitcast(_pointer(*place), _FLOATS.as_pointer())
 
 
-@intrinsic
+@_intrinsic
 def load(typingctx, array, index):
     """The lanes from array[index] on."""
 
@@ -104,7 +135,7 @@ def load(typingctx, array, index):
     return vector(array, index), generate
 
 
-@intrinsic
+@_intrinsic
 def store(typingctx, value, array, index):
     """Write the lanes from array[index] on."""
 
@@ -115,7 +146,7 @@ def store(typingctx, value, array, index):
     return types.void(value, array, index), generate
 
 
-@intrinsic
+@_intrinsic
 def splat(typingctx, scalar):
     """A vector of which every lane is `scalar`."""
 
@@ -125,7 +156,7 @@ def splat(typingctx, scalar):
     return vector(scalar), generate
 
 
-@intrinsic
+@_intrinsic
 def fma(typingctx, a, b, c):
     """a b + c, rounded once."""
 
@@ -135,7 +166,7 @@ def fma(typingctx, a, b, c):
     return vector(vector, vector, vector), generate
 
 
-@intrinsic
+@_intrinsic
 def clamp(typingctx, a, low, high):
     """a held between two vectors; NaN stays NaN."""
 
@@ -147,7 +178,7 @@ def clamp(typingctx, a, low, high):
     return vector(vector, vector, vector), generate
 
 
-@intrinsic
+@_intrinsic
 def power_of_two(typingctx, a):
     """2^n from a = 1.5 2^23 + n, whose last bits hold the integer n, |n| < 127."""
 
@@ -159,7 +190,7 @@ def power_of_two(typingctx, a):
     return vector(vector), generate
 
 
-@intrinsic(prefer_literal=True)
+@_literal_intrinsic
 def zeros(typingctx, count):
     """A tuple of `count` vectors of zeros, to sum into."""
     length = count.literal_value
@@ -170,7 +201,7 @@ def zeros(typingctx, count):
     return types.UniTuple(vector, length)(count), generate
 
 
-@intrinsic
+@_intrinsic
 def add_scaled(typingctx, sums, array, index, value):
     """sums[n] + array[index + n] value for every n: a column of weights times one row of lanes."""
 
@@ -185,7 +216,7 @@ def add_scaled(typingctx, sums, array, index, value):
     return sums(sums, array, index, value), generate
 
 
-@intrinsic(prefer_literal=True)
+@_literal_intrinsic
 def add_outer(typingctx, sums, a, a_index, b, b_index, columns):
     """sums[m columns + n] + a[a_index + m] b[b_index + n] for every m, n, where a and b are arrays of rows of lanes."""
     width = columns.literal_value
@@ -204,18 +235,21 @@ def add_outer(typingctx, sums, a, a_index, b, b_index, columns):
     return sums(sums, a, a_index, b, b_index, columns), generate
 
 
-@intrinsic(prefer_literal=True)
+@_literal_intrinsic
 def store_sums(typingctx, sums, array, index, columns):
-    """Write the sum over lanes of sums[m columns + n] to array[index + (m, n)], for a two-dimensional index at the end."""
+    """Write the sum over lanes of sums[m columns + n] to array[index + (m, n)]; at most two vectors of them."""
     width = columns.literal_value
 
     def generate(context, builder, sig, args):
+        kind = ir.VectorType(ir.FloatType(), width)
         place = _pointer(context, builder, sig.args[1:3], args[1:3])
-        stride = cgutils.unpack_tuple(builder, context.make_array(sig.args[1])(context, builder, args[1]).strides)[-2]
-        for position, part in enumerate(cgutils.unpack_tuple(builder, args[0])):
-            m, n = divmod(position, width)
-            row = cgutils.pointer_add(builder, place, builder.mul(stride, context.get_constant(types.intp, m)))
-            builder.store(_sum_lanes(builder, part), cgutils.gep_inbounds(builder, row, n))
+        array = context.make_array(sig.args[1])(context, builder, args[1])
+        stride = cgutils.unpack_tuple(builder, array.strides)[0]
+        totals = _sum_lanes(builder, cgutils.unpack_tuple(builder, args[0]))
+        for m in range(sig.args[0].count // width):
+            row = _shuffle(builder, totals[0], totals[-1], [m * width + n for n in range(width)])
+            builder.store(row, builder.bitcast(place, kind.as_pointer()), align=4)
+            place = cgutils.pointer_add(builder, place, stride)
         return context.get_dummy_value()
 
     return types.void(sums, array, index, columns), generate

@@ -1,0 +1,180 @@
+"""The command line as people and programs use it: a real process, real files, real exit codes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import polars as pl
+import pytest
+
+from candlecast.sources import synthetic
+
+SMALL = ["--model", "gru", "--hidden", "3", "--window", "5", "--epochs", "2", "--folds", "2", "--seeds", "2"]
+
+
+def call(*arguments, cwd, **options):
+    command = [sys.executable, "-m", "candlecast", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120, check=False, **options)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    """A folder with a gzipped CSV of 400 hourly bars, and one finished run of it."""
+    folder = tmp_path_factory.mktemp("workspace")
+    frame = synthetic.ar1(400, seed=1, phi=0.2, interval="1h").candles.frame.drop("close_time")
+    with gzip.open(folder / "BTCUSDT-1h.csv.gz", "wb") as file:
+        frame.with_columns(pl.col("open_time").dt.epoch("ms")).write_csv(file)
+    done = call("run", "BTCUSDT-1h.csv.gz", "--interval", "1h", "--json", *SMALL, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder, json.loads(done.stdout)
+
+
+def test_help_ends_in_an_example(tmp_path):
+    for command in ([], ["run"], ["report"], ["runs"], ["candles"]):
+        done = call(*command, "-h", cwd=tmp_path)
+        assert done.returncode == 0
+        assert (
+            "Example: candlecast" in done.stdout.strip().splitlines()[-1] or "Example: candlecast" in done.stdout[-200:]
+        )
+
+
+def test_run_gives_one_json_object(workspace):
+    folder, result = workspace
+    assert set(result) >= {"run", "verdict", "accuracy", "backtest", "baselines", "folds", "seeds", "bars", "seconds"}
+    assert result["bars"] == 400
+    assert result["seeds"] == [0, 1]
+    assert len(result["folds"]) == 2
+    assert set(result["verdict"]) >= {"is_forecastable", "has_edge", "text", "reasons"}
+    assert set(result["baselines"]) == {"naive", "drift", "linear"}
+    run = folder / result["run"]
+    names = {path.name for path in run.iterdir()}
+    assert names >= {"manifest.json", "forecasts.parquet", "positions.parquet", "fills.parquet", "weights.safetensors"}
+    page = (run / "report.html").read_text()
+    assert "BTCUSDT" in page
+
+
+def test_the_same_run_again_is_the_same(workspace):
+    folder, result = workspace
+    before = (folder / result["run"] / "manifest.json").read_bytes()
+    again = json.loads(call("run", "BTCUSDT-1h.csv.gz", "--json", *SMALL, cwd=folder).stdout)
+    assert again["run"] == result["run"]
+    assert (folder / result["run"] / "manifest.json").read_bytes() == before
+
+
+def test_run_for_people(workspace):
+    folder, _ = workspace
+    done = call("run", "BTCUSDT-1h.csv.gz", "--model", "linear", "--target", "volatility", "--horizon", "2", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"linear's forecast of the next range|Linear's forecast of the next range", done.stdout)
+    assert "buy-and-hold" in done.stdout
+    assert done.stdout.strip().splitlines()[-1].startswith("Report  runs/BTCUSDT-1h-linear-volatility-")
+
+
+def test_runs_and_report(workspace):
+    folder, result = workspace
+    listed = json.loads(call("runs", "--json", cwd=folder).stdout)["runs"]
+    assert result["run"] in [row["run"] for row in listed]
+    assert result["run"].removeprefix("runs/") in call("runs", cwd=folder).stdout
+    done = call("report", result["run"], "--output", "page.html", "--json", cwd=folder)
+    assert json.loads(done.stdout)["verdict"] == result["verdict"]
+    assert (folder / "page.html").stat().st_size > 1_000_000
+
+
+def test_candles_lists_faults(tmp_path):
+    frame = synthetic.random_walk(50, seed=1, interval="1h").candles.frame.drop("close_time")
+    frame = pl.concat([frame[:20], frame[25:], frame[30:31]]).with_columns(pl.col("open_time").dt.epoch("ms"))
+    frame.write_csv(tmp_path / "bad.csv")
+    done = call("candles", "bad.csv", "--json", cwd=tmp_path)
+    (report,) = json.loads(done.stdout)["candles"]
+    assert done.returncode == 0
+    assert not report["is_sound"]
+    assert {"unsorted", "duplicate"} <= {fault["kind"] for fault in report["faults"]}
+    assert "NOT SOUND" in call("candles", "bad.csv", cwd=tmp_path).stdout
+    assert "SP500" in call("candles", cwd=tmp_path).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "missing.csv"], "missing.csv does not exist; expected a CSV file"),
+        (["run", "spp500"], "'spp500' is neither a file nor a sample.*Did you mean sp500?"),
+        (["run", "--model", "lstn"], "there is no model 'lstn'.*Did you mean lstm?"),
+        (["run", "--target", "retrun"], "there is no target 'retrun'.*Did you mean return?"),
+        (["run", "--preset", "tutorail"], "there is no preset 'tutorail'.*Did you mean tutorial?"),
+        (["run", "--model", "linear", "--hidden", "3"], "--hidden 3 does not apply to the model linear"),
+        (["run", "--window", "6000"], "a window of 6,000 bars is longer than the 5,031 candles"),
+        (["run", "--model", "linear", "--train", "30y", "--test", "1y"], "train='30y' takes all"),
+        (["run", "--model", "linear", "--train", "4y"], "train is '4y' and test is None; expected both lengths"),
+        (["run", "--interval", "7x"], "interval '7x' is not a candle length"),
+        (["run", "--fee-bps", "-1"], "fee_bps is -1"),
+        (["run", "--folds", "5000"], "cannot be divided|leaves|fold 0"),
+        (["report", "runs/none"], "none is no run"),
+        (["candles", "wrong.csv"], "wrong has no column for"),
+        (["run", "wrong.csv"], "wrong has no column for"),
+        (["run", "unsorted.csv"], r"1 of 30 candles of unsorted open before the bar in front"),
+        (["run", "zoneless.csv"], r"times without a zone.*--zone"),
+        (["run", "short.csv"], "a window of 32 bars is longer than the 30 candles"),
+        (["run", "nan.csv"], "hold a price or volume that is absent, NaN or infinite"),
+        (["run", "crossed.csv"], "have their open, high or close outside of low..high"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_1(arguments, message, bad_files):
+    done = call(*arguments, cwd=bad_files)
+    assert done.returncode == 1, done.stdout
+    assert re.search(message, done.stderr), done.stderr
+    assert done.stderr.startswith("Error: ") and "Traceback" not in done.stderr and done.stderr.count("\n") == 1
+    assert not (bad_files / "runs").exists()
+
+
+@pytest.fixture(scope="module")
+def bad_files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bad")
+    frame = synthetic.random_walk(30, seed=1, interval="1h").candles.frame.drop("close_time")
+    frame = frame.with_columns(pl.col("open_time").dt.epoch("ms"))
+    frame.write_csv(folder / "short.csv")
+    frame.rename({"close": "klose"}).write_csv(folder / "wrong.csv")
+    pl.concat([frame[:10], frame[11:12], frame[10:11], frame[12:]]).write_csv(folder / "unsorted.csv")
+    frame.with_columns(pl.from_epoch("open_time", "ms").dt.strftime("%Y-%m-%d %H:%M:%S")).write_csv(
+        folder / "zoneless.csv"
+    )
+    frame.with_columns(close=pl.when(pl.col("open") == frame["open"][5]).then(None).otherwise("close")).write_csv(
+        folder / "nan.csv"
+    )
+    frame.with_columns(high=pl.col("low") * 0.9).write_csv(folder / "crossed.csv")
+    return folder
+
+
+def test_wrong_usage_is_exit_code_2(tmp_path):
+    for arguments in (["run", "--nonsense"], ["nonsense"], ["run", "--epochs", "many"]):
+        done = call(*arguments, cwd=tmp_path)
+        assert done.returncode == 2
+        assert "Error" in done.stderr
+
+
+def test_an_unwritable_folder_is_said(workspace):
+    folder, _ = workspace
+    (folder / "taken").write_text("a file")
+    done = call("run", "BTCUSDT-1h.csv.gz", "--model", "linear", "--runs", "taken/runs", cwd=folder)
+    assert done.returncode == 1
+    assert "cannot be written" in done.stderr
+
+
+def test_ctrl_c_leaves_earlier_runs_whole(workspace):
+    folder, result = workspace
+    before = {path.name: path.read_bytes() for path in (folder / result["run"]).iterdir()}
+    command = [sys.executable, "-m", "candlecast", "run", "BTCUSDT-1h.csv.gz", "--epochs", "100000", "--hidden", "3"]
+    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
+    time.sleep(4)
+    os.kill(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert errors.strip() == "Interrupted; what was stored before is untouched."
+    assert {path.name: path.read_bytes() for path in (folder / result["run"]).iterdir()} == before
+    assert not [path for path in (folder / "runs").iterdir() if path.name.startswith(".")]

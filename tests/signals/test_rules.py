@@ -1,0 +1,105 @@
+"""Rules by hand, and that no position moves when later forecasts do."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from candlecast.errors import ConfigError
+from candlecast.forecast import Forecast
+from candlecast.signals import FollowDirection, InverseVolatility, Threshold
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def forecast(expected, *, seeds: int = 1, symbol: str = "A", mean=None) -> Forecast:
+    rows = [
+        {
+            "time": START + bar * HOUR,
+            "known_at": START + (bar + 1) * HOUR,
+            "symbol": symbol,
+            "model": "m",
+            "fold": 0,
+            "seed": seed,
+            "mean": float(value if mean is None else mean[bar]),
+            "naive": 0.0,
+            "target": 0.0,
+            "expected_return": None if value is None else float(value) * (1 if seeds == 1 else 2 * seed),
+        }
+        for seed in range(seeds)
+        for bar, value in enumerate(expected)
+    ]
+    return Forecast(pl.DataFrame(rows, infer_schema_length=None), horizon=1)
+
+
+def held(rule, expected, **options) -> list[float]:
+    return rule(forecast(expected, **options)).frame["position"].to_list()
+
+
+def test_follow_direction():
+    assert held(FollowDirection(), [0.1, -0.1, 0.0]) == [1, -1, 0]
+    assert held(FollowDirection(allow_short=False), [0.1, -0.1, 0.0]) == [1, 0, 0]
+
+
+def test_threshold_holds_until_the_forecast_is_gone():
+    rule = Threshold(enter=0.01, exit=0.002)
+    assert held(rule, [0.005, 0.02, 0.003, 0.001, -0.005, -0.02, -0.003, -0.001]) == [0, 1, 1, 0, 0, -1, -1, 0]
+    assert held(rule, [0.02, -0.02, 0.02]) == [1, -1, 1]
+    assert held(Threshold(enter=0.01, exit=0.0, allow_short=False), [-0.02, 0.02, -0.02, 0.0]) == [0, 1, 0, 0]
+
+
+def test_an_entry_is_strictly_above():
+    assert held(Threshold(enter=0.01), [0.01, 0.0, -0.01]) == [0, 0, 0]
+
+
+def test_several_seeds_count_as_their_mean():
+    assert held(FollowDirection(), [0.1, -0.1], seeds=3) == [1, -1]
+
+
+def test_inverse_volatility_holds_less_of_what_moves_more():
+    logs = np.log([0.01, 0.01, 0.02, 0.04, 0.005])
+    usual = np.exp(np.cumsum(logs) / np.arange(1, 6))
+    expected = np.minimum(np.round(usual / np.exp(logs), 1), 1)
+    assert held(InverseVolatility(), [None] * 5, mean=logs) == pytest.approx(expected)
+    assert held(InverseVolatility(), [None] * 3, mean=[-4.0] * 3) == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "rule", [FollowDirection(), Threshold(0.5, 0.1), InverseVolatility()], ids=lambda rule: type(rule).__name__
+)
+def test_later_forecasts_move_no_position(rule):
+    generator = np.random.default_rng(0)
+    values = generator.standard_normal(200)
+    whole = rule(forecast(values)).frame
+    for bar in (0, 50, 198):
+        changed = np.concatenate([values[: bar + 1], 5 * generator.standard_normal(199 - bar)])
+        assert rule(forecast(changed)).frame.head(bar + 1).equals(whole.head(bar + 1))
+        assert rule(forecast(values[: bar + 1])).frame.equals(whole.head(bar + 1))
+
+
+def test_rules_take_one_asset_with_an_implied_return():
+    both = Forecast(pl.concat([forecast([0.1]).frame, forecast([0.1], symbol="B").frame]), horizon=1)
+    for rule in (FollowDirection(), Threshold(), InverseVolatility()):
+        with pytest.raises(ConfigError) as error:
+            rule(both)
+        assert str(error.value).startswith(
+            "the forecast holds 2 assets; expected one, since positions are held asset by asset."
+        )
+    for rule in (FollowDirection(), Threshold()):
+        with pytest.raises(ConfigError) as error:
+            rule(forecast([None, None], mean=[1, 2]))
+        assert str(error.value).startswith(
+            "m forecasts a target that implies no return; expected a forecast of return, price"
+        )
+
+
+@pytest.mark.parametrize(("enter", "leave"), [(-0.1, 0.0), (0.1, 0.2), (float("nan"), 0.0), (float("inf"), 0.0)])
+def test_thresholds_that_cannot_mean_anything(enter, leave):
+    with pytest.raises(
+        ConfigError, match=f"^enter is {enter} and exit is {leave}; expected enter of 0 or more, exit at most"
+    ):
+        Threshold(enter, leave)

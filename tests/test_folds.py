@@ -1,0 +1,246 @@
+"""Folds: parts never overlap, no label reaches into what it is judged on, every row is tested once."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from candlecast.errors import ConfigError, LookaheadError, NotEnoughDataError
+from candlecast.folds import Fold, Holdout, WalkForward, check_folds
+from candlecast.sources import sample
+
+HOUR = np.timedelta64(1, "h")
+
+
+def hours(bars: int) -> np.ndarray:
+    """Closes of hourly bars."""
+    return np.datetime64("2023-01-01T00:00", "us") + HOUR * np.arange(1, bars + 1)
+
+
+DAYS = sample("sp500").close_time
+
+
+@st.composite
+def divisions(draw):
+    bars = draw(st.integers(50, 2_000))
+    start = draw(st.integers(0, bars // 4))
+    horizon = draw(st.integers(1, 20))
+    common = {
+        "expanding": draw(st.booleans()),
+        "valid": draw(st.sampled_from([0.0, 0.1, 0.2, 0.5])),
+        "purge": draw(st.sampled_from([None, horizon, horizon + 5])),
+    }
+    if draw(st.booleans()):
+        folds = WalkForward(folds=draw(st.integers(1, 8)), **common)
+    else:
+        length = st.integers(10, bars) | st.integers(10, bars).map(lambda count: f"{count}h")
+        folds = WalkForward(train=draw(length), test=draw(length), **common)
+    try:
+        return bars, start, horizon, folds, folds.split(hours(bars), range(start, bars), horizon=horizon)
+    except NotEnoughDataError:
+        assume(False)
+
+
+@given(divisions())
+def test_no_training_label_is_known_later_than_the_part_it_is_judged_on_begins(case):
+    _, start, horizon, folds, parts = case
+    for fold in parts:
+        last_label = fold.train.stop - 1 + horizon
+        assert start <= fold.train.start < fold.train.stop
+        assert last_label < fold.test.start
+        if len(fold.valid):
+            assert last_label < fold.valid.start
+            assert fold.train.stop <= fold.valid.start < fold.valid.stop
+            assert fold.valid.stop - 1 + horizon < fold.test.start
+        assert fold.fit.start == fold.train.start
+        assert fold.fit.stop - 1 + horizon < fold.test.start
+        gap = horizon if folds.purge is None else folds.purge
+        assert fold.fit.stop == fold.test.start - gap
+
+
+@given(divisions())
+def test_every_row_behind_the_first_training_part_is_tested_exactly_once(case):
+    bars, _, _, folds, parts = case
+    tested = np.concatenate([np.array(fold.test) for fold in parts])
+    np.testing.assert_array_equal(tested, np.arange(parts[0].test.start, bars))
+    assert [fold.index for fold in parts] == list(range(len(parts)))
+    if folds.train is None:
+        assert len(parts) == folds.folds
+
+
+@given(divisions())
+def test_the_training_part_rolls_or_expands(case):
+    _, start, _, folds, parts = case
+    lengths = [fold.fit.stop - fold.fit.start for fold in parts]
+    if folds.expanding:
+        assert {fold.train.start for fold in parts} == {start}
+        assert lengths == sorted(lengths)
+    else:
+        assert len(set(lengths)) == 1
+        assert parts[0].train.start == start
+        for fold, later in pairwise(parts):
+            assert later.train.start - fold.train.start == later.test.start - fold.test.start
+
+
+@given(divisions(), st.data())
+def test_what_comes_later_changes_no_earlier_fold(case, data):
+    """More candles at the end leave the folds that were already over as they were."""
+    bars, start, horizon, folds, parts = case
+    assume(folds.train is not None)
+    more = data.draw(st.integers(0, 300))
+    later = folds.split(hours(bars + more), range(start, bars + more), horizon=horizon)
+    assert later[: len(parts) - 1] == parts[:-1]
+    assert (later[len(parts) - 1].train, later[len(parts) - 1].valid) == (parts[-1].train, parts[-1].valid)
+
+
+def test_a_division_by_hand():
+    folds = WalkForward(train=100, test=50, valid=0.2).split(hours(210), range(10, 210), horizon=5)
+    assert folds == (
+        Fold(0, range(10, 81), range(86, 105), range(110, 160)),
+        Fold(1, range(60, 131), range(136, 155), range(160, 210)),
+    )
+
+
+def test_halves_by_hand():
+    folds = WalkForward(folds=2, valid=0.0).split(hours(101), range(1, 101), horizon=1)
+    assert folds == (
+        Fold(0, range(1, 50), range(50, 50), range(51, 76)),
+        Fold(1, range(26, 75), range(75, 75), range(76, 101)),
+    )
+
+
+@pytest.mark.parametrize(("rest", "tests"), [(24, [50, 74]), (25, [50, 50, 25]), (0, [50, 50])])
+def test_a_short_last_part_joins_the_one_before(rest, tests):
+    folds = WalkForward(train=100, test=50).split(hours(200 + rest), range(200 + rest), horizon=1)
+    assert [len(fold.test) for fold in folds] == tests
+
+
+def test_spans_are_measured_by_the_calendar():
+    folds = WalkForward(train="4y", test="1y", valid=0.0).split(DAYS, range(100, len(DAYS)), horizon=5)
+    year = np.timedelta64(31_556_952, "s")
+    for fold in folds:
+        assert abs(DAYS[fold.test.start] - DAYS[fold.train.start] - 4 * year) < np.timedelta64(5, "D")
+    for fold, later in pairwise(folds):
+        assert abs(DAYS[later.test.start] - DAYS[fold.test.start] - year) < np.timedelta64(5, "D")
+    assert len(folds) == 16
+
+
+def test_spans_equal_bars_where_no_bar_is_missing():
+    usable = range(7, 500)
+    assert WalkForward(train="100h", test="40h").split(hours(500), usable, horizon=3) == WalkForward(
+        train=100, test=40
+    ).split(hours(500), usable, horizon=3)
+
+
+def test_holdout_by_hand():
+    (fold,) = Holdout(0.8).split(hours(110), range(10, 110), horizon=4)
+    assert fold == Fold(0, range(10, 86), range(86, 86), range(90, 110))
+    (fold,) = Holdout(0.8, valid=0.25).split(hours(110), range(10, 110), horizon=4)
+    assert fold == Fold(0, range(10, 63), range(67, 86), range(90, 110))
+
+
+@given(st.integers(20, 500), st.floats(0.1, 0.9), st.sampled_from([0.0, 0.3]), st.integers(1, 20))
+def test_holdout_never_leaks(bars, train, valid, horizon):
+    try:
+        (fold,) = Holdout(train, valid=valid).split(hours(bars), range(bars), horizon=horizon)
+    except NotEnoughDataError:
+        return
+    assert fold.fit.stop - 1 + horizon < fold.test.start
+    assert fold.test.stop == bars
+    assert not len(fold.valid) or fold.train.stop - 1 + horizon < fold.valid.start
+
+
+def test_a_purge_shorter_than_the_horizon_is_refused():
+    with pytest.raises(LookaheadError) as error:
+        WalkForward(train=1_000, test=500, purge=0, valid=0.0).split(hours(2_000), range(2_000), horizon=24)
+    assert str(error.value) == (
+        "fold 0 trains on rows up to 2023-02-11 16:00, but their target (horizon 24 bars) is known only at "
+        "2023-02-12 16:00, inside the test range; expected at least 24 purged bars in front of 2023-02-11 17:00. "
+        "Use purge=24 or leave purge unset to take it from the target."
+    )
+
+
+@pytest.mark.parametrize(
+    "folds", [WalkForward(purge=4, valid=0.0), Holdout(purge=4), WalkForward(train=100, test=50, purge=-1)]
+)
+def test_one_bar_of_purge_too_few(folds):
+    with pytest.raises(LookaheadError, match=r"\(horizon 5 bars\) is known only at"):
+        folds.split(hours(400), range(400), horizon=5)
+    assert folds.split(hours(400), range(400), horizon=4) if folds.purge == 4 else True
+
+
+@pytest.mark.parametrize(
+    ("fold", "where"),
+    [
+        (Fold(0, range(90), range(95, 110), range(120, 150)), "validation"),
+        (Fold(0, range(90), range(110, 115), range(120, 150)), "test"),
+        (Fold(0, range(115), range(115, 115), range(120, 150)), "test"),
+    ],
+)
+def test_check_folds_looks_at_every_boundary(fold, where):
+    with pytest.raises(LookaheadError, match=f"inside the {where} range"):
+        check_folds((fold,), hours(200), horizon=10)
+
+
+def test_check_folds_passes_what_is_honest():
+    honest = (Fold(0, range(90), range(100, 110), range(120, 150)),)
+    assert check_folds(honest, hours(200), horizon=10) == honest
+    with pytest.raises(LookaheadError):
+        check_folds(honest, hours(200), horizon=11)
+
+
+@pytest.mark.parametrize(
+    ("folds", "bars", "message"),
+    [
+        (
+            WalkForward(),
+            8,
+            "8 usable rows cannot be divided into a training half and 5 test parts; expected at least 10 rows.",
+        ),
+        (
+            WalkForward(train="4y", test="1y"),
+            100,
+            "train='4y' takes all 100 usable rows (2023-01-01 01:00 to 2023-01-05 04:00); expected rows left",
+        ),
+        (WalkForward(train=100, test=5), 100, "train=100 takes all 100 usable rows"),
+        (
+            WalkForward(train=10, test=10),
+            100,
+            "fold 0 has 0 rows to train on and 10 to test on; expected at least one of each.",
+        ),
+        (Holdout(0.8), 12, "fold 0 has 0 rows to train on and 3 to test on"),
+    ],
+)
+def test_too_few_rows(folds, bars, message):
+    with pytest.raises(NotEnoughDataError) as error:
+        folds.split(hours(bars), range(bars), horizon=12)
+    assert str(error.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: WalkForward(train="4y"), "train is '4y' and test is None; expected both lengths, or neither."),
+        (lambda: WalkForward(test=10), "train is None and test is 10; expected both lengths, or neither."),
+        (lambda: WalkForward(folds=0), "folds is 0; expected 1 or more. Use WalkForward(folds=5)."),
+        (lambda: WalkForward(train=0, test=10), "a part of 0 bars; expected a whole number of bars, 1 or more."),
+        (lambda: WalkForward(train=0.8, test=0.2), "a part of 0.8 bars; expected a whole number of bars, 1 or more."),
+        (
+            lambda: WalkForward(train=100.0, test=10),
+            "a part of 100.0 bars; expected a whole number of bars, 1 or more.",
+        ),
+        (lambda: WalkForward(train="4 years", test="1y"), "span '4 years' is not a length of time"),
+        (lambda: WalkForward(valid=1.0), "valid is 1.0; expected a share between 0 and 1."),
+        (lambda: WalkForward(valid=-0.1), "valid is -0.1; expected a share between 0 and 1."),
+        (lambda: Holdout(0.0), "train is 0.0; expected a share between 0 and 1. Use for example 0.8 for 80 %."),
+        (lambda: Holdout(80), "train is 80; expected a share between 0 and 1."),
+    ],
+)
+def test_parameters_that_cannot_mean_anything(make, message):
+    with pytest.raises(ConfigError) as error:
+        make()
+    assert str(error.value).startswith(message)
