@@ -49,10 +49,8 @@ def test_a_random_walk_has_no_edge(features):
         Study(model=LinearRegression(), features=features).run(synthetic.random_walk(800, seed=seed).candles).verdict
         for seed in range(12)
     ]
-    assert sum(verdict.has_edge for verdict in found) == 0
-    assert (
-        sum(verdict.is_forecastable for verdict in found) <= 3
-    )  # 5 % false alarms: more than 3 of 12 in 0.2 % of samples
+    assert sum(verdict.has_edge for verdict in found) <= 2  # at 5 % false alarms, more than 2 of 12 in 2 % of samples
+    assert sum(verdict.is_forecastable for verdict in found) <= 2
 
 
 def test_drift_alone_is_no_forecast(features):

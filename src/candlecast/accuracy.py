@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
+from candlecast.errors import NotEnoughDataError
 from candlecast.forecast import Forecast
 from candlecast.stats import (
     block_length,
@@ -61,6 +63,12 @@ def accuracy(forecasts: Mapping[str, Forecast], target: Target, *, seed: int = 0
     """
     rows = []
     scores = {name: scored(forecast, target) for name, forecast in forecasts.items()}
+    if not all(len(score.target) for score in scores.values()):
+        raise NotEnoughDataError(
+            "no forecast has an outcome that is known yet",
+            expected="test parts longer than the horizon, without a hole in each outcome",
+            remedy="Give more candles, longer test parts or a shorter horizon",
+        )
     for name, score in scores.items():
         outcome, change = score.outcome_change, score.forecast_change
         pairs = np.column_stack([outcome, change])
@@ -83,7 +91,7 @@ def accuracy(forecasts: Mapping[str, Forecast], target: Target, *, seed: int = 0
                 "r2": r2_against(outcome, change, np.zeros(len(outcome))),
                 "r2_low": r2_low,
                 "r2_high": r2_high,
-                "hit_rate": hit_rate(outcome, change),
+                "hit_rate": _hits(outcome, change),
                 "hit_rate_low": hit_low,
                 "hit_rate_high": hit_high,
                 "ic": information_coefficient(outcome, change),
@@ -107,7 +115,7 @@ def accuracy_by_part(forecast: Forecast, target: Target) -> pl.DataFrame:
                 "last": frame["time"][-1],
                 "observations": frame.height,
                 "r2": r2_against(target.change(outcome, naive), change, np.zeros(len(change))),
-                "hit_rate": hit_rate(target.change(outcome, naive), change),
+                "hit_rate": _hits(target.change(outcome, naive), change),
             }
         )
     return pl.DataFrame(rows).with_columns(pl.selectors.float().fill_nan(None)).sort("fold", "seed")
@@ -116,4 +124,9 @@ def accuracy_by_part(forecast: Forecast, target: Target) -> pl.DataFrame:
 def _skill(pairs: np.ndarray) -> np.ndarray:
     """R2 against naive and hit rate of rows (outcome change, forecast change)."""
     outcome, change = pairs.T
-    return np.array([r2_against(outcome, change, np.zeros(len(outcome))), hit_rate(outcome, change)])
+    return np.array([r2_against(outcome, change, np.zeros(len(outcome))), _hits(outcome, change)])
+
+
+def _hits(outcome: np.ndarray, change: np.ndarray) -> float:
+    """Hit rate; NaN for a forecast that never names a direction, as the naive one."""
+    return hit_rate(outcome, change) if change.any() else math.nan

@@ -148,7 +148,7 @@ def _manifest(result: StudyResult) -> dict[str, Any]:
         "recipe": result.recipe,
         "verdict": verdict.to_dict(),
         "accuracy": result.accuracy.to_dicts(),
-        "summary": result.backtest.summary(seed=result.seed).to_dicts(),
+        "summary": result.summaries[result.model].to_dicts(),
     }
 
 

@@ -155,6 +155,11 @@ class StudyResult:
         return self.backtests[self.model]
 
     @cached_property
+    def summaries(self) -> dict[str, pl.DataFrame]:
+        """Statistics of each backtest with their intervals, by model; see `BacktestResult.summary`."""
+        return {name: result.summary(seed=self.seed) for name, result in self.backtests.items()}
+
+    @cached_property
     def accuracy(self) -> pl.DataFrame:
         """How good each model's forecasts are; see `candlecast.accuracy.accuracy`."""
         return accuracy(self.forecasts, self.target, seed=self.seed)
@@ -170,6 +175,7 @@ class StudyResult:
         return judge(
             self.accuracy,
             self.backtest,
+            self.summaries[self.model],
             self.target,
             model=self.model,
             trained=self.folds.height * len(self.forecast.seeds),

@@ -29,12 +29,12 @@ class Verdict:
     pays: net of costs the strategy earns more than nothing, and a higher Sharpe ratio than buy-and-hold (both
         bootstrap tests below 5 %).
     has_edge: both.
-    text: one paragraph in plain words; `reasons`: its points one by one; p-values: NaN where not defined.
+    headline: the answer in a sentence; `reasons`: what it rests on, one by one; p-values: NaN where not defined.
     """
 
     is_forecastable: bool
     pays: bool
-    text: str
+    headline: str
     reasons: tuple[str, ...]
     forecast_p: float
     return_p: float
@@ -44,6 +44,11 @@ class Verdict:
     def has_edge(self) -> bool:
         """Forecastable, and it pays."""
         return self.is_forecastable and self.pays
+
+    @property
+    def text(self) -> str:
+        """Headline and reasons as one paragraph."""
+        return " ".join([self.headline, *(f"{reason[0].upper()}{reason[1:]}." for reason in self.reasons)])
 
     def __str__(self) -> str:
         return self.text
@@ -55,6 +60,7 @@ class Verdict:
             "is_forecastable": self.is_forecastable,
             "pays": self.pays,
             "has_edge": self.has_edge,
+            "headline": self.headline,
             "text": self.text,
             "reasons": list(self.reasons),
             **{name: None if math.isnan(value) else value for name, value in p_values.items()},
@@ -62,9 +68,16 @@ class Verdict:
 
 
 def judge(
-    accuracy: pl.DataFrame, result: BacktestResult, target: Target, *, model: str, trained: int, seed: int = 0
+    accuracy: pl.DataFrame,
+    result: BacktestResult,
+    summary: pl.DataFrame,
+    target: Target,
+    *,
+    model: str,
+    trained: int,
+    seed: int = 0,
 ) -> Verdict:
-    """The verdict on one model of one asset, from its row of the accuracy table and its backtest.
+    """The verdict on one model of one asset, from its row of the accuracy table, its backtest and that one's summary.
 
     `trained` is the number of networks or fits behind the forecast, for the words.
     """
@@ -77,34 +90,32 @@ def judge(
     )
     is_forecastable = forecast_p < LEVEL
     pays = return_p < LEVEL and difference.p_value < LEVEL
-    summary = {line["statistic"]: line for line in result.summary(seed=seed).iter_rows(named=True)}
-    annual, sharpe, trades = summary["annual return"], summary["Sharpe ratio"], summary["trades"]
+    lines = {line["statistic"]: line for line in summary.iter_rows(named=True)}
+    annual, sharpe, trades = lines["annual return"], lines["Sharpe ratio"], lines["trades"]
     reasons = (
         _skill_words(model, target, row, forecast_p),
         (
-            f"after {result.costs.fee_bps + result.costs.slippage_bps:g} bp of costs a side and {trades['value']:,.0f} trades "
+            f"after {result.costs.fee_bps + result.costs.slippage_bps:g} bp of costs a side and {_trades(trades['value'])} "
             f"the strategy earns {_percent(annual['value'])} a year (95 % between {_percent(annual['low'])} and "
             f"{_percent(annual['high'])}), buy-and-hold {_percent(annual['benchmark'])}"
         ),
         (
             f"its Sharpe ratio is {_number(sharpe['value'])}, buy-and-hold's {_number(sharpe['benchmark'])} "
-            f"(p = {_number(difference.p_value)} that the lead is luck)"
+            f"(p {_p_value(difference.p_value)} that a lead is luck)"
         ),
         f"judged on {row['observations']:,} bars that no training saw, by {trained} separate trainings",
     )
-    text = (
-        f"{_headline(is_forecastable, pays)} " + ". ".join(reason[0].upper() + reason[1:] for reason in reasons) + "."
-    )
-    return Verdict(is_forecastable, pays, text, reasons, forecast_p, return_p, difference.p_value)
+    headline = _headline(is_forecastable, pays)
+    return Verdict(is_forecastable, pays, headline, reasons, forecast_p, return_p, difference.p_value)
 
 
 def _skill_words(model: str, target: Target, row: dict[str, Any], p_value: float) -> str:
     """What the accuracy row says about the first question."""
     evidence = (
-        f"Clark-West p = {_number(p_value)}; R2 out of sample {_percent(row['r2'], 2)}, "
+        f"Clark-West p {_p_value(p_value)}; R2 out of sample {_percent(row['r2'], 2)}, "
         f"95 % between {_percent(row['r2_low'], 2)} and {_percent(row['r2_high'], 2)}"
     )
-    forecast = f"{model}'s forecast of the {FORECASTS[target.name]}"
+    forecast = f"{model}'s forecast of the {FORECASTS.get(target.name, target.name)}"
     if not p_value < LEVEL:
         return f"{forecast} is no better than naive and drift ({evidence})"
     if row["r2"] is not None and row["r2"] > 0:
@@ -124,6 +135,16 @@ def _headline(is_forecastable: bool, pays: bool) -> str:
 
 def _percent(value: float | None, digits: int = 1) -> str:
     return "undefined" if value is None or math.isnan(value) else f"{100 * value:.{digits}f} %"
+
+
+def _trades(count: float) -> str:
+    return "1 trade" if count == 1 else f"{count:,.0f} trades"
+
+
+def _p_value(value: float) -> str:
+    if math.isnan(value):
+        return "undefined"
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}" if value < 0.1 else f"= {value:.2f}"
 
 
 def _number(value: float | None) -> str:

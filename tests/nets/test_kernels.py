@@ -102,9 +102,8 @@ def test_kernel_equals_reference(room, cell, shape):
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_equals_torch_module(cell):
-    shape = batch, time, features, hidden = 19, 12, 3, 10
-    module = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}[cell](features, hidden, batch_first=True)
-    inputs = make_inputs(cell, shape)
+    module = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}[cell](3, 10, batch_first=True)
+    inputs = make_inputs(cell, (19, 12, 3, 10))
     states, (w_x, w_h, *biases) = inputs[1 : 3 if cell == "lstm" else 2], inputs[3 if cell == "lstm" else 2 :]
     with torch.no_grad():
         module.weight_ih_l0.copy_(w_x.T)
@@ -280,15 +279,13 @@ def test_nan_stays_with_its_sequence(cell):
 @pytest.mark.parametrize("cell", CELLS)
 def test_gradient_through_one_output_only(cell):
     inputs = make_inputs(cell, (4, 5, 2, 3))
+
+    def only(room, place):
+        return lambda *leaves: outputs(getattr(room, cell), leaves)[place]
+
     for place in range(2 if cell == "lstm" else 1):
-
-        def one(*leaves, op=getattr(kernels, cell), place=place):
-            return outputs(op, leaves)[place]
-
-        def expected(*leaves, op=getattr(reference, cell), place=place):
-            return outputs(op, leaves)[place]
-
-        assert_close(values_and_gradients(one, inputs)[1], values_and_gradients(expected, inputs)[1])
+        got = values_and_gradients(only(kernels, place), inputs)
+        assert_close(got[1], values_and_gradients(only(reference, place), inputs)[1])
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -328,10 +325,78 @@ def test_activations_round_to_float32(function):
     assert ((out.double() - exact).abs() / spacing).max() < 3
 
 
+def test_large_memory_is_lent_again_only_when_its_tensor_is_gone():
+    from candlecast.nets.kernels.cpu.memory import empty
+
+    first = empty(700, 100)
+    place, part = first.data_ptr(), first[3]
+    assert place % 64 == 0
+    del first
+    second = empty(700, 100)
+    assert second.data_ptr() != place
+    del part
+    assert empty(700, 100).data_ptr() == place
+    assert empty(3, 5).shape == (3, 5)
+
+
+def test_an_error_in_a_thread_is_raised_by_the_caller():
+    from candlecast.nets.kernels.cpu.threads import share
+
+    seen = []
+
+    def work(thread, first, last):
+        seen.extend(range(first, last))
+        if 7 in range(first, last):
+            raise ValueError("item 7")
+
+    with kernels.threads(3), pytest.raises(ValueError, match="item 7"):
+        share(work, 20)
+    assert sorted(seen) == list(range(20))
+
+
+def test_threads_are_those_of_the_block_else_of_torch():
+    from candlecast.nets.kernels.cpu.threads import threads_for
+
+    torch.set_num_threads(2)
+    with kernels.threads(5):
+        assert (threads_for(100), threads_for(3), threads_for(0)) == (5, 3, 1)
+    assert threads_for(100) == 2
+
+
+def test_a_forked_child_starts_threads_of_its_own():
+    code = """
+import os, torch
+from candlecast.nets import kernels
+inputs = torch.randn(64, 3, 2), torch.zeros(64, 4), torch.randn(2, 4), torch.randn(4, 4), torch.zeros(4)
+with kernels.threads(2):
+    h = kernels.rnn(*inputs)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if torch.equal(kernels.rnn(*inputs), h) else 1)
+assert os.waitpid(child, 0)[1] == 0
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=60)
+
+
+def test_kernels_compile_without_a_folder_for_their_cache(monkeypatch):
+    from numba.core import dispatcher
+
+    from candlecast.nets.kernels.cpu.vector import compiled
+
+    def refuse(*_):
+        raise RuntimeError("cannot cache function: no locator available for file")
+
+    monkeypatch.setattr(dispatcher, "FunctionCache", refuse)
+
+    def twice(a):
+        return 2 * a
+
+    assert compiled("i8(i8)")(twice)(4) == 8
+
+
 def test_importing_the_room_imports_no_compiler():
     code = "import sys, candlecast.nets.kernels; assert not {'numba', 'scipy', 'llvmlite'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
-    assert "candlecast.nets.kernels.cpu" in sys.modules
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -101,7 +101,7 @@ def make_study(
         study = replace(study, model=_pick("model", model, _models())())
     study = replace(study, model=_with(study.model, settings))
     if target is not None or horizon is not None:
-        chosen = study.target if target is None else _pick("target", target, _targets())()
+        chosen: Any = study.target if target is None else _pick("target", target, _targets())()
         study = replace(study, target=replace(chosen, horizon=horizon or study.target.horizon), rule=None)
     if train is not None or test is not None:
         study = replace(study, folds=WalkForward(train=_length(train), test=_length(test)))
@@ -167,8 +167,7 @@ def _model_row(result: StudyResult, name: str) -> list[str]:
 
 
 def _statistics(result: StudyResult, name: str) -> dict[str, Any]:
-    summary = result.backtests[name].summary(seed=result.seed)
-    return {row.pop("statistic"): row for row in summary.to_dicts()}
+    return {row.pop("statistic"): row for row in result.summaries[name].to_dicts()}
 
 
 def _is_model(name: str) -> Any:

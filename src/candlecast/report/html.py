@@ -21,7 +21,7 @@ from candlecast.report.figures import Figure
 from candlecast.report.forecast_figures import forecast_in_groups, forecast_over_time
 from candlecast.report.trading_figures import equity, signals
 from candlecast.report.training_figures import losses, skill_by_training, timeline
-from candlecast.report.words import count, headline, moment, target_words, unbroken
+from candlecast.report.words import count, moment, target_words, unbroken
 
 if TYPE_CHECKING:
     from candlecast.study import StudyResult
@@ -70,7 +70,7 @@ def render(result: StudyResult) -> str:
     room = files("candlecast.report")
     return Template((room / "page.html").read_text("utf-8")).substitute(
         shown,
-        title=escape(f"{candles.symbol} {candles.interval}, {result.model}: {headline(result)}"),
+        title=escape(f"{candles.symbol} {candles.interval}, {result.model}: {result.verdict.headline}"),
         symbol=escape(candles.symbol),
         interval=escape(str(candles.interval)),
         question=escape(f"{result.model} forecasts {target_words(result.target)}"),
@@ -80,7 +80,7 @@ def render(result: StudyResult) -> str:
             "every bar was forecast by a model that had not seen it."
         ),
         edge="edge" if verdict.has_edge else "no-edge",
-        headline=escape(headline(result)),
+        headline=escape(result.verdict.headline),
         badges=_badge("Can it be forecast?", verdict.is_forecastable)
         + _badge("Does it pay after costs?", verdict.pays),
         reasons="".join(f"<li>{escape(unbroken(reason[0].upper() + reason[1:]))}.</li>" for reason in verdict.reasons),

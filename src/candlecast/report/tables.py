@@ -132,7 +132,7 @@ def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Any]], *, 
 
 
 def _bounded(value: float | None, low: float | None, high: float | None, digits: int = 1) -> str:
-    return f"{percent(value, digits)} [{number(_scaled(low), digits)}, {number(_scaled(high), digits)}]"
+    return f"{percent(value, digits)} [{number(_scaled(low), digits)},\u00a0{number(_scaled(high), digits)}]"
 
 
 def _scaled(value: float | None) -> float | None:

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from candlecast.targets import Target
-
-if TYPE_CHECKING:
-    from candlecast.study import StudyResult
 
 UNKNOWN = "–"
 TARGETS = {
@@ -46,9 +42,9 @@ def p_value(value: float | None) -> str:
     """A probability of luck; the last decimals of a tiny one mean nothing.
 
     >>> p_value(0.0421), p_value(1e-9)
-    ('0.042', '< 0.001')
+    ('0.042', '<\\xa00.001')
     """
-    return "< 0.001" if value is not None and value < 0.001 else number(value, 3)
+    return "<\u00a00.001" if value is not None and value < 0.001 else number(value, 3)
 
 
 def moment(time: datetime) -> str:
@@ -83,8 +79,3 @@ def target_words(target: Target) -> str:
 def unbroken(text: str) -> str:
     """Words of which no line starts with a percent sign."""
     return text.replace(" %", "\u00a0%")
-
-
-def headline(result: StudyResult) -> str:
-    """The verdict's first sentence: what is in front of its reasons."""
-    return result.verdict.text.partition(result.verdict.reasons[0][1:])[0][:-1].strip()

@@ -18,7 +18,7 @@ from candlecast.nets.kernels.cpu.vector import (
 )
 
 ROWS = 8  # rows of a `multiply` tile
-LEFT, RIGHT = (4, 6) if LANES == 16 else (3, 4)  # rows of both sides in a `weight_gradient` tile
+LEFT, RIGHT = (4, 6) if LANES == 16 else (2, 4)  # rows of both sides in a `weight_gradient` tile
 _TILE = LEFT * RIGHT
 
 

@@ -20,25 +20,36 @@ LANES = 16 if llvm.get_host_cpu_features().get("avx512f") else 8
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 _INTS = ir.VectorType(ir.IntType(32), LANES)
 
-_Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-_intrinsic: _Decorator = intrinsic
-_literal_intrinsic: _Decorator = intrinsic(prefer_literal=True)
+_Function = Callable[..., Any]
 # Functions that only compiled code calls do without Python wrappers, which would double the time to compile them.
-_bare: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-internal: _Decorator = njit(**_bare)
-inlined: _Decorator = njit(**_bare, forceinline=True)
+_BARE: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
-def compiled(signature: str) -> _Decorator:
+def internal(function: _Function) -> _Function:
+    """A function for compiled code to call."""
+    return njit(**_BARE)(function)
+
+
+def inlined(function: _Function) -> _Function:
+    """A function that is pasted into the compiled code that calls it."""
+    return njit(**_BARE, forceinline=True)(function)
+
+
+def compiled(signature: str) -> Callable[[_Function], _Function]:
     """A function compiled at import, that releases the GIL; cached on disk unless there is no folder to write to."""
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(function: _Function) -> _Function:
         try:
             return njit(signature, nogil=True, cache=True)(function)
         except RuntimeError:  # numba's: no locator available
             return njit(signature, nogil=True)(function)
 
     return decorate
+
+
+def _code(types_and_code: _Function) -> _Function:
+    """Code for LLVM as a function of compiled code; literal arguments, as counts, are known to it."""
+    return intrinsic(prefer_literal=True)(types_and_code)
 
 
 class _VectorType(types.Type):
@@ -125,7 +136,7 @@ def _vector_pointer(*place):
     return builder.bitcast(_pointer(*place), _FLOATS.as_pointer())
 
 
-@_intrinsic
+@_code
 def load(typingctx, array, index):
     """The lanes from array[index] on."""
 
@@ -135,7 +146,7 @@ def load(typingctx, array, index):
     return vector(array, index), generate
 
 
-@_intrinsic
+@_code
 def store(typingctx, value, array, index):
     """Write the lanes from array[index] on."""
 
@@ -146,7 +157,7 @@ def store(typingctx, value, array, index):
     return types.void(value, array, index), generate
 
 
-@_intrinsic
+@_code
 def splat(typingctx, scalar):
     """A vector of which every lane is `scalar`."""
 
@@ -156,7 +167,7 @@ def splat(typingctx, scalar):
     return vector(scalar), generate
 
 
-@_intrinsic
+@_code
 def fma(typingctx, a, b, c):
     """a b + c, rounded once."""
 
@@ -166,7 +177,7 @@ def fma(typingctx, a, b, c):
     return vector(vector, vector, vector), generate
 
 
-@_intrinsic
+@_code
 def clamp(typingctx, a, low, high):
     """a held between two vectors; NaN stays NaN."""
 
@@ -178,7 +189,7 @@ def clamp(typingctx, a, low, high):
     return vector(vector, vector, vector), generate
 
 
-@_intrinsic
+@_code
 def power_of_two(typingctx, a):
     """2^n from a = 1.5 2^23 + n, whose last bits hold the integer n, |n| < 127."""
 
@@ -190,7 +201,7 @@ def power_of_two(typingctx, a):
     return vector(vector), generate
 
 
-@_literal_intrinsic
+@_code
 def zeros(typingctx, count):
     """A tuple of `count` vectors of zeros, to sum into."""
     length = count.literal_value
@@ -201,7 +212,7 @@ def zeros(typingctx, count):
     return types.UniTuple(vector, length)(count), generate
 
 
-@_intrinsic
+@_code
 def add_scaled(typingctx, sums, array, index, value):
     """sums[n] + array[index + n] value for every n: a column of weights times one row of lanes."""
 
@@ -216,7 +227,7 @@ def add_scaled(typingctx, sums, array, index, value):
     return sums(sums, array, index, value), generate
 
 
-@_literal_intrinsic
+@_code
 def add_outer(typingctx, sums, a, a_index, b, b_index, columns):
     """sums[m columns + n] + a[a_index + m] b[b_index + n] for every m, n, where a and b are arrays of rows of lanes."""
     width = columns.literal_value
@@ -235,7 +246,7 @@ def add_outer(typingctx, sums, a, a_index, b, b_index, columns):
     return sums(sums, a, a_index, b, b_index, columns), generate
 
 
-@_literal_intrinsic
+@_code
 def store_sums(typingctx, sums, array, index, columns):
     """Write the sum over lanes of sums[m columns + n] to array[index + (m, n)]; at most two vectors of them."""
     width = columns.literal_value
