@@ -21,6 +21,7 @@ from candlecast.fleet.clock import Clock
 from candlecast.fleet.fitted import FittedNet
 from candlecast.fleet.settings import Fit
 from candlecast.jobs import Job
+from candlecast.nets.kernels.cpu.threads import threads as kernel_threads
 
 Build = Callable[[int], nn.Module]
 
@@ -200,10 +201,11 @@ def _scalings(job: Job) -> tuple[Scaling, Scaling]:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Torch on one thread: the kernels bring their own, and sums do not depend on how many there are."""
-    threads = torch.get_num_threads()
+    """Torch itself on one thread, so that its sums do not depend on how many there are; the kernels keep all of them."""
+    count = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with kernel_threads(count):
+            yield
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(count)
