@@ -174,7 +174,7 @@ def measure(rounds: int) -> list[Figure]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=8)
     options = parser.parse_args()
     machine = f"{platform.processor() or platform.machine()}, {CORES} cores, torch {torch.__version__}"
     figures = measure(options.rounds)

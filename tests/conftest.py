@@ -28,7 +28,7 @@ def features() -> Features:
 @pytest.fixture(scope="session")
 def small() -> LSTM:
     """An LSTM that trains in a moment."""
-    return LSTM(hidden=4, window=6, training=Fit(epochs=2, batch=16, lr=5e-3))
+    return LSTM(hidden=4, window=6, training=Fit(epochs=2, batch=16, lr=5e-3, sampling="windows"))
 
 
 @pytest.fixture(scope="session")

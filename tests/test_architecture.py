@@ -31,6 +31,7 @@ ROWS = [
     ["accuracy", "verdict", "recipes", "testing"],
     ["report", "study"],
     ["presets", "runs"],
+    ["resume"],
     ["cli"],
 ]
 ROW_OF = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
@@ -44,7 +45,7 @@ HOMES = {
     "arch": {"stats", "models"},
     "plotly": {"report"},
     "talib": {"features"},
-    "safetensors": {"runs"},
+    "safetensors": {"runs", "resume"},
     "click": {"cli"},
     "rich": {"cli"},
     "pandas": {"candles", "forecast"},

@@ -6,8 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 
 from candlecast.errors import ConfigError, LookaheadError, NotEnoughDataError
 from candlecast.folds import Fold, Holdout, WalkForward, check_folds

@@ -92,14 +92,14 @@ def test_one_bar_cannot_be_studied(market, features):
 
 
 def test_a_run_is_read_back_as_it_was(result, tmp_path):
-    folder = save_run(result, tmp_path / run_name(result))
+    folder = save_run(result, tmp_path / run_name(result.recipe, result.candles))
     again = load_run(folder)
     assert again.verdict == result.verdict
     assert again.accuracy.equals(result.accuracy)
     assert again.forecast.frame.equals(result.forecast.frame)
     assert again.backtest.equity.equals(result.backtest.equity)
     assert again.recipe == result.recipe
-    assert run_name(again) == run_name(result)
+    assert run_name(again.recipe, again.candles) == run_name(result.recipe, result.candles)
     assert set(again.tensors) == set(result.tensors)
     key = next(iter(result.tensors))
     assert all(np.array_equal(again.tensors[key][name], value) for name, value in result.tensors[key].items())

@@ -24,8 +24,8 @@ ROOMS = (
 def describe(value: Any) -> Any:
     """A recipe (a frozen dataclass, or a part of one) as JSON values.
 
-    A dataclass becomes an object with its `type` and constructor parameters, a feature its `kind`, parameters and
-    warm-up; a user's own function is named, not stored.
+    A dataclass becomes an object with its `type`, its `name` if it has one, and constructor parameters, a feature its
+    `kind`, parameters and warm-up; a user's own function is named, not stored.
 
     >>> from candlecast.folds import Holdout
     >>> describe(Holdout(0.8))
@@ -51,8 +51,8 @@ def describe(value: Any) -> Any:
         case None | bool() | int() | float() | str():
             return value
     if is_dataclass(value):
-        parameters = {field.name: describe(getattr(value, field.name)) for field in fields(value) if field.init}
-        return {"type": type(value).__name__, **parameters}
+        shown = [field.name for field in fields(value) if field.init or field.name == "name"]
+        return {"type": type(value).__name__, **{name: describe(getattr(value, name)) for name in shown}}
     name = getattr(value, "__qualname__", type(value).__qualname__)
     return {"type": "function", "name": f"{getattr(value, '__module__', '')}.{name}"}
 
@@ -73,7 +73,8 @@ def restore(description: Any) -> Any:
     parameters = {name: restore(value) for name, value in description.items() if name != "type"}
     if description["type"] == "Features":
         return Features(*parameters["features"], scaling=parameters["scaling"])
-    return _find(description["type"], *ROOMS)(**parameters)
+    made = _find(description["type"], *ROOMS)
+    return made(**{field.name: parameters[field.name] for field in fields(made) if field.init})
 
 
 def _find(name: str, *rooms: Any) -> Any:

@@ -33,12 +33,12 @@ from candlecast.study import StudyResult
 FORMAT = 1
 
 
-def run_name(result: StudyResult) -> str:
+def run_name(recipe: dict[str, Any], candles: Candles) -> str:
     """A folder name that the same study of the same candles always gets: `BTCUSDT-1h-lstm-return-3fa41c07`."""
-    identity = json.dumps([result.recipe, result.candles.fingerprint], sort_keys=True)
+    identity = json.dumps([recipe, candles.fingerprint], sort_keys=True)
     digest = sha256(identity.encode()).hexdigest()[:8]
-    symbol = "".join(letter if letter.isalnum() else "_" for letter in result.candles.symbol)
-    return f"{symbol}-{result.candles.interval}-{result.model}-{result.target.name}-{digest}"
+    symbol = "".join(letter if letter.isalnum() else "_" for letter in candles.symbol)
+    return f"{symbol}-{candles.interval}-{recipe['model']['name']}-{recipe['target']['name']}-{digest}"
 
 
 def save_run(result: StudyResult, folder: str | Path) -> Path:

@@ -24,7 +24,7 @@ from candlecast.recipes import describe
 from candlecast.signals import FollowDirection, InverseVolatility, Positions, Rule
 from candlecast.targets import NextReturn, Target, Volatility
 from candlecast.verdict import Verdict, judge
-from candlecast.walk import FoldForecast, watch_forward
+from candlecast.walk import FoldForecast, Keeper, watch_forward
 
 BASELINES: tuple[Model, ...] = (Naive(), Drift(), LinearRegression())
 
@@ -57,14 +57,26 @@ class Study:
         needed = [model for model in BASELINES[:2] if model.name not in names]
         object.__setattr__(self, "baselines", (*needed, *(model for model in self.baselines if model != self.model)))
 
-    def run(self, candles: Candles, *, seed: int = 0, progress: Listener = ignore) -> StudyResult:
+    def recipe(self, candles: Candles, *, seed: int = 0) -> dict[str, Any]:
+        """The study on these candles as JSON values, with what was left open filled in."""
+        return describe(self) | {
+            "features": describe(self._features(candles)),
+            "rule": describe(self._rule()),
+            "seed": seed,
+        }
+
+    def run(
+        self, candles: Candles, *, seed: int = 0, keeper: Keeper | None = None, progress: Listener = ignore
+    ) -> StudyResult:
         """Walk forward, trade, and judge. Seeds are `seed`, `seed` + 1, ...
+
+        With a `keeper`, an interrupted run continues; `candlecast.run_study` keeps jobs on disk.
 
         Raises CandleError, ConfigError, NotEnoughDataError or LookaheadError.
         """
         models = [*self.baselines, self.model]
         window = max(model.window for model in models)
-        features = self.features or standard_features(candles.interval)
+        features = self._features(candles)
         parts: dict[str, list[FoldForecast]] = {}
         for model in models:
             parts[model.name] = list(
@@ -76,6 +88,7 @@ class Study:
                     folds=self.folds,
                     seeds=range(seed, seed + self.seeds),
                     window=window,
+                    keeper=keeper if model is self.model else None,
                     progress=progress if model is self.model else ignore,
                 )
             )
@@ -84,9 +97,10 @@ class Study:
             name: Forecast(pl.concat([part.frame for part in walked]), self.target.horizon)
             for name, walked in parts.items()
         }
+        studied = sorted(parts[self.model.name], key=lambda part: part.job.key)  # in whatever order they ended
         rule = self._rule()
         result = StudyResult(
-            recipe=describe(self) | {"features": describe(features), "rule": describe(rule), "seed": seed},
+            recipe=self.recipe(candles, seed=seed),
             model=self.model.name,
             candles=candles,
             target=self.target,
@@ -94,13 +108,19 @@ class Study:
             positions={name: rule(forecast) for name, forecast in forecasts.items()},
             costs=self.costs,
             cash=self.cash,
-            folds=_fold_table(parts[self.model.name]),
-            losses=_loss_table(parts[self.model.name]),
-            lost=parts[self.model.name][0].job.samples.lost,
-            tensors={part.job.key: part.fitted.tensors() for part in parts[self.model.name]},
+            folds=_fold_table(studied),
+            losses=_loss_table(studied),
+            lost=studied[0].job.samples.lost,
+            tensors={
+                part.job.key: part.fitted.tensors()
+                for part in sorted(parts[self.model.name], key=lambda part: part.job.key)
+            },
         )
         progress(Progress("judge", 1, 1, str(result.verdict)))
         return result
+
+    def _features(self, candles: Candles) -> Features:
+        return self.features or standard_features(candles.interval)
 
     def _rule(self) -> Rule:
         if self.rule is not None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+import numpy as np
 import polars as pl
 
 from candlecast.candles import Candles
@@ -17,6 +19,18 @@ from candlecast.jobs import Job
 from candlecast.models import Fitted, Model
 from candlecast.targets import NextReturn, Target
 from candlecast.windows import make_samples
+
+
+class Keeper(Protocol):
+    """Where finished jobs are kept, so that long work continues after an interruption."""
+
+    def load(self, model: str, job: Job) -> Mapping[str, np.ndarray] | None:
+        """What a fitted job gave as `tensors()`, if it was kept."""
+        ...
+
+    def keep(self, model: str, fitted: Fitted) -> None:
+        """Keep a finished job."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +77,24 @@ def watch_forward(
     folds: Folds | None = None,
     seeds: Iterable[int] = range(1),
     window: int = 1,
+    keeper: Keeper | None = None,
     progress: Listener = ignore,
 ) -> Iterator[FoldForecast]:
-    """The same walk, one finished job at a time, in the order in which they end."""
+    """The same walk, one finished job at a time, in the order in which they end.
+
+    With a `keeper`, jobs that it kept are not fitted again, and the others are kept as they end. A job's result depends
+    on the job alone, so that it makes no difference to any result.
+    """
     jobs = plan_jobs(model, candles, features=features, target=target, folds=folds, seeds=seeds, window=window)
-    for fitted in model.fit(jobs, progress=progress):
+    kept = {job.key: keeper.load(model.name, job) for job in jobs} if keeper else {}
+    for job in jobs:
+        if (tensors := kept.get(job.key)) is not None:
+            fitted = model.restore(job, tensors)
+            yield FoldForecast(job, fitted, forecast_frame(fitted, model.name))
+    left = [job for job in jobs if kept.get(job.key) is None]
+    for fitted in model.fit(left, progress=progress) if left else ():
+        if keeper:
+            keeper.keep(model.name, fitted)
         yield FoldForecast(fitted.job, fitted, forecast_frame(fitted, model.name))
 
 

@@ -42,10 +42,17 @@ def same(a, b):
 
 
 MODELS = [
-    LSTM(hidden=5, layers=2, dropout=0.3, dense=(3,), window=6, training=Fit(epochs=3, batch=16, patience=1)),
+    LSTM(
+        hidden=5,
+        layers=2,
+        dropout=0.3,
+        dense=(3,),
+        window=6,
+        training=Fit(epochs=3, batch=16, patience=1, sampling="windows"),
+    ),
     LSTM(hidden=5, window=6, training=Fit(epochs=2, batch=4, sampling="sequence", chunk=10, weight_decay=0.01)),
-    GRU(hidden=4, window=6, training=Fit(epochs=2, batch=16, schedule="cosine", clip=None)),
-    RNN(hidden=4, window=6, dropout=0.5, training=Fit(epochs=2, batch=16, patience=None)),
+    GRU(hidden=4, window=6, training=Fit(epochs=2, batch=16, schedule="cosine", clip=None, sampling="windows")),
+    RNN(hidden=4, window=6, dropout=0.5, training=Fit(epochs=2, batch=16, patience=None, sampling="windows")),
     Torch(
         lambda inputs: torch.nn.Sequential(
             torch.nn.Flatten(),
@@ -55,7 +62,7 @@ MODELS = [
             torch.nn.Linear(4, 1),
         ),
         window=6,
-        training=Fit(epochs=2, batch=16),
+        training=Fit(epochs=2, batch=16, sampling="windows"),
     ),
 ]
 
@@ -124,7 +131,7 @@ def test_the_global_generator_is_given_back(market):
 
 
 def test_early_stopping_keeps_the_best_epoch(market):
-    model = LSTM(hidden=8, window=6, training=Fit(epochs=30, batch=16, lr=0.05, patience=2))
+    model = LSTM(hidden=8, window=6, training=Fit(epochs=30, batch=16, lr=0.05, patience=2, sampling="windows"))
     (job,) = jobs_of(model, market, folds=1, seeds=1)
     fitted = results(model, [job])[job.key]
     valid = fitted.losses[:, 1]
@@ -138,7 +145,9 @@ def test_early_stopping_keeps_the_best_epoch(market):
 
 def test_one_step_equals_plain_torch(market):
     """A single full-batch step: the same as torch.optim.Adam on torch.nn.LSTM with the same weights."""
-    model = LSTM(hidden=4, window=5, training=Fit(epochs=1, batch=10_000, lr=0.01, patience=None, clip=None))
+    model = LSTM(
+        hidden=4, window=5, training=Fit(epochs=1, batch=10_000, lr=0.01, patience=None, clip=None, sampling="windows")
+    )
     (job,) = plan_jobs(model, market, features=FEATURES, target=NextReturn(), folds=WalkForward(folds=1, valid=0.0))
     (fitted,) = model.fit([job])
     rows = job.train_rows
@@ -148,7 +157,11 @@ def test_one_step_equals_plain_torch(market):
         (job.samples.outcomes[rows] - fitted.outcomes.shift[0]) / fitted.outcomes.scale[0], dtype=torch.float32
     )
     start = next(
-        iter(LSTM(hidden=4, window=5, training=Fit(epochs=1, batch=10_000, lr=1e-30, patience=None)).fit([job]))
+        iter(
+            LSTM(
+                hidden=4, window=5, training=Fit(epochs=1, batch=10_000, lr=1e-30, patience=None, sampling="windows")
+            ).fit([job])
+        )
     ).weights
     net, head = torch.nn.LSTM(2, 4, batch_first=True), torch.nn.Linear(4, 1)
     with torch.no_grad():

@@ -59,5 +59,7 @@ def test_nothing_is_dropped_outside_of_training():
 
 def test_foreign_dropout_is_exchanged_everywhere():
     net = seeded(torch.nn.Sequential(torch.nn.Dropout(0.2), torch.nn.Sequential(torch.nn.Dropout(0.7))))
-    assert [type(module) for module in net.modules() if isinstance(module, (Dropout, torch.nn.Dropout))] == [Dropout] * 2
+    assert [type(module) for module in net.modules() if isinstance(module, (Dropout, torch.nn.Dropout))] == [
+        Dropout
+    ] * 2
     assert net[1][0].p == 0.7

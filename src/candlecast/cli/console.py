@@ -33,8 +33,14 @@ def print_table(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> None:
 def progress(quiet: bool) -> Iterator[Listener]:
     """A listener that draws a bar per stage, with the time left; nothing when quiet or when stderr is no terminal."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress as Bars,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     console = Console(stderr=True)
     if quiet or not console.is_terminal:

@@ -53,14 +53,13 @@ def run(asset: str, *, seed: int, runs: Path, open_report: bool, as_json: bool, 
 
     Without an argument: the S&P 500 by day, 1999 to 2018, which comes with the installation.
     """
+    from candlecast.resume import run_study
+
     began = time.monotonic()
     study = make_study(**{name: value for name, value in settings.items() if name not in ("interval", "zone")})
     candles = assets.load(asset, interval=settings["interval"], zone=settings["zone"])
     with progress(quiet or as_json) as listener:
-        result = study.run(candles, seed=seed, progress=listener)
-        from candlecast.runs import run_name
-
-        folder = result.save(runs / run_name(result))
+        result, folder = run_study(study, candles, runs=runs, seed=seed, progress=listener)
         page = result.report(folder / "report.html")
     seconds = time.monotonic() - began
     if as_json:

@@ -68,7 +68,14 @@ def norms(grads: Stack) -> Tensor:
 
 
 def update_reference(
-    value: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, shrink: Tensor, size: Tensor, root: Tensor, decay: Tensor
+    value: Tensor,
+    gradient: Tensor,
+    mean: Tensor,
+    square: Tensor,
+    shrink: Tensor,
+    size: Tensor,
+    root: Tensor,
+    decay: Tensor,
 ) -> None:
     """The update of one parameter (K, ...) in torch, in place; the other arguments from `shrink` on are (K,)."""
     wide = (-1, *[1] * (value.dim() - 1))
@@ -108,7 +115,9 @@ def _compiled() -> _Compiled:
     one, b1, b2, eps = np.float32(1), np.float32(BETA1), np.float32(BETA2), np.float32(EPSILON)
 
     @njit(cache=True, nogil=True)
-    def update(value: Any, gradient: Any, mean: Any, square: Any, shrink: Any, size: Any, root: Any, decay: Any) -> None:
+    def update(
+        value: Any, gradient: Any, mean: Any, square: Any, shrink: Any, size: Any, root: Any, decay: Any
+    ) -> None:
         for model in range(value.shape[0]):
             for n in range(value.shape[1]):
                 g = gradient[model, n] * shrink[model]

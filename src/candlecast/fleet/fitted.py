@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,10 +45,25 @@ class FittedNet:
             return scaled.sigmoid().numpy()
         return self.outcomes.undo(scaled.numpy()[:, None])[:, 0]
 
+    @classmethod
+    def from_tensors(
+        cls,
+        job: Job,
+        fit: Fit,
+        window: int,
+        build: Callable[[int], nn.Module],
+        tensors: Mapping[str, np.ndarray],
+    ) -> FittedNet:
+        """What `tensors()` was taken from."""
+        weights = {name[4:]: torch.from_numpy(value) for name, value in tensors.items() if name.startswith("net.")}
+        scalings = [Scaling(tensors[f"{side}.shift"], tensors[f"{side}.scale"]) for side in ("inputs", "outcomes")]
+        return cls(job, fit, window, build, weights, *scalings, tensors["losses"])
+
     def tensors(self) -> dict[str, np.ndarray]:
-        """All that was learnt, by name: weights, and shift and scale of inputs and outcomes."""
+        """All that was learnt, by name: weights, shift and scale of inputs and outcomes, losses."""
         scalings = {"inputs": self.inputs, "outcomes": self.outcomes}
         return {
+            "losses": self.losses,
             **{f"net.{name}": value.numpy() for name, value in self.weights.items()},
             **{f"{side}.shift": scaling.shift for side, scaling in scalings.items()},
             **{f"{side}.scale": scaling.scale for side, scaling in scalings.items()},

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from candlecast.errors import ConfigError
-from candlecast.events import Listener, ignore
+from candlecast.events import Listener, Progress, ignore
 from candlecast.features import fit_scaling
 from candlecast.jobs import Job
 from candlecast.windows import Samples, windows
+
+Predict = Callable[[Samples, np.ndarray], np.ndarray]  # samples and rows -> forecasts (rows,) in the target's units
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +22,7 @@ class FittedBaseline:
     """A baseline's forecasting function for one job."""
 
     job: Job
-    predict: Callable[[Samples, np.ndarray], np.ndarray]
+    predict: Predict
     losses: np.ndarray = field(default_factory=lambda: np.empty((0, 2)), init=False)
 
     def forecast(self, samples: Samples, rows: np.ndarray) -> np.ndarray:
@@ -31,36 +34,51 @@ class FittedBaseline:
         return {}
 
 
+class Baseline(ABC):
+    """A model that learns each job by itself, at once, and the same for every seed."""
+
+    def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedBaseline]:
+        """Learn every job from its own training rows."""
+        for done, job in enumerate(jobs, start=1):
+            yield FittedBaseline(job, self.learn(job))
+            progress(Progress("fit", done, len(jobs), job.key))
+
+    def restore(self, job: Job, tensors: Mapping[str, np.ndarray]) -> FittedBaseline:
+        """The same, fitted again."""
+        return FittedBaseline(job, self.learn(job))
+
+    @abstractmethod
+    def learn(self, job: Job) -> Predict:
+        """The forecasting function that the job's training rows give."""
+
+
 @dataclass(frozen=True)
-class Naive:
+class Naive(Baseline):
     """The target's naive forecast: the price stays, the odds are even, the next range is the last one."""
 
     name: str = field(default="naive", init=False)
     window: int = field(default=1, init=False)
     is_seeded: bool = field(default=False, init=False)
 
-    def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedBaseline]:
-        for job in jobs:
-            yield FittedBaseline(job, lambda samples, rows: samples.naive[rows])
+    def learn(self, job: Job) -> Predict:
+        return lambda samples, rows: samples.naive[rows]
 
 
 @dataclass(frozen=True)
-class Drift:
+class Drift(Baseline):
     """Naive plus the mean difference between outcome and naive in the training part."""
 
     name: str = field(default="drift", init=False)
     window: int = field(default=1, init=False)
     is_seeded: bool = field(default=False, init=False)
 
-    def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedBaseline]:
-        for job in jobs:
-            learnt = job.samples.outcomes[job.fit_rows] - job.samples.naive[job.fit_rows]
-            drift = float(learnt.mean())
-            yield FittedBaseline(job, lambda samples, rows, drift=drift: samples.naive[rows] + drift)
+    def learn(self, job: Job) -> Predict:
+        drift = float((job.samples.outcomes[job.fit_rows] - job.samples.naive[job.fit_rows]).mean())
+        return lambda samples, rows: samples.naive[rows] + drift
 
 
 @dataclass(frozen=True)
-class LinearRegression:
+class LinearRegression(Baseline):
     """Least squares on the same features, of the last `window` bars; the outcome is learnt as its difference to naive.
 
     Where a chance is forecast: logistic regression.
@@ -76,15 +94,11 @@ class LinearRegression:
                 f"window is {self.window}", expected="1 bar or more", remedy="Use LinearRegression(window=1)"
             )
 
-    def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedBaseline]:
-        for job in jobs:
-            yield FittedBaseline(job, self._learn(job))
-
-    def _learn(self, job: Job) -> Callable[[Samples, np.ndarray], np.ndarray]:
+    def learn(self, job: Job) -> Predict:
         from sklearn import linear_model
 
-        samples, rows = job.samples, job.fit_rows
-        scaling = fit_scaling(samples.features.scalers, samples.inputs[job.fold.fit.start : job.fold.fit.stop])
+        samples, rows, part = job.samples, job.fit_rows, job.fold.fit
+        scaling = fit_scaling(samples.features.scalers, samples.inputs[part.start : part.stop])
         outcomes = samples.outcomes[rows]
 
         def regressors(samples: Samples, rows: np.ndarray) -> np.ndarray:

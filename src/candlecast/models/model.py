@@ -30,7 +30,7 @@ class Fitted(Protocol):
         ...
 
     def tensors(self) -> Mapping[str, np.ndarray]:
-        """All that was learnt, by name; empty when nothing is."""
+        """All that `Model.restore` needs, by name; empty for a model that is fitted again faster than it is read."""
         ...
 
 
@@ -54,4 +54,8 @@ class Model(Protocol):
 
     def fit(self, jobs: Sequence[Job], *, progress: Listener) -> Iterator[Fitted]:
         """Learn every job from its own training rows; results come in any order."""
+        ...
+
+    def restore(self, job: Job, tensors: Mapping[str, np.ndarray]) -> Fitted:
+        """What `fit` made of the job, from its `tensors()`."""
         ...

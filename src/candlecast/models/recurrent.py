@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from candlecast.errors import ConfigError
 from candlecast.events import Listener, ignore
@@ -70,6 +72,12 @@ class RecurrentModel:
         from candlecast.fleet.train import train
 
         yield from train(jobs, self.build, self.training, window=self.window, progress=progress)
+
+    def restore(self, job: Job, tensors: Mapping[str, np.ndarray]) -> FittedNet:
+        """What was learnt of the job, from its `tensors()`."""
+        from candlecast.fleet.fitted import FittedNet
+
+        return FittedNet.from_tensors(job, self.training, self.window, self.build, tensors)
 
     @staticmethod
     def _layer() -> Callable[[int, int], nn.Module]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from candlecast.errors import ConfigError
 from candlecast.events import Listener, ignore
@@ -27,7 +29,7 @@ class Torch:
     factory: Callable[[int], nn.Module]
     name: str = "torch"
     window: int = 32
-    training: Fit = Fit()
+    training: Fit = Fit(sampling="windows", batch=32)
 
     is_seeded: bool = field(default=True, init=False)
 
@@ -51,3 +53,9 @@ class Torch:
         from candlecast.fleet.train import train
 
         yield from train(jobs, self.build, self.training, window=self.window, progress=progress)
+
+    def restore(self, job: Job, tensors: Mapping[str, np.ndarray]) -> FittedNet:
+        """What was learnt of the job, from its `tensors()`."""
+        from candlecast.fleet.fitted import FittedNet
+
+        return FittedNet.from_tensors(job, self.training, self.window, self.build, tensors)
