@@ -21,7 +21,7 @@ from candlecast.fleet.clock import Clock
 from candlecast.fleet.fitted import FittedNet
 from candlecast.fleet.settings import Fit
 from candlecast.jobs import Job
-from candlecast.nets.kernels.cpu.threads import threads as kernel_threads
+from candlecast.nets import kernels
 
 Build = Callable[[int], nn.Module]
 
@@ -205,7 +205,7 @@ def _one_thread() -> Iterator[None]:
     count = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with kernel_threads(count):
+        with kernels.threads(count):
             yield
     finally:
         torch.set_num_threads(count)
