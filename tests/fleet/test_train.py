@@ -99,19 +99,18 @@ def test_a_forecast_uses_no_later_bar(model, market, other_future):
 
 
 def test_the_number_of_threads_changes_nothing(market):
-    import numba
-
     model = MODELS[0]
     jobs = jobs_of(model, market, folds=2)
     many = results(model, jobs)
-    threads, workers = torch.get_num_threads(), numba.get_num_threads()
-    torch.set_num_threads(1)
-    numba.set_num_threads(1)
+    threads = torch.get_num_threads()
     try:
+        torch.set_num_threads(3)
+        three = results(model, jobs)
+        torch.set_num_threads(1)
         one = results(model, jobs)
     finally:
         torch.set_num_threads(threads)
-        numba.set_num_threads(workers)
+    assert all(same(many[key], three[key]) for key in many)
     assert all(same(many[key], one[key]) for key in many)
     assert torch.get_num_threads() == threads
 

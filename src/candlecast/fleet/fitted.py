@@ -56,8 +56,10 @@ class FittedNet:
     ) -> FittedNet:
         """What `tensors()` was taken from."""
         weights = {name[4:]: torch.from_numpy(value) for name, value in tensors.items() if name.startswith("net.")}
-        scalings = [Scaling(tensors[f"{side}.shift"], tensors[f"{side}.scale"]) for side in ("inputs", "outcomes")]
-        return cls(job, fit, window, build, weights, *scalings, tensors["losses"])
+        inputs, outcomes = (
+            Scaling(tensors[f"{side}.shift"], tensors[f"{side}.scale"]) for side in ("inputs", "outcomes")
+        )
+        return cls(job, fit, window, build, weights, inputs, outcomes, tensors["losses"])
 
     def tensors(self) -> dict[str, np.ndarray]:
         """All that was learnt, by name: weights, shift and scale of inputs and outcomes, losses."""
