@@ -46,10 +46,14 @@ class KeptJobs:
         self._digests: dict[int, str] = {}
 
     def load(self, model: str, job: Job) -> Mapping[str, np.ndarray] | None:
-        """What a job gave as `tensors()`, if it was kept."""
+        """What a job gave as `tensors()`, if it was kept. Raises RunError, before any work, when none can be kept."""
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unwritable(error) from error
         try:
             return load_file(self._path(model, job))
         except (FileNotFoundError, SafetensorError):
@@ -63,20 +67,22 @@ class KeptJobs:
         tensors = {name: np.ascontiguousarray(value) for name, value in fitted.tensors().items()}
         fresh = path.with_suffix(f".{os.getpid()}")
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
             fresh.write_bytes(save(tensors))
             os.replace(fresh, path)
         except OSError as error:
             fresh.unlink(missing_ok=True)
-            raise RunError(
-                f"{path} cannot be written ({error.strerror or error})",
-                expected="a folder with space that may be written to",
-                remedy="Free space or choose another folder; jobs that were finished before are kept",
-            ) from error
+            raise self._unwritable(error) from error
 
     def discard(self) -> None:
         """Remove all of them."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _unwritable(self, error: OSError) -> RunError:
+        return RunError(
+            f"{self.folder} cannot be written ({error.strerror or error})",
+            expected="a folder with space that may be written to",
+            remedy="Free space or choose another folder; jobs that were finished before are kept",
+        )
 
     def _path(self, model: str, job: Job) -> Path:
         from candlecast import __version__

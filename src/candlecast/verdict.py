@@ -91,19 +91,20 @@ def judge(
     is_forecastable = forecast_p < LEVEL
     pays = return_p < LEVEL and difference.p_value < LEVEL
     lines = {line["statistic"]: line for line in summary.iter_rows(named=True)}
-    annual, sharpe, trades = lines["annual return"], lines["Sharpe ratio"], lines["trades"]
+    per_side = result.costs.fee_bps + result.costs.slippage_bps
+    annual, sharpe = lines["annual return"], lines["Sharpe ratio"]
     reasons = (
         _skill_words(model, target, row, forecast_p),
         (
-            f"after {result.costs.fee_bps + result.costs.slippage_bps:g} bp of costs a side and {_trades(trades['value'])} "
-            f"the strategy earns {_percent(annual['value'])} a year (95 % between {_percent(annual['low'])} and "
+            f"after {per_side:g} bp of costs a side and {_count(result.fills.height, 'order')} the strategy earns "
+            f"{_percent(annual['value'])} a year (95 % between {_percent(annual['low'])} and "
             f"{_percent(annual['high'])}), buy-and-hold {_percent(annual['benchmark'])}"
         ),
         (
             f"its Sharpe ratio is {_number(sharpe['value'])}, buy-and-hold's {_number(sharpe['benchmark'])} "
             f"(p {_p_value(difference.p_value)} that a lead is luck)"
         ),
-        f"judged on {row['observations']:,} bars that no training saw, by {trained} separate trainings",
+        f"judged on {row['observations']:,} bars that no training saw, by {_count(trained, 'separate training')}",
     )
     headline = _headline(is_forecastable, pays)
     return Verdict(is_forecastable, pays, headline, reasons, forecast_p, return_p, difference.p_value)
@@ -137,8 +138,8 @@ def _percent(value: float | None, digits: int = 1) -> str:
     return "undefined" if value is None or math.isnan(value) else f"{100 * value:.{digits}f} %"
 
 
-def _trades(count: float) -> str:
-    return "1 trade" if count == 1 else f"{count:,.0f} trades"
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def _p_value(value: float) -> str:

