@@ -1,41 +1,30 @@
-"""How many jobs may train together, and how many sequences be judged together, in the memory there is."""
+"""How many jobs may train together in the memory there is."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 SHARE = 0.5  # of the free memory
 MOST_JOBS = {"cpu": 16, "cuda": 1_024}  # more fill no core that is not full already
-JUDGED = 1_024  # sequences judged at once, over all jobs: full speed, bounded memory
+JUDGED = {"cpu": 64, "cuda": 512}  # sequences of a job that are validated together
 COPIES = 5  # of a job's weights: parameters, gradients, two means of Adam, the best so far
 STATES = 14  # floats that a recurrent kernel keeps per unit and bar: gates, cells and outputs, and their gradients
 
 
-@dataclass(frozen=True)
-class Plan:
-    """`jobs` train together; `judged` sequences of each are validated together."""
+def group_size(net: nn.Module, *, jobs: int, batch: int, length: int, columns: int, device: torch.device) -> int:
+    """How many jobs train together: as many as fit in half of the free memory, and at least one.
 
-    jobs: int
-    judged: int
-
-
-def plan(net: nn.Module, *, jobs: int, batch: int, length: int, columns: int, device: torch.device) -> Plan:
-    """The largest group whose weights, batch and activations fit in half of the free memory; at least one job.
-
-    `net` is one job's; a sequence of `length` bars and `columns` is assumed to need `STATES` floats per bar and unit, the
-    units counted as the widest parameter of each kind.
+    `net` is one job's; a sequence of `length` bars and `columns` is taken to need `STATES` floats per bar and unit, its
+    units to be a quarter of the widest side of each matrix, as in a layer of four gates.
     """
     weights = sum(parameter.numel() for parameter in net.parameters())
-    units = sum(max(parameter.shape) for parameter in net.parameters() if parameter.dim() > 1)
-    sequence = 4 * length * (columns + STATES * units / 4)  # a gated layer's widest parameter is 4 hidden
-    job = 4 * COPIES * weights + sequence * max(batch, JUDGED // MOST_JOBS["cpu"])
-    fitting = int(SHARE * free_memory(device) / job)
-    together = max(1, min(jobs, fitting, MOST_JOBS[device.type]))
-    return Plan(together, max(1, JUDGED // together))
+    units = sum(max(parameter.shape) for parameter in net.parameters() if parameter.dim() > 1) / 4
+    sequence = length * (columns + STATES * units)
+    job = 4 * (COPIES * weights + sequence * max(batch, JUDGED[device.type]))
+    return max(1, min(jobs, int(SHARE * free_memory(device) / job), MOST_JOBS[device.type]))
 
 
 def free_memory(device: torch.device) -> int:

@@ -19,14 +19,12 @@ from candlecast.fleet.adam import Stack
 from candlecast.fleet.batches import Sampler, job_generator
 from candlecast.fleet.clock import Clock
 from candlecast.fleet.fitted import FittedNet
+from candlecast.fleet.memory import JUDGED, group_size
 from candlecast.fleet.settings import Fit
 from candlecast.jobs import Job
 from candlecast.nets import kernels
 
 Build = Callable[[int], nn.Module]
-
-GROUP = 16  # jobs that step together: enough to fill the cores, few enough for their state to stay in cache
-VALIDATION_BATCH = 512  # sequences judged at once
 
 
 def train(
@@ -40,10 +38,16 @@ def train(
     """
     jobs = sorted(jobs, key=lambda job: -len(job.train_rows))  # jobs of one size end their epochs together
     total = len(jobs) * fit.epochs
-    for first in range(0, len(jobs), GROUP):
-        group = jobs[first : first + GROUP]
+    device = choose_device(fit.device)
+    columns = jobs[0].samples.inputs.shape[1]
+    length = window + (fit.chunk - 1 if fit.sampling == "sequence" else 0)
+    size = group_size(
+        _build(build, columns, jobs[0]), jobs=len(jobs), batch=fit.batch, length=length, columns=columns, device=device
+    )
+    for first in range(0, len(jobs), size):
+        group = jobs[first : first + size]
         with _one_thread():
-            fleet = _Fleet(group, build, fit, window)
+            fleet = _Fleet(group, build, fit, window, device=device)
             while fleet.active:
                 if fleet.step():
                     done = first * fit.epochs + fleet.epochs_done
@@ -54,8 +58,9 @@ def train(
 class _Fleet:
     """A group of jobs that step together. All tensors have the active jobs in front: K."""
 
-    def __init__(self, jobs: Sequence[Job], build: Build, fit: Fit, window: int) -> None:
+    def __init__(self, jobs: Sequence[Job], build: Build, fit: Fit, window: int, *, device: torch.device) -> None:
         self.jobs, self.build, self.fit, self.window = jobs, build, fit, window
+        self.device, self.judged = device, JUDGED[device.type]
         self.kind = jobs[0].samples.target.kind
         self.scalings = [_scalings(job) for job in jobs]
         self.clocks = [
@@ -66,14 +71,12 @@ class _Fleet:
         nets = [_build(build, self.columns, job) for job in jobs]
         self.template = nets[0]
         stacked, buffers = stack_module_state(nets)  # type: ignore[arg-type]
-        self.params: Stack = {name: value.detach().clone().contiguous() for name, value in stacked.items()}
-        self.buffers: Stack = dict(buffers)
+        self.params: Stack = {name: value.detach().clone().contiguous().to(device) for name, value in stacked.items()}
+        self.buffers: Stack = {name: value.to(device) for name, value in buffers.items()}
         self.optimizer = adam.start(self.params)
-        self.keys = torch.tensor([int(job_generator(job, purpose=2).integers(2**31)) for job in jobs]).int()
+        self.keys = torch.tensor([int(job_generator(job, purpose=2).integers(2**31)) for job in jobs], device=device)
         self.steps = 0
         self.best: dict[int, dict[str, Tensor]] = {}
-        self.losses = vmap(self._loss)
-        self.judge = vmap(self._errors)
         self.batch = self._empty_batch(len(jobs), fit.batch)
 
     @property
@@ -90,14 +93,14 @@ class _Fleet:
     def step(self) -> bool:
         """One optimiser step of every active job; whether some job finished an epoch with it."""
         x, y, weight = self.batch
-        lr = torch.tensor([self.clocks[job].lr for job in self.active])
+        lr = torch.tensor([self.clocks[job].lr for job in self.active], device=self.device)
         for place, job in enumerate(self.active):
             clock = self.clocks[job]
             clock.sampler.fill_training(clock.next_batch(), x[place], y[place], weight[place])
         self.template.train()
         self._set_keys()
         leaves = {name: value.detach().requires_grad_() for name, value in self.params.items()}
-        losses = self.losses(leaves, self.buffers, x.permute(0, 3, 1, 2), y, weight)  # (K,)
+        losses = vmap(self._loss)(leaves, self.buffers, *self._placed(x, y, weight))  # (K,)
         # a model's loss depends on its own parameters only, so the gradient of the sum is each one's own
         gradients = dict(zip(leaves, torch.autograd.grad(losses.sum(), list(leaves.values())), strict=True))
         self.optimizer = adam.step(
@@ -131,14 +134,17 @@ class _Fleet:
         for place, loss in zip(ended, validation, strict=True):
             is_best, is_last = self.clocks[self.active[place]].end_epoch(loss)
             if is_best:
-                self.best[self.active[place]] = {name: value[place].clone() for name, value in self.params.items()}
+                self.best[self.active[place]] = {
+                    name: value[place].clone().cpu() for name, value in self.params.items()
+                }
             if is_last:
                 finished.add(place)
         if finished:
-            kept = torch.tensor([place for place in range(len(self.active)) if place not in finished], dtype=torch.long)
+            left = [place for place in range(len(self.active)) if place not in finished]
+            kept = torch.tensor(left, dtype=torch.long, device=self.device)
             self.params, self.optimizer = adam.select(self.params, kept), adam.keep(self.optimizer, kept)
             self.buffers, self.keys = adam.select(self.buffers, kept), self.keys[kept]
-            self.active = [self.active[place] for place in kept.tolist()]
+            self.active = [self.active[place] for place in left]
             self.batch = self._empty_batch(len(self.active), self.fit.batch)
 
     def _validate(self, places: list[int]) -> list[float]:
@@ -146,18 +152,19 @@ class _Fleet:
         self.template.eval()
         samplers = [self.clocks[self.active[place]].sampler for place in places]
         ends = [sampler.validation() for sampler in samplers]
-        chosen = torch.tensor(places)
+        chosen = torch.tensor(places, device=self.device)
         params, buffers = adam.select(self.params, chosen), adam.select(self.buffers, chosen)
         total, count = torch.zeros(len(places), dtype=torch.float64), torch.zeros(len(places), dtype=torch.float64)
-        for first in range(0, max(map(len, ends)), VALIDATION_BATCH):
-            x, y, weight = self._empty_batch(len(places), VALIDATION_BATCH)
+        for first in range(0, max(map(len, ends)), self.judged):
+            x, y, weight = self._empty_batch(len(places), self.judged)
             for place, (sampler, rows) in enumerate(zip(samplers, ends, strict=True)):
                 if first < len(rows):
-                    part = rows[first : first + VALIDATION_BATCH]
+                    part = rows[first : first + self.judged]
                     sampler.fill_validation(part, x[place], y[place], weight[place])
             with torch.no_grad():
-                errors = self.judge(params, buffers, x.permute(0, 3, 1, 2), y) * weight  # (K, B, tail)
-            total += errors.double().sum((1, 2))
+                x, y, placed = self._placed(x, y, weight)
+                errors = vmap(self._errors)(params, buffers, x, y) * placed  # (K, B, tail)
+            total += errors.double().sum((1, 2)).cpu()
             count += weight.double().sum((1, 2))
         return (total / count).tolist()
 
@@ -178,11 +185,24 @@ class _Fleet:
         outcomes = torch.zeros(2, jobs, size, sampler.tail)
         return torch.zeros(jobs, sampler.length, self.columns, size), outcomes[0], outcomes[1]
 
+    def _placed(self, x: Tensor, y: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """A batch on the device, x as (K, B, T, F)."""
+        return x.to(self.device).permute(0, 3, 1, 2), y.to(self.device), weight.to(self.device)
+
     def _set_keys(self) -> None:
         """New keys for all dropout layers: a function of the job, its step and the layer."""
         for layer, name in enumerate(name for name in self.buffers if name.endswith("key")):
-            mixed = (self.keys.long() + self.steps * 0x9E3779B1 + layer * 0x85EBCA6B) & 0x7FFFFFFF
+            mixed = (self.keys + self.steps * 0x9E3779B1 + layer * 0x85EBCA6B) & 0x7FFFFFFF
             self.buffers[name] = mixed.int()
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name; "auto" is CUDA when there is one. Raises ConfigError for one that is not there."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name != "cpu" and not (name.startswith("cuda") and torch.cuda.is_available()):
+        raise ConfigError(f"there is no device {name!r} here", expected="cpu, or cuda", remedy='Use Fit(device="auto")')
+    return torch.device(name)
 
 
 def _build(build: Build, columns: int, job: Job) -> nn.Module:

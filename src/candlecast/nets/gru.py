@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from candlecast.nets import kernels
+from candlecast.nets.recurrent import Stepper, sigmoid
 
 
 class GRULayer(nn.Module):
@@ -21,6 +23,19 @@ class GRULayer(nn.Module):
 
     def start(self, x: Tensor) -> tuple[Tensor]:
         return (x.new_zeros(x.shape[0], self.hidden),)
+
+    def stepper(self) -> Stepper:
+        w_x, w_h, b_x, b_h = (parameter.detach().numpy() for parameter in (self.w_x, self.w_h, self.b_x, self.b_h))
+
+        def step(x: np.ndarray, state: tuple[np.ndarray, ...]) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+            (h,) = state
+            (r_x, z_x, n_x), (r_h, z_h, n_h) = (x @ w_x + b_x).reshape(3, -1), (h @ w_h + b_h).reshape(3, -1)
+            z = sigmoid(z_x + z_h)
+            n = np.tanh(n_x + sigmoid(r_x + r_h) * n_h)
+            h = n + z * (h - n)
+            return h, (h,)
+
+        return step
 
     def forward(self, x: Tensor, state: tuple[Tensor]) -> tuple[Tensor, tuple[Tensor]]:
         h = kernels.gru(x, state[0], self.w_x, self.w_h, self.b_x, self.b_h)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from candlecast.nets import kernels
+from candlecast.nets.recurrent import Stepper, sigmoid
 
 
 class LSTMLayer(nn.Module):
@@ -26,6 +28,18 @@ class LSTMLayer(nn.Module):
     def start(self, x: Tensor) -> tuple[Tensor, Tensor]:
         zero = x.new_zeros(x.shape[0], self.hidden)
         return zero, zero
+
+    def stepper(self) -> Stepper:
+        w_x, w_h, b = (parameter.detach().numpy() for parameter in (self.w_x, self.w_h, self.b))
+
+        def step(x: np.ndarray, state: tuple[np.ndarray, ...]) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+            h, c = state
+            i, f, g, o = (x @ w_x + h @ w_h + b).reshape(4, -1)  # each (H,)
+            c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+            h = sigmoid(o) * np.tanh(c)
+            return h, (h, c)
+
+        return step
 
     def forward(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         h, c = kernels.lstm(x, *state, self.w_x, self.w_h, self.b)

@@ -6,10 +6,13 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 
 from candlecast.nets.dropout import Dropout
 
+Stepper = Callable[[np.ndarray, tuple[np.ndarray, ...]], tuple[np.ndarray, tuple[np.ndarray, ...]]]
 State = tuple[tuple[Tensor, ...], ...]  # per layer its tensors, each (B, H)
 
 
@@ -22,6 +25,10 @@ class RecurrentLayer(Protocol):
 
     def __call__(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """x (B, T, F) and the state before it -> outputs (B, T, H) and the state behind it."""
+        ...
+
+    def stepper(self) -> Stepper:
+        """The same cell for one bar of one series in NumPy, where a torch call would cost more than its arithmetic."""
         ...
 
 
@@ -56,6 +63,35 @@ class Recurrent(nn.Module):
             states.append(last)
             x = dropout(x if depth + 1 < len(self.layers) else x[:, -tail:])
         return self.head(x), tuple(states)  # (B, tail, 1)
+
+    def stepper(self) -> Stepper:
+        """The net for one bar of one series: x (F,) and the state of all layers, side by side -> outputs (O,) and state."""
+        layers = [cast("RecurrentLayer", module) for module in self.layers]
+        steps = [layer.stepper() for layer in layers]
+        sizes = [len(layer.start(torch.empty(1, 1, 1))) for layer in layers]
+        dense = [cast("nn.Linear", module) for module in self.head]
+        head = [(layer.weight.detach().numpy().T, layer.bias.detach().numpy()) for layer in dense]
+
+        def step(x: np.ndarray, state: tuple[np.ndarray, ...]) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+            states, first = (), 0
+            for layer, size in zip(steps, sizes, strict=True):
+                x, last = layer(x, state[first : first + size])
+                states, first = states + last, first + size
+            for weight, bias in head:
+                x = x @ weight + bias
+            return x, states
+
+        return step
+
+    def start(self) -> tuple[np.ndarray, ...]:
+        """The state that `stepper` begins with: zeros."""
+        one = torch.zeros(1, 1, 1)
+        return tuple(tensor[0].numpy() for layer in self.layers for tensor in cast("RecurrentLayer", layer).start(one))
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-x)), by tanh, which does not overflow."""
+    return 0.5 + 0.5 * np.tanh(0.5 * x)
 
 
 def linear(inputs: int, outputs: int) -> nn.Linear:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from candlecast.nets import kernels
+from candlecast.nets.recurrent import Stepper
 
 
 class RNNLayer(nn.Module):
@@ -20,6 +22,15 @@ class RNNLayer(nn.Module):
 
     def start(self, x: Tensor) -> tuple[Tensor]:
         return (x.new_zeros(x.shape[0], self.hidden),)
+
+    def stepper(self) -> Stepper:
+        w_x, w_h, b = (parameter.detach().numpy() for parameter in (self.w_x, self.w_h, self.b))
+
+        def step(x: np.ndarray, state: tuple[np.ndarray, ...]) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+            h = np.tanh(x @ w_x + state[0] @ w_h + b)
+            return h, (h,)
+
+        return step
 
     def forward(self, x: Tensor, state: tuple[Tensor]) -> tuple[Tensor, tuple[Tensor]]:
         h = kernels.rnn(x, state[0], self.w_x, self.w_h, self.b)
