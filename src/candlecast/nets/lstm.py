@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from candlecast.nets import kernels
-from candlecast.nets.recurrent import Stepper, sigmoid
+from candlecast.nets.recurrent import Stepper
 
 
 class LSTMLayer(nn.Module):
@@ -31,12 +31,15 @@ class LSTMLayer(nn.Module):
 
     def stepper(self) -> Stepper:
         w_x, w_h, b = (parameter.detach().numpy() for parameter in (self.w_x, self.w_h, self.b))
+        # sigmoid(z) = tanh(z / 2) / 2 + 1 / 2: one tanh for all gates
+        gain = np.repeat(np.array([0.5, 0.5, 1.0, 0.5], np.float32), self.hidden)
+        offset = 1 - gain  # 1/2 for the gates, 0 for the candidate
 
         def step(x: np.ndarray, state: tuple[np.ndarray, ...]) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
             h, c = state
-            i, f, g, o = (x @ w_x + h @ w_h + b).reshape(4, -1)  # each (H,)
-            c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-            h = sigmoid(o) * np.tanh(c)
+            i, f, g, o = (np.tanh((x @ w_x + h @ w_h + b) * gain) * gain + offset).reshape(4, -1)  # each (H,)
+            c = f * c + i * g
+            h = o * np.tanh(c)
             return h, (h, c)
 
         return step
