@@ -181,7 +181,7 @@ def test_the_tutorial_preset_is_the_tutorial():
     study = tutorial()
     net = study.model.build(1)
     assert [type(layer).__name__ for layer in net.layers] == ["LSTMLayer", "LSTMLayer"]
-    assert [layer.out_features for layer in net.head] == [25, 1]
+    assert [layer.weight.shape[1] for layer in net.head] == [25, 1]
     assert [dropout.p for dropout in net.dropouts] == [0.2, 0.2]
     parameters = sum(parameter.numel() for parameter in net.parameters())
     assert parameters == 4 * 50 * (1 + 50 + 1) + 4 * 50 * (50 + 50 + 1) + 50 * 25 + 25 + 25 + 1  # as Keras counts them

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import fields, is_dataclass
+from hashlib import sha256
 from typing import Any
+
+import numpy as np
 
 from candlecast import backtesting, features, folds, models, signals, targets
 from candlecast.errors import RunError
@@ -48,13 +52,15 @@ def describe(value: Any) -> Any:
             }
         case list() | tuple():
             return [describe(item) for item in value]
+        case np.generic():
+            return value.item()
         case None | bool() | int() | float() | str():
             return value
     if is_dataclass(value):
         shown = [field.name for field in fields(value) if field.init or field.name == "name"]
         return {"type": type(value).__name__, **{name: describe(getattr(value, name)) for name in shown}}
     name = getattr(value, "__qualname__", type(value).__qualname__)
-    return {"type": "function", "name": f"{getattr(value, '__module__', '')}.{name}"}
+    return {"type": "function", "name": f"{getattr(value, '__module__', '')}.{name}", "source": _source_digest(value)}
 
 
 def restore(description: Any) -> Any:
@@ -75,6 +81,14 @@ def restore(description: Any) -> Any:
         return Features(*parameters["features"], scaling=parameters["scaling"])
     made = _find(description["type"], *ROOMS)
     return made(**{field.name: parameters[field.name] for field in fields(made) if field.init})
+
+
+def _source_digest(function: Any) -> str:
+    """Digest of a function's source text, so that a changed one counts as another; empty where there is no text."""
+    try:
+        return sha256(inspect.getsource(function).encode()).hexdigest()[:16]
+    except (OSError, TypeError):
+        return ""
 
 
 def _find(name: str, *rooms: Any) -> Any:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -14,9 +15,11 @@ from candlecast.candles import Candles
 from candlecast.errors import RunError
 from candlecast.events import Listener, ignore
 from candlecast.jobs import Job
-from candlecast.models import Fitted
+from candlecast.models import Fitted, Model
+from candlecast.recipes import describe
 from candlecast.runs import run_name, save_run
 from candlecast.study import Study, StudyResult
+from candlecast.windows import Samples
 
 
 def run_study(
@@ -43,9 +46,9 @@ class KeptJobs:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._digests: dict[int, str] = {}
+        self._digests: WeakKeyDictionary[Samples, str] = WeakKeyDictionary()
 
-    def load(self, model: str, job: Job) -> Mapping[str, np.ndarray] | None:
+    def load(self, model: Model, job: Job) -> Mapping[str, np.ndarray] | None:
         """What a job gave as `tensors()`, if it was kept. Raises RunError, before any work, when none can be kept."""
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
@@ -59,7 +62,7 @@ class KeptJobs:
         except (FileNotFoundError, SafetensorError):
             return None
 
-    def keep(self, model: str, fitted: Fitted) -> None:
+    def keep(self, model: Model, fitted: Fitted) -> None:
         """Keep a finished job. Raises RunError when it cannot be written."""
         from safetensors.numpy import save
 
@@ -84,18 +87,19 @@ class KeptJobs:
             remedy="Free space or choose another folder; jobs that were finished before are kept",
         )
 
-    def _path(self, model: str, job: Job) -> Path:
+    def _path(self, model: Model, job: Job) -> Path:
         from candlecast import __version__
 
-        fold = job.fold
-        identity = [__version__, model, job.key, fold.train, fold.valid, fold.test, self._data_digest(job)]
+        fold, samples = job.fold, job.samples
+        recipes = [describe(recipe) for recipe in (model, samples.features, samples.target)]
+        identity = [__version__, recipes, samples.window, job.key, fold.train, fold.valid, fold.test]
+        identity.append(self._data_digest(samples))
         return self.folder / f"{sha256(repr(identity).encode()).hexdigest()[:32]}.safetensors"
 
-    def _data_digest(self, job: Job) -> str:
-        """SHA-256 of the inputs and outcomes of a job's asset, computed once: a user's feature may have changed."""
-        samples = job.samples
-        if id(samples) not in self._digests:
+    def _data_digest(self, samples: Samples) -> str:
+        """SHA-256 of the inputs and outcomes of an asset, computed once: a user's feature may have changed."""
+        if samples not in self._digests:
             digest = sha256(samples.inputs.tobytes())
             digest.update(samples.outcomes.tobytes())
-            self._digests[id(samples)] = digest.hexdigest()
-        return self._digests[id(samples)]
+            self._digests[samples] = digest.hexdigest()
+        return self._digests[samples]

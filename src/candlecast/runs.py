@@ -69,15 +69,12 @@ def load_run(folder: str | Path) -> StudyResult:
     """Read a run back; everything else follows from what was stored. Raises RunError."""
     folder = Path(folder)
     if not is_run(folder):
-        near = near_misses(folder.name, [run.name for run in list_runs(folder.parent)] or ["none"])
-        raise RunError(f"{folder} is no run", expected="a folder that `candlecast run` wrote", remedy=near)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    if manifest["format"] > FORMAT:
-        raise RunError(
-            f"{folder} was written in format {manifest['format']}",
-            expected=f"format {FORMAT} or older",
-            remedy="Install a newer candlecast",
-        )
+        known = [run.name for run in list_runs(folder.parent)]
+        remedy = near_misses(folder.name, known) if known else "Make one with: candlecast run"
+        raise RunError(f"{folder} is no run", expected="a folder that `candlecast run` wrote", remedy=remedy)
+    manifest = read_manifest(folder)
+    from safetensors import SafetensorError
+
     recipe, asset = manifest["recipe"], manifest["candles"]
     try:
         tables = {
@@ -85,7 +82,7 @@ def load_run(folder: str | Path) -> StudyResult:
             for name in ("candles", "forecasts", "positions", "folds", "losses")
         }
         tensors = _read_tensors(folder / "weights.safetensors")
-    except (OSError, pl.exceptions.PolarsError, ValueError) as error:
+    except (OSError, pl.exceptions.PolarsError, SafetensorError) as error:
         raise RunError(
             f"{folder} is incomplete ({error})", expected="all of a run's files", remedy="Run it again"
         ) from error
@@ -112,6 +109,24 @@ def load_run(folder: str | Path) -> StudyResult:
         lost=manifest["lost"],
         tensors=tensors,
     )
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """What a run's manifest says. Raises RunError for one that cannot be read, or is of a newer version."""
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text())
+        version = int(manifest["format"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"the manifest of {folder} cannot be read ({error})", expected="a run's manifest", remedy="Run it again"
+        ) from error
+    if version > FORMAT:
+        raise RunError(
+            f"{folder} was written in format {version}",
+            expected=f"format {FORMAT} or older",
+            remedy="Install a newer candlecast",
+        )
+    return manifest
 
 
 def list_runs(folder: str | Path = "runs") -> list[Path]:
@@ -153,16 +168,14 @@ def _manifest(result: StudyResult) -> dict[str, Any]:
 
 
 def _write_tensors(result: StudyResult, path: Path) -> None:
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
-    save_file(
-        {
-            f"{key}/{name}": np.ascontiguousarray(value)
-            for key, held in result.tensors.items()
-            for name, value in held.items()
-        },
-        path,
-    )
+    tensors = {
+        f"{key}/{name}": np.ascontiguousarray(value)
+        for key, held in result.tensors.items()
+        for name, value in held.items()
+    }
+    path.write_bytes(save(tensors))
 
 
 def _read_tensors(path: Path) -> dict[str, dict[str, np.ndarray]]:
@@ -182,6 +195,7 @@ def _replaced(folder: Path) -> Iterator[Path]:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        fresh.chmod(0o755)  # a run is as readable as any folder
         yield fresh
         old = fresh.with_name(f"{fresh.name}-old")
         if folder.exists():

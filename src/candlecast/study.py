@@ -53,9 +53,17 @@ class Study:
             raise ConfigError(
                 f"seeds is {self.seeds}", expected="1 training per fold or more", remedy="Use Study(seeds=3)"
             )
+        others = [model for model in self.baselines if model != self.model]
+        needed = [model for model in BASELINES[:2] if model not in (self.model, *others)]
+        usual = self.baselines == BASELINES  # there, the model takes the place of the one of its name
+        others = [model for model in others if not (usual and model.name == self.model.name)]
+        object.__setattr__(self, "baselines", (*needed, *others))
         names = [model.name for model in (self.model, *self.baselines)]
-        needed = [model for model in BASELINES[:2] if model.name not in names]
-        object.__setattr__(self, "baselines", (*needed, *(model for model in self.baselines if model != self.model)))
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ConfigError(
+                f"two models are called {doubled[0]}", expected="a name each", remedy="Remove one of them"
+            )
 
     def recipe(self, candles: Candles, *, seed: int = 0) -> dict[str, Any]:
         """The study on these candles as JSON values, with what was left open filled in."""

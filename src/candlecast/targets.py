@@ -46,7 +46,10 @@ class Target(Protocol):
         ...
 
     def expected_return(self, forecast: np.ndarray, candles: Candles) -> np.ndarray:
-        """Log return from the close of bar t over the horizon that a forecast implies; NaN when it implies none."""
+        """Return from the close of bar t over the horizon that a forecast implies; NaN when it implies none.
+
+        Linear in the forecast, so that the mean over seeds implies the mean of the returns.
+        """
         ...
 
     def change(self, values: np.ndarray, naive: np.ndarray) -> np.ndarray:
@@ -98,8 +101,7 @@ class Price:
         return candles.close.copy()
 
     def expected_return(self, forecast: np.ndarray, candles: Candles) -> np.ndarray:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.log(np.maximum(forecast, 0.0) / candles.close)  # a forecast at or below 0 means: all is lost
+        return forecast / candles.close - 1
 
     def change(self, values: np.ndarray, naive: np.ndarray) -> np.ndarray:
         return values / naive - 1

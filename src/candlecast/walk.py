@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,15 +21,17 @@ from candlecast.models import Fitted, Model
 from candlecast.targets import NextReturn, Target
 from candlecast.windows import make_samples
 
+logger = logging.getLogger(__name__)
+
 
 class Keeper(Protocol):
     """Where finished jobs are kept, so that long work continues after an interruption."""
 
-    def load(self, model: str, job: Job) -> Mapping[str, np.ndarray] | None:
+    def load(self, model: Model, job: Job) -> Mapping[str, np.ndarray] | None:
         """What a fitted job gave as `tensors()`, if it was kept."""
         ...
 
-    def keep(self, model: str, fitted: Fitted) -> None:
+    def keep(self, model: Model, fitted: Fitted) -> None:
         """Keep a finished job."""
         ...
 
@@ -86,15 +89,16 @@ def watch_forward(
     on the job alone, so that it makes no difference to any result.
     """
     jobs = plan_jobs(model, candles, features=features, target=target, folds=folds, seeds=seeds, window=window)
-    kept = {job.key: keeper.load(model.name, job) for job in jobs} if keeper else {}
+    kept = {job.key: keeper.load(model, job) for job in jobs} if keeper else {}
     for job in jobs:
         if (tensors := kept.get(job.key)) is not None:
             fitted = model.restore(job, tensors)
             yield FoldForecast(job, fitted, forecast_frame(fitted, model.name))
     left = [job for job in jobs if kept.get(job.key) is None]
+    logger.info("%s: %d jobs, %d of them kept from before", model.name, len(jobs), len(jobs) - len(left))
     for fitted in model.fit(left, progress=progress) if left else ():
         if keeper:
-            keeper.keep(model.name, fitted)
+            keeper.keep(model, fitted)
         yield FoldForecast(fitted.job, fitted, forecast_frame(fitted, model.name))
 
 
@@ -125,12 +129,21 @@ def plan_jobs(
         raise ConfigError(
             f"two assets are called {sorted(doubled)[0]}", expected="a symbol each", remedy="Rename one with symbol=..."
         )
+    if min(seeds) < 0:
+        raise ConfigError(f"seed {min(seeds)} is negative", expected="0 or more", remedy="Use seeds=range(5)")
     target = target or NextReturn()
+    chosen = {asset.symbol: features or standard_features(asset.interval) for asset in assets}
+    if len({each.columns for each in chosen.values()}) > 1:
+        raise ConfigError(
+            "the assets have standard features of different columns, because their intervals differ",
+            expected="the same features for all",
+            remedy="Name them with features=cc.Features(...)",
+        )
     jobs = []
     for asset in assets:
         samples = make_samples(
             asset,
-            features=features or standard_features(asset.interval),
+            features=chosen[asset.symbol],
             target=target,
             window=max(window, model.window),
         )

@@ -168,7 +168,7 @@ def test_one_step_equals_plain_torch(market):
         net.weight_hh_l0.copy_(start["layers.0.w_h"].T)
         net.bias_ih_l0.copy_(start["layers.0.b"])
         net.bias_hh_l0.zero_()
-        head.weight.copy_(start["head.0.weight"])
+        head.weight.copy_(start["head.0.weight"].T)
         head.bias.copy_(start["head.0.bias"])
     optimizer = torch.optim.Adam([net.weight_ih_l0, net.weight_hh_l0, net.bias_ih_l0, *head.parameters()], lr=0.01)
     loss = (head(net(x)[0][:, -1])[:, 0] - y).square().mean()
@@ -179,7 +179,7 @@ def test_one_step_equals_plain_torch(market):
         (fitted.weights["layers.0.w_x"].T, net.weight_ih_l0),
         (fitted.weights["layers.0.w_h"].T, net.weight_hh_l0),
         (fitted.weights["layers.0.b"], net.bias_ih_l0),
-        (fitted.weights["head.0.weight"], head.weight),
+        (fitted.weights["head.0.weight"].T, head.weight),
     ]:
         torch.testing.assert_close(ours, theirs.detach(), rtol=1e-4, atol=1e-5)
 
@@ -219,7 +219,7 @@ def test_progress_counts_every_epoch(market, small):
 
 def test_a_loss_that_is_not_finite_is_an_error(market):
     model = LSTM(hidden=4, window=6, training=Fit(epochs=3, batch=16, lr=1e30, clip=None))
-    with pytest.raises(ConfigError, match=r"the loss of AR\(1\)/fold-0/seed-0 is .*Lower Fit\(lr=...\)"):
+    with pytest.raises(ConfigError, match=r"the (validation )?loss of AR\(1\)/fold-0/seed-0 is .*Lower Fit\(lr=...\)"):
         list(model.fit(jobs_of(model, market, folds=1, seeds=1)))
 
 

@@ -74,11 +74,16 @@ def test_inverse_volatility_holds_less_of_what_moves_more():
 def test_later_forecasts_move_no_position(rule):
     generator = np.random.default_rng(0)
     values = generator.standard_normal(200)
-    whole = rule(forecast(values)).frame
+    absent = [None] * 200 if isinstance(rule, InverseVolatility) else None  # a forecast of volatility implies no return
+
+    def of(values):
+        return forecast(values) if absent is None else forecast(absent[: len(values)], mean=values)
+
+    whole = rule(of(values)).frame
     for bar in (0, 50, 198):
         changed = np.concatenate([values[: bar + 1], 5 * generator.standard_normal(199 - bar)])
-        assert rule(forecast(changed)).frame.head(bar + 1).equals(whole.head(bar + 1))
-        assert rule(forecast(values[: bar + 1])).frame.equals(whole.head(bar + 1))
+        assert rule(of(changed)).frame.head(bar + 1).equals(whole.head(bar + 1))
+        assert rule(of(values[: bar + 1])).frame.equals(whole.head(bar + 1))
 
 
 def test_rules_take_one_asset_with_an_implied_return():
@@ -89,6 +94,10 @@ def test_rules_take_one_asset_with_an_implied_return():
         assert str(error.value).startswith(
             "the forecast holds 2 assets; expected one, since positions are held asset by asset."
         )
+    with pytest.raises(ConfigError, match="m forecasts returns, not volatility; expected a forecast of volatility"):
+        InverseVolatility()(forecast([0.1, 0.2]))
+    with pytest.raises(ConfigError, match=r"step is 0.0; expected a share in \(0, 1\]"):
+        InverseVolatility(step=0.0)
     for rule in (FollowDirection(), Threshold()):
         with pytest.raises(ConfigError) as error:
             rule(forecast([None, None], mean=[1, 2]))

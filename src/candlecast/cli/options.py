@@ -18,7 +18,8 @@ def common(command: Callable[..., None]) -> Callable[..., None]:
     @click.option("-v", "--verbose", is_flag=True, help="Say more on stderr.")
     @wraps(command)
     def decorated(verbose: bool, **options: Any) -> None:
-        logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(name)s: %(message)s")
+        logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
+        logging.getLogger("candlecast").setLevel(logging.INFO if verbose else logging.WARNING)
         command(**options)
 
     return decorated

@@ -42,7 +42,7 @@ TARGETS = ("return", "price", "direction", "volatility")
 @click.option("--fee-bps", type=float, help="Fee per side, basis points of the traded value.")
 @click.option("--slippage-bps", type=float, help="Slippage per side, basis points of the price.")
 @click.option("--seeds", type=int, help="Trainings per fold, each from another seed.")
-@click.option("--seed", type=int, default=0, show_default=True, help="The first seed.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The first seed.")
 @click.option(
     "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
 )
@@ -58,7 +58,7 @@ def run(asset: str, *, seed: int, runs: Path, open_report: bool, as_json: bool, 
     began = time.monotonic()
     study = make_study(**{name: value for name, value in settings.items() if name not in ("interval", "zone")})
     candles = assets.load(asset, interval=settings["interval"], zone=settings["zone"])
-    with progress(quiet or as_json) as listener:
+    with progress(quiet) as listener:
         result, folder = run_study(study, candles, runs=runs, seed=seed, progress=listener)
         page = result.report(folder / "report.html")
     seconds = time.monotonic() - began
@@ -85,7 +85,6 @@ def make_study(
     **settings: int | None,
 ) -> Study:
     """The study that the options describe; what is not given is as in Python, or as in the preset."""
-    from candlecast.backtesting import Costs
     from candlecast.folds import WalkForward
     from candlecast.models import LSTM
     from candlecast.presets import tutorial
@@ -101,14 +100,20 @@ def make_study(
     study = replace(study, model=_with(study.model, settings))
     if target is not None or horizon is not None:
         chosen: Any = study.target if target is None else _pick("target", target, _targets())()
-        study = replace(study, target=replace(chosen, horizon=horizon or study.target.horizon), rule=None)
+        study = replace(study, target=replace(chosen, horizon=study.target.horizon if horizon is None else horizon))
+        if target is not None:
+            study = replace(study, rule=None)
+    if folds is not None and (train is not None or test is not None):
+        raise ConfigError(
+            f"--folds {folds} beside --train and --test", expected="one or the other", remedy="Leave --folds out"
+        )
     if train is not None or test is not None:
         study = replace(study, folds=WalkForward(train=_length(train), test=_length(test)))
     elif folds is not None:
         study = replace(study, folds=WalkForward(folds=folds))
     costs = {"fee_bps": fee_bps, "slippage_bps": slippage_bps}
     given = {name: value for name, value in costs.items() if value is not None}
-    study = replace(study, costs=replace(study.costs, **given) if given else study.costs or Costs())
+    study = replace(study, costs=replace(study.costs, **given))
     return study if seeds is None else replace(study, seeds=seeds)
 
 
@@ -159,7 +164,7 @@ def _model_row(result: StudyResult, name: str) -> list[str]:
         _percent(row["hit_rate"]),
         "" if row["p_naive"] is None else f"{row['p_naive']:.2f}",
         _percent(values["annual return"]),
-        f"{values['Sharpe ratio'] or 0:.2f}",
+        "-" if values["Sharpe ratio"] is None else f"{values['Sharpe ratio']:.2f}",
         _percent(values["maximum drawdown"]),
         f"{values['trades']:,.0f}",
     ]

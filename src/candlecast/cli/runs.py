@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -18,9 +17,9 @@ from candlecast.cli.options import common
 @common
 def runs(folder: Path, *, as_json: bool, quiet: bool) -> None:
     """List the runs, the newest first, with their verdicts."""
-    from candlecast.runs import list_runs
+    from candlecast.runs import list_runs, read_manifest
 
-    found = [(path, json.loads((path / "manifest.json").read_text())) for path in list_runs(folder)]
+    found = [(path, read_manifest(path)) for path in list_runs(folder)]
     if as_json:
         print_json({"runs": [{"run": str(path), **manifest} for path, manifest in found]})
         return

@@ -79,7 +79,7 @@ class FittedNet:
     @cached_property
     def _net(self) -> Any:
         net = self.build(len(self.inputs.shift)).eval()
-        net.load_state_dict(self.weights)
+        net.load_state_dict({**net.state_dict(), **self.weights})  # what is not learnt is as the factory makes it
         return net
 
     @cached_property

@@ -39,7 +39,7 @@ def _compiled() -> Callable[..., Any]:
             for t in range(length):
                 row = first + t
                 is_inside = 0 <= row < len(inputs)
-                for f in range(inputs.shape[1]):
+                for f in range(out.shape[1]):
                     value = (inputs[row, f] - shift[f]) * inverse[f] if is_inside else 0.0
                     out[t, f, b] = value if np.isfinite(value) else 0.0
 

@@ -22,7 +22,8 @@ from candlecast.fleet.fitted import FittedNet
 from candlecast.fleet.memory import JUDGED, group_size
 from candlecast.fleet.settings import Fit
 from candlecast.jobs import Job
-from candlecast.nets import kernels
+from candlecast.nets import Recurrent, kernels
+from candlecast.nets.dropout import Dropout
 
 Build = Callable[[int], nn.Module]
 
@@ -70,6 +71,7 @@ class _Fleet:
         self.columns = jobs[0].samples.inputs.shape[1]
         nets = [_build(build, self.columns, job) for job in jobs]
         self.template = nets[0]
+        self.dropouts = [f"{name}.key" for name, module in nets[0].named_modules() if isinstance(module, Dropout)]
         stacked, buffers = stack_module_state(nets)  # type: ignore[arg-type]
         self.params: Stack = {name: value.detach().clone().contiguous().to(device) for name, value in stacked.items()}
         self.buffers: Stack = {name: value.to(device) for name, value in buffers.items()}
@@ -100,7 +102,7 @@ class _Fleet:
         self.template.train()
         self._set_keys()
         leaves = {name: value.detach().requires_grad_() for name, value in self.params.items()}
-        losses = vmap(self._loss)(leaves, self.buffers, *self._placed(x, y, weight))  # (K,)
+        losses = self._stacked(self._loss, leaves, self.buffers, *self._placed(x, y, weight))  # (K,)
         # a model's loss depends on its own parameters only, so the gradient of the sum is each one's own
         gradients = dict(zip(leaves, torch.autograd.grad(losses.sum(), list(leaves.values())), strict=True))
         self.optimizer = adam.step(
@@ -119,19 +121,23 @@ class _Fleet:
 
     def _note(self, place: int, loss: float) -> bool:
         if not math.isfinite(loss):
-            job = self.jobs[self.active[place]]
-            raise ConfigError(
-                f"the loss of {job.key} is {loss} after {self.steps} steps",
-                expected="a finite loss",
-                remedy="Lower Fit(lr=...), set Fit(clip=1.0), or look for extreme values in the features",
-            )
+            raise self._not_finite(place, "loss", loss)
         return self.clocks[self.active[place]].add_loss(loss)
+
+    def _not_finite(self, place: int, name: str, loss: float) -> ConfigError:
+        return ConfigError(
+            f"the {name} of {self.jobs[self.active[place]].key} is {loss} after {self.steps} steps",
+            expected="a finite loss",
+            remedy="Lower Fit(lr=...), set Fit(clip=1.0), or look for extreme values in the features",
+        )
 
     def _end_epochs(self, ended: list[int]) -> None:
         """Judge the jobs at these places on their validation rows, keep their best weights, and let finished ones go."""
         validation = self._validate(ended)
         finished = set()
         for place, loss in zip(ended, validation, strict=True):
+            if math.isinf(loss) or (math.isnan(loss) and len(self.jobs[self.active[place]].valid_rows)):
+                raise self._not_finite(place, "validation loss", loss)
             is_best, is_last = self.clocks[self.active[place]].end_epoch(loss)
             if is_best:
                 self.best[self.active[place]] = {
@@ -163,10 +169,34 @@ class _Fleet:
                     sampler.fill_validation(part, x[place], y[place], weight[place])
             with torch.no_grad():
                 x, y, placed = self._placed(x, y, weight)
-                errors = vmap(self._errors)(params, buffers, x, y) * placed  # (K, B, tail)
+                errors = self._stacked(self._errors, params, buffers, x, y) * placed  # (K, B, tail)
             total += errors.double().sum((1, 2)).cpu()
             count += weight.double().sum((1, 2))
         return (total / count).tolist()
+
+    def _stacked(self, function: Callable[..., Tensor], *stacked: Stack | Tensor) -> Tensor:
+        """`function` of every model, its results stacked (K, ...).
+
+        Torch multiplies a single matrix by another routine than several. So that a foreign net's result does not depend
+        on its company, one that is left alone keeps a copy of itself beside it; our own nets need none.
+        """
+        is_alone = len(self.active) == 1 and not isinstance(self.template, Recurrent)
+        if is_alone:
+            stacked = tuple(
+                {name: torch.cat([value, value]) for name, value in each.items()}
+                if isinstance(each, dict)
+                else torch.cat([each, each])
+                for each in stacked
+            )
+        try:
+            results = vmap(function)(*stacked)
+        except RuntimeError as error:
+            raise ConfigError(
+                f"the net cannot be trained in a fleet ({str(error).splitlines()[0]})",
+                expected="a module of operations that torch.func.vmap can stack",
+                remedy="Use cc.LSTM, cc.GRU or cc.RNN for recurrence, and torch.nn.Dropout modules for dropout",
+            ) from error
+        return results[:1] if is_alone else results
 
     def _loss(self, params: Stack, buffers: Stack, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         """Mean loss of ONE model over the outcomes that count: x (B, T, F), y and weight (B, tail)."""
@@ -191,7 +221,7 @@ class _Fleet:
 
     def _set_keys(self) -> None:
         """New keys for all dropout layers: a function of the job, its step and the layer."""
-        for layer, name in enumerate(name for name in self.buffers if name.endswith("key")):
+        for layer, name in enumerate(self.dropouts):
             mixed = (self.keys + self.steps * 0x9E3779B1 + layer * 0x85EBCA6B) & 0x7FFFFFFF
             self.buffers[name] = mixed.int()
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from candlecast.nets.dense import Dense
 from candlecast.nets.dropout import Dropout
 
 Stepper = Callable[[np.ndarray, tuple[np.ndarray, ...]], tuple[np.ndarray, tuple[np.ndarray, ...]]]
@@ -53,7 +54,7 @@ class Recurrent(nn.Module):
         self.layers = nn.ModuleList(layer(inputs if depth == 0 else hidden, hidden) for depth in range(layers))
         self.dropouts = nn.ModuleList(Dropout(dropout) for _ in range(layers))
         widths = [hidden, *dense, 1]
-        self.head = nn.Sequential(*(linear(a, b) for a, b in itertools.pairwise(widths)))
+        self.head = nn.Sequential(*(Dense(a, b) for a, b in itertools.pairwise(widths)))
 
     def forward(self, x: Tensor, state: State | None = None, tail: int = 1) -> tuple[Tensor, State]:
         states: list[tuple[Tensor, ...]] = []
@@ -69,8 +70,8 @@ class Recurrent(nn.Module):
         layers = [cast("RecurrentLayer", module) for module in self.layers]
         steps = [layer.stepper() for layer in layers]
         sizes = [len(layer.start(torch.empty(1, 1, 1))) for layer in layers]
-        dense = [cast("nn.Linear", module) for module in self.head]
-        head = [(layer.weight.detach().numpy().T, layer.bias.detach().numpy()) for layer in dense]
+        dense = [cast("Dense", module) for module in self.head]
+        head = [(layer.weight.detach().numpy(), layer.bias.detach().numpy()) for layer in dense]
 
         def step(x: np.ndarray, state: tuple[np.ndarray, ...]) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
             states, first = (), 0
@@ -92,11 +93,3 @@ class Recurrent(nn.Module):
 def sigmoid(x: np.ndarray) -> np.ndarray:
     """1 / (1 + exp(-x)), by tanh, which does not overflow."""
     return 0.5 + 0.5 * np.tanh(0.5 * x)
-
-
-def linear(inputs: int, outputs: int) -> nn.Linear:
-    """A dense layer, initialised after Glorot and Bengio (2010) with zero bias."""
-    layer = nn.Linear(inputs, outputs)
-    nn.init.xavier_uniform_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer

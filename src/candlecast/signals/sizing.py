@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from candlecast.errors import ConfigError
 from candlecast.forecast import Forecast
 from candlecast.signals.positions import Positions
 from candlecast.signals.rule import positions, single
@@ -21,8 +22,20 @@ class InverseVolatility:
 
     step: float = 0.1
 
+    def __post_init__(self) -> None:
+        if not 0 < self.step <= 1:
+            raise ConfigError(
+                f"step is {self.step}", expected="a share in (0, 1]", remedy="Use InverseVolatility(step=0.1)"
+            )
+
     def __call__(self, forecast: Forecast) -> Positions:
         frame = single(forecast)
+        if frame["expected_return"].null_count() < frame.height:
+            raise ConfigError(
+                f"{forecast.model} forecasts returns, not volatility",
+                expected="a forecast of volatility",
+                remedy="Use FollowDirection() or Threshold() for forecasts of return, price or direction",
+            )
         logs = frame["mean"].to_numpy()
         usual = np.cumsum(logs) / np.arange(1, len(logs) + 1)
         return positions(frame, np.minimum(np.round(np.exp(usual - logs) / self.step) * self.step, 1.0))

@@ -53,7 +53,7 @@ def clark_west(target: np.ndarray, forecast: np.ndarray, reference: np.ndarray, 
 
     c_t = (y - g)^2 - [(y - f)^2 - (g - f)^2], with y the target, f the forecast and g the reference: the gain in
     squared error, less the noise that estimating a larger model brings. Statistic: mean(c) / sqrt(V / n), V the
-    Newey-West variance with L = max(horizon - 1, floor(4 (n / 100)^(2/9))) lags, since errors `horizon` bars long
+    Newey-West variance with L = max(2 (horizon - 1), floor(4 (n / 100)^(2/9))) lags, since errors `horizon` bars long
     overlap. One-sided p-value P(N(0, 1) > statistic): small when the forecast adds.
 
     A forecast equal to the reference gives statistic 0 and p 1; any other constant c gives NaN.
@@ -69,7 +69,7 @@ def clark_west(target: np.ndarray, forecast: np.ndarray, reference: np.ndarray, 
     observations = len(gain)
     if observations < FEWEST:
         return _unknown("Clark-West", observations)
-    lags = max(horizon - 1, math.floor(4 * (observations / 100) ** (2 / 9)))
+    lags = max(2 * (horizon - 1), math.floor(4 * (observations / 100) ** (2 / 9)))
     error = math.sqrt(newey_west_variance(gain, lags=lags) / observations)
     return _one_sided("Clark-West", float(gain.mean()), error, observations)
 

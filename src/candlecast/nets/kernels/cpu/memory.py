@@ -42,7 +42,8 @@ class _Buffers:
 
 
 _buffers = _Buffers()
-os.register_at_fork(after_in_child=_buffers.__init__)  # a thread that is gone may have held the lock
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_buffers.__init__)  # a thread that is gone may have held the lock
 
 
 def empty(*shape: int) -> Tensor:

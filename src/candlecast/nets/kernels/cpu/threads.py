@@ -88,4 +88,5 @@ class _Workers:
 
 
 _workers = _Workers()
-os.register_at_fork(after_in_child=_workers.__init__)  # in a forked child the threads are gone
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_workers.__init__)  # in a forked child the threads are gone
