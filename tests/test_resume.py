@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from candlecast.errors import RunError
+from candlecast.features import Features, Robust
 from candlecast.fleet.settings import Fit
 from candlecast.folds import WalkForward
 from candlecast.models import LSTM
@@ -86,6 +87,16 @@ def test_another_job_is_not_taken_for_a_kept_one(market, features, small, other_
     for changed in (other_future(market, 10), market[5:]):
         with_kept, plain = study.run(changed, keeper=kept), study.run(changed)
         assert with_kept.forecast.frame.equals(plain.forecast.frame)
+
+
+def test_another_recipe_is_not_taken_for_a_kept_one(market, features, small, tmp_path):
+    kept = KeptJobs(tmp_path / "jobs")
+    study = Study(model=small, features=features, folds=WalkForward(folds=1), seeds=1)
+    study.run(market, keeper=kept)
+    faster = replace(study, model=replace(small, training=replace(small.training, lr=0.1)))
+    robust = replace(study, features=Features(*features.features, scaling=Robust()))
+    for changed in (faster, robust):
+        assert changed.run(market, keeper=kept).forecast.frame.equals(changed.run(market).forecast.frame)
 
 
 def test_other_recipes_have_other_runs(market, features, small, tmp_path):

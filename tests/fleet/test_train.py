@@ -240,3 +240,43 @@ def test_settings_that_mean_nothing(parameters, message):
 def test_a_plain_module_has_no_memory_to_carry():
     with pytest.raises(ConfigError, match="no memory to carry"):
         Torch(lambda inputs: torch.nn.Linear(inputs, 1), training=Fit(sampling="sequence"))
+
+
+def test_assets_with_other_columns_are_refused(market):
+    daily = synthetic.random_walk(600, seed=1).candles
+    with pytest.raises(ConfigError, match="standard features of different columns"):
+        plan_jobs(MODELS[0], [market, daily])
+
+
+def test_a_net_that_cannot_be_stacked_is_said(market):
+    class Recurrence(torch.nn.Module):
+        def __init__(self, inputs):
+            super().__init__()
+            self.lstm = torch.nn.LSTM(inputs, 3, batch_first=True)
+
+        def forward(self, x):
+            return self.lstm(x)[0][:, -1, :1]
+
+    model = Torch(Recurrence, window=6, training=Fit(epochs=1, sampling="windows"))
+    with pytest.raises(ConfigError, match="the net cannot be trained in a fleet.*Use cc.LSTM, cc.GRU or cc.RNN"):
+        list(model.fit(jobs_of(model, market, folds=1)))
+
+
+def test_a_users_constants_stay_as_the_factory_makes_them(market):
+    class Weighted(torch.nn.Module):
+        def __init__(self, inputs):
+            super().__init__()
+            self.register_buffer("key", torch.linspace(0, 1, 6))
+            self.dense = torch.nn.Linear(inputs, 1)
+
+        def forward(self, x):
+            return (self.dense(x)[..., 0] * self.key).sum(1)
+
+    model = Torch(Weighted, window=6, training=Fit(epochs=1, sampling="windows"))
+    for fitted in results(model, jobs_of(model, market, folds=1)).values():
+        rows = fitted.job.test_rows
+        x = np.stack([fitted.inputs.apply(fitted.job.samples.inputs[row - 5 : row + 1]) for row in rows])
+        weight, bias = fitted.weights["net.dense.weight"].numpy(), fitted.weights["net.dense.bias"].numpy()
+        plain = ((x @ weight[0] + bias) * np.linspace(0, 1, 6)).sum(1)
+        expected = fitted.outcomes.undo(plain[:, None])[:, 0]
+        np.testing.assert_allclose(fitted.forecast(fitted.job.samples, rows), expected, rtol=1e-4, atol=1e-7)
