@@ -20,7 +20,7 @@ class Fit:
     clip: largest norm of a step's gradient per job, None for no limit.
     sampling: "sequence" reads chunks of `chunk` bars behind a burn-in of the model's window, learns from each bar of them,
         and forecasts by carrying the memory on. "windows" starts every window of the model's length from an empty memory,
-        and learns from its last bar: as accurate, and about 8 times the work (measured in `bench/sampling.py`).
+        and learns from its last bar: as accurate, and on long histories 6 to 8 times the work (`bench/README.md`).
     schedule: "constant", or "cosine" that lowers lr to zero over the epochs.
     device: "auto" takes a CUDA device when there is one.
     """
