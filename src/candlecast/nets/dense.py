@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
+from candlecast.nets.kernels.functions import fold
+
 
 class Dense(nn.Module):
     """y = x W + b: x (..., I) -> (..., O), W (I, O). Initialised after Glorot and Bengio (2010) with zero bias.
@@ -57,11 +59,7 @@ class _Product(Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: Sequence[int | None], *args: Any) -> tuple[Tensor, int]:
-        stacked = [
-            tensor.expand(info.batch_size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
-            for tensor, dim in zip(args, in_dims, strict=True)
-        ]
-        y = _Product.apply(*(tensor.flatten(0, 1) for tensor in stacked))
+        y = _Product.apply(*(fold(tensor, info.batch_size, dim) for tensor, dim in zip(args, in_dims, strict=True)))
         return y.unflatten(0, (info.batch_size, -1)), 0  # type: ignore[union-attr]
 
 

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
+from candlecast.nets.kernels.functions import fold
+
 KEY_STRIDE = 0x9E3779B9  # 2^32 / golden ratio: neighbouring keys land far apart
 FIRST, SECOND = 0x7FEB352D, 0x846CA68B  # multipliers of lowbias32 (Wellons 2018)
 
@@ -75,11 +77,7 @@ class _Mask(Function):
     @staticmethod
     def vmap(info: Any, in_dims: Sequence[int | None], *args: Any) -> tuple[Tensor, int]:
         *tensors, p = args
-        stacked = [
-            tensor.expand(info.batch_size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
-            for tensor, dim in zip(tensors, in_dims, strict=False)
-        ]
-        x, keys = (tensor.flatten(0, 1) for tensor in stacked)  # (V K, B, ...), (V K,)
+        x, keys = (fold(tensor, info.batch_size, dim) for tensor, dim in zip(tensors, in_dims, strict=False))
         return _Mask.apply(x, keys, p).unflatten(0, (info.batch_size, -1)), 0  # type: ignore[union-attr]
 
 

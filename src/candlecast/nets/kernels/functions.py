@@ -84,11 +84,12 @@ def _apply_stacked(
     function: type[Function], size: int, in_dims: Sequence[int | None], args: Sequence[Any]
 ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
     """Fold the mapped dimension of every tensor into its leading K, apply, and unfold; an unmapped tensor is expanded."""
-    folded = (_fold(arg, size, dim) if isinstance(arg, Tensor) else arg for arg, dim in zip(args, in_dims, strict=True))
+    folded = (fold(arg, size, dim) if isinstance(arg, Tensor) else arg for arg, dim in zip(args, in_dims, strict=True))
     outputs = function.apply(*folded)
     return tuple(a.unflatten(0, (size, -1)) for a in outputs), (0,) * len(outputs)
 
 
-def _fold(a: Tensor, size: int, dim: int | None) -> Tensor:
+def fold(a: Tensor, size: int, dim: int | None) -> Tensor:
+    """The mapped dimension of a tensor folded into its leading K: (size K, ...); an unmapped tensor is expanded."""
     mapped = a.expand(size, *a.shape) if dim is None else a.movedim(dim, 0)  # (size, K, ...)
     return torch.flatten(mapped, 0, 1)
