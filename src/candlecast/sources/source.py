@@ -1,0 +1,140 @@
+"""What a source of candles is, the period that is asked of it, and how its pages become one table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import Literal, Protocol
+
+import polars as pl
+
+from candlecast.candles import Candles
+from candlecast.errors import CandleError, ConfigError
+from candlecast.events import Listener, Progress, ignore
+from candlecast.interval import Interval
+
+COLUMNS = ("open_time", "close_time", "open", "high", "low", "close", "volume")
+Moment = str | date | datetime
+Session = Literal["always", "sessions"]
+
+
+class Source(Protocol):
+    """Somewhere that candles come from, page by page.
+
+    A source is a frozen recipe: constructing it does nothing, and it can be used by several threads at once.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the source is called in a store, such as "binance"; differs wherever its bars would differ."""
+        ...
+
+    def pages(
+        self, symbol: str, interval: str | Interval, *, since: Moment | None = None, until: Moment | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """Closed bars page by page, oldest first, no bar twice and none unfinished.
+
+        Each page has the columns of `Candles.frame`, in their order; a vendor of stocks adds `dividend` (per share, 0.0
+        for none) and `split` (new shares for an old one, 1.0 for none), both Float64. All bars lie within `since` and
+        `until` (open_time >= since, close_time <= until); without them, from the first bar that the source has to now.
+        Nothing is asked of the source before the first page is taken, and a caller may stop after any page.
+
+        Raises ConfigError for an impossible period or an interval that the source lacks, SourceError when the symbol is
+        unknown or the source gives no usable answer.
+        """
+        ...
+
+    def fetch(
+        self,
+        symbol: str,
+        interval: str | Interval,
+        *,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        progress: Listener = ignore,
+    ) -> Candles:
+        """All pages as one table. Raises CandleError when there is no bar in the period, otherwise as `pages`."""
+        ...
+
+    def session(self, symbol: str) -> Session:
+        """Whether the symbol's market closes overnight and at weekends ("sessions"), or never does ("always")."""
+        ...
+
+
+def moment(value: Moment, name: str = "since") -> datetime:
+    """A time in UTC from ISO text, a date or a datetime; without a zone it is in UTC. Raises ConfigError.
+
+    >>> moment("2021-01-01").isoformat(), moment("2021-01-01T02:00+02:00").isoformat()
+    ('2021-01-01T00:00:00+00:00', '2021-01-01T00:00:00+00:00')
+    """
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value.strip())
+        except ValueError as error:
+            raise ConfigError(
+                f"{name} {value!r} is not a date",
+                expected="an ISO date or time",
+                remedy=f'Use for example {name}="2021-01-31"',
+            ) from error
+    if not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)
+    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def period(since: Moment | None, until: Moment | None, *, now: datetime, first: datetime) -> tuple[datetime, datetime]:
+    """The period that is asked for, from `first` and up to `now` where an end is left open. Raises ConfigError.
+
+    >>> period("2021-01-01", "2020-01-01", now=moment("2024-01-01"), first=moment("2017-01-01"))
+    Traceback (most recent call last):
+    candlecast.errors.ConfigError: since 2021-01-01 00:00 is not before until 2020-01-01 00:00; expected since before until. Exchange the two.
+    """
+    start = first if since is None else moment(since)
+    end = now if until is None else moment(until, "until")
+    for name, time in (("since", start), ("until", end)):
+        if time > now:
+            raise ConfigError(
+                f"{name} {time:%Y-%m-%d %H:%M} UTC is in the future (it is {now:%Y-%m-%d %H:%M} UTC)",
+                expected="a time that has passed",
+                remedy="Leave until out to get everything up to now" if name == "until" else "Choose an earlier date",
+            )
+    if start >= end:
+        raise ConfigError(
+            f"since {start:%Y-%m-%d %H:%M} is not before until {end:%Y-%m-%d %H:%M}",
+            expected="since before until",
+            remedy="Exchange the two",
+        )
+    return start, end
+
+
+def utc_now() -> datetime:
+    """The time of this machine's clock."""
+    return datetime.now(UTC)
+
+
+def collect(
+    source: Source,
+    symbol: str,
+    interval: str | Interval,
+    *,
+    since: Moment | None,
+    until: Moment | None,
+    progress: Listener,
+) -> Candles:
+    """All pages of a source as candles, told to `progress` in days; what every source's `fetch` is."""
+    interval = Interval.parse(interval)
+    end = utc_now() if until is None else moment(until, "until")
+    pages, bars = [], 0
+    for page in source.pages(symbol, interval, since=since, until=until):
+        pages.append(page.select(COLUMNS))
+        bars += page.height
+        first, last = pages[0]["open_time"][0], page["close_time"][-1]
+        days = max((end - first).total_seconds() / 86_400, 0.0)
+        detail = f"{symbol} {interval} to {last:%Y-%m-%d}, {bars:,} bars"
+        progress(Progress("fetch", round(days - (end - last).total_seconds() / 86_400, 1), round(days, 1), detail))
+    if not pages:
+        raise CandleError(
+            f"{source.name} has no closed {interval} bar of {symbol} from {since or 'its beginning'} to {until or 'now'}",
+            expected="at least one bar",
+            remedy="Choose a longer or another period",
+        )
+    return Candles(pl.concat(pages).rechunk(), symbol, interval)
