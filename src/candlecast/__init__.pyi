@@ -55,6 +55,10 @@ from .folds import (
 from .forecast import (
     Forecast as Forecast,
 )
+from .ledger import (
+    Ledger as Ledger,
+    Trial as Trial,
+)
 from .models import (
     GRU as GRU,
     LSTM as LSTM,

@@ -1,0 +1,284 @@
+"""The ledger: every trial that was ever made in a workspace, append-only, so that luck among many can be counted.
+
+    ledger = Ledger("runs")                 # the workspace: the folder of runs; nothing is touched yet
+    ledger.record(trial)                    # True when it is new; a replayed trial counts once
+    ledger.trials()                         # all of them, oldest first
+    Ledger.in_memory()                      # one that is forgotten with the process
+
+`Study.run`, `compare` and `StudyResult.retraded` record by themselves; whatever else evaluates a configuration records
+`StudyResult.trial`. The file is SQLite. A trial is written in one transaction, synced to disk before `record` returns,
+and by several processes at once if need be; triggers refuse every change and removal. There is no way to reset it
+but to delete the file.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from candlecast.errors import ConfigError, RunError
+
+FORMAT = 1
+APPLICATION = 0x43434C47  # "CCLG" in the header of the file: a ledger of candlecast
+PATIENCE_SECONDS = 60.0  # how long another process may hold the file
+SCHEMA = (
+    """CREATE TABLE trials (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        identity TEXT NOT NULL UNIQUE,
+        recorded_at TEXT NOT NULL,
+        data TEXT NOT NULL,
+        code TEXT NOT NULL,
+        study TEXT NOT NULL,
+        symbol TEXT NOT NULL,
+        interval TEXT NOT NULL,
+        model TEXT NOT NULL,
+        bars_per_year REAL NOT NULL,
+        times BLOB NOT NULL,
+        returns BLOB NOT NULL
+    ) STRICT""",
+    # also against INSERT OR REPLACE, which removes rows without a word
+    """CREATE TRIGGER trials_once BEFORE INSERT ON trials
+        WHEN EXISTS (SELECT 1 FROM trials WHERE identity = NEW.identity OR number = NEW.number)
+        BEGIN SELECT RAISE(IGNORE); END""",
+    """CREATE TRIGGER trials_stay BEFORE DELETE ON trials
+        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END""",
+    """CREATE TRIGGER trials_hold BEFORE UPDATE ON trials
+        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END""",
+)
+COLUMNS = "data, code, study, symbol, interval, model, bars_per_year, times, returns"
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One evaluated configuration, and the out-of-sample returns that it gave.
+
+    `data` is the fingerprint of the candles; `study` every choice that decides the returns, as JSON values; `code` the
+    version of candlecast. A user's own functions are in `study` by a digest of their source. `times` are the closes of
+    the bars, datetime64[us], strictly rising, and `returns` their simple net returns, both (time,).
+
+    Raises ConfigError for series that do not belong together.
+    """
+
+    data: str
+    study: Mapping[str, Any]
+    code: str
+    symbol: str
+    interval: str
+    model: str
+    bars_per_year: float
+    times: np.ndarray
+    returns: np.ndarray
+
+    def __post_init__(self) -> None:
+        rising = len(self.times) < 2 or bool((np.diff(self.times) > np.timedelta64(0, "us")).all())
+        if self.times.shape != self.returns.shape or not rising or not np.isfinite(self.returns).all():
+            raise ConfigError(
+                f"a trial of {len(self.times)} times and {len(self.returns)} returns",
+                expected="rising times, each with a finite return",
+                remedy="Pass the closes and returns of one backtest",
+            )
+
+    @cached_property
+    def identity(self) -> str:
+        """SHA-256 of data, study and code, as hexadecimal text: the same trial made again has the same one."""
+        return sha256(json.dumps([self.data, self.study, self.code], sort_keys=True).encode()).hexdigest()
+
+
+class Ledger:
+    """The trials of a workspace, in `ledger.sqlite` of its folder. Made when the first trial is recorded.
+
+    >>> day = np.datetime64("2024-01-01", "us") + np.arange(3) * np.timedelta64(1, "D")
+    >>> trial = Trial("d1", {"model": "a"}, "0.1", "BTCUSDT", "1d", "a", 365.0, day, np.array([0.01, 0.0, -0.01]))
+    >>> ledger = Ledger.in_memory()
+    >>> ledger.record(trial), ledger.record(trial), len(ledger)
+    (True, False, 1)
+    """
+
+    def __init__(self, folder: str | Path = "runs") -> None:
+        self.path: Path | None = Path(folder) / "ledger.sqlite"
+        self._memory: sqlite3.Connection | None = None
+
+    @classmethod
+    def in_memory(cls) -> Ledger:
+        """A ledger that is forgotten with the process, for trials that nobody will choose among."""
+        ledger = cls()
+        ledger.path = None
+        return ledger
+
+    def __repr__(self) -> str:
+        return f"Ledger({str(self.path.parent)!r})" if self.path else "Ledger.in_memory()"
+
+    def __len__(self) -> int:
+        """Number of distinct trials."""
+        if self.path is not None and not self.path.exists():
+            return 0
+        with self._open() as connection:
+            return int(connection.execute("SELECT count(*) FROM trials").fetchone()[0])
+
+    def require_writable(self) -> None:
+        """Raise RunError when no trial could be recorded; to be called before long work."""
+        with self._open() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+
+    def record(self, trial: Trial) -> bool:
+        """Write a trial down for good; False when it was there already. Returns are kept as float32.
+
+        Raises RunError when it cannot be written: the disk is full or read-only, the file damaged, foreign or of a
+        newer version, or held by another process for longer than a minute.
+        """
+        values = (
+            trial.identity,
+            datetime.now(UTC).isoformat(timespec="seconds"),
+            trial.data,
+            trial.code,
+            json.dumps(trial.study, sort_keys=True),
+            trial.symbol,
+            trial.interval,
+            trial.model,
+            trial.bars_per_year,
+            _pack_times(trial.times),
+            _pack_returns(trial.returns),
+        )
+        places = ", ".join("?" * len(values))
+        with self._open() as connection:
+            inserted = connection.execute(
+                f"INSERT INTO trials (identity, recorded_at, {COLUMNS}) VALUES ({places})", values
+            )
+            return inserted.rowcount == 1
+
+    def trials(self) -> list[Trial]:
+        """All trials, the oldest first; none for a workspace without a ledger. Raises RunError."""
+        if self.path is not None and not self.path.exists():
+            return []
+        with self._open() as connection:
+            rows = connection.execute(f"SELECT {COLUMNS} FROM trials ORDER BY number").fetchall()
+        try:
+            return [_trial(row) for row in rows]
+        except (ValueError, zlib.error) as error:
+            raise self._damaged(error) from error
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """A connection to a ledger of this version; every failure of it as a RunError."""
+        connection = self._memory
+        try:
+            if connection is None:
+                if self.path is not None:
+                    self.path.parent.mkdir(parents=True, exist_ok=True)
+                connection = sqlite3.connect(
+                    self.path or ":memory:", timeout=PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
+                )
+                self._prepare(connection)
+                self._memory = None if self.path else connection
+            yield connection
+        except sqlite3.OperationalError as error:
+            raise RunError(
+                f"the ledger {self.path} cannot be written ({error})",
+                expected="a folder with space that may be written to",
+                remedy="Free space or choose another folder; Ledger.in_memory() makes trials that are not remembered",
+            ) from error
+        except OSError as error:
+            raise RunError(
+                f"the folder of the ledger {self.path} cannot be written ({error.strerror or error})",
+                expected="a folder that may be written to",
+                remedy="Choose another folder; Ledger.in_memory() makes trials that are not remembered",
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise self._damaged(error) from error
+        finally:
+            if connection is not None and self.path is not None:
+                connection.close()
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        """Refuse what is no ledger of this version; make a new file into one."""
+        connection.execute("PRAGMA synchronous = FULL")
+        application, version, objects = _header(connection)
+        if (application, version) == (APPLICATION, FORMAT):
+            return
+        if application == APPLICATION:
+            raise RunError(
+                f"the ledger {self.path} was written in format {version}",
+                expected=f"format {FORMAT} or older",
+                remedy="Install a newer candlecast",
+            )
+        if objects:
+            raise RunError(
+                f"{self.path} is a database of something else",
+                expected="a ledger of trials",
+                remedy="Move it away, or choose another folder",
+            )
+        _write_ahead(connection)
+        connection.execute("BEGIN IMMEDIATE")  # one of several processes makes the tables
+        if _header(connection)[0] != APPLICATION:
+            for statement in SCHEMA:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION}")
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
+        connection.execute("COMMIT")
+
+    def _damaged(self, error: Exception) -> RunError:
+        return RunError(
+            f"the ledger {self.path} is damaged ({error})",
+            expected="an untouched file",
+            remedy="Put a copy of it back, or move it away: the trials in it are then no longer counted",
+        )
+
+
+def _header(connection: sqlite3.Connection) -> tuple[int, int, int]:
+    """Application, version and number of tables."""
+    queries = ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+    application, version, objects = (int(connection.execute(query).fetchone()[0]) for query in queries)
+    return application, version, objects
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Let readers and a writer work side by side; SQLite does not wait for others by itself when it changes to that."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def _pack_times(times: np.ndarray) -> bytes:
+    """Microseconds since 1970, the first and then the steps: the even grid of candles shrinks to nothing."""
+    return zlib.compress(np.diff(times.astype("datetime64[us]").astype("<i8"), prepend=np.int64(0)).tobytes())
+
+
+def _pack_returns(returns: np.ndarray) -> bytes:
+    """float32, the equal bytes of all values side by side, where they repeat."""
+    return zlib.compress(returns.astype("<f4").view(np.uint8).reshape(-1, 4).T.tobytes())
+
+
+def _trial(row: tuple[Any, ...]) -> Trial:
+    data, code, study, symbol, interval, model, bars_per_year, times, returns = row
+    steps = np.frombuffer(zlib.decompress(times), "<i8")
+    planes = np.frombuffer(zlib.decompress(returns), np.uint8).reshape(4, -1)
+    return Trial(
+        data=data,
+        study=json.loads(study),
+        code=code,
+        symbol=symbol,
+        interval=interval,
+        model=model,
+        bars_per_year=bars_per_year,
+        times=np.cumsum(steps).astype("datetime64[us]"),
+        returns=np.ascontiguousarray(planes.T).view("<f4")[:, 0].astype(np.float64),
+    )

@@ -1,0 +1,201 @@
+"""The ledger: what was tried stays, whoever writes, dies or lies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from candlecast.errors import ConfigError, RunError
+from candlecast.ledger import APPLICATION, Ledger, Trial
+
+DAY = np.timedelta64(86_400, "s")
+
+
+def trial(seed=0, bars=50, **changes) -> Trial:
+    generator = np.random.default_rng(seed)
+    made = Trial(
+        data="fingerprint",
+        study={"model": "lstm", "seed": seed},
+        code="0.1.0",
+        symbol="BTCUSDT",
+        interval="1d",
+        model="lstm",
+        bars_per_year=365.0,
+        times=np.datetime64("2024-01-01", "us") + np.arange(bars) * DAY,
+        returns=0.01 * generator.standard_normal(bars),
+    )
+    return replace(made, **changes)
+
+
+def test_trials_come_back_as_they_were(tmp_path):
+    ledger = Ledger(tmp_path / "runs")
+    assert len(ledger) == 0 and ledger.trials() == [] and not (tmp_path / "runs").exists()  # looking writes nothing
+    assert ledger.record(trial(0)) and ledger.record(trial(1))
+    first, second = Ledger(tmp_path / "runs").trials()
+    assert (first.identity, second.identity) == (trial(0).identity, trial(1).identity)
+    assert np.array_equal(first.times, trial(0).times)
+    assert np.array_equal(first.returns, trial(0).returns.astype(np.float32))
+    assert (first.study, first.symbol, first.bars_per_year) == (trial(0).study, "BTCUSDT", 365.0)
+
+
+def test_a_replayed_trial_counts_once(tmp_path):
+    ledger = Ledger(tmp_path)
+    assert [ledger.record(trial()) for _ in range(3)] == [True, False, False]
+    assert len(ledger) == 1
+
+
+@pytest.mark.parametrize("change", [{"data": "other"}, {"code": "0.2.0"}, {"study": {"model": "lstm", "epochs": 21}}])
+def test_data_study_and_code_make_another_trial(change):
+    ledger = Ledger.in_memory()
+    assert ledger.record(trial()) and ledger.record(trial(**change)) and len(ledger) == 2
+
+
+def test_memory_is_not_shared():
+    first, second = Ledger.in_memory(), Ledger.in_memory()
+    first.record(trial())
+    assert (len(first), len(second)) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM trials",
+        "UPDATE trials SET model = 'other'",
+        "UPDATE trials SET number = 7",
+        "INSERT OR REPLACE INTO trials SELECT number, identity, 'x', 'x', 'x', 'x', 'x', 'x', 'x', 1.0, x'', x'' FROM trials",
+        "INSERT OR REPLACE INTO trials SELECT 9, identity, 'x', 'x', 'x', 'x', 'x', 'x', 'x', 1.0, x'', x'' FROM trials",
+    ],
+)
+def test_nothing_is_changed_or_removed(tmp_path, statement):
+    ledger = Ledger(tmp_path)
+    ledger.record(trial())
+    connection = sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)
+    with suppress(sqlite3.IntegrityError):  # refused aloud, or ignored
+        connection.execute(statement)
+    connection.close()
+    (left,) = ledger.trials()
+    assert left.identity == trial().identity and left.model == "lstm"
+
+
+WRITER = """
+import sys
+sys.path.insert(0, {tests!r})
+from test_ledger import trial
+from candlecast.ledger import Ledger
+ledger = Ledger({folder!r})
+for seed in range({first}, {last}):
+    ledger.record(trial(seed))
+    print(seed, flush=True)
+"""
+
+
+def writer(folder, first, last) -> subprocess.Popen:
+    code = WRITER.format(tests=str(Path(__file__).parent), folder=str(folder), first=first, last=last)
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+
+
+def test_several_processes_write_at_once(tmp_path):
+    processes = [writer(tmp_path, 10 * number, 10 * number + 15) for number in range(3)]  # five of each in common
+    assert [process.wait(timeout=60) for process in processes] == [0, 0, 0]
+    for process in processes:
+        process.stdout.close()
+    assert sorted(made.study["seed"] for made in Ledger(tmp_path).trials()) == list(range(35))
+
+
+def test_what_was_recorded_survives_a_killed_writer(tmp_path):
+    process = writer(tmp_path, 0, 100_000)
+    said = [int(process.stdout.readline()) for _ in range(5)]
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(timeout=30)
+    process.stdout.close()
+    kept = [made.study["seed"] for made in Ledger(tmp_path).trials()]
+    assert kept[:5] == said and kept == list(range(len(kept)))
+    assert Ledger(tmp_path).record(trial(200_000))
+
+
+def test_damaged_foreign_and_newer_files_are_refused(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    path.write_bytes(b"no database at all, but long enough to be read as a header of one " * 20)
+    with pytest.raises(RunError, match="is damaged .*Put a copy of it back"):
+        Ledger(tmp_path).record(trial())
+    assert path.read_bytes().startswith(b"no database")
+
+    path.unlink()
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE mine (value)")
+    connection.commit()
+    connection.close()
+    with pytest.raises(RunError, match="is a database of something else.*Move it away"):
+        Ledger(tmp_path).trials()
+
+    path.unlink()
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA application_id = {APPLICATION}")
+    connection.execute("PRAGMA user_version = 99")
+    connection.commit()
+    connection.close()
+    with pytest.raises(RunError, match="written in format 99.*Install a newer candlecast"):
+        len(Ledger(tmp_path))
+
+
+def test_a_torn_series_is_refused(tmp_path):
+    ledger = Ledger(tmp_path)
+    ledger.record(trial())
+    path = tmp_path / "ledger.sqlite"
+    content = bytearray(path.read_bytes())
+    place = content.rfind(b"\x78\x9c")  # the opening of a zlib stream
+    content[place + 10 : place + 30] = bytes(20)
+    path.write_bytes(content)
+    with pytest.raises(RunError, match="is damaged"):
+        ledger.trials()
+
+
+def test_a_file_born_by_a_killed_process_is_completed(tmp_path):
+    (tmp_path / "ledger.sqlite").touch()
+    assert len(Ledger(tmp_path)) == 0
+    assert Ledger(tmp_path).record(trial())
+
+
+def test_what_cannot_be_written_is_said_before_any_work(tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(RunError, match="cannot be written.*in_memory"):
+        Ledger(tmp_path / "taken" / "runs").require_writable()
+    (tmp_path / "runs" / "ledger.sqlite").mkdir(parents=True)
+    with pytest.raises(RunError, match="cannot be written"):
+        Ledger(tmp_path / "runs").require_writable()
+
+
+def test_a_full_disk_is_said_and_nothing_is_lost(tmp_path):
+    ledger = Ledger(tmp_path)
+    ledger.record(trial(0))
+    original = sqlite3.connect
+
+    class Full(sqlite3.Connection):
+        def execute(self, statement, *values):
+            if statement.startswith("INSERT"):
+                raise sqlite3.OperationalError("database or disk is full")
+            return super().execute(statement, *values)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite3, "connect", lambda *places, **options: original(*places, factory=Full, **options))
+        with pytest.raises(RunError, match="disk is full.*Free space"):
+            ledger.record(trial(1))
+    assert len(ledger) == 1
+
+
+def test_series_that_do_not_belong_together():
+    with pytest.raises(ConfigError, match="a trial of 50 times and 49 returns"):
+        trial(returns=np.zeros(49))
+    with pytest.raises(ConfigError, match="rising times"):
+        trial(times=trial().times[::-1])
+    with pytest.raises(ConfigError, match="finite return"):
+        trial(returns=np.full(50, np.nan))
