@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import assume, given, strategies as st
 
 from candlecast.errors import ConfigError, LookaheadError, NotEnoughDataError
-from candlecast.folds import Fold, Holdout, WalkForward, check_folds
+from candlecast.folds import CombinatorialPurged, Fold, Holdout, PurgedKFold, Rows, WalkForward, check_folds
 from candlecast.sources import sample
 
 HOUR = np.timedelta64(1, "h")
@@ -48,24 +49,24 @@ def divisions(draw):
 def test_no_training_label_is_known_later_than_the_part_it_is_judged_on_begins(case):
     _, start, horizon, folds, parts = case
     for fold in parts:
-        last_label = fold.train.stop - 1 + horizon
-        assert start <= fold.train.start < fold.train.stop
-        assert last_label < fold.test.start
+        last_label = fold.train.last + horizon
+        assert start <= fold.train.first <= fold.train.last
+        assert last_label < fold.test.first
         if len(fold.valid):
-            assert last_label < fold.valid.start
-            assert fold.train.stop <= fold.valid.start < fold.valid.stop
-            assert fold.valid.stop - 1 + horizon < fold.test.start
-        assert fold.fit.start == fold.train.start
-        assert fold.fit.stop - 1 + horizon < fold.test.start
+            assert last_label < fold.valid.first
+            assert fold.train.last < fold.valid.first <= fold.valid.last
+            assert fold.valid.last + horizon < fold.test.first
+        assert fold.fit.first == fold.train.first
+        assert fold.fit.last + horizon < fold.test.first
         gap = horizon if folds.purge is None else folds.purge
-        assert fold.fit.stop == fold.test.start - gap
+        assert fold.fit.last == fold.test.first - gap - 1
 
 
 @given(divisions())
 def test_every_row_behind_the_first_training_part_is_tested_exactly_once(case):
     bars, _, _, folds, parts = case
-    tested = np.concatenate([np.array(fold.test) for fold in parts])
-    np.testing.assert_array_equal(tested, np.arange(parts[0].test.start, bars))
+    tested = np.concatenate([fold.test.array for fold in parts])
+    np.testing.assert_array_equal(tested, np.arange(parts[0].test.first, bars))
     assert [fold.index for fold in parts] == list(range(len(parts)))
     if folds.train is None:
         assert len(parts) == folds.folds
@@ -74,15 +75,15 @@ def test_every_row_behind_the_first_training_part_is_tested_exactly_once(case):
 @given(divisions())
 def test_the_training_part_rolls_or_expands(case):
     _, start, _, folds, parts = case
-    lengths = [fold.fit.stop - fold.fit.start for fold in parts]
+    lengths = [len(fold.fit) for fold in parts]
     if folds.expanding:
-        assert {fold.train.start for fold in parts} == {start}
+        assert {fold.train.first for fold in parts} == {start}
         assert lengths == sorted(lengths)
     else:
         assert len(set(lengths)) == 1
-        assert parts[0].train.start == start
+        assert parts[0].train.first == start
         for fold, later in pairwise(parts):
-            assert later.train.start - fold.train.start == later.test.start - fold.test.start
+            assert later.train.first - fold.train.first == later.test.first - fold.test.first
 
 
 @given(divisions(), st.data())
@@ -122,9 +123,9 @@ def test_spans_are_measured_by_the_calendar():
     folds = WalkForward(train="4y", test="1y", valid=0.0).split(DAYS, range(100, len(DAYS)), horizon=5)
     year = np.timedelta64(31_556_952, "s")
     for fold in folds:
-        assert abs(DAYS[fold.test.start] - DAYS[fold.train.start] - 4 * year) < np.timedelta64(5, "D")
+        assert abs(DAYS[fold.test.first] - DAYS[fold.train.first] - 4 * year) < np.timedelta64(5, "D")
     for fold, later in pairwise(folds):
-        assert abs(DAYS[later.test.start] - DAYS[fold.test.start] - year) < np.timedelta64(5, "D")
+        assert abs(DAYS[later.test.first] - DAYS[fold.test.first] - year) < np.timedelta64(5, "D")
     assert len(folds) == 16
 
 
@@ -148,9 +149,9 @@ def test_holdout_never_leaks(bars, train, valid, horizon):
         (fold,) = Holdout(train, valid=valid).split(hours(bars), range(bars), horizon=horizon)
     except NotEnoughDataError:
         return
-    assert fold.fit.stop - 1 + horizon < fold.test.start
-    assert fold.test.stop == bars
-    assert not len(fold.valid) or fold.train.stop - 1 + horizon < fold.valid.start
+    assert fold.fit.last + horizon < fold.test.first
+    assert fold.test.last == bars - 1
+    assert not len(fold.valid) or fold.train.last + horizon < fold.valid.first
 
 
 def test_a_purge_shorter_than_the_horizon_is_refused():
@@ -243,3 +244,150 @@ def test_parameters_that_cannot_mean_anything(make, message):
     with pytest.raises(ConfigError) as error:
         make()
     assert str(error.value).startswith(message)
+
+
+@st.composite
+def purged(draw):
+    bars, start = draw(st.integers(60, 1_500)), draw(st.integers(0, 15))
+    horizon, memory = draw(st.integers(1, 20)), draw(st.integers(0, 40))
+    options = {
+        "valid": draw(st.sampled_from([0.0, 0.2, 0.5])),
+        "purge": draw(st.sampled_from([None, horizon, horizon + 3])),
+        "embargo": draw(st.sampled_from([None, 0, 7, "9h"])),
+    }
+    groups = draw(st.integers(2, 7))
+    tested = draw(st.integers(1, groups - 1))
+    recipe = PurgedKFold(groups, **options) if tested == 1 else CombinatorialPurged(groups, tested, **options)
+    try:
+        return (
+            bars,
+            start,
+            horizon,
+            memory,
+            recipe,
+            recipe.split(hours(bars), range(start, bars), horizon=horizon, memory=memory),
+        )
+    except NotEnoughDataError:
+        assume(False)
+
+
+@given(purged())
+def test_no_label_is_shared_and_no_training_row_has_seen_a_test_bar(case):
+    bars, start, horizon, memory, recipe, parts = case
+    gap = horizon if recipe.purge is None else recipe.purge
+    embargo = {None: memory, "9h": 9}.get(recipe.embargo, recipe.embargo)
+    for fold in parts:
+        rows = np.arange(bars)
+        tested = np.isin(rows, fold.test.array)
+        before = np.array(
+            [tested[max(row - gap - embargo, 0) : row + 1].any() for row in rows]
+        )  # tested, or just behind
+        after = np.array([tested[row : row + gap + 1].any() for row in rows])
+        allowed = rows[~before & ~after & (rows >= start)]
+        judged = fold.test.array
+        for learnt in (fold.train.array, fold.valid.array):
+            assert np.isin(learnt, allowed).all()
+            for row in learnt[:: max(len(learnt) // 7, 1)].tolist() + learnt[-1:].tolist():
+                assert (np.abs(row - judged) > horizon).all()
+                if recipe.embargo is None:  # the earliest bar it looks back on is behind every label known before it
+                    assert (row - memory > judged[judged < row] + horizon).all()
+        assert len(fold.valid) == int(len(allowed) * recipe.valid)
+        if len(fold.valid):
+            assert fold.train.last + horizon < fold.valid.first
+            assert fold.valid.last == allowed[-1]
+        assert fold.train.array.tolist() == allowed[: len(fold.train)].tolist()
+        assert np.isin(fold.fit.array, allowed).all()
+        assert np.isin(np.append(fold.train.array, fold.valid.array), fold.fit.array).all()
+
+
+@given(purged())
+def test_combinations_assemble_into_whole_paths(case):
+    bars, start, _, _, recipe, parts = case
+    groups, tested, paths = (
+        (recipe.folds, 1, 1) if isinstance(recipe, PurgedKFold) else (recipe.groups, recipe.test_groups, recipe.paths)
+    )
+    assert len(parts) == math.comb(groups, tested)
+    assert len(set(parts)) == len(parts)
+    assert [fold.index for fold in parts] == list(range(len(parts)))
+    counts = np.bincount(np.concatenate([fold.test.array for fold in parts]), minlength=bars)
+    assert (counts[start:] == paths).all()
+    assert not counts[:start].any()
+    assert paths * groups == len(parts) * tested
+
+
+def test_a_purged_division_by_hand():
+    folds = PurgedKFold(3, valid=0.25).split(hours(100), range(10, 100), horizon=2, memory=5)
+    assert folds == (
+        Fold(0, range(47, 85), range(87, 100), range(10, 40)),  # 40 + 2 + 5; a quarter of 53 is 13; 87 - 2
+        Fold(1, Rows(range(10, 38), range(77, 86)), range(88, 100), range(40, 70)),
+        Fold(2, range(10, 52), range(54, 68), range(70, 100)),  # a quarter of 58 is 14
+    )
+    assert folds[0].fit == Rows(range(47, 100))
+    assert folds[1].fit == Rows(range(10, 38), range(77, 100))
+
+
+def test_fit_does_not_bridge_a_test_part():
+    fold = Fold(0, range(10, 38), range(80, 100), range(40, 70))
+    assert fold.fit == Rows(range(10, 38), range(80, 100))
+
+
+def test_combinations_by_hand():
+    folds = CombinatorialPurged(4, 2, valid=0.0).split(hours(40), range(40), horizon=1)
+    tests = [(0, 20), (0, 10, 20, 30), (0, 10, 30, 40), (10, 30), (10, 20, 30, 40), (20, 40)]
+    for fold, bounds in zip(folds, tests, strict=True):
+        assert fold.test == Rows(*(range(*pair) for pair in zip(bounds[::2], bounds[1::2], strict=True)))
+    assert folds[1].train == Rows(range(11, 19), range(31, 40))
+    assert folds[2].train == Rows(range(11, 29))
+
+
+def test_an_embargo_may_be_a_span():
+    bars = CombinatorialPurged(embargo=12).split(hours(600), range(600), horizon=2, memory=99)
+    assert CombinatorialPurged(embargo="12h").split(hours(600), range(600), horizon=2) == bars
+
+
+@pytest.mark.parametrize("folds", [PurgedKFold(purge=4, valid=0.0), CombinatorialPurged(purge=4, embargo=0)])
+def test_a_purge_too_short_on_either_side_is_refused(folds):
+    with pytest.raises(LookaheadError, match=r"\(horizon 5 bars\).* known only at"):
+        folds.split(hours(400), range(400), horizon=5)
+    behind = Fold(3, range(64, 90), range(0), range(40, 60))
+    with pytest.raises(LookaheadError) as error:
+        check_folds((behind,), hours(100), horizon=5)
+    assert str(error.value) == (
+        "fold 3 trains on rows from 2023-01-03 17:00 on, but the target (horizon 5 bars) of the test range before them is "
+        "known only at 2023-01-03 17:00; expected at least 5 purged bars behind 2023-01-03 12:00. Use purge=5 or leave "
+        "purge unset to take it from the target."
+    )
+    assert check_folds((behind,), hours(100), horizon=4) == (behind,)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: PurgedKFold(1), "folds is 1; expected 2 or more. Use PurgedKFold(folds=5)."),
+        (lambda: PurgedKFold(embargo=-1), "a part of -1 bars; expected a whole number of bars"),
+        (lambda: CombinatorialPurged(3, 3), "3 of 3 groups to test on; expected at least 1, and at least 1 left to"),
+        (lambda: CombinatorialPurged(3, 0), "0 of 3 groups to test on"),
+        (lambda: CombinatorialPurged(valid=1.0), "valid is 1.0; expected a share between 0 and 1."),
+        (lambda: Rows(range(0, 9, 2)), "a part of the rows is range(0, 9, 2); expected every row of a part."),
+    ],
+)
+def test_purged_parameters_that_cannot_mean_anything(make, message):
+    with pytest.raises(ConfigError) as error:
+        make()
+    assert str(error.value).startswith(message)
+
+
+def test_an_embargo_that_leaves_nothing():
+    with pytest.raises(NotEnoughDataError, match="fold 0 has 0 rows to train on.*a shorter horizon, window or embargo"):
+        PurgedKFold(3).split(hours(90), range(90), horizon=1, memory=60)
+
+
+@given(st.lists(st.integers(0, 60), unique=True))
+def test_rows_are_the_numbers_they_are_made_of(numbers):
+    numbers = sorted(numbers)
+    rows = Rows.of(np.array(numbers, dtype=np.int64))
+    assert list(rows) == rows.array.tolist() == numbers
+    assert len(rows) == len(numbers)
+    assert all(part.stop < later.start for part, later in pairwise(rows.parts))
+    assert rows == Rows(*(range(number, number + 1) for number in reversed(numbers)))
+    assert rows == eval(repr(rows))

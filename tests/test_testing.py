@@ -229,7 +229,7 @@ class Given:
 
     folds: tuple[Fold, ...]
 
-    def split(self, times, usable, *, horizon):
+    def split(self, times, usable, *, horizon, memory):
         return self.folds
 
 
@@ -243,15 +243,14 @@ NONE = range(0)
         (
             (Fold(0, range(50), NONE, range(60, 90)),),
             ConfigError,
-            r"^train of fold 0 is range\(0, 50\); expected rows inside",
+            r"^train of fold 0 is Rows\(range\(0, 50\)\); expected rows inside",
         ),
-        ((Fold(0, range(10, 50), NONE, range(60, 101)),), ConfigError, r"^test of fold 0 is range\(60, 101\)"),
-        ((Fold(0, range(10, 50, 2), NONE, range(60, 90)),), ConfigError, r"^train of fold 0 is range\(10, 50, 2\)"),
+        ((Fold(0, range(10, 50), NONE, range(60, 101)),), ConfigError, r"^test of fold 0 is Rows\(range\(60, 101\)\)"),
         ((Fold(0, range(10, 50), NONE, NONE),), NotEnoughDataError, "40 rows to train on and 0 to test on"),
         (
             (Fold(0, range(10, 50), NONE, range(60, 80)), Fold(1, range(10, 50), NONE, range(79, 90))),
-            LookaheadError,
-            "^fold 1 tests from row 79, fold 0 up to 79; expected test parts in order of time that do not overlap",
+            ConfigError,
+            "^row 79 is tested by 2 folds, row 60 by 1; expected every tested row in equally many folds.",
         ),
     ],
 )

@@ -8,8 +8,10 @@ import pytest
 
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, LookaheadError, NotEnoughDataError
-from candlecast.folds import WalkForward
+from candlecast.fleet.settings import Fit
+from candlecast.folds import CombinatorialPurged, PurgedKFold, WalkForward
 from candlecast.models import GRU, Drift, LinearRegression, Naive
+from candlecast.signals import FollowDirection
 from candlecast.sources import synthetic
 from candlecast.targets import Direction, NextReturn, Price, Volatility
 from candlecast.walk import plan_jobs, walk_forward, watch_forward
@@ -120,3 +122,57 @@ def test_windows_do_not_cross_a_hole(features):
 def test_walks_that_cannot_be(parameters, error, message, market, features):
     with pytest.raises(error, match=message):
         walk_forward(LinearRegression(), market, **{"features": features, **parameters})
+
+
+@pytest.mark.parametrize("sampling", ["windows", "sequence"])
+def test_combined_folds_assemble_into_paths_that_trade(sampling, market, features):
+    from candlecast.backtesting import backtest
+
+    model = GRU(hidden=2, window=4, training=Fit(epochs=1, sampling=sampling))
+    folds = CombinatorialPurged(groups=4, test_groups=2)
+    forecast = walk_forward(model, market, features=features, folds=folds, seeds=range(2))
+    (whole,) = walk_forward(model, market, features=features, folds=WalkForward(folds=2), seeds=range(2)).paths
+    assert whole.frame["fold"].unique().to_list() == [0, 1]
+    assert len(forecast.paths) == folds.paths == 3
+    times = market.frame["close_time"][4:]
+    for path in forecast.paths:
+        for seed in (0, 1):
+            assert path.frame.filter(pl.col("seed") == seed)["time"].equals(times.alias("time"))
+        result = backtest(market, FollowDirection()(path))
+        assert result.equity.height > 500
+    together = pl.concat([path.frame for path in forecast.paths])
+    assert together.sort("seed", "time", "fold").equals(forecast.frame.sort("seed", "time", "fold"))
+    averaged = forecast.averaged().frame
+    assert averaged["time"].equals(times.alias("time"))
+    first = forecast.frame.filter(pl.col("time") == times[100])
+    assert averaged["mean"][100] == pytest.approx(first["mean"].mean())
+    assert first.height == 2 * folds.paths
+
+
+@pytest.mark.parametrize("model", [LinearRegression(window=4), "net"])
+@pytest.mark.parametrize("folds", [PurgedKFold(4), CombinatorialPurged(5, 2)], ids=["k-fold", "combinatorial"])
+def test_what_happens_in_a_test_part_changes_nothing_that_was_learnt(model, folds, market, features):
+    """Bars and labels of the test part take another path; whoever learnt before and behind it learnt the same."""
+    if model == "net":
+        model = GRU(hidden=3, window=4, training=Fit(epochs=2, chunk=8, sampling="sequence"))
+    target = NextReturn(3)
+    jobs = plan_jobs(model, market, features=features, target=target, folds=folds)
+    job = jobs[len(jobs) // 2]
+    factor = np.ones(len(market))
+    for part in job.fold.test.parts:  # the label of the test part's last row is known at part.stop - 1 + horizon
+        factor[part.start : part.stop + target.horizon - 1] = 1.1
+    frame = market.frame.with_columns(pl.col("open", "high", "low", "close") * pl.Series(factor))
+    other = Candles(frame, market.symbol, market.interval)
+    (again,) = (
+        each for each in plan_jobs(model, other, features=features, target=target, folds=folds) if each.key == job.key
+    )
+    assert again.fold == job.fold
+    rows = job.test_rows
+    for learnt in (job.train_rows, job.valid_rows):
+        assert len(learnt)
+        reach = learnt[:, None] - np.arange(model.window)
+        np.testing.assert_array_equal(again.samples.inputs[reach], job.samples.inputs[reach])
+        np.testing.assert_array_equal(again.samples.outcomes[learnt], job.samples.outcomes[learnt])
+    (before,), (after,) = (list(model.fit([each])) for each in (job, again))
+    np.testing.assert_array_equal(before.forecast(job.samples, rows), after.forecast(job.samples, rows))
+    assert not np.array_equal(job.samples.outcomes[rows], again.samples.outcomes[rows])

@@ -48,8 +48,10 @@ from .fleet.settings import (
     Fit as Fit,
 )
 from .folds import (
+    CombinatorialPurged as CombinatorialPurged,
     Fold as Fold,
     Holdout as Holdout,
+    PurgedKFold as PurgedKFold,
     WalkForward as WalkForward,
 )
 from .forecast import (

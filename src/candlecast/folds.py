@@ -4,11 +4,20 @@ A target at row t is known at the close of bar t + horizon. So that no training 
 tested on, the last `horizon` rows before each boundary are purged:
 
     |------------ train ------------|purge|--- valid ---|purge|------- test -------|
+
+Where a training part lies behind a test part as well, the labels of the test part are kept out of it in the same way,
+and an embargo keeps out the rows whose inputs still look back on it:
+
+    |--- train ---|purge|------- test -------|purge|embargo|--- train ---|purge|--- valid ---|
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, combinations
 from typing import Protocol
 
 import numpy as np
@@ -17,26 +26,95 @@ from candlecast.errors import ConfigError, LookaheadError, NotEnoughDataError
 from candlecast.interval import span_seconds
 
 
-@dataclass(frozen=True)
-class Fold:
-    """One division of rows (bar numbers): `train` to learn from, `valid` to stop by (may be empty), `test` to be judged on."""
+@dataclass(frozen=True, init=False)
+class Rows:
+    """Bar numbers in rising order, as `parts`: ranges that neither touch nor overlap, the earliest first.
 
-    index: int
-    train: range
-    valid: range
-    test: range
+    Raises ConfigError for a range that leaves rows out.
+
+    >>> rows = Rows(range(7, 9), range(0, 3), range(3, 4))
+    >>> rows, len(rows), rows.first, rows.last
+    (Rows(range(0, 4), range(7, 9)), 6, 0, 8)
+    """
+
+    parts: tuple[range, ...]
+
+    def __init__(self, *parts: range) -> None:
+        merged: list[range] = []
+        for part in sorted((part for part in parts if len(part)), key=lambda part: part.start):
+            if part.step != 1:
+                raise ConfigError(
+                    f"a part of the rows is {part}", expected="every row of a part", remedy="Use a step of 1"
+                )
+            if merged and part.start <= merged[-1].stop:
+                merged[-1] = range(merged[-1].start, max(merged[-1].stop, part.stop))
+            else:
+                merged.append(part)
+        object.__setattr__(self, "parts", tuple(merged))
+
+    @classmethod
+    def of(cls, numbers: np.ndarray) -> Rows:
+        """The rows of these numbers, int64, rising."""
+        parts = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
+        return cls(*(range(int(part[0]), int(part[-1]) + 1) for part in parts if len(part)))
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
+
+    def __iter__(self) -> Iterator[int]:
+        return chain.from_iterable(self.parts)
+
+    def __repr__(self) -> str:
+        return f"Rows({', '.join(map(repr, self.parts))})"
 
     @property
-    def fit(self) -> range:
-        """Rows for a model that needs no validation: train and valid with the purge between them."""
-        return range(self.train.start, max(self.train.stop, self.valid.stop))
+    def first(self) -> int:
+        """The first row; IndexError where there is none."""
+        return self.parts[0].start
+
+    @property
+    def last(self) -> int:
+        """The last row; IndexError where there is none."""
+        return self.parts[-1].stop - 1
+
+    @cached_property
+    def array(self) -> np.ndarray:
+        """The numbers, int64 (rows,)."""
+        return np.concatenate([np.arange(part.start, part.stop) for part in self.parts] or [np.empty(0, np.int64)])
+
+
+@dataclass(frozen=True, init=False)
+class Fold:
+    """One division of rows: `train` to learn from, `valid` to stop by (may be empty), `test` to be judged on."""
+
+    index: int
+    train: Rows
+    valid: Rows
+    test: Rows
+
+    def __init__(self, index: int, train: Rows | range, valid: Rows | range, test: Rows | range) -> None:
+        object.__setattr__(self, "index", index)
+        for name, rows in {"train": train, "valid": valid, "test": test}.items():
+            object.__setattr__(self, name, Rows(rows) if isinstance(rows, range) else rows)
+
+    @cached_property
+    def fit(self) -> Rows:
+        """Rows for a model that needs no validation: train, valid, and the purge between them."""
+        if not len(self.train) or not len(self.valid):
+            return self.train
+        purge = range(self.train.last + 1, self.valid.first)
+        is_crossed = any(part.start < purge.stop and purge.start < part.stop for part in self.test.parts)
+        return Rows(*self.train.parts, *(() if is_crossed else (purge,)), *self.valid.parts)
 
 
 class Folds(Protocol):
     """A way to divide rows into folds."""
 
-    def split(self, times: np.ndarray, usable: range, *, horizon: int) -> tuple[Fold, ...]:
-        """Folds over the `usable` rows; `times` are the closes of all bars, datetime64[us] (time,)."""
+    def split(self, times: np.ndarray, usable: range, *, horizon: int, memory: int = 0) -> tuple[Fold, ...]:
+        """Folds over the `usable` rows; `times` are the closes of all bars, datetime64[us] (time,).
+
+        An outcome is known `horizon` bars later; the inputs of a row look back on `memory` bars before it.
+        """
         ...
 
 
@@ -72,11 +150,12 @@ class WalkForward:
             _require_length(length)
         _require_share("valid", self.valid, lowest=0.0)
 
-    def split(self, times: np.ndarray, usable: range, *, horizon: int) -> tuple[Fold, ...]:
+    def split(self, times: np.ndarray, usable: range, *, horizon: int, memory: int = 0) -> tuple[Fold, ...]:
         starts, train_starts = self._starts(times, usable)
         ends = [*starts[1:], usable.stop]
+        gap = horizon if self.purge is None else self.purge
         folds = tuple(
-            _fold(index, range(first, start), range(start, end), valid=self.valid, purge=self.purge, horizon=horizon)
+            _fold(index, range(first, start), Rows(range(start, end)), valid=self.valid, purge=gap)
             for index, (first, start, end) in enumerate(zip(train_starts, starts, ends, strict=True))
         )
         return check_folds(folds, times, horizon=horizon)
@@ -128,16 +207,96 @@ class Holdout:
         _require_share("train", self.train, lowest=None)
         _require_share("valid", self.valid, lowest=0.0)
 
-    def split(self, times: np.ndarray, usable: range, *, horizon: int) -> tuple[Fold, ...]:
+    def split(self, times: np.ndarray, usable: range, *, horizon: int, memory: int = 0) -> tuple[Fold, ...]:
         start = usable.start + int(len(usable) * self.train)
-        parts = range(usable.start, start), range(start, usable.stop)
+        gap = horizon if self.purge is None else self.purge
+        test = Rows(range(start, usable.stop))
         return check_folds(
-            (_fold(0, *parts, valid=self.valid, purge=self.purge, horizon=horizon),), times, horizon=horizon
+            (_fold(0, range(usable.start, start), test, valid=self.valid, purge=gap),), times, horizon=horizon
         )
 
 
+@dataclass(frozen=True)
+class PurgedKFold:
+    """Every row tested once, by a model that learnt from what lies before *and behind* it.
+
+    `folds` equal parts; each is tested once, and all others train, but for `purge` bars on both sides of the test part and
+    an `embargo` behind it, in bars (int) or as a span ("5d"). Not given: purge is the target's horizon, the embargo as
+    many bars as the inputs look back on (window and features), so that no training row has seen a test bar or its label.
+    `valid` is the share of the training rows, at their end, that early stopping watches.
+
+    The model knows the future of what it forecasts: good for choosing among models with little data, and no record of
+    what could have been earned; that is WalkForward's. Lopez de Prado (2018), Advances in Financial Machine Learning, 7.4.
+
+    Raises ConfigError, NotEnoughDataError, or LookaheadError when `purge` is shorter than the horizon.
+    """
+
+    folds: int = 5
+    valid: float = 0.2
+    purge: int | None = None
+    embargo: int | str | None = None
+
+    def __post_init__(self) -> None:
+        if self.folds < 2:
+            raise ConfigError(f"folds is {self.folds}", expected="2 or more", remedy="Use PurgedKFold(folds=5)")
+        _require_share("valid", self.valid, lowest=0.0)
+        _require_embargo(self.embargo)
+
+    def split(self, times: np.ndarray, usable: range, *, horizon: int, memory: int = 0) -> tuple[Fold, ...]:
+        whole = CombinatorialPurged(self.folds, 1, valid=self.valid, purge=self.purge, embargo=self.embargo)
+        return whole.split(times, usable, horizon=horizon, memory=memory)
+
+
+@dataclass(frozen=True)
+class CombinatorialPurged:
+    """Every choice of `test_groups` among `groups` equal parts is tested by a model that learnt from the others.
+
+    N groups, k of them tested: C(N, k) folds, and each row is forecast by C(N - 1, k - 1) of them, which assemble into as
+    many `paths` over all rows: `Forecast.paths` gives them one by one, each for a backtest of its own. The spread over
+    paths tells how much of a result is the luck of one history. `purge`, `embargo`, `valid` and the warning as in
+    `PurgedKFold`. Lopez de Prado (2018), Advances in Financial Machine Learning, ch. 12.
+
+    Raises ConfigError, NotEnoughDataError, or LookaheadError when `purge` is shorter than the horizon.
+
+    >>> CombinatorialPurged(groups=6, test_groups=2).paths
+    5
+    """
+
+    groups: int = 6
+    test_groups: int = 2
+    valid: float = 0.2
+    purge: int | None = None
+    embargo: int | str | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.test_groups < self.groups:
+            raise ConfigError(
+                f"{self.test_groups} of {self.groups} groups to test on",
+                expected="at least 1, and at least 1 left to train on",
+                remedy="Use CombinatorialPurged(groups=6, test_groups=2)",
+            )
+        _require_share("valid", self.valid, lowest=0.0)
+        _require_embargo(self.embargo)
+
+    @property
+    def paths(self) -> int:
+        """Forecasts of each row, and histories that they assemble into: C(groups - 1, test_groups - 1)."""
+        return math.comb(self.groups - 1, self.test_groups - 1)
+
+    def split(self, times: np.ndarray, usable: range, *, horizon: int, memory: int = 0) -> tuple[Fold, ...]:
+        bounds = [usable.start + len(usable) * group // self.groups for group in range(self.groups + 1)]
+        gap = horizon if self.purge is None else self.purge
+        embargo = memory if self.embargo is None else self.embargo
+        folds = []
+        for index, chosen in enumerate(combinations(range(self.groups), self.test_groups)):
+            test = Rows(*(range(bounds[group], bounds[group + 1]) for group in chosen))
+            behind = [range(part.stop, _shift(times, part.stop - 1, embargo) + 1 + gap) for part in test.parts]
+            folds.append(_fold(index, usable, test, valid=self.valid, purge=gap, embargoed=behind))
+        return check_folds(tuple(folds), times, horizon=horizon)
+
+
 def check_folds(folds: tuple[Fold, ...], times: np.ndarray, *, horizon: int) -> tuple[Fold, ...]:
-    """The folds, when no training label is known later than the part it is judged on begins.
+    """The folds, when no label is known later than the part begins that is judged by it, or learnt behind it.
 
     Raises LookaheadError, or NotEnoughDataError for an empty part.
     """
@@ -146,7 +305,7 @@ def check_folds(folds: tuple[Fold, ...], times: np.ndarray, *, horizon: int) -> 
             raise NotEnoughDataError(
                 f"fold {fold.index} has {len(fold.train)} rows to train on and {len(fold.test)} to test on",
                 expected="at least one of each",
-                remedy="Give more candles, longer parts or a shorter horizon",
+                remedy="Give more candles, longer parts, or a shorter horizon, window or embargo",
             )
         boundaries = [
             (fold.train, fold.valid, "validation"),
@@ -154,27 +313,48 @@ def check_folds(folds: tuple[Fold, ...], times: np.ndarray, *, horizon: int) -> 
             (fold.valid, fold.test, "test"),
         ]
         for learnt, judged, name in boundaries:
-            last = learnt.stop - 1
-            if not len(learnt) or not len(judged) or last + horizon < judged.start:
-                continue
-            known = times[min(last + horizon, len(times) - 1)]
-            raise LookaheadError(
-                f"fold {fold.index} trains on rows up to {_minute(times[last])}, but their target (horizon {horizon} bars) "
-                f"is known only at {_minute(known)}, inside the {name} range",
-                expected=f"at least {horizon} purged bars in front of {_minute(times[judged.start])}",
-                remedy=f"Use purge={horizon} or leave purge unset to take it from the target",
-            )
+            for part in learnt.parts:
+                for other in judged.parts:
+                    _require_apart(fold.index, part, other, name, times, horizon)
     return folds
 
 
-def _fold(index: int, before: range, test: range, *, valid: float, purge: int | None, horizon: int) -> Fold:
-    """Divide the rows before a test part into train and valid, purged at both boundaries."""
-    gap = horizon if purge is None else purge
-    end = max(before.stop - gap, before.start)
-    if valid == 0:
-        return Fold(index, range(before.start, end), range(end, end), test)
-    valid_start = end - int((end - before.start) * valid)
-    return Fold(index, range(before.start, max(valid_start - gap, before.start)), range(valid_start, end), test)
+def _require_apart(index: int, learnt: range, judged: range, name: str, times: np.ndarray, horizon: int) -> None:
+    """Raise LookaheadError when labels of the earlier part are known only inside the later one."""
+    is_behind = learnt.start > judged.start
+    earlier, later = (judged, learnt) if is_behind else (learnt, judged)
+    last = earlier.stop - 1
+    if last + horizon < later.start:
+        return
+    known = _minute(times[min(last + horizon, len(times) - 1)])
+    if is_behind:
+        raise LookaheadError(
+            f"fold {index} trains on rows from {_minute(times[later.start])} on, but the target (horizon {horizon} bars) "
+            f"of the {name} range before them is known only at {known}",
+            expected=f"at least {horizon} purged bars behind {_minute(times[last])}",
+            remedy=f"Use purge={horizon} or leave purge unset to take it from the target",
+        )
+    raise LookaheadError(
+        f"fold {index} trains on rows up to {_minute(times[last])}, but their target (horizon {horizon} bars) "
+        f"is known only at {known}, inside the {name} range",
+        expected=f"at least {horizon} purged bars in front of {_minute(times[later.start])}",
+        remedy=f"Use purge={horizon} or leave purge unset to take it from the target",
+    )
+
+
+def _fold(
+    index: int, usable: range, test: Rows, *, valid: float, purge: int, embargoed: list[range] | None = None
+) -> Fold:
+    """Divide the usable rows that are not tested, purged or embargoed into train and valid, purged in between."""
+    kept_out = [*(range(part.start - purge, part.stop) for part in test.parts), *(embargoed or [])]
+    is_free = np.ones(usable.stop, dtype=bool)
+    is_free[: usable.start] = False
+    for part in kept_out:
+        is_free[max(part.start, 0) : part.stop] = False
+    free = np.flatnonzero(is_free)
+    watched = free[len(free) - int(len(free) * valid) :]
+    learnt = free[free < watched[0] - purge] if len(watched) else free
+    return Fold(index, Rows.of(learnt), Rows.of(watched), test)
 
 
 def _shift(times: np.ndarray, row: int, length: int | str, *, back: bool = False) -> int:
@@ -195,6 +375,11 @@ def _require_length(length: int | str | None) -> None:
             expected="a whole number of bars, 1 or more",
             remedy='Use for example 1000 or "4y"',
         )
+
+
+def _require_embargo(embargo: int | str | None) -> None:
+    if embargo != 0:
+        _require_length(embargo)
 
 
 def _require_share(name: str, share: float, *, lowest: float | None) -> None:

@@ -72,10 +72,20 @@ class Forecast:
             )
         return replace(self, frame=self.frame.filter(pl.col("symbol") == symbol))
 
+    @cached_property
+    def paths(self) -> list[Forecast]:
+        """Histories in which every bar is forecast by one fold: the forecast itself, unless folds are combined.
+
+        Path j takes, for each bar, the j-th of the folds that forecast it; see `CombinatorialPurged`.
+        """
+        path = pl.col("fold").rank("dense").over("symbol", "seed", "time")
+        parts = self.frame.with_columns(path=path).partition_by("path", as_dict=True, include_key=False)
+        return [replace(self, frame=parts[key]) for key in sorted(parts)]
+
     def averaged(self) -> Forecast:
-        """One forecast per asset and bar: the mean over the seeds, as seed 0."""
-        keys = ["time", "known_at", "symbol", "model", "fold"]
-        values = [pl.col("mean", "expected_return").mean(), pl.col("naive", "target").first()]
+        """One forecast per asset and bar: the mean over the seeds, and over the folds that forecast it, as seed 0."""
+        keys = ["time", "known_at", "symbol", "model"]
+        values = [pl.col("mean", "expected_return").mean(), pl.col("fold").min(), pl.col("naive", "target").first()]
         frame = self.frame.group_by(keys, maintain_order=True).agg(values).with_columns(seed=pl.lit(0))
         return replace(self, frame=frame)
 

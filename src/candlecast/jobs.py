@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from candlecast.errors import NotEnoughDataError
-from candlecast.folds import Fold
+from candlecast.folds import Fold, Rows
 from candlecast.windows import Samples
 
 
@@ -48,13 +48,12 @@ class Job:
     @cached_property
     def test_rows(self) -> np.ndarray:
         """Rows to forecast: every bar of the test part with a whole window, its outcome known or not."""
-        return self.fold.test.start + np.flatnonzero(
-            self.samples.is_complete[self.fold.test.start : self.fold.test.stop]
-        )
+        rows = self.fold.test.array
+        return rows[self.samples.is_complete[rows]]
 
-    def _learnable(self, rows: range) -> np.ndarray:
-        part = slice(rows.start, rows.stop)
-        return rows.start + np.flatnonzero(self.samples.is_complete[part] & self.samples.is_known[part])
+    def _learnable(self, part: Rows) -> np.ndarray:
+        rows = part.array
+        return rows[self.samples.is_complete[rows] & self.samples.is_known[rows]]
 
     def _require_rows(self, rows: np.ndarray) -> np.ndarray:
         if not len(rows):

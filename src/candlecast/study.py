@@ -232,10 +232,10 @@ def _fold_table(parts: list[FoldForecast]) -> pl.DataFrame:
         rows.append(
             {
                 "fold": index,
-                "train_first": closes[fold.train.start],
-                "train_last": closes[fold.fit.stop - 1],
-                "test_first": closes[fold.test.start],
-                "test_last": closes[fold.test.stop - 1],
+                "train_first": closes[fold.train.first],
+                "train_last": closes[fold.fit.last],
+                "test_first": closes[fold.test.first],
+                "test_last": closes[fold.test.last],
                 "train_bars": len(job.fit_rows),
                 "test_bars": len(job.test_rows),
             }

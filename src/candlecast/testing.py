@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -21,6 +20,7 @@ __all__ = ["check_feature", "check_folds", "check_target"]
 
 WARMUP_TOLERANCE = 1e-3  # of a column's standard deviation
 MOMENTS = 6  # bars at which the future is cut off and changed
+MEMORY = 10  # bars that inputs look back on, where folds are checked
 
 
 def check_feature(feature: Feature, candles: Candles | None = None, *, seed: int = 0) -> None:
@@ -107,34 +107,36 @@ def check_target(target: Target, candles: Candles | None = None, *, seed: int = 
 def check_folds(folds: Folds, *, bars: int = 2_000, horizon: int = 24) -> tuple[arithmetic.Fold, ...]:
     """The folds of a synthetic hourly calendar; raises unless they are honest.
 
-    No training label may be known later than the part it is judged on begins, all rows lie among the usable ones, and
-    test parts follow each other without overlap, so that every bar is forecast at most once.
+    No label may be known later than the part begins that is judged by it or learnt behind it; all rows lie among the usable
+    ones; and every tested bar is forecast equally often: once, or by several folds that assemble into whole paths.
 
-    Raises LookaheadError for a label or a test part that reaches too far, ConfigError for rows that may not be used,
-    NotEnoughDataError for a part without rows.
+    Raises LookaheadError for a label that reaches too far, ConfigError for rows that may not be used or are forecast more
+    often than others, NotEnoughDataError for a part without rows.
 
     >>> from candlecast.folds import Holdout
     >>> check_folds(Holdout(0.8), bars=100, horizon=1)
-    (Fold(index=0, train=range(10, 81), valid=range(81, 81), test=range(82, 100)),)
+    (Fold(index=0, train=Rows(range(10, 81)), valid=Rows(), test=Rows(range(82, 100))),)
     """
     times = _market(bars, seed=0).close_time
     usable = range(bars // 10, bars)
-    parts = arithmetic.check_folds(folds.split(times, usable, horizon=horizon), times, horizon=horizon)
+    divided = folds.split(times, usable, horizon=horizon, memory=MEMORY)
+    parts = arithmetic.check_folds(divided, times, horizon=horizon)
     for fold in parts:
         for name, rows in {"train": fold.train, "valid": fold.valid, "test": fold.test}.items():
-            if len(rows) and not (usable.start <= rows.start and rows.stop <= usable.stop and rows.step == 1):
+            if len(rows) and not (rows.first in usable and rows.last in usable):
                 raise ConfigError(
                     f"{name} of fold {fold.index} is {rows}",
                     expected=f"rows inside {usable}",
                     remedy="Divide only the usable rows: those before them have no whole window",
                 )
-    for fold, later in pairwise(parts):
-        if later.test.start < fold.test.stop:
-            raise LookaheadError(
-                f"fold {later.index} tests from row {later.test.start:,}, fold {fold.index} up to {fold.test.stop - 1:,}",
-                expected="test parts in order of time that do not overlap",
-                remedy="Begin each test part where the one before ends",
-            )
+    forecasts = np.bincount(np.concatenate([fold.test.array for fold in parts]), minlength=bars)
+    most, fewest = int(forecasts.argmax()), int(np.where(forecasts, forecasts, bars).argmin())
+    if forecasts[most] != forecasts[fewest]:
+        raise ConfigError(
+            f"row {most:,} is tested by {forecasts[most]} folds, row {fewest:,} by {forecasts[fewest]}",
+            expected="every tested row in equally many folds",
+            remedy="Begin each test part where the one before ends",
+        )
     return parts
 
 

@@ -148,7 +148,8 @@ def plan_jobs(
             window=max(window, model.window),
         )
         times = asset.close_time
-        divided = (folds or WalkForward()).split(times, samples.usable, horizon=target.horizon)
+        memory = samples.window - 1 + max(samples.features.warmup, target.horizon)  # naive forecasts look back as well
+        divided = (folds or WalkForward()).split(times, samples.usable, horizon=target.horizon, memory=memory)
         for fold in check_folds(divided, times, horizon=target.horizon):
             jobs += [Job(samples, fold, seed) for seed in seeds]
     return jobs

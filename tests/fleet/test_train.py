@@ -81,7 +81,7 @@ def test_a_job_does_not_depend_on_its_fleet(model, market):
 @pytest.mark.parametrize("model", MODELS[:2], ids=lambda model: model.training.sampling)
 def test_nothing_behind_the_training_part_is_learnt(model, market, other_future):
     jobs = jobs_of(model, market, folds=1, seeds=1)
-    boundary = jobs[0].fold.test.start - 1
+    boundary = jobs[0].fold.test.first - 1
     changed = jobs_of(model, other_future(market, boundary), folds=1, seeds=1)
     assert same(results(model, jobs)[jobs[0].key], results(model, changed)[jobs[0].key])
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from candlecast.features import Scaling
 from candlecast.fleet.gather import gather_windows
 from candlecast.fleet.settings import Fit
+from candlecast.folds import Rows
 from candlecast.jobs import Job
 
 
@@ -31,18 +32,18 @@ class Sampler:
         self.length = window + self.tail - 1
         self._values, self._scaling, self._batch = job.samples.inputs, inputs, fit.batch
         self._outcomes = outcomes.apply(np.nan_to_num(job.samples.outcomes)[:, None])[:, 0].astype(np.float32)
-        self._train_rows, self._valid_rows = job.train_rows, job.valid_rows
+        self._fold, self._train_rows, self._valid_rows = job.fold, job.train_rows, job.valid_rows
         self._generator = job_generator(job, purpose=1)
 
     def epoch(self) -> list[np.ndarray]:
         """Last rows of the sequences of each step of one epoch, newly shuffled: int64 arrays of at most (batch,)."""
         offset = int(self._generator.integers(self.tail))  # chunks are cut elsewhere in each epoch
-        ends = self._generator.permutation(self._ends(self._train_rows, offset))
+        ends = self._generator.permutation(self._ends(self._train_rows, self._fold.train, offset))
         return [ends[first : first + self._batch] for first in range(0, len(ends), self._batch)]
 
     def validation(self) -> np.ndarray:
         """Last rows of the sequences that cover the validation rows once, int64."""
-        return self._ends(self._valid_rows, 0)
+        return self._ends(self._valid_rows, self._fold.valid, 0)
 
     def fill_training(self, ends: np.ndarray, x: Tensor, y: Tensor, weight: Tensor) -> None:
         """Write one training batch; see `_fill`."""
@@ -63,8 +64,18 @@ class Sampler:
         weight[:count] = torch.from_numpy(is_counted)
         weight[count:] = 0.0
 
-    def _ends(self, rows: np.ndarray, offset: int) -> np.ndarray:
-        """Last rows of sequences whose learnt bars cover `rows` once, the first of them cut `offset` bars early."""
+    def _ends(self, rows: np.ndarray, part: Rows, offset: int) -> np.ndarray:
+        """Last rows of sequences whose learnt bars cover `rows` once, the first of them cut `offset` bars early.
+
+        Behind test rows the cut comes later instead, and leaves the bars before it out, so that none of the sequences
+        reads farther back than the burn-in.
+        """
         if self.tail == 1 or not len(rows):
             return rows
-        return np.arange(rows[0] + self.tail - 1 - offset, rows[-1] + self.tail, self.tail)
+        ends = []
+        for span in part.parts:
+            inside = rows[np.searchsorted(rows, span.start) : np.searchsorted(rows, span.stop)]
+            if len(inside):
+                first = -offset if span.start < self._fold.test.first else -offset % self.tail
+                ends.append(np.arange(inside[0] + self.tail - 1 + first, inside[-1] + self.tail, self.tail))
+        return np.concatenate(ends)

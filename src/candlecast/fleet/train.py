@@ -243,8 +243,8 @@ def _build(build: Build, columns: int, job: Job) -> nn.Module:
 
 def _scalings(job: Job) -> tuple[Scaling, Scaling]:
     """Scaling of inputs and outcomes, measured on the training rows of this job only."""
-    samples, train = job.samples, job.fold.train
-    inputs = fit_scaling(samples.features.scalers, samples.inputs[train.start : train.stop])
+    samples = job.samples
+    inputs = fit_scaling(samples.features.scalers, samples.inputs[job.fold.train.array])
     outcomes = fit_scaling([samples.target.scaling], samples.outcomes[job.train_rows][:, None])
     return inputs, outcomes
 

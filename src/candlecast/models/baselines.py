@@ -1,4 +1,4 @@
-"""Naive, drift and linear forecasts: what every model has to beat, made by the same walk."""
+"""Baselines, what every model has to beat, made by the same walk; naive, drift and linear among them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import fit_scaling
 from candlecast.jobs import Job
+from candlecast.targets import Target
 from candlecast.windows import Samples, windows
 
 Predict = Callable[[Samples, np.ndarray], np.ndarray]  # samples and rows -> forecasts (rows,) in the target's units
@@ -46,6 +47,10 @@ class Baseline(ABC):
     def restore(self, job: Job, tensors: Mapping[str, np.ndarray]) -> FittedBaseline:
         """The same, fitted again."""
         return FittedBaseline(job, self.learn(job))
+
+    def fits(self, target: Target) -> bool:
+        """Whether such a target can be forecast in this way."""
+        return True
 
     @abstractmethod
     def learn(self, job: Job) -> Predict:
@@ -97,18 +102,23 @@ class LinearRegression(Baseline):
     def learn(self, job: Job) -> Predict:
         from sklearn import linear_model
 
-        samples, rows, part = job.samples, job.fit_rows, job.fold.fit
-        scaling = fit_scaling(samples.features.scalers, samples.inputs[part.start : part.stop])
+        samples, rows, inputs = job.samples, job.fit_rows, regressors(job, self.window)
         outcomes = samples.outcomes[rows]
-
-        def regressors(samples: Samples, rows: np.ndarray) -> np.ndarray:
-            views = windows(samples.inputs, self.window)[rows - self.window + 1]  # (rows, window, column)
-            return scaling.apply(views).reshape(len(rows), -1)
-
         if samples.target.kind == "probability":
             if np.ptp(outcomes) == 0:
                 return lambda _, rows: np.full(len(rows), outcomes[0])
-            classifier = linear_model.LogisticRegression(C=1.0).fit(regressors(samples, rows), outcomes)
-            return lambda samples, rows: classifier.predict_proba(regressors(samples, rows))[:, 1]
-        regression = linear_model.LinearRegression().fit(regressors(samples, rows), outcomes - samples.naive[rows])
-        return lambda samples, rows: samples.naive[rows] + regression.predict(regressors(samples, rows))
+            classifier = linear_model.LogisticRegression(C=1.0).fit(inputs(samples, rows), outcomes)
+            return lambda samples, rows: classifier.predict_proba(inputs(samples, rows))[:, 1]
+        regression = linear_model.LinearRegression().fit(inputs(samples, rows), outcomes - samples.naive[rows])
+        return lambda samples, rows: samples.naive[rows] + regression.predict(inputs(samples, rows))
+
+
+def regressors(job: Job, window: int) -> Callable[[Samples, np.ndarray], np.ndarray]:
+    """Features of the last `window` bars in one row each, (rows, window x column), scaled by the job's training part."""
+    scaling = fit_scaling(job.samples.features.scalers, job.samples.inputs[job.fold.fit.array])
+
+    def inputs(samples: Samples, rows: np.ndarray) -> np.ndarray:
+        views = windows(samples.inputs, window)[rows - window + 1]  # (rows, window, column)
+        return scaling.apply(views).reshape(len(rows), -1)
+
+    return inputs
