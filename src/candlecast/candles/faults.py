@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
+from candlecast.candles.halts import is_halt
+from candlecast.candles.holes import DAY, find_holes, wall_clock
 from candlecast.errors import CandleError
 
 if TYPE_CHECKING:
     from candlecast.candles.table import Candles
 
-DAY = np.timedelta64(1, "D")
-LONGEST_CLOSURE = 5  # weekdays: the longest planned or forced closing of a large exchange since 1950 was 4 (2001-09-11)
-WEEKDAY_SHARE = 0.95  # of the bars of a market with sessions; 5 of 7 in one that never closes
 TOLERANCE = 1e-9  # relative: vendors round adjusted prices after adjusting them
 
 FATAL = {
@@ -29,16 +29,29 @@ FATAL = {
 }
 SORTING = 'Sort them by time first, for example with frame.sort("open_time")'
 LISTING = "List them with candles.check() or `candlecast candles FILE` and correct them at the source"
-NOTICES = {"gap": "are missing", "zero_volume": "have no volume"}
+NOTICES = {
+    "zero_volume": "without volume",
+    "split": "as after a split",
+    "reuse": "perhaps of another asset under the same symbol",
+}
+SPLITS = tuple(
+    ratio for shares in (1.5, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50, 100) for ratio in (shares, 1 / shares)
+)
+SPLIT_TOLERANCE = 0.03  # log: an overnight move that comes with the split
+LONG_HOLE = 7  # days after which a symbol may have been given to another asset
+OTHER_PRICE = 1.5  # times the old price, or one part in that
 
 
 @dataclass(frozen=True, eq=False)
 class CandleReport:
     """What `Candles.check()` found.
 
-    `faults` has one row per kind of fault and one per gap: `kind`, `is_fatal`, `bars` (how many it concerns), `first`
-    and `last` (open times), `detail` in words. `is_sound` says that nothing fatal was found: gaps and bars without
-    volume are facts of a market, the others are faults of the data, and nothing is computed on those.
+    `faults` has one row per kind of fault, and one for each gap, halt, jump like a split, and new price level behind a
+    long gap: `kind`, `is_fatal`, `bars` (how many it concerns), `first` and `last` (open times), `detail` in words.
+    `is_sound` says that nothing fatal was found: the fatal kinds are faults of the data, and nothing is computed on
+    those; gaps, bars without volume and jumps may be facts of a market, and are for people to judge.
+
+    A `halt` is a gap in which the exchange is known to have stood still (of candles whose `origin` is known).
     """
 
     symbol: str
@@ -53,8 +66,8 @@ class CandleReport:
 
     @property
     def missing(self) -> int:
-        """Bars missing in gaps."""
-        return int(self.faults.filter(pl.col("kind") == "gap")["bars"].sum())
+        """Bars missing in gaps and halts."""
+        return int(self.faults.filter(pl.col("kind").is_in(["gap", "halt"]))["bars"].sum())
 
     def raise_if_unsound(self) -> None:
         """Raise CandleError, naming the first fatal fault and the number of others."""
@@ -71,18 +84,23 @@ class CandleReport:
         )
 
     def __str__(self) -> str:
-        gaps = self.faults.filter(pl.col("kind") == "gap")
         lines = [f"{self.symbol} {self.interval}: {self.bars:,} bars, {'sound' if self.is_sound else 'NOT SOUND'}"]
-        for row in self.faults.filter(pl.col("kind") != "gap").iter_rows(named=True):
+        for row in self.faults.filter(~pl.col("kind").is_in(["gap", "halt"])).iter_rows(named=True):
             words = {**FATAL, **NOTICES}[row["kind"]]
-            lines.append(f"  {row['bars']:,} bars {words}, first {row['first']:%Y-%m-%d %H:%M} ({row['detail']})")
-        if gaps.height:
-            worst = gaps.sort("bars", descending=True).row(0, named=True)
-            lines.append(
-                f"  {self.missing:,} bars {NOTICES['gap']} in {gaps.height:,} gap{'s' * (gaps.height > 1)}, "
-                f"the longest {worst['bars']:,} bars from {worst['first']:%Y-%m-%d %H:%M}"
-            )
+            lines.append(f"  {_bars(row['bars'])} {words}, first {row['first']:%Y-%m-%d %H:%M} ({row['detail']})")
+        for kind, words in {"gap": "gap", "halt": "known halt"}.items():
+            found = self.faults.filter(pl.col("kind") == kind)
+            if found.height:
+                worst = found.sort("bars", descending=True).row(0, named=True)
+                lines.append(
+                    f"  {_bars(found['bars'].sum())} {'is' if found['bars'].sum() == 1 else 'are'} missing in {found.height:,} {words}{'s' * (found.height > 1)}, "
+                    f"the longest {_bars(worst['bars'])} from {worst['first']:%Y-%m-%d %H:%M}"
+                )
         return "\n".join(lines)
+
+
+def _bars(number: int) -> str:
+    return f"{number:,} bar{'s' * (number != 1)}"
 
 
 def check(candles: Candles) -> CandleReport:
@@ -90,7 +108,7 @@ def check(candles: Candles) -> CandleReport:
     masks = _masks(candles) if len(candles) else []
     rows = [_fault(candles, kind, mask, detail) for kind, mask, detail in masks if mask.any()]
     if not any(row["is_fatal"] for row in rows):
-        rows += _gaps(candles)
+        rows += _gaps(candles) + _splits(candles)
     schema = {
         "kind": pl.String,
         "is_fatal": pl.Boolean,
@@ -103,21 +121,6 @@ def check(candles: Candles) -> CandleReport:
     return CandleReport(candles.symbol, str(candles.interval), len(candles), table)
 
 
-def segments(candles: Candles) -> np.ndarray:
-    """Number of holes before each bar; see `Candles.segments`."""
-    return np.concatenate([[0], np.cumsum(_missing_before(candles)[1:] > 0)]).astype(np.int64)[: len(candles)]
-
-
-def has_sessions(candles: Candles) -> bool:
-    """Whether the market closes: next to no bar opens on a Saturday or Sunday although the table spans a whole weekend.
-
-    A few do in a market with sessions: currencies and Sydney open on Sunday evening in UTC, and there are special days.
-    """
-    days = candles.open_time.astype("datetime64[D]")
-    spans_weekend = len(days) > 0 and days[-1] - days[0] >= 9 * DAY
-    return candles.interval.seconds < 7 * 86_400 and bool(spans_weekend and np.is_busday(days).mean() > WEEKDAY_SHARE)
-
-
 def _masks(candles: Candles) -> list[tuple[str, np.ndarray, str]]:
     opened = candles.open_time.astype(np.int64)
     prices = np.stack([candles.open, candles.high, candles.low, candles.close])
@@ -127,9 +130,7 @@ def _masks(candles: Candles) -> list[tuple[str, np.ndarray, str]]:
     _, first_at = np.unique(opened, return_index=True)
     duplicate = np.ones(len(opened), dtype=bool)
     duplicate[first_at] = False
-    phases = opened % candles.interval.microseconds
-    common, counts = np.unique(phases, return_counts=True)
-    off_grid = phases != common[counts.argmax()]
+    off_grid = _is_off_grid(candles)
     not_finite = ~(np.isfinite(prices).all(axis=0) & np.isfinite(volume))
     not_positive = np.any(prices <= 0, axis=0)
     slack = TOLERANCE * np.abs(prices[1])
@@ -144,20 +145,24 @@ def _masks(candles: Candles) -> list[tuple[str, np.ndarray, str]]:
         ("not_positive", not_positive, _bar_words(candles, not_positive)),
         ("impossible", impossible, _bar_words(candles, impossible)),
         ("negative_volume", volume < 0, _bar_words(candles, volume < 0)),
-        ("zero_volume", volume == 0, "quiet market or halt"),
+        ("zero_volume", volume == 0, _runs(volume == 0, "quiet market or halt")),
     ]
+
+
+def _is_off_grid(candles: Candles) -> np.ndarray:
+    """Bool (time,): the bar opens at another offset than most; behind a break, the grid begins anew."""
+    clock, step = wall_clock(candles), candles.interval.microseconds
+    phases = clock % step
+    common, counts = np.unique(phases, return_counts=True)
+    off_grid = phases != common[counts.argmax()]
+    for _, end in candles.breaks or ():
+        off_grid &= (clock % DAY < end) | ((clock % DAY - end) % step != 0)
+    return off_grid
 
 
 def _fault(candles: Candles, kind: str, mask: np.ndarray, detail: str) -> dict[str, object]:
     at = candles.frame["open_time"].filter(pl.Series(mask))
-    return {
-        "kind": kind,
-        "is_fatal": kind in FATAL,
-        "bars": int(mask.sum()),
-        "first": at[0],
-        "last": at[-1],
-        "detail": detail,
-    }
+    return _row(kind, int(mask.sum()), at[0], at[-1], detail)
 
 
 def _bar_words(candles: Candles, mask: np.ndarray) -> str:
@@ -177,32 +182,52 @@ def _values_differ(candles: Candles, duplicate: np.ndarray) -> str:
     return "with the same values" if same else "with different values"
 
 
-def _missing_before(candles: Candles) -> np.ndarray:
-    """Bars missing in front of each bar, int64, shape (time,)."""
-    opened = candles.open_time
-    steps = np.diff(opened.astype(np.int64), prepend=0)
-    missing = steps // candles.interval.microseconds - 1
-    missing[:1] = 0
-    if has_sessions(candles):
-        days = opened.astype("datetime64[D]")
-        closed = np.zeros(len(days), dtype=np.int64)
-        closed[1:] = np.busday_count(days[:-1], days[1:]) - 1  # weekdays without a bar in between
-        overnight = np.diff(days, prepend=days[:1]) > 0 * DAY
-        missing = np.where(overnight, np.where(closed > LONGEST_CLOSURE, closed, 0), missing)
-    return missing
-
-
 def _gaps(candles: Candles) -> list[dict[str, object]]:
-    missing = _missing_before(candles)
-    opened, closed = candles.frame["open_time"], candles.frame["close_time"]
-    return [
-        {
-            "kind": "gap",
-            "is_fatal": False,
-            "bars": int(missing[row]),
-            "first": closed[row - 1],
-            "last": opened[row] - candles.interval.timedelta,
-            "detail": "weekdays without a bar" if has_sessions(candles) else "bars absent",
-        }
-        for row in map(int, np.flatnonzero(missing))
-    ]
+    """One row for each hole, and one for each behind which the price is another."""
+    holes = find_holes(candles)
+    exchange = candles.origin.source if candles.origin else ""
+    starts, ends = (pl.Series(times).cast(pl.Datetime("us", "UTC")) for times in (holes.start, holes.end))
+    rows = []
+    for hole, (row, bars) in enumerate(zip(holes.row.tolist(), holes.bars.tolist(), strict=True)):
+        is_known = is_halt(exchange, holes.start[hole], holes.end[hole], step=candles.interval.timedelta)
+        absent = "weekdays without a bar" if candles.has_sessions else "bars absent"
+        first, last = starts[hole], ends[hole] - candles.interval.timedelta
+        kind, detail = ("halt", f"a known halt of {exchange}") if is_known else ("gap", absent)
+        rows.append(_row(kind, bars, first, last, detail))
+        ratio = candles.open[row] / candles.close[row - 1]
+        if (last - first).days >= LONG_HOLE and abs(np.log(ratio)) > np.log(OTHER_PRICE):
+            words = f"the first price behind {bars:,} missing bars is {ratio:.3g} times the last in front of them"
+            rows.append(_row("reuse", 1, ends[hole], ends[hole], words))
+    return rows
+
+
+def _splits(candles: Candles) -> list[dict[str, object]]:
+    """Bars that open at a simple fraction or multiple of the close in front of them."""
+    ratios = candles.open[1:] / candles.close[:-1]
+    jumps = np.flatnonzero(np.abs(np.log(ratios)) > np.log(1.4)) + 1
+    rows = []
+    for row in jumps.tolist():
+        ratio = float(ratios[row - 1])
+        near = min(SPLITS, key=lambda split: abs(np.log(ratio * split)))
+        if abs(np.log(ratio * near)) < SPLIT_TOLERANCE:
+            time = candles.frame["open_time"][row]
+            shares = f"{Fraction(near).limit_denominator(100)}".replace("/", " for ")
+            shares = shares if " for " in shares else f"{shares} for 1"
+            words = (
+                f"opens at {ratio:.4g} times the close before: a split {shares} that was not adjusted, or a real move"
+            )
+            rows.append(_row("split", 1, time, time, words))
+    return rows
+
+
+def _runs(mask: np.ndarray, detail: str) -> str:
+    """Detail of bars that often come in runs."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    lengths = edges[1::2] - edges[::2]
+    if not len(lengths) or lengths.max() == 1:
+        return detail
+    return f"{detail}; {len(lengths):,} run{'s' * (len(lengths) > 1)}, the longest {_bars(lengths.max())}"
+
+
+def _row(kind: str, bars: int, first: Any, last: Any, detail: str) -> dict[str, object]:
+    return {"kind": kind, "is_fatal": kind in FATAL, "bars": bars, "first": first, "last": last, "detail": detail}

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from candlecast.candles.faults import has_sessions
+from candlecast.candles.holes import find_holes, wall_clock
 from candlecast.errors import ConfigError
 from candlecast.interval import Interval
 
 if TYPE_CHECKING:
     from candlecast.candles.table import Candles
 
-
-WEEK = 604_800  # seconds
+DAY, WEEK = 86_400, 604_800  # seconds
 MONDAY = 4 * 86_400_000_000  # microseconds from 1970-01-01, a Thursday, to the first Monday
+HOUR = 3_600_000_000
 
 
-def resample(candles: Candles, interval: Interval) -> pl.DataFrame:
-    """The market table of `candles` in bars of `interval`.
+def resample(candles: Candles, interval: Interval, zone: str | None) -> pl.DataFrame:
+    """The market table of `candles` in bars of `interval`; see `Candles.resample`.
 
-    A market that never closes keeps a long bar only when every short bar of it is there. A market with sessions has
-    days of unequal length, so there only the first and last long bar are dropped, when they hold fewer short bars than
-    the fullest one at the same time of day. Where a short bar would reach past the end of a long one, which would then
-    show what is not known by its close, the grid is shifted by the offset that the short bars have.
+    A long bar is made when the candles reach from its beginning to its end without a hole. A market with sessions opens
+    and closes inside its long bars, so that there the first and the last one are made only when they hold as many short
+    bars as the fullest of the others at the same time of day.
+
+    Where a short bar would reach past the end of a long one, which would then show what is not known by its close, the
+    grid is shifted by the offset that the short bars have.
     """
     if interval.seconds % candles.interval.seconds:
         raise ConfigError(
@@ -33,29 +36,94 @@ def resample(candles: Candles, interval: Interval) -> pl.DataFrame:
             expected="a longer interval made of whole candles",
             remedy="Resample to a multiple, or fetch the candles at the interval wanted",
         )
-    opened, step, length = candles.open_time.astype(np.int64), candles.interval.microseconds, interval.microseconds
-    crosses = (opened % length + step > length).any()
-    offset = int(opened[0] % step) if crosses else 0
-    long = (
-        candles.frame.group_by_dynamic(
-            "open_time",
-            every=f"{interval.seconds}s",
-            offset=f"{offset + (MONDAY if interval.seconds % WEEK == 0 else 0)}us",
+    if zone is not None and interval.seconds % DAY:
+        raise ConfigError(
+            f"{interval} candles in the days of {zone}",
+            expected="whole days or weeks, the only bars whose grid depends on a zone",
+            remedy="Leave zone out, or resample to days",
         )
-        .agg(
-            pl.col("open").first(),
-            pl.col("high").max(),
-            pl.col("low").min(),
-            pl.col("close").last(),
-            pl.col("volume").sum(),
-            bars=pl.len(),
-        )
-        .with_columns(close_time=pl.col("open_time") + interval.timedelta)
+    length = interval.microseconds
+    clock = _clock(candles, zone)
+    offset = MONDAY if interval.seconds % WEEK == 0 else 0
+    if zone is None and ((clock - offset) % length + candles.interval.microseconds > length).any():
+        offset += int(clock[0] % candles.interval.microseconds)
+    start = (clock - offset) // length * length + offset
+    first = np.flatnonzero(np.diff(start, prepend=start[:1] - 1))  # short bar that each long one opens with
+    last = np.append(first[1:], len(start))[: len(first)] - 1
+    long = pl.DataFrame(
+        {
+            "start": start[first],
+            "open": candles.open[first],
+            "high": _over(np.maximum, candles.high, first),
+            "low": _over(np.minimum, candles.low, first),
+            "close": candles.close[last],
+            "volume": _over(np.add, candles.volume, first),
+            "known_at": candles.frame["close_time"].gather(last),
+            "bars": last - first + 1,
+        }
+    ).with_columns(
+        _instant(pl.col("start"), zone).alias("open_time"), _instant(pl.col("start") + length, zone).alias("close_time")
     )
-    if has_sessions(candles):
-        row = pl.int_range(pl.len())
-        is_inner = (row > 0) & (row < pl.len() - 1)
-        long = long.filter(is_inner | (pl.col("bars") == pl.col("bars").max().over(pl.col("open_time").dt.time())))
-    else:
-        long = long.filter(pl.col("bars") == interval.seconds // candles.interval.seconds)
-    return long.select("open_time", "close_time", "open", "high", "low", "close", "volume").rechunk()
+    crossing = long.filter(pl.col("known_at") > pl.col("close_time"))
+    if crossing.height:
+        raise ConfigError(
+            f"a {candles.interval} candle of {candles.symbol} ends at {crossing['known_at'][0]:%Y-%m-%d %H:%M} UTC, behind "
+            f"the {interval} bar that it opens in ({crossing['close_time'][0]:%Y-%m-%d %H:%M} UTC)",
+            expected="candles that end with the long bars",
+            remedy="Use shorter candles, or another zone",
+        )
+    whole = long.filter(pl.Series(_is_whole(candles, long), dtype=pl.Boolean))
+    return whole.select("open_time", "close_time", "open", "high", "low", "close", "volume").rechunk()
+
+
+def _over(function: np.ufunc, values: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """The function over each long bar; NumPy adds from left to right, so that the sum depends on the bar's values alone."""
+    return function.reduceat(values, first) if len(first) else values[:0]
+
+
+def _clock(candles: Candles, zone: str | None) -> np.ndarray:
+    """What the clocks of the zone show as each bar opens; see `wall_clock`."""
+    if zone is None:
+        return candles.open_time.astype(np.int64)
+    try:
+        return wall_clock(replace(candles, zone=zone))
+    except pl.exceptions.ComputeError as error:
+        raise ConfigError(
+            f"there is no zone {zone!r}",
+            expected="a name of the IANA database",
+            remedy='Use for example zone="America/New_York"',
+        ) from error
+
+
+def _instant(clock: pl.Expr, zone: str | None) -> pl.Expr:
+    """The moment in UTC at which the clocks of a zone show `clock` (microseconds since 1970)."""
+    local = clock.cast(pl.Datetime("us"))
+    if zone is None:
+        return local.dt.replace_time_zone("UTC")
+    moved = (clock + HOUR).cast(pl.Datetime("us"))  # where the day begins at one o'clock, for daylight saving
+    named = [time.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null") for time in (local, moved)]
+    return pl.coalesce(named).dt.convert_time_zone("UTC")
+
+
+def _is_whole(candles: Candles, long: pl.DataFrame) -> np.ndarray:
+    """Bool (long bar,): nothing of the long bar is missing."""
+    if long.is_empty():
+        return np.zeros(0, dtype=bool)
+    opened = long["open_time"].dt.replace_time_zone(None).to_numpy()
+    closed = long["close_time"].dt.replace_time_zone(None).to_numpy()
+    holes = find_holes(candles)
+    is_counted = holes.bars > candles.bridge
+    entered = np.searchsorted(closed, holes.start[is_counted], side="right")
+    left = np.searchsorted(opened, holes.end[is_counted], side="left")
+    depth = np.zeros(len(long) + 1, dtype=np.int64)
+    np.add.at(depth, entered, 1)
+    np.add.at(depth, np.maximum(left, entered), -1)
+    whole = np.cumsum(depth[:-1]) == 0
+    if not candles.has_sessions:
+        return whole & (opened >= candles.open_time[0]) & (closed <= candles.close_time[-1])
+    hours = long.select(pl.col("start") % (DAY * 1_000_000)).to_series().to_numpy()
+    bars = long["bars"].to_numpy()
+    for end in (0, len(long) - 1):
+        others = bars[1:-1][hours[1:-1] == hours[end]]
+        whole[end] &= len(others) > 0 and bars[end] >= others.max()
+    return whole

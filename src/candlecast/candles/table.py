@@ -10,14 +10,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from candlecast.candles import faults, intake, resample
-from candlecast.errors import CandleError
+from candlecast.candles import faults, holes, intake, resample
+from candlecast.errors import CandleError, ConfigError
 from candlecast.interval import Interval
 
 if TYPE_CHECKING:
     import pandas as pd
 
 YEAR_SECONDS = 31_556_952.0
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where candles came from: the name of the source, and the store and its version if they were read from one."""
+
+    source: str
+    store: str | None = None
+    version: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,17 +37,39 @@ class Candles:
     between them and is *knowable* at `close_time`), `open`, `high`, `low`, `close` (quote currency) and `volume`
     (base currency or shares), all Float64.
 
+    When the market trades is settled once, and kept by slices and longer candles: `has_sessions` says whether it closes
+    overnight and at weekends, `breaks` which stretches of the day it pauses in (lunch; microseconds of the UTC day).
+    Where that is not told, it is taken from the table. `zone` is the zone whose days the bars are, if not UTC. Holes of
+    at most `bridge` bars are counted as none. `origin` says where the candles came from, if that is known.
+
     Candles may hold faults, so that `check()` can list them; everything that computes on candles calls
-    `require_sound()` first. Build them with `from_frame`, `read_csv`, `read_parquet`, `sample` or a source.
+    `require_sound()` first. Build them with `from_frame`, `read_csv`, `read_parquet`, `sample`, a source or a store.
     """
 
     frame: pl.DataFrame
     symbol: str
     interval: Interval
+    has_sessions: bool | None = None
+    breaks: holes.Breaks | None = None
+    zone: str | None = None
+    bridge: int = 0
+    origin: Origin | None = None
+
+    def __post_init__(self) -> None:
+        if self.has_sessions is None:
+            object.__setattr__(self, "has_sessions", holes.infer_sessions(self))
+        if self.breaks is None:
+            object.__setattr__(self, "breaks", holes.infer_breaks(self) if self.has_sessions else ())
 
     @classmethod
     def from_frame(
-        cls, frame: Any, *, interval: str | Interval | None = None, symbol: str = "asset", zone: str | None = None
+        cls,
+        frame: Any,
+        *,
+        interval: str | Interval | None = None,
+        symbol: str = "asset",
+        zone: str | None = None,
+        has_sessions: bool | None = None,
     ) -> Candles:
         """Candles from a pandas or Polars frame.
 
@@ -46,12 +77,12 @@ class Candles:
         a pandas time index counts as the time column. Numbers in the time column are seconds, milliseconds,
         microseconds or nanoseconds since 1970, told apart by size. Times without zone are taken in `zone`. Whole dates,
         and times that are all midnight where they were written, name days and need none: a day opens at 00:00 UTC.
-        `interval` is the most common step when not given.
+        `interval` is the most common step when not given, and `has_sessions` what the table shows.
 
         Raises CandleError for missing columns, unreadable values, times without zone, or fewer than two rows.
         """
         table, found = intake.market_table(frame, interval=interval, symbol=symbol, zone=zone)
-        return cls(table, symbol, found)
+        return cls(table, symbol, found, has_sessions)
 
     def __len__(self) -> int:
         return self.frame.height
@@ -119,14 +150,15 @@ class Candles:
     def segments(self) -> np.ndarray:
         """Number of holes before each bar, int64, shape (time,): bars with equal numbers follow each other unbroken.
 
-        Closing hours, weekends and holidays of a market with sessions are no holes.
+        Closing hours, weekends and holidays of a market with sessions are no holes, nor are those that are bridged.
         """
-        return faults.segments(self)
+        return holes.segments(self)
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of symbol, interval and every value, as hexadecimal text: names this very data."""
-        digest = hashlib.sha256(f"{self.symbol} {self.interval}".encode())
+        """SHA-256 of symbol, interval, trading hours and every value, as hexadecimal text: names this very data."""
+        hours = (self.has_sessions, self.breaks, self.zone, self.bridge)
+        digest = hashlib.sha256(f"{self.symbol} {self.interval} {hours}".encode())
         for name in intake.COLUMNS:
             digest.update(np.ascontiguousarray(self.frame[name].to_numpy()).tobytes())
         return digest.hexdigest()
@@ -144,15 +176,34 @@ class Candles:
         self._report.raise_if_unsound()
         return self
 
-    def resample(self, interval: str | Interval) -> Candles:
-        """Longer candles from these, on the UTC grid (weeks start on Monday); a partial bar is never made.
+    def bridged(self, bars: int) -> Candles:
+        """The same candles, with holes of at most `bars` bars counted as none: windows may then straddle them.
 
-        Candles that open off the grid, as at half past, keep their offset where they would cross the end of a long bar.
+        `check()` still lists them. Raises ConfigError for a negative number.
 
-        Raises ConfigError when `interval` is no multiple of this one, CandleError when the candles are unsound.
+        >>> from candlecast.sources import synthetic
+        >>> hourly = synthetic.random_walk(100, seed=1, interval="1h").candles
+        >>> holed = replace(hourly, frame=hourly.frame[[*range(50), *range(52, 100)]])
+        >>> int(holed.segments[-1]), int(holed.bridged(2).segments[-1]), holed.bridged(2).check().missing
+        (1, 0, 2)
         """
-        interval = Interval.parse(interval)
-        return replace(self, frame=resample.resample(self.require_sound(), interval), interval=interval)
+        if bars < 0:
+            raise ConfigError(f"bars is {bars}", expected="0 or more", remedy="Use for example candles.bridged(3)")
+        return replace(self, bridge=bars)
+
+    def resample(self, interval: str | Interval, *, zone: str | None = None) -> Candles:
+        """Longer candles from these (weeks start on Monday); a partial bar is never made.
+
+        On the UTC grid, or, with a `zone` such as "America/New_York", in days and weeks of that zone, which have 23 or 25
+        hours when daylight saving begins or ends. Candles that open off the grid, as at half past, keep their offset
+        where they would cross the end of a long bar. A long bar with a hole in it is not made, unless it is bridged.
+
+        Raises ConfigError when the long bars cannot be made of whole short ones, CandleError for unsound candles.
+        """
+        interval, zone = Interval.parse(interval), zone or self.zone
+        frame = resample.resample(self.require_sound(), interval, zone)
+        breaks = self.breaks if interval.seconds < resample.DAY else ()
+        return replace(self, frame=frame, interval=interval, zone=zone, breaks=breaks)
 
     def to_pandas(self) -> pd.DataFrame:
         """A pandas frame indexed by `open_time`."""

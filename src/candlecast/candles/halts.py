@@ -1,0 +1,64 @@
+"""Hours in which an exchange is known to have stood still: a dated table, so that they are told from failed downloads."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+
+HOUR = timedelta(hours=1)
+
+# Binance spot: hours without any candle of BTCUSDT, the first of them and how many, from 2017-08-17 to 2025-09-19.
+# Independent downloads of the official hourly klines agree on all of them, and from 2020-09 on BNB, ETH, SOL and XRP
+# lack the same hours. The longer ones are the exchange's announced system upgrades and outages.
+BINANCE = (
+    ("2017-09-06 17", 6),
+    ("2018-01-04 04", 1),
+    ("2018-02-08 01", 33),
+    ("2018-06-26 02", 10),
+    ("2018-06-27 13", 1),
+    ("2018-07-04 01", 7),
+    ("2018-10-19 06", 3),
+    ("2018-11-14 02", 7),
+    ("2019-03-12 02", 6),
+    ("2019-05-15 03", 10),
+    ("2019-08-15 02", 8),
+    ("2019-11-13 02", 2),
+    ("2019-11-25 02", 2),
+    ("2020-02-09 02", 1),
+    ("2020-02-19 12", 5),
+    ("2020-03-04 10", 1),
+    ("2020-04-25 02", 2),
+    ("2020-06-28 02", 3),
+    ("2020-11-30 06", 1),
+    ("2020-12-21 14", 4),
+    ("2020-12-25 02", 1),
+    ("2021-02-11 04", 1),
+    ("2021-03-06 02", 1),
+    ("2021-04-20 02", 2),
+    ("2021-04-25 05", 3),
+    ("2021-08-13 02", 4),
+    ("2021-09-29 07", 2),
+    ("2023-03-24 13", 1),
+)
+EXCHANGES = {"binance": BINANCE}
+
+
+def is_halt(exchange: str, start: np.datetime64, end: np.datetime64, *, step: timedelta) -> bool:
+    """Whether the stretch from `start` to `end`, UTC, without bars of length `step`, is a known halt of the exchange.
+
+    Whole hours are known, and trading stopped and began within the hours around them, so that the stretch may be longer
+    than those by an hour, or by one bar, at either side.
+
+    >>> is_halt("binance", np.datetime64("2023-03-24T12:40"), np.datetime64("2023-03-24T14:00"), step=HOUR / 12)
+    True
+    >>> is_halt("binance", np.datetime64("2023-03-24T12:40"), np.datetime64("2023-03-25T14:00"), step=HOUR / 12)
+    False
+    """
+    slack = np.timedelta64(max(step, HOUR))
+    for text, hours in EXCHANGES.get(exchange, ()):
+        first = np.datetime64(text.replace(" ", "T"))
+        last = first + hours * np.timedelta64(HOUR)
+        if first - slack <= start < last and first < end <= last + slack:
+            return True
+    return False
