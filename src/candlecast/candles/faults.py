@@ -226,7 +226,7 @@ def _runs(mask: np.ndarray, detail: str) -> str:
     lengths = edges[1::2] - edges[::2]
     if not len(lengths) or lengths.max() == 1:
         return detail
-    return f"{detail}; {len(lengths):,} run{'s' * (len(lengths) > 1)}, the longest {_bars(lengths.max())}"
+    return f"{detail}; {len(lengths):,} run{'s' * (len(lengths) > 1)}, the longest {_bars(int(lengths.max()))}"
 
 
 def _row(kind: str, bars: int, first: Any, last: Any, detail: str) -> dict[str, object]:
