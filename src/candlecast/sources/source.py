@@ -86,7 +86,8 @@ def period(since: Moment | None, until: Moment | None, *, now: datetime, first: 
 
     >>> period("2021-01-01", "2020-01-01", now=moment("2024-01-01"), first=moment("2017-01-01"))
     Traceback (most recent call last):
-    candlecast.errors.ConfigError: since 2021-01-01 00:00 is not before until 2020-01-01 00:00; expected since before until. Exchange the two.
+    candlecast.errors.ConfigError: since 2021-01-01 00:00 is not before until 2020-01-01 00:00; ...
+    ...
     """
     start = first if since is None else moment(since)
     end = now if until is None else moment(until, "until")

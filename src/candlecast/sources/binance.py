@@ -1,0 +1,176 @@
+"""Binance: official dumps for the past, REST for the rest, joined without a seam."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import polars as pl
+
+from candlecast.candles import Candles
+from candlecast.errors import ConfigError
+from candlecast.events import Listener, ignore
+from candlecast.interval import Interval
+from candlecast.sources.dumps import Market, list_dumps, read_dumps
+from candlecast.sources.exchange import Rest, connect, lacking_interval, unknown_symbol
+from candlecast.sources.page import market_page
+from candlecast.sources.retry import Retry
+from candlecast.sources.source import Moment, Session, collect, period, utc_now
+from candlecast.sources.web import web
+
+MARKETS: tuple[Market, ...] = ("spot", "usdm")
+INTERVALS = ("1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w")
+FIRST = datetime(2017, 7, 1, tzinfo=UTC)  # Binance opened on 2017-07-14
+PAGE = 1_000  # bars that REST gives in one answer
+MIRROR = 'Use a mirror of the market data, Binance(rest="https://data-api.binance.vision"), or another network'
+
+
+@dataclass(frozen=True)
+class Binance:
+    """Candles of Binance: spot (`market="spot"`) or USDT-margined futures (`market="usdm"`). Symbols as "BTCUSDT".
+
+    A month or day of the past comes from the official dump (https://data.binance.vision, SHA-256 checked) where that
+    takes fewer requests than REST; all the rest, and whatever a dump lacks, is asked of REST through `ccxt`. So a hole in
+    the bars is a hole at Binance, never one of the download. A symbol that is no longer listed comes from the dumps
+    alone. Binance's own clock decides which bars are closed.
+
+    `rest`, `dumps` and `listing` are the addresses of the REST interface (ccxt's when None), of the archive's files and of
+    its index. Requests keep to the rate limits when `is_paced`; what fails for a moment is asked again as `retry` says.
+    Needs the extra `exchanges`.
+    """
+
+    market: Market = "spot"
+    rest: str | None = None
+    dumps: str = "https://data.binance.vision"
+    listing: str = "https://s3-ap-northeast-1.amazonaws.com/data.binance.vision"
+    retry: Retry = field(default=Retry(), repr=False)
+    is_paced: bool = True
+    clock: Callable[[], datetime] = field(default=utc_now, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.market not in MARKETS:
+            raise ConfigError(
+                f"market is {self.market!r}",
+                expected='"spot" or "usdm"',
+                remedy='Use for example Binance(market="usdm")',
+            )
+
+    @property
+    def name(self) -> str:
+        """`binance`, or `binance-usdm` for futures."""
+        return "binance" if self.market == "spot" else f"binance-{self.market}"
+
+    def pages(
+        self, symbol: str, interval: str | Interval, *, since: Moment | None = None, until: Moment | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """See `Source.pages`."""
+        interval = Interval.parse(interval)
+        known = INTERVALS if self.market == "spot" else INTERVALS[1:]
+        if interval not in map(Interval.parse, known):
+            raise lacking_interval("Binance", interval, known)
+        start, end = period(since, until, now=self.clock(), first=FIRST)
+        return self._pages(symbol, interval, start, None if until is None else end)
+
+    def _pages(self, symbol: str, interval: Interval, start: datetime, end: datetime | None) -> Iterator[pl.DataFrame]:
+        options = {
+            "fetchMarkets": {"types": ["spot" if self.market == "spot" else "linear"]},
+            "defaultType": "spot" if self.market == "spot" else "future",
+            "fetchCurrencies": False,
+        }
+        with (
+            connect(
+                "binance",
+                url=self.rest,
+                retry=self.retry,
+                is_paced=self.is_paced,
+                clock=self.clock,
+                options=options,
+                refused=MIRROR,
+            ) as rest,
+            web("Binance", self.retry) as get,
+        ):
+            now = rest.now()
+            end = min(end or now, now)
+            listed = self._listed(rest, symbol)
+            files = []
+            if listed is None or _is_worth_it(interval, end - start):
+                since = FIRST if listed is None else start
+                files = list_dumps(
+                    get, self.listing, market=self.market, symbol=symbol, interval=interval, since=since, until=now
+                )
+            if listed is None and not files:
+                raise unknown_symbol("Binance", symbol, _ids(rest.ask(rest.exchange.fetch_markets)))
+            wanted = [
+                file
+                for file in files
+                if (share := min(file.end, end) - max(file.start, start)) > timedelta(0)
+                and (listed is None or _is_worth_it(interval, share))
+            ]
+            dumped = read_dumps(get, self.dumps, wanted, self.retry)
+            yield from _joined(rest, listed, dumped, symbol=symbol, interval=interval, start=start, end=end)
+
+    def _listed(self, rest: Rest, symbol: str) -> str | None:
+        """What ccxt calls the symbol; None when it is not, or no longer, listed."""
+        import ccxt
+
+        wanted = {"symbol": symbol} if self.market == "spot" else {}  # the futures' list cannot be narrowed
+        try:
+            markets = rest.ask(lambda: rest.exchange.fetch_markets(wanted))
+        except ccxt.BadRequest:
+            return None
+        rest.exchange.set_markets(markets)
+        return next((market["symbol"] for market in markets if market["id"] == symbol), None)
+
+    def fetch(
+        self,
+        symbol: str,
+        interval: str | Interval,
+        *,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        progress: Listener = ignore,
+    ) -> Candles:
+        """See `Source.fetch`."""
+        return collect(self, symbol, interval, since=since, until=until, progress=progress)
+
+    def session(self, symbol: str) -> Session:
+        """Crypto markets never close."""
+        return "always"
+
+
+def _is_worth_it(interval: Interval, length: timedelta) -> bool:
+    """Whether REST would need more requests for this length than a dump, which takes two: the file and its checksum."""
+    return length / interval.timedelta > 2 * PAGE
+
+
+def _ids(markets: list[dict[str, Any]]) -> list[str]:
+    return [market["id"] for market in markets]
+
+
+def _joined(
+    rest: Rest,
+    listed: str | None,
+    dumped: Iterator[pl.DataFrame],
+    *,
+    symbol: str,
+    interval: Interval,
+    start: datetime,
+    end: datetime,
+) -> Iterator[pl.DataFrame]:
+    """The dumps' bars, each unbroken run a page, with what REST has before, between and after the runs."""
+    cursor = start
+    for frame in dumped:
+        page = market_page(frame, symbol=symbol, interval=interval, start=cursor, end=end)
+        breaks = page.select(pl.arg_where(pl.col("open_time") != pl.col("close_time").shift(1)).alias("row"))["row"]
+        bounds = [0, *breaks, page.height] if page.height else []
+        for first, last in pairwise(bounds):
+            run = page[first:last]
+            if listed and run["open_time"][0] > cursor:
+                yield from rest.pages(listed, interval, cursor, run["open_time"][0], until=True)
+            yield run
+            cursor = run["close_time"][-1]
+    if listed:
+        yield from rest.pages(listed, interval, cursor, end, until=True)

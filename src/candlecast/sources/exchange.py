@@ -1,0 +1,255 @@
+"""Any exchange that `ccxt` knows: its markets, its clock, and its candles in pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+import polars as pl
+
+from candlecast.candles import Candles
+from candlecast.errors import ConfigError, SourceError, near_misses
+from candlecast.events import Listener, ignore
+from candlecast.interval import Interval
+from candlecast.sources.page import VALUES, market_page
+from candlecast.sources.retry import Retry, TransientError
+from candlecast.sources.source import Moment, Session, collect, period, utc_now
+from candlecast.sources.web import TIMEOUT_SECONDS, require_ok, unreachable
+
+if TYPE_CHECKING:
+    import requests
+
+Answer = TypeVar("Answer")
+FIRST = datetime(2010, 1, 1, tzinfo=UTC)  # the first exchanges
+SAFE_LIMIT = 100  # bars in a page where ccxt does not know how many the exchange gives
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """Candles of any exchange that `ccxt` knows, by its REST interface: `Exchange("kraken")`.
+
+    Symbols are written as ccxt writes them, such as "BTC/USDT" and "BTC/USDT:USDT" for a perpetual contract. Many
+    exchanges give only their latest bars (Kraken 720 of each interval); for the whole history of Binance use `Binance`.
+    `url` replaces scheme and host of every address, for a mirror. Requests keep to the exchange's rate limits when
+    `is_paced`, and what fails for a moment is asked again as `retry` says. The exchange's own clock decides which
+    bars are closed. Needs the extra `exchanges`.
+    """
+
+    id: str
+    url: str | None = None
+    retry: Retry = field(default=Retry(), repr=False)
+    is_paced: bool = True
+    clock: Callable[[], datetime] = field(default=utc_now, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The exchange's name in ccxt."""
+        return self.id
+
+    def pages(
+        self, symbol: str, interval: str | Interval, *, since: Moment | None = None, until: Moment | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """See `Source.pages`. Without `since`, from the market's opening, where the exchange tells it."""
+        interval = Interval.parse(interval)
+        start, end = period(since, until, now=self.clock(), first=FIRST)
+        return self._pages(symbol, interval, start if since else None, None if until is None else end)
+
+    def _pages(
+        self, symbol: str, interval: Interval, start: datetime | None, end: datetime | None
+    ) -> Iterator[pl.DataFrame]:
+        with connect(self.id, url=self.url, retry=self.retry, is_paced=self.is_paced, clock=self.clock) as rest:
+            rest.require_interval(interval)
+            markets = rest.ask(rest.exchange.load_markets)
+            if symbol not in markets:
+                raise unknown_symbol(self.id, symbol, markets)
+            start = start or _opening(markets[symbol], symbol)
+            now = rest.now()
+            yield from rest.pages(symbol, interval, start, min(end or now, now))
+
+    def fetch(
+        self,
+        symbol: str,
+        interval: str | Interval,
+        *,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        progress: Listener = ignore,
+    ) -> Candles:
+        """See `Source.fetch`."""
+        return collect(self, symbol, interval, since=since, until=until, progress=progress)
+
+    def session(self, symbol: str) -> Session:
+        """Crypto markets never close."""
+        return "always"
+
+
+@dataclass(frozen=True)
+class Rest:
+    """An open connection to an exchange; `exchange` is ccxt's."""
+
+    exchange: Any
+    retry: Retry
+    clock: Callable[[], datetime]
+
+    def ask(self, question: Callable[[], Answer]) -> Answer:
+        """The exchange's answer; transient failures are asked again, all others raised as SourceError."""
+        import ccxt
+
+        def once() -> Answer:
+            try:
+                return question()
+            except ccxt.BadRequest:  # an unknown symbol; the caller knows what to say
+                raise
+            except ccxt.NetworkError as error:
+                raise TransientError(unreachable(self.exchange.name, error)) from None
+            except ccxt.BaseError as error:
+                raise SourceError(
+                    f"{self.exchange.name} refuses the request ({str(error)[:160]})",
+                    expected="candles",
+                    remedy="Check the symbol, the interval and the period",
+                ) from error
+
+        return self.retry(once)
+
+    def now(self) -> datetime:
+        """The exchange's clock, which may differ from this machine's; this machine's where the exchange has none."""
+        if not self.exchange.has.get("fetchTime"):
+            return self.clock()
+        return datetime.fromtimestamp(self.ask(self.exchange.fetch_time) / 1_000, UTC)
+
+    def require_interval(self, interval: Interval) -> None:
+        """Raise ConfigError, listing the intervals that there are, when the exchange has no such candles."""
+        known = [name for name in self.exchange.timeframes or () if name[-1] in "smhdw"]
+        if interval not in map(Interval.parse, known):
+            raise lacking_interval(self.exchange.name, interval, known)
+
+    def pages(
+        self, symbol: str, interval: Interval, start: datetime, end: datetime, *, until: bool = False
+    ) -> Iterator[pl.DataFrame]:
+        """Closed bars of a market of ccxt in [start, end], page by page.
+
+        With `until` the exchange is told the end, and an empty answer then means that no bar is left; otherwise a page
+        without bars may be a hole, and what lies behind it is asked for.
+        """
+        limit = self.exchange.feature_value(symbol, "fetchOHLCV", "limit") or SAFE_LIMIT
+        extra = {"until": int(end.timestamp() * 1_000) - 1} if until else {}
+        cursor, step = start, interval.timedelta
+        while cursor + step <= end:
+            since = -(-int(cursor.timestamp() * 1_000_000) // 1_000)
+            rows = self.ask(
+                lambda since=since: self.exchange.fetch_ohlcv(symbol, str(interval), since, limit, dict(extra))
+            )
+            page = market_page(_frame(rows), symbol=symbol, interval=interval, start=cursor, end=end)
+            if page.height:
+                yield page
+            last = page["close_time"][-1] if page.height else None
+            if until and not rows:
+                return
+            cursor = last or cursor + limit * step
+
+
+@contextmanager
+def connect(
+    name: str,
+    *,
+    url: str | None,
+    retry: Retry,
+    is_paced: bool,
+    clock: Callable[[], datetime],
+    options: Mapping[str, Any] | None = None,
+    refused: str = "",
+) -> Iterator[Rest]:
+    """A connection to an exchange of ccxt, closed in the end. `refused` is what to do about 403 and 451."""
+    try:
+        import ccxt
+    except ModuleNotFoundError as error:
+        raise missing_extra("ccxt", "exchanges") from error
+    if name not in ccxt.exchanges:
+        raise SourceError(
+            f"ccxt knows no exchange {name!r}", expected="one of its names", remedy=near_misses(name, ccxt.exchanges)
+        )
+    exchange = getattr(import_module("ccxt"), name)(
+        {
+            "enableRateLimit": is_paced,
+            "timeout": TIMEOUT_SECONDS * 1_000,
+            "requests_trust_env": True,
+            "options": dict(options or {}),
+        }
+    )
+    if url:
+        exchange.urls["api"] = _moved(exchange.urls["api"], url)
+    exchange.session.hooks["response"].append(_judge(exchange.name, refused))
+    try:
+        yield Rest(exchange, retry, clock)
+    finally:
+        exchange.session.close()
+
+
+def _judge(name: str, refused: str) -> Callable[..., None]:
+    """A hook that sees each answer before ccxt, which keeps neither its status nor whether its body was whole."""
+
+    def judge(answer: requests.Response, **_: object) -> None:
+        if answer.status_code != 400:  # what ccxt reads itself: unknown symbols and the like
+            require_ok(name, answer.status_code, answer.headers, answer.text, refused=refused)
+        if answer.ok and "json" in answer.headers.get("Content-Type", ""):
+            try:
+                answer.json()
+            except ValueError as error:
+                raise TransientError(unreachable(name, error)) from None
+
+    return judge
+
+
+def _moved(addresses: Any, url: str) -> Any:
+    """Addresses (ccxt nests them as it likes) with the scheme and host of `url` and their own paths."""
+    if isinstance(addresses, dict):
+        return {name: _moved(address, url) for name, address in addresses.items()}
+    if not isinstance(addresses, str):
+        return addresses
+    return urlunsplit((*urlsplit(url)[:2], *urlsplit(addresses)[2:]))
+
+
+def _opening(market: Mapping[str, Any], symbol: str) -> datetime:
+    if not market.get("created"):
+        raise ConfigError(
+            f"when {symbol} began is not known to ccxt", expected="since", remedy='Use for example since="2023-01-01"'
+        )
+    return datetime.fromtimestamp(market["created"] / 1_000, UTC)
+
+
+def _frame(rows: list[list[float]]) -> pl.DataFrame:
+    schema = {"open_time": pl.Int64, **dict.fromkeys(VALUES, pl.Float64)}
+    frame = pl.DataFrame(rows, schema=schema, orient="row", strict=False)
+    return frame.with_columns((pl.col("open_time") * 1_000).cast(pl.Datetime("us", "UTC")))
+
+
+def unknown_symbol(vendor: str, symbol: str, known: Mapping[str, Any] | list[str]) -> SourceError:
+    """The error for a symbol that a vendor does not list."""
+    return SourceError(
+        f"{vendor} has no symbol {symbol!r}",
+        expected=f"one of its {len(known):,} symbols",
+        remedy=near_misses(symbol, known),
+    )
+
+
+def lacking_interval(vendor: str, interval: Interval, known: list[str] | tuple[str, ...]) -> ConfigError:
+    """The error for an interval that a vendor does not have."""
+    return ConfigError(
+        f"{vendor} has no candles of {interval}",
+        expected=f"one of {', '.join(known)}",
+        remedy="Fetch a shorter interval that divides it, then resample",
+    )
+
+
+def missing_extra(library: str, extra: str) -> SourceError:
+    """The error for an optional library that is not installed."""
+    return SourceError(
+        f"the package {library} is not installed",
+        expected=f"candlecast with its extra {extra!r}",
+        remedy=f'Install it with: pip install "candlecast[{extra}]"',
+    )

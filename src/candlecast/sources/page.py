@@ -1,0 +1,46 @@
+"""One page of bars as every source hands it on: sorted, closed, inside the period, none twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from candlecast.errors import SourceError
+from candlecast.interval import Interval
+from candlecast.sources.source import COLUMNS
+
+VALUES = ("open", "high", "low", "close", "volume")
+
+
+def market_page(
+    frame: pl.DataFrame, *, symbol: str, interval: Interval, start: datetime, end: datetime, extra: Sequence[str] = ()
+) -> pl.DataFrame:
+    """The market table of raw bars, whose column `open_time` is in UTC: those with open_time >= start, close_time <= end.
+
+    A row that repeats another exactly is what pages that overlap look like, and is dropped. Raises SourceError when two
+    rows give different values for one bar: which of them is true cannot be known.
+    """
+    step = interval.timedelta
+    page = frame.filter((pl.col("open_time") >= start) & (pl.col("open_time") <= end - step)).select(
+        "open_time", (pl.col("open_time") + step).alias("close_time"), pl.col(*VALUES, *extra).cast(pl.Float64)
+    )
+    if not (page["open_time"].diff() <= timedelta(0)).any():
+        return page.rechunk()
+    page = page.unique().sort("open_time")
+    twice = page.filter(pl.col("open_time").is_duplicated())
+    if twice.height:
+        raise SourceError(
+            f"{twice['open_time'].n_unique():,} bars of {symbol} {interval} came twice with different values, "
+            f"the first at {twice['open_time'][0]:%Y-%m-%d %H:%M} UTC",
+            expected="one row for each bar",
+            remedy="Try again later, or report it to the vendor",
+        )
+    return page.rechunk()
+
+
+def empty_page(extra: Sequence[str] = ()) -> pl.DataFrame:
+    """A page without bars."""
+    times = dict.fromkeys(COLUMNS[:2], pl.Datetime("us", "UTC"))
+    return pl.DataFrame(schema={**times, **dict.fromkeys((*VALUES, *extra), pl.Float64)})

@@ -1,0 +1,115 @@
+"""Plain HTTP requests, and what the answer of any web API means when it is not the answer hoped for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from candlecast.errors import SourceError
+from candlecast.sources.retry import Retry, TransientError
+from candlecast.sources.source import utc_now
+
+if TYPE_CHECKING:
+    import httpx
+
+Get = Callable[[str, Mapping[str, str]], bytes]
+TIMEOUT_SECONDS = 30.0
+TRANSIENT = (408, 418, 425, 429)  # and everything from 500
+
+
+class MissingError(SourceError):
+    """The address does not exist (404)."""
+
+
+@contextmanager
+def web(vendor: str, retry: Retry, *, transport: httpx.BaseTransport | None = None) -> Iterator[Get]:
+    """A function that gets an address with query parameters, again and again as `retry` says; usable by several threads.
+
+    It raises MissingError for 404 and SourceError, in one sentence that names the vendor, for every other failure.
+    """
+    import httpx
+
+    with httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=True, transport=transport) as client:
+
+        def ask(url: str, parameters: Mapping[str, str]) -> bytes:
+            try:
+                answer = client.get(url, params=dict(parameters) or None)
+            except httpx.HTTPError as error:
+                raise TransientError(unreachable(vendor, error)) from None
+            require_ok(vendor, answer.status_code, answer.headers, answer.text if answer.is_error else "")
+            return answer.content
+
+        yield lambda url, parameters: retry(lambda: ask(url, parameters))
+
+
+def unreachable(vendor: str, error: Exception) -> SourceError:
+    """The sentence for an answer that never came, or not in full."""
+    return SourceError(
+        f"{vendor} could not be reached ({type(error).__name__})",
+        expected="a network, and an answer in time",
+        remedy="Check the connection and try again; what was stored before is kept, and fetching goes on from there",
+    )
+
+
+def require_ok(vendor: str, status: int, headers: Mapping[str, str], text: str, *, refused: str = "") -> None:
+    """Do nothing for an answer with status below 400; otherwise raise TransientError, MissingError or SourceError.
+
+    `refused` is what to do when the vendor does not serve this address at all (403 and 451).
+    """
+    if status < 400:
+        return
+    said = words(text)
+    if status in TRANSIENT or status >= 500:
+        after = retry_after(headers)
+        busy = f"{vendor} answers {status}{said}" + (f" and asks to wait {after:.0f} s" if after else "")
+        raise TransientError(
+            SourceError(
+                busy,
+                expected="an answer",
+                remedy="Try again later; what was stored before is kept, and fetching goes on",
+            ),
+            after,
+        )
+    if status == 404:
+        raise MissingError(
+            f"{vendor} answers 404{said}", expected="an answer", remedy="Check the symbol and the address"
+        )
+    reason, remedy = {
+        401: (f"{vendor} does not accept the key or session (401{said})", "Check the key"),
+        403: (
+            f"{vendor} refuses requests from this address (403{said})",
+            refused or "Wait some minutes, or use another network or a mirror",
+        ),
+        451: (f"{vendor} does not serve this country (451)", refused or "Use another source or a mirror"),
+    }.get(status, (f"{vendor} answers {status}{said}", "Check the symbol, the interval and the period"))
+    raise SourceError(reason, expected="an answer", remedy=remedy)
+
+
+def retry_after(headers: Mapping[str, str], now: Callable[[], datetime] = utc_now) -> float | None:
+    """Seconds in a Retry-After header (a number or a date), None without one.
+
+    >>> retry_after({"Retry-After": "35"}), retry_after({})
+    (35.0, None)
+    """
+    value = next((text for name, text in headers.items() if name.lower() == "retry-after"), "").strip()
+    if re.fullmatch(r"\d+(\.\d+)?", value):
+        return float(value)
+    try:
+        return max((parsedate_to_datetime(value) - now()).total_seconds(), 0.0)
+    except (ValueError, TypeError):
+        return None
+
+
+def words(text: str) -> str:
+    """The first words of an answer for people, without markup, in front of which it says ": "; "" when there are none.
+
+    >>> words("<html><title>x</title><h1>403 ERROR</h1> Request blocked.</html>")
+    ': 403 ERROR Request blocked.'
+    """
+    plain = re.sub(r"(?is)<(head|style|script|title).*?</\1>|<[^>]*>", " ", text)
+    plain = " ".join(plain.split())
+    return f": {plain[:120]}{'...' * (len(plain) > 120)}" if plain else ""
