@@ -39,8 +39,9 @@ ROW_OF = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
 # Libraries that take long to import, or that one room wraps, and the rooms that may import them at all.
 HOMES = {
     "torch": {"nets", "fleet", "models"},
-    "numba": {"nets", "fleet", "stats", "backtesting"},
+    "numba": {"nets", "fleet", "models", "stats", "backtesting"},
     "sklearn": {"models"},
+    "lightgbm": {"models"},
     "statsmodels": {"models", "stats"},
     "arch": {"stats", "models"},
     "plotly": {"report"},
@@ -52,7 +53,14 @@ HOMES = {
     "scipy": {"stats", "nets"},
 }
 # Rooms whose every file is about one heavy library, and which are themselves imported lazily.
-EAGER_HOMES = {("torch", "nets"), ("torch", "fleet"), ("numba", "nets"), ("plotly", "report"), ("click", "cli")}
+EAGER_HOMES = {
+    ("torch", "nets"),
+    ("torch", "fleet"),
+    ("numba", "nets"),
+    ("numba", "models"),
+    ("plotly", "report"),
+    ("click", "cli"),
+}
 
 
 def room(path: Path) -> str:

@@ -62,12 +62,20 @@ from .ledger import (
     Trial as Trial,
 )
 from .models import (
+    ARIMA as ARIMA,
+    ETS as ETS,
+    EWMA as EWMA,
+    GARCH as GARCH,
     GRU as GRU,
+    HAR as HAR,
     LSTM as LSTM,
     RNN as RNN,
     Drift as Drift,
+    LightGBM as LightGBM,
     LinearRegression as LinearRegression,
     Naive as Naive,
+    Ridge as Ridge,
+    SeasonalNaive as SeasonalNaive,
     Torch as Torch,
 )
 from .presets import (

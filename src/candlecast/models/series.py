@@ -1,0 +1,76 @@
+"""`Series`: the one series behind a target, for models that read the past of what they forecast and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from candlecast.candles import Candles
+from candlecast.errors import ConfigError
+from candlecast.jobs import Job
+from candlecast.targets import NextReturn, Price, Target, Volatility
+from candlecast.windows import Samples
+
+MOST_BARS = 5_000  # of a training part, the newest: what a handful of parameters need, in a time that nobody notices
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """What a target moves with, known at the close of each bar; float64 (time,), NaN where undefined.
+
+    `levels`: the log closing price, or the log range of the last `horizon` bars for a volatility target. `steps`: the log
+    return of the bar, NaN behind a hole; for a volatility target the same as `levels`.
+    """
+
+    samples: Samples
+    levels: np.ndarray
+    steps: np.ndarray
+
+    def from_steps(self, rows: np.ndarray, path: np.ndarray) -> np.ndarray:
+        """Forecasts in the target's units from those of the next steps, (rows, horizon)."""
+        if isinstance(self.samples.target, Volatility):
+            return path[:, -1]
+        return self.from_levels(rows, self.levels[rows] + path.sum(axis=1))
+
+    def from_levels(self, rows: np.ndarray, levels: np.ndarray) -> np.ndarray:
+        """Forecasts in the target's units from those of the level `horizon` bars ahead, (rows,)."""
+        match self.samples.target:
+            case NextReturn():
+                return levels - self.levels[rows]
+            case Price():
+                return np.exp(levels)
+            case _:
+                return levels
+
+
+def has_series(target: Target) -> bool:
+    """Whether there is a series behind the target: a return, a price or a volatility."""
+    return isinstance(target, NextReturn | Price | Volatility)
+
+
+def series_of(samples: Samples) -> Series:
+    """The series behind the target of the samples. Raises ConfigError for a target that has none."""
+    if isinstance(samples.target, Volatility):
+        levels = samples.naive
+        return Series(samples, levels, levels)
+    if not has_series(samples.target):
+        raise ConfigError(
+            f"the target {samples.target.name} has no series that could be continued",
+            expected="NextReturn, Price or Volatility",
+            remedy="Use LinearRegression() or LightGBM(), which learn any target from features",
+        )
+    return Series(samples, np.log(samples.candles.close), bar_returns(samples.candles))
+
+
+def bar_returns(candles: Candles) -> np.ndarray:
+    """Log return of each bar, ln(C_t / C_{t-1}), float64 (time,); NaN at the first and behind holes."""
+    returns = np.diff(np.log(candles.close), prepend=np.nan)
+    returns[1:][np.diff(candles.segments) != 0] = np.nan
+    return returns
+
+
+def learnt_part(job: Job, values: np.ndarray) -> np.ndarray:
+    """The values of the job's training part: of its longest stretch, the newest `MOST_BARS`."""
+    part = max(job.fold.fit.parts, key=len)
+    return values[max(part.start, part.stop - MOST_BARS) : part.stop]
