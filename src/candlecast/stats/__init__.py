@@ -12,6 +12,14 @@ from candlecast.stats.bootstrap import (
     stationary_bootstrap,
     stationary_indices,
 )
+from candlecast.stats.confidence import (
+    TrackRecord,
+    deflated_sharpe,
+    expected_maximum_sharpe,
+    minimum_track_record,
+    probabilistic_sharpe,
+    track_record,
+)
 from candlecast.stats.inference import (
     TestResult,
     clark_west,
@@ -29,11 +37,25 @@ from candlecast.stats.performance import (
     sortino,
     total_return,
 )
+from candlecast.stats.power import detectable_r2, detectable_sharpe
+from candlecast.stats.selection import (
+    Overfitting,
+    Superiority,
+    effective_trials,
+    false_discovery,
+    model_confidence_set,
+    overfitting_probability,
+    superior_models,
+    superior_predictive_ability,
+)
 
 __all__ = [
     "BootstrapInterval",
+    "Overfitting",
     "SharpeDifference",
+    "Superiority",
     "TestResult",
+    "TrackRecord",
     "annual_return",
     "annual_volatility",
     "block_length",
@@ -41,15 +63,25 @@ __all__ = [
     "bootstrap_p_value",
     "calmar",
     "clark_west",
+    "deflated_sharpe",
+    "detectable_r2",
+    "detectable_sharpe",
     "diebold_mariano",
+    "effective_trials",
     "equity_curve",
+    "expected_maximum_sharpe",
+    "false_discovery",
     "hit_rate",
     "information_coefficient",
     "mae",
     "max_drawdown",
+    "minimum_track_record",
+    "model_confidence_set",
     "newey_west_variance",
+    "overfitting_probability",
     "percentile_interval",
     "pesaran_timmermann",
+    "probabilistic_sharpe",
     "r2_against",
     "rank_ic",
     "rmse",
@@ -58,5 +90,8 @@ __all__ = [
     "sortino",
     "stationary_bootstrap",
     "stationary_indices",
+    "superior_models",
+    "superior_predictive_ability",
     "total_return",
+    "track_record",
 ]
