@@ -57,6 +57,7 @@ EAGER_HOMES = {
     ("torch", "nets"),
     ("torch", "fleet"),
     ("numba", "nets"),
+    ("numba", "backtesting"),
     ("numba", "models"),
     ("plotly", "report"),
     ("click", "cli"),

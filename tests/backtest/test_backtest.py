@@ -30,8 +30,8 @@ def test_long_round_trip_with_fee_and_slippage(market, decide):
     assert column(result.equity, "cost") == pytest.approx([0, 210, 438, 438])
     assert column(result.equity, "time") == candles.frame["close_time"].to_list()
     assert result.fills.rows() == [
-        (candles.frame["open_time"][1], "buy", *map(pytest.approx, (10, 110, 1_100, 110, 100, 1.0)), False),
-        (candles.frame["open_time"][2], "sell", *map(pytest.approx, (10, 108, 1_080, 108, 120, 0.0)), False),
+        (candles.frame["open_time"][1], "buy", *map(pytest.approx, (10, 110, 1_100, 110, 100, 1.0)), False, "target"),
+        (candles.frame["open_time"][2], "sell", *map(pytest.approx, (10, 108, 1_080, 108, 120, 0.0)), False, "target"),
     ]
     (trade,) = result.trades.rows(named=True)
     assert trade["side"] == "long"
@@ -127,16 +127,19 @@ def test_one_bar_can_only_wait(market, decide):
     assert (values["total return"], values["Sharpe ratio"], values["trades"]) == (0.0, None, 0.0)
 
 
-def test_ruin_of_a_short_at_a_close(market, decide):
+def test_ruin_of_a_short_within_a_bar(market, decide):
+    """10 units short at 100 on 1,000: nothing is left at 200, which the bar passes on its way to 250."""
     candles = market([100, 100, 100, 100], [100, 250, 100, 100])
     result = backtest(candles, decide(candles, [-1, -1, 1]), costs=FREE, cash=1_000.0)
     assert column(result.equity, "equity") == [1_000.0, 0.0, 0.0, 0.0]
     assert column(result.equity, "position") == [0.0, 0.0, 0.0, 0.0]
     assert result.ruined_at == candles.frame["close_time"][1]
-    assert result.shortfall == 500.0
+    assert result.shortfall == 0.0
+    assert column(result.fills, "price") == [100.0, 200.0]
     assert column(result.fills, "is_forced") == [False, True]
+    assert column(result.fills, "reason") == ["target", "liquidation"]
     assert result.returns.tolist() == [-1.0, 0.0, 0.0]
-    assert result.trades["pnl"].sum() == pytest.approx(0.0 - 1_000 - 500)
+    assert result.trades["pnl"].sum() == pytest.approx(-1_000)
     assert result.trades["bars"].to_list() == [1]
     values = dict(result.summary().select("statistic", "value").iter_rows())
     assert (values["total return"], values["annual return"], values["maximum drawdown"]) == (-1.0, -1.0, 1.0)

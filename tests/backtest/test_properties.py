@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from candlecast.backtesting import Bar, Costs, backtest, start, step, trade
+from candlecast.backtesting import Bar, Costs, backtest
+from candlecast.backtesting.account import follow, start, trade
 
 BARS = 12
 fractions = st.integers(-100, 100).map(lambda percent: percent / 100)
@@ -17,6 +18,10 @@ costs = st.builds(Costs, fee_bps=st.integers(0, 500), slippage_bps=st.integers(0
 examples = settings(max_examples=40, deadline=None)
 
 
+def bar(opened: float, closed: float) -> Bar:
+    return Bar(opened, max(opened, closed), min(opened, closed), closed, 1.0)
+
+
 @examples
 @given(opens=wild, closes=wild, decided=targets, paid=costs)
 def test_money_is_conserved_at_every_step(opens, closes, decided, paid):
@@ -24,8 +29,12 @@ def test_money_is_conserved_at_every_step(opens, closes, decided, paid):
     account, mark = start(10_000.0), opens[0]
     for o, c, target in zip(opens, closes, decided, strict=True):
         before = account.cash + account.units * mark
-        after, info = step(account, Bar(o, c), target, paid.rates)
-        overnight, intraday = account.units * (o - mark), (account.units + info.at_open.units) * (c - o)
+        after, *info = follow(account, bar(o, c), target, paid.terms(), None, None, False)
+        gapped, filled, ended = info
+        overnight = account.units * (o - mark)
+        at_open = account.units + gapped.units + filled.units
+        reached = ended.price - ended.slippage / ended.units if ended.units else c  # of the market, where it was closed
+        intraday = at_open * ((reached if ended.units else c) - o)
         spent = sum(fill.fee + fill.slippage for fill in info)
         borne = after.shortfall - account.shortfall
         change = after.cash + after.units * c - before
@@ -110,8 +119,10 @@ def test_a_fill_reaches_its_target_after_costs(opens, decided, paid):
     account = start(1_000.0)
     for price, target in zip(opens, decided, strict=True):
         is_new = target != account.target
-        account, fill = trade(account, price, target, paid.rates)
-        if is_new and not fill.is_forced:
+        if account.cash + account.units * price <= 0.0:
+            break
+        account, _ = trade(account, price, target, paid.terms(), 1.0, None, False)
+        if is_new:
             assert account.units * price == pytest.approx(target * (account.cash + account.units * price), abs=1e-7)
 
 
@@ -122,7 +133,7 @@ def test_backtest_equals_stepping_bar_by_bar(market, decide, opens, closes, deci
     result = backtest(candles, decide(candles, decided), costs=paid, cash=500.0)
     account, equity = start(500.0), [500.0]
     for o, c, target in zip(opens[1:], closes[1:], decided, strict=False):
-        account, _ = step(account, Bar(o, c), target, paid.rates)
+        account, *_ = follow(account, bar(o, c), target, paid.terms(), None, None, False)
         equity.append(account.cash + account.units * c)
     assert result.equity["equity"].to_list() == equity
     assert result.shortfall == account.shortfall

@@ -1,8 +1,39 @@
-"""Positions on candles: the account step, costs, the simulation and its result."""
+"""Decisions on candles: the account step, orders, costs, the simulation and its result."""
 
-from candlecast.backtesting.account import Account, Bar, Fill, Info, start, step, trade
-from candlecast.backtesting.costs import Costs, Rates
+from candlecast.backtesting.account import Account, Bar, Due, Fill
+from candlecast.backtesting.actions import Actions
+from candlecast.backtesting.costs import Costs, Terms
+from candlecast.backtesting.filters import Filters
+from candlecast.backtesting.orderbook import Orders
+from candlecast.backtesting.orders import Order, bracket, limit, market, stop, stop_limit, target, trailing
 from candlecast.backtesting.result import BacktestResult
-from candlecast.backtesting.simulate import backtest
+from candlecast.backtesting.simulate import View, backtest
+from candlecast.backtesting.stepping import Conditions, Info, State, start, step
 
-__all__ = ["Account", "BacktestResult", "Bar", "Costs", "Fill", "Info", "Rates", "backtest", "start", "step", "trade"]
+__all__ = [
+    "Account",
+    "Actions",
+    "BacktestResult",
+    "Bar",
+    "Conditions",
+    "Costs",
+    "Due",
+    "Fill",
+    "Filters",
+    "Info",
+    "Order",
+    "Orders",
+    "State",
+    "Terms",
+    "View",
+    "backtest",
+    "bracket",
+    "limit",
+    "market",
+    "start",
+    "step",
+    "stop",
+    "stop_limit",
+    "target",
+    "trailing",
+]

@@ -1,6 +1,12 @@
-"""The one ledger step: how an account fills an order at an open, pays for it, and carries it to the close.
+"""The one ledger step: how an account fills orders, pays for them, and is carried from bar to bar.
 
-Everything here is floats in named tuples, so that a compiler can take these functions as they are.
+Everything here is floats in named tuples and plain functions, so that a compiler takes them as they are: `compiled.py`
+does, and `matching.py` puts orders on top. A backtest, a portfolio, an event loop and paper trading all end here.
+
+    carry      splits, dividends, funding, borrow and interest of the time since the last bar
+    trade      sizes a target, a fraction of equity, and executes it
+    execute    one execution: units and cash change, fee and slippage are taken
+    liquidate  closes an account that can no longer pay for what it holds
 """
 
 from __future__ import annotations
@@ -8,20 +14,43 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from candlecast.backtesting.costs import Rates
+from candlecast.backtesting.costs import Extra, Terms
+from candlecast.backtesting.filters import allowed_units, rounded_down, rounded_up
+
+# Why an execution happened.
+NOTHING, TARGET, MARKET, LIMIT, STOP, TRAILING, TAKE_PROFIT, LIQUIDATION = range(8)
+REASONS = ("", "target", "market", "limit", "stop", "trailing stop", "take profit", "liquidation")
 
 
 class Bar(NamedTuple):
-    """Prices that the account meets in one bar, in quote currency: fills happen at `open`, marks at `close`."""
+    """Prices that the account meets in one bar, in quote currency, and its volume in units."""
 
     open: float
+    high: float
+    low: float
     close: float
+    volume: float
+
+
+class Due(NamedTuple):
+    """What falls due at a bar's open for what was held until then.
+
+    `split`: units after for one before; `dividend`: currency per unit (before the split); `funding`: fraction of the
+    value held, paid by longs; `borrow`, `interest`, `loan`: fractions for the time since the last open.
+    """
+
+    split: float
+    dividend: float
+    funding: float
+    borrow: float
+    interest: float
+    loan: float
 
 
 class Account(NamedTuple):
-    """State of the ledger: `cash` (quote currency), `units` held (negative when short), the `target` last filled.
+    """State of the ledger: `cash` (quote currency), `units` held (negative when short), the `target` last decided.
 
-    Equity at a price P is cash + units x P. `shortfall` is what a ruined account could not pay; see `trade`.
+    Equity at a price P is cash + units x P. `shortfall` is what a ruined account could not pay, borne by the broker.
     """
 
     cash: float
@@ -31,23 +60,19 @@ class Account(NamedTuple):
 
 
 class Fill(NamedTuple):
-    """One execution: signed `units` (0.0: nothing happened), `price` paid, `fee` and `slippage` in quote currency."""
+    """One execution: signed `units` (0.0: nothing happened), `price` paid, `fee` and `slippage` in quote currency.
+
+    `reason` is one of the numbers of this module; REASONS has the words.
+    """
 
     units: float
     price: float
     fee: float
     slippage: float
-    is_forced: bool
+    reason: int
 
 
-class Info(NamedTuple):
-    """What happened in one bar: the fill at its open, and the forced closing at its close (only in ruin)."""
-
-    at_open: Fill
-    at_close: Fill
-
-
-NO_FILL = Fill(0.0, 0.0, 0.0, 0.0, False)
+NO_FILL = Fill(0.0, 0.0, 0.0, 0.0, NOTHING)
 
 
 def start(cash: float) -> Account:
@@ -55,64 +80,158 @@ def start(cash: float) -> Account:
     return Account(cash, 0.0, 0.0, 0.0)
 
 
-def step(account: Account, bar: Bar, target: float, rates: Rates) -> tuple[Account, Info]:
+def follow(
+    account: Account, bar: Bar, target: float, terms: Terms, due: Due | None, extra: Extra | None, in_units: bool
+) -> tuple[Account, Fill, Fill, Fill]:
     """Carry the account through one bar with the target that was decided at or before its open.
 
-    The target is filled at `bar.open`, then the account is looked at again at `bar.close`, where only ruin can trade;
-    prices in between are not seen. Known at the bar's close. See `trade` for the rules.
+    In this order: what is due is paid at the open; an account that the gap has ruined is closed there; the target is
+    filled at the open; an account that cannot bear the bar's worst price (high when short, low when long on borrowed
+    money) is closed where it stops bearing it. Gives the account at the close and these three fills.
 
-    >>> account, info = step(start(1_000.0), Bar(open=10.0, close=12.0), 1.0, Rates(fee=0.0, slippage=0.0))
+    >>> account, *_ = follow(start(1_000.0), Bar(10.0, 12.0, 9.0, 12.0, 1.0), 1.0, Terms(), None, None, False)
     >>> account.units, account.cash + account.units * 12.0
     (100.0, 1200.0)
     """
-    account, at_open = trade(account, bar.open, target, rates)
-    account, at_close = trade(account, bar.close, math.nan, rates)
-    return account, Info(at_open, at_close)
+    if due is not None:
+        account = carry(account, bar.open, due)
+    account, gapped = liquidate(account, bar.open, bar.open, terms, bar.volume, extra)
+    account, filled = trade(account, bar.open, target, terms, bar.volume, extra, in_units)
+    account, ended = liquidate(account, bar.open, worst(account, bar), terms, bar.volume, extra)
+    return account, gapped, filled, ended
 
 
-def trade(account: Account, price: float, target: float, rates: Rates) -> tuple[Account, Fill]:
-    """Trade to hold `target` (a fraction of equity, in [-1, 1]) at the market price `price`.
+def carry(account: Account, price: float, due: Due) -> Account:
+    """Pay and receive what falls due at an open, on what was held until then.
+
+    First dividends (a short pays them) and the split, then, at `price`: funding of U P, borrow of the value short, and
+    interest or loan on the cash beyond the proceeds of shorts, C + min(U P, 0).
+    """
+    cash = account.cash + account.units * due.dividend
+    units = account.units * due.split
+    value = units * price
+    free = cash + min(value, 0.0)
+    cash -= value * due.funding - min(value, 0.0) * due.borrow
+    cash += free * (due.interest if free > 0.0 else due.loan)
+    return Account(cash, units, account.target, account.shortfall)
+
+
+def trade(
+    account: Account, price: float, target: float, terms: Terms, volume: float, extra: Extra | None, in_units: bool
+) -> tuple[Account, Fill]:
+    """Trade to hold `target`, a fraction of equity or `in_units`, at the market price `price`.
 
     **Keep.** The account trades when the target changes; a target equal to the last one, or NaN, keeps the units, and
     the fraction held then drifts with the price.
 
-    **Size.** With equity E = C + U P before the trade, fraction w, slippage s and fee f, a trade of D units has
-    d = sign(D), price P(1 + ds), and costs k = d[(1 + ds)(1 + df) - 1] of its value |D|P. Afterwards w is to be the
-    fraction of what is left:
+    **Size.** With equity E = C + U P before the trade, fraction w, slippage s and fee f, a trade in the direction
+    d = 1 (buy) or -1 (sell) is filled at P(1 + ds) and costs k = d[(1 + ds)(1 + df) - 1] of its value at P. Afterwards
+    w is to be the fraction of what is left, E':
 
-        (U + D) P = w E',   E' = E - k |D| P   =>   D = (w E / P - U) / (1 + d w k)
+        E' = E - k |w E' - U P|   =>   E' = (E + d k U P) / (1 + d k w),   D = w E' / P - U
 
-    so that w = 1 leaves no cash and no debt. E' = E (1 + d k x) / (1 + d w k) with x = U P / E the fraction held
-    before: equity moves by a factor that falls as k grows, hence higher costs never end in more money.
+    so that w = 1 leaves no cash and no debt, and E' falls as k grows: higher costs never end in more money. Impact is
+    taken at the size wanted before costs; lots, ticks and an `extra` cost come on top and are not solved for.
 
-    **Ruin.** When closing everything at this price, costs included, would leave nothing (only a short can come to
-    that), the account is closed at this price: cash and units are 0 from then on, and what the closing cost beyond
-    the money there was is `shortfall`, borne by the broker.
-
-    >>> account, fill = trade(start(1_000.0), 100.0, 1.0, Rates(fee=0.25, slippage=0.0))
+    >>> account, fill = trade(start(1_000.0), 100.0, 1.0, Terms(taker=0.25), 1.0, None, False)
     >>> account.units, account.cash, fill.fee       # 8 units for 800, 25 % fee of them 200
     (8.0, 0.0, 200.0)
     """
-    is_kept = math.isnan(target) or target == account.target
-    if is_kept and account.units >= 0.0:
+    if math.isnan(target) or target == account.target:
         return account, NO_FILL
-    equity = account.cash + account.units * price
-    buying_cost = (1.0 + rates.slippage) * (1.0 + rates.fee) - 1.0
-    is_ruined = equity + min(account.units, 0.0) * price * buying_cost <= 0.0
-    if is_kept and not is_ruined:
+    decided = Account(account.cash, account.units, target, account.shortfall)
+    value = account.units * price
+    equity = account.cash + value
+    wanted = (target * price if in_units else target * equity) - value
+    if wanted == 0.0 or equity <= 0.0:
+        return decided, NO_FILL
+    slippage = slipped(terms, wanted / price, volume)
+    units = target - account.units
+    if not in_units:
+        left = equity_left(equity, value, target, cost(wanted, slippage, terms.taker))
+        units = target * left / price - account.units
+    units = allowed_units(units, price, account.units, terms.lot, terms.minimum)
+    if units == 0.0:
+        return decided, NO_FILL
+    return execute(decided, price, units, terms, terms.taker, slippage, volume, TARGET, extra)
+
+
+def cost(direction: float, slippage: float, fee: float) -> float:
+    """d k of `trade`: what an execution costs, as a fraction of its value, with the sign of its direction."""
+    side = 1.0 if direction > 0.0 else -1.0
+    return (1.0 + side * slippage) * (1.0 + side * fee) - 1.0
+
+
+def equity_left(equity: float, value: float, target: float, signed_cost: float) -> float:
+    """E' of `trade`: the equity of which `target` is held when the costs are paid."""
+    return (equity + signed_cost * value) / (1.0 + signed_cost * target)
+
+
+def slipped(terms: Terms, units: float, volume: float) -> float:
+    """Slippage of a market order of `units` in a bar of `volume`, as a fraction of price; see `Costs`."""
+    if terms.impact == 0.0:
+        return terms.slippage
+    taken = min(abs(units) / volume, 1.0) if volume > 0.0 else 1.0
+    return terms.slippage + terms.impact * math.sqrt(taken)
+
+
+def execute(
+    account: Account,
+    price: float,
+    units: float,
+    terms: Terms,
+    fee: float,
+    slippage: float,
+    volume: float,
+    reason: int,
+    extra: Extra | None,
+) -> tuple[Account, Fill]:
+    """Change `units` at the market price `price`, paying `fee` and `slippage` (fractions); the only place money moves."""
+    side = 1.0 if units > 0.0 else -1.0
+    paid = price * (1.0 + side * slippage)
+    if terms.tick > 0.0:
+        paid = rounded_up(paid, terms.tick) if units > 0.0 else max(rounded_down(paid, terms.tick), terms.tick)
+    charge = abs(units) * paid * fee
+    if terms.cent > 0.0:
+        charge = rounded_up(charge, terms.cent)
+    if extra is not None:
+        charge += extra(units, paid, volume)
+    cash = account.cash - units * paid - charge
+    lost = units * (paid - price)
+    return (
+        Account(cash, account.units + units, account.target, account.shortfall),
+        Fill(units, paid, charge, lost, reason),
+    )
+
+
+def worst(account: Account, bar: Bar) -> float:
+    """The price of the bar at which the account is worth least."""
+    return bar.high if account.units < 0.0 else bar.low
+
+
+def liquidate(
+    account: Account, price: float, extreme: float, terms: Terms, volume: float, extra: Extra | None
+) -> tuple[Account, Fill]:
+    """Close everything when the price reaches the liquidation price on its way from `price` to `extreme`.
+
+    There, equity after closing is the share m = `maintenance` of the value held: C + U P - (|k| + m) |U| P = 0. The
+    closing is a market order there, or at `price` when that is beyond it already. What is left stays in the account,
+    which then waits for its next target; nothing left is ruin: cash and units are 0 from then on, and what is missing is
+    `shortfall`. A long that owes nothing can lose only what it paid, and is left alone.
+
+    >>> short = Account(cash=2_000.0, units=-10.0, target=-1.0, shortfall=0.0)
+    >>> liquidate(short, 250.0, 250.0, Terms(), 1.0, None)[0]
+    Account(cash=0.0, units=0.0, target=-1.0, shortfall=500.0)
+    """
+    if account.units == 0.0 or (account.units > 0.0 and account.cash >= 0.0):
         return account, NO_FILL
-    if is_ruined:
-        target = 0.0
-    wanted = target * equity / price - account.units
-    if wanted == 0.0:
-        return Account(account.cash, account.units, target, account.shortfall), NO_FILL
-    side = 1.0 if wanted > 0.0 else -1.0
-    slipped = 1.0 + side * rates.slippage
-    cost = side * (slipped * (1.0 + side * rates.fee) - 1.0)
-    units = wanted / (1.0 + side * target * cost)
-    fee = abs(units) * price * slipped * rates.fee
-    fill = Fill(units, price * slipped, fee, abs(units) * price * rates.slippage, is_ruined)
-    cash = account.cash - units * price * slipped - fee
-    if is_ruined:
-        return Account(0.0, 0.0, 0.0, max(-cash, 0.0)), fill
-    return Account(cash, account.units + units, target, account.shortfall), fill
+    closing = abs(cost(-account.units, terms.slippage, terms.taker)) + terms.maintenance
+    counted = account.units - closing * abs(account.units)
+    if account.cash + counted * extreme > 0.0:
+        return account, NO_FILL
+    limit = -account.cash / counted
+    reached = min(price, limit) if account.units > 0.0 else max(price, limit)
+    slippage = slipped(terms, account.units, volume)
+    closed, fill = execute(account, reached, -account.units, terms, terms.taker, slippage, volume, LIQUIDATION, extra)
+    left = closed.cash if terms.maintenance > 0.0 else min(closed.cash, 0.0)  # rounding leaves no money
+    return Account(max(left, 0.0), 0.0, account.target, account.shortfall + max(-left, 0.0)), fill

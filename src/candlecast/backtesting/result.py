@@ -5,13 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
+from candlecast.backtesting.account import LIQUIDATION, REASONS
+from candlecast.backtesting.actions import paid_by_bar
 from candlecast.backtesting.costs import Costs
 from candlecast.backtesting.trades import round_trips
+from candlecast.candles import Candles
 from candlecast.stats import bootstrap, performance
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from candlecast.backtesting.simulate import Ledger, Market
 
 RETURN_STATISTICS = {
     "total return": "fraction",
@@ -32,44 +41,88 @@ TRADING_STATISTICS = {
     "total cost": "currency",
     "relative cost": "fraction of initial cash",
 }
+# How each is computed: r simple net returns of the n bars, E equity, B bars per year.
+FORMULAS = {
+    "total return": "E_n / E_0 - 1",
+    "annual return": "(E_n / E_0)^(B / n) - 1, compounded",
+    "annual volatility": "sqrt(B) x standard deviation of r (n - 1), if returns are not autocorrelated",
+    "Sharpe ratio": "sqrt(B) x mean(r) / standard deviation of r, riskless rate 0",
+    "Sortino ratio": "sqrt(B) x mean(r) / sqrt(mean(min(r, 0)^2))",
+    "maximum drawdown": "max over t of 1 - E_t / max of E up to t",
+    "Calmar ratio": "annual return / maximum drawdown",
+    "exposure": "mean over bars of |position| at the close",
+    "turnover": "value traded / mean E / (n / B)",
+    "trades": "round trips from flat to flat, one that is open at the end too",
+    "win rate": "trades with pnl above 0 / trades",
+    "profit factor": "sum of positive pnl / -sum of negative pnl",
+    "mean holding": "mean of bars from entry to exit",
+    "total cost": "fees + slippage + financing",
+    "relative cost": "total cost / initial cash",
+}
 
 
 @dataclass(frozen=True, eq=False)
 class BacktestResult:
-    """An account along candles, from the first decided position to the last bar, with buy-and-hold beside it.
+    """An account along candles, from the first decision to the last bar, with buy-and-hold beside it.
 
     `equity` has one row per bar: `time` (its close, when the row is known), `equity` (cash + units x close), `position`
-    (fraction of equity held at the close), `close`, `cash`, `units`, `cost` (fees and slippage so far).
+    (fraction of equity held at the close), `close`, `cash`, `units`, `cost` (fees, slippage and financing so far),
+    `financing` (funding, borrow and loan paid less interest earned, so far) and `dividends` (received so far).
 
-    `fills` has one row per execution: `time` (open of its bar; the close when ruin forced it there), `side` (buy or
-    sell), `units`, `price` (after slippage), `notional` (units x price), `fee`, `slippage`, `target`, `is_forced`.
+    `fills` has one row per execution: `time` (open of its bar; the close when it happened within it), `side` (buy or
+    sell), `units`, `price` (after slippage), `notional` (units x price), `fee`, `slippage`, `target` (null when an order
+    did not aim at a fraction), `is_forced` (liquidated), `reason` (target, market, limit, stop, trailing stop, take
+    profit, liquidation).
 
     `benchmark` and `benchmark_fills` are the same tables for buying at the first open and holding. `pending` is the
-    target decided on the last bar and not filled, if any. `shortfall` is what a ruined account could not pay. Money is
-    in quote currency.
+    target decided on the last bar and not filled, if any. `shortfall` is what a ruined account could not pay. `bounds`
+    are the final equities with every bar whose prices leave it open taken at its worst and at its best (None where
+    positions leave nothing open); `ambiguous` counts those bars. Money is in quote currency.
     """
 
     symbol: str
     equity: pl.DataFrame
     fills: pl.DataFrame
+    trades: pl.DataFrame
     benchmark: pl.DataFrame
     benchmark_fills: pl.DataFrame
+    benchmark_trades: pl.DataFrame
     costs: Costs
     cash: float
     bars_per_year: float
     pending: float | None
     shortfall: float
+    bounds: tuple[float, float] | None
+    ambiguous: int
 
-    @cached_property
-    def trades(self) -> pl.DataFrame:
-        """Round trips from flat to flat, in order of time.
-
-        `opened` and `closed` (times of the fills), `side` (long or short), `units` (all that were entered), `entry` and
-        `exit` (mean prices after slippage), `pnl` (after all costs), `return` (pnl / units x entry), `cost` (fees and
-        slippage), `bars` held, `is_open`. A trade that is open at the end is marked at the last close. The sum of `pnl`
-        is final equity - cash - shortfall.
-        """
-        return round_trips(self.fills, self.equity)
+    @classmethod
+    def of(
+        cls,
+        market: Market,
+        ledger: Ledger,
+        benchmark: Ledger,
+        *,
+        pending: float | None,
+        bounds: tuple[float, float] | None,
+    ) -> BacktestResult:
+        """The tables of two ledgers on the same bars."""
+        bars, due = market.bars, market.due
+        return cls(
+            symbol=bars.symbol,
+            equity=_equity_table(bars, ledger, due),
+            fills=_fill_table(bars, ledger.fills),
+            trades=round_trips(bars, ledger.fills, due),
+            benchmark=_equity_table(bars, benchmark, due),
+            benchmark_fills=_fill_table(bars, benchmark.fills),
+            benchmark_trades=round_trips(bars, benchmark.fills, due),
+            costs=market.costs,
+            cash=market.cash,
+            bars_per_year=bars.bars_per_year,
+            pending=pending,
+            shortfall=ledger.account.shortfall,
+            bounds=bounds,
+            ambiguous=ledger.ambiguous,
+        )
 
     @cached_property
     def returns(self) -> np.ndarray:
@@ -84,11 +137,12 @@ class BacktestResult:
     @property
     def ruined_at(self) -> datetime | None:
         """When the account was closed by force with nothing left, or None."""
-        forced = self.fills.filter("is_forced")["time"]
-        return forced[0] if forced.len() else None
+        if self.equity["equity"][-1] > 0:
+            return None
+        return self.fills.filter("is_forced")["time"][-1]
 
     def summary(self, level: float = 0.95, seed: int = 0) -> pl.DataFrame:
-        """One row per statistic: `statistic`, `value`, `low`, `high`, `benchmark`, `unit`.
+        """One row per statistic: `statistic`, `value`, `low`, `high`, `benchmark`, `unit`, `formula`.
 
         `low` and `high` bound the value with probability `level`: percentiles over 1,000 stationary-bootstrap paths of
         the returns, in blocks as long as returns and squared returns need, for the statistics that are functions of
@@ -103,11 +157,10 @@ class BacktestResult:
             block = bootstrap.block_length(np.column_stack([self.returns, self.returns**2]))
             draws = bootstrap.stationary_bootstrap(self.returns, statistic, block=block, seed=seed)
         bounds = [bootstrap.percentile_interval(column, level=level) for column in draws.T]
-        benchmark_trades = round_trips(self.benchmark_fills, self.benchmark)
         values = [*statistic(self.returns), *self._trading_statistics(self.equity, self.fills, self.trades)]
         benchmark = [
             *statistic(self.benchmark_returns),
-            *self._trading_statistics(self.benchmark, self.benchmark_fills, benchmark_trades),
+            *self._trading_statistics(self.benchmark, self.benchmark_fills, self.benchmark_trades),
         ]
         missing = [None] * len(TRADING_STATISTICS)
         return pl.DataFrame(
@@ -118,8 +171,13 @@ class BacktestResult:
                 "high": [high for _, high in bounds] + missing,
                 "benchmark": benchmark,
                 "unit": [*RETURN_STATISTICS.values(), *TRADING_STATISTICS.values()],
+                "formula": [FORMULAS[name] for name in (*RETURN_STATISTICS, *TRADING_STATISTICS)],
             }
         ).with_columns(pl.col("value", "low", "high", "benchmark").fill_nan(None))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The table `equity` as a pandas frame indexed by `time`; `fills.to_pandas()` and so on for the others."""
+        return self.equity.to_pandas().set_index("time")
 
     def _trading_statistics(self, equity: pl.DataFrame, fills: pl.DataFrame, trades: pl.DataFrame) -> list[float]:
         """Values of TRADING_STATISTICS, in its order."""
@@ -159,3 +217,45 @@ def _return_statistics(returns: np.ndarray, *, bars_per_year: float) -> np.ndarr
             performance.calmar(returns, bars_per_year=bars_per_year),
         ]
     )
+
+
+def _equity_table(bars: Candles, ledger: Ledger, due: np.ndarray | None) -> pl.DataFrame:
+    cash, units = ledger.held.T
+    worth = units * bars.close
+    equity = cash + worth
+    fills = ledger.fills
+    paid = np.bincount(fills[:, 0].astype(int), weights=fills[:, 5] + fills[:, 6], minlength=len(bars))
+    financing, dividends = paid_by_bar(due, bars.open, ledger.held)
+    return pl.DataFrame(
+        {
+            "time": bars.frame["close_time"],
+            "equity": equity,
+            "position": np.divide(worth, equity, out=np.zeros(len(bars)), where=equity > 0),
+            "close": bars.close,
+            "cash": cash,
+            "units": units,
+            "cost": np.cumsum(paid + financing),
+            "financing": np.cumsum(financing),
+            "dividends": np.cumsum(dividends),
+        }
+    )
+
+
+def _fill_table(bars: Candles, fills: np.ndarray) -> pl.DataFrame:
+    row, at_open, target, units, price, fee, slippage, reason = fills.T
+    row, reason = row.astype(int), reason.astype(int)
+    return pl.DataFrame(
+        {
+            "time": np.where(at_open == 1.0, bars.open_time[row], bars.close_time[row]),
+            "side": np.where(units > 0, "buy", "sell").astype(object),
+            "units": np.abs(units),
+            "price": price,
+            "notional": np.abs(units) * price,
+            "fee": fee,
+            "slippage": slippage,
+            "target": np.where(reason == LIQUIDATION, 0.0, target),
+            "is_forced": reason == LIQUIDATION,
+            "reason": np.array(REASONS, dtype=object)[reason],
+        },
+        schema_overrides={"side": pl.String, "reason": pl.String, "time": pl.Datetime("us")},
+    ).with_columns(pl.col("time").dt.replace_time_zone("UTC"), pl.col("target").fill_nan(None))

@@ -1,35 +1,98 @@
-"""`backtest`: walks the account through candles along decided positions, and a buy-and-hold account beside it."""
+"""`backtest`: what an account did on candles, and a buy-and-hold account beside it."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from candlecast.backtesting.account import Account, Bar, Fill, start, step
-from candlecast.backtesting.costs import DEFAULT_COSTS, Costs
+from candlecast.backtesting.account import Account, Bar, Due
+from candlecast.backtesting.actions import Actions, due_by_bar
+from candlecast.backtesting.costs import DEFAULT_COSTS, Costs, Terms
+from candlecast.backtesting.filters import NO_FILTERS, Filters
+from candlecast.backtesting.orders import Order, too_many
+from candlecast.backtesting.orderbook import Orders, decision_rows, rows_by_bar
 from candlecast.backtesting.result import BacktestResult
+from candlecast.backtesting.stepping import Conditions, State, start, step
 from candlecast.candles import Candles
-from candlecast.errors import CandleError, ConfigError, NotEnoughDataError
+from candlecast.errors import ConfigError, NotEnoughDataError
 
 if TYPE_CHECKING:
     from candlecast.signals import Positions
 
 
+@dataclass(frozen=True)
+class View:
+    """What a strategy of your own sees at the close of a bar: nothing later is in it.
+
+    `candles` up to this bar; `state` of the account after it; `equity` at its close.
+    """
+
+    candles: Candles
+    state: State
+    equity: float
+
+
+Strategy = Callable[[View], Sequence[Order]]
+
+
+@dataclass(frozen=True)
+class Market:
+    """The bars that an account walks, what falls due on them and the conditions; arrays of shape (time,)."""
+
+    bars: Candles
+    due: np.ndarray | None
+    terms: Terms
+    costs: Costs
+    cash: float
+
+    @property
+    def prices(self) -> tuple[np.ndarray, ...]:
+        """Open, high, low, close and volume."""
+        bars = self.bars
+        return bars.open, bars.high, bars.low, bars.close, bars.volume
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What was written: cash and units at each close (time, 2), executions, the last state, and the path bars."""
+
+    held: np.ndarray
+    fills: np.ndarray
+    account: Account
+    ambiguous: int = 0
+
+
 def backtest(
-    candles: Candles, positions: Positions, *, costs: Costs = DEFAULT_COSTS, cash: float = 10_000.0
+    candles: Candles,
+    decided: Positions | Orders | Strategy,
+    *,
+    costs: Costs = DEFAULT_COSTS,
+    cash: float = 10_000.0,
+    filters: Filters = NO_FILTERS,
+    actions: Actions | None = None,
+    pessimistic: bool = True,
 ) -> BacktestResult:
-    """Trade the positions on the candles, from `cash` (quote currency), after costs.
+    """Trade what was decided on the candles, from `cash` (quote currency), after costs.
 
-    A position decided at the close of bar t is filled at the open of bar t+1, the next bar there is, also across a gap.
-    A bar without a position keeps the last target; units are held until the target changes (see `account.trade`).
-    A position decided on the last bar has no bar to be filled on: it is `result.pending`. The result begins at the
-    first decided position, still flat, and its benchmark buys there and holds, under the same costs.
+    `decided`: **Positions** of a rule: one decided at the close of bar t is filled at the open of bar t+1, the next bar
+    there is, also across a gap; a bar without a position keeps the last target, and units are held until the target
+    changes (`account.trade`). A position decided on the last bar has no bar to be filled on: it is `result.pending`.
+    **Orders**: as they rest, see `matching`. **A strategy**: called with a `View` at the close of each bar, gives the
+    orders that rest from the next bar on; it runs in Python.
 
-    Raises ConfigError for `cash` that is not positive, NotEnoughDataError without positions, CandleError for unsound
-    candles, positions of another symbol, or a position whose time is no bar's close.
+    The result begins at the first decision (the first bar for a strategy), still flat, and its benchmark buys there and
+    holds, under the same costs. No bar, no fill: in a gap nothing happens, and orders wait. A bar of volume zero fills
+    as any other, with the whole impact. `pessimistic`: which of two paths through a bar is taken where its prices
+    cannot tell; with orders, `result.bounds` has the final equity of both. `actions`: splits, dividends and funding for
+    unadjusted candles.
+
+    Raises ConfigError for `cash` that is not positive, NotEnoughDataError without positions or orders, CandleError for
+    unsound candles, decisions of another symbol, or one whose time is no bar's close.
 
     >>> from candlecast.signals import Positions
     >>> prices = {"open": [10, 10], "high": [10, 12], "low": [10, 10], "close": [10, 12], "volume": [1, 1]}
@@ -42,24 +105,110 @@ def backtest(
         raise ConfigError(
             f"cash is {cash}", expected="a positive amount of money", remedy="Use for example cash=10_000.0"
         )
-    targets, first = _targets(candles.require_sound(), positions)
-    bars = candles[first:]
-    equity, fills, account = _ledger(bars, targets, costs, cash)
-    benchmark, benchmark_fills, _ = _ledger(bars, np.ones(len(bars)), costs, cash)
-    last = float(targets[-1])
-    is_pending = not math.isnan(last) and last != account.target and equity["equity"][-1] > 0
-    return BacktestResult(
-        symbol=candles.symbol,
-        equity=equity,
-        fills=fills,
-        benchmark=benchmark,
-        benchmark_fills=benchmark_fills,
-        costs=costs,
-        cash=cash,
-        bars_per_year=candles.bars_per_year,
-        pending=last if is_pending else None,
-        shortfall=account.shortfall,
+    candles.require_sound()
+    pessimism = 1.0 if pessimistic else -1.0
+    pending, bounds = None, None
+    if callable(decided):
+        market = _market(candles, costs, filters, actions, cash)
+        ledger = _walk_strategy(market, decided, pessimism)
+        bounds = _bounds(ledger, market, lambda: _walk_strategy(market, decided, -pessimism))
+    elif isinstance(decided, Orders):
+        first, rows, starts = rows_by_bar(candles, decided)
+        market = _market(candles[first:], costs, filters, actions, cash)
+        ledger = _walk_orders(market, rows, starts, pessimism)
+        bounds = _bounds(ledger, market, lambda: _walk_orders(market, rows, starts, -pessimism))
+    else:
+        targets, first = _targets(candles, decided)
+        market = _market(candles[first:], costs, filters, actions, cash)
+        _require_bearable(decided.leverage, market.terms)
+        ledger = walk_targets(market, targets, in_units=decided.in_units)
+        last = float(targets[-1])
+        is_alive = ledger.account.cash + ledger.account.units * market.bars.close[-1] > 0
+        pending = last if not math.isnan(last) and last != ledger.account.target and is_alive else None
+    benchmark = walk_targets(market, np.ones(len(market.bars)))
+    return BacktestResult.of(market, ledger, benchmark, pending=pending, bounds=bounds)
+
+
+def walk_targets(market: Market, targets: np.ndarray, *, in_units: bool = False) -> Ledger:
+    """The ledger of an account that follows targets, float64 (time,), NaN where nothing is decided."""
+    from candlecast.backtesting import compiled
+
+    run = compiled.run_targets if market.costs.extra is None else compiled.run_targets.py_func
+    held = np.empty((len(market.bars), 2))
+    changes = int(np.count_nonzero(targets[1:] != targets[:-1])) + 1
+    fills = np.empty((2 * changes + 2, compiled.FILL_COLUMNS))  # a target can be liquidated once
+    account, count = run(
+        market.prices, targets, market.terms, market.due, market.costs.extra, in_units, market.cash, held, fills
     )
+    return Ledger(held, fills[:count], _plain(account))
+
+
+def _walk_orders(market: Market, rows: np.ndarray, starts: np.ndarray, pessimism: float) -> Ledger:
+    from candlecast.backtesting import compiled
+
+    run = compiled.run_orders if market.costs.extra is None else compiled.run_orders.py_func
+    held = np.empty((len(market.bars), 2))
+    fills = np.empty((2 * len(rows) + 2, compiled.FILL_COLUMNS))  # every order once, and a liquidation of each
+    account, count, ambiguous, refused = run(
+        market.prices,
+        rows,
+        starts,
+        market.terms,
+        market.due,
+        market.costs.extra,
+        pessimism,
+        market.cash,
+        held,
+        fills,
+    )
+    if refused:
+        raise too_many(refused)
+    return Ledger(held, fills[:count], _plain(account), ambiguous)
+
+
+def _walk_strategy(market: Market, strategy: Strategy, pessimism: float) -> Ledger:
+    bars = market.bars
+    conditions = Conditions(market.terms, market.costs.extra, pessimism)
+    state, held, fills, ambiguous = start(market.cash), [(market.cash, 0.0)], list[tuple[float, ...]](), 0
+    columns = [column.tolist() for column in market.prices]
+    orders = strategy(View(bars[:1], state, market.cash))
+    for row, values in enumerate(zip(*columns, strict=True)):
+        if row == 0:
+            continue
+        due = None if market.due is None else Due(*market.due[row].tolist())
+        state, info = step(state, Bar(*values), orders, conditions=conditions, due=due)
+        held.append((state.account.cash, state.account.units))
+        for fill, at_open in zip(info.fills, info.at_open, strict=True):
+            fills.append((row, float(at_open), state.account.target, *fill))
+        ambiguous += info.is_ambiguous
+        orders = strategy(View(bars[: row + 1], state, state.equity(values[3])))
+    return Ledger(np.array(held), np.array(fills, dtype=float).reshape(-1, 8), state.account, ambiguous)
+
+
+def _market(candles: Candles, costs: Costs, filters: Filters, actions: Actions | None, cash: float) -> Market:
+    return Market(candles, due_by_bar(candles, costs, actions), costs.terms(filters), costs, cash)
+
+
+def _plain(account: Account) -> Account:
+    return Account(*(float(value) for value in account))
+
+
+def _bounds(ledger: Ledger, market: Market, other: Callable[[], Ledger]) -> tuple[float, float]:
+    """Final equity with every ambiguous bar at its worst and at its best."""
+    ends = [ledger, other() if ledger.ambiguous else ledger]
+    low, high = sorted(float(end.held[-1] @ [1.0, market.bars.close[-1]]) for end in ends)
+    return low, high
+
+
+def _require_bearable(leverage: float, terms: Terms) -> None:
+    """Positions that the venue would liquidate at once, or whose costs exceed the equity, are refused."""
+    asked = leverage * (terms.maintenance + terms.taker + terms.slippage + terms.impact)
+    if asked >= 1.0:
+        raise ConfigError(
+            f"positions of {leverage:g} times equity ask for {asked:.0%} of it in margin and costs",
+            expected="less than 100 %",
+            remedy="Use less leverage, or costs with a lower maintenance_percent",
+        )
 
 
 def _targets(candles: Candles, positions: Positions) -> tuple[np.ndarray, int]:
@@ -71,78 +220,7 @@ def _targets(candles: Candles, positions: Positions) -> tuple[np.ndarray, int]:
             expected="at least one decided position",
             remedy="Check that the forecast covers the candles",
         )
-    foreign = frame.filter(pl.col("symbol") != candles.symbol)["symbol"]
-    if foreign.len():
-        raise CandleError(
-            f"positions are of {foreign[0]!r}",
-            expected=f"positions of {candles.symbol!r}, the symbol of the candles",
-            remedy="Pass the candles that the positions were decided on",
-        )
-    decided = frame["time"].dt.replace_time_zone(None).to_numpy()
-    closes = candles.close_time
-    rows = np.searchsorted(closes, decided)
-    unknown = closes[np.minimum(rows, len(closes) - 1)] != decided
-    if unknown.any():
-        raise CandleError(
-            f"the position at {frame['time'][int(unknown.argmax())]:%Y-%m-%d %H:%M:%S} UTC is on no bar",
-            expected=f"times at which a {candles.interval} bar of {candles.symbol} closes",
-            remedy="Pass the candles that the positions were decided on",
-        )
+    rows = decision_rows(candles, frame, "position")
     targets = np.full(len(candles), np.nan)
     targets[rows] = frame["position"].to_numpy()
     return targets[rows[0] :], int(rows[0])
-
-
-def _ledger(
-    bars: Candles, targets: np.ndarray, costs: Costs, cash: float
-) -> tuple[pl.DataFrame, pl.DataFrame, Account]:
-    """Equity by bar, fills, and the last state of an account that follows the targets, one open late."""
-    account, rates = start(cash), costs.rates
-    held, fills = [(cash, 0.0)], list[tuple[float, ...]]()
-    waiting = zip(bars.open[1:].tolist(), bars.close[1:].tolist(), targets[:-1].tolist(), strict=True)
-    for bar, (opened, closed, target) in enumerate(waiting, start=1):
-        account, info = step(account, Bar(opened, closed), target, rates)
-        held.append((account.cash, account.units))
-        if info.at_open.units:
-            fills.append((bar, False, target, *info.at_open))
-        if info.at_close.units:
-            fills.append((bar, True, target, *info.at_close))
-    executed = np.array(fills, dtype=float).reshape(-1, 3 + len(Fill._fields))
-    return _equity_table(bars, np.array(held), executed), _fill_table(bars, executed), account
-
-
-def _equity_table(bars: Candles, held: np.ndarray, executed: np.ndarray) -> pl.DataFrame:
-    cash, units = held.T
-    worth = units * bars.close
-    equity = cash + worth
-    paid = np.bincount(executed[:, 0].astype(int), weights=executed[:, 5] + executed[:, 6], minlength=len(bars))
-    return pl.DataFrame(
-        {
-            "time": bars.frame["close_time"],
-            "equity": equity,
-            "position": np.divide(worth, equity, out=np.zeros(len(bars)), where=equity > 0),
-            "close": bars.close,
-            "cash": cash,
-            "units": units,
-            "cost": np.cumsum(paid),
-        }
-    )
-
-
-def _fill_table(bars: Candles, executed: np.ndarray) -> pl.DataFrame:
-    row, is_at_close, target, units, price, fee, slippage, is_forced = executed.T
-    row = row.astype(int)
-    return pl.DataFrame(
-        {
-            "time": np.where(is_at_close, bars.close_time[row], bars.open_time[row]),
-            "side": np.where(units > 0, "buy", "sell").astype(object),
-            "units": np.abs(units),
-            "price": price,
-            "notional": np.abs(units) * price,
-            "fee": fee,
-            "slippage": slippage,
-            "target": np.where(is_forced, 0.0, target),
-            "is_forced": is_forced.astype(bool),
-        },
-        schema_overrides={"side": pl.String},
-    ).with_columns(pl.col("time").dt.replace_time_zone("UTC"))

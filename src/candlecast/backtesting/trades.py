@@ -1,94 +1,128 @@
-"""Round trips: fills paired into trades, from flat to flat."""
+"""Round trips: executions paired into trades, from flat to flat."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
-TIME = pl.Datetime("us", "UTC")
-SCHEMA = {
-    "opened": TIME,
-    "closed": TIME,
-    "side": pl.String,
-    "units": pl.Float64,
-    "entry": pl.Float64,
-    "exit": pl.Float64,
-    "pnl": pl.Float64,
-    "return": pl.Float64,
-    "cost": pl.Float64,
-    "bars": pl.Int64,
-    "is_open": pl.Boolean,
-}
+from candlecast.backtesting.account import REASONS
+
+if TYPE_CHECKING:
+    from candlecast.candles import Candles
+
+COLUMNS = 13
 
 
-@dataclass
-class _Trip:
-    """A round trip in the making; amounts in quote currency, `held` unsigned."""
+def pair(fills: np.ndarray, splits: np.ndarray, bars: int, mark: float, trips: np.ndarray) -> int:
+    """Write one row per round trip to `trips` (rows, COLUMNS); gives their number.
 
-    side: int
-    opened: datetime
-    units: float = 0.0
-    held: float = 0.0
-    entered_for: float = 0.0
-    exited_for: float = 0.0
-    fees: float = 0.0
-    slippage: float = 0.0
-
-    def row(self, closed: datetime, is_open: bool) -> tuple[Any, ...]:
-        pnl = self.side * (self.exited_for - self.entered_for) - self.fees
-        return (
-            self.opened,
-            closed,
-            "long" if self.side > 0 else "short",
-            self.units,
-            self.entered_for / self.units,
-            self.exited_for / self.units,
-            pnl,
-            pnl / self.entered_for,
-            self.fees + self.slippage,
-            None,
-            is_open,
-        )
-
-
-def round_trips(fills: pl.DataFrame, equity: pl.DataFrame) -> pl.DataFrame:
-    """Trades of an account, one row per round trip from flat to flat; see `BacktestResult.trades`.
-
-    A fill that turns a long into a short, or back, ends one trade and begins the next, its costs shared by units. A
-    trade's `pnl` is side x (value of its exits - value of its entries) - fees, at prices after slippage.
+    `fills` as written by `compiled.run_targets`, in order; `splits` (rows, 2): bar and ratio; a trip that is open at the
+    end exits at the price `mark` on the last bar. Columns: bar and whether at the open, of the entry and of the exit;
+    side; units entered; value of entries and of exits; fees; slippage; reason of entry and of exit; whether open.
     """
-    rows, trip = list[tuple[Any, ...]](), None
-    for fill in fills.iter_rows(named=True):
-        side = 1 if fill["side"] == "buy" else -1
-        left = fill["units"]
-        if trip is not None and trip.side != side:
-            closing = min(left, trip.held)
-            _book(trip, fill, closing)
-            trip.held -= closing
-            trip.exited_for += closing * fill["price"]
+    count, held, side, due = 0, 0.0, 0.0, 0
+    trip = np.zeros(COLUMNS)
+    for row in range(len(fills)):
+        while due < len(splits) and splits[due, 0] <= fills[row, 0]:
+            held *= splits[due, 1]
+            trip[5] *= splits[due, 1]
+            due += 1
+        direction = 1.0 if fills[row, 3] > 0.0 else -1.0
+        whole = abs(fills[row, 3])
+        left = whole
+        if held > 0.0 and direction != side:
+            closing = min(left, held)
+            held -= closing
             left -= closing
-            if trip.held == 0.0:
-                rows.append(trip.row(fill["time"], False))
-                trip = None
+            trip[7] += closing * fills[row, 4]
+            trip[8] += fills[row, 5] * closing / whole
+            trip[9] += fills[row, 6] * closing / whole
+            if held == 0.0:
+                trip[2], trip[3], trip[11], trip[12] = fills[row, 0], fills[row, 1], fills[row, 7], 0.0
+                trips[count] = trip
+                count += 1
         if left > 0.0:
-            trip = trip or _Trip(side, fill["time"])
-            _book(trip, fill, left)
-            trip.units += left
-            trip.held += left
-            trip.entered_for += left * fill["price"]
-    if trip is not None:
-        trip.exited_for += trip.held * equity["close"][-1]
-        rows.append(trip.row(equity["time"][-1], True))
-    table = pl.DataFrame(rows, schema=SCHEMA, orient="row")
-    closes = equity["time"]
-    bars = closes.search_sorted(table["closed"], side="right") - closes.search_sorted(table["opened"], side="right")
-    return table.with_columns(bars.cast(pl.Int64).alias("bars"))
+            if held == 0.0:
+                trip[:] = 0.0
+                side = direction
+                trip[0], trip[1], trip[4], trip[10] = fills[row, 0], fills[row, 1], side, fills[row, 7]
+            held += left
+            trip[5] += left
+            trip[6] += left * fills[row, 4]
+            trip[8] += fills[row, 5] * left / whole
+            trip[9] += fills[row, 6] * left / whole
+    while due < len(splits):
+        held *= splits[due, 1]
+        trip[5] *= splits[due, 1]
+        due += 1
+    if held > 0.0:
+        trip[7] += held * mark
+        trip[2], trip[3], trip[11], trip[12] = bars - 1, 0.0, 0.0, 1.0
+        trips[count] = trip
+        count += 1
+    return count
 
 
-def _book(trip: _Trip, fill: dict[str, Any], units: float) -> None:
-    share = units / fill["units"]
-    trip.fees += fill["fee"] * share
-    trip.slippage += fill["slippage"] * share
+def round_trips(candles: Candles, fills: np.ndarray, due: np.ndarray | None) -> pl.DataFrame:
+    """Trades of an account on these bars, one row per round trip from flat to flat; see `BacktestResult.trades`.
+
+    A fill that turns a long into a short, or back, ends one trade and begins the next, its costs shared by units.
+    """
+    from candlecast.backtesting import compiled
+
+    splits = np.empty((0, 2))
+    if due is not None:
+        rows = np.flatnonzero(due[:, 0] != 1.0)
+        splits = np.column_stack([rows.astype(float), due[rows, 0]])
+    trips = np.empty((len(fills) + 1, COLUMNS))
+    count = compiled.run_pair(fills, splits, len(candles), float(candles.close[-1]), trips)
+    first, opens_at_open, last, closes_at_open, side, units, entered, exited, fees, slippage, why, whence, is_open = (
+        trips[:count].T
+    )
+    first, last = first.astype(int), last.astype(int)
+    opened = np.where(opens_at_open == 1.0, candles.open_time[first], candles.close_time[first])
+    closed = np.where(closes_at_open == 1.0, candles.open_time[last], candles.close_time[last])
+    pnl = side * (exited - entered) - fees
+    low, high = _extremes(candles, first, np.where(closes_at_open == 1.0, np.maximum(last, first + 1), last + 1))
+    entry = np.divide(entered, units, out=np.zeros(count), where=units > 0)
+    against, favour = np.where(side > 0, low, high), np.where(side > 0, high, low)
+    words = np.array(REASONS, dtype=object)
+    return pl.DataFrame(
+        {
+            "opened": opened,
+            "closed": closed,
+            "side": np.where(side > 0, "long", "short").astype(object),
+            "units": units,
+            "entry": entry,
+            "exit": np.divide(exited, units, out=np.zeros(count), where=units > 0),
+            "pnl": pnl,
+            "return": np.divide(pnl, entered, out=np.zeros(count), where=entered > 0),
+            "cost": fees + slippage,
+            "bars": last - first + (closes_at_open != 1.0),
+            "is_open": is_open == 1.0,
+            "entry_reason": words[why.astype(int)],
+            "exit_reason": np.where(is_open == 1.0, None, words[whence.astype(int)]),
+            "mae": np.maximum(side * (1.0 - against / np.where(entry > 0, entry, 1.0)), 0.0),
+            "mfe": np.maximum(side * (favour / np.where(entry > 0, entry, 1.0) - 1.0), 0.0),
+        },
+        schema_overrides={
+            "side": pl.String,
+            "entry_reason": pl.String,
+            "exit_reason": pl.String,
+            "bars": pl.Int64,
+            "opened": pl.Datetime("us"),
+            "closed": pl.Datetime("us"),
+        },
+    ).with_columns(pl.col("opened", "closed").dt.replace_time_zone("UTC"))
+
+
+def _extremes(candles: Candles, first: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest low and highest high of the bars first .. end - 1 of each trade."""
+    if len(first) == 0:
+        return np.zeros(0), np.zeros(0)
+    bounds = np.column_stack([first, end]).ravel()
+    low = np.minimum.reduceat(np.append(candles.low, np.inf), bounds)[::2]
+    high = np.maximum.reduceat(np.append(candles.high, -np.inf), bounds)[::2]
+    return low, high

@@ -10,6 +10,8 @@ import polars as pl
 from candlecast.errors import ConfigError
 
 SCHEMA: dict[Any, Any] = {"time": pl.Datetime("us", "UTC"), "symbol": pl.String, "position": pl.Float64}
+HIGHEST_LEVERAGE = 125.0  # the most that any large exchange lends
+HIGHEST_POSITION = 1e15  # units; beyond, a float no longer counts them one by one
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,14 +19,23 @@ class Positions:
     """Wanted holdings of one asset over time.
 
     `frame` has the columns `time` (close of the bar on which it was decided; strictly rising), `symbol`, and
-    `position` (fraction of equity in [-1, 1]: 1 all long, 0 flat, -1 all short).
+    `position` (fraction of equity: 1 all long, 0 flat, -1 all short; in [-leverage, leverage]). `in_units`: positions
+    are units of the asset instead, of any size.
 
-    Raises ConfigError for a position outside [-1, 1] or NaN, and for times that do not rise.
+    Raises ConfigError for a position outside of that or NaN, and for times that do not rise.
     """
 
     frame: pl.DataFrame
+    leverage: float = 1.0
+    in_units: bool = False
 
     def __post_init__(self) -> None:
+        if not 1.0 <= self.leverage <= HIGHEST_LEVERAGE:
+            raise ConfigError(
+                f"leverage is {self.leverage}",
+                expected=f"1 to {HIGHEST_LEVERAGE:g} times equity",
+                remedy="Leave it out to hold no more than equity",
+            )
         missing = [name for name in SCHEMA if name not in self.frame.columns]
         if missing:
             raise ConfigError(
@@ -32,12 +43,13 @@ class Positions:
             )
         object.__setattr__(self, "frame", self.frame.select(*SCHEMA).cast(SCHEMA))
         values, times = self.frame["position"], self.frame["time"]
-        wrong = values.is_null() | values.is_nan() | (values.abs() > 1)
+        highest = HIGHEST_POSITION if self.in_units else self.leverage
+        wrong = values.is_null() | values.is_nan() | (values.abs() > highest)
         if wrong.any():
             row = int(wrong.arg_max() or 0)
             raise ConfigError(
                 f"the position at {times[row]} is {values[row]}",
-                expected="a number in [-1, 1]",
+                expected="a number of units" if self.in_units else f"a number in [-{highest:g}, {highest:g}]",
                 remedy="Clip or correct the rule that made it",
             )
         if self.frame["symbol"].n_unique() > 1:

@@ -1,0 +1,115 @@
+"""What falls due while a position is held: `Actions` (splits, dividends, funding), and the table of dues by bar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from candlecast.backtesting.costs import Costs
+from candlecast.candles import Candles
+from candlecast.errors import ConfigError
+
+SCHEMA: dict[Any, Any] = {
+    "time": pl.Datetime("us", "UTC"),
+    "split": pl.Float64,
+    "dividend": pl.Float64,
+    "funding": pl.Float64,
+}
+FUNDING_HOURS = 8
+YEAR_SECONDS = 365.25 * 86_400
+
+
+@dataclass(frozen=True, eq=False)
+class Actions:
+    """Events of one asset that change what a holder has, for candles with **unadjusted** prices.
+
+    `frame`: `time` (UTC; it falls due at the open of the first bar that opens then or later, on what was held before),
+    and any of `split` (units after for one before: 4.0 for a 4:1 split), `dividend` (quote currency per unit held before
+    the split; a short pays it) and `funding` (fraction of the value held, paid by longs; where there is any, it takes the
+    place of `Costs.funding_bps`). Absent values are null.
+
+    Raises ConfigError for a missing time, a split that is not positive, or a dividend below zero.
+
+    >>> Actions(pl.DataFrame({"time": ["2020-08-31"], "split": [4.0]}).with_columns(pl.col("time").str.to_datetime())).frame.shape
+    (1, 4)
+    """
+
+    frame: pl.DataFrame
+
+    def __post_init__(self) -> None:
+        if "time" not in self.frame.columns or len(self.frame.columns) < 2:
+            raise ConfigError(
+                f"actions have the columns {', '.join(self.frame.columns)}",
+                expected="time, and one or more of split, dividend and funding",
+                remedy="Rename the columns",
+            )
+        frame = self.frame.select(name for name in SCHEMA if name in self.frame.columns)
+        absent = [pl.lit(None, dtype).alias(name) for name, dtype in SCHEMA.items() if name not in frame.columns]
+        times = pl.col("time").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+        if frame.schema["time"] == SCHEMA["time"]:
+            times = pl.col("time")
+        frame = frame.with_columns(times, *absent).select(*SCHEMA).cast(SCHEMA).sort("time")
+        object.__setattr__(self, "frame", frame)
+        for name, wrong in (
+            ("time", pl.col("time").is_null()),
+            ("split", ~(pl.col("split") > 0)),
+            ("dividend", ~(pl.col("dividend") >= 0)),
+            ("funding", ~(pl.col("funding").abs() < 1)),
+        ):
+            rows = frame.filter(wrong)
+            if rows.height:
+                raise ConfigError(
+                    f"the {name} at {rows['time'][0]} is {rows[name][0]}",
+                    expected="a split above 0, a dividend of 0 or more, a funding rate in (-1, 1)",
+                    remedy="Correct it at the source",
+                )
+
+
+def due_by_bar(candles: Candles, costs: Costs, actions: Actions | None) -> np.ndarray | None:
+    """The fields of `Due` for each bar, float64, shape (time, 6); None when holding costs nothing and nothing happens.
+
+    The first bar has nothing due. An action after the last open has no bar to fall due on.
+    """
+    if not costs.has_carry and actions is None:
+        return None
+    opens = candles.open_time
+    due = np.zeros((len(opens), 6))
+    due[:, 0] = 1.0
+    seconds = opens.astype("datetime64[s]").astype(np.int64)
+    years = np.diff(seconds, prepend=seconds[:1]) / YEAR_SECONDS
+    periods = seconds // (FUNDING_HOURS * 3_600)
+    due[:, 2] = np.diff(periods, prepend=periods[:1]) * costs.funding_bps / 10_000
+    for column, percent in ((3, costs.borrow_percent), (4, costs.interest_percent), (5, costs.loan_percent)):
+        due[:, column] = years * percent / 100
+    if actions is not None:
+        _enter(due, opens, actions.frame)
+    return due
+
+
+def _enter(due: np.ndarray, opens: np.ndarray, frame: pl.DataFrame) -> None:
+    """Add the events to the bars on which they fall due; one before the first bar is over."""
+    times = frame["time"].dt.replace_time_zone(None).to_numpy()
+    rows = np.searchsorted(opens, times)
+    given = frame["funding"].is_not_null().to_numpy()
+    if given.any():
+        due[:, 2] = 0.0
+    counted = (rows > 0) & (rows < len(opens))
+    for name, column in (("dividend", 1), ("funding", 2)):
+        np.add.at(due[:, column], rows[counted], frame[name].fill_null(0.0).to_numpy()[counted])
+    np.multiply.at(due[:, 0], rows[counted], frame["split"].fill_null(1.0).to_numpy()[counted])
+
+
+def paid_by_bar(due: np.ndarray | None, opens: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What `account.carry` took and gave on each bar: financing paid (negative: earned), dividends received; (time,)."""
+    if due is None:
+        return np.zeros(len(opens)), np.zeros(len(opens))
+    split, dividend, funding, borrow, interest, loan = due[1:].T
+    cash, units = held[:-1].T
+    dividends = units * dividend
+    value = units * split * opens[1:]
+    free = cash + dividends + np.minimum(value, 0.0)
+    financing = value * funding - np.minimum(value, 0.0) * borrow - free * np.where(free > 0.0, interest, loan)
+    return np.concatenate([[0.0], financing]), np.concatenate([[0.0], dividends])

@@ -1,0 +1,201 @@
+"""The compiled path: the account's own functions, taken by Numba as they are, in loops over arrays.
+
+Importing this module imports Numba. Every loop is also plain Python (`.py_func`), which is how a cost of the user's own
+runs and how tests prove that compiling changes no bit: no reordering of floats is allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numba.extending import register_jitable
+
+from candlecast.backtesting import account as ledger, filters, matching, trades
+from candlecast.backtesting.account import Account, Bar, Due, Fill, follow, start
+from candlecast.backtesting.costs import Extra, Terms
+from candlecast.backtesting.matching import FILL_FIELDS, MOST_FILLS, work
+from candlecast.backtesting.orders import CAPACITY
+
+FILL_COLUMNS = 8  # bar, at the open (1.0), target, units, price, fee, slippage, reason
+SUMS = 11  # see `run_summaries`
+
+
+def _adopt(*modules: ModuleType) -> None:
+    """Let compiled code call the plain functions of these modules."""
+    for module in modules:
+        for value in vars(module).values():
+            if callable(value) and getattr(value, "__module__", None) == module.__name__ and hasattr(value, "__code__"):
+                register_jitable(value)
+
+
+def _compiled(function: Callable[..., Any]) -> Any:
+    """Compiled at the first call without the GIL, cached on disk where there is a folder to write to."""
+    try:
+        kernel = njit(nogil=True, cache=True)(function)
+    except RuntimeError:
+        return njit(nogil=True)(function)
+    files = [Path(str(module.__file__)).stat() for module in (ledger, filters, matching, trades)]
+    stamp = tuple((file.st_mtime, file.st_size) for file in (*files, Path(__file__).stat()))
+    kernel._cache._cache_file._source_stamp = stamp  # Numba looks at the loop's own file only, the step is in others
+    return kernel
+
+
+_adopt(filters, ledger, matching)
+
+
+@_compiled
+def run_targets(
+    prices: tuple[np.ndarray, ...],
+    targets: np.ndarray,
+    terms: Terms,
+    due: np.ndarray | None,
+    extra: Extra | None,
+    in_units: bool,
+    cash: float,
+    held: np.ndarray,
+    fills: np.ndarray,
+) -> tuple[Account, int]:
+    """Follow targets, each filled one bar after it was decided; the ledger of every bar.
+
+    `prices`: open, high, low, close, volume, each (time,); `targets` (time,), NaN where none; `due` (time, 6) or None.
+    Writes cash and units at each close to `held` (time, 2) and executions to `fills` (rows, FILL_COLUMNS). Gives the
+    last state and the number of fills.
+    """
+    opens, highs, lows, closes, volumes = prices
+    account, count = start(cash), 0
+    held[0, 0], held[0, 1] = cash, 0.0
+    for bar in range(1, len(opens)):
+        seen = Bar(opens[bar], highs[bar], lows[bar], closes[bar], volumes[bar])
+        target = targets[bar - 1]
+        owed = None
+        if due is not None:
+            owed = Due(due[bar, 0], due[bar, 1], due[bar, 2], due[bar, 3], due[bar, 4], due[bar, 5])
+        account, gapped, filled, ended = follow(account, seen, target, terms, owed, extra, in_units)
+        if gapped.reason != 0:
+            count = _write(fills, count, bar, 1.0, account.target, gapped)
+        if filled.reason != 0:
+            count = _write(fills, count, bar, 1.0, target, filled)
+        if ended.reason != 0:
+            count = _write(fills, count, bar, 0.0, account.target, ended)
+        held[bar, 0], held[bar, 1] = account.cash, account.units
+    return account, count
+
+
+@register_jitable
+def _write(fills: np.ndarray, count: int, bar: int, at_open: float, target: float, fill: Fill) -> int:
+    row = fills[count]
+    row[0], row[1], row[2], row[3] = bar, at_open, target, fill.units
+    row[4], row[5], row[6], row[7] = fill.price, fill.fee, fill.slippage, fill.reason
+    return count + 1
+
+
+@_compiled
+def run_summaries(
+    prices: tuple[np.ndarray, ...],
+    targets: np.ndarray,
+    terms: Terms,
+    due: np.ndarray | None,
+    in_units: bool,
+    cash: float,
+    sums: np.ndarray,
+) -> None:
+    """Follow targets and keep sums only, whose memory does not grow with time.
+
+    Writes to `sums` (SUMS,): final equity; sum, sum of squares and sum of squared losses of the returns; deepest fall;
+    sum of |position| at closes; value traded; fills; fees and slippage; bar of ruin (-1: none); sum of equity.
+    """
+    opens, highs, lows, closes, volumes = prices
+    account, equity, peak, deepest = start(cash), cash, cash, 0.0
+    total, squares, losses, exposure, traded, paid, wealth = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, cash
+    count, ruined = 0, -1
+    for bar in range(1, len(opens)):
+        seen = Bar(opens[bar], highs[bar], lows[bar], closes[bar], volumes[bar])
+        owed = None
+        if due is not None:
+            owed = Due(due[bar, 0], due[bar, 1], due[bar, 2], due[bar, 3], due[bar, 4], due[bar, 5])
+        account, gapped, filled, ended = follow(account, seen, targets[bar - 1], terms, owed, None, in_units)
+        if gapped.reason + filled.reason + ended.reason != 0:
+            for fill in (gapped, filled, ended):
+                if fill.reason != 0:
+                    count += 1
+                    traded += abs(fill.units) * fill.price
+                    paid += fill.fee + fill.slippage
+        value = account.units * closes[bar]
+        now = account.cash + value
+        if now <= 0.0:
+            ruined = bar
+            total -= 1.0
+            squares += 1.0
+            losses += 1.0
+            deepest, equity = 1.0, 0.0
+            break
+        change = now / equity - 1.0
+        total += change
+        squares += change * change
+        losses += min(change, 0.0) ** 2
+        peak = max(peak, now)
+        deepest = max(deepest, 1.0 - now / peak)
+        exposure += abs(value) / now
+        wealth += now
+        equity = now
+    sums[0], sums[1], sums[2], sums[3], sums[4], sums[5] = equity, total, squares, losses, deepest, exposure
+    sums[6], sums[7], sums[8], sums[9], sums[10] = traded, count, paid, ruined, wealth
+
+
+@_compiled
+def run_orders(
+    prices: tuple[np.ndarray, ...],
+    orders: np.ndarray,
+    first: np.ndarray,
+    terms: Terms,
+    due: np.ndarray | None,
+    extra: Extra | None,
+    pessimism: float,
+    cash: float,
+    held: np.ndarray,
+    fills: np.ndarray,
+) -> tuple[Account, int, int, int]:
+    """Work orders bar by bar; those decided on bar t, rows first[t] to first[t + 1] of `orders`, rest from bar t + 1.
+
+    Arrays as in `run_targets`. Gives the last state, the number of fills, the bars whose outcome hung on the order of
+    their prices, and the orders that would not fit in the book (0, or the run ended there).
+    """
+    opens, highs, lows, closes, volumes = prices
+    width = orders.shape[1]
+    book, other = np.empty((CAPACITY, width)), np.empty((CAPACITY, width))
+    made, spare = np.empty((MOST_FILLS, FILL_FIELDS)), np.empty((MOST_FILLS, FILL_FIELDS))
+    account, count, resting, ambiguous = start(cash), 0, 0, 0
+    held[0, 0], held[0, 1] = cash, 0.0
+    for bar in range(1, len(opens)):
+        added = first[bar] - first[bar - 1]
+        if resting + added > CAPACITY:
+            return account, count, ambiguous, resting + added
+        for row in range(added):
+            for field in range(width):
+                book[resting + row, field] = orders[first[bar - 1] + row, field]
+        resting += added
+        seen = Bar(opens[bar], highs[bar], lows[bar], closes[bar], volumes[bar])
+        owed = None
+        if due is not None:
+            owed = Due(due[bar, 0], due[bar, 1], due[bar, 2], due[bar, 3], due[bar, 4], due[bar, 5])
+        account, resting, new, differs = work(
+            account, seen, book, resting, made, terms, owed, extra, pessimism, (other, spare)
+        )
+        ambiguous += differs
+        for row in range(new):
+            if count == len(fills):
+                return account, count, ambiguous, -1
+            fills[count, 0], fills[count, 1], fills[count, 2] = bar, made[row, 5], account.target
+            for field in range(5):
+                fills[count, 3 + field] = made[row, field]
+            count += 1
+        held[bar, 0], held[bar, 1] = account.cash, account.units
+    return account, count, ambiguous, 0
+
+
+run_pair = _compiled(trades.pair)
