@@ -8,6 +8,7 @@ from .backtesting import (
 from .candles import (
     CandleReport as CandleReport,
     Candles as Candles,
+    Origin as Origin,
 )
 from .errors import (
     CandlecastError as CandlecastError,
@@ -17,6 +18,7 @@ from .errors import (
     NotEnoughDataError as NotEnoughDataError,
     RunError as RunError,
     SourceError as SourceError,
+    StoreError as StoreError,
 )
 from .events import (
     Progress as Progress,
@@ -97,6 +99,9 @@ from .sources import (
     read_parquet as read_parquet,
     sample as sample,
     synthetic as synthetic,
+)
+from .store import (
+    Store as Store,
 )
 from .study import (
     Study as Study,

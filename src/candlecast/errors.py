@@ -4,6 +4,7 @@
     ├── ConfigError           a parameter that cannot mean anything (also a ValueError)
     ├── CandleError           candles that cannot be read, or that nobody should compute on
     ├── SourceError           a place that candles come from: missing file, unknown symbol, no answer
+    ├── StoreError            candles at rest that cannot be read or written
     ├── NotEnoughDataError    fewer bars than the request needs
     ├── LookaheadError        something would use what was not known yet
     └── RunError              a run on disk that is missing, foreign or incomplete
@@ -41,6 +42,10 @@ class CandleError(CandlecastError):
 
 class SourceError(CandlecastError):
     """A place that candles come from failed: missing file, unknown symbol, no answer."""
+
+
+class StoreError(CandlecastError):
+    """Candles at rest cannot be read or written; what was stored before is untouched."""
 
 
 class NotEnoughDataError(CandlecastError):

@@ -1,6 +1,6 @@
 """The one market table: OHLCV candles of one symbol and interval, in UTC."""
 
 from candlecast.candles.faults import CandleReport
-from candlecast.candles.table import Candles
+from candlecast.candles.table import Candles, Origin
 
-__all__ = ["CandleReport", "Candles"]
+__all__ = ["CandleReport", "Candles", "Origin"]

@@ -91,9 +91,11 @@ class CandleReport:
         for kind, words in {"gap": "gap", "halt": "known halt"}.items():
             found = self.faults.filter(pl.col("kind") == kind)
             if found.height:
+                missing = int(found["bars"].sum())
                 worst = found.sort("bars", descending=True).row(0, named=True)
+                number = f"{found.height:,} {words}{'s' * (found.height > 1)}"
                 lines.append(
-                    f"  {_bars(found['bars'].sum())} {'is' if found['bars'].sum() == 1 else 'are'} missing in {found.height:,} {words}{'s' * (found.height > 1)}, "
+                    f"  {_bars(missing)} {'is' if missing == 1 else 'are'} missing in {number}, "
                     f"the longest {_bars(worst['bars'])} from {worst['first']:%Y-%m-%d %H:%M}"
                 )
         return "\n".join(lines)

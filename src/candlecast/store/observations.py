@@ -1,0 +1,136 @@
+"""What a source said about each bar, and when: nothing is overwritten, and what holds now follows from what was seen last.
+
+An *observation* is one bar as a source gave it at one moment. A bar that a vendor changes later has several, and the one
+seen last holds. `asked_from` is where the stretch in front of the bar begins about which the source was asked and gave
+nothing: so a hole in the market is told from bars that were never asked for, and both survive a crash together.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+
+from candlecast.errors import SourceError
+from candlecast.interval import Interval
+
+TIME = pl.Datetime("us", "UTC")
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)  # what a source without an asked beginning is asked from
+PRICES = ("open", "high", "low", "close", "volume")
+VALUES = (*PRICES, "dividend", "split")
+COLUMNS = {
+    "open_time": TIME,
+    **dict.fromkeys(VALUES, pl.Float64()),
+    "asked_from": TIME,
+    "has_sessions": pl.Boolean(),
+    "seen_at": TIME,
+}
+
+
+def observe(
+    page: pl.DataFrame, *, asked_from: datetime, has_sessions: bool, seen_at: datetime, interval: Interval, said_by: str
+) -> pl.DataFrame:
+    """Observations of the bars of a page, of the columns COLUMNS; the source was asked from `asked_from` on without a gap.
+
+    Raises SourceError for a page that is not in order of time, or that holds a bar from before `asked_from`.
+    """
+    opened = page["open_time"].cast(TIME)
+    earliest = opened.shift(1) + timedelta(microseconds=1)
+    is_early = opened < earliest.fill_null(asked_from)
+    if is_early.any():
+        row = int(is_early.arg_max() or 0)
+        before = opened[row - 1] if row else asked_from
+        raise SourceError(
+            f"{said_by} gave a bar of {opened[row]:%Y-%m-%d %H:%M} UTC behind {before:%Y-%m-%d %H:%M}",
+            expected="bars in order of time, none twice, none from before the period that was asked for",
+            remedy="Nothing of that page was stored; correct the source",
+        )
+    closed = (opened + interval.timedelta).shift(1, fill_value=asked_from)
+    absent = [pl.lit(None, pl.Float64).alias(name) for name in VALUES if name not in page.columns]
+    return page.with_columns(
+        *absent,
+        open_time=opened,
+        asked_from=pl.when(opened > closed).then(closed),
+        has_sessions=pl.lit(has_sessions),
+        seen_at=pl.lit(seen_at, TIME),
+    ).select(pl.col(name).cast(kind) for name, kind in COLUMNS.items())
+
+
+def is_current(observations: pl.DataFrame) -> bool:
+    """Whether the observations are in order of time with none twice, so that all of them hold."""
+    opened = observations["open_time"].to_physical().to_numpy()
+    return bool(np.all(opened[1:] > opened[:-1]))
+
+
+def current(observations: pl.DataFrame) -> pl.DataFrame:
+    """The observations that hold, one for each bar, in order of time: of several, the one seen last.
+
+    >>> day, hour = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, 1, tzinfo=UTC)
+    >>> seen = pl.DataFrame({"open_time": [day, day], "seen_at": [hour, day], "asked_from": [None, None], "close": [2, 1]})
+    >>> current(seen)["close"].to_list()
+    [2]
+    """
+    if is_current(observations):
+        return observations
+    ordered = observations.sort("open_time", "seen_at", maintain_order=True)
+    asked = pl.col("asked_from").min().over("open_time")  # what was asked once stays asked
+    return ordered.with_columns(asked).unique("open_time", keep="last", maintain_order=True)
+
+
+def distinct(observations: pl.DataFrame) -> pl.DataFrame:
+    """The observations without those that repeat the one before of the same bar, in order of bar and of sight."""
+    ordered = observations.sort("open_time", "seen_at", maintain_order=True)
+    same = [pl.col(name).eq_missing(pl.col(name).shift(1)) for name in ("open_time", *VALUES)]
+    asked = pl.col("asked_from").min().over("open_time")
+    return ordered.with_columns(asked).filter(~pl.all_horizontal(same))
+
+
+def news(fresh: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """The fresh observations that say more than the known ones: another bar, other values, or a longer stretch asked."""
+    if known.is_empty():
+        return fresh
+    beside = known.select("open_time", "asked_from", *VALUES, is_known=pl.lit(True))
+    joined = fresh.join(beside, on="open_time", how="left", maintain_order="left", suffix="_before")
+    is_other = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in VALUES)
+    before = pl.col("asked_from_before")
+    is_longer = pl.col("asked_from").is_not_null() & (before.is_null() | (pl.col("asked_from") < before))
+    return joined.filter(pl.col("is_known").is_null() | is_other | is_longer).select(fresh.columns)
+
+
+def differs(fresh: pl.DataFrame, known: pl.DataFrame, row: int) -> bool:
+    """Whether the fresh observation in a row has other values than the known one of the same bar, if there is one."""
+    opened = fresh["open_time"][row]
+    before = known.filter(pl.col("open_time") == opened)
+    return not before.is_empty() and not before.select(VALUES).equals(fresh[row].select(VALUES), null_equal=True)
+
+
+def changes(observations: pl.DataFrame) -> pl.DataFrame:
+    """Every change of a bar's values: `open_time`, `seen_at` (of the new ones), old values as `open_before` ..., and new."""
+    repeated = observations.filter(pl.col("open_time").is_duplicated())
+    ordered = distinct(repeated)
+    before = [pl.col(name).shift(1).alias(f"{name}_before") for name in VALUES]
+    pairs = ordered.with_columns(*before, is_first=pl.col("open_time") != pl.col("open_time").shift(1))
+    later = pairs.filter(~pl.col("is_first").fill_null(True))
+    return later.select("open_time", "seen_at", *(name for value in VALUES for name in (f"{value}_before", value)))
+
+
+def unasked(
+    bars: pl.DataFrame, *, since: datetime, until: datetime, interval: Interval
+) -> list[tuple[datetime, datetime]]:
+    """Stretches in front of known bars that were never asked for, from `since` to `until`: each ends as a known bar opens.
+
+    `bars`: `open_time` and `asked_from` of the bars known, in order of time.
+    """
+    ends = pl.col("open_time")
+    free = pl.col("open_time").shift(1) + interval.timedelta  # where the bar in front of it closed
+    stretches = bars.select(
+        start=pl.coalesce(free, pl.lit(BEGINNING, TIME)).clip(lower_bound=pl.lit(since, TIME)),
+        end=ends,
+        asked_from=pl.col("asked_from"),
+    ).filter(
+        (pl.col("start") < pl.col("end"))
+        & (pl.col("start") < until)
+        & (pl.col("asked_from").is_null() | (pl.col("asked_from") > pl.col("start")))
+    )
+    return list(zip(stretches["start"].to_list(), stretches["end"].to_list(), strict=True))

@@ -1,0 +1,238 @@
+"""`Store`: candles kept for good, brought up to date, read at any version."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from candlecast.candles import Candles, Origin
+from candlecast.errors import CandleError, ConfigError, StoreError, near_misses
+from candlecast.events import Listener, ignore
+from candlecast.interval import Interval
+from candlecast.sources.source import Moment, Source, moment, period, utc_now
+from candlecast.store import compact, update
+from candlecast.store.observations import BEGINNING, COLUMNS, PRICES, TIME, changes, current, is_current
+from candlecast.store.table import SUPERSEDED, Location, Series, Snapshot
+
+LISTING = {
+    **dict.fromkeys(Series._fields, pl.String()),
+    "bars": pl.Int64(),
+    "first": TIME,
+    "last": TIME,
+    "files": pl.Int64(),
+}
+SYMBOL = r"[\w.:/^=+@#&~-]+"
+
+
+@dataclass(frozen=True)
+class Store:
+    """Candles of any number of symbols in one Delta Lake table, in a folder or at the URL of an object store.
+
+    Nothing in it is ever overwritten: a bar that a vendor changes is kept beside what it was before. Any number of
+    processes may update and read at once, and a crash leaves what was committed before. A version is the number of a
+    commit: what was read at a version can be read again as long as the store is there.
+
+    `options` open an object store ("s3://bucket/candles"), named as the `deltalake` package names them, such as
+    {"aws_region": "eu-west-1"}; keys that are not given are taken from the environment.
+    """
+
+    location: str | Path
+    options: Mapping[str, str] | None = field(default=None, repr=False)
+
+    @property
+    def url(self) -> str:
+        """The folder or URL as text."""
+        return str(self.location)
+
+    @property
+    def version(self) -> int | None:
+        """The newest version; None while nothing is stored."""
+        snapshot = self._table.open()
+        return None if snapshot is None else snapshot.version
+
+    def update(
+        self,
+        source: Source,
+        symbol: str,
+        interval: str | Interval,
+        *,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        refresh: bool = False,
+        progress: Listener = ignore,
+    ) -> Candles:
+        """Fetch what is missing from `since` to `until`, and give all candles of that period.
+
+        Without `since`, from the first bar stored, or the first that the source has; without `until`, up to now. Holes
+        that the source has been asked about are not asked about again. The last bars are: where they changed at the
+        vendor, bars from further back are asked for until they agree, so that a split or dividend that adjusts all of
+        history is noticed. `changes` lists what changed. With `refresh`, everything is asked for again.
+
+        Bars are committed as they come: interrupted at any moment, the next call goes on from there.
+
+        Raises ConfigError, SourceError or StoreError; what was committed before stays.
+        """
+        series = _series(source.name, symbol, interval)
+        start, end = period(since, until, now=utc_now(), first=BEGINNING)
+        snapshot = self._table.make()
+        update.update(
+            snapshot,
+            series,
+            source,
+            since=None if since is None else start,
+            until=None if until is None else end,
+            refresh=refresh,
+            progress=progress,
+        )
+        compact.compact(self._table, series, least=compact.CROWDED)
+        return self.read(source, symbol, interval, since=since, until=until)
+
+    def read(
+        self,
+        source: Source | str,
+        symbol: str,
+        interval: str | Interval,
+        *,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        version: int | None = None,
+    ) -> Candles:
+        """Candles that are stored, as they were at a version, or are now; of a source or the name of one.
+
+        Bars lie within `since` and `until` (open_time >= since, close_time <= until). `candles.origin` names the version
+        that was read. Raises StoreError when nothing of them is stored, CandleError when there is no bar in the period.
+        """
+        series = _series(source if isinstance(source, str) else source.name, symbol, interval)
+        snapshot = self._snapshot(version)
+        self._require_stored(snapshot, series)
+        start = BEGINNING if since is None else moment(since)
+        end = utc_now() if until is None else moment(until, "until")
+        last = end - series.step.timedelta + Interval(1).timedelta  # a bar that closes at `end` opens before this
+        whole = snapshot.scan(series)
+        assert whole is not None, "what is stored has a part that holds"
+        has_sessions = bool(whole.select(pl.col("has_sessions").last()).collect().item())
+        # where a market pauses is taken from all of its bars, whatever part of them is read
+        scan = whole if has_sessions else snapshot.scan(series, since=start, until=last)
+        candles = _candles(
+            scan, series, has_sessions=has_sessions, origin=Origin(series.source, self.url, snapshot.version)
+        )
+        rows = np.searchsorted(candles.open_time, [np.datetime64(time.replace(tzinfo=None)) for time in (start, last)])
+        candles = candles[int(rows[0]) : int(rows[1])]
+        if not len(candles):
+            raise CandleError(
+                f"no bar of {series} from {since or 'its beginning'} to {until or 'now'} is stored",
+                expected="at least one bar",
+                remedy="Choose another period, or fetch it",
+            )
+        return candles
+
+    def series(self, *, version: int | None = None) -> pl.DataFrame:
+        """What is stored, one row each: `source`, `symbol`, `interval`, `bars`, `first` and `last` (open times), `files`.
+
+        Empty while nothing is stored. Bars that several processes stored at once count as often, until `compact`.
+        """
+        snapshot = self._table.open(version)
+        if snapshot is None:
+            return pl.DataFrame(schema=LISTING)
+        holding = snapshot.files().filter(pl.col("part") != SUPERSEDED)
+        found = holding.group_by(Series._fields).agg(
+            pl.col("bars").sum(), pl.col("first").min(), pl.col("last").max(), files=pl.len()
+        )
+        return found.select(pl.col(name).cast(kind) for name, kind in LISTING.items()).sort(Series._fields)
+
+    def symbols(self) -> list[str]:
+        """The symbols stored, sorted."""
+        return sorted(self.series()["symbol"].unique())
+
+    def changes(
+        self, source: Source | str, symbol: str, interval: str | Interval, *, seen_since: Moment | None = None
+    ) -> pl.DataFrame:
+        """Every change that the vendor made to a bar: `open_time`, `seen_at`, `open_before`, `open`, ... `split`.
+
+        In order of bar and of sight; `seen_at` is when the new values were first seen. With `seen_since`, those seen
+        from then on. Raises StoreError when nothing of the series is stored.
+        """
+        series = _series(source if isinstance(source, str) else source.name, symbol, interval)
+        snapshot = self._snapshot(None)
+        scan = self._require_stored(snapshot, series)
+        found = changes(scan.select(*COLUMNS).collect())
+        return found if seen_since is None else found.filter(pl.col("seen_at") >= moment(seen_since, "seen_since"))
+
+    def actions(self, source: Source | str, symbol: str, interval: str | Interval) -> pl.DataFrame:
+        """Dividends (per share) and splits (new shares for an old one) as the source gives them: `open_time`, `dividend`,
+        `split`; only bars with either. Raises StoreError when nothing of the series is stored.
+        """
+        series = _series(source if isinstance(source, str) else source.name, symbol, interval)
+        snapshot = self._snapshot(None)
+        self._require_stored(snapshot, series)
+        scan = snapshot.scan(series)
+        assert scan is not None, "what is stored has a part that holds"
+        found = current(scan.filter((pl.col("dividend") != 0) | (pl.col("split") != 1)).select(*COLUMNS).collect())
+        return found.select("open_time", "dividend", "split")
+
+    def compact(self) -> int:
+        """Rewrite small files into few, symbol by symbol; gives how many files there are less.
+
+        Nothing is lost: changes are kept, and earlier versions stay readable, which takes space for the old files.
+        Raises StoreError.
+        """
+        found = self.series().select(Series._fields).rows()
+        return sum(compact.compact(self._table, Series(*row)) for row in found)
+
+    @property
+    def _table(self) -> Location:
+        url = self.url if "://" in self.url else str(Path(self.location).expanduser().absolute())
+        return Location(url, self.options or {})
+
+    def _snapshot(self, version: int | None) -> Snapshot:
+        snapshot = self._table.open(version)
+        if snapshot is None:
+            raise StoreError(
+                f"there is no store in {self.url}",
+                expected="a folder that was fetched to",
+                remedy="Fetch first, with store.update or `candlecast fetch`",
+            )
+        return snapshot
+
+    def _require_stored(self, snapshot: Snapshot, series: Series) -> pl.LazyFrame:
+        """All observations of a series, those too that no longer hold."""
+        files = snapshot.files()
+        parts = files["part"].unique().to_list()
+        scan = snapshot.scan(series, parts=parts)
+        if scan is None:
+            known = [str(Series(*row)) for row in files.select(Series._fields).unique().rows()]
+            raise StoreError(
+                f"{series} is not stored in {self.url}",
+                expected="candles that were fetched",
+                remedy=near_misses(str(series), known) if known else "Fetch them first",
+            )
+        return scan
+
+
+def _candles(scan: pl.LazyFrame | None, series: Series, *, has_sessions: bool, origin: Origin) -> Candles:
+    """The candles that hold, of all observations of a scan."""
+    frame = pl.DataFrame(schema={name: COLUMNS[name] for name in ("open_time", *PRICES)})
+    if scan is not None:
+        frame = scan.select(frame.columns).collect()
+        if not is_current(frame):
+            frame = current(scan.select(*frame.columns, "asked_from", "seen_at").collect())
+    closed = (frame["open_time"] + series.step.timedelta).alias("close_time")
+    table = pl.DataFrame([frame["open_time"], closed, *(frame[name] for name in PRICES)]).rechunk()
+    breaks = None if has_sessions else ()
+    return Candles(table, series.symbol, series.step, has_sessions=has_sessions, breaks=breaks, origin=origin)
+
+
+def _series(source: str, symbol: str, interval: str | Interval) -> Series:
+    for name, value in {"source": source, "symbol": symbol}.items():
+        if re.fullmatch(SYMBOL, value) is None:
+            raise ConfigError(
+                f"{name} {value!r} cannot be a name",
+                expected="letters, digits and . : / ^ = + @ # & ~ - _",
+                remedy="Check the spelling",
+            )
+    return Series(source, symbol, str(Interval.parse(interval)))

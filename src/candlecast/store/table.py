@@ -1,0 +1,255 @@
+"""The one Delta Lake table of a store: made, opened at a version, appended to, rewritten; what goes wrong, in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import polars as pl
+
+from candlecast.errors import StoreError
+from candlecast.interval import Interval
+from candlecast.store.observations import COLUMNS
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+FORMAT = 1
+PROPERTIES = {
+    "candlecast.format": str(FORMAT),
+    "delta.enableExpiredLogCleanup": "false",  # every version that a run may have kept stays readable
+}
+SUPERSEDED = "superseded"  # the part of observations that no longer hold, once a compaction has sorted them out
+RETRIES = 1_000  # of a commit: another process came first; an append never conflicts with anything
+PATIENCE = 20  # of a compaction: other processes appended to the same part meanwhile
+
+
+class Series(NamedTuple):
+    """The candles of one symbol and interval from one source."""
+
+    source: str
+    symbol: str
+    interval: str
+
+    def __str__(self) -> str:
+        return f"{self.symbol} {self.interval} of {self.source}"
+
+    @property
+    def step(self) -> Interval:
+        """The interval as a length of time."""
+        return Interval.parse(self.interval)
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a table is: a folder or the URL of an object store, and the options that open it (they may hold secrets)."""
+
+    url: str
+    options: Mapping[str, str]
+
+    def open(self, version: int | None = None) -> Snapshot | None:
+        """The table as it is now or was at a version; None where there is none yet. Raises StoreError."""
+        from deltalake import DeltaTable
+        from deltalake.exceptions import TableNotFoundError
+
+        options = dict(self.options) or None
+        with explained(self.url, "read"):
+            try:
+                table = DeltaTable(self.url, storage_options=options)
+            except TableNotFoundError:
+                if version is None:
+                    return None
+                raise
+            self._require_readable(table)
+            if version is None or version == table.version():
+                return Snapshot(self, table)
+            if not 0 <= version <= table.version():
+                raise StoreError(
+                    f"{self.url} has no version {version}",
+                    expected=f"a version from 0 to {table.version()}",
+                    remedy="Leave version out to read what is there now",
+                )
+            return Snapshot(self, DeltaTable(self.url, version=version, storage_options=options))
+
+    def make(self) -> Snapshot:
+        """The table as it is now, made empty where there is none yet. Raises StoreError."""
+        from deltalake import DeltaTable, Field, Schema
+        from deltalake.exceptions import DeltaError
+        from deltalake.schema import PrimitiveType
+
+        if (there := self.open()) is not None:
+            return there
+        kinds = {pl.Float64(): "double", pl.Boolean(): "boolean"}
+        fields = [Field(name, PrimitiveType(kinds.get(kind, "timestamp"))) for name, kind in COLUMNS.items()]
+        parts = (*Series._fields, "part")
+        schema = Schema([*fields, *(Field(name, PrimitiveType("string")) for name in parts)])
+        with explained(self.url, "written"):
+            try:
+                DeltaTable.create(
+                    self.url,
+                    schema,
+                    partition_by=list(parts),
+                    name="candlecast",
+                    description="What sources said about candles, and when",
+                    configuration=PROPERTIES,
+                    storage_options=dict(self.options) or None,
+                    raise_if_key_not_exists=False,
+                )
+            except DeltaError:
+                if self.open() is None:  # otherwise another process made it meanwhile
+                    raise
+        there = self.open()
+        assert there is not None, "a table that was made is there"
+        return there
+
+    def append(self, series: Series, observations: pl.DataFrame) -> None:
+        """Commit observations, all or none. Any number of processes may do so at once. Raises StoreError.
+
+        The table must have been made.
+        """
+        from deltalake import CommitProperties, write_deltalake
+
+        with explained(self.url, "written"):
+            write_deltalake(
+                self.url,
+                _placed(series, observations, calendar_part(series)),
+                mode="append",
+                storage_options=dict(self.options) or None,
+                commit_properties=CommitProperties(max_commit_retries=RETRIES),
+            )
+
+    def _require_readable(self, table: DeltaTable) -> None:
+        configuration = table.metadata().configuration
+        found = configuration.get("candlecast.format")
+        if found is None:
+            raise StoreError(
+                f"{self.url} is a Delta Lake table, but no store of candles",
+                expected="a folder that candlecast wrote, or a new one",
+                remedy="Choose another folder",
+            )
+        if not found.isdigit() or int(found) > FORMAT:
+            raise StoreError(
+                f"{self.url} was written in format {found}",
+                expected=f"format {FORMAT} or older",
+                remedy="Install a newer candlecast; nothing was changed",
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """The table at one version, which does not change while others write."""
+
+    location: Location
+    table: DeltaTable
+
+    @property
+    def version(self) -> int:
+        """The number of the version."""
+        return self.table.version()
+
+    def files(self) -> pl.DataFrame:
+        """The files, one row each: `source`, `symbol`, `interval`, `part`, `name`, `bars`, `first`, `last` (open times)."""
+        with explained(self.location.url, "read"):
+            actions = pl.DataFrame(self.table.get_add_actions(flatten=True))
+        if actions.is_empty():
+            kinds = dict.fromkeys((*Series._fields, "part", "name"), pl.String())
+            return pl.DataFrame(schema={**kinds, "bars": pl.Int64, "first": pl.Datetime, "last": pl.Datetime})
+        return actions.select(
+            *(pl.col(f"partition.{name}").alias(name) for name in (*Series._fields, "part")),
+            name=pl.col("path").str.split("/").list.last(),
+            bars=pl.col("num_records"),
+            first=pl.col("min.open_time"),
+            last=pl.col("max.open_time"),
+        ).sort("first")
+
+    def scan(
+        self,
+        series: Series,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        parts: Collection[str] | None = None,
+    ) -> pl.LazyFrame | None:
+        """Observations of a series, of bars that open from `since` to before `until`, files in order of time.
+
+        Of all parts but SUPERSEDED, or of those named. None where there is no file.
+        """
+        pruned: list[tuple[str, str, Any]] = [(name, "=", value) for name, value in series._asdict().items()]
+        with explained(self.location.url, "read"):
+            paths = {path.rsplit("/", 1)[-1]: path for path in self.table.file_uris(file_pruning_predicate=pruned)}
+        wanted = [pl.col("name").is_in(list(paths))]
+        wanted.append(pl.col("part") != SUPERSEDED if parts is None else pl.col("part").is_in(list(parts)))
+        if since is not None:
+            wanted.append(pl.col("last") >= since)
+        if until is not None:
+            wanted.append(pl.col("first") < until)
+        files = self.files().filter(wanted)
+        if files.is_empty():
+            return None
+        frame = pl.scan_parquet(
+            [paths[name] for name in files["name"]],
+            hive_partitioning=False,
+            glob=False,
+            storage_options=dict(self.location.options) or None,
+        )
+        if since is not None:
+            frame = frame.filter(pl.col("open_time") >= since)
+        return frame if until is None else frame.filter(pl.col("open_time") < until)
+
+    def replace(self, series: Series, part: str, holding: pl.DataFrame, superseded: pl.DataFrame) -> bool:
+        """Put other observations in the place of one part and of all superseded ones; False when others came first."""
+        from deltalake import write_deltalake
+        from deltalake.exceptions import CommitFailedError
+
+        rows = [_placed(series, holding, pl.lit(part)), _placed(series, superseded, pl.lit(SUPERSEDED))]
+        where = " AND ".join(f"\"{name}\" = '{value}'" for name, value in series._asdict().items())
+        with explained(self.location.url, "written"):
+            try:
+                predicate = f"{where} AND part IN ('{part}', '{SUPERSEDED}')"
+                write_deltalake(self.table, pl.concat(rows), mode="overwrite", predicate=predicate)
+            except CommitFailedError:
+                return False
+        return True
+
+
+def calendar_part(series: Series) -> pl.Expr:
+    """The part of the calendar that a bar is kept in: its year, or its month where a year would be too much to rewrite."""
+    return pl.col("open_time").dt.strftime("%Y-%m" if series.step.seconds < 60 else "%Y")
+
+
+def _placed(series: Series, observations: pl.DataFrame, part: pl.Expr) -> pl.DataFrame:
+    return observations.with_columns(
+        *(pl.lit(value).alias(name) for name, value in series._asdict().items()), part.alias("part")
+    )
+
+
+@contextmanager
+def explained(url: str, verb: str) -> Iterator[None]:
+    """Raise what the table's library raises as a StoreError of one sentence."""
+    from deltalake.exceptions import DeltaError
+
+    try:
+        yield
+    except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        words = " ".join(str(error).split())
+        if "Unsupported" in words and ("version" in words or "feature" in words):
+            raise StoreError(
+                f"{url} was written by a newer version ({first})",
+                expected="a table that this version understands",
+                remedy="Install a newer candlecast; nothing was changed",
+            ) from error
+        if verb == "read":
+            raise StoreError(
+                f"{url} cannot be read ({first})",
+                expected="a store that candlecast wrote",
+                remedy="Check the path and the right to read it; nothing was changed",
+            ) from error
+        raise StoreError(
+            f"{url} cannot be written ({first})",
+            expected="a folder or object store with space that may be written to",
+            remedy="Free space or choose another; what was stored before is untouched",
+        ) from error

@@ -1,0 +1,169 @@
+"""Bringing a series up to date: what was never asked for is asked for, and the last bars again, to see what changed."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import chain
+
+import polars as pl
+
+from candlecast.events import Listener, Progress
+from candlecast.sources.source import Source, utc_now
+from candlecast.store.observations import BEGINNING, COLUMNS, VALUES, current, differs, news, observe, unasked
+from candlecast.store.table import Series, Snapshot
+
+logger = logging.getLogger(__name__)
+
+OVERLAP = 100  # bars at the end that are asked for again
+WIDENING = 10  # times as many, while the oldest of them turn out to be changed
+BATCH_BARS = 200_000  # committed at once, at most
+BATCH_SECONDS = 2.0  # of work that a crash may cost
+
+
+def update(
+    snapshot: Snapshot,
+    series: Series,
+    source: Source,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    refresh: bool,
+    progress: Listener,
+) -> None:
+    """Ask the source for what the table lacks from `since` (the first bar known, or the source's first) to `until`.
+
+    Bars are committed in batches as they come, so that an interruption costs the last moments only. With `refresh`,
+    everything is asked for again. Raises whatever the source raises, once what it gave before is committed.
+    """
+    scan = snapshot.scan(series)
+    bars = pl.DataFrame(schema={name: COLUMNS[name] for name in ("open_time", "asked_from", "seen_at")})
+    if scan is not None:
+        bars = current(scan.select(bars.columns).collect())
+    end = utc_now() if until is None else until
+    first = bars["open_time"][0] if len(bars) else None
+    reading = _Reading(snapshot, series, source, since or first or BEGINNING, end, progress)
+    if first is None or refresh:
+        reading.ask(since or first, until)
+    else:
+        last, step = bars["open_time"][-1], series.step
+        for start, stop in unasked(bars, since=since or first, until=end, interval=step):
+            reading.ask(start, min(stop + step.timedelta, end), behind=stop if stop < end else None)
+        if end > last + step.timedelta:
+            reading.ask_again(bars["open_time"], since, until)
+    reading.finish()
+
+
+@dataclass
+class _Reading:
+    """One run through a source's pages: what was read and not yet committed, and what listeners are told."""
+
+    snapshot: Snapshot
+    series: Series
+    source: Source
+    start: datetime
+    end: datetime
+    progress: Listener
+    waiting: list[pl.DataFrame] = field(default_factory=list)
+    bars: int = 0
+    began: float = field(default_factory=time.monotonic)
+    committed: float = field(default_factory=time.monotonic)
+
+    def ask(self, since: datetime | None, until: datetime | None, *, behind: datetime | None = None) -> None:
+        """Read the pages of a period; `behind` opens the known bar that ends it, if one does."""
+        pages = self.source.pages(self.series.symbol, self.series.interval, since=since, until=until)
+        last = self._take(pages, since or BEGINNING)
+        if behind is not None and (last is None or last < behind):
+            self._vouch(behind, since or BEGINNING, last)
+
+    def ask_again(self, opened: pl.Series, since: datetime | None, until: datetime | None) -> None:
+        """Read the pages from some bars before the last known one, from further back while the oldest bars are changed.
+
+        A vendor that adjusts its prices (for a split or a dividend) changes all of them at once.
+        """
+        overlap = OVERLAP
+        while True:
+            start = opened[max(len(opened) - overlap, 0)]
+            start = max(start, since) if since and since > opened[-1] else start
+            pages = iter(self.source.pages(self.series.symbol, self.series.interval, since=start, until=until))
+            head = next(pages, None)
+            if head is None or not len(head) or overlap >= len(opened) or not self._is_changed(head, start):
+                break
+            logger.info("%s changed at its source: bars from further back are asked for again", self.series)
+            overlap *= WIDENING
+        if head is not None:
+            self._take(chain([head], pages), start)
+
+    def finish(self) -> None:
+        """Commit what is left, and tell the end."""
+        self.commit()
+        self._tell(self.end)
+
+    def commit(self) -> None:
+        """Append what was read and is news."""
+        if self.waiting:
+            fresh = pl.concat(self.waiting)
+            self.waiting.clear()
+            known = self._known(fresh["open_time"][0], fresh["open_time"][-1])
+            fresh = news(fresh, known)
+            if len(fresh):
+                self.snapshot.location.append(self.series, fresh)
+        self.committed = time.monotonic()
+
+    def _take(self, pages: Iterator[pl.DataFrame], asked_from: datetime) -> datetime | None:
+        """Read pages to their end; gives when the last bar opens."""
+        last = None
+        has_sessions = self.source.session(self.series.symbol) == "sessions"
+        try:
+            for page in pages:
+                if not len(page):
+                    continue
+                self.waiting.append(
+                    observe(
+                        page,
+                        asked_from=asked_from,
+                        has_sessions=has_sessions,
+                        seen_at=utc_now(),
+                        interval=self.series.step,
+                        said_by=f"{self.source.name} ({self.series.symbol} {self.series.interval})",
+                    )
+                )
+                last = page["open_time"][-1]
+                asked_from = last + self.series.step.timedelta
+                self.bars += page.height
+                self._tell(asked_from)
+                waiting = sum(len(part) for part in self.waiting)
+                if waiting >= BATCH_BARS or time.monotonic() - self.committed > BATCH_SECONDS:
+                    self.commit()
+        finally:
+            self.commit()
+        return last
+
+    def _vouch(self, behind: datetime, asked_from: datetime, last: datetime | None) -> None:
+        """Say of a known bar, which the source did not give again, that nothing lies in front of it."""
+        bar = self._known(behind, behind)
+        start = asked_from if last is None else last + self.series.step.timedelta
+        said = bar.with_columns(asked_from=pl.lit(start, COLUMNS["asked_from"]))
+        self.snapshot.location.append(self.series, said)
+
+    def _known(self, first: datetime, last: datetime) -> pl.DataFrame:
+        """What is known of the bars that open from `first` to `last`."""
+        scan = self.snapshot.scan(self.series, since=first, until=last + timedelta(microseconds=1))
+        return pl.DataFrame(schema=COLUMNS) if scan is None else current(scan.select(*COLUMNS).collect())
+
+    def _is_changed(self, page: pl.DataFrame, start: datetime) -> bool:
+        absent = [pl.lit(None, pl.Float64).alias(name) for name in VALUES if name not in page.columns]
+        known = self._known(start, page["open_time"][0])
+        return differs(page.with_columns(*absent), known, 0)
+
+    def _tell(self, reached: datetime) -> None:
+        """Days done of all, with the rate."""
+        start = self.start if self.start > BEGINNING else min(reached, self.end)
+        days, done = (self.end - start).total_seconds() / 86_400, (reached - start).total_seconds() / 86_400
+        rate = self.bars / max(time.monotonic() - self.began, 1e-3)
+        detail = f"{reached:%Y-%m-%d}, {self.bars:,} bars, {rate:,.0f}/s"
+        name = f"{self.series.symbol} {self.series.interval}"
+        self.progress(Progress(name, round(max(min(done, days), 0.0), 1), round(max(days, 0.0), 1), detail))
