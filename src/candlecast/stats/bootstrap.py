@@ -15,9 +15,11 @@ import numpy as np
 
 from candlecast.errors import ConfigError
 from candlecast.stats.performance import sharpe
+from candlecast.stats.resampling import kernels
 
 Statistic = Callable[[np.ndarray], "float | np.ndarray"]
 
+CIRCULAR = 1.5 ** (1 / 3)  # best length of circular blocks over that of geometric ones; Politis and White (2004)
 MOST_UNDEFINED = 0.1  # share of draws on which a statistic may be NaN, beyond which its interval is unknown
 
 
@@ -62,17 +64,11 @@ def stationary_indices(length: int, *, paths: int, block: float, seed: int) -> I
     >>> next(stationary_indices(6, paths=1, block=3.0, seed=1)).shape
     (6,)
     """
-    rng = np.random.default_rng(seed)
-    rows = np.arange(length)
-    count = math.ceil(length / block + 5.0 * math.sqrt(length / block)) + 5
-    for _ in range(paths):
-        lengths = rng.geometric(1.0 / block, size=count)
-        while lengths.sum() < length:
-            lengths = np.concatenate([lengths, rng.geometric(1.0 / block, size=count)])
-        lengths = np.minimum(lengths, length)
-        used = int(np.searchsorted(np.cumsum(lengths), length)) + 1
-        shifts = rng.integers(length, size=used)  # a row moved by a uniform shift is uniform
-        yield (rows + np.repeat(shifts, lengths[:used])[:length]) % length
+    _require_paths(paths, block)
+    for state in _states(seed, paths):
+        rows = np.empty(length, dtype=np.int64)
+        kernels().stationary_rows(state, _length_scale(block), rows)
+        yield rows
 
 
 def stationary_bootstrap(
@@ -86,14 +82,25 @@ def stationary_bootstrap(
     rows = _rows(data)
     values = rows[:, 0] if np.ndim(data) == 1 else rows
     block = block_length(rows) if block is None else block
-    if paths < 1 or not 1.0 <= block < math.inf:
-        raise ConfigError(
-            f"paths is {paths} and block is {block}",
-            expected="at least 1 path, of blocks of at least 1 bar",
-            remedy="Use for example paths=1_000 and leave block unset",
-        )
     indices = stationary_indices(len(values), paths=paths, block=block, seed=seed)
     return np.array([statistic(values[index]) for index in indices], dtype=np.float64)
+
+
+def bootstrap_means(data: np.ndarray, *, paths: int = 1_000, block: float | None = None, seed: int = 0) -> np.ndarray:
+    """The mean of each column on each resampled history, float64, shape (paths, k), without making the histories.
+
+    The same draws as `stationary_bootstrap` with the mean as its statistic, some 10 times faster. Whatever is a function of
+    means, such as R2, a correlation or a Sharpe ratio, is resampled by these.
+
+    >>> bootstrap_means(np.array([1.0, 1.0, 1.0]), paths=2).tolist()
+    [[1.0], [1.0]]
+    """
+    rows = np.ascontiguousarray(_rows(data))
+    block = block_length(rows) if block is None else block
+    _require_paths(paths, block)
+    out = np.zeros((paths, rows.shape[1]))
+    kernels().stationary_means(_states(seed, paths), _length_scale(block), rows, out)
+    return out
 
 
 def percentile_interval(draws: np.ndarray, *, level: float = 0.95) -> tuple[float, float]:
@@ -144,7 +151,7 @@ def bootstrap_p_value(
     >>> bootstrap_p_value(np.ones(10), paths=99)
     0.01
     """
-    draws = stationary_bootstrap(difference, np.mean, paths=paths, block=block, seed=seed)
+    draws = bootstrap_means(difference, paths=paths, block=block, seed=seed)[:, 0]
     return _p_value(float(np.mean(difference)), draws)
 
 
@@ -160,10 +167,11 @@ def sharpe_difference(
 ) -> SharpeDifference:
     """Test that returns have a higher Sharpe ratio than the benchmark's returns of the same bars.
 
-    The two are resampled together, so that what they share stays shared, in blocks as long as either or its square
-    needs. The bounds are percentiles; the p-value is one-sided, (1 + the number of centred draws, d* - d, at or above
-    d) / (1 + paths). Without a defined difference all are NaN. Raises ConfigError when the lengths differ.
-    After Ledoit and Wolf (2008), without studentising.
+    The two are resampled together, so that what they share stays shared, in circular blocks as long as either or its square
+    needs. With d the difference and s its standard error, by the spread of block sums, each path gives (d* - d) / s*: bounds
+    are d - s times its quantiles, the one-sided p-value is (1 + the number of paths at or above d / s) / (1 + paths).
+    Without a defined difference all are NaN. Raises ConfigError when the lengths differ. Ledoit and Wolf (2008), Robust
+    Performance Hypothesis Testing with the Sharpe Ratio.
 
     >>> sharpe_difference(np.arange(-9.0, 9.0), np.arange(-9.0, 9.0), bars_per_year=252)
     SharpeDifference(difference=0.0, low=0.0, high=0.0, p_value=1.0)
@@ -175,14 +183,55 @@ def sharpe_difference(
             remedy="Pass result.returns and result.benchmark_returns of one backtest",
         )
 
-    def difference(rows: np.ndarray) -> float:
-        own, other = (sharpe(rows[:, column], bars_per_year=bars_per_year) for column in (0, 1))
-        return own - other
+    value = sharpe(returns, bars_per_year=bars_per_year) - sharpe(benchmark, bars_per_year=bars_per_year)
+    if math.isnan(value) or not len(returns):
+        return SharpeDifference(math.nan, math.nan, math.nan, math.nan)
+    pairs = _rows(np.column_stack([returns, benchmark]))  # (time, 2)
+    spread = pairs.std(axis=0)
+    pairs = np.divide(pairs, spread, out=np.zeros_like(pairs), where=spread > 0)  # a ratio has no unit
+    moments = np.column_stack([pairs, pairs**2])  # (time, 4)
+    block = block_length(moments) if block is None else block
+    _require_paths(paths, block)
+    size = min(round(block * CIRCULAR), len(pairs))
+    ratio, error, draws, errors = _studentised(moments, size, paths, seed)
+    if not error > 1e-12:
+        return SharpeDifference(value, value, value, 1.0 if value <= 0.0 else 1.0 / (1 + paths))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where(errors > 0, (draws - ratio) / errors, np.nan)
+    unit = value / ratio if ratio else math.sqrt(bars_per_year)
+    low, high = (value - unit * error * bound for bound in reversed(percentile_interval(t, level=level)))
+    exceeding = int(np.sum(~(t < ratio / error)))
+    return SharpeDifference(value, low, high, (1 + exceeding) / (1 + paths))
 
-    pairs = np.column_stack([returns, benchmark])  # (time, 2)
-    block = block_length(np.column_stack([pairs, pairs**2])) if block is None else block
-    value, low, high, draws = bootstrap_interval(pairs, difference, level=level, paths=paths, block=block, seed=seed)
-    return SharpeDifference(value, low, high, _p_value(value, draws))
+
+def _studentised(moments: np.ndarray, size: int, paths: int, seed: int) -> tuple[float, float, np.ndarray, np.ndarray]:
+    """Difference of two Sharpe ratios per bar and its standard error, on the data and on each path of circular blocks.
+
+    `moments` (time, 4): both returns and their squares. Errors by the delta method from sums over blocks of `size` bars.
+    """
+    n = len(moments)
+    wrapped = np.concatenate([np.zeros((1, 4)), np.cumsum(np.concatenate([moments, moments[: size - 1]]), axis=0)])
+    sums = wrapped[size:] - wrapped[:-size]  # (time, 4): of the block that starts at each row
+    ratio, error = _ratio_and_error(sums.mean(axis=0)[None], np.cov(sums.T, bias=True)[None], size, observations=n)
+    mean, covariance = np.empty((paths, 4)), np.empty((paths, 4, 4))
+    kernels().block_moments(_states(seed, paths), sums, n // size, mean, covariance)
+    draws, errors = _ratio_and_error(mean, covariance, size, observations=n // size * size)
+    return float(ratio[0]), float(error[0]), draws, errors
+
+
+def _ratio_and_error(
+    sums: np.ndarray, covariance: np.ndarray, size: int, *, observations: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Difference and error of each path, (paths,), from mean (paths, 4) and covariance (paths, 4, 4) of its block sums."""
+    first, second = sums[:, :2] / size, sums[:, 2:] / size
+    variance = np.maximum(second - first**2, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = first / np.sqrt(variance)
+        gradient = np.concatenate([second / variance**1.5, -0.5 * first / variance**1.5], axis=1)  # (paths, 4)
+    ratio = np.where(first == 0.0, 0.0, ratio)  # returns that are all zero, as in `sharpe`
+    gradient = np.where(np.isfinite(gradient), gradient, 0.0) * np.array([1.0, -1.0, 1.0, -1.0])
+    squared = np.einsum("pi,pij,pj->p", gradient, covariance, gradient) / size / observations
+    return ratio[:, 0] - ratio[:, 1], np.sqrt(np.maximum(squared, 0.0))
 
 
 def _p_value(value: float, draws: np.ndarray) -> float:
@@ -211,6 +260,25 @@ def _series_block_length(series: np.ndarray) -> float:
         return 1.0
     best = (g**2 / spectrum**2 * n) ** (1 / 3)
     return float(min(max(best, 1.0), math.ceil(min(3.0 * math.sqrt(n), n / 3))))
+
+
+def _states(seed: int, paths: int) -> np.ndarray:
+    """Where the random numbers of each path begin, uint64 (paths,): a path is the same however many follow it."""
+    return np.random.SeedSequence(seed).generate_state(paths, np.uint64)
+
+
+def _length_scale(block: float) -> float:
+    """1 / ln(1 - 1 / block): an exponential variable times this, rounded up, is a geometric length of mean `block`."""
+    return 1.0 / math.log1p(-1.0 / block) if block > 1.0 else 0.0
+
+
+def _require_paths(paths: int, block: float) -> None:
+    if paths < 1 or not 1.0 <= block < math.inf:
+        raise ConfigError(
+            f"paths is {paths} and block is {block}",
+            expected="at least 1 path, of blocks of at least 1 bar",
+            remedy="Use for example paths=1_000 and leave block unset",
+        )
 
 
 def _rows(data: np.ndarray) -> np.ndarray:

@@ -150,7 +150,7 @@ def superior_predictive_ability(
 
     test = SPA(benchmark, differing, block_size=_block(benchmark[:, None] - differing, block), reps=paths, seed=seed)
     test.compute()
-    return Superiority(**{str(name): float(value) for name, value in dict(test.pvalues).items()})
+    return Superiority(*np.asarray(test.pvalues, dtype=np.float64).tolist())  # lower, consistent, upper
 
 
 def superior_models(
