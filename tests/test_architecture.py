@@ -20,6 +20,7 @@ ROWS = [
     ["interval", "events"],
     ["candles"],
     ["sources"],
+    ["store"],
     ["features"],
     ["targets", "folds"],
     ["windows"],
@@ -28,7 +29,7 @@ ROWS = [
     ["models", "forecast"],
     ["walk", "signals", "stats", "ledger"],
     ["backtesting"],
-    ["accuracy", "tally", "verdict", "recipes", "testing"],
+    ["accuracy", "tally", "evidence", "verdict", "recipes", "testing"],
     ["report", "study"],
     ["presets", "runs", "comparison"],
     ["resume"],
@@ -50,6 +51,7 @@ HOMES = {
     "click": {"cli"},
     "rich": {"cli"},
     "pandas": {"candles", "forecast"},
+    "deltalake": {"store"},
     "scipy": {"stats", "nets"},
 }
 # Rooms whose every file is about one heavy library, and which are themselves imported lazily.
@@ -57,6 +59,7 @@ EAGER_HOMES = {
     ("torch", "nets"),
     ("torch", "fleet"),
     ("numba", "nets"),
+    ("numba", "stats"),
     ("numba", "backtesting"),
     ("numba", "models"),
     ("plotly", "report"),

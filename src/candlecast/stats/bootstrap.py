@@ -15,7 +15,6 @@ import numpy as np
 
 from candlecast.errors import ConfigError
 from candlecast.stats.performance import sharpe
-from candlecast.stats.resampling import kernels
 
 Statistic = Callable[[np.ndarray], "float | np.ndarray"]
 
@@ -65,9 +64,11 @@ def stationary_indices(length: int, *, paths: int, block: float, seed: int) -> I
     (6,)
     """
     _require_paths(paths, block)
+    from candlecast.stats.resampling import stationary_rows
+
     for state in _states(seed, paths):
         rows = np.empty(length, dtype=np.int64)
-        kernels().stationary_rows(state, _length_scale(block), rows)
+        stationary_rows(state, _length_scale(block), rows)
         yield rows
 
 
@@ -98,8 +99,10 @@ def bootstrap_means(data: np.ndarray, *, paths: int = 1_000, block: float | None
     rows = np.ascontiguousarray(_rows(data))
     block = block_length(rows) if block is None else block
     _require_paths(paths, block)
-    out = np.zeros((paths, rows.shape[1]))
-    kernels().stationary_means(_states(seed, paths), _length_scale(block), rows, out)
+    from candlecast.stats.resampling import stationary_means
+
+    out = np.empty((paths, rows.shape[1]))
+    stationary_means(_states(seed, paths), _length_scale(block), rows, out)
     return out
 
 
@@ -213,8 +216,10 @@ def _studentised(moments: np.ndarray, size: int, paths: int, seed: int) -> tuple
     wrapped = np.concatenate([np.zeros((1, 4)), np.cumsum(np.concatenate([moments, moments[: size - 1]]), axis=0)])
     sums = wrapped[size:] - wrapped[:-size]  # (time, 4): of the block that starts at each row
     ratio, error = _ratio_and_error(sums.mean(axis=0)[None], np.cov(sums.T, bias=True)[None], size, observations=n)
+    from candlecast.stats.resampling import block_moments
+
     mean, covariance = np.empty((paths, 4)), np.empty((paths, 4, 4))
-    kernels().block_moments(_states(seed, paths), sums, n // size, mean, covariance)
+    block_moments(_states(seed, paths), sums, n // size, mean, covariance)
     draws, errors = _ratio_and_error(mean, covariance, size, observations=n // size * size)
     return float(ratio[0]), float(error[0]), draws, errors
 
