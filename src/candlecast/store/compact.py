@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from candlecast.errors import StoreError
-from candlecast.store.observations import COLUMNS, current, distinct
+from candlecast.store.observations import COLUMNS, current, distinct, is_current
 from candlecast.store.table import PATIENCE, SUPERSEDED, Location, Series, calendar_part
 
 CROWDED = 64  # files of one part, from which on reading slows down
@@ -37,7 +37,9 @@ def _rewrite(location: Location, series: Series, part: str) -> bool:
     if scan is None:
         return True
     everything = scan.select(*COLUMNS, part=calendar_part(series)).collect()
-    seen = distinct(everything.filter(pl.col("part") == part).drop("part"))
+    seen = everything.filter(pl.col("part") == part).drop("part")
+    if not is_current(seen):
+        seen = distinct(seen)
     holding = current(seen)
     elsewhere = everything.filter(pl.col("part") != part).drop("part")  # superseded in other parts
     old = seen.join(holding, on=["open_time", "seen_at"], how="anti", maintain_order="left")

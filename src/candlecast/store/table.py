@@ -15,7 +15,7 @@ from candlecast.interval import Interval
 from candlecast.store.observations import COLUMNS
 
 if TYPE_CHECKING:
-    from deltalake import DeltaTable
+    from deltalake import DeltaTable, WriterProperties
 
 FORMAT = 1
 PROPERTIES = {
@@ -118,6 +118,7 @@ class Location:
                 _placed(series, observations, calendar_part(series)),
                 mode="append",
                 storage_options=dict(self.options) or None,
+                writer_properties=_writing(),
                 commit_properties=CommitProperties(max_commit_retries=RETRIES),
             )
 
@@ -209,7 +210,13 @@ class Snapshot:
         with explained(self.location.url, "written"):
             try:
                 predicate = f"{where} AND part IN ('{part}', '{SUPERSEDED}')"
-                write_deltalake(self.table, pl.concat(rows), mode="overwrite", predicate=predicate)
+                write_deltalake(
+                    self.table,
+                    pl.concat(rows),
+                    mode="overwrite",
+                    predicate=predicate,
+                    writer_properties=_writing(),
+                )
             except CommitFailedError:
                 return False
         return True
@@ -224,6 +231,13 @@ def _placed(series: Series, observations: pl.DataFrame, part: pl.Expr) -> pl.Dat
     return observations.with_columns(
         *(pl.lit(value).alias(name) for name, value in series._asdict().items()), part.alias("part")
     )
+
+
+def _writing() -> WriterProperties:
+    """Prices hardly repeat: without dictionaries they are read in two thirds of the time, and take no more space."""
+    from deltalake import ColumnProperties, WriterProperties
+
+    return WriterProperties(compression="LZ4_RAW", default_column_properties=ColumnProperties(dictionary_enabled=False))
 
 
 @contextmanager

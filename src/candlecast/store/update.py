@@ -11,9 +11,20 @@ from itertools import chain
 
 import polars as pl
 
+from candlecast.errors import CandleError
 from candlecast.events import Listener, Progress
 from candlecast.sources.source import Source, utc_now
-from candlecast.store.observations import BEGINNING, COLUMNS, VALUES, current, differs, news, observe, unasked
+from candlecast.store.observations import (
+    BEGINNING,
+    COLUMNS,
+    VALUES,
+    current,
+    differs,
+    is_current,
+    news,
+    observe,
+    unasked,
+)
 from candlecast.store.table import Series, Snapshot
 
 logger = logging.getLogger(__name__)
@@ -37,12 +48,10 @@ def update(
     """Ask the source for what the table lacks from `since` (the first bar known, or the source's first) to `until`.
 
     Bars are committed in batches as they come, so that an interruption costs the last moments only. With `refresh`,
-    everything is asked for again. Raises whatever the source raises, once what it gave before is committed.
+    everything is asked for again. Raises CandleError when there is no bar at all, and
+    whatever the source raises, once what it gave before is committed.
     """
-    scan = snapshot.scan(series)
-    bars = pl.DataFrame(schema={name: COLUMNS[name] for name in ("open_time", "asked_from", "seen_at")})
-    if scan is not None:
-        bars = current(scan.select(bars.columns).collect())
+    bars = _bars(snapshot, series)
     end = utc_now() if until is None else until
     first = bars["open_time"][0] if len(bars) else None
     reading = _Reading(snapshot, series, source, since or first or BEGINNING, end, progress)
@@ -55,6 +64,22 @@ def update(
         if end > last + step.timedelta:
             reading.ask_again(bars["open_time"], since, until)
     reading.finish()
+    if first is None and not reading.bars:
+        raise CandleError(
+            f"{source.name} has no closed {series.interval} bar of {series.symbol} "
+            f"from {since or 'its beginning'} to {until or 'now'}",
+            expected="at least one bar",
+            remedy="Choose a longer or another period",
+        )
+
+
+def _bars(snapshot: Snapshot, series: Series) -> pl.DataFrame:
+    """`open_time` and `asked_from` of the bars known, in order of time."""
+    scan = snapshot.scan(series)
+    if scan is None:
+        return pl.DataFrame(schema={name: COLUMNS[name] for name in ("open_time", "asked_from")})
+    bars = scan.select("open_time", "asked_from").collect()
+    return bars if is_current(bars) else bars.group_by("open_time").agg(pl.col("asked_from").min()).sort("open_time")
 
 
 @dataclass
