@@ -19,7 +19,7 @@ from candlecast.sources.exchange import Rest, connect, lacking_interval, unknown
 from candlecast.sources.page import market_page
 from candlecast.sources.retry import Retry
 from candlecast.sources.source import Moment, Session, collect, period, utc_now
-from candlecast.sources.web import web
+from candlecast.sources.web import MissingError, web
 
 MARKETS: tuple[Market, ...] = ("spot", "usdm")
 INTERVALS = ("1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w")
@@ -99,7 +99,14 @@ class Binance:
             if listed is None or _is_worth_it(interval, end - start):
                 since = FIRST if listed is None else start
                 files = list_dumps(
-                    get, self.listing, market=self.market, symbol=symbol, interval=interval, since=since, until=now
+                    get,
+                    self.listing,
+                    self.retry,
+                    market=self.market,
+                    symbol=symbol,
+                    interval=interval,
+                    since=since,
+                    until=now,
                 )
             if listed is None and not files:
                 raise unknown_symbol("Binance", symbol, _ids(rest.ask(rest.exchange.fetch_markets)))
@@ -114,12 +121,10 @@ class Binance:
 
     def _listed(self, rest: Rest, symbol: str) -> str | None:
         """What ccxt calls the symbol; None when it is not, or no longer, listed."""
-        import ccxt
-
         wanted = {"symbol": symbol} if self.market == "spot" else {}  # the futures' list cannot be narrowed
         try:
             markets = rest.ask(lambda: rest.exchange.fetch_markets(wanted))
-        except ccxt.BadRequest:
+        except MissingError:
             return None
         rest.exchange.set_markets(markets)
         return next((market["symbol"] for market in markets if market["id"] == symbol), None)

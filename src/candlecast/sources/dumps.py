@@ -22,7 +22,7 @@ import polars as pl
 from candlecast.errors import SourceError
 from candlecast.interval import Interval
 from candlecast.sources.retry import Retry, TransientError
-from candlecast.sources.web import Get
+from candlecast.sources.web import Get, unreachable
 
 Market = Literal["spot", "usdm"]
 FOLDERS: dict[Market, str] = {"spot": "data/spot", "usdm": "data/futures/um"}
@@ -44,30 +44,48 @@ class Dump:
 
 
 def list_dumps(
-    get: Get, listing: str, *, market: Market, symbol: str, interval: Interval, since: datetime, until: datetime
+    get: Get,
+    listing: str,
+    retry: Retry,
+    *,
+    market: Market,
+    symbol: str,
+    interval: Interval,
+    since: datetime,
+    until: datetime,
 ) -> list[Dump]:
-    """Files with a checksum that touch the period, oldest first: months, and days where there is no month yet."""
-    months = _list(get, listing, f"{FOLDERS[market]}/monthly/klines/{symbol}/{interval}/", since - timedelta(days=31))
-    covered = months[-1].end if months else datetime.fromtimestamp(0, UTC)
-    days = _list(get, listing, f"{FOLDERS[market]}/daily/klines/{symbol}/{interval}/", max(since, covered))
+    """Files with a checksum that touch the period, oldest first: months, and days where there is no month yet.
+
+    `listing` is the address of the archive's index, which is that of an S3 bucket.
+    """
+
+    def read(cycle: str, since: datetime) -> list[Dump]:
+        folder = f"{FOLDERS[market]}/{cycle}/klines/{symbol}/{interval}/"
+        marker, keys = f"{folder}{symbol}-{interval}-{since:%Y-%m}", []
+        while True:
+            found, is_last = retry(lambda marker=marker: _keys(get(listing, {"prefix": folder, "marker": marker})))
+            keys += found
+            if is_last or not found:
+                break
+            marker = found[-1]
+        checked = {key.removesuffix(".CHECKSUM") for key in keys if key.endswith(".CHECKSUM")}
+        return [_dump(key) for key in keys if key in checked and re.search(r"-\d{4}-\d\d(-\d\d)?\.zip$", key)]
+
+    months = read("monthly", since - timedelta(days=31))
+    days = read("daily", max(since, months[-1].end) if months else since)
     month_starts = {month.start for month in months}
     days = [day for day in days if day.start.replace(day=1) not in month_starts]
     return sorted((file for file in (*months, *days) if file.end > since and file.start < until), key=lambda f: f.start)
 
 
-def _list(get: Get, listing: str, prefix: str, since: datetime) -> list[Dump]:
-    """Files below a prefix of the archive, whose index is that of an S3 bucket: 1,000 keys an answer, in order of name."""
-    symbol, interval = prefix.split("/")[-3:-1]
-    marker, keys = f"{prefix}{symbol}-{interval}-{since:%Y-%m}", []
-    while True:
-        root = ET.fromstring(get(listing, {"prefix": prefix, "marker": marker}))
-        found = [element.text or "" for element in root.iterfind("{*}Contents/{*}Key")]
-        keys += found
-        if root.findtext("{*}IsTruncated") != "true" or not found:
-            break
-        marker = found[-1]
-    checked = {key.removesuffix(".CHECKSUM") for key in keys if key.endswith(".CHECKSUM")}
-    return [_dump(key) for key in keys if key in checked and re.search(r"-\d{4}-\d\d(-\d\d)?\.zip$", key)]
+def _keys(answer: bytes) -> tuple[list[str], bool]:
+    """Keys in one answer of an S3 index, at most 1,000 in order of name, and whether they are the last."""
+    try:
+        root = ET.fromstring(answer)
+    except ET.ParseError as error:
+        raise TransientError(unreachable("The index of Binance's dumps", error)) from None
+    keys = [element.text or "" for element in root.iterfind("{*}Contents/{*}Key")]
+    return keys, root.findtext("{*}IsTruncated") != "true"
 
 
 def _dump(key: str) -> Dump:
@@ -95,7 +113,7 @@ def read_dumps(get: Get, address: str, files: Sequence[Dump], retry: Retry) -> I
                 return
             yield waiting.popleft().result()
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(cancel_futures=True)
 
 
 def _read(get: Get, address: str, file: Dump, retry: Retry) -> pl.DataFrame:

@@ -19,7 +19,7 @@ from candlecast.interval import Interval
 from candlecast.sources.page import VALUES, market_page
 from candlecast.sources.retry import Retry, TransientError
 from candlecast.sources.source import Moment, Session, collect, period, utc_now
-from candlecast.sources.web import TIMEOUT_SECONDS, require_ok, unreachable
+from candlecast.sources.web import MissingError, require_ok, unreachable
 
 if TYPE_CHECKING:
     import requests
@@ -103,8 +103,12 @@ class Rest:
         def once() -> Answer:
             try:
                 return question()
-            except ccxt.BadRequest:  # an unknown symbol; the caller knows what to say
-                raise
+            except ccxt.BadRequest as error:  # an unknown symbol, or one that no symbol can look like
+                raise MissingError(
+                    f"{self.exchange.name} does not know what is asked for ({str(error)[:160]})",
+                    expected="candles",
+                    remedy="Check the symbol, the interval and the period",
+                ) from error
             except ccxt.NetworkError as error:
                 raise TransientError(unreachable(self.exchange.name, error)) from None
             except ccxt.BaseError as error:
@@ -176,7 +180,7 @@ def connect(
     exchange = getattr(import_module("ccxt"), name)(
         {
             "enableRateLimit": is_paced,
-            "timeout": TIMEOUT_SECONDS * 1_000,
+            "timeout": retry.timeout_seconds * 1_000,
             "requests_trust_env": True,
             "options": dict(options or {}),
         }

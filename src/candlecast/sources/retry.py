@@ -31,13 +31,15 @@ class Retry:
     The n-th wait is first_seconds * 2^n, at most `longest_seconds`, times a random factor in [1/2, 1) so that many
     clients do not come back at once (Brooker, "Exponential backoff and jitter", 2015). A Retry-After of the source is
     waited out in full instead; one beyond `patience_seconds` (a ban) is raised at once, since hours of silence help nobody.
-    `pause` and `jitter` are the ways to sleep and to draw from [0, 1).
+    An answer that takes longer than `timeout_seconds` counts as none. `pause` and `jitter` are the ways to sleep and to
+    draw from [0, 1).
     """
 
     attempts: int = 6
     first_seconds: float = 1.0
     longest_seconds: float = 60.0
     patience_seconds: float = 300.0
+    timeout_seconds: float = 30.0
     pause: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random.random
 

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 import polars as pl
 
 from candlecast.candles import Candles
+from candlecast.candles.table import Origin
 from candlecast.errors import CandleError, ConfigError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.interval import Interval
@@ -138,4 +139,5 @@ def collect(
             expected="at least one bar",
             remedy="Choose a longer or another period",
         )
-    return Candles(pl.concat(pages).rechunk(), symbol, interval)
+    frame, has_sessions = pl.concat(pages).rechunk(), source.session(symbol) == "sessions"
+    return Candles(frame, symbol, interval, has_sessions, origin=Origin(source.name))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import httpx
 
 Get = Callable[[str, Mapping[str, str]], bytes]
-TIMEOUT_SECONDS = 30.0
+KEPT = "what was stored before is kept, and fetching goes on from there"
 TRANSIENT = (408, 418, 425, 429)  # and everything from 500
 
 
@@ -33,7 +33,7 @@ def web(vendor: str, retry: Retry, *, transport: httpx.BaseTransport | None = No
     """
     import httpx
 
-    with httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=True, transport=transport) as client:
+    with httpx.Client(timeout=retry.timeout_seconds, follow_redirects=True, transport=transport) as client:
 
         def ask(url: str, parameters: Mapping[str, str]) -> bytes:
             try:
@@ -51,7 +51,7 @@ def unreachable(vendor: str, error: Exception) -> SourceError:
     return SourceError(
         f"{vendor} could not be reached ({type(error).__name__})",
         expected="a network, and an answer in time",
-        remedy="Check the connection and try again; what was stored before is kept, and fetching goes on from there",
+        remedy=f"Check the connection and try again; {KEPT}",
     )
 
 
@@ -70,7 +70,7 @@ def require_ok(vendor: str, status: int, headers: Mapping[str, str], text: str, 
             SourceError(
                 busy,
                 expected="an answer",
-                remedy="Try again later; what was stored before is kept, and fetching goes on",
+                remedy=f"Try again later; {KEPT}",
             ),
             after,
         )

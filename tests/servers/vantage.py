@@ -1,0 +1,4 @@
+"""tmp"""
+
+
+class VantageWorld: ...

@@ -1,0 +1,7 @@
+"""tmp"""
+
+
+class Stock: ...
+
+
+class YahooWorld: ...
