@@ -23,11 +23,12 @@ from candlecast.stats.confidence import (
 )
 from candlecast.stats.inference import (
     TestResult,
+    anatolyev_gerko,
     clark_west,
     diebold_mariano,
-    newey_west_variance,
     pesaran_timmermann,
 )
+from candlecast.stats.long_run import cosine_count, long_run_variance
 from candlecast.stats.performance import (
     annual_return,
     annual_volatility,
@@ -57,6 +58,7 @@ __all__ = [
     "Superiority",
     "TestResult",
     "TrackRecord",
+    "anatolyev_gerko",
     "annual_return",
     "annual_volatility",
     "block_length",
@@ -65,6 +67,7 @@ __all__ = [
     "bootstrap_p_value",
     "calmar",
     "clark_west",
+    "cosine_count",
     "deflated_sharpe",
     "detectable_r2",
     "detectable_sharpe",
@@ -75,11 +78,11 @@ __all__ = [
     "false_discovery",
     "hit_rate",
     "information_coefficient",
+    "long_run_variance",
     "mae",
     "max_drawdown",
     "minimum_track_record",
     "model_confidence_set",
-    "newey_west_variance",
     "overfitting_probability",
     "percentile_interval",
     "pesaran_timmermann",

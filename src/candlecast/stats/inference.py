@@ -13,9 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from candlecast.errors import ConfigError
+from candlecast.stats.long_run import cosine_count, long_run_variance
 from candlecast.stats.samples import aligned, ratio
 
 FEWEST = 30
+FEWEST_HORIZONS = 10
 
 
 @dataclass(frozen=True)
@@ -28,36 +30,27 @@ class TestResult:
     name: str
 
 
-def newey_west_variance(values: np.ndarray, *, lags: int) -> float:
-    """Long-run variance of a series: its mean over n observations has about this variance / n.
-
-    g_0 + 2 sum_{k=1..L} (1 - k / (L + 1)) g_k, with g_k = sum_t (x_t - mean)(x_{t-k} - mean) / n. Never negative; in
-    the squared unit of the values. Lags beyond n - 1 have no pairs and add nothing. Empty gives NaN. Raises ConfigError
-    for negative `lags`. Newey and West (1987).
-
-    >>> newey_west_variance(np.array([1.0, -1.0, 1.0, -1.0]), lags=1)      # 1 + 2 x 1/2 x (-3/4)
-    0.25
-    """
-    (values,) = aligned(values=values)
-    if lags < 0:
-        raise ConfigError(f"lags is {lags}", expected="0 or more", remedy="Use 0 for values without autocorrelation")
-    if len(values) == 0:
-        return math.nan
-    covariances = _autocovariances(values, lags)
-    weights = 1.0 - np.arange(1, len(covariances)) / (lags + 1)
-    return max(float(covariances[0] + 2.0 * weights @ covariances[1:]), 0.0)
-
-
 def clark_west(target: np.ndarray, forecast: np.ndarray, reference: np.ndarray, *, horizon: int = 1) -> TestResult:
     """Test that a forecast adds to a reference that it nests, such as a constant or no change.
 
     c_t = (y - g)^2 - [(y - f)^2 - (g - f)^2], with y the target, f the forecast and g the reference: the gain in
     squared error, less the noise that estimating a larger model brings. Statistic: mean(c) / sqrt(V / n), V the
-    Newey-West variance with L = max(2 (horizon - 1), floor(4 (n / 100)^(2/9))) lags, since errors `horizon` bars long
-    overlap. One-sided p-value P(N(0, 1) > statistic): small when the forecast adds.
+    `long_run_variance` with m = `cosine_count` cosines, since outcomes `horizon` bars long overlap. One-sided p-value
+    P(t_m > statistic): small when the forecast adds. Average seeds into one forecast first.
 
-    A forecast equal to the reference gives statistic 0 and p 1; any other constant c gives NaN.
-    Clark and West (2007).
+    A forecast equal to the reference gives statistic 0 and p 1; any other constant c gives NaN. Clark and West (2007).
+
+    False alarms at 5 %, in 1,000 worlds without skill (Student GARCH returns; a rolling regression on momentum over 1 to 24
+    bars and a slow signal, five folds; g zero or drift), beside the same test with a Bartlett window of 2 (h - 1) lags, and
+    with the h - 1 lags of Hansen and Hodrick (1980), both with normal p-values:
+
+        n      h     this      Bartlett    Hansen-Hodrick
+        500    1     5.0-5.4   4.4-4.9     3.8-4.2
+        500    24    4.8-5.7   7.4-9.1     5.8-8.1
+        500    60    5.2-6.3   13.7-14.7   13.3-14.1
+        2,500  1     4.0       3.9-4.0     3.8-4.3
+        2,500  24    3.7-4.2   4.8-5.3     3.7-3.8
+        2,500  60    5.8-6.4   7.3-7.7     6.6-6.7
 
     >>> target = np.tile([1.0, -1.0, 0.0], 20)
     >>> clark_west(target, target, np.zeros(60)).p_value < 0.001, clark_west(target, target, target).p_value
@@ -66,23 +59,22 @@ def clark_west(target: np.ndarray, forecast: np.ndarray, reference: np.ndarray, 
     target, forecast, reference = aligned(target=target, forecast=forecast, reference=reference)
     _require_horizon(horizon)
     gain = (target - reference) ** 2 - ((target - forecast) ** 2 - (reference - forecast) ** 2)
-    observations = len(gain)
-    if observations < FEWEST:
-        return _unknown("Clark-West", observations)
-    lags = max(2 * (horizon - 1), math.floor(4 * (observations / 100) ** (2 / 9)))
-    error = math.sqrt(newey_west_variance(gain, lags=lags) / observations)
-    return _one_sided("Clark-West", float(gain.mean()), error, observations)
+    if len(gain) < FEWEST:
+        return _unknown("Clark-West", len(gain))
+    return _mean_test("Clark-West", gain, horizon)
 
 
 def diebold_mariano(target: np.ndarray, a: np.ndarray, b: np.ndarray, *, horizon: int = 1) -> TestResult:
     """Test that two forecasts, neither of which nests the other, have equal squared error; small samples corrected.
 
     d_t = (y - a)^2 - (y - b)^2. Statistic: sqrt((n + 1 - 2h + h (h - 1) / n) / n) mean(d) / sqrt(V / n), with h the
-    horizon and V = g_0 + 2 sum_{k=1..h-1} g_k, or g_0 alone where that sum is not positive. Negative when `a` is the
-    better. Two-sided p-value by Student's t with n - 1 degrees of freedom.
+    horizon and V = g_0 + 2 sum_{k=1..h-1} g_k. Negative when `a` is the better. Two-sided p-value by Student's t with n - 1
+    degrees of freedom. Where that sum is not positive, or fewer than 10 horizons are observed: mean(d) / sqrt(V / n) with
+    the variance and the degrees of freedom of `clark_west`; false alarms at 5 % with 200 observations of 60 bars are 5 %
+    instead of 20 %.
 
     Equal losses give statistic 0 and p 1; any other constant d gives NaN.
-    Diebold and Mariano (1995); Harvey, Leybourne and Newbold (1997).
+    Diebold and Mariano (1995); Harvey, Leybourne and Newbold (1997); Coroneo and Iacone (2020) for the last.
 
     >>> diebold_mariano(np.zeros(50), np.zeros(50), np.tile([1.0, 0.0], 25)).statistic      # -sqrt(n - 1)
     -7.0...
@@ -90,28 +82,32 @@ def diebold_mariano(target: np.ndarray, a: np.ndarray, b: np.ndarray, *, horizon
     target, a, b = aligned(target=target, a=a, b=b)
     _require_horizon(horizon)
     name, worse = "Diebold-Mariano", (target - a) ** 2 - (target - b) ** 2
-    observations = len(worse)
-    if observations < FEWEST or horizon >= observations:
-        return _unknown(name, observations)
-    covariances = _autocovariances(worse, horizon - 1)
-    variance = float(covariances[0] + 2.0 * covariances[1:].sum())
-    if variance <= 0.0:
-        variance = float(covariances[0])
-    correction = (observations + 1 - 2 * horizon + horizon * (horizon - 1) / observations) / observations
-    statistic = math.sqrt(correction) * ratio(float(worse.mean()), math.sqrt(variance / observations))
+    n, h = len(worse), horizon
+    if n < FEWEST:
+        return _unknown(name, n)
+    mean, degrees, correction = float(worse.mean()), n - 1, (n + 1 - 2 * h + h * (h - 1) / n) / n
+    deviation = worse - mean
+    covariances = [float(deviation[k:] @ deviation[: n - k]) / n for k in range(min(h, n))]
+    variance = covariances[0] + 2.0 * sum(covariances[1:])
+    if n < FEWEST_HORIZONS * h or (variance <= 0.0 < covariances[0]):
+        degrees, correction = cosine_count(n, horizon=h), 1.0
+        variance = long_run_variance(worse, cosines=degrees)
+    statistic = math.sqrt(correction) * ratio(mean, math.sqrt(variance / n))
     from scipy.special import stdtr
 
-    p_value = 2.0 * float(stdtr(observations - 1, -abs(statistic)))
-    return TestResult(statistic, p_value, observations, name)
+    return TestResult(statistic, 2.0 * float(stdtr(degrees, -abs(statistic))), n, name)
 
 
-def pesaran_timmermann(target: np.ndarray, forecast: np.ndarray) -> TestResult:
+def pesaran_timmermann(target: np.ndarray, forecast: np.ndarray, *, horizon: int = 1) -> TestResult:
     """Test that the signs of a forecast and of its outcome are related: that it knows the direction.
 
     P the share of right signs; p and q the shares of rises among outcomes and forecasts; R = p q + (1 - p)(1 - q) the
     share of right signs that unrelated ones would have. Statistic: (P - R) / sqrt(V - W), with V = R (1 - R) / n and
     W = (2p - 1)^2 q (1 - q) / n + (2q - 1)^2 p (1 - p) / n + 4 p q (1 - p)(1 - q) / n^2. One-sided p-value
-    P(N(0, 1) > statistic). The outcomes are taken as independent: use it on a horizon of one bar.
+    P(N(0, 1) > statistic).
+
+    Outcomes of a longer `horizon` overlap. There, P - R = mean(z) with z_t = 2 (rise_t - p)(call_t - q), tested as in
+    `clark_west`: at 24 bars and n = 500 the formula above would be wrong in 31 % of worlds, this is in 6 %.
 
     Moments whose outcome or forecast is zero name no direction and are left out. A forecast that always has one sign,
     or outcomes that do, give statistic 0 and p 1. Pesaran and Timmermann (1992).
@@ -121,6 +117,7 @@ def pesaran_timmermann(target: np.ndarray, forecast: np.ndarray) -> TestResult:
     10.05
     """
     target, forecast = aligned(target=target, forecast=forecast)
+    _require_horizon(horizon)
     directed = (target != 0) & (forecast != 0)
     rises, calls = target[directed] > 0, forecast[directed] > 0
     name, observations = "Pesaran-Timmermann", len(rises)
@@ -129,25 +126,58 @@ def pesaran_timmermann(target: np.ndarray, forecast: np.ndarray) -> TestResult:
     n, p, q = observations, float(rises.mean()), float(calls.mean())
     if p in (0.0, 1.0) or q in (0.0, 1.0):
         return TestResult(0.0, 1.0, observations, name)
+    if horizon > 1:
+        return _mean_test(name, 2.0 * (rises - p) * (calls - q), horizon)
     expected = p * q + (1 - p) * (1 - q)
     spread = (2 * p - 1) ** 2 * q * (1 - q) / n + (2 * q - 1) ** 2 * p * (1 - p) / n
     spread += 4 * p * q * (1 - p) * (1 - q) / n**2
     variance = expected * (1 - expected) / n - spread
     excess = float((rises == calls).mean()) - expected
-    return _one_sided(name, excess, math.sqrt(max(variance, 0.0)), observations)
+    return _normal_test(name, excess, math.sqrt(max(variance, 0.0)), observations)
 
 
-def _autocovariances(values: np.ndarray, lags: int) -> np.ndarray:
-    """g_0 .. g_lags about the mean, each a sum over n, as far as there are pairs."""
+def anatolyev_gerko(target: np.ndarray, forecast: np.ndarray, *, horizon: int = 1) -> TestResult:
+    """Test that trading the sign of a forecast earns more than holding as much of the asset all the time.
+
+    Excess profitability: mean(s y) - mean(s) mean(y), s = sign(f) the position and y the outcome, a return. Statistic: that
+    over sqrt(var(s) var(y) / n); one-sided p-value P(N(0, 1) > statistic). Unlike `pesaran_timmermann` it weighs each call
+    by what was at stake. For a longer `horizon`: the mean of (s - mean(s))(y - mean(y)), tested as in `clark_west`.
+
+    A forecast of zero is no position. One position, or outcome, throughout gives statistic 0 and p 1.
+    Anatolyev and Gerko (2005), A Trading Approach to Testing for Predictability.
+
+    >>> target = np.tile([1.0, -1.0], 50)
+    >>> anatolyev_gerko(target, target).statistic      # 1 / sqrt(1 x 1 / 100)
+    10.0
+    """
+    target, forecast = aligned(target=target, forecast=forecast)
+    _require_horizon(horizon)
+    name, observations, position = "Anatolyev-Gerko", len(target), np.sign(forecast)
+    if observations < FEWEST:
+        return _unknown(name, observations)
+    if np.ptp(position) == 0 or np.ptp(target) == 0:
+        return TestResult(0.0, 1.0, observations, name)
+    profit = (position - position.mean()) * (target - target.mean())
+    if horizon > 1:
+        return _mean_test(name, profit, horizon)
+    error = math.sqrt(float(position.var() * target.var()) / observations)
+    return _normal_test(name, float(profit.mean()), error, observations)
+
+
+def _mean_test(name: str, values: np.ndarray, horizon: int) -> TestResult:
+    """One-sided test that the mean of dependent values is above zero, by Student's t with a degree for each cosine."""
+    from scipy.special import stdtr
+
     n = len(values)
-    x = values - values.mean()
-    return np.array([x[k:] @ x[: n - k] for k in range(min(lags, n - 1) + 1)]) / n
-
-
-def _one_sided(name: str, mean: float, error: float, observations: int) -> TestResult:
+    cosines = cosine_count(n, horizon=horizon)
+    mean, error = float(values.mean()), math.sqrt(long_run_variance(values, cosines=cosines) / n)
     statistic = ratio(mean, error)
-    p_value = 1.0 if mean == 0.0 == error else 0.5 * math.erfc(statistic / math.sqrt(2.0))
-    return TestResult(statistic, p_value, observations, name)
+    return TestResult(statistic, 1.0 if mean == 0.0 == statistic else float(stdtr(cosines, -statistic)), n, name)
+
+
+def _normal_test(name: str, mean: float, error: float, observations: int) -> TestResult:
+    statistic = ratio(mean, error)
+    return TestResult(statistic, 0.5 * math.erfc(statistic / math.sqrt(2.0)), observations, name)
 
 
 def _unknown(name: str, observations: int) -> TestResult:
