@@ -1,6 +1,6 @@
 """Statistics of returns and forecasts: performance, accuracy, tests, and intervals by resampling."""
 
-from candlecast.stats.accuracy import hit_rate, information_coefficient, mae, r2_against, rank_ic, rmse
+from candlecast.stats.accuracy import hit_rate, information_coefficient, mae, mase, r2_against, rank_ic, rmse
 from candlecast.stats.bootstrap import (
     BootstrapInterval,
     SharpeDifference,
@@ -20,6 +20,14 @@ from candlecast.stats.confidence import (
     minimum_track_record,
     probabilistic_sharpe,
     track_record,
+)
+from candlecast.stats.density import (
+    coverage,
+    coverage_p_value,
+    crps_normal,
+    crps_quantiles,
+    log_score,
+    pinball,
 )
 from candlecast.stats.inference import (
     TestResult,
@@ -68,6 +76,10 @@ __all__ = [
     "calmar",
     "clark_west",
     "cosine_count",
+    "coverage",
+    "coverage_p_value",
+    "crps_normal",
+    "crps_quantiles",
     "deflated_sharpe",
     "detectable_r2",
     "detectable_sharpe",
@@ -78,14 +90,17 @@ __all__ = [
     "false_discovery",
     "hit_rate",
     "information_coefficient",
+    "log_score",
     "long_run_variance",
     "mae",
+    "mase",
     "max_drawdown",
     "minimum_track_record",
     "model_confidence_set",
     "overfitting_probability",
     "percentile_interval",
     "pesaran_timmermann",
+    "pinball",
     "probabilistic_sharpe",
     "r2_against",
     "rank_ic",

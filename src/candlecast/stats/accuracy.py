@@ -31,6 +31,18 @@ def rmse(target: np.ndarray, forecast: np.ndarray) -> float:
     return float(np.sqrt(np.mean((target - forecast) ** 2))) if len(target) else np.nan
 
 
+def mase(target: np.ndarray, forecast: np.ndarray, *, scale: float) -> float:
+    """Mean absolute scaled error: mean |y - f| / scale; below 1 the forecast beats the naive one of the training part.
+
+    `scale` is the mean absolute error of the naive forecast on the *training* rows, in the unit of the target. A scale that
+    is not above zero gives NaN. Hyndman and Koehler (2006).
+
+    >>> mase(np.array([1.0, 2.0]), np.array([2.0, 4.0]), scale=3.0)
+    0.5
+    """
+    return mae(target, forecast) / scale if scale > 0 else np.nan
+
+
 def r2_against(target: np.ndarray, forecast: np.ndarray, reference: np.ndarray) -> float:
     """Out-of-sample R2: the share of the reference's squared error that the forecast removes.
 

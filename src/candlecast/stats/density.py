@@ -1,0 +1,152 @@
+"""How good forecasts of a whole distribution are: scores that only the truth minimises, and coverage.
+
+Outcomes are float64 of shape (time,), in the unit of the target, as are `mean` and `sigma` of a normal forecast; forecast
+`quantiles` have shape (time, levels), one column for each of `levels` in (0, 1), rising. All scores are losses: smaller
+is better. Empty arrays give NaN. Unlike lengths, values that are not finite, and a sigma that is not above zero raise
+ConfigError.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from candlecast.errors import ConfigError
+from candlecast.stats.samples import aligned
+
+
+def log_score(target: np.ndarray, mean: np.ndarray, sigma: np.ndarray) -> float:
+    """Mean negative log density of the outcomes under normal forecasts, in nats.
+
+    mean of ln(s sqrt(2 pi)) + (y - m)^2 / (2 s^2). Good (1952); Gneiting and Raftery (2007).
+
+    >>> round(log_score(np.array([0.0]), np.array([0.0]), np.array([1.0])), 4)      # ln sqrt(2 pi)
+    0.9189
+    """
+    target, mean, sigma = _normal(target, mean, sigma)
+    if not len(target):
+        return math.nan
+    return float(np.mean(np.log(sigma * math.sqrt(2 * math.pi)) + ((target - mean) / sigma) ** 2 / 2))
+
+
+def crps_normal(target: np.ndarray, mean: np.ndarray, sigma: np.ndarray) -> float:
+    """Mean continuous ranked probability score of normal forecasts, in the unit of the target.
+
+    CRPS = E|X - y| - E|X - X'| / 2; for a normal s (z (2 Phi(z) - 1) + 2 phi(z) - 1 / sqrt(pi)), z = (y - m) / s. It is the
+    absolute error of a forecast that names a single value. Gneiting and Raftery (2007), eq. 21.
+
+    >>> round(crps_normal(np.array([0.0]), np.array([0.0]), np.array([1.0])), 4)      # (sqrt(2) - 1) / sqrt(pi)
+    0.2337
+    """
+    target, mean, sigma = _normal(target, mean, sigma)
+    if not len(target):
+        return math.nan
+    from scipy.special import ndtr
+
+    z = (target - mean) / sigma
+    density = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    return float(np.mean(sigma * (z * (2 * ndtr(z) - 1) + 2 * density - 1 / math.sqrt(math.pi))))
+
+
+def pinball(target: np.ndarray, quantiles: np.ndarray, levels: Sequence[float]) -> np.ndarray:
+    """Mean pinball loss of the forecast quantile of each level, in the unit of the target; shape (levels,).
+
+    q (y - f) where the outcome is above the forecast, (1 - q)(f - y) where it is below. Koenker and Bassett (1978).
+
+    >>> pinball(np.array([1.0, -1.0]), np.array([[0.0], [0.0]]), [0.9])      # (0.9 + 0.1) / 2
+    array([0.5])
+    """
+    target, quantiles, share = _quantiles(target, quantiles, levels)
+    if not len(target):
+        return np.full(len(share), np.nan)
+    gap = target[:, None] - quantiles  # (time, levels)
+    return np.mean(np.maximum(share * gap, (share - 1) * gap), axis=0)
+
+
+def crps_quantiles(target: np.ndarray, quantiles: np.ndarray, levels: Sequence[float]) -> float:
+    """Continuous ranked probability score from forecast quantiles: twice the pinball loss, integrated over the levels.
+
+    2 int QS_q dq by the trapezoid between the levels, and at the ends by the nearest level's loss. Few levels make it
+    coarse: compare only forecasts of the same levels. Gneiting and Ranjan (2011).
+
+    >>> crps_quantiles(np.array([1.0]), np.array([[0.0]]), [0.5])      # of a median, the absolute error
+    1.0
+    """
+    losses, share = pinball(target, quantiles, levels), np.asarray(levels, dtype=np.float64)
+    edges = np.concatenate([[0.0], share, [1.0]])
+    values = np.concatenate([losses[:1], losses, losses[-1:]])
+    return float(2.0 * np.trapezoid(values, edges))
+
+
+def coverage(target: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
+    """Share of outcomes inside [low, high]: of intervals for 90 %, about 0.9. Raises ConfigError for a low above its high.
+
+    >>> coverage(np.array([0.0, 2.0]), np.array([-1.0, -1.0]), np.array([1.0, 1.0]))
+    0.5
+    """
+    target, low, high = aligned(target=target, low=low, high=high)
+    if (low > high).any():
+        row = int((low > high).argmax())
+        raise ConfigError(
+            f"the interval of row {row} reaches from {low[row]} to {high[row]}",
+            expected="low at most high",
+            remedy="Sort the quantiles of each row",
+        )
+    return float(np.mean((low <= target) & (target <= high))) if len(target) else math.nan
+
+
+def coverage_p_value(target: np.ndarray, low: np.ndarray, high: np.ndarray, *, level: float) -> float:
+    """Two-sided p-value of the hypothesis that intervals hold the outcome with probability `level`: too few, or too many.
+
+    Likelihood ratio 2 ln[(c / n)^c (1 - c / n)^(n - c) / (level^c (1 - level)^(n - c))] of c hits in n, chi-squared with 1
+    degree of freedom. Misses are taken as independent. Kupiec (1995). Empty gives NaN; ConfigError for a level outside (0, 1).
+
+    >>> y = np.array([0.0] * 90 + [2.0] * 10)
+    >>> coverage_p_value(y, np.full(100, -1.0), np.full(100, 1.0), level=0.9)
+    1.0
+    """
+    if not 0.0 < level < 1.0:
+        raise ConfigError(f"level is {level}", expected="a probability between 0 and 1", remedy="Use for example 0.9")
+    share, n = coverage(target, low, high), len(target)
+    if not n:
+        return math.nan
+    from scipy.special import chdtrc, xlogy
+
+    hits = share * n
+    ratio = xlogy(hits, share / level) + xlogy(n - hits, (1 - share) / (1 - level))
+    return float(chdtrc(1, max(2.0 * ratio, 0.0)))
+
+
+def _normal(target: np.ndarray, mean: np.ndarray, sigma: np.ndarray) -> list[np.ndarray]:
+    arrays = aligned(target=target, mean=mean, sigma=sigma)
+    if (arrays[2] <= 0).any():
+        row = int((arrays[2] <= 0).argmax())
+        raise ConfigError(
+            f"sigma is {arrays[2][row]} in row {row}",
+            expected="a standard deviation above zero",
+            remedy="Give every forecast some width",
+        )
+    return arrays
+
+
+def _quantiles(
+    target: np.ndarray, quantiles: np.ndarray, levels: Sequence[float]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    share = np.asarray(levels, dtype=np.float64)
+    if share.ndim != 1 or not len(share) or not (np.diff(share, prepend=0.0, append=1.0) > 0).all():
+        raise ConfigError(
+            f"levels are {list(levels)}",
+            expected="rising probabilities in (0, 1)",
+            remedy="Use for example [0.1, 0.5, 0.9]",
+        )
+    values = np.asarray(quantiles, dtype=np.float64)
+    if values.ndim != 2 or values.shape[1] != len(share):
+        raise ConfigError(
+            f"quantiles have shape {values.shape}",
+            expected=f"(time, {len(share)}), a column for each level",
+            remedy="Stack the forecast quantiles as columns",
+        )
+    columns = aligned(target=target, **{f"quantile {level:g}": values[:, i] for i, level in enumerate(share)})
+    return columns[0], values, share
