@@ -1,0 +1,282 @@
+"""Alpha Vantage: stocks, currencies and crypto, by its documented REST interface."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+import polars as pl
+
+from candlecast.candles import Candles
+from candlecast.errors import ConfigError, SourceError, near_misses
+from candlecast.events import Listener, ignore
+from candlecast.interval import Interval
+from candlecast.sources.adjust import ACTIONS, adjusted_by
+from candlecast.sources.exchange import lacking_interval
+from candlecast.sources.page import market_page
+from candlecast.sources.retry import Retry, TransientError
+from candlecast.sources.source import Moment, Session, collect, moment, period, utc_now
+from candlecast.sources.web import KEPT, Get, web
+
+if TYPE_CHECKING:
+    import httpx
+
+KEY_VARIABLE = "ALPHAVANTAGE_API_KEY"
+Market = Literal["stocks", "currencies", "crypto"]
+INTERVALS = {"1m": "1min", "5m": "5min", "15m": "15min", "30m": "30min", "1h": "60min", "1d": ""}
+FIRST = moment("1999-11-01")  # daily bars; those of stocks within the day begin in 2000
+FIRST_INTRADAY = moment("2000-01-01")
+COMPACT_DAYS = 120  # in which the latest 100 bars, all that a free key is given, surely cover the weekdays
+NEW_YORK = "America/New_York"  # what "US/Eastern" in the answers means
+
+
+@dataclass(frozen=True)
+class AlphaVantage:
+    """Candles of Alpha Vantage. The key comes from the environment, ALPHAVANTAGE_API_KEY, if not from `key`.
+
+    `market` is "stocks" (symbols as "IBM" or "TSCO.LON"), "currencies" ("EUR/USD") or "crypto" ("BTC/USD"). Stocks are
+    as traded (`adjusted=False`) or adjusted for splits and dividends; daily adjusted ones bring `dividend` and `split`.
+    Intraday stocks come month by month; currencies and crypto have only their latest bars within the day, and
+    currencies have no volume (0.0). Times of stocks are New York's, and days open at 00:00 UTC of their date.
+
+    A free key (2026) has 25 requests a day, one a second, and the latest 100 days; the rest is the vendor's premium, and
+    its sentence says so. The key is in no log, error or repr.
+    """
+
+    key: str | None = field(default=None, repr=False)
+    market: Market = "stocks"
+    adjusted: bool = False
+    url: str = "https://www.alphavantage.co/query"
+    retry: Retry = field(default=Retry(first_seconds=2.0), repr=False)
+    clock: Callable[[], datetime] = field(default=utc_now, repr=False)
+
+    def __post_init__(self) -> None:
+        markets = ("stocks", "currencies", "crypto")
+        if self.market not in markets:
+            raise ConfigError(
+                f"market is {self.market!r}",
+                expected=f"one of {', '.join(markets)}",
+                remedy=near_misses(self.market, markets),
+            )
+        if self.adjusted and self.market != "stocks":
+            raise ConfigError(
+                f"{self.market} cannot be adjusted",
+                expected='adjusted=True with market="stocks" only',
+                remedy="Leave adjusted out",
+            )
+
+    @property
+    def name(self) -> str:
+        """`alphavantage`, with `-adjusted`, `-currencies` or `-crypto` behind it."""
+        suffix = "adjusted" if self.adjusted else "" if self.market == "stocks" else self.market
+        return "alphavantage" + f"-{suffix}" * bool(suffix)
+
+    def pages(
+        self, symbol: str, interval: str | Interval, *, since: Moment | None = None, until: Moment | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """See `Source.pages`; a page is a month of intraday bars of a stock, otherwise everything."""
+        interval = Interval.parse(interval)
+        if str(interval) not in INTERVALS:
+            raise lacking_interval("Alpha Vantage", interval, tuple(INTERVALS))
+        if self.market != "stocks" and not all(_pair(symbol)):
+            raise ConfigError(
+                f"{symbol!r} is no pair of {self.market}",
+                expected="two codes with a slash between",
+                remedy='Use for example "EUR/USD"',
+            )
+        first = FIRST if interval.seconds == 86_400 else FIRST_INTRADAY
+        start, end = period(since, until, now=self.clock(), first=first)
+        self._secret()
+        return self._pages(symbol, interval, start, end)
+
+    def _pages(self, symbol: str, interval: Interval, start: datetime, end: datetime) -> Iterator[pl.DataFrame]:
+        with web("Alpha Vantage", self.retry, transport=_keyed(self._secret)) as get:
+            for question in self._questions(symbol, interval, start, end):
+                frame = self._table(get, symbol, question)
+                if frame is None:
+                    continue
+                extra = ACTIONS if "dividend" in frame.columns else ()
+                page = market_page(frame, symbol=symbol, interval=interval, start=start, end=end, extra=extra)
+                if page.height:
+                    yield page
+
+    def _questions(self, symbol: str, interval: Interval, start: datetime, end: datetime) -> Iterator[dict[str, str]]:
+        """The parameters of each request, oldest bars first."""
+        is_daily, length = interval.seconds == 86_400, INTERVALS[str(interval)]
+        is_recent = start > self.clock() - timedelta(days=COMPACT_DAYS)
+        size = {"outputsize": "compact" if is_recent and is_daily else "full", "datatype": "csv"}
+        left, right = _pair(symbol)
+        if self.market == "currencies":
+            pair = {"from_symbol": left, "to_symbol": right, **size}
+            yield (
+                {"function": "FX_DAILY", **pair}
+                if is_daily
+                else {"function": "FX_INTRADAY", "interval": length, **pair}
+            )
+        elif self.market == "crypto":
+            pair = {"symbol": left, "market": right, **size}
+            name = "DIGITAL_CURRENCY_DAILY" if is_daily else "CRYPTO_INTRADAY"
+            yield {"function": name, **pair} if is_daily else {"function": name, "interval": length, **pair}
+        elif is_daily:
+            yield {
+                "function": "TIME_SERIES_DAILY_ADJUSTED" if self.adjusted else "TIME_SERIES_DAILY",
+                "symbol": symbol,
+                **size,
+            }
+        else:
+            common = {"function": "TIME_SERIES_INTRADAY", "symbol": symbol, "interval": length, **size}
+            month = (start - timedelta(hours=5)).replace(day=1)  # New York is at most five hours behind UTC
+            while month <= end:
+                yield common | {
+                    "month": f"{month:%Y-%m}",
+                    "adjusted": str(self.adjusted).lower(),
+                    "extended_hours": "false",
+                }
+                month = (month.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+    def _table(self, get: Get, symbol: str, question: Mapping[str, str]) -> pl.DataFrame | None:
+        """The bars of one answer; None when it holds none."""
+
+        def ask() -> bytes:
+            answer = get(self.url, question)
+            if answer.lstrip().startswith(b"{"):
+                self._complain(get, symbol, question, answer)
+            return answer
+
+        answer = self.retry(ask)
+        if answer.lstrip()[:1] in (b"{", b""):  # an object without anything in it: no bars in this month
+            return None
+        try:
+            raw = pl.read_csv(answer, infer_schema=False)
+            return self._bars(raw, symbol)
+        except (pl.exceptions.PolarsError, KeyError) as error:
+            raise SourceError(
+                f"Alpha Vantage's answer for {symbol} cannot be read ({str(error).splitlines()[0]})",
+                expected="a table of candles",
+                remedy="Try again later",
+            ) from None
+
+    def _bars(self, raw: pl.DataFrame, symbol: str) -> pl.DataFrame:
+        names = {name.lower().removesuffix(f" ({_pair(symbol)[1].lower()})"): name for name in raw.columns}
+        time = pl.col(names.get("timestamp") or names["time"])
+        is_local = raw.select(time.str.contains(":", literal=True).any()).item() and self.market == "stocks"
+        local = time.str.to_datetime(time_unit="us").dt.replace_time_zone(NEW_YORK if is_local else "UTC")
+        volume = pl.col(names["volume"]) if "volume" in names else pl.lit("0")
+        values = {name: pl.col(names[name]).cast(pl.Float64) for name in ("open", "high", "low", "close")}
+        frame = raw.select(
+            local.dt.convert_time_zone("UTC").alias("open_time"),
+            **values,
+            volume=volume.cast(pl.Float64),
+            **(
+                {
+                    "total": pl.col(names["adjusted_close"]).cast(pl.Float64),
+                    "dividend": pl.col(names["dividend_amount"]).cast(pl.Float64),
+                    "split": pl.col(names["split_coefficient"]).cast(pl.Float64),
+                }
+                if "adjusted_close" in names
+                else {}
+            ),
+        )
+        frame = frame.sort("open_time")
+        return adjusted_by(frame, pl.col("total") / pl.col("close")) if "total" in frame.columns else frame
+
+    def _complain(self, get: Get, symbol: str, question: Mapping[str, str], answer: bytes) -> None:
+        """Raise what the vendor says in an answer of status 200; nothing for an object without a word."""
+        try:
+            said: Any = json.loads(answer)
+        except ValueError:
+            said = {}
+        text = " ".join(str(said.get(name, "")) for name in ("Note", "Information", "Error Message")).strip()
+        if not text and answer.strip() == b"{}":
+            return
+        if "apikey" in text and "invalid or missing" in text:
+            raise SourceError(
+                f"Alpha Vantage does not accept the key ({text})",
+                expected="a valid key",
+                remedy=f"Check {KEY_VARIABLE} in the environment",
+            )
+        if "Error Message" in said:
+            raise SourceError(
+                f"Alpha Vantage has no {question['function']} of {symbol!r}",
+                expected="a symbol that it knows",
+                remedy=self._offers(get, symbol),
+            )
+        if "premium" in text and "per day" not in text and "per second" not in text and "per minute" not in text:
+            raise SourceError(
+                f"Alpha Vantage gives this to premium keys only ({text})",
+                expected="a request that the key may make",
+                remedy=f"Ask for less than {COMPACT_DAYS} days, for adjusted=False, or use another key or source",
+            )
+        limit = SourceError(
+            f"Alpha Vantage's limit is reached ({text})",
+            expected="an answer with candles",
+            remedy=f"Try again later; {KEPT}",
+        )
+        if "requests per day" in text and "per second" not in text:
+            raise limit
+        raise TransientError(limit, 60.0 if "per minute" in text else None)
+
+    def _offers(self, get: Get, symbol: str) -> str:
+        """Symbols that the vendor's own search finds."""
+        if self.market != "stocks":
+            return "Check both codes of the pair"
+        try:
+            found = json.loads(get(self.url, {"function": "SYMBOL_SEARCH", "keywords": symbol}))["bestMatches"]
+        except (SourceError, ValueError, KeyError):
+            found = []
+        names = [match["1. symbol"] for match in found][:3]
+        return f"Did you mean {' or '.join(names)}?" if names else "Check the symbol"
+
+    def _secret(self) -> str:
+        key = self.key or os.environ.get(KEY_VARIABLE, "").strip()
+        if not key:
+            raise ConfigError(
+                "there is no key for Alpha Vantage",
+                expected=f"{KEY_VARIABLE} in the environment",
+                remedy="Claim one at https://www.alphavantage.co/support/#api-key",
+            )
+        return key
+
+    def fetch(
+        self,
+        symbol: str,
+        interval: str | Interval,
+        *,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        progress: Listener = ignore,
+    ) -> Candles:
+        """See `Source.fetch`."""
+        return collect(self, symbol, interval, since=since, until=until, progress=progress)
+
+    def session(self, symbol: str) -> Session:
+        """Stocks and currencies close, crypto does not."""
+        return "always" if self.market == "crypto" else "sessions"
+
+
+def _pair(symbol: str) -> tuple[str, str]:
+    left, _, right = symbol.partition("/")
+    return left, right
+
+
+def _keyed(key: Callable[[], str]) -> httpx.BaseTransport:
+    """A transport that adds the key on the way out and strikes it from what comes back (the vendor echoes it): below
+    everything that logs, shows or raises addresses and answers."""
+    import httpx
+
+    class Keyed(httpx.HTTPTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            url = request.url.copy_add_param("apikey", key())
+            answer = super().handle_request(httpx.Request(request.method, url, headers=request.headers))
+            try:
+                body = answer.read().replace(key().encode(), b"***")
+            finally:
+                answer.close()
+            kept = {name: text for name, text in answer.headers.items() if name in ("content-type", "retry-after")}
+            return httpx.Response(answer.status_code, headers=kept, content=body)
+
+    return Keyed()
