@@ -22,9 +22,10 @@ PROPERTIES = {
     "candlecast.format": str(FORMAT),
     "delta.enableExpiredLogCleanup": "false",  # every version that a run may have kept stays readable
 }
+PARTITIONS = ("source", "symbol", "bar")  # INTERVAL is a word of SQL, which predicates are written in
 SUPERSEDED = "superseded"  # the part of observations that no longer hold, once a compaction has sorted them out
-RETRIES = 1_000  # of a commit: another process came first; an append never conflicts with anything
-PATIENCE = 20  # of a compaction: other processes appended to the same part meanwhile
+RETRIES = 1_000  # of a commit: other processes appended first
+PATIENCE = 50  # times that an append is begun anew after a compaction, and a compaction after an append
 
 
 class Series(NamedTuple):
@@ -36,6 +37,11 @@ class Series(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.symbol} {self.interval} of {self.source}"
+
+    @property
+    def place(self) -> dict[str, str]:
+        """The partition of the table that holds the series, without its part of the calendar."""
+        return dict(zip(PARTITIONS, self, strict=True))
 
     @property
     def step(self) -> Interval:
@@ -84,7 +90,7 @@ class Location:
             return there
         kinds = {pl.Float64(): "double", pl.Boolean(): "boolean"}
         fields = [Field(name, PrimitiveType(kinds.get(kind, "timestamp"))) for name, kind in COLUMNS.items()]
-        parts = (*Series._fields, "part")
+        parts = (*PARTITIONS, "part")
         schema = Schema([*fields, *(Field(name, PrimitiveType("string")) for name in parts)])
         with explained(self.url, "written"):
             try:
@@ -111,16 +117,24 @@ class Location:
         The table must have been made.
         """
         from deltalake import CommitProperties, write_deltalake
+        from deltalake.exceptions import CommitFailedError
 
+        rows = _placed(series, observations, calendar_part(series))
         with explained(self.url, "written"):
-            write_deltalake(
-                self.url,
-                _placed(series, observations, calendar_part(series)),
-                mode="append",
-                storage_options=dict(self.options) or None,
-                writer_properties=_writing(),
-                commit_properties=CommitProperties(max_commit_retries=RETRIES),
-            )
+            for attempt in range(PATIENCE):
+                try:
+                    return write_deltalake(
+                        self.url,
+                        rows,
+                        mode="append",
+                        storage_options=dict(self.options) or None,
+                        writer_properties=_writing(),
+                        commit_properties=CommitProperties(max_commit_retries=RETRIES),
+                    )
+                except CommitFailedError:  # a compaction came between
+                    if attempt + 1 == PATIENCE:
+                        raise
+        return None
 
     def _require_readable(self, table: DeltaTable) -> None:
         configuration = table.metadata().configuration
@@ -159,7 +173,8 @@ class Snapshot:
             kinds = dict.fromkeys((*Series._fields, "part", "name"), pl.String())
             return pl.DataFrame(schema={**kinds, "bars": pl.Int64, "first": pl.Datetime, "last": pl.Datetime})
         return actions.select(
-            *(pl.col(f"partition.{name}").alias(name) for name in (*Series._fields, "part")),
+            *(pl.col(f"partition.{place}").alias(name) for place, name in zip(PARTITIONS, Series._fields, strict=True)),
+            part=pl.col("partition.part"),
             name=pl.col("path").str.split("/").list.last(),
             bars=pl.col("num_records"),
             first=pl.col("min.open_time"),
@@ -178,7 +193,7 @@ class Snapshot:
 
         Of all parts but SUPERSEDED, or of those named. None where there is no file.
         """
-        pruned: list[tuple[str, str, Any]] = [(name, "=", value) for name, value in series._asdict().items()]
+        pruned: list[tuple[str, str, Any]] = [(name, "=", value) for name, value in series.place.items()]
         with explained(self.location.url, "read"):
             paths = {path.rsplit("/", 1)[-1]: path for path in self.table.file_uris(file_pruning_predicate=pruned)}
         wanted = [pl.col("name").is_in(list(paths))]
@@ -206,7 +221,7 @@ class Snapshot:
         from deltalake.exceptions import CommitFailedError
 
         rows = [_placed(series, holding, pl.lit(part)), _placed(series, superseded, pl.lit(SUPERSEDED))]
-        where = " AND ".join(f"\"{name}\" = '{value}'" for name, value in series._asdict().items())
+        where = " AND ".join(f"{name} = '{value}'" for name, value in series.place.items())
         with explained(self.location.url, "written"):
             try:
                 predicate = f"{where} AND part IN ('{part}', '{SUPERSEDED}')"
@@ -229,7 +244,7 @@ def calendar_part(series: Series) -> pl.Expr:
 
 def _placed(series: Series, observations: pl.DataFrame, part: pl.Expr) -> pl.DataFrame:
     return observations.with_columns(
-        *(pl.lit(value).alias(name) for name, value in series._asdict().items()), part.alias("part")
+        *(pl.lit(value).alias(name) for name, value in series.place.items()), part.alias("part")
     )
 
 
