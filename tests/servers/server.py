@@ -41,7 +41,7 @@ class Fault:
     after: int = 0
 
 
-@dataclass
+@dataclass(repr=False)
 class Server:
     """A running server. `asked` lists path and query of every request; `now` is its clock, which `wait` moves on."""
 
