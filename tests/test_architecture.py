@@ -32,7 +32,7 @@ ROWS = [
     ["accuracy", "tally", "evidence", "verdict", "recipes", "testing"],
     ["report", "study"],
     ["presets", "runs", "comparison"],
-    ["resume"],
+    ["resume", "adapters"],
     ["cli"],
 ]
 ROW_OF = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
@@ -53,6 +53,7 @@ HOMES = {
     "pandas": {"candles", "forecast"},
     "deltalake": {"store"},
     "scipy": {"stats", "nets"},
+    "backtrader": {"adapters"},
 }
 # Rooms whose every file is about one heavy library, and which are themselves imported lazily.
 EAGER_HOMES = {

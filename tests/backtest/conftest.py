@@ -29,6 +29,18 @@ def market() -> Callable[[Sequence[float], Sequence[float]], Candles]:
 
 
 @pytest.fixture(scope="session")
+def market_of() -> Callable[[Sequence[tuple[float, ...]]], Candles]:
+    """Daily candles of "asset" from (open, high, low, close)."""
+
+    def build(bars: Sequence[tuple[float, ...]]) -> Candles:
+        times = [START + timedelta(days=day) for day in range(len(bars))]
+        frame = pl.DataFrame(bars, schema=["open", "high", "low", "close"], orient="row").cast(pl.Float64)
+        return Candles.from_frame(frame.with_columns(open_time=pl.Series(times), volume=pl.lit(1.0)))
+
+    return build
+
+
+@pytest.fixture(scope="session")
 def decide() -> Callable[..., Positions]:
     """Positions decided at the closes of bars: a list from bar 0 on, or a dict by bar."""
 

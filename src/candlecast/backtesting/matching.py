@@ -78,15 +78,15 @@ def work(
         _trail(book, resting, bar.low)
         return account, _tidy(book, resting), count, False
     other, other_fills = scratch
-    other[:resting] = book[:resting]
-    other_fills[:count] = fills[:count]
+    _copy(book, other, resting)
+    _copy(fills, other_fills, count)
     falls, falls_count = _path(account, bar, bar.low, bar.high, book, resting, fills, count, terms, extra)
     rises, rises_count = _path(account, bar, bar.high, bar.low, other, resting, other_fills, count, terms, extra)
     lower, upper = falls.cash + falls.units * bar.close, rises.cash + rises.units * bar.close
     differs = lower != upper
     if pessimism * (upper - lower) < 0.0:
-        book[:resting] = other[:resting]
-        fills[:rises_count] = other_fills[:rises_count]
+        _copy(other, book, resting)
+        _copy(other_fills, fills, rises_count)
         return rises, _tidy(book, resting), rises_count, differs
     return falls, _tidy(book, resting), falls_count, differs
 
@@ -152,13 +152,20 @@ def _nearest(account: Account, price: float, end: float, book: np.ndarray, resti
         at = _reach(price, end, book[row])
         if math.isnan(at):
             continue
-        if book[row, REDUCES] != 0.0 and account.units * book[row, UNITS] >= 0.0:
+        if _has_nothing_to_reduce(account, book[row]):
             continue
         far = abs(at - price)
         is_stop = math.isnan(book[row, LIMIT])
         if far < distance or (far == distance and is_stop and not math.isnan(book[chosen, LIMIT])):
             chosen, reached, distance = row, at, far
     return chosen, reached
+
+
+def _has_nothing_to_reduce(account: Account, order: np.ndarray) -> bool:
+    """Whether an order may only make a position smaller that is not there."""
+    if order[REDUCES] == 0.0:
+        return False
+    return account.units == 0.0 or (account.units > 0.0) == (order[UNITS] > 0.0)
 
 
 def _reach(price: float, end: float, order: np.ndarray) -> float:
@@ -182,7 +189,7 @@ def _is_touched(account: Account, bar: Bar, book: np.ndarray, resting: int) -> b
     for row in range(resting):
         if book[row, KIND] == 0.0:
             continue
-        if book[row, REDUCES] != 0.0 and account.units * book[row, UNITS] >= 0.0:
+        if _has_nothing_to_reduce(account, book[row]):
             continue
         if book[row, KIND] == TRAILING:
             best = bar.low if book[row, UNITS] > 0.0 else bar.high
@@ -267,12 +274,21 @@ def _tidy(book: np.ndarray, resting: int) -> int:
                     book[other, KIND] = 0.0  # what waited for it waits in vain
     for row in range(resting):
         if book[row, KIND] != 0.0:
-            for field in range(book.shape[1]):
-                book[kept, field] = book[row, field]
+            copy_row(book[row], book[kept])
             if book[kept, PARENT] == 0.0:
                 book[kept, BARS] -= 1.0
             kept += 1
     return kept
+
+
+def _copy(source: np.ndarray, target: np.ndarray, rows: int) -> None:
+    for row in range(rows):
+        copy_row(source[row], target[row])
+
+
+def copy_row(source: np.ndarray, target: np.ndarray) -> None:
+    for field in range(len(source)):  # assigning slices takes seconds to compile
+        target[field] = source[field]
 
 
 def _note(fills: np.ndarray, count: int, fill: Fill, is_open: bool) -> int:

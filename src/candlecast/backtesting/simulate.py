@@ -118,7 +118,7 @@ def backtest(
         ledger = _walk_orders(market, rows, starts, pessimism)
         bounds = _bounds(ledger, market, lambda: _walk_orders(market, rows, starts, -pessimism))
     else:
-        targets, first = _targets(candles, decided)
+        targets, first = targets_by_bar(candles, decided)
         market = _market(candles[first:], costs, filters, actions, cash)
         _require_bearable(decided.leverage, market.terms)
         ledger = walk_targets(market, targets, in_units=decided.in_units)
@@ -211,7 +211,7 @@ def _require_bearable(leverage: float, terms: Terms) -> None:
         )
 
 
-def _targets(candles: Candles, positions: Positions) -> tuple[np.ndarray, int]:
+def targets_by_bar(candles: Candles, positions: Positions) -> tuple[np.ndarray, int]:
     """The target decided on each bar from the first decision on (NaN: none), and the row of that bar."""
     frame = positions.frame
     if frame.is_empty():

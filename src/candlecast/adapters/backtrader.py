@@ -1,0 +1,126 @@
+"""Backtrader: our positions through its broker, and our forecasts as lines of its data feed.
+
+The tutorial's engine, and an outside witness of our account (`pip install candlecast[backtrader]`). What differs, and why:
+
+| Backtrader | here | reason |
+| --- | --- | --- |
+| `order_target_percent` sizes with the close of the decision | with the open of the fill, costs included | all of the equity can be held without a debt; `run_positions` gives Backtrader that size |
+| an order that cash does not cover is refused | bought on credit only with `leverage` above 1 | our sizes leave no debt; `run_positions` cuts them by 1e-12 so that rounding leaves none either |
+| a limit order slips up to its limit at the open | fills at the open, without slippage | a resting limit order takes no spread |
+| a stop with its limit in one bar: the order submitted first wins, for each pair apart | one path of prices for all orders of the bar, the one that leaves less equity | the bar does not tell, but it had one path |
+| and so where the bar opens beyond one of the two | that one, at the open | the open comes first |
+| exits of a bracket rest from the bar after the entry | from the entry on, in the same bar | an open comes before its own low |
+| a trailing stop moves at closes | with every price of the bar's path | it would on an exchange |
+| a short that has lost everything lives on | is closed where nothing is left | a broker would |
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from candlecast.backtesting.account import Account, trade
+from candlecast.backtesting.costs import DEFAULT_COSTS, Costs
+from candlecast.backtesting.simulate import targets_by_bar
+from candlecast.candles import Candles
+from candlecast.errors import ConfigError
+
+if TYPE_CHECKING:
+    from candlecast.signals import Positions
+    from candlecast.study import StudyResult
+
+ROUNDING = 1e-12  # a purchase of all equity is cut by it: Backtrader refuses one that leaves -1e-13 of cash
+
+
+def feed(candles: Candles) -> Any:
+    """A Backtrader data feed of candles, dated by their opens (UTC)."""
+    import backtrader
+
+    return backtrader.feeds.PandasData(dataname=_frame(candles), openinterest=None)
+
+
+def feed_of_run(result: StudyResult) -> Any:
+    """A data feed of a run's candles with what it forecast, for a strategy of your own.
+
+    Two more lines beside open, high, low, close and volume, NaN on bars without a forecast: `expected_return` (log return
+    over the horizon, mean of the seeds; NaN too where the target implies none) and `position` (of the run's rule). Both
+    are known at the bar's close: in `next`, `self.data.position[0]` is what to hold from the next open on.
+    """
+    import backtrader
+
+    class Feed(backtrader.feeds.PandasData):
+        lines = ("expected_return", "position")
+        params = (("expected_return", -1), ("position", -1), ("openinterest", None))
+
+    forecast = result.forecast.averaged().frame.select("time", "expected_return")
+    positions = result.positions[result.model].frame.select("time", "position")
+    known = result.candles.frame.select(time="close_time").join(forecast, on="time", how="left")
+    known = known.join(positions, on="time", how="left", maintain_order="left")
+    frame = _frame(result.candles)
+    for name in ("expected_return", "position"):
+        frame[name] = known[name].cast(pl.Float64).fill_null(math.nan).to_numpy()
+    return Feed(dataname=frame)
+
+
+def run_positions(
+    candles: Candles, positions: Positions, *, costs: Costs = DEFAULT_COSTS, cash: float = 10_000.0
+) -> pl.DataFrame:
+    """Trade positions in Backtrader: `time` and `equity` of each bar, from the first decided position on.
+
+    Backtrader's broker keeps the cash, the position, fills, commission and slippage; only the size of each order comes
+    from here. It agrees with `candlecast.backtest` as long as no account is liquidated. Raises ConfigError for costs that
+    Backtrader's broker does not know (impact, funding, borrow, interest, an `extra`), and what `backtest` raises.
+    """
+    import backtrader
+
+    if costs.has_carry or costs.impact_bps or costs.extra is not None or costs.maintenance_percent:
+        raise ConfigError(
+            "these costs have more than fee and slippage",
+            expected="costs that Backtrader's broker knows",
+            remedy="Use Costs(fee_bps=..., slippage_bps=...)",
+        )
+    targets, first = targets_by_bar(candles.require_sound(), positions)
+    bars, terms = candles[first:], costs.terms()
+
+    class Follow(backtrader.Strategy):
+        def __init__(self) -> None:
+            self.target, self.equity = 0.0, []
+
+        def next_open(self) -> None:
+            bar = len(self.data) - 1
+            wanted = targets[bar - 1] if bar else math.nan
+            price = self.data.open[0]
+            account = Account(self.broker.getcash(), self.position.size, self.target, 0.0)
+            decided, fill = trade(account, price, wanted, terms, math.inf, None, positions.in_units)
+            self.target = decided.target
+            if fill.units > 0.0:
+                self.buy(size=fill.units * (1.0 - ROUNDING))
+            elif fill.units < 0.0:
+                self.sell(size=-fill.units)
+
+        def next(self) -> None:
+            self.equity.append(self.broker.getvalue())
+
+    cerebro = backtrader.Cerebro(stdstats=False, cheat_on_open=True)
+    cerebro.adddata(feed(bars))
+    cerebro.addstrategy(Follow)
+    set_up_broker(cerebro.broker, costs, cash)
+    (done,) = cerebro.run()
+    return pl.DataFrame({"time": bars.frame["close_time"], "equity": np.array(done.equity, dtype=np.float64)})
+
+
+def set_up_broker(broker: Any, costs: Costs, cash: float) -> None:
+    """Give a Backtrader broker our cash, fee and slippage, and the fill at the open that a position decided before it gets."""
+    broker.setcash(cash)
+    broker.setcommission(commission=costs.terms().taker)
+    broker.set_slippage_perc(costs.terms().slippage, slip_open=True, slip_out=True)
+    broker.set_checksubmit(False)
+    broker.set_coo(True)
+
+
+def _frame(candles: Candles) -> Any:
+    frame = candles.frame.select("open_time", "open", "high", "low", "close", "volume").to_pandas()
+    return frame.assign(open_time=frame["open_time"].dt.tz_localize(None)).set_index("open_time")

@@ -1,0 +1,174 @@
+"""Equity equal to Backtrader's on every bar: random positions, and random stops and limits."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from candlecast.adapters.backtrader import feed, run_positions, set_up_broker
+from candlecast.backtesting import Costs, Orders, backtest, limit, market, stop
+from candlecast.candles import Candles
+from candlecast.errors import ConfigError
+from candlecast.signals import Positions
+from candlecast.sources import synthetic
+
+backtrader = pytest.importorskip("backtrader")
+COSTS = Costs(fee_bps=7, slippage_bps=3)
+REAL = Path(__file__).parents[3] / "shared" / "data"  # real downloads, where a developer has them
+
+
+def random_positions(candles: Candles, seed: int, every: int) -> Positions:
+    rng = np.random.default_rng(seed)
+    rows = np.flatnonzero(rng.random(len(candles) - 1) < 1 / every)
+    values = rng.choice([-1.0, -0.4, 0.0, 0.3, 0.7, 1.0], len(rows))
+    return Positions(
+        pl.DataFrame({"time": candles.frame["close_time"][rows], "symbol": candles.symbol, "position": values})
+    )
+
+
+def random_orders(candles: Candles, seed: int, every: int) -> Orders:
+    """Entries with a stop and a limit that cancel each other, one pair at a time, and lone stops and limits, in units."""
+    rng, decided, group, free = np.random.default_rng(seed), [], 0, 0
+    close, times = candles.close, candles.frame["close_time"]
+    for row in np.flatnonzero(rng.random(len(candles) - 1) < 1 / every):
+        price, units = close[row], float(rng.choice([-1, 1]) * rng.uniform(1, 3)) * 100 / close[0]
+        below, above = price * (1 - rng.uniform(0.002, 0.03)), price * (1 + rng.uniform(0.002, 0.03))
+        kind = rng.integers(3)
+        if kind == 0:
+            if row < free or passes_both_from_the_open(candles[row + 1 : row + 21], below, above):
+                continue
+            group, free = group + 1, row + 20
+            against, favour = (below, above) if units > 0 else (above, below)
+            new = [
+                market(units),
+                stop(-units, against, bars=20)._replace(group=float(group)),
+                limit(-units, favour, bars=20)._replace(group=float(group)),
+            ]
+        elif kind == 1:
+            new = [stop(units, above if units > 0 else below, bars=20)]
+        else:
+            new = [limit(units, below if units > 0 else above, bars=20)]
+        decided += [(times[int(row)], order) for order in new]
+    return Orders.of(decided, symbol=candles.symbol)
+
+
+def passes_both_from_the_open(bars: Candles, below: float, above: float) -> bool:
+    """Whether a bar opens beyond one exit and comes to the other: ours fills the first, Backtrader the first submitted."""
+    gaps = (bars.open >= above) & (bars.low <= below) | (bars.open <= below) & (bars.high >= above)
+    return bool(gaps.any())
+
+
+def run_orders(candles: Candles, orders: Orders, costs: Costs, cash: float) -> np.ndarray:
+    """The same orders in Backtrader, by the rules of its own broker."""
+    rows = np.searchsorted(candles.close_time, orders.frame["time"].dt.replace_time_zone(None).to_numpy())
+    by_bar: dict[int, list[dict]] = {}
+    for row, order in zip(rows.tolist(), orders.frame.iter_rows(named=True), strict=True):
+        by_bar.setdefault(row, []).append(order)
+    kinds = {"market": backtrader.Order.Market, "stop": backtrader.Order.Stop, "limit": backtrader.Order.Limit}
+
+    class Submit(backtrader.Strategy):
+        def __init__(self):
+            self.equity, self.waiting = [], []
+
+        def next(self):
+            self.equity.append(self.broker.getvalue())
+            bar, first_of = len(self.data) - 1, {}
+            for last, order in self.waiting:
+                if bar == last:
+                    self.cancel(order)
+            for order in by_bar.get(bar, []):
+                price = order["stop"] if order["kind"] == "stop" else order["limit"]
+                made = (self.buy if order["units"] > 0 else self.sell)(
+                    size=abs(order["units"]),
+                    exectype=kinds[order["kind"]],
+                    price=None if order["kind"] == "market" else price,
+                    oco=first_of.get(order["group"]) if order["group"] else None,
+                )
+                first_of.setdefault(order["group"], made)
+                if np.isfinite(order["bars"]):
+                    self.waiting.append((bar + int(order["bars"]), made))
+
+    cerebro = backtrader.Cerebro(stdstats=False)
+    cerebro.adddata(feed(candles))
+    cerebro.addstrategy(Submit)
+    set_up_broker(cerebro.broker, costs, cash)
+    cerebro.broker.set_coo(False)
+    (done,) = cerebro.run()
+    return np.array(done.equity)
+
+
+def assert_equal(ours: pl.DataFrame, theirs: np.ndarray) -> None:
+    np.testing.assert_allclose(ours["equity"].to_numpy(), theirs, rtol=1e-9, atol=0)
+
+
+@pytest.fixture(scope="module")
+def made_up() -> Candles:
+    return synthetic.garch(700, seed=3, interval="1h").candles
+
+
+@pytest.mark.parametrize("every", [1, 7])
+def test_random_positions(made_up, every):
+    positions = random_positions(made_up, every, every)
+    ours = backtest(made_up, positions, costs=COSTS, cash=10_000.0)
+    assert ours.fills.height > 50
+    assert ours.ruined_at is None
+    assert_equal(ours.equity, run_positions(made_up, positions, costs=COSTS)["equity"].to_numpy())
+
+
+def test_random_positions_in_units(made_up):
+    frame = random_positions(made_up, 5, 3).frame.with_columns(pl.col("position") * 7)
+    positions = Positions(frame, in_units=True)
+    ours = backtest(made_up, positions, costs=COSTS, cash=10_000.0)
+    assert_equal(ours.equity, run_positions(made_up, positions, costs=COSTS)["equity"].to_numpy())
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_random_stops_and_limits(made_up, seed):
+    """Backtrader slips a limit up to its price at the open, so that slippage is left out; see the adapter."""
+    orders = random_orders(made_up, seed, 5)
+    costs, cash = Costs(fee_bps=7, slippage_bps=0), 1_000_000.0
+    ours = backtest(made_up, orders, costs=costs, cash=cash)
+    first = len(made_up) - ours.equity.height
+    assert set(ours.fills["reason"]) == {"market", "stop", "limit"}
+    assert ours.fills.height > 100
+    assert_equal(ours.equity, run_orders(made_up, orders, costs, cash)[first:])
+
+
+def test_costs_that_its_broker_does_not_know(made_up):
+    with pytest.raises(ConfigError, match="these costs have more than fee and slippage"):
+        run_positions(made_up, random_positions(made_up, 0, 5), costs=Costs.binance_perpetual())
+
+
+def hourly_bitcoin() -> Candles:
+    path = next((REAL / "crypto").glob("*BTC*1h*2017*.csv.gz"))
+    return Candles.from_frame(pl.read_csv(gzip.decompress(path.read_bytes())).head(20_000), interval="1h")
+
+
+def daily_equity(symbol: str) -> Candles:
+    path = next((REAL / "equity").rglob(f"equity_daily/{symbol}.zip"))
+    with zipfile.ZipFile(path) as packed:
+        names = ["time", "open", "high", "low", "close", "volume"]
+        frame = pl.read_csv(io.BytesIO(packed.read(packed.namelist()[0])), has_header=False, new_columns=names)
+    prices = pl.col("open", "high", "low", "close") / 10_000
+    days = pl.col("time").str.slice(0, 8).str.to_date("%Y%m%d")
+    return Candles.from_frame(frame.with_columns(prices, days), interval="1d")
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="real downloads are no part of the project")
+@pytest.mark.parametrize("load", [hourly_bitcoin, lambda: daily_equity("aapl")], ids=["BTC 1h", "AAPL 1d"])
+def test_real_candles(load):
+    candles = load()
+    positions = random_positions(candles, 2, 5)
+    ours = backtest(candles, positions, costs=COSTS, cash=10_000.0)
+    assert ours.ruined_at is None
+    assert_equal(ours.equity, run_positions(candles, positions, costs=COSTS)["equity"].to_numpy())
+    orders, costs, cash = random_orders(candles, 4, 15), Costs(fee_bps=7, slippage_bps=0), 1_000_000.0
+    ours = backtest(candles, orders, costs=costs, cash=cash)
+    first = len(candles) - ours.equity.height
+    assert_equal(ours.equity, run_orders(candles, orders, costs, cash)[first:])

@@ -1,0 +1,191 @@
+"""One step, many paths: compiled loops, plain Python, orders and bar-by-bar stepping give the same bits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from candlecast.backtesting import Bar, Conditions, Costs, Due, Filters, Order, compiled, start, step, target
+from candlecast.backtesting.orders import book_of, bracket, limit, market, stop, stop_limit, trailing
+
+BARS = 40
+examples = settings(max_examples=25, deadline=None)
+seeds = st.integers(0, 10_000)
+terms = st.builds(
+    lambda fee, slippage, impact, maintenance, filters: Costs(
+        fee_bps=fee, slippage_bps=slippage, impact_bps=impact, maintenance_percent=maintenance
+    ).terms(filters),
+    st.integers(0, 300),
+    st.integers(0, 300),
+    st.sampled_from([0, 200]),
+    st.sampled_from([0, 5]),
+    st.sampled_from([Filters(), Filters(tick=0.05, lot=0.1, minimum=20.0, cent=0.01)]),
+)
+
+
+def prices(seed: int) -> tuple[np.ndarray, ...]:
+    """Wild bars that gap: open, high, low, close, volume."""
+    rng = np.random.default_rng(seed)
+    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.05, BARS)))
+    opened = close * np.exp(rng.normal(0, 0.03, BARS))
+    high = np.maximum(opened, close) * (1 + rng.exponential(0.03, BARS))
+    low = np.minimum(opened, close) * (1 - rng.uniform(0, 0.1, BARS))
+    return opened, high, low, close, rng.choice([0.0, 5.0, 500.0], BARS)
+
+
+def dues(seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    split = rng.choice([1.0, 1.0, 1.0, 2.0, 0.5], BARS)
+    return np.column_stack([split, *(rng.choice([0.0, 0.01], BARS) for _ in range(5))])
+
+
+def decided(seed: int) -> list[list[Order]]:
+    """Orders of every kind, by the bar on which they are decided."""
+    rng = np.random.default_rng(seed)
+    close, group = prices(seed)[3], 0
+    by_bar: list[list[Order]] = []
+    for bar in range(BARS):
+        price, units, life = (
+            close[bar],
+            float(rng.choice([-1, 1]) * rng.uniform(1, 30)),
+            float(rng.choice([2, 5, np.inf])),
+        )
+        near, far = price * (1 + rng.uniform(-0.1, 0.1)), price * (1 + rng.uniform(-0.2, 0.2))
+        group += 1
+        choices = [
+            [],
+            [market(units)],
+            [limit(units, near, bars=life)],
+            [stop(units, near, bars=life, reduces=bool(rng.integers(2)))],
+            [stop_limit(units, near, far, bars=life)],
+            [trailing(units, 0.05, bars=life)],
+            bracket(limit(units, near, bars=life), stop=price - units, take_profit=price + units, group=group),
+            bracket(market(units), trail=0.04, take_profit=price + units, group=group),
+            [target(float(rng.choice([-1, 0, 0.5, 1])))],
+        ]
+        by_bar.append(choices[int(rng.integers(len(choices)))])
+    return by_bar
+
+
+def walk_compiled(run, by_bar, asked, due, pessimism, bars):
+    rows = book_of([order for orders in by_bar for order in orders])
+    first = np.concatenate([[0], np.cumsum([len(orders) for orders in by_bar])])
+    held, fills = np.zeros((BARS, 2)), np.empty((4 * len(rows) + 4, compiled.FILL_COLUMNS))
+    account, count, _, refused = run(bars, rows, first, asked, due, None, pessimism, 1_000.0, held, fills)
+    assert refused == 0
+    return held, fills[:count], account
+
+
+def walk_stepping(by_bar, asked, due, pessimism, bars):
+    state, held, fills = start(1_000.0), [(1_000.0, 0.0)], []
+    for bar in range(1, BARS):
+        owed = None if due is None else Due(*due[bar].tolist())
+        seen = Bar(*(float(column[bar]) for column in bars))
+        conditions = Conditions(asked, None, pessimism)
+        state, info = step(state, seen, by_bar[bar - 1], conditions=conditions, due=owed)
+        held.append(state.account[:2])
+        fills += [
+            (bar, at_open, state.account.target, *fill) for fill, at_open in zip(info.fills, info.at_open, strict=True)
+        ]
+    return np.array(held), np.array(fills, dtype=float).reshape(-1, compiled.FILL_COLUMNS), state.account
+
+
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
+@examples
+@given(seed=seeds, asked=terms, has_due=st.booleans(), pessimism=st.sampled_from([1.0, -1.0]))
+def test_orders_compiled_interpreted_and_stepped(seed, asked, has_due, pessimism):
+    by_bar, bars, due = decided(seed), prices(seed), dues(seed) if has_due else None
+    stepped = walk_stepping(by_bar, asked, due, pessimism, bars)
+    for run in (compiled.run_orders, compiled.run_orders.py_func):
+        walked = walk_compiled(run, by_bar, asked, due, pessimism, bars)
+        for one, other in zip(walked, stepped, strict=True):
+            np.testing.assert_array_equal(np.array(one), np.array(other))
+    assert len(stepped[1]) > 0 or all(not orders for orders in by_bar[:-1]) or asked.minimum > 0
+
+
+@examples
+@given(seed=seeds, asked=terms, has_due=st.booleans())
+def test_targets_and_orders_of_targets(seed, asked, has_due):
+    """Positions through the fast loop, and the same as orders through the book and the paper account."""
+    rng = np.random.default_rng(seed)
+    targets = rng.choice([-1.0, 0.0, 0.3, 1.0, np.nan], BARS)
+    bars, due = prices(seed), dues(seed) if has_due else None
+    by_bar = [[] if np.isnan(value) else [target(float(value))] for value in targets]
+    stepped = walk_stepping(by_bar, asked, due, 1.0, bars)
+    for run in (compiled.run_targets, compiled.run_targets.py_func):
+        held, fills = np.empty((BARS, 2)), np.empty((4 * BARS, compiled.FILL_COLUMNS))
+        account, count = run(bars, targets, asked, due, None, False, 1_000.0, held, fills)
+        np.testing.assert_array_equal(held, stepped[0])
+        np.testing.assert_array_equal(fills[:count, 3:], stepped[1][:, 3:])
+        assert account == stepped[2]
+    walked = walk_compiled(compiled.run_orders, by_bar, asked, due, 1.0, bars)
+    np.testing.assert_array_equal(walked[0], stepped[0])
+
+
+@examples
+@given(seed=seeds, asked=terms, has_due=st.booleans(), in_units=st.booleans())
+def test_sums_are_those_of_the_ledger(seed, asked, has_due, in_units):
+    rng = np.random.default_rng(seed)
+    targets = rng.choice([0.0, 0.3, 1.0, np.nan], BARS)
+    bars, due = prices(seed), dues(seed) if has_due else None
+    held, fills = np.empty((BARS, 2)), np.empty((4 * BARS, compiled.FILL_COLUMNS))
+    _, count = compiled.run_targets(bars, targets, asked, due, None, in_units, 1_000.0, held, fills)
+    sums = np.empty(compiled.SUMS)
+    compiled.run_summaries(bars, targets, asked, due, in_units, 1_000.0, sums)
+    equity = held[:, 0] + held[:, 1] * bars[3]
+    returns = equity[1:] / equity[:-1] - 1
+    expected = [
+        equity[-1],
+        returns.sum(),
+        (returns**2).sum(),
+        (np.minimum(returns, 0) ** 2).sum(),
+        (1 - equity / np.maximum.accumulate(equity)).max(),
+        np.abs(held[1:, 1] * bars[3][1:] / equity[1:]).sum(),
+        np.abs(fills[:count, 3] * fills[:count, 4]).sum(),
+        count,
+        fills[:count, 5:7].sum(),
+        -1,
+        equity.sum(),
+    ]
+    np.testing.assert_allclose(sums, expected, rtol=1e-12, atol=1e-12)
+
+
+@examples
+@given(seed=seeds, asked=terms)
+def test_the_future_moves_no_order_before_it(seed, asked):
+    by_bar, bars = decided(seed), prices(seed)
+    cut = BARS // 2
+    other = tuple(np.concatenate([was[:cut], now[cut:]]) for was, now in zip(bars, prices(seed + 1), strict=True))
+    one = walk_compiled(compiled.run_orders, by_bar, asked, None, 1.0, bars)
+    two = walk_compiled(compiled.run_orders, by_bar, asked, None, 1.0, other)
+    np.testing.assert_array_equal(one[0][:cut], two[0][:cut])
+
+
+@examples
+@given(seed=seeds, asked=terms)
+def test_the_pessimist_ends_each_bar_with_no_more(seed, asked):
+    """From the same state, the path taken is the worse of the two."""
+    by_bar, bars = decided(seed), prices(seed)
+    state = start(1_000.0)
+    for bar in range(1, BARS):
+        seen = Bar(*(float(column[bar]) for column in bars))
+        low, info = step(state, seen, by_bar[bar - 1], conditions=Conditions(asked, None, 1.0))
+        high, _ = step(state, seen, by_bar[bar - 1], conditions=Conditions(asked, None, -1.0))
+        assert low.equity(seen.close) <= high.equity(seen.close)
+        assert info.is_ambiguous == (low.equity(seen.close) < high.equity(seen.close))
+        state = low
+
+
+@examples
+@given(seed=seeds, asked=terms)
+def test_money_is_conserved_through_orders(seed, asked):
+    """Final equity is cash - what was paid for units, fees included, + units at the close, to a part in 10^9."""
+    by_bar, bars = decided(seed), prices(seed)
+    held, fills, account = walk_compiled(compiled.run_orders, by_bar, asked, None, 1.0, bars)
+    spent = (fills[:, 3] * fills[:, 4] + fills[:, 5]).sum()
+    scale = 1_000.0 + np.abs(fills[:, 3] * fills[:, 4]).sum()
+    if account.cash == 0.0 and account.units == 0.0:
+        return  # ruined: the broker bears the rest
+    assert account.cash == pytest.approx(1_000.0 - spent + account.shortfall * 0, abs=1e-9 * scale)
+    assert account.units == pytest.approx(fills[:, 3].sum(), abs=1e-9 * max(np.abs(fills[:, 3]).sum(), 1.0))
