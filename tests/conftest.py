@@ -9,8 +9,17 @@ import pytest
 from candlecast.candles import Candles
 from candlecast.features import Features, log_range, log_return
 from candlecast.fleet.settings import Fit
+from candlecast.ledger import Ledger
 from candlecast.models import LSTM
 from candlecast.sources import synthetic
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forgotten():
+    """Trials of tests are not remembered, unless a test names a workspace: no verdict depends on what ran before."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("candlecast.study.Ledger", lambda *folder: Ledger(*folder) if folder else Ledger.in_memory())
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ def trial(seed=0, bars=50, **changes) -> Trial:
 
 def test_trials_come_back_as_they_were(tmp_path):
     ledger = Ledger(tmp_path / "runs")
-    assert len(ledger) == 0 and ledger.trials() == [] and not (tmp_path / "runs").exists()  # looking writes nothing
+    assert ledger.count() == 0 and ledger.trials() == [] and not (tmp_path / "runs").exists()  # looking writes nothing
     assert ledger.record(trial(0)) and ledger.record(trial(1))
     first, second = Ledger(tmp_path / "runs").trials()
     assert (first.identity, second.identity) == (trial(0).identity, trial(1).identity)
@@ -50,19 +50,19 @@ def test_trials_come_back_as_they_were(tmp_path):
 def test_a_replayed_trial_counts_once(tmp_path):
     ledger = Ledger(tmp_path)
     assert [ledger.record(trial()) for _ in range(3)] == [True, False, False]
-    assert len(ledger) == 1
+    assert ledger.count() == 1
 
 
 @pytest.mark.parametrize("change", [{"data": "other"}, {"code": "0.2.0"}, {"study": {"model": "lstm", "epochs": 21}}])
 def test_data_study_and_code_make_another_trial(change):
     ledger = Ledger.in_memory()
-    assert ledger.record(trial()) and ledger.record(trial(**change)) and len(ledger) == 2
+    assert ledger.record(trial()) and ledger.record(trial(**change)) and ledger.count() == 2
 
 
 def test_memory_is_not_shared():
     first, second = Ledger.in_memory(), Ledger.in_memory()
     first.record(trial())
-    assert (len(first), len(second)) == (1, 0)
+    assert (first.count(), second.count()) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_damaged_foreign_and_newer_files_are_refused(tmp_path):
     connection.commit()
     connection.close()
     with pytest.raises(RunError, match="written in format 99.*Install a newer candlecast"):
-        len(Ledger(tmp_path))
+        Ledger(tmp_path).count()
 
 
 def test_a_torn_series_is_refused(tmp_path):
@@ -161,7 +161,7 @@ def test_a_torn_series_is_refused(tmp_path):
 
 def test_a_file_born_by_a_killed_process_is_completed(tmp_path):
     (tmp_path / "ledger.sqlite").touch()
-    assert len(Ledger(tmp_path)) == 0
+    assert Ledger(tmp_path).count() == 0
     assert Ledger(tmp_path).record(trial())
 
 
@@ -189,7 +189,7 @@ def test_a_full_disk_is_said_and_nothing_is_lost(tmp_path):
         patch.setattr(sqlite3, "connect", lambda *places, **options: original(*places, factory=Full, **options))
         with pytest.raises(RunError, match="disk is full.*Free space"):
             ledger.record(trial(1))
-    assert len(ledger) == 1
+    assert ledger.count() == 1
 
 
 def test_series_that_do_not_belong_together():

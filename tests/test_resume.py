@@ -16,6 +16,7 @@ from candlecast.fleet.settings import Fit
 from candlecast.folds import WalkForward
 from candlecast.models import LSTM
 from candlecast.resume import KeptJobs, run_study
+from candlecast.runs import list_runs
 from candlecast.study import Study
 
 PROGRAM = """
@@ -30,7 +31,7 @@ from candlecast.sources import synthetic
 from candlecast.study import Study
 
 model = LSTM(hidden=4, window=6, training=Fit(epochs=3))
-study = Study(model=model, features=Features(log_return(), log_range()), folds=WalkForward(folds=20), seeds=3)
+study = Study(model=model, baselines=(), features=Features(log_return(), log_range()), folds=WalkForward(folds=20), seeds=3)
 print("started", flush=True)
 print(run_study(study, synthetic.ar1(600, seed=1, phi=0.3, interval="1h").candles, runs=sys.argv[1])[1], flush=True)
 """
@@ -44,7 +45,7 @@ def files(folder):
 def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("undisturbed")
     done = subprocess.run([sys.executable, "-c", PROGRAM, folder], capture_output=True, text=True, check=True)
-    (run,) = folder.iterdir()
+    (run,) = list_runs(folder)
     assert done.stdout.splitlines()[-1] == str(run)
     return files(run)
 
@@ -60,28 +61,28 @@ def test_killed_and_started_again(kept, undisturbed, tmp_path):
     process.wait()
     finished = list(tmp_path.glob(".*.jobs/*.safetensors"))
     assert kept <= len(finished) <= 60
-    assert not [path for path in tmp_path.iterdir() if not path.name.startswith(".")]  # no run yet
+    assert not [path for path in tmp_path.iterdir() if path.is_dir() and not path.name.startswith(".")]  # no run yet
     before = {path: path.stat().st_mtime_ns for path in finished}
     again = subprocess.run([sys.executable, "-c", PROGRAM, tmp_path], capture_output=True, text=True, check=True)
     assert again.stdout.startswith("started")
-    (run,) = tmp_path.iterdir()  # the kept jobs are gone when the run is written
+    (run,) = (path for path in tmp_path.iterdir() if path.is_dir())  # the kept jobs are gone when the run is written
     assert files(run) == undisturbed
     assert before
 
 
 def test_kept_jobs_are_not_trained_again(market, features, small, tmp_path):
-    study = Study(model=small, features=features, folds=WalkForward(folds=2), seeds=2)
+    study = Study(model=small, baselines=(), features=features, folds=WalkForward(folds=2), seeds=2)
     kept = KeptJobs(tmp_path / "jobs")
     first = study.run(market, keeper=kept)
     events = []
     second = study.run(market, keeper=kept, progress=events.append)
-    assert [event.stage for event in events] == ["judge", "judge"]
+    assert {event.stage for event in events} == {"baselines", "judge"}  # and no "train"
     assert second.forecast.frame.equals(first.forecast.frame)
     assert second.losses.equals(first.losses)
 
 
 def test_another_job_is_not_taken_for_a_kept_one(market, features, small, other_future, tmp_path):
-    study = Study(model=small, features=features, folds=WalkForward(folds=2), seeds=1)
+    study = Study(model=small, baselines=(), features=features, folds=WalkForward(folds=2), seeds=1)
     kept = KeptJobs(tmp_path / "jobs")
     study.run(market, keeper=kept)
     for changed in (other_future(market, 10), market[5:]):
@@ -91,7 +92,7 @@ def test_another_job_is_not_taken_for_a_kept_one(market, features, small, other_
 
 def test_another_recipe_is_not_taken_for_a_kept_one(market, features, small, tmp_path):
     kept = KeptJobs(tmp_path / "jobs")
-    study = Study(model=small, features=features, folds=WalkForward(folds=1), seeds=1)
+    study = Study(model=small, baselines=(), features=features, folds=WalkForward(folds=1), seeds=1)
     study.run(market, keeper=kept)
     faster = replace(study, model=replace(small, training=replace(small.training, lr=0.1)))
     robust = replace(study, features=Features(*features.features, scaling=Robust()))
@@ -100,7 +101,7 @@ def test_another_recipe_is_not_taken_for_a_kept_one(market, features, small, tmp
 
 
 def test_other_recipes_have_other_runs(market, features, small, tmp_path):
-    study = Study(model=small, features=features, folds=WalkForward(folds=1), seeds=1)
+    study = Study(model=small, baselines=(), features=features, folds=WalkForward(folds=1), seeds=1)
     longer = replace(study, model=LSTM(hidden=4, window=6, training=Fit(epochs=3)))
     folders = {run_study(each, market, runs=tmp_path)[1] for each in (study, longer)}
     assert len(folders) == 2
@@ -108,7 +109,7 @@ def test_other_recipes_have_other_runs(market, features, small, tmp_path):
 
 
 def test_a_torn_file_is_trained_again(market, features, small, tmp_path):
-    study = Study(model=small, features=features, folds=WalkForward(folds=1), seeds=1)
+    study = Study(model=small, baselines=(), features=features, folds=WalkForward(folds=1), seeds=1)
     kept = KeptJobs(tmp_path / "jobs")
     first = study.run(market, keeper=kept)
     (path,) = kept.folder.iterdir()
@@ -117,7 +118,7 @@ def test_a_torn_file_is_trained_again(market, features, small, tmp_path):
 
 
 def test_a_full_disk_is_said_and_nothing_torn(market, features, small, tmp_path, monkeypatch):
-    study = Study(model=small, features=features, folds=WalkForward(folds=1), seeds=1)
+    study = Study(model=small, baselines=(), features=features, folds=WalkForward(folds=1), seeds=1)
 
     def full(path, data):
         path.touch()
@@ -126,5 +127,5 @@ def test_a_full_disk_is_said_and_nothing_torn(market, features, small, tmp_path,
     monkeypatch.setattr("pathlib.Path.write_bytes", full)
     with pytest.raises(RunError, match="No space left on device.*jobs that were finished before are kept"):
         run_study(study, market, runs=tmp_path)
-    (jobs,) = tmp_path.iterdir()
+    (jobs,) = (path for path in tmp_path.iterdir() if path.is_dir())
     assert list(jobs.iterdir()) == []

@@ -31,7 +31,7 @@ def result(market, features, small):
 
 def test_a_planted_edge_is_found_and_pays_without_costs(features):
     candles = synthetic.ar1(4_000, seed=11, phi=0.4).candles
-    study = Study(model=LinearRegression(), features=features, costs=Costs.free())
+    study = Study(model=LinearRegression(), baselines=(), features=features, costs=Costs.free())
     verdict = study.run(candles).verdict
     assert verdict.is_forecastable and verdict.pays and verdict.has_edge
     assert verdict.text.startswith("An edge was found.")
@@ -39,14 +39,18 @@ def test_a_planted_edge_is_found_and_pays_without_costs(features):
 
 def test_costs_eat_a_small_edge(features):
     candles = synthetic.ar1(4_000, seed=11, phi=0.1).candles
-    verdict = Study(model=LinearRegression(), features=features, costs=Costs(fee_bps=50)).run(candles).verdict
+    verdict = (
+        Study(model=LinearRegression(), baselines=(), features=features, costs=Costs(fee_bps=50)).run(candles).verdict
+    )
     assert verdict.is_forecastable and not verdict.has_edge
     assert "does not pay" in verdict.text
 
 
 def test_a_random_walk_has_no_edge(features):
     found = [
-        Study(model=LinearRegression(), features=features).run(synthetic.random_walk(800, seed=seed).candles).verdict
+        Study(model=LinearRegression(), baselines=(), features=features)
+        .run(synthetic.random_walk(800, seed=seed).candles)
+        .verdict
         for seed in range(12)
     ]
     assert sum(verdict.has_edge for verdict in found) <= 2  # at 5 % false alarms, more than 2 of 12 in 2 % of samples
@@ -56,14 +60,14 @@ def test_a_random_walk_has_no_edge(features):
 def test_drift_alone_is_no_forecast(features):
     """A rising market is earned by holding it; a model that says "up" every day has found nothing."""
     candles = synthetic.random_walk(2_000, seed=0, drift=0.002).candles
-    result = Study(model=LinearRegression(), features=features).run(candles)
+    result = Study(model=LinearRegression(), baselines=(), features=features).run(candles)
     row = result.accuracy.row(by_predicate=pl.col("model") == "linear", named=True)
     assert row["p_naive"] < 0.01
     assert not result.verdict.is_forecastable
 
 
 def test_volatility_can_be_forecast():
-    result = Study(model=LinearRegression(), target=Volatility()).run(
+    result = Study(model=LinearRegression(), baselines=(), target=Volatility()).run(
         synthetic.garch(3_000, seed=1, alpha=0.15, beta=0.8).candles
     )
     assert result.verdict.is_forecastable
@@ -72,21 +76,33 @@ def test_volatility_can_be_forecast():
 
 def test_baselines_walk_the_same_rows(result):
     times = [forecast.averaged().frame["time"] for forecast in result.forecasts.values()]
-    assert list(result.forecasts) == ["naive", "drift", "linear", "lstm"]
+    usual = ["naive", "drift", "seasonal", "ewma", "ets", "arima", "linear", "ridge"]
+    assert list(result.forecasts) == [*usual, "lstm"]
     assert all(series.equals(times[0]) for series in times)
     assert result.accuracy["model"].to_list() == list(result.forecasts)
     assert result.accuracy.filter(pl.col("model") == "naive")["r2"][0] == 0.0
 
 
+def names(models):
+    return [model.name for model in models]
+
+
 def test_naive_and_drift_are_always_there(small):
-    assert [model.name for model in Study(model=small, baselines=()).baselines] == ["naive", "drift"]
-    assert [model.name for model in Study(model=Drift()).baselines] == ["naive", "linear"]
-    assert Study(model=Naive(), baselines=()).baselines == (Drift(),)
+    assert names(Study(model=small, baselines=()).beside) == ["naive", "drift"]
+    assert names(Study(model=Drift(), baselines=(LinearRegression(),)).beside) == ["naive", "linear"]
+    assert Study(model=Naive(), baselines=()).beside == (Drift(),)
+
+
+def test_the_usual_baselines_are_those_that_fit_the_target(small):
+    beside = names(Study(model=small, target=Volatility()).beside)
+    assert beside == ["naive", "drift", "seasonal", "ewma", "ets", "arima", "linear", "ridge", "har", "garch"]
+    assert names(Study(model=small, target=Direction()).beside) == ["naive", "drift", "linear"]
+    assert "linear" not in names(Study(model=LinearRegression(window=5)).beside)  # it takes that one's place
 
 
 def test_one_bar_cannot_be_studied(market, features):
     with pytest.raises(Exception, match="expected"):
-        Study(model=LinearRegression(), features=features).run(market[:1])
+        Study(model=LinearRegression(), baselines=(), features=features).run(market[:1])
     with pytest.raises(ConfigError, match="seeds is 0"):
         Study(model=LinearRegression(), seeds=0)
 

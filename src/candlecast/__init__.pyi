@@ -107,6 +107,7 @@ from .study import (
     Study as Study,
     StudyResult as StudyResult,
 )
+from .tally import Tally as Tally
 from .targets import (
     Direction as Direction,
     NextReturn as NextReturn,

@@ -102,7 +102,7 @@ class Ledger:
     >>> day = np.datetime64("2024-01-01", "us") + np.arange(3) * np.timedelta64(1, "D")
     >>> trial = Trial("d1", {"model": "a"}, "0.1", "BTCUSDT", "1d", "a", 365.0, day, np.array([0.01, 0.0, -0.01]))
     >>> ledger = Ledger.in_memory()
-    >>> ledger.record(trial), ledger.record(trial), len(ledger)
+    >>> ledger.record(trial), ledger.record(trial), ledger.count()
     (True, False, 1)
     """
 
@@ -120,7 +120,7 @@ class Ledger:
     def __repr__(self) -> str:
         return f"Ledger({str(self.path.parent)!r})" if self.path else "Ledger.in_memory()"
 
-    def __len__(self) -> int:
+    def count(self) -> int:
         """Number of distinct trials."""
         if self.path is not None and not self.path.exists():
             return 0

@@ -15,6 +15,7 @@ from candlecast.candles import Candles
 from candlecast.errors import RunError
 from candlecast.events import Listener, ignore
 from candlecast.jobs import Job
+from candlecast.ledger import Ledger
 from candlecast.models import Fitted, Model
 from candlecast.recipes import describe
 from candlecast.runs import run_name, save_run
@@ -27,12 +28,14 @@ def run_study(
 ) -> tuple[StudyResult, Path]:
     """Run a study and keep it in a folder of `runs`, named by what was studied; gives the result and the folder.
 
+    The trial is recorded in that folder's ledger.
+
     Killed at any moment and started again, it continues with the jobs that were finished, and ends with the same bytes.
     Raises RunError when the folder cannot be written, and whatever `Study.run` raises.
     """
     folder = Path(runs) / run_name(study.recipe(candles, seed=seed), candles)
     kept = KeptJobs(folder.with_name(f".{folder.name}.jobs"))
-    result = study.run(candles, seed=seed, keeper=kept, progress=progress)
+    result = study.run(candles, seed=seed, keeper=kept, ledger=Ledger(runs), progress=progress)
     save_run(result, folder)
     kept.discard()
     return result, folder

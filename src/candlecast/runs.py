@@ -29,6 +29,7 @@ from candlecast.interval import Interval
 from candlecast.recipes import restore
 from candlecast.signals import Positions
 from candlecast.study import StudyResult
+from candlecast.tally import Tally
 
 FORMAT = 1
 
@@ -108,6 +109,7 @@ def load_run(folder: str | Path) -> StudyResult:
         losses=tables["losses"],
         lost=manifest["lost"],
         tensors=tensors,
+        tally=Tally.from_dict(manifest["tally"]),
     )
 
 
@@ -161,6 +163,7 @@ def _manifest(result: StudyResult) -> dict[str, Any]:
         "lost": result.lost,
         "seeds": result.forecast.seeds,
         "recipe": result.recipe,
+        "tally": result.tally.to_dict(),
         "verdict": verdict.to_dict(),
         "accuracy": result.accuracy.to_dicts(),
         "summary": result.summaries[result.model].to_dicts(),

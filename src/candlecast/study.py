@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,40 @@ from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features, standard_features
 from candlecast.folds import Folds, WalkForward
 from candlecast.forecast import Forecast
-from candlecast.models import Drift, LinearRegression, Model, Naive
+from candlecast.ledger import Ledger, Trial
+from candlecast.models import (
+    ARIMA,
+    ETS,
+    EWMA,
+    GARCH,
+    HAR,
+    Baseline,
+    Drift,
+    LinearRegression,
+    Model,
+    Naive,
+    Ridge,
+    SeasonalNaive,
+)
 from candlecast.recipes import describe
 from candlecast.signals import FollowDirection, InverseVolatility, Positions, Rule
+from candlecast.tally import Tally, count
 from candlecast.targets import NextReturn, Target, Volatility
 from candlecast.verdict import Verdict, judge
 from candlecast.walk import FoldForecast, Keeper, watch_forward
 
-BASELINES: tuple[Model, ...] = (Naive(), Drift(), LinearRegression())
+BASELINES: tuple[Baseline, ...] = (
+    Naive(),
+    Drift(),
+    SeasonalNaive(),
+    EWMA(),
+    ETS(),
+    ARIMA(),
+    LinearRegression(),
+    Ridge(),
+    HAR(),
+    GARCH(),
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +61,8 @@ class Study:
 
     `features`: the standard ones for the candles' interval when not given. `rule`: FollowDirection, or
     InverseVolatility for a target that implies no return, when not given. `baselines` walk the same folds and trade by
-    the same rule; naive and drift are always among them. `seeds`: trainings per fold; forecasts are their mean.
+    the same rule: all of `BASELINES` that fit the target when not given, and naive and drift always (`beside` says which).
+    `seeds`: trainings per fold; forecasts are their mean.
     """
 
     model: Model
@@ -45,7 +72,7 @@ class Study:
     rule: Rule | None = None
     costs: Costs = field(default=Costs())
     cash: float = 10_000.0
-    baselines: tuple[Model, ...] = BASELINES
+    baselines: tuple[Model, ...] | None = None
     seeds: int = 3
 
     def __post_init__(self) -> None:
@@ -53,40 +80,59 @@ class Study:
             raise ConfigError(
                 f"seeds is {self.seeds}", expected="1 training per fold or more", remedy="Use Study(seeds=3)"
             )
-        others = [model for model in self.baselines if model != self.model]
-        needed = [model for model in BASELINES[:2] if model not in (self.model, *others)]
-        usual = self.baselines == BASELINES  # there, the model takes the place of the one of its name
-        others = [model for model in others if not (usual and model.name == self.model.name)]
-        object.__setattr__(self, "baselines", (*needed, *others))
-        names = [model.name for model in (self.model, *self.baselines)]
+        names = [model.name for model in (self.model, *self.beside)]
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise ConfigError(
                 f"two models are called {doubled[0]}", expected="a name each", remedy="Remove one of them"
             )
 
+    @property
+    def beside(self) -> tuple[Model, ...]:
+        """The baselines that walk beside the model; of the usual ones, it takes the place of that of its name."""
+        if self.baselines is None:
+            return tuple(model for model in BASELINES if model.fits(self.target) and model.name != self.model.name)
+        others = [model for model in self.baselines if model != self.model]
+        needed = [model for model in (Naive(), Drift()) if model not in (self.model, *others)]
+        return (*needed, *others)
+
     def recipe(self, candles: Candles, *, seed: int = 0) -> dict[str, Any]:
         """The study on these candles as JSON values, with what was left open filled in."""
         return describe(self) | {
+            "baselines": describe(self.beside),
             "features": describe(self._features(candles)),
             "rule": describe(self._rule()),
             "seed": seed,
         }
 
     def run(
-        self, candles: Candles, *, seed: int = 0, keeper: Keeper | None = None, progress: Listener = ignore
+        self,
+        candles: Candles,
+        *,
+        seed: int = 0,
+        keeper: Keeper | None = None,
+        ledger: Ledger | None = None,
+        progress: Listener = ignore,
     ) -> StudyResult:
-        """Walk forward, trade, and judge. Seeds are `seed`, `seed` + 1, ...
+        """Walk forward, trade, record the trial, and judge. Seeds are `seed`, `seed` + 1, ...
 
-        With a `keeper`, an interrupted run continues; `candlecast.run_study` keeps jobs on disk.
+        The trial goes into the `ledger` of the folder `runs` when none is given, and the verdict counts all trials there;
+        with `Ledger.in_memory()` it is not remembered. With a `keeper`, an interrupted run continues; `candlecast.run_study`
+        keeps jobs on disk.
 
-        Raises CandleError, ConfigError, NotEnoughDataError or LookaheadError.
+        Raises CandleError, ConfigError, NotEnoughDataError or LookaheadError; RunError, before the model is trained, when the
+        ledger cannot be written.
         """
-        models = [*self.baselines, self.model]
+        ledger = Ledger() if ledger is None else ledger
+        models = [*self.beside, self.model]
         window = max(model.window for model in models)
         features = self._features(candles)
         parts: dict[str, list[FoldForecast]] = {}
-        for model in models:
+        for done, model in enumerate(models):
+            if model is self.model:
+                ledger.require_writable()
+            else:
+                progress(Progress("baselines", done, len(models) - 1, model.name))
             parts[model.name] = list(
                 watch_forward(
                     model,
@@ -100,14 +146,21 @@ class Study:
                     progress=progress if model is self.model else ignore,
                 )
             )
+        progress(Progress("baselines", len(models) - 1, len(models) - 1))
         progress(Progress("judge", 0, 1))
+        result = self.assemble(candles, parts, seed=seed).recorded(ledger)
+        progress(Progress("judge", 1, 1, str(result.verdict)))
+        return result
+
+    def assemble(self, candles: Candles, parts: Mapping[str, list[FoldForecast]], *, seed: int = 0) -> StudyResult:
+        """The result that finished walks add up to, by model, the studied one among them; no trial is recorded."""
         forecasts = {
             name: Forecast(pl.concat([part.frame for part in walked]), self.target.horizon)
             for name, walked in parts.items()
         }
         studied = sorted(parts[self.model.name], key=lambda part: part.job.key)  # in whatever order they ended
         rule = self._rule()
-        result = StudyResult(
+        return StudyResult(
             recipe=self.recipe(candles, seed=seed),
             model=self.model.name,
             candles=candles,
@@ -119,13 +172,8 @@ class Study:
             folds=_fold_table(studied),
             losses=_loss_table(studied),
             lost=studied[0].job.samples.lost,
-            tensors={
-                part.job.key: part.fitted.tensors()
-                for part in sorted(parts[self.model.name], key=lambda part: part.job.key)
-            },
+            tensors={part.job.key: part.fitted.tensors() for part in studied},
         )
-        progress(Progress("judge", 1, 1, str(result.verdict)))
-        return result
 
     def _features(self, candles: Candles) -> Features:
         return self.features or standard_features(candles.interval)
@@ -143,7 +191,7 @@ class StudyResult:
     `recipe` is the study as JSON values; `forecasts` and `positions` are by model, the baselines first; `folds` has one
     row per fold (`fold`, `train_first`, `train_last`, `test_first`, `test_last`: closes of bars); `losses` one row per
     fold, seed and epoch (`train`, `valid`); `lost` counts bars that could not be learnt from, by cause; `tensors` what
-    each job learnt.
+    each job learnt; `tally` the trials that were counted when this one was recorded.
     """
 
     recipe: dict[str, Any]
@@ -158,6 +206,7 @@ class StudyResult:
     losses: pl.DataFrame
     lost: dict[str, int]
     tensors: Mapping[str, Mapping[str, np.ndarray]]
+    tally: Tally = Tally()
 
     @property
     def forecast(self) -> Forecast:
@@ -207,8 +256,64 @@ class StudyResult:
             self.target,
             model=self.model,
             trained=self.folds.height * len(self.forecast.seeds),
+            tally=self.tally,
             seed=self.seed,
         )
+
+    @cached_property
+    def trial(self) -> Trial:
+        """What the ledger keeps of it: the studied model's returns, by candles, choices and code.
+
+        The baselines beside it are no choice of its own, but for the longest window among all, which decides the rows.
+        """
+        from candlecast import __version__
+
+        others = self.recipe["baselines"]
+        window = max([self.recipe["model"].get("window", 1), *(model.get("window", 1) for model in others)])
+        chosen = {name: value for name, value in self.recipe.items() if name not in ("baselines", "type")}
+        return Trial(
+            data=self.candles.fingerprint,
+            study=chosen | {"window": window},
+            code=__version__,
+            symbol=self.candles.symbol,
+            interval=str(self.candles.interval),
+            model=self.model,
+            bars_per_year=self.backtest.bars_per_year,
+            times=self.backtest.equity["time"].dt.replace_time_zone(None).to_numpy()[1:],
+            returns=self.backtest.returns,
+        )
+
+    def recorded(self, ledger: Ledger) -> StudyResult:
+        """The same, its trial written down and judged among all trials of the ledger. Raises RunError."""
+        ledger.record(self.trial)
+        return replace(self, tally=count(self.trial, ledger.trials()))
+
+    def retraded(
+        self,
+        *,
+        rule: Rule | None = None,
+        costs: Costs | None = None,
+        cash: float | None = None,
+        ledger: Ledger | None = None,
+    ) -> StudyResult:
+        """The same forecasts traded in another way, which is another trial: recorded as `Study.run` records.
+
+        What is not given stays. Raises ConfigError, or RunError when the ledger cannot be written.
+        """
+        changed = {
+            name: describe(value)
+            for name, value in (("rule", rule), ("costs", costs), ("cash", cash))
+            if value is not None
+        }
+        positions = self.positions if rule is None else {name: rule(each) for name, each in self.forecasts.items()}
+        result = replace(
+            self,
+            recipe=self.recipe | changed,
+            positions=positions,
+            costs=costs or self.costs,
+            cash=self.cash if cash is None else cash,
+        )
+        return result.recorded(Ledger() if ledger is None else ledger)
 
     def save(self, folder: str | Path) -> Path:
         """Keep everything as a run on disk; see `candlecast.runs`."""

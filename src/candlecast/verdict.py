@@ -9,7 +9,8 @@ from typing import Any
 import polars as pl
 
 from candlecast.backtesting import BacktestResult
-from candlecast.stats import bootstrap_p_value, sharpe_difference
+from candlecast.evidence import Evidence, gather
+from candlecast.tally import Tally
 from candlecast.targets import Target
 
 LEVEL = 0.05  # chance of a false alarm that is accepted in each question
@@ -25,20 +26,19 @@ FORECASTS = {
 class Verdict:
     """The answer to both questions, and what it rests on.
 
-    is_forecastable: the forecast adds to naive and to drift (both Clark-West tests below 5 %).
-    pays: net of costs the strategy earns more than nothing, and a higher Sharpe ratio than buy-and-hold (both
-        bootstrap tests below 5 %).
+    is_forecastable: the forecast adds to naive and to drift (both Clark-West tests below 5 %, once the trials that were
+        made are paid for).
+    pays: net of costs the strategy earns more than nothing, has a higher Sharpe ratio than buy-and-hold (both bootstrap
+        tests below 5 %), and a higher one than the best of as many trials shows by luck (deflated Sharpe ratio above 95 %).
     has_edge: both.
-    headline: the answer in a sentence; `reasons`: what it rests on, one by one; p-values: NaN where not defined.
+    headline: the answer in a sentence; `reasons`: what it rests on, one by one; `evidence`: the numbers.
     """
 
     is_forecastable: bool
     pays: bool
     headline: str
     reasons: tuple[str, ...]
-    forecast_p: float
-    return_p: float
-    sharpe_p: float
+    evidence: Evidence
 
     @property
     def has_edge(self) -> bool:
@@ -54,8 +54,7 @@ class Verdict:
         return self.text
 
     def to_dict(self) -> dict[str, Any]:
-        """The verdict as JSON values; undefined p-values are None."""
-        p_values = {"forecast_p": self.forecast_p, "return_p": self.return_p, "sharpe_p": self.sharpe_p}
+        """The verdict as JSON values; what is undefined or without end is None."""
         return {
             "is_forecastable": self.is_forecastable,
             "pays": self.pays,
@@ -63,7 +62,7 @@ class Verdict:
             "headline": self.headline,
             "text": self.text,
             "reasons": list(self.reasons),
-            **{name: None if math.isnan(value) else value for name, value in p_values.items()},
+            **self.evidence.to_dict(),
         }
 
 
@@ -75,53 +74,93 @@ def judge(
     *,
     model: str,
     trained: int,
+    tally: Tally | None = None,
     seed: int = 0,
 ) -> Verdict:
     """The verdict on one model of one asset, from its row of the accuracy table, its backtest and that one's summary.
 
-    `trained` is the number of networks or fits behind the forecast, for the words.
+    `trained` is the number of networks or fits behind the forecast, for the words; `tally` the trials among which this
+    one may have been chosen, itself alone when not given.
     """
     row = accuracy.row(by_predicate=pl.col("model") == model, named=True)
-    p_values = [math.nan if row[name] is None else row[name] for name in ("p_naive", "p_drift")]
-    forecast_p = math.nan if any(map(math.isnan, p_values)) else max(p_values)
-    return_p = bootstrap_p_value(result.returns, seed=seed)
-    difference = sharpe_difference(
-        result.returns, result.benchmark_returns, bars_per_year=result.bars_per_year, seed=seed
-    )
-    is_forecastable = forecast_p < LEVEL
-    pays = return_p < LEVEL and difference.p_value < LEVEL
+    evidence = gather(row, result, horizon=target.horizon, tally=tally or Tally(), seed=seed)
+    is_forecastable = evidence.forecast_p_adjusted < LEVEL
+    pays = evidence.return_p < LEVEL and evidence.sharpe_p < LEVEL and evidence.deflated_sharpe > 1 - LEVEL
     lines = {line["statistic"]: line for line in summary.iter_rows(named=True)}
-    per_side = result.costs.fee_bps + result.costs.slippage_bps
-    annual, sharpe = lines["annual return"], lines["Sharpe ratio"]
     reasons = (
-        _skill_words(model, target, row, forecast_p),
-        (
-            f"after {per_side:g} bp of costs a side and {_count(result.fills.height, 'order')} the strategy earns "
-            f"{_percent(annual['value'])} a year (95 % between {_percent(annual['low'])} and "
-            f"{_percent(annual['high'])}), buy-and-hold {_percent(annual['benchmark'])}"
-        ),
-        (
-            f"its Sharpe ratio is {_number(sharpe['value'])}, buy-and-hold's {_number(sharpe['benchmark'])} "
-            f"(p {_p_value(difference.p_value)} that a lead is luck)"
-        ),
-        f"judged on {row['observations']:,} bars that no training saw, by {_count(trained, 'separate training')}",
+        _skill_words(model, target, row, evidence),
+        *_pay_words(result, lines, evidence),
+        _trial_words(row["observations"], trained, evidence),
+        *_power_words(evidence, lines["Sharpe ratio"]["value"], has_edge=is_forecastable and pays),
     )
-    headline = _headline(is_forecastable, pays)
-    return Verdict(is_forecastable, pays, headline, reasons, forecast_p, return_p, difference.p_value)
+    return Verdict(is_forecastable, pays, _headline(is_forecastable, pays), reasons, evidence)
 
 
-def _skill_words(model: str, target: Target, row: dict[str, Any], p_value: float) -> str:
+def _skill_words(model: str, target: Target, row: dict[str, Any], evidence: Evidence) -> str:
     """What the accuracy row says about the first question."""
-    evidence = (
-        f"Clark-West p {_p_value(p_value)}; R2 out of sample {_percent(row['r2'], 2)}, "
+    forecast = f"{model}'s forecast of the {FORECASTS.get(target.name, target.name)}"
+    if model == "naive":
+        return f"{forecast} is the naive one itself, against which all others are measured: it claims nothing"
+    if model == "drift":
+        return f"{forecast} is that the mean change goes on: holding the asset earns the same, so that it counts as no skill"
+    p_words = f"p {_p_value(evidence.forecast_p)}"
+    if evidence.tally.effective > 1 and _p_value(evidence.forecast_p) != _p_value(evidence.forecast_p_adjusted):
+        p_words += f", {_p_value(evidence.forecast_p_adjusted)} among all trials"
+    numbers = (
+        f"Clark-West {p_words}; R2 out of sample {_percent(row['r2'], 2)}, "
         f"95 % between {_percent(row['r2_low'], 2)} and {_percent(row['r2_high'], 2)}"
     )
-    forecast = f"{model}'s forecast of the {FORECASTS.get(target.name, target.name)}"
-    if not p_value < LEVEL:
-        return f"{forecast} is no better than naive and drift ({evidence})"
+    if not evidence.forecast_p_adjusted < LEVEL:
+        return f"{forecast} is no better than naive and drift ({numbers})"
     if row["r2"] is not None and row["r2"] > 0:
-        return f"{forecast} is better than naive and drift ({evidence})"
-    return f"{forecast} knows something that naive and drift do not, but its noise outweighs it ({evidence})"
+        return f"{forecast} is better than naive and drift ({numbers})"
+    return f"{forecast} knows something that naive and drift do not, but its noise outweighs it ({numbers})"
+
+
+def _pay_words(result: BacktestResult, lines: dict[str, dict[str, Any]], evidence: Evidence) -> tuple[str, ...]:
+    """What the account says about the second question."""
+    annual, sharpe = lines["annual return"], lines["Sharpe ratio"]
+    if not result.fills.height:
+        return (f"it never traded; buy-and-hold earned {_percent(annual['benchmark'])} a year",)
+    money = (
+        f"after {result.costs.fee_bps + result.costs.slippage_bps:g} bp of costs a side and "
+        f"{_count(result.fills.height, 'order')} the strategy earns {_percent(annual['value'])} a year (95 % between "
+        f"{_percent(annual['low'])} and {_percent(annual['high'])}), buy-and-hold {_percent(annual['benchmark'])}"
+    )
+    ratio = (
+        f"its Sharpe ratio is {_number(sharpe['value'])}, buy-and-hold's {_number(sharpe['benchmark'])} "
+        f"(p {_p_value(evidence.sharpe_p)} that a lead is luck)"
+    )
+    cost = evidence.break_even_bps
+    if cost <= 0:
+        return money, ratio, "it would lose without any costs, too"
+    return money, ratio, f"it breaks even at costs of {cost:.1f} bp a side"
+
+
+def _trial_words(observations: int, trained: int, evidence: Evidence) -> str:
+    """How much was judged, and among how many."""
+    tally = evidence.tally
+    words = f"judged on {_count(observations, 'bar')} that no training saw, by {_count(trained, 'separate training')}; "
+    words += f"{_count(tally.trials, 'trial')} counted in this workspace"
+    if tally.trials > 1:
+        words += f", worth {tally.effective:.1f} independent ones"
+    if not math.isnan(tally.overfitting):
+        words += f"; the best of those on these candles falls below their median in {_percent(tally.overfitting, 0)} of histories"
+    return words
+
+
+def _power_words(evidence: Evidence, sharpe: float | None, *, has_edge: bool) -> tuple[str, ...]:
+    """What this much data could have shown, and how much more it would take."""
+    words = []
+    if not has_edge and not math.isnan(evidence.detectable_sharpe):
+        words.append(
+            f"so much data finds a Sharpe ratio of {evidence.detectable_sharpe:.2f} or an R2 of "
+            f"{_percent(evidence.detectable_r2, 2)} in 4 of 5 cases; a smaller edge may have been missed"
+        )
+    years = evidence.years_needed
+    if sharpe and math.isfinite(years):
+        words.append(f"it takes {_years(years)} of such results to tell this Sharpe ratio from luck")
+    return tuple(words)
 
 
 def _headline(is_forecastable: bool, pays: bool) -> str:
@@ -150,3 +189,9 @@ def _p_value(value: float) -> str:
 
 def _number(value: float | None) -> str:
     return "undefined" if value is None or math.isnan(value) else f"{value:.2f}"
+
+
+def _years(value: float) -> str:
+    if value > 1_000:
+        return "more than 1,000 years"
+    return f"about {value:.1f} years" if value < 9.95 else f"about {value:,.0f} years"

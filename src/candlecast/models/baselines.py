@@ -12,6 +12,7 @@ from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import fit_scaling
 from candlecast.jobs import Job
+from candlecast.models.quiet import quiet
 from candlecast.targets import Target
 from candlecast.windows import Samples, windows
 
@@ -37,6 +38,10 @@ class FittedBaseline:
 
 class Baseline(ABC):
     """A model that learns each job by itself, at once, and the same for every seed."""
+
+    name: str
+    window: int
+    is_seeded: bool
 
     def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedBaseline]:
         """Learn every job from its own training rows."""
@@ -107,9 +112,11 @@ class LinearRegression(Baseline):
         if samples.target.kind == "probability":
             if np.ptp(outcomes) == 0:
                 return lambda _, rows: np.full(len(rows), outcomes[0])
-            classifier = linear_model.LogisticRegression(C=1.0).fit(inputs(samples, rows), outcomes)
+            with quiet():
+                classifier = linear_model.LogisticRegression(C=1.0).fit(inputs(samples, rows), outcomes)
             return lambda samples, rows: classifier.predict_proba(inputs(samples, rows))[:, 1]
-        regression = linear_model.LinearRegression().fit(inputs(samples, rows), outcomes - samples.naive[rows])
+        with quiet():
+            regression = linear_model.LinearRegression().fit(inputs(samples, rows), outcomes - samples.naive[rows])
         return lambda samples, rows: samples.naive[rows] + regression.predict(inputs(samples, rows))
 
 

@@ -1,4 +1,4 @@
-"""What fitting libraries say about a hard fit is not the user's concern: a baseline is what it is."""
+"""How fitting libraries are called: what they say about a hard fit is not the user's concern, and they keep to one thread."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No warnings inside the block."""
-    with warnings.catch_warnings():
+    """No warnings inside the block, and linear algebra on one thread, so that sums do not depend on how many there are."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

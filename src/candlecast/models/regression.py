@@ -9,6 +9,7 @@ import numpy as np
 from candlecast.errors import ConfigError
 from candlecast.jobs import Job
 from candlecast.models.baselines import Baseline, Predict, regressors
+from candlecast.models.quiet import quiet
 from candlecast.targets import Target
 from candlecast.windows import Samples
 
@@ -48,7 +49,8 @@ class Ridge(Baseline):
             )
         inputs, rows = regressors(job, self.window), job.fit_rows
         regression = linear_model.Ridge(alpha=self.alpha * len(rows))
-        regression.fit(inputs(job.samples, rows), (job.samples.outcomes - job.samples.naive)[rows])
+        with quiet():
+            regression.fit(inputs(job.samples, rows), (job.samples.outcomes - job.samples.naive)[rows])
         return lambda samples, rows: samples.naive[rows] + regression.predict(inputs(samples, rows))
 
 

@@ -1,0 +1,105 @@
+"""The numbers that a verdict rests on: tests of the forecast and of the account, paid for by the trials made."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from candlecast.backtesting import BacktestResult
+from candlecast.stats import (
+    bootstrap_p_value,
+    deflated_sharpe,
+    detectable_r2,
+    detectable_sharpe,
+    expected_maximum_sharpe,
+    minimum_track_record,
+    sharpe_difference,
+    track_record,
+)
+from candlecast.tally import Tally
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the tests say. Undefined values are NaN.
+
+    forecast_p: the larger of the Clark-West p-values against naive and drift; forecast_p_adjusted: 1 - (1 - p)^N for the N
+        independent trials that the ledger is worth (Sidak 1967).
+    return_p, sharpe_p: bootstrap p-values of no return, and of no lead over buy-and-hold's Sharpe ratio.
+    deflated_sharpe: confidence that the Sharpe ratio is above what the best of N trials shows by luck.
+    break_even_bps: costs a side, in basis points of the value traded, at which the mean return would be zero.
+    detectable_sharpe (per year), detectable_r2: what this much data finds in 80 % of cases.
+    years_needed: length of a record like this one that tells its Sharpe ratio from luck; infinite when it shows none.
+    """
+
+    forecast_p: float
+    forecast_p_adjusted: float
+    return_p: float
+    sharpe_p: float
+    deflated_sharpe: float
+    break_even_bps: float
+    detectable_sharpe: float
+    detectable_r2: float
+    years_needed: float
+    tally: Tally
+
+    def to_dict(self) -> dict[str, Any]:
+        """The evidence as JSON values; what is undefined or without end is None."""
+        numbers = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "tally"}
+        finite = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
+        return finite | {"trials": self.tally.to_dict()}
+
+
+def gather(row: dict[str, Any], result: BacktestResult, *, horizon: int, tally: Tally, seed: int = 0) -> Evidence:
+    """The evidence on one model, from its row of the accuracy table and its backtest."""
+    p_values = [row["p_naive"], row["p_drift"]]  # naive and drift have none against themselves
+    forecast_p = math.nan if None in p_values else max(p_values)
+    returns = result.returns
+    record = track_record(returns)
+    variance = 1.0 / max(
+        record.observations - 1, 1
+    )  # of Sharpe ratios without any skill, the least that trials vary by
+    if not math.isnan(tally.sharpe_variance):
+        variance = max(variance, tally.sharpe_variance)
+    lucky = expected_maximum_sharpe(tally.effective, variance=variance)
+    difference = sharpe_difference(returns, result.benchmark_returns, bars_per_year=result.bars_per_year, seed=seed)
+    return Evidence(
+        forecast_p=forecast_p,
+        forecast_p_adjusted=-math.expm1(tally.effective * math.log1p(-min(forecast_p, 1 - 1e-12))),
+        return_p=bootstrap_p_value(returns, seed=seed),
+        sharpe_p=difference.p_value,
+        deflated_sharpe=deflated_sharpe(record, trials=tally.effective, variance=variance),
+        break_even_bps=break_even_bps(result),
+        detectable_sharpe=(
+            detectable_sharpe(len(returns), bars_per_year=result.bars_per_year) if len(returns) > 1 else math.nan
+        ),
+        detectable_r2=(
+            detectable_r2(row["observations"], horizon=horizon) if row["observations"] >= max(horizon, 2) else math.nan
+        ),
+        years_needed=minimum_track_record(record, benchmark=lucky) / result.bars_per_year,
+        tally=tally,
+    )
+
+
+def break_even_bps(result: BacktestResult) -> float:
+    """Costs a side, in basis points of the value traded, at which the mean return per bar would be zero.
+
+    10^4 sum(g) / sum(v): g the returns with the costs that were paid given back, v the value traded, both as fractions of
+    the equity before the bar. Negative when the strategy loses even for free; NaN when it never traded.
+    """
+    if not result.fills.height:
+        return math.nan
+    equity = result.equity["equity"].to_numpy()
+    before = np.where(equity[:-1] > 0, equity[:-1], np.nan)
+    paid = np.diff(result.equity["cost"].to_numpy()) / before
+    traded = result.fills.select(pl.col("time").dt.epoch("us"), "notional").to_numpy()
+    closes = result.equity["time"].dt.epoch("us").to_numpy()
+    bars = np.searchsorted(closes, traded[:, 0], side="right")  # a bar opens as the one before closes, or later
+    bars = np.clip(bars, 1, len(closes) - 1) - 1
+    turnover = float(np.nansum(traded[:, 1] / before[bars]))
+    gross = float(np.nansum(result.returns + paid))
+    return 1e4 * gross / turnover if turnover else math.nan
