@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.func import functional_call, vmap
 
-from candlecast.nets.dropout import Dropout, mask_reference, seeded
+from candlecast.nets.dropout import Dropout, seeded
+from candlecast.nets.kernels.mask import masked_reference
 
 
 def with_key(key, x, p=0.3):
@@ -18,7 +19,7 @@ def with_key(key, x, p=0.3):
 @pytest.mark.parametrize("key", [0, 1, -5, 2**31 - 1])
 def test_kernel_equals_the_readable_mask(shape, key):
     x = torch.randn(shape)
-    expected = mask_reference(x[None], torch.tensor([key], dtype=torch.int32), 0.3)[0]
+    expected = masked_reference(x[None], torch.tensor([key], dtype=torch.int32), 0.3)[0]
     torch.testing.assert_close(with_key(key, x), expected, rtol=0, atol=0)
 
 

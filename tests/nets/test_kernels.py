@@ -10,7 +10,8 @@ from torch.func import functional_call, grad_and_value, vmap
 
 from candlecast.nets import kernels
 from candlecast.nets.kernels import gpu, reference
-from candlecast.nets.kernels.functions import call
+from candlecast.nets.kernels.functions import Stack, call
+from candlecast.nets.kernels.mask import masked_reference
 
 CELLS = ["lstm", "gru", "rnn"]
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
@@ -83,7 +84,7 @@ def on_gpu_room(cell):
     """The CUDA path, on tensors of any device."""
 
     def op(*inputs):
-        return call(getattr(gpu, cell.upper()), *inputs)
+        return call(Stack(getattr(gpu, cell.upper()), layers=1, dropout=0.0), torch.empty(0), *inputs)
 
     return op
 
@@ -226,6 +227,50 @@ def test_two_layers_pass_states_without_a_copy(cell, batch):
     assert_close(got[0], expected[0])
     assert_close(got[1], expected[1])
     assert outputs(getattr(kernels, cell), first)[0].stride(0) == 1
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_layers_equal_one_after_the_other(cell, dropout):
+    """Values and gradients of every layer's outputs, for one model, for stacked models and under vmap."""
+    models, kind = 3, getattr(kernels, cell.upper())
+    below, above = (
+        make_inputs(cell, (18, 5, width, 6), models=(models,), seed=seed) for seed, width in ((0, 3), (1, 6))
+    )
+    top = make_inputs(cell, (18, 5, 6, 6), models=(models,), seed=2)
+    inputs = [*below, *above[1:], *top[1:]]
+    keys = torch.tensor([[5, 6], [7, 8], [9, 10]], dtype=torch.int32)
+    count = len(below) - 1
+
+    def together(keys, x, *rest):
+        parts = [rest[:count], rest[count : 2 * count], rest[2 * count :]]
+        found = kernels.layers(kind, x, parts, dropout=dropout, keys=list(keys.unbind(-1)))
+        return tuple(a for layer in found for a in layer)
+
+    def one_by_one(keys, x, *rest):
+        results = []
+        for layer in range(3):
+            found = outputs(getattr(reference, cell), (x, *rest[layer * count : (layer + 1) * count]))
+            results += found
+            x = found[0]
+            if layer < 2 and dropout:
+                x = masked_reference(x[None], keys[layer].view(1), dropout)[0]
+        return tuple(results)
+
+    stacked = values_and_gradients(lambda *leaves: together(keys, *leaves), inputs)
+    for model in range(models):
+        own = [a[model] for a in inputs]
+        alone = values_and_gradients(lambda *leaves, m=model: together(keys[m], *leaves), own)
+        expected = values_and_gradients(
+            lambda *leaves, m=model: one_by_one(keys[m], *leaves), [a.double() for a in own]
+        )
+        assert_close(alone[0], expected[0])
+        assert_close(alone[1], expected[1])
+        assert_same([a[model] for a in stacked[0]], alone[0])
+    mapped = vmap(together)(keys, *inputs)
+    assert_same(mapped, stacked[0])
+    double = vmap(together)(keys, *(a.double() for a in inputs))
+    assert_close(mapped, double)
 
 
 @pytest.mark.parametrize("cell", CELLS)

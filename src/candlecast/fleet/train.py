@@ -9,20 +9,20 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state, vmap
+from torch.func import functional_call, vmap
 
 from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Scaling, fit_scaling
 from candlecast.fleet import adam
-from candlecast.fleet.adam import Stack
 from candlecast.fleet.batches import Sampler, job_generator
 from candlecast.fleet.clock import Clock
 from candlecast.fleet.fitted import FittedNet
+from candlecast.fleet.layout import Layout, Stack
 from candlecast.fleet.memory import JUDGED, group_size
 from candlecast.fleet.settings import Fit
 from candlecast.jobs import Job
-from candlecast.nets import Recurrent, kernels
+from candlecast.nets import Stacked, kernels
 from candlecast.nets.dropout import Dropout
 
 Build = Callable[[int], nn.Module]
@@ -72,10 +72,12 @@ class _Fleet:
         nets = [_build(build, self.columns, job) for job in jobs]
         self.template = nets[0]
         self.dropouts = [f"{name}.key" for name, module in nets[0].named_modules() if isinstance(module, Dropout)]
-        stacked, buffers = stack_module_state(nets)  # type: ignore[arg-type]
-        self.params: Stack = {name: value.detach().clone().contiguous().to(device) for name, value in stacked.items()}
-        self.buffers: Stack = {name: value.to(device) for name, value in buffers.items()}
-        self.optimizer = adam.start(self.params)
+        self.layout = Layout.of(nets[0])
+        self.weights = self.layout.rows(nets).to(device)
+        self.buffers: Stack = {
+            name: torch.stack([net.get_buffer(name) for net in nets]).to(device) for name, _ in nets[0].named_buffers()
+        }
+        self.optimizer = adam.start(self.weights)
         self.keys = torch.tensor([int(job_generator(job, purpose=2).integers(2**31)) for job in jobs], device=device)
         self.steps = 0
         self.best: dict[int, dict[str, Tensor]] = {}
@@ -99,14 +101,13 @@ class _Fleet:
         for place, job in enumerate(self.active):
             clock = self.clocks[job]
             clock.sampler.fill_training(clock.next_batch(), x[place], y[place], weight[place])
-        self.template.train()
         self._set_keys()
-        leaves = {name: value.detach().requires_grad_() for name, value in self.params.items()}
-        losses = self._stacked(self._loss, leaves, self.buffers, *self._placed(x, y, weight))  # (K,)
+        leaf = self.weights.detach().requires_grad_()
+        losses = self._stacked(self._loss, self.layout.stack(leaf), self.buffers, *self._placed(x, y, weight))  # (K,)
         # a model's loss depends on its own parameters only, so the gradient of the sum is each one's own
-        gradients = dict(zip(leaves, torch.autograd.grad(losses.sum(), list(leaves.values())), strict=True))
+        (gradient,) = torch.autograd.grad(losses.sum(), leaf)
         self.optimizer = adam.step(
-            self.params, gradients, self.optimizer, lr=lr, weight_decay=self.fit.weight_decay, clip=self.fit.clip
+            self.weights, gradient, self.optimizer, lr=lr, weight_decay=self.fit.weight_decay, clip=self.fit.clip
         )
         self.steps += 1
         ended = [place for place, loss in enumerate(losses.tolist()) if self._note(place, loss)]
@@ -140,26 +141,23 @@ class _Fleet:
                 raise self._not_finite(place, "validation loss", loss)
             is_best, is_last = self.clocks[self.active[place]].end_epoch(loss)
             if is_best:
-                self.best[self.active[place]] = {
-                    name: value[place].clone().cpu() for name, value in self.params.items()
-                }
+                self.best[self.active[place]] = self.layout.net(self.weights[place].cpu())
             if is_last:
                 finished.add(place)
         if finished:
             left = [place for place in range(len(self.active)) if place not in finished]
             kept = torch.tensor(left, dtype=torch.long, device=self.device)
-            self.params, self.optimizer = adam.select(self.params, kept), adam.keep(self.optimizer, kept)
-            self.buffers, self.keys = adam.select(self.buffers, kept), self.keys[kept]
+            self.weights, self.optimizer = self.weights[kept], adam.keep(self.optimizer, kept)
+            self.buffers, self.keys = _select(self.buffers, kept), self.keys[kept]
             self.active = [self.active[place] for place in left]
             self.batch = self._empty_batch(len(self.active), self.fit.batch)
 
     def _validate(self, places: list[int]) -> list[float]:
         """Mean validation loss of the jobs at these places; NaN for a job without validation rows."""
-        self.template.eval()
         samplers = [self.clocks[self.active[place]].sampler for place in places]
         ends = [sampler.validation() for sampler in samplers]
         chosen = torch.tensor(places, device=self.device)
-        params, buffers = adam.select(self.params, chosen), adam.select(self.buffers, chosen)
+        params, buffers = self.layout.stack(self.weights[chosen]), _select(self.buffers, chosen)
         total, count = torch.zeros(len(places), dtype=torch.float64), torch.zeros(len(places), dtype=torch.float64)
         for first in range(0, max(map(len, ends)), self.judged):
             x, y, weight = self._empty_batch(len(places), self.judged)
@@ -167,9 +165,11 @@ class _Fleet:
                 if first < len(rows):
                     part = rows[first : first + self.judged]
                     sampler.fill_validation(part, x[place], y[place], weight[place])
+            self.template.eval()
             with torch.no_grad():
                 x, y, placed = self._placed(x, y, weight)
                 errors = self._stacked(self._errors, params, buffers, x, y) * placed  # (K, B, tail)
+            self.template.train()
             total += errors.double().sum((1, 2)).cpu()
             count += weight.double().sum((1, 2))
         return (total / count).tolist()
@@ -178,9 +178,11 @@ class _Fleet:
         """`function` of every model, its results stacked (K, ...).
 
         Torch multiplies a single matrix by another routine than several. So that a foreign net's result does not depend
-        on its company, one that is left alone keeps a copy of itself beside it; our own nets need none.
+        on its company, one that is left alone keeps a copy of itself beside it; a `Stacked` net needs none.
         """
-        is_alone = len(self.active) == 1 and not isinstance(self.template, Recurrent)
+        if isinstance(self.template, Stacked):
+            return function(*stacked)
+        is_alone = len(self.active) == 1
         if is_alone:
             stacked = tuple(
                 {name: torch.cat([value, value]) for name, value in each.items()}
@@ -199,8 +201,8 @@ class _Fleet:
         return results[:1] if is_alone else results
 
     def _loss(self, params: Stack, buffers: Stack, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
-        """Mean loss of ONE model over the outcomes that count: x (B, T, F), y and weight (B, tail)."""
-        return (self._errors(params, buffers, x, y) * weight).sum() / weight.sum().clamp(min=1.0)
+        """Mean loss of a model over the outcomes that count: x (B, T, F), y and weight (B, tail), or all with a leading K."""
+        return (self._errors(params, buffers, x, y) * weight).sum((-2, -1)) / weight.sum((-2, -1)).clamp(min=1.0)
 
     def _errors(self, params: Stack, buffers: Stack, x: Tensor, y: Tensor) -> Tensor:
         """Loss of each outcome (B, tail): squared error, or cross-entropy where a chance is forecast."""
@@ -224,6 +226,11 @@ class _Fleet:
         for layer, name in enumerate(self.dropouts):
             mixed = (self.keys + self.steps * 0x9E3779B1 + layer * 0x85EBCA6B) & 0x7FFFFFFF
             self.buffers[name] = mixed.int()
+
+
+def _select(stack: Stack, models: Tensor) -> Stack:
+    """The values of some models only."""
+    return {name: value[models] for name, value in stack.items()}
 
 
 def choose_device(name: str) -> torch.device:

@@ -1,11 +1,13 @@
-"""Networks: plain torch modules for ONE model. They know tensors, no candles; a fleet stacks them.
+"""Networks: torch modules written for ONE model. They know tensors, no candles; a fleet stacks them.
 
 Every net maps x (B, T, F) to (outputs (B, tail, O), state); see `recurrent.Recurrent`.
 """
 
 from candlecast.nets.gru import GRULayer
+from candlecast.nets.layer import RecurrentLayer
 from candlecast.nets.lstm import LSTMLayer
-from candlecast.nets.recurrent import Recurrent, RecurrentLayer
+from candlecast.nets.recurrent import Recurrent
 from candlecast.nets.rnn import RNNLayer
+from candlecast.nets.stacked import Stacked
 
-__all__ = ["GRULayer", "LSTMLayer", "RNNLayer", "Recurrent", "RecurrentLayer"]
+__all__ = ["GRULayer", "LSTMLayer", "RNNLayer", "Recurrent", "RecurrentLayer", "Stacked"]

@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from candlecast.nets.kernels.functions import fold
+from candlecast.nets.kernels.functions import fold, signed
 
 
 class Dense(nn.Module):
     """y = x W + b: x (..., I) -> (..., O), W (I, O). Initialised after Glorot and Bengio (2010) with zero bias.
 
-    torch.nn.Linear gives other bits when one model is multiplied than when several are at once; this one does not.
+    With weights (K, I, O) of K models x has a leading K too. torch.nn.Linear gives other bits when one model is multiplied
+    than when several are at once; this one does not.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -26,13 +27,17 @@ class Dense(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.device.type != "cpu" or x.dtype != torch.float32:
-            return x @ self.weight + self.bias
-        rows = x.reshape(1, -1, x.shape[-1])
-        y = _Product.apply(rows, self.weight.unsqueeze(0), self.bias.unsqueeze(0))
-        return y.reshape(*x.shape[:-1], -1)  # type: ignore[union-attr]
+        is_stacked = self.weight.dim() == 3
+        weight, bias = (self.weight, self.bias) if is_stacked else (self.weight.unsqueeze(0), self.bias.unsqueeze(0))
+        rows = x.reshape(len(weight), -1, x.shape[-1])  # (K, N, I)
+        if x.device.type == "cpu" and x.dtype == torch.float32:
+            y: Any = _Product.apply(rows, weight, bias)
+        else:
+            y = torch.baddbmm(bias.unsqueeze(1), rows, weight)
+        return y.reshape(*x.shape[:-1], -1)
 
 
+@signed
 class _Product(Function):
     """x (K, N, I), w (K, I, O), b (K, O) -> y (K, N, O)."""
 

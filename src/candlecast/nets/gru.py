@@ -7,11 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from candlecast.nets import kernels
-from candlecast.nets.recurrent import Stepper, sigmoid
+from candlecast.nets.layer import RecurrentLayer, Stepper
 
 
-class GRULayer(nn.Module):
+class GRULayer(RecurrentLayer):
     """One layer of GRU cells; equations in `kernels.gru`. State: (h,) of shape (B, H). Glorot inputs, orthogonal recurrence."""
+
+    cell = kernels.GRU
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
@@ -21,11 +23,12 @@ class GRULayer(nn.Module):
         self.b_h = nn.Parameter(torch.zeros(3 * hidden))
         self.hidden = hidden
 
-    def start(self, x: Tensor) -> tuple[Tensor]:
-        return (x.new_zeros(x.shape[0], self.hidden),)
+    @property
+    def weights(self) -> tuple[Tensor, ...]:
+        return self.w_x, self.w_h, self.b_x, self.b_h
 
     def stepper(self) -> Stepper:
-        w_x, w_h, b_x, b_h = (parameter.detach().numpy() for parameter in (self.w_x, self.w_h, self.b_x, self.b_h))
+        w_x, w_h, b_x, b_h = (parameter.detach().numpy() for parameter in self.weights)
 
         def step(x: np.ndarray, state: tuple[np.ndarray, ...]) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
             (h,) = state
@@ -37,6 +40,7 @@ class GRULayer(nn.Module):
 
         return step
 
-    def forward(self, x: Tensor, state: tuple[Tensor]) -> tuple[Tensor, tuple[Tensor]]:
-        h = kernels.gru(x, state[0], self.w_x, self.w_h, self.b_x, self.b_h)
-        return h, (h[:, -1],)
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-x)), by tanh, which does not overflow."""
+    return 0.5 + 0.5 * np.tanh(0.5 * x)

@@ -7,14 +7,16 @@ import torch
 from torch import Tensor, nn
 
 from candlecast.nets import kernels
-from candlecast.nets.recurrent import Stepper
+from candlecast.nets.layer import RecurrentLayer, Stepper
 
 
-class LSTMLayer(nn.Module):
+class LSTMLayer(RecurrentLayer):
     """One layer of LSTM cells; equations in `kernels.lstm`. State: (h, c), each (B, H).
 
     Initialised as in Keras: Glorot inputs, orthogonal recurrence, forget bias 1 (Jozefowicz et al. 2015).
     """
+
+    cell = kernels.LSTM
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
@@ -25,12 +27,12 @@ class LSTMLayer(nn.Module):
         self.b = nn.Parameter(bias)
         self.hidden = hidden
 
-    def start(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        zero = x.new_zeros(x.shape[0], self.hidden)
-        return zero, zero
+    @property
+    def weights(self) -> tuple[Tensor, ...]:
+        return self.w_x, self.w_h, self.b
 
     def stepper(self) -> Stepper:
-        w_x, w_h, b = (parameter.detach().numpy() for parameter in (self.w_x, self.w_h, self.b))
+        w_x, w_h, b = (parameter.detach().numpy() for parameter in self.weights)
         # sigmoid(z) = tanh(z / 2) / 2 + 1 / 2: one tanh for all gates
         gain = np.repeat(np.array([0.5, 0.5, 1.0, 0.5], np.float32), self.hidden)
         offset = 1 - gain  # 1/2 for the gates, 0 for the candidate
@@ -43,7 +45,3 @@ class LSTMLayer(nn.Module):
             return h, (h, c)
 
         return step
-
-    def forward(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        h, c = kernels.lstm(x, *state, self.w_x, self.w_h, self.b)
-        return h, (h[:, -1], c)

@@ -4,36 +4,22 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Protocol, cast
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from candlecast.nets import kernels
 from candlecast.nets.dense import Dense
 from candlecast.nets.dropout import Dropout
+from candlecast.nets.layer import RecurrentLayer, Stepper
+from candlecast.nets.stacked import Stacked
 
-Stepper = Callable[[np.ndarray, tuple[np.ndarray, ...]], tuple[np.ndarray, tuple[np.ndarray, ...]]]
 State = tuple[tuple[Tensor, ...], ...]  # per layer its tensors, each (B, H)
 
 
-class RecurrentLayer(Protocol):
-    """One layer of recurrent cells."""
-
-    def start(self, x: Tensor) -> tuple[Tensor, ...]:
-        """The state before the first bar, for a batch like x (B, T, F): tensors (B, H)."""
-        ...
-
-    def __call__(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """x (B, T, F) and the state before it -> outputs (B, T, H) and the state behind it."""
-        ...
-
-    def stepper(self) -> Stepper:
-        """The same cell for one bar of one series in NumPy, where a torch call would cost more than its arithmetic."""
-        ...
-
-
-class Recurrent(nn.Module):
+class Recurrent(Stacked):
     """A stack of recurrent layers for ONE model, with dropout behind each of them in training, and a linear head.
 
     `forward(x, state, tail)`: x (B, T, F) -> outputs of the last `tail` bars (B, tail, O), and the state behind bar T.
@@ -42,7 +28,7 @@ class Recurrent(nn.Module):
 
     def __init__(
         self,
-        layer: Callable[[int, int], nn.Module],
+        layer: Callable[[int, int], RecurrentLayer],
         *,
         inputs: int,
         hidden: int,
@@ -57,13 +43,20 @@ class Recurrent(nn.Module):
         self.head = nn.Sequential(*(Dense(a, b) for a, b in itertools.pairwise(widths)))
 
     def forward(self, x: Tensor, state: State | None = None, tail: int = 1) -> tuple[Tensor, State]:
-        states: list[tuple[Tensor, ...]] = []
-        for depth, (module, dropout) in enumerate(zip(self.layers, self.dropouts, strict=True)):
-            layer = cast("RecurrentLayer", module)
-            x, last = layer(x, layer.start(x) if state is None else state[depth])  # (B, T, H)
-            states.append(last)
-            x = dropout(x if depth + 1 < len(self.layers) else x[:, -tail:])
-        return self.head(x), tuple(states)  # (B, tail, 1)
+        layers = [cast("RecurrentLayer", module) for module in self.layers]
+        *between, behind = [cast("Dropout", module) for module in self.dropouts]
+        outputs = kernels.layers(
+            layers[0].cell,
+            x,
+            [
+                (*(layer.start(x) if state is None else state[depth]), *layer.weights)
+                for depth, layer in enumerate(layers)
+            ],
+            dropout=behind.p if self.training else 0.0,
+            keys=[dropout.key for dropout in between],
+        )
+        top = behind(outputs[-1][0][..., -tail:, :])  # (B, tail, H)
+        return self.head(top), tuple((h[..., -1, :], *last) for h, *last in outputs)  # (B, tail, 1)
 
     def stepper(self) -> Stepper:
         """The net for one bar of one series: x (F,) and the state of all layers, side by side -> outputs (O,) and state."""
@@ -88,8 +81,3 @@ class Recurrent(nn.Module):
         """The state that `stepper` begins with: zeros."""
         one = torch.zeros(1, 1, 1)
         return tuple(tensor[0].numpy() for layer in self.layers for tensor in cast("RecurrentLayer", layer).start(one))
-
-
-def sigmoid(x: np.ndarray) -> np.ndarray:
-    """1 / (1 + exp(-x)), by tanh, which does not overflow."""
-    return 0.5 + 0.5 * np.tanh(0.5 * x)

@@ -7,11 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from candlecast.nets import kernels
-from candlecast.nets.recurrent import Stepper
+from candlecast.nets.layer import RecurrentLayer, Stepper
 
 
-class RNNLayer(nn.Module):
+class RNNLayer(RecurrentLayer):
     """One layer of tanh cells; equation in `kernels.rnn`. State: (h,) of shape (B, H). Glorot inputs, orthogonal recurrence."""
+
+    cell = kernels.RNN
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
@@ -20,18 +22,15 @@ class RNNLayer(nn.Module):
         self.b = nn.Parameter(torch.zeros(hidden))
         self.hidden = hidden
 
-    def start(self, x: Tensor) -> tuple[Tensor]:
-        return (x.new_zeros(x.shape[0], self.hidden),)
+    @property
+    def weights(self) -> tuple[Tensor, ...]:
+        return self.w_x, self.w_h, self.b
 
     def stepper(self) -> Stepper:
-        w_x, w_h, b = (parameter.detach().numpy() for parameter in (self.w_x, self.w_h, self.b))
+        w_x, w_h, b = (parameter.detach().numpy() for parameter in self.weights)
 
         def step(x: np.ndarray, state: tuple[np.ndarray, ...]) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
             h = np.tanh(x @ w_x + state[0] @ w_h + b)
             return h, (h,)
 
         return step
-
-    def forward(self, x: Tensor, state: tuple[Tensor]) -> tuple[Tensor, tuple[Tensor]]:
-        h = kernels.rnn(x, state[0], self.w_x, self.w_h, self.b)
-        return h, (h[:, -1],)

@@ -1,20 +1,85 @@
-"""Recurrent sequence ops: one model's `lstm`, `gru`, `rnn`, differentiable, and under `torch.func.vmap` one call for a fleet.
+"""Recurrent sequence ops `lstm`, `gru`, `rnn`: differentiable, for one model or, stacked or under `torch.func.vmap`, for a fleet.
 
 Three implementations of one meaning: `reference` (readable torch: float64, and any device without a kernel), `cpu`
 (float32, compiled by Numba), `gpu` (CUDA, batched products). Results of the CPU kernels depend neither on the number of
 `threads` nor on which other models share the call.
 """
 
-from types import ModuleType
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from candlecast.nets.kernels import cpu, gpu, reference
-from candlecast.nets.kernels.cpu.threads import threads
-from candlecast.nets.kernels.functions import call
+from candlecast.nets.kernels.cpu.threads import share, threads
+from candlecast.nets.kernels.functions import Kernel, Stack, call
+from candlecast.nets.kernels.mask import masked
 
-__all__ = ["gru", "lstm", "rnn", "threads"]
+__all__ = ["GRU", "LSTM", "RNN", "Cell", "gru", "layers", "lstm", "rnn", "share", "threads"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A kind of recurrent cell: its meaning in readable torch, its name among the kernels, and how many states it has."""
+
+    name: str
+    reference: Callable[..., Tensor | tuple[Tensor, ...]]
+    states: int
+
+    def kernel(self, x: Tensor) -> Kernel | None:
+        """The kernel for tensors like x; None where only the reference can."""
+        if x.device.type == "cuda":
+            return getattr(gpu, self.name)
+        if x.device.type == "cpu" and x.dtype == torch.float32:
+            return getattr(cpu, self.name)
+        return None
+
+
+LSTM = Cell("LSTM", reference.lstm, states=2)
+GRU = Cell("GRU", reference.gru, states=1)
+RNN = Cell("RNN", reference.rnn, states=1)
+
+
+def layers(
+    cell: Cell,
+    x: Tensor,
+    tensors: Sequence[Sequence[Tensor]],
+    *,
+    dropout: float = 0.0,
+    keys: Sequence[Tensor] = (),
+) -> list[tuple[Tensor, ...]]:
+    """Layers of one cell on top of each other, as one op: each reads the outputs of the one below, the first reads x.
+
+    `tensors` has for each layer its initial states and weights, in the order of `lstm`, `gru` and `rnn`, which say the
+    shapes. With `dropout`, what a layer reads from the one below is masked by the key of that one: `keys`, int32, one less
+    than layers; see `mask.masked`. Returns each layer's outputs, `(h,)` or for the LSTM `(h, c_T)`, unmasked.
+    """
+    kernel = cell.kernel(x)
+    if kernel is None:
+        return _in_torch(cell, x, tensors, dropout, keys)
+    stack = Stack(kernel, len(tensors), dropout)
+    places = torch.stack(list(keys), -1) if dropout and keys else x.new_empty(len(x) if x.dim() == 4 else 0)
+    found = call(stack, places, x, *(tensor for layer in tensors for tensor in layer))
+    return [tuple(stack.of(found, layer)) for layer in range(len(tensors))]
+
+
+def _in_torch(
+    cell: Cell, x: Tensor, tensors: Sequence[Sequence[Tensor]], dropout: float, keys: Sequence[Tensor]
+) -> list[tuple[Tensor, ...]]:
+    results = []
+    for depth, own in enumerate(tensors):
+        if depth and dropout:
+            is_stacked = x.dim() == 4
+            x = masked(x, keys[depth - 1], dropout) if is_stacked else _masked_one(x, keys[depth - 1], dropout)
+        found = cell.reference(x, *own)
+        results.append(found if isinstance(found, tuple) else (found,))
+        x = results[-1][0]
+    return results
+
+
+def _masked_one(x: Tensor, key: Tensor, dropout: float) -> Tensor:
+    return masked(x.unsqueeze(0), key.view(1), dropout).squeeze(0)
 
 
 def lstm(x: Tensor, h0: Tensor, c0: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
@@ -26,6 +91,8 @@ def lstm(x: Tensor, h0: Tensor, c0: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor)
     torch.nn.LSTM's weights are these transposed, and b = bias_ih + bias_hh. Returns h (B, T, H) and the last cell
     c_T (B, H). T is at least 1. Gradients flow to every argument, once: there is no double backward off the reference.
 
+    All arguments may have a leading K, one for each of K models; the results then have it too.
+
     h may be a view whose batch lies contiguous in memory; that is also the layout of x taken with the least work.
 
     >>> zero = torch.zeros
@@ -33,10 +100,8 @@ def lstm(x: Tensor, h0: Tensor, c0: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor)
     >>> c.item()  # halved by the forget gate at each step
     0.25
     """
-    if room := _room(x):
-        h, c = call(room.LSTM, x, h0, c0, w_x, w_h, b)
-        return h, c
-    return reference.lstm(x, h0, c0, w_x, w_h, b)
+    ((h, c),) = layers(LSTM, x, [(h0, c0, w_x, w_h, b)])
+    return h, c
 
 
 def gru(x: Tensor, h0: Tensor, w_x: Tensor, w_h: Tensor, b_x: Tensor, b_h: Tensor) -> Tensor:
@@ -52,10 +117,8 @@ def gru(x: Tensor, h0: Tensor, w_x: Tensor, w_h: Tensor, b_x: Tensor, b_h: Tenso
     >>> gru(zero(1, 2, 1), torch.ones(1, 1), zero(1, 3), zero(1, 3), zero(3), zero(3)).flatten().tolist()
     [0.5, 0.25]
     """
-    if room := _room(x):
-        (h,) = call(room.GRU, x, h0, w_x, w_h, b_x, b_h)
-        return h
-    return reference.gru(x, h0, w_x, w_h, b_x, b_h)
+    ((h,),) = layers(GRU, x, [(h0, w_x, w_h, b_x, b_h)])
+    return h
 
 
 def rnn(x: Tensor, h0: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> Tensor:
@@ -67,16 +130,5 @@ def rnn(x: Tensor, h0: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> Tensor:
     >>> rnn(zero(1, 2, 1), zero(1, 1), zero(1, 1), zero(1, 1), zero(1)).flatten().tolist()
     [0.0, 0.0]
     """
-    if room := _room(x):
-        (h,) = call(room.RNN, x, h0, w_x, w_h, b)
-        return h
-    return reference.rnn(x, h0, w_x, w_h, b)
-
-
-def _room(x: Tensor) -> ModuleType | None:
-    """The room whose LSTM, GRU and RNN are kernels for such a tensor."""
-    if x.device.type == "cuda":
-        return gpu
-    if x.device.type == "cpu" and x.dtype == torch.float32:
-        return cpu
-    return None
+    ((h,),) = layers(RNN, x, [(h0, w_x, w_h, b)])
+    return h

@@ -15,13 +15,13 @@ from candlecast.nets.kernels.cpu.products import (
     ROWS,
     add_shards,
     fill,
-    keep,
     multiply,
     pack_columns,
     pack_rows,
     padded,
     read_rows,
     split,
+    split_steps,
     weight_gradient,
     write_rows,
 )
@@ -47,7 +47,7 @@ def _activate(from_x, from_h, tape, h):
 
 
 @compiled(
-    "void(i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1],"
+    "void(i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:], f4[:,:,:], f4[:,:,:], f4[:,:,:],"
     "f4[:,:,:,::1], f4[:,:,:,:,::1], f4[:,:,::1], f4[:,:,::1])"
 )
 def _forward_shards(thread, first, last, x, h0, w_x, w_h, b_x, b_h, h, tape, packed, scratch):
@@ -69,8 +69,8 @@ def _forward_shards(thread, first, last, x, h0, w_x, w_h, b_x, b_h, h, tape, pac
         read_rows(h0, (model, shard, 0), after)
         for t in range(steps):
             read_rows(x, (model, shard, t), z)
-            multiply(weights_x, z[: features + 1], from_x)
-            multiply(weights_h, z[features:], from_h)
+            multiply(weights_x, z[: features + 1], from_x, 3 * hidden)
+            multiply(weights_h, z[features:], from_h, 3 * hidden)
             _activate(from_x, from_h, tape[model, shard, t], after)
             write_rows(after, h, (model, shard, t))
 
@@ -99,7 +99,7 @@ def _differentiate(tape, before, grad_h, dh, delta_x, delta_h):
 
 
 @compiled(
-    "void(i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:,::1], f4[:,:,::1], f4[:,:,::1],"
+    "void(i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:,::1], f4[:,:,:], f4[:,:,:],"
     "f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1])"
 )
 def _backward_shards(thread, first, last, grad_h, x, h0, h, tape, w_x, w_h, dx, dh0, parts_x, parts_h, packed, scratch):
@@ -107,45 +107,37 @@ def _backward_shards(thread, first, last, grad_h, x, h0, h, tape, w_x, w_h, dx, 
     shards, steps, features, hidden = tape.shape[1], x.shape[2], x.shape[3], h0.shape[3]
     gates = 3 * hidden
     weights_h, weights_x = split(packed[thread], padded(hidden, ROWS) // ROWS * gates)
-    z, rest = split(scratch[thread], features + 1 + hidden)
-    delta_x, rest = split(rest, gates)
-    delta_h, rest = split(rest, gates)
+    z, rest = split_steps(scratch[thread], steps, max(parts_x.shape[1], features + parts_h.shape[1]))
+    deltas_x, rest = split_steps(rest, steps, parts_x.shape[2])
+    deltas_h, rest = split_steps(rest, steps, parts_h.shape[2])
     grad, rest = split(rest, hidden)
     dh, rest = split(rest, hidden)
-    product, rest = split(rest, padded(hidden, ROWS))
-    dx_t, rest = split(rest, padded(features, ROWS))
-    kept_x, rest = split(rest, parts_x.shape[1] * steps)
-    kept_h, rest = split(rest, parts_h.shape[1] * steps)
-    kept_delta_x, kept_delta_h = split(rest, parts_x.shape[2] * steps)
-    before = z[features + 1 :]
-    fill(z[features : features + 1], 1)
+    product, dx_t = split(rest, padded(hidden, ROWS))
     for item in range(first, last):
         model, shard = item // shards, item % shards
         if item == first or shard == 0:
-            pack_rows(w_h[model], weights_h)
-            pack_rows(w_x[model], weights_x)
+            pack_rows(w_h[model], weights_h, 0)
+            pack_rows(w_x[model], weights_x, 0)
         fill(dh, 0)
         for t in range(steps - 1, -1, -1):
             read_rows(grad_h, (model, shard, t), grad)
-            read_rows(x, (model, shard, t), z)
+            delta_x, delta_h, before = deltas_x[t, :gates], deltas_h[t, :gates], z[t, features + 1 :]
+            read_rows(x, (model, shard, t), z[t])
+            fill(z[t, features : features + 1], 1)
             if t:
                 read_rows(h, (model, shard, t - 1), before)
             else:
                 read_rows(h0, (model, shard, 0), before)
             _differentiate(tape[model, shard, t], before, grad, dh, delta_x, delta_h)
-            multiply(weights_h, delta_h, product)
+            multiply(weights_h, delta_h, product, hidden)
             for j in range(hidden):
                 store(load(dh, (j,)) + load(product, (j,)), dh, (j,))
             if dx.size:
-                multiply(weights_x, delta_x, dx_t)
+                multiply(weights_x, delta_x, dx_t, features)
                 write_rows(dx_t, dx, (model, shard, t))
-            keep(z[: features + 1], kept_x, t, steps, LEFT)
-            keep(z[features:], kept_h, t, steps, LEFT)
-            keep(delta_x, kept_delta_x, t, steps, RIGHT)
-            keep(delta_h, kept_delta_h, t, steps, RIGHT)
         write_rows(dh, dh0, (model, shard, 0))
-        weight_gradient(kept_x, kept_delta_x, steps, parts_x[item])
-        weight_gradient(kept_h, kept_delta_h, steps, parts_h[item])
+        weight_gradient(z, deltas_x, parts_x[item])
+        weight_gradient(z[:, features:], deltas_h, parts_h[item])
 
 
 def _forward(x: Tensor, h0: Tensor, w_x: Tensor, w_h: Tensor, b_x: Tensor, b_h: Tensor) -> tuple[Tensor, Tensor]:
@@ -154,7 +146,7 @@ def _forward(x: Tensor, h0: Tensor, w_x: Tensor, w_h: Tensor, b_x: Tensor, b_h: 
     hidden, shards, depth = h0.shape[-1], -(-batch // LANES), features + 1 + h0.shape[-1]
     wide, threads = padded(3 * hidden, ROWS), threads_for(models * shards)
     arrays = (
-        *(x, h0.unsqueeze(2), *(a.contiguous() for a in (w_x, w_h, b_x.unsqueeze(1), b_h.unsqueeze(1)))),
+        *(x, h0.unsqueeze(2), w_x, w_h, b_x.unsqueeze(1), b_h.unsqueeze(1)),
         h := empty(models, steps, hidden, batch),
         tape := empty(models, shards, steps, 4 * hidden, LANES),
         empty(threads, wide // ROWS * (depth + 1), ROWS),
@@ -174,9 +166,9 @@ def _backward(
     (grad_h,) = (x.new_zeros(()).expand_as(h) if g is None else g for g in grads)
     height_x, height_h, width = padded(features + 1, LEFT), padded(1 + hidden, LEFT), padded(gates, RIGHT)
     wide_h, wide_x = padded(hidden, ROWS), padded(features, ROWS)
-    lines = features + 1 + hidden + 2 * gates + 2 * hidden + wide_h + wide_x + (height_x + height_h + 2 * width) * steps
+    lines = (max(height_x, features + height_h) + 2 * width) * steps + 2 * hidden + wide_h + wide_x
     arrays = (
-        *(grad_h, x, h0.unsqueeze(2), h, tape, w_x.contiguous(), w_h.contiguous()),
+        *(grad_h, x, h0.unsqueeze(2), h, tape, w_x, w_h),
         dx := empty(models, *((steps, features, batch) if needs_x else (0, 0, 0))),
         dh0 := empty(models, 1, hidden, batch),
         parts_x := empty(models * shards, height_x, width),

@@ -15,13 +15,13 @@ from candlecast.nets.kernels.cpu.products import (
     ROWS,
     add_shards,
     fill,
-    keep,
     multiply,
     pack_columns,
     pack_rows,
     padded,
     read_rows,
     split,
+    split_steps,
     weight_gradient,
     write_rows,
 )
@@ -50,7 +50,7 @@ def _activate(tape, c, h):
 
 
 @compiled(
-    "void(i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1],"
+    "void(i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:], f4[:,:,:], f4[:,:,:],"
     "f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,:,:,::1], f4[:,:,::1], f4[:,:,::1])"
 )
 def _forward_shards(thread, first, last, x, h0, c0, w_x, w_h, b, h, c_last, tape, packed, scratch):
@@ -72,7 +72,7 @@ def _forward_shards(thread, first, last, x, h0, c0, w_x, w_h, b, h, c_last, tape
         read_rows(c0, (model, shard, 0), c)
         for t in range(steps):
             read_rows(x, (model, shard, t), z)
-            multiply(weights, z, tape[model, shard, t])
+            multiply(weights, z, tape[model, shard, t], 4 * hidden)
             _activate(tape[model, shard, t], c, after)
             write_rows(after, h, (model, shard, t))
         write_rows(c, c_last, (model, shard, 0))
@@ -100,7 +100,7 @@ def _differentiate(tape, before, grad_h, dh, dc, delta):
 
 @compiled(
     "void(i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:,::1],"
-    "f4[:,:,::1], f4[:,:,::1], f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1])"
+    "f4[:,:,:], f4[:,:,:], f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1])"
 )
 def _backward_shards(
     thread, first, last, grad_h, grad_c, x, h0, c0, h, tape, w_x, w_h, dx, dh0, dc0, parts, packed, scratch
@@ -108,42 +108,39 @@ def _backward_shards(
     """Items first to last of the K S shards; parts (K S, .., ..) are their gradients of w_x, b, w_h, one below the other."""
     shards, steps, features, hidden = tape.shape[1], x.shape[2], x.shape[3], h0.shape[3]
     gates = 4 * hidden
-    weights_h, weights_x = split(packed[thread], padded(hidden, ROWS) // ROWS * gates)
-    z, rest = split(scratch[thread], features + 1 + hidden)
-    delta, rest = split(rest, gates)
+    weights, count = packed[thread], hidden + (features if dx.size else 0)
+    z, rest = split_steps(scratch[thread], steps, parts.shape[1])
+    deltas, rest = split_steps(rest, steps, parts.shape[2])
     dc, rest = split(rest, hidden)
     start, rest = split(rest, hidden)
-    grad, rest = split(rest, hidden)
-    dh, rest = split(rest, padded(hidden, ROWS))
-    dx_t, rest = split(rest, padded(features, ROWS))
-    kept_z, kept_delta = split(rest, parts.shape[1] * steps)
-    fill(z[features : features + 1], 1)
+    grad, product = split(rest, hidden)  # the product's rows: gradients of h_{t-1} and of x_t
+    dh = product[:hidden]
     for item in range(first, last):
         model, shard = item // shards, item % shards
         if item == first or shard == 0:
-            pack_rows(w_h[model], weights_h)
-            pack_rows(w_x[model], weights_x)
+            pack_rows(w_h[model], weights, 0)
+            if dx.size:
+                pack_rows(w_x[model], weights, hidden)
         read_rows(c0, (model, shard, 0), start)
         read_rows(grad_c, (model, shard, 0), dc)
         fill(dh, 0)
         for t in range(steps - 1, -1, -1):
             read_rows(grad_h, (model, shard, t), grad)
             before = tape[model, shard, t - 1, tape.shape[3] - hidden :] if t else start
+            delta = deltas[t, :gates]
             _differentiate(tape[model, shard, t], before, grad, dh, dc, delta)
-            multiply(weights_h, delta, dh)
+            multiply(weights, delta, product, count)
             if dx.size:
-                multiply(weights_x, delta, dx_t)
-                write_rows(dx_t, dx, (model, shard, t))
-            read_rows(x, (model, shard, t), z)
+                write_rows(product[hidden:], dx, (model, shard, t))
+            read_rows(x, (model, shard, t), z[t])
+            fill(z[t, features : features + 1], 1)
             if t:
-                read_rows(h, (model, shard, t - 1), z[features + 1 :])
+                read_rows(h, (model, shard, t - 1), z[t, features + 1 :])
             else:
-                read_rows(h0, (model, shard, 0), z[features + 1 :])
-            keep(z, kept_z, t, steps, LEFT)
-            keep(delta, kept_delta, t, steps, RIGHT)
+                read_rows(h0, (model, shard, 0), z[t, features + 1 :])
         write_rows(dh, dh0, (model, shard, 0))
         write_rows(dc, dc0, (model, shard, 0))
-        weight_gradient(kept_z, kept_delta, steps, parts[item])
+        weight_gradient(z, deltas, parts[item])
 
 
 def _forward(x: Tensor, h0: Tensor, c0: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -152,7 +149,7 @@ def _forward(x: Tensor, h0: Tensor, c0: Tensor, w_x: Tensor, w_h: Tensor, b: Ten
     hidden, shards, depth = h0.shape[-1], -(-batch // LANES), features + 1 + h0.shape[-1]
     gates, threads = padded(4 * hidden, ROWS), threads_for(models * shards)
     arrays = (
-        *(x, h0.unsqueeze(2), c0.unsqueeze(2), w_x.contiguous(), w_h.contiguous(), b.unsqueeze(1).contiguous()),
+        *(x, h0.unsqueeze(2), c0.unsqueeze(2), w_x, w_h, b.unsqueeze(1)),
         h := empty(models, steps, hidden, batch),
         c_last := empty(models, 1, hidden, batch),
         tape := empty(models, shards, steps, gates + hidden, LANES),
@@ -172,16 +169,16 @@ def _backward(
     threads = threads_for(models * shards)
     grad_h, grad_c = (x.new_zeros(()).expand_as(a) if g is None else g for g, a in zip(grads, (h, c0), strict=True))
     height, width = padded(features + 1 + hidden, LEFT), padded(gates, RIGHT)
-    wide_h, wide_x = padded(hidden, ROWS), padded(features, ROWS)
-    lines = features + 1 + hidden + gates + 3 * hidden + wide_h + wide_x + (height + width) * steps
+    wide = padded(hidden + features, ROWS)
+    lines = (height + width) * steps + 3 * hidden + wide
     arrays = (
         *(grad_h, grad_c.unsqueeze(2), x, h0.unsqueeze(2), c0.unsqueeze(2), h, tape),
-        *(w_x.contiguous(), w_h.contiguous()),
+        *(w_x, w_h),
         dx := empty(models, *((steps, features, batch) if needs_x else (0, 0, 0))),
         dh0 := empty(models, 1, hidden, batch),
         dc0 := empty(models, 1, hidden, batch),
         parts := empty(models * shards, height, width),
-        empty(threads, (wide_h + wide_x) // ROWS * gates, ROWS),
+        empty(threads, wide // ROWS * gates, ROWS),
         empty(threads, lines, LANES),
     )
     share(_backward_shards, models * shards, *(a.numpy(force=True) for a in arrays))

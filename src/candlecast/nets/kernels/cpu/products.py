@@ -17,7 +17,8 @@ from candlecast.nets.kernels.cpu.vector import (
     zeros,
 )
 
-ROWS = 8  # rows of a `multiply` tile
+ROWS = 8  # rows of a `multiply` tile; what is left over in the end takes a tile of half as many where that is enough
+HALF = ROWS // 2
 LEFT, RIGHT = (4, 6) if LANES == 16 else (2, 4)  # rows of both sides in a `weight_gradient` tile
 _TILE = LEFT * RIGHT
 
@@ -32,6 +33,12 @@ def padded(size, block):
 def split(rows, count):
     """The first `count` rows, and the others."""
     return rows[:count], rows[count:]
+
+
+@internal
+def split_steps(rows, steps, count):
+    """The first `steps` times `count` rows as (T, count, L), and the others."""
+    return rows[: steps * count].reshape(steps, count, LANES), rows[steps * count :]
 
 
 @internal
@@ -72,48 +79,56 @@ def write_rows(rows, array, place):
 
 @internal
 def pack_columns(weights, packed, depth, first):
-    """For a product weights' rows: block c // ROWS of `depth` has weights[r, c] at [first + r, c % ROWS], else 0."""
+    """For a product weights' rows: block c // ROWS of `depth` has weights[r, c] at [first + r, c % ROWS]."""
+    whole = weights.shape[1] // ROWS
     for r in range(weights.shape[0]):
-        for c in range(packed.shape[0] // depth * ROWS):
-            packed[c // ROWS * depth + first + r, c % ROWS] = weights[r, c] if c < weights.shape[1] else 0
+        for block in range(whole):
+            for n in range(ROWS):
+                packed[block * depth + first + r, n] = weights[r, block * ROWS + n]
+        for c in range(whole * ROWS, weights.shape[1]):
+            packed[whole * depth + first + r, c % ROWS] = weights[r, c]
 
 
 @internal
-def pack_rows(weights, packed):
-    """For a product weights rows: block r // ROWS has weights[r, c] at [c, r % ROWS], else 0."""
+def pack_rows(weights, packed, first):
+    """For a product weights rows: with row n = first + r, block n // ROWS has weights[r, c] at [c, n % ROWS]."""
     depth = weights.shape[1]
-    for r in range(packed.shape[0] // depth * ROWS):
+    for r in range(weights.shape[0]):
+        block, lane = (first + r) // ROWS, (first + r) % ROWS
         for c in range(depth):
-            packed[r // ROWS * depth + c, r % ROWS] = weights[r, c] if r < weights.shape[0] else 0
+            packed[block * depth + c, lane] = weights[r, c]
 
 
 @internal
-def multiply(packed, rows, out):
-    """out[n] = sum over k of packed[n // ROWS depth + k, n % ROWS] rows[k], in whole blocks; depth is the number of rows."""
+def multiply(packed, rows, out, count):
+    """out[n] = sum over k of packed[n // ROWS depth + k, n % ROWS] rows[k] for n up to `count`; depth is the number of rows.
+
+    Rows of `out` up to padded(count, ROWS) may be written.
+    """
     depth = rows.shape[0]
-    for block in range(packed.shape[0] // depth):
+    whole = (count + HALF - 1) // ROWS
+    for block in range(whole):
         sums = zeros(ROWS)
         for k in range(depth):
             sums = add_scaled(sums, packed, (block * depth + k,), load(rows, (k,)))
         for n in range(ROWS):
             store(sums[n], out, (block * ROWS + n,))
+    if whole * ROWS < count:
+        half = zeros(HALF)
+        for k in range(depth):
+            half = add_scaled(half, packed, (whole * depth + k,), load(rows, (k,)))
+        for n in range(HALF):
+            store(half[n], out, (whole * ROWS + n,))
 
 
 @internal
-def keep(rows, kept, time, steps, size):
-    """Copy the rows of a time step to where `weight_gradient` reads them: blocks of `size` rows, each with all steps."""
-    for n in range(rows.shape[0]):
-        store(load(rows, (n,)), kept, ((n // size * steps + time) * size + n % size,))
-
-
-@internal
-def weight_gradient(left, right, steps, out):
-    """out[m, n] = sum over time and lanes of left row m times right row n, as kept in blocks of LEFT and RIGHT rows."""
+def weight_gradient(left, right, out):
+    """out[m, n] = sum over time and lanes of left[:, m] times right[:, n], which are (T, rows, L)."""
     for b in range(out.shape[1] // RIGHT):
         for a in range(out.shape[0] // LEFT):
             sums = zeros(_TILE)
-            for t in range(steps):
-                sums = add_outer(sums, left, ((a * steps + t) * LEFT,), right, ((b * steps + t) * RIGHT,), RIGHT)
+            for t in range(left.shape[0]):
+                sums = add_outer(sums, left, (t, a * LEFT), right, (t, b * RIGHT), RIGHT)
             store_sums(sums, out, (a * LEFT, b * RIGHT), RIGHT)
 
 

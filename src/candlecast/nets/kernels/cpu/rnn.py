@@ -15,13 +15,13 @@ from candlecast.nets.kernels.cpu.products import (
     ROWS,
     add_shards,
     fill,
-    keep,
     multiply,
     pack_columns,
     pack_rows,
     padded,
     read_rows,
     split,
+    split_steps,
     weight_gradient,
     write_rows,
 )
@@ -31,7 +31,7 @@ from candlecast.nets.kernels.functions import Kernel
 
 
 @compiled(
-    "void(i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,:,::1],"
+    "void(i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:], f4[:,:,:], f4[:,:,:], f4[:,:,:,::1],"
     "f4[:,:,::1], f4[:,:,::1])"
 )
 def _forward_shards(thread, first, last, x, h0, w_x, w_h, b, h, packed, scratch):
@@ -51,55 +51,52 @@ def _forward_shards(thread, first, last, x, h0, w_x, w_h, b, h, packed, scratch)
         read_rows(h0, (model, shard, 0), after)
         for t in range(steps):
             read_rows(x, (model, shard, t), z)
-            multiply(weights, z, sums)
+            multiply(weights, z, sums, hidden)
             for j in range(hidden):
                 store(tanh(load(sums, (j,))), after, (j,))
             write_rows(after, h, (model, shard, t))
 
 
 @compiled(
-    "void(i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,::1], f4[:,:,::1],"
+    "void(i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:], f4[:,:,:],"
     "f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1])"
 )
 def _backward_shards(thread, first, last, grad_h, x, h0, h, w_x, w_h, dx, dh0, parts, packed, scratch):
     """Items first to last of the K S shards; parts (K S, .., ..) are their gradients of w_x, b, w_h, one below the other."""
     steps, features, hidden = x.shape[2], x.shape[3], h0.shape[3]
     shards = padded(x.shape[1], LANES) // LANES
-    weights_h, weights_x = split(packed[thread], padded(hidden, ROWS) // ROWS * hidden)
-    z, rest = split(scratch[thread], features + 1 + hidden)
+    weights, count = packed[thread], hidden + (features if dx.size else 0)
+    z, rest = split_steps(scratch[thread], steps, parts.shape[1])
+    deltas, rest = split_steps(rest, steps, parts.shape[2])
     after, rest = split(rest, hidden)
-    delta, rest = split(rest, hidden)
-    grad, rest = split(rest, hidden)
-    dh, rest = split(rest, padded(hidden, ROWS))
-    dx_t, rest = split(rest, padded(features, ROWS))
-    kept_z, kept_delta = split(rest, parts.shape[1] * steps)
-    fill(z[features : features + 1], 1)
+    grad, product = split(rest, hidden)  # the product's rows: gradients of h_{t-1} and of x_t
+    dh = product[:hidden]
     one = splat(1)
     for item in range(first, last):
         model, shard = item // shards, item % shards
         if item == first or shard == 0:
-            pack_rows(w_h[model], weights_h)
-            pack_rows(w_x[model], weights_x)
+            pack_rows(w_h[model], weights, 0)
+            if dx.size:
+                pack_rows(w_x[model], weights, hidden)
         fill(dh, 0)
         for t in range(steps - 1, -1, -1):
             read_rows(grad_h, (model, shard, t), grad)
             read_rows(h, (model, shard, t), after)
+            delta = deltas[t, :hidden]
             for j in range(hidden):
                 h_j = load(after, (j,))
                 store((load(dh, (j,)) + load(grad, (j,))) * (one - h_j * h_j), delta, (j,))
-            multiply(weights_h, delta, dh)
+            multiply(weights, delta, product, count)
             if dx.size:
-                multiply(weights_x, delta, dx_t)
-                write_rows(dx_t, dx, (model, shard, t))
-            read_rows(x, (model, shard, t), z)
+                write_rows(product[hidden:], dx, (model, shard, t))
+            read_rows(x, (model, shard, t), z[t])
+            fill(z[t, features : features + 1], 1)
             if t:
-                read_rows(h, (model, shard, t - 1), z[features + 1 :])
+                read_rows(h, (model, shard, t - 1), z[t, features + 1 :])
             else:
-                read_rows(h0, (model, shard, 0), z[features + 1 :])
-            keep(z, kept_z, t, steps, LEFT)
-            keep(delta, kept_delta, t, steps, RIGHT)
+                read_rows(h0, (model, shard, 0), z[t, features + 1 :])
         write_rows(dh, dh0, (model, shard, 0))
-        weight_gradient(kept_z, kept_delta, steps, parts[item])
+        weight_gradient(z, deltas, parts[item])
 
 
 def _forward(x: Tensor, h0: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
@@ -108,7 +105,7 @@ def _forward(x: Tensor, h0: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> tupl
     hidden, shards, depth = h0.shape[-1], -(-batch // LANES), features + 1 + h0.shape[-1]
     wide, threads = padded(hidden, ROWS), threads_for(models * shards)
     arrays = (
-        *(x, h0.unsqueeze(2), w_x.contiguous(), w_h.contiguous(), b.unsqueeze(1).contiguous()),
+        *(x, h0.unsqueeze(2), w_x, w_h, b.unsqueeze(1)),
         h := empty(models, steps, hidden, batch),
         empty(threads, wide // ROWS * depth, ROWS),
         empty(threads, depth + wide, LANES),
@@ -126,14 +123,14 @@ def _backward(
     threads = threads_for(models * shards)
     (grad_h,) = (x.new_zeros(()).expand_as(h) if g is None else g for g in grads)
     height, width = padded(features + 1 + hidden, LEFT), padded(hidden, RIGHT)
-    wide_h, wide_x = padded(hidden, ROWS), padded(features, ROWS)
-    lines = features + 1 + hidden + 3 * hidden + wide_h + wide_x + (height + width) * steps
+    wide = padded(hidden + features, ROWS)
+    lines = (height + width) * steps + 2 * hidden + wide
     arrays = (
-        *(grad_h, x, h0.unsqueeze(2), h, w_x.contiguous(), w_h.contiguous()),
+        *(grad_h, x, h0.unsqueeze(2), h, w_x, w_h),
         dx := empty(models, *((steps, features, batch) if needs_x else (0, 0, 0))),
         dh0 := empty(models, 1, hidden, batch),
         parts := empty(models * shards, height, width),
-        empty(threads, (wide_h + wide_x) // ROWS * hidden, ROWS),
+        empty(threads, wide // ROWS * hidden, ROWS),
         empty(threads, lines, LANES),
     )
     share(_backward_shards, models * shards, *(a.numpy(force=True) for a in arrays))

@@ -1,0 +1,67 @@
+"""Dropout masks as a function of a key, so that a model's masks are its own, however many train beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from candlecast.nets.kernels.cpu.memory import empty
+from candlecast.nets.kernels.cpu.threads import share
+
+KEY_STRIDE = 0x9E3779B9  # 2^32 / golden ratio: neighbouring keys land far apart
+FIRST, SECOND = 0x7FEB352D, 0x846CA68B  # multipliers of lowbias32 (Wellons 2018)
+
+
+def masked(x: Tensor, keys: Tensor, p: float) -> Tensor:
+    """x (K, B, ...) with each value zeroed with probability `p` and the others divided by 1 - p, for keys (K,), int32.
+
+    A value's fate is a hash of its model's key and of its place: equal keys give equal masks on any device.
+    """
+    if x.device.type == "cpu" and x.dtype == torch.float32:
+        return _masked_cpu(x, keys, p)
+    return masked_reference(x, keys, p)
+
+
+def masked_reference(x: Tensor, keys: Tensor, p: float) -> Tensor:
+    """The same in torch."""
+    batch_last = (len(keys), *x.shape[2:], x.shape[1])  # the batch lies contiguous in the recurrent nets
+    place = torch.arange(x[0].numel(), device=x.device).view(1, *batch_last[1:])
+    bits = (place + keys.long().view(-1, *[1] * (x.dim() - 1)) * KEY_STRIDE) & 0xFFFFFFFF
+    bits = ((bits ^ (bits >> 16)) * FIRST) & 0xFFFFFFFF
+    bits = ((bits ^ (bits >> 15)) * SECOND) & 0xFFFFFFFF
+    keep = ((bits ^ (bits >> 16)) >= round(p * 2**32)).to(x.dtype) / (1 - p)
+    return x * keep.movedim(-1, 1)
+
+
+def _masked_cpu(x: Tensor, keys: Tensor, p: float) -> Tensor:
+    batch_last = x.movedim(1, -1).contiguous()  # (K, ..., B)
+    out = empty(*batch_last.shape)
+    rows = batch_last.flatten(1).numpy(), out.flatten(1).numpy()
+    share(_compiled(), len(keys), *rows, keys.numpy(), np.uint32(round(p * 2**32)), np.float32(1 / (1 - p)))
+    return out.movedim(-1, 1)
+
+
+@cache
+def _compiled() -> Callable[..., None]:
+    from numba import njit
+
+    u32, stride, one, two = np.uint32, np.uint32(KEY_STRIDE), np.uint32(FIRST), np.uint32(SECOND)
+    sixteen, fifteen = np.uint32(16), np.uint32(15)
+
+    @njit(cache=True, nogil=True)
+    def mask(thread: int, first: int, last: int, x: Any, out: Any, keys: Any, threshold: Any, scale: Any) -> None:
+        for model in range(first, last):
+            key = u32(u32(keys[model]) * stride)
+            for n in range(x.shape[1]):
+                bits = u32(u32(n) + key)
+                bits = u32((bits ^ (bits >> sixteen)) * one)
+                bits = u32((bits ^ (bits >> fifteen)) * two)
+                bits = u32(bits ^ (bits >> sixteen))
+                out[model, n] = x[model, n] * scale if bits >= threshold else x[model, n] * 0
+
+    return mask
