@@ -2,41 +2,111 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from candlecast.cli import assets
-from candlecast.cli.console import print_json
+from candlecast.cli.console import print_json, print_table
 from candlecast.cli.options import common
+from candlecast.cli.places import is_store, store_option
+
+if TYPE_CHECKING:
+    from candlecast.candles import Candles
+    from candlecast.store import Store
 
 
-@click.command(epilog="Example: candlecast candles btc_1h.csv.gz --interval 1h")
+@click.command(epilog="Example: candlecast candles BTCUSDT --interval 1m")
 @click.argument("asset", required=False, metavar="[SYMBOL or FILE]")
-@click.option("--interval", help="Length of one candle, such as 1h; taken from the file when not given.")
+@click.option("--interval", help="Length of one candle, such as 1h; every one stored, or the file's, when not given.")
+@click.option("--source", help="Only candles of this source, such as binance.")
 @click.option("--zone", help="Zone of the file's times, if they name none, such as UTC.")
+@store_option
 @common
-def candles(asset: str | None, *, interval: str | None, zone: str | None, as_json: bool, quiet: bool) -> None:
-    """Describe candles and list their faults: gaps, duplicates, off-grid and impossible bars. Nothing is changed.
+def candles(
+    asset: str | None,
+    *,
+    interval: str | None,
+    source: str | None,
+    zone: str | None,
+    store: str,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Describe candles and list their faults: gaps and halts, duplicates, off-grid and impossible bars, jumps like
+    splits. Nothing is changed.
 
-    Without an argument: the samples that come with the installation.
+    Without an argument: everything that is stored, and the samples that come with the installation.
     """
     from candlecast.sources.sample import SAMPLES
 
-    reports = []
-    for name in [asset] if asset else SAMPLES:
-        table = assets.load(name, interval=interval, zone=zone)
-        report = table.check()
-        reports.append(
-            {
-                "symbol": table.symbol,
-                "interval": str(table.interval),
-                "bars": len(table),
-                "first": table.open_time.min().item().isoformat(),
-                "last": table.close_time.max().item().isoformat(),
-                "is_sound": report.is_sound,
-                "faults": report.faults.to_dicts(),
-            }
-        )
-        if not as_json:
-            click.echo(f"{table!r}\n{report}")
+    found = list(_stored(store, asset, source=source, interval=interval))
+    if asset is None:
+        found += [(assets.load(name, interval=interval, zone=zone), 0) for name in SAMPLES]
+    elif not found:
+        found = [(assets.load(asset, interval=interval, zone=zone, store=store), 0)]
     if as_json:
-        print_json({"candles": reports})
+        print_json({"candles": [_as_object(table, changed) for table, changed in found]})
+    elif asset is None:
+        print_table(
+            [_row(table, changed) for table, changed in found],
+            ["source", "symbol", "interval", "bars", "first", "last", "missing", "sound", "changed"],
+        )
+    else:
+        for table, changed in found:
+            known = f"\n  {changed:,} bars were changed by the vendor since they were first seen" if changed else ""
+            click.echo(f"{table!r}\n{table.check()}{known}")
+
+
+def _stored(
+    location: str, symbol: str | None, *, source: str | None, interval: str | None
+) -> Iterator[tuple[Candles, int]]:
+    """Stored candles that the options name, each with the number of bars that the vendor changed."""
+    from candlecast.interval import Interval
+    from candlecast.store import Store
+
+    if not is_store(location):
+        return
+    store = Store(location)
+    wanted = {"symbol": symbol, "source": source, "interval": interval and str(Interval.parse(interval))}
+    for row in store.series().iter_rows(named=True):
+        if all(value in (None, row[name]) for name, value in wanted.items()):
+            yield _read(store, row)
+
+
+def _read(store: Store, row: dict[str, Any]) -> tuple[Candles, int]:
+    series = (row["source"], row["symbol"], row["interval"])
+    return store.read(*series), store.changes(*series)["open_time"].n_unique()
+
+
+def _as_object(table: Candles, changed: int) -> dict[str, Any]:
+    report = table.check()
+    origin = table.origin
+    return {
+        "source": origin.source if origin else None,
+        "symbol": table.symbol,
+        "interval": str(table.interval),
+        "bars": len(table),
+        "first": table.open_time.min().item().isoformat(),
+        "last": table.close_time.max().item().isoformat(),
+        "version": origin.version if origin else None,
+        "has_sessions": table.has_sessions,
+        "missing": report.missing,
+        "changed": changed,
+        "is_sound": report.is_sound,
+        "faults": report.faults.to_dicts(),
+    }
+
+
+def _row(table: Candles, changed: int) -> list[str]:
+    row = _as_object(table, changed)
+    numbers = [f"{row['bars']:,}", row["first"][:10], row["last"][:10], f"{row['missing']:,}"]
+    return [
+        row["source"] or "sample",
+        row["symbol"],
+        row["interval"],
+        *numbers,
+        "yes" if row["is_sound"] else "NO",
+        f"{changed:,}",
+    ]

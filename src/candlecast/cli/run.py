@@ -13,6 +13,7 @@ import click
 from candlecast.cli import assets
 from candlecast.cli.console import print_json, print_table, progress
 from candlecast.cli.options import common
+from candlecast.cli.places import store_option
 from candlecast.errors import ConfigError, near_misses
 
 if TYPE_CHECKING:
@@ -24,9 +25,15 @@ MODELS = ("lstm", "gru", "rnn", "linear", "drift", "naive")
 TARGETS = ("return", "price", "direction", "volatility")
 
 
-@click.command(epilog="Example: candlecast run btc_1h.csv.gz --interval 1h --target volatility --open")
+@click.command(epilog="Example: candlecast run BTCUSDT --interval 1h --source binance --target volatility --open")
 @click.argument("asset", default="sp500", metavar="[SYMBOL or FILE]")
 @click.option("--interval", help="Length of one candle, such as 1h; taken from the file when not given.")
+@click.option(
+    "--source", help="Fetch from here first: binance, binance-usdm, yahoo, alphavantage, or an exchange's name in ccxt."
+)
+@click.option("--since", help="First day or time, UTC, of candles that are fetched or stored.")
+@click.option("--until", help="End, UTC; now when not given.")
+@store_option
 @click.option("--zone", help="Zone of the file's times, if they name none, such as UTC.")
 @click.option("--preset", help="A ready-made study: tutorial.")
 @click.option("--model", help=f"One of {', '.join(MODELS)}; lstm when not given.")
@@ -51,14 +58,16 @@ TARGETS = ("return", "price", "direction", "volatility")
 def run(asset: str, *, seed: int, runs: Path, open_report: bool, as_json: bool, quiet: bool, **settings: Any) -> None:
     """Train, forecast, trade and judge, fold by fold, and keep it all as a run with a report.
 
-    Without an argument: the S&P 500 by day, 1999 to 2018, which comes with the installation.
+    Candles of a --source are kept in the store, and only what is missing is fetched. Without an argument: the S&P 500 by
+    day, 1999 to 2018, which comes with the installation.
     """
     from candlecast.resume import run_study
 
     began = time.monotonic()
-    study = make_study(**{name: value for name, value in settings.items() if name not in ("interval", "zone")})
-    candles = assets.load(asset, interval=settings["interval"], zone=settings["zone"])
+    wanted = {name: settings.pop(name) for name in ("interval", "zone", "source", "store", "since", "until")}
+    study = make_study(**settings)
     with progress(quiet) as listener:
+        candles = assets.load(asset, **wanted, progress=listener)
         result, folder = run_study(study, candles, runs=runs, seed=seed, progress=listener)
         page = result.report(folder / "report.html")
     seconds = time.monotonic() - began

@@ -1,0 +1,122 @@
+"""`candlecast fetch`: candles from the world into the store."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from candlecast.cli.console import print_json, progress
+from candlecast.cli.options import Spread, common
+from candlecast.cli.places import make_source, store_option
+
+if TYPE_CHECKING:
+    from candlecast.candles import Candles
+    from candlecast.events import Listener
+    from candlecast.sources.source import Source
+    from candlecast.store import Store
+
+
+@click.command(cls=Spread, epilog="Example: candlecast fetch BTCUSDT ETHUSDT --interval 1m 1h --since 2017-08-17")
+@click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL...")
+@click.option("--interval", "intervals", multiple=True, required=True, help="Lengths of one candle, such as 1m 1h.")
+@click.option("--since", help="First day or time, UTC; where it stopped, or the source's first, when not given.")
+@click.option("--until", help="End, UTC; now when not given.")
+@click.option(
+    "--source",
+    default="binance",
+    show_default=True,
+    help="binance, binance-usdm, yahoo, alphavantage, or an exchange's name in ccxt.",
+)
+@click.option("--refresh", is_flag=True, help="Ask for everything again, to see what the vendor changed.")
+@store_option
+@common
+def fetch(
+    symbols: tuple[str, ...],
+    *,
+    intervals: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    source: str,
+    refresh: bool,
+    store: str,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Fetch what is missing of each SYMBOL into the store, and say what came and what the vendor changed.
+
+    Stopped at any moment, the same command goes on where it was.
+    """
+    from candlecast.store import Store
+
+    place, origin = Store(store), make_source(source)
+    rows = []
+    for symbol in symbols:
+        for interval in intervals:
+            with progress(quiet) as listener:
+                row = _fetch(
+                    place, origin, symbol, interval, since=since, until=until, refresh=refresh, progress=listener
+                )
+            rows.append(row)
+            if not as_json:
+                click.echo(_words(row))
+    if as_json:
+        print_json({"store": place.url, "version": place.version, "candles": rows})
+
+
+def _fetch(
+    store: Store,
+    source: Source,
+    symbol: str,
+    interval: str,
+    *,
+    since: str | None,
+    until: str | None,
+    refresh: bool,
+    progress: Listener,
+) -> dict[str, Any]:
+    from candlecast.sources.source import utc_now
+
+    before, began, started = store.version, utc_now(), time.monotonic()
+    candles = store.update(source, symbol, interval, since=since, until=until, refresh=refresh, progress=progress)
+    changes = store.changes(source, symbol, interval, seen_since=began)
+    report = candles.check()
+    return {
+        "source": source.name,
+        "symbol": symbol,
+        "interval": str(candles.interval),
+        "bars": len(candles),
+        "new": len(candles) - _stored(store, candles, before, since=since, until=until),
+        "changed": changes["open_time"].n_unique(),
+        "missing": report.missing,
+        "is_sound": report.is_sound,
+        "first": candles.open_time[0].item().isoformat(),
+        "last": candles.close_time[-1].item().isoformat(),
+        "version": candles.origin.version if candles.origin else None,
+        "seconds": round(time.monotonic() - started, 3),
+    }
+
+
+def _stored(store: Store, candles: Candles, version: int | None, *, since: str | None, until: str | None) -> int:
+    """How many bars of the same period there were at a version."""
+    from candlecast.errors import CandleError, StoreError
+
+    if version is None or candles.origin is None:
+        return 0
+    try:
+        source = candles.origin.source
+        return len(store.read(source, candles.symbol, candles.interval, since=since, until=until, version=version))
+    except (CandleError, StoreError):  # none of them
+        return 0
+
+
+def _words(row: dict[str, Any]) -> str:
+    changed = f", {row['changed']:,} changed by the vendor" if row["changed"] else ""
+    missing = f", {row['missing']:,} missing" if row["missing"] else ""
+    unsound = "" if row["is_sound"] else ", NOT SOUND (see candlecast candles)"
+    first, last = (row[name].replace("T", " ")[:16] for name in ("first", "last"))
+    return (
+        f"{row['symbol']} {row['interval']}: {row['bars']:,} bars, {first} to {last} UTC; {row['new']:,} new{changed}{missing}"
+        f"{unsound}; version {row['version']}; {row['seconds']:.1f} s"
+    )
