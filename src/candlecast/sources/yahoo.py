@@ -1,0 +1,242 @@
+"""Yahoo Finance through `yfinance`: splits and dividends, adjusted prices and prices as traded, limits told beforehand."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import numpy as np
+import polars as pl
+
+from candlecast.candles import Candles
+from candlecast.errors import ConfigError, SourceError
+from candlecast.events import Listener, ignore
+from candlecast.interval import Interval
+from candlecast.sources.adjust import ACTIONS, PRICES
+from candlecast.sources.exchange import lacking_interval, missing_extra
+from candlecast.sources.page import empty_page, market_page
+from candlecast.sources.retry import Retry, TransientError
+from candlecast.sources.source import Moment, Session, collect, moment, period, utc_now
+from candlecast.sources.web import MissingError, require_ok, unreachable
+
+logger = logging.getLogger(__name__)
+DAY = timedelta(days=1)
+HISTORY_DAYS = {"1m": 30, "2m": 60, "5m": 60, "15m": 60, "30m": 60, "1h": 730, "1d": None}  # how far back each goes
+REQUEST_DAYS = {"1m": 7}  # how much one request may span, where that is less
+FIRST = moment("1927-12-30")  # the S&P 500's first day
+NEVER_CLOSING = ("-USD", "-USDT", "-EUR", "-GBP", "-BTC")  # Yahoo writes crypto as BTC-USD
+ONE_AT_A_TIME = threading.Lock()  # yfinance keeps one session, one cookie and one log for the whole process
+
+
+@dataclass(frozen=True)
+class Yahoo:
+    """Candles of Yahoo Finance. Symbols as Yahoo writes them: "AAPL", "^GSPC", "EURUSD=X", "BTC-USD".
+
+    `adjusted=True`: prices of days are adjusted for splits and dividends, those within the day for splits alone, which
+    is all that Yahoo knows. `adjusted=False`: prices, volume and dividends as they were at the time (Yahoo's own
+    adjustment for later splits is undone), which later events do not change. Each page brings `dividend` and `split`.
+
+    Days go back to the listing, bars of an hour 730 days, shorter ones 60, and of a minute 30; a day opens at 00:00 UTC
+    of its date. Bars without a price are Yahoo's way of saying that there was none; they are left out, and counted in the log.
+    `url` replaces scheme and host of every address. Needs the extra `yahoo`.
+    """
+
+    adjusted: bool = True
+    url: str | None = None
+    retry: Retry = field(default=Retry(first_seconds=2.0), repr=False)
+    clock: Callable[[], datetime] = field(default=utc_now, repr=False)
+
+    @property
+    def name(self) -> str:
+        """`yahoo`, or `yahoo-raw` for prices as traded."""
+        return "yahoo" if self.adjusted else "yahoo-raw"
+
+    def pages(
+        self, symbol: str, interval: str | Interval, *, since: Moment | None = None, until: Moment | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """See `Source.pages`. Raises ConfigError for a period that Yahoo does not keep bars of this interval for."""
+        interval = Interval.parse(interval)
+        if str(interval) not in HISTORY_DAYS:
+            raise lacking_interval("Yahoo", interval, tuple(HISTORY_DAYS))
+        days, now = HISTORY_DAYS[str(interval)], self.clock()
+        oldest = (
+            FIRST if days is None else now - days * DAY + timedelta(minutes=5)
+        )  # minutes that the requests may take
+        start, end = period(since, until, now=now, first=oldest)
+        if days is not None and start < oldest:
+            raise ConfigError(
+                f"since {start:%Y-%m-%d %H:%M} is too long ago: Yahoo keeps {interval} bars for {days} days",
+                expected=f"since {oldest:%Y-%m-%d %H:%M} or later",
+                remedy="Leave since out for all there is, or fetch a longer interval",
+            )
+        return self._pages(symbol, interval, start, end)
+
+    def _pages(self, symbol: str, interval: Interval, start: datetime, end: datetime) -> Iterator[pl.DataFrame]:
+        is_daily, now = interval.seconds == 86_400, self.clock()
+        with _session(self.url, self.retry) as session:
+            # all up to now, whatever the end: how many shares of today a bar is about depends on every later split
+            events = _history(session, symbol, "1d", start - 2 * DAY if not is_daily else start, now + DAY)
+            splits = events.filter(pl.col("split") != 1)
+            span = REQUEST_DAYS.get(str(interval), 100_000) * DAY
+            while start < end:
+                stop = min(start + span, end)
+                frame = events if is_daily else _history(session, symbol, str(interval), start, stop)
+                frame = self._restated(frame, splits, is_daily=is_daily)
+                page = market_page(frame, symbol=symbol, interval=interval, start=start, end=end, extra=ACTIONS)
+                if page.height:
+                    yield page
+                start = stop
+
+    def _restated(self, frame: pl.DataFrame, splits: pl.DataFrame, *, is_daily: bool) -> pl.DataFrame:
+        """Adjusted prices, or those of the time, from Yahoo's, which are adjusted for splits alone."""
+        if self.adjusted:
+            return frame.with_columns(pl.col(*PRICES) * (pl.col("total") / pl.col("close"))) if is_daily else frame
+        after = splits.sort("local")["local"].search_sorted(frame["local"], side="right").to_numpy()
+        products = np.append(np.cumprod(splits.sort("local")["split"].to_numpy()[::-1])[::-1], 1.0)
+        shares = pl.lit(pl.Series(products[after]))  # of today, for one of the time
+        return frame.with_columns(pl.col(*PRICES, "dividend") * shares, volume=pl.col("volume") / shares)
+
+    def fetch(
+        self,
+        symbol: str,
+        interval: str | Interval,
+        *,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        progress: Listener = ignore,
+    ) -> Candles:
+        """See `Source.fetch`."""
+        return collect(self, symbol, interval, since=since, until=until, progress=progress)
+
+    def session(self, symbol: str) -> Session:
+        """Everything closes but crypto."""
+        return "always" if symbol.endswith(NEVER_CLOSING) else "sessions"
+
+
+def _history(session: Any, symbol: str, interval: str, start: datetime, end: datetime) -> pl.DataFrame:
+    """Yahoo's own table, `open_time` in UTC and `local` on the exchange's clock; `total` is the close less dividends."""
+    import yfinance
+    from yfinance.data import YfData
+
+    log = logging.getLogger("yfinance")
+    with ONE_AT_A_TIME:
+        was_disabled, log.disabled = log.disabled, True  # it reports what it swallows, which the session raises below
+        try:
+            YfData.cache_get.cache_clear()  # else an answer from before a split would serve after it
+            frame = yfinance.Ticker(symbol, session=session).history(
+                interval=interval, start=start, end=end, auto_adjust=False, actions=True, keepna=True
+            )
+        except Exception as error:  # whatever yfinance stumbles over in an answer that is not as it expects
+            frame = None
+            session.failure = session.failure or SourceError(
+                f"Yahoo's answer for {symbol} cannot be read ({type(error).__name__}: {error})",
+                expected="candles",
+                remedy="Try again later, or update yfinance",
+            )
+        finally:
+            log.disabled = was_disabled
+    if session.failure is not None:
+        raise session.failure from None
+    if frame is None or frame.empty:
+        return empty_page((*ACTIONS, "total")).with_columns(local=pl.lit(None, pl.Datetime("us")))
+    index: Any = frame.index
+    local = index.tz_localize(None)
+    times = local if interval == "1d" else index.tz_convert("UTC")
+    names = {"Open": "open", "High": "high", "Low": "low", "Close": "close", "Adj Close": "total", "Volume": "volume"}
+    names |= {"Dividends": "dividend", "Stock Splits": "split"}
+    table = pl.DataFrame(
+        {
+            "open_time": pl.Series(times.as_unit("us").asi8).cast(pl.Datetime("us", "UTC")),
+            "local": pl.Series(local.as_unit("us").asi8).cast(pl.Datetime("us")),
+            **{name: frame[column].to_numpy(np.float64) for column, name in names.items()},
+        },
+        nan_to_null=True,
+    )
+    table = table.with_columns(split=pl.when(pl.col("split") == 0).then(1.0).otherwise(pl.col("split")))
+    absent = table.select(pl.any_horizontal(pl.col(*PRICES).is_null())).to_series()
+    if absent.any():
+        logger.warning("Yahoo gives %d %s bars of %s without a price", absent.sum(), interval, symbol)
+    return table.filter(~absent).with_columns(pl.col("volume").fill_null(0.0))
+
+
+@contextmanager
+def _session(host: str | None, retry: Retry) -> Iterator[Any]:
+    """What yfinance sends its requests through: to another host if told so, again if they fail, and with their errors kept.
+
+    yfinance turns most failures into an empty table; `failure` holds the error that is to be raised instead.
+    """
+    try:
+        import yfinance  # noqa: F401 - so that a missing extra is told in its own words
+        from curl_cffi import requests
+    except ModuleNotFoundError as error:
+        raise missing_extra("yfinance", "yahoo") from error
+
+    class Session(requests.Session):
+        failure: SourceError | None = None
+
+        def request(self, method: Any, url: str, *args: Any, **options: Any) -> Any:
+            if self.failure is not None:
+                raise self.failure
+            parts = urlsplit(url)
+            there = url if host is None else urlunsplit((*urlsplit(host)[:2], *parts[2:]))
+            send = super().request
+            options["timeout"] = retry.timeout_seconds
+            if "/v8/finance/chart/" not in parts.path:
+                return send(method, there, *args, **options)
+
+            def ask() -> Any:
+                try:
+                    answer = send(method, there, *args, **options)
+                    _judge(answer)
+                except requests.exceptions.RequestException as error:
+                    raise TransientError(unreachable("Yahoo", error)) from None
+                return answer
+
+            try:
+                return retry(ask)
+            except MissingError:
+                symbol = parts.path.rsplit("/", 1)[-1]
+                self.failure = SourceError(
+                    f"Yahoo has no symbol {symbol!r}",
+                    expected="a symbol as Yahoo writes it, still listed",
+                    remedy=_offers(send, there, symbol, retry.timeout_seconds),
+                )
+                raise self.failure from None
+            except SourceError as error:
+                self.failure = error
+                raise
+
+    with Session(impersonate="chrome") as session:
+        yield session
+
+
+def _judge(answer: Any) -> None:
+    """Raise what an answer of the chart interface means, unless it holds bars or says that there are none."""
+    said = answer.text
+    if answer.status_code == 400 and "Data doesn't exist for startDate" in said:
+        return
+    if answer.status_code in (400, 404, 422):
+        with suppress(ValueError, KeyError, TypeError):
+            said = answer.json()["chart"]["error"]["description"]
+    require_ok("Yahoo", answer.status_code, answer.headers, said)
+    try:
+        answer.json()
+    except ValueError as error:  # cut short, or "Will be right back"
+        raise TransientError(unreachable("Yahoo", error)) from None
+
+
+def _offers(send: Callable[..., Any], address: str, symbol: str, timeout: float) -> str:
+    """Symbols that Yahoo's own search finds."""
+    search = urlunsplit((*urlsplit(address)[:2], "/v1/finance/search", "", ""))
+    try:
+        found = send("GET", search, params={"q": symbol, "quotesCount": 3, "newsCount": 0}, timeout=timeout).json()
+        names = [quote["symbol"] for quote in found["quotes"]][:3]
+    except Exception:  # whatever goes wrong, the unknown symbol is what the user needs to hear of
+        names = []
+    return f"Did you mean {' or '.join(names)}?" if names else "Check the symbol at https://finance.yahoo.com"
