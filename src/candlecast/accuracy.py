@@ -1,35 +1,43 @@
-"""How good forecasts are, one row per model: errors, skill against the naive forecast, and whether skill is luck."""
+"""How good forecasts are, per model and asset, and per fold and seed: errors, skill against naive, and whether it is luck.
+
+A figure comes with `_low` and `_high`: its 95 % stationary-bootstrap interval, in blocks as long as squared errors and hits
+need. The figures, those of distributions null where a model forecasts none:
+
+    mae, rmse        errors in the target's units
+    mase             mae over naive's mean absolute error on the training rows (Hyndman and Koehler 2006); no interval
+    r2               1 - SSE / SSE of naive, out of sample, of changes against naive (Campbell and Thompson 2008)
+    hit_rate         share of right signs of the change against naive
+    ic, rank_ic      correlation of forecast and actual change, of their values and of their ranks
+    log_score, crps  of normal forecasts with the given `sigma` (Gneiting and Raftery 2007); smaller is better
+    coverage         share of outcomes inside the middle 90 % of those
+
+What is undefined is null.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
+from candlecast import stats
 from candlecast.errors import NotEnoughDataError
 from candlecast.forecast import Forecast
-from candlecast.stats import (
-    block_length,
-    clark_west,
-    hit_rate,
-    information_coefficient,
-    mae,
-    percentile_interval,
-    r2_against,
-    rmse,
-    stationary_bootstrap,
-)
 from candlecast.targets import Target
 
 REFERENCES = ("naive", "drift")  # a forecast of nothing but the mean is no skill either
+COVERED = 1.6448536269514722  # standard deviations on either side that hold 90 % of a normal
 
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """One model's known forecasts, averaged over seeds, in target units and as changes against naive; all (time,)."""
+    """One model's known forecasts of one asset, in target units and as changes against naive; all (time,).
+
+    `sigma` is empty where the model forecasts none; `naive_error` is NaN where it is not known.
+    """
 
     time: np.ndarray
     fold: np.ndarray
@@ -37,11 +45,52 @@ class Scored:
     mean: np.ndarray
     outcome_change: np.ndarray
     forecast_change: np.ndarray
+    sigma: np.ndarray
+    naive_error: np.ndarray
 
 
 def scored(forecast: Forecast, target: Target) -> Scored:
-    """The rows of a forecast whose outcome is known."""
-    frame = forecast.averaged().frame.drop_nulls("target")
+    """The rows of a forecast of one asset whose outcome is known, averaged over seeds, in order of time."""
+    return _scored(forecast.averaged().frame, target)
+
+
+def accuracy(forecasts: Mapping[str, Forecast], target: Target, *, seed: int = 0) -> pl.DataFrame:
+    """One row per asset and model, seeds averaged into one forecast: `symbol`, `model`, `observations`, figures and p-values.
+
+    The p-values are one-sided. `p_naive` and `p_drift`: Clark-West, of the hypothesis that the forecast adds nothing to
+    naive, or to naive and drift. `p_direction`: Pesaran-Timmermann, that signs of forecast and actual change are unrelated.
+    `p_profit`: Anatolyev-Gerko, that following those signs earns no more than holding.
+
+    Raises NotEnoughDataError when a forecast has no known outcome.
+    """
+    rows = []
+    symbols = list(dict.fromkeys(symbol for forecast in forecasts.values() for symbol in forecast.symbols))
+    for symbol in symbols:
+        present = {name: forecast for name, forecast in forecasts.items() if symbol in forecast.symbols}
+        scores = {name: scored(forecast.only(symbol), target) for name, forecast in present.items()}
+        if not all(len(score.target) for score in scores.values()):
+            raise _nothing_known()
+        rows += [
+            {"symbol": symbol, "model": name, **_figures(score, seed), **_p_values(name, scores, target)}
+            for name, score in scores.items()
+        ]
+    if not rows:
+        raise _nothing_known()
+    return _table(rows)
+
+
+def accuracy_by_part(forecast: Forecast, target: Target, *, seed: int = 0) -> pl.DataFrame:
+    """One row per asset, fold and seed: `symbol`, `fold`, `seed`, `first`, `last` (closes), `observations` and figures."""
+    rows = []
+    known = forecast.frame.drop_nulls("target")
+    for (symbol, fold, number), frame in known.group_by("symbol", "fold", "seed", maintain_order=True):
+        part = {"symbol": symbol, "fold": fold, "seed": number, "first": frame["time"][0], "last": frame["time"][-1]}
+        rows.append(part | _figures(_scored(frame, target), seed))
+    return _table(rows).sort("symbol", "fold", "seed")
+
+
+def _scored(frame: pl.DataFrame, target: Target) -> Scored:
+    frame = frame.drop_nulls("target")
     outcome, mean, naive = (frame[name].to_numpy() for name in ("target", "mean", "naive"))
     return Scored(
         time=frame["time"].to_numpy(),
@@ -50,83 +99,80 @@ def scored(forecast: Forecast, target: Target) -> Scored:
         mean=mean,
         outcome_change=target.change(outcome, naive),
         forecast_change=target.change(mean, naive),
+        sigma=np.empty(0) if frame["sigma"].null_count() else frame["sigma"].to_numpy(),
+        naive_error=frame["naive_error"].fill_null(math.nan).to_numpy(),
     )
 
 
-def accuracy(forecasts: Mapping[str, Forecast], target: Target, *, seed: int = 0) -> pl.DataFrame:
-    """One row per model, for one asset.
-
-    `mae`, `rmse` in the target's units; `r2` = 1 - SSE / SSE of naive, out of sample (Campbell and Thompson 2008), and
-    `hit_rate`, the share of right signs of the change against naive, each with a 95 % stationary-bootstrap interval
-    (`_low`, `_high`); `ic`, correlation of forecast and actual change; `p_naive` and `p_drift`, one-sided Clark-West
-    p-values of the hypothesis that the forecast adds nothing to naive, or to naive and drift. What is undefined is null.
-    """
-    rows = []
-    scores = {name: scored(forecast, target) for name, forecast in forecasts.items()}
-    if not all(len(score.target) for score in scores.values()):
-        raise NotEnoughDataError(
-            "no forecast has an outcome that is known yet",
-            expected="test parts longer than the horizon, without a hole in each outcome",
-            remedy="Give more candles, longer test parts or a shorter horizon",
-        )
-    for name, score in scores.items():
-        outcome, change = score.outcome_change, score.forecast_change
-        pairs = np.column_stack([outcome, change])
-        losses = np.column_stack([outcome**2, (outcome - change) ** 2])
-        draws = stationary_bootstrap(pairs, _skill, block=block_length(losses), seed=seed)  # (paths, 2)
-        (r2_low, r2_high), (hit_low, hit_high) = (percentile_interval(column) for column in draws.T)
-        p_values = {
-            f"p_{reference}": clark_west(
-                outcome, change, scores[reference].forecast_change, horizon=target.horizon
-            ).p_value
-            for reference in REFERENCES
-            if reference in scores and reference != name
+def _figures(score: Scored, seed: int) -> dict[str, float | int]:
+    """Every figure with its interval. Each is a function of means over rows, so that only means have to be resampled."""
+    y, f, error, sigma = score.outcome_change, score.forecast_change, score.target - score.mean, score.sigma
+    hit, squared = (np.sign(y) == np.sign(f)) & (y != 0), (y - f) ** 2
+    parts: dict[str, tuple[Callable[..., np.ndarray], list[np.ndarray]]] = {
+        "mae": (np.asarray, [np.abs(error)]),
+        "rmse": (np.sqrt, [error**2]),
+        "r2": (lambda own, naive: 1.0 - own / naive, [squared, y**2]),
+        "hit_rate": (np.divide, [hit, (y != 0) & f.any()]),  # the naive forecast names no direction
+        "ic": (_correlation, _products(y, f)),
+        "rank_ic": (_correlation, _products(stats.ranks(y), stats.ranks(f))),
+    }
+    if len(sigma):
+        parts |= {
+            "log_score": (np.asarray, [stats.log_score(score.target, score.mean, sigma)]),
+            "crps": (np.asarray, [stats.crps_normal(score.target, score.mean, sigma)]),
+            "coverage": (np.asarray, [np.abs(error) <= COVERED * sigma]),
         }
-        rows.append(
-            {
-                "model": name,
-                "observations": len(outcome),
-                "mae": mae(score.target, score.mean),
-                "rmse": rmse(score.target, score.mean),
-                "r2": r2_against(outcome, change, np.zeros(len(outcome))),
-                "r2_low": r2_low,
-                "r2_high": r2_high,
-                "hit_rate": _hits(outcome, change),
-                "hit_rate_low": hit_low,
-                "hit_rate_high": hit_high,
-                "ic": information_coefficient(outcome, change),
-                **{f"p_{reference}": p_values.get(f"p_{reference}") for reference in REFERENCES},
-            }
-        )
-    return pl.DataFrame(rows, infer_schema_length=None).with_columns(pl.selectors.float().fill_nan(None))
+    rows = np.column_stack([column for _, columns in parts.values() for column in columns]).astype(np.float64)
+    block = stats.block_length(np.column_stack([y**2, squared, hit]))
+    draws, means = stats.bootstrap_means(rows, block=block, seed=seed), rows.mean(axis=0, keepdims=True)
+    found: dict[str, float | int] = {"observations": len(y)}
+    first = 0
+    for name, (figure, columns) in parts.items():
+        part = slice(first, first + len(columns))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            value, spread = (_defined(figure(*each[:, part].T)) for each in (means, draws))
+        low, high = stats.percentile_interval(spread)
+        found |= {name: float(value[0]), f"{name}_low": low, f"{name}_high": high}
+        first = part.stop
+    scale = float(score.naive_error.mean())
+    return found | {"mase": float(found["mae"]) / scale if scale > 0 else math.nan}
 
 
-def accuracy_by_part(forecast: Forecast, target: Target) -> pl.DataFrame:
-    """Skill against naive of every fold and seed: `fold`, `seed`, `first`, `last`, `observations`, `r2`, `hit_rate`."""
-    rows = []
-    for (fold, seed), frame in forecast.frame.drop_nulls("target").group_by("fold", "seed", maintain_order=True):
-        outcome, mean, naive = (frame[name].to_numpy() for name in ("target", "mean", "naive"))
-        change = target.change(mean, naive)
-        rows.append(
-            {
-                "fold": fold,
-                "seed": seed,
-                "first": frame["time"][0],
-                "last": frame["time"][-1],
-                "observations": frame.height,
-                "r2": r2_against(target.change(outcome, naive), change, np.zeros(len(change))),
-                "hit_rate": _hits(target.change(outcome, naive), change),
-            }
-        )
-    return pl.DataFrame(rows).with_columns(pl.selectors.float().fill_nan(None)).sort("fold", "seed")
+def _p_values(name: str, scores: Mapping[str, Scored], target: Target) -> dict[str, float | None]:
+    score, horizon = scores[name], target.horizon
+    y, f = score.outcome_change, score.forecast_change
+    nested = {
+        f"p_{reference}": stats.clark_west(y, f, scores[reference].forecast_change, horizon=horizon).p_value
+        if reference in scores and reference != name
+        else None
+        for reference in REFERENCES
+    }
+    tests = {"p_direction": stats.pesaran_timmermann, "p_profit": stats.anatolyev_gerko}
+    return nested | {column: test(y, f, horizon=horizon).p_value for column, test in tests.items()}
 
 
-def _skill(pairs: np.ndarray) -> np.ndarray:
-    """R2 against naive and hit rate of rows (outcome change, forecast change)."""
-    outcome, change = pairs.T
-    return np.array([r2_against(outcome, change, np.zeros(len(outcome))), _hits(outcome, change)])
+def _products(a: np.ndarray, b: np.ndarray) -> list[np.ndarray]:
+    """Columns whose means give the correlation of a and b: both, their squares and their product, in standard units."""
+    a, b = ((x - x.mean()) / (x.std() if np.ptp(x) else 1.0) for x in (a, b))
+    return [a, b, a**2, b**2, a * b]
 
 
-def _hits(outcome: np.ndarray, change: np.ndarray) -> float:
-    """Hit rate; NaN for a forecast that never names a direction, as the naive one."""
-    return hit_rate(outcome, change) if change.any() else math.nan
+def _correlation(a: np.ndarray, b: np.ndarray, aa: np.ndarray, bb: np.ndarray, ab: np.ndarray) -> np.ndarray:
+    return (ab - a * b) / np.sqrt(np.maximum(aa - a**2, 0.0) * np.maximum(bb - b**2, 0.0))
+
+
+def _defined(values: np.ndarray) -> np.ndarray:
+    return np.where(np.isfinite(values), values, math.nan)
+
+
+def _table(rows: list[dict[str, object]]) -> pl.DataFrame:
+    """Rows that need not have all columns; what is undefined becomes null."""
+    return pl.from_dicts(rows, infer_schema_length=None).with_columns(pl.selectors.float().fill_nan(None))
+
+
+def _nothing_known() -> NotEnoughDataError:
+    return NotEnoughDataError(
+        "no forecast has an outcome that is known yet",
+        expected="test parts longer than the horizon, without a hole in each outcome",
+        remedy="Give more candles, longer test parts or a shorter horizon",
+    )

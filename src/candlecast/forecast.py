@@ -24,7 +24,10 @@ SCHEMA: dict[Any, Any] = {
     "naive": pl.Float64,
     "target": pl.Float64,
     "expected_return": pl.Float64,
+    "sigma": pl.Float64,
+    "naive_error": pl.Float64,
 }
+OPTIONAL = ("sigma", "naive_error")  # null throughout where a frame comes without them
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,14 +37,17 @@ class Forecast:
     `frame` has one row per asset, seed and bar: `time` (close of the bar at which it was made), `known_at` (when its
     outcome is known; null if not yet), `symbol`, `model`, `fold`, `seed`, `mean` (the forecast, in the target's units),
     `naive` (the naive forecast), `target` (the outcome; null while unknown), `expected_return` (log return over the
-    horizon that the forecast implies; null for a target that implies none). Sorted by symbol, seed and time.
+    horizon that the forecast implies; null for a target that implies none), `sigma` (standard deviation of the outcome
+    around `mean`, of a model that forecasts it; null otherwise), `naive_error` (mean |target - naive| over the training rows,
+    the scale of MASE; null if unknown). Sorted by symbol, seed and time.
     """
 
     frame: pl.DataFrame
     horizon: int
 
     def __post_init__(self) -> None:
-        frame = self.frame.select(*SCHEMA).cast(SCHEMA).sort("symbol", "seed", "time")
+        absent = [pl.lit(None).alias(name) for name in OPTIONAL if name not in self.frame.columns]
+        frame = self.frame.with_columns(absent).select(*SCHEMA).cast(SCHEMA).sort("symbol", "seed", "time")
         object.__setattr__(self, "frame", frame)
 
     def __len__(self) -> int:
@@ -83,9 +89,17 @@ class Forecast:
         return [replace(self, frame=parts[key]) for key in sorted(parts)]
 
     def averaged(self) -> Forecast:
-        """One forecast per asset and bar: the mean over the seeds, and over the folds that forecast it, as seed 0."""
+        """One forecast per asset and bar: the mean over the seeds, and over the folds that forecast it, as seed 0.
+
+        `sigma` is that of the mixture: the root of its mean square plus the variance of the means.
+        """
         keys = ["time", "known_at", "symbol", "model"]
-        values = [pl.col("mean", "expected_return").mean(), pl.col("fold").min(), pl.col("naive", "target").first()]
+        values = [
+            pl.col("mean", "expected_return", "naive_error").mean(),
+            pl.col("fold").min(),
+            pl.col("naive", "target").first(),
+            (pl.col("sigma").pow(2).mean() + pl.col("mean").var(ddof=0)).sqrt().alias("sigma"),
+        ]
         frame = self.frame.group_by(keys, maintain_order=True).agg(values).with_columns(seed=pl.lit(0))
         return replace(self, frame=frame)
 

@@ -163,6 +163,8 @@ def forecast_frame(fitted: Fitted, model: str) -> pl.DataFrame:
     mean[rows] = fitted.forecast(samples, rows)
     expected = samples.target.expected_return(mean, samples.candles)[rows]
     is_known = samples.is_known[rows]
+    learnt = job.fit_rows
+    naive_error = float(np.abs(samples.outcomes[learnt] - samples.naive[learnt]).mean())
     return pl.DataFrame(
         {
             "time": samples.candles.frame["close_time"].gather(rows),
@@ -179,5 +181,7 @@ def forecast_frame(fitted: Fitted, model: str) -> pl.DataFrame:
                 pl.Series(is_known), pl.Series([None], dtype=pl.Float64)
             ),
             "expected_return": pl.Series(expected, nan_to_null=True),
+            "sigma": pl.repeat(None, len(rows), eager=True, dtype=pl.Float64),
+            "naive_error": pl.repeat(naive_error, len(rows), eager=True),
         }
     )

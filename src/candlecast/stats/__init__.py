@@ -1,6 +1,6 @@
 """Statistics of returns and forecasts: performance, accuracy, tests, and intervals by resampling."""
 
-from candlecast.stats.accuracy import hit_rate, information_coefficient, mae, mase, r2_against, rank_ic, rmse
+from candlecast.stats.accuracy import hit_rate, information_coefficient, mae, mase, r2_against, rank_ic, ranks, rmse
 from candlecast.stats.bootstrap import (
     BootstrapInterval,
     SharpeDifference,
@@ -104,6 +104,7 @@ __all__ = [
     "probabilistic_sharpe",
     "r2_against",
     "rank_ic",
+    "ranks",
     "rmse",
     "sharpe",
     "sharpe_difference",

@@ -94,9 +94,14 @@ def rank_ic(target: np.ndarray, forecast: np.ndarray) -> float:
     1.0
     """
     target, forecast = aligned(target=target, forecast=forecast)
-    return information_coefficient(_ranks(target), _ranks(forecast))
+    return information_coefficient(ranks(target), ranks(forecast))
 
 
-def _ranks(values: np.ndarray) -> np.ndarray:
+def ranks(values: np.ndarray) -> np.ndarray:
+    """Rank of each value, the smallest 1; equal values share their mean rank.
+
+    >>> ranks(np.array([5.0, 2.0, 5.0]))
+    array([2.5, 1. , 2.5])
+    """
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     return (np.cumsum(counts) - (counts - 1) / 2)[inverse]

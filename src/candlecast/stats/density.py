@@ -1,8 +1,8 @@
 """How good forecasts of a whole distribution are: scores that only the truth minimises, and coverage.
 
 Outcomes are float64 of shape (time,), in the unit of the target, as are `mean` and `sigma` of a normal forecast; forecast
-`quantiles` have shape (time, levels), one column for each of `levels` in (0, 1), rising. All scores are losses: smaller
-is better. Empty arrays give NaN. Unlike lengths, values that are not finite, and a sigma that is not above zero raise
+`quantiles` have shape (time, levels), one column for each of `levels` in (0, 1), rising. A score is a loss for each moment,
+smaller is better; compare means. Unlike lengths, values that are not finite, and a sigma that is not above zero raise
 ConfigError.
 """
 
@@ -17,67 +17,61 @@ from candlecast.errors import ConfigError
 from candlecast.stats.samples import aligned
 
 
-def log_score(target: np.ndarray, mean: np.ndarray, sigma: np.ndarray) -> float:
-    """Mean negative log density of the outcomes under normal forecasts, in nats.
+def log_score(target: np.ndarray, mean: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """Negative log density of each outcome under its normal forecast, in nats; shape (time,).
 
-    mean of ln(s sqrt(2 pi)) + (y - m)^2 / (2 s^2). Good (1952); Gneiting and Raftery (2007).
+    ln(s sqrt(2 pi)) + (y - m)^2 / (2 s^2). Good (1952); Gneiting and Raftery (2007).
 
-    >>> round(log_score(np.array([0.0]), np.array([0.0]), np.array([1.0])), 4)      # ln sqrt(2 pi)
-    0.9189
+    >>> log_score(np.array([0.0]), np.array([0.0]), np.array([1.0])).round(4)      # ln sqrt(2 pi)
+    array([0.9189])
     """
     target, mean, sigma = _normal(target, mean, sigma)
-    if not len(target):
-        return math.nan
-    return float(np.mean(np.log(sigma * math.sqrt(2 * math.pi)) + ((target - mean) / sigma) ** 2 / 2))
+    return np.log(sigma * math.sqrt(2 * math.pi)) + ((target - mean) / sigma) ** 2 / 2
 
 
-def crps_normal(target: np.ndarray, mean: np.ndarray, sigma: np.ndarray) -> float:
-    """Mean continuous ranked probability score of normal forecasts, in the unit of the target.
+def crps_normal(target: np.ndarray, mean: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """Continuous ranked probability score of each normal forecast, in the unit of the target; shape (time,).
 
     CRPS = E|X - y| - E|X - X'| / 2; for a normal s (z (2 Phi(z) - 1) + 2 phi(z) - 1 / sqrt(pi)), z = (y - m) / s. It is the
     absolute error of a forecast that names a single value. Gneiting and Raftery (2007), eq. 21.
 
-    >>> round(crps_normal(np.array([0.0]), np.array([0.0]), np.array([1.0])), 4)      # (sqrt(2) - 1) / sqrt(pi)
-    0.2337
+    >>> crps_normal(np.array([0.0]), np.array([0.0]), np.array([1.0])).round(4)      # (sqrt(2) - 1) / sqrt(pi)
+    array([0.2337])
     """
     target, mean, sigma = _normal(target, mean, sigma)
-    if not len(target):
-        return math.nan
     from scipy.special import ndtr
 
     z = (target - mean) / sigma
     density = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
-    return float(np.mean(sigma * (z * (2 * ndtr(z) - 1) + 2 * density - 1 / math.sqrt(math.pi))))
+    return sigma * (z * (2 * ndtr(z) - 1) + 2 * density - 1 / math.sqrt(math.pi))
 
 
 def pinball(target: np.ndarray, quantiles: np.ndarray, levels: Sequence[float]) -> np.ndarray:
-    """Mean pinball loss of the forecast quantile of each level, in the unit of the target; shape (levels,).
+    """Pinball loss of each forecast quantile, in the unit of the target; shape (time, levels).
 
     q (y - f) where the outcome is above the forecast, (1 - q)(f - y) where it is below. Koenker and Bassett (1978).
 
-    >>> pinball(np.array([1.0, -1.0]), np.array([[0.0], [0.0]]), [0.9])      # (0.9 + 0.1) / 2
-    array([0.5])
+    >>> pinball(np.array([1.0, -1.0]), np.array([[0.0], [0.0]]), [0.75])
+    array([[0.75], [0.25]])
     """
     target, quantiles, share = _quantiles(target, quantiles, levels)
-    if not len(target):
-        return np.full(len(share), np.nan)
     gap = target[:, None] - quantiles  # (time, levels)
-    return np.mean(np.maximum(share * gap, (share - 1) * gap), axis=0)
+    return np.maximum(share * gap, (share - 1) * gap)
 
 
-def crps_quantiles(target: np.ndarray, quantiles: np.ndarray, levels: Sequence[float]) -> float:
-    """Continuous ranked probability score from forecast quantiles: twice the pinball loss, integrated over the levels.
+def crps_quantiles(target: np.ndarray, quantiles: np.ndarray, levels: Sequence[float]) -> np.ndarray:
+    """Continuous ranked probability score from forecast quantiles: twice the pinball loss, integrated over the levels; (time,).
 
     2 int QS_q dq by the trapezoid between the levels, and at the ends by the nearest level's loss. Few levels make it
     coarse: compare only forecasts of the same levels. Gneiting and Ranjan (2011).
 
     >>> crps_quantiles(np.array([1.0]), np.array([[0.0]]), [0.5])      # of a median, the absolute error
-    1.0
+    array([1.])
     """
     losses, share = pinball(target, quantiles, levels), np.asarray(levels, dtype=np.float64)
     edges = np.concatenate([[0.0], share, [1.0]])
-    values = np.concatenate([losses[:1], losses, losses[-1:]])
-    return float(2.0 * np.trapezoid(values, edges))
+    values = np.concatenate([losses[:, :1], losses, losses[:, -1:]], axis=1)
+    return 2.0 * np.trapezoid(values, edges, axis=1)
 
 
 def coverage(target: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
