@@ -39,6 +39,10 @@ ROW_OF = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
 
 # Libraries that take long to import, or that one room wraps, and the rooms that may import them at all.
 HOMES = {
+    "ccxt": {"sources"},
+    "yfinance": {"sources"},
+    "curl_cffi": {"sources"},
+    "httpx": {"sources"},
     "torch": {"nets", "fleet", "models"},
     "numba": {"nets", "fleet", "models", "stats", "backtesting"},
     "sklearn": {"models"},

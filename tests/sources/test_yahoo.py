@@ -65,17 +65,21 @@ def test_the_day_that_has_not_ended_is_dropped(source):
 
 
 def test_adjusted_and_as_traded(yahoo, source):
-    yahoo.stocks["AAPL"] = Stock(splits={"2024-11-04": 4.0}, dividends={"2024-10-01": 1.0, "2024-12-02": 2.0})
+    yahoo.stocks["AAPL"] = Stock(splits={"2024-11-04": 4.0}, dividends={"2024-10-01": 0.5, "2024-12-02": 0.1})
     adjusted = source().fetch("AAPL", "1d", since="2024-09-16", until="2025-01-01")
     raw = source(adjusted=False).fetch("AAPL", "1d", since="2024-09-16", until="2025-01-01")
-    assert np.abs(np.diff(np.log(adjusted.close))).max() < 0.01  # neither a split nor a dividend is a jump
+    assert np.abs(np.diff(np.log(adjusted.close))).max() < 0.006  # neither split nor dividend is a jump
+    paid = (1 - 0.5 / yahoo.stocks["AAPL"].traded(datetime(2024, 10, 1))) * (
+        1 - 0.1 / yahoo.stocks["AAPL"].traded(datetime(2024, 12, 2))
+    )
+    assert adjusted.open[0] == pytest.approx(raw.open[0] / 4 * paid, rel=1e-9)
     split = raw.frame["open_time"].search_sorted(at(2024, 11, 4))
     assert raw.open[split - 1] == pytest.approx(yahoo.stocks["AAPL"].traded(datetime(2024, 11, 1)), rel=1e-9)
     assert raw.open[split] == pytest.approx(yahoo.stocks["AAPL"].traded(datetime(2024, 11, 4)), rel=1e-9)
     assert set(raw.volume) == {1_000.0}
     assert set(adjusted.volume) == {1_000.0, 4_000.0}
     page = next(source(adjusted=False).pages("AAPL", "1d", since="2024-09-16", until="2025-01-01"))
-    assert page.filter(page["dividend"] > 0)["dividend"].to_list() == [1.0, 2.0]
+    assert page.filter(page["dividend"] > 0)["dividend"].to_list() == pytest.approx([0.5, 0.1])
     assert page.filter(page["split"] != 1).select("open_time", "split").rows() == [(at(2024, 11, 4), 4.0)]
     assert source(adjusted=False).name == "yahoo-raw"
 
@@ -143,9 +147,10 @@ def test_an_empty_period_has_no_timestamps(source):
 
 
 def test_a_period_before_the_listing(yahoo, source):
-    yahoo.stocks["NEW"] = Stock(listed=datetime(2025, 12, 1, tzinfo=UTC))
+    yahoo.stocks["NEW"] = Stock(listed=datetime(2025, 2, 3, tzinfo=UTC))
     with pytest.raises(CandleError, match="yahoo has no closed 1d bar of NEW from 2024-01-02 to 2024-03-01"):
         source().fetch("NEW", "1d", since="2024-01-02", until="2024-03-01")
+    assert len(source().fetch("NEW", "1d", since="2024-01-02")) == 5
 
 
 def test_unknown_and_delisted_symbols(source):

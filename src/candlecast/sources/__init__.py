@@ -1,7 +1,24 @@
-"""Where candles come from: files, embedded samples and synthetic markets."""
+"""Where candles come from: exchanges, vendors, files, embedded samples and synthetic markets."""
 
 from candlecast.sources import synthetic
+from candlecast.sources.alpha_vantage import AlphaVantage
+from candlecast.sources.binance import Binance
+from candlecast.sources.exchange import Exchange
 from candlecast.sources.files import read_csv, read_parquet
+from candlecast.sources.retry import Retry
 from candlecast.sources.sample import sample
+from candlecast.sources.source import Source
+from candlecast.sources.yahoo import Yahoo
 
-__all__ = ["read_csv", "read_parquet", "sample", "synthetic"]
+__all__ = [
+    "AlphaVantage",
+    "Binance",
+    "Exchange",
+    "Retry",
+    "Source",
+    "Yahoo",
+    "read_csv",
+    "read_parquet",
+    "sample",
+    "synthetic",
+]

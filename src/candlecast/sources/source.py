@@ -8,8 +8,7 @@ from typing import Literal, Protocol
 
 import polars as pl
 
-from candlecast.candles import Candles
-from candlecast.candles.table import Origin
+from candlecast.candles import Candles, Origin
 from candlecast.errors import CandleError, ConfigError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.interval import Interval
