@@ -50,18 +50,15 @@ def make_source(name: str) -> Source:
     """The source of a name, or the exchange that ccxt knows by it. Raises SourceError for an unknown one."""
     if name.lower() in SOURCES:
         return SOURCES[name.lower()]()
-    from candlecast.sources.exchange import Exchange
+    from candlecast.sources.exchange import Exchange, exchange_names
 
-    try:
-        from ccxt import exchanges
-    except ModuleNotFoundError:
-        exchanges = []
+    exchanges = exchange_names()
     if name.lower() in exchanges:
         return Exchange(name.lower())
     raise SourceError(
         f"there is no source {name!r}",
         expected=f"{', '.join(SOURCES)}, or an exchange that ccxt knows",
-        remedy=near_misses(name, [*SOURCES, *exchanges] if exchanges else SOURCES),
+        remedy=near_misses(name, [*SOURCES, *exchanges]),
     )
 
 

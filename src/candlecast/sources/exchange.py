@@ -175,7 +175,9 @@ def connect(
         raise missing_extra("ccxt", "exchanges") from error
     if name not in ccxt.exchanges:
         raise SourceError(
-            f"ccxt knows no exchange {name!r}", expected="one of its names", remedy=near_misses(name, ccxt.exchanges)
+            f"ccxt knows no exchange {name!r}",
+            expected=f"one of its {len(ccxt.exchanges)} names",
+            remedy=near_misses(name, ccxt.exchanges),
         )
     exchange = getattr(import_module("ccxt"), name)(
         {
@@ -192,6 +194,15 @@ def connect(
         yield Rest(exchange, retry, clock)
     finally:
         exchange.session.close()
+
+
+def exchange_names() -> tuple[str, ...]:
+    """The exchanges that ccxt knows; none when it is not installed."""
+    try:
+        import ccxt
+    except ModuleNotFoundError:
+        return ()
+    return tuple(ccxt.exchanges)
 
 
 def _judge(name: str, refused: str) -> Callable[..., None]:
