@@ -15,6 +15,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from candlecast.candles import Candles
+from candlecast.candles import Candles, Origin
 from candlecast.errors import RunError, near_misses
 from candlecast.forecast import Forecast
 from candlecast.interval import Interval
@@ -88,7 +89,16 @@ def load_run(folder: str | Path) -> StudyResult:
             f"{folder} is incomplete ({error})", expected="all of a run's files", remedy="Run it again"
         ) from error
     target = restore(recipe["target"])
-    candles = Candles(tables["candles"], asset["symbol"], Interval.parse(asset["interval"]))
+    candles = Candles(
+        tables["candles"],
+        asset["symbol"],
+        Interval.parse(asset["interval"]),
+        has_sessions=asset["has_sessions"],
+        breaks=tuple((first, last) for first, last in asset["breaks"]),
+        zone=asset["zone"],
+        bridge=asset["bridge"],
+        origin=asset["origin"] and Origin(**asset["origin"]),
+    )
     if candles.fingerprint != asset["fingerprint"]:
         raise RunError(
             f"the candles in {folder} are not those it was made of", expected="untouched files", remedy="Run it again"
@@ -159,6 +169,11 @@ def _manifest(result: StudyResult) -> dict[str, Any]:
             "first": str(result.candles.open_time[0]),
             "last": str(result.candles.close_time[-1]),
             "fingerprint": result.candles.fingerprint,
+            "has_sessions": result.candles.has_sessions,
+            "breaks": result.candles.breaks,
+            "zone": result.candles.zone,
+            "bridge": result.candles.bridge,
+            "origin": asdict(result.candles.origin) if result.candles.origin else None,
         },
         "lost": result.lost,
         "seeds": result.forecast.seeds,

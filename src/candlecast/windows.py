@@ -41,7 +41,8 @@ class Samples:
     def is_complete(self) -> np.ndarray:
         """Bool (time,): the window that ends at t is whole: warmed up, defined everywhere, and not across a hole.
 
-        A feature may look back over a hole (an average of 20 bars is one of the last 20 there are); a window may not.
+        A feature may look back over a hole (an average of 20 bars is one of the last 20 there are); a window may not,
+        unless the hole is bridged (`Candles.bridged`).
         """
         is_defined = ~np.isnan(self.inputs.sum(axis=1))  # a sum is undefined where any column is
         complete = _run_length(is_defined, self.candles.segments) >= self.window
@@ -50,10 +51,7 @@ class Samples:
     @cached_property
     def is_known(self) -> np.ndarray:
         """Bool (time,): the outcome is known by now and was not measured across a hole."""
-        segments = self.candles.segments
-        unbroken = np.zeros(len(self), dtype=bool)
-        unbroken[: len(self) - self.horizon] = segments[self.horizon :] == segments[: len(self) - self.horizon]
-        return unbroken & np.isfinite(self.outcomes)
+        return self._is_joined & np.isfinite(self.outcomes)
 
     @cached_property
     def known_at(self) -> np.ndarray:
@@ -75,13 +73,28 @@ class Samples:
 
     @property
     def lost(self) -> dict[str, int]:
-        """Bars that cannot be learnt from, by cause."""
-        usable = self.usable
+        """Bars that cannot be learnt from, each under the first cause that holds, without those that are missing."""
+        start = self.usable.start
+        is_unbroken = _run_length(np.ones(len(self), dtype=bool), self.candles.segments) >= self.window
+        rows = np.arange(len(self))
+        is_late, is_cut = rows >= start, self.is_complete & ~self.is_known
+        is_open = rows >= len(self) - self.horizon
         return {
-            "warm-up": usable.start,
-            "hole or undefined feature": int((~self.is_complete[usable.start :]).sum()),
-            "outcome not known": int((self.is_complete & ~self.is_known).sum()),
+            "warm-up": start,
+            "window across a hole": int((is_late & ~self.is_complete & ~is_unbroken).sum()),
+            "undefined feature in the window": int((is_late & ~self.is_complete & is_unbroken).sum()),
+            "outcome across a hole": int((is_cut & ~is_open & ~self._is_joined).sum()),
+            "undefined outcome": int((is_cut & ~is_open & self._is_joined).sum()),
+            "outcome not known yet": int((is_cut & is_open).sum()),
         }
+
+    @cached_property
+    def _is_joined(self) -> np.ndarray:
+        """Bool (time,): no hole lies between the bar and its outcome, which is there."""
+        segments = self.candles.segments
+        joined = np.zeros(len(self), dtype=bool)
+        joined[: len(self) - self.horizon] = segments[self.horizon :] == segments[: len(self) - self.horizon]
+        return joined
 
 
 def make_samples(candles: Candles, *, features: Features, target: Target, window: int) -> Samples:

@@ -37,7 +37,7 @@ def workspace(tmp_path_factory):
 
 
 def test_help_ends_in_an_example(tmp_path):
-    for command in ([], ["run"], ["report"], ["runs"], ["candles"]):
+    for command in ([], ["run"], ["fetch"], ["report"], ["runs"], ["candles"]):
         done = call(*command, "-h", cwd=tmp_path)
         assert done.returncode == 0
         assert (
@@ -104,7 +104,7 @@ def test_candles_lists_faults(tmp_path):
     ("arguments", "message"),
     [
         (["run", "missing.csv"], "missing.csv does not exist; expected a CSV file"),
-        (["run", "spp500"], "'spp500' is neither a file nor a sample.*Did you mean sp500?"),
+        (["run", "spp500"], "'spp500' is neither a file nor a sample, and not stored in data.*Did you mean sp500?"),
         (["run", "--model", "lstn"], "there is no model 'lstn'.*Did you mean lstm?"),
         (["run", "--target", "retrun"], "there is no target 'retrun'.*Did you mean return?"),
         (["run", "--preset", "tutorail"], "there is no preset 'tutorail'.*Did you mean tutorial?"),

@@ -28,6 +28,9 @@ class Origin:
     store: str | None = None
     version: int | None = None
 
+    def __str__(self) -> str:
+        return self.source if self.store is None else f"{self.source}, version {self.version} of {self.store}"
+
 
 @dataclass(frozen=True, eq=False)
 class Candles:

@@ -134,7 +134,8 @@ def show(result: StudyResult, folder: Path, page: Path, seconds: float) -> None:
         ["model", "R2 vs naive", "95 %", "hit rate", "p", "return/year", "Sharpe", "max drawdown", "trades"],
     )
     lost = ", ".join(f"{count:,} {cause}" for cause, count in result.lost.items() if count)
-    click.echo(f"\n{result.candles!r}; not learnt from: {lost or 'none'}")
+    origin = f" from {result.candles.origin}" if result.candles.origin else ""
+    click.echo(f"\n{result.candles!r}{origin}; not learnt from: {lost or 'none'}")
     click.echo(f"Folds x seeds: {result.folds.height} x {len(result.forecast.seeds)}; {seconds:.1f} s")
     click.echo(f"Run     {folder}\nReport  {page}")
 

@@ -106,6 +106,7 @@ def data_table(result: StudyResult) -> str:
         ("Interval", str(candles.interval)),
         ("Period", f"{moment(frame['open_time'][0])} to {moment(frame['close_time'][-1])} UTC"),
         ("Bars", f"{len(candles):,}"),
+        *((("From", str(candles.origin)),) if candles.origin else ()),
         ("Bars missing in gaps", f"{candles.check().missing:,}"),
         *((f"Lost: {cause}", count(bars, "bar")) for cause, bars in result.lost.items()),
         ("Fingerprint", candles.fingerprint[:12]),

@@ -34,8 +34,7 @@ def compact(location: Location, series: Series, *, least: int = 2) -> int:
 def _rewrite(location: Location, series: Series, part: str) -> bool:
     snapshot = location.make()
     scan = snapshot.scan(series, parts=(part, SUPERSEDED))
-    if scan is None:
-        return True
+    assert scan is not None, "a part that is crowded has files"
     everything = scan.select(*COLUMNS, part=calendar_part(series)).collect()
     seen = everything.filter(pl.col("part") == part).drop("part")
     if not is_current(seen):

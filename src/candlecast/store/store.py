@@ -79,9 +79,8 @@ class Store:
         """
         series = _series(source.name, symbol, interval)
         start, end = period(since, until, now=utc_now(), first=BEGINNING)
-        snapshot = self._table.make()
         update.update(
-            snapshot,
+            self._table,
             series,
             source,
             since=None if since is None else start,

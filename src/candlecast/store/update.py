@@ -25,7 +25,7 @@ from candlecast.store.observations import (
     observe,
     unasked,
 )
-from candlecast.store.table import Series, Snapshot
+from candlecast.store.table import Location, Series, Snapshot
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ BATCH_SECONDS = 2.0  # of work that a crash may cost
 
 
 def update(
-    snapshot: Snapshot,
+    location: Location,
     series: Series,
     source: Source,
     *,
@@ -51,10 +51,11 @@ def update(
     everything is asked for again. Raises CandleError when there is no bar at all, and
     whatever the source raises, once what it gave before is committed.
     """
+    snapshot = location.open()
     bars = _bars(snapshot, series)
     end = utc_now() if until is None else until
     first = bars["open_time"][0] if len(bars) else None
-    reading = _Reading(snapshot, series, source, since or first or BEGINNING, end, progress)
+    reading = _Reading(location, snapshot, series, source, since or first or BEGINNING, end, progress)
     if first is None or refresh:
         reading.ask(since or first, until)
     else:
@@ -73,9 +74,9 @@ def update(
         )
 
 
-def _bars(snapshot: Snapshot, series: Series) -> pl.DataFrame:
+def _bars(snapshot: Snapshot | None, series: Series) -> pl.DataFrame:
     """`open_time` and `asked_from` of the bars known, in order of time."""
-    scan = snapshot.scan(series)
+    scan = snapshot and snapshot.scan(series)
     if scan is None:
         return pl.DataFrame(schema={name: COLUMNS[name] for name in ("open_time", "asked_from")})
     bars = scan.select("open_time", "asked_from").collect()
@@ -86,7 +87,8 @@ def _bars(snapshot: Snapshot, series: Series) -> pl.DataFrame:
 class _Reading:
     """One run through a source's pages: what was read and not yet committed, and what listeners are told."""
 
-    snapshot: Snapshot
+    location: Location
+    snapshot: Snapshot | None
     series: Series
     source: Source
     start: datetime
@@ -135,7 +137,7 @@ class _Reading:
             known = self._known(fresh["open_time"][0], fresh["open_time"][-1])
             fresh = news(fresh, known)
             if len(fresh):
-                self.snapshot.location.append(self.series, fresh)
+                self._append(fresh)
         self.committed = time.monotonic()
 
     def _take(self, pages: Iterator[pl.DataFrame], asked_from: datetime) -> datetime | None:
@@ -172,11 +174,16 @@ class _Reading:
         bar = self._known(behind, behind)
         start = asked_from if last is None else last + self.series.step.timedelta
         said = bar.with_columns(asked_from=pl.lit(start, COLUMNS["asked_from"]))
-        self.snapshot.location.append(self.series, said)
+        self._append(said)
+
+    def _append(self, observations: pl.DataFrame) -> None:
+        if self.snapshot is None:
+            self.snapshot = self.location.make()
+        self.location.append(self.series, observations)
 
     def _known(self, first: datetime, last: datetime) -> pl.DataFrame:
         """What is known of the bars that open from `first` to `last`."""
-        scan = self.snapshot.scan(self.series, since=first, until=last + timedelta(microseconds=1))
+        scan = self.snapshot and self.snapshot.scan(self.series, since=first, until=last + timedelta(microseconds=1))
         return pl.DataFrame(schema=COLUMNS) if scan is None else current(scan.select(*COLUMNS).collect())
 
     def _is_changed(self, page: pl.DataFrame, start: datetime) -> bool:

@@ -1,0 +1,161 @@
+"""fetch, candles and run --source: over real HTTP against a loopback Binance, and interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from candlecast import Store
+from candlecast.cli import main, places
+from candlecast.sources.binance import Binance
+from candlecast.sources.retry import Retry
+from servers import BinanceWorld, Listing, market_server
+
+HALT = (datetime(2024, 11, 20, 2, tzinfo=UTC), datetime(2024, 11, 20, 5, tzinfo=UTC))
+SINCE = ["--since", "2024-11-15", "--until", "2024-12-01"]
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    """A Binance on loopback that the commands talk to, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    with market_server() as server:
+        world = BinanceWorld([Listing("BTCUSDT", halts=(HALT,)), Listing("ETHUSDT")]).mount(server)
+        retry = Retry(pause=server.wait, timeout_seconds=5.0)
+        source = Binance(**world.addresses, retry=retry, is_paced=False, clock=server.clock)
+        monkeypatch.setitem(places.SOURCES, "binance", lambda: source)
+        yield world
+
+
+def call(capsys, *arguments: str) -> str:
+    main(list(arguments))
+    return capsys.readouterr().out
+
+
+def refused(capsys, *arguments: str) -> str:
+    with pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    assert ended.value.code == 1
+    errors = capsys.readouterr().err
+    assert errors.startswith("Error: ") and errors.count("\n") == 1
+    return errors
+
+
+def test_several_symbols_and_intervals_at_once(world, capsys):
+    words = call(capsys, "fetch", "BTCUSDT", "ETHUSDT", "--interval", "1h", "4h", *SINCE)
+    lines = words.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["BTCUSDT 1h", "BTCUSDT 4h", "ETHUSDT 1h", "ETHUSDT 4h"]
+    assert lines[0].startswith(
+        "BTCUSDT 1h: 375 bars, 2024-11-15 06:00 to 2024-12-01 00:00 UTC; 375 new, 3 missing; version 1; "
+    )
+    again = json.loads(call(capsys, "fetch", "BTCUSDT", "--interval", "1h", *SINCE, "--json"))
+    assert again["store"] == "data"
+    (row,) = again["candles"]
+    assert (row["bars"], row["new"], row["changed"], row["missing"], row["is_sound"]) == (375, 0, 0, 3, True)
+    assert again["version"] == row["version"] == Store("data").version
+    longer = json.loads(call(capsys, "fetch", "BTCUSDT", "--interval", "1h", "--until", "2024-12-02", "--json"))
+    assert (longer["candles"][0]["bars"], longer["candles"][0]["new"]) == (399, 24)
+
+
+def test_what_is_stored_and_its_faults(world, capsys):
+    call(capsys, "fetch", "BTCUSDT", "--interval", "1h", "4h", *SINCE)
+    table = call(capsys, "candles").splitlines()
+    assert [line.split()[:4] for line in table[1:3]] == [
+        ["binance", "BTCUSDT", "1h", "375"],
+        ["binance", "BTCUSDT", "4h", "92"],
+    ]
+    words = call(capsys, "candles", "BTCUSDT", "--interval", "1h")
+    assert "Candles(BTCUSDT 1h, 375 bars" in words
+    assert "3 bars are missing in 1 gap, the longest 3 bars from 2024-11-20 02:00" in words
+    found = json.loads(call(capsys, "candles", "BTCUSDT", "--json"))["candles"]
+    assert [(row["source"], row["interval"], row["missing"]) for row in found] == [
+        ("binance", "1h", 3),
+        ("binance", "4h", 2),
+    ]
+    assert found[0]["faults"][0]["kind"] == "gap"
+
+
+def test_run_fetches_studies_and_says_what_it_saw(world, capsys):
+    small = ["--model", "linear", "--folds", "2", "--json"]
+    result = json.loads(call(capsys, "run", "BTCUSDT", "--interval", "1h", "--source", "binance", *SINCE, *small))
+    assert result["bars"] == 375
+    manifest = json.loads((Path(result["run"]) / "manifest.json").read_text())
+    origin = manifest["candles"]["origin"]
+    assert origin == {"source": "binance", "store": "data", "version": 1}
+    call(capsys, "fetch", "BTCUSDT", "--interval", "1h")  # the store goes on, the run's version stays
+    seen = Store(origin["store"]).read(origin["source"], "BTCUSDT", "1h", version=origin["version"])
+    assert seen.fingerprint == manifest["candles"]["fingerprint"]
+    kept = json.loads(call(capsys, "run", "BTCUSDT", *SINCE, *small))  # from the store alone
+    assert kept["bars"] == 375
+
+
+def test_bad_input_is_one_sentence(world, capsys):
+    assert "Did you mean BTCUSDT" in refused(capsys, "fetch", "BTCUSD", "--interval", "1h", "--since", "2024-11-20")
+    assert "interval 'soon' is not a candle length" in refused(capsys, "fetch", "BTCUSDT", "--interval", "soon")
+    assert "7m" in refused(capsys, "fetch", "BTCUSDT", "--interval", "7m")
+    assert "is not before until" in refused(
+        capsys, "fetch", "BTCUSDT", "--interval", "1h", "--since", "2024-11-20", "--until", "2024-11-19"
+    )
+    assert "is in the future" in refused(capsys, "fetch", "BTCUSDT", "--interval", "1h", "--since", "2999-01-01")
+    assert "Did you mean binance" in refused(capsys, "fetch", "BTCUSDT", "--interval", "1h", "--source", "binanse")
+    assert "without an interval" in refused(capsys, "run", "BTCUSDT", "--source", "binance")
+    assert "'BTCUSDT' is neither a file nor a sample, and not stored in data" in refused(capsys, "run", "BTCUSDT")
+    assert not Path("data").exists()
+    call(capsys, "fetch", "BTCUSDT", "--interval", "1h", "4h", *SINCE)
+    assert "is stored as 1h of binance and 4h of binance" in refused(capsys, "run", "BTCUSDT")
+    assert "Did you mean BTCUSDT" in refused(capsys, "candles", "BTCUSD")
+
+
+INTERRUPTED = """
+import sys, time
+sys.path.insert(0, {tests!r})
+import polars as pl
+from candlecast.cli import main, places
+from candlecast.store import update
+from shelf import Shelf
+
+class Slow(Shelf):
+    def pages(self, *request, **period):
+        for page in super().pages(*request, **period):
+            print("page", flush=True)
+            yield page
+            time.sleep(0.05)
+
+places.SOURCES["binance"] = lambda: Slow(pl.read_parquet("bars.parquet"), size=10)
+main(["fetch", "X", "--interval", "1h"])
+"""
+
+
+def test_ctrl_c_keeps_what_came_and_the_next_fetch_goes_on(tmp_path, bars):
+    bars.write_parquet(tmp_path / "bars.parquet")
+    code = INTERRUPTED.format(tests=str(Path(__file__).parents[1]))
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert [process.stdout.readline() for _ in range(5)] == ["page\n"] * 5
+    os.kill(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert errors.strip() == "Interrupted; what was stored before is untouched."
+    left = Store(tmp_path / "data").read("shelf", "X", "1h").frame
+    assert 40 <= len(left) < len(bars)
+    assert left.equals(bars[: len(left)])
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert f"{len(bars):,} bars" in done.stdout
+    assert Store(tmp_path / "data").read("shelf", "X", "1h").frame.equals(bars)
+
+
+@pytest.fixture(scope="module")
+def bars() -> pl.DataFrame:
+    from candlecast.sources import synthetic
+
+    return synthetic.garch(600, seed=5, interval="1h").candles.frame
