@@ -122,3 +122,62 @@ def test_what_cannot_be_resampled():
 
 def test_too_few_candles_for_one_long_bar_give_none():
     assert len(HOURLY[:3].resample("1d")) == 0
+
+
+def test_days_of_an_exchange_with_daylight_saving():
+    """New York's days of 2024-03-10 and 2024-11-03 have 23 and 25 hours; all others 24."""
+    start = datetime(2024, 3, 1, tzinfo=UTC)
+    values = dict.fromkeys(("open", "high", "low", "close"), np.arange(1.0, 24 * 270 + 1))
+    times = [start + timedelta(hours=hour) for hour in range(24 * 270)]
+    hours = Candles.from_frame(pl.DataFrame({"time": times, **values, "volume": np.ones(24 * 270)}))
+    days = hours.resample("1d", zone="America/New_York")
+    assert days.check().faults.is_empty()
+    assert set(days.segments) == {0}
+    lengths = dict(
+        zip(days.frame["open_time"].dt.convert_time_zone("America/New_York").dt.date(), days.volume, strict=True)
+    )
+    assert {str(day): bars for day, bars in lengths.items() if bars != 24} == {"2024-03-10": 23, "2024-11-03": 25}
+    expected = hours.to_pandas().tz_convert("America/New_York").resample("1D").agg(RULES).iloc[1:-1]
+    assert days.frame["open_time"].to_list() == expected.index.tz_convert("UTC").to_pydatetime().tolist()
+    for name in RULES:
+        np.testing.assert_array_equal(getattr(days, name), expected[name].to_numpy())
+    last = np.searchsorted(hours.close_time, days.close_time, side="right") - 1
+    np.testing.assert_array_equal(days.close, hours.close[last])  # nothing that is known only later
+    assert days[10:50].zone == "America/New_York"
+    weeks = days.resample("1w")
+    assert weeks.frame.equals(hours.resample("1w", zone="America/New_York").frame)
+    assert {time.weekday() for time in weeks.frame["open_time"].dt.convert_time_zone("America/New_York")} == {0}
+    holed = replace(days, frame=days.frame[[*range(20), *range(21, len(days))]])
+    assert holed.check().missing == 1
+    assert len(holed.resample("1w")) == len(weeks) - 1
+
+
+def test_a_day_without_midnight_begins_at_one():
+    """Clocks of Beirut went from midnight to one o'clock on 2024-03-31."""
+    start = datetime(2024, 3, 25, tzinfo=UTC)
+    values = dict.fromkeys(("open", "high", "low", "close", "volume"), [1.0] * 240)
+    hours = Candles.from_frame(pl.DataFrame({"time": [start + timedelta(hours=hour) for hour in range(240)], **values}))
+    days = hours.resample("1d", zone="Asia/Beirut")
+    assert days.volume.tolist() == [24.0] * 5 + [23.0] + [24.0] * 3
+    assert days.frame["open_time"][1:].to_list() == days.frame["close_time"][:-1].to_list()
+
+
+def test_a_hole_inside_a_session_makes_no_long_bar():
+    short = session(26)
+    rows = [row for row in range(len(short)) if row not in (38, 39)]  # in the middle of the sixth day
+    holed = replace(short, frame=short.frame[rows])
+    whole = short.resample("1d").frame
+    assert holed.resample("1d").frame.equals(pl.concat([whole[:5], whole[6:]]))
+    assert len(holed.bridged(2).resample("1d")) == 20
+    assert len(short[3:7].resample("1d")) == 0  # one part of a day, and no other to measure it by
+
+
+def test_zones_that_make_no_bars():
+    with pytest.raises(ConfigError, match=r"^4h candles in the days of Asia/Tokyo; expected whole days or weeks, the"):
+        HOURLY.resample("4h", zone="Asia/Tokyo")
+    with pytest.raises(ConfigError, match=r"^there is no zone 'Mars/Base'; expected a name of the IANA database"):
+        HOURLY.resample("1d", zone="Mars/Base")
+    with pytest.raises(
+        ConfigError, match=r"^a 1d candle of GARCH\(1,1\) ends at 2015-01-02 00:00 UTC, behind the 1d bar"
+    ):
+        HOURLY.resample("1d").resample("1d", zone="America/New_York")
