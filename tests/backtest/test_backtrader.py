@@ -136,7 +136,7 @@ def test_random_stops_and_limits(made_up, seed):
     ours = backtest(made_up, orders, costs=costs, cash=cash)
     first = len(made_up) - ours.equity.height
     assert set(ours.fills["reason"]) == {"market", "stop", "limit"}
-    assert ours.fills.height > 100
+    assert ours.fills.height > 80
     assert_equal(ours.equity, run_orders(made_up, orders, costs, cash)[first:])
 
 

@@ -2,13 +2,16 @@
 
 from candlecast.backtesting.account import Account, Bar, Due, Fill
 from candlecast.backtesting.actions import Actions
+from candlecast.backtesting.brake import DrawdownBrake
 from candlecast.backtesting.costs import Costs, Terms
 from candlecast.backtesting.filters import Filters
 from candlecast.backtesting.orderbook import Orders
 from candlecast.backtesting.orders import Order, bracket, limit, market, stop, stop_limit, target, trailing
+from candlecast.backtesting.portfolio import backtest_portfolio
 from candlecast.backtesting.result import BacktestResult
 from candlecast.backtesting.simulate import View, backtest
 from candlecast.backtesting.stepping import Conditions, Info, State, start, step
+from candlecast.backtesting.sweep import sweep
 
 __all__ = [
     "Account",
@@ -17,6 +20,7 @@ __all__ = [
     "Bar",
     "Conditions",
     "Costs",
+    "DrawdownBrake",
     "Due",
     "Fill",
     "Filters",
@@ -27,6 +31,7 @@ __all__ = [
     "Terms",
     "View",
     "backtest",
+    "backtest_portfolio",
     "bracket",
     "limit",
     "market",
@@ -34,6 +39,7 @@ __all__ = [
     "step",
     "stop",
     "stop_limit",
+    "sweep",
     "target",
     "trailing",
 ]

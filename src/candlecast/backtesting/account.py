@@ -122,7 +122,7 @@ def trade(
     """Trade to hold `target`, a fraction of equity or `in_units`, at the market price `price`.
 
     **Keep.** The account trades when the target changes; a target equal to the last one, or NaN, keeps the units, and
-    the fraction held then drifts with the price.
+    the fraction held then drifts with the price; an equal target trades again once the drift exceeds `terms.band`.
 
     **Size.** With equity E = C + U P before the trade, fraction w, slippage s and fee f, a trade in the direction
     d = 1 (buy) or -1 (sell) is filled at P(1 + ds) and costs k = d[(1 + ds)(1 + df) - 1] of its value at P. Afterwards
@@ -137,7 +137,7 @@ def trade(
     >>> account.units, account.cash, fill.fee       # 8 units for 800, 25 % fee of them 200
     (8.0, 0.0, 200.0)
     """
-    if math.isnan(target) or target == account.target:
+    if math.isnan(target) or (target == account.target and (in_units or not has_drifted(account, price, terms.band))):
         return account, NO_FILL
     decided = Account(account.cash, account.units, target, account.shortfall)
     value = account.units * price
@@ -154,6 +154,15 @@ def trade(
     if units == 0.0:
         return decided, NO_FILL
     return execute(decided, price, units, terms, terms.taker, slippage, volume, TARGET, extra)
+
+
+def has_drifted(account: Account, price: float, band: float) -> bool:
+    """Whether the fraction held is more than `band` away from the target."""
+    if band == math.inf:
+        return False
+    value = account.units * price
+    equity = account.cash + value
+    return abs(value - account.target * equity) > band * equity
 
 
 def cost(direction: float, slippage: float, fee: float) -> float:

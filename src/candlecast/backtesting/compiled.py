@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 from numba.extending import register_jitable
 
-from candlecast.backtesting import account as ledger, filters, matching, trades
+from candlecast.backtesting import account as ledger, filters, matching, portfolio_step, trades
 from candlecast.backtesting.account import Account, Bar, Due, Fill, follow, start
 from candlecast.backtesting.costs import Extra, Terms
 from candlecast.backtesting.matching import FILL_FIELDS, MOST_FILLS, copy_row, work
@@ -38,15 +38,18 @@ def _compiled(function: Callable[..., Any]) -> Any:
         kernel = njit(nogil=True, cache=True, error_model="numpy")(function)
     except RuntimeError:
         return njit(nogil=True)(function)
-    files = [Path(str(module.__file__)).stat() for module in (ledger, filters, matching, trades)]
+    files = [Path(str(module.__file__)).stat() for module in (ledger, filters, matching, portfolio_step, trades)]
     stamp = tuple((file.st_mtime, file.st_size) for file in (*files, Path(__file__).stat()))
     kernel._cache._cache_file._source_stamp = stamp  # Numba looks at the loop's own file only, the step is in others
     return kernel
 
 
 _adopt(filters)
-_adopt(ledger, inlined=("follow", "trade", "liquidate"))  # calling them would cost a quiet bar six times as much
+_adopt(
+    ledger, inlined=("follow", "trade", "liquidate", "has_drifted")
+)  # calling them would cost a quiet bar six times as much
 _adopt(matching)
+_adopt(portfolio_step)
 
 
 @_compiled
@@ -199,3 +202,4 @@ def run_orders(
 
 
 run_pair = _compiled(trades.pair)
+run_portfolio = _compiled(portfolio_step.run)

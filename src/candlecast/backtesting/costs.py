@@ -20,7 +20,7 @@ class Terms(NamedTuple):
     """What a venue asks of each trade, as fractions of its value; 0.0 where it does not ask.
 
     `impact` is the slippage of a trade as large as its bar's volume. `maintenance` is the equity that must be kept, as a
-    fraction of the value held. `tick`, `lot`, `minimum` and `cent` are `Filters`.
+    fraction of the value held. `tick`, `lot`, `minimum` and `cent` are `Filters`; `band` is that of `Positions`.
     """
 
     taker: float = 0.0
@@ -32,6 +32,7 @@ class Terms(NamedTuple):
     lot: float = 0.0
     minimum: float = 0.0
     cent: float = 0.0
+    band: float = math.inf
 
 
 @dataclass(frozen=True)

@@ -110,10 +110,10 @@ class BacktestResult:
         return cls(
             symbol=bars.symbol,
             equity=_equity_table(bars, ledger, due),
-            fills=_fill_table(bars, ledger.fills),
+            fills=fill_table(bars, ledger.fills),
             trades=round_trips(bars, ledger.fills, due),
             benchmark=_equity_table(bars, benchmark, due),
-            benchmark_fills=_fill_table(bars, benchmark.fills),
+            benchmark_fills=fill_table(bars, benchmark.fills),
             benchmark_trades=round_trips(bars, benchmark.fills, due),
             costs=market.costs,
             cash=market.cash,
@@ -241,7 +241,8 @@ def _equity_table(bars: Candles, ledger: Ledger, due: np.ndarray | None) -> pl.D
     )
 
 
-def _fill_table(bars: Candles, fills: np.ndarray) -> pl.DataFrame:
+def fill_table(bars: Candles, fills: np.ndarray) -> pl.DataFrame:
+    """Executions as the table that `BacktestResult.fills` describes."""
     row, at_open, target, units, price, fee, slippage, reason = fills.T
     row, reason = row.astype(int), reason.astype(int)
     return pl.DataFrame(

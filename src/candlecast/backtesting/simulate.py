@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -120,8 +120,9 @@ def backtest(
     else:
         targets, first = targets_by_bar(candles, decided)
         market = _market(candles[first:], costs, filters, actions, cash)
-        _require_bearable(decided.leverage, market.terms)
-        ledger = walk_targets(market, targets, in_units=decided.in_units)
+        require_bearable(decided.leverage, market.terms)
+        followed = replace(market, terms=market.terms._replace(band=decided.band))
+        ledger = walk_targets(followed, targets, in_units=decided.in_units)
         last = float(targets[-1])
         is_alive = ledger.account.cash + ledger.account.units * market.bars.close[-1] > 0
         pending = last if not math.isnan(last) and last != ledger.account.target and is_alive else None
@@ -136,7 +137,8 @@ def walk_targets(market: Market, targets: np.ndarray, *, in_units: bool = False)
     run = compiled.run_targets if market.costs.extra is None else compiled.run_targets.py_func
     held = np.empty((len(market.bars), 2))
     changes = int(np.count_nonzero(targets[1:] != targets[:-1])) + 1
-    fills = np.empty((2 * changes + 2, compiled.FILL_COLUMNS))  # a target can be liquidated once
+    most = changes if market.terms.band == math.inf else len(targets)
+    fills = np.empty((2 * most + 2, compiled.FILL_COLUMNS))  # a target can be liquidated once
     account, count = run(
         market.prices, targets, market.terms, market.due, market.costs.extra, in_units, market.cash, held, fills
     )
@@ -200,7 +202,7 @@ def _bounds(ledger: Ledger, market: Market, other: Callable[[], Ledger]) -> tupl
     return low, high
 
 
-def _require_bearable(leverage: float, terms: Terms) -> None:
+def require_bearable(leverage: float, terms: Terms) -> None:
     """Positions that the venue would liquidate at once, or whose costs exceed the equity, are refused."""
     asked = leverage * (terms.maintenance + terms.taker + terms.slippage + terms.impact)
     if asked >= 1.0:

@@ -1,9 +1,11 @@
 """Rules that turn a forecast into positions."""
 
 from candlecast.signals.direction import FollowDirection
+from candlecast.signals.kelly import Kelly
 from candlecast.signals.positions import Positions
 from candlecast.signals.rule import Rule
 from candlecast.signals.sizing import InverseVolatility
 from candlecast.signals.threshold import Threshold
+from candlecast.signals.volatility_target import VolatilityTarget
 
-__all__ = ["FollowDirection", "InverseVolatility", "Positions", "Rule", "Threshold"]
+__all__ = ["FollowDirection", "InverseVolatility", "Kelly", "Positions", "Rule", "Threshold", "VolatilityTarget"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,8 @@ class Positions:
 
     `frame` has the columns `time` (close of the bar on which it was decided; strictly rising), `symbol`, and
     `position` (fraction of equity: 1 all long, 0 flat, -1 all short; in [-leverage, leverage]). `in_units`: positions
-    are units of the asset instead, of any size.
+    are units of the asset instead, of any size. `band`: an unchanged position is rebalanced when the fraction held has
+    drifted from it by more than this (0.05: when 100 % has become 94 %); never when not given.
 
     Raises ConfigError for a position outside of that or NaN, and for times that do not rise.
     """
@@ -28,6 +30,7 @@ class Positions:
     frame: pl.DataFrame
     leverage: float = 1.0
     in_units: bool = False
+    band: float = math.inf
 
     def __post_init__(self) -> None:
         if not 1.0 <= self.leverage <= HIGHEST_LEVERAGE:
@@ -36,6 +39,8 @@ class Positions:
                 expected=f"1 to {HIGHEST_LEVERAGE:g} times equity",
                 remedy="Leave it out to hold no more than equity",
             )
+        if not self.band > 0:
+            raise ConfigError(f"band is {self.band}", expected="a fraction above 0", remedy="Use for example band=0.05")
         missing = [name for name in SCHEMA if name not in self.frame.columns]
         if missing:
             raise ConfigError(

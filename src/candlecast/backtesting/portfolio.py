@@ -1,0 +1,205 @@
+"""`backtest_portfolio`: many assets on one cash account, with bars that need not line up."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from candlecast.backtesting.account import LIQUIDATION
+from candlecast.backtesting.actions import Actions, due_by_bar
+from candlecast.backtesting.costs import DEFAULT_COSTS, Costs, Terms
+from candlecast.backtesting.filters import NO_FILTERS, Filters
+from candlecast.backtesting.result import BacktestResult, fill_table
+from candlecast.backtesting.simulate import require_bearable, targets_by_bar
+from candlecast.backtesting.trades import round_trips
+from candlecast.candles import Candles
+from candlecast.errors import ConfigError
+
+if TYPE_CHECKING:
+    from candlecast.signals import Positions
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Every asset's bars on the union of their opens, arrays (time, asset); NaN where an asset has no bar.
+
+    `rows[a]` are the rows of asset a's own bars; `targets` lie on the bar that fills them.
+    """
+
+    candles: tuple[Candles, ...]
+    rows: tuple[np.ndarray, ...]
+    times: np.ndarray
+    open: np.ndarray
+    close: np.ndarray
+    volume: np.ndarray
+    targets: np.ndarray
+    due: np.ndarray | None
+
+
+def backtest_portfolio(
+    candles: Sequence[Candles],
+    positions: Sequence[Positions],
+    *,
+    costs: Costs = DEFAULT_COSTS,
+    cash: float = 10_000.0,
+    filters: Filters = NO_FILTERS,
+    actions: dict[str, Actions] | None = None,
+) -> BacktestResult:
+    """Trade the positions of several assets from one cash account; fractions are of the whole account's equity.
+
+    As `backtest` for each asset: a position decided at the close of its bar t fills at the open of its next bar, however
+    the others' bars lie. Assets that trade at the same open are sized together by the equity that is left when all have
+    paid, so that their order changes nothing; where an asset has no bar it is held at its last price. The account is
+    looked at for liquidation at opens and closes (bars of different assets do not reach their extremes at once).
+
+    The result's `equity` has `position` (gross value / equity) in place of `close` and `units`, `fills` and `trades` have
+    `symbol`, and the benchmark buys an equal part of each asset at its first open and holds. `actions` are by symbol.
+
+    Raises ConfigError when symbols repeat or do not pair, intervals differ, positions are in units, have a rebalance band,
+    or together exceed their leverage, and what `backtest` raises.
+    """
+    order = _paired(candles, positions, costs, cash)
+    candles, positions = [candles[place] for place in order], [positions[place] for place in order]
+    grid = _grid(candles, positions, costs, actions or {})
+    leverage = max(each.leverage for each in positions)
+    terms = costs.terms(filters)
+    require_bearable(leverage, terms)
+    _require_gross(grid, leverage)
+    held = np.full(grid.targets.shape, np.nan)
+    for asset, rows in enumerate(grid.rows):
+        held[rows[1:2], asset] = 1.0 / len(candles)
+    (equity, fills, trades, shortfall), (benchmark, benchmark_fills, benchmark_trades, _) = (
+        _run(grid, targets, terms, cash) for targets in (grid.targets, held)
+    )
+    years = (grid.times[-1] - grid.times[0]) / np.timedelta64(1, "s") / 31_556_952
+    return BacktestResult(
+        symbol="+".join(each.symbol for each in candles),
+        equity=equity,
+        fills=fills,
+        trades=trades,
+        benchmark=benchmark,
+        benchmark_fills=benchmark_fills,
+        benchmark_trades=benchmark_trades,
+        costs=costs,
+        cash=cash,
+        bars_per_year=(len(grid.times) - 1) / years if years else candles[0].bars_per_year,
+        pending=None,
+        shortfall=shortfall,
+        bounds=None,
+        ambiguous=0,
+    )
+
+
+def _paired(candles: Sequence[Candles], positions: Sequence[Positions], costs: Costs, cash: float) -> list[int]:
+    """Places of the assets in order of their symbols, which makes sums the same however they were given."""
+    symbols = [each.symbol for each in candles]
+    if len(set(symbols)) < len(symbols) or [each.symbol for each in positions] != symbols or not symbols:
+        raise ConfigError(
+            f"candles are of {', '.join(symbols) or 'nothing'}, positions of "
+            f"{', '.join(each.symbol for each in positions) or 'nothing'}",
+            expected="the same symbols in the same order, each once",
+            remedy="Pair them: backtest_portfolio([btc, eth], [btc_positions, eth_positions])",
+        )
+    if len({each.interval for each in candles}) > 1:
+        raise ConfigError(
+            f"intervals are {', '.join(sorted({str(each.interval) for each in candles}))}",
+            expected="one interval",
+            remedy="Resample to the longest: candles.resample(...)",
+        )
+    if any(each.in_units or each.band < math.inf for each in positions) or costs.extra is not None:
+        raise ConfigError(
+            "positions are in units or have a band, or costs an extra",
+            expected="fractions of equity and costs by their rates",
+            remedy="Leave in_units, band and extra to backtests of one asset",
+        )
+    if not 0.0 < cash < math.inf:
+        raise ConfigError(
+            f"cash is {cash}", expected="a positive amount of money", remedy="Use for example cash=10_000.0"
+        )
+    return sorted(range(len(symbols)), key=lambda place: symbols[place])
+
+
+def _grid(
+    candles: Sequence[Candles], positions: Sequence[Positions], costs: Costs, actions: dict[str, Actions]
+) -> Grid:
+    decided = [targets_by_bar(each.require_sound(), held) for each, held in zip(candles, positions, strict=True)]
+    began = min(each.open_time[first] for each, (_, first) in zip(candles, decided, strict=True))
+    first_bars = [int(np.searchsorted(each.open_time, began)) for each in candles]
+    bars = [each[first:] for each, first in zip(candles, first_bars, strict=True)]
+    times = np.unique(np.concatenate([each.open_time for each in bars]))
+    shape = (len(times), len(bars))
+    opens, closes, targets = (np.full(shape, np.nan) for _ in range(3))
+    volumes, rows, has_due = np.zeros(shape), [], False
+    due = np.zeros((*shape, 6))
+    due[:, :, 0] = 1.0
+    for asset, (each, first, (wanted, decided_first)) in enumerate(zip(bars, first_bars, decided, strict=True)):
+        place = np.searchsorted(times, each.open_time)
+        rows.append(place)
+        opens[place, asset], closes[place, asset], volumes[place, asset] = each.open, each.close, each.volume
+        targets[place[decided_first - first + 1 :], asset] = wanted[:-1]
+        own = due_by_bar(each, costs, actions.get(each.symbol))
+        if own is not None:
+            has_due = True
+            due[place, asset] = own
+    if has_due:
+        seconds = np.diff(times, prepend=times[:1]) / np.timedelta64(1, "s") / 31_557_600
+        due[:, 0, 4], due[:, 0, 5] = seconds * costs.interest_percent / 100, seconds * costs.loan_percent / 100
+    return Grid(tuple(bars), tuple(rows), times, opens, closes, volumes, targets, due if has_due else None)
+
+
+def _require_gross(grid: Grid, leverage: float) -> None:
+    gross = np.zeros(len(grid.times))
+    for column in grid.targets.T:
+        set_at = np.maximum.accumulate(np.where(np.isnan(column), -1, np.arange(len(column))))
+        gross += np.where(set_at < 0, 0.0, np.abs(column[np.maximum(set_at, 0)]))
+    above = gross > leverage * (1 + 1e-9)
+    if above.any():
+        row = int(above.argmax())
+        raise ConfigError(
+            f"positions at {grid.times[row].astype('datetime64[m]')} UTC add up to {gross[row]:.4g} times equity",
+            expected=f"{leverage:g} or less together",
+            remedy="Divide them by the number of assets, or give Positions a leverage",
+        )
+
+
+def _run(
+    grid: Grid, targets: np.ndarray, terms: Terms, cash: float
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, float]:
+    from candlecast.backtesting import compiled
+
+    held, sums = np.empty(targets.shape), np.empty((len(targets), 4))
+    fills = np.empty((int(np.count_nonzero(~np.isnan(targets))) * 2 + targets.shape[1], compiled.FILL_COLUMNS))
+    shortfall, count = compiled.run_portfolio(
+        grid.open, grid.close, grid.volume, targets, terms, grid.due, cash, held, sums, fills
+    )
+    fills = fills[:count]
+    equity, money, gross, financing = sums.T
+    paid = np.bincount(fills[:, 0].astype(int), weights=fills[:, 5] + fills[:, 6], minlength=len(sums))
+    closes = grid.times + np.timedelta64(grid.candles[0].interval.microseconds, "us")
+    table = pl.DataFrame(
+        {
+            "time": pl.Series(closes).dt.replace_time_zone("UTC"),
+            "equity": equity,
+            "position": np.divide(gross, equity, out=np.zeros(len(sums)), where=equity > 0),
+            "cash": money,
+            "cost": np.cumsum(paid + financing),
+            "financing": np.cumsum(financing),
+        }
+    )
+    filled, traded = [], []
+    for asset, (bars, rows) in enumerate(zip(grid.candles, grid.rows, strict=True)):
+        own = fills[fills[:, 1] == asset]
+        own_rows = np.minimum(np.searchsorted(rows, own[:, 0]), len(rows) - 1)
+        at_open = own[:, 7] != LIQUIDATION
+        executed = np.column_stack([own_rows, at_open, own[:, 2:]])
+        due = None if grid.due is None else grid.due[rows, asset]
+        symbol = pl.lit(bars.symbol).alias("symbol")
+        filled.append(fill_table(bars, executed).with_columns(symbol))
+        traded.append(round_trips(bars, executed, due).with_columns(symbol))
+    by_time = pl.concat(filled).sort("time", maintain_order=True)
+    return table, by_time, pl.concat(traded).sort("opened", maintain_order=True), float(shortfall)

@@ -1,0 +1,50 @@
+"""`Kelly`: hold as much as the expected growth of wealth justifies, and no more than a part of that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from candlecast.candles import Candles
+from candlecast.errors import ConfigError
+from candlecast.forecast import Forecast
+from candlecast.signals.positions import Positions
+from candlecast.signals.rule import expected_returns
+from candlecast.signals.volatility_target import ewm_volatility
+
+
+@dataclass(frozen=True)
+class Kelly:
+    """Fraction x expected return / variance, within [-cap, cap], in steps of `step` (Kelly 1956; Thorp 2006).
+
+    f = fraction x (m + v / 2) / v, with m the expected log return over the horizon h and v = h x the variance per bar,
+    exponentially weighted over closes up to the bar with `halflife` bars. Half of Kelly or less is usual: m is an
+    estimate, and too much ends worse than too little. Known at the close of each bar. Raises ConfigError.
+    """
+
+    fraction: float = 0.5
+    cap: float = 1.0
+    halflife: int = 50
+    step: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not (0 < self.fraction <= 1 and 0 < self.cap <= 125 and self.halflife >= 2 and 0 < self.step <= 1):
+            raise ConfigError(
+                f"fraction is {self.fraction}, cap {self.cap}, halflife {self.halflife}, step {self.step}",
+                expected="fraction in (0, 1], cap in (0, 125], halflife of 2 bars or more, step in (0, 1]",
+                remedy="Use for example Kelly(fraction=0.5, cap=1.0)",
+            )
+
+    def __call__(self, forecast: Forecast, candles: Candles) -> Positions:
+        """Positions of the forecast's bars. Raises ConfigError for a target that implies no return."""
+        frame, expected = expected_returns(forecast)
+        variance = ewm_volatility(candles, self.halflife) ** 2 / candles.bars_per_year * forecast.horizon
+        known = pl.DataFrame({"time": candles.frame["close_time"], "variance": variance})
+        v = frame.select("time").join(known, on="time", how="left", maintain_order="left")["variance"]
+        v = v.fill_null(np.inf).to_numpy()
+        wanted = np.where(np.isinf(v), 0.0, self.fraction * (expected / v + 0.5))
+        rounded = np.round(np.clip(wanted, -self.cap, self.cap) / self.step) * self.step
+        held = frame.select("time", "symbol").with_columns(position=pl.Series(np.clip(rounded, -self.cap, self.cap)))
+        return Positions(held, leverage=max(self.cap, 1.0))

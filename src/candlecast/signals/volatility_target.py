@@ -1,0 +1,54 @@
+"""`VolatilityTarget`: positions scaled so that what is held moves as much as is wanted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from candlecast.candles import Candles
+from candlecast.errors import ConfigError
+from candlecast.signals.positions import Positions
+
+
+@dataclass(frozen=True)
+class VolatilityTarget:
+    """Scale positions by `annual` / volatility of the asset, at most `leverage`, in steps of `step`.
+
+    The volatility at bar t is sqrt(bars per year x EWM of squared log returns of closes up to t), with half-life
+    `halflife` in bars (RiskMetrics 1996; Moreira and Muir 2017 for why); positions before `halflife` bars are 0. Known at
+    the close of each bar. `annual` is a fraction per year: 0.15 is 15 %. Raises ConfigError.
+    """
+
+    annual: float = 0.15
+    halflife: int = 20
+    leverage: float = 1.0
+    step: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not (0 < self.annual < 10 and self.halflife >= 2 and self.leverage >= 1 and 0 < self.step <= 1):
+            raise ConfigError(
+                f"annual is {self.annual}, halflife {self.halflife}, leverage {self.leverage}, step {self.step}",
+                expected="annual in (0, 10), halflife of 2 bars or more, leverage of 1 or more, step in (0, 1]",
+                remedy="Use for example VolatilityTarget(annual=0.15, halflife=20)",
+            )
+
+    def __call__(self, positions: Positions, candles: Candles) -> Positions:
+        """The positions scaled; those given are fractions of equity, whose sign and size both count."""
+        scale = np.minimum(self.annual / ewm_volatility(candles, self.halflife), self.leverage)
+        scaled = pl.DataFrame({"time": candles.frame["close_time"], "scale": scale})
+        frame = positions.frame.join(scaled, on="time", how="left", maintain_order="left")
+        sized = pl.col("position") * pl.col("scale").fill_null(0.0)
+        rounded = ((sized / self.step).round() * self.step).clip(-self.leverage, self.leverage)
+        return replace(positions, frame=frame.with_columns(position=rounded), leverage=self.leverage)
+
+
+def ewm_volatility(candles: Candles, halflife: int) -> np.ndarray:
+    """Volatility a year of log returns, exponentially weighted, float64 (time,); infinity before `halflife` bars."""
+    squares = np.diff(np.log(candles.close), prepend=math.log(candles.close[0])) ** 2
+    mean = pl.Series(squares[1:]).ewm_mean(half_life=halflife, adjust=True).to_numpy()
+    volatility = np.concatenate([[np.inf], np.sqrt(candles.bars_per_year * mean)])
+    volatility[:halflife] = np.inf
+    return np.where(volatility > 0.0, volatility, np.inf)
