@@ -68,6 +68,32 @@ def test_variance_of_the_mean_is_the_one_in_theory():
     assert draws.mean() == pytest.approx(series.mean(), abs=4 * math.sqrt(expected / 8_000))
 
 
+def test_means_are_those_of_the_resampled_histories():
+    series = np.column_stack([autoregressive(300, 0.4, seed=11), np.arange(300.0)])
+    for block in (1.0, 1.5, 20.0, 1e6):
+        means = stats.bootstrap_means(series, paths=25, block=block, seed=3)
+        histories = stats.stationary_bootstrap(series, lambda rows: rows.mean(axis=0), paths=25, block=block, seed=3)
+        np.testing.assert_allclose(means, histories, rtol=1e-12)
+
+
+def test_a_path_does_not_depend_on_how_many_follow():
+    series = autoregressive(100, 0.2, seed=12)
+    few, many = (stats.bootstrap_means(series, paths=paths, block=4.0, seed=5) for paths in (3, 50))
+    assert few.tolist() == many[:3].tolist()
+    assert len(np.unique(many)) == 50
+
+
+def test_rows_are_drawn_evenly_and_independently():
+    """Blocks of one bar: uniform rows, without memory, different in each path."""
+    from scipy.stats import chisquare
+
+    paths = np.array(list(stats.stationary_indices(200, paths=500, block=1.0, seed=7)))
+    assert chisquare(np.bincount(paths.ravel(), minlength=200)).pvalue > 1e-3
+    assert chisquare(np.bincount(paths[:, 0], minlength=200)).pvalue > 1e-3
+    pairs = np.diff(paths, axis=1) % 200
+    assert chisquare(np.bincount(pairs.ravel(), minlength=200)).pvalue > 1e-3
+
+
 def test_interval_equals_archs():
     from arch.bootstrap import StationaryBootstrap
 
@@ -136,6 +162,41 @@ def test_sharpe_difference():
     mirrored = stats.sharpe_difference(benchmark, better, bars_per_year=252, seed=0)
     assert mirrored.difference == -result.difference
     assert mirrored.p_value > 0.99
+
+
+def test_sharpe_difference_has_the_standard_error_in_theory():
+    """Independent normal returns: Jobson and Korkie (1981) as corrected by Memmel (2003)."""
+    rng = np.random.default_rng(14)
+    common, own = rng.normal(size=(2, 20_000))
+    returns, benchmark = 0.1 + 0.7 * common + math.sqrt(0.51) * own, 0.05 + common
+    a, b = (stats.sharpe(each, bars_per_year=1) for each in (returns, benchmark))
+    r = np.corrcoef(returns, benchmark)[0, 1]
+    error = math.sqrt((2 - 2 * r + (a**2 + b**2 - 2 * a * b * r**2) / 2) / 20_000)
+    result = stats.sharpe_difference(returns, benchmark, bars_per_year=1, block=1.0, paths=4_000)
+    assert result.high - result.low == pytest.approx(2 * 1.96 * error, rel=0.06)
+    assert (result.high + result.low) / 2 == pytest.approx(a - b, abs=0.1 * error)
+
+
+@pytest.mark.parametrize("dependence", ["independent", "autocorrelated"])
+def test_sharpe_difference_has_its_size(dependence):
+    """Of 200 equal pairs about 10 % are significant at 10 %, and 90 % of the intervals hold zero."""
+    rng = np.random.default_rng(15)
+    found, held = 0, 0
+    for _ in range(200):
+        shocks = rng.standard_t(5, size=(302, 2))
+        returns = shocks[2:] + (0.4 * shocks[1:-1] if dependence == "autocorrelated" else 0.0) + 0.1
+        result = stats.sharpe_difference(*returns.T, bars_per_year=252, level=0.9, paths=199)
+        found += result.p_value < 0.1
+        held += result.low <= 0.0 <= result.high
+    assert 0.04 < found / 200 < 0.17
+    assert 0.82 < held / 200 < 0.97
+
+
+def test_sharpe_difference_to_returns_that_are_all_zero():
+    returns = np.random.default_rng(16).normal(0.002, 0.01, 400)
+    result = stats.sharpe_difference(returns, np.zeros(400), bars_per_year=252)
+    assert result.difference == stats.sharpe(returns, bars_per_year=252)
+    assert result.low < result.difference < result.high
 
 
 def test_sharpe_difference_of_the_same_returns():
