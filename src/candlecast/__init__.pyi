@@ -10,6 +10,10 @@ from .candles import (
     Candles as Candles,
     Origin as Origin,
 )
+from .comparison import (
+    Comparison as Comparison,
+    compare as compare,
+)
 from .errors import (
     CandlecastError as CandlecastError,
     CandleError as CandleError,
@@ -95,6 +99,13 @@ from .signals import (
     Threshold as Threshold,
 )
 from .sources import (
+    AlphaVantage as AlphaVantage,
+    Binance as Binance,
+    Exchange as Exchange,
+    Retry as Retry,
+    Source as Source,
+    Yahoo as Yahoo,
+    read_candles as read_candles,
     read_csv as read_csv,
     read_parquet as read_parquet,
     sample as sample,

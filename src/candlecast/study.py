@@ -97,11 +97,15 @@ class Study:
         return (*needed, *others)
 
     def recipe(self, candles: Candles, *, seed: int = 0) -> dict[str, Any]:
-        """The study on these candles as JSON values, with what was left open filled in."""
+        """The study on these candles as JSON values, with what was left open filled in.
+
+        `window` is the longest of all models, by which the rows are chosen.
+        """
         return describe(self) | {
             "baselines": describe(self.beside),
             "features": describe(self._features(candles)),
             "rule": describe(self._rule()),
+            "window": max(model.window for model in (self.model, *self.beside)),
             "seed": seed,
         }
 
@@ -152,26 +156,32 @@ class Study:
         progress(Progress("judge", 1, 1, str(result.verdict)))
         return result
 
-    def assemble(self, candles: Candles, parts: Mapping[str, list[FoldForecast]], *, seed: int = 0) -> StudyResult:
-        """The result that finished walks add up to, by model, the studied one among them; no trial is recorded."""
+    def assemble(
+        self, candles: Candles, parts: Mapping[str, list[FoldForecast]], *, seed: int = 0, name: str | None = None
+    ) -> StudyResult:
+        """The result that finished walks add up to, by model, the studied one among them; no trial is recorded.
+
+        `name` is the studied model's among the parts, where that is not its own.
+        """
+        name = self.model.name if name is None else name
         forecasts = {
-            name: Forecast(pl.concat([part.frame for part in walked]), self.target.horizon)
-            for name, walked in parts.items()
+            model: Forecast(pl.concat([part.frame for part in walked]), self.target.horizon)
+            for model, walked in parts.items()
         }
-        studied = sorted(parts[self.model.name], key=lambda part: part.job.key)  # in whatever order they ended
+        studied = sorted(parts[name], key=lambda part: part.job.key)  # in whatever order they ended
         rule = self._rule()
         return StudyResult(
             recipe=self.recipe(candles, seed=seed),
-            model=self.model.name,
+            model=name,
             candles=candles,
             target=self.target,
             forecasts=forecasts,
-            positions={name: rule(forecast) for name, forecast in forecasts.items()},
+            positions={model: rule(forecast) for model, forecast in forecasts.items()},
             costs=self.costs,
             cash=self.cash,
             folds=_fold_table(studied),
             losses=_loss_table(studied),
-            lost=studied[0].job.samples.lost,
+            lost=_lost(studied),
             tensors={part.job.key: part.fitted.tensors() for part in studied},
         )
 
@@ -264,16 +274,14 @@ class StudyResult:
     def trial(self) -> Trial:
         """What the ledger keeps of it: the studied model's returns, by candles, choices and code.
 
-        The baselines beside it are no choice of its own, but for the longest window among all, which decides the rows.
+        The baselines beside it are no choice of its own.
         """
         from candlecast import __version__
 
-        others = self.recipe["baselines"]
-        window = max([self.recipe["model"].get("window", 1), *(model.get("window", 1) for model in others)])
         chosen = {name: value for name, value in self.recipe.items() if name not in ("baselines", "type")}
         return Trial(
             data=self.candles.fingerprint,
-            study=chosen | {"window": window},
+            study=chosen,
             code=__version__,
             symbol=self.candles.symbol,
             interval=str(self.candles.interval),
@@ -326,6 +334,19 @@ class StudyResult:
         from candlecast.report import write_report
 
         return write_report(self, path)
+
+
+def _lost(parts: list[FoldForecast]) -> dict[str, int]:
+    """Bars that could not be learnt from, by cause; of what folds keep out around their test parts, the most of any fold."""
+    purged = []
+    for part in parts:
+        samples, fold = part.job.samples, part.job.fold
+        used = np.concatenate([fold.train.array, fold.valid.array, fold.test.array])
+        is_between = samples.is_complete & samples.is_known
+        is_between[: used.min()] = is_between[used.max() :] = False
+        is_between[used] = False
+        purged.append(int(is_between.sum()))
+    return {**parts[0].job.samples.lost, "purge and embargo, in a fold": max(purged)}
 
 
 def _fold_table(parts: list[FoldForecast]) -> pl.DataFrame:

@@ -54,17 +54,28 @@ def count(trial: Trial, ledger: Sequence[Trial]) -> Tally:
     >>> count(trial, [trial]).trials
     1
     """
-    trials = list({other.identity: other for other in (*ledger, trial)}.values())
+    return count_each([trial], ledger)[0]
+
+
+def count_each(judged: Sequence[Trial], ledger: Sequence[Trial]) -> list[Tally]:
+    """The tally of each of several trials, all of them counted for each; see `count`."""
+    trials = list({trial.identity: trial for trial in (*ledger, *judged)}.values())
     if len(trials) < 2:
-        return Tally()
-    ratios = np.array([_sharpe(other.returns) * math.sqrt(other.bars_per_year) for other in trials])
-    same = [other for other in trials if (other.data, other.interval) == (trial.data, trial.interval)]
-    return Tally(
-        trials=len(trials),
-        effective=effective_trials(_aligned(trials)),
-        sharpe_variance=float(ratios.var(ddof=1)) / trial.bars_per_year,
-        overfitting=_overfitting(same),
-    )
+        return [Tally() for _ in judged]
+    effective = effective_trials(_aligned(trials))
+    ratios = np.array([_sharpe(trial.returns) * math.sqrt(trial.bars_per_year) for trial in trials])
+    variance = float(ratios.var(ddof=1))
+    overfitting = {
+        key: _overfitting([trial for trial in trials if _series(trial) == key]) for key in map(_series, judged)
+    }
+    return [
+        Tally(len(trials), effective, variance / trial.bars_per_year, overfitting[_series(trial)]) for trial in judged
+    ]
+
+
+def _series(trial: Trial) -> tuple[str, str]:
+    """What trials on the same candles have in common."""
+    return trial.data, trial.interval
 
 
 def _sharpe(returns: np.ndarray) -> float:

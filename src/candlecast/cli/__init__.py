@@ -10,6 +10,7 @@ import sys
 import click
 
 from candlecast.cli.candles import candles
+from candlecast.cli.compare import compare
 from candlecast.cli.fetch import fetch
 from candlecast.cli.report import report
 from candlecast.cli.run import run
@@ -26,7 +27,7 @@ def cli() -> None:
     """Train recurrent networks on market candles, walk forward, backtest after costs, and be told whether there is an edge."""
 
 
-for command in (run, fetch, candles, report, runs):
+for command in (run, compare, fetch, candles, report, runs):
     cli.add_command(command)
 
 

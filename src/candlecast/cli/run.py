@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from candlecast.cli import assets
+from candlecast.cli import assets, choices
 from candlecast.cli.console import print_json, print_table, progress
 from candlecast.cli.options import common
 from candlecast.cli.places import store_option
@@ -19,10 +18,6 @@ from candlecast.errors import ConfigError, near_misses
 if TYPE_CHECKING:
     from candlecast.models import Model
     from candlecast.study import Study, StudyResult
-    from candlecast.targets import Target
-
-MODELS = ("lstm", "gru", "rnn", "linear", "drift", "naive")
-TARGETS = ("return", "price", "direction", "volatility")
 
 
 @click.command(epilog="Example: candlecast run BTCUSDT --interval 1h --source binance --target volatility --open")
@@ -36,8 +31,8 @@ TARGETS = ("return", "price", "direction", "volatility")
 @store_option
 @click.option("--zone", help="Zone of the file's times, if they name none, such as UTC.")
 @click.option("--preset", help="A ready-made study: tutorial.")
-@click.option("--model", help=f"One of {', '.join(MODELS)}; lstm when not given.")
-@click.option("--target", help=f"One of {', '.join(TARGETS)}; return when not given.")
+@click.option("--model", help=f"One of {', '.join(choices.MODELS)}; lstm when not given.")
+@click.option("--target", help=f"One of {', '.join(choices.TARGETS)}; return when not given.")
 @click.option("--horizon", type=int, help="Bars ahead; 1 when not given.")
 @click.option("--window", type=int, help="Bars that a forecast looks at.")
 @click.option("--hidden", type=int, help="Units per recurrent layer.")
@@ -105,10 +100,10 @@ def make_study(
         )
     study = tutorial() if preset else Study(model=LSTM())
     if model is not None:
-        study = replace(study, model=_pick("model", model, _models())())
+        study = replace(study, model=choices.model(model))
     study = replace(study, model=_with(study.model, settings))
     if target is not None or horizon is not None:
-        chosen: Any = study.target if target is None else _pick("target", target, _targets())()
+        chosen: Any = study.target if target is None else choices.target(target)
         study = replace(study, target=replace(chosen, horizon=study.target.horizon if horizon is None else horizon))
         if target is not None:
             study = replace(study, rule=None)
@@ -188,27 +183,6 @@ def _is_model(name: str) -> Any:
     import polars as pl
 
     return pl.col("model") == name
-
-
-def _pick(kind: str, name: str, known: dict[str, Callable[..., Any]]) -> Any:
-    if name.lower() not in known:
-        raise ConfigError(
-            f"there is no {kind} {name!r}", expected=f"one of {', '.join(known)}", remedy=near_misses(name, known)
-        )
-    return known[name.lower()]
-
-
-def _models() -> dict[str, Callable[[], Model]]:
-    from candlecast import models
-
-    makers = (models.LSTM, models.GRU, models.RNN, models.LinearRegression, models.Drift, models.Naive)
-    return dict(zip(MODELS, makers, strict=True))
-
-
-def _targets() -> dict[str, Callable[..., Target]]:
-    from candlecast import targets
-
-    return dict(zip(TARGETS, (targets.NextReturn, targets.Price, targets.Direction, targets.Volatility), strict=True))
 
 
 def _with(model: Any, settings: dict[str, int | None]) -> Model:

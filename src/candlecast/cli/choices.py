@@ -1,0 +1,52 @@
+"""Models and targets by the names that commands know them by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from candlecast.errors import ConfigError, near_misses
+
+if TYPE_CHECKING:
+    from candlecast.models import Model
+    from candlecast.targets import Target
+
+MODELS = {
+    "lstm": "LSTM",
+    "gru": "GRU",
+    "rnn": "RNN",
+    "linear": "LinearRegression",
+    "ridge": "Ridge",
+    "lightgbm": "LightGBM",
+    "arima": "ARIMA",
+    "ets": "ETS",
+    "ewma": "EWMA",
+    "seasonal": "SeasonalNaive",
+    "har": "HAR",
+    "garch": "GARCH",
+    "drift": "Drift",
+    "naive": "Naive",
+}
+TARGETS = {"return": "NextReturn", "price": "Price", "direction": "Direction", "volatility": "Volatility"}
+
+
+def model(name: str) -> Model:
+    """The model of that name, as it is when nothing is said about it. Raises ConfigError."""
+    from candlecast import models
+
+    return getattr(models, _known("model", name, MODELS))()
+
+
+def target(name: str, *, horizon: int = 1) -> Target:
+    """The target of that name. Raises ConfigError."""
+    from candlecast import targets
+
+    return getattr(targets, _known("target", name, TARGETS))(horizon=horizon)
+
+
+def _known(kind: str, name: str, known: Mapping[str, str]) -> str:
+    if name.lower() not in known:
+        raise ConfigError(
+            f"there is no {kind} {name!r}", expected=f"one of {', '.join(known)}", remedy=near_misses(name, known)
+        )
+    return known[name.lower()]

@@ -1,0 +1,166 @@
+"""`candlecast compare`: models x assets x intervals, side by side."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from candlecast.cli import assets, choices
+from candlecast.cli.console import print_json, print_table, progress
+from candlecast.cli.options import Spread, common
+from candlecast.cli.places import store_option
+from candlecast.errors import ConfigError
+
+if TYPE_CHECKING:
+    from candlecast.candles import Candles
+    from candlecast.comparison import Comparison
+    from candlecast.events import Listener
+
+USUAL = ("naive", "linear", "lstm", "gru")
+
+
+@click.command(
+    cls=Spread, epilog="Example: candlecast compare BTCUSDT ETHUSDT --interval 1h 4h 1d --model naive linear lstm gru"
+)
+@click.argument("names", nargs=-1, metavar="[SYMBOL or FILE]...")
+@click.option(
+    "--interval", "intervals", multiple=True, help="Lengths of one candle; longer ones are made of stored ones."
+)
+@click.option(
+    "--model", "models", multiple=True, help=f"Any of {', '.join(choices.MODELS)}; {' '.join(USUAL)} if none."
+)
+@click.option("--target", default="return", show_default=True, help=f"One of {', '.join(choices.TARGETS)}.")
+@click.option("--horizon", type=int, default=1, show_default=True, help="Bars ahead.")
+@click.option("--folds", type=int, default=5, show_default=True, help="Walk-forward test parts.")
+@click.option("--fee-bps", type=float, help="Fee per side, basis points of the traded value.")
+@click.option("--slippage-bps", type=float, help="Slippage per side, basis points of the price.")
+@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Trainings per fold.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The first seed.")
+@click.option("--source", help="Fetch from here first, as in `candlecast run`.")
+@click.option("--since", help="First day or time, UTC, of candles that are fetched or stored.")
+@click.option("--until", help="End, UTC; now when not given.")
+@store_option
+@click.option("--zone", help="Zone of a file's times, if they name none, such as UTC.")
+@click.option(
+    "--runs",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    help="Folder of runs and their ledger.",
+)
+@common
+def compare(
+    names: tuple[str, ...],
+    *,
+    intervals: tuple[str, ...],
+    models: tuple[str, ...],
+    target: str,
+    horizon: int,
+    folds: int,
+    fee_bps: float | None,
+    slippage_bps: float | None,
+    seeds: int,
+    seed: int,
+    runs: Path,
+    as_json: bool,
+    quiet: bool,
+    **wanted: Any,
+) -> None:
+    """Compare models on the same folds and costs, corrected for all trials that were made.
+
+    Every model is judged on every SYMBOL or FILE at every interval, and recorded in the ledger of the runs. Without an
+    argument: the two samples that come with the installation.
+    """
+    from candlecast.backtesting import Costs
+    from candlecast.comparison import compare as compare_models
+    from candlecast.folds import WalkForward
+    from candlecast.ledger import Ledger
+    from candlecast.sources.sample import SAMPLES
+
+    began = time.monotonic()
+    given = {"fee_bps": fee_bps, "slippage_bps": slippage_bps}
+    costs = replace(Costs(), **{name: value for name, value in given.items() if value is not None})
+    chosen = {name.lower(): choices.model(name) for name in models or USUAL}
+    forecast = choices.target(target, horizon=horizon)
+    with progress(quiet) as listener:
+        series = [each for name in names or SAMPLES for each in _load(name, intervals, wanted, listener)]
+        comparison = compare_models(
+            chosen,
+            series,
+            target=forecast,
+            folds=WalkForward(folds=folds),
+            costs=costs,
+            seeds=range(seed, seed + seeds),
+            ledger=Ledger(runs),
+            progress=listener,
+        )
+    seconds = time.monotonic() - began
+    if as_json:
+        print_json(_as_object(comparison, seconds))
+    else:
+        _show(comparison, seconds)
+
+
+def _load(name: str, intervals: tuple[str, ...], wanted: dict[str, Any], progress: Listener) -> list[Candles]:
+    """The candles of an asset at every interval; longer ones are made of those there are."""
+    from candlecast.interval import Interval
+
+    if wanted["source"] is not None or not intervals:
+        return [assets.load(name, interval=interval, progress=progress, **wanted) for interval in intervals or (None,)]
+    try:
+        base = assets.load(name, interval=None, progress=progress, **wanted)
+    except ConfigError:  # stored at several intervals
+        return [assets.load(name, interval=interval, progress=progress, **wanted) for interval in intervals]
+    lengths = [Interval.parse(interval) for interval in intervals]
+    return [base if length == base.interval else base.resample(length) for length in lengths]
+
+
+def _as_object(comparison: Comparison, seconds: float) -> dict[str, Any]:
+    tally = next(iter(comparison.results.values())).tally
+    return {
+        "text": comparison.text,
+        "results": [
+            row | {"verdict": comparison.results[row["symbol"], row["interval"], row["model"]].verdict.to_dict()}
+            for row in comparison.frame.to_dicts()
+        ],
+        "trials": tally.to_dict(),
+        "seconds": round(seconds, 3),
+    }
+
+
+def _show(comparison: Comparison, seconds: float) -> None:
+    headings = ["candles", "model", "R2 vs naive", "95 %", "p", "all trials", "beats naive", "return/year", "Sharpe"]
+    rows = [
+        [
+            f"{row['symbol']} {row['interval']}",
+            row["model"],
+            _percent(row["r2"]),
+            f"{_percent(row['r2_low'])} .. {_percent(row['r2_high'])}",
+            _number(row["p"]),
+            _number(row["p_trials"]),
+            "yes" if row["is_superior"] else "no",
+            _percent(row["annual_return"], 1),
+            f"{_number(row['sharpe'])} ({_number(row['sharpe_low'])} .. {_number(row['sharpe_high'])})",
+            "EDGE" if row["has_edge"] else "forecast" if row["is_forecastable"] else "none",
+        ]
+        for row in comparison.frame.iter_rows(named=True)
+    ]
+    click.echo(f"\n{click.style(comparison.text, bold=True)}\n")
+    print_table(rows, [*headings, "found"])
+    result = next(iter(comparison.results.values()))
+    costs = result.costs.fee_bps + result.costs.slippage_bps
+    click.echo(
+        f"\nFolds x seeds: {result.folds.height} x {result.recipe['seeds']}; {costs:g} bp a side; {seconds:.1f} s"
+    )
+
+
+def _percent(value: float | None, digits: int = 2) -> str:
+    return "-" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

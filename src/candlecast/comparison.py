@@ -1,0 +1,243 @@
+"""`compare`: models x assets x intervals on the same folds and costs, each judged among all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from candlecast.accuracy import scored
+from candlecast.backtesting import Costs
+from candlecast.candles import Candles
+from candlecast.errors import ConfigError
+from candlecast.events import Listener, Progress, ignore
+from candlecast.features import Features, standard_features
+from candlecast.folds import Folds, WalkForward
+from candlecast.jobs import Job
+from candlecast.ledger import Ledger
+from candlecast.models import Drift, Model, Naive
+from candlecast.signals import Rule
+from candlecast.stats import false_discovery, model_confidence_set, superior_models
+from candlecast.study import Study, StudyResult
+from candlecast.tally import count_each
+from candlecast.targets import NextReturn, Target
+from candlecast.walk import FoldForecast, forecast_frame, plan_jobs
+
+LEVEL = 0.05
+REFERENCES: dict[str, Model] = {"naive": Naive(), "drift": Drift()}  # what every forecast is tested against
+Key = tuple[str, str, str]  # symbol, interval, model
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Every model on every series of candles, side by side.
+
+    `results` by (symbol, interval, model), each with its own backtest, verdict and report. `frame` has one row for each:
+
+    symbol, interval, model, observations
+    r2, r2_low, r2_high, hit_rate    as in `accuracy`
+    p              Clark-West against naive and drift, the larger one; null for those two
+    p_trials       p paid for by all trials of the workspace (`Evidence.forecast_p_adjusted`)
+    p_discovery    p adjusted so that of the rows below 5 % at most 5 % are false (Benjamini-Hochberg, `false_discovery`)
+    is_superior    beats naive's squared error on its series, with a chance of 5 % that any such model does not (StepM)
+    p_best         p-value in the model confidence set of its series: at 5 % or above, it may be the best
+    annual_return, annual_return_low, annual_return_high, sharpe, sharpe_low, sharpe_high, benchmark_sharpe
+    deflated_sharpe, break_even_bps, trades
+    is_forecastable, pays, has_edge
+    """
+
+    frame: pl.DataFrame
+    results: Mapping[Key, StudyResult]
+
+    @property
+    def text(self) -> str:
+        """What came out, in plain words."""
+        edges = self.frame.filter("has_edge")
+        tally = next(iter(self.results.values())).tally
+        judged = (
+            f"Judged: {_count(len(self.results), 'result')}, among {_count(tally.trials, 'trial')} counted in this workspace, "
+            f"worth {tally.effective:.1f} independent ones"
+        )
+        if edges.is_empty():
+            known = self.frame.filter("is_forecastable")
+            if known.is_empty():
+                return f"No edge found, and nothing that can be forecast. {judged}."
+            return f"No edge found. Information was found in {_named(known)}, but trading it does not pay. {judged}."
+        return f"{'An edge was' if edges.height == 1 else 'Edges were'} found: {_named(edges)}. {judged}."
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def compare(
+    models: Mapping[str, Model],
+    candles: Candles | Sequence[Candles],
+    *,
+    features: Features | None = None,
+    target: Target | None = None,
+    folds: Folds | None = None,
+    rule: Rule | None = None,
+    costs: Costs | None = None,
+    seeds: Iterable[int] = range(3),
+    ledger: Ledger | None = None,
+    progress: Listener = ignore,
+) -> Comparison:
+    """Judge every model on every series of candles: the same folds, the same costs, all trials counted.
+
+    `models` by the names that the table shows. `candles` of any assets and intervals, each pair once. What is not given is
+    as in `Study`; rows are those of the longest window among the models. A model trains on all series whose features have
+    the same columns at once, as one fleet. Naive and drift walk along as references. Every named model is recorded as a
+    trial of its own, in the ledger of the folder `runs` when none is given.
+
+    Raises what `Study.run` raises; ConfigError for a name or a series that comes twice.
+    """
+    series = [candles] if isinstance(candles, Candles) else list(candles)
+    seeds = list(seeds)
+    _require_distinct(models, series)
+    walked = {**{name: model for name, model in REFERENCES.items() if name not in models}, **models}
+    target, folds = target or NextReturn(), folds or WalkForward()
+    window = max(model.window for model in walked.values())
+    plans = {
+        name: [
+            plan_jobs(model, each, features=features, target=target, folds=folds, seeds=seeds, window=window)
+            for each in series
+        ]
+        for name, model in walked.items()
+    }  # everything is planned, hence refused, before anything is trained
+    ledger = Ledger() if ledger is None else ledger
+    ledger.require_writable()
+    parts: list[dict[str, list[FoldForecast]]] = [{} for _ in series]
+    for name, model in walked.items():
+        for place, part in _trained(name, model, plans[name], progress):
+            parts[place].setdefault(name, []).append(part)
+    progress(Progress("judge", 0, len(models) * len(series)))
+    results: dict[Key, StudyResult] = {}
+    for each, finished in zip(series, parts, strict=True):
+        for name, model in models.items():
+            study = Study(
+                model=model,
+                features=features or standard_features(each.interval),
+                target=target,
+                folds=folds,
+                rule=rule,
+                costs=costs or Costs(),
+                seeds=len(seeds),
+                baselines=(),
+            )
+            chosen = {label: finished[label] for label in dict.fromkeys([*REFERENCES, name])}
+            result = study.assemble(each, chosen, seed=seeds[0], name=name)
+            recipe = result.recipe | {"window": window}
+            if seeds != list(range(seeds[0], seeds[0] + len(seeds))):
+                recipe |= {"seeds": seeds}
+            results[each.symbol, str(each.interval), name] = replace(result, recipe=recipe)
+    trials = [result.trial for result in results.values()]
+    for trial in trials:
+        ledger.record(trial)
+    tallies = count_each(trials, ledger.trials())
+    results = {key: replace(result, tally=tally) for (key, result), tally in zip(results.items(), tallies, strict=True)}
+    return Comparison(_table(results, list(models), progress), results)
+
+
+def _trained(
+    name: str, model: Model, plans: Sequence[list[Job]], progress: Listener
+) -> Iterable[tuple[int, FoldForecast]]:
+    """Finished jobs of one model, each with the place of its series; all jobs that fit together train together."""
+    place_of = {id(job): place for place, jobs in enumerate(plans) for job in jobs}
+    fleets: dict[tuple[str, ...], list[Job]] = {}
+    for job in (job for jobs in plans for job in jobs):
+        fleets.setdefault(job.samples.features.columns, []).append(job)
+    done, total = 0, len(place_of)
+    for jobs in fleets.values():
+
+        def listen(event: Progress, before: int = done, share: float = len(jobs)) -> None:
+            progress(Progress(name, before + share * event.done / event.total, total, event.detail))
+
+        for fitted in model.fit(jobs, progress=listen):
+            yield place_of[id(fitted.job)], FoldForecast(fitted.job, fitted, forecast_frame(fitted, name))
+        done += len(jobs)
+
+
+def _table(results: Mapping[Key, StudyResult], models: list[str], progress: Listener) -> pl.DataFrame:
+    rows = []
+    across = {key: _across(results, key, models) for key in dict.fromkeys(key[:2] for key in results)}
+    for done, ((symbol, interval, name), result) in enumerate(results.items(), start=1):
+        skill = result.accuracy.row(by_predicate=pl.col("model") == name, named=True)
+        lines = {line["statistic"]: line for line in result.summaries[name].iter_rows(named=True)}
+        verdict, evidence = result.verdict, result.verdict.evidence
+        superior, best = across[symbol, interval]
+        rows.append(
+            {
+                "symbol": symbol,
+                "interval": interval,
+                "model": name,
+                **{column: skill[column] for column in ("observations", "r2", "r2_low", "r2_high", "hit_rate")},
+                "p": evidence.forecast_p,
+                "p_trials": evidence.forecast_p_adjusted,
+                "is_superior": name in superior,
+                "p_best": best[name],
+                "annual_return": lines["annual return"]["value"],
+                "annual_return_low": lines["annual return"]["low"],
+                "annual_return_high": lines["annual return"]["high"],
+                "sharpe": lines["Sharpe ratio"]["value"],
+                "sharpe_low": lines["Sharpe ratio"]["low"],
+                "sharpe_high": lines["Sharpe ratio"]["high"],
+                "benchmark_sharpe": lines["Sharpe ratio"]["benchmark"],
+                "deflated_sharpe": evidence.deflated_sharpe,
+                "break_even_bps": evidence.break_even_bps,
+                "trades": int(lines["trades"]["value"] or 0),
+                "is_forecastable": verdict.is_forecastable,
+                "pays": verdict.pays,
+                "has_edge": verdict.has_edge,
+            }
+        )
+        progress(Progress("judge", done, len(results), f"{symbol} {interval} {name}"))
+    frame = pl.DataFrame(rows, infer_schema_length=None)
+    discovery = pl.Series("p_discovery", false_discovery(frame["p"].to_numpy()))
+    frame = frame.insert_column(frame.get_column_index("p_trials") + 1, discovery)
+    return frame.with_columns(pl.selectors.float().fill_nan(None))
+
+
+def _across(
+    results: Mapping[Key, StudyResult], series: tuple[str, str], models: list[str]
+) -> tuple[list[str], dict[str, float]]:
+    """On one series: models that beat naive's squared error, and each one's p-value of being the best."""
+    scores = {name: scored(results[*series, name].forecast, results[*series, name].target) for name in models}
+    outcome = next(iter(scores.values())).outcome_change
+    losses = np.column_stack([(outcome - score.forecast_change) ** 2 for score in scores.values()])
+    seed = next(iter(results.values())).seed
+    superior = superior_models(outcome**2, losses, level=LEVEL, seed=seed)
+    best = model_confidence_set(losses, level=LEVEL, seed=seed) if len(models) > 1 else np.ones(1)
+    return [models[place] for place in superior], dict(zip(models, best.tolist(), strict=True))
+
+
+def _require_distinct(models: Mapping[str, Model], series: Sequence[Candles]) -> None:
+    if not models or not series:
+        raise ConfigError(
+            f"{len(models)} models on {len(series)} series of candles",
+            expected="at least one of each",
+            remedy='Use for example compare({"lstm": cc.LSTM()}, candles)',
+        )
+    for name, reference in REFERENCES.items():
+        if name in models and models[name] != reference:
+            raise ConfigError(
+                f"the name {name!r} is given to {type(models[name]).__name__}",
+                expected=f"{type(reference).__name__}, which all are tested against",
+                remedy="Choose another name for it",
+            )
+    keys = [(each.symbol, str(each.interval)) for each in series]
+    doubled = sorted({key for key in keys if keys.count(key) > 1})
+    if doubled:
+        raise ConfigError(
+            f"{' '.join(doubled[0])} comes twice", expected="each symbol and interval once", remedy="Remove one of them"
+        )
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def _named(rows: pl.DataFrame) -> str:
+    shown = [f"{row['model']} on {row['symbol']} {row['interval']}" for row in rows.head(5).iter_rows(named=True)]
+    return ", ".join(shown) + (f" and {rows.height - 5} more" if rows.height > 5 else "")

@@ -1,0 +1,169 @@
+"""Comparisons: the same rows for all, one fleet, every trial counted, and equal to studies made one by one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+
+from candlecast.backtesting import Costs
+from candlecast.candles import Candles
+from candlecast.comparison import compare
+from candlecast.errors import ConfigError
+from candlecast.features import Features, log_range, log_return
+from candlecast.fleet.settings import Fit
+from candlecast.folds import WalkForward
+from candlecast.ledger import Ledger
+from candlecast.models import GRU, LSTM, Drift, LinearRegression, Naive, Ridge
+from candlecast.sources import synthetic
+from candlecast.study import Study
+
+FEATURES = Features(log_return(), log_range())
+FOLDS = WalkForward(folds=2)
+FAST = Fit(epochs=2, batch=16)
+
+
+def named(world, symbol: str) -> Candles:
+    return Candles(world.candles.frame, symbol, world.candles.interval)
+
+
+@pytest.fixture(scope="module")
+def assets():
+    planted = named(synthetic.ar1(1_600, seed=1, phi=0.4, interval="1h"), "PLANTED")
+    noise = named(synthetic.random_walk(1_600, seed=2, interval="1h"), "NOISE")
+    return [planted, noise]
+
+
+@pytest.fixture(scope="module")
+def ledger():
+    return Ledger.in_memory()
+
+
+@pytest.fixture(scope="module")
+def comparison(assets, ledger):
+    models = {"naive": Naive(), "line": LinearRegression(), "ridge": Ridge(), "net": GRU(4, window=6, training=FAST)}
+    series = [*assets, assets[0].resample("2h")]
+    return compare(models, series, features=FEATURES, folds=FOLDS, costs=Costs.free(), seeds=range(2), ledger=ledger)
+
+
+def test_every_model_on_every_series(comparison, ledger):
+    frame = comparison.frame
+    assert frame.height == 12 and len(comparison.results) == 12
+    keys = frame.select("symbol", "interval", "model").rows()
+    assert keys == list(comparison.results)
+    assert (
+        frame.group_by("symbol", "interval").agg(pl.col("observations").n_unique())["observations"].to_list() == [1] * 3
+    )
+    assert ledger.count() == 12
+    assert all(result.tally.trials == 12 for result in comparison.results.values())
+    assert (frame["p_trials"].drop_nulls() >= frame["p"].drop_nulls()).all()
+    assert (frame["p_discovery"].drop_nulls() >= frame["p"].drop_nulls()).all()
+    assert frame.filter(pl.col("model") == "naive").select("p", "is_superior").row(0) == (None, False)
+
+
+def test_what_was_planted_is_found_and_nothing_else(comparison):
+    found = comparison.frame.filter("has_edge").select("symbol", "model").rows()
+    assert ("PLANTED", "line") in found and all(symbol == "PLANTED" for symbol, _ in found)
+    assert "found: line on PLANTED 1h" in comparison.text
+    planted = comparison.frame.filter(pl.col("symbol") == "PLANTED", pl.col("interval") == "1h")
+    assert planted.filter(pl.col("model") == "line")["is_superior"][0]
+    assert planted.filter(pl.col("model") == "naive")["p_best"][0] < 0.05  # not among those that may be the best
+    assert not comparison.frame.filter(pl.col("symbol") == "NOISE")["is_forecastable"].any()
+
+
+def test_a_comparison_of_noise_says_so(assets):
+    result = compare({"line": LinearRegression()}, assets[1], features=FEATURES, folds=FOLDS, ledger=Ledger.in_memory())
+    assert str(result).startswith("No edge found, and nothing that can be forecast. 1 results") or "1 result" in str(
+        result
+    )
+
+
+def test_equal_to_a_study_of_its_own(assets, comparison, ledger):
+    study = Study(
+        model=LinearRegression(), features=FEATURES, folds=FOLDS, costs=Costs.free(), seeds=2,
+        baselines=(GRU(4, window=6, training=FAST),),
+    )  # fmt: skip
+    alone = study.run(assets[0], ledger=ledger)
+    compared = comparison.results["PLANTED", "1h", "line"]
+    assert np.array_equal(alone.forecast.frame["mean"], compared.forecast.frame["mean"])
+    assert np.array_equal(alone.backtest.returns, compared.backtest.returns)
+    assert alone.trial.identity == compared.trial.identity and ledger.count() == 12  # replayed, so counted once
+
+
+def test_nets_of_all_series_train_together(assets, monkeypatch):
+    fleets = []
+    fit = LSTM.fit
+
+    def counted(self, jobs, **options):
+        fleets.append(len(jobs))
+        return fit(self, jobs, **options)
+
+    monkeypatch.setattr(LSTM, "fit", counted)
+    events = []
+    compare(
+        {"a": LSTM(3, window=4, training=FAST)}, assets, features=FEATURES, folds=FOLDS, seeds=range(2),
+        ledger=Ledger.in_memory(), progress=events.append,
+    )  # fmt: skip
+    assert fleets == [8]  # 2 assets x 2 folds x 2 seeds
+    assert {event.stage for event in events} >= {"a", "judge"}
+    assert events[-1].done == events[-1].total == 2
+
+
+@pytest.mark.parametrize(
+    ("models", "twice", "message"),
+    [
+        ({}, False, "0 models on 1 series"),
+        ({"naive": Drift()}, False, "the name 'naive' is given to Drift.*Choose another name"),
+        ({"line": LinearRegression()}, True, "PLANTED 1h comes twice"),
+    ],
+)
+def test_what_cannot_be_compared(models, twice, message, assets):
+    with pytest.raises(ConfigError, match=message):
+        compare(models, [assets[0]] * (1 + twice), ledger=Ledger.in_memory())
+
+
+def test_the_command(tmp_path, assets):
+    for each in assets:
+        frame = each.frame.drop("close_time").with_columns(pl.col("open_time").dt.epoch("ms"))
+        frame.write_csv(tmp_path / f"{each.symbol}.csv")
+    words = [
+        "compare",
+        "PLANTED.csv",
+        "NOISE.csv",
+        "--interval",
+        "1h",
+        "2h",
+        "--model",
+        "naive",
+        "linear",
+        "--folds",
+        "2",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "candlecast", *words, "--json"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert set(found) == {"text", "results", "trials", "seconds"}
+    keys = [(row["symbol"], row["interval"], row["model"]) for row in found["results"]]
+    assert keys == [(s, i, m) for s in ("PLANTED", "NOISE") for i in ("1h", "2h") for m in ("naive", "linear")]
+    assert {"is_forecastable", "has_edge", "text", "reasons"} <= set(found["results"][0]["verdict"])
+    assert Ledger(tmp_path / "runs").count() == found["trials"]["trials"] == 8
+    people = subprocess.run(
+        [sys.executable, "-m", "candlecast", *words], capture_output=True, text=True, cwd=tmp_path, check=True
+    ).stdout
+    assert "PLANTED 2h" in people and "beats naive" in people
+    assert Ledger(tmp_path / "runs").count() == 8  # replayed
+    bad = subprocess.run(
+        [sys.executable, "-m", "candlecast", "compare", "NOISE.csv", "--model", "lstn"],
+        capture_output=True, text=True, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert bad.returncode == 1 and "Did you mean lstm?" in bad.stderr
