@@ -80,12 +80,17 @@ def accuracy(forecasts: Mapping[str, Forecast], target: Target, *, seed: int = 0
 
 
 def accuracy_by_part(forecast: Forecast, target: Target, *, seed: int = 0) -> pl.DataFrame:
-    """One row per asset, fold and seed: `symbol`, `fold`, `seed`, `first`, `last` (closes), `observations` and figures."""
+    """One row per asset, fold and seed: `symbol`, `fold`, `seed`, `first`, `last` (closes), `observations` and figures.
+
+    Raises NotEnoughDataError when the forecast has no known outcome.
+    """
     rows = []
     known = forecast.frame.drop_nulls("target")
     for (symbol, fold, number), frame in known.group_by("symbol", "fold", "seed", maintain_order=True):
         part = {"symbol": symbol, "fold": fold, "seed": number, "first": frame["time"][0], "last": frame["time"][-1]}
         rows.append(part | _figures(_scored(frame, target), seed))
+    if not rows:
+        raise _nothing_known()
     return _table(rows).sort("symbol", "fold", "seed")
 
 
