@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from candlecast.errors import ConfigError
 from candlecast.store.update import OVERLAP
 from shelf import START, Shelf
 
@@ -144,3 +145,33 @@ def test_dividends_and_splits_are_kept(store, bars):
     version = store.version
     store.update(Shelf(paying), "X", "1h", refresh=True)
     assert store.version == version
+
+
+def test_adjusted_prices_rounded_anew_are_no_change(store, bars):
+    paying = bars.with_columns(dividend=pl.lit(0.0), split=pl.lit(1.0))
+    store.update(Shelf(paying), "X", "1h")
+    version = store.version
+    rounded = paying.with_columns(pl.col(PRICES) * (1 + 2e-7))
+    store.update(Shelf(rounded), "X", "1h", refresh=True)
+    assert store.version == version
+    store.update(Shelf(bars.with_columns(pl.col("close") * (1 + 2e-7)), name="exact"), "X", "1h")
+    store.update(Shelf(bars, name="exact"), "X", "1h", refresh=True)
+    assert store.changes("exact", "X", "1h").height == len(bars)  # prices as traded are what they are
+
+
+def test_a_vendor_that_keeps_bars_for_a_time_only(store, bars, caplog):
+    """What it no longer gives stays as it was, which is said, and seen as a jump."""
+    store.update(Shelf(bars[:900]), "X", "1h")
+    split = bars.with_columns(pl.col(PRICES) / 4)
+
+    class Forgetful(Shelf):
+        def pages(self, symbol, interval, *, since=None, until=None):
+            if since is not None and since < bars["open_time"][600]:
+                raise ConfigError("too long ago", expected="a later date", remedy="Leave since out")
+            return super().pages(symbol, interval, since=since, until=until)
+
+    candles = store.update(Forgetful(split[600:]), "X", "1h")
+    assert candles.frame.equals(pl.concat([bars[:600], split[600:]]))
+    assert "no longer gives the bars from 2015-01-01" in caplog.text
+    (split_like,) = candles.check().faults.filter(kind="split").to_dicts()
+    assert split_like["first"] == bars["open_time"][600]

@@ -19,6 +19,7 @@ TIME = pl.Datetime("us", "UTC")
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)  # what a source without an asked beginning is asked from
 PRICES = ("open", "high", "low", "close", "volume")
 VALUES = (*PRICES, "dividend", "split")
+ROUNDING = 1e-6  # relative; a cent of a share of 10,000
 COLUMNS = {
     "open_time": TIME,
     **dict.fromkeys(VALUES, pl.Float64()),
@@ -87,22 +88,39 @@ def distinct(observations: pl.DataFrame) -> pl.DataFrame:
 
 
 def news(fresh: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """The fresh observations that say more than the known ones: another bar, other values, or a longer stretch asked."""
+    """The fresh observations that say more than the known ones: another bar, other values, or a longer stretch asked.
+
+    Vendors of stocks round adjusted prices after adjusting them, each time anew, so that there (where `dividend` is
+    given) values that differ by less than ROUNDING are the same.
+    """
     if known.is_empty():
         return fresh
-    beside = known.select("open_time", "asked_from", *VALUES, is_known=pl.lit(True))
-    joined = fresh.join(beside, on="open_time", how="left", maintain_order="left", suffix="_before")
-    is_other = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in VALUES)
+    joined = _beside(fresh, known)
     before = pl.col("asked_from_before")
     is_longer = pl.col("asked_from").is_not_null() & (before.is_null() | (pl.col("asked_from") < before))
-    return joined.filter(pl.col("is_known").is_null() | is_other | is_longer).select(fresh.columns)
+    return joined.filter(pl.col("is_known").is_null() | is_longer | _is_other()).select(fresh.columns)
 
 
-def differs(fresh: pl.DataFrame, known: pl.DataFrame, row: int) -> bool:
-    """Whether the fresh observation in a row has other values than the known one of the same bar, if there is one."""
-    opened = fresh["open_time"][row]
-    before = known.filter(pl.col("open_time") == opened)
-    return not before.is_empty() and not before.select(VALUES).equals(fresh[row].select(VALUES), null_equal=True)
+def differs(fresh: pl.DataFrame, known: pl.DataFrame) -> bool:
+    """Whether any of the fresh observations has other values than the known one of the same bar; see `news`."""
+    return not _beside(fresh, known).filter(pl.col("is_known") & _is_other()).is_empty()
+
+
+def _beside(fresh: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    there = known.select("open_time", "asked_from", *VALUES, is_known=pl.lit(True))
+    return fresh.join(there, on="open_time", how="left", maintain_order="left", suffix="_before")
+
+
+def _is_other() -> pl.Expr:
+    """Any value of an observation that stands beside the one before is another."""
+    others = []
+    for name in VALUES:
+        now, before = pl.col(name), pl.col(f"{name}_before")
+        is_rounded = pl.col("dividend").is_not_null() & ((now - before).abs() <= ROUNDING * before.abs()).fill_null(
+            False
+        )
+        others.append(now.ne_missing(before) & ~is_rounded)
+    return pl.any_horizontal(others)
 
 
 def changes(observations: pl.DataFrame) -> pl.DataFrame:

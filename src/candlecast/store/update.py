@@ -11,13 +11,12 @@ from itertools import chain
 
 import polars as pl
 
-from candlecast.errors import CandleError
+from candlecast.errors import CandleError, ConfigError
 from candlecast.events import Listener, Progress
 from candlecast.sources.source import Source, utc_now
 from candlecast.store.observations import (
     BEGINNING,
     COLUMNS,
-    VALUES,
     current,
     differs,
     is_current,
@@ -101,8 +100,7 @@ class _Reading:
 
     def ask(self, since: datetime | None, until: datetime | None, *, behind: datetime | None = None) -> None:
         """Read the pages of a period; `behind` opens the known bar that ends it, if one does."""
-        pages = self.source.pages(self.series.symbol, self.series.interval, since=since, until=until)
-        last = self._take(pages, since or BEGINNING)
+        last = self._take(self._pages(since, until), since or BEGINNING)
         if behind is not None and (last is None or last < behind):
             self._vouch(behind, since or BEGINNING, last)
 
@@ -115,8 +113,19 @@ class _Reading:
         while True:
             start = opened[max(len(opened) - overlap, 0)]
             start = max(start, since) if since and since > opened[-1] else start
-            pages = iter(self.source.pages(self.series.symbol, self.series.interval, since=start, until=until))
-            head = next(pages, None)
+            try:
+                pages = iter(self._pages(start, until))
+                head = next(pages, None)
+            except ConfigError:  # the source keeps bars for a time only, and these are older
+                if overlap == OVERLAP:
+                    raise
+                logger.warning(
+                    "%s changed at its source, which no longer gives the bars from %s on", self.series, start
+                )
+                pages = iter(self._pages(None, until))
+                head = next(pages, None)
+                start = start if head is None else head["open_time"][0]
+                break
             if head is None or not len(head) or overlap >= len(opened) or not self._is_changed(head, start):
                 break
             logger.info("%s changed at its source: bars from further back are asked for again", self.series)
@@ -143,21 +152,11 @@ class _Reading:
     def _take(self, pages: Iterator[pl.DataFrame], asked_from: datetime) -> datetime | None:
         """Read pages to their end; gives when the last bar opens."""
         last = None
-        has_sessions = self.source.session(self.series.symbol) == "sessions"
         try:
             for page in pages:
                 if not len(page):
                     continue
-                self.waiting.append(
-                    observe(
-                        page,
-                        asked_from=asked_from,
-                        has_sessions=has_sessions,
-                        seen_at=utc_now(),
-                        interval=self.series.step,
-                        said_by=f"{self.source.name} ({self.series.symbol} {self.series.interval})",
-                    )
-                )
+                self.waiting.append(self._observe(page, asked_from))
                 last = page["open_time"][-1]
                 asked_from = last + self.series.step.timedelta
                 self.bars += page.height
@@ -187,9 +186,22 @@ class _Reading:
         return pl.DataFrame(schema=COLUMNS) if scan is None else current(scan.select(*COLUMNS).collect())
 
     def _is_changed(self, page: pl.DataFrame, start: datetime) -> bool:
-        absent = [pl.lit(None, pl.Float64).alias(name) for name in VALUES if name not in page.columns]
-        known = self._known(start, page["open_time"][0])
-        return differs(page.with_columns(*absent), known, 0)
+        """Whether the first bar of a page is another than it was."""
+        oldest = self._observe(page[:1], start)
+        return differs(oldest, self._known(start, page["open_time"][0]))
+
+    def _pages(self, since: datetime | None, until: datetime | None) -> Iterator[pl.DataFrame]:
+        return self.source.pages(self.series.symbol, self.series.interval, since=since, until=until)
+
+    def _observe(self, page: pl.DataFrame, asked_from: datetime) -> pl.DataFrame:
+        return observe(
+            page,
+            asked_from=asked_from,
+            has_sessions=self.source.session(self.series.symbol) == "sessions",
+            seen_at=utc_now(),
+            interval=self.series.step,
+            said_by=f"{self.source.name} ({self.series.symbol} {self.series.interval})",
+        )
 
     def _tell(self, reached: datetime) -> None:
         """Days done of all, with the rate."""
