@@ -15,7 +15,7 @@ import time
 
 import candlecast as cc
 from candlecast.accuracy import accuracy
-from candlecast.sources.files import read_file
+from candlecast.sources.files import read_candles
 
 FITS = {
     "windows, batch 32": cc.Fit(sampling="windows", batch=32),
@@ -33,7 +33,7 @@ def main():
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     figures = []
-    for candles in [cc.sample("sp500"), *map(read_file, options.files)]:
+    for candles in [cc.sample("sp500"), *map(read_candles, options.files)]:
         for target in (cc.NextReturn(), cc.Volatility()):
             for name, fit in FITS.items():
                 began = time.process_time()

@@ -11,7 +11,7 @@ import pytest
 from candlecast.candles import Candles
 from candlecast.errors import CandleError, SourceError
 from candlecast.sources import read_csv, read_parquet, synthetic
-from candlecast.sources.files import read_file
+from candlecast.sources.files import read_candles
 
 CANDLES = synthetic.random_walk(50, seed=0, interval="1h").candles
 HEADER = "time,open,high,low,close,volume\n"
@@ -37,14 +37,14 @@ def test_compressed_files(tmp_path):
     with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("A.csv", CSV)
     assert same(read_csv(gz))
-    assert same(read_file(zipped))
+    assert same(read_candles(zipped))
 
 
 def test_parquet_is_told_by_its_suffix(tmp_path):
     path = tmp_path / "A.parquet"
     CANDLES.frame.write_parquet(path)
     assert same(read_parquet(path))
-    assert same(read_file(path))
+    assert same(read_candles(path))
 
 
 def test_whole_numbers_before_decimals(tmp_path):
@@ -98,7 +98,7 @@ def test_a_broken_zip(tmp_path):
         read_csv(path)
 
 
-@pytest.mark.parametrize("reader", [read_csv, read_parquet, read_file])
+@pytest.mark.parametrize("reader", [read_csv, read_parquet, read_candles])
 def test_missing_files_and_folders(tmp_path, reader):
     with pytest.raises(SourceError) as error:
         reader(tmp_path / "none.csv")

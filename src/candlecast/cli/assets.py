@@ -32,7 +32,7 @@ def load(
 
     Raises SourceError when there is none of that, CandleError or ConfigError when they cannot be read.
     """
-    from candlecast.sources.files import read_file
+    from candlecast.sources.files import read_candles
     from candlecast.sources.sample import SAMPLES, sample
 
     if source not in (None, "sample"):
@@ -51,7 +51,7 @@ def load(
         if asset in known:
             return _stored(place, asset, interval=interval, since=since, until=until)
     if source is None and (path.exists() or path.suffix or len(path.parts) > 1):
-        return read_file(path, interval=interval, zone=zone)
+        return read_candles(path, interval=interval, zone=zone)
     raise SourceError(
         f"{asset!r} is neither a file nor a sample, and not stored in {store}",
         expected=f"a path of a CSV or Parquet file, {', '.join(known)}, or a --source",

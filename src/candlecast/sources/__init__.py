@@ -4,7 +4,7 @@ from candlecast.sources import synthetic
 from candlecast.sources.alpha_vantage import AlphaVantage
 from candlecast.sources.binance import Binance
 from candlecast.sources.exchange import Exchange
-from candlecast.sources.files import read_csv, read_parquet
+from candlecast.sources.files import read_candles, read_csv, read_parquet
 from candlecast.sources.retry import Retry
 from candlecast.sources.sample import sample
 from candlecast.sources.source import Source
@@ -17,6 +17,7 @@ __all__ = [
     "Retry",
     "Source",
     "Yahoo",
+    "read_candles",
     "read_csv",
     "read_parquet",
     "sample",
