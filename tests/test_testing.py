@@ -10,7 +10,7 @@ import pytest
 
 from candlecast.errors import ConfigError, LookaheadError, NotEnoughDataError
 from candlecast.features import Feature, ema_ratio, feature, log_return
-from candlecast.folds import Fold, Holdout, WalkForward
+from candlecast.folds import CombinatorialPurged, Fold, Holdout, PurgedKFold, WalkForward
 from candlecast.sources import sample, synthetic
 from candlecast.targets import Direction, NextReturn, Price
 from candlecast.testing import check_feature, check_folds, check_target
@@ -215,11 +215,19 @@ def test_targets_that_are_not_what_they_say(target, error, message):
 
 
 @pytest.mark.parametrize(
-    "folds", [WalkForward(), WalkForward(train=500, test=100), WalkForward(train="20d", test="5d"), Holdout()]
+    "folds",
+    [
+        WalkForward(),
+        WalkForward(train=500, test=100),
+        WalkForward(train="20d", test="5d"),
+        Holdout(),
+        PurgedKFold(),
+        CombinatorialPurged(),
+    ],
 )
 def test_our_folds_pass(folds):
     assert check_folds(folds) == folds.split(
-        synthetic.garch(2_000, seed=0, interval="1h").candles.close_time, range(200, 2_000), horizon=24
+        synthetic.garch(2_000, seed=0, interval="1h").candles.close_time, range(200, 2_000), horizon=24, memory=10
     )
 
 
