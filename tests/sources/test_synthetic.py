@@ -8,7 +8,15 @@ import pytest
 from candlecast.errors import ConfigError
 from candlecast.sources import synthetic
 
-WORLDS = [synthetic.random_walk, synthetic.ar1, synthetic.garch, synthetic.regime_switch]
+WORLDS = [
+    synthetic.random_walk,
+    synthetic.ar1,
+    synthetic.garch,
+    synthetic.regime_switch,
+    synthetic.regime_volatility,
+    synthetic.mean_reversion,
+    synthetic.lead_lag,
+]
 
 
 def log_returns(world: synthetic.World) -> np.ndarray:
@@ -118,3 +126,51 @@ def test_parameters_that_cannot_mean_anything(make, options, message):
 def test_one_bar_is_no_market(make):
     with pytest.raises(ConfigError, match="bars is 1; expected at least 2"):
         make(1, seed=0)
+
+
+def test_heavy_tails_keep_the_variance():
+    world = synthetic.garch(200_000, seed=1, alpha=0.05, beta=0.9, degrees=6, volatility=0.02)
+    returns = log_returns(world)
+    assert returns.std() == pytest.approx(0.02, rel=0.05)
+    normal = log_returns(synthetic.garch(200_000, seed=1, alpha=0.05, beta=0.9, volatility=0.02))
+    kurtosis = [np.mean((each / each.std()) ** 4) for each in (returns, normal)]
+    assert kurtosis[0] > 1.3 * kurtosis[1]
+    with pytest.raises(ConfigError, match="degrees is 2"):
+        synthetic.garch(100, seed=0, degrees=2)
+
+
+def test_the_oracle_of_mean_reversion_beats_any_short_linear_forecast():
+    world = synthetic.mean_reversion(100_000, seed=1, share=0.5, persistence=0.7)
+    returns = log_returns(world)
+    lags = np.column_stack([returns[15 - lag : -1 - lag] for lag in range(15)])
+    outcome = returns[16:]
+    fitted = lags @ np.linalg.lstsq(lags, outcome, rcond=None)[0]
+    linear = 1 - np.sum((outcome - fitted) ** 2) / np.sum(outcome**2)
+    assert world.oracle_r2 >= linear - 1e-4
+    assert world.oracle_r2 == pytest.approx(linear, rel=0.1)
+
+
+def test_the_follower_is_forecast_by_its_leader_alone():
+    world = synthetic.lead_lag(100_000, seed=1, beta=0.3)
+    led = np.diff(np.log(world.leader.close))
+    assert world.leader.open_time.tolist() == world.candles.open_time.tolist()
+    assert np.corrcoef(led[:-1], log_returns(world)[1:])[0, 1] == pytest.approx(0.3 / np.sqrt(1.09), abs=0.01)
+    assert np.corrcoef(log_returns(world)[:-1], log_returns(world)[1:])[0, 1] == pytest.approx(0.0, abs=0.01)
+    assert world.oracle_r2 == pytest.approx(0.09 / 1.09, abs=0.005)
+
+
+def test_shuffled_bars_keep_their_shapes_and_blocks():
+    candles = synthetic.ar1(660, seed=1, phi=0.4).candles
+    world = synthetic.shuffled(candles, seed=3, block=22)
+    assert world.candles.check().is_sound and len(world.candles) == 659
+    before, after = (
+        np.diff(np.log(candles.close)),
+        np.diff(np.log(world.candles.close), prepend=np.log(candles.close[0])),
+    )
+    for first in range(0, 659, 22):
+        block = slice(first, first + 22)
+        np.testing.assert_allclose(np.sort(before[block]), np.sort(after[block]), atol=1e-12)
+    assert world.candles.close[-1] == pytest.approx(candles.close[-1])
+    assert np.corrcoef(before[1:], before[:-1])[0, 1] > 0.3 > abs(np.corrcoef(after[1:], after[:-1])[0, 1]) + 0.15
+    with pytest.raises(ConfigError, match="block is 1"):
+        synthetic.shuffled(candles, seed=0, block=1)

@@ -21,13 +21,15 @@ class World:
     """A synthetic market and the truth about it.
 
     `mean` and `volatility`, float64, shape (time,): expectation and standard deviation of the *next* bar's log return
-    given everything up to and including each bar. `mean` is the best possible forecast (the oracle).
+    given everything up to and including each bar. `mean` is the best possible forecast (the oracle). `leader`: candles of
+    another asset of the same world, at the same times, that the forecast may read too.
     """
 
     name: str
     candles: Candles
     mean: np.ndarray
     volatility: np.ndarray
+    leader: Candles | None = None
 
     @property
     def oracle_r2(self) -> float:
@@ -62,11 +64,19 @@ def ar1(bars: int, *, seed: int, phi: float = 0.1, volatility: float = 0.01, int
 
 
 def garch(
-    bars: int, *, seed: int, alpha: float = 0.08, beta: float = 0.9, volatility: float = 0.01, interval: str = "1d"
+    bars: int,
+    *,
+    seed: int,
+    alpha: float = 0.08,
+    beta: float = 0.9,
+    volatility: float = 0.01,
+    degrees: float | None = None,
+    interval: str = "1d",
 ) -> World:
     """GARCH(1,1) after Bollerslev (1986): returns cannot be forecast, their size can.
 
-    s_t^2 = w + alpha * r_{t-1}^2 + beta * s_{t-1}^2, r_t = s_t * e_t; `volatility` is the unconditional one.
+    s_t^2 = w + alpha * r_{t-1}^2 + beta * s_{t-1}^2, r_t = s_t * e_t; `volatility` is the unconditional one. e_t is normal,
+    or Student's t with so many `degrees` of freedom, scaled to variance 1 (Bollerslev 1987).
     """
     if alpha < 0 or beta < 0 or alpha + beta >= 1:
         raise ConfigError(
@@ -74,9 +84,16 @@ def garch(
             expected="both at least 0, their sum below 1",
             remedy="Use 0.08 and 0.9",
         )
+    if degrees is not None and degrees <= 2:
+        raise ConfigError(
+            f"degrees is {degrees}", expected="more than 2, so that there is a variance", remedy="Use degrees=5"
+        )
     generator = np.random.default_rng(seed)
     _require_bars(bars)
-    shocks = generator.standard_normal(bars)
+    if degrees is None:
+        shocks = generator.standard_normal(bars)
+    else:
+        shocks = generator.standard_t(degrees, bars) * np.sqrt((degrees - 2) / degrees)
     returns, variance = np.empty(bars), np.empty(bars + 1)
     variance[0] = volatility**2
     constant = volatility**2 * (1 - alpha - beta)
@@ -93,8 +110,7 @@ def regime_switch(
 
     The regime is not observable; the oracle is the filtered expectation given the returns so far.
     """
-    if not 0.5 <= stay < 1:
-        raise ConfigError(f"stay is {stay}", expected="a probability in [0.5, 1)", remedy="Use for example stay=0.99")
+    _require_stay(stay)
     generator = np.random.default_rng(seed)
     _require_bars(bars)
     turns = np.cumsum(generator.random(bars) >= stay) % 2
@@ -107,6 +123,111 @@ def regime_switch(
         mean[t] = drift * (2 * bull - 1)
     world = _world("regime switch", returns, mean, np.full(bars + 1, volatility), generator, interval)
     return replace(world, volatility=np.sqrt(volatility**2 + drift**2 - mean**2))  # of the mixture of both regimes
+
+
+def regime_volatility(
+    bars: int, *, seed: int, calm: float = 0.006, wild: float = 0.018, stay: float = 0.98, interval: str = "1d"
+) -> World:
+    """Calm and wild markets in turns, each bar kept with probability `stay`: returns cannot be forecast, their size can.
+
+    `volatility` is that of who sees the regime of the bar: stay and change weighted.
+    """
+    _require_stay(stay)
+    generator = np.random.default_rng(seed)
+    _require_bars(bars)
+    turns = np.cumsum(generator.random(bars + 1) >= stay) % 2
+    sigma = np.where(turns == 0, calm, wild)
+    returns = sigma[:bars] * generator.standard_normal(bars)
+    world = _world("regime volatility", returns, np.zeros(bars), sigma, generator, interval)
+    other = np.where(turns[:bars] == 0, wild, calm)
+    return replace(world, volatility=np.sqrt(stay * sigma[:bars] ** 2 + (1 - stay) * other**2))
+
+
+def mean_reversion(
+    bars: int,
+    *,
+    seed: int,
+    share: float = 0.3,
+    persistence: float = 0.8,
+    volatility: float = 0.01,
+    interval: str = "1d",
+) -> World:
+    """A fair price that walks at random, and a mispricing that decays: p_t = f_t + d_t, d_t = persistence * d_{t-1} + n_t.
+
+    `share` of the variance of the shocks goes into d. Only p is seen; the oracle is (persistence - 1) E[d_t | p_t, p_{t-1}, ...],
+    by the Kalman filter. Summers (1986), Poterba and Summers (1988).
+    """
+    if not (0 < share <= 1 and 0 <= persistence < 1):
+        raise ConfigError(
+            f"share is {share} and persistence is {persistence}",
+            expected="a share in (0, 1] and a persistence in [0, 1)",
+            remedy="Use for example share=0.3, persistence=0.8",
+        )
+    generator = np.random.default_rng(seed)
+    _require_bars(bars)
+    fair = volatility * np.sqrt(1 - share) * generator.standard_normal(bars)
+    shocks = volatility * np.sqrt(share) * generator.standard_normal(bars)
+    pull, noise = persistence - 1, volatility**2 * share
+    mispricing, returns, mean, spread = 0.0, np.empty(bars), np.empty(bars), np.empty(bars + 1)
+    believed, doubt = 0.0, 0.0  # mean and variance of d given the prices so far; it starts at 0
+    spread[0] = volatility
+    for t in range(bars):
+        returns[t] = fair[t] + shocks[t] + pull * mispricing
+        mispricing = persistence * mispricing + shocks[t]
+        surprise, variance = returns[t] - pull * believed, pull**2 * doubt + volatility**2
+        shared = persistence * pull * doubt + noise
+        believed = persistence * believed + shared / variance * surprise
+        doubt = persistence**2 * doubt + noise - shared**2 / variance
+        mean[t] = pull * believed
+        spread[t + 1] = np.sqrt(pull**2 * doubt + volatility**2)
+    return _world("mean reversion", returns, mean, spread, generator, interval)
+
+
+def lead_lag(bars: int, *, seed: int, beta: float = 0.2, volatility: float = 0.01, interval: str = "1d") -> World:
+    """A follower that repeats its leader one bar late: r_t = beta * a_{t-1} + e_t, a the leader's return.
+
+    The leader walks at random and is in `World.leader`; the oracle is beta * a_t. The follower's own past tells nothing.
+    """
+    generator = np.random.default_rng(seed)
+    _require_bars(bars)
+    own = volatility * generator.standard_normal(bars)
+    led = volatility * generator.standard_normal(bars)
+    sigma = np.full(bars + 1, volatility)
+    follower = own + beta * np.concatenate([[0.0], led[:-1]])
+    world = _world("lead lag", follower, beta * led, sigma, generator, interval)
+    leader = _world("leader", led, np.zeros(bars), sigma, generator, interval)
+    return replace(world, leader=leader.candles)
+
+
+def shuffled(candles: Candles, *, seed: int, block: int = 22) -> World:
+    """Real bars in random order within each `block`: their sizes and slow turns stay, what one says of the next is gone.
+
+    Each bar keeps its shape (open, high, low and close against the close before, and volume). `mean` and `volatility` are
+    those of the whole sample.
+    """
+    if block < 2:
+        raise ConfigError(f"block is {block}", expected="2 bars or more", remedy="Use for example block=22")
+    generator = np.random.default_rng(seed)
+    before, bars = candles.close[:-1], len(candles) - 1
+    _require_bars(bars)
+    order = np.arange(bars)
+    for first in range(0, bars, block):
+        generator.shuffle(order[first : first + block])
+    shapes = np.log(np.column_stack([getattr(candles, name)[1:] / before for name in ("open", "high", "low", "close")]))
+    shapes = shapes[order]  # (time, 4), logs against the close before
+    start = np.log(candles.close[0]) + np.concatenate([[0.0], np.cumsum(shapes[:-1, 3])])
+    prices = np.exp(start[:, None] + shapes)
+    frame = candles.frame[1:].with_columns(
+        *(pl.Series(name, prices[:, column]) for column, name in enumerate(("open", "high", "low", "close"))),
+        pl.Series("volume", candles.volume[1:][order]),
+    )
+    mean, spread = float(shapes[:, 3].mean()), float(shapes[:, 3].std())
+    return World("shuffled", replace(candles, frame=frame), np.full(bars, mean), np.full(bars, spread))
+
+
+def _require_stay(stay: float) -> None:
+    if not 0.5 <= stay < 1:
+        raise ConfigError(f"stay is {stay}", expected="a probability in [0.5, 1)", remedy="Use for example stay=0.99")
 
 
 def _require_bars(bars: int) -> None:
