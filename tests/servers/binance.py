@@ -47,7 +47,13 @@ class BinanceWorld:
     def mount(self, server: Server) -> BinanceWorld:
         """Answer below the server's address; gives itself back."""
         self.server = server
-        server.routes |= {"/api/v3/": self.rest, "/fapi/v1/": self.rest, "/data/": self.file, "/listing": self.index}
+        server.routes |= {
+            "/api/v3/": self.rest,
+            "/fapi/v1/": self.rest,
+            "/dapi/v1/": self.rest,
+            "/data/": self.file,
+            "/listing": self.index,
+        }
         return self
 
     @property
@@ -59,7 +65,7 @@ class BinanceWorld:
     def rest(self, path: str, query: dict[str, str]) -> Answer:
         """An answer of the REST interface, with its weight counted by the minute."""
         minute = self.server.now.replace(second=0, microsecond=0)
-        market = "um" if path.startswith("/fapi") else "spot"
+        market = {"/fapi": "um", "/dapi": "cm"}.get(path[:5], "spot")
         name = path.rsplit("/", 1)[-1]
         weight = {"exchangeInfo": 20, "klines": 2, "time": 1}.get(name, 1)
         self.used[minute] = used = self.used.get(minute, 0) + weight

@@ -14,7 +14,6 @@ from candlecast.sources.yahoo import Yahoo
 from servers import Stock, YahooWorld, market_server
 
 pytest.importorskip("yfinance", reason="needs the extra `yahoo`")
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:yfinance")  # its own, about pandas
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -109,7 +110,12 @@ def words(text: str) -> str:
 
     >>> words("<html><title>x</title><h1>403 ERROR</h1> Request blocked.</html>")
     ': 403 ERROR Request blocked.'
+    >>> words('{"code": -1003, "msg": "Too many requests."}')
+    ': Too many requests.'
     """
+    with suppress(ValueError):
+        said = json.loads(text)
+        text = said["msg"] if isinstance(said, dict) and isinstance(said.get("msg"), str) else text
     plain = re.sub(r"(?is)<(head|style|script|title).*?</\1>|<[^>]*>", " ", text)
     plain = " ".join(plain.split())
     return f": {plain[:120]}{'...' * (len(plain) > 120)}" if plain else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -129,9 +130,11 @@ def _history(session: Any, symbol: str, interval: str, start: datetime, end: dat
         was_disabled, log.disabled = log.disabled, True  # it reports what it swallows, which the session raises below
         try:
             YfData.cache_get.cache_clear()  # else an answer from before a split would serve after it
-            frame = yfinance.Ticker(symbol, session=session).history(
-                interval=interval, start=start, end=end, auto_adjust=False, actions=True, keepna=True
-            )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # yfinance's own, about pandas, which it insists on
+                frame = yfinance.Ticker(symbol, session=session).history(
+                    interval=interval, start=start, end=end, auto_adjust=False, actions=True, keepna=True
+                )
         except Exception as error:  # whatever yfinance stumbles over in an answer that is not as it expects
             frame = None
             session.failure = session.failure or SourceError(
