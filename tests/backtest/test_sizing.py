@@ -18,9 +18,10 @@ from candlecast.sources import synthetic
 CANDLES = synthetic.garch(300, seed=5, interval="1h").candles
 
 
-def always(candles: Candles, value: float = 1.0) -> Positions:
+def always(candles: Candles, value: float = 1.0, leverage: float = 1.0) -> Positions:
     return Positions(
-        candles.frame.select(time="close_time", symbol=pl.lit(candles.symbol), position=pl.lit(float(value)))
+        candles.frame.select(time="close_time", symbol=pl.lit(candles.symbol), position=pl.lit(float(value))),
+        leverage=leverage,
     )
 
 
@@ -82,7 +83,7 @@ def test_band_rebalances_what_has_drifted(market_of):
 
 def test_leverage_buys_on_credit(market_of):
     candles = market_of([(price, price, price, price) for price in (100, 100, 110)])
-    held = Positions(always(candles, 2.0).frame, leverage=2.0)
+    held = always(candles, 2.0, leverage=2.0)
     result = backtest(candles, held, costs=Costs.free(), cash=1_000.0)
     assert result.equity["equity"].to_list() == [1_000.0, 1_000.0, 1_200.0]
     assert result.equity["cash"].to_list() == [1_000.0, -1_000.0, -1_000.0]

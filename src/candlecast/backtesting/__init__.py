@@ -4,6 +4,7 @@ from candlecast.backtesting.account import Account, Bar, Due, Fill
 from candlecast.backtesting.actions import Actions
 from candlecast.backtesting.brake import DrawdownBrake
 from candlecast.backtesting.costs import Costs, Terms
+from candlecast.backtesting.curves import BreakEven, break_even, capacity
 from candlecast.backtesting.filters import Filters
 from candlecast.backtesting.orderbook import Orders
 from candlecast.backtesting.orders import Order, bracket, limit, market, stop, stop_limit, target, trailing
@@ -18,6 +19,7 @@ __all__ = [
     "Actions",
     "BacktestResult",
     "Bar",
+    "BreakEven",
     "Conditions",
     "Costs",
     "DrawdownBrake",
@@ -33,6 +35,8 @@ __all__ = [
     "backtest",
     "backtest_portfolio",
     "bracket",
+    "break_even",
+    "capacity",
     "limit",
     "market",
     "start",

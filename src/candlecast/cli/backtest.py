@@ -1,0 +1,164 @@
+"""`candlecast backtest`: the forecasts of a run under other costs, rules and dates, without training again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from candlecast.cli.console import print_json, print_table
+from candlecast.cli.options import common
+from candlecast.errors import ConfigError, near_misses
+
+if TYPE_CHECKING:
+    from candlecast.backtesting import Costs
+    from candlecast.signals import Rule
+    from candlecast.study import StudyResult
+
+RULES = ("direction", "threshold", "volatility")
+VENUES = ("binance-spot", "binance-perpetual", "us-equities", "free")
+SHOWN = {
+    "total return": "%",
+    "annual return": "%",
+    "Sharpe ratio": "",
+    "maximum drawdown": "%",
+    "trades": "",
+    "total cost": "",
+}
+
+
+@click.command(epilog="Example: candlecast backtest runs/SP500-1d-lstm-return-1a2b3c4d --fee-bps 5")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--fee-bps", type=float, help="Fee per side, basis points of the traded value.")
+@click.option("--maker-fee-bps", type=float, help="The same for limit orders.")
+@click.option("--slippage-bps", type=float, help="Slippage per side, basis points of the price.")
+@click.option("--half-spread-bps", type=float, help="Half the spread, basis points of the price.")
+@click.option("--impact-bps", type=float, help="Slippage of a trade as large as its bar's volume.")
+@click.option("--funding-bps", type=float, help="Funding of perpetuals per 8 hours, basis points of the value held.")
+@click.option("--borrow-percent", type=float, help="Borrow a year of the value sold short.")
+@click.option("--interest-percent", type=float, help="Interest a year on cash.")
+@click.option("--loan-percent", type=float, help="Interest a year on borrowed cash.")
+@click.option("--maintenance-percent", type=float, help="Equity that must be kept, of the value held.")
+@click.option("--venue", help=f"Costs of a venue to begin with: {', '.join(VENUES)}; the run's when not given.")
+@click.option("--rule", help=f"One of {', '.join(RULES)}; the run's when not given.")
+@click.option("--enter", type=float, help="Expected log return that opens a position; with --rule threshold.")
+@click.option(
+    "--exit", "leave", type=float, help="Expected log return below which it is closed; with --rule threshold."
+)
+@click.option("--long-only", is_flag=True, help="Flat instead of short; with --rule direction or threshold.")
+@click.option("--cash", type=float, help="Initial cash, quote currency.")
+@click.option("--since", help="First day or time, UTC, on which a position is decided.")
+@click.option("--until", help="End, UTC, of what is traded.")
+@common
+def backtest(
+    run: Path,
+    *,
+    venue: str | None,
+    rule: str | None,
+    enter: float | None,
+    leave: float | None,
+    long_only: bool,
+    cash: float | None,
+    since: str | None,
+    until: str | None,
+    as_json: bool,
+    quiet: bool,
+    **rates: float | None,
+) -> None:
+    """Price the forecasts of a RUN again. Each way of trading is one more trial in the ledger of its folder.
+
+    Nothing is trained and the run stays as it is.
+    """
+    from candlecast.ledger import Ledger
+    from candlecast.runs import load_run
+
+    before = load_run(run)
+    given = {name: value for name, value in rates.items() if value is not None}
+    costs = replace(before.costs if venue is None else _venue(venue), **given)
+    after = before.between(since, until).retraded(
+        rule=_rule(rule, enter=enter, leave=leave, long_only=long_only),
+        costs=costs,
+        cash=cash,
+        ledger=Ledger(run.parent),
+    )
+    if as_json:
+        print_json(_as_object(after, run))
+    else:
+        _show(before, after)
+
+
+def _show(before: StudyResult, after: StudyResult) -> None:
+    click.echo(f"\n{click.style(str(after.verdict), bold=True)}\n")
+    was, now = _values(before), _values(after)
+    rows = [
+        [name, _words(was[name]["value"], unit), _words(now[name]["value"], unit), _words(now[name]["benchmark"], unit)]
+        for name, unit in SHOWN.items()
+    ]
+    print_table(rows, ["", "as it ran", "now", "buy-and-hold now"])
+    first, last = after.backtest.equity["time"][0], after.backtest.equity["time"][-1]
+    click.echo(
+        f"\n{after.costs.per_side_bps:g} bp a side; {first:%Y-%m-%d} to {last:%Y-%m-%d}; "
+        f"trial {after.tally.trials:,} of this folder"
+    )
+
+
+def _as_object(after: StudyResult, run: Path) -> dict[str, Any]:
+    from candlecast.recipes import describe
+
+    return {
+        "run": str(run),
+        "verdict": after.verdict.to_dict(),
+        "backtest": _values(after),
+        "costs": describe(after.costs),
+        "rule": after.recipe["rule"],
+        "first": str(after.backtest.equity["time"][0]),
+        "last": str(after.backtest.equity["time"][-1]),
+        "trials": after.tally.to_dict(),
+    }
+
+
+def _values(result: StudyResult) -> dict[str, dict[str, Any]]:
+    return {row.pop("statistic"): row for row in result.summaries[result.model].to_dicts()}
+
+
+def _words(value: float | None, unit: str) -> str:
+    if value is None:
+        return "-"
+    return f"{100 * value:.1f} %" if unit else f"{value:,.2f}"
+
+
+def _venue(name: str) -> Costs:
+    from candlecast.backtesting import Costs
+
+    makers = (Costs.binance_spot, Costs.binance_perpetual, Costs.us_equities, Costs.free)
+    return _pick("venue", name, dict(zip(VENUES, makers, strict=True)))()
+
+
+def _rule(name: str | None, *, enter: float | None, leave: float | None, long_only: bool) -> Rule | None:
+    """The rule that the options describe; None leaves the run's."""
+    from candlecast.signals import FollowDirection, InverseVolatility, Threshold
+
+    if name is None:
+        if enter is not None or leave is not None or long_only:
+            raise ConfigError(
+                "--enter, --exit or --long-only without --rule",
+                expected="the rule that they belong to",
+                remedy="Add --rule threshold",
+            )
+        return None
+    chosen = _pick("rule", name, dict.fromkeys(RULES, name.lower()))
+    if chosen != "threshold" and (enter is not None or leave is not None):
+        raise ConfigError(f"--enter or --exit with --rule {name}", expected="--rule threshold", remedy="Leave them out")
+    if chosen == "threshold":
+        return Threshold(enter or 0.0, leave or 0.0, allow_short=not long_only)
+    return InverseVolatility() if chosen == "volatility" else FollowDirection(allow_short=not long_only)
+
+
+def _pick(kind: str, name: str, known: dict[str, Any]) -> Any:
+    if name.lower() not in known:
+        raise ConfigError(
+            f"there is no {kind} {name!r}", expected=f"one of {', '.join(known)}", remedy=near_misses(name, known)
+        )
+    return known[name.lower()]

@@ -1,0 +1,80 @@
+"""Break-even costs, capacity, and positions as tables for other engines."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+
+from candlecast.adapters.tables import nautilus_table, vectorbt_table
+from candlecast.backtesting import Costs, Orders, backtest, bracket, break_even, capacity, market
+from candlecast.errors import ConfigError
+
+
+def test_break_even_by_hand(market, decide):
+    """Bought at 100, sold at 110: 1.1 (1 - f) / (1 + f) = 1 at f = 0.1 / 2.1."""
+    candles = market([100, 100, 110], [100, 110, 110])
+    found = break_even(candles, decide(candles, [1, 0]))
+    assert found.bps == pytest.approx(1e4 * 0.1 / 2.1, abs=0.02)
+    assert found.curve["cost_bps"].to_list() == [0, 1, 2, 5, 10, 20, 50, 100]
+    free, _, _, _, ten, *_ = found.curve["total_return"]
+    assert free == pytest.approx(0.1)
+    assert ten == pytest.approx(1.1 * 0.999 / 1.001 - 1)
+    assert found.curve["total_return"].is_sorted(descending=True)
+
+
+def test_break_even_of_what_never_earns_and_of_what_always_does(market, decide):
+    falls = market([100, 100, 90], [100, 90, 90])
+    assert break_even(falls, decide(falls, [1, 0])).bps == 0.0
+    soars = market([100, 100, 900], [100, 900, 900])
+    assert break_even(soars, decide(soars, [1, 0])).bps == math.inf
+    with pytest.raises(ConfigError, match=r"fees_bps is \[-1\]"):
+        break_even(falls, decide(falls, [1, 0]), fees_bps=[-1])
+
+
+def test_capacity_by_hand(market, decide):
+    """10 units of a volume of 1 each time, for 1,000: a tenth of the volume is 100 times too much."""
+    candles = market([100, 100, 100], [100, 100, 100])
+    result = backtest(candles, decide(candles, [1, 0]), costs=Costs.free(), cash=1_000.0)
+    assert capacity(result, candles, participation=0.1) == pytest.approx(10.0)
+    quiet = candles.frame.with_columns(volume=pl.lit(0.0))
+    assert capacity(result, type(candles)(quiet, candles.symbol, candles.interval)) == 0.0
+    still = backtest(candles, decide(candles, [0, 0]))
+    assert capacity(still, candles) == math.inf
+    with pytest.raises(ConfigError, match="share is 0"):
+        capacity(result, candles, share=0)
+
+
+def test_capacity_takes_the_bar_that_filled(market_of):
+    """Entered at the open of the second bar (volume 8), stopped within the third (volume 2): half a unit of it."""
+    candles = market_of([(100, 100, 100, 100), (100, 100, 100, 100), (100, 100, 80, 90), (90, 90, 90, 90)])
+    frame = candles.frame.with_columns(volume=pl.Series([1.0, 8.0, 2.0, 1.0]))
+    candles = type(candles)(frame, candles.symbol, candles.interval)
+    orders = Orders.of([(frame["close_time"][0], order) for order in bracket(market(1), stop=90)])
+    result = backtest(candles, orders, cash=1_000.0)
+    assert result.fills["reason"].to_list() == ["market", "stop"]
+    assert capacity(result, candles, participation=0.1, share=1.0) == pytest.approx(1_000 * 0.1 / 0.5)
+
+
+def test_table_for_vectorbt(market, decide):
+    candles = market([100, 101, 102, 103], [100.5, 101.5, 102.5, 103.5])
+    table = vectorbt_table(candles, decide(candles, [1, 1, 0]))
+    assert table["price"].to_list() == [101, 102, 103]
+    assert table["close"].to_list() == [101.5, 102.5, 103.5]
+    np.testing.assert_array_equal(table["size"].to_numpy(), [1.0, np.nan, 0.0])
+    assert table["time"].to_list() == candles.frame["open_time"][1:].to_list()
+
+
+def test_table_for_nautilus(market, decide):
+    candles = market([100, 101], [100, 101])
+    (first, _) = nautilus_table(decide(candles, [1, 0]), venue="BINANCE").rows(named=True)
+    nanoseconds = int(candles.close_time[0].astype("datetime64[ns]").astype(np.int64))
+    assert first == {
+        "name": "position",
+        "instrument_id": "asset.BINANCE",
+        "value": 1.0,
+        "ts_event": nanoseconds,
+        "ts_init": nanoseconds,
+    }
