@@ -202,6 +202,10 @@ def test_sharpe_difference_to_returns_that_are_all_zero():
 def test_sharpe_difference_of_the_same_returns():
     returns = np.random.default_rng(0).normal(0.001, 0.01, 200)
     assert stats.sharpe_difference(returns, returns, bars_per_year=252) == (0.0, 0.0, 0.0, 1.0)
+    for share in (0.3, 0.7, 1.1):  # as much or less of the same has the same ratio, but for rounding
+        result = stats.sharpe_difference(share * returns, returns, bars_per_year=252)
+        assert result.difference == pytest.approx(0.0, abs=1e-12)
+        assert result.p_value == 1.0
 
 
 def test_sharpe_difference_that_is_undefined():

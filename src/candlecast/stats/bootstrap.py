@@ -19,6 +19,7 @@ from candlecast.stats.performance import sharpe
 Statistic = Callable[[np.ndarray], "float | np.ndarray"]
 
 CIRCULAR = 1.5 ** (1 / 3)  # best length of circular blocks over that of geometric ones; Politis and White (2004)
+ROUNDING = 1e-7  # standard error of a difference, over that of a single ratio, below which there is no difference
 MOST_UNDEFINED = 0.1  # share of draws on which a statistic may be NaN, beyond which its interval is unknown
 
 
@@ -185,7 +186,6 @@ def sharpe_difference(
             expected="returns of the same bars",
             remedy="Pass result.returns and result.benchmark_returns of one backtest",
         )
-
     value = sharpe(returns, bars_per_year=bars_per_year) - sharpe(benchmark, bars_per_year=bars_per_year)
     if math.isnan(value) or not len(returns):
         return SharpeDifference(math.nan, math.nan, math.nan, math.nan)
@@ -197,8 +197,8 @@ def sharpe_difference(
     _require_paths(paths, block)
     size = min(round(block * CIRCULAR), len(pairs))
     ratio, error, draws, errors = _studentised(moments, size, paths, seed)
-    if not error > 1e-12:
-        return SharpeDifference(value, value, value, 1.0 if value <= 0.0 else 1.0 / (1 + paths))
+    if not error > ROUNDING / math.sqrt(len(pairs)):  # the same returns, or a multiple of them
+        return SharpeDifference(value, value, value, 1.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(errors > 0, (draws - ratio) / errors, np.nan)
     unit = value / ratio if ratio else math.sqrt(bars_per_year)
