@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import polars as pl
 from candlecast.accuracy import accuracy, accuracy_by_part
 from candlecast.backtesting import BacktestResult, Costs, backtest
 from candlecast.candles import Candles
-from candlecast.errors import ConfigError
+from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features, standard_features
 from candlecast.folds import Folds, WalkForward
@@ -36,6 +37,7 @@ from candlecast.models import (
 )
 from candlecast.recipes import describe
 from candlecast.signals import FollowDirection, InverseVolatility, Positions, Rule
+from candlecast.sources.source import moment
 from candlecast.tally import Tally, count
 from candlecast.targets import NextReturn, Target, Volatility
 from candlecast.verdict import Verdict, judge
@@ -242,9 +244,17 @@ class StudyResult:
         return self.backtests[self.model]
 
     @cached_property
+    def summary(self) -> pl.DataFrame:
+        """Statistics of the studied model's backtest with their intervals; see `BacktestResult.summary`."""
+        return self.backtest.summary(seed=self.seed)
+
+    @cached_property
     def summaries(self) -> dict[str, pl.DataFrame]:
-        """Statistics of each backtest with their intervals, by model; see `BacktestResult.summary`."""
-        return {name: result.summary(seed=self.seed) for name, result in self.backtests.items()}
+        """The same for each backtest, by model."""
+        return {
+            name: self.summary if name == self.model else result.summary(seed=self.seed)
+            for name, result in self.backtests.items()
+        }
 
     @cached_property
     def accuracy(self) -> pl.DataFrame:
@@ -262,7 +272,7 @@ class StudyResult:
         return judge(
             self.accuracy,
             self.backtest,
-            self.summaries[self.model],
+            self.summary,
             self.target,
             model=self.model,
             trained=self.folds.height * len(self.forecast.seeds),
@@ -322,6 +332,37 @@ class StudyResult:
             cash=self.cash if cash is None else cash,
         )
         return result.recorded(Ledger() if ledger is None else ledger)
+
+    def between(self, since: str | datetime | None = None, until: str | datetime | None = None) -> StudyResult:
+        """The same forecasts from `since` on and before `until` (UTC), traded no longer than that; not yet a trial.
+
+        Raises ConfigError for a time that cannot be read, NotEnoughDataError when nothing is left.
+        """
+        if since is None and until is None:
+            return self
+        first, last = (
+            None if each is None else moment(each, name) for each, name in ((since, "since"), (until, "until"))
+        )
+        chosen = pl.lit(True)
+        if first is not None:
+            chosen &= pl.col("time") >= first
+        if last is not None:
+            chosen &= pl.col("time") < last
+        rows = len(self.candles) if last is None else int((self.candles.frame["close_time"] < last).sum())
+        positions = {name: replace(each, frame=each.frame.filter(chosen)) for name, each in self.positions.items()}
+        if any(len(each) < 2 for each in positions.values()):
+            raise NotEnoughDataError(
+                f"there are fewer than 2 forecasts from {since or 'the start'} to {until or 'the end'}",
+                expected="a range that the run has forecast",
+                remedy=f"Its forecasts go from {self.forecast.frame['time'].min()} to {self.forecast.frame['time'].max()}",
+            )
+        return replace(
+            self,
+            recipe=self.recipe | {"since": first and first.isoformat(), "until": last and last.isoformat()},
+            candles=self.candles[:rows],
+            forecasts={name: replace(each, frame=each.frame.filter(chosen)) for name, each in self.forecasts.items()},
+            positions=positions,
+        )
 
     def save(self, folder: str | Path) -> Path:
         """Keep everything as a run on disk; see `candlecast.runs`."""
