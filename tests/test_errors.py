@@ -42,3 +42,9 @@ def test_a_question_needs_no_full_stop():
 )
 def test_near_misses(name, words):
     assert near_misses(name, iter(["rnn", "lstm", "gru"])) == words
+
+
+def test_of_thousands_of_names_some_are_listed():
+    words = near_misses("prophet", [f"{number:04}" for number in range(1_420)])
+    assert words.startswith("Choose one of 0000, 0001, ")
+    assert words.endswith("0018, 0019 and 1,400 others")

@@ -17,6 +17,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+MOST_LISTED = 20  # names that a message lists; of an exchange's thousands it says how many more there are
+
 
 class CandlecastError(Exception):
     """Root of the tree; catching it catches everything that candlecast raises on purpose.
@@ -73,4 +75,5 @@ def near_misses(name: str, options: Iterable[str]) -> str:
     close = difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.6)
     if close:
         return f"Did you mean {' or '.join(lowered[match] for match in close)}?"
-    return f"Choose one of {', '.join(options)}"
+    more = f" and {len(options) - MOST_LISTED:,} others" if len(options) > MOST_LISTED else ""
+    return f"Choose one of {', '.join(options[:MOST_LISTED])}{more}"

@@ -11,6 +11,18 @@ from candlecast.sources.retry import Retry
 from servers import BinanceWorld, Server, market_server
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    """yfinance keeps time zones and cookies on disk."""
+    import yfinance
+    from yfinance import cache
+
+    yfinance.set_tz_cache_location(str(tmp_path_factory.mktemp("yfinance")))
+    yield
+    for manager in (cache._TzDBManager, cache._CookieDBManager, cache._ISINDBManager):
+        manager.close_db()
+
+
 @pytest.fixture
 def server() -> Iterator[Server]:
     with market_server() as running:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 
+import polars as pl
 import pytest
 
-from candlecast.errors import ConfigError, SourceError
-from candlecast.sources import AlphaVantage, Binance, Exchange, Retry, Yahoo
+from candlecast.candles import Candles
+from candlecast.errors import ConfigError, NotEnoughDataError, SourceError
+from candlecast.sources import AlphaVantage, Binance, Exchange, Retry, Yahoo, synthetic
 from candlecast.sources.exchange import exchange_names
 from candlecast.sources.retry import TransientError
-from candlecast.sources.source import Source, moment
+from candlecast.sources.source import moment
 from candlecast.sources.web import retry_after
-from servers import Listing
+from candlecast.testing import check_source
+from servers import Listing, VantageWorld, YahooWorld
 
 
 @pytest.fixture
@@ -48,17 +52,73 @@ def test_what_an_exchange_lacks(exchange):
     assert "kraken" in exchange_names()
 
 
+def test_every_source_keeps_its_promises(server, world, binance, retry):
+    YahooWorld().mount(server)
+    VantageWorld().mount(server)
+    common = {"retry": retry, "clock": server.clock}
+    exchange = Exchange("binance", url=server.url, is_paced=False, **common)
+    vantage = AlphaVantage(key="SECRETKEY123", url=f"{server.url}/query", **common)
+    check_source(binance(), "BTCUSDT", "1m", since="2025-01-30", until="2025-02-03")
+    check_source(binance(market="usdm"), "BTCUSDT", "4h", since="2025-01-30", until="2025-02-03")
+    check_source(exchange, "BTC/USDT", "1h", since="2025-01-30", until="2025-02-03")
+    check_source(vantage, "IBM", "1h", since="2025-01-30", until="2025-02-03T18:00")
+    check_source(Yahoo(url=server.url, **common), "AAPL", "1h", since="2025-01-30", until="2025-02-03T18:00")
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A source that gives whatever pages it was made with."""
+
+    given: tuple[pl.DataFrame, ...]
+    name: str = "broken"
+
+    def pages(self, symbol, interval, *, since=None, until=None):
+        for page in self.given:
+            yield page.filter((pl.col("open_time") >= since) & (pl.col("open_time") < until))
+
+    def fetch(self, symbol, interval, *, since=None, until=None, progress=None) -> Candles:
+        return Candles(pl.concat(self.given), symbol, interval)
+
+    def session(self, symbol):
+        return "always"
+
+
+GOOD = synthetic.random_walk(48, seed=0, interval="1h").candles.frame
+
+
 @pytest.mark.parametrize(
-    "source", [Binance(), Exchange("kraken"), Yahoo(), AlphaVantage(key="x")], ids=lambda s: s.name
+    ("pages", "promise"),
+    [
+        ((GOOD, GOOD[-1:]), "a bar does not follow the one in front of it, at 2015-01-02 23:00:00 UTC"),
+        (
+            (GOOD.with_columns(close_time=pl.col("open_time") + timedelta(hours=2)),),
+            "a bar is not 1h long, at 2015-01-01",
+        ),
+        ((GOOD.drop("volume"),), "a page has the columns"),
+        ((GOOD.cast({"volume": pl.Float32}),), "a page has the columns"),
+    ],
+    ids=["twice", "too long", "no volume", "single precision"],
 )
-def test_every_source_keeps_the_protocol(source):
-    kept: Source = source
-    assert kept.session("BTC-USD") in ("always", "sessions")
-    assert set(Source.__annotations__) | {"name", "pages", "fetch", "session"} <= set(dir(kept))
-    with pytest.raises(ConfigError, match="is not before until"):
-        kept.pages(
-            "BTC/USD", "1h", since=datetime.now(UTC) - timedelta(days=1), until=datetime.now(UTC) - timedelta(days=2)
-        )
+def test_broken_promises_are_found(pages, promise):
+    with pytest.raises(SourceError, match=promise):
+        check_source(Broken(pages), "X", "1h", since="2015-01-01", until="2015-01-03")
+    check_source(Broken((GOOD,)), "X", "1h", since="2015-01-01", until="2015-01-03")
+
+
+def test_a_source_that_knows_other_bars_when_asked_for_less():
+    class Fickle(Broken):
+        def pages(self, symbol, interval, *, since=None, until=None):
+            for page in super().pages(symbol, interval, since=since, until=until):
+                yield page.with_columns(pl.col("close") * (1 + page.height % 7))
+
+    with pytest.raises(
+        SourceError, match="two halves of the period hold other bars than the whole, at 2015-01-01 00:00"
+    ):
+        check_source(Fickle((GOOD,)), "X", "1h", since="2015-01-01", until="2015-01-03")
+    with pytest.raises(
+        NotEnoughDataError, match="broken has 0 bars of X 1h from 2020-01-01 to 2020-01-02; expected at"
+    ):
+        check_source(Broken((GOOD,)), "X", "1h", since="2020-01-01", until="2020-01-02")
 
 
 @pytest.mark.parametrize(

@@ -16,18 +16,6 @@ from servers import Stock, YahooWorld, market_server
 pytest.importorskip("yfinance", reason="needs the extra `yahoo`")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _own_cache(tmp_path_factory):
-    """yfinance keeps time zones and cookies on disk."""
-    import yfinance
-    from yfinance import cache
-
-    yfinance.set_tz_cache_location(str(tmp_path_factory.mktemp("yfinance")))
-    yield
-    for manager in (cache._TzDBManager, cache._CookieDBManager, cache._ISINDBManager):
-        manager.close_db()
-
-
 @pytest.fixture
 def yahoo(server):
     return YahooWorld().mount(server)
