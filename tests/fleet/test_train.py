@@ -248,17 +248,47 @@ def test_assets_with_other_columns_are_refused(market):
         plan_jobs(MODELS[0], [market, daily])
 
 
-def test_a_net_that_cannot_be_stacked_is_said(market):
-    class Recurrence(torch.nn.Module):
-        def __init__(self, inputs):
-            super().__init__()
-            self.lstm = torch.nn.LSTM(inputs, 3, batch_first=True)
+class Recurrence(torch.nn.Module):
+    """What torch.func.vmap cannot stack: torch's own LSTM, random numbers of the net's own, and running means."""
 
-        def forward(self, x):
-            return self.lstm(x)[0][:, -1, :1]
+    def __init__(self, inputs):
+        super().__init__()
+        self.lstm = torch.nn.LSTM(inputs, 5, batch_first=True)
+        self.norm = torch.nn.BatchNorm1d(5)
+        self.drop = torch.nn.Dropout(0.2)
+        self.dense = torch.nn.Linear(5, 1)
 
-    model = Torch(Recurrence, window=6, training=Fit(epochs=1, sampling="windows"))
-    with pytest.raises(ConfigError, match="the net cannot be trained in a fleet.*Use cc.LSTM, cc.GRU or cc.RNN"):
+    def forward(self, x):
+        last = self.drop(self.norm(self.lstm(x)[0][:, -1]))
+        return self.dense(torch.nn.functional.dropout(last, 0.3, self.training))[:, 0]
+
+
+def test_a_net_that_cannot_be_stacked_trains_one_by_one(market, caplog):
+    """With a message that says why; the same bytes alone and in company, and what it noted itself is kept."""
+    model = Torch(Recurrence, window=6, training=Fit(epochs=2, batch=16, patience=None, sampling="windows"))
+    jobs = jobs_of(model, market)
+    together = results(model, jobs)
+    assert "train one by one, as torch.func.vmap cannot stack them" in caplog.text
+    for job in (jobs[0], jobs[-1]):
+        assert same(results(model, [job])[job.key], together[job.key])
+    fitted = together[jobs[0].key]
+    assert fitted.weights["net.norm.num_batches_tracked"] == 2 * -(-len(jobs[0].train_rows) // 16)
+    restored = model.restore(jobs[0], fitted.tensors())
+    rows = jobs[0].test_rows
+    assert np.array_equal(restored.forecast(jobs[0].samples, rows), fitted.forecast(jobs[0].samples, rows))
+
+
+@pytest.mark.parametrize(
+    ("net", "message"),
+    [
+        (lambda inputs: torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(7, 1)), "the net fails on a batch"),
+        (lambda inputs: torch.nn.Linear(inputs, 3), r"maps windows \(16, 6, 2\) to \(16, 6, 3\)"),
+    ],
+    ids=["wrong size", "not one forecast per window"],
+)
+def test_a_net_that_does_not_fit_is_said(market, net, message):
+    model = Torch(net, window=6, training=Fit(epochs=1, batch=16, sampling="windows"))
+    with pytest.raises(ConfigError, match=message):
         list(model.fit(jobs_of(model, market, folds=1)))
 
 

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+ALIGNMENT = 16  # floats of a cache line: every row starts on one, so that no arithmetic depends on a net's place
+
 Stack = dict[str, Tensor]  # name -> (K, ...), a parameter or buffer of K nets
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Names and shapes of a net's parameters, in the order in which they lie in a row (P,)."""
+    """Names and shapes of a net's parameters, in the order in which they lie in a row (P,), filled up with zeros."""
 
     shapes: dict[str, torch.Size]
 
@@ -23,20 +25,28 @@ class Layout:
         """The layout of nets like this one."""
         return cls({name: parameter.shape for name, parameter in net.named_parameters()})
 
+    @property
+    def sizes(self) -> list[int]:
+        """Numbers of each parameter, and of the filling."""
+        sizes = [math.prod(shape) for shape in self.shapes.values()]
+        return [*sizes, -sum(sizes) % ALIGNMENT]
+
     def rows(self, nets: Sequence[nn.Module]) -> Tensor:
         """A copy of the parameters of these nets: (K, P)."""
-        return torch.stack([torch.cat([p.detach().flatten() for p in net.parameters()]) for net in nets])
+        rows = torch.zeros(len(nets), sum(self.sizes))
+        for row, net in zip(rows, nets, strict=True):
+            parts = [parameter.detach().flatten() for parameter in net.parameters()]
+            row[: sum(map(len, parts))] = torch.cat(parts)
+        return rows
 
     def stack(self, rows: Tensor) -> Stack:
         """The parameters by name, each (K, ...), as views of rows (K, P); differentiable."""
-        parts = rows.split([math.prod(shape) for shape in self.shapes.values()], dim=1)
+        *parts, _ = rows.split(self.sizes, dim=1)
         return {
-            name: part.unflatten(1, shape) if shape else part.squeeze(1) for (name, shape), part in self._with(parts)
+            name: part.unflatten(1, shape) if shape else part.squeeze(1)
+            for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
         }
 
     def net(self, row: Tensor) -> dict[str, Tensor]:
         """The parameters of one net by name, as copies out of its row (P,)."""
         return {name: value[0].clone() for name, value in self.stack(row[None]).items()}
-
-    def _with(self, parts: Sequence[Tensor]) -> zip[tuple[tuple[str, torch.Size], Tensor]]:
-        return zip(self.shapes.items(), parts, strict=True)

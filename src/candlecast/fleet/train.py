@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import functional_call
 
 from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
@@ -17,12 +17,13 @@ from candlecast.features import Scaling, fit_scaling
 from candlecast.fleet import adam
 from candlecast.fleet.batches import Sampler, job_generator
 from candlecast.fleet.clock import Clock
+from candlecast.fleet.company import Company
 from candlecast.fleet.fitted import FittedNet
 from candlecast.fleet.layout import Layout, Stack
 from candlecast.fleet.memory import JUDGED, group_size
 from candlecast.fleet.settings import Fit
 from candlecast.jobs import Job
-from candlecast.nets import Stacked, kernels
+from candlecast.nets import kernels
 from candlecast.nets.dropout import Dropout
 
 Build = Callable[[int], nn.Module]
@@ -70,7 +71,8 @@ class _Fleet:
         self.active = list(range(len(jobs)))
         self.columns = jobs[0].samples.inputs.shape[1]
         nets = [_build(build, self.columns, job) for job in jobs]
-        self.template = nets[0]
+        self.template = nets[0].train()
+        self.company = Company(self.template)
         self.dropouts = [f"{name}.key" for name, module in nets[0].named_modules() if isinstance(module, Dropout)]
         self.layout = Layout.of(nets[0])
         self.weights = self.layout.rows(nets).to(device)
@@ -103,7 +105,8 @@ class _Fleet:
             clock.sampler.fill_training(clock.next_batch(), x[place], y[place], weight[place])
         self._set_keys()
         leaf = self.weights.detach().requires_grad_()
-        losses = self._stacked(self._loss, self.layout.stack(leaf), self.buffers, *self._placed(x, y, weight))  # (K,)
+        batch = self._placed(x, y, weight)
+        losses = self.company(self._loss, self._draws(), self.layout.stack(leaf), self.buffers, *batch)  # (K,)
         # a model's loss depends on its own parameters only, so the gradient of the sum is each one's own
         (gradient,) = torch.autograd.grad(losses.sum(), leaf)
         self.optimizer = adam.step(
@@ -141,7 +144,7 @@ class _Fleet:
                 raise self._not_finite(place, "validation loss", loss)
             is_best, is_last = self.clocks[self.active[place]].end_epoch(loss)
             if is_best:
-                self.best[self.active[place]] = self.layout.net(self.weights[place].cpu())
+                self.best[self.active[place]] = self._learnt(place)
             if is_last:
                 finished.add(place)
         if finished:
@@ -151,6 +154,14 @@ class _Fleet:
             self.buffers, self.keys = _select(self.buffers, kept), self.keys[kept]
             self.active = [self.active[place] for place in left]
             self.batch = self._empty_batch(len(self.active), self.fit.batch)
+
+    def _learnt(self, place: int) -> dict[str, Tensor]:
+        """Parameters of the job at this place, and what its net noted by itself, such as running means."""
+        learnt = self.layout.net(self.weights[place].cpu())
+        if self.company.reason is None:  # a net that is stacked cannot write to its buffers
+            return learnt
+        kept = self.template.state_dict().keys() & self.buffers.keys()
+        return learnt | {name: self.buffers[name][place].clone().cpu() for name in sorted(kept)}
 
     def _validate(self, places: list[int]) -> list[float]:
         """Mean validation loss of the jobs at these places; NaN for a job without validation rows."""
@@ -168,37 +179,11 @@ class _Fleet:
             self.template.eval()
             with torch.no_grad():
                 x, y, placed = self._placed(x, y, weight)
-                errors = self._stacked(self._errors, params, buffers, x, y) * placed  # (K, B, tail)
+                errors = self.company(self._errors, places, params, buffers, x, y) * placed  # (K, B, tail)
             self.template.train()
             total += errors.double().sum((1, 2)).cpu()
             count += weight.double().sum((1, 2))
         return (total / count).tolist()
-
-    def _stacked(self, function: Callable[..., Tensor], *stacked: Stack | Tensor) -> Tensor:
-        """`function` of every model, its results stacked (K, ...).
-
-        Torch multiplies a single matrix by another routine than several. So that a foreign net's result does not depend
-        on its company, one that is left alone keeps a copy of itself beside it; a `Stacked` net needs none.
-        """
-        if isinstance(self.template, Stacked):
-            return function(*stacked)
-        is_alone = len(self.active) == 1
-        if is_alone:
-            stacked = tuple(
-                {name: torch.cat([value, value]) for name, value in each.items()}
-                if isinstance(each, dict)
-                else torch.cat([each, each])
-                for each in stacked
-            )
-        try:
-            results = vmap(function)(*stacked)
-        except RuntimeError as error:
-            raise ConfigError(
-                f"the net cannot be trained in a fleet ({str(error).splitlines()[0]})",
-                expected="a module of operations that torch.func.vmap can stack",
-                remedy="Use cc.LSTM, cc.GRU or cc.RNN for recurrence, and torch.nn.Dropout modules for dropout",
-            ) from error
-        return results[:1] if is_alone else results
 
     def _loss(self, params: Stack, buffers: Stack, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         """Mean loss of a model over the outcomes that count: x (B, T, F), y and weight (B, tail), or all with a leading K."""
@@ -224,8 +209,14 @@ class _Fleet:
     def _set_keys(self) -> None:
         """New keys for all dropout layers: a function of the job, its step and the layer."""
         for layer, name in enumerate(self.dropouts):
-            mixed = (self.keys + self.steps * 0x9E3779B1 + layer * 0x85EBCA6B) & 0x7FFFFFFF
-            self.buffers[name] = mixed.int()
+            self.buffers[name] = self._mixed(layer).int()
+
+    def _draws(self) -> list[int]:
+        """Seeds for what a net draws by itself in this step: a function of the job and the step."""
+        return self._mixed(len(self.dropouts)).tolist()
+
+    def _mixed(self, layer: int) -> Tensor:
+        return (self.keys + self.steps * 0x9E3779B1 + layer * 0x85EBCA6B) & 0x7FFFFFFF  # (K,)
 
 
 def _select(stack: Stack, models: Tensor) -> Stack:

@@ -1,0 +1,73 @@
+"""How the models of a group compute side by side: at once where their net can be stacked, one by one where it cannot."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.func import vmap
+
+from candlecast.errors import CandlecastError, ConfigError
+from candlecast.fleet.layout import Stack
+from candlecast.nets import Stacked
+
+logger = logging.getLogger(__name__)
+
+Part = Stack | Tensor  # each with the models in front: (K, ...)
+
+
+class Company:
+    """Runs functions of one model for all of them. `reason` says why they go one by one; None while they need not."""
+
+    def __init__(self, net: nn.Module) -> None:
+        self.is_stacked = isinstance(net, Stacked)
+        self.reason: str | None = None
+
+    def __call__(self, function: Callable[..., Tensor], keys: Sequence[int], *parts: Part) -> Tensor:
+        """`function` of every model's parts, its results stacked (K, ...).
+
+        A net that draws random numbers itself draws them from its model's key; it cannot be stacked. Raises ConfigError
+        when the net fails on one model alone.
+        """
+        if self.is_stacked:
+            return function(*parts)
+        if self.reason is None:
+            try:
+                return _at_once(function, len(keys), parts)
+            except CandlecastError:
+                raise
+            except RuntimeError as error:
+                self.reason = str(error).splitlines()[0]
+                logger.warning("nets train one by one, as torch.func.vmap cannot stack them: %s", self.reason)
+        return _one_by_one(function, keys, parts)
+
+
+def _at_once(function: Callable[..., Tensor], count: int, parts: Sequence[Part]) -> Tensor:
+    """Torch multiplies a single matrix by another routine than several. So that a net's result does not depend on its
+    company, one that is alone has a copy of itself beside it.
+    """
+    if count > 1:
+        return vmap(function)(*parts)
+    return vmap(function)(*(_each(part, lambda value: torch.cat([value, value])) for part in parts))[:1]
+
+
+def _one_by_one(function: Callable[..., Tensor], keys: Sequence[int], parts: Sequence[Part]) -> Tensor:
+    results = []
+    for place, key in enumerate(keys):
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            torch.manual_seed(key)
+            try:
+                results.append(function(*(_each(part, lambda value, place=place: value[place]) for part in parts)))
+            except RuntimeError as error:
+                raise ConfigError(
+                    f"the net fails on a batch of windows ({str(error).splitlines()[0]})",
+                    expected="a module that maps windows (batch, time, column) to forecasts (batch,) or (batch, 1)",
+                    remedy="Call it on torch.zeros(32, window, columns) and mend what torch says",
+                ) from error
+    return torch.stack(results)
+
+
+def _each(part: Part, change: Callable[[Tensor], Tensor]) -> Part:
+    return {name: change(value) for name, value in part.items()} if isinstance(part, dict) else change(part)
