@@ -18,6 +18,8 @@ def compact(location: Location, series: Series, *, least: int = 2) -> int:
     """
     before = _files(location, series)
     crowded = before.filter(pl.col("part") != SUPERSEDED).group_by("part").len().filter(pl.col("len") >= least)
+    if crowded.is_empty():
+        return 0
     for part in sorted(crowded["part"]):
         for _ in range(PATIENCE):
             if _rewrite(location, series, part):

@@ -140,15 +140,16 @@ def unasked(
 
     `bars`: `open_time` and `asked_from` of the bars known, in order of time.
     """
-    ends = pl.col("open_time")
-    free = pl.col("open_time").shift(1) + interval.timedelta  # where the bar in front of it closed
-    stretches = bars.select(
-        start=pl.coalesce(free, pl.lit(BEGINNING, TIME)).clip(lower_bound=pl.lit(since, TIME)),
-        end=ends,
-        asked_from=pl.col("asked_from"),
-    ).filter(
-        (pl.col("start") < pl.col("end"))
-        & (pl.col("start") < until)
-        & (pl.col("asked_from").is_null() | (pl.col("asked_from") > pl.col("start")))
+    opened = bars["open_time"].to_physical().to_numpy()
+    rows = np.flatnonzero(np.diff(opened, prepend=0) > interval.microseconds)  # bars that do not adjoin the one before
+    closed = (bars["open_time"] + interval.timedelta).shift(1, fill_value=BEGINNING)
+    stretches = (
+        bars[rows]
+        .select("asked_from", start=closed[rows].clip(lower_bound=pl.lit(since, TIME)), end="open_time")
+        .filter(
+            (pl.col("start") < pl.col("end"))
+            & (pl.col("start") < until)
+            & (pl.col("asked_from").is_null() | (pl.col("asked_from") > pl.col("start")))
+        )
     )
     return list(zip(stretches["start"].to_list(), stretches["end"].to_list(), strict=True))

@@ -217,7 +217,7 @@ def _candles(scan: pl.LazyFrame | None, series: Series, *, has_sessions: bool, o
     """The candles that hold, of all observations of a scan."""
     frame = pl.DataFrame(schema={name: COLUMNS[name] for name in ("open_time", *PRICES)})
     if scan is not None:
-        frame = scan.select(frame.columns).collect()
+        frame = scan.select(frame.columns).collect().rechunk()
         if not is_current(frame):
             frame = current(scan.select(*frame.columns, "asked_from", "seen_at").collect())
     closed = (frame["open_time"] + series.step.timedelta).alias("close_time")
