@@ -92,7 +92,11 @@ def test_currencies_have_no_volume(server, source):
     assert server.asked[0][1]["from_symbol"] == "EUR" and server.asked[0][1]["to_symbol"] == "USD"
     assert set(candles.volume) == {0.0}
     assert candles.check().is_sound
-    assert len(source(market="currencies").fetch("EUR/USD", "5m", since="2025-02-06")) > 100
+
+
+def test_latest_bars_that_are_fewer_than_asked_for_are_told(source, caplog):
+    assert len(source(market="currencies").fetch("EUR/USD", "5m", since="2025-01-06")) > 100
+    assert caplog.messages[-1].startswith("Alpha Vantage gives no 5m bars of EUR/USD before 2025-02-05")
 
 
 def test_crypto_never_closes(server, source):

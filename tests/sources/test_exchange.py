@@ -36,6 +36,11 @@ def test_pages_of_an_exchange_go_on_behind_a_hole(server, exchange):
     assert candles.origin.source == "binance"
 
 
+def test_history_that_an_exchange_does_not_have_is_told(exchange, caplog):
+    assert len(exchange.fetch("BTC/USDT", "1d", since="2018-01-01", until="2024-11-30")) == 14
+    assert caplog.messages == ["Binance gives no 1d bars of BTC/USDT before 2024-11-16 00:00:00+00:00"]
+
+
 def test_what_an_exchange_lacks(exchange):
     with pytest.raises(
         SourceError, match=r"binance has no symbol 'BTC/USD'; expected one of its .*Did you mean BTC/USDT"

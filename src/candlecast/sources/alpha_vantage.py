@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,12 +26,14 @@ from candlecast.sources.web import KEPT, Get, web
 if TYPE_CHECKING:
     import httpx
 
+logger = logging.getLogger(__name__)
 KEY_VARIABLE = "ALPHAVANTAGE_API_KEY"
 Market = Literal["stocks", "currencies", "crypto"]
 INTERVALS = {"1m": "1min", "5m": "5min", "15m": "15min", "30m": "30min", "1h": "60min", "1d": ""}
 FIRST = moment("1999-11-01")  # daily bars; those of stocks within the day begin in 2000
 FIRST_INTRADAY = moment("2000-01-01")
-COMPACT_DAYS = 120  # in which the latest 100 bars, all that a free key is given, surely cover the weekdays
+COMPACT_DAYS = 100  # which the latest 100 bars, all that a free key is given, cover in every market
+PATIENCE_DAYS = 7  # without a bar at the beginning of a period, before that is worth a word
 NEW_YORK = "America/New_York"  # what "US/Eastern" in the answers means
 
 
@@ -102,6 +105,10 @@ class AlphaVantage:
                 extra = ACTIONS if "dividend" in frame.columns else ()
                 page = market_page(frame, symbol=symbol, interval=interval, start=start, end=end, extra=extra)
                 if page.height:
+                    if "month" not in question and page["open_time"][0] > start + timedelta(days=PATIENCE_DAYS):
+                        logger.warning(
+                            "Alpha Vantage gives no %s bars of %s before %s", interval, symbol, page["open_time"][0]
+                        )
                     yield page
 
     def _questions(self, symbol: str, interval: Interval, start: datetime, end: datetime) -> Iterator[dict[str, str]]:
@@ -110,25 +117,18 @@ class AlphaVantage:
         is_recent = start > self.clock() - timedelta(days=COMPACT_DAYS)
         size = {"outputsize": "compact" if is_recent and is_daily else "full", "datatype": "csv"}
         left, right = _pair(symbol)
+        within = {} if is_daily else {"interval": length}
         if self.market == "currencies":
-            pair = {"from_symbol": left, "to_symbol": right, **size}
-            yield (
-                {"function": "FX_DAILY", **pair}
-                if is_daily
-                else {"function": "FX_INTRADAY", "interval": length, **pair}
-            )
+            function = "FX_DAILY" if is_daily else "FX_INTRADAY"
+            yield {"function": function, "from_symbol": left, "to_symbol": right, **within, **size}
         elif self.market == "crypto":
-            pair = {"symbol": left, "market": right, **size}
-            name = "DIGITAL_CURRENCY_DAILY" if is_daily else "CRYPTO_INTRADAY"
-            yield {"function": name, **pair} if is_daily else {"function": name, "interval": length, **pair}
+            function = "DIGITAL_CURRENCY_DAILY" if is_daily else "CRYPTO_INTRADAY"
+            yield {"function": function, "symbol": left, "market": right, **within, **size}
         elif is_daily:
-            yield {
-                "function": "TIME_SERIES_DAILY_ADJUSTED" if self.adjusted else "TIME_SERIES_DAILY",
-                "symbol": symbol,
-                **size,
-            }
+            function = "TIME_SERIES_DAILY_ADJUSTED" if self.adjusted else "TIME_SERIES_DAILY"
+            yield {"function": function, "symbol": symbol, **size}
         else:
-            common = {"function": "TIME_SERIES_INTRADAY", "symbol": symbol, "interval": length, **size}
+            common = {"function": "TIME_SERIES_INTRADAY", "symbol": symbol, **within, **size}
             month = (start - timedelta(hours=5)).replace(day=1)  # New York is at most five hours behind UTC
             while month <= end:
                 yield common | {
@@ -166,20 +166,12 @@ class AlphaVantage:
         is_local = raw.select(time.str.contains(":", literal=True).any()).item() and self.market == "stocks"
         local = time.str.to_datetime(time_unit="us").dt.replace_time_zone(NEW_YORK if is_local else "UTC")
         volume = pl.col(names["volume"]) if "volume" in names else pl.lit("0")
-        values = {name: pl.col(names[name]).cast(pl.Float64) for name in ("open", "high", "low", "close")}
+        wanted = {name: name for name in ("open", "high", "low", "close")}
+        if "adjusted_close" in names:
+            wanted |= {"total": "adjusted_close", "dividend": "dividend_amount", "split": "split_coefficient"}
+        values = {name: pl.col(names[column]).cast(pl.Float64) for name, column in wanted.items()}
         frame = raw.select(
-            local.dt.convert_time_zone("UTC").alias("open_time"),
-            **values,
-            volume=volume.cast(pl.Float64),
-            **(
-                {
-                    "total": pl.col(names["adjusted_close"]).cast(pl.Float64),
-                    "dividend": pl.col(names["dividend_amount"]).cast(pl.Float64),
-                    "split": pl.col(names["split_coefficient"]).cast(pl.Float64),
-                }
-                if "adjusted_close" in names
-                else {}
-            ),
+            local.dt.convert_time_zone("UTC").alias("open_time"), **values, volume=volume.cast(pl.Float64)
         )
         frame = frame.sort("open_time")
         return adjusted_by(frame, pl.col("total") / pl.col("close")) if "total" in frame.columns else frame

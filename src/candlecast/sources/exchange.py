@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from candlecast.sources.web import MissingError, require_ok, unreachable
 if TYPE_CHECKING:
     import requests
 
+logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 FIRST = datetime(2010, 1, 1, tzinfo=UTC)  # the first exchanges
 SAFE_LIMIT = 100  # bars in a page where ccxt does not know how many the exchange gives
@@ -142,7 +144,7 @@ class Rest:
         """
         limit = self.exchange.feature_value(symbol, "fetchOHLCV", "limit") or SAFE_LIMIT
         extra = {"until": int(end.timestamp() * 1_000) - 1} if until else {}
-        cursor, step = start, interval.timedelta
+        cursor, step, is_known = start, interval.timedelta, until
         while cursor + step <= end:
             since = -(-int(cursor.timestamp() * 1_000_000) // 1_000)
             rows = self.ask(
@@ -150,6 +152,15 @@ class Rest:
             )
             page = market_page(_frame(rows), symbol=symbol, interval=interval, start=cursor, end=end)
             if page.height:
+                if not is_known and page["open_time"][0] > start + limit * step:
+                    logger.warning(
+                        "%s gives no %s bars of %s before %s",
+                        self.exchange.name,
+                        interval,
+                        symbol,
+                        page["open_time"][0],
+                    )
+                is_known = True
                 yield page
             last = page["close_time"][-1] if page.height else None
             if until and not rows:
