@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -195,6 +196,17 @@ def test_what_fails_for_a_moment_is_asked_again(server, binance, retry, where, f
     candles = binance(retry=hasty).fetch("BTCUSDT", "5m", since="2025-01-01")
     require_whole(candles, at(2025, 1, 1), at(2025, 2, 10, 12, 30))
     assert server.waits[0] == WAITS.get(fault, 0.5)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_any_mixture_of_faults_leaves_the_same_bars(server, binance, retry, seed):
+    generator = random.Random(seed)
+    names = [name for name in FAULTS if name != "hang"]
+    for where in ("/klines", "/klines", "/klines", ".zip", ".CHECKSUM", "/listing", "exchangeInfo", "/time"):
+        fault = FAULTS[generator.choice(names)]
+        server.fail(where, **fault, after=generator.randrange(4), times=generator.randrange(3))
+    candles = binance(retry=replace(retry, attempts=20)).fetch("BTCUSDT", "5m", since="2024-12-25")
+    require_whole(candles, at(2024, 12, 25), at(2025, 2, 10, 12, 30))
 
 
 def test_waits_grow_until_the_error_is_raised(server, binance):

@@ -124,9 +124,8 @@ class Rest:
 
     def now(self) -> datetime:
         """The exchange's clock, which may differ from this machine's; this machine's where the exchange has none."""
-        if not self.exchange.has.get("fetchTime"):
-            return self.clock()
-        return datetime.fromtimestamp(self.ask(self.exchange.fetch_time) / 1_000, UTC)
+        milliseconds = self.ask(self.exchange.fetch_time) if self.exchange.has.get("fetchTime") else None
+        return self.clock() if milliseconds is None else datetime.fromtimestamp(milliseconds / 1_000, UTC)
 
     def require_interval(self, interval: Interval) -> None:
         """Raise ConfigError, listing the intervals that there are, when the exchange has no such candles."""
