@@ -119,7 +119,7 @@ def load_run(folder: str | Path) -> StudyResult:
         losses=tables["losses"],
         lost=manifest["lost"],
         tensors=tensors,
-        tally=Tally.from_dict(manifest["tally"]),
+        tally=Tally.from_dict(manifest.get("tally", {})),  # runs of before there was a ledger: alone
     )
 
 
@@ -181,7 +181,7 @@ def _manifest(result: StudyResult) -> dict[str, Any]:
         "tally": result.tally.to_dict(),
         "verdict": verdict.to_dict(),
         "accuracy": result.accuracy.to_dicts(),
-        "summary": result.summaries[result.model].to_dicts(),
+        "summary": result.summary.to_dicts(),
     }
 
 

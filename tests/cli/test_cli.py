@@ -37,7 +37,7 @@ def workspace(tmp_path_factory):
 
 
 def test_help_ends_in_an_example(tmp_path):
-    for command in ([], ["run"], ["fetch"], ["report"], ["runs"], ["candles"]):
+    for command in ([], ["run"], ["compare"], ["fetch"], ["report"], ["runs"], ["candles"]):
         done = call(*command, "-h", cwd=tmp_path)
         assert done.returncode == 0
         assert (
@@ -52,7 +52,9 @@ def test_run_gives_one_json_object(workspace):
     assert result["seeds"] == [0, 1]
     assert len(result["folds"]) == 2
     assert set(result["verdict"]) >= {"is_forecastable", "has_edge", "text", "reasons"}
-    assert set(result["baselines"]) == {"naive", "drift", "linear"}
+    usual = {"naive", "drift", "seasonal", "ewma", "ets", "arima", "linear", "ridge"}
+    assert set(result["baselines"]) == usual
+    assert result["verdict"]["trials"]["trials"] == 1
     run = folder / result["run"]
     names = {path.name for path in run.iterdir()}
     assert names >= {"manifest.json", "forecasts.parquet", "positions.parquet", "fills.parquet", "weights.safetensors"}

@@ -111,6 +111,7 @@ def data_table(result: StudyResult) -> str:
         *((f"Lost: {cause}", count(bars, "bar")) for cause, bars in result.lost.items()),
         ("Fingerprint", candles.fingerprint[:12]),
         ("Seeds", ", ".join(map(str, result.forecast.seeds))),
+        ("Trials counted", f"{result.tally.trials:,}, worth {number(result.tally.effective, 1)} independent ones"),
         ("Reported with", f"Python {platform.python_version()}, {versions}"),
     )
     return table("Data", (), rows)
