@@ -103,7 +103,7 @@ def hourly(origin: str | None) -> Candles:
 def test_known_halts_are_told_from_holes_in_the_download():
     report = hourly("binance").check()
     assert report.faults.select("kind", "bars").rows() == [("halt", 33), ("gap", 3)]
-    assert report.missing == 36
+    assert (report.missing, report.halted) == (36, 33)
     assert str(report).splitlines()[1:] == [
         "  3 bars are missing in 1 gap, the longest 3 bars from 2018-02-11 06:00",
         "  33 bars are missing in 1 known halt, the longest 33 bars from 2018-02-08 01:00",

@@ -83,6 +83,16 @@ def test_other_engines_read_the_table(store, bars):
     assert found.collect().equals(bars.drop("close_time"))
 
 
+def test_a_store_by_its_address(store, bars):
+    """As of an object store: no path but an address, read and written through the table's library alone."""
+    there = Store(f"file://{store.url}")
+    version = there.update(Shelf(bars), "BTC/USDT", "1h").origin.version
+    there.update(Shelf(bars[:990].with_columns(pl.col("volume") + 1)), "BTC/USDT", "1h", refresh=True)
+    there.compact()
+    assert there.read("shelf", "BTC/USDT", "1h", version=version).frame.equals(bars)
+    assert store.changes("shelf", "BTC/USDT", "1h").height == 990
+
+
 def test_making_a_store_touches_nothing(tmp_path):
     store = Store(tmp_path / "none")
     assert (store.version, store.symbols(), store.compact()) == (None, [], 0)

@@ -69,6 +69,11 @@ class CandleReport:
         """Bars missing in gaps and halts."""
         return int(self.faults.filter(pl.col("kind").is_in(["gap", "halt"]))["bars"].sum())
 
+    @property
+    def halted(self) -> int:
+        """Bars of those that are missing in known halts of the exchange."""
+        return int(self.faults.filter(pl.col("kind") == "halt")["bars"].sum())
+
     def raise_if_unsound(self) -> None:
         """Raise CandleError, naming the first fatal fault and the number of others."""
         fatal = self.faults.filter("is_fatal")

@@ -51,7 +51,7 @@ def candles(
     elif asset is None:
         print_table(
             [_row(table, changed) for table, changed in found],
-            ["source", "symbol", "interval", "bars", "first", "last", "missing", "sound", "changed"],
+            ["source", "symbol", "interval", "bars", "first", "last", "missing", "halted", "sound", "changed"],
         )
     else:
         for table, changed in found:
@@ -93,6 +93,7 @@ def _as_object(table: Candles, changed: int) -> dict[str, Any]:
         "version": origin.version if origin else None,
         "has_sessions": table.has_sessions,
         "missing": report.missing,
+        "halted": report.halted,
         "changed": changed,
         "is_sound": report.is_sound,
         "faults": report.faults.to_dicts(),
@@ -101,12 +102,14 @@ def _as_object(table: Candles, changed: int) -> dict[str, Any]:
 
 def _row(table: Candles, changed: int) -> list[str]:
     row = _as_object(table, changed)
-    numbers = [f"{row['bars']:,}", row["first"][:10], row["last"][:10], f"{row['missing']:,}"]
+    period = [f"{row['bars']:,}", row["first"][:10], row["last"][:10]]
     return [
         row["source"] or "sample",
         row["symbol"],
         row["interval"],
-        *numbers,
+        *period,
+        f"{row['missing'] - row['halted']:,}",
+        f"{row['halted']:,}",
         "yes" if row["is_sound"] else "NO",
         f"{changed:,}",
     ]

@@ -90,6 +90,7 @@ def _fetch(
         "new": len(candles) - _stored(store, candles, before, since=since, until=until),
         "changed": changes["open_time"].n_unique(),
         "missing": report.missing,
+        "halted": report.halted,
         "is_sound": report.is_sound,
         "first": candles.open_time[0].item().isoformat(),
         "last": candles.close_time[-1].item().isoformat(),
@@ -113,7 +114,8 @@ def _stored(store: Store, candles: Candles, version: int | None, *, since: str |
 
 def _words(row: dict[str, Any]) -> str:
     changed = f", {row['changed']:,} changed by the vendor" if row["changed"] else ""
-    missing = f", {row['missing']:,} missing" if row["missing"] else ""
+    absent = row["missing"] - row["halted"]
+    missing = (f", {absent:,} missing" if absent else "") + (f", {row['halted']:,} halted" if row["halted"] else "")
     unsound = "" if row["is_sound"] else ", NOT SOUND (see candlecast candles)"
     first, last = (row[name].replace("T", " ")[:16] for name in ("first", "last"))
     return (
