@@ -11,6 +11,7 @@ import pytest
 from candlecast.errors import CandleError, ConfigError, SourceError
 from candlecast.sources.retry import Retry
 from candlecast.sources.yahoo import Yahoo
+from candlecast.testing import check_source
 from servers import Stock, YahooWorld, market_server
 
 pytest.importorskip("yfinance", reason="needs the extra `yahoo`")
@@ -96,7 +97,16 @@ def test_within_the_day_before_a_split(server, yahoo, source):
 def test_minutes_come_in_requests_of_seven_days(server, source):
     candles = source().fetch("AAPL", "1m", since="2025-01-13", until="2025-02-08")
     assert len(candles) == 20 * 390
-    assert charts(server) == 1 + 4  # the events, and the minutes
+    assert charts(server) == 4
+
+
+def test_days_that_begin_before_they_do_in_utc(yahoo, source):
+    yahoo.stocks["BHP.AX"] = Stock(zone="Australia/Sydney", opens=timedelta(hours=10))
+    candles = source().fetch("BHP.AX", "1d", since="2025-01-06", until="2025-01-11")
+    assert [time.day for time in candles.frame["open_time"]] == [6, 7, 8, 9, 10]
+    check_source(source(), "BHP.AX", "1d", since="2025-01-06", until="2025-02-08")
+    hours = source().fetch("BHP.AX", "1h", since="2025-01-06", until="2025-01-07")
+    assert hours.frame["open_time"][-1] == at(2025, 1, 6, 23)  # ten o'clock in Sydney
 
 
 def test_limits_are_told_before_anything_is_asked(server, source):

@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 DAY = timedelta(days=1)
 HISTORY_DAYS = {"1m": 30, "2m": 60, "5m": 60, "15m": 60, "30m": 60, "1h": 730, "1d": None}  # how far back each goes
 REQUEST_DAYS = {"1m": 7}  # how much one request may span, where that is less
+REQUESTING = timedelta(minutes=5)  # that the requests may take
 FIRST = moment("1927-12-30")  # the S&P 500's first day
 NEVER_CLOSING = ("-USD", "-USDT", "-EUR", "-GBP", "-BTC")  # Yahoo writes crypto as BTC-USD
 ONE_AT_A_TIME = threading.Lock()  # yfinance keeps one session, one cookie and one log for the whole process
@@ -66,9 +67,7 @@ class Yahoo:
         if str(interval) not in HISTORY_DAYS:
             raise lacking_interval("Yahoo", interval, tuple(HISTORY_DAYS))
         days, now = HISTORY_DAYS[str(interval)], self.clock()
-        oldest = (
-            FIRST if days is None else now - days * DAY + timedelta(minutes=5)
-        )  # minutes that the requests may take
+        oldest = FIRST if days is None else now - timedelta(days=days) + REQUESTING
         start, end = period(since, until, now=now, first=oldest)
         if days is not None and start < oldest:
             raise ConfigError(
@@ -81,9 +80,12 @@ class Yahoo:
     def _pages(self, symbol: str, interval: Interval, start: datetime, end: datetime) -> Iterator[pl.DataFrame]:
         is_daily, now = interval.seconds == 86_400, self.clock()
         with _session(self.url, self.retry) as session:
-            # all up to now, whatever the end: how many shares of today a bar is about depends on every later split
-            events = _history(session, symbol, "1d", start - 2 * DAY if not is_daily else start, now + DAY)
-            splits = events.filter(pl.col("split") != 1)
+            events = _nothing()
+            if is_daily or not self.adjusted:
+                # up to now, whatever the end: how many shares of today a bar is about depends on every later split;
+                # and from earlier on, since a day east of Greenwich begins before it does in UTC
+                events = _history(session, symbol, "1d", start - 2 * DAY, now + DAY)
+            splits = events.filter(pl.col("split") != 1).sort("local")
             span = REQUEST_DAYS.get(str(interval), 100_000) * DAY
             while start < end:
                 stop = min(start + span, end)
@@ -98,8 +100,8 @@ class Yahoo:
         """Adjusted prices, or those of the time, from Yahoo's, which are adjusted for splits alone."""
         if self.adjusted:
             return frame.with_columns(pl.col(*PRICES) * (pl.col("total") / pl.col("close"))) if is_daily else frame
-        after = splits.sort("local")["local"].search_sorted(frame["local"], side="right").to_numpy()
-        products = np.append(np.cumprod(splits.sort("local")["split"].to_numpy()[::-1])[::-1], 1.0)
+        after = splits["local"].search_sorted(frame["local"], side="right").to_numpy()
+        products = np.append(np.cumprod(splits["split"].to_numpy()[::-1])[::-1], 1.0)
         shares = pl.lit(pl.Series(products[after]))  # of today, for one of the time
         return frame.with_columns(pl.col(*PRICES, "dividend") * shares, volume=pl.col("volume") / shares)
 
@@ -147,7 +149,7 @@ def _history(session: Any, symbol: str, interval: str, start: datetime, end: dat
     if session.failure is not None:
         raise session.failure from None
     if frame is None or frame.empty:
-        return empty_page((*ACTIONS, "total")).with_columns(local=pl.lit(None, pl.Datetime("us")))
+        return _nothing()
     index: Any = frame.index
     local = index.tz_localize(None)
     times = local if interval == "1d" else index.tz_convert("UTC")
@@ -166,6 +168,10 @@ def _history(session: Any, symbol: str, interval: str, start: datetime, end: dat
     if absent.any():
         logger.warning("Yahoo gives %d %s bars of %s without a price", absent.sum(), interval, symbol)
     return table.filter(~absent).with_columns(pl.col("volume").fill_null(0.0))
+
+
+def _nothing() -> pl.DataFrame:
+    return empty_page((*ACTIONS, "total")).with_columns(local=pl.lit(None, pl.Datetime("us")))
 
 
 @contextmanager
