@@ -17,7 +17,7 @@ from candlecast.folds import CombinatorialPurged, WalkForward
 from candlecast.forecast import Forecast
 from candlecast.models import GRU, Drift, LinearRegression, Naive
 from candlecast.sources import synthetic
-from candlecast.targets import NextReturn, Price
+from candlecast.targets import NextReturn, Price, Volatility
 from candlecast.walk import plan_jobs, walk_forward
 
 FIGURES = ("mae", "rmse", "r2", "hit_rate", "ic", "rank_ic")
@@ -152,6 +152,31 @@ def test_averaged_seeds_are_a_mixture():
     row = Forecast(frame, horizon=1).averaged().frame.row(0, named=True)
     assert row["mean"] == 0.0
     assert row["sigma"] == pytest.approx(math.sqrt(1.0 + 4.0))
+
+
+def test_whoever_knows_the_level_of_volatility_has_forecast_nothing(features):
+    """In a random walk the last range is a poor forecast of the next, and nothing beats the mean of all."""
+    target, p_values = Volatility(), []
+    for seed in range(10):
+        candles = synthetic.random_walk(700, seed=seed).candles
+        models = {model.name: model for model in (Naive(), Drift(), LinearRegression())}
+        walked = {
+            name: walk_forward(model, candles, features=features, target=target) for name, model in models.items()
+        }
+        row = accuracy(walked, target).filter(model="linear").row(0, named=True)
+        assert max(row["p_naive"], row["p_drift"]) < 1e-4
+        p_values.append(row["p_mean"])
+    assert np.mean(np.array(p_values) < 0.05) <= 0.2
+    candles = synthetic.garch(700, seed=1, alpha=0.15, beta=0.83).candles
+    forecast = walk_forward(LinearRegression(), candles, features=features, target=target)
+    assert accuracy({"linear": forecast}, target)["p_mean"][0] < 0.01
+
+
+def test_the_mean_of_a_return_is_its_drift(walked):
+    table = accuracy(walked["return"], NextReturn())
+    linear, drift = (table.filter(symbol="AR(1)", model=name).row(0, named=True) for name in ("linear", "drift"))
+    assert linear["p_mean"] == pytest.approx(linear["p_drift"])
+    assert drift["p_mean"] is None
 
 
 def test_nothing_is_known_yet(walked):

@@ -29,6 +29,7 @@ from candlecast.forecast import Forecast
 from candlecast.targets import Target
 
 REFERENCES = ("naive", "drift")  # a forecast of nothing but the mean is no skill either
+ROUNDING = 1e-9  # of the largest change: a forecast so close to the training mean is that mean
 COVERED = 1.6448536269514722  # standard deviations on either side that hold 90 % of a normal
 
 
@@ -36,7 +37,8 @@ COVERED = 1.6448536269514722  # standard deviations on either side that hold 90 
 class Scored:
     """One model's known forecasts of one asset, in target units and as changes against naive; all (time,).
 
-    `sigma` is empty where the model forecasts none; `naive_error` is NaN where it is not known.
+    `sigma` is empty where the model forecasts none; `naive_error` and `mean_change`, the change to the mean outcome of the
+    training rows, are NaN where they are not known.
     """
 
     time: np.ndarray
@@ -47,6 +49,7 @@ class Scored:
     forecast_change: np.ndarray
     sigma: np.ndarray
     naive_error: np.ndarray
+    mean_change: np.ndarray
 
 
 def scored(forecast: Forecast, target: Target) -> Scored:
@@ -57,8 +60,10 @@ def scored(forecast: Forecast, target: Target) -> Scored:
 def accuracy(forecasts: Mapping[str, Forecast], target: Target, *, seed: int = 0) -> pl.DataFrame:
     """One row per asset and model, seeds averaged into one forecast: `symbol`, `model`, `observations`, figures and p-values.
 
-    The p-values are one-sided. `p_naive` and `p_drift`: Clark-West, of the hypothesis that the forecast adds nothing to
-    naive, or to naive and drift. `p_direction`: Pesaran-Timmermann, that signs of forecast and actual change are unrelated.
+    The p-values are one-sided. `p_naive`, `p_drift` and `p_mean`: Clark-West, of the hypothesis that the forecast adds nothing
+    to naive, to naive and drift, or to the mean outcome of the training rows. (Where volatility only scatters around a level,
+    whoever knows the level beats naive, the last range, and has forecast nothing.) `p_direction`: Pesaran-Timmermann, that
+    signs of forecast and actual change are unrelated.
     `p_profit`: Anatolyev-Gerko, that following those signs earns no more than holding.
 
     Raises NotEnoughDataError when a forecast has no known outcome.
@@ -106,6 +111,7 @@ def _scored(frame: pl.DataFrame, target: Target) -> Scored:
         forecast_change=target.change(mean, naive),
         sigma=np.empty(0) if frame["sigma"].null_count() else frame["sigma"].to_numpy(),
         naive_error=frame["naive_error"].fill_null(math.nan).to_numpy(),
+        mean_change=target.change(frame["train_mean"].fill_null(math.nan).to_numpy(), naive),
     )
 
 
@@ -146,13 +152,16 @@ def _figures(score: Scored, seed: int) -> dict[str, float | int]:
 def _p_values(name: str, scores: Mapping[str, Scored], target: Target) -> dict[str, float | None]:
     score, horizon = scores[name], target.horizon
     y, f = score.outcome_change, score.forecast_change
-    nested = {
+    nested: dict[str, float | None] = {
         f"p_{reference}": stats.clark_west(y, f, scores[reference].forecast_change, horizon=horizon).p_value
         if reference in scores and reference != name
         else None
         for reference in REFERENCES
     }
     tests = {"p_direction": stats.pesaran_timmermann, "p_profit": stats.anatolyev_gerko}
+    is_mean = np.allclose(f, score.mean_change, rtol=0.0, atol=ROUNDING * float(np.abs(y).max()))
+    if np.isfinite(score.mean_change).all() and not is_mean:
+        nested["p_mean"] = stats.clark_west(y, f, score.mean_change, horizon=horizon).p_value
     return nested | {column: test(y, f, horizon=horizon).p_value for column, test in tests.items()}
 
 

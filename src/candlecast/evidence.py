@@ -27,8 +27,8 @@ from candlecast.tally import Tally
 class Evidence:
     """What the tests say. Undefined values are NaN.
 
-    forecast_p: the larger of the Clark-West p-values against naive and drift; forecast_p_adjusted: 1 - (1 - p)^N for the N
-        independent trials that the ledger is worth (Sidak 1967).
+    forecast_p: the largest of the Clark-West p-values against naive, drift and the mean outcome of the training rows;
+        forecast_p_adjusted: 1 - (1 - p)^N for the N independent trials that the ledger is worth (Sidak 1967).
     return_p, sharpe_p: bootstrap p-values of no return, and of no lead over buy-and-hold's Sharpe ratio.
     deflated_sharpe: confidence that the Sharpe ratio is above what the best of N trials shows by luck.
     break_even_bps: costs a side, in basis points of the value traded, at which the mean return would be zero.
@@ -57,6 +57,8 @@ class Evidence:
 def gather(row: dict[str, Any], result: BacktestResult, *, horizon: int, tally: Tally, seed: int = 0) -> Evidence:
     """The evidence on one model, from its row of the accuracy table and its backtest."""
     p_values = [row["p_naive"], row["p_drift"]]  # naive and drift have none against themselves
+    if row.get("p_mean") is not None:
+        p_values.append(row["p_mean"])
     forecast_p = math.nan if None in p_values else max(p_values)
     returns = result.returns
     record = track_record(returns)

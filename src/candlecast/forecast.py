@@ -26,8 +26,9 @@ SCHEMA: dict[Any, Any] = {
     "expected_return": pl.Float64,
     "sigma": pl.Float64,
     "naive_error": pl.Float64,
+    "train_mean": pl.Float64,
 }
-OPTIONAL = ("sigma", "naive_error")  # null throughout where a frame comes without them
+OPTIONAL = ("sigma", "naive_error", "train_mean")  # null throughout where a frame comes without them
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +39,8 @@ class Forecast:
     outcome is known; null if not yet), `symbol`, `model`, `fold`, `seed`, `mean` (the forecast, in the target's units),
     `naive` (the naive forecast), `target` (the outcome; null while unknown), `expected_return` (log return over the
     horizon that the forecast implies; null for a target that implies none), `sigma` (standard deviation of the outcome
-    around `mean`, of a model that forecasts it; null otherwise), `naive_error` (mean |target - naive| over the training rows,
-    the scale of MASE; null if unknown). Sorted by symbol, seed and time.
+    around `mean`, of a model that forecasts it; null otherwise), `naive_error` and `train_mean` (means of |target - naive|,
+    the scale of MASE, and of the target over the training rows; null if unknown). Sorted by symbol, seed and time.
     """
 
     frame: pl.DataFrame
@@ -95,7 +96,7 @@ class Forecast:
         """
         keys = ["time", "known_at", "symbol", "model"]
         values = [
-            pl.col("mean", "expected_return", "naive_error").mean(),
+            pl.col("mean", "expected_return", "naive_error", "train_mean").mean(),
             pl.col("fold").min(),
             pl.col("naive", "target").first(),
             (pl.col("sigma").pow(2).mean() + pl.col("mean").var(ddof=0)).sqrt().alias("sigma"),

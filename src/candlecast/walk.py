@@ -163,8 +163,7 @@ def forecast_frame(fitted: Fitted, model: str) -> pl.DataFrame:
     mean[rows] = fitted.forecast(samples, rows)
     expected = samples.target.expected_return(mean, samples.candles)[rows]
     is_known = samples.is_known[rows]
-    learnt = job.fit_rows
-    naive_error = float(np.abs(samples.outcomes[learnt] - samples.naive[learnt]).mean())
+    learnt, naive = samples.outcomes[job.fit_rows], samples.naive[job.fit_rows]
     return pl.DataFrame(
         {
             "time": samples.candles.frame["close_time"].gather(rows),
@@ -182,6 +181,7 @@ def forecast_frame(fitted: Fitted, model: str) -> pl.DataFrame:
             ),
             "expected_return": pl.Series(expected, nan_to_null=True),
             "sigma": pl.repeat(None, len(rows), eager=True, dtype=pl.Float64),
-            "naive_error": pl.repeat(naive_error, len(rows), eager=True),
+            "naive_error": pl.repeat(float(np.abs(learnt - naive).mean()), len(rows), eager=True),
+            "train_mean": pl.repeat(float(learnt.mean()), len(rows), eager=True),
         }
     )
