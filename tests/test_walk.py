@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from candlecast.backtesting import backtest
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, LookaheadError, NotEnoughDataError
 from candlecast.fleet.settings import Fit
@@ -126,8 +127,6 @@ def test_walks_that_cannot_be(parameters, error, message, market, features):
 
 @pytest.mark.parametrize("sampling", ["windows", "sequence"])
 def test_combined_folds_assemble_into_paths_that_trade(sampling, market, features):
-    from candlecast.backtesting import backtest
-
     model = GRU(hidden=2, window=4, training=Fit(epochs=1, sampling=sampling))
     folds = CombinatorialPurged(groups=4, test_groups=2)
     forecast = walk_forward(model, market, features=features, folds=folds, seeds=range(2))
