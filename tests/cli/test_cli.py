@@ -105,7 +105,7 @@ def test_candles_lists_faults(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "missing.csv"], "missing.csv does not exist; expected a CSV file"),
+        (["run", "missing.csv"], "missing.csv does not exist; expected a file of candles"),
         (["run", "spp500"], "'spp500' is neither a file nor a sample, and not stored in data.*Did you mean sp500?"),
         (["run", "--model", "lstn"], "there is no model 'lstn'.*Did you mean lstm?"),
         (["run", "--target", "retrun"], "there is no target 'retrun'.*Did you mean return?"),
