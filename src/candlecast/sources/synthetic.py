@@ -200,10 +200,12 @@ def lead_lag(bars: int, *, seed: int, beta: float = 0.2, volatility: float = 0.0
 
 
 def shuffled(candles: Candles, *, seed: int, block: int = 22) -> World:
-    """Real bars in random order within each `block`: their sizes and slow turns stay, what one says of the next is gone.
+    """Real bars in random order within each `block`, each turned upside down or not by a coin: nothing is left to forecast.
 
-    Each bar keeps its shape (open, high, low and close against the close before, and volume). `mean` and `volatility` are
-    those of the whole sample.
+    Sizes, tails and the slow turns of volatility stay. Each bar keeps its shape (open, high, low and close against the close
+    before, and volume); one that is turned has the negative of each logarithm. Order alone would leave an edge: in
+    turbulent blocks real prices fall, so that the range of a bar says something about the next. `mean` is 0;
+    `volatility` is that of the whole sample.
     """
     if block < 2:
         raise ConfigError(f"block is {block}", expected="2 bars or more", remedy="Use for example block=22")
@@ -213,16 +215,19 @@ def shuffled(candles: Candles, *, seed: int, block: int = 22) -> World:
     order = np.arange(bars)
     for first in range(0, bars, block):
         generator.shuffle(order[first : first + block])
-    shapes = np.log(np.column_stack([getattr(candles, name)[1:] / before for name in ("open", "high", "low", "close")]))
-    shapes = shapes[order]  # (time, 4), logs against the close before
-    start = np.log(candles.close[0]) + np.concatenate([[0.0], np.cumsum(shapes[:-1, 3])])
-    prices = np.exp(start[:, None] + shapes)
+    opened, high, low, close = (
+        np.log(getattr(candles, name)[1:] / before)[order] for name in ("open", "high", "low", "close")
+    )
+    sign = generator.choice([-1.0, 1.0], size=bars)
+    turned = {"open": sign * opened, "close": sign * close}
+    turned |= {"high": np.where(sign > 0, high, -low), "low": np.where(sign > 0, low, -high)}
+    start = np.log(candles.close[0]) + np.concatenate([[0.0], np.cumsum(turned["close"][:-1])])
     frame = candles.frame[1:].with_columns(
-        *(pl.Series(name, prices[:, column]) for column, name in enumerate(("open", "high", "low", "close"))),
+        *(pl.Series(name, np.exp(start + shape)) for name, shape in turned.items()),
         pl.Series("volume", candles.volume[1:][order]),
     )
-    mean, spread = float(shapes[:, 3].mean()), float(shapes[:, 3].std())
-    return World("shuffled", replace(candles, frame=frame), np.full(bars, mean), np.full(bars, spread))
+    spread = np.full(bars, np.sqrt(np.mean(close**2)))
+    return World("shuffled", replace(candles, frame=frame), np.zeros(bars), spread)
 
 
 def _require_stay(stay: float) -> None:
