@@ -114,6 +114,15 @@ def test_bad_input_is_one_sentence(world, capsys):
     assert "Did you mean BTCUSDT" in refused(capsys, "candles", "BTCUSD")
 
 
+def test_halts_of_a_file_are_known_once_its_source_is(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    times = pl.Series([datetime(2023, 3, 24, hour, tzinfo=UTC) for hour in range(24) if hour != 13])
+    values = dict.fromkeys(("open", "high", "low", "close", "volume"), [1.0] * 23)
+    pl.DataFrame({"open_time": times.dt.epoch("ms"), **values}).write_csv("btc.csv")
+    assert "1 bar is missing in 1 gap" in call(capsys, "candles", "btc.csv")
+    assert "1 bar is missing in 1 known halt" in call(capsys, "candles", "btc.csv", "--source", "binance")
+
+
 INTERRUPTED = """
 import sys, time
 sys.path.insert(0, {tests!r})

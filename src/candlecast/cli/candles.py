@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 @click.command(epilog="Example: candlecast candles BTCUSDT --interval 1m")
 @click.argument("asset", required=False, metavar="[SYMBOL or FILE]")
 @click.option("--interval", help="Length of one candle, such as 1h; every one stored, or the file's, when not given.")
-@click.option("--source", help="Only candles of this source, such as binance.")
+@click.option(
+    "--source", help="Only candles of this source, such as binance; of a file, where it came from, for known halts."
+)
 @click.option("--zone", help="Zone of the file's times, if they name none, such as UTC.")
 @store_option
 @common
@@ -45,7 +48,10 @@ def candles(
     if asset is None:
         found += [(assets.load(name, interval=interval, zone=zone), 0) for name in SAMPLES]
     elif not found:
-        found = [(assets.load(asset, interval=interval, zone=zone, store=store), 0)]
+        from candlecast.candles import Origin
+
+        table = assets.load(asset, interval=interval, zone=zone, store=store)
+        found = [(replace(table, origin=Origin(source)) if source else table, 0)]
     if as_json:
         print_json({"candles": [_as_object(table, changed) for table, changed in found]})
     elif asset is None:

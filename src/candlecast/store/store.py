@@ -39,6 +39,9 @@ class Store:
 
     `options` open an object store ("s3://bucket/candles"), named as the `deltalake` package names them, such as
     {"aws_region": "eu-west-1"}; keys that are not given are taken from the environment.
+
+    >>> Store("no folder yet").symbols(), Store("no folder yet").version
+    ([], None)
     """
 
     location: str | Path
