@@ -23,7 +23,7 @@ from multiprocessing import get_context
 
 import numpy as np
 
-BARS, FOLDS, SEEDS = 5_000, 2, 2
+BARS, FOLDS, SEEDS = 5_000, 2, 4
 TUTORIAL_BARS = 1_000  # as many as the tutorial downloads
 TUTORIAL_SHARE = 10  # one world in so many goes through the tutorial's own net
 BATCH = 8  # worlds whose nets train as one fleet
@@ -107,12 +107,12 @@ def judged(batch):
     is_volatility = batch.family.startswith("volatility clustering")
     target = cc.Volatility() if is_volatility else cc.NextReturn()
     truths = {symbol: np.log(world.volatility) if is_volatility else world.mean for symbol, world in worlds.items()}
-    net = cc.LSTM(hidden=8, window=16, training=cc.Fit(epochs=20, batch=16, lr=3e-3))
+    net = cc.LSTM(hidden=4, window=16, training=cc.Fit(epochs=60, batch=16, lr=1e-2, patience=15))
     models = {
         "naive": cc.Naive(),
         "drift": cc.Drift(),
         "oracle": Oracle(truths),
-        "linear": cc.LinearRegression(),
+        "linear": cc.LinearRegression(window=4),
         "lstm": net,
     }
     folds, costs = cc.WalkForward(folds=FOLDS), cc.Costs(fee_bps=1.0, slippage_bps=1.0)
@@ -152,11 +152,11 @@ def judged(batch):
 
 
 def features_of(world):
-    """Returns, trend and range, and the leader's return where there is one."""
+    """Return and range, and the leader's return where there is one."""
     import candlecast as cc
     from candlecast.features import Feature
 
-    own = (cc.log_return(1), cc.log_return(5), cc.sma_ratio(20), cc.log_range(1))
+    own = (cc.log_return(1), cc.log_range(1))
     if world.leader is None:
         return cc.Features(*own)
 
