@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -75,10 +76,9 @@ def targets(rounds, _):
     held, fills, sums = np.empty((BARS, 2)), np.empty((2 * BARS + 2, 8)), np.empty(compiled.SUMS)
     for every, goal in ((20, 100e6), (1, None)):
         wanted = np.repeat(rng.choice([-1.0, 0.0, 1.0], BARS // every + 1), every)[:BARS]
-        ledger = best(
-            rounds, lambda: compiled.run_targets(bars, wanted, terms, None, None, False, CASH, held, fills)
-        )
-        short = best(rounds, lambda: compiled.run_summaries(bars, wanted, terms, None, False, CASH, sums))
+        given = (bars, wanted, terms, None)
+        ledger = best(rounds, partial(compiled.run_targets, *given, None, False, CASH, held, fills))
+        short = best(rounds, partial(compiled.run_summaries, *given, False, CASH, sums))
         words = "every bar" if every == 1 else f"every {every} bars"
         out += [
             (f"new target {words}: ledger of each bar", BARS / ledger, "bars/s", goal, "higher", ""),
@@ -97,9 +97,9 @@ def orders(rounds, folder):
     decided = np.ascontiguousarray(units.T)
     terms, held, final = COSTS.terms(), np.empty((LENGTH + 1, 2)), np.empty(ASSETS)
     fills, first = [np.empty((2 * LENGTH + 2, 8)) for _ in range(ASSETS)], np.zeros(1)
-    paths = []
-    for asset in range(ASSETS):  # one bar in front, so that the first order fills on the first bar
-        paths.append(tuple(np.concatenate([column[asset][:1], column[asset]]) for column in columns))
+    paths = [  # one bar in front, so that the first order fills on the first bar
+        tuple(np.concatenate([column[asset][:1], column[asset]]) for column in columns) for asset in range(ASSETS)
+    ]
     wanted = [np.concatenate([row, first]) for row in decided]
 
     def run():
@@ -179,8 +179,8 @@ def stops(rounds, folder):
     ]
     for rival, goal in (("backtrader", 200), ("backtesting", 50)):
         path = folder / f"{rival}.npz"
-        names = ("open", "high", "low", "close", "volume")
-        np.savez(path, **{name: array[: SHORT[rival]] for name, array in zip(names, arrays, strict=True)})
+        opened, high, low, close, volume = (array[: SHORT[rival]] for array in arrays)
+        np.savez(path, open=opened, high=high, low=low, close=close, volume=volume)
         found = theirs(rival, path)
         speed = found["bars"] / found["seconds"]
         out += [

@@ -10,6 +10,7 @@ import json
 import sys
 import time
 import warnings
+from importlib import import_module
 
 warnings.filterwarnings("ignore")
 
@@ -34,7 +35,7 @@ def vectorbt(path):
         "slippage": 0.0005,
         "init_cash": CASH,
     }
-    seconds = []
+    seconds, orders = [], 0
     portfolio = vbt.Portfolio.from_orders(close, **options)
     for _ in range(5):
         began = time.perf_counter()
@@ -76,7 +77,7 @@ def backtesting(path):
 
 def backtrader(path):
     """The same in Backtrader."""
-    import backtrader as bt
+    bt = import_module("backtrader")
 
     class Brackets(bt.Strategy):
         trades = 0

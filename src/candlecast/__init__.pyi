@@ -1,9 +1,19 @@
 """The public names, each imported from its room when first used."""
 
 from .backtesting import (
+    Actions as Actions,
     BacktestResult as BacktestResult,
+    BreakEven as BreakEven,
     Costs as Costs,
+    DrawdownBrake as DrawdownBrake,
+    Filters as Filters,
+    Order as Order,
+    Orders as Orders,
     backtest as backtest,
+    backtest_portfolio as backtest_portfolio,
+    break_even as break_even,
+    capacity as capacity,
+    sweep as sweep,
 )
 from .candles import (
     CandleReport as CandleReport,
@@ -95,8 +105,10 @@ from .runs import (
 from .signals import (
     FollowDirection as FollowDirection,
     InverseVolatility as InverseVolatility,
+    Kelly as Kelly,
     Positions as Positions,
     Threshold as Threshold,
+    VolatilityTarget as VolatilityTarget,
 )
 from .sources import (
     AlphaVantage as AlphaVantage,

@@ -80,7 +80,9 @@ def restore(description: Any) -> Any:
     if description["type"] == "Features":
         return Features(*parameters["features"], scaling=parameters["scaling"])
     made = _find(description["type"], *ROOMS)
-    return made(**{field.name: parameters[field.name] for field in fields(made) if field.init})
+    return made(
+        **{field.name: parameters[field.name] for field in fields(made) if field.init and field.name in parameters}
+    )
 
 
 def _source_digest(function: Any) -> str:

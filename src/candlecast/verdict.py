@@ -123,7 +123,7 @@ def _pay_words(result: BacktestResult, lines: dict[str, dict[str, Any]], evidenc
     if not result.fills.height:
         return (f"it never traded; buy-and-hold earned {_percent(annual['benchmark'])} a year",)
     money = (
-        f"after {result.costs.fee_bps + result.costs.slippage_bps:g} bp of costs a side and "
+        f"after {result.costs.per_side_bps:g} bp of costs a side and "
         f"{_count(result.fills.height, 'order')} the strategy earns {_percent(annual['value'])} a year (95 % between "
         f"{_percent(annual['low'])} and {_percent(annual['high'])}), buy-and-hold {_percent(annual['benchmark'])}"
     )

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 
 from candlecast.backtesting import Account, Bar, Costs, Due, Fill, Filters, Terms
-from candlecast.backtesting.account import LIQUIDATION, NOTHING, TARGET, carry, execute, follow, liquidate, start
-from candlecast.backtesting.account import trade as trade_in
+from candlecast.backtesting.account import (
+    LIQUIDATION,
+    NOTHING,
+    TARGET,
+    carry,
+    execute,
+    follow,
+    liquidate,
+    start,
+    trade as trade_in,
+)
 from candlecast.errors import ConfigError
 
 FREE = Terms()

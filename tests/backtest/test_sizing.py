@@ -39,7 +39,7 @@ def test_volatility_target_by_hand():
     """Log returns of +-2 % alternate: 2 % a bar, so sqrt(B) x 2 % a year; half of that is wanted."""
     close = 100 * np.exp(np.tile([0.0, 0.02], 30))
     times = [datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=day) for day in range(60)]
-    prices = {name: close for name in ("open", "high", "low", "close")}
+    prices = dict.fromkeys(("open", "high", "low", "close"), close)
     candles = Candles.from_frame(pl.DataFrame({"open_time": times, **prices, "volume": np.ones(60)}))
     rule = VolatilityTarget(annual=0.01 * np.sqrt(candles.bars_per_year), halflife=5)
     held = rule(always(candles), candles).frame["position"].to_list()
@@ -55,7 +55,7 @@ def test_kelly_by_hand():
     variance = 0.02**2
     close = 100 * np.exp(np.tile([0.0, 0.02], 30))
     times = [datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=day) for day in range(60)]
-    prices = {name: close for name in ("open", "high", "low", "close")}
+    prices = dict.fromkeys(("open", "high", "low", "close"), close)
     candles = Candles.from_frame(pl.DataFrame({"open_time": times, **prices, "volume": np.ones(60)}))
     rule = Kelly(fraction=0.5, cap=1.0, halflife=5, step=0.05)
     for part, expected in ((1.0, 0.75), (-1.0, -0.25), (9.0, 1.0), (-9.0, -1.0)):

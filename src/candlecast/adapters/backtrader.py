@@ -2,21 +2,24 @@
 
 The tutorial's engine, and an outside witness of our account (`pip install candlecast[backtrader]`). What differs, and why:
 
-| Backtrader | here | reason |
-| --- | --- | --- |
-| `order_target_percent` sizes with the close of the decision | with the open of the fill, costs included | all of the equity can be held without a debt; `run_positions` gives Backtrader that size |
-| an order that cash does not cover is refused | bought on credit only with `leverage` above 1 | our sizes leave no debt; `run_positions` cuts them by 1e-12 so that rounding leaves none either |
-| a limit order slips up to its limit at the open | fills at the open, without slippage | a resting limit order takes no spread |
-| a stop with its limit in one bar: the order submitted first wins, for each pair apart | one path of prices for all orders of the bar, the one that leaves less equity | the bar does not tell, but it had one path |
-| and so where the bar opens beyond one of the two | that one, at the open | the open comes first |
-| exits of a bracket rest from the bar after the entry | from the entry on, in the same bar | an open comes before its own low |
-| a trailing stop moves at closes | with every price of the bar's path | it would on an exchange |
-| a short that has lost everything lives on | is closed where nothing is left | a broker would |
+    Backtrader                                          here, and why
+    sizes a percentage with the close of the decision   with the open of the fill, costs included: all of the equity can
+                                                        be held without a debt; `run_positions` gives it that size
+    refuses an order that cash does not cover           buys on credit only with leverage above 1; sizes leave no debt,
+                                                        and `run_positions` cuts them by 1e-12 against rounding
+    slips a limit order up to its limit at the open     no slippage: a resting order takes no spread
+    stop and limit in one bar: the one submitted first  one path of prices for all orders of the bar, the one that leaves
+    wins, for each pair apart                           less equity: the bar does not tell, but it had one path
+    and so where the bar opens beyond one of the two    that one, at the open, which comes first
+    exits of a bracket rest from the next bar on        from the entry on: an open comes before its own low
+    a trailing stop moves at closes                     with every price of the bar's path, as on an exchange
+    a short that has lost everything lives on           is closed where nothing is left, as a broker would
 """
 
 from __future__ import annotations
 
 import math
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,9 +40,7 @@ ROUNDING = 1e-12  # a purchase of all equity is cut by it: Backtrader refuses on
 
 def feed(candles: Candles) -> Any:
     """A Backtrader data feed of candles, dated by their opens (UTC)."""
-    import backtrader
-
-    return backtrader.feeds.PandasData(dataname=_frame(candles), openinterest=None)
+    return _backtrader().feeds.PandasData(dataname=_frame(candles), openinterest=None)
 
 
 def feed_of_run(result: StudyResult) -> Any:
@@ -49,7 +50,7 @@ def feed_of_run(result: StudyResult) -> Any:
     over the horizon, mean of the seeds; NaN too where the target implies none) and `position` (of the run's rule). Both
     are known at the bar's close: in `next`, `self.data.position[0]` is what to hold from the next open on.
     """
-    import backtrader
+    backtrader = _backtrader()
 
     class Feed(backtrader.feeds.PandasData):
         lines = ("expected_return", "position")
@@ -74,7 +75,7 @@ def run_positions(
     from here. It agrees with `candlecast.backtest` as long as no account is liquidated. Raises ConfigError for costs that
     Backtrader's broker does not know (impact, funding, borrow, interest, an `extra`), and what `backtest` raises.
     """
-    import backtrader
+    backtrader = _backtrader()
 
     if costs.has_carry or costs.impact_bps or costs.extra is not None or costs.maintenance_percent:
         raise ConfigError(
@@ -119,6 +120,18 @@ def set_up_broker(broker: Any, costs: Costs, cash: float) -> None:
     broker.set_slippage_perc(costs.terms().slippage, slip_open=True, slip_out=True)
     broker.set_checksubmit(False)
     broker.set_coo(True)
+
+
+def _backtrader() -> Any:
+    """The library, which comes with an extra."""
+    try:
+        return import_module("backtrader")
+    except ImportError as error:
+        raise ConfigError(
+            "backtrader is not installed",
+            expected="the extra that brings it",
+            remedy='Install it with: pip install "candlecast[backtrader]"',
+        ) from error
 
 
 def _frame(candles: Candles) -> Any:

@@ -102,8 +102,8 @@ def _enter(due: np.ndarray, opens: np.ndarray, frame: pl.DataFrame) -> None:
     np.multiply.at(due[:, 0], rows[counted], frame["split"].fill_null(1.0).to_numpy()[counted])
 
 
-def paid_by_bar(due: np.ndarray | None, opens: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What `account.carry` took and gave on each bar: financing paid (negative: earned), dividends received; (time,)."""
+def paid_so_far(due: np.ndarray | None, opens: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What `account.carry` took and gave up to each bar: financing paid (negative: earned), dividends received; (time,)."""
     if due is None:
         return np.zeros(len(opens)), np.zeros(len(opens))
     split, dividend, funding, borrow, interest, loan = due[1:].T
@@ -112,4 +112,4 @@ def paid_by_bar(due: np.ndarray | None, opens: np.ndarray, held: np.ndarray) -> 
     value = units * split * opens[1:]
     free = cash + dividends + np.minimum(value, 0.0)
     financing = value * funding - np.minimum(value, 0.0) * borrow - free * np.where(free > 0.0, interest, loan)
-    return np.concatenate([[0.0], financing]), np.concatenate([[0.0], dividends])
+    return np.cumsum(np.append(0.0, financing)), np.cumsum(np.append(0.0, dividends))

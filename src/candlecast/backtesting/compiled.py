@@ -35,7 +35,7 @@ def _adopt(module: ModuleType, *, inlined: tuple[str, ...] = ()) -> None:
 def _compiled(function: Callable[..., Any]) -> Any:
     """Compiled at the first call without the GIL, cached on disk where there is a folder to write to."""
     try:
-        kernel = njit(nogil=True, cache=True, error_model="numpy")(function)
+        kernel: Any = njit(nogil=True, cache=True, error_model="numpy")(function)
     except RuntimeError:
         return njit(nogil=True)(function)
     files = [Path(str(module.__file__)).stat() for module in (ledger, filters, matching, portfolio_step, trades)]
@@ -48,7 +48,7 @@ _adopt(filters)
 _adopt(
     ledger, inlined=("follow", "trade", "liquidate", "has_drifted")
 )  # calling them would cost a quiet bar six times as much
-_adopt(matching)
+_adopt(matching, inlined=("_has_nothing_to_reduce", "_is_met", "_reach", "_tidy", "_trail"))
 _adopt(portfolio_step)
 
 

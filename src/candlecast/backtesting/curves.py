@@ -48,11 +48,13 @@ def break_even(
 
     Total return falls as costs rise (see `account.trade`), so that its zero is found by narrowing.
 
-    >>> prices = {"open": [10, 10, 11], "high": [10, 11, 11], "low": [10, 10, 11], "close": [10, 11, 11], "volume": [1, 1, 1]}
-    >>> candles = Candles.from_frame(pl.DataFrame({"time": ["2024-01-01", "2024-01-02", "2024-01-03"], **prices}))
+    >>> opens, closes, days = [10, 10, 11], [10, 11, 11], ["2024-01-01", "2024-01-02", "2024-01-03"]
+    >>> prices = {"open": opens, "high": closes, "low": opens, "close": closes, "volume": [1, 1, 1]}
+    >>> candles = Candles.from_frame(pl.DataFrame({"time": days, **prices}))
     >>> from candlecast.signals import Positions
-    >>> held = candles.frame.head(2).select(time="close_time", symbol=pl.lit("asset")).with_columns(position=pl.Series([1.0, 0.0]))
-    >>> round(break_even(candles, Positions(held)).bps)     # 1.1 (1 - f) / (1 + f) = 1 at f = 0.1 / 2.1
+    >>> held = candles.frame.head(2).select(time="close_time", symbol=pl.lit("asset"))
+    >>> held = Positions(held.with_columns(position=pl.Series([1.0, 0.0])))
+    >>> round(break_even(candles, held).bps)     # 1.1 (1 - f) / (1 + f) = 1 at f = 0.1 / 2.1
     476
     """
     if not fees_bps or any(not 0.0 <= fee <= HIGHEST_BPS for fee in fees_bps):

@@ -4,14 +4,16 @@ A bar names four prices, not their order. Two paths agree with it: open, low, hi
 Orders are filled where the path meets them, in the order in which it does; both paths are walked when an order is
 touched at all, and the account keeps the one that leaves less equity at the close (`pessimism` 1.0), or more (-1.0).
 
-    limit          buys at min(open, limit), sells at max(open, limit): never worse than its price; maker's fee, no slippage
-    stop           buys at max(open, stop), sells at min(open, stop), then slippage and taker's fee
-    stop with limit   at the stop becomes a limit
-    trailing       a stop that follows every price of the path
-    exits of an entry begin to wait where the entry has filled, within the same bar
-    two orders at one price: stops before limits, then the older first
+    limit            buys at min(open, limit), sells at max(open, limit), never worse; maker's fee, no slippage
+    stop             buys at max(open, stop), sells at min(open, stop), then slippage and taker's fee
+    stop with limit  becomes a limit where the stop is met
+    trailing         a stop that follows every price of the path
 
-Plain functions on floats and arrays, compiled as they are; see `account`.
+The exits of an entry begin to wait where it has filled, within the same bar. Of two orders met at one price, stops come
+before limits, then the older first.
+
+Plain functions on floats and arrays, compiled as they are; see `account`. Rows are read by index: a view of one costs
+two atomic counts each time.
 """
 
 from __future__ import annotations
@@ -59,9 +61,9 @@ def work(
 ) -> tuple[Account, int, int, bool]:
     """Carry the account through one bar with the first `resting` orders of the book.
 
-    Writes to `book` (rows that still rest come first, in their order) and to `fills`; `scratch` is memory for the
-    second path: a book and an array of fills. Gives the account at the close, the orders that rest, the fills written, and whether the bar's two
-    paths differ.
+    Writes to `book` (rows that still rest come first, in their order) and to `fills`; `scratch` is memory for the second
+    path: a book and an array of fills. Gives the account at the close, the orders that rest, the fills written, and
+    whether the bar's two paths differ.
     """
     if due is not None:
         account = carry(account, bar.open, due)
@@ -69,10 +71,12 @@ def work(
             _split(book, resting, due.split)
     account, gapped = liquidate(account, bar.open, bar.open, terms, bar.volume, extra)
     count = _note(fills, 0, gapped, True)
-    account, count = _leg(account, bar.open, bar.open, bar, book, resting, fills, count, terms, extra, True)
-    if not _is_touched(account, bar, book, resting):
-        extreme = worst(account, bar)
-        account, ended = liquidate(account, bar.open, extreme, terms, bar.volume, extra)
+    is_met = _is_met(account, bar, book, resting)
+    if is_met:
+        account, count = _leg(account, bar.open, bar.open, bar, book, resting, fills, count, terms, extra, True)
+        is_met = _is_met(account, bar, book, resting)
+    if not is_met:
+        account, ended = liquidate(account, bar.open, worst(account, bar), terms, bar.volume, extra)
         count = _note(fills, count, ended, False)
         _trail(book, resting, bar.high)
         _trail(book, resting, bar.low)
@@ -149,10 +153,10 @@ def _nearest(account: Account, price: float, end: float, book: np.ndarray, resti
     for row in range(resting):
         if book[row, KIND] == 0.0 or book[row, PARENT] != 0.0:
             continue
-        at = _reach(price, end, book[row])
+        at = _reach(price, end, book, row)
         if math.isnan(at):
             continue
-        if _has_nothing_to_reduce(account, book[row]):
+        if _has_nothing_to_reduce(account, book, row):
             continue
         far = abs(at - price)
         is_stop = math.isnan(book[row, LIMIT])
@@ -161,43 +165,47 @@ def _nearest(account: Account, price: float, end: float, book: np.ndarray, resti
     return chosen, reached
 
 
-def _has_nothing_to_reduce(account: Account, order: np.ndarray) -> bool:
+def _has_nothing_to_reduce(account: Account, book: np.ndarray, row: int) -> bool:
     """Whether an order may only make a position smaller that is not there."""
-    if order[REDUCES] == 0.0:
+    if book[row, REDUCES] == 0.0:
         return False
-    return account.units == 0.0 or (account.units > 0.0) == (order[UNITS] > 0.0)
+    return account.units == 0.0 or (account.units > 0.0) == (book[row, UNITS] > 0.0)
 
 
-def _reach(price: float, end: float, order: np.ndarray) -> float:
+def _reach(price: float, end: float, book: np.ndarray, row: int) -> float:
     """Where an order is met by a price moving from `price` to `end`; NaN when it is not."""
-    buys = order[UNITS] > 0.0
-    if not math.isnan(order[STOP]):
-        level = order[STOP]
+    buys = book[row, UNITS] > 0.0
+    if not math.isnan(book[row, STOP]):
+        level = book[row, STOP]
         if (price >= level) if buys else (price <= level):
             return price
         return level if ((end >= level) if buys else (end <= level)) else math.nan
-    if not math.isnan(order[LIMIT]):
-        level = order[LIMIT]
+    if not math.isnan(book[row, LIMIT]):
+        level = book[row, LIMIT]
         if (price <= level) if buys else (price >= level):
             return price
         return level if ((end <= level) if buys else (end >= level)) else math.nan
-    return math.nan if order[KIND] == TRAILING else price
+    return math.nan if book[row, KIND] == TRAILING else price
 
 
-def _is_touched(account: Account, bar: Bar, book: np.ndarray, resting: int) -> bool:
-    """Whether anything can fill between the bar's extremes, so that its order matters."""
+def _is_met(account: Account, bar: Bar, book: np.ndarray, resting: int) -> bool:
+    """Whether the bar comes to any order, so that its path matters; orders that wait for another are met after it."""
     for row in range(resting):
-        if book[row, KIND] == 0.0:
+        if book[row, KIND] == 0.0 or book[row, PARENT] != 0.0 or _has_nothing_to_reduce(account, book, row):
             continue
-        if _has_nothing_to_reduce(account, book[row]):
-            continue
+        buys = book[row, UNITS] > 0.0
         if book[row, KIND] == TRAILING:
-            best = bar.low if book[row, UNITS] > 0.0 else bar.high
+            best = bar.low if buys else bar.high
             level = best * (1.0 + math.copysign(book[row, TRAIL], book[row, UNITS]))
-            if bar.low <= level <= bar.high:
+            if (bar.high >= level) if buys else (bar.low <= level):
                 return True
-        level = book[row, LIMIT] if math.isnan(book[row, STOP]) else book[row, STOP]
-        if bar.low <= level <= bar.high:
+        if not math.isnan(book[row, STOP]):
+            if (bar.high >= book[row, STOP]) if buys else (bar.low <= book[row, STOP]):
+                return True
+        elif not math.isnan(book[row, LIMIT]):
+            if (bar.low <= book[row, LIMIT]) if buys else (bar.high >= book[row, LIMIT]):
+                return True
+        elif book[row, KIND] != TRAILING:
             return True
     return False
 
@@ -274,7 +282,8 @@ def _tidy(book: np.ndarray, resting: int) -> int:
                     book[other, KIND] = 0.0  # what waited for it waits in vain
     for row in range(resting):
         if book[row, KIND] != 0.0:
-            copy_row(book[row], book[kept])
+            if row != kept:
+                copy_row(book[row], book[kept])
             if book[kept, PARENT] == 0.0:
                 book[kept, BARS] -= 1.0
             kept += 1

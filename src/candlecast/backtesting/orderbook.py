@@ -116,8 +116,8 @@ def rows_by_bar(candles: Candles, orders: Orders) -> tuple[int, np.ndarray, np.n
         kind=kinds.cast(pl.Float64), reduces=pl.col("reduces").cast(float)
     )
     rows = np.ascontiguousarray(table.select(Order._fields).to_numpy())
-    starts = np.searchsorted(bars, np.arange(first, len(candles) + 1))
-    return first, rows.reshape(-1, FIELDS), starts.astype(np.int64)
+    counts = np.bincount(bars - first, minlength=len(candles) - first)
+    return first, rows.reshape(-1, FIELDS), np.append(0, np.cumsum(counts))
 
 
 def _require(frame: pl.DataFrame) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.backtesting.account import LIQUIDATION, REASONS
-from candlecast.backtesting.actions import paid_by_bar
+from candlecast.backtesting.actions import paid_so_far
 from candlecast.backtesting.costs import Costs
 from candlecast.backtesting.trades import round_trips
 from candlecast.candles import Candles
@@ -225,7 +225,7 @@ def _equity_table(bars: Candles, ledger: Ledger, due: np.ndarray | None) -> pl.D
     equity = cash + worth
     fills = ledger.fills
     paid = np.bincount(fills[:, 0].astype(int), weights=fills[:, 5] + fills[:, 6], minlength=len(bars))
-    financing, dividends = paid_by_bar(due, bars.open, ledger.held)
+    financing, dividends = paid_so_far(due, bars.open, ledger.held)
     return pl.DataFrame(
         {
             "time": bars.frame["close_time"],
@@ -234,9 +234,9 @@ def _equity_table(bars: Candles, ledger: Ledger, due: np.ndarray | None) -> pl.D
             "close": bars.close,
             "cash": cash,
             "units": units,
-            "cost": np.cumsum(paid + financing),
-            "financing": np.cumsum(financing),
-            "dividends": np.cumsum(dividends),
+            "cost": np.cumsum(paid) + financing,
+            "financing": financing,
+            "dividends": dividends,
         }
     )
 
@@ -248,7 +248,7 @@ def fill_table(bars: Candles, fills: np.ndarray) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "time": np.where(at_open == 1.0, bars.open_time[row], bars.close_time[row]),
-            "side": np.where(units > 0, "buy", "sell").astype(object),
+            "side": pl.Series(["sell", "buy"]).gather((units > 0).astype(int)),
             "units": np.abs(units),
             "price": price,
             "notional": np.abs(units) * price,
@@ -256,7 +256,7 @@ def fill_table(bars: Candles, fills: np.ndarray) -> pl.DataFrame:
             "slippage": slippage,
             "target": np.where(reason == LIQUIDATION, 0.0, target),
             "is_forced": reason == LIQUIDATION,
-            "reason": np.array(REASONS, dtype=object)[reason],
+            "reason": pl.Series(REASONS).gather(reason),
         },
-        schema_overrides={"side": pl.String, "reason": pl.String, "time": pl.Datetime("us")},
+        schema_overrides={"time": pl.Datetime("us")},
     ).with_columns(pl.col("time").dt.replace_time_zone("UTC"), pl.col("target").fill_nan(None))

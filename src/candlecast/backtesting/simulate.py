@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
 from candlecast.backtesting.account import Account, Bar, Due
 from candlecast.backtesting.actions import Actions, due_by_bar
 from candlecast.backtesting.costs import DEFAULT_COSTS, Costs, Terms
 from candlecast.backtesting.filters import NO_FILTERS, Filters
-from candlecast.backtesting.orders import Order, too_many
 from candlecast.backtesting.orderbook import Orders, decision_rows, rows_by_bar
+from candlecast.backtesting.orders import Order, too_many
 from candlecast.backtesting.result import BacktestResult
 from candlecast.backtesting.stepping import Conditions, State, start, step
 from candlecast.candles import Candles
@@ -94,6 +93,7 @@ def backtest(
     Raises ConfigError for `cash` that is not positive, NotEnoughDataError without positions or orders, CandleError for
     unsound candles, decisions of another symbol, or one whose time is no bar's close.
 
+    >>> import polars as pl
     >>> from candlecast.signals import Positions
     >>> prices = {"open": [10, 10], "high": [10, 12], "low": [10, 10], "close": [10, 12], "volume": [1, 1]}
     >>> candles = Candles.from_frame(pl.DataFrame({"time": ["2024-01-01", "2024-01-02"], **prices}))

@@ -72,5 +72,6 @@ def step(
         state.account, bar, book, len(joined), fills, terms, due, extra, pessimism, (other, spare)
     )
     account = Account(*map(float, account))
-    made = tuple(Fill(*map(float, row[:4]), int(row[4])) for row in fills[:count])
-    return State(account, book[:resting].copy()), Info(made, tuple(bool(row[5]) for row in fills[:count]), differs)
+    rows = fills[:count].tolist()
+    made = tuple(Fill(row[0], row[1], row[2], row[3], int(row[4])) for row in rows)
+    return State(account, book[:resting].copy()), Info(made, tuple(bool(row[5]) for row in rows), differs)

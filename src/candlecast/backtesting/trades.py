@@ -88,12 +88,12 @@ def round_trips(candles: Candles, fills: np.ndarray, due: np.ndarray | None) -> 
     low, high = _extremes(candles, first, np.where(closes_at_open == 1.0, np.maximum(last, first + 1), last + 1))
     entry = np.divide(entered, units, out=np.zeros(count), where=units > 0)
     against, favour = np.where(side > 0, low, high), np.where(side > 0, high, low)
-    words = np.array(REASONS, dtype=object)
+    words = pl.Series([None, *REASONS[1:]])
     return pl.DataFrame(
         {
             "opened": opened,
             "closed": closed,
-            "side": np.where(side > 0, "long", "short").astype(object),
+            "side": pl.Series(["short", "long"]).gather((side > 0).astype(int)),
             "units": units,
             "entry": entry,
             "exit": np.divide(exited, units, out=np.zeros(count), where=units > 0),
@@ -102,15 +102,12 @@ def round_trips(candles: Candles, fills: np.ndarray, due: np.ndarray | None) -> 
             "cost": fees + slippage,
             "bars": last - first + (closes_at_open != 1.0),
             "is_open": is_open == 1.0,
-            "entry_reason": words[why.astype(int)],
-            "exit_reason": np.where(is_open == 1.0, None, words[whence.astype(int)]),
+            "entry_reason": words.gather(why.astype(int)),
+            "exit_reason": words.gather(np.where(is_open == 1.0, 0, whence).astype(int)),
             "mae": np.maximum(side * (1.0 - against / np.where(entry > 0, entry, 1.0)), 0.0),
             "mfe": np.maximum(side * (favour / np.where(entry > 0, entry, 1.0) - 1.0), 0.0),
         },
         schema_overrides={
-            "side": pl.String,
-            "entry_reason": pl.String,
-            "exit_reason": pl.String,
             "bars": pl.Int64,
             "opened": pl.Datetime("us"),
             "closed": pl.Datetime("us"),

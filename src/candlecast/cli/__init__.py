@@ -9,6 +9,7 @@ import sys
 
 import click
 
+from candlecast.cli.backtest import backtest
 from candlecast.cli.candles import candles
 from candlecast.cli.compare import compare
 from candlecast.cli.fetch import fetch
@@ -27,7 +28,7 @@ def cli() -> None:
     """Train recurrent networks on market candles, walk forward, backtest after costs, and be told whether there is an edge."""
 
 
-for command in (run, compare, fetch, candles, report, runs):
+for command in (run, compare, backtest, fetch, candles, report, runs):
     cli.add_command(command)
 
 

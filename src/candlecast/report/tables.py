@@ -82,11 +82,14 @@ def costs_table(summary: pl.DataFrame, traded: BacktestResult, gross: BacktestRe
     values = dict(summary.select("statistic", "value").iter_rows())
     annual, annual_gross = values["annual return"], annual_return(gross.returns, bars_per_year=gross.bars_per_year)
     took = UNKNOWN if annual is None else f"{number(100 * (annual_gross - annual), 1)} percentage points a year"
+    carried = traded.equity["financing"][-1]
+    financing = [("Funding, borrow and interest paid", number(carried, 2))] if traded.costs.has_carry else []
     rows = (
         ("Fee", f"{traded.costs.fee_bps:g} bp of each trade's value"),
-        ("Slippage", f"{traded.costs.slippage_bps:g} bp against each trade"),
+        ("Slippage", f"{traded.costs.half_spread_bps + traded.costs.slippage_bps:g} bp against each trade"),
         ("Fees paid", number(traded.fills["fee"].to_numpy().sum(), 2)),
         ("Slippage paid", number(traded.fills["slippage"].to_numpy().sum(), 2)),
+        *financing,
         ("All costs, of initial cash", percent(values["relative cost"])),
         ("Turnover", f"{number(values['turnover'], 1)} times equity a year"),
         ("Annual return without costs", percent(annual_gross)),

@@ -1,0 +1,109 @@
+"""`candlecast backtest`: a run priced again, each way one more trial."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from candlecast.backtesting import Costs
+from candlecast.cli import main
+from candlecast.folds import WalkForward
+from candlecast.ledger import Ledger
+from candlecast.models import LinearRegression
+from candlecast.runs import load_run
+from candlecast.signals import Threshold
+from candlecast.sources import synthetic
+from candlecast.study import Study
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    candles = synthetic.ar1(600, seed=1, phi=0.3, interval="1h").candles
+    study = Study(model=LinearRegression(), folds=WalkForward(folds=2), seeds=1)
+    return study.run(candles, ledger=Ledger(folder)).save(folder / "first")
+
+
+def priced(capsys, run, *options) -> dict:
+    main(["backtest", str(run), "--json", *options])
+    return json.loads(capsys.readouterr().out)
+
+
+def test_nothing_is_trained_and_the_run_stays(run, capsys):
+    files = {path.name: path.read_bytes() for path in run.iterdir()}
+    found = priced(capsys, run, "--fee-bps", "1")
+    assert found["costs"]["fee_bps"] == 1.0
+    assert found["costs"]["slippage_bps"] == load_run(run).costs.slippage_bps
+    assert found["backtest"]["total cost"]["value"] < load_run(run).backtest.equity["cost"][-1]
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == files
+
+
+def test_each_way_of_trading_is_a_trial_and_the_same_way_is_one(run, capsys):
+    before = Ledger(run.parent).count()
+    first = priced(capsys, run, "--fee-bps", "33")
+    assert first["trials"]["trials"] == before + 1
+    assert priced(capsys, run, "--fee-bps", "33")["trials"]["trials"] == before + 1
+    assert priced(capsys, run, "--fee-bps", "34")["trials"]["trials"] == before + 2
+
+
+def test_it_is_what_python_gives(run, capsys):
+    found = priced(
+        capsys,
+        run,
+        "--rule",
+        "threshold",
+        "--enter",
+        "0.001",
+        "--long-only",
+        "--venue",
+        "binance-spot",
+        "--cash",
+        "500",
+    )
+    rule = Threshold(enter=0.001, exit=0.0, allow_short=False)
+    again = load_run(run).retraded(rule=rule, costs=Costs.binance_spot(), cash=500.0, ledger=Ledger.in_memory())
+    values = dict(again.backtest.summary(seed=0).select("statistic", "value").iter_rows())
+    assert {name: row["value"] for name, row in found["backtest"].items()} == values
+    assert again.backtest.equity["position"].min() >= 0
+
+
+def test_other_dates(run, capsys):
+    whole = load_run(run)
+    times = whole.forecast.frame["time"]
+    since, until = times[50], times[150]
+    found = priced(capsys, run, "--since", str(since), "--until", str(until))
+    assert (found["first"], found["last"] < str(until)) == (str(since), True)
+    part = whole.between(since, until)
+    assert len(part.positions[part.model]) == 100
+    held = whole.positions[whole.model].frame["position"].to_numpy()[50:150]
+    np.testing.assert_array_equal(part.positions[part.model].frame["position"].to_numpy(), held)
+
+
+def test_the_table_for_people(run, capsys):
+    main(["backtest", str(run), "--fee-bps", "3"])
+    text = capsys.readouterr().out
+    assert "as it ran" in text
+    assert "5 bp a side" in text
+    assert "of this folder" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--fee-bps", "-1"], "fee_bps is -1.0"),
+        (["--venue", "binance-spt"], "Did you mean binance-spot or binance-perpetual?"),
+        (["--rule", "treshold"], "Did you mean threshold?"),
+        (["--enter", "0.1"], "without --rule"),
+        (["--rule", "direction", "--exit", "0.1"], "expected --rule threshold"),
+        (["--since", "2099-01-01"], "fewer than 2 forecasts from 2099-01-01"),
+        (["--since", "yesterday"], "since 'yesterday' is not a date"),
+        (["--cash", "0"], "cash is 0"),
+    ],
+)
+def test_what_is_refused(run, capsys, options, words):
+    with pytest.raises(SystemExit) as stopped:
+        main(["backtest", str(run), *options])
+    assert stopped.value.code == 1
+    assert words in capsys.readouterr().err
