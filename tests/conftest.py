@@ -18,7 +18,8 @@ from candlecast.sources import synthetic
 def forgotten():
     """Trials of tests are not remembered, unless a test names a workspace: no verdict depends on what ran before."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("candlecast.study.Ledger", lambda *folder: Ledger(*folder) if folder else Ledger.in_memory())
+        for room in ("study", "comparison"):
+            patch.setattr(f"candlecast.{room}.Ledger", lambda *at: Ledger(*at) if at else Ledger.in_memory())
         yield
 
 

@@ -72,3 +72,17 @@ def test_any_torch_module(candles):
     model = cc.Torch(MyNet, name="mine", window=8, training=cc.Fit(epochs=1, sampling="windows"))
     forecast = cc.walk_forward(model, candles, folds=cc.Holdout(0.8))
     assert forecast.model == "mine"
+
+
+def test_compare(candles):
+    lstm = cc.LSTM(4, window=8, training=cc.Fit(epochs=2))
+    table = cc.compare({"naive": cc.Naive(), "linear": cc.LinearRegression(), "lstm": lstm}, candles, seeds=range(5))
+    assert table.frame["model"].to_list() == ["naive", "linear", "lstm"]
+    assert {"r2", "r2_low", "r2_high", "sharpe", "sharpe_low", "sharpe_high", "p_trials"} <= set(table.frame.columns)
+    assert table.results["btc", "1h", "lstm"].forecast.seeds == [0, 1, 2, 3, 4]
+    assert "3 trials counted" in str(table)
+
+
+def test_baselines_by_name():
+    baselines = (cc.Naive(), cc.Drift(), cc.ARIMA(), cc.LinearRegression(), cc.LightGBM())
+    assert [model.name for model in baselines] == ["naive", "drift", "arima", "linear", "lightgbm"]
