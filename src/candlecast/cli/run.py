@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,6 +130,8 @@ def show(result: StudyResult, folder: Path, page: Path, seconds: float) -> None:
     )
     lost = ", ".join(f"{count:,} {cause}" for cause, count in result.lost.items() if count)
     origin = f" from {result.candles.origin}" if result.candles.origin else ""
+    absent = result.candles.check().missing
+    lost = f"{absent:,} missing, {lost}" if absent else lost
     click.echo(f"\n{result.candles!r}{origin}; not learnt from: {lost or 'none'}")
     click.echo(f"Folds x seeds: {result.folds.height} x {len(result.forecast.seeds)}; {seconds:.1f} s")
     click.echo(f"Run     {folder}\nReport  {page}")
@@ -153,7 +155,9 @@ def as_object(result: StudyResult, folder: Path, seconds: float) -> dict[str, An
         "folds": result.folds.to_dicts(),
         "seeds": result.forecast.seeds,
         "bars": len(result.candles),
+        "missing": result.candles.check().missing,
         "lost": result.lost,
+        "origin": asdict(result.candles.origin) if result.candles.origin else None,
         "seconds": round(seconds, 3),
     }
 
