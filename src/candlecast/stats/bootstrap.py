@@ -97,14 +97,16 @@ def bootstrap_means(data: np.ndarray, *, paths: int = 1_000, block: float | None
     >>> bootstrap_means(np.array([1.0, 1.0, 1.0]), paths=2).tolist()
     [[1.0], [1.0]]
     """
-    rows = np.ascontiguousarray(_rows(data))
+    rows = _rows(data)
     block = block_length(rows) if block is None else block
     _require_paths(paths, block)
     from candlecast.stats.resampling import stationary_means
 
+    middle = rows.mean(axis=0)  # taken off, so that the sums stay small and exact
+    sums = np.concatenate([np.zeros((1, rows.shape[1])), np.cumsum(rows - middle, axis=0)])
     out = np.empty((paths, rows.shape[1]))
-    stationary_means(_states(seed, paths), _length_scale(block), rows, out)
-    return out
+    stationary_means(_states(seed, paths), _length_scale(block), sums, out)
+    return out + middle
 
 
 def percentile_interval(draws: np.ndarray, *, level: float = 0.95) -> tuple[float, float]:
@@ -254,16 +256,17 @@ def _series_block_length(series: np.ndarray) -> float:
         return 1.0
     run = max(5, int(math.log10(n)))
     longest = min(math.ceil(math.sqrt(n)) + run, n - 1)
-    covariances = np.array([x[k:] @ x[: n - k] for k in range(longest + 1)]) / n
+    spectrum = np.fft.rfft(x, 1 << (n + longest).bit_length())  # padded with zeros, so that no lag wraps around
+    covariances = np.fft.irfft(np.abs(spectrum) ** 2)[: longest + 1] / n
     is_small = np.abs(covariances[1:]) < 2.0 * math.sqrt(math.log10(n) / n) * variance  # lags 1, 2, ...
     runs = np.flatnonzero(np.convolve(is_small, np.ones(run), mode="valid") == run) if longest >= run else is_small[:0]
     width = min(2 * (int(runs[0]) + 1), longest) if len(runs) else longest
     lags = np.arange(1, width + 1)
     weights = 2.0 * np.minimum(1.0, 2.0 * (1.0 - lags / width)) * covariances[1 : width + 1]
-    g, spectrum = weights @ lags, covariances[0] + weights.sum()
-    if spectrum == 0.0:
+    slope, level = weights @ lags, covariances[0] + weights.sum()
+    if level == 0.0:
         return 1.0
-    best = (g**2 / spectrum**2 * n) ** (1 / 3)
+    best = (slope**2 / level**2 * n) ** (1 / 3)
     return float(min(max(best, 1.0), math.ceil(min(3.0 * math.sqrt(n), n / 3))))
 
 

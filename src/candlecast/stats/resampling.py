@@ -47,19 +47,20 @@ def stationary_rows(state: np.uint64, scale: float, rows: np.ndarray) -> None:
 
 
 @njit(cache=True)
-def stationary_means(states: np.ndarray, scale: float, data: np.ndarray, means: np.ndarray) -> None:
-    """Column means of data (time, k) over each path; (paths, k)."""
-    n, columns = data.shape
+def stationary_means(states: np.ndarray, scale: float, sums: np.ndarray, means: np.ndarray) -> None:
+    """Column means over each path, (paths, k), from the sums of all rows before each row, (time + 1, k)."""
+    n, columns = len(sums) - 1, sums.shape[1]
     for path in range(len(states)):
         state, t = states[path], 0
         means[path] = 0.0
         while t < n:
             state, row, length = _block(state, scale, n)
-            for _ in range(min(length, n - t)):
-                for column in range(columns):
-                    means[path, column] += data[row, column]
-                row = row + 1 if row + 1 < n else 0
-                t += 1
+            length = min(length, n - t)
+            stop = min(row + length, n)
+            wrapped = row + length - stop  # rows of the block that lie behind the end, and begin anew
+            for column in range(columns):
+                means[path, column] += sums[stop, column] - sums[row, column] + sums[wrapped, column]
+            t += length
         means[path] /= n
 
 
