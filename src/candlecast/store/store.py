@@ -162,7 +162,8 @@ class Store:
         series = _series(source if isinstance(source, str) else source.name, symbol, interval)
         snapshot = self._snapshot(None)
         scan = self._require_stored(snapshot, series)
-        found = changes(scan.select(*COLUMNS).collect())
+        is_once = is_current(scan.select("open_time").collect())  # every bar was seen once, and none changed
+        found = changes((scan.head(0) if is_once else scan).select(*COLUMNS).collect())
         return found if seen_since is None else found.filter(pl.col("seen_at") >= moment(seen_since, "seen_since"))
 
     def actions(self, source: Source | str, symbol: str, interval: str | Interval) -> pl.DataFrame:
