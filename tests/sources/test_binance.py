@@ -17,6 +17,7 @@ from candlecast.sources import dumps
 from candlecast.sources.binance import Binance
 from candlecast.sources.retry import Retry
 from servers import Listing, market_server
+from servers.binance import dump
 
 MINUTE = timedelta(minutes=1)
 
@@ -265,10 +266,39 @@ def test_a_dump_that_differs_from_its_checksum_is_fetched_again_and_then_refused
     assert ", not the published 0123456789abcdef...; expected the file as it was published. Try" in str(error.value)
 
 
-@pytest.mark.parametrize("content", [b"junk", b"PK\x05\x06" + bytes(18)], ids=["no zip", "empty zip"])
+def test_without_the_index_of_the_dumps_rest_gives_everything(server, world, binance, caplog):
+    world.listings += [Listing("LUNAUSDT", closed=at(2025, 1, 13), is_listed=False)]
+    server.fail("/listing", status=403, body="blocked", times=99)
+    candles = binance().fetch("BTCUSDT", "5m", since="2025-01-01")
+    require_whole(candles, at(2025, 1, 1), at(2025, 2, 10, 12, 30))
+    assert kinds(server)["zip"] == 0
+    assert caplog.messages == [
+        "Binance refuses requests from this address (403: blocked); BTCUSDT 5m comes by REST alone, which takes longer"
+    ]
+    with pytest.raises(SourceError, match="Binance refuses requests from this address"):
+        binance().fetch("LUNAUSDT", "5m", since="2025-01-01")
+
+
+def a_dump() -> bytearray:
+    listing = ("BTCUSDT", "spot", at(2024, 1, 1), None, True, (), ())
+    return bytearray(dump(listing, 3_600, at(2024, 2, 1), at(2024, 2, 3), "x.csv"))
+
+
+def changed(place: int, by: int) -> bytes:
+    content = a_dump()
+    content[place] ^= by
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"junk", b"PK\x05\x06" + bytes(18), changed(a_dump().rindex(b"PK\x01\x02") + 16, 1), changed(200, 8)],
+    ids=["no zip", "empty zip", "another CRC", "a bit turned"],
+)
 def test_a_dump_that_is_none(content):
     with pytest.raises(SourceError, match=r"x\.zip cannot be read \(.*\); expected a zipped CSV of candles as Binance"):
         dumps.parse_dump(content, "x.zip")
+    assert dumps.parse_dump(bytes(a_dump()), "x.zip").height == 48
 
 
 def test_no_network(binance):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,16 +12,17 @@ from typing import Any
 import polars as pl
 
 from candlecast.candles import Candles
-from candlecast.errors import ConfigError
+from candlecast.errors import ConfigError, SourceError
 from candlecast.events import Listener, ignore
 from candlecast.interval import Interval
-from candlecast.sources.dumps import Market, list_dumps, read_dumps
+from candlecast.sources.dumps import Dump, Market, list_dumps, read_dumps
 from candlecast.sources.exchange import Rest, connect, lacking_interval, unknown_symbol
 from candlecast.sources.page import market_page
 from candlecast.sources.retry import Retry
 from candlecast.sources.source import Moment, Session, collect, period, utc_now
-from candlecast.sources.web import MissingError, web
+from candlecast.sources.web import Get, MissingError, web
 
+logger = logging.getLogger(__name__)
 MARKETS: tuple[Market, ...] = ("spot", "usdm")
 INTERVALS = ("1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w")
 FIRST = datetime(2017, 7, 1, tzinfo=UTC)  # Binance opened on 2017-07-14
@@ -95,19 +97,7 @@ class Binance:
             now = rest.now()
             end = min(end or now, now)
             listed = self._listed(rest, symbol)
-            files = []
-            if listed is None or _is_worth_it(interval, end - start):
-                since = FIRST if listed is None else start
-                files = list_dumps(
-                    get,
-                    self.listing,
-                    self.retry,
-                    market=self.market,
-                    symbol=symbol,
-                    interval=interval,
-                    since=since,
-                    until=now,
-                )
+            files = self._files(get, symbol, interval, start, end, is_listed=listed is not None)
             if listed is None and not files:
                 raise unknown_symbol("Binance", symbol, _ids(rest.ask(rest.exchange.fetch_markets)))
             wanted = [
@@ -118,6 +108,23 @@ class Binance:
             ]
             dumped = read_dumps(get, self.dumps, wanted, self.retry)
             yield from _joined(rest, listed, dumped, symbol=symbol, interval=interval, start=start, end=end)
+
+    def _files(
+        self, get: Get, symbol: str, interval: Interval, start: datetime, end: datetime, *, is_listed: bool
+    ) -> list[Dump]:
+        """The dumps of the period; all that there are of a symbol that is not listed."""
+        if is_listed and not _is_worth_it(interval, end - start):
+            return []
+        since = start if is_listed else FIRST
+        try:
+            return list_dumps(
+                get, self.listing, self.retry, market=self.market, symbol=symbol, interval=interval, since=since
+            )
+        except SourceError as error:
+            if not is_listed:
+                raise
+            logger.warning("%s; %s %s comes by REST alone, which takes longer", error.wrong, symbol, interval)
+            return []
 
     def _listed(self, rest: Rest, symbol: str) -> str | None:
         """What ccxt calls the symbol; None when it is not, or no longer, listed."""

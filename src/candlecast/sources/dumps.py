@@ -52,9 +52,8 @@ def list_dumps(
     symbol: str,
     interval: Interval,
     since: datetime,
-    until: datetime,
 ) -> list[Dump]:
-    """Files with a checksum that touch the period, oldest first: months, and days where there is no month yet.
+    """Files with a checksum that reach beyond `since`, oldest first: months, and days where there is no month yet.
 
     `listing` is the address of the archive's index, which is that of an S3 bucket.
     """
@@ -75,7 +74,7 @@ def list_dumps(
     days = read("daily", max(since, months[-1].end) if months else since)
     month_starts = {month.start for month in months}
     days = [day for day in days if day.start.replace(day=1) not in month_starts]
-    return sorted((file for file in (*months, *days) if file.end > since and file.start < until), key=lambda f: f.start)
+    return sorted((file for file in (*months, *days) if file.end > since), key=lambda f: f.start)
 
 
 def _keys(answer: bytes) -> tuple[list[str], bool]:
@@ -144,7 +143,7 @@ def parse_dump(content: bytes, name: str) -> pl.DataFrame:
         count = pl.col("open_time")
         micros = pl.when(count < MICROSECONDS_FROM).then(count * 1_000).otherwise(count)
         return rows.select(micros.cast(pl.Datetime("us", "UTC")), *FIELDS[1:]).collect()
-    except (zipfile.BadZipFile, zlib.error, IndexError, pl.exceptions.PolarsError) as error:
+    except (zipfile.BadZipFile, zlib.error, IndexError, OSError, pl.exceptions.PolarsError) as error:
         raise SourceError(
             f"{name} cannot be read ({str(error).splitlines()[0]})",
             expected="a zipped CSV of candles as Binance publishes it",
