@@ -9,7 +9,7 @@ from sklearn.linear_model import LinearRegression as Plain
 from candlecast.errors import ConfigError
 from candlecast.features import Features, log_return
 from candlecast.folds import WalkForward
-from candlecast.models import GRU, LSTM, RNN, Drift, LinearRegression, Naive, RecurrentModel
+from candlecast.models import GRU, LSTM, RNN, Drift, LinearRegression, Naive
 from candlecast.sources import synthetic
 from candlecast.targets import Direction, NextReturn, Price
 from candlecast.walk import plan_jobs
@@ -62,13 +62,9 @@ def test_linear_forecasts_a_chance_of_direction(market, features):
 
 @pytest.mark.parametrize("model", [LSTM, GRU, RNN])
 @pytest.mark.parametrize(
-    ("parameter", "value"), [("hidden", 0), ("layers", 0), ("dropout", 1.0), ("dense", (0,)), ("window", 0)]
+    ("parameter", "value"),
+    [("hidden", 0), ("layers", 0), ("dropout", 1.0), ("dense", (0,)), ("dense", 25), ("window", 0), ("hidden", 4.5)],
 )
 def test_recipes_that_mean_nothing(model, parameter, value):
     with pytest.raises(ConfigError, match=f"{parameter} is .*Change {model.__name__}\\({parameter}="):
         model(**{parameter: value})
-
-
-def test_the_common_recipe_has_no_cell():
-    with pytest.raises(ConfigError, match="has no cell"):
-        RecurrentModel().build(3)

@@ -15,7 +15,8 @@ A message has three parts: what was wrong (with the value), what was expected, w
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import numbers
+from collections.abc import Iterable, Mapping
 
 MOST_LISTED = 20  # names that a message lists; of an exchange's thousands it says how many more there are
 
@@ -60,6 +61,26 @@ class LookaheadError(CandlecastError):
 
 class RunError(CandlecastError):
     """A run on disk that is missing, foreign or incomplete."""
+
+
+def require_parameters(recipe: object, checks: Mapping[str, tuple[bool, str]]) -> None:
+    """Raise ConfigError for the first parameter that cannot mean anything; `checks`: whether each can, and what could."""
+    for name, (is_fine, expected) in checks.items():
+        if not is_fine:
+            raise ConfigError(
+                f"{name} is {getattr(recipe, name)!r}",
+                expected=expected,
+                remedy=f"Change {type(recipe).__name__}({name}=...)",
+            )
+
+
+def is_whole(value: object, least: int = 1) -> bool:
+    """Whether a value is a whole number of at least that; True and False are not.
+
+    >>> is_whole(3), is_whole(3.0), is_whole(True), is_whole(0)
+    (True, False, False, False)
+    """
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= least
 
 
 def near_misses(name: str, options: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from candlecast.candles import Candles
-from candlecast.errors import ConfigError
+from candlecast.errors import ConfigError, is_whole
 from candlecast.features import MinMax, Scaler, Standard, Unscaled
 
 Kind = Literal["value", "probability"]
@@ -188,8 +188,10 @@ class Volatility:
 
 
 def _require_horizon(horizon: int) -> None:
-    if horizon < 1:
-        raise ConfigError(f"horizon is {horizon}", expected="1 bar or more", remedy="Use for example horizon=1")
+    if not is_whole(horizon):
+        raise ConfigError(
+            f"horizon is {horizon!r}", expected="a whole number of bars, 1 or more", remedy="Use for example horizon=1"
+        )
 
 
 def _ahead(values: np.ndarray, horizon: int) -> np.ndarray:

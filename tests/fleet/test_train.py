@@ -226,7 +226,7 @@ def test_a_loss_that_is_not_finite_is_an_error(market):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"epochs": 0}, "epochs is 0; expected at least 1"),
+        ({"epochs": 0}, "epochs is 0; expected a whole number, 1 or more"),
         ({"lr": -1.0}, "lr is -1.0; expected a number above 0"),
         ({"sampling": "windos"}, "sampling is 'windos'"),
         ({"clip": 0.0}, "clip is 0.0"),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
-from candlecast.errors import ConfigError
+from candlecast.errors import is_whole, require_parameters
 
 
 @dataclass(frozen=True)
@@ -37,19 +38,22 @@ class Fit:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        checks = {
-            "epochs": (self.epochs >= 1, "at least 1"),
-            "batch": (self.batch >= 1, "at least 1"),
-            "lr": (0 < self.lr < float("inf"), "a number above 0"),
-            "patience": (self.patience is None or self.patience >= 1, "at least 1, or None"),
-            "weight_decay": (0 <= self.weight_decay < float("inf"), "0 or more"),
-            "clip": (self.clip is None or self.clip > 0, "a number above 0, or None"),
-            "sampling": (self.sampling in ("windows", "sequence"), '"windows" or "sequence"'),
-            "chunk": (self.chunk >= 1, "at least 1 bar"),
-            "schedule": (self.schedule in ("constant", "cosine"), '"constant" or "cosine"'),
-        }
-        for name, (is_fine, expected) in checks.items():
-            if not is_fine:
-                raise ConfigError(
-                    f"{name} is {getattr(self, name)!r}", expected=expected, remedy=f"Change Fit({name}=...)"
-                )
+        require_parameters(
+            self,
+            {
+                "epochs": (is_whole(self.epochs), "a whole number, 1 or more"),
+                "batch": (is_whole(self.batch), "a whole number, 1 or more"),
+                "lr": (0 < self.lr < float("inf"), "a number above 0"),
+                "patience": (self.patience is None or is_whole(self.patience), "a whole number, 1 or more, or None"),
+                "weight_decay": (0 <= self.weight_decay < float("inf"), "0 or more"),
+                "clip": (self.clip is None or self.clip > 0, "a number above 0, or None"),
+                "sampling": (self.sampling in ("windows", "sequence"), '"windows" or "sequence"'),
+                "chunk": (is_whole(self.chunk), "a whole number of bars, 1 or more"),
+                "schedule": (self.schedule in ("constant", "cosine"), '"constant" or "cosine"'),
+                "device": (_names_device(self.device), '"auto", "cpu", "cuda" or one such as "cuda:1"'),
+            },
+        )
+
+
+def _names_device(device: str) -> bool:
+    return re.fullmatch(r"auto|cpu|cuda(:\d+)?", device) is not None

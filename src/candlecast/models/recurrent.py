@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from candlecast.errors import ConfigError
-from candlecast.events import Listener, ignore
+from candlecast.errors import is_whole, require_parameters
 from candlecast.fleet.settings import Fit
-from candlecast.jobs import Job
+from candlecast.models.net import NetModel
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from candlecast.fleet.fitted import FittedNet
+    from candlecast.nets import Recurrent, RecurrentLayer
 
 
 @dataclass(frozen=True)
-class RecurrentModel:
+class RecurrentModel(NetModel):
     """A stack of recurrent layers with a linear head, trained in fleets; take `RNN`, `LSTM` or `GRU`.
 
     hidden: units per layer; layers: how many of them; dropout: share of each layer's outputs zeroed in training;
@@ -35,26 +31,23 @@ class RecurrentModel:
     window: int = 32
     training: Fit = Fit()
 
-    name: str = field(default="recurrent", init=False)
-    is_seeded: bool = field(default=True, init=False)
+    name: str = field(init=False)
 
     def __post_init__(self) -> None:
-        checks = {
-            "hidden": (self.hidden >= 1, "1 unit or more"),
-            "layers": (self.layers >= 1, "1 layer or more"),
-            "dropout": (0 <= self.dropout < 1, "a share in [0, 1)"),
-            "dense": (all(width >= 1 for width in self.dense), "widths of 1 or more"),
-            "window": (self.window >= 1, "1 bar or more"),
-        }
-        for parameter, (is_fine, expected) in checks.items():
-            if not is_fine:
-                raise ConfigError(
-                    f"{parameter} is {getattr(self, parameter)!r}",
-                    expected=expected,
-                    remedy=f"Change {type(self).__name__}({parameter}=...)",
-                )
+        dense = self.dense if isinstance(self.dense, tuple) else ("?",)
+        require_parameters(
+            self,
+            {
+                "hidden": (is_whole(self.hidden), "a whole number of units, 1 or more"),
+                "layers": (is_whole(self.layers), "a whole number of layers, 1 or more"),
+                "dropout": (0 <= self.dropout < 1, "a share in [0, 1)"),
+                "dense": (all(map(is_whole, dense)), "a tuple of widths of 1 or more, as (25,)"),
+                "window": (is_whole(self.window), "a whole number of bars, 1 or more"),
+                "training": (isinstance(self.training, Fit), "a Fit(...)"),
+            },
+        )
 
-    def build(self, inputs: int) -> nn.Module:
+    def build(self, inputs: int) -> Recurrent:
         """A fresh net for one job, reading `inputs` columns."""
         from candlecast.nets import Recurrent
 
@@ -67,23 +60,10 @@ class RecurrentModel:
             dense=self.dense,
         )
 
-    def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedNet]:
-        """Train all jobs as one fleet."""
-        from candlecast.fleet.train import train
-
-        yield from train(jobs, self.build, self.training, window=self.window, progress=progress)
-
-    def restore(self, job: Job, tensors: Mapping[str, np.ndarray]) -> FittedNet:
-        """What was learnt of the job, from its `tensors()`."""
-        from candlecast.fleet.fitted import FittedNet
-
-        return FittedNet.from_tensors(job, self.training, self.window, self.build, tensors)
-
     @staticmethod
-    def _layer() -> Callable[[int, int], nn.Module]:
-        raise ConfigError(
-            "a RecurrentModel has no cell", expected="a cell type", remedy="Use cc.LSTM, cc.GRU or cc.RNN"
-        )
+    @abstractmethod
+    def _layer() -> Callable[[int, int], RecurrentLayer]:
+        """The layer of the net's cell."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +73,7 @@ class LSTM(RecurrentModel):
     name: str = field(default="lstm", init=False)
 
     @staticmethod
-    def _layer() -> Callable[[int, int], nn.Module]:
+    def _layer() -> Callable[[int, int], RecurrentLayer]:
         from candlecast.nets import LSTMLayer
 
         return LSTMLayer
@@ -106,7 +86,7 @@ class GRU(RecurrentModel):
     name: str = field(default="gru", init=False)
 
     @staticmethod
-    def _layer() -> Callable[[int, int], nn.Module]:
+    def _layer() -> Callable[[int, int], RecurrentLayer]:
         from candlecast.nets import GRULayer
 
         return GRULayer
@@ -119,7 +99,7 @@ class RNN(RecurrentModel):
     name: str = field(default="rnn", init=False)
 
     @staticmethod
-    def _layer() -> Callable[[int, int], nn.Module]:
+    def _layer() -> Callable[[int, int], RecurrentLayer]:
         from candlecast.nets import RNNLayer
 
         return RNNLayer

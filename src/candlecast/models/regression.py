@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from candlecast.errors import ConfigError
+from candlecast.errors import ConfigError, is_whole, require_parameters
 from candlecast.jobs import Job
 from candlecast.models.baselines import Baseline, Predict, regressors
 from candlecast.models.quiet import quiet
@@ -71,20 +71,16 @@ class LightGBM(Baseline):
     is_seeded: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        checks = {
-            "trees": (self.trees >= 1, "1 or more"),
-            "leaves": (self.leaves >= 2, "2 or more"),
-            "leaf_rows": (self.leaf_rows >= 1, "1 or more"),
-            "lr": (0 < self.lr <= 1, "a number in (0, 1]"),
-            "window": (self.window >= 1, "1 bar or more"),
-        }
-        for parameter, (is_fine, expected) in checks.items():
-            if not is_fine:
-                raise ConfigError(
-                    f"{parameter} is {getattr(self, parameter)!r}",
-                    expected=expected,
-                    remedy=f"Change LightGBM({parameter}=...)",
-                )
+        require_parameters(
+            self,
+            {
+                "trees": (is_whole(self.trees), "a whole number, 1 or more"),
+                "leaves": (is_whole(self.leaves, 2), "a whole number, 2 or more"),
+                "leaf_rows": (is_whole(self.leaf_rows), "a whole number, 1 or more"),
+                "lr": (0 < self.lr <= 1, "a number in (0, 1]"),
+                "window": (is_whole(self.window), "a whole number of bars, 1 or more"),
+            },
+        )
 
     def learn(self, job: Job) -> Predict:
         lightgbm = _lightgbm()

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from candlecast.errors import ConfigError
-from candlecast.events import Listener, ignore
+from candlecast.errors import ConfigError, is_whole, require_parameters
 from candlecast.fleet.settings import Fit
-from candlecast.jobs import Job
+from candlecast.models.net import NetModel
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from candlecast.fleet.fitted import FittedNet
-
 
 @dataclass(frozen=True)
-class Torch:
+class Torch(NetModel):
     """Any torch module that maps windows (batch, time, column) to forecasts (batch,) or (batch, 1).
 
-    `factory(inputs)` makes a fresh module for that many columns, so that each job gets its own weights.
+    `factory(inputs)` makes a fresh module for that many columns, so that each job gets its own weights. What
+    torch.func.vmap can stack trains as a fleet; the rest, as torch.nn.LSTM, one net after the other, as a log message says.
     """
 
     factory: Callable[[int], nn.Module]
@@ -31,9 +27,15 @@ class Torch:
     window: int = 32
     training: Fit = Fit(sampling="windows", batch=32)
 
-    is_seeded: bool = field(default=True, init=False)
-
     def __post_init__(self) -> None:
+        require_parameters(
+            self,
+            {
+                "factory": (callable(self.factory), "a function of the number of columns that makes a module"),
+                "window": (is_whole(self.window), "a whole number of bars, 1 or more"),
+                "training": (isinstance(self.training, Fit), "a Fit(...)"),
+            },
+        )
         if self.training.sampling == "sequence":
             raise ConfigError(
                 f"{self.name} is to be sampled in sequence, but a plain module has no memory to carry",
@@ -47,15 +49,3 @@ class Torch:
         from candlecast.nets.window import PerWindow
 
         return seeded(PerWindow(self.factory(inputs)))
-
-    def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedNet]:
-        """Train all jobs as one fleet."""
-        from candlecast.fleet.train import train
-
-        yield from train(jobs, self.build, self.training, window=self.window, progress=progress)
-
-    def restore(self, job: Job, tensors: Mapping[str, np.ndarray]) -> FittedNet:
-        """What was learnt of the job, from its `tensors()`."""
-        from candlecast.fleet.fitted import FittedNet
-
-        return FittedNet.from_tensors(job, self.training, self.window, self.build, tensors)
