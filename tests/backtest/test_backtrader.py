@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import sys
 import zipfile
 from pathlib import Path
 
@@ -11,12 +12,16 @@ import numpy as np
 import polars as pl
 import pytest
 
-from candlecast.adapters.backtrader import feed, run_positions, set_up_broker
+from candlecast.adapters.backtrader import feed, feed_of_run, run_positions, set_up_broker
 from candlecast.backtesting import Costs, Orders, backtest, limit, market, stop
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError
+from candlecast.folds import WalkForward
+from candlecast.ledger import Ledger
+from candlecast.models import LinearRegression
 from candlecast.signals import Positions
 from candlecast.sources import synthetic
+from candlecast.study import Study
 
 backtrader = pytest.importorskip("backtrader")
 COSTS = Costs(fee_bps=7, slippage_bps=3)
@@ -138,6 +143,39 @@ def test_random_stops_and_limits(made_up, seed):
     assert set(ours.fills["reason"]) == {"market", "stop", "limit"}
     assert ours.fills.height > 80
     assert_equal(ours.equity, run_orders(made_up, orders, costs, cash)[first:])
+
+
+def test_a_fitted_run_in_a_strategy_of_the_users_own(made_up):
+    """The run's positions and forecasts are lines of the feed, each on the bar at whose close it is known."""
+    study = Study(model=LinearRegression(), folds=WalkForward(folds=2), seeds=1)
+    result = study.run(made_up, ledger=Ledger.in_memory())
+
+    class Mine(backtrader.Strategy):
+        def __init__(self):
+            self.seen = []
+
+        def next(self):
+            self.seen.append((self.data.position[0], self.data.expected_return[0], self.data.close[0]))
+            if self.data.position[0] == self.data.position[0]:
+                self.order_target_percent(target=0.5 * self.data.position[0])
+
+    cerebro = backtrader.Cerebro(stdstats=False)
+    cerebro.adddata(feed_of_run(result))
+    cerebro.addstrategy(Mine)
+    (done,) = cerebro.run()
+    position, expected, close = np.array(done.seen).T
+    known = np.isin(made_up.close_time, result.forecast.frame["time"].dt.replace_time_zone(None).to_numpy())
+    np.testing.assert_array_equal(close, made_up.close)
+    np.testing.assert_array_equal(np.isnan(position), ~known)
+    np.testing.assert_array_equal(position[known], result.positions["linear"].frame["position"].to_numpy())
+    np.testing.assert_array_equal(expected[known], result.forecast.averaged().frame["expected_return"].to_numpy())
+    assert cerebro.broker.getvalue() != 10_000.0
+
+
+def test_a_library_that_is_not_installed(made_up, monkeypatch):
+    monkeypatch.setitem(sys.modules, "backtrader", None)
+    with pytest.raises(ConfigError, match=r"backtrader is not installed.*candlecast\[backtrader\]"):
+        feed(made_up)
 
 
 def test_costs_that_its_broker_does_not_know(made_up):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import polars as pl
@@ -29,6 +30,7 @@ from candlecast.backtesting import (
     trailing,
 )
 from candlecast.errors import CandleError, ConfigError, NotEnoughDataError
+from candlecast.sources import synthetic
 
 FREE = Terms()
 DEAR = Terms(taker=0.1, maker=0.05, slippage=0.1)
@@ -239,6 +241,7 @@ def test_the_state_given_is_left_as_it_was():
         (lambda: stop(math.inf, 10), "units is inf"),
         (lambda: stop(1.0, math.nan), "the order's price is nan"),
         (lambda: trailing(1.0, 1.5), "distance is 1.5; expected a fraction in"),
+        (lambda: bracket(market(1), trail=2.0), "distance is 2.0"),
         (lambda: limit(1.0, 10, bars=0), "bars is 0; expected 1 bar or more"),
         (lambda: market(math.nan), "units is nan"),
         (lambda: target(math.inf), "position is inf"),
@@ -340,3 +343,23 @@ def test_too_many_orders_at_once_in_a_table(market_of):
     rows = [ROW | {"time": candles.frame["close_time"][0]}] * 65
     with pytest.raises(ConfigError, match="65 orders rest at once"):
         backtest(candles, Orders(pl.DataFrame(rows)))
+
+
+def test_a_strategy_gives_the_bits_of_the_same_orders_in_a_table():
+    candles = synthetic.garch(300, seed=4, interval="1h").candles
+    times, close = candles.frame["close_time"], candles.close
+
+    def orders_at(bar):
+        if bar % 10:
+            return []
+        return bracket(limit(2.0, close[bar], bars=5), stop=close[bar] * 0.99, trail=0.02, group=bar + 1)
+
+    table = Orders.of([(times[bar], order) for bar in range(300) for order in orders_at(bar)], symbol=candles.symbol)
+    one = backtest(candles, table, costs=Costs.us_equities())
+    two = backtest(candles, lambda view: orders_at(view.bar), costs=Costs.us_equities())
+    priced_in_python = backtest(candles, table, costs=replace(Costs.us_equities(), extra=lambda *_: 0.0))
+    assert one.fills.height > 20
+    for other in (two, priced_in_python):
+        assert other.equity.equals(one.equity)
+        assert other.fills.equals(one.fills)
+        assert other.trades.equals(one.trades)

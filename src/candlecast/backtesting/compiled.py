@@ -21,7 +21,7 @@ from candlecast.backtesting.costs import Extra, Terms
 from candlecast.backtesting.matching import FILL_FIELDS, MOST_FILLS, copy_row, work
 from candlecast.backtesting.orders import CAPACITY
 
-FILL_COLUMNS = 8  # bar, at the open (1.0), target, units, price, fee, slippage, reason
+FILL_COLUMNS = 8  # bar, whether at the open, target, units, price, fee, slippage, reason
 SUMS = 11  # see `run_summaries`
 
 
@@ -40,7 +40,9 @@ def _compiled(function: Callable[..., Any]) -> Any:
         return njit(nogil=True)(function)
     files = [Path(str(module.__file__)).stat() for module in (ledger, filters, matching, portfolio_step, trades)]
     stamp = tuple((file.st_mtime, file.st_size) for file in (*files, Path(__file__).stat()))
-    kernel._cache._cache_file._source_stamp = stamp  # Numba looks at the loop's own file only, the step is in others
+    kept = getattr(kernel._cache, "_cache_file", None)  # Numba looks at the loop's own file only, the step is in others
+    if kept is not None:
+        kept._source_stamp = stamp
     return kernel
 
 
@@ -191,8 +193,6 @@ def run_orders(
         )
         ambiguous += differs
         for row in range(new):
-            if count == len(fills):
-                return account, count, ambiguous, -1
             fills[count, 0], fills[count, 1], fills[count, 2] = bar, made[row, 5], account.target
             for field in range(5):
                 fills[count, 3 + field] = made[row, field]
@@ -201,5 +201,6 @@ def run_orders(
     return account, count, ambiguous, 0
 
 
+run_work = _compiled(work)
 run_pair = _compiled(trades.pair)
 run_portfolio = _compiled(portfolio_step.run)

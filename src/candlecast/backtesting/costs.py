@@ -117,8 +117,8 @@ class Costs:
 
         No commission as at the large retail brokers since October 2019; regulatory fees on sales (SEC 0.278 bp in 2024,
         FINRA TAF) are rounded up to 0.3 bp on both sides. Borrow 0.3 % a year is the usual rate of easy-to-borrow shares
-        (D'Avolio 2002 found 0.25 %), a debit balance costs 6.3 % (Interactive Brokers Pro, January 2025: benchmark +
-        1.5 %), Regulation T's maintenance is 25 %; spread and slippage are our estimate for large companies.
+        (D'Avolio 2002 found 0.25 %), a debit balance costs 5.8 % (Interactive Brokers Pro, January 2025: 4.33 % + 1.5 %),
+        FINRA rule 4210 asks for 25 % of maintenance margin; spread and slippage are our estimate for large companies.
         """
         return cls(
             fee_bps=0.3,
@@ -126,7 +126,7 @@ class Costs:
             maker_fee_bps=0.3,
             half_spread_bps=1.0,
             borrow_percent=0.3,
-            loan_percent=6.3,
+            loan_percent=5.8,
             maintenance_percent=25.0,
         )
 
@@ -139,10 +139,10 @@ class Costs:
             slippage=(self.half_spread_bps + self.slippage_bps) / 10_000,
             impact=self.impact_bps / 10_000,
             maintenance=self.maintenance_percent / 100,
-            tick=filters.tick,
-            lot=filters.lot,
-            minimum=filters.minimum,
-            cent=filters.cent,
+            tick=float(filters.tick),
+            lot=float(filters.lot),
+            minimum=float(filters.minimum),
+            cent=float(filters.cent),
         )
 
     @property

@@ -40,11 +40,11 @@ from candlecast.backtesting.account import (
 )
 from candlecast.backtesting.costs import Extra, Terms
 from candlecast.backtesting.filters import allowed_units
-from candlecast.backtesting.orders import BARS, GROUP, ID, KIND, LIMIT, PARENT, REDUCES, STOP, TRAIL, UNITS
+from candlecast.backtesting.orders import BARS, CAPACITY, GROUP, ID, KIND, LIMIT, PARENT, REDUCES, STOP, TRAIL, UNITS
 
 # Columns of the fills that are written: the fields of Fill, and whether it happened at the open.
 FILL_FIELDS = 6
-MOST_FILLS = 3 * 64  # of one bar: every order of a full book, and liquidations between
+MOST_FILLS = 2 * CAPACITY + 2  # of one bar: every order of a full book, and a liquidation after each
 
 
 def work(

@@ -79,10 +79,12 @@ def stop_limit(units: float, price: float, limit: float, *, bars: float = math.i
 
 def trailing(units: float, distance: float, *, bars: float = math.inf, reduces: bool = False) -> Order:
     """A stop that follows the best price seen since it rests, `distance` (a fraction) behind; it never moves back."""
-    if not 0.0 < distance < 1.0:
-        raise ConfigError(f"distance is {distance}", expected="a fraction in (0, 1)", remedy="Use 0.05 for 5 %")
     return Order(
-        float(ledger.TRAILING), _units(units, reduces), trail=distance, bars=_patience(bars), reduces=float(reduces)
+        float(ledger.TRAILING),
+        _units(units, reduces),
+        trail=_distance(distance),
+        bars=_patience(bars),
+        reduces=float(reduces),
     )
 
 
@@ -105,7 +107,7 @@ def bracket(
     if not math.isnan(stop):
         orders.append(exits._replace(kind=float(ledger.STOP), stop=_price(stop)))
     if not math.isnan(trail):
-        orders.append(exits._replace(kind=float(ledger.TRAILING), trail=trail))
+        orders.append(exits._replace(kind=float(ledger.TRAILING), trail=_distance(trail)))
     if not math.isnan(take_profit):
         orders.append(exits._replace(kind=float(ledger.TAKE_PROFIT), limit=_price(take_profit)))
     return orders
@@ -153,6 +155,12 @@ def _price(price: float) -> float:
     if not 0.0 < price < math.inf:
         raise ConfigError(f"the order's price is {price}", expected="a price above zero", remedy="Correct it")
     return float(price)
+
+
+def _distance(distance: float) -> float:
+    if not 0.0 < distance < 1.0:
+        raise ConfigError(f"distance is {distance}", expected="a fraction in (0, 1)", remedy="Use 0.05 for 5 %")
+    return float(distance)
 
 
 def _patience(bars: float) -> float:

@@ -74,7 +74,7 @@ def backtest_portfolio(
     for asset, rows in enumerate(grid.rows):
         held[rows[1:2], asset] = 1.0 / len(candles)
     (equity, fills, trades, shortfall), (benchmark, benchmark_fills, benchmark_trades, _) = (
-        _run(grid, targets, terms, cash) for targets in (grid.targets, held)
+        _run(grid, targets, terms, float(cash)) for targets in (grid.targets, held)
     )
     years = (grid.times[-1] - grid.times[0]) / np.timedelta64(1, "s") / 31_556_952
     return BacktestResult(

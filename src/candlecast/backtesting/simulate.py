@@ -13,10 +13,11 @@ from candlecast.backtesting.account import Account, Bar, Due
 from candlecast.backtesting.actions import Actions, due_by_bar
 from candlecast.backtesting.costs import DEFAULT_COSTS, Costs, Terms
 from candlecast.backtesting.filters import NO_FILTERS, Filters
+from candlecast.backtesting.matching import work
 from candlecast.backtesting.orderbook import Orders, decision_rows, rows_by_bar
 from candlecast.backtesting.orders import Order, too_many
 from candlecast.backtesting.result import BacktestResult
-from candlecast.backtesting.stepping import Conditions, State, start, step
+from candlecast.backtesting.stepping import Conditions, State, advance, start
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, NotEnoughDataError
 
@@ -26,14 +27,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class View:
-    """What a strategy of your own sees at the close of a bar: nothing later is in it.
+    """What a strategy of your own sees at the close of a bar: `state` of the account after it, `equity` at its close."""
 
-    `candles` up to this bar; `state` of the account after it; `equity` at its close.
-    """
-
-    candles: Candles
+    _candles: Candles
+    bar: int
     state: State
     equity: float
+
+    @property
+    def candles(self) -> Candles:
+        """The candles up to this bar, and none later."""
+        return self._candles[: self.bar + 1]
 
 
 Strategy = Callable[[View], Sequence[Order]]
@@ -82,7 +86,7 @@ def backtest(
     there is, also across a gap; a bar without a position keeps the last target, and units are held until the target
     changes (`account.trade`). A position decided on the last bar has no bar to be filled on: it is `result.pending`.
     **Orders**: as they rest, see `matching`. **A strategy**: called with a `View` at the close of each bar, gives the
-    orders that rest from the next bar on; it runs in Python.
+    orders that rest from the next bar on; the strategy runs in Python, the account compiled.
 
     The result begins at the first decision (the first bar for a strategy), still flat, and its benchmark buys there and
     holds, under the same costs. No bar, no fill: in a gap nothing happens, and orders wait. A bar of volume zero fills
@@ -121,7 +125,7 @@ def backtest(
         targets, first = targets_by_bar(candles, decided)
         market = _market(candles[first:], costs, filters, actions, cash)
         require_bearable(decided.leverage, market.terms)
-        followed = replace(market, terms=market.terms._replace(band=decided.band))
+        followed = replace(market, terms=market.terms._replace(band=float(decided.band)))
         ledger = walk_targets(followed, targets, in_units=decided.in_units)
         last = float(targets[-1])
         is_alive = ledger.account.cash + ledger.account.units * market.bars.close[-1] > 0
@@ -169,26 +173,29 @@ def _walk_orders(market: Market, rows: np.ndarray, starts: np.ndarray, pessimism
 
 
 def _walk_strategy(market: Market, strategy: Strategy, pessimism: float) -> Ledger:
+    from candlecast.backtesting import compiled
+
+    worker = compiled.run_work if market.costs.extra is None else work
     bars = market.bars
     conditions = Conditions(market.terms, market.costs.extra, pessimism)
     state, held, fills, ambiguous = start(market.cash), [(market.cash, 0.0)], list[tuple[float, ...]](), 0
     columns = [column.tolist() for column in market.prices]
-    orders = strategy(View(bars[:1], state, market.cash))
+    orders = strategy(View(bars, 0, state, market.cash))
     for row, values in enumerate(zip(*columns, strict=True)):
         if row == 0:
             continue
         due = None if market.due is None else Due(*market.due[row].tolist())
-        state, info = step(state, Bar(*values), orders, conditions=conditions, due=due)
+        state, info = advance(worker, state, Bar(*values), orders, conditions, due)
         held.append((state.account.cash, state.account.units))
         for fill, at_open in zip(info.fills, info.at_open, strict=True):
             fills.append((row, float(at_open), state.account.target, *fill))
         ambiguous += info.is_ambiguous
-        orders = strategy(View(bars[: row + 1], state, state.equity(values[3])))
+        orders = strategy(View(bars, row, state, state.equity(values[3])))
     return Ledger(np.array(held), np.array(fills, dtype=float).reshape(-1, 8), state.account, ambiguous)
 
 
 def _market(candles: Candles, costs: Costs, filters: Filters, actions: Actions | None, cash: float) -> Market:
-    return Market(candles, due_by_bar(candles, costs, actions), costs.terms(filters), costs, cash)
+    return Market(candles, due_by_bar(candles, costs, actions), costs.terms(filters), costs, float(cash))
 
 
 def _plain(account: Account) -> Account:

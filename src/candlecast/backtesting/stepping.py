@@ -5,7 +5,7 @@ The same functions as in the compiled loops, run as plain Python: `step` gives t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -63,15 +63,27 @@ def step(
     >>> state.account.cash, info.fills[0].price
     (82.0, 9.0)
     """
-    joined = with_orders(state.book, orders)
+    return advance(work, state, bar, orders, conditions, due)
+
+
+def advance(
+    worker: Callable[..., tuple[Account, int, int, bool]],
+    state: State,
+    bar: Bar,
+    orders: Sequence[Order],
+    conditions: Conditions,
+    due: Due | None,
+) -> tuple[State, Info]:
+    """`step` by the worker: `matching.work`, or the same compiled."""
+    joined = with_orders(state.book, orders) if orders else state.book
     book, other = np.empty((CAPACITY, FIELDS)), np.empty((CAPACITY, FIELDS))
     book[: len(joined)] = joined
     fills, spare = np.empty((MOST_FILLS, FILL_FIELDS)), np.empty((MOST_FILLS, FILL_FIELDS))
     terms, extra, pessimism = conditions
-    account, resting, count, differs = work(
+    account, resting, count, differs = worker(
         state.account, bar, book, len(joined), fills, terms, due, extra, pessimism, (other, spare)
     )
-    account = Account(*map(float, account))
+    account = Account(*(float(value) for value in account))
     rows = fills[:count].tolist()
     made = tuple(Fill(row[0], row[1], row[2], row[3], int(row[4])) for row in rows)
-    return State(account, book[:resting].copy()), Info(made, tuple(bool(row[5]) for row in rows), differs)
+    return State(account, book[:resting].copy()), Info(made, tuple(bool(row[5]) for row in rows), bool(differs))

@@ -70,7 +70,7 @@ def sweep(
         raise ConfigError(
             f"cash is {cash}", expected="a positive amount of money", remedy="Use for example cash=10_000.0"
         )
-    ground = _Ground(candles.require_sound(), filters, actions, cash)
+    ground = _Ground(candles.require_sound(), filters, actions, float(cash))
     paid = itertools.repeat(costs) if isinstance(costs, Costs) else iter(costs)
     expected = len(positions) if isinstance(positions, (np.ndarray, Sequence)) else 0
     sets, parts, done = iter(zip(positions, paid, strict=False)), [], 0
@@ -105,7 +105,7 @@ def _sums(ground: _Ground, positions: Positions | np.ndarray, costs: Costs) -> n
         in_units = positions.in_units
     terms = costs.terms(ground.filters)
     if not isinstance(positions, np.ndarray):
-        terms = terms._replace(band=positions.band)
+        terms = terms._replace(band=float(positions.band))
     sums = np.empty(compiled.SUMS + 1)
     prices = (candles.open, candles.high, candles.low, candles.close, candles.volume)
     due = due_by_bar(candles, costs, ground.actions)
