@@ -159,6 +159,9 @@ def test_runs_that_cannot_be_read(result, tmp_path):
     with pytest.raises(RunError, match="is incomplete"):
         load_run(folder)
     manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"format": 1}))
+    with pytest.raises(RunError, match=r"was written in format 1; expected format 2\. Run it again\."):
+        load_run(folder)
     (folder / "manifest.json").write_text(json.dumps(manifest | {"format": 99}))
     with pytest.raises(RunError, match="format 99.*Install a newer candlecast"):
         load_run(folder)

@@ -32,7 +32,7 @@ from candlecast.signals import Positions
 from candlecast.study import StudyResult
 from candlecast.tally import Tally
 
-FORMAT = 1
+FORMAT = 2  # 1 did not say when the market trades, nor what was tried
 
 
 def run_name(recipe: dict[str, Any], candles: Candles) -> str:
@@ -75,6 +75,10 @@ def load_run(folder: str | Path) -> StudyResult:
         remedy = near_misses(folder.name, known) if known else "Make one with: candlecast run"
         raise RunError(f"{folder} is no run", expected="a folder that `candlecast run` wrote", remedy=remedy)
     manifest = read_manifest(folder)
+    if manifest["format"] < FORMAT:
+        raise RunError(
+            f"{folder} was written in format {manifest['format']}", expected=f"format {FORMAT}", remedy="Run it again"
+        )
     from safetensors import SafetensorError
 
     recipe, asset = manifest["recipe"], manifest["candles"]
