@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, strategies as st
+from hypothesis import assume, given, settings, strategies as st
 
 from candlecast.errors import ConfigError, LookaheadError, NotEnoughDataError
 from candlecast.folds import CombinatorialPurged, Fold, Holdout, PurgedKFold, Rows, WalkForward, check_folds
@@ -271,6 +271,7 @@ def purged(draw):
         assume(False)
 
 
+@settings(deadline=None)
 @given(purged())
 def test_no_label_is_shared_and_no_training_row_has_seen_a_test_bar(case):
     bars, start, horizon, memory, recipe, parts = case
@@ -279,10 +280,9 @@ def test_no_label_is_shared_and_no_training_row_has_seen_a_test_bar(case):
     for fold in parts:
         rows = np.arange(bars)
         tested = np.isin(rows, fold.test.array)
-        before = np.array(
-            [tested[max(row - gap - embargo, 0) : row + 1].any() for row in rows]
-        )  # tested, or just behind
-        after = np.array([tested[row : row + gap + 1].any() for row in rows])
+        count = np.concatenate([[0], np.cumsum(tested)])
+        before = count[rows + 1] > count[np.maximum(rows - gap - embargo, 0)]  # tested, or just behind
+        after = count[np.minimum(rows + gap + 1, bars)] > count[rows]
         allowed = rows[~before & ~after & (rows >= start)]
         judged = fold.test.array
         for learnt in (fold.train.array, fold.valid.array):
@@ -300,6 +300,7 @@ def test_no_label_is_shared_and_no_training_row_has_seen_a_test_bar(case):
         assert np.isin(np.append(fold.train.array, fold.valid.array), fold.fit.array).all()
 
 
+@settings(deadline=None)
 @given(purged())
 def test_combinations_assemble_into_whole_paths(case):
     bars, start, _, _, recipe, parts = case
