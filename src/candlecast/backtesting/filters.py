@@ -14,7 +14,8 @@ ROUNDING = 1e-9  # of a step: 0.3 / 0.1 is 2.9999999999999996 lots, and means 3
 class Filters:
     """Steps of price, units and money; 0.0 means none (fractional units, any price).
 
-    `tick`: prices paid are rounded to it, against the trader. `lot`: units are rounded to it, toward zero; closing a
+    `tick`: prices paid are rounded to it, against the trader; limits to one no worse than asked, stops to one no earlier.
+    `lot`: units are rounded to it, toward zero; closing a
     position is never rounded. `minimum`: value in quote currency below which an order is refused, unless it closes the
     position. `cent`: fees are rounded up to it.
 

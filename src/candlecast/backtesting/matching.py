@@ -39,7 +39,7 @@ from candlecast.backtesting.account import (
     worst,
 )
 from candlecast.backtesting.costs import Extra, Terms
-from candlecast.backtesting.filters import allowed_units
+from candlecast.backtesting.filters import allowed_units, rounded_down, rounded_up
 from candlecast.backtesting.orders import BARS, CAPACITY, GROUP, ID, KIND, LIMIT, PARENT, REDUCES, STOP, TRAIL, UNITS
 
 # Columns of the fills that are written: the fields of Fill, and whether it happened at the open.
@@ -69,6 +69,8 @@ def work(
         account = carry(account, bar.open, due)
         if due.split != 1.0:
             _split(book, resting, due.split)
+    if terms.tick > 0.0:
+        _on_grid(book, resting, terms.tick)
     account, gapped = liquidate(account, bar.open, bar.open, terms, bar.volume, extra)
     count = _note(fills, 0, gapped, True)
     is_met = _is_met(account, bar, book, resting)
@@ -257,6 +259,18 @@ def _trail(book: np.ndarray, resting: int, price: float) -> None:
             book[row, STOP] = level
         else:
             book[row, STOP] = min(held, level) if book[row, UNITS] > 0.0 else max(held, level)
+
+
+def _on_grid(book: np.ndarray, resting: int, tick: float) -> None:
+    """Prices of orders as the venue takes them: limits no worse than asked, stops no earlier."""
+    for row in range(resting):
+        buys = book[row, UNITS] > 0.0
+        if not math.isnan(book[row, LIMIT]):
+            level = book[row, LIMIT]
+            book[row, LIMIT] = rounded_down(level, tick) if buys else rounded_up(level, tick)
+        if not math.isnan(book[row, STOP]) and book[row, KIND] != TRAILING:
+            level = book[row, STOP]
+            book[row, STOP] = rounded_up(level, tick) if buys else rounded_down(level, tick)
 
 
 def _split(book: np.ndarray, resting: int, ratio: float) -> None:

@@ -74,7 +74,14 @@ class BacktestResult:
     did not aim at a fraction), `is_forced` (liquidated), `reason` (target, market, limit, stop, trailing stop, take
     profit, liquidation).
 
-    `benchmark` and `benchmark_fills` are the same tables for buying at the first open and holding. `pending` is the
+    `trades` has one row per round trip from flat to flat, in order of time: `opened` and `closed` (times of the fills),
+    `side` (long or short), `units` (all that were entered), `entry` and `exit` (mean prices after slippage), `pnl` (after
+    fees and slippage), `return` (pnl / units x entry), `cost` (fees and slippage), `bars` held, `is_open`, `entry_reason`
+    and `exit_reason` (null while open), `mae` and `mfe` (furthest the price went against and in favour, as fractions of
+    the entry, over the whole bars in which it was held). A trade that is open at the end is marked at the last close. The
+    sum of `pnl` is final equity - cash - shortfall + financing - dividends.
+
+    `benchmark`, `benchmark_fills` and `benchmark_trades` are the same for buying at the first open and holding. `pending` is the
     target decided on the last bar and not filled, if any. `shortfall` is what a ruined account could not pay. `bounds`
     are the final equities with every bar whose prices leave it open taken at its worst and at its best (None where
     positions leave nothing open); `ambiguous` counts those bars. Money is in quote currency.
