@@ -4,7 +4,7 @@
 
 `--worlds` without an edge, and as many with one, over a ladder of strengths. Each world is judged as a workspace of its
 own, by the verdict of `Study`: an LSTM, a linear regression, and the oracle, the best forecast that there can be. The same
-worlds go through what is usually done instead (`usual_recipes.py`), the tutorial's net through a tenth of them.
+worlds go through what is usually done instead (`usual_recipes.py`), the tutorial's net through a sixteenth of them.
 Repeatable: every world is named by its family, strength and seed.
 """
 
@@ -25,7 +25,7 @@ import numpy as np
 
 BARS, FOLDS, SEEDS = 5_000, 2, 4
 TUTORIAL_BARS = 1_000  # as many as the tutorial downloads
-TUTORIAL_SHARE = 10  # one world in so many goes through the tutorial's own net
+TUTORIAL_SHARE = 16  # one world in so many goes through the tutorial's own net
 BATCH = 8  # worlds whose nets train as one fleet
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS")
 
