@@ -46,10 +46,9 @@ def _compiled(function: Callable[..., Any]) -> Any:
     return kernel
 
 
+# What a quiet bar passes through is inlined: calling it would cost six times as much. The rest would take minutes to compile.
 _adopt(filters)
-_adopt(
-    ledger, inlined=("follow", "trade", "liquidate", "has_drifted")
-)  # calling them would cost a quiet bar six times as much
+_adopt(ledger, inlined=("follow", "trade", "liquidate", "has_drifted"))
 _adopt(matching, inlined=("_has_nothing_to_reduce", "_is_met", "_reach", "_tidy", "_trail"))
 _adopt(portfolio_step)
 

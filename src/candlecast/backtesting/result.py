@@ -84,7 +84,7 @@ class BacktestResult:
     `benchmark`, `benchmark_fills` and `benchmark_trades` are the same for buying at the first open and holding. `pending` is the
     target decided on the last bar and not filled, if any. `shortfall` is what a ruined account could not pay. `bounds`
     are the final equities with every bar whose prices leave it open taken at its worst and at its best (None where
-    positions leave nothing open); `ambiguous` counts those bars. Money is in quote currency.
+    positions leave nothing open, and with a strategy); `ambiguous` counts those bars. Money is in quote currency.
     """
 
     symbol: str

@@ -20,9 +20,12 @@ from candlecast.backtesting.result import BacktestResult
 from candlecast.backtesting.stepping import Conditions, State, advance, start
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, NotEnoughDataError
+from candlecast.events import Listener, Progress, ignore
 
 if TYPE_CHECKING:
     from candlecast.signals import Positions
+
+TOLD_EVERY = 1_000  # bars of a strategy
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ def backtest(
     filters: Filters = NO_FILTERS,
     actions: Actions | None = None,
     pessimistic: bool = True,
+    progress: Listener = ignore,
 ) -> BacktestResult:
     """Trade what was decided on the candles, from `cash` (quote currency), after costs.
 
@@ -91,8 +95,8 @@ def backtest(
     The result begins at the first decision (the first bar for a strategy), still flat, and its benchmark buys there and
     holds, under the same costs. No bar, no fill: in a gap nothing happens, and orders wait. A bar of volume zero fills
     as any other, with the whole impact. `pessimistic`: which of two paths through a bar is taken where its prices
-    cannot tell; with orders, `result.bounds` has the final equity of both. `actions`: splits, dividends and funding for
-    unadjusted candles.
+    cannot tell; with orders, `result.bounds` has the final equity of both (not with a strategy, which would decide
+    otherwise on the other). `actions`: splits, dividends and funding for unadjusted candles.
 
     Raises ConfigError for `cash` that is not positive, NotEnoughDataError without positions or orders, CandleError for
     unsound candles, decisions of another symbol, or one whose time is no bar's close.
@@ -114,8 +118,7 @@ def backtest(
     pending, bounds = None, None
     if callable(decided):
         market = _market(candles, costs, filters, actions, cash)
-        ledger = _walk_strategy(market, decided, pessimism)
-        bounds = _bounds(ledger, market, lambda: _walk_strategy(market, decided, -pessimism))
+        ledger = _walk_strategy(market, decided, pessimism, progress)
     elif isinstance(decided, Orders):
         first, rows, starts = rows_by_bar(candles, decided)
         market = _market(candles[first:], costs, filters, actions, cash)
@@ -172,7 +175,7 @@ def _walk_orders(market: Market, rows: np.ndarray, starts: np.ndarray, pessimism
     return Ledger(held, fills[:count], _plain(account), ambiguous)
 
 
-def _walk_strategy(market: Market, strategy: Strategy, pessimism: float) -> Ledger:
+def _walk_strategy(market: Market, strategy: Strategy, pessimism: float, progress: Listener) -> Ledger:
     from candlecast.backtesting import compiled
 
     worker = compiled.run_work if market.costs.extra is None else work
@@ -191,6 +194,8 @@ def _walk_strategy(market: Market, strategy: Strategy, pessimism: float) -> Ledg
             fills.append((row, float(at_open), state.account.target, *fill))
         ambiguous += info.is_ambiguous
         orders = strategy(View(bars, row, state, state.equity(values[3])))
+        if (row + 1) % TOLD_EVERY == 0 or row + 1 == len(bars):
+            progress(Progress("backtest", row + 1, len(bars)))
     return Ledger(np.array(held), np.array(fills, dtype=float).reshape(-1, 8), state.account, ambiguous)
 
 
