@@ -152,10 +152,8 @@ def _show(comparison: Comparison, seconds: float) -> None:
     click.echo(f"\n{click.style(comparison.text, bold=True)}\n")
     print_table(rows, [*headings, "found"])
     result = next(iter(comparison.results.values()))
-    costs = result.costs.fee_bps + result.costs.slippage_bps
-    click.echo(
-        f"\nFolds x seeds: {result.folds.height} x {result.recipe['seeds']}; {costs:g} bp a side; {seconds:.1f} s"
-    )
+    shape = f"{result.folds.height} x {result.recipe['seeds']}"
+    click.echo(f"\nFolds x seeds: {shape}; {result.costs.per_side_bps:g} bp a side; {seconds:.1f} s")
 
 
 def _percent(value: float | None, digits: int = 2) -> str:
