@@ -89,7 +89,7 @@ def test_the_words_say_what_was_asked_for(planted):
     text = replace(STUDY, costs=Costs()).run(synthetic.random_walk(1_200, seed=6).candles).verdict.text
     for words in (
         "No edge found",
-        "Linear's forecast of the next return is no better than naive and drift (Clark-West p = ",
+        "Linear's forecast of the next return is no better than naive, drift and the past mean (Clark-West p = ",
         "After 12 bp of costs a side and",
         "buy-and-hold",
         "1 trial counted in this workspace",

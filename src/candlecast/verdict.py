@@ -26,8 +26,8 @@ FORECASTS = {
 class Verdict:
     """The answer to both questions, and what it rests on.
 
-    is_forecastable: the forecast adds to naive and to drift (both Clark-West tests below 5 %, once the trials that were
-        made are paid for).
+    is_forecastable: the forecast adds to naive, to drift and to the mean of the training part (all Clark-West tests below
+        5 %, once the trials that were made are paid for).
     pays: net of costs the strategy earns more than nothing, has a higher Sharpe ratio than buy-and-hold (both bootstrap
         tests below 5 %), and a higher one than the best of as many trials shows by luck (deflated Sharpe ratio above 95 %).
     has_edge: both.
@@ -105,16 +105,16 @@ def _skill_words(model: str, target: Target, row: dict[str, Any], evidence: Evid
         return f"{forecast} is that the mean change goes on: holding the asset earns the same, so that it counts as no skill"
     p_words = f"p {_p_value(evidence.forecast_p)}"
     if evidence.tally.effective > 1 and _p_value(evidence.forecast_p) != _p_value(evidence.forecast_p_adjusted):
-        p_words += f", {_p_value(evidence.forecast_p_adjusted)} among all trials"
+        p_words += f", p {_p_value(evidence.forecast_p_adjusted)} with all trials counted"
     numbers = (
         f"Clark-West {p_words}; R2 out of sample {_percent(row['r2'], 2)}, "
         f"95 % between {_percent(row['r2_low'], 2)} and {_percent(row['r2_high'], 2)}"
     )
     if not evidence.forecast_p_adjusted < LEVEL:
-        return f"{forecast} is no better than naive and drift ({numbers})"
+        return f"{forecast} is no better than naive, drift and the past mean ({numbers})"
     if row["r2"] is not None and row["r2"] > 0:
-        return f"{forecast} is better than naive and drift ({numbers})"
-    return f"{forecast} knows something that naive and drift do not, but its noise outweighs it ({numbers})"
+        return f"{forecast} is better than naive, drift and the past mean ({numbers})"
+    return f"{forecast} knows something that naive, drift and the past mean do not, but its noise outweighs it ({numbers})"
 
 
 def _pay_words(result: BacktestResult, lines: dict[str, dict[str, Any]], evidence: Evidence) -> tuple[str, ...]:
