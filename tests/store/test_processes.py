@@ -10,20 +10,25 @@ import random
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
-from candlecast import Store
-from shelf import Shelf
+import polars as pl
 
-KILLS = int(os.environ.get("CANDLECAST_KILLS", "6"))
+from candlecast import Store
+from candlecast.sources.binance import Binance
+from servers import BinanceWorld, Listing, market_server
+
+KILLS = int(os.environ.get("CANDLECAST_KILLS", "4"))
+SINCE = "2024-12-01"
+HALT = (datetime(2024, 12, 20, 2, tzinfo=UTC), datetime(2024, 12, 20, 5, tzinfo=UTC))
 TESTS = str(Path(__file__).parents[1])
 
 START = """
-import sys, time
+import sys
 sys.path.insert(0, {tests!r})
 import polars as pl
 from candlecast import Store
-from candlecast.store import update
 from shelf import Shelf
 bars, store = pl.read_parquet({bars!r}), Store({url!r})
 """
@@ -40,18 +45,18 @@ for stop in range(100 + 7 * {number}, 991, 300):
 store.update(Shelf(bars), "X", "1h")
 """
 
-SLOW = """
-class Slow(Shelf):
-    def pages(self, *request, **period):
-        for page in super().pages(*request, **period):
-            time.sleep(0.002)
-            yield page
+FETCH = """
+from datetime import datetime
+import ccxt, deltalake, httpx
+from candlecast.cli import main, places
+from candlecast.sources.binance import Binance
+from candlecast.store import compact, update
 
-update.BATCH_BARS = 40
+now = datetime.fromisoformat({now!r})
+places.SOURCES["binance"] = lambda: Binance(**{addresses!r}, is_paced=False, clock=lambda: now)
+update.BATCH_BARS, compact.CROWDED = 1, 3  # a commit for every page, and a compaction in the end
 print("ready", flush=True)
-while True:
-    store.update(Slow(bars, size=10), "X", "1h", refresh=True)
-    store.compact()
+main(["fetch", "BTCUSDT", "--interval", "1m", "--since", {since!r}, "--store", {url!r}])
 """
 
 
@@ -76,28 +81,38 @@ def test_eight_processes_update_and_read_one_symbol(store, bars, tmp_path):
     assert store.series()["bars"].item() == len(bars)
 
 
-def test_killed_at_any_moment(store, bars, tmp_path):
-    """Each killed process leaves a beginning of the bars, whole and in order; the next one goes on."""
-    bars.write_parquet(tmp_path / "bars.parquet")
+def test_fetch_killed_at_any_moment(tmp_path):
+    """Each killed `candlecast fetch` leaves a beginning of the bars, whole and in order; the next one goes on.
+
+    Two months by dumps, with a halt in one, and ten days by REST; a store that is whole is followed by a new one.
+    """
     random.seed(4)
-    longest = 0
-    for _ in range(KILLS):
-        process = subprocess.Popen(
-            script(SLOW, store, tmp_path / "bars.parquet"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        assert process.stdout is not None and process.stderr is not None
-        started = process.stdout.readline()
-        time.sleep(random.uniform(0.0, 0.6))
-        process.kill()
-        _, errors = process.communicate(timeout=30)
-        assert started == "ready\n" and not errors, errors
-        if store.symbols():
-            left = store.read("shelf", "X", "1h").frame
-            assert left.equals(bars[: len(left)])
-            assert len(left) >= longest
-            longest = len(left)
-    assert store.symbols() == ["X"]
-    assert store.changes("shelf", "X", "1h").is_empty()
-    assert store.update(Shelf(bars), "X", "1h").frame.equals(bars)
-    store.compact()
-    assert store.read("shelf", "X", "1h").frame.equals(bars)
+    left, number = pl.DataFrame(), 0
+    with market_server() as server:
+        world = BinanceWorld([Listing("BTCUSDT", halts=(HALT,))]).mount(server)
+        source = Binance(**world.addresses, is_paced=False, clock=server.clock)
+        bars = source.fetch("BTCUSDT", "1m", since=SINCE).frame
+        values = {"addresses": world.addresses, "now": server.now.isoformat(), "since": SINCE}
+        for _ in range(KILLS):
+            store = Store(tmp_path / f"data-{number}")
+            command = [sys.executable, "-c", FETCH.format(url=store.url, **values)]
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            assert process.stdout is not None
+            started = process.stdout.readline()
+            time.sleep(random.uniform(0.0, 1.0))
+            process.kill()
+            _, errors = process.communicate(timeout=30)
+            assert started == "ready\n" and not errors, errors
+            before, left = left, pl.DataFrame()
+            if store.symbols():
+                left = store.read("binance", "BTCUSDT", "1m").frame
+                assert left.equals(bars[: len(left)])
+                assert store.changes("binance", "BTCUSDT", "1m").is_empty()
+            assert len(left) >= len(before)
+            if len(left) == len(bars):
+                left, number = pl.DataFrame(), number + 1
+        store = Store(tmp_path / f"data-{number}")
+        assert store.update(source, "BTCUSDT", "1m", since=SINCE).frame.equals(bars)
+        store.compact()
+        assert store.read("binance", "BTCUSDT", "1m").frame.equals(bars)
+        assert store.series()["bars"].item() == len(bars)
