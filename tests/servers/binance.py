@@ -18,6 +18,7 @@ from servers.server import Answer, Server
 SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 MICROSECONDS_FROM = datetime(2025, 1, 1, tzinfo=UTC)
 KEYS = 1_000  # keys in an answer of the archive's index
+FUTURES_WEIGHTS = ((100, 1), (500, 2), (1_001, 5), (10**9, 10))  # of klines with a limit below
 FIELDS = ("open", "high", "low", "close", "volume")
 
 
@@ -68,6 +69,8 @@ class BinanceWorld:
         market = {"/fapi": "um", "/dapi": "cm"}.get(path[:5], "spot")
         name = path.rsplit("/", 1)[-1]
         weight = {"exchangeInfo": 20, "klines": 2, "time": 1}.get(name, 1)
+        if name == "klines" and market != "spot":
+            weight = next(cost for below, cost in FUTURES_WEIGHTS if int(query.get("limit", 500)) < below)
         self.used[minute] = used = self.used.get(minute, 0) + weight
         headers = {"X-MBX-USED-WEIGHT-1M": str(used)}
         if used > self.weight_limit:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from candlecast.errors import ConfigError, SourceError
+from candlecast.errors import CandleError, ConfigError, SourceError
 from candlecast.sources.alpha_vantage import AlphaVantage
 from servers import VantageWorld
 
@@ -67,6 +67,44 @@ def test_adjusted_prices_and_what_they_are_adjusted_for(vantage, source):
     raw = source().fetch("IBM", "1d", since="2024-10-01")
     assert raw.close[before] / raw.close[before - 1] == pytest.approx(0.25, rel=0.01)
     assert source(adjusted=True).name == "alphavantage-adjusted"
+
+
+def test_the_last_month_is_asked_for_whatever_the_hours(server, source):
+    candles = source().fetch("IBM", "1h", since="2024-07-15T04:00", until="2024-08-01T22:00")
+    assert asked(server) == ["2024-07", "2024-08"]
+    assert candles.frame["open_time"][-1] == at(2024, 8, 1, 19, 30)
+
+
+def test_months_before_the_vendors_first_are_not_asked_for(server, source):
+    with pytest.raises(CandleError, match="alphavantage has no closed 1h bar of IBM from 1980-01-01 to 1990-01-01"):
+        source().fetch("IBM", "1h", since="1980-01-01", until="1990-01-01")
+    assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"timestamp,open,high,low,close,volume\n2024-06-03,1,2,", "a value is missing"),
+        (b'{"Meta', '{"Meta'),
+        ({"unheard": KEY}, '{"unheard": "***"}'),
+        ("<html></html>", "'time'"),
+    ],
+    ids=["cut", "cut object", "object", "page"],
+)
+def test_answers_that_are_no_table(server, source, body, why):
+    server.fail("query", body=body, times=99)
+    with pytest.raises(SourceError) as error:
+        source().fetch("IBM", "1d")
+    assert str(error.value) == (
+        f"Alpha Vantage's answer for IBM cannot be read ({why}); expected a table of candles. Try again later."
+    )
+
+
+def test_the_key_follows_no_redirect(server, source):
+    server.fail("query", status=302, headers={"Location": f"{server.url}/elsewhere?apikey={KEY}"})
+    with pytest.raises(SourceError, match=r"^Alpha Vantage has moved to another address \(302\); expected an answer"):
+        source().fetch("IBM", "1d")
+    assert server.count("elsewhere") == 0
 
 
 def test_bars_within_the_day_come_by_the_month_in_new_yorks_time(server, source):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
+import signal
+import threading
+import time
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import httpx
 import numpy as np
@@ -19,7 +22,7 @@ from candlecast.sources.retry import Retry
 from servers import Listing, market_server
 from servers.binance import dump
 
-MINUTE = timedelta(minutes=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 def at(*parts: int) -> datetime:
@@ -87,6 +90,8 @@ def test_futures_are_another_market(server, binance):
     month = binance(market="usdm").fetch("BTCUSDT", "1m", since="2025-01-01", until="2025-01-03")
     require_whole(month, at(2025, 1, 1), at(2025, 1, 3))  # a dump with a header, in milliseconds
     assert "/data/futures/um/monthly/klines/BTCUSDT/1m/BTCUSDT-1m-2025-01.zip" in dict(server.asked)
+    limits = {query["limit"] for path, query in server.asked if path == "/fapi/v1/klines"}
+    assert limits == {"1000"}  # 200 bars for a weight of 1, where 500 or 1,500 at once are 100 and 150
 
 
 def test_everything_when_no_beginning_is_named(binance):
@@ -301,6 +306,11 @@ def test_a_dump_that_is_none(content):
     assert dumps.parse_dump(bytes(a_dump()), "x.zip").height == 48
 
 
+def test_an_address_that_is_none(binance):
+    with pytest.raises(SourceError, match=r"the address of Binance is none \(.*\); expected an address such as https"):
+        binance(dumps="http://[::").fetch("BTCUSDT", "5m", since="2025-01-01")
+
+
 def test_no_network(binance):
     with market_server() as gone:
         address = gone.url
@@ -339,6 +349,34 @@ def test_bad_requests_never_leave_the_house(server, binance):
     with pytest.raises(ConfigError, match='market is \'coin\'; expected "spot" or "usdm"'):
         Binance(market="coin")  # type: ignore[arg-type]
     assert server.asked == []
+
+
+@pytest.mark.parametrize("since", [2021, np.datetime64("2025-02-01"), datetime.min.replace(tzinfo=timezone(5 * HOUR))])
+def test_a_beginning_that_is_no_time(server, binance, since):
+    with pytest.raises(
+        ConfigError, match=r"^since (is 2021|is .*datetime64.*|0001-01-01 .* cannot be told in UTC); expected"
+    ):
+        binance().pages("BTCUSDT", "1h", since=since)
+    assert server.asked == []
+
+
+def test_a_period_from_before_the_exchange_opened(server, binance):
+    require_whole(binance().fetch("BTCUSDT", "1h", since="0001-01-01"), at(2024, 11, 15, 6), at(2025, 2, 10, 12))
+    with pytest.raises(CandleError, match="binance has no closed 1h bar of BTCUSDT from its beginning to 2015-01-01"):
+        binance().fetch("BTCUSDT", "1h", until="2015-01-01")
+    assert all(int(query.get("startTime", 0)) >= 0 for _, query in server.asked)
+
+
+def test_an_interruption_does_not_wait_for_a_download_that_hangs(server, binance, retry):
+    server.fail(".zip", how="hang", times=99)
+    main_thread = threading.main_thread().ident
+    timer = threading.Timer(0.5, lambda: signal.pthread_kill(main_thread, signal.SIGINT))
+    began = time.monotonic()
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        binance(retry=replace(retry, timeout_seconds=50.0)).fetch("BTCUSDT", "1m", since="2024-12-20")
+    assert time.monotonic() - began < 20
+    timer.join()
 
 
 def test_an_empty_period(binance):

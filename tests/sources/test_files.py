@@ -98,6 +98,24 @@ def test_a_broken_zip(tmp_path):
         read_csv(path)
 
 
+@pytest.mark.parametrize("name", ["a.zip", "a.csv.zip"])
+def test_a_zip_without_its_end(tmp_path, name):
+    path = tmp_path / name
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.csv", CSV)
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(SourceError, match=r"cannot be read \(the zip is not whole\); expected a CSV file"):
+        read_candles(path)
+
+
+@pytest.mark.parametrize("content", [gzip.compress(b"[[1700000000000, 1, 2, 1, 2, 5]]")[:-5], b"[" * 100_000])
+def test_json_that_is_cut_short(tmp_path, content):
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=r"a\.json cannot be read \(.*\); expected a JSON list of candles"):
+        read_candles(path)
+
+
 @pytest.mark.parametrize("reader", [read_csv, read_parquet, read_candles])
 def test_missing_files_and_folders(tmp_path, reader):
     with pytest.raises(SourceError) as error:

@@ -76,6 +76,12 @@ def test_lists_of_freqtrade(tmp_path):
     assert read_candles(packed).frame.equals(candles.frame)
 
 
+def test_an_absent_price_in_a_list_is_kept_absent(tmp_path):
+    path = tmp_path / "A_B-1h.json"
+    path.write_text("[[1700000000000, 1, 2, 1, 2, 5], [1700003600000, null, 2, 1, 2, 5]]")
+    assert not read_candles(path).check().is_sound
+
+
 def test_feather_of_freqtrade(tmp_path):
     path = tmp_path / "BTC_USDT-1h.feather"
     frame = CANDLES.frame.drop("close_time").rename({"open_time": "date"})
@@ -148,6 +154,15 @@ def test_days_of_lean_as_traded_and_adjusted(tmp_path):
     assert adjusted.symbol == "aapl"
     with pytest.raises(SourceError, match=r"none\.csv cannot be read .*; expected a factor file of Lean: date, price"):
         read_candles(path, factors=tmp_path / "none.csv")
+
+
+def test_adjusting_keeps_the_order_of_the_rows(tmp_path):
+    backwards = "\n".join(reversed(LEAN_DAYS.strip().splitlines()))
+    path, factors = zipped(tmp_path / "aapl.zip", "aapl.csv", backwards), tmp_path / "aapl.csv"
+    factors.write_text(FACTORS)
+    candles = read_candles(path, factors=factors)
+    assert candles.close.tolist() == pytest.approx([116.1, 112.5, 112.5])
+    assert not candles.check().is_sound
 
 
 def test_hours_of_lean_are_in_new_yorks_time(tmp_path):

@@ -48,6 +48,32 @@ def test_days(server, source):
     assert charts(server) == 1
 
 
+@pytest.mark.parametrize("symbol", ["", "A B", "../AAPL", "AAPL?x=1", "AAPL#", "BRK/B"])
+def test_what_would_be_another_address_is_no_symbol(server, source, symbol):
+    with pytest.raises(ConfigError, match=r"cannot be a symbol of Yahoo; expected letters, digits and .* \"BRK-B\""):
+        source().pages(symbol, "1d")
+    assert server.asked == []
+
+
+def test_a_bar_at_the_end_of_one_request_and_the_beginning_of_the_next_comes_once(server, yahoo, source, monkeypatch):
+    rows = YahooWorld.rows
+    monkeypatch.setattr(
+        YahooWorld,
+        "rows",
+        lambda world, stock, step, start, end: rows(world, stock, step, start, end + timedelta(seconds=step)),
+    )
+    candles = source().fetch("AAPL", "1m", since="2025-01-22T15:00", until="2025-02-01")
+    assert candles.check().is_sound
+    assert len(candles) == 360 + 390 * 7
+    assert charts(server) == 2
+
+
+def test_everything_from_before_there_was_a_market(source):
+    candles = source().fetch("AAPL", "1d", since="0001-01-01")
+    assert candles.check().is_sound
+    assert candles.frame["open_time"][0] == at(2024, 1, 1)
+
+
 def test_the_day_that_has_not_ended_is_dropped(source):
     assert source().fetch("AAPL", "1d", since="2025-02-03").frame["open_time"][-1] == at(2025, 2, 7)
 

@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
@@ -94,7 +94,7 @@ class AlphaVantage:
         first = FIRST if interval.seconds == 86_400 else FIRST_INTRADAY
         start, end = period(since, until, now=self.clock(), first=first)
         self._secret()
-        return self._pages(symbol, interval, start, end)
+        return self._pages(symbol, interval, max(start, first), end)
 
     def _pages(self, symbol: str, interval: Interval, start: datetime, end: datetime) -> Iterator[pl.DataFrame]:
         with web("Alpha Vantage", self.retry, transport=_keyed(self._secret)) as get:
@@ -129,14 +129,15 @@ class AlphaVantage:
             yield {"function": function, "symbol": symbol, **size}
         else:
             common = {"function": "TIME_SERIES_INTRADAY", "symbol": symbol, **within, **size}
-            month = (start - timedelta(hours=5)).replace(day=1)  # New York is at most five hours behind UTC
+            behind = start - timedelta(hours=5)  # New York is at most five hours behind UTC
+            month = datetime(behind.year, behind.month, 1, tzinfo=UTC)
             while month <= end:
                 yield common | {
                     "month": f"{month:%Y-%m}",
                     "adjusted": str(self.adjusted).lower(),
                     "extended_hours": "false",
                 }
-                month = (month.replace(day=1) + timedelta(days=32)).replace(day=1)
+                month = (month + timedelta(days=32)).replace(day=1)
 
     def _table(self, get: Get, symbol: str, question: Mapping[str, str]) -> pl.DataFrame | None:
         """The bars of one answer; None when it holds none."""
@@ -151,14 +152,12 @@ class AlphaVantage:
         if answer.lstrip()[:1] in (b"{", b""):  # an object without anything in it: no bars in this month
             return None
         try:
-            raw = pl.read_csv(answer, infer_schema=False)
-            return self._bars(raw, symbol)
-        except (pl.exceptions.PolarsError, KeyError) as error:
-            raise SourceError(
-                f"Alpha Vantage's answer for {symbol} cannot be read ({str(error).splitlines()[0]})",
-                expected="a table of candles",
-                remedy="Try again later",
-            ) from None
+            bars = self._bars(pl.read_csv(answer, infer_schema=False), symbol)
+            if sum(bars.null_count().row(0)):
+                raise ValueError("a value is missing")
+            return bars
+        except (pl.exceptions.PolarsError, KeyError, ValueError) as error:
+            raise _unreadable(symbol, str(error).splitlines()[0]) from None
 
     def _bars(self, raw: pl.DataFrame, symbol: str) -> pl.DataFrame:
         names = {name.lower().removesuffix(f" ({_pair(symbol)[1].lower()})"): name for name in raw.columns}
@@ -185,6 +184,8 @@ class AlphaVantage:
         text = " ".join(str(said.get(name, "")) for name in ("Note", "Information", "Error Message")).strip()
         if not text and answer.strip() == b"{}":
             return
+        if not text:
+            raise TransientError(_unreadable(symbol, answer[:40].decode(errors="replace")))
         if "apikey" in text and "invalid or missing" in text:
             raise SourceError(
                 f"Alpha Vantage does not accept the key ({text})",
@@ -248,6 +249,14 @@ class AlphaVantage:
     def session(self, symbol: str) -> Session:
         """Stocks and currencies close, crypto does not."""
         return "always" if self.market == "crypto" else "sessions"
+
+
+def _unreadable(symbol: str, why: str) -> SourceError:
+    return SourceError(
+        f"Alpha Vantage's answer for {symbol} cannot be read ({why})",
+        expected="a table of candles",
+        remedy="Try again later",
+    )
 
 
 def _pair(symbol: str) -> tuple[str, str]:

@@ -7,14 +7,16 @@ import hashlib
 import io
 import re
 import struct
+import threading
 import xml.etree.ElementTree as ET
 import zipfile
 import zlib
 from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Literal
 
 import polars as pl
@@ -31,6 +33,7 @@ REST = ("close_time", "quote_volume", "trades", "taker_volume", "taker_quote_vol
 SCHEMA = {"open_time": pl.Int64, **dict.fromkeys(FIELDS[1:], pl.Float64), **dict.fromkeys(REST, pl.String)}
 MICROSECONDS_FROM = 10**14  # counts below are milliseconds (to 2024, and all futures), others microseconds (from 2025)
 GZIP_HEADER = b"\x1f\x8b\x08" + bytes(6) + b"\xff"
+WAKING_SECONDS = 0.2  # in which an interruption is noticed: with Polars loaded, SIGINT no longer ends a wait for a lock
 AHEAD = 4  # files that are fetched and parsed while one is in use
 
 
@@ -101,18 +104,31 @@ def read_dumps(get: Get, address: str, files: Sequence[Dump], retry: Retry) -> I
 
     Raises SourceError when a file's SHA-256 keeps differing from the published one, or when it is no dump.
     """
-    pool = ThreadPoolExecutor(AHEAD, thread_name_prefix="dumps")
-    waiting: deque = deque()
+    waiting: deque[Future[pl.DataFrame]] = deque()
     remaining = iter(files)
-    try:
-        while True:
-            while len(waiting) < AHEAD and (file := next(remaining, None)) is not None:
-                waiting.append(pool.submit(_read, get, address, file, retry))
-            if not waiting:
-                return
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    while True:
+        while len(waiting) < AHEAD and (file := next(remaining, None)) is not None:
+            waiting.append(_begin(partial(_read, get, address, file, retry)))
+        if not waiting:
+            return
+        first = waiting.popleft()
+        while not wait([first], timeout=WAKING_SECONDS).done:
+            pass
+        yield first.result()
+
+
+def _begin(work: Callable[[], pl.DataFrame]) -> Future[pl.DataFrame]:
+    """The work in a thread that nobody waits for: an interruption must not last as long as a download that hangs."""
+    future: Future[pl.DataFrame] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # raised again by whoever asks for the result
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="dump", daemon=True).start()
+    return future
 
 
 def _read(get: Get, address: str, file: Dump, retry: Retry) -> pl.DataFrame:

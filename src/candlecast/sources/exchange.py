@@ -59,7 +59,7 @@ class Exchange:
         """See `Source.pages`. Without `since`, from the market's opening, where the exchange tells it."""
         interval = Interval.parse(interval)
         start, end = period(since, until, now=self.clock(), first=FIRST)
-        return self._pages(symbol, interval, start if since else None, None if until is None else end)
+        return self._pages(symbol, interval, max(start, FIRST) if since else None, None if until is None else end)
 
     def _pages(
         self, symbol: str, interval: Interval, start: datetime | None, end: datetime | None
@@ -134,14 +134,21 @@ class Rest:
             raise lacking_interval(self.exchange.name, interval, known)
 
     def pages(
-        self, symbol: str, interval: Interval, start: datetime, end: datetime, *, until: bool = False
+        self,
+        symbol: str,
+        interval: Interval,
+        start: datetime,
+        end: datetime,
+        *,
+        limit: int | None = None,
+        until: bool = False,
     ) -> Iterator[pl.DataFrame]:
-        """Closed bars of a market of ccxt in [start, end], page by page.
+        """Closed bars of a market of ccxt in [start, end], page by page, of `limit` bars or as many as ccxt thinks best.
 
         With `until` the exchange is told the end, and an empty answer then means that no bar is left; otherwise a page
         without bars may be a hole, and what lies behind it is asked for.
         """
-        limit = self.exchange.feature_value(symbol, "fetchOHLCV", "limit") or SAFE_LIMIT
+        limit = limit or self.exchange.feature_value(symbol, "fetchOHLCV", "limit") or SAFE_LIMIT
         extra = {"until": int(end.timestamp() * 1_000) - 1} if until else {}
         cursor, step, is_known = start, interval.timedelta, until
         while cursor + step <= end:

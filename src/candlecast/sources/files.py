@@ -19,6 +19,7 @@ from candlecast.sources.shapes import close_adjusted, factored, has_names, liste
 
 Reader = Callable[[Path], tuple[pl.DataFrame, str | None]]  # the frame, and the zone of its times if the shape tells it
 PACKED = (".gz", ".zst", ".zip")
+ZIP_START = b"PK\x03\x04"
 
 
 def read_csv(
@@ -92,8 +93,9 @@ def _read(
 ) -> Candles:
     path = _existing(path, kind)
     try:
+        _require_whole(path)
         frame, own_zone = reader(path)
-    except (pl.exceptions.PolarsError, OSError, UnicodeError, ValueError, zipfile.BadZipFile) as error:
+    except (pl.exceptions.PolarsError, OSError, EOFError, RecursionError, ValueError, zipfile.BadZipFile) as error:
         raise SourceError(
             f"{path} cannot be read ({str(error).splitlines()[0]})", expected=kind, remedy="Check the file"
         ) from error
@@ -152,6 +154,14 @@ def _adjusted(reader: Reader, path: Path) -> tuple[pl.DataFrame, str | None]:
             remedy="Leave adjusted out, or give the factors of Lean",
         )
     return close_adjusted(frame), zone
+
+
+def _require_whole(path: Path) -> None:
+    """Raise BadZipFile for a zip without its end, which would else be taken for text."""
+    with path.open("rb") as file:
+        is_zip = file.read(4) == ZIP_START
+    if is_zip and not zipfile.is_zipfile(path):
+        raise zipfile.BadZipFile("the zip is not whole")
 
 
 def _only_member(path: Path) -> tuple[str, bytes]:

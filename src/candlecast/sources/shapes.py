@@ -65,7 +65,11 @@ def listed(content: bytes) -> pl.DataFrame:
     if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) >= len(NAMES) for row in rows):
         raise ValueError("it is no list of [time, open, high, low, close, volume]")
     columns = {name: [row[place] for row in rows] for place, name in enumerate(NAMES)}
-    return pl.DataFrame({name: pl.Series(map(str, values), dtype=pl.String) for name, values in columns.items()})
+    return pl.DataFrame({name: pl.Series(_texts(values), dtype=pl.String) for name, values in columns.items()})
+
+
+def _texts(values: list[Any]) -> list[str | None]:
+    return [None if value is None else str(value) for value in values]
 
 
 def without_empty_days(frame: pl.DataFrame) -> pl.DataFrame:
@@ -102,10 +106,9 @@ def factored(frame: pl.DataFrame, factors: Path) -> pl.DataFrame:
     opened = pl.col("open_time")
     is_daily = frame["open_time"].dt.truncate("1d").equals(frame["open_time"])
     local = opened if is_daily else opened.dt.convert_time_zone(NEW_YORK)
-    dated = frame.with_columns(until=local.dt.date()).sort("until")
-    joined = dated.join_asof(table.sort("until"), on="until", strategy="forward")
-    both = (pl.col("price_factor") * pl.col("split_factor")).fill_null(1.0)
-    adjusted = joined.with_columns(
-        pl.col(PRICES) * both, volume=pl.col("volume") / pl.col("split_factor").fill_null(1.0)
+    table = table.sort("until")
+    row = table["until"].search_sorted(frame.select(local.dt.date()).to_series(), side="left")
+    price, split = (
+        pl.lit(table[name].extend_constant(1.0, 1).gather(row)) for name in ("price_factor", "split_factor")
     )
-    return adjusted.select(frame.columns)
+    return frame.with_columns(pl.col(PRICES) * price * split, volume=pl.col("volume") / split)

@@ -76,21 +76,34 @@ def moment(value: Moment, name: str = "since") -> datetime:
                 expected="an ISO date or time",
                 remedy=f'Use for example {name}="2021-01-31"',
             ) from error
+    if not isinstance(value, date):
+        raise ConfigError(
+            f"{name} is {value!r}",
+            expected="ISO text, a date or a datetime",
+            remedy=f'Use for example {name}="2021-01-31"',
+        )
     if not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day)
-    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    try:
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    except OverflowError as error:
+        raise ConfigError(
+            f"{name} {value} cannot be told in UTC", expected="a year from 1 to 9999", remedy="Choose another date"
+        ) from error
 
 
 def period(since: Moment | None, until: Moment | None, *, now: datetime, first: datetime) -> tuple[datetime, datetime]:
     """The period that is asked for, from `first` and up to `now` where an end is left open. Raises ConfigError.
+
+    Without `since`, an `until` before `first` gives an empty period.
 
     >>> period("2021-01-01", "2020-01-01", now=moment("2024-01-01"), first=moment("2017-01-01"))
     Traceback (most recent call last):
     candlecast.errors.ConfigError: since 2021-01-01 00:00 is not before until 2020-01-01 00:00; ...
     ...
     """
-    start = first if since is None else moment(since)
     end = now if until is None else moment(until, "until")
+    start = min(first, end) if since is None else moment(since)
     for name, time in (("since", start), ("until", end)):
         if time > now:
             raise ConfigError(
@@ -98,7 +111,7 @@ def period(since: Moment | None, until: Moment | None, *, now: datetime, first: 
                 expected="a time that has passed",
                 remedy="Leave until out to get everything up to now" if name == "until" else "Choose an earlier date",
             )
-    if start >= end:
+    if since is not None and start >= end:
         raise ConfigError(
             f"since {start:%Y-%m-%d %H:%M} is not before until {end:%Y-%m-%d %H:%M}",
             expected="since before until",

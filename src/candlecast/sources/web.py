@@ -39,9 +39,21 @@ def web(vendor: str, retry: Retry, *, transport: httpx.BaseTransport | None = No
         def ask(url: str, parameters: Mapping[str, str]) -> bytes:
             try:
                 answer = client.get(url, params=dict(parameters) or None)
+            except httpx.InvalidURL as error:
+                raise SourceError(
+                    f"the address of {vendor} is none ({error})",
+                    expected="an address such as https://example.org",
+                    remedy="Correct it",
+                ) from None
             except httpx.HTTPError as error:
                 raise TransientError(unreachable(vendor, error)) from None
             require_ok(vendor, answer.status_code, answer.headers, answer.text if answer.is_error else "")
+            if not answer.is_success:
+                raise SourceError(
+                    f"{vendor} has moved to another address ({answer.status_code})",
+                    expected="an answer",
+                    remedy="Correct the address",
+                )
             return answer.content
 
         yield lambda url, parameters: retry(lambda: ask(url, parameters))

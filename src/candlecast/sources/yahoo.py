@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ HISTORY_DAYS = {"1m": 30, "2m": 60, "5m": 60, "15m": 60, "30m": 60, "1h": 730, "
 REQUEST_DAYS = {"1m": 7}  # how much one request may span, where that is less
 REQUESTING = timedelta(minutes=5)  # that the requests may take
 FIRST = moment("1927-12-30")  # the S&P 500's first day
+SYMBOL = r"[A-Za-z0-9^=.&_-]+"
 NEVER_CLOSING = ("-USD", "-USDT", "-EUR", "-GBP", "-BTC")  # Yahoo writes crypto as BTC-USD
 ONE_AT_A_TIME = threading.Lock()  # yfinance keeps one session, one cookie and one log for the whole process
 
@@ -66,6 +68,12 @@ class Yahoo:
         interval = Interval.parse(interval)
         if str(interval) not in HISTORY_DAYS:
             raise lacking_interval("Yahoo", interval, tuple(HISTORY_DAYS))
+        if re.fullmatch(SYMBOL, symbol) is None:
+            raise ConfigError(
+                f"{symbol!r} cannot be a symbol of Yahoo",
+                expected="letters, digits and ^ = . & _ -",
+                remedy='Write it as Yahoo does, for example "BRK-B", "^GSPC" or "EURUSD=X"',
+            )
         days, now = HISTORY_DAYS[str(interval)], self.clock()
         oldest = FIRST if days is None else now - timedelta(days=days) + REQUESTING
         start, end = period(since, until, now=now, first=oldest)
@@ -75,7 +83,7 @@ class Yahoo:
                 expected=f"since {oldest:%Y-%m-%d %H:%M} or later",
                 remedy="Leave since out for all there is, or fetch a longer interval",
             )
-        return self._pages(symbol, interval, start, end)
+        return self._pages(symbol, interval, max(start, FIRST), end)
 
     def _pages(self, symbol: str, interval: Interval, start: datetime, end: datetime) -> Iterator[pl.DataFrame]:
         is_daily, now = interval.seconds == 86_400, self.clock()
@@ -90,7 +98,7 @@ class Yahoo:
             while start < end:
                 stop = min(start + span, end)
                 frame = events if is_daily else _history(session, symbol, str(interval), start, stop)
-                frame = self._restated(frame, splits, is_daily=is_daily)
+                frame = self._restated(frame, splits, is_daily=is_daily).filter(pl.col("open_time") < stop)
                 page = market_page(frame, symbol=symbol, interval=interval, start=start, end=end, extra=ACTIONS)
                 if page.height:
                     yield page
