@@ -72,6 +72,8 @@ def test_what_is_stored_and_its_faults(world, capsys):
         ["binance", "BTCUSDT", "1h", "375"],
         ["binance", "BTCUSDT", "4h", "92"],
     ]
+    assert len(call(capsys, "candles", "--interval", "4h").splitlines()) == 2
+    assert len(call(capsys, "candles", "--source", "binance").splitlines()) == 3
     words = call(capsys, "candles", "BTCUSDT", "--interval", "1h")
     assert "Candles(BTCUSDT 1h, 375 bars" in words
     assert "3 bars are missing in 1 gap, the longest 3 bars from 2024-11-20 02:00" in words
@@ -103,6 +105,9 @@ def test_run_fetches_studies_and_says_what_it_saw(world, capsys):
 
 def test_bad_input_is_one_sentence(world, capsys):
     assert "Did you mean BTCUSDT" in refused(capsys, "fetch", "BTCUSD", "--interval", "1h", "--since", "2024-11-20")
+    assert "interval '7x' is not" in refused(
+        capsys, "fetch", "BTCUSDT", "--interval", "1h", "7x"
+    )  # before any is fetched
     assert "interval 'soon' is not a candle length" in refused(capsys, "fetch", "BTCUSDT", "--interval", "soon")
     assert "7m" in refused(capsys, "fetch", "BTCUSDT", "--interval", "7m")
     assert "is not before until" in refused(
@@ -113,6 +118,8 @@ def test_bad_input_is_one_sentence(world, capsys):
     assert "without an interval" in refused(capsys, "run", "BTCUSDT", "--source", "binance")
     assert "'BTCUSDT' is neither a file nor a sample, and not stored in data" in refused(capsys, "run", "BTCUSDT")
     assert not Path("data").exists()
+    Path("taken").write_text("a file")
+    assert "taken is a file; expected the folder of a store" in refused(capsys, "candles", "--store", "taken")
     call(capsys, "fetch", "BTCUSDT", "--interval", "1h", "4h", *SINCE)
     assert "is stored as 1h of binance and 4h of binance" in refused(capsys, "run", "BTCUSDT")
     assert "Did you mean BTCUSDT" in refused(capsys, "candles", "BTCUSD")

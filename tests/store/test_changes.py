@@ -10,6 +10,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from candlecast.errors import ConfigError
+from candlecast.sources.source import utc_now
 from candlecast.store.update import OVERLAP
 from shelf import START, Shelf
 
@@ -57,8 +58,11 @@ def test_a_split_between_two_updates_is_noticed(store, bars, caplog):
     assert candles.check().faults.filter(kind="split").is_empty()
 
 
-def test_a_split_that_a_crash_interrupts_is_finished_by_the_next_update(store, bars):
+def test_a_split_that_a_crash_interrupts_is_stored_whole_by_the_next_update(store, bars, monkeypatch):
+    """No reader ever sees some bars adjusted and others not."""
+    monkeypatch.setattr("candlecast.store.update.BATCH_BARS", 100)
     store.update(Shelf(bars[:900]), "X", "1h")
+    version = store.version
     split = bars.with_columns(pl.col(PRICES) / 4)
 
     class Killed(Shelf):
@@ -70,10 +74,10 @@ def test_a_split_that_a_crash_interrupts_is_finished_by_the_next_update(store, b
 
     with pytest.raises(KeyboardInterrupt):
         store.update(Killed(split), "X", "1h")
-    half = store.read("shelf", "X", "1h").frame
-    assert half[:400].equals(split[:400])
-    assert half[400:].equals(bars[400:900])
-    assert store.update(Shelf(split), "X", "1h").frame.equals(split)
+    assert store.read("shelf", "X", "1h").frame.equals(bars[:900])
+    candles = store.update(Shelf(split), "X", "1h")
+    assert candles.frame.equals(split)
+    assert candles.origin.version == version + 1
 
 
 def test_a_change_further_back_is_found_by_a_refresh(store, bars):
@@ -145,6 +149,21 @@ def test_dividends_and_splits_are_kept(store, bars):
     version = store.version
     store.update(Shelf(paying), "X", "1h", refresh=True)
     assert store.version == version
+    withdrawn = paying.with_columns(dividend=pl.lit(0.0))
+    store.update(Shelf(withdrawn), "X", "1h", refresh=True)
+    assert store.actions("shelf", "X", "1h").rows() == [(bars["open_time"][20], 0.0, 4.0)]
+
+
+def test_what_comes_later_holds_whatever_the_clocks_say(store, bars, monkeypatch):
+    """Of two machines that share a store, the clock of one goes wrong by hours."""
+    store.update(Shelf(with_close(bars, 985, 55.5)), "X", "1h")
+    now = utc_now()
+    monkeypatch.setattr("candlecast.store.update.utc_now", lambda: now - timedelta(hours=2))
+    assert store.update(Shelf(bars), "X", "1h").frame.equals(bars)
+    version = store.version
+    store.update(Shelf(bars), "X", "1h")
+    assert store.version == version
+    assert store.changes("shelf", "X", "1h").select("close_before", "close").rows() == [(55.5, bars["close"][985])]
 
 
 def test_adjusted_prices_rounded_anew_are_no_change(store, bars):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -196,8 +197,32 @@ def test_a_place_that_cannot_be_written_to(place, bars):
 
 def test_a_file_in_the_place_of_the_folder(tmp_path, bars):
     (tmp_path / "taken").write_text("a file")
-    with pytest.raises(StoreError, match=r"^[^\n]*taken cannot be (read|written) \("):
+    with pytest.raises(StoreError, match=r"taken is a file; expected the folder of a store\. Choose another place\.$"):
         Store(tmp_path / "taken").update(Shelf(bars), "X", "1h")
+
+
+@pytest.mark.parametrize("tear", [lambda file: file.write_bytes(file.read_bytes()[:100]), Path.unlink])
+def test_a_torn_or_missing_file_is_said(store, bars, tear):
+    store.update(Shelf(bars), "X", "1h")
+    (file,) = Path(store.url).rglob("*.parquet")
+    tear(file)
+    reads = (
+        lambda: store.read("shelf", "X", "1h"),
+        lambda: store.changes("shelf", "X", "1h"),
+        lambda: store.update(Shelf(bars), "X", "1h"),
+    )
+    for attempt in reads:
+        with pytest.raises(
+            StoreError, match=r"^[^\n]* cannot be read \([^\n]*\); expected a store that candlecast wrote"
+        ):
+            attempt()
+
+
+def test_a_bar_that_closed_by_the_exchanges_clock_is_read_whatever_this_machines_says(store, bars, monkeypatch):
+    candles = store.update(Shelf(bars), "X", "1h")
+    monkeypatch.setattr("candlecast.store.store.utc_now", lambda: bars["open_time"][980])
+    again = store.read("shelf", "X", "1h", version=candles.origin.version)
+    assert again.fingerprint == candles.fingerprint
 
 
 FULL = """
@@ -228,6 +253,23 @@ def test_a_full_disk_is_said_and_nothing_is_lost(store, bars, tmp_path):
     )
     assert store.read("shelf", "X", "1h").frame.equals(bars[:500])
     assert store.update(Shelf(bars), "X", "1h").frame.equals(bars)
+
+
+def test_a_disk_without_room_or_right_is_refused_before_anything_is_written(store, bars, monkeypatch):
+    store.update(Shelf(bars[:500]), "X", "1h")
+    with monkeypatch.context() as full:
+        full.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=2**10))
+        with pytest.raises(
+            StoreError, match=r"cannot be written \(1,024 bytes are free, and [\d,]+ may be needed\); exp"
+        ):
+            store.update(Shelf(bars), "X", "1h")
+    with monkeypatch.context() as locked:
+        locked.setattr("os.access", lambda folder, right: False)
+        with pytest.raises(
+            StoreError, match=r"cannot be written \(no right to write, or a read-only disk\); expected a"
+        ):
+            store.update(Shelf(bars), "X", "1h")
+    assert store.read("shelf", "X", "1h").frame.equals(bars[:500])
 
 
 def test_candles_of_a_store_make_longer_ones_that_name_their_version(store, bars):

@@ -40,13 +40,15 @@ def candles(
     """Describe candles and list their faults: gaps and halts, duplicates, off-grid and impossible bars, jumps like
     splits. Nothing is changed.
 
-    Without an argument: everything that is stored, and the samples that come with the installation.
+    Without an argument: everything that is stored, and, without --source and --interval, the samples that come with the
+    installation.
     """
     from candlecast.sources.sample import SAMPLES
 
     found = list(_stored(store, asset, source=source, interval=interval))
     if asset is None:
-        found += [(assets.load(name, interval=interval, zone=zone), 0) for name in SAMPLES]
+        if source is None and interval is None:
+            found += [(assets.load(name, interval=None), 0) for name in SAMPLES]
     elif not found:
         from candlecast.candles import Origin
 

@@ -41,6 +41,7 @@ def progress(quiet: bool) -> Iterator[Listener]:
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.table import Column
 
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
@@ -49,9 +50,9 @@ def progress(quiet: bool) -> Iterator[Listener]:
     columns = (
         TextColumn("{task.description:<8}"),
         BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TimeElapsedColumn(table_column=Column(no_wrap=True)),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
         TextColumn("{task.fields[detail]}"),
     )
     with Bars(*columns, console=console, transient=True) as bars:

@@ -14,6 +14,7 @@ from candlecast.cli.places import make_source, store_option
 if TYPE_CHECKING:
     from candlecast.candles import Candles
     from candlecast.events import Listener
+    from candlecast.interval import Interval
     from candlecast.sources.source import Source
     from candlecast.store import Store
 
@@ -48,12 +49,13 @@ def fetch(
 
     Stopped at any moment, the same command goes on where it was.
     """
+    from candlecast.interval import Interval
     from candlecast.store import Store
 
-    place, origin = Store(store), make_source(source)
+    place, origin, lengths = Store(store), make_source(source), [Interval.parse(interval) for interval in intervals]
     rows = []
     for symbol in symbols:
-        for interval in intervals:
+        for interval in lengths:
             with progress(quiet) as listener:
                 row = _fetch(
                     place, origin, symbol, interval, since=since, until=until, refresh=refresh, progress=listener
@@ -69,7 +71,7 @@ def _fetch(
     store: Store,
     source: Source,
     symbol: str,
-    interval: str,
+    interval: Interval,
     *,
     since: str | None,
     until: str | None,

@@ -73,5 +73,5 @@ def store_option(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def is_store(location: str) -> bool:
-    """Whether there may be a store: an address, or a folder that exists."""
-    return "://" in location or Path(location).is_dir()
+    """Whether there may be a store: an address, or a place that exists."""
+    return "://" in location or Path(location).expanduser().exists()

@@ -91,14 +91,17 @@ def news(fresh: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     """The fresh observations that say more than the known ones: another bar, other values, or a longer stretch asked.
 
     Vendors of stocks round adjusted prices after adjusting them, each time anew, so that there (where `dividend` is
-    given) values that differ by less than ROUNDING are the same.
+    given) values that differ by less than ROUNDING are the same. What is news was seen behind what is known of the same
+    bar, whatever the clocks of the machines say that saw them.
     """
     if known.is_empty():
         return fresh
     joined = _beside(fresh, known)
     before = pl.col("asked_from_before")
     is_longer = pl.col("asked_from").is_not_null() & (before.is_null() | (pl.col("asked_from") < before))
-    return joined.filter(pl.col("is_known").is_null() | is_longer | _is_other()).select(fresh.columns)
+    later = pl.max_horizontal("seen_at", pl.col("seen_at_before") + timedelta(microseconds=1))
+    said = joined.filter(pl.col("is_known").is_null() | is_longer | _is_other())
+    return said.with_columns(seen_at=later).select(fresh.columns)
 
 
 def differs(fresh: pl.DataFrame, known: pl.DataFrame) -> bool:
@@ -107,7 +110,7 @@ def differs(fresh: pl.DataFrame, known: pl.DataFrame) -> bool:
 
 
 def _beside(fresh: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    there = known.select("open_time", "asked_from", *VALUES, is_known=pl.lit(True))
+    there = known.select("open_time", "asked_from", "seen_at", *VALUES, is_known=pl.lit(True))
     return fresh.join(there, on="open_time", how="left", maintain_order="left", suffix="_before")
 
 
@@ -141,11 +144,13 @@ def unasked(
     `bars`: `open_time` and `asked_from` of the bars known, in order of time.
     """
     opened = bars["open_time"].to_physical().to_numpy()
-    rows = np.flatnonzero(np.diff(opened, prepend=0) > interval.microseconds)  # bars that do not adjoin the one before
-    closed = (bars["open_time"] + interval.timedelta).shift(1, fill_value=BEGINNING)
+    rows = (
+        np.flatnonzero(opened[1:] - opened[:-1] > interval.microseconds) + 1
+    )  # bars that do not adjoin the one before
+    closed = pl.concat([pl.Series([BEGINNING], dtype=TIME), bars["open_time"][rows - 1] + interval.timedelta])
     stretches = (
-        bars[rows]
-        .select("asked_from", start=closed[rows].clip(lower_bound=pl.lit(since, TIME)), end="open_time")
+        bars[np.append(0, rows)]
+        .select("asked_from", start=closed.clip(lower_bound=pl.lit(since, TIME)), end="open_time")
         .filter(
             (pl.col("start") < pl.col("end"))
             & (pl.col("start") < until)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -91,8 +92,11 @@ class Store:
             refresh=refresh,
             progress=progress,
         )
-        compact.compact(self._table, series, least=compact.CROWDED)
-        return self.read(source, symbol, interval, since=since, until=until)
+        snapshot = self._snapshot(None)
+        if parts := compact.crowded(snapshot, series, least=compact.CROWDED):
+            compact.compact(self._table, series, parts)
+            snapshot = self._snapshot(None)
+        return self._read(snapshot, series, since, until)
 
     def read(
         self,
@@ -110,28 +114,7 @@ class Store:
         that was read. Raises StoreError when nothing of them is stored, CandleError when there is no bar in the period.
         """
         series = _series(source if isinstance(source, str) else source.name, symbol, interval)
-        snapshot = self._snapshot(version)
-        self._require_stored(snapshot, series)
-        start = BEGINNING if since is None else moment(since)
-        end = utc_now() if until is None else moment(until, "until")
-        last = end - series.step.timedelta + Interval(1).timedelta  # a bar that closes at `end` opens before this
-        whole = snapshot.scan(series)
-        assert whole is not None, "what is stored has a part that holds"
-        has_sessions = bool(whole.select(pl.col("has_sessions").last()).collect().item())
-        # where a market pauses is taken from all of its bars, whatever part of them is read
-        scan = whole if has_sessions else snapshot.scan(series, since=start, until=last)
-        candles = _candles(
-            scan, series, has_sessions=has_sessions, origin=Origin(series.source, self.url, snapshot.version)
-        )
-        rows = np.searchsorted(candles.open_time, [np.datetime64(time.replace(tzinfo=None)) for time in (start, last)])
-        candles = candles[int(rows[0]) : int(rows[1])]
-        if not len(candles):
-            raise CandleError(
-                f"no bar of {series} from {since or 'its beginning'} to {until or 'now'} is stored",
-                expected="at least one bar",
-                remedy="Choose another period, or fetch it",
-            )
-        return candles
+        return self._read(self._snapshot(version), series, since, until)
 
     def series(self, *, version: int | None = None) -> pl.DataFrame:
         """What is stored, one row each: `source`, `symbol`, `interval`, `bars`, `first` and `last` (open times), `files`.
@@ -161,9 +144,11 @@ class Store:
         """
         series = _series(source if isinstance(source, str) else source.name, symbol, interval)
         snapshot = self._snapshot(None)
-        scan = self._require_stored(snapshot, series)
-        is_once = is_current(scan.select("open_time").collect())  # every bar was seen once, and none changed
-        found = changes((scan.head(0) if is_once else scan).select(*COLUMNS).collect())
+        scan = snapshot.scan(series, parts=snapshot.files()["part"].unique().to_list())
+        if scan is None:
+            raise self._not_stored(snapshot, series)
+        is_once = is_current(snapshot.read(scan.select("open_time")))  # every bar was seen once, and none changed
+        found = changes(snapshot.read((scan.head(0) if is_once else scan).select(*COLUMNS)))
         return found if seen_since is None else found.filter(pl.col("seen_at") >= moment(seen_since, "seen_since"))
 
     def actions(self, source: Source | str, symbol: str, interval: str | Interval) -> pl.DataFrame:
@@ -172,11 +157,12 @@ class Store:
         """
         series = _series(source if isinstance(source, str) else source.name, symbol, interval)
         snapshot = self._snapshot(None)
-        self._require_stored(snapshot, series)
         scan = snapshot.scan(series)
-        assert scan is not None, "what is stored has a part that holds"
-        found = current(scan.filter((pl.col("dividend") != 0) | (pl.col("split") != 1)).select(*COLUMNS).collect())
-        return found.select("open_time", "dividend", "split")
+        if scan is None:
+            raise self._not_stored(snapshot, series)
+        found = current(snapshot.read(scan.select("open_time", "dividend", "split", "asked_from", "seen_at")))
+        paid = found.filter((pl.col("dividend") != 0) | (pl.col("split") != 1))  # by what holds, not what once held
+        return paid.select("open_time", "dividend", "split")
 
     def compact(self) -> int:
         """Rewrite small files into few, symbol by symbol; gives how many files there are less.
@@ -184,8 +170,12 @@ class Store:
         Nothing is lost: changes are kept, and earlier versions stay readable, which takes space for the old files.
         Raises StoreError.
         """
-        found = self.series().select(Series._fields).rows()
-        return sum(compact.compact(self._table, Series(*row)) for row in found)
+        before = self._table.open()
+        if before is None:
+            return 0
+        for row in self.series().select(Series._fields).rows():
+            compact.compact(self._table, Series(*row), compact.crowded(before, Series(*row), least=2))
+        return len(before.files()) - len(self._snapshot(None).files())
 
     @property
     def _table(self) -> Location:
@@ -202,28 +192,52 @@ class Store:
             )
         return snapshot
 
-    def _require_stored(self, snapshot: Snapshot, series: Series) -> pl.LazyFrame:
-        """All observations of a series, those too that no longer hold."""
-        files = snapshot.files()
-        parts = files["part"].unique().to_list()
-        scan = snapshot.scan(series, parts=parts)
-        if scan is None:
-            known = [str(Series(*row)) for row in files.select(Series._fields).unique().rows()]
-            raise StoreError(
-                f"{series} is not stored in {self.url}",
-                expected="candles that were fetched",
-                remedy=near_misses(str(series), known) if known else "Fetch them first",
+    def _read(self, snapshot: Snapshot, series: Series, since: Moment | None, until: Moment | None) -> Candles:
+        whole = snapshot.scan(series)
+        if whole is None:
+            raise self._not_stored(snapshot, series)
+        has_sessions = bool(snapshot.read(whole.select(pl.col("has_sessions").last())).item())
+        start = BEGINNING if since is None else moment(since)
+        # a bar that closes at `until` opens before this
+        last = None if until is None else moment(until, "until") - series.step.timedelta + Interval(1).timedelta
+        # where a market pauses is taken from all of its bars, whatever part of them is read
+        scan = whole if has_sessions else snapshot.scan(series, since=start, until=last)
+        candles = _candles(
+            snapshot, scan, series, has_sessions=has_sessions, origin=Origin(series.source, self.url, snapshot.version)
+        )
+        rows = [_row(candles, start), len(candles) if last is None else _row(candles, last)]
+        candles = candles[rows[0] : rows[1]]
+        if not len(candles):
+            raise CandleError(
+                f"no bar of {series} from {since or 'its beginning'} to {until or 'now'} is stored",
+                expected="at least one bar",
+                remedy="Choose another period, or fetch it",
             )
-        return scan
+        return candles
+
+    def _not_stored(self, snapshot: Snapshot, series: Series) -> StoreError:
+        known = [str(Series(*row)) for row in snapshot.files().select(Series._fields).unique().rows()]
+        return StoreError(
+            f"{series} is not stored in {self.url}",
+            expected="candles that were fetched",
+            remedy=near_misses(str(series), known) if known else "Fetch them first",
+        )
 
 
-def _candles(scan: pl.LazyFrame | None, series: Series, *, has_sessions: bool, origin: Origin) -> Candles:
+def _row(candles: Candles, time: datetime) -> int:
+    """The first row that does not open before a time."""
+    return int(np.searchsorted(candles.open_time, np.datetime64(time.replace(tzinfo=None))))
+
+
+def _candles(
+    snapshot: Snapshot, scan: pl.LazyFrame | None, series: Series, *, has_sessions: bool, origin: Origin
+) -> Candles:
     """The candles that hold, of all observations of a scan."""
     frame = pl.DataFrame(schema={name: COLUMNS[name] for name in ("open_time", *PRICES)})
     if scan is not None:
-        frame = scan.select(frame.columns).collect().rechunk()
+        frame = snapshot.read(scan.select(frame.columns)).rechunk()
         if not is_current(frame):
-            frame = current(scan.select(*frame.columns, "asked_from", "seen_at").collect())
+            frame = current(snapshot.read(scan.select(*frame.columns, "asked_from", "seen_at")))
     closed = (frame["open_time"] + series.step.timedelta).alias("close_time")
     table = pl.DataFrame([frame["open_time"], closed, *(frame[name] for name in PRICES)]).rechunk()
     breaks = None if has_sessions else ()

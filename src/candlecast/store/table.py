@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
@@ -25,6 +28,7 @@ PROPERTIES = {
 PARTITIONS = ("source", "symbol", "bar")  # INTERVAL is a word of SQL, which predicates are written in
 SUPERSEDED = "superseded"  # the part of observations that no longer hold, once a compaction has sorted them out
 RETRIES = 1_000  # of a commit: other processes appended first
+LONGEST = 200  # characters of what the table's library says
 PATIENCE = 50  # times that an append is begun anew after a compaction, and a compaction after an append
 
 
@@ -62,6 +66,8 @@ class Location:
         from deltalake.exceptions import TableNotFoundError
 
         options = dict(self.options) or None
+        if (folder := self._folder) and folder.exists() and not folder.is_dir():
+            raise StoreError(f"{self.url} is a file", expected="the folder of a store", remedy="Choose another place")
         with explained(self.url, "read"):
             try:
                 table = DeltaTable(self.url, storage_options=options)
@@ -120,6 +126,7 @@ class Location:
         from deltalake.exceptions import CommitFailedError
 
         rows = _placed(series, observations, calendar_part(series))
+        self.require_space(rows)
         with explained(self.url, "written"):
             for attempt in range(PATIENCE):
                 try:
@@ -135,6 +142,23 @@ class Location:
                     if attempt + 1 == PATIENCE:
                         raise
         return None
+
+    def require_space(self, rows: pl.DataFrame) -> None:
+        """Raise StoreError where rows cannot be written, as far as that can be seen before: the table's library would
+        print the stack traces of its threads beside the error that it raises."""
+        folder = self._folder
+        if folder is None or not folder.is_dir():
+            return
+        if not os.access(folder, os.W_OK):
+            raise _unwritable(self.url, "no right to write, or a read-only disk")
+        needed, free = int(rows.select(*COLUMNS).estimated_size()), shutil.disk_usage(folder).free
+        if free < needed:
+            raise _unwritable(self.url, f"{free:,} bytes are free, and {needed:,} may be needed")
+
+    @property
+    def _folder(self) -> Path | None:
+        """The folder on this machine; None for the address of an object store."""
+        return None if "://" in self.url else Path(self.url)
 
     def _require_readable(self, table: DeltaTable) -> None:
         configuration = table.metadata().configuration
@@ -179,7 +203,12 @@ class Snapshot:
             bars=pl.col("num_records"),
             first=pl.col("min.open_time"),
             last=pl.col("max.open_time"),
-        ).sort("first")
+        ).sort("first", "name")
+
+    def read(self, frame: pl.LazyFrame) -> pl.DataFrame:
+        """What a scan gives. Raises StoreError where a file is missing or torn."""
+        with explained(self.location.url, "read"):
+            return frame.collect()
 
     def scan(
         self,
@@ -220,14 +249,15 @@ class Snapshot:
         from deltalake import write_deltalake
         from deltalake.exceptions import CommitFailedError
 
-        rows = [_placed(series, holding, pl.lit(part)), _placed(series, superseded, pl.lit(SUPERSEDED))]
+        rows = pl.concat([_placed(series, holding, pl.lit(part)), _placed(series, superseded, pl.lit(SUPERSEDED))])
+        self.location.require_space(rows)
         where = " AND ".join(f"{name} = '{value}'" for name, value in series.place.items())
         with explained(self.location.url, "written"):
             try:
                 predicate = f"{where} AND part IN ('{part}', '{SUPERSEDED}')"
                 write_deltalake(
                     self.table,
-                    pl.concat(rows),
+                    rows,
                     mode="overwrite",
                     predicate=predicate,
                     writer_properties=_writing(),
@@ -263,7 +293,7 @@ def explained(url: str, verb: str) -> Iterator[None]:
     try:
         yield
     except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        first = str(error).strip().splitlines()[0][:LONGEST] if str(error).strip() else type(error).__name__
         words = " ".join(str(error).split())
         if "Unsupported" in words and ("version" in words or "feature" in words):
             raise StoreError(
@@ -277,8 +307,12 @@ def explained(url: str, verb: str) -> Iterator[None]:
                 expected="a store that candlecast wrote",
                 remedy="Check the path and the right to read it; nothing was changed",
             ) from error
-        raise StoreError(
-            f"{url} cannot be written ({first})",
-            expected="a folder or object store with space that may be written to",
-            remedy="Free space or choose another; what was stored before is untouched",
-        ) from error
+        raise _unwritable(url, first) from error
+
+
+def _unwritable(url: str, reason: str) -> StoreError:
+    return StoreError(
+        f"{url} cannot be written ({reason})",
+        expected="a folder or object store with space that may be written to",
+        remedy="Free space or choose another; what was stored before is untouched",
+    )

@@ -76,9 +76,9 @@ def update(
 def _bars(snapshot: Snapshot | None, series: Series) -> pl.DataFrame:
     """`open_time` and `asked_from` of the bars known, in order of time."""
     scan = snapshot and snapshot.scan(series)
-    if scan is None:
+    if snapshot is None or scan is None:
         return pl.DataFrame(schema={name: COLUMNS[name] for name in ("open_time", "asked_from")})
-    bars = scan.select("open_time", "asked_from").collect()
+    bars = snapshot.read(scan.select("open_time", "asked_from"))
     return bars if is_current(bars) else bars.group_by("open_time").agg(pl.col("asked_from").min()).sort("open_time")
 
 
@@ -131,7 +131,7 @@ class _Reading:
             logger.info("%s changed at its source: bars from further back are asked for again", self.series)
             overlap *= WIDENING
         if head is not None:
-            self._take(chain([head], pages), start)
+            self._take(chain([head], pages), start, is_whole=overlap > OVERLAP)
 
     def finish(self) -> None:
         """Commit what is left, and tell the end."""
@@ -149,8 +149,11 @@ class _Reading:
                 self._append(fresh)
         self.committed = time.monotonic()
 
-    def _take(self, pages: Iterator[pl.DataFrame], asked_from: datetime) -> datetime | None:
-        """Read pages to their end; gives when the last bar opens."""
+    def _take(self, pages: Iterator[pl.DataFrame], asked_from: datetime, *, is_whole: bool = False) -> datetime | None:
+        """Read pages to their end; gives when the last bar opens.
+
+        With `is_whole` they are committed together or not at all: prices half adjusted would show a jump.
+        """
         last = None
         try:
             for page in pages:
@@ -162,8 +165,12 @@ class _Reading:
                 self.bars += page.height
                 self._tell(asked_from)
                 waiting = sum(len(part) for part in self.waiting)
-                if waiting >= BATCH_BARS or time.monotonic() - self.committed > BATCH_SECONDS:
+                if not is_whole and (waiting >= BATCH_BARS or time.monotonic() - self.committed > BATCH_SECONDS):
                     self.commit()
+        except BaseException:
+            if is_whole:
+                self.waiting.clear()
+            raise
         finally:
             self.commit()
         return last
@@ -183,7 +190,9 @@ class _Reading:
     def _known(self, first: datetime, last: datetime) -> pl.DataFrame:
         """What is known of the bars that open from `first` to `last`."""
         scan = self.snapshot and self.snapshot.scan(self.series, since=first, until=last + timedelta(microseconds=1))
-        return pl.DataFrame(schema=COLUMNS) if scan is None else current(scan.select(*COLUMNS).collect())
+        if self.snapshot is None or scan is None:
+            return pl.DataFrame(schema=COLUMNS)
+        return current(self.snapshot.read(scan.select(*COLUMNS)))
 
     def _is_changed(self, page: pl.DataFrame, start: datetime) -> bool:
         """Whether the first bar of a page is another than it was."""
