@@ -148,17 +148,17 @@ class Rest:
         With `until` the exchange is told the end, and an empty answer then means that no bar is left; otherwise a page
         without bars may be a hole, and what lies behind it is asked for.
         """
-        limit = limit or self.exchange.feature_value(symbol, "fetchOHLCV", "limit") or SAFE_LIMIT
+        size = limit or self.exchange.feature_value(symbol, "fetchOHLCV", "limit") or SAFE_LIMIT
         extra = {"until": int(end.timestamp() * 1_000) - 1} if until else {}
         cursor, step, is_known = start, interval.timedelta, until
         while cursor + step <= end:
             since = -(-int(cursor.timestamp() * 1_000_000) // 1_000)
             rows = self.ask(
-                lambda since=since: self.exchange.fetch_ohlcv(symbol, str(interval), since, limit, dict(extra))
+                lambda since=since: self.exchange.fetch_ohlcv(symbol, str(interval), since, size, dict(extra))
             )
             page = market_page(_frame(rows), symbol=symbol, interval=interval, start=cursor, end=end)
             if page.height:
-                if not is_known and page["open_time"][0] > start + limit * step:
+                if not is_known and page["open_time"][0] > start + size * step:
                     logger.warning(
                         "%s gives no %s bars of %s before %s",
                         self.exchange.name,
@@ -171,7 +171,7 @@ class Rest:
             last = page["close_time"][-1] if page.height else None
             if until and not rows:
                 return
-            cursor = last or cursor + limit * step
+            cursor = last or cursor + size * step
 
 
 @contextmanager
