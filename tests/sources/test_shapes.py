@@ -156,6 +156,11 @@ def test_days_of_lean_as_traded_and_adjusted(tmp_path):
         read_candles(path, factors=tmp_path / "none.csv")
 
 
+def test_prices_of_lean_are_the_nearest_to_the_decimals(tmp_path):
+    rows = "".join(f"202103{day} 00:00,2945300,2945300,2945300,2945300,1\n" for day in (29, 30))
+    assert read_candles(zipped(tmp_path / "fb.zip", "fb.csv", rows)).close.tolist() == [294.53, 294.53]
+
+
 def test_adjusting_keeps_the_order_of_the_rows(tmp_path):
     backwards = "\n".join(reversed(LEAN_DAYS.strip().splitlines()))
     path, factors = zipped(tmp_path / "aapl.zip", "aapl.csv", backwards), tmp_path / "aapl.csv"
@@ -185,6 +190,21 @@ def test_crypto_and_quotes_of_lean(tmp_path):
     middle = read_candles(zipped(tmp_path / "eurusd.zip", "eurusd.csv", LEAN_QUOTES))
     assert middle.frame.row(0)[2:] == pytest.approx((1.32, 1.34, 1.31, 1.33, 0.0))
     assert middle.frame["open_time"][0] == at(2007, 1, 1, 21)
+
+
+@pytest.mark.parametrize(
+    ("member", "text"),
+    [
+        ("btcjpy.csv", "20180504 00:00,990000,991000,980000,985000,5\n20180505 00:00,985000,991000,980000,990000,5\n"),
+        ("btcjpy.csv", "20180504 02:00,990000,991000,980000,985000,5\n20180504 03:00,985000,991000,980000,990000,5\n"),
+        ("20180504_btcjpy_minute_trade.csv", "0,990000,991000,980000,985000,5\n60000,985000,991000,980000,990000,5\n"),
+    ],
+    ids=["days", "hours", "minutes"],
+)
+def test_crypto_of_lean_in_whole_numbers_is_no_share(tmp_path, member, text):
+    candles = read_candles(zipped(tmp_path / "a.zip", member, text))
+    assert candles.close.tolist() == [985_000.0, 990_000.0]
+    assert candles.frame["open_time"][0].replace(hour=0) == at(2018, 5, 4)
 
 
 def test_minutes_of_lean_have_their_day_in_the_name(tmp_path):

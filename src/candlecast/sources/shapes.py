@@ -53,10 +53,18 @@ def _lean(frame: pl.DataFrame, time: pl.Expr) -> tuple[pl.DataFrame, str]:
         middle = [(numbers.to_series(n) + numbers.to_series(n + 5)) / 2 for n in range(4)]
         values = {name: middle[n] for n, name in enumerate(PRICES)}
         return frame.select(time.alias("open_time")).with_columns(**values, volume=pl.lit(0.0)), "UTC"
-    whole = not any(frame[column].str.contains(".", literal=True).any() for column in frame.columns[1:5])
-    scale = LEAN_SCALE if whole else 1
-    values = {name: numbers.to_series(n) / (scale if name in PRICES else 1) for n, name in enumerate(NAMES[1:])}
-    return frame.select(time.alias("open_time")).with_columns(**values), NEW_YORK if whole else "UTC"
+    is_whole = not any(frame[column].str.contains(".", literal=True).any() for column in frame.columns[1:5])
+    is_shares = is_whole and _is_within_hours_of_shares(frame.select(time).to_series())
+    values = {name: numbers.to_series(n) for n, name in enumerate(NAMES[1:])}
+    if is_shares:  # by NumPy: Polars multiplies by 0.0001, which is off in the last digit
+        values |= {name: pl.Series(values[name].to_numpy() / LEAN_SCALE) for name in PRICES}
+    return frame.select(time.alias("open_time")).with_columns(**values), NEW_YORK if is_shares else "UTC"
+
+
+def _is_within_hours_of_shares(times: pl.Series) -> bool:
+    """Whether bars open on weekdays alone, and from 04:00 to 20:00 if within the day: crypto may have whole prices too."""
+    is_daily = times.dt.truncate("1d").equals(times)
+    return (times.dt.weekday() <= 5).all() and (is_daily or times.dt.hour().is_between(4, 19).all())
 
 
 def listed(content: bytes) -> pl.DataFrame:
