@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -73,6 +74,22 @@ def session(days: int, bars: int = 7) -> Candles:
     close = np.arange(1.0, len(times) + 1)
     prices = {"open": close, "high": close, "low": close, "close": close, "volume": np.ones(len(times))}
     return Candles.from_frame(pl.DataFrame({"time": times, **prices}))
+
+
+def test_long_bars_of_a_market_with_sessions_do_not_depend_on_what_comes_later():
+    """New York by the half hour: from March on it opens an hour earlier in UTC."""
+    days = [datetime(2024, 2, 26) + timedelta(days=day) for day in range(40)]
+    opens = [day.replace(hour=9, minute=30, tzinfo=ZoneInfo("America/New_York")) for day in days if day.weekday() < 5]
+    times = [(start + timedelta(minutes=30 * bar)).astimezone(UTC) for start in opens for bar in range(13)]
+    close = np.arange(1.0, len(times) + 1)
+    short = Candles.from_frame(pl.DataFrame({"time": times, **dict.fromkeys(RULES, close)}))
+    for interval, zone in (("1h", None), ("4h", None), ("1d", None), ("1d", "America/New_York")):
+        whole = short.resample(interval, zone=zone).frame
+        for stop in range(13 * 6, len(short), 31):
+            part = short[:stop].resample(interval, zone=zone).frame
+            known = whole.filter(pl.col("close_time") <= short.frame["close_time"][stop - 1])
+            assert part.equals(whole[: len(part)])
+            assert len(part) >= len(known) - 1  # whether the last one is whole may be seen later
 
 
 def test_no_long_bar_shows_a_short_bar_that_closes_behind_it():

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 DAY, WEEK = 86_400, 604_800  # seconds
 MONDAY = 4 * 86_400_000_000  # microseconds from 1970-01-01, a Thursday, to the first Monday
 HOUR = 3_600_000_000
+WITNESSES = (
+    5  # long bars that show whether the first is whole; later ones must not, or the future would change the past
+)
 
 
 def resample(candles: Candles, interval: Interval, zone: str | None) -> pl.DataFrame:
@@ -25,7 +28,7 @@ def resample(candles: Candles, interval: Interval, zone: str | None) -> pl.DataF
 
     A long bar is made when the candles reach from its beginning to its end without a hole. A market with sessions opens
     and closes inside its long bars, so that there the first and the last one are made only when they hold as many short
-    bars as the fullest of the others at the same time of day.
+    bars as the fullest of the next few, or of those before, at the same time of day.
 
     Where a short bar would reach past the end of a long one, which would then show what is not known by its close, the
     grid is shifted by the offset that the short bars have.
@@ -123,7 +126,9 @@ def _is_whole(candles: Candles, long: pl.DataFrame) -> np.ndarray:
         return whole & (opened >= candles.open_time[0]) & (closed <= candles.close_time[-1])
     hours = long.select(pl.col("start") % (DAY * 1_000_000)).to_series().to_numpy()
     bars = long["bars"].to_numpy()
-    for end in (0, len(long) - 1):
-        others = bars[1:-1][hours[1:-1] == hours[end]]
+    within = bars[1:-1]
+    behind = within[hours[1:-1] == hours[0]][:WITNESSES]
+    before = within[hours[1:-1] == hours[-1]]
+    for end, others in ((0, behind), (-1, before)):
         whole[end] &= len(others) > 0 and bars[end] >= others.max()
     return whole

@@ -107,6 +107,8 @@ def _stored(store: Store, candles: Candles, version: int | None, *, since: str |
 
     if version is None or candles.origin is None:
         return 0
+    if version == candles.origin.version:
+        return len(candles)
     try:
         source = candles.origin.source
         return len(store.read(source, candles.symbol, candles.interval, since=since, until=until, version=version))
