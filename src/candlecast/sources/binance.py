@@ -94,9 +94,9 @@ class Binance:
             ) as rest,
             web("Binance", self.retry) as get,
         ):
+            listed = self._listed(rest, symbol)  # the heaviest request first, which then waits for none before it
             now = rest.now()
             end = min(end or now, now)
-            listed = self._listed(rest, symbol)
             files = self._files(get, symbol, interval, start, end, is_listed=listed is not None)
             if listed is None and not files:
                 raise unknown_symbol("Binance", symbol, _ids(rest.ask(rest.exchange.fetch_markets)))
