@@ -8,15 +8,13 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from candlecast.candles import Candles
-from candlecast.events import Listener, ignore
-from candlecast.sources.source import collect, moment
+from candlecast.sources.source import Source, moment
 
 START = datetime(2015, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Shelf:
+class Shelf(Source):
     """Bars that a vendor has now, in pages of `size`; `asked` holds the periods that were asked for."""
 
     frame: pl.DataFrame
@@ -35,9 +33,6 @@ class Shelf:
         self.asked.append((start, end, len(found)))
         for first in range(0, len(found), self.size):
             yield found[first : first + self.size]
-
-    def fetch(self, symbol, interval, *, since=None, until=None, progress: Listener = ignore) -> Candles:
-        return collect(self, symbol, interval, since=since, until=until, progress=progress)
 
     def session(self, symbol):
         return self.market

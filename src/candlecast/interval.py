@@ -29,7 +29,7 @@ class Interval:
         """Read "30s", "1m", "4h", "1d" or "1w"; an Interval passes through. Raises ConfigError."""
         if isinstance(text, Interval):
             return text
-        match = re.fullmatch(r"(\d+)([smhdw])", text.strip())
+        match = re.fullmatch(r"(\d+)([smhdw])", text.strip()) if isinstance(text, str) else None
         if match is None or int(match[1]) == 0:
             raise ConfigError(
                 f"interval {text!r} is not a candle length",

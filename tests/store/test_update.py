@@ -179,3 +179,12 @@ def test_sessions_are_declared_by_the_source_and_kept(store):
     shelf = replace(Shelf(frame), market="sessions")
     assert store.update(shelf, "X", "1d").has_sessions
     assert store.read("shelf", "X", "1d")[:1].has_sessions
+
+
+def test_a_series_may_begin_before_1970(store, bars):
+    old = bars.with_columns(pl.col("open_time", "close_time") - timedelta(days=20_000))  # from 1960 on
+    assert store.update(Shelf(old), "OLD", "1h").frame.equals(old)
+    assert (
+        store.read("shelf", "OLD", "1h", until="1960-04-01").frame.height
+        == old.filter(pl.col("close_time") <= datetime(1960, 4, 1, tzinfo=UTC)).height
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,7 +23,11 @@ class NetModel(ABC):
 
     window: int
     training: Fit
-    is_seeded: ClassVar[bool] = True
+
+    @property
+    def is_seeded(self) -> bool:
+        """Whether trainings with other seeds give other results: those of nets do."""
+        return True
 
     @abstractmethod
     def build(self, inputs: int) -> nn.Module:

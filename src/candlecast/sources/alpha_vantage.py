@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from candlecast.candles import Candles
 from candlecast.errors import ConfigError, SourceError, near_misses
-from candlecast.events import Listener, ignore
 from candlecast.interval import Interval
 from candlecast.sources.adjust import ACTIONS, adjusted_by
 from candlecast.sources.exchange import lacking_interval
 from candlecast.sources.page import market_page
 from candlecast.sources.retry import Retry, TransientError
-from candlecast.sources.source import Moment, Session, collect, moment, period, utc_now
+from candlecast.sources.source import Moment, Session, Source, moment, period, utc_now
 from candlecast.sources.web import KEPT, Get, web
 
 if TYPE_CHECKING:
@@ -38,7 +36,7 @@ NEW_YORK = "America/New_York"  # what "US/Eastern" in the answers means
 
 
 @dataclass(frozen=True)
-class AlphaVantage:
+class AlphaVantage(Source):
     """Candles of Alpha Vantage. The key comes from the environment, ALPHAVANTAGE_API_KEY, if not from `key`.
 
     `market` is "stocks" (symbols as "IBM" or "TSCO.LON"), "currencies" ("EUR/USD") or "crypto" ("BTC/USD"). Stocks are
@@ -233,18 +231,6 @@ class AlphaVantage:
                 remedy="Claim one at https://www.alphavantage.co/support/#api-key",
             )
         return key
-
-    def fetch(
-        self,
-        symbol: str,
-        interval: str | Interval,
-        *,
-        since: Moment | None = None,
-        until: Moment | None = None,
-        progress: Listener = ignore,
-    ) -> Candles:
-        """See `Source.fetch`."""
-        return collect(self, symbol, interval, since=since, until=until, progress=progress)
 
     def session(self, symbol: str) -> Session:
         """Stocks and currencies close, crypto does not."""

@@ -11,15 +11,13 @@ from typing import Any
 
 import polars as pl
 
-from candlecast.candles import Candles
 from candlecast.errors import ConfigError, SourceError
-from candlecast.events import Listener, ignore
 from candlecast.interval import Interval
 from candlecast.sources.dumps import Dump, Market, list_dumps, read_dumps
 from candlecast.sources.exchange import Rest, connect, lacking_interval, unknown_symbol
 from candlecast.sources.page import market_page
 from candlecast.sources.retry import Retry
-from candlecast.sources.source import Moment, Session, collect, period, utc_now
+from candlecast.sources.source import Moment, Session, Source, period, utc_now
 from candlecast.sources.web import Get, MissingError, web
 
 logger = logging.getLogger(__name__)
@@ -31,7 +29,7 @@ MIRROR = 'Use a mirror of the market data, Binance(rest="https://data-api.binanc
 
 
 @dataclass(frozen=True)
-class Binance:
+class Binance(Source):
     """Candles of Binance: spot (`market="spot"`) or USDT-margined futures (`market="usdm"`). Symbols as "BTCUSDT".
 
     A month or day of the past comes from the official dump (https://data.binance.vision, SHA-256 checked) where that
@@ -135,18 +133,6 @@ class Binance:
             return None
         rest.exchange.set_markets(markets)
         return next((market["symbol"] for market in markets if market["id"] == symbol), None)
-
-    def fetch(
-        self,
-        symbol: str,
-        interval: str | Interval,
-        *,
-        since: Moment | None = None,
-        until: Moment | None = None,
-        progress: Listener = ignore,
-    ) -> Candles:
-        """See `Source.fetch`."""
-        return collect(self, symbol, interval, since=since, until=until, progress=progress)
 
     def session(self, symbol: str) -> Session:
         """Crypto markets never close."""

@@ -13,13 +13,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 import polars as pl
 
-from candlecast.candles import Candles
 from candlecast.errors import ConfigError, SourceError, near_misses
-from candlecast.events import Listener, ignore
 from candlecast.interval import Interval
 from candlecast.sources.page import VALUES, market_page
 from candlecast.sources.retry import Retry, TransientError
-from candlecast.sources.source import Moment, Session, collect, period, utc_now
+from candlecast.sources.source import Moment, Session, Source, period, utc_now
 from candlecast.sources.web import MissingError, require_ok, unreachable
 
 if TYPE_CHECKING:
@@ -32,7 +30,7 @@ SAFE_LIMIT = 100  # bars in a page where ccxt does not know how many the exchang
 
 
 @dataclass(frozen=True)
-class Exchange:
+class Exchange(Source):
     """Candles of any exchange that `ccxt` knows, by its REST interface: `Exchange("kraken")`.
 
     Symbols are written as ccxt writes them, such as "BTC/USDT" and "BTC/USDT:USDT" for a perpetual contract. Many
@@ -72,18 +70,6 @@ class Exchange:
             start = start or _opening(markets[symbol], symbol)
             now = rest.now()
             yield from rest.pages(symbol, interval, start, min(end or now, now))
-
-    def fetch(
-        self,
-        symbol: str,
-        interval: str | Interval,
-        *,
-        since: Moment | None = None,
-        until: Moment | None = None,
-        progress: Listener = ignore,
-    ) -> Candles:
-        """See `Source.fetch`."""
-        return collect(self, symbol, interval, since=since, until=until, progress=progress)
 
     def session(self, symbol: str) -> Session:
         """Crypto markets never close."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from typing import Literal, Protocol
+from typing import Literal, final
 
 import polars as pl
 
@@ -18,17 +19,19 @@ Moment = str | date | datetime
 Session = Literal["always", "sessions"]
 
 
-class Source(Protocol):
+class Source(ABC):
     """Somewhere that candles come from, page by page.
 
-    A source is a frozen recipe: constructing it does nothing, and it can be used by several threads at once.
+    A source is a frozen recipe: constructing it does nothing, and it can be used by several threads at once. Your own is a
+    subclass with a name, `pages` and `session`; `candlecast.testing.check_source` tells whether it keeps the promises.
     """
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """What the source is called in a store, such as "binance"; differs wherever its bars would differ."""
-        ...
 
+    @abstractmethod
     def pages(
         self, symbol: str, interval: str | Interval, *, since: Moment | None = None, until: Moment | None = None
     ) -> Iterator[pl.DataFrame]:
@@ -42,8 +45,12 @@ class Source(Protocol):
         Raises ConfigError for an impossible period or an interval that the source lacks, SourceError when the symbol is
         unknown or the source gives no usable answer.
         """
-        ...
 
+    @abstractmethod
+    def session(self, symbol: str) -> Session:
+        """Whether the symbol's market closes overnight and at weekends ("sessions"), or never does ("always")."""
+
+    @final
     def fetch(
         self,
         symbol: str,
@@ -53,12 +60,28 @@ class Source(Protocol):
         until: Moment | None = None,
         progress: Listener = ignore,
     ) -> Candles:
-        """All pages as one table. Raises CandleError when there is no bar in the period, otherwise as `pages`."""
-        ...
+        """All pages as one table, told to `progress` in days.
 
-    def session(self, symbol: str) -> Session:
-        """Whether the symbol's market closes overnight and at weekends ("sessions"), or never does ("always")."""
-        ...
+        Raises CandleError when there is no bar in the period, otherwise as `pages`.
+        """
+        interval = Interval.parse(interval)
+        end = utc_now() if until is None else moment(until, "until")
+        pages, bars = [], 0
+        for page in self.pages(symbol, interval, since=since, until=until):
+            pages.append(page.select(COLUMNS))
+            bars += page.height
+            first, last = pages[0]["open_time"][0], page["close_time"][-1]
+            days = max((end - first).total_seconds() / 86_400, 0.0)
+            detail = f"{symbol} {interval} to {last:%Y-%m-%d}, {bars:,} bars"
+            progress(Progress("fetch", round(days - (end - last).total_seconds() / 86_400, 1), round(days, 1), detail))
+        if not pages:
+            raise CandleError(
+                f"{self.name} has no closed {interval} bar of {symbol} from {since or 'its beginning'} to {until or 'now'}",
+                expected="at least one bar",
+                remedy="Choose a longer or another period",
+            )
+        frame, has_sessions = pl.concat(pages).rechunk(), self.session(symbol) == "sessions"
+        return Candles(frame, symbol, interval, has_sessions, origin=Origin(self.name))
 
 
 def moment(value: Moment, name: str = "since") -> datetime:
@@ -123,33 +146,3 @@ def period(since: Moment | None, until: Moment | None, *, now: datetime, first: 
 def utc_now() -> datetime:
     """The time of this machine's clock."""
     return datetime.now(UTC)
-
-
-def collect(
-    source: Source,
-    symbol: str,
-    interval: str | Interval,
-    *,
-    since: Moment | None,
-    until: Moment | None,
-    progress: Listener,
-) -> Candles:
-    """All pages of a source as candles, told to `progress` in days; what every source's `fetch` is."""
-    interval = Interval.parse(interval)
-    end = utc_now() if until is None else moment(until, "until")
-    pages, bars = [], 0
-    for page in source.pages(symbol, interval, since=since, until=until):
-        pages.append(page.select(COLUMNS))
-        bars += page.height
-        first, last = pages[0]["open_time"][0], page["close_time"][-1]
-        days = max((end - first).total_seconds() / 86_400, 0.0)
-        detail = f"{symbol} {interval} to {last:%Y-%m-%d}, {bars:,} bars"
-        progress(Progress("fetch", round(days - (end - last).total_seconds() / 86_400, 1), round(days, 1), detail))
-    if not pages:
-        raise CandleError(
-            f"{source.name} has no closed {interval} bar of {symbol} from {since or 'its beginning'} to {until or 'now'}",
-            expected="at least one bar",
-            remedy="Choose a longer or another period",
-        )
-    frame, has_sessions = pl.concat(pages).rechunk(), source.session(symbol) == "sessions"
-    return Candles(frame, symbol, interval, has_sessions, origin=Origin(source.name))

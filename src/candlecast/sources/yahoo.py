@@ -16,15 +16,13 @@ from urllib.parse import urlsplit, urlunsplit
 import numpy as np
 import polars as pl
 
-from candlecast.candles import Candles
 from candlecast.errors import ConfigError, SourceError
-from candlecast.events import Listener, ignore
 from candlecast.interval import Interval
 from candlecast.sources.adjust import ACTIONS, PRICES
 from candlecast.sources.exchange import lacking_interval, missing_extra
 from candlecast.sources.page import empty_page, market_page
 from candlecast.sources.retry import Retry, TransientError
-from candlecast.sources.source import Moment, Session, collect, moment, period, utc_now
+from candlecast.sources.source import Moment, Session, Source, moment, period, utc_now
 from candlecast.sources.web import MissingError, require_ok, unreachable
 
 logger = logging.getLogger(__name__)
@@ -39,7 +37,7 @@ ONE_AT_A_TIME = threading.Lock()  # yfinance keeps one session, one cookie and o
 
 
 @dataclass(frozen=True)
-class Yahoo:
+class Yahoo(Source):
     """Candles of Yahoo Finance. Symbols as Yahoo writes them: "AAPL", "^GSPC", "EURUSD=X", "BTC-USD".
 
     `adjusted=True`: prices of days are adjusted for splits and dividends, those within the day for splits alone, which
@@ -112,18 +110,6 @@ class Yahoo:
         products = np.append(np.cumprod(splits["split"].to_numpy()[::-1])[::-1], 1.0)
         shares = pl.lit(pl.Series(products[after]))  # of today, for one of the time
         return frame.with_columns(pl.col(*PRICES, "dividend") * shares, volume=pl.col("volume") / shares)
-
-    def fetch(
-        self,
-        symbol: str,
-        interval: str | Interval,
-        *,
-        since: Moment | None = None,
-        until: Moment | None = None,
-        progress: Listener = ignore,
-    ) -> Candles:
-        """See `Source.fetch`."""
-        return collect(self, symbol, interval, since=since, until=until, progress=progress)
 
     def session(self, symbol: str) -> Session:
         """Everything closes but crypto."""
