@@ -14,6 +14,7 @@ import polars as pl
 
 from candlecast.accuracy import accuracy, accuracy_by_part
 from candlecast.backtesting import BacktestResult, Costs, backtest
+from candlecast.backtesting.door import require_cash, require_kind
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.events import Listener, Progress, ignore
@@ -82,6 +83,8 @@ class Study:
             raise ConfigError(
                 f"seeds is {self.seeds}", expected="1 training per fold or more", remedy="Use Study(seeds=3)"
             )
+        require_cash(self.cash)
+        require_kind("costs", self.costs, Costs, "Use for example Costs(fee_bps=10) or Costs.binance_spot()")
         names = [model.name for model in (self.model, *self.beside)]
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:

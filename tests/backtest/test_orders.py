@@ -301,7 +301,8 @@ def test_a_strategy_of_the_users_own_sees_no_later_bar(market_of):
 
     events = []
     result = backtest(candles, strategy, costs=Costs.free(), cash=1_000.0, progress=events.append)
-    assert [(event.stage, event.done, event.total) for event in events] == [("backtest", 4, 4)]
+    told = [(event.stage, event.done, event.total) for event in events if event.stage != "compile"]
+    assert told == [("backtest", 4, 4)]
     assert result.bounds is None
     assert result.equity["equity"].to_list() == [1_000.0, 1_012.0, 1_060.0, 1_060.0]
     assert seen == [(1, 1_000.0), (2, 1_012.0), (3, 1_060.0), (4, 1_060.0)]

@@ -181,3 +181,16 @@ def test_what_is_refused(assets):
         backtest_portfolio([one], held[:1], cash=-1)
     with pytest.raises(ConfigError, match="intervals are 1d, 2d"):
         backtest_portfolio([one, named(one.resample("2d"), "A1")], [held[0], replace(held[1])])
+
+
+def test_a_dividend_is_no_cost(market, decide):
+    """Short 1,000 units through a dividend of 1: equity falls by 1,000, as in the single account, and nothing is a cost."""
+    candles = market([10] * 5, [10] * 5)
+    paid = Actions(pl.DataFrame({"time": [candles.frame["open_time"][2]], "dividend": [1.0]}))
+    held = decide(candles, [-1])
+    together = backtest_portfolio([candles], [held], costs=FREE, actions={"asset": paid}).equity
+    alone = backtest(candles, held, costs=FREE, actions=paid).equity
+    assert together["equity"].to_list() == [10_000.0, 10_000.0, 9_000.0, 9_000.0, 9_000.0]
+    names = ["equity", "cash", "cost", "financing", "dividends"]
+    assert together.select(names).equals(alone.select(names))
+    assert together.select("cost", "dividends").rows()[-1] == (0.0, -1_000.0)

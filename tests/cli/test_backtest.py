@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
 from candlecast.backtesting import Costs
 from candlecast.cli import main
+from candlecast.cli.backtest import backtest
+from candlecast.cli.compare import compare
+from candlecast.cli.pricing import RATES
+from candlecast.cli.run import run as cli_run
 from candlecast.folds import WalkForward
 from candlecast.ledger import Ledger
 from candlecast.models import LinearRegression
@@ -107,3 +112,20 @@ def test_what_is_refused(run, capsys, options, words):
         main(["backtest", str(run), *options])
     assert stopped.value.code == 1
     assert words in capsys.readouterr().err
+
+
+def test_costs_are_given_alike_wherever_there_is_trading():
+    """Each number of Costs is an option of each command that trades."""
+    rates = {field.name for field in fields(Costs)} - {"extra"}
+    assert set(RATES) == rates
+    for command in (cli_run, compare, backtest):
+        assert rates | {"venue"} <= {option.name for option in command.params}
+
+
+def test_the_costs_of_a_run(run, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    options = ["--model", "naive", "--seeds", "1", "--venue", "us-equities", "--maker-fee-bps", "4", "--cash", "500"]
+    main(["run", "--json", "-q", *options])
+    again = load_run(json.loads(capsys.readouterr().out)["run"])
+    assert again.costs == replace(Costs.us_equities(), maker_fee_bps=4.0)
+    assert again.backtest.cash == 500.0

@@ -5,12 +5,15 @@ The tutorial's engine, and an outside witness of our account (`pip install candl
     Backtrader                                          here, and why
     sizes a percentage with the close of the decision   with the open of the fill, costs included: all of the equity can
                                                         be held without a debt; `run_positions` gives it that size
-    refuses an order that cash does not cover           buys on credit only with leverage above 1; sizes leave no debt,
-                                                        and `run_positions` cuts them by 1e-12 against rounding
+    refuses an order that cash does not cover           positions buy on credit only with leverage above 1, orders in
+                                                        units as asked; sizes leave no debt, and `run_positions` cuts
+                                                        them by 1e-12 against rounding
     slips a limit order up to its limit at the open     no slippage: a resting order takes no spread
     stop and limit in one bar: the one submitted first  one path of prices for all orders of the bar, the one that leaves
     wins, for each pair apart                           less equity: the bar does not tell, but it had one path
-    and so where the bar opens beyond one of the two    that one, at the open, which comes first
+    and so where the bar opens beyond one of the two    that one, at the open, which comes before its high and low
+    (an entry that gaps past its own profit target is
+    stopped later in the bar)
     exits of a bracket rest from the next bar on        from the entry on: an open comes before its own low
     a trailing stop moves at closes                     with every price of the bar's path, as on an exchange
     a short that has lost everything lives on           is closed where nothing is left, as a broker would

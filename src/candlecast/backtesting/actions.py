@@ -31,7 +31,7 @@ class Actions:
     the split; a short pays it) and `funding` (fraction of the value held, paid by longs; where there is any, it takes the
     place of `Costs.funding_bps`). Absent values are null.
 
-    Raises ConfigError for a missing time, a split that is not positive, or a dividend below zero.
+    Raises ConfigError for a missing time, another column, a split that is not positive, or a dividend below zero.
 
     >>> Actions(pl.DataFrame({"time": ["2020-08-31"], "split": [4.0]}).with_columns(pl.col("time").str.to_datetime())).frame.shape
     (1, 4)
@@ -40,7 +40,8 @@ class Actions:
     frame: pl.DataFrame
 
     def __post_init__(self) -> None:
-        if "time" not in self.frame.columns or len(self.frame.columns) < 2:
+        unknown = [name for name in self.frame.columns if name not in SCHEMA]
+        if "time" not in self.frame.columns or len(self.frame.columns) < 2 or unknown:
             raise ConfigError(
                 f"actions have the columns {', '.join(self.frame.columns)}",
                 expected="time, and one or more of split, dividend and funding",
@@ -48,6 +49,12 @@ class Actions:
             )
         frame = self.frame.select(name for name in SCHEMA if name in self.frame.columns)
         absent = [pl.lit(None, dtype).alias(name) for name, dtype in SCHEMA.items() if name not in frame.columns]
+        if not frame.schema["time"].is_temporal():
+            raise ConfigError(
+                f"times of the actions are {frame.schema['time']}",
+                expected="dates or times",
+                remedy="Convert them with pl.col('time').str.to_datetime()",
+            )
         times = pl.col("time").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
         if frame.schema["time"] == SCHEMA["time"]:
             times = pl.col("time")
@@ -55,8 +62,8 @@ class Actions:
         object.__setattr__(self, "frame", frame)
         for name, wrong in (
             ("time", pl.col("time").is_null()),
-            ("split", ~(pl.col("split") > 0)),
-            ("dividend", ~(pl.col("dividend") >= 0)),
+            ("split", ~(pl.col("split").is_finite() & (pl.col("split") > 0))),
+            ("dividend", ~(pl.col("dividend").is_finite() & (pl.col("dividend") >= 0))),
             ("funding", ~(pl.col("funding").abs() < 1)),
         ):
             rows = frame.filter(wrong)

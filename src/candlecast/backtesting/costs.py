@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -50,7 +51,7 @@ class Costs:
 
     `maintenance_percent`: the account is liquidated where equity, after closing, is this share of the value held or less.
     `extra`: a cost of your own, `extra(units, price, volume)` in quote currency, `units` signed; it is called in Python,
-    so such a backtest is not compiled.
+    so such a backtest is not compiled; what it gives must be finite (ConfigError).
 
     Raises ConfigError for a negative or implausible number.
 
@@ -79,6 +80,12 @@ class Costs:
         for name in ("borrow_percent", "interest_percent", "loan_percent"):
             _require(name, getattr(self, name), 0.0, HIGHEST_PERCENT, "percent a year")
         _require("maintenance_percent", self.maintenance_percent, 0.0, 50.0, "percent of the value held")
+        if self.extra is not None and not callable(self.extra):
+            raise ConfigError(
+                f"extra is {self.extra!r}",
+                expected="a function of units, price and volume",
+                remedy="Use for example Costs(extra=lambda units, price, volume: 1.0)",
+            )
 
     @classmethod
     def free(cls) -> Costs:
@@ -157,12 +164,39 @@ class Costs:
 
 
 def _require(name: str, value: float, low: float, high: float, unit: str) -> None:
-    if not low <= value <= high or math.isnan(value):
+    if not is_number(value) or not low <= value <= high:
         raise ConfigError(
-            f"{name} is {value}",
+            f"{name} is {value!r}",
             expected=f"{low:,.0f} to {high:,.0f} {unit}",
             remedy="One basis point is 0.01 %: write 0.1 % as 10 bps. Use Costs.free() for none",
         )
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a real number; True and False are not.
+
+    >>> is_number(2), is_number("2"), is_number(True)
+    (True, False, False)
+    """
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def checked(extra: Extra | None) -> Extra | None:
+    """The user's own cost; raises ConfigError where it gives anything but a finite number."""
+    if extra is None:
+        return None
+
+    def charged(units: float, price: float, volume: float) -> float:
+        cost = extra(units, price, volume)
+        if not is_number(cost) or not math.isfinite(cost):
+            raise ConfigError(
+                f"extra gives {cost!r} for {units:g} units at {price:g}",
+                expected="a finite amount in quote currency",
+                remedy="Correct the function that Costs(extra=...) was given",
+            )
+        return float(cost)
+
+    return charged
 
 
 DEFAULT_COSTS = Costs()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from dataclasses import dataclass
 
 from candlecast.errors import ConfigError
@@ -31,9 +32,9 @@ class Filters:
     def __post_init__(self) -> None:
         for name in ("tick", "lot", "minimum", "cent"):
             value = getattr(self, name)
-            if not 0.0 <= value < math.inf:
+            if not isinstance(value, numbers.Real) or not 0.0 <= float(value) < math.inf:
                 raise ConfigError(
-                    f"{name} is {value}", expected="a step above zero, or 0 for none", remedy="Leave it out for none"
+                    f"{name} is {value!r}", expected="a step above zero, or 0 for none", remedy="Leave it out for none"
                 )
 
 

@@ -14,6 +14,7 @@ from candlecast.backtesting.account import REASONS, TARGET, TRAILING
 from candlecast.backtesting.orders import FIELDS, Order
 from candlecast.candles import Candles
 from candlecast.errors import CandleError, ConfigError, NotEnoughDataError, near_misses
+from candlecast.signals.positions import HIGHEST_LEVERAGE
 
 KINDS = REASONS[1:-1]  # a liquidation cannot be ordered
 SCHEMA: dict[Any, Any] = {
@@ -56,6 +57,13 @@ class Orders:
                 expected="time, symbol, kind and units",
                 remedy="Rename or add the column",
             )
+        unknown = [name for name in self.frame.columns if name not in SCHEMA]
+        if unknown:
+            raise ConfigError(
+                f"orders have a column {unknown[0]}",
+                expected=", ".join(SCHEMA),
+                remedy=near_misses(unknown[0], SCHEMA),
+            )
         absent = [pl.lit(None, dtype).alias(name) for name, dtype in SCHEMA.items() if name not in self.frame.columns]
         frame = self.frame.with_columns(absent).select(*SCHEMA).cast(SCHEMA)
         frame = frame.with_columns(pl.col(name).fill_null(value) for name, value in ABSENT.items())
@@ -69,12 +77,26 @@ class Orders:
     @classmethod
     def of(cls, decided: Sequence[tuple[datetime, Order]], *, symbol: str = "asset") -> Orders:
         """The table of orders with the times at which they were decided."""
+        wrong = [pair for pair in decided if not _is_decided(pair)]
+        if wrong:
+            raise ConfigError(
+                f"there is {wrong[0]!r} among the orders",
+                expected="pairs of a datetime and an order",
+                remedy="Give a list such as [(candles.frame['close_time'][0], market(1.0))]",
+            )
         rows = [
             {"time": time, "symbol": symbol, **order._asdict(), "kind": REASONS[int(order.kind)]}
             for time, order in decided
         ]
         frame = pl.DataFrame(rows, schema={name: SCHEMA[name] if name != "reduces" else pl.Float64 for name in SCHEMA})
         return cls(frame.with_columns(pl.col("reduces") != 0.0))
+
+
+def _is_decided(pair: object) -> bool:
+    if not isinstance(pair, tuple) or len(pair) != 2:
+        return False
+    time, order = pair
+    return isinstance(time, datetime) and isinstance(order, Order)
 
 
 def decision_rows(candles: Candles, frame: pl.DataFrame, thing: str) -> np.ndarray:
@@ -138,6 +160,7 @@ def _require(frame: pl.DataFrame) -> None:
             "units above zero to buy, below zero to sell",
         ),
         (units.is_infinite() & ~pl.col("reduces"), "units", "infinite units only where the order reduces"),
+        (is_target & (units.abs() > HIGHEST_LEVERAGE), "units", f"a fraction of equity up to {HIGHEST_LEVERAGE:g}"),
         ((pl.col("limit") <= 0) | (pl.col("stop") <= 0), "limit", "prices above zero"),
         (pl.col("kind").is_in(["limit", "stop", "take profit"]) & ~has_price, "limit", "a limit or a stop price"),
         (is_trailing & ~pl.col("trail").is_between(0, 1, closed="none"), "trail", "a distance in (0, 1)"),

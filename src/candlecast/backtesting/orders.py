@@ -9,7 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from candlecast.backtesting import account as ledger
+from candlecast.backtesting.costs import is_number
 from candlecast.errors import ConfigError
+from candlecast.signals.positions import HIGHEST_LEVERAGE
 
 CAPACITY = 64  # resting orders of one asset; scanned on every bar
 # Columns of a book: the fields of Order, in order.
@@ -39,8 +41,14 @@ class Order(NamedTuple):
 
 
 def target(position: float) -> Order:
-    """Hold `position`, a fraction of equity, from the next open on."""
-    return Order(float(ledger.TARGET), _finite("position", position))
+    """Hold `position`, a fraction of equity within -125 to 125, from the next open on."""
+    if abs(_finite("position", position)) > HIGHEST_LEVERAGE:
+        raise ConfigError(
+            f"position is {position}",
+            expected=f"a fraction of equity in [-{HIGHEST_LEVERAGE:g}, {HIGHEST_LEVERAGE:g}]",
+            remedy="Use 1.0 for all of it",
+        )
+    return Order(float(ledger.TARGET), float(position))
 
 
 def market(units: float) -> Order:
@@ -114,7 +122,12 @@ def bracket(
 
 
 def book_of(orders: Sequence[Order]) -> np.ndarray:
-    """Orders as rows of a book, float64, shape (orders, FIELDS)."""
+    """Orders as rows of a book, float64, shape (orders, FIELDS). Raises ConfigError for anything else."""
+    for order in orders:
+        if not isinstance(order, Order):
+            raise ConfigError(
+                f"there is {order!r} among the orders", expected="orders", remedy="Give a list such as [market(1.0)]"
+            )
     return np.array(orders, dtype=np.float64).reshape(-1, FIELDS)
 
 
@@ -136,15 +149,15 @@ def too_many(count: int) -> ConfigError:
 
 
 def _finite(name: str, value: float) -> float:
-    if not math.isfinite(value):
-        raise ConfigError(f"{name} is {value}", expected="a number", remedy="Leave the order out to do nothing")
+    if not is_number(value) or not math.isfinite(value):
+        raise ConfigError(f"{name} is {value!r}", expected="a number", remedy="Leave the order out to do nothing")
     return float(value)
 
 
 def _units(units: float, reduces: bool) -> float:
-    if units == 0.0 or math.isnan(units) or (math.isinf(units) and not reduces):
+    if not is_number(units) or units == 0.0 or math.isnan(units) or (math.isinf(units) and not reduces):
         raise ConfigError(
-            f"units is {units}",
+            f"units is {units!r}",
             expected="units above zero to buy, below zero to sell (infinite only with reduces=True, to close)",
             remedy="Leave the order out to do nothing",
         )
@@ -152,18 +165,18 @@ def _units(units: float, reduces: bool) -> float:
 
 
 def _price(price: float) -> float:
-    if not 0.0 < price < math.inf:
-        raise ConfigError(f"the order's price is {price}", expected="a price above zero", remedy="Correct it")
+    if not is_number(price) or not 0.0 < price < math.inf:
+        raise ConfigError(f"the order's price is {price!r}", expected="a price above zero", remedy="Correct it")
     return float(price)
 
 
 def _distance(distance: float) -> float:
-    if not 0.0 < distance < 1.0:
-        raise ConfigError(f"distance is {distance}", expected="a fraction in (0, 1)", remedy="Use 0.05 for 5 %")
+    if not is_number(distance) or not 0.0 < distance < 1.0:
+        raise ConfigError(f"distance is {distance!r}", expected="a fraction in (0, 1)", remedy="Use 0.05 for 5 %")
     return float(distance)
 
 
 def _patience(bars: float) -> float:
-    if not bars >= 1:
-        raise ConfigError(f"bars is {bars}", expected="1 bar or more", remedy="bars=1 fills on the next bar or never")
+    if not is_number(bars) or not bars >= 1:
+        raise ConfigError(f"bars is {bars!r}", expected="1 bar or more", remedy="bars=1 fills on the next bar or never")
     return float(bars)

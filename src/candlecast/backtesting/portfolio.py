@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -13,15 +12,14 @@ import polars as pl
 from candlecast.backtesting.account import LIQUIDATION
 from candlecast.backtesting.actions import Actions, due_by_bar
 from candlecast.backtesting.costs import DEFAULT_COSTS, Costs, Terms
+from candlecast.backtesting.door import require_account, require_kind
 from candlecast.backtesting.filters import NO_FILTERS, Filters
 from candlecast.backtesting.result import BacktestResult, fill_table
 from candlecast.backtesting.simulate import require_bearable, targets_by_bar
 from candlecast.backtesting.trades import round_trips
 from candlecast.candles import Candles
-from candlecast.errors import ConfigError
-
-if TYPE_CHECKING:
-    from candlecast.signals import Positions
+from candlecast.errors import ConfigError, near_misses
+from candlecast.signals.positions import Positions
 
 
 @dataclass(frozen=True)
@@ -63,9 +61,10 @@ def backtest_portfolio(
     Raises ConfigError when symbols repeat or do not pair, intervals differ, positions are in units, have a rebalance band,
     or together exceed their leverage, and what `backtest` raises.
     """
-    order = _paired(candles, positions, costs, cash)
+    actions = {} if actions is None else actions
+    order = _paired(candles, positions, costs, cash, filters, actions)
     candles, positions = [candles[place] for place in order], [positions[place] for place in order]
-    grid = _grid(candles, positions, costs, actions or {})
+    grid = _grid(candles, positions, costs, actions)
     leverage = max(each.leverage for each in positions)
     terms = costs.terms(filters)
     require_bearable(leverage, terms)
@@ -95,8 +94,26 @@ def backtest_portfolio(
     )
 
 
-def _paired(candles: Sequence[Candles], positions: Sequence[Positions], costs: Costs, cash: float) -> list[int]:
+def _paired(
+    candles: Sequence[Candles],
+    positions: Sequence[Positions],
+    costs: Costs,
+    cash: float,
+    filters: Filters,
+    actions: dict[str, Actions],
+) -> list[int]:
     """Places of the assets in order of their symbols, which makes sums the same however they were given."""
+    if isinstance(candles, Candles) or isinstance(positions, Positions):
+        raise ConfigError(
+            "one asset was given",
+            expected="a list of candles and a list of positions",
+            remedy="Use backtest for one asset, or backtest_portfolio([btc, eth], [btc_positions, eth_positions])",
+        )
+    for each in candles:
+        require_kind("candles", each, Candles, "Make them with Candles.from_frame, read_csv or a source")
+        require_account(each, costs, cash, filters, actions.get(each.symbol))
+    for each in positions:
+        require_kind("positions", each, Positions, "Pass the positions of a rule, one set for each asset")
     symbols = [each.symbol for each in candles]
     if len(set(symbols)) < len(symbols) or [each.symbol for each in positions] != symbols or not symbols:
         raise ConfigError(
@@ -105,6 +122,13 @@ def _paired(candles: Sequence[Candles], positions: Sequence[Positions], costs: C
             expected="the same symbols in the same order, each once",
             remedy="Pair them: backtest_portfolio([btc, eth], [btc_positions, eth_positions])",
         )
+    for symbol in actions:
+        if symbol not in symbols:
+            raise ConfigError(
+                f"actions are of {symbol!r}",
+                expected=f"symbols among {', '.join(symbols)}",
+                remedy=near_misses(symbol, symbols),
+            )
     if len({each.interval for each in candles}) > 1:
         raise ConfigError(
             f"intervals are {', '.join(sorted({str(each.interval) for each in candles}))}",
@@ -117,17 +141,13 @@ def _paired(candles: Sequence[Candles], positions: Sequence[Positions], costs: C
             expected="fractions of equity and costs by their rates",
             remedy="Leave in_units, band and extra to backtests of one asset",
         )
-    if not 0.0 < cash < math.inf:
-        raise ConfigError(
-            f"cash is {cash}", expected="a positive amount of money", remedy="Use for example cash=10_000.0"
-        )
     return sorted(range(len(symbols)), key=lambda place: symbols[place])
 
 
 def _grid(
     candles: Sequence[Candles], positions: Sequence[Positions], costs: Costs, actions: dict[str, Actions]
 ) -> Grid:
-    decided = [targets_by_bar(each.require_sound(), held) for each, held in zip(candles, positions, strict=True)]
+    decided = [targets_by_bar(each, held) for each, held in zip(candles, positions, strict=True)]
     began = min(each.open_time[first] for each, (_, first) in zip(candles, decided, strict=True))
     first_bars = [int(np.searchsorted(each.open_time, began)) for each in candles]
     bars = [each[first:] for each, first in zip(candles, first_bars, strict=True)]
@@ -172,13 +192,13 @@ def _run(
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, float]:
     from candlecast.backtesting import compiled
 
-    held, sums = np.empty(targets.shape), np.empty((len(targets), 4))
+    held, sums = np.empty(targets.shape), np.empty((len(targets), 5))
     fills = np.empty((int(np.count_nonzero(~np.isnan(targets))) * 2 + targets.shape[1], compiled.FILL_COLUMNS))
     shortfall, count = compiled.run_portfolio(
         grid.open, grid.close, grid.volume, targets, terms, grid.due, cash, held, sums, fills
     )
     fills = fills[:count]
-    equity, money, gross, financing = sums.T
+    equity, money, gross, financing, dividends = sums.T
     paid = np.bincount(fills[:, 0].astype(int), weights=fills[:, 5] + fills[:, 6], minlength=len(sums))
     closes = grid.times + np.timedelta64(grid.candles[0].interval.microseconds, "us")
     table = pl.DataFrame(
@@ -189,6 +209,7 @@ def _run(
             "cash": money,
             "cost": np.cumsum(paid + financing),
             "financing": np.cumsum(financing),
+            "dividends": np.cumsum(dividends),
         }
     )
     filled, traded = [], []

@@ -43,17 +43,20 @@ def run(
 
     `targets` are to be filled on their own row (already one bar late), NaN where none. `due` (time, asset, 6): splits,
     dividends, funding and borrow of the asset; interest and loan of its first column are the account's. Writes units to
-    `held` (time, asset), and equity, cash, gross value and financing paid to `sums` (time, 4). Gives the shortfall and
-    the number of fills (rows: time, asset, target, units, price, fee, slippage, reason).
+    `held` (time, asset), and equity, cash, gross value, financing paid and dividends received to `sums` (time, 5). Gives
+    the shortfall and the number of fills (rows: time, asset, target, units, price, fee, slippage, reason).
     """
     assets = opens.shape[1]
     units, marks, last = np.zeros(assets), np.zeros(assets), np.zeros(assets)
     shortfall, count = 0.0, 0
     for row in range(len(opens)):
-        before = cash
+        before, dividends = cash, 0.0
         if due is not None:
+            for asset in range(assets):
+                if not math.isnan(opens[row, asset]):
+                    dividends += units[asset] * due[row, asset, 1]
             cash = _carry_all(cash, units, marks, opens[row], due[row])
-        financing = before - cash
+        financing = before + dividends - cash
         for asset in range(assets):
             if not math.isnan(opens[row, asset]):
                 marks[asset] = opens[row, asset]
@@ -71,6 +74,7 @@ def run(
             worth += units[asset] * marks[asset]
             gross += abs(units[asset]) * marks[asset]
         sums[row, 0], sums[row, 1], sums[row, 2], sums[row, 3] = cash + worth, cash, gross, financing
+        sums[row, 4] = dividends
     return shortfall, count
 
 

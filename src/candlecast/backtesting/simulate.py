@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from candlecast.backtesting.account import Account, Bar, Due
 from candlecast.backtesting.actions import Actions, due_by_bar
-from candlecast.backtesting.costs import DEFAULT_COSTS, Costs, Terms
+from candlecast.backtesting.costs import DEFAULT_COSTS, Costs, Extra, Terms, checked
+from candlecast.backtesting.door import require_account, require_kind
 from candlecast.backtesting.filters import NO_FILTERS, Filters
 from candlecast.backtesting.matching import work
 from candlecast.backtesting.orderbook import Orders, decision_rows, rows_by_bar
@@ -21,9 +21,7 @@ from candlecast.backtesting.stepping import Conditions, State, advance, start
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.events import Listener, Progress, ignore
-
-if TYPE_CHECKING:
-    from candlecast.signals import Positions
+from candlecast.signals.positions import Positions
 
 TOLD_EVERY = 1_000  # bars of a strategy
 
@@ -62,6 +60,11 @@ class Market:
         bars = self.bars
         return bars.open, bars.high, bars.low, bars.close, bars.volume
 
+    @property
+    def extra(self) -> Extra | None:
+        """The user's own cost, what it gives looked at."""
+        return checked(self.costs.extra)
+
 
 @dataclass(frozen=True)
 class Ledger:
@@ -89,7 +92,8 @@ def backtest(
     `decided`: **Positions** of a rule: one decided at the close of bar t is filled at the open of bar t+1, the next bar
     there is, also across a gap; a bar without a position keeps the last target, and units are held until the target
     changes (`account.trade`). A position decided on the last bar has no bar to be filled on: it is `result.pending`.
-    **Orders**: as they rest, see `matching`. **A strategy**: called with a `View` at the close of each bar, gives the
+    **Orders**: as they rest, see `matching`; units that cash does not cover are bought on credit, up to where the account
+    is liquidated. **A strategy**: called with a `View` at the close of each bar, gives the
     orders that rest from the next bar on; the strategy runs in Python, the account compiled.
 
     The result begins at the first decision (the first bar for a strategy), still flat, and its benchmark buys there and
@@ -109,13 +113,10 @@ def backtest(
     >>> backtest(candles, Positions(decided), costs=Costs.free()).equity["equity"].to_list()
     [10000.0, 12000.0]
     """
-    if not 0.0 < cash < math.inf:
-        raise ConfigError(
-            f"cash is {cash}", expected="a positive amount of money", remedy="Use for example cash=10_000.0"
-        )
-    candles.require_sound()
+    require_account(candles, costs, cash, filters, actions)
     pessimism = 1.0 if pessimistic else -1.0
     pending, bounds = None, None
+    is_new = _announced(decided, progress)
     if callable(decided):
         market = _market(candles, costs, filters, actions, cash)
         ledger = _walk_strategy(market, decided, pessimism, progress)
@@ -125,6 +126,7 @@ def backtest(
         ledger = _walk_orders(market, rows, starts, pessimism)
         bounds = _bounds(ledger, market, lambda: _walk_orders(market, rows, starts, -pessimism))
     else:
+        require_kind("what was decided", decided, Positions, "Pass the positions of a rule, Orders, or a function")
         targets, first = targets_by_bar(candles, decided)
         market = _market(candles[first:], costs, filters, actions, cash)
         require_bearable(decided.leverage, market.terms)
@@ -134,7 +136,22 @@ def backtest(
         is_alive = ledger.account.cash + ledger.account.units * market.bars.close[-1] > 0
         pending = last if not math.isnan(last) and last != ledger.account.target and is_alive else None
     benchmark = walk_targets(market, np.ones(len(market.bars)))
+    if is_new:
+        progress(Progress("compile", 1, 1))
     return BacktestResult.of(market, ledger, benchmark, pending=pending, bounds=bounds)
+
+
+def _announced(decided: object, progress: Listener) -> bool:
+    """Whether the loop is new to this process; says then that it is compiled or read from disk, which can take seconds."""
+    from candlecast.backtesting import compiled
+
+    loop = compiled.run_targets
+    if not isinstance(decided, Positions):
+        loop = compiled.run_orders if isinstance(decided, Orders) else compiled.run_work
+    is_new = not loop.signatures
+    if is_new:
+        progress(Progress("compile", 0, 1, "the account's loop, kept on disk for the next time"))
+    return is_new
 
 
 def walk_targets(market: Market, targets: np.ndarray, *, in_units: bool = False) -> Ledger:
@@ -147,7 +164,7 @@ def walk_targets(market: Market, targets: np.ndarray, *, in_units: bool = False)
     most = changes if market.terms.band == math.inf else len(targets)
     fills = np.empty((2 * most + 2, compiled.FILL_COLUMNS))  # a target can be liquidated once
     account, count = run(
-        market.prices, targets, market.terms, market.due, market.costs.extra, in_units, market.cash, held, fills
+        market.prices, targets, market.terms, market.due, market.extra, in_units, market.cash, held, fills
     )
     return Ledger(held, fills[:count], _plain(account))
 
@@ -164,7 +181,7 @@ def _walk_orders(market: Market, rows: np.ndarray, starts: np.ndarray, pessimism
         starts,
         market.terms,
         market.due,
-        market.costs.extra,
+        market.extra,
         pessimism,
         market.cash,
         held,
@@ -180,7 +197,7 @@ def _walk_strategy(market: Market, strategy: Strategy, pessimism: float, progres
 
     worker = compiled.run_work if market.costs.extra is None else work
     bars = market.bars
-    conditions = Conditions(market.terms, market.costs.extra, pessimism)
+    conditions = Conditions(market.terms, market.extra, pessimism)
     state, held, fills, ambiguous = start(market.cash), [(market.cash, 0.0)], list[tuple[float, ...]](), 0
     columns = [column.tolist() for column in market.prices]
     orders = strategy(View(bars, 0, state, market.cash))
@@ -209,8 +226,9 @@ def _plain(account: Account) -> Account:
 
 def _bounds(ledger: Ledger, market: Market, other: Callable[[], Ledger]) -> tuple[float, float]:
     """Final equity with every ambiguous bar at its worst and at its best."""
-    ends = [ledger, other() if ledger.ambiguous else ledger]
-    low, high = sorted(float(end.held[-1] @ [1.0, market.bars.close[-1]]) for end in ends)
+    ends = [end.held[-1].tolist() for end in (ledger, other() if ledger.ambiguous else ledger)]
+    close = float(market.bars.close[-1])
+    low, high = sorted(cash + units * close for cash, units in ends)
     return low, high
 
 

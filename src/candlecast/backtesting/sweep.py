@@ -8,22 +8,20 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from candlecast.backtesting.actions import Actions, due_by_bar
 from candlecast.backtesting.costs import DEFAULT_COSTS, Costs
+from candlecast.backtesting.door import require_account, require_kind
 from candlecast.backtesting.filters import NO_FILTERS, Filters
 from candlecast.backtesting.simulate import targets_by_bar
 from candlecast.candles import Candles
-from candlecast.errors import ConfigError
+from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.events import Listener, Progress, ignore
+from candlecast.signals.positions import Positions
 from candlecast.stats.samples import ratio
-
-if TYPE_CHECKING:
-    from candlecast.signals import Positions
 
 BATCH = 256  # sets in memory at once
 
@@ -66,20 +64,35 @@ def sweep(
     >>> sweep(candles, np.array([[1.0, 1.0, 1.0], [0.5, 0.5, 0.5]]), costs=Costs.free())["total_return"].to_list()
     [1.0, 0.5]
     """
-    if not 0.0 < cash < math.inf:
-        raise ConfigError(
-            f"cash is {cash}", expected="a positive amount of money", remedy="Use for example cash=10_000.0"
-        )
-    ground = _Ground(candles.require_sound(), filters, actions, float(cash))
-    paid = itertools.repeat(costs) if isinstance(costs, Costs) else iter(costs)
+    paid = costs if isinstance(costs, Costs) else list(costs)
+    for each in (paid,) if isinstance(paid, Costs) else paid:
+        require_account(candles, each, cash, filters, actions)
+    if len(candles) < 2:
+        raise NotEnoughDataError("there is 1 candle", expected="2 or more", remedy="Pass the bars that fill positions")
+    ground = _Ground(candles, filters, actions, float(cash))
     expected = len(positions) if isinstance(positions, (np.ndarray, Sequence)) else 0
-    sets, parts, done = iter(zip(positions, paid, strict=False)), [], 0
+    sets, parts, done = _priced(positions, paid), [], 0
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         while batch := list(itertools.islice(sets, BATCH)):
             parts.append(np.stack(list(pool.map(lambda pair: _sums(ground, *pair), batch))))
             done += len(batch)
             progress(Progress("sweep", done, max(expected, done)))
     return _table(ground, np.concatenate(parts) if parts else np.empty((0, 12)))
+
+
+def _priced(
+    positions: Iterable[Positions | np.ndarray], costs: Costs | list[Costs]
+) -> Iterator[tuple[Positions | np.ndarray, Costs]]:
+    """Each set with its costs. Raises ConfigError unless there is one of them for each, or one for all."""
+    if isinstance(costs, Costs):
+        yield from zip(positions, itertools.repeat(costs), strict=False)
+        return
+    try:
+        yield from zip(positions, costs, strict=True)
+    except ValueError as error:
+        raise ConfigError(
+            f"there are {len(costs)} costs", expected="one for each set of positions", remedy="Pass one Costs for all"
+        ) from error
 
 
 def _sums(ground: _Ground, positions: Positions | np.ndarray, costs: Costs) -> np.ndarray:
@@ -89,6 +102,7 @@ def _sums(ground: _Ground, positions: Positions | np.ndarray, costs: Costs) -> n
     if costs.extra is not None:
         raise ConfigError("costs have an extra", expected="costs by their rates", remedy="Use backtest for such costs")
     candles, in_units = ground.candles, False
+    require_kind("a set of positions", positions, Positions | np.ndarray, "Pass an array (sets, time) or Positions")
     if isinstance(positions, np.ndarray):
         targets = np.ascontiguousarray(positions, dtype=np.float64)
         wrong = (np.abs(targets) > 1.0) | np.isinf(targets)

@@ -23,7 +23,9 @@ def pair(fills: np.ndarray, splits: np.ndarray, bars: int, mark: float, trips: n
     side; units entered; value of entries and of exits; fees; slippage; reason of entry and of exit; whether open.
     """
     count, held, side, due = 0, 0.0, 0.0, 0
-    trip = np.zeros(COLUMNS)
+    trip = np.empty(COLUMNS)
+    for field in range(COLUMNS):  # assigning rows whole would take four seconds to compile
+        trip[field] = 0.0
     for row in range(len(fills)):
         while due < len(splits) and splits[due, 0] <= fills[row, 0]:
             held *= splits[due, 1]
@@ -41,11 +43,13 @@ def pair(fills: np.ndarray, splits: np.ndarray, bars: int, mark: float, trips: n
             trip[9] += fills[row, 6] * closing / whole
             if held == 0.0:
                 trip[2], trip[3], trip[11], trip[12] = fills[row, 0], fills[row, 1], fills[row, 7], 0.0
-                trips[count] = trip
+                for field in range(COLUMNS):
+                    trips[count, field] = trip[field]
                 count += 1
         if left > 0.0:
             if held == 0.0:
-                trip[:] = 0.0
+                for field in range(COLUMNS):
+                    trip[field] = 0.0
                 side = direction
                 trip[0], trip[1], trip[4], trip[10] = fills[row, 0], fills[row, 1], side, fills[row, 7]
             held += left
@@ -60,7 +64,8 @@ def pair(fills: np.ndarray, splits: np.ndarray, bars: int, mark: float, trips: n
     if held > 0.0:
         trip[7] += held * mark
         trip[2], trip[3], trip[11], trip[12] = bars - 1, 0.0, 0.0, 1.0
-        trips[count] = trip
+        for field in range(COLUMNS):
+            trips[count, field] = trip[field]
         count += 1
     return count
 

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from candlecast.cli.console import print_json, print_table
+from candlecast.cli.console import print_json, print_table, progress
 from candlecast.cli.options import common
+from candlecast.cli.pricing import GivenCosts, cost_options
 from candlecast.errors import ConfigError, near_misses
+from candlecast.events import Progress
 
 if TYPE_CHECKING:
-    from candlecast.backtesting import Costs
     from candlecast.signals import Rule
     from candlecast.study import StudyResult
 
 RULES = ("direction", "threshold", "volatility")
-VENUES = ("binance-spot", "binance-perpetual", "us-equities", "free")
 SHOWN = {
     "total return": "%",
     "annual return": "%",
@@ -31,17 +30,7 @@ SHOWN = {
 
 @click.command(epilog="Example: candlecast backtest runs/SP500-1d-lstm-return-1a2b3c4d --fee-bps 5")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--fee-bps", type=float, help="Fee per side, basis points of the traded value.")
-@click.option("--maker-fee-bps", type=float, help="The same for limit orders.")
-@click.option("--slippage-bps", type=float, help="Slippage per side, basis points of the price.")
-@click.option("--half-spread-bps", type=float, help="Half the spread, basis points of the price.")
-@click.option("--impact-bps", type=float, help="Slippage of a trade as large as its bar's volume.")
-@click.option("--funding-bps", type=float, help="Funding of perpetuals per 8 hours, basis points of the value held.")
-@click.option("--borrow-percent", type=float, help="Borrow a year of the value sold short.")
-@click.option("--interest-percent", type=float, help="Interest a year on cash.")
-@click.option("--loan-percent", type=float, help="Interest a year on borrowed cash.")
-@click.option("--maintenance-percent", type=float, help="Equity that must be kept, of the value held.")
-@click.option("--venue", help=f"Costs of a venue to begin with: {', '.join(VENUES)}; the run's when not given.")
+@cost_options
 @click.option("--rule", help=f"One of {', '.join(RULES)}; the run's when not given.")
 @click.option("--enter", type=float, help="Expected log return that opens a position; with --rule threshold.")
 @click.option(
@@ -55,7 +44,7 @@ SHOWN = {
 def backtest(
     run: Path,
     *,
-    venue: str | None,
+    given_costs: GivenCosts,
     rule: str | None,
     enter: float | None,
     leave: float | None,
@@ -65,7 +54,6 @@ def backtest(
     until: str | None,
     as_json: bool,
     quiet: bool,
-    **rates: float | None,
 ) -> None:
     """Price the forecasts of a RUN again. Each way of trading is one more trial in the ledger of its folder.
 
@@ -75,14 +63,16 @@ def backtest(
     from candlecast.runs import load_run
 
     before = load_run(run)
-    given = {name: value for name, value in rates.items() if value is not None}
-    costs = replace(before.costs if venue is None else _venue(venue), **given)
-    after = before.between(since, until).retraded(
-        rule=_rule(rule, enter=enter, leave=leave, long_only=long_only),
-        costs=costs,
-        cash=cash,
-        ledger=Ledger(run.parent),
-    )
+    with progress(quiet) as listener:
+        listener(Progress("price", 0, 2))
+        after = before.between(since, until).retraded(
+            rule=_rule(rule, enter=enter, leave=leave, long_only=long_only),
+            costs=given_costs.of(before.costs),
+            cash=cash,
+            ledger=Ledger(run.parent),
+        )
+        listener(Progress("price", 1, 2, f"{len(after.summary)} statistics with their intervals"))
+        listener(Progress("price", 2, 2, str(after.verdict)))
     if as_json:
         print_json(_as_object(after, run))
     else:
@@ -120,20 +110,13 @@ def _as_object(after: StudyResult, run: Path) -> dict[str, Any]:
 
 
 def _values(result: StudyResult) -> dict[str, dict[str, Any]]:
-    return {row.pop("statistic"): row for row in result.summaries[result.model].to_dicts()}
+    return {row.pop("statistic"): row for row in result.summary.to_dicts()}
 
 
 def _words(value: float | None, unit: str) -> str:
     if value is None:
         return "-"
     return f"{100 * value:.1f} %" if unit else f"{value:,.2f}"
-
-
-def _venue(name: str) -> Costs:
-    from candlecast.backtesting import Costs
-
-    makers = (Costs.binance_spot, Costs.binance_perpetual, Costs.us_equities, Costs.free)
-    return _pick("venue", name, dict(zip(VENUES, makers, strict=True)))()
 
 
 def _rule(name: str | None, *, enter: float | None, leave: float | None, long_only: bool) -> Rule | None:

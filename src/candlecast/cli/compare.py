@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from candlecast.cli import assets, choices
 from candlecast.cli.console import print_json, print_table, progress
 from candlecast.cli.options import Spread, common
 from candlecast.cli.places import store_option
+from candlecast.cli.pricing import GivenCosts, cost_options
 from candlecast.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -36,8 +36,7 @@ USUAL = ("naive", "linear", "lstm", "gru")
 @click.option("--target", default="return", show_default=True, help=f"One of {', '.join(choices.TARGETS)}.")
 @click.option("--horizon", type=int, default=1, show_default=True, help="Bars ahead.")
 @click.option("--folds", type=int, default=5, show_default=True, help="Walk-forward test parts.")
-@click.option("--fee-bps", type=float, help="Fee per side, basis points of the traded value.")
-@click.option("--slippage-bps", type=float, help="Slippage per side, basis points of the price.")
+@cost_options
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Trainings per fold.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The first seed.")
 @click.option("--source", help="Fetch from here first, as in `candlecast run`.")
@@ -61,8 +60,7 @@ def compare(
     target: str,
     horizon: int,
     folds: int,
-    fee_bps: float | None,
-    slippage_bps: float | None,
+    given_costs: GivenCosts,
     seeds: int,
     seed: int,
     runs: Path,
@@ -82,8 +80,7 @@ def compare(
     from candlecast.sources.sample import SAMPLES
 
     began = time.monotonic()
-    given = {"fee_bps": fee_bps, "slippage_bps": slippage_bps}
-    costs = replace(Costs(), **{name: value for name, value in given.items() if value is not None})
+    costs = given_costs.of(Costs())
     chosen = {name.lower(): choices.model(name) for name in models or USUAL}
     forecast = choices.target(target, horizon=horizon)
     with progress(quiet) as listener:

@@ -13,6 +13,7 @@ from candlecast.cli import assets, choices
 from candlecast.cli.console import print_json, print_table, progress
 from candlecast.cli.options import common
 from candlecast.cli.places import store_option
+from candlecast.cli.pricing import GivenCosts, cost_options
 from candlecast.errors import ConfigError, near_misses
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
 @click.option("--folds", type=int, help="Walk-forward test parts.")
 @click.option("--train", help='Length of each training part, such as "4y" or 5000 bars; with --test.')
 @click.option("--test", help='Length of each test part, such as "1y" or 500 bars; with --train.')
-@click.option("--fee-bps", type=float, help="Fee per side, basis points of the traded value.")
-@click.option("--slippage-bps", type=float, help="Slippage per side, basis points of the price.")
+@cost_options
+@click.option("--cash", type=float, help="Initial cash, quote currency; 10,000 when not given.")
 @click.option("--seeds", type=int, help="Trainings per fold, each from another seed.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The first seed.")
 @click.option(
@@ -83,8 +84,8 @@ def make_study(
     folds: int | None,
     train: str | None,
     test: str | None,
-    fee_bps: float | None,
-    slippage_bps: float | None,
+    given_costs: GivenCosts,
+    cash: float | None,
     seeds: int | None,
     **settings: int | None,
 ) -> Study:
@@ -115,9 +116,7 @@ def make_study(
         study = replace(study, folds=WalkForward(train=_length(train), test=_length(test)))
     elif folds is not None:
         study = replace(study, folds=WalkForward(folds=folds))
-    costs = {"fee_bps": fee_bps, "slippage_bps": slippage_bps}
-    given = {name: value for name, value in costs.items() if value is not None}
-    study = replace(study, costs=replace(study.costs, **given))
+    study = replace(study, costs=given_costs.of(study.costs), cash=study.cash if cash is None else cash)
     return study if seeds is None else replace(study, seeds=seeds)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import polars as pl
@@ -33,20 +34,36 @@ class Positions:
     band: float = math.inf
 
     def __post_init__(self) -> None:
-        if not 1.0 <= self.leverage <= HIGHEST_LEVERAGE:
+        if not isinstance(self.leverage, Real) or not 1.0 <= self.leverage <= HIGHEST_LEVERAGE:
             raise ConfigError(
-                f"leverage is {self.leverage}",
+                f"leverage is {self.leverage!r}",
                 expected=f"1 to {HIGHEST_LEVERAGE:g} times equity",
                 remedy="Leave it out to hold no more than equity",
             )
-        if not self.band > 0:
-            raise ConfigError(f"band is {self.band}", expected="a fraction above 0", remedy="Use for example band=0.05")
+        if not isinstance(self.band, Real) or not self.band > 0:
+            raise ConfigError(
+                f"band is {self.band!r}", expected="a fraction above 0", remedy="Use for example band=0.05"
+            )
+        if not isinstance(self.frame, pl.DataFrame):
+            raise ConfigError(
+                f"positions are of type {type(self.frame).__name__}",
+                expected="a Polars table of time, symbol and position",
+                remedy="Make it with pl.DataFrame, or pl.from_pandas",
+            )
         missing = [name for name in SCHEMA if name not in self.frame.columns]
         if missing:
             raise ConfigError(
                 f"positions lack the column {missing[0]}", expected=", ".join(SCHEMA), remedy="Rename or add the column"
             )
-        object.__setattr__(self, "frame", self.frame.select(*SCHEMA).cast(SCHEMA))
+        try:
+            object.__setattr__(self, "frame", self.frame.select(*SCHEMA).cast(SCHEMA))
+        except pl.exceptions.PolarsError as error:
+            found = ", ".join(f"{name} {self.frame.schema[name]}" for name in SCHEMA)
+            raise ConfigError(
+                f"positions have the columns {found}",
+                expected="times, text and numbers",
+                remedy="Convert them, such as with str.to_datetime()",
+            ) from error
         values, times = self.frame["position"], self.frame["time"]
         highest = HIGHEST_POSITION if self.in_units else self.leverage
         wrong = values.is_null() | values.is_nan() | (values.abs() > highest)
@@ -57,9 +74,9 @@ class Positions:
                 expected="a number of units" if self.in_units else f"a number in [-{highest:g}, {highest:g}]",
                 remedy="Clip or correct the rule that made it",
             )
-        if self.frame["symbol"].n_unique() > 1:
+        if self.frame["symbol"].n_unique() > 1 or self.frame["symbol"].null_count():
             raise ConfigError(
-                f"positions hold {self.frame['symbol'].n_unique()} symbols",
+                f"positions hold {self.frame['symbol'].drop_nulls().n_unique()} symbols",
                 expected="one",
                 remedy="Split them by symbol",
             )
