@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -82,6 +83,12 @@ class Study:
         if self.seeds < 1:
             raise ConfigError(
                 f"seeds is {self.seeds}", expected="1 training per fold or more", remedy="Use Study(seeds=3)"
+            )
+        if self.rule is not None and not _takes_a_forecast(self.rule):
+            raise ConfigError(
+                f"rule is {self.rule!r}",
+                expected="a rule that asks for a forecast and nothing else",
+                remedy="Trade others with backtest(candles, rule(forecast, candles))",
             )
         require_cash(self.cash)
         require_kind("costs", self.costs, Costs, "Use for example Costs(fee_bps=10) or Costs.binance_spot()")
@@ -378,6 +385,17 @@ class StudyResult:
         from candlecast.report import write_report
 
         return write_report(self, path)
+
+
+def _takes_a_forecast(rule: object) -> bool:
+    """Asked before training: what a rule is called with would otherwise be found out after it."""
+    if not callable(rule):
+        return False
+    try:
+        inspect.signature(rule).bind(None)
+    except TypeError:
+        return False
+    return True
 
 
 def _lost(parts: list[FoldForecast]) -> dict[str, int]:

@@ -145,6 +145,23 @@ def test_random_stops_and_limits(made_up, seed):
     assert_equal(ours.equity, run_orders(made_up, orders, costs, cash)[first:])
 
 
+def test_an_entry_that_gaps_past_its_own_profit_target(market_of):
+    """Why `random_orders` leaves such bars out: the open is beyond the limit, and the low comes to the stop afterwards.
+
+    The limit was to be had at the open, before any low: ours sells there. Backtrader looks at the stop first, since it was
+    submitted first.
+    """
+    candles = market_of([(99, 100, 98, 99), (99, 100, 99, 100), (104, 105, 90, 103), (103, 103, 103, 103)])
+    exits = [stop(-1.0, 95.0, bars=20)._replace(group=1.0), limit(-1.0, 103.0, bars=20)._replace(group=1.0)]
+    decided = candles.frame["close_time"][1]
+    orders = Orders.of([(decided, order) for order in (market(1.0), *exits)])
+    ours = backtest(candles, orders, costs=Costs.free(), cash=1_000.0)
+    assert ours.fills.select("reason", "price").rows() == [("market", 104.0), ("limit", 104.0)]
+    assert ours.ambiguous == 0
+    assert ours.equity["equity"][-1] == 1_000.0
+    assert run_orders(candles, orders, Costs.free(), 1_000.0)[-1] == 1_000.0 - (104.0 - 95.0)
+
+
 def test_a_fitted_run_in_a_strategy_of_the_users_own(made_up):
     """The run's positions and forecasts are lines of the feed, each on the bar at whose close it is known."""
     study = Study(model=LinearRegression(), folds=WalkForward(folds=2), seeds=1)

@@ -22,7 +22,7 @@ from candlecast.backtesting import (
 )
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.models import Naive
-from candlecast.signals import Positions
+from candlecast.signals import Kelly, Positions
 from candlecast.study import Study
 
 NEW_YEAR = datetime(2024, 1, 1, tzinfo=UTC)
@@ -89,6 +89,14 @@ def test_candles_of_another_kind_and_none(candles, held):
             "the target order .* has units 1000000",
         ),
         (lambda: Study(model=Naive(), cash=0.0), "cash is 0.0"),
+        (
+            lambda: Study(model=Naive(), rule="direction"),
+            "rule is 'direction'; expected a rule that asks for a forecast",
+        ),
+        (
+            lambda: Study(model=Naive(), rule=Kelly()),
+            r"rule is Kelly\(.*backtest\(candles, rule\(forecast, candles\)\)",
+        ),
         (lambda: Study(model=Naive(), costs=10), "costs is of type int; expected Costs"),
     ],
 )
@@ -98,7 +106,7 @@ def test_values_that_mean_nothing(make, message):
 
 
 def test_orders_of_a_strategy(candles):
-    for wrong in ([1.0], buy(1.0)):
+    for wrong in ([1.0], buy(1.0), [buy(1.0)._replace(kind=99.0)], [buy(1.0)._replace(units=float("nan"))]):
         with pytest.raises(ConfigError, match="among the orders; expected orders"):
             backtest(candles, lambda view, wrong=wrong: wrong)  # pyright: ignore[reportArgumentType]
 

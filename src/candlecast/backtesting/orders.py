@@ -13,6 +13,7 @@ from candlecast.backtesting.costs import is_number
 from candlecast.errors import ConfigError
 from candlecast.signals.positions import HIGHEST_LEVERAGE
 
+ORDERED = range(ledger.TARGET, ledger.LIQUIDATION)  # kinds that can be asked for
 CAPACITY = 64  # resting orders of one asset; scanned on every bar
 # Columns of a book: the fields of Order, in order.
 KIND, UNITS, LIMIT, STOP, TRAIL, BARS, GROUP, PARENT, ID, REDUCES = range(10)
@@ -124,7 +125,7 @@ def bracket(
 def book_of(orders: Sequence[Order]) -> np.ndarray:
     """Orders as rows of a book, float64, shape (orders, FIELDS). Raises ConfigError for anything else."""
     for order in orders:
-        if not isinstance(order, Order):
+        if not isinstance(order, Order) or order.kind not in ORDERED or math.isnan(order.units):
             raise ConfigError(
                 f"there is {order!r} among the orders", expected="orders", remedy="Give a list such as [market(1.0)]"
             )
