@@ -65,6 +65,17 @@ def test_several_symbols_and_intervals_at_once(world, capsys):
     assert (longer["candles"][0]["bars"], longer["candles"][0]["new"]) == (399, 24)
 
 
+def test_one_of_several_that_cannot_be_had_holds_up_no_other(world, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["fetch", "BTCUSDT", "NOSUCH", "ETHUSDT", "--interval", "4h", *SINCE, "--json", "-q"])
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    assert ended.value.code == 1
+    assert [row["symbol"] for row in found["candles"]] == ["BTCUSDT", "ETHUSDT"]
+    assert [row["symbol"] for row in found["errors"]] == ["NOSUCH"]
+    assert err == f"Error: {found['errors'][0]['error']}\n"
+
+
 def test_what_is_stored_and_its_faults(world, capsys):
     call(capsys, "fetch", "BTCUSDT", "--interval", "1h", "4h", *SINCE)
     table = call(capsys, "candles").splitlines()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -47,24 +49,31 @@ def fetch(
 ) -> None:
     """Fetch what is missing of each SYMBOL into the store, and say what came and what the vendor changed.
 
-    Stopped at any moment, the same command goes on where it was.
+    Stopped at any moment, the same command goes on where it was. Where one of several cannot be had, the others are.
     """
+    from candlecast.errors import CandlecastError
     from candlecast.interval import Interval
     from candlecast.store import Store
 
     place, origin, lengths = Store(store), make_source(source), [Interval.parse(interval) for interval in intervals]
-    rows = []
-    for symbol in symbols:
-        for interval in lengths:
+    rows, errors = [], []
+    for symbol, interval in itertools.product(symbols, lengths):
+        try:
             with progress(quiet) as listener:
                 row = _fetch(
                     place, origin, symbol, interval, since=since, until=until, refresh=refresh, progress=listener
                 )
-            rows.append(row)
-            if not as_json:
-                click.echo(_words(row))
+        except CandlecastError as error:
+            errors.append({"symbol": symbol, "interval": str(interval), "error": str(error)})
+            click.echo(f"Error: {error}", err=True)
+            continue
+        rows.append(row)
+        if not as_json:
+            click.echo(_words(row))
     if as_json:
-        print_json({"store": place.url, "version": place.version, "candles": rows})
+        print_json({"store": place.url, "version": place.version, "candles": rows, "errors": errors})
+    if errors:
+        sys.exit(1)
 
 
 def _fetch(
