@@ -45,7 +45,7 @@ def share(kernel: Callable[..., None], items: int, *args: Any) -> None:
     count = threads_for(items)
     if count == 1:
         return kernel(0, 0, items, *args)
-    size = -(-items // (count * 4))  # four pieces per thread, so that a slow thread does not hold up the others
+    size = max(1, items // (count * 4))  # four pieces per thread or more: a slow thread does not hold up the others
     pieces = iter(range(0, items, size))
     ends: SimpleQueue[BaseException | None] = SimpleQueue()
 
