@@ -104,7 +104,10 @@ def test_a_horizon_past_the_candles_is_never_known(target):
 def test_a_horizon_is_at_least_one_bar(target, horizon):
     with pytest.raises(ConfigError) as error:
         target(horizon)
-    assert str(error.value) == f"horizon is {horizon}; expected a whole number of bars, 1 or more. Use for example horizon=1."
+    assert (
+        str(error.value)
+        == f"horizon is {horizon}; expected a whole number of bars, 1 or more. Use for example horizon=1."
+    )
 
 
 @pytest.mark.parametrize("target", TARGETS)

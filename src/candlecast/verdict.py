@@ -114,7 +114,9 @@ def _skill_words(model: str, target: Target, row: dict[str, Any], evidence: Evid
         return f"{forecast} is no better than naive, drift and the past mean ({numbers})"
     if row["r2"] is not None and row["r2"] > 0:
         return f"{forecast} is better than naive, drift and the past mean ({numbers})"
-    return f"{forecast} knows something that naive, drift and the past mean do not, but its noise outweighs it ({numbers})"
+    return (
+        f"{forecast} knows something that naive, drift and the past mean do not, but its noise outweighs it ({numbers})"
+    )
 
 
 def _pay_words(result: BacktestResult, lines: dict[str, dict[str, Any]], evidence: Evidence) -> tuple[str, ...]:

@@ -16,7 +16,9 @@ from candlecast.errors import SourceError
 from candlecast.interval import Interval
 
 TIME = pl.Datetime("us", "UTC")
-BEGINNING = datetime(1800, 1, 1, tzinfo=UTC)  # what a source without an asked beginning is asked from; no candle is older
+BEGINNING = datetime(
+    1800, 1, 1, tzinfo=UTC
+)  # what a source without an asked beginning is asked from; no candle is older
 PRICES = ("open", "high", "low", "close", "volume")
 VALUES = (*PRICES, "dividend", "split")
 ROUNDING = 1e-6  # relative; a cent of a share of 10,000
