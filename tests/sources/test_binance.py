@@ -370,14 +370,24 @@ def test_a_period_from_before_the_exchange_opened(server, binance):
 
 def test_an_interruption_does_not_wait_for_a_download_that_hangs(server, binance, retry):
     server.fail(".zip", how="hang", times=99)
-    main_thread = threading.main_thread().ident
-    timer = threading.Timer(0.5, lambda: signal.pthread_kill(main_thread, signal.SIGINT))
+    main_thread, is_over = threading.main_thread().ident, threading.Event()
+
+    def interrupt():
+        while not any(".zip" in path for path, _ in server.asked) and not is_over.wait(0.05):
+            pass
+        while not is_over.wait(1.0):  # again, as an exception raised inside of a destructor is lost
+            signal.pthread_kill(main_thread, signal.SIGINT)
+
+    watcher = threading.Thread(target=interrupt)
+    watcher.start()
     began = time.monotonic()
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        binance(retry=replace(retry, timeout_seconds=50.0)).fetch("BTCUSDT", "1m", since="2024-12-20")
-    assert time.monotonic() - began < 20
-    timer.join()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            binance(retry=replace(retry, timeout_seconds=50.0)).fetch("BTCUSDT", "1m", since="2024-12-20")
+    finally:
+        is_over.set()
+    assert time.monotonic() - began < 40
+    watcher.join()
 
 
 def test_an_empty_period(binance):
