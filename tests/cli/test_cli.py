@@ -171,9 +171,11 @@ def test_an_unwritable_folder_is_said(workspace):
 def test_ctrl_c_leaves_earlier_runs_whole(workspace):
     folder, result = workspace
     before = {path.name: path.read_bytes() for path in (folder / result["run"]).iterdir()}
-    command = [sys.executable, "-m", "candlecast", "run", "BTCUSDT-1h.csv.gz", "--epochs", "100000", "--hidden", "3"]
+    command = [sys.executable, "-m", "candlecast", "run", "BTCUSDT-1h.csv.gz", "--hidden", "64", "--layers", "3"]
     process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
-    time.sleep(4)
+    while not list((folder / "runs").glob(".*.jobs")):  # made as training begins
+        assert process.poll() is None
+        time.sleep(0.01)
     os.kill(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130

@@ -278,6 +278,24 @@ def test_a_net_that_cannot_be_stacked_trains_one_by_one(market, caplog):
     assert np.array_equal(restored.forecast(jobs[0].samples, rows), fitted.forecast(jobs[0].samples, rows))
 
 
+def test_what_a_stacked_net_notes_is_kept(market):
+    """Running means of a net that vmap can stack: the job's own, alone and in company, and used in forecasts."""
+
+    def net(inputs):
+        layers = torch.nn.Flatten(), torch.nn.BatchNorm1d(6 * inputs), torch.nn.Linear(6 * inputs, 1)
+        return torch.nn.Sequential(*layers)
+
+    model = Torch(net, window=6, training=Fit(epochs=2, batch=16, patience=None, sampling="windows"))
+    jobs = jobs_of(model, market)
+    together = results(model, jobs)
+    for job in (jobs[0], jobs[-1]):
+        assert same(results(model, [job])[job.key], together[job.key])
+    fitted = together[jobs[0].key]
+    assert fitted.weights["net.1.num_batches_tracked"] == 2 * -(-len(jobs[0].train_rows) // 16)
+    assert fitted.weights["net.1.running_mean"].abs().max() > 0
+    assert not torch.equal(fitted.weights["net.1.running_mean"], together[jobs[-1].key].weights["net.1.running_mean"])
+
+
 @pytest.mark.parametrize(
     ("net", "message"),
     [

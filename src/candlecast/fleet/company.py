@@ -46,11 +46,20 @@ class Company:
 
 def _at_once(function: Callable[..., Tensor], count: int, parts: Sequence[Part]) -> Tensor:
     """Torch multiplies a single matrix by another routine than several. So that a net's result does not depend on its
-    company, one that is alone has a copy of itself beside it.
+    company, one that is alone has a copy of itself beside it. What a net notes in its buffers, it notes in copies, which
+    take the place of the old ones once it has come through.
     """
-    if count > 1:
-        return vmap(function)(*parts)
-    return vmap(function)(*(_each(part, lambda value: torch.cat([value, value])) for part in parts))[:1]
+    if count == 1:
+        copies = [_each(part, lambda value: torch.cat([value, value])) for part in parts]
+    else:
+        copies = [_each(part, lambda value: value.clone()) if isinstance(part, dict) else part for part in parts]
+    results = vmap(function)(*copies)[:count]
+    for part, copy in zip(parts, copies, strict=True):
+        if isinstance(part, dict) and isinstance(copy, dict):
+            for name, value in part.items():
+                if not value.requires_grad:
+                    value.copy_(copy[name][:count])
+    return results
 
 
 def _one_by_one(function: Callable[..., Tensor], keys: Sequence[int], parts: Sequence[Part]) -> Tensor:

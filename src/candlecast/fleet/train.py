@@ -157,11 +157,9 @@ class _Fleet:
 
     def _learnt(self, place: int) -> dict[str, Tensor]:
         """Parameters of the job at this place, and what its net noted by itself, such as running means."""
-        learnt = self.layout.net(self.weights[place].cpu())
-        if self.company.reason is None:  # a net that is stacked cannot write to its buffers
-            return learnt
         kept = self.template.state_dict().keys() & self.buffers.keys()
-        return learnt | {name: self.buffers[name][place].clone().cpu() for name in sorted(kept)}
+        noted = {name: self.buffers[name][place].clone().cpu() for name in sorted(kept)}
+        return self.layout.net(self.weights[place].cpu()) | noted
 
     def _validate(self, places: list[int]) -> list[float]:
         """Mean validation loss of the jobs at these places; NaN for a job without validation rows."""

@@ -70,16 +70,11 @@ def _in_torch(
     results = []
     for depth, own in enumerate(tensors):
         if depth and dropout:
-            is_stacked = x.dim() == 4
-            x = masked(x, keys[depth - 1], dropout) if is_stacked else _masked_one(x, keys[depth - 1], dropout)
+            x = masked(x, keys[depth - 1], dropout)
         found = cell.reference(x, *own)
         results.append(found if isinstance(found, tuple) else (found,))
         x = results[-1][0]
     return results
-
-
-def _masked_one(x: Tensor, key: Tensor, dropout: float) -> Tensor:
-    return masked(x.unsqueeze(0), key.view(1), dropout).squeeze(0)
 
 
 def lstm(x: Tensor, h0: Tensor, c0: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:

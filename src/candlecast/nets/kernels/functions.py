@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from candlecast.errors import ConfigError
 from candlecast.nets.kernels.mask import masked
 
 
@@ -143,8 +144,10 @@ class Backward(Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> None:
-        raise NotImplementedError(
-            "second derivatives of a recurrent op are not available in float32; pass float64 tensors to get them"
+        raise ConfigError(
+            "a recurrent op was differentiated twice in float32",
+            expected="first derivatives there: its kernels have no others",
+            remedy="Pass float64 tensors",
         )
 
     @staticmethod

@@ -20,8 +20,12 @@ FIRST, SECOND = 0x7FEB352D, 0x846CA68B  # multipliers of lowbias32 (Wellons 2018
 def masked(x: Tensor, keys: Tensor, p: float) -> Tensor:
     """x (K, B, ...) with each value zeroed with probability `p` and the others divided by 1 - p, for keys (K,), int32.
 
+    One model's x (B, ...) goes with a single key ().
+
     A value's fate is a hash of its model's key and of its place: equal keys give equal masks on any device.
     """
+    if not keys.dim():
+        return masked(x.unsqueeze(0), keys.view(1), p).squeeze(0)
     if x.device.type == "cpu" and x.dtype == torch.float32:
         return _masked_cpu(x, keys, p)
     return masked_reference(x, keys, p)

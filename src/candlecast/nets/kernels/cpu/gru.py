@@ -19,6 +19,7 @@ from candlecast.nets.kernels.cpu.products import (
     pack_columns,
     pack_rows,
     padded,
+    read_inputs,
     read_rows,
     split,
     split_steps,
@@ -122,12 +123,7 @@ def _backward_shards(thread, first, last, grad_h, x, h0, h, tape, w_x, w_h, dx, 
         for t in range(steps - 1, -1, -1):
             read_rows(grad_h, (model, shard, t), grad)
             delta_x, delta_h, before = deltas_x[t, :gates], deltas_h[t, :gates], z[t, features + 1 :]
-            read_rows(x, (model, shard, t), z[t])
-            fill(z[t, features : features + 1], 1)
-            if t:
-                read_rows(h, (model, shard, t - 1), before)
-            else:
-                read_rows(h0, (model, shard, 0), before)
+            read_inputs(x, h, h0, (model, shard, t), z[t])
             _differentiate(tape[model, shard, t], before, grad, dh, delta_x, delta_h)
             multiply(weights_h, delta_h, product, hidden)
             for j in range(hidden):

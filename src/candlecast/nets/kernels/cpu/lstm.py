@@ -19,6 +19,7 @@ from candlecast.nets.kernels.cpu.products import (
     pack_columns,
     pack_rows,
     padded,
+    read_inputs,
     read_rows,
     split,
     split_steps,
@@ -132,12 +133,7 @@ def _backward_shards(
             multiply(weights, delta, product, count)
             if dx.size:
                 write_rows(product[hidden:], dx, (model, shard, t))
-            read_rows(x, (model, shard, t), z[t])
-            fill(z[t, features : features + 1], 1)
-            if t:
-                read_rows(h, (model, shard, t - 1), z[t, features + 1 :])
-            else:
-                read_rows(h0, (model, shard, 0), z[t, features + 1 :])
+            read_inputs(x, h, h0, (model, shard, t), z[t])
         write_rows(dh, dh0, (model, shard, 0))
         write_rows(dc, dc0, (model, shard, 0))
         weight_gradient(z, deltas, parts[item])

@@ -64,6 +64,19 @@ def read_rows(array, place, rows):
 
 
 @internal
+def read_inputs(x, h, h0, place, rows):
+    """rows = (x_t, 1, h_{t-1}) at `place`: what the weights of that step were multiplied with."""
+    model, shard, time = place
+    features = x.shape[3]
+    read_rows(x, place, rows)
+    fill(rows[features : features + 1], 1)
+    if time:
+        read_rows(h, (model, shard, time - 1), rows[features + 1 :])
+    else:
+        read_rows(h0, (model, shard, 0), rows[features + 1 :])
+
+
+@internal
 def write_rows(rows, array, place):
     """array (K, T, F, B) at `place` = the first F rows, without the lanes past the batch."""
     model, shard, time = place
