@@ -66,7 +66,7 @@ class Oracle:
             gap = 0.0
             if job.samples.target.name == "volatility":  # of the log range over the log of the standard deviation
                 gap = float(np.mean(job.samples.outcomes[job.fit_rows] - truth[job.fit_rows]))
-            yield FittedBaseline(job, lambda samples, rows, truth=truth, gap=gap: truth[rows] + gap)
+            yield FittedBaseline(job, (lambda samples, rows, truth=truth, gap=gap: truth[rows] + gap,))
 
 
 def make_world(family, strength, seed, bars):

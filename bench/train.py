@@ -46,7 +46,7 @@ def our_step(models):
 
     model, jobs = tutorial_jobs(models)
     with train._one_thread():
-        fleet = train._Fleet(jobs, model.build, model.training, model.window, device=torch.device("cpu"))
+        fleet = train._Fleet(jobs, model.blueprint(jobs[0].samples.target), device=torch.device("cpu"))
         times = []
         for _ in range(100):
             began = time.perf_counter()

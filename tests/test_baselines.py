@@ -69,7 +69,7 @@ def test_nothing_ahead_is_read(model, target, candles, other_future):
     bar = int(job.test_rows[60])
     changed = make_samples(other_future(candles, bar), features=FEATURES, target=target, window=job.samples.window)
     rows = job.test_rows
-    before, after = learnt.forecast(job.samples, rows), learnt.forecast(changed, rows)
+    before, after = learnt.forecast(job.samples, rows).mean, learnt.forecast(changed, rows).mean
     assert np.array_equal(before[rows <= bar], after[rows <= bar])
     if not isinstance(model, SeasonalNaive):
         assert not np.array_equal(before[rows > bar], after[rows > bar])
@@ -78,10 +78,10 @@ def test_nothing_ahead_is_read(model, target, candles, other_future):
 @pytest.mark.parametrize(("model", "target"), PAIRS, ids=str)
 def test_a_bar_alone_is_forecast_as_among_others(model, target, torn):
     learnt, job = fitted(model, torn, target)
-    together = learnt.forecast(job.samples, job.test_rows)
+    together = learnt.forecast(job.samples, job.test_rows).mean
     assert np.isfinite(together).all()
     for place in (0, 1, len(together) // 2, len(together) - 1):
-        alone = learnt.forecast(job.samples, job.test_rows[place : place + 1])
+        alone = learnt.forecast(job.samples, job.test_rows[place : place + 1]).mean
         np.testing.assert_allclose(alone, together[place], rtol=1e-10, atol=1e-14)
 
 
@@ -95,7 +95,7 @@ def test_arima_is_statsmodels(target, candles):
     for bar in job.test_rows[[0, 40, 99]]:
         path = reference.apply(steps[: bar + 1] * 100).forecast(2) / 100
         expected = path[-1] if isinstance(target, Volatility) else path.sum()
-        assert learnt.forecast(job.samples, np.array([bar]))[0] == pytest.approx(expected, rel=0.02, abs=2e-5)
+        assert learnt.forecast(job.samples, np.array([bar])).mean[0] == pytest.approx(expected, rel=0.02, abs=2e-5)
 
 
 def test_ets_is_statsmodels(candles):
@@ -110,7 +110,7 @@ def test_ets_is_statsmodels(candles):
         later = ETSModel(logs[: bar + 1], error="add", trend="add", damped_trend=True, initialization_method="known",
                          initial_level=logs[0], initial_trend=0.0)  # fmt: skip
         path = later.smooth([*parameters[:3], logs[0], 0.0]).forecast(2)
-    assert learnt.forecast(job.samples, np.array([bar]))[0] == pytest.approx(np.exp(path[-1]), rel=1e-6)
+    assert learnt.forecast(job.samples, np.array([bar])).mean[0] == pytest.approx(np.exp(path[-1]), rel=1e-6)
 
 
 def test_ewma_is_that_of_pandas(candles):
@@ -119,7 +119,7 @@ def test_ewma_is_that_of_pandas(candles):
     start = returns[job.fold.fit.first : job.fold.fit.last + 1].mean()
     returns[0] = start  # pandas takes the first value as the mean so far
     expected = returns.ewm(halflife=5, adjust=False).mean()[job.test_rows]
-    np.testing.assert_allclose(learnt.forecast(job.samples, job.test_rows), expected, rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(learnt.forecast(job.samples, job.test_rows).mean, expected, rtol=1e-9, atol=1e-15)
 
 
 def test_garch_is_arch(candles):
@@ -135,9 +135,9 @@ def test_garch_is_arch(candles):
     # forecast i of the returns is made at bar i + 1; what is before the training part is forgotten by the test part
     paths = everything.forecast(horizon=3, start=0, reindex=False).variance.to_numpy()
     expected = 0.5 * np.log(paths[job.test_rows - 1].sum(axis=1))
-    got = learnt.forecast(job.samples, job.test_rows)
+    got = learnt.forecast(job.samples, job.test_rows).mean
     np.testing.assert_allclose(got - got.mean(), expected - expected.mean(), atol=1e-4)
-    gap = job.samples.outcomes[job.fit_rows] - learnt.forecast(job.samples, job.fit_rows)
+    gap = job.samples.outcomes[job.fit_rows] - learnt.forecast(job.samples, job.fit_rows).mean
     assert gap.mean() == pytest.approx(0.0, abs=1e-12)
 
 
@@ -151,18 +151,18 @@ def test_har_is_arch():
     bar = int(job.test_rows[10])
     expected = constant + day * ranges[bar] + week * ranges[bar - 4 : bar + 1].mean()
     expected += month * ranges[bar - 21 : bar + 1].mean()
-    assert learnt.forecast(job.samples, np.array([bar]))[0] == pytest.approx(expected, rel=0.02)
+    assert learnt.forecast(job.samples, np.array([bar])).mean[0] == pytest.approx(expected, rel=0.02)
 
 
 def test_seasonal_is_the_same_place_one_season_ago(candles):
     logs = np.log(candles.close)
     learnt, job = fitted(SeasonalNaive(7), candles, NextReturn(3))
     bar = int(job.test_rows[5])
-    assert learnt.forecast(job.samples, np.array([bar]))[0] == pytest.approx(logs[bar - 4] - logs[bar - 7])
+    assert learnt.forecast(job.samples, np.array([bar])).mean[0] == pytest.approx(logs[bar - 4] - logs[bar - 7])
     learnt, job = fitted(SeasonalNaive(2), candles, NextReturn(3))  # a season shorter than the horizon is repeated
     steps = np.diff(logs)
     expected = steps[bar - 2] + steps[bar - 1] + steps[bar - 2]  # returns of bars t-1, t, t-1
-    assert learnt.forecast(job.samples, np.array([bar]))[0] == pytest.approx(expected)
+    assert learnt.forecast(job.samples, np.array([bar])).mean[0] == pytest.approx(expected)
 
 
 def test_seasons_follow_the_calendar(candles):

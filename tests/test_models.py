@@ -22,14 +22,14 @@ def fitted(model, candles, features, target=None):
 
 def test_naive_is_the_price_of_now(market, features):
     result, job = fitted(Naive(), market, features, Price())
-    assert np.array_equal(result.forecast(job.samples, job.test_rows), market.close[job.test_rows])
+    assert np.array_equal(result.forecast(job.samples, job.test_rows).mean, market.close[job.test_rows])
 
 
 def test_drift_adds_the_mean_change_of_the_training_part(market, features):
     result, job = fitted(Drift(), market, features, NextReturn())
     rows = job.fit_rows
     drift = np.mean(np.log(market.close[rows + 1] / market.close[rows]))
-    np.testing.assert_allclose(result.forecast(job.samples, job.test_rows), drift, rtol=1e-9)
+    np.testing.assert_allclose(result.forecast(job.samples, job.test_rows).mean, drift, rtol=1e-9)
 
 
 def test_linear_is_least_squares_on_unscaled_features_too(market, features):
@@ -38,7 +38,7 @@ def test_linear_is_least_squares_on_unscaled_features_too(market, features):
     plain = Plain().fit(np.hstack([inputs[rows - 1], inputs[rows]]), job.samples.outcomes[rows])
     test = job.test_rows
     np.testing.assert_allclose(
-        result.forecast(job.samples, test),
+        result.forecast(job.samples, test).mean,
         plain.predict(np.hstack([inputs[test - 1], inputs[test]])),
         rtol=1e-6,
         atol=1e-12,
@@ -49,13 +49,13 @@ def test_linear_finds_the_planted_coefficient():
     world = synthetic.ar1(20_000, seed=3, phi=0.2)
     result, job = fitted(LinearRegression(), world.candles, Features(log_return()))
     rows = job.test_rows
-    slope = np.polyfit(job.samples.inputs[rows, 0], result.forecast(job.samples, rows), 1)[0]
+    slope = np.polyfit(job.samples.inputs[rows, 0], result.forecast(job.samples, rows).mean, 1)[0]
     assert slope == pytest.approx(0.2, abs=0.03)
 
 
 def test_linear_forecasts_a_chance_of_direction(market, features):
     result, job = fitted(LinearRegression(), market, features, Direction())
-    chance = result.forecast(job.samples, job.test_rows)
+    chance = result.forecast(job.samples, job.test_rows).mean
     assert np.all((chance > 0) & (chance < 1))
     assert np.corrcoef(chance, job.samples.inputs[job.test_rows, 0])[0, 1] > 0.5  # planted momentum
 

@@ -198,7 +198,7 @@ def test_a_users_own_function_is_named_only():
 
 def test_the_tutorial_preset_is_the_tutorial():
     study = tutorial()
-    net = study.model.build(1)
+    net = study.model.build(1, 1)
     assert [type(layer).__name__ for layer in net.layers] == ["LSTMLayer", "LSTMLayer"]
     assert [layer.weight.shape[1] for layer in net.head] == [25, 1]
     assert [dropout.p for dropout in net.dropouts] == [0.2, 0.2]

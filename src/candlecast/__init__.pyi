@@ -73,6 +73,17 @@ from .folds import (
 from .forecast import (
     Forecast as Forecast,
 )
+from .heads import (
+    AbsoluteError as AbsoluteError,
+    Chance as Chance,
+    Gaussian as Gaussian,
+    Head as Head,
+    Huber as Huber,
+    Labels as Labels,
+    Quantiles as Quantiles,
+    SquaredError as SquaredError,
+    StudentT as StudentT,
+)
 from .ledger import (
     Ledger as Ledger,
     Trial as Trial,
@@ -86,10 +97,12 @@ from .models import (
     HAR as HAR,
     LSTM as LSTM,
     RNN as RNN,
+    DLinear as DLinear,
     Drift as Drift,
     LightGBM as LightGBM,
     LinearRegression as LinearRegression,
     Naive as Naive,
+    NLinear as NLinear,
     Ridge as Ridge,
     SeasonalNaive as SeasonalNaive,
     Torch as Torch,
@@ -135,6 +148,7 @@ from .targets import (
     Direction as Direction,
     NextReturn as NextReturn,
     Price as Price,
+    Several as Several,
     Volatility as Volatility,
 )
 from .verdict import (

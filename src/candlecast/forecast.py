@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -25,10 +26,13 @@ SCHEMA: dict[Any, Any] = {
     "target": pl.Float64,
     "expected_return": pl.Float64,
     "sigma": pl.Float64,
+    "position": pl.Float64,
     "naive_error": pl.Float64,
     "train_mean": pl.Float64,
 }
-OPTIONAL = ("sigma", "naive_error", "train_mean")  # null throughout where a frame comes without them
+OPTIONAL = ("sigma", "position", "naive_error", "train_mean")  # null throughout where a frame comes without them
+FURTHER = re.compile(r"q\d+|p_\w+|\w+@\w+")  # quantiles, chances of labels, and forecasts of further targets
+OWN = ("time", "known_at", "symbol", "model", "fold", "seed")  # columns of a row, whatever is forecast
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +43,11 @@ class Forecast:
     outcome is known; null if not yet), `symbol`, `model`, `fold`, `seed`, `mean` (the forecast, in the target's units),
     `naive` (the naive forecast), `target` (the outcome; null while unknown), `expected_return` (log return over the
     horizon that the forecast implies; null for a target that implies none), `sigma` (standard deviation of the outcome
-    around `mean`, of a model that forecasts it; null otherwise), `naive_error` and `train_mean` (means of |target - naive|,
-    the scale of MASE, and of the target over the training rows; null if unknown). Sorted by symbol, seed and time.
+    around `mean`, of a model that forecasts it; null otherwise), `position` (what a model that learns positions wants to
+    hold; null otherwise), `naive_error` and `train_mean` (means of |target - naive|,
+    the scale of MASE, and of the target over the training rows; null if unknown). A model may give more: quantiles
+    (`q05` is that of level 0.05), chances of labels (`p_down`, `p_flat`, `p_up`), and forecasts of further targets, see
+    `at`. Sorted by symbol, seed and time.
     """
 
     frame: pl.DataFrame
@@ -48,7 +55,9 @@ class Forecast:
 
     def __post_init__(self) -> None:
         absent = [pl.lit(None).alias(name) for name in OPTIONAL if name not in self.frame.columns]
-        frame = self.frame.with_columns(absent).select(*SCHEMA).cast(SCHEMA).sort("symbol", "seed", "time")
+        further = sorted(name for name in self.frame.columns if FURTHER.fullmatch(name))
+        schema = SCHEMA | dict.fromkeys(further, pl.Float64)
+        frame = self.frame.with_columns(absent).select(*schema).cast(schema).sort("symbol", "seed", "time")
         object.__setattr__(self, "frame", frame)
 
     def __len__(self) -> int:
@@ -79,6 +88,27 @@ class Forecast:
             )
         return replace(self, frame=self.frame.filter(pl.col("symbol") == symbol))
 
+    @property
+    def further(self) -> list[str]:
+        """Columns that not every forecast has."""
+        return self.frame.columns[len(SCHEMA) :]
+
+    def at(self, target: str) -> Forecast:
+        """The forecasts of one of the further targets of `Several`, by name and horizon, such as "return_5".
+
+        `known_at` stays that of the last outcome of all targets. Raises ConfigError for a target that is not there.
+        """
+        columns = {name: name.partition("@")[0] for name in self.further if name.endswith(f"@{target}")}
+        if not columns:
+            known = sorted({name.partition("@")[2] for name in self.further if "@" in name})
+            raise ConfigError(
+                f"there is no forecast of {target!r}",
+                expected=f"one of {', '.join(known)}" if known else "a forecast of Several targets",
+                remedy=near_misses(target, known),
+            )
+        horizon = int(target.rpartition("_")[2])
+        return Forecast(self.frame.select(*OWN, *columns).rename(columns), horizon)
+
     @cached_property
     def paths(self) -> list[Forecast]:
         """Histories in which every bar is forecast by one fold: the forecast itself, unless folds are combined.
@@ -96,7 +126,7 @@ class Forecast:
         """
         keys = ["time", "known_at", "symbol", "model"]
         values = [
-            pl.col("mean", "expected_return", "naive_error", "train_mean").mean(),
+            pl.col("mean", "expected_return", "position", "naive_error", "train_mean", *self.further).mean(),
             pl.col("fold").min(),
             pl.col("naive", "target").first(),
             (pl.col("sigma").pow(2).mean() + pl.col("mean").var(ddof=0)).sqrt().alias("sigma"),

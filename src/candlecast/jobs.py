@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from candlecast.errors import NotEnoughDataError
 from candlecast.folds import Fold, Rows
+from candlecast.targets import Target
 from candlecast.windows import Samples
 
 
@@ -29,6 +30,10 @@ class Job:
     def key(self) -> str:
         """A name that is unique in a walk: `BTCUSDT/fold-3/seed-0`."""
         return f"{self.symbol}/fold-{self.fold.index}/seed-{self.seed}"
+
+    def of(self, target: Target) -> Job:
+        """The same training for one of the targets of `Several`."""
+        return replace(self, samples=self.samples.of(target))
 
     @cached_property
     def train_rows(self) -> np.ndarray:

@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from candlecast import backtesting, features, folds, models, signals, targets
+from candlecast import backtesting, features, folds, heads, models, signals, targets
 from candlecast.errors import RunError
 from candlecast.features import Feature, Features
 from candlecast.fleet import settings
+from candlecast.targets import Several
 
 ROOMS = (
     backtesting,
     features,
     folds,
+    heads,
     models,
     settings,
     signals,
@@ -50,6 +52,8 @@ def describe(value: Any) -> Any:
                 "features": [describe(feature) for feature in value.features],
                 "scaling": describe(value.scaling),
             }
+        case Several():
+            return {"type": "Several", "targets": [describe(target) for target in value.targets]}
         case list() | tuple():
             return [describe(item) for item in value]
         case np.generic():
@@ -79,6 +83,8 @@ def restore(description: Any) -> Any:
     parameters = {name: restore(value) for name, value in description.items() if name != "type"}
     if description["type"] == "Features":
         return Features(*parameters["features"], scaling=parameters["scaling"])
+    if description["type"] == "Several":
+        return Several(*parameters["targets"])
     made = _find(description["type"], *ROOMS)
     return made(
         **{field.name: parameters[field.name] for field in fields(made) if field.init and field.name in parameters}

@@ -100,9 +100,9 @@ class KeptJobs:
         return self.folder / f"{sha256(repr(identity).encode()).hexdigest()[:32]}.safetensors"
 
     def _data_digest(self, samples: Samples) -> str:
-        """SHA-256 of the inputs and outcomes of an asset, computed once: a user's feature may have changed."""
+        """SHA-256 of the inputs and lessons of an asset, computed once: a user's feature may have changed."""
         if samples not in self._digests:
             digest = sha256(samples.inputs.tobytes())
-            digest.update(samples.outcomes.tobytes())
+            digest.update(samples.lessons.tobytes())
             self._digests[samples] = digest.hexdigest()
         return self._digests[samples]

@@ -41,7 +41,7 @@ from candlecast.recipes import describe
 from candlecast.signals import FollowDirection, InverseVolatility, Positions, Rule
 from candlecast.sources.source import moment
 from candlecast.tally import Tally, count
-from candlecast.targets import NextReturn, Target, Volatility
+from candlecast.targets import NextReturn, Target, Volatility, parts
 from candlecast.verdict import Verdict, judge
 from candlecast.walk import FoldForecast, Keeper, watch_forward
 
@@ -103,7 +103,11 @@ class Study:
     def beside(self) -> tuple[Model, ...]:
         """The baselines that walk beside the model; of the usual ones, it takes the place of that of its name."""
         if self.baselines is None:
-            return tuple(model for model in BASELINES if model.fits(self.target) and model.name != self.model.name)
+            return tuple(
+                model
+                for model in BASELINES
+                if all(map(model.fits, parts(self.target))) and model.name != self.model.name
+            )
         others = [model for model in self.baselines if model != self.model]
         needed = [model for model in (Naive(), Drift()) if model not in (self.model, *others)]
         return (*needed, *others)
@@ -203,7 +207,7 @@ class Study:
     def _rule(self) -> Rule:
         if self.rule is not None:
             return self.rule
-        return InverseVolatility() if isinstance(self.target, Volatility) else FollowDirection()
+        return InverseVolatility() if isinstance(parts(self.target)[0], Volatility) else FollowDirection()
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,8 @@ from candlecast.folds import Folds, WalkForward, check_folds
 from candlecast.forecast import Forecast
 from candlecast.jobs import Job
 from candlecast.models import Fitted, Model
-from candlecast.targets import NextReturn, Target
+from candlecast.prediction import Prediction
+from candlecast.targets import NextReturn, Target, label, parts
 from candlecast.windows import make_samples
 
 logger = logging.getLogger(__name__)
@@ -159,12 +160,10 @@ def forecast_frame(fitted: Fitted, model: str) -> pl.DataFrame:
     """The rows of the forecast table that one fitted job gives for its own test part."""
     job, samples = fitted.job, fitted.job.samples
     rows = job.test_rows
-    mean = samples.naive.copy()
-    mean[rows] = fitted.forecast(samples, rows)
-    expected = samples.target.expected_return(mean, samples.candles)[rows]
+    lead, *others = parts(samples.target)
+    prediction = fitted.forecast(samples, rows)
     is_known = samples.is_known[rows]
-    learnt, naive = samples.outcomes[job.fit_rows], samples.naive[job.fit_rows]
-    return pl.DataFrame(
+    frame = pl.DataFrame(
         {
             "time": samples.candles.frame["close_time"].gather(rows),
             "known_at": pl.Series(samples.known_at[rows])
@@ -174,14 +173,29 @@ def forecast_frame(fitted: Fitted, model: str) -> pl.DataFrame:
             "model": pl.repeat(model, len(rows), eager=True),
             "fold": pl.repeat(job.fold.index, len(rows), eager=True, dtype=pl.Int32),
             "seed": pl.repeat(job.seed, len(rows), eager=True, dtype=pl.Int32),
-            "mean": mean[rows],
-            "naive": samples.naive[rows],
-            "target": pl.Series(samples.outcomes[rows]).zip_with(
-                pl.Series(is_known), pl.Series([None], dtype=pl.Float64)
-            ),
-            "expected_return": pl.Series(expected, nan_to_null=True),
-            "sigma": pl.repeat(None, len(rows), eager=True, dtype=pl.Float64),
-            "naive_error": pl.repeat(float(np.abs(learnt - naive).mean()), len(rows), eager=True),
-            "train_mean": pl.repeat(float(learnt.mean()), len(rows), eager=True),
         }
     )
+    columns = _forecast_columns(job.of(lead), prediction, is_known)
+    for target in others:
+        name = label(target)
+        further = _forecast_columns(job.of(target), prediction.others[name], is_known)
+        columns |= {f"{column}@{name}": series for column, series in further.items()}
+    return frame.with_columns(**columns)
+
+
+def _forecast_columns(job: Job, prediction: Prediction, is_known: np.ndarray) -> dict[str, pl.Series]:
+    """The columns of one target, for the test rows of a job of which `is_known` says whether the outcome is."""
+    samples, rows = job.samples, job.test_rows
+    mean = samples.naive.copy()
+    mean[rows] = prediction.mean
+    learnt, naive = samples.outcomes[job.fit_rows], samples.naive[job.fit_rows]
+    figures = {
+        "mean": mean[rows],
+        "naive": samples.naive[rows],
+        "target": np.where(is_known, samples.outcomes[rows], np.nan),
+        "expected_return": samples.target.expected_return(mean, samples.candles)[rows],
+        "naive_error": np.full(len(rows), np.abs(learnt - naive).mean()),
+        "train_mean": np.full(len(rows), learnt.mean()),
+        **prediction.columns,
+    }
+    return {name: pl.Series(values, dtype=pl.Float64, nan_to_null=True) for name, values in figures.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,15 +10,17 @@ import numpy as np
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.features import Features
-from candlecast.targets import Target
+from candlecast.targets import Target, parts
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
     """One asset, ready to be learnt from. Row t is what is known at the close of bar t, and the outcome it waits for.
 
-    `inputs` (time, column), `outcomes` and `naive` (time,) are float64; nothing is scaled. `window` is the number of
-    bars, bar t the last of them, that must be whole for row t to count: the longest that a model under comparison reads.
+    `inputs` (time, column), `lessons` (time, N) and `naive` (time,) are float64; nothing is scaled. `lessons` are the
+    outcomes of all N targets of `Several`, that of the lead first; of any other target, its `outcomes` alone. `window` is
+    the number of bars, bar t the last of them, that must be whole for row t to count: the longest that a model under
+    comparison reads.
     """
 
     candles: Candles
@@ -26,11 +28,16 @@ class Samples:
     target: Target
     window: int
     inputs: np.ndarray
-    outcomes: np.ndarray
+    lessons: np.ndarray
     naive: np.ndarray
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+    @property
+    def outcomes(self) -> np.ndarray:
+        """What is forecast: float64 (time,)."""
+        return self.lessons[:, 0]
 
     @property
     def horizon(self) -> int:
@@ -50,8 +57,8 @@ class Samples:
 
     @cached_property
     def is_known(self) -> np.ndarray:
-        """Bool (time,): the outcome is known by now and was not measured across a hole."""
-        return self._is_joined & np.isfinite(self.outcomes)
+        """Bool (time,): all outcomes are known by now and was not measured across a hole."""
+        return self._is_joined & np.isfinite(self.lessons).all(axis=1)
 
     @cached_property
     def known_at(self) -> np.ndarray:
@@ -59,6 +66,13 @@ class Samples:
         times = np.full(len(self), np.datetime64("NaT", "us"))
         times[: len(self) - self.horizon] = self.candles.close_time[self.horizon :]
         return times
+
+    def of(self, target: Target) -> Samples:
+        """The same rows with one of the targets of `Several` as the only one."""
+        if target == self.target:
+            return self
+        lessons = target.values(self.candles)[:, None]
+        return replace(self, target=target, lessons=lessons, naive=target.naive(self.candles))
 
     @property
     def usable(self) -> range:
@@ -120,7 +134,7 @@ def make_samples(candles: Candles, *, features: Features, target: Target, window
         target=target,
         window=window,
         inputs=features.compute(candles),
-        outcomes=target.values(candles),
+        lessons=np.column_stack([part.values(candles) for part in parts(target)]),
         naive=target.naive(candles),
     )
 

@@ -38,11 +38,11 @@ def fitted(model, market, target):
 def test_bar_by_bar_is_the_batch(model, target, market):
     net, job = fitted(model, market, target)
     rows = job.test_rows
-    batch = net.forecast(job.samples, rows)
+    batch = net.forecast(job.samples, rows).mean
     state, streamed = net.start(), []
     for row in range(rows[0] - model.window + 1, rows[-1] + 1):
-        state, value = net.step(state, job.samples.inputs[row])
-        streamed.append(value)
+        state, prediction = net.step(state, job.samples.inputs[row])
+        streamed.append(prediction.mean[0])
     assert np.isnan(streamed[: model.window - 1]).all()
     scale = net.outcomes.scale[0] * 1e-6
     np.testing.assert_allclose(streamed[model.window - 1 :], batch, rtol=2e-6, atol=scale)
@@ -55,8 +55,8 @@ def test_an_undefined_row_silences_a_window(model, market):
     inputs[10, 1] = np.nan
     state, values = net.start(), []
     for row in inputs:
-        state, value = net.step(state, row)
-        values.append(value)
+        state, prediction = net.step(state, row)
+        values.append(prediction.mean[0])
     assert np.isnan(values[10 : 10 + model.window]).all()
     assert np.isfinite(values[10 + model.window :]).all()
 
@@ -72,6 +72,6 @@ def test_memory_is_constant_and_states_are_values(model, market):
         sizes.add(sum(array.size for array in (*state.memory, state.rows)))
     assert len(sizes) == 1
     again, first = net.step(start, job.samples.inputs[50])
-    assert np.isnan(first)
+    assert np.isnan(first.mean).all()
     assert all(not array.any() for array in (*start.memory, start.rows))
     assert again.run == 1

@@ -75,7 +75,9 @@ def test_a_job_does_not_depend_on_its_fleet(model, market):
         alone = results(model, [job])[job.key]
         assert same(alone, together[job.key])
         rows = job.test_rows
-        assert np.array_equal(alone.forecast(job.samples, rows), together[job.key].forecast(job.samples, rows))
+        assert np.array_equal(
+            alone.forecast(job.samples, rows).mean, together[job.key].forecast(job.samples, rows).mean
+        )
 
 
 @pytest.mark.parametrize("model", MODELS[:2], ids=lambda model: model.training.sampling)
@@ -93,7 +95,7 @@ def test_a_forecast_uses_no_later_bar(model, market, other_future):
     bar = int(job.test_rows[40])
     changed = jobs_of(model, other_future(market, bar), folds=1, seeds=1)[0].samples
     rows = job.test_rows
-    before, after = fitted.forecast(job.samples, rows), fitted.forecast(changed, rows)
+    before, after = fitted.forecast(job.samples, rows).mean, fitted.forecast(changed, rows).mean
     assert np.array_equal(before[:41], after[:41])
     assert not np.array_equal(before[41:], after[41:])
 
@@ -138,7 +140,7 @@ def test_early_stopping_keeps_the_best_epoch(market):
     assert len(valid) == valid.argmin() + 1 + 2
     rows = job.valid_rows
     outcome = job.samples.outcomes[rows]
-    error = np.mean(((outcome - fitted.forecast(job.samples, rows)) / fitted.outcomes.scale[0]) ** 2)
+    error = np.mean(((outcome - fitted.forecast(job.samples, rows).mean) / fitted.outcomes.scale[0]) ** 2)
     assert error == pytest.approx(valid.min(), rel=1e-4)
 
 
@@ -192,7 +194,7 @@ def test_a_planted_signal_is_found(sampling):
     (job,) = jobs_of(model, world.candles, folds=1, seeds=1)
     fitted = results(model, [job])[job.key]
     rows = job.test_rows[:-1]
-    forecast, outcome = fitted.forecast(job.samples, rows), job.samples.outcomes[rows]
+    forecast, outcome = fitted.forecast(job.samples, rows).mean, job.samples.outcomes[rows]
     r2 = 1 - np.sum((outcome - forecast) ** 2) / np.sum(outcome**2)
     oracle = 1 - np.sum((outcome - world.mean[rows]) ** 2) / np.sum(outcome**2)
     assert r2 > 0.85 * oracle
@@ -203,7 +205,7 @@ def test_direction_is_forecast_as_a_chance():
     candles = synthetic.ar1(1_500, seed=2, phi=0.6).candles
     (job,) = jobs_of(model, candles, folds=1, seeds=1, target=Direction())
     fitted = results(model, [job])[job.key]
-    chance = fitted.forecast(job.samples, job.test_rows)
+    chance = fitted.forecast(job.samples, job.test_rows).mean
     assert np.all((chance > 0) & (chance < 1))
     outcome = job.samples.outcomes[job.test_rows[:-1]]
     assert np.mean((chance[:-1] - outcome) ** 2) < 0.25  # better than even odds on planted momentum
@@ -212,7 +214,7 @@ def test_direction_is_forecast_as_a_chance():
 def test_progress_counts_every_epoch(market, small):
     events = []
     jobs = jobs_of(small, market)
-    list(train(jobs, small.build, small.training, window=small.window, progress=events.append))
+    list(train(jobs, small.blueprint(NextReturn()), progress=events.append))
     assert events[-1].done == events[-1].total == len(jobs) * small.training.epochs
     assert [event.done for event in events] == sorted(event.done for event in events)
 
@@ -238,7 +240,7 @@ def test_settings_that_mean_nothing(parameters, message):
 
 
 def test_a_plain_module_has_no_memory_to_carry():
-    with pytest.raises(ConfigError, match="no memory to carry"):
+    with pytest.raises(ConfigError, match="carries no memory from bar to bar"):
         Torch(lambda inputs: torch.nn.Linear(inputs, 1), training=Fit(sampling="sequence"))
 
 
@@ -275,7 +277,7 @@ def test_a_net_that_cannot_be_stacked_trains_one_by_one(market, caplog):
     assert fitted.weights["net.norm.num_batches_tracked"] == 2 * -(-len(jobs[0].train_rows) // 16)
     restored = model.restore(jobs[0], fitted.tensors())
     rows = jobs[0].test_rows
-    assert np.array_equal(restored.forecast(jobs[0].samples, rows), fitted.forecast(jobs[0].samples, rows))
+    assert np.array_equal(restored.forecast(jobs[0].samples, rows).mean, fitted.forecast(jobs[0].samples, rows).mean)
 
 
 def test_what_a_stacked_net_notes_is_kept(market):
@@ -327,4 +329,4 @@ def test_a_users_constants_stay_as_the_factory_makes_them(market):
         weight, bias = fitted.weights["net.dense.weight"].numpy(), fitted.weights["net.dense.bias"].numpy()
         plain = ((x @ weight[0] + bias) * np.linspace(0, 1, 6)).sum(1)
         expected = fitted.outcomes.undo(plain[:, None])[:, 0]
-        np.testing.assert_allclose(fitted.forecast(fitted.job.samples, rows), expected, rtol=1e-4, atol=1e-7)
+        np.testing.assert_allclose(fitted.forecast(fitted.job.samples, rows).mean, expected, rtol=1e-4, atol=1e-7)

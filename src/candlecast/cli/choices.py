@@ -5,35 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from candlecast import models
 from candlecast.errors import ConfigError, near_misses
 
 if TYPE_CHECKING:
     from candlecast.models import Model
     from candlecast.targets import Target
 
-MODELS = {
-    "lstm": "LSTM",
-    "gru": "GRU",
-    "rnn": "RNN",
-    "linear": "LinearRegression",
-    "ridge": "Ridge",
-    "lightgbm": "LightGBM",
-    "arima": "ARIMA",
-    "ets": "ETS",
-    "ewma": "EWMA",
-    "seasonal": "SeasonalNaive",
-    "har": "HAR",
-    "garch": "GARCH",
-    "drift": "Drift",
-    "naive": "Naive",
-}
+SHORT = {"LinearRegression": "linear", "SeasonalNaive": "seasonal"}
+NO_CHOICE = (
+    "Baseline",
+    "Fitted",
+    "Model",
+    "NetModel",
+    "RecurrentModel",
+    "Torch",
+)  # are no model, or need to be given one
+MODELS = {SHORT.get(name, name.lower()): name for name in models.__all__ if name not in NO_CHOICE}
 TARGETS = {"return": "NextReturn", "price": "Price", "direction": "Direction", "volatility": "Volatility"}
 
 
 def model(name: str) -> Model:
     """The model of that name, as it is when nothing is said about it. Raises ConfigError."""
-    from candlecast import models
-
     return getattr(models, _known("model", name, MODELS))()
 
 

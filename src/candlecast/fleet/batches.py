@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from candlecast.features import Scaling
+from candlecast.fleet.blueprint import Blueprint
 from candlecast.fleet.gather import gather_windows
-from candlecast.fleet.settings import Fit
 from candlecast.folds import Rows
 from candlecast.jobs import Job
 
@@ -27,11 +27,13 @@ class Sampler:
     sequence, a burn-in of window - 1 bars and a chunk. Only rows that the job may learn from count.
     """
 
-    def __init__(self, job: Job, fit: Fit, window: int, inputs: Scaling, outcomes: Scaling) -> None:
+    def __init__(self, job: Job, blueprint: Blueprint, inputs: Scaling, outcomes: Scaling) -> None:
+        fit = blueprint.fit
         self.tail = fit.chunk if fit.sampling == "sequence" else 1
-        self.length = window + self.tail - 1
+        self.length = blueprint.window + self.tail - 1
         self._values, self._scaling, self._batch = job.samples.inputs, inputs, fit.batch
-        self._outcomes = outcomes.apply(np.nan_to_num(job.samples.outcomes)[:, None])[:, 0].astype(np.float32)
+        self._outcomes = outcomes.apply(np.nan_to_num(job.samples.lessons)).astype(np.float32)  # (time, N)
+        self._importance = blueprint.head.importance(job.samples.outcomes, job.train_rows).astype(np.float32)
         self._fold, self._train_rows, self._valid_rows = job.fold, job.train_rows, job.valid_rows
         self._generator = job_generator(job, purpose=1)
 
@@ -54,14 +56,17 @@ class Sampler:
         self._fill(self._valid_rows, ends, x, y, weight)
 
     def _fill(self, counted: np.ndarray, ends: np.ndarray, x: Tensor, y: Tensor, weight: Tensor) -> None:
-        """Write x (T, F, B), y and weight (B, tail) for sequences that end at rows `ends`; places left over get weight 0."""
+        """Write x (T, F, B), y (B, tail, N) and weight (B, tail) for sequences that end at rows `ends`; places left over get
+        weight 0.
+        """
         count = len(ends)
         gather_windows(self._values, ends, self.length, self._scaling, x[:, :, :count])
         rows = ends[:, None] + np.arange(1 - self.tail, 1)  # (B, tail)
         place = np.minimum(np.searchsorted(counted, rows), len(counted) - 1)
         is_counted = counted[place] == rows
-        y[:count] = torch.from_numpy(self._outcomes[np.where(is_counted, rows, counted[0])])
-        weight[:count] = torch.from_numpy(is_counted)
+        known = np.where(is_counted, rows, counted[0])
+        y[:count] = torch.from_numpy(self._outcomes[known])
+        weight[:count] = torch.from_numpy(is_counted * self._importance[known])
         weight[count:] = 0.0
 
     def _ends(self, rows: np.ndarray, part: Rows, offset: int) -> np.ndarray:

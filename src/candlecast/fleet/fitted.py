@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from candlecast.features import Scaling
+from candlecast.fleet.blueprint import Blueprint
 from candlecast.fleet.gather import windows_tensor
-from candlecast.fleet.settings import Fit
 from candlecast.jobs import Job
 from candlecast.nets.recurrent import Stepper
+from candlecast.prediction import Prediction
+from candlecast.targets import label, parts
 from candlecast.windows import Samples
 
 FORECAST_BATCH = 1_024  # windows forecast at once: bounds memory, large enough for full speed
@@ -35,33 +36,36 @@ class FittedNet:
     """What one job learnt. `losses` has one row per epoch: training and validation loss (NaN without validation)."""
 
     job: Job
-    fit: Fit
-    window: int
-    build: Callable[[int], nn.Module]
+    blueprint: Blueprint
     weights: dict[str, Tensor]
     inputs: Scaling
     outcomes: Scaling
     losses: np.ndarray
 
-    def forecast(self, samples: Samples, rows: np.ndarray) -> np.ndarray:
-        """Forecasts made at the close of `rows` (rising), in the target's units; float64, shape (rows,)."""
+    @property
+    def window(self) -> int:
+        """Bars that a forecast looks at."""
+        return self.blueprint.window
+
+    def forecast(self, samples: Samples, rows: np.ndarray) -> Prediction:
+        """Forecasts made at the close of `rows` (rising), in the target's units."""
         if not len(rows):
-            return np.empty(0)
+            return self._in_units(np.empty((0, len(self.outcomes.shift) * self.blueprint.head.outputs)))
         with torch.no_grad():
-            scaled = self._carry(samples, rows) if self._is_carried else self._by_window(samples, rows)
-        return self._in_units(scaled.double().numpy())
+            outputs = self._carry(samples, rows) if self._is_carried else self._by_window(samples, rows)
+        return self._in_units(outputs.double().numpy())
 
     def start(self) -> StreamState:
         """The state before the first bar of a stream; take a new one behind a hole in the candles."""
         memory = self._net.start() if self._is_carried else ()
         return StreamState(memory, np.zeros((self.window, len(self.inputs.shift)), np.float32), 0)
 
-    def step(self, state: StreamState, row: np.ndarray) -> tuple[StreamState, float]:
+    def step(self, state: StreamState, row: np.ndarray) -> tuple[StreamState, Prediction]:
         """One new closed bar in, one forecast out, in constant time and memory.
 
-        `row` is the bar's row of the feature array, float64 (column,), unscaled. The forecast, made at the bar's close, is in
-        the target's units, and NaN until `window` defined rows followed each other. Equal to `forecast` on the same bars, to
-        the rounding of float32.
+        `row` is the bar's row of the feature array, float64 (column,), unscaled. The forecast, made at the bar's close, has
+        one row in the target's units, which is NaN until `window` defined rows followed each other. Equal to `forecast` on
+        the same bars, to the rounding of float32.
         """
         scaled = self.inputs.apply(row).astype(np.float32)
         is_defined = bool(np.isfinite(scaled).all())
@@ -74,11 +78,12 @@ class FittedNet:
             state = StreamState((), np.concatenate([state.rows[1:], scaled[None]]), run)
             with torch.no_grad():
                 output = self._net(torch.from_numpy(state.rows)[None])[0].numpy().ravel()
-        return state, float(self._in_units(output[:1].astype(np.float64))[0]) if run >= self.window else math.nan
+        outputs = output[None].astype(np.float64)
+        return state, self._in_units(outputs if run >= self.window else np.full_like(outputs, np.nan))
 
     @cached_property
     def _net(self) -> Any:
-        net = self.build(len(self.inputs.shift)).eval()
+        net = self.blueprint.build(len(self.inputs.shift)).eval()
         net.load_state_dict({**net.state_dict(), **self.weights})  # what is not learnt is as the factory makes it
         return net
 
@@ -88,29 +93,26 @@ class FittedNet:
 
     @property
     def _is_carried(self) -> bool:
-        return self.fit.sampling == "sequence"
+        return self.blueprint.fit.sampling == "sequence"
 
-    def _in_units(self, scaled: np.ndarray) -> np.ndarray:
-        """Outputs of the net, float64 (rows,), in the target's units."""
-        if self.job.samples.target.kind == "probability":
-            return 0.5 + 0.5 * np.tanh(0.5 * scaled)
-        return self.outcomes.undo(scaled[:, None])[:, 0]
+    def _in_units(self, outputs: np.ndarray) -> Prediction:
+        """Outputs of the net for all targets, float64 (rows, N O), as forecasts in their units."""
+        targets = parts(self.job.samples.target)
+        each = np.split(outputs, len(targets), axis=1)  # each (rows, O)
+        lead, *others = (
+            self.blueprint.head.predict(part, shift=shift, scale=scale)
+            for part, shift, scale in zip(each, self.outcomes.shift, self.outcomes.scale, strict=True)
+        )
+        return replace(lead, others={label(t): other for t, other in zip(targets[1:], others, strict=True)})
 
     @classmethod
-    def from_tensors(
-        cls,
-        job: Job,
-        fit: Fit,
-        window: int,
-        build: Callable[[int], nn.Module],
-        tensors: Mapping[str, np.ndarray],
-    ) -> FittedNet:
+    def from_tensors(cls, job: Job, blueprint: Blueprint, tensors: Mapping[str, np.ndarray]) -> FittedNet:
         """What `tensors()` was taken from."""
         weights = {name[4:]: torch.from_numpy(value) for name, value in tensors.items() if name.startswith("net.")}
         inputs, outcomes = (
             Scaling(tensors[f"{side}.shift"], tensors[f"{side}.scale"]) for side in ("inputs", "outcomes")
         )
-        return cls(job, fit, window, build, weights, inputs, outcomes, tensors["losses"])
+        return cls(job, blueprint, weights, inputs, outcomes, tensors["losses"])
 
     def tensors(self) -> dict[str, np.ndarray]:
         """All that was learnt, by name: weights, shift and scale of inputs and outcomes, losses."""
@@ -123,17 +125,17 @@ class FittedNet:
         }
 
     def _by_window(self, samples: Samples, rows: np.ndarray) -> Tensor:
-        parts = []
+        found = []
         for first in range(0, len(rows), FORECAST_BATCH):
             x = windows_tensor(samples.inputs, rows[first : first + FORECAST_BATCH], self.window, self.inputs)
-            outputs, _ = self._net(x)  # (B, 1, 1)
-            parts.append(outputs[:, 0, 0])
-        return torch.cat(parts)
+            outputs, _ = self._net(x)  # (B, 1, N O)
+            found.append(outputs[:, 0])
+        return torch.cat(found)
 
     def _carry(self, samples: Samples, rows: np.ndarray) -> Tensor:
         """One long read from a burn-in in front of the first row to the last; the memory is emptied at each hole."""
         segments = samples.candles.segments
-        parts = []
+        found = []
         for segment in np.unique(segments[rows]):
             inside = rows[segments[rows] == segment]
             opening = int(np.searchsorted(segments, segment))
@@ -142,8 +144,8 @@ class FittedNet:
             while start <= inside[-1]:
                 stop = min(start + FORECAST_BATCH, int(inside[-1]) + 1)
                 x = windows_tensor(samples.inputs, np.array([stop - 1]), stop - start, self.inputs)
-                outputs, state = self._net(x, state, stop - start)  # (1, T, 1)
+                outputs, state = self._net(x, state, stop - start)  # (1, T, N O)
                 wanted = inside[(inside >= start) & (inside < stop)]
-                parts.append(outputs[0, wanted - start, 0])
+                found.append(outputs[0, wanted - start])
                 start = stop
-        return torch.cat(parts)
+        return torch.cat(found)

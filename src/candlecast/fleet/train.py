@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -16,40 +16,40 @@ from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Scaling, fit_scaling
 from candlecast.fleet import adam
 from candlecast.fleet.batches import Sampler, job_generator
+from candlecast.fleet.blueprint import Blueprint
 from candlecast.fleet.clock import Clock
 from candlecast.fleet.company import Company
 from candlecast.fleet.fitted import FittedNet
 from candlecast.fleet.layout import Layout, Stack
 from candlecast.fleet.memory import JUDGED, group_size
-from candlecast.fleet.settings import Fit
+from candlecast.heads import Head
 from candlecast.jobs import Job
 from candlecast.nets import kernels
 from candlecast.nets.dropout import Dropout
+from candlecast.targets import parts
 
-Build = Callable[[int], nn.Module]
+FEWEST = 1e-6  # weight of a batch in which no outcome counts
 
 
-def train(
-    jobs: Sequence[Job], build: Build, fit: Fit, *, window: int, progress: Listener = ignore
-) -> Iterator[FittedNet]:
+def train(jobs: Sequence[Job], blueprint: Blueprint, *, progress: Listener = ignore) -> Iterator[FittedNet]:
     """Train one net per job, in groups that step together; the nets of a group are given out when it is done.
 
-    `build(inputs)` makes a fresh net for that many input columns, which reads `window` bars per forecast. It may draw
-    its weights from torch's global generator, which is seeded by the job for that moment and given back untouched. A
-    job's result depends on the job alone, not on its group. Raises ConfigError for a loss that is not finite.
+    A job's result depends on the job alone, not on its group. Raises ConfigError for a target that the head cannot learn and
+    for a loss that is not finite.
     """
+    blueprint.head.require(jobs[0].samples.target)
+    fit = blueprint.fit
     jobs = sorted(jobs, key=lambda job: -len(job.train_rows))  # jobs of one size end their epochs together
     total = len(jobs) * fit.epochs
     device = choose_device(fit.device)
     columns = jobs[0].samples.inputs.shape[1]
-    length = window + (fit.chunk - 1 if fit.sampling == "sequence" else 0)
-    size = group_size(
-        _build(build, columns, jobs[0]), jobs=len(jobs), batch=fit.batch, length=length, columns=columns, device=device
-    )
+    length = blueprint.window + (fit.chunk - 1 if fit.sampling == "sequence" else 0)
+    net = _build(blueprint, jobs[0])
+    size = group_size(net, jobs=len(jobs), batch=fit.batch, length=length, columns=columns, device=device)
     for first in range(0, len(jobs), size):
         group = jobs[first : first + size]
         with _one_thread():
-            fleet = _Fleet(group, build, fit, window, device=device)
+            fleet = _Fleet(group, blueprint, device=device)
             while fleet.active:
                 if fleet.step():
                     done = first * fit.epochs + fleet.epochs_done
@@ -60,17 +60,16 @@ def train(
 class _Fleet:
     """A group of jobs that step together. All tensors have the active jobs in front: K."""
 
-    def __init__(self, jobs: Sequence[Job], build: Build, fit: Fit, window: int, *, device: torch.device) -> None:
-        self.jobs, self.build, self.fit, self.window = jobs, build, fit, window
+    def __init__(self, jobs: Sequence[Job], blueprint: Blueprint, *, device: torch.device) -> None:
+        self.jobs, self.blueprint, self.fit, self.head = jobs, blueprint, blueprint.fit, blueprint.head
         self.device, self.judged = device, JUDGED[device.type]
-        self.kind = jobs[0].samples.target.kind
-        self.scalings = [_scalings(job) for job in jobs]
+        self.scalings = [_scalings(job, self.head) for job in jobs]
         self.clocks = [
-            Clock(Sampler(job, fit, window, *scaling), fit) for job, scaling in zip(jobs, self.scalings, strict=True)
+            Clock(Sampler(job, blueprint, *scaling), self.fit) for job, scaling in zip(jobs, self.scalings, strict=True)
         ]
         self.active = list(range(len(jobs)))
         self.columns = jobs[0].samples.inputs.shape[1]
-        nets = [_build(build, self.columns, job) for job in jobs]
+        nets = [_build(blueprint, job) for job in jobs]
         self.template = nets[0].train()
         self.company = Company(self.template)
         self.dropouts = [f"{name}.key" for name, module in nets[0].named_modules() if isinstance(module, Dropout)]
@@ -83,7 +82,7 @@ class _Fleet:
         self.keys = torch.tensor([int(job_generator(job, purpose=2).integers(2**31)) for job in jobs], device=device)
         self.steps = 0
         self.best: dict[int, dict[str, Tensor]] = {}
-        self.batch = self._empty_batch(len(jobs), fit.batch)
+        self.batch = self._empty_batch(len(jobs), self.fit.batch)
 
     @property
     def epochs_done(self) -> int:
@@ -121,7 +120,7 @@ class _Fleet:
     def fitted(self) -> Iterator[FittedNet]:
         """The results, in the order of the jobs."""
         for number, (job, clock, scaling) in enumerate(zip(self.jobs, self.clocks, self.scalings, strict=True)):
-            yield FittedNet(job, self.fit, self.window, self.build, self.best[number], *scaling, np.array(clock.losses))
+            yield FittedNet(job, self.blueprint, self.best[number], *scaling, np.array(clock.losses))
 
     def _note(self, place: int, loss: float) -> bool:
         if not math.isfinite(loss):
@@ -167,7 +166,7 @@ class _Fleet:
         ends = [sampler.validation() for sampler in samplers]
         chosen = torch.tensor(places, device=self.device)
         params, buffers = self.layout.stack(self.weights[chosen]), _select(self.buffers, chosen)
-        total, count = torch.zeros(len(places), dtype=torch.float64), torch.zeros(len(places), dtype=torch.float64)
+        total, count = 0.0, torch.zeros(len(places), dtype=torch.float64)
         for first in range(0, max(map(len, ends)), self.judged):
             x, y, weight = self._empty_batch(len(places), self.judged)
             for place, (sampler, rows) in enumerate(zip(samplers, ends, strict=True)):
@@ -177,28 +176,31 @@ class _Fleet:
             self.template.eval()
             with torch.no_grad():
                 x, y, placed = self._placed(x, y, weight)
-                errors = self.company(self._errors, places, params, buffers, x, y) * placed  # (K, B, tail)
+                terms = self.company(self._terms, places, params, buffers, x, y)
             self.template.train()
-            total += errors.double().sum((1, 2)).cpu()
-            count += weight.double().sum((1, 2))
-        return (total / count).tolist()
+            total = total + (terms.double() * placed[:, None, None]).sum((-2, -1)).cpu()  # (K, N, S)
+            count += weight.double().sum((-2, -1))
+        return self.head.loss(total / count[:, None, None]).mean(-1).tolist()
 
     def _loss(self, params: Stack, buffers: Stack, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
-        """Mean loss of a model over the outcomes that count: x (B, T, F), y and weight (B, tail), or all with a leading K."""
-        return (self._errors(params, buffers, x, y) * weight).sum((-2, -1)) / weight.sum((-2, -1)).clamp(min=1.0)
+        """Loss of a model on the outcomes that count: x (B, T, F), y (B, tail, N), weight (B, tail), or all with a leading K."""
+        terms = self._terms(params, buffers, x, y)
+        total = (terms * weight.unsqueeze(-3).unsqueeze(-3)).sum((-2, -1))  # (N, S)
+        count = weight.sum((-2, -1)).clamp(min=FEWEST)
+        return self.head.loss(total / count.unsqueeze(-1).unsqueeze(-1)).mean(-1)
 
-    def _errors(self, params: Stack, buffers: Stack, x: Tensor, y: Tensor) -> Tensor:
-        """Loss of each outcome (B, tail): squared error, or cross-entropy where a chance is forecast."""
-        outputs, _ = functional_call(self.template, (params, buffers), (x, None, y.shape[-1]))  # (B, tail, 1)
-        if self.kind == "probability":
-            return nn.functional.binary_cross_entropy_with_logits(outputs[..., 0], y, reduction="none")
-        return (outputs[..., 0] - y).square()
+    def _terms(self, params: Stack, buffers: Stack, x: Tensor, y: Tensor) -> Tensor:
+        """What the head averages, of each outcome: (N, S, B, tail)."""
+        *_, tail, targets = y.shape
+        outputs, _ = functional_call(self.template, (params, buffers), (x, None, tail))  # (B, tail, N O)
+        terms = self.head.terms(outputs.unflatten(-1, (targets, self.head.outputs)), y)  # (B, tail, N, S)
+        return terms.movedim((-2, -1), (-4, -3))
 
     def _empty_batch(self, jobs: int, size: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Zeros for x (K, T, F, B), y and weight (K, B, tail)."""
-        sampler = self.clocks[0].sampler
-        outcomes = torch.zeros(2, jobs, size, sampler.tail)
-        return torch.zeros(jobs, sampler.length, self.columns, size), outcomes[0], outcomes[1]
+        """Zeros for x (K, T, F, B), y (K, B, tail, N) and weight (K, B, tail)."""
+        sampler, targets = self.clocks[0].sampler, self.jobs[0].samples.lessons.shape[1]
+        x = torch.zeros(jobs, sampler.length, self.columns, size)
+        return x, torch.zeros(jobs, size, sampler.tail, targets), torch.zeros(jobs, size, sampler.tail)
 
     def _placed(self, x: Tensor, y: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """A batch on the device, x as (K, B, T, F)."""
@@ -231,18 +233,18 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _build(build: Build, columns: int, job: Job) -> nn.Module:
+def _build(blueprint: Blueprint, job: Job) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(job_generator(job, purpose=0).integers(2**31)))
-        return build(columns)
+        return blueprint.build(job.samples.inputs.shape[1])
 
 
-def _scalings(job: Job) -> tuple[Scaling, Scaling]:
+def _scalings(job: Job, head: Head) -> tuple[Scaling, Scaling]:
     """Scaling of inputs and outcomes, measured on the training rows of this job only."""
     samples = job.samples
     inputs = fit_scaling(samples.features.scalers, samples.inputs[job.fold.train.array])
-    outcomes = fit_scaling([samples.target.scaling], samples.outcomes[job.train_rows][:, None])
-    return inputs, outcomes
+    scalers = [head.scaling or target.scaling for target in parts(samples.target)]
+    return inputs, fit_scaling(scalers, samples.lessons[job.train_rows])
 
 
 @contextmanager

@@ -1,32 +1,5 @@
-"""Models: recipes that are fitted fold by fold. Baselines are models too."""
+"""Models: recipes that are fitted fold by fold, each imported from its file when first used. Baselines are models too."""
 
-from candlecast.models.arima import ARIMA
-from candlecast.models.baselines import Baseline, Drift, LinearRegression, Naive
-from candlecast.models.model import Fitted, Model
-from candlecast.models.recurrent import GRU, LSTM, RNN, RecurrentModel
-from candlecast.models.regression import LightGBM, Ridge
-from candlecast.models.smoothing import ETS, EWMA, SeasonalNaive
-from candlecast.models.user import Torch
-from candlecast.models.volatility import GARCH, HAR
+import lazy_loader
 
-__all__ = [
-    "ARIMA",
-    "ETS",
-    "EWMA",
-    "GARCH",
-    "GRU",
-    "HAR",
-    "LSTM",
-    "RNN",
-    "Baseline",
-    "Drift",
-    "Fitted",
-    "LightGBM",
-    "LinearRegression",
-    "Model",
-    "Naive",
-    "RecurrentModel",
-    "Ridge",
-    "SeasonalNaive",
-    "Torch",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

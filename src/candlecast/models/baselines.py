@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -13,7 +13,8 @@ from candlecast.events import Listener, Progress, ignore
 from candlecast.features import fit_scaling
 from candlecast.jobs import Job
 from candlecast.models.quiet import quiet
-from candlecast.targets import Target
+from candlecast.prediction import Prediction
+from candlecast.targets import Target, label, parts
 from candlecast.windows import Samples, windows
 
 Predict = Callable[[Samples, np.ndarray], np.ndarray]  # samples and rows -> forecasts (rows,) in the target's units
@@ -21,15 +22,17 @@ Predict = Callable[[Samples, np.ndarray], np.ndarray]  # samples and rows -> for
 
 @dataclass(frozen=True, eq=False)
 class FittedBaseline:
-    """A baseline's forecasting function for one job."""
+    """A baseline's forecasting functions for one job: one for each of its targets."""
 
     job: Job
-    predict: Predict
+    predict: tuple[Predict, ...]
     losses: np.ndarray = field(default_factory=lambda: np.empty((0, 2)), init=False)
 
-    def forecast(self, samples: Samples, rows: np.ndarray) -> np.ndarray:
-        """Forecasts made at the close of `rows`, in the target's units; float64, shape (rows,)."""
-        return self.predict(samples, rows)
+    def forecast(self, samples: Samples, rows: np.ndarray) -> Prediction:
+        """Forecasts made at the close of `rows`, in the target's units."""
+        targets = parts(samples.target)
+        each = [Prediction(p(samples.of(t), rows)) for p, t in zip(self.predict, targets, strict=True)]
+        return replace(each[0], others={label(t): other for t, other in zip(targets[1:], each[1:], strict=True)})
 
     def tensors(self) -> Mapping[str, np.ndarray]:
         """Nothing: a baseline is made again faster than it is read."""
@@ -46,12 +49,12 @@ class Baseline(ABC):
     def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedBaseline]:
         """Learn every job from its own training rows."""
         for done, job in enumerate(jobs, start=1):
-            yield FittedBaseline(job, self.learn(job))
+            yield self.restore(job, {})
             progress(Progress("fit", done, len(jobs), job.key))
 
     def restore(self, job: Job, tensors: Mapping[str, np.ndarray]) -> FittedBaseline:
-        """The same, fitted again."""
-        return FittedBaseline(job, self.learn(job))
+        """The same, fitted again: each target by itself."""
+        return FittedBaseline(job, tuple(self.learn(job.of(target)) for target in parts(job.samples.target)))
 
     def fits(self, target: Target) -> bool:
         """Whether such a target can be forecast in this way."""

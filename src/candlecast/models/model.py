@@ -9,6 +9,7 @@ import numpy as np
 
 from candlecast.events import Listener
 from candlecast.jobs import Job
+from candlecast.prediction import Prediction
 from candlecast.windows import Samples
 
 
@@ -25,8 +26,8 @@ class Fitted(Protocol):
         """Training and validation loss of each epoch, (epoch, 2); no rows where nothing is trained by epochs."""
         ...
 
-    def forecast(self, samples: Samples, rows: np.ndarray) -> np.ndarray:
-        """Forecasts made at the close of `rows` (rising), in the target's units; float64, shape (rows,)."""
+    def forecast(self, samples: Samples, rows: np.ndarray) -> Prediction:
+        """Forecasts made at the close of `rows` (rising), in the target's units."""
         ...
 
     def tensors(self) -> Mapping[str, np.ndarray]:

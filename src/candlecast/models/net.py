@@ -4,25 +4,38 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from candlecast.errors import ConfigError, is_whole, require_parameters
 from candlecast.events import Listener, ignore
+from candlecast.fleet.blueprint import Blueprint
 from candlecast.fleet.settings import Fit
+from candlecast.heads import Head, usual_head
 from candlecast.jobs import Job
+from candlecast.targets import Target, parts
 
 if TYPE_CHECKING:
     from torch import nn
 
     from candlecast.fleet.fitted import FittedNet
 
+BY_WINDOW = Fit(sampling="windows", batch=32)  # usual for nets that carry no memory from bar to bar
+
 
 class NetModel(ABC):
-    """A recipe of a net: `build` makes one, `window` is how many bars a forecast looks at, `training` how it is trained."""
+    """A recipe of a net: `build` makes one, `window` is how many bars a forecast looks at, `training` how it is trained.
+
+    `head`: what it says of an outcome; the usual one for the target when None. A net that `has_memory` carries it from bar to
+    bar, and can be sampled in sequence.
+    """
 
     window: int
     training: Fit
+    head: Head | None
+    name: str
+    has_memory: ClassVar[bool] = True
 
     @property
     def is_seeded(self) -> bool:
@@ -30,17 +43,38 @@ class NetModel(ABC):
         return True
 
     @abstractmethod
-    def build(self, inputs: int) -> nn.Module:
-        """A fresh net for one job, reading `inputs` columns."""
+    def build(self, inputs: int, outputs: int) -> nn.Module:
+        """A fresh net for one job, reading `inputs` columns and giving `outputs` numbers per forecast."""
+
+    def require(self, checks: Mapping[str, tuple[bool, str]]) -> None:
+        """Raise ConfigError for a parameter that cannot mean anything: one of `checks`, or of those that all nets have."""
+        shared = {
+            "window": (is_whole(self.window), "a whole number of bars, 1 or more"),
+            "training": (isinstance(self.training, Fit), "a Fit(...)"),
+            "head": (self.head is None or isinstance(self.head, Head), "a head such as Gaussian(), or None"),
+        }
+        require_parameters(self, {**checks, **shared})
+        if self.training.sampling == "sequence" and not self.has_memory:
+            raise ConfigError(
+                f"{self.name} is to be sampled in sequence, but carries no memory from bar to bar",
+                expected='Fit(sampling="windows")',
+                remedy="Change the sampling, or use a recurrent net such as cc.LSTM",
+            )
 
     def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedNet]:
         """Train all jobs as one fleet."""
         from candlecast.fleet.train import train
 
-        yield from train(jobs, self.build, self.training, window=self.window, progress=progress)
+        yield from train(jobs, self.blueprint(jobs[0].samples.target), progress=progress)
 
     def restore(self, job: Job, tensors: Mapping[str, np.ndarray]) -> FittedNet:
         """What was learnt of the job, from its `tensors()`."""
         from candlecast.fleet.fitted import FittedNet
 
-        return FittedNet.from_tensors(job, self.training, self.window, self.build, tensors)
+        return FittedNet.from_tensors(job, self.blueprint(job.samples.target), tensors)
+
+    def blueprint(self, target: Target) -> Blueprint:
+        """How nets for this target are made, read and trained."""
+        head = self.head or usual_head(target)
+        outputs = head.outputs * len(parts(target))
+        return Blueprint(lambda inputs: self.build(inputs, outputs), head, self.window, self.training)

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from candlecast.errors import is_whole, require_parameters
+from candlecast.errors import is_whole
 from candlecast.fleet.settings import Fit
+from candlecast.heads import Head
 from candlecast.models.net import NetModel
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class RecurrentModel(NetModel):
 
     hidden: units per layer; layers: how many of them; dropout: share of each layer's outputs zeroed in training;
     dense: widths of linear layers between the last recurrent layer and the output; window: bars that a forecast looks
-    at; training: how it is trained.
+    at; training: how it is trained; head: what it says of an outcome, the usual one for the target when None.
     """
 
     hidden: int = 32
@@ -30,25 +31,22 @@ class RecurrentModel(NetModel):
     dense: tuple[int, ...] = ()
     window: int = 32
     training: Fit = Fit()
+    head: Head | None = None
 
     name: str = field(init=False)
 
     def __post_init__(self) -> None:
         dense = self.dense if isinstance(self.dense, tuple) else ("?",)
-        require_parameters(
-            self,
+        self.require(
             {
                 "hidden": (is_whole(self.hidden), "a whole number of units, 1 or more"),
                 "layers": (is_whole(self.layers), "a whole number of layers, 1 or more"),
                 "dropout": (0 <= self.dropout < 1, "a share in [0, 1)"),
                 "dense": (all(map(is_whole, dense)), "a tuple of widths of 1 or more, as (25,)"),
-                "window": (is_whole(self.window), "a whole number of bars, 1 or more"),
-                "training": (isinstance(self.training, Fit), "a Fit(...)"),
-            },
+            }
         )
 
-    def build(self, inputs: int) -> Recurrent:
-        """A fresh net for one job, reading `inputs` columns."""
+    def build(self, inputs: int, outputs: int) -> Recurrent:
         from candlecast.nets import Recurrent
 
         return Recurrent(
@@ -57,7 +55,7 @@ class RecurrentModel(NetModel):
             hidden=self.hidden,
             layers=self.layers,
             dropout=self.dropout,
-            dense=self.dense,
+            widths=(*self.dense, outputs),
         )
 
     @staticmethod

@@ -36,7 +36,7 @@ class Ridge(Baseline):
             )
 
     def fits(self, target: Target) -> bool:
-        return target.kind == "value"
+        return target.kind != "probability"
 
     def learn(self, job: Job) -> Predict:
         from sklearn import linear_model

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from candlecast.errors import ConfigError, is_whole, require_parameters
 from candlecast.fleet.settings import Fit
-from candlecast.models.net import NetModel
+from candlecast.heads import Head
+from candlecast.models.net import BY_WINDOW, NetModel
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Torch(NetModel):
-    """Any torch module that maps windows (batch, time, column) to forecasts (batch,) or (batch, 1).
+    """Any torch module that maps windows (batch, time, column) to forecasts (batch,), or (batch, outputs) for a `head` of more
+    than one output.
 
     `factory(inputs)` makes a fresh module for that many columns, so that each job gets its own weights. What
     torch.func.vmap can stack trains as a fleet; the rest, as torch.nn.LSTM, one net after the other, as a log message says.
@@ -25,27 +26,16 @@ class Torch(NetModel):
     factory: Callable[[int], nn.Module]
     name: str = "torch"
     window: int = 32
-    training: Fit = Fit(sampling="windows", batch=32)
+    training: Fit = BY_WINDOW
+    head: Head | None = None
+    has_memory: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        require_parameters(
-            self,
-            {
-                "factory": (callable(self.factory), "a function of the number of columns that makes a module"),
-                "window": (is_whole(self.window), "a whole number of bars, 1 or more"),
-                "training": (isinstance(self.training, Fit), "a Fit(...)"),
-            },
-        )
-        if self.training.sampling == "sequence":
-            raise ConfigError(
-                f"{self.name} is to be sampled in sequence, but a plain module has no memory to carry",
-                expected='Fit(sampling="windows")',
-                remedy="Change the sampling, or use cc.LSTM, cc.GRU or cc.RNN",
-            )
+        self.require({"factory": (callable(self.factory), "a function of the number of columns that makes a module")})
 
-    def build(self, inputs: int) -> nn.Module:
+    def build(self, inputs: int, outputs: int) -> nn.Module:
         """A fresh module behind the interface of the fleet, its dropout drawn per job."""
         from candlecast.nets.dropout import seeded
         from candlecast.nets.window import PerWindow
 
-        return seeded(PerWindow(self.factory(inputs)))
+        return seeded(PerWindow(self.factory(inputs), outputs))

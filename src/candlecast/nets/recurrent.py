@@ -20,7 +20,8 @@ State = tuple[tuple[Tensor, ...], ...]  # per layer its tensors, each (B, H)
 
 
 class Recurrent(Stacked):
-    """A stack of recurrent layers for ONE model, with dropout behind each of them in training, and a linear head.
+    """A stack of recurrent layers for ONE model, with dropout behind each of them in training, and linear layers of `widths`
+    units behind the last.
 
     `forward(x, state, tail)`: x (B, T, F) -> outputs of the last `tail` bars (B, tail, O), and the state behind bar T.
     Without `state` the sequence starts from zero.
@@ -34,13 +35,12 @@ class Recurrent(Stacked):
         hidden: int,
         layers: int,
         dropout: float,
-        dense: Sequence[int],
+        widths: Sequence[int],
     ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layer(inputs if depth == 0 else hidden, hidden) for depth in range(layers))
         self.dropouts = nn.ModuleList(Dropout(dropout) for _ in range(layers))
-        widths = [hidden, *dense, 1]
-        self.head = nn.Sequential(*(Dense(a, b) for a, b in itertools.pairwise(widths)))
+        self.head = nn.Sequential(*(Dense(a, b) for a, b in itertools.pairwise([hidden, *widths])))
 
     def forward(self, x: Tensor, state: State | None = None, tail: int = 1) -> tuple[Tensor, State]:
         layers = [cast("RecurrentLayer", module) for module in self.layers]
@@ -56,7 +56,7 @@ class Recurrent(Stacked):
             keys=[dropout.key for dropout in between],
         )
         top = behind(outputs[-1][0][..., -tail:, :])  # (B, tail, H)
-        return self.head(top), tuple((h[..., -1, :], *last) for h, *last in outputs)  # (B, tail, 1)
+        return self.head(top), tuple((h[..., -1, :], *last) for h, *last in outputs)  # (B, tail, O)
 
     def stepper(self) -> Stepper:
         """The net for one bar of one series: x (F,) and the state of all layers, side by side -> outputs (O,) and state."""

@@ -9,18 +9,20 @@ from candlecast.nets.recurrent import State
 
 
 class PerWindow(nn.Module):
-    """Wraps a module x (B, T, F) -> (B, O) or (B,): one output per window, no state to carry."""
+    """Wraps a module x (B, T, F) -> (B, O), or (B,) for a single output: no state to carry."""
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, net: nn.Module, outputs: int) -> None:
         super().__init__()
-        self.net = net
+        self.net, self.outputs = net, outputs
 
     def forward(self, x: Tensor, state: State | None = None, tail: int = 1) -> tuple[Tensor, State]:
         outputs = self.net(x)
-        if outputs.shape not in ((len(x),), (len(x), 1)):
+        if outputs.shape != (len(x), self.outputs) and (self.outputs > 1 or outputs.shape != (len(x),)):
+            numbers = "one number" if self.outputs == 1 else f"{self.outputs} numbers"
             raise ConfigError(
                 f"the net maps windows {tuple(x.shape)} to {tuple(outputs.shape)}",
-                expected=f"one forecast per window: ({len(x)},) or ({len(x)}, 1)",
-                remedy="End the net with nn.Linear(..., 1), and take the last time step of a recurrent layer's output",
+                expected=f"{numbers} per window: ({len(x)}, {self.outputs})",
+                remedy=f"End the net with nn.Linear(..., {self.outputs}), and take the last time step of a recurrent "
+                "layer's output",
             )
         return outputs.reshape(x.shape[0], 1, -1), ()  # (B, 1, O)

@@ -1,0 +1,61 @@
+"""What a head is: the numbers that a net gives for an outcome, their loss, and the forecast that they mean."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from candlecast.errors import ConfigError
+from candlecast.features import Scaler
+from candlecast.prediction import Prediction
+from candlecast.targets import Kind, Target
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Head(ABC):
+    """A recipe: holds no weights and no statistics. `outputs` numbers of the net stand for each outcome.
+
+    Tensors: T steps in a row, N outcomes at each (more than one for `Several` targets only), any dimensions before them.
+    The loss is `loss` of the means of `terms` over all steps that count, so that it may be a ratio of means.
+    """
+
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"value"})  # of targets that it can learn
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that the net gives for each outcome."""
+        return 1
+
+    @property
+    def scaling(self) -> Scaler | None:
+        """How outcomes are scaled; as the target says when None."""
+        return None
+
+    @abstractmethod
+    def terms(self, outputs: Tensor, y: Tensor) -> Tensor:
+        """outputs (..., T, N, O) and scaled outcomes y (..., T, N) -> what is averaged, (..., T, N, S)."""
+
+    def loss(self, means: Tensor) -> Tensor:
+        """Means of the terms (..., S) -> loss (...)."""
+        return means[..., 0]
+
+    def importance(self, outcomes: np.ndarray, train_rows: np.ndarray) -> np.ndarray:
+        """How much each bar counts, (time,), by the outcomes (time,) of all bars; only `train_rows` may be measured."""
+        return np.ones(len(outcomes))
+
+    @abstractmethod
+    def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
+        """Outputs (rows, O), float64 -> the forecast in the target's units: y = shift + scale x its scaled value."""
+
+    def require(self, target: Target) -> None:
+        """Raise ConfigError for a target that the head cannot learn."""
+        if target.kind not in self.kinds:
+            raise ConfigError(
+                f"the head {type(self).__name__} cannot learn the target {target.name}, a {target.kind}",
+                expected=f"a target that is a {' or a '.join(sorted(self.kinds))}",
+                remedy="Leave head out to take the one that fits the target",
+            )

@@ -1,0 +1,71 @@
+"""Heads of a mean and a spread: the normal distribution, and Student's t for heavy tails."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from candlecast.errors import require_parameters
+from candlecast.heads.head import Head
+from candlecast.prediction import Prediction
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LEAST = 1e-3  # of a spread, in scaled outcomes: a density must not grow without bound
+
+
+class _MeanAndSpread(Head):
+    """Outputs m and a give the mean m and the spread s = softplus(a) + `LEAST`."""
+
+    @property
+    def outputs(self) -> int:
+        return 2
+
+    def _standardised(self, outputs: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """z = (y - m) / s and s, each with one term: (..., T, N, 1)."""
+        from torch.nn.functional import softplus
+
+        mean, spread = outputs.split(1, dim=-1)
+        spread = softplus(spread) + LEAST
+        return (y.unsqueeze(-1) - mean) / spread, spread
+
+    def _predicted(self, outputs: np.ndarray, shift: float, scale: float, width: float) -> Prediction:
+        """`width`: standard deviations in a spread."""
+        spread = np.logaddexp(0.0, outputs[:, 1]) + LEAST
+        return Prediction(shift + scale * outputs[:, 0], {"sigma": width * abs(scale) * spread})
+
+
+@dataclass(frozen=True)
+class Gaussian(_MeanAndSpread):
+    """Normal distribution, learnt by its negative log density: ln s + ((y - m) / s)^2 / 2. Nix and Weigend (1994)."""
+
+    def terms(self, outputs: Tensor, y: Tensor) -> Tensor:
+        z, spread = self._standardised(outputs, y)
+        return spread.log() + 0.5 * z.square()
+
+    def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
+        return self._predicted(outputs, shift, scale, 1.0)
+
+
+@dataclass(frozen=True)
+class StudentT(_MeanAndSpread):
+    """Student's t with `freedom` degrees: ln s + (n + 1) / 2 ln(1 + ((y - m) / s)^2 / n), so that extremes count less.
+
+    Its standard deviation, the column `sigma`, is s sqrt(n / (n - 2)). Lange, Little and Taylor (1989).
+    """
+
+    freedom: float = 4.0
+
+    def __post_init__(self) -> None:
+        require_parameters(self, {"freedom": (2 < self.freedom < float("inf"), "a number above 2")})
+
+    def terms(self, outputs: Tensor, y: Tensor) -> Tensor:
+        z, spread = self._standardised(outputs, y)
+        return spread.log() + 0.5 * (self.freedom + 1) * (z.square() / self.freedom).log1p()
+
+    def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
+        return self._predicted(outputs, shift, scale, math.sqrt(self.freedom / (self.freedom - 2)))

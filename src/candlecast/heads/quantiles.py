@@ -1,0 +1,49 @@
+"""Head of several quantiles that never cross."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from candlecast.errors import require_parameters
+from candlecast.heads.head import Head
+from candlecast.prediction import Prediction, quantile_column
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Quantiles(Head):
+    """Quantiles of the given levels, learnt by the mean of their pinball losses (Koenker and Bassett 1978).
+
+    The first output is the lowest quantile, each further one the step to the next: q_i = q_{i-1} + softplus(a_i). The
+    forecast's mean is the median where it is among them, and the mean of all quantiles otherwise.
+    """
+
+    levels: tuple[float, ...] = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+    def __post_init__(self) -> None:
+        levels = self.levels if isinstance(self.levels, tuple) else ()
+        rising = bool(levels) and all(a < b for a, b in zip((0.0, *levels), (*levels, 1.0), strict=True))
+        require_parameters(self, {"levels": (rising, "a tuple of rising numbers in (0, 1), as (0.05, 0.5, 0.95)")})
+
+    @property
+    def outputs(self) -> int:
+        return len(self.levels)
+
+    def terms(self, outputs: Tensor, y: Tensor) -> Tensor:
+        import torch
+
+        first, steps = outputs[..., :1], torch.nn.functional.softplus(outputs[..., 1:])
+        gap = y.unsqueeze(-1) - torch.cat([first, first + steps.cumsum(-1)], dim=-1)  # (..., T, N, levels)
+        share = outputs.new_tensor(self.levels)
+        return torch.maximum(share * gap, (share - 1) * gap).mean(-1, keepdim=True)
+
+    def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
+        steps = np.logaddexp(0.0, outputs[:, 1:])
+        quantiles = shift + scale * np.cumsum(np.column_stack([outputs[:, :1], steps]), axis=1)
+        columns = {quantile_column(level): quantiles[:, place] for place, level in enumerate(self.levels)}
+        return Prediction(columns[quantile_column(0.5)] if 0.5 in self.levels else quantiles.mean(axis=1), columns)

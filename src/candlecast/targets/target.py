@@ -1,0 +1,79 @@
+"""What a target is: an outcome with a horizon, when it becomes known, and its naive forecast."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+import numpy as np
+
+from candlecast.candles import Candles
+from candlecast.errors import ConfigError, is_whole
+from candlecast.features import Scaler
+
+Kind = Literal["value", "probability", "label"]
+LABELS = (-1.0, 0.0, 1.0)
+
+
+class Target(Protocol):
+    """What is forecast at the close of each bar, `horizon` bars ahead. All arrays are float64 of shape (time,)."""
+
+    @property
+    def name(self) -> str:
+        """Short lower-case name."""
+        ...
+
+    @property
+    def horizon(self) -> int:
+        """Bars until the value is known."""
+        ...
+
+    @property
+    def kind(self) -> Kind:
+        """ "value": any number, judged by squared error. "probability": 0 or 1, forecast as a chance. "label": one of
+        `LABELS`, forecast as its expectation and judged by squared error.
+        """
+        ...
+
+    @property
+    def scaling(self) -> Scaler:
+        """How a net sees the values; measured on training rows."""
+        ...
+
+    def values(self, candles: Candles) -> np.ndarray:
+        """The outcome that bar t waits for, known at the close of bar t + horizon; NaN where never known."""
+        ...
+
+    def naive(self, candles: Candles) -> np.ndarray:
+        """What somebody who learns nothing would say at the close of bar t: the yardstick of every forecast."""
+        ...
+
+    def expected_return(self, forecast: np.ndarray, candles: Candles) -> np.ndarray:
+        """Return from the close of bar t over the horizon that a forecast implies; NaN when it implies none.
+
+        Linear in the forecast, so that the mean over seeds implies the mean of the returns.
+        """
+        ...
+
+    def change(self, values: np.ndarray, naive: np.ndarray) -> np.ndarray:
+        """Values (outcomes or forecasts) against the naive forecast, in a unit that does not grow with the price."""
+        ...
+
+
+def require_horizon(horizon: int) -> None:
+    if not is_whole(horizon):
+        raise ConfigError(
+            f"horizon is {horizon!r}", expected="a whole number of bars, 1 or more", remedy="Use for example horizon=1"
+        )
+
+
+def ahead(values: np.ndarray, horizon: int) -> np.ndarray:
+    """values[t + horizon] at t, NaN at the end."""
+    shifted = np.full(len(values), np.nan)
+    shifted[: max(len(values) - horizon, 0)] = values[horizon:]
+    return shifted
+
+
+def log_return_ahead(candles: Candles, horizon: int) -> np.ndarray:
+    """ln(C_{t+h} / C_t) at t, NaN at the end."""
+    logs = np.log(candles.close)
+    return ahead(logs, horizon) - logs
