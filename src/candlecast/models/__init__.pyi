@@ -12,10 +12,12 @@ from .model import (
     Model as Model,
 )
 from .net import NetModel as NetModel
+from .nets.alstm import AttentionLSTM as AttentionLSTM
 from .nets.dlinear import (
     DLinear as DLinear,
     NLinear as NLinear,
 )
+from .nets.encoder_decoder import EncoderDecoder as EncoderDecoder
 from .recurrent import (
     GRU as GRU,
     LSTM as LSTM,
