@@ -105,6 +105,7 @@ from .models import (
     LinearRegression as LinearRegression,
     Naive as Naive,
     NLinear as NLinear,
+    Pooled as Pooled,
     Ridge as Ridge,
     SeasonalNaive as SeasonalNaive,
     Torch as Torch,

@@ -17,7 +17,7 @@ from candlecast.features import Features, standard_features
 from candlecast.folds import Folds, WalkForward, check_folds
 from candlecast.forecast import Forecast
 from candlecast.jobs import Job
-from candlecast.models import Fitted, Model
+from candlecast.models import Fitted, Model, Pooled
 from candlecast.prediction import Prediction
 from candlecast.targets import NextReturn, Target, label, parts
 from candlecast.windows import make_samples
@@ -87,9 +87,12 @@ def watch_forward(
     """The same walk, one finished job at a time, in the order in which they end.
 
     With a `keeper`, jobs that it kept are not fitted again, and the others are kept as they end. A job's result depends
-    on the job alone, so that it makes no difference to any result.
+    on the job alone, so that it makes no difference to any result; those of a `Pooled` net of several assets, which do not, are
+    not kept.
     """
     jobs = plan_jobs(model, candles, features=features, target=target, folds=folds, seeds=seeds, window=window)
+    if isinstance(model, Pooled) and len({job.symbol for job in jobs}) > 1:
+        keeper = None  # its jobs are no results of their own
     kept = {job.key: keeper.load(model, job) for job in jobs} if keeper else {}
     for job in jobs:
         if (tensors := kept.get(job.key)) is not None:

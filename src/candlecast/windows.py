@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, NotEnoughDataError
-from candlecast.features import Features
+from candlecast.features import Features, Scaler
 from candlecast.targets import Target, parts
 
 
@@ -38,6 +39,11 @@ class Samples:
     def outcomes(self) -> np.ndarray:
         """What is forecast: float64 (time,)."""
         return self.lessons[:, 0]
+
+    @property
+    def scalers(self) -> Sequence[Scaler]:
+        """How each column of the inputs is scaled."""
+        return self.features.scalers
 
     @property
     def horizon(self) -> int:

@@ -18,6 +18,7 @@ NO_CHOICE = (
     "Fitted",
     "Model",
     "NetModel",
+    "Pooled",
     "RecurrentModel",
     "Torch",
 )  # are no model, or need to be given one

@@ -79,6 +79,10 @@ class Scaling:
         """Values of shape (..., column) in their own units again."""
         return scaled * self.scale + self.shift
 
+    def within(self, outer: Scaling) -> Scaling:
+        """Both in one, for values that `outer` scaled before."""
+        return Scaling(outer.shift + outer.scale * self.shift, outer.scale * self.scale)
+
 
 def fit_scaling(scalers: Sequence[Scaler], values: np.ndarray) -> Scaling:
     """Measure each column of training rows, shape (time, column), NaN left out.

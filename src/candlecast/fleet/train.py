@@ -63,7 +63,7 @@ class _Fleet:
     def __init__(self, jobs: Sequence[Job], blueprint: Blueprint, *, device: torch.device) -> None:
         self.jobs, self.blueprint, self.fit, self.head = jobs, blueprint, blueprint.fit, blueprint.head
         self.device, self.judged = device, JUDGED[device.type]
-        self.scalings = [_scalings(job, self.head) for job in jobs]
+        self.scalings = [scalings(job, self.head) for job in jobs]
         self.clocks = [
             Clock(Sampler(job, blueprint, *scaling), self.fit) for job, scaling in zip(jobs, self.scalings, strict=True)
         ]
@@ -239,10 +239,10 @@ def _build(blueprint: Blueprint, job: Job) -> nn.Module:
         return blueprint.build(job.samples.inputs.shape[1])
 
 
-def _scalings(job: Job, head: Head) -> tuple[Scaling, Scaling]:
+def scalings(job: Job, head: Head) -> tuple[Scaling, Scaling]:
     """Scaling of inputs and outcomes, measured on the training rows of this job only."""
     samples = job.samples
-    inputs = fit_scaling(samples.features.scalers, samples.inputs[job.fold.train.array])
+    inputs = fit_scaling(samples.scalers, samples.inputs[job.fold.train.array])
     scalers = [head.scaling or target.scaling for target in parts(samples.target)]
     return inputs, fit_scaling(scalers, samples.lessons[job.train_rows])
 
