@@ -107,6 +107,7 @@ from .models import (
     NLinear as NLinear,
     Pooled as Pooled,
     Ridge as Ridge,
+    Search as Search,
     SeasonalNaive as SeasonalNaive,
     Torch as Torch,
 )

@@ -295,6 +295,28 @@ class CombinatorialPurged:
         return check_folds(tuple(folds), times, horizon=horizon)
 
 
+def nested(fold: Fold, *, horizon: int) -> Fold:
+    """A division of the fold's own training part, for choices that its test part must not see.
+
+    The first 60 % of the rows that may be learnt from train, the next 20 % are `valid`, the last 20 % `test`; labels of each
+    are known before the next begins. Raises NotEnoughDataError for a part without rows.
+
+    >>> nested(Fold(3, range(0, 100), range(0), range(110, 120)), horizon=5)
+    Fold(index=3, train=Rows(range(0, 55)), valid=Rows(range(60, 75)), test=Rows(range(80, 100)))
+    """
+    rows = fold.fit.array
+    watched, judged = rows[len(rows) * 3 // 5], rows[len(rows) * 4 // 5]
+    train = rows[rows + horizon < watched]
+    valid = rows[(rows >= watched) & (rows + horizon < judged)]
+    if not len(train) or not len(valid):
+        raise NotEnoughDataError(
+            f"the {len(rows):,} training rows of fold {fold.index} cannot be divided in three",
+            expected=f"more than {10 * horizon:,} rows for a horizon of {horizon}",
+            remedy="Give more candles or a shorter horizon",
+        )
+    return Fold(fold.index, Rows.of(train), Rows.of(valid), Rows.of(rows[rows >= judged]))
+
+
 def check_folds(folds: tuple[Fold, ...], times: np.ndarray, *, horizon: int) -> tuple[Fold, ...]:
     """The folds, when no label is known later than the part begins that is judged by it, or learnt behind it.
 

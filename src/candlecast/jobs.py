@@ -15,11 +15,15 @@ from candlecast.windows import Samples
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One (asset, fold, seed) training. Row arrays are int64, rising: bars with a whole window and a known outcome."""
+    """One (asset, fold, seed) training. Row arrays are int64, rising: bars with a whole window and a known outcome.
+
+    `lr`: a step size of its own, for a net; that of its recipe when None.
+    """
 
     samples: Samples
     fold: Fold
     seed: int
+    lr: float | None = None
 
     @property
     def symbol(self) -> str:

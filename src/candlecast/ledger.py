@@ -30,10 +30,10 @@ import numpy as np
 
 from candlecast.errors import ConfigError, RunError
 
-FORMAT = 1
+FORMAT = 2  # 1 kept no searches
 APPLICATION = 0x43434C47  # "CCLG" in the header of the file: a ledger of candlecast
 PATIENCE_SECONDS = 60.0  # how long another process may hold the file
-SCHEMA = (
+TRIALS = (
     """CREATE TABLE trials (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
         identity TEXT NOT NULL UNIQUE,
@@ -57,7 +57,40 @@ SCHEMA = (
     """CREATE TRIGGER trials_hold BEFORE UPDATE ON trials
         BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END""",
 )
+SEARCHES = (
+    """CREATE TABLE searches (
+        identity TEXT NOT NULL,
+        recorded_at TEXT NOT NULL,
+        symbol TEXT NOT NULL,
+        fold INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        parameters TEXT NOT NULL,
+        error REAL NOT NULL,
+        is_chosen INTEGER NOT NULL,
+        UNIQUE (identity, symbol, fold, number)
+    ) STRICT""",
+    """CREATE TRIGGER searches_once BEFORE INSERT ON searches
+        WHEN EXISTS (SELECT 1 FROM searches WHERE identity = NEW.identity AND symbol = NEW.symbol
+            AND fold = NEW.fold AND number = NEW.number)
+        BEGIN SELECT RAISE(IGNORE); END""",
+    """CREATE TRIGGER searches_stay BEFORE DELETE ON searches
+        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END""",
+    """CREATE TRIGGER searches_hold BEFORE UPDATE ON searches
+        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END""",
+)
 COLUMNS = "data, code, study, symbol, interval, model, bars_per_year, times, returns"
+
+
+@dataclass(frozen=True)
+class Searched:
+    """One configuration tried inside the training part of a fold. `error`: mean squared error there, over naive's."""
+
+    symbol: str
+    fold: int
+    number: int
+    parameters: Mapping[str, Any]
+    error: float
+    is_chosen: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +99,9 @@ class Trial:
 
     `data` is the fingerprint of the candles; `study` every choice that decides the returns, as JSON values; `code` the
     version of candlecast. A user's own functions are in `study` by a digest of their source. `times` are the closes of
-    the bars, datetime64[us], strictly rising, and `returns` their simple net returns, both (time,).
+    the bars, datetime64[us], strictly rising, and `returns` their simple net returns, both (time,). `searches` are
+    configurations that were tried inside training parts to find this one: written down, not counted, since no choice
+    among them has seen a test.
 
     Raises ConfigError for series that do not belong together.
     """
@@ -80,6 +115,7 @@ class Trial:
     bars_per_year: float
     times: np.ndarray
     returns: np.ndarray
+    searches: tuple[Searched, ...] = ()
 
     def __post_init__(self) -> None:
         rising = len(self.times) < 2 or bool((np.diff(self.times) > np.timedelta64(0, "us")).all())
@@ -139,9 +175,10 @@ class Ledger:
         Raises RunError when it cannot be written: the disk is full or read-only, the file damaged, foreign or of a
         newer version, or held by another process for longer than a minute.
         """
+        now = datetime.now(UTC).isoformat(timespec="seconds")
         values = (
             trial.identity,
-            datetime.now(UTC).isoformat(timespec="seconds"),
+            now,
             trial.data,
             trial.code,
             json.dumps(trial.study, sort_keys=True),
@@ -152,11 +189,27 @@ class Ledger:
             _pack_times(trial.times),
             _pack_returns(trial.returns),
         )
+        tried = [
+            (
+                trial.identity,
+                now,
+                each.symbol,
+                each.fold,
+                each.number,
+                json.dumps(each.parameters),
+                each.error,
+                each.is_chosen,
+            )
+            for each in trial.searches
+        ]
         places = ", ".join("?" * len(values))
         with self._open() as connection:
+            connection.execute("BEGIN IMMEDIATE")
             inserted = connection.execute(
                 f"INSERT INTO trials (identity, recorded_at, {COLUMNS}) VALUES ({places})", values
             )
+            connection.executemany("INSERT INTO searches VALUES (?, ?, ?, ?, ?, ?, ?, ?)", tried)
+            connection.execute("COMMIT")
             return inserted.rowcount == 1
 
     def trials(self) -> list[Trial]:
@@ -164,9 +217,14 @@ class Ledger:
         if self.path is not None and not self.path.exists():
             return []
         with self._open() as connection:
-            rows = connection.execute(f"SELECT {COLUMNS} FROM trials ORDER BY number").fetchall()
+            rows = connection.execute(f"SELECT identity, {COLUMNS} FROM trials ORDER BY number").fetchall()
+            query = "SELECT identity, symbol, fold, number, parameters, error, is_chosen FROM searches ORDER BY rowid"
+            tried: dict[str, list[Searched]] = {}
+            for identity, symbol, fold, number, parameters, error, chosen in connection.execute(query):
+                each = Searched(symbol, fold, number, json.loads(parameters), error, bool(chosen))
+                tried.setdefault(identity, []).append(each)
         try:
-            return [_trial(row) for row in rows]
+            return [_trial(row, tuple(tried.get(identity, ()))) for identity, *row in rows]
         except (ValueError, zlib.error) as error:
             raise self._damaged(error) from error
 
@@ -208,13 +266,13 @@ class Ledger:
         application, version, objects = _header(connection)
         if (application, version) == (APPLICATION, FORMAT):
             return
-        if application == APPLICATION:
+        if application == APPLICATION and version > FORMAT:
             raise RunError(
                 f"the ledger {self.path} was written in format {version}",
                 expected=f"format {FORMAT} or older",
                 remedy="Install a newer candlecast",
             )
-        if objects:
+        if objects and application != APPLICATION:
             raise RunError(
                 f"{self.path} is a database of something else",
                 expected="a ledger of trials",
@@ -222,8 +280,9 @@ class Ledger:
             )
         _write_ahead(connection)
         connection.execute("BEGIN IMMEDIATE")  # one of several processes makes the tables
-        if _header(connection)[0] != APPLICATION:
-            for statement in SCHEMA:
+        application, version, _ = _header(connection)
+        if (application, version) != (APPLICATION, FORMAT):
+            for statement in (*(() if version else TRIALS), *SEARCHES):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
             connection.execute(f"PRAGMA user_version = {FORMAT}")
@@ -267,7 +326,7 @@ def _pack_returns(returns: np.ndarray) -> bytes:
     return zlib.compress(returns.astype("<f4").view(np.uint8).reshape(-1, 4).T.tobytes())
 
 
-def _trial(row: tuple[Any, ...]) -> Trial:
+def _trial(row: list[Any], searches: tuple[Searched, ...]) -> Trial:
     data, code, study, symbol, interval, model, bars_per_year, times, returns = row
     steps = np.frombuffer(zlib.decompress(times), "<i8")
     planes = np.frombuffer(zlib.decompress(returns), np.uint8).reshape(4, -1)
@@ -281,4 +340,5 @@ def _trial(row: tuple[Any, ...]) -> Trial:
         bars_per_year=bars_per_year,
         times=np.cumsum(steps).astype("datetime64[us]"),
         returns=np.ascontiguousarray(planes.T).view("<f4")[:, 0].astype(np.float64),
+        searches=searches,
     )

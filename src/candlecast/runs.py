@@ -27,6 +27,7 @@ from candlecast.candles import Candles, Origin
 from candlecast.errors import RunError, near_misses
 from candlecast.forecast import Forecast
 from candlecast.interval import Interval
+from candlecast.ledger import Searched
 from candlecast.recipes import restore
 from candlecast.signals import Positions
 from candlecast.study import StudyResult
@@ -123,6 +124,7 @@ def load_run(folder: str | Path) -> StudyResult:
         losses=tables["losses"],
         lost=manifest["lost"],
         tensors=tensors,
+        searches=tuple(Searched(**values) for values in manifest.get("searches", [])),
         tally=Tally.from_dict(manifest.get("tally", {})),  # runs of before there was a ledger: alone
     )
 
@@ -186,6 +188,7 @@ def _manifest(result: StudyResult) -> dict[str, Any]:
         "verdict": verdict.to_dict(),
         "accuracy": result.accuracy.to_dicts(),
         "summary": result.summary.to_dicts(),
+        "searches": [asdict(each) for each in result.searches],
     }
 
 

@@ -22,7 +22,7 @@ from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features, standard_features
 from candlecast.folds import Folds, WalkForward
 from candlecast.forecast import Forecast
-from candlecast.ledger import Ledger, Trial
+from candlecast.ledger import Ledger, Searched, Trial
 from candlecast.models import (
     ARIMA,
     ETS,
@@ -31,6 +31,7 @@ from candlecast.models import (
     HAR,
     Baseline,
     Drift,
+    FittedSearch,
     LinearRegression,
     Model,
     Naive,
@@ -199,6 +200,7 @@ class Study:
             losses=_loss_table(studied),
             lost=_lost(studied),
             tensors={part.job.key: part.fitted.tensors() for part in studied},
+            searches=_searches(studied),
         )
 
     def _features(self, candles: Candles) -> Features:
@@ -217,7 +219,8 @@ class StudyResult:
     `recipe` is the study as JSON values; `forecasts` and `positions` are by model, the baselines first; `folds` has one
     row per fold (`fold`, `train_first`, `train_last`, `test_first`, `test_last`: closes of bars); `losses` one row per
     fold, seed and epoch (`train`, `valid`); `lost` counts bars that could not be learnt from, by cause; `tensors` what
-    each job learnt; `tally` the trials that were counted when this one was recorded.
+    each job learnt; `searches` what was tried inside training parts; `tally` the trials that were counted when this one
+    was recorded.
     """
 
     recipe: dict[str, Any]
@@ -232,6 +235,7 @@ class StudyResult:
     losses: pl.DataFrame
     lost: dict[str, int]
     tensors: Mapping[str, Mapping[str, np.ndarray]]
+    searches: tuple[Searched, ...] = ()
     tally: Tally = Tally()
 
     @property
@@ -313,6 +317,7 @@ class StudyResult:
             bars_per_year=self.backtest.bars_per_year,
             times=self.backtest.equity["time"].dt.replace_time_zone(None).to_numpy()[1:],
             returns=self.backtest.returns,
+            searches=self.searches,
         )
 
     def recorded(self, ledger: Ledger) -> StudyResult:
@@ -400,6 +405,12 @@ def _takes_a_forecast(rule: object) -> bool:
     except TypeError:
         return False
     return True
+
+
+def _searches(parts: list[FoldForecast]) -> tuple[Searched, ...]:
+    """What was tried for each asset and fold, once for all seeds."""
+    tried = [each for part in parts if isinstance(part.fitted, FittedSearch) for each in part.fitted.searched]
+    return tuple({(each.symbol, each.fold, each.number): each for each in tried}.values())
 
 
 def _lost(parts: list[FoldForecast]) -> dict[str, int]:

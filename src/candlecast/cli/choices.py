@@ -16,10 +16,12 @@ SHORT = {"LinearRegression": "linear", "SeasonalNaive": "seasonal"}
 NO_CHOICE = (
     "Baseline",
     "Fitted",
+    "FittedSearch",
     "Model",
     "NetModel",
     "Pooled",
     "RecurrentModel",
+    "Search",
     "Torch",
 )  # are no model, or need to be given one
 MODELS = {SHORT.get(name, name.lower()): name for name in models.__all__ if name not in NO_CHOICE}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -65,7 +66,8 @@ class _Fleet:
         self.device, self.judged = device, JUDGED[device.type]
         self.scalings = [scalings(job, self.head) for job in jobs]
         self.clocks = [
-            Clock(Sampler(job, blueprint, *scaling), self.fit) for job, scaling in zip(jobs, self.scalings, strict=True)
+            Clock(Sampler(job, blueprint, *scaling), self.fit if job.lr is None else replace(self.fit, lr=job.lr))
+            for job, scaling in zip(jobs, self.scalings, strict=True)
         ]
         self.active = list(range(len(jobs)))
         self.columns = jobs[0].samples.inputs.shape[1]

@@ -29,6 +29,10 @@ from .regression import (
     LightGBM as LightGBM,
     Ridge as Ridge,
 )
+from .search import (
+    FittedSearch as FittedSearch,
+    Search as Search,
+)
 from .smoothing import (
     ETS as ETS,
     EWMA as EWMA,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -72,6 +73,11 @@ class NetModel(ABC):
         from candlecast.fleet.fitted import FittedNet
 
         return FittedNet.from_tensors(job, self.blueprint(job.samples.target), tensors)
+
+    def without_lr(self) -> Self:
+        """The same recipe at the usual step size: what recipes that differ in nothing else have in common."""
+        recipe: Any = self
+        return replace(recipe, training=replace(self.training, lr=Fit().lr))
 
     def blueprint(self, target: Target) -> Blueprint:
         """How nets for this target are made, read and trained."""

@@ -140,7 +140,7 @@ class Pool:
 
     def __init__(self, members: Sequence[Member], reach: int) -> None:
         self.members, self.reach = members, reach
-        self.seed = members[0].job.seed
+        self.seed, self.lr = members[0].job.seed, members[0].job.lr
         self.symbol = "+".join(member.job.symbol for member in members)
         self.key = f"{self.symbol}/fold-{members[0].job.fold.index}/seed-{self.seed}"
 

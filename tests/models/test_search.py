@@ -1,0 +1,116 @@
+"""Hyper-parameters are chosen inside the training part, and what was tried is written down."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import candlecast as cc
+from candlecast.features import Features, log_range, log_return
+from candlecast.folds import Fold, Rows, nested
+from candlecast.sources import synthetic
+from candlecast.walk import plan_jobs
+
+FEATURES = Features(log_return(), log_range())
+FOLDS = cc.WalkForward(folds=2)
+FIT = cc.Fit(epochs=2, batch=16, sampling="windows")
+
+
+def space(trial):
+    training = replace(FIT, lr=trial.suggest_float("lr", 1e-4, 1e-1, log=True))
+    return cc.LSTM(hidden=trial.suggest_categorical("hidden", [2, 4]), window=4, training=training)
+
+
+def jobs_of(model, candles, *, seeds=1):
+    return plan_jobs(model, candles, features=FEATURES, folds=FOLDS, seeds=range(seeds))
+
+
+def test_the_test_part_changes_no_choice(market, other_future):
+    model = cc.Search(space, trials=6, at_once=3, window=4)
+    jobs = jobs_of(model, market)
+    boundary = jobs[0].fold.test.first - 1
+    before = next(fitted for fitted in model.fit(jobs) if fitted.job is jobs[0])
+    after = next(iter(model.fit(jobs_of(model, other_future(market, boundary))[:1])))
+    assert before.searched == after.searched
+    assert len(before.searched) == 6
+    assert sum(tried.is_chosen for tried in before.searched) == 1
+    chosen = next(tried for tried in before.searched if tried.is_chosen)
+    assert chosen.error == min(tried.error for tried in before.searched)
+
+
+def test_trials_in_company_are_those_alone(market):
+    """Configurations that train as one fleet, with step sizes of their own, end as each by itself."""
+    jobs = jobs_of(cc.LSTM(hidden=3, window=4, training=FIT), market)
+    nets = [cc.LSTM(hidden=3, window=4, training=replace(FIT, lr=lr)) for lr in (1e-3, 1e-2)]
+    alone = [next(iter(net.fit(jobs[:1]))).tensors() for net in nets]
+    together = list(nets[0].fit([replace(jobs[0], lr=net.training.lr) for net in nets]))
+    for single, fitted in zip(alone, together, strict=True):
+        assert all(np.array_equal(fitted.tensors()[name], value) for name, value in single.items())
+
+
+def test_a_useful_feature_of_the_space_is_found():
+    """Least squares on one bar cannot see what lies a bar farther back; a longer window can, and is chosen."""
+    candles = synthetic.ar1(2_000, seed=5, phi=0.0, interval="1h").candles
+    logs = np.log(candles.close)
+    returns = np.diff(logs, prepend=logs[:1])
+    returns[2:] += 0.6 * returns[:-2]
+    close = 100 * np.exp(np.cumsum(returns))
+    frame = candles.frame.with_columns(open=close, high=close * 1.001, low=close * 0.999, close=close)
+    model = cc.Search(lambda trial: cc.LinearRegression(window=trial.suggest_int("window", 1, 3)), trials=6, window=3)
+    candles = replace(candles, frame=frame.with_columns(open=frame["close"]))
+    for fitted in model.fit(jobs_of(model, candles)):
+        chosen = next(tried for tried in fitted.searched if tried.is_chosen)
+        assert chosen.parameters["window"] > 1
+        assert chosen.error < 0.9
+
+
+def test_one_choice_serves_all_seeds_and_is_restored(market):
+    model = cc.Search(space, trials=4, at_once=4, window=4)
+    fitted = list(model.fit(jobs_of(model, market, seeds=2)))
+    assert len(fitted) == 4
+    assert {each.searched[0].fold for each in fitted} == {0, 1}
+    for fold in (0, 1):
+        first, second = (each.searched for each in fitted if each.job.fold.index == fold)
+        assert first is second
+    for each in fitted:
+        again = model.restore(each.job, each.tensors())
+        assert again.searched == each.searched
+        rows = each.job.test_rows
+        expected = each.forecast(each.job.samples, rows).mean
+        assert np.array_equal(again.forecast(each.job.samples, rows).mean, expected)
+
+
+def test_a_study_writes_down_what_was_tried(market, tmp_path):
+    ledger = cc.Ledger(tmp_path)
+    study = cc.Study(cc.Search(space, trials=2, window=4), features=FEATURES, folds=FOLDS, baselines=(), seeds=1)
+    result = study.run(market, ledger=ledger)
+    assert len(result.searches) == 4  # two folds
+    assert result.tally.trials == 1  # no choice among them has seen the test
+    (trial,) = ledger.trials()
+    assert trial.searches == result.searches
+    study.run(market, ledger=ledger)
+    assert ledger.trials()[0].searches == result.searches  # a replay is no other trial
+    assert cc.load_run(result.save(tmp_path / "run")).searches == result.searches
+
+
+def test_what_makes_no_model_is_refused(market):
+    with pytest.raises(cc.ConfigError, match=r"made a model with a window of 9 bars.*Search\(\.\.\., window=9\)"):
+        cc.walk_forward(cc.Search(lambda trial: cc.LSTM(window=9), window=4), market, features=FEATURES)
+    with pytest.raises(cc.ConfigError, match="made a int"):
+        cc.walk_forward(cc.Search(lambda trial: 3, window=4), market, features=FEATURES)
+    with pytest.raises(cc.ConfigError, match="trials is 0"):
+        cc.Search(space, trials=0)
+
+
+def test_three_parts_of_a_training_part():
+    fold = Fold(0, Rows(range(50), range(70, 120)), range(0), range(55, 60))
+    inner = nested(fold, horizon=4)
+    assert (inner.train, inner.valid, inner.test) == (
+        Rows(range(50), range(70, 76)),
+        Rows(range(80, 96)),
+        Rows(range(100, 120)),
+    )
+    with pytest.raises(cc.NotEnoughDataError, match="cannot be divided in three"):
+        nested(Fold(0, range(10), range(0), range(20, 30)), horizon=4)
