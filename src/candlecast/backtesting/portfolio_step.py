@@ -6,6 +6,7 @@ Plain functions, compiled as they are; see `account`, whose `trade`, for one ass
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,10 +22,17 @@ from candlecast.backtesting.account import (
     execute,
     slipped,
 )
-from candlecast.backtesting.costs import Terms
+from candlecast.backtesting.costs import Extra, Terms
 from candlecast.backtesting.filters import allowed_units
 
 MOST_ROUNDS = 50  # of the search for the equity left; each settles the direction of one asset or more
+
+
+class Sizing(NamedTuple):
+    """How the targets of each asset are meant, as in `Positions`: `in_units` and `band`, both (asset,)."""
+
+    in_units: np.ndarray
+    band: np.ndarray
 
 
 def run(
@@ -32,8 +40,10 @@ def run(
     closes: np.ndarray,
     volumes: np.ndarray,
     targets: np.ndarray,
+    sizing: Sizing,
     terms: Terms,
     due: np.ndarray | None,
+    extra: Extra | None,
     cash: float,
     held: np.ndarray,
     sums: np.ndarray,
@@ -44,7 +54,8 @@ def run(
     `targets` are to be filled on their own row (already one bar late), NaN where none. `due` (time, asset, 6): splits,
     dividends, funding and borrow of the asset; interest and loan of its first column are the account's. Writes units to
     `held` (time, asset), and equity, cash, gross value, financing paid and dividends received to `sums` (time, 5). Gives
-    the shortfall and the number of fills (rows: time, asset, target, units, price, fee, slippage, reason).
+    the shortfall and the number of fills (rows: time, asset, whether at the open, target, units, price, fee, slippage,
+    reason).
     """
     assets = opens.shape[1]
     units, marks, last = np.zeros(assets), np.zeros(assets), np.zeros(assets)
@@ -60,14 +71,18 @@ def run(
         for asset in range(assets):
             if not math.isnan(opens[row, asset]):
                 marks[asset] = opens[row, asset]
-        cash, shortfall, count = _liquidate_all(cash, units, marks, volumes[row], terms, shortfall, fills, count, row)
+        cash, shortfall, count = _liquidate_all(
+            cash, units, marks, volumes[row], terms, extra, shortfall, fills, count, row, 1.0
+        )
         cash, count = _rebalance(
-            cash, units, marks, last, opens[row], volumes[row], targets[row], terms, fills, count, row
+            cash, units, marks, last, opens[row], volumes[row], targets[row], sizing, terms, extra, fills, count, row
         )
         for asset in range(assets):
             if not math.isnan(opens[row, asset]):
                 marks[asset] = closes[row, asset]
-        cash, shortfall, count = _liquidate_all(cash, units, marks, volumes[row], terms, shortfall, fills, count, row)
+        cash, shortfall, count = _liquidate_all(
+            cash, units, marks, volumes[row], terms, extra, shortfall, fills, count, row, 0.0
+        )
         worth, gross = 0.0, 0.0
         for asset in range(assets):
             held[row, asset] = units[asset]
@@ -100,48 +115,56 @@ def _rebalance(
     opens: np.ndarray,
     volumes: np.ndarray,
     targets: np.ndarray,
+    sizing: Sizing,
     terms: Terms,
+    extra: Extra | None,
     fills: np.ndarray,
     count: int,
     row: int,
 ) -> tuple[float, int]:
-    """Trade the assets whose target has changed, all sized by the equity that is left when all have paid."""
+    """Trade the assets whose target has changed or drifted, all sized by the equity that is left when all have paid."""
     equity = cash
     for asset in range(len(units)):
         equity += units[asset] * marks[asset]
     if equity <= 0.0:
         return cash, count
-    left = _equity_left(equity, units, marks, last, opens, volumes, targets, terms)
+    trades = np.empty(len(units), dtype=np.bool_)
     for asset in range(len(units)):
-        target, price = targets[asset], opens[asset]
-        if not _trades(target, last[asset], price):
+        trades[asset] = _trades(targets[asset], last[asset], opens[asset], units[asset], equity, sizing, asset)
+    left = _equity_left(equity, units, trades, opens, volumes, targets, sizing, terms)
+    for asset in range(len(units)):
+        if not trades[asset]:
             continue
+        target, price = targets[asset], opens[asset]
         last[asset] = target
-        wanted = target * equity - units[asset] * price
+        wanted = _value(target, equity, price, sizing.in_units[asset]) - units[asset] * price
         if wanted == 0.0:
             continue
-        change = allowed_units(target * left / price - units[asset], price, units[asset], terms.lot, terms.minimum)
+        change = (target if sizing.in_units[asset] else target * left / price) - units[asset]
+        change = allowed_units(change, price, units[asset], terms.lot, terms.minimum)
         if change == 0.0:
             continue
         slippage = slipped(terms, wanted / price, volumes[asset])
         account = Account(cash, units[asset], target, 0.0)
-        account, fill = execute(account, price, change, terms, terms.taker, slippage, volumes[asset], TARGET, None)
+        account, fill = execute(account, price, change, terms, terms.taker, slippage, volumes[asset], TARGET, extra)
         cash, units[asset] = account.cash, account.units
-        count = _write(fills, count, row, asset, target, fill)
+        count = _write(fills, count, row, asset, 1.0, target, fill)
     return cash, count
 
 
 def _equity_left(
     equity: float,
     units: np.ndarray,
-    marks: np.ndarray,
-    last: np.ndarray,
+    trades: np.ndarray,
     opens: np.ndarray,
     volumes: np.ndarray,
     targets: np.ndarray,
+    sizing: Sizing,
     terms: Terms,
 ) -> float:
     """E' = E - sum k |w E' - U P| over the assets that trade, whose directions depend on E' themselves.
+
+    A target T in units has the value T P in place of w E'.
 
     The right side falls in pieces of straight lines as E' grows; each round solves for the directions of the round
     before (Newton's method), until they stay.
@@ -150,13 +173,14 @@ def _equity_left(
     for _ in range(MOST_ROUNDS):
         value, weight = 0.0, 0.0
         for asset in range(len(units)):
-            if not _trades(targets[asset], last[asset], opens[asset]):
+            if not trades[asset]:
                 continue
-            held = units[asset] * opens[asset]
-            slippage = slipped(terms, (targets[asset] * equity - held) / opens[asset], volumes[asset])
-            signed = cost(targets[asset] * left - held, slippage, terms.taker)
-            value += signed * held
-            weight += signed * targets[asset]
+            target, price, in_units = targets[asset], opens[asset], sizing.in_units[asset]
+            held = units[asset] * price
+            slippage = slipped(terms, (_value(target, equity, price, in_units) - held) / price, volumes[asset])
+            signed = cost(_value(target, left, price, in_units) - held, slippage, terms.taker)
+            value += signed * (held - target * price if in_units else held)
+            weight += 0.0 if in_units else signed * target
         found = (equity + value) / (1.0 + weight)
         if found in (left, seen):
             return found
@@ -164,8 +188,21 @@ def _equity_left(
     return left
 
 
-def _trades(target: float, last: float, price: float) -> bool:
-    return not (math.isnan(target) or math.isnan(price) or target == last)
+def _value(target: float, equity: float, price: float, in_units: bool) -> float:
+    """What a target is worth in quote currency."""
+    return target * price if in_units else target * equity
+
+
+def _trades(target: float, last: float, price: float, held: float, equity: float, sizing: Sizing, asset: int) -> bool:
+    """Whether an asset trades: its target has changed, or what is held has drifted from it by more than its band."""
+    if math.isnan(target) or math.isnan(price):
+        return False
+    if target != last:
+        return True
+    band = sizing.band[asset]
+    if sizing.in_units[asset] or band == math.inf:
+        return False
+    return abs(held * price - target * equity) > band * equity
 
 
 def _liquidate_all(
@@ -174,10 +211,12 @@ def _liquidate_all(
     marks: np.ndarray,
     volumes: np.ndarray,
     terms: Terms,
+    extra: Extra | None,
     shortfall: float,
     fills: np.ndarray,
     count: int,
     row: int,
+    at_open: float,
 ) -> tuple[float, float, int]:
     """Close everything at the marks when equity after closing is `maintenance` of the gross value or less.
 
@@ -195,21 +234,17 @@ def _liquidate_all(
             account = Account(cash, units[asset], 0.0, 0.0)
             slippage = slipped(terms, units[asset], volumes[asset])
             account, fill = execute(
-                account, marks[asset], -units[asset], terms, terms.taker, slippage, volumes[asset], LIQUIDATION, None
+                account, marks[asset], -units[asset], terms, terms.taker, slippage, volumes[asset], LIQUIDATION, extra
             )
             cash, units[asset] = account.cash, 0.0
-            count = _write(fills, count, row, asset, 0.0, fill)
+            count = _write(fills, count, row, asset, at_open, 0.0, fill)
     return max(cash, 0.0), shortfall + max(-cash, 0.0), count
 
 
-def _write(fills: np.ndarray, count: int, row: int, asset: int, target: float, fill: Fill) -> int:
+def _write(fills: np.ndarray, count: int, row: int, asset: int, at_open: float, target: float, fill: Fill) -> int:
     if fill.reason == NOTHING:
         return count
-    fills[count, 0], fills[count, 1], fills[count, 2], fills[count, 3] = row, asset, target, fill.units
-    fills[count, 4], fills[count, 5], fills[count, 6], fills[count, 7] = (
-        fill.price,
-        fill.fee,
-        fill.slippage,
-        fill.reason,
-    )
+    written = fills[count]
+    written[0], written[1], written[2], written[3], written[4] = row, asset, at_open, target, fill.units
+    written[5], written[6], written[7], written[8] = fill.price, fill.fee, fill.slippage, fill.reason
     return count + 1
