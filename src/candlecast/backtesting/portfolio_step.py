@@ -35,6 +35,31 @@ class Sizing(NamedTuple):
     band: np.ndarray
 
 
+class Holdings(NamedTuple):
+    """What is held: `units`, the price that each was last seen at (`marks`), the target last traded (`last`); (asset,)."""
+
+    units: np.ndarray
+    marks: np.ndarray
+    last: np.ndarray
+
+
+class Moment(NamedTuple):
+    """One open: `row` of the grid, and of each asset the open (NaN: no bar), the bar's volume and the target; (asset,)."""
+
+    row: int
+    opens: np.ndarray
+    volumes: np.ndarray
+    targets: np.ndarray
+
+
+class Asked(NamedTuple):
+    """What the account trades under."""
+
+    terms: Terms
+    extra: Extra | None
+    sizing: Sizing
+
+
 def run(
     opens: np.ndarray,
     closes: np.ndarray,
@@ -58,31 +83,30 @@ def run(
     reason).
     """
     assets = opens.shape[1]
-    units, marks, last = np.zeros(assets), np.zeros(assets), np.zeros(assets)
+    holdings = Holdings(np.zeros(assets), np.zeros(assets), np.zeros(assets))
+    units, marks = holdings.units, holdings.marks
+    asked = Asked(terms, extra, sizing)
     shortfall, count = 0.0, 0
     for row in range(len(opens)):
+        moment = Moment(row, opens[row], volumes[row], targets[row])
         before, dividends = cash, 0.0
         if due is not None:
             for asset in range(assets):
                 if not math.isnan(opens[row, asset]):
                     dividends += units[asset] * due[row, asset, 1]
-            cash = _carry_all(cash, units, marks, opens[row], due[row])
+            cash = _carry_all(cash, holdings, moment, due[row])
         financing = before + dividends - cash
         for asset in range(assets):
             if not math.isnan(opens[row, asset]):
                 marks[asset] = opens[row, asset]
-        cash, shortfall, count = _liquidate_all(
-            cash, units, marks, volumes[row], terms, extra, shortfall, fills, count, row, 1.0
-        )
-        cash, count = _rebalance(
-            cash, units, marks, last, opens[row], volumes[row], targets[row], sizing, terms, extra, fills, count, row
-        )
+        cash, lost, count = _liquidate_all(cash, holdings, moment, asked, fills, count, 1.0)
+        shortfall += lost
+        cash, count = _rebalance(cash, holdings, moment, asked, fills, count)
         for asset in range(assets):
             if not math.isnan(opens[row, asset]):
                 marks[asset] = closes[row, asset]
-        cash, shortfall, count = _liquidate_all(
-            cash, units, marks, volumes[row], terms, extra, shortfall, fills, count, row, 0.0
-        )
+        cash, lost, count = _liquidate_all(cash, holdings, moment, asked, fills, count, 0.0)
+        shortfall += lost
         worth, gross = 0.0, 0.0
         for asset in range(assets):
             held[row, asset] = units[asset]
@@ -93,12 +117,12 @@ def run(
     return shortfall, count
 
 
-def _carry_all(cash: float, units: np.ndarray, marks: np.ndarray, opens: np.ndarray, due: np.ndarray) -> float:
+def _carry_all(cash: float, holdings: Holdings, moment: Moment, due: np.ndarray) -> float:
     """What falls due on each asset with a bar, then interest on the cash beyond the proceeds of shorts."""
-    free = cash
+    units, opens, free = holdings.units, moment.opens, cash
     for asset in range(len(units)):
         if math.isnan(opens[asset]) or units[asset] == 0.0:
-            free += min(units[asset] * marks[asset], 0.0)
+            free += min(units[asset] * holdings.marks[asset], 0.0)
             continue
         owed = Due(due[asset, 0], due[asset, 1], due[asset, 2], due[asset, 3], 0.0, 0.0)
         carried = carry(Account(cash, units[asset], 0.0, 0.0), opens[asset], owed)
@@ -108,21 +132,15 @@ def _carry_all(cash: float, units: np.ndarray, marks: np.ndarray, opens: np.ndar
 
 
 def _rebalance(
-    cash: float,
-    units: np.ndarray,
-    marks: np.ndarray,
-    last: np.ndarray,
-    opens: np.ndarray,
-    volumes: np.ndarray,
-    targets: np.ndarray,
-    sizing: Sizing,
-    terms: Terms,
-    extra: Extra | None,
-    fills: np.ndarray,
-    count: int,
-    row: int,
+    cash: float, holdings: Holdings, moment: Moment, asked: Asked, fills: np.ndarray, count: int
 ) -> tuple[float, int]:
-    """Trade the assets whose target has changed or drifted, all sized by the equity that is left when all have paid."""
+    """Trade the assets whose target has changed, or whose fraction has drifted from it by more than the band.
+
+    All are sized by the equity that is left when all have paid.
+    """
+    units, marks, last = holdings
+    row, opens, volumes, targets = moment
+    terms, extra, (in_units, band) = asked
     equity = cash
     for asset in range(len(units)):
         equity += units[asset] * marks[asset]
@@ -130,52 +148,49 @@ def _rebalance(
         return cash, count
     trades = np.empty(len(units), dtype=np.bool_)
     for asset in range(len(units)):
-        trades[asset] = _trades(targets[asset], last[asset], opens[asset], units[asset], equity, sizing, asset)
-    left = _equity_left(equity, units, trades, opens, volumes, targets, sizing, terms)
+        target, price = targets[asset], opens[asset]
+        if math.isnan(target) or math.isnan(price):
+            trades[asset] = False
+        elif target != last[asset]:
+            trades[asset] = True
+        else:
+            drift = abs(units[asset] * price - target * equity)
+            trades[asset] = not in_units[asset] and band[asset] < math.inf and drift > band[asset] * equity
+    left = _equity_left(equity, trades, units, moment, asked)
     for asset in range(len(units)):
         if not trades[asset]:
             continue
-        target, price = targets[asset], opens[asset]
+        target, price, volume = targets[asset], opens[asset], volumes[asset]
         last[asset] = target
-        wanted = _value(target, equity, price, sizing.in_units[asset]) - units[asset] * price
+        wanted = _value(target, equity, price, in_units[asset]) - units[asset] * price
         if wanted == 0.0:
             continue
-        change = (target if sizing.in_units[asset] else target * left / price) - units[asset]
+        change = (target if in_units[asset] else target * left / price) - units[asset]
         change = allowed_units(change, price, units[asset], terms.lot, terms.minimum)
         if change == 0.0:
             continue
-        slippage = slipped(terms, wanted / price, volumes[asset])
+        slippage = slipped(terms, wanted / price, volume)
         account = Account(cash, units[asset], target, 0.0)
-        account, fill = execute(account, price, change, terms, terms.taker, slippage, volumes[asset], TARGET, extra)
+        account, fill = execute(account, price, change, terms, terms.taker, slippage, volume, TARGET, extra)
         cash, units[asset] = account.cash, account.units
         count = _write(fills, count, row, asset, 1.0, target, fill)
     return cash, count
 
 
-def _equity_left(
-    equity: float,
-    units: np.ndarray,
-    trades: np.ndarray,
-    opens: np.ndarray,
-    volumes: np.ndarray,
-    targets: np.ndarray,
-    sizing: Sizing,
-    terms: Terms,
-) -> float:
+def _equity_left(equity: float, trades: np.ndarray, units: np.ndarray, moment: Moment, asked: Asked) -> float:
     """E' = E - sum k |w E' - U P| over the assets that trade, whose directions depend on E' themselves.
 
-    A target T in units has the value T P in place of w E'.
-
-    The right side falls in pieces of straight lines as E' grows; each round solves for the directions of the round
-    before (Newton's method), until they stay.
+    A target T in units has the value T P in place of w E'. The right side falls in pieces of straight lines as E' grows;
+    each round solves for the directions of the round before (Newton's method), until they stay.
     """
-    left, seen = equity, math.nan
+    _, opens, volumes, targets = moment
+    terms, all_in_units, left, seen = asked.terms, asked.sizing.in_units, equity, math.nan
     for _ in range(MOST_ROUNDS):
         value, weight = 0.0, 0.0
         for asset in range(len(units)):
             if not trades[asset]:
                 continue
-            target, price, in_units = targets[asset], opens[asset], sizing.in_units[asset]
+            target, price, in_units = targets[asset], opens[asset], all_in_units[asset]
             held = units[asset] * price
             slippage = slipped(terms, (_value(target, equity, price, in_units) - held) / price, volumes[asset])
             signed = cost(_value(target, left, price, in_units) - held, slippage, terms.taker)
@@ -193,52 +208,31 @@ def _value(target: float, equity: float, price: float, in_units: bool) -> float:
     return target * price if in_units else target * equity
 
 
-def _trades(target: float, last: float, price: float, held: float, equity: float, sizing: Sizing, asset: int) -> bool:
-    """Whether an asset trades: its target has changed, or what is held has drifted from it by more than its band."""
-    if math.isnan(target) or math.isnan(price):
-        return False
-    if target != last:
-        return True
-    band = sizing.band[asset]
-    if sizing.in_units[asset] or band == math.inf:
-        return False
-    return abs(held * price - target * equity) > band * equity
-
-
 def _liquidate_all(
-    cash: float,
-    units: np.ndarray,
-    marks: np.ndarray,
-    volumes: np.ndarray,
-    terms: Terms,
-    extra: Extra | None,
-    shortfall: float,
-    fills: np.ndarray,
-    count: int,
-    row: int,
-    at_open: float,
+    cash: float, holdings: Holdings, moment: Moment, asked: Asked, fills: np.ndarray, count: int, at_open: float
 ) -> tuple[float, float, int]:
     """Close everything at the marks when equity after closing is `maintenance` of the gross value or less.
 
-    Assets without a bar are closed at their last price.
+    Assets without a bar are closed at their last price. Gives the cash, what could not be paid and the number of fills.
     """
+    units, marks, terms = holdings.units, holdings.marks, asked.terms
     counted, owes = cash, cash < 0.0
     for asset in range(len(units)):
         closing = abs(cost(-units[asset], terms.slippage, terms.taker)) + terms.maintenance
         counted += (units[asset] - closing * abs(units[asset])) * marks[asset]
         owes = owes or units[asset] < 0.0
     if counted > 0.0 or not owes:
-        return cash, shortfall, count
+        return cash, 0.0, count
     for asset in range(len(units)):
         if units[asset] != 0.0:
-            account = Account(cash, units[asset], 0.0, 0.0)
-            slippage = slipped(terms, units[asset], volumes[asset])
+            account, volume = Account(cash, units[asset], 0.0, 0.0), moment.volumes[asset]
+            slippage = slipped(terms, units[asset], volume)
             account, fill = execute(
-                account, marks[asset], -units[asset], terms, terms.taker, slippage, volumes[asset], LIQUIDATION, extra
+                account, marks[asset], -units[asset], terms, terms.taker, slippage, volume, LIQUIDATION, asked.extra
             )
             cash, units[asset] = account.cash, 0.0
-            count = _write(fills, count, row, asset, at_open, 0.0, fill)
-    return max(cash, 0.0), shortfall + max(-cash, 0.0), count
+            count = _write(fills, count, moment.row, asset, at_open, 0.0, fill)
+    return max(cash, 0.0), max(-cash, 0.0), count
 
 
 def _write(fills: np.ndarray, count: int, row: int, asset: int, at_open: float, target: float, fill: Fill) -> int:
