@@ -136,8 +136,8 @@ def as_candles(arrays):
 
 def bracket_table(candles):
     """Every 20th bar a long with a stop and a profit target, closed after 15 bars: orders as a table."""
-    entry, stop, profit = bracket(market(1.0), stop=1.0, take_profit=1.0)
-    closing = market(-1.0)._replace(reduces=1.0)
+    entry, stop, profit = bracket(market(1.0), stop=1.0, take_profit=2.0)
+    closing = market(-1.0, reduces=True)
     rows = np.arange(0, len(candles) - EVERY, EVERY)
     parts = []
     for place, (order, later) in enumerate(((entry, 0), (stop, 0), (profit, 0), (closing, HOLD))):

@@ -17,6 +17,7 @@ from __future__ import annotations
 import difflib
 import numbers
 from collections.abc import Iterable, Mapping
+from typing import TypeGuard
 
 MOST_LISTED = 20  # names that a message lists; of an exchange's thousands it says how many more there are
 
@@ -81,6 +82,15 @@ def is_whole(value: object, least: int = 1) -> bool:
     (True, False, False, False)
     """
     return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= least
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a value is a real number; True and False are not.
+
+    >>> is_number(2), is_number("2"), is_number(True)
+    (True, False, False)
+    """
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def near_misses(name: str, options: Iterable[str]) -> str:

@@ -30,8 +30,22 @@ def test_long_round_trip_with_fee_and_slippage(market, decide):
     assert column(result.equity, "cost") == pytest.approx([0, 210, 438, 438])
     assert column(result.equity, "time") == candles.frame["close_time"].to_list()
     assert result.fills.rows() == [
-        (candles.frame["open_time"][1], "buy", *map(pytest.approx, (10, 110, 1_100, 110, 100, 1.0)), False, "target"),
-        (candles.frame["open_time"][2], "sell", *map(pytest.approx, (10, 108, 1_080, 108, 120, 0.0)), False, "target"),
+        (
+            candles.frame["open_time"][1],
+            "buy",
+            *map(pytest.approx, (10, 110, 1_100, 110, 100, 1.0)),
+            False,
+            "target",
+            True,
+        ),
+        (
+            candles.frame["open_time"][2],
+            "sell",
+            *map(pytest.approx, (10, 108, 1_080, 108, 120, 0.0)),
+            False,
+            "target",
+            True,
+        ),
     ]
     (trade,) = result.trades.rows(named=True)
     assert trade["side"] == "long"

@@ -12,8 +12,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from candlecast.adapters.backtrader import feed, feed_of_run, run_positions, set_up_broker
-from candlecast.backtesting import Costs, Orders, backtest, limit, market, stop
+from candlecast.adapters.backtrader import feed, feed_of_run, pay_actions, run_positions, set_up_broker
+from candlecast.backtesting import Actions, Costs, Due, Orders, backtest, limit, market, stop
+from candlecast.backtesting.actions import due_by_bar
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError
 from candlecast.folds import WalkForward
@@ -37,11 +38,18 @@ def random_positions(candles: Candles, seed: int, every: int) -> Positions:
     )
 
 
-def random_orders(candles: Candles, seed: int, every: int) -> Orders:
-    """Entries with a stop and a limit that cancel each other, one pair at a time, and lone stops and limits, in units."""
+def random_orders(candles: Candles, seed: int, every: int, actions: Actions | None = None) -> Orders:
+    """Entries with a stop and a limit that cancel each other, one pair at a time, and lone stops and limits, in units.
+
+    None rests over a split, which Backtrader would not do to it.
+    """
     rng, decided, group, free = np.random.default_rng(seed), [], 0, 0
+    due = due_by_bar(candles, COSTS, actions)
+    splits = np.zeros(0) if due is None else np.flatnonzero(due[:, 0] != 1.0)
     close, times = candles.close, candles.frame["close_time"]
     for row in np.flatnonzero(rng.random(len(candles) - 1) < 1 / every):
+        if ((splits > row) & (splits <= row + 20)).any():
+            continue
         price, units = close[row], float(rng.choice([-1, 1]) * rng.uniform(1, 3)) * 100 / close[0]
         below, above = price * (1 - rng.uniform(0.002, 0.03)), price * (1 + rng.uniform(0.002, 0.03))
         kind = rng.integers(3)
@@ -69,17 +77,24 @@ def passes_both_from_the_open(bars: Candles, below: float, above: float) -> bool
     return bool(gaps.any())
 
 
-def run_orders(candles: Candles, orders: Orders, costs: Costs, cash: float) -> np.ndarray:
+def run_orders(
+    candles: Candles, orders: Orders, costs: Costs, cash: float, actions: Actions | None = None
+) -> np.ndarray:
     """The same orders in Backtrader, by the rules of its own broker."""
     rows = np.searchsorted(candles.close_time, orders.frame["time"].dt.replace_time_zone(None).to_numpy())
     by_bar: dict[int, list[dict]] = {}
     for row, order in zip(rows.tolist(), orders.frame.iter_rows(named=True), strict=True):
         by_bar.setdefault(row, []).append(order)
+    due = due_by_bar(candles, costs, actions)
     kinds = {"market": backtrader.Order.Market, "stop": backtrader.Order.Stop, "limit": backtrader.Order.Limit}
 
     class Submit(backtrader.Strategy):
         def __init__(self):
             self.equity, self.waiting = [], []
+
+        def next_open(self):
+            if due is not None:
+                pay_actions(self, Due(*due[len(self.data) - 1].tolist()))
 
         def next(self):
             self.equity.append(self.broker.getvalue())
@@ -99,7 +114,7 @@ def run_orders(candles: Candles, orders: Orders, costs: Costs, cash: float) -> n
                 if np.isfinite(order["bars"]):
                     self.waiting.append((bar + int(order["bars"]), made))
 
-    cerebro = backtrader.Cerebro(stdstats=False)
+    cerebro = backtrader.Cerebro(stdstats=False, cheat_on_open=True)
     cerebro.adddata(feed(candles))
     cerebro.addstrategy(Submit)
     set_up_broker(cerebro.broker, costs, cash)
@@ -215,15 +230,60 @@ def daily_equity(symbol: str) -> Candles:
     return Candles.from_frame(frame.with_columns(prices, days), interval="1d")
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="real downloads are no part of the project")
-@pytest.mark.parametrize("load", [hourly_bitcoin, lambda: daily_equity("aapl")], ids=["BTC 1h", "AAPL 1d"])
-def test_real_candles(load):
-    candles = load()
-    positions = random_positions(candles, 2, 5)
-    ours = backtest(candles, positions, costs=COSTS, cash=10_000.0)
-    assert ours.ruined_at is None
-    assert_equal(ours.equity, run_positions(candles, positions, costs=COSTS)["equity"].to_numpy())
-    orders, costs, cash = random_orders(candles, 4, 15), Costs(fee_bps=7, slippage_bps=0), 1_000_000.0
-    ours = backtest(candles, orders, costs=costs, cash=cash)
+def actions_of(symbol: str, candles: Candles) -> Actions:
+    """Splits and dividends from a factor file: day, factor of dividends, factor of splits; both hold up to that day."""
+    path = next((REAL / "equity").rglob(f"factor_files/{symbol}.csv"))
+    frame = pl.read_csv(path, has_header=False, new_columns=["day", "paid", "split", "price"]).with_columns(
+        day=pl.col("day").cast(pl.String).str.to_date("%Y%m%d")
+    )
+    close = candles.frame.select(day=pl.col("open_time").dt.date(), close="close")
+    events = frame.join(close, on="day", how="inner").with_columns(
+        time=pl.col("day") + pl.duration(days=1),
+        split=(pl.col("split").shift(-1) / pl.col("split")).round(6),
+        dividend=pl.col("close") * (1 - pl.col("paid") / pl.col("paid").shift(-1)),
+    )
+    return Actions(events.drop_nulls("dividend").select("time", "split", "dividend"))
+
+
+def random_actions(candles: Candles, seed: int) -> Actions:
+    rng = np.random.default_rng(seed)
+    rows = np.sort(rng.choice(np.arange(1, len(candles)), 6, replace=False))
+    split, dividend = rng.choice([1.0, 1.25, 0.8], 6), rng.uniform(0, 0.5, 6)
+    return Actions(
+        pl.DataFrame(
+            {"time": candles.frame["open_time"][rows], "split": split, "dividend": dividend, "funding": dividend / 100}
+        )
+    )
+
+
+def assert_parity(candles: Candles, actions: Actions | None, seed: int) -> None:
+    """Random positions, and random stops and limits, through what falls due."""
+    positions = random_positions(candles, seed, 5)
+    ours = backtest(candles, positions, costs=COSTS, cash=10_000.0, actions=actions)
+    assert not ours.fills["is_forced"].any()
+    assert actions is None or ours.equity["dividends"][-1] != 0.0
+    theirs = run_positions(candles, positions, costs=COSTS, actions=actions)
+    assert_equal(ours.equity, theirs["equity"].to_numpy())
+    orders, costs, cash = random_orders(candles, seed, 15, actions), Costs(fee_bps=7, slippage_bps=0), 1_000_000.0
+    ours = backtest(candles, orders, costs=costs, cash=cash, actions=actions)
     first = len(candles) - ours.equity.height
-    assert_equal(ours.equity, run_orders(candles, orders, costs, cash)[first:])
+    assert_equal(ours.equity, run_orders(candles, orders, costs, cash, actions)[first:])
+
+
+def test_splits_dividends_and_funding(made_up):
+    assert_parity(made_up, random_actions(made_up, 1), 7)
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="real downloads are no part of the project")
+def test_real_bitcoin_by_the_hour():
+    assert_parity(hourly_bitcoin(), None, 2)
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="real downloads are no part of the project")
+@pytest.mark.parametrize("symbol", ["aapl", "ibm"])
+def test_real_unadjusted_shares(symbol):
+    """Years of dividends and, of AAPL, three splits (2:1, 7:1, 4:1)."""
+    candles = daily_equity(symbol)
+    actions = actions_of(symbol, candles)
+    assert symbol != "aapl" or actions.frame["split"].product() == pytest.approx(112, rel=1e-4)
+    assert_parity(candles, actions, 2)

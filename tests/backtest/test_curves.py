@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
 
 from candlecast.adapters.tables import nautilus_table, vectorbt_table
-from candlecast.backtesting import Costs, Orders, backtest, bracket, break_even, capacity, market
-from candlecast.errors import ConfigError
+from candlecast.backtesting import (
+    Costs,
+    Orders,
+    backtest,
+    backtest_portfolio,
+    bracket,
+    break_even,
+    capacity,
+    market as buy,
+)
+from candlecast.errors import CandleError, ConfigError
 
 
 def test_break_even_by_hand(market, decide):
@@ -52,7 +62,7 @@ def test_capacity_takes_the_bar_that_filled(market_of):
     candles = market_of([(100, 100, 100, 100), (100, 100, 100, 100), (100, 100, 80, 90), (90, 90, 90, 90)])
     frame = candles.frame.with_columns(volume=pl.Series([1.0, 8.0, 2.0, 1.0]))
     candles = type(candles)(frame, candles.symbol, candles.interval)
-    orders = Orders.of([(frame["close_time"][0], order) for order in bracket(market(1), stop=90)])
+    orders = Orders.of([(frame["close_time"][0], order) for order in bracket(buy(1), stop=90)])
     result = backtest(candles, orders, cash=1_000.0)
     assert result.fills["reason"].to_list() == ["market", "stop"]
     assert capacity(result, candles, participation=0.1, share=1.0) == pytest.approx(1_000 * 0.1 / 0.5)
@@ -78,3 +88,38 @@ def test_table_for_nautilus(market, decide):
         "ts_event": nanoseconds,
         "ts_init": nanoseconds,
     }
+
+
+def test_capacity_of_a_portfolio_and_of_a_gap_through_a_stop(market, market_of, decide):
+    """Each fill by the volume of its own asset; a stop that gaps is filled at the open of its own bar."""
+    one, two = (replace(market([100] * 3, [100] * 3), symbol=symbol) for symbol in ("A", "B"))
+    two = replace(two, frame=two.frame.with_columns(volume=pl.lit(4.0)))
+    result = backtest_portfolio(
+        [one, two], [decide(one, [0.5], "A"), decide(two, [0.5], "B")], costs=Costs.free(), cash=1_000.0
+    )
+    assert capacity(result, [one, two], participation=0.1, share=1.0) == pytest.approx(1_000 * 0.1 / 5)
+    assert capacity(result, [two, one], participation=0.1, share=1.0) == pytest.approx(1_000 * 0.1 / 5)
+    with pytest.raises(ConfigError, match="candles of 'A' are not given; expected those that the backtest traded"):
+        capacity(result, two)
+    with pytest.raises(CandleError, match="the fill at 2024-01-02 00:00 UTC is on no bar of A"):
+        capacity(result, [one[2:], two])
+    candles = market_of([(100, 100, 100, 100), (100, 100, 100, 100), (80, 80, 80, 80)])
+    candles = replace(candles, frame=candles.frame.with_columns(volume=pl.Series([1.0, 100.0, 10.0])))
+    decided = candles.frame["close_time"][0]
+    stopped = backtest(candles, Orders.of([(decided, order) for order in bracket(buy(1), stop=90)]))
+    assert stopped.fills.select("price", "is_at_open").rows()[1] == (pytest.approx(80 * 0.9998), True)
+    assert capacity(stopped, candles, participation=1.0, share=1.0) == pytest.approx(10_000 * 10)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [({"participation": "much"}, "participation is 'much'"), ({"share": 2.0}, "share is 2.0; expected a fraction")],
+)
+def test_shares_that_cannot_be(market, decide, given, words):
+    candles = market([100] * 3, [100] * 3)
+    with pytest.raises(ConfigError, match=words):
+        capacity(backtest(candles, decide(candles, [1])), candles, **given)
+    with pytest.raises(ConfigError, match="result is of type int"):
+        capacity(1, candles)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ConfigError, match=r"fees_bps is \['5'\]; expected one or more costs"):
+        break_even(candles, decide(candles, [1]), fees_bps=["5"])  # pyright: ignore[reportArgumentType]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from candlecast.backtesting import (
     Actions,
     Costs,
+    DrawdownBrake,
     Filters,
     Orders,
     backtest,
@@ -22,7 +24,7 @@ from candlecast.backtesting import (
 )
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.models import Naive
-from candlecast.signals import Kelly, Positions
+from candlecast.signals import InverseVolatility, Kelly, Positions, Threshold, VolatilityTarget
 from candlecast.study import Study
 
 NEW_YEAR = datetime(2024, 1, 1, tzinfo=UTC)
@@ -79,6 +81,13 @@ def test_candles_of_another_kind_and_none(candles, held):
         (lambda: Costs(fee_bps=True), "fee_bps is True"),
         (lambda: Costs(extra=5), "extra is 5; expected a function"),
         (lambda: Filters(tick="0.01"), "tick is '0.01'"),
+        (lambda: Filters(lot=True), "lot is True"),
+        (lambda: Costs(maintenance_percent=60), "maintenance_percent is 60; .* Write 5 % as 5"),
+        (lambda: Kelly(fraction="half"), "fraction is 'half'"),
+        (lambda: Threshold(enter="0.1"), "enter is '0.1'"),
+        (lambda: VolatilityTarget(annual="15 %"), "annual is '15 %'"),
+        (lambda: InverseVolatility(step="0.1"), "step is '0.1'"),
+        (lambda: DrawdownBrake(limit="0.2"), "limit is '0.2'"),
         (lambda: buy("1"), "units is '1'"),
         (lambda: limit(1.0, "9"), "price is '9'"),
         (lambda: target(126.0), r"position is 126.0; expected a fraction of equity in \[-125, 125\]"),
@@ -106,7 +115,14 @@ def test_values_that_mean_nothing(make, message):
 
 
 def test_orders_of_a_strategy(candles):
-    for wrong in ([1.0], buy(1.0), [buy(1.0)._replace(kind=99.0)], [buy(1.0)._replace(units=float("nan"))]):
+    by_hand = [
+        buy(1.0)._replace(kind=99.0),
+        buy(1.0)._replace(units=float("nan")),
+        buy(1.0)._replace(limit=-5.0),
+        limit(1.0, 9.0)._replace(limit=float("nan")),
+        target(1.0)._replace(units=999.0),
+    ]
+    for wrong in ([1.0], 1.0, "buy", buy(1.0), *([order] for order in by_hand)):
         with pytest.raises(ConfigError, match="among the orders; expected orders"):
             backtest(candles, lambda view, wrong=wrong: wrong)  # pyright: ignore[reportArgumentType]
 
@@ -124,6 +140,7 @@ def test_a_column_of_orders_that_there_is_not():
         ({"dividend": [float("inf")]}, "the dividend at .* is inf"),
         ({"split": [float("inf")]}, "the split at .* is inf"),
         ({"spilt": [2.0]}, "actions have the columns time, spilt"),
+        ({"split": ["two"]}, "split String; expected times and numbers"),
     ],
 )
 def test_actions(columns, message):
@@ -131,6 +148,10 @@ def test_actions(columns, message):
         Actions(pl.DataFrame({"time": [NEW_YEAR], **columns}))
     with pytest.raises(ConfigError, match="times of the actions are String"):
         Actions(pl.DataFrame({"time": ["2024-01-01"], "split": [2.0]}))
+    with pytest.raises(ConfigError, match="times of the actions are Time"):
+        Actions(pl.DataFrame({"time": [NEW_YEAR.time()], "split": [2.0]}))
+    with pytest.raises(ConfigError, match="actions are of type list"):
+        Actions([2.0])  # pyright: ignore[reportArgumentType]
 
 
 def test_a_portfolio(candles, held):
@@ -141,9 +162,20 @@ def test_a_portfolio(candles, held):
         backtest_portfolio([candles], [held], actions={"aset": split})
     with pytest.raises(ConfigError, match="positions is of type DataFrame"):
         backtest_portfolio([candles], [held.frame])  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ConfigError, match="actions is of type Actions; expected dict"):
+        backtest_portfolio([candles], [held], actions=split)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ConfigError, match="candles is of type NoneType; expected Sequence"):
+        backtest_portfolio(None, [held])  # pyright: ignore[reportArgumentType]
 
 
-def test_a_sweep(candles):
+def test_a_sweep(candles, held):
+    with pytest.raises(ConfigError, match="positions is of type Positions; expected Iterable"):
+        sweep(candles, held)
+    with pytest.raises(ConfigError, match="positions are of <U1; expected numbers"):
+        sweep(candles, [np.array(["a"] * 4)])
+    bold = replace(held, leverage=50.0)
+    with pytest.raises(ConfigError, match="positions of 50 times equity ask for 12[0-9]{2}% of it"):
+        sweep(candles, [bold], costs=Costs.us_equities())
     with pytest.raises(ConfigError, match="a set of positions is of type float64; expected Positions or ndarray"):
         sweep(candles, np.ones(4))
     for count in (1, 3):

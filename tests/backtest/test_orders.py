@@ -245,12 +245,32 @@ def test_the_state_given_is_left_as_it_was():
         (lambda: limit(1.0, 10, bars=0), "bars is 0; expected 1 bar or more"),
         (lambda: market(math.nan), "units is nan"),
         (lambda: target(math.inf), "position is inf"),
+        (lambda: market(0.0), "units is 0.0; expected units above zero to buy"),
         (lambda: bracket(market(1), stop=9, group=0), "group is 0; expected a number above zero"),
+        (lambda: bracket(market(1), stop=math.nan), "the order's price is nan"),
+        (lambda: bracket(market(1)), "there is no exit; expected a stop"),
+        (lambda: bracket(target(0.0), stop=9), r"the entry is Order\(.*; expected an order that enters"),
+        (lambda: bracket(1.0, stop=9), "the entry is 1.0"),  # pyright: ignore[reportArgumentType]
+        (lambda: bracket(market(1), stop=9, take_profit=8), "stop is 9 and take_profit is 8; expected the stop below"),
+        (lambda: bracket(market(-1), stop=8, take_profit=9), "stop is 8 and take_profit is 9"),
+        (lambda: Orders([1.0]), "orders are of type list"),  # pyright: ignore[reportArgumentType]
     ],
 )
 def test_orders_that_cannot_be(make, words):
     with pytest.raises(ConfigError, match=words):
         make()
+
+
+def test_an_order_waits_for_one_that_rests():
+    flat, conditions = bar(100, 100, 100, 100), Conditions(FREE)
+    entry, exit_ = bracket(limit(1.0, 90.0), stop=80.0)
+    state, _ = step(start(1_000.0), flat, [entry], conditions=conditions)
+    state, _ = step(state, flat, [exit_], conditions=conditions)
+    assert len(state.book) == 2
+    with pytest.raises(
+        ConfigError, match="an order waits for the order with id 1; expected an order with that id that"
+    ):
+        step(start(1_000.0), flat, [exit_], conditions=conditions)
 
 
 def test_more_orders_than_a_book_holds():
@@ -317,8 +337,20 @@ ROW = {"time": datetime(2024, 1, 2, tzinfo=UTC), "symbol": "asset", "kind": "lim
         ({"kind": "limt"}, "an order is of kind 'limt'.*Did you mean limit"),
         ({"units": 0.0}, "the limit order at .* has units 0.0; expected units above zero"),
         ({"limit": -1.0}, "has limit -1.0; expected prices above zero"),
-        ({"limit": None}, "has limit nan; expected a limit or a stop price"),
-        ({"kind": "trailing stop"}, "has trail nan; expected a distance in"),
+        ({"limit": None}, "has limit nan; expected a limit price"),
+        ({"kind": "trailing stop", "limit": None}, "has trail nan; expected a distance in"),
+        ({"kind": "trailing stop", "trail": 0.1}, "has limit 10.0; expected no limit price"),
+        ({"kind": "market"}, "the market order at .* has limit 10.0; expected no limit price"),
+        ({"kind": "stop"}, "the stop order at .* has stop nan; expected a stop price"),
+        ({"stop": 9.0}, "the limit order at .* has stop 9.0; expected no stop price"),
+        ({"limit": math.inf}, "has limit inf; expected prices above zero"),
+        ({"bars": math.nan}, "has bars nan; expected 1 bar or more"),
+        ({"units": None}, "1 orders have no units; expected one in every row"),
+        ({"time": None}, "1 orders have no time; expected one in every row"),
+        ({"symbol": None}, "1 orders have no symbol; expected one in every row"),
+        ({"parent": 7.0}, "an order waits for the order with id 7; expected an order with that id"),
+        ({"units": "many"}, "units String.*; expected times, text and numbers"),
+        ({"time": "2024-01-02"}, "time String.*; expected times, text and numbers"),
         ({"bars": 0.0}, "has bars 0.0; expected 1 bar or more"),
         ({"units": math.inf}, "has units inf; expected infinite units only where the order reduces"),
     ],

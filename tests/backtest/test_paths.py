@@ -184,3 +184,21 @@ def test_money_is_conserved_through_orders(seed, asked):
         return  # ruined: the broker bears the rest
     assert account.cash == pytest.approx(1_000.0 - spent, abs=1e-9 * scale)
     assert account.units == pytest.approx(fills[:, 3].sum(), abs=1e-9 * max(np.abs(fills[:, 3]).sum(), 1.0))
+
+
+@examples
+@given(seed=seeds, more=st.integers(1, 300))
+def test_higher_costs_never_help_at_fixed_fills(seed, more):
+    """Orders in units, as long as the same ones are filled: costs can decide a path, or a ruin."""
+    by_bar = [[order for order in orders if order.kind != 1.0] for orders in decided(seed)]
+    bars = prices(seed)
+    walked = [
+        walk_compiled(compiled.run_orders, by_bar, Costs(fee, 0).terms(), None, 1.0, bars) for fee in (5, 5 + more)
+    ]
+    (cheap, few, _), (dear, many, _) = walked
+    same = min(len(few), len(many))
+    differ = np.flatnonzero((few[:same, :4] != many[:same, :4]).any(axis=1))
+    end = int(few[differ[0], 0]) if len(differ) else BARS if len(few) == len(many) else int(few[same - 1, 0])
+    wealth, left = (held[:end, 0] + held[:end, 1] * bars[3][:end] for held in (cheap, dear))
+    assert (left <= wealth * (1 + 1e-12)).all()
+    assert end < 2 or not len(few) or (left[:end] < wealth[:end]).any() or few[0, 0] >= end

@@ -107,12 +107,17 @@ def test_ruin_closes_everything(market, decide):
 
 
 @settings(max_examples=15, deadline=None)
-@given(seed=st.integers(0, 1_000), fee=st.integers(0, 200))
-def test_one_asset_is_the_single_account(assets, seed, fee):
+@given(
+    seed=st.integers(0, 1_000),
+    fee=st.integers(0, 200),
+    sizing=st.sampled_from([{}, {"band": 0.02}, {"in_units": True}]),
+    extra=st.sampled_from([None, lambda units, price, volume: 1.0]),
+)
+def test_one_asset_is_the_single_account(assets, seed, fee, sizing, extra):
     """To the last bit, as long as no bar ruins it between its open and its close."""
     (candles,) = assets(seed, 1)
-    positions, costs = random_positions(candles, seed, 1.0), Costs(fee_bps=fee, slippage_bps=fee / 2, borrow_percent=2)
-    filters = Filters(lot=0.01)
+    positions = replace(random_positions(candles, seed, 1.0), **sizing)
+    costs, filters = Costs(fee, fee / 2, impact_bps=10, borrow_percent=2, extra=extra), Filters(lot=0.01)
     alone = backtest(candles, positions, costs=costs, filters=filters)
     together = backtest_portfolio([candles], [positions], costs=costs, filters=filters)
     if alone.fills["is_forced"].any():
@@ -175,12 +180,58 @@ def test_what_is_refused(assets):
         backtest_portfolio([one, two], held[::-1])
     with pytest.raises(ConfigError, match=r"add up to .* times equity; expected 1 or less together"):
         backtest_portfolio([one, two], [random_positions(each, 1, 1.0) for each in (one, two)])
-    with pytest.raises(ConfigError, match="positions are in units or have a band"):
-        backtest_portfolio([one], [replace(held[0], in_units=True)])
     with pytest.raises(ConfigError, match="cash is -1"):
         backtest_portfolio([one], held[:1], cash=-1)
     with pytest.raises(ConfigError, match="intervals are 1d, 2d"):
         backtest_portfolio([one, named(one.resample("2d"), "A1")], [held[0], replace(held[1])])
+
+
+def test_units_of_one_asset_and_a_banded_fraction_of_another(market, decide):
+    """1 unit of A for 200 and its fee of 20; half of what is left is in B: E' = 980 - 0.1 E' / 2.
+
+    B doubles, to two thirds of the equity, beyond the band: sold down to half of what is left.
+    """
+    one = named(market([200] * 4, [200] * 4), "A")
+    two = named(market([100, 100, 200, 200], [100, 100, 200, 200]), "B")
+    held = [
+        replace(decide(one, [1.0], "A"), in_units=True),
+        replace(decide(two, [0.5, 0.5, 0.5], "B"), band=0.1),
+    ]
+    result = backtest_portfolio([one, two], held, costs=FEE, cash=1_000.0)
+    left = 980 / 1.05
+    bought = left / 2 / 100
+    assert result.fills.select("symbol", "side", "units").head(2).rows() == [
+        ("A", "buy", 1.0),
+        ("B", "buy", pytest.approx(bought)),
+    ]
+    equity = left + bought * 100  # after the rise, before trading; sold until E' = equity - 0.1 (value - E' / 2)
+    left = (equity - 0.1 * bought * 200) / (1 - 0.1 / 2)
+    assert result.fills.select("symbol", "side", "units").rows()[2] == (
+        "B",
+        "sell",
+        pytest.approx(bought - left / 2 / 200),
+    )
+    assert result.fills.height == 3
+    assert result.equity["equity"][-1] == pytest.approx(left)
+
+
+def test_a_liquidation_at_an_open_is_dated_there(market, decide):
+    one = named(market([100, 100, 350, 350], [100, 100, 350, 350]), "A")
+    result = backtest_portfolio([one], [decide(one, [-1.0], "A")], costs=FREE)
+    (forced,) = result.fills.filter("is_forced").rows(named=True)
+    assert (forced["time"], forced["is_at_open"]) == (one.frame["open_time"][2], True)
+    assert result.ruined_at == one.frame["open_time"][2]
+
+
+def test_an_asset_without_a_bar_is_liquidated_at_its_last_close(market, decide):
+    one = named(market([100, 100, 350, 350], [100, 100, 350, 350]), "A")
+    whole = named(market([50] * 4, [50] * 4), "B")
+    two = replace(whole, frame=whole.frame.filter(pl.Series([True, True, False, True])))
+    held = [decide(one, [-0.5], "A"), decide(whole, [0.5], "B")]
+    result = backtest_portfolio([one, two], held, costs=FREE, cash=1_000.0)
+    forced = result.fills.filter("is_forced").select("symbol", "time", "price")
+    times = {"A": one.frame["open_time"][2], "B": whole.frame["close_time"][1]}
+    assert sorted(forced.rows()) == [("A", times["A"], 350.0), ("B", times["B"], 50.0)]
 
 
 def test_a_dividend_is_no_cost(market, decide):

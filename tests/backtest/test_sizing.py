@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from candlecast.backtesting import Costs, DrawdownBrake, backtest
+from candlecast.backtesting import Actions, Costs, DrawdownBrake, backtest
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError
 from candlecast.forecast import Forecast
@@ -70,6 +70,23 @@ def test_brake_holds_nothing_while_far_below_the_peak(market_of):
     brake = DrawdownBrake(limit=0.2, resume=0.1)
     held = brake(always(candles), candles, Costs.free())
     assert held.frame["position"].to_list() == [1, 1, 1, 0, 0, 0, 1, 1]
+
+
+def test_brake_is_not_pulled_by_a_split(market_of):
+    """100 to 50 in a 2:1 split is no loss; a loss of 50 on one unit is a quarter of 200, and little of 9,000."""
+    candles = market_of([(price, price, price, price) for price in (100, 100, 50, 50)])
+    split = Actions(pl.DataFrame({"time": [candles.frame["open_time"][2]], "split": [2.0]}))
+    brake = DrawdownBrake(limit=0.2, resume=0.1)
+    assert brake(always(candles), candles, Costs.free()).frame["position"].to_list() == [1, 1, 0, 0]
+    assert brake(always(candles), candles, Costs.free(), actions=split).frame["position"].to_list() == [1] * 4
+    units = Positions(always(candles).frame, in_units=True)
+    assert brake(units, candles, Costs.free(), cash=200.0).frame["position"].to_list() == [1, 1, 0, 0]
+    assert brake(units, candles, Costs.free(), cash=9_000.0).frame["position"].to_list() == [1] * 4
+
+
+def test_a_volatility_target_scales_fractions_only():
+    with pytest.raises(ConfigError, match="positions are in units; expected fractions of equity"):
+        VolatilityTarget()(Positions(always(CANDLES).frame, in_units=True), CANDLES)
 
 
 def test_band_rebalances_what_has_drifted(market_of):

@@ -91,6 +91,8 @@ def test_the_table_for_people(run, capsys):
     text = capsys.readouterr().out
     assert "as it ran" in text
     assert "5 bp a side" in text
+    (trades,) = (line.split() for line in text.splitlines() if line.startswith("trades"))
+    assert trades[1:] == [f"{load_run(run).backtest.trades.height:,}", trades[2], "1"]
     assert "of this folder" in text
 
 
@@ -102,6 +104,7 @@ def test_the_table_for_people(run, capsys):
         (["--rule", "treshold"], "Did you mean threshold?"),
         (["--enter", "0.1"], "without --rule"),
         (["--rule", "direction", "--exit", "0.1"], "expected --rule threshold"),
+        (["--rule", "volatility", "--long-only"], "--long-only with --rule volatility"),
         (["--since", "2099-01-01"], "fewer than 2 forecasts from 2099-01-01"),
         (["--since", "yesterday"], "since 'yesterday' is not a date"),
         (["--cash", "0"], "cash is 0"),

@@ -17,6 +17,8 @@ The tutorial's engine, and an outside witness of our account (`pip install candl
     exits of a bracket rest from the next bar on        from the entry on: an open comes before its own low
     a trailing stop moves at closes                     with every price of the bar's path, as on an exchange
     a short that has lost everything lives on           is closed where nothing is left, as a broker would
+    knows no splits, dividends or funding               falls due at the open on what was held until then; `run_positions`
+                                                        books it there
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from candlecast.backtesting.account import Account, trade
+from candlecast.backtesting.account import Account, Due, trade
+from candlecast.backtesting.actions import Actions, due_by_bar
 from candlecast.backtesting.costs import DEFAULT_COSTS, Costs
 from candlecast.backtesting.simulate import targets_by_bar
 from candlecast.candles import Candles
@@ -70,13 +73,19 @@ def feed_of_run(result: StudyResult) -> Any:
 
 
 def run_positions(
-    candles: Candles, positions: Positions, *, costs: Costs = DEFAULT_COSTS, cash: float = 10_000.0
+    candles: Candles,
+    positions: Positions,
+    *,
+    costs: Costs = DEFAULT_COSTS,
+    cash: float = 10_000.0,
+    actions: Actions | None = None,
 ) -> pl.DataFrame:
     """Trade positions in Backtrader: `time` and `equity` of each bar, from the first decided position on.
 
     Backtrader's broker keeps the cash, the position, fills, commission and slippage; only the size of each order comes
-    from here. It agrees with `candlecast.backtest` as long as no account is liquidated. Raises ConfigError for costs that
-    Backtrader's broker does not know (impact, funding, borrow, interest, an `extra`), and what `backtest` raises.
+    from here, and splits, dividends and funding of `actions`, which it does not know. It agrees with `candlecast.backtest`
+    as long as no account is liquidated. Raises ConfigError for costs that Backtrader's broker does not know (impact,
+    funding, borrow, interest, an `extra`), and what `backtest` raises.
     """
     backtrader = _backtrader()
 
@@ -88,6 +97,7 @@ def run_positions(
         )
     targets, first = targets_by_bar(candles.require_sound(), positions)
     bars, terms = candles[first:], costs.terms()
+    due = due_by_bar(bars, costs, actions)
 
     class Follow(backtrader.Strategy):
         def __init__(self) -> None:
@@ -97,6 +107,8 @@ def run_positions(
             bar = len(self.data) - 1
             wanted = targets[bar - 1] if bar else math.nan
             price = self.data.open[0]
+            if due is not None:
+                pay_actions(self, Due(*due[bar].tolist()))
             account = Account(self.broker.getcash(), self.position.size, self.target, 0.0)
             decided, fill = trade(account, price, wanted, terms, math.inf, None, positions.in_units)
             self.target = decided.target
@@ -114,6 +126,18 @@ def run_positions(
     set_up_broker(cerebro.broker, costs, cash)
     (done,) = cerebro.run()
     return pl.DataFrame({"time": bars.frame["close_time"], "equity": np.array(done.equity, dtype=np.float64)})
+
+
+def pay_actions(strategy: Any, due: Due) -> None:
+    """Give the broker of a strategy what falls due at the open of the bar that it is in: dividends, the split, funding.
+
+    For `next_open` of a strategy in `Cerebro(cheat_on_open=True)`, before it trades. Orders that rest are not split.
+    """
+    position, broker = strategy.position, strategy.broker
+    broker.cash += position.size * due.dividend
+    position.size *= due.split
+    position.price /= due.split
+    broker.cash -= position.size * strategy.data.open[0] * due.funding
 
 
 def set_up_broker(broker: Any, costs: Costs, cash: float) -> None:

@@ -31,7 +31,7 @@ class Actions:
     the split; a short pays it) and `funding` (fraction of the value held, paid by longs; where there is any, it takes the
     place of `Costs.funding_bps`). Absent values are null.
 
-    Raises ConfigError for a missing time, another column, a split that is not positive, or a dividend below zero.
+    Raises ConfigError for a missing time, another column or type, a split that is not positive, or a dividend below zero.
 
     >>> Actions(pl.DataFrame({"time": ["2020-08-31"], "split": [4.0]}).with_columns(pl.col("time").str.to_datetime())).frame.shape
     (1, 4)
@@ -40,6 +40,12 @@ class Actions:
     frame: pl.DataFrame
 
     def __post_init__(self) -> None:
+        if not isinstance(self.frame, pl.DataFrame):
+            raise ConfigError(
+                f"actions are of type {type(self.frame).__name__}",
+                expected="a Polars table of time, and one or more of split, dividend and funding",
+                remedy="Make it with pl.DataFrame",
+            )
         unknown = [name for name in self.frame.columns if name not in SCHEMA]
         if "time" not in self.frame.columns or len(self.frame.columns) < 2 or unknown:
             raise ConfigError(
@@ -49,7 +55,7 @@ class Actions:
             )
         frame = self.frame.select(name for name in SCHEMA if name in self.frame.columns)
         absent = [pl.lit(None, dtype).alias(name) for name, dtype in SCHEMA.items() if name not in frame.columns]
-        if not frame.schema["time"].is_temporal():
+        if not isinstance(frame.schema["time"], (pl.Date, pl.Datetime)):
             raise ConfigError(
                 f"times of the actions are {frame.schema['time']}",
                 expected="dates or times",
@@ -58,7 +64,14 @@ class Actions:
         times = pl.col("time").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
         if frame.schema["time"] == SCHEMA["time"]:
             times = pl.col("time")
-        frame = frame.with_columns(times, *absent).select(*SCHEMA).cast(SCHEMA).sort("time")
+        try:
+            frame = frame.with_columns(times, *absent).select(*SCHEMA).cast(SCHEMA).sort("time")
+        except pl.exceptions.PolarsError as error:
+            raise ConfigError(
+                f"actions have the columns {', '.join(f'{name} {kind}' for name, kind in self.frame.schema.items())}",
+                expected="times and numbers",
+                remedy="Convert them, such as with cast(pl.Float64)",
+            ) from error
         object.__setattr__(self, "frame", frame)
         for name, wrong in (
             ("time", pl.col("time").is_null()),

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from candlecast.backtesting.actions import Actions
 from candlecast.backtesting.costs import DEFAULT_COSTS, Costs
+from candlecast.backtesting.filters import NO_FILTERS, Filters
 from candlecast.backtesting.simulate import backtest
 from candlecast.candles import Candles
-from candlecast.errors import ConfigError
+from candlecast.errors import ConfigError, is_number
 
 if TYPE_CHECKING:
     from candlecast.signals import Positions
@@ -32,16 +34,26 @@ class DrawdownBrake:
     resume: float = 0.1
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.resume < self.limit < 1.0:
+        numbers = is_number(self.limit) and is_number(self.resume)
+        if not numbers or not 0.0 <= self.resume < self.limit < 1.0:
             raise ConfigError(
-                f"limit is {self.limit} and resume is {self.resume}",
+                f"limit is {self.limit!r} and resume is {self.resume!r}",
                 expected="0 <= resume < limit < 1",
                 remedy="Use for example DrawdownBrake(limit=0.2, resume=0.1)",
             )
 
-    def __call__(self, positions: Positions, candles: Candles, costs: Costs = DEFAULT_COSTS) -> Positions:
-        """The positions with the brake; one row per bar of the shadow account."""
-        shadow = backtest(candles, positions, costs=costs).equity
+    def __call__(
+        self,
+        positions: Positions,
+        candles: Candles,
+        costs: Costs = DEFAULT_COSTS,
+        *,
+        cash: float = 10_000.0,
+        filters: Filters = NO_FILTERS,
+        actions: Actions | None = None,
+    ) -> Positions:
+        """The positions with the brake; one row per bar of the shadow account, whose terms are those of `backtest`."""
+        shadow = backtest(candles, positions, costs=costs, cash=cash, filters=filters, actions=actions).equity
         equity = shadow["equity"].to_numpy()
         drawdown = 1.0 - equity / np.maximum.accumulate(equity)
         events = np.where(drawdown >= self.limit, 1.0, np.where(drawdown <= self.resume, 0.0, np.nan))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from candlecast.backtesting.filters import NO_FILTERS, Filters
-from candlecast.errors import ConfigError
+from candlecast.errors import ConfigError, is_number
 
 HIGHEST_BPS = 1_000.0  # 10 %: more is a unit mistaken (percent, or a fraction of price), not a market
 HIGHEST_PERCENT = 200.0  # a year: borrowing a squeezed share has cost more than 100 %
@@ -168,17 +167,9 @@ def _require(name: str, value: float, low: float, high: float, unit: str) -> Non
         raise ConfigError(
             f"{name} is {value!r}",
             expected=f"{low:,.0f} to {high:,.0f} {unit}",
-            remedy="One basis point is 0.01 %: write 0.1 % as 10 bps. Use Costs.free() for none",
+            remedy=("One basis point is 0.01 %: write 0.1 % as 10 bps" if "basis" in unit else "Write 5 % as 5")
+            + ". Use Costs.free() for none",
         )
-
-
-def is_number(value: object) -> bool:
-    """Whether a value is a real number; True and False are not.
-
-    >>> is_number(2), is_number("2"), is_number(True)
-    (True, False, False)
-    """
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def checked(extra: Extra | None) -> Extra | None:

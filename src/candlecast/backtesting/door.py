@@ -5,10 +5,10 @@ from __future__ import annotations
 from types import NoneType, UnionType
 
 from candlecast.backtesting.actions import Actions
-from candlecast.backtesting.costs import Costs, is_number
+from candlecast.backtesting.costs import Costs
 from candlecast.backtesting.filters import Filters
 from candlecast.candles import Candles
-from candlecast.errors import ConfigError, NotEnoughDataError
+from candlecast.errors import ConfigError, NotEnoughDataError, is_number
 
 HIGHEST_CASH = 1e13  # beyond, a float no longer counts the cents
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import numbers
 from dataclasses import dataclass
 
-from candlecast.errors import ConfigError
+from candlecast.errors import ConfigError, is_number
 
 ROUNDING = 1e-9  # of a step: 0.3 / 0.1 is 2.9999999999999996 lots, and means 3
 
@@ -16,9 +15,10 @@ class Filters:
     """Steps of price, units and money; 0.0 means none (fractional units, any price).
 
     `tick`: prices paid are rounded to it, against the trader; limits to one no worse than asked, stops to one no earlier.
-    `lot`: units are rounded to it, toward zero; closing a
-    position is never rounded. `minimum`: value in quote currency below which an order is refused, unless it closes the
-    position. `cent`: fees are rounded up to it.
+    `lot`: units are rounded to it, toward zero; closing a position is never rounded. `minimum`: value in quote currency
+    below which an order is refused, unless it closes the position. `cent`: fees are rounded up to it.
+
+    Raises ConfigError for a step that is below zero or no number.
 
     >>> Filters(tick=0.01, lot=0.00001, minimum=5.0)
     Filters(tick=0.01, lot=1e-05, minimum=5.0, cent=0.0)
@@ -32,7 +32,7 @@ class Filters:
     def __post_init__(self) -> None:
         for name in ("tick", "lot", "minimum", "cent"):
             value = getattr(self, name)
-            if not isinstance(value, numbers.Real) or not 0.0 <= float(value) < math.inf:
+            if not is_number(value) or not 0.0 <= value < math.inf:
                 raise ConfigError(
                     f"{name} is {value!r}", expected="a step above zero, or 0 for none", remedy="Leave it out for none"
                 )

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from candlecast.backtesting.account import REASONS, TARGET, TRAILING
-from candlecast.backtesting.orders import FIELDS, Order
+from candlecast.backtesting.account import REASONS
+from candlecast.backtesting.orders import FIELDS, Order, first_fault, no_parent
 from candlecast.candles import Candles
 from candlecast.errors import CandleError, ConfigError, NotEnoughDataError, near_misses
-from candlecast.signals.positions import HIGHEST_LEVERAGE
 
 KINDS = REASONS[1:-1]  # a liquidation cannot be ordered
 SCHEMA: dict[Any, Any] = {
@@ -43,13 +42,19 @@ class Orders:
     they apply `limit`, `stop`, `trail`, `bars`, `group`, `parent`, `id`, `reduces`, as in `Order`. Rows of one bar act in
     their order. `Orders.of` makes the table from values.
 
-    Raises ConfigError for an unknown kind, for units of zero or NaN, for a price that is not positive, a kind without
-    the price that it needs, and times that fall.
+    Raises ConfigError for columns of another type, an unknown kind, an order that `limit`, `stop` and the others would
+    refuse, one that waits for an order that is not in the table, and times that fall.
     """
 
     frame: pl.DataFrame
 
     def __post_init__(self) -> None:
+        if not isinstance(self.frame, pl.DataFrame):
+            raise ConfigError(
+                f"orders are of type {type(self.frame).__name__}",
+                expected="a Polars table of time, symbol, kind and units",
+                remedy="Make it with Orders.of",
+            )
         missing = [name for name in ("time", "symbol", "kind", "units") if name not in self.frame.columns]
         if missing:
             raise ConfigError(
@@ -65,7 +70,15 @@ class Orders:
                 remedy=near_misses(unknown[0], SCHEMA),
             )
         absent = [pl.lit(None, dtype).alias(name) for name, dtype in SCHEMA.items() if name not in self.frame.columns]
-        frame = self.frame.with_columns(absent).select(*SCHEMA).cast(SCHEMA)
+        try:
+            frame = self.frame.with_columns(absent).select(*SCHEMA).cast(SCHEMA)
+        except pl.exceptions.PolarsError as error:
+            found = ", ".join(f"{name} {kind}" for name, kind in self.frame.schema.items())
+            raise ConfigError(
+                f"orders have the columns {found}",
+                expected="times, text and numbers",
+                remedy="Convert them, such as with str.to_datetime()",
+            ) from error
         frame = frame.with_columns(pl.col(name).fill_null(value) for name, value in ABSENT.items())
         frame = frame.with_columns(pl.col("limit", "stop", "trail").fill_null(np.nan))
         object.__setattr__(self, "frame", frame)
@@ -133,13 +146,15 @@ def rows_by_bar(candles: Candles, orders: Orders) -> tuple[int, np.ndarray, np.n
         )
     bars = decision_rows(candles, frame, "order")
     first = int(bars[0])
-    kinds = frame["kind"].replace_strict({word: float(number) for number, word in enumerate(REASONS)})
-    table = frame.drop("time", "symbol").with_columns(
-        kind=kinds.cast(pl.Float64), reduces=pl.col("reduces").cast(float)
-    )
-    rows = np.ascontiguousarray(table.select(Order._fields).to_numpy())
     counts = np.bincount(bars - first, minlength=len(candles) - first)
-    return first, rows.reshape(-1, FIELDS), np.append(0, np.cumsum(counts))
+    return first, _rows(frame), np.append(0, np.cumsum(counts))
+
+
+def _rows(frame: pl.DataFrame) -> np.ndarray:
+    """The orders as rows of a book, (orders, FIELDS)."""
+    kinds = frame["kind"].replace_strict({word: float(number) for number, word in enumerate(REASONS)})
+    table = frame.with_columns(kind=kinds.cast(pl.Float64), reduces=pl.col("reduces").cast(float))
+    return np.ascontiguousarray(table.select(Order._fields).to_numpy()).reshape(-1, FIELDS)
 
 
 def _require(frame: pl.DataFrame) -> None:
@@ -150,29 +165,24 @@ def _require(frame: pl.DataFrame) -> None:
             expected=", ".join(KINDS),
             remedy=near_misses(str(unknown[0]), KINDS),
         )
-    is_target, is_trailing = pl.col("kind") == REASONS[TARGET], pl.col("kind") == REASONS[TRAILING]
-    units = pl.col("units")
-    has_price = pl.col("limit").is_not_nan() | pl.col("stop").is_not_nan()
-    refusals = (
-        (
-            units.is_null() | units.is_nan() | ((units == 0) & ~is_target),
-            "units",
-            "units above zero to buy, below zero to sell",
-        ),
-        (units.is_infinite() & ~pl.col("reduces"), "units", "infinite units only where the order reduces"),
-        (is_target & (units.abs() > HIGHEST_LEVERAGE), "units", f"a fraction of equity up to {HIGHEST_LEVERAGE:g}"),
-        ((pl.col("limit") <= 0) | (pl.col("stop") <= 0), "limit", "prices above zero"),
-        (pl.col("kind").is_in(["limit", "stop", "take profit"]) & ~has_price, "limit", "a limit or a stop price"),
-        (is_trailing & ~pl.col("trail").is_between(0, 1, closed="none"), "trail", "a distance in (0, 1)"),
-        (~(pl.col("bars") >= 1), "bars", "1 bar or more"),
-    )
-    for wrong, name, expected in refusals:
-        rows = frame.filter(wrong)
-        if rows.height:
+    for name in ("time", "symbol", "units"):
+        if frame[name].null_count():
             raise ConfigError(
-                f"the {rows['kind'][0]} order at {rows['time'][0]} has {name} {rows[name][0]}",
-                expected=expected,
-                remedy="Make orders with limit(), stop(), bracket() and Orders.of",
+                f"{frame[name].null_count()} orders have no {name}",
+                expected="one in every row",
+                remedy="Drop those rows, or fill them in",
             )
+    rows = _rows(frame)
+    fault = first_fault(rows)
+    if fault is not None:
+        row, field, expected = fault
+        raise ConfigError(
+            f"the {frame['kind'][row]} order at {frame['time'][row]} has {Order._fields[field]} {rows[row, field]}",
+            expected=expected,
+            remedy="Make orders with limit(), stop(), bracket() and Orders.of",
+        )
+    orphan = frame.filter((pl.col("parent") != 0) & ~pl.col("parent").is_in(frame["id"].implode()))
+    if orphan.height:
+        raise no_parent(orphan["parent"][0])
     if not frame["time"].is_sorted():
         raise ConfigError("times of the orders fall", expected="rising times", remedy='Sort with frame.sort("time")')

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from candlecast.backtesting.account import LIQUIDATION
 from candlecast.backtesting.actions import Actions, due_by_bar
-from candlecast.backtesting.costs import DEFAULT_COSTS, Costs, Terms
+from candlecast.backtesting.costs import DEFAULT_COSTS, Costs, Extra, Terms, checked
 from candlecast.backtesting.door import require_account, require_kind
 from candlecast.backtesting.filters import NO_FILTERS, Filters
+from candlecast.backtesting.portfolio_step import Sizing
 from candlecast.backtesting.result import BacktestResult, fill_table
 from candlecast.backtesting.simulate import require_bearable, targets_by_bar
 from candlecast.backtesting.trades import round_trips
@@ -58,9 +58,10 @@ def backtest_portfolio(
     The result's `equity` has `position` (gross value / equity) in place of `close` and `units`, `fills` and `trades` have
     `symbol`, and the benchmark buys an equal part of each asset at its first open and holds. `actions` are by symbol.
 
-    Raises ConfigError when symbols repeat or do not pair, intervals differ, positions are in units, have a rebalance band,
-    or together exceed their leverage, and what `backtest` raises.
+    Raises ConfigError when symbols repeat or do not pair, intervals differ, or fractions together exceed their leverage,
+    and what `backtest` raises.
     """
+    require_kind("actions", actions, dict | None, "Give them by symbol, such as {'AAPL': Actions(frame)}")
     actions = {} if actions is None else actions
     order = _paired(candles, positions, costs, cash, filters, actions)
     candles, positions = [candles[place] for place in order], [positions[place] for place in order]
@@ -68,12 +69,15 @@ def backtest_portfolio(
     leverage = max(each.leverage for each in positions)
     terms = costs.terms(filters)
     require_bearable(leverage, terms)
-    _require_gross(grid, leverage)
+    sizing = Sizing(np.array([each.in_units for each in positions]), np.array([float(each.band) for each in positions]))
+    _require_gross(grid.targets[:, ~sizing.in_units], grid.times, leverage)
     held = np.full(grid.targets.shape, np.nan)
     for asset, rows in enumerate(grid.rows):
         held[rows[1:2], asset] = 1.0 / len(candles)
+    unbanded = Sizing(np.zeros(len(candles), dtype=bool), np.full(len(candles), math.inf))
     (equity, fills, trades, shortfall), (benchmark, benchmark_fills, benchmark_trades, _) = (
-        _run(grid, targets, terms, float(cash)) for targets in (grid.targets, held)
+        _run(grid, targets, how, terms, checked(costs.extra), float(cash))
+        for targets, how in ((grid.targets, sizing), (held, unbanded))
     )
     years = (grid.times[-1] - grid.times[0]) / np.timedelta64(1, "s") / 31_556_952
     return BacktestResult(
@@ -103,6 +107,8 @@ def _paired(
     actions: dict[str, Actions],
 ) -> list[int]:
     """Places of the assets in order of their symbols, which makes sums the same however they were given."""
+    for name, given in (("candles", candles), ("positions", positions)):
+        require_kind(name, given, Sequence | Candles | Positions, "Give a list, one for each asset")
     if isinstance(candles, Candles) or isinstance(positions, Positions):
         raise ConfigError(
             "one asset was given",
@@ -135,12 +141,6 @@ def _paired(
             expected="one interval",
             remedy="Resample to the longest: candles.resample(...)",
         )
-    if any(each.in_units or each.band < math.inf for each in positions) or costs.extra is not None:
-        raise ConfigError(
-            "positions are in units or have a band, or costs an extra",
-            expected="fractions of equity and costs by their rates",
-            remedy="Leave in_units, band and extra to backtests of one asset",
-        )
     return sorted(range(len(symbols)), key=lambda place: symbols[place])
 
 
@@ -172,34 +172,36 @@ def _grid(
     return Grid(tuple(bars), tuple(rows), times, opens, closes, volumes, targets, due if has_due else None)
 
 
-def _require_gross(grid: Grid, leverage: float) -> None:
-    gross = np.zeros(len(grid.times))
-    for column in grid.targets.T:
+def _require_gross(targets: np.ndarray, times: np.ndarray, leverage: float) -> None:
+    """Raises ConfigError where the fractions of all assets (time, asset) add up to more than `leverage`."""
+    gross = np.zeros(len(times))
+    for column in targets.T:
         set_at = np.maximum.accumulate(np.where(np.isnan(column), -1, np.arange(len(column))))
         gross += np.where(set_at < 0, 0.0, np.abs(column[np.maximum(set_at, 0)]))
     above = gross > leverage * (1 + 1e-9)
     if above.any():
         row = int(above.argmax())
         raise ConfigError(
-            f"positions at {grid.times[row].astype('datetime64[m]')} UTC add up to {gross[row]:.4g} times equity",
+            f"positions at {times[row].astype('datetime64[m]')} UTC add up to {gross[row]:.4g} times equity",
             expected=f"{leverage:g} or less together",
             remedy="Divide them by the number of assets, or give Positions a leverage",
         )
 
 
 def _run(
-    grid: Grid, targets: np.ndarray, terms: Terms, cash: float
+    grid: Grid, targets: np.ndarray, sizing: Sizing, terms: Terms, extra: Extra | None, cash: float
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, float]:
     from candlecast.backtesting import compiled
 
     held, sums = np.empty(targets.shape), np.empty((len(targets), 5))
-    fills = np.empty((int(np.count_nonzero(~np.isnan(targets))) * 2 + targets.shape[1], compiled.FILL_COLUMNS))
-    shortfall, count = compiled.run_portfolio(
-        grid.open, grid.close, grid.volume, targets, terms, grid.due, cash, held, sums, fills
+    fills = np.empty((int(np.count_nonzero(~np.isnan(targets))) * 2 + targets.shape[1], compiled.FILL_COLUMNS + 1))
+    run = compiled.run_portfolio if extra is None else compiled.run_portfolio.py_func
+    shortfall, count = run(
+        grid.open, grid.close, grid.volume, targets, sizing, terms, grid.due, extra, cash, held, sums, fills
     )
     fills = fills[:count]
     equity, money, gross, financing, dividends = sums.T
-    paid = np.bincount(fills[:, 0].astype(int), weights=fills[:, 5] + fills[:, 6], minlength=len(sums))
+    paid = np.bincount(fills[:, 0].astype(int), weights=fills[:, 6] + fills[:, 7], minlength=len(sums))
     closes = grid.times + np.timedelta64(grid.candles[0].interval.microseconds, "us")
     table = pl.DataFrame(
         {
@@ -215,9 +217,9 @@ def _run(
     filled, traded = [], []
     for asset, (bars, rows) in enumerate(zip(grid.candles, grid.rows, strict=True)):
         own = fills[fills[:, 1] == asset]
-        own_rows = np.minimum(np.searchsorted(rows, own[:, 0]), len(rows) - 1)
-        at_open = own[:, 7] != LIQUIDATION
-        executed = np.column_stack([own_rows, at_open, own[:, 2:]])
+        own_rows = np.searchsorted(rows, own[:, 0], side="right") - 1  # without a bar it was closed at its last close
+        at_open = (own[:, 2] == 1.0) & (rows[own_rows] == own[:, 0])
+        executed = np.column_stack([own_rows, at_open, own[:, 3:]])
         due = None if grid.due is None else grid.due[rows, asset]
         symbol = pl.lit(bars.symbol).alias("symbol")
         filled.append(fill_table(bars, executed).with_columns(symbol))

@@ -72,7 +72,7 @@ class BacktestResult:
     `fills` has one row per execution: `time` (open of its bar; the close when it happened within it), `side` (buy or
     sell), `units`, `price` (after slippage), `notional` (units x price), `fee`, `slippage`, `target` (null when an order
     did not aim at a fraction), `is_forced` (liquidated), `reason` (target, market, limit, stop, trailing stop, take
-    profit, liquidation).
+    profit, liquidation), `is_at_open`.
 
     `trades` has one row per round trip from flat to flat, in order of time: `opened` and `closed` (times of the fills),
     `side` (long or short), `units` (all that were entered), `entry` and `exit` (mean prices after slippage), `pnl` (after
@@ -264,6 +264,7 @@ def fill_table(bars: Candles, fills: np.ndarray) -> pl.DataFrame:
             "target": np.where(reason == LIQUIDATION, 0.0, target),
             "is_forced": reason == LIQUIDATION,
             "reason": pl.Series(REASONS).gather(reason),
+            "is_at_open": at_open == 1.0,
         },
         schema_overrides={"time": pl.Datetime("us")},
     ).with_columns(pl.col("time").dt.replace_time_zone("UTC"), pl.col("target").fill_nan(None))

@@ -16,7 +16,7 @@ from candlecast.backtesting.actions import Actions, due_by_bar
 from candlecast.backtesting.costs import DEFAULT_COSTS, Costs
 from candlecast.backtesting.door import require_account, require_kind
 from candlecast.backtesting.filters import NO_FILTERS, Filters
-from candlecast.backtesting.simulate import targets_by_bar
+from candlecast.backtesting.simulate import require_bearable, targets_by_bar
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.events import Listener, Progress, ignore
@@ -64,6 +64,8 @@ def sweep(
     >>> sweep(candles, np.array([[1.0, 1.0, 1.0], [0.5, 0.5, 0.5]]), costs=Costs.free())["total_return"].to_list()
     [1.0, 0.5]
     """
+    require_kind("positions", positions, Iterable | np.ndarray, "Pass an array (sets, time) or a list of Positions")
+    require_kind("costs", costs, Costs | Iterable, "Pass one Costs for all, or one for each set")
     paid = costs if isinstance(costs, Costs) else list(costs)
     for each in (paid,) if isinstance(paid, Costs) else paid:
         require_account(candles, each, cash, filters, actions)
@@ -103,7 +105,12 @@ def _sums(ground: _Ground, positions: Positions | np.ndarray, costs: Costs) -> n
         raise ConfigError("costs have an extra", expected="costs by their rates", remedy="Use backtest for such costs")
     candles, in_units = ground.candles, False
     require_kind("a set of positions", positions, Positions | np.ndarray, "Pass an array (sets, time) or Positions")
+    terms = costs.terms(ground.filters)
     if isinstance(positions, np.ndarray):
+        if positions.dtype.kind not in "fiu":
+            raise ConfigError(
+                f"positions are of {positions.dtype}", expected="numbers", remedy="Convert them to float64"
+            )
         targets = np.ascontiguousarray(positions, dtype=np.float64)
         wrong = (np.abs(targets) > 1.0) | np.isinf(targets)
         if targets.shape != (len(candles),) or wrong.any():
@@ -116,10 +123,8 @@ def _sums(ground: _Ground, positions: Positions | np.ndarray, costs: Costs) -> n
     else:
         own, first = targets_by_bar(candles, positions)
         targets = np.concatenate([np.full(first, np.nan), own])
-        in_units = positions.in_units
-    terms = costs.terms(ground.filters)
-    if not isinstance(positions, np.ndarray):
-        terms = terms._replace(band=float(positions.band))
+        require_bearable(positions.leverage, terms)
+        in_units, terms = positions.in_units, terms._replace(band=float(positions.band))
     sums = np.empty(compiled.SUMS + 1)
     prices = (candles.open, candles.high, candles.low, candles.close, candles.volume)
     due = due_by_bar(candles, costs, ground.actions)

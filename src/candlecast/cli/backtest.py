@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from candlecast.study import StudyResult
 
 RULES = ("direction", "threshold", "volatility")
-SHOWN = {
+SHOWN = {  # statistics and how they are written
     "total return": "%",
     "annual return": "%",
-    "Sharpe ratio": "",
+    "Sharpe ratio": ",.2f",
     "maximum drawdown": "%",
-    "trades": "",
-    "total cost": "",
+    "trades": ",.0f",
+    "total cost": ",.2f",
 }
 
 
@@ -83,8 +83,8 @@ def _show(before: StudyResult, after: StudyResult) -> None:
     click.echo(f"\n{click.style(str(after.verdict), bold=True)}\n")
     was, now = _values(before), _values(after)
     rows = [
-        [name, _words(was[name]["value"], unit), _words(now[name]["value"], unit), _words(now[name]["benchmark"], unit)]
-        for name, unit in SHOWN.items()
+        [name, *(_words(value, form) for value in (was[name]["value"], now[name]["value"], now[name]["benchmark"]))]
+        for name, form in SHOWN.items()
     ]
     print_table(rows, ["", "as it ran", "now", "buy-and-hold now"])
     first, last = after.backtest.equity["time"][0], after.backtest.equity["time"][-1]
@@ -113,10 +113,10 @@ def _values(result: StudyResult) -> dict[str, dict[str, Any]]:
     return {row.pop("statistic"): row for row in result.summary.to_dicts()}
 
 
-def _words(value: float | None, unit: str) -> str:
+def _words(value: float | None, form: str) -> str:
     if value is None:
         return "-"
-    return f"{100 * value:.1f} %" if unit else f"{value:,.2f}"
+    return f"{100 * value:.1f} %" if form == "%" else f"{value:{form}}"
 
 
 def _rule(name: str | None, *, enter: float | None, leave: float | None, long_only: bool) -> Rule | None:
@@ -131,17 +131,17 @@ def _rule(name: str | None, *, enter: float | None, leave: float | None, long_on
                 remedy="Add --rule threshold",
             )
         return None
-    chosen = _pick("rule", name, dict.fromkeys(RULES, name.lower()))
+    chosen = name.lower()
+    if chosen not in RULES:
+        raise ConfigError(
+            f"there is no rule {name!r}", expected=f"one of {', '.join(RULES)}", remedy=near_misses(name, RULES)
+        )
     if chosen != "threshold" and (enter is not None or leave is not None):
         raise ConfigError(f"--enter or --exit with --rule {name}", expected="--rule threshold", remedy="Leave them out")
+    if chosen == "volatility" and long_only:
+        raise ConfigError(
+            "--long-only with --rule volatility", expected="a rule that may be short", remedy="Leave it out: it is"
+        )
     if chosen == "threshold":
         return Threshold(enter or 0.0, leave or 0.0, allow_short=not long_only)
     return InverseVolatility() if chosen == "volatility" else FollowDirection(allow_short=not long_only)
-
-
-def _pick(kind: str, name: str, known: dict[str, Any]) -> Any:
-    if name.lower() not in known:
-        raise ConfigError(
-            f"there is no {kind} {name!r}", expected=f"one of {', '.join(known)}", remedy=near_misses(name, known)
-        )
-    return known[name.lower()]

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.candles import Candles
-from candlecast.errors import ConfigError
+from candlecast.errors import ConfigError, is_number
 from candlecast.forecast import Forecast
 from candlecast.signals.positions import Positions
 from candlecast.signals.rule import expected_returns
@@ -30,9 +30,12 @@ class Kelly:
     step: float = 0.1
 
     def __post_init__(self) -> None:
-        if not (0 < self.fraction <= 1 and 0 < self.cap <= 125 and self.halflife >= 2 and 0 < self.step <= 1):
+        numbers = all(map(is_number, (self.fraction, self.cap, self.halflife, self.step)))
+        if not numbers or not (
+            0 < self.fraction <= 1 and 0 < self.cap <= 125 and self.halflife >= 2 and 0 < self.step <= 1
+        ):
             raise ConfigError(
-                f"fraction is {self.fraction}, cap {self.cap}, halflife {self.halflife}, step {self.step}",
+                f"fraction is {self.fraction!r}, cap {self.cap!r}, halflife {self.halflife!r}, step {self.step!r}",
                 expected="fraction in (0, 1], cap in (0, 125], halflife of 2 bars or more, step in (0, 1]",
                 remedy="Use for example Kelly(fraction=0.5, cap=1.0)",
             )

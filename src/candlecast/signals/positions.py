@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import polars as pl
 
-from candlecast.errors import ConfigError
+from candlecast.errors import ConfigError, is_number
 
 SCHEMA: dict[Any, Any] = {"time": pl.Datetime("us", "UTC"), "symbol": pl.String, "position": pl.Float64}
 HIGHEST_LEVERAGE = 125.0  # the most that any large exchange lends
@@ -34,13 +33,13 @@ class Positions:
     band: float = math.inf
 
     def __post_init__(self) -> None:
-        if not isinstance(self.leverage, Real) or not 1.0 <= self.leverage <= HIGHEST_LEVERAGE:
+        if not is_number(self.leverage) or not 1.0 <= self.leverage <= HIGHEST_LEVERAGE:
             raise ConfigError(
                 f"leverage is {self.leverage!r}",
                 expected=f"1 to {HIGHEST_LEVERAGE:g} times equity",
                 remedy="Leave it out to hold no more than equity",
             )
-        if not isinstance(self.band, Real) or not self.band > 0:
+        if not is_number(self.band) or not self.band > 0:
             raise ConfigError(
                 f"band is {self.band!r}", expected="a fraction above 0", remedy="Use for example band=0.05"
             )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from candlecast.errors import ConfigError
+from candlecast.errors import ConfigError, is_number
 from candlecast.forecast import Forecast
 from candlecast.signals.positions import Positions
 from candlecast.signals.rule import positions, single
@@ -23,9 +23,9 @@ class InverseVolatility:
     step: float = 0.1
 
     def __post_init__(self) -> None:
-        if not 0 < self.step <= 1:
+        if not is_number(self.step) or not 0 < self.step <= 1:
             raise ConfigError(
-                f"step is {self.step}", expected="a share in (0, 1]", remedy="Use InverseVolatility(step=0.1)"
+                f"step is {self.step!r}", expected="a share in (0, 1]", remedy="Use InverseVolatility(step=0.1)"
             )
 
     def __call__(self, forecast: Forecast) -> Positions:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from candlecast.errors import ConfigError
+from candlecast.errors import ConfigError, is_number
 from candlecast.forecast import Forecast
 from candlecast.signals.positions import Positions
 from candlecast.signals.rule import expected_returns, positions
@@ -25,9 +25,10 @@ class Threshold:
     allow_short: bool = True
 
     def __post_init__(self) -> None:
-        if not (0 <= self.enter < np.inf and -np.inf < self.exit <= self.enter):
+        numbers = is_number(self.enter) and is_number(self.exit)
+        if not numbers or not (0 <= self.enter < np.inf and -np.inf < self.exit <= self.enter):
             raise ConfigError(
-                f"enter is {self.enter} and exit is {self.exit}",
+                f"enter is {self.enter!r} and exit is {self.exit!r}",
                 expected="enter of 0 or more, exit at most enter",
                 remedy="Use for example Threshold(enter=0.001, exit=0.0)",
             )

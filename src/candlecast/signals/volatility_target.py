@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.candles import Candles
-from candlecast.errors import ConfigError
+from candlecast.errors import ConfigError, is_number
 from candlecast.signals.positions import Positions
 
 
@@ -19,7 +19,8 @@ class VolatilityTarget:
 
     The volatility at bar t is sqrt(bars per year x EWM of squared log returns of closes up to t), with half-life
     `halflife` in bars (RiskMetrics 1996; Moreira and Muir 2017 for why); positions before `halflife` bars are 0. Known at
-    the close of each bar. `annual` is a fraction per year: 0.15 is 15 %. Raises ConfigError.
+    the close of each bar. `annual` is a fraction per year: 0.15 is 15 %. Where prices are unadjusted, a split is a move like
+    any other: give it adjusted candles. Raises ConfigError.
     """
 
     annual: float = 0.15
@@ -28,15 +29,25 @@ class VolatilityTarget:
     step: float = 0.1
 
     def __post_init__(self) -> None:
-        if not (0 < self.annual < 10 and self.halflife >= 2 and self.leverage >= 1 and 0 < self.step <= 1):
+        numbers = all(map(is_number, (self.annual, self.halflife, self.leverage, self.step)))
+        if not numbers or not (
+            0 < self.annual < 10 and self.halflife >= 2 and self.leverage >= 1 and 0 < self.step <= 1
+        ):
             raise ConfigError(
-                f"annual is {self.annual}, halflife {self.halflife}, leverage {self.leverage}, step {self.step}",
+                f"annual is {self.annual!r}, halflife {self.halflife!r}, leverage {self.leverage!r}, step {self.step!r}",
                 expected="annual in (0, 10), halflife of 2 bars or more, leverage of 1 or more, step in (0, 1]",
                 remedy="Use for example VolatilityTarget(annual=0.15, halflife=20)",
             )
 
     def __call__(self, positions: Positions, candles: Candles) -> Positions:
-        """The positions scaled; those given are fractions of equity, whose sign and size both count."""
+        """The positions scaled; those given are fractions of equity, whose sign and size both count.
+
+        Raises ConfigError for positions in units.
+        """
+        if positions.in_units:
+            raise ConfigError(
+                "positions are in units", expected="fractions of equity", remedy="Scale positions before they are units"
+            )
         scale = np.minimum(self.annual / ewm_volatility(candles, self.halflife), self.leverage)
         scaled = pl.DataFrame({"time": candles.frame["close_time"], "scale": scale})
         frame = positions.frame.join(scaled, on="time", how="left", maintain_order="left")
