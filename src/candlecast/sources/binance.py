@@ -15,8 +15,9 @@ import polars as pl
 from candlecast.errors import ConfigError, SourceError
 from candlecast.interval import Interval
 from candlecast.sources.dumps import Dump, Market, list_dumps, read_dumps
-from candlecast.sources.exchange import Rest, connect, lacking_interval, unknown_symbol
+from candlecast.sources.exchange import Rest, connect
 from candlecast.sources.page import market_page
+from candlecast.sources.refusals import lacking_interval, unknown_symbol
 from candlecast.sources.retry import Retry
 from candlecast.sources.source import Moment, Session, Source, period, utc_now
 from candlecast.sources.web import Get, MissingError, web
@@ -97,20 +98,20 @@ class Binance(Source):
     ) -> list[Dump]:
         """The dumps of the period; all that there are of a symbol that is not listed."""
 
-        def since(first: datetime) -> list[Dump]:
+        def dumps_since(first: datetime) -> list[Dump]:
             return list_dumps(
                 get, self.listing, self.retry, market=self.market, symbol=symbol, interval=interval, since=first
             )
 
-        if not _is_worth_it(interval, end - start):
-            return since(FIRST) if market().listed is None else []
-        try:
-            return since(start) or (since(FIRST) if market().listed is None else [])
-        except SourceError as error:
-            if market().listed is None:
-                raise
-            logger.warning("%s; %s %s comes by REST alone, which takes longer", error.wrong, symbol, interval)
-            return []
+        found: list[Dump] = []
+        if _is_worth_it(interval, end - start):
+            try:
+                found = dumps_since(start)
+            except SourceError as error:
+                if market().listed is None:
+                    raise
+                logger.warning("%s; %s %s comes by REST alone, which takes longer", error.wrong, symbol, interval)
+        return found or (dumps_since(FIRST) if market().listed is None else [])
 
     @contextmanager
     def _market(self, symbol: str, interval: Interval) -> Iterator[Ask]:

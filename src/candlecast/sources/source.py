@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 
 from candlecast.candles import Candles, Origin
-from candlecast.errors import CandleError, ConfigError
+from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.interval import Interval
+from candlecast.sources.refusals import no_bar
 
 COLUMNS = ("open_time", "close_time", "open", "high", "low", "close", "volume")
 Moment = str | date | datetime | np.datetime64
@@ -146,17 +147,6 @@ def require_order(start: datetime, end: datetime) -> None:
             expected="since before until",
             remedy="Exchange the two",
         )
-
-
-def no_bar(
-    source: Source, symbol: str, interval: str | Interval, since: Moment | None, until: Moment | None
-) -> CandleError:
-    """The error for a period in which a source has no closed bar."""
-    return CandleError(
-        f"{source.name} has no closed {interval} bar of {symbol} from {since or 'its beginning'} to {until or 'now'}",
-        expected="at least one bar",
-        remedy="Choose a longer or another period",
-    )
 
 
 def utc_now() -> datetime:

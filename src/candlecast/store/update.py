@@ -13,7 +13,8 @@ import polars as pl
 
 from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress
-from candlecast.sources.source import Source, no_bar, utc_now
+from candlecast.sources.refusals import no_bar
+from candlecast.sources.source import Source, utc_now
 from candlecast.store.observations import (
     BEGINNING,
     COLUMNS,
