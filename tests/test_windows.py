@@ -6,6 +6,7 @@ import tracemalloc
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, strategies as st
 
@@ -197,7 +198,7 @@ def test_no_window_is_whole():
     assert str(error.value).startswith(
         "GARCH(1,1) has 334 candles, and no window of 10 bars among them is whole; expected"
     )
-    silent = replace(MARKET, frame=MARKET.frame.with_columns(volume=0.0))
+    silent = replace(MARKET, frame=MARKET.frame.with_columns(volume=pl.col("volume") * (pl.int_range(pl.len()) % 2)))
     with pytest.raises(NotEnoughDataError, match="no window of 10 bars among them is whole"):
         _ = samples(silent, features=Features(realized_volatility(), volume_change())).usable
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from candlecast.candles import Candles
-from candlecast.errors import CandleError
+from candlecast.errors import CandleError, ConfigError
 from candlecast.sources import sample, synthetic
 
 CLEAN = synthetic.random_walk(100, seed=1, interval="1h").candles
@@ -43,10 +43,10 @@ def test_clean_candles_have_no_fault():
 @pytest.mark.parametrize(
     ("value", "kind", "words"),
     [
-        (np.nan, "not_finite", "hold a price or volume that is absent, NaN or infinite"),
-        (np.inf, "not_finite", "hold a price or volume that is absent, NaN or infinite"),
-        (0.0, "not_positive", "hold a price of zero or below"),
-        (-5.0, "not_positive", "hold a price of zero or below"),
+        (np.nan, "not_finite", "holds a price or volume that is absent, NaN or infinite"),
+        (np.inf, "not_finite", "holds a price or volume that is absent, NaN or infinite"),
+        (0.0, "not_positive", "holds a price of zero or below"),
+        (-5.0, "not_positive", "holds a price of zero or below"),
     ],
 )
 def test_values_that_are_no_prices(name, value, kind, words):
@@ -70,7 +70,7 @@ def test_values_that_are_no_prices(name, value, kind, words):
 def test_prices_outside_low_and_high(name, value):
     candles = with_value(name, value)
     assert kinds(candles) == ["impossible"]
-    with pytest.raises(CandleError, match=r"1 of 100 candles .* have their open, high or close outside of low\.\.high"):
+    with pytest.raises(CandleError, match=r"1 of 100 candles .* has its open, high or close outside of low\.\.high"):
         candles.require_sound()
 
 
@@ -86,7 +86,7 @@ def test_bars_that_are_infinite_in_every_price():
 
 def test_negative_volume_is_a_fault_and_no_volume_a_notice():
     with pytest.raises(
-        CandleError, match="1 of 100 candles of RANDOM_WALK have a negative volume, the first at 2015-01-01 10"
+        CandleError, match="1 of 100 candles of RANDOM_WALK has a negative volume, the first at 2015-01-01 10"
     ):
         with_value("volume", -1.0).require_sound()
     assert with_value("volume", 0.0).require_sound().check().faults.row(0)[:3] == ("zero_volume", False, 1)
@@ -104,13 +104,13 @@ def test_unsorted_candles_are_told_to_be_sorted():
 def test_a_page_repeated_is_told_from_bars_that_disagree():
     repeated = with_rows([*range(50), 49, *range(50, 100)])
     with pytest.raises(
-        CandleError, match=r"1 of 101 candles of RANDOM_WALK repeat the open time of another bar.*same values"
+        CandleError, match=r"1 of 101 candles of RANDOM_WALK repeats the open time of another bar.*same values"
     ):
         repeated.require_sound()
     close = repeated.close.copy()
     close[50] *= 1.0001
     other = replace(repeated, frame=repeated.frame.with_columns(close=pl.Series(close), high=repeated.high * 2))
-    with pytest.raises(CandleError, match=r"repeat the open time of another bar.*with different values"):
+    with pytest.raises(CandleError, match=r"repeats the open time of another bar.*with different values"):
         other.require_sound()
 
 
@@ -121,7 +121,7 @@ def test_off_the_grid():
     candles = replace(CLEAN, frame=shifted)
     assert kinds(candles) == ["off_grid"]
     with pytest.raises(
-        CandleError, match=r"1 of 100 candles .* open off the grid .*2015-01-01 07:01:00 UTC: bars of 1h share"
+        CandleError, match=r"1 of 100 candles .* opens off the grid .*2015-01-01 07:01:00 UTC: bars of 1h share"
     ):
         candles.require_sound()
 
@@ -200,6 +200,15 @@ def test_weeks_without_a_bar_are_a_hole_of_a_session_market():
     candles = sample("sp500")
     broken = replace(candles, frame=candles.frame[[*range(500), *range(520, 1_000)]])
     assert broken.segments[499:501].tolist() == [0, 1]
+
+
+def test_one_bar_is_spoken_of_as_one():
+    candles = with_value("close", np.nan)[10:11]
+    assert repr(candles).startswith("Candles(RANDOM_WALK 1h, 1 bar, ")
+    assert str(candles.check()).splitlines()[:1] == ["RANDOM_WALK 1h: 1 bar, NOT SOUND"]
+    assert "\n  1 bar holds a price or volume that is absent" in str(candles.check())
+    with pytest.raises(ConfigError, match=r"^bars is 0\.5; expected a whole number of 0 or more"):
+        candles.bridged(0.5)  # type: ignore[arg-type]
 
 
 def test_a_market_that_never_closes_has_a_hole_where_its_weekend_is_missing():

@@ -15,6 +15,7 @@ from candlecast.errors import ConfigError
 from candlecast.sources import sample, synthetic
 
 MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
+SUNDAY = MONDAY - timedelta(days=1)
 HOUR = 3_600_000_000
 
 
@@ -40,6 +41,20 @@ def test_short_slices_of_a_market_with_sessions_keep_its_nights():
     short = at(weekdays(2, NEW_YORK))
     assert short.segments[-1] == 1
     assert set(at(weekdays(2, NEW_YORK), has_sessions=True).segments) == {0}
+
+
+def test_a_market_that_opens_on_sunday_closes_all_the_same():
+    """Days of currencies begin on Sunday in UTC, so that 6 of 7 have a bar, and only Saturday has none; Tel Aviv's week
+    is Sunday to Thursday."""
+    hours = [SUNDAY + timedelta(days=day, hours=hour) for day in range(28) if day % 7 < 5 for hour in range(7, 15)]
+    assert at(hours).has_sessions
+    assert set(at(hours).segments) == {0}
+    days = [MONDAY + timedelta(days=day) for day in range(28) if day % 7 != 5]
+    assert at(days).has_sessions
+    assert set(at(days).segments) == {0}
+    assert len(at(days).resample("1w")) == 4
+    assert not at(days[:8]).has_sessions  # too few to tell
+    assert not at([MONDAY + timedelta(days=3 * day) for day in range(5)]).has_sessions  # none of them happens to be one
 
 
 def test_bars_at_later_weekends_change_no_earlier_segment():
@@ -183,5 +198,5 @@ def test_what_is_settled_is_kept_and_names_the_data():
     others = [replace(candles, has_sessions=False), candles.bridged(1), replace(candles, breaks=((0, 1),))]
     assert len({each.fingerprint for each in [candles, *others]}) == 4
     assert replace(candles, origin=Origin("yahoo", "data", 3)).fingerprint == candles.fingerprint
-    with pytest.raises(ConfigError, match=r"^bars is -1; expected 0 or more"):
+    with pytest.raises(ConfigError, match=r"^bars is -1; expected a whole number of 0 or more"):
         candles.bridged(-1)

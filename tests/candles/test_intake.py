@@ -180,18 +180,26 @@ def test_missing_columns_are_named_beside_those_found():
     )
 
 
+def test_candles_without_volume_are_told_to_get_one():
+    with pytest.raises(CandleError, match=r"no column for volume .* Rename the column, or add one of zeros where the"):
+        Candles.from_frame(frame(HOURS).drop("volume"))
+
+
 @pytest.mark.parametrize(("rows", "words"), [(0, "0 candles"), (1, "1 candle")])
 def test_fewer_than_two_rows(rows, words):
     with pytest.raises(CandleError, match=f"^asset has {words}; expected at least 2. Check the file or the range"):
         Candles.from_frame(frame(HOURS).head(rows))
 
 
-def test_an_interval_that_the_data_contradict():
+@pytest.mark.parametrize(
+    ("wanted", "remedy"), [("4h", ', then resample("4h")'), ("15m", ", or find shorter candles")], ids=str
+)
+def test_an_interval_that_the_data_contradict(wanted, remedy):
     with pytest.raises(CandleError) as error:
-        Candles.from_frame(frame(HOURS), interval="4h")
+        Candles.from_frame(frame(HOURS), interval=wanted)
     assert str(error.value) == (
-        "most candles of asset open 1h apart; expected 4h, the interval that was named. "
-        'Use interval="1h", then resample("4h") if longer bars are wanted.'
+        f"most candles of asset open 1h apart; expected {wanted}, the interval that was named. "
+        f'Use interval="1h"{remedy}.'
     )
 
 

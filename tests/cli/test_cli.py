@@ -120,10 +120,10 @@ def test_candles_lists_faults(tmp_path):
         (["report", "runs/none"], "none is no run"),
         (["candles", "wrong.csv"], "wrong has no column for"),
         (["run", "wrong.csv"], "wrong has no column for"),
-        (["run", "unsorted.csv"], r"1 of 30 candles of unsorted open before the bar in front"),
+        (["run", "unsorted.csv"], r"1 of 30 candles of unsorted opens before the bar in front"),
         (["run", "zoneless.csv"], r"times without a zone.*--zone"),
         (["run", "short.csv"], "a window of 32 bars is longer than the 30 candles"),
-        (["run", "nan.csv"], "hold a price or volume that is absent, NaN or infinite"),
+        (["run", "nan.csv"], "holds a price or volume that is absent, NaN or infinite"),
         (["run", "crossed.csv"], "have their open, high or close outside of low..high"),
     ],
 )

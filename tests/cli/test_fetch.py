@@ -93,7 +93,18 @@ def test_what_is_stored_and_its_faults(world, capsys):
         ("binance", "1h", 3),
         ("binance", "4h", 2),
     ]
-    assert found[0]["faults"][0]["kind"] == "gap"
+    assert (found[0]["faults"][0]["kind"], found[0]["faults"][0]["first"]) == ("gap", "2024-11-20T02:00:00+00:00")
+    assert (found[0]["first"], found[0]["last"]) == ("2024-11-15T06:00:00+00:00", "2024-12-01T00:00:00+00:00")
+    assert "nothing of binanse is stored in data; expected candles that were fetched. Did you mean binance?" in refused(
+        capsys, "candles", "--source", "binanse"
+    )
+    assert "nothing of yahoo BTCUSDT is stored in data" in refused(capsys, "candles", "BTCUSDT", "--source", "yahoo")
+    assert "Fetch them first" in refused(capsys, "candles", "--source", "binance", "--store", "elsewhere")
+
+
+def test_every_source_is_called_as_its_candles_are():
+    assert all(places.make_source(name).name == name for name in places.SOURCES)
+    assert {"yahoo-raw", "alphavantage-currencies"} < set(places.SOURCES)
 
 
 def test_run_fetches_studies_and_says_what_it_saw(world, capsys):

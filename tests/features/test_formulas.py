@@ -90,6 +90,17 @@ def test_volume_change():
     agree(features.volume_change(20), np.log(VOLUME / VOLUME.rolling(20).mean()))
 
 
+def test_a_market_without_volume_has_no_change_of_it():
+    volume = CANDLES.volume.copy()
+    volume[300:400] = 0
+    values = features.volume_change(20)(replace(CANDLES, frame=CANDLES.frame.with_columns(volume=pl.Series(volume))))
+    assert np.isnan(values[300:319]).all()
+    np.testing.assert_array_equal(values[319:400], 0.0)
+    silent = replace(CANDLES, frame=CANDLES.frame.with_columns(volume=0.0))
+    defined = ~np.isnan(features.standard_features(silent.interval).compute(silent)).any(axis=1)
+    assert defined[features.standard_features(silent.interval).warmup :].all()
+
+
 def test_time_of_day_goes_round_once_a_day():
     values = features.time_of_day()(CANDLES)  # bar 0 closes at 01:00
     hours = np.array([5, 11, 17, 23])  # these bars close at 06:00, 12:00, 18:00 and 24:00

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+import sys
 import threading
 import time
 from collections import Counter
@@ -71,6 +72,17 @@ def test_a_few_bars_need_no_dump(server, binance):
     candles = binance().fetch("BTCUSDT", "1h", since="2024-12-01", until="2025-01-15")
     require_whole(candles, at(2024, 12, 1), at(2025, 1, 15))
     assert kinds(server) == {"time": 1, "exchangeInfo": 1, "klines": 2}
+
+
+def test_a_past_that_the_dumps_hold_whole_asks_nothing_of_rest(server, world, binance, monkeypatch):
+    """So it can be had without ccxt, and where the REST interface serves nobody."""
+    monkeypatch.setitem(sys.modules, "ccxt", None)
+    candles = binance().fetch("BTCUSDT", "1m", since="2024-12-01", until="2025-01-03")
+    assert len(candles) == 33 * 1_440
+    assert set(kinds(server)) == {"listing", "zip", *(kind for kind in kinds(server) if kind.endswith("CHECKSUM"))}
+    world.listings[0] = Listing("BTCUSDT", halts=((at(2024, 12, 20, 2), at(2024, 12, 20, 5)),))
+    with pytest.raises(SourceError, match=r"candlecast\[exchanges\]"):  # whose hole it is, REST alone can say
+        binance().fetch("BTCUSDT", "1m", since="2024-12-01", until="2025-01-03")
 
 
 def test_seconds_come_from_dumps_by_the_day(server, binance):
@@ -352,7 +364,7 @@ def test_bad_requests_never_leave_the_house(server, binance):
     assert server.asked == []
 
 
-@pytest.mark.parametrize("since", [2021, np.datetime64("2025-02-01"), datetime.min.replace(tzinfo=timezone(5 * HOUR))])
+@pytest.mark.parametrize("since", [2021, np.datetime64("NaT"), datetime.min.replace(tzinfo=timezone(5 * HOUR))])
 def test_a_beginning_that_is_no_time(server, binance, since):
     with pytest.raises(
         ConfigError, match=r"^since (is 2021|is .*datetime64.*|0001-01-01 .* cannot be told in UTC); expected"

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -161,6 +162,22 @@ def test_what_is_no_passing_failure_is_raised_at_once():
     assert (len(asked), len(waits)) == (2, 1)
 
 
+def test_long_waits_are_told_and_short_ones_to_who_asks(caplog):
+    failure = TransientError(SourceError("the vendor is away", expected="y", remedy="z"))
+
+    def ask():
+        raise failure
+
+    with caplog.at_level("INFO", "candlecast"), pytest.raises(SourceError):
+        Retry(attempts=5, pause=lambda seconds: None, jitter=lambda: 1.0)(ask)
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("INFO", "the vendor is away; asked again in 1 s"),
+        ("INFO", "the vendor is away; asked again in 2 s"),
+        ("INFO", "the vendor is away; asked again in 4 s"),
+        ("WARNING", "the vendor is away; asked again in 8 s"),
+    ]
+
+
 def test_retry_after_as_a_date():
     now = datetime(2025, 2, 10, 12, 0, tzinfo=UTC)
     assert retry_after({"retry-after": "Mon, 10 Feb 2025 12:00:30 GMT"}, lambda: now) == 30
@@ -172,4 +189,7 @@ def test_moments():
     noon = datetime(2021, 1, 1, 12, tzinfo=UTC)
     assert moment("2021-01-01 12:00") == moment("2021-01-01T13:00+01:00") == moment("2021-01-01T12:00Z") == noon
     assert moment(datetime(2021, 1, 1, 12)) == moment(noon.astimezone(timezone(timedelta(hours=5)))) == noon
+    assert moment(np.datetime64("2021-01-01T12", "h")) == moment(np.datetime64("2021-01-01T12:00:00", "ns")) == noon
+    with pytest.raises(ConfigError, match=r"^since is .*NaT"):
+        moment(np.datetime64("NaT"))
     assert moment(date(2021, 1, 1)) == moment("2021-01-01") == datetime(2021, 1, 1, tzinfo=UTC)

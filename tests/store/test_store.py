@@ -120,8 +120,13 @@ def test_what_is_not_stored(store, bars):
         CandleError, match=r"^no bar of BTCUSDT 1h of shelf from 2016-01-01 to now is stored; expected at"
     ):
         store.read("shelf", "BTCUSDT", "1h", since="2016-01-01")
-    with pytest.raises(StoreError, match=r"has no version 7; expected a version from 0 to 1\. Leave version out"):
-        store.read("shelf", "BTCUSDT", "1h", version=7)
+    for version in (7, -1, "1"):
+        with pytest.raises(
+            StoreError, match=rf"has no version {version!r}; expected a version from 0 to 1\. Leave version"
+        ):
+            store.read("shelf", "BTCUSDT", "1h", version=version)
+    with pytest.raises(ConfigError, match=r"^since 2015-02-01 00:00 is not before until 2015-01-01 00:00"):
+        store.read("shelf", "BTCUSDT", "1h", since="2015-02-01", until="2015-01-01")
 
 
 @pytest.mark.parametrize(
@@ -130,6 +135,7 @@ def test_what_is_not_stored(store, bars):
         (("X", "7x"), {}, r"^interval '7x' is not a candle length"),
         (("X' OR '1'='1", "1h"), {}, r"^symbol \"X' OR '1'='1\" cannot be a name; expected letters, digits"),
         (("", "1h"), {}, r"^symbol '' cannot be a name"),
+        ((None, "1h"), {}, r"^symbol None cannot be a name"),
         (("X", "1h"), {"since": "soon"}, r"^since 'soon' is not a date"),
         (("X", "1h"), {"since": "2020-01-01", "until": "2019-01-01"}, r"^since 2020-01-01 00:00 is not before until"),
         (("X", "1h"), {"since": datetime.now(UTC) + timedelta(days=9)}, r"^since .* is in the future"),
@@ -140,6 +146,11 @@ def test_bad_requests_are_refused_before_anything_is_made(store, bars, arguments
     with pytest.raises(ConfigError, match=message):
         store.update(Shelf(bars), *arguments, **period)
     assert not Path(store.url).exists()
+
+
+def test_a_source_by_its_name_alone_cannot_be_fetched_from(store):
+    with pytest.raises(ConfigError, match=r"^source is 'binance'; expected something that candles come from\. Use for"):
+        store.update("binance", "X", "1h")
 
 
 def test_a_source_without_a_bar(store, bars):

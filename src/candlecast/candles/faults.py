@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -19,14 +20,20 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-9  # relative: vendors round adjusted prices after adjusting them
 
 FATAL = {
-    "unsorted": "open before the bar in front of them",
-    "duplicate": "repeat the open time of another bar",
-    "off_grid": "open off the grid that most bars open on",
-    "not_finite": "hold a price or volume that is absent, NaN or infinite",
-    "not_positive": "hold a price of zero or below",
-    "impossible": "have their open, high or close outside of low..high",
-    "negative_volume": "have a negative volume",
-}
+    "unsorted": ("opens before the bar in front of it", "open before the bar in front of them"),
+    "duplicate": ("repeats the open time of another bar", "repeat the open time of another bar"),
+    "off_grid": ("opens off the grid that most bars open on", "open off the grid that most bars open on"),
+    "not_finite": (
+        "holds a price or volume that is absent, NaN or infinite",
+        "hold a price or volume that is absent, NaN or infinite",
+    ),
+    "not_positive": ("holds a price of zero or below", "hold a price of zero or below"),
+    "impossible": (
+        "has its open, high or close outside of low..high",
+        "have their open, high or close outside of low..high",
+    ),
+    "negative_volume": ("has a negative volume", "have a negative volume"),
+}  # of one bar, and of several
 SORTING = 'Sort them by time first, for example with frame.sort("open_time")'
 LISTING = "List them with candles.check() or `candlecast candles FILE` and correct them at the source"
 NOTICES = {
@@ -82,17 +89,18 @@ class CandleReport:
         worst = fatal.row(0, named=True)
         others = f" (and {fatal.height - 1} other kind{'s' * (fatal.height > 2)} of fault)" if fatal.height > 1 else ""
         raise CandleError(
-            f"{worst['bars']:,} of {self.bars:,} candles of {self.symbol} {FATAL[worst['kind']]}, "
+            f"{worst['bars']:,} of {self.bars:,} candles of {self.symbol} {_said(worst)}, "
             f"the first at {worst['first']:%Y-%m-%d %H:%M:%S} UTC: {worst['detail']}{others}",
             expected="sorted, unique, on-grid candles with positive prices inside low..high",
             remedy=SORTING if worst["kind"] == "unsorted" else LISTING,
         )
 
     def __str__(self) -> str:
-        lines = [f"{self.symbol} {self.interval}: {self.bars:,} bars, {'sound' if self.is_sound else 'NOT SOUND'}"]
-        for row in self.faults.filter(~pl.col("kind").is_in(["gap", "halt"])).iter_rows(named=True):
-            words = {**FATAL, **NOTICES}[row["kind"]]
-            lines.append(f"  {_bars(row['bars'])} {words}, first {row['first']:%Y-%m-%d %H:%M} ({row['detail']})")
+        lines = [f"{self.symbol} {self.interval}: {_bars(self.bars)}, {'sound' if self.is_sound else 'NOT SOUND'}"]
+        lines += [
+            f"  {_bars(row['bars'])} {_said(row)}, first {row['first']:%Y-%m-%d %H:%M} ({row['detail']})"
+            for row in self.faults.filter(~pl.col("kind").is_in(["gap", "halt"])).iter_rows(named=True)
+        ]
         for kind, words in {"gap": "gap", "halt": "known halt"}.items():
             found = self.faults.filter(pl.col("kind") == kind)
             if found.height:
@@ -104,6 +112,12 @@ class CandleReport:
                     f"the longest {_bars(worst['bars'])} from {worst['first']:%Y-%m-%d %H:%M}"
                 )
         return "\n".join(lines)
+
+
+def _said(row: Mapping[str, Any]) -> str:
+    """What is wrong with the bars of a fault, in words that follow their number."""
+    kind = row["kind"]
+    return NOTICES[kind] if kind in NOTICES else FATAL[kind][row["bars"] != 1]
 
 
 def _bars(number: int) -> str:

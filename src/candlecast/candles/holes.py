@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 DAY = 86_400_000_000  # microseconds, as all plain integers here
 LONGEST_CLOSURE = 5  # weekdays: the longest planned or forced closing of a large exchange since 1950 was 4 (2001-09-11)
-WEEKDAY_SHARE = 0.95  # of the bars of a market with sessions; 5 of 7 in one that never closes
+SATURDAY_SHARE = 0.05  # of the bars of a market with sessions, at most; 1 of 7 in one that never closes
+LONGEST_OPEN = 0.8  # of all hours, in a market with sessions; currencies trade for 5 days of 7
 SHORTEST_BREAK = (
     DAY // 48
 )  # lunch takes an hour or more where there is one; half an hour may be an hourly bar cut short
@@ -71,13 +72,16 @@ def segments(candles: Candles) -> np.ndarray:
 
 
 def infer_sessions(candles: Candles) -> bool:
-    """Whether the market closes: next to no bar opens on a Saturday or Sunday although the table spans a whole weekend.
+    """Whether the market closes: next to no bar opens on a Saturday although the table is long enough to hold some.
 
-    A few do in a market with sessions: currencies and Sydney open on Sunday evening in UTC, and there are special days.
+    A few do on special days. Sundays may have bars: Tel Aviv trades, currencies and Sydney open on Sunday evening in UTC,
+    and a day of currencies may begin then. Hours that lack but the Saturdays are rather those of a broken download.
     """
-    days = candles.open_time.astype("datetime64[D]")
-    spans_weekend = len(days) > 0 and days[-1] - days[0] >= np.timedelta64(9, "D")
-    return candles.interval.microseconds < 7 * DAY and bool(spans_weekend and np.is_busday(days).mean() > WEEKDAY_SHARE)
+    step, opened = candles.interval.microseconds, candles.open_time
+    span = int((opened[-1] - opened[0]).astype(np.int64)) if len(opened) else 0
+    if step >= 7 * DAY or span < max(9 * DAY, 7 * step) or (step < DAY and len(opened) * step > LONGEST_OPEN * span):
+        return False
+    return bool(np.is_busday(opened.astype("datetime64[D]"), weekmask="Sat").mean() < SATURDAY_SHARE)
 
 
 def infer_breaks(candles: Candles) -> Breaks:

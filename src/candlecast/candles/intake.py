@@ -87,11 +87,15 @@ def _column_names(frame: pl.DataFrame, symbol: str) -> dict[str, str]:
     }
     missing = [column for column, name in found.items() if name is None]
     if missing:
-        has_header = not any(name.replace(".", "").isdigit() for name in frame.columns)
+        remedy = "Rename the columns"
+        if missing == ["volume"]:
+            remedy = "Rename the column, or add one of zeros where the market has no volume"
+        elif any(name.replace(".", "").isdigit() for name in frame.columns):
+            remedy = "Add a header line that names the columns"
         raise CandleError(
             f"{symbol} has no column for {', '.join(missing)} (its columns are {', '.join(frame.columns) or 'none'})",
             expected="open_time, open, high, low, close, volume or their usual other names",
-            remedy="Rename the columns" if has_header else "Add a header line that names the columns",
+            remedy=remedy,
         )
     return {column: name for column, name in found.items() if name is not None}
 
@@ -130,7 +134,8 @@ def _interval(opened: pl.Series, interval: str | Interval | None, symbol: str) -
         raise CandleError(
             f"most candles of {symbol} open {common} apart",
             expected=f"{wanted}, the interval that was named",
-            remedy=f'Use interval="{common}", then resample("{wanted}") if longer bars are wanted',
+            remedy=f'Use interval="{common}"'
+            + (f', then resample("{wanted}")' if wanted.seconds > common.seconds else ", or find shorter candles"),
         )
     return wanted
 

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.candles import faults, holes, intake, resample
-from candlecast.errors import CandleError, ConfigError
+from candlecast.errors import CandleError, ConfigError, is_whole
 from candlecast.interval import Interval
 
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ class Candles:
         if not len(self):
             return f"Candles({self.symbol} {self.interval}, empty)"
         first, last = self.frame["open_time"][0], self.frame["close_time"][-1]
-        return f"Candles({self.symbol} {self.interval}, {len(self):,} bars, {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC)"
+        bars = f"{len(self):,} bar{'s' * (len(self) > 1)}"
+        return f"Candles({self.symbol} {self.interval}, {bars}, {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC)"
 
     @cached_property
     def open(self) -> np.ndarray:
@@ -182,7 +183,7 @@ class Candles:
     def bridged(self, bars: int) -> Candles:
         """The same candles, with holes of at most `bars` bars counted as none: windows may then straddle them.
 
-        `check()` still lists them. Raises ConfigError for a negative number.
+        `check()` still lists them. Raises ConfigError for anything but a whole number of 0 or more.
 
         >>> from candlecast.sources import synthetic
         >>> hourly = synthetic.random_walk(100, seed=1, interval="1h").candles
@@ -190,8 +191,10 @@ class Candles:
         >>> int(holed.segments[-1]), int(holed.bridged(2).segments[-1]), holed.bridged(2).check().missing
         (1, 0, 2)
         """
-        if bars < 0:
-            raise ConfigError(f"bars is {bars}", expected="0 or more", remedy="Use for example candles.bridged(3)")
+        if not is_whole(bars, 0):
+            raise ConfigError(
+                f"bars is {bars!r}", expected="a whole number of 0 or more", remedy="Use for example candles.bridged(3)"
+            )
         return replace(self, bridge=bars)
 
     def resample(self, interval: str | Interval, *, zone: str | None = None) -> Candles:

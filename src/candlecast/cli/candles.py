@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from candlecast.cli import assets
 from candlecast.cli.console import print_json, print_table
 from candlecast.cli.options import common
 from candlecast.cli.places import is_store, store_option
+from candlecast.errors import StoreError, near_misses
 
 if TYPE_CHECKING:
     from candlecast.candles import Candles
@@ -45,11 +45,10 @@ def candles(
     """
     from candlecast.sources.sample import SAMPLES
 
-    found = list(_stored(store, asset, source=source, interval=interval))
-    if asset is None:
-        if source is None and interval is None:
-            found += [(assets.load(name, interval=None), 0) for name in SAMPLES]
-    elif not found:
+    found = _stored(store, asset, source=source, interval=interval)
+    if asset is None and source is None and interval is None:
+        found += [(assets.load(name, interval=None), 0) for name in SAMPLES]
+    elif asset is not None and not found:
         from candlecast.candles import Origin
 
         table = assets.load(asset, interval=interval, zone=zone, store=store)
@@ -69,18 +68,28 @@ def candles(
 
 def _stored(
     location: str, symbol: str | None, *, source: str | None, interval: str | None
-) -> Iterator[tuple[Candles, int]]:
-    """Stored candles that the options name, each with the number of bars that the vendor changed."""
+) -> list[tuple[Candles, int]]:
+    """Stored candles that the options name, each with the number of bars that the vendor changed.
+
+    None where the symbol is not stored at all, since it may be a file; StoreError where it is, but not as the options say.
+    """
     from candlecast.interval import Interval
     from candlecast.store import Store
 
-    if not is_store(location):
-        return
     store = Store(location)
-    wanted = {"symbol": symbol, "source": source, "interval": interval and str(Interval.parse(interval))}
-    for row in store.series().iter_rows(named=True):
-        if all(value in (None, row[name]) for name, value in wanted.items()):
-            yield _read(store, row)
+    rows = list(store.series().iter_rows(named=True)) if is_store(location) else []
+    length = None if interval is None else str(Interval.parse(interval))
+    given = {"source": source, "symbol": symbol, "interval": length}
+    given = {name: value for name, value in given.items() if value is not None}
+    fitting = [row for row in rows if all(row[name] == value for name, value in given.items())]
+    if given and not fitting and (symbol is None or any(row["symbol"] == symbol for row in rows)):
+        asked, known = " ".join(given.values()), {" ".join(row[name] for name in given) for row in rows}
+        raise StoreError(
+            f"nothing of {asked} is stored in {location}",
+            expected="candles that were fetched",
+            remedy=near_misses(asked, known) if known else "Fetch them first, with `candlecast fetch`",
+        )
+    return [_read(store, row) for row in fitting]
 
 
 def _read(store: Store, row: dict[str, Any]) -> tuple[Candles, int]:
@@ -96,8 +105,8 @@ def _as_object(table: Candles, changed: int) -> dict[str, Any]:
         "symbol": table.symbol,
         "interval": str(table.interval),
         "bars": len(table),
-        "first": table.open_time.min().item().isoformat(),
-        "last": table.close_time.max().item().isoformat(),
+        "first": table.frame["open_time"].min(),
+        "last": table.frame["close_time"].max(),
         "version": origin.version if origin else None,
         "has_sessions": table.has_sessions,
         "missing": report.missing,
@@ -110,7 +119,7 @@ def _as_object(table: Candles, changed: int) -> dict[str, Any]:
 
 def _row(table: Candles, changed: int) -> list[str]:
     row = _as_object(table, changed)
-    period = [f"{row['bars']:,}", row["first"][:10], row["last"][:10]]
+    period = [f"{row['bars']:,}", f"{row['first']:%Y-%m-%d}", f"{row['last']:%Y-%m-%d}"]
     return [
         row["source"] or "sample",
         row["symbol"],

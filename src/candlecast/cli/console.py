@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from typing import Any
 
 import click
@@ -14,7 +15,12 @@ from candlecast.events import Listener, Progress, ignore
 
 def print_json(value: Any) -> None:
     """One JSON object on stdout."""
-    click.echo(json.dumps(value, indent=2, default=str))
+    click.echo(json.dumps(value, indent=2, default=_as_text))
+
+
+def _as_text(value: Any) -> str:
+    """Times as ISO 8601 writes them, anything else in its own words."""
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def print_table(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> None:

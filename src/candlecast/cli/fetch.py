@@ -11,7 +11,7 @@ import click
 
 from candlecast.cli.console import print_json, progress
 from candlecast.cli.options import Spread, common
-from candlecast.cli.places import make_source, store_option
+from candlecast.cli.places import NAMES, make_source, store_option
 
 if TYPE_CHECKING:
     from candlecast.candles import Candles
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     "--source",
     default="binance",
     show_default=True,
-    help="binance, binance-usdm, yahoo, alphavantage, or an exchange's name in ccxt.",
+    help=f"{NAMES}.",
 )
 @click.option("--refresh", is_flag=True, help="Ask for everything again, to see what the vendor changed.")
 @store_option
@@ -103,8 +103,8 @@ def _fetch(
         "missing": report.missing,
         "halted": report.halted,
         "is_sound": report.is_sound,
-        "first": candles.open_time[0].item().isoformat(),
-        "last": candles.close_time[-1].item().isoformat(),
+        "first": candles.frame["open_time"][0].isoformat(),
+        "last": candles.frame["close_time"][-1].isoformat(),
         "version": candles.origin.version if candles.origin else None,
         "seconds": round(time.monotonic() - started, 3),
     }

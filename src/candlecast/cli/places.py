@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -14,36 +15,35 @@ if TYPE_CHECKING:
     from candlecast.sources.source import Source
 
 
-def _binance() -> Source:
+def _binance(market: Literal["spot", "usdm"]) -> Source:
     from candlecast.sources.binance import Binance
 
-    return Binance()
+    return Binance(market=market)
 
 
-def _futures() -> Source:
-    from candlecast.sources.binance import Binance
-
-    return Binance(market="usdm")
-
-
-def _yahoo() -> Source:
+def _yahoo(*, adjusted: bool) -> Source:
     from candlecast.sources.yahoo import Yahoo
 
-    return Yahoo()
+    return Yahoo(adjusted=adjusted)
 
 
-def _alpha_vantage() -> Source:
+def _alpha_vantage(market: Literal["stocks", "currencies", "crypto"] = "stocks", *, adjusted: bool = False) -> Source:
     from candlecast.sources.alpha_vantage import AlphaVantage
 
-    return AlphaVantage()
+    return AlphaVantage(market=market, adjusted=adjusted)
 
 
 SOURCES: dict[str, Callable[[], Source]] = {
-    "binance": _binance,
-    "binance-usdm": _futures,
-    "yahoo": _yahoo,
+    "binance": partial(_binance, "spot"),
+    "binance-usdm": partial(_binance, "usdm"),
+    "yahoo": partial(_yahoo, adjusted=True),
+    "yahoo-raw": partial(_yahoo, adjusted=False),
     "alphavantage": _alpha_vantage,
+    "alphavantage-adjusted": partial(_alpha_vantage, adjusted=True),
+    "alphavantage-currencies": partial(_alpha_vantage, "currencies"),
+    "alphavantage-crypto": partial(_alpha_vantage, "crypto"),
 }
+NAMES = f"{', '.join(SOURCES)}, or an exchange's name in ccxt"
 
 
 def make_source(name: str) -> Source:
@@ -57,7 +57,7 @@ def make_source(name: str) -> Source:
         return Exchange(name.lower())
     raise SourceError(
         f"there is no source {name!r}",
-        expected=f"{', '.join(SOURCES)}, or an exchange that ccxt knows",
+        expected=NAMES,
         remedy=near_misses(name, [*SOURCES, *exchanges]),
     )
 

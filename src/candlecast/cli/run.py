@@ -12,7 +12,7 @@ import click
 from candlecast.cli import assets, choices
 from candlecast.cli.console import print_json, print_table, progress
 from candlecast.cli.options import common
-from candlecast.cli.places import store_option
+from candlecast.cli.places import NAMES, store_option
 from candlecast.cli.pricing import GivenCosts, cost_options
 from candlecast.errors import ConfigError, near_misses
 
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 @click.command(epilog="Example: candlecast run BTCUSDT --interval 1h --source binance --target volatility --open")
 @click.argument("asset", default="sp500", metavar="[SYMBOL or FILE]")
 @click.option("--interval", help="Length of one candle, such as 1h; taken from the file when not given.")
-@click.option(
-    "--source", help="Fetch from here first: binance, binance-usdm, yahoo, alphavantage, or an exchange's name in ccxt."
-)
+@click.option("--source", help=f"Fetch from here first: {NAMES}.")
 @click.option("--since", help="First day or time, UTC, of candles that are fetched or stored.")
 @click.option("--until", help="End, UTC; now when not given.")
 @store_option

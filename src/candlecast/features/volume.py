@@ -11,7 +11,7 @@ from candlecast.features.feature import Feature, require_period
 def volume_change(period: int = 20) -> Feature:
     """Volume against its average: ln(V_t / mean of the last `period` volumes, V_t among them).
 
-    Undefined for a bar without volume.
+    Undefined for a bar without volume, but 0.0 where none of them had any: currencies and indices come without.
     """
     require_period("volume_change", period)
 
@@ -19,6 +19,7 @@ def volume_change(period: int = 20) -> Feature:
         import talib
 
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.log(candles.volume / talib.SMA(candles.volume, period))
+            change = np.log(candles.volume / talib.SMA(candles.volume, period))
+        return np.where(talib.MAX(candles.volume, period) == 0, 0.0, change)
 
     return Feature("volume_change", compute, period - 1, {"period": period})

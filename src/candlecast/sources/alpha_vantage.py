@@ -15,8 +15,8 @@ import polars as pl
 from candlecast.errors import ConfigError, SourceError, near_misses
 from candlecast.interval import Interval
 from candlecast.sources.adjust import ACTIONS, adjusted_by
-from candlecast.sources.exchange import lacking_interval
 from candlecast.sources.page import market_page
+from candlecast.sources.refusals import lacking_interval
 from candlecast.sources.retry import Retry, TransientError
 from candlecast.sources.source import Moment, Session, Source, moment, period, utc_now
 from candlecast.sources.web import KEPT, Get, web

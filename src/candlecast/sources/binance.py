@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import pairwise
-from typing import Any
 
 import polars as pl
 
 from candlecast.errors import ConfigError, SourceError
 from candlecast.interval import Interval
 from candlecast.sources.dumps import Dump, Market, list_dumps, read_dumps
-from candlecast.sources.exchange import Rest, connect, lacking_interval, unknown_symbol
+from candlecast.sources.exchange import Rest, connect
 from candlecast.sources.page import market_page
+from candlecast.sources.refusals import lacking_interval, unknown_symbol
 from candlecast.sources.retry import Retry
 from candlecast.sources.source import Moment, Session, Source, period, utc_now
 from candlecast.sources.web import Get, MissingError, web
@@ -35,7 +37,8 @@ class Binance(Source):
     A month or day of the past comes from the official dump (https://data.binance.vision, SHA-256 checked) where that
     takes fewer requests than REST; all the rest, and whatever a dump lacks, is asked of REST through `ccxt`. So a hole in
     the bars is a hole at Binance, never one of the download. A symbol that is no longer listed comes from the dumps
-    alone. Binance's own clock decides which bars are closed.
+    alone, and so does a period of the past that they hold whole: then REST is asked for nothing. Binance's own clock
+    decides which bars are closed.
 
     `rest`, `dumps` and `listing` are the addresses of the REST interface (ccxt's when None), of the archive's files and of
     its index. Requests keep to the rate limits when `is_paced`; what fails for a moment is asked again as `retry` says.
@@ -75,54 +78,70 @@ class Binance(Source):
         return self._pages(symbol, interval, max(start, FIRST), None if until is None else end)
 
     def _pages(self, symbol: str, interval: Interval, start: datetime, end: datetime | None) -> Iterator[pl.DataFrame]:
+        with web("Binance", self.retry) as get, self._market(symbol, interval) as market:
+            if end is None:
+                end = market().now
+            files = self._files(get, market, symbol, interval, start, end)
+            if not files and market().listed is None:
+                raise unknown_symbol("Binance", symbol, market().known())
+            wanted = [
+                file
+                for file in files
+                if (share := min(file.end, end) - max(file.start, start)) > timedelta(0)
+                and (_is_worth_it(interval, share) or market().listed is None)
+            ]
+            dumped = read_dumps(get, self.dumps, wanted, self.retry)
+            yield from _joined(market, dumped, symbol=symbol, interval=interval, start=start, end=end)
+
+    def _files(
+        self, get: Get, market: Ask, symbol: str, interval: Interval, start: datetime, end: datetime
+    ) -> list[Dump]:
+        """The dumps of the period; all that there are of a symbol that is not listed."""
+
+        def dumps_since(first: datetime) -> list[Dump]:
+            return list_dumps(
+                get, self.listing, self.retry, market=self.market, symbol=symbol, interval=interval, since=first
+            )
+
+        found: list[Dump] = []
+        if _is_worth_it(interval, end - start):
+            try:
+                found = dumps_since(start)
+            except SourceError as error:
+                if market().listed is None:
+                    raise
+                logger.warning("%s; %s %s comes by REST alone, which takes longer", error.wrong, symbol, interval)
+        return found or (dumps_since(FIRST) if market().listed is None else [])
+
+    @contextmanager
+    def _market(self, symbol: str, interval: Interval) -> Iterator[Ask]:
+        """A way to the symbol's market at the REST interface, which is connected to once it is asked for anything.
+
+        The past may need nothing of it: then the import of `ccxt`, half a second, and two requests are saved.
+        """
         options = {
             "fetchMarkets": {"types": ["spot" if self.market == "spot" else "linear"]},
             "defaultType": "spot" if self.market == "spot" else "future",
             "fetchCurrencies": False,
         }
-        with (
-            connect(
-                "binance",
-                url=self.rest,
-                retry=self.retry,
-                is_paced=self.is_paced,
-                clock=self.clock,
-                options=options,
-                refused=MIRROR,
-            ) as rest,
-            web("Binance", self.retry) as get,
-        ):
-            listed = self._listed(rest, symbol)  # the heaviest request first, which then waits for none before it
-            now = rest.now()
-            end = min(end or now, now)
-            files = self._files(get, symbol, interval, start, end, is_listed=listed is not None)
-            if listed is None and not files:
-                raise unknown_symbol("Binance", symbol, _ids(rest.ask(rest.exchange.fetch_markets)))
-            wanted = [
-                file
-                for file in files
-                if (share := min(file.end, end) - max(file.start, start)) > timedelta(0)
-                and (listed is None or _is_worth_it(interval, share))
-            ]
-            dumped = read_dumps(get, self.dumps, wanted, self.retry)
-            yield from _joined(rest, listed, dumped, symbol=symbol, interval=interval, start=start, end=end)
+        with ExitStack() as connections:
 
-    def _files(
-        self, get: Get, symbol: str, interval: Interval, start: datetime, end: datetime, *, is_listed: bool
-    ) -> list[Dump]:
-        """The dumps of the period; all that there are of a symbol that is not listed."""
-        if is_listed and not _is_worth_it(interval, end - start):
-            return []
-        since = start if is_listed else FIRST
-        try:
-            return list_dumps(
-                get, self.listing, self.retry, market=self.market, symbol=symbol, interval=interval, since=since
-            )
-        except SourceError as error:
-            if not is_listed:
-                raise
-            logger.warning("%s; %s %s comes by REST alone, which takes longer", error.wrong, symbol, interval)
-            return []
+            @cache
+            def ask() -> _Market:
+                connection = connect(
+                    "binance",
+                    url=self.rest,
+                    retry=self.retry,
+                    is_paced=self.is_paced,
+                    clock=self.clock,
+                    options=options,
+                    refused=MIRROR,
+                )
+                rest = connections.enter_context(connection)
+                listed = self._listed(rest, symbol)  # the heaviest request first, which then waits for none before it
+                return _Market(rest, listed, interval, rest.now())
+
+            yield ask
 
     def _listed(self, rest: Rest, symbol: str) -> str | None:
         """What ccxt calls the symbol; None when it is not, or no longer, listed."""
@@ -144,19 +163,31 @@ def _is_worth_it(interval: Interval, length: timedelta) -> bool:
     return length / interval.timedelta > 2 * PAGE
 
 
-def _ids(markets: list[dict[str, Any]]) -> list[str]:
-    return [market["id"] for market in markets]
+@dataclass(frozen=True)
+class _Market:
+    """What the REST interface has of a symbol; `listed` is ccxt's name of it, None for one that is not listed."""
+
+    rest: Rest
+    listed: str | None
+    interval: Interval
+    now: datetime
+
+    def pages(self, start: datetime, end: datetime) -> Iterator[pl.DataFrame]:
+        """Closed bars in [start, end]; none of a symbol that is not listed."""
+        if self.listed:
+            end = min(end, self.now)
+            yield from self.rest.pages(self.listed, self.interval, start, end, limit=PAGE, until=True)
+
+    def known(self) -> list[str]:
+        """All symbols that are listed."""
+        return [market["id"] for market in self.rest.ask(self.rest.exchange.fetch_markets)]
+
+
+Ask = Callable[[], _Market]
 
 
 def _joined(
-    rest: Rest,
-    listed: str | None,
-    dumped: Iterator[pl.DataFrame],
-    *,
-    symbol: str,
-    interval: Interval,
-    start: datetime,
-    end: datetime,
+    market: Ask, dumped: Iterator[pl.DataFrame], *, symbol: str, interval: Interval, start: datetime, end: datetime
 ) -> Iterator[pl.DataFrame]:
     """The dumps' bars, each unbroken run a page, with what REST has before, between and after the runs."""
     cursor = start
@@ -166,9 +197,9 @@ def _joined(
         bounds = [0, *breaks, page.height] if page.height else []
         for first, last in pairwise(bounds):
             run = page[first:last]
-            if listed and run["open_time"][0] > cursor:
-                yield from rest.pages(listed, interval, cursor, run["open_time"][0], limit=PAGE, until=True)
+            if run["open_time"][0] > cursor:
+                yield from market().pages(cursor, run["open_time"][0])
             yield run
             cursor = run["close_time"][-1]
-    if listed:
-        yield from rest.pages(listed, interval, cursor, end, limit=PAGE, until=True)
+    if cursor + interval.timedelta <= end:
+        yield from market().pages(cursor, end)

@@ -16,6 +16,7 @@ import polars as pl
 from candlecast.errors import ConfigError, SourceError, near_misses
 from candlecast.interval import Interval
 from candlecast.sources.page import VALUES, market_page
+from candlecast.sources.refusals import lacking_interval, missing_extra, unknown_symbol
 from candlecast.sources.retry import Retry, TransientError
 from candlecast.sources.source import Moment, Session, Source, period, utc_now
 from candlecast.sources.web import MissingError, require_ok, unreachable
@@ -244,30 +245,3 @@ def _frame(rows: list[list[float]]) -> pl.DataFrame:
     schema = {"open_time": pl.Int64, **dict.fromkeys(VALUES, pl.Float64)}
     frame = pl.DataFrame(rows, schema=schema, orient="row", strict=False)
     return frame.with_columns((pl.col("open_time") * 1_000).cast(pl.Datetime("us", "UTC")))
-
-
-def unknown_symbol(vendor: str, symbol: str, known: Mapping[str, Any] | list[str]) -> SourceError:
-    """The error for a symbol that a vendor does not list."""
-    return SourceError(
-        f"{vendor} has no symbol {symbol!r}",
-        expected=f"one of its {len(known):,} symbols",
-        remedy=near_misses(symbol, known),
-    )
-
-
-def lacking_interval(vendor: str, interval: Interval, known: list[str] | tuple[str, ...]) -> ConfigError:
-    """The error for an interval that a vendor does not have."""
-    return ConfigError(
-        f"{vendor} has no candles of {interval}",
-        expected=f"one of {', '.join(known)}",
-        remedy="Fetch a shorter interval that divides it, then resample",
-    )
-
-
-def missing_extra(library: str, extra: str) -> SourceError:
-    """The error for an optional library that is not installed."""
-    return SourceError(
-        f"the package {library} is not installed",
-        expected=f"candlecast with its extra {extra!r}",
-        remedy=f'Install it with: pip install "candlecast[{extra}]"',
-    )

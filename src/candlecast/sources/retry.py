@@ -13,6 +13,7 @@ from candlecast.errors import SourceError
 
 logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
+SILENCE_SECONDS = 5.0  # of waiting, from which on a person wants to know why nothing happens
 
 
 class TransientError(Exception):
@@ -64,5 +65,6 @@ class Retry:
                 wait = self.wait_seconds(failures, failure.after_seconds)
                 if failures == self.attempts or wait > self.patience_seconds:
                     raise failure.error from None
-                logger.info("%s; asked again in %.1f s", failure.error.wrong, wait)
+                level = logging.WARNING if wait >= SILENCE_SECONDS else logging.INFO
+                logger.log(level, "%s; asked again in %.0f s", failure.error.wrong, wait)
             self.pause(wait)

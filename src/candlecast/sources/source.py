@@ -7,15 +7,17 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Literal, final
 
+import numpy as np
 import polars as pl
 
 from candlecast.candles import Candles, Origin
-from candlecast.errors import CandleError, ConfigError
+from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.interval import Interval
+from candlecast.sources.refusals import no_bar
 
 COLUMNS = ("open_time", "close_time", "open", "high", "low", "close", "volume")
-Moment = str | date | datetime
+Moment = str | date | datetime | np.datetime64
 Session = Literal["always", "sessions"]
 
 
@@ -75,17 +77,13 @@ class Source(ABC):
             detail = f"{symbol} {interval} to {last:%Y-%m-%d}, {bars:,} bars"
             progress(Progress("fetch", round(days - (end - last).total_seconds() / 86_400, 1), round(days, 1), detail))
         if not pages:
-            raise CandleError(
-                f"{self.name} has no closed {interval} bar of {symbol} from {since or 'its beginning'} to {until or 'now'}",
-                expected="at least one bar",
-                remedy="Choose a longer or another period",
-            )
+            raise no_bar(self, symbol, interval, since, until)
         frame, has_sessions = pl.concat(pages).rechunk(), self.session(symbol) == "sessions"
         return Candles(frame, symbol, interval, has_sessions, origin=Origin(self.name))
 
 
 def moment(value: Moment, name: str = "since") -> datetime:
-    """A time in UTC from ISO text, a date or a datetime; without a zone it is in UTC. Raises ConfigError.
+    """A time in UTC from ISO text, a date or a datetime, NumPy's too; without a zone it is in UTC. Raises ConfigError.
 
     >>> moment("2021-01-01").isoformat(), moment("2021-01-01T02:00+02:00").isoformat()
     ('2021-01-01T00:00:00+00:00', '2021-01-01T00:00:00+00:00')
@@ -99,6 +97,8 @@ def moment(value: Moment, name: str = "since") -> datetime:
                 expected="an ISO date or time",
                 remedy=f'Use for example {name}="2021-01-31"',
             ) from error
+    if isinstance(value, np.datetime64) and not np.isnat(value):
+        value = value.astype("datetime64[us]").item()
     if not isinstance(value, date):
         raise ConfigError(
             f"{name} is {value!r}",
@@ -134,13 +134,19 @@ def period(since: Moment | None, until: Moment | None, *, now: datetime, first: 
                 expected="a time that has passed",
                 remedy="Leave until out to get everything up to now" if name == "until" else "Choose an earlier date",
             )
-    if since is not None and start >= end:
+    if since is not None:
+        require_order(start, end)
+    return start, end
+
+
+def require_order(start: datetime, end: datetime) -> None:
+    """Raise ConfigError unless a period ends behind its beginning."""
+    if start >= end:
         raise ConfigError(
             f"since {start:%Y-%m-%d %H:%M} is not before until {end:%Y-%m-%d %H:%M}",
             expected="since before until",
             remedy="Exchange the two",
         )
-    return start, end
 
 
 def utc_now() -> datetime:

@@ -19,8 +19,8 @@ import polars as pl
 from candlecast.errors import ConfigError, SourceError
 from candlecast.interval import Interval
 from candlecast.sources.adjust import ACTIONS, PRICES
-from candlecast.sources.exchange import lacking_interval, missing_extra
 from candlecast.sources.page import empty_page, market_page
+from candlecast.sources.refusals import lacking_interval, missing_extra
 from candlecast.sources.retry import Retry, TransientError
 from candlecast.sources.source import Moment, Session, Source, moment, period, utc_now
 from candlecast.sources.web import MissingError, require_ok, unreachable

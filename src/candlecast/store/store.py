@@ -15,7 +15,7 @@ from candlecast.candles import Candles, Origin
 from candlecast.errors import CandleError, ConfigError, StoreError, near_misses
 from candlecast.events import Listener, ignore
 from candlecast.interval import Interval
-from candlecast.sources.source import Moment, Source, moment, period, utc_now
+from candlecast.sources.source import Moment, Source, moment, period, require_order, utc_now
 from candlecast.store import compact, update
 from candlecast.store.observations import BEGINNING, COLUMNS, PRICES, TIME, changes, current, is_current
 from candlecast.store.table import SUPERSEDED, Location, Series, Snapshot
@@ -81,7 +81,13 @@ class Store:
 
         Raises ConfigError, SourceError or StoreError; what was committed before stays.
         """
-        series = _series(source.name, symbol, interval)
+        if isinstance(source, str):
+            raise ConfigError(
+                f"source is {source!r}",
+                expected="something that candles come from",
+                remedy="Use for example store.update(candlecast.Binance(), ...)",
+            )
+        series = _series(source, symbol, interval)
         start, end = period(since, until, now=utc_now(), first=BEGINNING)
         update.update(
             self._table,
@@ -111,9 +117,10 @@ class Store:
         """Candles that are stored, as they were at a version, or are now; of a source or the name of one.
 
         Bars lie within `since` and `until` (open_time >= since, close_time <= until). `candles.origin` names the version
-        that was read. Raises StoreError when nothing of them is stored, CandleError when there is no bar in the period.
+        that was read. Raises StoreError when nothing of them is stored, ConfigError for a period that ends before it begins,
+        CandleError when there is no bar in it.
         """
-        series = _series(source if isinstance(source, str) else source.name, symbol, interval)
+        series = _series(source, symbol, interval)
         return self._read(self._snapshot(version), series, since, until)
 
     def series(self, *, version: int | None = None) -> pl.DataFrame:
@@ -142,7 +149,7 @@ class Store:
         In order of bar and of sight; `seen_at` is when the new values were first seen. With `seen_since`, those seen
         from then on. Raises StoreError when nothing of the series is stored.
         """
-        series = _series(source if isinstance(source, str) else source.name, symbol, interval)
+        series = _series(source, symbol, interval)
         snapshot = self._snapshot(None)
         scan = snapshot.scan(series, parts=snapshot.files()["part"].unique().to_list())
         if scan is None:
@@ -155,7 +162,7 @@ class Store:
         """Dividends (per share) and splits (new shares for an old one) as the source gives them: `open_time`, `dividend`,
         `split`; only bars with either. Raises StoreError when nothing of the series is stored.
         """
-        series = _series(source if isinstance(source, str) else source.name, symbol, interval)
+        series = _series(source, symbol, interval)
         snapshot = self._snapshot(None)
         scan = snapshot.scan(series)
         if scan is None:
@@ -198,6 +205,8 @@ class Store:
             raise self._not_stored(snapshot, series)
         has_sessions = bool(snapshot.read(whole.select(pl.col("has_sessions").last())).item())
         start = BEGINNING if since is None else moment(since)
+        if since is not None and until is not None:
+            require_order(start, moment(until, "until"))
         # a bar that closes at `until` opens before this
         last = None if until is None else moment(until, "until") - series.step.timedelta + Interval(1).timedelta
         # where a market pauses is taken from all of its bars, whatever part of them is read
@@ -244,9 +253,10 @@ def _candles(
     return Candles(table, series.symbol, series.step, has_sessions=has_sessions, breaks=breaks, origin=origin)
 
 
-def _series(source: str, symbol: str, interval: str | Interval) -> Series:
+def _series(source: Source | str, symbol: str, interval: str | Interval) -> Series:
+    source = source if isinstance(source, str) else source.name
     for name, value in {"source": source, "symbol": symbol}.items():
-        if re.fullmatch(SYMBOL, value) is None:
+        if not isinstance(value, str) or re.fullmatch(SYMBOL, value) is None:
             raise ConfigError(
                 f"{name} {value!r} cannot be a name",
                 expected="letters, digits and . : / ^ = + @ # & ~ - _",

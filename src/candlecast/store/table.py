@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
-from candlecast.errors import StoreError
+from candlecast.errors import StoreError, is_whole
 from candlecast.interval import Interval
 from candlecast.store.observations import COLUMNS
 
@@ -78,9 +78,9 @@ class Location:
             self._require_readable(table)
             if version is None or version == table.version():
                 return Snapshot(self, table)
-            if not 0 <= version <= table.version():
+            if not is_whole(version, 0) or version > table.version():
                 raise StoreError(
-                    f"{self.url} has no version {version}",
+                    f"{self.url} has no version {version!r}",
                     expected=f"a version from 0 to {table.version()}",
                     remedy="Leave version out to read what is there now",
                 )

@@ -11,8 +11,9 @@ from itertools import chain
 
 import polars as pl
 
-from candlecast.errors import CandleError, ConfigError
+from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress
+from candlecast.sources.refusals import no_bar
 from candlecast.sources.source import Source, utc_now
 from candlecast.store.observations import (
     BEGINNING,
@@ -65,12 +66,7 @@ def update(
             reading.ask_again(bars["open_time"], since, until)
     reading.finish()
     if first is None and not reading.bars:
-        raise CandleError(
-            f"{source.name} has no closed {series.interval} bar of {series.symbol} "
-            f"from {since or 'its beginning'} to {until or 'now'}",
-            expected="at least one bar",
-            remedy="Choose a longer or another period",
-        )
+        raise no_bar(source, series.symbol, series.interval, since, until)
 
 
 def _bars(snapshot: Snapshot | None, series: Series) -> pl.DataFrame:
