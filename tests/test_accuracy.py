@@ -138,6 +138,12 @@ def test_forecasts_with_a_sigma_are_scored_as_distributions(market, features):
     y, mean, sigma = (frame[name].to_numpy() for name in ("target", "mean", "sigma"))
     assert row["log_score"] == pytest.approx(stats.log_score(y, mean, sigma).mean())
     assert row["crps"] == pytest.approx(stats.crps_normal(y, mean, sigma).mean())
+    from scipy.stats import norm
+    from sklearn.metrics import mean_pinball_loss
+
+    pinball = [mean_pinball_loss(y, norm.ppf(level, mean, sigma), alpha=level) for level in (0.05, 0.95)]
+    assert row["pinball"] == pytest.approx(np.mean(pinball))
+    assert row["pinball_low"] < row["pinball"] < row["pinball_high"]
     assert row["coverage_low"] < 0.9 < row["coverage_high"]
     assert row["coverage"] == pytest.approx(stats.coverage(y, mean - 1.644854 * sigma, mean + 1.644854 * sigma))
     both = accuracy({"plain": forecast, "told": told}, NextReturn())

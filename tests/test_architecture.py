@@ -17,7 +17,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 # A room may import rooms of its own row and of the rows above it.
 ROWS = [
     ["errors"],
-    ["interval", "events"],
+    ["interval", "events", "text"],
     ["candles"],
     ["sources"],
     ["store"],
@@ -33,7 +33,7 @@ ROWS = [
     ["backtesting"],
     ["accuracy", "tally", "evidence", "verdict", "recipes", "testing"],
     ["report", "study"],
-    ["presets", "runs", "comparison"],
+    ["presets", "runs", "comparison", "comparison_words"],
     ["resume", "adapters"],
     ["cli"],
 ]

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from candlecast import stats
 from candlecast.backtesting import Costs
 from candlecast.candles import Candles
 from candlecast.comparison import compare
@@ -77,9 +78,39 @@ def test_what_was_planted_is_found_and_nothing_else(comparison):
 
 def test_a_comparison_of_noise_says_so(assets):
     result = compare({"line": LinearRegression()}, assets[1], features=FEATURES, folds=FOLDS, ledger=Ledger.in_memory())
-    assert str(result).startswith("No edge found, and nothing that can be forecast. 1 results") or "1 result" in str(
-        result
+    assert result.text == (
+        "No edge found, and nothing that can be forecast. Of 1 forecast tested, none carries information when at most 5 % of "
+        "such findings may be false. Judged: 1 result, among 1 trial counted in this workspace, worth 1.0 independent ones."
     )
+
+
+def test_false_discoveries_are_held_down_across_assets(comparison):
+    frame = comparison.frame
+    tested = frame.drop_nulls("p")
+    expected = stats.false_discovery(tested["p"].to_numpy())
+    assert tested["p_discovery"].to_list() == pytest.approx(expected.tolist())
+    found = tested.filter(pl.col("p_discovery") < 0.05)
+    assert f"Of 9 forecasts tested, {found.height} carry information when at most 5 %" in comparison.text
+    assert set(found["symbol"]) == {"PLANTED"}
+
+
+def test_every_figure_of_the_printed_tables_has_its_interval(comparison):
+    answer, forecast, pay = str(comparison).split("\n\n")
+    assert answer == comparison.text
+    assert len(forecast.splitlines()) == len(pay.splitlines()) == 13
+    row = comparison.frame.row(1, named=True)
+    for table, names, scale, digits in (
+        (forecast, ["r2"], 100, 2),
+        (forecast, ["hit_rate"], 100, 1),
+        (pay, ["annual_return"], 100, 1),
+        (pay, ["sharpe", "sharpe_lead"], 1, 2),
+    ):
+        for name in names:
+            value, low, high = (f"{scale * row[name + end]:,.{digits}f}" for end in ("", "_low", "_high"))
+            assert f"  {value} ({low} .. {high})" in table.splitlines()[2]
+    naive = forecast.splitlines()[1].split()
+    assert naive[:7] == ["PLANTED", "1h", "naive", "0.00", "(0.00", "..", "0.00)"] and naive[7:] == ["-"] * 4 + ["no"]
+    assert repr(comparison).startswith("Comparison(PLANTED 1h naive, PLANTED 1h line, ")
 
 
 def test_equal_to_a_study_of_its_own(assets, comparison, ledger):

@@ -13,7 +13,7 @@ import pytest
 
 from candlecast.backtesting import Costs
 from candlecast.errors import RunError
-from candlecast.evidence import break_even_bps
+from candlecast.evidence import _bars_needed, break_even_bps
 from candlecast.features import Features, log_return
 from candlecast.ledger import Ledger, Trial
 from candlecast.models import Drift, LinearRegression, Naive
@@ -21,10 +21,11 @@ from candlecast.resume import run_study
 from candlecast.runs import load_run
 from candlecast.signals import Threshold
 from candlecast.sources import synthetic
-from candlecast.stats import deflated_sharpe, track_record
+from candlecast.stats import deflated_sharpe, minimum_track_record, sharpe_difference, track_record
 from candlecast.study import Study
 from candlecast.tally import Tally, count
-from candlecast.verdict import judge
+from candlecast.targets import NextReturn
+from candlecast.verdict import _power_words, _skill_words, judge
 
 FEATURES = Features(log_return())
 STUDY = Study(model=LinearRegression(), features=FEATURES, baselines=(), costs=Costs.free())
@@ -77,8 +78,8 @@ def test_a_naive_model_judged_against_itself_reads_well():
     verdict = replace(STUDY, model=Naive()).run(candles).verdict
     assert not verdict.is_forecastable and not verdict.pays
     assert verdict.text.startswith(
-        "No edge found. Naive's forecast of the next return is the naive one itself, against which all others are "
-        "measured: it claims nothing. It never traded; buy-and-hold earned"
+        "No edge found. The naive forecast of the next return is what all others are measured against: it claims nothing. "
+        "It never traded; buy-and-hold earned"
     )
     assert "nan" not in verdict.text.lower().replace("naive", "") and "undefined" not in verdict.text
     verdict = replace(STUDY, model=Drift()).run(candles).verdict
@@ -89,7 +90,7 @@ def test_the_words_say_what_was_asked_for(planted):
     text = replace(STUDY, costs=Costs()).run(synthetic.random_walk(1_200, seed=6).candles).verdict.text
     for words in (
         "No edge found",
-        "Linear's forecast of the next return is no better than naive, drift and the past mean (Clark-West p = ",
+        "The linear forecast of the next return is no better than naive, drift and the past mean (Clark-West p = ",
         "After 12 bp of costs a side and",
         "buy-and-hold",
         "1 trial counted in this workspace",
@@ -97,8 +98,67 @@ def test_the_words_say_what_was_asked_for(planted):
         "a smaller edge may have been missed",
     ):
         assert words in text, words
-    assert "It takes about" in planted.verdict.text
+    assert "It takes about" in planted.verdict.text and "from zero; here are" in planted.verdict.text
     assert "smaller edge may have been missed" not in planted.verdict.text
+
+
+@pytest.mark.parametrize(
+    ("horizon", "model", "words"),
+    [
+        (1, "attention-lstm", "the attention-LSTM forecast of the next return"),
+        (24, "gru", "the GRU forecast of the return over the next 24 bars"),
+    ],
+)
+def test_what_was_forecast_is_named(planted, horizon, model, words):
+    row = {"r2": 0.0, "r2_low": -0.01, "r2_high": 0.01}
+    evidence = replace(planted.verdict.evidence, forecast_p=0.6, forecast_p_adjusted=0.6)
+    assert _skill_words(model, NextReturn(horizon), row, evidence).startswith(f"{words} is no better")
+
+
+def test_a_loss_is_told_from_zero_in_as_many_years_as_the_same_gain():
+    noise = 0.01 * np.random.default_rng(3).standard_normal(2_520)
+    gain, loss = (track_record(sign * (noise - noise.mean() + 0.0004)) for sign in (1, -1))
+    assert (
+        _bars_needed(loss, 0.0) == pytest.approx(_bars_needed(gain, 0.0)) == pytest.approx(minimum_track_record(gain))
+    )
+    assert _bars_needed(loss, 0.03) == _bars_needed(loss, 0.0)  # luck makes no losses
+    assert _bars_needed(gain, 0.03) > _bars_needed(gain, 0.0)
+    assert math.isinf(_bars_needed(gain, 0.05))
+
+
+@pytest.mark.parametrize(
+    ("sharpe", "years", "words"),
+    [
+        (-0.5, 8.72, "takes about 8.7 years of such results to tell this Sharpe ratio from zero; here are 9.5 years"),
+        (1.5, 30.2, "from the 0.90 that the best of so many trials shows by luck; here are 9.5 years"),
+        (0.5, math.inf, "by luck, so that no length of such results would tell this one from luck"),
+    ],
+)
+def test_how_long_it_takes_is_always_said(planted, sharpe, years, words):
+    evidence = replace(planted.verdict.evidence, years=9.5, years_needed=years, lucky_sharpe=0.9)
+    (said,) = _power_words(evidence, sharpe, has_edge=True)
+    assert said.endswith(words)
+
+
+def test_the_lead_over_holding_has_an_interval(planted):
+    evidence = planted.verdict.evidence
+    expected = sharpe_difference(
+        planted.backtest.returns, planted.backtest.benchmark_returns, bars_per_year=planted.backtest.bars_per_year
+    )
+    assert (evidence.sharpe_lead, evidence.sharpe_lead_low, evidence.sharpe_lead_high, evidence.sharpe_p) == expected
+    assert f"95 % between {expected.low:.2f} and {expected.high:.2f}; p " in planted.verdict.text
+
+
+def test_a_sweep_of_thresholds_is_as_many_trials(planted):
+    ledger = Ledger.in_memory()
+    planted.recorded(ledger)
+    rules = [Threshold(enter=enter) for enter in (0.0005, 0.001, 0.0015)]
+    swept = planted.swept(rules, ledger=ledger)
+    assert [result.tally.trials for result in swept] == [4, 4, 4]
+    one = planted.retraded(rule=rules[1], ledger=ledger)  # replayed
+    assert ledger.count() == 4
+    assert swept[1].verdict.text == one.verdict.text
+    assert swept[1].recipe == one.recipe
 
 
 def test_the_verdict_as_json(planted):

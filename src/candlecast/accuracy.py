@@ -9,7 +9,8 @@ need. The figures, those of distributions null where a model forecasts none:
     hit_rate         share of right signs of the change against naive
     ic, rank_ic      correlation of forecast and actual change, of their values and of their ranks
     log_score, crps  of normal forecasts with the given `sigma` (Gneiting and Raftery 2007); smaller is better
-    coverage         share of outcomes inside the middle 90 % of those
+    pinball          mean loss of the 5 % and the 95 % quantile of those (Koenker and Bassett 1978); smaller is better
+    coverage         share of outcomes between these two: about 0.9 when the forecast is right
 
 What is undefined is null.
 """
@@ -30,7 +31,8 @@ from candlecast.targets import Target
 
 REFERENCES = ("naive", "drift")  # a forecast of nothing but the mean is no skill either
 ROUNDING = 1e-9  # of the largest change: a forecast so close to the training mean is that mean
-COVERED = 1.6448536269514722  # standard deviations on either side that hold 90 % of a normal
+EDGES = (0.05, 0.95)  # levels of the quantiles between which 90 % of the outcomes belong
+COVERED = 1.6448536269514722  # their distance from the mean of a normal, in standard deviations
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,9 +130,11 @@ def _figures(score: Scored, seed: int) -> dict[str, float | int]:
         "rank_ic": (_correlation, _products(stats.ranks(y), stats.ranks(f))),
     }
     if len(sigma):
+        edges = score.mean[:, None] + COVERED * sigma[:, None] * np.array([-1.0, 1.0])  # (time, 2)
         parts |= {
             "log_score": (np.asarray, [stats.log_score(score.target, score.mean, sigma)]),
             "crps": (np.asarray, [stats.crps_normal(score.target, score.mean, sigma)]),
+            "pinball": (np.asarray, [stats.pinball(score.target, edges, EDGES).mean(axis=1)]),
             "coverage": (np.asarray, [np.abs(error) <= COVERED * sigma]),
         }
     rows = np.column_stack([column for _, columns in parts.values() for column in columns]).astype(np.float64)

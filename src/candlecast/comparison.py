@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
+from candlecast import comparison_words
 from candlecast.accuracy import scored
 from candlecast.backtesting import Costs
 from candlecast.candles import Candles
@@ -27,24 +28,25 @@ from candlecast.walk import FoldForecast, forecast_frame, plan_jobs
 
 LEVEL = 0.05
 REFERENCES: dict[str, Model] = {"naive": Naive(), "drift": Drift()}  # what every forecast is tested against
+SKILLS = ("observations", "r2", "r2_low", "r2_high", "hit_rate", "hit_rate_low", "hit_rate_high")
 Key = tuple[str, str, str]  # symbol, interval, model
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
-    """Every model on every series of candles, side by side.
+    """Every model on every series of candles, side by side; printed, the answer and the main columns.
 
     `results` by (symbol, interval, model), each with its own backtest, verdict and report. `frame` has one row for each:
 
     symbol, interval, model, observations
-    r2, r2_low, r2_high, hit_rate    as in `accuracy`
-    p              Clark-West against naive and drift, the larger one; null for those two
+    r2, hit_rate, each with _low and _high    as in `accuracy`
+    p              Clark-West against naive, drift and the past mean, the largest one; null for naive and drift
     p_trials       p paid for by all trials of the workspace (`Evidence.forecast_p_adjusted`)
     p_discovery    p adjusted so that of the rows below 5 % at most 5 % are false (Benjamini-Hochberg, `false_discovery`)
     is_superior    beats naive's squared error on its series, with a chance of 5 % that any such model does not (StepM)
     p_best         p-value in the model confidence set of its series: at 5 % or above, it may be the best
-    annual_return, annual_return_low, annual_return_high, sharpe, sharpe_low, sharpe_high, benchmark_sharpe
-    deflated_sharpe, break_even_bps, trades
+    annual_return, sharpe, sharpe_lead (over buy-and-hold), each with _low and _high: 95 %; benchmark_sharpe
+    deflated_sharpe, break_even_bps, trades    as in `Evidence` and `BacktestResult.summary`
     is_forecastable, pays, has_edge
     """
 
@@ -54,21 +56,15 @@ class Comparison:
     @property
     def text(self) -> str:
         """What came out, in plain words."""
-        edges = self.frame.filter("has_edge")
-        tally = next(iter(self.results.values())).tally
-        judged = (
-            f"Judged: {_count(len(self.results), 'result')}, among {_count(tally.trials, 'trial')} counted in this workspace, "
-            f"worth {tally.effective:.1f} independent ones"
-        )
-        if edges.is_empty():
-            known = self.frame.filter("is_forecastable")
-            if known.is_empty():
-                return f"No edge found, and nothing that can be forecast. {judged}."
-            return f"No edge found. Information was found in {_named(known)}, but trading it does not pay. {judged}."
-        return f"{'An edge was' if edges.height == 1 else 'Edges were'} found: {_named(edges)}. {judged}."
+        return comparison_words.paragraph(self.frame, next(iter(self.results.values())).tally, level=LEVEL)
 
     def __str__(self) -> str:
-        return self.text
+        """The text, and a table for each of its two questions."""
+        tables = comparison_words.forecast_table(self.frame), comparison_words.pay_table(self.frame)
+        return "\n\n".join([self.text, *tables])
+
+    def __repr__(self) -> str:
+        return f"Comparison({', '.join(' '.join(key) for key in self.results)})"
 
 
 def compare(
@@ -172,17 +168,16 @@ def _table(results: Mapping[Key, StudyResult], models: list[str], progress: List
                 "symbol": symbol,
                 "interval": interval,
                 "model": name,
-                **{column: skill[column] for column in ("observations", "r2", "r2_low", "r2_high", "hit_rate")},
+                **{column: skill[column] for column in SKILLS},
                 "p": evidence.forecast_p,
                 "p_trials": evidence.forecast_p_adjusted,
                 "is_superior": name in superior,
                 "p_best": best[name],
-                "annual_return": lines["annual return"]["value"],
-                "annual_return_low": lines["annual return"]["low"],
-                "annual_return_high": lines["annual return"]["high"],
-                "sharpe": lines["Sharpe ratio"]["value"],
-                "sharpe_low": lines["Sharpe ratio"]["low"],
-                "sharpe_high": lines["Sharpe ratio"]["high"],
+                **_bounded("annual_return", lines["annual return"]),
+                **_bounded("sharpe", lines["Sharpe ratio"]),
+                "sharpe_lead": evidence.sharpe_lead,
+                "sharpe_lead_low": evidence.sharpe_lead_low,
+                "sharpe_lead_high": evidence.sharpe_lead_high,
                 "benchmark_sharpe": lines["Sharpe ratio"]["benchmark"],
                 "deflated_sharpe": evidence.deflated_sharpe,
                 "break_even_bps": evidence.break_even_bps,
@@ -197,6 +192,11 @@ def _table(results: Mapping[Key, StudyResult], models: list[str], progress: List
     discovery = pl.Series("p_discovery", false_discovery(frame["p"].to_numpy()))
     frame = frame.insert_column(frame.get_column_index("p_trials") + 1, discovery)
     return frame.with_columns(pl.selectors.float().fill_nan(None))
+
+
+def _bounded(name: str, line: dict[str, float | None]) -> dict[str, float | None]:
+    """A statistic of a summary and its interval, as columns."""
+    return {name: line["value"], f"{name}_low": line["low"], f"{name}_high": line["high"]}
 
 
 def _across(
@@ -232,12 +232,3 @@ def _require_distinct(models: Mapping[str, Model], series: Sequence[Candles]) ->
         raise ConfigError(
             f"{' '.join(doubled[0])} comes twice", expected="each symbol and interval once", remedy="Remove one of them"
         )
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
-
-
-def _named(rows: pl.DataFrame) -> str:
-    shown = [f"{row['model']} on {row['symbol']} {row['interval']}" for row in rows.head(5).iter_rows(named=True)]
-    return ", ".join(shown) + (f" and {rows.height - 5} more" if rows.height > 5 else "")

@@ -11,6 +11,7 @@ import polars as pl
 
 from candlecast.backtesting import BacktestResult
 from candlecast.stats import (
+    TrackRecord,
     bootstrap_p_value,
     deflated_sharpe,
     detectable_r2,
@@ -29,21 +30,30 @@ class Evidence:
 
     forecast_p: the largest of the Clark-West p-values against naive, drift and the mean outcome of the training rows;
         forecast_p_adjusted: 1 - (1 - p)^N for the N independent trials that the ledger is worth (Sidak 1967).
-    return_p, sharpe_p: bootstrap p-values of no return, and of no lead over buy-and-hold's Sharpe ratio.
-    deflated_sharpe: confidence that the Sharpe ratio is above what the best of N trials shows by luck.
+    return_p: bootstrap p-value of no return.
+    sharpe_lead: Sharpe ratio per year less that of buy-and-hold, with its 95 % interval `sharpe_lead_low` to
+        `sharpe_lead_high`; sharpe_p: p-value of no lead.
+    lucky_sharpe: per year, what the best of N trials without skill shows; deflated_sharpe: confidence that the Sharpe ratio
+        is above it.
     break_even_bps: costs a side, in basis points of the value traded, at which the mean return would be zero.
     detectable_sharpe (per year), detectable_r2: what this much data finds in 80 % of cases.
-    years_needed: length of a record like this one that tells its Sharpe ratio from luck; infinite when it shows none.
+    years: length of the record; years_needed: length at which one like it tells its Sharpe ratio from zero with 95 %
+        confidence, on whichever side of zero, one above zero from `lucky_sharpe`; infinite where it is not above that.
     """
 
     forecast_p: float
     forecast_p_adjusted: float
     return_p: float
+    sharpe_lead: float
+    sharpe_lead_low: float
+    sharpe_lead_high: float
     sharpe_p: float
+    lucky_sharpe: float
     deflated_sharpe: float
     break_even_bps: float
     detectable_sharpe: float
     detectable_r2: float
+    years: float
     years_needed: float
     tally: Tally
 
@@ -56,10 +66,7 @@ class Evidence:
 
 def gather(row: dict[str, Any], result: BacktestResult, *, horizon: int, tally: Tally, seed: int = 0) -> Evidence:
     """The evidence on one model, from its row of the accuracy table and its backtest."""
-    p_values = [row["p_naive"], row["p_drift"]]  # naive and drift have none against themselves
-    if row.get("p_mean") is not None:
-        p_values.append(row["p_mean"])
-    forecast_p = math.nan if None in p_values else max(p_values)
+    forecast_p = largest_p(row)
     returns = result.returns
     record = track_record(returns)
     variance = 1.0 / max(
@@ -73,7 +80,11 @@ def gather(row: dict[str, Any], result: BacktestResult, *, horizon: int, tally: 
         forecast_p=forecast_p,
         forecast_p_adjusted=-math.expm1(tally.effective * math.log1p(-min(forecast_p, 1 - 1e-12))),
         return_p=bootstrap_p_value(returns, seed=seed),
+        sharpe_lead=difference.difference,
+        sharpe_lead_low=difference.low,
+        sharpe_lead_high=difference.high,
         sharpe_p=difference.p_value,
+        lucky_sharpe=lucky * math.sqrt(result.bars_per_year),
         deflated_sharpe=deflated_sharpe(record, trials=tally.effective, variance=variance),
         break_even_bps=break_even_bps(result),
         detectable_sharpe=(
@@ -82,9 +93,29 @@ def gather(row: dict[str, Any], result: BacktestResult, *, horizon: int, tally: 
         detectable_r2=(
             detectable_r2(row["observations"], horizon=horizon) if row["observations"] >= max(horizon, 2) else math.nan
         ),
-        years_needed=minimum_track_record(record, benchmark=lucky) / result.bars_per_year,
+        years=record.observations / result.bars_per_year,
+        years_needed=_bars_needed(record, lucky) / result.bars_per_year,
         tally=tally,
     )
+
+
+def largest_p(row: dict[str, Any]) -> float:
+    """The p-value of a forecast in a row of the accuracy table: the largest of those against naive, drift and the past mean.
+
+    NaN for naive and drift themselves, which have none against themselves.
+    """
+    p_values = [row["p_naive"], row["p_drift"]]
+    if row.get("p_mean") is not None:
+        p_values.append(row["p_mean"])
+    return math.nan if None in p_values else max(p_values)
+
+
+def _bars_needed(record: TrackRecord, lucky: float) -> float:
+    """Bars that tell the Sharpe ratio from zero: a loss as its mirror image, a gain from the luck of the best trial."""
+    if record.sharpe < 0:
+        mirrored = record._replace(sharpe=-record.sharpe, skewness=-record.skewness)
+        return minimum_track_record(mirrored)
+    return minimum_track_record(record, benchmark=lucky)
 
 
 def break_even_bps(result: BacktestResult) -> float:

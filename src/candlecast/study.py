@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -41,7 +41,7 @@ from candlecast.models import (
 from candlecast.recipes import describe
 from candlecast.signals import FollowDirection, InverseVolatility, Positions, Rule
 from candlecast.sources.source import moment
-from candlecast.tally import Tally, count
+from candlecast.tally import Tally, count, count_each
 from candlecast.targets import NextReturn, Target, Volatility, parts
 from candlecast.verdict import Verdict, judge
 from candlecast.walk import FoldForecast, Keeper, watch_forward
@@ -337,20 +337,42 @@ class StudyResult:
 
         What is not given stays. Raises ConfigError, or RunError when the ledger cannot be written.
         """
+        return self._traded(rule, costs, cash).recorded(Ledger() if ledger is None else ledger)
+
+    def swept(
+        self,
+        rules: Iterable[Rule],
+        *,
+        costs: Costs | None = None,
+        cash: float | None = None,
+        ledger: Ledger | None = None,
+    ) -> list[StudyResult]:
+        """The same forecasts traded by each of several rules, such as one threshold after another.
+
+        As `retraded` for each, but that every one of them is judged among all of them.
+        """
+        ledger = Ledger() if ledger is None else ledger
+        results = [self._traded(rule, costs, cash) for rule in rules]
+        for result in results:
+            ledger.record(result.trial)
+        tallies = count_each([result.trial for result in results], ledger.trials())
+        return [replace(result, tally=tally) for result, tally in zip(results, tallies, strict=True)]
+
+    def _traded(self, rule: Rule | None, costs: Costs | None, cash: float | None) -> StudyResult:
+        """What is not None traded in its place; not yet a trial."""
         changed = {
             name: describe(value)
             for name, value in (("rule", rule), ("costs", costs), ("cash", cash))
             if value is not None
         }
         positions = self.positions if rule is None else {name: rule(each) for name, each in self.forecasts.items()}
-        result = replace(
+        return replace(
             self,
             recipe=self.recipe | changed,
             positions=positions,
             costs=costs or self.costs,
             cash=self.cash if cash is None else cash,
         )
-        return result.recorded(Ledger() if ledger is None else ledger)
 
     def between(self, since: str | datetime | None = None, until: str | datetime | None = None) -> StudyResult:
         """The same forecasts from `since` on and before `until` (UTC), traded no longer than that; not yet a trial.

@@ -12,14 +12,16 @@ from candlecast.backtesting import BacktestResult
 from candlecast.evidence import Evidence, gather
 from candlecast.tally import Tally
 from candlecast.targets import Target
+from candlecast.text import count, number, p_value, percent, years
 
 LEVEL = 0.05  # chance of a false alarm that is accepted in each question
-FORECASTS = {
-    "return": "next return",
-    "price": "next price",
-    "direction": "next direction",
-    "volatility": "next range",
+FORECASTS = {  # one bar ahead, and several
+    "return": ("next return", "return over the next {} bars"),
+    "price": ("next price", "price {} bars ahead"),
+    "direction": ("next direction", "direction over the next {} bars"),
+    "volatility": ("next range", "range of the next {} bars"),
 }
+ABBREVIATIONS = {"arima", "ets", "ewma", "garch", "gru", "har", "lstm", "rnn", "tcn"}
 
 
 @dataclass(frozen=True)
@@ -98,17 +100,18 @@ def judge(
 
 def _skill_words(model: str, target: Target, row: dict[str, Any], evidence: Evidence) -> str:
     """What the accuracy row says about the first question."""
-    forecast = f"{model}'s forecast of the {FORECASTS.get(target.name, target.name)}"
+    one, many = FORECASTS.get(target.name, (target.name, target.name + " {} bars ahead"))
+    forecast = f"the {_spoken(model)} forecast of the {one if target.horizon == 1 else many.format(target.horizon)}"
     if model == "naive":
-        return f"{forecast} is the naive one itself, against which all others are measured: it claims nothing"
+        return f"{forecast} is what all others are measured against: it claims nothing"
     if model == "drift":
         return f"{forecast} is that the mean change goes on: holding the asset earns the same, so that it counts as no skill"
-    p_words = f"p {_p_value(evidence.forecast_p)}"
-    if evidence.tally.effective > 1 and _p_value(evidence.forecast_p) != _p_value(evidence.forecast_p_adjusted):
-        p_words += f", p {_p_value(evidence.forecast_p_adjusted)} with all trials counted"
+    p_words = f"p {p_value(evidence.forecast_p)}"
+    if evidence.tally.effective > 1 and p_value(evidence.forecast_p) != p_value(evidence.forecast_p_adjusted):
+        p_words += f", p {p_value(evidence.forecast_p_adjusted)} with all trials counted"
     numbers = (
-        f"Clark-West {p_words}; R2 out of sample {_percent(row['r2'], 2)}, "
-        f"95 % between {_percent(row['r2_low'], 2)} and {_percent(row['r2_high'], 2)}"
+        f"Clark-West {p_words}; R2 out of sample {percent(row['r2'], 2)}, "
+        f"95 % between {percent(row['r2_low'], 2)} and {percent(row['r2_high'], 2)}"
     )
     if not evidence.forecast_p_adjusted < LEVEL:
         return f"{forecast} is no better than naive, drift and the past mean ({numbers})"
@@ -123,15 +126,16 @@ def _pay_words(result: BacktestResult, lines: dict[str, dict[str, Any]], evidenc
     """What the account says about the second question."""
     annual, sharpe = lines["annual return"], lines["Sharpe ratio"]
     if not result.fills.height:
-        return (f"it never traded; buy-and-hold earned {_percent(annual['benchmark'])} a year",)
+        return (f"it never traded; buy-and-hold earned {percent(annual['benchmark'])} a year",)
     money = (
         f"after {result.costs.per_side_bps:g} bp of costs a side and "
-        f"{_count(result.fills.height, 'order')} the strategy earns {_percent(annual['value'])} a year (95 % between "
-        f"{_percent(annual['low'])} and {_percent(annual['high'])}), buy-and-hold {_percent(annual['benchmark'])}"
+        f"{count(result.fills.height, 'order')} the strategy earns {percent(annual['value'])} a year (95 % between "
+        f"{percent(annual['low'])} and {percent(annual['high'])}), buy-and-hold {percent(annual['benchmark'])}"
     )
     ratio = (
-        f"its Sharpe ratio is {_number(sharpe['value'])}, buy-and-hold's {_number(sharpe['benchmark'])} "
-        f"(p {_p_value(evidence.sharpe_p)} that a lead is luck)"
+        f"its Sharpe ratio is {number(sharpe['value'])}, buy-and-hold's {number(sharpe['benchmark'])} "
+        f"(difference {number(evidence.sharpe_lead)}, 95 % between {number(evidence.sharpe_lead_low)} and "
+        f"{number(evidence.sharpe_lead_high)}; p {p_value(evidence.sharpe_p)} of no lead)"
     )
     cost = evidence.break_even_bps
     if cost <= 0:
@@ -142,12 +146,15 @@ def _pay_words(result: BacktestResult, lines: dict[str, dict[str, Any]], evidenc
 def _trial_words(observations: int, trained: int, evidence: Evidence) -> str:
     """How much was judged, and among how many."""
     tally = evidence.tally
-    words = f"judged on {_count(observations, 'bar')} that no training saw, by {_count(trained, 'separate training')}; "
-    words += f"{_count(tally.trials, 'trial')} counted in this workspace"
+    words = f"judged on {count(observations, 'bar')} that no training saw, by {count(trained, 'separate training')}; "
+    words += f"{count(tally.trials, 'trial')} counted in this workspace"
     if tally.trials > 1:
         words += f", worth {tally.effective:.1f} independent ones"
     if not math.isnan(tally.overfitting):
-        words += f"; the best of those on these candles falls below their median in {_percent(tally.overfitting, 0)} of histories"
+        words += (
+            "; of those on these candles, the one that was best so far falls below their median afterwards in "
+            f"{percent(tally.overfitting, 0)} of cases"
+        )
     return words
 
 
@@ -157,12 +164,34 @@ def _power_words(evidence: Evidence, sharpe: float | None, *, has_edge: bool) ->
     if not has_edge and not math.isnan(evidence.detectable_sharpe):
         words.append(
             f"so much data finds a Sharpe ratio of {evidence.detectable_sharpe:.2f} or an R2 of "
-            f"{_percent(evidence.detectable_r2, 2)} in 4 of 5 cases; a smaller edge may have been missed"
+            f"{percent(evidence.detectable_r2, 2)} in 4 of 5 cases; a smaller edge may have been missed"
         )
-    years = evidence.years_needed
-    if sharpe and math.isfinite(years):
-        words.append(f"it takes {_years(years)} of such results to tell this Sharpe ratio from luck")
+    if not sharpe or math.isnan(evidence.years_needed):
+        return tuple(words)
+    luck = evidence.lucky_sharpe
+    if math.isinf(evidence.years_needed):
+        words.append(
+            f"the best of so many trials shows a Sharpe ratio of {number(luck)} by luck, so that no length of such results "
+            "would tell this one from luck"
+        )
+    else:
+        from_what = (
+            f"the {number(luck)} that the best of so many trials shows by luck" if sharpe > 0 and luck else "zero"
+        )
+        words.append(
+            f"it takes {years(evidence.years_needed)} of such results to tell this Sharpe ratio from {from_what}; "
+            f"here are {years(evidence.years).removeprefix('about ')}"
+        )
     return tuple(words)
+
+
+def _spoken(model: str) -> str:
+    """A model's name as it is said.
+
+    >>> _spoken("attention-lstm"), _spoken("linear")
+    ('attention-LSTM', 'linear')
+    """
+    return "-".join(part.upper() if part in ABBREVIATIONS else part for part in model.split("-"))
 
 
 def _headline(is_forecastable: bool, pays: bool) -> str:
@@ -173,27 +202,3 @@ def _headline(is_forecastable: bool, pays: bool) -> str:
     if pays:
         return "No edge found: the strategy did well, but its forecast did not, so that was luck or the market."
     return "No edge found."
-
-
-def _percent(value: float | None, digits: int = 1) -> str:
-    return "undefined" if value is None or math.isnan(value) else f"{100 * value:.{digits}f} %"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
-
-
-def _p_value(value: float) -> str:
-    if math.isnan(value):
-        return "undefined"
-    return "< 0.001" if value < 0.001 else f"= {value:.3f}" if value < 0.1 else f"= {value:.2f}"
-
-
-def _number(value: float | None) -> str:
-    return "undefined" if value is None or math.isnan(value) else f"{value:.2f}"
-
-
-def _years(value: float) -> str:
-    if value > 1_000:
-        return "more than 1,000 years"
-    return f"about {value:.1f} years" if value < 9.95 else f"about {value:,.0f} years"

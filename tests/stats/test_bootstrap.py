@@ -76,6 +76,31 @@ def test_means_are_those_of_the_resampled_histories():
         np.testing.assert_allclose(means, histories, rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    "returns",
+    [
+        0.02 * autoregressive(300, 0.4, seed=21),
+        np.where(np.arange(60) % 20 == 3, 0.01, 0.0),  # some paths never moved
+        np.full(40, 0.003),
+        np.array([0.1, -1.0, 0.0, 0.2]),  # ruined
+        np.array([0.01]),
+    ],
+)
+def test_figures_of_an_account_are_those_of_the_resampled_histories(returns):
+    def figures(rows):
+        growth = [stats.total_return(rows), stats.annual_return(rows, bars_per_year=252)]
+        ratios = [f(rows, bars_per_year=252) for f in (stats.annual_volatility, stats.sharpe, stats.sortino)]
+        risk = [stats.max_drawdown(stats.equity_curve(rows)), stats.calmar(rows, bars_per_year=252)]
+        return np.array([*growth, *ratios, *risk])
+
+    with np.errstate(invalid="ignore"):
+        expected = stats.stationary_bootstrap(returns, figures, paths=200, block=3.0, seed=3)
+        assert stats.moments(returns).figures(bars_per_year=252) == pytest.approx(figures(returns), nan_ok=True)
+    paths = stats.bootstrap_moments(returns, paths=200, block=3.0, seed=3)
+    found = np.array([path.figures(bars_per_year=252) for path in paths])
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
 def test_a_path_does_not_depend_on_how_many_follow():
     series = autoregressive(100, 0.2, seed=12)
     few, many = (stats.bootstrap_means(series, paths=paths, block=4.0, seed=5) for paths in (3, 50))

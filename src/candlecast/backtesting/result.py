@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -158,15 +158,20 @@ class BacktestResult:
 
         Raises ConfigError for a `level` outside (0, 1).
         """
-        statistic = partial(_return_statistics, bars_per_year=self.bars_per_year)
-        draws = np.full((1, len(RETURN_STATISTICS)), np.nan)
+        yearly = self.bars_per_year
+        own, held = performance.moments(self.returns), performance.moments(self.benchmark_returns)
+        draws = np.full((1, len(RETURN_STATISTICS)), np.nan)  # (paths, statistics)
         if len(self.returns):
             block = bootstrap.block_length(np.column_stack([self.returns, self.returns**2]))
-            draws = bootstrap.stationary_bootstrap(self.returns, statistic, block=block, seed=seed)
+            paths = bootstrap.bootstrap_moments(self.returns, block=block, seed=seed)
+            draws = np.array([path.figures(bars_per_year=yearly) for path in paths])
         bounds = [bootstrap.percentile_interval(column, level=level) for column in draws.T]
-        values = [*statistic(self.returns), *self._trading_statistics(self.equity, self.fills, self.trades)]
+        values = [
+            *own.figures(bars_per_year=yearly),
+            *self._trading_statistics(self.equity, self.fills, self.trades),
+        ]
         benchmark = [
-            *statistic(self.benchmark_returns),
+            *held.figures(bars_per_year=yearly),
             *self._trading_statistics(self.benchmark, self.benchmark_fills, self.benchmark_trades),
         ]
         missing = [None] * len(TRADING_STATISTICS)
@@ -209,21 +214,6 @@ def _returns(equity: pl.DataFrame) -> np.ndarray:
     level = equity["equity"].to_numpy()
     before = level[:-1]
     return np.divide(np.diff(level), before, out=np.zeros(len(before)), where=before > 0)
-
-
-def _return_statistics(returns: np.ndarray, *, bars_per_year: float) -> np.ndarray:
-    """Values of RETURN_STATISTICS, in its order."""
-    return np.array(
-        [
-            performance.total_return(returns),
-            performance.annual_return(returns, bars_per_year=bars_per_year),
-            performance.annual_volatility(returns, bars_per_year=bars_per_year),
-            performance.sharpe(returns, bars_per_year=bars_per_year),
-            performance.sortino(returns, bars_per_year=bars_per_year),
-            performance.max_drawdown(performance.equity_curve(returns)),
-            performance.calmar(returns, bars_per_year=bars_per_year),
-        ]
-    )
 
 
 def _equity_table(bars: Candles, ledger: Ledger, due: np.ndarray | None) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from candlecast.cli import assets, choices
-from candlecast.cli.console import print_json, print_table, progress
+from candlecast.cli.console import print_json, progress
 from candlecast.cli.options import Spread, common
 from candlecast.cli.places import store_option
 from candlecast.cli.pricing import GivenCosts, cost_options
@@ -130,32 +130,8 @@ def _as_object(comparison: Comparison, seconds: float) -> dict[str, Any]:
 
 
 def _show(comparison: Comparison, seconds: float) -> None:
-    headings = ["candles", "model", "R2 vs naive", "95 %", "p", "all trials", "beats naive", "return/year", "Sharpe"]
-    rows = [
-        [
-            f"{row['symbol']} {row['interval']}",
-            row["model"],
-            _percent(row["r2"]),
-            f"{_percent(row['r2_low'])} .. {_percent(row['r2_high'])}",
-            _number(row["p"]),
-            _number(row["p_trials"]),
-            "yes" if row["is_superior"] else "no",
-            _percent(row["annual_return"], 1),
-            f"{_number(row['sharpe'])} ({_number(row['sharpe_low'])} .. {_number(row['sharpe_high'])})",
-            "EDGE" if row["has_edge"] else "forecast" if row["is_forecastable"] else "none",
-        ]
-        for row in comparison.frame.iter_rows(named=True)
-    ]
-    click.echo(f"\n{click.style(comparison.text, bold=True)}\n")
-    print_table(rows, [*headings, "found"])
+    answer, *tables = str(comparison).split("\n\n")
+    click.echo("\n" + "\n\n".join([click.style(answer, bold=True), *tables]))
     result = next(iter(comparison.results.values()))
     shape = f"{result.folds.height} x {result.recipe['seeds']}"
     click.echo(f"\nFolds x seeds: {shape}; {result.costs.per_side_bps:g} bp a side; {seconds:.1f} s")
-
-
-def _percent(value: float | None, digits: int = 2) -> str:
-    return "-" if value is None else f"{100 * value:.{digits}f} %"
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"

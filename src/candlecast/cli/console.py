@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from candlecast.events import Listener, Progress, ignore
+from candlecast.text import table
 
 
 def print_json(value: Any) -> None:
@@ -25,14 +26,7 @@ def _as_text(value: Any) -> str:
 
 def print_table(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> None:
     """A plain table: first column to the left, the others to the right."""
-    lines = [list(headings), *map(list, rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
-    for line in lines:
-        cells = [
-            cell.ljust(width) if place == 0 else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        click.echo("  ".join(cells).rstrip())
+    click.echo(table(rows, headings))
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from candlecast.cli.options import common
 from candlecast.cli.places import NAMES, store_option
 from candlecast.cli.pricing import GivenCosts, cost_options
 from candlecast.errors import ConfigError, near_misses
+from candlecast.text import CELL, number, percent
 
 if TYPE_CHECKING:
     from candlecast.models import Model
@@ -160,18 +161,20 @@ def as_object(result: StudyResult, folder: Path, seconds: float) -> dict[str, An
 
 
 def _model_row(result: StudyResult, name: str) -> list[str]:
+    from candlecast.evidence import largest_p
+
     row = result.accuracy.row(by_predicate=_is_model(name), named=True)
     statistics = _statistics(result, name)
     values = {statistic: statistics[statistic]["value"] for statistic in statistics}
     return [
         name,
-        _percent(row["r2"], 2),
-        f"{_percent(row['r2_low'], 2)} .. {_percent(row['r2_high'], 2)}",
-        _percent(row["hit_rate"]),
-        "" if row["p_naive"] is None else f"{row['p_naive']:.2f}",
-        _percent(values["annual return"]),
-        "-" if values["Sharpe ratio"] is None else f"{values['Sharpe ratio']:.2f}",
-        _percent(values["maximum drawdown"]),
+        _in_percent(row["r2"], 2),
+        f"{_in_percent(row['r2_low'], 2)} .. {_in_percent(row['r2_high'], 2)}",
+        _in_percent(row["hit_rate"]),
+        number(largest_p(row), unknown=CELL),
+        _in_percent(values["annual return"]),
+        number(values["Sharpe ratio"], unknown=CELL),
+        _in_percent(values["maximum drawdown"]),
         f"{values['trades']:,.0f}",
     ]
 
@@ -208,5 +211,5 @@ def _length(text: str | None) -> int | str | None:
     return int(text) if text is not None and text.isdigit() else text
 
 
-def _percent(value: float | None, digits: int = 1) -> str:
-    return "-" if value is None else f"{100 * value:.{digits}f} %"
+def _in_percent(value: float | None, digits: int = 1) -> str:
+    return percent(value, digits, unknown=CELL)

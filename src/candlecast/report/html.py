@@ -85,7 +85,7 @@ def render(result: StudyResult) -> str:
         + _badge("Does it pay after costs?", verdict.pays),
         reasons="".join(f"<li>{escape(unbroken(reason[0].upper() + reason[1:]))}.</li>" for reason in verdict.reasons),
         accuracy=tables.accuracy_table(result),
-        notes=tables.measure_notes(),
+        notes=tables.measure_notes(result),
         summary=tables.summary_table(result, summary),
         costs=tables.costs_table(summary, result.backtest, gross),
         data=tables.data_table(result),

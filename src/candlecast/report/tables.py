@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -18,14 +18,25 @@ if TYPE_CHECKING:
     from candlecast.study import StudyResult
 
 LIBRARIES = ("candlecast", "numpy", "plotly", "polars", "torch")
+SCORES = {  # of forecasts with a width: the column, its heading, and what it means
+    "log_score": ("Log score", "how improbable the outcomes were under the forecast distributions; smaller is better."),
+    "crps": (
+        "CRPS",
+        "distance of the forecast distributions from the outcomes, in the unit of the forecast; smaller is better.",
+    ),
+    "pinball": ("Pinball", "loss of the 5 % and 95 % quantiles, in the unit of the forecast; smaller is better."),
+    "coverage": ("Coverage", "share of outcomes between those two quantiles; 90 % when the widths are right."),
+}
+BOUNDS = ("", "_low", "_high")
 MEASURES = {
     "RMSE, MAE": "root mean squared and mean absolute error, in the unit of the forecast; smaller is better.",
     "R2": "share of the naive forecast's squared error that the model removes, out of sample; "
     "zero is no better than naive, below zero is worse.",
     "Hit rate": "share of forecasts that name the right direction of change; a forecast of no change names none.",
     "IC": "correlation of forecast and actual change, from -1 to 1.",
-    "p naive, p drift": "chance of a lead this large by luck alone, when the model truly adds nothing to the naive "
-    "forecast (nothing changes) or to drift (the mean change goes on); Clark-West test.",
+    "p naive, drift, mean": "chance of a lead this large by luck alone, when the model truly adds nothing to the naive "
+    "forecast (nothing changes), to drift (the mean change goes on) or to the mean of the past; Clark-West test. The verdict "
+    "takes the largest.",
     "In brackets": "where the value lies with 95 % probability, from a bootstrap that keeps blocks of bars together.",
 }
 
@@ -34,32 +45,47 @@ def accuracy_table(result: StudyResult) -> str:
     """Every model's forecasts, the studied one emphasised."""
     error = _error_words(result.target.name)
     rows, chosen = [], None
+    scores = _scores(result)
     for index, row in enumerate(result.accuracy.iter_rows(named=True)):
         if row["model"] == result.model:
             chosen = index
-        names_direction = row["hit_rate_high"] is None or row["hit_rate_high"] > 0
         rows.append(
             (
                 row["model"],
                 error(row["rmse"]),
                 error(row["mae"]),
-                _bounded(row["r2"], row["r2_low"], row["r2_high"], digits=2),
-                _bounded(row["hit_rate"], row["hit_rate_low"], row["hit_rate_high"]) if names_direction else UNKNOWN,
-                number(row["ic"], 3),
-                p_value(row["p_naive"]),
-                p_value(row["p_drift"]),
+                _bracketed(percent, row["r2"], row["r2_low"], row["r2_high"], digits=2),
+                _bracketed(percent, row["hit_rate"], row["hit_rate_low"], row["hit_rate_high"], digits=1),
+                _bracketed(number, row["ic"], row["ic_low"], row["ic_high"], digits=3),
+                *(
+                    _bracketed(percent if name == "coverage" else number, *(row[name + end] for end in BOUNDS))
+                    for name in scores
+                ),
+                *(p_value(row.get(f"p_{other}")) for other in ("naive", "drift", "mean")),
             )
         )
-    heads = ("Model", "RMSE", "MAE", "R2", "Hit rate", "IC", "p naive", "p drift")
+    heads = (
+        "Model",
+        "RMSE",
+        "MAE",
+        "R2",
+        "Hit rate",
+        "IC",
+        *(head for head, _ in scores.values()),
+        "p naive",
+        "p drift",
+        "p mean",
+    )
     caption = (
         f"Forecasts of {target_words(result.target)}, {count(result.accuracy['observations'][-1], 'known outcome')}"
     )
     return table(caption, heads, rows, emphasised=chosen)
 
 
-def measure_notes() -> str:
+def measure_notes(result: StudyResult) -> str:
     """A sentence on each column of the accuracy table."""
-    notes = (f"<dt>{escape(name)}</dt><dd>{escape(words)}</dd>" for name, words in MEASURES.items())
+    measures = MEASURES | dict(_scores(result).values())
+    notes = (f"<dt>{escape(name)}</dt><dd>{escape(words)}</dd>" for name, words in measures.items())
     return f'<dl class="notes">{"".join(notes)}</dl>'
 
 
@@ -136,12 +162,19 @@ def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Any]], *, 
     )
 
 
-def _bounded(value: float | None, low: float | None, high: float | None, digits: int = 1) -> str:
-    return f"{percent(value, digits)} [{number(_scaled(low), digits)},\u00a0{number(_scaled(high), digits)}]"
+def _scores(result: StudyResult) -> dict[str, tuple[str, str]]:
+    """Those of SCORES that any of the models has."""
+    return {name: words for name, words in SCORES.items() if name in result.accuracy.columns}
 
 
-def _scaled(value: float | None) -> float | None:
-    return None if value is None else 100 * value
+def _bracketed(
+    words: Callable[..., str], value: float | None, low: float | None, high: float | None, **digits: int
+) -> str:
+    """A value with its interval in brackets; the unit stands at the value alone."""
+    if value is None:
+        return UNKNOWN
+    bounds = ",\u00a0".join(words(bound, **digits).removesuffix("\u00a0%") for bound in (low, high))
+    return f"{words(value, **digits)} [{bounds}]"
 
 
 def _error_words(target: str) -> Any:

@@ -19,14 +19,14 @@ TARGETS = {
 def number(value: float | None, digits: int | None = None) -> str:
     """A number with thousands marked, and `digits` decimals (five significant figures when not given).
 
-    >>> number(2504.9201), number(0.0123456), number(1e6), number(None)
-    ('2,504.9', '0.012346', '1,000,000', '–')
+    >>> number(2504.9201), number(0.0123456), number(1e6), number(-0.001, 2), number(None)
+    ('2,504.9', '0.012346', '1,000,000', '0.00', '–')
     """
     if value is None or not math.isfinite(value):
         return UNKNOWN
     if digits is None:
         digits = min(max(4 - math.floor(math.log10(abs(value))), 0), 10) if value else 0
-    return f"{value:,.{digits}f}"
+    return f"{round(value, digits) + 0.0:,.{digits}f}"  # what rounds to zero has no sign
 
 
 def percent(value: float | None, digits: int = 1) -> str:

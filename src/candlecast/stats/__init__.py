@@ -7,6 +7,7 @@ from candlecast.stats.bootstrap import (
     block_length,
     bootstrap_interval,
     bootstrap_means,
+    bootstrap_moments,
     bootstrap_p_value,
     percentile_interval,
     sharpe_difference,
@@ -38,11 +39,13 @@ from candlecast.stats.inference import (
 )
 from candlecast.stats.long_run import cosine_count, long_run_variance
 from candlecast.stats.performance import (
+    Moments,
     annual_return,
     annual_volatility,
     calmar,
     equity_curve,
     max_drawdown,
+    moments,
     sharpe,
     sortino,
     total_return,
@@ -61,6 +64,7 @@ from candlecast.stats.selection import (
 
 __all__ = [
     "BootstrapInterval",
+    "Moments",
     "Overfitting",
     "SharpeDifference",
     "Superiority",
@@ -72,6 +76,7 @@ __all__ = [
     "block_length",
     "bootstrap_interval",
     "bootstrap_means",
+    "bootstrap_moments",
     "bootstrap_p_value",
     "calmar",
     "clark_west",
@@ -97,6 +102,7 @@ __all__ = [
     "max_drawdown",
     "minimum_track_record",
     "model_confidence_set",
+    "moments",
     "overfitting_probability",
     "percentile_interval",
     "pesaran_timmermann",

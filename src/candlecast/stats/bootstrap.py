@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from candlecast.errors import ConfigError
-from candlecast.stats.performance import sharpe
+from candlecast.stats.performance import Moments, sharpe
+from candlecast.stats.samples import aligned
 
 Statistic = Callable[[np.ndarray], "float | np.ndarray"]
 
@@ -107,6 +108,26 @@ def bootstrap_means(data: np.ndarray, *, paths: int = 1_000, block: float | None
     out = np.empty((paths, rows.shape[1]))
     stationary_means(_states(seed, paths), _length_scale(block), sums, out)
     return out + middle
+
+
+def bootstrap_moments(
+    returns: np.ndarray, *, paths: int = 1_000, block: float | None = None, seed: int = 0
+) -> list[Moments]:
+    """What an account made of each resampled history of its simple net returns, (time,), without making the histories.
+
+    The same draws as `stationary_bootstrap`, whose statistic would be `moments`, in a twentieth of the time.
+
+    >>> [path.growth for path in bootstrap_moments(np.array([0.5, 0.5]), paths=2)]
+    [2.25, 2.25]
+    """
+    (returns,) = aligned(returns=returns)
+    block = block_length(returns) if block is None else block
+    _require_paths(paths, block)
+    from candlecast.stats.resampling import stationary_moments
+
+    out = np.empty((paths, 5))
+    stationary_moments(_states(seed, paths), _length_scale(block), returns, out)
+    return [Moments(len(returns), *path) for path in out.tolist()]
 
 
 def percentile_interval(draws: np.ndarray, *, level: float = 0.95) -> tuple[float, float]:

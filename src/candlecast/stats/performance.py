@@ -8,10 +8,57 @@ is a statement, NaN where it is not. NaN among the returns gives NaN.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from candlecast.stats.samples import ratio
+
+
+class Moments(NamedTuple):
+    """All that the figures of this room need to know of a history of returns.
+
+    `observations` n, `growth` prod_t (1 + r_t), `mean` mean(r), `deviation` its standard deviation (n - 1), `downside`
+    sqrt(mean(min(r, 0)^2)), and `max_drawdown` of its equity curve. What is undefined is NaN.
+    """
+
+    observations: int
+    growth: float
+    mean: float
+    deviation: float
+    downside: float
+    max_drawdown: float
+
+    def figures(self, *, bars_per_year: float) -> tuple[float, float, float, float, float, float, float]:
+        """Total and annual return, annual volatility, Sharpe and Sortino ratio, maximum drawdown, Calmar ratio.
+
+        >>> moments(np.array([-0.5, 2.0])).figures(bars_per_year=2)[-2:]
+        (0.5, 1.0)
+        """
+        annual, scale = _annual(self.growth, self.observations, bars_per_year), math.sqrt(bars_per_year)
+        return (
+            self.growth - 1.0,
+            annual,
+            scale * self.deviation,
+            scale * ratio(self.mean, self.deviation),
+            scale * ratio(self.mean, self.downside),
+            self.max_drawdown,
+            ratio(annual, self.max_drawdown),
+        )
+
+
+def moments(returns: np.ndarray) -> Moments:
+    """The moments of simple returns, float64 (time,).
+
+    >>> moments(np.array([0.5, -0.5])).growth
+    0.75
+    """
+    n, fall = len(returns), max_drawdown(equity_curve(returns))
+    if n == 0:
+        return Moments(0, 1.0, math.nan, math.nan, math.nan, fall)
+    deviation = float(np.std(returns, ddof=1)) if n > 1 else math.nan
+    downside = math.sqrt(float(np.mean(np.minimum(returns, 0.0) ** 2)))
+    return Moments(n, float(np.prod(1.0 + returns)), float(np.mean(returns)), deviation, downside, fall)
 
 
 def equity_curve(returns: np.ndarray) -> np.ndarray:
@@ -40,13 +87,7 @@ def annual_return(returns: np.ndarray, *, bars_per_year: float) -> float:
     >>> annual_return(np.array([0.1, 0.1]), bars_per_year=1)
     0.1...
     """
-    growth = float(np.prod(1.0 + returns))
-    if len(returns) == 0:
-        return 0.0
-    if growth <= 0.0:
-        return -1.0
-    exponent = math.log(growth) * bars_per_year / len(returns)
-    return math.expm1(exponent) if not exponent > 700.0 else math.inf
+    return _annual(float(np.prod(1.0 + returns)), len(returns), bars_per_year)
 
 
 def annual_volatility(returns: np.ndarray, *, bars_per_year: float) -> float:
@@ -115,3 +156,12 @@ def calmar(returns: np.ndarray, *, bars_per_year: float) -> float:
     """
     fall = max_drawdown(equity_curve(returns))
     return ratio(annual_return(returns, bars_per_year=bars_per_year), fall)
+
+
+def _annual(growth: float, observations: int, bars_per_year: float) -> float:
+    if observations == 0:
+        return 0.0
+    if growth <= 0.0:
+        return -1.0
+    exponent = math.log(growth) * bars_per_year / observations
+    return math.expm1(exponent) if not exponent > 700.0 else math.inf

@@ -1,4 +1,4 @@
-"""The compiled part of the bootstrap: random blocks, and what is summed over them.
+"""The compiled part of the bootstrap: random blocks, what is summed over them, and what an account makes of them.
 
 Importing this file imports Numba. The functions fill their last arguments. `state` begins the random numbers of a path,
 uint64; `scale` times an exponential variable, rounded up, is the length of a block.
@@ -62,6 +62,39 @@ def stationary_means(states: np.ndarray, scale: float, sums: np.ndarray, means: 
                 means[path, column] += sums[stop, column] - sums[row, column] + sums[wrapped, column]
             t += length
         means[path] /= n
+
+
+@njit(cache=True)
+def stationary_moments(states: np.ndarray, scale: float, returns: np.ndarray, out: np.ndarray) -> None:
+    """Of each path, (paths, 5): growth, mean, standard deviation (NaN for one return), downside, maximum drawdown.
+
+    Deviations are taken from the first return of the path, so that those of equal returns are exactly zero.
+    """
+    n = len(returns)
+    for path in range(len(states)):
+        state, t = states[path], 0
+        growth = peak = 1.0
+        total = squares = losses = fall = first = 0.0
+        while t < n:
+            state, row, length = _block(state, scale, n)
+            if t == 0:
+                first = returns[row]
+            for _ in range(min(length, n - t)):
+                value = returns[row]
+                deviation, loss = value - first, min(value, 0.0)
+                total += deviation
+                squares += deviation * deviation
+                losses += loss * loss
+                growth *= 1.0 + value
+                peak = max(peak, growth)
+                fall = max(fall, 1.0 - growth / peak)
+                row = row + 1 if row + 1 < n else 0
+                t += 1
+        out[path, 0] = growth
+        out[path, 1] = first + total / n
+        out[path, 2] = math.sqrt(max(squares - total * total / n, 0.0) / (n - 1)) if n > 1 else math.nan
+        out[path, 3] = math.sqrt(losses / n)
+        out[path, 4] = fall
 
 
 @njit(cache=True)

@@ -1,0 +1,98 @@
+"""A comparison in words: the answer in a paragraph, and two tables, one for each question of the verdict."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import polars as pl
+
+from candlecast import text
+from candlecast.tally import Tally
+
+number = partial(text.number, unknown=text.CELL)
+percent = partial(text.percent, unknown=text.CELL)
+SHOWN = 5  # results named in a sentence
+
+
+def paragraph(frame: pl.DataFrame, tally: Tally, *, level: float) -> str:
+    """What came out; `frame` as in `Comparison`, false discoveries held to `level`."""
+    edges, known = frame.filter("has_edge"), frame.filter("is_forecastable")
+    if not edges.is_empty():
+        found = f"{'An edge was' if edges.height == 1 else 'Edges were'} found: {_named(edges)}."
+    elif not known.is_empty():
+        found = f"No edge found. Information was found in {_named(known)}, but trading it does not pay."
+    else:
+        found = "No edge found, and nothing that can be forecast."
+    tested = frame.filter(pl.col("p_discovery").is_not_null())
+    discovered = tested.filter(pl.col("p_discovery") < level)
+    if not tested.is_empty():
+        found += f" Of {text.count(tested.height, 'forecast')} tested, "
+        found += f"{discovered.height:,}" if discovered.height else "none"
+        found += f" {'carry' if discovered.height > 1 else 'carries'} information when at most"
+        found += f" {text.percent(level, 0)} of such findings may be false"
+        found += f": {_named(discovered)}." if discovered.height else "."
+    return (
+        f"{found} Judged: {text.count(frame.height, 'result')}, among {text.count(tally.trials, 'trial')} counted in this "
+        f"workspace, worth {tally.effective:.1f} independent ones."
+    )
+
+
+def forecast_table(frame: pl.DataFrame) -> str:
+    """Can it be forecast? In brackets, the 95 % interval."""
+    headings = ["candles", "model", "R2 vs naive, %", "hit rate, %", "p", "all trials", "discovery", "beats naive"]
+    rows = [
+        [
+            f"{row['symbol']} {row['interval']}",
+            row["model"],
+            _bounded(row, "r2", 100, 2),
+            _bounded(row, "hit_rate", 100, 1),
+            number(row["p"], 3),
+            number(row["p_trials"], 3),
+            number(row["p_discovery"], 3),
+            "yes" if row["is_superior"] else "no",
+        ]
+        for row in frame.iter_rows(named=True)
+    ]
+    return text.table(rows, headings)
+
+
+def pay_table(frame: pl.DataFrame) -> str:
+    """Does it pay after costs? In brackets, the 95 % interval."""
+    headings = [
+        "candles",
+        "model",
+        "return/year, %",
+        "Sharpe",
+        "less buy-and-hold's",
+        "break-even, bp",
+        "trades",
+        "found",
+    ]
+    rows = [
+        [
+            f"{row['symbol']} {row['interval']}",
+            row["model"],
+            _bounded(row, "annual_return", 100, 1),
+            _bounded(row, "sharpe", 1, 2),
+            _bounded(row, "sharpe_lead", 1, 2),
+            number(row["break_even_bps"], 1),
+            f"{row['trades']:,}",
+            "EDGE" if row["has_edge"] else "forecast" if row["is_forecastable"] else "nothing",
+        ]
+        for row in frame.iter_rows(named=True)
+    ]
+    return text.table(rows, headings)
+
+
+def _bounded(row: dict[str, float | None], name: str, scale: int, digits: int) -> str:
+    """A value with its interval; `scale` is 100 for percent."""
+    value, low, high = (row[name + end] for end in ("", "_low", "_high"))
+    if value is None:
+        return text.CELL
+    bounds = " .. ".join(number(None if bound is None else scale * bound, digits) for bound in (low, high))
+    return f"{number(scale * value, digits)} ({bounds})"
+
+
+def _named(rows: pl.DataFrame) -> str:
+    shown = [f"{row['model']} on {row['symbol']} {row['interval']}" for row in rows.head(SHOWN).iter_rows(named=True)]
+    return ", ".join(shown) + (f" and {rows.height - SHOWN} more" if rows.height > SHOWN else "")
