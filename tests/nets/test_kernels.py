@@ -85,7 +85,10 @@ def on_gpu_room(cell):
     """The CUDA path, on tensors of any device."""
 
     def op(*inputs):
-        return call(Stack(getattr(gpu, cell.upper()), layers=1, dropout=0.0), torch.empty(0), *inputs)
+        h, _, *last = call(
+            Stack(getattr(gpu, cell.upper()), layers=1, dropout=0.0, tail=inputs[0].shape[-2]), torch.empty(0), *inputs
+        )
+        return h, *last
 
     return op
 
@@ -230,10 +233,11 @@ def test_two_layers_pass_states_without_a_copy(cell, batch):
     assert outputs(getattr(kernels, cell), first)[0].stride(0) == 1
 
 
+@pytest.mark.parametrize("tail", [1, 3, 5])
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 @pytest.mark.parametrize("cell", CELLS)
-def test_layers_equal_one_after_the_other(cell, dropout):
-    """Values and gradients of every layer's outputs, for one model, for stacked models and under vmap."""
+def test_layers_equal_one_after_the_other(cell, dropout, tail):
+    """Values and gradients of the last outputs and of every layer's states, for one model, for stacked models and under vmap."""
     models, kind = 3, getattr(kernels, cell.upper())
     below, above = (
         make_inputs(cell, (18, 5, width, 6), models=(models,), seed=seed) for seed, width in ((0, 3), (1, 6))
@@ -245,18 +249,18 @@ def test_layers_equal_one_after_the_other(cell, dropout):
 
     def together(keys, x, *rest):
         parts = [rest[:count], rest[count : 2 * count], rest[2 * count :]]
-        found = kernels.layers(kind, x, parts, dropout=dropout, keys=list(keys.unbind(-1)))
-        return tuple(a for layer in found for a in layer)
+        top, states = kernels.layers(kind, x, parts, tail=tail, dropout=dropout, keys=list(keys.unbind(-1)))
+        return top, *(a for layer in states for a in layer)
 
     def one_by_one(keys, x, *rest):
         results = []
         for layer in range(3):
-            found = outputs(getattr(reference, cell), (x, *rest[layer * count : (layer + 1) * count]))
-            results += found
-            x = found[0]
+            x, *last = outputs(getattr(reference, cell), (x, *rest[layer * count : (layer + 1) * count]))
+            results += x[:, -1], *last
+            top = x[:, -tail:]
             if layer < 2 and dropout:
                 x = masked_reference(x[None], keys[layer].view(1), dropout)[0]
-        return tuple(results)
+        return top, *results
 
     stacked = values_and_gradients(lambda *leaves: together(keys, *leaves), inputs)
     for model in range(models):

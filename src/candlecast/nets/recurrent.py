@@ -45,18 +45,18 @@ class Recurrent(Stacked):
     def forward(self, x: Tensor, state: State | None = None, tail: int = 1) -> tuple[Tensor, State]:
         layers = [cast("RecurrentLayer", module) for module in self.layers]
         *between, behind = [cast("Dropout", module) for module in self.dropouts]
-        outputs = kernels.layers(
+        top, states = kernels.layers(
             layers[0].cell,
             x,
             [
                 (*(layer.start(x) if state is None else state[depth]), *layer.weights)
                 for depth, layer in enumerate(layers)
             ],
+            tail=tail,
             dropout=behind.p if self.training else 0.0,
             keys=[dropout.key for dropout in between],
         )
-        top = behind(outputs[-1][0][..., -tail:, :])  # (B, tail, H)
-        return self.head(top), tuple((h[..., -1, :], *last) for h, *last in outputs)  # (B, tail, 1)
+        return self.head(behind(top)), tuple(states)  # top (B, tail, H), outputs (B, tail, 1)
 
     def stepper(self) -> Stepper:
         """The net for one bar of one series: x (F,) and the state of all layers, side by side -> outputs (O,) and state."""
