@@ -244,7 +244,7 @@ def test_layers_equal_one_after_the_other(cell, dropout, tail):
     )
     top = make_inputs(cell, (18, 5, 6, 6), models=(models,), seed=2)
     inputs = [*below, *above[1:], *top[1:]]
-    keys = torch.tensor([[5, 6], [7, 8], [9, 10]], dtype=torch.int32)
+    keys = torch.tensor([[5, 6, 1], [7, 8, 2], [9, 10, 3]], dtype=torch.int32)
     count = len(below) - 1
 
     def together(keys, x, *rest):
@@ -257,10 +257,9 @@ def test_layers_equal_one_after_the_other(cell, dropout, tail):
         for layer in range(3):
             x, *last = outputs(getattr(reference, cell), (x, *rest[layer * count : (layer + 1) * count]))
             results += x[:, -1], *last
-            top = x[:, -tail:]
-            if layer < 2 and dropout:
-                x = masked_reference(x[None], keys[layer].view(1), dropout)[0]
-        return top, *results
+            x = x if layer < 2 else x[:, -tail:]
+            x = masked_reference(x[None], keys[layer].view(1), dropout)[0] if dropout else x
+        return x, *results
 
     stacked = values_and_gradients(lambda *leaves: together(keys, *leaves), inputs)
     for model in range(models):

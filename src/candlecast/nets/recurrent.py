@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from candlecast.nets import kernels
-from candlecast.nets.dense import Dense
+from candlecast.nets.dense import Dense, Head
 from candlecast.nets.dropout import Dropout
 from candlecast.nets.layer import RecurrentLayer, Stepper
 from candlecast.nets.stacked import Stacked
@@ -40,11 +40,11 @@ class Recurrent(Stacked):
         self.layers = nn.ModuleList(layer(inputs if depth == 0 else hidden, hidden) for depth in range(layers))
         self.dropouts = nn.ModuleList(Dropout(dropout) for _ in range(layers))
         widths = [hidden, *dense, 1]
-        self.head = nn.Sequential(*(Dense(a, b) for a, b in itertools.pairwise(widths)))
+        self.head = Head(*(Dense(a, b) for a, b in itertools.pairwise(widths)))
 
     def forward(self, x: Tensor, state: State | None = None, tail: int = 1) -> tuple[Tensor, State]:
         layers = [cast("RecurrentLayer", module) for module in self.layers]
-        *between, behind = [cast("Dropout", module) for module in self.dropouts]
+        dropouts = [cast("Dropout", module) for module in self.dropouts]
         top, states = kernels.layers(
             layers[0].cell,
             x,
@@ -53,10 +53,10 @@ class Recurrent(Stacked):
                 for depth, layer in enumerate(layers)
             ],
             tail=tail,
-            dropout=behind.p if self.training else 0.0,
-            keys=[dropout.key for dropout in between],
+            dropout=dropouts[0].p if self.training else 0.0,
+            keys=[dropout.key for dropout in dropouts],
         )
-        return self.head(behind(top)), tuple(states)  # top (B, tail, H), outputs (B, tail, 1)
+        return self.head(top), tuple(states)  # top (B, tail, H), outputs (B, tail, 1)
 
     def stepper(self) -> Stepper:
         """The net for one bar of one series: x (F,) and the state of all layers, side by side -> outputs (O,) and state."""

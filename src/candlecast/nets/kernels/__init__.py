@@ -53,16 +53,16 @@ def layers(
     """Layers of one cell on top of each other, as one op: each reads the outputs of the one below, the first reads x.
 
     `tensors` has for each layer its initial states and weights, in the order of `lstm`, `gru` and `rnn`, which say the
-    shapes. With `dropout`, what a layer reads from the one below is masked by the key of that one: `keys`, int32, one less
-    than layers; see `mask.masked`. Returns the top layer's outputs of the last `tail` bars (B, tail, H), by default of all,
-    and the states of each layer behind the last bar: `(h_T,)`, or for the LSTM `(h_T, c_T)`, each (B, H).
+    shapes. With `dropout` the outputs of each layer, but not its states, are masked by its key: `keys`, int32, one per
+    layer; see `mask.masked`. Returns the top layer's outputs of the last `tail` bars (B, tail, H), by default of all, and
+    the states of each layer behind the last bar: `(h_T,)`, or for the LSTM `(h_T, c_T)`, each (B, H).
     """
     tail = x.shape[-2] if tail is None else tail
     kernel = cell.kernel(x)
     if kernel is None:
         return _in_torch(cell, x, tensors, tail, dropout, keys)
     stack = Stack(kernel, len(tensors), dropout, tail)
-    places = torch.stack(list(keys), -1) if dropout and keys else x.new_empty(len(x) if x.dim() == 4 else 0)
+    places = torch.stack(list(keys), -1) if dropout else x.new_empty(len(x) if x.dim() == 4 else 0)
     outputs, *states = call(stack, places, x, *(tensor for layer in tensors for tensor in layer))
     return outputs, [tuple(stack.of(states, layer)) for layer in range(len(tensors))]
 
@@ -72,12 +72,12 @@ def _in_torch(
 ) -> tuple[Tensor, list[tuple[Tensor, ...]]]:
     states = []
     for depth, own in enumerate(tensors):
-        if depth and dropout:
-            x = masked(x, keys[depth - 1], dropout)
         found = cell.reference(x, *own)
         x, *last = found if isinstance(found, tuple) else (found,)
         states.append((x[..., -1, :], *last))
-    return x[..., -tail:, :], states
+        x = x[..., -tail:, :] if depth + 1 == len(tensors) else x
+        x = masked(x, keys[depth], dropout) if dropout else x
+    return x, states
 
 
 def lstm(x: Tensor, h0: Tensor, c0: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:

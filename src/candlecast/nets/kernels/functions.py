@@ -6,7 +6,7 @@ multiplies K.
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -34,7 +34,7 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Stack:
-    """A number of layers of one cell, each with its initial states and weights, and dropout between them.
+    """A number of layers of one cell, each with its initial states and weights, and dropout behind each of them.
 
     Its outputs are the last `tail` ones of the top layer, and the states `(h_T, *last)` of each layer. The tensors of all
     layers lie side by side in one list, as autograd wants them.
@@ -69,7 +69,9 @@ class Stack:
                 states += x[:, :, -1], *last
                 outputs.append(x)
                 tapes.append(tape)
-        return (x[:, :, -self.tail :], *states), (*outputs, *tapes, *masks)
+        top = x[:, :, -self.tail :]
+        top = masked(top, keys[:, -1], self.dropout) if self.dropout else top
+        return (top, *states), (*outputs, *tapes, *masks)
 
     def backward(
         self,
@@ -87,6 +89,8 @@ class Stack:
         gradients: list[Tensor] = []
         with chained():
             for layer in reversed(range(self.layers)):
+                if self.dropout and grad_h is not None:
+                    grad_h = masked(grad_h, keys[:, layer], self.dropout)
                 grad_h, *own = self.kernel.backward(
                     (grad_h, *self.of(grad_states, layer)),
                     tapes[layer],
@@ -95,15 +99,30 @@ class Stack:
                     needs_x or layer > 0,
                 )
                 gradients = own + gradients
-                if layer and self.dropout:
-                    grad_h = masked(grad_h, keys[:, layer - 1], self.dropout)
         return grad_h, *gradients  # type: ignore[return-value]
 
 
 def signed(function: type[Function]) -> type[Function]:
-    """The function with the signature of its forward made ahead; torch would ask `inspect` for it at every call."""
-    function.forward.__signature__ = inspect.signature(function.forward)  # type: ignore[attr-defined]
+    """The function with the signature of its forward made ahead; torch asks `inspect` for it and binds it at every call."""
+    parameters = inspect.signature(function.forward).parameters.values()
+    function.forward.__signature__ = _Positional(list(parameters))  # type: ignore[attr-defined]
     return function
+
+
+class _Positional(inspect.Signature):
+    """Of a function that is called with all of its arguments, by position: binding leaves them as they are."""
+
+    def bind(self, *args: Any) -> inspect.BoundArguments:
+        return _Bound(args)  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class _Bound:
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+    def apply_defaults(self) -> None:
+        """There are none."""
 
 
 def call(stack: Stack, keys: Tensor, x: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:

@@ -50,7 +50,7 @@ def _masked_cpu(x: Tensor, keys: Tensor, p: float) -> Tensor:
     rows = (a.view(len(a), -1, a.shape[-1]).numpy() for a in (batch_last, out))  # (K, N, B)
     shards = -(-x.shape[1] // LANES)
     threshold, scale = np.uint32(round(p * 2**32)), np.float32(1 / (1 - p))
-    share(_compiled(), len(keys) * shards, *rows, keys.numpy(), LANES, threshold, scale)
+    share(_compiled(), len(keys) * shards, *rows, keys.contiguous().numpy(), LANES, threshold, scale)
     return out.movedim(-1, 1)
 
 

@@ -178,9 +178,10 @@ def _backward(
         empty(threads, lines, LANES),
     )
     share(_backward_shards, models * shards, *(a.numpy(force=True) for a in arrays))
-    dw_x, db_x, db_h, dw_h = (x.new_empty(models, rows, gates) for rows in (features, 1, 1, hidden))
-    for parts, row, out in ((parts_x, 0, dw_x), (parts_x, features, db_x), (parts_h, 0, db_h), (parts_h, 1, dw_h)):
-        share(add_shards, models, parts.numpy(), row, out.numpy())
+    summed_x, summed_h = empty(models, features + 1, gates), empty(models, 1 + hidden, gates)
+    for parts, summed in ((parts_x, summed_x), (parts_h, summed_h)):
+        share(add_shards, models, parts.numpy(), summed.numpy())
+    (dw_x, db_x), (db_h, dw_h) = summed_x.split((features, 1), dim=1), summed_h.split((1, hidden), dim=1)
     return dx.permute(0, 3, 1, 2), dh0.squeeze(1).mT, dw_x, dw_h, db_x.squeeze(1), db_h.squeeze(1)
 
 

@@ -168,14 +168,14 @@ def weight_gradient(left, right, out):
             store_sums(sums, out, (a * LEFT, b * RIGHT), RIGHT)
 
 
-@compiled("void(i8, i8, i8, f4[:,:,::1], i8, f4[:,:,::1])")
-def add_shards(thread, first, last, parts, row, out):
-    """out[k, r, c] = the sum over shards s, in order, of parts[k S + s, row + r, c], for models k from first to last."""
+@compiled("void(i8, i8, i8, f4[:,:,::1], f4[:,:,::1])")
+def add_shards(thread, first, last, parts, out):
+    """out[k, r, c] = the sum over shards s, in order, of parts[k S + s, r, c], for models k from first to last."""
     shards = parts.shape[0] // out.shape[0]
     for k in range(first, last):
         for r in range(out.shape[1]):
             for c in range(out.shape[2]):
-                total = parts[k * shards, row + r, c]
+                total = parts[k * shards, r, c]
                 for s in range(1, shards):
-                    total += parts[k * shards + s, row + r, c]
+                    total += parts[k * shards + s, r, c]
                 out[k, r, c] = total

@@ -132,9 +132,9 @@ def _backward(
         empty(threads, lines, LANES),
     )
     share(_backward_shards, models * shards, *(a.numpy(force=True) for a in arrays))
-    dw_x, db, dw_h = (x.new_empty(models, rows, hidden) for rows in (features, 1, hidden))
-    for row, out in ((0, dw_x), (features, db), (features + 1, dw_h)):
-        share(add_shards, models, parts.numpy(), row, out.numpy())
+    summed = empty(models, features + 1 + hidden, hidden)
+    share(add_shards, models, parts.numpy(), summed.numpy())
+    dw_x, db, dw_h = summed.split((features, 1, hidden), dim=1)
     return dx.permute(0, 3, 1, 2), dh0.squeeze(1).mT, dw_x, dw_h, db.squeeze(1)
 
 
