@@ -405,6 +405,30 @@ def test_an_error_in_a_thread_is_raised_by_the_caller():
     assert sorted(seen) == list(range(20))
 
 
+def test_chained_works_follow_each_other_on_every_item():
+    from candlecast.nets.kernels.cpu.threads import chained, share
+
+    seen = []
+
+    def work(thread, first, last, name):
+        seen.extend((item, name) for item in range(first, last))
+
+    with kernels.threads(2):
+        with chained():
+            share(work, 8, "first")
+            share(work, 2, "sum")
+            share(work, 8, "second")
+            assert not seen
+        assert [name for _, name in seen[-2:]] == ["sum", "sum"]
+        for item in range(8):
+            assert [name for place, name in seen[:-2] if place == item] == ["first", "second"]
+        with pytest.raises(ValueError, match="inside"), chained():
+            share(work, 8, "never")
+            raise ValueError("inside")
+        share(work, 1, "at once")
+    assert len(seen) == 19
+
+
 def test_threads_are_those_of_the_block_else_of_torch():
     from candlecast.nets.kernels.cpu.threads import threads_for
 

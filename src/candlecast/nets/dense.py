@@ -30,7 +30,7 @@ class Dense(nn.Module):
         return _chain(x, [self])
 
 
-class Head(nn.Sequential):
+class Head(nn.ModuleList):
     """Dense layers one behind the other, as one op: x (..., I) -> (..., O) of the last."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -38,6 +38,7 @@ class Head(nn.Sequential):
 
 
 def _chain(x: Tensor, layers: Sequence[Dense]) -> Tensor:
+    """x (..., I) through all layers, their weights and x with a leading K or without."""
     tensors = [tensor for layer in layers for tensor in (layer.weight, layer.bias)]
     if tensors[0].dim() == 2:
         tensors = [tensor.unsqueeze(0) for tensor in tensors]
@@ -61,7 +62,7 @@ class _Products(Function):
             y = torch.empty(*x.shape[:2], w.shape[2])
             _compiled().forward(*_arrays(x, w, b), y.numpy())
             outputs.append(x := y)
-        return (*outputs[::-1],)
+        return tuple(reversed(outputs))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:

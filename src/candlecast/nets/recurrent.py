@@ -40,7 +40,7 @@ class Recurrent(Stacked):
         self.layers = nn.ModuleList(layer(inputs if depth == 0 else hidden, hidden) for depth in range(layers))
         self.dropouts = nn.ModuleList(Dropout(dropout) for _ in range(layers))
         widths = [hidden, *dense, 1]
-        self.head = Head(*(Dense(a, b) for a, b in itertools.pairwise(widths)))
+        self.head = Head(Dense(a, b) for a, b in itertools.pairwise(widths))
 
     def forward(self, x: Tensor, state: State | None = None, tail: int = 1) -> tuple[Tensor, State]:
         layers = [cast("RecurrentLayer", module) for module in self.layers]

@@ -29,7 +29,7 @@ class Stacked(nn.Module):
                 slot[name] = tensor
 
     @cached_property
-    def _slots(self) -> list[tuple[dict[str, Tensor | None], str, str]]:
+    def _slots(self) -> list[tuple[dict[str, Any], str, str]]:
         """Where each parameter and buffer is kept: the dictionary of its module, its name there, and its path."""
         return [
             (slot, name, f"{path}.{name}" if path else name)
