@@ -413,6 +413,11 @@ def test_chained_works_follow_each_other_on_every_item():
     def work(thread, first, last, name):
         seen.extend((item, name) for item in range(first, last))
 
+    def interrupted():
+        with chained():
+            share(work, 8, "never")
+            raise ValueError("inside")
+
     with kernels.threads(2):
         with chained():
             share(work, 8, "first")
@@ -422,9 +427,8 @@ def test_chained_works_follow_each_other_on_every_item():
         assert [name for _, name in seen[-2:]] == ["sum", "sum"]
         for item in range(8):
             assert [name for place, name in seen[:-2] if place == item] == ["first", "second"]
-        with pytest.raises(ValueError, match="inside"), chained():
-            share(work, 8, "never")
-            raise ValueError("inside")
+        with pytest.raises(ValueError, match="inside"):
+            interrupted()
         share(work, 1, "at once")
     assert len(seen) == 19
 
