@@ -73,7 +73,7 @@ def our_fit(_):
 def our_time_to(rmse, seed):
     """Seconds of training until the validation error is at most `rmse`, to the end of that epoch.
 
-    Prices twice as high as any of the training part are forecast best by a net that is nearly linear there: training
+    Prices above all of the training part are forecast best by a net that is nearly linear there: training
     prices in [0, 0.4] (the tutorial's script, which scales by the test part too, has them in [0, 0.6]) and a step size
     that falls to zero, sampled in sequence. On three seeds that ended at 33 to 35 points after 60 cheap epochs; at a
     constant step size, in [0, 1], or from windows, trainings of equal cost ended between 33 and 75.
