@@ -85,7 +85,10 @@ def on_gpu_room(cell):
     """The CUDA path, on tensors of any device."""
 
     def op(*inputs):
-        return call(Stack(getattr(gpu, cell.upper()), layers=1, dropout=0.0), torch.empty(0), *inputs)
+        h, _, *last = call(
+            Stack(getattr(gpu, cell.upper()), layers=1, dropout=0.0, tail=inputs[0].shape[-2]), torch.empty(0), *inputs
+        )
+        return h, *last
 
     return op
 
@@ -230,33 +233,33 @@ def test_two_layers_pass_states_without_a_copy(cell, batch):
     assert outputs(getattr(kernels, cell), first)[0].stride(0) == 1
 
 
+@pytest.mark.parametrize("tail", [1, 3, 5])
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 @pytest.mark.parametrize("cell", CELLS)
-def test_layers_equal_one_after_the_other(cell, dropout):
-    """Values and gradients of every layer's outputs, for one model, for stacked models and under vmap."""
+def test_layers_equal_one_after_the_other(cell, dropout, tail):
+    """Values and gradients of the last outputs and of every layer's states, for one model, for stacked models and under vmap."""
     models, kind = 3, getattr(kernels, cell.upper())
     below, above = (
         make_inputs(cell, (18, 5, width, 6), models=(models,), seed=seed) for seed, width in ((0, 3), (1, 6))
     )
     top = make_inputs(cell, (18, 5, 6, 6), models=(models,), seed=2)
     inputs = [*below, *above[1:], *top[1:]]
-    keys = torch.tensor([[5, 6], [7, 8], [9, 10]], dtype=torch.int32)
+    keys = torch.tensor([[5, 6, 1], [7, 8, 2], [9, 10, 3]], dtype=torch.int32)
     count = len(below) - 1
 
     def together(keys, x, *rest):
         parts = [rest[:count], rest[count : 2 * count], rest[2 * count :]]
-        found = kernels.layers(kind, x, parts, dropout=dropout, keys=list(keys.unbind(-1)))
-        return tuple(a for layer in found for a in layer)
+        top, states = kernels.layers(kind, x, parts, tail=tail, dropout=dropout, keys=list(keys.unbind(-1)))
+        return top, *(a for layer in states for a in layer)
 
     def one_by_one(keys, x, *rest):
         results = []
         for layer in range(3):
-            found = outputs(getattr(reference, cell), (x, *rest[layer * count : (layer + 1) * count]))
-            results += found
-            x = found[0]
-            if layer < 2 and dropout:
-                x = masked_reference(x[None], keys[layer].view(1), dropout)[0]
-        return tuple(results)
+            x, *last = outputs(getattr(reference, cell), (x, *rest[layer * count : (layer + 1) * count]))
+            results += x[:, -1], *last
+            x = x if layer < 2 else x[:, -tail:]
+            x = masked_reference(x[None], keys[layer].view(1), dropout)[0] if dropout else x
+        return x, *results
 
     stacked = values_and_gradients(lambda *leaves: together(keys, *leaves), inputs)
     for model in range(models):
@@ -400,6 +403,34 @@ def test_an_error_in_a_thread_is_raised_by_the_caller():
     with kernels.threads(3), pytest.raises(ValueError, match="item 7"):
         share(work, 20)
     assert sorted(seen) == list(range(20))
+
+
+def test_chained_works_follow_each_other_on_every_item():
+    from candlecast.nets.kernels.cpu.threads import chained, share
+
+    seen = []
+
+    def work(thread, first, last, name):
+        seen.extend((item, name) for item in range(first, last))
+
+    def interrupted():
+        with chained():
+            share(work, 8, "never")
+            raise ValueError("inside")
+
+    with kernels.threads(2):
+        with chained():
+            share(work, 8, "first")
+            share(work, 2, "sum")
+            share(work, 8, "second")
+            assert not seen
+        assert [name for _, name in seen[-2:]] == ["sum", "sum"]
+        for item in range(8):
+            assert [name for place, name in seen[:-2] if place == item] == ["first", "second"]
+        with pytest.raises(ValueError, match="inside"):
+            interrupted()
+        share(work, 1, "at once")
+    assert len(seen) == 19
 
 
 def test_threads_are_those_of_the_block_else_of_torch():

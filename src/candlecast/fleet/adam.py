@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -20,18 +20,17 @@ class AdamState(NamedTuple):
 
     mean: Tensor
     square: Tensor
-    steps: Tensor
+    steps: np.ndarray
 
 
 def start(weights: Tensor) -> AdamState:
     """State before the first step of models whose parameters are the rows of `weights` (K, P)."""
-    steps = torch.zeros(len(weights), device=weights.device)
-    return AdamState(torch.zeros_like(weights), torch.zeros_like(weights), steps)
+    return AdamState(torch.zeros_like(weights), torch.zeros_like(weights), np.zeros(len(weights)))
 
 
 @torch.no_grad()
 def step(
-    weights: Tensor, gradient: Tensor, state: AdamState, *, lr: Tensor, weight_decay: float, clip: float | None
+    weights: Tensor, gradient: Tensor, state: AdamState, *, lr: np.ndarray, weight_decay: float, clip: float | None
 ) -> AdamState:
     """One step of every model, in place; `weights` and `gradient` (K, P), `lr` (K,).
 
@@ -42,28 +41,29 @@ def step(
     `clip`. On CPU the arithmetic of a number does not depend on its place, so that a model's step is its own.
     """
     steps = state.steps + 1
-    shrink = torch.ones_like(lr) if clip is None else clip / norms(gradient).clamp(min=clip)  # (K,)
-    size, root = lr / (1 - BETA1**steps), (1 - BETA2**steps).sqrt()  # (K,)
-    tensors = (weights, gradient, state.mean, state.square, shrink, size, root, 1 - lr * weight_decay)
+    shrink = np.ones_like(lr) if clip is None else clip / np.maximum(norms(gradient), clip)  # (K,)
+    size, root = lr / (1 - BETA1**steps), np.sqrt(1 - BETA2**steps)  # (K,)
+    scales = [scale.astype(np.float32) for scale in (shrink, size, root, 1 - lr * weight_decay)]
+    tensors = (weights, gradient, state.mean, state.square)
     if weights.device.type == "cpu":
-        share(_compiled().update, len(weights), *(tensor.numpy() for tensor in tensors))
+        share(_compiled().update, len(weights), *(tensor.numpy(force=True) for tensor in tensors), *scales)
     else:
-        update_reference(*tensors)
+        update_reference(*tensors, *(torch.from_numpy(scale).to(weights.device) for scale in scales))
     return AdamState(state.mean, state.square, steps)
 
 
-def keep(state: AdamState, models: Tensor) -> AdamState:
+def keep(state: AdamState, models: Sequence[int]) -> AdamState:
     """The state of some models only."""
-    return AdamState(*(tensor[models] for tensor in state))
+    return AdamState(state.mean[models], state.square[models], state.steps[models])
 
 
-def norms(gradient: Tensor) -> Tensor:
+def norms(gradient: Tensor) -> np.ndarray:
     """Euclidean norm of each model's gradient: (K, P) -> (K,)."""
     if gradient.device.type != "cpu":
-        return gradient.double().square().sum(1).sqrt().float()
-    squares = torch.empty(len(gradient), dtype=torch.float64)
-    share(_compiled().squares, len(gradient), gradient.numpy(), squares.numpy())
-    return squares.sqrt().float()
+        return gradient.double().square().sum(1).sqrt().cpu().numpy()
+    squares = np.empty(len(gradient))
+    share(_compiled().squares, len(gradient), gradient.numpy(), squares)
+    return np.sqrt(squares)
 
 
 def update_reference(

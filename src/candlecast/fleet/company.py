@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.func import vmap
+from torch.func import functional_call, vmap
 
 from candlecast.errors import CandlecastError, ConfigError
 from candlecast.fleet.layout import Stack
@@ -22,7 +22,7 @@ class Company:
     """Runs functions of one model for all of them. `reason` says why they go one by one; None while they need not."""
 
     def __init__(self, net: nn.Module) -> None:
-        self.is_stacked = isinstance(net, Stacked)
+        self.net = net
         self.reason: str | None = None
 
     def __call__(self, function: Callable[..., Tensor], keys: Sequence[int], *parts: Part) -> Tensor:
@@ -31,7 +31,7 @@ class Company:
         A net that draws random numbers itself draws them from its model's key; it cannot be stacked. Raises ConfigError
         when the net fails on one model alone.
         """
-        if self.is_stacked:
+        if isinstance(self.net, Stacked):
             return function(*parts)
         if self.reason is None:
             try:
@@ -42,6 +42,14 @@ class Company:
                 self.reason = str(error).splitlines()[0]
                 logger.warning("nets train one by one, as torch.func.vmap cannot stack them: %s", self.reason)
         return _one_by_one(function, keys, parts)
+
+    def outputs(self, params: Stack, buffers: Stack, x: Tensor, tail: int) -> Tensor:
+        """What the net gives for the last `tail` bars of x with these parameters and buffers, for use in a function."""
+        if isinstance(self.net, Stacked):
+            outputs, _ = self.net.call(params | buffers, x, None, tail)
+        else:
+            outputs, _ = functional_call(self.net, (params, buffers), (x, None, tail))
+        return outputs
 
 
 def _at_once(function: Callable[..., Tensor], count: int, parts: Sequence[Part]) -> Tensor:

@@ -10,7 +10,6 @@ from dataclasses import replace
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
@@ -76,12 +75,12 @@ class _Fleet:
         self.company = Company(self.template)
         self.dropouts = [f"{name}.key" for name, module in nets[0].named_modules() if isinstance(module, Dropout)]
         self.layout = Layout.of(nets[0])
-        self.weights = self.layout.rows(nets).to(device)
+        self._learn(self.layout.rows(nets).to(device))
         self.buffers: Stack = {
             name: torch.stack([net.get_buffer(name) for net in nets]).to(device) for name, _ in nets[0].named_buffers()
         }
         self.optimizer = adam.start(self.weights)
-        self.keys = torch.tensor([int(job_generator(job, purpose=2).integers(2**31)) for job in jobs], device=device)
+        self.keys = np.array([job_generator(job, purpose=2).integers(2**31) for job in jobs])
         self.steps = 0
         self.best: dict[int, dict[str, Tensor]] = {}
         self.batch = self._empty_batch(len(jobs), self.fit.batch)
@@ -100,16 +99,15 @@ class _Fleet:
     def step(self) -> bool:
         """One optimiser step of every active job; whether some job finished an epoch with it."""
         x, y, weight = self.batch
-        lr = torch.tensor([self.clocks[job].lr for job in self.active], device=self.device)
+        lr = np.array([self.clocks[job].lr for job in self.active])
         for place, job in enumerate(self.active):
             clock = self.clocks[job]
             clock.sampler.fill_training(clock.next_batch(), x[place], y[place], weight[place])
         self._set_keys()
-        leaf = self.weights.detach().requires_grad_()
         batch = self._placed(x, y, weight)
-        losses = self.company(self._loss, self._draws(), self.layout.stack(leaf), self.buffers, *batch)  # (K,)
+        losses = self.company(self._loss, self._draws(), self.params, self.buffers, *batch)  # (K,)
         # a model's loss depends on its own parameters only, so the gradient of the sum is each one's own
-        (gradient,) = torch.autograd.grad(losses.sum(), leaf)
+        (gradient,) = torch.autograd.grad(losses.sum(), self.weights)
         self.optimizer = adam.step(
             self.weights, gradient, self.optimizer, lr=lr, weight_decay=self.fit.weight_decay, clip=self.fit.clip
         )
@@ -151,23 +149,29 @@ class _Fleet:
         if finished:
             left = [place for place in range(len(self.active)) if place not in finished]
             kept = torch.tensor(left, dtype=torch.long, device=self.device)
-            self.weights, self.optimizer = self.weights[kept], adam.keep(self.optimizer, kept)
-            self.buffers, self.keys = _select(self.buffers, kept), self.keys[kept]
+            self._learn(self.weights.detach()[kept])
+            self.optimizer = adam.keep(self.optimizer, left)
+            self.buffers, self.keys = _select(self.buffers, kept), self.keys[left]
             self.active = [self.active[place] for place in left]
             self.batch = self._empty_batch(len(self.active), self.fit.batch)
+
+    def _learn(self, weights: Tensor) -> None:
+        """Train these weights (K, P) from now on."""
+        self.weights = weights.requires_grad_()
+        self.params = self.layout.stack(self.weights)
 
     def _learnt(self, place: int) -> dict[str, Tensor]:
         """Parameters of the job at this place, and what its net noted by itself, such as running means."""
         kept = self.template.state_dict().keys() & self.buffers.keys()
         noted = {name: self.buffers[name][place].clone().cpu() for name in sorted(kept)}
-        return self.layout.net(self.weights[place].cpu()) | noted
+        return self.layout.net(self.weights.detach()[place].cpu()) | noted
 
     def _validate(self, places: list[int]) -> list[float]:
         """Mean validation loss of the jobs at these places; NaN for a job without validation rows."""
         samplers = [self.clocks[self.active[place]].sampler for place in places]
         ends = [sampler.validation() for sampler in samplers]
         chosen = torch.tensor(places, device=self.device)
-        params, buffers = self.layout.stack(self.weights[chosen]), _select(self.buffers, chosen)
+        params, buffers = self.layout.stack(self.weights.detach()[chosen]), _select(self.buffers, chosen)
         total, count = 0.0, torch.zeros(len(places), dtype=torch.float64)
         for first in range(0, max(map(len, ends)), self.judged):
             x, y, weight = self._empty_batch(len(places), self.judged)
@@ -194,7 +198,7 @@ class _Fleet:
     def _terms(self, params: Stack, buffers: Stack, x: Tensor, y: Tensor) -> Tensor:
         """What the head averages, of each outcome: (N, S, B, tail)."""
         *_, tail, targets = y.shape
-        outputs, _ = functional_call(self.template, (params, buffers), (x, None, tail))  # (B, tail, N O)
+        outputs = self.company.outputs(params, buffers, x, tail)  # (B, tail, N O)
         terms = self.head.terms(outputs.unflatten(-1, (targets, self.head.outputs)), y)  # (B, tail, N, S)
         return terms.movedim((-2, -1), (-4, -3))
 
@@ -211,13 +215,13 @@ class _Fleet:
     def _set_keys(self) -> None:
         """New keys for all dropout layers: a function of the job, its step and the layer."""
         for layer, name in enumerate(self.dropouts):
-            self.buffers[name] = self._mixed(layer).int()
+            self.buffers[name] = torch.from_numpy(self._mixed(layer).astype(np.int32)).to(self.device)
 
     def _draws(self) -> list[int]:
         """Seeds for what a net draws by itself in this step: a function of the job and the step."""
         return self._mixed(len(self.dropouts)).tolist()
 
-    def _mixed(self, layer: int) -> Tensor:
+    def _mixed(self, layer: int) -> np.ndarray:
         return (self.keys + self.steps * 0x9E3779B1 + layer * 0x85EBCA6B) & 0x7FFFFFFF  # (K,)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -27,45 +27,67 @@ class Dense(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        is_stacked = self.weight.dim() == 3
-        weight, bias = (self.weight, self.bias) if is_stacked else (self.weight.unsqueeze(0), self.bias.unsqueeze(0))
-        rows = x.reshape(len(weight), -1, x.shape[-1])  # (K, N, I)
-        if x.device.type == "cpu" and x.dtype == torch.float32:
-            y: Any = _Product.apply(rows, weight, bias)
-        else:
-            y = torch.baddbmm(bias.unsqueeze(1), rows, weight)
-        return y.reshape(*x.shape[:-1], -1)
+        return _chain(x, [self])
+
+
+class Head(nn.ModuleList):
+    """Dense layers one behind the other, as one op: x (..., I) -> (..., O) of the last."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _chain(x, [cast("Dense", layer) for layer in self])
+
+
+def _chain(x: Tensor, layers: Sequence[Dense]) -> Tensor:
+    """x (..., I) through all layers, their weights and x with a leading K or without."""
+    tensors = [tensor for layer in layers for tensor in (layer.weight, layer.bias)]
+    if tensors[0].dim() == 2:
+        tensors = [tensor.unsqueeze(0) for tensor in tensors]
+    rows = x.reshape(len(tensors[0]), -1, x.shape[-1])  # (K, N, I)
+    if x.device.type == "cpu" and x.dtype == torch.float32:
+        rows, *_ = _Products.apply(rows, *tensors)  # type: ignore[misc]
+    else:
+        for weight, bias in zip(tensors[::2], tensors[1::2], strict=True):
+            rows = torch.baddbmm(bias.unsqueeze(1), rows, weight)
+    return rows.reshape(*x.shape[:-1], -1)
 
 
 @signed
-class _Product(Function):
-    """x (K, N, I), w (K, I, O), b (K, O) -> y (K, N, O)."""
+class _Products(Function):
+    """x (K, N, I), then w (K, I, O) and b (K, O) of each layer -> y (K, N, O) of the last, and those of the others."""
 
     @staticmethod
-    def forward(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
-        y = torch.empty(*x.shape[:2], w.shape[2])
-        _compiled().forward(*_arrays(x, w, b), y.numpy())
-        return y
+    def forward(x: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
+        outputs = []
+        for w, b in zip(tensors[::2], tensors[1::2], strict=True):
+            y = torch.empty(*x.shape[:2], w.shape[2])
+            _compiled().forward(*_arrays(x, w, b), y.numpy())
+            outputs.append(x := y)
+        return tuple(reversed(outputs))
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs[:2])
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
+        x, *tensors = inputs
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.save_for_backward(*output[1:], x, *tensors[::2])
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        x, w = ctx.saved_tensors
-        out = (
-            torch.zeros_like(x, memory_format=torch.contiguous_format),
-            torch.zeros_like(w),
-            w.new_zeros(len(w), w.shape[2]),
-        )
-        _compiled().backward(*_arrays(gradients[0], x, w), *(tensor.numpy() for tensor in out))
-        return out
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
+        count = len(ctx.saved_tensors) // 2
+        inputs, weights = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
+        found: list[Tensor] = []
+        gradient = gradients[0]
+        for x, w in zip(inputs, reversed(weights), strict=True):
+            own = torch.empty(x.shape), torch.zeros(w.shape), torch.zeros(len(w), w.shape[2])
+            _compiled().backward(*_arrays(gradient, x, w), *(tensor.numpy() for tensor in own))
+            gradient = own[0]
+            found = [*own[1:], *found]
+        return gradient, *found
 
     @staticmethod
-    def vmap(info: Any, in_dims: Sequence[int | None], *args: Any) -> tuple[Tensor, int]:
-        y = _Product.apply(*(fold(tensor, info.batch_size, dim) for tensor, dim in zip(args, in_dims, strict=True)))
-        return y.unflatten(0, (info.batch_size, -1)), 0  # type: ignore[union-attr]
+    def vmap(info: Any, in_dims: Sequence[int | None], *args: Any) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+        folded = (fold(tensor, info.batch_size, dim) for tensor, dim in zip(args, in_dims, strict=True))
+        outputs: tuple[Tensor, ...] = _Products.apply(*folded)  # type: ignore[assignment]
+        return tuple(y.unflatten(0, (info.batch_size, -1)) for y in outputs), (0,) * len(outputs)
 
 
 def _arrays(*tensors: Tensor) -> list[np.ndarray]:

@@ -35,5 +35,5 @@ class RecurrentLayer(nn.Module, ABC):
 
     def forward(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """x (B, T, F) and the state before it -> outputs (B, T, H) and the state behind it."""
-        ((h, *last),) = kernels.layers(self.cell, x, [(*state, *self.weights)])
-        return h, (h[..., -1, :], *last)
+        h, (last,) = kernels.layers(self.cell, x, [(*state, *self.weights)])
+        return h, last

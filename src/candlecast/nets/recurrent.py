@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from candlecast.nets import kernels
-from candlecast.nets.dense import Dense
+from candlecast.nets.dense import Dense, Head
 from candlecast.nets.dropout import Dropout
 from candlecast.nets.layer import RecurrentLayer, Stepper
 from candlecast.nets.stacked import Stacked
@@ -40,23 +40,23 @@ class Recurrent(Stacked):
         super().__init__()
         self.layers = nn.ModuleList(layer(inputs if depth == 0 else hidden, hidden) for depth in range(layers))
         self.dropouts = nn.ModuleList(Dropout(dropout) for _ in range(layers))
-        self.head = nn.Sequential(*(Dense(a, b) for a, b in itertools.pairwise([hidden, *widths])))
+        self.head = Head(Dense(a, b) for a, b in itertools.pairwise([hidden, *widths]))
 
     def forward(self, x: Tensor, state: State | None = None, tail: int = 1) -> tuple[Tensor, State]:
         layers = [cast("RecurrentLayer", module) for module in self.layers]
-        *between, behind = [cast("Dropout", module) for module in self.dropouts]
-        outputs = kernels.layers(
+        dropouts = [cast("Dropout", module) for module in self.dropouts]
+        top, states = kernels.layers(
             layers[0].cell,
             x,
             [
                 (*(layer.start(x) if state is None else state[depth]), *layer.weights)
                 for depth, layer in enumerate(layers)
             ],
-            dropout=behind.p if self.training else 0.0,
-            keys=[dropout.key for dropout in between],
+            tail=tail,
+            dropout=dropouts[0].p if self.training else 0.0,
+            keys=[dropout.key for dropout in dropouts],
         )
-        top = behind(outputs[-1][0][..., -tail:, :])  # (B, tail, H)
-        return self.head(top), tuple((h[..., -1, :], *last) for h, *last in outputs)  # (B, tail, O)
+        return self.head(top), tuple(states)  # top (B, tail, H), outputs (B, tail, O)
 
     def stepper(self) -> Stepper:
         """The net for one bar of one series: x (F,) and the state of all layers, side by side -> outputs (O,) and state."""

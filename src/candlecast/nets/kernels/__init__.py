@@ -46,35 +46,38 @@ def layers(
     x: Tensor,
     tensors: Sequence[Sequence[Tensor]],
     *,
+    tail: int | None = None,
     dropout: float = 0.0,
     keys: Sequence[Tensor] = (),
-) -> list[tuple[Tensor, ...]]:
+) -> tuple[Tensor, list[tuple[Tensor, ...]]]:
     """Layers of one cell on top of each other, as one op: each reads the outputs of the one below, the first reads x.
 
     `tensors` has for each layer its initial states and weights, in the order of `lstm`, `gru` and `rnn`, which say the
-    shapes. With `dropout`, what a layer reads from the one below is masked by the key of that one: `keys`, int32, one less
-    than layers; see `mask.masked`. Returns each layer's outputs, `(h,)` or for the LSTM `(h, c_T)`, unmasked.
+    shapes. With `dropout` the outputs of each layer, but not its states, are masked by its key: `keys`, int32, one per
+    layer; see `mask.masked`. Returns the top layer's outputs of the last `tail` bars (B, tail, H), by default of all, and
+    the states of each layer behind the last bar: `(h_T,)`, or for the LSTM `(h_T, c_T)`, each (B, H).
     """
+    tail = x.shape[-2] if tail is None else tail
     kernel = cell.kernel(x)
     if kernel is None:
-        return _in_torch(cell, x, tensors, dropout, keys)
-    stack = Stack(kernel, len(tensors), dropout)
-    places = torch.stack(list(keys), -1) if dropout and keys else x.new_empty(len(x) if x.dim() == 4 else 0)
-    found = call(stack, places, x, *(tensor for layer in tensors for tensor in layer))
-    return [tuple(stack.of(found, layer)) for layer in range(len(tensors))]
+        return _in_torch(cell, x, tensors, tail, dropout, keys)
+    stack = Stack(kernel, len(tensors), dropout, tail)
+    places = torch.stack(list(keys), -1) if dropout else x.new_empty(len(x) if x.dim() == 4 else 0)
+    outputs, *states = call(stack, places, x, *(tensor for layer in tensors for tensor in layer))
+    return outputs, [tuple(stack.of(states, layer)) for layer in range(len(tensors))]
 
 
 def _in_torch(
-    cell: Cell, x: Tensor, tensors: Sequence[Sequence[Tensor]], dropout: float, keys: Sequence[Tensor]
-) -> list[tuple[Tensor, ...]]:
-    results = []
+    cell: Cell, x: Tensor, tensors: Sequence[Sequence[Tensor]], tail: int, dropout: float, keys: Sequence[Tensor]
+) -> tuple[Tensor, list[tuple[Tensor, ...]]]:
+    states = []
     for depth, own in enumerate(tensors):
-        if depth and dropout:
-            x = masked(x, keys[depth - 1], dropout)
         found = cell.reference(x, *own)
-        results.append(found if isinstance(found, tuple) else (found,))
-        x = results[-1][0]
-    return results
+        x, *last = found if isinstance(found, tuple) else (found,)
+        states.append((x[..., -1, :], *last))
+        x = x[..., -tail:, :] if depth + 1 == len(tensors) else x
+        x = masked(x, keys[depth], dropout) if dropout else x
+    return x, states
 
 
 def lstm(x: Tensor, h0: Tensor, c0: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
@@ -95,7 +98,7 @@ def lstm(x: Tensor, h0: Tensor, c0: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor)
     >>> c.item()  # halved by the forget gate at each step
     0.25
     """
-    ((h, c),) = layers(LSTM, x, [(h0, c0, w_x, w_h, b)])
+    h, ((_, c),) = layers(LSTM, x, [(h0, c0, w_x, w_h, b)])
     return h, c
 
 
@@ -112,7 +115,7 @@ def gru(x: Tensor, h0: Tensor, w_x: Tensor, w_h: Tensor, b_x: Tensor, b_h: Tenso
     >>> gru(zero(1, 2, 1), torch.ones(1, 1), zero(1, 3), zero(1, 3), zero(3), zero(3)).flatten().tolist()
     [0.5, 0.25]
     """
-    ((h,),) = layers(GRU, x, [(h0, w_x, w_h, b_x, b_h)])
+    h, _ = layers(GRU, x, [(h0, w_x, w_h, b_x, b_h)])
     return h
 
 
@@ -125,5 +128,5 @@ def rnn(x: Tensor, h0: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> Tensor:
     >>> rnn(zero(1, 2, 1), zero(1, 1), zero(1, 1), zero(1, 1), zero(1)).flatten().tolist()
     [0.0, 0.0]
     """
-    ((h,),) = layers(RNN, x, [(h0, w_x, w_h, b)])
+    h, _ = layers(RNN, x, [(h0, w_x, w_h, b)])
     return h

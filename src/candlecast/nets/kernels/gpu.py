@@ -35,16 +35,17 @@ def _lstm_forward(
 def _lstm_backward(
     grads: Sequence[Tensor | None], tape: Tensor, h: Tensor, inputs: Sequence[Tensor], needs_x: bool
 ) -> tuple[Tensor, ...]:
-    """Gradients of x, h0, c0, w_x, w_h, b, from those of h and of the last cell."""
-    grad_h, grad_c = grads
+    """Gradients of x, h0, c0, w_x, w_h, b, from those of the last h, of h_T and of c_T."""
+    grad_h, grad_last, grad_c = grads
     x, h0, c0, w_x, w_h, _ = inputs
     i, f, g, o, c = tape.chunk(5, dim=-1)  # each (K, T, B, H)
     delta = tape.new_empty(*tape.shape[:3], 4 * h0.shape[-1])  # gradient before the activations
-    dh = torch.zeros_like(h0)
+    dh = torch.zeros_like(h0) if grad_last is None else grad_last
     dc = torch.zeros_like(c0) if grad_c is None else grad_c
+    silent = tape.shape[1] - (0 if grad_h is None else grad_h.shape[2])
     for t in reversed(range(tape.shape[1])):
-        if grad_h is not None:
-            dh = dh + grad_h[:, :, t]
+        if grad_h is not None and t >= silent:
+            dh = dh + grad_h[:, :, t - silent]
         i_t, f_t, g_t, o_t = i[:, t], f[:, t], g[:, t], o[:, t]
         tanh_c = c[:, t].tanh()
         dc = dc + dh * o_t * (1 - tanh_c * tanh_c)
@@ -90,16 +91,17 @@ def _gru_forward(x: Tensor, h0: Tensor, w_x: Tensor, w_h: Tensor, b_x: Tensor, b
 def _gru_backward(
     grads: Sequence[Tensor | None], tape: Tensor, h: Tensor, inputs: Sequence[Tensor], needs_x: bool
 ) -> tuple[Tensor, ...]:
-    """Gradients of x, h0, w_x, w_h, b_x, b_h, from that of h."""
-    (grad_h,) = grads
+    """Gradients of x, h0, w_x, w_h, b_x, b_h, from those of the last h and of h_T."""
+    grad_h, grad_last = grads
     x, h0, w_x, w_h, _, _ = inputs
     r, z, n, n_h = tape.chunk(4, dim=-1)  # each (K, T, B, H)
     delta_x = tape.new_empty(*tape.shape[:3], 3 * h0.shape[-1])  # gradient of x_t W + b_x
     delta_h = torch.empty_like(delta_x)  # gradient of h_{t-1} U + b_h
-    dh = torch.zeros_like(h0)
+    dh = torch.zeros_like(h0) if grad_last is None else grad_last
+    silent = tape.shape[1] - (0 if grad_h is None else grad_h.shape[2])
     for t in reversed(range(tape.shape[1])):
-        if grad_h is not None:
-            dh = dh + grad_h[:, :, t]
+        if grad_h is not None and t >= silent:
+            dh = dh + grad_h[:, :, t - silent]
         r_t, z_t, n_t = r[:, t], z[:, t], n[:, t]
         before = h[:, :, t - 1] if t else h0
         dn = dh * (1 - z_t) * (1 - n_t * n_t)
@@ -131,14 +133,15 @@ def _rnn_forward(x: Tensor, h0: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> 
 def _rnn_backward(
     grads: Sequence[Tensor | None], _: Tensor, h: Tensor, inputs: Sequence[Tensor], needs_x: bool
 ) -> tuple[Tensor, ...]:
-    """Gradients of x, h0, w_x, w_h, b, from that of h."""
-    (grad_h,) = grads
+    """Gradients of x, h0, w_x, w_h, b, from those of the last h and of h_T."""
+    grad_h, grad_last = grads
     x, h0, w_x, w_h, _ = inputs
     delta = torch.empty_like(h.transpose(1, 2))  # (K, T, B, H)
-    dh = torch.zeros_like(h0)
+    dh = torch.zeros_like(h0) if grad_last is None else grad_last
+    silent = delta.shape[1] - (0 if grad_h is None else grad_h.shape[2])
     for t in reversed(range(delta.shape[1])):
-        if grad_h is not None:
-            dh = dh + grad_h[:, :, t]
+        if grad_h is not None and t >= silent:
+            dh = dh + grad_h[:, :, t - silent]
         delta[:, t] = dh * (1 - h[:, :, t] * h[:, :, t])
         dh = torch.bmm(delta[:, t], w_h.mT)
     return (

@@ -43,10 +43,14 @@ def masked_reference(x: Tensor, keys: Tensor, p: float) -> Tensor:
 
 
 def _masked_cpu(x: Tensor, keys: Tensor, p: float) -> Tensor:
+    from candlecast.nets.kernels.cpu.vector import LANES
+
     batch_last = x.movedim(1, -1).contiguous()  # (K, ..., B)
     out = empty(*batch_last.shape)
-    rows = batch_last.flatten(1).numpy(), out.flatten(1).numpy()
-    share(_compiled(), len(keys), *rows, keys.numpy(), np.uint32(round(p * 2**32)), np.float32(1 / (1 - p)))
+    rows = (a.view(len(a), -1, a.shape[-1]).numpy() for a in (batch_last, out))  # (K, N, B)
+    shards = -(-x.shape[1] // LANES)
+    threshold, scale = np.uint32(round(p * 2**32)), np.float32(1 / (1 - p))
+    share(_compiled(), len(keys) * shards, *rows, keys.contiguous().numpy(), threshold, scale)
     return out.movedim(-1, 1)
 
 
@@ -54,18 +58,27 @@ def _masked_cpu(x: Tensor, keys: Tensor, p: float) -> Tensor:
 def _compiled() -> Callable[..., None]:
     from numba import njit
 
+    from candlecast.nets.kernels.cpu.vector import LANES
+
     u32, stride, one, two = np.uint32, np.uint32(KEY_STRIDE), np.uint32(FIRST), np.uint32(SECOND)
     sixteen, fifteen = np.uint32(16), np.uint32(15)
 
     @njit(cache=True, nogil=True)
     def mask(thread: int, first: int, last: int, x: Any, out: Any, keys: Any, threshold: Any, scale: Any) -> None:
-        for model in range(first, last):
+        """Items first to last of the K S shards, the same as those of the recurrent kernels."""
+        batch = x.shape[2]
+        shards = -(-batch // LANES)
+        for item in range(first, last):
+            model, start = item // shards, item % shards * LANES
             key = u32(u32(keys[model]) * stride)
             for n in range(x.shape[1]):
-                bits = u32(u32(n) + key)
-                bits = u32((bits ^ (bits >> sixteen)) * one)
-                bits = u32((bits ^ (bits >> fifteen)) * two)
-                bits = u32(bits ^ (bits >> sixteen))
-                out[model, n] = x[model, n] * scale if bits >= threshold else x[model, n] * 0
+                place = u32(u32(n * batch + start) + key)
+                row, masked_row = x[model, n, start : start + LANES], out[model, n, start : start + LANES]
+                for b in range(len(row)):  # of slices, whose index needs no check: one vector
+                    bits = u32(place + u32(b))
+                    bits = u32((bits ^ (bits >> sixteen)) * one)
+                    bits = u32((bits ^ (bits >> fifteen)) * two)
+                    bits = u32(bits ^ (bits >> sixteen))
+                    masked_row[b] = row[b] * scale if bits >= threshold else row[b] * 0
 
     return mask

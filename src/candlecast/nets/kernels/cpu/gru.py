@@ -15,10 +15,12 @@ from candlecast.nets.kernels.cpu.products import (
     ROWS,
     add_shards,
     fill,
+    given,
     multiply,
     pack_columns,
     pack_rows,
     padded,
+    read_gradient,
     read_inputs,
     read_rows,
     split,
@@ -100,10 +102,13 @@ def _differentiate(tape, before, grad_h, dh, delta_x, delta_h):
 
 
 @compiled(
-    "void(i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:,::1], f4[:,:,:], f4[:,:,:],"
+    "void(i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:,::1], f4[:,:,:],"
+    "f4[:,:,:],"
     "f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1])"
 )
-def _backward_shards(thread, first, last, grad_h, x, h0, h, tape, w_x, w_h, dx, dh0, parts_x, parts_h, packed, scratch):
+def _backward_shards(
+    thread, first, last, grad_h, grad_last, x, h0, h, tape, w_x, w_h, dx, dh0, parts_x, parts_h, packed, scratch
+):
     """Items first to last of the K S shards; parts (K S, .., ..) are their gradients of w_x above b_x, and b_h above w_h."""
     shards, steps, features, hidden = tape.shape[1], x.shape[2], x.shape[3], h0.shape[3]
     gates = 3 * hidden
@@ -119,9 +124,9 @@ def _backward_shards(thread, first, last, grad_h, x, h0, h, tape, w_x, w_h, dx, 
         if item == first or shard == 0:
             pack_rows(w_h[model], weights_h, 0)
             pack_rows(w_x[model], weights_x, 0)
-        fill(dh, 0)
+        read_rows(grad_last, (model, shard, 0), dh)
         for t in range(steps - 1, -1, -1):
-            read_rows(grad_h, (model, shard, t), grad)
+            read_gradient(grad_h, (model, shard, t), steps, grad)
             delta_x, delta_h, before = deltas_x[t, :gates], deltas_h[t, :gates], z[t, features + 1 :]
             read_inputs(x, h, h0, (model, shard, t), z[t])
             _differentiate(tape[model, shard, t], before, grad, dh, delta_x, delta_h)
@@ -159,12 +164,12 @@ def _backward(
     models, batch, steps, features = x.shape
     shards, hidden, gates = tape.shape[1], h0.shape[-1], w_h.shape[-1]
     threads = threads_for(models * shards)
-    (grad_h,) = (x.new_zeros(()).expand_as(h) if g is None else g for g in grads)
+    grad_h, grad_last = given(grads, h0)
     height_x, height_h, width = padded(features + 1, LEFT), padded(1 + hidden, LEFT), padded(gates, RIGHT)
     wide_h, wide_x = padded(hidden, ROWS), padded(features, ROWS)
     lines = (max(height_x, features + height_h) + 2 * width) * steps + 2 * hidden + wide_h + wide_x
     arrays = (
-        *(grad_h, x, h0.unsqueeze(2), h, tape, w_x, w_h),
+        *(grad_h, grad_last.unsqueeze(2), x, h0.unsqueeze(2), h, tape, w_x, w_h),
         dx := empty(models, *((steps, features, batch) if needs_x else (0, 0, 0))),
         dh0 := empty(models, 1, hidden, batch),
         parts_x := empty(models * shards, height_x, width),
@@ -173,9 +178,10 @@ def _backward(
         empty(threads, lines, LANES),
     )
     share(_backward_shards, models * shards, *(a.numpy(force=True) for a in arrays))
-    dw_x, db_x, db_h, dw_h = (x.new_empty(models, rows, gates) for rows in (features, 1, 1, hidden))
-    for parts, row, out in ((parts_x, 0, dw_x), (parts_x, features, db_x), (parts_h, 0, db_h), (parts_h, 1, dw_h)):
-        add_shards(parts.numpy(), row, out.numpy())
+    summed_x, summed_h = empty(models, features + 1, gates), empty(models, 1 + hidden, gates)
+    for parts, summed in ((parts_x, summed_x), (parts_h, summed_h)):
+        share(add_shards, models, parts.numpy(), summed.numpy())
+    (dw_x, db_x), (db_h, dw_h) = summed_x.split((features, 1), dim=1), summed_h.split((1, hidden), dim=1)
     return dx.permute(0, 3, 1, 2), dh0.squeeze(1).mT, dw_x, dw_h, db_x.squeeze(1), db_h.squeeze(1)
 
 

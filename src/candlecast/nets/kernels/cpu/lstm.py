@@ -15,10 +15,12 @@ from candlecast.nets.kernels.cpu.products import (
     ROWS,
     add_shards,
     fill,
+    given,
     multiply,
     pack_columns,
     pack_rows,
     padded,
+    read_gradient,
     read_inputs,
     read_rows,
     split,
@@ -100,11 +102,12 @@ def _differentiate(tape, before, grad_h, dh, dc, delta):
 
 
 @compiled(
-    "void(i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:,::1],"
+    "void(i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:],"
+    "f4[:,:,:,:,::1],"
     "f4[:,:,:], f4[:,:,:], f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1])"
 )
 def _backward_shards(
-    thread, first, last, grad_h, grad_c, x, h0, c0, h, tape, w_x, w_h, dx, dh0, dc0, parts, packed, scratch
+    thread, first, last, grad_h, grad_last, grad_c, x, h0, c0, h, tape, w_x, w_h, dx, dh0, dc0, parts, packed, scratch
 ):
     """Items first to last of the K S shards; parts (K S, .., ..) are their gradients of w_x, b, w_h, one below the other."""
     shards, steps, features, hidden = tape.shape[1], x.shape[2], x.shape[3], h0.shape[3]
@@ -124,9 +127,9 @@ def _backward_shards(
                 pack_rows(w_x[model], weights, hidden)
         read_rows(c0, (model, shard, 0), start)
         read_rows(grad_c, (model, shard, 0), dc)
-        fill(dh, 0)
+        read_rows(grad_last, (model, shard, 0), dh)
         for t in range(steps - 1, -1, -1):
-            read_rows(grad_h, (model, shard, t), grad)
+            read_gradient(grad_h, (model, shard, t), steps, grad)
             before = tape[model, shard, t - 1, tape.shape[3] - hidden :] if t else start
             delta = deltas[t, :gates]
             _differentiate(tape[model, shard, t], before, grad, dh, dc, delta)
@@ -163,12 +166,12 @@ def _backward(
     models, batch, steps, features = x.shape
     shards, hidden, gates = tape.shape[1], h0.shape[-1], w_h.shape[-1]
     threads = threads_for(models * shards)
-    grad_h, grad_c = (x.new_zeros(()).expand_as(a) if g is None else g for g, a in zip(grads, (h, c0), strict=True))
+    grad_h, *grads_last = given(grads, h0, c0)
     height, width = padded(features + 1 + hidden, LEFT), padded(gates, RIGHT)
     wide = padded(hidden + features, ROWS)
     lines = (height + width) * steps + 3 * hidden + wide
     arrays = (
-        *(grad_h, grad_c.unsqueeze(2), x, h0.unsqueeze(2), c0.unsqueeze(2), h, tape),
+        *(grad_h, *(grad.unsqueeze(2) for grad in grads_last), x, h0.unsqueeze(2), c0.unsqueeze(2), h, tape),
         *(w_x, w_h),
         dx := empty(models, *((steps, features, batch) if needs_x else (0, 0, 0))),
         dh0 := empty(models, 1, hidden, batch),
@@ -178,9 +181,9 @@ def _backward(
         empty(threads, lines, LANES),
     )
     share(_backward_shards, models * shards, *(a.numpy(force=True) for a in arrays))
-    dw_x, db, dw_h = (x.new_empty(models, rows, gates) for rows in (features, 1, hidden))
-    for row, out in ((0, dw_x), (features, db), (features + 1, dw_h)):
-        add_shards(parts.numpy(), row, out.numpy())
+    summed = empty(models, features + 1 + hidden, gates)
+    share(add_shards, models, parts.numpy(), summed.numpy())
+    dw_x, db, dw_h = summed.split((features, 1, hidden), dim=1)
     return dx.permute(0, 3, 1, 2), dh0.squeeze(1).mT, dc0.squeeze(1).mT, dw_x, dw_h, db.squeeze(1)
 
 

@@ -4,6 +4,10 @@ A row is one feature, unit or gate of one time step, for the batch entries of on
 Scratch is matrices of rows, (N, L) with L lanes; packed weights are (N, ROWS). Nothing here allocates.
 """
 
+from collections.abc import Iterator, Sequence
+
+from torch import Tensor
+
 from candlecast.nets.kernels.cpu.vector import (
     LANES,
     add_outer,
@@ -21,6 +25,14 @@ ROWS = 8  # rows of a `multiply` tile; what is left over in the end takes a tile
 HALF = ROWS // 2
 LEFT, RIGHT = (4, 6) if LANES == 16 else (2, 4)  # rows of both sides in a `weight_gradient` tile
 _TILE = LEFT * RIGHT
+
+
+def given(grads: Sequence[Tensor | None], *states: Tensor) -> Iterator[Tensor]:
+    """The gradients of the last outputs (K, B, tail, H) and of states like `states`; zeros, or no outputs, for None."""
+    grad_h, *others = grads
+    yield states[0].unsqueeze(2)[:, :, :0] if grad_h is None else grad_h
+    for grad, state in zip(others, states, strict=True):
+        yield state.new_zeros(()).expand_as(state) if grad is None else grad
 
 
 @compiled("i8(i8, i8)")
@@ -61,6 +73,17 @@ def read_rows(array, place, rows):
         for lane in range(LANES):
             for f in range(array.shape[3]):
                 rows[f, lane] = array[model, batch + lane, time, f] if lane < width else 0
+
+
+@internal
+def read_gradient(grad_h, place, steps, rows):
+    """rows = the gradient of h_t at `place`, of which grad_h (K, B, tail, H) has the last `tail` of T = `steps`; else 0."""
+    model, shard, time = place
+    silent = steps - grad_h.shape[2]
+    if time >= silent:
+        read_rows(grad_h, (model, shard, time - silent), rows)
+    elif time == silent - 1:  # and then for all steps before
+        fill(rows, 0)
 
 
 @internal
@@ -145,14 +168,14 @@ def weight_gradient(left, right, out):
             store_sums(sums, out, (a * LEFT, b * RIGHT), RIGHT)
 
 
-@compiled("void(f4[:,:,::1], i8, f4[:,:,::1])")
-def add_shards(parts, row, out):
-    """out[k, r, c] = the sum over shards s, in order, of parts[k S + s, row + r, c]."""
+@compiled("void(i8, i8, i8, f4[:,:,::1], f4[:,:,::1])")
+def add_shards(thread, first, last, parts, out):
+    """out[k, r, c] = the sum over shards s, in order, of parts[k S + s, r, c], for models k from first to last."""
     shards = parts.shape[0] // out.shape[0]
-    for k in range(out.shape[0]):
+    for k in range(first, last):
         for r in range(out.shape[1]):
             for c in range(out.shape[2]):
-                total = parts[k * shards, row + r, c]
+                total = parts[k * shards, r, c]
                 for s in range(1, shards):
-                    total += parts[k * shards + s, row + r, c]
+                    total += parts[k * shards + s, r, c]
                 out[k, r, c] = total

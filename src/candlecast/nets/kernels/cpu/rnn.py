@@ -15,10 +15,12 @@ from candlecast.nets.kernels.cpu.products import (
     ROWS,
     add_shards,
     fill,
+    given,
     multiply,
     pack_columns,
     pack_rows,
     padded,
+    read_gradient,
     read_inputs,
     read_rows,
     split,
@@ -59,10 +61,10 @@ def _forward_shards(thread, first, last, x, h0, w_x, w_h, b, h, packed, scratch)
 
 
 @compiled(
-    "void(i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:], f4[:,:,:],"
+    "void(i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:], f4[:,:,:],"
     "f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1])"
 )
-def _backward_shards(thread, first, last, grad_h, x, h0, h, w_x, w_h, dx, dh0, parts, packed, scratch):
+def _backward_shards(thread, first, last, grad_h, grad_last, x, h0, h, w_x, w_h, dx, dh0, parts, packed, scratch):
     """Items first to last of the K S shards; parts (K S, .., ..) are their gradients of w_x, b, w_h, one below the other."""
     steps, features, hidden = x.shape[2], x.shape[3], h0.shape[3]
     shards = padded(x.shape[1], LANES) // LANES
@@ -79,9 +81,9 @@ def _backward_shards(thread, first, last, grad_h, x, h0, h, w_x, w_h, dx, dh0, p
             pack_rows(w_h[model], weights, 0)
             if dx.size:
                 pack_rows(w_x[model], weights, hidden)
-        fill(dh, 0)
+        read_rows(grad_last, (model, shard, 0), dh)
         for t in range(steps - 1, -1, -1):
-            read_rows(grad_h, (model, shard, t), grad)
+            read_gradient(grad_h, (model, shard, t), steps, grad)
             read_rows(h, (model, shard, t), after)
             delta = deltas[t, :hidden]
             for j in range(hidden):
@@ -117,12 +119,12 @@ def _backward(
     models, batch, steps, features = x.shape
     shards, hidden = -(-batch // LANES), h0.shape[-1]
     threads = threads_for(models * shards)
-    (grad_h,) = (x.new_zeros(()).expand_as(h) if g is None else g for g in grads)
+    grad_h, grad_last = given(grads, h0)
     height, width = padded(features + 1 + hidden, LEFT), padded(hidden, RIGHT)
     wide = padded(hidden + features, ROWS)
     lines = (height + width) * steps + 2 * hidden + wide
     arrays = (
-        *(grad_h, x, h0.unsqueeze(2), h, w_x, w_h),
+        *(grad_h, grad_last.unsqueeze(2), x, h0.unsqueeze(2), h, w_x, w_h),
         dx := empty(models, *((steps, features, batch) if needs_x else (0, 0, 0))),
         dh0 := empty(models, 1, hidden, batch),
         parts := empty(models * shards, height, width),
@@ -130,9 +132,9 @@ def _backward(
         empty(threads, lines, LANES),
     )
     share(_backward_shards, models * shards, *(a.numpy(force=True) for a in arrays))
-    dw_x, db, dw_h = (x.new_empty(models, rows, hidden) for rows in (features, 1, hidden))
-    for row, out in ((0, dw_x), (features, db), (features + 1, dw_h)):
-        add_shards(parts.numpy(), row, out.numpy())
+    summed = empty(models, features + 1 + hidden, hidden)
+    share(add_shards, models, parts.numpy(), summed.numpy())
+    dw_x, db, dw_h = summed.split((features, 1, hidden), dim=1)
     return dx.permute(0, 3, 1, 2), dh0.squeeze(1).mT, dw_x, dw_h, db.squeeze(1)
 
 

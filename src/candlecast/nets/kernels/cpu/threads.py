@@ -5,7 +5,7 @@ OpenMP pools spin after each parallel region; beside torch's own pool that would
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -14,6 +14,9 @@ from typing import Any
 
 import torch
 
+Work = tuple[Callable[..., None], tuple[Any, ...]]  # a kernel and its arguments
+
+_chain: ContextVar[dict[int, list[Work]] | None] = ContextVar("chain", default=None)
 _count: ContextVar[int | None] = ContextVar("threads", default=None)  # None: as torch
 
 
@@ -36,15 +39,43 @@ def threads_for(items: int) -> int:
     return max(1, min(_count.get() or torch.get_num_threads(), items))
 
 
+@contextmanager
+def chained() -> Iterator[None]:
+    """Within the block `share` only notes its work, which is all done at the end of the block.
+
+    Works for the same number of items follow each other piece by piece: a thread does all of them on its piece while that
+    is in its cache, and waits for no other thread in between. So an item may read what earlier works made of the same
+    item, and what works for other numbers of items, first noted before its own, made of any.
+    """
+    chain: dict[int, list[Work]] = {}
+    token = _chain.set(chain)
+    try:
+        yield
+    finally:
+        _chain.reset(token)
+    for items, works in chain.items():
+        _run(items, works)
+
+
 def share(kernel: Callable[..., None], items: int, *args: Any) -> None:
     """Run kernel(thread, first, last, *args) on pieces of range(items), by `threads_for(items)` threads, this one included.
 
     `thread` counts them from 0. The kernel must release the GIL to gain. Its first error is raised here, after all
-    threads have stopped.
+    threads have stopped. In a `chained` block the work is put off to its end.
     """
+    chain = _chain.get()
+    if chain is None:
+        _run(items, [(kernel, args)])
+    else:
+        chain.setdefault(items, []).append((kernel, args))
+
+
+def _run(items: int, works: Sequence[Work]) -> None:
     count = threads_for(items)
     if count == 1:
-        return kernel(0, 0, items, *args)
+        for kernel, args in works:
+            kernel(0, 0, items, *args)
+        return
     size = max(1, items // (count * 4))  # four pieces per thread or more: a slow thread does not hold up the others
     pieces = iter(range(0, items, size))
     ends: SimpleQueue[BaseException | None] = SimpleQueue()
@@ -53,7 +84,8 @@ def share(kernel: Callable[..., None], items: int, *args: Any) -> None:
         error = None
         try:
             for first in pieces:
-                kernel(thread, first, min(first + size, items), *args)
+                for kernel, args in works:
+                    kernel(thread, first, min(first + size, items), *args)
         except BaseException as raised:
             error = raised
         ends.put(error)
@@ -65,7 +97,6 @@ def share(kernel: Callable[..., None], items: int, *args: Any) -> None:
     for error in [ends.get() for _ in range(count)]:
         if error is not None:
             raise error
-    return None
 
 
 class _Workers:
