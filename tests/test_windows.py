@@ -106,11 +106,11 @@ def test_whether_a_window_is_whole_is_known_at_its_end():
 @pytest.mark.parametrize("horizon", [1, 24])
 def test_outcomes_are_known_at_the_close_of_their_horizon(horizon):
     made = samples(target=NextReturn(horizon))
-    np.testing.assert_array_equal(made.known_at[:-horizon], MARKET.close_time[horizon:])
-    assert np.isnat(made.known_at[-horizon:]).all()
+    np.testing.assert_array_equal(made.known_at(made.target)[:-horizon], MARKET.close_time[horizon:])
+    assert np.isnat(made.known_at(made.target)[-horizon:]).all()
     assert made.horizon == horizon
     for row in (20, 300):
-        bar = int(np.searchsorted(MARKET.close_time, made.known_at[row]))
+        bar = int(np.searchsorted(MARKET.close_time, made.known_at(made.target)[row]))
         known, before = MARKET[: bar + 1], MARKET[:bar]
         assert np.isfinite(made.target.values(known)[row])
         assert row >= len(before) or np.isnan(made.target.values(before)[row])
@@ -132,7 +132,7 @@ def test_bars_are_lost_to_one_cause_each():
         "undefined outcome": 0,
         "outcome not known yet": 1,
     }
-    broken = replace(holed, inputs=holed.inputs.copy(), outcomes=holed.outcomes.copy())
+    broken = replace(holed, inputs=holed.inputs.copy(), lessons=holed.lessons.copy())
     broken.inputs[200], broken.outcomes[300] = np.nan, np.nan
     assert broken.lost == {**holed.lost, "undefined feature in the window": 10, "undefined outcome": 1}
     assert sum(broken.lost.values()) == len(broken) - (broken.is_complete & broken.is_known).sum()

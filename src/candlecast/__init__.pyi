@@ -146,9 +146,12 @@ from .study import (
 from .tally import Tally as Tally
 from .targets import (
     Direction as Direction,
+    ExcessReturn as ExcessReturn,
     NextReturn as NextReturn,
     Price as Price,
+    ScaledReturn as ScaledReturn,
     Several as Several,
+    TripleBarrier as TripleBarrier,
     Volatility as Volatility,
 )
 from .verdict import (

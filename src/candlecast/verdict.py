@@ -19,6 +19,9 @@ FORECASTS = {
     "price": "next price",
     "direction": "next direction",
     "volatility": "next range",
+    "triple_barrier": "first barrier touched",
+    "scaled_return": "next return in standard deviations",
+    "excess_return": "next return beyond the benchmark's",
 }
 
 

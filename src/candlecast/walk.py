@@ -20,7 +20,7 @@ from candlecast.jobs import Job
 from candlecast.models import Fitted, Model
 from candlecast.prediction import Prediction
 from candlecast.targets import NextReturn, Target, label, parts
-from candlecast.windows import make_samples
+from candlecast.windows import Samples, make_samples
 
 logger = logging.getLogger(__name__)
 
@@ -166,9 +166,7 @@ def forecast_frame(fitted: Fitted, model: str) -> pl.DataFrame:
     frame = pl.DataFrame(
         {
             "time": samples.candles.frame["close_time"].gather(rows),
-            "known_at": pl.Series(samples.known_at[rows])
-            .dt.replace_time_zone("UTC")
-            .zip_with(pl.Series(is_known), pl.Series([None])),
+            "known_at": _known_at(samples, lead, rows, is_known),
             "symbol": pl.repeat(job.symbol, len(rows), eager=True),
             "model": pl.repeat(model, len(rows), eager=True),
             "fold": pl.repeat(job.fold.index, len(rows), eager=True, dtype=pl.Int32),
@@ -179,8 +177,15 @@ def forecast_frame(fitted: Fitted, model: str) -> pl.DataFrame:
     for target in others:
         name = label(target)
         further = _forecast_columns(job.of(target), prediction.others[name], is_known)
+        further["known_at"] = _known_at(samples, target, rows, is_known)
         columns |= {f"{column}@{name}": series for column, series in further.items()}
     return frame.with_columns(**columns)
+
+
+def _known_at(samples: Samples, target: Target, rows: np.ndarray, is_known: np.ndarray) -> pl.Series:
+    """When the outcomes of a target are known; null where they are not yet."""
+    times = pl.Series(samples.known_at(target)[rows]).dt.replace_time_zone("UTC")
+    return times.zip_with(pl.Series(is_known), pl.Series([None]))
 
 
 def _forecast_columns(job: Job, prediction: Prediction, is_known: np.ndarray) -> dict[str, pl.Series]:

@@ -22,7 +22,14 @@ NO_CHOICE = (
     "Torch",
 )  # are no model, or need to be given one
 MODELS = {SHORT.get(name, name.lower()): name for name in models.__all__ if name not in NO_CHOICE}
-TARGETS = {"return": "NextReturn", "price": "Price", "direction": "Direction", "volatility": "Volatility"}
+TARGETS = {
+    "return": "NextReturn",
+    "price": "Price",
+    "direction": "Direction",
+    "volatility": "Volatility",
+    "triplebarrier": "TripleBarrier",
+    "scaled": "ScaledReturn",
+}
 
 
 def model(name: str) -> Model:
