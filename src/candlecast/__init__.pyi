@@ -97,6 +97,7 @@ from .models import (
     HAR as HAR,
     LSTM as LSTM,
     RNN as RNN,
+    Conformal as Conformal,
     DLinear as DLinear,
     Drift as Drift,
     LightGBM as LightGBM,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 SHORT = {"LinearRegression": "linear", "SeasonalNaive": "seasonal"}
 NO_CHOICE = (
     "Baseline",
+    "Conformal",
     "Fitted",
     "Model",
     "NetModel",
