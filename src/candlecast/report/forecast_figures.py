@@ -18,6 +18,7 @@ from candlecast.report.figures import (
     GREY,
     ORANGE,
     PALE_BLUE,
+    PALE_GREY,
     Figure,
     milliseconds,
     recent_views,
@@ -51,6 +52,13 @@ def _points(value: float) -> str:
 
 UNITS = {
     "return": Unit("closing price", lambda values, close: close * np.exp(values), number, "change of price, %", 100),
+    "triple_barrier": Unit("expected label, -1 to 1", lambda values, _: values, number, "expected label", 1),
+    "scaled_return": Unit(
+        "return, standard deviations", lambda values, _: values, number, "return, standard deviations", 1
+    ),
+    "excess_return": Unit(
+        "return beyond the benchmark, %", lambda values, _: 100 * values, _points, "return beyond the benchmark, %", 100
+    ),
     "price": Unit("closing price", lambda values, _: values, number, "change of price, %", 100),
     "volatility": Unit(
         "high to low, % of price",
@@ -82,6 +90,16 @@ def forecast_over_time(result: StudyResult) -> Figure:
         hidden = {"mode": "lines", "line_width": 0, "hoverinfo": "skip"}
         plot.add_scatter(x=times, y=low, showlegend=False, **hidden)
         plot.add_scatter(x=times, y=high, fill="tonexty", fillcolor=PALE_BLUE, name="all seeds", **hidden)
+    bounds = _bounds(result, drawn)
+    if bounds is not None:
+        edges, share = bounds
+        edges = [unit.convert(edge, close) for edge in edges]
+        low, high = np.minimum(low, edges[0]), np.maximum(high, edges[1])
+        hidden = {"mode": "lines", "line_width": 0, "hoverinfo": "skip"}
+        plot.add_scatter(x=times, y=edges[0], showlegend=False, **hidden)
+        plot.add_scatter(
+            x=times, y=edges[1], fill="tonexty", fillcolor=PALE_GREY, name=f"{share:.0%} interval", **hidden
+        )
     mode = {"mode": "markers", "marker": {"color": GREY, "size": 4}} if is_chance else {"mode": "lines"}
     plot.add_scatter(x=times, y=real, name="what happened", line={"color": GREY, "width": 2.5}, **mode)
     plot.add_scatter(
@@ -160,6 +178,16 @@ def _rows(result: StudyResult) -> pl.DataFrame:
     ]
     closes = result.candles.frame.select(time="close_time", close="close")
     return result.forecast.frame.group_by("time").agg(values).sort("time").join(closes, on="time", how="left")
+
+
+def _bounds(result: StudyResult, drawn: pl.DataFrame) -> tuple[list[np.ndarray], float] | None:
+    """Low and high end of the forecast interval at the drawn rows, and the share of outcomes that it should hold."""
+    score = scored(result.forecast, result.target)
+    if score.bounds is None:
+        return None
+    *edges, share = score.bounds
+    place = np.searchsorted(score.time, drawn["time"].to_numpy())
+    return [edge[place] for edge in edges], share
 
 
 def _group_means(forecast: np.ndarray, outcome: np.ndarray, groups: int, horizon: int) -> np.ndarray:
