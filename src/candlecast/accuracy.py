@@ -185,7 +185,7 @@ def _figures(score: Scored, target: Target, seed: int) -> dict[str, float | int]
         found |= {name: float(value[0]), f"{name}_low": low, f"{name}_high": high}
         first = part.stop
     if score.bounds:
-        found["interval"] = score.bounds[2]
+        found["interval"] = round(score.bounds[2], 10)
     if score.calibration:
         found["p_calibration"] = stats.uniformity_p_value(*score.calibration, horizon=target.horizon, seed=seed)
     scale = float(score.naive_error.mean())

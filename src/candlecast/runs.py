@@ -31,6 +31,7 @@ from candlecast.recipes import restore
 from candlecast.signals import Positions
 from candlecast.study import StudyResult
 from candlecast.tally import Tally
+from candlecast.targets import lead
 
 FORMAT = 2  # 1 did not say when the market trades, nor what was tried
 
@@ -117,7 +118,7 @@ def load_run(folder: str | Path, *, beside: Sequence[Candles] = ()) -> StudyResu
         candles=candles,
         target=target,
         forecasts={
-            name: Forecast(tables["forecasts"].filter(pl.col("model") == name), target.horizon)
+            name: Forecast(tables["forecasts"].filter(pl.col("model") == name), lead(target).horizon)
             for name in manifest["models"]
         },
         positions={name: Positions(tables["positions"].filter(pl.col("model") == name)) for name in manifest["models"]},

@@ -19,7 +19,7 @@ from candlecast.forecast import Forecast
 from candlecast.jobs import Job
 from candlecast.models import Fitted, Model
 from candlecast.prediction import Prediction
-from candlecast.targets import NextReturn, Target, label, parts
+from candlecast.targets import NextReturn, Target, label, lead, parts
 from candlecast.windows import Samples, make_samples
 
 logger = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ def walk_forward(
     parts = watch_forward(
         model, candles, features=features, target=target, folds=folds, seeds=seeds, window=window, progress=progress
     )
-    return Forecast(pl.concat([part.frame for part in parts]), target.horizon)
+    return Forecast(pl.concat([part.frame for part in parts]), lead(target).horizon)
 
 
 def watch_forward(
@@ -160,20 +160,20 @@ def forecast_frame(fitted: Fitted, model: str) -> pl.DataFrame:
     """The rows of the forecast table that one fitted job gives for its own test part."""
     job, samples = fitted.job, fitted.job.samples
     rows = job.test_rows
-    lead, *others = parts(samples.target)
+    first, *others = parts(samples.target)
     prediction = fitted.forecast(samples, rows)
     is_known = samples.is_known[rows]
     frame = pl.DataFrame(
         {
             "time": samples.candles.frame["close_time"].gather(rows),
-            "known_at": _known_at(samples, lead, rows, is_known),
+            "known_at": _known_at(samples, first, rows, is_known),
             "symbol": pl.repeat(job.symbol, len(rows), eager=True),
             "model": pl.repeat(model, len(rows), eager=True),
             "fold": pl.repeat(job.fold.index, len(rows), eager=True, dtype=pl.Int32),
             "seed": pl.repeat(job.seed, len(rows), eager=True, dtype=pl.Int32),
         }
     )
-    columns = _forecast_columns(job.of(lead), prediction, is_known)
+    columns = _forecast_columns(job.of(first), prediction, is_known)
     for target in others:
         name = label(target)
         further = _forecast_columns(job.of(target), prediction.others[name], is_known)

@@ -32,7 +32,7 @@ MEASURES = {
 
 def accuracy_table(result: StudyResult) -> str:
     """Every model's forecasts, the studied one emphasised."""
-    error = _error_words(result.target.name)
+    error = _error_words(result.lead.name)
     rows, chosen = [], None
     for index, row in enumerate(result.accuracy.iter_rows(named=True)):
         if row["model"] == result.model:
@@ -51,9 +51,7 @@ def accuracy_table(result: StudyResult) -> str:
             )
         )
     heads = ("Model", "RMSE", "MAE", "R2", "Hit rate", "IC", "p naive", "p drift")
-    caption = (
-        f"Forecasts of {target_words(result.target)}, {count(result.accuracy['observations'][-1], 'known outcome')}"
-    )
+    caption = f"Forecasts of {target_words(result.lead)}, {count(result.accuracy['observations'][-1], 'known outcome')}"
     return table(caption, heads, rows, emphasised=chosen)
 
 

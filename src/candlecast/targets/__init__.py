@@ -6,7 +6,7 @@ from candlecast.targets.excess import ExcessReturn
 from candlecast.targets.price import Price
 from candlecast.targets.returns import NextReturn
 from candlecast.targets.scaled import ScaledReturn
-from candlecast.targets.several import Several, label, parts
+from candlecast.targets.several import Several, label, lead, parts
 from candlecast.targets.target import (
     LABELS,
     Kind,
@@ -35,5 +35,6 @@ __all__ = [
     "bars_until_known",
     "importance",
     "label",
+    "lead",
     "parts",
 ]
