@@ -142,7 +142,9 @@ def quantile_bins(target: np.ndarray, quantiles: np.ndarray, levels: Sequence[fl
     return (target[:, None] > quantiles).sum(axis=1)
 
 
-def uniformity_p_value(bins: np.ndarray, shares: Sequence[float], *, horizon: int = 1, seed: int = 0) -> float:
+def uniformity_p_value(
+    bins: np.ndarray, shares: Sequence[float] | np.ndarray, *, horizon: int = 1, seed: int = 0
+) -> float:
     """p-value of the hypothesis that outcomes fall into bins as often as forecast: small when the forecasts are not calibrated.
 
     Pearson's sum_b (n_b - n p_b)^2 / (n p_b) over bins (time,) of probabilities p_b, the `shares`. Chi-squared where 5 or more
