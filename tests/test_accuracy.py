@@ -192,3 +192,23 @@ def test_nothing_is_known_yet(walked):
         accuracy({"naive": unknown}, NextReturn())
     with pytest.raises(NotEnoughDataError, match="no forecast has an outcome that is known yet"):
         accuracy_by_part(unknown, NextReturn())
+
+
+@pytest.mark.parametrize("width", [1.0, 0.5])
+def test_quantiles_are_scored_and_their_calibration_is_tested(width, market, features):
+    world = synthetic.ar1(600, seed=1, phi=0.3, interval="1h")
+    forecast = walk_forward(LinearRegression(), market, features=features, folds=WalkForward(folds=3))
+    spread = width * float(world.volatility[0])
+    levels = {"q05": -1.644854, "q50": 0.0, "q95": 1.644854}
+    told = forecast.frame.with_columns(**{name: pl.col("mean") + z * spread for name, z in levels.items()})
+    told = replace(forecast, frame=told.with_columns(sigma=pl.lit(spread)))
+    row = accuracy({"linear": told}, NextReturn()).row(0, named=True)
+    frame = told.frame.drop_nulls("target")
+    y, quantiles = frame["target"].to_numpy(), frame.select(*levels).to_numpy()
+    assert row["pinball"] == pytest.approx(stats.pinball(y, quantiles, [0.05, 0.5, 0.95]).mean())
+    assert row["crps"] == pytest.approx(stats.crps_quantiles(y, quantiles, [0.05, 0.5, 0.95]).mean())
+    assert row["coverage"] == pytest.approx(stats.coverage(y, quantiles[:, 0], quantiles[:, 2]))
+    assert row["interval"] == pytest.approx(0.9)
+    normal = replace(told, frame=told.frame.drop(*levels))
+    for each in (row, accuracy({"linear": normal}, NextReturn()).row(0, named=True)):
+        assert (each["p_calibration"] < 0.001) == (width == 0.5)

@@ -59,7 +59,7 @@ HOMES = {
     "rich": {"cli"},
     "pandas": {"candles", "forecast"},
     "deltalake": {"store"},
-    "scipy": {"stats", "nets"},
+    "scipy": {"stats", "nets", "heads"},
     "backtrader": {"adapters"},
 }
 # Rooms whose every file is about one heavy library, and which are themselves imported lazily.

@@ -10,10 +10,19 @@ from candlecast.candles import Candles
 from candlecast.errors import ConfigError
 from candlecast.features import MinMax, Robust
 from candlecast.sources import sample, synthetic
-from candlecast.targets import Direction, NextReturn, Price, Volatility
+from candlecast.targets import (
+    Direction,
+    ExcessReturn,
+    NextReturn,
+    Price,
+    ScaledReturn,
+    TripleBarrier,
+    Volatility,
+    label,
+)
 from candlecast.testing import check_target
 
-TARGETS = [NextReturn, Price, Direction, Volatility]
+TARGETS = [NextReturn, Price, Direction, Volatility, ScaledReturn, TripleBarrier]
 NAN = np.nan
 
 
@@ -116,3 +125,134 @@ def test_what_a_target_gives_may_be_written(target):
     for array in (first.values(RISING), first.naive(RISING)):
         array[0] = 7.0
     assert RISING.close[0] == 100
+
+
+def test_the_yardstick_is_an_exponentially_weighted_root_mean_square():
+    returns = np.log([1.1, 0.9, 1.0, 120 / 99])
+    weights = 0.5 ** (np.arange(4)[::-1] / 2.0)
+    expected = np.sqrt(np.sum(weights * returns**2) / weights.sum())
+    unit = ScaledReturn(horizon=1, halflife=2.0).unit(RISING)
+    assert np.isnan(unit[0])
+    assert unit[1] == pytest.approx(np.log(1.1))
+    assert unit[4] == pytest.approx(expected)
+
+
+def test_scaled_return():
+    target, market = ScaledReturn(4, halflife=10), synthetic.garch(300, seed=2).candles
+    values, plain = target.values(market), NextReturn(4).values(market)
+    np.testing.assert_allclose(target.expected_return(values, market)[1:-4], plain[1:-4])
+    assert 0.8 < np.nanstd(values) < 1.3
+    np.testing.assert_array_equal(np.isnan(target.naive(market)), np.arange(300) == 0)
+
+
+def test_a_flat_price_has_no_yardstick_and_a_hole_no_return():
+    flat = candles([5.0, 5.0, 5.0, 6.0])
+    assert np.isnan(ScaledReturn().naive(flat)[:3]).all()
+    holed = candles([1.0, 2.0, 1.0, 8.0, 8.0])
+    frame = holed.frame.with_columns(
+        pl.col("open_time", "close_time")
+        + pl.when(pl.int_range(pl.len()) >= 3).then(pl.duration(hours=9)).otherwise(pl.duration())
+    )
+    broken = Candles(frame, holed.symbol, holed.interval)
+    np.testing.assert_allclose(ScaledReturn(halflife=1e9).unit(broken)[2:4], np.log(2))
+
+
+BARRIERS = {"halflife": 1e-3, "by_uniqueness": False}  # the last return alone
+
+
+def barrier_market():
+    """A last return of 10 % at bar 1: barriers of horizon 1 lie at 110 x 1.1 = 121 and 110 / 1.1 = 100."""
+    close = [100, 110, 112, 111, 110, 110]
+    high = [100, 110, 120, 122, 115, 112]
+    low = [100, 110, 105, 108, 99, 104]
+    return candles(close, high, low)
+
+
+def test_the_first_barrier_touched_counts():
+    market = barrier_market()
+    wide = TripleBarrier(4, width=0.5, **BARRIERS)  # 0.5 x sqrt(4) = 1: 121 and 100 from bar 1 on
+    assert wide.distance(market)[1] == pytest.approx(np.log(1.1))
+    assert wide.values(market)[1] == 1.0  # 122 in bar 3, before 99 in bar 4
+    assert wide.bars_until_known(market)[1] == 2
+    np.testing.assert_array_equal(np.isnan(wide.values(market)), [True, False, True, True, True, True])
+    early = TripleBarrier(1, width=1.0, **BARRIERS)
+    assert early.values(market)[1] == 0.0
+    assert early.bars_until_known(market)[1] == 1
+
+
+def test_a_bar_that_touches_both_is_the_lower_one():
+    market = candles([100, 110, 110, 110], high=[100, 110, 130, 110], low=[100, 110, 90, 110])
+    target = TripleBarrier(2, width=1 / np.sqrt(2), **BARRIERS)
+    assert target.values(market)[1] == -1.0
+    assert target.bars_until_known(market)[1] == 1
+    np.testing.assert_allclose(target.expected_return(np.full(4, 0.5), market)[1], 0.5 * np.log(1.1))
+
+
+def test_barriers_are_touched_as_bar_by_bar_search_finds():
+    market, target = synthetic.garch(400, seed=5).candles, TripleBarrier(12, width=0.8)
+    labels, known, distance = target.values(market), target.bars_until_known(market), target.distance(market)
+    for bar in range(1, 400 - 12):
+        expected, after = 0.0, 12
+        for ahead in range(1, 13):
+            down = np.log(market.low[bar + ahead] / market.close[bar]) <= -distance[bar]
+            up = np.log(market.high[bar + ahead] / market.close[bar]) >= distance[bar]
+            if down or up:
+                expected, after = (-1.0 if down else 1.0), ahead
+                break
+        assert (labels[bar], known[bar]) == (expected, after)
+
+
+def test_average_uniqueness():
+    market, target = synthetic.garch(300, seed=6).candles, TripleBarrier(8)
+    ends = np.arange(300) + target.bars_until_known(market)
+    starts = np.arange(1, 300)
+    weights = target.importance(market)
+    for bar in (1, 50, 200, 280):
+        inside = np.arange(bar + 1, ends[bar] + 1)
+        together = [np.sum((starts < at) & (ends[1:] >= at)) for at in inside]
+        assert weights[bar] == pytest.approx(np.mean(1 / np.array(together)))
+    assert (TripleBarrier(8, by_uniqueness=False).importance(market) == 1).all()
+    cut = target.importance(market[:200])
+    np.testing.assert_allclose(weights[1:192], cut[1:192], rtol=1e-12)
+
+
+BENCHMARK = synthetic.garch(3_000, seed=8, interval="1h").candles
+
+
+@pytest.mark.parametrize("horizon", [1, 7])
+def test_an_excess_return_is_causal_and_a_difference(horizon):
+    check_target(ExcessReturn(BENCHMARK, horizon))
+    market = synthetic.garch(500, seed=1, interval="1h").candles
+    values = ExcessReturn(BENCHMARK, horizon).values(market)
+    expected = NextReturn(horizon).values(market) - NextReturn(horizon).values(BENCHMARK)[:500]
+    np.testing.assert_allclose(values[:-horizon], expected[:-horizon], atol=1e-14)
+
+
+def test_an_excess_return_is_undefined_where_the_benchmark_has_no_bar():
+    market = BENCHMARK[:20]
+    gappy = Candles(BENCHMARK.frame[:20].filter(pl.int_range(pl.len()) != 7), "B", BENCHMARK.interval)
+    target = ExcessReturn(gappy, 2)
+    assert np.flatnonzero(np.isnan(target.values(market))).tolist() == [5, 7, 18, 19]
+    assert np.flatnonzero(np.isnan(target.naive(market))).tolist() == [7]
+    np.testing.assert_allclose(target.values(market)[:5], 0.0, atol=1e-15)
+    assert label(target) == "excess_return_2"
+
+
+def test_a_benchmark_that_is_none():
+    with pytest.raises(ConfigError, match="benchmark is 'SPY'; expected candles"):
+        ExcessReturn("SPY")
+    with pytest.raises(ConfigError, match="no bar of the benchmark SP500 1d closes with one of .* 1h"):
+        ExcessReturn(sample("sp500")[:50]).values(BENCHMARK[:50])
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (lambda: TripleBarrier(width=0.0), "width is 0.0; expected standard deviations above 0"),
+        (lambda: TripleBarrier(halflife=-1), "halflife is -1; expected a number of bars above 0"),
+        (lambda: ScaledReturn(halflife=float("inf")), "halflife is inf"),
+    ],
+)
+def test_targets_that_mean_nothing(target, message):
+    with pytest.raises(ConfigError, match=message):
+        target()

@@ -12,7 +12,7 @@ from candlecast.errors import ConfigError, LookaheadError, NotEnoughDataError
 from candlecast.features import Feature, ema_ratio, feature, log_return
 from candlecast.folds import CombinatorialPurged, Fold, Holdout, PurgedKFold, WalkForward
 from candlecast.sources import sample, synthetic
-from candlecast.targets import Direction, NextReturn, Price
+from candlecast.targets import Direction, NextReturn, Price, TripleBarrier
 from candlecast.testing import check_feature, check_folds, check_target
 
 
@@ -273,3 +273,22 @@ def test_the_seed_chooses_the_market():
     check_feature(only_there, seed=0)
     with pytest.raises(LookaheadError):
         check_feature(only_there, seed=1)
+
+
+class Hasty(TripleBarrier):
+    """Says that it is known earlier than it is, or at no time at all."""
+
+    early = 1
+
+    def bars_until_known(self, candles):
+        return np.maximum(super().bars_until_known(candles) - self.early, 0 if self.early > 1 else 1)
+
+
+def test_an_outcome_that_is_known_later_than_it_says_is_found():
+    with pytest.raises(LookaheadError, match="target triple_barrier, column (values|bars_until_known), moved from"):
+        check_target(Hasty(5))
+    never = type("Never", (Hasty,), {"early": 9})
+    with pytest.raises(
+        ConfigError, match="bars_until_known of target triple_barrier .*whole numbers from 1 to the horizon of 5"
+    ):
+        check_target(never(5))

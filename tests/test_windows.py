@@ -107,11 +107,11 @@ def test_whether_a_window_is_whole_is_known_at_its_end():
 @pytest.mark.parametrize("horizon", [1, 24])
 def test_outcomes_are_known_at_the_close_of_their_horizon(horizon):
     made = samples(target=NextReturn(horizon))
-    np.testing.assert_array_equal(made.known_at[:-horizon], MARKET.close_time[horizon:])
-    assert np.isnat(made.known_at[-horizon:]).all()
+    np.testing.assert_array_equal(made.known_at(made.target)[:-horizon], MARKET.close_time[horizon:])
+    assert np.isnat(made.known_at(made.target)[-horizon:]).all()
     assert made.horizon == horizon
     for row in (20, 300):
-        bar = int(np.searchsorted(MARKET.close_time, made.known_at[row]))
+        bar = int(np.searchsorted(MARKET.close_time, made.known_at(made.target)[row]))
         known, before = MARKET[: bar + 1], MARKET[:bar]
         assert np.isfinite(made.target.values(known)[row])
         assert row >= len(before) or np.isnan(made.target.values(before)[row])

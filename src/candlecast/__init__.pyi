@@ -98,6 +98,7 @@ from .models import (
     LSTM as LSTM,
     RNN as RNN,
     AttentionLSTM as AttentionLSTM,
+    Conformal as Conformal,
     DLinear as DLinear,
     Drift as Drift,
     EncoderDecoder as EncoderDecoder,
@@ -150,9 +151,12 @@ from .study import (
 from .tally import Tally as Tally
 from .targets import (
     Direction as Direction,
+    ExcessReturn as ExcessReturn,
     NextReturn as NextReturn,
     Price as Price,
+    ScaledReturn as ScaledReturn,
     Several as Several,
+    TripleBarrier as TripleBarrier,
     Volatility as Volatility,
 )
 from .verdict import (

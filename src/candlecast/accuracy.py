@@ -8,9 +8,12 @@ need. The figures, those of distributions null where a model forecasts none:
     r2               1 - SSE / SSE of naive, out of sample, of changes against naive (Campbell and Thompson 2008)
     hit_rate         share of right signs of the change against naive
     ic, rank_ic      correlation of forecast and actual change, of their values and of their ranks
-    log_score, crps  of normal forecasts with the given `sigma` (Gneiting and Raftery 2007); smaller is better
-    pinball          mean loss of the 5 % and the 95 % quantile of those (Koenker and Bassett 1978); smaller is better
-    coverage         share of outcomes between these two: about 0.9 when the forecast is right
+    log_score        of normal forecasts with the given `sigma` (Gneiting and Raftery 2007); smaller is better
+    crps             the same of the quantiles where a model says some, coarse where they are few; else of that normal
+    pinball          mean loss of the quantiles, of the 5 % and 95 % ones of a normal (Koenker and Bassett 1978)
+    coverage         share of outcomes between the outermost quantiles, or in the middle 90 % of the normal
+    interval         share that should lie there; no interval
+    p_calibration    that outcomes fall where the distribution says they do; small when it is wrong (`uniformity_p_value`)
 
 What is undefined is null.
 """
@@ -27,10 +30,12 @@ import polars as pl
 from candlecast import stats
 from candlecast.errors import NotEnoughDataError
 from candlecast.forecast import Forecast
+from candlecast.prediction import quantile_level
 from candlecast.targets import Target
 
 REFERENCES = ("naive", "drift")  # a forecast of nothing but the mean is no skill either
 ROUNDING = 1e-9  # of the largest change: a forecast so close to the training mean is that mean
+BINS = 10  # of the probability integral transform of a normal forecast
 EDGES = (0.05, 0.95)  # levels of the quantiles between which 90 % of the outcomes belong
 COVERED = 1.6448536269514722  # their distance from the mean of a normal, in standard deviations
 
@@ -39,7 +44,8 @@ COVERED = 1.6448536269514722  # their distance from the mean of a normal, in sta
 class Scored:
     """One model's known forecasts of one asset, in target units and as changes against naive; all (time,).
 
-    `sigma` is empty where the model forecasts none; `naive_error` and `mean_change`, the change to the mean outcome of the
+    `sigma` is empty where the model forecasts none; `quantiles` (time, levels) has a column for each of the rising `levels`,
+    which are none where the model says no quantiles. `naive_error` and `mean_change`, the change to the mean outcome of the
     training rows, are NaN where they are not known.
     """
 
@@ -52,6 +58,27 @@ class Scored:
     sigma: np.ndarray
     naive_error: np.ndarray
     mean_change: np.ndarray
+    quantiles: np.ndarray
+    levels: tuple[float, ...]
+
+    @property
+    def bounds(self) -> tuple[np.ndarray, np.ndarray, float] | None:
+        """Low and high end (time,) of the central interval, and the share of outcomes that it should hold; None without."""
+        if len(self.levels) > 1:
+            return self.quantiles[:, 0], self.quantiles[:, -1], self.levels[-1] - self.levels[0]
+        if len(self.sigma):
+            return self.mean - COVERED * self.sigma, self.mean + COVERED * self.sigma, 0.9
+        return None
+
+    @property
+    def calibration(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """The bin of the distribution that each outcome fell into, (time,), and the share that each bin should hold."""
+        if self.levels:
+            return stats.quantile_bins(self.target, self.quantiles, self.levels), np.diff([0.0, *self.levels, 1.0])
+        if len(self.sigma):
+            transform = stats.pit_normal(self.target, self.mean, self.sigma)
+            return np.minimum(transform * BINS, BINS - 1).astype(np.int64), np.full(BINS, 1 / BINS)
+        return None
 
 
 def scored(forecast: Forecast, target: Target) -> Scored:
@@ -78,7 +105,7 @@ def accuracy(forecasts: Mapping[str, Forecast], target: Target, *, seed: int = 0
         if not all(len(score.target) for score in scores.values()):
             raise _nothing_known()
         rows += [
-            {"symbol": symbol, "model": name, **_figures(score, seed), **_p_values(name, scores, target)}
+            {"symbol": symbol, "model": name, **_figures(score, target, seed), **_p_values(name, scores, target)}
             for name, score in scores.items()
         ]
     if not rows:
@@ -95,7 +122,7 @@ def accuracy_by_part(forecast: Forecast, target: Target, *, seed: int = 0) -> pl
     known = forecast.frame.drop_nulls("target")
     for (symbol, fold, number), frame in known.group_by("symbol", "fold", "seed", maintain_order=True):
         part = {"symbol": symbol, "fold": fold, "seed": number, "first": frame["time"][0], "last": frame["time"][-1]}
-        rows.append(part | _figures(_scored(frame, target), seed))
+        rows.append(part | _figures(_scored(frame, target), target, seed))
     if not rows:
         raise _nothing_known()
     return _table(rows).sort("symbol", "fold", "seed")
@@ -104,6 +131,8 @@ def accuracy_by_part(forecast: Forecast, target: Target, *, seed: int = 0) -> pl
 def _scored(frame: pl.DataFrame, target: Target) -> Scored:
     frame = frame.drop_nulls("target")
     outcome, mean, naive = (frame[name].to_numpy() for name in ("target", "mean", "naive"))
+    levels = {level: name for name in frame.columns if (level := quantile_level(name)) is not None}
+    levels = {level: levels[level] for level in sorted(levels) if not frame[levels[level]].null_count()}
     return Scored(
         time=frame["time"].to_numpy(),
         fold=frame["fold"].to_numpy(),
@@ -114,10 +143,12 @@ def _scored(frame: pl.DataFrame, target: Target) -> Scored:
         sigma=np.empty(0) if frame["sigma"].null_count() else frame["sigma"].to_numpy(),
         naive_error=frame["naive_error"].fill_null(math.nan).to_numpy(),
         mean_change=target.change(frame["train_mean"].fill_null(math.nan).to_numpy(), naive),
+        quantiles=frame.select(levels.values()).to_numpy(),
+        levels=tuple(levels),
     )
 
 
-def _figures(score: Scored, seed: int) -> dict[str, float | int]:
+def _figures(score: Scored, target: Target, seed: int) -> dict[str, float | int]:
     """Every figure with its interval. Each is a function of means over rows, so that only means have to be resampled."""
     y, f, error, sigma = score.outcome_change, score.forecast_change, score.target - score.mean, score.sigma
     hit, squared = (np.sign(y) == np.sign(f)) & (y != 0), (y - f) ** 2
@@ -135,8 +166,15 @@ def _figures(score: Scored, seed: int) -> dict[str, float | int]:
             "log_score": (np.asarray, [stats.log_score(score.target, score.mean, sigma)]),
             "crps": (np.asarray, [stats.crps_normal(score.target, score.mean, sigma)]),
             "pinball": (np.asarray, [stats.pinball(score.target, edges, EDGES).mean(axis=1)]),
-            "coverage": (np.asarray, [np.abs(error) <= COVERED * sigma]),
         }
+    if score.levels:
+        parts |= {
+            "crps": (np.asarray, [stats.crps_quantiles(score.target, score.quantiles, score.levels)]),
+            "pinball": (np.asarray, [stats.pinball(score.target, score.quantiles, score.levels).mean(axis=1)]),
+        }
+    if score.bounds:
+        low, high, _ = score.bounds
+        parts["coverage"] = (np.asarray, [(low <= score.target) & (score.target <= high)])
     rows = np.column_stack([column for _, columns in parts.values() for column in columns]).astype(np.float64)
     block = stats.block_length(np.column_stack([y**2, squared, hit]))
     draws, means = stats.bootstrap_means(rows, block=block, seed=seed), rows.mean(axis=0, keepdims=True)
@@ -149,6 +187,10 @@ def _figures(score: Scored, seed: int) -> dict[str, float | int]:
         low, high = stats.percentile_interval(spread)
         found |= {name: float(value[0]), f"{name}_low": low, f"{name}_high": high}
         first = part.stop
+    if score.bounds:
+        found["interval"] = round(score.bounds[2], 10)
+    if score.calibration:
+        found["p_calibration"] = stats.uniformity_p_value(*score.calibration, horizon=target.horizon, seed=seed)
     scale = float(score.naive_error.mean())
     return found | {"mase": float(found["mae"]) / scale if scale > 0 else math.nan}
 

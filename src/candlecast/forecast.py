@@ -31,7 +31,7 @@ SCHEMA: dict[Any, Any] = {
     "train_mean": pl.Float64,
 }
 OPTIONAL = ("sigma", "position", "naive_error", "train_mean")  # null throughout where a frame comes without them
-FURTHER = re.compile(r"q\d+|p_\w+|\w+@\w+")  # quantiles, chances of labels, and forecasts of further targets
+FURTHER = re.compile(r"q\d+|p_(down|flat|up)|\w+@\w+")  # quantiles, chances of labels, and forecasts of further targets
 OWN = ("time", "known_at", "symbol", "model", "fold", "seed")  # columns of a row, whatever is forecast
 
 
@@ -55,10 +55,15 @@ class Forecast:
 
     def __post_init__(self) -> None:
         absent = [pl.lit(None).alias(name) for name in OPTIONAL if name not in self.frame.columns]
-        further = sorted(name for name in self.frame.columns if FURTHER.fullmatch(name))
-        schema = SCHEMA | dict.fromkeys(further, pl.Float64)
+        further = sorted(name for name in self.frame.columns if FURTHER.fullmatch(name) and not self._is_void(name))
+        schema = SCHEMA | {name: SCHEMA.get(name.partition("@")[0], pl.Float64) for name in further}
         frame = self.frame.with_columns(absent).select(*schema).cast(schema).sort("symbol", "seed", "time")
         object.__setattr__(self, "frame", frame)
+
+    def _is_void(self, name: str) -> bool:
+        """Whether a further column is null throughout, as where it is another model's in a table of several."""
+        own = name.partition("@")[0]
+        return (own not in SCHEMA or own in OPTIONAL) and self.frame[name].null_count() == self.frame.height
 
     def __len__(self) -> int:
         return self.frame.height
@@ -96,7 +101,7 @@ class Forecast:
     def at(self, target: str) -> Forecast:
         """The forecasts of one of the further targets of `Several`, by name and horizon, such as "return_5".
 
-        `known_at` stays that of the last outcome of all targets. Raises ConfigError for a target that is not there.
+        Raises ConfigError for a target that is not there.
         """
         columns = {name: name.partition("@")[0] for name in self.further if name.endswith(f"@{target}")}
         if not columns:
@@ -107,7 +112,8 @@ class Forecast:
                 remedy=near_misses(target, known),
             )
         horizon = int(target.rpartition("_")[2])
-        return Forecast(self.frame.select(*OWN, *columns).rename(columns), horizon)
+        own = [name for name in OWN if name != "known_at"]
+        return Forecast(self.frame.select(*own, *columns).rename(columns), horizon)
 
     @cached_property
     def paths(self) -> list[Forecast]:
@@ -122,14 +128,18 @@ class Forecast:
     def averaged(self) -> Forecast:
         """One forecast per asset and bar: the mean over the seeds, and over the folds that forecast it, as seed 0.
 
-        `sigma` is that of the mixture: the root of its mean square plus the variance of the means.
+        `sigma` is that of the mixture: the root of its mean square plus the variance of the means. Quantiles are averaged
+        level by level (Vincent 1912).
         """
-        keys = ["time", "known_at", "symbol", "model"]
+        further = {name: name.partition("@") for name in self.further}
+        keys = ["time", "known_at", "symbol", "model", *(f for f, (own, *_) in further.items() if own == "known_at")]
+        plain = [name for name, (own, *_) in further.items() if own not in ("known_at", "sigma")]
+        sigmas = {"sigma": "mean"} | {f: f"mean@{rest}" for f, (own, _, rest) in further.items() if own == "sigma"}
         values = [
-            pl.col("mean", "expected_return", "position", "naive_error", "train_mean", *self.further).mean(),
+            pl.col("mean", "expected_return", "position", "naive_error", "train_mean", *plain).mean(),
             pl.col("fold").min(),
             pl.col("naive", "target").first(),
-            (pl.col("sigma").pow(2).mean() + pl.col("mean").var(ddof=0)).sqrt().alias("sigma"),
+            *((pl.col(s).pow(2).mean() + pl.col(m).var(ddof=0)).sqrt().alias(s) for s, m in sigmas.items()),
         ]
         frame = self.frame.group_by(keys, maintain_order=True).agg(values).with_columns(seed=pl.lit(0))
         return replace(self, frame=frame)

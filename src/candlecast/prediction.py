@@ -25,10 +25,10 @@ class Prediction:
 def quantile_column(level: float) -> str:
     """Column of the quantile of a level in (0, 1): its decimals, two at least.
 
-    >>> quantile_column(0.05), quantile_column(0.5), quantile_column(0.975)
-    ('q05', 'q50', 'q975')
+    >>> quantile_column(0.05), quantile_column(0.5), quantile_column(0.975), quantile_column(0.00001)
+    ('q05', 'q50', 'q975', 'q00001')
     """
-    return f"q{str(float(level))[2:]:0<2}"
+    return f"q{np.format_float_positional(level)[2:]:0<2}"
 
 
 def quantile_level(column: str) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from hashlib import sha256
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from candlecast import backtesting, features, folds, heads, models, signals, targets
+from candlecast.candles import Candles
 from candlecast.errors import RunError
 from candlecast.features import Feature, Features
 from candlecast.fleet import settings
@@ -31,7 +33,7 @@ def describe(value: Any) -> Any:
     """A recipe (a frozen dataclass, or a part of one) as JSON values.
 
     A dataclass becomes an object with its `type`, its `name` if it has one, and constructor parameters, a feature its
-    `kind`, parameters and warm-up; a user's own function is named, not stored.
+    `kind`, parameters and warm-up; a user's own function and candles are named, not stored.
 
     >>> from candlecast.folds import Holdout
     >>> describe(Holdout(0.8))
@@ -54,6 +56,13 @@ def describe(value: Any) -> Any:
             }
         case Several():
             return {"type": "Several", "targets": [describe(target) for target in value.targets]}
+        case Candles():
+            return {
+                "type": "Candles",
+                "symbol": value.symbol,
+                "interval": str(value.interval),
+                "fingerprint": value.fingerprint,
+            }
         case list() | tuple():
             return [describe(item) for item in value]
         case np.generic():
@@ -67,20 +76,24 @@ def describe(value: Any) -> Any:
     return {"type": "function", "name": f"{getattr(value, '__module__', '')}.{name}", "source": _source_digest(value)}
 
 
-def restore(description: Any) -> Any:
-    """The recipe that `describe` described. Raises RunError for a user's own function, which is not stored.
+def restore(description: Any, *, candles: Sequence[Candles] = ()) -> Any:
+    """The recipe that `describe` described, with those of the `candles` in it that it names.
+
+    Raises RunError for a user's own function, which is not stored, and for candles that are not given.
 
     >>> restore({"type": "Holdout", "train": 0.8, "valid": 0.0, "purge": None})
     Holdout(train=0.8, valid=0.0, purge=None)
     """
     if isinstance(description, list):
-        return tuple(restore(item) for item in description)
+        return tuple(restore(item, candles=candles) for item in description)
     if not isinstance(description, dict):
         return description
     if description["type"] == "Feature":
         made = _find(description["kind"], features)(**description["parameters"])
         return made if description["scaling"] is None else made.scaled(restore(description["scaling"]))
-    parameters = {name: restore(value) for name, value in description.items() if name != "type"}
+    if description["type"] == "Candles":
+        return _given(description, candles)
+    parameters = {name: restore(value, candles=candles) for name, value in description.items() if name != "type"}
     if description["type"] == "Features":
         return Features(*parameters["features"], scaling=parameters["scaling"])
     if description["type"] == "Several":
@@ -88,6 +101,19 @@ def restore(description: Any) -> Any:
     made = _find(description["type"], *ROOMS)
     return made(
         **{field.name: parameters[field.name] for field in fields(made) if field.init and field.name in parameters}
+    )
+
+
+def _given(description: dict[str, Any], candles: Sequence[Candles]) -> Candles:
+    for each in candles:
+        if each.fingerprint == description["fingerprint"]:
+            return each
+    given = ", ".join(f"{each.symbol} {each.interval} ({each.fingerprint[:12]})" for each in candles)
+    raise RunError(
+        f"the candles of {description['symbol']} {description['interval']} are named, not stored"
+        + (f", and those given are {given}" if given else ""),
+        expected=f"candles with the fingerprint {description['fingerprint'][:12]}",
+        remedy="Give them: load_run(folder, beside=[candles])",
     )
 
 

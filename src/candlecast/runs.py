@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from hashlib import sha256
@@ -32,6 +32,7 @@ from candlecast.recipes import restore
 from candlecast.signals import Positions
 from candlecast.study import StudyResult
 from candlecast.tally import Tally
+from candlecast.targets import lead
 
 FORMAT = 2  # 1 did not say when the market trades, nor what was tried
 
@@ -56,7 +57,8 @@ def save_run(result: StudyResult, folder: str | Path) -> Path:
         )
     with _replaced(folder) as fresh:
         result.candles.frame.write_parquet(fresh / "candles.parquet")
-        pl.concat([forecast.frame for forecast in result.forecasts.values()]).write_parquet(fresh / "forecasts.parquet")
+        tables = [forecast.frame for forecast in result.forecasts.values()]
+        pl.concat(tables, how="diagonal").write_parquet(fresh / "forecasts.parquet")
         held = [positions.frame.with_columns(model=pl.lit(name)) for name, positions in result.positions.items()]
         pl.concat(held).write_parquet(fresh / "positions.parquet")
         result.backtest.fills.write_parquet(fresh / "fills.parquet")
@@ -68,8 +70,11 @@ def save_run(result: StudyResult, folder: str | Path) -> Path:
     return folder
 
 
-def load_run(folder: str | Path) -> StudyResult:
-    """Read a run back; everything else follows from what was stored. Raises RunError."""
+def load_run(folder: str | Path, *, beside: Sequence[Candles] = ()) -> StudyResult:
+    """Read a run back; everything else follows from what was stored.
+
+    `beside`: candles that the study names besides those it was made on, such as an ExcessReturn's benchmark. Raises RunError.
+    """
     folder = Path(folder)
     if not is_run(folder):
         known = [run.name for run in list_runs(folder.parent)]
@@ -93,7 +98,7 @@ def load_run(folder: str | Path) -> StudyResult:
         raise RunError(
             f"{folder} is incomplete ({error})", expected="all of a run's files", remedy="Run it again"
         ) from error
-    target = restore(recipe["target"])
+    target = restore(recipe["target"], candles=beside)
     candles = Candles(
         tables["candles"],
         asset["symbol"],
@@ -114,7 +119,7 @@ def load_run(folder: str | Path) -> StudyResult:
         candles=candles,
         target=target,
         forecasts={
-            name: Forecast(tables["forecasts"].filter(pl.col("model") == name), target.horizon)
+            name: Forecast(tables["forecasts"].filter(pl.col("model") == name), lead(target).horizon)
             for name in manifest["models"]
         },
         positions={name: Positions(tables["positions"].filter(pl.col("model") == name)) for name in manifest["models"]},

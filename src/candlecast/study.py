@@ -42,7 +42,7 @@ from candlecast.recipes import describe
 from candlecast.signals import FollowDirection, InverseVolatility, Positions, Rule
 from candlecast.sources.source import moment
 from candlecast.tally import Tally, count, count_each
-from candlecast.targets import NextReturn, Target, Volatility, parts
+from candlecast.targets import NextReturn, Target, Volatility, lead, parts
 from candlecast.verdict import Verdict, judge
 from candlecast.walk import FoldForecast, Keeper, watch_forward
 
@@ -182,7 +182,7 @@ class Study:
         """
         name = self.model.name if name is None else name
         forecasts = {
-            model: Forecast(pl.concat([part.frame for part in walked]), self.target.horizon)
+            model: Forecast(pl.concat([part.frame for part in walked]), lead(self.target).horizon)
             for model, walked in parts.items()
         }
         studied = sorted(parts[name], key=lambda part: part.job.key)  # in whatever order they ended
@@ -209,7 +209,7 @@ class Study:
     def _rule(self) -> Rule:
         if self.rule is not None:
             return self.rule
-        return InverseVolatility() if isinstance(parts(self.target)[0], Volatility) else FollowDirection()
+        return InverseVolatility() if isinstance(lead(self.target), Volatility) else FollowDirection()
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,6 +242,11 @@ class StudyResult:
     def forecast(self) -> Forecast:
         """The studied model's forecasts, all seeds."""
         return self.forecasts[self.model]
+
+    @property
+    def lead(self) -> Target:
+        """The target that is traded and judged: the first of `Several`, or the only one."""
+        return lead(self.target)
 
     @property
     def seed(self) -> int:
@@ -277,12 +282,12 @@ class StudyResult:
     @cached_property
     def accuracy(self) -> pl.DataFrame:
         """How good each model's forecasts are; see `candlecast.accuracy.accuracy`."""
-        return accuracy(self.forecasts, self.target, seed=self.seed)
+        return accuracy(self.forecasts, self.lead, seed=self.seed)
 
     @cached_property
     def accuracy_by_part(self) -> pl.DataFrame:
         """The studied model's skill by fold and seed."""
-        return accuracy_by_part(self.forecast, self.target)
+        return accuracy_by_part(self.forecast, self.lead)
 
     @cached_property
     def verdict(self) -> Verdict:
@@ -291,7 +296,7 @@ class StudyResult:
             self.accuracy,
             self.backtest,
             self.summary,
-            self.target,
+            self.lead,
             model=self.model,
             trained=self.folds.height * len(self.forecast.seeds),
             tally=self.tally,

@@ -18,7 +18,7 @@ from candlecast.folds import Folds
 from candlecast.interval import Interval
 from candlecast.sources import Source, synthetic
 from candlecast.sources.source import Moment, moment, period, utc_now
-from candlecast.targets import Target
+from candlecast.targets import Target, bars_until_known
 
 __all__ = ["check_feature", "check_folds", "check_source", "check_target"]
 
@@ -75,7 +75,8 @@ def check_target(target: Target, candles: Candles | None = None, *, seed: int = 
     At several bars t the candles after t are cut off, then replaced by another path. `values` at and before
     t - horizon, `naive` and `expected_return` at and before t may not move by a single bit. All three have one float64
     per candle; the last `horizon` values are NaN. In the synthetic hourly market that is used when no `candles` are
-    given, all values before them must be defined, behind the first `horizon` bars.
+    given, all values before them must be defined, behind the first `horizon` bars. Of a target that is known earlier
+    (`bars_until_known`, from 1 to horizon), the values that are known at t may not move either, nor when they are known.
 
     Raises LookaheadError naming method, bar and movement; ConfigError for a wrong shape, type or undefined value;
     NotEnoughDataError when `candles` are fewer than four horizons and 40 more.
@@ -95,6 +96,14 @@ def check_target(target: Target, candles: Candles | None = None, *, seed: int = 
     implied = target.expected_return(forecast, market)
     _require_one_per_candle(target, "expected_return", implied, market)
     _require_known_in_time(target, values, must_be_defined=candles is None)
+    ends = bars_until_known(target, market)
+    if ends.shape != (len(market),) or ends.dtype.kind != "i" or ends.min() < 1 or ends.max() > horizon:
+        raise ConfigError(
+            f"bars_until_known of target {target.name} has shape {ends.shape}, type {ends.dtype} and values from {ends.min()} "
+            f"to {ends.max()}",
+            expected=f"({len(market)},) whole numbers from 1 to the horizon of {horizon}",
+            remedy="Return the horizon where the outcome is not known earlier",
+        )
     for bar, other in _other_futures(market, horizon, seed):
         rows = np.arange(len(other))
         changed = np.where(rows <= bar, forecast[: len(other)], forecast[::-1][: len(other)])
@@ -106,6 +115,13 @@ def check_target(target: Target, candles: Candles | None = None, *, seed: int = 
         for name, (before, after, stop) in pairs.items():
             subject = f"{name} of target {target.name} (horizon {horizon})"
             _require_equal(before[:stop, None], after[:stop, None], (name,), market, bar, subject=subject)
+        if len(other) == len(market):
+            is_known = np.arange(len(market)) + ends <= bar
+            moved = (
+                np.column_stack([values, ends])[is_known],
+                np.column_stack([pairs["values"][1], bars_until_known(target, other)])[is_known],
+            )
+            _require_equal(*moved, ("values", "bars_until_known"), market, bar, subject=f"target {target.name}")
 
 
 def check_source(

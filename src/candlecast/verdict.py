@@ -20,6 +20,9 @@ FORECASTS = {  # one bar ahead, and several
     "price": ("next price", "price {} bars ahead"),
     "direction": ("next direction", "direction over the next {} bars"),
     "volatility": ("next range", "range of the next {} bars"),
+    "triple_barrier": ("first barrier touched", "first barrier touched within {} bars"),
+    "scaled_return": ("next return in standard deviations", "return over the next {} bars in standard deviations"),
+    "excess_return": ("next return beyond the benchmark's", "return beyond the benchmark's over the next {} bars"),
 }
 ABBREVIATIONS = {"arima", "ets", "ewma", "garch", "gru", "har", "lstm", "rnn", "tcn"}
 

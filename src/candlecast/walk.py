@@ -19,8 +19,8 @@ from candlecast.forecast import Forecast
 from candlecast.jobs import Job
 from candlecast.models import Fitted, Model, Pooled
 from candlecast.prediction import Prediction
-from candlecast.targets import NextReturn, Target, label, parts
-from candlecast.windows import make_samples
+from candlecast.targets import NextReturn, Target, label, lead, parts
+from candlecast.windows import Samples, make_samples
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def walk_forward(
     parts = watch_forward(
         model, candles, features=features, target=target, folds=folds, seeds=seeds, window=window, progress=progress
     )
-    return Forecast(pl.concat([part.frame for part in parts]), target.horizon)
+    return Forecast(pl.concat([part.frame for part in parts]), lead(target).horizon)
 
 
 def watch_forward(
@@ -163,27 +163,32 @@ def forecast_frame(fitted: Fitted, model: str) -> pl.DataFrame:
     """The rows of the forecast table that one fitted job gives for its own test part."""
     job, samples = fitted.job, fitted.job.samples
     rows = job.test_rows
-    lead, *others = parts(samples.target)
+    first, *others = parts(samples.target)
     prediction = fitted.forecast(samples, rows)
     is_known = samples.is_known[rows]
     frame = pl.DataFrame(
         {
             "time": samples.candles.frame["close_time"].gather(rows),
-            "known_at": pl.Series(samples.known_at[rows])
-            .dt.replace_time_zone("UTC")
-            .zip_with(pl.Series(is_known), pl.Series([None])),
+            "known_at": _known_at(samples, first, rows, is_known),
             "symbol": pl.repeat(job.symbol, len(rows), eager=True),
             "model": pl.repeat(model, len(rows), eager=True),
             "fold": pl.repeat(job.fold.index, len(rows), eager=True, dtype=pl.Int32),
             "seed": pl.repeat(job.seed, len(rows), eager=True, dtype=pl.Int32),
         }
     )
-    columns = _forecast_columns(job.of(lead), prediction, is_known)
+    columns = _forecast_columns(job.of(first), prediction, is_known)
     for target in others:
         name = label(target)
         further = _forecast_columns(job.of(target), prediction.others[name], is_known)
+        further["known_at"] = _known_at(samples, target, rows, is_known)
         columns |= {f"{column}@{name}": series for column, series in further.items()}
     return frame.with_columns(**columns)
+
+
+def _known_at(samples: Samples, target: Target, rows: np.ndarray, is_known: np.ndarray) -> pl.Series:
+    """When the outcomes of a target are known; null where they are not yet."""
+    times = pl.Series(samples.known_at(target)[rows]).dt.replace_time_zone("UTC")
+    return times.zip_with(pl.Series(is_known), pl.Series([None]))
 
 
 def _forecast_columns(job: Job, prediction: Prediction, is_known: np.ndarray) -> dict[str, pl.Series]:

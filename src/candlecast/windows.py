@@ -11,7 +11,7 @@ import numpy as np
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.features import Features, Scaler
-from candlecast.targets import Target, parts
+from candlecast.targets import Target, bars_until_known, importance, parts
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,15 +63,23 @@ class Samples:
 
     @cached_property
     def is_known(self) -> np.ndarray:
-        """Bool (time,): all outcomes are known by now and was not measured across a hole."""
+        """Bool (time,): all outcomes are known by now and were not measured across a hole."""
         return self._is_joined & np.isfinite(self.lessons).all(axis=1)
 
-    @cached_property
-    def known_at(self) -> np.ndarray:
-        """When the outcome of each row is known: the close of bar t + horizon, datetime64[us]; NaT beyond the end."""
+    def known_at(self, target: Target) -> np.ndarray:
+        """When the outcome of one of the targets is known at each row: the close of bar t + horizon, or earlier where the
+        target says so; datetime64[us] (time,), NaT beyond the end.
+        """
+        bars = np.arange(len(self)) + bars_until_known(target, self.candles)
         times = np.full(len(self), np.datetime64("NaT", "us"))
-        times[: len(self) - self.horizon] = self.candles.close_time[self.horizon :]
+        is_inside = bars < len(self)
+        times[is_inside] = self.candles.close_time[bars[is_inside]]
         return times
+
+    @cached_property
+    def importance(self) -> np.ndarray:
+        """How much each outcome counts in training, (time, N), by its target."""
+        return np.column_stack([importance(target, self.candles) for target in parts(self.target)])
 
     def of(self, target: Target) -> Samples:
         """The same rows with one of the targets of `Several` as the only one."""

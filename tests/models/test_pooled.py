@@ -63,7 +63,7 @@ def test_a_shorter_asset_is_not_learnt_from_beyond_the_others_test():
     for job in group:
         own = pool.train_rows[(pool.train_rows >= offset) & (pool.train_rows < offset + len(job.samples))] - offset
         assert len(own)
-        assert (job.samples.known_at[own] < tested).all()
+        assert (job.samples.known_at(cc.NextReturn())[own] < tested).all()
         assert set(own) <= set(job.train_rows)
         offset += len(job.samples) + 9
     assert len(pool.train_rows) < sum(len(job.train_rows) for job in group)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import chisquare, norm
 
 from candlecast import stats
 from candlecast.errors import ConfigError
@@ -86,3 +86,30 @@ def test_doors():
         stats.pinball(one, np.array([[1.0], [1.0], [np.nan]]), [0.1])
     with pytest.raises(ConfigError, match="level is 1.0; expected a probability"):
         stats.coverage_p_value(one, one, one, level=1.0)
+
+
+def test_the_transform_of_a_normal_is_uniform_and_of_quantiles_a_bin():
+    generator = np.random.default_rng(1)
+    y = 2 + 3 * generator.standard_normal(2_000)
+    mean, sigma = np.full(2_000, 2.0), np.full(2_000, 3.0)
+    transform = stats.pit_normal(y, mean, sigma)
+    np.testing.assert_allclose(transform, norm(2, 3).cdf(y))
+    levels = [0.1, 0.5, 0.9]
+    quantiles = np.tile(norm(2, 3).ppf(levels), (2_000, 1))
+    np.testing.assert_array_equal(stats.quantile_bins(y, quantiles, levels), np.digitize(transform, levels))
+
+
+@pytest.mark.parametrize(("n", "horizon"), [(8, 1), (30, 1), (400, 1), (60, 5)])
+def test_uniformity_keeps_its_size_with_few_observations(n, horizon):
+    generator, shares = np.random.default_rng(2), [0.05, 0.2, 0.25, 0.25, 0.2, 0.05]
+    p = [stats.uniformity_p_value(generator.choice(6, n, p=shares), shares, horizon=horizon) for _ in range(200)]
+    assert np.mean(np.array(p) < 0.05) < 0.1
+
+
+def test_uniformity_is_pearsons_and_finds_what_is_too_narrow():
+    bins, shares = np.repeat(np.arange(4), [40, 20, 20, 20]), np.full(4, 0.25)
+    assert stats.uniformity_p_value(bins, shares) == pytest.approx(chisquare([40, 20, 20, 20]).pvalue)
+    assert stats.uniformity_p_value(np.repeat([0, 9], 10), np.full(10, 0.1)) < 0.01
+    assert math.isnan(stats.uniformity_p_value(np.empty(0, int), shares))
+    with pytest.raises(ConfigError, match="shares are .*numbers above 0 that add to 1"):
+        stats.uniformity_p_value(bins, [0.5, 0.6])

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 SHORT = {"LinearRegression": "linear", "SeasonalNaive": "seasonal"}
 NO_CHOICE = (
     "Baseline",
+    "Conformal",
     "Fitted",
     "FittedSearch",
     "Model",
@@ -25,7 +26,14 @@ NO_CHOICE = (
     "Torch",
 )  # are no model, or need to be given one
 MODELS = {SHORT.get(name, name.lower()): name for name in models.__all__ if name not in NO_CHOICE}
-TARGETS = {"return": "NextReturn", "price": "Price", "direction": "Direction", "volatility": "Volatility"}
+TARGETS = {
+    "return": "NextReturn",
+    "price": "Price",
+    "direction": "Direction",
+    "volatility": "Volatility",
+    "triplebarrier": "TripleBarrier",
+    "scaled": "ScaledReturn",
+}
 
 
 def model(name: str) -> Model:

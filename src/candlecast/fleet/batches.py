@@ -33,7 +33,8 @@ class Sampler:
         self.length = blueprint.window + self.tail - 1
         self._values, self._scaling, self._batch = job.samples.inputs, inputs, fit.batch
         self._outcomes = outcomes.apply(np.nan_to_num(job.samples.lessons)).astype(np.float32)  # (time, N)
-        self._importance = blueprint.head.importance(job.samples.outcomes, job.train_rows).astype(np.float32)
+        shares = [blueprint.head.importance(each, job.train_rows) for each in job.samples.lessons.T]
+        self._importance = (np.column_stack(shares) * job.samples.importance).astype(np.float32)  # (time, N)
         self._fold, self._train_rows, self._valid_rows = job.fold, job.train_rows, job.valid_rows
         self._generator = job_generator(job, purpose=1)
 
@@ -56,8 +57,8 @@ class Sampler:
         self._fill(self._valid_rows, ends, x, y, weight)
 
     def _fill(self, counted: np.ndarray, ends: np.ndarray, x: Tensor, y: Tensor, weight: Tensor) -> None:
-        """Write x (T, F, B), y (B, tail, N) and weight (B, tail) for sequences that end at rows `ends`; places left over get
-        weight 0.
+        """Write x (T, F, B), y (B, tail, N) and weight (B, tail, N) for sequences that end at rows `ends`; places left over
+        get weight 0.
         """
         count = len(ends)
         gather_windows(self._values, ends, self.length, self._scaling, x[:, :, :count])
@@ -66,7 +67,7 @@ class Sampler:
         is_counted = counted[place] == rows
         known = np.where(is_counted, rows, counted[0])
         y[:count] = torch.from_numpy(self._outcomes[known])
-        weight[:count] = torch.from_numpy(is_counted * self._importance[known])
+        weight[:count] = torch.from_numpy(is_counted[:, :, None] * self._importance[known])
         weight[count:] = 0.0
 
     def _ends(self, rows: np.ndarray, part: Rows, offset: int) -> np.ndarray:

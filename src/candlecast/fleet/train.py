@@ -172,7 +172,7 @@ class _Fleet:
         ends = [sampler.validation() for sampler in samplers]
         chosen = torch.tensor(places, device=self.device)
         params, buffers = self.layout.stack(self.weights.detach()[chosen]), _select(self.buffers, chosen)
-        total, count = 0.0, torch.zeros(len(places), dtype=torch.float64)
+        total, count = 0.0, torch.zeros(len(places), 1, dtype=torch.float64)
         for first in range(0, max(map(len, ends)), self.judged):
             x, y, weight = self._empty_batch(len(places), self.judged)
             for place, (sampler, rows) in enumerate(zip(samplers, ends, strict=True)):
@@ -184,16 +184,18 @@ class _Fleet:
                 x, y, placed = self._placed(x, y, weight)
                 terms = self.company(self._terms, places, params, buffers, x, y)
             self.template.train()
-            total = total + (terms.double() * placed[:, None, None]).sum((-2, -1)).cpu()  # (K, N, S)
-            count += weight.double().sum((-2, -1))
-        return self.head.loss(total / count[:, None, None]).mean(-1).tolist()
+            share = placed.movedim(-1, 1).unsqueeze(2)  # (K, N, 1, B, tail)
+            total = total + (terms.double() * share).sum((-2, -1)).cpu()  # (K, N, S)
+            count = count + weight.double().sum((1, 2))  # (K, N)
+        return self.head.loss(total / count.unsqueeze(-1)).mean(-1).tolist()
 
     def _loss(self, params: Stack, buffers: Stack, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
-        """Loss of a model on the outcomes that count: x (B, T, F), y (B, tail, N), weight (B, tail), or all with a leading K."""
+        """Loss of a model on the outcomes that count: x (B, T, F), y and weight (B, tail, N), or all with a leading K."""
         terms = self._terms(params, buffers, x, y)
-        total = (terms * weight.unsqueeze(-3).unsqueeze(-3)).sum((-2, -1))  # (N, S)
-        count = weight.sum((-2, -1)).clamp(min=FEWEST)
-        return self.head.loss(total / count.unsqueeze(-1).unsqueeze(-1)).mean(-1)
+        share = weight.movedim(-1, -3)  # (N, B, tail)
+        total = (terms * share.unsqueeze(-3)).sum((-2, -1))  # (N, S)
+        count = share.sum((-2, -1)).clamp(min=FEWEST)  # (N,)
+        return self.head.loss(total / count.unsqueeze(-1)).mean(-1)
 
     def _terms(self, params: Stack, buffers: Stack, x: Tensor, y: Tensor) -> Tensor:
         """What the head averages, of each outcome: (N, S, B, tail)."""
@@ -203,10 +205,11 @@ class _Fleet:
         return terms.movedim((-2, -1), (-4, -3))
 
     def _empty_batch(self, jobs: int, size: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Zeros for x (K, T, F, B), y (K, B, tail, N) and weight (K, B, tail)."""
+        """Zeros for x (K, T, F, B), y and weight (K, B, tail, N)."""
         sampler, targets = self.clocks[0].sampler, self.jobs[0].samples.lessons.shape[1]
         x = torch.zeros(jobs, sampler.length, self.columns, size)
-        return x, torch.zeros(jobs, size, sampler.tail, targets), torch.zeros(jobs, size, sampler.tail)
+        shape = jobs, size, sampler.tail, targets
+        return x, torch.zeros(shape), torch.zeros(shape)
 
     def _placed(self, x: Tensor, y: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """A batch on the device, x as (K, B, T, F)."""

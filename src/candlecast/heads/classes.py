@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from candlecast.features import Scaler, Unscaled
 from candlecast.heads.head import Head
+from candlecast.heads.softplus import softplus
 from candlecast.prediction import Prediction
 from candlecast.targets import LABELS, Kind
 
@@ -17,11 +19,25 @@ if TYPE_CHECKING:
 NAMES = ("p_down", "p_flat", "p_up")  # columns of the chances of `LABELS`
 
 
+class _Classes(Head):
+    """Outcomes that are classes, learnt as they are; `balanced`: each of them counts alike, however rare it is."""
+
+    balanced: bool
+
+    @property
+    def scaling(self) -> Scaler:
+        return Unscaled()
+
+    def importance(self, outcomes: np.ndarray, train_rows: np.ndarray) -> np.ndarray:
+        return balance(outcomes, train_rows) if self.balanced else super().importance(outcomes, train_rows)
+
+
 @dataclass(frozen=True)
-class Chance(Head):
+class Chance(_Classes):
     """Chance p = sigmoid(a) that an outcome is 1, learnt by cross-entropy: -y ln p - (1 - y) ln(1 - p).
 
-    `balanced`: both outcomes count alike, however rare one is in the training rows.
+    `balanced`: both outcomes count alike, however rare one is in the training rows; the chance is then that among as many of
+    one as of the other, so that 0.5 says nothing, and its squared error is no longer the smallest.
     """
 
     balanced: bool = False
@@ -32,20 +48,18 @@ class Chance(Head):
 
         return binary_cross_entropy_with_logits(outputs, y.unsqueeze(-1), reduction="none")
 
-    def importance(self, outcomes: np.ndarray, train_rows: np.ndarray) -> np.ndarray:
-        return balance(outcomes, train_rows) if self.balanced else super().importance(outcomes, train_rows)
-
     def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
-        return Prediction(0.5 + 0.5 * np.tanh(0.5 * outputs[:, 0]))
+        return Prediction(_sigmoid(outputs[:, 0]))
 
 
 @dataclass(frozen=True)
-class Labels(Head):
-    """Chances of the labels -1, 0 and 1; the forecast's mean is the expected label, p_up - p_down.
+class Labels(_Classes):
+    """Chances of the labels -1, 0 and 1: `p_down`, `p_flat`, `p_up`. The forecast's mean is the expected one, p_up - p_down.
 
-    Learnt by cross-entropy of a softmax over three outputs; or, `ordinal`, by the cumulative logits of a proportional-odds
-    model (McCullagh 1980): P(label > k) = sigmoid(a - b_k), b_1 = b_0 + softplus(c), which knows that flat lies between
-    down and up. `balanced`: all labels count alike, however rare one is in the training rows.
+    Learnt by cross-entropy of a softmax over three outputs; or, `ordinal`, of cumulative logits (McCullagh 1980), which know
+    that flat lies between down and up: P(up) = sigmoid(a) and P(flat or up) = sigmoid(a + softplus(c)) of two outputs.
+    `balanced`: all labels count alike, however rare one is in the training rows; the chances are then those among as many of
+    each.
     """
 
     ordinal: bool = False
@@ -58,27 +72,25 @@ class Labels(Head):
 
     def terms(self, outputs: Tensor, y: Tensor) -> Tensor:
         import torch
-        from torch.nn.functional import log_softmax, logsigmoid, softplus
+        from torch.nn.functional import log_softmax, logsigmoid
 
         if self.ordinal:
-            high, step = outputs[..., :1], softplus(outputs[..., 1:])
-            low, both = high + step, -torch.expm1(-step)  # P(flat) = P(> down) - P(> flat)
-            middle = logsigmoid(low) + logsigmoid(-high) + both.clamp(min=1e-6).log()
-            logs = torch.cat([logsigmoid(-low), middle, logsigmoid(high)], dim=-1)  # (..., T, N, 3)
+            up, step = outputs[..., :1], outputs[..., 1:]
+            flat_or_up = up + torch.nn.functional.softplus(step)
+            # sigmoid(p) - sigmoid(q) = sigmoid(p) sigmoid(-q) (1 - exp(q - p)), and exp(-softplus(c)) = sigmoid(-c)
+            flat = logsigmoid(flat_or_up) + logsigmoid(-up) + logsigmoid(step)
+            logs = torch.cat([logsigmoid(-flat_or_up), flat, logsigmoid(up)], dim=-1)  # (..., T, N, 3)
         else:
             logs = log_softmax(outputs, dim=-1)
-        # a sum over exact zeros and ones, since picking by index has no rule for stacked nets that keeps bits
         is_label = y.unsqueeze(-1) == outputs.new_tensor(LABELS)
-        return -(logs * is_label).sum(-1, keepdim=True)
-
-    def importance(self, outcomes: np.ndarray, train_rows: np.ndarray) -> np.ndarray:
-        return balance(outcomes, train_rows) if self.balanced else super().importance(outcomes, train_rows)
+        return -torch.where(is_label, logs, 0.0).sum(-1, keepdim=True)
 
     def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
         if self.ordinal:
-            up = _sigmoid(outputs[:, 0])
-            down = _sigmoid(-(outputs[:, 0] + np.logaddexp(0.0, outputs[:, 1])))
-            chances = np.column_stack([down, 1.0 - down - up, up])
+            up, step = outputs.T
+            flat_or_up = up + softplus(step)
+            flat = _sigmoid(flat_or_up) * _sigmoid(-up) * _sigmoid(step)
+            chances = np.column_stack([_sigmoid(-flat_or_up), flat, _sigmoid(up)])
         else:
             weights = np.exp(outputs - outputs.max(axis=1, keepdims=True))
             chances = weights / weights.sum(axis=1, keepdims=True)

@@ -32,7 +32,7 @@ class Head(ABC):
 
     @property
     def scaling(self) -> Scaler | None:
-        """How outcomes are scaled; as the target says when None."""
+        """How outcomes are scaled; as the target says when None. Chances and labels are learnt as they are."""
         return None
 
     @abstractmethod
@@ -44,7 +44,9 @@ class Head(ABC):
         return means[..., 0]
 
     def importance(self, outcomes: np.ndarray, train_rows: np.ndarray) -> np.ndarray:
-        """How much each bar counts, (time,), by the outcomes (time,) of all bars; only `train_rows` may be measured."""
+        """How much the outcome of each bar counts, (time,), by the outcomes (time,) of one target; only those of `train_rows`
+        may be measured.
+        """
         return np.ones(len(outcomes))
 
     @abstractmethod

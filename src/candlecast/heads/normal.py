@@ -10,12 +10,14 @@ import numpy as np
 
 from candlecast.errors import require_parameters
 from candlecast.heads.head import Head
-from candlecast.prediction import Prediction
+from candlecast.heads.softplus import softplus
+from candlecast.prediction import Prediction, quantile_column
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 LEAST = 1e-3  # of a spread, in scaled outcomes: a density must not grow without bound
+LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)  # of the quantiles that are told of a distribution that is not normal
 
 
 class _MeanAndSpread(Head):
@@ -27,35 +29,39 @@ class _MeanAndSpread(Head):
 
     def _standardised(self, outputs: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """z = (y - m) / s and s, each with one term: (..., T, N, 1)."""
-        from torch.nn.functional import softplus
+        import torch
 
         mean, spread = outputs.split(1, dim=-1)
-        spread = softplus(spread) + LEAST
+        spread = torch.nn.functional.softplus(spread) + LEAST
         return (y.unsqueeze(-1) - mean) / spread, spread
 
-    def _predicted(self, outputs: np.ndarray, shift: float, scale: float, width: float) -> Prediction:
-        """`width`: standard deviations in a spread."""
-        spread = np.logaddexp(0.0, outputs[:, 1]) + LEAST
-        return Prediction(shift + scale * outputs[:, 0], {"sigma": width * abs(scale) * spread})
+    def _in_units(self, outputs: np.ndarray, shift: float, scale: float) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and spread in the target's units, each (rows,)."""
+        return shift + scale * outputs[:, 0], scale * (softplus(outputs[:, 1]) + LEAST)
 
 
 @dataclass(frozen=True)
 class Gaussian(_MeanAndSpread):
-    """Normal distribution, learnt by its negative log density: ln s + ((y - m) / s)^2 / 2. Nix and Weigend (1994)."""
+    """Normal distribution, learnt by its negative log density up to a constant: ln s + ((y - m) / s)^2 / 2.
+
+    The column `sigma` is s in the target's units. Nix and Weigend (1994).
+    """
 
     def terms(self, outputs: Tensor, y: Tensor) -> Tensor:
         z, spread = self._standardised(outputs, y)
         return spread.log() + 0.5 * z.square()
 
     def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
-        return self._predicted(outputs, shift, scale, 1.0)
+        mean, spread = self._in_units(outputs, shift, scale)
+        return Prediction(mean, {"sigma": spread})
 
 
 @dataclass(frozen=True)
 class StudentT(_MeanAndSpread):
     """Student's t with `freedom` degrees: ln s + (n + 1) / 2 ln(1 + ((y - m) / s)^2 / n), so that extremes count less.
 
-    Its standard deviation, the column `sigma`, is s sqrt(n / (n - 2)). Lange, Little and Taylor (1989).
+    Its standard deviation, the column `sigma`, is s sqrt(n / (n - 2)); its quantiles of 5, 25, 50, 75 and 95 % are told
+    too, since they are not those of a normal distribution. Lange, Little and Taylor (1989).
     """
 
     freedom: float = 4.0
@@ -68,4 +74,8 @@ class StudentT(_MeanAndSpread):
         return spread.log() + 0.5 * (self.freedom + 1) * (z.square() / self.freedom).log1p()
 
     def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
-        return self._predicted(outputs, shift, scale, math.sqrt(self.freedom / (self.freedom - 2)))
+        from scipy.special import stdtrit
+
+        mean, spread = self._in_units(outputs, shift, scale)
+        quantiles = {quantile_column(level): mean + spread * stdtrit(self.freedom, level) for level in LEVELS}
+        return Prediction(mean, {"sigma": spread * math.sqrt(self.freedom / (self.freedom - 2)), **quantiles})

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 
 class _Point(Head):
+    """The one output is the forecast."""
+
     def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
         return Prediction(shift + scale * outputs[:, 0])
 

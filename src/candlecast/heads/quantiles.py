@@ -9,6 +9,7 @@ import numpy as np
 
 from candlecast.errors import require_parameters
 from candlecast.heads.head import Head
+from candlecast.heads.softplus import softplus
 from candlecast.prediction import Prediction, quantile_column
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Quantiles(Head):
         return torch.maximum(share * gap, (share - 1) * gap).mean(-1, keepdim=True)
 
     def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
-        steps = np.logaddexp(0.0, outputs[:, 1:])
+        steps = softplus(outputs[:, 1:])
         quantiles = shift + scale * np.cumsum(np.column_stack([outputs[:, :1], steps]), axis=1)
         columns = {quantile_column(level): quantiles[:, place] for place, level in enumerate(self.levels)}
         return Prediction(columns[quantile_column(0.5)] if 0.5 in self.levels else quantiles.mean(axis=1), columns)

@@ -7,6 +7,7 @@ from .baselines import (
     LinearRegression as LinearRegression,
     Naive as Naive,
 )
+from .conformal import Conformal as Conformal
 from .model import (
     Fitted as Fitted,
     Model as Model,

@@ -118,7 +118,8 @@ class Member:
 
     def known_before(self, rows: np.ndarray, moment: np.datetime64) -> np.ndarray:
         """Those of `rows` whose outcome was known by then."""
-        return rows[self.job.samples.known_at[rows] < moment]
+        samples = self.job.samples
+        return rows[samples.candles.close_time[rows + samples.horizon] < moment]
 
     @property
     def tested_from(self) -> np.datetime64:
@@ -147,12 +148,14 @@ class Pool:
     @cached_property
     def samples(self) -> PooledSamples:
         """Inputs and outcomes of all members, each scaled by its own."""
-        inputs, lessons = [], []
+        inputs, lessons, importance = [], [], []
         for place, member in enumerate(self.members):
             samples = member.job.samples
             inputs.append(_marked(member.inputs.apply(samples.inputs), len(self.members), place))
             lessons.append(member.outcomes.apply(samples.lessons))
-        return PooledSamples(self._joined(inputs), self._joined(lessons), self.members[0].job.samples.target)
+            importance.append(samples.importance)
+        joined = (self._joined(arrays) for arrays in (inputs, lessons, importance))
+        return PooledSamples(*joined, target=self.members[0].job.samples.target)
 
     @cached_property
     def train_rows(self) -> np.ndarray:
@@ -197,6 +200,7 @@ class PooledSamples:
 
     inputs: np.ndarray
     lessons: np.ndarray
+    importance: np.ndarray
     target: Target
 
     @property

@@ -9,7 +9,7 @@ import numpy as np
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError
 from candlecast.jobs import Job
-from candlecast.targets import NextReturn, Price, Target, Volatility
+from candlecast.targets import ExcessReturn, NextReturn, Price, ScaledReturn, Target, Volatility
 from candlecast.windows import Samples
 
 MOST_BARS = 5_000  # of a training part, the newest: what a handful of parameters need, in a time that nobody notices
@@ -19,8 +19,9 @@ MOST_BARS = 5_000  # of a training part, the newest: what a handful of parameter
 class Series:
     """What a target moves with, known at the close of each bar; float64 (time,), NaN where undefined.
 
-    `levels`: the log closing price, or the log range of the last `horizon` bars for a volatility target. `steps`: the log
-    return of the bar, NaN behind a hole; for a volatility target the same as `levels`.
+    `levels`: the log closing price, less that of the benchmark for an excess return, or the log range of the last `horizon`
+    bars for a volatility target. `steps`: the change of it in the bar, NaN behind a hole; for a volatility target the same as
+    `levels`.
     """
 
     samples: Samples
@@ -38,6 +39,10 @@ class Series:
         match self.samples.target:
             case NextReturn():
                 return levels - self.levels[rows]
+            case ExcessReturn():
+                return levels - self.levels[rows]
+            case ScaledReturn() as target:
+                return (levels - self.levels[rows]) / target.unit(self.samples.candles)[rows]
             case Price():
                 return np.exp(levels)
             case _:
@@ -45,8 +50,8 @@ class Series:
 
 
 def has_series(target: Target) -> bool:
-    """Whether there is a series behind the target: a return, a price or a volatility."""
-    return isinstance(target, NextReturn | Price | Volatility)
+    """Whether there is a series behind the target: a return of any kind, a price or a volatility."""
+    return isinstance(target, NextReturn | ExcessReturn | ScaledReturn | Price | Volatility)
 
 
 def series_of(samples: Samples) -> Series:
@@ -54,10 +59,13 @@ def series_of(samples: Samples) -> Series:
     if isinstance(samples.target, Volatility):
         levels = samples.naive
         return Series(samples, levels, levels)
+    if isinstance(samples.target, ExcessReturn):
+        levels = samples.target.lead(samples.candles)
+        return Series(samples, levels, bar_steps(levels, samples.candles))
     if not has_series(samples.target):
         raise ConfigError(
             f"the target {samples.target.name} has no series that could be continued",
-            expected="NextReturn, Price or Volatility",
+            expected="a return, a price or a volatility",
             remedy="Use LinearRegression() or LightGBM(), which learn any target from features",
         )
     return Series(samples, np.log(samples.candles.close), bar_returns(samples.candles))
@@ -65,9 +73,14 @@ def series_of(samples: Samples) -> Series:
 
 def bar_returns(candles: Candles) -> np.ndarray:
     """Log return of each bar, ln(C_t / C_{t-1}), float64 (time,); NaN at the first and behind holes."""
-    returns = np.diff(np.log(candles.close), prepend=np.nan)
-    returns[1:][np.diff(candles.segments) != 0] = np.nan
-    return returns
+    return bar_steps(np.log(candles.close), candles)
+
+
+def bar_steps(levels: np.ndarray, candles: Candles) -> np.ndarray:
+    """Change of a level in each bar, (time,); NaN at the first and behind holes."""
+    steps = np.diff(levels, prepend=np.nan)
+    steps[1:][np.diff(candles.segments) != 0] = np.nan
+    return steps
 
 
 def learnt_part(job: Job, values: np.ndarray) -> np.ndarray:

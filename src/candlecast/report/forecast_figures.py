@@ -18,6 +18,7 @@ from candlecast.report.figures import (
     GREY,
     ORANGE,
     PALE_BLUE,
+    PALE_GREY,
     Figure,
     milliseconds,
     recent_views,
@@ -51,6 +52,13 @@ def _points(value: float) -> str:
 
 UNITS = {
     "return": Unit("closing price", lambda values, close: close * np.exp(values), number, "change of price, %", 100),
+    "triple_barrier": Unit("expected label, -1 to 1", lambda values, _: values, number, "expected label", 1),
+    "scaled_return": Unit(
+        "return, standard deviations", lambda values, _: values, number, "return, standard deviations", 1
+    ),
+    "excess_return": Unit(
+        "return beyond the benchmark, %", lambda values, _: 100 * values, _points, "return beyond the benchmark, %", 100
+    ),
     "price": Unit("closing price", lambda values, _: values, number, "change of price, %", 100),
     "volatility": Unit(
         "high to low, % of price",
@@ -76,12 +84,22 @@ def forecast_over_time(result: StudyResult) -> Figure:
         unit.convert(drawn[name].to_numpy(), close) for name in ("target", "mean", "low", "high", "naive")
     )
     times = milliseconds(drawn["known_at"])
-    is_chance = result.target.kind == "probability"
+    is_chance = result.lead.kind == "probability"
     plot = go.Figure()
     if len(result.forecast.seeds) > 1:
         hidden = {"mode": "lines", "line_width": 0, "hoverinfo": "skip"}
         plot.add_scatter(x=times, y=low, showlegend=False, **hidden)
         plot.add_scatter(x=times, y=high, fill="tonexty", fillcolor=PALE_BLUE, name="all seeds", **hidden)
+    bounds = _bounds(result, drawn)
+    if bounds is not None:
+        edges, share = bounds
+        edges = [unit.convert(edge, close) for edge in edges]
+        low, high = np.minimum(low, edges[0]), np.maximum(high, edges[1])
+        hidden = {"mode": "lines", "line_width": 0, "hoverinfo": "skip"}
+        plot.add_scatter(x=times, y=edges[0], showlegend=False, **hidden)
+        plot.add_scatter(
+            x=times, y=edges[1], fill="tonexty", fillcolor=PALE_GREY, name=f"{percent(share, 0)} interval", **hidden
+        )
     mode = {"mode": "markers", "marker": {"color": GREY, "size": 4}} if is_chance else {"mode": "lines"}
     plot.add_scatter(x=times, y=real, name="what happened", line={"color": GREY, "width": 2.5}, **mode)
     plot.add_scatter(
@@ -112,8 +130,8 @@ def forecast_over_time(result: StudyResult) -> Figure:
 def forecast_in_groups(result: StudyResult) -> Figure:
     """Mean outcome of each tenth of the forecasts: where skill would be visible."""
     name = "groups"
-    score = scored(result.forecast, result.target)
-    is_chance = result.target.kind == "probability"
+    score = scored(result.forecast, result.lead)
+    is_chance = result.lead.kind == "probability"
     forecast, outcome = (score.mean, score.target) if is_chance else (score.forecast_change, score.outcome_change)
     groups = min(GROUPS, len(forecast) // SMALLEST_GROUP)
     if groups < 2:
@@ -121,7 +139,7 @@ def forecast_in_groups(result: StudyResult) -> Figure:
     if np.ptp(forecast) == 0:
         return Figure(name, f"{result.model} always forecasts the same, so there are no groups to compare.")
     unit = _unit(result)
-    x, y, margin = unit.change_scale * _group_means(forecast, outcome, groups, result.target.horizon)
+    x, y, margin = unit.change_scale * _group_means(forecast, outcome, groups, result.lead.horizon)
     naive = unit.change_scale * (0.5 if is_chance else 0.0)
     ends = np.array([x.min(), x.max()])
     plot = go.Figure()
@@ -144,10 +162,10 @@ def forecast_in_groups(result: StudyResult) -> Figure:
 
 
 def _unit(result: StudyResult) -> Unit:
-    if result.target.kind == "probability":
+    if result.lead.kind == "probability":
         return PROBABILITY
-    raw = Unit(result.target.name, lambda values, _: values, number, f"change of {result.target.name}", 1)
-    return UNITS.get(result.target.name, raw)
+    raw = Unit(result.lead.name, lambda values, _: values, number, f"change of {result.lead.name}", 1)
+    return UNITS.get(result.lead.name, raw)
 
 
 def _rows(result: StudyResult) -> pl.DataFrame:
@@ -160,6 +178,16 @@ def _rows(result: StudyResult) -> pl.DataFrame:
     ]
     closes = result.candles.frame.select(time="close_time", close="close")
     return result.forecast.frame.group_by("time").agg(values).sort("time").join(closes, on="time", how="left")
+
+
+def _bounds(result: StudyResult, drawn: pl.DataFrame) -> tuple[list[np.ndarray], float] | None:
+    """Low and high end of the forecast interval at the drawn rows, and the share of outcomes that it should hold."""
+    score = scored(result.forecast, result.lead)
+    if score.bounds is None:
+        return None
+    *edges, share = score.bounds
+    place = np.searchsorted(score.time, drawn["time"].to_numpy())
+    return [edge[place] for edge in edges], share
 
 
 def _group_means(forecast: np.ndarray, outcome: np.ndarray, groups: int, horizon: int) -> np.ndarray:
@@ -185,7 +213,7 @@ def _distance_words(result: StudyResult, unit: Unit, known: pl.DataFrame) -> str
     real, forecast, naive = (unit.convert(known[name].to_numpy(), close) for name in ("target", "mean", "naive"))
     errors = [unit.words(float(np.abs(real - said).mean())) for said in (forecast, naive)]
     accuracy = f"The forecast's mean error is {errors[0]}, naive's {errors[1]}."
-    if result.target.name not in ("return", "price"):
+    if result.lead.name not in ("return", "price"):
         return accuracy
     said, moved = (float(np.abs(values / naive - 1).mean()) for values in (forecast, real))
     fit = "the curve is the last known price with a little added, which is why it seems to fit."

@@ -17,6 +17,7 @@ from plotly.offline import get_plotlyjs
 from candlecast.backtesting import Costs, backtest
 from candlecast.errors import RunError
 from candlecast.report import tables
+from candlecast.report.calibration_figure import calibration
 from candlecast.report.figures import Figure
 from candlecast.report.forecast_figures import forecast_in_groups, forecast_over_time
 from candlecast.report.trading_figures import equity, signals
@@ -63,17 +64,18 @@ def render(result: StudyResult) -> str:
         timeline(result),
         skill_by_training(result),
         losses(result),
+        *calibration(result),
     )
     shown = {figure.name: _figure(figure) for figure in figures}
     candles, tested = result.candles, result.backtest.equity
     verdict = result.verdict
     room = files("candlecast.report")
     return Template((room / "page.html").read_text("utf-8")).substitute(
-        shown,
+        {"calibration": ""} | shown,
         title=escape(f"{candles.symbol} {candles.interval}, {result.model}: {result.verdict.headline}"),
         symbol=escape(candles.symbol),
         interval=escape(str(candles.interval)),
-        question=escape(f"{result.model} forecasts {target_words(result.target)}"),
+        question=escape(f"{result.model} forecasts {target_words(result.lead)}"),
         period=escape(
             f"Tested on {count(tested.height, 'bar')} from {moment(tested['time'][0])} to {moment(tested['time'][-1])}, "
             f"in {count(result.folds.height, 'fold')} with {count(len(result.forecast.seeds), 'seed')}; "

@@ -24,8 +24,11 @@ SCORES = {  # of forecasts with a width: the column, its heading, and what it me
         "CRPS",
         "distance of the forecast distributions from the outcomes, in the unit of the forecast; smaller is better.",
     ),
-    "pinball": ("Pinball", "loss of the 5 % and 95 % quantiles, in the unit of the forecast; smaller is better."),
-    "coverage": ("Coverage", "share of outcomes between those two quantiles; 90 % when the widths are right."),
+    "pinball": ("Pinball", "mean loss of the forecast quantiles, in the unit of the forecast; smaller is better."),
+    "coverage": (
+        "Coverage",
+        "share of outcomes inside the forecast intervals; what they promise when the widths are right.",
+    ),
 }
 BOUNDS = ("", "_low", "_high")
 MEASURES = {
@@ -43,7 +46,7 @@ MEASURES = {
 
 def accuracy_table(result: StudyResult) -> str:
     """Every model's forecasts, the studied one emphasised."""
-    error = _error_words(result.target.name)
+    error = _error_words(result.lead.name)
     rows, chosen = [], None
     scores = _scores(result)
     for index, row in enumerate(result.accuracy.iter_rows(named=True)):
@@ -76,9 +79,7 @@ def accuracy_table(result: StudyResult) -> str:
         "p drift",
         "p mean",
     )
-    caption = (
-        f"Forecasts of {target_words(result.target)}, {count(result.accuracy['observations'][-1], 'known outcome')}"
-    )
+    caption = f"Forecasts of {target_words(result.lead)}, {count(result.accuracy['observations'][-1], 'known outcome')}"
     return table(caption, heads, rows, emphasised=chosen)
 
 

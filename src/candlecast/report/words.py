@@ -13,6 +13,15 @@ TARGETS = {
     "price": ("the closing price of the next bar", "the closing price {} bars ahead"),
     "direction": ("whether the next bar closes higher", "whether the close is higher {} bars ahead"),
     "volatility": ("the price range of the next bar", "the price range of the next {} bars"),
+    "triple_barrier": ("which barrier the next bar touches", "which barrier is touched first within {} bars"),
+    "scaled_return": (
+        "the return of the next bar in standard deviations",
+        "the return over the next {} bars in standard deviations",
+    ),
+    "excess_return": (
+        "the return of the next bar beyond the benchmark's",
+        "the return over the next {} bars beyond the benchmark's",
+    ),
 }
 
 

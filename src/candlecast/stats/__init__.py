@@ -29,6 +29,9 @@ from candlecast.stats.density import (
     crps_quantiles,
     log_score,
     pinball,
+    pit_normal,
+    quantile_bins,
+    uniformity_p_value,
 )
 from candlecast.stats.inference import (
     TestResult,
@@ -107,7 +110,9 @@ __all__ = [
     "percentile_interval",
     "pesaran_timmermann",
     "pinball",
+    "pit_normal",
     "probabilistic_sharpe",
+    "quantile_bins",
     "r2_against",
     "rank_ic",
     "ranks",
@@ -121,4 +126,5 @@ __all__ = [
     "superior_predictive_ability",
     "total_return",
     "track_record",
+    "uniformity_p_value",
 ]

@@ -16,6 +16,9 @@ import numpy as np
 from candlecast.errors import ConfigError
 from candlecast.stats.samples import aligned
 
+FEWEST_EXPECTED = 5.0  # outcomes in a bin, for the chi-squared distribution to hold
+DRAWS = 1_999
+
 
 def log_score(target: np.ndarray, mean: np.ndarray, sigma: np.ndarray) -> np.ndarray:
     """Negative log density of each outcome under its normal forecast, in nats; shape (time,).
@@ -111,6 +114,68 @@ def coverage_p_value(target: np.ndarray, low: np.ndarray, high: np.ndarray, *, l
     hits = share * n
     ratio = xlogy(hits, share / level) + xlogy(n - hits, (1 - share) / (1 - level))
     return float(chdtrc(1, max(2.0 * ratio, 0.0)))
+
+
+def pit_normal(target: np.ndarray, mean: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """Probability integral transform of each outcome under its normal forecast: Phi((y - m) / s); shape (time,).
+
+    Uniform on [0, 1] when the forecasts are right. Dawid (1984); Diebold, Gunther and Tay (1998).
+
+    >>> pit_normal(np.array([0.0, 1.96]), np.zeros(2), np.ones(2)).round(3)
+    array([0.5  , 0.975])
+    """
+    target, mean, sigma = _normal(target, mean, sigma)
+    from scipy.special import ndtr
+
+    return ndtr((target - mean) / sigma)
+
+
+def quantile_bins(target: np.ndarray, quantiles: np.ndarray, levels: Sequence[float]) -> np.ndarray:
+    """Which of the ranges between its forecast quantiles each outcome fell into, int64 (time,): 0 below the lowest.
+
+    All that quantiles tell of the probability integral transform. An outcome that equals a quantile lies below it.
+
+    >>> quantile_bins(np.array([-2.0, 0.5, 3.0]), np.array([[-1.0, 1.0]] * 3), [0.1, 0.9])
+    array([0, 1, 2])
+    """
+    target, quantiles, _ = _quantiles(target, quantiles, levels)
+    return (target[:, None] > quantiles).sum(axis=1)
+
+
+def uniformity_p_value(
+    bins: np.ndarray, shares: Sequence[float] | np.ndarray, *, horizon: int = 1, seed: int = 0
+) -> float:
+    """p-value of the hypothesis that outcomes fall into bins as often as forecast: small when the forecasts are not calibrated.
+
+    Pearson's sum_b (n_b - n p_b)^2 / (n p_b) over bins (time,) of probabilities p_b, the `shares`. Chi-squared where 5 or more
+    are expected in each bin; otherwise, where that would be wrong, against 1,999 draws of n from the shares. Outcomes over
+    a `horizon` overlap: those h bars apart do not, and make h samples; the smallest of their p-values counts h times
+    (Bonferroni; Diebold, Gunther and Tay 1998). Few observations thus give a large p-value, not a small one by accident.
+    Empty gives NaN. ConfigError for shares that do not add to 1.
+
+    >>> uniformity_p_value(np.array([0, 1] * 50), [0.5, 0.5]), uniformity_p_value(np.zeros(20, int), [0.5, 0.5]) < 1e-4
+    (1.0, True)
+    """
+    p = np.asarray(shares, dtype=np.float64)
+    if p.ndim != 1 or (p <= 0).any() or not math.isclose(p.sum(), 1.0, abs_tol=1e-9):
+        raise ConfigError(
+            f"shares are {list(shares)}", expected="numbers above 0 that add to 1", remedy="Give one for each bin"
+        )
+    if not len(bins):
+        return math.nan
+    from scipy.special import chdtrc
+
+    generator, found = np.random.default_rng(seed), []
+    for first in range(min(horizon, len(bins))):
+        counts = np.bincount(bins[first::horizon], minlength=len(p))
+        n = int(counts.sum())
+        statistic = float(((counts - n * p) ** 2 / (n * p)).sum())
+        if n * p.min() >= FEWEST_EXPECTED:
+            found.append(float(chdtrc(len(p) - 1, statistic)))
+            continue
+        drawn = ((generator.multinomial(n, p, size=DRAWS) - n * p) ** 2 / (n * p)).sum(axis=1)
+        found.append((1 + int((drawn >= statistic * (1 - 1e-12)).sum())) / (1 + DRAWS))
+    return min(1.0, len(found) * min(found))
 
 
 def _normal(target: np.ndarray, mean: np.ndarray, sigma: np.ndarray) -> list[np.ndarray]:

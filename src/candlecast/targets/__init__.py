@@ -1,21 +1,40 @@
 """Targets: what is forecast, when each value becomes known, and what somebody who learns nothing would say."""
 
+from candlecast.targets.barriers import TripleBarrier
 from candlecast.targets.direction import Direction
+from candlecast.targets.excess import ExcessReturn
 from candlecast.targets.price import Price
 from candlecast.targets.returns import NextReturn
-from candlecast.targets.several import Several, label, parts
-from candlecast.targets.target import LABELS, Kind, Target
+from candlecast.targets.scaled import ScaledReturn
+from candlecast.targets.several import Several, label, lead, parts
+from candlecast.targets.target import (
+    LABELS,
+    Kind,
+    KnownEarlier,
+    Target,
+    Weighted,
+    bars_until_known,
+    importance,
+)
 from candlecast.targets.volatility import Volatility
 
 __all__ = [
     "LABELS",
     "Direction",
+    "ExcessReturn",
     "Kind",
+    "KnownEarlier",
     "NextReturn",
     "Price",
+    "ScaledReturn",
     "Several",
     "Target",
+    "TripleBarrier",
     "Volatility",
+    "Weighted",
+    "bars_until_known",
+    "importance",
     "label",
+    "lead",
     "parts",
 ]

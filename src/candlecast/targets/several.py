@@ -87,6 +87,11 @@ def label(target: Target) -> str:
     return f"{target.name}_{target.horizon}"
 
 
+def lead(target: Target) -> Target:
+    """The target that is traded and judged: the first of `Several`, or the only one."""
+    return parts(target)[0]
+
+
 def parts(target: Target) -> tuple[Target, ...]:
     """The targets that a target stands for: itself, or those of `Several`."""
     return target.targets if isinstance(target, Several) else (target,)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -57,6 +57,36 @@ class Target(Protocol):
     def change(self, values: np.ndarray, naive: np.ndarray) -> np.ndarray:
         """Values (outcomes or forecasts) against the naive forecast, in a unit that does not grow with the price."""
         ...
+
+
+@runtime_checkable
+class KnownEarlier(Protocol):
+    """A target some of whose outcomes are known before the horizon is over."""
+
+    def bars_until_known(self, candles: Candles) -> np.ndarray:
+        """Bars from bar t until its outcome is known, int64 (time,), from 1 to horizon; the horizon where there is none."""
+        ...
+
+
+@runtime_checkable
+class Weighted(Protocol):
+    """A target whose outcomes do not all tell the same amount."""
+
+    def importance(self, candles: Candles) -> np.ndarray:
+        """How much the outcome of each bar counts in training, (time,), 0 or more, known when the outcome is."""
+        ...
+
+
+def bars_until_known(target: Target, candles: Candles) -> np.ndarray:
+    """Bars from each bar until its outcome is known, int64 (time,): the horizon, or fewer where the target says so."""
+    if isinstance(target, KnownEarlier):
+        return target.bars_until_known(candles)
+    return np.full(len(candles), target.horizon)
+
+
+def importance(target: Target, candles: Candles) -> np.ndarray:
+    """How much the outcome of each bar counts in training, (time,): 1, unless the target says otherwise."""
+    return target.importance(candles) if isinstance(target, Weighted) else np.ones(len(candles))
 
 
 def require_horizon(horizon: int) -> None:

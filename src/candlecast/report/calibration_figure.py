@@ -1,0 +1,65 @@
+"""Figure of calibration: whether outcomes fall where the forecast distributions say that they do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import plotly.graph_objects as go
+import polars as pl
+
+from candlecast.accuracy import scored
+from candlecast.report.figures import BLUE, GREY, Figure, styled
+from candlecast.report.words import count, p_value, percent
+
+if TYPE_CHECKING:
+    from candlecast.study import StudyResult
+
+NORMAL_95 = 1.96
+
+
+def calibration(result: StudyResult) -> tuple[Figure, ...]:
+    """Outcomes in each part of the forecast distribution against those that should be there; nothing for a model that
+    forecasts no distribution.
+    """
+    score = scored(result.forecast, result.lead)
+    if score.calibration is None or score.bounds is None:
+        return ()
+    bins, shares = score.calibration
+    found = np.bincount(bins, minlength=len(shares)) / len(bins)
+    margin = NORMAL_95 * np.sqrt(shares * (1 - shares) * result.lead.horizon / len(bins)) / shares
+    edges = np.concatenate([[0.0], np.cumsum(shares)])
+    plot = go.Figure()
+    plot.add_bar(
+        x=100 * (edges[:-1] + edges[1:]) / 2,
+        y=found / shares,
+        width=96 * shares,
+        name="what happened",
+        marker_color=BLUE,
+        customdata=100 * np.column_stack([edges[:-1], edges[1:], found, shares]),
+        hovertemplate="%{customdata[0]:.3g} to %{customdata[1]:.3g} % of the distribution<br>held %{customdata[2]:.1f} % of "
+        "outcomes<br>should hold %{customdata[3]:.3g} %<extra></extra>",
+    )
+    plot.add_scatter(
+        x=100 * (edges[:-1] + edges[1:]) / 2,
+        y=np.ones(len(shares)),
+        name="as forecast, 95 % by luck",
+        mode="markers",
+        marker={"color": GREY, "size": 1},
+        error_y={"array": margin, "color": GREY, "thickness": 2, "width": 8},
+        hoverinfo="skip",
+    )
+    plot.add_hline(y=1.0, line={"color": GREY, "dash": "dash", "width": 1.4})
+    styled(plot, height=340)
+    plot.update_xaxes(
+        title="part of the forecast distribution, from its lowest outcomes to its highest, %", range=[0, 100]
+    )
+    plot.update_yaxes(title="outcomes, times those forecast", rangemode="tozero")
+    row = result.accuracy.row(by_predicate=pl.col("model") == result.model, named=True)
+    words = (
+        f"Calibration of {count(len(bins), 'forecast')}: bars at 1 are right; high ones at both ends are a distribution that is "
+        f"too narrow, low ones one that is too wide. The interval for {percent(row['interval'], 0)} held "
+        f"{percent(row['coverage'])} of outcomes (95 % between {percent(row['coverage_low'])} and "
+        f"{percent(row['coverage_high'])}). That outcomes fall where they should has p = {p_value(row['p_calibration'])}."
+    )
+    return (Figure("calibration", words, plot),)
