@@ -44,7 +44,7 @@ HOMES = {
     "yfinance": {"sources"},
     "curl_cffi": {"sources"},
     "httpx": {"sources"},
-    "torch": {"nets", "fleet", "models", "heads"},
+    "torch": {"nets", "fleet", "models", "heads", "adapters", "testing"},
     "numba": {"nets", "fleet", "models", "stats", "backtesting"},
     "sklearn": {"models"},
     "lightgbm": {"models"},
@@ -59,6 +59,9 @@ HOMES = {
     "deltalake": {"store"},
     "scipy": {"stats", "nets"},
     "backtrader": {"adapters"},
+    "keras": {"models"},
+    "onnx": {"adapters"},
+    "onnxruntime": {"adapters"},
 }
 # Rooms whose every file is about one heavy library, and which are themselves imported lazily.
 EAGER_HOMES = {

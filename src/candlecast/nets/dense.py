@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
+from candlecast.nets.exporting import is_exporting
 from candlecast.nets.kernels.functions import fold, signed
 
 
@@ -30,7 +31,7 @@ class Dense(nn.Module):
         is_stacked = self.weight.dim() == 3
         weight, bias = (self.weight, self.bias) if is_stacked else (self.weight.unsqueeze(0), self.bias.unsqueeze(0))
         rows = x.reshape(len(weight), -1, x.shape[-1])  # (K, N, I)
-        if x.device.type == "cpu" and x.dtype == torch.float32:
+        if x.device.type == "cpu" and x.dtype == torch.float32 and not is_exporting():
             y: Any = _Product.apply(rows, weight, bias)
         else:
             y = torch.baddbmm(bias.unsqueeze(1), rows, weight)
