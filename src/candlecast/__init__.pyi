@@ -105,6 +105,7 @@ from .models import (
     NLinear as NLinear,
     Ridge as Ridge,
     SeasonalNaive as SeasonalNaive,
+    Sklearn as Sklearn,
     Torch as Torch,
 )
 from .presets import (

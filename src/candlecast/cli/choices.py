@@ -19,6 +19,7 @@ NO_CHOICE = (
     "Model",
     "NetModel",
     "RecurrentModel",
+    "Sklearn",
     "Torch",
 )  # are no model, or need to be given one
 MODELS = {SHORT.get(name, name.lower()): name for name in models.__all__ if name not in NO_CHOICE}

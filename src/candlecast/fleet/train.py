@@ -15,7 +15,7 @@ from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Scaling, fit_scaling
 from candlecast.fleet import adam
-from candlecast.fleet.batches import Sampler, job_generator
+from candlecast.fleet.batches import Sampler
 from candlecast.fleet.blueprint import Blueprint
 from candlecast.fleet.clock import Clock
 from candlecast.fleet.company import Company
@@ -23,7 +23,7 @@ from candlecast.fleet.fitted import FittedNet
 from candlecast.fleet.layout import Layout, Stack
 from candlecast.fleet.memory import JUDGED, group_size
 from candlecast.heads import Head
-from candlecast.jobs import Job
+from candlecast.jobs import Job, job_generator
 from candlecast.nets import kernels
 from candlecast.nets.dropout import Dropout
 from candlecast.targets import parts

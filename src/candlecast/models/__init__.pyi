@@ -7,6 +7,7 @@ from .baselines import (
     LinearRegression as LinearRegression,
     Naive as Naive,
 )
+from .estimator import Sklearn as Sklearn
 from .model import (
     Fitted as Fitted,
     Model as Model,
