@@ -99,6 +99,7 @@ from .models import (
     RNN as RNN,
     DLinear as DLinear,
     Drift as Drift,
+    Keras as Keras,
     LightGBM as LightGBM,
     LinearRegression as LinearRegression,
     Naive as Naive,

@@ -16,6 +16,7 @@ SHORT = {"LinearRegression": "linear", "SeasonalNaive": "seasonal"}
 NO_CHOICE = (
     "Baseline",
     "Fitted",
+    "Keras",
     "Model",
     "NetModel",
     "RecurrentModel",

@@ -50,6 +50,7 @@ def train(jobs: Sequence[Job], blueprint: Blueprint, *, progress: Listener = ign
         group = jobs[first : first + size]
         with _one_thread():
             fleet = _Fleet(group, blueprint, device=device)
+            _require_own_weights(net, fleet.template)
             while fleet.active:
                 if fleet.step():
                     done = first * fit.epochs + fleet.epochs_done
@@ -236,7 +237,34 @@ def choose_device(name: str) -> torch.device:
 def _build(blueprint: Blueprint, job: Job) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(job_generator(job, purpose=0).integers(2**31)))
-        return blueprint.build(job.samples.inputs.shape[1])
+        net = blueprint.build(job.samples.inputs.shape[1])
+    types = {name: parameter.dtype for name, parameter in net.named_parameters()}
+    if not types:
+        raise ConfigError(
+            "the net has no parameters",
+            expected="at least one to train",
+            remedy="Keep layers as attributes of the module",
+        )
+    for name, dtype in types.items():
+        if dtype != torch.float32:
+            raise ConfigError(
+                f"the net's parameter {name} is {str(dtype).removeprefix('torch.')}",
+                expected="float32, in which fleets train",
+                remedy="Leave .double(), .half() and other types out of the factory",
+            )
+    return net
+
+
+def _require_own_weights(net: nn.Module, other: nn.Module) -> None:
+    """Raise ConfigError when two nets, made one after the other, share a parameter."""
+    own = {id(parameter) for parameter in net.parameters()}
+    shared = [name for name, parameter in other.named_parameters() if id(parameter) in own]
+    if shared:
+        raise ConfigError(
+            f"the factory gave two nets with the same parameter {shared[0]}",
+            expected="a fresh net at each call, since every training has weights of its own",
+            remedy="Make all modules inside the factory",
+        )
 
 
 def _scalings(job: Job, head: Head) -> tuple[Scaling, Scaling]:

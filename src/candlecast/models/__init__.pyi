@@ -17,6 +17,7 @@ from .nets.dlinear import (
     DLinear as DLinear,
     NLinear as NLinear,
 )
+from .nets.keras import Keras as Keras
 from .recurrent import (
     GRU as GRU,
     LSTM as LSTM,
