@@ -107,6 +107,12 @@ class _Fleet:
         leaf = self.weights.detach().requires_grad_()
         batch = self._placed(x, y, weight)
         losses = self.company(self._loss, self._draws(), self.layout.stack(leaf), self.buffers, *batch)  # (K,)
+        if not losses.requires_grad:
+            raise ConfigError(
+                "the loss does not depend on the net's parameters",
+                expected="a forward that computes its outputs from them",
+                remedy="Leave detach(), torch.no_grad() and NumPy out of it",
+            )
         # a model's loss depends on its own parameters only, so the gradient of the sum is each one's own
         (gradient,) = torch.autograd.grad(losses.sum(), leaf)
         self.optimizer = adam.step(
@@ -193,7 +199,10 @@ class _Fleet:
     def _terms(self, params: Stack, buffers: Stack, x: Tensor, y: Tensor) -> Tensor:
         """What the head averages, of each outcome: (N, S, B, tail)."""
         *_, tail, targets = y.shape
-        outputs, _ = functional_call(self.template, (params, buffers), (x, None, tail))  # (B, tail, N O)
+        places = self.layout.everywhere(params)
+        outputs, _ = functional_call(
+            self.template, (places, buffers), (x, None, tail), tie_weights=False
+        )  # (B, tail, N O)
         terms = self.head.terms(outputs.unflatten(-1, (targets, self.head.outputs)), y)  # (B, tail, N, S)
         return terms.movedim((-2, -1), (-4, -3))
 

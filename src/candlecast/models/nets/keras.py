@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,6 +53,8 @@ class Keras(NetModel):
         with _seeded(keras), keras.device("cpu"):
             model = self.factory(inputs)
             _require_model(keras, model, inputs=inputs, window=self.window)
+            if isinstance(model, keras.Sequential) and not model.built:
+                model.build((None, self.window, inputs))  # else the batch it sees first would be the only one it takes
             found = model(torch.zeros(2, self.window, inputs), training=False)  # creates weights that wait for data
         _require_trainable(model, found, outputs)
         return PerWindow(_KerasNet(keras, model), outputs)
@@ -171,7 +174,10 @@ def _seeded(keras: Any) -> Iterator[None]:
     kept = random.getstate(), np.random.get_state()  # noqa: NPY002 - the global ones are what Keras sets
     try:
         keras.utils.set_random_seed(seed)
-        yield
+        with warnings.catch_warnings():
+            # the tutorials' way to say the shape, which works; said once for each job, it would bury what matters
+            warnings.filterwarnings("ignore", message="Do not pass an `input_shape`")
+            yield
     finally:
         random.setstate(kept[0])
         np.random.set_state(kept[1])  # noqa: NPY002
