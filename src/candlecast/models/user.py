@@ -48,7 +48,7 @@ class Torch(NetModel):
                 expected="a torch.nn.Module",
                 remedy="Return the module from the factory",
             )
-        if any(isinstance(each, torch.nn.parameter.UninitializedTensorMixin) for each in module.parameters()):
+        if any(isinstance(each, torch.nn.UninitializedParameter) for each in module.parameters()):
             with torch.no_grad():  # lazy layers learn their sizes from the first windows they see
                 module.eval()(torch.zeros(2, self.window, inputs))
         return seeded(PerWindow(module.train(), outputs))
