@@ -62,6 +62,15 @@ def test_a_net_that_cannot_be_stacked_is_sound_and_says_why():
     assert str(found).startswith("25 parameters; trains one by one, as torch.func.vmap cannot stack it: RuntimeError: ")
 
 
+def test_a_net_whose_result_depends_on_its_company_is_found():
+    """The gradient of a bias in front of a batch norm is nothing but rounding, which training enlarges."""
+    layers = lambda inputs: (nn.Flatten(), nn.Linear(8 * inputs, 3), nn.BatchNorm1d(3), nn.Linear(3, 1))  # noqa: E731
+    with pytest.raises(
+        ConfigError, match=r"apart when the net is trained alone and beside others; .* leave out biases"
+    ):
+        check_net(lambda inputs: nn.Sequential(*layers(inputs)))
+
+
 class Net(nn.Module):
     """A linear net whose forward is another."""
 

@@ -22,6 +22,11 @@ class Torch(NetModel):
 
     `factory(inputs)` makes a fresh module for that many columns, so that each job gets its own weights. What
     torch.func.vmap can stack trains as a fleet; the rest, as torch.nn.LSTM, one net after the other, as a log message says.
+    For a chance the module gives its logit, without a sigmoid. `candlecast.testing.check_net` tells what is wrong with one.
+
+    A job's result is the same alone and in any company, unless torch sums a batch in another order for more nets than for
+    fewer, and training enlarges that: so with a bias in front of a batch norm, whose gradient is nothing but rounding.
+    `check_net` finds such a net.
     """
 
     factory: Callable[[int], nn.Module]
