@@ -45,7 +45,7 @@ HOMES = {
     "yfinance": {"sources"},
     "curl_cffi": {"sources"},
     "httpx": {"sources"},
-    "torch": {"nets", "fleet", "models", "heads"},
+    "torch": {"nets", "fleet", "models", "heads", "adapters", "testing"},
     "numba": {"nets", "fleet", "models", "stats", "backtesting"},
     "sklearn": {"models"},
     "lightgbm": {"models"},
@@ -61,6 +61,9 @@ HOMES = {
     "deltalake": {"store"},
     "scipy": {"stats", "nets", "heads"},
     "backtrader": {"adapters"},
+    "keras": {"models"},
+    "onnx": {"adapters"},
+    "onnxruntime": {"adapters"},
 }
 # Rooms whose every file is about one heavy library, and which are themselves imported lazily.
 EAGER_HOMES = {

@@ -102,6 +102,7 @@ from .models import (
     DLinear as DLinear,
     Drift as Drift,
     EncoderDecoder as EncoderDecoder,
+    Keras as Keras,
     LightGBM as LightGBM,
     LinearRegression as LinearRegression,
     Naive as Naive,
@@ -110,6 +111,7 @@ from .models import (
     Ridge as Ridge,
     Search as Search,
     SeasonalNaive as SeasonalNaive,
+    Sklearn as Sklearn,
     Torch as Torch,
 )
 from .presets import (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -72,3 +73,8 @@ class Job:
                 remedy="Give more candles, a shorter window, or fewer folds",
             )
         return rows
+
+
+def job_generator(job: Job, purpose: int) -> np.random.Generator:
+    """The job's own generator for one purpose: depends on asset, fold and seed, not on what else is trained."""
+    return np.random.default_rng([job.seed, job.fold.index, zlib.crc32(job.symbol.encode()), purpose])

@@ -15,6 +15,7 @@ from candlecast.candles import Candles
 from candlecast.errors import RunError
 from candlecast.features import Feature, Features
 from candlecast.fleet import settings
+from candlecast.models.estimator import described, made
 from candlecast.targets import Several
 
 ROOMS = (
@@ -33,7 +34,8 @@ def describe(value: Any) -> Any:
     """A recipe (a frozen dataclass, or a part of one) as JSON values.
 
     A dataclass becomes an object with its `type`, its `name` if it has one, and constructor parameters, a feature its
-    `kind`, parameters and warm-up; a user's own function and candles are named, not stored.
+    `kind`, parameters and warm-up, an estimator its class and parameters; a user's own function and candles are named, not
+    stored.
 
     >>> from candlecast.folds import Holdout
     >>> describe(Holdout(0.8))
@@ -54,6 +56,8 @@ def describe(value: Any) -> Any:
                 "features": [describe(feature) for feature in value.features],
                 "scaling": describe(value.scaling),
             }
+        case dict():
+            return {"type": "dict", "items": [[describe(key), describe(item)] for key, item in value.items()]}
         case Several():
             return {"type": "Several", "targets": [describe(target) for target in value.targets]}
         case Candles():
@@ -72,6 +76,13 @@ def describe(value: Any) -> Any:
     if is_dataclass(value):
         shown = [field.name for field in fields(value) if field.init or field.name == "name"]
         return {"type": type(value).__name__, **{name: describe(getattr(value, name)) for name in shown}}
+    if hasattr(value, "get_params") and not isinstance(value, type):
+        kind, parameters = described(value)
+        return {
+            "type": "Estimator",
+            "class": kind,
+            "parameters": {key: describe(part) for key, part in parameters.items()},
+        }
     name = getattr(value, "__qualname__", type(value).__qualname__)
     return {"type": "function", "name": f"{getattr(value, '__module__', '')}.{name}", "source": _source_digest(value)}
 
@@ -89,18 +100,22 @@ def restore(description: Any, *, candles: Sequence[Candles] = ()) -> Any:
     if not isinstance(description, dict):
         return description
     if description["type"] == "Feature":
-        made = _find(description["kind"], features)(**description["parameters"])
-        return made if description["scaling"] is None else made.scaled(restore(description["scaling"]))
+        built = _find(description["kind"], features)(**description["parameters"])
+        return built if description["scaling"] is None else built.scaled(restore(description["scaling"]))
+    if description["type"] == "Estimator":
+        return made(description["class"], {key: restore(part) for key, part in description["parameters"].items()})
     if description["type"] == "Candles":
         return _given(description, candles)
     parameters = {name: restore(value, candles=candles) for name, value in description.items() if name != "type"}
     if description["type"] == "Features":
         return Features(*parameters["features"], scaling=parameters["scaling"])
+    if description["type"] == "dict":
+        return {restore(key): restore(item) for key, item in description["items"]}
     if description["type"] == "Several":
         return Several(*parameters["targets"])
-    made = _find(description["type"], *ROOMS)
-    return made(
-        **{field.name: parameters[field.name] for field in fields(made) if field.init and field.name in parameters}
+    recipe = _find(description["type"], *ROOMS)
+    return recipe(
+        **{field.name: parameters[field.name] for field in fields(recipe) if field.init and field.name in parameters}
     )
 
 

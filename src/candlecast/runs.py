@@ -28,11 +28,13 @@ from candlecast.errors import RunError, near_misses
 from candlecast.forecast import Forecast
 from candlecast.interval import Interval
 from candlecast.ledger import Searched
+from candlecast.models import Fitted
 from candlecast.recipes import restore
 from candlecast.signals import Positions
-from candlecast.study import StudyResult
+from candlecast.study import Study, StudyResult
 from candlecast.tally import Tally
 from candlecast.targets import lead
+from candlecast.walk import plan_jobs
 
 FORMAT = 2  # 1 did not say when the market trades, nor what was tried
 
@@ -132,6 +134,47 @@ def load_run(folder: str | Path, *, beside: Sequence[Candles] = ()) -> StudyResu
         searches=tuple(Searched(**values) for values in manifest.get("searches", [])),
         tally=Tally.from_dict(manifest.get("tally", {})),  # runs of before there was a ledger: alone
     )
+
+
+def fitted_of(result: StudyResult, *, fold: int, seed: int, study: Study | None = None) -> Fitted:
+    """What one training of a study learnt, put together from its recipe and tensors; see `StudyResult.fitted`."""
+    recipe, known, seeds = result.recipe, result.folds["fold"].to_list(), result.forecast.seeds
+    if fold not in known or seed not in seeds:
+        raise RunError(
+            f"there is no training of fold {fold} with seed {seed}",
+            expected=f"fold {' or '.join(map(str, known))} and seed {' or '.join(map(str, seeds))}",
+            remedy="Choose from these",
+        )
+    if study is None:
+        try:
+            model, features, folds = (restore(recipe[name]) for name in ("model", "features", "folds"))
+        except RunError as error:
+            raise RunError(
+                f"the run holds a function of yours by name only ({error.wrong})",
+                expected="the study that was run",
+                remedy="Give it: fitted(study=...)",
+            ) from error
+    else:
+        model, features, folds = study.model, study.features, study.folds
+        other = study.recipe(result.candles, seed=result.seed)
+        differing = [name for name in other if json.dumps(other[name]) != json.dumps(recipe.get(name))]
+        if differing:
+            raise RunError(
+                f"the study is not that of this run: its {differing[0]} differs",
+                expected="the study that was run",
+                remedy="Build it with the same parts and parameters",
+            )
+    jobs = plan_jobs(
+        model,
+        result.candles,
+        features=features,
+        target=result.target,
+        folds=folds,
+        seeds=[seed],
+        window=recipe["window"],
+    )
+    (job,) = (job for job in jobs if job.fold.index == fold)
+    return model.restore(job, result.tensors.get(job.key, {}))
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

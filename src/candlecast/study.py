@@ -31,6 +31,7 @@ from candlecast.models import (
     HAR,
     Baseline,
     Drift,
+    Fitted,
     FittedSearch,
     LinearRegression,
     Model,
@@ -409,6 +410,16 @@ class StudyResult:
             forecasts={name: replace(each, frame=each.frame.filter(chosen)) for name, each in self.forecasts.items()},
             positions=positions,
         )
+
+    def fitted(self, *, fold: int = 0, seed: int | None = None, study: Study | None = None) -> Fitted:
+        """What the training of that fold and seed (the first when not given) learnt, also of a run on disk.
+
+        Nothing is trained again, except baselines, which are fitted faster than they are read. `study` is that of the run,
+        needed where its model or features are functions of yours, which a run names only. Raises RunError.
+        """
+        from candlecast.runs import fitted_of
+
+        return fitted_of(self, fold=fold, seed=self.seed if seed is None else seed, study=study)
 
     def save(self, folder: str | Path) -> Path:
         """Keep everything as a run on disk; see `candlecast.runs`."""

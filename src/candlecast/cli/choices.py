@@ -18,11 +18,13 @@ NO_CHOICE = (
     "Conformal",
     "Fitted",
     "FittedSearch",
+    "Keras",
     "Model",
     "NetModel",
     "Pooled",
     "RecurrentModel",
     "Search",
+    "Sklearn",
     "Torch",
 )  # are no model, or need to be given one
 MODELS = {SHORT.get(name, name.lower()): name for name in models.__all__ if name not in NO_CHOICE}

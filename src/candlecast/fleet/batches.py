@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,12 +10,7 @@ from candlecast.features import Scaling
 from candlecast.fleet.blueprint import Blueprint
 from candlecast.fleet.gather import gather_windows
 from candlecast.folds import Rows
-from candlecast.jobs import Job
-
-
-def job_generator(job: Job, purpose: int) -> np.random.Generator:
-    """The job's own generator for one purpose: depends on asset, fold and seed, not on what else is trained."""
-    return np.random.default_rng([job.seed, job.fold.index, zlib.crc32(job.symbol.encode()), purpose])
+from candlecast.jobs import Job, job_generator
 
 
 class Sampler:

@@ -38,29 +38,26 @@ class Company:
                 return _at_once(function, len(keys), parts)
             except CandlecastError:
                 raise
-            except RuntimeError as error:
-                self.reason = str(error).splitlines()[0]
+            except Exception as error:  # of any type: what a user's net does alone is found out below
+                self.reason = first_line(error)
                 logger.warning("nets train one by one, as torch.func.vmap cannot stack them: %s", self.reason)
         return _one_by_one(function, keys, parts)
 
     def outputs(self, params: Stack, buffers: Stack, x: Tensor, tail: int) -> Tensor:
-        """What the net gives for the last `tail` bars of x with these parameters and buffers, for use in a function."""
+        """What the net gives for the last `tail` bars of x; parameters and buffers under every name that they have in it."""
         if isinstance(self.net, Stacked):
             outputs, _ = self.net.call(params | buffers, x, None, tail)
         else:
-            outputs, _ = functional_call(self.net, (params, buffers), (x, None, tail))
+            outputs, _ = functional_call(self.net, (params, buffers), (x, None, tail), tie_weights=False)
         return outputs
 
 
 def _at_once(function: Callable[..., Tensor], count: int, parts: Sequence[Part]) -> Tensor:
     """Torch multiplies a single matrix by another routine than several. So that a net's result does not depend on its
-    company, one that is alone has a copy of itself beside it. What a net notes in its buffers, it notes in copies, which
-    take the place of the old ones once it has come through.
+    company, one that is alone has a copy of itself beside it. What a net changes in place is a copy; its buffers take the
+    place of the old ones once it has come through.
     """
-    if count == 1:
-        copies = [_each(part, lambda value: torch.cat([value, value])) for part in parts]
-    else:
-        copies = [_each(part, lambda value: value.clone()) if isinstance(part, dict) else part for part in parts]
+    copies = [_each(part, lambda value: torch.cat([value] * 2) if count == 1 else value.clone()) for part in parts]
     results = vmap(function)(*copies)[:count]
     for part, copy in zip(parts, copies, strict=True):
         if isinstance(part, dict) and isinstance(copy, dict):
@@ -77,9 +74,11 @@ def _one_by_one(function: Callable[..., Tensor], keys: Sequence[int], parts: Seq
             torch.manual_seed(key)
             try:
                 results.append(function(*(_each(part, lambda value, place=place: value[place]) for part in parts)))
-            except RuntimeError as error:
+            except CandlecastError:
+                raise
+            except Exception as error:  # of any type: it is the user's code
                 raise ConfigError(
-                    f"the net fails on a batch of windows ({str(error).splitlines()[0]})",
+                    f"the net fails on a batch of windows ({first_line(error)})",
                     expected="a module that maps windows (batch, time, column) to forecasts (batch,) or (batch, 1)",
                     remedy="Call it on torch.zeros(32, window, columns) and mend what torch says",
                 ) from error
@@ -88,3 +87,12 @@ def _one_by_one(function: Callable[..., Tensor], keys: Sequence[int], parts: Seq
 
 def _each(part: Part, change: Callable[[Tensor], Tensor]) -> Part:
     return {name: change(value) for name, value in part.items()} if isinstance(part, dict) else change(part)
+
+
+def first_line(error: Exception) -> str:
+    """An error in one line: its type and the first line that says something."""
+    lines = [
+        line.strip() for line in str(error).replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines() if line.strip()
+    ]
+    said = [line for line in lines if not line.startswith("Exception encountered when calling")]
+    return f"{type(error).__name__}: {said[0]}" if said else type(error).__name__

@@ -47,6 +47,14 @@ class FittedNet:
         """Bars that a forecast looks at."""
         return self.blueprint.window
 
+    @cached_property
+    def net(self) -> Any:
+        """The trained net, for batches of scaled windows; see `candlecast.nets`."""
+        with torch.random.fork_rng(devices=[]):
+            net = self.blueprint.build(len(self.inputs.shift)).eval()
+        net.load_state_dict({**net.state_dict(), **self.weights})  # what is not learnt is as the factory makes it
+        return net
+
     def forecast(self, samples: Samples, rows: np.ndarray) -> Prediction:
         """Forecasts made at the close of `rows` (rising), in the target's units."""
         if not len(rows):
@@ -57,7 +65,7 @@ class FittedNet:
 
     def start(self) -> StreamState:
         """The state before the first bar of a stream; take a new one behind a hole in the candles."""
-        memory = self._net.start() if self._is_carried else ()
+        memory = self.net.start() if self._is_carried else ()
         return StreamState(memory, np.zeros((self.window, len(self.inputs.shift)), np.float32), 0)
 
     def step(self, state: StreamState, row: np.ndarray) -> tuple[StreamState, Prediction]:
@@ -77,19 +85,13 @@ class FittedNet:
         else:
             state = StreamState((), np.concatenate([state.rows[1:], scaled[None]]), run)
             with torch.no_grad():
-                output = self._net(torch.from_numpy(state.rows)[None])[0].numpy().ravel()
+                output = self.net(torch.from_numpy(state.rows)[None])[0].numpy().ravel()
         outputs = output[None].astype(np.float64)
         return state, self._in_units(outputs if run >= self.window else np.full_like(outputs, np.nan))
 
     @cached_property
-    def _net(self) -> Any:
-        net = self.blueprint.build(len(self.inputs.shift)).eval()
-        net.load_state_dict({**net.state_dict(), **self.weights})  # what is not learnt is as the factory makes it
-        return net
-
-    @cached_property
     def _stepper(self) -> Stepper:
-        return self._net.stepper()
+        return self.net.stepper()
 
     @property
     def _is_carried(self) -> bool:
@@ -128,7 +130,7 @@ class FittedNet:
         found = []
         for first in range(0, len(rows), FORECAST_BATCH):
             x = windows_tensor(samples.inputs, rows[first : first + FORECAST_BATCH], self.window, self.inputs)
-            outputs, _ = self._net(x)  # (B, 1, N O)
+            outputs, _ = self.net(x)  # (B, 1, N O)
             found.append(outputs[:, 0])
         return torch.cat(found)
 
@@ -144,7 +146,7 @@ class FittedNet:
             while start <= inside[-1]:
                 stop = min(start + FORECAST_BATCH, int(inside[-1]) + 1)
                 x = windows_tensor(samples.inputs, np.array([stop - 1]), stop - start, self.inputs)
-                outputs, state = self._net(x, state, stop - start)  # (1, T, N O)
+                outputs, state = self.net(x, state, stop - start)  # (1, T, N O)
                 wanted = inside[(inside >= start) & (inside < stop)]
                 found.append(outputs[0, wanted - start])
                 start = stop

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -16,14 +16,25 @@ Stack = dict[str, Tensor]  # name -> (K, ...), a parameter or buffer of K nets
 
 @dataclass(frozen=True)
 class Layout:
-    """Names and shapes of a net's parameters, in the order in which they lie in a row (P,), filled up with zeros."""
+    """Names and shapes of a net's parameters, in the order in which they lie in a row (P,), filled up with zeros.
+
+    `tied`: other names under which modules of the net hold a parameter, each with the name that it has here.
+    """
 
     shapes: dict[str, torch.Size]
+    tied: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, net: nn.Module) -> Layout:
         """The layout of nets like this one."""
-        return cls({name: parameter.shape for name, parameter in net.named_parameters()})
+        names = {id(parameter): name for name, parameter in net.named_parameters()}
+        tied = {
+            f"{prefix}.{own}".lstrip("."): names[id(parameter)]
+            for prefix, module in net.named_modules()
+            for own, parameter in module.named_parameters(recurse=False, remove_duplicate=False)
+        }
+        tied = {place: name for place, name in tied.items() if place != name}
+        return cls({name: parameter.shape for name, parameter in net.named_parameters()}, tied)
 
     @property
     def sizes(self) -> list[int]:
@@ -46,6 +57,10 @@ class Layout:
             name: part.unflatten(1, shape) if shape else part.squeeze(1)
             for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
         }
+
+    def everywhere(self, stack: Stack) -> Stack:
+        """The parameters under every name that a module of the net holds them by."""
+        return {**stack, **{place: stack[name] for place, name in self.tied.items()}} if self.tied else stack
 
     def net(self, row: Tensor) -> dict[str, Tensor]:
         """The parameters of one net by name, as copies out of its row (P,)."""

@@ -15,7 +15,7 @@ from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Scaling, fit_scaling
 from candlecast.fleet import adam
-from candlecast.fleet.batches import Sampler, job_generator
+from candlecast.fleet.batches import Sampler
 from candlecast.fleet.blueprint import Blueprint
 from candlecast.fleet.clock import Clock
 from candlecast.fleet.company import Company
@@ -23,7 +23,7 @@ from candlecast.fleet.fitted import FittedNet
 from candlecast.fleet.layout import Layout, Stack
 from candlecast.fleet.memory import JUDGED, group_size
 from candlecast.heads import Head
-from candlecast.jobs import Job
+from candlecast.jobs import Job, job_generator
 from candlecast.nets import kernels
 from candlecast.nets.dropout import Dropout
 from candlecast.targets import parts
@@ -50,6 +50,7 @@ def train(jobs: Sequence[Job], blueprint: Blueprint, *, progress: Listener = ign
         group = jobs[first : first + size]
         with _one_thread():
             fleet = _Fleet(group, blueprint, device=device)
+            _require_own_weights(net, fleet.template)
             while fleet.active:
                 if fleet.step():
                     done = first * fit.epochs + fleet.epochs_done
@@ -106,6 +107,12 @@ class _Fleet:
         self._set_keys()
         batch = self._placed(x, y, weight)
         losses = self.company(self._loss, self._draws(), self.params, self.buffers, *batch)  # (K,)
+        if not losses.requires_grad:
+            raise ConfigError(
+                "the loss does not depend on the net's parameters",
+                expected="a forward that computes its outputs from them",
+                remedy="Leave detach(), torch.no_grad() and NumPy out of it",
+            )
         # a model's loss depends on its own parameters only, so the gradient of the sum is each one's own
         (gradient,) = torch.autograd.grad(losses.sum(), self.weights)
         self.optimizer = adam.step(
@@ -200,7 +207,7 @@ class _Fleet:
     def _terms(self, params: Stack, buffers: Stack, x: Tensor, y: Tensor) -> Tensor:
         """What the head averages, of each outcome: (N, S, B, tail)."""
         *_, tail, targets = y.shape
-        outputs = self.company.outputs(params, buffers, x, tail)  # (B, tail, N O)
+        outputs = self.company.outputs(self.layout.everywhere(params), buffers, x, tail)  # (B, tail, N O)
         terms = self.head.terms(outputs.unflatten(-1, (targets, self.head.outputs)), y)  # (B, tail, N, S)
         return terms.movedim((-2, -1), (-4, -3))
 
@@ -245,7 +252,34 @@ def choose_device(name: str) -> torch.device:
 def _build(blueprint: Blueprint, job: Job) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(job_generator(job, purpose=0).integers(2**31)))
-        return blueprint.build(job.samples.inputs.shape[1])
+        net = blueprint.build(job.samples.inputs.shape[1])
+    types = {name: parameter.dtype for name, parameter in net.named_parameters()}
+    if not types:
+        raise ConfigError(
+            "the net has no parameters",
+            expected="at least one to train",
+            remedy="Keep layers as attributes of the module",
+        )
+    for name, dtype in types.items():
+        if dtype != torch.float32:
+            raise ConfigError(
+                f"the net's parameter {name} is {str(dtype).removeprefix('torch.')}",
+                expected="float32, in which fleets train",
+                remedy="Leave .double(), .half() and other types out of the factory",
+            )
+    return net
+
+
+def _require_own_weights(net: nn.Module, other: nn.Module) -> None:
+    """Raise ConfigError when two nets, made one after the other, share a parameter."""
+    own = {id(parameter) for parameter in net.parameters()}
+    shared = [name for name, parameter in other.named_parameters() if id(parameter) in own]
+    if shared:
+        raise ConfigError(
+            f"the factory gave two nets with the same parameter {shared[0]}",
+            expected="a fresh net at each call, since every training has weights of its own",
+            remedy="Make all modules inside the factory",
+        )
 
 
 def scalings(job: Job, head: Head) -> tuple[Scaling, Scaling]:

@@ -74,8 +74,17 @@ class StudentT(_MeanAndSpread):
         return spread.log() + 0.5 * (self.freedom + 1) * (z.square() / self.freedom).log1p()
 
     def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
+        mean, spread = self._in_units(outputs, shift, scale)
+        quantiles = {quantile_column(level): mean + spread * self.distance(level) for level in LEVELS}
+        return Prediction(mean, {"sigma": spread * self.width, **quantiles})
+
+    @property
+    def width(self) -> float:
+        """Standard deviations in a spread."""
+        return math.sqrt(self.freedom / (self.freedom - 2))
+
+    def distance(self, level: float) -> float:
+        """Spreads from the mean to the quantile of a level."""
         from scipy.special import stdtrit
 
-        mean, spread = self._in_units(outputs, shift, scale)
-        quantiles = {quantile_column(level): mean + spread * stdtrit(self.freedom, level) for level in LEVELS}
-        return Prediction(mean, {"sigma": spread * math.sqrt(self.freedom / (self.freedom - 2)), **quantiles})
+        return float(stdtrit(self.freedom, level))

@@ -8,6 +8,7 @@ from .baselines import (
     Naive as Naive,
 )
 from .conformal import Conformal as Conformal
+from .estimator import Sklearn as Sklearn
 from .model import (
     Fitted as Fitted,
     Model as Model,
@@ -19,6 +20,7 @@ from .nets.dlinear import (
     NLinear as NLinear,
 )
 from .nets.encoder_decoder import EncoderDecoder as EncoderDecoder
+from .nets.keras import Keras as Keras
 from .pooled import Pooled as Pooled
 from .recurrent import (
     GRU as GRU,

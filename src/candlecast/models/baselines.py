@@ -17,7 +17,8 @@ from candlecast.prediction import Prediction
 from candlecast.targets import Target, label, parts
 from candlecast.windows import Samples, windows
 
-Predict = Callable[[Samples, np.ndarray], np.ndarray]  # samples and rows -> forecasts (rows,) in the target's units
+# samples and rows -> forecasts in the target's units: the mean alone, (rows,), or all that is said
+Predict = Callable[[Samples, np.ndarray], np.ndarray | Prediction]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,8 @@ class FittedBaseline:
     def forecast(self, samples: Samples, rows: np.ndarray) -> Prediction:
         """Forecasts made at the close of `rows`, in the target's units."""
         targets = parts(samples.target)
-        each = [Prediction(p(samples.of(t), rows)) for p, t in zip(self.predict, targets, strict=True)]
+        found = (p(samples.of(t), rows) for p, t in zip(self.predict, targets, strict=True))
+        each = [one if isinstance(one, Prediction) else Prediction(one) for one in found]
         return replace(each[0], others={label(t): other for t, other in zip(targets[1:], each[1:], strict=True)})
 
     def tensors(self) -> Mapping[str, np.ndarray]:

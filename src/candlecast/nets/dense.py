@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
+from candlecast.nets.exporting import is_exporting
 from candlecast.nets.kernels.functions import fold, signed
 
 
@@ -43,7 +44,7 @@ def _chain(x: Tensor, layers: Sequence[Dense]) -> Tensor:
     if tensors[0].dim() == 2:
         tensors = [tensor.unsqueeze(0) for tensor in tensors]
     rows = x.reshape(len(tensors[0]), -1, x.shape[-1])  # (K, N, I)
-    if x.device.type == "cpu" and x.dtype == torch.float32:
+    if x.device.type == "cpu" and x.dtype == torch.float32 and not is_exporting():
         rows, *_ = _Products.apply(rows, *tensors)  # type: ignore[misc]
     else:
         for weight, bias in zip(tensors[::2], tensors[1::2], strict=True):

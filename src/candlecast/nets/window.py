@@ -17,6 +17,12 @@ class PerWindow(nn.Module):
 
     def forward(self, x: Tensor, state: State | None = None, tail: int = 1) -> tuple[Tensor, State]:
         outputs = self.net(x)
+        if not isinstance(outputs, Tensor):
+            raise ConfigError(
+                f"the net returns a {type(outputs).__name__} for windows {tuple(x.shape)}",
+                expected=f"one tensor: ({len(x)}, {self.outputs})",
+                remedy="Return the forecasts alone; of torch.nn.LSTM's pair, the last time step of the first",
+            )
         if outputs.shape != (len(x), self.outputs) and (self.outputs > 1 or outputs.shape != (len(x),)):
             numbers = "one number" if self.outputs == 1 else f"{self.outputs} numbers"
             raise ConfigError(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from candlecast.nets.exporting import is_exporting
 from candlecast.nets.kernels import cpu, gpu, reference
 from candlecast.nets.kernels.cpu.threads import share, threads
 from candlecast.nets.kernels.functions import Kernel, Stack, call
@@ -29,6 +30,8 @@ class Cell:
 
     def kernel(self, x: Tensor) -> Kernel | None:
         """The kernel for tensors like x; None where only the reference can."""
+        if is_exporting():
+            return None
         if x.device.type == "cuda":
             return getattr(gpu, self.name)
         if x.device.type == "cpu" and x.dtype == torch.float32:

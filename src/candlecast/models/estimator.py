@@ -1,0 +1,254 @@
+"""`Sklearn`: any estimator with scikit-learn's `fit` and `predict` as a model, a user's own forecaster included."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from candlecast.errors import ConfigError, RunError, is_whole, require_parameters
+from candlecast.heads.classes import NAMES
+from candlecast.jobs import Job, job_generator
+from candlecast.models.baselines import Baseline, Predict, regressors
+from candlecast.models.quiet import quiet
+from candlecast.prediction import Prediction
+from candlecast.targets import LABELS
+from candlecast.windows import Samples
+
+SEED = "random_state"  # what scikit-learn calls the seed of an estimator
+
+
+@dataclass(frozen=True)
+class Sklearn(Baseline):
+    """An estimator with `fit(X, y)` and `predict(X)`, fitted for each job by itself on the features of the last `window` bars.
+
+    `estimator` is a scikit-learn regressor, classifier or pipeline, of which each job fits a clone; or a function without
+    arguments that makes one, or a forecaster of your own with these two methods. One that takes `seed` is given the
+    job's. X (rows, window x column) is scaled by the training part, bars from old to new; y (rows,) float64.
+
+    target              y                            what is forecast
+    a value             outcome - naive forecast     naive + predict(X)
+    a chance            0 or 1                       predict_proba(X); without it predict(X), which must lie in [0, 1]
+    labels              -1, 0 or 1                   sum of label x predict_proba(X), in the columns p_down, p_flat, p_up as
+                                                     well; without it predict(X), the expected label
+
+    Every parameter `random_state`, also of the steps of a pipeline, is set from the job's seed. `sample_weight` gives the
+    weights of the training rows by their outcomes, (rows,) -> (rows,), for an estimator whose `fit` takes them. Raises
+    ConfigError for an estimator that cannot be fitted, or that forecasts no finite number for each row.
+    """
+
+    estimator: Any
+    window: int = 1
+    name: str = "sklearn"
+    sample_weight: Callable[[np.ndarray], np.ndarray] | None = None
+
+    def __post_init__(self) -> None:
+        weighs = self.sample_weight is None or callable(self.sample_weight)
+        require_parameters(
+            self,
+            {
+                "estimator": (
+                    _is_estimator(self.estimator) or callable(self.estimator),
+                    "a scikit-learn estimator such as Ridge(), or a function that makes an object with fit and predict",
+                ),
+                "window": (is_whole(self.window), "a whole number of bars, 1 or more"),
+                "sample_weight": (weighs, "a function of the training outcomes, or None"),
+            },
+        )
+
+    @property
+    def is_seeded(self) -> bool:  # type: ignore[override]
+        """Whether the estimator has a seed to set."""
+        return _takes_seed(self.estimator) or bool(_seeds(self._fresh(0)))
+
+    def learn(self, job: Job) -> Predict:
+        samples, rows, inputs = job.samples, job.fit_rows, regressors(job, self.window)
+        kind, outcomes = samples.target.kind, samples.outcomes[rows]
+        estimator = self._fresh(int(job_generator(job, purpose=0).integers(2**31)))
+        has_chances = hasattr(estimator, "predict_proba")
+        self._require_kind(estimator, kind, has_chances=has_chances)
+        if kind != "value" and np.ptp(outcomes) == 0:  # a single class: most classifiers refuse to learn it
+            return lambda _, rows: _of_chances(kind, outcomes[:1], np.ones((len(rows), 1)))
+        lessons = outcomes - samples.naive[rows] if kind == "value" else outcomes
+        weights = {} if self.sample_weight is None else self._weights(estimator, outcomes)
+        with quiet():
+            self._call(job, "fit", estimator.fit, inputs(samples, rows), lessons, **weights)
+
+        def predict(samples: Samples, rows: np.ndarray) -> Prediction:
+            if not len(rows):  # estimators refuse to forecast nothing
+                return Prediction(np.empty(0)) if kind == "value" else _of_chances(kind, np.ones(1), np.empty((0, 1)))
+            x = inputs(samples, rows)
+            with quiet():
+                if kind != "value" and has_chances:
+                    chances = self._call(job, "predict_proba", estimator.predict_proba, x)
+                    classes = np.asarray(getattr(estimator, "classes_", np.unique(outcomes)), dtype=np.float64)
+                    return _of_chances(
+                        kind, classes, self._checked(chances, (len(rows), len(classes)), "predict_proba")
+                    )
+                found = self._checked(self._call(job, "predict", estimator.predict, x), (len(rows),), "predict")
+            if kind == "value":
+                return Prediction(samples.naive[rows] + found)
+            low, high = (0.0, 1.0) if kind == "probability" else (LABELS[0], LABELS[-1])
+            outside = found[(found < low) | (found > high)]
+            if len(outside):
+                raise ConfigError(
+                    f"{self.name} forecasts {outside[0]:.6g} for the target {samples.target.name}",
+                    expected=f"a number in [{low:g}, {high:g}]",
+                    remedy="Use a classifier with predict_proba, or clip what predict returns",
+                )
+            return Prediction(found)
+
+        return predict
+
+    def _fresh(self, seed: int) -> Any:
+        """An estimator that has learnt nothing, with its seeds set."""
+        if _is_estimator(self.estimator):
+            from sklearn.base import clone
+
+            fresh: Any = clone(self.estimator)
+        else:
+            fresh = self.estimator(seed=seed) if _takes_seed(self.estimator) else self.estimator()
+        if not _has_methods(fresh):
+            raise ConfigError(
+                f"{self.name} made a {type(fresh).__name__} without {'fit' if hasattr(fresh, 'predict') else 'predict'}",
+                expected="an object with fit(X, y) and predict(X)",
+                remedy="Add the method, or pass a scikit-learn estimator",
+            )
+        seeds = _seeds(fresh)
+        return fresh.set_params(**dict.fromkeys(seeds, seed)) if seeds else fresh
+
+    def _require_kind(self, estimator: Any, kind: str, *, has_chances: bool) -> None:
+        from sklearn.base import BaseEstimator, is_classifier
+
+        is_labeller = isinstance(estimator, BaseEstimator) and is_classifier(estimator)
+        if is_labeller and kind == "value":
+            raise ConfigError(
+                f"{type(estimator).__name__} is a classifier, and the target is a value",
+                expected="a regressor",
+                remedy="Use the regressor of that kind, or a target such as Direction()",
+            )
+        if is_labeller and not has_chances:
+            raise ConfigError(
+                f"{type(estimator).__name__} has no predict_proba",
+                expected="chances of the classes",
+                remedy="Wrap it in sklearn.calibration.CalibratedClassifierCV",
+            )
+
+    def _weights(self, estimator: Any, outcomes: np.ndarray) -> dict[str, np.ndarray]:
+        """`sample_weight` as `fit` takes it; for a pipeline, that of its last step."""
+        assert self.sample_weight is not None
+        weights = np.asarray(self.sample_weight(outcomes), dtype=np.float64)
+        if weights.shape != outcomes.shape or not (np.isfinite(weights).all() and (weights >= 0).all()):
+            raise ConfigError(
+                f"sample_weight gave {weights.shape} numbers from {weights.min():.6g} to {weights.max():.6g}"
+                if weights.size
+                else "sample_weight gave no numbers",
+                expected=f"({len(outcomes)},) finite numbers of 0 or more",
+                remedy="Return a weight for each outcome",
+            )
+        steps = getattr(estimator, "steps", None)
+        last, name = (steps[-1][1], f"{steps[-1][0]}__sample_weight") if steps else (estimator, "sample_weight")
+        if "sample_weight" not in inspect.signature(last.fit).parameters:
+            raise ConfigError(
+                f"{type(last).__name__}.fit takes no sample_weight",
+                expected="an estimator whose fit does",
+                remedy="Leave sample_weight out",
+            )
+        return {name: weights}
+
+    def _call(self, job: Job, method: str, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        try:
+            return call(*arguments, **named)
+        except Exception as error:  # whatever a foreign estimator raises is said with the job it failed on
+            raise ConfigError(
+                f"{self.name} failed in {method} on {job.key}, X {arguments[0].shape} ({type(error).__name__}: "
+                f"{str(error).strip().splitlines()[0] if str(error).strip() else 'no message'})",
+                expected="an estimator that takes X (rows, window x column) and y (rows,)",
+                remedy="Try it on np.zeros of that shape",
+            ) from error
+
+    def _checked(self, found: Any, shape: tuple[int, ...], method: str) -> np.ndarray:
+        try:
+            values = np.asarray(found, dtype=np.float64)
+        except (TypeError, ValueError):
+            values = np.empty(0)
+        if values.shape == (*shape, 1):
+            values = values[..., 0]
+        if values.shape != shape:
+            raise ConfigError(
+                f"{self.name}'s {method} gave {np.shape(found)} for {shape[0]} rows",
+                expected=f"numbers of shape {shape}",
+                remedy="Return one forecast per row of X",
+            )
+        if not np.isfinite(values).all():
+            row = int(np.argwhere(~np.isfinite(values))[0][0])
+            raise ConfigError(
+                f"{self.name}'s {method} gave {values[row]} for row {row} of {shape[0]}",
+                expected="finite numbers",
+                remedy="Look for a fit that diverged, or for a division by zero",
+            )
+        return values
+
+
+def described(estimator: Any) -> tuple[str, dict[str, Any]]:
+    """Class and constructor parameters of a scikit-learn estimator."""
+    name = f"{type(estimator).__module__}.{type(estimator).__qualname__}"
+    return name, dict(sorted(estimator.get_params(deep=False).items()))
+
+
+def made(name: str, parameters: Mapping[str, Any]) -> Any:
+    """The estimator that was described. Raises RunError for one that is not scikit-learn's own: a manifest from a stranger
+    may import nothing else.
+    """
+    module, _, kind = name.rpartition(".")
+    if module.split(".")[0] == "sklearn":
+        from sklearn.base import BaseEstimator
+
+        found = getattr(import_module(module), kind, None)
+        if inspect.isclass(found) and issubclass(found, BaseEstimator):
+            return found(**{key: _steps(value) for key, value in parameters.items()})
+    raise RunError(
+        f"{name} is not an estimator of scikit-learn",
+        expected="one of its own",
+        remedy="Make your own estimator again in Python; a run stores its name and parameters only",
+    )
+
+
+def _steps(value: Any) -> Any:
+    """Steps of a pipeline come back from JSON as a tuple, which scikit-learn does not change in place."""
+    return list(value) if isinstance(value, tuple) and value and isinstance(value[0], tuple) else value
+
+
+def _of_chances(kind: str, classes: np.ndarray, chances: np.ndarray) -> Prediction:
+    """The forecast that chances (rows, class) of these classes mean."""
+    each = [chances[:, classes == value].sum(axis=1) for value in LABELS]
+    if kind == "probability":
+        return Prediction(each[LABELS.index(1.0)])
+    return Prediction(np.column_stack(each) @ np.array(LABELS), dict(zip(NAMES, each, strict=True)))
+
+
+def _is_estimator(value: object) -> bool:
+    """Whether it is an object that scikit-learn can clone and fit, not a class or a function that makes one."""
+    return not inspect.isclass(value) and hasattr(value, "get_params") and _has_methods(value)
+
+
+def _has_methods(value: object) -> bool:
+    return all(callable(getattr(value, method, None)) for method in ("fit", "predict"))
+
+
+def _takes_seed(factory: Any) -> bool:
+    try:
+        return not _is_estimator(factory) and "seed" in inspect.signature(factory).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+def _seeds(estimator: Any) -> list[str]:
+    """Names of all parameters that are seeds, those of nested estimators too."""
+    if not hasattr(estimator, "get_params"):
+        return []
+    return [name for name in estimator.get_params() if name.split("__")[-1] == SEED]

@@ -1,0 +1,10 @@
+"""Whether a graph is being drawn of a net, in which compiled kernels have no place."""
+
+from __future__ import annotations
+
+import torch
+
+
+def is_exporting() -> bool:
+    """Whether torch follows a net to write its operations down: only torch's own can be, so kernels give way to them."""
+    return torch.onnx.is_in_onnx_export() or torch.compiler.is_exporting()

@@ -1,0 +1,80 @@
+"""The check of a feature: causal, warm-up long enough, values well formed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from candlecast.candles import Candles
+from candlecast.errors import ConfigError
+from candlecast.features import Feature
+from candlecast.testing.markets import other_futures, require_bars, require_equal, synthetic_market
+
+WARMUP_TOLERANCE = 1e-3  # of a column's standard deviation
+
+
+def check_feature(feature: Feature, candles: Candles | None = None, *, seed: int = 0) -> None:
+    """Raise unless the feature is causal, its warm-up long enough and its values well formed.
+
+    Causal: at several bars t the candles after t are cut off, then replaced by another path of prices and volumes; no
+    value at or before t may move by a single bit. Warm-up: the feature is computed again on candles that begin later;
+    from row `warmup` on, no value may differ from the first computation by more than 1e-3 standard deviations of its
+    column. `candles` is a synthetic hourly market when not given, in which every value behind the warm-up must be
+    defined as well.
+
+    Raises LookaheadError naming column, bar and movement; ConfigError for a short warm-up, naming one that would do, or
+    for values of a wrong shape or type; NotEnoughDataError when `candles` are fewer than four warm-ups and 40 more.
+
+    >>> from candlecast.features import feature
+    >>> @feature(warmup=0)
+    ... def share_of_high(candles):
+    ...     return candles.close / candles.high.max()
+    >>> check_feature(share_of_high)
+    Traceback (most recent call last):
+    candlecast.errors.LookaheadError: feature share_of_high, column share_of_high, moved from 0.9... to 0.9... at bar 0 ...
+    """
+    market = synthetic_market(4 * feature.warmup + 1_000, seed) if candles is None else candles
+    require_bars(market, 4 * feature.warmup + 40, f"feature {feature.name} with a warm-up of {feature.warmup:,} bars")
+    raw = np.asarray(feature.compute(market))
+    if raw.dtype.kind not in "fiub":
+        raise ConfigError(
+            f"feature {feature.name} gave values of type {raw.dtype}",
+            expected="numbers",
+            remedy="Return a NumPy array of floats, NaN where there is no value",
+        )
+    values = feature(market)
+    for bar, other in other_futures(market, feature.warmup, seed):
+        require_equal(
+            values[: bar + 1],
+            feature(other)[: bar + 1],
+            feature.columns,
+            market,
+            bar,
+            subject=f"feature {feature.name}",
+        )
+    _require_warm(feature, market, must_be_defined=candles is None)
+
+
+def _require_warm(feature: Feature, candles: Candles, *, must_be_defined: bool) -> None:
+    """Raise ConfigError when rows behind the warm-up still depend on where the candles begin, or are undefined."""
+    bare = replace(feature, warmup=0)
+    full = bare(candles)
+    spread = np.array([column[np.isfinite(column)].std() if np.isfinite(column).any() else 0.0 for column in full.T])
+    needed, shortest = 0, len(candles)
+    for start in (len(candles) // 5, len(candles) // 3, len(candles) // 2):
+        late, part = full[start:], bare(candles[start:])
+        same = (np.abs(part - late) <= WARMUP_TOLERANCE * spread) | (np.isnan(part) & np.isnan(late))
+        if must_be_defined:
+            same &= np.isfinite(part)
+        unsettled = np.flatnonzero(~same.all(axis=1))
+        needed = max(needed, int(unsettled[-1]) + 1 if len(unsettled) else 0)
+        shortest = min(shortest, len(part))
+    if needed > feature.warmup:
+        settles = needed < 0.9 * shortest
+        raise ConfigError(
+            f"feature {feature.name} has a warm-up of {feature.warmup:,} bars, and still depends on where the candles "
+            f"begin, or is undefined, {needed - 1:,} bars after the first",
+            expected=f"values that differ by at most {WARMUP_TOLERANCE:g} standard deviations from row `warmup` on",
+            remedy=f"Use warmup={needed}" if settles else "Compute it over a window of fixed length",
+        )

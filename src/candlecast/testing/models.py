@@ -1,0 +1,203 @@
+"""The check of a model: nothing looked ahead, the same for a seed, alone or in company, and restored as it was."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from candlecast.candles import Candles
+from candlecast.errors import CandlecastError, ConfigError, LookaheadError
+from candlecast.features import Features, log_range, log_return
+from candlecast.folds import WalkForward
+from candlecast.forecast import Forecast
+from candlecast.jobs import Job
+from candlecast.models import Fitted, Model
+from candlecast.prediction import Prediction
+from candlecast.recipes import describe
+from candlecast.sources import synthetic
+from candlecast.targets import NextReturn, Target
+from candlecast.testing.markets import another_path
+from candlecast.walk import forecast_frame, plan_jobs
+
+BARS = 420
+GROUPING = 1e-4  # of the forecasts' size: sums of other lengths may round otherwise
+
+
+def check_model(
+    model: Model,
+    candles: Candles | None = None,
+    *,
+    features: Features | None = None,
+    target: Target | None = None,
+    seed: int = 0,
+) -> None:
+    """Raise unless a model is honest and repeatable; it is fitted a handful of times on two folds.
+
+    Every job comes back once, with a forecast for each row: float64, finite, its columns those of the forecast table. The
+    same job fitted again, by itself, gives the same bytes, and other seeds give others where the model `is_seeded`. Candles
+    behind the training part change nothing of what is learnt, candles behind a bar nothing of the forecasts up to it.
+    `restore` from `tensors()` forecasts the same, and rows asked for in parts get what they get together, to rounding
+    (a net that carries its memory from bar to bar is not asked that). The recipe can be written as JSON.
+
+    `candles` are a synthetic market with planted momentum, `features` the last return and range, `target` the next return
+    when not given. Raises LookaheadError naming the bar; ConfigError for the rest; and whatever the model itself raises.
+
+    >>> import candlecast as cc
+    >>> check_model(cc.LinearRegression())
+    """
+    market = synthetic.ar1(BARS, seed=seed, phi=0.4, interval="1h").candles if candles is None else candles
+    jobs = _jobs(model, market, features, target, seed)
+    found = _fitted(model, jobs)
+    first = jobs[0]
+    forecasts = {job.key: _forecast(found[job.key], job) for job in jobs}
+    Forecast(pl.concat([forecast_frame(each, model.name) for each in found.values()]), first.samples.horizon)
+    json.dumps(describe(model))
+    again = _fitted(model, [first])[first.key]
+    _require_same(model, forecasts[first.key], _forecast(again, first), "is fitted again, by itself")
+    if model.is_seeded and len(jobs) > 1:
+        twin = next(job for job in jobs if job.fold.index == first.fold.index and job.seed != first.seed)
+        if _values(forecasts[first.key]).tobytes() == _values(forecasts[twin.key]).tobytes():
+            raise _wrong(
+                model,
+                "forecasts the same with two seeds, and says that it is seeded",
+                expected="another result for another seed",
+                remedy="Draw its random numbers from the job's seed, or let is_seeded be False",
+            )
+    restored = model.restore(first, found[first.key].tensors())
+    _require_same(model, forecasts[first.key], _forecast(restored, first), "is restored from its tensors")
+    _require_any_grouping(model, found[first.key], first, forecasts[first.key])
+    _require_no_lookahead(model, found[first.key], first, forecasts[first.key], seed)
+
+
+def _jobs(model: Model, candles: Candles, features: Features | None, target: Target | None, seed: int) -> list[Job]:
+    return plan_jobs(
+        model,
+        candles,
+        features=features or Features(log_return(), log_range()),
+        target=target or NextReturn(),
+        folds=WalkForward(folds=2),
+        seeds=range(seed, seed + 2),
+    )
+
+
+def _fitted(model: Model, jobs: list[Job]) -> dict[str, Fitted]:
+    found = list(model.fit(jobs, progress=lambda event: None))
+    keys = sorted(fitted.job.key for fitted in found)
+    if keys != sorted(job.key for job in jobs):
+        raise _wrong(
+            model,
+            f"gave back {len(keys)} results for {len(jobs)} jobs",
+            expected="each job once",
+            remedy="Yield one fitted result per job",
+        )
+    return {fitted.job.key: fitted for fitted in found}
+
+
+def _forecast(fitted: Fitted, job: Job, rows: np.ndarray | None = None) -> Prediction:
+    """The forecasts of some rows, all test rows when not given, well formed."""
+    rows = job.test_rows if rows is None else rows
+    prediction = fitted.forecast(job.samples, rows)
+    for name, values in {"mean": prediction.mean, **prediction.columns}.items():
+        found = np.asarray(values)
+        if found.shape != rows.shape or found.dtype != np.float64:
+            raise ConfigError(
+                f"forecasts of {job.key} have {name} of shape {found.shape} and type {found.dtype}",
+                expected=f"{rows.shape} and float64, one number per row",
+                remedy="Return one forecast per row",
+            )
+        if not np.isfinite(found).all():
+            row = int(rows[np.flatnonzero(~np.isfinite(found))[0]])
+            raise ConfigError(
+                f"forecasts of {job.key} have {name} {found[~np.isfinite(found)][0]} at bar {row:,}",
+                expected="finite numbers wherever the window is whole",
+                remedy="Look for a division by zero, or for a fit that diverged",
+            )
+    return prediction
+
+
+def _values(prediction: Prediction) -> np.ndarray:
+    """All numbers of a forecast: (column, rows)."""
+    others = [_values(other) for other in prediction.others.values()]
+    return np.concatenate([np.array([prediction.mean, *prediction.columns.values()]), *others])
+
+
+def _require_same(model: Model, one: Prediction, other: Prediction, when: str) -> None:
+    before, after = _values(one), _values(other)
+    if before.shape != after.shape or not np.array_equal(before, after):
+        apart = np.abs(before - after).max() if before.shape == after.shape else np.nan
+        raise _wrong(
+            model,
+            f"forecasts otherwise when it {when}: {apart:.3g} apart",
+            expected="the same bytes, which depend on the job alone",
+            remedy="Draw random numbers from the job's seed, keep nothing between fits, and give out all that is learnt",
+        )
+
+
+def _require_any_grouping(model: Model, fitted: Fitted, job: Job, whole: Prediction) -> None:
+    training = getattr(model, "training", None)
+    if getattr(training, "sampling", "windows") == "sequence":
+        return
+    rows = job.test_rows
+    parts = [rows[:1], rows[1:8], rows[8:]]
+    pieces = np.concatenate([_values(_forecast(fitted, job, part)) for part in parts if len(part)], axis=1)
+    apart = np.abs(pieces - _values(whole)).max()
+    if apart > GROUPING * max(np.abs(_values(whole)).max(), np.abs(job.samples.outcomes[job.fit_rows]).max()):
+        raise _wrong(
+            model,
+            f"forecasts rows otherwise in parts than together: {apart:.3g} apart",
+            expected="each row's forecast to depend on its own window alone",
+            remedy="Keep means over the batch, noise and state out of forecasting",
+        )
+
+
+def _require_no_lookahead(model: Model, fitted: Fitted, job: Job, whole: Prediction, seed: int) -> None:
+    """Candles are changed behind a forecast bar, then behind the bars that are learnt from."""
+    samples, rows = job.samples, job.test_rows
+    generator = np.random.default_rng(seed)
+    bar = int(rows[len(rows) // 2])
+    changed = _samples(model, job, another_path(samples.candles, bar, generator))
+    upto = len(rows) // 2 + 1
+    _require_unmoved(model, _values(whole), _values(fitted.forecast(changed.samples, rows)), rows, bar, upto)
+    last = int(job.fold.test.first) - 1
+    later = _samples(model, job, another_path(samples.candles, last, generator))
+    (trained,) = _fitted(model, [later]).values()
+    after = _values(trained.forecast(samples, rows))
+    _require_unmoved(model, _values(whole), after, rows, last, len(rows), learnt=True)
+
+
+def _samples(model: Model, job: Job, candles: Candles) -> Job:
+    """The same job on other candles."""
+    samples = job.samples
+    jobs = plan_jobs(
+        model,
+        candles,
+        features=samples.features,
+        target=samples.target,
+        folds=WalkForward(folds=2),
+        seeds=[job.seed],
+        window=samples.window,
+    )
+    return replace(next(other for other in jobs if other.fold.index == job.fold.index), fold=job.fold)
+
+
+def _require_unmoved(
+    model: Model, before: np.ndarray, after: np.ndarray, rows: np.ndarray, bar: int, upto: int, *, learnt: bool = False
+) -> None:
+    moved = np.argwhere(before[:, :upto] != after[:, :upto])
+    if len(moved):
+        column, place = moved[moved[:, 1].argmin()]
+        raise LookaheadError(
+            f"model {model.name} moved its forecast at bar {int(rows[place]):,} from {before[column, place]:.6g} to "
+            f"{after[column, place]:.6g}, although only candles after bar {bar:,} had changed",
+            expected="what is learnt from training rows only"
+            if learnt
+            else "forecasts that do not move by a bit when later candles do",
+            remedy="Fit on job.fit_rows, or job.train_rows" if learnt else "Read only bars up to each row's own",
+        )
+
+
+def _wrong(model: Model, wrong: str, *, expected: str, remedy: str) -> CandlecastError:
+    return ConfigError(f"model {model.name} {wrong}", expected=expected, remedy=remedy)
