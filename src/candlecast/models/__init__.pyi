@@ -16,6 +16,12 @@ from .nets.dlinear import (
     DLinear as DLinear,
     NLinear as NLinear,
 )
+from .nets.mingru import (
+    MinGRU as MinGRU,
+    MinLSTM as MinLSTM,
+)
+from .nets.tcn import TCN as TCN
+from .nets.transformer import Transformer as Transformer
 from .recurrent import (
     GRU as GRU,
     LSTM as LSTM,
