@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+LINE = 16  # floats
+
 
 class Linear(nn.Module):
     """y = x W + b: x (..., I) -> (..., O), W (I, O). Initialised after Glorot and Bengio (2010) with zero bias.
@@ -21,8 +23,17 @@ class Linear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.weight.dim() == 2:
             return x @ self.weight + self.bias
-        models = len(self.weight)
-        rows, weight, bias = x.reshape(models, -1, x.shape[-1]), self.weight, self.bias  # (K, N, I)
-        if models == 1:  # a single matrix may be multiplied by another routine than several: it gets company
-            rows, weight, bias = (tensor.expand(2, *tensor.shape[1:]) for tensor in (rows, weight, bias))
-        return torch.baddbmm(bias.unsqueeze(1), rows, weight)[:models].reshape(*x.shape[:-1], -1)
+        models, _, outputs = self.weight.shape
+        rows = x.reshape(models, -1, x.shape[-1])  # (K, N, I)
+        y = _product(rows, self.weight)[:models, : rows.shape[1], :outputs] + self.bias.unsqueeze(1)  # (K, N, O)
+        return y.reshape(*x.shape[:-1], -1)
+
+
+def _product(a: Tensor, b: Tensor) -> Tensor:
+    """The products of all models, with zeros behind them.
+
+    How a matrix is multiplied, and so the rounding, depends on whether it begins on a cache line, and may depend on whether
+    it is the only one. So every side is filled up to a multiple of a line, and a single matrix gets company.
+    """
+    a, b = (nn.functional.pad(m, (0, -m.shape[2] % LINE, 0, -m.shape[1] % LINE)) for m in (a, b))
+    return torch.bmm(*(m.expand(2, -1, -1) if len(m) == 1 else m for m in (a, b)))

@@ -12,7 +12,7 @@ from candlecast.errors import is_whole
 from candlecast.fleet.settings import Fit
 from candlecast.heads import Head
 from candlecast.models.net import NetModel
-from candlecast.nets import Causal, Dense, Linear
+from candlecast.nets import Causal, Linear
 from candlecast.nets.dropout import Dropout
 
 
@@ -62,7 +62,7 @@ class TCN(NetModel):
             for level, (a, b) in enumerate(itertools.pairwise(sizes))
         ]
         reach = 1 + sum(block.reads for block in blocks)
-        return Causal(nn.Sequential(*blocks, Dense(self.hidden, outputs)), reach)
+        return Causal(nn.Sequential(*blocks), reach=reach, hidden=self.hidden, outputs=outputs)
 
 
 class _Block(nn.Module):

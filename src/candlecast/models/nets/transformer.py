@@ -11,8 +11,9 @@ from candlecast.errors import is_whole
 from candlecast.fleet.settings import Fit
 from candlecast.heads import Head
 from candlecast.models.net import NetModel
-from candlecast.nets import Causal, Dense, LayerNorm, Linear
+from candlecast.nets import Causal, LayerNorm, Linear
 from candlecast.nets.dropout import Dropout
+from candlecast.nets.linear import LINE
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ class Transformer(NetModel):
     def build(self, inputs: int, outputs: int) -> nn.Module:
         span = (self.window - 1) // self.layers + 1
         blocks = [_Block(self.hidden, self.heads, span, self.dropout) for _ in range(self.layers)]
-        ends = LayerNorm(self.hidden), Dense(self.hidden, outputs)
-        return Causal(nn.Sequential(Linear(inputs, self.hidden), *blocks, *ends), 1 + self.layers * (span - 1))
+        net = nn.Sequential(Linear(inputs, self.hidden), *blocks, LayerNorm(self.hidden))
+        return Causal(net, reach=1 + self.layers * (span - 1), hidden=self.hidden, outputs=outputs)
 
 
 class _Block(nn.Module):
@@ -76,13 +77,20 @@ class _Block(nn.Module):
         return x + self.inner_dropout(self.down(torch.relu(self.up(self.inner_norm(x)))))  # (B, m, D), m = n - span + 1
 
     def _attended(self, x: Tensor) -> Tensor:
-        q = self._divided(self.query(x[..., self.span - 1 :, :]))  # (B, heads, m, d)
-        k, v = (self._divided(part) for part in self.memory(x).chunk(2, -1))  # each (B, heads, n, d)
-        scores = q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5 + self._bias(x)  # (B, heads, m, n)
-        return (scores.softmax(-1) @ v).transpose(-3, -2).flatten(-2)  # (B, m, D)
+        q = self._divided(self.query(x[..., self.span - 1 :, :]))  # (P, m, d)
+        k, v = (self._divided(part) for part in self.memory(x).chunk(2, -1))  # each (P, n, d)
+        scores = q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5  # (P, m, n)
+        scores = scores.unflatten(-3, (-1, self.heads)) + self._bias(x)  # (P / heads, heads, m, n)
+        attended = (scores.softmax(-1).flatten(-4, -3) @ v).unflatten(-3, (-1, self.heads))  # (P / heads, heads, m, d)
+        return attended.transpose(-3, -2).flatten(-2)[..., : x.shape[-3], :, :]  # (B, m, D)
 
     def _divided(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(-3, -2)  # (B, n, D) -> (B, heads, n, d)
+        """(B, n, D) -> (P, n, d): P is B heads, and zeros up to a multiple of 16 heads.
+
+        A model's matrices thus begin on a cache line whatever stands in front of them, on which their rounding may depend.
+        """
+        x = x.unflatten(-1, (self.heads, -1)).transpose(-3, -2)  # (B, heads, n, d)
+        return nn.functional.pad(x, (0, 0, 0, 0, 0, 0, 0, -x.shape[-4] % LINE)).flatten(-4, -3)
 
     def _bias(self, x: Tensor) -> Tensor:
         """-m_h (t - j) inside the span and -inf outside: (heads, m, n)."""
