@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from candlecast.errors import is_whole
 from candlecast.fleet.settings import Fit
@@ -36,6 +36,7 @@ class RecurrentModel(NetModel):
     norm: bool = False
     residual: bool = False
 
+    from_zero: ClassVar[bool] = False
     name: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -63,6 +64,7 @@ class RecurrentModel(NetModel):
             widths=(*self.dense, outputs),
             norm=self.norm,
             residual=self.residual,
+            from_zero=self.from_zero,
         )
 
     @staticmethod

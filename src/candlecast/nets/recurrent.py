@@ -25,8 +25,10 @@ class Recurrent(Stacked):
     units behind the last.
 
     `norm`: what a layer reads from the one below is normed (Ba, Kiros and Hinton 2016). `residual`: from the second layer
-    on, y = x + layer(x) (He et al. 2016). `forward(x, state, tail)`: x (B, T, F) -> outputs of the last `tail` bars
-    (B, tail, O), and the state behind bar T. Without `state` the sequence starts from zero.
+    on, y = x + layer(x) (He et al. 2016). `from_zero`: before training the outputs are zeros, the middle of a standard scale.
+
+    `forward(x, state, tail)`: x (B, T, F) -> outputs of the last `tail` bars (B, tail, O), and the state behind bar T.
+    Without `state` the sequence starts from zero.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Recurrent(Stacked):
         widths: Sequence[int],
         norm: bool = False,
         residual: bool = False,
+        from_zero: bool = False,
     ) -> None:
         super().__init__()
         self.residual = residual
@@ -47,6 +50,8 @@ class Recurrent(Stacked):
         self.norms = nn.ModuleList(LayerNorm(hidden) for _ in range(layers - 1) if norm)
         self.dropouts = nn.ModuleList(Dropout(dropout) for _ in range(layers))
         self.head = nn.Sequential(*(Dense(a, b) for a, b in itertools.pairwise([hidden, *widths])))
+        if from_zero:
+            nn.init.zeros_(cast("Dense", self.head[-1]).weight)
 
     def forward(self, x: Tensor, state: State | None = None, tail: int = 1) -> tuple[Tensor, State]:
         layers = [cast("Layer", module) for module in self.layers]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from candlecast.fleet.settings import Fit
 from candlecast.models.recurrent import RecurrentModel
 from candlecast.nets import Layer, Linear
 from candlecast.nets.layer import Stepper
@@ -22,6 +24,8 @@ class MinGRU(RecurrentModel):
     z_t = sigmoid(x_t W_z + b_z) and the candidate c_t = x_t W_c + b_c; parameters in `RecurrentModel`.
     """
 
+    training: Fit = Fit(lr=3e-3)
+    from_zero: ClassVar[bool] = True
     name: str = field(default="mingru", init=False)
 
     @staticmethod
@@ -35,6 +39,8 @@ class MinLSTM(RecurrentModel):
     f, i = f', i' / (f' + i'), each sigmoid(x_t W + b), and the candidate c_t = x_t W_c + b_c; parameters in `RecurrentModel`.
     """
 
+    training: Fit = Fit(lr=3e-3)
+    from_zero: ClassVar[bool] = True
     name: str = field(default="minlstm", init=False)
 
     @staticmethod

@@ -85,12 +85,12 @@ class _Block(nn.Module):
         return attended.transpose(-3, -2).flatten(-2)[..., : x.shape[-3], :, :]  # (B, m, D)
 
     def _divided(self, x: Tensor) -> Tensor:
-        """(B, n, D) -> (P, n, d): P is B heads, and zeros up to a multiple of 16 heads.
-
-        A model's matrices thus begin on a cache line whatever stands in front of them, on which their rounding may depend.
+        """(B, n, D) -> (P, n, d): P is B heads; in company B is filled up to a multiple of 16, so that each model's matrices
+        begin on a cache line: how they are multiplied, and so the rounding, depends on that.
         """
         x = x.unflatten(-1, (self.heads, -1)).transpose(-3, -2)  # (B, heads, n, d)
-        return nn.functional.pad(x, (0, 0, 0, 0, 0, 0, 0, -x.shape[-4] % LINE)).flatten(-4, -3)
+        spare = -x.shape[-4] % LINE if x.dim() == 5 else 0
+        return nn.functional.pad(x, (0, 0, 0, 0, 0, 0, 0, spare)).flatten(-4, -3)
 
     def _bias(self, x: Tensor) -> Tensor:
         """-m_h (t - j) inside the span and -inf outside: (heads, m, n)."""
