@@ -251,6 +251,12 @@ def test_a_scan_is_the_recurrence(bars):
     torch.testing.assert_close([g.float() for g in exact], list(rounded))
 
 
+@pytest.mark.parametrize("model", [TCN(), Transformer(), MinGRU(dense=(4,)), MinLSTM()], ids=lambda model: model.name)
+def test_outputs_begin_as_zeros(model):
+    outputs, _ = model.build(2, 3)(torch.randn(4, 20, 2), None, 5)
+    assert not outputs.any()
+
+
 def test_gates_far_off_stay_defined():
     net = MinLSTM(hidden=3).build(2, 1)
     outputs, _ = net(torch.full((1, 5, 2), -1e4), None, 5)

@@ -24,6 +24,7 @@ class MinGRU(RecurrentModel):
     z_t = sigmoid(x_t W_z + b_z) and the candidate c_t = x_t W_c + b_c; parameters in `RecurrentModel`.
     """
 
+    hidden: int = 16
     training: Fit = Fit(lr=3e-3)
     from_zero: ClassVar[bool] = True
     name: str = field(default="mingru", init=False)
@@ -39,6 +40,7 @@ class MinLSTM(RecurrentModel):
     f, i = f', i' / (f' + i'), each sigmoid(x_t W + b), and the candidate c_t = x_t W_c + b_c; parameters in `RecurrentModel`.
     """
 
+    hidden: int = 16
     training: Fit = Fit(lr=3e-3)
     from_zero: ClassVar[bool] = True
     name: str = field(default="minlstm", init=False)

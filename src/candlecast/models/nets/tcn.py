@@ -22,8 +22,8 @@ class TCN(NetModel):
 
     conv(x)_t = sum_{j < kernel} W_j x_{t - j d} + b; block l, of dilation d = 2^l: y = relu(x + f(x)) with
     f = drop relu conv drop relu conv, and x brought to `hidden` units by a linear layer where it has others. A block reads
-    2 (kernel - 1) 2^l bars farther back than the one before it; there are as many as the window holds: three with
-    kernel=3 and window=32, whose forecast reads 29 bars. The weight normalisation of the paper is left out.
+    2 (kernel - 1) 2^l bars farther back than the one before it; there are as many as the window holds: two with
+    kernel=3 and window=16, whose forecast reads 13 bars. The weight normalisation of the paper is left out.
 
     hidden: units of each convolution; kernel: bars that it reads; dropout: share of its outputs zeroed in training.
     """
@@ -31,8 +31,8 @@ class TCN(NetModel):
     hidden: int = 16
     kernel: int = 3
     dropout: float = 0.0
-    window: int = 32
-    training: Fit = Fit()
+    window: int = 16
+    training: Fit = Fit(lr=2e-3)
     head: Head | None = None
     name: str = field(default="tcn", init=False)
 
