@@ -26,7 +26,7 @@ LEARNING = Fit(epochs=8, batch=8, lr=1e-2, weight_decay=0.1)
 BOUNDED = [
     TCN(hidden=5, kernel=2, dropout=0.2, window=9, training=SEQUENCE),
     TCN(hidden=4, kernel=2, window=7, training=WINDOWS),
-    Transformer(hidden=6, heads=2, dropout=0.2, window=9, training=SEQUENCE),
+    Transformer(hidden=6, heads=2, layers=2, dropout=0.2, window=9, training=SEQUENCE),
     Transformer(hidden=6, heads=3, layers=1, window=7, training=WINDOWS),
 ]
 CARRIED = [
@@ -170,7 +170,7 @@ def test_forecasts_are_the_same_however_they_are_made(model, market):
 
 PLANTED = {
     "tcn": TCN(hidden=8, window=8, training=LEARNING),
-    "transformer": Transformer(hidden=8, heads=2, window=8, training=LEARNING),
+    "transformer": Transformer(hidden=8, heads=2, layers=2, window=8, training=LEARNING),
     "mingru": MinGRU(hidden=8, window=8, training=LEARNING),
     "minlstm": MinLSTM(hidden=8, window=8, training=LEARNING),
     "normed": GRU(hidden=8, layers=2, window=8, norm=True, residual=True, training=LEARNING),

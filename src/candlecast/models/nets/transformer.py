@@ -32,9 +32,9 @@ class Transformer(NetModel):
 
     hidden: int = 32
     heads: int = 4
-    layers: int = 2
+    layers: int = 1
     dropout: float = 0.0
-    window: int = 32
+    window: int = 16
     training: Fit = Fit()
     head: Head | None = None
     name: str = field(default="transformer", init=False)
