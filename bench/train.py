@@ -47,9 +47,10 @@ def our_step(models):
     import torch
 
     from candlecast.fleet import train
+    from candlecast.fleet.threads import one_thread
 
     model, jobs = tutorial_jobs(models)
-    with train._one_thread():
+    with one_thread():
         fleet = train._Fleet(jobs, model.blueprint(jobs[0].samples.target), device=torch.device("cpu"))
         times = []
         for _ in range(100):

@@ -97,6 +97,7 @@ from .models import (
     HAR as HAR,
     LSTM as LSTM,
     RNN as RNN,
+    TCN as TCN,
     AttentionLSTM as AttentionLSTM,
     Conformal as Conformal,
     DLinear as DLinear,
@@ -105,6 +106,8 @@ from .models import (
     Keras as Keras,
     LightGBM as LightGBM,
     LinearRegression as LinearRegression,
+    MinGRU as MinGRU,
+    MinLSTM as MinLSTM,
     Naive as Naive,
     NLinear as NLinear,
     Pooled as Pooled,
@@ -113,6 +116,7 @@ from .models import (
     SeasonalNaive as SeasonalNaive,
     Sklearn as Sklearn,
     Torch as Torch,
+    Transformer as Transformer,
 )
 from .presets import (
     tutorial as tutorial,

@@ -14,6 +14,7 @@ from torch import Tensor
 from candlecast.features import Scaling
 from candlecast.fleet.blueprint import Blueprint
 from candlecast.fleet.gather import windows_tensor
+from candlecast.fleet.threads import one_thread
 from candlecast.jobs import Job
 from candlecast.nets.recurrent import Stepper
 from candlecast.prediction import Prediction
@@ -65,7 +66,7 @@ class FittedNet:
 
     def start(self) -> StreamState:
         """The state before the first bar of a stream; take a new one behind a hole in the candles."""
-        memory = self.net.start() if self._is_carried else ()
+        memory = self.net.start() if self._is_stepped else ()
         return StreamState(memory, np.zeros((self.window, len(self.inputs.shift)), np.float32), 0)
 
     def step(self, state: StreamState, row: np.ndarray) -> tuple[StreamState, Prediction]:
@@ -79,12 +80,12 @@ class FittedNet:
         is_defined = bool(np.isfinite(scaled).all())
         scaled = scaled if is_defined else np.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0)
         run = state.run + 1 if is_defined else 0
-        if self._is_carried:
+        if self._is_stepped:
             output, memory = self._stepper(scaled, state.memory)
             state = StreamState(memory, state.rows, run)
         else:
             state = StreamState((), np.concatenate([state.rows[1:], scaled[None]]), run)
-            with torch.no_grad():
+            with torch.no_grad(), one_thread():
                 output = self.net(torch.from_numpy(state.rows)[None])[0].numpy().ravel()
         outputs = output[None].astype(np.float64)
         return state, self._in_units(outputs if run >= self.window else np.full_like(outputs, np.nan))
@@ -96,6 +97,11 @@ class FittedNet:
     @property
     def _is_carried(self) -> bool:
         return self.blueprint.fit.sampling == "sequence"
+
+    @property
+    def _is_stepped(self) -> bool:
+        """Whether the memory has a form of its own; that of other nets is the last rows themselves."""
+        return self._is_carried and hasattr(self.net, "stepper")
 
     def _in_units(self, outputs: np.ndarray) -> Prediction:
         """Outputs of the net for all targets, float64 (rows, N O), as forecasts in their units."""

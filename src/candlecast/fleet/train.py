@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -22,9 +21,9 @@ from candlecast.fleet.company import Company
 from candlecast.fleet.fitted import FittedNet
 from candlecast.fleet.layout import Layout, Stack
 from candlecast.fleet.memory import JUDGED, group_size
+from candlecast.fleet.threads import one_thread
 from candlecast.heads import Head
 from candlecast.jobs import Job, job_generator
-from candlecast.nets import kernels
 from candlecast.nets.dropout import Dropout
 from candlecast.targets import parts
 
@@ -48,7 +47,7 @@ def train(jobs: Sequence[Job], blueprint: Blueprint, *, progress: Listener = ign
     size = group_size(net, jobs=len(jobs), batch=fit.batch, length=length, columns=columns, device=device)
     for first in range(0, len(jobs), size):
         group = jobs[first : first + size]
-        with _one_thread():
+        with one_thread():
             fleet = _Fleet(group, blueprint, device=device)
             _require_own_weights(net, fleet.template)
             while fleet.active:
@@ -288,15 +287,3 @@ def scalings(job: Job, head: Head) -> tuple[Scaling, Scaling]:
     inputs = fit_scaling(samples.scalers, samples.inputs[job.fold.train.array])
     scalers = [head.scaling or target.scaling for target in parts(samples.target)]
     return inputs, fit_scaling(scalers, samples.lessons[job.train_rows])
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Torch itself on one thread, so that its sums do not depend on how many there are; the kernels keep all of them."""
-    count = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with kernels.threads(count):
-            yield
-    finally:
-        torch.set_num_threads(count)

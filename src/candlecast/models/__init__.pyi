@@ -21,6 +21,12 @@ from .nets.dlinear import (
 )
 from .nets.encoder_decoder import EncoderDecoder as EncoderDecoder
 from .nets.keras import Keras as Keras
+from .nets.mingru import (
+    MinGRU as MinGRU,
+    MinLSTM as MinLSTM,
+)
+from .nets.tcn import TCN as TCN
+from .nets.transformer import Transformer as Transformer
 from .pooled import Pooled as Pooled
 from .recurrent import (
     GRU as GRU,

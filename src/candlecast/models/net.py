@@ -48,13 +48,13 @@ class NetModel(ABC):
         """A fresh net for one job, reading `inputs` columns and giving `outputs` numbers per forecast."""
 
     def require(self, checks: Mapping[str, tuple[bool, str]]) -> None:
-        """Raise ConfigError for a parameter that cannot mean anything: one of `checks`, or of those that all nets have."""
+        """Raise ConfigError for a parameter that cannot mean anything: one of those that all nets have, or of `checks`."""
         shared = {
             "window": (is_whole(self.window), "a whole number of bars, 1 or more"),
             "training": (isinstance(self.training, Fit), "a Fit(...)"),
             "head": (self.head is None or isinstance(self.head, Head), "a head such as Gaussian(), or None"),
         }
-        require_parameters(self, {**checks, **shared})
+        require_parameters(self, {**shared, **checks})
         if self.training.sampling == "sequence" and not self.has_memory:
             raise ConfigError(
                 f"{self.name} is to be sampled in sequence, but carries no memory from bar to bar",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from candlecast.errors import is_whole
 from candlecast.fleet.settings import Fit
@@ -13,7 +13,7 @@ from candlecast.heads import Head
 from candlecast.models.net import NetModel
 
 if TYPE_CHECKING:
-    from candlecast.nets import Recurrent, RecurrentLayer
+    from candlecast.nets import Layer, Recurrent, RecurrentLayer
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class RecurrentModel(NetModel):
 
     hidden: units per layer; layers: how many of them; dropout: share of each layer's outputs zeroed in training;
     dense: widths of linear layers between the last recurrent layer and the output; window: bars that a forecast looks
-    at; training: how it is trained; head: what it says of an outcome, the usual one for the target when None.
+    at; training: how it is trained; head: what it says of an outcome, the usual one for the target when None; norm: layer
+    norm between layers (Ba, Kiros and Hinton 2016); residual: y = x + layer(x) from the second layer on (He et al. 2016).
     """
 
     hidden: int = 32
@@ -32,7 +33,10 @@ class RecurrentModel(NetModel):
     window: int = 32
     training: Fit = Fit()
     head: Head | None = None
+    norm: bool = False
+    residual: bool = False
 
+    from_zero: ClassVar[bool] = False
     name: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -42,6 +46,8 @@ class RecurrentModel(NetModel):
                 "hidden": (is_whole(self.hidden), "a whole number of units, 1 or more"),
                 "layers": (is_whole(self.layers), "a whole number of layers, 1 or more"),
                 "dropout": (0 <= self.dropout < 1, "a share in [0, 1)"),
+                "norm": (isinstance(self.norm, bool), "True or False"),
+                "residual": (isinstance(self.residual, bool), "True or False"),
                 "dense": (all(map(is_whole, dense)), "a tuple of widths of 1 or more, as (25,)"),
             }
         )
@@ -56,11 +62,14 @@ class RecurrentModel(NetModel):
             layers=self.layers,
             dropout=self.dropout,
             widths=(*self.dense, outputs),
+            norm=self.norm,
+            residual=self.residual,
+            from_zero=self.from_zero,
         )
 
     @staticmethod
     @abstractmethod
-    def _layer() -> Callable[[int, int], RecurrentLayer]:
+    def _layer() -> Callable[[int, int], Layer]:
         """The layer of the net's cell."""
 
 

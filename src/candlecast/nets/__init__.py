@@ -3,13 +3,29 @@
 Every net maps x (B, T, F) to (outputs (B, tail, O), state); see `recurrent.Recurrent`.
 """
 
+from candlecast.nets.causal import Causal
 from candlecast.nets.dense import Dense
 from candlecast.nets.gru import GRULayer
-from candlecast.nets.layer import RecurrentLayer
+from candlecast.nets.layer import Layer, RecurrentLayer
+from candlecast.nets.linear import Linear
 from candlecast.nets.lstm import LSTMLayer
+from candlecast.nets.norm import LayerNorm
 from candlecast.nets.recurrent import Recurrent
 from candlecast.nets.rnn import RNNLayer
 from candlecast.nets.stacked import Stacked
 from candlecast.nets.window import PerWindow
 
-__all__ = ["Dense", "GRULayer", "LSTMLayer", "PerWindow", "RNNLayer", "Recurrent", "RecurrentLayer", "Stacked"]
+__all__ = [
+    "Causal",
+    "Dense",
+    "GRULayer",
+    "LSTMLayer",
+    "Layer",
+    "LayerNorm",
+    "Linear",
+    "PerWindow",
+    "RNNLayer",
+    "Recurrent",
+    "RecurrentLayer",
+    "Stacked",
+]

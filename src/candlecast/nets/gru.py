@@ -14,6 +14,7 @@ class GRULayer(RecurrentLayer):
     """One layer of GRU cells; equations in `kernels.gru`. State: (h,) of shape (B, H). Glorot inputs, orthogonal recurrence."""
 
     cell = kernels.GRU
+    states = kernels.GRU.states
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()

@@ -17,6 +17,7 @@ class LSTMLayer(RecurrentLayer):
     """
 
     cell = kernels.LSTM
+    states = kernels.LSTM.states
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()

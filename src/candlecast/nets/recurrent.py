@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from candlecast.nets import kernels
 from candlecast.nets.dense import Dense, Head
 from candlecast.nets.dropout import Dropout
-from candlecast.nets.layer import RecurrentLayer, Stepper
+from candlecast.nets.layer import Layer, RecurrentLayer, Stepper
+from candlecast.nets.norm import LayerNorm
 from candlecast.nets.stacked import Stacked
 
 State = tuple[tuple[Tensor, ...], ...]  # per layer its tensors, each (B, H)
@@ -23,54 +24,83 @@ class Recurrent(Stacked):
     """A stack of recurrent layers for ONE model, with dropout behind each of them in training, and linear layers of `widths`
     units behind the last.
 
+    `norm`: what a layer reads from the one below is normed (Ba, Kiros and Hinton 2016). `residual`: from the second layer
+    on, y = x + layer(x) (He et al. 2016). `from_zero`: before training the outputs are zeros, the middle of a standard scale.
+
     `forward(x, state, tail)`: x (B, T, F) -> outputs of the last `tail` bars (B, tail, O), and the state behind bar T.
     Without `state` the sequence starts from zero.
     """
 
     def __init__(
         self,
-        layer: Callable[[int, int], RecurrentLayer],
+        layer: Callable[[int, int], Layer],
         *,
         inputs: int,
         hidden: int,
         layers: int,
         dropout: float,
         widths: Sequence[int],
+        norm: bool = False,
+        residual: bool = False,
+        from_zero: bool = False,
     ) -> None:
         super().__init__()
+        self.residual = residual
         self.layers = nn.ModuleList(layer(inputs if depth == 0 else hidden, hidden) for depth in range(layers))
+        self.norms = nn.ModuleList(LayerNorm(hidden) for _ in range(layers - 1) if norm)
         self.dropouts = nn.ModuleList(Dropout(dropout) for _ in range(layers))
         self.head = Head(Dense(a, b) for a, b in itertools.pairwise([hidden, *widths]))
+        if from_zero:
+            nn.init.zeros_(cast("Dense", self.head[-1]).weight)
 
     def forward(self, x: Tensor, state: State | None = None, tail: int = 1) -> tuple[Tensor, State]:
+        layers = [cast("Layer", module) for module in self.layers]
+        states = [layer.start(x) for layer in layers] if state is None else state
+        is_fused = isinstance(layers[0], RecurrentLayer) and not self.norms and not self.residual
+        top, states = self._fused(x, states, tail) if is_fused else self._one_by_one(x, states, tail)
+        return self.head(top), states  # (B, tail, O)
+
+    def _fused(self, x: Tensor, states: Sequence[tuple[Tensor, ...]], tail: int) -> tuple[Tensor, State]:
+        """All layers as one op."""
         layers = [cast("RecurrentLayer", module) for module in self.layers]
         dropouts = [cast("Dropout", module) for module in self.dropouts]
         top, states = kernels.layers(
             layers[0].cell,
             x,
-            [
-                (*(layer.start(x) if state is None else state[depth]), *layer.weights)
-                for depth, layer in enumerate(layers)
-            ],
+            [(*state, *layer.weights) for state, layer in zip(states, layers, strict=True)],
             tail=tail,
             dropout=dropouts[0].p if self.training else 0.0,
             keys=[dropout.key for dropout in dropouts],
         )
-        return self.head(top), tuple(states)  # top (B, tail, H), outputs (B, tail, O)
+        return top, tuple(states)  # top (B, tail, H)
+
+    def _one_by_one(self, x: Tensor, states: Sequence[tuple[Tensor, ...]], tail: int) -> tuple[Tensor, State]:
+        """Layer by layer, with what may lie between them."""
+        ends = []
+        for depth, (layer, dropout, state) in enumerate(zip(self.layers, self.dropouts, states, strict=True)):
+            h, last = layer(self.norms[depth - 1](x) if depth and self.norms else x, state)
+            if depth + 1 == len(self.layers):
+                h, x = h[..., -tail:, :], x[..., -tail:, :]  # (B, tail, H)
+            h = dropout(h)
+            x = x + h if depth and self.residual else h
+            ends.append(last)
+        return x, tuple(ends)
 
     def stepper(self) -> Stepper:
         """The net for one bar of one series: x (F,) and the state of all layers, side by side -> outputs (O,) and state."""
-        layers = [cast("RecurrentLayer", module) for module in self.layers]
+        layers = [cast("Layer", module) for module in self.layers]
         steps = [layer.stepper() for layer in layers]
-        sizes = [len(layer.start(torch.empty(1, 1, 1))) for layer in layers]
+        norms = [cast("LayerNorm", module).stepper() for module in self.norms]
         dense = [cast("Dense", module) for module in self.head]
         head = [(layer.weight.detach().numpy(), layer.bias.detach().numpy()) for layer in dense]
 
         def step(x: np.ndarray, state: tuple[np.ndarray, ...]) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
             states, first = (), 0
-            for layer, size in zip(steps, sizes, strict=True):
-                x, last = layer(x, state[first : first + size])
-                states, first = states + last, first + size
+            for depth, (layer, own) in enumerate(zip(steps, layers, strict=True)):
+                below = norms[depth - 1](x) if depth and norms else x
+                h, last = layer(below, state[first : first + own.states])
+                x = x + h if depth and self.residual else h
+                states, first = states + last, first + own.states
             for weight, bias in head:
                 x = x @ weight + bias
             return x, states
@@ -80,4 +110,4 @@ class Recurrent(Stacked):
     def start(self) -> tuple[np.ndarray, ...]:
         """The state that `stepper` begins with: zeros."""
         one = torch.zeros(1, 1, 1)
-        return tuple(tensor[0].numpy() for layer in self.layers for tensor in cast("RecurrentLayer", layer).start(one))
+        return tuple(tensor[0].numpy() for layer in self.layers for tensor in cast("Layer", layer).start(one))

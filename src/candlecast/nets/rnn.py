@@ -14,6 +14,7 @@ class RNNLayer(RecurrentLayer):
     """One layer of tanh cells; equation in `kernels.rnn`. State: (h,) of shape (B, H). Glorot inputs, orthogonal recurrence."""
 
     cell = kernels.RNN
+    states = kernels.RNN.states
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
