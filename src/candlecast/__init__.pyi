@@ -103,6 +103,7 @@ from .models import (
     LinearRegression as LinearRegression,
     Naive as Naive,
     NLinear as NLinear,
+    Policy as Policy,
     Ridge as Ridge,
     SeasonalNaive as SeasonalNaive,
     Torch as Torch,
@@ -117,6 +118,7 @@ from .runs import (
 )
 from .signals import (
     FollowDirection as FollowDirection,
+    HoldPosition as HoldPosition,
     InverseVolatility as InverseVolatility,
     Kelly as Kelly,
     Positions as Positions,

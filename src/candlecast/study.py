@@ -34,11 +34,13 @@ from candlecast.models import (
     LinearRegression,
     Model,
     Naive,
+    NetModel,
     Ridge,
     SeasonalNaive,
+    learns_position,
 )
 from candlecast.recipes import describe
-from candlecast.signals import FollowDirection, InverseVolatility, Positions, Rule
+from candlecast.signals import FollowDirection, HoldPosition, InverseVolatility, Positions, Rule
 from candlecast.sources.source import moment
 from candlecast.tally import Tally, count
 from candlecast.targets import NextReturn, Target, Volatility, parts
@@ -63,9 +65,10 @@ BASELINES: tuple[Baseline, ...] = (
 class Study:
     """Model, features, target, folds, rule and costs: everything that decides what comes out of given candles.
 
-    `features`: the standard ones for the candles' interval when not given. `rule`: FollowDirection, or
-    InverseVolatility for a target that implies no return, when not given. `baselines` walk the same folds and trade by
-    the same rule: all of `BASELINES` that fit the target when not given, and naive and drift always (`beside` says which).
+    `features`: the standard ones for the candles' interval when not given. `rule`, when not given: HoldPosition for a model
+    that learns positions, InverseVolatility for a target that implies no return, FollowDirection otherwise. `baselines`
+    walk the same folds and trade by the same rule: all of `BASELINES` that fit the target when not given, and naive and
+    drift always (`beside` says which).
     `seeds`: trainings per fold; forecasts are their mean.
     """
 
@@ -90,6 +93,8 @@ class Study:
                 expected="a rule that asks for a forecast and nothing else",
                 remedy="Trade others with backtest(candles, rule(forecast, candles))",
             )
+        if isinstance(self.model, NetModel):
+            self.model.blueprint(self.target).head.require(self.target)
         require_cash(self.cash)
         require_kind("costs", self.costs, Costs, "Use for example Costs(fee_bps=10) or Costs.binance_spot()")
         names = [model.name for model in (self.model, *self.beside)]
@@ -207,6 +212,8 @@ class Study:
     def _rule(self) -> Rule:
         if self.rule is not None:
             return self.rule
+        if learns_position(self.model):
+            return HoldPosition()
         return InverseVolatility() if isinstance(parts(self.target)[0], Volatility) else FollowDirection()
 
 

@@ -20,6 +20,7 @@ NO_CHOICE = (
     "NetModel",
     "RecurrentModel",
     "Torch",
+    "learns_position",
 )  # are no model, or need to be given one
 MODELS = {SHORT.get(name, name.lower()): name for name in models.__all__ if name not in NO_CHOICE}
 TARGETS = {"return": "NextReturn", "price": "Price", "direction": "Direction", "volatility": "Volatility"}

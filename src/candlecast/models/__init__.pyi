@@ -10,12 +10,14 @@ from .baselines import (
 from .model import (
     Fitted as Fitted,
     Model as Model,
+    learns_position as learns_position,
 )
 from .net import NetModel as NetModel
 from .nets.dlinear import (
     DLinear as DLinear,
     NLinear as NLinear,
 )
+from .nets.policy import Policy as Policy
 from .recurrent import (
     GRU as GRU,
     LSTM as LSTM,
