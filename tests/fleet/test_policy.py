@@ -174,10 +174,8 @@ def test_planted_reversion_is_held_and_costs_are_heeded():
 
 @pytest.mark.parametrize("target", [NextReturn(2), Direction(), Volatility(), Several(NextReturn(1), NextReturn(5))])
 def test_only_the_next_return_is_learnt(target, market):
-    model = POLICIES[0]
-    jobs = plan_jobs(model, market, features=FEATURES, target=target, folds=WalkForward(folds=1))
     with pytest.raises(ConfigError, match=r"expected NextReturn\(horizon=1\).*Leave target out"):
-        list(model.fit(jobs))
+        plan_jobs(POLICIES[0], market, features=FEATURES, target=target)
 
 
 @pytest.mark.parametrize(

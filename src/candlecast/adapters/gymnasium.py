@@ -11,7 +11,7 @@ that positions replayed here end in the backtest's equity, to the last bit:
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -58,7 +58,7 @@ class TradingEnv(gymnasium.Env[np.ndarray, Any]):
     Raises ConfigError for rows or choices that mean nothing, NotEnoughDataError where no episode fits into the rows.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
+    metadata = {"render_modes": []}  # noqa: RUF012  the base declares it so
 
     def __init__(
         self,

@@ -25,8 +25,10 @@ BPS = 1e4
 class NetReturn(Head):
     """What a position earns, minus what it costs to come to it: r_t = p_t (e^{y_t} - 1) - c |p_t - p_{t-1}|.
 
-    The net gives two numbers for each bar, p_t and p_{t-1}, both in [-1, 1] and fractions of equity, so that every bar
-    is charged its own change, the first of a chunk too. y_t is the log return of the bar after t, c = `cost_bps` a side.
+    The net, that of `models.Policy`, gives two numbers for each bar, p_t and p_{t-1}, both in [-1, 1] and fractions of
+    equity, so that every bar is charged its own change, the first of a chunk too. y_t is the log return of the bar after
+    t, c = `cost_bps` a side.
+
     The loss is of the mean m and the variance v of r over all bars of a batch:
 
         sharpe     -m / sqrt(v + LEAST^2)

@@ -24,7 +24,7 @@ from candlecast.nets.layer import Stepper
 from candlecast.nets.recurrent import State
 
 LAYERS = {"lstm": LSTMLayer, "gru": GRULayer, "rnn": RNNLayer}
-USUAL = Fit(epochs=40, batch=4, lr=5e-3, patience=10, chunk=128)  # by `bench/policy_worlds.py`, on planted reversion
+USUAL = Fit(epochs=40, batch=4, lr=5e-3, patience=10, chunk=256)  # by `bench/policy_worlds.py`, on planted reversion
 
 
 @dataclass(frozen=True)
