@@ -13,8 +13,8 @@ run: $(VENV)/.installed
 test: lint types unit
 
 lint: $(VENV)/.installed-test
-	$(BIN)/ruff format --check src tests bench
-	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff format --check src tests bench examples
+	$(BIN)/ruff check src tests bench examples
 
 types: $(VENV)/.installed-test
 	$(BIN)/pyright

@@ -110,6 +110,7 @@ from .models import (
     MinLSTM as MinLSTM,
     Naive as Naive,
     NLinear as NLinear,
+    Policy as Policy,
     Pooled as Pooled,
     Ridge as Ridge,
     Search as Search,
@@ -128,6 +129,7 @@ from .runs import (
 )
 from .signals import (
     FollowDirection as FollowDirection,
+    HoldPosition as HoldPosition,
     InverseVolatility as InverseVolatility,
     Kelly as Kelly,
     Positions as Positions,

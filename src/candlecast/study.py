@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from candlecast import walked
 from candlecast.accuracy import accuracy, accuracy_by_part
 from candlecast.backtesting import BacktestResult, Costs, backtest
 from candlecast.backtesting.door import require_cash, require_kind
@@ -32,15 +33,16 @@ from candlecast.models import (
     Baseline,
     Drift,
     Fitted,
-    FittedSearch,
     LinearRegression,
     Model,
     Naive,
+    NetModel,
     Ridge,
     SeasonalNaive,
+    learns_position,
 )
 from candlecast.recipes import describe
-from candlecast.signals import FollowDirection, InverseVolatility, Positions, Rule
+from candlecast.signals import FollowDirection, HoldPosition, InverseVolatility, Positions, Rule
 from candlecast.sources.source import moment
 from candlecast.tally import Tally, count, count_each
 from candlecast.targets import NextReturn, Target, Volatility, lead, parts
@@ -65,9 +67,10 @@ BASELINES: tuple[Baseline, ...] = (
 class Study:
     """Model, features, target, folds, rule and costs: everything that decides what comes out of given candles.
 
-    `features`: the standard ones for the candles' interval when not given. `rule`: FollowDirection, or
-    InverseVolatility for a target that implies no return, when not given. `baselines` walk the same folds and trade by
-    the same rule: all of `BASELINES` that fit the target when not given, and naive and drift always (`beside` says which).
+    `features`: the standard ones for the candles' interval when not given. `rule`, when not given: HoldPosition for a model
+    that learns positions, InverseVolatility for a target that implies no return, FollowDirection otherwise. `baselines`
+    walk the same folds and trade by the same rule: all of `BASELINES` that fit the target when not given, and naive and
+    drift always (`beside` says which).
     `seeds`: trainings per fold; forecasts are their mean.
     """
 
@@ -92,6 +95,8 @@ class Study:
                 expected="a rule that asks for a forecast and nothing else",
                 remedy="Trade others with backtest(candles, rule(forecast, candles))",
             )
+        if isinstance(self.model, NetModel):
+            self.model.blueprint(self.target).head.require(self.target)
         require_cash(self.cash)
         require_kind("costs", self.costs, Costs, "Use for example Costs(fee_bps=10) or Costs.binance_spot()")
         names = [model.name for model in (self.model, *self.beside)]
@@ -183,8 +188,8 @@ class Study:
         """
         name = self.model.name if name is None else name
         forecasts = {
-            model: Forecast(pl.concat([part.frame for part in walked]), lead(self.target).horizon)
-            for model, walked in parts.items()
+            model: Forecast(pl.concat([part.frame for part in finished]), lead(self.target).horizon)
+            for model, finished in parts.items()
         }
         studied = sorted(parts[name], key=lambda part: part.job.key)  # in whatever order they ended
         rule = self._rule()
@@ -197,11 +202,11 @@ class Study:
             positions={model: rule(forecast) for model, forecast in forecasts.items()},
             costs=self.costs,
             cash=self.cash,
-            folds=_fold_table(studied),
-            losses=_loss_table(studied),
-            lost=_lost(studied),
+            folds=walked.fold_table(studied),
+            losses=walked.loss_table(studied),
+            lost=walked.lost(studied),
             tensors={part.job.key: part.fitted.tensors() for part in studied},
-            searches=_searches(studied),
+            searches=walked.searches(studied),
         )
 
     def _features(self, candles: Candles) -> Features:
@@ -210,6 +215,8 @@ class Study:
     def _rule(self) -> Rule:
         if self.rule is not None:
             return self.rule
+        if learns_position(self.model):
+            return HoldPosition()
         return InverseVolatility() if isinstance(lead(self.target), Volatility) else FollowDirection()
 
 
@@ -443,52 +450,3 @@ def _takes_a_forecast(rule: object) -> bool:
     except TypeError:
         return False
     return True
-
-
-def _searches(parts: list[FoldForecast]) -> tuple[Searched, ...]:
-    """What was tried for each asset and fold, once for all seeds."""
-    tried = [each for part in parts if isinstance(part.fitted, FittedSearch) for each in part.fitted.searched]
-    return tuple({(each.symbol, each.fold, each.number): each for each in tried}.values())
-
-
-def _lost(parts: list[FoldForecast]) -> dict[str, int]:
-    """Bars that could not be learnt from, by cause; of what folds keep out around their test parts, the most of any fold."""
-    purged = []
-    for part in parts:
-        samples, fold = part.job.samples, part.job.fold
-        used = np.concatenate([fold.train.array, fold.valid.array, fold.test.array])
-        is_between = samples.is_complete & samples.is_known
-        is_between[: used.min()] = is_between[used.max() :] = False
-        is_between[used] = False
-        purged.append(int(is_between.sum()))
-    return {**parts[0].job.samples.lost, "purge and embargo, in a fold": max(purged)}
-
-
-def _fold_table(parts: list[FoldForecast]) -> pl.DataFrame:
-    folds = {part.job.fold.index: part.job for part in parts}
-    rows = []
-    for index, job in sorted(folds.items()):
-        closes = job.samples.candles.frame["close_time"]
-        fold = job.fold
-        rows.append(
-            {
-                "fold": index,
-                "train_first": closes[fold.train.first],
-                "train_last": closes[fold.fit.last],
-                "test_first": closes[fold.test.first],
-                "test_last": closes[fold.test.last],
-                "train_bars": len(job.fit_rows),
-                "test_bars": len(job.test_rows),
-            }
-        )
-    return pl.DataFrame(rows)
-
-
-def _loss_table(parts: list[FoldForecast]) -> pl.DataFrame:
-    schema = {"fold": pl.Int32, "seed": pl.Int32, "epoch": pl.Int32, "train": pl.Float64, "valid": pl.Float64}
-    rows = [
-        (part.job.fold.index, part.job.seed, epoch, train, valid)
-        for part in parts
-        for epoch, (train, valid) in enumerate(part.fitted.losses, start=1)
-    ]
-    return pl.DataFrame(rows, schema=schema, orient="row").sort("fold", "seed", "epoch")

@@ -17,7 +17,7 @@ from candlecast.features import Features, standard_features
 from candlecast.folds import Folds, WalkForward, check_folds
 from candlecast.forecast import Forecast
 from candlecast.jobs import Job
-from candlecast.models import Fitted, Model, Pooled
+from candlecast.models import Fitted, Model, NetModel, Pooled
 from candlecast.prediction import Prediction
 from candlecast.targets import NextReturn, Target, label, lead, parts
 from candlecast.windows import Samples, make_samples
@@ -136,6 +136,8 @@ def plan_jobs(
     if min(seeds) < 0:
         raise ConfigError(f"seed {min(seeds)} is negative", expected="0 or more", remedy="Use seeds=range(5)")
     target = target or NextReturn()
+    if isinstance(model, NetModel):
+        model.blueprint(target).head.require(target)
     chosen = {asset.symbol: features or standard_features(asset.interval) for asset in assets}
     if len({each.columns for each in chosen.values()}) > 1:
         raise ConfigError(

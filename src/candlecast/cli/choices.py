@@ -26,6 +26,7 @@ NO_CHOICE = (
     "Search",
     "Sklearn",
     "Torch",
+    "learns_position",
 )  # are no model, or need to be given one
 MODELS = {SHORT.get(name, name.lower()): name for name in models.__all__ if name not in NO_CHOICE}
 TARGETS = {

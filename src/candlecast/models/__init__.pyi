@@ -12,6 +12,7 @@ from .estimator import Sklearn as Sklearn
 from .model import (
     Fitted as Fitted,
     Model as Model,
+    learns_position as learns_position,
 )
 from .net import NetModel as NetModel
 from .nets.alstm import AttentionLSTM as AttentionLSTM
@@ -25,6 +26,7 @@ from .nets.mingru import (
     MinGRU as MinGRU,
     MinLSTM as MinLSTM,
 )
+from .nets.policy import Policy as Policy
 from .nets.tcn import TCN as TCN
 from .nets.transformer import Transformer as Transformer
 from .pooled import Pooled as Pooled

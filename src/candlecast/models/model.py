@@ -36,7 +36,10 @@ class Fitted(Protocol):
 
 
 class Model(Protocol):
-    """A recipe: its constructor is its whole configuration, and it holds nothing that was learnt."""
+    """A recipe: its constructor is its whole configuration, and it holds nothing that was learnt.
+
+    One whose forecasts have a `position` says so by an attribute more, `learns_position = True`.
+    """
 
     @property
     def name(self) -> str:
@@ -60,3 +63,8 @@ class Model(Protocol):
     def restore(self, job: Job, tensors: Mapping[str, np.ndarray]) -> Fitted:
         """What `fit` made of the job, from its `tensors()`."""
         ...
+
+
+def learns_position(model: Model) -> bool:
+    """Whether a model says what to hold by itself, so that no rule has to guess it from a forecast."""
+    return getattr(model, "learns_position", False) is True

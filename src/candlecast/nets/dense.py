@@ -32,10 +32,10 @@ class Dense(nn.Module):
 
 
 class Head(nn.ModuleList):
-    """Dense layers one behind the other, as one op: x (..., I) -> (..., O) of the last."""
+    """Dense layers one behind the other, as one op: x (..., I) -> (..., O) of the last; x itself where there is none."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return _chain(x, [cast("Dense", layer) for layer in self])
+        return _chain(x, [cast("Dense", layer) for layer in self]) if len(self) else x
 
 
 def _chain(x: Tensor, layers: Sequence[Dense]) -> Tensor:

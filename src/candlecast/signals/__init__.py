@@ -1,6 +1,7 @@
 """Rules that turn a forecast into positions."""
 
 from candlecast.signals.direction import FollowDirection
+from candlecast.signals.hold import HoldPosition
 from candlecast.signals.kelly import Kelly
 from candlecast.signals.positions import Positions
 from candlecast.signals.rule import Rule
@@ -8,4 +9,13 @@ from candlecast.signals.sizing import InverseVolatility
 from candlecast.signals.threshold import Threshold
 from candlecast.signals.volatility_target import VolatilityTarget
 
-__all__ = ["FollowDirection", "InverseVolatility", "Kelly", "Positions", "Rule", "Threshold", "VolatilityTarget"]
+__all__ = [
+    "FollowDirection",
+    "HoldPosition",
+    "InverseVolatility",
+    "Kelly",
+    "Positions",
+    "Rule",
+    "Threshold",
+    "VolatilityTarget",
+]

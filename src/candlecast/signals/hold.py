@@ -1,0 +1,38 @@
+"""`HoldPosition`: what a model wants to hold, but for changes too small to pay for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from candlecast.errors import require_parameters
+from candlecast.forecast import Forecast
+from candlecast.signals.positions import Positions
+from candlecast.signals.rule import expected_returns, positions, single
+
+
+@dataclass(frozen=True)
+class HoldPosition:
+    """Hold the forecast's `position`, the mean of the seeds; the sign of the expected return where a model gives none.
+
+    The position held stays while the wanted one is no farther from it than `band`, a fraction of equity, and then moves
+    to the wanted one: many small trades cost more than they correct. With `band=0.0` every change is traded.
+    """
+
+    band: float = 0.1
+
+    def __post_init__(self) -> None:
+        require_parameters(self, {"band": (0 <= self.band < 2, "a fraction of equity in [0, 2)")})
+
+    def __call__(self, forecast: Forecast) -> Positions:
+        frame = single(forecast)
+        if frame["position"].null_count():
+            frame, expected = expected_returns(forecast)
+            return positions(frame, np.sign(expected))
+        held, values = 0.0, np.zeros(len(frame))
+        for bar, wanted in enumerate(frame["position"].to_numpy()):
+            if abs(wanted - held) > self.band:
+                held = float(wanted)
+            values[bar] = held
+        return positions(frame, values)

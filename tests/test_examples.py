@@ -1,0 +1,61 @@
+"""The examples run, small."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from candlecast.backtesting import Costs
+from candlecast.folds import WalkForward
+from candlecast.recipes import describe
+from candlecast.study import Study
+from candlecast.walk import plan_jobs
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def example(name):
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def agent():
+    return example("recurrent_ppo").Agent(steps=64, bars=32, hidden=4, window=6, costs=Costs(fee_bps=5))
+
+
+def test_an_agent_of_stable_baselines_is_judged_like_any_model(agent, market, features):
+    study = Study(model=agent, features=features, folds=WalkForward(folds=1), baselines=(), seeds=2)
+    result = study.run(market[:300])
+    assert result.recipe["rule"]["type"] == "HoldPosition"
+    assert describe(agent)["costs"]["fee_bps"] == 5
+    position = result.forecast.frame["position"].to_numpy()
+    assert np.isfinite(position).all() and np.abs(position).max() <= 1
+    assert result.verdict.text
+
+
+def test_an_agent_sees_no_later_bar_and_is_restored(agent, market, features, other_future):
+    def job(candles):
+        (planned,) = plan_jobs(agent, candles, features=features, folds=WalkForward(folds=1))
+        return planned
+
+    known = job(market[:300])
+    rows = known.test_rows[:60]
+    (fitted,) = agent.fit([known])
+    later = job(other_future(market, int(rows[20]))[:300])
+    before, after = (fitted.forecast(each.samples, rows).columns["position"] for each in (known, later))
+    assert np.array_equal(before[:21], after[:21])
+    assert not np.array_equal(before[21:], after[21:])
+    (again,) = agent.fit([later])  # what comes behind the training part is not learnt
+    assert all(np.array_equal(value, again.tensors()[name]) for name, value in fitted.tensors().items())
+    restored = agent.restore(known, fitted.tensors()).forecast(known.samples, rows)
+    assert np.array_equal(restored.columns["position"], before)
+    np.testing.assert_allclose(restored.mean, fitted.slope * before)
