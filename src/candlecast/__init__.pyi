@@ -105,6 +105,7 @@ from .models import (
     LinearRegression as LinearRegression,
     Naive as Naive,
     NLinear as NLinear,
+    PatchTST as PatchTST,
     Pooled as Pooled,
     Ridge as Ridge,
     Search as Search,

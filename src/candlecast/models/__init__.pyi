@@ -18,6 +18,7 @@ from .nets.dlinear import (
     NLinear as NLinear,
 )
 from .nets.encoder_decoder import EncoderDecoder as EncoderDecoder
+from .nets.patchtst import PatchTST as PatchTST
 from .pooled import Pooled as Pooled
 from .recurrent import (
     GRU as GRU,
