@@ -110,6 +110,7 @@ from .models import (
     MinLSTM as MinLSTM,
     Naive as Naive,
     NLinear as NLinear,
+    PatchTST as PatchTST,
     Policy as Policy,
     Pooled as Pooled,
     Ridge as Ridge,

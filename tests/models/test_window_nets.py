@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from candlecast.features import Features, log_range, log_return
 from candlecast.fleet.settings import Fit
 from candlecast.folds import WalkForward
 from candlecast.heads import Gaussian
-from candlecast.models import AttentionLSTM, DLinear, EncoderDecoder, NLinear
+from candlecast.models import AttentionLSTM, DLinear, EncoderDecoder, NLinear, PatchTST
 from candlecast.sources import synthetic
 from candlecast.targets import NextReturn, Several
 from candlecast.walk import plan_jobs
@@ -24,6 +25,7 @@ MODELS = [
     EncoderDecoder(hidden=5, dropout=0.2, window=6, training=FIT),
     DLinear(average=3, window=6, training=FIT),
     NLinear(window=6, training=FIT),
+    PatchTST(hidden=4, heads=2, patch=3, stride=2, dropout=0.2, window=6, training=FIT),
 ]
 NAMES = [model.name for model in MODELS]
 SEVERAL = Several(NextReturn(1), NextReturn(4))
@@ -133,6 +135,33 @@ def test_nlinear_moves_with_the_level():
         net.level.weight.fill_(1.0)
     x = torch.randn(7, 3, 1)
     torch.testing.assert_close(net(x + 5.0), net(x) + 5.0)
+
+
+def test_patches_of_each_column_attend_to_each_other():
+    """The equations, written out for one layer and one head with the net's own weights."""
+    net = PatchTST(hidden=4, heads=1, layers=1, patch=3, stride=2, window=6).build(2, 1).double()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    x = torch.randn(5, 6, 2, dtype=torch.float64)
+    block: Any = net.layers[0]
+
+    def linear(layer, z):
+        return z @ layer.weight + layer.bias
+
+    def normed(layer, z):
+        centred = z - z.mean(-1, keepdim=True)
+        return centred / (centred.square().mean(-1, keepdim=True) + 1e-5).sqrt() * layer.gain + layer.bias
+
+    found = []
+    for column in x.unbind(-1):
+        z = linear(net.embedding, torch.stack([column[:, 1:4], column[:, 3:6]], 1)) + net.place  # (B, 2, D)
+        q, k, v = linear(block.inputs, normed(block.attention_norm, z)).chunk(3, -1)
+        weight = torch.softmax(torch.einsum("bid,bjd->bij", q, k) / 2, -1)
+        z = z + linear(block.mix, torch.einsum("bij,bjd->bid", weight, v))
+        z = z + linear(block.down, torch.relu(linear(block.up, normed(block.inner_norm, z))))
+        found.append(z.flatten(1))
+    torch.testing.assert_close(net(x)[0][:, 0], linear(net.head, torch.cat(found, 1)))
 
 
 def test_every_net_is_exported():

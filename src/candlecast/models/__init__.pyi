@@ -26,6 +26,7 @@ from .nets.mingru import (
     MinGRU as MinGRU,
     MinLSTM as MinLSTM,
 )
+from .nets.patchtst import PatchTST as PatchTST
 from .nets.policy import Policy as Policy
 from .nets.tcn import TCN as TCN
 from .nets.transformer import Transformer as Transformer
