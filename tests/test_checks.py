@@ -24,7 +24,7 @@ QUICK = Fit(epochs=2, batch=64, sampling="windows")
 def small(recipe):
     """A recipe whose check takes a moment."""
     fields = recipe.__dataclass_fields__
-    sizes = {"window": 6, "hidden": 4, "heads": 2, "trees": 5}
+    sizes = {"window": 6, "hidden": 4, "heads": 2, "patch": 3, "stride": 1, "trees": 5}
     return replace(recipe, **{name: size for name, size in sizes.items() if name in fields and fields[name].init})
 
 
