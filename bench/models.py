@@ -30,7 +30,7 @@ PARTS = ("planted", "volatility", "table", "fleet")
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS")
 GOAL = 0.9  # of the oracle's R2
 WINDOW, SEEDS = 16, 2  # of planted worlds: what they remember is shorter
-LR, EPOCHS = 5e-3, {"sequence": 60, "windows": 15}  # an epoch of windows makes eight times as many steps
+LR, EPOCHS = 3e-3, {"sequence": 20, "windows": 5}  # an epoch of windows makes eight times as many steps
 FLEET, FLEET_BARS = 16, 1_500
 
 WORLDS = {
@@ -71,7 +71,7 @@ def planted(task):
     is_volatility = family == "garch"
     recipe = nets()[task.net](window=WINDOW)
     epochs = EPOCHS[recipe.training.sampling]
-    training = replace(recipe.training, epochs=epochs, lr=LR, patience=epochs // 3, schedule="cosine")
+    training = replace(recipe.training, epochs=epochs, lr=LR, patience=5, schedule="cosine")
     recipe = replace(recipe, training=training)
     jobs = plan_jobs(
         recipe,
@@ -186,9 +186,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--candles", nargs="+", type=Path, default=[], help="files and folders of candles")
-    parser.add_argument("--bars", type=int, default=10_000, help="newest bars of each real series that are used")
-    parser.add_argument("--bars-planted", type=int, default=6_000, help="bars of a synthetic world")
-    parser.add_argument("--epochs", type=int, default=10, help="most passes over the training rows of real candles")
+    parser.add_argument("--bars", type=int, default=8_000, help="newest bars of each real series that are used")
+    parser.add_argument("--bars-planted", type=int, default=20_000, help="bars of a synthetic world")
+    parser.add_argument(
+        "--epochs", type=int, default=5, help="most epochs on real candles of nets that are sampled in windows"
+    )
     parser.add_argument("--rival-series", type=int, default=6, help="real series on which the rivals train")
     parser.add_argument("--docs", type=Path, help="page that the table is written to; docs/models.md with --candles")
     parser.add_argument("--processes", type=int, default=2)

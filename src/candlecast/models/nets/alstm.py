@@ -14,6 +14,7 @@ from candlecast.heads import Head
 from candlecast.models.net import BY_WINDOW, NetModel
 from candlecast.nets import Dense, LSTMLayer, Stacked
 from candlecast.nets.dropout import Dropout
+from candlecast.nets.linear import Linear
 from candlecast.nets.recurrent import State
 
 
@@ -50,9 +51,9 @@ class AttentionLSTM(NetModel):
 class _AttentionLSTM(Stacked):
     def __init__(self, inputs: int, hidden: int, outputs: int, dropout: float) -> None:
         super().__init__()
-        self.embedding = Dense(inputs, hidden)
+        self.embedding = Linear(inputs, hidden)
         self.layer, self.dropout = LSTMLayer(hidden, hidden), Dropout(dropout)
-        self.attention, self.score = Dense(hidden, hidden), Dense(hidden, 1)
+        self.attention, self.score = Linear(hidden, hidden), Dense(hidden, 1)
         self.head = Dense(2 * hidden, outputs)
 
     def forward(self, x: Tensor, state: State | None = None, tail: int = 1) -> tuple[Tensor, State]:

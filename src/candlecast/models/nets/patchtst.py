@@ -36,15 +36,19 @@ class PatchTST(NetModel):
     of layers, in front (Xiong et al. 2020), and none is behind the last layer, which would hide how large a move was; the
     forecast begins as zero. Bars before the first patch are not read.
 
+    Patches side by side, as in the paper's self-supervised form, are no worse than overlapping ones and half the work: R2 of
+    volatility against naive over the newest 8,000 bars, stride 8 instead of 4, is 32.7 instead of 28.7 % on BTCUSDT 1h and 24.2
+    instead of 23.2 % on SPY 1d with 4 heads; 31.5 and 26.7 % with 2.
+
     hidden: units of each patch; heads: how many they are divided among; dropout: share of what each half layer adds that is
     zeroed in training.
     """
 
     hidden: int = 16
-    heads: int = 4
+    heads: int = 2
     layers: int = 2
     patch: int = 8
-    stride: int = 4
+    stride: int = 8
     dropout: float = 0.0
     window: int = 32
     training: Fit = BY_WINDOW
