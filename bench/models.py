@@ -31,7 +31,7 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
 GOAL = 0.9  # of the oracle's R2
 WINDOW, SEEDS = 16, 2  # of planted worlds: what they remember is shorter
 LR, EPOCHS = 3e-3, {"sequence": 20, "windows": 5}  # an epoch of windows makes eight times as many steps
-FLEET, FLEET_BARS = 16, 1_500
+FLEET, FLEET_BARS, FLEET_EPOCHS = 16, 1_500, {"sequence": 8, "windows": 1}
 
 WORLDS = {
     "momentum": ("ar1", {"phi": 0.5}),
@@ -141,7 +141,8 @@ def fleet(options):
     candles, found = cc.sample()[-FLEET_BARS:], []
     for done, (name, make) in enumerate(nets().items(), start=1):
         recipe = make()
-        recipe = replace(recipe, training=replace(recipe.training, epochs=1, patience=None))
+        epochs = FLEET_EPOCHS[recipe.training.sampling]
+        recipe = replace(recipe, training=replace(recipe.training, epochs=epochs, patience=None))
         seeds = range(options.seed, options.seed + FLEET)
         jobs = plan_jobs(recipe, candles, folds=cc.Holdout(0.8), seeds=seeds)
         list(recipe.fit(jobs[:2]))  # compiled before it is timed
@@ -174,7 +175,7 @@ def fleet_figures(found):
 
 
 def show_fleet(found):
-    work = f"{FLEET} jobs, 1 epoch of {FLEET_BARS} bars"
+    work = f"{FLEET} jobs, {FLEET_BARS} bars, 8 epochs in sequence or 1 of windows"
     print(f"\n| {work} | sampling | fleet: processor, wall | one by one | speed-up: processor, wall |")
     print("| --- | --- | --- | --- | --- |")
     for name, sampling, together, alone in found:

@@ -8,6 +8,7 @@ import tempfile
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -137,7 +138,7 @@ def can(name, aim):
 
     if name == "lightgbm" and find_spec("lightgbm") is None:
         return False
-    recipe = model(name)
+    recipe: Any = model(name)
     if name not in nets():
         return recipe.fits(aim)
     try:
@@ -159,7 +160,7 @@ def compared(batch):
     from candlecast.accuracy import scored
     from candlecast.cli.choices import model
 
-    models = {name: model(name) for name in batch.models}
+    models: dict[str, Any] = {name: model(name) for name in batch.models}
     for name in nets().keys() & models.keys():
         training = models[name].training
         if training.sampling == "windows":

@@ -6,9 +6,10 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
+from typing import Any
 
 
-def nets():
+def nets() -> dict[str, Any]:
     """Names and classes of all nets that commands know, so that a new one is among them by itself."""
     from candlecast import models
     from candlecast.cli.choices import MODELS
