@@ -187,7 +187,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--candles", nargs="+", type=Path, default=[], help="files and folders of candles")
-    parser.add_argument("--bars", type=int, default=8_000, help="newest bars of each real series that are used")
+    parser.add_argument("--bars", type=int, default=6_000, help="newest bars of each real series that are used")
     parser.add_argument("--bars-planted", type=int, default=20_000, help="bars of a synthetic world")
     parser.add_argument(
         "--epochs", type=int, default=5, help="most epochs on real candles of nets that are sampled in windows"
