@@ -33,6 +33,7 @@ from candlecast.models import (
 from candlecast.models.quiet import quiet
 from candlecast.recipes import describe, restore
 from candlecast.sources import sample, synthetic
+from candlecast.study import Study
 from candlecast.targets import Direction, NextReturn, Price, Volatility
 from candlecast.walk import plan_jobs, walk_forward
 from candlecast.windows import make_samples
@@ -216,13 +217,19 @@ def test_baselines_that_mean_nothing(make, message):
 @pytest.mark.parametrize(
     ("model", "target", "message"),
     [
-        (ARIMA(), Direction(), "direction has no series.*LinearRegression"),
-        (Ridge(), Direction(), "direction is a chance.*logistic"),
+        (
+            ARIMA(),
+            Direction(),
+            "arima forecasts a return, a price or a volatility, and the target is direction.*LinearRegression",
+        ),
+        (Ridge(), Direction(), "ridge forecasts values and labels, and the target is direction"),
         (GARCH(), NextReturn(), "garch forecasts volatility, and the target is return"),
         (HAR(), Price(), "har forecasts volatility, and the target is price"),
     ],
 )
 def test_targets_that_do_not_fit_are_refused(model, target, message, candles):
     assert not model.fits(target)
+    with pytest.raises(ConfigError, match=message):
+        Study(model=model, target=target)
     with pytest.raises(ConfigError, match=message):
         fitted(model, candles, target)

@@ -197,4 +197,4 @@ def test_the_command(tmp_path, assets):
         [sys.executable, "-m", "candlecast", "compare", "NOISE.csv", "--model", "lstn"],
         capture_output=True, text=True, cwd=tmp_path, check=False,
     )  # fmt: skip
-    assert bad.returncode == 1 and "Did you mean lstm?" in bad.stderr
+    assert bad.returncode == 1 and "Did you mean lstm" in bad.stderr

@@ -14,14 +14,16 @@ from candlecast.errors import ConfigError, RunError
 from candlecast.features import Features, MinMax, Robust, feature, log_return, macd, rsi, scaled_close
 from candlecast.fleet.settings import Fit
 from candlecast.folds import Holdout, WalkForward
-from candlecast.models import GRU, LSTM, Drift, LinearRegression, Naive
+from candlecast.heads import Gaussian
+from candlecast.models import GRU, LSTM, Conformal, DLinear, Drift, LinearRegression, Naive, Policy, Pooled
 from candlecast.presets import tutorial
 from candlecast.recipes import describe, restore
+from candlecast.resume import run_study
 from candlecast.runs import list_runs, load_run, run_name, save_run
 from candlecast.signals import FollowDirection, Threshold
 from candlecast.sources import synthetic
 from candlecast.study import Study
-from candlecast.targets import Direction, NextReturn, Price, Volatility
+from candlecast.targets import Direction, NextReturn, Price, Several, Volatility
 
 
 @pytest.fixture(scope="module")
@@ -228,3 +230,37 @@ def test_the_tutorial_scales_by_the_training_part_only(market):
     assert tensors["inputs.shift"][0] == seen.min()
     assert tensors["inputs.scale"][0] == pytest.approx(seen.max() - seen.min(), rel=1e-12)
     assert result.target == Price() and NextReturn() != result.target
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"model": "lstm"}, "model is 'lstm'; expected a model. Make one, such as cc.LSTM"),
+        ({"model": LSTM}, "model is <class .*LSTM'>; expected a model"),
+        ({"model": LSTM(), "baselines": ("naive",)}, "model is 'naive'"),
+        ({"model": LSTM(), "target": "direction"}, "target is 'direction'; expected a target. Make one"),
+        ({"model": LSTM(), "target": Direction}, "target is <class .*Direction'>"),
+        ({"model": Conformal(LSTM()), "target": Direction()}, "puts intervals around values"),
+        ({"model": Pooled(LSTM(head=Gaussian())), "target": Direction()}, "Gaussian cannot learn the target direction"),
+        (
+            {"model": Conformal(Policy()), "target": Volatility()},
+            "a position is to be learnt from the target volatility",
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_refused_at_once(parts, message):
+    with pytest.raises(ConfigError, match=message):
+        Study(**parts)
+
+
+@pytest.mark.parametrize("target", [Several(NextReturn(1), NextReturn(3)), Several(Direction(1), Direction(2))])
+def test_a_run_of_several_targets_is_kept(target, market, features, small, tmp_path):
+    study = Study(small, features=features, target=target, folds=WalkForward(folds=2), baselines=(), seeds=1)
+    result, folder = run_study(study, market, runs=tmp_path)
+    assert load_run(folder).forecast.frame.equals(result.forecast.frame)
+    assert load_run(folder).target == target
+
+
+def test_sampling_left_open_fits_the_net():
+    assert LSTM(training=Fit(epochs=1)).training.sampling == "sequence"
+    assert DLinear(training=Fit(epochs=1)).training.sampling == "windows"

@@ -19,6 +19,7 @@ from candlecast.folds import Folds, WalkForward
 from candlecast.jobs import Job
 from candlecast.ledger import Ledger
 from candlecast.models import Drift, Model, Naive
+from candlecast.models.model import require_model
 from candlecast.signals import Rule
 from candlecast.stats import false_discovery, model_confidence_set, superior_models
 from candlecast.study import Study, StudyResult
@@ -92,8 +93,10 @@ def compare(
     series = [candles] if isinstance(candles, Candles) else list(candles)
     seeds = list(seeds)
     _require_distinct(models, series)
+    for model in models.values():
+        require_model(model)
     walked = {**{name: model for name, model in REFERENCES.items() if name not in models}, **models}
-    target, folds = target or NextReturn(), folds or WalkForward()
+    target, folds = NextReturn() if target is None else target, folds or WalkForward()
     window = max(model.window for model in walked.values())
     plans = {
         name: [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,11 @@ class Forecast:
         schema = SCHEMA | {name: SCHEMA.get(name.partition("@")[0], pl.Float64) for name in further}
         frame = self.frame.with_columns(absent).select(*schema).cast(schema).sort("symbol", "seed", "time")
         object.__setattr__(self, "frame", frame)
+
+    @classmethod
+    def joined(cls, frames: Sequence[pl.DataFrame], horizon: int) -> Forecast:
+        """The forecast of several jobs; what only some of them say, as where a search chose other heads, is null elsewhere."""
+        return cls(pl.concat(frames, how="diagonal"), horizon)
 
     def _is_void(self, name: str) -> bool:
         """Whether a further column is null throughout, as where it is another model's in a table of several."""

@@ -59,7 +59,7 @@ def describe(value: Any) -> Any:
         case dict():
             return {"type": "dict", "items": [[describe(key), describe(item)] for key, item in value.items()]}
         case Several():
-            return {"type": "Several", "targets": [describe(target) for target in value.targets]}
+            return {"type": "Several", "name": value.name, "targets": [describe(target) for target in value.targets]}
         case Candles():
             return {
                 "type": "Candles",
@@ -74,7 +74,9 @@ def describe(value: Any) -> Any:
         case None | bool() | int() | float() | str():
             return value
     if is_dataclass(value):
-        shown = [field.name for field in fields(value) if field.init or field.name == "name"]
+        shown = [field.name for field in fields(value) if field.init]
+        if hasattr(value, "name") and "name" not in shown:
+            shown.append("name")
         return {"type": type(value).__name__, **{name: describe(getattr(value, name)) for name in shown}}
     if hasattr(value, "get_params") and not isinstance(value, type):
         kind, parameters = described(value)

@@ -36,11 +36,10 @@ from candlecast.models import (
     LinearRegression,
     Model,
     Naive,
-    NetModel,
     Ridge,
     SeasonalNaive,
-    learns_position,
 )
+from candlecast.models.model import learns_position, require_learnable, require_model
 from candlecast.recipes import describe
 from candlecast.signals import FollowDirection, HoldPosition, InverseVolatility, Positions, Rule
 from candlecast.sources.source import moment
@@ -95,8 +94,9 @@ class Study:
                 expected="a rule that asks for a forecast and nothing else",
                 remedy="Trade others with backtest(candles, rule(forecast, candles))",
             )
-        if isinstance(self.model, NetModel):
-            self.model.blueprint(self.target).head.require(self.target)
+        require_learnable(self.model, self.target)
+        for model in self.baselines or ():
+            require_model(model)
         require_cash(self.cash)
         require_kind("costs", self.costs, Costs, "Use for example Costs(fee_bps=10) or Costs.binance_spot()")
         names = [model.name for model in (self.model, *self.beside)]
@@ -188,7 +188,7 @@ class Study:
         """
         name = self.model.name if name is None else name
         forecasts = {
-            model: Forecast(pl.concat([part.frame for part in finished]), lead(self.target).horizon)
+            model: Forecast.joined([part.frame for part in finished], lead(self.target).horizon)
             for model, finished in parts.items()
         }
         studied = sorted(parts[name], key=lambda part: part.job.key)  # in whatever order they ended

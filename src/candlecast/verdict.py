@@ -24,7 +24,10 @@ FORECASTS = {  # one bar ahead, and several
     "scaled_return": ("next return in standard deviations", "return over the next {} bars in standard deviations"),
     "excess_return": ("next return beyond the benchmark's", "return beyond the benchmark's over the next {} bars"),
 }
-ABBREVIATIONS = {"arima", "ets", "ewma", "garch", "gru", "har", "lstm", "rnn", "tcn"}
+ABBREVIATIONS = ("ALSTM", "ARIMA", "ETS", "EWMA", "GARCH", "GRU", "HAR", "LSTM", "RNN", "TCN")
+NAMES = (*ABBREVIATIONS, "DLinear", "LightGBM", "MinGRU", "MinLSTM", "NLinear", "PatchTST")
+SPOKEN = {"encoderdecoder": "encoder-decoder"} | {name.lower(): name for name in NAMES}
+WRAPPERS = ("conformal", "pooled")  # whose names stand before that of the model within
 
 
 @dataclass(frozen=True)
@@ -191,10 +194,13 @@ def _power_words(evidence: Evidence, sharpe: float | None, *, has_edge: bool) ->
 def _spoken(model: str) -> str:
     """A model's name as it is said.
 
-    >>> _spoken("attention-lstm"), _spoken("linear")
-    ('attention-LSTM', 'linear')
+    >>> _spoken("attention-lstm"), _spoken("conformal_patchtst"), _spoken("linear")
+    ('attention-LSTM', 'conformal PatchTST', 'linear')
     """
-    return "-".join(part.upper() if part in ABBREVIATIONS else part for part in model.split("-"))
+    wrapper, _, within = model.partition("_")
+    if within and wrapper in WRAPPERS:
+        return f"{wrapper} {_spoken(within)}"
+    return "-".join(SPOKEN.get(part, part) for part in model.split("-"))
 
 
 def _headline(is_forecastable: bool, pays: bool) -> str:

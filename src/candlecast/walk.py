@@ -17,7 +17,8 @@ from candlecast.features import Features, standard_features
 from candlecast.folds import Folds, WalkForward, check_folds
 from candlecast.forecast import Forecast
 from candlecast.jobs import Job
-from candlecast.models import Fitted, Model, NetModel, Pooled
+from candlecast.models import Fitted, Model, Pooled
+from candlecast.models.model import require_learnable
 from candlecast.prediction import Prediction
 from candlecast.targets import NextReturn, Target, label, lead, parts
 from candlecast.windows import Samples, make_samples
@@ -65,11 +66,11 @@ def walk_forward(
 
     Raises CandleError, ConfigError, NotEnoughDataError or LookaheadError.
     """
-    target = target or NextReturn()
+    target = NextReturn() if target is None else target
     parts = watch_forward(
         model, candles, features=features, target=target, folds=folds, seeds=seeds, window=window, progress=progress
     )
-    return Forecast(pl.concat([part.frame for part in parts]), lead(target).horizon)
+    return Forecast.joined([part.frame for part in parts], lead(target).horizon)
 
 
 def watch_forward(
@@ -120,6 +121,8 @@ def plan_jobs(
 
     `window`: the longest window of the models that are compared, so that all of them get the same rows and folds.
     """
+    target = NextReturn() if target is None else target
+    require_learnable(model, target)
     assets = [candles] if isinstance(candles, Candles) else list(candles)
     seeds = list(seeds) if model.is_seeded else list(seeds)[:1]
     if not assets or not seeds:
@@ -135,9 +138,6 @@ def plan_jobs(
         )
     if min(seeds) < 0:
         raise ConfigError(f"seed {min(seeds)} is negative", expected="0 or more", remedy="Use seeds=range(5)")
-    target = target or NextReturn()
-    if isinstance(model, NetModel):
-        model.blueprint(target).head.require(target)
     chosen = {asset.symbol: features or standard_features(asset.interval) for asset in assets}
     if len({each.columns for each in chosen.values()}) > 1:
         raise ConfigError(

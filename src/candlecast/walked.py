@@ -6,14 +6,22 @@ import numpy as np
 import polars as pl
 
 from candlecast.ledger import Searched
-from candlecast.models import FittedSearch
+from candlecast.models import Fitted, FittedSearch
+from candlecast.models.conformal import FittedConformal
 from candlecast.walk import FoldForecast
 
 
 def searches(parts: list[FoldForecast]) -> tuple[Searched, ...]:
     """What was tried for each asset and fold, once for all seeds."""
-    tried = [each for part in parts if isinstance(part.fitted, FittedSearch) for each in part.fitted.searched]
+    tried = [each for part in parts for each in _searched(part.fitted)]
     return tuple({(each.symbol, each.fold, each.number): each for each in tried}.values())
+
+
+def _searched(fitted: Fitted) -> tuple[Searched, ...]:
+    """What was tried for one job, within an interval around the chosen model too."""
+    if isinstance(fitted, FittedConformal):
+        return _searched(fitted.fitted)
+    return fitted.searched if isinstance(fitted, FittedSearch) else ()
 
 
 def lost(parts: list[FoldForecast]) -> dict[str, int]:

@@ -121,3 +121,25 @@ def test_a_comparison_takes_pooled_nets():
         {"pooled": model("windows"), "naive": cc.Naive()}, assets(300), folds=FOLDS, features=FEATURES, seeds=[0]
     )
     assert table.frame.filter(model="pooled").height == 3
+
+
+def test_a_saved_study_of_one_asset_is_read_back(tmp_path):
+    study = cc.Study(model("windows"), features=FEATURES, folds=FOLDS, baselines=(), seeds=1)
+    result, folder = cc.run_study(study, assets(300)[0], runs=tmp_path)
+    fitted = cc.load_run(folder).fitted(fold=1)
+    assert np.array_equal(fitted.forecast(fitted.job.samples, fitted.job.test_rows).mean, _forecasts(result, fold=1))
+
+
+def test_positions_of_several_assets_imply_the_returns_of_each():
+    policy = cc.Policy(hidden=3, window=5, training=cc.Fit(epochs=2, batch=4, chunk=32))
+    study = cc.Study(cc.Pooled(policy), features=FEATURES, folds=FOLDS, seeds=1)
+    assert study.recipe(assets(300)[0])["rule"]["type"] == "HoldPosition"
+    for fitted in cc.Pooled(policy).fit(jobs_of(cc.Pooled(policy), assets(300))):
+        job = fitted.job
+        said, outcomes = fitted.forecast(job.samples, job.fit_rows), job.samples.outcomes[job.fit_rows]
+        held = said.columns["position"]
+        assert np.allclose(said.mean, held * (held @ outcomes) / (held @ held), rtol=1e-5)
+
+
+def _forecasts(result, *, fold):
+    return result.forecast.frame.filter(fold=fold)["mean"].to_numpy()

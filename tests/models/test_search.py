@@ -114,3 +114,26 @@ def test_three_parts_of_a_training_part():
     )
     with pytest.raises(cc.NotEnoughDataError, match="cannot be divided in three"):
         nested(Fold(0, range(10), range(0), range(20, 30)), horizon=4)
+
+
+def test_folds_may_choose_different_heads(market):
+    """What only some folds say is unknown in the others; what was tried is told through an interval around the choice too."""
+
+    def heads(trial):
+        head = {"point": cc.SquaredError(), "normal": cc.Gaussian()}[
+            trial.suggest_categorical("head", ["point", "normal"])
+        ]
+        return cc.LSTM(hidden=2, window=4, training=FIT, head=head)
+
+    search = cc.Search(heads, trials=4, at_once=4, window=4)
+    frames = [
+        cc.walk_forward(
+            cc.LSTM(hidden=2, window=4, training=FIT, head=head), market, features=FEATURES, folds=FOLDS
+        ).frame
+        for head in (cc.Quantiles((0.1, 0.9)), cc.Gaussian())
+    ]
+    joined = cc.Forecast.joined([frames[0].filter(fold=0), frames[1].filter(fold=1)], 1).frame
+    assert joined["sigma"].null_count() == joined.filter(fold=0).height
+    assert joined["q10"].null_count() == joined.filter(fold=1).height
+    study = cc.Study(cc.Conformal(search), features=FEATURES, folds=FOLDS, baselines=(), seeds=1)
+    assert len(study.run(market, ledger=cc.Ledger.in_memory()).searches) == 8  # two folds

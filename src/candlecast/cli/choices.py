@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from candlecast.models import Model
     from candlecast.targets import Target
 
-SHORT = {"LinearRegression": "linear", "SeasonalNaive": "seasonal"}
+SHORT = {"AttentionLSTM": "alstm", "LinearRegression": "linear", "SeasonalNaive": "seasonal"}
 NO_CHOICE = (
     "Baseline",
     "Conformal",
@@ -26,9 +26,8 @@ NO_CHOICE = (
     "Search",
     "Sklearn",
     "Torch",
-    "learns_position",
 )  # are no model, or need to be given one
-MODELS = {SHORT.get(name, name.lower()): name for name in models.__all__ if name not in NO_CHOICE}
+MODELS = dict(sorted((SHORT.get(name, name.lower()), name) for name in models.__all__ if name not in NO_CHOICE))
 TARGETS = {
     "return": "NextReturn",
     "price": "Price",

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 @click.option("--target", help=f"One of {', '.join(choices.TARGETS)}; return when not given.")
 @click.option("--horizon", type=int, help="Bars ahead; 1 when not given.")
 @click.option("--window", type=int, help="Bars that a forecast looks at.")
-@click.option("--hidden", type=int, help="Units per recurrent layer.")
-@click.option("--layers", type=int, help="Recurrent layers.")
+@click.option("--hidden", type=int, help="Units per layer of a net.")
+@click.option("--layers", type=int, help="Layers of a net.")
 @click.option("--epochs", type=int, help="Passes over the training rows, at most.")
 @click.option("--folds", type=int, help="Walk-forward test parts.")
 @click.option("--train", help='Length of each training part, such as "4y" or 5000 bars; with --test.')
@@ -202,7 +202,7 @@ def _with(model: Any, settings: dict[str, int | None]) -> Model:
             raise ConfigError(
                 f"--{name} {value} does not apply to the model {model.name}",
                 expected="an option of that model",
-                remedy="Leave it out, or choose --model lstm, gru or rnn",
+                remedy="Leave it out, or choose a model that has it, such as lstm",
             )
     return model
 

@@ -21,7 +21,8 @@ class Fit:
     clip: largest norm of a step's gradient per job, None for no limit.
     sampling: "sequence" reads chunks of `chunk` bars behind a burn-in of the model's window, learns from each bar of them,
         and forecasts by carrying the memory on. "windows" starts every window of the model's length from an empty memory,
-        and learns from its last bar: as accurate, and on long histories 6 to 8 times the work (`bench/README.md`).
+        and learns from its last bar: as accurate, and on long histories 6 to 8 times the work (`bench/README.md`). None:
+        in sequence where the net carries memory from bar to bar, else by windows.
     schedule: "constant", or "cosine" that lowers lr to zero over the epochs.
     device: "auto" takes a CUDA device when there is one.
     """
@@ -32,7 +33,7 @@ class Fit:
     patience: int | None = 5
     weight_decay: float = 0.0
     clip: float | None = 1.0
-    sampling: Literal["windows", "sequence"] = "sequence"
+    sampling: Literal["windows", "sequence"] | None = None
     chunk: int = 16
     schedule: Literal["constant", "cosine"] = "constant"
     device: str = "auto"
@@ -47,7 +48,7 @@ class Fit:
                 "patience": (self.patience is None or is_whole(self.patience), "a whole number, 1 or more, or None"),
                 "weight_decay": (0 <= self.weight_decay < float("inf"), "0 or more"),
                 "clip": (self.clip is None or self.clip > 0, "a number above 0, or None"),
-                "sampling": (self.sampling in ("windows", "sequence"), '"windows" or "sequence"'),
+                "sampling": (self.sampling in ("windows", "sequence", None), '"windows", "sequence" or None'),
                 "chunk": (is_whole(self.chunk), "a whole number of bars, 1 or more"),
                 "schedule": (self.schedule in ("constant", "cosine"), '"constant" or "cosine"'),
                 "device": (_names_device(self.device), '"auto", "cpu", "cuda" or one such as "cuda:1"'),

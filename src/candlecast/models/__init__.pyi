@@ -12,7 +12,6 @@ from .estimator import Sklearn as Sklearn
 from .model import (
     Fitted as Fitted,
     Model as Model,
-    learns_position as learns_position,
 )
 from .net import NetModel as NetModel
 from .nets.alstm import AttentionLSTM as AttentionLSTM

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from candlecast.errors import ConfigError
 from candlecast.jobs import Job
 from candlecast.models.baselines import Baseline, Predict
 from candlecast.models.quiet import quiet
-from candlecast.models.series import has_series, learnt_part, series_of
+from candlecast.models.series import CONTINUED, has_series, learnt_part, series_of
 from candlecast.targets import Target
 from candlecast.windows import Samples
 
@@ -29,6 +30,7 @@ class ARIMA(Baseline):
     name: str = field(default="arima", init=False)
     window: int = field(default=1, init=False)
     is_seeded: bool = field(default=False, init=False)
+    domain: ClassVar[str] = CONTINUED
 
     def __post_init__(self) -> None:
         if min(self.p, self.q) < 0 or self.p + self.q < 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -47,6 +48,7 @@ class Baseline(ABC):
     name: str
     window: int
     is_seeded: bool
+    domain: ClassVar[str] = "any target"  # what it forecasts, in words
 
     def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedBaseline]:
         """Learn every job from its own training rows."""
@@ -56,11 +58,22 @@ class Baseline(ABC):
 
     def restore(self, job: Job, tensors: Mapping[str, np.ndarray]) -> FittedBaseline:
         """The same, fitted again: each target by itself."""
+        self.require_target(job.samples.target)
         return FittedBaseline(job, tuple(self.learn(job.of(target)) for target in parts(job.samples.target)))
 
     def fits(self, target: Target) -> bool:
         """Whether such a target can be forecast in this way."""
         return True
+
+    def require_target(self, target: Target) -> None:
+        """Raise ConfigError for a target that cannot be forecast in this way."""
+        for each in parts(target):
+            if not self.fits(each):
+                raise ConfigError(
+                    f"{self.name} forecasts {self.domain}, and the target is {each.name}",
+                    expected="a target of that kind",
+                    remedy="Use cc.LinearRegression(), which learns any target from features",
+                )
 
     @abstractmethod
     def learn(self, job: Job) -> Predict:

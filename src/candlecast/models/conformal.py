@@ -15,9 +15,9 @@ from candlecast.errors import ConfigError, NotEnoughDataError, is_whole, require
 from candlecast.events import Listener, ignore
 from candlecast.folds import Fold, Rows
 from candlecast.jobs import Job
-from candlecast.models.model import Fitted, Model
+from candlecast.models.model import Fitted, Model, learns_position, require_learnable, require_model
 from candlecast.prediction import Prediction, quantile_column, quantile_level
-from candlecast.targets import label, parts
+from candlecast.targets import Target, label, parts
 from candlecast.windows import Samples
 
 UNWATCHED = 0.2  # share of the training part that is kept for calibration where a fold has no validation part
@@ -45,10 +45,10 @@ class Conformal:
     name: str = field(init=False)
 
     def __post_init__(self) -> None:
+        require_model(self.model)
         require_parameters(
             self,
             {
-                "model": (hasattr(self.model, "restore"), "a model, as cc.LSTM()"),
                 "coverage": (0 < self.coverage < 1, "a share in (0, 1)"),
                 "memory": (is_whole(self.memory, 20), "a whole number of bars, 20 or more"),
                 "step": (0 <= self.step < 1, "a number in [0, 1)"),
@@ -66,19 +66,28 @@ class Conformal:
         """As the wrapped model."""
         return self.model.is_seeded
 
+    @property
+    def learns_position(self) -> bool:
+        """As the wrapped model."""
+        return learns_position(self.model)
+
     def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedConformal]:
         """Fit the wrapped model to all jobs, each without the rows that it is calibrated on."""
-        target = jobs[0].samples.target
+        self.require_target(jobs[0].samples.target)
+        divided = [_divided(job)[0] for job in jobs]
+        whole = {id(part): job for part, job in zip(divided, jobs, strict=True)}
+        for fitted in self.model.fit(divided, progress=progress):
+            yield FittedConformal(self, whole[id(fitted.job)], fitted)
+
+    def require_target(self, target: Target) -> None:
+        """Raise ConfigError for a target that is no value, or that the wrapped model cannot learn."""
+        require_learnable(self.model, target)
         if target.kind != "value":
             raise ConfigError(
                 f"{self.name} puts intervals around values, and the target {target.name} is a {target.kind}",
                 expected="a target of values, as a return or a volatility",
                 remedy="Use the model as it is: its chances say how sure it is",
             )
-        divided = [_divided(job)[0] for job in jobs]
-        whole = {id(part): job for part, job in zip(divided, jobs, strict=True)}
-        for fitted in self.model.fit(divided, progress=progress):
-            yield FittedConformal(self, whole[id(fitted.job)], fitted)
 
     def restore(self, job: Job, tensors: Mapping[str, np.ndarray]) -> FittedConformal:
         """The same from the wrapped model's tensors; the calibration follows from the candles."""

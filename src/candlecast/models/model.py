@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from candlecast.errors import ConfigError
 from candlecast.events import Listener
 from candlecast.jobs import Job
 from candlecast.prediction import Prediction
+from candlecast.targets import Target
+from candlecast.targets.target import require_target
 from candlecast.windows import Samples
 
 
@@ -63,6 +66,31 @@ class Model(Protocol):
     def restore(self, job: Job, tensors: Mapping[str, np.ndarray]) -> Fitted:
         """What `fit` made of the job, from its `tensors()`."""
         ...
+
+
+@runtime_checkable
+class Particular(Protocol):
+    """A model that cannot learn every target."""
+
+    def require_target(self, target: Target) -> None:
+        """Raise ConfigError for a target that it cannot learn."""
+        ...
+
+
+def require_model(model: object) -> None:
+    """Raise ConfigError for what is no model: a name of one, or its class."""
+    if isinstance(model, type) or not all(
+        hasattr(model, part) for part in ("name", "window", "is_seeded", "fit", "restore")
+    ):
+        raise ConfigError(f"model is {model!r}", expected="a model", remedy="Make one, such as cc.LSTM() or cc.Naive()")
+
+
+def require_learnable(model: Model, target: Target) -> None:
+    """Raise ConfigError, before anything is trained, for what is no model, no target, or no target of this model."""
+    require_model(model)
+    require_target(target)
+    if isinstance(model, Particular):
+        model.require_target(target)
 
 
 def learns_position(model: Model) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -15,14 +15,17 @@ from candlecast.fleet.blueprint import Blueprint
 from candlecast.fleet.settings import Fit
 from candlecast.heads import Head, usual_head
 from candlecast.jobs import Job
+from candlecast.prediction import Prediction
 from candlecast.targets import Target, parts
+from candlecast.windows import Samples
 
 if TYPE_CHECKING:
     from torch import nn
 
     from candlecast.fleet.fitted import FittedNet
 
-BY_WINDOW = Fit(sampling="windows", batch=32)  # usual for nets that carry no memory from bar to bar
+Forecaster = Callable[[Samples, np.ndarray], Prediction]
+BY_WINDOW = Fit(batch=32)  # usual for nets that carry no memory from bar to bar
 
 
 class NetModel(ABC):
@@ -48,13 +51,19 @@ class NetModel(ABC):
         """A fresh net for one job, reading `inputs` columns and giving `outputs` numbers per forecast."""
 
     def require(self, checks: Mapping[str, tuple[bool, str]]) -> None:
-        """Raise ConfigError for a parameter that cannot mean anything: one of those that all nets have, or of `checks`."""
+        """Raise ConfigError for a parameter that cannot mean anything: one of those that all nets have, or of `checks`.
+
+        A sampling that was left open becomes the usual one of the net.
+        """
         shared = {
             "window": (is_whole(self.window), "a whole number of bars, 1 or more"),
             "training": (isinstance(self.training, Fit), "a Fit(...)"),
             "head": (self.head is None or isinstance(self.head, Head), "a head such as Gaussian(), or None"),
         }
         require_parameters(self, {**shared, **checks})
+        if self.training.sampling is None:
+            training = replace(self.training, sampling="sequence" if self.has_memory else "windows")
+            object.__setattr__(self, "training", training)
         if self.training.sampling == "sequence" and not self.has_memory:
             raise ConfigError(
                 f"{self.name} is to be sampled in sequence, but carries no memory from bar to bar",
@@ -62,11 +71,20 @@ class NetModel(ABC):
                 remedy="Change the sampling, or use a recurrent net such as cc.LSTM",
             )
 
+    def require_target(self, target: Target) -> None:
+        """Raise ConfigError for a target that the head cannot learn."""
+        self.blueprint(target).head.require(target)
+
     def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedNet]:
         """Train all jobs as one fleet."""
         from candlecast.fleet.train import train
 
-        yield from train(jobs, self.blueprint(jobs[0].samples.target), progress=progress)
+        for net in train(jobs, self.blueprint(jobs[0].samples.target), progress=progress):
+            yield self.measured(net, net.forecast)
+
+    def measured(self, net: FittedNet, forecast: Forecaster) -> FittedNet:
+        """A trained net with what is measured only afterwards, by its forecasts on its training rows: usually nothing."""
+        return net
 
     def restore(self, job: Job, tensors: Mapping[str, np.ndarray]) -> FittedNet:
         """What was learnt of the job, from its `tensors()`."""

@@ -14,6 +14,7 @@ from candlecast.events import Listener, ignore
 from candlecast.features import Scaling, Unscaled
 from candlecast.folds import Fold, Rows
 from candlecast.jobs import Job
+from candlecast.models.model import learns_position
 from candlecast.models.net import NetModel
 from candlecast.prediction import Prediction
 from candlecast.targets import Target
@@ -54,6 +55,15 @@ class Pooled:
         """As its net."""
         return self.model.is_seeded
 
+    @property
+    def learns_position(self) -> bool:
+        """As its net."""
+        return learns_position(self.model)
+
+    def require_target(self, target: Target) -> None:
+        """As its net."""
+        self.model.require_target(target)
+
     def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedPooled]:
         """Train one net for each fold and seed; each job gets it with the scaling of its own asset."""
         from candlecast.fleet.train import train
@@ -67,12 +77,13 @@ class Pooled:
         for net in train(cast("list[Job]", pools), blueprint, progress=progress):
             pool = cast("Pool", net.job)
             for place, member in enumerate(pool.members):
-                yield FittedPooled(member.adapted(net, len(pool.members), place), place)
+                own = FittedPooled(member.adapted(net, len(pool.members), place), place)
+                yield replace(own, net=self.model.measured(own.net, own.forecast))
 
     def restore(self, job: Job, tensors: Mapping[str, np.ndarray]) -> FittedPooled:
         """What `fit` made of the job, from its `tensors()`."""
         own = {name: value for name, value in tensors.items() if name != "asset"}
-        return FittedPooled(self.model.restore(job, own), int(tensors["asset"]))
+        return FittedPooled(self.model.restore(job, own), tensors["asset"].item())
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +110,7 @@ class FittedPooled:
 
     def tensors(self) -> Mapping[str, np.ndarray]:
         """All that `Pooled.restore` needs."""
-        return {**self.net.tensors(), "asset": np.array(self.place)}
+        return {**self.net.tensors(), "asset": np.array([self.place])}
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -26,6 +27,7 @@ class Ridge(Baseline):
     window: int = 1
     name: str = field(default="ridge", init=False)
     is_seeded: bool = field(default=False, init=False)
+    domain: ClassVar[str] = "values and labels"
 
     def __post_init__(self) -> None:
         if not (self.alpha > 0 and self.window >= 1):
@@ -41,12 +43,6 @@ class Ridge(Baseline):
     def learn(self, job: Job) -> Predict:
         from sklearn import linear_model
 
-        if not self.fits(job.samples.target):
-            raise ConfigError(
-                f"ridge forecasts values, and the target {job.samples.target.name} is a chance",
-                expected="a target of values",
-                remedy="Use LinearRegression(), which is logistic there, or LightGBM()",
-            )
         inputs, rows = regressors(job, self.window), job.fit_rows
         regression = linear_model.Ridge(alpha=self.alpha * len(rows))
         with quiet():

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from candlecast.candles import Candles
-from candlecast.errors import ConfigError
 from candlecast.jobs import Job
 from candlecast.targets import ExcessReturn, NextReturn, Price, ScaledReturn, Target, Volatility
 from candlecast.windows import Samples
@@ -49,25 +48,22 @@ class Series:
                 return levels
 
 
+CONTINUED = "a return, a price or a volatility"  # what has a series, in words
+
+
 def has_series(target: Target) -> bool:
     """Whether there is a series behind the target: a return of any kind, a price or a volatility."""
     return isinstance(target, NextReturn | ExcessReturn | ScaledReturn | Price | Volatility)
 
 
 def series_of(samples: Samples) -> Series:
-    """The series behind the target of the samples. Raises ConfigError for a target that has none."""
+    """The series behind a target of the samples that has one."""
     if isinstance(samples.target, Volatility):
         levels = samples.naive
         return Series(samples, levels, levels)
     if isinstance(samples.target, ExcessReturn):
         levels = samples.target.lead(samples.candles)
         return Series(samples, levels, bar_steps(levels, samples.candles))
-    if not has_series(samples.target):
-        raise ConfigError(
-            f"the target {samples.target.name} has no series that could be continued",
-            expected="a return, a price or a volatility",
-            remedy="Use LinearRegression() or LightGBM(), which learn any target from features",
-        )
     return Series(samples, np.log(samples.candles.close), bar_returns(samples.candles))
 
 

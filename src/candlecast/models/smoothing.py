@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from candlecast.interval import SECONDS
 from candlecast.jobs import Job
 from candlecast.models.baselines import Baseline, Predict
 from candlecast.models.quiet import quiet
-from candlecast.models.series import has_series, learnt_part, series_of
+from candlecast.models.series import CONTINUED, has_series, learnt_part, series_of
 from candlecast.targets import Target
 from candlecast.windows import Samples
 
@@ -33,6 +33,7 @@ class SeasonalNaive(Baseline):
     name: str = field(default="seasonal", init=False)
     window: int = field(default=1, init=False)
     is_seeded: bool = field(default=False, init=False)
+    domain: ClassVar[str] = CONTINUED
 
     def __post_init__(self) -> None:
         if self.season is not None and self.season < 1:
@@ -70,6 +71,7 @@ class EWMA(Baseline):
     name: str = field(default="ewma", init=False)
     window: int = field(default=1, init=False)
     is_seeded: bool = field(default=False, init=False)
+    domain: ClassVar[str] = CONTINUED
 
     def __post_init__(self) -> None:
         if not 0 < self.halflife < math.inf:
@@ -106,6 +108,7 @@ class ETS(Baseline):
     name: str = field(default="ets", init=False)
     window: int = field(default=1, init=False)
     is_seeded: bool = field(default=False, init=False)
+    domain: ClassVar[str] = CONTINUED
 
     def fits(self, target: Target) -> bool:
         return has_series(target)

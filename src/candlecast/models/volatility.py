@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -27,6 +28,7 @@ class HAR(Baseline):
     name: str = field(default="har", init=False)
     window: int = field(default=1, init=False)
     is_seeded: bool = field(default=False, init=False)
+    domain: ClassVar[str] = "volatility"
 
     def __post_init__(self) -> None:
         if not self.lags or min(self.lags) < 1:
@@ -38,7 +40,6 @@ class HAR(Baseline):
         return isinstance(target, Volatility)
 
     def learn(self, job: Job) -> Predict:
-        require_volatility(self, job.samples.target)
         rows, samples = job.fit_rows, job.samples
         weights, *_ = np.linalg.lstsq(self._regressors(samples)[rows], samples.outcomes[rows], rcond=None)
         return lambda samples, rows: self._regressors(samples)[rows] @ weights
@@ -68,12 +69,12 @@ class GARCH(Baseline):
     name: str = field(default="garch", init=False)
     window: int = field(default=1, init=False)
     is_seeded: bool = field(default=False, init=False)
+    domain: ClassVar[str] = "volatility"
 
     def fits(self, target: Target) -> bool:
         return isinstance(target, Volatility)
 
     def learn(self, job: Job) -> Predict:
-        require_volatility(self, job.samples.target)
         from arch import arch_model
 
         returns = learnt_part(job, bar_returns(job.samples.candles))
@@ -98,13 +99,3 @@ class GARCH(Baseline):
 
         gap = float(np.mean(job.samples.outcomes[job.fit_rows] - log_volatility(job.samples, job.fit_rows)))
         return lambda samples, rows: gap + log_volatility(samples, rows)
-
-
-def require_volatility(model: HAR | GARCH, target: Target) -> None:
-    """Raise ConfigError for a target that is no volatility."""
-    if not model.fits(target):
-        raise ConfigError(
-            f"{model.name} forecasts volatility, and the target is {target.name}",
-            expected="cc.Volatility()",
-            remedy="Use cc.ARIMA() or cc.LinearRegression() for other targets",
-        )

@@ -9,7 +9,7 @@ import numpy as np
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError
 from candlecast.features import Scaler
-from candlecast.targets.target import Kind, Target
+from candlecast.targets.target import Kind, Target, require_target
 
 
 @dataclass(frozen=True, init=False)
@@ -28,6 +28,8 @@ class Several:
     targets: tuple[Target, ...]
 
     def __init__(self, *targets: Target) -> None:
+        for target in targets:
+            require_target(target)
         labels = [label(target) for target in targets]
         if len(set(labels)) < len(labels) or not targets:
             raise ConfigError(

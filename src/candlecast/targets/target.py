@@ -89,6 +89,16 @@ def importance(target: Target, candles: Candles) -> np.ndarray:
     return target.importance(candles) if isinstance(target, Weighted) else np.ones(len(candles))
 
 
+def require_target(target: object) -> None:
+    """Raise ConfigError for what is no target: a name of one, or its class."""
+    if isinstance(target, type) or not all(hasattr(target, part) for part in ("name", "horizon", "kind", "values")):
+        raise ConfigError(
+            f"target is {target!r}",
+            expected="a target",
+            remedy="Make one, such as cc.NextReturn() or cc.Direction(horizon=5)",
+        )
+
+
 def require_horizon(horizon: int) -> None:
     if not is_whole(horizon):
         raise ConfigError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, cast
 
@@ -11,14 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from candlecast.errors import ConfigError, is_whole
-from candlecast.events import Listener, ignore
 from candlecast.features import Scaling
 from candlecast.fleet.fitted import FittedNet
 from candlecast.fleet.settings import Fit
 from candlecast.heads import Head
 from candlecast.heads.policy import NetReturn, Objective, slope
-from candlecast.jobs import Job
-from candlecast.models.net import NetModel
+from candlecast.models.net import Forecaster, NetModel
 from candlecast.nets import GRULayer, LSTMLayer, Recurrent, RNNLayer, Stacked
 from candlecast.nets.layer import Stepper
 from candlecast.nets.recurrent import State
@@ -69,7 +66,7 @@ class Policy(NetModel):
                 "risk_aversion": (0 <= self.risk_aversion < float("inf"), "0 or more"),
             }
         )
-        if self.training.sampling != "sequence":
+        if self.training.sampling == "windows":
             raise ConfigError(
                 "a policy is to be trained on windows, each of which would begin without a position",
                 expected='Fit(sampling="sequence")',
@@ -80,13 +77,12 @@ class Policy(NetModel):
     def build(self, inputs: int, outputs: int) -> nn.Module:
         return _Holder(LAYERS[self.cell], inputs, hidden=self.hidden, layers=self.layers, dropout=self.dropout)
 
-    def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedNet]:
-        """Train all jobs as one fleet, and measure what each one's positions imply."""
-        for fitted in super().fit(jobs, progress=progress):
-            job = fitted.job
-            held = fitted.forecast(job.samples, job.fit_rows).columns["position"]
-            implied = slope(held, job.samples.outcomes[job.fit_rows])
-            yield replace(fitted, outcomes=Scaling(np.zeros(1), np.array([implied])))
+    def measured(self, net: FittedNet, forecast: Forecaster) -> FittedNet:
+        """The net with the return that its positions imply."""
+        job = net.job
+        held = forecast(job.samples, job.fit_rows).columns["position"]
+        implied = slope(held, job.samples.outcomes[job.fit_rows])
+        return replace(net, outcomes=Scaling(np.zeros(1), np.array([implied])))
 
 
 class _Holder(Stacked):
