@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import numpy as np
 import polars as pl
 import pytest
@@ -12,6 +14,14 @@ from candlecast.fleet.settings import Fit
 from candlecast.ledger import Ledger
 from candlecast.models import LSTM
 from candlecast.sources import synthetic
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible():
+    """A shell starts what it runs in the background deaf to Ctrl-C; tests of interruptions, and their children, hear it."""
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, heard)
 
 
 @pytest.fixture(scope="session", autouse=True)
