@@ -23,6 +23,8 @@ from multiprocessing import get_context
 
 import numpy as np
 
+from candlecast.models import Baseline
+
 BARS, FOLDS, SEEDS = 5_000, 2, 4
 TUTORIAL_BARS = 1_000  # as many as the tutorial downloads
 TUTORIAL_SHARE = 16  # one world in so many goes through the tutorial's own net
@@ -50,7 +52,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Oracle:
+class Oracle(Baseline):
     """The true expectation of every world, as a model."""
 
     truths: dict = field(hash=False)
@@ -58,15 +60,12 @@ class Oracle:
     window: int = 1
     is_seeded: bool = False
 
-    def fit(self, jobs, *, progress=None):
-        from candlecast.models.baselines import FittedBaseline
-
-        for job in jobs:
-            truth = self.truths[job.symbol]
-            gap = 0.0
-            if job.samples.target.name == "volatility":  # of the log range over the log of the standard deviation
-                gap = float(np.mean(job.samples.outcomes[job.fit_rows] - truth[job.fit_rows]))
-            yield FittedBaseline(job, (lambda samples, rows, truth=truth, gap=gap: truth[rows] + gap,))
+    def learn(self, job):
+        truth = self.truths[job.symbol]
+        gap = 0.0
+        if job.samples.target.name == "volatility":  # of the log range over the log of the standard deviation
+            gap = float(np.mean(job.samples.outcomes[job.fit_rows] - truth[job.fit_rows]))
+        return lambda samples, rows: truth[rows] + gap
 
 
 def make_world(family, strength, seed, bars):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
 from candlecast import errors
@@ -16,6 +18,8 @@ def test_one_root_and_three_parts(error):
     assert isinstance(raised, CandlecastError)
     assert (raised.wrong, raised.expected, raised.remedy) == ("x is 0", "1 or more", "Use x=1")
     assert str(raised) == "x is 0; expected 1 or more. Use x=1."
+    other = copy.copy(raised)  # as another process would send it
+    assert (type(other), str(other), other.remedy) == (error, str(raised), "Use x=1")
 
 
 def test_the_tree_is_drawn_in_full():

@@ -17,7 +17,8 @@ from __future__ import annotations
 import difflib
 import numbers
 from collections.abc import Iterable, Mapping
-from typing import TypeGuard
+from functools import partial
+from typing import Any, TypeGuard
 
 MOST_LISTED = 20  # names that a message lists; of an exchange's thousands it says how many more there are
 
@@ -34,6 +35,10 @@ class CandlecastError(Exception):
         self.wrong = wrong
         self.expected = expected
         self.remedy = remedy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """An error raised in another process comes back as it was."""
+        return partial(type(self), expected=self.expected, remedy=self.remedy), (self.wrong,)
 
 
 class ConfigError(CandlecastError, ValueError):
