@@ -100,7 +100,8 @@ def planted(task):
 
 
 def find_planted(options):
-    tasks = [Planted(net, world, options.bars_planted, options.seed) for world in WORLDS for net in nets()]
+    forecasters = [name for name, recipe in nets().items() if not getattr(recipe, "learns_position", False)]
+    tasks = [Planted(net, world, options.bars_planted, options.seed) for world in WORLDS for net in forecasters]
     return spread(planted, tasks, options.processes)
 
 

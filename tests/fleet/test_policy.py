@@ -9,7 +9,7 @@ import torch
 from candlecast.errors import ConfigError
 from candlecast.features import Features, log_range, log_return
 from candlecast.fleet.settings import Fit
-from candlecast.folds import WalkForward
+from candlecast.folds import Holdout, WalkForward
 from candlecast.heads.policy import NetReturn
 from candlecast.models import Policy
 from candlecast.recipes import describe, restore
@@ -96,6 +96,11 @@ def test_the_future_moves_no_position_and_no_weight(market, other_future):
     before, after = (net.forecast(each, rows).columns["position"] for each in (job.samples, samples))
     assert np.array_equal(before[:41], after[:41])
     assert not np.array_equal(before[41:], after[41:])
+
+
+def test_a_split_without_validation_is_learnt(market):
+    walked = walk_forward(POLICIES[0], market, features=FEATURES, folds=Holdout(0.8))
+    assert walked.frame["position"].is_between(-1.0, 1.0).all()
 
 
 def test_what_was_learnt_is_restored(market):

@@ -176,6 +176,8 @@ class _Fleet:
         """Mean validation loss of the jobs at these places; NaN for a job without validation rows."""
         samplers = [self.clocks[self.active[place]].sampler for place in places]
         ends = [sampler.validation() for sampler in samplers]
+        if not any(map(len, ends)):
+            return [math.nan] * len(places)
         chosen = torch.tensor(places, device=self.device)
         params, buffers = self.layout.stack(self.weights.detach()[chosen]), _select(self.buffers, chosen)
         total, count = 0.0, torch.zeros(len(places), 1, dtype=torch.float64)
