@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from candlecast import models
+from candlecast.errors import ConfigError
 from candlecast.features import Features, log_range, log_return
 from candlecast.fleet.settings import Fit
 from candlecast.folds import WalkForward
@@ -162,6 +163,15 @@ def test_patches_of_each_column_attend_to_each_other():
         z = z + linear(block.down, torch.relu(linear(block.up, normed(block.inner_norm, z))))
         found.append(z.flatten(1))
     torch.testing.assert_close(net(x)[0][:, 0], linear(net.head, torch.cat(found, 1)))
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"hidden": 0}, {"dropout": "a"}, {"dropout": 1.0}, {"window": 1.5}, {"head": 3}]
+)
+def test_parameters_that_mean_nothing(parameters):
+    ((name, value),) = parameters.items()
+    with pytest.raises(ConfigError, match=rf"{name} is {value!r}; expected .*AttentionLSTM\({name}=\.\.\.\)"):
+        AttentionLSTM(**parameters)
 
 
 def test_every_net_is_exported():

@@ -15,7 +15,8 @@ from candlecast.errors import ConfigError, NotEnoughDataError, is_whole, require
 from candlecast.events import Listener, ignore
 from candlecast.folds import Fold, Rows
 from candlecast.jobs import Job
-from candlecast.models.model import Fitted, Model, learns_position, require_learnable, require_model
+from candlecast.models.model import Fitted, Model, require_learnable, require_model
+from candlecast.models.wrapped import Wrapped
 from candlecast.prediction import Prediction, quantile_column, quantile_level
 from candlecast.targets import Target, label, parts
 from candlecast.windows import Samples
@@ -24,7 +25,7 @@ UNWATCHED = 0.2  # share of the training part that is kept for calibration where
 
 
 @dataclass(frozen=True)
-class Conformal:
+class Conformal(Wrapped[Model]):
     """Quantiles of levels (1 - coverage) / 2 and 1 minus that, around the forecasts of a model that is wrapped.
 
     Split conformal prediction (Vovk et al. 2005): the later half of the fold's validation part is kept from the model, and its
@@ -55,21 +56,6 @@ class Conformal:
             },
         )
         object.__setattr__(self, "name", f"conformal_{self.model.name}")
-
-    @property
-    def window(self) -> int:
-        """That of the wrapped model."""
-        return self.model.window
-
-    @property
-    def is_seeded(self) -> bool:
-        """As the wrapped model."""
-        return self.model.is_seeded
-
-    @property
-    def learns_position(self) -> bool:
-        """As the wrapped model."""
-        return learns_position(self.model)
 
     def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedConformal]:
         """Fit the wrapped model to all jobs, each without the rows that it is calibrated on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
 
 Forecaster = Callable[[Samples, np.ndarray], Prediction]
 BY_WINDOW = Fit(batch=32)  # usual for nets that carry no memory from bar to bar
+
+USUAL: dict[str, tuple[Callable[[Any], bool], str]] = {  # parameters that several nets have: what each can be
+    "hidden": (is_whole, "a whole number of units, 1 or more"),
+    "layers": (is_whole, "a whole number of layers, 1 or more"),
+    "dropout": (lambda share: isinstance(share, Real) and 0 <= float(share) < 1, "a share in [0, 1)"),
+    "window": (is_whole, "a whole number of bars, 1 or more"),
+    "training": (lambda training: isinstance(training, Fit), "a Fit(...)"),
+    "head": (lambda head: head is None or isinstance(head, Head), "a head such as Gaussian(), or None"),
+}
 
 
 class NetModel(ABC):
@@ -50,17 +60,20 @@ class NetModel(ABC):
     def build(self, inputs: int, outputs: int) -> nn.Module:
         """A fresh net for one job, reading `inputs` columns and giving `outputs` numbers per forecast."""
 
+    def __post_init__(self) -> None:
+        self.require({})
+
     def require(self, checks: Mapping[str, tuple[bool, str]]) -> None:
-        """Raise ConfigError for a parameter that cannot mean anything: one of those that all nets have, or of `checks`.
+        """Raise ConfigError for a parameter that cannot mean anything: one of the `USUAL` ones, or of `checks`.
 
         A sampling that was left open becomes the usual one of the net.
         """
-        shared = {
-            "window": (is_whole(self.window), "a whole number of bars, 1 or more"),
-            "training": (isinstance(self.training, Fit), "a Fit(...)"),
-            "head": (self.head is None or isinstance(self.head, Head), "a head such as Gaussian(), or None"),
+        usual = {
+            name: (is_fine(getattr(self, name)), expected)
+            for name, (is_fine, expected) in USUAL.items()
+            if hasattr(self, name)
         }
-        require_parameters(self, {**shared, **checks})
+        require_parameters(self, {**usual, **checks})
         if self.training.sampling is None:
             training = replace(self.training, sampling="sequence" if self.has_memory else "windows")
             object.__setattr__(self, "training", training)

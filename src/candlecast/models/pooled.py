@@ -14,8 +14,8 @@ from candlecast.events import Listener, ignore
 from candlecast.features import Scaling, Unscaled
 from candlecast.folds import Fold, Rows
 from candlecast.jobs import Job
-from candlecast.models.model import learns_position
 from candlecast.models.net import NetModel
+from candlecast.models.wrapped import Wrapped
 from candlecast.prediction import Prediction
 from candlecast.targets import Target
 from candlecast.windows import Samples
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Pooled:
+class Pooled(Wrapped[NetModel]):
     """The jobs of all assets with one fold and seed are learnt by one net; it has an input that is 1 for each asset's rows.
 
     Give `walk_forward` or `compare` several assets. Inputs and outcomes of each asset are scaled by its own training part. A
@@ -44,21 +44,6 @@ class Pooled:
     def name(self) -> str:
         """That of the net, marked."""
         return f"pooled_{self.model.name}"
-
-    @property
-    def window(self) -> int:
-        """Bars that a forecast looks at."""
-        return self.model.window
-
-    @property
-    def is_seeded(self) -> bool:
-        """As its net."""
-        return self.model.is_seeded
-
-    @property
-    def learns_position(self) -> bool:
-        """As its net."""
-        return learns_position(self.model)
 
     def require_target(self, target: Target) -> None:
         """As its net."""

@@ -43,9 +43,6 @@ class RecurrentModel(NetModel):
         dense = self.dense if isinstance(self.dense, tuple) else ("?",)
         self.require(
             {
-                "hidden": (is_whole(self.hidden), "a whole number of units, 1 or more"),
-                "layers": (is_whole(self.layers), "a whole number of layers, 1 or more"),
-                "dropout": (0 <= self.dropout < 1, "a share in [0, 1)"),
                 "norm": (isinstance(self.norm, bool), "True or False"),
                 "residual": (isinstance(self.residual, bool), "True or False"),
                 "dense": (all(map(is_whole, dense)), "a tuple of widths of 1 or more, as (25,)"),

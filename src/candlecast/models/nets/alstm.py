@@ -8,7 +8,6 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from candlecast.errors import is_whole
 from candlecast.fleet.settings import Fit
 from candlecast.heads import Head
 from candlecast.models.net import BY_WINDOW, NetModel
@@ -35,14 +34,6 @@ class AttentionLSTM(NetModel):
     head: Head | None = None
     has_memory: ClassVar[bool] = False
     name: str = field(default="alstm", init=False)
-
-    def __post_init__(self) -> None:
-        self.require(
-            {
-                "hidden": (is_whole(self.hidden), "a whole number of units, 1 or more"),
-                "dropout": (0 <= self.dropout < 1, "a share in [0, 1)"),
-            }
-        )
 
     def build(self, inputs: int, outputs: int) -> _AttentionLSTM:
         return _AttentionLSTM(inputs, self.hidden, outputs, self.dropout)

@@ -51,9 +51,6 @@ class NLinear(NetModel):
     has_memory: ClassVar[bool] = False
     name: str = field(default="nlinear", init=False)
 
-    def __post_init__(self) -> None:
-        self.require({})
-
     def build(self, inputs: int, outputs: int) -> nn.Module:
         return PerWindow(_Centred(inputs, self.window, outputs), outputs)
 

@@ -61,12 +61,9 @@ class PatchTST(NetModel):
         is_inside = is_whole(self.patch) and is_whole(self.window) and self.patch <= self.window
         self.require(
             {
-                "hidden": (is_whole(self.hidden), "a whole number of units, 1 or more"),
                 "heads": (is_divided, f"a whole number that divides hidden={self.hidden}"),
-                "layers": (is_whole(self.layers), "a whole number of layers, 1 or more"),
                 "patch": (is_inside, f"a whole number of bars, 1 to the window={self.window}"),
                 "stride": (is_whole(self.stride), "a whole number of bars, 1 or more"),
-                "dropout": (0 <= self.dropout < 1, "a share in [0, 1)"),
             }
         )
 

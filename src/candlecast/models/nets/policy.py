@@ -58,9 +58,7 @@ class Policy(NetModel):
         self.require(
             {
                 "cell": (self.cell in LAYERS, '"lstm", "gru" or "rnn"'),
-                "hidden": (is_whole(self.hidden), "a whole number of units, 1 or more"),
                 "layers": (is_whole(self.layers, 0), "a whole number of layers, 0 or more"),
-                "dropout": (0 <= self.dropout < 1, "a share in [0, 1)"),
                 "objective": (self.objective in ("sharpe", "utility"), '"sharpe" or "utility"'),
                 "cost_bps": (0 <= self.cost_bps <= 1_000, "0 to 1,000 basis points of the value traded"),
                 "risk_aversion": (0 <= self.risk_aversion < float("inf"), "0 or more"),

@@ -40,9 +40,7 @@ class TCN(NetModel):
         is_kernel = is_whole(self.kernel) and self.kernel > 1
         self.require(
             {
-                "hidden": (is_whole(self.hidden), "a whole number of units, 1 or more"),
                 "kernel": (is_kernel, "a whole number of bars, 2 or more"),
-                "dropout": (0 <= self.dropout < 1, "a share in [0, 1)"),
                 "window": (
                     is_whole(self.window) and (not is_kernel or self.blocks > 0),
                     "a whole number of bars, at least the 2 kernel - 1 that one block reads",

@@ -43,10 +43,7 @@ class Transformer(NetModel):
         is_divided = is_whole(self.hidden) and is_whole(self.heads) and self.hidden % self.heads == 0
         self.require(
             {
-                "hidden": (is_whole(self.hidden), "a whole number of units, 1 or more"),
                 "heads": (is_divided, f"a whole number that divides hidden={self.hidden}"),
-                "layers": (is_whole(self.layers), "a whole number of layers, 1 or more"),
-                "dropout": (0 <= self.dropout < 1, "a share in [0, 1)"),
             }
         )
 
