@@ -95,7 +95,7 @@ def _compiled() -> _Compiled:
     one, b1, b2, eps = np.float32(1), np.float32(BETA1), np.float32(BETA2), np.float32(EPSILON)
     lanes = 8  # partial sums side by side: the processor adds them at once
 
-    @njit(cache=True, nogil=True)
+    @njit(cache=True, nogil=True, error_model="numpy")  # without a check of every divisor, it is done in vectors
     def update(
         thread: int,
         first: int,
@@ -111,12 +111,13 @@ def _compiled() -> _Compiled:
     ) -> None:
         for model in range(first, last):
             shrunk, sized, rooted, decayed = shrink[model], size[model], root[model], decay[model]
-            for n in range(weights.shape[1]):
-                g = gradient[model, n] * shrunk
-                m = b1 * mean[model, n] + (one - b1) * g
-                v = b2 * square[model, n] + (one - b2) * g * g
-                mean[model, n], square[model, n] = m, v
-                weights[model, n] = weights[model, n] * decayed - m * sized / (np.sqrt(v) / rooted + eps)
+            w_row, g_row, m_row, v_row = weights[model], gradient[model], mean[model], square[model]
+            for n in range(len(w_row)):
+                g = g_row[n] * shrunk
+                m = b1 * m_row[n] + (one - b1) * g
+                v = b2 * v_row[n] + (one - b2) * g * g
+                m_row[n], v_row[n] = m, v
+                w_row[n] = w_row[n] * decayed - m * sized / (np.sqrt(v) / rooted + eps)
 
     @njit(cache=True, nogil=True)
     def squares(thread: int, first: int, last: int, gradient: Any, totals: Any) -> None:
