@@ -292,12 +292,11 @@ def test_each_of_several_targets_is_balanced_by_itself(market):
     (fitted,) = model.fit([job])
     sampler = Sampler(job, model.blueprint(target), fitted.inputs, fitted.outcomes)
     rows = job.train_rows
-    x, y = torch.zeros(6, 2, len(rows)), torch.zeros(len(rows), 1, 2)
-    weight = torch.zeros(len(rows), 1, 2)
+    x, y, weight = (np.zeros(shape, np.float32) for shape in [(6, 2, len(rows)), (len(rows), 1, 2), (len(rows), 1, 2)])
     sampler.fill_training(rows, x, y, weight)
     for place in range(2):
         rising, falling = (weight[:, 0, place][y[:, 0, place] == value].sum() for value in (1.0, 0.0))
-        assert rising == pytest.approx(falling.item(), rel=1e-4)
+        assert rising == pytest.approx(falling, rel=1e-4)
         assert weight[:, 0, place].sum() == pytest.approx(len(rows), rel=1e-4)
 
 

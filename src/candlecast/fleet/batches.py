@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from candlecast.features import Scaling
 from candlecast.fleet.blueprint import Blueprint
-from candlecast.fleet.gather import gather_windows
+from candlecast.fleet.gather import gather_outcomes, gather_windows
 from candlecast.folds import Rows
 from candlecast.jobs import Job, job_generator
 
@@ -29,6 +27,9 @@ class Sampler:
         shares = [blueprint.head.importance(each, job.train_rows) for each in job.samples.lessons.T]
         self._importance = (np.column_stack(shares) * job.samples.importance).astype(np.float32)  # (time, N)
         self._fold, self._train_rows, self._valid_rows = job.fold, job.train_rows, job.valid_rows
+        self._is_train, self._is_valid = (
+            _among(rows, len(self._outcomes)) for rows in (job.train_rows, job.valid_rows)
+        )
         self._generator = job_generator(job, purpose=1)
 
     def epoch(self) -> list[np.ndarray]:
@@ -41,27 +42,29 @@ class Sampler:
         """Last rows of the sequences that cover the validation rows once, int64."""
         return self._ends(self._valid_rows, self._fold.valid, 0)
 
-    def fill_training(self, ends: np.ndarray, x: Tensor, y: Tensor, weight: Tensor) -> None:
+    def fill_training(self, ends: np.ndarray, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> None:
         """Write one training batch; see `_fill`."""
-        self._fill(self._train_rows, ends, x, y, weight)
+        self._fill(self._train_rows, self._is_train, ends, x, y, weight)
 
-    def fill_validation(self, ends: np.ndarray, x: Tensor, y: Tensor, weight: Tensor) -> None:
+    def fill_validation(self, ends: np.ndarray, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> None:
         """Write one validation batch; see `_fill`."""
-        self._fill(self._valid_rows, ends, x, y, weight)
+        self._fill(self._valid_rows, self._is_valid, ends, x, y, weight)
 
-    def _fill(self, counted: np.ndarray, ends: np.ndarray, x: Tensor, y: Tensor, weight: Tensor) -> None:
+    def _fill(
+        self,
+        counted: np.ndarray,
+        is_counted: np.ndarray,
+        ends: np.ndarray,
+        x: np.ndarray,
+        y: np.ndarray,
+        weight: np.ndarray,
+    ) -> None:
         """Write x (T, F, B), y (B, tail, N) and weight (B, tail, N) for sequences that end at rows `ends`; places left over
         get weight 0.
         """
-        count = len(ends)
-        gather_windows(self._values, ends, self.length, self._scaling, x[:, :, :count])
-        rows = ends[:, None] + np.arange(1 - self.tail, 1)  # (B, tail)
-        place = np.minimum(np.searchsorted(counted, rows), len(counted) - 1)
-        is_counted = counted[place] == rows
-        known = np.where(is_counted, rows, counted[0])
-        y[:count] = torch.from_numpy(self._outcomes[known])
-        weight[:count] = torch.from_numpy(is_counted[:, :, None] * self._importance[known])
-        weight[count:] = 0.0
+        gather_windows(self._values, ends, self.length, self._scaling, x)
+        gather_outcomes(self._outcomes, self._importance, is_counted, counted[0], ends, y, weight)
+        weight[len(ends) :] = 0.0
 
     def _ends(self, rows: np.ndarray, part: Rows, offset: int) -> np.ndarray:
         """Last rows of sequences whose learnt bars cover `rows` once, the first of them cut `offset` bars early.
@@ -78,3 +81,10 @@ class Sampler:
                 first = -offset if span.start < self._fold.test.first else -offset % self.tail
                 ends.append(np.arange(inside[0] + self.tail - 1 + first, inside[-1] + self.tail, self.tail))
         return np.concatenate(ends)
+
+
+def _among(rows: np.ndarray, count: int) -> np.ndarray:
+    """Which of so many bars are among these rows: bool (time,)."""
+    found = np.zeros(count, bool)
+    found[rows] = True
+    return found

@@ -100,9 +100,10 @@ class _Fleet:
         """One optimiser step of every active job; whether some job finished an epoch with it."""
         x, y, weight = self.batch
         lr = np.array([self.clocks[job].lr for job in self.active])
-        for place, job in enumerate(self.active):
-            clock = self.clocks[job]
-            clock.sampler.fill_training(clock.next_batch(), x[place], y[place], weight[place])
+        for clock, *arrays in zip(
+            (self.clocks[job] for job in self.active), x.numpy(), y.numpy(), weight.numpy(), strict=True
+        ):
+            clock.sampler.fill_training(clock.next_batch(), *arrays)
         self._set_keys()
         batch = self._placed(x, y, weight)
         losses = self.company(self._loss, self._draws(), self.params, self.buffers, *batch)  # (K,)
@@ -183,10 +184,9 @@ class _Fleet:
         total, count = 0.0, torch.zeros(len(places), 1, dtype=torch.float64)
         for first in range(0, max(map(len, ends)), self.judged):
             x, y, weight = self._empty_batch(len(places), self.judged)
-            for place, (sampler, rows) in enumerate(zip(samplers, ends, strict=True)):
+            for sampler, rows, *arrays in zip(samplers, ends, x.numpy(), y.numpy(), weight.numpy(), strict=True):
                 if first < len(rows):
-                    part = rows[first : first + self.judged]
-                    sampler.fill_validation(part, x[place], y[place], weight[place])
+                    sampler.fill_validation(rows[first : first + self.judged], *arrays)
             self.template.eval()
             with torch.no_grad():
                 x, y, placed = self._placed(x, y, weight)
