@@ -4,32 +4,48 @@ A kernel works on K stacked models: every tensor has a leading K. A call for one
 multiplies K.
 """
 
+from __future__ import annotations
+
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 
 from candlecast.errors import ConfigError
-from candlecast.nets.kernels.cpu.threads import chained
-from candlecast.nets.kernels.mask import masked
 
 
-@dataclass(frozen=True)
-class Kernel:
-    """One cell's two passes on one kind of device.
+class Kernel(Protocol):
+    """The two passes of a stack of one kind of cell, on one kind of device."""
 
-    `forward(*inputs)` returns `(h, *last, tape)`: the outputs, and the activations that `backward` reads.
-    `backward(grads, tape, h, inputs, needs_x)` returns the gradient of every input, given `grads` of the last outputs
-    (K, B, tail, H), of h_T and of `last` (None where nothing depends on them). `inputs` are x, the initial states and the
-    weights; without `needs_x` the first gradient is empty.
-    """
+    @property
+    def states(self) -> int:
+        """How many states a layer has."""
+        ...
 
-    forward: Callable[..., tuple[Tensor, ...]]
-    backward: Callable[[Sequence[Tensor | None], Tensor, Tensor, Sequence[Tensor], bool], tuple[Tensor, ...]]
+    def forward(
+        self, stack: Stack, keys: Tensor, x: Tensor, tensors: Sequence[Tensor]
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """The last outputs (K, B, tail, H) and the states of all layers, and what `backward` reads."""
+        ...
+
+    def backward(
+        self,
+        stack: Stack,
+        grads: Sequence[Tensor | None],
+        kept: Sequence[Tensor],
+        keys: Tensor,
+        x: Tensor,
+        tensors: Sequence[Tensor],
+        needs_x: bool,
+    ) -> tuple[Tensor, ...]:
+        """Gradients of x and of the tensors of all layers, from those of the outputs and states (None where nothing depends
+        on them) and what `forward` kept. Without `needs_x` the first is empty.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -46,60 +62,13 @@ class Stack:
     tail: int
 
     @property
-    def kept(self) -> int:
-        """How many tensors `forward` keeps for `backward`."""
-        return self.layers * 2 + (self.layers - 1 if self.dropout else 0)
+    def outputs(self) -> int:
+        return 1 + self.layers * self.kernel.states
 
     def of(self, tensors: Sequence[Any], layer: int) -> Sequence[Any]:
         """What belongs to that layer in a list of as many tensors for each."""
         size = len(tensors) // self.layers
         return tensors[layer * size : (layer + 1) * size]
-
-    def forward(
-        self, keys: Tensor, x: Tensor, tensors: Sequence[Tensor]
-    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """The outputs, and what `backward` reads: h and tape of each layer, and the masked h that the ones above read."""
-        states, outputs, tapes, masks = [], [], [], []
-        with chained():
-            for layer in range(self.layers):
-                if layer and self.dropout:
-                    x = masked(x, keys[:, layer - 1], self.dropout)
-                    masks.append(x)
-                x, *last, tape = self.kernel.forward(x, *self.of(tensors, layer))
-                states += x[:, :, -1], *last
-                outputs.append(x)
-                tapes.append(tape)
-        top = x[:, :, -self.tail :]
-        top = masked(top, keys[:, -1], self.dropout) if self.dropout else top
-        return (top, *states), (*outputs, *tapes, *masks)
-
-    def backward(
-        self,
-        grads: Sequence[Tensor | None],
-        kept: Sequence[Tensor],
-        keys: Tensor,
-        x: Tensor,
-        tensors: Sequence[Tensor],
-        needs_x: bool,
-    ) -> tuple[Tensor, ...]:
-        """Gradients of x and of the tensors of all layers, from those of the outputs and what `forward` kept."""
-        grad_h, *grad_states = grads
-        outputs, tapes, masks = kept[: self.layers], kept[self.layers : 2 * self.layers], kept[2 * self.layers :]
-        read = (x, *(masks or outputs[:-1]))
-        gradients: list[Tensor] = []
-        with chained():
-            for layer in reversed(range(self.layers)):
-                if self.dropout and grad_h is not None:
-                    grad_h = masked(grad_h, keys[:, layer], self.dropout)
-                grad_h, *own = self.kernel.backward(
-                    (grad_h, *self.of(grad_states, layer)),
-                    tapes[layer],
-                    outputs[layer],
-                    (read[layer], *self.of(tensors, layer)),
-                    needs_x or layer > 0,
-                )
-                gradients = own + gradients
-        return grad_h, *gradients  # type: ignore[return-value]
 
 
 def signed(function: type[Function]) -> type[Function]:
@@ -130,7 +99,7 @@ def call(stack: Stack, keys: Tensor, x: Tensor, *tensors: Tensor) -> tuple[Tenso
     is_stacked = x.dim() == 4  # (K, B, T, F)
     arguments = (keys, x, *tensors) if is_stacked else (a.unsqueeze(0) for a in (keys, x, *tensors))
     results: tuple[Tensor, ...] = Forward.apply(stack, *arguments)  # type: ignore[assignment]
-    outputs = results[: len(results) - stack.kept]
+    outputs = results[: stack.outputs]
     return outputs if is_stacked else tuple(a.squeeze(0) for a in outputs)
 
 
@@ -140,22 +109,23 @@ class Forward(Function):
 
     @staticmethod
     def forward(stack: Stack, keys: Tensor, x: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
-        outputs, kept = stack.forward(keys, x, tensors)
+        outputs, kept = stack.kernel.forward(stack, keys, x, tensors)
         return *outputs, *kept
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        ctx.stack, keys, x, *tensors = inputs
-        ctx.outputs = len(output) - ctx.stack.kept
-        ctx.mark_non_differentiable(*output[ctx.outputs :])
+        ctx.stack, *tensors = inputs
+        kept = output[ctx.stack.outputs :]
+        ctx.mark_non_differentiable(*kept)
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(*output[ctx.outputs :], keys, x, *tensors)
+        ctx.save_for_backward(*kept, *tensors)
+        ctx.kept = len(kept)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         needs_x = ctx.needs_input_grad[2]
         grad_x, *rest = Backward.apply(  # type: ignore[misc]
-            ctx.stack, needs_x, ctx.outputs, *grads[: ctx.outputs], *ctx.saved_tensors
+            ctx.stack, needs_x, ctx.kept, *grads[: ctx.stack.outputs], *ctx.saved_tensors
         )
         return None, None, grad_x if needs_x else None, *rest
 
@@ -169,10 +139,10 @@ class Backward(Function):
     """The backward pass as an op of its own, so that it has a vmap rule too. It has no derivative."""
 
     @staticmethod
-    def forward(stack: Stack, needs_x: bool, outputs: int, *tensors: Any) -> tuple[Tensor, ...]:
-        grads, saved = tensors[:outputs], tensors[outputs:]
-        keys, x, *inner = saved[stack.kept :]
-        return stack.backward(grads, saved[: stack.kept], keys, x, inner, needs_x)
+    def forward(stack: Stack, needs_x: bool, kept: int, *tensors: Any) -> tuple[Tensor, ...]:
+        grads, saved = tensors[: stack.outputs], tensors[stack.outputs :]
+        keys, x, *inner = saved[kept:]
+        return stack.kernel.backward(stack, grads, saved[:kept], keys, x, inner, needs_x)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None: ...

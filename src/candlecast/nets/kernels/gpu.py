@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from candlecast.nets.kernels.functions import Kernel
+from candlecast.nets.kernels.layered import Layered
 
 
 def _lstm_forward(
@@ -174,6 +174,6 @@ def _shifted(h0: Tensor, h: Tensor) -> Tensor:
     return torch.cat((h0.unsqueeze(1), h.transpose(1, 2)[:, :-1]), dim=1)
 
 
-LSTM = Kernel(_lstm_forward, _lstm_backward)
-GRU = Kernel(_gru_forward, _gru_backward)
-RNN = Kernel(_rnn_forward, _rnn_backward)
+LSTM = Layered(_lstm_forward, _lstm_backward, states=2)
+GRU = Layered(_gru_forward, _gru_backward, states=1)
+RNN = Layered(_rnn_forward, _rnn_backward, states=1)

@@ -58,27 +58,20 @@ def _masked_cpu(x: Tensor, keys: Tensor, p: float) -> Tensor:
 def _compiled() -> Callable[..., None]:
     from numba import njit
 
+    from candlecast.nets.kernels.cpu.rows import first_place, mask_row
     from candlecast.nets.kernels.cpu.vector import LANES
 
-    u32, stride, one, two = np.uint32, np.uint32(KEY_STRIDE), np.uint32(FIRST), np.uint32(SECOND)
-    sixteen, fifteen = np.uint32(16), np.uint32(15)
+    u32 = np.uint32
 
     @njit(cache=True, nogil=True)
     def mask(thread: int, first: int, last: int, x: Any, out: Any, keys: Any, threshold: Any, scale: Any) -> None:
-        """Items first to last of the K S shards, the same as those of the recurrent kernels."""
+        """Items first to last of the K S shards."""
         batch = x.shape[2]
         shards = -(-batch // LANES)
         for item in range(first, last):
-            model, start = item // shards, item % shards * LANES
-            key = u32(u32(keys[model]) * stride)
+            model, shard = item // shards, item % shards
+            lanes, start = slice(shard * LANES, shard * LANES + LANES), first_place(model, shard, keys)
             for n in range(x.shape[1]):
-                place = u32(u32(n * batch + start) + key)
-                row, masked_row = x[model, n, start : start + LANES], out[model, n, start : start + LANES]
-                for b in range(len(row)):  # of slices, whose index needs no check: one vector
-                    bits = u32(place + u32(b))
-                    bits = u32((bits ^ (bits >> sixteen)) * one)
-                    bits = u32((bits ^ (bits >> fifteen)) * two)
-                    bits = u32(bits ^ (bits >> sixteen))
-                    masked_row[b] = row[b] * scale if bits >= threshold else row[b] * 0
+                mask_row(x[model, n, lanes], out[model, n, lanes], u32(start + u32(n * batch)), threshold, scale)
 
     return mask

@@ -4,11 +4,19 @@ A *shard* is as many rows of one model's batch as a vector has lanes; the last o
 pair is one piece of work and runs on one thread with its state in registers and cache: all arrays inside are rows of
 lanes, so every product is a register tile of rows times broadcast weights, and gates need no pass of their own. Shards
 never depend on the number of threads and their weight gradients are summed in order: results are the same bytes for
-any number of threads and in any company. `numba.set_num_threads` sets the threads.
+any number of `threads` and in any company.
 
-    lstm, gru, rnn   the cells: a time loop each way, and the kernel made of them
-    products         packing weights and rows; the tiles
+Each shard has one block of rows for all layers, kept from the forward pass for the backward one: of every step its z =
+(x, 1, h), which the weights are multiplied with, and what else the cell needs to be differentiated. So h is written
+once, to where the next step and the weight gradient read it.
+
+    stack            all layers of a shard, one piece of work behind the other
+    cell             what a cell brings to a stack
+    lstm, gru, rnn   the cells: a time loop each way
+    rows             reading, writing and masking rows
+    products         packing weights; the tiles
     vector           lanes as a Numba value
+    threads, memory  sharing the work, and lending buffers
 """
 
 from importlib import import_module

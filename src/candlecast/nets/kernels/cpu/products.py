@@ -1,12 +1,7 @@
-"""Rows of lanes: reading and writing tensors as rows, packing weights, and the register tiles of every product.
+"""Products of rows of lanes: packing weights, and the register tiles.
 
-A row is one feature, unit or gate of one time step, for the batch entries of one shard. A place is (model, shard, time).
-Scratch is matrices of rows, (N, L) with L lanes; packed weights are (N, ROWS). Nothing here allocates.
+Rows are matrices (N, L) with L lanes; packed weights are (N, ROWS). Nothing here allocates.
 """
-
-from collections.abc import Iterator, Sequence
-
-from torch import Tensor
 
 from candlecast.nets.kernels.cpu.vector import (
     LANES,
@@ -15,7 +10,6 @@ from candlecast.nets.kernels.cpu.vector import (
     compiled,
     internal,
     load,
-    splat,
     store,
     store_sums,
     zeros,
@@ -27,90 +21,10 @@ LEFT, RIGHT = (4, 6) if LANES == 16 else (2, 4)  # rows of both sides in a `weig
 _TILE = LEFT * RIGHT
 
 
-def given(grads: Sequence[Tensor | None], *states: Tensor) -> Iterator[Tensor]:
-    """The gradients of the last outputs (K, B, tail, H) and of states like `states`; zeros, or no outputs, for None."""
-    grad_h, *others = grads
-    yield states[0].unsqueeze(2)[:, :, :0] if grad_h is None else grad_h
-    for grad, state in zip(others, states, strict=True):
-        yield state.new_zeros(()).expand_as(state) if grad is None else grad
-
-
 @compiled("i8(i8, i8)")
 def padded(size, block):
     """The smallest multiple of `block` that holds `size`."""
     return (size + block - 1) // block * block
-
-
-@internal
-def split(rows, count):
-    """The first `count` rows, and the others."""
-    return rows[:count], rows[count:]
-
-
-@internal
-def split_steps(rows, steps, count):
-    """The first `steps` times `count` rows as (T, count, L), and the others."""
-    return rows[: steps * count].reshape(steps, count, LANES), rows[steps * count :]
-
-
-@internal
-def fill(rows, value):
-    """Every lane of every row is `value`."""
-    for n in range(rows.shape[0]):
-        store(splat(value), rows, (n,))
-
-
-@internal
-def read_rows(array, place, rows):
-    """rows[f] = the lanes of array (K, B, T, F) at `place`, feature f; lanes past the batch are 0."""
-    model, shard, time = place
-    batch = shard * LANES
-    width = array.shape[1] - batch
-    if width >= LANES and array.strides[1] == 4:
-        for f in range(array.shape[3]):
-            store(load(array, (model, batch, time, f)), rows, (f,))
-    else:
-        for lane in range(LANES):
-            for f in range(array.shape[3]):
-                rows[f, lane] = array[model, batch + lane, time, f] if lane < width else 0
-
-
-@internal
-def read_gradient(grad_h, place, steps, rows):
-    """rows = the gradient of h_t at `place`, of which grad_h (K, B, tail, H) has the last `tail` of T = `steps`; else 0."""
-    model, shard, time = place
-    silent = steps - grad_h.shape[2]
-    if time >= silent:
-        read_rows(grad_h, (model, shard, time - silent), rows)
-    elif time == silent - 1:  # and then for all steps before
-        fill(rows, 0)
-
-
-@internal
-def read_inputs(x, h, h0, place, rows):
-    """rows = (x_t, 1, h_{t-1}) at `place`: what the weights of that step were multiplied with."""
-    model, shard, time = place
-    features = x.shape[3]
-    read_rows(x, place, rows)
-    fill(rows[features : features + 1], 1)
-    if time:
-        read_rows(h, (model, shard, time - 1), rows[features + 1 :])
-    else:
-        read_rows(h0, (model, shard, 0), rows[features + 1 :])
-
-
-@internal
-def write_rows(rows, array, place):
-    """array (K, T, F, B) at `place` = the first F rows, without the lanes past the batch."""
-    model, shard, time = place
-    batch = shard * LANES
-    width = array.shape[3] - batch
-    for f in range(array.shape[2]):
-        if width >= LANES:
-            store(load(rows, (f,)), array, (model, time, f, batch))
-        else:
-            for lane in range(width):
-                array[model, time, f, batch + lane] = rows[f, lane]
 
 
 @internal

@@ -158,6 +158,21 @@ def store(typingctx, value, array, index):
 
 
 @_code
+def prefetch(typingctx, array, index):
+    """Have the lanes from array[index] on in the cache by the time that they are read."""
+
+    def generate(context, builder, sig, args):
+        place = builder.bitcast(_pointer(context, builder, sig.args, args), cgutils.voidptr_t)
+        kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, *[ir.IntType(32)] * 3])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        reading, nearest, data = (ir.Constant(ir.IntType(32), number) for number in (0, 3, 1))
+        builder.call(function, (place, reading, nearest, data))
+        return context.get_dummy_value()
+
+    return types.void(array, index), generate
+
+
+@_code
 def splat(typingctx, scalar):
     """A vector of which every lane is `scalar`."""
 
