@@ -51,7 +51,7 @@ class Layout:
         return rows
 
     def stack(self, rows: Tensor) -> Stack:
-        """The parameters by name, each (K, ...), as views of rows (K, P); differentiable."""
+        """The parameters by name, each (K, ...), as views of rows (K, P)."""
         *parts, _ = rows.split(self.sizes, dim=1)
         return {
             name: part.unflatten(1, shape) if shape else part.squeeze(1)

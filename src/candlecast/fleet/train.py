@@ -114,9 +114,11 @@ class _Fleet:
                 remedy="Leave detach(), torch.no_grad() and NumPy out of it",
             )
         # a model's loss depends on its own parameters only, so the gradient of the sum is each one's own
-        (gradient,) = torch.autograd.grad(losses.sum(), self.weights)
+        gradients = torch.autograd.grad(losses.sum(), list(self.params.values()), allow_unused=True)
+        for place, gradient in zip(self.gradients.values(), gradients, strict=True):
+            place.zero_() if gradient is None else place.copy_(gradient)
         self.optimizer = adam.step(
-            self.weights, gradient, self.optimizer, lr=lr, weight_decay=self.fit.weight_decay, clip=self.fit.clip
+            self.weights, self.gradient, self.optimizer, lr=lr, weight_decay=self.fit.weight_decay, clip=self.fit.clip
         )
         self.steps += 1
         ended = [place for place, loss in enumerate(losses.tolist()) if self._note(place, loss)]
@@ -156,7 +158,7 @@ class _Fleet:
         if finished:
             left = [place for place in range(len(self.active)) if place not in finished]
             kept = torch.tensor(left, dtype=torch.long, device=self.device)
-            self._learn(self.weights.detach()[kept])
+            self._learn(self.weights[kept])
             self.optimizer = adam.keep(self.optimizer, left)
             self.buffers, self.keys = _select(self.buffers, kept), self.keys[left]
             self.active = [self.active[place] for place in left]
@@ -164,14 +166,15 @@ class _Fleet:
 
     def _learn(self, weights: Tensor) -> None:
         """Train these weights (K, P) from now on."""
-        self.weights = weights.requires_grad_()
-        self.params = self.layout.stack(self.weights)
+        self.weights, self.gradient = weights, torch.zeros_like(weights)
+        self.params = {name: value.requires_grad_() for name, value in self.layout.stack(weights).items()}
+        self.gradients = self.layout.stack(self.gradient)
 
     def _learnt(self, place: int) -> dict[str, Tensor]:
         """Parameters of the job at this place, and what its net noted by itself, such as running means."""
         kept = self.template.state_dict().keys() & self.buffers.keys()
         noted = {name: self.buffers[name][place].clone().cpu() for name in sorted(kept)}
-        return self.layout.net(self.weights.detach()[place].cpu()) | noted
+        return self.layout.net(self.weights[place].cpu()) | noted
 
     def _validate(self, places: list[int]) -> list[float]:
         """Mean validation loss of the jobs at these places; NaN for a job without validation rows."""
@@ -180,7 +183,7 @@ class _Fleet:
         if not any(map(len, ends)):
             return [math.nan] * len(places)
         chosen = torch.tensor(places, device=self.device)
-        params, buffers = self.layout.stack(self.weights.detach()[chosen]), _select(self.buffers, chosen)
+        params, buffers = self.layout.stack(self.weights[chosen]), _select(self.buffers, chosen)
         total, count = 0.0, torch.zeros(len(places), 1, dtype=torch.float64)
         for first in range(0, max(map(len, ends)), self.judged):
             x, y, weight = self._empty_batch(len(places), self.judged)

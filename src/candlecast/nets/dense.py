@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache
-from typing import Any, NamedTuple, cast
+from collections.abc import Sequence
+from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
@@ -42,28 +40,32 @@ class Head(nn.ModuleList):
 def _chain(x: Tensor, layers: Sequence[Dense]) -> Tensor:
     """x (..., I) through all layers, their weights and x with a leading K or without."""
     tensors = [tensor for layer in layers for tensor in (layer.weight, layer.bias)]
+    shape = x.shape[:-1]
     if tensors[0].dim() == 2:
-        tensors = [tensor.unsqueeze(0) for tensor in tensors]
-    rows = x.reshape(len(tensors[0]), -1, x.shape[-1])  # (K, N, I)
+        tensors, x = [tensor.unsqueeze(0) for tensor in tensors], x.unsqueeze(0)
+    if x.dim() != 4:
+        x = x.reshape(len(x), -1, 1, x.shape[-1])  # (K, N, 1, I)
     if x.device.type == "cpu" and x.dtype == torch.float32 and not is_exporting():
-        rows, *_ = _Products.apply(rows, *tensors)  # type: ignore[misc]
+        y, *_ = _Products.apply(x, *tensors)  # type: ignore[misc]
     else:
+        y = x
         for weight, bias in zip(tensors[::2], tensors[1::2], strict=True):
-            rows = torch.baddbmm(bias.unsqueeze(1), rows, weight)
-    return rows.reshape(*x.shape[:-1], -1)
+            rows = torch.baddbmm(bias.unsqueeze(1), y.flatten(1, 2), weight)
+            y = rows.unflatten(1, x.shape[1:3])
+    return y.reshape(*shape, -1)
 
 
 @signed
 class _Products(Function):
-    """x (K, N, I), then w (K, I, O) and b (K, O) of each layer -> y (K, N, O) of the last, and those of the others."""
+    """x (K, B, T, I), then w (K, I, O) and b (K, O) of each layer -> y (K, B, T, O) of the last, and those of the others."""
 
     @staticmethod
     def forward(x: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
+        from candlecast.nets.kernels.cpu import dense
+
         outputs = []
         for w, b in zip(tensors[::2], tensors[1::2], strict=True):
-            y = torch.empty(*x.shape[:2], w.shape[2])
-            _compiled().forward(*_arrays(x, w, b), y.numpy())
-            outputs.append(x := y)
+            outputs.append(x := dense.forward(x, w, b))
         return tuple(reversed(outputs))
 
     @staticmethod
@@ -74,15 +76,15 @@ class _Products(Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
+        from candlecast.nets.kernels.cpu import dense
+
         count = len(ctx.saved_tensors) // 2
         inputs, weights = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
         found: list[Tensor] = []
         gradient = gradients[0]
         for x, w in zip(inputs, reversed(weights), strict=True):
-            own = torch.empty(x.shape), torch.zeros(w.shape), torch.zeros(len(w), w.shape[2])
-            _compiled().backward(*_arrays(gradient, x, w), *(tensor.numpy() for tensor in own))
-            gradient = own[0]
-            found = [*own[1:], *found]
+            gradient, *own = dense.backward(gradient, x, w)
+            found = [*own, *found]
         return gradient, *found
 
     @staticmethod
@@ -90,42 +92,3 @@ class _Products(Function):
         folded = (fold(tensor, info.batch_size, dim) for tensor, dim in zip(args, in_dims, strict=True))
         outputs: tuple[Tensor, ...] = _Products.apply(*folded)  # type: ignore[assignment]
         return tuple(y.unflatten(0, (info.batch_size, -1)) for y in outputs), (0,) * len(outputs)
-
-
-def _arrays(*tensors: Tensor) -> list[np.ndarray]:
-    return [tensor.detach().contiguous().numpy() for tensor in tensors]
-
-
-class _Compiled(NamedTuple):
-    forward: Callable[..., None]
-    backward: Callable[..., None]
-
-
-@cache
-def _compiled() -> _Compiled:
-    from numba import njit
-
-    @njit(cache=True, nogil=True)
-    def forward(x: Any, w: Any, b: Any, y: Any) -> None:
-        for k in range(x.shape[0]):
-            for n in range(x.shape[1]):
-                for o in range(y.shape[2]):
-                    y[k, n, o] = b[k, o]
-                for i in range(x.shape[2]):
-                    for o in range(y.shape[2]):
-                        y[k, n, o] += x[k, n, i] * w[k, i, o]
-
-    @njit(cache=True, nogil=True)
-    def backward(dy: Any, x: Any, w: Any, dx: Any, dw: Any, db: Any) -> None:
-        for k in range(x.shape[0]):
-            for n in range(x.shape[1]):
-                for o in range(dy.shape[2]):
-                    db[k, o] += dy[k, n, o]
-                for i in range(x.shape[2]):
-                    total = np.float32(0)
-                    for o in range(dy.shape[2]):
-                        total += dy[k, n, o] * w[k, i, o]
-                        dw[k, i, o] += dy[k, n, o] * x[k, n, i]
-                    dx[k, n, i] = total
-
-    return _Compiled(forward, backward)
