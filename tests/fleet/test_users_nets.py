@@ -10,6 +10,7 @@ from torch import nn
 from candlecast.errors import ConfigError
 from candlecast.fleet.settings import Fit
 from candlecast.folds import WalkForward
+from candlecast.jobs import job_generator
 from candlecast.models import Torch
 from candlecast.targets import NextReturn
 from candlecast.walk import plan_jobs
@@ -142,3 +143,23 @@ def test_what_is_wrong_with_a_module_is_said_in_a_sentence(factory, message, mar
     with pytest.raises(ConfigError, match=message) as error:
         results(market, features, factory)
     assert "\n" not in str(error.value)
+
+
+class Spare(nn.Module):
+    """A net with a layer that it does not use."""
+
+    def __init__(self, inputs):
+        super().__init__()
+        self.net, self.spare = dense(inputs), nn.Linear(2, 3)
+
+    def forward(self, x):
+        return self.net(x)
+
+
+def test_a_parameter_that_nothing_depends_on_stays_as_it_was_made(market, features):
+    alone, _, _ = results(market, features, Spare)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(job_generator(alone.job, purpose=0).integers(2**31)))
+        fresh = Spare(len(alone.inputs.shift)).state_dict()
+    is_kept = {name: torch.equal(value, alone.weights[f"net.{name}"]) for name, value in fresh.items()}
+    assert is_kept == {name: name.startswith("spare") for name in fresh}
