@@ -20,6 +20,7 @@ from torch.func import grad_and_value, vmap
 
 from candlecast.nets import kernels
 from candlecast.nets.kernels import cpu
+from candlecast.nets.kernels.functions import Stack
 
 BATCH, TIME, HIDDEN, LAYERS = 32, 50, 50, 2
 FLEET = 8
@@ -71,22 +72,15 @@ def make_layers(cell: str, models: int) -> list[list[Tensor]]:
 
 def kernel_step(cell: str, models: int) -> Callable[[], object]:
     """The kernels alone, called as autograd would."""
-    kernel = getattr(cpu, cell.upper())
-    layers = make_layers(cell, models)
+    stack = Stack(getattr(cpu, cell.upper()), LAYERS, dropout=0.0, tail=1)
     states = [torch.zeros(models, BATCH, HIDDEN)] * STATES[cell]
-    x = torch.randn(models, BATCH, TIME, 1)
-    grad_h = torch.randn(models, TIME, HIDDEN, BATCH).permute(0, 3, 1, 2)
-    unused = [None] * (STATES[cell] - 1)
+    tensors = [tensor for weights in make_layers(cell, models) for tensor in (*states, *weights)]
+    x, keys = torch.randn(models, BATCH, TIME, 1), torch.zeros(models, LAYERS, dtype=torch.int32)
+    grads = [torch.randn(models, BATCH, 1, HIDDEN), *[None] * (LAYERS * STATES[cell])]
 
     def step() -> None:
-        passes, below = [], x
-        for weights in layers:
-            inputs = (below, *states, *weights)
-            below, *_, tape = kernel.forward(*inputs)
-            passes.append((tape, below, inputs))
-        grad = grad_h
-        for layer in reversed(range(LAYERS)):
-            grad, *_ = kernel.backward((grad, *unused), *passes[layer], layer > 0)
+        _, kept = stack.kernel.forward(stack, keys, x, tensors)
+        stack.kernel.backward(stack, grads, kept, keys, x, tensors, False)
 
     return step
 
