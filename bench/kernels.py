@@ -20,7 +20,7 @@ from torch.func import grad_and_value, vmap
 
 from candlecast.nets import kernels
 from candlecast.nets.kernels import cpu
-from candlecast.nets.kernels.functions import Stack
+from candlecast.nets.kernels.functions import Inputs, Stack
 
 BATCH, TIME, HIDDEN, LAYERS = 32, 50, 50, 2
 FLEET = 8
@@ -75,12 +75,12 @@ def kernel_step(cell: str, models: int) -> Callable[[], object]:
     stack = Stack(getattr(cpu, cell.upper()), LAYERS, dropout=0.0, tail=1)
     states = [torch.zeros(models, BATCH, HIDDEN)] * STATES[cell]
     tensors = [tensor for weights in make_layers(cell, models) for tensor in (*states, *weights)]
-    x, keys = torch.randn(models, BATCH, TIME, 1), torch.zeros(models, LAYERS, dtype=torch.int32)
+    inputs = Inputs(torch.zeros(models, LAYERS, dtype=torch.int32), torch.randn(models, BATCH, TIME, 1), tensors)
     grads = [torch.randn(models, BATCH, 1, HIDDEN), *[None] * (LAYERS * STATES[cell])]
 
     def step() -> None:
-        _, kept = stack.kernel.forward(stack, keys, x, tensors)
-        stack.kernel.backward(stack, grads, kept, keys, x, tensors, False)
+        _, kept = stack.kernel.forward(stack, inputs)
+        stack.kernel.backward(stack, grads, kept, inputs, False)
 
     return step
 

@@ -116,7 +116,10 @@ class _Fleet:
         # a model's loss depends on its own parameters only, so the gradient of the sum is each one's own
         gradients = torch.autograd.grad(losses.sum(), list(self.params.values()), allow_unused=True)
         for place, gradient in zip(self.gradients.values(), gradients, strict=True):
-            place.zero_() if gradient is None else place.copy_(gradient)
+            if gradient is None:
+                place.zero_()
+            else:
+                place.copy_(gradient)
         self.optimizer = adam.step(
             self.weights, self.gradient, self.optimizer, lr=lr, weight_decay=self.fit.weight_decay, clip=self.fit.clip
         )

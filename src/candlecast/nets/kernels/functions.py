@@ -9,13 +9,21 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 
 from candlecast.errors import ConfigError
+
+
+class Inputs(NamedTuple):
+    """What a stack reads: keys of the masks (K, layers), x (K, B, T, F), and the initial states and weights of all layers."""
+
+    keys: Tensor
+    x: Tensor
+    tensors: Sequence[Tensor]
 
 
 class Kernel(Protocol):
@@ -26,21 +34,12 @@ class Kernel(Protocol):
         """How many states a layer has."""
         ...
 
-    def forward(
-        self, stack: Stack, keys: Tensor, x: Tensor, tensors: Sequence[Tensor]
-    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    def forward(self, stack: Stack, inputs: Inputs) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """The last outputs (K, B, tail, H) and the states of all layers, and what `backward` reads."""
         ...
 
     def backward(
-        self,
-        stack: Stack,
-        grads: Sequence[Tensor | None],
-        kept: Sequence[Tensor],
-        keys: Tensor,
-        x: Tensor,
-        tensors: Sequence[Tensor],
-        needs_x: bool,
+        self, stack: Stack, grads: Sequence[Tensor | None], kept: Sequence[Tensor], inputs: Inputs, needs_x: bool
     ) -> tuple[Tensor, ...]:
         """Gradients of x and of the tensors of all layers, from those of the outputs and states (None where nothing depends
         on them) and what `forward` kept. Without `needs_x` the first is empty.
@@ -109,7 +108,7 @@ class Forward(Function):
 
     @staticmethod
     def forward(stack: Stack, keys: Tensor, x: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
-        outputs, kept = stack.kernel.forward(stack, keys, x, tensors)
+        outputs, kept = stack.kernel.forward(stack, Inputs(keys, x, tensors))
         return *outputs, *kept
 
     @staticmethod
@@ -142,7 +141,7 @@ class Backward(Function):
     def forward(stack: Stack, needs_x: bool, kept: int, *tensors: Any) -> tuple[Tensor, ...]:
         grads, saved = tensors[: stack.outputs], tensors[stack.outputs :]
         keys, x, *inner = saved[kept:]
-        return stack.kernel.backward(stack, grads, saved[:kept], keys, x, inner, needs_x)
+        return stack.kernel.backward(stack, grads, saved[:kept], Inputs(keys, x, inner), needs_x)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None: ...

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from candlecast.nets.kernels.functions import Stack
+from candlecast.nets.kernels.functions import Inputs, Stack
 from candlecast.nets.kernels.mask import masked
 
 
@@ -25,10 +25,9 @@ class Layered:
     one_backward: Callable[..., tuple[Tensor, ...]]
     states: int
 
-    def forward(
-        self, stack: Stack, keys: Tensor, x: Tensor, tensors: Sequence[Tensor]
-    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    def forward(self, stack: Stack, inputs: Inputs) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """The outputs, and what `backward` reads: h and tape of each layer, and the masked h that the ones above read."""
+        keys, x, tensors = inputs
         states, outputs, tapes, masks = [], [], [], []
         for layer in range(stack.layers):
             if layer and stack.dropout:
@@ -43,15 +42,9 @@ class Layered:
         return (top, *states), (*outputs, *tapes, *masks)
 
     def backward(
-        self,
-        stack: Stack,
-        grads: Sequence[Tensor | None],
-        kept: Sequence[Tensor],
-        keys: Tensor,
-        x: Tensor,
-        tensors: Sequence[Tensor],
-        needs_x: bool,
+        self, stack: Stack, grads: Sequence[Tensor | None], kept: Sequence[Tensor], inputs: Inputs, needs_x: bool
     ) -> tuple[Tensor, ...]:
+        keys, x, tensors = inputs
         grad_h, *grad_states = grads
         outputs, tapes, masks = kept[: stack.layers], kept[stack.layers : 2 * stack.layers], kept[2 * stack.layers :]
         read = (x, *(masks or outputs[:-1]))

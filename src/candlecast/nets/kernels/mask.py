@@ -31,6 +31,11 @@ def masked(x: Tensor, keys: Tensor, p: float) -> Tensor:
     return masked_reference(x, keys, p)
 
 
+def cut(p: float) -> tuple[np.uint32, np.float32]:
+    """The hash from which a value is kept, and what it is multiplied with."""
+    return np.uint32(round(p * 2**32)), np.float32(1 / (1 - p))
+
+
 def masked_reference(x: Tensor, keys: Tensor, p: float) -> Tensor:
     """The same in torch."""
     batch_last = (len(keys), *x.shape[2:], x.shape[1])  # the batch lies contiguous in the recurrent nets
@@ -49,8 +54,7 @@ def _masked_cpu(x: Tensor, keys: Tensor, p: float) -> Tensor:
     out = empty(*batch_last.shape)
     rows = (a.view(len(a), -1, a.shape[-1]).numpy() for a in (batch_last, out))  # (K, N, B)
     shards = -(-x.shape[1] // LANES)
-    threshold, scale = np.uint32(round(p * 2**32)), np.float32(1 / (1 - p))
-    share(_compiled(), len(keys) * shards, *rows, keys.contiguous().numpy(), threshold, scale)
+    share(_compiled(), len(keys) * shards, *rows, keys.contiguous().numpy(), *cut(p))
     return out.movedim(-1, 1)
 
 

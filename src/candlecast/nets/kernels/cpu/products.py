@@ -3,6 +3,7 @@
 Rows are matrices (N, L) with L lanes; packed weights are (N, ROWS). Nothing here allocates.
 """
 
+from candlecast.nets.kernels.cpu.rows import START
 from candlecast.nets.kernels.cpu.vector import (
     LANES,
     add_outer,
@@ -47,6 +48,24 @@ def pack_rows(weights, packed, first):
         block, lane = (first + r) // ROWS, (first + r) % ROWS
         for c in range(depth):
             packed[block * depth + c, lane] = weights[r, c]
+
+
+@internal
+def pack_forward(w_x, b, w_h, packed):
+    """For the product of z = (x, 1, h): the rows of w_x, b and w_h, one below the other."""
+    features = w_x.shape[0]
+    depth = features + 1 + w_h.shape[0]
+    pack_columns(w_x, packed, depth, START)
+    pack_columns(b, packed, depth, features)
+    pack_columns(w_h, packed, depth, features + 1)
+
+
+@internal
+def pack_backward(w_x, w_h, packed, needs_x):
+    """For the product that gives the gradients of h and, below them, of x."""
+    pack_rows(w_h, packed, START)
+    if needs_x:
+        pack_rows(w_x, packed, w_h.shape[0])
 
 
 @internal

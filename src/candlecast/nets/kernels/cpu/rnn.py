@@ -12,8 +12,8 @@ from candlecast.nets.kernels.cpu.products import (
     RIGHT,
     ROWS,
     multiply,
-    pack_columns,
-    pack_rows,
+    pack_backward,
+    pack_forward,
     padded,
     weight_gradient,
 )
@@ -45,9 +45,7 @@ def _forward(thread, first, last, blocks, line, height, steps, h0, w_x, w_h, b, 
         model, shard = item // shards, item % shards
         z, _ = split_steps(blocks[model, shard, line:], steps + 1, height)
         if item == first or shard == 0:
-            pack_columns(w_x[model], weights, depth, START)
-            pack_columns(b[model], weights, depth, features)
-            pack_columns(w_h[model], weights, depth, features + 1)
+            pack_forward(w_x[model], b[model], w_h[model], weights)
         read_rows(h0, (model, shard, START), z[0, features + 1 :])
         for t in range(steps):
             fill(z[t, features : features + 1], 1)
@@ -96,9 +94,7 @@ def _backward(
         z, _ = split_steps(blocks[model, shard, line:], steps + 1, height)
         place = first_place(model, shard, keys)
         if item == first or shard == 0:
-            pack_rows(w_h[model], weights, START)
-            if needs_x:
-                pack_rows(w_x[model], weights, hidden)
+            pack_backward(w_x[model], w_h[model], weights, needs_x)
         read_state(grad_last, (model, shard, START), dh)
         for t in range(steps - 1, -1, -1):
             grad = flow[model, shard, t] if t >= silent else nothing

@@ -15,7 +15,8 @@ from candlecast.nets.kernels.cpu.products import ROWS, add_shards
 from candlecast.nets.kernels.cpu.rows import pass_batch, read_batch, write_batch
 from candlecast.nets.kernels.cpu.threads import chained, share, threads_for
 from candlecast.nets.kernels.cpu.vector import LANES
-from candlecast.nets.kernels.functions import Stack
+from candlecast.nets.kernels.functions import Inputs, Stack
+from candlecast.nets.kernels.mask import cut
 
 Mask = tuple[np.ndarray, np.uint32, np.float32]  # key of each model (K,), threshold (0: no mask) and scale
 
@@ -39,9 +40,8 @@ class LayersOf:
     def states(self) -> int:
         return self.cell.states
 
-    def forward(
-        self, stack: Stack, keys: Tensor, x: Tensor, tensors: Sequence[Tensor]
-    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    def forward(self, stack: Stack, inputs: Inputs) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        keys, x, tensors = inputs
         models, batch, steps, features = x.shape
         arrays = [_array(tensor) for tensor in tensors]
         hidden = tuple(stack.of(arrays, layer)[0].shape[-1] for layer in range(stack.layers))
@@ -68,8 +68,8 @@ class LayersOf:
                 states, weights = own[: self.states], own[self.states :]
                 share(
                     *(self.cell.forward, items, rows, layer.line, height, steps),
-                    *(_column(state, 2) for state in states),
-                    *(_column(weight, 1) if weight.ndim == 2 else weight for weight in weights),
+                    *(state[:, :, None] for state in states),
+                    *(weight[:, None] if weight.ndim == 2 else weight for weight in weights),
                     *(*last[place], packed, scratch),
                 )
             first = top.line + (steps + 1 - stack.tail) * top.sizes.height + top.features + 1
@@ -77,15 +77,9 @@ class LayersOf:
         return (out.permute(0, 3, 1, 2), *(state for each in last for state in _states(each))), (block,)
 
     def backward(
-        self,
-        stack: Stack,
-        grads: Sequence[Tensor | None],
-        kept: Sequence[Tensor],
-        keys: Tensor,
-        x: Tensor,
-        tensors: Sequence[Tensor],
-        needs_x: bool,
+        self, stack: Stack, grads: Sequence[Tensor | None], kept: Sequence[Tensor], inputs: Inputs, needs_x: bool
     ) -> tuple[Tensor, ...]:
+        keys, x, tensors = inputs
         models, batch, steps, features = x.shape
         grad_h, *grad_states = grads
         hidden = tuple(stack.of(tensors, layer)[0].shape[-1] for layer in range(stack.layers))
@@ -111,7 +105,7 @@ class LayersOf:
                 share(
                     *(self.cell.backward, items, rows, layer.line, layer.sizes.height, by_step),
                     *(0 if place + 1 < len(layers) else steps - tail, needs_x or place > 0),
-                    *(_EMPTY if grad is None else _column(_array(grad), 2) for grad in stack.of(grad_states, place)),
+                    *(_EMPTY if grad is None else _array(grad)[:, :, None] for grad in stack.of(grad_states, place)),
                     *(w_x, w_h, batch, *(masks[place - 1] if place else nothing)),
                     *(*before[place], *parts, packed, scratch),
                 )
@@ -148,17 +142,11 @@ def _masks(stack: Stack, keys: Tensor, models: int) -> tuple[list[Mask], Mask]:
     nothing = np.zeros(models, np.int32), np.uint32(0), np.float32(1)
     if not stack.dropout:
         return [nothing] * stack.layers, nothing
-    threshold, scale = np.uint32(round(stack.dropout * 2**32)), np.float32(1 / (1 - stack.dropout))
-    return [(column, threshold, scale) for column in keys.numpy().T], nothing
+    return [(column, *cut(stack.dropout)) for column in keys.numpy().T], nothing
 
 
 def _array(tensor: Tensor) -> np.ndarray:
     return tensor.numpy(force=True)
-
-
-def _column(array: np.ndarray, axis: int) -> np.ndarray:
-    """The array with one more axis, of length 1."""
-    return array[:, :, None] if axis == 2 else array[:, None]
 
 
 def _states(array: np.ndarray) -> tuple[Tensor, ...]:
