@@ -75,7 +75,7 @@ def kernel_step(cell: str, models: int) -> Callable[[], object]:
     stack = Stack(getattr(cpu, cell.upper()), LAYERS, dropout=0.0, tail=1)
     states = [torch.zeros(models, BATCH, HIDDEN)] * STATES[cell]
     tensors = [tensor for weights in make_layers(cell, models) for tensor in (*states, *weights)]
-    inputs = Inputs(torch.zeros(models, LAYERS, dtype=torch.int32), torch.randn(models, BATCH, TIME, 1), tensors)
+    inputs = Inputs((), torch.randn(models, BATCH, TIME, 1), tensors)
     grads = [torch.randn(models, BATCH, 1, HIDDEN), *[None] * (LAYERS * STATES[cell])]
 
     def step() -> None:

@@ -11,7 +11,7 @@ from torch.func import functional_call, grad_and_value, vmap
 from candlecast.errors import ConfigError
 from candlecast.nets import kernels
 from candlecast.nets.kernels import gpu, reference
-from candlecast.nets.kernels.functions import Stack, call
+from candlecast.nets.kernels.functions import Inputs, Stack, call
 from candlecast.nets.kernels.mask import masked_reference
 
 CELLS = ["lstm", "gru", "rnn"]
@@ -85,9 +85,8 @@ def on_gpu_room(cell):
     """The CUDA path, on tensors of any device."""
 
     def op(*inputs):
-        h, _, *last = call(
-            Stack(getattr(gpu, cell.upper()), layers=1, dropout=0.0, tail=inputs[0].shape[-2]), torch.empty(0), *inputs
-        )
+        x, *tensors = inputs
+        h, _, *last = call(Stack(getattr(gpu, cell.upper()), layers=1, dropout=0.0, tail=x.shape[-2]), Inputs((), x, tensors))
         return h, *last
 
     return op

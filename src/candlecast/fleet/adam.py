@@ -31,7 +31,7 @@ def start(weights: Tensor) -> AdamState:
 @torch.no_grad()
 def step(
     weights: Tensor, gradient: Tensor, state: AdamState, *, lr: np.ndarray, weight_decay: float, clip: float | None
-) -> AdamState:
+) -> None:
     """One step of every model, in place; `weights` and `gradient` (K, P), `lr` (K,).
 
     m = b1 m + (1 - b1) g;   v = b2 v + (1 - b2) g^2
@@ -40,16 +40,15 @@ def step(
     Kingma and Ba (2015); decoupled decay: Loshchilov and Hutter (2019). Each model's gradient is first scaled down to norm
     `clip`. On CPU the arithmetic of a number does not depend on its place, so that a model's step is its own.
     """
-    steps = state.steps + 1
+    state.steps[:] += 1
     shrink = np.ones_like(lr) if clip is None else clip / np.maximum(norms(gradient), clip)  # (K,)
-    size, root = lr / (1 - BETA1**steps), np.sqrt(1 - BETA2**steps)  # (K,)
+    size, root = lr / (1 - BETA1**state.steps), np.sqrt(1 - BETA2**state.steps)  # (K,)
     scales = [scale.astype(np.float32) for scale in (shrink, size, root, 1 - lr * weight_decay)]
     tensors = (weights, gradient, state.mean, state.square)
     if weights.device.type == "cpu":
         share(_compiled().update, len(weights), *(tensor.numpy(force=True) for tensor in tensors), *scales)
     else:
         update_reference(*tensors, *(torch.from_numpy(scale).to(weights.device) for scale in scales))
-    return AdamState(state.mean, state.square, steps)
 
 
 def keep(state: AdamState, models: Sequence[int]) -> AdamState:

@@ -1,14 +1,36 @@
-"""What each step of a job reads: sequences, the outcomes to learn, and how much each of them counts."""
+"""What each step reads: sequences, the outcomes to learn, and how much each of them counts."""
 
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from candlecast.features import Scaling
 from candlecast.fleet.blueprint import Blueprint
 from candlecast.fleet.gather import gather_outcomes, gather_windows
 from candlecast.folds import Rows
 from candlecast.jobs import Job, job_generator
+
+
+class Batch:
+    """Sequences of K jobs, and what is to be learnt from them: filled on the host, job by job, read on the device.
+
+    x (K, B, T, F), y and weight (K, B, tail, N). They stay in their place.
+    """
+
+    def __init__(self, jobs: int, sampler: Sampler, size: int, device: torch.device) -> None:
+        shape = jobs, size, sampler.tail, sampler.targets
+        self._host = torch.zeros(jobs, sampler.length, sampler.columns, size), torch.zeros(shape), torch.zeros(shape)
+        self._device = tuple(part.to(device) for part in self._host)  # the host's own on CPU
+        x, self.y, self.weight = self._device
+        self.x = x.permute(0, 3, 1, 2)
+        self.arrays = list(zip(*(part.numpy() for part in self._host), strict=True))  # of each job, see `Sampler`
+
+    def send(self) -> None:
+        """What was filled, to the device."""
+        for placed, part in zip(self._device, self._host, strict=True):
+            if placed is not part:
+                placed.copy_(part)
 
 
 class Sampler:
@@ -22,6 +44,7 @@ class Sampler:
         fit = blueprint.fit
         self.tail = fit.chunk if fit.sampling == "sequence" else 1
         self.length = blueprint.window + self.tail - 1
+        self.columns, self.targets = job.samples.inputs.shape[1], job.samples.lessons.shape[1]
         self._values, self._scaling, self._batch = job.samples.inputs, inputs, fit.batch
         self._outcomes = outcomes.apply(np.nan_to_num(job.samples.lessons)).astype(np.float32)  # (time, N)
         shares = [blueprint.head.importance(each, job.train_rows) for each in job.samples.lessons.T]

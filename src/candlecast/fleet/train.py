@@ -14,21 +14,18 @@ from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Scaling, fit_scaling
 from candlecast.fleet import adam
-from candlecast.fleet.batches import Sampler
+from candlecast.fleet.batches import Batch, Sampler
 from candlecast.fleet.blueprint import Blueprint
 from candlecast.fleet.clock import Clock
-from candlecast.fleet.company import Company
 from candlecast.fleet.fitted import FittedNet
 from candlecast.fleet.layout import Layout, Stack
+from candlecast.fleet.learner import Judge, Learner, learner
 from candlecast.fleet.memory import JUDGED, group_size
 from candlecast.fleet.threads import one_thread
 from candlecast.heads import Head
 from candlecast.jobs import Job, job_generator
 from candlecast.nets.dropout import Dropout
 from candlecast.targets import parts
-
-FEWEST = 1e-6  # weight of a batch in which no outcome counts
-
 
 def train(jobs: Sequence[Job], blueprint: Blueprint, *, progress: Listener = ignore) -> Iterator[FittedNet]:
     """Train one net per job, in groups that step together; the nets of a group are given out when it is done.
@@ -69,21 +66,18 @@ class _Fleet:
             for job, scaling in zip(jobs, self.scalings, strict=True)
         ]
         self.active = list(range(len(jobs)))
-        self.columns = jobs[0].samples.inputs.shape[1]
         nets = [_build(blueprint, job) for job in jobs]
-        self.template = nets[0].train()
-        self.company = Company(self.template)
+        self.template, self.layout = nets[0], Layout.of(nets[0])
+        self.judge = Judge(self.template, self.head, self.layout)
         self.dropouts = [f"{name}.key" for name, module in nets[0].named_modules() if isinstance(module, Dropout)]
-        self.layout = Layout.of(nets[0])
-        self._learn(self.layout.rows(nets).to(device))
-        self.buffers: Stack = {
+        buffers: Stack = {
             name: torch.stack([net.get_buffer(name) for net in nets]).to(device) for name, _ in nets[0].named_buffers()
         }
-        self.optimizer = adam.start(self.weights)
+        weights = self.layout.rows(nets).to(device)
+        self._take(weights, adam.start(weights), buffers)
         self.keys = np.array([job_generator(job, purpose=2).integers(2**31) for job in jobs])
         self.steps = 0
         self.best: dict[int, dict[str, Tensor]] = {}
-        self.batch = self._empty_batch(len(jobs), self.fit.batch)
 
     @property
     def epochs_done(self) -> int:
@@ -98,33 +92,18 @@ class _Fleet:
 
     def step(self) -> bool:
         """One optimiser step of every active job; whether some job finished an epoch with it."""
-        x, y, weight = self.batch
-        lr = np.array([self.clocks[job].lr for job in self.active])
-        for clock, *arrays in zip(
-            (self.clocks[job] for job in self.active), x.numpy(), y.numpy(), weight.numpy(), strict=True
-        ):
+        clocks = [self.clocks[job] for job in self.active]
+        lr = np.array([clock.lr for clock in clocks])
+        for clock, arrays in zip(clocks, self.batch.arrays, strict=True):
             clock.sampler.fill_training(clock.next_batch(), *arrays)
+        self.batch.send()
         self._set_keys()
-        batch = self._placed(x, y, weight)
-        losses = self.company(self._loss, self._draws(), self.params, self.buffers, *batch)  # (K,)
-        if not losses.requires_grad:
-            raise ConfigError(
-                "the loss does not depend on the net's parameters",
-                expected="a forward that computes its outputs from them",
-                remedy="Leave detach(), torch.no_grad() and NumPy out of it",
-            )
-        # a model's loss depends on its own parameters only, so the gradient of the sum is each one's own
-        gradients = torch.autograd.grad(losses.sum(), list(self.params.values()), allow_unused=True)
-        for place, gradient in zip(self.gradients.values(), gradients, strict=True):
-            if gradient is None:
-                place.zero_()
-            else:
-                place.copy_(gradient)
-        self.optimizer = adam.step(
-            self.weights, self.gradient, self.optimizer, lr=lr, weight_decay=self.fit.weight_decay, clip=self.fit.clip
-        )
+        if self.learner is None:
+            self.learner = learner(self.judge, self.params, self.buffers, self.batch, self.gradients)
+        losses = self.learner.learn(self._draws())
+        adam.step(self.weights, self.gradient, self.moments, lr=lr, weight_decay=self.fit.weight_decay, clip=self.fit.clip)
         self.steps += 1
-        ended = [place for place, loss in enumerate(losses.tolist()) if self._note(place, loss)]
+        ended = [place for place, loss in enumerate(losses) if self._note(place, loss)]
         if ended:
             self._end_epochs(ended)
         return bool(ended)
@@ -148,6 +127,7 @@ class _Fleet:
 
     def _end_epochs(self, ended: list[int]) -> None:
         """Judge the jobs at these places on their validation rows, keep their best weights, and let finished ones go."""
+        self.learner = None  # gives its memory back for a while
         validation = self._validate(ended)
         finished = set()
         for place, loss in zip(ended, validation, strict=True):
@@ -161,17 +141,16 @@ class _Fleet:
         if finished:
             left = [place for place in range(len(self.active)) if place not in finished]
             kept = torch.tensor(left, dtype=torch.long, device=self.device)
-            self._learn(self.weights[kept])
-            self.optimizer = adam.keep(self.optimizer, left)
-            self.buffers, self.keys = _select(self.buffers, kept), self.keys[left]
-            self.active = [self.active[place] for place in left]
-            self.batch = self._empty_batch(len(self.active), self.fit.batch)
+            self.active, self.keys = [self.active[place] for place in left], self.keys[left]
+            self._take(self.weights[kept], adam.keep(self.moments, left), _select(self.buffers, kept))
 
-    def _learn(self, weights: Tensor) -> None:
-        """Train these weights (K, P) from now on."""
-        self.weights, self.gradient = weights, torch.zeros_like(weights)
+    def _take(self, weights: Tensor, moments: adam.AdamState, buffers: Stack) -> None:
+        """Train these models from now on: weights (K, P), which stay in their place, and what else belongs to them."""
+        self.weights, self.gradient, self.moments, self.buffers = weights, torch.zeros_like(weights), moments, buffers
         self.params = {name: value.requires_grad_() for name, value in self.layout.stack(weights).items()}
         self.gradients = self.layout.stack(self.gradient)
+        self.batch = Batch(len(weights), self.clocks[0].sampler, self.fit.batch, self.device)
+        self.learner: Learner | None = None
 
     def _learnt(self, place: int) -> dict[str, Tensor]:
         """Parameters of the job at this place, and what its net noted by itself, such as running means."""
@@ -189,50 +168,21 @@ class _Fleet:
         params, buffers = self.layout.stack(self.weights[chosen]), _select(self.buffers, chosen)
         total, count = 0.0, torch.zeros(len(places), 1, dtype=torch.float64)
         for first in range(0, max(map(len, ends)), self.judged):
-            x, y, weight = self._empty_batch(len(places), self.judged)
-            for sampler, rows, *arrays in zip(samplers, ends, x.numpy(), y.numpy(), weight.numpy(), strict=True):
+            batch = Batch(len(places), samplers[0], self.judged, self.device)
+            for sampler, rows, arrays in zip(samplers, ends, batch.arrays, strict=True):
                 if first < len(rows):
                     sampler.fill_validation(rows[first : first + self.judged], *arrays)
-            self.template.eval()
-            with torch.no_grad():
-                x, y, placed = self._placed(x, y, weight)
-                terms = self.company(self._terms, places, params, buffers, x, y)
-            self.template.train()
-            share = placed.movedim(-1, 1).unsqueeze(2)  # (K, N, 1, B, tail)
+            batch.send()
+            terms = self.judge.terms(places, params, buffers, batch)
+            share = batch.weight.movedim(-1, 1).unsqueeze(2)  # (K, N, 1, B, tail)
             total = total + (terms.double() * share).sum((-2, -1)).cpu()  # (K, N, S)
-            count = count + weight.double().sum((1, 2))  # (K, N)
+            count = count + batch.weight.double().sum((1, 2)).cpu()  # (K, N)
         return self.head.loss(total / count.unsqueeze(-1)).mean(-1).tolist()
-
-    def _loss(self, params: Stack, buffers: Stack, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
-        """Loss of a model on the outcomes that count: x (B, T, F), y and weight (B, tail, N), or all with a leading K."""
-        terms = self._terms(params, buffers, x, y)
-        share = weight.movedim(-1, -3)  # (N, B, tail)
-        total = (terms * share.unsqueeze(-3)).sum((-2, -1))  # (N, S)
-        count = share.sum((-2, -1)).clamp(min=FEWEST)  # (N,)
-        return self.head.loss(total / count.unsqueeze(-1)).mean(-1)
-
-    def _terms(self, params: Stack, buffers: Stack, x: Tensor, y: Tensor) -> Tensor:
-        """What the head averages, of each outcome: (N, S, B, tail)."""
-        *_, tail, targets = y.shape
-        outputs = self.company.outputs(self.layout.everywhere(params), buffers, x, tail)  # (B, tail, N O)
-        terms = self.head.terms(outputs.unflatten(-1, (targets, self.head.outputs)), y)  # (B, tail, N, S)
-        return terms.movedim((-2, -1), (-4, -3))
-
-    def _empty_batch(self, jobs: int, size: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Zeros for x (K, T, F, B), y and weight (K, B, tail, N)."""
-        sampler, targets = self.clocks[0].sampler, self.jobs[0].samples.lessons.shape[1]
-        x = torch.zeros(jobs, sampler.length, self.columns, size)
-        shape = jobs, size, sampler.tail, targets
-        return x, torch.zeros(shape), torch.zeros(shape)
-
-    def _placed(self, x: Tensor, y: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """A batch on the device, x as (K, B, T, F)."""
-        return x.to(self.device).permute(0, 3, 1, 2), y.to(self.device), weight.to(self.device)
 
     def _set_keys(self) -> None:
         """New keys for all dropout layers: a function of the job, its step and the layer."""
         for layer, name in enumerate(self.dropouts):
-            self.buffers[name] = torch.from_numpy(self._mixed(layer).astype(np.int32)).to(self.device)
+            self.buffers[name].copy_(torch.from_numpy(self._mixed(layer)))
 
     def _draws(self) -> list[int]:
         """Seeds for what a net draws by itself in this step: a function of the job and the step."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 from candlecast.nets.exporting import is_exporting
+from candlecast.nets.kernels import threads
 from candlecast.nets.kernels.functions import fold, signed
 
 
@@ -37,6 +38,16 @@ class Head(nn.ModuleList):
         return _chain(x, [cast("Dense", layer) for layer in self]) if len(self) else x
 
 
+    def vjp(self, x: Tensor, tensors: Sequence[Tensor]) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor, ...]]]:
+        """The outputs for x (K, B, T, I) and the weight and bias of each layer of K models, float32 on CPU, and the function
+        from their gradient to those of x and of all of these.
+        """
+        if not tensors:
+            return x, lambda gradient: (gradient,)
+        outputs = _forward(x, tensors)
+        return outputs[0], lambda gradient: _backward(gradient, (*outputs[1:], x), tensors[::2])
+
+
 def _chain(x: Tensor, layers: Sequence[Dense]) -> Tensor:
     """x (..., I) through all layers, their weights and x with a leading K or without."""
     tensors = [tensor for layer in layers for tensor in (layer.weight, layer.bias)]
@@ -57,16 +68,15 @@ def _chain(x: Tensor, layers: Sequence[Dense]) -> Tensor:
 
 @signed
 class _Products(Function):
-    """x (K, B, T, I), then w (K, I, O) and b (K, O) of each layer -> y (K, B, T, O) of the last, and those of the others."""
+    """x (K, B, T, I), then w (K, I, O) and b (K, O) of each layer -> y (K, B, T, O) of the last, and those of the others.
+
+    On the calling thread: to wake another takes longer than the work.
+    """
 
     @staticmethod
     def forward(x: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
-        from candlecast.nets.kernels.cpu import dense
-
-        outputs = []
-        for w, b in zip(tensors[::2], tensors[1::2], strict=True):
-            outputs.append(x := dense.forward(x, w, b))
-        return tuple(reversed(outputs))
+        with threads(1):
+            return _forward(x, tensors)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
@@ -76,19 +86,33 @@ class _Products(Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
-        from candlecast.nets.kernels.cpu import dense
-
         count = len(ctx.saved_tensors) // 2
-        inputs, weights = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
-        found: list[Tensor] = []
-        gradient = gradients[0]
-        for x, w in zip(inputs, reversed(weights), strict=True):
-            gradient, *own = dense.backward(gradient, x, w)
-            found = [*own, *found]
-        return gradient, *found
+        with threads(1):
+            return _backward(gradients[0], ctx.saved_tensors[:count], ctx.saved_tensors[count:])
 
     @staticmethod
     def vmap(info: Any, in_dims: Sequence[int | None], *args: Any) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
         folded = (fold(tensor, info.batch_size, dim) for tensor, dim in zip(args, in_dims, strict=True))
         outputs: tuple[Tensor, ...] = _Products.apply(*folded)  # type: ignore[assignment]
         return tuple(y.unflatten(0, (info.batch_size, -1)) for y in outputs), (0,) * len(outputs)
+
+
+def _forward(x: Tensor, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """y of each layer, that of the last one first, from the weight and bias of each."""
+    from candlecast.nets.kernels.cpu import dense
+
+    outputs = []
+    for w, b in zip(tensors[::2], tensors[1::2], strict=True):
+        outputs.append(x := dense.forward(x, w, b))
+    return tuple(reversed(outputs))
+
+
+def _backward(gradient: Tensor, inputs: Sequence[Tensor], weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Gradients of x and of all tensors, from that of y, what each layer read, the last one first, and all weights."""
+    from candlecast.nets.kernels.cpu import dense
+
+    found: list[Tensor] = []
+    for x, w in zip(inputs, reversed(weights), strict=True):
+        gradient, *own = dense.backward(gradient, x, w)
+        found = [*own, *found]
+    return gradient, *found

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import cast
 
 import numpy as np
@@ -56,9 +57,50 @@ class Recurrent(Stacked):
     def forward(self, x: Tensor, state: State | None = None, tail: int = 1) -> tuple[Tensor, State]:
         layers = [cast("Layer", module) for module in self.layers]
         states = [layer.start(x) for layer in layers] if state is None else state
-        is_fused = isinstance(layers[0], RecurrentLayer) and not self.norms and not self.residual
-        top, states = self._fused(x, states, tail) if is_fused else self._one_by_one(x, states, tail)
+        top, states = self._fused(x, states, tail) if self.is_fused else self._one_by_one(x, states, tail)
         return self.head(top), states  # (B, tail, O)
+
+    @cached_property
+    def is_fused(self) -> bool:
+        """Whether all layers are one op, so that `vjp` works."""
+        return isinstance(self.layers[0], RecurrentLayer) and not self.norms and not self.residual
+
+    def vjp(
+        self, tensors: Mapping[str, Tensor], x: Tensor, tail: int
+    ) -> tuple[Tensor, Callable[[Tensor], dict[str, Tensor]]]:
+        """For K models on CPU, from their parameters and buffers by name and x (K, B, T, F), float32: the outputs (K, B, tail, O),
+        and the function from their gradient to those of the parameters.
+
+        Without autograd, and in work that can be `kernels.recorded`. Only where `is_fused`.
+        """
+        layers = [cast("RecurrentLayer", module) for module in self.layers]
+        weights, head = self._names
+        top, layers_vjp = kernels.layers_vjp(
+            layers[0].cell,
+            x,
+            [(*layer.start(x), *(tensors[n] for n in own)) for layer, own in zip(layers, weights, strict=True)],
+            tail=tail,
+            dropout=self._dropout,
+            keys=[tensors[f"dropouts.{depth}.key"] for depth in range(len(layers))],
+        )
+        outputs, head_vjp = self.head.vjp(top, [tensors[name] for name in head])
+
+        def vjp(gradient: Tensor) -> dict[str, Tensor]:
+            gradient, *own = head_vjp(gradient)
+            return dict(zip(itertools.chain(*weights, head), (*layers_vjp(gradient), *own), strict=True))
+
+        return outputs, vjp
+
+    @property
+    def _dropout(self) -> float:
+        return cast("Dropout", self.dropouts[0]).p if self.training else 0.0
+
+    @cached_property
+    def _names(self) -> tuple[list[list[str]], list[str]]:
+        """Names of the weights of each layer, and of those of the head."""
+        names = {id(parameter): name for name, parameter in self.named_parameters()}
+        layers = [[names[id(weight)] for weight in cast("RecurrentLayer", layer).weights] for layer in self.layers]
+        return layers, [names[id(parameter)] for parameter in self.head.parameters()]
 
     def _fused(self, x: Tensor, states: Sequence[tuple[Tensor, ...]], tail: int) -> tuple[Tensor, State]:
         """All layers as one op."""
@@ -69,7 +111,7 @@ class Recurrent(Stacked):
             x,
             [(*state, *layer.weights) for state, layer in zip(states, layers, strict=True)],
             tail=tail,
-            dropout=dropouts[0].p if self.training else 0.0,
+            dropout=self._dropout,
             keys=[dropout.key for dropout in dropouts],
         )
         return top, tuple(states)  # top (B, tail, H)

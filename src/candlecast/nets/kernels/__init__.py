@@ -13,11 +13,25 @@ from torch import Tensor
 
 from candlecast.nets.exporting import is_exporting
 from candlecast.nets.kernels import cpu, gpu, reference
-from candlecast.nets.kernels.cpu.threads import share, threads
-from candlecast.nets.kernels.functions import Kernel, Stack, call
+from candlecast.nets.kernels.cpu.threads import Chain, recorded, share, threads
+from candlecast.nets.kernels.functions import Inputs, Kernel, Stack, call
 from candlecast.nets.kernels.mask import masked
 
-__all__ = ["GRU", "LSTM", "RNN", "Cell", "gru", "layers", "lstm", "rnn", "share", "threads"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Cell",
+    "Chain",
+    "gru",
+    "layers",
+    "layers_vjp",
+    "lstm",
+    "recorded",
+    "rnn",
+    "share",
+    "threads",
+]
 
 
 @dataclass(frozen=True)
@@ -65,9 +79,37 @@ def layers(
     if kernel is None:
         return _in_torch(cell, x, tensors, tail, dropout, keys)
     stack = Stack(kernel, len(tensors), dropout, tail)
-    places = torch.stack(list(keys), -1) if dropout else x.new_empty(len(x) if x.dim() == 4 else 0)
-    outputs, *states = call(stack, places, x, *(tensor for layer in tensors for tensor in layer))
+    outputs, *states = call(stack, _inputs(x, tensors, keys if dropout else ()))
     return outputs, [tuple(stack.of(states, layer)) for layer in range(len(tensors))]
+
+
+def layers_vjp(
+    cell: Cell,
+    x: Tensor,
+    tensors: Sequence[Sequence[Tensor]],
+    *,
+    tail: int,
+    dropout: float = 0.0,
+    keys: Sequence[Tensor] = (),
+) -> tuple[Tensor, Callable[[Tensor], list[Tensor]]]:
+    """The outputs of `layers` for K models on CPU, and the function from their gradient to those of the weights, layer by layer.
+
+    All arguments have the leading K and are float32. Without autograd, and only of what is asked for, in work that can be
+    `recorded`.
+    """
+    stack = Stack(getattr(cpu, cell.name), len(tensors), dropout, tail)
+    inputs = _inputs(x, tensors, keys if dropout else ())
+    (outputs, *states), kept = stack.kernel.forward(stack, inputs)
+
+    def vjp(gradient: Tensor) -> list[Tensor]:
+        _, *found = stack.kernel.backward(stack, (gradient, *(None for _ in states)), kept, inputs, False)
+        return [own for layer in range(stack.layers) for own in stack.of(found, layer)[cell.states :]]
+
+    return outputs, vjp
+
+
+def _inputs(x: Tensor, tensors: Sequence[Sequence[Tensor]], keys: Sequence[Tensor]) -> Inputs:
+    return Inputs(tuple(keys), x, tuple(tensor for layer in tensors for tensor in layer))
 
 
 def _in_torch(

@@ -19,9 +19,11 @@ from candlecast.errors import ConfigError
 
 
 class Inputs(NamedTuple):
-    """What a stack reads: keys of the masks (K, layers), x (K, B, T, F), and the initial states and weights of all layers."""
+    """What a stack reads: with dropout a key for the mask of each layer (K,), x (K, B, T, F), and the initial states and
+    weights of all layers.
+    """
 
-    keys: Tensor
+    keys: Sequence[Tensor]
     x: Tensor
     tensors: Sequence[Tensor]
 
@@ -64,6 +66,11 @@ class Stack:
     def outputs(self) -> int:
         return 1 + self.layers * self.kernel.states
 
+    def inputs(self, tensors: Sequence[Tensor]) -> Inputs:
+        """What the stack reads, from all of it in one list."""
+        x = self.layers if self.dropout else 0
+        return Inputs(tensors[:x], tensors[x], tensors[x + 1 :])
+
     def of(self, tensors: Sequence[Any], layer: int) -> Sequence[Any]:
         """What belongs to that layer in a list of as many tensors for each."""
         size = len(tensors) // self.layers
@@ -93,10 +100,11 @@ class _Bound:
         """There are none."""
 
 
-def call(stack: Stack, keys: Tensor, x: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
+def call(stack: Stack, inputs: Inputs) -> tuple[Tensor, ...]:
     """The outputs of the stack for K models, from tensors with the leading K; or of one model, all without it."""
-    is_stacked = x.dim() == 4  # (K, B, T, F)
-    arguments = (keys, x, *tensors) if is_stacked else (a.unsqueeze(0) for a in (keys, x, *tensors))
+    is_stacked = inputs.x.dim() == 4  # (K, B, T, F)
+    arguments = (*inputs.keys, inputs.x, *inputs.tensors)
+    arguments = arguments if is_stacked else (a.unsqueeze(0) for a in arguments)
     results: tuple[Tensor, ...] = Forward.apply(stack, *arguments)  # type: ignore[assignment]
     outputs = results[: stack.outputs]
     return outputs if is_stacked else tuple(a.squeeze(0) for a in outputs)
@@ -107,8 +115,8 @@ class Forward(Function):
     """The forward pass; its backward is `Backward`."""
 
     @staticmethod
-    def forward(stack: Stack, keys: Tensor, x: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
-        outputs, kept = stack.kernel.forward(stack, Inputs(keys, x, tensors))
+    def forward(stack: Stack, *tensors: Tensor) -> tuple[Tensor, ...]:
+        outputs, kept = stack.kernel.forward(stack, stack.inputs(tensors))
         return *outputs, *kept
 
     @staticmethod
@@ -122,11 +130,12 @@ class Forward(Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        needs_x = ctx.needs_input_grad[2]
+        keys = ctx.stack.inputs(ctx.saved_tensors[ctx.kept :]).keys
+        needs_x = ctx.needs_input_grad[1 + len(keys)]
         grad_x, *rest = Backward.apply(  # type: ignore[misc]
             ctx.stack, needs_x, ctx.kept, *grads[: ctx.stack.outputs], *ctx.saved_tensors
         )
-        return None, None, grad_x if needs_x else None, *rest
+        return None, *(None for _ in keys), grad_x if needs_x else None, *rest
 
     @staticmethod
     def vmap(info: Any, in_dims: Sequence[int | None], *args: Any) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
@@ -140,8 +149,7 @@ class Backward(Function):
     @staticmethod
     def forward(stack: Stack, needs_x: bool, kept: int, *tensors: Any) -> tuple[Tensor, ...]:
         grads, saved = tensors[: stack.outputs], tensors[stack.outputs :]
-        keys, x, *inner = saved[kept:]
-        return stack.kernel.backward(stack, grads, saved[:kept], Inputs(keys, x, inner), needs_x)
+        return stack.kernel.backward(stack, grads, saved[:kept], stack.inputs(saved[kept:]), needs_x)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None: ...

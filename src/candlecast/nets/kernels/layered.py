@@ -31,14 +31,14 @@ class Layered:
         states, outputs, tapes, masks = [], [], [], []
         for layer in range(stack.layers):
             if layer and stack.dropout:
-                x = masked(x, keys[:, layer - 1], stack.dropout)
+                x = masked(x, keys[layer - 1], stack.dropout)
                 masks.append(x)
             x, *last, tape = self.one_forward(x, *stack.of(tensors, layer))
             states += x[:, :, -1], *last
             outputs.append(x)
             tapes.append(tape)
         top = x[:, :, -stack.tail :]
-        top = masked(top, keys[:, -1], stack.dropout) if stack.dropout else top
+        top = masked(top, keys[-1], stack.dropout) if stack.dropout else top
         return (top, *states), (*outputs, *tapes, *masks)
 
     def backward(
@@ -51,7 +51,7 @@ class Layered:
         gradients: list[Tensor] = []
         for layer in reversed(range(stack.layers)):
             if stack.dropout and grad_h is not None:
-                grad_h = masked(grad_h, keys[:, layer], stack.dropout)
+                grad_h = masked(grad_h, keys[layer], stack.dropout)
             grad_h, *own = self.one_backward(
                 (grad_h, *stack.of(grad_states, layer)),
                 tapes[layer],

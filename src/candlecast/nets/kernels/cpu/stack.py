@@ -137,12 +137,12 @@ def _room(layers: Sequence[_Layer], items: int) -> tuple[np.ndarray, np.ndarray]
     return empty(threads, packed, ROWS).numpy(), empty(threads, max(scratch, layers[0].features), LANES).numpy()
 
 
-def _masks(stack: Stack, keys: Tensor, models: int) -> tuple[list[Mask], Mask]:
+def _masks(stack: Stack, keys: Sequence[Tensor], models: int) -> tuple[list[Mask], Mask]:
     """The mask behind each layer, and one that masks nothing."""
     nothing = np.zeros(models, np.int32), np.uint32(0), np.float32(1)
     if not stack.dropout:
         return [nothing] * stack.layers, nothing
-    return [(column, *cut(stack.dropout)) for column in keys.numpy().T], nothing
+    return [(key.numpy(), *cut(stack.dropout)) for key in keys], nothing
 
 
 def _array(tensor: Tensor) -> np.ndarray:

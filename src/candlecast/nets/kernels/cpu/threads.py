@@ -16,7 +16,28 @@ import torch
 
 Work = tuple[Callable[..., None], tuple[Any, ...]]  # a kernel and its arguments
 
-_chain: ContextVar[dict[int, list[Work]] | None] = ContextVar("chain", default=None)
+
+class Chain:
+    """Works noted to be done, once or again and again on the same memory.
+
+    Works for the same number of items follow each other piece by piece: a thread does all of them on its piece while that
+    is in its cache, and waits for no other thread in between. So an item may read what earlier works made of the same
+    item, and what works for other numbers of items, first noted before its own, made of any.
+    """
+
+    def __init__(self) -> None:
+        self._works: dict[int, list[Work]] = {}
+
+    def note(self, items: int, work: Work) -> None:
+        self._works.setdefault(items, []).append(work)
+
+    def run(self) -> None:
+        """Do all works."""
+        for items, works in self._works.items():
+            _run(items, works)
+
+
+_chain: ContextVar[Chain | None] = ContextVar("chain", default=None)
 _count: ContextVar[int | None] = ContextVar("threads", default=None)  # None: as torch
 
 
@@ -40,34 +61,38 @@ def threads_for(items: int) -> int:
 
 
 @contextmanager
-def chained() -> Iterator[None]:
-    """Within the block `share` only notes its work, which is all done at the end of the block.
-
-    Works for the same number of items follow each other piece by piece: a thread does all of them on its piece while that
-    is in its cache, and waits for no other thread in between. So an item may read what earlier works made of the same
-    item, and what works for other numbers of items, first noted before its own, made of any.
-    """
-    chain: dict[int, list[Work]] = {}
+def recorded() -> Iterator[Chain]:
+    """Within the block `share` only notes its work, `chained` blocks and all: whoever has the chain runs it."""
+    chain = Chain()
     token = _chain.set(chain)
     try:
-        yield
+        yield chain
     finally:
         _chain.reset(token)
-    for items, works in chain.items():
-        _run(items, works)
+
+
+@contextmanager
+def chained() -> Iterator[None]:
+    """Within the block `share` only notes its work, which is all done at the end of the block."""
+    if _chain.get() is not None:  # recorded
+        yield
+        return
+    with recorded() as chain:
+        yield
+    chain.run()
 
 
 def share(kernel: Callable[..., None], items: int, *args: Any) -> None:
     """Run kernel(thread, first, last, *args) on pieces of range(items), by `threads_for(items)` threads, this one included.
 
     `thread` counts them from 0. The kernel must release the GIL to gain. Its first error is raised here, after all
-    threads have stopped. In a `chained` block the work is put off to its end.
+    threads have stopped. In a `chained` or `recorded` block the work is put off.
     """
     chain = _chain.get()
     if chain is None:
         _run(items, [(kernel, args)])
     else:
-        chain.setdefault(items, []).append((kernel, args))
+        chain.note(items, (kernel, args))
 
 
 def _run(items: int, works: Sequence[Work]) -> None:

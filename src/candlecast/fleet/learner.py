@@ -1,0 +1,133 @@
+"""How models learn from a batch: their losses, and the gradients of their parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from candlecast.errors import ConfigError
+from candlecast.fleet.batches import Batch
+from candlecast.fleet.company import Company
+from candlecast.fleet.layout import Layout, Stack
+from candlecast.heads import Head
+from candlecast.nets import Recurrent
+from candlecast.nets.kernels import recorded
+
+FEWEST = 1e-6  # weight of a batch in which no outcome counts
+
+
+class Learner(Protocol):
+    """Reads what a batch, parameters and buffers hold at each call."""
+
+    def learn(self, draws: Sequence[int]) -> list[float]:
+        """The loss of each model; writes its gradients. `draws`: seeds for what a net draws by itself.
+
+        Raises ConfigError for a loss that does not depend on the parameters.
+        """
+        ...
+
+
+def learner(judge: Judge, params: Stack, buffers: Stack, batch: Batch, gradients: Stack) -> Learner:
+    """The fastest learner for the net. `params` are leaves, and all tensors stay in their place."""
+    judge.net.train()
+    if isinstance(judge.net, Recurrent) and judge.net.is_fused and batch.x.device.type == "cpu":
+        return Recorded(judge.net, judge.head, params, buffers, batch, gradients)
+    return ByAutograd(judge, params, buffers, batch, gradients)
+
+
+class Judge:
+    """What a net's forecasts for many models are worth to its head."""
+
+    def __init__(self, net: nn.Module, head: Head, layout: Layout) -> None:
+        self.net, self.head, self.layout, self.company = net, head, layout, Company(net)
+
+    def losses(self, draws: Sequence[int], params: Stack, buffers: Stack, batch: Batch) -> Tensor:
+        """In training: (K,)."""
+        self.net.train()
+        return self.company(self._loss, draws, params, buffers, batch.x, batch.y, batch.weight)
+
+    @torch.no_grad()
+    def terms(self, draws: Sequence[int], params: Stack, buffers: Stack, batch: Batch) -> Tensor:
+        """What the head averages, of each outcome and without dropout: (K, N, S, B, tail)."""
+        self.net.eval()
+        return self.company(self._terms, draws, params, buffers, batch.x, batch.y)
+
+    def _loss(self, params: Stack, buffers: Stack, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+        return loss(self.head, self._terms(params, buffers, x, y), weight)
+
+    def _terms(self, params: Stack, buffers: Stack, x: Tensor, y: Tensor) -> Tensor:
+        outputs = self.company.outputs(self.layout.everywhere(params), buffers, x, y.shape[-2])
+        return terms(self.head, outputs, y)
+
+
+class ByAutograd:
+    """The learner for any net."""
+
+    def __init__(self, judge: Judge, params: Stack, buffers: Stack, batch: Batch, gradients: Stack) -> None:
+        self.judge, self.params, self.buffers, self.batch, self.gradients = judge, params, buffers, batch, gradients
+
+    def learn(self, draws: Sequence[int]) -> list[float]:
+        losses = self.judge.losses(draws, self.params, self.buffers, self.batch)
+        found = _gradients(losses, list(self.params.values()))
+        for place, gradient in zip(self.gradients.values(), found, strict=True):
+            if gradient is None:
+                place.zero_()
+            else:
+                place.copy_(gradient)
+        return losses.tolist()
+
+
+class Recorded:
+    """The learner for recurrent nets on CPU: both passes are worked out once, and done again at each step.
+
+    Only the loss is autograd's, whose bookkeeping for all of the net takes as long as a third of a small net's arithmetic.
+    """
+
+    def __init__(
+        self, net: Recurrent, head: Head, params: Stack, buffers: Stack, batch: Batch, gradients: Stack
+    ) -> None:
+        self.head, self.batch = head, batch
+        with recorded() as self.forward:
+            self.outputs, vjp = net.vjp({**params, **buffers}, batch.x, batch.y.shape[-2])
+        self.outputs.requires_grad_()
+        self.gradient = torch.empty_like(self.outputs)
+        with recorded() as self.backward:
+            found = vjp(self.gradient)
+        self.results = [(gradients[name], gradient) for name, gradient in found.items()]
+
+    def learn(self, draws: Sequence[int]) -> list[float]:
+        self.forward.run()
+        losses = loss(self.head, terms(self.head, self.outputs, self.batch.y), self.batch.weight)
+        (gradient,) = _gradients(losses, [self.outputs])
+        self.gradient.copy_(gradient)
+        self.backward.run()
+        for place, found in self.results:
+            place.copy_(found)
+        return losses.tolist()
+
+
+def terms(head: Head, outputs: Tensor, y: Tensor) -> Tensor:
+    """What a head averages, from outputs (..., B, tail, N O) and outcomes y (..., B, tail, N): (..., N, S, B, tail)."""
+    return head.terms(outputs.unflatten(-1, (y.shape[-1], head.outputs)), y).movedim((-2, -1), (-4, -3))
+
+
+def loss(head: Head, terms: Tensor, weight: Tensor) -> Tensor:
+    """A head's loss on the outcomes that count: terms (..., N, S, B, tail), weight (..., B, tail, N) -> (...)."""
+    share = weight.movedim(-1, -3)  # (..., N, B, tail)
+    total = (terms * share.unsqueeze(-3)).sum((-2, -1))  # (..., N, S)
+    count = share.sum((-2, -1)).clamp(min=FEWEST)  # (..., N)
+    return head.loss(total / count.unsqueeze(-1)).mean(-1)
+
+
+def _gradients(losses: Tensor, inputs: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
+    """Of each model's loss by its own inputs: those of the sum, since a loss depends on no others. None: on none at all."""
+    if not losses.requires_grad:
+        raise ConfigError(
+            "the loss does not depend on the net's parameters",
+            expected="a forward that computes its outputs from them",
+            remedy="Leave detach(), torch.no_grad() and NumPy out of it",
+        )
+    return torch.autograd.grad(losses.sum(), inputs, allow_unused=True)
