@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -12,9 +13,9 @@ from candlecast.errors import ConfigError
 from candlecast.fleet.batches import Batch
 from candlecast.fleet.company import Company
 from candlecast.fleet.layout import Layout, Stack
-from candlecast.heads import Head
+from candlecast.heads import Elementwise, Head
 from candlecast.nets import Recurrent
-from candlecast.nets.kernels import recorded
+from candlecast.nets.kernels import recorded, share
 
 FEWEST = 1e-6  # weight of a batch in which no outcome counts
 
@@ -34,7 +35,8 @@ def learner(judge: Judge, params: Stack, buffers: Stack, batch: Batch, gradients
     """The fastest learner for the net. `params` are leaves, and all tensors stay in their place."""
     judge.net.train()
     if isinstance(judge.net, Recurrent) and judge.net.is_fused and batch.x.device.type == "cpu":
-        return Recorded(judge.net, judge.head, params, buffers, batch, gradients)
+        kind = RecordedWhole if isinstance(judge.head, Elementwise) else Recorded
+        return kind(judge.net, judge.head, params, buffers, batch, gradients)
     return ByAutograd(judge, params, buffers, batch, gradients)
 
 
@@ -92,21 +94,68 @@ class Recorded:
         self.head, self.batch = head, batch
         with recorded() as self.forward:
             self.outputs, vjp = net.vjp({**params, **buffers}, batch.x, batch.y.shape[-2])
-        self.outputs.requires_grad_()
         self.gradient = torch.empty_like(self.outputs)
         with recorded() as self.backward:
             found = vjp(self.gradient)
         self.results = [(gradients[name], gradient) for name, gradient in found.items()]
 
     def learn(self, draws: Sequence[int]) -> list[float]:
-        self.forward.run()
-        losses = loss(self.head, terms(self.head, self.outputs, self.batch.y), self.batch.weight)
-        (gradient,) = _gradients(losses, [self.outputs])
-        self.gradient.copy_(gradient)
-        self.backward.run()
+        losses = self._run()
         for place, found in self.results:
             place.copy_(found)
         return losses.tolist()
+
+    def _run(self) -> Tensor | np.ndarray:
+        self.forward.run()
+        outputs = self.outputs.detach().requires_grad_()
+        losses = loss(self.head, terms(self.head, outputs, self.batch.y), self.batch.weight)
+        (gradient,) = _gradients(losses, [outputs])
+        self.gradient.copy_(gradient)
+        self.backward.run()
+        return losses
+
+
+class RecordedWhole(Recorded):
+    """The same for a head that knows the derivatives of its loss: both passes are one piece of work.
+
+    What a shard's way there leaves in the cache is still in it on its way back.
+    """
+
+    head: Elementwise
+
+    def __init__(
+        self, net: Recurrent, head: Elementwise, params: Stack, buffers: Stack, batch: Batch, gradients: Stack
+    ) -> None:
+        from candlecast.nets.kernels.cpu.vector import LANES
+
+        super().__init__(net, head, params, buffers, batch, gradients)
+        self.y, self.weight = batch.y.numpy(), batch.weight.numpy()  # (K, B, tail, N)
+        models, size, *_ = self.y.shape
+        self.lanes, self.shards = LANES, -(-size // LANES)
+        self.shares, self.terms = np.empty(self.y.shape), np.empty(self.y.shape)
+        with recorded() as differentiate:
+            share(self._differentiate, models * self.shards)
+        self.whole = self.forward.then(differentiate).then(self.backward)
+
+    def _run(self) -> Tensor | np.ndarray:
+        count = self.weight.sum((1, 2), keepdims=True, dtype=np.float64)  # (K, 1, 1, N)
+        np.divide(self.weight, np.maximum(count, FEWEST) * count.shape[-1], out=self.shares)
+        self.whole.run()
+        return (self.terms * self.shares).reshape(len(self.terms), -1).sum(1)
+
+    def _differentiate(self, thread: int, first: int, last: int) -> None:
+        """Items first to last of the K S shards: terms, and the gradients of the outputs."""
+        outputs, gradient = self.outputs.numpy(), self.gradient.numpy()  # (K, B, tail, N O)
+        while first < last:
+            model, shard = divmod(first, self.shards)
+            count = min(last - first, self.shards - shard)
+            place = model, slice(shard * self.lanes, (shard + count) * self.lanes)
+            y = self.y[place]
+            own = outputs[place].astype(np.float64).reshape(*y.shape, self.head.outputs)
+            with np.errstate(all="ignore"):
+                self.terms[place], slopes = self.head.slopes(own, y)
+            gradient[place] = (slopes * self.shares[place][..., None]).reshape(gradient[place].shape)
+            first += count
 
 
 def terms(head: Head, outputs: Tensor, y: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Heads: what a net says of an outcome, and what it is charged for it. Importable without torch."""
 
 from candlecast.heads.classes import Chance, Labels
-from candlecast.heads.head import Head
+from candlecast.heads.head import Elementwise, Head
 from candlecast.heads.normal import Gaussian, StudentT
 from candlecast.heads.point import AbsoluteError, Huber, SquaredError
 from candlecast.heads.quantiles import Quantiles
@@ -10,6 +10,7 @@ from candlecast.heads.usual import usual_head
 __all__ = [
     "AbsoluteError",
     "Chance",
+    "Elementwise",
     "Gaussian",
     "Head",
     "Huber",

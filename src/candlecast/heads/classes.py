@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from candlecast.features import Scaler, Unscaled
-from candlecast.heads.head import Head
-from candlecast.heads.softplus import softplus
+from candlecast.heads.head import Elementwise
+from candlecast.heads.logistic import sigmoid, softplus
 from candlecast.prediction import Prediction
 from candlecast.targets import LABELS, Kind
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NAMES = ("p_down", "p_flat", "p_up")  # columns of the chances of `LABELS`
 
 
-class _Classes(Head):
+class _Classes(Elementwise):
     """Outcomes that are classes, learnt as they are; `balanced`: each of them counts alike, however rare it is."""
 
     balanced: bool
@@ -48,8 +48,12 @@ class Chance(_Classes):
 
         return binary_cross_entropy_with_logits(outputs, y.unsqueeze(-1), reduction="none")
 
+    def slopes(self, outputs: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        logit = outputs[..., 0]
+        return softplus(logit) - y * logit, (sigmoid(logit) - y)[..., None]
+
     def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
-        return Prediction(_sigmoid(outputs[:, 0]))
+        return Prediction(sigmoid(outputs[:, 0]))
 
 
 @dataclass(frozen=True)
@@ -85,12 +89,29 @@ class Labels(_Classes):
         is_label = y.unsqueeze(-1) == outputs.new_tensor(LABELS)
         return -torch.where(is_label, logs, 0.0).sum(-1, keepdim=True)
 
+    def slopes(self, outputs: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        is_label = y[..., None] == LABELS  # (..., 3)
+        if not self.ordinal:
+            logits = outputs - outputs.max(-1, keepdims=True)
+            weights = np.exp(logits)
+            total = weights.sum(-1, keepdims=True)
+            return np.sum((np.log(total) - logits) * is_label, -1), weights / total - is_label
+        up, step = outputs[..., 0], outputs[..., 1]
+        flat_or_up = up + softplus(step)
+        terms = [softplus(flat_or_up), softplus(-flat_or_up) + softplus(up) + softplus(-step), softplus(-up)]
+        above, rising = sigmoid(flat_or_up), sigmoid(step)
+        by_up = [above, above - sigmoid(-up), -sigmoid(-up)]
+        by_step = [above * rising, above * rising - 1, np.zeros_like(up)]
+        each = np.stack([np.stack(part, -1) for part in (terms, by_up, by_step)])  # (3, ..., 3)
+        term, *slopes = np.sum(each * is_label, -1)
+        return term, np.stack(slopes, -1)
+
     def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
         if self.ordinal:
             up, step = outputs.T
             flat_or_up = up + softplus(step)
-            flat = _sigmoid(flat_or_up) * _sigmoid(-up) * _sigmoid(step)
-            chances = np.column_stack([_sigmoid(-flat_or_up), flat, _sigmoid(up)])
+            flat = sigmoid(flat_or_up) * sigmoid(-up) * sigmoid(step)
+            chances = np.column_stack([sigmoid(-flat_or_up), flat, sigmoid(up)])
         else:
             weights = np.exp(outputs - outputs.max(axis=1, keepdims=True))
             chances = weights / weights.sum(axis=1, keepdims=True)
@@ -108,7 +129,3 @@ def balance(outcomes: np.ndarray, train_rows: np.ndarray) -> np.ndarray:
     for value, count in zip(values, counts, strict=True):
         weights[outcomes == value] = len(train_rows) / (len(values) * count)
     return weights
-
-
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    return 0.5 + 0.5 * np.tanh(0.5 * x)

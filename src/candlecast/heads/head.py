@@ -61,3 +61,11 @@ class Head(ABC):
                 expected=f"a target that is a {' or a '.join(sorted(self.kinds))}",
                 remedy="Leave head out to take the one that fits the target",
             )
+
+
+class Elementwise(Head):
+    """A head whose loss is the mean of a single term, of which the derivatives are known."""
+
+    @abstractmethod
+    def slopes(self, outputs: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The terms and their derivatives by the outputs: outputs (..., O) and y (...), float64 -> (...) and (..., O)."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from candlecast.errors import require_parameters
-from candlecast.heads.head import Head
-from candlecast.heads.softplus import softplus
+from candlecast.heads.head import Elementwise
+from candlecast.heads.logistic import sigmoid, softplus
 from candlecast.prediction import Prediction, quantile_column
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ LEAST = 1e-3  # of a spread, in scaled outcomes: a density must not grow without
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)  # of the quantiles that are told of a distribution that is not normal
 
 
-class _MeanAndSpread(Head):
+class _MeanAndSpread(Elementwise):
     """Outputs m and a give the mean m and the spread s = softplus(a) + `LEAST`."""
 
     @property
@@ -34,6 +35,17 @@ class _MeanAndSpread(Head):
         mean, spread = outputs.split(1, dim=-1)
         spread = torch.nn.functional.softplus(spread) + LEAST
         return (y.unsqueeze(-1) - mean) / spread, spread
+
+    def slopes(self, outputs: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mean, a = outputs[..., 0], outputs[..., 1]
+        spread = softplus(a) + LEAST
+        z = (y - mean) / spread
+        charge, by_z = self._charge(z)
+        return np.log(spread) + charge, np.stack([-by_z, (1 - by_z * z) * sigmoid(a)], -1) / spread[..., None]
+
+    @abstractmethod
+    def _charge(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What a standardised error is charged for, beside ln s, and the derivative of that."""
 
     def _in_units(self, outputs: np.ndarray, shift: float, scale: float) -> tuple[np.ndarray, np.ndarray]:
         """Mean and spread in the target's units, each (rows,)."""
@@ -50,6 +62,9 @@ class Gaussian(_MeanAndSpread):
     def terms(self, outputs: Tensor, y: Tensor) -> Tensor:
         z, spread = self._standardised(outputs, y)
         return spread.log() + 0.5 * z.square()
+
+    def _charge(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return 0.5 * z * z, z
 
     def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
         mean, spread = self._in_units(outputs, shift, scale)
@@ -72,6 +87,10 @@ class StudentT(_MeanAndSpread):
     def terms(self, outputs: Tensor, y: Tensor) -> Tensor:
         z, spread = self._standardised(outputs, y)
         return spread.log() + 0.5 * (self.freedom + 1) * (z.square() / self.freedom).log1p()
+
+    def _charge(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        n = self.freedom
+        return 0.5 * (n + 1) * np.log1p(z * z / n), (n + 1) * z / (n + z * z)
 
     def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
         mean, spread = self._in_units(outputs, shift, scale)

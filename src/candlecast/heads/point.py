@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from candlecast.errors import require_parameters
-from candlecast.heads.head import Head
+from candlecast.heads.head import Elementwise
 from candlecast.prediction import Prediction
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class _Point(Head):
+class _Point(Elementwise):
     """The one output is the forecast."""
 
     def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
@@ -29,6 +29,10 @@ class SquaredError(_Point):
     def terms(self, outputs: Tensor, y: Tensor) -> Tensor:
         return (outputs - y.unsqueeze(-1)).square()
 
+    def slopes(self, outputs: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        gap = outputs[..., 0] - y
+        return gap * gap, 2 * gap[..., None]
+
 
 @dataclass(frozen=True)
 class AbsoluteError(_Point):
@@ -36,6 +40,10 @@ class AbsoluteError(_Point):
 
     def terms(self, outputs: Tensor, y: Tensor) -> Tensor:
         return (outputs - y.unsqueeze(-1)).abs()
+
+    def slopes(self, outputs: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        gap = outputs[..., 0] - y
+        return np.abs(gap), np.sign(gap)[..., None]
 
 
 @dataclass(frozen=True)
@@ -51,3 +59,8 @@ class Huber(_Point):
         gap = (outputs - y.unsqueeze(-1)).abs()
         inside = gap.clamp(max=self.delta)
         return inside * (gap - 0.5 * inside)
+
+    def slopes(self, outputs: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        gap = outputs[..., 0] - y
+        inside = np.clip(gap, -self.delta, self.delta)
+        return inside * (gap - 0.5 * inside), inside[..., None]

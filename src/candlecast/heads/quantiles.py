@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from candlecast.errors import require_parameters
-from candlecast.heads.head import Head
-from candlecast.heads.softplus import softplus
+from candlecast.heads.head import Elementwise
+from candlecast.heads.logistic import sigmoid, softplus
 from candlecast.prediction import Prediction, quantile_column
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Quantiles(Head):
+class Quantiles(Elementwise):
     """Quantiles of the given levels, learnt by the mean of their pinball losses (Koenker and Bassett 1978).
 
     The first output is the lowest quantile, each further one the step to the next: q_i = q_{i-1} + softplus(a_i). The
@@ -42,6 +42,15 @@ class Quantiles(Head):
         gap = y.unsqueeze(-1) - torch.cat([first, first + steps.cumsum(-1)], dim=-1)  # (..., T, N, levels)
         share = outputs.new_tensor(self.levels)
         return torch.maximum(share * gap, (share - 1) * gap).mean(-1, keepdim=True)
+
+    def slopes(self, outputs: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        steps = np.concatenate([outputs[..., :1], softplus(outputs[..., 1:])], -1)
+        gap = y[..., None] - np.cumsum(steps, -1)  # (..., levels)
+        below = 0.5 - 0.5 * np.sign(gap)  # 1 where the outcome is below the quantile
+        by_quantile = below - self.levels
+        by_step = np.cumsum(by_quantile[..., ::-1], -1)[..., ::-1]  # a step moves all quantiles from its own on
+        by_step[..., 1:] *= sigmoid(outputs[..., 1:])
+        return np.mean(-by_quantile * gap, -1), by_step / len(self.levels)
 
     def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
         steps = softplus(outputs[:, 1:])

@@ -3,6 +3,8 @@
 OpenMP pools spin after each parallel region; beside torch's own pool that would take the cores from the work itself.
 """
 
+from __future__ import annotations
+
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +32,14 @@ class Chain:
 
     def note(self, items: int, work: Work) -> None:
         self._works.setdefault(items, []).append(work)
+
+    def then(self, other: Chain) -> Chain:
+        """The works of both."""
+        both = Chain()
+        for items, works in [*self._works.items(), *other._works.items()]:
+            for work in works:
+                both.note(items, work)
+        return both
 
     def run(self) -> None:
         """Do all works."""

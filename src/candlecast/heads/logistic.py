@@ -1,4 +1,4 @@
-"""softplus, the way from any number to one above zero that nets and forecasts share."""
+"""Ways from any number to one above zero, and to one below 1, that nets and forecasts share."""
 
 from __future__ import annotations
 
@@ -12,3 +12,12 @@ def softplus(x: np.ndarray) -> np.ndarray:
     [0.6931, 1000.0]
     """
     return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """1 / (1 + e^-x), without overflow: the derivative of softplus.
+
+    >>> sigmoid(np.array([0.0, -1000.0])).tolist()
+    [0.5, 0.0]
+    """
+    return 0.5 + 0.5 * np.tanh(0.5 * x)
