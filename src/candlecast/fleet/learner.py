@@ -88,12 +88,14 @@ class Recorded:
     Only the loss is autograd's, whose bookkeeping for all of the net takes as long as a third of a small net's arithmetic.
     """
 
+    lasting = True
+
     def __init__(
         self, net: Recurrent, head: Head, params: Stack, buffers: Stack, batch: Batch, gradients: Stack
     ) -> None:
         self.head, self.batch = head, batch
         with recorded() as self.forward:
-            self.outputs, vjp = net.vjp({**params, **buffers}, batch.x, batch.y.shape[-2])
+            self.outputs, vjp = net.vjp({**params, **buffers}, batch.x, batch.y.shape[-2], lasting=self.lasting)
         self.gradient = torch.empty_like(self.outputs)
         with recorded() as self.backward:
             found = vjp(self.gradient)
@@ -122,6 +124,7 @@ class RecordedWhole(Recorded):
     """
 
     head: Elementwise
+    lasting = False
 
     def __init__(
         self, net: Recurrent, head: Elementwise, params: Stack, buffers: Stack, batch: Batch, gradients: Stack

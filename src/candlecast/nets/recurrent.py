@@ -66,12 +66,13 @@ class Recurrent(Stacked):
         return isinstance(self.layers[0], RecurrentLayer) and not self.norms and not self.residual
 
     def vjp(
-        self, tensors: Mapping[str, Tensor], x: Tensor, tail: int
+        self, tensors: Mapping[str, Tensor], x: Tensor, tail: int, *, lasting: bool = True
     ) -> tuple[Tensor, Callable[[Tensor], dict[str, Tensor]]]:
         """For K models on CPU, from their parameters and buffers by name and x (K, B, T, F), float32: the outputs (K, B, tail, O),
         and the function from their gradient to those of the parameters.
 
-        Without autograd, and in work that can be `kernels.recorded`. Only where `is_fused`.
+        Without autograd, and in work that can be `kernels.recorded`; not `lasting` where both passes are recorded as one
+        chain. Only where `is_fused`.
         """
         layers = [cast("RecurrentLayer", module) for module in self.layers]
         weights, head = self._names
@@ -82,6 +83,7 @@ class Recurrent(Stacked):
             tail=tail,
             dropout=self._dropout,
             keys=[tensors[f"dropouts.{depth}.key"] for depth in range(len(layers))],
+            lasting=lasting,
         )
         outputs, head_vjp = self.head.vjp(top, [tensors[name] for name in head])
 

@@ -78,7 +78,7 @@ def layers(
     kernel = cell.kernel(x)
     if kernel is None:
         return _in_torch(cell, x, tensors, tail, dropout, keys)
-    stack = Stack(kernel, len(tensors), dropout, tail)
+    stack = Stack(kernel, len(tensors), dropout, tail, lasting=torch.is_grad_enabled())
     outputs, *states = call(stack, _inputs(x, tensors, keys if dropout else ()))
     return outputs, [tuple(stack.of(states, layer)) for layer in range(len(tensors))]
 
@@ -91,13 +91,14 @@ def layers_vjp(
     tail: int,
     dropout: float = 0.0,
     keys: Sequence[Tensor] = (),
+    lasting: bool = True,
 ) -> tuple[Tensor, Callable[[Tensor], list[Tensor]]]:
     """The outputs of `layers` for K models on CPU, and the function from their gradient to those of the weights, layer by layer.
 
     All arguments have the leading K and are float32. Without autograd, and only of what is asked for, in work that can be
-    `recorded`.
+    `recorded`; not `lasting` where both passes are recorded as one chain.
     """
-    stack = Stack(getattr(cpu, cell.name), len(tensors), dropout, tail)
+    stack = Stack(getattr(cpu, cell.name), len(tensors), dropout, tail, lasting)
     inputs = _inputs(x, tensors, keys if dropout else ())
     (outputs, *states), kept = stack.kernel.forward(stack, inputs)
 

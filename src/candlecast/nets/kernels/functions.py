@@ -54,13 +54,15 @@ class Stack:
     """A number of layers of one cell, each with its initial states and weights, and dropout behind each of them.
 
     Its outputs are the last `tail` ones of the top layer, and the states `(h_T, *last)` of each layer. The tensors of all
-    layers lie side by side in one list, as autograd wants them.
+    layers lie side by side in one list, as autograd wants them. `lasting`: what the forward pass keeps outlasts it; False
+    only where both passes are works of one chain, which then has room for no more than its threads are at work on.
     """
 
     kernel: Kernel
     layers: int
     dropout: float
     tail: int
+    lasting: bool = True
 
     @property
     def outputs(self) -> int:

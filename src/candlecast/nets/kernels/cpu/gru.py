@@ -22,9 +22,11 @@ from candlecast.nets.kernels.cpu.rows import (
     fetch,
     fill,
     first_place,
+    home,
     pass_step,
     read_rows,
     read_state,
+    shards_of,
     split,
     split_steps,
     write_rows,
@@ -50,18 +52,18 @@ def _activate(from_x, from_h, before, tape, h):
 
 
 @compiled(
-    "void(i8, i8, i8, f4[:,:,:,::1], i8, i8, i8, f4[:,:,:,:], f4[:,:,:], f4[:,:,:], f4[:,:,:], f4[:,:,:],"
+    "void(i8, i8, i8, f4[:,:,::1], i8, i8, i8, i8, f4[:,:,:,:], f4[:,:,:], f4[:,:,:], f4[:,:,:], f4[:,:,:],"
     "f4[:,:,:,::1], f4[:,:,::1], f4[:,:,::1])"
 )
-def _forward(thread, first, last, blocks, line, height, steps, h0, w_x, w_h, b_x, b_h, h_last, packed, scratch):
+def _forward(thread, first, last, blocks, size, line, height, steps, h0, w_x, w_h, b_x, b_h, h_last, packed, scratch):
     """Items first to last of the K S shards; each thread has its part of packed and scratch."""
-    shards, features, hidden = blocks.shape[1], w_x.shape[1], w_h.shape[1]
+    shards, features, hidden = shards_of(h0.shape[1]), w_x.shape[1], w_h.shape[1]
     depth, wide = features + 1 + hidden, padded(3 * hidden, ROWS)
     weights_x, weights_h = split(packed[thread], wide // ROWS * (features + 1))
     from_x, from_h = split(scratch[thread], wide)
     for item in range(first, last):
-        model, shard = item // shards, item % shards
-        z, rest = split_steps(blocks[model, shard, line:], steps + 1, height)
+        model, shard, own = item // shards, item % shards, home(item, first, thread, size)
+        z, rest = split_steps(blocks[own, line:], steps + 1, height)
         tape, _ = split_steps(rest, steps, 4 * hidden)
         if item == first or shard == 0:
             pack_columns(w_x[model], weights_x, features + 1, 0)
@@ -101,7 +103,7 @@ def _differentiate(tape, before, grad_h, dh, delta_x, delta_h):
 
 
 @compiled(
-    "void(i8, i8, i8, f4[:,:,:,::1], i8, i8, f4[:,:,:,:,::1], i8, b1, f4[:,:,:,:], f4[:,:,:], f4[:,:,:],"
+    "void(i8, i8, i8, f4[:,:,::1], i8, i8, i8, f4[:,:,:,::1], i8, b1, f4[:,:,:,:], f4[:,:,:], f4[:,:,:],"
     "i8, i4[:], u4, f4, f4[:,:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1])"
 )
 def _backward(
@@ -109,6 +111,7 @@ def _backward(
     first,
     last,
     blocks,
+    size,
     line,
     height,
     flow,
@@ -128,7 +131,7 @@ def _backward(
     scratch,
 ):
     """Items first to last of the K S shards; parts (K S, .., ..) are their gradients of w_x above b_x, and b_h above w_h."""
-    shards, steps, features, hidden = blocks.shape[1], flow.shape[2], w_x.shape[1], w_h.shape[1]
+    shards, steps, features, hidden = shards_of(batch), flow.shape[1], w_x.shape[1], w_h.shape[1]
     gates = 3 * hidden
     weights_h, weights_x = split(packed[thread], padded(hidden, ROWS) // ROWS * gates)
     deltas_x, rest = split_steps(scratch[thread], steps, parts_x.shape[2])
@@ -138,8 +141,8 @@ def _backward(
     product, dx_t = split(rest, padded(hidden, ROWS))
     fill(nothing, 0)
     for item in range(first, last):
-        model, shard = item // shards, item % shards
-        z, rest = split_steps(blocks[model, shard, line:], steps + 1, height)
+        model, shard, own = item // shards, item % shards, home(item, first, thread, size)
+        z, rest = split_steps(blocks[own, line:], steps + 1, height)
         tape, _ = split_steps(rest, steps, 4 * hidden)
         place = first_place(model, shard, keys)
         if item == first or shard == 0:
@@ -148,7 +151,7 @@ def _backward(
                 pack_rows(w_x[model], weights_x, 0)
         read_state(grad_last, (model, shard, START), dh)
         for t in range(steps - 1, -1, -1):
-            grad = flow[model, shard, t] if t >= silent else nothing
+            grad = flow[own, t] if t >= silent else nothing
             delta_x, delta_h, before = deltas_x[t, :gates], deltas_h[t, :gates], z[t, features + 1 :]
             _differentiate(tape[t], before, grad, dh, delta_x, delta_h)
             if t:
@@ -159,7 +162,7 @@ def _backward(
                 store(load(dh, (j,)) + load(product, (j,)), dh, (j,))
             if needs_x:
                 multiply(weights_x, delta_x, dx_t, features)
-                pass_step(dx_t, flow[model, shard, t, :features], t, place, batch, threshold, scale)
+                pass_step(dx_t, flow[own, t, :features], t, place, batch, threshold, scale)
         write_rows(dh, dh0, (model, shard, START))
         weight_gradient(z[:steps], deltas_x, parts_x[item])
         weight_gradient(z[:steps, features:], deltas_h, parts_h[item])

@@ -22,9 +22,11 @@ from candlecast.nets.kernels.cpu.rows import (
     fetch,
     fill,
     first_place,
+    home,
     pass_step,
     read_rows,
     read_state,
+    shards_of,
     split,
     split_steps,
     write_rows,
@@ -52,16 +54,16 @@ def _activate(gates, before, c, h):
 
 
 @compiled(
-    "void(i8, i8, i8, f4[:,:,:,::1], i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:], f4[:,:,:], f4[:,:,:],"
+    "void(i8, i8, i8, f4[:,:,::1], i8, i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:], f4[:,:,:], f4[:,:,:],"
     "f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,::1], f4[:,:,::1])"
 )
-def _forward(thread, first, last, blocks, line, height, steps, h0, c0, w_x, w_h, b, h_last, c_last, packed, scratch):
+def _forward(thread, first, last, blocks, size, line, height, steps, h0, c0, w_x, w_h, b, h_last, c_last, packed, scratch):
     """Items first to last of the K S shards; each thread has its part of packed and scratch."""
-    shards, features, hidden = blocks.shape[1], w_x.shape[1], w_h.shape[1]
+    shards, features, hidden = shards_of(h0.shape[1]), w_x.shape[1], w_h.shape[1]
     depth, weights = features + 1 + hidden, packed[thread]
     for item in range(first, last):
-        model, shard = item // shards, item % shards
-        z, rest = split_steps(blocks[model, shard, line:], steps + 1, height)
+        model, shard, own = item // shards, item % shards, home(item, first, thread, size)
+        z, rest = split_steps(blocks[own, line:], steps + 1, height)
         gates, rest = split_steps(rest, steps, padded(4 * hidden, ROWS))
         c, _ = split_steps(rest, steps + 1, hidden)
         if item == first or shard == 0:
@@ -97,7 +99,7 @@ def _differentiate(gates, before, c, grad_h, dh, dc, delta):
 
 
 @compiled(
-    "void(i8, i8, i8, f4[:,:,:,::1], i8, i8, f4[:,:,:,:,::1], i8, b1, f4[:,:,:,:], f4[:,:,:,:],"
+    "void(i8, i8, i8, f4[:,:,::1], i8, i8, i8, f4[:,:,:,::1], i8, b1, f4[:,:,:,:], f4[:,:,:,:],"
     "f4[:,:,:], f4[:,:,:], i8, i4[:], u4, f4,"
     "f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1])"
 )
@@ -106,6 +108,7 @@ def _backward(
     first,
     last,
     blocks,
+    size,
     line,
     height,
     flow,
@@ -126,7 +129,7 @@ def _backward(
     scratch,
 ):
     """Items first to last of the K S shards; parts (K S, .., ..) are their gradients of w_x, b, w_h, one below the other."""
-    shards, steps, features, hidden = blocks.shape[1], flow.shape[2], w_x.shape[1], w_h.shape[1]
+    shards, steps, features, hidden = shards_of(batch), flow.shape[1], w_x.shape[1], w_h.shape[1]
     weights, count = packed[thread], hidden + (features if needs_x else 0)
     deltas, rest = split_steps(scratch[thread], steps, parts.shape[2])
     dc, rest = split(rest, hidden)
@@ -134,8 +137,8 @@ def _backward(
     dh = product[:hidden]
     fill(nothing, 0)
     for item in range(first, last):
-        model, shard = item // shards, item % shards
-        z, rest = split_steps(blocks[model, shard, line:], steps + 1, height)
+        model, shard, own = item // shards, item % shards, home(item, first, thread, size)
+        z, rest = split_steps(blocks[own, line:], steps + 1, height)
         gates, rest = split_steps(rest, steps, padded(4 * hidden, ROWS))
         c, _ = split_steps(rest, steps + 1, hidden)
         place = first_place(model, shard, keys)
@@ -144,7 +147,7 @@ def _backward(
         read_state(grad_c, (model, shard, START), dc)
         read_state(grad_last, (model, shard, START), dh)
         for t in range(steps - 1, -1, -1):
-            grad = flow[model, shard, t] if t >= silent else nothing
+            grad = flow[own, t] if t >= silent else nothing
             delta = deltas[t, : 4 * hidden]
             _differentiate(gates[t], c[t], c[t + 1], grad, dh, dc, delta)
             if t:
@@ -153,7 +156,7 @@ def _backward(
                 fetch(z[t - 1])
             multiply(weights, delta, product, count)
             if needs_x:
-                pass_step(product[hidden:], flow[model, shard, t, :features], t, place, batch, threshold, scale)
+                pass_step(product[hidden:], flow[own, t, :features], t, place, batch, threshold, scale)
         write_rows(dh, dh0, (model, shard, START))
         write_rows(dc, dc0, (model, shard, START))
         weight_gradient(z[:steps], deltas, parts[item])

@@ -22,9 +22,11 @@ from candlecast.nets.kernels.cpu.rows import (
     fetch,
     fill,
     first_place,
+    home,
     pass_step,
     read_rows,
     read_state,
+    shards_of,
     split,
     split_steps,
     write_rows,
@@ -34,16 +36,16 @@ from candlecast.nets.kernels.cpu.vector import compiled, load, splat, store, tan
 
 
 @compiled(
-    "void(i8, i8, i8, f4[:,:,:,::1], i8, i8, i8, f4[:,:,:,:], f4[:,:,:], f4[:,:,:], f4[:,:,:],"
+    "void(i8, i8, i8, f4[:,:,::1], i8, i8, i8, i8, f4[:,:,:,:], f4[:,:,:], f4[:,:,:], f4[:,:,:],"
     "f4[:,:,:,::1], f4[:,:,::1], f4[:,:,::1])"
 )
-def _forward(thread, first, last, blocks, line, height, steps, h0, w_x, w_h, b, h_last, packed, scratch):
+def _forward(thread, first, last, blocks, size, line, height, steps, h0, w_x, w_h, b, h_last, packed, scratch):
     """Items first to last of the K S shards; each thread has its part of packed and scratch."""
-    shards, features, hidden = blocks.shape[1], w_x.shape[1], w_h.shape[1]
+    shards, features, hidden = shards_of(h0.shape[1]), w_x.shape[1], w_h.shape[1]
     depth, weights, sums = features + 1 + hidden, packed[thread], scratch[thread]
     for item in range(first, last):
-        model, shard = item // shards, item % shards
-        z, _ = split_steps(blocks[model, shard, line:], steps + 1, height)
+        model, shard, own = item // shards, item % shards, home(item, first, thread, size)
+        z, _ = split_steps(blocks[own, line:], steps + 1, height)
         if item == first or shard == 0:
             pack_forward(w_x[model], b[model], w_h[model], weights)
         read_rows(h0, (model, shard, START), z[0, features + 1 :])
@@ -56,7 +58,7 @@ def _forward(thread, first, last, blocks, line, height, steps, h0, w_x, w_h, b, 
 
 
 @compiled(
-    "void(i8, i8, i8, f4[:,:,:,::1], i8, i8, f4[:,:,:,:,::1], i8, b1, f4[:,:,:,:], f4[:,:,:], f4[:,:,:],"
+    "void(i8, i8, i8, f4[:,:,::1], i8, i8, i8, f4[:,:,:,::1], i8, b1, f4[:,:,:,:], f4[:,:,:], f4[:,:,:],"
     "i8, i4[:], u4, f4, f4[:,:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1])"
 )
 def _backward(
@@ -64,6 +66,7 @@ def _backward(
     first,
     last,
     blocks,
+    size,
     line,
     height,
     flow,
@@ -82,7 +85,7 @@ def _backward(
     scratch,
 ):
     """Items first to last of the K S shards; parts (K S, .., ..) are their gradients of w_x, b, w_h, one below the other."""
-    shards, steps, features, hidden = blocks.shape[1], flow.shape[2], w_x.shape[1], w_h.shape[1]
+    shards, steps, features, hidden = shards_of(batch), flow.shape[1], w_x.shape[1], w_h.shape[1]
     weights, count = packed[thread], hidden + (features if needs_x else 0)
     deltas, rest = split_steps(scratch[thread], steps, parts.shape[2])
     nothing, product = split(rest, hidden)  # the product's rows: gradients of h_{t-1} and of x_t
@@ -90,14 +93,14 @@ def _backward(
     one = splat(1)
     fill(nothing, 0)
     for item in range(first, last):
-        model, shard = item // shards, item % shards
-        z, _ = split_steps(blocks[model, shard, line:], steps + 1, height)
+        model, shard, own = item // shards, item % shards, home(item, first, thread, size)
+        z, _ = split_steps(blocks[own, line:], steps + 1, height)
         place = first_place(model, shard, keys)
         if item == first or shard == 0:
             pack_backward(w_x[model], w_h[model], weights, needs_x)
         read_state(grad_last, (model, shard, START), dh)
         for t in range(steps - 1, -1, -1):
-            grad = flow[model, shard, t] if t >= silent else nothing
+            grad = flow[own, t] if t >= silent else nothing
             delta = deltas[t, :hidden]
             for j in range(hidden):
                 h_j = load(z, (t + 1, features + 1 + j))
@@ -106,7 +109,7 @@ def _backward(
                 fetch(z[t - 1])
             multiply(weights, delta, product, count)
             if needs_x:
-                pass_step(product[hidden:], flow[model, shard, t, :features], t, place, batch, threshold, scale)
+                pass_step(product[hidden:], flow[own, t, :features], t, place, batch, threshold, scale)
         write_rows(dh, dh0, (model, shard, START))
         weight_gradient(z[:steps], deltas, parts[item])
 

@@ -28,6 +28,12 @@ def split_steps(rows, steps, count):
 
 
 @internal
+def shards_of(batch):
+    """How many shards a batch makes."""
+    return (batch + LANES - 1) // LANES
+
+
+@internal
 def fill(rows, value):
     """Every lane of every row is `value`."""
     for n in range(rows.shape[0]):
@@ -91,6 +97,12 @@ def mask_row(row, out, place, threshold, scale):
 
 
 @internal
+def home(item, first, thread, size):
+    """The block of an item: its own, or, where a piece of work has `size` of them, one of its thread's."""
+    return thread * size + item - first if size else item
+
+
+@internal
 def first_place(model, shard, keys):
     """Where the hashes of a shard begin."""
     return _U32(_U32(_U32(keys[model]) * _KEY_STRIDE) + _U32(shard * LANES))
@@ -108,42 +120,44 @@ def pass_step(rows, out, step, first, batch, threshold, scale):
             store(load(rows, (n,)), out, (n,))
 
 
-@compiled("void(i8, i8, i8, f4[:,:,:,:], f4[:,:,:,::1], i8, i8, i4[:], u4, f4, f4[:,:,::1])")
-def read_batch(thread, first, last, array, blocks, line, stride, keys, threshold, scale, scratch):
-    """A tensor (K, B, T, F) into rows of the shards from first to last, masked. `blocks` (K, S, N, L)."""
-    shards, batch, steps, count = blocks.shape[1], array.shape[1], array.shape[2], array.shape[3]
+@compiled("void(i8, i8, i8, f4[:,:,:,:], f4[:,:,::1], i8, i8, i8, i4[:], u4, f4, f4[:,:,::1])")
+def read_batch(thread, first, last, array, blocks, size, line, stride, keys, threshold, scale, scratch):
+    """A tensor (K, B, T, F) into rows of the shards from first to last, masked. `blocks` (N, lines, L), see `home`."""
+    batch, steps, count = array.shape[1], array.shape[2], array.shape[3]
+    shards = shards_of(batch)
     rows = scratch[thread]
     for item in range(first, last):
         model, shard = item // shards, item % shards
-        start = first_place(model, shard, keys)
+        start, block = first_place(model, shard, keys), blocks[home(item, first, thread, size)]
         for t in range(steps):
             at = line + t * stride
             read_rows(array, (model, shard, t), rows)
-            pass_step(rows, blocks[model, shard, at : at + count], t, start, batch, threshold, scale)
+            pass_step(rows, block[at : at + count], t, start, batch, threshold, scale)
 
 
-@compiled("void(i8, i8, i8, f4[:,:,:,::1], i8, i8, f4[:,:,:,::1], i4[:], u4, f4, f4[:,:,::1])")
-def write_batch(thread, first, last, blocks, line, stride, out, keys, threshold, scale, scratch):
+@compiled("void(i8, i8, i8, f4[:,:,::1], i8, i8, i8, f4[:,:,:,::1], i4[:], u4, f4, f4[:,:,::1])")
+def write_batch(thread, first, last, blocks, size, line, stride, out, keys, threshold, scale, scratch):
     """Rows of the shards from first to last to `out` (K, T, F, B), masked."""
-    shards, steps, count, batch = blocks.shape[1], out.shape[1], out.shape[2], out.shape[3]
+    steps, count, batch = out.shape[1], out.shape[2], out.shape[3]
+    shards = shards_of(batch)
     rows = scratch[thread, :count]
     for item in range(first, last):
         model, shard = item // shards, item % shards
-        start = first_place(model, shard, keys)
+        start, block = first_place(model, shard, keys), blocks[home(item, first, thread, size)]
         for t in range(steps):
-            pass_step(blocks[model, shard, line + t * stride :], rows, t, start, batch, threshold, scale)
+            pass_step(block[line + t * stride :], rows, t, start, batch, threshold, scale)
             write_rows(rows, out, (model, shard, t))
 
 
-@compiled("void(i8, i8, i8, f4[:,:,:,::1], i8, i8, i8, i8, i8, i8, i8, i4[:], u4, f4)")
+@compiled("void(i8, i8, i8, f4[:,:,::1], i8, i8, i8, i8, i8, i8, i8, i8, i4[:], u4, f4)")
 def pass_batch(
-    thread, first, last, blocks, below, below_stride, above, above_stride, steps, count, batch, keys, threshold, scale
+    thread, first, last, blocks, size, below, below_stride, above, above_stride, steps, count, batch, keys, threshold, scale
 ):
     """Rows of the shards from first to last to other rows of the same block, masked: from one layer to the next."""
-    shards = blocks.shape[1]
+    shards = shards_of(batch)
     for item in range(first, last):
         model, shard = item // shards, item % shards
-        rows, start = blocks[model, shard], first_place(model, shard, keys)
+        rows, start = blocks[home(item, first, thread, size)], first_place(model, shard, keys)
         for t in range(steps):
             at = above + t * above_stride
             pass_step(rows[below + t * below_stride :], rows[at : at + count], t, start, batch, threshold, scale)

@@ -13,7 +13,7 @@ from candlecast.nets.kernels.cpu.cell import Cell, Sizes
 from candlecast.nets.kernels.cpu.memory import empty
 from candlecast.nets.kernels.cpu.products import ROWS, add_shards
 from candlecast.nets.kernels.cpu.rows import pass_batch, read_batch, write_batch
-from candlecast.nets.kernels.cpu.threads import chained, share, threads_for
+from candlecast.nets.kernels.cpu.threads import chained, piece, share, threads_for
 from candlecast.nets.kernels.cpu.vector import LANES
 from candlecast.nets.kernels.functions import Inputs, Stack
 from candlecast.nets.kernels.mask import cut
@@ -32,7 +32,7 @@ class _Layer(NamedTuple):
 
 @dataclass(frozen=True)
 class LayersOf:
-    """The kernel of a stack of one kind of cell. It keeps the rows of all layers as one tensor (K, S, N, L)."""
+    """The kernel of a stack of one kind of cell. It keeps the rows of all layers as one tensor (N, lines, L)."""
 
     cell: Cell
 
@@ -46,34 +46,34 @@ class LayersOf:
         arrays = [_array(tensor) for tensor in tensors]
         hidden = tuple(stack.of(arrays, layer)[0].shape[-1] for layer in range(stack.layers))
         layers = _layers(self.cell, features, hidden, steps)
-        shards = -(-batch // LANES)
-        items, top = models * shards, layers[-1]
-        block = empty(models, shards, top.line + top.sizes.lines, LANES)
+        items, top = models * -(-batch // LANES), layers[-1]
+        homes, size = _homes(stack, items)
+        block = empty(homes, top.line + top.sizes.lines, LANES)
         rows, (packed, scratch) = block.numpy(), _room(layers, items)
         masks, nothing = _masks(stack, keys, models)
         out = empty(models, stack.tail, top.hidden, batch)
         last = [np.empty((self.states, models, 1, size, batch), np.float32) for size in hidden]
         with chained():
-            share(read_batch, items, _array(x), rows, 0, layers[0].sizes.height, *nothing, scratch)
+            share(read_batch, items, _array(x), rows, size, 0, layers[0].sizes.height, *nothing, scratch)
             for place, layer in enumerate(layers):
                 height = layer.sizes.height
                 if place:
                     below = layers[place - 1]
                     outputs = below.line + below.sizes.height + below.features + 1  # h_0 in z_1
                     share(
-                        *(pass_batch, items, rows, outputs, below.sizes.height, layer.line, height),
+                        *(pass_batch, items, rows, size, outputs, below.sizes.height, layer.line, height),
                         *(steps, layer.features, batch, *masks[place - 1]),
                     )
                 own = stack.of(arrays, place)
                 states, weights = own[: self.states], own[self.states :]
                 share(
-                    *(self.cell.forward, items, rows, layer.line, height, steps),
+                    *(self.cell.forward, items, rows, size, layer.line, height, steps),
                     *(state[:, :, None] for state in states),
                     *(weight[:, None] if weight.ndim == 2 else weight for weight in weights),
                     *(*last[place], packed, scratch),
                 )
             first = top.line + (steps + 1 - stack.tail) * top.sizes.height + top.features + 1
-            share(write_batch, items, rows, first, top.sizes.height, out.numpy(), *masks[-1], scratch)
+            share(write_batch, items, rows, size, first, top.sizes.height, out.numpy(), *masks[-1], scratch)
         return (out.permute(0, 3, 1, 2), *(state for each in last for state in _states(each))), (block,)
 
     def backward(
@@ -85,25 +85,25 @@ class LayersOf:
         hidden = tuple(stack.of(tensors, layer)[0].shape[-1] for layer in range(stack.layers))
         layers = _layers(self.cell, features, hidden, steps)
         rows = kept[0].contiguous().numpy()
-        shards = rows.shape[1]
-        items, widest = models * shards, max(*hidden, features if needs_x else 0)
+        items, widest = models * -(-batch // LANES), max(*hidden, features if needs_x else 0)
         packed, scratch = _room(layers, items)
         masks, nothing = _masks(stack, keys, models)
-        flow = empty(models, shards, steps * widest, LANES).numpy()
-        by_step = flow.reshape(models, shards, steps, widest, LANES)
+        homes, size = _homes(stack, items)
+        flow = empty(homes, steps * widest, LANES).numpy()
+        by_step = flow.reshape(homes, steps, widest, LANES)
         dx = empty(models, *((steps, features, batch) if needs_x else (0, 0, 0)))
         before = [np.empty((self.states, models, 1, size, batch), np.float32) for size in hidden]
         tail = 0 if grad_h is None else grad_h.shape[2]
         gradients: list[Tensor] = []
         with chained():
             if grad_h is not None:
-                share(read_batch, items, _array(grad_h), flow, (steps - tail) * widest, widest, *masks[-1], scratch)
+                share(read_batch, items, _array(grad_h), flow, size, (steps - tail) * widest, widest, *masks[-1], scratch)
             for place, layer in reversed(list(enumerate(layers))):
                 w_x, w_h = (_array(weight) for weight in stack.of(tensors, place)[self.states : self.states + 2])
                 parts = [empty(items, *shape).numpy() for shape in layer.sizes.parts]
                 summed = [empty(models, *shape) for shape in layer.sizes.summed]
                 share(
-                    *(self.cell.backward, items, rows, layer.line, layer.sizes.height, by_step),
+                    *(self.cell.backward, items, rows, size, layer.line, layer.sizes.height, by_step),
                     *(0 if place + 1 < len(layers) else steps - tail, needs_x or place > 0),
                     *(_EMPTY if grad is None else _array(grad)[:, :, None] for grad in stack.of(grad_states, place)),
                     *(w_x, w_h, batch, *(masks[place - 1] if place else nothing)),
@@ -114,7 +114,7 @@ class LayersOf:
                 weights = self.cell.gradients(layer.features, *summed)
                 gradients = [*_states(before[place]), *weights, *gradients]
             if needs_x:
-                share(write_batch, items, flow, 0, widest, dx.numpy(), *nothing, scratch)
+                share(write_batch, items, flow, size, 0, widest, dx.numpy(), *nothing, scratch)
         return dx.permute(0, 3, 1, 2), *gradients
 
 
@@ -128,6 +128,12 @@ def _layers(cell: Cell, features: int, hidden: tuple[int, ...], steps: int) -> l
         layers.append(_Layer(below, width, cell.sizes(below, width, steps), line))
         line += layers[-1].sizes.lines
     return layers
+
+
+def _homes(stack: Stack, items: int) -> tuple[int, int]:
+    """How many blocks there are, and how many of them belong to each thread: 0 where every item has its own."""
+    size = 0 if stack.lasting else piece(items)
+    return threads_for(items) * size or items, size
 
 
 def _room(layers: Sequence[_Layer], items: int) -> tuple[np.ndarray, np.ndarray]:

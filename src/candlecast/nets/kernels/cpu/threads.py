@@ -16,6 +16,8 @@ from typing import Any
 
 import torch
 
+PIECES = 4  # of each thread, or more: a slow one does not hold up the others
+MOST = 2  # items in a piece of a chain: what more of them keep is not in the cache any longer when it is needed
 Work = tuple[Callable[..., None], tuple[Any, ...]]  # a kernel and its arguments
 
 
@@ -44,7 +46,7 @@ class Chain:
     def run(self) -> None:
         """Do all works."""
         for items, works in self._works.items():
-            _run(items, works)
+            _run(items, works, piece(items))
 
 
 _chain: ContextVar[Chain | None] = ContextVar("chain", default=None)
@@ -92,6 +94,11 @@ def chained() -> Iterator[None]:
     chain.run()
 
 
+def piece(items: int) -> int:
+    """How many items a thread of a chain takes at a time: few, for their sake; see `Chain`."""
+    return min(MOST, max(1, items // (threads_for(items) * PIECES)))
+
+
 def share(kernel: Callable[..., None], items: int, *args: Any) -> None:
     """Run kernel(thread, first, last, *args) on pieces of range(items), by `threads_for(items)` threads, this one included.
 
@@ -100,18 +107,19 @@ def share(kernel: Callable[..., None], items: int, *args: Any) -> None:
     """
     chain = _chain.get()
     if chain is None:
-        _run(items, [(kernel, args)])
+        count = threads_for(items)
+        _run(items, [(kernel, args)], items if count == 1 else max(1, items // (count * PIECES)))
     else:
         chain.note(items, (kernel, args))
 
 
-def _run(items: int, works: Sequence[Work]) -> None:
+def _run(items: int, works: Sequence[Work], size: int) -> None:
     count = threads_for(items)
     if count == 1:
-        for kernel, args in works:
-            kernel(0, 0, items, *args)
+        for first in range(0, items, size):
+            for kernel, args in works:
+                kernel(0, first, min(first + size, items), *args)
         return
-    size = max(1, items // (count * 4))  # four pieces per thread or more: a slow thread does not hold up the others
     pieces = iter(range(0, items, size))
     ends: SimpleQueue[BaseException | None] = SimpleQueue()
 
