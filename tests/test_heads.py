@@ -78,6 +78,25 @@ def test_normal_and_student_are_log_densities_up_to_a_constant():
     torch.testing.assert_close(values_of(StudentT(5.0), outputs, y) + constant, -student.log_prob(y))
 
 
+@named
+@pytest.mark.parametrize("size", [1.0, 50.0])
+def test_slopes_are_the_derivatives_of_the_terms(head, target, size):
+    outputs = (size * draw(120, head.outputs)).reshape(30, 2, 2, head.outputs)
+    y = {
+        "value": draw(120, 1, seed=1)[:, 0],
+        "probability": torch.arange(120) % 2,
+        "label": torch.arange(120) % 3 - 1.0,
+    }
+    y = y[target.kind].double().reshape(30, 2, 2)
+    outputs[0, 0], y[0, 0] = 0.0, 0.0  # a tie, as before training
+    outputs.requires_grad_()
+    terms = head.terms(outputs, y)
+    (expected,) = torch.autograd.grad(terms.sum(), outputs)
+    found, slopes = head.slopes(outputs.detach().numpy(), y.numpy())
+    np.testing.assert_allclose(found, terms[..., 0].detach().numpy(), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(slopes, expected.numpy(), rtol=1e-7, atol=1e-12)
+
+
 def test_what_normal_and_student_say_is_in_the_targets_units():
     outputs = draw(20, 2).numpy()
     spread = 3.0 * (np.logaddexp(0, outputs[:, 1]) + 1e-3)

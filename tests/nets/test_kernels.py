@@ -86,7 +86,9 @@ def on_gpu_room(cell):
 
     def op(*inputs):
         x, *tensors = inputs
-        h, _, *last = call(Stack(getattr(gpu, cell.upper()), layers=1, dropout=0.0, tail=x.shape[-2]), Inputs((), x, tensors))
+        h, _, *last = call(
+            Stack(getattr(gpu, cell.upper()), layers=1, dropout=0.0, tail=x.shape[-2]), Inputs((), x, tensors)
+        )
         return h, *last
 
     return op
@@ -430,6 +432,67 @@ def test_chained_works_follow_each_other_on_every_item():
             interrupted()
         share(work, 1, "at once")
     assert len(seen) == 19
+
+
+def test_a_recorded_chain_does_its_works_again_and_again():
+    from candlecast.nets.kernels.cpu.threads import chained, recorded, share
+
+    seen = []
+
+    def work(thread, first, last, name):
+        seen.extend((item, name) for item in range(first, last))
+
+    with kernels.threads(2):
+        with recorded() as chain:
+            share(work, 9, "first")
+            with chained():
+                share(work, 9, "second")
+        with recorded() as rest:
+            share(work, 9, "third")
+            share(work, 2, "sum")
+        assert not seen
+    for _ in range(2):
+        seen.clear()
+        chain.then(rest).run()
+        assert [name for _, name in seen[-2:]] == ["sum", "sum"]
+        for item in range(9):
+            assert [name for place, name in seen[:-2] if place == item] == ["first", "second", "third"]
+    seen.clear()
+    chain.run()
+    assert len(seen) == 18
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8])
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_passes_recorded_as_one_chain_equal_autograd(cell, dropout, count):
+    """On whatever the tensors hold when it runs, with room for what the threads are at work on alone."""
+    models, kind, tail = 5, getattr(kernels, cell.upper()), 3
+    below, above = (
+        make_inputs(cell, (37, 5, width, 6), models=(models,), seed=seed) for seed, width in ((0, 3), (1, 6))
+    )
+    x, *below = [a.detach() for a in below]
+    layers = [below, [a.detach() for a in above[1:]]]
+    keys = [torch.arange(models, dtype=torch.int32), torch.arange(models, dtype=torch.int32) + 9]
+    slope = torch.randn(models, 37, tail, 6)
+    with kernels.threads(count):
+        with kernels.recorded() as forward:
+            found, vjp = kernels.layers_vjp(kind, x, layers, tail=tail, dropout=dropout, keys=keys, lasting=False)
+        with kernels.recorded() as backward:
+            gradients = vjp(slope)
+    chain = forward.then(backward)
+    for turn in range(2):
+        for tensor in (x, slope, *layers[0], *layers[1]):
+            tensor.copy_(torch.randn(tensor.shape))
+        keys[0].fill_(turn)
+        chain.run()
+        leaves = [[a.clone().requires_grad_() for a in layer] for layer in layers]
+        outputs, _ = kernels.layers(kind, x, leaves, tail=tail, dropout=dropout, keys=keys)
+        weights = [a for layer in leaves for a in layer[kind.states :]]
+        assert_same([found], [outputs.detach()])
+        assert_same(gradients, torch.autograd.grad(outputs, weights, slope))
+        with torch.no_grad():
+            assert_same([kernels.layers(kind, x, leaves, tail=tail, dropout=dropout, keys=keys)[0]], [found])
 
 
 def test_threads_are_those_of_the_block_else_of_torch():

@@ -34,9 +34,11 @@ class Learner(Protocol):
 def learner(judge: Judge, params: Stack, buffers: Stack, batch: Batch, gradients: Stack) -> Learner:
     """The fastest learner for the net. `params` are leaves, and all tensors stay in their place."""
     judge.net.train()
-    if isinstance(judge.net, Recurrent) and judge.net.is_fused and batch.x.device.type == "cpu":
-        kind = RecordedWhole if isinstance(judge.head, Elementwise) else Recorded
-        return kind(judge.net, judge.head, params, buffers, batch, gradients)
+    net, head = judge.net, judge.head
+    if isinstance(net, Recurrent) and net.is_fused and batch.x.device.type == "cpu":
+        if isinstance(head, Elementwise):
+            return RecordedWithLoss(net, head, params, buffers, batch, gradients)
+        return Recorded(net, head, params, buffers, batch, gradients)
     return ByAutograd(judge, params, buffers, batch, gradients)
 
 
@@ -85,7 +87,7 @@ class ByAutograd:
 class Recorded:
     """The learner for recurrent nets on CPU: both passes are worked out once, and done again at each step.
 
-    Only the loss is autograd's, whose bookkeeping for all of the net takes as long as a third of a small net's arithmetic.
+    Only the loss is autograd's, whose bookkeeping for all of a small net takes as long as a third of its arithmetic.
     """
 
     lasting = True
@@ -108,19 +110,20 @@ class Recorded:
         return losses.tolist()
 
     def _run(self) -> Tensor | np.ndarray:
+        """Both passes; the loss of each model."""
         self.forward.run()
         outputs = self.outputs.detach().requires_grad_()
         losses = loss(self.head, terms(self.head, outputs, self.batch.y), self.batch.weight)
         (gradient,) = _gradients(losses, [outputs])
-        self.gradient.copy_(gradient)
+        self.gradient.copy_(torch.zeros_like(outputs) if gradient is None else gradient)
         self.backward.run()
         return losses
 
 
-class RecordedWhole(Recorded):
-    """The same for a head that knows the derivatives of its loss: both passes are one piece of work.
+class RecordedWithLoss(Recorded):
+    """The same for a head that knows the derivatives of its terms: both passes are one chain of works.
 
-    What a shard's way there leaves in the cache is still in it on its way back.
+    What a shard of the batch leaves in the cache on its way there is still in it on its way back.
     """
 
     head: Elementwise
@@ -133,9 +136,10 @@ class RecordedWhole(Recorded):
 
         super().__init__(net, head, params, buffers, batch, gradients)
         self.y, self.weight = batch.y.numpy(), batch.weight.numpy()  # (K, B, tail, N)
+        self.terms, self.shares = np.empty(self.y.shape), np.empty(self.y.shape)
+        self.values, self.slopes = self.outputs.numpy(), self.gradient.numpy()  # (K, B, tail, N O)
         models, size, *_ = self.y.shape
         self.lanes, self.shards = LANES, -(-size // LANES)
-        self.shares, self.terms = np.empty(self.y.shape), np.empty(self.y.shape)
         with recorded() as differentiate:
             share(self._differentiate, models * self.shards)
         self.whole = self.forward.then(differentiate).then(self.backward)
@@ -147,17 +151,16 @@ class RecordedWhole(Recorded):
         return (self.terms * self.shares).reshape(len(self.terms), -1).sum(1)
 
     def _differentiate(self, thread: int, first: int, last: int) -> None:
-        """Items first to last of the K S shards: terms, and the gradients of the outputs."""
-        outputs, gradient = self.outputs.numpy(), self.gradient.numpy()  # (K, B, tail, N O)
+        """Items first to last of the K S shards: their terms, and the loss by their outputs."""
         while first < last:
             model, shard = divmod(first, self.shards)
             count = min(last - first, self.shards - shard)
             place = model, slice(shard * self.lanes, (shard + count) * self.lanes)
             y = self.y[place]
-            own = outputs[place].astype(np.float64).reshape(*y.shape, self.head.outputs)
-            with np.errstate(all="ignore"):
-                self.terms[place], slopes = self.head.slopes(own, y)
-            gradient[place] = (slopes * self.shares[place][..., None]).reshape(gradient[place].shape)
+            outputs = self.values[place].astype(np.float64).reshape(*y.shape, self.head.outputs)
+            with np.errstate(all="ignore"):  # what is not finite is found in the loss
+                self.terms[place], slopes = self.head.slopes(outputs, y)
+            self.slopes[place] = (slopes * self.shares[place][..., None]).reshape(*y.shape[:2], -1)
             first += count
 
 

@@ -27,6 +27,7 @@ from candlecast.jobs import Job, job_generator
 from candlecast.nets.dropout import Dropout
 from candlecast.targets import parts
 
+
 def train(jobs: Sequence[Job], blueprint: Blueprint, *, progress: Listener = ignore) -> Iterator[FittedNet]:
     """Train one net per job, in groups that step together; the nets of a group are given out when it is done.
 
@@ -101,7 +102,9 @@ class _Fleet:
         if self.learner is None:
             self.learner = learner(self.judge, self.params, self.buffers, self.batch, self.gradients)
         losses = self.learner.learn(self._draws())
-        adam.step(self.weights, self.gradient, self.moments, lr=lr, weight_decay=self.fit.weight_decay, clip=self.fit.clip)
+        adam.step(
+            self.weights, self.gradient, self.moments, lr=lr, weight_decay=self.fit.weight_decay, clip=self.fit.clip
+        )
         self.steps += 1
         ended = [place for place, loss in enumerate(losses) if self._note(place, loss)]
         if ended:

@@ -37,7 +37,6 @@ class Head(nn.ModuleList):
     def forward(self, x: Tensor) -> Tensor:
         return _chain(x, [cast("Dense", layer) for layer in self]) if len(self) else x
 
-
     def vjp(self, x: Tensor, tensors: Sequence[Tensor]) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor, ...]]]:
         """The outputs for x (K, B, T, I) and the weight and bias of each layer of K models, float32 on CPU, and the function
         from their gradient to those of x and of all of these.

@@ -68,8 +68,8 @@ class Recurrent(Stacked):
     def vjp(
         self, tensors: Mapping[str, Tensor], x: Tensor, tail: int, *, lasting: bool = True
     ) -> tuple[Tensor, Callable[[Tensor], dict[str, Tensor]]]:
-        """For K models on CPU, from their parameters and buffers by name and x (K, B, T, F), float32: the outputs (K, B, tail, O),
-        and the function from their gradient to those of the parameters.
+        """For K models on CPU, from their parameters and buffers by name and x (K, B, T, F), float32: the outputs
+        (K, B, tail, O), and the function from their gradient to those of the parameters.
 
         Without autograd, and in work that can be `kernels.recorded`; not `lasting` where both passes are recorded as one
         chain. Only where `is_fused`.

@@ -28,12 +28,13 @@ class Cell:
     """Two compiled time loops over the items first to last of the K S shards, and how their results are read.
 
     forward(thread, first, last, blocks, size, line, height, steps, *states, *weights, *last, packed, scratch) reads x_t
-    from z_t in the rows of a layer, which begin at `line` of each shard's block (see `rows.home`), and writes h_t to z_{t+1}; what `backward`
-    reads comes behind. States before are (K, B, 1, H), those behind the last bar (K, 1, H, B), biases (K, 1, gates).
+    from z_t in the rows of a layer, which begin at `line` of each shard's block (`rows.home`), and writes h_t to z_{t+1};
+    what `backward` reads comes behind. States before are (K, B, 1, H), those behind the last bar (K, 1, H, B), biases
+    (K, 1, gates).
 
-    backward(thread, first, last, blocks, size, line, height, flow, silent, needs_x, *grads, w_x, w_h, batch, keys, threshold,
-    scale, *before, *parts, packed, scratch) reads the gradient of h_t from flow (N, T, .., L), from step `silent` on,
-    and leaves there that of x_t, masked. `grads` of the last states are (K, B, 1, H), or empty for zeros.
+    backward(thread, first, last, blocks, size, line, height, flow, silent, needs_x, *grads, w_x, w_h, batch, keys,
+    threshold, scale, *before, *parts, packed, scratch) reads the gradient of h_t from flow (N, T, .., L), from step
+    `silent` on, and leaves there that of x_t, masked. `grads` of the last states are (K, B, 1, H), or empty for zeros.
 
     `gradients(features, *summed)`: those of the weights in their order, each with a leading K.
     """

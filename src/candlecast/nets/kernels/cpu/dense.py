@@ -43,9 +43,7 @@ def _forward(thread, first, last, x, w, b, y, packed, scratch):
             write_rows(product, y, (model, shard, t))
 
 
-@compiled(
-    "void(i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:], f4[:,:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1])"
-)
+@compiled("void(i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:], f4[:,:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1])")
 def _backward(thread, first, last, dy, x, w, dx, parts, packed, scratch):
     """parts (K S, .., ..) are the items' gradients of w and b, one below the other."""
     steps, inputs, outputs = x.shape[2], x.shape[3], w.shape[2]

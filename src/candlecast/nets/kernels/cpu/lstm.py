@@ -57,7 +57,9 @@ def _activate(gates, before, c, h):
     "void(i8, i8, i8, f4[:,:,::1], i8, i8, i8, i8, f4[:,:,:,:], f4[:,:,:,:], f4[:,:,:], f4[:,:,:], f4[:,:,:],"
     "f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,::1], f4[:,:,::1])"
 )
-def _forward(thread, first, last, blocks, size, line, height, steps, h0, c0, w_x, w_h, b, h_last, c_last, packed, scratch):
+def _forward(
+    thread, first, last, blocks, size, line, height, steps, h0, c0, w_x, w_h, b, h_last, c_last, packed, scratch
+):
     """Items first to last of the K S shards; each thread has its part of packed and scratch."""
     shards, features, hidden = shards_of(h0.shape[1]), w_x.shape[1], w_h.shape[1]
     depth, weights = features + 1 + hidden, packed[thread]

@@ -151,7 +151,21 @@ def write_batch(thread, first, last, blocks, size, line, stride, out, keys, thre
 
 @compiled("void(i8, i8, i8, f4[:,:,::1], i8, i8, i8, i8, i8, i8, i8, i8, i4[:], u4, f4)")
 def pass_batch(
-    thread, first, last, blocks, size, below, below_stride, above, above_stride, steps, count, batch, keys, threshold, scale
+    thread,
+    first,
+    last,
+    blocks,
+    size,
+    below,
+    below_stride,
+    above,
+    above_stride,
+    steps,
+    count,
+    batch,
+    keys,
+    threshold,
+    scale,
 ):
     """Rows of the shards from first to last to other rows of the same block, masked: from one layer to the next."""
     shards = shards_of(batch)

@@ -97,7 +97,9 @@ class LayersOf:
         gradients: list[Tensor] = []
         with chained():
             if grad_h is not None:
-                share(read_batch, items, _array(grad_h), flow, size, (steps - tail) * widest, widest, *masks[-1], scratch)
+                share(
+                    read_batch, items, _array(grad_h), flow, size, (steps - tail) * widest, widest, *masks[-1], scratch
+                )
             for place, layer in reversed(list(enumerate(layers))):
                 w_x, w_h = (_array(weight) for weight in stack.of(tensors, place)[self.states : self.states + 2])
                 parts = [empty(items, *shape).numpy() for shape in layer.sizes.parts]

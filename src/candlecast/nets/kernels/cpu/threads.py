@@ -22,22 +22,24 @@ Work = tuple[Callable[..., None], tuple[Any, ...]]  # a kernel and its arguments
 
 
 class Chain:
-    """Works noted to be done, once or again and again on the same memory.
+    """Works noted to be done by a number of threads, once or again and again on the same memory.
 
     Works for the same number of items follow each other piece by piece: a thread does all of them on its piece while that
     is in its cache, and waits for no other thread in between. So an item may read what earlier works made of the same
     item, and what works for other numbers of items, first noted before its own, made of any.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, count: int) -> None:
+        self._threads = count
         self._works: dict[int, list[Work]] = {}
 
     def note(self, items: int, work: Work) -> None:
+        """Put a work for so many items behind the others."""
         self._works.setdefault(items, []).append(work)
 
     def then(self, other: Chain) -> Chain:
         """The works of both."""
-        both = Chain()
+        both = Chain(self._threads)
         for items, works in [*self._works.items(), *other._works.items()]:
             for work in works:
                 both.note(items, work)
@@ -45,8 +47,9 @@ class Chain:
 
     def run(self) -> None:
         """Do all works."""
-        for items, works in self._works.items():
-            _run(items, works, piece(items))
+        with threads(self._threads):
+            for items, works in self._works.items():
+                _run(items, works, piece(items))
 
 
 _chain: ContextVar[Chain | None] = ContextVar("chain", default=None)
@@ -69,13 +72,20 @@ def threads(count: int) -> Iterator[None]:
 
 def threads_for(items: int) -> int:
     """The number of threads that `share` gives so many items."""
-    return max(1, min(_count.get() or torch.get_num_threads(), items))
+    return max(1, min(_threads(), items))
+
+
+def _threads() -> int:
+    return _count.get() or torch.get_num_threads()
 
 
 @contextmanager
 def recorded() -> Iterator[Chain]:
-    """Within the block `share` only notes its work, `chained` blocks and all: whoever has the chain runs it."""
-    chain = Chain()
+    """Within the block `share` only notes its work, `chained` blocks and all, for as many threads as there are now.
+
+    Whoever has the chain runs it.
+    """
+    chain = Chain(_threads())
     token = _chain.set(chain)
     try:
         yield chain

@@ -1,0 +1,155 @@
+"""How models learn from a batch: every learner finds the same losses and gradients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+
+from candlecast.errors import ConfigError
+from candlecast.fleet.batches import Batch
+from candlecast.fleet.layout import Layout
+from candlecast.fleet.learner import ByAutograd, Judge, Recorded, RecordedWithLoss, learner
+from candlecast.heads import Chance, Gaussian, Head, Quantiles, SquaredError
+from candlecast.models import GRU, LSTM, RNN, AttentionLSTM
+from candlecast.nets import kernels
+
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Plain(Head):
+    """A head of a user, which says no more than its terms."""
+
+    def terms(self, outputs, y):
+        return (outputs - y.unsqueeze(-1)).square()
+
+    def predict(self, outputs, *, shift, scale):
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Deaf(Plain):
+    """A head that does not listen to the net."""
+
+    def terms(self, outputs, y):
+        return y.unsqueeze(-1).square()
+
+
+@dataclass
+class Shape:
+    """As a sampler says it."""
+
+    length: int
+    columns: int
+    tail: int
+    targets: int
+
+
+def make_fleet(recipe, head, *, models, size, tail=3, targets=2):
+    """A judge, and parameters, buffers, a batch and room for gradients of that many models."""
+    torch.manual_seed(0)
+    nets = [recipe.build(2, head.outputs * targets) for _ in range(models)]
+    layout = Layout.of(nets[0])
+    weights = layout.rows(nets)
+    params = {name: value.requires_grad_() for name, value in layout.stack(weights).items()}
+    buffers = {name: torch.arange(models, dtype=torch.int32) + 1 for name, _ in nets[0].named_buffers()}
+    batch = Batch(models, Shape(7, 2, tail, targets), size, CPU)
+    for part in (batch.x, batch.weight):
+        part.copy_(torch.rand(part.shape))
+    batch.weight[:, -1] = 0.0
+    batch.y.copy_(torch.randint(2, batch.y.shape))
+    return Judge(nets[0], head, layout), params, buffers, batch, layout.stack(torch.zeros_like(weights))
+
+
+def learnt(by, fleet):
+    """Losses and gradients as a learner finds them."""
+    judge, params, buffers, batch, gradients = fleet
+    judge.net.train()
+    first = (judge,) if by is ByAutograd else (judge.net, judge.head)
+    losses = by(*first, params, buffers, batch, gradients).learn([0] * len(batch.y))
+    return losses, {name: value.clone() for name, value in gradients.items()}
+
+
+def assert_close(found, expected):
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-5)
+    for name, value in expected[1].items():
+        torch.testing.assert_close(found[1][name], value, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [5, 16, 40])
+@pytest.mark.parametrize("head", [SquaredError(), Gaussian(), Quantiles(), Chance()], ids=repr)
+@pytest.mark.parametrize(
+    "recipe",
+    [LSTM(hidden=6, layers=2, dropout=0.3, dense=(4,)), GRU(hidden=5, layers=2), RNN(hidden=3, dropout=0.2)],
+    ids=lambda recipe: recipe.name,
+)
+def test_all_learners_find_the_same(recipe, head, size):
+    fleet = make_fleet(recipe, head, models=3, size=size)
+    expected = learnt(ByAutograd, fleet)
+    assert_close(learnt(Recorded, fleet), expected)
+    assert_close(learnt(RecordedWithLoss, fleet), expected)
+    assert all(value.any() for value in expected[1].values())
+
+
+@pytest.mark.parametrize("by", [ByAutograd, Recorded, RecordedWithLoss])
+def test_what_a_model_learns_depends_neither_on_threads_nor_on_company(by):
+    recipe, head = LSTM(hidden=6, layers=2, dropout=0.3), Gaussian()
+    fleet = make_fleet(recipe, head, models=7, size=40)
+    judge, params, buffers, batch, gradients = fleet
+    losses, together = learnt(by, fleet)
+    for threads in (1, 2, 5):
+        with kernels.threads(threads):
+            again, found = learnt(by, fleet)
+        assert again == losses
+        assert all(torch.equal(found[name], value) for name, value in together.items())
+    for model in (0, 6):
+        one = slice(model, model + 1)
+        alone = Batch(1, Shape(7, 2, 3, 2), 40, CPU)
+        for part, whole in ((alone.x, batch.x), (alone.y, batch.y), (alone.weight, batch.weight)):
+            part.copy_(whole[one])
+        own = {name: value[one].detach().clone().requires_grad_() for name, value in params.items()}
+        own_buffers = {name: value[one] for name, value in buffers.items()}
+        own_gradients = {name: torch.zeros_like(value[one]) for name, value in gradients.items()}
+        loss, found = learnt(by, (judge, own, own_buffers, alone, own_gradients))
+        assert loss == losses[one]
+        assert all(torch.equal(found[name][0], value[model]) for name, value in together.items())
+
+
+def test_a_recorded_learner_reads_what_is_there_at_each_step():
+    fleet = make_fleet(GRU(hidden=4, dropout=0.4), SquaredError(), models=2, size=20)
+    judge, params, buffers, batch, gradients = fleet
+    judge.net.train()
+    recorded = learner(judge, params, buffers, batch, gradients)
+    assert isinstance(recorded, RecordedWithLoss)
+    seen = []
+    for turn in range(3):
+        batch.x.copy_(torch.randn(batch.x.shape))
+        buffers["dropouts.0.key"].fill_(turn)
+        with torch.no_grad():
+            for value in params.values():
+                value.add_(0.01)
+        seen.append(recorded.learn([0, 0]))
+        found = {name: value.clone() for name, value in gradients.items()}
+        assert_close((seen[-1], found), learnt(ByAutograd, fleet))
+    assert len({losses[0] for losses in seen}) == 3
+
+
+def test_the_learner_fits_the_net_and_the_head():
+    cases = [
+        (LSTM(hidden=4), SquaredError(), RecordedWithLoss),
+        (LSTM(hidden=4), Plain(), Recorded),
+        (LSTM(hidden=4, layers=2, residual=True), SquaredError(), ByAutograd),
+        (LSTM(hidden=4, layers=2, norm=True), SquaredError(), ByAutograd),
+        (AttentionLSTM(hidden=4), SquaredError(), ByAutograd),
+    ]
+    for recipe, head, kind in cases:
+        assert type(learner(*make_fleet(recipe, head, models=1, size=4, tail=1))) is kind
+
+
+@pytest.mark.parametrize("by", [ByAutograd, Recorded])
+def test_a_loss_that_does_not_depend_on_the_net_is_refused(by):
+    with pytest.raises(ConfigError, match="does not depend"):
+        learnt(by, make_fleet(LSTM(hidden=4), Deaf(), models=2, size=4))
