@@ -49,8 +49,7 @@ class Judge:
         self.net, self.head, self.layout, self.company = net, head, layout, Company(net)
 
     def losses(self, draws: Sequence[int], params: Stack, buffers: Stack, batch: Batch) -> Tensor:
-        """In training: (K,)."""
-        self.net.train()
+        """Of the net as it is, in training: (K,)."""
         return self.company(self._loss, draws, params, buffers, batch.x, batch.y, batch.weight)
 
     @torch.no_grad()

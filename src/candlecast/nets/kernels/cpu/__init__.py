@@ -8,11 +8,13 @@ any number of `threads` and in any company.
 
 Each shard has one block of rows for all layers, kept from the forward pass for the backward one: of every step its z =
 (x, 1, h), which the weights are multiplied with, and what else the cell needs to be differentiated. So h is written
-once, to where the next step and the weight gradient read it.
+once, to where the next step and the weight gradient read it. Where nothing outlasts a chain of works, the blocks are
+those of its threads, and stay in their caches.
 
     stack            all layers of a shard, one piece of work behind the other
     cell             what a cell brings to a stack
     lstm, gru, rnn   the cells: a time loop each way
+    dense            what reads the last outputs, by the same tiles
     rows             reading, writing and masking rows
     products         packing weights; the tiles
     vector           lanes as a Numba value

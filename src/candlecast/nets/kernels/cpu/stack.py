@@ -52,7 +52,7 @@ class LayersOf:
         rows, (packed, scratch) = block.numpy(), _room(layers, items)
         masks, nothing = _masks(stack, keys, models)
         out = empty(models, stack.tail, top.hidden, batch)
-        last = [np.empty((self.states, models, 1, size, batch), np.float32) for size in hidden]
+        last = [np.empty((self.states, models, 1, width, batch), np.float32) for width in hidden]
         with chained():
             share(read_batch, items, _array(x), rows, size, 0, layers[0].sizes.height, *nothing, scratch)
             for place, layer in enumerate(layers):
@@ -92,7 +92,7 @@ class LayersOf:
         flow = empty(homes, steps * widest, LANES).numpy()
         by_step = flow.reshape(homes, steps, widest, LANES)
         dx = empty(models, *((steps, features, batch) if needs_x else (0, 0, 0)))
-        before = [np.empty((self.states, models, 1, size, batch), np.float32) for size in hidden]
+        before = [np.empty((self.states, models, 1, width, batch), np.float32) for width in hidden]
         tail = 0 if grad_h is None else grad_h.shape[2]
         gradients: list[Tensor] = []
         with chained():
