@@ -5,6 +5,7 @@ Exit codes: 0 fine, 1 a CandlecastError, 2 wrong usage, 130 interrupted.
 
 from __future__ import annotations
 
+import gc
 import sys
 
 import click
@@ -48,3 +49,5 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    finally:
+        gc.freeze()  # or Python would search all that torch and the others made for garbage before it leaves

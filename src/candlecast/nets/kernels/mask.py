@@ -62,8 +62,8 @@ def _masked_cpu(x: Tensor, keys: Tensor, p: float) -> Tensor:
 def _compiled() -> Callable[..., None]:
     from numba import njit
 
-    from candlecast.nets.kernels.cpu.rows import first_place, mask_row
-    from candlecast.nets.kernels.cpu.vector import LANES
+    from candlecast.nets.kernels.cpu.rows import first_place
+    from candlecast.nets.kernels.cpu.vector import LANES, dropped, load, store
 
     u32 = np.uint32
 
@@ -72,10 +72,18 @@ def _compiled() -> Callable[..., None]:
         """Items first to last of the K S shards."""
         batch = x.shape[2]
         shards = -(-batch // LANES)
+        row = np.zeros(LANES, np.float32)
         for item in range(first, last):
             model, shard = item // shards, item % shards
-            lanes, start = slice(shard * LANES, shard * LANES + LANES), first_place(model, shard, keys)
+            lane, start = shard * LANES, first_place(model, shard, keys)
+            width = min(LANES, batch - lane)
             for n in range(x.shape[1]):
-                mask_row(x[model, n, lanes], out[model, n, lanes], u32(start + u32(n * batch)), threshold, scale)
+                place = u32(start + u32(n * batch))
+                if width == LANES:
+                    store(dropped(load(x, (model, n, lane)), place, threshold, scale), out, (model, n, lane))
+                else:
+                    row[:width] = x[model, n, lane:]
+                    store(dropped(load(row, (0,)), place, threshold, scale), row, (0,))
+                    out[model, n, lane:] = row[:width]
 
     return mask

@@ -7,12 +7,11 @@ the `line` of the first, and by the `stride` from one step to the next.
 
 import numpy as np
 
-from candlecast.nets.kernels.cpu.vector import LANES, compiled, internal, load, prefetch, splat, store
-from candlecast.nets.kernels.mask import FIRST, KEY_STRIDE, SECOND
+from candlecast.nets.kernels.cpu.vector import LANES, compiled, dropped, internal, load, prefetch, splat, store
+from candlecast.nets.kernels.mask import KEY_STRIDE
 
 START = np.int64(0)  # in place of a literal 0, for which numba would compile what takes it once more
-_U32, _FIRST, _SECOND = np.uint32, np.uint32(FIRST), np.uint32(SECOND)
-_KEY_STRIDE, _FIFTEEN, _SIXTEEN = np.uint32(KEY_STRIDE), np.uint32(15), np.uint32(16)
+_U32, _KEY_STRIDE = np.uint32, np.uint32(KEY_STRIDE)
 
 
 @internal
@@ -86,17 +85,6 @@ def write_rows(rows, array, place):
 
 
 @internal
-def mask_row(row, out, place, threshold, scale):
-    """out = row with every lane zeroed or scaled by the hash of its place: see `mask.masked`."""
-    for b in range(len(row)):  # of slices, whose index needs no check: one vector
-        bits = _U32(place + _U32(b))
-        bits = _U32((bits ^ (bits >> _SIXTEEN)) * _FIRST)
-        bits = _U32((bits ^ (bits >> _FIFTEEN)) * _SECOND)
-        bits = _U32(bits ^ (bits >> _SIXTEEN))
-        out[b] = row[b] * scale if bits >= threshold else row[b] * 0
-
-
-@internal
 def home(item, first, thread, size):
     """The block of an item: its own, or, where a piece of work has `size` of them, one of its thread's."""
     return thread * size + item - first if size else item
@@ -114,7 +102,8 @@ def pass_step(rows, out, step, first, batch, threshold, scale):
     count = out.shape[0]
     if threshold:
         for n in range(count):
-            mask_row(rows[n], out[n], _U32(first + _U32((step * count + n) * batch)), threshold, scale)
+            place = _U32(first + _U32((step * count + n) * batch))
+            store(dropped(load(rows, (n,)), place, threshold, scale), out, (n,))
     else:
         for n in range(count):
             store(load(rows, (n,)), out, (n,))

@@ -16,6 +16,8 @@ from numba.core import cgutils
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
+from candlecast.nets.kernels.mask import FIRST, SECOND
+
 LANES = 16 if llvm.get_host_cpu_features().get("avx512f") else 8
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 _INTS = ir.VectorType(ir.IntType(32), LANES)
@@ -202,6 +204,26 @@ def clamp(typingctx, a, low, high):
         return builder.select(builder.fcmp_ordered(">", low, a), low, a)
 
     return vector(vector, vector, vector), generate
+
+
+@_code
+def dropped(typingctx, value, place, threshold, scale):
+    """Lanes times `scale` where the hash of place + lane is at least `threshold`, times 0 elsewhere: see `mask.masked`."""
+
+    def generate(context, builder, sig, args):
+        value, place, threshold, scale = args
+
+        def folded(bits, count):
+            return builder.xor(bits, builder.lshr(bits, ir.Constant(_INTS, [count] * LANES)))
+
+        bits = builder.add(_splat(builder, place), ir.Constant(_INTS, list(range(LANES))))
+        bits = builder.mul(folded(bits, 16), ir.Constant(_INTS, [FIRST] * LANES))
+        bits = builder.mul(folded(bits, 15), ir.Constant(_INTS, [SECOND] * LANES))
+        is_kept = builder.icmp_unsigned(">=", folded(bits, 16), _splat(builder, threshold))
+        zero = ir.Constant(_FLOATS, [0.0] * LANES)
+        return builder.select(is_kept, builder.fmul(value, _splat(builder, scale)), builder.fmul(value, zero))
+
+    return vector(vector, types.uint32, types.uint32, types.float32), generate
 
 
 @_code
