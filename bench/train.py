@@ -4,7 +4,8 @@
 
 Ours and the rivals' turns alternate, and medians are compared; the time to Keras' error is the
 median over as many seeds as rounds, to the median error of as many Keras trainings, and infinite for a training that never
-comes there; it is that of training alone, and with the imports of both sides. The rivals need `.bench-venv` (bench/requirements.txt).
+comes there; it is that of training alone, and with the imports of both sides. The rivals need `.bench-venv`
+(bench/requirements.txt).
 The tutorial's net: 2 x LSTM 50, dropout 0.2, dense 25 and 1, windows of 50 bars, batches of 32.
 """
 

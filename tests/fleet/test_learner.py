@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +13,12 @@ import torch
 from candlecast.errors import ConfigError
 from candlecast.fleet.batches import Batch
 from candlecast.fleet.layout import Layout
-from candlecast.fleet.learner import ByAutograd, Judge, Recorded, RecordedWithLoss, learner
-from candlecast.heads import Chance, Gaussian, Head, Quantiles, SquaredError
+from candlecast.fleet.learner import ByAutograd, Judge, learner
+from candlecast.fleet.recorded import Recorded, RecordedWithLoss
+from candlecast.heads import Chance, Gaussian, Head, Quantiles, SquaredError, StudentT
 from candlecast.models import GRU, LSTM, RNN, AttentionLSTM
 from candlecast.nets import kernels
+from candlecast.nets.kernels.cpu.vector import LANES
 
 CPU = torch.device("cpu")
 
@@ -28,6 +32,22 @@ class Plain(Head):
 
     def predict(self, outputs, *, shift, scale):
         raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class DearError(SquaredError):
+    """A head of a user that charges otherwise than the slopes it inherits."""
+
+    def terms(self, outputs, y):
+        return 2 * super().terms(outputs, y)
+
+
+@dataclass(frozen=True)
+class RootError(SquaredError):
+    """The same with another loss."""
+
+    def loss(self, means):
+        return super().loss(means).sqrt()
 
 
 @dataclass(frozen=True)
@@ -59,7 +79,7 @@ def make_fleet(recipe, head, *, models, size, tail=3, targets=2):
     batch = Batch(models, Shape(7, 2, tail, targets), size, CPU)
     for part in (batch.x, batch.weight):
         part.copy_(torch.rand(part.shape))
-    batch.weight[:, -1] = 0.0
+    batch.weight[:, 0] = 0.0
     batch.y.copy_(torch.randint(2, batch.y.shape))
     return Judge(nets[0], head, layout), params, buffers, batch, layout.stack(torch.zeros_like(weights))
 
@@ -96,8 +116,8 @@ def test_all_learners_find_the_same(recipe, head, size):
 
 @pytest.mark.parametrize("by", [ByAutograd, Recorded, RecordedWithLoss])
 def test_what_a_model_learns_depends_neither_on_threads_nor_on_company(by):
-    recipe, head = LSTM(hidden=6, layers=2, dropout=0.3), Gaussian()
-    fleet = make_fleet(recipe, head, models=7, size=40)
+    recipe, head = LSTM(hidden=6, layers=2, dropout=0.3), Quantiles(tuple(np.arange(1, 10) / 10))
+    fleet = make_fleet(recipe, head, models=7, size=LANES + 1, tail=1, targets=1)
     judge, params, buffers, batch, gradients = fleet
     losses, together = learnt(by, fleet)
     for threads in (1, 2, 5):
@@ -107,7 +127,7 @@ def test_what_a_model_learns_depends_neither_on_threads_nor_on_company(by):
         assert all(torch.equal(found[name], value) for name, value in together.items())
     for model in (0, 6):
         one = slice(model, model + 1)
-        alone = Batch(1, Shape(7, 2, 3, 2), 40, CPU)
+        alone = Batch(1, Shape(7, 2, 1, 1), LANES + 1, CPU)
         for part, whole in ((alone.x, batch.x), (alone.y, batch.y), (alone.weight, batch.weight)):
             part.copy_(whole[one])
         own = {name: value[one].detach().clone().requires_grad_() for name, value in params.items()}
@@ -141,6 +161,9 @@ def test_the_learner_fits_the_net_and_the_head():
     cases = [
         (LSTM(hidden=4), SquaredError(), RecordedWithLoss),
         (LSTM(hidden=4), Plain(), Recorded),
+        (LSTM(hidden=4), DearError(), Recorded),
+        (LSTM(hidden=4), RootError(), Recorded),
+        (LSTM(hidden=4), StudentT(), RecordedWithLoss),
         (LSTM(hidden=4, layers=2, residual=True), SquaredError(), ByAutograd),
         (LSTM(hidden=4, layers=2, norm=True), SquaredError(), ByAutograd),
         (AttentionLSTM(hidden=4), SquaredError(), ByAutograd),
@@ -153,3 +176,29 @@ def test_the_learner_fits_the_net_and_the_head():
 def test_a_loss_that_does_not_depend_on_the_net_is_refused(by):
     with pytest.raises(ConfigError, match="does not depend"):
         learnt(by, make_fleet(LSTM(hidden=4), Deaf(), models=2, size=4))
+
+
+@pytest.mark.parametrize("head", [SquaredError(), Plain()], ids=["whole", "in two"])
+def test_a_recorded_learner_gives_its_memory_back_at_once(head):
+    made = learner(*make_fleet(LSTM(hidden=4, layers=2), head, models=2, size=4))
+    made.learn([0, 0])
+    outputs = weakref.ref(made.passes.outputs)
+    gc.disable()
+    try:
+        del made
+        assert outputs() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("head", [SquaredError(), Gaussian(), StudentT(), Quantiles()], ids=repr)
+def test_numbers_beyond_all_bounds_pass_without_a_word(head):
+    """What they come to is for the loop to say, by the loss of this step or of the next."""
+    fleet = make_fleet(LSTM(hidden=4), head, models=2, size=20)
+    with torch.no_grad():
+        for name, value in fleet[1].items():
+            if name.startswith("head"):
+                value.fill_(1e38)
+    losses, _ = learnt(RecordedWithLoss, fleet)
+    assert max(losses) > 80 or not any(np.isfinite(losses))

@@ -11,6 +11,7 @@ from candlecast.features import Features, log_range, log_return
 from candlecast.fleet.settings import Fit
 from candlecast.fleet.train import train
 from candlecast.folds import WalkForward
+from candlecast.heads import SquaredError, StudentT
 from candlecast.models import GRU, LSTM, RNN, Torch
 from candlecast.sources import synthetic
 from candlecast.targets import Direction, NextReturn
@@ -219,8 +220,10 @@ def test_progress_counts_every_epoch(market, small):
     assert [event.done for event in events] == sorted(event.done for event in events)
 
 
-def test_a_loss_that_is_not_finite_is_an_error(market):
-    model = LSTM(hidden=4, window=6, training=Fit(epochs=3, batch=16, lr=1e30, clip=None))
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("head", [SquaredError(), StudentT()], ids=repr)
+def test_a_loss_that_is_not_finite_is_an_error(market, head):
+    model = LSTM(hidden=4, window=6, head=head, training=Fit(epochs=9, batch=16, lr=1e36, clip=None))
     with pytest.raises(ConfigError, match=r"the (validation )?loss of AR\(1\)/fold-0/seed-0 is .*Lower Fit\(lr=...\)"):
         list(model.fit(jobs_of(model, market, folds=1, seeds=1)))
 

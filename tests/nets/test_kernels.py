@@ -495,6 +495,46 @@ def test_passes_recorded_as_one_chain_equal_autograd(cell, dropout, count):
             assert_same([kernels.layers(kind, x, leaves, tail=tail, dropout=dropout, keys=keys)[0]], [found])
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("models", [1, 2, 3, 5])
+@pytest.mark.parametrize("cell", CELLS)
+def test_vmap_without_gradients(cell, models, count):
+    """Nothing is kept for a way back, however many models and threads there are."""
+    inputs = make_inputs(cell, (20, 4, 2, 5), models=(models,))
+    op = getattr(kernels, cell)
+    with kernels.threads(count), torch.no_grad():
+        found = outputs(vmap(op), inputs)
+    for model in range(models):
+        assert_same([a[model] for a in found], [a.detach() for a in outputs(op, [a[model] for a in inputs])])
+
+
+def test_nothing_to_share():
+    from candlecast.nets.kernels.cpu.threads import share
+
+    seen = []
+    with kernels.threads(2):
+        share(lambda thread, first, last: seen.extend(range(first, last)), 0)
+    assert not seen
+
+
+def test_a_chain_keeps_its_threads():
+    """Its works have room for so many, whatever the number is when it runs, or said inside."""
+    from candlecast.nets.kernels.cpu.threads import recorded, share, threads_for
+
+    seen = set()
+    with kernels.threads(2), recorded() as chain:
+        with kernels.threads(7):
+            assert threads_for(100) == 2
+        share(lambda thread, first, last: seen.add(thread), 100)
+    with kernels.threads(9):
+        chain.run()
+        with recorded() as other:
+            pass
+    assert seen <= {0, 1}
+    with pytest.raises(ValueError, match="2 threads and for 9"):
+        chain.then(other)
+
+
 def test_threads_are_those_of_the_block_else_of_torch():
     from candlecast.nets.kernels.cpu.threads import threads_for
 

@@ -5,6 +5,7 @@ Exit codes: 0 fine, 1 a CandlecastError, 2 wrong usage, 130 interrupted.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import sys
 
@@ -35,6 +36,7 @@ for command in (run, compare, backtest, fetch, candles, report, runs):
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave the process with its exit code."""
+    atexit.register(gc.freeze)  # or Python searches all that torch and the others made for garbage before it leaves
     try:
         cli.main(arguments, standalone_mode=False)
     except CandlecastError as error:
@@ -49,5 +51,3 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
-    finally:
-        gc.freeze()  # or Python would search all that torch and the others made for garbage before it leaves

@@ -32,7 +32,7 @@ def start(weights: Tensor) -> AdamState:
 def step(
     weights: Tensor, gradient: Tensor, state: AdamState, *, lr: np.ndarray, weight_decay: float, clip: float | None
 ) -> None:
-    """One step of every model, in place; `weights` and `gradient` (K, P), `lr` (K,).
+    """One step of every model: changes `weights` (K, P) and `state` in place. `gradient` (K, P), `lr` (K,).
 
     m = b1 m + (1 - b1) g;   v = b2 v + (1 - b2) g^2
     p = p - lr (m / (1 - b1^n) / (sqrt(v / (1 - b2^n)) + eps) + decay p)

@@ -83,10 +83,11 @@ class Sampler:
         weight: np.ndarray,
     ) -> None:
         """Write x (T, F, B), y (B, tail, N) and weight (B, tail, N) for sequences that end at rows `ends`; places left over
-        get weight 0.
+        get zeros and weight 0.
         """
         gather_windows(self._values, ends, self.length, self._scaling, x)
         gather_outcomes(self._outcomes, self._importance, is_counted, counted[0], ends, y, weight)
+        x[..., len(ends) :] = 0.0
         weight[len(ends) :] = 0.0
 
     def _ends(self, rows: np.ndarray, part: Rows, offset: int) -> np.ndarray:

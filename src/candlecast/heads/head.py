@@ -64,7 +64,10 @@ class Head(ABC):
 
 
 class Elementwise(Head):
-    """A head whose loss is the mean of a single term, of which the derivatives are known."""
+    """A head whose loss is the mean of a single term, of which the derivatives are known.
+
+    A class that changes `terms` has to change `slopes` too, or nets are trained by autograd again.
+    """
 
     @abstractmethod
     def slopes(self, outputs: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,16 +36,15 @@ class _MeanAndSpread(Elementwise):
         spread = torch.nn.functional.softplus(spread) + LEAST
         return (y.unsqueeze(-1) - mean) / spread, spread
 
-    def slopes(self, outputs: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _slopes(
+        self, outputs: np.ndarray, y: np.ndarray, charge: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Those of ln s + charge(z): `charge` gives its value for a standardised error, and the derivative of that."""
         mean, a = outputs[..., 0], outputs[..., 1]
         spread = softplus(a) + LEAST
         z = (y - mean) / spread
-        charge, by_z = self._charge(z)
-        return np.log(spread) + charge, np.stack([-by_z, (1 - by_z * z) * sigmoid(a)], -1) / spread[..., None]
-
-    @abstractmethod
-    def _charge(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What a standardised error is charged for, beside ln s, and the derivative of that."""
+        charged, by_z = charge(z)
+        return np.log(spread) + charged, np.stack([-by_z, (1 - by_z * z) * sigmoid(a)], -1) / spread[..., None]
 
     def _in_units(self, outputs: np.ndarray, shift: float, scale: float) -> tuple[np.ndarray, np.ndarray]:
         """Mean and spread in the target's units, each (rows,)."""
@@ -63,8 +62,8 @@ class Gaussian(_MeanAndSpread):
         z, spread = self._standardised(outputs, y)
         return spread.log() + 0.5 * z.square()
 
-    def _charge(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return 0.5 * z * z, z
+    def slopes(self, outputs: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self._slopes(outputs, y, lambda z: (0.5 * z * z, z))
 
     def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
         mean, spread = self._in_units(outputs, shift, scale)
@@ -88,9 +87,9 @@ class StudentT(_MeanAndSpread):
         z, spread = self._standardised(outputs, y)
         return spread.log() + 0.5 * (self.freedom + 1) * (z.square() / self.freedom).log1p()
 
-    def _charge(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def slopes(self, outputs: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         n = self.freedom
-        return 0.5 * (n + 1) * np.log1p(z * z / n), (n + 1) * z / (n + z * z)
+        return self._slopes(outputs, y, lambda z: (0.5 * (n + 1) * np.log1p(z * z / n), (n + 1) * z / (n + z * z)))
 
     def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
         mean, spread = self._in_units(outputs, shift, scale)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from candlecast.nets.exporting import is_exporting
 from candlecast.nets.kernels import cpu, gpu, reference
-from candlecast.nets.kernels.cpu.threads import Chain, recorded, share, threads
+from candlecast.nets.kernels.cpu.threads import recorded, share, threads
 from candlecast.nets.kernels.functions import Inputs, Kernel, Stack, call
 from candlecast.nets.kernels.mask import masked
 
@@ -22,7 +22,6 @@ __all__ = [
     "LSTM",
     "RNN",
     "Cell",
-    "Chain",
     "gru",
     "layers",
     "layers_vjp",

@@ -54,8 +54,8 @@ class Stack:
     """A number of layers of one cell, each with its initial states and weights, and dropout behind each of them.
 
     Its outputs are the last `tail` ones of the top layer, and the states `(h_T, *last)` of each layer. The tensors of all
-    layers lie side by side in one list, as autograd wants them. `lasting`: what the forward pass keeps outlasts it; False
-    only where both passes are works of one chain, which then has room for no more than its threads are at work on.
+    layers lie side by side in one list, as autograd wants them. `lasting`: what the forward pass keeps outlasts it. False
+    where no backward pass follows, or one in the same chain of works: there is room then for what threads are at work on.
     """
 
     kernel: Kernel
@@ -119,7 +119,7 @@ class Forward(Function):
     @staticmethod
     def forward(stack: Stack, *tensors: Tensor) -> tuple[Tensor, ...]:
         outputs, kept = stack.kernel.forward(stack, stack.inputs(tensors))
-        return *outputs, *kept
+        return *outputs, *(kept if stack.lasting else ())
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:

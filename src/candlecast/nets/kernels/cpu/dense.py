@@ -20,7 +20,7 @@ from candlecast.nets.kernels.cpu.products import (
     padded,
     weight_gradient,
 )
-from candlecast.nets.kernels.cpu.rows import START, fill, read_rows, split, split_steps, write_rows
+from candlecast.nets.kernels.cpu.rows import START, fill, read_rows, shards_of, split, split_steps, write_rows
 from candlecast.nets.kernels.cpu.threads import chained, share, threads_for
 from candlecast.nets.kernels.cpu.vector import LANES, compiled
 
@@ -28,7 +28,7 @@ from candlecast.nets.kernels.cpu.vector import LANES, compiled
 @compiled("void(i8, i8, i8, f4[:,:,:,:], f4[:,:,:], f4[:,:,:], f4[:,:,:,::1], f4[:,:,::1], f4[:,:,::1])")
 def _forward(thread, first, last, x, w, b, y, packed, scratch):
     """Items first to last of the K S shards; each thread has its part of packed and scratch."""
-    inputs, shards = x.shape[3], padded(x.shape[1], LANES) // LANES
+    inputs, shards = x.shape[3], shards_of(x.shape[1])
     weights = packed[thread]
     z, product = split(scratch[thread], inputs + 1)
     fill(z[inputs:], 1)
@@ -47,7 +47,7 @@ def _forward(thread, first, last, x, w, b, y, packed, scratch):
 def _backward(thread, first, last, dy, x, w, dx, parts, packed, scratch):
     """parts (K S, .., ..) are the items' gradients of w and b, one below the other."""
     steps, inputs, outputs = x.shape[2], x.shape[3], w.shape[2]
-    shards = padded(x.shape[1], LANES) // LANES
+    shards = shards_of(x.shape[1])
     weights = packed[thread]
     z, rest = split_steps(scratch[thread], steps, parts.shape[1])
     deltas, product = split_steps(rest, steps, parts.shape[2])

@@ -30,7 +30,7 @@ class Chain:
     """
 
     def __init__(self, count: int) -> None:
-        self._threads = count
+        self.threads = count
         self._works: dict[int, list[Work]] = {}
 
     def note(self, items: int, work: Work) -> None:
@@ -39,7 +39,9 @@ class Chain:
 
     def then(self, other: Chain) -> Chain:
         """The works of both."""
-        both = Chain(self._threads)
+        if other.threads != self.threads:
+            raise ValueError(f"works for {self.threads} threads and for {other.threads} make no chain")
+        both = Chain(self.threads)
         for items, works in [*self._works.items(), *other._works.items()]:
             for work in works:
                 both.note(items, work)
@@ -47,7 +49,7 @@ class Chain:
 
     def run(self) -> None:
         """Do all works."""
-        with threads(self._threads):
+        with threads(self.threads):
             for items, works in self._works.items():
                 _run(items, works, piece(items))
 
@@ -76,7 +78,8 @@ def threads_for(items: int) -> int:
 
 
 def _threads() -> int:
-    return _count.get() or torch.get_num_threads()
+    chain = _chain.get()
+    return chain.threads if chain else _count.get() or torch.get_num_threads()
 
 
 @contextmanager
@@ -118,7 +121,7 @@ def share(kernel: Callable[..., None], items: int, *args: Any) -> None:
     chain = _chain.get()
     if chain is None:
         count = threads_for(items)
-        _run(items, [(kernel, args)], items if count == 1 else max(1, items // (count * PIECES)))
+        _run(items, [(kernel, args)], max(1, items if count == 1 else items // (count * PIECES)))
     else:
         chain.note(items, (kernel, args))
 
