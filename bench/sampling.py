@@ -21,6 +21,7 @@ FITS = {
     "windows, batch 32": cc.Fit(sampling="windows", batch=32),
     "sequence, batch 16 x 8": cc.Fit(batch=16, chunk=8),
     "sequence, batch 16 x 16": cc.Fit(batch=16, chunk=16),
+    "sequence, batch 16 x 16, lr 3e-3": cc.Fit(batch=16, chunk=16, lr=3e-3),
     "sequence, batch 32 x 8": cc.Fit(batch=32, chunk=8),
     "sequence, batch 16 x 32, lr 3e-3": cc.Fit(batch=16, chunk=32, lr=3e-3),
 }
