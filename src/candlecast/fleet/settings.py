@@ -22,8 +22,8 @@ class Fit:
     sampling: "sequence" reads chunks of `chunk` bars behind a burn-in of the model's window, learns from each bar of them,
         and forecasts by carrying the memory on. "windows" starts every window of the model's length from an empty memory,
         and learns from its last bar: 5 to 9 times the work. What can be learnt well, as volatility, needs lr=3e-3 in
-        sequence to come out as accurate (`bench/README.md`). None:
-        in sequence where the net carries memory from bar to bar, else by windows.
+        sequence to come out as accurate (`bench/README.md`). None: in sequence where the net carries memory from bar to
+        bar, else by windows.
     schedule: "constant", or "cosine" that lowers lr to zero over the epochs.
     device: "auto" takes a CUDA device when there is one.
     """
