@@ -73,8 +73,5 @@ class ByAutograd:
         losses = self.judge.losses(draws, self.params, self.buffers, self.batch)
         found = gradients(losses, list(self.params.values()))
         for place, gradient in zip(self.gradients.values(), found, strict=True):
-            if gradient is None:
-                place.zero_()
-            else:
-                place.copy_(gradient)
+            place.copy_(gradient)
         return losses.tolist()

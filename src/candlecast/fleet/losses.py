@@ -26,8 +26,8 @@ def loss(head: Head, terms: Tensor, weight: Tensor) -> Tensor:
     return head.loss(total / count.unsqueeze(-1)).mean(-1)
 
 
-def gradients(losses: Tensor, inputs: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
-    """Of each model's loss by its own inputs: those of the sum, since a loss depends on no others. None where on none at all.
+def gradients(losses: Tensor, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Of each model's loss by its own inputs: those of the sum, since a loss depends on no others. Zeros where on none at all.
 
     Raises ConfigError for losses that do not depend on any.
     """
@@ -37,4 +37,4 @@ def gradients(losses: Tensor, inputs: Sequence[Tensor]) -> tuple[Tensor | None, 
             expected="a forward that computes its outputs from them",
             remedy="Leave detach(), torch.no_grad() and NumPy out of it",
         )
-    return torch.autograd.grad(losses.sum(), inputs, allow_unused=True)
+    return torch.autograd.grad(losses.sum(), inputs, materialize_grads=True)

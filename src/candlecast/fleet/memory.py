@@ -16,7 +16,8 @@ def group_size(net: nn.Module, *, jobs: int, batch: int, length: int, columns: i
     """How many jobs train together: as many as fit in half of the free memory, and at least one.
 
     `net` is one job's; a sequence of `length` bars and `columns` is taken to need `STATES` floats per bar and unit, its
-    units to be a quarter of the widest side of each matrix, as in a layer of four gates.
+    units to be a quarter of the widest side of each matrix, as in a layer of four gates. Too much rather than too little:
+    recurrent nets on CPU keep that for the sequences that threads are at work on alone.
     """
     weights = sum(parameter.numel() for parameter in net.parameters())
     units = sum(max(parameter.shape) for parameter in net.parameters() if parameter.dim() > 1) / 4

@@ -21,7 +21,7 @@ class Fit:
     clip: largest norm of a step's gradient per job, None for no limit.
     sampling: "sequence" reads chunks of `chunk` bars behind a burn-in of the model's window, learns from each bar of them,
         and forecasts by carrying the memory on. "windows" starts every window of the model's length from an empty memory,
-        and learns from its last bar: 5 to 9 times the work. What can be learnt well, as volatility, needs lr=3e-3 in
+        and learns from its last bar: 4 to 8 times the work. What can be learnt well, as volatility, needs lr=3e-3 in
         sequence to come out as accurate (`bench/README.md`). None: in sequence where the net carries memory from bar to
         bar, else by windows.
     schedule: "constant", or "cosine" that lowers lr to zero over the epochs.

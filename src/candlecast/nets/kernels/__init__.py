@@ -78,7 +78,7 @@ def layers(
     if kernel is None:
         return _in_torch(cell, x, tensors, tail, dropout, keys)
     stack = Stack(kernel, len(tensors), dropout, tail, lasting=torch.is_grad_enabled())
-    outputs, *states = call(stack, _inputs(x, tensors, keys if dropout else ()))
+    outputs, *states = call(stack, _inputs(stack, x, tensors, keys))
     return outputs, [tuple(stack.of(states, layer)) for layer in range(len(tensors))]
 
 
@@ -98,7 +98,7 @@ def layers_vjp(
     `recorded`; not `lasting` where both passes are recorded as one chain.
     """
     stack = Stack(getattr(cpu, cell.name), len(tensors), dropout, tail, lasting)
-    inputs = _inputs(x, tensors, keys if dropout else ())
+    inputs = _inputs(stack, x, tensors, keys)
     (outputs, *states), kept = stack.kernel.forward(stack, inputs)
 
     def vjp(gradient: Tensor) -> list[Tensor]:
@@ -108,8 +108,8 @@ def layers_vjp(
     return outputs, vjp
 
 
-def _inputs(x: Tensor, tensors: Sequence[Sequence[Tensor]], keys: Sequence[Tensor]) -> Inputs:
-    return Inputs(tuple(keys), x, tuple(tensor for layer in tensors for tensor in layer))
+def _inputs(stack: Stack, x: Tensor, tensors: Sequence[Sequence[Tensor]], keys: Sequence[Tensor]) -> Inputs:
+    return Inputs(tuple(keys) if stack.dropout else (), x, tuple(tensor for layer in tensors for tensor in layer))
 
 
 def _in_torch(
