@@ -399,3 +399,73 @@ def test_a_strategy_gives_the_bits_of_the_same_orders_in_a_table():
         assert other.equity.equals(one.equity)
         assert other.fills.equals(one.fills)
         assert other.trades.equals(one.trades)
+
+
+# Limits that can be filled at once, and those that rest.
+
+PAID = Terms(taker=0.005, maker=0.002, slippage=0.01, impact=0.02)
+
+
+@pytest.mark.parametrize(
+    ("order", "price"),
+    [
+        (limit(1, 1_000), 103.0),
+        (limit(1, 102), 102.0),
+        (limit(1, 100), 100.0),
+        (limit(-1, 50), 97.0),
+        (limit(-1, 99), 99.0),
+    ],
+)
+def test_a_limit_that_can_be_filled_at_once_takes_liquidity(order, price):
+    """1 % of slippage and 2 % of impact (one unit of a volume of one), up to its limit; the taker's fee."""
+    _, state = walk(start(1_000.0), [bar(100, 101, 99, 100)], [order], PAID)
+    assert state.account.cash == pytest.approx(1_000 - order.units * price - 0.005 * price)
+
+
+def test_it_costs_what_a_market_order_does():
+    bars = [bar(100, 101, 99, 100)]
+    assert (
+        walk(start(1_000.0), bars, [limit(1, 1_000)], PAID)[1].account[:2]
+        == walk(start(1_000.0), bars, [market(1)], PAID)[1].account[:2]
+    )
+
+
+def test_a_limit_that_rests_is_a_maker_also_at_an_open_that_gaps_through_it():
+    for bars, price in (
+        ([bar(100, 101, 94, 96)], 95.0),
+        ([bar(100, 101, 99, 100), bar(90, 91, 89, 90)], 90.0),
+        ([bar(100, 101, 99, 100), bar(95, 96, 94, 95)], 95.0),
+    ):
+        executed, state = walk(start(1_000.0), bars, [limit(1, 95)], PAID)
+        assert executed == [(1.0, price)]
+        assert state.account.cash == pytest.approx(1_000 - price * 1.002)
+
+
+def test_limits_met_at_one_price_within_a_bar_are_both_makers():
+    executed, state = walk(start(1_000.0), [bar(100, 101, 94, 96)], [limit(1, 95), limit(2, 95)], PAID)
+    assert executed == [(1.0, 95.0), (2.0, 95.0)]
+    assert state.account.cash == pytest.approx(1_000 - 3 * 95 * 1.002)
+
+
+def test_a_stop_limit_that_is_triggered_takes_what_is_there_and_else_rests():
+    """Met at 105 with room to 107: 3 % would be 108.15, its limit is 107. After a gap to 110 it waits for 107."""
+    executed, state = walk(start(1_000.0), [bar(100, 106, 99, 106)], [stop_limit(1, 105, 107)], PAID)
+    assert executed == [(1.0, 107.0)]
+    assert state.account.cash == pytest.approx(1_000 - 107 * 1.005)
+    bars = [bar(110, 112, 109, 111), bar(111, 112, 106, 108)]
+    executed, state = walk(start(1_000.0), bars, [stop_limit(1, 105, 107)], PAID)
+    assert executed == [(1.0, 107.0)]
+    assert state.account.cash == pytest.approx(1_000 - 107 * 1.002)
+
+
+def test_a_profit_that_its_entry_has_already_passed_is_taken_as_a_market_order_would():
+    """Entered at an open of 104 (paid 107.12); the profit at 103 is sold there, at 103 after slippage, which 100.88 was."""
+    executed, state = walk(start(1_000.0), [bar(104, 104, 104, 104)], bracket(market(1), take_profit=103), PAID)
+    assert executed == [(1.0, pytest.approx(104 * 1.03)), (-1.0, 103.0)]
+    assert state.account.cash == pytest.approx(1_000 - 104 * 1.03 * 1.005 + 103 * 0.995)
+
+
+def test_a_tick_does_not_carry_it_past_its_limit():
+    terms = PAID._replace(tick=0.25)
+    executed, _ = walk(start(1_000.0), [bar(100.1, 101, 99, 100)], [limit(1, 100.25), limit(-1, 100.0)], terms)
+    assert executed == [(1.0, 100.25), (-1.0, 100.0)]

@@ -139,3 +139,6 @@ def _taken(fills: pl.DataFrame, candles: Candles) -> np.ndarray:
     rows = np.where(at_open, np.searchsorted(candles.open_time, times), np.searchsorted(candles.close_time, times))
     volume, units = candles.volume[rows], fills["units"].to_numpy()
     return np.divide(units, volume, out=np.full(len(units), np.inf), where=volume > 0)
+
+
+def break_even_bps() -> float: ...
