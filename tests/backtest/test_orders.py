@@ -459,7 +459,7 @@ def test_a_stop_limit_that_is_triggered_takes_what_is_there_and_else_rests():
 
 
 def test_a_profit_that_its_entry_has_already_passed_is_taken_as_a_market_order_would():
-    """Entered at an open of 104 (paid 107.12); the profit at 103 is sold there, at 103 after slippage, which 100.88 was."""
+    """Entered at an open of 104; 3 % of slippage would sell at 100.88, and its limit is 103."""
     executed, state = walk(start(1_000.0), [bar(104, 104, 104, 104)], bracket(market(1), take_profit=103), PAID)
     assert executed == [(1.0, pytest.approx(104 * 1.03)), (-1.0, 103.0)]
     assert state.account.cash == pytest.approx(1_000 - 104 * 1.03 * 1.005 + 103 * 0.995)
