@@ -11,6 +11,7 @@ import pytest
 
 from candlecast.backtesting import (
     Account,
+    Actions,
     Bar,
     Conditions,
     Costs,
@@ -292,7 +293,7 @@ def test_a_table_of_orders(market_of):
     assert result.fills["target"].to_list() == [None, None]
     (trade,) = result.trades.rows(named=True)
     assert (trade["entry_reason"], trade["exit_reason"], trade["bars"]) == ("market", "take profit", 2)
-    assert (trade["mae"], trade["mfe"]) == pytest.approx((0.05, 0.21))
+    assert (trade["mae"], trade["mfe"]) == pytest.approx((0.05, 0.2))  # sold at 120 on the way to 121
     assert result.bounds == (1_060.0, 1_060.0)
 
 
@@ -469,3 +470,56 @@ def test_a_tick_does_not_carry_it_past_its_limit():
     terms = PAID._replace(tick=0.25)
     executed, _ = walk(start(1_000.0), [bar(100.1, 101, 99, 100)], [limit(1, 100.25), limit(-1, 100.0)], terms)
     assert executed == [(1.0, 100.25), (-1.0, 100.0)]
+
+
+# How far the price went against a trade, and in its favour.
+
+
+def trades_of(market_of, bars, plan, **costs):
+    candles = market_of(bars)
+    result = backtest(
+        candles, lambda view: plan.get(view.bar, []), costs=Costs(**{"fee_bps": 0, "slippage_bps": 0} | costs)
+    )
+    return result.trades.select("mae", "mfe").rows()
+
+
+QUIET = (100, 100, 100, 100)
+
+
+def test_excursions_hold_the_prices_of_entry_and_exit(market_of):
+    """Bought at 100, the exit's open at 80 after a flat bar: a loss of 20 % went 20 % against it."""
+    bars = [QUIET, QUIET, (80, 130, 70, 75)]
+    assert trades_of(market_of, bars, {0: [market(1)], 1: [market(-1)]}) == [(pytest.approx(0.2), 0.0)]
+    assert trades_of(market_of, [QUIET, QUIET, (130, 150, 70, 75)], {0: [market(1)], 1: [market(-1)]}) == [
+        (0.0, pytest.approx(0.3))
+    ]
+    assert trades_of(market_of, bars, {0: [market(-1)], 1: [market(1)]}) == [(0.0, pytest.approx(0.2))]
+    ((against, _),) = trades_of(market_of, bars, {0: [market(1)], 1: [market(-1)]}, slippage_bps=100)
+    assert against == pytest.approx(1 - 80 * 0.99 / 101)
+
+
+def test_excursions_of_a_bar_that_is_left_within_end_there(market_of):
+    """Stopped at 90 in a bar from 100 over 120 to 70: 70 came later, and whether 120 came before nobody knows."""
+    bars = [QUIET, (100, 104, 97, 100), (100, 120, 70, 95)]
+    assert trades_of(market_of, bars, {0: bracket(market(1), stop=90)}) == [(pytest.approx(0.1), pytest.approx(0.04))]
+    bars = [QUIET, (100, 104, 97, 100), (98, 120, 96, 99)]
+    assert trades_of(market_of, bars, {0: bracket(market(1), take_profit=110)}) == [
+        (pytest.approx(0.03), pytest.approx(0.1))
+    ]
+
+
+def test_excursions_of_a_bar_that_is_entered_within_begin_there(market_of):
+    """A limit at 95 buys on the way to the low of 85, and the high of 130 may have come before; the close came after."""
+    bars = [QUIET, (100, 130, 85, 97), QUIET]
+    assert trades_of(market_of, bars, {0: [limit(1, 95)]}) == [(pytest.approx(10 / 95), pytest.approx(5 / 95))]
+    assert trades_of(market_of, bars, {0: [stop(1, 110)]}) == [(pytest.approx(13 / 110), pytest.approx(20 / 110))]
+    assert trades_of(market_of, bars, {0: [limit(-1, 110)]}) == [(pytest.approx(20 / 110), pytest.approx(13 / 110))]
+    assert trades_of(market_of, bars, {0: bracket(limit(1, 95), stop=90)}) == [(pytest.approx(5 / 95), 0.0)]
+
+
+def test_excursions_are_in_units_after_a_split(market_of):
+    """4:1 overnight: 100 before is 25 after."""
+    candles = market_of([QUIET, (100, 104, 96, 100), (25, 27, 24, 25)])
+    split = Actions(pl.DataFrame({"time": [candles.frame["open_time"][2]], "split": [4.0]}))
+    result = backtest(candles, lambda view: [market(1)] if view.bar == 0 else [], costs=Costs.free(), actions=split)
+    assert result.trades.select("entry", "mae", "mfe").rows() == [(25.0, pytest.approx(0.04), pytest.approx(0.08))]

@@ -108,6 +108,7 @@ def run_summaries(
     in_units: bool,
     cash: float,
     sums: np.ndarray,
+    extra: Extra | None = None,
 ) -> None:
     """Follow targets and keep sums only, whose memory does not grow with time.
 
@@ -123,7 +124,7 @@ def run_summaries(
         owed = None
         if due is not None:
             owed = Due(due[bar, 0], due[bar, 1], due[bar, 2], due[bar, 3], due[bar, 4], due[bar, 5])
-        account, gapped, filled, ended = follow(account, seen, targets[bar - 1], terms, owed, None, in_units)
+        account, gapped, filled, ended = follow(account, seen, targets[bar - 1], terms, owed, extra, in_units)
         if gapped.reason + filled.reason + ended.reason != 0:
             for fill in (gapped, filled, ended):
                 if fill.reason != 0:

@@ -234,13 +234,18 @@ def _bounds(ledger: Ledger, market: Market, other: Callable[[], Ledger]) -> tupl
 
 def require_bearable(leverage: float, terms: Terms) -> None:
     """Positions that the venue would liquidate at once, or whose costs exceed the equity, are refused."""
-    asked = leverage * (terms.maintenance + terms.taker + terms.slippage + terms.impact)
+    asked = asked_of(leverage, terms)
     if asked >= 1.0:
         raise ConfigError(
             f"positions of {leverage:g} times equity ask for {asked:.0%} of it in margin and costs",
             expected="less than 100 %",
             remedy="Use less leverage, or costs with a lower maintenance_percent",
         )
+
+
+def asked_of(leverage: float, terms: Terms) -> float:
+    """The share of the equity that positions of a leverage ask for, in margin and costs."""
+    return leverage * (terms.maintenance + terms.taker + terms.slippage + terms.impact)
 
 
 def targets_by_bar(candles: Candles, positions: Positions) -> tuple[np.ndarray, int]:
