@@ -4,10 +4,10 @@ from candlecast.backtesting.account import Account, Bar, Due, Fill
 from candlecast.backtesting.actions import Actions
 from candlecast.backtesting.brake import DrawdownBrake
 from candlecast.backtesting.costs import Costs, Terms
-from candlecast.backtesting.curves import BreakEven, break_even, capacity
+from candlecast.backtesting.curves import BreakEven, break_even, break_even_bps, capacity
 from candlecast.backtesting.filters import Filters
 from candlecast.backtesting.orderbook import Orders
-from candlecast.backtesting.orders import Order, bracket, limit, market, stop, stop_limit, target, trailing
+from candlecast.backtesting.orders import Order, bracket, cancel, limit, market, stop, stop_limit, target, trailing
 from candlecast.backtesting.portfolio import backtest_portfolio
 from candlecast.backtesting.result import BacktestResult
 from candlecast.backtesting.simulate import View, backtest
@@ -36,6 +36,8 @@ __all__ = [
     "backtest_portfolio",
     "bracket",
     "break_even",
+    "break_even_bps",
+    "cancel",
     "capacity",
     "limit",
     "market",

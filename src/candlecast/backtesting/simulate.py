@@ -15,7 +15,7 @@ from candlecast.backtesting.door import require_account, require_kind
 from candlecast.backtesting.filters import NO_FILTERS, Filters
 from candlecast.backtesting.matching import work
 from candlecast.backtesting.orderbook import Orders, decision_rows, rows_by_bar
-from candlecast.backtesting.orders import Order, too_many
+from candlecast.backtesting.orders import Order, refusal
 from candlecast.backtesting.result import BacktestResult
 from candlecast.backtesting.stepping import Conditions, State, advance, start
 from candlecast.candles import Candles
@@ -175,7 +175,7 @@ def _walk_orders(market: Market, rows: np.ndarray, starts: np.ndarray, pessimism
     run = compiled.run_orders if market.costs.extra is None else compiled.run_orders.py_func
     held = np.empty((len(market.bars), 2))
     fills = np.empty((2 * len(rows) + 2, compiled.FILL_COLUMNS))  # every order once, and a liquidation of each
-    account, count, ambiguous, refused = run(
+    account, count, ambiguous, fault = run(
         market.prices,
         rows,
         starts,
@@ -187,8 +187,8 @@ def _walk_orders(market: Market, rows: np.ndarray, starts: np.ndarray, pessimism
         held,
         fills,
     )
-    if refused:
-        raise too_many(refused)
+    if fault:
+        raise refusal(fault, rows[count], resting=ambiguous)
     return Ledger(held, fills[:count], _plain(account), ambiguous)
 
 
@@ -234,13 +234,18 @@ def _bounds(ledger: Ledger, market: Market, other: Callable[[], Ledger]) -> tupl
 
 def require_bearable(leverage: float, terms: Terms) -> None:
     """Positions that the venue would liquidate at once, or whose costs exceed the equity, are refused."""
-    asked = leverage * (terms.maintenance + terms.taker + terms.slippage + terms.impact)
+    asked = asked_of(leverage, terms)
     if asked >= 1.0:
         raise ConfigError(
             f"positions of {leverage:g} times equity ask for {asked:.0%} of it in margin and costs",
             expected="less than 100 %",
             remedy="Use less leverage, or costs with a lower maintenance_percent",
         )
+
+
+def asked_of(leverage: float, terms: Terms) -> float:
+    """The share of the equity that positions of a leverage ask for, in margin and costs."""
+    return leverage * (terms.maintenance + terms.taker + terms.slippage + terms.impact)
 
 
 def targets_by_bar(candles: Candles, positions: Positions) -> tuple[np.ndarray, int]:

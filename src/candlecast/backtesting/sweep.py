@@ -21,6 +21,7 @@ from candlecast.candles import Candles
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.signals.positions import Positions
+from candlecast.stats.performance import annualised
 from candlecast.stats.samples import ratio
 
 BATCH = 256  # sets in memory at once
@@ -157,6 +158,8 @@ def _rows(ground: _Ground, sums: np.ndarray) -> Iterator[tuple[float | int | boo
     yearly, cash = ground.candles.bars_per_year, ground.cash
     for number, row in enumerate(sums.tolist()):
         equity, total, squares, losses, deepest, exposure, traded, fills, paid, ruined, wealth, bars = row
+        if ruined >= 0:
+            bars = ruined + 1  # those after ruin dilute nothing
         returns = bars - 1
         growth = equity / cash
         mean = total / returns
@@ -165,7 +168,7 @@ def _rows(ground: _Ground, sums: np.ndarray) -> Iterator[tuple[float | int | boo
             number,
             equity,
             growth - 1.0,
-            growth ** (yearly / returns) - 1.0 if growth > 0 else -1.0,
+            annualised(growth, observations=int(returns), bars_per_year=yearly),
             math.sqrt(yearly) * deviation,
             math.sqrt(yearly) * ratio(mean, deviation) if returns > 1 else math.nan,
             math.sqrt(yearly) * ratio(mean, math.sqrt(losses / returns)),

@@ -29,8 +29,9 @@ class Target(Protocol):
 
     @property
     def kind(self) -> Kind:
-        """ "value": any number, judged by squared error. "probability": 0 or 1, forecast as a chance. "label": one of
-        `LABELS`, forecast as its expectation and judged by squared error.
+        """ "value": any number, judged by squared error. "probability": forecast as a chance in [0, 1], which is its
+        expectation: 0 or 1, or where neither may happen, the naive forecast and half a step above and below it (see
+        `Direction`). "label": one of `LABELS`, forecast as its expectation and judged by squared error.
         """
         ...
 
