@@ -31,7 +31,7 @@ ROWS = [
     ["models"],
     ["walk", "signals", "stats"],
     ["backtesting"],
-    ["accuracy", "tally", "evidence", "verdict", "recipes", "testing", "walked"],
+    ["accuracy", "tally", "tradability", "evidence", "verdict", "recipes", "testing", "walked"],
     ["report", "study"],
     ["presets", "runs", "comparison", "comparison_words"],
     ["resume", "adapters"],

@@ -64,6 +64,7 @@ from candlecast.stats.selection import (
     superior_models,
     superior_predictive_ability,
 )
+from candlecast.stats.spread import bounce_spread, efficient_spread, high_low_spread, roll_spread
 
 __all__ = [
     "BootstrapInterval",
@@ -81,6 +82,7 @@ __all__ = [
     "bootstrap_means",
     "bootstrap_moments",
     "bootstrap_p_value",
+    "bounce_spread",
     "calmar",
     "clark_west",
     "cosine_count",
@@ -93,9 +95,11 @@ __all__ = [
     "detectable_sharpe",
     "diebold_mariano",
     "effective_trials",
+    "efficient_spread",
     "equity_curve",
     "expected_maximum_sharpe",
     "false_discovery",
+    "high_low_spread",
     "hit_rate",
     "information_coefficient",
     "log_score",
@@ -117,6 +121,7 @@ __all__ = [
     "rank_ic",
     "ranks",
     "rmse",
+    "roll_spread",
     "sharpe",
     "sharpe_difference",
     "sortino",
