@@ -9,6 +9,9 @@ touched at all, and the account keeps the one that leaves less equity at the clo
     stop with limit  becomes a limit where the stop is met
     trailing         a stop that follows every price of the path
 
+In a bar without trades (volume NaN, see `account.Bar`) nothing is met, orders wait, and their lives go on. Of targets that
+have waited together the last one counts.
+
 The exits of an entry begin to wait where it has filled, within the same bar. Of two orders met at one price, stops come
 before limits, then the older first.
 
@@ -71,6 +74,8 @@ def work(
             _split(book, resting, due.split)
     if terms.tick > 0.0:
         _on_grid(book, resting, terms.tick)
+    if math.isnan(bar.volume):
+        return account, _tidy(book, resting), 0, False
     account, gapped = liquidate(account, bar.open, bar.open, terms, bar.volume, extra)
     count = _note(fills, 0, gapped, True)
     is_met = _is_met(account, bar, book, resting)
@@ -144,6 +149,9 @@ def _leg(
         if kind == STOP_ORDER and not math.isnan(book[chosen, LIMIT]) and not math.isnan(book[chosen, STOP]):
             book[chosen, STOP] = math.nan  # triggered: a limit order from here on
             continue
+        if kind == TARGET and _is_overtaken(book, resting, chosen):
+            _done(book, resting, chosen, reached, False)
+            continue
         account, filled = _fill(account, reached, kind, book[chosen], bar, terms, extra)
         count = _note(fills, count, filled, is_open)
         _done(book, resting, chosen, reached, filled.reason != NOTHING)
@@ -165,6 +173,15 @@ def _nearest(account: Account, price: float, end: float, book: np.ndarray, resti
         if far < distance or (far == distance and is_stop and not math.isnan(book[chosen, LIMIT])):
             chosen, reached, distance = row, at, far
     return chosen, reached
+
+
+def _is_overtaken(book: np.ndarray, resting: int, chosen: int) -> bool:
+    """Whether a later target rests beside this one: it has waited, for a bar in which anything was traded."""
+    last = chosen
+    for row in range(chosen + 1, resting):
+        if book[row, KIND] == TARGET and book[row, PARENT] == 0.0:
+            last = row
+    return last > chosen
 
 
 def _has_nothing_to_reduce(account: Account, book: np.ndarray, row: int) -> bool:

@@ -44,7 +44,9 @@ class Holdings(NamedTuple):
 
 
 class Moment(NamedTuple):
-    """One open: `row` of the grid, and of each asset the open (NaN: no bar), the bar's volume and the target; (asset,)."""
+    """One open: `row` of the grid, and of each asset the open (NaN: no bar), the bar's volume (NaN: nothing was traded)
+    and the target; (asset,).
+    """
 
     row: int
     opens: np.ndarray
@@ -76,11 +78,11 @@ def run(
 ) -> tuple[float, int]:
     """Follow targets of many assets; all arrays (time, asset), `opens` NaN where an asset has no bar.
 
-    `targets` are to be filled on their own row (already one bar late), NaN where none. `due` (time, asset, 6): splits,
-    dividends, funding and borrow of the asset; interest and loan of its first column are the account's. Writes units to
-    `held` (time, asset), and equity, cash, gross value, financing paid and dividends received to `sums` (time, 5). Gives
-    the shortfall and the number of fills (rows: time, asset, whether at the open, target, units, price, fee, slippage,
-    reason).
+    `targets` are to be filled on their own row (already one bar late), NaN where none, and where nothing is traded. `due`
+    (time, asset, 6): splits, dividends, funding and borrow of the asset; interest and loan of its first column are the
+    account's. Writes units to `held` (time, asset), and equity, cash, gross value, financing paid and dividends received to
+    `sums` (time, 5). Gives the shortfall and the number of fills (rows: time, asset, whether at the open, target, units,
+    price, fee, slippage, reason).
     """
     assets = opens.shape[1]
     holdings = Holdings(np.zeros(assets), np.zeros(assets), np.zeros(assets))
@@ -213,7 +215,8 @@ def _liquidate_all(
 ) -> tuple[float, float, int]:
     """Close everything at the marks when equity after closing is `maintenance` of the gross value or less.
 
-    Assets without a bar are closed at their last price. Gives the cash, what could not be paid and the number of fills.
+    Assets without a bar, or without trades in theirs, are closed at their last price; while nothing that is held trades,
+    all waits. Gives the cash, what could not be paid and the number of fills.
     """
     units, marks, terms = holdings.units, holdings.marks, asked.terms
     counted, owes = cash, cash < 0.0
@@ -221,11 +224,12 @@ def _liquidate_all(
         closing = abs(cost(-units[asset], terms.slippage, terms.taker)) + terms.maintenance
         counted += (units[asset] - closing * abs(units[asset])) * marks[asset]
         owes = owes or units[asset] < 0.0
-    if counted > 0.0 or not owes:
+    if counted > 0.0 or not owes or not _can_close(units, moment.volumes):
         return cash, 0.0, count
     for asset in range(len(units)):
         if units[asset] != 0.0:
-            account, volume = Account(cash, units[asset], 0.0, 0.0), moment.volumes[asset]
+            account = Account(cash, units[asset], 0.0, 0.0)
+            volume = 0.0 if math.isnan(moment.volumes[asset]) else moment.volumes[asset]
             slippage = slipped(terms, units[asset], volume)
             account, fill = execute(
                 account, marks[asset], -units[asset], terms, terms.taker, slippage, volume, LIQUIDATION, asked.extra
@@ -233,6 +237,15 @@ def _liquidate_all(
             cash, units[asset] = account.cash, 0.0
             count = _write(fills, count, moment.row, asset, at_open, 0.0, fill)
     return max(cash, 0.0), max(-cash, 0.0), count
+
+
+def _can_close(units: np.ndarray, volumes: np.ndarray) -> bool:
+    """Whether anything that is held is traded in its bar, or has no bar."""
+    traded = 0
+    for asset in range(len(units)):
+        if units[asset] != 0.0 and not math.isnan(volumes[asset]):
+            traded += 1
+    return traded > 0
 
 
 def _write(fills: np.ndarray, count: int, row: int, asset: int, at_open: float, target: float, fill: Fill) -> int:

@@ -85,7 +85,7 @@ def opens(candles: Candles) -> Opens:
 
 
 def _stretches(rows: np.ndarray, is_equal: np.ndarray, was_closed: np.ndarray) -> list[Stretch]:
-    """Runs of boundaries around each of which most opens of a window are stale, cut to their first and last stale one.
+    """Runs of boundaries around each of which most opens of a window are stale, from their first to their last stale one.
 
     Runs less than a window apart are one.
     """
@@ -95,6 +95,9 @@ def _stretches(rows: np.ndarray, is_equal: np.ndarray, was_closed: np.ndarray) -
     counts = np.concatenate([[0], np.cumsum(is_equal)])
     starts = np.clip(np.arange(len(rows)) - width // 2, 0, len(rows) - width)
     is_stale = (counts[starts + width] - counts[starts]) / width > MOST
+    for first, end in runs(is_equal):  # one that reaches into a stretch belongs to it
+        if is_stale[first:end].any():
+            is_stale[first:end] = True
     found = []
     for first, end in _joined(runs(is_stale), width):
         part = slice(first, end)

@@ -61,6 +61,7 @@ def ticks(candles: Candles) -> Ticks:
     """The largest step of which nearly all differences of prices are whole multiples, block by block.
 
     Differences within a bar and from close to close, so that prices which an adjustment has multiplied keep their step.
+    A step far below a thousandth of a bar's move does not show.
 
     >>> from candlecast.sources import synthetic
     >>> candles = synthetic.random_walk(500, seed=0).candles       # 100 at the start, 1 % a bar
