@@ -95,6 +95,20 @@ def test_averages_and_invented_bars():
     assert (found.invented_share, found.flat_share, found.half_spread_bps) == (0.5, 0.5, 0.0)
 
 
+def test_copied_bars_fill_at_a_price_that_had_gone():
+    true = synthetic.random_walk(2_000, seed=3, interval="1h").candles
+    columns = {name: getattr(true, name).copy() for name in ("open", "high", "low", "close", "volume")}
+    for values in columns.values():
+        values[100::200] = values[99:-1:200]
+    copied = replace(true, frame=true.frame.with_columns(pl.Series(name, each) for name, each in columns.items()))
+    found = tradability(copied)
+    assert (found.copied_share, found.has_copied_bars, found.is_tradable) == (0.005, True, False)
+    columns["volume"][100::200] = 0.0
+    without = replace(true, frame=true.frame.with_columns(pl.Series(name, each) for name, each in columns.items()))
+    found = tradability(without)
+    assert (found.copied_share, found.invented_share, found.is_tradable) == (0.0, 0.005, True)
+
+
 def test_what_is_undefined_is_none_in_json():
     found = tradability(synthetic.random_walk(10, seed=0).candles)
     assert np.isnan(found.half_spread_bps) and found.least_cost_bps == 0.0

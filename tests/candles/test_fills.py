@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from candlecast.candles import Candles
-from candlecast.candles.fills import flat_runs, is_averaged, is_invented, is_untraded, opens
+from candlecast.candles.fills import flat_runs, is_averaged, is_copy, is_invented, is_untraded, opens
 from candlecast.candles.ticks import ticks
 from candlecast.sources import sample, synthetic
 
@@ -143,7 +143,7 @@ def test_bars_that_fill_holes_are_listed_where_others_have_volume():
     filled = filled_forward(synthetic.random_walk(100, seed=2).candles, rows)
     times = filled.frame["open_time"]
     assert notices(filled) == [("filled_forward", 3, times[5], times[50])]
-    assert "3 bars without volume that repeat the close before" in str(filled.check())
+    assert "3 bars without volume that repeat the bar before, or its close" in str(filled.check())
     assert "2 runs, the longest 2 bars" in str(filled.check())
     assert np.flatnonzero(is_invented(filled)).tolist() == rows.tolist()
     assert not is_invented(changed(filled, volume=np.zeros(100))).any()
@@ -226,3 +226,25 @@ def test_a_step_that_became_finer_is_listed_for_its_time():
     listed = notices(replace(candles, frame=pl.concat([before, after])))
     (coarse,) = [row for row in listed if row[0] == "coarse_tick"]
     assert coarse[1:] == (1_000, candles.frame["open_time"][0], candles.frame["open_time"][999])
+
+
+def test_bars_copied_from_the_bar_before():
+    candles = walk(weekdays(300))
+    columns = {name: getattr(candles, name).copy() for name in ("open", "high", "low", "close", "volume")}
+    rows = np.array([20, 21, 100])
+    for values in columns.values():
+        for row in rows:
+            values[row] = values[row - 1]
+    times = candles.frame["open_time"]
+    copied = changed(candles, **columns)
+    assert notices(copied) == [("copied_bar", 3, times[20], times[100])]
+    without = columns | {"volume": np.where(np.isin(np.arange(300), rows), 0.0, 1.0)}
+    assert notices(changed(candles, **without)) == [("filled_forward", 3, times[20], times[100])]
+    unreported = columns | {"volume": np.zeros(300)}
+    assert notices(changed(candles, **unreported)) == [("copied_bar", 3, times[20], times[100])]
+    other = columns | {"volume": np.arange(300.0) + 1}
+    assert notices(changed(candles, **other)) == []
+
+
+def test_chained_bars_on_coarse_steps_are_no_copies():
+    assert not is_copy(rounded(synthetic.random_walk(2_000, seed=4).candles, 5.0)).any()

@@ -40,7 +40,8 @@ SORTING = 'Sort them by time first, for example with frame.sort("open_time")'
 LISTING = "List them with candles.check() or `candlecast candles FILE` and correct them at the source"
 NOTICES = {
     "zero_volume": "without volume",
-    "filled_forward": "without volume that repeat the close before",
+    "filled_forward": "without volume that repeat the bar before, or its close",
+    "copied_bar": "that are the bar before once more",
     "flat_run": "in long runs of one price",
     "stale_open": "that open at the close before, after a closed market",
     "averaged_open": "that open midway through the bar before",
@@ -254,8 +255,11 @@ def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
     """Parts of the table whose prices nobody could have traded at."""
     if not len(candles):
         return []
+    invented = fills.is_invented(candles)
+    copied = fills.is_copy(candles) & ~invented
     masks = [
-        ("filled_forward", fills.is_invented(candles), "other bars have volume: nobody traded here"),
+        ("filled_forward", invented, "other bars have volume: nobody traded here"),
+        ("copied_bar", copied, "the open of a copy is a price that had gone when the bar before closed"),
         ("flat_run", fills.flat_runs(candles), "open, high, low and close are equal from bar to bar"),
     ]
     rows = [_fault(candles, kind, mask, _runs(mask, detail)) for kind, mask, detail in masks if mask.any()]

@@ -151,9 +151,24 @@ def is_untraded(candles: Candles) -> np.ndarray:
     return has_traded & ~(candles.volume > 0)
 
 
+def is_copy(candles: Candles) -> np.ndarray:
+    """Bool (time,): the bar is the one before once more, and so opens at a price that had gone by its close.
+
+    All four prices and the volume are equal, or there is no volume, and the open is not the close before.
+    """
+    copied = np.zeros(len(candles), dtype=bool)
+    copied[1:] = ~_same(candles.open[1:], candles.close[:-1])
+    for prices in (candles.open, candles.high, candles.low, candles.close):
+        copied[1:] &= np.abs(np.diff(prices)) <= SOME * prices[:-1]
+    volume = candles.volume
+    copied[1:] &= (volume[1:] == volume[:-1]) | ~(volume[1:] > 0)
+    return copied
+
+
 def is_invented(candles: Candles) -> np.ndarray:
-    """Bool (time,): a bar that repeats the close before and has no volume, where any bar has some."""
-    return is_repeat(candles) & ~(candles.volume > 0) & bool((candles.volume > 0).any())
+    """Bool (time,): a bar that repeats the close before, or the whole bar, and has no volume, where any bar has some."""
+    has_none = ~(candles.volume > 0) & bool((candles.volume > 0).any())
+    return (is_repeat(candles) | is_copy(candles)) & has_none
 
 
 def flat_runs(candles: Candles) -> np.ndarray:
