@@ -14,7 +14,7 @@ where the prices cannot tell.
 What half of each comes to, in basis points: means over 20 to 60 synthetic markets of 2,000 bars with a volatility of 1 % a
 bar. "honest" is a market without spread whose returns follow AR(1) with phi, or revert to a fair price; "chained" means
 that each bar opens at the close before, as in hours of crypto; "closes only" that high and low are no further than open
-and close. Among 60 honest markets of each kind 0 to 2 have a bounce spread other than 0.
+and close. Of 300 honest markets of each kind, with 400, 1,000 or 4,000 bars, 0 to 1 % have a bounce spread other than 0.
 
     market                            truth   bounce   efficient   Roll   high-low
     honest, phi -0.3, chained             0      0.0         NaN     57         18
@@ -66,10 +66,12 @@ def bounce_spread(
         S_c = -E[x (o - c')] + k E[x (c - m)]       bounce that is over at the open, k = var(o - c') / var(c - m)
 
     The second terms take off what reverses as fast later in the bar. (s / 2)^2 is the largest of S_o, S_c and S_o + S_c
-    that is SURE standard errors above zero; rounding at the extremes makes it up to a half too small, so that Roll's
-    estimate is taken where a fifth of it or more is over at once. Where over a third of the bars have no price beyond open
-    and close, nothing shows within bars, and Roll's estimate is taken: a reversal there cannot be told from bounce. Bars
-    that repeat the close before in all prices count as no bars.
+    among those that are SURE standard errors above zero. Extremes that are at bid or ask themselves make these up to a
+    half too small, so that where they are a fifth or more of Roll's whole reversal, that is taken. It also bounds S_o and
+    S_o + S_c: prices that are reported late, in the range of the next bar, draw m towards the bar before, and c does not
+    follow. Where over a third of the bars have no price beyond open and close, nothing shows within bars, and Roll's
+    estimate is taken: a reversal there cannot be told from bounce. Bars that repeat the close before in all prices count
+    as no bars.
 
     `follows`, bool (time,): whether the market was open from the bar before to this one; pairs of bars that do not follow
     each other are left out. NaN for fewer than FEWEST pairs. The moments are those of `efficient_spread`, with a control.
@@ -98,20 +100,22 @@ def bounce_spread(
     roll = _reversal(c, after)
     if np.mean((h <= np.maximum(o, c) + SAME) & (low >= np.minimum(o, c) - SAME)) > CLOSES_ONLY:
         return 2 * math.sqrt(max(roll, 0.0))
-    at_once = _at_once(o, (h + low) / 2, c, after)
-    if at_once > OWN * roll:
-        at_once = max(at_once, roll)
-    return 2 * math.sqrt(at_once)
+    return 2 * math.sqrt(_at_once(o, (h + low) / 2, c, after, roll))
 
 
-def _at_once(o: np.ndarray, m: np.ndarray, c: np.ndarray, after: np.ndarray) -> float:
-    """The largest of S_o, S_c and their sum that is surely above zero, or 0.0; see `bounce_spread`."""
+def _at_once(o: np.ndarray, m: np.ndarray, c: np.ndarray, after: np.ndarray, roll: float) -> float:
+    """(s / 2)^2 of `bounce_spread`, from log prices, the pairs of bars that count, and the whole reversal."""
     x = _centred((c - m)[:-1][after])
     gap, early, late = (_centred(values[after]) for values in (o[1:] - c[:-1], (m - o)[1:], (c - m)[1:]))
     variance = np.mean(late**2)
     control = np.mean(gap**2) / variance if variance > 0 else 0.0
     of_open, of_close = -x * (early - late), -x * (gap - control * late)
-    return max((float(each.mean()) for each in (of_open, of_close, of_open + of_close) if _is_sure(each)), default=0.0)
+    found = [0.0]
+    for values, bound in ((of_close, math.inf), (of_open, roll), (of_open + of_close, roll)):
+        if _is_sure(values):
+            mean = float(values.mean())
+            found.append(mean if mean <= OWN * roll else min(max(mean, roll), bound))
+    return max(found)
 
 
 def _is_sure(values: np.ndarray) -> bool:
