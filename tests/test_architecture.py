@@ -31,7 +31,7 @@ ROWS = [
     ["models"],
     ["walk", "signals", "stats"],
     ["backtesting"],
-    ["accuracy", "tally", "conditions", "evidence", "objections", "verdict", "recipes", "testing", "walked"],
+    ["accuracy", "tally", "tradability", "conditions", "evidence", "objections", "verdict", "recipes", "testing", "walked"],
     ["report", "study"],
     ["presets", "runs", "comparison", "comparison_words"],
     ["resume", "adapters"],

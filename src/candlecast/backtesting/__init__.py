@@ -5,6 +5,7 @@ from candlecast.backtesting.actions import Actions
 from candlecast.backtesting.brake import DrawdownBrake
 from candlecast.backtesting.costs import Costs, Terms
 from candlecast.backtesting.curves import BreakEven, break_even, break_even_bps, capacity
+from candlecast.backtesting.delay import delayed, filled_at_close
 from candlecast.backtesting.filters import Filters
 from candlecast.backtesting.orderbook import Orders
 from candlecast.backtesting.orders import Order, bracket, cancel, limit, market, stop, stop_limit, target, trailing
@@ -13,6 +14,7 @@ from candlecast.backtesting.result import BacktestResult
 from candlecast.backtesting.simulate import View, backtest
 from candlecast.backtesting.stepping import Conditions, Info, State, start, step
 from candlecast.backtesting.sweep import sweep
+from candlecast.backtesting.untraded import traded_volume
 
 __all__ = [
     "Account",
@@ -39,6 +41,8 @@ __all__ = [
     "break_even_bps",
     "cancel",
     "capacity",
+    "delayed",
+    "filled_at_close",
     "limit",
     "market",
     "start",
@@ -47,5 +51,6 @@ __all__ = [
     "stop_limit",
     "sweep",
     "target",
+    "traded_volume",
     "trailing",
 ]

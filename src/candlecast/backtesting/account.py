@@ -23,7 +23,11 @@ REASONS = ("", "target", "market", "limit", "stop", "trailing stop", "take profi
 
 
 class Bar(NamedTuple):
-    """Prices that the account meets in one bar, in quote currency, and its volume in units."""
+    """Prices that the account meets in one bar, in quote currency, and its volume in units.
+
+    `volume` is NaN where nothing was traded in a market that reports volume (see `untraded.traded_volume`): what is due is
+    paid, and nothing is filled or liquidated. 0.0 where no volume is reported.
+    """
 
     open: float
     high: float
@@ -95,6 +99,8 @@ def follow(
     """
     if due is not None:
         account = carry(account, bar.open, due)
+    if math.isnan(bar.volume):
+        return account, NO_FILL, NO_FILL, NO_FILL
     account, gapped = liquidate(account, bar.open, bar.open, terms, bar.volume, extra)
     account, filled = trade(account, bar.open, target, terms, bar.volume, extra, in_units)
     account, ended = liquidate(account, bar.open, worst(account, bar), terms, bar.volume, extra)

@@ -15,6 +15,9 @@ touched at all, and the account keeps the one that leaves less equity at the clo
 A limit that has rested since an earlier bar was in the venue's book before an open that gaps through it: that open trades
 against it, and it stays a maker.
 
+In a bar without trades (volume NaN, see `account.Bar`) nothing is met, orders wait, and their lives go on. Of targets that
+have waited together the last one counts.
+
 The exits of an entry begin to wait where it has filled, within the same bar. From then on each may close no more than the
 entry has bought (or sold), nor more than the smallest position held since: what is closed by other orders is no longer
 theirs, and they are gone when the position has been flat, or on the other side. An order whose parent has gone unfilled
@@ -96,6 +99,8 @@ def work(
             _split(book, resting, due.split)
     if terms.tick > 0.0:
         _on_grid(book, resting, terms.tick)
+    if math.isnan(bar.volume):
+        return account, _tidy(book, resting), 0, False
     account, gapped = liquidate(account, bar.open, bar.open, terms, bar.volume, extra)
     count = _note(fills, 0, gapped, True)
     if gapped.reason != NOTHING:
@@ -176,6 +181,9 @@ def _leg(
         if kind == STOP_ORDER and not math.isnan(book[chosen, LIMIT]) and not math.isnan(book[chosen, STOP]):
             book[chosen, STOP], book[chosen, RESTS] = math.nan, 0.0  # triggered: a limit order that arrives here
             continue
+        if kind == TARGET and _is_overtaken(book, resting, chosen):
+            _done(book, resting, chosen, reached, False)
+            continue
         account, filled = _fill(account, reached, kind, book[chosen], bar, terms, extra)
         count = _note(fills, count, filled, is_open)
         _done(book, resting, chosen, reached, filled)
@@ -199,6 +207,15 @@ def _nearest(account: Account, price: float, end: float, book: np.ndarray, resti
         if far < distance or (far == distance and is_stop and not math.isnan(book[chosen, LIMIT])):
             chosen, reached, distance = row, at, far
     return chosen, reached
+
+
+def _is_overtaken(book: np.ndarray, resting: int, chosen: int) -> bool:
+    """Whether a later target rests beside this one: it has waited, for a bar in which anything was traded."""
+    last = chosen
+    for row in range(chosen + 1, resting):
+        if book[row, KIND] == TARGET and book[row, PARENT] == 0.0:
+            last = row
+    return last > chosen
 
 
 def _has_nothing_to_reduce(account: Account, book: np.ndarray, row: int) -> bool:

@@ -15,8 +15,9 @@ from candlecast.backtesting.door import require_account, require_kind
 from candlecast.backtesting.filters import NO_FILTERS, Filters
 from candlecast.backtesting.portfolio_step import Prices, Sizing
 from candlecast.backtesting.result import BacktestResult, fill_table
-from candlecast.backtesting.simulate import require_bearable, targets_by_bar
+from candlecast.backtesting.simulate import decided_by_bar, require_bearable
 from candlecast.backtesting.trades import round_trips
+from candlecast.backtesting.untraded import traded_volume, waiting
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, near_misses
 from candlecast.signals.positions import Positions
@@ -26,7 +27,8 @@ from candlecast.signals.positions import Positions
 class Grid:
     """Every asset's bars on the union of their opens, arrays (time, asset); NaN where an asset has no bar.
 
-    `rows[a]` are the rows of asset a's own bars; `targets` lie on the bar that fills them.
+    `rows[a]` are the rows of asset a's own bars; `volume` as `traded_volume` gives it, 0.0 without a bar; `targets` lie on
+    the bar after their decision, and wait there where nothing is traded.
     """
 
     candles: tuple[Candles, ...]
@@ -149,7 +151,7 @@ def _paired(
 def _grid(
     candles: Sequence[Candles], positions: Sequence[Positions], costs: Costs, actions: dict[str, Actions]
 ) -> Grid:
-    decided = [targets_by_bar(each, held) for each, held in zip(candles, positions, strict=True)]
+    decided = [decided_by_bar(each, held) for each, held in zip(candles, positions, strict=True)]
     began = min(each.open_time[first] for each, (_, first) in zip(candles, decided, strict=True))
     first_bars = [int(np.searchsorted(each.open_time, began)) for each in candles]
     bars = [each[first:] for each, first in zip(candles, first_bars, strict=True)]
@@ -163,7 +165,7 @@ def _grid(
         place = np.searchsorted(times, each.open_time)
         rows.append(place)
         for name, values in prices._asdict().items():
-            values[place, asset] = getattr(each, name)
+            values[place, asset] = traded_volume(candles[asset])[first:] if name == "volume" else getattr(each, name)
         targets[place[decided_first - first + 1 :], asset] = wanted[:-1]
         own = due_by_bar(each, costs, actions.get(each.symbol))
         if own is not None:
@@ -196,6 +198,8 @@ def _run(
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, float]:
     from candlecast.backtesting import compiled
 
+    is_closed = np.isnan(grid.open) | np.isnan(grid.volume)
+    targets = np.column_stack([waiting(column, closed) for column, closed in zip(targets.T, is_closed.T, strict=True)])
     held, sums = np.empty(targets.shape), np.empty((len(targets), 5))
     fills = np.empty((int(np.count_nonzero(~np.isnan(targets))) * 2 + targets.shape[1], compiled.FILL_COLUMNS + 1))
     run = compiled.run_portfolio if extra is None else compiled.run_portfolio.py_func

@@ -59,7 +59,9 @@ class Holdings(NamedTuple):
 
 
 class Moment(NamedTuple):
-    """One open: `row` of the grid, and of each asset the open (NaN: no bar), the bar's volume and the target; (asset,)."""
+    """One open: `row` of the grid, and of each asset the open (NaN: no bar), the bar's volume (NaN: nothing was traded)
+    and the target; (asset,).
+    """
 
     row: int
     opens: np.ndarray
@@ -89,11 +91,11 @@ def run(
 ) -> tuple[float, int]:
     """Follow targets of many assets; arrays (time, asset).
 
-    `targets` are to be filled on their own row (already one bar late), NaN where none. `due` (time, asset, 6): splits,
-    dividends, funding and borrow of the asset; interest and loan of its first column are the account's. Writes units to
-    `held` (time, asset), and equity, cash, gross value, financing paid and dividends received to `sums` (time, 5). Gives
-    the shortfall and the number of fills (rows: time, asset, whether at the open, target, units, price, fee, slippage,
-    reason).
+    `targets` are to be filled on their own row (already one bar late), NaN where none, and where nothing is traded. `due`
+    (time, asset, 6): splits, dividends, funding and borrow of the asset; interest and loan of its first column are the
+    account's. Writes units to `held` (time, asset), and equity, cash, gross value, financing paid and dividends received to
+    `sums` (time, 5). Gives the shortfall and the number of fills (rows: time, asset, whether at the open, target, units,
+    price, fee, slippage, reason).
     """
     opens, assets = prices.open, prices.open.shape[1]
     holdings = Holdings(np.zeros(assets), np.zeros(assets), np.zeros(assets), np.zeros(assets))
@@ -235,7 +237,7 @@ def _find_worst(cash: float, holdings: Holdings, prices: Prices, moment: Moment,
     for case, side in enumerate((prices.close, prices.low, prices.high)):
         worth = cash
         for asset in range(len(units)):
-            price = marks[asset] if math.isnan(moment.opens[asset]) else side[row, asset]
+            price = marks[asset] if _is_still(moment, asset) else side[row, asset]
             worth += _counted(units[asset], asked.terms) * price
         if worth < least:
             together, least = case, worth
@@ -243,7 +245,7 @@ def _find_worst(cash: float, holdings: Holdings, prices: Prices, moment: Moment,
     for asset in range(len(units)):
         opened += _counted(units[asset], asked.terms) * marks[asset]
     for asset in range(len(units)):
-        if units[asset] == 0.0 or math.isnan(moment.opens[asset]):
+        if units[asset] == 0.0 or _is_still(moment, asset):
             continue
         extreme = prices.high[row, asset] if units[asset] < 0.0 else prices.low[row, asset]
         worth = opened + _counted(units[asset], asked.terms) * (extreme - marks[asset])
@@ -251,7 +253,7 @@ def _find_worst(cash: float, holdings: Holdings, prices: Prices, moment: Moment,
             alone, least = asset, worth
     for asset in range(len(units)):
         holdings.bad[asset] = marks[asset]
-        if math.isnan(moment.opens[asset]):
+        if _is_still(moment, asset):
             continue
         if asset == alone:
             holdings.bad[asset] = prices.high[row, asset] if units[asset] < 0.0 else prices.low[row, asset]
@@ -259,6 +261,11 @@ def _find_worst(cash: float, holdings: Holdings, prices: Prices, moment: Moment,
             holdings.bad[asset] = prices.close[row, asset]
         elif alone < 0:
             holdings.bad[asset] = prices.low[row, asset] if together == 1 else prices.high[row, asset]
+
+
+def _is_still(moment: Moment, asset: int) -> bool:
+    """Whether an asset has no bar, or one in which nothing was traded: its price stays where it was."""
+    return math.isnan(moment.opens[asset]) or math.isnan(moment.volumes[asset])
 
 
 def _counted(units: float, terms: Terms) -> float:
@@ -272,8 +279,8 @@ def _liquidate_all(
     """Close everything where equity after closing is `maintenance` of the gross value, on the way from the marks to `bad`.
 
     All prices move in straight lines and at one pace; where the marks are beyond that already, they are closed there. One
-    position alone is liquidated as in `account`. Assets without a bar are closed at their last price. Gives the cash, what
-    could not be paid and the number of fills.
+    position alone is liquidated as in `account`. Assets without a bar, or without trades in theirs, are closed at their last
+    price; while nothing that is held trades, all waits. Gives the cash, what could not be paid and the number of fills.
     """
     units, marks, bad, terms = holdings.units, holdings.marks, holdings.bad, asked.terms
     held, only, owes, now, then = 0, 0, cash < 0.0, cash, cash
@@ -283,7 +290,7 @@ def _liquidate_all(
         owes = owes or units[asset] < 0.0
         now += _counted(units[asset], terms) * marks[asset]
         then += _counted(units[asset], terms) * bad[asset]
-    if held == 0 or not owes:
+    if held == 0 or not owes or not _can_close(units, moment.volumes):
         return cash, 0.0, count
     if held == 1:
         volume = moment.volumes[only]
@@ -297,7 +304,8 @@ def _liquidate_all(
     reached = now / (now - then) if now > 0.0 else 0.0
     for asset in range(len(units)):
         if units[asset] != 0.0:
-            account, volume = Account(cash, units[asset], 0.0, 0.0), moment.volumes[asset]
+            account = Account(cash, units[asset], 0.0, 0.0)
+            volume = 0.0 if math.isnan(moment.volumes[asset]) else moment.volumes[asset]
             price = marks[asset] + reached * (bad[asset] - marks[asset])
             slippage = slipped(terms, units[asset], volume)
             account, fill = execute(
@@ -307,6 +315,15 @@ def _liquidate_all(
             count = _write(fills, count, moment.row, asset, at_open, 0.0, fill)
     left = cash if terms.maintenance > 0.0 else min(cash, 0.0)  # rounding leaves no money
     return max(left, 0.0), max(-left, 0.0), count
+
+
+def _can_close(units: np.ndarray, volumes: np.ndarray) -> bool:
+    """Whether anything that is held is traded in its bar, or has no bar."""
+    traded = 0
+    for asset in range(len(units)):
+        if units[asset] != 0.0 and not math.isnan(volumes[asset]):
+            traded += 1
+    return traded > 0
 
 
 def _write(fills: np.ndarray, count: int, row: int, asset: int, at_open: float, target: float, fill: Fill) -> int:
