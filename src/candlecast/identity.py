@@ -360,7 +360,7 @@ class _Walk:
         for name, held in vars(value).items():
             if "hooks" in name and isinstance(held, dict):
                 state[name] = list(held.values())  # their keys count all hooks of the process
-            elif name in ("_parameters", "_buffers", "imported"):
+            elif name in ("_parameters", "_buffers", "_modules"):
                 state[name] = dict(held)
             elif name == "training" or not (name in usual or name.startswith("_flat_weight")):
                 state[name] = held
