@@ -18,8 +18,9 @@ FILES = sorted(SOURCE.rglob("*.py"))
 ROWS = [
     ["errors"],
     ["interval", "events", "text", "profile"],
+    ["provenance"],
     ["candles"],
-    ["sources"],
+    ["identity", "sources"],
     ["store"],
     ["features"],
     ["targets", "folds"],
