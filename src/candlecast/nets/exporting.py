@@ -10,4 +10,5 @@ def is_exporting() -> bool:
 
     That an export to ONNX goes on is the whole process's, and tracing each thread's own: other threads go on with kernels.
     """
-    return (torch.onnx.is_in_onnx_export() and torch.jit.is_tracing()) or torch.compiler.is_exporting()
+    is_traced = torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+    return (torch.onnx.is_in_onnx_export() and is_traced) or torch.compiler.is_exporting()

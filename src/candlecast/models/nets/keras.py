@@ -21,7 +21,7 @@ from candlecast.heads import Head
 from candlecast.models.net import BY_WINDOW, NetModel
 from candlecast.nets import PerWindow, kernels
 from candlecast.nets.dropout import Dropout
-from candlecast.shared import Shared
+from candlecast.shared import Shared, drop_filters
 
 
 @dataclass(frozen=True)
@@ -177,9 +177,7 @@ class _Unsaid(Shared):
         warnings.filterwarnings("ignore", message=self.message)
 
     def undo(self) -> None:
-        warnings.filters[:] = [
-            entry for entry in warnings.filters if getattr(entry[1], "pattern", None) != self.message
-        ]
+        drop_filters(lambda entry: getattr(entry[1], "pattern", None) == self.message)
 
 
 _unsaid = _Unsaid()
