@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -258,21 +259,51 @@ def crossing(block, look):
     return in_threads([first, second])
 
 
-def test_torch_comes_back_to_all_its_threads_however_blocks_cross():
+def mkl():
+    """The number of threads of torch's MKL in this thread; 1 where torch has none."""
+    found = re.search(r"mkl_get_max_threads\(\) : (\d+)", torch.__config__.parallel_info())
+    return int(found[1]) if found else 1
+
+
+@pytest.mark.parametrize("is_set", [False, True])
+def test_torch_comes_back_to_all_its_threads_however_blocks_cross(is_set):
+    """In a process whose torch was left as it is, and in one where somebody chose a number."""
     count = torch.get_num_threads()
+    usual = 3 if is_set else count
     try:
-        torch.set_num_threads(3)
-        assert crossing(one_thread, torch.get_num_threads) == [(1, 3), (1, 1, 3)]
+        if is_set:
+            torch.set_num_threads(3)
+        assert crossing(one_thread, torch.get_num_threads) == [(1, usual), (1, 1, usual)]
+        assert crossing(one_thread, mkl)[1][:2] == (1, 1)
         with one_thread():
-            assert of_a_new_thread(torch.get_num_threads) == 3, "a thread that begins meanwhile is not left with one"
+            assert of_a_new_thread(torch.get_num_threads) == usual, "a thread that begins meanwhile has what is usual"
             with one_thread():
-                assert torch.get_num_threads() == 1
-            assert torch.get_num_threads() == 1
+                assert torch.get_num_threads() == mkl() == 1
+            assert torch.get_num_threads() == mkl() == 1
         with pytest.raises(ZeroDivisionError), one_thread():
             _ = 1 / 0
-        assert (torch.get_num_threads(), of_a_new_thread(torch.get_num_threads)) == (3, 3)
+        assert (torch.get_num_threads(), of_a_new_thread(torch.get_num_threads)) == (usual, usual)
     finally:
         torch.set_num_threads(count)
+
+
+def test_no_thread_that_comes_to_torch_is_left_with_one():
+    """A few hundred begin while others go in and out of blocks."""
+    usual, is_over = of_a_new_thread(torch.get_num_threads), threading.Event()
+
+    def in_and_out():
+        while not is_over.is_set():
+            with one_thread():
+                torch.zeros(1)
+
+    def begin():
+        try:
+            return {of_a_new_thread(torch.get_num_threads) for _ in range(300)}
+        finally:
+            is_over.set()
+
+    found, *_ = in_threads([begin, in_and_out, in_and_out])
+    assert found == {usual}
 
 
 def algebra():
