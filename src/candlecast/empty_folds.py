@@ -11,35 +11,29 @@ from candlecast.folds import Rows
 from candlecast.jobs import Job
 
 MOST_LISTED = 5  # columns that a message lists
+FEWEST = 10  # bars of a part that can be said to stand still
 
 
 def require_rows(jobs: Iterable[Job]) -> None:
-    """Raise NotEnoughDataError for the first fold without a row to learn from, to stop by or to forecast, and say why.
+    """Raise NotEnoughDataError for the first fold without a row to learn from or to forecast, and say what its bars lack.
 
-    A price that never moves in the whole of a part counts as none: there is nothing to learn there, and nothing to earn.
-    The validation part may be empty by design, and is asked only where it has rows.
+    A price that stands still in the whole of a part counts as none: there is nothing to learn there, and nothing to earn.
+    The validation part may be empty.
     """
     for job in jobs:
         fold = job.fold
-        for name, part in (("train on", fold.fit), ("stop by", fold.valid), ("test on", fold.test)):
-            if not len(part):
-                continue
-            has_rows = _usable(job, part, with_outcome=name != "test on").any()
-            if not has_rows or _stands_still(job, part):
+        for name, part in (("train on", fold.fit), ("train on", fold.train), ("test on", fold.test)):
+            rows = part.array
+            is_usable = job.samples.is_complete[rows]
+            if name == "train on" or rows[0] < len(job.samples) - job.samples.horizon:  # some outcome is due
+                is_usable &= job.samples.is_known[rows]
+            if not is_usable.any() or (part is not fold.train and _stands_still(job, part)):
                 raise _empty(job, name, part)
-        if not _usable(job, fold.train, with_outcome=True).any():
-            raise _empty(job, "train on", fold.train)
-
-
-def _usable(job: Job, part: Rows, *, with_outcome: bool) -> np.ndarray:
-    rows = part.array
-    is_usable = job.samples.is_complete[rows]
-    return is_usable & job.samples.is_known[rows] if with_outcome else is_usable
 
 
 def _stands_still(job: Job, part: Rows) -> bool:
     candles, rows = job.samples.candles, part.array
-    return len(rows) > 1 and bool(candles.high[rows].max() == candles.low[rows].min())
+    return len(rows) >= FEWEST and bool(candles.high[rows].max() == candles.low[rows].min())
 
 
 def _empty(job: Job, name: str, part: Rows) -> NotEnoughDataError:
@@ -75,7 +69,7 @@ def _reason(job: Job, part: Rows, name: str) -> str:
     if without:
         found.append(f"the naive forecast of {samples.target.name} is undefined in {without:,} of {bars:,} bars")
     absent = int((~samples.is_known[rows]).sum())
-    if name != "test on" and absent:
+    if absent and (name == "train on" or absent == bars):
         found.append(f"the outcome of {samples.target.name} is not known or undefined in {absent:,} of {bars:,} bars")
     if len(np.unique(candles.segments[max(rows[0] - samples.window + 1, 0) : rows[-1] + 1])) > 1:
         found.append(f"holes in the candles cut its windows of {samples.window} bars")

@@ -13,7 +13,7 @@ import polars as pl
 from candlecast.candles import Candles
 from candlecast.causality import require_causal_features, require_causal_model, require_causal_target
 from candlecast.empty_folds import require_rows
-from candlecast.errors import ConfigError
+from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.events import Listener, ignore
 from candlecast.features import Features, standard_features
 from candlecast.folds import Folds, WalkForward, check_folds
@@ -168,8 +168,13 @@ def plan_jobs(
         )
         times = asset.close_time
         reach = samples.window - 1 + max(samples.features.warmup, memory(target))
-        divided = (folds or WalkForward()).split(times, samples.usable, horizon=target.horizon, memory=reach)
-        planned = [Job(samples, fold, seeds[0]) for fold in check_folds(divided, times, horizon=target.horizon)]
+        try:
+            divided = (folds or WalkForward()).split(times, samples.usable, horizon=target.horizon, memory=reach)
+            checked = check_folds(divided, times, horizon=target.horizon)
+        except NotEnoughDataError as error:
+            wrong = f"the {len(asset):,} candles of {asset.symbol} are too few for these folds: {error.wrong}"
+            raise NotEnoughDataError(wrong, expected=error.expected, remedy=error.remedy) from error
+        planned = [Job(samples, fold, seeds[0]) for fold in checked]
         require_rows(planned)
         jobs += [replace(job, seed=seed) for job in planned for seed in seeds]
     return jobs

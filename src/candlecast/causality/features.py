@@ -124,6 +124,9 @@ def _require_causal(feature: Feature, candles: Candles, seed: int) -> None:
     if len(part) < len(candles):
         _require_deaf_to_the_future(feature, candles, whole, seed, cuts=1)
         _require_same_dated_otherwise(feature, candles, whole, is_clock)
+        _require_same_begun_later(feature, candles, whole, is_clock)
+        newest = candles[-len(part) :]
+        _require_no_answers(feature, newest, _values(feature, newest), seed)
 
 
 def _require_deaf_to_the_future(

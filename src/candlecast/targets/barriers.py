@@ -43,7 +43,7 @@ class TripleBarrier:
 
     @property
     def memory(self) -> int:
-        """Bars before bar t that its unit depends on, but for a thousandth."""
+        """Bars before bar t that its unit depends on, but for a ten-thousandth."""
         return max(self.horizon, halflife_memory(self.halflife))
 
     def distance(self, candles: Candles) -> np.ndarray:

@@ -10,7 +10,7 @@ import polars as pl
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError
 
-FORGOTTEN = 1e-3
+FORGOTTEN = 1e-4  # as of features
 
 
 def recent_volatility(candles: Candles, halflife: float) -> np.ndarray:
@@ -30,7 +30,7 @@ def halflife_memory(halflife: float) -> int:
     """Bars after which an exponential average has forgotten all but `FORGOTTEN` of what lies before them.
 
     >>> halflife_memory(20)
-    200
+    266
     """
     return math.ceil(halflife * math.log2(1 / FORGOTTEN))
 
