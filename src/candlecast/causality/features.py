@@ -33,9 +33,10 @@ FEWEST = 60  # rows that say something about where values come from
 FEW_VALUES = 20  # so many different values, or fewer, are marks: digits, counts, states
 ROUNDING, LEAST = 1e-6, 1e-10  # of a column's size, and at all: what dates may do to a sum of floats
 JUMP = 0.3  # of a column's size: what a price that moves by a hair does not do to what is computed from it
-STARTS = (2_520, 840, 420, 60, 12, 1)  # bars cut off at the front: whole numbers of nearly any period
+STARTS = (2_520, 840, 360, 120, 24)  # bars cut off at the front: whole numbers of nearly any period
 FEW_ROWS = 10  # that are others when the candles begin later: no more than what a first bar lacks
-COHERENCE, SIGMAS = 0.2, 6.0  # a correlation by row number that no chance brings about
+EXTREME = 0.005  # share of the largest and of the smallest changes that count as the next ones
+COHERENCE, SIGMAS = 0.15, 6.0  # a correlation by row number that no chance brings about
 
 _passed: WeakKeyDictionary[Candles, dict[int, ref[Feature]]] = WeakKeyDictionary()
 
@@ -219,7 +220,7 @@ def _require_smooth(feature: Feature, candles: Candles, base: np.ndarray) -> Non
 
 
 def _require_same_begun_later(feature: Feature, candles: Candles, base: np.ndarray, is_clock: np.ndarray) -> None:
-    start = next((bars for bars in STARTS if bars <= (len(candles) - feature.warmup) // 3), 0)
+    start = next((bars for bars in STARTS if bars <= (len(candles) - feature.warmup) // 20), STARTS[-1])
     part = _values(feature, candles[start:])
     rows = slice(feature.warmup, len(part))
     for column in range(base.shape[1]):
@@ -241,17 +242,26 @@ def _require_same_begun_later(feature: Feature, candles: Candles, base: np.ndarr
 
 
 def _is_coherent(own: np.ndarray, late: np.ndarray, early: np.ndarray) -> bool:
-    """Whether changes of values, beyond what the same bars explain, go with those at the same row numbers."""
+    """Whether changes of values, beyond what the same bars explain, go with those at the same row numbers.
+
+    In the newer two thirds, where sums and means from the first bar on have calmed down, and without extremes.
+    """
     steps = np.diff(np.column_stack([own, late, early]), axis=0)
+    steps = steps[len(steps) // 3 :]
     steps = steps[np.isfinite(steps).all(axis=1)]
-    if len(steps) < 2 * FEWEST or not (np.ptp(steps, axis=0) > 0).all():
+    if len(steps) < FEWEST or not (np.ptp(steps, axis=0) > 0).all():
         return False
     explained = np.column_stack([np.ones(len(steps)), steps[:, 1]])
-    y, x = (steps[:, [0, 2]] - explained @ np.linalg.lstsq(explained, steps[:, [0, 2]], rcond=None)[0]).T
-    if np.sqrt(np.mean(y**2)) <= ROUNDING * np.std(steps[:, 0]) or not np.any(x):
+    rest = steps[:, [0, 2]] - explained @ np.linalg.lstsq(explained, steps[:, [0, 2]], rcond=None)[0]
+    if np.sqrt(np.mean(rest[:, 0] ** 2)) <= ROUNDING * np.std(steps[:, 0]):
         return False
-    correlation = float(x @ y / np.sqrt((x @ x) * (y @ y)))
-    return abs(correlation) > COHERENCE and abs(correlation) * np.sqrt(len(steps)) > SIGMAS
+    rest = np.clip(rest, *np.quantile(rest, [EXTREME, 1 - EXTREME], axis=0))
+    rest -= rest.mean(axis=0)
+    product, spread = rest[:, 0] @ rest[:, 1], np.sqrt((rest**2).sum(axis=0).prod())
+    if not spread:
+        return False
+    correlation = float(product / spread)
+    return correlation > COHERENCE and correlation * np.sqrt(len(steps)) > SIGMAS
 
 
 def _require_calendar(feature: Feature, candles: Candles, values: np.ndarray, column: int) -> None:
@@ -260,6 +270,9 @@ def _require_calendar(feature: Feature, candles: Candles, values: np.ndarray, co
     after = _otherwise(*_dated(feature, candles, markets.WEEKS), f"on the same candles {weeks}")[:, column]
     if _is_same(values, after):
         return
+    is_short = candles.close_time[-1] - candles.open_time[0] < np.timedelta64(markets.SHORT)
+    if is_short and _is_of_the_day(values, candles):
+        return  # a stretch too short to say how a day of the month goes on
     rows = np.isfinite(values) & np.isfinite(after)
     has_few = not np.isnan(usual(values))
     one, two = values[rows], after[rows]
@@ -273,6 +286,13 @@ def _require_calendar(feature: Feature, candles: Candles, values: np.ndarray, co
         f"{after[row]:.6g}, {weeks}",
         "finds its values by date",
     )
+
+
+def _is_of_the_day(values: np.ndarray, candles: Candles) -> bool:
+    """Whether all bars of a day have the same value, several bars a day."""
+    days = candles.open_time.astype("datetime64[D]")
+    is_within = days[1:] == days[:-1]
+    return bool(is_within.any() and (values[1:] == values[:-1])[is_within].all())
 
 
 def _dated(feature: Feature, candles: Candles, shift: timedelta) -> tuple[Feature, Candles]:

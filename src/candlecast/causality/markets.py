@@ -15,6 +15,7 @@ MOMENTS = 6  # bars at which the future is cut off and changed, where time does 
 CALENDAR = timedelta(days=10_227)  # 28 years: weekdays, months and leap years come back, from 1901 to 2099
 GREGORIAN = timedelta(days=146_097)  # 400 years: they come back in any year
 WEEKS = timedelta(weeks=52)  # hours and weekdays come back, the days of the year nearly
+SHORT = timedelta(days=60)
 STRETCH, LIFT = 0.003, 1e-4  # of log prices and of prices, where prices move by a hair
 
 
