@@ -78,6 +78,21 @@ class Weighted(Protocol):
         ...
 
 
+@runtime_checkable
+class LookingBack(Protocol):
+    """A target that is measured by the past: in units of recent volatility, say."""
+
+    @property
+    def memory(self) -> int:
+        """Bars before bar t that `values` and `naive` at t depend on."""
+        ...
+
+
+def memory(target: Target) -> int:
+    """Bars before each bar that its outcome and naive forecast depend on: the horizon, unless the target says otherwise."""
+    return target.memory if isinstance(target, LookingBack) else target.horizon
+
+
 def bars_until_known(target: Target, candles: Candles) -> np.ndarray:
     """Bars from each bar until its outcome is known, int64 (time,): the horizon, or fewer where the target says so."""
     if isinstance(target, KnownEarlier):
