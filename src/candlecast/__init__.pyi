@@ -156,6 +156,8 @@ from .store import (
 )
 from .study import (
     Study as Study,
+)
+from .study_result import (
     StudyResult as StudyResult,
 )
 from .tally import Tally as Tally

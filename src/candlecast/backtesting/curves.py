@@ -16,6 +16,7 @@ from candlecast.backtesting.filters import NO_FILTERS, Filters
 from candlecast.backtesting.result import BacktestResult
 from candlecast.backtesting.simulate import asked_of, require_bearable, targets_by_bar
 from candlecast.backtesting.sweep import sweep
+from candlecast.backtesting.untraded import traded_volume
 from candlecast.candles import Candles
 from candlecast.errors import CandleError, ConfigError, is_number
 from candlecast.signals.positions import Positions
@@ -100,7 +101,7 @@ def break_even_bps(
     require_bearable(positions.leverage, _priced(costs, 0.0).terms(filters))
     targets, first = targets_by_bar(candles, positions)
     bars = candles[first:]
-    prices = (bars.open, bars.high, bars.low, bars.close, bars.volume)
+    prices = (bars.open, bars.high, bars.low, bars.close, traded_volume(candles)[first:])
     run = compiled.run_summaries if costs.extra is None else compiled.run_summaries.py_func
     due, extra, sums = due_by_bar(bars, costs, actions), checked(costs.extra), np.empty(compiled.SUMS)
 

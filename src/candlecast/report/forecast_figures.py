@@ -29,7 +29,7 @@ from candlecast.report.words import count, moment, number, percent
 from candlecast.targets.sides import sides_of
 
 if TYPE_CHECKING:
-    from candlecast.study import StudyResult
+    from candlecast.study_result import StudyResult
 
 GROUPS = 10
 SMALLEST_GROUP = 5  # forecasts; a mean of fewer says nothing
