@@ -150,13 +150,13 @@ def _pay_words(result: BacktestResult, lines: dict[str, dict[str, Any]], evidenc
     money = (
         f"after {result.costs.per_side_bps:g} bp of costs a side and "
         f"{count(result.fills.height, 'order')} the strategy earns {percent(annual['value'])} a year (95 % between "
-        f"{percent(annual['low'])} and {percent(annual['high'])}; p {_paid(evidence.return_p, evidence.return_p_adjusted)} of "
-        f"no growth), buy-and-hold {percent(annual['benchmark'])}"
+        f"{percent(annual['low'])} and {percent(annual['high'])}; p of no growth "
+        f"{_paid(evidence.return_p, evidence.return_p_adjusted)}), buy-and-hold {percent(annual['benchmark'])}"
     )
     ratio = (
         f"its Sharpe ratio is {number(sharpe['value'])}, buy-and-hold's {number(sharpe['benchmark'])} "
         f"(difference {number(evidence.sharpe_lead)}, 95 % between {number(evidence.sharpe_lead_low)} and "
-        f"{number(evidence.sharpe_lead_high)}; p {_paid(evidence.sharpe_p, evidence.sharpe_p_adjusted)} of no lead)"
+        f"{number(evidence.sharpe_lead_high)}; p of no lead {_paid(evidence.sharpe_p, evidence.sharpe_p_adjusted)})"
     )
     return money, ratio, _cost_words(evidence)
 
@@ -185,7 +185,7 @@ def _paid(p: float, adjusted: float) -> str:
     """A p-value, and what it is when the trials are paid for."""
     if math.isnan(p) or p_value(p) == p_value(adjusted):
         return p_value(p)
-    return f"{p_value(p)}, {p_value(adjusted).removeprefix('= ')} with all trials paid for"
+    return f"{p_value(p)}, adjusted for trials {p_value(adjusted).removeprefix('= ')}"
 
 
 def _trial_words(observations: int, trained: int, evidence: Evidence) -> str:

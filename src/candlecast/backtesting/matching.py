@@ -182,7 +182,7 @@ def _leg(
             book[chosen, STOP], book[chosen, RESTS] = math.nan, 0.0  # triggered: a limit order that arrives here
             continue
         if kind == TARGET and _is_overtaken(book, resting, chosen):
-            _done(book, resting, chosen, reached, False)
+            _done(book, resting, chosen, reached, Fill(0.0, 0.0, 0.0, 0.0, NOTHING))
             continue
         account, filled = _fill(account, reached, kind, book[chosen], bar, terms, extra)
         count = _note(fills, count, filled, is_open)
