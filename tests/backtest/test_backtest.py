@@ -223,6 +223,7 @@ def test_less_than_a_year_is_not_annualised(market, decide):
     values = dict(table.select("statistic", "value").iter_rows())
     assert values["annual return"] == values["total return"] == pytest.approx(0.2)
     assert "not annualised" in dict(table.select("statistic", "formula").iter_rows())["annual return"]
+    assert dict(table.select("statistic", "unit").iter_rows())["annual return"] == "fraction, not annualised"
 
 
 def test_ruin_of_a_short_at_an_open(market, decide):

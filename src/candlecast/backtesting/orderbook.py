@@ -39,9 +39,9 @@ class Orders:
     """Orders of one asset, decided at the closes of bars, that do not depend on how the account has done.
 
     `frame`: `time` (close of the bar on which it was decided; it rests from the next bar on), `symbol`, `kind` (target,
-    market, limit, stop, trailing stop, take profit, cancel), `units` (signed; the fraction of equity for a target), and where
-    they apply `limit`, `stop`, `trail`, `bars`, `group`, `parent`, `id`, `reduces`, as in `Order`. Rows of one bar act in
-    their order. `Orders.of` makes the table from values.
+    market, limit, stop, trailing stop, take profit, cancel), `units` (signed; the fraction of equity for a target; 0 to
+    cancel), and where they apply `limit`, `stop`, `trail`, `bars`, `group`, `parent`, `id`, `reduces`, as in `Order`. Rows
+    of one bar act in their order. `Orders.of` makes the table from values.
 
     Raises ConfigError for columns of another type, an unknown kind, an order that `limit`, `stop` and the others would
     refuse, one that waits for an order that is not in the table, and times that fall.

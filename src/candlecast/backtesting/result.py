@@ -197,6 +197,7 @@ class BacktestResult:
             paths = bootstrap.bootstrap_moments(returns, block=block, seed=seed)
             draws = np.array([path.figures(bars_per_year=yearly) for path in paths])
         bounds = [bootstrap.percentile_interval(column, level=level) for column in draws.T]
+        units = RETURN_STATISTICS | ({"annual return": "fraction, not annualised"} if len(returns) < yearly else {})
         values = [
             *own.figures(bars_per_year=yearly),
             *self._trading_statistics(self.equity.head(living), self.fills, self.trades),
@@ -213,7 +214,7 @@ class BacktestResult:
                 "low": [low for low, _ in bounds] + missing,
                 "high": [high for _, high in bounds] + missing,
                 "benchmark": benchmark,
-                "unit": [*RETURN_STATISTICS.values(), *TRADING_STATISTICS.values()],
+                "unit": [*units.values(), *TRADING_STATISTICS.values()],
                 "formula": [FORMULAS[name] for name in (*RETURN_STATISTICS, *TRADING_STATISTICS)],
             }
         ).with_columns(pl.col("value", "low", "high", "benchmark").fill_nan(None))
