@@ -13,6 +13,8 @@ from .backtesting import (
     backtest_portfolio as backtest_portfolio,
     break_even as break_even,
     capacity as capacity,
+    delayed as delayed,
+    filled_at_close as filled_at_close,
     sweep as sweep,
 )
 from .candles import (
@@ -170,6 +172,10 @@ from .targets import (
     Several as Several,
     TripleBarrier as TripleBarrier,
     Volatility as Volatility,
+)
+from .tradability import (
+    Tradability as Tradability,
+    tradability as tradability,
 )
 from .verdict import (
     Verdict as Verdict,

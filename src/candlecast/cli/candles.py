@@ -38,7 +38,7 @@ def candles(
     quiet: bool,
 ) -> None:
     """Describe candles and list their faults: gaps and halts, duplicates, off-grid and impossible bars, jumps like
-    splits. Nothing is changed.
+    splits, and prices that nobody could have traded at. Nothing is changed.
 
     Without an argument: everything that is stored, and, without --source and --interval, the samples that come with the
     installation.

@@ -20,15 +20,15 @@ and close. Of 300 honest markets of each kind, with 400, 1,000 or 4,000 bars, 0 
     honest, phi -0.3, chained             0      0.0         NaN     57         18
     honest, phi -0.1, chained             0      0.0         NaN     31         16
     honest, phi 0.1, chained              0      0.0         NaN    -32         13
-    honest, phi -0.1, open after a gap    0      0.0           9     32         15
-    honest, mean reversion, chained       0      0.2         NaN     15         15
+    honest, phi -0.1, open after a gap    0      0.3          10     31         12
+    honest, mean reversion, chained       0      0.2         NaN     17         15
     bounce, chained                      50       49         NaN     49         36
-    bounce, opens of their own           50       51          51     49         36
+    bounce, opens of their own           50       50          51     49         36
     bounce of closes, chained            50       49         NaN     49         24
     bounce of closes, opens at mids      50       50          37     49         23
     bounce, closes only                  50       49         NaN     49         12
 
-So Roll's estimate condemns every honest reversal (the edge of phi -0.1 breaks even at 8 bp a side, that of -0.3 at 21 bp),
+So Roll's estimate condemns every honest reversal (the edge of phi -0.1 breaks even at 7 bp a side, that of -0.3 at 21 bp),
 the efficient estimator sees nothing where opens are chained and some of the drift where they are not, and high-low
 spreads are no evidence of any.
 """
