@@ -18,7 +18,7 @@ from candlecast.models.smoothing import season_bars
 from candlecast.signals.volatility_target import bars_per_year_so_far
 from candlecast.sources import synthetic
 from candlecast.study import BASELINES
-from candlecast.targets import memory, parts
+from candlecast.targets import memory
 from candlecast.walk import plan_jobs
 
 MARKET = synthetic.ar1(420, seed=3, phi=0.3, interval="1h").candles
@@ -124,7 +124,6 @@ def test_the_embargo_knows_how_far_a_target_looks_back():
     }
     for halflife, job in jobs.items():
         assert job.fold.train.first == job.fold.test.last + 1 + 1 + memory(cc.ScaledReturn(halflife=halflife))
-    assert len(parts(cc.NextReturn())) == 1
 
 
 def test_folds_say_whether_they_are_in_the_order_of_time():
