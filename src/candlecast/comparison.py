@@ -12,6 +12,7 @@ from candlecast import comparison_words
 from candlecast.accuracy import scored
 from candlecast.backtesting import Costs
 from candlecast.candles import Candles
+from candlecast.causality import require_causal_model
 from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features, standard_features
@@ -155,7 +156,9 @@ def _trained(
         def listen(event: Progress, before: int = done, share: float = len(jobs)) -> None:
             progress(Progress(name, before + share * event.done / event.total, total, event.detail))
 
-        for fitted in model.fit(jobs, progress=listen):
+        for number, fitted in enumerate(model.fit(jobs, progress=listen)):
+            if not number:
+                require_causal_model(model, fitted)
             yield place_of[id(fitted.job)], FoldForecast(fitted.job, fitted, forecast_frame(fitted, name))
         done += len(jobs)
 
