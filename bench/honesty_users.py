@@ -16,15 +16,23 @@ import polars as pl
 
 import candlecast as cc
 from candlecast.accuracy import scored
+from candlecast.evidence import largest_p
 from candlecast.forecast import Forecast
-from candlecast.stats import clark_west
+from candlecast.stats import bootstrap_p_value, clark_west
 from candlecast.verdict import LEVEL
 from candlecast.walk import watch_forward
 
 COSTS = cc.Costs(fee_bps=1.0, slippage_bps=1.0)
 TRIES = 50
 SEQUENCE_BARS = 1_000
-RETRADED = (cc.Threshold(enter=0.0002), cc.Threshold(enter=0.0005), cc.Threshold(enter=0.001, exit=0.0002))
+FOLLOW = cc.FollowDirection()
+RETRADED = (
+    cc.Threshold(enter=0.0002),
+    cc.Threshold(enter=0.0005),
+    cc.Threshold(enter=0.001),
+    cc.Threshold(enter=0.001, exit=0.0005),
+    cc.FollowDirection(allow_short=False),
+)
 IDLE = cc.Threshold(enter=0.5)  # a forecast of 50 % a bar never comes
 
 
@@ -64,7 +72,7 @@ def follower(world):
 
 
 def after_minutes(world, seed):
-    """A true daily edge in a fresh workspace, and after three studies of six days of minutes of another market."""
+    """A true daily edge in a fresh workspace, and after three studies of three days of minutes of another market."""
     study, used = study_of(world), cc.Ledger.in_memory()
     minutes = worlds.minutes_of(seed)
     for model in (cc.Drift(), cc.Ridge(), cc.LinearRegression()):
@@ -149,27 +157,32 @@ class Walked:
         )
 
     @cached_property
-    def _references(self) -> tuple[np.ndarray, list[np.ndarray], np.ndarray, np.ndarray]:
+    def _references(self) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray, np.ndarray]:
         scores = {name: scored(forecast, self.result.lead) for name, forecast in self.result.forecasts.items()}
         own = scores[self.result.model]
         is_known = self.result.forecast.frame["target"].is_not_null().to_numpy()
-        others = [scores["naive"].forecast_change, scores["drift"].forecast_change, own.mean_change]
+        others = {
+            "p_naive": scores["naive"].forecast_change,
+            "p_drift": scores["drift"].forecast_change,
+            "p_mean": own.mean_change,
+        }
         return own.outcome_change, others, is_known, self.naive[self.test][is_known]
 
-    def least_p(self, mean: np.ndarray) -> float:
-        """The p-value of a forecast before any trial is counted: the largest against naive, drift and the past mean."""
+    def row(self, mean: np.ndarray) -> dict[str, float]:
+        """What a verdict reads of the accuracy of a forecast: its Clark-West tests, before any trial is counted."""
         outcome, others, is_known, naive = self._references
         change = mean[is_known] - naive
-        return max(clark_west(outcome, change, other).p_value for other in others)
+        found = {name: clark_west(outcome, change, other).p_value for name, other in others.items()}
+        return found | {"observations": len(outcome)}
 
 
-def told(result, p, ledger):
+def told(result, row, ledger):
     """The verdict on a try, as its user gets it; None where it cannot be forecastable, whatever was tried before.
 
-    The trial is recorded in both cases. Counting trials only raises a p-value, so that one that is above the level by itself
-    needs no further judgement.
+    The trial is recorded in both cases. Paying for trials only raises a p-value, so that one that is above the level by
+    itself needs no further judgement.
     """
-    if p < LEVEL:
+    if largest_p(row) < LEVEL:
         return result.recorded(ledger).verdict
     ledger.record(result.trial)
     return None
@@ -218,7 +231,7 @@ def shifted(values, lag):
 
 
 def ideas() -> Iterator[tuple[tuple[str, ...], float, bool]]:
-    """Forty forecasts that somebody might try one after another: columns, alpha, and whether only recent rows train."""
+    """Forty-five forecasts that somebody might try one after another: columns, alpha, and whether only recent rows train."""
     last = {bars: tuple(f"return {lag}" for lag in range(bars)) for bars in (1, 2, 3, 5, 8, 13, 20)}
     ranges = {bars: ("range", *(f"range {lag}" for lag in range(1, bars))) for bars in (1, 3, 8)}
     sets = [
@@ -234,39 +247,38 @@ def ideas() -> Iterator[tuple[tuple[str, ...], float, bool]]:
     ]
     yield from ((names, 0.0, False) for names in sets)
     yield from ((last[bars], 1.0, False) for bars in (5, 13, 20))
-    yield from ((names, 0.0, True) for names in (last[1], last[5], ("sum 10",), ("rsi 14",), ("sma 10",)))
+    yield from ((names, 0.0, True) for names in (last[1], last[3], last[5], ("sum 3",), ("sum 10",), ("sum 50",)))
+    yield from ((names, 0.0, True) for names in (("rsi 14",), ("sma 10",), ("body",), ("range",)))
 
 
 def in_sequence(candles):
-    """Fifty things one after another, with a look at each verdict: forty forecasts, and after every fourth one, the best so far
-    traded by another rule."""
-    walked, ledger, verdicts = Walked.of(candles, columns_of), cc.Ledger.in_memory(), []
-    best, best_p = None, np.inf
+    """Fifty things one after another, with a look at each verdict: forty-five forecasts, and after every ninth the best so far
+    by another rule."""
+    walked, ledger, verdicts, best = Walked.of(candles, columns_of), cc.Ledger.in_memory(), [], None
     for number, (names, alpha, recent) in enumerate(ideas(), start=1):
         mean = walked.forecast(names, alpha, recent=recent)
-        p = walked.least_p(mean)
-        result = walked.tried(mean, cc.FollowDirection(), columns=names, alpha=alpha, recent=recent)
-        verdicts.append(told(result, p, ledger))
-        if p < best_p:
-            best, best_p = (mean, {"columns": names, "alpha": alpha, "recent": recent}), p
-        if number % 4 == 0:
-            rule = RETRADED[number // 4 % len(RETRADED)]
-            verdicts.append(told(walked.tried(best[0], rule, **best[1], times=number), best_p, ledger))
-    return at_least_once(verdicts) | {"tries": len(verdicts)}
+        row, recipe = walked.row(mean), {"columns": names, "alpha": alpha, "recent": recent}
+        verdicts.append(told(walked.tried(mean, FOLLOW, **recipe), row, ledger))
+        if best is None or largest_p(row) < largest_p(best[1]):
+            best = mean, row, recipe
+        if number % 9 == 0:
+            mean, row, recipe = best
+            verdicts.append(told(walked.tried(mean, RETRADED[number // 9 - 1], **recipe), row, ledger))
+    return at_least_once(verdicts) | {"tries": ledger.count()}
 
 
 def idle_trials(candles):
     """Fifty forecasts that never trade; then the best of them follows its direction, and that is judged."""
     walked, ledger, found = Walked.of(candles, columns_of), cc.Ledger.in_memory(), []
-    many = [(names, alpha, recent) for names, alpha, recent in ideas()]
+    many = list(ideas())
     many += [(names, 10.0, False) for names, _, _ in many[: TRIES - len(many)]]
     for names, alpha, recent in many:
         mean = walked.forecast(names, alpha, recent=recent)
-        chosen = {"columns": names, "alpha": alpha, "recent": recent}
-        ledger.record(walked.tried(mean, IDLE, **chosen).trial)
-        found.append((walked.least_p(mean), len(found), mean, chosen))
-    p, _, mean, chosen = min(found)
-    return at_least_once([told(walked.tried(mean, cc.FollowDirection(), **chosen), p, ledger)])
+        recipe = {"columns": names, "alpha": alpha, "recent": recent}
+        ledger.record(walked.tried(mean, IDLE, **recipe).trial)
+        found.append((walked.row(mean), mean, recipe))
+    row, mean, recipe = min(found, key=lambda each: largest_p(each[0]))
+    return at_least_once([told(walked.tried(mean, FOLLOW, **recipe), row, ledger)])
 
 
 def several_intervals(seed):
@@ -276,13 +288,16 @@ def several_intervals(seed):
         walked = Walked.of(candles, columns_of)
         for names, alpha, recent in list(ideas())[:5]:
             mean = walked.forecast(names, alpha, recent=recent)
-            result = walked.tried(mean, cc.FollowDirection(), columns=names, interval=interval)
-            verdicts.append(told(result, walked.least_p(mean), ledger))
+            result = walked.tried(mean, FOLLOW, columns=names, interval=interval)
+            verdicts.append(told(result, walked.row(mean), ledger))
     return at_least_once(verdicts)
 
 
 def volatility_timing(candles):
-    """Twenty-four ways to hold less in turbulent times: six forecasts of the next range, four steps of the rule each."""
+    """Twenty-four ways to hold less in turbulent times: six forecasts of the next range, four steps of the rule each.
+
+    Ranges can be forecast; the first verdict says so. Of the others, those are judged whose return is above zero by itself.
+    """
     walked, ledger, verdicts = Walked.of(candles, columns_of, target=cc.Volatility()), cc.Ledger.in_memory(), []
     ranges = tuple(f"range {lag}" for lag in range(1, 8))
     sets = (
@@ -297,7 +312,10 @@ def volatility_timing(candles):
         mean = walked.forecast(names, 0.0, recent=False)
         for step in (0.05, 0.1, 0.2, 0.25):
             result = walked.tried(mean, cc.InverseVolatility(step=step), columns=names)
-            verdicts.append(result.recorded(ledger).verdict)
+            if not verdicts or bootstrap_p_value(result.backtest.returns) < LEVEL:
+                verdicts.append(result.recorded(ledger).verdict)
+            else:
+                ledger.record(result.trial)
     return at_least_once(verdicts)
 
 
@@ -352,7 +370,7 @@ NO_EDGE = {
     "combinatorial purged on AR(1)": Family("AR(1), phi", 2_000, _combined, strength=0.25),
     "50 idle trials, then the best": Family("random walk", 2_000, _of_candles(idle_trials), is_null=True),
     "four intervals in a workspace": Family("", 0, lambda world, seed: several_intervals(seed), is_null=True),
-    "24 ways of volatility timing": Family("GARCH-t", 2_500, _of_candles(volatility_timing)),
+    "24 ways of volatility timing": Family("GARCH-t", 2_000, _of_candles(volatility_timing)),
 }
 SEQUENCES = {
     f"50 tries on {market}": Family(market, SEQUENCE_BARS, _of_candles(in_sequence), is_null=True)
@@ -360,7 +378,7 @@ SEQUENCES = {
 }
 WITH_EDGE = {
     "a daily edge after three studies of minutes": Family(
-        "AR(1), phi", 5_000, after_minutes, strength=0.2, has_edge=True
+        "AR(1), phi", 4_000, after_minutes, strength=0.2, has_edge=True
     )
 }
 FAMILIES = NO_EDGE | SEQUENCES | WITH_EDGE

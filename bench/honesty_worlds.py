@@ -96,6 +96,6 @@ def one_market(seed):
     return {interval: candles[-INTERVALS[interval] :] for interval, candles in found.items()}
 
 
-def minutes_of(seed, bars=8_640):
-    """Six days of minutes of another market, a random walk."""
+def minutes_of(seed, bars=4_320):
+    """Three days of minutes of another market, a random walk."""
     return synthetic.random_walk(bars, seed=seed, volatility=0.001, interval="1m").candles
