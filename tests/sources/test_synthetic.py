@@ -66,13 +66,22 @@ def test_no_seed_touches_the_global_generator(make):
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 
 
-@pytest.mark.parametrize("make", WORLDS + RISKY)
+@pytest.mark.parametrize("make", [*WORLDS, partial(synthetic.ar1, phi=0.3, drift=0.002)])
 def test_mean_and_volatility_are_those_of_the_next_return(make):
     world = make(100_000, seed=2)
     scores = (log_returns(world) - world.mean[:-1]) / world.volatility[:-1]
     assert np.mean(scores) == pytest.approx(0, abs=0.015)
     assert np.std(scores) == pytest.approx(1, abs=0.01)
     assert np.corrcoef(scores[1:], scores[:-1])[0, 1] == pytest.approx(0, abs=0.015)
+
+
+@pytest.mark.parametrize("make", RISKY)
+def test_mean_and_volatility_of_jumps_are_those_of_the_next_return(make):
+    worlds = [make(50_000, seed=seed) for seed in range(6)]
+    scores = np.concatenate([(log_returns(world) - world.mean[:-1]) / world.volatility[:-1] for world in worlds])
+    assert np.mean(scores) == pytest.approx(0, abs=0.01)
+    assert np.std(scores) == pytest.approx(1, abs=0.03)
+    assert np.corrcoef(scores[1:], scores[:-1])[0, 1] == pytest.approx(0, abs=0.03)
 
 
 @pytest.mark.parametrize("phi", [0.3, 0.1, -0.2])
@@ -265,11 +274,12 @@ def test_a_squeeze_comes_after_a_fall_only():
 
 
 def test_crashes_take_back_what_small_steps_earn():
-    world = synthetic.rare_crashes(200_000, seed=1, chance=0.02, size=0.1, noise=0.003)
+    world = synthetic.rare_crashes(200_000, seed=1, chance=0.02, size=0.1, turn=0.05, noise=0.0005)
     returns = log_returns(world)
     followed = np.sign(returns[:-1]) * returns[1:]
-    assert np.mean(followed) == pytest.approx(0.0, abs=0.0001)
-    assert np.median(followed) == pytest.approx(0.002, abs=0.0002)
+    followed = followed[np.abs(returns[:-1]) < 0.05]  # after small steps, whose sign is the direction
+    assert np.mean(followed) == pytest.approx(0.0, abs=0.0002)
+    assert np.median(followed) > 0.002
     assert np.mean(followed < -0.08) == pytest.approx(0.02, abs=0.002)
 
 
@@ -281,7 +291,7 @@ def test_crashes_take_back_what_small_steps_earn():
         (synthetic.stale_index, {"stale": 1.0}, "stale is 1.0; expected a share in [0, 1)."),
         (synthetic.filled_forward, {"share": 1.0}, "share is 1.0; expected a share in [0, 1)."),
         (synthetic.squeezes, {"size": 0.0}, "phi is 0.5, chance 0.02 and size 0.0; expected phi inside (-1, 1)"),
-        (synthetic.rare_crashes, {"chance": 0.0}, "chance is 0.0, size 0.1 and noise 0.003; expected a chance inside"),
+        (synthetic.rare_crashes, {"chance": 0.0}, "chance is 0.0, size 0.1, turn 0.05 and noise 0.0005; expected"),
     ],
 )
 def test_untradable_parameters_that_cannot_mean_anything(make, options, message):

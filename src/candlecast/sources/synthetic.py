@@ -50,14 +50,18 @@ def random_walk(bars: int, *, seed: int, volatility: float = 0.01, drift: float 
     return _world("random walk", returns, np.full(bars, drift), sigma, generator, interval)
 
 
-def ar1(bars: int, *, seed: int, phi: float = 0.1, volatility: float = 0.01, interval: str = "1d") -> World:
-    """Planted momentum (phi > 0) or reversal (phi < 0): r_t = phi * r_{t-1} + e_t, so the oracle is phi * r_t."""
+def ar1(
+    bars: int, *, seed: int, phi: float = 0.1, volatility: float = 0.01, drift: float = 0.0, interval: str = "1d"
+) -> World:
+    """Planted momentum (phi > 0) or reversal (phi < 0): x_t = phi * x_{t-1} + e_t and r_t = drift + x_t, so the oracle is
+    drift + phi * (r_t - drift)."""
     if not -1 < phi < 1:
         raise ConfigError(f"phi is {phi}", expected="a number inside (-1, 1)", remedy="Use for example phi=0.1")
     generator = np.random.default_rng(seed)
     _require_bars(bars)
-    returns = _autoregression(volatility * generator.standard_normal(bars), phi)
-    return _world("AR(1)", returns, phi * returns, np.full(bars + 1, volatility), generator, interval)
+    swings = _autoregression(volatility * generator.standard_normal(bars), phi)
+    sigma = np.full(bars + 1, volatility)
+    return _world("AR(1)", drift + swings, drift + phi * swings, sigma, generator, interval)
 
 
 def garch(
@@ -345,30 +349,29 @@ def rare_crashes(
     seed: int,
     chance: float = 0.02,
     size: float = 0.1,
-    noise: float = 0.003,
+    turn: float = 0.05,
+    noise: float = 0.0005,
     interval: str = "1d",
 ) -> World:
-    """The seller of insurance: a bar goes on as the last one in small steps, and a rare crash takes all of them back.
+    """The seller of insurance: small steps go on in one direction, and rare crashes against it take all of them back.
 
-    r_t = s * (chance * size - size * c_t) + noise * e_t, s the sign of r_{t-1}, c_t = 1 with `chance`, else 0. Nothing can be
-    forecast, since both parts cancel; a short record shows too few crashes more often than not, and following s looks
-    like skill.
+    With s the direction, which turns with the chance `turn` a bar: r_t = -s_{t-1} * size with `chance`, and otherwise
+    s_t * step + noise * e_t, the step such that the expectation given s_{t-1} is zero. Nothing can be forecast; short records
+    show too few crashes more often than not, and following s then looks like skill.
     """
-    if not (0 < chance < 1 and size > 0 and noise > 0):
+    if not (0 < chance < 1 and size > 0 and noise > 0 and 0 <= turn < 0.5):
         raise ConfigError(
-            f"chance is {chance}, size {size} and noise {noise}",
-            expected="a chance inside (0, 1), size and noise above 0",
-            remedy="Use for example chance=0.02, size=0.1, noise=0.003",
+            f"chance is {chance}, size {size}, turn {turn} and noise {noise}",
+            expected="a chance inside (0, 1), size and noise above 0, a turn in [0, 0.5)",
+            remedy="Use for example chance=0.02, size=0.1, turn=0.05, noise=0.0005",
         )
     generator = np.random.default_rng(seed)
     _require_bars(bars)
-    moves = size * (chance - (generator.random(bars) < chance))
-    shocks = noise * generator.standard_normal(bars)
-    returns, last = np.empty(bars), 1.0
-    for t in range(bars):
-        last = (moves[t] if last >= 0 else -moves[t]) + shocks[t]
-        returns[t] = last
-    spread = np.full(bars, np.sqrt(chance * (1 - chance) * size**2 + noise**2))
+    side = np.cumprod(np.where(generator.random(bars + 1) < turn, -1.0, 1.0))
+    step = chance * size / ((1 - chance) * (1 - 2 * turn))
+    steps = side[1:] * step + noise * generator.standard_normal(bars)
+    returns = np.where(generator.random(bars) < chance, -side[:-1] * size, steps)
+    spread = np.full(bars, np.sqrt(chance * size**2 + (1 - chance) * (step**2 + noise**2)))
     world = _world("rare crashes", returns, np.zeros(bars), np.full(bars + 1, noise), generator, interval)
     return replace(world, volatility=spread)
 
