@@ -17,7 +17,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 # A room may import rooms of its own row and of the rows above it.
 ROWS = [
     ["errors"],
-    ["interval", "events", "text"],
+    ["interval", "events", "text", "profile"],
     ["candles"],
     ["sources"],
     ["store"],
@@ -31,7 +31,7 @@ ROWS = [
     ["models"],
     ["walk", "signals", "stats"],
     ["backtesting"],
-    ["accuracy", "tally", "evidence", "verdict", "recipes", "testing", "walked"],
+    ["accuracy", "tally", "conditions", "evidence", "objections", "verdict", "recipes", "testing", "walked"],
     ["report", "study"],
     ["presets", "runs", "comparison", "comparison_words"],
     ["resume", "adapters"],

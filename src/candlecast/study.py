@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from candlecast import walked
-from candlecast.accuracy import accuracy, accuracy_by_part
+from candlecast.accuracy import accuracy, accuracy_by_part, skills
 from candlecast.backtesting import BacktestResult, Costs, backtest
 from candlecast.backtesting.door import require_cash, require_kind
 from candlecast.candles import Candles
@@ -40,11 +40,12 @@ from candlecast.models import (
     SeasonalNaive,
 )
 from candlecast.models.model import learns_position, require_learnable, require_model
+from candlecast.profile import profile_of
 from candlecast.recipes import describe
 from candlecast.signals import FollowDirection, HoldPosition, InverseVolatility, Positions, Rule
 from candlecast.sources.source import moment
 from candlecast.tally import Tally, count, count_each
-from candlecast.targets import NextReturn, Target, Volatility, lead, parts
+from candlecast.targets import NextReturn, Target, Volatility, label, lead, parts
 from candlecast.verdict import Verdict, judge
 from candlecast.walk import FoldForecast, Keeper, watch_forward
 
@@ -175,16 +176,23 @@ class Study:
             )
         progress(Progress("baselines", len(models) - 1, len(models) - 1))
         progress(Progress("judge", 0, 1))
-        result = self.assemble(candles, parts, seed=seed).recorded(ledger)
+        result = self.assemble(candles, parts, seed=seed, ledger=ledger).recorded(ledger)
         progress(Progress("judge", 1, 1, str(result.verdict)))
         return result
 
     def assemble(
-        self, candles: Candles, parts: Mapping[str, list[FoldForecast]], *, seed: int = 0, name: str | None = None
+        self,
+        candles: Candles,
+        parts: Mapping[str, list[FoldForecast]],
+        *,
+        seed: int = 0,
+        name: str | None = None,
+        ledger: Ledger | None = None,
     ) -> StudyResult:
-        """The result that finished walks add up to, by model, the studied one among them; no trial is recorded.
+        """The result that finished walks add up to, by model, the studied one among them; not yet a trial.
 
-        `name` is the studied model's among the parts, where that is not its own.
+        `name` is the studied model's among the parts, where that is not its own; `ledger` where the trial is recorded once
+        the result is judged, that of the folder `runs` when not given.
         """
         name = self.model.name if name is None else name
         forecasts = {
@@ -207,6 +215,7 @@ class Study:
             lost=walked.lost(studied),
             tensors={part.job.key: part.fitted.tensors() for part in studied},
             searches=walked.searches(studied),
+            ledger=ledger,
         )
 
     def _features(self, candles: Candles) -> Features:
@@ -228,7 +237,10 @@ class StudyResult:
     row per fold (`fold`, `train_first`, `train_last`, `test_first`, `test_last`: closes of bars); `losses` one row per
     fold, seed and epoch (`train`, `valid`); `lost` counts bars that could not be learnt from, by cause; `tensors` what
     each job learnt; `searches` what was tried inside training parts; `tally` the trials that were counted when this one
-    was recorded.
+    was recorded, None before; `ledger` where it is recorded, that of the folder `runs` when None.
+
+    Whoever asks for the verdict on a result, or on any view of it (`between`, `retraded`, a changed copy), has made a trial:
+    one that is not recorded yet is recorded then.
     """
 
     recipe: dict[str, Any]
@@ -244,7 +256,8 @@ class StudyResult:
     lost: dict[str, int]
     tensors: Mapping[str, Mapping[str, np.ndarray]]
     searches: tuple[Searched, ...] = ()
-    tally: Tally = Tally()
+    tally: Tally | None = None
+    ledger: Ledger | None = None
 
     @property
     def forecast(self) -> Forecast:
@@ -307,9 +320,18 @@ class StudyResult:
             self.lead,
             model=self.model,
             trained=self.folds.height * len(self.forecast.seeds),
-            tally=self.tally,
+            tally=self.counted,
             seed=self.seed,
         )
+
+    @cached_property
+    def counted(self) -> Tally:
+        """The trials among which this one is judged; what is not recorded yet is recorded. Raises RunError."""
+        if self.tally is not None and self.tally.content in ("", self.trial.content):
+            return self.tally
+        ledger = Ledger() if self.ledger is None else self.ledger
+        ledger.record(self.trial)
+        return count(self.trial, ledger.entries())
 
     @cached_property
     def trial(self) -> Trial:
@@ -320,6 +342,7 @@ class StudyResult:
         from candlecast import __version__
 
         chosen = {name: value for name, value in self.recipe.items() if name not in ("baselines", "type")}
+        times = self.backtest.equity["time"].dt.replace_time_zone(None).to_numpy()[1:]
         return Trial(
             data=self.candles.fingerprint,
             study=chosen,
@@ -328,15 +351,23 @@ class StudyResult:
             interval=str(self.candles.interval),
             model=self.model,
             bars_per_year=self.backtest.bars_per_year,
-            times=self.backtest.equity["time"].dt.replace_time_zone(None).to_numpy()[1:],
+            times=times,
             returns=self.backtest.returns,
             searches=self.searches,
+            target=label(self.lead),
+            profile=profile_of(
+                times,
+                self.backtest.returns,
+                step=self.candles.interval.microseconds,
+                benchmark=self.backtest.benchmark_returns,
+                skills=skills(self.forecast, self.lead),
+            ),
         )
 
     def recorded(self, ledger: Ledger) -> StudyResult:
         """The same, its trial written down and judged among all trials of the ledger. Raises RunError."""
         ledger.record(self.trial)
-        return replace(self, tally=count(self.trial, ledger.trials()))
+        return replace(self, tally=count(self.trial, ledger.entries()), ledger=ledger)
 
     def retraded(
         self,
@@ -350,7 +381,7 @@ class StudyResult:
 
         What is not given stays. Raises ConfigError, or RunError when the ledger cannot be written.
         """
-        return self._traded(rule, costs, cash).recorded(Ledger() if ledger is None else ledger)
+        return self._traded(rule, costs, cash).recorded(self._ledger(ledger))
 
     def swept(
         self,
@@ -362,14 +393,13 @@ class StudyResult:
     ) -> list[StudyResult]:
         """The same forecasts traded by each of several rules, such as one threshold after another.
 
-        As `retraded` for each, but that every one of them is judged among all of them.
+        As `retraded` for each, but that they are judged at once: each among all of them.
         """
-        ledger = Ledger() if ledger is None else ledger
-        results = [self._traded(rule, costs, cash) for rule in rules]
-        for result in results:
-            ledger.record(result.trial)
-        tallies = count_each([result.trial for result in results], ledger.trials())
-        return [replace(result, tally=tally) for result, tally in zip(results, tallies, strict=True)]
+        return recorded_at_once([self._traded(rule, costs, cash) for rule in rules], self._ledger(ledger))
+
+    def _ledger(self, given: Ledger | None) -> Ledger:
+        """The ledger that was given, or else the one of this result, or else that of the folder `runs`."""
+        return given or self.ledger or Ledger()
 
     def _traded(self, rule: Rule | None, costs: Costs | None, cash: float | None) -> StudyResult:
         """What is not None traded in its place; not yet a trial."""
@@ -385,10 +415,11 @@ class StudyResult:
             positions=positions,
             costs=costs or self.costs,
             cash=self.cash if cash is None else cash,
+            tally=None,
         )
 
     def between(self, since: str | datetime | None = None, until: str | datetime | None = None) -> StudyResult:
-        """The same forecasts from `since` on and before `until` (UTC), traded no longer than that; not yet a trial.
+        """The same forecasts from `since` on and before `until` (UTC), traded no longer than that; a trial once judged.
 
         Raises ConfigError for a time that cannot be read, NotEnoughDataError when nothing is left.
         """
@@ -416,6 +447,7 @@ class StudyResult:
             candles=self.candles[:rows],
             forecasts={name: replace(each, frame=each.frame.filter(chosen)) for name, each in self.forecasts.items()},
             positions=positions,
+            tally=None,
         )
 
     def fitted(self, *, fold: int = 0, seed: int | None = None, study: Study | None = None) -> Fitted:
@@ -439,6 +471,14 @@ class StudyResult:
         from candlecast.report import write_report
 
         return write_report(self, path)
+
+
+def recorded_at_once(results: Sequence[StudyResult], ledger: Ledger) -> list[StudyResult]:
+    """Results that are chosen among together: each is judged among all of them. Raises RunError."""
+    trials = [result.trial for result in results]
+    ledger.record_all(trials)
+    tallies = count_each(trials, ledger.entries())
+    return [replace(result, tally=tally, ledger=ledger) for result, tally in zip(results, tallies, strict=True)]
 
 
 def _takes_a_forecast(rule: object) -> bool:

@@ -57,6 +57,7 @@ from candlecast.stats.power import detectable_r2, detectable_sharpe
 from candlecast.stats.selection import (
     Overfitting,
     Superiority,
+    effective_counts,
     effective_trials,
     false_discovery,
     model_confidence_set,
@@ -64,6 +65,7 @@ from candlecast.stats.selection import (
     superior_models,
     superior_predictive_ability,
 )
+from candlecast.stats.spending import paid_p_value, spent_share
 
 __all__ = [
     "BootstrapInterval",
@@ -92,6 +94,7 @@ __all__ = [
     "detectable_r2",
     "detectable_sharpe",
     "diebold_mariano",
+    "effective_counts",
     "effective_trials",
     "equity_curve",
     "expected_maximum_sharpe",
@@ -107,6 +110,7 @@ __all__ = [
     "model_confidence_set",
     "moments",
     "overfitting_probability",
+    "paid_p_value",
     "percentile_interval",
     "pesaran_timmermann",
     "pinball",
@@ -120,6 +124,7 @@ __all__ = [
     "sharpe",
     "sharpe_difference",
     "sortino",
+    "spent_share",
     "stationary_bootstrap",
     "stationary_indices",
     "superior_models",
