@@ -5,8 +5,8 @@
 Four parts. `verdict`: `--worlds` without an edge, and as many with one, over a ladder of strengths, each judged as a
 workspace of its own by the verdict of `Study`: an LSTM, a linear regression, and the oracle, the best forecast that there can
 be; the same worlds go through what is usually done instead (`usual_recipes.py`). `tutorial`: a sixteenth of them goes
-through the tutorial's net. `families`: a quarter of `--worlds` for each kind of market whose prices lie and each kind of
-user. `sequence`: five times as many users who try fifty things. `--only` takes parts, or words in the names of families.
+through the tutorial's net. `families`: a quarter of `--worlds` for each kind of untradable or dangerous market and each
+kind of user. `sequence`: five times as many users who try fifty things. `--only` takes parts, or words in the names of families.
 Repeatable: every world is named by its family, strength and seed.
 """
 
@@ -51,7 +51,7 @@ def run(batch):
         records = honesty_models.by_the_tutorial(batch)
     else:
         family = honesty_users.FAMILIES[batch.family]
-        records = [{"family": batch.family, "seed": seed} | family.told(seed) for seed in batch.seeds]
+        records = [{"family": batch.family, "seed": seed} | family.claims(seed) for seed in batch.seeds]
     return batch, records, time.perf_counter() - began
 
 

@@ -1,4 +1,4 @@
-"""Worlds by name: markets without an edge, markets with one, and markets whose prices lie."""
+"""Worlds by name: markets without an edge, markets with one, and markets whose prices nobody could have had."""
 
 from __future__ import annotations
 
@@ -46,11 +46,14 @@ def make_world(family, strength, seed, bars):
         "filled bars, own past": lambda: synthetic.filled_forward(bars, seed=seed, half_spread=0.003),
         "filled bars, a leader": lambda: synthetic.filled_forward(bars, seed=seed),
         "ruin, squeezes while short": lambda: synthetic.squeezes(bars, seed=seed),
-        "ruin, growth below zero": lambda: synthetic.ar1(bars, seed=seed, phi=0.05, volatility=0.1),
+        "ruin, growth below zero": lambda: synthetic.ar1(
+            bars, seed=seed, phi=0.08, volatility=0.15, drift=-(0.15**2) / 2
+        ),
         "martingale of 5 % a bar": lambda: synthetic.random_walk(
             bars, seed=seed, volatility=0.05, drift=-(0.05**2) / 2
         ),
-        "rare crashes": lambda: synthetic.rare_crashes(bars, seed=seed),
+        "a crash in 50 bars": lambda: synthetic.rare_crashes(bars, seed=seed, chance=0.02),
+        "a crash in 100 bars": lambda: synthetic.rare_crashes(bars, seed=seed, chance=0.01),
     }
     return makers[family]()
 
