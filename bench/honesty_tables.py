@@ -127,7 +127,7 @@ def rung_share(rung, model, question):
 
 
 def show(records, tutorial, users, figures):
-    """Every table for which something was measured, as Markdown."""
+    """Every table for which something was measured, under its heading in `docs/honesty.md`."""
     if records:
         show_worlds(records, tutorial)
     if users:
@@ -137,13 +137,15 @@ def show(records, tutorial, users, figures):
 
 def show_worlds(records, tutorial):
     null = [record for record in records if np.isnan(record["strength"])]
+    print("## Worlds without an edge\n")
     print("| no edge in them | worlds | LSTM: edge | LSTM: forecastable | linear: edge | linear: forecastable |")
     print("| --- | --- | --- | --- | --- | --- |")
     for family in (*NULL, None):
         group = [record for record in null if family in (record["family"], None)]
         cells = [words(*share(group, model, key)) for model in ("lstm", "linear") for key in ("edge", "forecastable")]
         print(f"| {family or 'all'} | {len(group)} | {' | '.join(cells)} |")
-    print("\n| planted | strength | worlds | oracle: forecastable | linear | LSTM | oracle: edge | linear | LSTM |")
+    print("\n## Worlds with an edge\n")
+    print("| planted | strength | worlds | oracle: forecastable | linear | LSTM | oracle: edge | linear | LSTM |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for rung in rungs(records):
         shares = [
@@ -152,7 +154,8 @@ def show_worlds(records, tutorial):
             for model in ("oracle", "linear", "lstm")
         ]
         print(f"| {rung[0]['family']} | {rung[0]['strength']:g} | {len(rung)} | {' | '.join(shares)} |")
-    print("\n| what is usually done | claims success without an edge | with one |")
+    print("\n## What is usually done, on the same worlds\n")
+    print("| what is usually done | claims success without an edge | with one |")
     print("| --- | --- | --- |")
     planted = [record for record in records if not np.isnan(record["strength"])]
     halves = [
@@ -164,20 +167,23 @@ def show_worlds(records, tutorial):
 
 
 def show_users(users):
-    print("\n| market or user, no edge to be had | worlds | edge | forecastable | is that false |")
+    print("\n## Markets and users without an edge\n")
+    print("| market or user, no edge to be had | worlds | edge | forecastable | is that false |")
     print("| --- | --- | --- | --- | --- |")
     for name, family in NO_EDGE.items():
         if group := of_family(users, name):
             cells = [words(*share(group, question)) for question in ("edge", "forecastable")]
             print(f"| {name} | {len(group)} | {' | '.join(cells)} | {'yes' if family.is_null else 'no'} |")
-    print("\n| 50 tries in one workspace, on | users | edge, at least once | forecastable, at least once |")
+    print("\n## Who tries fifty things\n")
+    print("| 50 tries in one workspace, on | users | edge, at least once | forecastable, at least once |")
     print("| --- | --- | --- | --- |")
     everybody = [record for name in SEQUENCES for record in of_family(users, name)]
     for name in (*SEQUENCES, "all"):
         if group := everybody if name == "all" else of_family(users, name):
             cells = [words(*share(group, question)) for question in ("edge", "forecastable")]
             print(f"| {name.removeprefix('50 tries on ')} | {len(group)} | {' | '.join(cells)} |")
-    print("\n| an edge that is there | worlds | found in a fresh workspace | found here |")
+    print("\n## An edge after other studies\n")
+    print("| an edge that is there | worlds | found in a fresh workspace | found here |")
     print("| --- | --- | --- | --- |")
     for name in WITH_EDGE:
         if group := of_family(users, name):
@@ -187,7 +193,7 @@ def show_users(users):
 
 
 def show_figures(figures):
-    print("\n| figure | value | goal |\n| --- | --- | --- |")
+    print("\n## The figures with a goal\n\n| figure | value | goal |\n| --- | --- | --- |")
     for each in figures:
         value = "-" if each["value"] is None else f"{each['value']:.1f} {each['unit']}"
         if each.get("interval"):

@@ -26,6 +26,7 @@ from candlecast.walk import watch_forward
 
 COSTS = cc.Costs(fee_bps=1.0, slippage_bps=1.0)
 FOLLOW = cc.FollowDirection()
+IDLE = cc.Threshold(enter=0.5)  # a forecast of 50 % a bar never comes
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,13 +131,14 @@ class Walked:
         opened = candles.open[before + 1]
         return opened / candles.close[before] - 1, candles.close[before + 1] / opened - 1
 
-    def trial(self, mean: np.ndarray, **recipe) -> Trial:
-        """What the ledger keeps of a forecast that follows its direction, without the tables of a backtest.
+    def trial(self, mean: np.ndarray, *, rule=FOLLOW, **recipe) -> Trial:
+        """What the ledger keeps of a forecast and a rule, FOLLOW or IDLE, without the tables of a backtest.
 
         As `tried(...).trial`, but that a position is held at its full size through every bar.
         """
         outcome, others, is_known, naive = self._references
-        own, position = self._own_trial, np.sign(mean[:-1] - self.naive[self.test][:-1])
+        own, change = self._own_trial, mean[:-1] - self.naive[self.test][:-1]
+        position = np.sign(change) if rule == FOLLOW else np.zeros(len(change))
         overnight, within = self._moves
         changes = np.diff(position, prepend=0.0)
         returns = (position - changes) * overnight + position * within - COSTS.per_side_bps / 1e4 * np.abs(changes)
@@ -149,7 +151,7 @@ class Walked:
             benchmark=overnight + within,
             skills=(self.result.candles.close_time[self.test][is_known], skills),
         )
-        study = {**own.study, "tried": recipe, "rule": repr(FOLLOW)}
+        study = {**own.study, "tried": recipe, "rule": repr(rule)}
         return replace(own, study=study, returns=returns, profile=profile)
 
 
@@ -171,6 +173,13 @@ class Workspace:
         self.counted = recorded.counted
         if self.could_be_forecastable(row):
             self.verdicts.append(recorded.verdict)
+
+    def follow(self, walked: Walked, mean: np.ndarray, row: dict[str, float], **recipe) -> None:
+        """A forecast whose direction is followed: judged where it could be forecastable, and recorded in any case."""
+        if self.could_be_forecastable(row):
+            self.judge(walked.tried(mean, FOLLOW, **recipe), row)
+        else:
+            self.ledger.record(walked.trial(mean, **recipe))
 
     def claims(self) -> dict[str, bool | int]:
         """Whether any verdict claimed a forecast, and an edge; how many trials were made."""

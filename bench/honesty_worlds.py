@@ -43,7 +43,7 @@ def make_world(family, strength, seed, bars):
         "bounce, chained opens": lambda: synthetic.bid_ask_bounce(bars, seed=seed),
         "bounce, opens of their own": lambda: synthetic.bid_ask_bounce(bars, seed=seed, is_chained=False),
         "stale opens": lambda: synthetic.stale_index(bars, seed=seed),
-        "filled bars, own past": lambda: synthetic.filled_forward(bars, seed=seed, half_spread=0.003),
+        "filled bars, own past": lambda: synthetic.filled_forward(bars, seed=seed, half_spread=0.008),
         "filled bars, a leader": lambda: synthetic.filled_forward(bars, seed=seed),
         "ruin, squeezes while short": lambda: synthetic.squeezes(bars, seed=seed),
         "ruin, growth below zero": lambda: synthetic.ar1(
@@ -99,6 +99,6 @@ def one_market(seed):
     return {interval: candles[-INTERVALS[interval] :] for interval, candles in found.items()}
 
 
-def minutes_of(seed, bars=4_320):
-    """Three days of minutes of another market, a random walk."""
+def minutes_of(seed, bars=2_880):
+    """Two days of minutes of another market, a random walk."""
     return synthetic.random_walk(bars, seed=seed, volatility=0.001, interval="1m").candles

@@ -76,6 +76,9 @@ def test_a_try_without_tables_is_the_trial_of_its_backtest(honesty):
         np.testing.assert_allclose(short.returns, whole.returns, atol=0.05 * np.abs(whole.returns).max())
         assert np.corrcoef(short.returns, whole.returns)[0, 1] > 0.99
         np.testing.assert_allclose(short.profile.values[2], whole.profile.values[2], atol=1e-6)
+        idle, still = walked.tried(mean, honesty.tries.IDLE).trial, walked.trial(mean, rule=honesty.tries.IDLE)
+        assert not idle.returns.any() and not still.returns.any()
+        np.testing.assert_allclose(still.profile.values, idle.profile.values, atol=1e-6)
         accuracy = result.accuracy.row(by_predicate=pl.col("model") == "linear", named=True)
         row = walked.row(mean)
         assert row == {name: pytest.approx(accuracy[name], rel=1e-9) for name in row}
