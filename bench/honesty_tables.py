@@ -167,29 +167,35 @@ def show_worlds(records, tutorial):
 
 
 def show_users(users):
-    print("\n## Markets and users without an edge\n")
-    print("| market or user, no edge to be had | worlds | edge | forecastable | is that false |")
-    print("| --- | --- | --- | --- | --- |")
+    rows = []
     for name, family in NO_EDGE.items():
         if group := of_family(users, name):
             cells = [words(*share(group, question)) for question in ("edge", "forecastable")]
-            print(f"| {name} | {len(group)} | {' | '.join(cells)} | {'yes' if family.is_null else 'no'} |")
-    print("\n## Who tries fifty things\n")
-    print("| 50 tries in one workspace, on | users | edge, at least once | forecastable, at least once |")
-    print("| --- | --- | --- | --- |")
-    everybody = [record for name in SEQUENCES for record in of_family(users, name)]
+            rows.append([name, len(group), *cells, "yes" if family.is_null else "no"])
+    columns = ("market or user, no edge to be had", "worlds", "edge", "forecastable", "is that false")
+    show_table("Markets and users without an edge", columns, rows)
+    everybody, rows = [record for name in SEQUENCES for record in of_family(users, name)], []
     for name in (*SEQUENCES, "all"):
         if group := everybody if name == "all" else of_family(users, name):
             cells = [words(*share(group, question)) for question in ("edge", "forecastable")]
-            print(f"| {name.removeprefix('50 tries on ')} | {len(group)} | {' | '.join(cells)} |")
-    print("\n## An edge after other studies\n")
-    print("| an edge that is there | worlds | found in a fresh workspace | found here |")
-    print("| --- | --- | --- | --- |")
-    for name in WITH_EDGE:
-        if group := of_family(users, name):
-            print(
-                f"| {name} | {len(group)} | {words(*share(group, 'fresh', 'edge'))} | {words(*share(group, 'edge'))} |"
-            )
+            rows.append([name.removeprefix("50 tries on "), len(group), *cells])
+    columns = ("50 tries in one workspace, on", "users", "edge, at least once", "forecastable, at least once")
+    show_table("Who tries fifty things", columns, rows)
+    rows = [
+        [name, len(group), words(*share(group, "fresh", "edge")), words(*share(group, "edge"))]
+        for name in WITH_EDGE
+        if (group := of_family(users, name))
+    ]
+    columns = ("an edge that is there", "worlds", "found in a fresh workspace", "found here")
+    show_table("An edge after other studies", columns, rows)
+
+
+def show_table(heading, columns, rows):
+    """One Markdown table under its heading; nothing where nothing was measured."""
+    if rows:
+        print(f"\n## {heading}\n")
+        for row in (columns, ["---"] * len(columns), *rows):
+            print(f"| {' | '.join(map(str, row))} |")
 
 
 def show_figures(figures):
