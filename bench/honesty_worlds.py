@@ -65,14 +65,10 @@ def features_of(world):
 
 
 def leader_return(leader):
-    """The return of the leader's bar, as a feature of the follower."""
-    from candlecast.features import Feature
-
-    def values(candles):
-        rows = np.searchsorted(leader.open_time, candles.open_time)
-        return np.diff(np.log(leader.close[rows]), prepend=np.nan)
-
-    return Feature("leader_return", values, 1)
+    """The return of the leader's bar, known as it closes, as a feature of the follower."""
+    return cc.outside(
+        "leader_return", leader.frame.select(known_at="close_time", leader_return=pl.col("close").log().diff())
+    )
 
 
 def one_market(seed):

@@ -16,6 +16,7 @@ from candlecast.ledger import Ledger
 from candlecast.models import LinearRegression
 from candlecast.sources import synthetic
 from candlecast.study import Study
+from candlecast.tradability import tradability
 from candlecast.verdict import judge
 
 COSTS = Costs(fee_bps=4, slippage_bps=1)
@@ -34,57 +35,75 @@ def planted():
     return STUDY.run(synthetic.ar1(3_000, seed=11, phi=0.3).candles, ledger=Ledger.in_memory())
 
 
-def verdict_under(result, **conditions):
-    """The verdict on the same result, had market and folds been such."""
-    known = replace(Conditions(break_even_bps=40.0), **conditions)
+def verdict_under(result, conditions, **prices):
+    """The verdict on the same result, had market, prices and folds been such."""
+    found = replace(tradability(result.candles), **prices)
+    known = replace(Conditions(break_even_bps=40.0, tradability=found), **conditions)
     return judge(
         result.accuracy, result.backtest, result.summary, result.lead, model=result.model, trained=2, conditions=known
     )
 
 
 def test_nothing_stands_against_an_edge_that_could_be_earned(planted):
-    verdict = verdict_under(planted, half_spread_bps=3.0, tick_bps=1.0, delayed_return=0.01)
+    verdict = verdict_under(planted, {"delayed_return": 0.01}, half_spread_bps=3.0, tick_bps=1.0)
     assert verdict.has_edge and verdict.headline == "An edge was found."
     assert (
-        "It breaks even at costs of 40.0 bp a side; half the bid-ask spread is about 3.0 bp by these candles"
+        "It breaks even at costs of 40.0 bp a side; by these candles half the bid-ask spread is 3.0 bp and a tick is 1.0 bp"
         in verdict.text
     )
     assert "with every order filled one bar later it earns 1.0 % a year" in verdict.text
 
 
 @pytest.mark.parametrize(
-    ("conditions", "headline", "reason"),
+    ("conditions", "prices", "headline", "reason"),
     [
-        ({"half_spread_bps": 40.0}, "inside the spread, and nobody could have traded there", "takes 40.0 bp at least"),
-        ({"tick_bps": 333.0}, "inside the spread, and nobody could have traded there", "takes 333.0 bp at least"),
+        (
+            {},
+            {"half_spread_bps": 40.0},
+            "inside the spread, and nobody could have traded there",
+            "takes 40.0 bp at least",
+        ),
+        ({}, {"tick_bps": 333.0}, "inside the spread, and nobody could have traded there", "takes 333.0 bp at least"),
         (
             {"break_even_bps": 4.9},
+            {},
             "inside the spread",
             "breaks even at 4.9 bp a side, and a trade takes 5.0 bp at least",
         ),
         (
-            {"has_stale_opens": True, "stale_opens": 0.94},
-            "opening prices that nobody could have had",
-            "94 % of the market's",
+            {},
+            {"has_stale_opens": True, "stale_open_share": 0.94},
+            "prices that nobody could have had",
+            "94 % of the opens",
+        ),
+        ({}, {"has_averaged_opens": True}, "prices that nobody could have had", "Heikin-Ashi"),
+        (
+            {},
+            {"has_copied_bars": True, "copied_share": 0.012},
+            "prices that nobody could have had",
+            "1.2 % of the bars",
         ),
         (
             {"is_in_time_order": False},
+            {},
             "No verdict on trading: the folds train on bars that come after",
             "WalkForward does",
         ),
-        ({"doubt": "five losses in all"}, "the record is too short to trust its tests", "Five losses in all"),
+        ({"doubt": "five losses in all"}, {}, "the record is too short to trust its tests", "Five losses in all"),
     ],
 )
-def test_each_objection_takes_the_claim_of_trading_away_and_leaves_the_forecast(planted, conditions, headline, reason):
-    verdict = verdict_under(planted, **conditions)
+def test_each_objection_takes_the_claim_of_trading_away_and_leaves_the_forecast(
+    planted, conditions, prices, headline, reason
+):
+    verdict = verdict_under(planted, conditions, **prices)
     assert (verdict.is_forecastable, verdict.pays, verdict.has_edge) == (True, False, False)
     assert headline in verdict.headline and reason in verdict.text
 
 
 def test_a_spread_is_no_objection_to_what_does_not_pay_anyway():
     noise = STUDY.run(synthetic.random_walk(2_000, seed=3).candles, ledger=Ledger.in_memory())
-    assert verdict_under(noise, half_spread_bps=500.0, doubt="short").headline == "No edge found."
-    assert "No verdict on trading" in verdict_under(noise, is_in_time_order=False).headline
+    assert verdict_under(noise, {"doubt": "short"}, half_spread_bps=500.0).headline == "No edge found."
+    assert "No verdict on trading" in verdict_under(noise, {"is_in_time_order": False}).headline
 
 
 def changed(result, **columns):

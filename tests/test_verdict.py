@@ -297,7 +297,7 @@ def test_a_run_keeps_its_tally(tmp_path, planted):
     run_study(STUDY, planted.candles, runs=tmp_path)
     result, folder = run_study(replace(STUDY, cash=5_000.0), planted.candles, runs=tmp_path)
     assert result.tally.trials == 2
-    assert load_run(folder).verdict == result.verdict
+    assert load_run(folder).verdict.to_dict() == result.verdict.to_dict()
     assert Ledger(tmp_path).count() == 2
 
 

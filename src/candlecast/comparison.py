@@ -22,7 +22,8 @@ from candlecast.models import Drift, Model, Naive
 from candlecast.models.model import require_model
 from candlecast.signals import Rule
 from candlecast.stats import false_discovery, model_confidence_set, superior_models
-from candlecast.study import Study, StudyResult, recorded_at_once
+from candlecast.study import Study
+from candlecast.study_result import StudyResult, recorded_at_once
 from candlecast.tally import Tally
 from candlecast.targets import NextReturn, Target
 from candlecast.walk import FoldForecast, forecast_frame, plan_jobs

@@ -69,15 +69,10 @@ class Evidence:
 
     def to_dict(self) -> dict[str, Any]:
         """The evidence as JSON values; what is undefined or without end is None."""
-        values = {
-            item.name: getattr(self, item.name) for item in fields(self) if item.name not in ("conditions", "tally")
-        }
-        values |= {item.name: getattr(self.conditions, item.name) for item in fields(self.conditions)}
-        finite = {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in values.items()
-        }
-        return finite | {"trials": self.tally.to_dict()}
+        held = ("conditions", "tally")
+        numbers = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in held}
+        finite = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
+        return finite | self.conditions.to_dict() | {"trials": self.tally.to_dict()}
 
 
 def gather(
@@ -91,13 +86,13 @@ def gather(
 ) -> Evidence:
     """The evidence on one model, from its row of the accuracy table and its backtest."""
     forecast_p = largest_p(row)
-    returns, yearly = returns_until_ruin(result), result.bars_per_year
+    returns, yearly = result.returns_until_ruin, result.bars_per_year
     is_ruined = result.ruined_at is not None
     growth = returns if is_ruined else np.log1p(returns)
     record = track_record(growth)
     lucky = expected_maximum_sharpe(tally.trades, variance=1.0 / max(record.observations - 1, 1))
     return_p = 1.0 if is_ruined else bootstrap_p_value(growth, seed=seed) if len(growth) else math.nan
-    difference = sharpe_difference(returns, result.benchmark_returns[: len(returns)], bars_per_year=yearly, seed=seed)
+    difference = sharpe_difference(returns, result.benchmark_returns_until_ruin, bars_per_year=yearly, seed=seed)
     of_forecasts = {"before": tally.forecasts_before, "after": tally.forecasts}
     of_trades = {"before": tally.trades_before, "after": tally.trades}
     return Evidence(
@@ -116,8 +111,8 @@ def gather(
         detectable_r2=(
             detectable_r2(row["observations"], horizon=horizon) if row["observations"] >= max(horizon, 2) else math.nan
         ),
-        years=record.observations / yearly,
-        years_needed=_bars_needed(record, lucky) / yearly,
+        years=float(record.observations / yearly),
+        years_needed=float(_bars_needed(record, lucky) / yearly),
         conditions=conditions,
         tally=tally,
     )
@@ -132,12 +127,6 @@ def largest_p(row: dict[str, Any]) -> float:
     if row.get("p_mean") is not None:
         p_values.append(row["p_mean"])
     return math.nan if None in p_values else max(p_values)
-
-
-def returns_until_ruin(result: BacktestResult) -> np.ndarray:
-    """Returns by bar, float64, up to and with the bar that ruined the account."""
-    lost = np.flatnonzero(result.equity["equity"].to_numpy() <= 0.0)
-    return result.returns[: lost[0]] if len(lost) else result.returns
 
 
 def _bars_needed(record: TrackRecord, lucky: float) -> float:

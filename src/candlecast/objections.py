@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from candlecast.backtesting import BacktestResult
-from candlecast.evidence import Evidence, returns_until_ruin
+from candlecast.evidence import Evidence
 from candlecast.stats import track_record
 from candlecast.targets import Target
 from candlecast.text import number, percent
@@ -41,7 +41,7 @@ def objections(
         _implausible(row, result, target),
         _ruined(result),
         _future_trained(evidence),
-        _stale(evidence),
+        _untradable(evidence),
         _within_the_spread(result, evidence) if has_paid else None,
         _doubtful(evidence) if has_paid else None,
     ]
@@ -59,10 +59,10 @@ def _implausible(row: dict[str, Any], result: BacktestResult, target: Target) ->
     if hits is not None and hits > HIGHEST_HIT_RATE and row["observations"] >= FEWEST_MOVES:
         said.append(f"a hit rate of {percent(hits, 0)}")
     if (
-        len(returns_until_ruin(result)) >= FEWEST_MOVES
-        and track_record(returns_until_ruin(result)).sharpe > HIGHEST_SHARPE
+        len(result.returns_until_ruin) >= FEWEST_MOVES
+        and track_record(result.returns_until_ruin).sharpe > HIGHEST_SHARPE
     ):
-        ratio = track_record(returns_until_ruin(result)).sharpe * math.sqrt(result.bars_per_year)
+        ratio = track_record(result.returns_until_ruin).sharpe * math.sqrt(result.bars_per_year)
         said.append(f"a Sharpe ratio of {number(ratio, 1)} a year")
     if not said:
         return None
@@ -92,15 +92,21 @@ def _future_trained(evidence: Evidence) -> Objection | None:
     )
 
 
-def _stale(evidence: Evidence) -> Objection | None:
-    conditions = evidence.conditions
-    if not conditions.has_stale_opens:
+def _untradable(evidence: Evidence) -> Objection | None:
+    """Opens that were over, or never were, when they are said to have been traded at."""
+    found = evidence.conditions.tradability
+    if found is None or found.is_tradable:
         return None
-    return Objection(
-        "No edge found: orders were filled at opening prices that nobody could have had.",
-        f"{percent(conditions.stale_opens, 0)} of the market's openings repeat the close before, so that fills at the open "
-        "are fills at a price that was over when the decision was made",
-    )
+    if found.has_stale_opens:
+        share = percent(found.stale_open_share, 0)
+        reason = f"{share} of the opens after a closed market repeat the close before, which was over when orders were decided"
+    elif found.has_averaged_opens:
+        reason = "most opens are the middle of the bar before, as in Heikin-Ashi candles: no price that was ever traded"
+    else:
+        reason = (
+            f"{percent(found.copied_share, 1)} of the bars are copies of the bar before, whose prices were over by then"
+        )
+    return Objection("No edge found: orders were filled at prices that nobody could have had.", reason)
 
 
 def _within_the_spread(result: BacktestResult, evidence: Evidence) -> Objection | None:

@@ -164,14 +164,18 @@ def _pay_words(result: BacktestResult, lines: dict[str, dict[str, Any]], evidenc
 def _cost_words(evidence: Evidence) -> str:
     """What costs it bears, beside what the candles say that trading takes."""
     conditions = evidence.conditions
-    cost, spread = conditions.break_even_bps, conditions.half_spread_bps
+    cost = conditions.break_even_bps
     words = (
         "it would lose without any costs, too"
         if math.isnan(cost)
         else f"it breaks even at costs of {cost:.1f} bp a side"
     )
-    if not math.isnan(spread):
-        words += f"; half the bid-ask spread is about {spread:.1f} bp by these candles"
+    if conditions.tradability and conditions.tradability.least_cost_bps > 0:
+        parts = {
+            "half the bid-ask spread": conditions.tradability.half_spread_bps,
+            "a tick": conditions.tradability.tick_bps,
+        }
+        words += f"; by these candles {' and '.join(f'{name} is {bp:.1f} bp' for name, bp in parts.items() if bp > 0)}"
     if not math.isnan(conditions.delayed_return):
         words += f"; with every order filled one bar later it earns {percent(conditions.delayed_return)} a year"
     return words

@@ -47,6 +47,8 @@ from candlecast.stats.performance import (
     annual_volatility,
     calmar,
     equity_curve,
+    log_growth,
+    log_returns,
     max_drawdown,
     moments,
     sharpe,
@@ -66,6 +68,7 @@ from candlecast.stats.selection import (
     superior_predictive_ability,
 )
 from candlecast.stats.spending import paid_p_value, spent_share
+from candlecast.stats.spread import bounce_spread, efficient_spread, high_low_spread, roll_spread
 
 __all__ = [
     "BootstrapInterval",
@@ -83,6 +86,7 @@ __all__ = [
     "bootstrap_means",
     "bootstrap_moments",
     "bootstrap_p_value",
+    "bounce_spread",
     "calmar",
     "clark_west",
     "cosine_count",
@@ -96,11 +100,15 @@ __all__ = [
     "diebold_mariano",
     "effective_counts",
     "effective_trials",
+    "efficient_spread",
     "equity_curve",
     "expected_maximum_sharpe",
     "false_discovery",
+    "high_low_spread",
     "hit_rate",
     "information_coefficient",
+    "log_growth",
+    "log_returns",
     "log_score",
     "long_run_variance",
     "mae",
@@ -121,6 +129,7 @@ __all__ = [
     "rank_ic",
     "ranks",
     "rmse",
+    "roll_spread",
     "sharpe",
     "sharpe_difference",
     "sortino",
