@@ -11,6 +11,7 @@ from honesty_tries import COSTS, FOLLOW, IDLE, Walked, Workspace, ideas
 
 import candlecast as cc
 from candlecast.evidence import largest_p
+from candlecast.stats import sharpe
 
 TRIES = 50
 SEQUENCE_BARS = 1_000
@@ -51,6 +52,11 @@ def follower(world):
     """The study of somebody who sees a liquid market that moves first."""
     features = cc.Features(cc.log_return(1), worlds.leader_return(world.leader))
     return one_study(world, window=4, features=features)
+
+
+def of_the_last_return(world):
+    """The study of somebody who forecasts by the last return alone: long after rises, short after falls."""
+    return one_study(world, window=1, features=cc.Features(cc.log_return(1)))
 
 
 def after_minutes(world, seed):
@@ -123,8 +129,7 @@ def several_intervals(seed):
 def volatility_timing(candles):
     """Twenty-four ways to hold less in turbulent times: six forecasts of the next range, four steps of the rule each.
 
-    Ranges can be forecast; the first verdict says so. Of the others, those are judged whose growth is more than 1.3
-    standard errors above zero: below that, no test at 5 % can find it.
+    Ranges can be forecast; the first verdict says so. Of the others, those are judged that could pay.
     """
     walked, workspace = Walked.of(candles, target=cc.Volatility()), Workspace()
     ranges = tuple(f"range {lag}" for lag in range(1, 8))
@@ -140,13 +145,20 @@ def volatility_timing(candles):
         mean = walked.forecast(names, 0.0, recent=False)
         for step in (0.05, 0.1, 0.2, 0.25):
             result = walked.tried(mean, cc.InverseVolatility(step=step), columns=names)
-            growth = np.log1p(result.backtest.returns)
-            errors = growth.mean() / growth.std() * np.sqrt(len(growth))  # its mean, in standard errors
-            if not workspace.verdicts or errors > 1.3:
+            if not workspace.verdicts or could_pay(result.backtest):
                 workspace.verdicts.append(result.recorded(workspace.ledger).verdict)
             else:
                 workspace.ledger.record(result.trial)
     return workspace.claims()
+
+
+def could_pay(result):
+    """Whether growth is more than 1.3 standard errors above zero, below which no test at 5 % finds it, and the Sharpe ratio above
+    that of holding."""
+    growth = np.log1p(result.returns)
+    errors = growth.mean() / growth.std() * np.sqrt(len(growth))
+    own, held = (sharpe(each, bars_per_year=1.0) for each in (result.returns, result.benchmark_returns))
+    return errors > 1.3 and own > held
 
 
 @dataclass(frozen=True)
@@ -192,7 +204,7 @@ NO_EDGE = {
     "stale opens": Family("stale opens", 4_000, _of_world(one_study)),
     "filled bars, own past": Family("filled bars, own past", 4_000, _of_world(one_study)),
     "filled bars, a leader": Family("filled bars, a leader", 4_000, _of_world(follower)),
-    "ruin, squeezes while short": Family("ruin, squeezes while short", 4_000, _of_world(one_study)),
+    "ruin, squeezes while short": Family("ruin, squeezes while short", 4_000, _of_world(of_the_last_return)),
     "ruin, growth below zero": Family("ruin, growth below zero", 4_000, _of_world(one_study)),
     "martingale of 5 % a bar": Family("martingale of 5 % a bar", 4_000, _of_world(one_study), is_null=True),
     "a crash in 50 bars, 250 bars": Family("a crash in 50 bars", SHORT_BARS, _of_candles(seller), is_null=True),
