@@ -204,7 +204,7 @@ NO_EDGE = {
     "stale opens": Family("stale opens", 4_000, _of_world(one_study)),
     "filled bars, own past": Family("filled bars, own past", 4_000, _of_world(one_study)),
     "filled bars, a leader": Family("filled bars, a leader", 4_000, _of_world(follower)),
-    "ruin, squeezes while short": Family("ruin, squeezes while short", 4_000, _of_world(of_the_last_return)),
+    "ruin, squeezes while short": Family("ruin, squeezes while short", 5_000, _of_world(of_the_last_return)),
     "ruin, growth below zero": Family("ruin, growth below zero", 4_000, _of_world(one_study)),
     "martingale of 5 % a bar": Family("martingale of 5 % a bar", 4_000, _of_world(one_study), is_null=True),
     "a crash in 50 bars, 250 bars": Family("a crash in 50 bars", SHORT_BARS, _of_candles(seller), is_null=True),

@@ -45,7 +45,7 @@ def make_world(family, strength, seed, bars):
         "stale opens": lambda: synthetic.stale_index(bars, seed=seed),
         "filled bars, own past": lambda: synthetic.filled_forward(bars, seed=seed, half_spread=0.008),
         "filled bars, a leader": lambda: synthetic.filled_forward(bars, seed=seed),
-        "ruin, squeezes while short": lambda: synthetic.squeezes(bars, seed=seed),
+        "ruin, squeezes while short": lambda: synthetic.squeezes(bars, seed=seed, chance=0.015, size=4.0),
         "ruin, growth below zero": lambda: synthetic.ar1(
             bars, seed=seed, phi=0.08, volatility=0.15, drift=-(0.15**2) / 2
         ),
