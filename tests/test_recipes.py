@@ -22,6 +22,7 @@ from candlecast.errors import RunError
 from candlecast.features import Features, rsi, scaled_close, standard_features
 from candlecast.folds import PurgedKFold, WalkForward
 from candlecast.heads import Quantiles
+from candlecast.identity import PYTHON
 from candlecast.models import LSTM, Conformal, LinearRegression, Sklearn
 from candlecast.models.estimator import made
 from candlecast.models.known_estimators import KNOWN
@@ -365,3 +366,15 @@ def test_candles_that_were_described_are_those_that_are_taken():
     with pytest.raises(RunError, match="are named, not stored.*beside="):
         restore(described)
     assert isinstance(BENCHMARK, Candles)
+
+
+def test_code_of_another_python_is_said(market, features, tmp_path):
+    costs = Costs(extra=lambda units, price, volume: 1.0)
+    study = Study(
+        model=LinearRegression(), features=features, folds=WalkForward(folds=1), costs=costs, baselines=(), seeds=1
+    )
+    folder = study.run(market).save(tmp_path / "run")
+    manifest = folder / "manifest.json"
+    manifest.write_text(manifest.read_text().replace(PYTHON, "cpython-399"))
+    with pytest.raises(RunError, match=f"the costs of the run are code of cpython-399; expected that of .*{PYTHON}"):
+        load_run(folder, study=study)

@@ -264,7 +264,7 @@ def _require_same(study: Study, recipe: dict[str, Any], candles: Candles) -> Non
             )
         if pythons(recipe.get(name)) - pythons(part):
             raise RunError(
-                f"the {name} of the run has code of {' and '.join(sorted(pythons(recipe.get(name))))}",
+                f"the {name} of the run are code of {' and '.join(sorted(pythons(recipe.get(name))))}",
                 expected=f"that of this Python, {PYTHON}: others compile to other bytecode, which cannot be compared",
                 remedy="Load the run with the Python that it was run with",
             )
