@@ -51,6 +51,7 @@ from .features import (
     log_range as log_range,
     log_return as log_return,
     macd as macd,
+    outside as outside,
     realized_volatility as realized_volatility,
     rsi as rsi,
     scaled_close as scaled_close,
@@ -155,6 +156,8 @@ from .store import (
 )
 from .study import (
     Study as Study,
+)
+from .study_result import (
     StudyResult as StudyResult,
 )
 from .tally import Tally as Tally

@@ -22,7 +22,8 @@ from candlecast.ledger import Ledger
 from candlecast.models import Fitted, Model
 from candlecast.recipes import describe, unidentified
 from candlecast.runs import fresh_folder, run_folder, save_run
-from candlecast.study import Study, StudyResult
+from candlecast.study import Study
+from candlecast.study_result import StudyResult
 from candlecast.windows import Samples
 
 logger = logging.getLogger(__name__)

@@ -36,7 +36,8 @@ from candlecast.models import Fitted
 from candlecast.models.model import require_model
 from candlecast.recipes import pythons, restore, unidentified
 from candlecast.signals import Positions
-from candlecast.study import Study, StudyResult
+from candlecast.study import Study
+from candlecast.study_result import StudyResult
 from candlecast.tally import Tally
 from candlecast.targets import lead
 from candlecast.targets.target import require_target
@@ -348,7 +349,7 @@ def _manifest(result: StudyResult) -> dict[str, Any]:
         "lost": result.lost,
         "seeds": result.forecast.seeds,
         "recipe": result.recipe,
-        "tally": result.tally.to_dict(),
+        "tally": result.counted.to_dict(),
         "verdict": verdict.to_dict(),
         "accuracy": result.accuracy.to_dicts(),
         "summary": result.summary.to_dicts(),

@@ -14,6 +14,7 @@ from torch import Tensor
 from candlecast.errors import RunError
 from candlecast.features import Scaling
 from candlecast.fleet.blueprint import Blueprint
+from candlecast.fleet.building import build, forecasting
 from candlecast.fleet.gather import windows_tensor
 from candlecast.fleet.threads import one_thread
 from candlecast.jobs import Job
@@ -52,8 +53,7 @@ class FittedNet:
     @cached_property
     def net(self) -> Any:
         """The trained net, for batches of scaled windows; see `candlecast.nets`."""
-        with torch.random.fork_rng(devices=[]):
-            net = self.blueprint.build(len(self.inputs.shift)).eval()
+        net = build(self.blueprint, self.job, len(self.inputs.shift)).eval()
         self._require_own(net)
         net.load_state_dict({**net.state_dict(), **self.weights})  # what is not learnt is as the factory makes it
         return net
@@ -77,7 +77,7 @@ class FittedNet:
         """Forecasts made at the close of `rows` (rising), in the target's units."""
         if not len(rows):
             return self._in_units(np.empty((0, len(self.outcomes.shift) * self.blueprint.head.outputs)))
-        with torch.no_grad():
+        with torch.no_grad(), forecasting(self.blueprint):
             outputs = self._carry(samples, rows) if self._is_carried else self._by_window(samples, rows)
         return self._in_units(outputs.double().numpy())
 
@@ -102,7 +102,7 @@ class FittedNet:
             state = StreamState(memory, state.rows, run)
         else:
             state = StreamState((), np.concatenate([state.rows[1:], scaled[None]]), run)
-            with torch.no_grad(), one_thread():
+            with torch.no_grad(), one_thread(), forecasting(self.blueprint):
                 output = self.net(torch.from_numpy(state.rows)[None])[0].numpy().ravel()
         outputs = output[None].astype(np.float64)
         return state, self._in_units(outputs if run >= self.window else np.full_like(outputs, np.nan))

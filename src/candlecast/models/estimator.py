@@ -17,6 +17,7 @@ from candlecast.models.known_estimators import make
 from candlecast.models.quiet import quiet
 from candlecast.prediction import Prediction
 from candlecast.targets import LABELS
+from candlecast.targets.sides import sides_of
 from candlecast.windows import Samples
 
 SEED = "random_state"  # what scikit-learn calls the seed of an estimator
@@ -32,7 +33,8 @@ class Sklearn(Baseline):
 
     target              y                            what is forecast
     a value             outcome - naive forecast     naive + predict(X)
-    a chance            0 or 1                       predict_proba(X); without it predict(X), which must lie in [0, 1]
+    a chance            0 or 1, of the outcomes      predict_proba(X); without it predict(X), which must lie in [0, 1]
+                        that are either
     labels              -1, 0 or 1                   sum of label x predict_proba(X), in the columns p_down, p_flat, p_up as
                                                      well; without it predict(X), the expected label
 
@@ -71,7 +73,14 @@ class Sklearn(Baseline):
         estimator = self._fresh(int(job_generator(job, purpose=0).integers(2**31)))
         has_chances = hasattr(estimator, "predict_proba")
         self._require_kind(estimator, kind, has_chances=has_chances)
-        if kind != "value" and np.ptp(outcomes) == 0:  # a single class: most classifiers refuse to learn it
+        sides = sides_of(outcomes, samples.naive[rows]) if kind == "probability" else None
+        if sides is not None:
+            outcomes, rows = sides.classes, rows[sides.teaches]
+            if not sides.has_both:
+                return lambda samples, rows: Prediction(
+                    sides.forecast(np.full(len(rows), sides.only), samples.naive[rows])
+                )
+        if kind == "label" and np.ptp(outcomes) == 0:  # a single class: most classifiers refuse to learn it
             return lambda _, rows: _of_chances(kind, outcomes[:1], np.ones((len(rows), 1)))
         lessons = outcomes - samples.naive[rows] if kind == "value" else outcomes
         weights = {} if self.sample_weight is None else self._weights(estimator, outcomes)
@@ -79,6 +88,12 @@ class Sklearn(Baseline):
             self._call(job, "fit", estimator.fit, inputs(samples, rows), lessons, **weights)
 
         def predict(samples: Samples, rows: np.ndarray) -> Prediction:
+            found = raw(samples, rows)
+            if sides is None:
+                return found
+            return Prediction(sides.forecast(found.mean, samples.naive[rows]))
+
+        def raw(samples: Samples, rows: np.ndarray) -> Prediction:
             if not len(rows):  # estimators refuse to forecast nothing
                 return Prediction(np.empty(0)) if kind == "value" else _of_chances(kind, np.ones(1), np.empty((0, 1)))
             x = inputs(samples, rows)
