@@ -11,7 +11,8 @@ import numpy as np
 import polars as pl
 
 from candlecast.candles.halts import is_halt
-from candlecast.candles.holes import DAY, find_holes, wall_clock
+from candlecast.candles.clock import DAY
+from candlecast.candles.holes import find_holes, wall_clock
 from candlecast.errors import CandleError
 
 if TYPE_CHECKING:
@@ -171,13 +172,17 @@ def _masks(candles: Candles) -> list[tuple[str, np.ndarray, str]]:
 
 
 def _is_off_grid(candles: Candles) -> np.ndarray:
-    """Bool (time,): the bar opens at another offset than most; behind a break, the grid begins anew."""
+    """Bool (time,): the bar opens at another offset than most; with the session and behind a break, the grid begins anew."""
     clock, step = wall_clock(candles), candles.interval.microseconds
     phases = clock % step
     common, counts = np.unique(phases, return_counts=True)
     off_grid = phases != common[counts.argmax()]
-    for _, end in candles.breaks or ():
-        off_grid &= (clock % DAY < end) | ((clock % DAY - end) % step != 0)
+    starts = [end for _, end, *_ in candles.breaks or ()]
+    if candles.clock.session:
+        starts.append(candles.clock.session[0])
+    for start in starts:
+        after = (clock - start) % DAY
+        off_grid &= (after % step != 0) | (after >= DAY // 2)
     return off_grid
 
 

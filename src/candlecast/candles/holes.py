@@ -1,4 +1,4 @@
-"""When a market trades, and the holes in its candles: stretches without the bars that belong there."""
+"""The holes in candles: stretches without the bars that belong there, by the market's own clock."""
 
 from __future__ import annotations
 
@@ -8,19 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from candlecast.candles.clock import DAY, SHORT_CLOSURE, Breaks, TradingClock
+from candlecast.candles.halts import is_closure
+
 if TYPE_CHECKING:
     from candlecast.candles.table import Candles
 
-DAY = 86_400_000_000  # microseconds, as all plain integers here
-LONGEST_CLOSURE = 5  # weekdays: the longest planned or forced closing of a large exchange since 1950 was 4 (2001-09-11)
-SATURDAY_SHARE = 0.05  # of the bars of a market with sessions, at most; 1 of 7 in one that never closes
-LONGEST_OPEN = 0.8  # of all hours, in a market with sessions; currencies trade for 5 days of 7
-SHORTEST_BREAK = (
-    DAY // 48
-)  # lunch takes an hour or more where there is one; half an hour may be an hourly bar cut short
-FEWEST_DAYS = 3  # that show the same break
-
-Breaks = tuple[tuple[int, int], ...]
+LONGEST_CLOSURE = 10  # weekdays: Shanghai's Spring Festivals of 1996 to 2002, the longest regular closings since 1990
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,22 +37,37 @@ class Holes:
 
 
 def find_holes(candles: Candles) -> Holes:
-    """The holes of candles that are in order; closing hours, weekends, holidays and lunch are none."""
-    opened, step = wall_clock(candles), candles.interval.microseconds
-    missing = np.diff(opened, prepend=opened[:1] - step) // step - 1
+    """The holes of candles that are in order, by the candles' clock.
+
+    No holes are: nights, weekends, pauses; closings of up to ten weekdays, and longer ones that are known; and sessions
+    that begin late or end early. Between two sessions that a short closure parts (futures pause for an hour), and where
+    trading goes through the night (currencies), bars are missing when they lack on both sides of the closure.
+    """
+    opened, step = candles.open_time.astype(np.int64), candles.interval.microseconds
+    clock = wall_clock(candles)
+    since = np.diff(clock, prepend=clock[:1] - step)
+    if candles.zone is not None and step < DAY:  # an hour is left out or repeated where the clocks change
+        since = np.minimum(since, np.diff(opened, prepend=opened[:1] - step))
+    missing = since // step - 1
     start, end = np.roll(candles.close_time, 1), candles.open_time.copy()
-    if candles.has_sessions and candles.interval.microseconds < 7 * DAY:
-        days = opened.astype("datetime64[us]").astype("datetime64[D]")
-        for first, last in candles.breaks or ():
-            clock, before = opened % DAY, np.roll(opened, 1) % DAY + step
-            missing -= np.where((before <= first) & (clock >= last), (last - first) // step, 0)
+    if candles.has_sessions and step < 7 * DAY and len(clock):
+        gap = since - step
+        ends = np.append(clock[:1], clock[:-1] + step)
+        paused = _paused(candles.breaks or (), ends, clock, opened)
+        missing = (gap - np.minimum(paused, np.maximum(gap, 0))) // step
+        days = trading_days(candles)
         closed = np.zeros(len(days), dtype=np.int64)
         closed[1:] = np.busday_count(days[:-1], days[1:]) - 1  # weekdays without a bar in between
-        is_overnight = np.diff(days, prepend=days[:1]).astype(np.int64) > 0
-        missing = np.where(is_overnight, np.where(closed > LONGEST_CLOSURE, closed, 0), missing)
+        apart = np.diff(days, prepend=days[:1]).astype(np.int64)
+        is_long = (closed > LONGEST_CLOSURE) & ~is_closure(np.roll(days, 1), days)
+        overnight = _missing_overnight(candles.clock, ends, clock, gap - paused, step)
+        missing = np.where(apart == 1, overnight, np.where(apart > 0, 0, missing))
+        missing = np.where(is_long, closed, missing)
         if step < DAY:  # such a hole is one of whole days
-            start = np.where(is_overnight, np.roll(days, 1) + 1, start)
-            end = np.where(is_overnight, days, end)
+            begins = _day_start(candles.clock, days)
+            start = np.where(is_long, np.roll(begins - (clock - opened), 1) + DAY, start.astype(np.int64))
+            end = np.where(is_long, begins - (clock - opened), end.astype(np.int64))
+            start, end = start.astype("datetime64[us]"), end.astype("datetime64[us]")
     row = np.flatnonzero(missing > 0)
     return Holes(row, missing[row], start[row], end[row])
 
@@ -71,40 +80,49 @@ def segments(candles: Candles) -> np.ndarray:
     return np.cumsum(steps)
 
 
-def infer_sessions(candles: Candles) -> bool:
-    """Whether the market closes: next to no bar opens on a Saturday although the table is long enough to hold some.
-
-    A few do on special days. Sundays may have bars: Tel Aviv trades, currencies and Sydney open on Sunday evening in UTC,
-    and a day of currencies may begin then. Hours that lack but the Saturdays are rather those of a broken download.
-    """
-    step, opened = candles.interval.microseconds, candles.open_time
-    span = int((opened[-1] - opened[0]).astype(np.int64)) if len(opened) else 0
-    if step >= 7 * DAY or span < max(9 * DAY, 7 * step) or (step < DAY and len(opened) * step > LONGEST_OPEN * span):
-        return False
-    return bool(np.is_busday(opened.astype("datetime64[D]"), weekmask="Sat").mean() < SATURDAY_SHARE)
-
-
-def infer_breaks(candles: Candles) -> Breaks:
-    """Stretches of the UTC day, from half an hour on, in which a market with sessions pauses on most days.
-
-    The exchanges that pause for lunch (Tokyo, Hong Kong, Shanghai, Jakarta, ...) have no daylight saving time.
-    """
-    step = candles.interval.microseconds
-    if not len(candles) or step >= DAY // 2:
-        return ()
-    opened = candles.open_time.astype(np.int64)
-    days = opened // DAY
-    closed = opened[:-1] + step
-    is_pause = (days[1:] == days[:-1]) & (opened[1:] - closed >= SHORTEST_BREAK)
-    pairs = np.stack([closed[is_pause] % DAY, opened[1:][is_pause] % DAY], axis=1)
-    found, counts = np.unique(pairs, axis=0, return_counts=True)
-    is_usual = (counts >= FEWEST_DAYS) & (counts > len(np.unique(days)) / 2)
-    return tuple((int(first), int(last)) for first, last in found[is_usual])
-
-
 def wall_clock(candles: Candles) -> np.ndarray:
     """Microseconds since 1970 that the clocks of the candles' zone show as each bar opens, int64."""
-    if candles.zone is None:
-        return candles.open_time.astype(np.int64)
-    local = candles.frame["open_time"].dt.convert_time_zone(candles.zone).dt.replace_time_zone(None)
-    return local.to_numpy().astype(np.int64)
+    return candles.local_time.astype(np.int64)
+
+
+def trading_days(candles: Candles) -> np.ndarray:
+    """The trading day of each bar, datetime64[D], shape (time,): the date in the candles' zone, or, where the session goes
+    through midnight, the date on which it ends.
+    """
+    start = candles.clock.day_start
+    day = (wall_clock(candles) - start) // DAY + _lead(candles.clock)
+    return day.astype("datetime64[D]")
+
+
+def _lead(clock: TradingClock) -> int:
+    """Days by which the name of a trading day is ahead of the date on which it begins."""
+    return int(clock.day_start > DAY // 2)
+
+
+def _day_start(clock: TradingClock, days: np.ndarray) -> np.ndarray:
+    """When trading days begin, in microseconds that the market's clock shows; int64."""
+    return (days.astype(np.int64) - _lead(clock)) * DAY + clock.day_start
+
+
+def _paused(breaks: Breaks, start: np.ndarray, end: np.ndarray, opened: np.ndarray) -> np.ndarray:
+    """Microseconds of pauses between `start` and `end` by the market's clock, those in force at `opened` (UTC), int64."""
+    total = np.zeros(len(start), dtype=np.int64)
+    for first, last, *since in breaks:
+        before, after = (mark // DAY * (last - first) + np.clip(mark % DAY - first, 0, last - first) for mark in (start, end))
+        total += np.where(opened >= since[0], after - before, 0) if since else after - before
+    return total
+
+
+def _missing_overnight(
+    clock: TradingClock, ends: np.ndarray, begins: np.ndarray, gap: np.ndarray, step: int
+) -> np.ndarray:
+    """Bars missing between the last bar of one trading day, that ends at `ends`, and the first of the next, at `begins`."""
+    closure = clock.closure
+    if closure is None or closure > SHORT_CLOSURE or step >= DAY // 2:
+        return np.zeros(len(gap), dtype=np.int64)
+    missing = (gap - closure) // step
+    if closure:
+        head = (begins - clock.day_start) % DAY
+        tail = DAY - closure - (ends - clock.day_start - 1) % DAY - 1
+        missing = np.where((head >= step) & (tail >= step), missing, 0)
+    return missing

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from candlecast.candles import faults, holes, intake, resample
+from candlecast.candles import faults, holes, intake, resample, sessions
+from candlecast.candles.clock import Breaks, TradingClock, local_time, require_zone
 from candlecast.errors import CandleError, ConfigError, is_whole
 from candlecast.interval import Interval
 
@@ -40,10 +41,11 @@ class Candles:
     between them and is *knowable* at `close_time`), `open`, `high`, `low`, `close` (quote currency) and `volume`
     (base currency or shares), all Float64.
 
-    When the market trades is settled once, and kept by slices and longer candles: `has_sessions` says whether it closes
-    overnight and at weekends, `breaks` which stretches of the day it pauses in (lunch; microseconds of the UTC day).
-    Where that is not told, it is taken from the table. `zone` is the zone whose days the bars are, if not UTC. Holes of
-    at most `bridge` bars are counted as none. `origin` says where the candles came from, if that is known.
+    When the market trades is settled once, and kept by slices and longer candles: `clock` is the zone whose clock the
+    market keeps, its session and its pauses. Where it is not told, it is taken from the opening times of the first bars,
+    so that later bars change nothing before them. `has_sessions`, `breaks` and `zone` (None for UTC) are those of the
+    clock, and may be told instead of it. Holes of at most `bridge` bars are counted as none. `origin` says where the candles
+    came from, and what was mended in them, if that is known.
 
     Candles may hold faults, so that `check()` can list them; everything that computes on candles calls
     `require_sound()` first. Build them with `from_frame`, `read_csv`, `read_parquet`, `sample`, a source or a store.
@@ -53,16 +55,19 @@ class Candles:
     symbol: str
     interval: Interval
     has_sessions: bool | None = None
-    breaks: holes.Breaks | None = None
+    breaks: Breaks | None = None
     zone: str | None = None
     bridge: int = 0
     origin: Origin | None = None
+    clock: TradingClock = None  # type: ignore[assignment]  # settled in __post_init__ where it is not told
 
     def __post_init__(self) -> None:
-        if self.has_sessions is None:
-            object.__setattr__(self, "has_sessions", holes.infer_sessions(self))
-        if self.breaks is None:
-            object.__setattr__(self, "breaks", holes.infer_breaks(self) if self.has_sessions else ())
+        told = {"has_sessions": self.has_sessions, "breaks": self.breaks, "zone": self.zone}
+        clock = self.clock or sessions.settle(self, **told)
+        clock = clock.updated(**told)
+        for name in ("has_sessions", "breaks", "zone"):
+            object.__setattr__(self, name, getattr(clock, name))
+        object.__setattr__(self, "clock", clock)
 
     @classmethod
     def from_frame(
@@ -73,6 +78,7 @@ class Candles:
         symbol: str = "asset",
         zone: str | None = None,
         has_sessions: bool | None = None,
+        clock: TradingClock | str | None = None,
     ) -> Candles:
         """Candles from a pandas or Polars frame.
 
@@ -82,10 +88,19 @@ class Candles:
         and times that are all midnight where they were written, name days and need none: a day opens at 00:00 UTC.
         `interval` is the most common step when not given, and `has_sessions` what the table shows.
 
-        Raises CandleError for missing columns, unreadable values, times without zone, or fewer than two rows.
+        `clock` declares the market's hours, as a `TradingClock` or its text form ("09:30-16:00 America/New_York", "always");
+        where it is not given, it is found in the times, with `zone` as the first guess.
+
+        Raises CandleError for missing columns, unreadable values, times without zone, or fewer than two rows; ConfigError
+        for a clock that cannot be read.
         """
+        clock = TradingClock.parse(clock) if isinstance(clock, str) else clock
         table, found = intake.market_table(frame, interval=interval, symbol=symbol, zone=zone)
-        return cls(table, symbol, found, has_sessions)
+        if clock is None:
+            plain = cls(table, symbol, found, has_sessions, clock=TradingClock())
+            hint = zone if has_sessions is not False else None
+            clock = sessions.settle(plain, has_sessions=has_sessions, breaks=None, zone=None, hint=hint)
+        return cls(table, symbol, found, has_sessions, clock=clock)
 
     def __len__(self) -> int:
         return self.frame.height
@@ -143,6 +158,13 @@ class Candles:
         return self._time("close_time")
 
     @cached_property
+    def local_time(self) -> np.ndarray:
+        """What the market's own clock shows as each bar opens, datetime64[us] without a zone; see `open_time`."""
+        times = local_time(self.frame["open_time"], self.zone).astype("datetime64[us]")
+        times.flags.writeable = False
+        return times
+
+    @cached_property
     def bars_per_year(self) -> float:
         """Bars in a year as this table has them (about 252 for US stocks by day, 8,766 for crypto by hour)."""
         if len(self) < 2:
@@ -161,7 +183,9 @@ class Candles:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of symbol, interval, trading hours and every value, as hexadecimal text: names this very data."""
-        hours = (self.has_sessions, self.breaks, self.zone, self.bridge)
+        hours: tuple[object, ...] = (self.has_sessions, self.breaks, self.zone, self.bridge)
+        if self.clock.day_start or self.clock.closure == 0:  # the session says where a day ends, and so where holes are
+            hours = (*hours, self.clock.session)
         digest = hashlib.sha256(f"{self.symbol} {self.interval} {hours}".encode())
         for name in intake.COLUMNS:
             digest.update(np.ascontiguousarray(self.frame[name].to_numpy()).tobytes())
