@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,7 @@ Breaks = tuple[tuple[int, ...], ...]
 EXCHANGES = (
     ("New York", "America/New_York", "09:30-16:00"),
     ("New York, extended hours", "America/New_York", "04:00-20:00"),
-    ("Chicago futures (Globex)", "America/New_York", "18:00-17:00"),
+    ("Chicago futures", "America/New_York", "18:00-17:00"),
     ("currencies", "America/New_York", "17:00-17:00"),
     ("London, Paris and Frankfurt", "Europe/London", "08:00-16:30"),
     ("Paris and Frankfurt", "Europe/Berlin", "09:00-17:30"),
@@ -40,6 +42,7 @@ EXCHANGES = (
     ("Taipei", "Asia/Taipei", "09:00-13:30"),
     ("Singapore", "Asia/Singapore", "09:00-12:00, 13:00-17:00"),
     ("São Paulo", "America/Sao_Paulo", "10:00-17:00"),
+    ("Tel Aviv", "Asia/Jerusalem", "10:00-17:00"),
     ("Johannesburg", "Africa/Johannesburg", "09:00-17:00"),
 )
 
@@ -93,7 +96,7 @@ class TradingClock:
             return cls(zone)
         spans = [((h * 60 + m) * MINUTE, (i * 60 + n) * MINUTE) for h, m, i, n in marks]
         session = (spans[0][0] % DAY, spans[-1][1] % DAY)
-        breaks = [(before[1] % DAY, after[0] % DAY) for before, after in zip(spans, spans[1:], strict=False)]
+        breaks = [(before[1] % DAY, after[0] % DAY) for before, after in pairwise(spans)]
         return cls(zone, True, session, tuple(split_at_midnight(breaks)))
 
     def updated(
@@ -122,17 +125,27 @@ class TradingClock:
         return first if first >= last > 0 or (first == last) else 0
 
     @property
-    def exchange(self) -> str | None:
-        """The name of an exchange with these sessions, if one is known; in UTC, one in a zone without daylight saving time."""
-        return next((name for name, _ in _alike(self)), None)
+    def lead(self) -> int:
+        """Days by which the name of a trading day is ahead of the date on which it begins, 0 or 1."""
+        return int(self.day_start > DAY // 2)
+
+    @cached_property
+    def exchange(self) -> tuple[str, TradingClock] | None:
+        """The name of an exchange with these sessions, and its own hours on this clock; None where none is known.
+
+        On the clock of UTC, an exchange in a zone without daylight saving time. The first bar may open before it does, and
+        the last one end after it closes, by less than a bar: here by less than one and three hours.
+        """
+        return min(_alike(self), key=lambda found: found[0], default=(0, None))[1]
 
     @property
-    def closing(self) -> int | None:
-        """When that exchange closes, or the session where none is known, in microseconds of the zone's day.
-
-        Bars of an hour that begin at 9:30 end at 16:30 by their length, and in New York at 16:00.
-        """
-        return next((last for _, last in _alike(self)), self.session[1] if self.session else None)
+    def stretches(self) -> list[tuple[int, int]]:
+        """When it trades, in the order of the trading day: pairs of opening and closing, microseconds of the zone's day."""
+        if self.session is None:
+            return []
+        pauses = sorted({(pause[0], pause[1]) for pause in self.breaks}, key=lambda p: (p[0] - self.session[0]) % DAY)
+        marks = [self.session[0], *(mark for pause in pauses for mark in pause), self.session[1]]
+        return list(zip(marks[::2], marks[1::2], strict=True))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as `from_dict` reads them."""
@@ -157,9 +170,7 @@ class TradingClock:
             return f"always {zone}"
         if self.session is None:
             return f"with sessions {zone}"
-        pauses = sorted({(pause[0], pause[1]) for pause in self.breaks}, key=lambda p: (p[0] - self.day_start) % DAY)
-        marks = [self.session[0], *(mark for pause in pauses for mark in pause), self.session[1]]
-        return f"{', '.join(f'{_time(a)}-{_time(b)}' for a, b in zip(marks[::2], marks[1::2], strict=True))} {zone}"
+        return f"{', '.join(f'{clock_face(a)}-{clock_face(b)}' for a, b in self.stretches)} {zone}"
 
 
 def local_time(times: pl.Series, zone: str | None) -> np.ndarray:
@@ -190,11 +201,8 @@ def split_at_midnight(pauses: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return sorted(whole)
 
 
-def _alike(clock: TradingClock) -> list[tuple[str, int]]:
-    """Exchanges that open and pause as this clock does: name, and closing in the clock's day; the nearest closing first.
-
-    Bars that begin as the session does may end after its closing by less than their length, here by less than three hours.
-    """
+def _alike(clock: TradingClock) -> list[tuple[int, tuple[str, TradingClock]]]:
+    """Exchanges that open, pause and close as this clock does, with the microseconds by which they differ."""
     if clock.session is None:
         return []
     found = []
@@ -204,11 +212,12 @@ def _alike(clock: TradingClock) -> list[tuple[str, int]]:
         if shift is None or usual.session is None:
             continue
         first, last = ((mark - shift) % DAY for mark in usual.session)
-        ends = [(pause[1] - shift) % DAY for pause in usual.breaks]
-        over = (clock.session[1] - last) % DAY
-        if first == clock.session[0] and ends == [pause[1] for pause in clock.breaks] and over < SHORT_CLOSURE:
-            found.append((over, name, last))
-    return [(name, last) for _, name, last in sorted(found)]
+        breaks = tuple(split_at_midnight([((a - shift) % DAY, (b - shift) % DAY) for a, b in usual.breaks]))
+        early, late = (first - clock.session[0]) % DAY, (clock.session[1] - last) % DAY
+        same = [pause[1] for pause in breaks] == [pause[1] for pause in clock.breaks]
+        if same and early < HOUR and late < SHORT_CLOSURE:
+            found.append((early + late, (name, TradingClock(clock.zone, True, (first, last), breaks))))
+    return found
 
 
 def _fixed_offset(zone: str) -> int | None:
@@ -219,6 +228,7 @@ def _fixed_offset(zone: str) -> int | None:
     return ahead.pop() if len(ahead) == 1 else None
 
 
-def _time(mark: int) -> str:
+def clock_face(mark: int) -> str:
+    """Microseconds of a day as 09:30."""
     minutes = mark // MINUTE
     return f"{minutes // 60:02}:{minutes % 60:02}"

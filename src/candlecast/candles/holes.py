@@ -22,13 +22,14 @@ class Holes:
     """All holes of a table, in order of time; arrays of shape (hole,).
 
     `row`: the bar behind the hole. `bars`: how many are missing; weekdays in a hole of a market with sessions that is
-    longer than a day. `start`, `end`: the stretch without a bar, datetime64[us].
+    longer than a day (`is_closed`). `start`, `end`: the stretch without a bar, datetime64[us].
     """
 
     row: np.ndarray
     bars: np.ndarray
     start: np.ndarray
     end: np.ndarray
+    is_closed: np.ndarray
 
     @cached_property
     def missing(self) -> int:
@@ -48,28 +49,32 @@ def find_holes(candles: Candles) -> Holes:
     since = np.diff(clock, prepend=clock[:1] - step)
     if candles.zone is not None and step < DAY:  # an hour is left out or repeated where the clocks change
         since = np.minimum(since, np.diff(opened, prepend=opened[:1] - step))
+    if candles.has_sessions and step < 7 * DAY:
+        return _in_sessions(candles, np.flatnonzero(since > step), since - step)
     missing = since // step - 1
-    start, end = np.roll(candles.close_time, 1), candles.open_time.copy()
-    if candles.has_sessions and step < 7 * DAY and len(clock):
-        gap = since - step
-        ends = np.append(clock[:1], clock[:-1] + step)
-        paused = _paused(candles.breaks or (), ends, clock, opened)
-        missing = (gap - np.minimum(paused, np.maximum(gap, 0))) // step
-        days = trading_days(candles)
-        closed = np.zeros(len(days), dtype=np.int64)
-        closed[1:] = np.busday_count(days[:-1], days[1:]) - 1  # weekdays without a bar in between
-        apart = np.diff(days, prepend=days[:1]).astype(np.int64)
-        is_long = (closed > LONGEST_CLOSURE) & ~is_closure(np.roll(days, 1), days)
-        overnight = _missing_overnight(candles.clock, ends, clock, gap - paused, step)
-        missing = np.where(apart == 1, overnight, np.where(apart > 0, 0, missing))
-        missing = np.where(is_long, closed, missing)
-        if step < DAY:  # such a hole is one of whole days
-            begins = _day_start(candles.clock, days)
-            start = np.where(is_long, np.roll(begins - (clock - opened), 1) + DAY, start.astype(np.int64))
-            end = np.where(is_long, begins - (clock - opened), end.astype(np.int64))
-            start, end = start.astype("datetime64[us]"), end.astype("datetime64[us]")
     row = np.flatnonzero(missing > 0)
-    return Holes(row, missing[row], start[row], end[row])
+    return Holes(row, missing[row], candles.close_time[row - 1], candles.open_time[row], np.zeros(len(row), dtype=bool))
+
+
+def _in_sessions(candles: Candles, row: np.ndarray, gap: np.ndarray) -> Holes:
+    """Holes among the rows behind a stretch without bars, in a market with sessions; `gap` is its length, (time,)."""
+    step, clock, gap = candles.interval.microseconds, wall_clock(candles), gap[row]
+    opened, begins, ends = candles.open_time[row].astype(np.int64), clock[row], clock[row - 1] + step
+    paused = _paused(candles.breaks or (), ends, begins, opened)
+    days, before = (trading_days(candles, rows) for rows in (row, row - 1))
+    closed = np.busday_count(before, days) - 1  # weekdays without a bar in between
+    apart = (days - before).astype(np.int64)
+    overnight = _missing_overnight(candles.clock, ends, begins, gap - paused, step)
+    missing = np.where(apart == 1, overnight, np.where(apart > 0, 0, (gap - paused) // step))
+    is_long = (closed > LONGEST_CLOSURE) & ~is_closure(before, days)
+    missing = np.where(is_long, closed, np.where(_is_festive(candles.clock, ends, begins), 0, missing))
+    start, end = candles.close_time[row - 1].astype(np.int64), opened
+    if step < DAY:  # such a hole is one of whole days
+        start = np.where(is_long, _day_start(candles.clock, before + 1) - ends + start, start)
+        end = np.where(is_long, _day_start(candles.clock, days) - begins + opened, end)
+    found = missing > 0
+    times = (start[found].astype("datetime64[us]"), end[found].astype("datetime64[us]"))
+    return Holes(row[found], missing[found], *times, is_long[found])
 
 
 def segments(candles: Candles) -> np.ndarray:
@@ -82,35 +87,40 @@ def segments(candles: Candles) -> np.ndarray:
 
 def wall_clock(candles: Candles) -> np.ndarray:
     """Microseconds since 1970 that the clocks of the candles' zone show as each bar opens, int64."""
-    return candles.local_time.astype(np.int64)
+    return candles.local_time.view(np.int64)
 
 
-def trading_days(candles: Candles) -> np.ndarray:
+def trading_days(candles: Candles, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
     """The trading day of each bar, datetime64[D], shape (time,): the date in the candles' zone, or, where the session goes
     through midnight, the date on which it ends.
     """
-    start = candles.clock.day_start
-    day = (wall_clock(candles) - start) // DAY + _lead(candles.clock)
+    day = (wall_clock(candles)[rows] - candles.clock.day_start) // DAY + candles.clock.lead
     return day.astype("datetime64[D]")
-
-
-def _lead(clock: TradingClock) -> int:
-    """Days by which the name of a trading day is ahead of the date on which it begins."""
-    return int(clock.day_start > DAY // 2)
 
 
 def _day_start(clock: TradingClock, days: np.ndarray) -> np.ndarray:
     """When trading days begin, in microseconds that the market's clock shows; int64."""
-    return (days.astype(np.int64) - _lead(clock)) * DAY + clock.day_start
+    return (days.astype(np.int64) - clock.lead) * DAY + clock.day_start
 
 
 def _paused(breaks: Breaks, start: np.ndarray, end: np.ndarray, opened: np.ndarray) -> np.ndarray:
     """Microseconds of pauses between `start` and `end` by the market's clock, those in force at `opened` (UTC), int64."""
     total = np.zeros(len(start), dtype=np.int64)
     for first, last, *since in breaks:
-        before, after = (mark // DAY * (last - first) + np.clip(mark % DAY - first, 0, last - first) for mark in (start, end))
+        before, after = (
+            mark // DAY * (last - first) + np.clip(mark % DAY - first, 0, last - first) for mark in (start, end)
+        )
         total += np.where(opened >= since[0], after - before, 0) if since else after - before
     return total
+
+
+def _is_festive(clock: TradingClock, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Whether a stretch is one of Christmas or New Year, on which markets that never close keep hours of their own."""
+    if clock.closure is None or clock.closure > SHORT_CLOSURE:
+        return np.zeros(len(start), dtype=bool)
+    days = (start // DAY).astype("datetime64[D]") + 8  # 24 December is the first day of a year, 31 December the eighth
+    day_of_year = (days - days.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.int64)
+    return np.isin(day_of_year, (0, 1, 2, 7, 8, 9)) & (end - start < 2 * DAY)
 
 
 def _missing_overnight(

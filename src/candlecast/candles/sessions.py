@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from candlecast.candles.clock import DAY, MINUTE, Breaks, TradingClock, local_time, split_at_midnight
-from candlecast.candles.zones import WEEK, infer_zone
+from candlecast.candles.zones import WEEK, infer_zones
 
 if TYPE_CHECKING:
     from candlecast.candles.table import Candles
 
 PREFIX = 8 * WEEK  # what shows whether a market closes; and at least 20 bars
-RARE_SHARE = 0.05  # of the bars of a market with sessions on a day on which it closes, at most; 1 of 7 in one that never does
+RARE_SHARE = (
+    0.05  # of the bars of a market with sessions on a day on which it closes, at most; 1 of 7 in one that never does
+)
 LONGEST_OPEN = 0.8  # of all hours, in a market with sessions; currencies trade for 5 days of 7
 FEWEST_DAYS = 3  # that show a session
 BLOCK = 20  # trading days in which a pause must be usual
@@ -48,14 +51,29 @@ def settle(
     how = "declared" if is_told else "inferred"
     if has_sessions is None:
         has_sessions = _closes(opened, step)
+    zones = [zone]
     if zone is None and not is_told:
         is_shifted = len(opened) > 0 and step > 60 * MINUTE and len(np.unique(opened % step)) > 1
         if has_sessions or is_shifted:
-            zone = infer_zone(opened, step, hint=hint if has_sessions else None)
-    if not has_sessions or step >= DAY // 2 or not len(opened):
-        return TradingClock(zone, has_sessions, None, breaks or (), how if has_sessions or zone else "default")
-    session, found = _hours(local_time(times, zone), opened, step)
-    return TradingClock(zone, True, session, found if breaks is None else breaks, how)
+            zones = infer_zones(opened, step, hint=hint if has_sessions else None) or [None]
+    found = [_on(zone, has_sessions, times, opened, step) for zone in zones]
+    clock = next((clock for clock in found if clock.exchange), found[0])
+    is_found = has_sessions or clock.zone is not None
+    return replace(clock, how=how if is_found else "default", breaks=clock.breaks if breaks is None else breaks)
+
+
+def _on(zone: str | None, has_sessions: bool, times: pl.Series, opened: np.ndarray, step: int) -> TradingClock:
+    """The clock in a zone, with the hours that the table shows on it."""
+    if not has_sessions or not len(opened) or (step >= DAY // 2 and step % DAY):
+        return TradingClock(zone, has_sessions)
+    clock = local_time(times, zone)
+    if step >= DAY:
+        stamps, counts = np.unique(clock[:BLOCK] % DAY, return_counts=True)
+        begin = int(stamps[counts.argmax()])
+        weekday = (clock[:BLOCK] // DAY + 3) % 7
+        is_eve = begin > DAY // 2 and np.sum(weekday == 6) > np.sum(weekday == 4)  # Monday's bar opens on Sunday
+        return TradingClock(zone, True, (begin, begin) if is_eve else None)
+    return TradingClock(zone, True, *_hours(clock, opened, step))
 
 
 def _closes(opened: np.ndarray, step: int) -> bool:

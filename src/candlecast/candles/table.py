@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.candles import faults, holes, intake, resample, sessions
-from candlecast.candles.clock import Breaks, TradingClock, local_time, require_zone
+from candlecast.candles.clock import Breaks, TradingClock, local_time
 from candlecast.errors import CandleError, ConfigError, is_whole
 from candlecast.interval import Interval
 
@@ -224,20 +224,40 @@ class Candles:
     def resample(self, interval: str | Interval, *, zone: str | None = None) -> Candles:
         """Longer candles from these (weeks start on Monday); a partial bar is never made.
 
-        On the UTC grid, or, with a `zone` such as "America/New_York", in days and weeks of that zone, which have 23 or 25
+        On the grid of the market's clock: days and weeks begin with its trading day (17:00 or 18:00 in New York where the
+        session goes through midnight), shorter bars with its session where the clock has a zone, and else at 00:00 UTC.
+        With a `zone` such as "America/New_York", in days and weeks of that zone from midnight. Days in a zone have 23 or 25
         hours when daylight saving begins or ends. Candles that open off the grid, as at half past, keep their offset
-        where they would cross the end of a long bar. A long bar with a hole in it is not made, unless it is bridged.
+        where they would cross the end of a long bar. A long bar with a hole in it is not made, unless it is bridged; the
+        last bar of a session may hold less than its interval, as `check()` says.
 
         Raises ConfigError when the long bars cannot be made of whole short ones, CandleError for unsound candles.
         """
-        interval, zone = Interval.parse(interval), zone or self.zone
+        interval = Interval.parse(interval)
         frame = resample.resample(self.require_sound(), interval, zone)
-        breaks = self.breaks if interval.seconds < resample.DAY else ()
-        return replace(self, frame=frame, interval=interval, zone=zone, breaks=breaks)
+        clock = self.clock
+        if zone not in (None, self.zone):
+            clock = TradingClock(zone, clock.has_sessions)
+        elif interval.seconds >= resample.DAY:
+            clock = replace(clock, breaks=())
+        return self._changed(frame, clock, interval=interval)
 
     def to_pandas(self) -> pd.DataFrame:
         """A pandas frame indexed by `open_time`."""
         return self.frame.to_pandas().set_index("open_time")
+
+    def on_clock(self, clock: TradingClock | str) -> Candles:
+        """The same candles on another trading clock, a `TradingClock` or its text form. Raises ConfigError.
+
+        >>> from candlecast.sources import sample
+        >>> str(sample("sp500").on_clock("09:30-16:00 America/New_York").clock)
+        '09:30-16:00 America/New_York'
+        """
+        return self._changed(self.frame, TradingClock.parse(clock) if isinstance(clock, str) else clock)
+
+    def _changed(self, frame: pl.DataFrame, clock: TradingClock, **fields: Any) -> Candles:
+        told = {name: getattr(clock, name) for name in ("has_sessions", "breaks", "zone")}
+        return replace(self, frame=frame, clock=clock, **told, **fields)
 
     def _column(self, name: str) -> np.ndarray:
         values = self.frame[name].to_numpy()

@@ -35,8 +35,8 @@ ZONES = (
 )
 
 
-def infer_zone(opened: np.ndarray, step: int, *, hint: str | None = None) -> str | None:
-    """The zone on whose clock bars open at the same hours of the week, None where no clock is better than UTC.
+def infer_zones(opened: np.ndarray, step: int, *, hint: str | None = None) -> list[str]:
+    """Zones on whose clock bars open at the same hours of the week, all equally well; none where no clock is better than UTC.
 
     `opened`: open times, microseconds since 1970, int64, rising, shape (time,); `step` the length of a bar. `hint` is a
     zone that is taken unless another explains the hours better.
@@ -47,41 +47,44 @@ def infer_zone(opened: np.ndarray, step: int, *, hint: str | None = None) -> str
     slot, w_s the weeks there are; and three for each bar that opens off the grid which most of them open on.
 
     Only the first 8, 16, 32, then 60 weeks are looked at, until a zone is clearly better: later bars change nothing, and
-    before the first change of clocks all zones give the same holes.
+    before the first change of clocks all zones give the same holes. Zones that are equally good so far, and part within 60
+    weeks, wait for more bars where there are any.
     """
     if not len(opened):
-        return hint
+        return [hint] if hint else []
     opened = opened[: np.searchsorted(opened, opened[0] + PREFIXES[-1] * WEEK)]
     zones = [*([hint] if hint and hint != "UTC" else []), *(zone for zone in ZONES if zone != hint)]
-    slots = np.unique(opened // SLOT)
-    times = pl.Series(slots * SLOT).cast(pl.Datetime("us", "UTC"))
-    clocks = {zone: local_time(times, zone) // SLOT for zone in zones}
-    has_grid = step > HOUR
-    grids = {}
-    if has_grid:
-        bars = pl.Series(opened).cast(pl.Datetime("us", "UTC"))
-        grids = {zone: local_time(bars, zone) for zone in zones}
+    slots = opened // SLOT
+    slots = slots[np.diff(slots, prepend=slots[:1] - 1) > 0]
+    clocks = _clocks(slots * SLOT, zones)
+    grids = _clocks(opened, zones) if step > HOUR else {}
+    months = _clocks(opened[0] + np.arange(PREFIXES[-1]) * WEEK, zones)
     seen, is_as_good = 0, hint is not None
     for weeks in PREFIXES:
         count = int(np.searchsorted(slots, (opened[0] + weeks * WEEK) // SLOT))
         if count == seen:
             break
-        seen, bars_seen = count, int(np.searchsorted(opened, opened[0] + weeks * WEEK))
-        base = _irregular(slots[:count]) + (OFF_GRID * _off_grid(opened[:bars_seen], step) if has_grid else 0)
+        seen, bars = count, int(np.searchsorted(opened, opened[0] + weeks * WEEK))
+        base = _irregular(slots[:count]) + _off_grid(opened[:bars] if grids else None, step)
         costs = {
-            zone: _irregular(clocks[zone][:count])
-            + (OFF_GRID * _off_grid(grids[zone][:bars_seen], step) if has_grid else 0)
+            zone: _irregular(clocks[zone][:count] // SLOT) + _off_grid(grids[zone][:bars] if grids else None, step)
             for zone in zones
         }
         best = min(zones, key=lambda zone: costs[zone])
         margin = max(FEWEST, SHARE * base)
-        others = [cost for zone, cost in costs.items() if not _is_alike(clocks[zone][:count], clocks[best][:count])]
+        others = [costs[zone] for zone in zones if np.ptp(months[zone] - months[best]) > 0]
         is_apart = all(cost - costs[best] >= FEWEST for cost in others)
         if base - costs[best] >= margin and (is_apart or count == len(slots)):
             alike = [zone for zone in zones if costs[zone] == costs[best]]
-            return _named(alike, {zone: clocks[zone][:count] for zone in alike}, hint)
+            return _ordered(alike, {zone: clocks[zone][:count] for zone in alike}, hint)
         is_as_good = hint in costs and costs[hint] - base < margin
-    return hint if is_as_good and hint != "UTC" else None
+    return [hint] if hint and is_as_good and hint != "UTC" else []
+
+
+def _clocks(times: np.ndarray, zones: list[str]) -> dict[str, np.ndarray]:
+    """What the clocks of zones show at times, all int64 microseconds since 1970, shape (time,)."""
+    utc = pl.Series(times).cast(pl.Datetime("us", "UTC"))
+    return {zone: local_time(utc, zone) for zone in zones}
 
 
 def _irregular(slots: np.ndarray) -> int:
@@ -94,23 +97,19 @@ def _irregular(slots: np.ndarray) -> int:
     return int(np.minimum(found, np.abs(weeks - found)).sum())
 
 
-def _off_grid(clock: np.ndarray, step: int) -> int:
-    """Bars that open at another offset than most; a bar behind a pause may begin anew, and does so on every clock."""
-    return len(clock) - int(np.unique(clock % step, return_counts=True)[1].max())
+def _off_grid(clock: np.ndarray | None, step: int) -> int:
+    """What bars that open at another offset than most count; a bar behind a pause may begin anew, and does on every clock."""
+    if clock is None:
+        return 0
+    return OFF_GRID * (len(clock) - int(np.unique(clock % step, return_counts=True)[1].max()))
 
 
-def _is_alike(clock: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two clocks differ by a constant alone."""
-    return bool(np.ptp(clock - other) == 0)
+def _ordered(alike: list[str], clocks: dict[str, np.ndarray], hint: str | None) -> list[str]:
+    """Zones that explain the hours equally well, the hint and those in which the week begins at midnight first."""
 
-
-def _named(alike: list[str], clocks: dict[str, np.ndarray], hint: str | None) -> str:
-    """Of zones that explain the hours equally well: the hint, one in which the week begins at midnight, or the first."""
-    if hint in alike:
-        return hint  # type: ignore[return-value]
-    for zone in alike:
+    def begins_at_midnight(zone: str) -> bool:
         clock = clocks[zone]
-        begins = clock[1:][np.diff(clock) > DAY // SLOT] % (DAY // SLOT)
-        if len(begins) and np.mean(begins == 0) > 0.5:
-            return zone
-    return alike[0]
+        begins = clock[1:][np.diff(clock) > DAY] % DAY
+        return len(begins) > 0 and float(np.mean(begins == 0)) > 0.5
+
+    return sorted(alike, key=lambda zone: (zone != hint, not begins_at_midnight(zone)))
