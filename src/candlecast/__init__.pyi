@@ -19,6 +19,7 @@ from .candles import (
     CandleReport as CandleReport,
     Candles as Candles,
     Origin as Origin,
+    TradingClock as TradingClock,
 )
 from .comparison import (
     Comparison as Comparison,

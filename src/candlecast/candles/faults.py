@@ -149,6 +149,11 @@ def check(candles: Candles) -> CandleReport:
     return CandleReport(candles.symbol, str(candles.interval), len(candles), table, hours)
 
 
+def fatal_bars(candles: Candles) -> dict[str, np.ndarray]:
+    """Which bars have each kind of fatal fault, bool (time,)."""
+    return {kind: mask for kind, mask, _ in _masks(candles) if kind in FATAL} if len(candles) else {}
+
+
 def _masks(candles: Candles) -> list[tuple[str, np.ndarray, str]]:
     opened = candles.open_time.astype(np.int64)
     prices = np.stack([candles.open, candles.high, candles.low, candles.close])

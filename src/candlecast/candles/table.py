@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from candlecast.candles import faults, holes, intake, resample, sessions
+from candlecast.candles import faults, holes, intake, mend, resample, sessions
 from candlecast.candles.clock import Breaks, TradingClock, local_time
 from candlecast.errors import CandleError, ConfigError, is_whole
 from candlecast.interval import Interval
@@ -23,14 +23,22 @@ YEAR_SECONDS = 31_556_952.0
 
 @dataclass(frozen=True)
 class Origin:
-    """Where candles came from: the name of the source, and the store and its version if they were read from one."""
+    """Where candles came from: the name of the source, and the store and its version if they were read from one; and what
+    was changed in them since (`Candles.mended`).
+    """
 
     source: str
     store: str | None = None
     version: int | None = None
+    changes: tuple[mend.Change, ...] = ()
+
+    def __post_init__(self) -> None:
+        changes = tuple(each if isinstance(each, mend.Change) else mend.Change(**each) for each in self.changes)
+        object.__setattr__(self, "changes", changes)  # those of a manifest are plain values
 
     def __str__(self) -> str:
-        return self.source if self.store is None else f"{self.source}, version {self.version} of {self.store}"
+        place = self.source if self.store is None else f"{self.source}, version {self.version} of {self.store}"
+        return f"{place}; {', '.join(map(str, self.changes))}" if self.changes else place
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,6 +228,38 @@ class Candles:
                 f"bars is {bars!r}", expected="a whole number of 0 or more", remedy="Use for example candles.bridged(3)"
             )
         return replace(self, bridge=bars)
+
+    def mended(
+        self,
+        faults: mend.Mend | None = None,
+        *,
+        sort: bool = False,
+        max_gap: int | None = None,
+        bridge: int | None = None,
+    ) -> Candles:
+        """The same candles with some faults removed, as far as it is asked for; each change is counted in `origin.changes`.
+
+        In this order: `sort` puts the bars in order of time. `faults="drop"` leaves out the bars with fatal faults (of bars
+        that repeat a time with the same values one stays, of such with different values none), `"clip"` moves low and high
+        out to hold open and close and sets negative volumes to 0. `max_gap` keeps the longest stretch without a gap of
+        more bars. `bridge` counts gaps of at most so many bars as none (`bridged`).
+
+        Raises ConfigError for other values, CandleError when no bar would be left.
+
+        >>> from candlecast.sources import synthetic
+        >>> hourly = synthetic.random_walk(5, seed=1, interval="1h").candles
+        >>> [str(each) for each in replace(hourly, frame=hourly.frame[[4, 3, 2, 1, 1, 0]]).mended("drop", sort=True).origin.changes]
+        ['6 bars put in order of time (they were out of it)', '1 bar dropped (the same bar again)']
+        """
+        candles, changes = mend.mend(self, faults, sort=sort, max_gap=max_gap, bridge=bridge)
+        for change in changes:
+            candles = candles.recorded(change)
+        return candles
+
+    def recorded(self, change: mend.Change) -> Candles:
+        """The same candles with one more change in `origin.changes`, for those who made it."""
+        origin = self.origin or Origin("table")
+        return replace(self, origin=replace(origin, changes=(*origin.changes, change)))
 
     def resample(self, interval: str | Interval, *, zone: str | None = None) -> Candles:
         """Longer candles from these (weeks start on Monday); a partial bar is never made.
