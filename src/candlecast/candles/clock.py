@@ -16,6 +16,7 @@ from candlecast.errors import ConfigError
 
 MINUTE = 60_000_000  # microseconds, as all plain integers here
 HOUR, DAY = 60 * MINUTE, 86_400_000_000
+SPAN = r"\d\d?:\d\d-\d\d?:\d\d"
 SHORT_CLOSURE = 3 * HOUR  # of a market that trades around the clock but for a pause a day, as futures in Chicago do
 
 # (first, last) of the market's day, or (first, last, since): kept from that moment (UTC, since 1970) on.
@@ -79,11 +80,9 @@ class TradingClock:
         >>> str(TradingClock.parse("18:00-17:00 America/New_York")), TradingClock.parse("always").has_sessions
         ('18:00-17:00 America/New_York', False)
         """
-        match = re.fullmatch(r"\s*(always|[\d:,\s-]+?)(?:\s+([A-Za-z][\w/+-]*))?\s*", text)
-        parts = re.findall(r"(\d\d?):(\d\d)-(\d\d?):(\d\d)", match[1]) if match else []
-        marks = [tuple(int(each) for each in part) for part in parts]
-        is_time = all(h <= 24 and m < 60 and h * 60 + m <= 1440 for part in marks for h, m in (part[:2], part[2:]))
-        if match is None or not is_time or (match[1] != "always" and len(parts) != match[1].count("-")):
+        match = re.fullmatch(rf"\s*(always|{SPAN}(?:\s*,\s*{SPAN})*)(?:\s+([A-Za-z][\w/+-]*))?\s*", text)
+        marks = [[int(each) for each in re.split("[:-]", span)] for span in re.findall(SPAN, match[1])] if match else []
+        if match is None or any(h * 60 + m > 1440 or m > 59 for part in marks for h, m in (part[:2], part[2:])):
             raise ConfigError(
                 f"a trading clock of {text!r}",
                 expected='sessions and a zone, such as "09:30-16:00 America/New_York", or "always"',
@@ -92,7 +91,7 @@ class TradingClock:
         zone = match[2]
         if zone is not None:
             require_zone(zone)
-        if not parts:
+        if not marks:
             return cls(zone)
         spans = [((h * 60 + m) * MINUTE, (i * 60 + n) * MINUTE) for h, m, i, n in marks]
         session = (spans[0][0] % DAY, spans[-1][1] % DAY)

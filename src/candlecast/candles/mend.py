@@ -92,7 +92,7 @@ def _sorted(candles: Candles) -> tuple[Candles, list[Change]]:
     moved = int(np.sum(order != np.arange(len(order))))
     if not moved:
         return candles, []
-    is_turned = bool(np.all(np.diff(candles.open_time).astype(np.int64) < 0))
+    is_turned = bool(np.all(np.diff(candles.open_time).astype(np.int64) <= 0))
     words = "they were newest first" if is_turned else "they were out of it"
     return replace(candles, frame=candles.frame[order]), [Change("sorted", moved, words)]
 

@@ -109,20 +109,21 @@ def _hours(clock: np.ndarray, opened: np.ndarray, step: int) -> tuple[tuple[int,
     if len(by_day) < FEWEST_DAYS:
         return None, ()
     closed = _closed(blocks[0])
-    if not closed:
-        return _around_the_clock(clock[clock < clock[0] + 2 * BLOCK * DAY]), ()
-    boundary = max(closed, key=lambda pause: (pause[1] - pause[0]) % DAY)
-    session = (boundary[1] % DAY, boundary[0] % DAY)
+    boundary = max(closed, key=lambda pause: (pause[1] - pause[0]) % DAY, default=None)
+    if boundary is None:
+        session = _around_the_clock(clock[clock < clock[0] + 2 * BLOCK * DAY])
+    else:
+        session = (boundary[1] % DAY, boundary[0] % DAY)
     found: list[tuple[int, ...]] = list(split_at_midnight([pause for pause in closed if pause != boundary]))
     for number, block in enumerate(blocks[1:], 1):
         last = (number + 1) * BLOCK
         if last >= len(traded):
             break  # not a whole block, or no day behind it
-        later = _closed(block)
-        longest = max(later, key=lambda pause: (pause[1] - pause[0]) % DAY, default=None)
+        later = [pause for pause in _closed(block) if not boundary or not _touches(pause, boundary)]
         known = {(pause[0], pause[1]) for pause in found}
-        pauses = split_at_midnight([pause for pause in later if pause != longest])
-        new = [pause for pause in pauses if not any(a <= pause[0] and pause[1] <= b for a, b in known)]
+        new = [
+            pause for pause in split_at_midnight(later) if not any(a <= pause[0] and pause[1] <= b for a, b in known)
+        ]
         if new:
             row = int(np.searchsorted(clock, (first_day + traded[last]) * DAY))
             found += [(*pause, int(opened[row])) for pause in new]
@@ -142,6 +143,14 @@ def _closed(days: np.ndarray) -> list[tuple[int, int]]:
         if (end - begin) * SLOT >= SHORTEST_BREAK:
             found.append((int(begin) * SLOT, int(end) * SLOT % DAY or DAY))
     return found
+
+
+def _touches(pause: tuple[int, int], closure: tuple[int, int]) -> bool:
+    """Whether a pause begins or ends in a closure, or at its edge, so that the session only begins later or ends earlier."""
+    length = (closure[1] - closure[0]) % DAY
+    return any((mark - closure[0]) % DAY <= length for mark in pause) or (closure[0] - pause[0]) % DAY < (
+        (pause[1] - pause[0]) % DAY
+    )
 
 
 def _around_the_clock(clock: np.ndarray) -> tuple[int, int]:

@@ -128,7 +128,8 @@ class Candles:
             return f"Candles({self.symbol} {self.interval}, empty)"
         first, last = self.frame["open_time"][0], self.frame["close_time"][-1]
         bars = f"{len(self):,} bar{'s' * (len(self) > 1)}"
-        return f"Candles({self.symbol} {self.interval}, {bars}, {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC)"
+        clock = f"; {self.clock}" if self.zone is not None else ""
+        return f"Candles({self.symbol} {self.interval}, {bars}, {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC{clock})"
 
     @cached_property
     def open(self) -> np.ndarray:
@@ -248,8 +249,9 @@ class Candles:
 
         >>> from candlecast.sources import synthetic
         >>> hourly = synthetic.random_walk(5, seed=1, interval="1h").candles
-        >>> [str(each) for each in replace(hourly, frame=hourly.frame[[4, 3, 2, 1, 1, 0]]).mended("drop", sort=True).origin.changes]
-        ['6 bars put in order of time (they were out of it)', '1 bar dropped (the same bar again)']
+        >>> mended = replace(hourly, frame=hourly.frame[[4, 3, 2, 1, 1, 0]]).mended("drop", sort=True)
+        >>> [str(change) for change in mended.origin.changes]
+        ['6 bars put in order of time (they were newest first)', '1 bar dropped (the same bar again)']
         """
         candles, changes = mend.mend(self, faults, sort=sort, max_gap=max_gap, bridge=bridge)
         for change in changes:
