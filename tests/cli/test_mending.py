@@ -63,7 +63,9 @@ def test_a_run_keeps_what_was_mended(frame, tmp_path, call):
     (manifest,) = (tmp_path / "runs").glob("*/manifest.json")
     kept = json.loads(manifest.read_text())["candles"]["origin"]["changes"]
     assert [(change["kind"], change["bars"]) for change in kept] == [("clipped", 1), ("bridged", 2)]
-    assert [change.kind for change in load_run(manifest.parent).candles.origin.changes] == ["clipped", "bridged"]
+    origin = load_run(manifest.parent).candles.origin
+    assert origin is not None
+    assert [change.kind for change in origin.changes] == ["clipped", "bridged"]
 
 
 def test_prices_adjusted_by_a_factor_file_and_by_a_column(tmp_path, call):

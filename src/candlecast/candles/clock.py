@@ -142,8 +142,9 @@ class TradingClock:
         """When it trades, in the order of the trading day: pairs of opening and closing, microseconds of the zone's day."""
         if self.session is None:
             return []
-        pauses = sorted({(pause[0], pause[1]) for pause in self.breaks}, key=lambda p: (p[0] - self.session[0]) % DAY)
-        marks = [self.session[0], *(mark for pause in pauses for mark in pause), self.session[1]]
+        begin, end = self.session
+        pauses = sorted({(pause[0], pause[1]) for pause in self.breaks}, key=lambda pause: (pause[0] - begin) % DAY)
+        marks = [begin, *(mark for pause in pauses for mark in pause), end]
         return list(zip(marks[::2], marks[1::2], strict=True))
 
     def to_dict(self) -> dict[str, Any]:

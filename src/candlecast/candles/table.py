@@ -281,7 +281,8 @@ class Candles:
         if zone not in (None, self.zone):
             clock = TradingClock(zone, clock.has_sessions)
         elif interval.seconds >= resample.DAY:
-            clock = replace(clock, breaks=())
+            start = clock.day_start
+            clock = replace(clock, breaks=(), session=(start, start) if start else None)
         return self._changed(frame, clock, interval=interval)
 
     def to_pandas(self) -> pd.DataFrame:

@@ -54,7 +54,7 @@ def candles(
     elif asset is not None and not found:
         from candlecast.candles import Origin
 
-        table = assets.load(asset, interval=interval, zone=zone, store=store, **mending.loading)
+        table = assets.load(asset, interval=interval, zone=zone, store=store, adjusted=mending.adjusted)
         found = [(replace(table, origin=Origin(source)) if source else table, 0)]
     found = [(mending.of(table), changed) for table, changed in found]
     if as_json:

@@ -25,11 +25,6 @@ class Mending:
     max_gap: int | None
     bridge: int | None
 
-    @property
-    def loading(self) -> dict[str, bool]:
-        """What `assets.load` must know."""
-        return {"adjusted": True} if self.adjusted else {}
-
     def of(self, candles: Candles) -> Candles:
         """The candles mended as they say, each change counted in their origin. Raises CandlecastError."""
         from candlecast.candles import Change

@@ -74,7 +74,7 @@ def run(
     wanted = {name: settings.pop(name) for name in ("interval", "zone", "source", "store", "since", "until")}
     study = make_study(**settings)
     with progress(quiet) as listener:
-        candles = mending.of(assets.load(asset, **wanted, **mending.loading, progress=listener))
+        candles = mending.of(assets.load(asset, **wanted, adjusted=mending.adjusted, progress=listener))
         result, folder = run_study(study, candles, runs=runs, seed=seed, progress=listener)
         page = result.report(folder / "report.html")
     seconds = time.monotonic() - began
