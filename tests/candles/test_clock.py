@@ -335,3 +335,15 @@ def test_a_daily_clock_has_no_hours_and_a_broken_table_no_clock_of_its_own():
     assert market[:0].clock == market.clock
     target = Volatility(2)
     np.testing.assert_array_equal(target.naive(market[:500]), target.naive(market)[:500])
+
+
+def test_two_weeks_of_a_market_around_the_clock_close_at_the_weekend():
+    """Five days of 24 hours are 5 of 6 that such a short table has; an hour of each Saturday may be missing otherwise."""
+    trading = days("2024-07-22", "2024-08-02")
+    market = candles(sessions("Europe/Athens", trading, each(240, "00:00-24:00")))
+    assert market.has_sessions
+    assert market.check().missing == 0
+    hours = [datetime(2024, 7, 22, tzinfo=UTC) + timedelta(hours=hour) for hour in range(24 * 20)]
+    broken = candles([time for time in hours if time.weekday() != 5])
+    assert not broken.has_sessions
+    assert broken.check().missing == 48

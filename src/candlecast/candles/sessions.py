@@ -85,10 +85,13 @@ def _closes(opened: np.ndarray, step: int) -> bool:
     """
     opened = opened[: np.searchsorted(opened, opened[0] + max(PREFIX, 20 * step))] if len(opened) else opened
     span = int(opened[-1] - opened[0]) if len(opened) else 0
-    if step >= WEEK or span < max(9 * DAY, 7 * step) or (step < DAY and len(opened) * step > LONGEST_OPEN * span):
+    if step >= WEEK or span < max(9 * DAY, 7 * step):
         return False
     weekday = (opened // DAY + 3) % 7  # 1970-01-01 was a Thursday; Monday is 0
-    share = np.bincount(weekday, minlength=7) / len(opened)
+    counts = np.bincount(weekday, minlength=7)
+    if step < DAY and len(opened) * step > LONGEST_OPEN * span and counts[6] > counts[0] / 2:
+        return False
+    share = counts / len(opened)
     return bool(share[5] < RARE_SHARE or (share[4] < RARE_SHARE and span >= 4 * WEEK))
 
 
