@@ -347,3 +347,26 @@ def test_two_weeks_of_a_market_around_the_clock_close_at_the_weekend():
     broken = candles([time for time in hours if time.weekday() != 5])
     assert not broken.has_sessions
     assert broken.check().missing == 48
+
+
+@pytest.mark.parametrize("name", ["New York", "Shanghai", "futures in Chicago", "India"])
+def test_a_week_shows_that_a_market_closes(name):
+    """As of minutes that a vendor gives for a week: nights are no holes."""
+    hours = {
+        "New York": sessions(NEW_YORK, days("2024-03-04", "2024-03-08"), each(1, "09:30-16:00")),
+        "Shanghai": sessions("Asia/Shanghai", days("2024-03-04", "2024-03-08"), each(5, *SHANGHAI)),
+        "futures in Chicago": globex("2024-03-03", "2024-03-09", 15),
+        "India": sessions("Asia/Kolkata", days("2024-03-04", "2024-03-06"), each(15, "09:15-15:30")),
+    }[name]
+    market = candles(hours)
+    assert market.has_sessions
+    assert market.check().missing == 0
+    assert market.segments[-1] == 0
+    assert not candles(hours[: len(hours) // 3]).has_sessions  # a day or two are too few to tell
+
+
+def test_a_few_outages_do_not_close_a_market():
+    hours = [datetime(2024, 3, 4, tzinfo=UTC) + timedelta(hours=hour) for hour in range(24 * 7)]
+    broken = candles([time for bar, time in enumerate(hours) if bar not in (30, 31, 54, 55, 100, 101, 102)])
+    assert not broken.has_sessions
+    assert broken.check().missing == 7

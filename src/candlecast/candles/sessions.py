@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from candlecast.candles.clock import DAY, MINUTE, Breaks, TradingClock, local_time, split_at_midnight
+from candlecast.candles.clock import DAY, MINUTE, SHORT_CLOSURE, Breaks, TradingClock, local_time, split_at_midnight
 from candlecast.candles.zones import WEEK, infer_zones
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ FEWEST_DAYS = 3  # that show a session
 BLOCK = 20  # trading days in which a pause must be usual
 RARELY_OPEN = 0.25  # of the usual share of days on which a five-minute slot is traded: less is closed
 SHORTEST_BREAK = 15 * MINUTE  # as in the forenoon of Shanghai's futures
+SHORTEST_CLOSING = 30 * MINUTE
 SLOT = 5 * MINUTE
 SLOTS = DAY // SLOT
 LONGEST_TABLE = 40_000  # days, over 100 years: more are an error of the times
@@ -86,13 +87,29 @@ def _closes(opened: np.ndarray, step: int) -> bool:
     opened = opened[: np.searchsorted(opened, opened[0] + max(PREFIX, 20 * step))] if len(opened) else opened
     span = int(opened[-1] - opened[0]) if len(opened) else 0
     if step >= WEEK or span < max(9 * DAY, 7 * step):
-        return False
+        return step <= DAY // 4 and _closes_nightly(opened, step)
     weekday = (opened // DAY + 3) % 7  # 1970-01-01 was a Thursday; Monday is 0
     counts = np.bincount(weekday, minlength=7)
     if step < DAY and len(opened) * step > LONGEST_OPEN * span and counts[6] > counts[0] / 2:
         return False
     share = counts / len(opened)
     return bool(share[5] < RARE_SHARE or (share[4] < RARE_SHARE and span >= 4 * WEEK))
+
+
+def _closes_nightly(opened: np.ndarray, step: int) -> bool:
+    """Whether a few days show that the market closes: on nearly all of them, and on three at least, it opens at one time
+    after half an hour or more without a bar, and has closed at about one time before.
+    """
+    gap = np.diff(opened) - step
+    rows = np.flatnonzero(gap >= SHORTEST_CLOSING)
+    times, counts = np.unique(opened[rows + 1] % DAY, return_counts=True)
+    if not len(times):
+        return False
+    rows = rows[opened[rows + 1] % DAY == times[counts.argmax()]]
+    closings = (opened[rows] + step - opened[rows[0]]) % DAY
+    is_alike = np.ptp((closings + DAY // 2) % DAY) <= SHORT_CLOSURE
+    days = len(np.unique(opened // DAY))
+    return bool(is_alike and days >= FEWEST_DAYS and len(rows) >= max(FEWEST_DAYS - 1, days - 2))
 
 
 def _hours(clock: np.ndarray, opened: np.ndarray, step: int) -> tuple[tuple[int, int] | None, Breaks]:
