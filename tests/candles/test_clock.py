@@ -370,3 +370,29 @@ def test_a_few_outages_do_not_close_a_market():
     broken = candles([time for bar, time in enumerate(hours) if bar not in (30, 31, 54, 55, 100, 101, 102)])
     assert not broken.has_sessions
     assert broken.check().missing == 7
+
+
+def test_thin_hours_before_and_after_the_session_have_no_pauses():
+    """Where 2 of 100 minutes are traded before 9:30 and after 16:00, stretches without a trade are no breaks."""
+    times = sessions(NEW_YORK, days("2024-01-02", "2024-05-31"), each(1, "04:00-20:00"))
+    local = pl.Series(times).dt.cast_time_unit("us").dt.convert_time_zone(NEW_YORK)
+    minute = local.dt.hour().cast(pl.Int32) * 60 + local.dt.minute()
+    chance = np.where(minute.is_between(clock("09:30"), clock("16:00") - 1), 0.3, 0.02)
+    is_traded = np.random.default_rng(0).random(len(times)) < chance
+    market = candles([time for time, kept in zip(times, is_traded, strict=True) if kept], interval="1m")
+    assert (market.zone, market.breaks, market.clock.day_start) == (NEW_YORK, (), 0)
+    assert len(market.check().hours) == 1
+
+
+@pytest.mark.parametrize("name", ["futures in Chicago", "currencies", "New York", "Shanghai", "Auckland"])
+def test_the_clock_is_rebuilt_from_zone_sessions_and_pauses(name):
+    """A stored table comes back as it was: from its clock, and where that is absent from its zone and its pauses."""
+    market = candles(MARKETS[name][0])
+    for each_market in (market, market[500:900], market.resample("1d")):
+        told = {field: getattr(each_market, field) for field in ("has_sessions", "breaks", "zone", "bridge")}
+        again = Candles(each_market.frame, each_market.symbol, each_market.interval, **told)
+        kept = TradingClock.from_dict(each_market.clock.to_dict())
+        stored = Candles(each_market.frame, each_market.symbol, each_market.interval, clock=kept)
+        for other in (again, stored):
+            assert other.fingerprint == each_market.fingerprint
+            np.testing.assert_array_equal(other.segments, each_market.segments)

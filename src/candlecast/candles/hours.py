@@ -21,6 +21,7 @@ HOW = {
     "default": "nothing else was found",
 }
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+NOTABLE = 15 * MINUTE  # by which a session is cut at least, since its last minutes may be without trades
 NEAR = 60  # sessions among which a time is usual
 USUAL = 0.5  # share of the trading days on which a bar opens at a usual time
 
@@ -96,7 +97,7 @@ def _short_sessions(candles: Candles, days: np.ndarray) -> list[str]:
     """
     if candles.clock.closure == 0:
         return []
-    step = candles.interval.microseconds
+    step = max(candles.interval.microseconds, NOTABLE)
     since = (wall_clock(candles) - candles.clock.session[0]) % DAY  # type: ignore[index]
     first = np.flatnonzero(np.diff(days, prepend=days[:1] - 1).astype(np.int64))
     last = np.append(first[1:], len(days)) - 1

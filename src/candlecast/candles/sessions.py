@@ -22,6 +22,8 @@ LONGEST_OPEN = 0.8  # of all hours, in a market with sessions; currencies trade 
 FEWEST_DAYS = 3  # that show a session
 BLOCK = 20  # trading days in which a pause must be usual
 RARELY_OPEN = 0.25  # of the usual share of days on which a five-minute slot is traded: less is closed
+USUALLY_OPEN = 0.5  # of that share: half an hour on both sides of a pause is traded more often
+NEIGHBOURS = 6  # slots in this half hour
 SHORTEST_BREAK = 15 * MINUTE  # as in the forenoon of Shanghai's futures
 SHORTEST_CLOSING = 30 * MINUTE
 SLOT = 5 * MINUTE
@@ -123,8 +125,8 @@ def _hours(clock: np.ndarray, opened: np.ndarray, step: int) -> tuple[tuple[int,
     size = days * SLOTS + 1
     is_covered = np.cumsum(np.bincount(begins, minlength=size) - np.bincount(ends, minlength=size))[:-1] > 0
     by_day = is_covered.reshape(days, SLOTS)
-    by_day = by_day[by_day.any(axis=1)]
-    traded = np.unique((clock - first_day * DAY) // DAY)  # days on which a bar opens, the last of a block among them
+    traded = np.flatnonzero(by_day.any(axis=1))
+    by_day = by_day[traded]
     blocks = np.add.reduceat(by_day.astype(np.int32), np.arange(0, len(by_day), BLOCK), axis=0)
     if len(by_day) < FEWEST_DAYS:
         return None, ()
@@ -134,12 +136,15 @@ def _hours(clock: np.ndarray, opened: np.ndarray, step: int) -> tuple[tuple[int,
         session = _around_the_clock(clock[clock < clock[0] + 2 * BLOCK * DAY])
     else:
         session = (boundary[1] % DAY, boundary[0] % DAY)
-    found: list[tuple[int, ...]] = list(split_at_midnight([pause for pause in closed if pause != boundary]))
+    found: list[tuple[int, ...]] = list(
+        split_at_midnight([pause for pause in closed if pause != boundary and _is_clear(pause, blocks[0])])
+    )
     for number, block in enumerate(blocks[1:], 1):
         last = (number + 1) * BLOCK
         if last >= len(traded):
             break  # not a whole block, or no day behind it
-        later = [pause for pause in _closed(block) if not boundary or not _touches(pause, boundary)]
+        later = [pause for pause in _closed(block) if _is_clear(pause, block)]
+        later = [pause for pause in later if boundary is None or not _touches(pause, boundary)]
         known = {(pause[0], pause[1]) for pause in found}
         new = [
             pause for pause in split_at_midnight(later) if not any(a <= pause[0] and pause[1] <= b for a, b in known)
@@ -163,6 +168,14 @@ def _closed(days: np.ndarray) -> list[tuple[int, int]]:
         if (end - begin) * SLOT >= SHORTEST_BREAK:
             found.append((int(begin) * SLOT, int(end) * SLOT % DAY or DAY))
     return found
+
+
+def _is_clear(pause: tuple[int, int], days: np.ndarray) -> bool:
+    """Whether trade is usual on both sides of a pause; where it is thin, a stretch without any is no pause."""
+    first, last = (mark // SLOT for mark in pause)
+    sides = (np.arange(first - NEIGHBOURS, first) % SLOTS, np.arange(last, last + NEIGHBOURS) % SLOTS)
+    usual = USUALLY_OPEN * np.median(days[days > 0])
+    return all(days[side].mean() >= usual for side in sides)
 
 
 def _touches(pause: tuple[int, int], closure: tuple[int, int]) -> bool:
