@@ -11,9 +11,10 @@ WEEK = 7 * DAY
 SLOT = 30 * MINUTE
 SLOTS = WEEK // SLOT
 PREFIXES = (8, 16, 32, 60)  # weeks; the longest holds every change of clocks of a year
-FEWEST = 3  # slots by which a zone must be more regular than UTC, and than a zone with other changes
-SHARE = 0.04  # of the irregular slots that it must remove
-OFF_GRID = 3  # slots that a bar off the grid counts for
+LEAST = 5.0  # by which a zone must be better than UTC, and than a zone with other changes; a log likelihood
+SHARE = 0.02  # of the measure by which it must be better, where trade is irregular on every clock
+ROUNDING = 1e-6
+OFF_GRID = 3.0  # what a bar off the grid counts for
 
 # One zone for each rule of daylight saving time that an exchange keeps or kept since 1990, the usual ones first; zones
 # with equal rules stand together (UTC stands for all that have none).
@@ -42,9 +43,10 @@ def infer_zones(opened: np.ndarray, step: int, *, hint: str | None = None) -> li
     zone that is taken unless another explains the hours better.
 
     A market that opens at 9:30 in New York has bars at 14:30 UTC in winter and 13:30 in summer, and on New York's clock
-    always at 9:30. The measure of a zone is the number of half hours of the week in which a bar is missing or extra against
-    the rule of that half hour: sum over the slots s of min(n_s, w_s - n_s), n_s the weeks with a bar that opens in the
-    slot, w_s the weeks there are; and three for each bar that opens off the grid which most of them open on.
+    always at 9:30. The measure of a zone is how well the half hour of the week tells whether a bar opens in it, as minus the
+    logarithm of the likelihood: - sum over the slots s of n_s ln p_s + (w_s - n_s) ln (1 - p_s), n_s the weeks with a bar
+    in the slot, w_s the weeks there are, and p_s = n_s / w_s; and three more for each bar that opens off the grid which
+    most of them open on.
 
     Only the first 8, 16, 32, then 60 weeks are looked at, until a zone is clearly better: later bars change nothing, and
     before the first change of clocks all zones give the same holes. Zones that are equally good so far, and part within 60
@@ -65,17 +67,17 @@ def infer_zones(opened: np.ndarray, step: int, *, hint: str | None = None) -> li
         if count == seen:
             break
         seen, bars = count, int(np.searchsorted(opened, opened[0] + weeks * WEEK))
-        base = _irregular(slots[:count]) + _off_grid(opened[:bars] if grids else None, step)
+        base = _surprise(slots[:count]) + _off_grid(opened[:bars] if grids else None, step)
         costs = {
-            zone: _irregular(clocks[zone][:count] // SLOT) + _off_grid(grids[zone][:bars] if grids else None, step)
+            zone: _surprise(clocks[zone][:count] // SLOT) + _off_grid(grids[zone][:bars] if grids else None, step)
             for zone in zones
         }
         best = min(zones, key=lambda zone: costs[zone])
-        margin = max(FEWEST, SHARE * base)
+        margin = max(LEAST, SHARE * base)
         others = [costs[zone] for zone in zones if np.ptp(months[zone] - months[best]) > 0]
-        is_apart = all(cost - costs[best] >= FEWEST for cost in others)
+        is_apart = all(cost - costs[best] >= LEAST for cost in others)
         if base - costs[best] >= margin and (is_apart or count == len(slots)):
-            alike = [zone for zone in zones if costs[zone] == costs[best]]
+            alike = [zone for zone in zones if costs[zone] - costs[best] < ROUNDING]
             return _ordered(alike, {zone: clocks[zone][:count] for zone in alike}, hint)
         is_as_good = hint in costs and costs[hint] - base < margin
     return [hint] if hint and is_as_good and hint != "UTC" else []
@@ -87,20 +89,22 @@ def _clocks(times: np.ndarray, zones: list[str]) -> dict[str, np.ndarray]:
     return {zone: local_time(utc, zone) for zone in zones}
 
 
-def _irregular(slots: np.ndarray) -> int:
-    """Half hours in which a bar is missing or extra; `slots` are half hours since 1970, shape (slot,)."""
+def _surprise(slots: np.ndarray) -> float:
+    """Minus the log likelihood of bars by the half hour of the week; `slots` are half hours since 1970, shape (slot,)."""
     first, last = int(slots.min()), int(slots.max())
-    found = np.bincount(slots % SLOTS, minlength=SLOTS)
     whole, rest = divmod(last - first + 1, SLOTS)
     weeks = np.full(SLOTS, whole)
     weeks[np.arange(first, first + rest) % SLOTS] += 1
-    return int(np.minimum(found, np.abs(weeks - found)).sum())
+    share = np.minimum(np.bincount(slots % SLOTS, minlength=SLOTS) / np.maximum(weeks, 1), 1.0)
+    is_mixed = (share > 0) & (share < 1)
+    share, weeks = share[is_mixed], weeks[is_mixed]
+    return float(-np.sum(weeks * (share * np.log(share) + (1 - share) * np.log1p(-share))))
 
 
-def _off_grid(clock: np.ndarray | None, step: int) -> int:
+def _off_grid(clock: np.ndarray | None, step: int) -> float:
     """What bars that open at another offset than most count; a bar behind a pause may begin anew, and does on every clock."""
     if clock is None:
-        return 0
+        return 0.0
     return OFF_GRID * (len(clock) - int(np.unique(clock % step, return_counts=True)[1].max()))
 
 
