@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from candlecast.candles import Candles, TradingClock
+from candlecast.candles.clock import local_time
 from candlecast.candles.halts import CLOSURES
 from candlecast.errors import ConfigError
 from candlecast.features import Features, standard_features
@@ -396,3 +397,13 @@ def test_the_clock_is_rebuilt_from_zone_sessions_and_pauses(name):
         for other in (again, stored):
             assert other.fingerprint == each_market.fingerprint
             np.testing.assert_array_equal(other.segments, each_market.segments)
+
+
+@pytest.mark.parametrize("zone", [NEW_YORK, "Australia/Lord_Howe", "Asia/Kathmandu", "America/Sao_Paulo"])
+def test_local_times_are_those_of_the_zone(zone):
+    rng = np.random.default_rng(0)
+    moments = np.concatenate([rng.integers(0, 2_000_000_000, 3_000), 1_710_054_000 + np.arange(-7_200, 7_200, 45)])
+    times = pl.Series(moments * 1_000_000).cast(pl.Datetime("us", "UTC"))
+    expected = times.dt.convert_time_zone(zone).dt.replace_time_zone(None).to_numpy().astype(np.int64)
+    np.testing.assert_array_equal(local_time(times, zone), expected)
+    np.testing.assert_array_equal(local_time(times[:0], zone), expected[:0])

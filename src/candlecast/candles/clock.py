@@ -15,6 +15,7 @@ import polars as pl
 from candlecast.errors import ConfigError
 
 MINUTE = 60_000_000  # microseconds, as all plain integers here
+QUARTER = 15 * MINUTE
 HOUR, DAY = 60 * MINUTE, 86_400_000_000
 SPAN = r"\d\d?:\d\d-\d\d?:\d\d"
 SHORT_CLOSURE = 3 * HOUR  # of a market that trades around the clock but for a pause a day, as futures in Chicago do
@@ -175,9 +176,15 @@ class TradingClock:
 
 def local_time(times: pl.Series, zone: str | None) -> np.ndarray:
     """Microseconds since 1970 that the zone's clocks show at times in UTC, int64, shape (time,)."""
+    utc = times.dt.replace_time_zone(None).to_numpy().astype(np.int64)
     if zone is None:
-        return times.dt.replace_time_zone(None).to_numpy().astype(np.int64)
-    return times.dt.convert_time_zone(zone).dt.replace_time_zone(None).to_numpy().astype(np.int64)
+        return utc
+    quarter = utc // QUARTER  # clocks change at quarters of an hour: one offset for each run of equal ones
+    first = np.flatnonzero(np.diff(quarter, prepend=quarter[:1] - 1))
+    starts = quarter[first] * QUARTER
+    shown = pl.Series(starts).cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(zone).dt.replace_time_zone(None)
+    ahead = shown.to_numpy().astype(np.int64) - starts
+    return utc + np.repeat(ahead, np.diff(np.append(first, len(utc))))
 
 
 def require_zone(zone: str) -> None:
