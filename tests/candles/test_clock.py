@@ -171,7 +171,17 @@ def test_closings_of_more_than_ten_weekdays_are_holes_unless_they_are_known():
     other = [day for day in dates if not "2015-06-30" <= str(day) <= "2015-07-31"]
     ten = [day for day in dates if not "2015-06-15" <= str(day) <= "2015-06-26"]
     for kept, missing in ((athens, 0), (other, 24), (ten, 0)):
-        assert candles(sessions("UTC", kept, [0]), interval="1d").check().missing == missing
+        report = candles(sessions("UTC", kept, [0]), interval="1d").check()
+        assert report.missing == missing
+    assert report.hours[2] == (
+        "1 of these closings is of more than a week (2015-06-15): long holidays, or missing bars where the exchange has none"
+    )
+    new_york = sessions(NEW_YORK, ten, each(30, "09:30-16:00"))
+    assert candles(new_york).check().faults.select("kind", "bars", "detail").row(0) == (
+        "gap",
+        10,
+        "weekdays without a bar",
+    )
     assert list(CLOSURES) == sorted(CLOSURES)
 
 

@@ -10,6 +10,7 @@ import pytest
 from candlecast import load_run
 from candlecast.cli import main
 from candlecast.sources import synthetic
+from trading_hours import NEW_YORK, candles, days, each, sessions
 
 SMALL = ["--model", "linear", "--window", "5", "--folds", "2", "--seeds", "1"]
 
@@ -95,3 +96,15 @@ def test_a_gap_that_is_too_long_ends_the_candles(tmp_path, call):
     assert "120 bars, sound" in shown
     assert "40 bars left out (before 2015-01-04 08:00: 1 gap of more than 24 bars)" in shown
     assert call("candles", "X-1h.csv", "--max-gap", "-1")[0] == 1
+
+
+def test_trading_hours_are_told_and_declared(tmp_path, call):
+    times = sessions(NEW_YORK, days("2024-01-02", "2024-12-31"), each(60, "09:30-16:00"))
+    candles(times).frame.drop("close_time").write_csv(tmp_path / "X-1h.csv")
+    shown = call("candles", "X-1h.csv")[1]
+    assert "  trades 09:30-16:30 America/New_York (New York), closed on Saturday and Sunday" in shown
+    assert "  of its 1h, the bar of 15:30 holds 30 minutes" in shown
+    declared = json.loads(call("candles", "X-1h.csv", "--clock", "always", "--json")[1])["candles"][0]
+    assert (declared["has_sessions"], declared["clock"]["how"], declared["hours"]) == (False, "declared", [])
+    assert declared["missing"] > 1_000
+    assert call("candles", "X-1h.csv", "--clock", "mornings")[0] == 1

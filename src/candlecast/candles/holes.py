@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from candlecast.candles.table import Candles
 
 LONGEST_CLOSURE = 10  # weekdays: Shanghai's Spring Festivals of 1996 to 2002, the longest regular closings since 1990
+SHORT_HOLIDAYS = ("America/", "Europe/London", "Europe/Berlin", "Europe/Athens", "Australia/", "Pacific/")
+LONGEST_THERE = 5  # weekdays, in zones that begin so: the longest closing since 1950 was 4 (2001-09-11)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +68,7 @@ def _in_sessions(candles: Candles, row: np.ndarray, gap: np.ndarray) -> Holes:
     apart = (days - before).astype(np.int64)
     overnight = _missing_overnight(candles.clock, ends, begins, gap - paused, step)
     missing = np.where(apart == 1, overnight, np.where(apart > 0, 0, (gap - paused) // step))
-    is_long = (closed > LONGEST_CLOSURE) & ~is_closure(before, days)
+    is_long = (closed > longest_closure(candles.zone)) & ~is_closure(before, days)
     missing = np.where(is_long, closed, np.where(_is_festive(candles.clock, ends, begins), 0, missing))
     start, end = candles.close_time[row - 1].astype(np.int64), opened
     if step < DAY:  # such a hole is one of whole days
@@ -88,6 +90,11 @@ def segments(candles: Candles) -> np.ndarray:
 def wall_clock(candles: Candles) -> np.ndarray:
     """Microseconds since 1970 that the clocks of the candles' zone show as each bar opens, int64."""
     return candles.local_time.view(np.int64)
+
+
+def longest_closure(zone: str | None) -> int:
+    """Weekdays without a bar that may be holidays, at most; a longer stretch is a hole."""
+    return LONGEST_THERE if zone is not None and zone.startswith(SHORT_HOLIDAYS) else LONGEST_CLOSURE
 
 
 def trading_days(candles: Candles, rows: np.ndarray | slice = slice(None)) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.candles.clock import DAY, MINUTE, TradingClock, clock_face
-from candlecast.candles.holes import LONGEST_CLOSURE, trading_days, wall_clock
+from candlecast.candles.holes import LONGEST_THERE, longest_closure, trading_days, wall_clock
 from candlecast.candles.sessions import usual_weekend
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ HOW = {
     "default": "nothing else was found",
 }
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MOST_HOLIDAYS = 25  # weekdays a year
 NOTABLE = 15 * MINUTE  # by which a session is cut at least, since its last minutes may be without trades
 NEAR = 60  # sessions among which a time is usual
 USUAL = 0.5  # share of the trading days on which a bar opens at a usual time
@@ -41,7 +42,7 @@ def describe(candles: Candles) -> tuple[str, ...]:
     closed = f", closed on {_listed([WEEKDAYS[day - 1] for day in weekend])}" if weekend else ""
     found = [f"{_hours(candles)}{closed} ({HOW[clock.how]})"]
     found += _later_pauses(clock)
-    found += _holidays(days, weekend)
+    found += _holidays(days, weekend, longest_closure(clock.zone))
     if candles.interval.microseconds < DAY // 2 and clock.session is not None:
         found += _short_sessions(candles, days)
         found += _short_bars(candles, days)
@@ -69,14 +70,14 @@ def _later_pauses(clock: TradingClock) -> list[str]:
     ]
 
 
-def _holidays(days: np.ndarray, weekend: list[int]) -> list[str]:
-    """Working days without a bar, closings that are longer than any holiday left out."""
+def _holidays(days: np.ndarray, weekend: list[int], longest_closing: int) -> list[str]:
+    """Working days without a bar, closings that are longer than any holiday left out; and the long ones among them."""
     traded = np.unique(days)
     mask = [day + 1 not in weekend for day in range(7)]
     if len(traded) < 2 or not any(mask):
         return []
     closed = np.busday_count(traded[:-1] + 1, traded[1:], weekmask=mask)
-    closed[closed > LONGEST_CLOSURE] = 0
+    closed[closed > longest_closing] = 0
     if not closed.any():
         return []
     longest = int(closed.argmax())
@@ -87,7 +88,18 @@ def _holidays(days: np.ndarray, weekend: list[int]) -> list[str]:
         if number > 1
         else f", {first}"
     )
-    return [f"{_days(number)} without a bar (holidays){many}"]
+    years = (traded[-1] - traded[0]).astype(np.int64) / 365.25
+    words = "holidays" if number <= MOST_HOLIDAYS * max(years, 1.0) else "holidays, and days without trades or missing"
+    lines = [f"{_days(number)} without a bar ({words}){many}"]
+    long = np.flatnonzero(closed > LONGEST_THERE)
+    if len(long):
+        starts = [str(np.busday_offset(traded[row] + 1, 0, roll="forward", weekmask=mask)) for row in long]
+        some = _listed(starts) if len(starts) <= 3 else f"the first from {starts[0]}, the last from {starts[-1]}"
+        lines.append(
+            f"{len(long):,} of these closings {'is' if len(long) == 1 else 'are'} of more than a week ({some}): long holidays, "
+            "or missing bars where the exchange has none"
+        )
+    return lines
 
 
 def _short_sessions(candles: Candles, days: np.ndarray) -> list[str]:

@@ -24,12 +24,15 @@ class Mending:
     factors: Path | None
     max_gap: int | None
     bridge: int | None
+    clock: str | None
 
     def of(self, candles: Candles) -> Candles:
         """The candles mended as they say, each change counted in their origin. Raises CandlecastError."""
         from candlecast.candles import Change
         from candlecast.sources.shapes import factored
 
+        if self.clock is not None:
+            candles = candles.on_clock(self.clock)
         if self.adjusted:
             candles = candles.recorded(Change("adjusted", len(candles), "all prices as the file's adjusted close"))
         candles = candles.mended(self.faults, sort=self.sort)  # type: ignore[arg-type]
@@ -42,8 +45,12 @@ class Mending:
 
 
 def mending_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add --sort, --mend, --adjusted, --factors, --max-gap and --bridge; the command receives them as `mending`."""
+    """Add --clock, --sort, --mend, --adjusted, --factors, --max-gap and --bridge; the command receives them as `mending`."""
 
+    @click.option(
+        "--clock",
+        help='Trading hours, such as "09:30-16:00 America/New_York" or "always"; found in the times if not given.',
+    )
     @click.option("--sort", is_flag=True, help="Put the bars in order of time.")
     @click.option(
         "--mend",
@@ -58,6 +65,7 @@ def mending_options(command: Callable[..., None]) -> Callable[..., None]:
     @click.option("--bridge", type=int, help="Count gaps of at most so many bars as none.")
     @wraps(command)
     def decorated(
+        clock: str | None,
         sort: bool,
         mend: str | None,
         adjusted: bool,
@@ -66,6 +74,6 @@ def mending_options(command: Callable[..., None]) -> Callable[..., None]:
         bridge: int | None,
         **options: Any,
     ) -> None:
-        command(mending=Mending(mend, sort, adjusted, factors, max_gap, bridge), **options)
+        command(mending=Mending(mend, sort, adjusted, factors, max_gap, bridge, clock), **options)
 
     return decorated
