@@ -151,19 +151,16 @@ def judged(batch):
 
 
 def features_of(world):
-    """Return and range, and the leader's return where there is one."""
+    """Return and range, and the leader's return where there is one, known as its bar closes."""
+    import polars as pl
+
     import candlecast as cc
-    from candlecast.features import Feature
 
     own = (cc.log_return(1), cc.log_range(1))
     if world.leader is None:
         return cc.Features(*own)
-
-    def leader_return(candles):
-        rows = np.searchsorted(world.leader.open_time, candles.open_time)
-        return np.diff(np.log(world.leader.close[rows]), prepend=np.nan)
-
-    return cc.Features(*own, Feature("leader_return", leader_return, 1))
+    leader = world.leader.frame.select(known_at="close_time", leader_return=pl.col("close").log().diff())
+    return cc.Features(*own, cc.outside("leader_return", leader))
 
 
 def by_the_tutorial(batch):

@@ -80,7 +80,8 @@ def test_a_comparison_of_noise_says_so(assets):
     result = compare({"line": LinearRegression()}, assets[1], features=FEATURES, folds=FOLDS, ledger=Ledger.in_memory())
     assert result.text == (
         "No edge found, and nothing that can be forecast. Of 1 forecast tested, none carries information when at most 5 % of "
-        "such findings may be false. Judged: 1 result, among 1 trial counted in this workspace, worth 1.0 independent ones."
+        "such findings may be false. Judged: 1 result, among 1 trial counted in this workspace, equal to 1.0 independent "
+        "forecasts and 1.0 independent strategies."
     )
 
 

@@ -112,7 +112,7 @@ def test_one_bar_cannot_be_studied(market, features):
 def test_a_run_is_read_back_as_it_was(result, tmp_path):
     folder = save_run(result, tmp_path / run_name(result.recipe, result.candles))
     again = load_run(folder)
-    assert again.verdict == result.verdict
+    assert again.verdict.to_dict() == result.verdict.to_dict()
     assert again.accuracy.equals(result.accuracy)
     assert again.forecast.frame.equals(result.forecast.frame)
     assert again.backtest.equity.equals(result.backtest.equity)

@@ -74,12 +74,13 @@ def currencies(first: str, last: str, step: int = 60) -> list[datetime]:
 
 def candles(times: list[datetime], **options) -> Candles:
     """Bars of a random walk that open at these times."""
-    close = 100 + np.cumsum(np.random.default_rng(0).normal(0, 0.1, len(times)))
-    opened = np.concatenate([[100.0], close[:-1]])
+    rng = np.random.default_rng(0)
+    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.001, len(times))))
+    opened = np.concatenate([[100.0], close[:-1]]) * np.exp(rng.normal(0, 0.0003, len(times)))
     values = {
         "open": opened,
-        "high": np.maximum(opened, close) + 0.1,
-        "low": np.minimum(opened, close) - 0.1,
+        "high": np.maximum(opened, close) * np.exp(rng.exponential(0.0005, len(times))),
+        "low": np.minimum(opened, close) * np.exp(-rng.exponential(0.0005, len(times))),
         "close": close,
         "volume": np.ones(len(times)),
     }

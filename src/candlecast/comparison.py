@@ -12,6 +12,7 @@ from candlecast import comparison_words
 from candlecast.accuracy import scored
 from candlecast.backtesting import Costs
 from candlecast.candles import Candles
+from candlecast.causality import require_causal_model
 from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features, standard_features
@@ -22,8 +23,9 @@ from candlecast.models import Drift, Model, Naive
 from candlecast.models.model import require_model
 from candlecast.signals import Rule
 from candlecast.stats import false_discovery, model_confidence_set, superior_models
-from candlecast.study import Study, StudyResult
-from candlecast.tally import count_each
+from candlecast.study import Study
+from candlecast.study_result import StudyResult, recorded_at_once
+from candlecast.tally import Tally
 from candlecast.targets import NextReturn, Target
 from candlecast.walk import FoldForecast, forecast_frame, plan_jobs
 
@@ -57,7 +59,12 @@ class Comparison:
     @property
     def text(self) -> str:
         """What came out, in plain words."""
-        return comparison_words.paragraph(self.frame, next(iter(self.results.values())).tally, level=LEVEL)
+        return comparison_words.paragraph(self.frame, self.tally, level=LEVEL)
+
+    @property
+    def tally(self) -> Tally:
+        """The trials that the results were judged among; of results that were known before, the later ones'."""
+        return max((result.counted for result in self.results.values()), key=lambda tally: tally.trials)
 
     def __str__(self) -> str:
         """The text, and a table for each of its two questions."""
@@ -131,11 +138,7 @@ def compare(
             if seeds != list(range(seeds[0], seeds[0] + len(seeds))):
                 recipe |= {"seeds": seeds}
             results[each.symbol, str(each.interval), name] = replace(result, recipe=recipe)
-    trials = [result.trial for result in results.values()]
-    for trial in trials:
-        ledger.record(trial)
-    tallies = count_each(trials, ledger.trials())
-    results = {key: replace(result, tally=tally) for (key, result), tally in zip(results.items(), tallies, strict=True)}
+    results = dict(zip(results, recorded_at_once(list(results.values()), ledger), strict=True))
     return Comparison(_table(results, list(models), progress), results)
 
 
@@ -153,7 +156,9 @@ def _trained(
         def listen(event: Progress, before: int = done, share: float = len(jobs)) -> None:
             progress(Progress(name, before + share * event.done / event.total, total, event.detail))
 
-        for fitted in model.fit(jobs, progress=listen):
+        for number, fitted in enumerate(model.fit(jobs, progress=listen)):
+            if not number:
+                require_causal_model(model, fitted)
             yield place_of[id(fitted.job)], FoldForecast(fitted.job, fitted, forecast_frame(fitted, name))
         done += len(jobs)
 

@@ -3,6 +3,7 @@
     ledger = Ledger("runs")                 # the workspace: the folder of runs; nothing is touched yet
     ledger.record(trial)                    # True when it is new; a replayed trial counts once
     ledger.trials()                         # all of them, oldest first
+    ledger.entries()                        # the same as profiles, quick to read and to compare
     Ledger.in_memory()                      # one that is forgotten with the process
 
 `Study.run`, `compare` and `StudyResult.retraded` record by themselves; whatever else evaluates a configuration records
@@ -17,7 +18,7 @@ import json
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,8 +30,10 @@ from typing import Any
 import numpy as np
 
 from candlecast.errors import ConfigError, RunError
+from candlecast.interval import Interval
+from candlecast.profile import Profile, profile_of
 
-FORMAT = 2  # 1 kept no searches
+FORMAT = 3  # 1 kept no searches, 2 neither targets nor batches nor profiles
 APPLICATION = 0x43434C47  # "CCLG" in the header of the file: a ledger of candlecast
 PATIENCE_SECONDS = 60.0  # how long another process may hold the file
 TRIALS = (
@@ -46,7 +49,10 @@ TRIALS = (
         model TEXT NOT NULL,
         bars_per_year REAL NOT NULL,
         times BLOB NOT NULL,
-        returns BLOB NOT NULL
+        returns BLOB NOT NULL,
+        target TEXT NOT NULL DEFAULT '',
+        batch INTEGER NOT NULL DEFAULT 0,
+        profile BLOB NOT NULL DEFAULT x''
     ) STRICT""",
     # also against INSERT OR REPLACE, which removes rows without a word
     """CREATE TRIGGER trials_once BEFORE INSERT ON trials
@@ -78,7 +84,12 @@ SEARCHES = (
     """CREATE TRIGGER searches_hold BEFORE UPDATE ON searches
         BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END""",
 )
-COLUMNS = "data, code, study, symbol, interval, model, bars_per_year, times, returns"
+ADDED = (  # to a table of an older format
+    "ALTER TABLE trials ADD COLUMN target TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE trials ADD COLUMN batch INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE trials ADD COLUMN profile BLOB NOT NULL DEFAULT x''",
+)
+COLUMNS = "data, code, study, symbol, interval, model, bars_per_year, times, returns, target, profile"
 
 
 @dataclass(frozen=True)
@@ -98,10 +109,11 @@ class Trial:
     """One evaluated configuration, and the out-of-sample returns that it gave.
 
     `data` is the fingerprint of the candles; `study` every choice that decides the returns, as JSON values; `code` the
-    version of candlecast. A user's own functions are in `study` by a digest of their source. `times` are the closes of
+    version of candlecast. A user's own functions are in `study` by a digest of what they do. `times` are the closes of
     the bars, datetime64[us], strictly rising, and `returns` their simple net returns, both (time,). `searches` are
     configurations that were tried inside training parts to find this one: written down, not counted, since no choice
-    among them has seen a test.
+    among them has seen a test. `target` is what was forecast; `profile` what it is compared with others by, made of the
+    returns alone when not given.
 
     Raises ConfigError for series that do not belong together.
     """
@@ -116,6 +128,8 @@ class Trial:
     times: np.ndarray
     returns: np.ndarray
     searches: tuple[Searched, ...] = ()
+    target: str = ""
+    profile: Profile | None = None
 
     def __post_init__(self) -> None:
         rising = len(self.times) < 2 or bool((np.diff(self.times) > np.timedelta64(0, "us")).all())
@@ -127,9 +141,43 @@ class Trial:
             )
 
     @cached_property
+    def content(self) -> str:
+        """SHA-256 of data, study, times and returns (as float32), as hexadecimal text: what was judged, by whatever code."""
+        digest = sha256(json.dumps([self.data, self.study], sort_keys=True).encode())
+        digest.update(self.times.astype("datetime64[us]").astype("<i8").tobytes())
+        digest.update((self.returns + 0.0).astype("<f4").tobytes())  # -0.0 and 0.0 are one return
+        return digest.hexdigest()
+
+    @cached_property
     def identity(self) -> str:
-        """SHA-256 of data, study and code, as hexadecimal text: the same trial made again has the same one."""
-        return sha256(json.dumps([self.data, self.study, self.code], sort_keys=True).encode()).hexdigest()
+        """SHA-256 of content and code: the same trial made again has the same one; one with other returns never has."""
+        return sha256(json.dumps([self.content, self.code]).encode()).hexdigest()
+
+    @cached_property
+    def outline(self) -> Profile:
+        """The profile, made where none was given."""
+        if self.profile is not None:
+            return self.profile
+        return profile_of(self.times, self.returns, step=Interval.parse(self.interval).microseconds)
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A trial as the ledger counts it: `number` in order of time, `batch` of those that were judged at once."""
+
+    number: int
+    batch: int
+    identity: str
+    data: str
+    symbol: str
+    interval: str
+    target: str
+    profile: Profile
+
+    @property
+    def family(self) -> tuple[str, str, str]:
+        """Market, interval and target."""
+        return self.symbol, self.interval, self.target
 
 
 class Ledger:
@@ -175,42 +223,41 @@ class Ledger:
         Raises RunError when it cannot be written: the disk is full or read-only, the file damaged, foreign or of a
         newer version, or held by another process for longer than a minute.
         """
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        values = (
-            trial.identity,
-            now,
-            trial.data,
-            trial.code,
-            json.dumps(trial.study, sort_keys=True),
-            trial.symbol,
-            trial.interval,
-            trial.model,
-            trial.bars_per_year,
-            _pack_times(trial.times),
-            _pack_returns(trial.returns),
-        )
-        tried = [
-            (
-                trial.identity,
-                now,
-                each.symbol,
-                each.fold,
-                each.number,
-                json.dumps(each.parameters),
-                each.error,
-                each.is_chosen,
-            )
-            for each in trial.searches
-        ]
-        places = ", ".join("?" * len(values))
+        return self.record_all([trial])[0]
+
+    def record_all(self, trials: Sequence[Trial]) -> list[bool]:
+        """Write trials down that are judged at once, all or none; says of each whether it is new. Raises as `record`."""
         with self._open() as connection:
             connection.execute("BEGIN IMMEDIATE")
-            inserted = connection.execute(
-                f"INSERT INTO trials (identity, recorded_at, {COLUMNS}) VALUES ({places})", values
-            )
-            connection.executemany("INSERT INTO searches VALUES (?, ?, ?, ?, ?, ?, ?, ?)", tried)
+            (batch,) = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM trials").fetchone()
+            written = [_insert(connection, trial, batch) for trial in trials]
             connection.execute("COMMIT")
-            return inserted.rowcount == 1
+        return written
+
+    def entries(self) -> list[Entry]:
+        """All trials as they are counted, the oldest first; none for a workspace without a ledger. Raises RunError."""
+        if self.path is not None and not self.path.exists():
+            return []
+        query = "SELECT number, batch, identity, data, symbol, interval, target, profile FROM trials ORDER BY number"
+        with self._open() as connection:
+            rows = connection.execute(query).fetchall()
+        older = {trial.identity: trial for trial in self.trials()} if any(not row[-1] for row in rows) else {}
+        try:
+            return [
+                Entry(
+                    number,
+                    batch or number,
+                    identity,
+                    data,
+                    symbol,
+                    interval,
+                    target,
+                    _profile(content, older.get(identity)),
+                )
+                for number, batch, identity, data, symbol, interval, target, content in rows
+            ]
+        except ValueError as error:
+            raise self._damaged(error) from error
 
     def trials(self) -> list[Trial]:
         """All trials, the oldest first; none for a workspace without a ledger. Raises RunError."""
@@ -257,6 +304,8 @@ class Ledger:
         except sqlite3.DatabaseError as error:
             raise self._damaged(error) from error
         finally:
+            if connection is not None and connection.in_transaction:
+                connection.rollback()
             if connection is not None and self.path is not None:
                 connection.close()
 
@@ -282,7 +331,8 @@ class Ledger:
         connection.execute("BEGIN IMMEDIATE")  # one of several processes makes the tables
         application, version, _ = _header(connection)
         if (application, version) != (APPLICATION, FORMAT):
-            for statement in (*(() if version else TRIALS), *SEARCHES):
+            made = {0: (*TRIALS, *SEARCHES), 1: (*ADDED, *SEARCHES), 2: ADDED}
+            for statement in made[version if application == APPLICATION else 0]:
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
             connection.execute(f"PRAGMA user_version = {FORMAT}")
@@ -294,6 +344,49 @@ class Ledger:
             expected="an untouched file",
             remedy="Put a copy of it back, or move it away: the trials in it are then no longer counted",
         )
+
+
+def _insert(connection: sqlite3.Connection, trial: Trial, batch: int) -> bool:
+    """Write one trial and what was searched for it; False when it is there already."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    values = (
+        trial.data,
+        trial.code,
+        json.dumps(trial.study, sort_keys=True),
+        trial.symbol,
+        trial.interval,
+        trial.model,
+        trial.bars_per_year,
+        _pack_times(trial.times),
+        _pack_returns(trial.returns),
+        trial.target,
+        trial.outline.pack(),
+    )
+    places = ", ".join("?" * (len(values) + 3))
+    inserted = connection.execute(
+        f"INSERT INTO trials (identity, recorded_at, batch, {COLUMNS}) VALUES ({places})",
+        (trial.identity, now, batch, *values),
+    )
+    tried = [
+        (
+            trial.identity,
+            now,
+            each.symbol,
+            each.fold,
+            each.number,
+            json.dumps(each.parameters),
+            each.error,
+            each.is_chosen,
+        )
+        for each in trial.searches
+    ]
+    connection.executemany("INSERT INTO searches VALUES (?, ?, ?, ?, ?, ?, ?, ?)", tried)
+    return inserted.rowcount == 1
+
+
+def _profile(content: bytes, trial: Trial | None) -> Profile:
+    """A profile as it was kept, or made of the returns of a trial of before there were any."""
+    return Profile.unpack(content) if content or trial is None else trial.outline
 
 
 def _header(connection: sqlite3.Connection) -> tuple[int, int, int]:
@@ -327,7 +420,7 @@ def _pack_returns(returns: np.ndarray) -> bytes:
 
 
 def _trial(row: list[Any], searches: tuple[Searched, ...]) -> Trial:
-    data, code, study, symbol, interval, model, bars_per_year, times, returns = row
+    data, code, study, symbol, interval, model, bars_per_year, times, returns, target, profile = row
     steps = np.frombuffer(zlib.decompress(times), "<i8")
     planes = np.frombuffer(zlib.decompress(returns), np.uint8).reshape(4, -1)
     return Trial(
@@ -341,4 +434,6 @@ def _trial(row: list[Any], searches: tuple[Searched, ...]) -> Trial:
         times=np.cumsum(steps).astype("datetime64[us]"),
         returns=np.ascontiguousarray(planes.T).view("<f4")[:, 0].astype(np.float64),
         searches=searches,
+        target=target,
+        profile=Profile.unpack(profile) if profile else None,
     )

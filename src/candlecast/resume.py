@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import shutil
 from collections.abc import Mapping
@@ -14,13 +16,17 @@ import numpy as np
 from candlecast.candles import Candles
 from candlecast.errors import RunError
 from candlecast.events import Listener, ignore
+from candlecast.identity import identify
 from candlecast.jobs import Job
 from candlecast.ledger import Ledger
 from candlecast.models import Fitted, Model
-from candlecast.recipes import describe
-from candlecast.runs import run_name, save_run
-from candlecast.study import Study, StudyResult
+from candlecast.recipes import describe, unidentified
+from candlecast.runs import fresh_folder, run_folder, save_run
+from candlecast.study import Study
+from candlecast.study_result import StudyResult
 from candlecast.windows import Samples
+
+logger = logging.getLogger(__name__)
 
 
 def run_study(
@@ -31,20 +37,35 @@ def run_study(
     The trial is recorded in that folder's ledger.
 
     Killed at any moment and started again, it continues with the jobs that were finished, and ends with the same bytes.
+    A study that cannot be identified (`candlecast.identity`: code of yours that holds an open file, a lock or a generator,
+    or whose state changes as it runs) is not continued, and gets a folder of its own each time; a warning in the log says why.
     Raises RunError when the folder cannot be written, and whatever `Study.run` raises.
     """
-    folder = Path(runs) / run_name(study.recipe(candles, seed=seed), candles)
-    kept = KeptJobs(folder.with_name(f".{folder.name}.jobs"))
+    recipe = study.recipe(candles, seed=seed)
+    folder, kept = run_folder(recipe, candles, runs), None
+    if opaque := unidentified(recipe):
+        logger.warning(
+            "%s cannot be identified (%s): no job of it is kept, and its run replaces no other",
+            folder.name,
+            "; ".join(opaque),
+        )
+    else:
+        kept = KeptJobs(folder.with_name(f".{folder.name}.jobs"))
     result = study.run(candles, seed=seed, keeper=kept, ledger=Ledger(runs), progress=progress)
-    save_run(result, folder)
-    kept.discard()
+    if not opaque and json.dumps(result.recipe) != json.dumps(recipe):
+        logger.warning("%s changed while it ran: its run replaces no other", folder.name)
+        opaque = ["it changed while it ran"]
+    folder = save_run(result, fresh_folder(folder) if opaque else folder)
+    if kept is not None:
+        kept.discard()
     return result, folder
 
 
 class KeptJobs:
     """Finished jobs in a folder, one safetensors file each, written whole or not at all.
 
-    A file's name is a digest of everything that decides the job's result: its data as prepared, rows, seed and version.
+    A file's name is a digest of everything that decides the job's result: what its model, features and target are (see
+    `candlecast.identity`), its data as prepared, rows, seed and version. Of what cannot be identified nothing is kept.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -60,8 +81,9 @@ class KeptJobs:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise self._unwritable(error) from error
+        path = self._path(model, job)
         try:
-            return load_file(self._path(model, job))
+            return None if path is None else load_file(path)
         except (FileNotFoundError, SafetensorError):
             return None
 
@@ -70,6 +92,8 @@ class KeptJobs:
         from safetensors.numpy import save
 
         path = self._path(model, fitted.job)
+        if path is None:
+            return
         tensors = {name: np.ascontiguousarray(value) for name, value in fitted.tensors().items()}
         fresh = path.with_suffix(f".{os.getpid()}")
         try:
@@ -90,19 +114,21 @@ class KeptJobs:
             remedy="Free space or choose another folder; jobs that were finished before are kept",
         )
 
-    def _path(self, model: Model, job: Job) -> Path:
+    def _path(self, model: Model, job: Job) -> Path | None:
+        """Where a job is kept; None for one that cannot be identified."""
         from candlecast import __version__
 
         fold, samples = job.fold, job.samples
         recipes = [describe(recipe) for recipe in (model, samples.features, samples.target)]
-        identity = [__version__, recipes, samples.window, job.key, fold.train, fold.valid, fold.test]
-        identity.append(self._data_digest(samples))
-        return self.folder / f"{sha256(repr(identity).encode()).hexdigest()[:32]}.safetensors"
+        if unidentified(recipes):
+            return None
+        rows = [repr(side) for side in (fold.train, fold.valid, fold.test)]
+        identity = [__version__, recipes, samples.window, job.key, job.seed, job.lr, rows, self._data_digest(samples)]
+        return self.folder / f"{sha256(json.dumps(identity).encode()).hexdigest()[:32]}.safetensors"
 
     def _data_digest(self, samples: Samples) -> str:
-        """SHA-256 of the inputs and lessons of an asset, computed once: a user's feature may have changed."""
+        """What an asset's candles, inputs, lessons, naive forecast and weights of rows are, computed once."""
         if samples not in self._digests:
-            digest = sha256(samples.inputs.tobytes())
-            digest.update(samples.lessons.tobytes())
-            self._digests[samples] = digest.hexdigest()
+            parts = (samples.candles, samples.inputs, samples.lessons, samples.naive, samples.importance)
+            self._digests[samples] = identify(parts).digest
         return self._digests[samples]

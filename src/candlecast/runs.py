@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -23,28 +24,56 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from candlecast.backtesting import Costs
+from candlecast.backtesting.door import require_kind
 from candlecast.candles import Candles, Origin
 from candlecast.errors import RunError, near_misses
 from candlecast.forecast import Forecast
+from candlecast.identity import PYTHON
 from candlecast.interval import Interval
 from candlecast.ledger import Searched
 from candlecast.models import Fitted
-from candlecast.recipes import restore
+from candlecast.models.model import require_model
+from candlecast.recipes import pythons, restore, unidentified
 from candlecast.signals import Positions
-from candlecast.study import Study, StudyResult
+from candlecast.study import Study
+from candlecast.study_result import StudyResult
 from candlecast.tally import Tally
 from candlecast.targets import lead
+from candlecast.targets.target import require_target
 from candlecast.walk import plan_jobs
 
+NAMED = ("model", "target")  # parts of a study that a folder's name names
+LONGEST_PART = 32  # bytes of each: a folder's name stays far below what any file system takes
 FORMAT = 2  # 1 did not say when the market trades, nor what was tried
 
 
-def run_name(recipe: dict[str, Any], candles: Candles) -> str:
-    """A folder name that the same study of the same candles always gets: `BTCUSDT-1h-lstm-return-3fa41c07`."""
+def run_name(recipe: dict[str, Any], candles: Candles, *, digits: int = 8) -> str:
+    """A folder name that the same study of the same candles always gets: `BTCUSDT-1h-lstm-return-3fa41c07`.
+
+    Of the names in it, what no file system minds; `digits` of the digest tell studies apart that share all of them.
+    """
     identity = json.dumps([recipe, candles.fingerprint], sort_keys=True)
-    digest = sha256(identity.encode()).hexdigest()[:8]
-    symbol = "".join(letter if letter.isalnum() else "_" for letter in candles.symbol)
-    return f"{symbol}-{candles.interval}-{recipe['model']['name']}-{recipe['target']['name']}-{digest}"
+    digest = sha256(identity.encode()).hexdigest()[:digits]
+    symbol = _part(candles.symbol, kept="")
+    model, target = (
+        _part(each.get("name") or each.get("class") or each["type"]) for each in (recipe[part] for part in NAMED)
+    )
+    return f"{symbol}-{candles.interval}-{model}-{target}-{digest}"
+
+
+def run_folder(recipe: dict[str, Any], candles: Candles, runs: str | Path) -> Path:
+    """Where a study's run belongs: the folder of its name, with more digits where another study's run lies there."""
+    folders = [Path(runs) / run_name(recipe, candles, digits=digits) for digits in (8, 16, 64)]
+    return next((folder for folder in folders if not _holds_another(folder, recipe, candles)), folders[-1])
+
+
+def fresh_folder(folder: Path) -> Path:
+    """A folder beside, with a number behind the name, that does not exist."""
+    while True:
+        fresh = folder.with_name(f"{folder.name}-{secrets.token_hex(4)}")
+        if not os.path.lexists(fresh):
+            return fresh
 
 
 def save_run(result: StudyResult, folder: str | Path) -> Path:
@@ -72,10 +101,12 @@ def save_run(result: StudyResult, folder: str | Path) -> Path:
     return folder
 
 
-def load_run(folder: str | Path, *, beside: Sequence[Candles] = ()) -> StudyResult:
+def load_run(folder: str | Path, *, beside: Sequence[Candles] = (), study: Study | None = None) -> StudyResult:
     """Read a run back; everything else follows from what was stored.
 
-    `beside`: candles that the study names besides those it was made on, such as an ExcessReturn's benchmark. Raises RunError.
+    `beside`: candles that the study names besides those it was made on, such as an ExcessReturn's benchmark. `study`: that
+    of the run, needed where its target or costs are code of yours, which a run names only. Nothing in a run is executed, and
+    nothing but recipes of candlecast and plain estimators is made of it. Raises RunError.
     """
     folder = Path(folder)
     if not is_run(folder):
@@ -89,7 +120,6 @@ def load_run(folder: str | Path, *, beside: Sequence[Candles] = ()) -> StudyResu
         )
     from safetensors import SafetensorError
 
-    recipe, asset = manifest["recipe"], manifest["candles"]
     try:
         tables = {
             name: pl.read_parquet(folder / f"{name}.parquet")
@@ -100,7 +130,27 @@ def load_run(folder: str | Path, *, beside: Sequence[Candles] = ()) -> StudyResu
         raise RunError(
             f"{folder} is incomplete ({error})", expected="all of a run's files", remedy="Run it again"
         ) from error
-    target = restore(recipe["target"], candles=beside)
+    try:
+        return _result(folder, manifest, tables, tensors, beside, study)
+    except RunError:
+        raise
+    except Exception as error:  # whatever is raised by values of other types than candlecast writes
+        raise RunError(
+            f"the manifest of {folder} is malformed ({type(error).__name__}: {str(error)[:200]})",
+            expected="what candlecast writes",
+            remedy="Take the run from where it was made, or run it again",
+        ) from error
+
+
+def _result(
+    folder: Path,
+    manifest: dict[str, Any],
+    tables: dict[str, pl.DataFrame],
+    tensors: dict[str, dict[str, np.ndarray]],
+    beside: Sequence[Candles],
+    study: Study | None,
+) -> StudyResult:
+    recipe, asset = manifest["recipe"], manifest["candles"]
     candles = Candles(
         tables["candles"],
         asset["symbol"],
@@ -115,6 +165,18 @@ def load_run(folder: str | Path, *, beside: Sequence[Candles] = ()) -> StudyResu
         raise RunError(
             f"the candles in {folder} are not those it was made of", expected="untouched files", remedy="Run it again"
         )
+    if study is None:
+        try:
+            target, costs = restore(recipe["target"], candles=beside), restore(recipe["costs"])
+        except RunError as error:
+            if "beside=" in error.remedy:
+                raise
+            raise _not_made(error, "load_run(folder, study=...)") from error
+        require_target(target)
+        require_kind("costs", costs, Costs, "Use for example Costs(fee_bps=10)")
+    else:
+        _require_same(study, recipe, candles)
+        target, costs = study.target, study.costs
     return StudyResult(
         recipe=recipe,
         model=manifest["model"],
@@ -125,7 +187,7 @@ def load_run(folder: str | Path, *, beside: Sequence[Candles] = ()) -> StudyResu
             for name in manifest["models"]
         },
         positions={name: Positions(tables["positions"].filter(pl.col("model") == name)) for name in manifest["models"]},
-        costs=restore(recipe["costs"]),
+        costs=costs,
         cash=recipe["cash"],
         folds=tables["folds"],
         losses=tables["losses"],
@@ -149,32 +211,65 @@ def fitted_of(result: StudyResult, *, fold: int, seed: int, study: Study | None 
         try:
             model, features, folds = (restore(recipe[name]) for name in ("model", "features", "folds"))
         except RunError as error:
-            raise RunError(
-                f"the run holds a function of yours by name only ({error.wrong})",
-                expected="the study that was run",
-                remedy="Give it: fitted(study=...)",
-            ) from error
+            raise _not_made(error, "fitted(study=...)") from error
     else:
+        _require_same(study, recipe, result.candles)
         model, features, folds = study.model, study.features, study.folds
-        other = study.recipe(result.candles, seed=result.seed)
-        differing = [name for name in other if json.dumps(other[name]) != json.dumps(recipe.get(name))]
-        if differing:
-            raise RunError(
-                f"the study is not that of this run: its {differing[0]} differs",
-                expected="the study that was run",
-                remedy="Build it with the same parts and parameters",
-            )
-    jobs = plan_jobs(
-        model,
-        result.candles,
-        features=features,
-        target=result.target,
-        folds=folds,
-        seeds=[seed],
-        window=recipe["window"],
+    try:
+        require_model(model)
+        jobs = plan_jobs(
+            model,
+            result.candles,
+            features=features,
+            target=result.target,
+            folds=folds,
+            seeds=[seed],
+            window=recipe["window"],
+        )
+        (job,) = (job for job in jobs if job.fold.index == fold)
+        return model.restore(job, result.tensors.get(job.key, {}))
+    except RunError:
+        raise
+    except Exception as error:  # parts that are each of their kind, but do not belong together
+        raise RunError(
+            f"the training of fold {fold} with seed {seed} does not fit its study ({type(error).__name__}: "
+            f"{str(error)[:200]})",
+            expected="what candlecast writes",
+            remedy="Take the run from where it was made, or run it again",
+        ) from error
+
+
+def _not_made(error: RunError, how: str) -> RunError:
+    return RunError(
+        f"the run holds a function of yours by name only ({error.wrong})",
+        expected="the study that was run",
+        remedy=f"Give it: {how}",
     )
-    (job,) = (job for job in jobs if job.fold.index == fold)
-    return model.restore(job, result.tensors.get(job.key, {}))
+
+
+def _require_same(study: Study, recipe: dict[str, Any], candles: Candles) -> None:
+    """Raise RunError for another study than that of the recipe, or one that nobody can say that of."""
+    given = study.recipe(candles, seed=recipe["seed"])
+    for name, part in given.items():
+        if json.dumps(part) == json.dumps(recipe.get(name)):
+            continue
+        if opaque := unidentified(part) or unidentified(recipe.get(name)):
+            raise RunError(
+                f"the {name} of the study cannot be identified ({'; '.join(opaque)})",
+                expected="code that holds values, as numbers and arrays, alone",
+                remedy="Open files, locks and generators inside the function, and run the study again",
+            )
+        if pythons(recipe.get(name)) - pythons(part):
+            raise RunError(
+                f"the {name} of the run has code of {' and '.join(sorted(pythons(recipe.get(name))))}",
+                expected=f"that of this Python, {PYTHON}: others compile to other bytecode, which cannot be compared",
+                remedy="Load the run with the Python that it was run with",
+            )
+        raise RunError(
+            f"the study is not that of this run: its {name} differs",
+            expected="the study that was run",
+            remedy="Build it with the same parts and parameters",
+        )
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -182,7 +277,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads((folder / "manifest.json").read_text())
         version = int(manifest["format"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(
             f"the manifest of {folder} cannot be read ({error})", expected="a run's manifest", remedy="Run it again"
         ) from error
@@ -205,6 +300,24 @@ def list_runs(folder: str | Path = "runs") -> list[Path]:
 def is_run(folder: Path) -> bool:
     """Whether a folder holds a complete run."""
     return (folder / "manifest.json").is_file()
+
+
+def _part(text: object, *, kept: str = "-_+.") -> str:
+    """A name as part of a file's: letters, digits and what is `kept`, not too long."""
+    letters = "".join(letter if letter.isalnum() or letter in kept else "_" for letter in str(text))
+    return letters.encode()[:LONGEST_PART].decode(errors="ignore") or "_"
+
+
+def _holds_another(folder: Path, recipe: dict[str, Any], candles: Candles) -> bool:
+    """Whether the run of another study lies in a folder; one that cannot be read is nobody's."""
+    if not is_run(folder):
+        return False
+    try:
+        manifest = read_manifest(folder)
+        held = [manifest["recipe"], manifest["candles"]["fingerprint"]]
+    except (RunError, KeyError, TypeError):
+        return False
+    return json.dumps(held, sort_keys=True) != json.dumps([recipe, candles.fingerprint], sort_keys=True)
 
 
 def _manifest(result: StudyResult) -> dict[str, Any]:
@@ -232,7 +345,7 @@ def _manifest(result: StudyResult) -> dict[str, Any]:
         "lost": result.lost,
         "seeds": result.forecast.seeds,
         "recipe": result.recipe,
-        "tally": result.tally.to_dict(),
+        "tally": result.counted.to_dict(),
         "verdict": verdict.to_dict(),
         "accuracy": result.accuracy.to_dicts(),
         "summary": result.summary.to_dicts(),

@@ -43,6 +43,7 @@ def test_no_built_in_feature_is_left_out():
     makers = {name for name in features.__all__ if name[0].islower()} - {
         "feature",
         "fit_scaling",
+        "outside",
         "standard_features",
         "undefined_shares",
         "undefined_words",

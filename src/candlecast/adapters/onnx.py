@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-import warnings
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import numpy as np
 
 from candlecast.errors import ConfigError
 from candlecast.recipes import describe
+from candlecast.shared import ignoring
 from candlecast.targets import label, parts
 from candlecast.windows import windows
 
@@ -87,8 +87,7 @@ def _draw(graph: Graph, path: Path, *, columns: int, window: int) -> None:
     example = torch.zeros(2, window, columns, dtype=torch.float64)
     batch = {name: {0: "batch"} for name in ("windows", *graph.names)}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # shapes that a net checks in Python are constants of the graph
+        with ignoring(Warning):  # shapes that a net checks in Python are constants of the graph
             torch.onnx.export(
                 graph,
                 (example,),

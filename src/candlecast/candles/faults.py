@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from candlecast.candles import fills
 from candlecast.candles.clock import DAY
 from candlecast.candles.halts import is_halt
 from candlecast.candles.holes import find_holes, wall_clock
 from candlecast.candles.hours import describe
+from candlecast.candles.ticks import ticks
 from candlecast.errors import CandleError
 
 if TYPE_CHECKING:
@@ -40,6 +42,12 @@ SORTING = 'Sort them by time first, for example with frame.sort("open_time")'
 LISTING = "List them with candles.check() or `candlecast candles FILE` and correct them at the source"
 NOTICES = {
     "zero_volume": "without volume",
+    "filled_forward": "without volume that repeat the bar before, or its close",
+    "copied_bar": "that are the bar before once more",
+    "flat_run": "in long runs of one price",
+    "stale_open": "that open at the close before, after a closed market",
+    "averaged_open": "that open midway through the bar before",
+    "coarse_tick": "with steps of price about as large as their moves",
     "split": "as after a split",
     "reuse": "perhaps of another asset under the same symbol",
 }
@@ -58,7 +66,9 @@ class CandleReport:
     `faults` has one row per kind of fault, and one for each gap, halt, jump like a split, and new price level behind a
     long gap: `kind`, `is_fatal`, `bars` (how many it concerns), `first` and `last` (open times), `detail` in words.
     `is_sound` says that nothing fatal was found: the fatal kinds are faults of the data, and nothing is computed on
-    those; gaps, bars without volume and jumps may be facts of a market, and are for people to judge.
+    those; gaps, bars without volume and jumps may be facts of a market, and are for people to judge. So are prices that
+    nobody could have traded at: opens copied from the close before, averaged opens, bars that fill holes, and steps of
+    price so coarse that rounding looks like a reversal (one row for each part of the table).
 
     `hours` says in words when the market trades, if it closes or keeps another clock than UTC.
 
@@ -135,7 +145,7 @@ def check(candles: Candles) -> CandleReport:
     masks = _masks(candles) if len(candles) else []
     rows = [_fault(candles, kind, mask, detail) for kind, mask, detail in masks if mask.any()]
     if not any(row["is_fatal"] for row in rows):
-        rows += _gaps(candles) + _splits(candles)
+        rows += _gaps(candles) + _splits(candles) + _untraded_prices(candles)
     schema = {
         "kind": pl.String,
         "is_fatal": pl.Boolean,
@@ -259,13 +269,49 @@ def _splits(candles: Candles) -> list[dict[str, object]]:
     return rows
 
 
+def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
+    """Parts of the table whose prices nobody could have traded at."""
+    if not len(candles):
+        return []
+    invented = fills.is_invented(candles)
+    copied = fills.is_copy(candles) & ~invented
+    masks = [
+        ("filled_forward", invented, "other bars have volume: nobody traded here"),
+        ("copied_bar", copied, "the open of a copy is a price that had gone when the bar before closed"),
+        ("flat_run", fills.flat_runs(candles), "open, high, low and close are equal from bar to bar"),
+    ]
+    rows = [_fault(candles, kind, mask, _runs(mask, detail)) for kind, mask, detail in masks if mask.any()]
+    for part in fills.opens(candles).stretches:
+        words = f"{part.share:.0%} of {part.among:,} opens in this time: copied, so that nobody traded at them"
+        rows.append(_part("stale_open", candles, part.first, part.last, part.rows, words))
+    averaged = fills.is_averaged(candles)
+    if averaged.mean() > fills.MOST:
+        words = f"{averaged.mean():.0%} of all bars, as in Heikin-Ashi candles: averages, which nobody traded at"
+        rows.append(_fault(candles, "averaged_open", averaged, words))
+    steps = ticks(candles)
+    for first, end in fills.runs(steps.is_coarse):
+        part = slice(first, end)
+        step, price, move = (float(np.mean(values[part])) for values in (steps.step, steps.price, steps.move))
+        words = (
+            f"a step of {step:.4g} is {step / price:.2%} of the price and {step / move if move else np.inf:.2g} times a bar's "
+            f"mean move; {np.mean(steps.unchanged[part]):.0%} of the closes do not move"
+        )
+        row, last = int(steps.first[first]), int(steps.end[end - 1]) - 1
+        rows.append(_part("coarse_tick", candles, row, last, last - row + 1, words))
+    return rows
+
+
+def _part(kind: str, candles: Candles, first: int, last: int, bars: int, detail: str) -> dict[str, object]:
+    opened = candles.frame["open_time"]
+    return _row(kind, bars, opened[first], opened[last], detail)
+
+
 def _runs(mask: np.ndarray, detail: str) -> str:
     """Detail of bars that often come in runs."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
-    lengths = edges[1::2] - edges[::2]
-    if not len(lengths) or lengths.max() == 1:
+    lengths = [end - first for first, end in fills.runs(mask)]
+    if not lengths or max(lengths) == 1:
         return detail
-    return f"{detail}; {len(lengths):,} run{'s' * (len(lengths) > 1)}, the longest {_bars(int(lengths.max()))}"
+    return f"{detail}; {len(lengths):,} run{'s' * (len(lengths) > 1)}, the longest {_bars(max(lengths))}"
 
 
 def _row(kind: str, bars: int, first: Any, last: Any, detail: str) -> dict[str, object]:

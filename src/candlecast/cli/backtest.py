@@ -15,7 +15,7 @@ from candlecast.events import Progress
 
 if TYPE_CHECKING:
     from candlecast.signals import Rule
-    from candlecast.study import StudyResult
+    from candlecast.study_result import StudyResult
 
 RULES = ("direction", "threshold", "volatility")
 SHOWN = {  # statistics and how they are written
@@ -90,7 +90,7 @@ def _show(before: StudyResult, after: StudyResult) -> None:
     first, last = after.backtest.equity["time"][0], after.backtest.equity["time"][-1]
     click.echo(
         f"\n{after.costs.per_side_bps:g} bp a side; {first:%Y-%m-%d} to {last:%Y-%m-%d}; "
-        f"trial {after.tally.trials:,} of this folder"
+        f"trial {after.counted.trials:,} of this folder"
     )
 
 
@@ -105,7 +105,7 @@ def _as_object(after: StudyResult, run: Path) -> dict[str, Any]:
         "rule": after.recipe["rule"],
         "first": str(after.backtest.equity["time"][0]),
         "last": str(after.backtest.equity["time"][-1]),
-        "trials": after.tally.to_dict(),
+        "trials": after.counted.to_dict(),
     }
 
 

@@ -41,7 +41,7 @@ def candles(
     quiet: bool,
 ) -> None:
     """Describe candles and list their faults: trading hours, gaps and halts, duplicates, off-grid and impossible bars,
-    jumps like splits. Nothing is changed where it is stored.
+    jumps like splits, and prices that nobody could have traded at. Nothing is changed where it is stored.
 
     Without an argument: everything that is stored, and, without --source and --interval, the samples that come with the
     installation.

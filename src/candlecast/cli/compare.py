@@ -117,7 +117,7 @@ def _load(name: str, intervals: tuple[str, ...], wanted: dict[str, Any], progres
 
 
 def _as_object(comparison: Comparison, seconds: float) -> dict[str, Any]:
-    tally = next(iter(comparison.results.values())).tally
+    tally = comparison.tally
     return {
         "text": comparison.text,
         "results": [

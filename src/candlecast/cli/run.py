@@ -20,7 +20,8 @@ from candlecast.text import CELL, number, percent
 
 if TYPE_CHECKING:
     from candlecast.models import Model
-    from candlecast.study import Study, StudyResult
+    from candlecast.study import Study
+    from candlecast.study_result import StudyResult
 
 
 @click.command(epilog="Example: candlecast run BTCUSDT --interval 1h --source binance --target volatility --open")

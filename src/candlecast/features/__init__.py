@@ -3,6 +3,7 @@
 from candlecast.features.calendar import time_of_day, time_of_week
 from candlecast.features.feature import Feature, Features, feature
 from candlecast.features.indicators import atr, bollinger, ema_ratio, macd, rsi, sma_ratio
+from candlecast.features.outside import Known, outside
 from candlecast.features.returns import log_return, scaled_close
 from candlecast.features.scaling import MinMax, Robust, Scaler, Scaling, Standard, Unscaled, fit_scaling
 from candlecast.features.standard import standard_features
@@ -13,6 +14,7 @@ from candlecast.features.volume import volume_change
 __all__ = [
     "Feature",
     "Features",
+    "Known",
     "MinMax",
     "Robust",
     "Scaler",
@@ -27,6 +29,7 @@ __all__ = [
     "log_range",
     "log_return",
     "macd",
+    "outside",
     "realized_volatility",
     "rsi",
     "scaled_close",

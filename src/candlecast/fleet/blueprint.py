@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 class Blueprint:
     """`build(columns)` makes a fresh net that reads `window` bars of that many columns per forecast.
 
-    It gives `head.outputs` numbers for each target, and may draw its weights from torch's global generator, which is seeded
-    by the job for that moment and given back untouched.
+    It gives `head.outputs` numbers for each target. It may draw its weights from torch's global generators, which are seeded
+    by the job for that moment and given back untouched; if it `draws_apart`, from `nets.weights` alone, they are not needed.
     """
 
     build: Callable[[int], nn.Module]
     head: Head
     window: int
     fit: Fit
+    draws_apart: bool = False

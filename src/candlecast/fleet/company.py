@@ -12,6 +12,7 @@ from torch.func import functional_call, vmap
 from candlecast.errors import CandlecastError, ConfigError
 from candlecast.fleet.layout import Stack
 from candlecast.nets import Stacked
+from candlecast.nets.weights import globally_seeded
 
 logger = logging.getLogger(__name__)
 
@@ -70,18 +71,18 @@ def _at_once(function: Callable[..., Tensor], count: int, parts: Sequence[Part])
 def _one_by_one(function: Callable[..., Tensor], keys: Sequence[int], parts: Sequence[Part]) -> Tensor:
     results = []
     for place, key in enumerate(keys):
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            torch.manual_seed(key)
-            try:
-                results.append(function(*(_each(part, lambda value, place=place: value[place]) for part in parts)))
-            except CandlecastError:
-                raise
-            except Exception as error:  # of any type: it is the user's code
-                raise ConfigError(
-                    f"the net fails on a batch of windows ({first_line(error)})",
-                    expected="a module that maps windows (batch, time, column) to forecasts (batch,) or (batch, 1)",
-                    remedy="Call it on torch.zeros(32, window, columns) and mend what torch says",
-                ) from error
+        own = [_each(part, lambda value, place=place: value[place]) for part in parts]
+        try:
+            with globally_seeded(key):
+                results.append(function(*own))
+        except CandlecastError:
+            raise
+        except Exception as error:  # of any type: it is the user's code
+            raise ConfigError(
+                f"the net fails on a batch of windows ({first_line(error)})",
+                expected="a module that maps windows (batch, time, column) to forecasts (batch,) or (batch, 1)",
+                remedy="Call it on torch.zeros(32, window, columns) and mend what torch says",
+            ) from error
     return torch.stack(results)
 
 

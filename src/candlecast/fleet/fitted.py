@@ -11,8 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from candlecast.errors import RunError
 from candlecast.features import Scaling
 from candlecast.fleet.blueprint import Blueprint
+from candlecast.fleet.building import build, forecasting
 from candlecast.fleet.gather import windows_tensor
 from candlecast.fleet.threads import one_thread
 from candlecast.jobs import Job
@@ -51,16 +53,31 @@ class FittedNet:
     @cached_property
     def net(self) -> Any:
         """The trained net, for batches of scaled windows; see `candlecast.nets`."""
-        with torch.random.fork_rng(devices=[]):
-            net = self.blueprint.build(len(self.inputs.shift)).eval()
+        net = build(self.blueprint, self.job, len(self.inputs.shift)).eval()
+        self._require_own(net)
         net.load_state_dict({**net.state_dict(), **self.weights})  # what is not learnt is as the factory makes it
         return net
+
+    def _require_own(self, net: Any) -> None:
+        """Raise RunError unless the weights are those of a net like this one: every parameter, each of its shape."""
+        shapes = {name: tuple(value.shape) for name, value in net.state_dict().items()}
+        lacking = [name for name, _ in net.named_parameters() if name not in self.weights]
+        others = [name for name, value in self.weights.items() if shapes.get(name) != tuple(value.shape)]
+        if lacking or others:
+            name = (lacking + others)[0]
+            found = f"of shape {tuple(self.weights[name].shape)}" if name in self.weights else "not there"
+            raise RunError(
+                f"the weights are of another net: {name} is {found}, and the study's net has it "
+                + (f"of shape {shapes[name]}" if name in shapes else "not"),
+                expected="weights that a net of this study learnt",
+                remedy="Give the study that was run, or run it again",
+            )
 
     def forecast(self, samples: Samples, rows: np.ndarray) -> Prediction:
         """Forecasts made at the close of `rows` (rising), in the target's units."""
         if not len(rows):
             return self._in_units(np.empty((0, len(self.outcomes.shift) * self.blueprint.head.outputs)))
-        with torch.no_grad():
+        with torch.no_grad(), forecasting(self.blueprint):
             outputs = self._carry(samples, rows) if self._is_carried else self._by_window(samples, rows)
         return self._in_units(outputs.double().numpy())
 
@@ -85,7 +102,7 @@ class FittedNet:
             state = StreamState(memory, state.rows, run)
         else:
             state = StreamState((), np.concatenate([state.rows[1:], scaled[None]]), run)
-            with torch.no_grad(), one_thread():
+            with torch.no_grad(), one_thread(), forecasting(self.blueprint):
                 output = self.net(torch.from_numpy(state.rows)[None])[0].numpy().ravel()
         outputs = output[None].astype(np.float64)
         return state, self._in_units(outputs if run >= self.window else np.full_like(outputs, np.nan))
@@ -116,6 +133,12 @@ class FittedNet:
     @classmethod
     def from_tensors(cls, job: Job, blueprint: Blueprint, tensors: Mapping[str, np.ndarray]) -> FittedNet:
         """What `tensors()` was taken from."""
+        names = ["losses", *(f"{side}.{part}" for side in ("inputs", "outcomes") for part in ("shift", "scale"))]
+        lacking = [name for name in names if name not in tensors]
+        if lacking:
+            raise RunError(
+                f"{lacking[0]} of {job.key} is not there", expected="all that was learnt", remedy="Run the study again"
+            )
         weights = {name[4:]: torch.from_numpy(value) for name, value in tensors.items() if name.startswith("net.")}
         inputs, outcomes = (
             Scaling(tensors[f"{side}.shift"], tensors[f"{side}.scale"]) for side in ("inputs", "outcomes")

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
@@ -16,6 +16,7 @@ from candlecast.features import Scaling, fit_scaling
 from candlecast.fleet import adam
 from candlecast.fleet.batches import Batch, Sampler
 from candlecast.fleet.blueprint import Blueprint
+from candlecast.fleet.building import build, require_own_weights
 from candlecast.fleet.clock import Clock
 from candlecast.fleet.fitted import FittedNet
 from candlecast.fleet.layout import Layout, Stack
@@ -41,13 +42,13 @@ def train(jobs: Sequence[Job], blueprint: Blueprint, *, progress: Listener = ign
     device = choose_device(fit.device)
     columns = jobs[0].samples.inputs.shape[1]
     length = blueprint.window + (fit.chunk - 1 if fit.sampling == "sequence" else 0)
-    net = _build(blueprint, jobs[0])
+    net = build(blueprint, jobs[0], columns)
     size = group_size(net, jobs=len(jobs), batch=fit.batch, length=length, columns=columns, device=device)
     for first in range(0, len(jobs), size):
         group = jobs[first : first + size]
         with one_thread():
             fleet = _Fleet(group, blueprint, device=device)
-            _require_own_weights(net, fleet.template)
+            require_own_weights(net, fleet.template)
             while fleet.active:
                 if fleet.step():
                     done = first * fit.epochs + fleet.epochs_done
@@ -67,7 +68,7 @@ class _Fleet:
             for job, scaling in zip(jobs, self.scalings, strict=True)
         ]
         self.active = list(range(len(jobs)))
-        nets = [_build(blueprint, job) for job in jobs]
+        nets = [build(blueprint, job, job.samples.inputs.shape[1]) for job in jobs]
         self.template, self.layout = nets[0], Layout.of(nets[0])
         self.judge = Judge(self.template, self.head, self.layout)
         self.dropouts = [f"{name}.key" for name, module in nets[0].named_modules() if isinstance(module, Dropout)]
@@ -207,39 +208,6 @@ def choose_device(name: str) -> torch.device:
     if name != "cpu" and not (name.startswith("cuda") and torch.cuda.is_available()):
         raise ConfigError(f"there is no device {name!r} here", expected="cpu, or cuda", remedy='Use Fit(device="auto")')
     return torch.device(name)
-
-
-def _build(blueprint: Blueprint, job: Job) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(job_generator(job, purpose=0).integers(2**31)))
-        net = blueprint.build(job.samples.inputs.shape[1])
-    types = {name: parameter.dtype for name, parameter in net.named_parameters()}
-    if not types:
-        raise ConfigError(
-            "the net has no parameters",
-            expected="at least one to train",
-            remedy="Keep layers as attributes of the module",
-        )
-    for name, dtype in types.items():
-        if dtype != torch.float32:
-            raise ConfigError(
-                f"the net's parameter {name} is {str(dtype).removeprefix('torch.')}",
-                expected="float32, in which fleets train",
-                remedy="Leave .double(), .half() and other types out of the factory",
-            )
-    return net
-
-
-def _require_own_weights(net: nn.Module, other: nn.Module) -> None:
-    """Raise ConfigError when two nets, made one after the other, share a parameter."""
-    own = {id(parameter) for parameter in net.parameters()}
-    shared = [name for name, parameter in other.named_parameters() if id(parameter) in own]
-    if shared:
-        raise ConfigError(
-            f"the factory gave two nets with the same parameter {shared[0]}",
-            expected="a fresh net at each call, since every training has weights of its own",
-            remedy="Make all modules inside the factory",
-        )
 
 
 def scalings(job: Job, head: Head) -> tuple[Scaling, Scaling]:

@@ -50,6 +50,12 @@ class NetModel(ABC):
     head: Head | None
     name: str
     has_memory: ClassVar[bool] = True
+    draws_apart: ClassVar[bool] = False
+
+    def __init_subclass__(cls, *, draws_apart: bool = False) -> None:
+        """`draws_apart`: weights are drawn by `nets.weights` alone. Said of the class itself: one derived from it may not."""
+        super().__init_subclass__()
+        cls.draws_apart = draws_apart
 
     @property
     def is_seeded(self) -> bool:
@@ -114,4 +120,6 @@ class NetModel(ABC):
         """How nets for this target are made, read and trained."""
         head = self.head or usual_head(target)
         outputs = head.outputs * len(parts(target))
-        return Blueprint(lambda inputs: self.build(inputs, outputs), head, self.window, self.training)
+        return Blueprint(
+            lambda inputs: self.build(inputs, outputs), head, self.window, self.training, draws_apart=self.draws_apart
+        )

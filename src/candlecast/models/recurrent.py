@@ -71,7 +71,7 @@ class RecurrentModel(NetModel):
 
 
 @dataclass(frozen=True)
-class LSTM(RecurrentModel):
+class LSTM(RecurrentModel, draws_apart=True):
     """Long short-term memory (Hochreiter and Schmidhuber 1997); parameters in `RecurrentModel`."""
 
     name: str = field(default="lstm", init=False)
@@ -84,7 +84,7 @@ class LSTM(RecurrentModel):
 
 
 @dataclass(frozen=True)
-class GRU(RecurrentModel):
+class GRU(RecurrentModel, draws_apart=True):
     """Gated recurrent unit (Cho et al. 2014); parameters in `RecurrentModel`."""
 
     name: str = field(default="gru", init=False)
@@ -97,7 +97,7 @@ class GRU(RecurrentModel):
 
 
 @dataclass(frozen=True)
-class RNN(RecurrentModel):
+class RNN(RecurrentModel, draws_apart=True):
     """Simple recurrent network (Elman 1990); parameters in `RecurrentModel`."""
 
     name: str = field(default="rnn", init=False)

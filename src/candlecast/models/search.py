@@ -6,7 +6,6 @@ import json
 import logging
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from candlecast.ledger import Searched
 from candlecast.models.model import Fitted, Model
 from candlecast.models.net import NetModel
 from candlecast.prediction import Prediction
+from candlecast.shared import Shared
 from candlecast.windows import Samples
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Search:
     def _searched(self, inner: Sequence[Job], progress: Listener) -> list[tuple[Searched, ...]]:
         """All that was tried for each of the inner jobs, in the order in which it was suggested."""
         optuna = _optuna()
-        with _quiet(optuna):
+        with _silent.block():
             studies = [optuna.create_study(sampler=optuna.samplers.TPESampler(seed=_seed(job))) for job in inner]
             for first in range(0, self.trials, self.at_once):
                 count = min(self.at_once, self.trials - first)
@@ -203,15 +203,22 @@ def _seed(job: Job) -> int:
     return zlib.crc32(f"{job.key} search".encode())
 
 
-@contextmanager
-def _quiet(optuna: Any) -> Iterator[None]:
+class _Silent(Shared):
     """Optuna's own lines about each trial are left out."""
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(level)
+
+    _level: int | None = None
+
+    def make(self) -> None:
+        if self._level is None:
+            self._level = _optuna().logging.get_verbosity()
+        _optuna().logging.set_verbosity(_optuna().logging.WARNING)
+
+    def undo(self) -> None:
+        _optuna().logging.set_verbosity(self._level)
+        self._level = None
+
+
+_silent = _Silent()
 
 
 def _optuna() -> Any:

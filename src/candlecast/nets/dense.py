@@ -12,6 +12,7 @@ from torch.autograd import Function
 from candlecast.nets.exporting import is_exporting
 from candlecast.nets.kernels import threads
 from candlecast.nets.kernels.functions import fold, signed
+from candlecast.nets.weights import glorot
 
 
 class Dense(nn.Module):
@@ -24,7 +25,7 @@ class Dense(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(nn.init.xavier_uniform_(torch.empty(inputs, outputs)))
+        self.weight = glorot(inputs, outputs)
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: Tensor) -> Tensor:

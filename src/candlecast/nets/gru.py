@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from candlecast.nets import kernels
 from candlecast.nets.layer import RecurrentLayer, Stepper
+from candlecast.nets.weights import glorot, orthogonal
 
 
 class GRULayer(RecurrentLayer):
@@ -18,8 +19,8 @@ class GRULayer(RecurrentLayer):
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
-        self.w_x = nn.Parameter(nn.init.xavier_uniform_(torch.empty(inputs, 3 * hidden)))
-        self.w_h = nn.Parameter(nn.init.orthogonal_(torch.empty(hidden, 3 * hidden)))
+        self.w_x = glorot(inputs, 3 * hidden)
+        self.w_h = orthogonal(hidden, 3 * hidden)
         self.b_x = nn.Parameter(torch.zeros(3 * hidden))
         self.b_h = nn.Parameter(torch.zeros(3 * hidden))
         self.hidden = hidden

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from candlecast.nets import kernels
 from candlecast.nets.layer import RecurrentLayer, Stepper
+from candlecast.nets.weights import glorot, orthogonal
 
 
 class LSTMLayer(RecurrentLayer):
@@ -21,8 +22,8 @@ class LSTMLayer(RecurrentLayer):
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
-        self.w_x = nn.Parameter(nn.init.xavier_uniform_(torch.empty(inputs, 4 * hidden)))
-        self.w_h = nn.Parameter(nn.init.orthogonal_(torch.empty(hidden, 4 * hidden)))
+        self.w_x = glorot(inputs, 4 * hidden)
+        self.w_h = orthogonal(hidden, 4 * hidden)
         bias = torch.zeros(4 * hidden)
         bias[hidden : 2 * hidden] = 1.0
         self.b = nn.Parameter(bias)

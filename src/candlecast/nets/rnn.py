@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from candlecast.nets import kernels
 from candlecast.nets.layer import RecurrentLayer, Stepper
+from candlecast.nets.weights import glorot, orthogonal
 
 
 class RNNLayer(RecurrentLayer):
@@ -18,8 +19,8 @@ class RNNLayer(RecurrentLayer):
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
-        self.w_x = nn.Parameter(nn.init.xavier_uniform_(torch.empty(inputs, hidden)))
-        self.w_h = nn.Parameter(nn.init.orthogonal_(torch.empty(hidden, hidden)))
+        self.w_x = glorot(inputs, hidden)
+        self.w_h = orthogonal(hidden, hidden)
         self.b = nn.Parameter(torch.zeros(hidden))
         self.hidden = hidden
 

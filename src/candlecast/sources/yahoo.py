@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import polars as pl
 
 from candlecast.errors import ConfigError, SourceError
 from candlecast.interval import Interval
+from candlecast.shared import ignoring
 from candlecast.sources.adjust import ACTIONS, PRICES
 from candlecast.sources.page import empty_page, market_page
 from candlecast.sources.refusals import lacking_interval, missing_extra
@@ -126,8 +126,7 @@ def _history(session: Any, symbol: str, interval: str, start: datetime, end: dat
         was_disabled, log.disabled = log.disabled, True  # it reports what it swallows, which the session raises below
         try:
             YfData.cache_get.cache_clear()  # else an answer from before a split would serve after it
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # yfinance's own, about pandas, which it insists on
+            with ignoring(DeprecationWarning):  # yfinance's own, about pandas, which it insists on
                 frame = yfinance.Ticker(symbol, session=session).history(
                     interval=interval, start=start, end=end, auto_adjust=False, actions=True, keepna=True
                 )

@@ -9,7 +9,7 @@ import numpy as np
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError
 from candlecast.features import Scaler
-from candlecast.targets.target import Kind, Target, require_target
+from candlecast.targets.target import Kind, Target, memory, require_target
 
 
 @dataclass(frozen=True, init=False)
@@ -60,6 +60,11 @@ class Several:
     def horizon(self) -> int:
         """Bars until all values are known."""
         return max(target.horizon for target in self.targets)
+
+    @property
+    def memory(self) -> int:
+        """The longest of all."""
+        return max(memory(target) for target in self.targets)
 
     @property
     def kind(self) -> Kind:

@@ -63,32 +63,28 @@ def check_net(
     Traceback (most recent call last):
     candlecast.errors.ConfigError: the net maps windows (5, 8, 3) to (5, 8, 1); expected one number per window: (5, 1). ...
     """
+    from candlecast.fleet.building import seeded
+    from candlecast.nets.weights import globally_seeded
+
     model = recipe if isinstance(recipe, NetModel) else Torch(recipe, window=window)
     target = target or NextReturn()
     blueprint = model.blueprint(target)
     blueprint.head.require(target)
     outputs = blueprint.head.outputs * len(parts(target))
-    net, twin = (_made(model, outputs, seed) for _ in range(2))
+    net, twin = (seeded(blueprint, COLUMNS, seed) for _ in range(2))
     _require_same_start(net, twin)
     x = _windows(model.window, seed)
-    _require_shapes(net, x, outputs)
-    _require_gradients(net, x)
-    net.eval()
-    _require_own_rows(net, x)
-    if model.has_memory:
-        _require_memory(net, x)
-    reason = _why_not_stacked(net.train(), twin.train(), x)
+    with globally_seeded(seed):
+        _require_shapes(net, x, outputs)
+        _require_gradients(net, x)
+        net.eval()
+        _require_own_rows(net, x)
+        if model.has_memory:
+            _require_memory(net, x)
+        reason = _why_not_stacked(net.train(), twin.train(), x)
     _require_company(model, target, seed)
     _require_learning(model, target, seed)
     return NetCheck(sum(parameter.numel() for parameter in net.parameters()), reason is None, reason)
-
-
-def _made(model: NetModel, outputs: int, seed: int) -> nn.Module:
-    import torch
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return model.build(COLUMNS, outputs)
 
 
 def _windows(window: int, seed: int) -> Tensor:

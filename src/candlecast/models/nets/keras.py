@@ -21,6 +21,7 @@ from candlecast.heads import Head
 from candlecast.models.net import BY_WINDOW, NetModel
 from candlecast.nets import PerWindow, kernels
 from candlecast.nets.dropout import Dropout
+from candlecast.shared import Shared, drop_filters
 
 
 @dataclass(frozen=True)
@@ -167,16 +168,31 @@ def keras_on_torch() -> Any:
     return keras
 
 
+class _Unsaid(Shared):
+    """Keras's warning about the tutorials' way to say the shape, which works: once for each job it would bury what matters."""
+
+    message = "Do not pass an `input_shape`"
+
+    def make(self) -> None:
+        warnings.filterwarnings("ignore", message=self.message)
+
+    def undo(self) -> None:
+        drop_filters(lambda entry: getattr(entry[1], "pattern", None) == self.message)
+
+
+_unsaid = _Unsaid()
+
+
 @contextmanager
 def _seeded(keras: Any) -> Iterator[None]:
-    """All generators that Keras draws from, seeded from torch's and given back as they were; torch's is the caller's."""
+    """All generators that Keras draws from, seeded from torch's and given back as they were; torch's is the caller's, who
+    has it in a block of `nets.weights.globally_seeded`, so that no two threads are in this one.
+    """
     seed = int(torch.randint(2**31, ()))
     kept = random.getstate(), np.random.get_state()  # noqa: NPY002 - the global ones are what Keras sets
     try:
         keras.utils.set_random_seed(seed)
-        with warnings.catch_warnings():
-            # the tutorials' way to say the shape, which works; said once for each job, it would bury what matters
-            warnings.filterwarnings("ignore", message="Do not pass an `input_shape`")
+        with _unsaid.block():
             yield
     finally:
         random.setstate(kept[0])

@@ -17,10 +17,11 @@ from candlecast.nets.dropout import Dropout
 from candlecast.nets.linear import LINE, Linear
 from candlecast.nets.norm import LayerNorm
 from candlecast.nets.recurrent import State
+from candlecast.nets.weights import uniform
 
 
 @dataclass(frozen=True)
-class PatchTST(NetModel):
+class PatchTST(NetModel, draws_apart=True):
     """A Transformer whose tokens are patches of one column, the same for every column (Nie et al. 2023).
 
     Each column c of the window is cut into N patches of `patch` bars, one every `stride` bars, the last of which ends with
@@ -77,7 +78,7 @@ class _PatchTST(Stacked):
         self.patch, self.stride = recipe.patch, recipe.stride
         patches = (recipe.window - recipe.patch) // recipe.stride + 1
         self.embedding = Linear(recipe.patch, recipe.hidden)
-        self.place = nn.Parameter(nn.init.uniform_(torch.empty(patches, recipe.hidden), -0.02, 0.02))
+        self.place = uniform(patches, recipe.hidden, within=0.02)
         self.layers = nn.Sequential(
             *(_Block(recipe.hidden, recipe.heads, recipe.dropout) for _ in range(recipe.layers))
         )

@@ -17,7 +17,7 @@ from candlecast.nets.linear import LINE
 
 
 @dataclass(frozen=True)
-class Transformer(NetModel):
+class Transformer(NetModel, draws_apart=True):
     """Encoder of a Transformer in which each bar attends to itself and to bars before it (Vaswani et al. 2017).
 
     Each layer: x <- x + drop W_o attention(norm(x));  x <- x + drop W_2 relu(W_1 norm(x)), the norm in front (Xiong et al.

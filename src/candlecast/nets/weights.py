@@ -1,0 +1,66 @@
+"""Where the first weights of a net come from: a generator of the net's own, or torch's global ones while nobody else may draw."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import torch
+from torch import nn
+
+from candlecast.shared import hold_at_fork
+
+_generator: ContextVar[torch.Generator | None] = ContextVar("generator", default=None)  # None: torch's global one
+_global = threading.RLock()
+hold_at_fork(_global)
+
+
+def glorot(inputs: int, outputs: int) -> nn.Parameter:
+    """Weights (I, O), uniform within sqrt(6 / (I + O)) of zero (Glorot and Bengio 2010)."""
+    return nn.Parameter(nn.init.xavier_uniform_(torch.empty(inputs, outputs), generator=_generator.get()))
+
+
+def orthogonal(inputs: int, outputs: int) -> nn.Parameter:
+    """Weights (I, O), a random matrix with orthonormal rows or columns (Saxe, McClelland and Ganguli 2014)."""
+    return nn.Parameter(nn.init.orthogonal_(torch.empty(inputs, outputs), generator=_generator.get()))
+
+
+def uniform(*shape: int, within: float) -> nn.Parameter:
+    """Weights of this shape, uniform within that distance of zero."""
+    return nn.Parameter(nn.init.uniform_(torch.empty(shape), -within, within, generator=_generator.get()))
+
+
+@contextmanager
+def drawn_from(seed: int) -> Iterator[None]:
+    """Within the block, weights of this module's functions are drawn from a generator of their own, the same for each seed.
+
+    They are those that torch's global generator gives after `torch.manual_seed(seed)`; it is not touched.
+    """
+    token = _generator.set(torch.Generator().manual_seed(seed))
+    try:
+        yield
+    finally:
+        _generator.reset(token)
+
+
+@contextmanager
+def globally_seeded(seed: int) -> Iterator[None]:
+    """For code that draws from torch's global generators: within the block they are seeded, and given back as they were.
+
+    One block at a time in the whole process; a thread that has one may begin others inside it. What threads without a block
+    draw meanwhile comes from the seeded generators too: nobody can be kept from them. GPUs are seeded once they are in use.
+    """
+    has_gpus = torch.cuda.is_initialized()
+    devices = range(torch.cuda.device_count() if has_gpus else 0)
+    with _global, torch.random.fork_rng(devices=devices):
+        if has_gpus:
+            torch.manual_seed(seed)
+        else:
+            torch.default_generator.manual_seed(seed)
+        token = _generator.set(None)
+        try:
+            yield
+        finally:
+            _generator.reset(token)
