@@ -25,6 +25,7 @@ def load(
     store: str = "data",
     since: str | None = None,
     until: str | None = None,
+    adjusted: bool = False,
     progress: Listener = ignore,
 ) -> Candles:
     """Candles of a source, brought up to date in the store; or else of a file, an embedded sample ("sp500", "nasdaq"), or
@@ -35,6 +36,10 @@ def load(
     from candlecast.sources.files import read_candles
     from candlecast.sources.sample import SAMPLES, sample
 
+    if adjusted and (source is not None or not Path(asset).exists()):
+        raise ConfigError(
+            f"--adjusted for {asset}", expected="a file with the column Adj Close", remedy="Leave --adjusted out"
+        )
     if source not in (None, "sample"):
         return _fetched(
             asset, interval=interval, source=source, store=store, since=since, until=until, progress=progress
@@ -51,7 +56,7 @@ def load(
         if asset in known:
             return _stored(place, asset, interval=interval, since=since, until=until)
     if source is None and (path.exists() or path.suffix or len(path.parts) > 1):
-        return read_candles(path, interval=interval, zone=zone)
+        return read_candles(path, interval=interval, zone=zone, adjusted=adjusted)
     raise SourceError(
         f"{asset!r} is neither a file nor a sample, and not stored in {store}",
         expected=f"a path of a CSV or Parquet file, {', '.join(known)}, or a --source",

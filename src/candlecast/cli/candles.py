@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from candlecast.cli import assets
 from candlecast.cli.console import print_json, print_table
+from candlecast.cli.mending import Mending, mending_options
 from candlecast.cli.options import common
 from candlecast.cli.places import is_store, store_option
 from candlecast.errors import StoreError, near_misses
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     "--source", help="Only candles of this source, such as binance; of a file, where it came from, for known halts."
 )
 @click.option("--zone", help="Zone of the file's times, if they name none, such as UTC.")
+@mending_options
 @store_option
 @common
 def candles(
@@ -34,11 +36,12 @@ def candles(
     source: str | None,
     zone: str | None,
     store: str,
+    mending: Mending,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Describe candles and list their faults: gaps and halts, duplicates, off-grid and impossible bars, jumps like
-    splits, and prices that nobody could have traded at. Nothing is changed.
+    """Describe candles and list their faults: trading hours, gaps and halts, duplicates, off-grid and impossible bars,
+    jumps like splits, and prices that nobody could have traded at. Nothing is changed where it is stored.
 
     Without an argument: everything that is stored, and, without --source and --interval, the samples that come with the
     installation.
@@ -51,8 +54,9 @@ def candles(
     elif asset is not None and not found:
         from candlecast.candles import Origin
 
-        table = assets.load(asset, interval=interval, zone=zone, store=store)
+        table = assets.load(asset, interval=interval, zone=zone, store=store, adjusted=mending.adjusted)
         found = [(replace(table, origin=Origin(source)) if source else table, 0)]
+    found = [(mending.of(table), changed) for table, changed in found]
     if as_json:
         print_json({"candles": [_as_object(table, changed) for table, changed in found]})
     elif asset is None:
@@ -63,6 +67,7 @@ def candles(
     else:
         for table, changed in found:
             known = f"\n  {changed:,} bars were changed by the vendor since they were first seen" if changed else ""
+            known += "".join(f"\n  {change}" for change in (table.origin.changes if table.origin else ()))
             click.echo(f"{table!r}\n{table.check()}{known}")
 
 
@@ -109,6 +114,9 @@ def _as_object(table: Candles, changed: int) -> dict[str, Any]:
         "last": table.frame["close_time"].max(),
         "version": origin.version if origin else None,
         "has_sessions": table.has_sessions,
+        "clock": table.clock.to_dict(),
+        "hours": report.hours,
+        "changes": [asdict(change) for change in (origin.changes if origin else ())],
         "missing": report.missing,
         "halted": report.halted,
         "changed": changed,

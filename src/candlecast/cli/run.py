@@ -11,6 +11,7 @@ import click
 
 from candlecast.cli import assets, choices
 from candlecast.cli.console import print_json, print_table, progress
+from candlecast.cli.mending import Mending, mending_options
 from candlecast.cli.options import common
 from candlecast.cli.places import NAMES, store_option
 from candlecast.cli.pricing import GivenCosts, cost_options
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("--until", help="End, UTC; now when not given.")
 @store_option
 @click.option("--zone", help="Zone of the file's times, if they name none, such as UTC.")
+@mending_options
 @click.option("--preset", help="A ready-made study: tutorial.")
 @click.option("--model", help=f"One of {', '.join(choices.MODELS)}; lstm when not given.")
 @click.option("--target", help=f"One of {', '.join(choices.TARGETS)}; return when not given.")
@@ -51,7 +53,17 @@ if TYPE_CHECKING:
 )
 @click.option("--open", "open_report", is_flag=True, help="Open the report in the browser.")
 @common
-def run(asset: str, *, seed: int, runs: Path, open_report: bool, as_json: bool, quiet: bool, **settings: Any) -> None:
+def run(
+    asset: str,
+    *,
+    seed: int,
+    runs: Path,
+    open_report: bool,
+    as_json: bool,
+    quiet: bool,
+    mending: Mending,
+    **settings: Any,
+) -> None:
     """Train, forecast, trade and judge, fold by fold, and keep it all as a run with a report.
 
     Candles of a --source are kept in the store, and only what is missing is fetched. Without an argument: the S&P 500 by
@@ -63,7 +75,7 @@ def run(asset: str, *, seed: int, runs: Path, open_report: bool, as_json: bool, 
     wanted = {name: settings.pop(name) for name in ("interval", "zone", "source", "store", "since", "until")}
     study = make_study(**settings)
     with progress(quiet) as listener:
-        candles = assets.load(asset, **wanted, progress=listener)
+        candles = mending.of(assets.load(asset, **wanted, adjusted=mending.adjusted, progress=listener))
         result, folder = run_study(study, candles, runs=runs, seed=seed, progress=listener)
         page = result.report(folder / "report.html")
     seconds = time.monotonic() - began
