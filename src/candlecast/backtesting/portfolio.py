@@ -27,7 +27,7 @@ from candlecast.signals.positions import Positions
 class Grid:
     """Every asset's bars on the union of their opens, arrays (time, asset); NaN where an asset has no bar.
 
-    `rows[a]` are the rows of asset a's own bars; `volume` as `traded_volume` gives it, 0.0 without a bar; `targets` lie on
+    `rows[a]` are the rows of asset a's own bars; the volume of `prices` as `traded_volume` gives it, 0.0 without a bar; `targets` lie on
     the bar after their decision, and wait there where nothing is traded.
     """
 
@@ -198,7 +198,7 @@ def _run(
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, float]:
     from candlecast.backtesting import compiled
 
-    is_closed = np.isnan(grid.open) | np.isnan(grid.volume)
+    is_closed = np.isnan(grid.prices.open) | np.isnan(grid.prices.volume)
     targets = np.column_stack([waiting(column, closed) for column, closed in zip(targets.T, is_closed.T, strict=True)])
     held, sums = np.empty(targets.shape), np.empty((len(targets), 5))
     fills = np.empty((int(np.count_nonzero(~np.isnan(targets))) * 2 + targets.shape[1], compiled.FILL_COLUMNS + 1))
