@@ -18,6 +18,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 ROWS = [
     ["errors"],
     ["interval", "events", "text"],
+    ["reading"],
     ["candles"],
     ["sources"],
     ["store"],
@@ -65,6 +66,7 @@ HOMES = {
     "onnx": {"adapters"},
     "onnxruntime": {"adapters"},
     "gymnasium": {"adapters"},
+    "fastexcel": {"reading"},
 }
 # Rooms whose every file is about one heavy library, and which are themselves imported lazily.
 EAGER_HOMES = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import polars as pl
 from candlecast.candles import faults, holes, intake, resample
 from candlecast.errors import CandleError, ConfigError, is_whole
 from candlecast.interval import Interval
+from candlecast.reading.told import Told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,14 +24,20 @@ YEAR_SECONDS = 31_556_952.0
 
 @dataclass(frozen=True)
 class Origin:
-    """Where candles came from: the name of the source, and the store and its version if they were read from one."""
+    """Where candles came from: the name of the source, and the store and its version if they were read from one.
+
+    `reading` says in one line how a file was understood.
+    """
 
     source: str
     store: str | None = None
     version: int | None = None
+    reading: str | None = None
 
     def __str__(self) -> str:
-        return self.source if self.store is None else f"{self.source}, version {self.version} of {self.store}"
+        if self.store is not None:
+            return f"{self.source}, version {self.version} of {self.store}"
+        return self.source if not self.reading else f"{self.source} ({self.reading})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,22 +78,30 @@ class Candles:
         frame: Any,
         *,
         interval: str | Interval | None = None,
-        symbol: str = "asset",
+        symbol: str | None = None,
         zone: str | None = None,
         has_sessions: bool | None = None,
+        dates: str | None = None,
+        decimal: str | None = None,
+        columns: Mapping[str, str] | None = None,
     ) -> Candles:
         """Candles from a pandas or Polars frame.
 
-        Columns are found by their usual names (`open_time`, `time`, `timestamp`, `Date`, ..., `Open`, `High`, ...);
-        a pandas time index counts as the time column. Numbers in the time column are seconds, milliseconds,
-        microseconds or nanoseconds since 1970, told apart by size. Times without zone are taken in `zone`. Whole dates,
-        and times that are all midnight where they were written, name days and need none: a day opens at 00:00 UTC.
-        `interval` is the most common step when not given, and `has_sessions` what the table shows.
+        Columns are found by their usual names (`open_time`, `time`, `timestamp`, `Date`, ..., `Open`, `High`, ...), or as
+        `columns` says, such as {"open": "OpnPric"}; pandas indices of times and symbols count as columns. Of several
+        symbols, in rows or in levels of the columns, `symbol` takes one. Numbers in the time column are seconds,
+        milliseconds, microseconds or nanoseconds since 1970, told apart by size. Times without zone are taken in `zone`.
+        Whole dates, and times that are all midnight where they were written, name days and need none: a day opens at
+        00:00 UTC. `dates` is the order of dates in text ("ymd", "dmy", "mdy") where they do not prove it, `decimal` the
+        decimal mark of numbers in text. `interval` is the most common step when not given, and `has_sessions` what the
+        table shows. Without a column of volume it is NaN; newest-first frames are turned.
 
-        Raises CandleError for missing columns, unreadable values, times without zone, or fewer than two rows.
+        Raises CandleError for missing columns, unreadable values, times without zone, several readings, or fewer than two
+        rows.
         """
-        table, found = intake.market_table(frame, interval=interval, symbol=symbol, zone=zone)
-        return cls(table, symbol, found, has_sessions)
+        told = Told(interval, symbol, zone, dates, decimal, columns or {})
+        table, understood = intake.market_table(frame, told, what=symbol or "asset")
+        return cls(table, symbol or understood.symbol or "asset", understood.interval, has_sessions)
 
     def __len__(self) -> int:
         return self.frame.height
