@@ -58,12 +58,10 @@ def find_columns(table: Table, told: Told, *, what: str) -> Columns:
     if side_by_side:
         named = _chosen(list(side_by_side), told.symbol, what=what)
         names = {place: field for field, place in side_by_side[named].items()}
-        levels = [[canonical(cell) for cell in table.labels[place] if cell] for place in range(table.width)]
-        names |= {
-            place: cells[-1]
-            for place, cells in enumerate(levels)
-            if place not in names and cells and not _in_group(place, side_by_side)
-        }
+        for place in range(table.width):
+            cells = [canonical(cell) for cell in table.labels[place] if cell]
+            if place not in names and not _in_group(place, side_by_side):
+                names[place] = cells[-1] if cells else ""
     else:
         names = {place: canonical(_label(table, place)) for place in range(table.width)}
     prices = {role: _best(role, names, table, given) for role in PRICES}
@@ -197,7 +195,7 @@ def _volume(names: Mapping[int, str], given: Mapping[str, list[int]], table: Tab
     in_units = {
         place: unit
         for place, unit in in_units.items()
-        if not re.search(r"taker|quote|buy|sell|bid|ask|ma\b|adj|avg|average|24h|weighted", names[place])
+        if not re.search(r"tick|taker|quote|buy|sell|bid|ask|ma\b|adj|avg|average|24h|weighted", names[place])
     }
     if not in_units:
         return None, []
@@ -293,15 +291,10 @@ def _nameless(table: Table, told: Told, *, what: str) -> Columns:
 def _missing(table: Table, roles: list[str], *, what: str) -> CandleError:
     names = [table.spoken(place) for place in range(table.width)] if table.has_header else []
     shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
-    remedy = "Rename the columns, or say which they are, for example " + (
-        f'columns={{"{roles[0]}": "{names[0]}"}}' if names else 'columns={"open": "OpnPric"}'
-    )
-    if set(roles) & set(PRICES) and len(set(roles) & set(PRICES)) >= 3:
-        remedy = "Use a table with open, high, low and close; or say which columns they are, for example " + (
-            f'columns={{"{next(role for role in roles if role in PRICES)}": "{names[-1]}"}}'
-            if names
-            else 'columns={"open": "OpnPric"}'
-        )
+    example = f'columns={{"{roles[0]}": "NAME"}}'
+    prices = set(roles) & set(PRICES)
+    start = "Use a table with open, high, low and close" if len(prices) >= 3 else "Rename the columns"
+    remedy = f"{start}, or say which columns they are, for example {example}"
     return CandleError(
         f"{what} has no column for {', '.join(roles)} (its columns are {shown or 'none'})",
         expected="open_time, open, high, low, close, volume or their usual other names",

@@ -11,6 +11,7 @@ from candlecast.reading.vocabulary import canonical, is_known
 
 BLOCK = 4 * 2**20
 HEAD = 2**18
+LONGEST_LINE = 2**26
 MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -74,6 +75,8 @@ def blocks(stream: IO[bytes], encoding: str, size: int = BLOCK) -> Iterator[byte
             part = part[: len(part) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         end = len(part) if ended else part.rfind(b"\n") + 1
         rest = part[end:] + held
+        if len(rest) > LONGEST_LINE:
+            raise ValueError(f"a line of more than {LONGEST_LINE:,} bytes")
         if end:
             block = part[:end] if part.endswith(b"\n", 0, end) else part[:end] + b"\n"
             yield block if block.isascii() else _valid(block)

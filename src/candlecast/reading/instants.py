@@ -38,7 +38,7 @@ def from_counts(counts: pl.Series, *, what: str, notes: list[str]) -> pl.Series:
             )
         micros, used = alone, np.array([common])
     if (np.abs(values) < SMALL).any():
-        _require_epoch(values, micros, what=what)
+        _require_epoch(counts, micros, what=what)
     notes.append(f"times in {' and '.join(UNIT_WORDS[UNITS[unit][0]] for unit in used)} since 1970")
     return pl.Series(micros).cast(pl.Datetime("us")).alias("open_time")
 
@@ -83,22 +83,22 @@ def _is_within(micros: np.ndarray) -> bool:
     return all(unit_of(float(value) / 1e6) == 0 for value in (micros.min(), micros.max()))
 
 
-def _require_epoch(values: np.ndarray, micros: np.ndarray, *, what: str) -> None:
+def _require_epoch(counts: pl.Series, micros: np.ndarray, *, what: str) -> None:
     """Raise CandleError when small counts look like a counter rather than like seconds of about 1970."""
     steps = np.diff(np.sort(micros))
     steps = steps[steps > 0]
     is_even = len(steps) and (micros % 60_000_000 == 0).all() and _is_ordered(micros) and np.median(steps) >= 60_000_000
     if not is_even:
-        row = int(np.flatnonzero(np.abs(values) < SMALL)[0])
+        row = int((counts.abs() < SMALL).arg_max() or 0)
         raise CandleError(
-            f"{what} has time {_shown(values[row])} in row {row + 1}",
+            f"{what} has time {_shown(counts[row])} in row {row + 1}",
             expected="seconds, milliseconds, microseconds or nanoseconds since 1970",
             remedy="Name the column of times, or convert it to times with a zone",
         )
 
 
 def _shown(value: float) -> str:
-    return f"{value:.0f}" if float(value).is_integer() and abs(value) >= 1e6 else str(value)
+    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() and abs(value) >= 1e6 else str(value)
 
 
 def from_serials(days: pl.Series) -> pl.Series:
@@ -121,7 +121,7 @@ def in_zone(local: pl.Series, zone: str, *, what: str, notes: list[str]) -> pl.S
     """Datetime[us, UTC] of local times in a zone, in the order of the rows.
 
     An hour that occurs twice, as daylight saving ends, is told apart by the order of the rows where they hold it twice.
-    Raises ConfigError for an unknown zone, CandleError for times that do not exist there or cannot be told apart.
+    Raises ConfigError for an unknown zone, and for one in which a time does not exist or cannot be told apart.
     """
     try:
         early = local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
@@ -135,7 +135,7 @@ def in_zone(local: pl.Series, zone: str, *, what: str, notes: list[str]) -> pl.S
     absent = early.is_null()
     if absent.any():
         moment = local[int(absent.arg_max() or 0)]
-        raise CandleError(
+        raise ConfigError(
             f"{moment:%Y-%m-%d %H:%M} does not exist in {zone}, where clocks skip that hour: the times of {what} are of another zone",
             expected="times that the clocks of the zone show",
             remedy='Say the zone that the times are in; zone="UTC" has every hour once',
@@ -165,7 +165,7 @@ def _told_apart(
         if len(turns) != 1 or part[-1] - part[0] != len(part) - 1:
             moment = np.datetime64(int(local[part[0]]), "us").astype("datetime64[m]").item()
             count = "once" if len(turns) == 0 else f"{len(turns) + 1} times"
-            raise CandleError(
+            raise ConfigError(
                 f"{moment:%Y-%m-%d %H:%M} occurs twice in {zone} and stands {count} in {what}: which of the two is meant cannot be told",
                 expected="both of the hours, in their order, or times in a zone without daylight saving",
                 remedy='Write the times with their offset, or say a zone without daylight saving if they are in one, for example zone="UTC" '

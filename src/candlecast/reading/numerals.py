@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import polars as pl
 
 ABSENT = (
-    "", "-", "--", "---", "—", "–", "null", "NULL", "Null", "none", "None", "NONE", "nan", "NaN", "NAN", "Nan", "na", "NA", "N/A", "n/a", "n.a.",
-    "N.A.", "#N/A", "#N/A N/A", "#NA", "<NA>", "NaT", "nil", "\\N", "?", "*", "x", "-nan", "#VALUE!", "#REF!",
-)  # fmt: skip
+    *("", "-", "--", "---", "—", "–", "null", "NULL", "Null", "none", "None", "NONE", "nan", "NaN", "NAN", "Nan", "-nan"),
+    *("na", "NA", "N/A", "n/a", "n.a.", "N.A.", "#N/A", "#N/A N/A", "#NA", "<NA>", "NaT", "nil", "\\N", "#VALUE!", "#REF!"),
+)  # what cells without a value say
 SPACES = " \u00a0\u2007\u2009\u202f"
 MONEY = "$€£¥₹₽₩₺฿"
 SCALES = {

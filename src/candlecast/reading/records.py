@@ -46,19 +46,19 @@ def records_table(path: Path, text: str, name: str) -> Table:
 def _parsed(path: Path, text: str) -> Any:
     try:
         return json.loads(text)
-    except (ValueError, RecursionError):
-        lines = [line for line in text.splitlines() if line.strip()]
-        if len(lines) > 1 and all(line.lstrip()[:1] in "{[" for line in lines[:5]):
-            try:
-                return [json.loads(line) for line in lines]
-            except (ValueError, RecursionError) as second:
-                error = second
-        words = str(error).splitlines()[0] if not isinstance(error, RecursionError) else "brackets too deep"
-        raise SourceError(
-            f"{path} cannot be read ({words})",
-            expected="JSON with a list of candles",
-            remedy="The file is cut off or damaged: fetch it again",
-        ) from error
+    except (ValueError, RecursionError) as error:
+        failure: Exception = error
+    lines = [line for line in text.splitlines() if line.strip()]
+    if len(lines) > 1 and all(line.lstrip()[:1] in "{[" for line in lines[:5]):
+        try:
+            return [json.loads(line) for line in lines]
+        except (ValueError, RecursionError) as error:
+            failure = error
+    raise SourceError(
+        f"{path} cannot be read ({'brackets too deep' if isinstance(failure, RecursionError) else str(failure).splitlines()[0]})",
+        expected="JSON with a list of candles",
+        remedy="The file is cut off or damaged: fetch it again",
+    ) from failure
 
 
 def _candidates(value: Any, depth: int) -> Iterator[tuple[list[str], list[Sequence[Any]]]]:

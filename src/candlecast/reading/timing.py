@@ -82,7 +82,18 @@ def form_of(table: Table, place: int, *, is_named: bool, what: str) -> Form | No
     dtype = table.types.get(place)
     if dtype is not None and (isinstance(dtype, pl.Datetime) or dtype == pl.Date):
         return "typed"
+    if dtype is not None and not dtype.is_numeric() and not isinstance(dtype, (pl.Categorical, pl.Enum)) and dtype != pl.Null:
+        if not is_named:
+            return None
+        raise CandleError(
+            f"the time column {table.spoken(place)!r} of {what} holds {dtype}",
+            expected="times, dates, or seconds, milliseconds, microseconds or nanoseconds since 1970",
+            remedy="Convert the column",
+        )
     cells = [cell for cell in (cell.strip().strip("'") for cell in table.column(place)) if not is_absent(cell)]
+    if dtype is not None and dtype.is_numeric():
+        cells = [cell for cell in cells if re.fullmatch(r"-?\d+(\.\d+)?", cell)]
+        return _numeric_form(cells[:SAMPLE], is_named=is_named, what=what) if cells else "epoch" if is_named else None
     cells = cells[:SAMPLE]
     if not cells:
         return "text" if is_named else None
@@ -107,9 +118,7 @@ def _form(cells: list[str], *, is_named: bool, what: str) -> Form | None:
         return "text"
     if _share(is_clock(cell) for cell in cells) >= MOSTLY:
         return "clock"
-    if _share(_is_moment(cell) for cell in cells) >= MOSTLY / 2 or (is_named and _is_moment(cells[0])):
-        return "text"
-    return "text" if is_named and any(letter.isdigit() for letter in cells[0]) else None
+    return "text" if is_named or _share(_is_moment(cell) for cell in cells) >= MOSTLY / 2 else None
 
 
 def _numeric_form(cells: list[str], *, is_named: bool, what: str) -> Form | None:
@@ -200,13 +209,20 @@ def _group(name: str) -> int | None:
 
 
 def _preference(table: Table, column: TimeColumn) -> float:
-    if column.form in ("typed", "epoch"):
-        return 0.0
+    if column.form in ("typed", "epoch", "serial"):
+        return 0.0 if column.form == "typed" or _has_large_counts(table.column(column.places[0])) else 0.9
     cells = [cell for cell in table.column(column.places[0]) if not is_absent(cell)][:5]
     clocks = [split(cell)[1] for cell in cells]
+    if not any(_is_moment(cell) for cell in cells):
+        return 0.95 if len(column.places) == 1 else 0.2
     if any(clock and (found := read_clock(clock)) and found.zone is not None for clock in clocks):
         return 0.1
     return 0.2 if any(clocks) or len(column.places) > 1 else 0.3
+
+
+def _has_large_counts(cells: Sequence[str]) -> bool:
+    """Whether some counts are too large for times of day or a spreadsheet's days."""
+    return any(not is_absent(cell) and re.fullmatch(r"-?\d{7,}(\.\d*)?", cell.strip()) for cell in cells[:SAMPLE])
 
 
 def _zone_of(name: str) -> str | None:

@@ -35,6 +35,7 @@ COMMA_WRITERS = re.compile(r"[^\x00-\x7f]")
 TICKS = 10  # rows without any range or step that show single trades
 SHARE = 0.5
 MONTH_DAYS = ((28, 31, "months"), (89, 92, "quarters"), (365, 366, "years"))
+LOST = re.compile(r"\d{1,3}([.,])\d{3}(?:\1\d{3}){3,}")  # as many groups of thousands as no price has
 SAYS_UTC = re.compile(r"\btime.*\b(UTC|GMT)\b|\b(UTC|GMT)\b.*\btime", re.IGNORECASE)
 
 
@@ -127,6 +128,9 @@ def _number_form(table: Table, columns: Columns, told: Told, *, what: str) -> Nu
     prices = [cell for place in columns.prices.values() if place in texts for cell in table.column(place)]
     others = [place for place in range(table.width) if place not in columns.time.places and place not in table.types]
     cells = [cell for place in others for cell in table.column(place) if is_number(cell)]
+    lost = next((cell for cell in prices if LOST.fullmatch(cell.strip())), None)
+    if lost is not None:
+        raise _lost_point(lost, what=what)
     labels = [canonical(label) for place in columns.prices.values() for label in table.labels[place]]
     foreign = any(label and label not in ENGLISH and not COMMA_WRITERS.search(label) for label in labels)
     form = form_of(cells, prices=prices, told=told.decimal, is_doubtful=foreign and table.delimiter != ",")
@@ -140,6 +144,14 @@ def _number_form(table: Table, columns: Columns, told: Told, *, what: str) -> Nu
             remedy=f'Say decimal="{mark}" for {part}, or decimal="{"." if mark == "," else ","}" for {whole}',
         )
     return form
+
+
+def _lost_point(price: str, *, what: str) -> CandleError:
+    return CandleError(
+        f"{what} has a price of {price}: the prices have lost their decimal point, as spreadsheets do to them",
+        expected="prices below 1,000,000,000,000",
+        remedy="Fetch the file again, and do not save it from a spreadsheet",
+    )
 
 
 def _plain(table: Table, columns: Columns, form: NumberForm) -> list[int]:
@@ -299,7 +311,7 @@ def _judge(
     name = "time" if bad["time"][row] else next(name for name, mask in bad.items() if mask[row])
     place = where(row)
     if name == "time":
-        raise _bad_time(" ".join(times), place, what=what)
+        raise _bad_time(" ".join(times), place, columns.time.form, what=what)
     shown = cells[name]
     has_month = any(word in MONTHS for word in re.findall(r"[^\W\d_]+", plain(shown)))
     raise CandleError(
@@ -321,10 +333,16 @@ def _is_header_again(frame: pl.DataFrame, row: int, table: Table, columns: Colum
     return sum(same) >= 3
 
 
-def _bad_time(text: str, place: str, *, what: str) -> CandleError:
+def _bad_time(text: str, place: str, form: str, *, what: str) -> CandleError:
     if not text or is_absent(text):
         return CandleError(
             f"{what} has no time in {place}", expected="a time in every row", remedy="Remove or complete the row"
+        )
+    if form == "epoch":
+        return CandleError(
+            f"{what} has time {text} in {place}",
+            expected="seconds, milliseconds, microseconds or nanoseconds since 1970",
+            remedy="Correct the row",
         )
     year = next((int(number) for number in re.findall(r"(?<!\d)\d{4}(?!\d)", text)), None)
     if year is not None and not FIRST_YEAR <= year <= last_year():
@@ -532,11 +550,7 @@ def _require_candles(opened: pl.Series, values: dict[str, pl.Series], form: Numb
     """Raise CandleError for prices that have lost their point, columns that are not what they are called, and trades."""
     top = max((float(values[name].fill_nan(None).max() or 0) for name in PRICES), default=0.0)  # type: ignore[arg-type]
     if form.group and top >= LOST_POINT:
-        raise CandleError(
-            f"{what} has a price of {top:,.0f}: the prices have lost their decimal point, as spreadsheets do to them",
-            expected="prices below 1,000,000,000,000",
-            remedy="Fetch the file again, and do not save it from a spreadsheet",
-        )
+        raise _lost_point(f"{top:,.0f}", what=what)
     bars = pl.DataFrame({name: values[name] for name in PRICES})
     slack = 1e-6
     impossible = bars.select(
@@ -564,10 +578,10 @@ def _require_candles(opened: pl.Series, values: dict[str, pl.Series], form: Numb
 
 def _count(found: _Found, notes: list[str]) -> None:
     for number, words in (
-        (found.empty, "without prices left out"),
-        (found.again, "that repeat the header left out"),
-        (found.events, "of dividends or splits left out"),
-        (found.foreign, "that are no bars left out"),
+        (found.empty, "without prices"),
+        (found.again, "with the header again"),
+        (found.events, "of dividends or splits"),
+        (found.foreign, "without a time and prices"),
     ):
         if number:
-            notes.append(f"{number:,} row{'s' * (number > 1)} {words}")
+            notes.append(f"{number:,} row{'s' * (number > 1)} {words} left out")

@@ -109,8 +109,8 @@ ALL_TIMES = {joined(canonical(name)) for name in (*OPENED, *TIMES, *CLOSED)}
 def rank(role: str, name: str) -> int | None:
     """How much a canonical name is preferred for a role, from 0; None when it names something else.
 
-    >>> rank("close", "close"), rank("open", "ouv"), rank("high", "low")
-    (0, 13, None)
+    >>> rank("close", "close"), rank("high", "hi"), rank("high", "low")
+    (0, 7, None)
     """
     return JOINED[role].get(joined(name))
 

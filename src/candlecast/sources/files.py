@@ -22,7 +22,7 @@ from candlecast.reading.refusals import TABLE, refuse_no_table
 from candlecast.reading.symbols import from_banner, from_name
 from candlecast.reading.table import Table
 from candlecast.reading.told import Told
-from candlecast.reading.understanding import understand
+from candlecast.reading.understanding import Understood, understand
 from candlecast.sources.shapes import factored, lean
 
 MOST_ROWS = 200_000_000  # of a Parquet or feather file, which may say more than it holds
@@ -109,21 +109,25 @@ def _read(content: Content, told: Told, *, kind: containers.Kind | None = None) 
             expected=containers.WORDS[content.kind],
             remedy="Check the file, or fetch it again",
         ) from error
-    notes = list(understood.notes)
-    symbol = understood.symbol
-    if symbol is None and told.symbol is None:
-        symbol = from_banner(table.banner)
-        notes += [f"symbol {symbol} from the line before the header"] if symbol else []
-    if symbol is None and told.symbol is None:
-        symbol = from_name(content.name, content.path.name)
-        notes.append(f"symbol {symbol} from the file's name")
-    elif symbol is None or (
-        told.symbol is not None and symbol != told.symbol and symbol.casefold() != told.symbol.casefold()
-    ):
-        notes += [f"symbol {told.symbol} as told, {symbol} in the file"] if symbol else []
-        symbol = told.symbol
-    origin = Origin(content.path.name, reading="; ".join(notes))
-    return Candles(with_close(understood), str(symbol), understood.interval, origin=origin)
+    symbol, notes = _symbol(content, table, told, understood)
+    origin = Origin(content.path.name, reading="; ".join([*understood.notes, *notes]))
+    return Candles(with_close(understood), symbol, understood.interval, origin=origin)
+
+
+def _symbol(content: Content, table: Table, told: Told, understood: Understood) -> tuple[str, list[str]]:
+    """The symbol, and who says so: the user, the table, a line before it, or the file's name."""
+    found = understood.symbol
+    if told.symbol is not None and (found is None or found.casefold() == told.symbol.casefold()):
+        return found or told.symbol, []
+    if told.symbol is not None:
+        return told.symbol, [f"symbol {told.symbol} as told, {found} in the file"]
+    if found is not None:
+        return found, [f"symbol {found} from the table"]
+    found = from_banner(table.banner)
+    if found is not None:
+        return found, [f"symbol {found} from the line before the header"]
+    found = from_name(content.name, content.path.name)
+    return found, [f"symbol {found} from the file's name"]
 
 
 def _table(content: Content) -> Table:
