@@ -149,7 +149,11 @@ def test_times_without_zone_are_refused_with_both_ways_out():
     ("zone", "hour", "message"),
     [
         ("Mars/Base", 5, "there is no zone 'Mars/Base'; expected a zone of the IANA"),
-        ("America/New_York", 2, "2024-03-10 02:30 does not exist in America/New_York, where clocks skip that hour: the"),
+        (
+            "America/New_York",
+            2,
+            "2024-03-10 02:30 does not exist in America/New_York, where clocks skip that hour: the",
+        ),
     ],
 )
 def test_zones_that_do_not_exist_and_times_that_did_not(zone, hour, message):
@@ -254,9 +258,13 @@ def test_yfinance_columns_of_field_and_ticker():
 
 
 def test_pandas_frames_with_symbols_in_the_rows():
-    stacked = pd.concat({name: pd.DataFrame(PRICES, index=pd.DatetimeIndex(HOURS)) * n for n, name in enumerate(("A", "B"), 1)})
+    stacked = pd.concat(
+        {name: pd.DataFrame(PRICES, index=pd.DatetimeIndex(HOURS)) * n for n, name in enumerate(("A", "B"), 1)}
+    )
     alpaca = stacked.rename_axis(["symbol", "timestamp"])
-    qlib = stacked.swaplevel().rename_axis(["datetime", "instrument"]).sort_index().rename(columns=lambda name: f"${name}")
+    qlib = (
+        stacked.swaplevel().rename_axis(["datetime", "instrument"]).sort_index().rename(columns=lambda name: f"${name}")
+    )
     for table in (stacked, alpaca, qlib, alpaca.reset_index()):
         candles = Candles.from_frame(table, symbol="B")
         assert opened(candles) == HOURS
@@ -281,7 +289,9 @@ def test_what_is_said_instead_of_found():
     assert opened(Candles.from_frame(frame(texts), dates="mdy"))[0] == datetime(2024, 1, 2, tzinfo=UTC)
     named = frame(HOURS).rename({"open": "OpnX"})
     assert Candles.from_frame(named, columns={"open": "OpnX"}).open.tolist() == PRICES["open"]
-    commas = frame(HOURS, **{name: [f"{value + 100:.3f}".replace(".", ",") for value in PRICES[name]] for name in PRICES})
+    commas = frame(
+        HOURS, **{name: [f"{value + 100:.3f}".replace(".", ",") for value in PRICES[name]] for name in PRICES}
+    )
     assert Candles.from_frame(commas, decimal=",").open[0] == 101.0
     for words, told in (
         ("dates is 'xyz'; expected the order", {"dates": "xyz"}),

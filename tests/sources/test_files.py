@@ -65,9 +65,18 @@ def test_whole_numbers_before_decimals(tmp_path):
         (b"\x00\x01\xff\xfe" * 1_000, " cannot be read (it is no text); expected a table"),
         (b"\x1f\x8b" + b"junk" * 20, " cannot be read ("),
         (b"\x28\xb5\x2f\xfd" + b"junk" * 20, " cannot be read ("),
-        ((HEADER + "1700000000,1,2,1,2,3,9\n1700003600,1,2\n").encode(), "the header of {} names 6 columns (time, open,"),
-        ((HEADER + "1700000000,1,2,1,2,3\n1700003600,1,2,1\n").encode(), " has 4 cells in line 3 ('1700003600,1,2,1'); exp"),
-        ((HEADER + "1700000000,1,2,1,2,3\n1700003600,1,2,1,2\n").encode(), " has 5 cells in line 3 ('1700003600,1,2,1,2')"),
+        (
+            (HEADER + "1700000000,1,2,1,2,3,9\n1700003600,1,2\n").encode(),
+            "the header of {} names 6 columns (time, open,",
+        ),
+        (
+            (HEADER + "1700000000,1,2,1,2,3\n1700003600,1,2,1\n").encode(),
+            " has 4 cells in line 3 ('1700003600,1,2,1'); exp",
+        ),
+        (
+            (HEADER + "1700000000,1,2,1,2,3\n1700003600,1,2,1,2\n").encode(),
+            " has 5 cells in line 3 ('1700003600,1,2,1,2')",
+        ),
         ((HEADER + '1700000000,1,2,1,2,3\n1700003600,1,"2,1,2,3\n').encode(), " has 3 cells in line 3 ("),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", " is a pointer of Git LFS"),
         (b"<!DOCTYPE html><title>Sign in</title>", " is a web page or XML, not a table (Sign in); expected"),
@@ -90,7 +99,9 @@ def test_a_zip_holds_one_file(tmp_path, members):
     with zipfile.ZipFile(path, "w") as archive:
         for member in range(members):
             archive.writestr(f"{member}.csv", CSV)
-    with pytest.raises(SourceError, match="the archive holds 2 files instead of one: 0.csv, 1.csv" if members else "not packed"):
+    with pytest.raises(
+        SourceError, match="the archive holds 2 files instead of one: 0.csv, 1.csv" if members else "not packed"
+    ):
         read_csv(path)
 
 
@@ -111,7 +122,9 @@ def test_a_zip_without_its_end(tmp_path, name):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.csv", CSV)
     path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(SourceError, match=r"cannot be read \(the zip is not whole\); expected a whole and readable file"):
+    with pytest.raises(
+        SourceError, match=r"cannot be read \(the zip is not whole\); expected a whole and readable file"
+    ):
         read_candles(path)
 
 
@@ -184,7 +197,9 @@ def test_files_that_inflate_without_measure(tmp_path, monkeypatch, kind):
             archive.writestr("A.csv", content)
     else:
         path.write_bytes(gzip.compress(content) if kind == "gz" else lzma.compress(content))
-    with pytest.raises(SourceError, match=r"holds [\d,]+ bytes packed into [\d,]+; expected at most [\d,]+ bytes, and at"):
+    with pytest.raises(
+        SourceError, match=r"holds [\d,]+ bytes packed into [\d,]+; expected at most [\d,]+ bytes, and at"
+    ):
         read_candles(path)
 
 
@@ -193,7 +208,9 @@ def test_anything_that_holds_candles(tmp_path):
     path.write_text(CSV)
     for value in (CANDLES, CANDLES.frame, CANDLES.frame.lazy(), CANDLES.to_pandas(), path, str(path)):
         assert same(as_candles(value))
-    with pytest.raises(CandleError, match="a list is no candles; expected Candles, a pandas or Polars frame, or the path of a"):
+    with pytest.raises(
+        CandleError, match="a list is no candles; expected Candles, a pandas or Polars frame, or the path of a"
+    ):
         as_candles([1])
 
 

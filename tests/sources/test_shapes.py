@@ -120,7 +120,8 @@ def test_a_yahoo_export(tmp_path):
     other = tmp_path / "B.csv"
     other.write_text("time,open,high,low,close,volume\n2020-01-01,1,2,1,2,3\n2020-01-02,1,2,1,2,3\n")
     with pytest.raises(
-        CandleError, match=r"B\.csv has no adjusted prices \(no column such as Adj Close\); expected adjusted prices beside"
+        CandleError,
+        match=r"B\.csv has no adjusted prices \(no column such as Adj Close\); expected adjusted prices beside",
     ):
         read_candles(other, adjusted=True)
 

@@ -27,4 +27,4 @@ def with_close(understood: Understood) -> pl.DataFrame:
     """The market table of what was understood."""
     opened = understood.frame["open_time"]
     closed = (opened + understood.interval.timedelta).alias("close_time")
-    return understood.frame.insert_column(1, closed).rechunk()
+    return understood.frame.insert_column(1, closed)

@@ -177,7 +177,11 @@ def _headers(parted: list[list[str]], first: int, width: int) -> list[int]:
         names = [canonical(cell) for cell in cells if cell]
         known = sum(map(is_known, names))
         is_level = bool(names) and (names[0] in LEVEL_NAMES or (known == len(names) == 1))
-        if known >= 2 or is_level or (not found and len(names) >= width - 1 and not any(is_number(cell) for cell in cells if cell)):
+        if (
+            known >= 2
+            or is_level
+            or (not found and len(names) >= width - 1 and not any(is_number(cell) for cell in cells if cell))
+        ):
             found.append(number)
         else:
             break

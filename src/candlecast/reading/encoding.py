@@ -9,7 +9,7 @@ from typing import IO
 
 from candlecast.reading.vocabulary import canonical, is_known
 
-BLOCK = 4 * 2**20
+BLOCK = 2**21
 HEAD = 2**18
 LONGEST_LINE = 2**26
 MARKS = (

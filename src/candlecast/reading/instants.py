@@ -107,11 +107,6 @@ def from_serials(days: pl.Series) -> pl.Series:
     return (millis * 1_000).cast(pl.Datetime("us")).alias("open_time")
 
 
-def local_times(days: pl.Series, clock: pl.Series) -> pl.Series:
-    """Datetime[us] without a zone, of days since 1970 and microseconds since midnight."""
-    return (days.cast(pl.Int64) * DAY + clock).cast(pl.Datetime("us")).alias("open_time")
-
-
 def are_whole_days(local: pl.Series) -> bool:
     """Whether all times are midnight where they were written, so that they name days."""
     return bool((local.cast(pl.Int64) % DAY == 0).all())
@@ -123,6 +118,8 @@ def in_zone(local: pl.Series, zone: str, *, what: str, notes: list[str]) -> pl.S
     An hour that occurs twice, as daylight saving ends, is told apart by the order of the rows where they hold it twice.
     Raises ConfigError for an unknown zone, and for one in which a time does not exist or cannot be told apart.
     """
+    if zone == "UTC":
+        return local.dt.replace_time_zone("UTC").alias("open_time")
     try:
         early = local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
         late = local.dt.replace_time_zone(zone, ambiguous="latest", non_existent="null")

@@ -96,8 +96,9 @@ def _values(table: Table, numeric: Sequence[int]) -> dict[int, np.ndarray]:
     form = number_form_of(cells, prices=cells, told=None, is_doubtful=False)
     if isinstance(form, Undecided):
         form = NumberForm()
-    columns = {place: pl.Series(table.column(place), dtype=pl.String) for place in numeric}
-    return {place: as_numbers(column, form)[0].to_numpy() for place, column in columns.items()}
+    columns = pl.DataFrame({str(place): pl.Series(table.column(place), dtype=pl.String) for place in numeric})
+    numbers, _ = as_numbers(columns, form)
+    return {place: numbers[str(place)].fill_null(float("nan")).to_numpy() for place in numeric}
 
 
 def _prices(

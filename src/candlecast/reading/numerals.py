@@ -9,8 +9,42 @@ from dataclasses import dataclass
 import polars as pl
 
 ABSENT = (
-    *("", "-", "--", "---", "—", "–", "null", "NULL", "Null", "none", "None", "NONE", "nan", "NaN", "NAN", "Nan", "-nan"),
-    *("na", "NA", "N/A", "n/a", "n.a.", "N.A.", "#N/A", "#N/A N/A", "#NA", "<NA>", "NaT", "nil", "\\N", "#VALUE!", "#REF!"),
+    *(
+        "",
+        "-",
+        "--",
+        "---",
+        "—",
+        "–",
+        "null",
+        "NULL",
+        "Null",
+        "none",
+        "None",
+        "NONE",
+        "nan",
+        "NaN",
+        "NAN",
+        "Nan",
+        "-nan",
+    ),
+    *(
+        "na",
+        "NA",
+        "N/A",
+        "n/a",
+        "n.a.",
+        "N.A.",
+        "#N/A",
+        "#N/A N/A",
+        "#NA",
+        "<NA>",
+        "NaT",
+        "nil",
+        "\\N",
+        "#VALUE!",
+        "#REF!",
+    ),
 )  # what cells without a value say
 SPACES = " \u00a0\u2007\u2009\u202f"
 MONEY = "$€£¥₹₽₩₺฿"
@@ -139,21 +173,39 @@ def _by_size(prices: list[str]) -> str | None:
     return None
 
 
-def as_numbers(series: pl.Series, form: NumberForm) -> tuple[pl.Series, pl.Series]:
-    """Float64 of a column, null where a cell is absent, and a mask of cells that are no number in this form."""
-    if series.dtype.is_numeric() or series.dtype == pl.Boolean:
-        numbers = series.cast(pl.Float64).fill_nan(None)
-        return numbers, pl.repeat(False, len(series), dtype=pl.Boolean, eager=True)
-    if series.dtype != pl.String:
-        series = series.cast(pl.String, strict=False)
-    text = series.str.strip_chars().str.strip_prefix("'")
-    is_absent_cell = text.is_null() | text.is_in(list(ABSENT))
-    plain = text.cast(pl.Float64, strict=False) if form.is_plain else _nulls(len(text), pl.Float64())
-    left = plain.is_null() & ~is_absent_cell
-    if left.any():
-        plain = plain.scatter(left.arg_true(), _written(text.filter(left), form))
-    numbers = plain.fill_nan(None)
-    return numbers, numbers.is_null() & ~is_absent_cell & ~plain.is_nan().fill_null(False)
+def as_numbers(frame: pl.DataFrame, form: NumberForm) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Float64 of all columns, null where a cell is absent, and masks of cells that are no number in this form."""
+    usual = frame.select(_usual(name, dtype, form) for name, dtype in frame.schema.items())
+    numbers, masks = [], []
+    for name in frame.columns:
+        series, cells = usual[name], frame[name]
+        bad = pl.repeat(False, len(series), dtype=pl.Boolean, eager=True)
+        if series.null_count() > cells.null_count():
+            left = (series.is_null() & cells.is_not_null()).arg_true()
+            text = cells.gather(left).cast(pl.String, strict=False).str.strip_chars().str.strip_prefix("'")
+            is_absent_cell = text.is_null() | text.is_in(list(ABSENT))
+            found = _written(text, form)
+            series = series.scatter(left, found)
+            bad = bad.scatter(left, (found.is_null() & ~is_absent_cell).to_list())
+        numbers.append(series.fill_nan(None).alias(name))
+        masks.append(bad.alias(name))
+    return pl.DataFrame(numbers), pl.DataFrame(masks)
+
+
+def _usual(name: str, dtype: pl.DataType, form: NumberForm) -> pl.Expr:
+    """The numbers of a column whose cells have nothing but digits and the marks of the form; null for other cells."""
+    column = pl.col(name)
+    if dtype != pl.String:
+        return column.cast(pl.Float64, strict=False)
+    text = column.str.strip_chars()
+    if form.is_plain:
+        return pl.when(~text.str.contains("_", literal=True)).then(text).cast(pl.Float64, strict=False)
+    group, decimal = re.escape(form.group), re.escape(form.decimal)
+    whole = rf"(?:\d{{1,3}}(?:{group}\d{{3}})+|\d+)" if form.group else r"\d+"
+    is_usual = text.str.contains(rf"^-?{whole}(?:{decimal}\d*)?$")
+    bare = text.str.replace_all(form.group, "", literal=True) if form.group else text
+    bare = bare.str.replace(",", ".", literal=True) if form.decimal == "," else bare
+    return pl.when(is_usual).then(bare).cast(pl.Float64, strict=False)
 
 
 def _written(text: pl.Series, form: NumberForm) -> pl.Series:

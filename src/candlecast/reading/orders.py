@@ -8,33 +8,34 @@ import numpy as np
 
 from candlecast.errors import CandleError
 
+DAY = 86_400_000_000  # microseconds
 UNIX = date(1970, 1, 1)
 CLOSED_DAYS = 12  # without a bar, at most, between two days of a market that trades by day: weekends, Golden Week
 STRAY = 0.02  # of the steps that may be holes
 WORDS = {"ymd": "year, month, day", "dmy": "day before month", "mdy": "month before day"}
 
 
-def prove(days: dict[str, np.ndarray], clock: np.ndarray, *, what: str, shown: str) -> str:
+def prove(moments: dict[str, np.ndarray], *, what: str, shown: str) -> str:
     """The only order in which the rows are a regular series.
 
-    `days`: of each order that is possible, days since 1970 by row. `clock`: microseconds since midnight. `shown`: a date
-    as it stands in the table. Raises CandleError, naming the readings, when there is not exactly one.
+    `moments`: of each order that is possible, microseconds since 1970 by row. `shown`: a date as it stands in the table.
+    Raises CandleError, naming the readings, when there is not exactly one.
     """
-    names = list(days)
-    alike = [name for name in names if np.array_equal(days[name], days[names[0]])]
+    names = list(moments)
+    alike = [name for name in names if np.array_equal(moments[name], moments[names[0]])]
     if len(alike) == len(names):
         return names[0]
-    regular = [name for name in names if is_regular(days[name], clock)]
+    regular = [name for name in names if is_regular(moments[name])]
     distinct = [
         name
         for number, name in enumerate(regular)
-        if not any(np.array_equal(days[name], days[before]) for before in regular[:number])
+        if not any(np.array_equal(moments[name], moments[before]) for before in regular[:number])
     ]
     if len(distinct) == 1:
         return distinct[0]
     readings = []
     for name in distinct or names:
-        first, last = (UNIX + timedelta(days=int(days[name][row])) for row in (0, -1))
+        first, last = (UNIX + timedelta(days=int(moments[name][row] // DAY)) for row in (0, -1))
         readings.append(f"{name} ({WORDS[name]}): {min(first, last)} to {max(first, last)}")
     raise CandleError(
         f"the dates of {what}, such as {shown}, can be read in {len(readings)} ways: {'; '.join(readings)}",
@@ -43,17 +44,16 @@ def prove(days: dict[str, np.ndarray], clock: np.ndarray, *, what: str, shown: s
     )
 
 
-def is_regular(days: np.ndarray, clock: np.ndarray) -> bool:
+def is_regular(moments: np.ndarray) -> bool:
     """Whether rows rise or fall throughout, and their days follow each other as those of one market do.
 
     By day: no two days further apart than a long holiday. By week, month, quarter or year: always on the same weekday, or
     on the first or last days of the month, with one bar each.
     """
-    moment = days.astype(np.int64) * 86_400_000_000 + clock
-    steps = np.diff(moment)
+    steps = np.diff(moments)
     if (steps < 0).any() and (steps > 0).any():
         return False
-    unique, counts = np.unique(days, return_counts=True)
+    unique, counts = np.unique(moments // DAY, return_counts=True)
     gaps = np.diff(unique)
     if not len(gaps):
         return True

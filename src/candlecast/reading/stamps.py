@@ -9,21 +9,21 @@ import polars as pl
 from candlecast.reading.days import SPLIT, STAMP, Clock, read_clock, read_days, split
 from candlecast.reading.told import ORDERS
 
-Clocks = dict[str, Clock | None]
+DAY = 86_400_000_000  # microseconds
 
 
 class Stamps:
     """Texts of one column, or of a date and a time of day, as days and microseconds in the orders that are possible.
 
-    `encode` gives a frame with a day per order that is not disproved yet (`ymd`, `dmy`, `mdy`; days since 1970), `clock`
-    (microseconds since midnight) and `offset` (minutes east of Greenwich, null where the text says none), and a mask of
-    the rows that could not be read. Orders disproved by one row are out for all of them.
+    `encode` gives a frame with microseconds since 1970 on the clock that is written, one column per order that is not
+    disproved yet (`ymd`, `dmy`, `mdy`), and `offset` (minutes east of Greenwich, null where the text says none) if any
+    text says one; and a mask of the rows that could not be read. Orders disproved by one row are out for all of them.
     """
 
     def __init__(self, digits: int, told: str | None) -> None:
         self.orders = [told] if told else list(ORDERS)
         self.zones: set[str] = set()
-        self.has_clock = False
+        self._has_offset = False
         self._digits = digits
 
     def encode(self, texts: list[pl.Series]) -> tuple[pl.DataFrame, pl.Series]:
@@ -39,7 +39,9 @@ class Stamps:
             frame = frame.with_columns(pl.lit(0, dtype=pl.Int64).alias("clock"), none)
         if len(texts) == 1 and bad.any():
             frame, bad = self._one_by_one(texts[0], frame, bad)
-        return frame, bad
+        self._has_offset |= frame["offset"].null_count() < len(frame)
+        moments = [(pl.col(order).cast(pl.Int64) * DAY + pl.col("clock")).alias(order) for order in self.orders]
+        return frame.select(*moments, *(["offset"] if self._has_offset else [])), bad
 
     def narrow(self, frame: pl.DataFrame) -> None:
         """Drop the orders that rows of `frame`, which are all bars, disprove."""
@@ -61,7 +63,6 @@ class Stamps:
     def _clocks(self, clocks: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
         unique = clocks.unique().drop_nulls()
         found = {text: self._clock(text) for text in unique}
-        self.has_clock |= any(clock is not None and clock.micros for clock in found.values())
         micros = pl.Series([None if clock is None else clock.micros for clock in found.values()], dtype=pl.Int64)
         zones = [None if clock is None else clock.zone for clock in found.values()]
         self.zones.update(zone for zone in zones if isinstance(zone, str))

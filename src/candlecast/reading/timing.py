@@ -82,7 +82,12 @@ def form_of(table: Table, place: int, *, is_named: bool, what: str) -> Form | No
     dtype = table.types.get(place)
     if dtype is not None and (isinstance(dtype, pl.Datetime) or dtype == pl.Date):
         return "typed"
-    if dtype is not None and not dtype.is_numeric() and not isinstance(dtype, (pl.Categorical, pl.Enum)) and dtype != pl.Null:
+    if (
+        dtype is not None
+        and not dtype.is_numeric()
+        and not isinstance(dtype, (pl.Categorical, pl.Enum))
+        and dtype != pl.Null
+    ):
         if not is_named:
             return None
         raise CandleError(
