@@ -190,8 +190,8 @@ def test_a_path_is_no_pattern(tmp_path):
 
 @pytest.mark.parametrize("kind", ["gz", "zip", "xz"])
 def test_files_that_inflate_without_measure(tmp_path, monkeypatch, kind):
-    monkeypatch.setattr(containers, "FREE_BYTES", 2**20)
-    path, content = tmp_path / f"A.csv.{kind}", CSV.encode() + (b"0" * 99 + b"\n") * 2**17
+    monkeypatch.setattr(containers, "FREE_BYTES", 2**16)
+    path, content = tmp_path / f"A.csv.{kind}", CSV.encode() + (b"0" * 2**16 + b"\n") * 2**6
     if kind == "zip":
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("A.csv", content)

@@ -18,8 +18,9 @@ def volume_change(period: int = 20) -> Feature:
     def compute(candles: Candles) -> np.ndarray:
         import talib
 
+        volume = np.nan_to_num(candles.volume, nan=0.0)  # absent in a table without volume
         with np.errstate(divide="ignore", invalid="ignore"):
-            change = np.log(candles.volume / talib.SMA(candles.volume, period))
-        return np.where(talib.MAX(candles.volume, period) == 0, 0.0, change)
+            change = np.log(volume / talib.SMA(volume, period))
+        return np.where(talib.MAX(volume, period) == 0, 0.0, change)
 
     return Feature("volume_change", compute, period - 1, {"period": period})

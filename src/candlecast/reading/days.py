@@ -273,11 +273,11 @@ def _clock(hour: int, minute: int, second: int, fraction: str, half: str | None,
         hour = hour % 12 + (12 if half[0] in "Pp" else 0)
     if hour > 24 or minute > 59 or second > 59 or (hour == 24 and minute + second > 0):
         return None
-    known, zone = _zone(zone.strip())
+    known, found = _zone(zone.strip())
     if not known:
         return None
     micros = (hour * 3_600 + minute * 60 + second) * 1_000_000 + int(fraction[:6].ljust(6, "0") or 0)
-    return Clock(micros, zone)
+    return Clock(micros, found)
 
 
 def _zone(text: str) -> tuple[bool, int | str | None]:

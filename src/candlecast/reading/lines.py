@@ -214,13 +214,11 @@ def _regular(text: bytes, delimiter: int, width: int) -> np.ndarray:
     parts = letters == delimiter
     closed: np.ndarray | bool = True
     if b'"' in text:
-        quotes = letters == QUOTE
-        before = np.cumsum(quotes, dtype=np.int32)
-        at_end = before[ends]
-        at_start = np.concatenate([[0], at_end[:-1]]).astype(np.int32)
-        closed = (at_end - at_start) % 2 == 0
-        lengths = np.diff(ends, prepend=-1)
-        parts &= (before - np.repeat(at_start, lengths)) % 2 == 0
+        parity = np.bitwise_xor.accumulate((letters == QUOTE).view(np.uint8))  # 1 inside quotation marks
+        at_end = parity[ends]
+        at_start = np.concatenate([at_end[:1] * 0, at_end[:-1]])
+        closed = at_end == at_start
+        parts &= parity == np.repeat(at_start, np.diff(ends, prepend=-1))
     places = np.flatnonzero(parts)
     counts = np.diff(np.searchsorted(places, ends), prepend=0)
     return (counts == width - 1) & closed & (np.diff(ends, prepend=-1) > 1)

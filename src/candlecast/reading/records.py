@@ -61,7 +61,7 @@ def _parsed(path: Path, text: str) -> Any:
     ) from failure
 
 
-def _candidates(value: Any, depth: int) -> Iterator[tuple[list[str], list[Sequence[Any]]]]:
+def _candidates(value: Any, depth: int) -> Iterator[tuple[list[str], Sequence[Sequence[Any]]]]:
     """Tables in a value of JSON, from the outside in: names of columns (empty for none), and rows."""
     if depth > DEPTH:
         return
@@ -80,7 +80,7 @@ def _candidates(value: Any, depth: int) -> Iterator[tuple[list[str], list[Sequen
             yield from _candidates(each, depth + 1)
 
 
-def _object(value: dict[str, Any]) -> Iterator[tuple[list[str], list[Sequence[Any]]]]:
+def _object(value: dict[str, Any]) -> Iterator[tuple[list[str], Sequence[Sequence[Any]]]]:
     lists = {name: column for name, column in value.items() if isinstance(column, list)}
     if isinstance(value.get("columns"), list) and isinstance(value.get("data"), list):  # pandas, split
         names, rows = [str(name) for name in value["columns"]], value["data"]
@@ -111,7 +111,7 @@ def _object(value: dict[str, Any]) -> Iterator[tuple[list[str], list[Sequence[An
                 yield names, rows
 
 
-def _chart(value: dict[str, Any]) -> Iterator[tuple[list[str], list[Sequence[Any]]]]:
+def _chart(value: dict[str, Any]) -> Iterator[tuple[list[str], Sequence[Sequence[Any]]]]:
     quotes = value["indicators"].get("quote") if isinstance(value["indicators"], dict) else None
     if isinstance(quotes, list) and quotes and isinstance(quotes[0], dict) and isinstance(value["timestamp"], list):
         columns = {"timestamp": value["timestamp"], **quotes[0]}

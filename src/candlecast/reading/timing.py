@@ -49,8 +49,7 @@ def find_time(table: Table, names: Mapping[int, str], given: Sequence[int] | Non
     A count since 1970 is preferred to text, and text with a zone to text without one.
     """
     if given is not None:
-        forms = [form_of(table, place, is_named=True, what=what) for place in given]
-        form = forms[0] or "text"
+        form = form_of(table, given[0], is_named=True, what=what) or "text"
         digits = clock_digits(table.column(given[1])) if len(given) > 1 else 0
         return TimeColumn(tuple(given), form, digits=digits, zone=_zone_of(names.get(given[0], "")))
     ranked: list[tuple[float, int, TimeColumn]] = []
