@@ -100,7 +100,7 @@ def _of_symbol(column: pl.Series, found: Found, told: Told) -> pl.Series | None:
     wanted = _alike(told.symbol)
     matching = [symbol for symbol in found.symbols if _alike(symbol) == wanted]
     exact = [told.symbol] if told.symbol in matching else matching
-    return text.is_in(exact) if len(found.symbols) > 1 else None
+    return text.is_in(exact).fill_null(False) if len(found.symbols) > 1 else None
 
 
 def _alike(symbol: str) -> str:

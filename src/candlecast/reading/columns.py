@@ -15,6 +15,7 @@ from candlecast.reading.told import Told
 from candlecast.reading.vocabulary import ADJUSTED, PRICES, canonical, joined, rank
 
 QUOTED = {"usd", "usdt", "usdc", "busd", "eur", "gbp", "jpy", "krw", "try", "rub", "currency", "quote", "cny", "inr"}
+PREVIOUS = re.compile(r"(prev|previous|pre) ?close( price)?")
 FIELDS = ("open", "high", "low", "close", "volume")
 
 
@@ -57,6 +58,9 @@ def find_columns(table: Table, told: Told, *, what: str) -> Columns:
         raise several(list(side_by_side), what=what)
     if side_by_side:
         named = _chosen(list(side_by_side), told.symbol, what=what)
+        if not set(PRICES) <= side_by_side[named].keys():
+            missing = [role for role in PRICES if role not in side_by_side[named]]
+            raise _missing(table, missing, what=f"{what}, symbol {named},")
         names = {place: field for field, place in side_by_side[named].items()}
         for place in range(table.width):
             cells = [canonical(cell) for cell in table.labels[place] if cell]
@@ -168,6 +172,12 @@ def _best(role: str, names: Mapping[int, str], table: Table, given: Mapping[str,
         for place, name in names.items()
         if rank(role, name) is not None and place not in taken
     )  # type: ignore[type-var]
+    if any(
+        PREVIOUS.fullmatch(name) for name in names.values()
+    ):  # then there was a close, and the last price is another
+        ranked = [
+            (number, place) for number, place in ranked if not names[place].startswith(("last", "price", "settle"))
+        ]
     for _, place in ranked:
         cells = [cell for cell in table.column(place) if not is_absent(cell)]
         if not cells or sum(map(is_number, cells)) >= len(cells) / 2 or place in table.types:
@@ -221,10 +231,13 @@ def _symbol_column(table: Table, names: Mapping[int, str]) -> int | None:
 def _groups(table: Table) -> dict[str, dict[str, int]]:
     """Columns of several symbols side by side, by symbol: of two header lines, or of names such as "BTC:open"."""
     found: dict[str, dict[str, int]] = {}
+    plain = {canonical(cells[0]) for cells in table.labels if len(cells) == 1}
+    if all(any(rank(role, name) is not None for name in plain) for role in PRICES):
+        return {}
     for place in range(table.width):
         for symbol, role in _parts(table, place):
             found.setdefault(symbol, {}).setdefault(role, place)
-    return {symbol: roles for symbol, roles in found.items() if set(PRICES) <= roles.keys()}
+    return {symbol: roles for symbol, roles in found.items() if len(set(PRICES) & roles.keys()) >= 3}
 
 
 def _parts(table: Table, place: int) -> list[tuple[str, str]]:

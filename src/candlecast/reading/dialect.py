@@ -149,6 +149,8 @@ def _laid_out(lines: list[str], parted: list[list[str]], delimiter: str, path: o
             expected="at least 2 candles, each with a time and prices",
             remedy="Check the file or the range that was asked for",
         )
+    if not headers:
+        _require_no_header(parted[:first], width, path)
     sample = [parted[number] for number in rows if len(parted[number]) == width]
     levels = [parted[number] for number in headers]
     labels = [_aligned(level, sample, path) for level in levels]
@@ -163,6 +165,13 @@ def _laid_out(lines: list[str], parted: list[list[str]], delimiter: str, path: o
         tuple(line.strip() for line in lines[:banner_end] if line.strip()),
         tuple(tuple(level) for level in levels),
     )
+
+
+def _require_no_header(parted: list[list[str]], width: int, path: object) -> None:
+    """Raise SourceError when a line before the rows names columns, but another number of them."""
+    for cells in parted:
+        if sum(is_known(canonical(cell)) for cell in cells if cell) >= 3:
+            raise _unlike(cells, width, path)
 
 
 def _headers(parted: list[list[str]], first: int, width: int) -> list[int]:
@@ -207,7 +216,11 @@ def _aligned(names: list[str], rows: list[list[str]], path: object) -> list[str]
         )
         if time_at is None or all(is_time(row[time_at + 1]) for row in some):
             return ["", *names]
-    raise SourceError(
+    raise _unlike(names, width, path)
+
+
+def _unlike(names: list[str], width: int, path: object) -> SourceError:
+    return SourceError(
         f"the header of {path} names {len(names)} columns ({', '.join(names[:8])}), but its rows have {width} cells",
         expected="a name for each cell",
         remedy="Correct the header line",

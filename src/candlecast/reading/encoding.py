@@ -41,10 +41,12 @@ def detect(head: bytes) -> str | None:
         return None
     if _decodes(head, "utf-8") is not None:
         return "utf-8"
-    found = {name: _known_names(text) for name in LEGACY if (text := _decodes(head, name)) is not None}
-    if not found:
-        return "utf-8"  # a few damaged bytes, which are replaced
-    return max(found, key=lambda name: found[name])  # the first of equals
+    found = {}
+    for name in ("utf-8", *LEGACY):  # of equals the first that has every byte, and UTF-8 if none has
+        text = codecs.getincrementaldecoder(name)("replace").decode(head, False)
+        damaged = text.count("\ufffd")
+        found[name] = (_known_names(text), damaged == 0, name == "utf-8" and damaged < 0.001 * len(text) + 2, -damaged)
+    return max(found, key=lambda name: found[name])
 
 
 def spoken(name: str) -> str:

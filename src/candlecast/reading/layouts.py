@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.errors import CandleError
-from candlecast.reading.days import read_days, split
+from candlecast.reading.days import read_clock, read_days, split
 from candlecast.reading.numerals import (
     NumberForm,
     Undecided,
@@ -22,8 +23,9 @@ from candlecast.reading.table import Table
 from candlecast.reading.timing import TimeColumn, clock_digits, form_of, is_clock
 
 BOUNDED = 0.98  # of the rows in which high and low bound the others, at least: prices are rounded
+NUMERIC = 0.7  # of the cells of a column of numbers, at least: one that is none is refused where it stands
 ONE_SIZE = 3.0  # prices of one bar differ by less than this factor
-PROOF = 0.7  # of the distance from close to next open in the other order, at most
+PROOF = 0.5  # of the distance from close to next open in the other order, at most
 FEWEST = 10  # rows that prove which is the open
 KNOWN = {
     (1, 2): ("open", "high", "low", "close"),
@@ -59,7 +61,7 @@ def by_content(table: Table, *, what: str) -> Layout:
     found = _prices(table, numeric, values, time)
     if found is None:
         raise _unknown(table, "no header, and no four columns of which two bound the others", what=what)
-    volume = _volume(numeric, values, found)
+    volume = _volume(table, numeric, values, found, time, what=what)
     symbol = next((place for place in rest if place not in numeric and _is_symbols(table.column(place))), None)
     roles = {place: role for role, place in found.items()}
     roles |= {place: word for place, word in zip(time.places, ("time", "time of day"), strict=False)}
@@ -68,23 +70,39 @@ def by_content(table: Table, *, what: str) -> Layout:
 
 
 def _time(table: Table, *, what: str) -> TimeColumn | None:
+    """The first column of dates, or of several of counts since 1970 the earliest: the others are times of closing."""
+    counts: dict[int, float] = {}
     for place in range(table.width):
+        cells = [cell for cell in table.column(place) if not is_absent(cell)]
         form = form_of(table, place, is_named=False, what=what)
-        if form in (None, "clock", "serial"):
+        if form == "epoch" and _is_ordered(cells):
+            counts[place] = float(cells[0])
+        if form not in ("text", "typed") or counts:
             continue
         following = place + 1
-        if form == "text" and following < table.width and not split(table.column(place)[0])[1]:
-            cells = [cell for cell in table.column(following) if not is_absent(cell)]
-            digits = clock_digits(cells) if all(len(cell) in (4, 6) for cell in cells[:20]) else 0
-            if cells and (all(map(is_clock, cells[:20])) or (digits and place + 6 <= table.width)):
-                return TimeColumn((place, following), form, digits=0 if is_clock(cells[0]) else digits)
-        return TimeColumn((place,), form)  # type: ignore[arg-type]
-    return None
+        if form == "text" and following < table.width and not split(cells[0])[1]:
+            clocks = [cell for cell in table.column(following) if not is_absent(cell)]
+            digits = clock_digits(clocks) if all(len(cell) in (4, 6) for cell in clocks[:20]) else 0
+            if clocks and (all(map(is_clock, clocks[:20])) or (digits and place + 6 <= table.width)):
+                return TimeColumn((place, following), form, digits=0 if is_clock(clocks[0]) else digits)
+        return TimeColumn((place,), form)
+    if not counts:
+        return None
+    first = min(counts, key=lambda place: (counts[place], place))
+    ends_late = all(cell.strip().endswith(("999", "999.0")) for cell in table.column(first) if not is_absent(cell))
+    return TimeColumn((first,), "epoch", is_close=ends_late)
+
+
+def _is_ordered(cells: Sequence[str]) -> bool:
+    """Whether counts rise or fall from row to row, as times do and volumes do not."""
+    values = [float(cell) for cell in cells if re.fullmatch(r"-?\d+(\.\d*)?", cell.strip())]
+    steps = np.sign(np.diff(np.array(values)))
+    return len(steps) == 0 or max(float(np.mean(steps >= 0)), float(np.mean(steps <= 0))) >= NUMERIC
 
 
 def _is_numeric(cells: Sequence[str]) -> bool:
     shown = [cell for cell in cells if not is_absent(cell)]
-    return bool(shown) and sum(map(is_number, shown)) >= BOUNDED * len(shown)
+    return bool(shown) and sum(map(is_number, shown)) >= NUMERIC * len(shown)
 
 
 def _is_symbols(cells: Sequence[str]) -> bool:
@@ -149,27 +167,51 @@ def _is_newest_first(cells: Sequence[str]) -> bool:
     return first > last
 
 
-def _place_in_time(cell: str) -> tuple[float, str]:
+def _place_in_time(cell: str) -> float:
     date, clock = split(cell.strip())
     days = read_days(date)
     if days is not None:
-        return float(next(day for day in days if day is not None)), clock
+        time = read_clock(clock, len(clock) * clock.isdigit()) if clock else None
+        return next(day for day in days if day is not None) * 86_400e6 + (0 if time is None else time.micros)
     try:
-        return float(cell), ""
+        return float(cell)
     except ValueError:
-        return 0.0, cell
+        return 0.0
 
 
-def _volume(numeric: Sequence[int], values: dict[int, np.ndarray], prices: dict[str, int]) -> int | None:
-    """The first column behind the prices that is no other price, or the one before them."""
-    behind = [place for place in numeric if place > max(prices.values())]
+def _volume(
+    table: Table,
+    numeric: Sequence[int],
+    values: dict[int, np.ndarray],
+    prices: dict[str, int],
+    time: TimeColumn,
+    *,
+    what: str,
+) -> int | None:
+    """The column behind the prices where they follow the time, or the only one that can be a volume.
+
+    Counts since 1970, constants and other prices are none. Raises CandleError where several columns could be it.
+    """
     close = values[prices["close"]]
-    if len(behind) > 1:
+    free = []
+    for place in numeric:
+        column = values[place]
         with np.errstate(divide="ignore", invalid="ignore"):
-            if np.nanmax(np.abs(values[behind[0]] / close - 1)) < 0.5:
-                behind = behind[1:]
-    before = [place for place in numeric if place < min(prices.values())]
-    return behind[0] if behind else before[-1] if before else None
+            is_price = np.nanmax(np.abs(column / close - 1), initial=0.0) < 0.5
+        is_count = form_of(table, place, is_named=False, what=what) in ("epoch", "text") and _is_ordered(
+            table.column(place)
+        )
+        is_signed = np.nanmin(column, initial=0.0) < 0
+        if place not in prices.values() and not (is_price or is_count or is_signed):
+            free.append(place)
+    follows = min(prices.values()) == max(time.places) + 1
+    behind = [place for place in free if place > max(prices.values())]
+    if follows and behind[:1] == [max(prices.values()) + 1]:
+        return behind[0]
+    varied = [place for place in free if len(np.unique(values[place])) > 1]
+    if len(varied) > 1:
+        raise _unknown(table, f"no header, and {len(varied)} columns that may be the volume", what=what)
+    return varied[0] if varied else None
 
 
 def _unknown(table: Table, wrong: str, *, what: str) -> CandleError:

@@ -163,8 +163,8 @@ def _by_size(prices: list[str]) -> str | None:
     """The decimal mark under which prices are of one size, where those with and without a mark show it."""
     cores = [core for core in prices if core]
     for mark, other in ((",", "."), (".", ",")):
-        with_mark = [float(core.replace(mark, "")) for core in cores if mark in core]
-        without = [float(core) for core in cores if core.isdigit()]
+        with_mark = [float(core.replace(mark, "")) for core in cores if re.fullmatch(rf"\d+{re.escape(mark)}\d*", core)]
+        without = [float(core) for core in cores if re.fullmatch(r"[0-9]+", core)]
         if with_mark and without:
             whole = max(with_mark) / max(min(without), 1e-9) < 30
             parted = max(without) / max(min(with_mark) / 1_000, 1e-9) < 30

@@ -70,6 +70,13 @@ def require_candles(frame: pl.DataFrame, form: NumberForm, *, what: str) -> None
             expected="columns that hold what their names say",
             remedy='Say which column is which, for example columns={"high": "low", "low": "high"}',
         )
+    repeated = (frame["open_time"].sort().diff().drop_nulls().dt.total_microseconds() == 0).mean() or 0
+    if len(bars) >= TICKS and float(repeated) > SHARE:  # type: ignore[arg-type]
+        raise CandleError(
+            f"most of the {len(bars):,} rows of {what} open at the time of the row before them",
+            expected="times that tell the bars apart, and one symbol",
+            remedy='Say which columns hold date and time, for example columns={"time": "Date+Time"}',
+        )
     flat = bars.select(
         (pl.col("open") == pl.col("high")) & (pl.col("low") == pl.col("close")) & (pl.col("open") == pl.col("close"))
     ).to_series()

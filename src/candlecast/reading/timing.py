@@ -126,6 +126,7 @@ def _form(cells: list[str], *, is_named: bool, what: str) -> Form | None:
 
 
 def _numeric_form(cells: list[str], *, is_named: bool, what: str) -> Form | None:
+    cells = [cell for cell in cells if re.fullmatch(r"-?\d+(\.\d*)?([eE]\+?\d+)?", cell)]
     whole = [re.sub(r"\.0+$", "", cell) for cell in cells]
     values = [float(cell) for cell in cells]
     if all(BARE_DATE.fullmatch(cell) and 1900 <= int(cell) <= last_year() for cell in whole):

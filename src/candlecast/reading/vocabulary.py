@@ -33,7 +33,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "chiusura", "fechamento", "fech", "fecho", "slot", "slotkoers", "zamkniecie", "zaviraci", "zaro", "stangning", "kapanis",
         "закр", "закрытие", "цена закрытия", "收盘", "收盘价", "收盘价(元)", "收盤價", "收盤", "終値", "終", "종가",
         "penutupan", "close/last", "close last", "last", "last price", "px last", "ultimo", "dernier", "zuletzt", "letzter", "son",
-        "laatste", "ultimo prezzo", "price", "цена", "simdi", "현재가", "terakhir", "ostatnio", "lan cuoi", "ltp", "settle",
+        "laatste", "ultimo prezzo", "price", "цена", "simdi", "현재가", "terakhir", "ostatnio", "lan cuoi", "settle",
         "settlement price",
     ),
     "volume": (
