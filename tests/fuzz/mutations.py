@@ -71,12 +71,12 @@ def _rearranged(text: str, kind: str, rng: np.random.Generator, encoding: str) -
     out = io.StringIO()
     writer = csv.writer(out, delimiter=delimiter, lineterminator="\n")
     for row in rows:
-        if len(row) == width:
-            if kind == "drop_column":
-                row = [cell for place, cell in enumerate(row) if place != first]
-            else:
-                row[first], row[second] = row[second], row[first]
-        writer.writerow(row)
+        order = list(range(len(row)))
+        if len(row) == width and kind == "drop_column":
+            order.remove(first)
+        elif len(row) == width:
+            order[first], order[second] = second, first
+        writer.writerow([row[place] for place in order])
     return out.getvalue().encode(encoding), 0
 
 

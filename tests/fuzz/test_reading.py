@@ -44,23 +44,30 @@ PLAIN = numbers(lambda value: f"{value:.2f}")
 VOLUMES = [f"{value:.3f}" for value in BARS["volume"]]
 EPOCHS = [str(int((START + timedelta(hours=row)).timestamp())) for row in range(len(BARS))]
 DAY = timedelta(days=1)
+COUNTS = [str(row + 5) for row in range(len(BARS))]
+DUMPED = [f"{v},{int(e) + 3599}999,1.5,9" for v, e in zip(VOLUMES, EPOCHS, strict=True)]
+DOLLARS = [[f"${c}", n, f"${o}", f"${h}"] for n, (o, h, _, c) in zip(COUNTS, PLAIN, strict=True)]
+LISTED = [[int(e) * 1000, *bar, v] for e, bar, v in zip(EPOCHS, BARS.select(PRICES).iter_rows(), VOLUMES, strict=True)]
+NAMES = "time,open,high,low,close,volume"
+TABS = "<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>"
+GERMAN = "Datum;Eröffnung;Hoch;Tief;Schluss;Volumen"
+LEVELS = "Price,Open,High,Low,Close,Volume\nTicker,A,A,A,A,A\nDate,,,,,"
+SEVEN = timedelta(hours=7)
 SHAPES = {
-    "iso.csv": lines("time,open,high,low,close,volume", times("%Y-%m-%dT%H:%M:%SZ"), PLAIN, VOLUMES),
-    "epoch.csv": lines("unix,open,high,low,close,volume", EPOCHS, PLAIN, VOLUMES),
-    "dump.csv": lines("", [f"{epoch}000" for epoch in EPOCHS], PLAIN, [f"{v},{int(e) + 3599}999,1.5,9" for v, e in zip(VOLUMES, EPOCHS, strict=True)]),
-    "mt4.csv": lines("", times("%Y.%m.%d,%H:%M"), PLAIN, [str(row + 5) for row in range(len(BARS))]),
-    "us.csv": lines(
-        "Date,Open,High,Low,Close,Volume", times('"%b %d, %Y"', DAY), numbers(lambda v: f'"{v:,.2f}"'), [f"{v}K" for v in VOLUMES]
+    "iso.csv": lines(NAMES, times("%Y-%m-%dT%H:%M:%SZ"), PLAIN, VOLUMES),
+    "epoch.csv": lines(NAMES, EPOCHS, PLAIN, VOLUMES),
+    "dump.csv": lines("", [f"{epoch}000" for epoch in EPOCHS], PLAIN, DUMPED),
+    "mt4.csv": lines("", times("%Y.%m.%d,%H:%M"), PLAIN, COUNTS),
+    "us.csv": lines(NAMES, times('"%b %d, %Y"', DAY), numbers(lambda v: f'"{v:,.2f}"'), [f"{v}K" for v in VOLUMES]),
+    "dollars.csv": lines(
+        "Date,Close/Last,Volume,Open,High,Low", times("%m/%d/%Y", DAY), DOLLARS, [f"${r[2]}" for r in PLAIN]
     ),
-    "american.csv": lines("Date,Close/Last,Volume,Open,High,Low", times("%m/%d/%Y", DAY), [[f"${c}", str(n + 9), f"${o}", f"${h}"] for n, (o, h, _, c) in enumerate(PLAIN)], [f"${bar[2]}" for bar in PLAIN]),
-    "german.csv": lines("Datum;Eröffnung;Hoch;Tief;Schluss;Volumen", times("%d.%m.%Y", DAY), numbers(german), [german(v) for v in BARS["volume"]], ";"),
-    "tabs.txt": lines("<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>", times("%Y.%m.%d\t%H:%M:%S"), PLAIN, VOLUMES, "\t"),
-    "am_pm.csv": lines("time,open,high,low,close,volume", times("%m/%d/%Y %I:%M %p", timedelta(hours=7)), PLAIN, VOLUMES),
-    "yfinance.csv": lines(
-        "Price,Open,High,Low,Close,Volume\nTicker,A,A,A,A,A\nDate,,,,,", times("%Y-%m-%d", DAY), PLAIN, VOLUMES
-    ),
-    "list.json": json.dumps([[int(e) * 1000, *bar, v] for e, bar, v in zip(EPOCHS, BARS.select(PRICES).iter_rows(), VOLUMES, strict=True)]),
-}  # fmt: skip
+    "german.csv": lines(GERMAN, times("%d.%m.%Y", DAY), numbers(german), [german(v) for v in BARS["volume"]], ";"),
+    "tabs.txt": lines(TABS, times("%Y.%m.%d\t%H:%M:%S"), PLAIN, VOLUMES, "\t"),
+    "am_pm.csv": lines(NAMES, times("%m/%d/%Y %I:%M %p", SEVEN), PLAIN, VOLUMES),
+    "yfinance.csv": lines(LEVELS, times("%Y-%m-%d", DAY), PLAIN, VOLUMES),
+    "list.json": json.dumps(LISTED),
+}
 ENCODINGS = {"german.csv": "cp1252", "tabs.txt": "utf-16"}
 TOLD = {"mt4.csv": {"zone": "UTC"}, "tabs.txt": {"zone": "UTC"}, "am_pm.csv": {"zone": "UTC"}}
 

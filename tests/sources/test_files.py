@@ -12,8 +12,8 @@ import pytest
 
 from candlecast.candles import Candles
 from candlecast.errors import CandleError, SourceError
-from candlecast.sources import read_csv, read_parquet, synthetic
 from candlecast.reading import containers
+from candlecast.sources import read_csv, read_parquet, synthetic
 from candlecast.sources.files import as_candles, read_candles
 
 CANDLES = synthetic.random_walk(50, seed=0, interval="1h").candles

@@ -264,8 +264,9 @@ def _parts(table: Table, place: int) -> list[tuple[str, str]]:
 
 
 NO_SYMBOLS = {
-    "adj", "adjusted", "prev", "previous", "pre", "day", "session", "bid", "ask", "mid", "raw", "unadjusted", "daily", "price", "prices",
-    "quote", "base", "taker", "total", "tick", "real", "avg", "average", "weighted", "52w", "time", "date", "px", "change", "trade", "open", "fractal", "heikin", "ha",
+    "adj", "adjusted", "prev", "previous", "pre", "day", "session", "bid", "ask", "mid", "raw", "unadjusted",
+    "daily", "price", "prices", "quote", "base", "taker", "total", "tick", "real", "avg", "average", "weighted",
+    "52w", "time", "date", "px", "change", "trade", "open", "fractal", "heikin", "ha",
 }  # fmt: skip
 
 

@@ -14,61 +14,32 @@ TAIWAN = 1911  # years that the calendar of Taiwan is behind
 EPOCH = date(1970, 1, 1).toordinal()
 MINUTE = 60_000_000  # microseconds
 
-MONTH_WORDS = (
-    "jan january januar janvier janv enero ene gennaio gen janeiro januari ocak oca stycznia styczen sty января январь янв tammi",
-    "feb february februar fevrier fevr fev febrero febbraio fevereiro februari subat sub lutego luty lut февраля февраль фев февр",
-    "mar march marz mrz mars marzo marco maart mrt mart marca marzec марта март мар",
-    "apr april avril avr abril abr aprile nisan nis kwietnia kwiecien kwi апреля апрель апр",
-    "may mai mayo maggio mag maio mei mayis maja maj мая май",
-    "jun june juni juin junio giugno giu junho haziran haz czerwca czerwiec cze июня июнь июн",
-    "jul july juli juillet juil julio luglio lug julho temmuz tem lipca lipiec lip июля июль июл",
-    "aug august aout agosto ago augustus agustos agu sierpnia sierpien sie августа август авг",
-    "sep sept september septembre septiembre settembre set setembro eylul eyl wrzesnia wrzesien wrz сентября сентябрь сен сент",
-    "oct october oktober okt octobre octubre ottobre ott outubro out ekim eki pazdziernika pazdziernik paz октября октябрь окт",
-    "nov november novembre noviembre novembro kasim kas listopada listopad lis ноября ноябрь ноя нояб",
-    "dec december dezember dez decembre diciembre dic dicembre dezembro aralik ara grudnia grudzien gru декабря декабрь дек",
-)
-MONTHS = {word: number for number, words in enumerate(MONTH_WORDS, 1) for word in words.split()}
-DROPPED = {
-    *[
-        "mon",
-        "monday",
-        "tue",
-        "tues",
-        "tuesday",
-        "wed",
-        "wednesday",
-        "thu",
-        "thur",
-        "thurs",
-        "thursday",
-        "fri",
-        "friday",
-        "sat",
-        "saturday",
-        "sun",
-        "sunday",
-    ],
-    *[
-        "montag",
-        "dienstag",
-        "mittwoch",
-        "donnerstag",
-        "freitag",
-        "samstag",
-        "sonntag",
-        "lun",
-        "lundi",
-        "mardi",
-        "mer",
-        "mercredi",
-        "jeu",
-        "jeudi",
-        "ven",
-        "vendredi",
-    ],
-    *["st", "nd", "rd", "th", "de", "of", "del"],
-}
+MONTH_WORDS = """
+    jan january januar janvier janv enero ene gennaio gen janeiro januari ocak oca stycznia styczen sty января
+      январь янв tammi ;
+    feb february februar fevrier fevr fev febrero febbraio fevereiro februari subat sub lutego luty lut февраля
+      февраль фев февр ;
+    mar march marz mrz mars marzo marco maart mrt mart marca marzec марта март мар ;
+    apr april avril avr abril abr aprile nisan nis kwietnia kwiecien kwi апреля апрель апр ;
+    may mai mayo maggio mag maio mei mayis maja maj мая май ;
+    jun june juni juin junio giugno giu junho haziran haz czerwca czerwiec cze июня июнь июн ;
+    jul july juli juillet juil julio luglio lug julho temmuz tem lipca lipiec lip июля июль июл ;
+    aug august aout agosto ago augustus agustos agu sierpnia sierpien sie августа август авг ;
+    sep sept september septembre septiembre settembre set setembro eylul eyl wrzesnia wrzesien wrz сентября
+      сентябрь сен сент ;
+    oct october oktober okt octobre octubre ottobre ott outubro out ekim eki pazdziernika pazdziernik paz октября
+      октябрь окт ;
+    nov november novembre noviembre novembro kasim kas listopada listopad lis ноября ноябрь ноя нояб ;
+    dec december dezember dez decembre diciembre dic dicembre dezembro aralik ara grudnia grudzien gru декабря
+      декабрь дек ;
+"""  # parted by semicolons, from January
+MONTHS = {word: number for number, words in enumerate(MONTH_WORDS.split(";"), 1) for word in words.split()}
+DROPPED_WORDS = """
+    mon monday tue tues tuesday wed wednesday thu thur thurs thursday fri friday sat saturday sun sunday
+    montag dienstag mittwoch donnerstag freitag samstag sonntag lun lundi mardi mer mercredi jeu jeudi ven
+    vendredi st nd rd th de of del
+"""  # days of the week, and words of dates
+DROPPED = set(DROPPED_WORDS.split())
 ZONES = {
     "z": 0, "utc": 0, "gmt": 0, "est": -300, "edt": -240, "mst": -420, "mdt": -360, "pst": -480, "pdt": -420,
     "cet": 60, "cest": 120, "eet": 120, "eest": 180, "msk": 180, "jst": 540, "kst": 540, "hkt": 480,

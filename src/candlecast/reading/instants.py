@@ -11,6 +11,7 @@ from candlecast.reading.timing import UNITS, unit_of
 
 DAY = 86_400_000_000
 SPREADSHEET = 25_569  # days from 1899-12-30 to 1970-01-01
+LARGEST = 9e18  # microseconds that 64 bits hold
 SMALL = 1e8  # counts below are seconds of the first years of 1970, or no times at all
 UNIT_WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 FEW = 3  # double hours that a message names
@@ -27,9 +28,10 @@ def from_counts(counts: pl.Series, *, what: str, notes: list[str]) -> pl.Series:
     micros = _micros(counts, units)
     used = np.unique(units)
     if len(used) > 1 and not _is_ordered(micros):
-        common = np.bincount(units).argmax()
-        alone = _micros(counts, np.full_like(units, common))
-        if not _is_ordered(alone) or not _is_within(alone):
+        common = int(np.bincount(units).argmax())
+        is_small = bool((np.abs(values) * UNITS[common][1] < LARGEST).all())
+        alone = _micros(counts, np.full_like(units, common)) if is_small else micros
+        if not is_small or not _is_ordered(alone) or not _is_within(alone):
             row = int(np.flatnonzero(np.diff(units))[0]) + 1
             raise CandleError(
                 f"{what} has times in two units: {_shown(counts[row - 1])}, then {_shown(counts[row])}",
@@ -133,7 +135,8 @@ def in_zone(local: pl.Series, zone: str, *, what: str, notes: list[str]) -> pl.S
     if absent.any():
         moment = local[int(absent.arg_max() or 0)]
         raise ConfigError(
-            f"{moment:%Y-%m-%d %H:%M} does not exist in {zone}, where clocks skip that hour: the times of {what} are of another zone",
+            f"{moment:%Y-%m-%d %H:%M} does not exist in {zone}, where clocks skip that hour: "
+            f"the times of {what} are of another zone",
             expected="times that the clocks of the zone show",
             remedy='Say the zone that the times are in; zone="UTC" has every hour once',
         )
@@ -163,9 +166,11 @@ def _told_apart(
             moment = np.datetime64(int(local[part[0]]), "us").astype("datetime64[m]").item()
             count = "once" if len(turns) == 0 else f"{len(turns) + 1} times"
             raise ConfigError(
-                f"{moment:%Y-%m-%d %H:%M} occurs twice in {zone} and stands {count} in {what}: which of the two is meant cannot be told",
+                f"{moment:%Y-%m-%d %H:%M} occurs twice in {zone} and stands {count} in {what}: "
+                "which of the two is meant cannot be told",
                 expected="both of the hours, in their order, or times in a zone without daylight saving",
-                remedy='Write the times with their offset, or say a zone without daylight saving if they are in one, for example zone="UTC" '
+                remedy="Write the times with their offset, or say a zone without daylight saving if they are in one, "
+                'for example zone="UTC" '
                 'or zone="Etc/GMT-1" (one hour east of Greenwich)',
             )
         out[part[turns[0] + 1 :]] = late[part[turns[0] + 1 :]]

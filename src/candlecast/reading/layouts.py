@@ -64,7 +64,7 @@ def by_content(table: Table, *, what: str) -> Layout:
     volume = _volume(table, numeric, values, found, time, what=what)
     symbol = next((place for place in rest if place not in numeric and _is_symbols(table.column(place))), None)
     roles = {place: role for role, place in found.items()}
-    roles |= {place: word for place, word in zip(time.places, ("time", "time of day"), strict=False)}
+    roles |= dict(zip(time.places, ("time", "time of day"), strict=False))
     roles |= ({volume: "volume"} if volume is not None else {}) | ({symbol: "symbol"} if symbol is not None else {})
     return Layout(time, found, volume, symbol, tuple(roles[place] for place in sorted(roles)))
 

@@ -180,7 +180,7 @@ class _Lines:
             if numbers < 2 and not has_time:
                 self._left_out.append(text.strip())
                 return None
-        self._refuse(
+        return self._refuse(
             number,
             f"{len(cells)} cell{'s' * (len(cells) != 1)} in line {number} ({text.strip()[:60]!r})",
             f"{dialect.width} cells as in the other lines",

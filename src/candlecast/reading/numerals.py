@@ -49,8 +49,8 @@ ABSENT = (
 SPACES = " \u00a0\u2007\u2009\u202f"
 MONEY = "$€£¥₹₽₩₺฿"
 SCALES = {
-    "k": 3, "tsd": 3, "thousand": 3, "m": 6, "mn": 6, "mln": 6, "mio": 6, "million": 6, "b": 9, "bn": 9, "mrd": 9, "mld": 9, "billion": 9,
-    "t": 12, "trillion": 12, "万": 4, "萬": 4, "亿": 8, "億": 8, "만": 4, "억": 8,
+    "k": 3, "tsd": 3, "thousand": 3, "m": 6, "mn": 6, "mln": 6, "mio": 6, "million": 6, "b": 9, "bn": 9,
+    "mrd": 9, "mld": 9, "billion": 9, "t": 12, "trillion": 12, "万": 4, "萬": 4, "亿": 8, "億": 8, "만": 4, "억": 8,
 }  # fmt: skip
 NUMBER = re.compile(
     rf"^[(\s]*[-+−]?\s*[{MONEY}]?\s*[-+]?(\d[\d.,'’_{SPACES}]*|[.,]\d+)([eE][-+]?\d+)?\s*({'|'.join(SCALES)})?\s*[%{MONEY}]?\s*[)]?-?$",

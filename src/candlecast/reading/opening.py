@@ -88,10 +88,9 @@ def _order(rows: Growing, stamps: Stamps, told: Told, shown: str, notes: list[st
             expected=f"dates written alike, of the years {FIRST_YEAR} to {last_year()}",
             remedy="Correct the rows" + (", or say another order" if told.dates else ""),
         )
-    if len(orders) == 1:
-        order = orders[0]
-    else:
-        order = prove({order: rows.array(order) for order in orders}, what=what, shown=shown)
+    order = (
+        orders[0] if len(orders) == 1 else prove({order: rows.array(order) for order in orders}, what=what, shown=shown)
+    )
     others = [other for other in ORDERS if other != order]
     if re.search(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}", shown) and not re.match(r"\d{3,4}", shown) and others:
         notes.append(WORDS[order] + (" as told" if told.dates else ""))

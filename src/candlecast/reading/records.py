@@ -1,4 +1,4 @@
-"""JSON as tables: lists of lists, lists of objects, objects of lists, days by name, one object a line, and answers around them."""
+"""JSON as tables: lists of lists or objects, objects of lists, days by name, an object a line, and answers around them."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def refuse_no_table(path: Path, text: str) -> None:
             expected=TABLE,
             remedy="The download did not work: open the address in a browser, or sign in first",
         )
-    if lowered.startswith("%pdf") or lowered.startswith("sqlite format"):
+    if lowered.startswith(("%pdf", "sqlite format")):
         raise SourceError(f"{path} is no text", expected=TABLE, remedy="Export the table as CSV")
 
 

@@ -66,7 +66,8 @@ def require_candles(frame: pl.DataFrame, form: NumberForm, *, what: str) -> None
     ).to_series()
     if len(bars) >= TICKS and (impossible.mean() or 0) > SHARE:  # type: ignore[operator]
         raise CandleError(
-            f"in {int(impossible.sum()):,} of {len(bars):,} rows of {what} the high lies below another price or the low above one",
+            f"in {int(impossible.sum()):,} of {len(bars):,} rows of {what} "
+            "the high lies below another price or the low above one",
             expected="columns that hold what their names say",
             remedy='Say which column is which, for example columns={"high": "low", "low": "high"}',
         )

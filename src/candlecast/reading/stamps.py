@@ -121,10 +121,7 @@ def _parted(texts: pl.Series) -> tuple[pl.Series, pl.Series | None]:
     }
     if len(gaps) == 1 and all(clock for _, clock in pairs):
         length, gap = gaps.pop()
-        if gap:
-            is_alike = texts.str.slice(length, len(gap)) == gap
-        else:
-            is_alike = texts.str.len_chars() == len(shown[0])
+        is_alike = texts.str.slice(length, len(gap)) == gap if gap else texts.str.len_chars() == len(shown[0])
         dates, clocks = texts.str.slice(0, length), texts.str.slice(length + len(gap))
         if is_alike.all():
             return dates, clocks
