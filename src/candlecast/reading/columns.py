@@ -209,7 +209,9 @@ def _volume(names: Mapping[int, str], given: Mapping[str, list[int]], table: Tab
     }
     if not in_units:
         return None, []
-    base = [place for place, unit in in_units.items() if unit not in QUOTED] or list(in_units)
+    base = [place for place, unit in in_units.items() if unit not in QUOTED]
+    if not base:
+        return None, ["volume in money alone"]
     return base[0], [f"volume in column {table.spoken(base[0])!r}"]
 
 

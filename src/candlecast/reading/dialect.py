@@ -13,7 +13,7 @@ from candlecast.reading.numerals import is_absent, is_number
 from candlecast.reading.vocabulary import canonical, is_known
 
 DELIMITERS = (",", ";", "\t", "|", " ")
-LINES = 3_000  # of the sample
+LINES = 1_000  # of the sample
 LEVELS = 4  # header lines that a table may have
 LEVEL_NAMES = {
     "ticker",

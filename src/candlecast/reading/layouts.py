@@ -26,6 +26,8 @@ BOUNDED = 0.98  # of the rows in which high and low bound the others, at least: 
 NUMERIC = 0.7  # of the cells of a column of numbers, at least: one that is none is refused where it stands
 ONE_SIZE = 3.0  # prices of one bar differ by less than this factor
 PROOF = 0.5  # of the distance from close to next open in the other order, at most
+SAME_MONEY = 0.02  # between money traded and units times price
+PRICE_LIKE = 0.3  # of the rows in which a column is near the close, if it holds prices
 FEWEST = 10  # rows that prove which is the open
 KNOWN = {
     (1, 2): ("open", "high", "low", "close"),
@@ -61,6 +63,7 @@ def by_content(table: Table, *, what: str) -> Layout:
     found = _prices(table, numeric, values, time)
     if found is None:
         raise _unknown(table, "no header, and no four columns of which two bound the others", what=what)
+    _require_one_set(table, values, found, what=what)
     volume = _volume(table, numeric, values, found, time, what=what)
     symbol = next((place for place in rest if place not in numeric and _is_symbols(table.column(place))), None)
     roles = {place: role for role, place in found.items()}
@@ -76,7 +79,7 @@ def _time(table: Table, *, what: str) -> TimeColumn | None:
         cells = [cell for cell in table.column(place) if not is_absent(cell)]
         form = form_of(table, place, is_named=False, what=what)
         if form == "epoch" and _is_ordered(cells):
-            counts[place] = float(cells[0])
+            counts[place] = min(_counts(cells))
         if form not in ("text", "typed") or counts:
             continue
         following = place + 1
@@ -95,9 +98,12 @@ def _time(table: Table, *, what: str) -> TimeColumn | None:
 
 def _is_ordered(cells: Sequence[str]) -> bool:
     """Whether counts rise or fall from row to row, as times do and volumes do not."""
-    values = [float(cell) for cell in cells if re.fullmatch(r"-?\d+(\.\d*)?", cell.strip())]
-    steps = np.sign(np.diff(np.array(values)))
+    steps = np.sign(np.diff(np.array(_counts(cells))))
     return len(steps) == 0 or max(float(np.mean(steps >= 0)), float(np.mean(steps <= 0))) >= NUMERIC
+
+
+def _counts(cells: Sequence[str]) -> list[float]:
+    return [float(cell) for cell in cells if re.fullmatch(r"-?\d+(\.\d*)?", cell.strip())]
 
 
 def _is_numeric(cells: Sequence[str]) -> bool:
@@ -128,14 +134,10 @@ def _prices(
         if places[3] - places[0] != 3:
             continue
         bars = np.stack([values[place] for place in places])
-        bars = bars[:, np.isfinite(bars).all(axis=0)]
-        if not bars.shape[1] or (bars <= 0).any() or np.median(bars.max(axis=0) / bars.min(axis=0)) > ONE_SIZE:
-            continue
-        tops = [at for at in range(4) if np.mean(bars[at] >= bars.max(axis=0)) >= BOUNDED]
-        bottoms = [at for at in range(4) if np.mean(bars[at] <= bars.min(axis=0)) >= BOUNDED]
-        pairs = [(top, bottom) for top in tops for bottom in bottoms if top != bottom]
+        pairs = _bounds(bars)
         if not pairs:
             continue
+        bars = bars[:, np.isfinite(bars).all(axis=0)]
         pair = next((known for known in KNOWN if known in pairs), pairs[0])
         ends = [at for at in range(4) if at not in pair]
         has_volume_after = start + 4 < len(numeric) or start == 0
@@ -149,9 +151,19 @@ def _prices(
     return None
 
 
-def _ends(bars: np.ndarray, ends: Sequence[int], *, is_newest_first: bool) -> tuple[int, int] | None:
+def _bounds(bars: np.ndarray) -> list[tuple[int, int]]:
+    """Pairs of columns, (high, low), that bound the others; none where the four are no prices of one bar."""
+    bars = bars[:, np.isfinite(bars).all(axis=0)]
+    if not bars.shape[1] or (bars <= 0).any() or np.median(bars.max(axis=0) / bars.min(axis=0)) > ONE_SIZE:
+        return []
+    tops = [at for at in range(4) if np.mean(bars[at] >= bars.max(axis=0)) >= BOUNDED]
+    bottoms = [at for at in range(4) if np.mean(bars[at] <= bars.min(axis=0)) >= BOUNDED]
+    return [(top, bottom) for top in tops for bottom in bottoms if top != bottom]
+
+
+def _ends(bars: np.ndarray, ends: Sequence[int], *, is_newest_first: bool | None) -> tuple[int, int] | None:
     """Which of two columns is the open and which the close, where the bars prove it."""
-    if bars.shape[1] < FEWEST:
+    if bars.shape[1] < FEWEST or is_newest_first is None:
         return None
     if is_newest_first:
         bars = bars[:, ::-1]
@@ -162,21 +174,23 @@ def _ends(bars: np.ndarray, ends: Sequence[int], *, is_newest_first: bool) -> tu
     return (ends[1], ends[0]) if turned < PROOF * straight else None
 
 
-def _is_newest_first(cells: Sequence[str]) -> bool:
-    first, last = (_place_in_time(cell) for cell in (cells[0], cells[-1]))
-    return first > last
+def _is_newest_first(cells: Sequence[str]) -> bool | None:
+    """Whether the first row is later than the last; None where that depends on how their dates are read."""
+    first, last = (_moments(cell) for cell in (cells[0], cells[-1]))
+    found = {one > other for one, other in zip(first, last, strict=True) if one is not None and other is not None}
+    return found.pop() if len(found) == 1 else None
 
 
-def _place_in_time(cell: str) -> float:
+def _moments(cell: str) -> list[float | None]:
+    """What a time may be in each order of year, month and day, in microseconds."""
     date, clock = split(cell.strip())
     days = read_days(date)
     if days is not None:
         time = read_clock(clock, len(clock) * clock.isdigit()) if clock else None
-        return next(day for day in days if day is not None) * 86_400e6 + (0 if time is None else time.micros)
-    try:
-        return float(cell)
-    except ValueError:
-        return 0.0
+        micros = 0 if time is None else time.micros
+        return [None if day is None else day * 86_400e6 + micros for day in days]
+    counts = _counts([cell])
+    return [counts[0] if counts else None] * 3
 
 
 def _volume(
@@ -207,11 +221,39 @@ def _volume(
     follows = min(prices.values()) == max(time.places) + 1
     behind = [place for place in free if place > max(prices.values())]
     if follows and behind[:1] == [max(prices.values()) + 1]:
-        return behind[0]
+        return _in_units(behind[0], free, values, close)
     varied = [place for place in free if len(np.unique(values[place])) > 1]
     if len(varied) > 1:
         raise _unknown(table, f"no header, and {len(varied)} columns that may be the volume", what=what)
     return varied[0] if varied else None
+
+
+def _in_units(volume: int, free: Sequence[int], values: dict[int, np.ndarray], close: np.ndarray) -> int:
+    """The volume in units of what is traded, where the column found is that in money: the units times the price."""
+    for place in free:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = values[volume] / (values[place] * close)
+        if place != volume and np.nanmedian(np.abs(ratio - 1)) < SAME_MONEY:
+            return place
+    return volume
+
+
+def _require_one_set(table: Table, values: dict[int, np.ndarray], prices: dict[str, int], *, what: str) -> None:
+    """Raise CandleError when three other columns hold prices too, of another symbol or adjusted ones."""
+    close = values[prices["close"]]
+    others = 0
+    for place, column in values.items():
+        with np.errstate(divide="ignore", invalid="ignore"):
+            others += place not in prices.values() and np.mean(np.abs(column / close - 1) < 0.1) > PRICE_LIKE
+    places = sorted(values)
+    windows = [
+        places[at : at + 4] for at in range(len(places) - 3) if not set(places[at : at + 4]) & set(prices.values())
+    ]
+    is_second = any(
+        _bounds(np.stack([values[place] for place in window])) for window in windows if window[3] - window[0] == 3
+    )
+    if others >= 3 or is_second:
+        raise _unknown(table, "no header, and more than one set of prices", what=what)
 
 
 def _unknown(table: Table, wrong: str, *, what: str) -> CandleError:

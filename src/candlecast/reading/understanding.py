@@ -21,6 +21,7 @@ from candlecast.reading.table import Block, Table
 from candlecast.reading.told import Told
 from candlecast.reading.vocabulary import ENGLISH, PRICES, canonical
 
+LAST_MILLISECOND = 999_000  # microseconds of a second that only a time of closing has in every row
 COMMA_WRITERS = re.compile(r"[^\x00-\x7f]")
 LOST = re.compile(r"\d{1,3}([.,])\d{3}(?:\1\d{3}){3,}")  # as many groups of thousands as no price has
 
@@ -77,7 +78,7 @@ def understand(table: Table, told: Told, *, what: str) -> Understood:
         opened, values = opened.reverse(), {name: _reversed(array) for name, array in values.items()}
         notes.append("newest first, reversed")
     interval = interval_of(opened, told.interval, what=what)
-    if columns.time.is_close:
+    if columns.time.is_close or ((opened.cast(pl.Int64) % 1_000_000) >= LAST_MILLISECOND).all():
         opened = _before(opened, interval)
         notes.append(f"times are those of the close, {interval} after the open")
     frame = pl.DataFrame([opened.alias("open_time"), *(pl.Series(name, values[name]) for name in (*PRICES, "volume"))])
@@ -180,6 +181,6 @@ def _before(closed: pl.Series, interval: Interval) -> pl.Series:
     """Times of opening of bars that close then; a close of 59.999 seconds is that of the full minute."""
     micros = closed.cast(pl.Int64)
     whole = pl.select(
-        pl.when(micros % 1_000_000 >= 999_000).then((micros // 1_000_000 + 1) * 1_000_000).otherwise(micros)
+        pl.when(micros % 1_000_000 >= LAST_MILLISECOND).then((micros // 1_000_000 + 1) * 1_000_000).otherwise(micros)
     ).to_series()
     return (whole - interval.microseconds).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
