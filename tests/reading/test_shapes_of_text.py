@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
 import pytest
 
-from candlecast.errors import CandleError, CandlecastError, ConfigError
+from candlecast.errors import CandlecastError, CandleError, ConfigError
 from candlecast.sources import read_candles, synthetic
 
 COUNT = 40
@@ -40,6 +41,11 @@ def table(
         rows.append(mark.join([time, *(cells[letter] for letter in order)]))
     rows = rows[::-1] if newest_first else rows
     return "\n".join([*([header] if header else []), *rows, ""])
+
+
+def objects(names: str, factor: int = 1) -> list[dict]:
+    rows = zip(epochs(factor), BARS, VOLUMES, strict=True)
+    return [dict(zip(names, [int(time), *bar, volume], strict=True)) for time, bar, volume in rows]
 
 
 def german(value: float) -> str:
@@ -130,6 +136,11 @@ def test_days(tmp_path, name, end):
     assert (str(candles.interval), candles.symbol) == ("1d", "ABC")
 
 
+FIELDS = ("1. open", "2. high", "3. low", "4. close", "5. volume")
+NAMED_TIMES = {
+    time: dict(zip(FIELDS, map(str, [*bar, volume]), strict=True))
+    for time, bar, volume in zip(stamps("%Y-%m-%d %H:%M:%SZ", HOUR), BARS, VOLUMES, strict=True)
+}
 HOURS = {
     "zone in the cell": (table("time,open,high,low,close,volume", stamps("%Y-%m-%dT%H:%M:%SZ", HOUR)), {}),
     "seconds": (table("time,open,high,low,close,volume", epochs()), {}),
@@ -142,16 +153,28 @@ HOURS = {
     ),
     "twelve digits": (table("time,open,high,low,close,volume", stamps("%Y%m%d%H%M", HOUR)), {"zone": "UTC"}),
     "AM and PM": (table("time,open,high,low,close,volume", stamps("%Y-%m-%d %I-%p", HOUR)), {"zone": "UTC"}),
-    "date and time": (table("<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>", stamps("%Y%m%d,%H%M%S", HOUR)), {"zone": "UTC"}),
-    "one name for date and time": (table("Date,Open,High,Low,Close,Volume", stamps("%Y-%m-%d,%H:%M:%S", HOUR)), {"zone": "UTC"}),
+    "date and time": (
+        table("<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>", stamps("%Y%m%d,%H%M%S", HOUR)),
+        {"zone": "UTC"},
+    ),
+    "one name for date and time": (
+        table("Date,Open,High,Low,Close,Volume", stamps("%Y-%m-%d,%H:%M:%S", HOUR)),
+        {"zone": "UTC"},
+    ),
     "zone in the name": (table("Gmt time,Open,High,Low,Close,Volume", stamps("%d.%m.%Y %H:%M:%S.000", HOUR)), {}),
-    "zone in the banner": ("Timestamps are UTC timezone,x\n" + table("Date,Open,High,Low,Close,Volume", stamps("%Y-%m-%d %H:%M", HOUR)), {}),
+    "zone in the banner": (
+        "Timestamps are UTC timezone,x\n" + table("Date,Open,High,Low,Close,Volume", stamps("%Y-%m-%d %H:%M", HOUR)),
+        {},
+    ),
     "name of a zone": (
         table("date,open,high,low,close,volume", stamps("%Y%m%d %H:%M:%S Etc/GMT+5", HOUR, FIRST - 5 * HOUR)),
         {},
     ),
     "offset": (table("time,open,high,low,close,volume", stamps("%d.%m.%Y %H:%M GMT+0200", HOUR, FIRST + 2 * HOUR)), {}),
-    "zone said": (table("time,open,high,low,close,volume", stamps("%Y-%m-%d %H:%M", HOUR, FIRST + 9 * HOUR)), {"zone": "Asia/Tokyo"}),
+    "zone said": (
+        table("time,open,high,low,close,volume", stamps("%Y-%m-%d %H:%M", HOUR, FIRST + 9 * HOUR)),
+        {"zone": "Asia/Tokyo"},
+    ),
     "no header": (table(None, epochs(10**3)), {}),
     "no header, close before high": (table(None, epochs(10**3), "ochlv"), {}),
     "no header, low before high": (table(None, epochs(), "lhocv"), {}),
@@ -163,20 +186,19 @@ HOURS = {
         {},
     ),
     "header again": (
-        table("time,open,high,low,close,volume", epochs()).replace(f"\n{epochs()[9]}", f"\ntime,open,high,low,close,volume\n{epochs()[9]}"),
+        table("time,open,high,low,close,volume", epochs()).replace(
+            f"\n{epochs()[9]}", f"\ntime,open,high,low,close,volume\n{epochs()[9]}"
+        ),
         {},
     ),
     "an unnamed index": (table(",open,high,low,close,volume", stamps("%Y-%m-%d %H:%M:%S+00:00", HOUR)), {}),
-    "JSON, lists": (json.dumps([[int(t), *bar, v] for t, bar, v in zip(epochs(10**3), BARS, VOLUMES, strict=True)]), {}),
-    "JSON, objects": (json.dumps([dict(zip("tohlcv", [int(t), *bar, v], strict=True)) for t, bar, v in zip(epochs(), BARS, VOLUMES, strict=True)]), {}),
-    "JSON, an object a line": ("\n".join(json.dumps(dict(zip("tohlcv", [int(t), *bar, v], strict=True))) for t, bar, v in zip(epochs(), BARS, VOLUMES, strict=True)), {}),
-    "JSON, columns": (json.dumps({"s": "ok", "t": list(map(int, epochs())), "v": VOLUMES} | {name: [bar[n] for bar in BARS] for n, name in enumerate("ohlc")}), {}),
-    "JSON, an answer": (json.dumps({"status": "OK", "results": [dict(zip("tohlcv", [int(t), *bar, v], strict=True)) for t, bar, v in zip(epochs(10**3), BARS, VOLUMES, strict=True)]}), {}),
-    "JSON, times as names": (
-        json.dumps({"Time Series": {t: dict(zip(["1. open", "2. high", "3. low", "4. close", "5. volume"], map(str, [*bar, v]), strict=True)) for t, bar, v in zip(stamps("%Y-%m-%d %H:%M:%SZ", HOUR), BARS, VOLUMES, strict=True)}}),
-        {},
-    ),
-}  # fmt: skip
+    "JSON, lists": (json.dumps([list(each.values()) for each in objects("tohlcv", 10**3)]), {}),
+    "JSON, objects": (json.dumps(objects("tohlcv")), {}),
+    "JSON, an object a line": ("\n".join(map(json.dumps, objects("tohlcv"))), {}),
+    "JSON, columns": (json.dumps({name: [each[name] for each in objects("tohlcv")] for name in "tohlcv"}), {}),
+    "JSON, an answer": (json.dumps({"status": "OK", "results": objects("tohlcv", 10**3)}), {}),
+    "JSON, times as names": (json.dumps({"Time Series": NAMED_TIMES}), {}),
+}
 
 
 @pytest.mark.parametrize("name", HOURS)
@@ -347,23 +369,55 @@ def test_hours_that_occur_twice(tmp_path, newest_first):
 DATED = stamps("%Y-%m-%d")
 NAMED = "Date,Open,High,Low,Close,Volume"
 REFUSED = {
-    "three digits": (table("Date;Open;High;Low;Close", DATED, "ohlc", mark=";", form=lambda v: f"{v / 50:.3f}".replace(".", ",")), "can be read in 2 ways"),
-    "lost points": (table(NAMED, DATED, mark=";", form=lambda v: f"{int(v * 10**9):,}".replace(",", ".")).replace(NAMED, NAMED.replace(",", ";")), "have lost their decimal point"),
-    "prices as dates": (table(NAMED, DATED).replace(str(BARS[3][0]), "09. Jan"), "A spreadsheet took the number for a date"),
+    "three digits": (
+        table("Date;Open;High;Low;Close", DATED, "ohlc", mark=";", form=lambda v: f"{v / 50:.3f}".replace(".", ",")),
+        "can be read in 2 ways",
+    ),
+    "lost points": (
+        table(NAMED, DATED, mark=";", form=lambda v: f"{int(v * 10**9):,}".replace(",", ".")).replace(
+            NAMED, NAMED.replace(",", ";")
+        ),
+        "have lost their decimal point",
+    ),
+    "prices as dates": (
+        table(NAMED, DATED).replace(str(BARS[3][0]), "09. Jan"),
+        "A spreadsheet took the number for a date",
+    ),
     "rounded counts": (table(NAMED, [f"1.70925E+{12}"] * COUNT), "which a spreadsheet has rounded"),
     "years": (table(NAMED, ["2024"] * COUNT), "day and month are lost"),
     "far years": (table(NAMED, [f"21{text[2:]}" for text in DATED]), "expected years from 1900 to"),
-    "months": (table("Date,Open,High,Low,Close,Volume", [f"{2020 + n // 12}-{n % 12 + 1:02}-01" for n in range(COUNT)]), "are months, which have no fixed length"),
-    "words of months": (table(NAMED, [f"{'Jan Feb Mar Apr'.split()[n % 4]} {1990 + n // 4}" for n in range(COUNT)]), "are months, which have no fixed"),
+    "months": (
+        table("Date,Open,High,Low,Close,Volume", [f"{2020 + n // 12}-{n % 12 + 1:02}-01" for n in range(COUNT)]),
+        "are months, which have no fixed length",
+    ),
+    "words of months": (
+        table(NAMED, [f"{('Jan', 'Feb', 'Mar', 'Apr')[n % 4]} {1990 + n // 4}" for n in range(COUNT)]),
+        "are months, which have no fixed",
+    ),
     "no open": (table("Date,High,Low,Close,Volume", DATED, "hlcv"), "has no column for open"),
-    "trades": (table("Date,o,h,l,c", [(FIRST + n * n * HOUR).isoformat() for n in range(COUNT)], "oooo"), "single trades"),
-    "trades without a header": ("\n".join(f"{time},{bar[0]},0.5" for time, bar in zip(epochs(), BARS, strict=True)), "single trades"),
+    "trades": (
+        table("Date,o,h,l,c", [(FIRST + n * n * HOUR).isoformat() for n in range(COUNT)], "oooo"),
+        "single trades",
+    ),
+    "trades without a header": (
+        "\n".join(f"{time},{bar[0]},0.5" for time, bar in zip(epochs(), BARS, strict=True)),
+        "single trades",
+    ),
     "high and low exchanged": (table("Date,Open,Low,High,Close,Volume", DATED), "the high lies below another price"),
-    "times of two columns, one lost": (table(NAMED, [DATED[n // 20] for n in range(COUNT)]), "open at the time of the row before"),
-    "one row of each symbol": ("\n".join(["Name,Date,Open,High,Low,Close", *(f"S{n},2024-03-04,1,2,1,2" for n in range(20))]), "one row of each of 20 symbols"),
-    "zones in some rows": (table(NAMED, [text + "Z" * (n > 3) for n, text in enumerate(stamps("%Y-%m-%dT%H:%M", HOUR))]), "with a zone and times without"),
+    "times of two columns, one lost": (
+        table(NAMED, [DATED[n // 20] for n in range(COUNT)]),
+        "open at the time of the row before",
+    ),
+    "one row of each symbol": (
+        "\n".join(["Name,Date,Open,High,Low,Close", *(f"S{n},2024-03-04,1,2,1,2" for n in range(20))]),
+        "one row of each of 20 symbols",
+    ),
+    "zones in some rows": (
+        table(NAMED, [text + "Z" * (n > 3) for n, text in enumerate(stamps("%Y-%m-%dT%H:%M", HOUR))]),
+        "with a zone and times without",
+    ),
     "a cut line": (table(NAMED, DATED)[:-12], "cells in line 41"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -375,17 +429,46 @@ def test_what_is_refused(tmp_path, name):
     assert str(error.value).count("; expected ") == 1
 
 
-def test_a_workbook(tmp_path):
-    openpyxl = pytest.importorskip("openpyxl") if not hasattr(pl.DataFrame, "write_excel") else None
-    assert openpyxl is None or openpyxl
-    pytest.importorskip("fastexcel")
-    xlsxwriter = pytest.importorskip("xlsxwriter")
+def workbook() -> bytes:
+    """A sheet with a header and dates as Excel keeps them: numbers with a style."""
+    rows = ["".join(f'<c t="inlineStr"><is><t>{name}</t></is></c>' for name in NAMED.split(","))]
+    rows += [
+        f'<c s="1"><v>{45_355 + number}</v></c>' + "".join(f"<c><v>{value}</v></c>" for value in [*bar, volume])
+        for number, (bar, volume) in enumerate(zip(BARS, VOLUMES, strict=True))
+    ]
+    main, office = "http://schemas.openxmlformats.org/spreadsheetml/2006/main", "http://schemas.openxmlformats.org"
+    kinds = f"{office}/officeDocument/2006/relationships"
+    sheet = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+    types = "".join(
+        f'<Override PartName="/xl/{part}.xml" ContentType="{sheet}.{kind}+xml"/>'
+        for part, kind in (("workbook", "sheet.main"), ("worksheets/sheet1", "worksheet"), ("styles", "styles"))
+    )
+    parts = {
+        "[Content_Types].xml": f'<Types xmlns="{office}/package/2006/content-types">'
+        f'<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>{types}</Types>',
+        "_rels/.rels": f'<Relationships xmlns="{office}/package/2006/relationships">'
+        f'<Relationship Id="a" Type="{kinds}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{office}/package/2006/relationships">'
+        f'<Relationship Id="b" Type="{kinds}/worksheet" Target="worksheets/sheet1.xml"/>'
+        f'<Relationship Id="c" Type="{kinds}/styles" Target="styles.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{kinds}"><sheets>'
+        '<sheet name="Prices" sheetId="1" r:id="b"/></sheets></workbook>',
+        "xl/styles.xml": f'<styleSheet xmlns="{main}"><cellXfs><xf numFmtId="0"/><xf numFmtId="14"/></cellXfs></styleSheet>',
+        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{main}"><sheetData>'
+        + "".join(f"<row>{row}</row>" for row in rows)
+        + "</sheetData></worksheet>",
+    }
     out = io.BytesIO()
-    book = xlsxwriter.Workbook(out, {"in_memory": True})
-    sheet, dated = book.add_worksheet(), book.add_format({"num_format": "yyyy-mm-dd"})
-    sheet.write_row(0, 0, ["Date", "Open", "High", "Low", "Close", "Volume"])
-    for row, (bar, volume) in enumerate(zip(BARS, VOLUMES, strict=True), 1):
-        sheet.write_datetime(row, 0, (FIRST + (row - 1) * DAY).replace(tzinfo=None), dated)
-        sheet.write_row(row, 1, [*bar, volume])
-    book.close()
-    check(read(tmp_path, out.getvalue(), "ABC.xlsx"))
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    return out.getvalue()
+
+
+def test_a_workbook(tmp_path):
+    pytest.importorskip("fastexcel")
+    check(read(tmp_path, workbook(), "ABC.xlsx"))
+    with pytest.raises(
+        CandlecastError, match=r"ABC\.xlsx cannot be read .*; expected a workbook of Excel. Save the sheet as CSV"
+    ):
+        read(tmp_path, workbook().replace(b"xl/worksheets/sheet1", b"xl/worksheets/sheet2"), "ABC.xlsx")
