@@ -90,7 +90,7 @@ def test_runs_and_report(workspace):
 
 
 def test_a_file_is_read_as_the_options_say(tmp_path):
-    frame = synthetic.random_walk(96, seed=1, interval="1h").candles.frame.drop("close_time")
+    frame = synthetic.random_walk(400, seed=1, interval="1h").candles.frame.drop("close_time")
     prices = [pl.col(name).round(3).cast(pl.String).str.replace(".", ",", literal=True) for name in frame.columns[1:]]
     day = pl.col("open_time").dt.strftime("%m/%d/%Y")
     table = frame.select(day.alias("Day"), pl.col("open_time").dt.strftime("%H:%M").alias("Hour"), *prices)
@@ -99,7 +99,7 @@ def test_a_file_is_read_as_the_options_say(tmp_path):
     told = (*told, "--decimal", ",", "--symbol", "B")
     done = call("candles", "x.csv", *told, "--interval", "4h", "--since", "2015-01-02", "--json", cwd=tmp_path)
     (found,) = json.loads(done.stdout)["candles"]
-    assert (found["interval"], found["symbol"], found["bars"]) == ("4h", "B", 15)
+    assert (found["interval"], found["symbol"], found["bars"]) == ("4h", "B", 91)
     assert found["first"] == "2015-01-02T00:00:00+00:00"
     assert "decimal comma; month before day as told; zone Asia/Tokyo as told" in found["reading"]
     assert "  read as: cells parted by semicolons; " in call("candles", "x.csv", *told, cwd=tmp_path).stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import lzma
 import os
@@ -201,6 +202,26 @@ def test_files_that_inflate_without_measure(tmp_path, monkeypatch, kind):
         SourceError, match=r"holds [\d,]+ bytes packed into [\d,]+; expected at most [\d,]+ bytes, and at"
     ):
         read_candles(path)
+
+
+def test_times_that_no_calendar_here_has(tmp_path):
+    far = CANDLES.frame.with_columns((pl.col("open_time").cast(pl.Int64) + 10**18).cast(pl.Datetime("us", "UTC")))
+    far.write_parquet(tmp_path / "A.parquet")
+    days = CANDLES.frame.with_columns(
+        open_time=pl.int_range(5_000_000, 5_000_000 + len(CANDLES)).cast(pl.Int32).cast(pl.Date)
+    )
+    days.write_parquet(tmp_path / "B.parquet")
+    for name in ("A", "B"):
+        with pytest.raises(CandleError, match="microseconds from 1970 in row 1; expected times of the years 1 to 9999"):
+            read_candles(tmp_path / f"{name}.parquet")
+
+
+def test_other_compressions(tmp_path):
+    for name, content in (("A.csv.bz2", bz2.compress(CSV.encode())), ("A.csv.xz", lzma.compress(CSV.encode()))):
+        (tmp_path / name).write_bytes(content)
+        assert same(read_candles(tmp_path / name))
+    CANDLES.frame.drop("close_time").write_csv(tmp_path / "A.csv.zst", compression="zstd", datetime_format="%FT%TZ")
+    assert same(read_candles(tmp_path / "A.csv.zst"))
 
 
 def test_anything_that_holds_candles(tmp_path):

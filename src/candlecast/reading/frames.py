@@ -137,9 +137,10 @@ def _table(
 
 
 def _plain_values(values: pl.Series) -> list[Any]:
-    if isinstance(values.dtype, pl.Datetime) or values.dtype.is_nested():
-        return values.to_physical().to_list() if isinstance(values.dtype, pl.Datetime) else [None] * len(values)
-    return values.to_list()
+    """Values as Python has them; of times, whose years Python may not have, the counts below them."""
+    if values.dtype.is_nested() or values.dtype == pl.Object:
+        return [None] * len(values)
+    return (values.to_physical() if values.dtype.is_temporal() else values).to_list()
 
 
 def _cell(value: Any) -> str:

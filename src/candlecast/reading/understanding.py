@@ -137,6 +137,9 @@ def _is_plain(cell: str) -> bool:
 
 
 def _first_time(block: Block, columns: Columns) -> str:
+    """The first time as it is written, of texts."""
+    if columns.time.form != "text":
+        return "-"
     cells = [str(block.frame[str(place)][0]) for place in columns.time.places] if len(block.frame) else []
     return " ".join(cells)
 

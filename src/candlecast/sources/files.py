@@ -62,17 +62,31 @@ def read_candles(
 
 
 def read_csv(
-    path: str | Path, *, interval: str | Interval | None = None, symbol: str | None = None, zone: str | None = None
+    path: str | Path,
+    *,
+    interval: str | Interval | None = None,
+    symbol: str | None = None,
+    zone: str | None = None,
+    dates: str | None = None,
+    decimal: str | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> Candles:
     """Candles from a CSV or other text file, packed or not; otherwise as `read_candles`."""
-    return _read(containers.find(path), Told(interval, symbol, zone), kind="text")
+    return _read(containers.find(path), Told(interval, symbol, zone, dates, decimal, columns or {}), kind="text")
 
 
 def read_parquet(
-    path: str | Path, *, interval: str | Interval | None = None, symbol: str | None = None, zone: str | None = None
+    path: str | Path,
+    *,
+    interval: str | Interval | None = None,
+    symbol: str | None = None,
+    zone: str | None = None,
+    dates: str | None = None,
+    decimal: str | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> Candles:
     """Candles from a Parquet file; otherwise as `read_candles`."""
-    return _read(containers.find(path), Told(interval, symbol, zone), kind="parquet")
+    return _read(containers.find(path), Told(interval, symbol, zone, dates, decimal, columns or {}), kind="parquet")
 
 
 def as_candles(value: Any) -> Candles:
