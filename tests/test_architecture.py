@@ -18,7 +18,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 ROWS = [
     ["errors"],
     ["interval", "events", "text", "profile", "shared"],
-    ["provenance"],
+    ["provenance", "reading"],
     ["candles"],
     ["identity", "sources"],
     ["store"],
@@ -81,6 +81,7 @@ HOMES = {
     "onnx": {"adapters"},
     "onnxruntime": {"adapters"},
     "gymnasium": {"adapters"},
+    "fastexcel": {"reading"},
 }
 # Rooms whose every file is about one heavy library, and which are themselves imported lazily.
 EAGER_HOMES = {

@@ -27,8 +27,8 @@ from candlecast.signals.positions import Positions
 class Grid:
     """Every asset's bars on the union of their opens, arrays (time, asset); NaN where an asset has no bar.
 
-    `rows[a]` are the rows of asset a's own bars; the volume of `prices` as `traded_volume` gives it, 0.0 without a bar; `targets` lie on
-    the bar after their decision, and wait there where nothing is traded.
+    `rows[a]` are the rows of asset a's own bars; the volume of `prices` is that of `traded_volume`, 0.0 without a bar;
+    `targets` lie on the bar after their decision, and wait there where nothing is traded.
     """
 
     candles: tuple[Candles, ...]

@@ -174,7 +174,8 @@ def _masks(candles: Candles) -> list[tuple[str, np.ndarray, str]]:
     duplicate = np.ones(len(opened), dtype=bool)
     duplicate[first_at] = False
     off_grid = _is_off_grid(candles)
-    not_finite = ~(np.isfinite(prices).all(axis=0) & np.isfinite(volume))
+    has_volume = not np.isnan(volume).all()  # of an index or a currency there may be none
+    not_finite = ~(np.isfinite(prices).all(axis=0) & (np.isfinite(volume) | (not has_volume)))
     not_positive = np.any(prices <= 0, axis=0)
     slack = TOLERANCE * np.abs(prices[1])
     top, bottom = np.maximum(prices[0], prices[3]), np.minimum(prices[0], prices[3])

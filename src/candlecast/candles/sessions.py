@@ -10,6 +10,7 @@ import polars as pl
 
 from candlecast.candles.clock import DAY, MINUTE, SHORT_CLOSURE, Breaks, TradingClock, local_time, split_at_midnight
 from candlecast.candles.zones import WEEK, infer_zones
+from candlecast.interval import Interval
 
 if TYPE_CHECKING:
     from candlecast.candles.table import Candles
@@ -29,6 +30,16 @@ SHORTEST_CLOSING = 30 * MINUTE
 SLOT = 5 * MINUTE
 SLOTS = DAY // SLOT
 LONGEST_TABLE = 40_000  # days, over 100 years: more are an error of the times
+
+
+def settled(
+    frame: pl.DataFrame, symbol: str, interval: Interval, *, has_sessions: bool | None = None, hint: str | None = None
+) -> TradingClock:
+    """The clock of a market table, as `settle` finds it."""
+    from candlecast.candles.table import Candles
+
+    plain = Candles(frame, symbol, interval, has_sessions, clock=TradingClock())
+    return settle(plain, has_sessions=has_sessions, breaks=None, zone=None, hint=hint)
 
 
 def settle(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from candlecast.candles import faults, holes, intake, mend, resample, sessions
 from candlecast.candles.clock import Breaks, TradingClock, local_time
 from candlecast.errors import CandleError, ConfigError, is_whole
 from candlecast.interval import Interval
+from candlecast.reading.told import Told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,14 +25,15 @@ YEAR_SECONDS = 31_556_952.0
 
 @dataclass(frozen=True)
 class Origin:
-    """Where candles came from: the name of the source, and the store and its version if they were read from one; and what
-    was changed in them since (`Candles.mended`).
+    """Where candles came from: the name of the source, and the store and its version if they were read from one; how a file
+    was understood, in one line (`reading`); and what was changed in them since (`Candles.mended`).
     """
 
     source: str
     store: str | None = None
     version: int | None = None
     changes: tuple[mend.Change, ...] = ()
+    reading: str | None = None
 
     def __post_init__(self) -> None:
         changes = tuple(each if isinstance(each, mend.Change) else mend.Change(**each) for each in self.changes)
@@ -38,6 +41,7 @@ class Origin:
 
     def __str__(self) -> str:
         place = self.source if self.store is None else f"{self.source}, version {self.version} of {self.store}"
+        place += f" ({self.reading})" if self.reading else ""
         return f"{place}; {', '.join(map(str, self.changes))}" if self.changes else place
 
 
@@ -83,32 +87,38 @@ class Candles:
         frame: Any,
         *,
         interval: str | Interval | None = None,
-        symbol: str = "asset",
+        symbol: str | None = None,
         zone: str | None = None,
         has_sessions: bool | None = None,
         clock: TradingClock | str | None = None,
+        dates: str | None = None,
+        decimal: str | None = None,
+        columns: Mapping[str, str] | None = None,
     ) -> Candles:
         """Candles from a pandas or Polars frame.
 
-        Columns are found by their usual names (`open_time`, `time`, `timestamp`, `Date`, ..., `Open`, `High`, ...);
-        a pandas time index counts as the time column. Numbers in the time column are seconds, milliseconds,
-        microseconds or nanoseconds since 1970, told apart by size. Times without zone are taken in `zone`. Whole dates,
-        and times that are all midnight where they were written, name days and need none: a day opens at 00:00 UTC.
-        `interval` is the most common step when not given, and `has_sessions` what the table shows.
+        Columns are found by their usual names (`open_time`, `time`, `timestamp`, `Date`, ..., `Open`, `High`, ...), or as
+        `columns` says, such as {"open": "OpnPric"}; pandas indices of times and symbols count as columns. Of several
+        symbols, in rows or in levels of the columns, `symbol` takes one. Numbers in the time column are seconds,
+        milliseconds, microseconds or nanoseconds since 1970, told apart by size. Times without zone are taken in `zone`.
+        Whole dates, and times that are all midnight where they were written, name days and need none: a day opens at
+        00:00 UTC. `dates` is the order of dates in text ("ymd", "dmy", "mdy") where they do not prove it, `decimal` the
+        decimal mark of numbers in text. `interval` is the most common step when not given, and `has_sessions` what the
+        table shows. Without a column of volume it is NaN; newest-first frames are turned.
 
         `clock` declares the market's hours, as a `TradingClock` or its text form ("09:30-16:00 America/New_York", "always");
         where it is not given, it is found in the times, with `zone` as the first guess.
 
-        Raises CandleError for missing columns, unreadable values, times without zone, or fewer than two rows; ConfigError
-        for a clock that cannot be read.
+        Raises CandleError for missing columns, unreadable values, times without zone, several readings, or fewer than two
+        rows; ConfigError for a clock that cannot be read.
         """
         clock = TradingClock.parse(clock) if isinstance(clock, str) else clock
-        table, found = intake.market_table(frame, interval=interval, symbol=symbol, zone=zone)
+        told = Told(interval, symbol, zone, dates, decimal, columns or {})
+        table, understood = intake.market_table(frame, told, what=symbol or "asset")
+        name, hint = symbol or understood.symbol or "asset", zone if has_sessions is not False else None
         if clock is None:
-            plain = cls(table, symbol, found, has_sessions, clock=TradingClock())
-            hint = zone if has_sessions is not False else None
-            clock = sessions.settle(plain, has_sessions=has_sessions, breaks=None, zone=None, hint=hint)
-        return cls(table, symbol, found, has_sessions, clock=clock)
+            clock = sessions.settled(table, name, understood.interval, has_sessions=has_sessions, hint=hint)
+        return cls(table, name, understood.interval, has_sessions, clock=clock)
 
     def __len__(self) -> int:
         return self.frame.height

@@ -15,6 +15,7 @@ from candlecast.cli.backtest import backtest
 from candlecast.cli.candles import candles
 from candlecast.cli.compare import compare
 from candlecast.cli.fetch import fetch
+from candlecast.cli.reading import in_shell
 from candlecast.cli.report import report
 from candlecast.cli.run import run
 from candlecast.cli.runs import runs
@@ -40,7 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         cli.main(arguments, standalone_mode=False)
     except CandlecastError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {in_shell(str(error))}", err=True)
         sys.exit(1)
     except click.ClickException as error:
         error.show()

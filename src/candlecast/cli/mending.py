@@ -20,7 +20,6 @@ class Mending:
 
     faults: str | None
     sort: bool
-    adjusted: bool
     factors: Path | None
     max_gap: int | None
     bridge: int | None
@@ -33,8 +32,6 @@ class Mending:
 
         if self.clock is not None:
             candles = candles.on_clock(self.clock)
-        if self.adjusted:
-            candles = candles.recorded(Change("adjusted", len(candles), "all prices as the file's adjusted close"))
         candles = candles.mended(self.faults, sort=self.sort)  # type: ignore[arg-type]
         if self.factors is not None:
             before = candles.close
@@ -45,7 +42,7 @@ class Mending:
 
 
 def mending_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add --clock, --sort, --mend, --adjusted, --factors, --max-gap and --bridge; the command receives them as `mending`."""
+    """Add --clock, --sort, --mend, --factors, --max-gap and --bridge; the command receives them as `mending`."""
 
     @click.option(
         "--clock",
@@ -57,7 +54,6 @@ def mending_options(command: Callable[..., None]) -> Callable[..., None]:
         type=click.Choice(["drop", "clip"]),
         help="Leave out faulty bars, or move low and high out to hold open and close.",
     )
-    @click.option("--adjusted", is_flag=True, help="All prices of a file as its adjusted close (Adj Close).")
     @click.option(
         "--factors", type=click.Path(path_type=Path), help="Factor file of splits and dividends, as Lean writes it."
     )
@@ -68,12 +64,11 @@ def mending_options(command: Callable[..., None]) -> Callable[..., None]:
         clock: str | None,
         sort: bool,
         mend: str | None,
-        adjusted: bool,
         factors: Path | None,
         max_gap: int | None,
         bridge: int | None,
         **options: Any,
     ) -> None:
-        command(mending=Mending(mend, sort, adjusted, factors, max_gap, bridge, clock), **options)
+        command(mending=Mending(mend, sort, factors, max_gap, bridge, clock), **options)
 
     return decorated

@@ -15,6 +15,7 @@ from candlecast.cli.mending import Mending, mending_options
 from candlecast.cli.options import common
 from candlecast.cli.places import NAMES, store_option
 from candlecast.cli.pricing import GivenCosts, cost_options
+from candlecast.cli.reading import reading_options
 from candlecast.errors import ConfigError, near_misses
 from candlecast.text import CELL, number, percent
 
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
 
 @click.command(epilog="Example: candlecast run BTCUSDT --interval 1h --source binance --target volatility --open")
 @click.argument("asset", default="sp500", metavar="[SYMBOL or FILE]")
-@click.option("--interval", help="Length of one candle, such as 1h; taken from the file when not given.")
+@click.option(
+    "--interval", help="Length of one candle, such as 1h; the file's when not given, which is made longer if needed."
+)
 @click.option("--source", help=f"Fetch from here first: {NAMES}.")
-@click.option("--since", help="First day or time, UTC, of candles that are fetched or stored.")
+@click.option("--since", help="First day or time, UTC.")
 @click.option("--until", help="End, UTC; now when not given.")
 @store_option
-@click.option("--zone", help="Zone of the file's times, if they name none, such as UTC.")
+@reading_options
 @mending_options
 @click.option("--preset", help="A ready-made study: tutorial.")
 @click.option("--model", help=f"One of {', '.join(choices.MODELS)}; lstm when not given.")
@@ -72,10 +75,10 @@ def run(
     from candlecast.resume import run_study
 
     began = time.monotonic()
-    wanted = {name: settings.pop(name) for name in ("interval", "zone", "source", "store", "since", "until")}
+    wanted = {name: settings.pop(name) for name in ("interval", "told", "source", "store", "since", "until")}
     study = make_study(**settings)
     with progress(quiet) as listener:
-        candles = mending.of(assets.load(asset, **wanted, adjusted=mending.adjusted, progress=listener))
+        candles = mending.of(assets.load(asset, **wanted, progress=listener))
         result, folder = run_study(study, candles, runs=runs, seed=seed, progress=listener)
         page = result.report(folder / "report.html")
     seconds = time.monotonic() - began

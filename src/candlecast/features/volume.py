@@ -19,7 +19,8 @@ def volume_change(period: int = 20) -> Feature:
     def compute(candles: Candles) -> np.ndarray:
         import talib
 
-        volume, mean = candles.volume, talib.SMA(candles.volume, period)
+        volume = np.nan_to_num(candles.volume, nan=0.0)  # absent in a table without volume
+        mean, most = talib.SMA(volume, period), talib.MAX(volume, period)
         is_silent = volume == 0
         if is_silent.any() and len(volume) >= period:
             among = np.lib.stride_tricks.sliding_window_view(np.where(is_silent, np.inf, volume), period)
@@ -28,6 +29,6 @@ def volume_change(period: int = 20) -> Feature:
             volume[rows + period - 1] = np.minimum(0.5 * among[rows].min(axis=1), mean[rows + period - 1] / period)
         with np.errstate(divide="ignore", invalid="ignore"):
             change = np.log(volume / mean)
-        return np.where(talib.MAX(candles.volume, period) == 0, 0.0, change)
+        return np.where(most == 0, 0.0, change)
 
     return Feature("volume_change", compute, period - 1, {"period": period})
