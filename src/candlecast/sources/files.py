@@ -114,6 +114,11 @@ def as_candles(value: Any) -> Candles:
     )
 
 
+def as_assets(value: Any) -> list[Candles]:
+    """The candles of one asset, or of each of several in a list or tuple; see `as_candles`."""
+    return [as_candles(each) for each in (value if isinstance(value, (list, tuple)) else [value])]
+
+
 def _read(content: Content, told: Told, *, kind: containers.Kind | None = None) -> Candles:
     if kind is not None and content.kind != kind:
         raise SourceError(
