@@ -301,6 +301,15 @@ def test_several_symbols(tmp_path, text):
         read(tmp_path, text, symbol="C")
 
 
+def test_a_symbol_that_the_table_contradicts(tmp_path):
+    text = "\n".join(row for row in stacked(",").splitlines() if not row.endswith(",B"))
+    assert read(tmp_path, text).symbol == "A-1"
+    assert read(tmp_path, text, symbol="a1").symbol == "a1"
+    with pytest.raises(ConfigError, match="has no symbol 'B'; expected one of A-1"):
+        read(tmp_path, text, symbol="B")
+    assert read(tmp_path, DAYS["iso"][0], symbol="B").symbol == "B"
+
+
 def test_adjusted_prices_beside_the_plain_ones(tmp_path):
     header = "Date,Open,High,Low,Close,Adj Close"
     rows = [
