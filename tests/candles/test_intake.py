@@ -162,11 +162,16 @@ def test_zones_that_do_not_exist_and_times_that_did_not(zone, hour, message):
         Candles.from_frame(frame(times), zone=zone)
 
 
-@pytest.mark.parametrize("text", ["abc", "1,5", "$", "3 4"])
+@pytest.mark.parametrize("text", ["abc", "$", "3 4"])
 def test_text_among_the_numbers_is_named_with_its_row(text):
     with pytest.raises(CandleError) as error:
         Candles.from_frame(frame(HOURS, low=["0.5", " 1.5 ", text, "3.5"]))
     assert str(error.value) == f"asset has low {text!r} in row 3; expected a number. Correct or remove that row."
+
+
+def test_numbers_that_contradict_each_other_are_refused():
+    with pytest.raises(CandleError, match=r'such as 1,5 can be read in 2 ways: 1.5 or 15; .*Say decimal=","'):
+        Candles.from_frame(frame(HOURS, low=["0.5", " 1.5 ", "1,5", "3.5"]))
 
 
 def test_absent_values_are_kept_absent_for_check_to_list():

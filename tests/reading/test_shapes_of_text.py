@@ -64,6 +64,7 @@ def check(candles, *, volumes=VOLUMES, first: datetime = FIRST, step: timedelta 
     assert candles.volume.tolist() == volumes if volumes else np.isnan(candles.volume).all()
 
 
+DATED = stamps("%Y-%m-%d")
 DAYS = {
     "iso": (table("Date,Open,High,Low,Close,Volume", stamps("%Y-%m-%d")), ""),
     "newest first": (
@@ -224,6 +225,18 @@ def test_encodings(tmp_path, encoding, name):
     check(read(tmp_path, DAYS[name][0].encode(encoding)))
 
 
+def test_a_damaged_number_decides_nothing(tmp_path):
+    text = table("Date;Open;High;Low;Close", DATED, "ohlc", mark=";", form=lambda v: f"{v / 70:.3f}".replace(".", ","))
+    damaged = text.replace(";" + f"{BARS[7][0] / 70:.3f}".replace(".", ","), ";1.00,00", 1)
+    with pytest.raises(CandlecastError, match=r"can be read in 2 ways: .* Say decimal=|expected a number"):
+        read(tmp_path, damaged)
+    mixed = table("Date;Open;High;Low;Close", DATED, "ohlc", mark=";", form=german).replace(
+        german(BARS[7][0]), "7.00012", 1
+    )
+    with pytest.raises(CandlecastError, match=r"has (open|high|low|close) '7\.00012' in line \d+; expected a number"):
+        read(tmp_path, mixed)
+
+
 def test_without_volume(tmp_path):
     candles = read(tmp_path, table("DATE,OPEN,HIGH,LOW,CLOSE", stamps("%m/%d/%Y"), "ohlc"))
     check(candles, volumes=None)
@@ -301,6 +314,15 @@ def test_several_symbols(tmp_path, text):
         read(tmp_path, text, symbol="C")
 
 
+def test_a_symbol_that_the_table_contradicts(tmp_path):
+    text = "\n".join(row for row in stacked(",").splitlines() if not row.endswith(",B"))
+    assert read(tmp_path, text).symbol == "A-1"
+    assert read(tmp_path, text, symbol="a1").symbol == "a1"
+    with pytest.raises(ConfigError, match="has no symbol 'B'; expected one of A-1"):
+        read(tmp_path, text, symbol="B")
+    assert read(tmp_path, DAYS["iso"][0], symbol="B").symbol == "B"
+
+
 def test_adjusted_prices_beside_the_plain_ones(tmp_path):
     header = "Date,Open,High,Low,Close,Adj Close"
     rows = [
@@ -366,7 +388,6 @@ def test_hours_that_occur_twice(tmp_path, newest_first):
         )
 
 
-DATED = stamps("%Y-%m-%d")
 NAMED = "Date,Open,High,Low,Close,Volume"
 REFUSED = {
     "three digits": (

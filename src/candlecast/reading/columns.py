@@ -12,7 +12,7 @@ from candlecast.reading.numerals import is_absent, is_number
 from candlecast.reading.table import Table
 from candlecast.reading.timing import TimeColumn, find_time
 from candlecast.reading.told import Told
-from candlecast.reading.vocabulary import ADJUSTED, PRICES, canonical, joined, rank
+from candlecast.reading.vocabulary import ADJUSTED, ALL_TIMES, PRICES, canonical, joined, rank
 
 QUOTED = {"usd", "usdt", "usdc", "busd", "eur", "gbp", "jpy", "krw", "try", "rub", "currency", "quote", "cny", "inr"}
 PREVIOUS = re.compile(r"(prev|previous|pre) ?close( price)?")
@@ -119,6 +119,16 @@ def same_symbol(symbols: list[str], wanted: str, *, what: str) -> str:
         expected=f"one of {', '.join(symbols[:20])}{', ...' * (len(symbols) > 20)}",
         remedy=near_misses(wanted, symbols),
     )
+
+
+def is_akin(symbol: str, other: str) -> bool:
+    """Whether two names may be of one symbol: alike but for signs and case, or one within the other.
+
+    >>> is_akin("BTC/USDT", "btcusdt"), is_akin("SPY US Equity", "SPY"), is_akin("AAPL", "MSFT")
+    (True, True, False)
+    """
+    one, two = (re.sub(r"[\W_]", "", name).casefold() for name in (symbol, other))
+    return one in two or two in one
 
 
 def _given(table: Table, role: str, name: str, what: str) -> list[int]:
@@ -239,13 +249,17 @@ def _groups(table: Table) -> dict[str, dict[str, int]]:
     for place in range(table.width):
         for symbol, role in _parts(table, place):
             found.setdefault(symbol, {}).setdefault(role, place)
-    return {symbol: roles for symbol, roles in found.items() if len(set(PRICES) & roles.keys()) >= 3}
+    if any(len(set(PRICES) & roles.keys()) >= 3 for roles in found.values()):
+        return {symbol: roles for symbol, roles in found.items() if set(PRICES) & roles.keys()}
+    return {}
 
 
 def _parts(table: Table, place: int) -> list[tuple[str, str]]:
     """The symbol and the field that a column's header may name."""
     cells = [cell for cell in table.labels[place] if cell]
     if len(cells) >= 2:
+        if any(joined(canonical(cell)) in ALL_TIMES for cell in cells):
+            return []
         roles = [(number, _field(cell)) for number, cell in enumerate(cells)]
         known = [(number, role) for number, role in roles if role]
         others = [cell for number, cell in enumerate(cells) if not known or number != known[0][0]]

@@ -112,7 +112,7 @@ def _is_numeric(cells: Sequence[str]) -> bool:
 
 
 def _is_symbols(cells: Sequence[str]) -> bool:
-    return all(cell and any(letter.isalpha() for letter in cell) and len(cell) < 30 for cell in cells)
+    return all(not is_absent(cell) and any(letter.isalpha() for letter in cell) and len(cell) < 30 for cell in cells)
 
 
 def _values(table: Table, numeric: Sequence[int]) -> dict[int, np.ndarray]:

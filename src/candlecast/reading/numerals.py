@@ -57,6 +57,7 @@ NUMBER = re.compile(
     re.IGNORECASE,
 )
 GROUPS = re.compile(rf"\d{{1,3}}(?:([.,'’_{SPACES}])\d{{2,3}})*([.,'’_{SPACES}])\d{{3}}(?:([.,])\d*)?")
+STRAY = 10  # cells that show one decimal mark, for each damaged one that shows the other
 LOST_POINT = 1e12  # a price as large as that has lost its decimal point
 
 
@@ -143,20 +144,28 @@ def _core(cell: str) -> str:
 
 
 def _proved(bare: list[str]) -> str | None:
-    """The decimal mark that one cell alone shows."""
-    for core in bare:
-        points, commas = core.count("."), core.count(",")
-        if points and commas:
-            return "." if core.rfind(".") > core.rfind(",") else ","
-        for mark, other, count in ((".", ",", points), (",", ".", commas)):
-            if count > 1 and GROUPS.fullmatch(core):
-                return other
-            if count == 1:
-                before, after = core.split(mark)
-                digits = re.sub(r"\D", "", before)
-                if len(after) != 3 or len(digits) > 3 or digits.startswith("0") or not digits or before != digits:
-                    return mark
-    return None
+    """The decimal mark that cells show each by itself; None when too few do, or when they contradict each other."""
+    shown = [_shown(core) for core in bare]
+    points, commas, open_cells = shown.count("."), shown.count(","), shown.count("?")
+    most, least = max(points, commas), min(points, commas)
+    if most == 0 or least * STRAY > most or (most == 1 and open_cells > STRAY):
+        return None
+    return "." if points > commas else ","
+
+
+def _shown(core: str) -> str:
+    """The decimal mark that one cell alone shows, "?" where its mark may be either, "" where it has none."""
+    points, commas = core.count("."), core.count(",")
+    if points and commas:
+        return "." if core.rfind(".") > core.rfind(",") else ","
+    for mark, other, count in ((".", ",", points), (",", ".", commas)):
+        if count > 1 and GROUPS.fullmatch(core):
+            return other
+        if count == 1:
+            before, after = core.split(mark)
+            is_open = len(after) == 3 and 1 <= len(before) <= 3 and before.isdigit() and not before.startswith("0")
+            return "?" if is_open else mark
+    return ""
 
 
 def _by_size(prices: list[str]) -> str | None:

@@ -11,7 +11,7 @@ import polars as pl
 from candlecast.errors import CandleError
 from candlecast.interval import Interval
 from candlecast.reading.bars import Found, bars_of
-from candlecast.reading.columns import Columns, find_columns, same_symbol, several
+from candlecast.reading.columns import Columns, find_columns, is_akin, same_symbol, several
 from candlecast.reading.growing import Growing
 from candlecast.reading.numerals import ABSENT, NumberForm, Undecided, form_of, is_number
 from candlecast.reading.opening import opened_at
@@ -146,9 +146,9 @@ def _first_time(block: Block, columns: Columns) -> str:
 
 def _symbol(columns: Columns, found: Found, told: Told, *, what: str) -> str | None:
     """The symbol of the rows that were taken. Raises CandleError for several, ConfigError for one that is not there."""
-    if columns.named is not None:
-        return columns.named
-    symbols = list(found.symbols)
+    symbols = list(found.symbols) if columns.named is None else [columns.named]
+    if len(symbols) == 1 and told.symbol is not None and not is_akin(symbols[0], told.symbol):
+        return same_symbol(symbols, told.symbol, what=what)
     if len(symbols) > 1 and told.symbol is not None:
         return same_symbol(sorted(symbols), told.symbol, what=what)
     if len(symbols) > 1:
