@@ -53,6 +53,11 @@ class Verdict:
     evidence: Evidence
 
     @property
+    def notices(self) -> tuple[str, ...]:
+        """What is odd about the candles, and stands above the answer wherever it is shown."""
+        return self.evidence.conditions.notices
+
+    @property
     def has_edge(self) -> bool:
         """Forecastable, and it pays."""
         return self.is_forecastable and self.pays
@@ -114,6 +119,7 @@ def judge(
         _skill_words(model, target, row, evidence),
         *_pay_words(result, lines, evidence),
         _trial_words(row["observations"], trained, evidence),
+        *(f"the candles were changed before anything was computed: {change}" for change in conditions.changes),
         *_power_words(evidence, lines["Sharpe ratio"]["value"], has_edge=is_forecastable and pays),
     )
     headline = against[0].headline if against else _headline(is_forecastable, pays)

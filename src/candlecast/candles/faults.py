@@ -96,6 +96,19 @@ class CandleReport:
         """Bars of those that are missing in known halts of the exchange."""
         return int(self.faults.filter(pl.col("kind") == "halt")["bars"].sum())
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What should be known before a result on these candles is believed, in sentences: jumps like splits, symbols that may
+        have changed hands, and prices that nobody could have traded at. Gaps and bars without volume are not among them.
+        """
+        kinds = [kind for kind in NOTICES if kind != "zero_volume"]
+        return tuple(_sentence(row) for row in self.faults.filter(pl.col("kind").is_in(kinds)).iter_rows(named=True))
+
+    @property
+    def jumps(self) -> tuple[str, ...]:
+        """Those of the notices that are jumps like splits."""
+        return tuple(_sentence(row) for row in self.faults.filter(pl.col("kind") == "split").iter_rows(named=True))
+
     def raise_if_unsound(self) -> None:
         """Raise CandleError, naming the first fatal fault and the number of others."""
         fatal = self.faults.filter("is_fatal")
@@ -114,7 +127,7 @@ class CandleReport:
         lines = [f"{self.symbol} {self.interval}: {_bars(self.bars)}, {'sound' if self.is_sound else 'NOT SOUND'}"]
         lines += [f"  {sentence}" for sentence in self.hours]
         lines += [
-            f"  {_bars(row['bars'])} {_said(row)}, first {row['first']:%Y-%m-%d %H:%M} ({row['detail']})"
+            f"  {_sentence(row)}"
             for row in self.faults.filter(~pl.col("kind").is_in(["gap", "halt"])).iter_rows(named=True)
         ]
         for kind, words in {"gap": "gap", "halt": "known halt"}.items():
@@ -134,6 +147,10 @@ def _said(row: Mapping[str, Any]) -> str:
     """What is wrong with the bars of a fault, in words that follow their number."""
     kind = row["kind"]
     return NOTICES[kind] if kind in NOTICES else FATAL[kind][row["bars"] != 1]
+
+
+def _sentence(row: Mapping[str, Any]) -> str:
+    return f"{_bars(row['bars'])} {_said(row)}, first {row['first']:%Y-%m-%d %H:%M} ({row['detail']})"
 
 
 def _bars(number: int) -> str:

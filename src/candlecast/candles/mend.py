@@ -24,6 +24,7 @@ WORDS = {
     "adjusted": "adjusted",
     "left_out": "left out",
     "bridged": "missing and bridged",
+    "accepted": "accepted",
 }
 FAULTS = {
     "duplicate": "open time repeated",
@@ -39,7 +40,8 @@ FAULTS = {
 class Change:
     """What was changed in candles before anything was computed: `kind`, how many bars, and why or how in words.
 
-    Kinds: "sorted", "dropped", "clipped", "adjusted", "left_out", and "bridged", whose bars are those that are missing.
+    Kinds: "sorted", "dropped", "clipped", "adjusted", "left_out", "bridged", whose bars are those that are missing, and
+    "accepted", whose bars were looked at and left as they are.
 
     >>> str(Change("dropped", 3, "prices outside low..high"))
     '3 bars dropped (prices outside low..high)'

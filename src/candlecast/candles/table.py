@@ -268,6 +268,14 @@ class Candles:
             candles = candles.recorded(change)
         return candles
 
+    def with_real_jumps(self) -> Candles:
+        """The same candles, whose jumps like splits are declared to be moves of the market; counted in `origin.changes`.
+
+        Without that there is no verdict on candles that jump as after a split that was not adjusted.
+        """
+        jumps = len(self.check().jumps)
+        return self.recorded(mend.Change("accepted", jumps, "jumps like splits, as moves of the market"))
+
     def recorded(self, change: mend.Change) -> Candles:
         """The same candles with one more change in `origin.changes`, for those who made it."""
         origin = self.origin or Origin("table")

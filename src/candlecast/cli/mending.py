@@ -24,6 +24,7 @@ class Mending:
     max_gap: int | None
     bridge: int | None
     clock: str | None
+    real_jumps: bool
 
     def of(self, candles: Candles) -> Candles:
         """The candles mended as they say, each change counted in their origin. Raises CandlecastError."""
@@ -38,11 +39,12 @@ class Mending:
             candles = replace(candles, frame=factored(candles.frame, self.factors))
             changed = int((candles.close != before).sum())
             candles = candles.recorded(Change("adjusted", changed, f"for splits and dividends, by {self.factors.name}"))
-        return candles.mended(max_gap=self.max_gap, bridge=self.bridge)
+        candles = candles.mended(max_gap=self.max_gap, bridge=self.bridge)
+        return candles.with_real_jumps() if self.real_jumps else candles
 
 
 def mending_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add --clock, --sort, --mend, --factors, --max-gap and --bridge; the command receives them as `mending`."""
+    """Add --clock, --sort, --mend, --factors, --max-gap, --bridge and --real-jumps; the command receives them as `mending`."""
 
     @click.option(
         "--clock",
@@ -59,6 +61,7 @@ def mending_options(command: Callable[..., None]) -> Callable[..., None]:
     )
     @click.option("--max-gap", type=int, help="Keep the longest stretch without a gap of more bars.")
     @click.option("--bridge", type=int, help="Count gaps of at most so many bars as none.")
+    @click.option("--real-jumps", is_flag=True, help="Jumps like splits are moves of the market; give a verdict.")
     @wraps(command)
     def decorated(
         clock: str | None,
@@ -67,8 +70,9 @@ def mending_options(command: Callable[..., None]) -> Callable[..., None]:
         factors: Path | None,
         max_gap: int | None,
         bridge: int | None,
+        real_jumps: bool,
         **options: Any,
     ) -> None:
-        command(mending=Mending(mend, sort, factors, max_gap, bridge, clock), **options)
+        command(mending=Mending(mend, sort, factors, max_gap, bridge, clock, real_jumps), **options)
 
     return decorated

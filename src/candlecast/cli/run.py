@@ -137,6 +137,8 @@ def make_study(
 
 def show(result: StudyResult, folder: Path, page: Path, seconds: float) -> None:
     """The result for people: verdict, models side by side, and where everything is."""
+    for notice in result.verdict.notices:
+        click.echo(f"Note: {notice}")
     click.echo(f"\n{click.style(str(result.verdict), bold=True)}\n")
     print_table(
         [_model_row(result, name) for name in result.forecasts],
