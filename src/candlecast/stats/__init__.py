@@ -13,6 +13,7 @@ from candlecast.stats.bootstrap import (
     sharpe_difference,
     stationary_bootstrap,
     stationary_indices,
+    studentised_p_value,
 )
 from candlecast.stats.confidence import (
     TrackRecord,
@@ -54,6 +55,7 @@ from candlecast.stats.performance import (
     total_return,
 )
 from candlecast.stats.power import detectable_r2, detectable_sharpe
+from candlecast.stats.rare_losses import RareLosses, check_rare_losses, worst_case_loss
 from candlecast.stats.selection import (
     Overfitting,
     Superiority,
@@ -69,6 +71,7 @@ __all__ = [
     "BootstrapInterval",
     "Moments",
     "Overfitting",
+    "RareLosses",
     "SharpeDifference",
     "Superiority",
     "TestResult",
@@ -82,6 +85,7 @@ __all__ = [
     "bootstrap_moments",
     "bootstrap_p_value",
     "calmar",
+    "check_rare_losses",
     "clark_west",
     "cosine_count",
     "coverage",
@@ -122,9 +126,11 @@ __all__ = [
     "sortino",
     "stationary_bootstrap",
     "stationary_indices",
+    "studentised_p_value",
     "superior_models",
     "superior_predictive_ability",
     "total_return",
     "track_record",
     "uniformity_p_value",
+    "worst_case_loss",
 ]
