@@ -17,7 +17,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 # A room may import rooms of its own row and of the rows above it.
 ROWS = [
     ["errors"],
-    ["interval", "events", "text", "profile", "shared"],
+    ["interval", "events", "text", "profile", "shared", "compiling"],
     ["provenance", "reading"],
     ["candles"],
     ["identity", "sources"],
@@ -62,7 +62,7 @@ HOMES = {
     "curl_cffi": {"sources"},
     "httpx": {"sources"},
     "torch": {"nets", "fleet", "models", "heads", "adapters", "testing"},
-    "numba": {"nets", "fleet", "models", "stats", "backtesting"},
+    "numba": {"compiling", "nets", "backtesting"},
     "sklearn": {"models"},
     "lightgbm": {"models"},
     "optuna": {"models"},
@@ -88,9 +88,7 @@ EAGER_HOMES = {
     ("torch", "nets"),
     ("torch", "fleet"),
     ("numba", "nets"),
-    ("numba", "stats"),
     ("numba", "backtesting"),
-    ("numba", "models"),
     ("plotly", "report"),
     ("click", "cli"),
 }
