@@ -16,6 +16,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 # A room may import rooms of its own row and of the rows above it.
 ROWS = [
+    ["redaction"],
     ["errors"],
     ["interval", "events", "text", "profile", "shared"],
     ["provenance"],
