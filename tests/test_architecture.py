@@ -97,7 +97,12 @@ EAGER_HOMES = {
 
 
 # Rooms within a room, or files of it, of which the same holds.
-EAGER_PLACES = {("torch", "models/nets"), ("gymnasium", "adapters/gymnasium.py")}
+EAGER_PLACES = {
+    ("torch", "models/nets"),
+    ("gymnasium", "adapters/gymnasium.py"),
+    ("httpx", "sources/transport.py"),
+    ("httpx", "sources/bridge.py"),
+}
 
 
 def room(path: Path) -> str:
