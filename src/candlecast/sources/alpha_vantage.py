@@ -17,7 +17,7 @@ from candlecast.errors import ConfigError, SourceError, near_misses
 from candlecast.interval import Interval
 from candlecast.redaction import hide
 from candlecast.sources.adjust import ACTIONS, adjusted_by
-from candlecast.sources.answers import parse_json, unusable
+from candlecast.sources.answers import MOST_TEXT, parse_json, unusable
 from candlecast.sources.page import market_page
 from candlecast.sources.refusals import lacking_interval
 from candlecast.sources.retry import Retry, TransientError
@@ -95,7 +95,8 @@ class AlphaVantage(Source):
         return self._pages(symbol, interval, max(start, first), end)
 
     def _pages(self, symbol: str, interval: Interval, start: datetime, end: datetime) -> Iterator[pl.DataFrame]:
-        with web("Alpha Vantage", self.retry, secret=lambda: ("apikey", self._secret())) as get:
+        retry = self.retry.at_most(MOST_TEXT)
+        with web("Alpha Vantage", retry, secret=lambda: ("apikey", self._secret())) as get:
             for is_month, frame in self._frames(get, symbol, list(self._questions(symbol, interval, start, end))):
                 extra = ACTIONS if "dividend" in frame.columns else ()
                 page = market_page(frame, symbol=symbol, interval=interval, start=start, end=end, extra=extra)

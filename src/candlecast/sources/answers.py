@@ -11,6 +11,7 @@ from candlecast.errors import SourceError
 from candlecast.sources.retry import TransientError
 
 FIRST_SECONDS, LAST_SECONDS = -5_400_000_000, 7_300_000_000  # 1798 and 2201: no candle opens outside
+MOST_TEXT = 32 << 20  # bytes of JSON or CSV, which take some twenty times as much once they are objects
 MOST_NESTED = 40  # brackets within brackets; answers of candles have a handful
 BEGINNING = 60  # characters of an unusable answer that a message quotes
 

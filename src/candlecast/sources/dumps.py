@@ -134,7 +134,7 @@ def _keys(answer: bytes, folder: str, marker: str) -> tuple[list[str], bool]:
 def _dump(key: str) -> Dump:
     parts = [int(part) for part in re.findall(r"-([0-9]{4})-([0-9]{2})(?:-([0-9]{2}))?\.zip$", key)[0] if part]
     try:
-        start = datetime(*(parts + [1])[:3], tzinfo=UTC)
+        start = datetime(parts[0], parts[1], parts[2] if len(parts) == 3 else 1, tzinfo=UTC)
         if len(parts) == 3:
             return Dump(key, start, start + timedelta(days=1))
         return Dump(key, start, (start + timedelta(days=32)).replace(day=1))
@@ -212,10 +212,11 @@ def parse_dump(content: bytes, name: str) -> pl.DataFrame:
 
 
 def _stream(content: bytes) -> tuple[bytes, bytes]:
-    """The first file of a zip, as gzip or as it is, and its first character. Raises SourceError for more than MOST_CSV bytes.
+    """The first file of a zip, as gzip or as it is, and its first character; SourceError for more than MOST_CSV bytes.
 
-    A small file goes on as gzip. Both hold the same deflate stream between other headers (RFC 1951, RFC 1952, PKWARE APPNOTE 4.3); of gzip, Polars
-    inflates and parses the rows in one go, about twice as fast as the zlib of Python unpacks them alone.
+    Zip and gzip hold the same deflate stream between other headers (RFC 1951, RFC 1952, PKWARE APPNOTE 4.3); of gzip, Polars
+    inflates and parses the rows in one go, about twice as fast as the zlib of Python unpacks them alone. Only a file
+    so large that its sizes might be a lie is inflated here.
     """
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         member = archive.infolist()[0]

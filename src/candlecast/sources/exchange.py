@@ -18,7 +18,7 @@ import polars as pl
 from candlecast.errors import CandlecastError, ConfigError, SourceError, near_misses
 from candlecast.interval import Interval
 from candlecast.redaction import quiet_wires
-from candlecast.sources.answers import is_time, parse_json, quoted, says_nothing_found, unusable
+from candlecast.sources.answers import MOST_TEXT, is_time, parse_json, quoted, says_nothing_found, unusable
 from candlecast.sources.page import VALUES, market_page
 from candlecast.sources.refusals import lacking_interval, missing_extra, unknown_symbol
 from candlecast.sources.retry import Retry, TransientError
@@ -237,7 +237,7 @@ def connect(
     if url:
         exchange.urls["api"] = _moved(exchange.urls["api"], url)
     rest = Rest(exchange, retry, clock)
-    bound(exchange.session, exchange.name, retry)
+    bound(exchange.session, exchange.name, retry.at_most(MOST_TEXT))
     exchange.session.hooks["response"].append(_judge(exchange.name, refused, rest.said))
     try:
         with quiet_wires(*WIRES):

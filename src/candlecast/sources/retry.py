@@ -6,7 +6,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from candlecast.errors import SourceError
@@ -55,6 +55,14 @@ class Retry:
     answer_bytes: int = 256 << 20
     pause: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random.random
+
+    def at_most(self, answer_bytes: int) -> Retry:
+        """The same for answers of at most so many bytes.
+
+        >>> Retry().at_most(100).answer_bytes, Retry(answer_bytes=10).at_most(100).answer_bytes
+        (100, 10)
+        """
+        return replace(self, answer_bytes=min(self.answer_bytes, answer_bytes))
 
     def wait_seconds(self, failures: int, after_seconds: float | None = None) -> float:
         """Seconds to wait after so many failures.
