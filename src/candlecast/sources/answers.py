@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, NoReturn
 
 from candlecast.errors import SourceError
@@ -107,3 +109,29 @@ def is_time(seconds: object) -> bool:
     return (
         isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and FIRST_SECONDS <= seconds <= LAST_SECONDS
     )
+
+
+def are_dated(rows: Any) -> bool:
+    """Whether each row of a list has a time in it (a count since 1970 in any unit, or ISO text); true of anything else.
+
+    Bars of another period are no answer without bars, and still an answer; rows without a time are none.
+
+    >>> are_dated([[1_700_000_000_000, "1.5"]]), are_dated([["2025-13-01", "1.5"]]), are_dated(["a"]), are_dated({})
+    (True, False, False, True)
+    """
+    if not isinstance(rows, list):
+        return True
+    return all(isinstance(row, (list, dict)) and any(map(_is_date, _parts(row))) for row in rows)
+
+
+def _is_date(value: Any) -> bool:
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{9,19}", value):
+        try:
+            return len(value) >= len("2025-01-31") and bool(datetime.fromisoformat(value))
+        except ValueError:
+            return False
+    try:
+        count = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return any(1e8 <= count / unit <= LAST_SECONDS for unit in (1, 1e3, 1e6, 1e9))

@@ -18,7 +18,7 @@ import polars as pl
 from candlecast.errors import CandlecastError, ConfigError, SourceError, near_misses
 from candlecast.interval import Interval
 from candlecast.redaction import quiet_wires
-from candlecast.sources.answers import MOST_TEXT, is_time, parse_json, quoted, says_nothing_found, unusable
+from candlecast.sources.answers import MOST_TEXT, are_dated, is_time, parse_json, quoted, says_nothing_found, unusable
 from candlecast.sources.page import VALUES, market_page
 from candlecast.sources.refusals import lacking_interval, missing_extra, unknown_symbol
 from candlecast.sources.retry import Retry, TransientError
@@ -200,7 +200,7 @@ class Rest:
         if is_list and not isinstance(said, list):
             return False
         if frame.is_empty():
-            return says_nothing_found(said) and not (is_list and said)
+            return says_nothing_found(said) and not (is_list and said) and are_dated(said)
         return not is_list or frame["open_time"].is_between(start, end).any()
 
 

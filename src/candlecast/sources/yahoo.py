@@ -127,6 +127,7 @@ def _history(session: Any, symbol: str, interval: str, start: datetime, end: dat
 
     log = logging.getLogger("yfinance")
     with ONE_AT_A_TIME:
+        session.is_answered = False
         was_disabled, log.disabled = log.disabled, True  # it reports what it swallows, which the session raises below
         try:
             YfData.cache_get.cache_clear()  # else an answer from before a split would serve after it
@@ -145,6 +146,8 @@ def _history(session: Any, symbol: str, interval: str, start: datetime, end: dat
     if session.failure is not None:
         raise session.failure from None
     if frame is None or frame.empty:
+        if not session.is_answered:  # yfinance gave up before it asked
+            raise session.trouble or unreadable(symbol, "none came")
         return _nothing()
     index: Any = frame.index
     local = index.tz_localize(None)
@@ -187,6 +190,8 @@ def _session(host: str | None, retry: Retry) -> Iterator[Any]:
 
     class Session(requests.Session):
         failure: CandlecastError | None = None
+        trouble: CandlecastError | None = None  # beside the candles
+        is_answered = False  # whether an answer about the candles came
 
         def send(self, method: Any, url: str, *args: Any, **options: Any) -> Any:
             """One exchange, of which no more than `most` bytes are kept."""
@@ -219,7 +224,14 @@ def _session(host: str | None, retry: Retry) -> Iterator[Any]:
             parts = urlsplit(url)
             there = url if host is None else urlunsplit((*urlsplit(host)[:2], *parts[2:]))
             if "/v8/finance/chart/" not in parts.path:
-                return self.send(method, there, *args, **options)
+                try:
+                    return self.send(method, there, *args, **options)
+                except CandlecastError as error:
+                    self.failure = error
+                    raise
+                except requests.exceptions.RequestException as error:  # yfinance can do without, mostly
+                    self.trouble = unreachable("Yahoo", error)
+                    raise
             symbol = parts.path.rsplit("/", 1)[-1]
 
             def ask() -> Any:
@@ -231,7 +243,9 @@ def _session(host: str | None, retry: Retry) -> Iterator[Any]:
                 return answer
 
             try:
-                return retry(ask)
+                answer = retry(ask)
+                self.is_answered = True
+                return answer
             except MissingError:
                 self.failure = SourceError(
                     f"Yahoo has no symbol {symbol!r}",
