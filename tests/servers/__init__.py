@@ -7,6 +7,7 @@ from servers.yahoo import Stock, YahooWorld
 
 __all__ = [
     "PORTAL",
+    "Answer",
     "BinanceWorld",
     "Fault",
     "Listing",

@@ -104,6 +104,7 @@ class Server:
 def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # a head and a body are two packets, and the second would wait for the client
 
         def do_GET(self) -> None:
             parts = urlsplit(self.path)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import httpcore
@@ -193,7 +194,12 @@ class Bounded(httpx.BaseTransport):
 
 def _certificates() -> ssl.SSLContext:
     """Whom to trust: the file or folder that the environment names, as `requests` and `curl` read it, or the usual ones."""
-    named = next((os.environ[name] for name in BUNDLES if os.environ.get(name)), None)
+    return _trusting(*(os.environ.get(name) for name in (*BUNDLES, "SSL_CERT_FILE", "SSL_CERT_DIR")))
+
+
+@lru_cache(maxsize=4)  # a tenth of a second each
+def _trusting(*places: str | None) -> ssl.SSLContext:
+    named = next(filter(None, places[: len(BUNDLES)]), None)
     if named is None:
         return httpx.create_ssl_context()
     try:
