@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from candlecast.errors import CandleError, ConfigError
+from candlecast.errors import CandleError, ConfigError, listed
 from candlecast.interval import Interval
 
 PRICES = ("open", "high", "low", "close")
@@ -54,8 +54,7 @@ def _as_polars(frame: Any) -> pl.DataFrame:
             tickers = frame.columns.get_level_values(level).unique()
             if len(tickers) > 1:
                 raise CandleError(
-                    f"the frame holds {len(tickers)} symbols ({', '.join(map(str, tickers[:3]))}"
-                    f"{', ...' * (len(tickers) > 3)})",
+                    f"the frame holds {len(tickers)} symbols ({listed(tickers, most=3)})",
                     expected="one symbol",
                     remedy=f"Select one first, for example frame.xs({tickers[0]!r}, axis=1, level={level})",
                 )
@@ -93,7 +92,7 @@ def _column_names(frame: pl.DataFrame, symbol: str) -> dict[str, str]:
         elif any(name.replace(".", "").isdigit() for name in frame.columns):
             remedy = "Add a header line that names the columns"
         raise CandleError(
-            f"{symbol} has no column for {', '.join(missing)} (its columns are {', '.join(frame.columns) or 'none'})",
+            f"{symbol} has no column for {', '.join(missing)} (its columns are {listed(frame.columns)})",
             expected="open_time, open, high, low, close, volume or their usual other names",
             remedy=remedy,
         )
