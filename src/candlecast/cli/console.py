@@ -16,9 +16,10 @@ from candlecast.redaction import shown, struck, visible
 from candlecast.text import table
 
 
-def say(text: str, *, is_error: bool = False) -> None:
+def say(text: str, *, is_bold: bool = False, is_error: bool = False) -> None:
     """Lines on stdout or stderr, with control characters of names and answers as escapes, and without secrets."""
-    click.echo("\n".join(visible(struck(line)) for line in text.split("\n")), err=is_error)
+    lines = "\n".join(visible(struck(line)) for line in text.split("\n"))
+    click.echo(click.style(lines, bold=True) if is_bold else lines, err=is_error)
 
 
 def log_to_stderr() -> None:
