@@ -16,6 +16,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 # A room may import rooms of its own row and of the rows above it.
 ROWS = [
+    ["redaction"],
     ["errors"],
     ["interval", "events", "text", "profile", "shared", "compiling"],
     ["provenance", "reading"],
@@ -95,7 +96,12 @@ EAGER_HOMES = {
 
 
 # Rooms within a room, or files of it, of which the same holds.
-EAGER_PLACES = {("torch", "models/nets"), ("gymnasium", "adapters/gymnasium.py")}
+EAGER_PLACES = {
+    ("torch", "models/nets"),
+    ("gymnasium", "adapters/gymnasium.py"),
+    ("httpx", "sources/transport.py"),
+    ("httpx", "sources/bridge.py"),
+}
 
 
 def room(path: Path) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import io
 import sys
 
 import click
@@ -14,6 +15,7 @@ import click
 from candlecast.cli.backtest import backtest
 from candlecast.cli.candles import candles
 from candlecast.cli.compare import compare
+from candlecast.cli.console import log_to_stderr, say
 from candlecast.cli.fetch import fetch
 from candlecast.cli.reading import in_shell
 from candlecast.cli.report import report
@@ -37,6 +39,7 @@ for command in (run, compare, backtest, fetch, candles, report, runs):
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave the process with its exit code."""
+    log_to_stderr()
     atexit.register(gc.freeze)  # or Python searches all that torch and the others made for garbage before it leaves
     try:
         cli.main(arguments, standalone_mode=False)
@@ -44,7 +47,8 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo(f"Error: {in_shell(str(error))}", err=True)
         sys.exit(1)
     except click.ClickException as error:
-        error.show()
+        error.show(words := io.StringIO())
+        say(words.getvalue().rstrip("\n"), is_error=True)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted; what was stored before is untouched.", err=True)
