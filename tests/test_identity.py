@@ -311,6 +311,16 @@ def test_state_that_changed_is_another():
     assert identify(f) != before
 
 
+def test_a_function_that_ran_is_the_same():
+    """Python rewrites the bytecode of what runs often; numba compiles, and a cache fills."""
+    plain, fast, kept = closing_over(1), compiled(1), cached(1)
+    before = [identify(each) for each in (plain, fast, kept)]
+    for _ in range(2_000):
+        plain(None)
+    assert fast(2.0) == 2.0 and kept(3) == 1
+    assert [identify(each) for each in (plain, fast, kept)] == before
+
+
 def test_what_a_cached_property_keeps_is_no_state():
     one = Instance(1)
     before = identify(one)
@@ -396,7 +406,10 @@ def test_what_cannot_be_identified_is_said_and_equals_itself_alone(make):
 
 PROGRAM = """
 import functools, json, logging, re, sys, threading
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from functools import singledispatch, total_ordering
+from typing import Generic, NamedTuple, Protocol, TypeVar
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from enum import Enum
@@ -406,6 +419,7 @@ import numpy as np, pandas as pd, polars as pl, torch
 import candlecast as cc
 from candlecast.identity import identify
 
+T = TypeVar("T")
 NAMES = {"alpha", "beta", "gamma", "delta"}
 logger = logging.getLogger("mine")
 
@@ -418,6 +432,33 @@ class Rule:
     def __call__(self, forecast): return logger and f
 class Colour(Enum):
     RED = "red"
+    def shade(self): return {"dark", "light"}
+class Base(ABC, Generic[T]):
+    @abstractmethod
+    def split(self): ...
+    @property
+    def names(self): return {"aa", "bb", "cc"}
+class Split(Base[int]):
+    def split(self): return self.names | super().names
+class Row(NamedTuple):
+    a: int = 1
+    def __call__(self): return {"mm", "nn"}
+class Shape(Protocol):
+    area: float
+    def of(self) -> int: ...
+@dataclass(slots=True)
+class Held:
+    found: list = field(default_factory=list)
+    kept: set = field(default_factory=lambda: {"s1", "s2", "s3"})
+@total_ordering
+class Ranked:
+    def __lt__(self, other): return id(self) in {1, 2}
+    def __eq__(self, other): return True
+@singledispatch
+def by_kind(x): return x
+class Meta(type):
+    def __call__(cls, *a): return super().__call__(*a)
+class Made(metaclass=Meta): pass
 class Slots:
     __slots__ = ("b", "a", "c")
     def __init__(self): self.a, self.b = {"k", "l", "m"}, object()
@@ -428,6 +469,7 @@ kinds = [
     {"a": {1, 2}, "b": frozenset({"i", "j"})}, np.arange(3), np.mean, torch.nn.LSTM(2, 3), torch.nn.Linear,
     pl.DataFrame({"a": [1, None], "d": [date(2024, 1, 1)] * 2}), pd.DataFrame({"a": [1], "b": ["x"]}), pl.col("a") > 1,
     re.compile("a+"), datetime(2024, 1, 1, tzinfo=timezone.utc), Decimal("1.5"), Path("/x"), ZoneInfo("Europe/Berlin"),
+    Colour, Split, Split(), Row, Row(), Shape, Held, Held(), Ranked, Ranked(), Made, Made(), list[Split], T,
     cc.rsi(14), cc.LSTM(), cc.Features(cc.macd()), cc.feature(warmup=1)(f), {helper, f, len}, Exception("x", {"s", "t"}),
 ]
 print(json.dumps([identify(kind).digest for kind in kinds]))

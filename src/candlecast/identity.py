@@ -21,7 +21,6 @@ import random
 import secrets
 import sys
 import types
-import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -58,7 +57,10 @@ BY_NAME = (
 )
 UNREAD = {  # of a class: what follows from the rest, or decides nothing
     "__abstractmethods__",
+    "__annotate_func__",
     "__annotations__",
+    "__annotations_cache__",
+    "__conditional_annotations__",
     "__dataclass_fields__",
     "__dataclass_params__",
     "__dict__",
@@ -389,10 +391,8 @@ class _Walk:
         if hasattr(kind, "__next__"):  # where it stands changes as it is used
             return self._unknown(value)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                copier = copyreg.dispatch_table.get(kind)
-                reduced = copier(value) if copier else value.__reduce_ex__(4)
+            copier = copyreg.dispatch_table.get(kind)
+            reduced = copier(value) if copier else value.__reduce_ex__(4)
         except Exception:  # whatever an object says that cannot be copied
             return self._unknown(value)
         if isinstance(reduced, str):

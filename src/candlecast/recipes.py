@@ -343,7 +343,7 @@ def _recipe(kind: str) -> type[Any]:
     raise refused(f"{_shown(kind)} is not a recipe", "a recipe of candlecast")
 
 
-def _called(kind: str, make: Callable[..., Any], *parts: Any, **named: Any) -> Any:
+def _called(kind: str, make: Callable[..., Any], /, *parts: Any, **named: Any) -> Any:
     try:
         return make(*parts, **named)
     except Exception as error:  # whatever a constructor says of values that it does not take

@@ -200,6 +200,20 @@ def _result(
 
 def fitted_of(result: StudyResult, *, fold: int, seed: int, study: Study | None = None) -> Fitted:
     """What one training of a study learnt, put together from its recipe and tensors; see `StudyResult.fitted`."""
+    try:
+        return _fitted(result, fold, seed, study)
+    except RunError:
+        raise
+    except Exception as error:  # parts of a manifest that are missing, of another kind, or do not belong together
+        raise RunError(
+            f"the training of fold {fold} with seed {seed} does not fit its study ({type(error).__name__}: "
+            f"{str(error)[:200]})",
+            expected="what candlecast writes",
+            remedy="Take the run from where it was made, or run it again",
+        ) from error
+
+
+def _fitted(result: StudyResult, fold: int, seed: int, study: Study | None) -> Fitted:
     recipe, known, seeds = result.recipe, result.folds["fold"].to_list(), result.forecast.seeds
     if fold not in known or seed not in seeds:
         raise RunError(
@@ -215,28 +229,18 @@ def fitted_of(result: StudyResult, *, fold: int, seed: int, study: Study | None 
     else:
         _require_same(study, recipe, result.candles)
         model, features, folds = study.model, study.features, study.folds
-    try:
-        require_model(model)
-        jobs = plan_jobs(
-            model,
-            result.candles,
-            features=features,
-            target=result.target,
-            folds=folds,
-            seeds=[seed],
-            window=recipe["window"],
-        )
-        (job,) = (job for job in jobs if job.fold.index == fold)
-        return model.restore(job, result.tensors.get(job.key, {}))
-    except RunError:
-        raise
-    except Exception as error:  # parts that are each of their kind, but do not belong together
-        raise RunError(
-            f"the training of fold {fold} with seed {seed} does not fit its study ({type(error).__name__}: "
-            f"{str(error)[:200]})",
-            expected="what candlecast writes",
-            remedy="Take the run from where it was made, or run it again",
-        ) from error
+    require_model(model)
+    jobs = plan_jobs(
+        model,
+        result.candles,
+        features=features,
+        target=result.target,
+        folds=folds,
+        seeds=[seed],
+        window=recipe["window"],
+    )
+    (job,) = (job for job in jobs if job.fold.index == fold)
+    return model.restore(job, result.tensors.get(job.key, {}))
 
 
 def _not_made(error: RunError, how: str) -> RunError:
@@ -261,7 +265,7 @@ def _require_same(study: Study, recipe: dict[str, Any], candles: Candles) -> Non
             )
         if pythons(recipe.get(name)) - pythons(part):
             raise RunError(
-                f"the {name} of the run has code of {' and '.join(sorted(pythons(recipe.get(name))))}",
+                f"the {name} of the run are code of {' and '.join(sorted(pythons(recipe.get(name))))}",
                 expected=f"that of this Python, {PYTHON}: others compile to other bytecode, which cannot be compared",
                 remedy="Load the run with the Python that it was run with",
             )

@@ -60,12 +60,12 @@ class FittedNet:
 
     def _require_own(self, net: Any) -> None:
         """Raise RunError unless the weights are those of a net like this one: every parameter, each of its shape."""
-        shapes = {name: tuple(value.shape) for name, value in net.state_dict().items()}
+        shapes = {name: _shape(value) for name, value in net.state_dict().items()}
         lacking = [name for name, _ in net.named_parameters() if name not in self.weights]
-        others = [name for name, value in self.weights.items() if shapes.get(name) != tuple(value.shape)]
+        others = [name for name, value in self.weights.items() if shapes.get(name) != _shape(value)]
         if lacking or others:
             name = (lacking + others)[0]
-            found = f"of shape {tuple(self.weights[name].shape)}" if name in self.weights else "not there"
+            found = f"of shape {_shape(self.weights[name])}" if name in self.weights else "not there"
             raise RunError(
                 f"the weights are of another net: {name} is {found}, and the study's net has it "
                 + (f"of shape {shapes[name]}" if name in shapes else "not"),
@@ -180,3 +180,8 @@ class FittedNet:
                 found.append(outputs[0, wanted - start])
                 start = stop
         return torch.cat(found)
+
+
+def _shape(value: Tensor) -> tuple[int, ...]:
+    """The shape of a tensor as it is stored: a single number has one too."""
+    return tuple(value.shape) or (1,)

@@ -36,7 +36,7 @@ KNOWN: dict[str, str] = {  # by the module that they are public in
     "sklearn.kernel_ridge": "KernelRidge",
     "sklearn.linear_model": "ARDRegression BayesianRidge ElasticNet ElasticNetCV GammaRegressor HuberRegressor Lars LarsCV "
     "Lasso LassoCV LassoLars LassoLarsCV LassoLarsIC LinearRegression LogisticRegression LogisticRegressionCV "
-    "OrthogonalMatchingPursuit OrthogonalMatchingPursuitCV PassiveAggressiveClassifier PassiveAggressiveRegressor "
+    "OrthogonalMatchingPursuit OrthogonalMatchingPursuitCV "
     "Perceptron PoissonRegressor QuantileRegressor RANSACRegressor Ridge RidgeCV RidgeClassifier RidgeClassifierCV "
     "SGDClassifier SGDRegressor TheilSenRegressor TweedieRegressor",
     "sklearn.multiclass": "OneVsOneClassifier OneVsRestClassifier",
@@ -45,7 +45,7 @@ KNOWN: dict[str, str] = {  # by the module that they are public in
     "RadiusNeighborsRegressor",
     "sklearn.neural_network": "BernoulliRBM MLPClassifier MLPRegressor",
     "sklearn.pipeline": "FeatureUnion Pipeline",
-    "sklearn.preprocessing": "Binarizer KBinsDiscretizer MaxAbsScaler MinMaxScaler Normalizer OneHotEncoder OrdinalEncoder "
+    "sklearn.preprocessing": "Binarizer KBinsDiscretizer MaxAbsScaler MinMaxScaler Normalizer "
     "PolynomialFeatures PowerTransformer QuantileTransformer RobustScaler SplineTransformer StandardScaler",
     "sklearn.random_projection": "GaussianRandomProjection SparseRandomProjection",
     "sklearn.svm": "LinearSVC LinearSVR NuSVC NuSVR SVC SVR",
