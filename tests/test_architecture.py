@@ -17,7 +17,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 # A room may import rooms of its own row and of the rows above it.
 ROWS = [
     ["errors"],
-    ["interval", "events", "text", "profile", "shared"],
+    ["interval", "events", "text", "profile", "shared", "parquet", "disk", "claims", "replacing"],
     ["provenance"],
     ["candles"],
     ["identity", "sources"],
@@ -49,7 +49,7 @@ ROWS = [
     ],
     ["report", "study_result"],
     ["study"],
-    ["presets", "runs", "comparison", "comparison_words"],
+    ["presets", "run_manifest", "run_tables", "runs", "comparison", "comparison_words"],
     ["resume", "adapters"],
     ["cli"],
 ]
@@ -70,7 +70,7 @@ HOMES = {
     "arch": {"stats", "models"},
     "plotly": {"report"},
     "talib": {"features"},
-    "safetensors": {"runs", "resume"},
+    "safetensors": {"runs", "run_tables", "resume"},
     "click": {"cli"},
     "rich": {"cli"},
     "pandas": {"candles", "forecast"},
