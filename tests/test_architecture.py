@@ -17,7 +17,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 # A room may import rooms of its own row and of the rows above it.
 ROWS = [
     ["errors"],
-    ["interval", "events", "text", "profile", "shared", "parquet", "disk", "claims", "replacing"],
+    ["interval", "events", "text", "profile", "shared", "parquet", "disk", "claims", "replacing", "confined"],
     ["provenance"],
     ["candles"],
     ["identity", "sources"],

@@ -38,6 +38,7 @@ from .errors import (
 )
 from .events import (
     Progress as Progress,
+    ProgressLines as ProgressLines,
 )
 from .features import (
     Feature as Feature,

@@ -102,9 +102,10 @@ def save_run(result: StudyResult, folder: str | Path) -> Path:
         raise RunError(
             f"{folder} exists and is no run", expected="a new or empty folder, or a run", remedy="Choose another"
         )
-    files = digests(contents := _contents(result))
-    manifest = _manifest(result) | {"files": files}
+    manifest = _manifest(result)
     with replaced(folder) as fresh:
+        contents = _contents(result)
+        manifest["files"] = digests(contents)
         for name, content in contents.items():
             write_flushed(fresh / name, content)
         write_flushed(fresh / NAME, (json.dumps(manifest, indent=2) + "\n").encode())
