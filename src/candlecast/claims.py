@@ -17,7 +17,7 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
-MARK = ".claim-"  # in the names of files beside folders, where claims are files
+MARK = ".claim-"  # in the names of files beside folders
 
 
 class Claim:
@@ -28,18 +28,19 @@ class Claim:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._mark = folder.with_name(f"{folder.name}{MARK}{secrets.token_hex(4)}")  # where claims are files
         self._held: int | None = None
         while self._held is None:
             with suppress(FileExistsError):
                 folder.mkdir(parents=True)
-            self._held = _marked(folder) if fcntl is None else _locked(folder)
+            self._held = _marked(self._mark) if fcntl is None else _locked(folder)
 
     def is_alone(self) -> bool:
         """Whether nobody else claims the folder. Until this claim is released, nobody else can then."""
         if self._held is None:
             return False
         if fcntl is None:
-            return not [path for path in _marks(self.folder) if not _removed(path)]
+            return not [path for path in _marks(self.folder) if path != self._mark and not _removed(path)]
         try:
             fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -87,9 +88,8 @@ def _is_at(handle: int, folder: Path) -> bool:
         return False
 
 
-def _marked(folder: Path) -> int:
-    """A handle of a new file beside the folder."""
-    mark = folder.with_name(f"{folder.name}{MARK}{secrets.token_hex(4)}")
+def _marked(mark: Path) -> int:
+    """A handle of a new file."""
     return os.open(mark, os.O_RDWR | os.O_CREAT | os.O_EXCL)
 
 

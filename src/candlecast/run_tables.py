@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ SPARE, DENSEST = 1 << 28, 64  # bytes in memory: what all tables may take anyway
 LARGEST_HEADER = 1 << 25  # bytes, of a safetensors file
 WIDTHS = {"F64": 8, "F32": 4, "F16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}  # bytes of a value
 TIME, NUMBER = pl.Datetime("us", "UTC"), pl.Float64
+YEARS = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 COLUMNS: dict[str, dict[str, Any]] = {
     "candles": {"open_time": TIME, "close_time": TIME}
     | dict.fromkeys(("open", "high", "low", "close", "volume"), NUMBER),
@@ -130,6 +132,8 @@ def _table(folder: Path, name: str, content: bytes) -> pl.DataFrame:
         expected = COLUMNS[name].get(own, NUMBER)
         if kind != expected:
             raise incomplete(folder, f"{column[:50]} of {name}.parquet is of type {kind}, not {expected}")
+        if kind == TIME and not frame[column].drop_nulls().is_between(*YEARS).all():
+            raise incomplete(folder, f"{column[:50]} of {name}.parquet has a time beyond the years 1 to 9999")
     for column in KNOWN[name]:
         if frame[column].null_count():
             raise incomplete(folder, f"{column} of {name}.parquet lacks values")

@@ -132,7 +132,10 @@ def load_run(folder: str | Path, *, beside: Sequence[Candles] = (), study: Study
         return _result(folder, manifest, tables, tensors, beside, study)
     except RunError:
         raise
-    except Exception as error:  # whatever is raised by values of other types than candlecast writes
+    except (
+        Exception,
+        pl.exceptions.PanicException,
+    ) as error:  # whatever is raised by values that candlecast never writes
         raise RunError(
             f"the manifest of {folder} is malformed ({type(error).__name__}: {str(error)[:200]})",
             expected="what candlecast writes",

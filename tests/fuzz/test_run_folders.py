@@ -66,7 +66,7 @@ def test_every_mutation_is_a_result_or_a_sentence(stored, tmp_path):
             use(folder, dice)
         except CandlecastError:
             pass
-        except Exception:
+        except (Exception, pl.exceptions.PanicException):
             raw.append((seed, what, traceback.format_exc(limit=-3)))
         shutil.rmtree(runs)
     assert not raw, "\n".join(f"seed {seed}: {what}\n{error}" for seed, what, error in raw)
