@@ -39,6 +39,7 @@ from .errors import (
 )
 from .events import (
     Progress as Progress,
+    ProgressLines as ProgressLines,
 )
 from .features import (
     Feature as Feature,

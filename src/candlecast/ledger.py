@@ -15,6 +15,8 @@ but to delete the file.
 from __future__ import annotations
 
 import json
+import os
+import re
 import sqlite3
 import time
 import zlib
@@ -22,19 +24,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from candlecast.confined import Inflater, Words, bounded_rows, confine, described, require_own_schema
+from candlecast.disk import is_regular
 from candlecast.errors import ConfigError, RunError
 from candlecast.interval import Interval
-from candlecast.profile import Profile, profile_of
+from candlecast.profile import MOST_BUCKETS, Profile, profile_of
 
 FORMAT = 3  # 1 kept no searches, 2 neither targets nor batches nor profiles
 APPLICATION = 0x43434C47  # "CCLG" in the header of the file: a ledger of candlecast
+GROWTH = 1 << 24  # bytes that other processes may add while the file is read
+SPARE, DENSEST = 1 << 28, 256  # bytes that all trials may take in memory: anyway, and for each byte of the file
 PATIENCE_SECONDS = 60.0  # how long another process may hold the file
 TRIALS = (
     """CREATE TABLE trials (
@@ -206,10 +212,10 @@ class Ledger:
 
     def count(self) -> int:
         """Number of distinct trials."""
-        if self.path is not None and not self.path.exists():
+        if not self._is_there():
             return 0
         with self._open() as connection:
-            return int(connection.execute("SELECT count(*) FROM trials").fetchone()[0])
+            return sum(1 for _ in self._rows(connection, "SELECT number FROM trials", (int,)))
 
     def require_writable(self) -> None:
         """Raise RunError when no trial could be recorded; to be called before long work."""
@@ -236,11 +242,11 @@ class Ledger:
 
     def entries(self) -> list[Entry]:
         """All trials as they are counted, the oldest first; none for a workspace without a ledger. Raises RunError."""
-        if self.path is not None and not self.path.exists():
+        if not self._is_there():
             return []
         query = "SELECT number, batch, identity, data, symbol, interval, target, profile FROM trials ORDER BY number"
         with self._open() as connection:
-            rows = connection.execute(query).fetchall()
+            rows = list(self._rows(connection, query, (int, int, str, str, str, str, str, bytes)))
         older = {trial.identity: trial for trial in self.trials()} if any(not row[-1] for row in rows) else {}
         try:
             return [
@@ -261,18 +267,21 @@ class Ledger:
 
     def trials(self) -> list[Trial]:
         """All trials, the oldest first; none for a workspace without a ledger. Raises RunError."""
-        if self.path is not None and not self.path.exists():
+        if not self._is_there():
             return []
         with self._open() as connection:
-            rows = connection.execute(f"SELECT identity, {COLUMNS} FROM trials ORDER BY number").fetchall()
+            query = f"SELECT identity, {COLUMNS} FROM trials ORDER BY number"
+            rows = list(self._rows(connection, query, (str,) * 7 + (float, bytes, bytes, str, bytes)))
             query = "SELECT identity, symbol, fold, number, parameters, error, is_chosen FROM searches ORDER BY rowid"
+            searches = list(self._rows(connection, query, (str, str, int, int, str, float, int)))
+        try:
             tried: dict[str, list[Searched]] = {}
-            for identity, symbol, fold, number, parameters, error, chosen in connection.execute(query):
+            for identity, symbol, fold, number, parameters, error, chosen in searches:
                 each = Searched(symbol, fold, number, json.loads(parameters), error, bool(chosen))
                 tried.setdefault(identity, []).append(each)
-        try:
-            return [_trial(row, tuple(tried.get(identity, ()))) for identity, *row in rows]
-        except (ValueError, zlib.error) as error:
+            inflater = Inflater(max(SPARE, DENSEST * self._size()) if self.path else None)
+            return [_trial(row, tuple(tried.get(identity, ())), inflater) for identity, *row in rows]
+        except (ValueError, RecursionError, zlib.error) as error:
             raise self._damaged(error) from error
 
     @contextmanager
@@ -282,6 +291,7 @@ class Ledger:
         try:
             if connection is None:
                 if self.path is not None:
+                    self._require_regular()
                     self.path.parent.mkdir(parents=True, exist_ok=True)
                 connection = sqlite3.connect(
                     self.path or ":memory:", timeout=PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
@@ -311,8 +321,11 @@ class Ledger:
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         """Refuse what is no ledger of this version; make a new file into one."""
+        confine(connection)
         connection.execute("PRAGMA synchronous = FULL")
         application, version, objects = _header(connection)
+        if application == APPLICATION and 1 <= version <= FORMAT:
+            require_own_schema(connection, _schema(version))
         if (application, version) == (APPLICATION, FORMAT):
             return
         if application == APPLICATION and version > FORMAT:
@@ -337,6 +350,30 @@ class Ledger:
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
             connection.execute(f"PRAGMA user_version = {FORMAT}")
         connection.execute("COMMIT")
+
+    def _is_there(self) -> bool:
+        return self.path is None or os.path.lexists(self.path)
+
+    def _require_regular(self) -> None:
+        """Raise RunError for a link, or anything else than a file, in the place of the ledger or what SQLite keeps beside it."""
+        assert self.path is not None
+        for path in (self.path, *(self.path.with_name(self.path.name + end) for end in ("-wal", "-shm", "-journal"))):
+            if os.path.lexists(path) and not is_regular(path):
+                raise RunError(
+                    f"{path} cannot be written or read (it is no regular file)",
+                    expected="a ledger of trials",
+                    remedy="Remove it, or choose another folder",
+                )
+
+    def _size(self) -> int:
+        """Bytes on disk."""
+        assert self.path is not None
+        paths = (self.path, self.path.with_name(self.path.name + "-wal"))
+        return sum(path.stat().st_size for path in paths if path.exists())
+
+    def _rows(self, connection: sqlite3.Connection, query: str, kinds: tuple[type, ...]) -> Iterator[tuple[Any, ...]]:
+        """Rows of these types. A damaged file, whose pages lead to each other, does not give more than it holds."""
+        return bounded_rows(connection, query, kinds, most=None if self.path is None else self._size() + GROWTH)
 
     def _damaged(self, error: Exception) -> RunError:
         return RunError(
@@ -385,8 +422,26 @@ def _insert(connection: sqlite3.Connection, trial: Trial, batch: int) -> bool:
 
 
 def _profile(content: bytes, trial: Trial | None) -> Profile:
-    """A profile as it was kept, or made of the returns of a trial of before there were any."""
-    return Profile.unpack(content) if content or trial is None else trial.outline
+    """A profile as it was kept, or made of the returns of a trial of before there were any. Raises ValueError."""
+    return _unpacked(content) if content or trial is None else trial.outline
+
+
+def _unpacked(content: bytes) -> Profile:
+    profile = Profile.unpack(content)
+    buckets = profile.values.shape[1]
+    is_possible = buckets <= MOST_BUCKETS and abs(profile.first) + buckets < (1 << 62) // profile.width
+    if not is_possible or not (np.abs(profile.values) <= 1.0).all():
+        raise ValueError("a profile of it cannot be")
+    return profile
+
+
+@cache
+def _schema(version: int) -> frozenset[tuple[str, str, Words]]:
+    """Type, name and words of everything that a ledger of that format is made of."""
+    trials, *triggers = TRIALS
+    if version < FORMAT:
+        trials = re.sub(r",\s*target TEXT.*(?=\) STRICT)", "", trials, flags=re.DOTALL)
+    return frozenset(map(described, (trials, *triggers, *(SEARCHES if version > 1 else ()))))
 
 
 def _header(connection: sqlite3.Connection) -> tuple[int, int, int]:
@@ -419,10 +474,10 @@ def _pack_returns(returns: np.ndarray) -> bytes:
     return zlib.compress(returns.astype("<f4").view(np.uint8).reshape(-1, 4).T.tobytes())
 
 
-def _trial(row: list[Any], searches: tuple[Searched, ...]) -> Trial:
+def _trial(row: list[Any], searches: tuple[Searched, ...], inflater: Inflater) -> Trial:
     data, code, study, symbol, interval, model, bars_per_year, times, returns, target, profile = row
-    steps = np.frombuffer(zlib.decompress(times), "<i8")
-    planes = np.frombuffer(zlib.decompress(returns), np.uint8).reshape(4, -1)
+    steps = np.frombuffer(inflater(times), "<i8")
+    planes = np.frombuffer(inflater(returns), np.uint8).reshape(4, -1)
     return Trial(
         data=data,
         study=json.loads(study),
@@ -435,5 +490,5 @@ def _trial(row: list[Any], searches: tuple[Searched, ...]) -> Trial:
         returns=np.ascontiguousarray(planes.T).view("<f4")[:, 0].astype(np.float64),
         searches=searches,
         target=target,
-        profile=Profile.unpack(profile) if profile else None,
+        profile=_unpacked(profile) if profile else None,
     )

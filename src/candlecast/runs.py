@@ -1,6 +1,7 @@
 """Runs: studies on disk, in open formats, written whole or not at all.
 
-manifest.json         what was studied and what came out, without anything that changes from one repetition to the next
+manifest.json         what was studied and what came out, without anything that changes from one repetition to the next,
+                      and size and SHA-256 of each of the others
 candles.parquet       the candles that it was studied on
 forecasts.parquet     every model's forecasts, positions.parquet what was to be held, fills.parquet and
 equity.parquet        what the studied model's account did
@@ -9,15 +10,16 @@ folds.parquet, losses.parquet, weights.safetensors
 
 from __future__ import annotations
 
+import io
 import json
+import math
 import os
 import secrets
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from hashlib import sha256
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +29,18 @@ import polars as pl
 from candlecast.backtesting import Costs
 from candlecast.backtesting.door import require_kind
 from candlecast.candles import Candles, Origin
+from candlecast.disk import require_names, write_flushed
 from candlecast.errors import RunError, near_misses
 from candlecast.forecast import Forecast
 from candlecast.identity import PYTHON
 from candlecast.interval import Interval
-from candlecast.ledger import Searched
+from candlecast.ledger import Ledger, Searched
 from candlecast.models import Fitted
 from candlecast.models.model import require_model
 from candlecast.recipes import pythons, restore, unidentified
+from candlecast.replacing import replaced, tidy
+from candlecast.run_manifest import FILES, FORMAT, NAME, digests, is_run, read_manifest, require_shape
+from candlecast.run_tables import read_tables, read_tensors, require_rows
 from candlecast.signals import Positions
 from candlecast.study import Study
 from candlecast.study_result import StudyResult
@@ -45,7 +51,6 @@ from candlecast.walk import plan_jobs
 
 NAMED = ("model", "target")  # parts of a study that a folder's name names
 LONGEST_PART = 32  # bytes of each: a folder's name stays far below what any file system takes
-FORMAT = 2  # 1 did not say when the market trades, nor what was tried
 
 
 def run_name(recipe: dict[str, Any], candles: Candles, *, digits: int = 8) -> str:
@@ -68,6 +73,16 @@ def run_folder(recipe: dict[str, Any], candles: Candles, runs: str | Path) -> Pa
     return next((folder for folder in folders if not _holds_another(folder, recipe, candles)), folders[-1])
 
 
+def prepare_runs(folder: Path) -> None:
+    """Make ready for a run in a folder: remove what killed processes left beside it, and see that its names are possible.
+
+    Raises RunError, before any work, for a path that is too long for the file system.
+    """
+    copy = f".{folder.name}-12345678.new"  # the longest of the names that it will have
+    require_names(folder.parent, (copy, f"{copy}/{max(FILES, key=len)}"))
+    tidy(folder.parent)
+
+
 def fresh_folder(folder: Path) -> Path:
     """A folder beside, with a number behind the name, that does not exist."""
     while True:
@@ -82,22 +97,18 @@ def save_run(result: StudyResult, folder: str | Path) -> Path:
     Raises RunError when it cannot be written, or when the folder holds something that is no run.
     """
     folder = Path(folder)
+    require_names(folder.parent, (f".{folder.name}-12345678.new/{max(FILES, key=len)}",))
     if folder.exists() and not is_run(folder) and (not folder.is_dir() or any(folder.iterdir())):
         raise RunError(
             f"{folder} exists and is no run", expected="a new or empty folder, or a run", remedy="Choose another"
         )
-    with _replaced(folder) as fresh:
-        result.candles.frame.write_parquet(fresh / "candles.parquet")
-        tables = [forecast.frame for forecast in result.forecasts.values()]
-        pl.concat(tables, how="diagonal").write_parquet(fresh / "forecasts.parquet")
-        held = [positions.frame.with_columns(model=pl.lit(name)) for name, positions in result.positions.items()]
-        pl.concat(held).write_parquet(fresh / "positions.parquet")
-        result.backtest.fills.write_parquet(fresh / "fills.parquet")
-        result.backtest.equity.write_parquet(fresh / "equity.parquet")
-        result.folds.write_parquet(fresh / "folds.parquet")
-        result.losses.write_parquet(fresh / "losses.parquet")
-        _write_tensors(result, fresh / "weights.safetensors")
-        (fresh / "manifest.json").write_text(json.dumps(_manifest(result), indent=2) + "\n")
+    manifest = _manifest(result)
+    with replaced(folder) as fresh:
+        contents = _contents(result)
+        manifest["files"] = digests(contents)
+        for name, content in contents.items():
+            write_flushed(fresh / name, content)
+        write_flushed(fresh / NAME, (json.dumps(manifest, indent=2) + "\n").encode())
     return folder
 
 
@@ -114,27 +125,17 @@ def load_run(folder: str | Path, *, beside: Sequence[Candles] = (), study: Study
         remedy = near_misses(folder.name, known) if known else "Make one with: candlecast run"
         raise RunError(f"{folder} is no run", expected="a folder that `candlecast run` wrote", remedy=remedy)
     manifest = read_manifest(folder)
-    if manifest["format"] < FORMAT:
-        raise RunError(
-            f"{folder} was written in format {manifest['format']}", expected=f"format {FORMAT}", remedy="Run it again"
-        )
-    from safetensors import SafetensorError
-
+    require_shape(folder, manifest)
+    tables, tensors = read_tables(folder, manifest), read_tensors(folder, manifest)
     try:
-        tables = {
-            name: pl.read_parquet(folder / f"{name}.parquet")
-            for name in ("candles", "forecasts", "positions", "folds", "losses")
-        }
-        tensors = _read_tensors(folder / "weights.safetensors")
-    except (OSError, pl.exceptions.PolarsError, SafetensorError) as error:
-        raise RunError(
-            f"{folder} is incomplete ({error})", expected="all of a run's files", remedy="Run it again"
-        ) from error
-    try:
+        require_rows(folder, manifest, tables)
         return _result(folder, manifest, tables, tensors, beside, study)
     except RunError:
         raise
-    except Exception as error:  # whatever is raised by values of other types than candlecast writes
+    except (
+        Exception,
+        pl.exceptions.PanicException,
+    ) as error:  # whatever is raised by values that candlecast never writes
         raise RunError(
             f"the manifest of {folder} is malformed ({type(error).__name__}: {str(error)[:200]})",
             expected="what candlecast writes",
@@ -161,6 +162,7 @@ def _result(
         bridge=asset["bridge"],
         origin=asset["origin"] and Origin(**asset["origin"]),
     )
+    candles.require_sound()
     if candles.fingerprint != asset["fingerprint"]:
         raise RunError(
             f"the candles in {folder} are not those it was made of", expected="untouched files", remedy="Run it again"
@@ -186,7 +188,7 @@ def _result(
             name: Forecast(tables["forecasts"].filter(pl.col("model") == name), lead(target).horizon)
             for name in manifest["models"]
         },
-        positions={name: Positions(tables["positions"].filter(pl.col("model") == name)) for name in manifest["models"]},
+        positions={name: _positions(manifest, tables["positions"], name) for name in manifest["models"]},
         costs=costs,
         cash=recipe["cash"],
         folds=tables["folds"],
@@ -195,7 +197,16 @@ def _result(
         tensors=tensors,
         searches=tuple(Searched(**values) for values in manifest.get("searches", [])),
         tally=Tally.from_dict(manifest.get("tally", {})),  # runs of before there was a ledger: alone
+        ledger=Ledger(folder.parent),
     )
+
+
+def _positions(manifest: dict[str, Any], frame: pl.DataFrame, name: str) -> Positions:
+    """A model's positions, as the rule meant them."""
+    meant = dict(manifest.get("positions", {}).get(name, {}))
+    if "band" in meant and meant["band"] is None:
+        meant["band"] = math.inf
+    return Positions(frame.filter(pl.col("model") == name), **meant)
 
 
 def fitted_of(result: StudyResult, *, fold: int, seed: int, study: Study | None = None) -> Fitted:
@@ -276,34 +287,16 @@ def _require_same(study: Study, recipe: dict[str, Any], candles: Candles) -> Non
         )
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """What a run's manifest says. Raises RunError for one that cannot be read, or is of a newer version."""
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text())
-        version = int(manifest["format"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise RunError(
-            f"the manifest of {folder} cannot be read ({error})", expected="a run's manifest", remedy="Run it again"
-        ) from error
-    if version > FORMAT:
-        raise RunError(
-            f"{folder} was written in format {version}",
-            expected=f"format {FORMAT} or older",
-            remedy="Install a newer candlecast",
-        )
-    return manifest
-
-
 def list_runs(folder: str | Path = "runs") -> list[Path]:
-    """Runs in a folder, the newest first."""
+    """Runs in a folder, the newest first. Hidden folders are copies that are being written, and never listed."""
     folder = Path(folder)
-    runs = [path for path in folder.iterdir() if is_run(path)] if folder.is_dir() else []
-    return sorted(runs, key=lambda path: (path / "manifest.json").stat().st_mtime, reverse=True)
-
-
-def is_run(folder: Path) -> bool:
-    """Whether a folder holds a complete run."""
-    return (folder / "manifest.json").is_file()
+    found: list[tuple[float, Path]] = []
+    with suppress(OSError, ValueError):
+        for path in folder.iterdir():
+            if not path.name.startswith(".") and is_run(path):
+                with suppress(OSError):  # replaced meanwhile
+                    found.append(((path / NAME).stat().st_mtime, path))
+    return [path for _, path in sorted(found, key=itemgetter(0), reverse=True)]
 
 
 def _part(text: object, *, kept: str = "-_+.") -> str:
@@ -346,6 +339,14 @@ def _manifest(result: StudyResult) -> dict[str, Any]:
             "bridge": result.candles.bridge,
             "origin": asdict(result.candles.origin) if result.candles.origin else None,
         },
+        "positions": {
+            name: {
+                "leverage": held.leverage,
+                "in_units": held.in_units,
+                "band": None if math.isinf(held.band) else held.band,
+            }
+            for name, held in result.positions.items()
+        },
         "lost": result.lost,
         "seeds": result.forecast.seeds,
         "recipe": result.recipe,
@@ -357,47 +358,31 @@ def _manifest(result: StudyResult) -> dict[str, Any]:
     }
 
 
-def _write_tensors(result: StudyResult, path: Path) -> None:
+def _contents(result: StudyResult) -> dict[str, bytes]:
+    """What the files of a run hold, but for the manifest."""
     from safetensors.numpy import save
 
+    held = [positions.frame.with_columns(model=pl.lit(name)) for name, positions in result.positions.items()]
+    tables = {
+        "candles": result.candles.frame,
+        "forecasts": pl.concat([forecast.frame for forecast in result.forecasts.values()], how="diagonal"),
+        "positions": pl.concat(held),
+        "fills": result.backtest.fills,
+        "equity": result.backtest.equity,
+        "folds": result.folds,
+        "losses": result.losses,
+    }
     tensors = {
         f"{key}/{name}": np.ascontiguousarray(value)
         for key, held in result.tensors.items()
         for name, value in held.items()
     }
-    path.write_bytes(save(tensors))
+    return {f"{name}.parquet": _parquet(frame) for name, frame in tables.items()} | {
+        "weights.safetensors": save(tensors)
+    }
 
 
-def _read_tensors(path: Path) -> dict[str, dict[str, np.ndarray]]:
-    from safetensors.numpy import load_file
-
-    tensors: dict[str, dict[str, np.ndarray]] = {}
-    for full, value in load_file(path).items():
-        key, name = full.rsplit("/", 1)
-        tensors.setdefault(key, {})[name] = value
-    return tensors
-
-
-@contextmanager
-def _replaced(folder: Path) -> Iterator[Path]:
-    """A fresh folder to write to, which takes the place of `folder` when the block ends well."""
-    fresh = None
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        fresh.chmod(0o755)  # a run is as readable as any folder
-        yield fresh
-        old = fresh.with_name(f"{fresh.name}-old")
-        if folder.exists():
-            os.replace(folder, old)
-        os.replace(fresh, folder)
-        shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        raise RunError(
-            f"{folder} cannot be written ({error.strerror or error})",
-            expected="a folder with space that may be written to",
-            remedy="Free space or choose another folder; earlier runs are untouched",
-        ) from error
-    finally:
-        if fresh is not None:
-            shutil.rmtree(fresh, ignore_errors=True)
+def _parquet(frame: pl.DataFrame) -> bytes:
+    content = io.BytesIO()
+    frame.write_parquet(content)
+    return content.getvalue()

@@ -1,4 +1,4 @@
-"""What the commands print: progress bars on stderr, tables and JSON on stdout."""
+"""What the commands print: progress on stderr, as bars or as lines, tables and JSON on stdout."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from candlecast.events import Listener, Progress, ignore
+from candlecast.events import Listener, Progress, ProgressLines, ignore
 from candlecast.redaction import shown, struck, visible
 from candlecast.text import table
 
@@ -55,7 +55,7 @@ def print_table(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> None:
 
 @contextmanager
 def progress(quiet: bool) -> Iterator[Listener]:
-    """A listener that draws a bar per stage, with the time left; nothing when quiet or when stderr is no terminal."""
+    """A listener that draws a bar per stage, with the time left, or writes lines when stderr is no terminal; none when quiet."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -68,8 +68,11 @@ def progress(quiet: bool) -> Iterator[Listener]:
     from rich.table import Column
 
     console = Console(stderr=True)
-    if quiet or not console.is_terminal:
+    if quiet:
         yield ignore
+        return
+    if not console.is_terminal:
+        yield ProgressLines()
         return
     columns = (
         TextColumn("{task.description:<8}", markup=False),
@@ -83,6 +86,9 @@ def progress(quiet: bool) -> Iterator[Listener]:
         tasks: dict[str, Any] = {}
 
         def listen(event: Progress) -> None:
+            if event.stage == "resume":
+                bars.console.print(visible(event.detail), markup=False, highlight=False)
+                return
             if event.stage not in tasks:
                 tasks[event.stage] = bars.add_task(visible(event.stage), total=event.total, detail="")
             detail = visible(event.detail) if len(event.detail) < 60 else ""
