@@ -11,7 +11,7 @@ import numpy as np
 from candlecast.backtesting import BacktestResult, backtest, break_even_bps, delayed
 from candlecast.candles import Candles
 from candlecast.signals import Positions
-from candlecast.stats import annual_return
+from candlecast.stats import annual_return, check_rare_losses, worst_case_loss
 from candlecast.tradability import Tradability, tradability
 
 FEWEST_BARS = 2  # that can be traded one bar later
@@ -59,7 +59,7 @@ class Conditions:
 
 
 def conditions_of(
-    candles: Candles, positions: Positions, result: BacktestResult, *, is_in_time_order: bool
+    candles: Candles, positions: Positions, result: BacktestResult, *, is_in_time_order: bool, seed: int = 0
 ) -> Conditions:
     """The conditions of a backtest of these positions on these candles."""
     first = int(np.searchsorted(candles.close_time, result.equity["time"].dt.replace_time_zone(None).to_numpy()[0]))
@@ -75,7 +75,18 @@ def conditions_of(
         delayed_return=delayed_return,
         tradability=tradability(candles[first:]),
         is_in_time_order=is_in_time_order,
+        doubt=_doubt(candles, result, seed),
         notices=checked.notices,
         jumps=() if are_real else checked.jumps,
         changes=tuple(map(str, changes)),
     )
+
+
+def _doubt(candles: Candles, result: BacktestResult, seed: int) -> str:
+    """Why a gain cannot be believed although it is significant: large losses may be missing from the record."""
+    if result.ruined_at is not None or not result.fills.height:
+        return ""
+    moves = np.diff(candles.close) / candles.close[:-1]
+    loss = worst_case_loss(result.equity["position"].to_numpy(), moves)
+    growth = np.log1p(result.returns_until_ruin)
+    return check_rare_losses(growth, worst_loss=loss, bars_known=len(candles), seed=seed).why
