@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from candlecast.backtesting import BacktestResult, backtest, break_even_bps, delayed
 from candlecast.candles import Candles
@@ -15,6 +16,7 @@ from candlecast.stats import annual_return, check_rare_losses, worst_case_loss
 from candlecast.tradability import Tradability, tradability
 
 FEWEST_BARS = 2  # that can be traded one bar later
+REBALANCED = 1e-9  # of equity: a drift that a constant exposure is brought back from
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Conditions:
     tradability: what the candles of the judged bars say about trading at their prices; None where nobody looked.
     is_in_time_order: all bars of a training lie before those that it is tested on.
     doubt: why the tests of the returns cannot be trusted, in words; empty where they can.
+    static_returns: returns by bar of an account that held the mean position of this one throughout, financed alike and traded
+        for nothing; empty where nobody looked.
     notices: what is odd about the candles, in sentences; jumps: those among them that look like splits and were not declared
         to be moves of the market; changes: what was changed in the candles before anything was computed.
     """
@@ -36,6 +40,7 @@ class Conditions:
     tradability: Tradability | None = None
     is_in_time_order: bool = True
     doubt: str = ""
+    static_returns: np.ndarray = field(default_factory=lambda: np.empty(0), compare=False, repr=False)
     notices: tuple[str, ...] = ()
     jumps: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
@@ -76,6 +81,7 @@ def conditions_of(
         tradability=tradability(candles[first:]),
         is_in_time_order=is_in_time_order,
         doubt=_doubt(candles, result, seed),
+        static_returns=_static_returns(candles, positions, result),
         notices=checked.notices,
         jumps=() if are_real else checked.jumps,
         changes=tuple(map(str, changes)),
@@ -90,3 +96,12 @@ def _doubt(candles: Candles, result: BacktestResult, seed: int) -> str:
     loss = worst_case_loss(result.equity["position"].to_numpy(), moves)
     growth = np.log1p(result.returns_until_ruin)
     return check_rare_losses(growth, worst_loss=loss, bars_known=len(candles), seed=seed).why
+
+
+def _static_returns(candles: Candles, positions: Positions, result: BacktestResult) -> np.ndarray:
+    """What the mean position alone would have earned: no timing, hence no skill, but the same financing."""
+    mean = float(result.equity["position"].to_numpy().mean())
+    held = positions.frame.with_columns(position=pl.lit(max(min(mean, 1.0), -1.0)))
+    static = replace(positions, frame=held, in_units=False, band=REBALANCED)
+    free = replace(result.costs, fee_bps=0.0, maker_fee_bps=None, slippage_bps=0.0, half_spread_bps=0.0, impact_bps=0.0)
+    return backtest(candles, static, costs=free, cash=result.cash).returns[: len(result.returns_until_ruin)]

@@ -70,7 +70,7 @@ def _implausible(row: dict[str, Any], result: BacktestResult, target: Target) ->
     if row["r2"] is not None and row["r2"] > HIGHEST_R2:
         said.append(f"an R2 of {percent(row['r2'], 0)}")
     hits = row["hit_rate"]
-    if hits is not None and hits > HIGHEST_HIT_RATE and row["observations"] >= FEWEST_MOVES:
+    if target.horizon == 1 and hits is not None and hits > HIGHEST_HIT_RATE and row["observations"] >= FEWEST_MOVES:
         said.append(f"a hit rate of {percent(hits, 0)}")
     if (
         len(result.returns_until_ruin) >= FEWEST_MOVES
