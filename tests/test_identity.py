@@ -30,7 +30,7 @@ from candlecast.identity import PYTHON, identify
 from candlecast.interval import Interval
 from candlecast.models import LSTM, Search, Sklearn, Torch
 from candlecast.models.nets.keras import Keras
-from candlecast.recipes import _factories, describe, unidentified
+from candlecast.recipes import FACTORIES, describe, unidentified
 from candlecast.sources import synthetic
 from candlecast.targets import NextReturn
 
@@ -517,7 +517,7 @@ def test_features_of_one_name_are_told_apart():
 def test_candlecasts_own_features_are_described_by_kind_and_parameters():
     stock = [rsi(14), scaled_close(), *standard_features(Interval.parse("1h")).features]
     assert not any("identity" in describe(each) for each in stock)
-    assert set(_factories()) == {each.kind for each in stock} | {"atr", "ema_ratio"}
+    assert set(FACTORIES) == {each.kind for each in stock} | {"atr", "ema_ratio"}
 
 
 @pytest.mark.parametrize(

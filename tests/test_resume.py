@@ -18,7 +18,7 @@ from candlecast.features import Features, Robust, feature
 from candlecast.fleet.settings import Fit
 from candlecast.folds import WalkForward
 from candlecast.ledger import Ledger
-from candlecast.models import LSTM, LinearRegression, Torch
+from candlecast.models import LSTM, LinearRegression, Sklearn, Torch
 from candlecast.resume import KeptJobs, run_study
 from candlecast.runs import list_runs, load_run
 from candlecast.study import Study
@@ -227,17 +227,24 @@ def test_what_cannot_be_identified_is_not_kept_and_replaces_nothing(market, smal
         load_run(folders[0]).fitted(study=replace(study, features=locked()))
 
 
-def test_what_changes_while_it_runs_replaces_nothing(market, tmp_path, caplog):
-    calls = []
+class Zero:
+    """A forecaster of nothing."""
 
-    @feature(warmup=0)
-    def counted(candles):
-        calls.append(len(candles))
-        return candles.close + len(calls)
+    def fit(self, x, y):
+        pass
 
-    study = Study(
-        model=LinearRegression(), baselines=(), features=Features(counted), folds=WalkForward(folds=1), seeds=1
-    )
+    def predict(self, x):
+        return np.zeros(len(x))
+
+
+def test_what_changes_while_it_runs_replaces_nothing(market, features, tmp_path, caplog):
+    made = []
+
+    def counted():
+        made.append(Zero())
+        return made[-1]
+
+    study = Study(Sklearn(counted), baselines=(), features=features, folds=WalkForward(folds=1), seeds=1)
     folders = {run_study(study, market, runs=tmp_path)[1] for _ in range(2)}
     assert len(folders) == 2 and "changed while it ran: its run replaces no other" in caplog.text
 

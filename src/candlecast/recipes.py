@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
-from functools import cache
 from types import FunctionType, MappingProxyType
 from typing import Any
 
@@ -28,7 +27,7 @@ from candlecast.targets import Several
 
 MODULES: dict[Any, Sequence[str]] = {  # where recipes are, and the names among which they are looked for
     backtesting: ("Costs", "DrawdownBrake", "Filters"),
-    features: features.__all__,
+    features: ("MinMax", "Robust", "Standard", "Unscaled"),
     folds: ("CombinatorialPurged", "Holdout", "PurgedKFold", "WalkForward"),
     heads: heads.__all__,
     models: models.__all__,
@@ -36,6 +35,21 @@ MODULES: dict[Any, Sequence[str]] = {  # where recipes are, and the names among 
     signals: signals.__all__,
     targets: targets.__all__,
 }
+FACTORIES = (  # candlecast's functions that make one feature of plain parameters alone
+    "atr",
+    "bollinger",
+    "ema_ratio",
+    "log_range",
+    "log_return",
+    "macd",
+    "realized_volatility",
+    "rsi",
+    "scaled_close",
+    "sma_ratio",
+    "time_of_day",
+    "time_of_week",
+    "volume_change",
+)
 PLAIN = (bool, int, float, str)
 DEEPEST, LARGEST, LONGEST = 32, 2**63, 10_000  # levels, whole number and text of a description that is made again
 
@@ -150,15 +164,14 @@ def _described_feature(value: Feature) -> dict[str, Any]:
 
 def _is_stock(value: Feature) -> bool:
     """Whether one of candlecast's own functions gives this very feature for its kind and parameters."""
-    factory = _factories().get(value.kind)
     if (
-        factory is None
+        value.kind not in FACTORIES
         or type(value) is not Feature
         or not all(type(each) in PLAIN for each in value.parameters.values())
     ):
         return False
     try:
-        again = factory(**value.parameters)
+        again = getattr(features, value.kind)(**value.parameters)
     except (ConfigError, TypeError):  # parameters of something else
         return False
     others = [field.name for field in fields(Feature) if field.name not in ("compute", "scaling")]
@@ -175,15 +188,6 @@ def _is_same(one: Any, other: Any) -> bool:
         if all(type(value) in PLAIN for values in held for value in values):
             return repr([one.__defaults__, held[0]]) == repr([other.__defaults__, held[1]])
     return identify(one) == identify(other)
-
-
-@cache
-def _factories() -> dict[str, Callable[..., Feature]]:
-    """Candlecast's functions that make one feature, by name."""
-    named = {name: getattr(features, name) for name in features.__all__}
-    return {
-        name: each for name, each in named.items() if getattr(each, "__annotations__", {}).get("return") == "Feature"
-    }
 
 
 def _require_restorable(description: Any, depth: int = 0) -> None:
@@ -251,7 +255,7 @@ def _require_feature(description: dict[str, Any]) -> None:
     kind, parameters = description["kind"], description["parameters"]
     if not isinstance(parameters, dict) or not all(type(each) in PLAIN for each in parameters.values()):
         raise _malformed("has a Feature whose parameters are not plain")
-    if not isinstance(kind, str) or kind not in _factories():
+    if not isinstance(kind, str) or kind not in FACTORIES:
         raise refused(f"{_shown(kind)} is not a recipe of this version", "a feature of candlecast's own")
 
 
@@ -313,7 +317,7 @@ def _made(description: Any, candles: Sequence[Candles]) -> Any:
 
 def _made_feature(description: dict[str, Any]) -> Feature:
     kind = description["kind"]
-    built = _called(kind, _factories()[kind], **description["parameters"])
+    built = _called(kind, getattr(features, kind), **description["parameters"])
     if built.warmup != description["warmup"]:
         raise RunError(
             f"{kind} settles after {built.warmup} bars, and that of the run after {str(description['warmup'])[:20]}",
