@@ -4,6 +4,8 @@
 
 False alarms: worlds without skill (Student GARCH returns; forecasts by a rolling regression on momentum over 1 to 24 bars and a
 slow signal, five folds), judged by this project's tests and by the textbook ones. Found: the same with a planted slow signal.
+Turbulence: returns of several kinds, and a forecast of one bar that is short while the market is turbulent. Rare losses: a
+record that gains a little at each bar and loses all of that once in 60 to 500 bars, and honest records beside it.
 """
 
 from __future__ import annotations
@@ -27,13 +29,44 @@ BARS, PATHS = 10_000, 1_000
 CASES = [(observations, horizon) for observations in (500, 2_500) for horizon in (1, 5, 24, 60)]
 
 
-def returns_without_skill(generator: np.random.Generator, bars: int) -> np.ndarray:
+GARCH = {0.06: 0.9, 0.08: 0.9, 0.12: 0.86}  # alpha: beta
+
+
+def returns_without_skill(generator: np.random.Generator, bars: int, alpha: float = 0.08) -> np.ndarray:
     shocks = generator.standard_t(5, size=bars) / math.sqrt(5 / 3)
     returns, variance = np.empty(bars), 1.0
     for t, shock in enumerate(shocks):
         returns[t] = math.sqrt(variance) * shock
-        variance = 0.02 + 0.08 * returns[t] ** 2 + 0.9 * variance
+        variance = 1 - alpha - GARCH[alpha] + alpha * returns[t] ** 2 + GARCH[alpha] * variance
     return returns
+
+
+def turbulent(kind: float | str, generator: np.random.Generator, bars: int) -> np.ndarray:
+    """Returns without skill: GARCH of that alpha, or "independent", or two "regimes" of volatility."""
+    if isinstance(kind, float):
+        return returns_without_skill(generator, bars, kind)
+    if kind == "independent":
+        return generator.standard_t(5, size=bars) / math.sqrt(5 / 3)
+    is_wild, chances = False, generator.random(bars)
+    scale = np.empty(bars)
+    for t, chance in enumerate(chances):
+        is_wild = chance > 0.03 if is_wild else chance < 0.01
+        scale[t] = 3.0 if is_wild else 1.0
+    return scale * generator.standard_normal(bars)
+
+
+def timed(kind: float | str, seed: int, observations: int) -> tuple[np.ndarray, np.ndarray]:
+    """Next returns, and a forecast of them that is short while an average of past squares is high."""
+    returns = turbulent(kind, np.random.default_rng([seed, observations]), observations + 50)
+    squares = np.asarray(lfilter([0.1], [1, -0.9], returns**2 - 1.0)) + 1.0
+    return returns[50:], 2.0 - squares[49:-1]
+
+
+def insured(generator: np.random.Generator, bars: int, once_in: int, gain: float) -> tuple[np.ndarray, float]:
+    """Log returns of a mean of zero in bars of 0.1 %, a loss among them once in so many bars, and the size of that loss."""
+    loss = gain * once_in
+    losses = (generator.random(bars) < 1 / once_in) * loss * generator.uniform(0.7, 1.3, bars)
+    return 1e-3 * (gain + generator.standard_normal(bars) - losses), 1e-3 * loss
 
 
 def world(seed: int, observations: int, horizon: int, skill: float) -> tuple[np.ndarray, np.ndarray]:
@@ -123,12 +156,65 @@ def rates(worlds: int) -> list[dict[str, object]]:
     return figures
 
 
+def paper_anatolyev_gerko(outcome: np.ndarray, forecast: np.ndarray) -> float:
+    """With the variance of the paper, and a normal p-value."""
+    position = np.sign(forecast)
+    error = math.sqrt(position.var() * outcome.var() / len(outcome))
+    profit = np.mean((position - position.mean()) * (outcome - outcome.mean()))
+    return float(norm.sf(profit / error)) if error else 1.0
+
+
+def turbulence(worlds: int) -> list[dict[str, object]]:
+    figures = []
+    for observations in (500, 2_500):
+        for kind in ("independent", *GARCH, "regimes"):
+            found = []
+            for outcome, forecast in (timed(kind, seed, observations) for seed in range(worlds)):
+                found.append(
+                    {
+                        "Anatolyev-Gerko": stats.anatolyev_gerko(outcome, forecast).p_value,
+                        "Anatolyev-Gerko, the paper's": paper_anatolyev_gerko(outcome, forecast),
+                        "Pesaran-Timmermann": stats.pesaran_timmermann(outcome, forecast).p_value,
+                    }
+                )
+            words = f"GARCH {kind}" if isinstance(kind, float) else kind
+            for name in found[0]:
+                share = 100 * float(np.mean([each[name] < 0.05 for each in found]))
+                label = f"turbulence: {name}, {observations:,} bars, {words}"
+                figures.append(figure(label, share, "%", 5.0, "lower", None))
+    return figures
+
+
+def rare_losses(worlds: int) -> list[dict[str, object]]:
+    """Claims of a gain that is none: by the bootstrap, and where the check finds it reliable, the loss known or not."""
+    figures = []
+    for bars in (250, 500, 1_000, 2_500):
+        for once_in in (60, 120, 250, 500):
+            counts = np.zeros(3)
+            for seed in range(worlds):
+                returns, loss = insured(np.random.default_rng([seed, bars, once_in]), bars, once_in, 0.1)
+                if stats.bootstrap_p_value(returns) < 0.05:
+                    checks = stats.check_rare_losses(returns), stats.check_rare_losses(returns, worst_loss=loss)
+                    counts += [1, *(check.is_reliable for check in checks)]
+            for name, total in zip(("bootstrap", "its own losses", "the loss known"), counts, strict=True):
+                label = f"rare losses: {name}, {bars:,} bars, once in {once_in}"
+                figures.append(figure(label, 100 * total / worlds, "%", 5.0, "lower", None))
+        for kind in ("independent", 0.08):
+            kept = []
+            for seed in range(worlds):
+                returns = 0.01 * (turbulent(kind, np.random.default_rng([seed, bars, 1]), bars) + 0.05)
+                kept.append(stats.check_rare_losses(returns).is_reliable)
+            label = f"honest records found reliable: {bars:,} bars, {kind if kind == 'independent' else 'GARCH'}"
+            figures.append(figure(label, 100 * float(np.mean(kept)), "%", 95.0, "higher", None))
+    return figures
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--worlds", type=int, default=500)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    figures = speed() + rates(options.worlds)
+    figures = speed() + rates(options.worlds) + turbulence(options.worlds) + rare_losses(options.worlds)
     if options.json:
         print(json.dumps({"bench": "inference", "machine": platform.platform(), "figures": figures}))
         return

@@ -16,9 +16,22 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 # A room may import rooms of its own row and of the rows above it.
 ROWS = [
+    ["redaction"],
     ["errors"],
-    ["interval", "events", "text", "profile", "shared", "parquet", "disk", "claims", "replacing", "confined"],
-    ["provenance"],
+    [
+        "interval",
+        "events",
+        "text",
+        "profile",
+        "shared",
+        "compiling",
+        "parquet",
+        "disk",
+        "claims",
+        "replacing",
+        "confined",
+    ],
+    ["provenance", "reading"],
     ["candles"],
     ["identity", "sources"],
     ["store"],
@@ -62,7 +75,7 @@ HOMES = {
     "curl_cffi": {"sources"},
     "httpx": {"sources"},
     "torch": {"nets", "fleet", "models", "heads", "adapters", "testing"},
-    "numba": {"nets", "fleet", "models", "stats", "backtesting"},
+    "numba": {"compiling", "nets", "backtesting"},
     "sklearn": {"models"},
     "lightgbm": {"models"},
     "optuna": {"models"},
@@ -81,22 +94,26 @@ HOMES = {
     "onnx": {"adapters"},
     "onnxruntime": {"adapters"},
     "gymnasium": {"adapters"},
+    "fastexcel": {"reading"},
 }
 # Rooms whose every file is about one heavy library, and which are themselves imported lazily.
 EAGER_HOMES = {
     ("torch", "nets"),
     ("torch", "fleet"),
     ("numba", "nets"),
-    ("numba", "stats"),
     ("numba", "backtesting"),
-    ("numba", "models"),
     ("plotly", "report"),
     ("click", "cli"),
 }
 
 
 # Rooms within a room, or files of it, of which the same holds.
-EAGER_PLACES = {("torch", "models/nets"), ("gymnasium", "adapters/gymnasium.py")}
+EAGER_PLACES = {
+    ("torch", "models/nets"),
+    ("gymnasium", "adapters/gymnasium.py"),
+    ("httpx", "sources/transport.py"),
+    ("httpx", "sources/bridge.py"),
+}
 
 
 def room(path: Path) -> str:

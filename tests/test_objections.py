@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from candlecast.backtesting import Costs
+from candlecast.candles import Change
 from candlecast.conditions import Conditions
 from candlecast.features import Features, log_return
 from candlecast.folds import WalkForward
@@ -169,3 +170,31 @@ def test_what_compounds_is_tested_not_the_mean():
     assert shrinking.backtest.returns.mean() > 0
     assert np.log1p(shrinking.backtest.returns).mean() < 0
     assert shrinking.verdict.evidence.return_p > 0.4 and not shrinking.verdict.has_edge
+
+
+def split(candles, bar):
+    """The candles with a split of 2 for 1 that nobody adjusted."""
+    half = pl.when(pl.int_range(pl.len()) >= bar).then(0.5).otherwise(1.0)
+    return replace(candles, frame=candles.frame.with_columns(pl.col("open", "high", "low", "close") * half))
+
+
+def test_no_verdict_across_a_split_that_was_not_adjusted_unless_it_is_declared_a_move():
+    candles = split(synthetic.ar1(3_000, seed=11, phi=0.3).candles, 2_000)
+    verdict = STUDY.run(candles, ledger=Ledger.in_memory()).verdict
+    assert (verdict.is_forecastable, verdict.pays) == (False, False)
+    assert verdict.headline == "No verdict: the prices jump as after a split that was not adjusted."
+    assert "a split 2 for 1 that was not adjusted" in verdict.text and "--real-jumps" in verdict.text
+    assert len(verdict.notices) == 1 and verdict.notices[0].startswith("1 bar as after a split, first")
+    declared = STUDY.run(candles.with_real_jumps(), ledger=Ledger.in_memory()).verdict
+    assert not declared.headline.startswith("No verdict") and declared.notices == verdict.notices
+    assert "The candles were changed before anything was computed: 1 bar accepted (jumps like splits" in declared.text
+
+
+def test_what_was_mended_is_told_in_the_verdict(planted):
+    mended = planted.candles.recorded(Change("dropped", 3, "prices outside low..high"))
+    verdict = STUDY.run(mended, ledger=Ledger.in_memory()).verdict
+    assert (
+        "The candles were changed before anything was computed: 3 bars dropped (prices outside low..high)."
+        in verdict.text
+    )
+    assert verdict.to_dict()["changes"] == ["3 bars dropped (prices outside low..high)"]

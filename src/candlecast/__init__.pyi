@@ -21,6 +21,7 @@ from .candles import (
     CandleReport as CandleReport,
     Candles as Candles,
     Origin as Origin,
+    TradingClock as TradingClock,
 )
 from .comparison import (
     Comparison as Comparison,

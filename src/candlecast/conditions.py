@@ -27,6 +27,8 @@ class Conditions:
     tradability: what the candles of the judged bars say about trading at their prices; None where nobody looked.
     is_in_time_order: all bars of a training lie before those that it is tested on.
     doubt: why the tests of the returns cannot be trusted, in words; empty where they can.
+    notices: what is odd about the candles, in sentences; jumps: those among them that look like splits and were not declared
+        to be moves of the market; changes: what was changed in the candles before anything was computed.
     """
 
     break_even_bps: float = math.nan
@@ -34,6 +36,9 @@ class Conditions:
     tradability: Tradability | None = None
     is_in_time_order: bool = True
     doubt: str = ""
+    notices: tuple[str, ...] = ()
+    jumps: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
 
     def least_cost_bps(self, cost_bps: float) -> float:
         """What a trade takes at least, a side: the costs, half the estimated spread or a tick, whichever is largest."""
@@ -47,6 +52,9 @@ class Conditions:
             "tradability": self.tradability.to_dict() if self.tradability else None,
             "is_in_time_order": self.is_in_time_order,
             "doubt": self.doubt,
+            "notices": list(self.notices),
+            "jumps": list(self.jumps),
+            "changes": list(self.changes),
         }
 
 
@@ -60,9 +68,14 @@ def conditions_of(
     if len(later) >= FEWEST_BARS and result.fills.height:
         returns = backtest(candles, later, costs=result.costs, cash=result.cash).returns
         delayed_return = annual_return(returns, bars_per_year=result.bars_per_year)
+    checked, changes = candles.check(), candles.origin.changes if candles.origin else ()
+    are_real = any(change.kind == "accepted" for change in changes)
     return Conditions(
         break_even_bps=break_even_bps(candles, positions, costs=result.costs, cash=result.cash),
         delayed_return=delayed_return,
         tradability=tradability(candles[first:]),
         is_in_time_order=is_in_time_order,
+        notices=checked.notices,
+        jumps=() if are_real else checked.jumps,
+        changes=tuple(map(str, changes)),
     )

@@ -38,6 +38,7 @@ def objections(
 ) -> tuple[Objection, ...]:
     """All objections to a result, the gravest first. `has_paid`: the tests of the account are passed."""
     found = [
+        _unadjusted(evidence),
         _implausible(row, result, target),
         _ruined(result),
         _future_trained(evidence),
@@ -46,6 +47,19 @@ def objections(
         _doubtful(evidence) if has_paid else None,
     ]
     return tuple(objection for objection in found if objection is not None)
+
+
+def _unadjusted(evidence: Evidence) -> Objection | None:
+    """A split that was not adjusted is a loss or a gain that nobody had."""
+    jumps = evidence.conditions.jumps
+    if not jumps:
+        return None
+    return Objection(
+        "No verdict: the prices jump as after a split that was not adjusted.",
+        f"{jumps[0]}; take adjusted prices, or declare the jumps to be real: candles.with_real_jumps(), or --real-jumps in "
+        "the shell",
+        is_of_forecast=True,
+    )
 
 
 def _implausible(row: dict[str, Any], result: BacktestResult, target: Target) -> Objection | None:

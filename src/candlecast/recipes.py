@@ -16,7 +16,7 @@ import numpy as np
 
 from candlecast import backtesting, features, folds, heads, models, signals, targets
 from candlecast.candles import Candles
-from candlecast.errors import ConfigError, RunError
+from candlecast.errors import ConfigError, RunError, listed
 from candlecast.features import Feature, Features
 from candlecast.fleet import settings
 from candlecast.identity import identify
@@ -373,10 +373,10 @@ def _given(description: dict[str, Any], candles: Sequence[Candles]) -> Candles:
     for each in candles:
         if each.fingerprint == description["fingerprint"]:
             return each
-    given = ", ".join(f"{each.symbol} {each.interval} ({each.fingerprint[:12]})" for each in candles)
+    given = listed(f"{each.symbol} {each.interval} ({each.fingerprint[:12]})" for each in candles)
     raise RunError(
         f"the candles of {description['symbol']} {description['interval']} are named, not stored"
-        + (f", and those given are {given}" if given else ""),
+        + (f", and those given are {given}" if candles else ""),
         expected=f"candles with the fingerprint {description['fingerprint'][:12]}",
         remedy="Give them: load_run(folder, beside=[candles])",
     )

@@ -34,6 +34,7 @@ from candlecast.models import (
 from candlecast.models.model import learns_position, require_learnable, require_model
 from candlecast.recipes import describe
 from candlecast.signals import FollowDirection, HoldPosition, InverseVolatility, Rule
+from candlecast.sources.files import as_candles
 from candlecast.study_result import StudyResult, positions_by_model
 from candlecast.targets import NextReturn, Target, Volatility, lead, parts
 from candlecast.walk import FoldForecast, Keeper, watch_forward
@@ -124,7 +125,7 @@ class Study:
 
     def run(
         self,
-        candles: Candles,
+        candles: Any,
         *,
         seed: int = 0,
         keeper: Keeper | None = None,
@@ -133,6 +134,8 @@ class Study:
     ) -> StudyResult:
         """Walk forward, trade, record the trial, and judge. Seeds are `seed`, `seed` + 1, ...
 
+        `candles` are `Candles`, a pandas or Polars frame, or the path of a file.
+
         The trial goes into the `ledger` of the folder `runs` when none is given, and the verdict counts all trials there;
         with `Ledger.in_memory()` it is not remembered. With a `keeper`, an interrupted run continues; `candlecast.run_study`
         keeps jobs on disk.
@@ -140,6 +143,7 @@ class Study:
         Raises CandleError, ConfigError, NotEnoughDataError or LookaheadError; RunError, before the model is trained, when the
         ledger cannot be written.
         """
+        candles = as_candles(candles)
         ledger = Ledger() if ledger is None else ledger
         models = [*self.beside, self.model]
         window = max(model.window for model in models)

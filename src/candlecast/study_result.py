@@ -33,6 +33,9 @@ from candlecast.verdict import Verdict, judge
 if TYPE_CHECKING:
     from candlecast.study import Study
 
+OF_FORECASTS = ("accuracy", "accuracy_by_part")  # computed of forecasts alone
+OF_TRADING = ("backtest", "backtests", "summary", "summaries", "trial")  # of positions and costs too
+
 
 @dataclass(frozen=True, eq=False)
 class StudyResult:
@@ -82,15 +85,15 @@ class StudyResult:
     @cached_property
     def backtests(self) -> dict[str, BacktestResult]:
         """Backtests by model, the baselines first."""
-        return {
-            name: backtest(self.candles, positions, costs=self.costs, cash=self.cash)
-            for name, positions in self.positions.items()
-        }
+        return {name: self.backtest if name == self.model else self._backtest(name) for name in self.positions}
 
-    @property
+    @cached_property
     def backtest(self) -> BacktestResult:
         """The studied model's backtest."""
-        return self.backtests[self.model]
+        return self._backtest(self.model)
+
+    def _backtest(self, model: str) -> BacktestResult:
+        return backtest(self.candles, self.positions[model], costs=self.costs, cash=self.cash)
 
     @cached_property
     def summary(self) -> pl.DataFrame:
@@ -178,7 +181,11 @@ class StudyResult:
     def recorded(self, ledger: Ledger) -> StudyResult:
         """The same, its trial written down and judged among all trials of the ledger. Raises RunError."""
         ledger.record(self.trial)
-        return replace(self, tally=count(self.trial, ledger.entries()), ledger=ledger)
+        return self._judged_among(count(self.trial, ledger.entries()), ledger)
+
+    def _judged_among(self, tally: Tally, ledger: Ledger) -> StudyResult:
+        """The same with its tally; what does not depend on that is not computed again."""
+        return _carried(self, replace(self, tally=tally, ledger=ledger), (*OF_FORECASTS, *OF_TRADING))
 
     def retraded(
         self,
@@ -220,7 +227,7 @@ class StudyResult:
             if value is not None
         }
         positions = self.positions if rule is None else positions_by_model(rule, self.forecasts)
-        return replace(
+        traded = replace(
             self,
             recipe=self.recipe | changed,
             positions=positions,
@@ -228,6 +235,7 @@ class StudyResult:
             cash=self.cash if cash is None else cash,
             tally=None,
         )
+        return _carried(self, traded, OF_FORECASTS)
 
     def between(self, since: str | datetime | None = None, until: str | datetime | None = None) -> StudyResult:
         """The same forecasts from `since` on and before `until` (UTC), traded no longer than that; a trial once judged.
@@ -284,12 +292,18 @@ class StudyResult:
         return write_report(self, path)
 
 
+def _carried(before: StudyResult, after: StudyResult, names: Sequence[str]) -> StudyResult:
+    """The later result with what was computed of the earlier one and holds for both."""
+    vars(after).update({name: vars(before)[name] for name in names if name in vars(before)})
+    return after
+
+
 def recorded_at_once(results: Sequence[StudyResult], ledger: Ledger) -> list[StudyResult]:
     """Results that are chosen among together: each is judged among all of them. Raises RunError."""
     trials = [result.trial for result in results]
     ledger.record_all(trials)
     tallies = count_each(trials, ledger.entries())
-    return [replace(result, tally=tally, ledger=ledger) for result, tally in zip(results, tallies, strict=True)]
+    return [result._judged_among(tally, ledger) for result, tally in zip(results, tallies, strict=True)]
 
 
 def positions_by_model(rule: Rule, forecasts: Mapping[str, Forecast]) -> dict[str, Positions]:

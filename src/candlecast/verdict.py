@@ -53,6 +53,11 @@ class Verdict:
     evidence: Evidence
 
     @property
+    def notices(self) -> tuple[str, ...]:
+        """What is odd about the candles, and stands above the answer wherever it is shown."""
+        return self.evidence.conditions.notices
+
+    @property
     def has_edge(self) -> bool:
         """Forecastable, and it pays."""
         return self.is_forecastable and self.pays
@@ -114,6 +119,7 @@ def judge(
         _skill_words(model, target, row, evidence),
         *_pay_words(result, lines, evidence),
         _trial_words(row["observations"], trained, evidence),
+        *(f"the candles were changed before anything was computed: {change}" for change in conditions.changes),
         *_power_words(evidence, lines["Sharpe ratio"]["value"], has_edge=is_forecastable and pays),
     )
     headline = against[0].headline if against else _headline(is_forecastable, pays)
@@ -144,12 +150,12 @@ def _skill_words(model: str, target: Target, row: dict[str, Any], evidence: Evid
 
 def _pay_words(result: BacktestResult, lines: dict[str, dict[str, Any]], evidence: Evidence) -> tuple[str, ...]:
     """What the account says about the second question."""
-    annual, sharpe = lines["annual return"], lines["Sharpe ratio"]
+    annual, sharpe, time = lines["annual return"], lines["Sharpe ratio"], _time_words(evidence)
     if not result.fills.height:
-        return (f"it never traded; buy-and-hold earned {percent(annual['benchmark'])} a year",)
+        return (f"it never traded; buy-and-hold earned {percent(annual['benchmark'])} {time}",)
     money = (
         f"after {result.costs.per_side_bps:g} bp of costs a side and "
-        f"{count(result.fills.height, 'order')} the strategy earns {percent(annual['value'])} a year (95 % between "
+        f"{count(result.fills.height, 'order')} the strategy earns {percent(annual['value'])} {time} (95 % between "
         f"{percent(annual['low'])} and {percent(annual['high'])}; p of no growth "
         f"{_paid(evidence.return_p, evidence.return_p_adjusted)}), buy-and-hold {percent(annual['benchmark'])}"
     )
@@ -177,8 +183,13 @@ def _cost_words(evidence: Evidence) -> str:
         }
         words += f"; by these candles {' and '.join(f'{name} is {bp:.1f} bp' for name, bp in parts.items() if bp > 0)}"
     if not math.isnan(conditions.delayed_return):
-        words += f"; with every order filled one bar later it earns {percent(conditions.delayed_return)} a year"
+        words += f"; with every order filled one bar later it earns {percent(conditions.delayed_return)} {_time_words(evidence)}"
     return words
+
+
+def _time_words(evidence: Evidence) -> str:
+    """What returns are of: a year, or all of a shorter record, which is not annualised."""
+    return "a year" if evidence.years >= 1.0 else f"in {count(max(round(evidence.years * 365.25), 1), 'day')}"
 
 
 def _paid(p: float, adjusted: float) -> str:

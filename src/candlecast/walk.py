@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
 
-from candlecast.candles import Candles
 from candlecast.causality import require_causal_features, require_causal_model, require_causal_target
 from candlecast.empty_folds import require_rows
 from candlecast.errors import ConfigError, NotEnoughDataError
@@ -22,6 +21,7 @@ from candlecast.jobs import Job
 from candlecast.models import Fitted, Model, Pooled
 from candlecast.models.model import require_learnable
 from candlecast.prediction import Prediction
+from candlecast.sources.files import as_assets
 from candlecast.targets import NextReturn, Target, label, lead, memory, parts
 from candlecast.windows import Samples, make_samples
 
@@ -51,7 +51,7 @@ class FoldForecast:
 
 def walk_forward(
     model: Model,
-    candles: Candles | Sequence[Candles],
+    candles: Any,
     *,
     features: Features | None = None,
     target: Target | None = None,
@@ -62,7 +62,8 @@ def walk_forward(
 ) -> Forecast:
     """Forecast every test row of every fold with a model that was trained on the fold's past only.
 
-    `candles` of one asset or several; `features` the standard ones and `target` the next return when not given; `folds`
+    `candles` of one asset or several (`Candles`, frames or paths of files); `features` the standard ones and `target` the
+    next return when not given; `folds`
     five walk-forward parts when not given. Every (asset, fold, seed) is a training of its own. `window` is the longest
     window of the models to be compared (this one's when shorter), so that all of them get the same rows and folds.
 
@@ -81,7 +82,7 @@ def walk_forward(
 
 def watch_forward(
     model: Model,
-    candles: Candles | Sequence[Candles],
+    candles: Any,
     *,
     features: Features | None = None,
     target: Target | None = None,
@@ -117,7 +118,7 @@ def watch_forward(
 
 def plan_jobs(
     model: Model,
-    candles: Candles | Sequence[Candles],
+    candles: Any,
     *,
     features: Features | None = None,
     target: Target | None = None,
@@ -133,7 +134,7 @@ def plan_jobs(
     """
     target = NextReturn() if target is None else target
     require_learnable(model, target)
-    assets = [candles] if isinstance(candles, Candles) else list(candles)
+    assets = as_assets(candles)
     seeds = list(seeds) if model.is_seeded else list(seeds)[:1]
     if not assets or not seeds:
         raise ConfigError(

@@ -103,14 +103,14 @@ def test_what_is_held_is_marked_and_pays_what_is_due():
 
 
 def test_an_account_is_liquidated_where_somebody_trades():
-    """A short of 10 units at 10 could not pay at 25, but nobody trades there; at 15 it can."""
+    """A short of 10 units at 10 could not pay at 25, but nobody trades there; at 15 it can. Its record ended at 25."""
     prices = [(10, 10, 10, 10), (10, 10, 10, 10), (25, 30, 25, 25), (15, 16, 15, 15)]
     short = {0: -1.0}
     traded = market(prices, [1, 1, 1, 1])
     assert backtest(traded, decide(traded, short), costs=FREE, cash=100.0).ruined_at is not None
     quiet = market(prices, [1, 1, 0, 1])
     result = backtest(quiet, decide(quiet, short), costs=FREE, cash=100.0)
-    assert result.ruined_at is None
+    assert result.ruined_at == result.equity["time"][2]
     assert result.equity["equity"].to_list() == [100.0, 100.0, -50.0, 50.0]
     assert not result.fills["is_forced"].any()
     portfolio = backtest_portfolio([quiet], [decide(quiet, short)], costs=FREE, cash=100.0)

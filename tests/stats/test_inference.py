@@ -169,26 +169,43 @@ def test_pesaran_timmermann_by_hand():
     assert result.p_value == pytest.approx(0.0269, abs=2e-4)
 
 
-def test_anatolyev_gerko_is_a_permutation_test_in_the_limit():
+def test_anatolyev_gerko_is_the_papers_in_the_limit():
+    """Where positions know nothing of the size of outcomes; and then a permutation test, too."""
     from scipy.stats import permutation_test
 
     rng = np.random.default_rng(5)
-    signal = rng.normal(size=200)
-    y = 0.15 * signal + rng.standard_t(5, size=200)
+    signal = rng.normal(size=5_000)
+    y = 0.05 * signal + rng.standard_t(5, size=5_000)
     positions = np.sign(signal)
     result = stats.anatolyev_gerko(y, signal)
-    profit = np.mean(positions * y) - positions.mean() * y.mean()
-    p = (positions.mean() + 1) / 2
-    assert result.statistic == pytest.approx(profit / math.sqrt(4 * p * (1 - p) * np.var(y) / 200))  # the paper's V
+    profit = (positions - positions.mean()) * (y - y.mean())
+    error = math.sqrt(stats.long_run_variance(profit, cosines=116) / 5_000)  # 0.4 x 5000^(2/3) = 116.96
+    assert result.statistic == pytest.approx(profit.mean() / error)
+    excess, p = np.mean(positions * y) - positions.mean() * y.mean(), (positions.mean() + 1) / 2
+    assert result.statistic == pytest.approx(excess / math.sqrt(4 * p * (1 - p) * np.var(y) / 5_000), rel=0.15)
     shuffled = permutation_test(
         (positions,),
         lambda s: np.mean(s * y),
         permutation_type="pairings",
-        n_resamples=4_000,
+        n_resamples=2_000,
         alternative="greater",
         rng=np.random.default_rng(0),
     )
     assert result.p_value == pytest.approx(shuffled.pvalue, abs=0.02)
+
+
+def test_anatolyev_gerko_is_not_taken_in_by_turbulence():
+    """A forecast that is short while the market is turbulent knows no direction; the paper's variance alarms in 1 of 5."""
+    rejected = 0
+    for seed in range(200):
+        shocks = np.random.default_rng(seed).standard_t(5, size=1_550) / math.sqrt(5 / 3)
+        y, variance = np.empty(1_550), np.empty(1_550)
+        level = 1.0
+        for t, shock in enumerate(shocks):
+            variance[t], y[t] = level, math.sqrt(level) * shock
+            level = 0.02 + 0.12 * y[t] ** 2 + 0.86 * level
+        rejected += stats.anatolyev_gerko(y[50:], 2.0 - variance[50:]).p_value < 0.05
+    assert rejected / 200 < 0.09
 
 
 def test_anatolyev_gerko_without_positions():

@@ -7,12 +7,10 @@ runs and how tests prove that compiling changes no bit: no reordering of floats 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numba.extending import register_jitable
 
 from candlecast.backtesting import account as ledger, filters, matching, portfolio_step, trades
@@ -20,6 +18,7 @@ from candlecast.backtesting.account import Account, Bar, Due, Fill, follow, star
 from candlecast.backtesting.costs import Extra, Terms
 from candlecast.backtesting.matching import FILL_FIELDS, MOST_FILLS, enter, work
 from candlecast.backtesting.orders import CAPACITY
+from candlecast.compiling import compiled
 
 FILL_COLUMNS = 8  # bar, whether at the open, target, units, price, fee, slippage, reason
 SUMS = 11  # see `run_summaries`
@@ -33,17 +32,9 @@ def _adopt(module: ModuleType, *, inlined: tuple[str, ...] = ()) -> None:
 
 
 def _compiled(function: Callable[..., Any]) -> Any:
-    """Compiled at the first call without the GIL, cached on disk where there is a folder to write to."""
-    try:
-        kernel: Any = njit(nogil=True, cache=True, error_model="numpy")(function)
-    except RuntimeError:
-        return njit(nogil=True)(function)
-    files = [Path(str(module.__file__)).stat() for module in (ledger, filters, matching, portfolio_step, trades)]
-    stamp = tuple((file.st_mtime, file.st_size) for file in (*files, Path(__file__).stat()))
-    kept = getattr(kernel._cache, "_cache_file", None)  # Numba looks at the loop's own file only, the step is in others
-    if kept is not None:
-        kept._source_stamp = stamp
-    return kernel
+    """Compiled at the first call; the step that a loop takes is in other files."""
+    files = [str(module.__file__) for module in (ledger, filters, matching, portfolio_step, trades)]
+    return compiled(calls=[*files, __file__], error_model="numpy")(function)
 
 
 # What a quiet bar passes through is inlined: calling it would cost six times as much. The rest would take minutes to compile.

@@ -13,7 +13,7 @@ import polars as pl
 from candlecast.backtesting.account import REASONS
 from candlecast.backtesting.orders import CANCEL, FIELDS, Order, first_fault, no_parent
 from candlecast.candles import Candles
-from candlecast.errors import CandleError, ConfigError, NotEnoughDataError, near_misses
+from candlecast.errors import CandleError, ConfigError, NotEnoughDataError, listed, near_misses
 
 KINDS = (*REASONS[1:-1], "cancel")  # a liquidation cannot be ordered
 NUMBERS = {kind: float(number) for number, kind in enumerate(KINDS[:-1], start=1)} | {"cancel": float(CANCEL)}
@@ -74,7 +74,7 @@ class Orders:
         try:
             frame = self.frame.with_columns(absent).select(*SCHEMA).cast(SCHEMA)
         except pl.exceptions.PolarsError as error:
-            found = ", ".join(f"{name} {kind}" for name, kind in self.frame.schema.items())
+            found = listed((f"{name} {kind}" for name, kind in self.frame.schema.items()), most=len(SCHEMA))
             raise ConfigError(
                 f"orders have the columns {found}",
                 expected="times, text and numbers",

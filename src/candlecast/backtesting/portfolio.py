@@ -19,7 +19,7 @@ from candlecast.backtesting.simulate import decided_by_bar, require_bearable
 from candlecast.backtesting.trades import round_trips
 from candlecast.backtesting.untraded import traded_volume, waiting
 from candlecast.candles import Candles
-from candlecast.errors import ConfigError, near_misses
+from candlecast.errors import ConfigError, listed, near_misses
 from candlecast.signals.positions import Positions
 
 
@@ -27,8 +27,8 @@ from candlecast.signals.positions import Positions
 class Grid:
     """Every asset's bars on the union of their opens, arrays (time, asset); NaN where an asset has no bar.
 
-    `rows[a]` are the rows of asset a's own bars; `volume` as `traded_volume` gives it, 0.0 without a bar; `targets` lie on
-    the bar after their decision, and wait there where nothing is traded.
+    `rows[a]` are the rows of asset a's own bars; the volume of `prices` is that of `traded_volume`, 0.0 without a bar;
+    `targets` lie on the bar after their decision, and wait there where nothing is traded.
     """
 
     candles: tuple[Candles, ...]
@@ -127,8 +127,7 @@ def _paired(
     symbols = [each.symbol for each in candles]
     if len(set(symbols)) < len(symbols) or [each.symbol for each in positions] != symbols or not symbols:
         raise ConfigError(
-            f"candles are of {', '.join(symbols) or 'nothing'}, positions of "
-            f"{', '.join(each.symbol for each in positions) or 'nothing'}",
+            f"candles are of {listed(symbols)}, positions of {listed(each.symbol for each in positions)}",
             expected="the same symbols in the same order, each once",
             remedy="Pair them: backtest_portfolio([btc, eth], [btc_positions, eth_positions])",
         )
@@ -136,12 +135,12 @@ def _paired(
         if symbol not in symbols:
             raise ConfigError(
                 f"actions are of {symbol!r}",
-                expected=f"symbols among {', '.join(symbols)}",
+                expected=f"symbols among {listed(symbols)}",
                 remedy=near_misses(symbol, symbols),
             )
     if len({each.interval for each in candles}) > 1:
         raise ConfigError(
-            f"intervals are {', '.join(sorted({str(each.interval) for each in candles}))}",
+            f"intervals are {listed(sorted({str(each.interval) for each in candles}))}",
             expected="one interval",
             remedy="Resample to the longest: candles.resample(...)",
         )
@@ -198,7 +197,7 @@ def _run(
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, float]:
     from candlecast.backtesting import compiled
 
-    is_closed = np.isnan(grid.open) | np.isnan(grid.volume)
+    is_closed = np.isnan(grid.prices.open) | np.isnan(grid.prices.volume)
     targets = np.column_stack([waiting(column, closed) for column, closed in zip(targets.T, is_closed.T, strict=True)])
     held, sums = np.empty(targets.shape), np.empty((len(targets), 5))
     fills = np.empty((int(np.count_nonzero(~np.isnan(targets))) * 2 + targets.shape[1], compiled.FILL_COLUMNS + 1))

@@ -21,8 +21,8 @@ def traded_volume(candles: Candles) -> np.ndarray:
     >>> traded_volume(quiet).tolist()
     [0.0, 5.0, nan, 1.0]
     """
-    untraded = is_untraded(candles)
-    return np.where(untraded, np.nan, candles.volume) if untraded.any() else candles.volume
+    untraded, volume = is_untraded(candles), np.nan_to_num(candles.volume, nan=0.0)
+    return np.where(untraded, np.nan, volume)
 
 
 def waiting(targets: np.ndarray, is_closed: np.ndarray) -> np.ndarray:

@@ -11,8 +11,10 @@ import numpy as np
 import polars as pl
 
 from candlecast.candles import fills
+from candlecast.candles.clock import DAY
 from candlecast.candles.halts import is_halt
-from candlecast.candles.holes import DAY, find_holes, wall_clock
+from candlecast.candles.holes import find_holes, wall_clock
+from candlecast.candles.hours import describe
 from candlecast.candles.ticks import ticks
 from candlecast.errors import CandleError
 
@@ -68,6 +70,8 @@ class CandleReport:
     nobody could have traded at: opens copied from the close before, averaged opens, bars that fill holes, and steps of
     price so coarse that rounding looks like a reversal (one row for each part of the table).
 
+    `hours` says in words when the market trades, if it closes or keeps another clock than UTC.
+
     A `halt` is a gap in which the exchange is known to have stood still (of candles whose `origin` is known).
     """
 
@@ -75,6 +79,7 @@ class CandleReport:
     interval: str
     bars: int
     faults: pl.DataFrame
+    hours: tuple[str, ...] = ()
 
     @property
     def is_sound(self) -> bool:
@@ -90,6 +95,19 @@ class CandleReport:
     def halted(self) -> int:
         """Bars of those that are missing in known halts of the exchange."""
         return int(self.faults.filter(pl.col("kind") == "halt")["bars"].sum())
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What should be known before a result on these candles is believed, in sentences: jumps like splits, symbols that may
+        have changed hands, and prices that nobody could have traded at. Gaps and bars without volume are not among them.
+        """
+        kinds = [kind for kind in NOTICES if kind != "zero_volume"]
+        return tuple(_sentence(row) for row in self.faults.filter(pl.col("kind").is_in(kinds)).iter_rows(named=True))
+
+    @property
+    def jumps(self) -> tuple[str, ...]:
+        """Those of the notices that are jumps like splits."""
+        return tuple(_sentence(row) for row in self.faults.filter(pl.col("kind") == "split").iter_rows(named=True))
 
     def raise_if_unsound(self) -> None:
         """Raise CandleError, naming the first fatal fault and the number of others."""
@@ -107,8 +125,9 @@ class CandleReport:
 
     def __str__(self) -> str:
         lines = [f"{self.symbol} {self.interval}: {_bars(self.bars)}, {'sound' if self.is_sound else 'NOT SOUND'}"]
+        lines += [f"  {sentence}" for sentence in self.hours]
         lines += [
-            f"  {_bars(row['bars'])} {_said(row)}, first {row['first']:%Y-%m-%d %H:%M} ({row['detail']})"
+            f"  {_sentence(row)}"
             for row in self.faults.filter(~pl.col("kind").is_in(["gap", "halt"])).iter_rows(named=True)
         ]
         for kind, words in {"gap": "gap", "halt": "known halt"}.items():
@@ -130,6 +149,10 @@ def _said(row: Mapping[str, Any]) -> str:
     return NOTICES[kind] if kind in NOTICES else FATAL[kind][row["bars"] != 1]
 
 
+def _sentence(row: Mapping[str, Any]) -> str:
+    return f"{_bars(row['bars'])} {_said(row)}, first {row['first']:%Y-%m-%d %H:%M} ({row['detail']})"
+
+
 def _bars(number: int) -> str:
     return f"{number:,} bar{'s' * (number != 1)}"
 
@@ -149,7 +172,13 @@ def check(candles: Candles) -> CandleReport:
         "detail": pl.String,
     }
     table = pl.DataFrame(rows, schema=schema, orient="row").sort("is_fatal", descending=True, maintain_order=True)
-    return CandleReport(candles.symbol, str(candles.interval), len(candles), table)
+    hours = () if table["is_fatal"].any() else describe(candles)
+    return CandleReport(candles.symbol, str(candles.interval), len(candles), table, hours)
+
+
+def fatal_bars(candles: Candles) -> dict[str, np.ndarray]:
+    """Which bars have each kind of fatal fault, bool (time,)."""
+    return {kind: mask for kind, mask, _ in _masks(candles) if kind in FATAL} if len(candles) else {}
 
 
 def _masks(candles: Candles) -> list[tuple[str, np.ndarray, str]]:
@@ -162,7 +191,8 @@ def _masks(candles: Candles) -> list[tuple[str, np.ndarray, str]]:
     duplicate = np.ones(len(opened), dtype=bool)
     duplicate[first_at] = False
     off_grid = _is_off_grid(candles)
-    not_finite = ~(np.isfinite(prices).all(axis=0) & np.isfinite(volume))
+    has_volume = not np.isnan(volume).all()  # of an index or a currency there may be none
+    not_finite = ~(np.isfinite(prices).all(axis=0) & (np.isfinite(volume) | (not has_volume)))
     not_positive = np.any(prices <= 0, axis=0)
     slack = TOLERANCE * np.abs(prices[1])
     top, bottom = np.maximum(prices[0], prices[3]), np.minimum(prices[0], prices[3])
@@ -181,13 +211,19 @@ def _masks(candles: Candles) -> list[tuple[str, np.ndarray, str]]:
 
 
 def _is_off_grid(candles: Candles) -> np.ndarray:
-    """Bool (time,): the bar opens at another offset than most; behind a break, the grid begins anew."""
+    """Bool (time,): the bar opens at another offset than most; with the session and behind a break, the grid begins anew."""
     clock, step = wall_clock(candles), candles.interval.microseconds
     phases = clock % step
+    if not len(phases) or np.all(phases == phases[0]):
+        return np.zeros(len(phases), dtype=bool)
     common, counts = np.unique(phases, return_counts=True)
     off_grid = phases != common[counts.argmax()]
-    for _, end in candles.breaks or ():
-        off_grid &= (clock % DAY < end) | ((clock % DAY - end) % step != 0)
+    starts = [end for _, end, *_ in candles.breaks or ()]
+    if candles.clock.session:
+        starts.append(candles.clock.session[0])
+    for start in starts:
+        after = (clock - start) % DAY
+        off_grid &= (after % step != 0) | (after >= DAY // 2)
     return off_grid
 
 
@@ -221,7 +257,7 @@ def _gaps(candles: Candles) -> list[dict[str, object]]:
     rows = []
     for hole, (row, bars) in enumerate(zip(holes.row.tolist(), holes.bars.tolist(), strict=True)):
         is_known = is_halt(exchange, holes.start[hole], holes.end[hole], step=candles.interval.timedelta)
-        absent = "weekdays without a bar" if candles.has_sessions else "bars absent"
+        absent = "weekdays without a bar" if holes.is_closed[hole] else "bars absent"
         first, last = starts[hole], ends[hole] - candles.interval.timedelta
         kind, detail = ("halt", f"a known halt of {exchange}") if is_known else ("gap", absent)
         rows.append(_row(kind, bars, first, last, detail))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import io
 import sys
 
 import click
@@ -14,7 +15,9 @@ import click
 from candlecast.cli.backtest import backtest
 from candlecast.cli.candles import candles
 from candlecast.cli.compare import compare
+from candlecast.cli.console import log_to_stderr, say
 from candlecast.cli.fetch import fetch
+from candlecast.cli.reading import in_shell
 from candlecast.cli.report import report
 from candlecast.cli.run import run
 from candlecast.cli.runs import runs
@@ -53,14 +56,16 @@ for command in (run, compare, backtest, fetch, candles, report, runs):
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave the process with its exit code."""
+    log_to_stderr()
     atexit.register(gc.freeze)  # or Python searches all that torch and the others made for garbage before it leaves
     try:
         code = cli.main(arguments, standalone_mode=False)
     except CandlecastError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {in_shell(str(error))}", err=True)
         sys.exit(1)
     except click.ClickException as error:
-        error.show()
+        error.show(words := io.StringIO())
+        say(words.getvalue().rstrip("\n"), is_error=True)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):  # before there was a command
         sys.exit(INTERRUPTED)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from candlecast.cli.console import print_json, print_table, progress
+from candlecast.cli.console import print_json, print_table, progress, say
 from candlecast.cli.options import common
 from candlecast.cli.pricing import GivenCosts, cost_options
 from candlecast.errors import ConfigError, near_misses
@@ -80,7 +80,7 @@ def backtest(
 
 
 def _show(before: StudyResult, after: StudyResult) -> None:
-    click.echo(f"\n{click.style(str(after.verdict), bold=True)}\n")
+    say(f"\n{after.verdict}\n", is_bold=True)
     was, now = _values(before), _values(after)
     rows = [
         [name, *(_words(value, form) for value in (was[name]["value"], now[name]["value"], now[name]["benchmark"]))]

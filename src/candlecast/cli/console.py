@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -11,7 +12,30 @@ from typing import Any
 import click
 
 from candlecast.events import Listener, Progress, ProgressLines, ignore
+from candlecast.redaction import shown, struck, visible
 from candlecast.text import table
+
+
+def say(text: str, *, is_bold: bool = False, is_error: bool = False) -> None:
+    """Lines on stdout or stderr, with control characters of names and answers as escapes, and without secrets."""
+    lines = "\n".join(visible(struck(line)) for line in text.split("\n"))
+    click.echo(click.style(lines, bold=True) if is_bold else lines, err=is_error)
+
+
+def log_to_stderr() -> None:
+    """Send the log to stderr, one line for each message, as `say` would write it."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Lines("%(asctime)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler])
+
+
+class _Lines(logging.Formatter):
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        record.message = shown(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        return "\n".join(visible(struck(line)) for line in super().formatException(ei).split("\n"))
 
 
 def print_json(value: Any) -> None:
@@ -51,23 +75,23 @@ def progress(quiet: bool) -> Iterator[Listener]:
         yield ProgressLines()
         return
     columns = (
-        TextColumn("{task.description:<8}"),
+        TextColumn("{task.description:<8}", markup=False),
         BarColumn(),
         MofNCompleteColumn(table_column=Column(no_wrap=True)),
         TimeElapsedColumn(table_column=Column(no_wrap=True)),
         TimeRemainingColumn(table_column=Column(no_wrap=True)),
-        TextColumn("{task.fields[detail]}"),
+        TextColumn("{task.fields[detail]}", markup=False),
     )
     with Bars(*columns, console=console, transient=True) as bars:
         tasks: dict[str, Any] = {}
 
         def listen(event: Progress) -> None:
             if event.stage == "resume":
-                bars.console.print(event.detail, markup=False, highlight=False)
+                bars.console.print(visible(event.detail), markup=False, highlight=False)
                 return
             if event.stage not in tasks:
-                tasks[event.stage] = bars.add_task(event.stage, total=event.total, detail="")
-            detail = event.detail if len(event.detail) < 60 else ""
+                tasks[event.stage] = bars.add_task(visible(event.stage), total=event.total, detail="")
+            detail = visible(event.detail) if len(event.detail) < 60 else ""
             bars.update(tasks[event.stage], completed=event.done, total=event.total, detail=detail)
 
         yield listen

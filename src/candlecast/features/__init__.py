@@ -7,6 +7,7 @@ from candlecast.features.outside import Known, outside
 from candlecast.features.returns import log_return, scaled_close
 from candlecast.features.scaling import MinMax, Robust, Scaler, Scaling, Standard, Unscaled, fit_scaling
 from candlecast.features.standard import standard_features
+from candlecast.features.undefined import undefined_shares, undefined_words
 from candlecast.features.volatility import log_range, realized_volatility
 from candlecast.features.volume import volume_change
 
@@ -36,5 +37,7 @@ __all__ = [
     "standard_features",
     "time_of_day",
     "time_of_week",
+    "undefined_shares",
+    "undefined_words",
     "volume_change",
 ]

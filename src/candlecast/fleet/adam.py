@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from candlecast.compiling import compiled
 from candlecast.nets.kernels import share
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
@@ -89,12 +90,10 @@ class _Compiled(NamedTuple):
 
 @cache
 def _compiled() -> _Compiled:
-    from numba import njit
-
     one, b1, b2, eps = np.float32(1), np.float32(BETA1), np.float32(BETA2), np.float32(EPSILON)
     lanes = 8  # partial sums side by side: the processor adds them at once
 
-    @njit(cache=True, nogil=True, error_model="numpy")  # without a check of every divisor, it is done in vectors
+    @compiled(error_model="numpy")  # without a check of every divisor, it is done in vectors
     def update(
         thread: int,
         first: int,
@@ -118,7 +117,7 @@ def _compiled() -> _Compiled:
                 m_row[n], v_row[n] = m, v
                 w_row[n] = w_row[n] * decayed - m * sized / (np.sqrt(v) / rooted + eps)
 
-    @njit(cache=True, nogil=True)
+    @compiled()
     def squares(thread: int, first: int, last: int, gradient: Any, totals: Any) -> None:
         whole = gradient.shape[1] // lanes * lanes
         parts = np.zeros(lanes)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from candlecast.compiling import compiled
 from candlecast.features import Scaling
 
 
@@ -51,9 +52,7 @@ class _Compiled(NamedTuple):
 
 @cache
 def _compiled() -> _Compiled:
-    from numba import njit
-
-    @njit(cache=True, nogil=True)
+    @compiled()
     def windows(inputs: Any, ends: Any, length: int, shift: Any, inverse: Any, out: Any) -> None:
         for b in range(len(ends)):
             first = ends[b] - length + 1
@@ -64,7 +63,7 @@ def _compiled() -> _Compiled:
                     value = (inputs[row, f] - shift[f]) * inverse[f] if is_inside else 0.0
                     out[t, f, b] = value if np.isfinite(value) else 0.0
 
-    @njit(cache=True, nogil=True)
+    @compiled()
     def outcomes(values: Any, importance: Any, is_counted: Any, known: int, ends: Any, y: Any, weight: Any) -> None:
         tail = y.shape[1]
         for b in range(len(ends)):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from candlecast.compiling import compiled
 
 
-@njit(cache=True)
+@compiled()
 def smooth(values: np.ndarray, alpha: float, beta: float, phi: float, level: float, trend: float) -> np.ndarray:
     """Level and damped trend after each value, (time, 2); an undefined value corrects nothing.
 
@@ -24,7 +25,7 @@ def smooth(values: np.ndarray, alpha: float, beta: float, phi: float, level: flo
     return states
 
 
-@njit(cache=True)
+@compiled()
 def garch_variance(
     returns: np.ndarray, mean: float, omega: float, alpha: float, beta: float, start: float
 ) -> np.ndarray:

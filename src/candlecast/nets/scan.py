@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from candlecast.compiling import compiled
 from candlecast.nets.kernels import share
 from candlecast.nets.kernels.functions import signed
 
@@ -70,9 +71,7 @@ def _run(a: Tensor, b: Tensor, h0: Tensor) -> Tensor:
 
 @cache
 def _compiled() -> Callable[..., None]:
-    from numba import njit
-
-    @njit(cache=True, nogil=True)
+    @compiled()
     def run(thread: int, first: int, last: int, a: Any, b: Any, h0: Any, h: Any) -> None:
         for n in range(first, last):
             for unit in range(h.shape[2]):

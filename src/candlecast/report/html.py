@@ -83,6 +83,7 @@ def render(result: StudyResult) -> str:
         ),
         edge="edge" if verdict.has_edge else "no-edge",
         headline=escape(result.verdict.headline),
+        notices="".join(f'<p class="notice">{escape(notice)}</p>' for notice in result.verdict.notices),
         badges=_badge("Can it be forecast?", verdict.is_forecastable)
         + _badge("Does it pay after costs?", verdict.pays),
         reasons="".join(f"<li>{escape(unbroken(reason[0].upper() + reason[1:]))}.</li>" for reason in verdict.reasons),

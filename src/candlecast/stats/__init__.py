@@ -13,6 +13,7 @@ from candlecast.stats.bootstrap import (
     sharpe_difference,
     stationary_bootstrap,
     stationary_indices,
+    studentised_p_value,
 )
 from candlecast.stats.confidence import (
     TrackRecord,
@@ -56,6 +57,7 @@ from candlecast.stats.performance import (
     total_return,
 )
 from candlecast.stats.power import detectable_r2, detectable_sharpe
+from candlecast.stats.rare_losses import RareLosses, check_rare_losses, worst_case_loss
 from candlecast.stats.selection import (
     Overfitting,
     Superiority,
@@ -74,6 +76,7 @@ __all__ = [
     "BootstrapInterval",
     "Moments",
     "Overfitting",
+    "RareLosses",
     "SharpeDifference",
     "Superiority",
     "TestResult",
@@ -88,6 +91,7 @@ __all__ = [
     "bootstrap_p_value",
     "bounce_spread",
     "calmar",
+    "check_rare_losses",
     "clark_west",
     "cosine_count",
     "coverage",
@@ -136,9 +140,11 @@ __all__ = [
     "spent_share",
     "stationary_bootstrap",
     "stationary_indices",
+    "studentised_p_value",
     "superior_models",
     "superior_predictive_ability",
     "total_return",
     "track_record",
     "uniformity_p_value",
+    "worst_case_loss",
 ]

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from candlecast.compiling import compiled
 
 
-@njit(cache=True)
+@compiled()
 def _advance(state: np.uint64) -> tuple[np.uint64, float]:
     """SplitMix64 (Steele, Lea and Flood 2014): the next state, and a number in [0, 1)."""
     state += np.uint64(0x9E3779B97F4A7C15)
@@ -23,7 +24,7 @@ def _advance(state: np.uint64) -> tuple[np.uint64, float]:
     return state, (z >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-@njit(cache=True)
+@compiled()
 def _block(state: np.uint64, scale: float, n: int) -> tuple[np.uint64, int, int]:
     """First row and length, at most n, of a random block."""
     state, chance = _advance(state)
@@ -34,7 +35,7 @@ def _block(state: np.uint64, scale: float, n: int) -> tuple[np.uint64, int, int]
     return state, int(chance * n), length
 
 
-@njit(cache=True)
+@compiled()
 def stationary_rows(state: np.uint64, scale: float, rows: np.ndarray) -> None:
     """Row numbers of one path; int64 (time,)."""
     n, t = len(rows), 0
@@ -46,7 +47,7 @@ def stationary_rows(state: np.uint64, scale: float, rows: np.ndarray) -> None:
             t += 1
 
 
-@njit(cache=True)
+@compiled()
 def stationary_means(states: np.ndarray, scale: float, sums: np.ndarray, means: np.ndarray) -> None:
     """Column means over each path, (paths, k), from the sums of all rows before each row, (time + 1, k)."""
     n, columns = len(sums) - 1, sums.shape[1]
@@ -64,7 +65,7 @@ def stationary_means(states: np.ndarray, scale: float, sums: np.ndarray, means: 
         means[path] /= n
 
 
-@njit(cache=True)
+@compiled()
 def stationary_moments(states: np.ndarray, scale: float, returns: np.ndarray, out: np.ndarray) -> None:
     """Of each path, (paths, 5): growth, mean, standard deviation (NaN for one return), downside, maximum drawdown.
 
@@ -97,7 +98,7 @@ def stationary_moments(states: np.ndarray, scale: float, returns: np.ndarray, ou
         out[path, 4] = fall
 
 
-@njit(cache=True)
+@compiled()
 def block_moments(states: np.ndarray, sums: np.ndarray, count: int, mean: np.ndarray, covariance: np.ndarray) -> None:
     """Mean (paths, k) and covariance (paths, k, k) of `count` rows of sums (time, k), each drawn with equal chance."""
     n, columns = sums.shape

@@ -60,14 +60,12 @@ def _masked_cpu(x: Tensor, keys: Tensor, p: float) -> Tensor:
 
 @cache
 def _compiled() -> Callable[..., None]:
-    from numba import njit
-
     from candlecast.nets.kernels.cpu.rows import first_place
-    from candlecast.nets.kernels.cpu.vector import LANES, dropped, load, store
+    from candlecast.nets.kernels.cpu.vector import LANES, compiled, dropped, load, store
 
     u32 = np.uint32
 
-    @njit(cache=True, nogil=True)
+    @compiled()
     def mask(thread: int, first: int, last: int, x: Any, out: Any, keys: Any, threshold: Any, scale: Any) -> None:
         """Items first to last of the K S shards."""
         batch = x.shape[2]

@@ -6,16 +6,18 @@ round once, exactly as written (no fast-math), so results do not depend on how L
 
 import operator
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar
 
 import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
+from candlecast import compiling
 from candlecast.nets.kernels.mask import FIRST, SECOND
 
 LANES = 16 if llvm.get_host_cpu_features().get("avx512f") else 8
@@ -23,30 +25,23 @@ _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 _INTS = ir.VectorType(ir.IntType(32), LANES)
 
 _Function = Callable[..., Any]
-# Functions that only compiled code calls do without Python wrappers, which would double the time to compile them.
-_BARE: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_HERE = Path(__file__).parent
+_CALLED = (*sorted(_HERE.glob("*.py")), _HERE.parent / "mask.py")  # any kernel may call into any file of these
 
 
 def internal(function: _Function) -> _Function:
     """A function for compiled code to call."""
-    return njit(**_BARE)(function)
+    return compiling.internal(function)
 
 
 def inlined(function: _Function) -> _Function:
     """A function that is pasted into the compiled code that calls it."""
-    return njit(**_BARE, forceinline=True)(function)
+    return compiling.internal(function, is_inlined=True)
 
 
-def compiled(signature: str) -> Callable[[_Function], _Function]:
-    """A function compiled at import, that releases the GIL; cached on disk unless there is no folder to write to."""
-
-    def decorate(function: _Function) -> _Function:
-        try:
-            return njit(signature, nogil=True, cache=True)(function)
-        except RuntimeError:  # numba's: no locator available
-            return njit(signature, nogil=True)(function)
-
-    return decorate
+def compiled(*signature: str) -> Callable[[_Function], _Function]:
+    """A kernel that calls functions of this package: compiled at import for a signature, and at its first call without."""
+    return compiling.compiled(*signature, calls=_CALLED)
 
 
 def _code(types_and_code: _Function) -> _Function:
