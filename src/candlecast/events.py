@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TextIO
 
+from candlecast.redaction import shown
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -73,7 +75,7 @@ class ProgressLines:
 
     def _write(self, line: str) -> None:
         stream = sys.stderr if self._stream is None else self._stream
-        stream.write(line + "\n")
+        stream.write(shown(line) + "\n")
         stream.flush()
 
 

@@ -40,7 +40,7 @@ from candlecast.profile import MOST_BUCKETS, Profile, profile_of
 FORMAT = 3  # 1 kept no searches, 2 neither targets nor batches nor profiles
 APPLICATION = 0x43434C47  # "CCLG" in the header of the file: a ledger of candlecast
 GROWTH = 1 << 24  # bytes that other processes may add while the file is read
-SPARE, DENSEST = 1 << 28, 256  # bytes that all trials may take in memory: anyway, and for each byte of the file
+SPARE, DENSEST = 1 << 28, 128  # bytes that all trials may take in memory: anyway, and for each byte of the file
 PATIENCE_SECONDS = 60.0  # how long another process may hold the file
 TRIALS = (
     """CREATE TABLE trials (

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -200,18 +201,102 @@ def test_an_unwritable_folder_is_said(workspace):
     assert "cannot be written" in done.stderr
 
 
+INTERRUPTED = "Interrupted: run the same command again to continue; what was stored before is untouched."
+
+
 def test_ctrl_c_leaves_earlier_runs_whole(workspace):
     folder, result = workspace
     before = {path.name: path.read_bytes() for path in (folder / result["run"]).iterdir()}
-    command = [sys.executable, "-m", "candlecast", "run", "BTCUSDT-1h.csv.gz", "--hidden", "64", "--layers", "3"]
+    training = ["--hidden", "64", "--layers", "3", "--epochs", "100000"]  # ends by the signal alone
+    command = [sys.executable, "-m", "candlecast", "run", "BTCUSDT-1h.csv.gz", "--quiet", *training]
     process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
     while not list((folder / "runs").glob(".*.jobs")):  # made as training begins
         assert process.poll() is None
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert errors.strip() == "Interrupted; what was stored before is untouched."
+    assert errors.strip() == INTERRUPTED
     assert {path.name: path.read_bytes() for path in (folder / result["run"]).iterdir()} == before
     left = [path for path in (folder / "runs").iterdir() if path.name.startswith(".")]
     assert all(path.name.endswith(".jobs") and not list(path.iterdir()) for path in left)  # no job was finished
+
+
+KILLED = """
+import os, signal, sys
+from candlecast.cli import main
+from candlecast.resume import KeptJobs
+
+keep, kept = KeptJobs.keep, []
+
+def keep_two(self, model, fitted):
+    keep(self, model, fitted)
+    kept.append(fitted)
+    if len(kept) == 2:
+        os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+
+KeptJobs.keep = keep_two
+main(sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize("end", ["SIGKILL", "SIGINT"])
+def test_the_same_command_again_says_what_it_took_up(end, workspace, tmp_path):
+    folder, _ = workspace
+    arguments = ["run", str(folder / "BTCUSDT-1h.csv.gz"), "--runs", "[runs]", *SMALL]
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, end, *arguments, "-q"], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert killed.returncode == (130 if end == "SIGINT" else -9), killed.stderr
+    assert killed.stderr.strip() == (INTERRUPTED if end == "SIGINT" else "")
+    again = call(*arguments, "--json", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    lines = again.stderr.splitlines()  # progress reaches pipes as lines
+    assert "took up 2 of 4 trainings of an interrupted run" in lines
+    assert [line for line in lines if line.startswith("baselines: 8 of 8 (100 %)")]
+    assert [line for line in lines if line.startswith("train: ")] and lines[-1].startswith("judge: 1 of 1 (100 %)")
+    run = json.loads(again.stdout)["run"]
+    assert {path.name for path in (tmp_path / "[runs]").iterdir()} >= {run.removeprefix("[runs]/"), "ledger.sqlite"}
+    assert not [path for path in (tmp_path / "[runs]").iterdir() if path.name.startswith(".")]
+    if end == "SIGINT":
+        return
+    for command in (["report", run], ["backtest", run, "--fee-bps", "1"], ["runs", "--runs", "[runs]"]):
+        done = call(*command, "--json", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+
+
+def test_commands_that_keep_nothing_promise_nothing(tmp_path):
+    code = "import candlecast.runs as r, candlecast.cli as c\n"
+    code += "def stop(folder): raise KeyboardInterrupt\nr.list_runs = stop\nc.main(['runs'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stderr) == (130, "Interrupted; what was stored before is untouched.\n")
+
+
+def test_broken_runs_are_marked_and_the_rest_is_listed(workspace, tmp_path):
+    folder, result = workspace
+    runs = tmp_path / "runs"
+    whole = runs / "whole"
+    shutil.copytree(folder / result["run"], whole)
+    manifest = json.loads((whole / "manifest.json").read_text())
+    texts = {
+        "newer": json.dumps(manifest | {"format": 99}),
+        "older": json.dumps(manifest | {"format": 1}),
+        "torn": "{",
+        "other\x1b[2J": json.dumps(manifest | {"seeds": "many"}),
+    }
+    for name, text in texts.items():
+        (runs / name).mkdir()
+        (runs / name / "manifest.json").write_text(text)
+    shown = call("runs", cwd=tmp_path)
+    assert shown.returncode == 0 and "\x1b" not in shown.stdout, shown.stderr
+    assert re.search(r"^whole +400 +2 +", shown.stdout, re.MULTILINE)
+    for name, why in [
+        ("newer", "was written in format 99.*Install a newer candlecast"),
+        ("older", "was written in format 1"),
+        ("torn", "cannot be read"),
+        (r"other\\x1b\[2J", "'seeds' is not what candlecast writes"),
+    ]:
+        assert re.search(rf"^{name} +- +-", shown.stdout, re.MULTILINE)
+        assert re.search(rf"^{name} cannot be read: .*{why}", shown.stdout, re.MULTILINE)
+    listed = json.loads(call("runs", "--json", cwd=tmp_path).stdout)["runs"]
+    assert len(listed) == 5 and sum("error" in row for row in listed) == 4

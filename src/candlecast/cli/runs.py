@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from candlecast.cli.console import print_json, print_table
+from candlecast.cli.console import print_json, print_table, say
 from candlecast.cli.options import common
+from candlecast.redaction import visible
 
 
 @click.command(epilog="Example: candlecast runs --json")
@@ -31,7 +32,7 @@ def runs(folder: Path, *, as_json: bool, quiet: bool) -> None:
     print_table(rows, ["run", "bars", "seeds", "forecastable", "pays", "edge"])
     for path, _, why in found:
         if why:
-            click.echo(f"{_shown(path.name)} cannot be read: {_shown(why)}")
+            say(f"{path.name} cannot be read: {why}")
 
 
 def _looked_at(path: Path) -> tuple[dict[str, Any] | None, str]:
@@ -49,16 +50,11 @@ def _looked_at(path: Path) -> tuple[dict[str, Any] | None, str]:
 
 def _row(path: Path, manifest: dict[str, Any] | None) -> list[str]:
     if manifest is None:
-        return [_shown(path.name), "-", "-", "-", "-", "-"]
+        return [visible(path.name), "-", "-", "-", "-", "-"]
     verdict = manifest["verdict"]
     return [
-        _shown(path.name),
+        visible(path.name),
         f"{manifest['candles']['bars']:,}",
         str(len(manifest["seeds"])),
         *("yes" if verdict[name] else "no" for name in ("is_forecastable", "pays", "has_edge")),
     ]
-
-
-def _shown(text: str) -> str:
-    """Text of whoever made a folder, what a terminal would act on escaped."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
