@@ -40,8 +40,9 @@ class Verdict:
         5 %, once the trials are paid for.
     pays: net of costs the account grows, by more than its mean position held throughout would have, and has a higher Sharpe
         ratio than buy-and-hold (all three bootstrap tests below 5 %, once the trials are paid for) and a higher one than the
-        best of as many trials shows by luck (deflated Sharpe ratio above 95 %), and nothing forbids the claim: neither ruin, nor prices that nobody could have had, nor folds that train on the
-        future of their test, nor a record too short to be trusted (`candlecast.objections`).
+        best of as many trials shows by luck (deflated Sharpe ratio above 95 %), and nothing forbids the claim: neither ruin,
+        nor prices that nobody could have had, nor folds that train on the future of their test, nor a record too short to be
+        trusted (`candlecast.objections`).
     has_edge: both.
     headline: the answer in a sentence; `reasons`: what it rests on, one by one; `evidence`: the numbers.
     """
