@@ -17,7 +17,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 # A room may import rooms of its own row and of the rows above it.
 ROWS = [
     ["errors"],
-    ["interval", "events", "text", "shared", "compiling"],
+    ["interval", "events", "text", "shared", "compiling", "forking"],
     ["candles"],
     ["sources"],
     ["store"],

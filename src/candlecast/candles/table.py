@@ -12,6 +12,7 @@ import polars as pl
 
 from candlecast.candles import faults, holes, intake, resample
 from candlecast.errors import CandleError, ConfigError, is_whole
+from candlecast.forking import require_threads
 from candlecast.interval import Interval
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Candles:
     origin: Origin | None = None
 
     def __post_init__(self) -> None:
+        require_threads()
         if self.has_sessions is None:
             object.__setattr__(self, "has_sessions", holes.infer_sessions(self))
         if self.breaks is None:
@@ -84,6 +86,7 @@ class Candles:
 
         Raises CandleError for missing columns, unreadable values, times without zone, or fewer than two rows.
         """
+        require_threads()
         table, found = intake.market_table(frame, interval=interval, symbol=symbol, zone=zone)
         return cls(table, symbol, found, has_sessions)
 
@@ -177,6 +180,7 @@ class Candles:
 
     def require_sound(self) -> Candles:
         """These candles, when nothing but gaps and quiet bars was found in them; raises CandleError otherwise."""
+        require_threads()
         self._report.raise_if_unsound()
         return self
 

@@ -14,6 +14,7 @@ import polars as pl
 
 from candlecast.candles import Candles
 from candlecast.errors import SourceError
+from candlecast.forking import require_threads
 from candlecast.interval import Interval
 from candlecast.sources.shapes import close_adjusted, factored, has_names, listed, nameless, without_empty_days
 
@@ -72,6 +73,7 @@ def read_candles(
 
 
 def _existing(path: str | Path, kind: str) -> Path:
+    require_threads()
     path = Path(path)
     if not path.is_file():
         raise SourceError(

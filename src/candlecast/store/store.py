@@ -14,6 +14,7 @@ import polars as pl
 from candlecast.candles import Candles, Origin
 from candlecast.errors import CandleError, ConfigError, StoreError, near_misses
 from candlecast.events import Listener, ignore
+from candlecast.forking import require_threads
 from candlecast.interval import Interval
 from candlecast.sources.source import Moment, Source, moment, period, require_order, utc_now
 from candlecast.store import compact, update
@@ -186,6 +187,7 @@ class Store:
 
     @property
     def _table(self) -> Location:
+        require_threads()
         url = self.url if "://" in self.url else str(Path(self.location).expanduser().absolute())
         return Location(url, self.options or {})
 
