@@ -1,6 +1,6 @@
-"""Candles: dumps parsed, a store of 4,700,000 minutes read and updated, a year fetched; beside Parquet, DuckDB and feather.
+"""Candles: dumps and text parsed, a store of 4,700,000 minutes read and updated, a year fetched; beside Parquet and others.
 
-    python bench/data.py [--rounds 5] [--only parse store read fetch] [--bars 4700000] [--json]
+    python bench/data.py [--rounds 5] [--only parse files store read fetch] [--bars 4700000] [--json]
 
 Everyone reads the same bars (BTCUSDT by the minute since 2017, made up) from the same disk, each in a process of its own,
 taking turns; medians are compared. DuckDB and feather need `.bench-venv` (bench/requirements.txt). The year is
@@ -198,6 +198,63 @@ def parse(_, bars):
     return {"rate": 31 * DAY / ours, "pandas": 31 * DAY / theirs}
 
 
+TEXT_ROWS = 1_000_000
+DIGITS = ("open", "high", "low", "close")
+
+
+def text_of(shape, frame):
+    """The bars as text in a usual shape, and what has to be said to read it."""
+    import polars as pl
+
+    def commas(mark):
+        swapped = {"comma": str.maketrans("", ""), "point": str.maketrans(",.", ".,")}[mark]
+        return [pl.Series(name, [f"{value:,.2f}".translate(swapped) for value in frame[name]]) for name in DIGITS]
+
+    plain = frame.drop("close_time")
+    time = pl.col("open_time")
+    if shape == "counts since 1970":
+        return plain.with_columns(time.dt.epoch("ms")).write_csv(), {}
+    if shape == "month before day":
+        return plain.write_csv(datetime_format="%m/%d/%Y %H:%M"), {"zone": "UTC"}
+    if shape == "decimal comma, semicolons":
+        volume = pl.col("volume").cast(pl.String).str.replace(".", ",", literal=True)
+        table = plain.with_columns(*commas("point"), volume, time.dt.strftime("%d.%m.%Y %H:%M"))
+        return table.write_csv(separator=";"), {"zone": "UTC"}
+    if shape == "quoted thousands, AM and PM":
+        table = plain.with_columns(*commas("comma"), time.dt.strftime("%b %d, %Y %I:%M %p"))
+        return table.write_csv(quote_style="always"), {"zone": "UTC"}
+    return plain.reverse().write_csv(datetime_format="%Y-%m-%dT%H:%M:%SZ"), {}  # newest first
+
+
+TEXT_SHAPES = (
+    "counts since 1970", "newest first", "month before day", "decimal comma, semicolons", "quoted thousands, AM and PM",
+)  # fmt: skip
+
+
+def write_text(folder, number):
+    """A file of that shape, and a small one that is read before the clock starts."""
+    frame = minutes(TEXT_ROWS)
+    small, path = folder / "small.csv", folder / "BTCUSDT.csv"
+    small.write_text(text_of("newest first", frame.head(100))[0])
+    text, told = text_of(TEXT_SHAPES[number], frame)
+    path.write_text(text)
+    return {"path": str(path), "told": told}
+
+
+def read_text(place, bars):
+    """Seconds of one reading, and its peak of memory above that of the process."""
+    from candlecast.sources.files import read_candles
+
+    known = json.loads(place.read_text())
+    read_candles(Path(known["path"]).parent / "small.csv")
+    before, began = peak(), time.perf_counter()
+    candles = read_candles(known["path"], **known["told"])
+    seconds = time.perf_counter() - began
+    ratio = (peak() - before) / candles.frame.estimated_size()
+    assert len(candles) == TEXT_ROWS
+    return {"seconds": seconds, "ratio": ratio}
+
+
 def serve(_, bars):
     """A loopback Binance until the input ends; its address on the first line."""
     sys.path.insert(0, str(HERE.parent / "tests"))
@@ -251,6 +308,8 @@ TASKS = {
     "feather": read_feather,
     "day": add_days,
     "parse": parse,
+    "write": write_text,
+    "text": read_text,
     "serve": serve,
     "download": download,
     "fetch": fetch,
@@ -279,6 +338,13 @@ def compare(only, rounds, bars, folder):
         found = alternate(rounds, {"ours": lambda: run("parse", "-", 0)})["ours"]
         out.append(("dumps parsed", found["rate"] / 1e6, "million rows/s", 2, "higher", ""))
         out.append(("dumps parsed", found["rate"] / found["pandas"], "x", None, "higher", "zipfile and pandas"))
+    if "files" in only:
+        for number, shape in enumerate(TEXT_SHAPES):
+            written = folder / "text.json"
+            written.write_text(json.dumps(run("write", folder, number)))
+            found = alternate(rounds, {"text": lambda: run("text", written, 0)})["text"]  # noqa: B023
+            out.append((f"text, {TEXT_ROWS:,} rows: {shape}", found["seconds"], "s", 2, "lower", ""))
+            out.append(("memory of that reading, at its peak", found["ratio"], "x the frame", 3, "lower", ""))
     if {"store", "read"} & set(only):
         filled = run("prepare", folder, bars)
         out.append((f"a new store of {bars:,} bars", filled["seconds"], "s", None, "lower", ""))
@@ -314,7 +380,7 @@ def compare(only, rounds, bars, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", nargs="+", default=["parse", "read", "store", "fetch"])
+    parser.add_argument("--only", nargs="+", default=["parse", "files", "read", "store", "fetch"])
     parser.add_argument("--bars", type=int, default=4_700_000)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--task", nargs=2, help=argparse.SUPPRESS)
@@ -333,7 +399,7 @@ def main():
         return
     for name, value, unit, goal, better, against in figures:
         words = f"goal {'>=' if better == 'higher' else '<='} {goal:g}" if goal is not None else ""
-        line = f"{name:44} {value:12,.2f} {unit:14} {words:14} {f'against {against}' if against else ''}"
+        line = f"{name:56} {value:12,.2f} {unit:14} {words:14} {f'against {against}' if against else ''}"
         print(line.rstrip(), flush=True)
 
 

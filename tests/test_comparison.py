@@ -80,7 +80,8 @@ def test_a_comparison_of_noise_says_so(assets):
     result = compare({"line": LinearRegression()}, assets[1], features=FEATURES, folds=FOLDS, ledger=Ledger.in_memory())
     assert result.text == (
         "No edge found, and nothing that can be forecast. Of 1 forecast tested, none carries information when at most 5 % of "
-        "such findings may be false. Judged: 1 result, among 1 trial counted in this workspace, worth 1.0 independent ones."
+        "such findings may be false. Judged: 1 result, among 1 trial counted in this workspace, equal to 1.0 independent "
+        "forecasts and 1.0 independent strategies."
     )
 
 
@@ -139,7 +140,7 @@ def test_nets_of_all_series_train_together(assets, monkeypatch):
         {"a": LSTM(3, window=4, training=FAST)}, assets, features=FEATURES, folds=FOLDS, seeds=range(2),
         ledger=Ledger.in_memory(), progress=events.append,
     )  # fmt: skip
-    assert fleets == [8]  # 2 assets x 2 folds x 2 seeds
+    assert fleets == [8, 1]  # 2 assets x 2 folds x 2 seeds; and one again, since a changed class is a model of the user
     assert {event.stage for event in events} >= {"a", "judge"}
     assert events[-1].done == events[-1].total == 2
 

@@ -18,6 +18,9 @@ from candlecast.errors import ConfigError, RunError
 from candlecast.ledger import APPLICATION, Ledger, Trial
 
 DAY = np.timedelta64(86_400, "s")
+REPLACED = (
+    "SELECT {}, identity, 'x', 'x', 'x', 'x', 'x', 'x', 'x', 1.0, x'', x'', 'x', 1, x'' FROM trials"  # every column
+)
 
 
 def trial(seed=0, bars=50, **changes) -> Trial:
@@ -59,6 +62,48 @@ def test_data_study_and_code_make_another_trial(change):
     assert ledger.record(trial()) and ledger.record(trial(**change)) and ledger.count() == 2
 
 
+def test_other_returns_are_never_the_same_trial():
+    """Whatever a recipe cannot say of user code shows in what came out."""
+    ledger = Ledger.in_memory()
+    assert ledger.record(trial()) and ledger.record(trial(returns=-trial().returns)) and ledger.count() == 2
+    assert trial().content == trial(code="0.2.0").content != trial(returns=-trial().returns).content
+
+
+def test_trials_that_are_judged_at_once_are_one_batch(tmp_path):
+    ledger = Ledger(tmp_path)
+    ledger.record(trial(0))
+    assert ledger.record_all([trial(1), trial(0), trial(2)]) == [True, False, True]
+    ledger.record(trial(3))
+    entries = ledger.entries()
+    assert [entry.batch for entry in entries] == [1, 2, 2, 4]
+    assert [entry.identity for entry in entries] == [trial(seed).identity for seed in range(4)]
+    assert np.array_equal(entries[2].profile.values, trial(2).outline.values)
+
+
+def test_a_batch_is_written_whole_or_not_at_all():
+    ledger = Ledger.in_memory()
+    ledger.record(trial(0))
+    with pytest.raises(TypeError):
+        ledger.record_all([trial(1), trial(2, study={"model": object()})])
+    assert ledger.count() == 1 and ledger.record(trial(1)) and ledger.count() == 2  # also in memory
+
+
+def test_a_ledger_of_an_older_format_goes_on(tmp_path):
+    Ledger(tmp_path).record(trial(0))
+    path = tmp_path / "ledger.sqlite"
+    connection = sqlite3.connect(path, isolation_level=None)
+    for column in ("target", "batch", "profile"):
+        connection.execute(f"ALTER TABLE trials DROP COLUMN {column}")
+    connection.execute("PRAGMA user_version = 2")
+    connection.close()
+    ledger = Ledger(tmp_path)
+    assert ledger.count() == 1 and ledger.record(trial(1))
+    old, new = ledger.entries()
+    assert (old.batch, new.batch) == (1, 2)
+    assert np.allclose(old.profile.values, trial(0).outline.values, atol=1e-6)
+    assert ledger.trials()[0].target == ""
+
+
 def test_memory_is_not_shared():
     first, second = Ledger.in_memory(), Ledger.in_memory()
     first.record(trial())
@@ -71,8 +116,8 @@ def test_memory_is_not_shared():
         "DELETE FROM trials",
         "UPDATE trials SET model = 'other'",
         "UPDATE trials SET number = 7",
-        "INSERT OR REPLACE INTO trials SELECT number, identity, 'x', 'x', 'x', 'x', 'x', 'x', 'x', 1.0, x'', x'' FROM trials",
-        "INSERT OR REPLACE INTO trials SELECT 9, identity, 'x', 'x', 'x', 'x', 'x', 'x', 'x', 1.0, x'', x'' FROM trials",
+        f"INSERT OR REPLACE INTO trials {REPLACED.format('number')}",
+        f"INSERT OR REPLACE INTO trials {REPLACED.format(9)}",
     ],
 )
 def test_nothing_is_changed_or_removed(tmp_path, statement):

@@ -5,19 +5,25 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import torch
 
 from candlecast.errors import RunError
-from candlecast.features import Features, Robust
+from candlecast.features import Features, Robust, feature
 from candlecast.fleet.settings import Fit
 from candlecast.folds import WalkForward
-from candlecast.models import LSTM
+from candlecast.ledger import Ledger
+from candlecast.models import LSTM, LinearRegression, Sklearn, Torch
 from candlecast.resume import KeptJobs, run_study
-from candlecast.runs import list_runs
+from candlecast.runs import list_runs, load_run
 from candlecast.study import Study
+from candlecast.targets import NextReturn
+from candlecast.walk import plan_jobs
 
 PROGRAM = """
 import sys
@@ -129,3 +135,148 @@ def test_a_full_disk_is_said_and_nothing_torn(market, features, small, tmp_path,
         run_study(study, market, runs=tmp_path)
     (jobs,) = (path for path in tmp_path.iterdir() if path.is_dir())
     assert list(jobs.iterdir()) == []
+
+
+def net_of(units):
+    """A torch net whose size is in a closure, where no source text shows it."""
+
+    def factory(inputs):
+        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4 * inputs, units), torch.nn.Linear(units, 1))
+
+    return Torch(factory, window=4, training=Fit(epochs=1, batch=64, patience=None))
+
+
+def test_a_net_never_takes_up_the_weights_of_another(market, features, tmp_path):
+    kept = KeptJobs(tmp_path / "jobs")
+    study = Study(model=net_of(4), baselines=(), features=features, folds=WalkForward(folds=1), seeds=1)
+    study.run(market, keeper=kept)
+    larger = replace(study, model=net_of(64))
+    events = []
+    result = larger.run(market, keeper=kept, progress=events.append)
+    assert "train" in {event.stage for event in events}
+    (tensors,) = result.tensors.values()
+    assert tensors["net.net.1.weight"].shape[0] == 64
+    assert result.forecast.frame.equals(larger.run(market).forecast.frame)
+    assert len(list(kept.folder.iterdir())) == 2
+
+
+@pytest.mark.parametrize("units", [3, 64])
+def test_weights_of_another_shape_are_an_error(units, market, features):
+    jobs = plan_jobs(net_of(4), market, features=features, target=NextReturn(), folds=WalkForward(folds=1))
+    (learnt,) = net_of(4).fit(jobs)
+    with pytest.raises(
+        RunError, match=rf"weights are of another net: net.1.weight is of shape \(4, 8\).*\({units}, 8\)"
+    ):
+        net_of(units).restore(jobs[0], learnt.tensors()).forecast(jobs[0].samples, jobs[0].test_rows)
+    fewer = {name: value for name, value in learnt.tensors().items() if name != "net.net.2.bias"}
+    with pytest.raises(RunError, match=r"net.2.bias is not there, and the study's net has it of shape \(1,\)"):
+        net_of(4).restore(jobs[0], fewer).forecast(jobs[0].samples, jobs[0].test_rows)
+    with pytest.raises(RunError, match="losses of .* is not there"):
+        net_of(4).restore(jobs[0], {})
+
+
+def returns_by(sign):
+    @feature(warmup=1)
+    def mine(candles):
+        values = np.full(len(candles), np.nan)
+        values[1:] = candles.close[1:] / candles.close[:-1] - 1
+        return values if sign > 0 else np.abs(values)
+
+    return Features(mine)
+
+
+def test_two_features_of_one_name_are_two_runs(market, tmp_path):
+    study = Study(model=LinearRegression(), baselines=(), folds=WalkForward(folds=1), seeds=1)
+    results = {
+        run_study(replace(study, features=returns_by(sign)), market, runs=tmp_path)[1]: sign for sign in (1, -1, 1)
+    }
+    assert len(results) == 2 and set(list_runs(tmp_path)) == set(results)
+    for folder, sign in results.items():
+        again = load_run(folder).fitted(study=replace(study, features=returns_by(sign)))
+        assert again.job.samples.inputs[1:].min() >= 0 or sign == 1
+        with pytest.raises(RunError, match="not that of this run: its features differs"):
+            load_run(folder).fitted(study=replace(study, features=returns_by(-sign)))
+        with pytest.raises(RunError, match="function of yours by name only.*mine is not a recipe"):
+            load_run(folder).fitted()
+
+
+def locked():
+    """A feature that holds a lock: nobody can say what else it holds."""
+    lock = threading.Lock()
+
+    @feature(warmup=0)
+    def behind_a_lock(candles):
+        with lock:
+            return candles.close
+
+    return Features(behind_a_lock)
+
+
+def test_what_cannot_be_identified_is_not_kept_and_replaces_nothing(market, small, tmp_path, caplog):
+    study = Study(model=small, baselines=(), features=locked(), folds=WalkForward(folds=1), seeds=1)
+    kept = KeptJobs(tmp_path / "jobs")
+    study.run(market, keeper=kept)
+    assert list(kept.folder.iterdir()) == []
+    runs = tmp_path / "runs"
+    folders = [run_study(study, market, runs=runs)[1] for _ in range(2)]
+    assert folders[0] != folders[1] and set(list_runs(runs)) == set(folders)
+    assert "cannot be identified (compute.behind_a_lock.lock is a lock): no job of it is kept" in caplog.text
+    assert not [path for path in runs.iterdir() if path.name.startswith(".")]
+    assert Ledger(runs).count() >= 1
+    with pytest.raises(RunError, match=r"features of the study cannot be identified \(compute.behind_a_lock.lock is a"):
+        load_run(folders[0]).fitted(study=replace(study, features=locked()))
+
+
+class Zero:
+    """A forecaster of nothing."""
+
+    def fit(self, x, y):
+        pass
+
+    def predict(self, x):
+        return np.zeros(len(x))
+
+
+def test_what_changes_while_it_runs_replaces_nothing(market, features, tmp_path, caplog):
+    made = []
+
+    def counted():
+        made.append(Zero())
+        return made[-1]
+
+    study = Study(Sklearn(counted), baselines=(), features=features, folds=WalkForward(folds=1), seeds=1)
+    folders = {run_study(study, market, runs=tmp_path)[1] for _ in range(2)}
+    assert len(folders) == 2 and "changed while it ran: its run replaces no other" in caplog.text
+
+
+def test_data_and_choices_decide_what_is_kept(market, features, small, tmp_path):
+    """Each of them another file: naive forecasts that changed alone as well."""
+    kept = KeptJobs(tmp_path / "jobs")
+    (job,) = plan_jobs(small, market, features=features, target=NextReturn(), folds=WalkForward(folds=1))
+    samples, fold = job.samples, job.fold
+    jobs = [
+        job,
+        replace(job, seed=1),
+        replace(job, lr=0.1),
+        replace(job, fold=replace_rows(fold, fold.train.last - 1)),
+        *(
+            replace(job, samples=replace(samples, **change))
+            for change in (
+                {"naive": samples.naive + 1},
+                {"inputs": samples.inputs + 1},
+                {"lessons": samples.lessons + 1},
+                {"window": samples.window + 1},
+                {"target": NextReturn(2)},
+                {"features": Features(*features.features, scaling=Robust())},
+                {"candles": replace(market, bridge=1)},
+            )
+        ),
+    ]
+    paths = [kept._path(small, each) for each in jobs]
+    assert len(set(paths)) == len(paths) and None not in paths
+    assert kept._path(small, replace(job, samples=replace(samples))) == paths[0]
+    assert kept._path(replace(small, hidden=5), job) not in paths
+
+
+def replace_rows(fold, last):
+    return type(fold)(fold.index, range(fold.train.first, last), fold.valid, fold.test)

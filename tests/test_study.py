@@ -10,11 +10,12 @@ import polars as pl
 import pytest
 
 from candlecast.backtesting import Costs
-from candlecast.errors import ConfigError, RunError
+from candlecast.errors import CandleError, ConfigError, RunError
 from candlecast.features import Features, MinMax, Robust, feature, log_return, macd, rsi, scaled_close
 from candlecast.fleet.settings import Fit
 from candlecast.folds import Holdout, WalkForward
 from candlecast.heads import Gaussian
+from candlecast.ledger import Ledger
 from candlecast.models import GRU, LSTM, Conformal, DLinear, Drift, LinearRegression, Naive, Policy, Pooled
 from candlecast.presets import tutorial
 from candlecast.recipes import describe, restore
@@ -112,7 +113,7 @@ def test_one_bar_cannot_be_studied(market, features):
 def test_a_run_is_read_back_as_it_was(result, tmp_path):
     folder = save_run(result, tmp_path / run_name(result.recipe, result.candles))
     again = load_run(folder)
-    assert again.verdict == result.verdict
+    assert again.verdict.to_dict() == result.verdict.to_dict()
     assert again.accuracy.equals(result.accuracy)
     assert again.forecast.frame.equals(result.forecast.frame)
     assert again.backtest.equity.equals(result.backtest.equity)
@@ -264,3 +265,15 @@ def test_a_run_of_several_targets_is_kept(target, market, features, small, tmp_p
 def test_sampling_left_open_fits_the_net():
     assert LSTM(training=Fit(epochs=1)).training.sampling == "sequence"
     assert DLinear(training=Fit(epochs=1)).training.sampling == "windows"
+
+
+def test_frames_and_paths_are_candles_too(tmp_path):
+    candles = synthetic.ar1(300, seed=1, phi=0.2).candles
+    path = tmp_path / "MINE.csv"
+    candles.frame.drop("close_time").write_csv(path)
+    study = Study(model=LinearRegression(), baselines=(), features=Features(log_return()), folds=WalkForward(folds=2))
+    whole = study.run(candles, ledger=Ledger.in_memory()).backtest.returns
+    for given in (candles.frame.drop("close_time"), path, str(path)):
+        assert np.array_equal(study.run(given, ledger=Ledger.in_memory()).backtest.returns, whole)
+    with pytest.raises(CandleError, match=r"a int is no candles; expected Candles, a pandas or Polars frame"):
+        study.run(7, ledger=Ledger.in_memory())

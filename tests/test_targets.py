@@ -5,11 +5,17 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from sklearn import linear_model
 
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError
-from candlecast.features import MinMax, Robust
+from candlecast.features import Features, MinMax, Robust, feature, log_return
+from candlecast.fleet.settings import Fit
+from candlecast.folds import WalkForward
+from candlecast.ledger import Ledger
+from candlecast.models import LightGBM, LinearRegression, NLinear, Sklearn
 from candlecast.sources import sample, synthetic
+from candlecast.study import Study
 from candlecast.targets import (
     Direction,
     ExcessReturn,
@@ -20,6 +26,7 @@ from candlecast.targets import (
     Volatility,
     label,
 )
+from candlecast.targets.sides import sides_of
 from candlecast.testing import check_target
 
 TARGETS = [NextReturn, Price, Direction, Volatility, ScaledReturn, TripleBarrier]
@@ -68,13 +75,122 @@ def test_price():
 
 def test_direction():
     target = Direction()
-    np.testing.assert_array_equal(target.values(RISING), [1, 0, 0, 1, NAN])  # an unchanged price did not rise
-    np.testing.assert_array_equal(target.naive(RISING), np.full(5, 0.5))
-    moves = np.abs(np.log([1.1, 0.9, 1.0, 120 / 99]))
-    certain = target.expected_return(np.ones(5), RISING)
-    np.testing.assert_allclose(certain, [0, *np.cumsum(moves) / [1, 2, 3, 4]])
-    np.testing.assert_allclose(target.expected_return(np.full(5, 0.25), RISING), -0.5 * certain)
-    np.testing.assert_array_equal(target.expected_return(np.full(5, 0.5), RISING), np.zeros(5))
+    naive = [0.5, 0.5, 0.5, 0.375, 0.4]  # a third return of 3 + 1, and of 4 + 1, has stayed
+    np.testing.assert_allclose(target.naive(RISING), naive)
+    np.testing.assert_allclose(target.values(RISING), [1, 0, 0.5, 0.875, NAN])  # a rise, a fall, neither, a rise
+    np.testing.assert_allclose(target.change(target.values(RISING), target.naive(RISING)), [0.5, -0.5, 0, 0.5, NAN])
+    moves = np.abs(np.log([1.1, 0.9, 120 / 99]))
+    sizes = np.array([0, *(np.cumsum(moves) / [1, 2, 3])[[0, 1, 1, 2]]])
+    np.testing.assert_allclose(target.expected_return(np.array(naive) + 0.5, RISING), sizes)
+    np.testing.assert_allclose(target.expected_return(np.array(naive) - 0.25, RISING), -0.5 * sizes)
+    np.testing.assert_array_equal(target.expected_return(target.naive(RISING), RISING), np.zeros(5))
+
+
+def ticks(bars: int, chances: list[float], seed: int = 4, quiet: float | None = None) -> Candles:
+    """Closes that fall, stay or rise by 1 with these chances; half of each day's hours are quiet where asked for."""
+    rng = np.random.default_rng(seed)
+    steps = rng.choice([-1, 0, 1], bars, p=chances)
+    if quiet is not None:
+        steps[(np.arange(bars) % 24 < 12) & (rng.random(bars) < quiet)] = 0
+    return candles(1_000.0 + np.cumsum(steps))
+
+
+@pytest.mark.parametrize(
+    "chances", [[0.3, 0.4, 0.3], [0.2, 0.6, 0.2], [0.05, 0.9, 0.05], [0.2, 0.4, 0.4], [0.5, 0.0, 0.5]]
+)
+def test_a_chance_that_is_known_exactly_implies_the_fair_return(chances):
+    """P(rise) - P(fall) times a tick, not P(rise) less all that did not rise."""
+    market = ticks(4_000, chances)
+    implied = Direction().expected_return(np.full(4_000, chances[2]), market)
+    tick = np.mean(np.abs(np.diff(np.log(market.close[-101:])))[np.diff(market.close[-101:]) != 0])
+    assert implied[-1] == pytest.approx((chances[2] - chances[0]) * tick, abs=0.05 * tick)
+    values = Direction().values(market)[:-1]
+    assert values.mean() == pytest.approx(chances[2], abs=0.03)  # its expectation is the chance of a rise
+
+
+@pytest.mark.parametrize("horizon", [1, 3])
+def test_a_direction_that_may_stay_is_causal(horizon):
+    for chances in ([0.3, 0.4, 0.3], [0.01, 0.98, 0.01]):
+        check_target(Direction(horizon), ticks(600, chances))
+
+
+def test_prices_that_never_move_have_no_direction():
+    still = candles(np.full(50, 7.0))
+    target = Direction()
+    np.testing.assert_array_equal(target.values(still)[:-1], target.naive(still)[:-1])
+    assert (target.expected_return(np.full(50, 0.9), still) == 0).all()
+
+
+def test_classes_of_outcomes():
+    """Half a step around naive: above or below, and what is neither teaches nothing; 0 and 1 otherwise as they are."""
+    naive = np.array([0.5, 0.4, 0.4, 0.3, 0.3])
+    sides = sides_of(naive + np.array([0.5, -0.5, 0.0, 0.5, 0.0]), naive)
+    assert sides.teaches.tolist() == [True, True, False, True, False]
+    assert sides.classes.tolist() == [1.0, 0.0, 1.0]
+    assert sides.share == 0.6
+    np.testing.assert_allclose(sides.forecast(np.array([0.5, 1.0]), naive[:2]), [0.5, 0.7])
+    rare = sides_of(np.array([0.0, 0.0, 1.0]), np.full(3, 0.1))
+    assert rare.classes.tolist() == [0.0, 0.0, 1.0]
+    assert rare.forecast(np.array([0.2]), np.array([0.1])).tolist() == [0.2]
+    none = sides_of(np.full(4, 0.1), np.full(4, 0.1))
+    assert not none.has_both
+    assert none.forecast(np.full(4, none.only), np.full(4, 0.1)).tolist() == pytest.approx([0.1] * 4)
+
+
+MODELS = [
+    LinearRegression(),
+    LightGBM(trees=20),
+    Sklearn(linear_model.LogisticRegression()),
+    NLinear(window=4, training=Fit(epochs=8, lr=0.01)),
+]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
+@pytest.mark.parametrize(
+    ("chances", "quiet"), [([0.3, 0.4, 0.3], None), ([0.4, 0.2, 0.4], 0.9)], ids=["ticks", "nights"]
+)
+def test_nobody_has_a_side_in_a_fair_market_of_ticks(model, chances, quiet):
+    """No skill, half of the moves right, and no side for the share of closes that stay, by day or by night."""
+    market = ticks(2_400, chances, quiet=quiet)
+    hour = feature(warmup=1)(is_night)
+    features = Features(log_return(1), hour)
+    study = Study(model=model, features=features, target=Direction(), folds=WalkForward(folds=2), baselines=(), seeds=1)
+    result = study.run(market, ledger=Ledger.in_memory())
+    (row,) = result.accuracy.filter(pl.col("model") == result.model).rows(named=True)
+    assert abs(row["hit_rate"] - 0.5) < 0.06
+    assert row["r2"] < 0.02
+    assert max(row["p_naive"], row["p_mean"] or 0.0) > 0.01
+    forecast = result.forecast.frame
+    assert abs((forecast["mean"] - forecast["naive"]).mean()) < 0.05  # 0.2 where a close that stays is a fall
+    night = forecast.filter(pl.col("time").dt.hour().is_between(1, 12))
+    assert abs((night["mean"] - night["naive"]).mean()) < 0.06
+
+
+def is_night(market: Candles) -> np.ndarray:
+    return (np.arange(len(market)) % 24 < 12).astype(float)
+
+
+def test_a_direction_that_can_be_forecast_is_found_among_closes_that_stay():
+    """A move is followed by one in its direction in 8 of 10 cases; six closes in ten stay."""
+    rng = np.random.default_rng(1)
+    steps, last = np.zeros(3_000), 1.0
+    for bar in range(3_000):
+        if rng.random() < 0.4:
+            last = steps[bar] = last if rng.random() < 0.8 else -last
+    market = candles(2_000.0 + np.cumsum(steps))
+    side = feature(warmup=1)(last_side)
+    study = Study(
+        model=LinearRegression(), features=Features(side), target=Direction(), folds=WalkForward(folds=2), baselines=()
+    )
+    result = study.run(market, ledger=Ledger.in_memory())
+    (row,) = result.accuracy.filter(pl.col("model") == "linear").rows(named=True)
+    assert row["hit_rate"] > 0.75
+    assert row["p_naive"] < 1e-3
+
+
+def last_side(market: Candles) -> np.ndarray:
+    moves = np.sign(np.diff(market.close, prepend=market.close[0]))
+    return pl.Series(np.where(moves == 0, np.nan, moves)).fill_nan(None).forward_fill().fill_null(1.0).to_numpy()
 
 
 @pytest.mark.parametrize("horizon", [1, 7])
@@ -92,7 +208,7 @@ def test_the_size_of_a_direction_is_the_mean_of_the_last_hundred_known_returns(h
 def test_volatility():
     market = candles([10, 10, 10, 10], high=[11, 12, 10, 13], low=[10, 9, 10, 10])
     ranges = np.log(np.log([11 / 10, 12 / 9, NAN, 13 / 10]))
-    np.testing.assert_allclose(Volatility(1).naive(market), ranges)
+    np.testing.assert_allclose(Volatility(1).naive(market), ranges[[0, 1, 1, 3]])  # the last that moved
     np.testing.assert_allclose(Volatility(1).values(market), [*ranges[1:], NAN])
     np.testing.assert_allclose(
         Volatility(2).values(market), np.log(np.log([12 / 9, 13 / 10, NAN, NAN])), equal_nan=True

@@ -13,15 +13,16 @@ import pytest
 
 from candlecast.backtesting import Costs
 from candlecast.errors import RunError
-from candlecast.evidence import _bars_needed, break_even_bps
+from candlecast.evidence import _bars_needed
 from candlecast.features import Features, log_return
 from candlecast.ledger import Ledger, Trial
 from candlecast.models import Drift, LinearRegression, Naive
+from candlecast.profile import profile_of
 from candlecast.resume import run_study
 from candlecast.runs import load_run
 from candlecast.signals import Threshold
 from candlecast.sources import synthetic
-from candlecast.stats import deflated_sharpe, minimum_track_record, sharpe_difference, track_record
+from candlecast.stats import deflated_sharpe, minimum_track_record, paid_p_value, sharpe_difference, track_record
 from candlecast.study import Study
 from candlecast.tally import Tally, count
 from candlecast.targets import NextReturn
@@ -45,32 +46,35 @@ def trial(returns, *, data="d", interval="1d", start="2020-01-01", seed=0) -> Tr
 
 def test_many_trials_take_the_edge_away(planted):
     assert planted.verdict.has_edge
-    tried = Tally(trials=5_000, effective=5_000.0, sharpe_variance=0.02)
+    tried = Tally(
+        trials=5_000, family=12, forecasts=5_000.0, trades=4_000.0, forecasts_before=4_999.0, trades_before=3_999.0
+    )
     verdict = judge(
         planted.accuracy, planted.backtest, planted.summaries["linear"], planted.target,
         model="linear", trained=5, tally=tried,
     )  # fmt: skip
     assert not verdict.pays and not verdict.has_edge
-    assert "5,000 trials counted in this workspace, worth 5000.0 independent ones" in verdict.text
-    expected = deflated_sharpe(track_record(planted.backtest.returns), trials=5_000, variance=0.02)
-    assert verdict.evidence.deflated_sharpe == expected
-    p = planted.verdict.evidence.forecast_p
-    assert verdict.evidence.forecast_p_adjusted == pytest.approx(1 - (1 - p) ** 5_000)
+    assert (
+        "5,000 trials counted in this workspace, 12 of this market, interval and target, equal to 5000.0"
+        in verdict.text
+    )
+    growth = np.log1p(planted.backtest.returns)
+    assert verdict.evidence.deflated_sharpe == deflated_sharpe(track_record(growth), trials=4_000)
+    evidence = planted.verdict.evidence
+    adjusted = {
+        name: paid_p_value(getattr(evidence, name), before=3_999, after=4_000) for name in ("return_p", "sharpe_p")
+    }
+    assert {name: getattr(verdict.evidence, f"{name}_adjusted") for name in adjusted} == pytest.approx(adjusted)
+    assert verdict.evidence.forecast_p_adjusted == paid_p_value(evidence.forecast_p, before=4_999, after=5_000)
 
 
 def test_one_trial_is_not_deflated(planted):
     evidence = planted.verdict.evidence
-    assert evidence.forecast_p_adjusted == pytest.approx(evidence.forecast_p)
-    assert evidence.tally == Tally()
+    assert evidence.forecast_p_adjusted == pytest.approx(
+        evidence.forecast_p * 1.341487257
+    )  # what comes later is paid for
+    assert evidence.tally == Tally(content=planted.trial.content)
     assert "1 trial counted in this workspace." in planted.verdict.text + "."
-
-
-def test_break_even_costs_break_even(planted):
-    cost = break_even_bps(planted.backtest)
-    assert cost == planted.verdict.evidence.break_even_bps > 5
-    charged = planted.retraded(costs=Costs(fee_bps=cost, slippage_bps=0.0), ledger=Ledger.in_memory())
-    assert charged.backtest.returns.mean() == pytest.approx(0.0, abs=0.02 * planted.backtest.returns.mean())
-    assert break_even_bps(charged.backtest) == pytest.approx(cost, rel=0.01)  # whatever is charged
 
 
 def test_a_naive_model_judged_against_itself_reads_well():
@@ -164,7 +168,21 @@ def test_a_sweep_of_thresholds_is_as_many_trials(planted):
 def test_the_verdict_as_json(planted):
     values = json.loads(json.dumps(planted.verdict.to_dict(), allow_nan=False))
     assert {"is_forecastable", "has_edge", "text", "reasons", "forecast_p", "break_even_bps", "trials"} <= set(values)
-    assert values["trials"] == {"trials": 1, "effective": 1.0, "sharpe_variance": None, "overfitting": None}
+    counted = values["trials"]
+    assert (counted["trials"], counted["forecasts"], counted["trades"], counted["overfitting"]) == (1, 1.0, 1.0, None)
+    assert Tally.from_dict(counted) == planted.counted
+
+
+def entries_of(trials):
+    ledger = Ledger.in_memory()
+    for each in trials:
+        ledger.record(each)
+    return ledger.entries()
+
+
+def counted_last(trials):
+    """The tally of the last of trials that were made one after the other."""
+    return count(trials[-1], entries_of(trials))
 
 
 def test_copies_count_little_and_strangers_in_full():
@@ -173,28 +191,87 @@ def test_copies_count_little_and_strangers_in_full():
     copies = [trial(base * (1 + 0.001 * seed), seed=seed) for seed in range(6)]
     strangers = [trial(0.01 * generator.standard_normal(500), seed=seed) for seed in range(6)]
     apart = [trial(base, start=f"{2000 + 2 * seed}-01-01", data=f"d{seed}") for seed in range(6)]
-    assert count(copies[0], copies).trials == 6
-    assert count(copies[0], copies).effective == pytest.approx(1.0, abs=0.05)
-    assert count(strangers[0], strangers).effective > 5
-    assert count(apart[0], apart).effective > 5  # what never overlaps is unrelated
-    assert count(copies[0], copies[1:]).trials == 6  # the judged one counts, recorded or not
+    assert counted_last(copies).trials == 6
+    assert counted_last(copies).effective == pytest.approx(1.0, abs=0.05)
+    assert counted_last(strangers).effective > 5
+    assert counted_last(apart).effective > 5  # what never overlaps is unrelated
+    assert count(copies[0], entries_of(copies[1:])).trials == 6  # the judged one counts, recorded or not
 
 
 def test_trials_of_other_intervals_are_compared_on_the_longest():
     returns = 0.01 * np.random.default_rng(0).standard_normal(200 * 24)
     hourly = trial(returns, interval="1h")
     daily = trial(returns.reshape(-1, 24).sum(axis=1), data="e")
-    assert count(daily, [hourly]).effective == pytest.approx(1.0, abs=0.05)
+    assert counted_last([hourly, daily]).effective == pytest.approx(1.0, abs=0.05)
 
 
 def test_the_overfitting_probability_is_that_of_trials_on_the_same_candles():
     generator = np.random.default_rng(1)
     noise = [trial(0.01 * generator.standard_normal(800), seed=seed) for seed in range(20)]
     skilled = trial(0.01 * generator.standard_normal(800) + 0.004, seed=99)
-    assert count(noise[0], noise).overfitting > 0.2
-    assert count(skilled, [*noise, skilled]).overfitting < 0.05
-    assert math.isnan(count(noise[0], noise[:3]).overfitting)
-    assert math.isnan(count(noise[0], [replace(other, data="other") for other in noise]).overfitting)
+    assert counted_last(noise).overfitting > 0.2
+    assert counted_last([*noise, skilled]).overfitting < 0.05
+    assert math.isnan(counted_last(noise[:3]).overfitting)
+    assert math.isnan(counted_last([*(replace(other, data="other") for other in noise), noise[0]]).overfitting)
+
+
+def test_a_trial_pays_for_what_came_before_and_is_judged_alike_for_ever():
+    generator = np.random.default_rng(4)
+    tried = [trial(0.01 * generator.standard_normal(500), seed=seed) for seed in range(8)]
+    whole = entries_of(tried)
+    for place in (0, 3, 7):
+        tally = count(tried[place], whole)
+        assert tally == count(tried[place], whole[: place + 1])  # later ones change nothing
+        assert tally.trials == place + 1
+        assert tally.forecasts_before < tally.forecasts <= place + 1
+    ledger = Ledger.in_memory()
+    ledger.record(tried[0])
+    ledger.record_all(tried[1:5])
+    together = [count(each, ledger.entries()) for each in tried[1:5]]
+    assert {(tally.trials, tally.forecasts_before) for tally in together} == {(5, 1.0)}
+
+
+def test_trials_of_minutes_are_counted_one_by_one_whatever_their_annual_figures():
+    """Six days of minutes have annual Sharpe ratios in the hundreds; a daily trial of ten years pays for three more, no more."""
+    generator = np.random.default_rng(5)
+    day = np.datetime64("2024-03-01", "us") + np.arange(1, 8_641) * np.timedelta64(60, "s")
+    minutes = [
+        Trial("m", {"seed": seed}, "0", "M", "1m", "m", 525_600.0, day, 1e-4 * generator.standard_normal(8_640) - 1e-5)
+        for seed in range(3)
+    ]
+    daily = trial(0.01 * generator.standard_normal(3_650))
+    tally = counted_last([*minutes, daily])
+    assert tally.effective == pytest.approx(4.0, abs=0.1)
+    assert tally.family == 1 and tally.trials == 4
+
+
+def test_trials_that_never_traded_count_by_their_forecasts():
+    generator = np.random.default_rng(6)
+    times = trial(np.zeros(600)).times
+    flat = np.zeros(600)
+
+    def idle(seed, values):
+        profile = profile_of(times, flat, step=86_400_000_000, skills=(times, values))
+        return replace(trial(flat, seed=seed), profile=profile)
+
+    unlike = [idle(seed, generator.standard_normal(600)) for seed in range(9)]
+    alike = [idle(seed, unlike[0].outline.values[2] + 1e-3 * generator.standard_normal(600)) for seed in range(9)]
+    for counted, few, many in ((counted_last(unlike), 8.5, 9.1), (counted_last(alike), 0.9, 1.2)):
+        assert few < counted.forecasts < many and few < counted.trades < many
+
+
+def test_views_of_a_result_are_trials_once_they_are_judged(planted):
+    ledger = Ledger.in_memory()
+    result = planted.recorded(ledger)
+    half = str(planted.forecast.frame["time"][600])
+    view = result.between(until=half)
+    assert ledger.count() == 1  # looked at, not judged
+    assert view.verdict.evidence.tally.trials == 2 == ledger.count()
+    assert result.between(since=half).verdict.evidence.tally.trials == 3  # the other half is another trial
+    assert result.between(until=half).verdict.evidence.tally.trials == 2  # judged again
+    changed = replace(result, positions=result.positions | {"linear": result.positions["naive"]})
+    assert changed.verdict.evidence.tally.trials == 4  # a copy with other positions under the same recipe
+    assert result.verdict.evidence.tally.trials == 1
 
 
 def test_every_evaluation_is_recorded_once(planted):
@@ -207,8 +284,8 @@ def test_every_evaluation_is_recorded_once(planted):
         first.retraded(rule=Threshold(enter=enter), ledger=ledger)
     first.retraded(costs=Costs(fee_bps=1), ledger=ledger)
     result = STUDY.run(candles, seed=1, ledger=ledger)
-    assert ledger.count() == result.tally.trials == 5
-    assert 1 <= result.tally.effective < 3
+    assert ledger.count() == result.counted.trials == 5
+    assert 1 <= result.counted.effective < 3
     recorded = ledger.trials()[0]
     np.testing.assert_allclose(recorded.returns, first.backtest.returns, rtol=1e-6, atol=1e-12)
     assert recorded.identity == first.trial.identity
@@ -220,7 +297,7 @@ def test_a_run_keeps_its_tally(tmp_path, planted):
     run_study(STUDY, planted.candles, runs=tmp_path)
     result, folder = run_study(replace(STUDY, cash=5_000.0), planted.candles, runs=tmp_path)
     assert result.tally.trials == 2
-    assert load_run(folder).verdict == result.verdict
+    assert load_run(folder).verdict.to_dict() == result.verdict.to_dict()
     assert Ledger(tmp_path).count() == 2
 
 

@@ -6,13 +6,12 @@ import tracemalloc
 from dataclasses import replace
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given, strategies as st
 
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, NotEnoughDataError
-from candlecast.features import Features, log_return, realized_volatility, rsi, sma_ratio, volume_change
+from candlecast.features import Feature, Features, log_return, realized_volatility, rsi, sma_ratio
 from candlecast.folds import Fold
 from candlecast.jobs import Job
 from candlecast.sources import synthetic
@@ -198,9 +197,9 @@ def test_no_window_is_whole():
     assert str(error.value).startswith(
         "GARCH(1,1) has 334 candles, and no window of 10 bars among them is whole; expected"
     )
-    silent = replace(MARKET, frame=MARKET.frame.with_columns(volume=pl.col("volume") * (pl.int_range(pl.len()) % 2)))
+    sparse = Feature("sparse", lambda candles: np.where(np.arange(len(candles)) % 2, candles.close, np.nan), 0)
     with pytest.raises(NotEnoughDataError, match="no window of 10 bars among them is whole"):
-        _ = samples(silent, features=Features(realized_volatility(), volume_change())).usable
+        _ = samples(MARKET, features=Features(realized_volatility(), sparse)).usable
 
 
 @pytest.mark.parametrize("window", [0, -1])

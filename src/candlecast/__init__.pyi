@@ -13,12 +13,15 @@ from .backtesting import (
     backtest_portfolio as backtest_portfolio,
     break_even as break_even,
     capacity as capacity,
+    delayed as delayed,
+    filled_at_close as filled_at_close,
     sweep as sweep,
 )
 from .candles import (
     CandleReport as CandleReport,
     Candles as Candles,
     Origin as Origin,
+    TradingClock as TradingClock,
 )
 from .comparison import (
     Comparison as Comparison,
@@ -36,6 +39,7 @@ from .errors import (
 )
 from .events import (
     Progress as Progress,
+    ProgressLines as ProgressLines,
 )
 from .features import (
     Feature as Feature,
@@ -51,6 +55,7 @@ from .features import (
     log_range as log_range,
     log_return as log_return,
     macd as macd,
+    outside as outside,
     realized_volatility as realized_volatility,
     rsi as rsi,
     scaled_close as scaled_close,
@@ -155,6 +160,8 @@ from .store import (
 )
 from .study import (
     Study as Study,
+)
+from .study_result import (
     StudyResult as StudyResult,
 )
 from .tally import Tally as Tally
@@ -167,6 +174,10 @@ from .targets import (
     Several as Several,
     TripleBarrier as TripleBarrier,
     Volatility as Volatility,
+)
+from .tradability import (
+    Tradability as Tradability,
+    tradability as tradability,
 )
 from .verdict import (
     Verdict as Verdict,

@@ -86,6 +86,17 @@ def scored(forecast: Forecast, target: Target) -> Scored:
     return _scored(forecast.averaged().frame, target)
 
 
+def skills(forecast: Forecast, target: Target) -> tuple[np.ndarray, np.ndarray]:
+    """What a forecast of one asset adds at each bar: times, datetime64[us], and (y - m)(f - m), both (time,).
+
+    y is the outcome, f the forecast and m the mean outcome of the training rows, all as changes against naive (m = 0 where it
+    is not known). Its mean is above zero where the forecast knows something; half the summands of the Clark-West test.
+    """
+    score = scored(forecast, target)
+    centre = np.nan_to_num(score.mean_change)
+    return score.time, (score.outcome_change - centre) * (score.forecast_change - centre)
+
+
 def accuracy(forecasts: Mapping[str, Forecast], target: Target, *, seed: int = 0) -> pl.DataFrame:
     """One row per asset and model, seeds averaged into one forecast: `symbol`, `model`, `observations`, figures and p-values.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,7 @@ from candlecast import comparison_words
 from candlecast.accuracy import scored
 from candlecast.backtesting import Costs
 from candlecast.candles import Candles
+from candlecast.causality import require_causal_model
 from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features, standard_features
@@ -21,9 +23,11 @@ from candlecast.ledger import Ledger
 from candlecast.models import Drift, Model, Naive
 from candlecast.models.model import require_model
 from candlecast.signals import Rule
+from candlecast.sources.files import as_assets
 from candlecast.stats import false_discovery, model_confidence_set, superior_models
-from candlecast.study import Study, StudyResult
-from candlecast.tally import count_each
+from candlecast.study import Study
+from candlecast.study_result import StudyResult, recorded_at_once
+from candlecast.tally import Tally
 from candlecast.targets import NextReturn, Target
 from candlecast.walk import FoldForecast, forecast_frame, plan_jobs
 
@@ -57,7 +61,12 @@ class Comparison:
     @property
     def text(self) -> str:
         """What came out, in plain words."""
-        return comparison_words.paragraph(self.frame, next(iter(self.results.values())).tally, level=LEVEL)
+        return comparison_words.paragraph(self.frame, self.tally, level=LEVEL)
+
+    @property
+    def tally(self) -> Tally:
+        """The trials that the results were judged among; of results that were known before, the later ones'."""
+        return max((result.counted for result in self.results.values()), key=lambda tally: tally.trials)
 
     def __str__(self) -> str:
         """The text, and a table for each of its two questions."""
@@ -70,7 +79,7 @@ class Comparison:
 
 def compare(
     models: Mapping[str, Model],
-    candles: Candles | Sequence[Candles],
+    candles: Any,
     *,
     features: Features | None = None,
     target: Target | None = None,
@@ -83,14 +92,15 @@ def compare(
 ) -> Comparison:
     """Judge every model on every series of candles: the same folds, the same costs, all trials counted.
 
-    `models` by the names that the table shows. `candles` of any assets and intervals, each pair once. What is not given is
-    as in `Study`; rows are those of the longest window among the models. A model trains on all series whose features have
-    the same columns at once, as one fleet. Naive and drift walk along as references. Every named model is recorded as a
-    trial of its own, in the ledger of the folder `runs` when none is given.
+    `models` by the names that the table shows. `candles` of any assets and intervals, each pair once: one or a list of
+    `Candles`, frames or paths of files. What is not given is as in `Study`; rows are those of the longest window among the
+    models. A model trains on all series whose features have the same columns at once, as one fleet. Naive and drift walk
+    along as references. Every named model is recorded as a trial of its own, in the ledger of the folder `runs` when none is
+    given.
 
     Raises what `Study.run` raises; ConfigError for a name or a series that comes twice.
     """
-    series = [candles] if isinstance(candles, Candles) else list(candles)
+    series = as_assets(candles)
     seeds = list(seeds)
     _require_distinct(models, series)
     for model in models.values():
@@ -131,11 +141,7 @@ def compare(
             if seeds != list(range(seeds[0], seeds[0] + len(seeds))):
                 recipe |= {"seeds": seeds}
             results[each.symbol, str(each.interval), name] = replace(result, recipe=recipe)
-    trials = [result.trial for result in results.values()]
-    for trial in trials:
-        ledger.record(trial)
-    tallies = count_each(trials, ledger.trials())
-    results = {key: replace(result, tally=tally) for (key, result), tally in zip(results.items(), tallies, strict=True)}
+    results = dict(zip(results, recorded_at_once(list(results.values()), ledger), strict=True))
     return Comparison(_table(results, list(models), progress), results)
 
 
@@ -153,7 +159,9 @@ def _trained(
         def listen(event: Progress, before: int = done, share: float = len(jobs)) -> None:
             progress(Progress(name, before + share * event.done / event.total, total, event.detail))
 
-        for fitted in model.fit(jobs, progress=listen):
+        for number, fitted in enumerate(model.fit(jobs, progress=listen)):
+            if not number:
+                require_causal_model(model, fitted)
             yield place_of[id(fitted.job)], FoldForecast(fitted.job, fitted, forecast_frame(fitted, name))
         done += len(jobs)
 

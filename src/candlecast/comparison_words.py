@@ -33,7 +33,7 @@ def paragraph(frame: pl.DataFrame, tally: Tally, *, level: float) -> str:
         found += f": {_named(discovered)}." if discovered.height else "."
     return (
         f"{found} Judged: {text.count(frame.height, 'result')}, among {text.count(tally.trials, 'trial')} counted in this "
-        f"workspace, worth {tally.effective:.1f} independent ones."
+        f"workspace, equal to {tally.forecasts:.1f} independent forecasts and {tally.trades:.1f} independent strategies."
     )
 
 

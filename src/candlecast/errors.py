@@ -9,7 +9,8 @@
     ├── LookaheadError        something would use what was not known yet
     └── RunError              a run on disk that is missing, foreign or incomplete
 
-A message has three parts: what was wrong (with the value), what was expected, what to do.
+A message has three parts: what was wrong (with the value), what was expected, what to do. Whatever names and answers
+it quotes, it is one line without control characters and secrets.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, TypeGuard
 
-MOST_LISTED = 20  # names that a message lists; of an exchange's thousands it says how many more there are
+from candlecast.redaction import shown
+
+MOST_LISTED = 20  # names that a message offers; of an exchange's thousands it says how many more there are
 
 
 class CandlecastError(Exception):
@@ -31,6 +34,7 @@ class CandlecastError(Exception):
     """
 
     def __init__(self, wrong: str, *, expected: str, remedy: str) -> None:
+        wrong, expected, remedy = shown(wrong), shown(expected), shown(remedy)
         super().__init__(f"{wrong}; expected {expected}. {remedy}" + ("" if remedy.endswith("?") else "."))
         self.wrong = wrong
         self.expected = expected
@@ -111,5 +115,16 @@ def near_misses(name: str, options: Iterable[str]) -> str:
     close = difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.6)
     if close:
         return f"Did you mean {' or '.join(lowered[match] for match in close)}?"
-    more = f" and {len(options) - MOST_LISTED:,} others" if len(options) > MOST_LISTED else ""
-    return f"Choose one of {', '.join(options[:MOST_LISTED])}{more}"
+    return f"Choose one of {listed(options, most=MOST_LISTED, rest='others')}"
+
+
+def listed(names: Iterable[object], *, most: int = 8, rest: str = "more") -> str:
+    """Names with commas, cut after `most` of them.
+
+    >>> listed("abcde", most=3), listed("ab"), listed([])
+    ('a, b, c and 2 more', 'a, b', 'none')
+    """
+    texts = [str(name) for name in names]
+    if len(texts) <= most:
+        return ", ".join(texts) or "none"
+    return f"{', '.join(texts[:most])} and {len(texts) - most:,} {rest}"

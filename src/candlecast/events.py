@@ -1,14 +1,20 @@
-"""Progress events: what long work tells whoever listens. The library never prints."""
+"""Progress events: what long work tells whoever listens. The library prints nothing, unless it is given a listener that does."""
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TextIO
 
 
 @dataclass(frozen=True)
 class Progress:
-    """`done` of `total` units of a stage are finished; `detail` says what is being worked on."""
+    """`done` of `total` units of a stage are finished; `detail` says what is being worked on.
+
+    The stage "resume" comes once, when an interrupted run is continued: `done` of `total` trainings were kept from it.
+    """
 
     stage: str
     done: float
@@ -21,3 +27,87 @@ Listener = Callable[[Progress], None]
 
 def ignore(event: Progress) -> None:
     """A listener that does nothing."""
+
+
+class ProgressLines:
+    """A listener that writes plain lines, for logs, pipes and notebooks: how far each stage is, and how long it may take.
+
+        result = study.run(candles, progress=cc.ProgressLines())
+
+    The first and the last step of a stage are always written, those between when `seconds` or a tenth of the stage have
+    passed since the last line. The time left is that of the work done so far, scaled to the rest.
+
+    Args:
+        stream: where lines are written; standard error, as it is then, when not given.
+        seconds: between two lines of a stage, unless a tenth of it is done earlier.
+        clock: seconds that rise.
+
+    >>> lines = ProgressLines(sys.stdout, clock=iter([0.0, 60.0, 61.0, 240.0]).__next__)
+    >>> for done in (0, 1, 1.2, 4):
+    ...     lines(Progress("train", done, 4, "loss 0.98"))
+    train: 1 of 4 (25 %), about 3 min left; loss 0.98
+    train: 4 of 4 (100 %) in 4 min; loss 0.98
+    """
+
+    def __init__(
+        self, stream: TextIO | None = None, *, seconds: float = 5.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._stream, self._seconds, self._clock = stream, seconds, clock
+        self._stages: dict[str, _Stage] = {}
+
+    def __call__(self, event: Progress) -> None:
+        """Write a line about an event, if it is time for one."""
+        now = self._clock()
+        stage = self._stages.get(event.stage)
+        if stage is None or event.done < stage.done:  # the next of several, such as of another asset
+            stage = self._stages[event.stage] = _Stage(now, event.done)
+        is_over = event.done >= event.total
+        is_due = stage.written is None or (
+            now - stage.written >= self._seconds or event.done - stage.written_done >= 0.1 * event.total
+        )
+        is_new = event.done > stage.done or stage.written is None
+        stage.done = event.done
+        if event.done > 0 and is_new and (is_over or is_due):
+            stage.written, stage.written_done = now, event.done
+            self._write(_line(event, now - stage.began, event.done - stage.first))
+
+    def _write(self, line: str) -> None:
+        stream = sys.stderr if self._stream is None else self._stream
+        stream.write(line + "\n")
+        stream.flush()
+
+
+@dataclass
+class _Stage:
+    """What is remembered of a stage: when it began, with how much done, how much is done, and the last line."""
+
+    began: float
+    first: float
+    done: float = 0.0
+    written: float | None = None
+    written_done: float = 0.0
+
+
+def _line(event: Progress, elapsed: float, worked: float) -> str:
+    if event.stage == "resume":
+        return event.detail
+    share = event.done / event.total if event.total > 0 else 1.0
+    line = f"{event.stage}: {event.done:,.4g} of {event.total:,.4g} ({100 * share:.0f} %)"
+    if event.done >= event.total:
+        line += f" in {duration(elapsed)}" if worked > 0 else ""
+    elif worked > 0:
+        line += f", about {duration(elapsed * (event.total - event.done) / worked)} left"
+    return f"{line}; {event.detail}" if event.detail else line
+
+
+def duration(seconds: float) -> str:
+    """A length of time in its largest unit, no more exact than it need be.
+
+    >>> duration(0.2), duration(42.4), duration(200.0), duration(8_000.0), duration(200_000.0)
+    ('0 s', '42 s', '3 min', '2.2 h', '2.3 days')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5_400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3_600:.1f} h" if seconds < 129_600 else f"{seconds / 86_400:.1f} days"

@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from candlecast.backtesting import BacktestResult
+from candlecast.conditions import Conditions
 from candlecast.stats import (
     TrackRecord,
     bootstrap_p_value,
@@ -18,6 +18,7 @@ from candlecast.stats import (
     detectable_sharpe,
     expected_maximum_sharpe,
     minimum_track_record,
+    paid_p_value,
     sharpe_difference,
     track_record,
 )
@@ -28,73 +29,91 @@ from candlecast.tally import Tally
 class Evidence:
     """What the tests say. Undefined values are NaN.
 
-    forecast_p: the largest of the Clark-West p-values against naive, drift and the mean outcome of the training rows;
-        forecast_p_adjusted: 1 - (1 - p)^N for the N independent trials that the ledger is worth (Sidak 1967).
-    return_p: bootstrap p-value of no return.
+    Each p-value has an `_adjusted` form, in which it has paid for the trials before it, beside it and to come
+    (`stats.paid_p_value`): the forecast by the independent forecasts that the ledger holds, the account by the independent
+    strategies.
+
+    forecast_p: the largest of the Clark-West p-values against naive, drift and the mean outcome of the training rows.
+    return_p: bootstrap p-value of no growth, that is of a mean log return of zero or less; 1 for a ruined account.
     sharpe_lead: Sharpe ratio per year less that of buy-and-hold, with its 95 % interval `sharpe_lead_low` to
         `sharpe_lead_high`; sharpe_p: p-value of no lead.
-    lucky_sharpe: per year, what the best of N trials without skill shows; deflated_sharpe: confidence that the Sharpe ratio
-        is above it.
-    break_even_bps: costs a side, in basis points of the value traded, at which the mean return would be zero.
+    lucky_sharpe: per year, what the best of so many strategies without skill shows; deflated_sharpe: confidence that the
+        Sharpe ratio of the log returns is above it.
     detectable_sharpe (per year), detectable_r2: what this much data finds in 80 % of cases.
-    years: length of the record; years_needed: length at which one like it tells its Sharpe ratio from zero with 95 %
-        confidence, on whichever side of zero, one above zero from `lucky_sharpe`; infinite where it is not above that.
+    years: length of the record, up to a ruin; years_needed: length at which one like it tells its Sharpe ratio from zero with
+        95 % confidence, on whichever side of zero, one above zero from `lucky_sharpe`; infinite where it is not above that.
     """
 
     forecast_p: float
     forecast_p_adjusted: float
     return_p: float
+    return_p_adjusted: float
     sharpe_lead: float
     sharpe_lead_low: float
     sharpe_lead_high: float
     sharpe_p: float
+    sharpe_p_adjusted: float
     lucky_sharpe: float
     deflated_sharpe: float
-    break_even_bps: float
     detectable_sharpe: float
     detectable_r2: float
     years: float
     years_needed: float
+    conditions: Conditions
     tally: Tally
+
+    @property
+    def break_even_bps(self) -> float:
+        """Costs a side at which the account would have ended where it began; see `Conditions`."""
+        return self.conditions.break_even_bps
 
     def to_dict(self) -> dict[str, Any]:
         """The evidence as JSON values; what is undefined or without end is None."""
-        numbers = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "tally"}
+        held = ("conditions", "tally")
+        numbers = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in held}
         finite = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
-        return finite | {"trials": self.tally.to_dict()}
+        return finite | self.conditions.to_dict() | {"trials": self.tally.to_dict()}
 
 
-def gather(row: dict[str, Any], result: BacktestResult, *, horizon: int, tally: Tally, seed: int = 0) -> Evidence:
+def gather(
+    row: dict[str, Any],
+    result: BacktestResult,
+    *,
+    horizon: int,
+    tally: Tally,
+    conditions: Conditions,
+    seed: int = 0,
+) -> Evidence:
     """The evidence on one model, from its row of the accuracy table and its backtest."""
     forecast_p = largest_p(row)
-    returns = result.returns
-    record = track_record(returns)
-    variance = 1.0 / max(
-        record.observations - 1, 1
-    )  # of Sharpe ratios without any skill, the least that trials vary by
-    if not math.isnan(tally.sharpe_variance):
-        variance = max(variance, tally.sharpe_variance)
-    lucky = expected_maximum_sharpe(tally.effective, variance=variance)
-    difference = sharpe_difference(returns, result.benchmark_returns, bars_per_year=result.bars_per_year, seed=seed)
+    returns, yearly = result.returns_until_ruin, result.bars_per_year
+    is_ruined = result.ruined_at is not None
+    growth = returns if is_ruined else np.log1p(returns)
+    record = track_record(growth)
+    lucky = expected_maximum_sharpe(tally.trades, variance=1.0 / max(record.observations - 1, 1))
+    return_p = 1.0 if is_ruined else bootstrap_p_value(growth, seed=seed) if len(growth) else math.nan
+    difference = sharpe_difference(returns, result.benchmark_returns_until_ruin, bars_per_year=yearly, seed=seed)
+    of_forecasts = {"before": tally.forecasts_before, "after": tally.forecasts}
+    of_trades = {"before": tally.trades_before, "after": tally.trades}
     return Evidence(
         forecast_p=forecast_p,
-        forecast_p_adjusted=-math.expm1(tally.effective * math.log1p(-min(forecast_p, 1 - 1e-12))),
-        return_p=bootstrap_p_value(returns, seed=seed),
+        forecast_p_adjusted=paid_p_value(forecast_p, **of_forecasts),
+        return_p=return_p,
+        return_p_adjusted=paid_p_value(return_p, **of_trades),
         sharpe_lead=difference.difference,
         sharpe_lead_low=difference.low,
         sharpe_lead_high=difference.high,
         sharpe_p=difference.p_value,
-        lucky_sharpe=lucky * math.sqrt(result.bars_per_year),
-        deflated_sharpe=deflated_sharpe(record, trials=tally.effective, variance=variance),
-        break_even_bps=break_even_bps(result),
-        detectable_sharpe=(
-            detectable_sharpe(len(returns), bars_per_year=result.bars_per_year) if len(returns) > 1 else math.nan
-        ),
+        sharpe_p_adjusted=paid_p_value(difference.p_value, **of_trades),
+        lucky_sharpe=lucky * math.sqrt(yearly),
+        deflated_sharpe=0.0 if is_ruined else deflated_sharpe(record, trials=tally.trades),
+        detectable_sharpe=detectable_sharpe(len(returns), bars_per_year=yearly) if len(returns) > 1 else math.nan,
         detectable_r2=(
             detectable_r2(row["observations"], horizon=horizon) if row["observations"] >= max(horizon, 2) else math.nan
         ),
-        years=record.observations / result.bars_per_year,
-        years_needed=_bars_needed(record, lucky) / result.bars_per_year,
+        years=float(record.observations / yearly),
+        years_needed=float(_bars_needed(record, lucky) / yearly),
+        conditions=conditions,
         tally=tally,
     )
 
@@ -116,23 +135,3 @@ def _bars_needed(record: TrackRecord, lucky: float) -> float:
         mirrored = record._replace(sharpe=-record.sharpe, skewness=-record.skewness)
         return minimum_track_record(mirrored)
     return minimum_track_record(record, benchmark=lucky)
-
-
-def break_even_bps(result: BacktestResult) -> float:
-    """Costs a side, in basis points of the value traded, at which the mean return per bar would be zero.
-
-    10^4 sum(g) / sum(v): g the returns with the costs that were paid given back, v the value traded, both as fractions of
-    the equity before the bar. Negative when the strategy loses even for free; NaN when it never traded.
-    """
-    if not result.fills.height:
-        return math.nan
-    equity = result.equity["equity"].to_numpy()
-    before = np.where(equity[:-1] > 0, equity[:-1], np.nan)
-    paid = np.diff(result.equity["cost"].to_numpy()) / before
-    traded = result.fills.select(pl.col("time").dt.epoch("us"), "notional").to_numpy()
-    closes = result.equity["time"].dt.epoch("us").to_numpy()
-    bars = np.searchsorted(closes, traded[:, 0], side="right")  # a bar opens as the one before closes, or later
-    bars = np.clip(bars, 1, len(closes) - 1) - 1
-    turnover = float(np.nansum(traded[:, 1] / before[bars]))
-    gross = float(np.nansum(result.returns + paid))
-    return 1e4 * gross / turnover if turnover else math.nan

@@ -14,7 +14,7 @@ and an embargo keeps out the rows whose inputs still look back on it:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, combinations
@@ -106,6 +106,21 @@ class Fold:
         is_crossed = any(part.start < purge.stop and purge.start < part.stop for part in self.test.parts)
         return Rows(*self.train.parts, *(() if is_crossed else (purge,)), *self.valid.parts)
 
+    @property
+    def is_in_time_order(self) -> bool:
+        """Whether every row that is learnt from lies before every tested one."""
+        return max(rows.last for rows in (self.train, self.valid) if len(rows)) < self.test.first
+
+
+def are_in_time_order(folds: Iterable[Fold]) -> bool:
+    """Whether no fold learns from rows behind its test part, so that its forecasts could have been made at the time.
+
+    >>> folds = PurgedKFold(2).split(np.arange(100).astype("datetime64[us]"), range(100), horizon=1)
+    >>> [fold.is_in_time_order for fold in folds], are_in_time_order(folds), are_in_time_order(folds[1:])
+    ([False, True], False, True)
+    """
+    return all(fold.is_in_time_order for fold in folds)
+
 
 class Folds(Protocol):
     """A way to divide rows into folds."""
@@ -113,7 +128,8 @@ class Folds(Protocol):
     def split(self, times: np.ndarray, usable: range, *, horizon: int, memory: int = 0) -> tuple[Fold, ...]:
         """Folds over the `usable` rows; `times` are the closes of all bars, datetime64[us] (time,).
 
-        An outcome is known `horizon` bars later; the inputs of a row look back on `memory` bars before it.
+        An outcome is known `horizon` bars later; inputs, outcome and naive forecast of a row look back on `memory` bars
+        before it.
         """
         ...
 
@@ -222,7 +238,8 @@ class PurgedKFold:
 
     `folds` equal parts; each is tested once, and all others train, but for `purge` bars on both sides of the test part and
     an `embargo` behind it, in bars (int) or as a span ("5d"). Not given: purge is the target's horizon, the embargo as
-    many bars as the inputs look back on (window and features), so that no training row has seen a test bar or its label.
+    many bars as a row looks back on (window, features, and a target measured in recent volatility), so that no training
+    row has seen a test bar or its label.
     `valid` is the share of the training rows, at their end, that early stopping watches.
 
     The model knows the future of what it forecasts: good for choosing among models with little data, and no record of

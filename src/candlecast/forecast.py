@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from candlecast.errors import ConfigError, near_misses
+from candlecast.errors import ConfigError, listed, near_misses
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,7 +114,7 @@ class Forecast:
             known = sorted({name.partition("@")[2] for name in self.further if "@" in name})
             raise ConfigError(
                 f"there is no forecast of {target!r}",
-                expected=f"one of {', '.join(known)}" if known else "a forecast of Several targets",
+                expected=f"one of {listed(known)}" if known else "a forecast of Several targets",
                 remedy=near_misses(target, known),
             )
         horizon = int(target.rpartition("_")[2])

@@ -1,123 +1,371 @@
-"""Recipes as JSON: what a study was, in a form that can be stored, compared, read by people, and made again."""
+"""Recipes as JSON: what a study was, in a form that can be stored, compared, read by people, and made again.
+
+A recipe of candlecast is described by its parameters, and made again from them. Whatever else decides what a study does - a
+user's function, class or object - is described by its name and `identity`, and is not made again: a run may come from anybody.
+"""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Sequence
-from dataclasses import fields, is_dataclass
-from hashlib import sha256
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
+from types import FunctionType, MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from candlecast import backtesting, features, folds, heads, models, signals, targets
 from candlecast.candles import Candles
-from candlecast.errors import RunError
+from candlecast.errors import ConfigError, RunError, listed
 from candlecast.features import Feature, Features
 from candlecast.fleet import settings
+from candlecast.identity import identify
 from candlecast.models.estimator import described, made
+from candlecast.models.known_estimators import refused, require_known
+from candlecast.provenance import is_installed
 from candlecast.targets import Several
 
-ROOMS = (
-    backtesting,
-    features,
-    folds,
-    heads,
-    models,
-    settings,
-    signals,
-    targets,
-)  # where recipes are looked up by the name of their type
+MODULES: dict[Any, Sequence[str]] = {  # where recipes are, and the names among which they are looked for
+    backtesting: ("Costs", "DrawdownBrake", "Filters"),
+    features: ("MinMax", "Robust", "Standard", "Unscaled"),
+    folds: ("CombinatorialPurged", "Holdout", "PurgedKFold", "WalkForward"),
+    heads: heads.__all__,
+    models: models.__all__,
+    settings: ("Fit",),
+    signals: signals.__all__,
+    targets: targets.__all__,
+}
+FACTORIES = (  # candlecast's functions that make one feature of plain parameters alone
+    "atr",
+    "bollinger",
+    "ema_ratio",
+    "log_range",
+    "log_return",
+    "macd",
+    "realized_volatility",
+    "rsi",
+    "scaled_close",
+    "sma_ratio",
+    "time_of_day",
+    "time_of_week",
+    "volume_change",
+)
+PLAIN = (bool, int, float, str)
+DEEPEST, LARGEST, LONGEST = 32, 2**63, 10_000  # levels, whole number and text of a description that is made again
 
 
 def describe(value: Any) -> Any:
     """A recipe (a frozen dataclass, or a part of one) as JSON values.
 
     A dataclass becomes an object with its `type`, its `name` if it has one, and constructor parameters, a feature its
-    `kind`, parameters and warm-up, an estimator its class and parameters; a user's own function and candles are named, not
-    stored.
+    `kind`, parameters and warm-up, an estimator its class and parameters; candles are named, not stored. What is not
+    candlecast's own has its `identity` as well (`candlecast.identity`), by which two of one name are told apart; where
+    that is not certain, `unidentified` says why, and the description equals none that another process makes.
 
     >>> from candlecast.folds import Holdout
     >>> describe(Holdout(0.8))
     {'type': 'Holdout', 'train': 0.8, 'valid': 0.0, 'purge': None}
     """
-    match value:
-        case Feature():
-            return {
-                "type": "Feature",
-                "kind": value.kind,
-                "parameters": dict(value.parameters),
-                "warmup": value.warmup,
-                "scaling": describe(value.scaling),
-            }
-        case Features():
-            return {
-                "type": "Features",
-                "features": [describe(feature) for feature in value.features],
-                "scaling": describe(value.scaling),
-            }
-        case dict():
-            return {"type": "dict", "items": [[describe(key), describe(item)] for key, item in value.items()]}
-        case Several():
-            return {"type": "Several", "name": value.name, "targets": [describe(target) for target in value.targets]}
-        case Candles():
-            return {
-                "type": "Candles",
-                "symbol": value.symbol,
-                "interval": str(value.interval),
-                "fingerprint": value.fingerprint,
-            }
-        case list() | tuple():
-            return [describe(item) for item in value]
-        case np.generic():
-            return value.item()
-        case None | bool() | int() | float() | str():
-            return value
-    if is_dataclass(value):
-        shown = [field.name for field in fields(value) if field.init]
-        if hasattr(value, "name") and "name" not in shown:
-            shown.append("name")
-        return {"type": type(value).__name__, **{name: describe(getattr(value, name)) for name in shown}}
-    if hasattr(value, "get_params") and not isinstance(value, type):
-        kind, parameters = described(value)
-        return {
+    kind = type(value)
+    if value is None or kind in PLAIN:
+        return value
+    if kind in (list, tuple):
+        return [describe(item) for item in value]
+    if kind in (dict, OrderedDict, MappingProxyType):
+        return {"type": "dict", "items": [[describe(key), describe(item)] for key, item in value.items()]}
+    if isinstance(value, np.generic) and type(value.item()) in PLAIN:
+        return value.item()
+    if isinstance(value, Feature):
+        return _described_feature(value)
+    if isinstance(value, Features):
+        shown = {"features": describe(value.features), "scaling": describe(value.scaling)}
+    elif isinstance(value, Several):
+        shown = {"name": value.name, "targets": describe(value.targets)}
+    elif isinstance(value, Candles):
+        shown = {"symbol": value.symbol, "interval": str(value.interval), "fingerprint": value.fingerprint}
+    elif is_dataclass(value) and not isinstance(value, type):
+        names = [field.name for field in fields(value) if field.init]
+        if hasattr(value, "name") and "name" not in names:
+            names.append("name")
+        shown = {name: describe(getattr(value, name)) for name in names}
+    elif (estimator := described(value)) is not None:
+        name, parameters, is_whole = estimator
+        found = {
             "type": "Estimator",
-            "class": kind,
-            "parameters": {key: describe(part) for key, part in parameters.items()},
+            "class": name,
+            "parameters": {key: describe(parameters[key]) for key in parameters},
         }
-    name = getattr(value, "__qualname__", type(value).__qualname__)
-    return {"type": "function", "name": f"{getattr(value, '__module__', '')}.{name}", "source": _source_digest(value)}
+        return found if is_whole and is_installed(kind) else found | _identity(value)
+    else:
+        name = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', kind.__qualname__)}"
+        return {"type": "function" if callable(value) else "object", "name": name, **_identity(value)}
+    return {"type": kind.__name__, **shown, **({} if is_installed(kind) else _identity(value))}
+
+
+def unidentified(description: Any) -> list[str]:
+    """What a description says could not be identified; nothing for one that equals itself in every process."""
+    if isinstance(description, Mapping):
+        own = [str(description["unidentified"])] if "unidentified" in description else []
+        parts = own or [said for part in description.values() for said in unidentified(part)]
+    else:
+        parts = [said for part in description for said in unidentified(part)] if isinstance(description, list) else []
+    return list(dict.fromkeys(parts))
+
+
+def pythons(description: Any) -> set[str]:
+    """The Pythons whose code a description has a digest of."""
+    if isinstance(description, Mapping):
+        own = {str(description["identity"]).partition(":")[0]} if "identity" in description else set[str]()
+        return own.union(*map(pythons, description.values()))
+    return set[str]().union(*map(pythons, description)) if isinstance(description, list) else set()
 
 
 def restore(description: Any, *, candles: Sequence[Candles] = ()) -> Any:
     """The recipe that `describe` described, with those of the `candles` in it that it names.
 
-    Raises RunError for a user's own function, which is not stored, and for candles that are not given.
+    Only recipes of candlecast, and estimators that `candlecast.models.known_estimators` lists, are made, and only once all
+    of the description was looked at. Raises RunError for anything else, as a user's own function, which is not stored, for a
+    description that is malformed, and for candles that are not given.
 
     >>> restore({"type": "Holdout", "train": 0.8, "valid": 0.0, "purge": None})
     Holdout(train=0.8, valid=0.0, purge=None)
     """
-    if isinstance(description, list):
-        return tuple(restore(item, candles=candles) for item in description)
+    _require_restorable(description)
+    return _made(description, candles)
+
+
+def _identity(value: object) -> dict[str, str]:
+    found = identify(value)
+    return {"identity": found.digest} | ({"unidentified": "; ".join(found.unknown[:3])} if found.unknown else {})
+
+
+def _described_feature(value: Feature) -> dict[str, Any]:
+    """Kind and parameters where they are enough to make it again; those and its identity for a user's own."""
+    scaling = describe(value.scaling)
+    if _is_stock(value):
+        parameters = dict(value.parameters)
+        return {
+            "type": "Feature",
+            "kind": value.kind,
+            "parameters": parameters,
+            "warmup": value.warmup,
+            "scaling": scaling,
+        }
+    return {
+        "type": "Feature",
+        "kind": value.kind,
+        "parameters": {str(name): describe(part) for name, part in value.parameters.items()},
+        "warmup": value.warmup,
+        "outputs": list(value.outputs),
+        "scaling": scaling,
+        **_identity(value),
+    }
+
+
+def _is_stock(value: Feature) -> bool:
+    """Whether one of candlecast's own functions gives this very feature for its kind and parameters."""
+    if (
+        value.kind not in FACTORIES
+        or type(value) is not Feature
+        or not all(type(each) in PLAIN for each in value.parameters.values())
+    ):
+        return False
+    try:
+        again = getattr(features, value.kind)(**value.parameters)
+    except (ConfigError, TypeError):  # parameters of something else
+        return False
+    others = [field.name for field in fields(Feature) if field.name not in ("compute", "scaling")]
+    return all(repr(getattr(again, name)) == repr(getattr(value, name)) for name in others) and _is_same(
+        again.compute, value.compute
+    )
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether two functions do the same; those that differ in plain cells at most are compared without a digest."""
+    functions = isinstance(one, FunctionType) and isinstance(other, FunctionType)
+    if functions and one.__code__ is other.__code__ and one.__globals__ is other.__globals__:
+        held = [[cell.cell_contents for cell in each.__closure__ or ()] for each in (one, other)]
+        if all(type(value) in PLAIN for values in held for value in values):
+            return repr([one.__defaults__, held[0]]) == repr([other.__defaults__, held[1]])
+    return identify(one) == identify(other)
+
+
+def _require_restorable(description: Any, depth: int = 0) -> None:
+    """Raise RunError for a description that nothing can, or may, be made of. Nothing is imported for this."""
+    if depth > DEEPEST:
+        raise _malformed(f"nests more than {DEEPEST} levels")
+    if isinstance(description, list | tuple):
+        for item in description:
+            _require_restorable(item, depth + 1)
+    elif isinstance(description, dict):
+        _require_object(description)
+        for key, item in description.items():
+            nested = description["type"] in ("Feature", "Estimator") and key == "parameters"  # a dict without a type
+            for part in item.values() if nested else [item]:
+                _require_restorable(part, depth + 1)
+    elif isinstance(description, str) and len(description) > LONGEST:
+        raise _malformed(f"holds a text of {len(description):,} letters")
+    elif isinstance(description, int) and abs(description) >= LARGEST:
+        raise _malformed("holds a whole number of more than 63 bits")
+    elif not (description is None or isinstance(description, int | float | str)):
+        raise _malformed(f"holds a {type(description).__name__}")
+
+
+def _require_object(description: dict[Any, Any]) -> None:
+    """Raise RunError unless an object names something that may be made, and has the keys of it."""
+    kind = description.get("type")
+    if not isinstance(kind, str) or not all(isinstance(key, str) for key in description):
+        raise _malformed("has an object without a type")
+    if "identity" in description or kind in ("function", "object"):
+        name = description.get("name", description.get("kind", description.get("class", kind)))
+        raise refused(
+            f"{_shown(name)} is not a recipe of candlecast, but code or data of whoever ran the study", "a recipe"
+        )
+    if kind in SHAPES:
+        keys, require = SHAPES[kind]
+        lacking = sorted(keys - set(description))
+        if lacking:
+            raise _malformed(f"has a {kind} without {', '.join(lacking)}")
+        require(description)
+    elif not any(kind in names for names in MODULES.values()):
+        raise RunError(
+            f"{_shown(kind)} is not a recipe of this version",
+            expected="a recipe that candlecast knows",
+            remedy="Install the version that the run was made with, or give the object in code: "
+            "load_run(folder).fitted(study=study)",
+        )
+
+
+def _require_candles(description: dict[str, Any]) -> None:
+    if not all(isinstance(description[name], str) for name in ("symbol", "interval", "fingerprint")):
+        raise _malformed("names candles by something else than text")
+
+
+def _require_pairs(description: dict[str, Any]) -> None:
+    pairs = description["items"]
+    if not isinstance(pairs, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
+        raise _malformed("has a dict whose items are no pairs")
+
+
+def _require_estimator(description: dict[str, Any]) -> None:
+    require_known(description["class"], description["parameters"])
+
+
+def _require_feature(description: dict[str, Any]) -> None:
+    kind, parameters = description["kind"], description["parameters"]
+    if not isinstance(parameters, dict) or not all(type(each) in PLAIN for each in parameters.values()):
+        raise _malformed("has a Feature whose parameters are not plain")
+    if not isinstance(kind, str) or kind not in FACTORIES:
+        raise refused(f"{_shown(kind)} is not a recipe of this version", "a feature of candlecast's own")
+
+
+def _require_features(description: dict[str, Any]) -> None:
+    items = description["features"]
+    if not isinstance(items, list) or not all(
+        isinstance(item, dict) and item.get("type") == "Feature" for item in items
+    ):
+        raise _malformed("has Features that are no list of features")
+
+
+def _require_several(description: dict[str, Any]) -> None:
+    if not isinstance(description["targets"], list):
+        raise _malformed("has Several without a list of targets")
+
+
+SHAPES: dict[
+    str, tuple[set[str], Callable[[dict[str, Any]], None]]
+] = {  # keys of what is no plain recipe, and their check
+    "Candles": ({"symbol", "interval", "fingerprint"}, _require_candles),
+    "Estimator": ({"class", "parameters"}, _require_estimator),
+    "Feature": ({"kind", "parameters", "warmup", "scaling"}, _require_feature),
+    "Features": ({"features", "scaling"}, _require_features),
+    "Several": ({"targets"}, _require_several),
+    "dict": ({"items"}, _require_pairs),
+}
+
+
+def _made(description: Any, candles: Sequence[Candles]) -> Any:
+    """What a description that was looked at says."""
+    if isinstance(description, list | tuple):
+        return tuple(_made(item, candles) for item in description)
     if not isinstance(description, dict):
         return description
-    if description["type"] == "Feature":
-        built = _find(description["kind"], features)(**description["parameters"])
-        return built if description["scaling"] is None else built.scaled(restore(description["scaling"]))
-    if description["type"] == "Estimator":
-        return made(description["class"], {key: restore(part) for key, part in description["parameters"].items()})
-    if description["type"] == "Candles":
+    kind = description["type"]
+    if kind == "Candles":
         return _given(description, candles)
-    parameters = {name: restore(value, candles=candles) for name, value in description.items() if name != "type"}
-    if description["type"] == "Features":
-        return Features(*parameters["features"], scaling=parameters["scaling"])
-    if description["type"] == "dict":
-        return {restore(key): restore(item) for key, item in description["items"]}
-    if description["type"] == "Several":
-        return Several(*parameters["targets"])
-    recipe = _find(description["type"], *ROOMS)
-    return recipe(
-        **{field.name: parameters[field.name] for field in fields(recipe) if field.init and field.name in parameters}
+    if kind == "Feature":
+        return _made_feature(description)
+    if kind == "Estimator":
+        return made(
+            description["class"], {key: _made(part, candles) for key, part in description["parameters"].items()}
+        )
+    if kind == "dict":
+        return _called(kind, dict, [_made(pair, candles) for pair in description["items"]])
+    parts = {name: _made(value, candles) for name, value in description.items() if name != "type"}
+    if kind == "Features":
+        _require_scaler(parts["scaling"])
+        return _called(kind, Features, *parts["features"], scaling=parts["scaling"])
+    if kind == "Several":
+        return _called(kind, Several, *parts["targets"])
+    recipe = _recipe(kind)
+    names = {field.name for field in fields(recipe) if field.init}
+    unknown = sorted(parts.keys() - names - {"name"})  # a name may follow from the rest
+    if unknown:
+        raise _malformed(f"has a {kind} with {_shown(unknown[0])}, which this version does not know")
+    return _called(kind, recipe, **{name: part for name, part in parts.items() if name in names})
+
+
+def _made_feature(description: dict[str, Any]) -> Feature:
+    kind = description["kind"]
+    built = _called(kind, getattr(features, kind), **description["parameters"])
+    if built.warmup != description["warmup"]:
+        raise RunError(
+            f"{kind} settles after {built.warmup} bars, and that of the run after {str(description['warmup'])[:20]}",
+            expected="a feature that is computed as it was",
+            remedy="Run the study again, or install the version of candlecast that it was run with",
+        )
+    if description["scaling"] is None:
+        return replace(built, scaling=None)
+    scaling = _made(description["scaling"], ())
+    _require_scaler(scaling)
+    return built.scaled(scaling)
+
+
+def _require_scaler(scaling: Any) -> None:
+    if not callable(getattr(scaling, "measure", None)):
+        raise _malformed(f"scales by a {type(scaling).__name__}")
+
+
+def _recipe(kind: str) -> type[Any]:
+    """The class of that name: a frozen dataclass of candlecast that is compared by its parameters."""
+    for module, names in MODULES.items():
+        found = getattr(module, kind, None) if kind in names else None
+        if isinstance(found, type) and is_dataclass(found) and is_installed(found):
+            options: Any = getattr(found, "__dataclass_params__", None)
+            if found.__module__.startswith("candlecast.") and options.frozen and options.eq:
+                return found
+    raise refused(f"{_shown(kind)} is not a recipe", "a recipe of candlecast")
+
+
+def _called(kind: str, make: Callable[..., Any], /, *parts: Any, **named: Any) -> Any:
+    try:
+        return make(*parts, **named)
+    except Exception as error:  # whatever a constructor says of values that it does not take
+        text = str(error).strip() or type(error).__name__
+        raise _malformed(f"has a {kind} that cannot be made ({text[:200]})") from error
+
+
+def _shown(name: object) -> str:
+    """A name out of a description, as a message may show it."""
+    text = "".join(letter if letter.isprintable() else "?" for letter in str(name)[:100])
+    return text or "''"
+
+
+def _malformed(how: str) -> RunError:
+    return RunError(
+        f"the description of a recipe {how}",
+        expected="what candlecast writes",
+        remedy="Take the run from where it was made, or give the study in code: load_run(folder).fitted(study=study)",
     )
 
 
@@ -125,29 +373,10 @@ def _given(description: dict[str, Any], candles: Sequence[Candles]) -> Candles:
     for each in candles:
         if each.fingerprint == description["fingerprint"]:
             return each
-    given = ", ".join(f"{each.symbol} {each.interval} ({each.fingerprint[:12]})" for each in candles)
+    given = listed(f"{each.symbol} {each.interval} ({each.fingerprint[:12]})" for each in candles)
     raise RunError(
         f"the candles of {description['symbol']} {description['interval']} are named, not stored"
-        + (f", and those given are {given}" if given else ""),
+        + (f", and those given are {given}" if candles else ""),
         expected=f"candles with the fingerprint {description['fingerprint'][:12]}",
         remedy="Give them: load_run(folder, beside=[candles])",
-    )
-
-
-def _source_digest(function: Any) -> str:
-    """Digest of a function's source text, so that a changed one counts as another; empty where there is no text."""
-    try:
-        return sha256(inspect.getsource(function).encode()).hexdigest()[:16]
-    except (OSError, TypeError):
-        return ""
-
-
-def _find(name: str, *rooms: Any) -> Any:
-    for room in rooms:
-        if hasattr(room, name):
-            return getattr(room, name)
-    raise RunError(
-        f"{name} is not a recipe of this version",
-        expected="a recipe that candlecast knows",
-        remedy="Make a user's own feature, model or rule again in Python; a run stores its name only",
     )

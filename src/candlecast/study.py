@@ -1,29 +1,22 @@
-"""`Study`: the whole chain as one recipe, from candles to a verdict, and `StudyResult`, what came out."""
+"""`Study`: the whole chain as one recipe, from candles to a verdict."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from functools import cached_property
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-import polars as pl
-
 from candlecast import walked
-from candlecast.accuracy import accuracy, accuracy_by_part
-from candlecast.backtesting import BacktestResult, Costs, backtest
+from candlecast.backtesting import Costs
 from candlecast.backtesting.door import require_cash, require_kind
 from candlecast.candles import Candles
-from candlecast.errors import ConfigError, NotEnoughDataError
+from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features, standard_features
 from candlecast.folds import Folds, WalkForward
 from candlecast.forecast import Forecast
-from candlecast.ledger import Ledger, Searched, Trial
+from candlecast.ledger import Ledger
 from candlecast.models import (
     ARIMA,
     ETS,
@@ -32,7 +25,6 @@ from candlecast.models import (
     HAR,
     Baseline,
     Drift,
-    Fitted,
     LinearRegression,
     Model,
     Naive,
@@ -41,11 +33,10 @@ from candlecast.models import (
 )
 from candlecast.models.model import learns_position, require_learnable, require_model
 from candlecast.recipes import describe
-from candlecast.signals import FollowDirection, HoldPosition, InverseVolatility, Positions, Rule
-from candlecast.sources.source import moment
-from candlecast.tally import Tally, count, count_each
+from candlecast.signals import FollowDirection, HoldPosition, InverseVolatility, Rule
+from candlecast.sources.files import as_candles
+from candlecast.study_result import StudyResult, positions_by_model
 from candlecast.targets import NextReturn, Target, Volatility, lead, parts
-from candlecast.verdict import Verdict, judge
 from candlecast.walk import FoldForecast, Keeper, watch_forward
 
 BASELINES: tuple[Baseline, ...] = (
@@ -134,7 +125,7 @@ class Study:
 
     def run(
         self,
-        candles: Candles,
+        candles: Any,
         *,
         seed: int = 0,
         keeper: Keeper | None = None,
@@ -143,6 +134,8 @@ class Study:
     ) -> StudyResult:
         """Walk forward, trade, record the trial, and judge. Seeds are `seed`, `seed` + 1, ...
 
+        `candles` are `Candles`, a pandas or Polars frame, or the path of a file.
+
         The trial goes into the `ledger` of the folder `runs` when none is given, and the verdict counts all trials there;
         with `Ledger.in_memory()` it is not remembered. With a `keeper`, an interrupted run continues; `candlecast.run_study`
         keeps jobs on disk.
@@ -150,6 +143,7 @@ class Study:
         Raises CandleError, ConfigError, NotEnoughDataError or LookaheadError; RunError, before the model is trained, when the
         ledger cannot be written.
         """
+        candles = as_candles(candles)
         ledger = Ledger() if ledger is None else ledger
         models = [*self.beside, self.model]
         window = max(model.window for model in models)
@@ -175,16 +169,23 @@ class Study:
             )
         progress(Progress("baselines", len(models) - 1, len(models) - 1))
         progress(Progress("judge", 0, 1))
-        result = self.assemble(candles, parts, seed=seed).recorded(ledger)
+        result = self.assemble(candles, parts, seed=seed, ledger=ledger).recorded(ledger)
         progress(Progress("judge", 1, 1, str(result.verdict)))
         return result
 
     def assemble(
-        self, candles: Candles, parts: Mapping[str, list[FoldForecast]], *, seed: int = 0, name: str | None = None
+        self,
+        candles: Candles,
+        parts: Mapping[str, list[FoldForecast]],
+        *,
+        seed: int = 0,
+        name: str | None = None,
+        ledger: Ledger | None = None,
     ) -> StudyResult:
-        """The result that finished walks add up to, by model, the studied one among them; no trial is recorded.
+        """The result that finished walks add up to, by model, the studied one among them; not yet a trial.
 
-        `name` is the studied model's among the parts, where that is not its own.
+        `name` is the studied model's among the parts, where that is not its own; `ledger` where the trial is recorded once
+        the result is judged, that of the folder `runs` when not given.
         """
         name = self.model.name if name is None else name
         forecasts = {
@@ -199,7 +200,7 @@ class Study:
             candles=candles,
             target=self.target,
             forecasts=forecasts,
-            positions={model: rule(forecast) for model, forecast in forecasts.items()},
+            positions=positions_by_model(rule, forecasts),
             costs=self.costs,
             cash=self.cash,
             folds=walked.fold_table(studied),
@@ -207,6 +208,7 @@ class Study:
             lost=walked.lost(studied),
             tensors={part.job.key: part.fitted.tensors() for part in studied},
             searches=walked.searches(studied),
+            ledger=ledger,
         )
 
     def _features(self, candles: Candles) -> Features:
@@ -218,227 +220,6 @@ class Study:
         if learns_position(self.model):
             return HoldPosition()
         return InverseVolatility() if isinstance(lead(self.target), Volatility) else FollowDirection()
-
-
-@dataclass(frozen=True, eq=False)
-class StudyResult:
-    """Everything a study found on one asset. Tables, judgements and figures follow from what is held here.
-
-    `recipe` is the study as JSON values; `forecasts` and `positions` are by model, the baselines first; `folds` has one
-    row per fold (`fold`, `train_first`, `train_last`, `test_first`, `test_last`: closes of bars); `losses` one row per
-    fold, seed and epoch (`train`, `valid`); `lost` counts bars that could not be learnt from, by cause; `tensors` what
-    each job learnt; `searches` what was tried inside training parts; `tally` the trials that were counted when this one
-    was recorded.
-    """
-
-    recipe: dict[str, Any]
-    model: str
-    candles: Candles
-    target: Target
-    forecasts: dict[str, Forecast]
-    positions: dict[str, Positions]
-    costs: Costs
-    cash: float
-    folds: pl.DataFrame
-    losses: pl.DataFrame
-    lost: dict[str, int]
-    tensors: Mapping[str, Mapping[str, np.ndarray]]
-    searches: tuple[Searched, ...] = ()
-    tally: Tally = Tally()
-
-    @property
-    def forecast(self) -> Forecast:
-        """The studied model's forecasts, all seeds."""
-        return self.forecasts[self.model]
-
-    @property
-    def lead(self) -> Target:
-        """The target that is traded and judged: the first of `Several`, or the only one."""
-        return lead(self.target)
-
-    @property
-    def seed(self) -> int:
-        """The first seed; bootstrap intervals use it too."""
-        return int(self.recipe["seed"])
-
-    @cached_property
-    def backtests(self) -> dict[str, BacktestResult]:
-        """Backtests by model, the baselines first."""
-        return {
-            name: backtest(self.candles, positions, costs=self.costs, cash=self.cash)
-            for name, positions in self.positions.items()
-        }
-
-    @property
-    def backtest(self) -> BacktestResult:
-        """The studied model's backtest."""
-        return self.backtests[self.model]
-
-    @cached_property
-    def summary(self) -> pl.DataFrame:
-        """Statistics of the studied model's backtest with their intervals; see `BacktestResult.summary`."""
-        return self.backtest.summary(seed=self.seed)
-
-    @cached_property
-    def summaries(self) -> dict[str, pl.DataFrame]:
-        """The same for each backtest, by model."""
-        return {
-            name: self.summary if name == self.model else result.summary(seed=self.seed)
-            for name, result in self.backtests.items()
-        }
-
-    @cached_property
-    def accuracy(self) -> pl.DataFrame:
-        """How good each model's forecasts are; see `candlecast.accuracy.accuracy`."""
-        return accuracy(self.forecasts, self.lead, seed=self.seed)
-
-    @cached_property
-    def accuracy_by_part(self) -> pl.DataFrame:
-        """The studied model's skill by fold and seed."""
-        return accuracy_by_part(self.forecast, self.lead)
-
-    @cached_property
-    def verdict(self) -> Verdict:
-        """Can it be forecast, and does it pay? In plain words."""
-        return judge(
-            self.accuracy,
-            self.backtest,
-            self.summary,
-            self.lead,
-            model=self.model,
-            trained=self.folds.height * len(self.forecast.seeds),
-            tally=self.tally,
-            seed=self.seed,
-        )
-
-    @cached_property
-    def trial(self) -> Trial:
-        """What the ledger keeps of it: the studied model's returns, by candles, choices and code.
-
-        The baselines beside it are no choice of its own.
-        """
-        from candlecast import __version__
-
-        chosen = {name: value for name, value in self.recipe.items() if name not in ("baselines", "type")}
-        return Trial(
-            data=self.candles.fingerprint,
-            study=chosen,
-            code=__version__,
-            symbol=self.candles.symbol,
-            interval=str(self.candles.interval),
-            model=self.model,
-            bars_per_year=self.backtest.bars_per_year,
-            times=self.backtest.equity["time"].dt.replace_time_zone(None).to_numpy()[1:],
-            returns=self.backtest.returns,
-            searches=self.searches,
-        )
-
-    def recorded(self, ledger: Ledger) -> StudyResult:
-        """The same, its trial written down and judged among all trials of the ledger. Raises RunError."""
-        ledger.record(self.trial)
-        return replace(self, tally=count(self.trial, ledger.trials()))
-
-    def retraded(
-        self,
-        *,
-        rule: Rule | None = None,
-        costs: Costs | None = None,
-        cash: float | None = None,
-        ledger: Ledger | None = None,
-    ) -> StudyResult:
-        """The same forecasts traded in another way, which is another trial: recorded as `Study.run` records.
-
-        What is not given stays. Raises ConfigError, or RunError when the ledger cannot be written.
-        """
-        return self._traded(rule, costs, cash).recorded(Ledger() if ledger is None else ledger)
-
-    def swept(
-        self,
-        rules: Iterable[Rule],
-        *,
-        costs: Costs | None = None,
-        cash: float | None = None,
-        ledger: Ledger | None = None,
-    ) -> list[StudyResult]:
-        """The same forecasts traded by each of several rules, such as one threshold after another.
-
-        As `retraded` for each, but that every one of them is judged among all of them.
-        """
-        ledger = Ledger() if ledger is None else ledger
-        results = [self._traded(rule, costs, cash) for rule in rules]
-        for result in results:
-            ledger.record(result.trial)
-        tallies = count_each([result.trial for result in results], ledger.trials())
-        return [replace(result, tally=tally) for result, tally in zip(results, tallies, strict=True)]
-
-    def _traded(self, rule: Rule | None, costs: Costs | None, cash: float | None) -> StudyResult:
-        """What is not None traded in its place; not yet a trial."""
-        changed = {
-            name: describe(value)
-            for name, value in (("rule", rule), ("costs", costs), ("cash", cash))
-            if value is not None
-        }
-        positions = self.positions if rule is None else {name: rule(each) for name, each in self.forecasts.items()}
-        return replace(
-            self,
-            recipe=self.recipe | changed,
-            positions=positions,
-            costs=costs or self.costs,
-            cash=self.cash if cash is None else cash,
-        )
-
-    def between(self, since: str | datetime | None = None, until: str | datetime | None = None) -> StudyResult:
-        """The same forecasts from `since` on and before `until` (UTC), traded no longer than that; not yet a trial.
-
-        Raises ConfigError for a time that cannot be read, NotEnoughDataError when nothing is left.
-        """
-        if since is None and until is None:
-            return self
-        first, last = (
-            None if each is None else moment(each, name) for each, name in ((since, "since"), (until, "until"))
-        )
-        chosen = pl.lit(True)
-        if first is not None:
-            chosen &= pl.col("time") >= first
-        if last is not None:
-            chosen &= pl.col("time") < last
-        rows = len(self.candles) if last is None else int((self.candles.frame["close_time"] < last).sum())
-        positions = {name: replace(each, frame=each.frame.filter(chosen)) for name, each in self.positions.items()}
-        if any(len(each) < 2 for each in positions.values()):
-            raise NotEnoughDataError(
-                f"there are fewer than 2 forecasts from {since or 'the start'} to {until or 'the end'}",
-                expected="a range that the run has forecast",
-                remedy=f"Its forecasts go from {self.forecast.frame['time'].min()} to {self.forecast.frame['time'].max()}",
-            )
-        return replace(
-            self,
-            recipe=self.recipe | {"since": first and first.isoformat(), "until": last and last.isoformat()},
-            candles=self.candles[:rows],
-            forecasts={name: replace(each, frame=each.frame.filter(chosen)) for name, each in self.forecasts.items()},
-            positions=positions,
-        )
-
-    def fitted(self, *, fold: int = 0, seed: int | None = None, study: Study | None = None) -> Fitted:
-        """What the training of that fold and seed (the first when not given) learnt, also of a run on disk.
-
-        Nothing is trained again, except baselines, which are fitted faster than they are read. `study` is that of the run,
-        needed where its model or features are functions of yours, which a run names only. Raises RunError.
-        """
-        from candlecast.runs import fitted_of
-
-        return fitted_of(self, fold=fold, seed=self.seed if seed is None else seed, study=study)
-
-    def save(self, folder: str | Path) -> Path:
-        """Keep everything as a run on disk; see `candlecast.runs`."""
-        from candlecast.runs import save_run
-
-        return save_run(self, folder)
-
-    def report(self, path: str | Path = "report.html") -> Path:
-        """Write one self-contained HTML page with figures, evidence and verdict; gives its path."""
-        from candlecast.report import write_report
-
-        return write_report(self, path)
 
 
 def _takes_a_forecast(rule: object) -> bool:

@@ -4,111 +4,140 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
 
-from candlecast.interval import Interval
-from candlecast.ledger import Trial
-from candlecast.stats import effective_trials, overfitting_probability
+from candlecast.ledger import Entry, Trial
+from candlecast.profile import Profile, groups, side_by_side, unit_columns
+from candlecast.stats import effective_counts, overfitting_probability
 
-MOST_MOMENTS = 4_000  # at which trials are compared: long records are summed up to coarser bars
-BLOCKS, FEWEST_BARS, FEWEST_TRIALS = 16, 64, 5  # of the overfitting probability; with fewer, it says nothing
+BLOCKS, FEWEST_BUCKETS, FEWEST_TRIALS = 12, 60, 5  # of the overfitting probability; with fewer, it says nothing
 
 
 @dataclass(frozen=True)
 class Tally:
-    """Trials counted when one of them was judged.
+    """Trials counted when one of them was judged: those before it, and those that were judged at once with it.
 
-    trials: distinct ones in the ledger, the judged one among them; effective: how many independent ones they are worth
-    (`effective_trials`); sharpe_variance: of their Sharpe ratios, per bar of the judged trial; overfitting: probability
-    that choosing the best of those on the same candles picks one below their median (`overfitting_probability`). NaN
-    where there are too few to compare.
+    trials: distinct ones in the workspace; family: those of the same market, interval and target among them.
+    forecasts: how many independent forecasts they are equal to; trades: how many independent strategies
+    (`effective_trials` of skills and of alphas, see `candlecast.profile`; a trial that never traded is a strategy by its
+    forecasts). forecasts_before, trades_before: the same without those that were judged at once.
+    overfitting: probability that choosing the best of those on the same candles picks one below their median
+    (`overfitting_probability`); NaN where there are too few to compare. content: which result was counted.
+
+    Every trial of the workspace counts, whatever its market, interval and target: who tries twenty and trades the best has
+    chosen among twenty.
     """
 
     trials: int = 1
-    effective: float = 1.0
-    sharpe_variance: float = math.nan
+    family: int = 1
+    forecasts: float = 1.0
+    trades: float = 1.0
+    forecasts_before: float = 0.0
+    trades_before: float = 0.0
     overfitting: float = math.nan
+    content: str = ""
+
+    @property
+    def effective(self) -> float:
+        """How many independent trials all of them are equal to: as forecasts or as strategies, whichever are more."""
+        return max(self.forecasts, self.trades)
 
     def to_dict(self) -> dict[str, Any]:
         """The tally as JSON values; what is undefined is None."""
-        return {name: None if math.isnan(value) else value for name, value in asdict(self).items()}
+        values = asdict(self) | {"effective": self.effective}
+        return values | {"overfitting": None if math.isnan(self.overfitting) else self.overfitting}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Tally:
-        """What `to_dict` gave."""
-        known: dict[str, Any] = {name: math.nan if value is None else value for name, value in values.items()}
+        """What `to_dict` gave, now or when there was one number of independent trials, `effective`."""
+        known = {item.name: values[item.name] for item in fields(cls) if values.get(item.name) is not None}
+        if "forecasts" not in values and "effective" in values:
+            known |= {"forecasts": values["effective"], "trades": values["effective"]}
         return cls(**known)
 
 
-def count(trial: Trial, ledger: Sequence[Trial]) -> Tally:
-    """The tally of one trial among those of a ledger; it counts once, in the ledger or not.
+def count(trial: Trial, entries: Sequence[Entry]) -> Tally:
+    """The tally of one trial among those of a ledger; one that is not there counts as the next.
 
-    Every trial of the workspace counts, on whatever asset: who looks at twenty and trades the best has chosen among
-    twenty. Returns are aligned by time; trials whose times do not overlap are unrelated.
-
-    >>> day = np.datetime64("2024-01-01", "us") + np.arange(3) * np.timedelta64(1, "D")
+    >>> from candlecast.ledger import Ledger
+    >>> day, ledger = np.datetime64("2024-01-01", "us") + np.arange(3) * np.timedelta64(1, "D"), Ledger.in_memory()
     >>> trial = Trial("d1", {}, "0.1", "BTCUSDT", "1d", "a", 365.0, day, np.array([0.01, 0.0, -0.01]))
-    >>> count(trial, [trial]).trials
-    1
+    >>> ledger.record(trial), count(trial, ledger.entries()).trials
+    (True, 1)
     """
-    return count_each([trial], ledger)[0]
+    return count_each([trial], entries)[0]
 
 
-def count_each(judged: Sequence[Trial], ledger: Sequence[Trial]) -> list[Tally]:
-    """The tally of each of several trials, all of them counted for each; see `count`."""
-    trials = list({trial.identity: trial for trial in (*ledger, *judged)}.values())
-    if len(trials) < 2:
-        return [Tally() for _ in judged]
-    effective = effective_trials(_aligned(trials))
-    ratios = np.array([_sharpe(trial.returns) * math.sqrt(trial.bars_per_year) for trial in trials])
-    variance = float(ratios.var(ddof=1))
-    overfitting = {
-        key: _overfitting([trial for trial in trials if _series(trial) == key]) for key in map(_series, judged)
-    }
-    return [
-        Tally(len(trials), effective, variance / trial.bars_per_year, overfitting[_series(trial)]) for trial in judged
-    ]
+def count_each(judged: Sequence[Trial], entries: Sequence[Entry]) -> list[Tally]:
+    """The tally of each of several trials that are judged at once; those that the ledger does not hold count as the next.
+
+    A trial that is made again has the tally that it had.
+    """
+    known = {entry.identity: entry for entry in entries}
+    number = max((entry.number for entry in entries), default=0) + 1
+    new = {trial.identity: _entry(trial, number) for trial in judged if trial.identity not in known}
+    everything, found = [*entries, *new.values()], known | new
+    counted = {batch: _counted(everything, batch) for batch in {found[trial.identity].batch for trial in judged}}
+    return [_tally(trial, found[trial.identity], everything, counted) for trial in judged]
 
 
-def _series(trial: Trial) -> tuple[str, str]:
+def _tally(
+    trial: Trial, own: Entry, entries: Sequence[Entry], counted: dict[int, tuple[tuple[float, float], ...]]
+) -> Tally:
+    seen = [entry for entry in entries if entry.batch <= own.batch]
+    forecasts, trades = counted[own.batch]
+    return Tally(
+        trials=len(seen),
+        family=sum(entry.family == own.family for entry in seen),
+        forecasts=forecasts[1],
+        trades=trades[1],
+        forecasts_before=forecasts[0],
+        trades_before=trades[0],
+        overfitting=_overfitting([entry.profile for entry in seen if _series(entry) == _series(own)]),
+        content=trial.content,
+    )
+
+
+def _counted(entries: Sequence[Entry], batch: int) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Independent forecasts, and strategies, before the batch and with it."""
+    seen = [entry for entry in entries if entry.batch <= batch]
+    before = sum(entry.batch < batch for entry in seen)
+    profiles = [entry.profile for entry in seen]
+    forecasts, trades = np.zeros(2), np.zeros(2)
+    for group in groups(profiles):
+        members = [profiles[place] for place in group]
+        (_, alphas, skills), covered = side_by_side(members)
+        counts = [sum(place < before for place in group), len(group)]
+        has_traded = np.array([profile.has_traded for profile in members])
+        forecasts += effective_counts(unit_columns(skills, covered), counts)
+        trades += effective_counts(unit_columns(np.where(has_traded, alphas, skills), covered), counts)
+    return _at_least_one(forecasts), _at_least_one(trades)
+
+
+def _at_least_one(counts: np.ndarray) -> tuple[float, float]:
+    """Before and with the batch, the latter 1 or more; to six digits, which no number of threads changes."""
+    before, after = (round(float(each), 6) for each in counts)
+    return before, max(after, before, 1.0)
+
+
+def _entry(trial: Trial, number: int) -> Entry:
+    return Entry(number, number, trial.identity, trial.data, trial.symbol, trial.interval, trial.target, trial.outline)
+
+
+def _series(entry: Entry) -> tuple[str, str]:
     """What trials on the same candles have in common."""
-    return trial.data, trial.interval
+    return entry.data, entry.interval
 
 
-def _sharpe(returns: np.ndarray) -> float:
-    """Sharpe ratio per bar; 0 for an account that never moved."""
-    spread = float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
-    return float(returns.mean()) / spread if spread else 0.0
-
-
-def _aligned(trials: Sequence[Trial]) -> np.ndarray:
-    """Returns side by side, (moment, trial), summed up to bars that suit all; NaN where a trial has none."""
-    longest = max(Interval.parse(trial.interval).microseconds for trial in trials)
-    known = [trial.times.astype(np.int64) for trial in trials if len(trial.times)]
-    if not known:
-        return np.full((1, len(trials)), np.nan)
-    first, last = min(int(times[0]) for times in known), max(int(times[-1]) for times in known)
-    step = longest * math.ceil((last - first + 1) / longest / MOST_MOMENTS)
-    bars = [(trial.times.astype(np.int64) - first) // step for trial in trials]
-    aligned = np.full(((last - first) // step + 1, len(trials)), np.nan)
-    for column, (trial, places) in enumerate(zip(trials, bars, strict=True)):
-        total = np.bincount(places, weights=trial.returns, minlength=len(aligned))
-        covered = np.bincount(places, minlength=len(aligned)) > 0
-        aligned[covered, column] = total[covered]
-    return aligned[~np.isnan(aligned).all(axis=1)]
-
-
-def _overfitting(trials: Sequence[Trial]) -> float:
-    """The overfitting probability over the bars that all of the trials cover; NaN for too few of either."""
-    if len(trials) < FEWEST_TRIALS:
+def _overfitting(profiles: Sequence[Profile]) -> float:
+    """The overfitting probability over the buckets that all of the trials cover; NaN for too few of either."""
+    if len(profiles) < FEWEST_TRIALS:
         return math.nan
-    common = trials[0].times
-    for trial in trials[1:]:
-        common = np.intersect1d(common, trial.times, assume_unique=True)
-    if len(common) < FEWEST_BARS:
+    (returns, _, _), covered = side_by_side(profiles)
+    common = covered.all(axis=1)
+    if common.sum() < FEWEST_BUCKETS:
         return math.nan
-    returns = np.column_stack([trial.returns[np.searchsorted(trial.times, common)] for trial in trials])
-    return overfitting_probability(returns, blocks=BLOCKS).probability
+    return overfitting_probability(returns[common], blocks=BLOCKS).probability

@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from candlecast.redaction import visible
+
 SENTENCE, CELL = "undefined", "-"
 
 
@@ -63,14 +65,14 @@ def years(value: float) -> str:
 
 
 def table(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> str:
-    """A plain table: the first column to the left, the others to the right.
+    """A plain table: the first column to the left, the others to the right; control characters as escapes.
 
     >>> print(table([["a", "1"], ["b", "10"]], ["model", "trades"]))
     model  trades
     a           1
     b          10
     """
-    lines = [list(headings), *map(list, rows)]
+    lines = [[visible(cell) for cell in line] for line in (headings, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
     return "\n".join(
         "  ".join(

@@ -9,7 +9,9 @@ from typing import Any
 import polars as pl
 
 from candlecast.backtesting import BacktestResult
+from candlecast.conditions import Conditions
 from candlecast.evidence import Evidence, gather
+from candlecast.objections import objections
 from candlecast.tally import Tally
 from candlecast.targets import Target
 from candlecast.text import count, number, p_value, percent, years
@@ -34,10 +36,12 @@ WRAPPERS = ("conformal", "pooled")  # whose names stand before that of the model
 class Verdict:
     """The answer to both questions, and what it rests on.
 
-    is_forecastable: the forecast adds to naive, to drift and to the mean of the training part (all Clark-West tests below
-        5 %, once the trials that were made are paid for).
-    pays: net of costs the strategy earns more than nothing, has a higher Sharpe ratio than buy-and-hold (both bootstrap
-        tests below 5 %), and a higher one than the best of as many trials shows by luck (deflated Sharpe ratio above 95 %).
+    is_forecastable: the forecast adds to naive, to drift and to the mean of the training part: all Clark-West tests below
+        5 %, once the trials are paid for.
+    pays: net of costs the account grows, has a higher Sharpe ratio than buy-and-hold (both bootstrap tests below 5 %, once
+        the trials are paid for) and a higher one than the best of as many trials shows by luck (deflated Sharpe ratio above
+        95 %), and nothing forbids the claim: neither ruin, nor prices that nobody could have had, nor folds that train on the
+        future of their test, nor a record too short to be trusted (`candlecast.objections`).
     has_edge: both.
     headline: the answer in a sentence; `reasons`: what it rests on, one by one; `evidence`: the numbers.
     """
@@ -47,6 +51,11 @@ class Verdict:
     headline: str
     reasons: tuple[str, ...]
     evidence: Evidence
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What is odd about the candles, and stands above the answer wherever it is shown."""
+        return self.evidence.conditions.notices
 
     @property
     def has_edge(self) -> bool:
@@ -83,25 +92,38 @@ def judge(
     model: str,
     trained: int,
     tally: Tally | None = None,
+    conditions: Conditions | None = None,
     seed: int = 0,
 ) -> Verdict:
     """The verdict on one model of one asset, from its row of the accuracy table, its backtest and that one's summary.
 
     `trained` is the number of networks or fits behind the forecast, for the words; `tally` the trials among which this
-    one may have been chosen, itself alone when not given.
+    one may have been chosen, itself alone when not given; `conditions` what market and folds allow, nothing against it when
+    not given.
     """
     row = accuracy.row(by_predicate=pl.col("model") == model, named=True)
-    evidence = gather(row, result, horizon=target.horizon, tally=tally or Tally(), seed=seed)
-    is_forecastable = evidence.forecast_p_adjusted < LEVEL
-    pays = evidence.return_p < LEVEL and evidence.sharpe_p < LEVEL and evidence.deflated_sharpe > 1 - LEVEL
+    conditions = Conditions() if conditions is None else conditions
+    evidence = gather(row, result, horizon=target.horizon, tally=tally or Tally(), conditions=conditions, seed=seed)
+    is_known = evidence.forecast_p_adjusted < LEVEL
+    has_paid = (
+        evidence.return_p_adjusted < LEVEL
+        and evidence.sharpe_p_adjusted < LEVEL
+        and evidence.deflated_sharpe > 1 - LEVEL
+    )
+    against = objections(row, result, target, evidence, has_paid=has_paid)
+    is_forecastable = is_known and not any(each.is_of_forecast for each in against)
+    pays = has_paid and not against
     lines = {line["statistic"]: line for line in summary.iter_rows(named=True)}
     reasons = (
+        *(each.reason for each in against),
         _skill_words(model, target, row, evidence),
         *_pay_words(result, lines, evidence),
         _trial_words(row["observations"], trained, evidence),
+        *(f"the candles were changed before anything was computed: {change}" for change in conditions.changes),
         *_power_words(evidence, lines["Sharpe ratio"]["value"], has_edge=is_forecastable and pays),
     )
-    return Verdict(is_forecastable, pays, _headline(is_forecastable, pays), reasons, evidence)
+    headline = against[0].headline if against else _headline(is_forecastable, pays)
+    return Verdict(is_forecastable, pays, headline, reasons, evidence)
 
 
 def _skill_words(model: str, target: Target, row: dict[str, Any], evidence: Evidence) -> str:
@@ -112,9 +134,7 @@ def _skill_words(model: str, target: Target, row: dict[str, Any], evidence: Evid
         return f"{forecast} is what all others are measured against: it claims nothing"
     if model == "drift":
         return f"{forecast} is that the mean change goes on: holding the asset earns the same, so that it counts as no skill"
-    p_words = f"p {p_value(evidence.forecast_p)}"
-    if evidence.tally.effective > 1 and p_value(evidence.forecast_p) != p_value(evidence.forecast_p_adjusted):
-        p_words += f", p {p_value(evidence.forecast_p_adjusted)} with all trials counted"
+    p_words = f"p {_paid(evidence.forecast_p, evidence.forecast_p_adjusted)}"
     numbers = (
         f"Clark-West {p_words}; R2 out of sample {percent(row['r2'], 2)}, "
         f"95 % between {percent(row['r2_low'], 2)} and {percent(row['r2_high'], 2)}"
@@ -130,23 +150,53 @@ def _skill_words(model: str, target: Target, row: dict[str, Any], evidence: Evid
 
 def _pay_words(result: BacktestResult, lines: dict[str, dict[str, Any]], evidence: Evidence) -> tuple[str, ...]:
     """What the account says about the second question."""
-    annual, sharpe = lines["annual return"], lines["Sharpe ratio"]
+    annual, sharpe, time = lines["annual return"], lines["Sharpe ratio"], _time_words(evidence)
     if not result.fills.height:
-        return (f"it never traded; buy-and-hold earned {percent(annual['benchmark'])} a year",)
+        return (f"it never traded; buy-and-hold earned {percent(annual['benchmark'])} {time}",)
     money = (
         f"after {result.costs.per_side_bps:g} bp of costs a side and "
-        f"{count(result.fills.height, 'order')} the strategy earns {percent(annual['value'])} a year (95 % between "
-        f"{percent(annual['low'])} and {percent(annual['high'])}), buy-and-hold {percent(annual['benchmark'])}"
+        f"{count(result.fills.height, 'order')} the strategy earns {percent(annual['value'])} {time} (95 % between "
+        f"{percent(annual['low'])} and {percent(annual['high'])}; p of no growth "
+        f"{_paid(evidence.return_p, evidence.return_p_adjusted)}), buy-and-hold {percent(annual['benchmark'])}"
     )
     ratio = (
         f"its Sharpe ratio is {number(sharpe['value'])}, buy-and-hold's {number(sharpe['benchmark'])} "
         f"(difference {number(evidence.sharpe_lead)}, 95 % between {number(evidence.sharpe_lead_low)} and "
-        f"{number(evidence.sharpe_lead_high)}; p {p_value(evidence.sharpe_p)} of no lead)"
+        f"{number(evidence.sharpe_lead_high)}; p of no lead {_paid(evidence.sharpe_p, evidence.sharpe_p_adjusted)})"
     )
-    cost = evidence.break_even_bps
-    if cost <= 0:
-        return money, ratio, "it would lose without any costs, too"
-    return money, ratio, f"it breaks even at costs of {cost:.1f} bp a side"
+    return money, ratio, _cost_words(evidence)
+
+
+def _cost_words(evidence: Evidence) -> str:
+    """What costs it bears, beside what the candles say that trading takes."""
+    conditions = evidence.conditions
+    cost = conditions.break_even_bps
+    words = (
+        "it would lose without any costs, too"
+        if math.isnan(cost)
+        else f"it breaks even at costs of {cost:.1f} bp a side"
+    )
+    if conditions.tradability and conditions.tradability.least_cost_bps > 0:
+        parts = {
+            "half the bid-ask spread": conditions.tradability.half_spread_bps,
+            "a tick": conditions.tradability.tick_bps,
+        }
+        words += f"; by these candles {' and '.join(f'{name} is {bp:.1f} bp' for name, bp in parts.items() if bp > 0)}"
+    if not math.isnan(conditions.delayed_return):
+        words += f"; with every order filled one bar later it earns {percent(conditions.delayed_return)} {_time_words(evidence)}"
+    return words
+
+
+def _time_words(evidence: Evidence) -> str:
+    """What returns are of: a year, or all of a shorter record, which is not annualised."""
+    return "a year" if evidence.years >= 1.0 else f"in {count(max(round(evidence.years * 365.25), 1), 'day')}"
+
+
+def _paid(p: float, adjusted: float) -> str:
+    """A p-value, and what it is when the trials are paid for."""
+    if math.isnan(p) or p_value(p) == p_value(adjusted):
+        return p_value(p)
+    return f"{p_value(p)}, adjusted for trials {p_value(adjusted).removeprefix('= ')}"
 
 
 def _trial_words(observations: int, trained: int, evidence: Evidence) -> str:
@@ -155,7 +205,10 @@ def _trial_words(observations: int, trained: int, evidence: Evidence) -> str:
     words = f"judged on {count(observations, 'bar')} that no training saw, by {count(trained, 'separate training')}; "
     words += f"{count(tally.trials, 'trial')} counted in this workspace"
     if tally.trials > 1:
-        words += f", worth {tally.effective:.1f} independent ones"
+        words += (
+            f", {tally.family:,} of this market, interval and target, equal to {tally.forecasts:.1f} independent forecasts and "
+            f"{tally.trades:.1f} independent strategies"
+        )
     if not math.isnan(tally.overfitting):
         words += (
             "; of those on these candles, the one that was best so far falls below their median afterwards in "

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
 
-from candlecast.candles import Candles
-from candlecast.errors import ConfigError
+from candlecast.causality import require_causal_features, require_causal_model, require_causal_target
+from candlecast.empty_folds import require_rows
+from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.events import Listener, ignore
 from candlecast.features import Features, standard_features
 from candlecast.folds import Folds, WalkForward, check_folds
@@ -20,7 +21,8 @@ from candlecast.jobs import Job
 from candlecast.models import Fitted, Model, Pooled
 from candlecast.models.model import require_learnable
 from candlecast.prediction import Prediction
-from candlecast.targets import NextReturn, Target, label, lead, parts
+from candlecast.sources.files import as_assets
+from candlecast.targets import NextReturn, Target, label, lead, memory, parts
 from candlecast.windows import Samples, make_samples
 
 logger = logging.getLogger(__name__)
@@ -49,7 +51,7 @@ class FoldForecast:
 
 def walk_forward(
     model: Model,
-    candles: Candles | Sequence[Candles],
+    candles: Any,
     *,
     features: Features | None = None,
     target: Target | None = None,
@@ -60,9 +62,14 @@ def walk_forward(
 ) -> Forecast:
     """Forecast every test row of every fold with a model that was trained on the fold's past only.
 
-    `candles` of one asset or several; `features` the standard ones and `target` the next return when not given; `folds`
+    `candles` of one asset or several (`Candles`, frames or paths of files); `features` the standard ones and `target` the
+    next return when not given; `folds`
     five walk-forward parts when not given. Every (asset, fold, seed) is a training of its own. `window` is the longest
     window of the models to be compared (this one's when shorter), so that all of them get the same rows and folds.
+
+    Features, target and model that are not candlecast's own are checked first, on these candles: what is computed from
+    later candles, or found by date, price or row number instead of being computed from them, is refused; see
+    `candlecast.causality`. So is a fold with nothing to learn or to forecast.
 
     Raises CandleError, ConfigError, NotEnoughDataError or LookaheadError.
     """
@@ -75,7 +82,7 @@ def walk_forward(
 
 def watch_forward(
     model: Model,
-    candles: Candles | Sequence[Candles],
+    candles: Any,
     *,
     features: Features | None = None,
     target: Target | None = None,
@@ -101,7 +108,9 @@ def watch_forward(
             yield FoldForecast(job, fitted, forecast_frame(fitted, model.name))
     left = [job for job in jobs if kept.get(job.key) is None]
     logger.info("%s: %d jobs, %d of them kept from before", model.name, len(jobs), len(jobs) - len(left))
-    for fitted in model.fit(left, progress=progress) if left else ():
+    for number, fitted in enumerate(model.fit(left, progress=progress) if left else ()):
+        if not number:
+            require_causal_model(model, fitted)
         if keeper:
             keeper.keep(model, fitted)
         yield FoldForecast(fitted.job, fitted, forecast_frame(fitted, model.name))
@@ -109,7 +118,7 @@ def watch_forward(
 
 def plan_jobs(
     model: Model,
-    candles: Candles | Sequence[Candles],
+    candles: Any,
     *,
     features: Features | None = None,
     target: Target | None = None,
@@ -120,10 +129,12 @@ def plan_jobs(
     """Every (asset, fold, seed) training of a walk; one seed when the model does not depend on it.
 
     `window`: the longest window of the models that are compared, so that all of them get the same rows and folds.
+
+    Raises as `walk_forward`, but for what only a fit shows.
     """
     target = NextReturn() if target is None else target
     require_learnable(model, target)
-    assets = [candles] if isinstance(candles, Candles) else list(candles)
+    assets = as_assets(candles)
     seeds = list(seeds) if model.is_seeded else list(seeds)[:1]
     if not assets or not seeds:
         raise ConfigError(
@@ -147,6 +158,9 @@ def plan_jobs(
         )
     jobs = []
     for asset in assets:
+        asset.require_sound()
+        require_causal_features(chosen[asset.symbol], asset)
+        require_causal_target(target, asset)
         samples = make_samples(
             asset,
             features=chosen[asset.symbol],
@@ -154,10 +168,16 @@ def plan_jobs(
             window=max(window, model.window),
         )
         times = asset.close_time
-        memory = samples.window - 1 + max(samples.features.warmup, target.horizon)  # naive forecasts look back as well
-        divided = (folds or WalkForward()).split(times, samples.usable, horizon=target.horizon, memory=memory)
-        for fold in check_folds(divided, times, horizon=target.horizon):
-            jobs += [Job(samples, fold, seed) for seed in seeds]
+        reach = samples.window - 1 + max(samples.features.warmup, memory(target))
+        try:
+            divided = (folds or WalkForward()).split(times, samples.usable, horizon=target.horizon, memory=reach)
+            checked = check_folds(divided, times, horizon=target.horizon)
+        except NotEnoughDataError as error:
+            wrong = f"the {len(asset):,} candles of {asset.symbol} are too few for these folds: {error.wrong}"
+            raise NotEnoughDataError(wrong, expected=error.expected, remedy=error.remedy) from error
+        planned = [Job(samples, fold, seeds[0]) for fold in checked]
+        require_rows(planned)
+        jobs += [replace(job, seed=seed) for job in planned for seed in seeds]
     return jobs
 
 

@@ -58,6 +58,15 @@ def fold_table(parts: list[FoldForecast]) -> pl.DataFrame:
     return pl.DataFrame(rows)
 
 
+def is_in_time_order(folds: pl.DataFrame) -> bool:
+    """Whether in every fold of a `fold_table` all bars that train lie before the first that is tested.
+
+    Only then could the forecasts have been made at the time, and what trading by them earned is a record. Those of
+    `PurgedKFold` and `CombinatorialPurged` were made by models that knew what came after.
+    """
+    return bool((folds["train_last"] < folds["test_first"]).all())
+
+
 def loss_table(parts: list[FoldForecast]) -> pl.DataFrame:
     """One row for each fold, seed and epoch: `fold`, `seed`, `epoch`, `train`, `valid`."""
     schema = {"fold": pl.Int32, "seed": pl.Int32, "epoch": pl.Int32, "train": pl.Float64, "valid": pl.Float64}

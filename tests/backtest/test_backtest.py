@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from candlecast.backtesting import BacktestResult, Costs, backtest
+from candlecast import stats
+from candlecast.backtesting import BacktestResult, Costs, backtest, sweep
 from candlecast.backtesting.result import RETURN_STATISTICS, TRADING_STATISTICS
 from candlecast.errors import CandleError, ConfigError, NotEnoughDataError
 from candlecast.signals import Positions
@@ -157,6 +158,72 @@ def test_ruin_of_a_short_within_a_bar(market, decide):
     assert result.trades["bars"].to_list() == [1]
     values = dict(result.summary().select("statistic", "value").iter_rows())
     assert (values["total return"], values["annual return"], values["maximum drawdown"]) == (-1.0, -1.0, 1.0)
+
+
+def test_bars_after_ruin_dilute_nothing(market, decide):
+    """Ruined on the third of 60 bars: all figures are of the three returns that led there, the benchmark's too."""
+    opens = [100, 100, 90, 90, *[100] * 56]
+    closes = [100, 90, 90, 250, *[100] * 56]
+    candles = market(opens, closes)
+    result = backtest(candles, decide(candles, [-1]), costs=FREE, cash=1_000.0)
+    assert result.returns_until_ruin.tolist() == pytest.approx([0.1, 0.0, -1.0])
+    assert len(result.returns) == 59
+    assert result.benchmark_returns_until_ruin.tolist() == result.benchmark_returns[:3].tolist()
+    table = result.summary()
+    values, held = (dict(table.select("statistic", name).iter_rows()) for name in ("value", "benchmark"))
+    assert values["Sharpe ratio"] == pytest.approx(
+        stats.sharpe(np.array([0.1, 0.0, -1.0]), bars_per_year=result.bars_per_year)
+    )
+    assert values["annual volatility"] == pytest.approx(
+        stats.annual_volatility(np.array([0.1, 0.0, -1.0]), bars_per_year=result.bars_per_year)
+    )
+    assert held["total return"] == pytest.approx(1.5)
+    assert values["exposure"] == pytest.approx((0 + 900 / 1_100 + 900 / 1_100 + 0) / 4)
+    short = backtest(candles[:4], decide(candles[:4], [-1]), costs=FREE, cash=1_000.0).summary()
+    assert table.select("value", "low", "high").equals(short.select("value", "low", "high"))
+    of_returns = len(RETURN_STATISTICS)
+    assert table["benchmark"].head(of_returns).equals(short["benchmark"].head(of_returns))
+    row = sweep(candles, np.concatenate([[-1.0], np.full(59, np.nan)])[None], costs=FREE, cash=1_000.0).row(
+        0, named=True
+    )
+    assert (row["sharpe"], row["exposure"]) == pytest.approx((values["Sharpe ratio"], values["exposure"]))
+
+
+def test_an_account_that_lives_has_all_of_its_returns(market, decide):
+    candles = market([100, 100, 110], [100, 110, 120])
+    result = backtest(candles, decide(candles, [1]), costs=FREE)
+    assert result.returns_until_ruin.tolist() == result.returns.tolist()
+    assert result.benchmark_returns_until_ruin.tolist() == result.benchmark_returns.tolist()
+
+
+def test_ruin_without_a_liquidation_has_a_date(market, decide):
+    """A charge of 2,000 an order on 1,000: sold out, and in debt. There was nothing to close by force."""
+    candles = market([100] * 4, [100] * 4)
+    costs = Costs(fee_bps=0, slippage_bps=0, extra=lambda units, price, volume: 2_000.0 * (units < 0))
+    result = backtest(candles, decide(candles, [0.5, 0.0]), costs=costs, cash=1_000.0)
+    assert column(result.equity, "equity") == [1_000.0, 1_000.0, -1_000.0, -1_000.0]
+    assert not result.fills["is_forced"].any()
+    assert result.ruined_at == candles.frame["close_time"][2]
+    assert result.returns_until_ruin.tolist() == [0.0, -2.0]
+
+
+def test_ruin_is_dated_by_its_own_liquidation_and_not_by_an_earlier_one(market, decide):
+    """Liquidated with its margin left on the second bar, and ruined by a gap on the fourth."""
+    candles = market([100, 100, 100, 100, 500], [100, 170, 100, 100, 500])
+    costs = Costs(fee_bps=0, slippage_bps=0, maintenance_percent=25.0)
+    result = backtest(candles, decide(candles, [-1.0, -0.9, -1.0, -1.0]), costs=costs, cash=1_000.0)
+    forced = result.fills.filter("is_forced")
+    assert forced["time"].to_list() == [candles.frame["close_time"][1], candles.frame["open_time"][4]]
+    assert result.ruined_at == candles.frame["open_time"][4]
+
+
+def test_less_than_a_year_is_not_annualised(market, decide):
+    candles = market([100, 100, 110], [100, 110, 120])
+    table = backtest(candles, decide(candles, [1]), costs=FREE).summary()
+    values = dict(table.select("statistic", "value").iter_rows())
+    assert values["annual return"] == values["total return"] == pytest.approx(0.2)
+    assert "not annualised" in dict(table.select("statistic", "formula").iter_rows())["annual return"]
+    assert dict(table.select("statistic", "unit").iter_rows())["annual return"] == "fraction, not annualised"
 
 
 def test_ruin_of_a_short_at_an_open(market, decide):

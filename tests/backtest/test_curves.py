@@ -12,15 +12,19 @@ import pytest
 from candlecast.adapters.tables import nautilus_table, vectorbt_table
 from candlecast.backtesting import (
     Costs,
+    Filters,
     Orders,
     backtest,
     backtest_portfolio,
     bracket,
     break_even,
+    break_even_bps,
     capacity,
     market as buy,
 )
 from candlecast.errors import CandleError, ConfigError
+from candlecast.signals import Positions
+from candlecast.sources import synthetic
 
 
 def test_break_even_by_hand(market, decide):
@@ -37,11 +41,84 @@ def test_break_even_by_hand(market, decide):
 
 def test_break_even_of_what_never_earns_and_of_what_always_does(market, decide):
     falls = market([100, 100, 90], [100, 90, 90])
-    assert break_even(falls, decide(falls, [1, 0])).bps == 0.0
+    assert math.isnan(break_even(falls, decide(falls, [1, 0])).bps)  # none: it loses without costs
+    assert math.isnan(break_even_bps(falls, decide(falls, [0, 0])))  # none: it never trades
+    flat = market([100, 100, 100], [100, 100, 100])
+    assert math.isnan(break_even_bps(flat, decide(flat, [1, 0])))  # none: it earns nothing
     soars = market([100, 100, 900], [100, 900, 900])
     assert break_even(soars, decide(soars, [1, 0])).bps == math.inf
     with pytest.raises(ConfigError, match=r"fees_bps is \[-1\]"):
         break_even(falls, decide(falls, [1, 0]), fees_bps=[-1])
+
+
+def test_financing_is_not_given_back(market, decide):
+    """A day of funding at 30 bp each 8 hours takes 0.9 % of 1,100 bought at the open and held over one night, 9.9 of 100."""
+    candles = market([100, 100, 110], [100, 110, 110])
+    held = decide(candles, [1, 0])
+    funded = Costs(fee_bps=0, slippage_bps=0, funding_bps=30)
+    paid = backtest(candles, held, costs=funded, cash=1_000.0)
+    assert paid.equity["equity"][-1] == pytest.approx(1_100 - 9.9)
+    # 1.1 (1 - f) / (1 + f) = 1 + 0.0099 / (1 + f)
+    assert break_even_bps(candles, held, costs=funded) == pytest.approx(1e4 * (0.1 - 0.0099) / 2.1, abs=0.01)
+    dear = replace(funded, funding_bps=400)
+    assert math.isnan(break_even_bps(candles, held, costs=dear))
+
+
+def test_break_even_stays_what_all_else_costs(market, decide):
+    """A flat 20 for each order (its own), impact, maker fees that positions never pay, and the fee that is replaced."""
+    candles = market([100, 100, 110], [100, 110, 110])
+    held = decide(candles, [1, 0])
+    plain = break_even_bps(candles, held)
+    assert plain == pytest.approx(1e4 * 0.1 / 2.1, abs=1e-3)
+    assert break_even_bps(candles, held, costs=Costs(fee_bps=77, maker_fee_bps=3, half_spread_bps=5)) == plain
+    own = Costs(extra=lambda units, price, volume: 20.0)
+    assert break_even_bps(candles, held, costs=own, cash=1_000.0) == pytest.approx(plain - 1e4 * 0.04 / 2.1, rel=0.02)
+    assert break_even_bps(candles, held, costs=Costs(impact_bps=100)) == pytest.approx(plain - 100, rel=0.02)
+
+
+@pytest.mark.parametrize("sizing", [{}, {"band": 0.02}, {"in_units": True}, {"leverage": 20.0}])
+def test_the_account_earns_below_it_and_not_above_it(sizing):
+    """Whatever positions are: fractions, with a band, in units, on credit that high costs could not even open."""
+    candles = synthetic.ar1(600, seed=3, phi=0.5, volatility=0.01).candles
+    known = np.sign(np.diff(np.log(candles.close), prepend=math.log(candles.close[0]) - 1e-9))
+    scale = {"in_units": 3.0, "leverage": 5.0}.get(next(iter(sizing), ""), 1.0)
+    frame = pl.DataFrame({"time": candles.frame["close_time"], "symbol": candles.symbol, "position": scale * known})
+    positions = Positions(frame, **sizing)
+    bps = break_even_bps(candles, positions)
+    assert 1.0 < bps < 1_000.0
+
+    def final(cost):
+        return backtest(candles, positions, costs=Costs(fee_bps=cost, slippage_bps=0)).equity["equity"][-1]
+
+    assert final(bps - 0.001) > 10_000.0
+    assert final(bps + 0.001) <= 10_000.0
+    assert break_even(candles, positions).bps == bps
+
+
+def test_the_lowest_cost_at_which_it_stops_earning_counts(market, decide):
+    """10 % earned, then 40 % of a half lost, unless costs have left too little for that order: there is no break-even."""
+    candles = market([100, 100, 110, 110, 66], [100, 110, 110, 66, 66])
+    held, filters = decide(candles, [1.0, 0.0, 0.5, 0.0]), Filters(minimum=548.0)
+    final = [
+        backtest(candles, held, costs=Costs(fee_bps=fee, slippage_bps=0), cash=1_000.0, filters=filters).equity[
+            "equity"
+        ][-1]
+        for fee in (0, 30)
+    ]
+    assert final == [pytest.approx(880.0), pytest.approx(1_100 * 0.997 / 1.003)]
+    assert math.isnan(break_even_bps(candles, held, cash=1_000.0, filters=filters))
+    ruined = market([100, 100, 100, 400], [100, 100, 100, 400])
+    assert math.isnan(break_even_bps(ruined, decide(ruined, [-1, -1, -1])))
+
+
+def test_credit_that_no_cost_leaves_out_of_the_usual_range(market, decide):
+    candles = market([100, 100, 110], [100, 110, 110])
+    held = replace(decide(candles, [1.0, 0.0]), leverage=125.0)
+    found = break_even(candles, held)
+    assert found.curve["cost_bps"].to_list() == [0, 1, 2, 5, 10, 20, 50]  # 125 x 1 % is more than all of the equity
+    assert 50 < found.bps < 1e4 / 125 + 1
+    with pytest.raises(ConfigError, match="positions of 125 times equity ask for 125%"):
+        break_even(candles, held, fees_bps=[100.0])
 
 
 def test_capacity_by_hand(market, decide):

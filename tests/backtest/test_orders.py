@@ -11,6 +11,7 @@ import pytest
 
 from candlecast.backtesting import (
     Account,
+    Actions,
     Bar,
     Conditions,
     Costs,
@@ -292,7 +293,7 @@ def test_a_table_of_orders(market_of):
     assert result.fills["target"].to_list() == [None, None]
     (trade,) = result.trades.rows(named=True)
     assert (trade["entry_reason"], trade["exit_reason"], trade["bars"]) == ("market", "take profit", 2)
-    assert (trade["mae"], trade["mfe"]) == pytest.approx((0.05, 0.21))
+    assert (trade["mae"], trade["mfe"]) == pytest.approx((0.05, 0.2))  # sold at 120 on the way to 121
     assert result.bounds == (1_060.0, 1_060.0)
 
 
@@ -399,3 +400,126 @@ def test_a_strategy_gives_the_bits_of_the_same_orders_in_a_table():
         assert other.equity.equals(one.equity)
         assert other.fills.equals(one.fills)
         assert other.trades.equals(one.trades)
+
+
+# Limits that can be filled at once, and those that rest.
+
+PAID = Terms(taker=0.005, maker=0.002, slippage=0.01, impact=0.02)
+
+
+@pytest.mark.parametrize(
+    ("order", "price"),
+    [
+        (limit(1, 1_000), 103.0),
+        (limit(1, 102), 102.0),
+        (limit(1, 100), 100.0),
+        (limit(-1, 50), 97.0),
+        (limit(-1, 99), 99.0),
+    ],
+)
+def test_a_limit_that_can_be_filled_at_once_takes_liquidity(order, price):
+    """1 % of slippage and 2 % of impact (one unit of a volume of one), up to its limit; the taker's fee."""
+    _, state = walk(start(1_000.0), [bar(100, 101, 99, 100)], [order], PAID)
+    assert state.account.cash == pytest.approx(1_000 - order.units * price - 0.005 * price)
+
+
+def test_it_costs_what_a_market_order_does():
+    bars = [bar(100, 101, 99, 100)]
+    assert (
+        walk(start(1_000.0), bars, [limit(1, 1_000)], PAID)[1].account[:2]
+        == walk(start(1_000.0), bars, [market(1)], PAID)[1].account[:2]
+    )
+
+
+def test_a_limit_that_rests_is_a_maker_also_at_an_open_that_gaps_through_it():
+    for bars, price in (
+        ([bar(100, 101, 94, 96)], 95.0),
+        ([bar(100, 101, 99, 100), bar(90, 91, 89, 90)], 90.0),
+        ([bar(100, 101, 99, 100), bar(95, 96, 94, 95)], 95.0),
+    ):
+        executed, state = walk(start(1_000.0), bars, [limit(1, 95)], PAID)
+        assert executed == [(1.0, price)]
+        assert state.account.cash == pytest.approx(1_000 - price * 1.002)
+
+
+def test_limits_met_at_one_price_within_a_bar_are_both_makers():
+    executed, state = walk(start(1_000.0), [bar(100, 101, 94, 96)], [limit(1, 95), limit(2, 95)], PAID)
+    assert executed == [(1.0, 95.0), (2.0, 95.0)]
+    assert state.account.cash == pytest.approx(1_000 - 3 * 95 * 1.002)
+
+
+def test_a_stop_limit_that_is_triggered_takes_what_is_there_and_else_rests():
+    """Met at 105 with room to 107: 3 % would be 108.15, its limit is 107. After a gap to 110 it waits for 107."""
+    executed, state = walk(start(1_000.0), [bar(100, 106, 99, 106)], [stop_limit(1, 105, 107)], PAID)
+    assert executed == [(1.0, 107.0)]
+    assert state.account.cash == pytest.approx(1_000 - 107 * 1.005)
+    bars = [bar(110, 112, 109, 111), bar(111, 112, 106, 108)]
+    executed, state = walk(start(1_000.0), bars, [stop_limit(1, 105, 107)], PAID)
+    assert executed == [(1.0, 107.0)]
+    assert state.account.cash == pytest.approx(1_000 - 107 * 1.002)
+
+
+def test_a_profit_that_its_entry_has_already_passed_is_taken_as_a_market_order_would():
+    """Entered at an open of 104; 3 % of slippage would sell at 100.88, and its limit is 103."""
+    executed, state = walk(start(1_000.0), [bar(104, 104, 104, 104)], bracket(market(1), take_profit=103), PAID)
+    assert executed == [(1.0, pytest.approx(104 * 1.03)), (-1.0, 103.0)]
+    assert state.account.cash == pytest.approx(1_000 - 104 * 1.03 * 1.005 + 103 * 0.995)
+
+
+def test_a_tick_does_not_carry_it_past_its_limit():
+    terms = PAID._replace(tick=0.25)
+    executed, _ = walk(start(1_000.0), [bar(100.1, 101, 99, 100)], [limit(1, 100.25), limit(-1, 100.0)], terms)
+    assert executed == [(1.0, 100.25), (-1.0, 100.0)]
+
+
+# How far the price went against a trade, and in its favour.
+
+
+def trades_of(market_of, bars, plan, **costs):
+    candles = market_of(bars)
+    result = backtest(
+        candles, lambda view: plan.get(view.bar, []), costs=Costs(**{"fee_bps": 0, "slippage_bps": 0} | costs)
+    )
+    return result.trades.select("mae", "mfe").rows()
+
+
+QUIET = (100, 100, 100, 100)
+
+
+def test_excursions_hold_the_prices_of_entry_and_exit(market_of):
+    """Bought at 100, the exit's open at 80 after a flat bar: a loss of 20 % went 20 % against it."""
+    bars = [QUIET, QUIET, (80, 130, 70, 75)]
+    assert trades_of(market_of, bars, {0: [market(1)], 1: [market(-1)]}) == [(pytest.approx(0.2), 0.0)]
+    assert trades_of(market_of, [QUIET, QUIET, (130, 150, 70, 75)], {0: [market(1)], 1: [market(-1)]}) == [
+        (0.0, pytest.approx(0.3))
+    ]
+    assert trades_of(market_of, bars, {0: [market(-1)], 1: [market(1)]}) == [(0.0, pytest.approx(0.2))]
+    ((against, _),) = trades_of(market_of, bars, {0: [market(1)], 1: [market(-1)]}, slippage_bps=100)
+    assert against == pytest.approx(1 - 80 * 0.99 / 101)
+
+
+def test_excursions_of_a_bar_that_is_left_within_end_there(market_of):
+    """Stopped at 90 in a bar from 100 over 120 to 70: 70 came later, and whether 120 came before nobody knows."""
+    bars = [QUIET, (100, 104, 97, 100), (100, 120, 70, 95)]
+    assert trades_of(market_of, bars, {0: bracket(market(1), stop=90)}) == [(pytest.approx(0.1), pytest.approx(0.04))]
+    bars = [QUIET, (100, 104, 97, 100), (98, 120, 96, 99)]
+    assert trades_of(market_of, bars, {0: bracket(market(1), take_profit=110)}) == [
+        (pytest.approx(0.03), pytest.approx(0.1))
+    ]
+
+
+def test_excursions_of_a_bar_that_is_entered_within_begin_there(market_of):
+    """A limit at 95 buys on the way to the low of 85, and the high of 130 may have come before; the close came after."""
+    bars = [QUIET, (100, 130, 85, 97), QUIET]
+    assert trades_of(market_of, bars, {0: [limit(1, 95)]}) == [(pytest.approx(10 / 95), pytest.approx(5 / 95))]
+    assert trades_of(market_of, bars, {0: [stop(1, 110)]}) == [(pytest.approx(13 / 110), pytest.approx(20 / 110))]
+    assert trades_of(market_of, bars, {0: [limit(-1, 110)]}) == [(pytest.approx(20 / 110), pytest.approx(13 / 110))]
+    assert trades_of(market_of, bars, {0: bracket(limit(1, 95), stop=90)}) == [(pytest.approx(5 / 95), 0.0)]
+
+
+def test_excursions_are_in_units_after_a_split(market_of):
+    """4:1 overnight: 100 before is 25 after."""
+    candles = market_of([QUIET, (100, 104, 96, 100), (25, 27, 24, 25)])
+    split = Actions(pl.DataFrame({"time": [candles.frame["open_time"][2]], "split": [4.0]}))
+    result = backtest(candles, lambda view: [market(1)] if view.bar == 0 else [], costs=Costs.free(), actions=split)
+    assert result.trades.select("entry", "mae", "mfe").rows() == [(25.0, pytest.approx(0.04), pytest.approx(0.08))]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from candlecast.backtesting import Bar, Conditions, Costs, Due, Filters, Order, compiled, start, step, target
-from candlecast.backtesting.orders import book_of, bracket, limit, market, stop, stop_limit, trailing
+from candlecast.backtesting.orders import book_of, bracket, cancel, limit, market, stop, stop_limit, trailing
 
 BARS = 40
 examples = settings(max_examples=25, deadline=None)
@@ -58,6 +58,12 @@ def decided(seed: int) -> list[list[Order]]:
             bracket(limit(units, near, bars=life), stop=price - units, take_profit=price + units, group=group),
             bracket(market(units), trail=0.04, take_profit=price + units, group=group),
             [target(float(rng.choice([-1, 0, 0.5, 1])))],
+            [
+                *bracket(market(units), stop=price - units, take_profit=price + units, group=group),
+                *bracket(limit(2 * units, near, bars=life), trail=0.06, group=group + BARS),
+            ],
+            [market(-units), cancel(group=float(rng.integers(1, group + 1)))],
+            [cancel(id=float(rng.integers(1, group + 1))), limit(units, price, bars=life, id=group)],
         ]
         by_bar.append(choices[int(rng.integers(len(choices)))])
     return by_bar

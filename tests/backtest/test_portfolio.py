@@ -114,14 +114,12 @@ def test_ruin_closes_everything(market, decide):
     extra=st.sampled_from([None, lambda units, price, volume: 1.0]),
 )
 def test_one_asset_is_the_single_account(assets, seed, fee, sizing, extra):
-    """To the last bit, as long as no bar ruins it between its open and its close."""
+    """To the last bit."""
     (candles,) = assets(seed, 1)
     positions = replace(random_positions(candles, seed, 1.0), **sizing)
     costs, filters = Costs(fee, fee / 2, impact_bps=10, borrow_percent=2, extra=extra), Filters(lot=0.01)
     alone = backtest(candles, positions, costs=costs, filters=filters)
     together = backtest_portfolio([candles], [positions], costs=costs, filters=filters)
-    if alone.fills["is_forced"].any():
-        return
     assert together.equity["equity"].to_list() == alone.equity["equity"].to_list()
     assert together.fills.drop("symbol").equals(alone.fills)
     assert together.trades.drop("symbol").equals(alone.trades)
@@ -232,6 +230,93 @@ def test_an_asset_without_a_bar_is_liquidated_at_its_last_close(market, decide):
     forced = result.fills.filter("is_forced").select("symbol", "time", "price")
     times = {"A": one.frame["open_time"][2], "B": whole.frame["close_time"][1]}
     assert sorted(forced.rows()) == [("A", times["A"], 350.0), ("B", times["B"], 50.0)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    leverage=st.sampled_from([1.0, 3.0, 8.0]),
+    maintenance=st.sampled_from([0.0, 5.0]),
+    impact=st.sampled_from([0, 50]),
+)
+def test_one_asset_meets_the_same_squeeze(market_of, seed, leverage, maintenance, impact):
+    """Wild bars, short and on borrowed money: liquidated within the bar, at the same price, and ruined alike."""
+    rng = np.random.default_rng(seed)
+    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.1, BARS)))
+    opened = close * np.exp(rng.normal(0, 0.05, BARS))
+    high = np.maximum(opened, close) * (1 + rng.exponential(0.15, BARS))
+    low = np.minimum(opened, close) * (1 - rng.uniform(0, 0.3, BARS))
+    candles = market_of(np.column_stack([opened, high, low, close]).tolist())
+    positions = replace(random_positions(candles, seed, 1.0), leverage=leverage)
+    positions = replace(positions, frame=positions.frame.with_columns(pl.col("position") * leverage))
+    costs = Costs(5, 2, impact_bps=impact, maintenance_percent=maintenance)
+    alone = backtest(candles, positions, costs=costs)
+    together = backtest_portfolio([candles], [positions], costs=costs)
+    assert together.equity["equity"].to_list() == alone.equity["equity"].to_list()
+    assert together.fills.drop("symbol").equals(alone.fills)
+    assert together.trades.drop("symbol").equals(alone.trades)
+    assert (together.shortfall, together.ruined_at) == (alone.shortfall, alone.ruined_at)
+
+
+def test_a_squeeze_within_a_bar_by_hand(market_of, decide):
+    """10 short at 100 on 1,000: nothing is left at 200, on the way to a high of 250, though the bar closes at 100."""
+    candles = market_of([(100, 100, 100, 100), (100, 250, 100, 100), (100, 100, 100, 100)])
+    result = backtest_portfolio([candles], [decide(candles, [-1.0])], costs=FREE, cash=1_000.0)
+    assert result.equity["equity"].to_list() == [1_000.0, 0.0, 0.0]
+    assert result.fills.select("price", "is_forced", "is_at_open").rows() == [
+        (100.0, False, True),
+        (200.0, True, False),
+    ]
+    assert result.ruined_at == candles.frame["close_time"][1]
+
+
+def test_one_of_two_is_squeezed_while_the_other_stands_still(market_of, decide):
+    """5 short of A and 5 long of B at 100 on 1,000: A alone takes everything at 300 (500 + 5 x 100 is lost at +200)."""
+    flat = (100, 100, 100, 100)
+    one, two = named(market_of([flat, (100, 400, 100, 100)]), "A"), named(market_of([flat, flat]), "B")
+    held = [decide(one, [-0.5], "A"), decide(two, [0.5], "B")]
+    result = backtest_portfolio([one, two], held, costs=FREE, cash=1_000.0)
+    forced = result.fills.filter("is_forced").select("symbol", "price").rows()
+    assert forced == [("A", pytest.approx(300.0)), ("B", pytest.approx(100.0))]
+    assert result.equity["equity"][-1] == 0.0
+    assert result.shortfall == pytest.approx(0.0, abs=1e-9)
+    assert result.ruined_at is not None
+
+
+@pytest.mark.parametrize(
+    ("other", "is_closed"),
+    [((100, 100, 40, 100), True), ((100, 160, 100, 100), False)],
+    ids=["all fall together", "one falls while the other rises"],
+)
+def test_assets_that_move_together_within_a_bar(market_of, decide, other, is_closed):
+    """10 of each at 100 for 2,000 of which 1,000 are borrowed: nothing is left with both at 50, and 400 with one at 40."""
+    flat = (100, 100, 100, 100)
+    one, two = named(market_of([flat, (100, 100, 40, 100)]), "A"), named(market_of([flat, other]), "B")
+    held = [replace(decide(each, [1.0], each.symbol), leverage=2.0) for each in (one, two)]
+    result = backtest_portfolio([one, two], held, costs=FREE, cash=1_000.0)
+    assert result.fills.filter("is_forced")["price"].to_list() == [50.0, 50.0] * is_closed
+    assert result.equity["equity"].to_list() == [1_000.0, 0.0 if is_closed else 1_000.0]
+
+
+def test_longs_and_shorts_do_not_meet_their_worst_prices_at_once(market_of, decide):
+    """10 long of A and 10 short of B, both between 60 and 140: apart they lose 800 at most, and nothing together."""
+    flat = (100, 100, 100, 100)
+    one, two = (named(market_of([flat, (100, 140, 60, 100)]), symbol) for symbol in "AB")
+    held = [replace(decide(one, [1.0], "A"), leverage=2.0), replace(decide(two, [-1.0], "B"), leverage=2.0)]
+    result = backtest_portfolio([one, two], held, costs=FREE, cash=1_000.0)
+    assert not result.fills["is_forced"].any()
+    assert result.ruined_at is None
+
+
+def test_the_others_stay_open_while_one_is_without_a_bar(market_of, decide):
+    """B has no bar on the third day; A alone is squeezed there, B is closed at its last close."""
+    flat = (100, 100, 100, 100)
+    one = named(market_of([flat, flat, (100, 400, 100, 100), flat]), "A")
+    whole = named(market_of([flat] * 4), "B")
+    two = replace(whole, frame=whole.frame.filter(pl.Series([True, True, False, True])))
+    result = backtest_portfolio([one, two], [decide(one, [-0.5], "A"), decide(whole, [0.5], "B")], costs=FREE)
+    forced = result.fills.filter("is_forced").select("symbol", "price").rows()
+    assert sorted(forced) == [("A", pytest.approx(300.0)), ("B", 100.0)]
 
 
 def test_a_dividend_is_no_cost(market, decide):

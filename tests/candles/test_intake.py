@@ -142,27 +142,36 @@ def test_times_without_zone_are_refused_with_both_ways_out():
         CandleError, match=r"asset has times without a zone \(the first is 2024-01-01 00:00:00\)"
     ) as error:
         Candles.from_frame(frame([hour.replace(tzinfo=None) for hour in HOURS]))
-    assert 'Say zone="UTC" or for example zone="America/New_York" (--zone on the command line).' in str(error.value)
+    assert 'Say zone="UTC" or for example zone="America/New_York".' in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("zone", "hour", "wrong"),
+    ("zone", "hour", "message"),
     [
-        ("Mars/Base", 5, "zone 'Mars/Base'"),
-        ("America/New_York", 2, "zone 'America/New_York'"),  # 02:30 did not exist on 2024-03-10
+        ("Mars/Base", 5, "there is no zone 'Mars/Base'; expected a zone of the IANA"),
+        (
+            "America/New_York",
+            2,
+            "2024-03-10 02:30 does not exist in America/New_York, where clocks skip that hour: the",
+        ),
     ],
 )
-def test_zones_that_do_not_exist_and_times_that_did_not(zone, hour, wrong):
+def test_zones_that_do_not_exist_and_times_that_did_not(zone, hour, message):
     times = [datetime(2024, 3, 10, hour, 30) + timedelta(days=day) for day in range(4)]
-    with pytest.raises(ConfigError, match=f"times of asset cannot be read in {wrong}.*expected a zone of the IANA"):
+    with pytest.raises(ConfigError, match=message):
         Candles.from_frame(frame(times), zone=zone)
 
 
-@pytest.mark.parametrize("text", ["abc", "1,5", "$3", "null"])
+@pytest.mark.parametrize("text", ["abc", "$", "3 4"])
 def test_text_among_the_numbers_is_named_with_its_row(text):
     with pytest.raises(CandleError) as error:
         Candles.from_frame(frame(HOURS, low=["0.5", " 1.5 ", text, "3.5"]))
     assert str(error.value) == f"asset has low {text!r} in row 3; expected a number. Correct or remove that row."
+
+
+def test_numbers_that_contradict_each_other_are_refused():
+    with pytest.raises(CandleError, match=r'such as 1,5 can be read in 2 ways: 1.5 or 15; .*Say decimal=","'):
+        Candles.from_frame(frame(HOURS, low=["0.5", " 1.5 ", "1,5", "3.5"]))
 
 
 def test_absent_values_are_kept_absent_for_check_to_list():
@@ -175,14 +184,15 @@ def test_missing_columns_are_named_beside_those_found():
     with pytest.raises(CandleError) as error:
         Candles.from_frame(pl.DataFrame({"Date": HOURS, "Close": [1.0] * 4}), symbol="X")
     assert str(error.value) == (
-        "X has no column for open, high, low, volume (its columns are Date, Close); expected open_time, open, high, low, "
-        "close, volume or their usual other names. Rename the columns."
+        "X has no column for open, high, low (its columns are Date, Close); expected open_time, open, high, low, close, "
+        "volume or their usual other names. Use a table with open, high, low and close, or say which columns they are, for "
+        'example columns={"open": "NAME"}.'
     )
 
 
-def test_candles_without_volume_are_told_to_get_one():
-    with pytest.raises(CandleError, match=r"no column for volume .* Rename the column, or add one of zeros where the"):
-        Candles.from_frame(frame(HOURS).drop("volume"))
+def test_candles_without_volume_have_an_absent_one():
+    candles = Candles.from_frame(frame(HOURS).drop("volume"))
+    assert np.isnan(candles.volume).all()
 
 
 @pytest.mark.parametrize(("rows", "words"), [(0, "0 candles"), (1, "1 candle")])
@@ -239,13 +249,63 @@ def test_yfinance_columns_of_field_and_ticker():
     )
     assert opened(Candles.from_frame(single)) == DAYS
     assert opened(Candles.from_frame(single.swaplevel(axis=1))) == DAYS
-    double = pd.concat([single, single.rename(columns={"AAPL": "MSFT"})], axis=1)
+    double = pd.concat([single, 2 * single.rename(columns={"AAPL": "MSFT"})], axis=1)
     with pytest.raises(CandleError) as error:
         Candles.from_frame(double)
-    assert (
-        "the frame holds 2 symbols (AAPL, MSFT); expected one symbol. Select one first, for example frame.xs('AAPL'"
-        in str(error.value)
+    assert str(error.value) == (
+        'asset holds 2 symbols (AAPL, MSFT); expected one symbol. Say which, for example symbol="AAPL".'
     )
+    for table in (double, double.swaplevel(axis=1), double.swaplevel(axis=1).sort_index(axis=1)):
+        candles = Candles.from_frame(table, symbol="MSFT")
+        assert (candles.symbol, candles.close.tolist()) == ("MSFT", [2 * price for price in PRICES["close"]])
+    with pytest.raises(ConfigError, match="TSLA has no symbol 'TSLA'; expected one of AAPL, MSFT"):
+        Candles.from_frame(double, symbol="TSLA")
+
+
+def test_pandas_frames_with_symbols_in_the_rows():
+    stacked = pd.concat(
+        {name: pd.DataFrame(PRICES, index=pd.DatetimeIndex(HOURS)) * n for n, name in enumerate(("A", "B"), 1)}
+    )
+    alpaca = stacked.rename_axis(["symbol", "timestamp"])
+    qlib = (
+        stacked.swaplevel().rename_axis(["datetime", "instrument"]).sort_index().rename(columns=lambda name: f"${name}")
+    )
+    for table in (stacked, alpaca, qlib, alpaca.reset_index()):
+        candles = Candles.from_frame(table, symbol="B")
+        assert opened(candles) == HOURS
+        assert candles.close.tolist() == [2 * price for price in PRICES["close"]]
+        with pytest.raises(CandleError, match=r"holds 2 symbols \(A, B\); expected one symbol. Say which, for example"):
+            Candles.from_frame(table)
+    assert Candles.from_frame(alpaca.loc[["A"]]).symbol == "A"
+
+
+def test_newest_first_frames_are_reversed():
+    candles = Candles.from_frame(frame(HOURS).reverse())
+    assert opened(candles) == HOURS
+    assert candles.close.tolist() == PRICES["close"]
+
+
+def test_what_is_said_instead_of_found():
+    texts = ["01/02/2024", "01/03/2024", "01/04/2024", "01/05/2024"]
+    with pytest.raises(CandleError) as error:
+        Candles.from_frame(frame(texts))
+    assert 'Say the order: dates="dmy" or dates="mdy".' in str(error.value)
+    assert "dmy (day before month): 2024-02-01 to 2024-05-01; mdy (month before day): 2024-01-02 to" in str(error.value)
+    assert opened(Candles.from_frame(frame(texts), dates="mdy"))[0] == datetime(2024, 1, 2, tzinfo=UTC)
+    named = frame(HOURS).rename({"open": "OpnX"})
+    assert Candles.from_frame(named, columns={"open": "OpnX"}).open.tolist() == PRICES["open"]
+    commas = frame(
+        HOURS, **{name: [f"{value + 100:.3f}".replace(".", ",") for value in PRICES[name]] for name in PRICES}
+    )
+    assert Candles.from_frame(commas, decimal=",").open[0] == 101.0
+    for words, told in (
+        ("dates is 'xyz'; expected the order", {"dates": "xyz"}),
+        ("decimal is ';'; expected a point or a comma", {"decimal": ";"}),
+        ("columns names 'opne'; expected any of time, open", {"columns": {"opne": "a"}}),
+        ("asset has no column 'OpnX' for open; expected one of", {"columns": {"open": "OpnX"}}),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            Candles.from_frame(frame(HOURS), **told)
 
 
 def test_pandas_frames_that_cannot_be_taken_over():

@@ -15,6 +15,7 @@ from candlecast.candles import Candles
 from candlecast.errors import CandleError, ConfigError
 from candlecast.interval import Interval
 from candlecast.sources import sample, synthetic
+from trading_hours import NEW_YORK, candles, days, each, globex, sessions
 
 RULES = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
 HOURLY = synthetic.garch(24 * 60, seed=3, interval="1h").candles
@@ -198,3 +199,79 @@ def test_zones_that_make_no_bars():
         ConfigError, match=r"^a 1d candle of GARCH\(1,1\) ends at 2015-01-02 00:00 UTC, behind the 1d bar"
     ):
         HOURLY.resample("1d").resample("1d", zone="America/New_York")
+
+
+YEAR = ("2024-01-02", "2024-12-31")
+
+
+def test_long_bars_of_futures_begin_with_their_session():
+    """Weeks of Chicago's futures begin on Sunday at 18:00 by New York's clock, days at 18:00, and 4 h with them."""
+    hours = candles(globex(*YEAR))
+    for interval, opening in (
+        ("4h", {"18:00", "22:00", "02:00", "06:00", "10:00", "14:00"}),
+        ("1d", {"18:00"}),
+        ("1w", {"18:00"}),
+    ):
+        long = hours.resample(interval)
+        assert {str(time)[11:16] for time in long.local_time} == opening
+        assert long.require_sound().check().missing == 0
+        assert long.segments[-1] == 0
+        last = np.searchsorted(hours.close_time, long.close_time, side="right") - 1
+        np.testing.assert_array_equal(long.close, hours.close[last])
+    days = hours.resample("1d")
+    assert set(days.volume[1:-1]) == {23.0}
+    assert {pd.Timestamp(time).day_name() for time in days.local_time} == {
+        "Sunday",
+        "Monday",
+        "Tuesday",
+        "Wednesday",
+        "Thursday",
+    }
+    assert set(hours.resample("1w").volume) == {5 * 23.0}
+    assert "which begin at 18:00" in days.check().hours[0]
+    assert "of its 4h, the bar of 14:00 holds 180 minutes" in hours.resample("4h").check().hours
+    assert hours.resample("4h").resample("1d").frame.drop("volume").equals(days.frame.drop("volume"))
+
+
+def test_long_bars_of_stocks_begin_with_the_session_through_daylight_saving():
+    short = candles(sessions(NEW_YORK, days(*YEAR), each(30, "09:30-16:00")))
+    two = short.resample("2h")
+    assert {str(time)[11:16] for time in two.local_time} == {"09:30", "11:30", "13:30", "15:30"}
+    assert len(two) == 4 * 261
+    assert set(two.volume) == {4.0, 1.0}
+    assert two.check().missing == 0
+    assert "of its 2h, the bar of 15:30 holds 30 minutes" in two.check().hours
+    hour = short.resample("1h")
+    assert {str(time)[11:16] for time in hour.local_time} == {f"{hour:02}:30" for hour in range(9, 16)}
+    day = short.resample("1d")
+    assert {str(time)[11:16] for time in day.local_time} == {"00:00"}
+    assert set(day.volume) == {13.0}
+    assert (day.zone, day.clock.session) == (NEW_YORK, None)
+    utc = short.resample("1d", zone="UTC")
+    assert {str(time)[11:16] for time in utc.open_time} == {"00:00"}
+    for stop in range(13 * 40, 13 * 60, 7):  # around the change of clocks: what comes later changes nothing
+        part = short[:stop].resample("2h").frame
+        assert part.equals(two.frame[: part.height])
+
+
+def test_long_bars_begin_anew_behind_a_pause_that_they_would_cross():
+    hours = candles(sessions("Asia/Shanghai", days(*YEAR), each(60, "09:30-11:30", "13:00-15:00")))
+    two = hours.resample("2h")
+    assert {str(time)[11:16] for time in two.open_time} == {"01:30", "05:00"}
+    assert set(two.volume) == {2.0}
+    assert two.check().missing == 0
+    hong_kong = candles(sessions("Asia/Hong_Kong", days(*YEAR), each(60, "09:30-12:00", "13:00-16:00"))).resample("2h")
+    assert {str(time)[11:16] for time in hong_kong.open_time} == {"01:30", "03:30", "05:00", "07:00"}
+    assert (hong_kong.open_time[1:] >= hong_kong.close_time[:-1]).all()
+    assert hong_kong.check().missing == 0
+
+
+def test_half_hours_of_a_clock_with_daylight_saving_keep_every_hour():
+    """In an hour that occurs twice, half hours make two bars of an hour."""
+    times = [datetime(2024, 10, 20, tzinfo=UTC) + timedelta(minutes=30 * bar) for bar in range(48 * 20)]
+    market = candles(times, clock="always America/New_York")
+    assert market.resample("1h").frame.equals(candles(times).resample("1h").frame)
+    four = market.resample("4h")
+    assert {str(time)[11:16] for time in four.local_time} == {"00:00", "04:00", "08:00", "12:00", "16:00", "20:00"}
+    assert sorted(set(four.volume)) == [8.0, 10.0]
+    assert four.check().missing == 0

@@ -89,6 +89,27 @@ def test_runs_and_report(workspace):
     assert (folder / "page.html").stat().st_size > 1_000_000
 
 
+def test_a_file_is_read_as_the_options_say(tmp_path):
+    frame = synthetic.random_walk(400, seed=1, interval="1h").candles.frame.drop("close_time")
+    prices = [pl.col(name).round(3).cast(pl.String).str.replace(".", ",", literal=True) for name in frame.columns[1:]]
+    day = pl.col("open_time").dt.strftime("%m/%d/%Y")
+    table = frame.select(day.alias("Day"), pl.col("open_time").dt.strftime("%H:%M").alias("Hour"), *prices)
+    table.rename({"open": "OpnX"}).with_columns(Name=pl.lit("B")).write_csv(tmp_path / "x.csv", separator=";")
+    told = ("--columns", "open=OpnX", "--columns", "time=Day+Hour", "--zone", "Asia/Tokyo", "--dates", "mdy")
+    told = (*told, "--decimal", ",", "--symbol", "B")
+    done = call("candles", "x.csv", *told, "--interval", "4h", "--since", "2015-01-02", "--json", cwd=tmp_path)
+    (found,) = json.loads(done.stdout)["candles"]
+    assert (found["interval"], found["symbol"], found["bars"]) == ("4h", "B", 91)
+    assert found["first"] == "2015-01-02T00:00:00+00:00"
+    assert "decimal comma; month before day as told; zone Asia/Tokyo as told" in found["reading"]
+    assert "  read as: cells parted by semicolons; " in call("candles", "x.csv", *told, cwd=tmp_path).stdout
+    done = call("run", "x.csv", *told, "--since", "2015-01-01T12:00", "--json", *SMALL, cwd=tmp_path)
+    result = json.loads(done.stdout)
+    assert found["reading"] == result["origin"]["reading"]
+    manifest = json.loads((tmp_path / result["run"] / "manifest.json").read_text())
+    assert found["reading"] in json.dumps(manifest)
+
+
 def test_candles_lists_faults(tmp_path):
     frame = synthetic.random_walk(50, seed=1, interval="1h").candles.frame.drop("close_time")
     frame = pl.concat([frame[:20], frame[25:], frame[30:31]]).with_columns(pl.col("open_time").dt.epoch("ms"))
@@ -118,13 +139,24 @@ def test_candles_lists_faults(tmp_path):
         (["run", "--fee-bps", "-1"], "fee_bps is -1"),
         (["run", "--folds", "5000"], "cannot be divided|leaves|fold 0"),
         (["report", "runs/none"], "none is no run"),
-        (["candles", "wrong.csv"], "wrong has no column for"),
-        (["run", "wrong.csv"], "wrong has no column for"),
+        (["candles", "wrong.csv"], "wrong.csv has no column for close .*--columns close=NAME"),
+        (["run", "wrong.csv"], "wrong.csv has no column for close .*--columns close=NAME"),
         (["run", "unsorted.csv"], r"1 of 30 candles of unsorted opens before the bar in front"),
-        (["run", "zoneless.csv"], r"times without a zone.*--zone"),
+        (["run", "zoneless.csv"], r"times without a zone.*Say --zone UTC or for example --zone America/New_York"),
+        (["run", "zoneless.csv", "--dates", "xyz"], "dates is 'xyz'; expected the order .*Use for example --dates mdy"),
+        (["run", "zoneless.csv", "--columns", "open"], "--columns 'open'; expected what it holds"),
+        (["run", "sp500", "--zone", "UTC"], "--zone of sp500, which is no file"),
+        (["compare", "sp500", "--decimal", ","], "--decimal of sp500, which is no file"),
+        (["run", "sp500", "--since", "tomorrow"], "since 'tomorrow' is not a date.*Use for example --since 2021-01-31"),
+        (
+            ["run", "sp500", "--since", "2015-01-01", "--until", "2014-01-01"],
+            "since 2015-01-01 00:00 is not before until",
+        ),
+        (["compare", "short.csv", "--until", "1990-01-01"], "no bar of short lies within its beginning and 1990-01-01"),
+        (["run", "short.csv", "--interval", "1m"], "1m is no multiple of 1h"),
         (["run", "short.csv"], "a window of 32 bars is longer than the 30 candles"),
         (["run", "nan.csv"], "holds a price or volume that is absent, NaN or infinite"),
-        (["run", "crossed.csv"], "have their open, high or close outside of low..high"),
+        (["run", "crossed.csv"], "in 30 of 30 rows of crossed.csv the high lies below another price"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_1(arguments, message, bad_files):

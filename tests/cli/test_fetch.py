@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import polars as pl
 import pytest
 
 from candlecast import Store
-from candlecast.cli import main, places
+from candlecast.cli import console, main, places
 from candlecast.sources.binance import Binance
 from candlecast.sources.retry import Retry
 from servers import BinanceWorld, Listing, market_server
@@ -125,6 +126,50 @@ def test_run_fetches_studies_and_says_what_it_saw(world, capsys):
     )
 
 
+def test_a_hole_that_a_doubtful_answer_left_is_asked_about_again(world, capsys):
+    call(capsys, "fetch", "BTCUSDT", "--interval", "1h", *SINCE)
+    world.listings[0] = Listing("BTCUSDT")  # the halt was none
+    again = call(capsys, "fetch", "BTCUSDT", "--interval", "1h", *SINCE)
+    assert "375 bars" in again and "3 missing" in again
+    rechecked = call(capsys, "fetch", "BTCUSDT", "--interval", "1h", *SINCE, "--recheck")
+    assert "378 bars" in rechecked and "3 new;" in rechecked and "missing" not in rechecked
+
+
+def test_what_servers_and_names_say_obeys_no_terminal(world, capsys, caplog):
+    world.server.fail("exchangeInfo", status=451, body="\x1b[2J", times=9)
+    world.server.fail("/listing", status=403, body="\x1b[2Jno\u202e\r", times=9)
+    for symbol in ("BTCUSDT", "BTC\x1b[31m", "\u202eX", "A\rB"):
+        assert refused(capsys, "fetch", symbol, "--interval", "1h", *SINCE).strip().isprintable()
+    with pytest.raises(SystemExit) as ended:
+        main(["fetch", "BTCUSDT", "--interval", "1h", "--x\x1b[31m"])
+    assert ended.value.code == 2
+    errors = capsys.readouterr().err
+    assert "\\x1b[31m" in errors and "\x1b" not in errors
+    assert "Try 'candlecast fetch --help' for help." in errors or "for help" in errors
+
+
+def test_the_log_is_one_printable_line_for_each_message(capsys):
+    root = logging.getLogger()
+    before = root.handlers[:]
+    root.handlers.clear()
+    try:
+        console.log_to_stderr()
+        logging.getLogger("candlecast.x").warning(
+            "%s from %s", "\x1b[2J\r\n\u202e", "s3://user:pass@bucket/x?token=abc"
+        )
+        logging.getLogger("candlecast.x").error("broken", exc_info=ValueError("\x1b[2J s3://user:pass@bucket"))
+    finally:
+        root.handlers[:] = before
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].endswith("candlecast.x: \\x1b[2J\\r\\n\\u202e from s3://***@bucket/x?token=***")
+    assert lines[-1] == "ValueError: \\x1b[2J s3://***@bucket"
+
+
+def test_a_store_with_a_password_in_its_address_is_shown_without(tmp_path, capsys, monkeypatch):
+    errors = refused(capsys, "candles", "BTCUSDT", "--store", "nonsense://user:pass@bucket/x?token=abc")
+    assert "pass@" not in errors and "abc" not in errors
+
+
 def test_bad_input_is_one_sentence(world, capsys):
     assert "Did you mean BTCUSDT" in refused(capsys, "fetch", "BTCUSD", "--interval", "1h", "--since", "2024-11-20")
     assert "interval '7x' is not" in refused(
@@ -160,7 +205,7 @@ INTERRUPTED = """
 import sys, time
 sys.path.insert(0, {tests!r})
 import polars as pl
-from candlecast.cli import main, places
+from candlecast.cli import console, main, places
 from candlecast.store import update
 from shelf import Shelf
 

@@ -14,6 +14,7 @@ from candlecast.features import Feature, Features, MinMax, Robust, Standard, sta
 from candlecast.interval import Interval
 from candlecast.sources import sample, synthetic
 from candlecast.testing import check_feature
+from trading_hours import NEW_YORK, candles, days, each, sessions
 
 CANDLES = synthetic.garch(1_000, seed=0, interval="1h").candles
 
@@ -39,7 +40,14 @@ LEVEL_FREE = [feature for feature in BUILT_IN if feature.kind not in {"scaled_cl
 
 
 def test_no_built_in_feature_is_left_out():
-    makers = {name for name in features.__all__ if name[0].islower()} - {"feature", "fit_scaling", "standard_features"}
+    makers = {name for name in features.__all__ if name[0].islower()} - {
+        "feature",
+        "fit_scaling",
+        "outside",
+        "standard_features",
+        "undefined_shares",
+        "undefined_words",
+    }
     assert {feature.kind for feature in BUILT_IN} == makers
 
 
@@ -169,3 +177,15 @@ def test_infinite_values_are_undefined():
         values = Feature("mine", lambda candles: 1 / (candles.close - candles.close[5]), 0)(CANDLES)
     assert np.isnan(values[5, 0])
     assert np.isfinite(np.delete(values[:, 0], 5)).all()
+
+
+def test_the_clock_of_a_session_is_the_same_in_summer_and_winter():
+    market = candles(sessions(NEW_YORK, days("2024-01-02", "2024-12-31"), each(30, "09:30-16:00")))
+    closes = features.time_of_day()(market)
+    closes_at_ten = market.local_time == market.local_time.astype("datetime64[D]") + np.timedelta64(570, "m")
+    assert len(np.unique(closes[closes_at_ten], axis=0)) == 1
+    week = features.time_of_week()(market)
+    assert len(np.unique(week, axis=0)) == 5 * 13
+    utc = market.on_clock("always")
+    assert len(np.unique(features.time_of_day()(utc)[closes_at_ten], axis=0)) == 2
+    check_feature(features.time_of_week(), market)

@@ -54,10 +54,10 @@ def test_a_shorter_asset_is_not_learnt_from_beyond_the_others_test():
     pooled, candles = model("windows"), assets()
     candles[1] = candles[1][300:]  # its folds lie later than the others'
     jobs = jobs_of(pooled, candles)
-    from candlecast.models.pooled import Member, Pool
+    from candlecast.models.pooled import Pool, members
 
     group = [job for job in jobs if job.fold.index == 0]
-    pool = Pool([Member.of(job, pooled.model.blueprint(cc.NextReturn())) for job in group], reach=9)
+    pool = Pool(members(group, pooled.model.blueprint(cc.NextReturn())), reach=9)
     tested = min(job.samples.candles.close_time[job.fold.test.first] for job in group)
     offset = 0
     for job in group:

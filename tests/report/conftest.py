@@ -11,7 +11,8 @@ from candlecast.candles import Candles
 from candlecast.folds import Holdout
 from candlecast.models import LinearRegression
 from candlecast.sources.synthetic import ar1
-from candlecast.study import Study, StudyResult
+from candlecast.study import Study
+from candlecast.study_result import StudyResult
 from candlecast.targets import NextReturn
 
 HOSTILE = "</script><script>alert(1)</script>&\"'<b>"

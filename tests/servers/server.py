@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import struct
@@ -10,10 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+BOMB = 64 << 20
+PORTAL = "<!DOCTYPE html><html><head><title>Wi-Fi</title></head><body>Please log in to continue.</body></html>"
 NOW = datetime(2025, 2, 10, 12, 34, 56, tzinfo=UTC)
 
 
@@ -31,7 +35,9 @@ class Fault:
     """What goes wrong with the next `times` requests whose path and query hold `where`, after `after` good ones.
 
     `how` is "answer" (send `answer` instead), "cut" (reset the connection in the middle of the body), "truncated" (stop in
-    the middle of the body, politely) or "hang" (no answer until the server closes).
+    the middle of the body, politely), "hang" (no answer until the server closes), "drip" (the answer, its head or its body
+    byte by byte without end: "drip head", "drip body"), "continue" (100 Continue without end), or "bomb" (a gzip body of
+    BOMB zeros).
     """
 
     where: str
@@ -98,6 +104,7 @@ class Server:
 def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # a head and a body are two packets, and the second would wait for the client
 
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
@@ -109,6 +116,13 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 server.closing.wait(60)
                 self.close_connection = True
                 return
+            if fault and fault.how in ("drip head", "drip body", "continue"):
+                self.never_end(fault.how)
+                return
+            if fault and fault.how == "bomb":
+                fault = Fault(
+                    "", answer=Answer(_bomb(), headers={"Content-Encoding": "gzip", "Content-Type": "text/csv"})
+                )
             if fault and fault.how == "answer" and isinstance(fault.answer, Answer):
                 answer = fault.answer
             else:
@@ -116,6 +130,16 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             if fault and not isinstance(fault.answer, Answer):
                 answer = fault.answer(answer)
             self.send(answer, fault)
+
+        def never_end(self, how: str) -> None:
+            """Send a little, again and again, until the client is gone or the server closes."""
+            first = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+            again = {"drip head": b"X", "drip body": b" ", "continue": b"HTTP/1.1 100 Continue\r\n\r\n"}[how]
+            self.close_connection = True
+            if how != "continue":
+                self.wfile.write(first + (b"X-Long: " if how == "drip head" else b"Content-Length: 1000000\r\n\r\n"))
+            while not server.closing.wait(0.01):
+                self.wfile.write(again)
 
         def send(self, answer: Answer, fault: Fault | None) -> None:
             body, kind = answer.body, "application/octet-stream"
@@ -143,6 +167,11 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             """Silence."""
 
     return Handler
+
+
+@cache
+def _bomb() -> bytes:
+    return gzip.compress(bytes(BOMB), 6)
 
 
 class _Quiet(ThreadingHTTPServer):

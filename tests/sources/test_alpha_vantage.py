@@ -120,9 +120,30 @@ def test_bars_within_the_day_come_by_the_month_in_new_yorks_time(server, source)
     assert candles.check().missing == 0
 
 
-def test_a_month_without_bars_is_no_error(server, source):
-    server.fail("month=2024-10", body={})
-    assert source().fetch("IBM", "1h", since="2024-10-01", until="2024-12-01").frame["open_time"][0].month == 11
+def test_a_month_without_bars_is_no_error_once_the_vendor_said_so_twice(server, source):
+    server.fail("month=2024-10", body={}, times=2)
+    candles = source().fetch("IBM", "1h", since="2024-10-02", until="2024-12-01")
+    assert candles.frame["open_time"][0].month == 11
+    assert asked(server) == ["2024-10", "2024-11", "2024-10", "2024-12"]
+    server.fail("month=2024-12", body={}, times=2)
+    server.asked.clear()
+    candles = source().fetch("IBM", "1h", since="2024-11-10", until="2024-12-20")
+    assert candles.frame["open_time"][-1].month == 11
+    assert asked(server) == ["2024-11", "2024-12", "2024-11", "2024-12"]
+
+
+def test_an_empty_object_that_is_no_word_of_the_vendor_makes_no_hole(server, source):
+    server.fail("month=2024-10", body={})  # once: then the month has its bars after all
+    candles = source().fetch("IBM", "1h", since="2024-10-02", until="2024-12-01")
+    assert candles.frame["open_time"][0].month == 10
+    assert candles.check().missing == 0
+    server.fail("query", body={}, times=99)
+    with pytest.raises(
+        SourceError, match="Alpha Vantage gave an answer that is not what was asked for .{} for every m"
+    ):
+        source().fetch("IBM", "1h", since="2024-10-01", until="2024-12-01")
+    with pytest.raises(SourceError, match="Alpha Vantage's answer for IBM cannot be read"):
+        source().fetch("IBM", "1d")
 
 
 def test_currencies_have_no_volume(server, source):
@@ -209,7 +230,7 @@ def test_limits_that_pass_are_waited_out(server, source, fault, wait):
 
 
 def test_an_answer_that_is_no_table(server, source):
-    server.fail("query", body=b"<html>Will be right back</html>")
+    server.fail("query", body=b"<html>Will be right back</html>", times=6)
     with pytest.raises(
         SourceError, match="Alpha Vantage's answer for IBM cannot be read .*; expected a table of candles"
     ):

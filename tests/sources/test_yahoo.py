@@ -228,7 +228,7 @@ def test_a_limit_that_does_not_pass(server, source, caplog):
     ids=["401", "422", "odd"],
 )
 def test_what_will_not_pass(server, source, fault, message):
-    server.fail("chart/AAPL?period1", **fault)
+    server.fail("chart/AAPL?period1", **fault, times=99)
     with pytest.raises(SourceError, match=message):
         source().fetch("AAPL", "1d", since="2025-01-06")
 

@@ -17,7 +17,7 @@ def test_growth():
     assert stats.equity_curve(RETURNS) == pytest.approx([1, 1.1, 0.88, 1.1, 1.155])
     assert stats.total_return(RETURNS) == pytest.approx(0.155)
     assert stats.annual_return(RETURNS, bars_per_year=4) == pytest.approx(0.155)
-    assert stats.annual_return(RETURNS, bars_per_year=8) == pytest.approx(1.155**2 - 1)
+    assert stats.annual_return(RETURNS, bars_per_year=2) == pytest.approx(1.155**0.5 - 1)
 
 
 def test_risk():
@@ -56,8 +56,25 @@ def test_a_lost_account():
     assert stats.max_drawdown(stats.equity_curve(lost)) == 1.0
 
 
-def test_growth_beyond_floats_is_infinite():
-    assert stats.annual_return(np.array([0.5]), bars_per_year=8_766) == math.inf
+@pytest.mark.parametrize("bars_per_year", [5, 252, 8_766])
+def test_less_than_a_year_is_not_annualised(bars_per_year):
+    """A week of 15.5 % is no year of 100,000 %; at a year, total and annual return are one."""
+    assert stats.annual_return(RETURNS, bars_per_year=bars_per_year) == pytest.approx(0.155)
+    assert stats.calmar(RETURNS, bars_per_year=bars_per_year) == pytest.approx(0.155 / 0.2)
+    total, annual, *_, calmar = stats.moments(RETURNS).figures(bars_per_year=bars_per_year)
+    assert (annual, calmar) == (total, pytest.approx(0.155 / 0.2))
+    assert stats.annual_return(RETURNS, bars_per_year=3.999) == pytest.approx(0.155, rel=1e-3)
+
+
+def test_growth_is_of_logarithms():
+    """Half up, half down by a half: a mean of 0 that loses ln(0.75) / 2 a bar; two thirds up and a half down stand still."""
+    assert stats.log_growth(np.array([0.5, -0.5])) == pytest.approx(math.log(0.75) / 2)
+    assert stats.log_growth(np.array([1.0, -0.5])) == 0.0
+    assert stats.log_returns(np.array([0.1, -1.0, 0.0, -1.5])).tolist() == [math.log(1.1), -math.inf, 0.0, -math.inf]
+    assert stats.log_growth(np.array([0.5, -1.0, 0.0])) == -math.inf
+    assert math.isnan(stats.log_growth(NONE))
+    assert np.isnan(stats.log_returns(np.array([np.nan, 0.0]))).tolist() == [True, False]
+    assert math.exp(stats.log_growth(RETURNS) * 4) == pytest.approx(1.155)
 
 
 def test_nan_stays_nan():

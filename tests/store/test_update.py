@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from candlecast import Store
-from candlecast.errors import CandleError, SourceError
+from candlecast.errors import CandleError, ConfigError, SourceError
 from candlecast.events import Progress
 from candlecast.store import update
 from shelf import START, Shelf
@@ -92,6 +92,47 @@ def test_a_stretch_without_bars_before_a_lost_bar_is_not_asked_for_again(store, 
     again = gone.now(gone.frame)
     store.update(again, "X", "1h", since=at(0))
     assert [asked[0] for asked in again.asked] == [at(900)]
+
+
+def test_holes_that_were_vouched_for_on_a_doubtful_word_can_be_asked_about_again(store, bars):
+    five = pl.concat([bars[:3], bars[-2:]])  # what came through of a thousand bars
+    store.update(Shelf(five), "X", "1h")
+    version = store.version
+    believing = Shelf(bars)
+    assert store.update(believing, "X", "1h", until=at(990)).frame.equals(five.filter(pl.col("close_time") <= at(990)))
+    assert (believing.asked, store.version) == ([], version)
+    doubting = Shelf(bars)
+    assert store.update(doubting, "X", "1h", recheck=True).frame.equals(bars)
+    assert doubting.asked[0] == (at(3), at(999), 986)
+    version = store.version
+    again = Shelf(bars)
+    assert store.update(again, "X", "1h", recheck=True).frame.equals(bars)
+    assert again.asked[0] == (at(500), at(511), 1)  # the hole that is one, with the bar behind it
+    assert store.version == version  # nothing new is nothing written
+
+
+def test_holes_before_the_first_bar_and_holes_that_lie_close_are_asked_about_at_once(store, bars):
+    some = bars[200:].filter(pl.int_range(pl.len()) % 100 != 7)
+    store.update(Shelf(some), "X", "1h", since=at(0))
+    doubting = Shelf(bars)
+    assert store.update(doubting, "X", "1h", since=at(0), recheck=True).frame.equals(bars)
+    assert [asked[0] for asked in doubting.asked] == [at(0), some["open_time"][-100]]
+    lost = Shelf(some)
+    assert store.update(lost, "X", "1h", recheck=True).frame.equals(bars)  # what is known is kept
+
+
+def test_a_hole_that_the_source_can_no_longer_be_asked_about_is_told(store, bars, caplog):
+    class Short(Shelf):
+        def pages(self, symbol, interval, *, since=None, until=None):
+            if since is not None and since < at(600):
+                raise ConfigError("since is too long ago", expected="later", remedy="Leave it out")
+            return super().pages(symbol, interval, since=since, until=until)
+
+    store.update(Shelf(bars), "X", "1h")
+    assert store.update(Short(bars), "X", "1h", recheck=True).frame.equals(bars)
+    assert caplog.messages == [
+        f"X 1h of shelf: the hole from {at(500)} to {at(510)} is not asked about again: since is too long ago"
+    ]
 
 
 def test_what_a_failing_source_gave_before_is_kept(store, bars):

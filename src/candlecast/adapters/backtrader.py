@@ -8,7 +8,7 @@ The tutorial's engine, and an outside witness of our account (`pip install candl
     refuses an order that cash does not cover           positions buy on credit only with leverage above 1, orders in
                                                         units as asked; sizes leave no debt, and `run_positions` cuts
                                                         them by 1e-12 against rounding
-    slips a limit order up to its limit at the open     no slippage: a resting order takes no spread
+    slips any limit order up to its limit at the open   only one that arrives there: a resting order takes no spread
     stop and limit in one bar: the one submitted first  one path of prices for all orders of the bar, the one that leaves
     wins, for each pair apart                           less equity: the bar does not tell, but it had one path
     and so where the bar opens beyond one of the two    that one, at the open, which comes before its high and low
@@ -39,7 +39,7 @@ from candlecast.errors import ConfigError
 
 if TYPE_CHECKING:
     from candlecast.signals import Positions
-    from candlecast.study import StudyResult
+    from candlecast.study_result import StudyResult
 
 ROUNDING = 1e-12  # a purchase of all equity is cut by it: Backtrader refuses one that leaves -1e-13 of cash
 

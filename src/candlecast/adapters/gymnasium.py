@@ -21,6 +21,7 @@ from candlecast.backtesting.actions import due_by_bar
 from candlecast.backtesting.costs import DEFAULT_COSTS, Costs, checked
 from candlecast.backtesting.door import require_account
 from candlecast.backtesting.filters import NO_FILTERS, Filters
+from candlecast.backtesting.untraded import traded_volume
 from candlecast.errors import ConfigError, NotEnoughDataError, is_whole
 from candlecast.features import Scaling, fit_scaling
 from candlecast.windows import Samples
@@ -178,7 +179,7 @@ class TradingEnv(gymnasium.Env[np.ndarray, Any]):
 
 def _prices(samples: Samples) -> tuple[np.ndarray, ...]:
     bars = samples.candles
-    return bars.open, bars.high, bars.low, bars.close, bars.volume
+    return bars.open, bars.high, bars.low, bars.close, traded_volume(bars)
 
 
 def _episodes(rows: np.ndarray, bars: int | None) -> tuple[np.ndarray, np.ndarray]:

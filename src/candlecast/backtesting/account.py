@@ -15,7 +15,7 @@ import math
 from typing import NamedTuple
 
 from candlecast.backtesting.costs import Extra, Terms
-from candlecast.backtesting.filters import allowed_units, rounded_down, rounded_up
+from candlecast.backtesting.filters import allowed_units, closes, rounded_down, rounded_up
 
 # Why an execution happened.
 NOTHING, TARGET, MARKET, LIMIT, STOP, TRAILING, TAKE_PROFIT, LIQUIDATION = range(8)
@@ -23,7 +23,11 @@ REASONS = ("", "target", "market", "limit", "stop", "trailing stop", "take profi
 
 
 class Bar(NamedTuple):
-    """Prices that the account meets in one bar, in quote currency, and its volume in units."""
+    """Prices that the account meets in one bar, in quote currency, and its volume in units.
+
+    `volume` is NaN where nothing was traded in a market that reports volume (see `untraded.traded_volume`): what is due is
+    paid, and nothing is filled or liquidated. 0.0 where no volume is reported.
+    """
 
     open: float
     high: float
@@ -95,6 +99,8 @@ def follow(
     """
     if due is not None:
         account = carry(account, bar.open, due)
+    if math.isnan(bar.volume):
+        return account, NO_FILL, NO_FILL, NO_FILL
     account, gapped = liquidate(account, bar.open, bar.open, terms, bar.volume, extra)
     account, filled = trade(account, bar.open, target, terms, bar.volume, extra, in_units)
     account, ended = liquidate(account, bar.open, worst(account, bar), terms, bar.volume, extra)
@@ -194,12 +200,26 @@ def execute(
     volume: float,
     reason: int,
     extra: Extra | None,
+    limit: float = math.nan,
 ) -> tuple[Account, Fill]:
-    """Change `units` at the market price `price`, paying `fee` and `slippage` (fractions); the only place money moves."""
+    """Change `units` at the market price `price`, paying `fee` and `slippage` (fractions); the only place money moves.
+
+    Slippage never takes the price beyond `limit`, where one is given. Units that would leave a residue of rounding
+    (`filters.closes`) trade exactly what is held: the account is flat then, with 0.0 units, and the residue is paid for
+    like the rest, so that no money comes or goes.
+
+    >>> account, fill = execute(Account(0.0, 0.1 + 0.2, 0.0, 0.0), 100.0, -0.3, Terms(), 0.0, 0.0, 1.0, MARKET, None)
+    >>> account.units, fill.units
+    (0.0, -0.30000000000000004)
+    """
+    if closes(units, account.units):
+        units = -account.units
     side = 1.0 if units > 0.0 else -1.0
     paid = price * (1.0 + side * slippage)
     if terms.tick > 0.0:
         paid = rounded_up(paid, terms.tick) if units > 0.0 else max(rounded_down(paid, terms.tick), terms.tick)
+    if not math.isnan(limit):
+        paid = min(paid, limit) if units > 0.0 else max(paid, limit)
     charge = abs(units) * paid * fee
     if terms.cent > 0.0:
         charge = rounded_up(charge, terms.cent)

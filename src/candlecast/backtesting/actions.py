@@ -10,7 +10,7 @@ import polars as pl
 
 from candlecast.backtesting.costs import Costs
 from candlecast.candles import Candles
-from candlecast.errors import ConfigError
+from candlecast.errors import ConfigError, listed
 
 SCHEMA: dict[Any, Any] = {
     "time": pl.Datetime("us", "UTC"),
@@ -49,7 +49,7 @@ class Actions:
         unknown = [name for name in self.frame.columns if name not in SCHEMA]
         if "time" not in self.frame.columns or len(self.frame.columns) < 2 or unknown:
             raise ConfigError(
-                f"actions have the columns {', '.join(self.frame.columns)}",
+                f"actions have the columns {listed(self.frame.columns)}",
                 expected="time, and one or more of split, dividend and funding",
                 remedy="Rename the columns",
             )
@@ -68,7 +68,7 @@ class Actions:
             frame = frame.with_columns(times, *absent).select(*SCHEMA).cast(SCHEMA).sort("time")
         except pl.exceptions.PolarsError as error:
             raise ConfigError(
-                f"actions have the columns {', '.join(f'{name} {kind}' for name, kind in self.frame.schema.items())}",
+                f"actions have the columns {listed(f'{name} {kind}' for name, kind in self.frame.schema.items())}",
                 expected="times and numbers",
                 remedy="Convert them, such as with cast(pl.Float64)",
             ) from error

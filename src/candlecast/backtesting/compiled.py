@@ -16,7 +16,7 @@ from numba.extending import register_jitable
 from candlecast.backtesting import account as ledger, filters, matching, portfolio_step, trades
 from candlecast.backtesting.account import Account, Bar, Due, Fill, follow, start
 from candlecast.backtesting.costs import Extra, Terms
-from candlecast.backtesting.matching import FILL_FIELDS, MOST_FILLS, copy_row, work
+from candlecast.backtesting.matching import FILL_FIELDS, MOST_FILLS, enter, work
 from candlecast.backtesting.orders import CAPACITY
 from candlecast.compiling import compiled
 
@@ -99,6 +99,7 @@ def run_summaries(
     in_units: bool,
     cash: float,
     sums: np.ndarray,
+    extra: Extra | None = None,
 ) -> None:
     """Follow targets and keep sums only, whose memory does not grow with time.
 
@@ -114,7 +115,7 @@ def run_summaries(
         owed = None
         if due is not None:
             owed = Due(due[bar, 0], due[bar, 1], due[bar, 2], due[bar, 3], due[bar, 4], due[bar, 5])
-        account, gapped, filled, ended = follow(account, seen, targets[bar - 1], terms, owed, None, in_units)
+        account, gapped, filled, ended = follow(account, seen, targets[bar - 1], terms, owed, extra, in_units)
         if gapped.reason + filled.reason + ended.reason != 0:
             for fill in (gapped, filled, ended):
                 if fill.reason != 0:
@@ -159,7 +160,7 @@ def run_orders(
     """Work orders bar by bar; those decided on bar t, rows first[t] to first[t + 1] of `orders`, rest from bar t + 1.
 
     Arrays as in `run_targets`. Gives the last state, the number of fills, the bars whose outcome hung on the order of
-    their prices, and the orders that would not fit in the book (0, or the run ended there).
+    their prices, and 0; or, where the book refuses an order, its row, the orders that rest, and why (`matching.enter`).
     """
     opens, highs, lows, closes, volumes = prices
     width = orders.shape[1]
@@ -168,12 +169,9 @@ def run_orders(
     account, count, resting, ambiguous = start(cash), 0, 0, 0
     held[0, 0], held[0, 1] = cash, 0.0
     for bar in range(1, len(opens)):
-        added = first[bar] - first[bar - 1]
-        if resting + added > CAPACITY:
-            return account, count, ambiguous, resting + added
-        for row in range(added):
-            copy_row(orders[first[bar - 1] + row], book[resting + row])
-        resting += added
+        resting, fault, refused = enter(book, resting, orders, first[bar - 1], first[bar])
+        if fault != 0:
+            return account, refused, resting, fault
         seen = Bar(opens[bar], highs[bar], lows[bar], closes[bar], volumes[bar])
         owed = None
         if due is not None:

@@ -39,10 +39,12 @@ class Terms(NamedTuple):
 class Costs:
     """What trading and holding cost. 1 bp = 0.01 %; on by default, as a taker pays on a large exchange.
 
-    Each trade: `fee_bps` of its value, or `maker_fee_bps` (as `fee_bps` when None) for a limit order, which also pays no
-    slippage. A buy is filled at market x (1 + s), a sell at market x (1 - s), with
+    Each trade: `fee_bps` of its value, or `maker_fee_bps` (as `fee_bps` when None) for a limit order that rests until the
+    price comes to it, which also pays no slippage; one that can be filled at once pays as a taker, up to its limit. A buy is
+    filled at market x (1 + s), a sell at market x (1 - s), with
     s = half_spread + slippage + impact x sqrt(min(units / volume of the bar, 1)) (the square-root law, Almgren and others
-    2005): a bar without volume takes the whole `impact_bps`.
+    2005); where the market reports no volume, a trade takes the whole `impact_bps`. Where it does, a bar without volume
+    fills nothing (see `backtest`).
 
     Each bar, on what was held through it: `funding_bps` per 8 hours of the value held at 00, 08 and 16 h UTC, paid by
     longs to shorts (perpetuals); `borrow_percent` a year of the value sold short; `interest_percent` a year earned on

@@ -5,23 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from candlecast.backtesting.costs import DEFAULT_COSTS, HIGHEST_BPS, Costs
-from candlecast.backtesting.door import require_kind
+from candlecast.backtesting.actions import Actions, due_by_bar
+from candlecast.backtesting.costs import DEFAULT_COSTS, HIGHEST_BPS, Costs, checked
+from candlecast.backtesting.door import require_account, require_kind
+from candlecast.backtesting.filters import NO_FILTERS, Filters
 from candlecast.backtesting.result import BacktestResult
+from candlecast.backtesting.simulate import asked_of, require_bearable, targets_by_bar
 from candlecast.backtesting.sweep import sweep
+from candlecast.backtesting.untraded import traded_volume
 from candlecast.candles import Candles
 from candlecast.errors import CandleError, ConfigError, is_number
-
-if TYPE_CHECKING:
-    from candlecast.signals import Positions
+from candlecast.signals.positions import Positions
 
 FEES_BPS = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
-ROUNDS, POINTS = 4, 17  # each round narrows the break-even to a sixteenth: 1,000 bps to 0.015
+LADDER = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, HIGHEST_BPS)  # first looked at
+HALVINGS = 24  # of the step of the ladder in which it stops earning: 500 bps to 3e-5
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,8 @@ class BreakEven:
     """The break-even cost curve.
 
     `curve`: one row per cost: `cost_bps` (per side: fee, half spread and slippage together), and `sweep`'s columns. `bps`:
-    the cost per side at which the total return is zero; 0.0 when it does not earn without costs either, infinity when it
-    still earns at 1,000 bps.
+    the cost per side up to which the account earns, see `break_even_bps`: NaN when it does not earn without costs either,
+    infinity when it still earns at 1,000 bps.
     """
 
     curve: pl.DataFrame
@@ -47,7 +49,8 @@ def break_even(
 ) -> BreakEven:
     """The same positions at other costs per side; everything in `costs` but fee, spread and slippage stays.
 
-    Total return falls as costs rise (see `account.trade`), so that its zero is found by narrowing.
+    Costs that positions on credit could not pay at all (`leverage` times them is all of the equity) are left out of the
+    usual range. Raises ConfigError for them when they were asked for, and what `backtest` raises.
 
     >>> opens, closes, days = [10, 10, 11], [10, 11, 11], ["2024-01-01", "2024-01-02", "2024-01-03"]
     >>> prices = {"open": opens, "high": closes, "low": opens, "close": closes, "volume": [1, 1, 1]}
@@ -65,27 +68,69 @@ def break_even(
             expected=f"one or more costs of 0 to {HIGHEST_BPS:,.0f} basis points",
             remedy="Leave it out for a usual range",
         )
+    bps = break_even_bps(candles, positions, costs=costs, cash=cash)
+    if fees_bps is FEES_BPS:
+        given = [fee for fee in given if asked_of(positions.leverage, _priced(costs, fee).terms()) < 1.0]
+    table = sweep(candles, [positions] * len(given), costs=[_priced(costs, fee) for fee in given], cash=cash)
+    return BreakEven(table.select(pl.Series("cost_bps", given, dtype=pl.Float64), pl.exclude("set")), bps)
 
-    def at(values: Sequence[float]) -> pl.DataFrame:
-        priced = [
-            replace(costs, fee_bps=value, maker_fee_bps=None, half_spread_bps=0.0, slippage_bps=0.0) for value in values
-        ]
-        table = sweep(candles, [positions] * len(priced), costs=priced, cash=cash)
-        return table.select(pl.Series("cost_bps", values, dtype=pl.Float64), pl.exclude("set"))
 
-    low, high = 0.0, HIGHEST_BPS
-    for _ in range(ROUNDS):
-        points = np.linspace(low, high, POINTS)
-        earns = at(points.tolist())["total_return"].to_numpy() > 0.0
-        if not earns.any():
-            high = low
+def break_even_bps(
+    candles: Candles,
+    positions: Positions,
+    *,
+    costs: Costs = DEFAULT_COSTS,
+    cash: float = 10_000.0,
+    filters: Filters = NO_FILTERS,
+    actions: Actions | None = None,
+) -> float:
+    """The cost per side, in basis points, up to which the account of these positions earns anything.
+
+    The account itself is run at other costs: `cost` takes the place of fee, half spread and slippage of `costs`, and all
+    else stays as it was paid (funding, borrow, loan and interest, impact, margin, an `extra`). Its total return falls as the
+    cost rises (see `account.trade`), and where a ruin, a band, a lot or a minimum lets it rise again, the lowest cost at
+    which it stops earning counts. NaN where it does not earn at no cost either, and where it never trades; infinity where
+    it earns at 1,000 bps. To 1e-4 bps.
+
+    Raises what `backtest` raises. In milliseconds for thousands of bars, unless the costs have an `extra`.
+    """
+    from candlecast.backtesting import compiled
+
+    require_account(candles, costs, cash, filters, actions)
+    require_kind("positions", positions, Positions, "Pass the positions of a rule")
+    require_bearable(positions.leverage, _priced(costs, 0.0).terms(filters))
+    targets, first = targets_by_bar(candles, positions)
+    bars = candles[first:]
+    prices = (bars.open, bars.high, bars.low, bars.close, traded_volume(candles)[first:])
+    run = compiled.run_summaries if costs.extra is None else compiled.run_summaries.py_func
+    due, extra, sums = due_by_bar(bars, costs, actions), checked(costs.extra), np.empty(compiled.SUMS)
+
+    def earns(cost: float) -> bool:
+        terms = _priced(costs, cost).terms(filters)
+        if asked_of(positions.leverage, terms) >= 1.0:
+            return False
+        terms = terms._replace(band=float(positions.band))
+        run(prices, targets, terms, due, positions.in_units, float(cash), sums, extra)
+        return sums[0] > cash and sums[7] > 0
+
+    below = math.nan
+    for above in LADDER:
+        if not earns(above):
             break
-        if earns.all():
-            low = high = math.inf
-            break
-        last = int(np.flatnonzero(earns)[-1])
-        low, high = float(points[last]), float(points[last + 1])
-    return BreakEven(at(given), (low + high) / 2)
+        below = above
+    else:
+        return math.inf
+    if math.isnan(below):
+        return math.nan
+    for _ in range(HALVINGS):
+        middle = (below + above) / 2
+        below, above = (middle, above) if earns(middle) else (below, middle)
+    return (below + above) / 2
+
+
+def _priced(costs: Costs, cost: float) -> Costs:
+    """The same costs with others per side."""
+    return replace(costs, fee_bps=cost, maker_fee_bps=None, half_spread_bps=0.0, slippage_bps=0.0)
 
 
 def capacity(

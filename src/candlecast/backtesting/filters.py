@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from candlecast.errors import ConfigError, is_number
 
 ROUNDING = 1e-9  # of a step: 0.3 / 0.1 is 2.9999999999999996 lots, and means 3
+RESIDUE = 1e-10  # of the units traded: 0.1 + 0.2 - 0.3 is 5.6e-17, and means nothing
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,24 @@ def rounded_down(value: float, step: float) -> float:
     return math.floor(value / step + ROUNDING) * step
 
 
+def closes(units: float, held: float) -> bool:
+    """Whether trading `units` leaves nothing of what is `held` but rounding: a ten-billionth of the units traded or less.
+
+    Relative to the trade, so that it holds for 1e-8 of a coin as for 1e9 of another.
+
+    >>> closes(-0.3, 0.1 + 0.2), closes(-3e-9, 1e-9 + 2e-9), closes(-0.9999, 1.0), closes(-1e-8, 0.0)
+    (True, True, False, False)
+    """
+    return abs(units + held) <= RESIDUE * abs(units)
+
+
 def allowed_units(units: float, price: float, held: float, lot: float, minimum: float) -> float:
     """Units of an order as the venue takes it: whole lots toward zero, 0.0 when worth less than `minimum`.
 
-    An order that closes exactly what is held passes as it is.
+    An order that closes what is held, up to rounding (`closes`), passes as exactly that.
     """
-    if units == -held:
-        return units
+    if closes(units, held):
+        return -held
     if lot > 0.0:
         units = rounded_down(units, lot) if units > 0.0 else -rounded_down(-units, lot)
     if abs(units) * price < minimum:

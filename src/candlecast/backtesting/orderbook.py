@@ -11,11 +11,12 @@ import numpy as np
 import polars as pl
 
 from candlecast.backtesting.account import REASONS
-from candlecast.backtesting.orders import FIELDS, Order, first_fault, no_parent
+from candlecast.backtesting.orders import CANCEL, FIELDS, Order, first_fault, no_parent
 from candlecast.candles import Candles
-from candlecast.errors import CandleError, ConfigError, NotEnoughDataError, near_misses
+from candlecast.errors import CandleError, ConfigError, NotEnoughDataError, listed, near_misses
 
-KINDS = REASONS[1:-1]  # a liquidation cannot be ordered
+KINDS = (*REASONS[1:-1], "cancel")  # a liquidation cannot be ordered
+NUMBERS = {kind: float(number) for number, kind in enumerate(KINDS[:-1], start=1)} | {"cancel": float(CANCEL)}
 SCHEMA: dict[Any, Any] = {
     "time": pl.Datetime("us", "UTC"),
     "symbol": pl.String,
@@ -38,9 +39,9 @@ class Orders:
     """Orders of one asset, decided at the closes of bars, that do not depend on how the account has done.
 
     `frame`: `time` (close of the bar on which it was decided; it rests from the next bar on), `symbol`, `kind` (target,
-    market, limit, stop, trailing stop, take profit), `units` (signed; the fraction of equity for a target), and where
-    they apply `limit`, `stop`, `trail`, `bars`, `group`, `parent`, `id`, `reduces`, as in `Order`. Rows of one bar act in
-    their order. `Orders.of` makes the table from values.
+    market, limit, stop, trailing stop, take profit, cancel), `units` (signed; the fraction of equity for a target; 0 to
+    cancel), and where they apply `limit`, `stop`, `trail`, `bars`, `group`, `parent`, `id`, `reduces`, as in `Order`. Rows
+    of one bar act in their order. `Orders.of` makes the table from values.
 
     Raises ConfigError for columns of another type, an unknown kind, an order that `limit`, `stop` and the others would
     refuse, one that waits for an order that is not in the table, and times that fall.
@@ -73,7 +74,7 @@ class Orders:
         try:
             frame = self.frame.with_columns(absent).select(*SCHEMA).cast(SCHEMA)
         except pl.exceptions.PolarsError as error:
-            found = ", ".join(f"{name} {kind}" for name, kind in self.frame.schema.items())
+            found = listed((f"{name} {kind}" for name, kind in self.frame.schema.items()), most=len(SCHEMA))
             raise ConfigError(
                 f"orders have the columns {found}",
                 expected="times, text and numbers",
@@ -97,8 +98,9 @@ class Orders:
                 expected="pairs of a datetime and an order",
                 remedy="Give a list such as [(candles.frame['close_time'][0], market(1.0))]",
             )
+        words = {number: kind for kind, number in NUMBERS.items()}
         rows = [
-            {"time": time, "symbol": symbol, **order._asdict(), "kind": REASONS[int(order.kind)]}
+            {"time": time, "symbol": symbol, **order._asdict(), "kind": words.get(order.kind, str(order.kind))}
             for time, order in decided
         ]
         frame = pl.DataFrame(rows, schema={name: SCHEMA[name] if name != "reduces" else pl.Float64 for name in SCHEMA})
@@ -152,8 +154,8 @@ def rows_by_bar(candles: Candles, orders: Orders) -> tuple[int, np.ndarray, np.n
 
 def _rows(frame: pl.DataFrame) -> np.ndarray:
     """The orders as rows of a book, (orders, FIELDS)."""
-    kinds = frame["kind"].replace_strict({word: float(number) for number, word in enumerate(REASONS)})
-    table = frame.with_columns(kind=kinds.cast(pl.Float64), reduces=pl.col("reduces").cast(float))
+    kinds = frame["kind"].replace_strict(NUMBERS, return_dtype=pl.Float64)
+    table = frame.with_columns(kind=kinds, reduces=pl.col("reduces").cast(float), rests=pl.lit(0.0))
     return np.ascontiguousarray(table.select(Order._fields).to_numpy()).reshape(-1, FIELDS)
 
 
@@ -181,7 +183,8 @@ def _require(frame: pl.DataFrame) -> None:
             expected=expected,
             remedy="Make orders with limit(), stop(), bracket() and Orders.of",
         )
-    orphan = frame.filter((pl.col("parent") != 0) & ~pl.col("parent").is_in(frame["id"].implode()))
+    given = frame.filter(pl.col("kind") != "cancel")
+    orphan = given.filter((pl.col("parent") != 0) & ~pl.col("parent").is_in(given["id"].implode()))
     if orphan.height:
         raise no_parent(orphan["parent"][0])
     if not frame["time"].is_sorted():

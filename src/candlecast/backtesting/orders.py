@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# ruff: noqa: A002  an order's `id` is named like its field
 import math
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -13,19 +14,26 @@ from candlecast.errors import ConfigError, is_number
 from candlecast.signals.positions import HIGHEST_LEVERAGE
 
 ORDERED = range(ledger.TARGET, ledger.LIQUIDATION)  # kinds that can be asked for
+CANCEL = ledger.LIQUIDATION + 1  # a kind that takes orders out of the book, and is never filled
 CAPACITY = 64  # resting orders of one asset; scanned on every bar
 # Columns of a book: the fields of Order, in order.
-KIND, UNITS, LIMIT, STOP, TRAIL, BARS, GROUP, PARENT, ID, REDUCES = range(10)
-FIELDS = 10
+KIND, UNITS, LIMIT, STOP, TRAIL, BARS, GROUP, PARENT, ID, REDUCES, RESTS = range(11)
+FIELDS = 11
+TOO_MANY, CLASH, ORPHAN = 1, 2, 3  # why a book refuses an order
 
 
 class Order(NamedTuple):
-    """One order, as floats. Make it with `target`, `market`, `limit`, `stop`, `stop_limit`, `trailing` or `bracket`.
+    """One order, as floats. Make it with `target`, `market`, `limit`, `stop`, `stop_limit`, `trailing`, `bracket` or `cancel`.
 
-    `kind`: why it fills, a number of `account` (TARGET, MARKET, LIMIT, STOP, TRAILING, TAKE_PROFIT). `units`: signed; for
-    a target the fraction of equity. `bars`: how many bars it may wait, infinity until cancelled. `group`: when one order
-    of a group fills, the others are cancelled (0: none). `parent`: it waits until the order with this id has filled (0:
-    at once). `reduces`: 1.0 if it may only make the position smaller; units are cut to what is held.
+    `kind`: why it fills, a number of `account` (TARGET, MARKET, LIMIT, STOP, TRAILING, TAKE_PROFIT), or CANCEL. `units`:
+    signed; for a target the fraction of equity. `bars`: how many bars it may wait, infinity until cancelled. `group`: when
+    one order of a group fills, the others are cancelled (0: none). `parent`: it waits until the order with this id has
+    filled (0: at once); it goes when that order goes unfilled. `id`: a number of its own among the orders that rest (0:
+    none). `reduces`: 1.0 if it may only make the position smaller; units are cut to what is held, and where it has a
+    parent, to what that has filled and to the smallest position held since: it is gone once the position is flat.
+
+    What a book adds: `parent` is the id below zero once that order has filled, and `rests` is 1.0 once the order has been
+    there without being filled, which makes a limit a maker.
     """
 
     kind: float
@@ -38,6 +46,7 @@ class Order(NamedTuple):
     parent: float = 0.0
     id: float = 0.0
     reduces: float = 0.0
+    rests: float = 0.0
 
 
 def target(position: float) -> Order:
@@ -51,13 +60,17 @@ def target(position: float) -> Order:
     return Order(float(ledger.TARGET), float(position))
 
 
-def market(units: float, *, reduces: bool = False) -> Order:
-    """Buy (positive) or sell (negative) `units` at the next open."""
-    return Order(float(ledger.MARKET), _units(units, reduces), reduces=float(reduces))
+def market(units: float, *, reduces: bool = False, id: float = 0) -> Order:
+    """Buy (positive) or sell (negative) `units` at the next open. `id`: a number that other orders can wait for."""
+    return Order(float(ledger.MARKET), _units(units, reduces), id=_number("id", id), reduces=float(reduces))
 
 
-def limit(units: float, price: float, *, bars: float = math.inf, reduces: bool = False) -> Order:
-    """Buy at `price` or lower, sell at `price` or higher; at the open when that is better. Pays the maker's fee.
+def limit(units: float, price: float, *, bars: float = math.inf, reduces: bool = False, id: float = 0) -> Order:
+    """Buy at `price` or lower, sell at `price` or higher; at the open when that is better.
+
+    Pays the maker's fee and no slippage when the price comes to it later; where it can be filled at its first open, it
+    takes what is there like a market order, for the taker's fee and slippage, no worse than `price`. `bars`: how many bars
+    it may wait. `reduces`: only makes the position smaller. `id`: a number above zero of your own, for `cancel`.
 
     >>> limit(-2.0, 110.0, bars=5).limit
     110.0
@@ -67,33 +80,64 @@ def limit(units: float, price: float, *, bars: float = math.inf, reduces: bool =
         _units(units, reduces),
         limit=_price(price),
         bars=_patience(bars),
+        id=_number("id", id),
         reduces=float(reduces),
     )
 
 
-def stop(units: float, price: float, *, bars: float = math.inf, reduces: bool = False) -> Order:
-    """Buy at market when the price has risen to `price`, sell when it has fallen there; at the open after a gap."""
+def stop(units: float, price: float, *, bars: float = math.inf, reduces: bool = False, id: float = 0) -> Order:
+    """Buy at market when the price has risen to `price`, sell when it has fallen there; at the open after a gap.
+
+    `bars`, `reduces` and `id` as of `limit`.
+    """
     return Order(
-        float(ledger.STOP), _units(units, reduces), stop=_price(price), bars=_patience(bars), reduces=float(reduces)
+        float(ledger.STOP),
+        _units(units, reduces),
+        stop=_price(price),
+        bars=_patience(bars),
+        id=_number("id", id),
+        reduces=float(reduces),
     )
 
 
-def stop_limit(units: float, price: float, limit: float, *, bars: float = math.inf) -> Order:
-    """When the price has come to the stop `price`, a limit order at `limit`."""
+def stop_limit(units: float, price: float, limit: float, *, bars: float = math.inf, id: float = 0) -> Order:
+    """When the price has come to the stop `price`, a limit order at `limit`, which arrives there: see `limit`."""
     return Order(
-        float(ledger.STOP), _units(units, False), limit=_price(limit), stop=_price(price), bars=_patience(bars)
+        float(ledger.STOP),
+        _units(units, False),
+        limit=_price(limit),
+        stop=_price(price),
+        bars=_patience(bars),
+        id=_number("id", id),
     )
 
 
-def trailing(units: float, distance: float, *, bars: float = math.inf, reduces: bool = False) -> Order:
-    """A stop that follows the best price seen since it rests, `distance` (a fraction) behind; it never moves back."""
+def trailing(units: float, distance: float, *, bars: float = math.inf, reduces: bool = False, id: float = 0) -> Order:
+    """A stop that follows the best price seen since it rests, `distance` (a fraction) behind; it never moves back.
+
+    `bars`, `reduces` and `id` as of `limit`.
+    """
     return Order(
         float(ledger.TRAILING),
         _units(units, reduces),
         trail=_distance(distance),
         bars=_patience(bars),
+        id=_number("id", id),
         reduces=float(reduces),
     )
+
+
+def cancel(*, group: float = 0, id: float = 0) -> Order:
+    """Take orders out of the book before the next open: those of a `group`, the one with an `id`, or all that rest.
+
+    The group of a `bracket` is its exits, and its entry as long as that has not filled. What waits for a cancelled order
+    goes with it. It acts on orders that rest and on those given before it, not on those after it in the same list, so that
+    `[cancel(group=1), *bracket(..., group=1)]` replaces a bracket. Where nothing is left to cancel, nothing happens.
+
+    >>> cancel(group=2).group
+    2.0
+    """
+    return Order(float(CANCEL), 0.0, group=_number("group", group), id=_number("id", id))
 
 
 def bracket(
@@ -106,15 +150,17 @@ def bracket(
 ) -> list[Order]:
     """An entry with exits that wait for it: a `stop` price, a `take_profit` price, a `trail` distance; one cancels the other.
 
-    The exits close what is held. `group` is a number of your own above zero, another for each bracket that lives at the
-    same time; it is the entry's id too. Raises ConfigError for exits on the wrong sides of each other, and without any.
+    The exits close what the entry has filled: never more, nor more than is still held of the smallest position since. They
+    are gone once the position has been flat. `group` is a number of your own above zero, another for each bracket that
+    lives at the same time; it is the entry's id too, and `cancel(group=...)` takes the bracket back. Raises ConfigError for
+    exits on the wrong sides of each other, and without any.
 
     >>> [order.units for order in bracket(market(3.0), stop=90.0, take_profit=120.0)]
     [3.0, -inf, -inf]
     """
     if not isinstance(entry, Order) or entry.units == 0.0:
         raise ConfigError(f"the entry is {entry!r}", expected="an order that enters", remedy="Use market(1.0)")
-    if not is_number(group) or not 1 <= group < math.inf:
+    if not _number("group", group) > 0.0:
         raise ConfigError(f"group is {group!r}", expected="a number above zero", remedy="Number brackets 1, 2, 3, ...")
     out = -math.copysign(math.inf, entry.units)
     exits = Order(0.0, out, group=float(group), parent=float(group), reduces=1.0)
@@ -139,11 +185,16 @@ def bracket(
 def first_fault(book: np.ndarray) -> tuple[int, int, str] | None:
     """Row, field and rule of the first order that means nothing, in rows of a book; None when all mean something."""
     kind, units, limit, stop, trail, bars = book[:, : BARS + 1].T
-    is_target, is_trailing = kind == ledger.TARGET, kind == ledger.TRAILING
+    numbers = book[:, [GROUP, PARENT, ID]]
+    is_target, is_trailing, is_cancel = kind == ledger.TARGET, kind == ledger.TRAILING, kind == CANCEL
     is_stop, is_limit = kind == ledger.STOP, (kind == ledger.LIMIT) | (kind == ledger.TAKE_PROFIT)
     rules = (
-        (~np.isin(kind, ORDERED), KIND, "a kind that can be asked for"),
-        (np.isnan(units) | ((units == 0.0) & ~is_target), UNITS, "units above zero to buy, below zero to sell"),
+        (~np.isin(kind, ORDERED) & ~is_cancel, KIND, "a kind that can be asked for"),
+        (
+            np.isnan(units) | ((units == 0.0) & ~(is_target | is_cancel)),
+            UNITS,
+            "units above zero to buy, below zero to sell",
+        ),
         (np.isinf(units) & (book[:, REDUCES] == 0.0), UNITS, "infinite units only where the order reduces"),
         (is_target & (np.abs(units) > HIGHEST_LEVERAGE), UNITS, f"a fraction of equity up to {HIGHEST_LEVERAGE:g}"),
         ((limit <= 0.0) | np.isinf(limit), LIMIT, "prices above zero"),
@@ -154,6 +205,11 @@ def first_fault(book: np.ndarray) -> tuple[int, int, str] | None:
         (~(is_trailing | is_stop) & ~np.isnan(stop), STOP, "no stop price, which only stops have"),
         (is_trailing & ~((trail > 0.0) & (trail < 1.0)), TRAIL, "a distance in (0, 1)"),
         (~(bars >= 1.0), BARS, "1 bar or more"),
+        *(
+            (~((column >= 0.0) & np.isfinite(column)), field, "a number above zero, or 0 for none")
+            for column, field in zip(numbers.T, (GROUP, PARENT, ID), strict=True)
+        ),
+        (book[:, RESTS] != 0.0, RESTS, "0, since no order rests before it is given"),
     )
     for wrong, field, expected in rules:
         if wrong.any():
@@ -175,18 +231,17 @@ def book_of(orders: Iterable[Order]) -> np.ndarray:
     return book
 
 
-def with_orders(book: np.ndarray, orders: Iterable[Order]) -> np.ndarray:
-    """A new book that holds these orders too.
-
-    Raises ConfigError beyond CAPACITY resting orders, and for one that would wait for an order that does not rest.
-    """
-    joined = np.concatenate([book, book_of(orders)])
-    if len(joined) > CAPACITY:
-        raise too_many(len(joined))
-    orphan = joined[(joined[:, PARENT] != 0.0) & ~np.isin(joined[:, PARENT], joined[:, ID])]
-    if len(orphan):
-        raise no_parent(orphan[0, PARENT])
-    return joined
+def refusal(fault: int, order: np.ndarray, resting: int) -> ConfigError:
+    """Why the book refuses an order, a row of it: a fault that `matching.enter` has found, with the orders that rest."""
+    if fault == TOO_MANY:
+        return too_many(resting)
+    if fault == ORPHAN:
+        return no_parent(float(order[PARENT]))
+    return ConfigError(
+        f"there are two orders with the id {order[ID]:g}, or exits of one rest",
+        expected="a number of its own for each order and bracket that lives at the same time",
+        remedy="Use another number, such as bracket(..., group=2), or give cancel(group=...) before it",
+    )
 
 
 def no_parent(parent: float) -> ConfigError:
@@ -221,6 +276,14 @@ def _units(units: float, reduces: bool) -> float:
             remedy="Leave the order out to do nothing",
         )
     return float(units)
+
+
+def _number(name: str, number: float) -> float:
+    if not is_number(number) or not 0 <= number < math.inf:
+        raise ConfigError(
+            f"{name} is {number!r}", expected="a number above zero, or 0 for none", remedy="Use 1, 2, 3, ..."
+        )
+    return float(number)
 
 
 def _price(price: float) -> float:

@@ -13,12 +13,13 @@ from candlecast.backtesting.actions import Actions, due_by_bar
 from candlecast.backtesting.costs import DEFAULT_COSTS, Costs, Extra, Terms, checked
 from candlecast.backtesting.door import require_account, require_kind
 from candlecast.backtesting.filters import NO_FILTERS, Filters
-from candlecast.backtesting.portfolio_step import Sizing
+from candlecast.backtesting.portfolio_step import Prices, Sizing
 from candlecast.backtesting.result import BacktestResult, fill_table
-from candlecast.backtesting.simulate import require_bearable, targets_by_bar
+from candlecast.backtesting.simulate import decided_by_bar, require_bearable
 from candlecast.backtesting.trades import round_trips
+from candlecast.backtesting.untraded import traded_volume, waiting
 from candlecast.candles import Candles
-from candlecast.errors import ConfigError, near_misses
+from candlecast.errors import ConfigError, listed, near_misses
 from candlecast.signals.positions import Positions
 
 
@@ -26,15 +27,14 @@ from candlecast.signals.positions import Positions
 class Grid:
     """Every asset's bars on the union of their opens, arrays (time, asset); NaN where an asset has no bar.
 
-    `rows[a]` are the rows of asset a's own bars; `targets` lie on the bar that fills them.
+    `rows[a]` are the rows of asset a's own bars; the volume of `prices` is that of `traded_volume`, 0.0 without a bar;
+    `targets` lie on the bar after their decision, and wait there where nothing is traded.
     """
 
     candles: tuple[Candles, ...]
     rows: tuple[np.ndarray, ...]
     times: np.ndarray
-    open: np.ndarray
-    close: np.ndarray
-    volume: np.ndarray
+    prices: Prices
     targets: np.ndarray
     due: np.ndarray | None
 
@@ -52,8 +52,12 @@ def backtest_portfolio(
 
     As `backtest` for each asset: a position decided at the close of its bar t fills at the open of its next bar, however
     the others' bars lie. Assets that trade at the same open are sized together by the equity that is left when all have
-    paid, so that their order changes nothing; where an asset has no bar it is held at its last price. The account is
-    looked at for liquidation at opens and closes (bars of different assets do not reach their extremes at once).
+    paid, so that their order changes nothing; where an asset has no bar it is held at its last price.
+
+    The account is looked at for liquidation at each open, and within each bar at the worst of the prices that its assets may
+    have met at once: all their closes, all their lows, all their highs, and the worst price of each with the others where
+    they opened. (That longs are at their lows while shorts are at their highs is not supposed.) It is closed where prices on
+    their way there leave no more than the maintenance margin. One position alone is liquidated as in `backtest`.
 
     The result's `equity` has `position` (gross value / equity) in place of `close` and `units`, `fills` and `trades` have
     `symbol`, and the benchmark buys an equal part of each asset at its first open and holds. `actions` are by symbol.
@@ -123,8 +127,7 @@ def _paired(
     symbols = [each.symbol for each in candles]
     if len(set(symbols)) < len(symbols) or [each.symbol for each in positions] != symbols or not symbols:
         raise ConfigError(
-            f"candles are of {', '.join(symbols) or 'nothing'}, positions of "
-            f"{', '.join(each.symbol for each in positions) or 'nothing'}",
+            f"candles are of {listed(symbols)}, positions of {listed(each.symbol for each in positions)}",
             expected="the same symbols in the same order, each once",
             remedy="Pair them: backtest_portfolio([btc, eth], [btc_positions, eth_positions])",
         )
@@ -132,12 +135,12 @@ def _paired(
         if symbol not in symbols:
             raise ConfigError(
                 f"actions are of {symbol!r}",
-                expected=f"symbols among {', '.join(symbols)}",
+                expected=f"symbols among {listed(symbols)}",
                 remedy=near_misses(symbol, symbols),
             )
     if len({each.interval for each in candles}) > 1:
         raise ConfigError(
-            f"intervals are {', '.join(sorted({str(each.interval) for each in candles}))}",
+            f"intervals are {listed(sorted({str(each.interval) for each in candles}))}",
             expected="one interval",
             remedy="Resample to the longest: candles.resample(...)",
         )
@@ -147,20 +150,21 @@ def _paired(
 def _grid(
     candles: Sequence[Candles], positions: Sequence[Positions], costs: Costs, actions: dict[str, Actions]
 ) -> Grid:
-    decided = [targets_by_bar(each, held) for each, held in zip(candles, positions, strict=True)]
+    decided = [decided_by_bar(each, held) for each, held in zip(candles, positions, strict=True)]
     began = min(each.open_time[first] for each, (_, first) in zip(candles, decided, strict=True))
     first_bars = [int(np.searchsorted(each.open_time, began)) for each in candles]
     bars = [each[first:] for each, first in zip(candles, first_bars, strict=True)]
     times = np.unique(np.concatenate([each.open_time for each in bars]))
     shape = (len(times), len(bars))
-    opens, closes, targets = (np.full(shape, np.nan) for _ in range(3))
-    volumes, rows, has_due = np.zeros(shape), [], False
+    opens, highs, lows, closes, targets = (np.full(shape, np.nan) for _ in range(5))
+    prices, rows, has_due = Prices(opens, highs, lows, closes, np.zeros(shape)), [], False
     due = np.zeros((*shape, 6))
     due[:, :, 0] = 1.0
     for asset, (each, first, (wanted, decided_first)) in enumerate(zip(bars, first_bars, decided, strict=True)):
         place = np.searchsorted(times, each.open_time)
         rows.append(place)
-        opens[place, asset], closes[place, asset], volumes[place, asset] = each.open, each.close, each.volume
+        for name, values in prices._asdict().items():
+            values[place, asset] = traded_volume(candles[asset])[first:] if name == "volume" else getattr(each, name)
         targets[place[decided_first - first + 1 :], asset] = wanted[:-1]
         own = due_by_bar(each, costs, actions.get(each.symbol))
         if own is not None:
@@ -169,7 +173,7 @@ def _grid(
     if has_due:
         seconds = np.diff(times, prepend=times[:1]) / np.timedelta64(1, "s") / 31_557_600
         due[:, 0, 4], due[:, 0, 5] = seconds * costs.interest_percent / 100, seconds * costs.loan_percent / 100
-    return Grid(tuple(bars), tuple(rows), times, opens, closes, volumes, targets, due if has_due else None)
+    return Grid(tuple(bars), tuple(rows), times, prices, targets, due if has_due else None)
 
 
 def _require_gross(targets: np.ndarray, times: np.ndarray, leverage: float) -> None:
@@ -193,12 +197,12 @@ def _run(
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, float]:
     from candlecast.backtesting import compiled
 
+    is_closed = np.isnan(grid.prices.open) | np.isnan(grid.prices.volume)
+    targets = np.column_stack([waiting(column, closed) for column, closed in zip(targets.T, is_closed.T, strict=True)])
     held, sums = np.empty(targets.shape), np.empty((len(targets), 5))
     fills = np.empty((int(np.count_nonzero(~np.isnan(targets))) * 2 + targets.shape[1], compiled.FILL_COLUMNS + 1))
     run = compiled.run_portfolio if extra is None else compiled.run_portfolio.py_func
-    shortfall, count = run(
-        grid.open, grid.close, grid.volume, targets, sizing, terms, grid.due, extra, cash, held, sums, fills
-    )
+    shortfall, count = run(grid.prices, targets, sizing, terms, grid.due, extra, cash, held, sums, fills)
     fills = fills[:count]
     equity, money, gross, financing, dividends = sums.T
     paid = np.bincount(fills[:, 0].astype(int), weights=fills[:, 6] + fills[:, 7], minlength=len(sums))

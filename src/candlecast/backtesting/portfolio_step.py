@@ -20,6 +20,7 @@ from candlecast.backtesting.account import (
     carry,
     cost,
     execute,
+    liquidate,
     slipped,
 )
 from candlecast.backtesting.costs import Extra, Terms
@@ -35,16 +36,32 @@ class Sizing(NamedTuple):
     band: np.ndarray
 
 
+class Prices(NamedTuple):
+    """Bars of the assets, each (time, asset); NaN where an asset has no bar, and its volume 0.0 there."""
+
+    open: np.ndarray
+    high: np.ndarray
+    low: np.ndarray
+    close: np.ndarray
+    volume: np.ndarray
+
+
 class Holdings(NamedTuple):
-    """What is held: `units`, the price that each was last seen at (`marks`), the target last traded (`last`); (asset,)."""
+    """What is held: `units`, the price that each was last seen at (`marks`), the target last traded (`last`); (asset,).
+
+    `bad`: memory for the prices that the account is tried at, (asset,).
+    """
 
     units: np.ndarray
     marks: np.ndarray
     last: np.ndarray
+    bad: np.ndarray
 
 
 class Moment(NamedTuple):
-    """One open: `row` of the grid, and of each asset the open (NaN: no bar), the bar's volume and the target; (asset,)."""
+    """One open: `row` of the grid, and of each asset the open (NaN: no bar), the bar's volume (NaN: nothing was traded)
+    and the target; (asset,).
+    """
 
     row: int
     opens: np.ndarray
@@ -61,9 +78,7 @@ class Asked(NamedTuple):
 
 
 def run(
-    opens: np.ndarray,
-    closes: np.ndarray,
-    volumes: np.ndarray,
+    prices: Prices,
     targets: np.ndarray,
     sizing: Sizing,
     terms: Terms,
@@ -74,21 +89,21 @@ def run(
     sums: np.ndarray,
     fills: np.ndarray,
 ) -> tuple[float, int]:
-    """Follow targets of many assets; all arrays (time, asset), `opens` NaN where an asset has no bar.
+    """Follow targets of many assets; arrays (time, asset).
 
-    `targets` are to be filled on their own row (already one bar late), NaN where none. `due` (time, asset, 6): splits,
-    dividends, funding and borrow of the asset; interest and loan of its first column are the account's. Writes units to
-    `held` (time, asset), and equity, cash, gross value, financing paid and dividends received to `sums` (time, 5). Gives
-    the shortfall and the number of fills (rows: time, asset, whether at the open, target, units, price, fee, slippage,
-    reason).
+    `targets` are to be filled on their own row (already one bar late), NaN where none, and where nothing is traded. `due`
+    (time, asset, 6): splits, dividends, funding and borrow of the asset; interest and loan of its first column are the
+    account's. Writes units to `held` (time, asset), and equity, cash, gross value, financing paid and dividends received to
+    `sums` (time, 5). Gives the shortfall and the number of fills (rows: time, asset, whether at the open, target, units,
+    price, fee, slippage, reason).
     """
-    assets = opens.shape[1]
-    holdings = Holdings(np.zeros(assets), np.zeros(assets), np.zeros(assets))
+    opens, assets = prices.open, prices.open.shape[1]
+    holdings = Holdings(np.zeros(assets), np.zeros(assets), np.zeros(assets), np.zeros(assets))
     units, marks = holdings.units, holdings.marks
     asked = Asked(terms, extra, sizing)
     shortfall, count = 0.0, 0
     for row in range(len(opens)):
-        moment = Moment(row, opens[row], volumes[row], targets[row])
+        moment = Moment(row, opens[row], prices.volume[row], targets[row])
         before, dividends = cash, 0.0
         if due is not None:
             for asset in range(assets):
@@ -99,14 +114,17 @@ def run(
         for asset in range(assets):
             if not math.isnan(opens[row, asset]):
                 marks[asset] = opens[row, asset]
+        for asset in range(assets):
+            holdings.bad[asset] = marks[asset]
         cash, lost, count = _liquidate_all(cash, holdings, moment, asked, fills, count, 1.0)
         shortfall += lost
         cash, count = _rebalance(cash, holdings, moment, asked, fills, count)
-        for asset in range(assets):
-            if not math.isnan(opens[row, asset]):
-                marks[asset] = closes[row, asset]
+        _find_worst(cash, holdings, prices, moment, asked)
         cash, lost, count = _liquidate_all(cash, holdings, moment, asked, fills, count, 0.0)
         shortfall += lost
+        for asset in range(assets):
+            if not math.isnan(opens[row, asset]):
+                marks[asset] = prices.close[row, asset]
         worth, gross = 0.0, 0.0
         for asset in range(assets):
             held[row, asset] = units[asset]
@@ -138,7 +156,7 @@ def _rebalance(
 
     All are sized by the equity that is left when all have paid.
     """
-    units, marks, last = holdings
+    units, marks, last = holdings.units, holdings.marks, holdings.last
     row, opens, volumes, targets = moment
     terms, extra, (in_units, band) = asked
     equity = cash
@@ -208,31 +226,104 @@ def _value(target: float, equity: float, price: float, in_units: bool) -> float:
     return target * price if in_units else target * equity
 
 
+def _find_worst(cash: float, holdings: Holdings, prices: Prices, moment: Moment, asked: Asked) -> None:
+    """Write to `holdings.bad` the prices of the bar that the account is worth least at, of those it may have met at once.
+
+    These are: all closes; all lows; all highs (assets that move together); and the worst price of each asset with the
+    others where they opened (an asset that moves alone). With one asset, its worst price.
+    """
+    units, marks, row = holdings.units, holdings.marks, moment.row
+    together, alone, least = 0, -1, math.inf
+    for case, side in enumerate((prices.close, prices.low, prices.high)):
+        worth = cash
+        for asset in range(len(units)):
+            price = marks[asset] if _is_still(moment, asset) else side[row, asset]
+            worth += _counted(units[asset], asked.terms) * price
+        if worth < least:
+            together, least = case, worth
+    opened = cash
+    for asset in range(len(units)):
+        opened += _counted(units[asset], asked.terms) * marks[asset]
+    for asset in range(len(units)):
+        if units[asset] == 0.0 or _is_still(moment, asset):
+            continue
+        extreme = prices.high[row, asset] if units[asset] < 0.0 else prices.low[row, asset]
+        worth = opened + _counted(units[asset], asked.terms) * (extreme - marks[asset])
+        if worth < least:
+            alone, least = asset, worth
+    for asset in range(len(units)):
+        holdings.bad[asset] = marks[asset]
+        if _is_still(moment, asset):
+            continue
+        if asset == alone:
+            holdings.bad[asset] = prices.high[row, asset] if units[asset] < 0.0 else prices.low[row, asset]
+        elif alone < 0 and together == 0:
+            holdings.bad[asset] = prices.close[row, asset]
+        elif alone < 0:
+            holdings.bad[asset] = prices.low[row, asset] if together == 1 else prices.high[row, asset]
+
+
+def _is_still(moment: Moment, asset: int) -> bool:
+    """Whether an asset has no bar, or one in which nothing was traded: its price stays where it was."""
+    return math.isnan(moment.opens[asset]) or math.isnan(moment.volumes[asset])
+
+
+def _counted(units: float, terms: Terms) -> float:
+    """Units as liquidation counts them: less what closing costs and what must be kept, as in `account.liquidate`."""
+    return units - (abs(cost(-units, terms.slippage, terms.taker)) + terms.maintenance) * abs(units)
+
+
 def _liquidate_all(
     cash: float, holdings: Holdings, moment: Moment, asked: Asked, fills: np.ndarray, count: int, at_open: float
 ) -> tuple[float, float, int]:
-    """Close everything at the marks when equity after closing is `maintenance` of the gross value or less.
+    """Close everything where equity after closing is `maintenance` of the gross value, on the way from the marks to `bad`.
 
-    Assets without a bar are closed at their last price. Gives the cash, what could not be paid and the number of fills.
+    All prices move in straight lines and at one pace; where the marks are beyond that already, they are closed there. One
+    position alone is liquidated as in `account`. Assets without a bar, or without trades in theirs, are closed at their last
+    price; while nothing that is held trades, all waits. Gives the cash, what could not be paid and the number of fills.
     """
-    units, marks, terms = holdings.units, holdings.marks, asked.terms
-    counted, owes = cash, cash < 0.0
-    for asset in range(len(units)):
-        closing = abs(cost(-units[asset], terms.slippage, terms.taker)) + terms.maintenance
-        counted += (units[asset] - closing * abs(units[asset])) * marks[asset]
-        owes = owes or units[asset] < 0.0
-    if counted > 0.0 or not owes:
-        return cash, 0.0, count
+    units, marks, bad, terms = holdings.units, holdings.marks, holdings.bad, asked.terms
+    held, only, owes, now, then = 0, 0, cash < 0.0, cash, cash
     for asset in range(len(units)):
         if units[asset] != 0.0:
-            account, volume = Account(cash, units[asset], 0.0, 0.0), moment.volumes[asset]
+            held, only = held + 1, asset
+        owes = owes or units[asset] < 0.0
+        now += _counted(units[asset], terms) * marks[asset]
+        then += _counted(units[asset], terms) * bad[asset]
+    if held == 0 or not owes or not _can_close(units, moment.volumes):
+        return cash, 0.0, count
+    if held == 1:
+        volume = moment.volumes[only]
+        account = Account(cash, units[only], 0.0, 0.0)
+        account, fill = liquidate(account, marks[only], bad[only], terms, volume, asked.extra)
+        units[only] = account.units
+        count = _write(fills, count, moment.row, only, at_open, 0.0, fill)
+        return account.cash, account.shortfall, count
+    if min(now, then) > 0.0:
+        return cash, 0.0, count
+    reached = now / (now - then) if now > 0.0 else 0.0
+    for asset in range(len(units)):
+        if units[asset] != 0.0:
+            account = Account(cash, units[asset], 0.0, 0.0)
+            volume = 0.0 if math.isnan(moment.volumes[asset]) else moment.volumes[asset]
+            price = marks[asset] + reached * (bad[asset] - marks[asset])
             slippage = slipped(terms, units[asset], volume)
             account, fill = execute(
-                account, marks[asset], -units[asset], terms, terms.taker, slippage, volume, LIQUIDATION, asked.extra
+                account, price, -units[asset], terms, terms.taker, slippage, volume, LIQUIDATION, asked.extra
             )
             cash, units[asset] = account.cash, 0.0
             count = _write(fills, count, moment.row, asset, at_open, 0.0, fill)
-    return max(cash, 0.0), max(-cash, 0.0), count
+    left = cash if terms.maintenance > 0.0 else min(cash, 0.0)  # rounding leaves no money
+    return max(left, 0.0), max(-left, 0.0), count
+
+
+def _can_close(units: np.ndarray, volumes: np.ndarray) -> bool:
+    """Whether anything that is held is traded in its bar, or has no bar."""
+    traded = 0
+    for asset in range(len(units)):
+        if units[asset] != 0.0 and not math.isnan(volumes[asset]):
+            traded += 1
+    return traded > 0
 
 
 def _write(fills: np.ndarray, count: int, row: int, asset: int, at_open: float, target: float, fill: Fill) -> int:

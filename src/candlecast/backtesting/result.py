@@ -41,10 +41,10 @@ TRADING_STATISTICS = {
     "total cost": "currency",
     "relative cost": "fraction of initial cash",
 }
-# How each is computed: r simple net returns of the n bars, E equity, B bars per year.
+# How each is computed: r simple net returns of the n bars (up to ruin), E equity, B bars per year.
 FORMULAS = {
     "total return": "E_n / E_0 - 1",
-    "annual return": "(E_n / E_0)^(B / n) - 1, compounded",
+    "annual return": "(E_n / E_0)^(B / n) - 1, compounded; of less than a year the total return, not annualised",
     "annual volatility": "sqrt(B) x standard deviation of r (n - 1), if returns are not autocorrelated",
     "Sharpe ratio": "sqrt(B) x mean(r) / standard deviation of r, riskless rate 0",
     "Sortino ratio": "sqrt(B) x mean(r) / sqrt(mean(min(r, 0)^2))",
@@ -78,8 +78,9 @@ class BacktestResult:
     `side` (long or short), `units` (all that were entered), `entry` and `exit` (mean prices after slippage), `pnl` (after
     fees and slippage), `return` (pnl / units x entry), `cost` (fees and slippage), `bars` held, `is_open`, `entry_reason`
     and `exit_reason` (null while open), `mae` and `mfe` (furthest the price went against and in favour, as fractions of
-    the entry, over the whole bars in which it was held). A trade that is open at the end is marked at the last close. The
-    sum of `pnl` is final equity - cash - shortfall + financing - dividends.
+    the entry, of the prices that it met for certain: those of its executions, the range of each bar held from open to close,
+    and where it was entered or left within a bar the prices that came after or before, see `trades`). A trade that is open
+    at the end is marked at the last close. The sum of `pnl` is final equity - cash - shortfall + financing - dividends.
 
     `benchmark`, `benchmark_fills` and `benchmark_trades` are the same for buying at the first open and holding. `pending` is the
     target decided on the last bar and not filled, if any. `shortfall` is what a ruined account could not pay. `bounds`
@@ -137,42 +138,73 @@ class BacktestResult:
         return _returns(self.equity)
 
     @cached_property
+    def returns_until_ruin(self) -> np.ndarray:
+        """`returns` up to and with the bar of ruin, all of them where there is none: what Sharpe ratios are of.
+
+        Bars after ruin, in which nothing can happen any more, would only dilute what led to it.
+        """
+        return self.returns[: self._living - 1]
+
+    @cached_property
     def benchmark_returns(self) -> np.ndarray:
         """The same for buy-and-hold."""
         return _returns(self.benchmark)
 
+    @cached_property
+    def benchmark_returns_until_ruin(self) -> np.ndarray:
+        """`benchmark_returns` of the bars of `returns_until_ruin`."""
+        return self.benchmark_returns[: self._living - 1]
+
     @property
     def ruined_at(self) -> datetime | None:
-        """When the account was closed by force with nothing left, or None."""
-        if self.equity["equity"][-1] > 0:
+        """When nothing, or less, was left, or None: the liquidation that ended it, else the close of its bar.
+
+        Costs can take what is left without a liquidation, such as financing of a flat account in debt.
+        """
+        level = self.equity["equity"]
+        row = self._living - 1
+        if level[row] > 0:
             return None
-        return self.fills.filter("is_forced")["time"][-1]
+        began = self.equity["time"][row - 1] if row else None
+        forced = self.fills.filter(pl.col("is_forced") & (pl.col("time") <= self.equity["time"][row]))["time"]
+        is_within = forced.len() > 0 and (began is None or forced[-1] >= began)
+        return forced[-1] if is_within else self.equity["time"][row]
+
+    @cached_property
+    def _living(self) -> int:
+        """Rows of `equity` up to and with the bar of ruin."""
+        is_lost = self.equity["equity"].to_numpy() <= 0
+        return int(is_lost.argmax()) + 1 if is_lost.any() else len(is_lost)
 
     def summary(self, level: float = 0.95, seed: int = 0) -> pl.DataFrame:
         """One row per statistic: `statistic`, `value`, `low`, `high`, `benchmark`, `unit`, `formula`.
 
         `low` and `high` bound the value with probability `level`: percentiles over 1,000 stationary-bootstrap paths of
         the returns, in blocks as long as returns and squared returns need, for the statistics that are functions of
-        returns; null for the others. An undefined value is null.
-        Trades include one that is still open, at its mark. Turnover is the value traded / mean equity / years.
+        returns; null for the others. An undefined value is null. After ruin nothing counts: all figures, also those of
+        the benchmark, are of the bars up to it. The annual return of less than a year is the return of the whole time: no
+        such time is annualised. Trades include one that is still open, at its mark. Turnover is the
+        value traded / mean equity / years.
 
         Raises ConfigError for a `level` outside (0, 1).
         """
         yearly = self.bars_per_year
-        own, held = performance.moments(self.returns), performance.moments(self.benchmark_returns)
+        returns, living = self.returns_until_ruin, self._living
+        own, held = performance.moments(returns), performance.moments(self.benchmark_returns_until_ruin)
         draws = np.full((1, len(RETURN_STATISTICS)), np.nan)  # (paths, statistics)
-        if len(self.returns):
-            block = bootstrap.block_length(np.column_stack([self.returns, self.returns**2]))
-            paths = bootstrap.bootstrap_moments(self.returns, block=block, seed=seed)
+        if len(returns):
+            block = bootstrap.block_length(np.column_stack([returns, returns**2]))
+            paths = bootstrap.bootstrap_moments(returns, block=block, seed=seed)
             draws = np.array([path.figures(bars_per_year=yearly) for path in paths])
         bounds = [bootstrap.percentile_interval(column, level=level) for column in draws.T]
+        units = RETURN_STATISTICS | ({"annual return": "fraction, not annualised"} if len(returns) < yearly else {})
         values = [
             *own.figures(bars_per_year=yearly),
-            *self._trading_statistics(self.equity, self.fills, self.trades),
+            *self._trading_statistics(self.equity.head(living), self.fills, self.trades),
         ]
         benchmark = [
             *held.figures(bars_per_year=yearly),
-            *self._trading_statistics(self.benchmark, self.benchmark_fills, self.benchmark_trades),
+            *self._trading_statistics(self.benchmark.head(living), self.benchmark_fills, self.benchmark_trades),
         ]
         missing = [None] * len(TRADING_STATISTICS)
         return pl.DataFrame(
@@ -182,7 +214,7 @@ class BacktestResult:
                 "low": [low for low, _ in bounds] + missing,
                 "high": [high for _, high in bounds] + missing,
                 "benchmark": benchmark,
-                "unit": [*RETURN_STATISTICS.values(), *TRADING_STATISTICS.values()],
+                "unit": [*units.values(), *TRADING_STATISTICS.values()],
                 "formula": [FORMULAS[name] for name in (*RETURN_STATISTICS, *TRADING_STATISTICS)],
             }
         ).with_columns(pl.col("value", "low", "high", "benchmark").fill_nan(None))
@@ -193,6 +225,7 @@ class BacktestResult:
 
     def _trading_statistics(self, equity: pl.DataFrame, fills: pl.DataFrame, trades: pl.DataFrame) -> list[float]:
         """Values of TRADING_STATISTICS, in its order."""
+        fills = fills.filter(pl.col("time") <= equity["time"][-1])
         years = (equity.height - 1) / self.bars_per_year
         mean_equity = equity["equity"].to_numpy().mean()
         pnl, held = trades["pnl"].to_numpy(), trades["bars"].to_numpy()

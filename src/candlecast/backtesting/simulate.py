@@ -15,9 +15,10 @@ from candlecast.backtesting.door import require_account, require_kind
 from candlecast.backtesting.filters import NO_FILTERS, Filters
 from candlecast.backtesting.matching import work
 from candlecast.backtesting.orderbook import Orders, decision_rows, rows_by_bar
-from candlecast.backtesting.orders import Order, too_many
+from candlecast.backtesting.orders import Order, refusal
 from candlecast.backtesting.result import BacktestResult
 from candlecast.backtesting.stepping import Conditions, State, advance, start
+from candlecast.backtesting.untraded import traded_volume, waiting_from
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.events import Listener, Progress, ignore
@@ -46,9 +47,13 @@ Strategy = Callable[[View], Sequence[Order]]
 
 @dataclass(frozen=True)
 class Market:
-    """The bars that an account walks, what falls due on them and the conditions; arrays of shape (time,)."""
+    """The bars that an account walks, what falls due on them and the conditions; arrays of shape (time,).
+
+    `volume` as `traded_volume` gives it: NaN where nothing was traded.
+    """
 
     bars: Candles
+    volume: np.ndarray
     due: np.ndarray | None
     terms: Terms
     costs: Costs
@@ -58,7 +63,7 @@ class Market:
     def prices(self) -> tuple[np.ndarray, ...]:
         """Open, high, low, close and volume."""
         bars = self.bars
-        return bars.open, bars.high, bars.low, bars.close, bars.volume
+        return bars.open, bars.high, bars.low, bars.close, self.volume
 
     @property
     def extra(self) -> Extra | None:
@@ -97,8 +102,10 @@ def backtest(
     orders that rest from the next bar on; the strategy runs in Python, the account compiled.
 
     The result begins at the first decision (the first bar for a strategy), still flat, and its benchmark buys there and
-    holds, under the same costs. No bar, no fill: in a gap nothing happens, and orders wait. A bar of volume zero fills
-    as any other, with the whole impact. `pessimistic`: which of two paths through a bar is taken where its prices
+    holds, under the same costs. No trade, no fill: in a gap nothing happens, and in a bar of volume zero, where an earlier
+    bar had some, nothing is filled or liquidated; orders and targets wait for the next bar with volume, a later target in
+    place of one that waits. What is due is paid there, and equity counts its prices. Where no bar has volume (indices,
+    currencies), bars fill, with the whole impact. `pessimistic`: which of two paths through a bar is taken where its prices
     cannot tell; with orders, `result.bounds` has the final equity of both (not with a strategy, which would decide
     otherwise on the other). `actions`: splits, dividends and funding for unadjusted candles.
 
@@ -118,17 +125,17 @@ def backtest(
     pending, bounds = None, None
     is_new = _announced(decided, progress)
     if callable(decided):
-        market = _market(candles, costs, filters, actions, cash)
+        market = _market(candles, 0, costs, filters, actions, cash)
         ledger = _walk_strategy(market, decided, pessimism, progress)
     elif isinstance(decided, Orders):
         first, rows, starts = rows_by_bar(candles, decided)
-        market = _market(candles[first:], costs, filters, actions, cash)
+        market = _market(candles, first, costs, filters, actions, cash)
         ledger = _walk_orders(market, rows, starts, pessimism)
         bounds = _bounds(ledger, market, lambda: _walk_orders(market, rows, starts, -pessimism))
     else:
         require_kind("what was decided", decided, Positions, "Pass the positions of a rule, Orders, or a function")
         targets, first = targets_by_bar(candles, decided)
-        market = _market(candles[first:], costs, filters, actions, cash)
+        market = _market(candles, first, costs, filters, actions, cash)
         require_bearable(decided.leverage, market.terms)
         followed = replace(market, terms=market.terms._replace(band=float(decided.band)))
         ledger = walk_targets(followed, targets, in_units=decided.in_units)
@@ -175,7 +182,7 @@ def _walk_orders(market: Market, rows: np.ndarray, starts: np.ndarray, pessimism
     run = compiled.run_orders if market.costs.extra is None else compiled.run_orders.py_func
     held = np.empty((len(market.bars), 2))
     fills = np.empty((2 * len(rows) + 2, compiled.FILL_COLUMNS))  # every order once, and a liquidation of each
-    account, count, ambiguous, refused = run(
+    account, count, ambiguous, fault = run(
         market.prices,
         rows,
         starts,
@@ -187,8 +194,8 @@ def _walk_orders(market: Market, rows: np.ndarray, starts: np.ndarray, pessimism
         held,
         fills,
     )
-    if refused:
-        raise too_many(refused)
+    if fault:
+        raise refusal(fault, rows[count], resting=ambiguous)
     return Ledger(held, fills[:count], _plain(account), ambiguous)
 
 
@@ -216,8 +223,13 @@ def _walk_strategy(market: Market, strategy: Strategy, pessimism: float, progres
     return Ledger(np.array(held), np.array(fills, dtype=float).reshape(-1, 8), state.account, ambiguous)
 
 
-def _market(candles: Candles, costs: Costs, filters: Filters, actions: Actions | None, cash: float) -> Market:
-    return Market(candles, due_by_bar(candles, costs, actions), costs.terms(filters), costs, float(cash))
+def _market(
+    candles: Candles, first: int, costs: Costs, filters: Filters, actions: Actions | None, cash: float
+) -> Market:
+    """The bars from row `first` on."""
+    bars = candles[first:]
+    volume = traded_volume(candles)[first:]
+    return Market(bars, volume, due_by_bar(bars, costs, actions), costs.terms(filters), costs, float(cash))
 
 
 def _plain(account: Account) -> Account:
@@ -234,7 +246,7 @@ def _bounds(ledger: Ledger, market: Market, other: Callable[[], Ledger]) -> tupl
 
 def require_bearable(leverage: float, terms: Terms) -> None:
     """Positions that the venue would liquidate at once, or whose costs exceed the equity, are refused."""
-    asked = leverage * (terms.maintenance + terms.taker + terms.slippage + terms.impact)
+    asked = asked_of(leverage, terms)
     if asked >= 1.0:
         raise ConfigError(
             f"positions of {leverage:g} times equity ask for {asked:.0%} of it in margin and costs",
@@ -243,7 +255,21 @@ def require_bearable(leverage: float, terms: Terms) -> None:
         )
 
 
+def asked_of(leverage: float, terms: Terms) -> float:
+    """The share of the equity that positions of a leverage ask for, in margin and costs."""
+    return leverage * (terms.maintenance + terms.taker + terms.slippage + terms.impact)
+
+
 def targets_by_bar(candles: Candles, positions: Positions) -> tuple[np.ndarray, int]:
+    """The target to be filled after each bar from the first decision on (NaN: none), and the row of that bar.
+
+    As `decided_by_bar`, but a target whose next bar is without trades has moved on to the bar before one with trades.
+    """
+    targets, first = decided_by_bar(candles, positions)
+    return waiting_from(targets, traded_volume(candles)[first:]), first
+
+
+def decided_by_bar(candles: Candles, positions: Positions) -> tuple[np.ndarray, int]:
     """The target decided on each bar from the first decision on (NaN: none), and the row of that bar."""
     frame = positions.frame
     if frame.is_empty():

@@ -13,8 +13,8 @@ import numpy as np
 from candlecast.backtesting import account as ledger
 from candlecast.backtesting.account import Account, Bar, Due, Fill
 from candlecast.backtesting.costs import Extra, Terms
-from candlecast.backtesting.matching import FILL_FIELDS, MOST_FILLS, work
-from candlecast.backtesting.orders import CAPACITY, FIELDS, Order, book_of, with_orders
+from candlecast.backtesting.matching import FILL_FIELDS, MOST_FILLS, enter, work
+from candlecast.backtesting.orders import CAPACITY, FIELDS, Order, book_of, refusal
 
 
 class State(NamedTuple):
@@ -22,6 +22,11 @@ class State(NamedTuple):
 
     account: Account
     book: np.ndarray
+
+    @property
+    def orders(self) -> tuple[Order, ...]:
+        """The orders that rest, oldest first."""
+        return tuple(Order(*row) for row in self.book.tolist())
 
     def equity(self, price: float) -> float:
         """What the account is worth at a price, in quote currency."""
@@ -55,7 +60,8 @@ def step(
 ) -> tuple[State, Info]:
     """Carry the state through one bar with orders decided at or before its open. The state given is left as it was.
 
-    Raises ConfigError when more orders rest than a book holds.
+    Raises ConfigError when more orders rest than a book holds, for one that waits for an order that does not rest, and for
+    an id that is taken.
 
     >>> from candlecast.backtesting.orders import limit
     >>> bar = Bar(open=10.0, high=11.0, low=8.0, close=10.0, volume=100.0)
@@ -75,13 +81,18 @@ def advance(
     due: Due | None,
 ) -> tuple[State, Info]:
     """`step` by the worker: `matching.work`, or the same compiled."""
-    joined = with_orders(state.book, orders) if orders else state.book
     book, other = np.empty((CAPACITY, FIELDS)), np.empty((CAPACITY, FIELDS))
-    book[: len(joined)] = joined
+    resting = len(state.book)
+    book[:resting] = state.book
+    if orders:
+        given = book_of(orders)
+        resting, fault, row = enter(book, resting, given, 0, len(given))
+        if fault:
+            raise refusal(fault, given[row], resting)
     fills, spare = np.empty((MOST_FILLS, FILL_FIELDS)), np.empty((MOST_FILLS, FILL_FIELDS))
     terms, extra, pessimism = conditions
     account, resting, count, differs = worker(
-        state.account, bar, book, len(joined), fills, terms, due, extra, pessimism, (other, spare)
+        state.account, bar, book, resting, fills, terms, due, extra, pessimism, (other, spare)
     )
     account = Account(*(float(value) for value in account))
     rows = fills[:count].tolist()

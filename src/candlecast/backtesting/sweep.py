@@ -17,10 +17,12 @@ from candlecast.backtesting.costs import DEFAULT_COSTS, Costs
 from candlecast.backtesting.door import require_account, require_kind
 from candlecast.backtesting.filters import NO_FILTERS, Filters
 from candlecast.backtesting.simulate import require_bearable, targets_by_bar
+from candlecast.backtesting.untraded import traded_volume, waiting_from
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.signals.positions import Positions
+from candlecast.stats.performance import annualised
 from candlecast.stats.samples import ratio
 
 BATCH = 256  # sets in memory at once
@@ -31,6 +33,7 @@ class _Ground:
     """What all sets share."""
 
     candles: Candles
+    volume: np.ndarray
     filters: Filters
     actions: Actions | None
     cash: float
@@ -71,7 +74,7 @@ def sweep(
         require_account(candles, each, cash, filters, actions)
     if len(candles) < 2:
         raise NotEnoughDataError("there is 1 candle", expected="2 or more", remedy="Pass the bars that fill positions")
-    ground = _Ground(candles, filters, actions, float(cash))
+    ground = _Ground(candles, traded_volume(candles), filters, actions, float(cash))
     expected = len(positions) if isinstance(positions, (np.ndarray, Sequence)) else 0
     sets, parts, done = _priced(positions, paid), [], 0
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
@@ -120,13 +123,14 @@ def _sums(ground: _Ground, positions: Positions | np.ndarray, costs: Costs) -> n
                 expected=f"fractions in [-1, 1] or NaN, one for each of {len(candles):,} bars",
                 remedy="Use Positions for leverage, or for fewer bars",
             )
+        targets = waiting_from(targets, ground.volume)
     else:
         own, first = targets_by_bar(candles, positions)
         targets = np.concatenate([np.full(first, np.nan), own])
         require_bearable(positions.leverage, terms)
         in_units, terms = positions.in_units, terms._replace(band=float(positions.band))
     sums = np.empty(compiled.SUMS + 1)
-    prices = (candles.open, candles.high, candles.low, candles.close, candles.volume)
+    prices = (candles.open, candles.high, candles.low, candles.close, ground.volume)
     due = due_by_bar(candles, costs, ground.actions)
     compiled.run_summaries(prices, targets, terms, due, in_units, ground.cash, sums)
     sums[-1] = len(candles)
@@ -157,6 +161,8 @@ def _rows(ground: _Ground, sums: np.ndarray) -> Iterator[tuple[float | int | boo
     yearly, cash = ground.candles.bars_per_year, ground.cash
     for number, row in enumerate(sums.tolist()):
         equity, total, squares, losses, deepest, exposure, traded, fills, paid, ruined, wealth, bars = row
+        if ruined >= 0:
+            bars = ruined + 1  # those after ruin dilute nothing
         returns = bars - 1
         growth = equity / cash
         mean = total / returns
@@ -165,7 +171,7 @@ def _rows(ground: _Ground, sums: np.ndarray) -> Iterator[tuple[float | int | boo
             number,
             equity,
             growth - 1.0,
-            growth ** (yearly / returns) - 1.0 if growth > 0 else -1.0,
+            annualised(growth, observations=int(returns), bars_per_year=yearly),
             math.sqrt(yearly) * deviation,
             math.sqrt(yearly) * ratio(mean, deviation) if returns > 1 else math.nan,
             math.sqrt(yearly) * ratio(mean, math.sqrt(losses / returns)),

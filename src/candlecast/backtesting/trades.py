@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from candlecast.backtesting.account import REASONS
+from candlecast.backtesting.account import LIMIT, REASONS, STOP, TAKE_PROFIT, TRAILING
+from candlecast.backtesting.filters import closes
 
 if TYPE_CHECKING:
     from candlecast.candles import Candles
 
-COLUMNS = 13
+COLUMNS = 15
 
 
 def pair(fills: np.ndarray, splits: np.ndarray, bars: int, mark: float, trips: np.ndarray) -> int:
@@ -20,7 +21,8 @@ def pair(fills: np.ndarray, splits: np.ndarray, bars: int, mark: float, trips: n
 
     `fills` as written by `compiled.run_targets`, in order; `splits` (rows, 2): bar and ratio; a trip that is open at the
     end exits at the price `mark` on the last bar. Columns: bar and whether at the open, of the entry and of the exit;
-    side; units entered; value of entries and of exits; fees; slippage; reason of entry and of exit; whether open.
+    side; units entered; value of entries and of exits; fees; slippage; reason of entry and of exit; whether open; lowest
+    and highest price of its executions, and the mark. Units and prices count as after the splits before the exit.
     """
     count, held, side, due = 0, 0.0, 0.0, 0
     trip = np.empty(COLUMNS)
@@ -30,12 +32,16 @@ def pair(fills: np.ndarray, splits: np.ndarray, bars: int, mark: float, trips: n
         while due < len(splits) and splits[due, 0] <= fills[row, 0]:
             held *= splits[due, 1]
             trip[5] *= splits[due, 1]
+            trip[13] /= splits[due, 1]
+            trip[14] /= splits[due, 1]
             due += 1
         direction = 1.0 if fills[row, 3] > 0.0 else -1.0
         whole = abs(fills[row, 3])
         left = whole
         if held > 0.0 and direction != side:
-            closing = min(left, held)
+            closing = held if closes(left, -held) else min(left, held)
+            left = closing if closes(left, -held) else left
+            trip[13], trip[14] = min(trip[13], fills[row, 4]), max(trip[14], fills[row, 4])
             held -= closing
             left -= closing
             trip[7] += closing * fills[row, 4]
@@ -52,6 +58,8 @@ def pair(fills: np.ndarray, splits: np.ndarray, bars: int, mark: float, trips: n
                     trip[field] = 0.0
                 side = direction
                 trip[0], trip[1], trip[4], trip[10] = fills[row, 0], fills[row, 1], side, fills[row, 7]
+                trip[13], trip[14] = fills[row, 4], fills[row, 4]
+            trip[13], trip[14] = min(trip[13], fills[row, 4]), max(trip[14], fills[row, 4])
             held += left
             trip[5] += left
             trip[6] += left * fills[row, 4]
@@ -60,10 +68,13 @@ def pair(fills: np.ndarray, splits: np.ndarray, bars: int, mark: float, trips: n
     while due < len(splits):
         held *= splits[due, 1]
         trip[5] *= splits[due, 1]
+        trip[13] /= splits[due, 1]
+        trip[14] /= splits[due, 1]
         due += 1
     if held > 0.0:
         trip[7] += held * mark
         trip[2], trip[3], trip[11], trip[12] = bars - 1, 0.0, 0.0, 1.0
+        trip[13], trip[14] = min(trip[13], mark), max(trip[14], mark)
         for field in range(COLUMNS):
             trips[count, field] = trip[field]
         count += 1
@@ -84,13 +95,13 @@ def round_trips(candles: Candles, fills: np.ndarray, due: np.ndarray | None) -> 
     trips = np.empty((len(fills) + 1, COLUMNS))
     count = compiled.run_pair(fills, splits, len(candles), float(candles.close[-1]), trips)
     first, opens_at_open, last, closes_at_open, side, units, entered, exited, fees, slippage, why, whence, is_open = (
-        trips[:count].T
+        trips[:count, :13].T
     )
-    first, last = first.astype(int), last.astype(int)
+    first, last, is_open = first.astype(int), last.astype(int), is_open == 1.0
     opened = np.where(opens_at_open == 1.0, candles.open_time[first], candles.close_time[first])
     closed = np.where(closes_at_open == 1.0, candles.open_time[last], candles.close_time[last])
     pnl = side * (exited - entered) - fees
-    low, high = _extremes(candles, first, np.where(closes_at_open == 1.0, np.maximum(last, first + 1), last + 1))
+    low, high = _extremes(candles, trips[:count], np.ones(0) if due is None else due[:, 0])
     entry = np.divide(entered, units, out=np.zeros(count), where=units > 0)
     against, favour = np.where(side > 0, low, high), np.where(side > 0, high, low)
     words = pl.Series([None, *REASONS[1:]])
@@ -106,9 +117,9 @@ def round_trips(candles: Candles, fills: np.ndarray, due: np.ndarray | None) -> 
             "return": np.divide(pnl, entered, out=np.zeros(count), where=entered > 0),
             "cost": fees + slippage,
             "bars": last - first + (closes_at_open != 1.0),
-            "is_open": is_open == 1.0,
+            "is_open": is_open,
             "entry_reason": words.gather(why.astype(int)),
-            "exit_reason": words.gather(np.where(is_open == 1.0, 0, whence).astype(int)),
+            "exit_reason": words.gather(np.where(is_open, 0, whence).astype(int)),
             "mae": np.maximum(side * (1.0 - against / np.where(entry > 0, entry, 1.0)), 0.0),
             "mfe": np.maximum(side * (favour / np.where(entry > 0, entry, 1.0) - 1.0), 0.0),
         },
@@ -120,11 +131,36 @@ def round_trips(candles: Candles, fills: np.ndarray, due: np.ndarray | None) -> 
     ).with_columns(pl.col("opened", "closed").dt.replace_time_zone("UTC"))
 
 
-def _extremes(candles: Candles, first: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest low and highest high of the bars first .. end - 1 of each trade."""
-    if len(first) == 0:
+def _extremes(candles: Candles, trips: np.ndarray, splits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest price that each trade met for certain, (trades,), as after the splits before its exit.
+
+    These are the prices of its executions and the mark, and the range of every bar that was held from its open to its
+    close. Of a bar that was entered within and held at its close: that close, and the extreme that the entry was on the way
+    to (the low of a limit that bought, the high of a stop that bought; of a sale the other one). Of a bar that was held at
+    its open and left within: that open. `splits`: units after for one before by bar; empty for none.
+    """
+    if not len(trips):
         return np.zeros(0), np.zeros(0)
-    bounds = np.column_stack([first, end]).ravel()
-    low = np.minimum.reduceat(np.append(candles.low, np.inf), bounds)[::2]
-    high = np.maximum.reduceat(np.append(candles.high, -np.inf), bounds)[::2]
-    return low, high
+    first, last = trips[:, 0].astype(int), trips[:, 2].astype(int)
+    side, why, is_open = trips[:, 4], trips[:, 10], trips[:, 12] == 1.0
+    growth = np.cumprod(splits) if len(splits) else np.ones(len(candles))
+    opens, highs, lows, ends = (each * growth for each in (candles.open, candles.high, candles.low, candles.close))
+    enters_within, leaves_within = trips[:, 1] != 1.0, (trips[:, 3] != 1.0) & ~is_open
+    begin, stop = first + enters_within, last + is_open  # bars held from open to close: begin .. stop - 1
+    bounds = np.column_stack([begin, np.maximum(stop, begin)]).ravel()
+    low = np.minimum.reduceat(np.append(lows, [np.inf] * 2), bounds)[::2]
+    high = np.maximum.reduceat(np.append(highs, [-np.inf] * 2), bounds)[::2]
+    low, high = np.where(stop > begin, low, np.inf), np.where(stop > begin, high, -np.inf)
+    is_limit, is_stop = np.isin(why, (LIMIT, TAKE_PROFIT)), np.isin(why, (STOP, TRAILING))
+    to_low = (is_limit & (side > 0)) | (is_stop & (side < 0))
+    to_high = (is_limit & (side < 0)) | (is_stop & (side > 0))
+    stays = enters_within & ((first < last) | is_open)
+    was_there = leaves_within & ((first < last) | ~enters_within)
+    for is_met, prices in (
+        (stays, ends[first]),
+        (stays & to_low, lows[first]),
+        (stays & to_high, highs[first]),
+        (was_there, opens[last]),
+    ):
+        low, high = np.where(is_met, np.minimum(low, prices), low), np.where(is_met, np.maximum(high, prices), high)
+    return np.minimum(low / growth[last], trips[:, 13]), np.maximum(high / growth[last], trips[:, 14])

@@ -1,6 +1,8 @@
 """The one market table: OHLCV candles of one symbol and interval, in UTC."""
 
+from candlecast.candles.clock import TradingClock
 from candlecast.candles.faults import CandleReport
+from candlecast.candles.mend import Change
 from candlecast.candles.table import Candles, Origin
 
-__all__ = ["CandleReport", "Candles", "Origin"]
+__all__ = ["CandleReport", "Candles", "Change", "Origin", "TradingClock"]

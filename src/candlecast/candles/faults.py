@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from candlecast.candles import fills
+from candlecast.candles.clock import DAY
 from candlecast.candles.halts import is_halt
-from candlecast.candles.holes import DAY, find_holes, wall_clock
+from candlecast.candles.holes import find_holes, wall_clock
+from candlecast.candles.hours import describe
+from candlecast.candles.ticks import ticks
 from candlecast.errors import CandleError
 
 if TYPE_CHECKING:
@@ -38,6 +42,12 @@ SORTING = 'Sort them by time first, for example with frame.sort("open_time")'
 LISTING = "List them with candles.check() or `candlecast candles FILE` and correct them at the source"
 NOTICES = {
     "zero_volume": "without volume",
+    "filled_forward": "without volume that repeat the bar before, or its close",
+    "copied_bar": "that are the bar before once more",
+    "flat_run": "in long runs of one price",
+    "stale_open": "that open at the close before, after a closed market",
+    "averaged_open": "that open midway through the bar before",
+    "coarse_tick": "with steps of price about as large as their moves",
     "split": "as after a split",
     "reuse": "perhaps of another asset under the same symbol",
 }
@@ -56,7 +66,11 @@ class CandleReport:
     `faults` has one row per kind of fault, and one for each gap, halt, jump like a split, and new price level behind a
     long gap: `kind`, `is_fatal`, `bars` (how many it concerns), `first` and `last` (open times), `detail` in words.
     `is_sound` says that nothing fatal was found: the fatal kinds are faults of the data, and nothing is computed on
-    those; gaps, bars without volume and jumps may be facts of a market, and are for people to judge.
+    those; gaps, bars without volume and jumps may be facts of a market, and are for people to judge. So are prices that
+    nobody could have traded at: opens copied from the close before, averaged opens, bars that fill holes, and steps of
+    price so coarse that rounding looks like a reversal (one row for each part of the table).
+
+    `hours` says in words when the market trades, if it closes or keeps another clock than UTC.
 
     A `halt` is a gap in which the exchange is known to have stood still (of candles whose `origin` is known).
     """
@@ -65,6 +79,7 @@ class CandleReport:
     interval: str
     bars: int
     faults: pl.DataFrame
+    hours: tuple[str, ...] = ()
 
     @property
     def is_sound(self) -> bool:
@@ -80,6 +95,19 @@ class CandleReport:
     def halted(self) -> int:
         """Bars of those that are missing in known halts of the exchange."""
         return int(self.faults.filter(pl.col("kind") == "halt")["bars"].sum())
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What should be known before a result on these candles is believed, in sentences: jumps like splits, symbols that may
+        have changed hands, and prices that nobody could have traded at. Gaps and bars without volume are not among them.
+        """
+        kinds = [kind for kind in NOTICES if kind != "zero_volume"]
+        return tuple(_sentence(row) for row in self.faults.filter(pl.col("kind").is_in(kinds)).iter_rows(named=True))
+
+    @property
+    def jumps(self) -> tuple[str, ...]:
+        """Those of the notices that are jumps like splits."""
+        return tuple(_sentence(row) for row in self.faults.filter(pl.col("kind") == "split").iter_rows(named=True))
 
     def raise_if_unsound(self) -> None:
         """Raise CandleError, naming the first fatal fault and the number of others."""
@@ -97,8 +125,9 @@ class CandleReport:
 
     def __str__(self) -> str:
         lines = [f"{self.symbol} {self.interval}: {_bars(self.bars)}, {'sound' if self.is_sound else 'NOT SOUND'}"]
+        lines += [f"  {sentence}" for sentence in self.hours]
         lines += [
-            f"  {_bars(row['bars'])} {_said(row)}, first {row['first']:%Y-%m-%d %H:%M} ({row['detail']})"
+            f"  {_sentence(row)}"
             for row in self.faults.filter(~pl.col("kind").is_in(["gap", "halt"])).iter_rows(named=True)
         ]
         for kind, words in {"gap": "gap", "halt": "known halt"}.items():
@@ -120,6 +149,10 @@ def _said(row: Mapping[str, Any]) -> str:
     return NOTICES[kind] if kind in NOTICES else FATAL[kind][row["bars"] != 1]
 
 
+def _sentence(row: Mapping[str, Any]) -> str:
+    return f"{_bars(row['bars'])} {_said(row)}, first {row['first']:%Y-%m-%d %H:%M} ({row['detail']})"
+
+
 def _bars(number: int) -> str:
     return f"{number:,} bar{'s' * (number != 1)}"
 
@@ -129,7 +162,7 @@ def check(candles: Candles) -> CandleReport:
     masks = _masks(candles) if len(candles) else []
     rows = [_fault(candles, kind, mask, detail) for kind, mask, detail in masks if mask.any()]
     if not any(row["is_fatal"] for row in rows):
-        rows += _gaps(candles) + _splits(candles)
+        rows += _gaps(candles) + _splits(candles) + _untraded_prices(candles)
     schema = {
         "kind": pl.String,
         "is_fatal": pl.Boolean,
@@ -139,7 +172,13 @@ def check(candles: Candles) -> CandleReport:
         "detail": pl.String,
     }
     table = pl.DataFrame(rows, schema=schema, orient="row").sort("is_fatal", descending=True, maintain_order=True)
-    return CandleReport(candles.symbol, str(candles.interval), len(candles), table)
+    hours = () if table["is_fatal"].any() else describe(candles)
+    return CandleReport(candles.symbol, str(candles.interval), len(candles), table, hours)
+
+
+def fatal_bars(candles: Candles) -> dict[str, np.ndarray]:
+    """Which bars have each kind of fatal fault, bool (time,)."""
+    return {kind: mask for kind, mask, _ in _masks(candles) if kind in FATAL} if len(candles) else {}
 
 
 def _masks(candles: Candles) -> list[tuple[str, np.ndarray, str]]:
@@ -152,7 +191,8 @@ def _masks(candles: Candles) -> list[tuple[str, np.ndarray, str]]:
     duplicate = np.ones(len(opened), dtype=bool)
     duplicate[first_at] = False
     off_grid = _is_off_grid(candles)
-    not_finite = ~(np.isfinite(prices).all(axis=0) & np.isfinite(volume))
+    has_volume = not np.isnan(volume).all()  # of an index or a currency there may be none
+    not_finite = ~(np.isfinite(prices).all(axis=0) & (np.isfinite(volume) | (not has_volume)))
     not_positive = np.any(prices <= 0, axis=0)
     slack = TOLERANCE * np.abs(prices[1])
     top, bottom = np.maximum(prices[0], prices[3]), np.minimum(prices[0], prices[3])
@@ -171,13 +211,19 @@ def _masks(candles: Candles) -> list[tuple[str, np.ndarray, str]]:
 
 
 def _is_off_grid(candles: Candles) -> np.ndarray:
-    """Bool (time,): the bar opens at another offset than most; behind a break, the grid begins anew."""
+    """Bool (time,): the bar opens at another offset than most; with the session and behind a break, the grid begins anew."""
     clock, step = wall_clock(candles), candles.interval.microseconds
     phases = clock % step
+    if not len(phases) or np.all(phases == phases[0]):
+        return np.zeros(len(phases), dtype=bool)
     common, counts = np.unique(phases, return_counts=True)
     off_grid = phases != common[counts.argmax()]
-    for _, end in candles.breaks or ():
-        off_grid &= (clock % DAY < end) | ((clock % DAY - end) % step != 0)
+    starts = [end for _, end, *_ in candles.breaks or ()]
+    if candles.clock.session:
+        starts.append(candles.clock.session[0])
+    for start in starts:
+        after = (clock - start) % DAY
+        off_grid &= (after % step != 0) | (after >= DAY // 2)
     return off_grid
 
 
@@ -211,7 +257,7 @@ def _gaps(candles: Candles) -> list[dict[str, object]]:
     rows = []
     for hole, (row, bars) in enumerate(zip(holes.row.tolist(), holes.bars.tolist(), strict=True)):
         is_known = is_halt(exchange, holes.start[hole], holes.end[hole], step=candles.interval.timedelta)
-        absent = "weekdays without a bar" if candles.has_sessions else "bars absent"
+        absent = "weekdays without a bar" if holes.is_closed[hole] else "bars absent"
         first, last = starts[hole], ends[hole] - candles.interval.timedelta
         kind, detail = ("halt", f"a known halt of {exchange}") if is_known else ("gap", absent)
         rows.append(_row(kind, bars, first, last, detail))
@@ -241,13 +287,49 @@ def _splits(candles: Candles) -> list[dict[str, object]]:
     return rows
 
 
+def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
+    """Parts of the table whose prices nobody could have traded at."""
+    if not len(candles):
+        return []
+    invented = fills.is_invented(candles)
+    copied = fills.is_copy(candles) & ~invented
+    masks = [
+        ("filled_forward", invented, "other bars have volume: nobody traded here"),
+        ("copied_bar", copied, "the open of a copy is a price that had gone when the bar before closed"),
+        ("flat_run", fills.flat_runs(candles), "open, high, low and close are equal from bar to bar"),
+    ]
+    rows = [_fault(candles, kind, mask, _runs(mask, detail)) for kind, mask, detail in masks if mask.any()]
+    for part in fills.opens(candles).stretches:
+        words = f"{part.share:.0%} of {part.among:,} opens in this time: copied, so that nobody traded at them"
+        rows.append(_part("stale_open", candles, part.first, part.last, part.rows, words))
+    averaged = fills.is_averaged(candles)
+    if averaged.mean() > fills.MOST:
+        words = f"{averaged.mean():.0%} of all bars, as in Heikin-Ashi candles: averages, which nobody traded at"
+        rows.append(_fault(candles, "averaged_open", averaged, words))
+    steps = ticks(candles)
+    for first, end in fills.runs(steps.is_coarse):
+        part = slice(first, end)
+        step, price, move = (float(np.mean(values[part])) for values in (steps.step, steps.price, steps.move))
+        words = (
+            f"a step of {step:.4g} is {step / price:.2%} of the price and {step / move if move else np.inf:.2g} times a bar's "
+            f"mean move; {np.mean(steps.unchanged[part]):.0%} of the closes do not move"
+        )
+        row, last = int(steps.first[first]), int(steps.end[end - 1]) - 1
+        rows.append(_part("coarse_tick", candles, row, last, last - row + 1, words))
+    return rows
+
+
+def _part(kind: str, candles: Candles, first: int, last: int, bars: int, detail: str) -> dict[str, object]:
+    opened = candles.frame["open_time"]
+    return _row(kind, bars, opened[first], opened[last], detail)
+
+
 def _runs(mask: np.ndarray, detail: str) -> str:
     """Detail of bars that often come in runs."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
-    lengths = edges[1::2] - edges[::2]
-    if not len(lengths) or lengths.max() == 1:
+    lengths = [end - first for first, end in fills.runs(mask)]
+    if not lengths or max(lengths) == 1:
         return detail
-    return f"{detail}; {len(lengths):,} run{'s' * (len(lengths) > 1)}, the longest {_bars(int(lengths.max()))}"
+    return f"{detail}; {len(lengths):,} run{'s' * (len(lengths) > 1)}, the longest {_bars(max(lengths))}"
 
 
 def _row(kind: str, bars: int, first: Any, last: Any, detail: str) -> dict[str, object]:

@@ -62,3 +62,25 @@ def is_halt(exchange: str, start: np.datetime64, end: np.datetime64, *, step: ti
         if first - slack <= start < last and first < end <= last + slack:
             return True
     return False
+
+
+# Closings of a whole exchange for more than ten weekdays: the last day of trading before, and the first one after.
+CLOSURES = (
+    ("1914-07-30", "1914-12-12"),  # New York, the war
+    ("1999-02-09", "1999-03-01"),  # Shanghai and Shenzhen, Spring Festival
+    ("2011-01-27", "2011-03-23"),  # Cairo, the revolution
+    ("2015-06-26", "2015-08-03"),  # Athens, capital controls
+    ("2022-02-25", "2022-03-24"),  # Moscow, sanctions
+)
+
+
+def is_closure(last: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Whether a market is known to have been closed between two of its days, datetime64[D], shape (time,).
+
+    >>> is_closure(np.array(["2015-06-26"], "datetime64[D]"), np.array(["2015-08-03"], "datetime64[D]")).tolist()
+    [True]
+    """
+    known = np.zeros(len(last), dtype=bool)
+    for before, after in CLOSURES:
+        known |= (last == np.datetime64(before)) & (first == np.datetime64(after))
+    return known

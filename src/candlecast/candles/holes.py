@@ -1,4 +1,4 @@
-"""When a market trades, and the holes in its candles: stretches without the bars that belong there."""
+"""The holes in candles: stretches without the bars that belong there, by the market's own clock."""
 
 from __future__ import annotations
 
@@ -8,19 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from candlecast.candles.clock import DAY, SHORT_CLOSURE, Breaks, TradingClock
+from candlecast.candles.halts import is_closure
+
 if TYPE_CHECKING:
     from candlecast.candles.table import Candles
 
-DAY = 86_400_000_000  # microseconds, as all plain integers here
-LONGEST_CLOSURE = 5  # weekdays: the longest planned or forced closing of a large exchange since 1950 was 4 (2001-09-11)
-SATURDAY_SHARE = 0.05  # of the bars of a market with sessions, at most; 1 of 7 in one that never closes
-LONGEST_OPEN = 0.8  # of all hours, in a market with sessions; currencies trade for 5 days of 7
-SHORTEST_BREAK = (
-    DAY // 48
-)  # lunch takes an hour or more where there is one; half an hour may be an hourly bar cut short
-FEWEST_DAYS = 3  # that show the same break
-
-Breaks = tuple[tuple[int, int], ...]
+LONGEST_CLOSURE = 10  # weekdays: Shanghai's Spring Festivals of 1996 to 2002, the longest regular closings since 1990
+SHORT_HOLIDAYS = ("America/", "Europe/London", "Europe/Berlin", "Europe/Athens", "Australia/", "Pacific/")
+LONGEST_THERE = 5  # weekdays, in zones that begin so: the longest closing since 1950 was 4 (2001-09-11)
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,13 +24,14 @@ class Holes:
     """All holes of a table, in order of time; arrays of shape (hole,).
 
     `row`: the bar behind the hole. `bars`: how many are missing; weekdays in a hole of a market with sessions that is
-    longer than a day. `start`, `end`: the stretch without a bar, datetime64[us].
+    longer than a day (`is_closed`). `start`, `end`: the stretch without a bar, datetime64[us].
     """
 
     row: np.ndarray
     bars: np.ndarray
     start: np.ndarray
     end: np.ndarray
+    is_closed: np.ndarray
 
     @cached_property
     def missing(self) -> int:
@@ -43,24 +40,43 @@ class Holes:
 
 
 def find_holes(candles: Candles) -> Holes:
-    """The holes of candles that are in order; closing hours, weekends, holidays and lunch are none."""
-    opened, step = wall_clock(candles), candles.interval.microseconds
-    missing = np.diff(opened, prepend=opened[:1] - step) // step - 1
-    start, end = np.roll(candles.close_time, 1), candles.open_time.copy()
-    if candles.has_sessions and candles.interval.microseconds < 7 * DAY:
-        days = opened.astype("datetime64[us]").astype("datetime64[D]")
-        for first, last in candles.breaks or ():
-            clock, before = opened % DAY, np.roll(opened, 1) % DAY + step
-            missing -= np.where((before <= first) & (clock >= last), (last - first) // step, 0)
-        closed = np.zeros(len(days), dtype=np.int64)
-        closed[1:] = np.busday_count(days[:-1], days[1:]) - 1  # weekdays without a bar in between
-        is_overnight = np.diff(days, prepend=days[:1]).astype(np.int64) > 0
-        missing = np.where(is_overnight, np.where(closed > LONGEST_CLOSURE, closed, 0), missing)
-        if step < DAY:  # such a hole is one of whole days
-            start = np.where(is_overnight, np.roll(days, 1) + 1, start)
-            end = np.where(is_overnight, days, end)
+    """The holes of candles that are in order, by the candles' clock.
+
+    No holes are: nights, weekends, pauses; closings of up to ten weekdays, and longer ones that are known; and sessions
+    that begin late or end early. Between two sessions that a short closure parts (futures pause for an hour), and where
+    trading goes through the night (currencies), bars are missing when they lack on both sides of the closure.
+    """
+    opened, step = candles.open_time.astype(np.int64), candles.interval.microseconds
+    clock = wall_clock(candles)
+    since = np.diff(clock, prepend=clock[:1] - step)
+    if candles.zone is not None and step < DAY:  # an hour is left out or repeated where the clocks change
+        since = np.minimum(since, np.diff(opened, prepend=opened[:1] - step))
+    if candles.has_sessions and step < 7 * DAY:
+        return _in_sessions(candles, np.flatnonzero(since > step), since - step)
+    missing = since // step - 1
     row = np.flatnonzero(missing > 0)
-    return Holes(row, missing[row], start[row], end[row])
+    return Holes(row, missing[row], candles.close_time[row - 1], candles.open_time[row], np.zeros(len(row), dtype=bool))
+
+
+def _in_sessions(candles: Candles, row: np.ndarray, gap: np.ndarray) -> Holes:
+    """Holes among the rows behind a stretch without bars, in a market with sessions; `gap` is its length, (time,)."""
+    step, clock, gap = candles.interval.microseconds, wall_clock(candles), gap[row]
+    opened, begins, ends = candles.open_time[row].astype(np.int64), clock[row], clock[row - 1] + step
+    paused = _paused(candles.breaks or (), ends, begins, opened)
+    days, before = (trading_days(candles, rows) for rows in (row, row - 1))
+    closed = np.busday_count(before, days) - 1  # weekdays without a bar in between
+    apart = (days - before).astype(np.int64)
+    overnight = _missing_overnight(candles.clock, ends, begins, gap - paused, step)
+    missing = np.where(apart == 1, overnight, np.where(apart > 0, 0, (gap - paused) // step))
+    is_long = (closed > longest_closure(candles.zone)) & ~is_closure(before, days)
+    missing = np.where(is_long, closed, np.where(_is_festive(candles.clock, ends, begins), 0, missing))
+    start, end = candles.close_time[row - 1].astype(np.int64), opened
+    if step < DAY:  # such a hole is one of whole days
+        start = np.where(is_long, _day_start(candles.clock, before + 1) - ends + start, start)
+        end = np.where(is_long, _day_start(candles.clock, days) - begins + opened, end)
+    found = missing > 0
+    times = (start[found].astype("datetime64[us]"), end[found].astype("datetime64[us]"))
+    return Holes(row[found], missing[found], *times, is_long[found])
 
 
 def segments(candles: Candles) -> np.ndarray:
@@ -71,40 +87,59 @@ def segments(candles: Candles) -> np.ndarray:
     return np.cumsum(steps)
 
 
-def infer_sessions(candles: Candles) -> bool:
-    """Whether the market closes: next to no bar opens on a Saturday although the table is long enough to hold some.
-
-    A few do on special days. Sundays may have bars: Tel Aviv trades, currencies and Sydney open on Sunday evening in UTC,
-    and a day of currencies may begin then. Hours that lack but the Saturdays are rather those of a broken download.
-    """
-    step, opened = candles.interval.microseconds, candles.open_time
-    span = int((opened[-1] - opened[0]).astype(np.int64)) if len(opened) else 0
-    if step >= 7 * DAY or span < max(9 * DAY, 7 * step) or (step < DAY and len(opened) * step > LONGEST_OPEN * span):
-        return False
-    return bool(np.is_busday(opened.astype("datetime64[D]"), weekmask="Sat").mean() < SATURDAY_SHARE)
-
-
-def infer_breaks(candles: Candles) -> Breaks:
-    """Stretches of the UTC day, from half an hour on, in which a market with sessions pauses on most days.
-
-    The exchanges that pause for lunch (Tokyo, Hong Kong, Shanghai, Jakarta, ...) have no daylight saving time.
-    """
-    step = candles.interval.microseconds
-    if not len(candles) or step >= DAY // 2:
-        return ()
-    opened = candles.open_time.astype(np.int64)
-    days = opened // DAY
-    closed = opened[:-1] + step
-    is_pause = (days[1:] == days[:-1]) & (opened[1:] - closed >= SHORTEST_BREAK)
-    pairs = np.stack([closed[is_pause] % DAY, opened[1:][is_pause] % DAY], axis=1)
-    found, counts = np.unique(pairs, axis=0, return_counts=True)
-    is_usual = (counts >= FEWEST_DAYS) & (counts > len(np.unique(days)) / 2)
-    return tuple((int(first), int(last)) for first, last in found[is_usual])
-
-
 def wall_clock(candles: Candles) -> np.ndarray:
     """Microseconds since 1970 that the clocks of the candles' zone show as each bar opens, int64."""
-    if candles.zone is None:
-        return candles.open_time.astype(np.int64)
-    local = candles.frame["open_time"].dt.convert_time_zone(candles.zone).dt.replace_time_zone(None)
-    return local.to_numpy().astype(np.int64)
+    return candles.local_time.view(np.int64)
+
+
+def longest_closure(zone: str | None) -> int:
+    """Weekdays without a bar that may be holidays, at most; a longer stretch is a hole."""
+    return LONGEST_THERE if zone is not None and zone.startswith(SHORT_HOLIDAYS) else LONGEST_CLOSURE
+
+
+def trading_days(candles: Candles, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+    """The trading day of each bar, datetime64[D], shape (time,): the date in the candles' zone, or, where the session goes
+    through midnight, the date on which it ends.
+    """
+    day = (wall_clock(candles)[rows] - candles.clock.day_start) // DAY + candles.clock.lead
+    return day.astype("datetime64[D]")
+
+
+def _day_start(clock: TradingClock, days: np.ndarray) -> np.ndarray:
+    """When trading days begin, in microseconds that the market's clock shows; int64."""
+    return (days.astype(np.int64) - clock.lead) * DAY + clock.day_start
+
+
+def _paused(breaks: Breaks, start: np.ndarray, end: np.ndarray, opened: np.ndarray) -> np.ndarray:
+    """Microseconds of pauses between `start` and `end` by the market's clock, those in force at `opened` (UTC), int64."""
+    total = np.zeros(len(start), dtype=np.int64)
+    for first, last, *since in breaks:
+        before, after = (
+            mark // DAY * (last - first) + np.clip(mark % DAY - first, 0, last - first) for mark in (start, end)
+        )
+        total += np.where(opened >= since[0], after - before, 0) if since else after - before
+    return total
+
+
+def _is_festive(clock: TradingClock, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Whether a stretch is one of Christmas or New Year, on which markets that never close keep hours of their own."""
+    if clock.closure is None or clock.closure > SHORT_CLOSURE:
+        return np.zeros(len(start), dtype=bool)
+    days = (start // DAY).astype("datetime64[D]") + 8  # 24 December is the first day of a year, 31 December the eighth
+    day_of_year = (days - days.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.int64)
+    return np.isin(day_of_year, (0, 1, 2, 7, 8, 9)) & (end - start < 2 * DAY)
+
+
+def _missing_overnight(
+    clock: TradingClock, ends: np.ndarray, begins: np.ndarray, gap: np.ndarray, step: int
+) -> np.ndarray:
+    """Bars missing between the last bar of one trading day, that ends at `ends`, and the first of the next, at `begins`."""
+    closure = clock.closure
+    if closure is None or closure > SHORT_CLOSURE or step >= DAY // 2:
+        return np.zeros(len(gap), dtype=np.int64)
+    missing = (gap - closure) // step
+    if closure:
+        head = (begins - clock.day_start) % DAY
+        tail = DAY - closure - (ends - clock.day_start - 1) % DAY - 1
+        missing = np.where((head >= step) & (tail >= step), missing, 0)
+    return missing

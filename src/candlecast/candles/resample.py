@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from candlecast.candles.holes import find_holes, wall_clock
+from candlecast.candles.clock import local_time, require_zone
+from candlecast.candles.holes import find_holes
 from candlecast.errors import ConfigError
 from candlecast.interval import Interval
 
@@ -31,7 +31,7 @@ def resample(candles: Candles, interval: Interval, zone: str | None) -> pl.DataF
     bars as the fullest of the next few, or of those before, at the same time of day.
 
     Where a short bar would reach past the end of a long one, which would then show what is not known by its close, the
-    grid is shifted by the offset that the short bars have.
+    grid is shifted by the offset that the short bars have, or begins anew behind each pause of the session.
     """
     if interval.seconds % candles.interval.seconds:
         raise ConfigError(
@@ -39,18 +39,14 @@ def resample(candles: Candles, interval: Interval, zone: str | None) -> pl.DataF
             expected="a longer interval made of whole candles",
             remedy="Resample to a multiple, or fetch the candles at the interval wanted",
         )
-    if zone is not None and interval.seconds % DAY:
+    if zone not in (None, candles.zone) and interval.seconds % DAY:
         raise ConfigError(
             f"{interval} candles in the days of {zone}",
             expected="whole days or weeks, the only bars whose grid depends on a zone",
             remedy="Leave zone out, or resample to days",
         )
     length = interval.microseconds
-    clock = _clock(candles, zone)
-    offset = MONDAY if interval.seconds % WEEK == 0 else 0
-    if zone is None and ((clock - offset) % length + candles.interval.microseconds > length).any():
-        offset += int(clock[0] % candles.interval.microseconds)
-    start = (clock - offset) // length * length + offset
+    start, zone = _starts(candles, interval, zone)
     first = np.flatnonzero(np.diff(start, prepend=start[:1] - 1))  # short bar that each long one opens with
     last = np.append(first[1:], len(start))[: len(first)] - 1
     long = pl.DataFrame(
@@ -67,6 +63,8 @@ def resample(candles: Candles, interval: Interval, zone: str | None) -> pl.DataF
     ).with_columns(
         _instant(pl.col("start"), zone).alias("open_time"), _instant(pl.col("start") + length, zone).alias("close_time")
     )
+    following = pl.col("open_time").shift(-1)  # a grid that begins anew ends the bar before
+    long = long.with_columns(pl.min_horizontal("close_time", following).alias("close_time"))
     crossing = long.filter(pl.col("known_at") > pl.col("close_time"))
     if crossing.height:
         raise ConfigError(
@@ -79,23 +77,50 @@ def resample(candles: Candles, interval: Interval, zone: str | None) -> pl.DataF
     return whole.select("open_time", "close_time", "open", "high", "low", "close", "volume").rechunk()
 
 
+def _starts(candles: Candles, interval: Interval, zone: str | None) -> tuple[np.ndarray, str | None]:
+    """Start of the long bar that each candle belongs to, microseconds on a zone's clock, int64 (time,); and that zone.
+
+    Days and weeks of the candles' own clock begin with its trading day, shorter bars with its session where the clock has a
+    zone, and else on the UTC grid.
+    """
+    is_own, length, step = zone in (None, candles.zone), interval.microseconds, candles.interval.microseconds
+    clock = _clock(candles, zone if not is_own else candles.zone)
+    zone = candles.zone if is_own else zone
+    if interval.seconds % DAY == 0:
+        offset = MONDAY if interval.seconds % WEEK == 0 else 0
+        if is_own and candles.clock.day_start:
+            offset += candles.clock.day_start - candles.clock.lead * DAY * 1_000_000
+        elif zone is None and ((clock - offset) % length + step > length).any():
+            offset += int(clock[0] % step)
+        return (clock - offset) // length * length + offset, zone
+    session = candles.clock.session
+    offset = session[0] if zone is not None and session else 0
+    if zone is not None and HOUR % length == 0:  # daylight saving time moves no such grid, and repeats no hour in UTC
+        opened = candles.open_time.astype(np.int64)
+        offset, clock, zone = int(opened[0] - clock[0] + offset) if len(opened) else 0, opened, None
+    elif zone is None and ((clock - offset) % length + step > length).any():
+        offset += int(clock[0] % step)
+    start = (clock - offset) // length * length + offset
+    if candles.breaks and session and ((clock - start) + step > length).any():
+        day = DAY * 1_000_000
+        local = _clock(candles, candles.zone)
+        begins = np.sort([(mark - session[0]) % day for mark in (session[0], *(end for _, end, *_ in candles.breaks))])
+        since = (local - session[0]) % day
+        part = begins[np.searchsorted(begins, since, side="right") - 1]
+        start = clock - (since - part) % length
+    return start, zone
+
+
 def _over(function: np.ufunc, values: np.ndarray, first: np.ndarray) -> np.ndarray:
     """The function over each long bar; NumPy adds from left to right, so that the sum depends on the bar's values alone."""
     return function.reduceat(values, first) if len(first) else values[:0]
 
 
 def _clock(candles: Candles, zone: str | None) -> np.ndarray:
-    """What the clocks of the zone show as each bar opens; see `wall_clock`."""
-    if zone is None:
-        return candles.open_time.astype(np.int64)
-    try:
-        return wall_clock(replace(candles, zone=zone))
-    except pl.exceptions.ComputeError as error:
-        raise ConfigError(
-            f"there is no zone {zone!r}",
-            expected="a name of the IANA database",
-            remedy='Use for example zone="America/New_York"',
-        ) from error
+    """What the clocks of the zone show as each bar opens, int64 microseconds (time,)."""
+    if zone is not None:
+        require_zone(zone)
+    return local_time(candles.frame["open_time"], zone)
 
 
 def _instant(clock: pl.Expr, zone: str | None) -> pl.Expr:

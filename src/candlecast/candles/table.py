@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from candlecast.candles import faults, holes, intake, resample
+from candlecast.candles import faults, holes, intake, mend, resample, sessions
+from candlecast.candles.clock import Breaks, TradingClock, local_time
 from candlecast.errors import CandleError, ConfigError, is_whole
 from candlecast.forking import require_threads
 from candlecast.interval import Interval
+from candlecast.reading.told import Told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,14 +26,25 @@ YEAR_SECONDS = 31_556_952.0
 
 @dataclass(frozen=True)
 class Origin:
-    """Where candles came from: the name of the source, and the store and its version if they were read from one."""
+    """Where candles came from: the name of the source, and the store and its version if they were read from one; how a file
+    was understood, in one line (`reading`); and what was changed in them since (`Candles.mended`).
+    """
 
     source: str
     store: str | None = None
     version: int | None = None
+    changes: tuple[mend.Change, ...] = ()
+    reading: str | None = None
+
+    def __post_init__(self) -> None:
+        require_threads()
+        changes = tuple(each if isinstance(each, mend.Change) else mend.Change(**each) for each in self.changes)
+        object.__setattr__(self, "changes", changes)  # those of a manifest are plain values
 
     def __str__(self) -> str:
-        return self.source if self.store is None else f"{self.source}, version {self.version} of {self.store}"
+        place = self.source if self.store is None else f"{self.source}, version {self.version} of {self.store}"
+        place += f" ({self.reading})" if self.reading else ""
+        return f"{place}; {', '.join(map(str, self.changes))}" if self.changes else place
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,10 +55,11 @@ class Candles:
     between them and is *knowable* at `close_time`), `open`, `high`, `low`, `close` (quote currency) and `volume`
     (base currency or shares), all Float64.
 
-    When the market trades is settled once, and kept by slices and longer candles: `has_sessions` says whether it closes
-    overnight and at weekends, `breaks` which stretches of the day it pauses in (lunch; microseconds of the UTC day).
-    Where that is not told, it is taken from the table. `zone` is the zone whose days the bars are, if not UTC. Holes of
-    at most `bridge` bars are counted as none. `origin` says where the candles came from, if that is known.
+    When the market trades is settled once, and kept by slices and longer candles: `clock` is the zone whose clock the
+    market keeps, its session and its pauses. Where it is not told, it is taken from the opening times of the first bars,
+    so that later bars change nothing before them. `has_sessions`, `breaks` and `zone` (None for UTC) are those of the
+    clock, and may be told instead of it. Holes of at most `bridge` bars are counted as none. `origin` says where the candles
+    came from, and what was mended in them, if that is known.
 
     Candles may hold faults, so that `check()` can list them; everything that computes on candles calls
     `require_sound()` first. Build them with `from_frame`, `read_csv`, `read_parquet`, `sample`, a source or a store.
@@ -54,17 +69,19 @@ class Candles:
     symbol: str
     interval: Interval
     has_sessions: bool | None = None
-    breaks: holes.Breaks | None = None
+    breaks: Breaks | None = None
     zone: str | None = None
     bridge: int = 0
     origin: Origin | None = None
+    clock: TradingClock = None  # type: ignore[assignment]  # settled in __post_init__ where it is not told
 
     def __post_init__(self) -> None:
-        require_threads()
-        if self.has_sessions is None:
-            object.__setattr__(self, "has_sessions", holes.infer_sessions(self))
-        if self.breaks is None:
-            object.__setattr__(self, "breaks", holes.infer_breaks(self) if self.has_sessions else ())
+        told = {"has_sessions": self.has_sessions, "breaks": self.breaks, "zone": self.zone}
+        clock = self.clock or sessions.settle(self, **told)
+        clock = clock.updated(**told)
+        for name in ("has_sessions", "breaks", "zone"):
+            object.__setattr__(self, name, getattr(clock, name))
+        object.__setattr__(self, "clock", clock)
 
     @classmethod
     def from_frame(
@@ -72,23 +89,39 @@ class Candles:
         frame: Any,
         *,
         interval: str | Interval | None = None,
-        symbol: str = "asset",
+        symbol: str | None = None,
         zone: str | None = None,
         has_sessions: bool | None = None,
+        clock: TradingClock | str | None = None,
+        dates: str | None = None,
+        decimal: str | None = None,
+        columns: Mapping[str, str] | None = None,
     ) -> Candles:
         """Candles from a pandas or Polars frame.
 
-        Columns are found by their usual names (`open_time`, `time`, `timestamp`, `Date`, ..., `Open`, `High`, ...);
-        a pandas time index counts as the time column. Numbers in the time column are seconds, milliseconds,
-        microseconds or nanoseconds since 1970, told apart by size. Times without zone are taken in `zone`. Whole dates,
-        and times that are all midnight where they were written, name days and need none: a day opens at 00:00 UTC.
-        `interval` is the most common step when not given, and `has_sessions` what the table shows.
+        Columns are found by their usual names (`open_time`, `time`, `timestamp`, `Date`, ..., `Open`, `High`, ...), or as
+        `columns` says, such as {"open": "OpnPric"}; pandas indices of times and symbols count as columns. Of several
+        symbols, in rows or in levels of the columns, `symbol` takes one. Numbers in the time column are seconds,
+        milliseconds, microseconds or nanoseconds since 1970, told apart by size. Times without zone are taken in `zone`.
+        Whole dates, and times that are all midnight where they were written, name days and need none: a day opens at
+        00:00 UTC. `dates` is the order of dates in text ("ymd", "dmy", "mdy") where they do not prove it, `decimal` the
+        decimal mark of numbers in text. `interval` is the most common step when not given, and `has_sessions` what the
+        table shows. Without a column of volume it is NaN; newest-first frames are turned.
 
-        Raises CandleError for missing columns, unreadable values, times without zone, or fewer than two rows.
+        `clock` declares the market's hours, as a `TradingClock` or its text form ("09:30-16:00 America/New_York", "always");
+        where it is not given, it is found in the times, with `zone` as the first guess.
+
+        Raises CandleError for missing columns, unreadable values, times without zone, several readings, or fewer than two
+        rows; ConfigError for a clock that cannot be read.
         """
         require_threads()
-        table, found = intake.market_table(frame, interval=interval, symbol=symbol, zone=zone)
-        return cls(table, symbol, found, has_sessions)
+        clock = TradingClock.parse(clock) if isinstance(clock, str) else clock
+        told = Told(interval, symbol, zone, dates, decimal, columns or {})
+        table, understood = intake.market_table(frame, told, what=symbol or "asset")
+        name, hint = symbol or understood.symbol or "asset", zone if has_sessions is not False else None
+        if clock is None:
+            clock = sessions.settled(table, name, understood.interval, has_sessions=has_sessions, hint=hint)
+        return cls(table, name, understood.interval, has_sessions, clock=clock)
 
     def __len__(self) -> int:
         return self.frame.height
@@ -108,7 +141,8 @@ class Candles:
             return f"Candles({self.symbol} {self.interval}, empty)"
         first, last = self.frame["open_time"][0], self.frame["close_time"][-1]
         bars = f"{len(self):,} bar{'s' * (len(self) > 1)}"
-        return f"Candles({self.symbol} {self.interval}, {bars}, {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC)"
+        clock = f"; {self.clock}" if self.zone is not None else ""
+        return f"Candles({self.symbol} {self.interval}, {bars}, {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC{clock})"
 
     @cached_property
     def open(self) -> np.ndarray:
@@ -146,6 +180,13 @@ class Candles:
         return self._time("close_time")
 
     @cached_property
+    def local_time(self) -> np.ndarray:
+        """What the market's own clock shows as each bar opens, datetime64[us] without a zone; see `open_time`."""
+        times = local_time(self.frame["open_time"], self.zone).astype("datetime64[us]")
+        times.flags.writeable = False
+        return times
+
+    @cached_property
     def bars_per_year(self) -> float:
         """Bars in a year as this table has them (about 252 for US stocks by day, 8,766 for crypto by hour)."""
         if len(self) < 2:
@@ -164,7 +205,9 @@ class Candles:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of symbol, interval, trading hours and every value, as hexadecimal text: names this very data."""
-        hours = (self.has_sessions, self.breaks, self.zone, self.bridge)
+        hours: tuple[object, ...] = (self.has_sessions, self.breaks, self.zone, self.bridge)
+        if self.clock.day_start or self.clock.closure == 0:  # the session says where a day ends, and so where holes are
+            hours = (*hours, self.clock.session)
         digest = hashlib.sha256(f"{self.symbol} {self.interval} {hours}".encode())
         for name in intake.COLUMNS:
             digest.update(np.ascontiguousarray(self.frame[name].to_numpy()).tobytes())
@@ -201,23 +244,85 @@ class Candles:
             )
         return replace(self, bridge=bars)
 
+    def mended(
+        self,
+        faults: mend.Mend | None = None,
+        *,
+        sort: bool = False,
+        max_gap: int | None = None,
+        bridge: int | None = None,
+    ) -> Candles:
+        """The same candles with some faults removed, as far as it is asked for; each change is counted in `origin.changes`.
+
+        In this order: `sort` puts the bars in order of time. `faults="drop"` leaves out the bars with fatal faults (of bars
+        that repeat a time with the same values one stays, of such with different values none), `"clip"` moves low and high
+        out to hold open and close and sets negative volumes to 0. `max_gap` keeps the longest stretch without a gap of
+        more bars. `bridge` counts gaps of at most so many bars as none (`bridged`).
+
+        Raises ConfigError for other values, CandleError when no bar would be left.
+
+        >>> from candlecast.sources import synthetic
+        >>> hourly = synthetic.random_walk(5, seed=1, interval="1h").candles
+        >>> mended = replace(hourly, frame=hourly.frame[[4, 3, 2, 1, 1, 0]]).mended("drop", sort=True)
+        >>> [str(change) for change in mended.origin.changes]
+        ['6 bars put in order of time (they were newest first)', '1 bar dropped (the same bar again)']
+        """
+        candles, changes = mend.mend(self, faults, sort=sort, max_gap=max_gap, bridge=bridge)
+        for change in changes:
+            candles = candles.recorded(change)
+        return candles
+
+    def with_real_jumps(self) -> Candles:
+        """The same candles, whose jumps like splits are declared to be moves of the market; counted in `origin.changes`.
+
+        Without that there is no verdict on candles that jump as after a split that was not adjusted.
+        """
+        jumps = len(self.check().jumps)
+        return self.recorded(mend.Change("accepted", jumps, "jumps like splits, as moves of the market"))
+
+    def recorded(self, change: mend.Change) -> Candles:
+        """The same candles with one more change in `origin.changes`, for those who made it."""
+        origin = self.origin or Origin("table")
+        return replace(self, origin=replace(origin, changes=(*origin.changes, change)))
+
     def resample(self, interval: str | Interval, *, zone: str | None = None) -> Candles:
         """Longer candles from these (weeks start on Monday); a partial bar is never made.
 
-        On the UTC grid, or, with a `zone` such as "America/New_York", in days and weeks of that zone, which have 23 or 25
+        On the grid of the market's clock: days and weeks begin with its trading day (17:00 or 18:00 in New York where the
+        session goes through midnight), shorter bars with its session where the clock has a zone, and else at 00:00 UTC.
+        With a `zone` such as "America/New_York", in days and weeks of that zone from midnight. Days in a zone have 23 or 25
         hours when daylight saving begins or ends. Candles that open off the grid, as at half past, keep their offset
-        where they would cross the end of a long bar. A long bar with a hole in it is not made, unless it is bridged.
+        where they would cross the end of a long bar. A long bar with a hole in it is not made, unless it is bridged; the
+        last bar of a session may hold less than its interval, as `check()` says.
 
         Raises ConfigError when the long bars cannot be made of whole short ones, CandleError for unsound candles.
         """
-        interval, zone = Interval.parse(interval), zone or self.zone
+        interval = Interval.parse(interval)
         frame = resample.resample(self.require_sound(), interval, zone)
-        breaks = self.breaks if interval.seconds < resample.DAY else ()
-        return replace(self, frame=frame, interval=interval, zone=zone, breaks=breaks)
+        clock = self.clock
+        if zone not in (None, self.zone):
+            clock = TradingClock(zone, clock.has_sessions)
+        elif interval.seconds >= resample.DAY:
+            start = clock.day_start
+            clock = replace(clock, breaks=(), session=(start, start) if start else None)
+        return self._changed(frame, clock, interval=interval)
 
     def to_pandas(self) -> pd.DataFrame:
         """A pandas frame indexed by `open_time`."""
         return self.frame.to_pandas().set_index("open_time")
+
+    def on_clock(self, clock: TradingClock | str) -> Candles:
+        """The same candles on another trading clock, a `TradingClock` or its text form. Raises ConfigError.
+
+        >>> from candlecast.sources import sample
+        >>> str(sample("sp500").on_clock("09:30-16:00 America/New_York").clock)
+        '09:30-16:00 America/New_York'
+        """
+        return self._changed(self.frame, TradingClock.parse(clock) if isinstance(clock, str) else clock)
+
+    def _changed(self, frame: pl.DataFrame, clock: TradingClock, **fields: Any) -> Candles:
+        told = {name: getattr(clock, name) for name in ("has_sessions", "breaks", "zone")}
+        return replace(self, frame=frame, clock=clock, **told, **fields)
 
     def _column(self, name: str) -> np.ndarray:
         values = self.frame[name].to_numpy()

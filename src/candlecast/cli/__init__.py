@@ -1,4 +1,4 @@
-"""The command line: the same journeys as in Python. The only room that prints.
+"""The command line: the same journeys as in Python. The only package that prints.
 
 Exit codes: 0 fine, 1 a CandlecastError, 2 wrong usage, 130 interrupted.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import io
 import sys
 
 import click
@@ -14,14 +15,33 @@ import click
 from candlecast.cli.backtest import backtest
 from candlecast.cli.candles import candles
 from candlecast.cli.compare import compare
+from candlecast.cli.console import log_to_stderr, say
 from candlecast.cli.fetch import fetch
+from candlecast.cli.reading import in_shell
 from candlecast.cli.report import report
 from candlecast.cli.run import run
 from candlecast.cli.runs import runs
 from candlecast.errors import CandlecastError
 
+INTERRUPTED = 130  # exit code of what a signal 2 ended
+CONTINUED = ("run", "fetch")  # commands that, given again, go on where they were interrupted
+
+
+class Commands(click.Group):
+    """Commands that, when they are interrupted, say what the same command would do next."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except (click.Abort, KeyboardInterrupt):
+            again = ": run the same command again to continue" if ctx.invoked_subcommand in CONTINUED else ""
+            click.echo(f"Interrupted{again}; what was stored before is untouched.", err=True)
+            ctx.exit(INTERRUPTED)
+
 
 @click.group(
+    cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Example: candlecast run sp500 --model gru --open",
 )
@@ -36,18 +56,21 @@ for command in (run, compare, backtest, fetch, candles, report, runs):
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave the process with its exit code."""
+    log_to_stderr()
     atexit.register(gc.freeze)  # or Python searches all that torch and the others made for garbage before it leaves
     try:
-        cli.main(arguments, standalone_mode=False)
+        code = cli.main(arguments, standalone_mode=False)
     except CandlecastError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {in_shell(str(error))}", err=True)
         sys.exit(1)
     except click.ClickException as error:
-        error.show()
+        error.show(words := io.StringIO())
+        say(words.getvalue().rstrip("\n"), is_error=True)
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted; what was stored before is untouched.", err=True)
-        sys.exit(130)
+    except (click.Abort, KeyboardInterrupt):  # before there was a command
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    if code:
+        sys.exit(code)

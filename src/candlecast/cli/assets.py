@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from candlecast.cli.places import is_store, make_source
-from candlecast.errors import ConfigError, SourceError, near_misses
+from candlecast.cli.reading import require_file
+from candlecast.errors import CandleError, ConfigError, SourceError, near_misses
 from candlecast.events import Listener, ignore
 
 if TYPE_CHECKING:
@@ -20,7 +23,7 @@ def load(
     asset: str,
     *,
     interval: str | None,
-    zone: str | None = None,
+    told: Mapping[str, Any] | None = None,
     source: str | None = None,
     store: str = "data",
     since: str | None = None,
@@ -30,18 +33,23 @@ def load(
     """Candles of a source, brought up to date in the store; or else of a file, an embedded sample ("sp500", "nasdaq"), or
     the store alone.
 
+    `interval`: those of a file or a sample are resampled to it. `told`: what the user says about a file, as the
+    arguments of `read_candles`. `since`, `until`: bars that open and close within them.
+
     Raises SourceError when there is none of that, CandleError or ConfigError when they cannot be read.
     """
     from candlecast.sources.files import read_candles
     from candlecast.sources.sample import SAMPLES, sample
 
+    told = told or {}
     if source not in (None, "sample"):
+        require_file(asset, told)
         return _fetched(
             asset, interval=interval, source=source, store=store, since=since, until=until, progress=progress
         )
     if asset.lower() in SAMPLES:
-        candles = sample(asset.lower())
-        return candles.resample(interval) if interval else candles
+        require_file(asset, told)
+        return _part(sample(asset.lower()), interval=interval, since=since, until=until)
     path, known = Path(asset), list(SAMPLES)
     if source is None and not path.exists() and is_store(store):
         from candlecast.store import Store
@@ -49,14 +57,50 @@ def load(
         place = Store(store)
         known += place.symbols()
         if asset in known:
+            require_file(asset, told)
             return _stored(place, asset, interval=interval, since=since, until=until)
-    if source is None and (path.exists() or path.suffix or len(path.parts) > 1):
-        return read_candles(path, interval=interval, zone=zone)
+    if source is None and is_file(asset):
+        return _part(read_candles(path, **told), interval=interval, since=since, until=until)
     raise SourceError(
         f"{asset!r} is neither a file nor a sample, and not stored in {store}",
         expected=f"a path of a CSV or Parquet file, {', '.join(known)}, or a --source",
         remedy=near_misses(asset, known),
     )
+
+
+def is_file(asset: str) -> bool:
+    """Whether an asset is meant as a path, rather than as a symbol or a sample."""
+    path = Path(asset)
+    return path.exists() or bool(path.suffix) or len(path.parts) > 1
+
+
+def _part(candles: Candles, *, interval: str | None, since: str | None, until: str | None) -> Candles:
+    """The bars within a period, made longer if an interval is given. Raises ConfigError, CandleError for an empty period."""
+    from candlecast.interval import Interval
+    from candlecast.sources.source import moment, require_order
+
+    first = None if since is None else moment(since)
+    last = None if until is None else moment(until, "until")
+    if first is not None and last is not None:
+        require_order(first, last)
+    length = None if interval is None else Interval.parse(interval)
+    whole = candles
+    if length is not None and length != candles.interval:
+        candles = candles.resample(length)
+    if first is None and last is None:
+        return candles
+    opened, closed = candles.frame["open_time"], candles.frame["close_time"]
+    is_within = (opened >= first if first is not None else opened.is_not_null()) & (
+        closed <= last if last is not None else closed.is_not_null()
+    )
+    if not is_within.any():
+        begin, end = whole.frame["open_time"].min(), whole.frame["close_time"].max()
+        raise CandleError(
+            f"no bar of {candles.symbol} lies within {since or 'its beginning'} and {until or 'its end'}",
+            expected=f"a period within {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC",
+            remedy="Choose other dates",
+        )
+    return replace(candles, frame=candles.frame.filter(is_within))
 
 
 def _fetched(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from candlecast.cli.console import print_json, print_table, progress
+from candlecast.cli.console import print_json, print_table, progress, say
 from candlecast.cli.options import common
 from candlecast.cli.pricing import GivenCosts, cost_options
 from candlecast.errors import ConfigError, near_misses
@@ -15,7 +15,7 @@ from candlecast.events import Progress
 
 if TYPE_CHECKING:
     from candlecast.signals import Rule
-    from candlecast.study import StudyResult
+    from candlecast.study_result import StudyResult
 
 RULES = ("direction", "threshold", "volatility")
 SHOWN = {  # statistics and how they are written
@@ -80,7 +80,7 @@ def backtest(
 
 
 def _show(before: StudyResult, after: StudyResult) -> None:
-    click.echo(f"\n{click.style(str(after.verdict), bold=True)}\n")
+    say(f"\n{after.verdict}\n", is_bold=True)
     was, now = _values(before), _values(after)
     rows = [
         [name, *(_words(value, form) for value in (was[name]["value"], now[name]["value"], now[name]["benchmark"]))]
@@ -90,7 +90,7 @@ def _show(before: StudyResult, after: StudyResult) -> None:
     first, last = after.backtest.equity["time"][0], after.backtest.equity["time"][-1]
     click.echo(
         f"\n{after.costs.per_side_bps:g} bp a side; {first:%Y-%m-%d} to {last:%Y-%m-%d}; "
-        f"trial {after.tally.trials:,} of this folder"
+        f"trial {after.counted.trials:,} of this folder"
     )
 
 
@@ -105,7 +105,7 @@ def _as_object(after: StudyResult, run: Path) -> dict[str, Any]:
         "rule": after.recipe["rule"],
         "first": str(after.backtest.equity["time"][0]),
         "last": str(after.backtest.equity["time"][-1]),
-        "trials": after.tally.to_dict(),
+        "trials": after.counted.to_dict(),
     }
 
 

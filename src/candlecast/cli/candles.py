@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from candlecast.cli import assets
 from candlecast.cli.console import print_json, print_table
+from candlecast.cli.mending import Mending, mending_options
 from candlecast.cli.options import common
 from candlecast.cli.places import is_store, store_option
-from candlecast.errors import StoreError, near_misses
+from candlecast.cli.reading import reading_options, require_file
+from candlecast.errors import ConfigError, StoreError, near_misses
 
 if TYPE_CHECKING:
     from candlecast.candles import Candles
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
 @click.option(
     "--source", help="Only candles of this source, such as binance; of a file, where it came from, for known halts."
 )
-@click.option("--zone", help="Zone of the file's times, if they name none, such as UTC.")
+@click.option("--since", help="First day or time, UTC, of a file or a sample.")
+@click.option("--until", help="End, UTC, of a file or a sample.")
+@reading_options
+@mending_options
 @store_option
 @common
 def candles(
@@ -32,13 +37,16 @@ def candles(
     *,
     interval: str | None,
     source: str | None,
-    zone: str | None,
+    since: str | None,
+    until: str | None,
+    told: dict[str, Any],
     store: str,
+    mending: Mending,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Describe candles and list their faults: gaps and halts, duplicates, off-grid and impossible bars, jumps like
-    splits. Nothing is changed.
+    """Describe candles and list their faults: trading hours, gaps and halts, duplicates, off-grid and impossible bars,
+    jumps like splits, and prices that nobody could have traded at. Nothing is changed where it is stored.
 
     Without an argument: everything that is stored, and, without --source and --interval, the samples that come with the
     installation.
@@ -46,13 +54,19 @@ def candles(
     from candlecast.sources.sample import SAMPLES
 
     found = _stored(store, asset, source=source, interval=interval)
-    if asset is None and source is None and interval is None:
-        found += [(assets.load(name, interval=None), 0) for name in SAMPLES]
-    elif asset is not None and not found:
+    if asset is not None and not found:
         from candlecast.candles import Origin
 
-        table = assets.load(asset, interval=interval, zone=zone, store=store)
-        found = [(replace(table, origin=Origin(source)) if source else table, 0)]
+        table = assets.load(asset, interval=interval, told=told, store=store, since=since, until=until)
+        origin = table.origin
+        if source:
+            origin = Origin(source) if origin is None else replace(origin, source=source)
+        found = [(replace(table, origin=origin), 0)]
+    else:
+        _require_nothing_said(asset, {"since": since, "until": until}, told)
+        if asset is None and source is None and interval is None:
+            found += [(assets.load(name, interval=None), 0) for name in SAMPLES]
+    found = [(mending.of(table), changed) for table, changed in found]
     if as_json:
         print_json({"candles": [_as_object(table, changed) for table, changed in found]})
     elif asset is None:
@@ -63,7 +77,22 @@ def candles(
     else:
         for table, changed in found:
             known = f"\n  {changed:,} bars were changed by the vendor since they were first seen" if changed else ""
-            click.echo(f"{table!r}\n{table.check()}{known}")
+            known += "".join(f"\n  {change}" for change in (table.origin.changes if table.origin else ()))
+            reading = table.origin.reading if table.origin else None
+            read = f"\n  read as: {reading}" if reading else ""
+            click.echo(f"{table!r}{read}\n{table.check()}{known}")
+
+
+def _require_nothing_said(asset: str | None, period: dict[str, str | None], told: dict[str, Any]) -> None:
+    """Raise ConfigError for options that belong to a file, beside candles that are stored."""
+    for name, value in period.items():
+        if value is not None:
+            raise ConfigError(
+                f"--{name} {value} of stored candles, which are listed whole",
+                expected="a file or a sample",
+                remedy="Leave it out",
+            )
+    require_file(asset or "all that is stored", told)
 
 
 def _stored(
@@ -108,7 +137,11 @@ def _as_object(table: Candles, changed: int) -> dict[str, Any]:
         "first": table.frame["open_time"].min(),
         "last": table.frame["close_time"].max(),
         "version": origin.version if origin else None,
+        "reading": origin.reading if origin else None,
         "has_sessions": table.has_sessions,
+        "clock": table.clock.to_dict(),
+        "hours": report.hours,
+        "changes": [asdict(change) for change in (origin.changes if origin else ())],
         "missing": report.missing,
         "halted": report.halted,
         "changed": changed,

@@ -13,6 +13,7 @@ from candlecast.cli.console import print_json, progress
 from candlecast.cli.options import Spread, common
 from candlecast.cli.places import store_option
 from candlecast.cli.pricing import GivenCosts, cost_options
+from candlecast.cli.reading import reading_options, require_file
 from candlecast.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -40,10 +41,10 @@ USUAL = ("naive", "linear", "lstm", "gru")
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Trainings per fold.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The first seed.")
 @click.option("--source", help="Fetch from here first, as in `candlecast run`.")
-@click.option("--since", help="First day or time, UTC, of candles that are fetched or stored.")
+@click.option("--since", help="First day or time, UTC.")
 @click.option("--until", help="End, UTC; now when not given.")
 @store_option
-@click.option("--zone", help="Zone of a file's times, if they name none, such as UTC.")
+@reading_options
 @click.option(
     "--runs",
     type=click.Path(path_type=Path),
@@ -83,6 +84,8 @@ def compare(
     costs = given_costs.of(Costs())
     chosen = {name.lower(): choices.model(name) for name in models or USUAL}
     forecast = choices.target(target, horizon=horizon)
+    if not any(map(assets.is_file, names)):
+        require_file(" ".join(names or SAMPLES), wanted["told"])
     with progress(quiet) as listener:
         series = [each for name in names or SAMPLES for each in _load(name, intervals, wanted, listener)]
         comparison = compare_models(
@@ -106,6 +109,8 @@ def _load(name: str, intervals: tuple[str, ...], wanted: dict[str, Any], progres
     """The candles of an asset at every interval; longer ones are made of those there are."""
     from candlecast.interval import Interval
 
+    if not assets.is_file(name):
+        wanted = wanted | {"told": {}}
     if wanted["source"] is not None or not intervals:
         return [assets.load(name, interval=interval, progress=progress, **wanted) for interval in intervals or (None,)]
     try:
@@ -117,7 +122,7 @@ def _load(name: str, intervals: tuple[str, ...], wanted: dict[str, Any], progres
 
 
 def _as_object(comparison: Comparison, seconds: float) -> dict[str, Any]:
-    tally = next(iter(comparison.results.values())).tally
+    tally = comparison.tally
     return {
         "text": comparison.text,
         "results": [

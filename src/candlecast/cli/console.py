@@ -1,8 +1,9 @@
-"""What the commands print: progress bars on stderr, tables and JSON on stdout."""
+"""What the commands print: progress on stderr, as bars or as lines, tables and JSON on stdout."""
 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -10,8 +11,31 @@ from typing import Any
 
 import click
 
-from candlecast.events import Listener, Progress, ignore
+from candlecast.events import Listener, Progress, ProgressLines, ignore
+from candlecast.redaction import shown, struck, visible
 from candlecast.text import table
+
+
+def say(text: str, *, is_bold: bool = False, is_error: bool = False) -> None:
+    """Lines on stdout or stderr, with control characters of names and answers as escapes, and without secrets."""
+    lines = "\n".join(visible(struck(line)) for line in text.split("\n"))
+    click.echo(click.style(lines, bold=True) if is_bold else lines, err=is_error)
+
+
+def log_to_stderr() -> None:
+    """Send the log to stderr, one line for each message, as `say` would write it."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Lines("%(asctime)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler])
+
+
+class _Lines(logging.Formatter):
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        record.message = shown(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        return "\n".join(visible(struck(line)) for line in super().formatException(ei).split("\n"))
 
 
 def print_json(value: Any) -> None:
@@ -31,7 +55,7 @@ def print_table(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> None:
 
 @contextmanager
 def progress(quiet: bool) -> Iterator[Listener]:
-    """A listener that draws a bar per stage, with the time left; nothing when quiet or when stderr is no terminal."""
+    """A listener that draws a bar per stage, with the time left, or writes lines when stderr is no terminal; none when quiet."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -44,24 +68,30 @@ def progress(quiet: bool) -> Iterator[Listener]:
     from rich.table import Column
 
     console = Console(stderr=True)
-    if quiet or not console.is_terminal:
+    if quiet:
         yield ignore
         return
+    if not console.is_terminal:
+        yield ProgressLines()
+        return
     columns = (
-        TextColumn("{task.description:<8}"),
+        TextColumn("{task.description:<8}", markup=False),
         BarColumn(),
         MofNCompleteColumn(table_column=Column(no_wrap=True)),
         TimeElapsedColumn(table_column=Column(no_wrap=True)),
         TimeRemainingColumn(table_column=Column(no_wrap=True)),
-        TextColumn("{task.fields[detail]}"),
+        TextColumn("{task.fields[detail]}", markup=False),
     )
     with Bars(*columns, console=console, transient=True) as bars:
         tasks: dict[str, Any] = {}
 
         def listen(event: Progress) -> None:
+            if event.stage == "resume":
+                bars.console.print(visible(event.detail), markup=False, highlight=False)
+                return
             if event.stage not in tasks:
-                tasks[event.stage] = bars.add_task(event.stage, total=event.total, detail="")
-            detail = event.detail if len(event.detail) < 60 else ""
+                tasks[event.stage] = bars.add_task(visible(event.stage), total=event.total, detail="")
+            detail = visible(event.detail) if len(event.detail) < 60 else ""
             bars.update(tasks[event.stage], completed=event.done, total=event.total, detail=detail)
 
         yield listen

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from candlecast.cli.console import print_json, progress
+from candlecast.cli.console import print_json, progress, say
 from candlecast.cli.options import Spread, common
 from candlecast.cli.places import NAMES, make_source, store_option
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     help=f"{NAMES}.",
 )
 @click.option("--refresh", is_flag=True, help="Ask for everything again, to see what the vendor changed.")
+@click.option("--recheck", is_flag=True, help="Ask again about holes that the vendor has been asked about.")
 @store_option
 @common
 def fetch(
@@ -43,6 +44,7 @@ def fetch(
     until: str | None,
     source: str,
     refresh: bool,
+    recheck: bool,
     store: str,
     as_json: bool,
     quiet: bool,
@@ -53,6 +55,7 @@ def fetch(
     """
     from candlecast.errors import CandlecastError
     from candlecast.interval import Interval
+    from candlecast.redaction import shown
     from candlecast.store import Store
 
     place, origin, lengths = Store(store), make_source(source), [Interval.parse(interval) for interval in intervals]
@@ -61,7 +64,15 @@ def fetch(
         try:
             with progress(quiet) as listener:
                 row = _fetch(
-                    place, origin, symbol, interval, since=since, until=until, refresh=refresh, progress=listener
+                    place,
+                    origin,
+                    symbol,
+                    interval,
+                    since=since,
+                    until=until,
+                    refresh=refresh,
+                    recheck=recheck,
+                    progress=listener,
                 )
         except CandlecastError as error:
             errors.append({"symbol": symbol, "interval": str(interval), "error": str(error)})
@@ -69,9 +80,9 @@ def fetch(
             continue
         rows.append(row)
         if not as_json:
-            click.echo(_words(row))
+            say(_words(row))
     if as_json:
-        print_json({"store": place.url, "version": place.version, "candles": rows, "errors": errors})
+        print_json({"store": shown(place.url), "version": place.version, "candles": rows, "errors": errors})
     if errors:
         sys.exit(1)
 
@@ -85,12 +96,15 @@ def _fetch(
     since: str | None,
     until: str | None,
     refresh: bool,
+    recheck: bool,
     progress: Listener,
 ) -> dict[str, Any]:
     from candlecast.sources.source import utc_now
 
     before, began, started = store.version, utc_now(), time.monotonic()
-    candles = store.update(source, symbol, interval, since=since, until=until, refresh=refresh, progress=progress)
+    candles = store.update(
+        source, symbol, interval, since=since, until=until, refresh=refresh, recheck=recheck, progress=progress
+    )
     changes = store.changes(source, symbol, interval, seen_since=began)
     report = candles.check()
     return {

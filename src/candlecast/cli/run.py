@@ -11,25 +11,31 @@ import click
 
 from candlecast.cli import assets, choices
 from candlecast.cli.console import print_json, print_table, progress
+from candlecast.cli.mending import Mending, mending_options
 from candlecast.cli.options import common
 from candlecast.cli.places import NAMES, store_option
 from candlecast.cli.pricing import GivenCosts, cost_options
+from candlecast.cli.reading import reading_options
 from candlecast.errors import ConfigError, near_misses
 from candlecast.text import CELL, number, percent
 
 if TYPE_CHECKING:
     from candlecast.models import Model
-    from candlecast.study import Study, StudyResult
+    from candlecast.study import Study
+    from candlecast.study_result import StudyResult
 
 
 @click.command(epilog="Example: candlecast run BTCUSDT --interval 1h --source binance --target volatility --open")
 @click.argument("asset", default="sp500", metavar="[SYMBOL or FILE]")
-@click.option("--interval", help="Length of one candle, such as 1h; taken from the file when not given.")
+@click.option(
+    "--interval", help="Length of one candle, such as 1h; the file's when not given, which is made longer if needed."
+)
 @click.option("--source", help=f"Fetch from here first: {NAMES}.")
-@click.option("--since", help="First day or time, UTC, of candles that are fetched or stored.")
+@click.option("--since", help="First day or time, UTC.")
 @click.option("--until", help="End, UTC; now when not given.")
 @store_option
-@click.option("--zone", help="Zone of the file's times, if they name none, such as UTC.")
+@reading_options
+@mending_options
 @click.option("--preset", help="A ready-made study: tutorial.")
 @click.option("--model", help=f"One of {', '.join(choices.MODELS)}; lstm when not given.")
 @click.option("--target", help=f"One of {', '.join(choices.TARGETS)}; return when not given.")
@@ -50,7 +56,17 @@ if TYPE_CHECKING:
 )
 @click.option("--open", "open_report", is_flag=True, help="Open the report in the browser.")
 @common
-def run(asset: str, *, seed: int, runs: Path, open_report: bool, as_json: bool, quiet: bool, **settings: Any) -> None:
+def run(
+    asset: str,
+    *,
+    seed: int,
+    runs: Path,
+    open_report: bool,
+    as_json: bool,
+    quiet: bool,
+    mending: Mending,
+    **settings: Any,
+) -> None:
     """Train, forecast, trade and judge, fold by fold, and keep it all as a run with a report.
 
     Candles of a --source are kept in the store, and only what is missing is fetched. Without an argument: the S&P 500 by
@@ -59,10 +75,10 @@ def run(asset: str, *, seed: int, runs: Path, open_report: bool, as_json: bool, 
     from candlecast.resume import run_study
 
     began = time.monotonic()
-    wanted = {name: settings.pop(name) for name in ("interval", "zone", "source", "store", "since", "until")}
+    wanted = {name: settings.pop(name) for name in ("interval", "told", "source", "store", "since", "until")}
     study = make_study(**settings)
     with progress(quiet) as listener:
-        candles = assets.load(asset, **wanted, progress=listener)
+        candles = mending.of(assets.load(asset, **wanted, progress=listener))
         result, folder = run_study(study, candles, runs=runs, seed=seed, progress=listener)
         page = result.report(folder / "report.html")
     seconds = time.monotonic() - began
@@ -121,6 +137,8 @@ def make_study(
 
 def show(result: StudyResult, folder: Path, page: Path, seconds: float) -> None:
     """The result for people: verdict, models side by side, and where everything is."""
+    for notice in result.verdict.notices:
+        click.echo(f"Note: {notice}")
     click.echo(f"\n{click.style(str(result.verdict), bold=True)}\n")
     print_table(
         [_model_row(result, name) for name in result.forecasts],

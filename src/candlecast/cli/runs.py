@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,25 +17,48 @@ from candlecast.cli.options import common
 )
 @common
 def runs(folder: Path, *, as_json: bool, quiet: bool) -> None:
-    """List the runs, the newest first, with their verdicts."""
-    from candlecast.runs import list_runs, read_manifest
+    """List the runs, the newest first, with their verdicts. Those that cannot be read are marked, and why."""
+    from candlecast.runs import list_runs
 
-    found = [(path, read_manifest(path)) for path in list_runs(folder)]
+    found = [(path, *_looked_at(path)) for path in list_runs(folder)]
     if as_json:
-        print_json({"runs": [{"run": str(path), **manifest} for path, manifest in found]})
+        print_json({"runs": [{"run": str(path), **(manifest or {"error": why})} for path, manifest, why in found]})
         return
     if not found:
         click.echo(f"No runs in {folder}. Make one with: candlecast run")
         return
-    rows = [
-        [
-            path.name,
-            f"{manifest['candles']['bars']:,}",
-            str(len(manifest["seeds"])),
-            "yes" if manifest["verdict"]["is_forecastable"] else "no",
-            "yes" if manifest["verdict"]["pays"] else "no",
-            "yes" if manifest["verdict"]["has_edge"] else "no",
-        ]
-        for path, manifest in found
-    ]
+    rows = [_row(path, manifest) for path, manifest, _ in found]
     print_table(rows, ["run", "bars", "seeds", "forecastable", "pays", "edge"])
+    for path, _, why in found:
+        if why:
+            click.echo(f"{_shown(path.name)} cannot be read: {_shown(why)}")
+
+
+def _looked_at(path: Path) -> tuple[dict[str, Any] | None, str]:
+    """What the manifest of a run says, or why it cannot be read."""
+    from candlecast.errors import RunError
+    from candlecast.runs import read_manifest, require_shape
+
+    try:
+        manifest = read_manifest(path)
+        require_shape(path, manifest)
+    except RunError as error:
+        return None, str(error)
+    return manifest, ""
+
+
+def _row(path: Path, manifest: dict[str, Any] | None) -> list[str]:
+    if manifest is None:
+        return [_shown(path.name), "-", "-", "-", "-", "-"]
+    verdict = manifest["verdict"]
+    return [
+        _shown(path.name),
+        f"{manifest['candles']['bars']:,}",
+        str(len(manifest["seeds"])),
+        *("yes" if verdict[name] else "no" for name in ("is_forecastable", "pays", "has_edge")),
+    ]
+
+
+def _shown(text: str) -> str:
+    """Text of whoever made a folder, what a terminal would act on escaped."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

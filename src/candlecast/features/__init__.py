@@ -3,15 +3,18 @@
 from candlecast.features.calendar import time_of_day, time_of_week
 from candlecast.features.feature import Feature, Features, feature
 from candlecast.features.indicators import atr, bollinger, ema_ratio, macd, rsi, sma_ratio
+from candlecast.features.outside import Known, outside
 from candlecast.features.returns import log_return, scaled_close
 from candlecast.features.scaling import MinMax, Robust, Scaler, Scaling, Standard, Unscaled, fit_scaling
 from candlecast.features.standard import standard_features
+from candlecast.features.undefined import undefined_shares, undefined_words
 from candlecast.features.volatility import log_range, realized_volatility
 from candlecast.features.volume import volume_change
 
 __all__ = [
     "Feature",
     "Features",
+    "Known",
     "MinMax",
     "Robust",
     "Scaler",
@@ -26,6 +29,7 @@ __all__ = [
     "log_range",
     "log_return",
     "macd",
+    "outside",
     "realized_volatility",
     "rsi",
     "scaled_close",
@@ -33,5 +37,7 @@ __all__ = [
     "standard_features",
     "time_of_day",
     "time_of_week",
+    "undefined_shares",
+    "undefined_words",
     "volume_change",
 ]

@@ -21,7 +21,8 @@ class Feature:
 
     `compute` maps candles to float values of shape (time,) or (time, column). Its first `warmup` rows are never used:
     from row `warmup` on, the value must not depend on what lies before the candles given. `columns` name the columns.
-    `kind` and `parameters` say how it was made, so that a stored study can make it again.
+    `kind` and `parameters` say how it was made, so that a stored study can make it again; `label` is its name, where these
+    do not make a good one.
     """
 
     kind: str
@@ -30,6 +31,7 @@ class Feature:
     parameters: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     outputs: tuple[str, ...] = ()
     scaling: Scaler | None = None
+    label: str = ""
 
     def __post_init__(self) -> None:
         if self.warmup < 0:
@@ -41,8 +43,10 @@ class Feature:
 
     @property
     def name(self) -> str:
-        """The kind and its parameters: `rsi_14`."""
-        return "_".join([self.kind, *(str(value).replace(".", "p") for value in self.parameters.values())])
+        """The kind and its parameters, `rsi_14`, or its label."""
+        return self.label or "_".join(
+            [self.kind, *(str(value).replace(".", "p") for value in self.parameters.values())]
+        )
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -73,7 +77,8 @@ def feature(
 ) -> Callable[[Compute], Feature]:
     """Make a feature of a function of candles, declaring how many earlier bars its value needs.
 
-    `candlecast.testing.check_feature` tells whether the function is causal and the warm-up long enough.
+    Every walk checks on its own candles that the function computes from them, and from nothing that comes later; data from
+    elsewhere enter as `outside`. `candlecast.testing.check_feature` tells that too, and whether the warm-up is long enough.
 
     >>> @feature(warmup=1)
     ... def overnight(candles):

@@ -42,15 +42,19 @@ def ema_ratio(period: int = 20) -> Feature:
 
 
 def rsi(period: int = 14) -> Feature:
-    """Relative strength index after Wilder (1978), brought from 0..100 to -1..1: RSI / 50 - 1."""
+    """Relative strength index after Wilder (1978), brought from 0..100 to -1..1: RSI / 50 - 1.
+
+    0.0 where the price has not moved for as long as the index remembers (its warm-up): neither gains nor losses.
+    """
     require_period("rsi", period, least=2)
+    warmup = period + _memory(1 / period)
 
     def compute(candles: Candles) -> np.ndarray:
         import talib
 
-        return talib.RSI(candles.close, period) / 50 - 1
+        return np.where(_is_flat(candles.close, warmup + 1), 0.0, talib.RSI(candles.close, period) / 50 - 1)
 
-    return Feature("rsi", compute, period + _memory(1 / period), {"period": period})
+    return Feature("rsi", compute, warmup, {"period": period})
 
 
 def macd(fast: int = 12, slow: int = 26, signal: int = 9) -> Feature:
@@ -78,7 +82,8 @@ def macd(fast: int = 12, slow: int = 26, signal: int = 9) -> Feature:
 def bollinger(period: int = 20, width: float = 2.0) -> Feature:
     """Bollinger %b: where the close stands between the bands, 0 at the lower, 1 at the upper one.
 
-    (C_t - (SMA_t - width * sd_t)) / (2 * width * sd_t), sd with divisor `period`. Undefined while the price stands still.
+    (C_t - (SMA_t - width * sd_t)) / (2 * width * sd_t), sd with divisor `period`. 0.5, the middle, while
+    the price stands still.
     """
     require_period("bollinger", period, least=2)
     if not width > 0:
@@ -91,7 +96,8 @@ def bollinger(period: int = 20, width: float = 2.0) -> Feature:
 
         upper, _, lower = talib.BBANDS(candles.close, period, width, width)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return (candles.close - lower) / (upper - lower)
+            position = (candles.close - lower) / (upper - lower)
+        return np.where(_is_flat(candles.close, period), 0.5, position)
 
     return Feature("bollinger", compute, period - 1, {"period": period, "width": width})
 
@@ -106,6 +112,15 @@ def atr(period: int = 14) -> Feature:
         return talib.ATR(candles.high, candles.low, candles.close, period) / candles.close
 
     return Feature("atr", compute, period + _memory(1 / period), {"period": period})
+
+
+def _is_flat(values: np.ndarray, period: int) -> np.ndarray:
+    """Whether the last `period` values are all equal, bool (time,); False where there are fewer."""
+    import talib
+
+    if len(values) < period:
+        return np.zeros(len(values), dtype=bool)
+    return talib.MAX(values, period) == talib.MIN(values, period)
 
 
 def _memory(weight: float) -> int:

@@ -7,12 +7,15 @@ import numpy as np
 from candlecast.candles import Candles
 from candlecast.features.feature import Feature, require_period
 
+STILL = 1e-5  # a tenth of a basis point: what a range, or a return, of zero counts as in a logarithm
+HALF = 0.5  # of the smallest, or the mean, range in the window: what a range of zero counts as where others moved
+
 
 def realized_volatility(period: int = 20) -> Feature:
     """Logarithm of the root mean squared log return of the last `period` bars: ln sqrt(mean r^2).
 
     In logarithms because volatility is close to log-normal (Andersen, Bollerslev, Diebold and Ebens 2001).
-    Undefined while the price stands still.
+    While the price stands still, ln 1e-5 (a tenth of a basis point).
     """
     require_period("realized_volatility", period)
 
@@ -20,8 +23,8 @@ def realized_volatility(period: int = 20) -> Feature:
         values = np.full(len(candles), np.nan)
         squares = np.diff(np.log(candles.close)) ** 2
         if len(squares) >= period:
-            with np.errstate(divide="ignore"):
-                values[period:] = 0.5 * np.log(_mean(squares, period))
+            mean = _mean(squares, period)
+            values[period:] = 0.5 * np.log(np.where(mean > 0, mean, STILL**2))
         return values
 
     return Feature("realized_volatility", compute, period, {"period": period})
@@ -30,16 +33,28 @@ def realized_volatility(period: int = 20) -> Feature:
 def log_range(period: int = 1) -> Feature:
     """Mean over `period` bars of the logarithm of the bar's range: mean ln ln(H/L), after Alizadeh, Brandt and Diebold (2002).
 
-    Undefined while a bar with high equal to low is among them.
+    A bar whose high is its low counts as half the smallest range of the others among the `period` (about half a tick), or
+    as half the mean range of all of them if that is less; where none of them moved, as 1e-5 (a tenth of a basis point), so
+    that a single such bar gives ln 1e-5.
     """
     require_period("log_range", period)
 
     def compute(candles: Candles) -> np.ndarray:
         values = np.full(len(candles), np.nan)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ranges = np.log(np.log(candles.high / candles.low))
-        if len(ranges) >= period:
-            values[period - 1 :] = _mean(ranges, period)
+        if len(candles) < period:
+            return values
+        ranges = np.log(candles.high / candles.low)
+        is_still = ~(ranges > 0)
+        logs = np.log(np.where(is_still, 1.0, ranges))
+        values[period - 1 :] = _mean(logs, period)  # a bar that stood still adds nothing yet
+        still = np.lib.stride_tricks.sliding_window_view(is_still, period).sum(axis=1)
+        rows = np.flatnonzero(still)
+        if len(rows):
+            moved = np.lib.stride_tricks.sliding_window_view(np.where(is_still, np.inf, ranges), period)[rows].min(
+                axis=1
+            )
+            floor = np.where(np.isfinite(moved), HALF * moved, STILL)
+            values[period - 1 + rows] += still[rows] / period * np.log(floor)
         return values
 
     return Feature("log_range", compute, period - 1, {"period": period})

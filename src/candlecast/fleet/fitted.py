@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from candlecast.errors import RunError
 from candlecast.features import Scaling
 from candlecast.fleet.blueprint import Blueprint
 from candlecast.fleet.building import build, forecasting
@@ -54,8 +55,24 @@ class FittedNet(Unpickled):
     def net(self) -> Any:
         """The trained net, for batches of scaled windows; see `candlecast.nets`."""
         net = build(self.blueprint, self.job, len(self.inputs.shift)).eval()
+        self._require_own(net)
         net.load_state_dict({**net.state_dict(), **self.weights})  # what is not learnt is as the factory makes it
         return net
+
+    def _require_own(self, net: Any) -> None:
+        """Raise RunError unless the weights are those of a net like this one: every parameter, each of its shape."""
+        shapes = {name: _shape(value) for name, value in net.state_dict().items()}
+        lacking = [name for name, _ in net.named_parameters() if name not in self.weights]
+        others = [name for name, value in self.weights.items() if shapes.get(name) != _shape(value)]
+        if lacking or others:
+            name = (lacking + others)[0]
+            found = f"of shape {_shape(self.weights[name])}" if name in self.weights else "not there"
+            raise RunError(
+                f"the weights are of another net: {name} is {found}, and the study's net has it "
+                + (f"of shape {shapes[name]}" if name in shapes else "not"),
+                expected="weights that a net of this study learnt",
+                remedy="Give the study that was run, or run it again",
+            )
 
     def forecast(self, samples: Samples, rows: np.ndarray) -> Prediction:
         """Forecasts made at the close of `rows` (rising), in the target's units."""
@@ -119,6 +136,12 @@ class FittedNet(Unpickled):
     @classmethod
     def from_tensors(cls, job: Job, blueprint: Blueprint, tensors: Mapping[str, np.ndarray]) -> FittedNet:
         """What `tensors()` was taken from."""
+        names = ["losses", *(f"{side}.{part}" for side in ("inputs", "outcomes") for part in ("shift", "scale"))]
+        lacking = [name for name in names if name not in tensors]
+        if lacking:
+            raise RunError(
+                f"{lacking[0]} of {job.key} is not there", expected="all that was learnt", remedy="Run the study again"
+            )
         weights = {name[4:]: torch.from_numpy(value) for name, value in tensors.items() if name.startswith("net.")}
         inputs, outcomes = (
             Scaling(tensors[f"{side}.shift"], tensors[f"{side}.scale"]) for side in ("inputs", "outcomes")
@@ -160,3 +183,8 @@ class FittedNet(Unpickled):
                 found.append(outputs[0, wanted - start])
                 start = stop
         return torch.cat(found)
+
+
+def _shape(value: Tensor) -> tuple[int, ...]:
+    """The shape of a tensor as it is stored: a single number has one too."""
+    return tuple(value.shape) or (1,)

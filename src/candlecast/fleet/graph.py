@@ -53,7 +53,7 @@ def decoded(head: Head, outputs: Tensor, *, shift: float, scale: float) -> dict[
         case SquaredError() | AbsoluteError() | Huber():
             return {"mean": shift + scale * outputs[:, 0]}
         case Chance():
-            return {"mean": outputs[:, 0].sigmoid()}
+            return {"mean": (outputs[:, 0].sigmoid() + shift).clamp(0.0, 1.0)}
         case Gaussian():
             return {"mean": shift + scale * outputs[:, 0], "sigma": scale * (_softplus(outputs[:, 1]) + LEAST)}
         case StudentT():

@@ -33,8 +33,27 @@ class _Classes(Elementwise):
 
 
 @dataclass(frozen=True)
+class Centred:
+    """Outcomes around a naive forecast below one half, as 1 above, 0 below and 1/2 at it; 0 and 1 stay as they are.
+
+    `Direction` has such outcomes where closes may stay unchanged; the shift is the mean of what lies between.
+    """
+
+    def measure(self, values: np.ndarray) -> tuple[float, float]:
+        return float(np.mean(values - _sides(values))), 1.0
+
+
+def _sides(outcomes: np.ndarray) -> np.ndarray:
+    """1.0 for an outcome of N + 1/2, 0.0 for N - 1/2, 0.5 for N, with N in (0, 1/2]; 0 and 1 as they are."""
+    return np.where(outcomes > 0.5, 1.0, np.where(outcomes <= 0.0, 0.0, 0.5))
+
+
+@dataclass(frozen=True)
 class Chance(_Classes):
     """Chance p = sigmoid(a) that an outcome is 1, learnt by cross-entropy: -y ln p - (1 - y) ln(1 - p).
+
+    Outcomes around a naive forecast N (`Direction` where closes may stay unchanged) are learnt as 1 above and 0 below it, 1/2
+    where they are equal to it, and forecast as p less 1/2 - N of the training rows: a net that has learnt nothing says N.
 
     `balanced`: both outcomes count alike, however rare one is in the training rows; the chance is then that among as many of
     one as of the other, so that 0.5 says nothing, and its squared error is no longer the smallest.
@@ -42,6 +61,13 @@ class Chance(_Classes):
 
     balanced: bool = False
     kinds: ClassVar[frozenset[Kind]] = frozenset({"probability"})
+
+    @property
+    def scaling(self) -> Scaler:
+        return Centred()
+
+    def importance(self, outcomes: np.ndarray, train_rows: np.ndarray) -> np.ndarray:
+        return super().importance(_sides(outcomes), train_rows)
 
     def terms(self, outputs: Tensor, y: Tensor) -> Tensor:
         from torch.nn.functional import binary_cross_entropy_with_logits
@@ -53,7 +79,7 @@ class Chance(_Classes):
         return softplus(logit) - y * logit, (sigmoid(logit) - y)[..., None]
 
     def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
-        return Prediction(sigmoid(outputs[:, 0]))
+        return Prediction(np.clip(sigmoid(outputs[:, 0]) + shift, 0.0, 1.0))
 
 
 @dataclass(frozen=True)

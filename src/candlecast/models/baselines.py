@@ -16,6 +16,7 @@ from candlecast.jobs import Job, Unpickled
 from candlecast.models.quiet import quiet
 from candlecast.prediction import Prediction
 from candlecast.targets import Target, label, parts
+from candlecast.targets.sides import sides_of
 from candlecast.windows import Samples, windows
 
 # samples and rows -> forecasts in the target's units: the mean alone, (rows,), or all that is said
@@ -109,7 +110,7 @@ class Drift(Baseline):
 class LinearRegression(Baseline):
     """Least squares on the same features, of the last `window` bars; the outcome is learnt as its difference to naive.
 
-    Where a chance is forecast: logistic regression.
+    Where a chance is forecast: logistic regression on the outcomes that are of either class (`targets.sides`).
     """
 
     window: int = 1
@@ -128,11 +129,15 @@ class LinearRegression(Baseline):
         samples, rows, inputs = job.samples, job.fit_rows, regressors(job, self.window)
         outcomes = samples.outcomes[rows]
         if samples.target.kind == "probability":
-            if np.ptp(outcomes) == 0:
-                return lambda _, rows: np.full(len(rows), outcomes[0])
+            sides = sides_of(outcomes, samples.naive[rows])
+            if not sides.has_both:
+                return lambda samples, rows: sides.forecast(np.full(len(rows), sides.only), samples.naive[rows])
             with quiet():
-                classifier = linear_model.LogisticRegression(C=1.0).fit(inputs(samples, rows), outcomes)
-            return lambda samples, rows: classifier.predict_proba(inputs(samples, rows))[:, 1]
+                classifier = linear_model.LogisticRegression(C=1.0)
+                classifier.fit(inputs(samples, rows[sides.teaches]), sides.classes)
+            return lambda samples, rows: sides.forecast(
+                classifier.predict_proba(inputs(samples, rows))[:, 1], samples.naive[rows]
+            )
         with quiet():
             regression = linear_model.LinearRegression().fit(inputs(samples, rows), outcomes - samples.naive[rows])
         return lambda samples, rows: samples.naive[rows] + regression.predict(inputs(samples, rows))

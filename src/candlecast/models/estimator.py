@@ -5,18 +5,19 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from candlecast.errors import ConfigError, RunError, is_whole, require_parameters
+from candlecast.errors import ConfigError, is_whole, require_parameters
 from candlecast.heads.classes import NAMES
 from candlecast.jobs import Job, job_generator
 from candlecast.models.baselines import Baseline, Predict, regressors
+from candlecast.models.known_estimators import make
 from candlecast.models.quiet import quiet
 from candlecast.prediction import Prediction
 from candlecast.targets import LABELS
+from candlecast.targets.sides import sides_of
 from candlecast.windows import Samples
 
 SEED = "random_state"  # what scikit-learn calls the seed of an estimator
@@ -32,7 +33,8 @@ class Sklearn(Baseline):
 
     target              y                            what is forecast
     a value             outcome - naive forecast     naive + predict(X)
-    a chance            0 or 1                       predict_proba(X); without it predict(X), which must lie in [0, 1]
+    a chance            0 or 1, of the outcomes      predict_proba(X); without it predict(X), which must lie in [0, 1]
+                        that are either
     labels              -1, 0 or 1                   sum of label x predict_proba(X), in the columns p_down, p_flat, p_up as
                                                      well; without it predict(X), the expected label
 
@@ -71,7 +73,14 @@ class Sklearn(Baseline):
         estimator = self._fresh(int(job_generator(job, purpose=0).integers(2**31)))
         has_chances = hasattr(estimator, "predict_proba")
         self._require_kind(estimator, kind, has_chances=has_chances)
-        if kind != "value" and np.ptp(outcomes) == 0:  # a single class: most classifiers refuse to learn it
+        sides = sides_of(outcomes, samples.naive[rows]) if kind == "probability" else None
+        if sides is not None:
+            outcomes, rows = sides.classes, rows[sides.teaches]
+            if not sides.has_both:
+                return lambda samples, rows: Prediction(
+                    sides.forecast(np.full(len(rows), sides.only), samples.naive[rows])
+                )
+        if kind == "label" and np.ptp(outcomes) == 0:  # a single class: most classifiers refuse to learn it
             return lambda _, rows: _of_chances(kind, outcomes[:1], np.ones((len(rows), 1)))
         lessons = outcomes - samples.naive[rows] if kind == "value" else outcomes
         weights = {} if self.sample_weight is None else self._weights(estimator, outcomes)
@@ -79,6 +88,12 @@ class Sklearn(Baseline):
             self._call(job, "fit", estimator.fit, inputs(samples, rows), lessons, **weights)
 
         def predict(samples: Samples, rows: np.ndarray) -> Prediction:
+            found = raw(samples, rows)
+            if sides is None:
+                return found
+            return Prediction(sides.forecast(found.mean, samples.naive[rows]))
+
+        def raw(samples: Samples, rows: np.ndarray) -> Prediction:
             if not len(rows):  # estimators refuse to forecast nothing
                 return Prediction(np.empty(0)) if kind == "value" else _of_chances(kind, np.ones(1), np.empty((0, 1)))
             x = inputs(samples, rows)
@@ -194,33 +209,25 @@ class Sklearn(Baseline):
         return values
 
 
-def described(estimator: Any) -> tuple[str, dict[str, Any]]:
-    """Class and constructor parameters of a scikit-learn estimator."""
-    name = f"{type(estimator).__module__}.{type(estimator).__qualname__}"
-    return name, dict(sorted(estimator.get_params(deep=False).items()))
+def described(estimator: Any) -> tuple[str, dict[str, Any], bool] | None:
+    """Class, constructor parameters by name, and whether they are all there is of it; None for what is no estimator."""
+    kind = type(estimator)
+    if isinstance(estimator, type) or not callable(getattr(estimator, "get_params", None)):
+        return None
+    try:
+        parameters = dict(sorted(estimator.get_params(deep=False).items()))
+    except Exception:  # whatever a method of that name does elsewhere
+        return None
+    is_cloned = all("__sklearn_clone__" not in vars(base) or base.__name__ == "BaseEstimator" for base in kind.__mro__)
+    return f"{kind.__module__}.{kind.__qualname__}", parameters, is_cloned
 
 
 def made(name: str, parameters: Mapping[str, Any]) -> Any:
-    """The estimator that was described. Raises RunError for one that is not scikit-learn's own: a manifest from a stranger
-    may import nothing else.
+    """The estimator that was described; see `candlecast.models.known_estimators`.
+
+    Raises RunError for a class that no stored study may make, and for parameters that are not plain.
     """
-    module, _, kind = name.rpartition(".")
-    if module.split(".")[0] == "sklearn":
-        from sklearn.base import BaseEstimator
-
-        found = getattr(import_module(module), kind, None)
-        if inspect.isclass(found) and issubclass(found, BaseEstimator):
-            return found(**{key: _steps(value) for key, value in parameters.items()})
-    raise RunError(
-        f"{name} is not an estimator of scikit-learn",
-        expected="one of its own",
-        remedy="Make your own estimator again in Python; a run stores its name and parameters only",
-    )
-
-
-def _steps(value: Any) -> Any:
-    """Steps of a pipeline come back from JSON as a tuple, which scikit-learn does not change in place."""
-    return list(value) if isinstance(value, tuple) and value and isinstance(value[0], tuple) else value
+    return make(name, parameters)
 
 
 def _of_chances(kind: str, classes: np.ndarray, chances: np.ndarray) -> Prediction:

@@ -11,13 +11,13 @@ import numpy as np
 
 from candlecast.errors import NotEnoughDataError, require_parameters
 from candlecast.events import Listener, ignore
-from candlecast.features import Scaling, Unscaled
+from candlecast.features import Scaling, Unscaled, fit_scaling
 from candlecast.folds import Fold, Rows
 from candlecast.jobs import Job, Unpickled
 from candlecast.models.net import NetModel
 from candlecast.models.wrapped import Wrapped
 from candlecast.prediction import Prediction
-from candlecast.targets import Target
+from candlecast.targets import Target, parts
 from candlecast.windows import Samples
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 class Pooled(Wrapped[NetModel]):
     """The jobs of all assets with one fold and seed are learnt by one net; it has an input that is 1 for each asset's rows.
 
-    Give `walk_forward` or `compare` several assets. Inputs and outcomes of each asset are scaled by its own training part. A
-    row counts only if its outcome was known before any of the assets is tested in that fold, so that no asset tells of
-    another's future; folds that train behind their test part lose that part. Montero-Manso and Hyndman (2021) on global
-    models.
+    Give `walk_forward` or `compare` several assets. A row counts only if its outcome was known before any of the assets is
+    tested in that fold, so that no asset tells of another's future; folds that train behind their test part lose that part.
+    Inputs and outcomes of each asset are scaled by its own rows of that kind; by its own training part where it has none, so
+    that no other asset learns from it. Montero-Manso and Hyndman (2021) on global models.
     """
 
     model: NetModel
@@ -58,7 +58,7 @@ class Pooled(Wrapped[NetModel]):
         groups: dict[tuple[int, int], list[Job]] = {}
         for job in jobs:
             groups.setdefault((job.fold.index, job.seed), []).append(job)
-        pools = [Pool([Member.of(job, blueprint) for job in group], reach) for group in groups.values()]
+        pools = [Pool(members(group, blueprint), reach) for group in groups.values()]
         for net in train(cast("list[Job]", pools), blueprint, progress=progress):
             pool = cast("Pool", net.job)
             for place, member in enumerate(pool.members):
@@ -98,29 +98,38 @@ class FittedPooled(Unpickled):
         return {**self.net.tensors(), "asset": np.array([self.place])}
 
 
+def members(jobs: Sequence[Job], blueprint: Blueprint) -> list[Member]:
+    """The jobs of all assets with one fold and seed, each with the scaling of its rows that were known before any test."""
+    moment = min(job.samples.candles.close_time[job.fold.test.first] for job in jobs)
+    return [Member.of(job, blueprint, moment) for job in jobs]
+
+
 @dataclass(frozen=True, eq=False)
 class Member:
-    """One asset of a pool: its job, the scaling of its own training part, and its rows that no test has reached."""
+    """One asset of a pool: its job, its rows whose outcome was known before any asset is tested, and their scaling."""
 
     job: Job
+    train_rows: np.ndarray
+    valid_rows: np.ndarray
     inputs: Scaling
     outcomes: Scaling
 
     @classmethod
-    def of(cls, job: Job, blueprint: Blueprint) -> Member:
-        from candlecast.fleet.train import scalings
+    def of(cls, job: Job, blueprint: Blueprint, moment: np.datetime64) -> Member:
+        samples = job.samples
+        times = samples.candles.close_time
 
-        return cls(job, *scalings(job, blueprint.head))
+        def known(rows: np.ndarray) -> np.ndarray:
+            return rows[times[rows + samples.horizon] < moment]
 
-    def known_before(self, rows: np.ndarray, moment: np.datetime64) -> np.ndarray:
-        """Those of `rows` whose outcome was known by then."""
-        samples = self.job.samples
-        return rows[samples.candles.close_time[rows + samples.horizon] < moment]
-
-    @property
-    def tested_from(self) -> np.datetime64:
-        """Close of the first bar that is tested."""
-        return self.job.samples.candles.close_time[self.job.fold.test.first]
+        rows, seen = known(job.train_rows), job.fold.train.array
+        if len(rows):  # others learn from it: its scaling knows no more than they may
+            lessons, seen = rows, seen[times[seen] < moment]
+        else:
+            lessons = job.train_rows
+        inputs = fit_scaling(samples.scalers, samples.inputs[seen])
+        scalers = [blueprint.head.scaling or target.scaling for target in parts(samples.target)]
+        return cls(job, rows, known(job.valid_rows), inputs, fit_scaling(scalers, samples.lessons[lessons]))
 
     def adapted(self, net: FittedNet, assets: int, place: int) -> FittedNet:
         """The pool's net for this member's own units, and its inputs with a mark for each of the assets."""
@@ -156,7 +165,7 @@ class Pool:
     @cached_property
     def train_rows(self) -> np.ndarray:
         """Rows to learn from, int64, rising. Raises NotEnoughDataError when there is none."""
-        rows = self._rows([member.job.train_rows for member in self.members])
+        rows = self._rows([member.train_rows for member in self.members])
         if not len(rows):
             raise NotEnoughDataError(
                 f"{self.key} has no row whose outcome was known before the first of its assets is tested",
@@ -168,7 +177,7 @@ class Pool:
     @cached_property
     def valid_rows(self) -> np.ndarray:
         """Rows that early stopping watches; may be empty."""
-        return self._rows([member.job.valid_rows for member in self.members])
+        return self._rows([member.valid_rows for member in self.members])
 
     @cached_property
     def fold(self) -> Fold:
@@ -178,10 +187,9 @@ class Pool:
         return Fold(index, Rows.of(self.train_rows), Rows.of(self.valid_rows), range(end, end + 1))
 
     def _rows(self, of_members: Sequence[np.ndarray]) -> np.ndarray:
-        moment = min(member.tested_from for member in self.members)
         offset, found = 0, []
         for member, rows in zip(self.members, of_members, strict=True):
-            found.append(member.known_before(rows, moment) + offset)
+            found.append(rows + offset)
             offset += len(member.job.samples) + self.reach
         return np.concatenate(found)
 

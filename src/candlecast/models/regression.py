@@ -12,6 +12,7 @@ from candlecast.jobs import Job
 from candlecast.models.baselines import Baseline, Predict, regressors
 from candlecast.models.quiet import quiet
 from candlecast.targets import Target
+from candlecast.targets.sides import sides_of
 from candlecast.windows import Samples
 
 
@@ -82,7 +83,11 @@ class LightGBM(Baseline):
         lightgbm = _lightgbm()
         samples, rows, inputs = job.samples, job.fit_rows, regressors(job, self.window)
         is_chance = samples.target.kind == "probability"
-        outcomes = samples.outcomes[rows] - (0.0 if is_chance else samples.naive[rows])
+        sides = sides_of(samples.outcomes[rows], samples.naive[rows]) if is_chance else None
+        if sides is not None and not sides.has_both:
+            return lambda samples, rows: sides.forecast(np.full(len(rows), sides.only), samples.naive[rows])
+        outcomes = samples.outcomes[rows] - samples.naive[rows] if sides is None else sides.classes
+        taught = rows if sides is None else rows[sides.teaches]
         settings = {
             "objective": "binary" if is_chance else "regression",
             "num_leaves": self.leaves,
@@ -94,12 +99,12 @@ class LightGBM(Baseline):
             "seed": 0,
             "verbosity": -1,
         }
-        data = lightgbm.Dataset(inputs(samples, rows), label=outcomes)
+        data = lightgbm.Dataset(inputs(samples, taught), label=outcomes)
         booster = lightgbm.train(settings, data, num_boost_round=self.trees)
 
         def predict(samples: Samples, rows: np.ndarray) -> np.ndarray:
             learnt = np.asarray(booster.predict(inputs(samples, rows), num_threads=1), dtype=np.float64)
-            return learnt if is_chance else samples.naive[rows] + learnt
+            return samples.naive[rows] + learnt if sides is None else sides.forecast(learnt, samples.naive[rows])
 
         return predict
 

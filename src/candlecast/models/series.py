@@ -81,5 +81,24 @@ def bar_steps(levels: np.ndarray, candles: Candles) -> np.ndarray:
 
 def learnt_part(job: Job, values: np.ndarray) -> np.ndarray:
     """The values of the job's training part: of its longest stretch, the newest `MOST_BARS`."""
-    part = max(job.fold.fit.parts, key=len)
+    part = longest_part(job)
     return values[max(part.start, part.stop - MOST_BARS) : part.stop]
+
+
+def longest_part(job: Job) -> range:
+    """The longest stretch of the job's training part."""
+    return max(job.fold.fit.parts, key=len)
+
+
+def clear_rows(job: Job, bars: int) -> np.ndarray:
+    """Rows to learn from whose last `bars` bars hold none that is tested, nor one in which an outcome of such a bar is open;
+    all rows to learn from where none lies behind a test part.
+    """
+    rows = job.fit_rows
+    if job.fold.is_in_time_order:
+        return rows
+    is_tested = np.zeros(len(job.samples) + 1, dtype=np.int64)
+    for part in job.fold.test.parts:
+        is_tested[part.start + 1 : part.stop + job.samples.horizon] = 1
+    tested = np.cumsum(is_tested)  # before each bar
+    return rows[tested[rows + 1] == tested[np.maximum(rows + 1 - bars, 0)]]

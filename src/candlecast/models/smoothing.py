@@ -25,7 +25,8 @@ BUSINESS_DAYS, YEAR_WEEKS = 5, 52
 class SeasonalNaive(Baseline):
     """What the same place in the last season brought: x_{t+k} is forecast by x_{t+k-m}, m bars a `season`.
 
-    Not given, m is a day of bars; for daily bars a week (five bars where weekends are closed), for weekly ones a year.
+    Not given, m is a day of bars; for daily bars a week (five bars where weekends are closed), for weekly ones a year; as
+    the candles up to the end of the training part have it.
     Where the season before is not known, the naive forecast. Hyndman and Athanasopoulos (2021), 5.2.
     """
 
@@ -45,7 +46,7 @@ class SeasonalNaive(Baseline):
         return has_series(target)
 
     def learn(self, job: Job) -> Predict:
-        season = self.season or season_bars(job.samples.candles)
+        season = self.season or season_bars(job.samples.candles[: job.fold.fit.last + 1])
 
         def predict(samples: Samples, rows: np.ndarray) -> np.ndarray:
             series = series_of(samples)
@@ -136,11 +137,16 @@ class ETS(Baseline):
 
 
 def season_bars(candles: Candles) -> int:
-    """Bars of a season: a day, a week for daily bars, a year for longer ones."""
+    """Bars of a season: those of a usual day, a week of daily bars, a year of longer ones.
+
+    A usual day is the median of the days (in UTC) that the candles hold from their first bar to their last, the first and
+    last left out where there are others.
+    """
     seconds = candles.interval.seconds
     if seconds < SECONDS["d"]:
-        per_day = candles.bars_per_year / (365.25 if _trades_on_weekends(candles) else 252)
-        return max(2, round(per_day))
+        _, bars = np.unique(candles.open_time.astype("datetime64[D]"), return_counts=True)
+        whole = bars[1:-1] if len(bars) > 2 else bars
+        return max(2, round(float(np.median(whole))))
     if seconds < SECONDS["w"]:
         return 7 if _trades_on_weekends(candles) else BUSINESS_DAYS
     return YEAR_WEEKS

@@ -11,7 +11,7 @@ from candlecast.errors import ConfigError
 from candlecast.jobs import Job
 from candlecast.models.baselines import Baseline, Predict
 from candlecast.models.quiet import quiet
-from candlecast.models.series import bar_returns, learnt_part
+from candlecast.models.series import bar_returns, clear_rows, learnt_part, longest_part
 from candlecast.targets import Target, Volatility
 from candlecast.windows import Samples
 
@@ -40,7 +40,7 @@ class HAR(Baseline):
         return isinstance(target, Volatility)
 
     def learn(self, job: Job) -> Predict:
-        rows, samples = job.fit_rows, job.samples
+        rows, samples = clear_rows(job, max(self.lags)), job.samples
         weights, *_ = np.linalg.lstsq(self._regressors(samples)[rows], samples.outcomes[rows], rcond=None)
         return lambda samples, rows: self._regressors(samples)[rows] @ weights
 
@@ -86,16 +86,20 @@ class GARCH(Baseline):
         learnt = dict(zip(fitted.params.index, fitted.params.to_numpy(), strict=True))
         mean, omega, alpha, beta = (float(learnt[name]) for name in ("mu", "omega", "alpha[1]", "beta[1]"))
 
-        def log_volatility(samples: Samples, rows: np.ndarray) -> np.ndarray:
+        def log_volatility(samples: Samples, rows: np.ndarray, first: int = 0) -> np.ndarray:
             from candlecast.models.filters import garch_variance
 
-            known = scale * bar_returns(samples.candles)[: rows[-1] + 1]
-            following = garch_variance(known, mean, omega, alpha, beta, float(returns.var() * scale**2))[rows]
+            known = scale * bar_returns(samples.candles)[first : rows[-1] + 1]
+            following = garch_variance(known, mean, omega, alpha, beta, float(returns.var() * scale**2))[rows - first]
             total = following.copy()
             for _ in range(samples.horizon - 1):
                 following = omega + (alpha + beta) * following
                 total += following
             return 0.5 * np.log(total)
 
-        gap = float(np.mean(job.samples.outcomes[job.fit_rows] - log_volatility(job.samples, job.fit_rows)))
+        rows, first = job.fit_rows, 0
+        if not job.fold.is_in_time_order:  # what follows a test part has been moved by it
+            part = longest_part(job)
+            rows, first = rows[(rows >= part.start) & (rows < part.stop)], part.start
+        gap = float(np.mean(job.samples.outcomes[rows] - log_volatility(job.samples, rows, first)))
         return lambda samples, rows: gap + log_volatility(samples, rows)

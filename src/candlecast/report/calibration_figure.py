@@ -13,7 +13,7 @@ from candlecast.report.figures import BLUE, GREY, Figure, styled
 from candlecast.report.words import count, p_value, percent
 
 if TYPE_CHECKING:
-    from candlecast.study import StudyResult
+    from candlecast.study_result import StudyResult
 
 NORMAL_95 = 1.96
 

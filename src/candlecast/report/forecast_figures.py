@@ -26,9 +26,10 @@ from candlecast.report.figures import (
     styled,
 )
 from candlecast.report.words import count, moment, number, percent
+from candlecast.targets.sides import sides_of
 
 if TYPE_CHECKING:
-    from candlecast.study import StudyResult
+    from candlecast.study_result import StudyResult
 
 GROUPS = 10
 SMALLEST_GROUP = 5  # forecasts; a mean of fewer says nothing
@@ -85,6 +86,8 @@ def forecast_over_time(result: StudyResult) -> Figure:
     )
     times = milliseconds(drawn["known_at"])
     is_chance = result.lead.kind == "probability"
+    if is_chance:
+        real = unit.convert(_happened(drawn), close)
     plot = go.Figure()
     if len(result.forecast.seeds) > 1:
         hidden = {"mode": "lines", "line_width": 0, "hoverinfo": "skip"}
@@ -140,7 +143,7 @@ def forecast_in_groups(result: StudyResult) -> Figure:
         return Figure(name, f"{result.model} always forecasts the same, so there are no groups to compare.")
     unit = _unit(result)
     x, y, margin = unit.change_scale * _group_means(forecast, outcome, groups, result.lead.horizon)
-    naive = unit.change_scale * (0.5 if is_chance else 0.0)
+    naive = unit.change_scale * (float((score.target - score.outcome_change).mean()) if is_chance else 0.0)
     ends = np.array([x.min(), x.max()])
     plot = go.Figure()
     plot.add_scatter(x=ends, y=ends, name="perfect", mode="lines", line={"color": GREY, "dash": "dash", "width": 1.4})
@@ -226,11 +229,21 @@ def _distance_words(result: StudyResult, unit: Unit, known: pl.DataFrame) -> str
 
 def _chance_words(known: pl.DataFrame) -> str:
     low, high = (percent(known["mean"].quantile(share)) for share in (0.05, 0.95))
-    rises = percent(float(known["target"].to_numpy().mean()))
+    happened = _happened(known)
+    unchanged = float((happened == 0.5).mean())
+    still = f", stayed in {percent(unchanged)} (dots at 50 %)" if unchanged else ""
     return (
-        f"Nine in ten forecasts give a rise a chance between {low} and {high}; "
-        f"the price rose in {rises} of cases (dots at 100 %), else it did not (dots at 0 %)."
+        f"Nine in ten forecasts give a rise a chance between {low} and {high}; the price rose in "
+        f"{percent(float((happened == 1.0).mean()))} of cases (dots at 100 %){still}, else it did not (dots at 0 %)."
     )
+
+
+def _happened(rows: pl.DataFrame) -> np.ndarray:
+    """1.0 for a rise, 0.0 for none, 0.5 where the price stayed, float64 (rows,)."""
+    sides = sides_of(rows["target"].to_numpy(), rows["naive"].to_numpy())
+    happened = np.full(rows.height, 0.5)
+    happened[sides.teaches] = sides.classes
+    return happened
 
 
 def _group_words(result: StudyResult, score: Scored, groups: int) -> str:

@@ -25,7 +25,7 @@ from candlecast.report.training_figures import losses, skill_by_training, timeli
 from candlecast.report.words import count, moment, target_words, unbroken
 
 if TYPE_CHECKING:
-    from candlecast.study import StudyResult
+    from candlecast.study_result import StudyResult
 
 
 def write_report(result: StudyResult, path: str | Path) -> Path:
@@ -83,6 +83,7 @@ def render(result: StudyResult) -> str:
         ),
         edge="edge" if verdict.has_edge else "no-edge",
         headline=escape(result.verdict.headline),
+        notices="".join(f'<p class="notice">{escape(notice)}</p>' for notice in result.verdict.notices),
         badges=_badge("Can it be forecast?", verdict.is_forecastable)
         + _badge("Does it pay after costs?", verdict.pays),
         reasons="".join(f"<li>{escape(unbroken(reason[0].upper() + reason[1:]))}.</li>" for reason in verdict.reasons),

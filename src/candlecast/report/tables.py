@@ -15,7 +15,7 @@ from candlecast.report.words import UNKNOWN, count, moment, number, p_value, per
 from candlecast.stats import annual_return
 
 if TYPE_CHECKING:
-    from candlecast.study import StudyResult
+    from candlecast.study_result import StudyResult
 
 LIBRARIES = ("candlecast", "numpy", "plotly", "polars", "torch")
 SCORES = {  # of forecasts with a width: the column, its heading, and what it means
@@ -129,7 +129,7 @@ def costs_table(summary: pl.DataFrame, traded: BacktestResult, gross: BacktestRe
 def data_table(result: StudyResult) -> str:
     """Which candles, what was missing, and what was lost."""
     candles = result.candles
-    frame = candles.frame
+    frame, tally = candles.frame, result.counted
     versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     rows = (
         ("Symbol", candles.symbol),
@@ -141,7 +141,10 @@ def data_table(result: StudyResult) -> str:
         *((f"Lost: {cause}", count(bars, "bar")) for cause, bars in result.lost.items()),
         ("Fingerprint", candles.fingerprint[:12]),
         ("Seeds", ", ".join(map(str, result.forecast.seeds))),
-        ("Trials counted", f"{result.tally.trials:,}, worth {number(result.tally.effective, 1)} independent ones"),
+        (
+            "Trials counted",
+            f"{tally.trials:,}: {tally.forecasts:,.1f} independent forecasts, {tally.trades:,.1f} strategies",
+        ),
         ("Reported with", f"Python {platform.python_version()}, {versions}"),
     )
     return table("Data", (), rows)

@@ -12,7 +12,7 @@ from candlecast.errors import ConfigError, is_number
 from candlecast.forecast import Forecast
 from candlecast.signals.positions import Positions
 from candlecast.signals.rule import expected_returns
-from candlecast.signals.volatility_target import ewm_volatility
+from candlecast.signals.volatility_target import ewm_variance
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Kelly:
     def __call__(self, forecast: Forecast, candles: Candles) -> Positions:
         """Positions of the forecast's bars. Raises ConfigError for a target that implies no return."""
         frame, expected = expected_returns(forecast)
-        variance = ewm_volatility(candles, self.halflife) ** 2 / candles.bars_per_year * forecast.horizon
+        variance = ewm_variance(candles, self.halflife) * forecast.horizon
         known = pl.DataFrame({"time": candles.frame["close_time"], "variance": variance})
         v = frame.select("time").join(known, on="time", how="left", maintain_order="left")["variance"]
         v = v.fill_null(np.inf).to_numpy()

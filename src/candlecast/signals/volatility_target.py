@@ -10,7 +10,11 @@ import polars as pl
 
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, is_number
+from candlecast.interval import SECONDS, SPAN_SECONDS
 from candlecast.signals.positions import Positions
+
+YEAR_SECONDS = SPAN_SECONDS["y"]
+WEEKDAYS_PER_YEAR = YEAR_SECONDS / SECONDS["w"] * 5
 
 
 @dataclass(frozen=True)
@@ -18,9 +22,9 @@ class VolatilityTarget:
     """Scale positions by `annual` / volatility of the asset, at most `leverage`, in steps of `step`.
 
     The volatility at bar t is sqrt(bars per year x EWM of squared log returns of closes up to t), with half-life
-    `halflife` in bars (RiskMetrics 1996; Moreira and Muir 2017 for why); positions before `halflife` bars are 0. Known at
-    the close of each bar. `annual` is a fraction per year: 0.15 is 15 %. Where prices are unadjusted, a split is a move like
-    any other: give it adjusted candles. Raises ConfigError.
+    `halflife` in bars (RiskMetrics 1996; Moreira and Muir 2017 for why); positions before `halflife` bars are 0. Bars per
+    year are counted up to t as well. Known at the close of each bar. `annual` is a fraction per year: 0.15 is 15 %. Where
+    prices are unadjusted, a split is a move like any other: give it adjusted candles. Raises ConfigError.
     """
 
     annual: float = 0.15
@@ -58,8 +62,35 @@ class VolatilityTarget:
 
 def ewm_volatility(candles: Candles, halflife: int) -> np.ndarray:
     """Volatility a year of log returns, exponentially weighted, float64 (time,); infinity before `halflife` bars."""
+    return np.sqrt(bars_per_year_so_far(candles) * ewm_variance(candles, halflife))
+
+
+def ewm_variance(candles: Candles, halflife: int) -> np.ndarray:
+    """Mean squared log return of a bar, exponentially weighted, float64 (time,), above 0; infinity before `halflife` bars."""
     squares = np.diff(np.log(candles.close), prepend=math.log(candles.close[0])) ** 2
     mean = pl.Series(squares[1:]).ewm_mean(half_life=halflife, adjust=True).to_numpy()
-    volatility = np.concatenate([[np.inf], np.sqrt(candles.bars_per_year * mean)])
-    volatility[:halflife] = np.inf
-    return np.where(volatility > 0.0, volatility, np.inf)
+    variance = np.concatenate([[np.inf], mean])
+    variance[:halflife] = np.inf
+    return np.where(variance > 0.0, variance, np.inf)
+
+
+def bars_per_year_so_far(candles: Candles) -> np.ndarray:
+    """Bars in a year as the candles up to each bar have them, float64 (time,); known at its close.
+
+    Bars so far over the years so far; where the market has sessions, over the weekdays so far, of which a year has 260.9,
+    so that a first Monday says as much as a first month. The whole table's number (`Candles.bars_per_year`) is that of the
+    last bar, nearly, and is not known before.
+
+    >>> from candlecast.sources import sample, synthetic
+    >>> bars_per_year_so_far(synthetic.random_walk(3, seed=1, interval="1h").candles).round()
+    array([8766., 8766., 8766.])
+    >>> bars_per_year_so_far(sample("sp500"))[[0, 250, 5_000]].round()
+    array([261., 253., 252.])
+    """
+    count = np.arange(1, len(candles) + 1)
+    if not candles.has_sessions:
+        seconds = (candles.close_time - candles.open_time[:1]) / np.timedelta64(1, "s")
+        return count / seconds * YEAR_SECONDS
+    days = candles.open_time.astype("datetime64[D]")
+    weekdays = np.maximum(np.busday_count(days[:1], days + 1), 1)
+    return count / weekdays * WEEKDAYS_PER_YEAR

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import polars as pl
+import polars.selectors as cs
 
 from candlecast.errors import ConfigError, SourceError, near_misses
 from candlecast.interval import Interval
+from candlecast.redaction import hide
 from candlecast.sources.adjust import ACTIONS, adjusted_by
+from candlecast.sources.answers import MOST_TEXT, parse_json, unusable
 from candlecast.sources.page import market_page
 from candlecast.sources.refusals import lacking_interval
 from candlecast.sources.retry import Retry, TransientError
 from candlecast.sources.source import Moment, Session, Source, moment, period, utc_now
 from candlecast.sources.web import KEPT, Get, web
-
-if TYPE_CHECKING:
-    import httpx
 
 logger = logging.getLogger(__name__)
 KEY_VARIABLE = "ALPHAVANTAGE_API_KEY"
@@ -95,19 +95,43 @@ class AlphaVantage(Source):
         return self._pages(symbol, interval, max(start, first), end)
 
     def _pages(self, symbol: str, interval: Interval, start: datetime, end: datetime) -> Iterator[pl.DataFrame]:
-        with web("Alpha Vantage", self.retry, transport=_keyed(self._secret)) as get:
-            for question in self._questions(symbol, interval, start, end):
-                frame = self._table(get, symbol, question)
-                if frame is None:
-                    continue
+        retry = self.retry.at_most(MOST_TEXT)
+        with web("Alpha Vantage", retry, secret=lambda: ("apikey", self._secret())) as get:
+            for is_month, frame in self._frames(get, symbol, list(self._questions(symbol, interval, start, end))):
                 extra = ACTIONS if "dividend" in frame.columns else ()
                 page = market_page(frame, symbol=symbol, interval=interval, start=start, end=end, extra=extra)
                 if page.height:
-                    if "month" not in question and page["open_time"][0] > start + timedelta(days=PATIENCE_DAYS):
+                    if not is_month and page["open_time"][0] > start + timedelta(days=PATIENCE_DAYS):
                         logger.warning(
                             "Alpha Vantage gives no %s bars of %s before %s", interval, symbol, page["open_time"][0]
                         )
                     yield page
+
+    def _frames(self, get: Get, symbol: str, questions: list[dict[str, str]]) -> Iterator[tuple[bool, pl.DataFrame]]:
+        """The table of each question that has one, in order, and whether it is that of a month.
+
+        For a month without bars the vendor gives an empty object, which is also what a login page or a broken server
+        may give. It is believed when it is said again once a table came, and refused when none ever comes.
+        """
+        empty: list[dict[str, str]] = []
+        good: dict[str, str] | None = None
+        for question in questions:
+            frame = self._table(get, symbol, question)
+            if frame is None:
+                empty.append(question)
+                continue
+            for again in empty:
+                if (late := self._table(get, symbol, again)) is not None:
+                    yield True, late
+            empty, good = [], question
+            yield "month" in question, frame
+        if not empty:
+            return
+        if good is None or self._table(get, symbol, good) is None:
+            raise unusable("Alpha Vantage", "{} for every month").error
+        for again in empty:
+            if (late := self._table(get, symbol, again)) is not None:
+                yield True, late
 
     def _questions(self, symbol: str, interval: Interval, start: datetime, end: datetime) -> Iterator[dict[str, str]]:
         """The parameters of each request, oldest bars first."""
@@ -138,24 +162,25 @@ class AlphaVantage(Source):
                 month = (month + timedelta(days=32)).replace(day=1)
 
     def _table(self, get: Get, symbol: str, question: Mapping[str, str]) -> pl.DataFrame | None:
-        """The bars of one answer; None when it holds none."""
+        """The bars of one answer; None for a month of which the answer is an empty object."""
 
-        def ask() -> bytes:
+        def ask() -> pl.DataFrame | None:
             answer = get(self.url, question)
             if answer.lstrip().startswith(b"{"):
                 self._complain(get, symbol, question, answer)
-            return answer
+                return None
+            try:
+                bars = self._bars(pl.read_csv(answer, infer_schema=False), symbol)
+                if not bars.select(pl.all_horizontal(pl.all().is_not_null().all())).item():
+                    raise ValueError("a value is missing")
+                if not bars.select(pl.all_horizontal(cs.float().is_finite().all())).item():
+                    raise ValueError("a value is no number")
+                return bars
+            except (pl.exceptions.PolarsError, KeyError, ValueError, OverflowError) as error:
+                why = str(error).splitlines()[0][:120] if str(error).strip() else "it is empty"
+                raise TransientError(_unreadable(symbol, why)) from None
 
-        answer = self.retry(ask)
-        if answer.lstrip()[:1] in (b"{", b""):  # an object without anything in it: no bars in this month
-            return None
-        try:
-            bars = self._bars(pl.read_csv(answer, infer_schema=False), symbol)
-            if sum(bars.null_count().row(0)):
-                raise ValueError("a value is missing")
-            return bars
-        except (pl.exceptions.PolarsError, KeyError, ValueError) as error:
-            raise _unreadable(symbol, str(error).splitlines()[0]) from None
+        return self.retry(ask)
 
     def _bars(self, raw: pl.DataFrame, symbol: str) -> pl.DataFrame:
         names = {name.lower().removesuffix(f" ({_pair(symbol)[1].lower()})"): name for name in raw.columns}
@@ -175,12 +200,11 @@ class AlphaVantage(Source):
 
     def _complain(self, get: Get, symbol: str, question: Mapping[str, str], answer: bytes) -> None:
         """Raise what the vendor says in an answer of status 200; nothing for an object without a word."""
-        try:
-            said: Any = json.loads(answer)
-        except ValueError:
-            said = {}
+        said: Any = {}
+        with suppress(TransientError):
+            said = parse_json(answer, "Alpha Vantage")
         text = " ".join(str(said.get(name, "")) for name in ("Note", "Information", "Error Message")).strip()
-        if not text and answer.strip() == b"{}":
+        if not text and answer.strip() == b"{}" and "month" in question:
             return
         if not text:
             raise TransientError(_unreadable(symbol, answer[:40].decode(errors="replace")))
@@ -216,10 +240,11 @@ class AlphaVantage(Source):
         if self.market != "stocks":
             return "Check both codes of the pair"
         try:
-            found = json.loads(get(self.url, {"function": "SYMBOL_SEARCH", "keywords": symbol}))["bestMatches"]
-        except (SourceError, ValueError, KeyError):
-            found = []
-        names = [match["1. symbol"] for match in found][:3]
+            answer = get(self.url, {"function": "SYMBOL_SEARCH", "keywords": symbol})
+            found = parse_json(answer, "Alpha Vantage")["bestMatches"]
+            names = [str(match["1. symbol"]) for match in found[:3]]
+        except (SourceError, TransientError, KeyError, TypeError, IndexError):
+            names = []
         return f"Did you mean {' or '.join(names)}?" if names else "Check the symbol"
 
     def _secret(self) -> str:
@@ -230,6 +255,7 @@ class AlphaVantage(Source):
                 expected=f"{KEY_VARIABLE} in the environment",
                 remedy="Claim one at https://www.alphavantage.co/support/#api-key",
             )
+        hide(key)
         return key
 
     def session(self, symbol: str) -> Session:
@@ -248,22 +274,3 @@ def _unreadable(symbol: str, why: str) -> SourceError:
 def _pair(symbol: str) -> tuple[str, str]:
     left, _, right = symbol.partition("/")
     return left, right
-
-
-def _keyed(key: Callable[[], str]) -> httpx.BaseTransport:
-    """A transport that adds the key on the way out and strikes it from what comes back (the vendor echoes it): below
-    everything that logs, shows or raises addresses and answers."""
-    import httpx
-
-    class Keyed(httpx.HTTPTransport):
-        def handle_request(self, request: httpx.Request) -> httpx.Response:
-            url = request.url.copy_add_param("apikey", key())
-            answer = super().handle_request(httpx.Request(request.method, url, headers=request.headers))
-            try:
-                body = answer.read().replace(key().encode(), b"***")
-            finally:
-                answer.close()
-            kept = {name: text for name, text in answer.headers.items() if name in ("content-type", "retry-after")}
-            return httpx.Response(answer.status_code, headers=kept, content=body)
-
-    return Keyed()

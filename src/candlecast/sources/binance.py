@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import polars as pl
 
@@ -27,6 +28,7 @@ MARKETS: tuple[Market, ...] = ("spot", "usdm")
 INTERVALS = ("1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w")
 FIRST = datetime(2017, 7, 1, tzinfo=UTC)  # Binance opened on 2017-07-14
 PAGE = 1_000  # bars asked of REST at once: the most of spot; of futures 200 for each weight, where ccxt's 500 are 100
+NO_SYMBOL = (-1121, -1100)  # unknown, or of letters that no symbol has
 MIRROR = 'Use a mirror of the market data, Binance(rest="https://data-api.binance.vision"), or another network'
 
 
@@ -149,6 +151,8 @@ class Binance(Source):
         try:
             markets = rest.ask(lambda: rest.exchange.fetch_markets(wanted))
         except MissingError:
+            if not _is_refusal(rest.said):
+                raise
             return None
         rest.exchange.set_markets(markets)
         return next((market["symbol"] for market in markets if market["id"] == symbol), None)
@@ -156,6 +160,11 @@ class Binance(Source):
     def session(self, symbol: str) -> Session:
         """Crypto markets never close."""
         return "always"
+
+
+def _is_refusal(said: list[Any]) -> bool:
+    """Whether Binance itself said that there is no such symbol, rather than something between that knows no such page."""
+    return bool(said) and isinstance(said[-1], dict) and said[-1].get("code") in NO_SYMBOL
 
 
 def _is_worth_it(interval: Interval, length: timedelta) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import lzma
 import re
 import struct
 import threading
@@ -17,14 +18,17 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import pairwise
 from typing import Literal
 
 import polars as pl
 
 from candlecast.errors import SourceError
 from candlecast.interval import Interval
+from candlecast.sources.answers import unusable
+from candlecast.sources.inflation import inflated, too_large
 from candlecast.sources.retry import Retry, TransientError
-from candlecast.sources.web import Get, unreachable
+from candlecast.sources.web import Get
 
 Market = Literal["spot", "usdm"]
 FOLDERS: dict[Market, str] = {"spot": "data/spot", "usdm": "data/futures/um"}
@@ -34,6 +38,23 @@ SCHEMA = {"open_time": pl.Int64, **dict.fromkeys(FIELDS[1:], pl.Float64), **dict
 MICROSECONDS_FROM = 10**14  # counts below are milliseconds (to 2024, and all futures), others microseconds (from 2025)
 GZIP_HEADER = b"\x1f\x8b\x08" + bytes(6) + b"\xff"
 WAKING_SECONDS = 0.2  # in which an interruption is noticed: with Polars loaded, SIGINT no longer ends a wait for a lock
+INDEX = "The index of Binance's dumps"
+MOST_INDEX = 8 << 20  # bytes of one answer of it, which names 1,000 files
+MOST_KEYS = 100_000  # files of a folder: those of a century of days
+MOST_CHECKSUM = 4_096  # bytes
+MOST_CSV = 1 << 30  # bytes of a dump once inflated: a month of seconds has a third of it
+MOST_DEFLATED = 1_032  # bytes that one byte of deflate can become
+UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    LookupError,
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,  # of a password, or of a way to compress that Python lacks
+)
 AHEAD = 4  # files that are fetched and parsed while one is in use
 
 
@@ -65,13 +86,19 @@ def list_dumps(
         folder = f"{FOLDERS[market]}/{cycle}/klines/{symbol}/{interval}/"
         marker, keys = f"{folder}{symbol}-{interval}-{since:%Y-%m}", []
         while True:
-            found, is_last = retry(lambda marker=marker: _keys(get(listing, {"prefix": folder, "marker": marker})))
+            found, is_last = retry(
+                lambda marker=marker: _keys(get(listing, {"prefix": folder, "marker": marker}), folder, marker)
+            )
             keys += found
             if is_last or not found:
                 break
+            if len(keys) > MOST_KEYS:
+                raise unusable(INDEX, f"it lists more than {MOST_KEYS:,} files of one folder").error
             marker = found[-1]
         checked = {key.removesuffix(".CHECKSUM") for key in keys if key.endswith(".CHECKSUM")}
-        return [_dump(key) for key in keys if key in checked and re.search(r"-\d{4}-\d\d(-\d\d)?\.zip$", key)]
+        return [
+            _dump(key) for key in keys if key in checked and re.search(r"-[0-9]{4}-[0-9]{2}(-[0-9]{2})?\.zip$", key)
+        ]
 
     months = read("monthly", since - timedelta(days=31))
     days = read("daily", max(since, months[-1].end) if months else since)
@@ -80,23 +107,39 @@ def list_dumps(
     return sorted((file for file in (*months, *days) if file.end > since), key=lambda f: f.start)
 
 
-def _keys(answer: bytes) -> tuple[list[str], bool]:
-    """Keys in one answer of an S3 index, at most 1,000 in order of name, and whether they are the last."""
+def _keys(answer: bytes, folder: str, marker: str) -> tuple[list[str], bool]:
+    """Keys in one answer of an S3 index, at most 1,000 in order of name behind `marker`, and whether they are the last.
+
+    Raises TransientError for anything else: what is no index says nothing of which files there are.
+    """
+    if len(answer) > MOST_INDEX:
+        raise unusable(INDEX, f"{len(answer):,} bytes")
     try:
         root = ET.fromstring(answer)
-    except ET.ParseError as error:
-        raise TransientError(unreachable("The index of Binance's dumps", error)) from None
+    except (ET.ParseError, ValueError, RecursionError):
+        beginning = " ".join(answer[:60].decode(errors="replace").split())
+        raise unusable(INDEX, beginning or "it is empty") from None
+    is_cut = root.findtext("{*}IsTruncated")
+    if root.tag.rpartition("}")[2] != "ListBucketResult" or is_cut not in ("true", "false"):
+        raise unusable(INDEX, f"a document {root.tag.rpartition('}')[2]}")
     keys = [element.text or "" for element in root.iterfind("{*}Contents/{*}Key")]
-    return keys, root.findtext("{*}IsTruncated") != "true"
+    wrong = next((key for last, key in pairwise([marker, *keys]) if key <= last or not key.startswith(folder)), None)
+    if wrong is not None:
+        raise unusable(INDEX, f"file {wrong!r} out of order, or of another folder")
+    if is_cut == "true" and not keys:
+        raise unusable(INDEX, "no files, and yet not the end")
+    return keys, is_cut == "false"
 
 
 def _dump(key: str) -> Dump:
-    parts = [int(part) for part in re.findall(r"-(\d{4})-(\d\d)(?:-(\d\d))?\.zip$", key)[0] if part]
-    if len(parts) == 3:
-        start = datetime(parts[0], parts[1], parts[2], tzinfo=UTC)
-        return Dump(key, start, start + timedelta(days=1))
-    start = datetime(parts[0], parts[1], 1, tzinfo=UTC)
-    return Dump(key, start, (start + timedelta(days=32)).replace(day=1))
+    parts = [int(part) for part in re.findall(r"-([0-9]{4})-([0-9]{2})(?:-([0-9]{2}))?\.zip$", key)[0] if part]
+    try:
+        start = datetime(parts[0], parts[1], parts[2] if len(parts) == 3 else 1, tzinfo=UTC)
+        if len(parts) == 3:
+            return Dump(key, start, start + timedelta(days=1))
+        return Dump(key, start, (start + timedelta(days=32)).replace(day=1))
+    except (ValueError, OverflowError):
+        raise unusable(INDEX, f"file {key.rsplit('/', 1)[-1]!r} of no day or month").error from None
 
 
 def read_dumps(get: Get, address: str, files: Sequence[Dump], retry: Retry) -> Iterator[pl.DataFrame]:
@@ -136,12 +179,12 @@ def _read(get: Get, address: str, file: Dump, retry: Retry) -> pl.DataFrame:
 
     def download() -> bytes:
         content = get(f"{address}/{file.key}", {})
-        published = get(f"{address}/{file.key}.CHECKSUM", {}).decode(errors="replace").split()[:1]
+        published = get(f"{address}/{file.key}.CHECKSUM", {})[:MOST_CHECKSUM].decode(errors="replace").split()[:1]
         found = hashlib.sha256(content).hexdigest()
         if [found] != published:
             raise TransientError(
                 SourceError(
-                    f"{name} has SHA-256 {found[:16]}..., not the published {''.join(published)[:16]}...",
+                    f"{name} has SHA-256 {found[:16]}..., not the published {''.join(published)[:16] or 'nothing'}...",
                     expected="the file as it was published",
                     remedy="Try again later: the archive may just be replacing it",
                 )
@@ -154,27 +197,31 @@ def _read(get: Get, address: str, file: Dump, retry: Retry) -> pl.DataFrame:
 def parse_dump(content: bytes, name: str) -> pl.DataFrame:
     """The six first columns of a zipped dump, `open_time` in UTC; with or without header, milliseconds or microseconds."""
     try:
-        stream, first = _gzip_stream(content)
+        stream, first = _stream(content)
         rows = pl.scan_csv(io.BytesIO(stream), has_header=False, skip_rows=0 if first.isdigit() else 1, schema=SCHEMA)
         count = pl.col("open_time")
         micros = pl.when(count < MICROSECONDS_FROM).then(count * 1_000).otherwise(count)
         return rows.select(micros.cast(pl.Datetime("us", "UTC")), *FIELDS[1:]).collect()
-    except (zipfile.BadZipFile, zlib.error, IndexError, OSError, pl.exceptions.PolarsError) as error:
+    except (*UNREADABLE, pl.exceptions.PolarsError) as error:
+        why = str(error).strip().splitlines()
         raise SourceError(
-            f"{name} cannot be read ({str(error).splitlines()[0]})",
+            f"{name} cannot be read ({why[0][:160] if why else type(error).__name__})",
             expected="a zipped CSV of candles as Binance publishes it",
             remedy="Check the file",
         ) from error
 
 
-def _gzip_stream(content: bytes) -> tuple[bytes, bytes]:
-    """The first file of a zip as gzip, and its first character.
+def _stream(content: bytes) -> tuple[bytes, bytes]:
+    """The first file of a zip, as gzip or as it is, and its first character; SourceError for more than MOST_CSV bytes.
 
-    Both hold the same deflate stream between other headers (RFC 1951, RFC 1952, PKWARE APPNOTE 4.3); of gzip, Polars
-    inflates and parses the rows in one go, about twice as fast as the zlib of Python unpacks them alone.
+    Zip and gzip hold the same deflate stream between other headers (RFC 1951, RFC 1952, PKWARE APPNOTE 4.3); of gzip, Polars
+    inflates and parses the rows in one go, about twice as fast as the zlib of Python unpacks them alone. Only a file
+    so large that its sizes might be a lie is inflated here.
     """
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         member = archive.infolist()[0]
+        if member.file_size > MOST_CSV:
+            raise too_large(MOST_CSV)
         if member.compress_type != zipfile.ZIP_DEFLATED:
             stream = gzip.compress(archive.read(member), 1)
             return stream, archive.open(member).read(1)
@@ -182,4 +229,7 @@ def _gzip_stream(content: bytes) -> tuple[bytes, bytes]:
     start = member.header_offset + 30 + name_length + extra_length
     deflated = content[start : start + member.compress_size]
     stream = GZIP_HEADER + deflated + struct.pack("<II", member.CRC, member.file_size % 2**32)
+    if member.compress_size * MOST_DEFLATED > MOST_CSV:  # the size that it tells may be a lie
+        stream = inflated(stream, "gzip", MOST_CSV)
+        return stream, stream[:1]
     return stream, zlib.decompressobj(-zlib.MAX_WBITS).decompress(deflated, 1)

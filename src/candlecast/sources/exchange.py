@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import polars as pl
 
-from candlecast.errors import ConfigError, SourceError, near_misses
+from candlecast.errors import CandlecastError, ConfigError, SourceError, near_misses
 from candlecast.interval import Interval
+from candlecast.redaction import quiet_wires
+from candlecast.sources.answers import MOST_TEXT, are_dated, is_time, parse_json, quoted, says_nothing_found, unusable
 from candlecast.sources.page import VALUES, market_page
 from candlecast.sources.refusals import lacking_interval, missing_extra, unknown_symbol
 from candlecast.sources.retry import Retry, TransientError
 from candlecast.sources.source import Moment, Session, Source, period, utc_now
-from candlecast.sources.web import MissingError, require_ok, unreachable
+from candlecast.sources.web import WIRES, MissingError, require_ok, unreachable
 
 if TYPE_CHECKING:
     import requests
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 FIRST = datetime(2010, 1, 1, tzinfo=UTC)  # the first exchanges
+CLOCKS_APART = timedelta(days=1)
 SAFE_LIMIT = 100  # bars in a page where ccxt does not know how many the exchange gives
 
 
@@ -84,14 +89,25 @@ class Rest:
     exchange: Any
     retry: Retry
     clock: Callable[[], datetime]
+    said: list[Any] = field(default_factory=list, repr=False)  # the last answer, before ccxt read it
 
-    def ask(self, question: Callable[[], Answer]) -> Answer:
-        """The exchange's answer; transient failures are asked again, all others raised as SourceError."""
+    def ask(self, question: Callable[[], Answer], is_fine: Callable[[Answer], bool] = bool) -> Answer:
+        """The exchange's answer; transient failures are asked again, all others raised as SourceError.
+
+        `is_fine` says of what ccxt made of an answer whether anything may be concluded from it; if not, that is a passing
+        failure too.
+        """
         import ccxt
 
         def once() -> Answer:
+            self.said.clear()
             try:
-                return question()
+                answer = question()
+                if is_fine(answer):
+                    return answer
+                raise unusable(self.exchange.name, quoted(self.said))
+            except (CandlecastError, TransientError):
+                raise
             except ccxt.BadRequest as error:  # an unknown symbol, or one that no symbol can look like
                 raise MissingError(
                     f"{self.exchange.name} does not know what is asked for ({str(error)[:160]})",
@@ -106,13 +122,26 @@ class Rest:
                     expected="candles",
                     remedy="Check the symbol, the interval and the period",
                 ) from error
+            except Exception as error:  # whatever ccxt stumbles over in an answer that is not as it expects
+                why = f"{type(error).__name__}: {str(error)[:60]}"
+                raise unusable(self.exchange.name, why) from None
 
         return self.retry(once)
 
     def now(self) -> datetime:
         """The exchange's clock, which may differ from this machine's; this machine's where the exchange has none."""
-        milliseconds = self.ask(self.exchange.fetch_time) if self.exchange.has.get("fetchTime") else None
-        return self.clock() if milliseconds is None else datetime.fromtimestamp(milliseconds / 1_000, UTC)
+        if not self.exchange.has.get("fetchTime"):
+            return self.clock()
+        milliseconds = self.ask(self.exchange.fetch_time, lambda found: is_time(found and found / 1_000))
+        now, here = datetime.fromtimestamp(milliseconds / 1_000, UTC), self.clock()
+        if abs(now - here) > CLOCKS_APART:
+            raise SourceError(
+                f"the clock of {self.exchange.name} shows {now:%Y-%m-%d %H:%M} UTC, and that of this machine "
+                f"{here:%Y-%m-%d %H:%M}",
+                expected="two clocks that agree to the day: they tell which bars are closed",
+                remedy="Correct this machine's clock, or check the address of the exchange",
+            )
+        return now
 
     def require_interval(self, interval: Interval) -> None:
         """Raise ConfigError, listing the intervals that there are, when the exchange has no such candles."""
@@ -132,18 +161,19 @@ class Rest:
     ) -> Iterator[pl.DataFrame]:
         """Closed bars of a market of ccxt in [start, end], page by page, of `limit` bars or as many as ccxt thinks best.
 
-        With `until` the exchange is told the end, and an empty answer then means that no bar is left; otherwise a page
-        without bars may be a hole, and what lies behind it is asked for.
+        With `until` the exchange is told the end and answers with a plain list, as Binance does: an empty one then means that
+        no bar is left. Otherwise a page without bars may be a hole, and what lies behind it is asked for.
         """
         size = limit or self.exchange.feature_value(symbol, "fetchOHLCV", "limit") or SAFE_LIMIT
         extra = {"until": int(end.timestamp() * 1_000) - 1} if until else {}
         cursor, step, is_known = start, interval.timedelta, until
         while cursor + step <= end:
             since = -(-int(cursor.timestamp() * 1_000_000) // 1_000)
-            rows = self.ask(
-                lambda since=since: self.exchange.fetch_ohlcv(symbol, str(interval), since, size, dict(extra))
+            frame = self.ask(
+                lambda since=since: self._rows(symbol, interval, since, size, dict(extra)),
+                lambda rows, cursor=cursor: self._is_answer(rows, cursor, end, is_list=until),
             )
-            page = market_page(_frame(rows), symbol=symbol, interval=interval, start=cursor, end=end)
+            page = market_page(frame, symbol=symbol, interval=interval, start=cursor, end=end)
             if page.height:
                 if not is_known and page["open_time"][0] > start + size * step:
                     logger.warning(
@@ -156,9 +186,22 @@ class Rest:
                 is_known = True
                 yield page
             last = page["close_time"][-1] if page.height else None
-            if until and not rows:
+            if until and frame.is_empty():
                 return
             cursor = last or cursor + size * step
+
+    def _rows(self, symbol: str, interval: Interval, since: int, size: int, extra: dict[str, Any]) -> pl.DataFrame:
+        rows = self.exchange.fetch_ohlcv(symbol, str(interval), since, size, extra)
+        return _frame(self.exchange.name, rows)
+
+    def _is_answer(self, frame: pl.DataFrame, start: datetime, end: datetime, *, is_list: bool) -> bool:
+        """Whether an answer tells of bars, or that there are none; a hole is concluded from nothing else."""
+        said = self.said[-1] if self.said else None
+        if is_list and not isinstance(said, list):
+            return False
+        if frame.is_empty():
+            return says_nothing_found(said) and not (is_list and said) and are_dated(said)
+        return not is_list or frame["open_time"].is_between(start, end).any()
 
 
 @contextmanager
@@ -175,6 +218,8 @@ def connect(
     """A connection to an exchange of ccxt, closed in the end. `refused` is what to do about 403 and 451."""
     try:
         import ccxt
+
+        from candlecast.sources.bridge import bound
     except ModuleNotFoundError as error:
         raise missing_extra("ccxt", "exchanges") from error
     if name not in ccxt.exchanges:
@@ -186,16 +231,17 @@ def connect(
     exchange = getattr(import_module("ccxt"), name)(
         {
             "enableRateLimit": is_paced,
-            "timeout": retry.timeout_seconds * 1_000,
-            "requests_trust_env": True,
             "options": dict(options or {}),
         }
     )
     if url:
         exchange.urls["api"] = _moved(exchange.urls["api"], url)
-    exchange.session.hooks["response"].append(_judge(exchange.name, refused))
+    rest = Rest(exchange, retry, clock)
+    bound(exchange.session, exchange.name, retry.at_most(MOST_TEXT))
+    exchange.session.hooks["response"].append(_judge(exchange.name, refused, rest.said))
     try:
-        yield Rest(exchange, retry, clock)
+        with quiet_wires(*WIRES):
+            yield rest
     finally:
         exchange.session.close()
 
@@ -209,17 +255,20 @@ def exchange_names() -> tuple[str, ...]:
     return tuple(ccxt.exchanges)
 
 
-def _judge(name: str, refused: str) -> Callable[..., None]:
+def _judge(name: str, refused: str, said: list[Any]) -> Callable[..., None]:
     """A hook that sees each answer before ccxt, which keeps neither its status nor whether its body was whole."""
 
     def judge(answer: requests.Response, **_: object) -> None:
-        if answer.status_code != 400:  # what ccxt reads itself: unknown symbols and the like
+        if answer.is_redirect:
+            return
+        if answer.status_code != 400:
             require_ok(name, answer.status_code, answer.headers, answer.text, refused=refused)
-        if answer.ok and "json" in answer.headers.get("Content-Type", ""):
-            try:
-                answer.json()
-            except ValueError as error:
-                raise TransientError(unreachable(name, error)) from None
+        if answer.content.lstrip()[:1] in (b"[", b"{"):
+            said.append(parse_json(answer.content, name))
+        elif answer.ok:  # some exchanges tell some things on pages, which ccxt reads
+            said.append(answer.text)
+        else:
+            require_ok(name, answer.status_code, answer.headers, answer.text, refused=refused)
 
     return judge
 
@@ -234,14 +283,21 @@ def _moved(addresses: Any, url: str) -> Any:
 
 
 def _opening(market: Mapping[str, Any], symbol: str) -> datetime:
-    if not market.get("created"):
+    created = market.get("created")
+    if not created or not is_time(created / 1_000):
         raise ConfigError(
             f"when {symbol} began is not known to ccxt", expected="since", remedy='Use for example since="2023-01-01"'
         )
-    return datetime.fromtimestamp(market["created"] / 1_000, UTC)
+    return datetime.fromtimestamp(created / 1_000, UTC)
 
 
-def _frame(rows: list[list[float]]) -> pl.DataFrame:
+def _frame(name: str, rows: list[list[Any]]) -> pl.DataFrame:
+    """Rows of ccxt as a frame. Raises TransientError for times and numbers that are none."""
+    for row in rows:
+        if len(row) < 6 or not is_time(row[0] and row[0] / 1_000):
+            raise unusable(name, f"a bar of {json.dumps(row)[:60]}")
+        if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in row[1:6]):
+            raise unusable(name, f"a bar of {json.dumps(row)[:60]}")
     schema = {"open_time": pl.Int64, **dict.fromkeys(VALUES, pl.Float64)}
-    frame = pl.DataFrame(rows, schema=schema, orient="row", strict=False)
+    frame = pl.DataFrame([row[:6] for row in rows], schema=schema, orient="row", strict=False)
     return frame.with_columns((pl.col("open_time") * 1_000).cast(pl.Datetime("us", "UTC")))

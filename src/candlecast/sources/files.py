@@ -1,46 +1,32 @@
-"""Candles from files: CSV and Parquet with named columns, and every other usual shape through one door."""
+"""Candles from files of every usual shape, understood by what stands in them; see docs/files.md."""
 
 from __future__ import annotations
 
-import gzip
-import re
-import zipfile
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from candlecast.candles import Candles
-from candlecast.errors import SourceError
+from candlecast.candles import Candles, Change, Origin, sessions
+from candlecast.candles.intake import with_close
+from candlecast.errors import CandleError, SourceError
 from candlecast.forking import require_threads
 from candlecast.interval import Interval
-from candlecast.sources.shapes import close_adjusted, factored, has_names, listed, nameless, without_empty_days
+from candlecast.reading import containers, encoding, workbooks
+from candlecast.reading.containers import Content
+from candlecast.reading.frames import frame_table, lazy_table
+from candlecast.reading.lines import head_of, text_table
+from candlecast.reading.records import records_table
+from candlecast.reading.refusals import TABLE, refuse_no_table
+from candlecast.reading.symbols import from_banner, from_name
+from candlecast.reading.table import Table
+from candlecast.reading.told import Told
+from candlecast.reading.understanding import Understood, understand
+from candlecast.sources.shapes import factored, lean
 
-Reader = Callable[[Path], tuple[pl.DataFrame, str | None]]  # the frame, and the zone of its times if the shape tells it
-PACKED = (".gz", ".zst", ".zip")
-ZIP_START = b"PK\x03\x04"
-
-
-def read_csv(
-    path: str | Path, *, interval: str | Interval | None = None, symbol: str | None = None, zone: str | None = None
-) -> Candles:
-    """Candles from a CSV file with a header, plain or compressed (.gz, .zst, or a .zip that holds this one file).
-
-    Columns, times and zones are understood as by `Candles.from_frame`. `symbol` is the first word of the file's name
-    when not given: `BTCUSDT-1h-2020.csv.gz` is BTCUSDT.
-
-    Raises SourceError when the file is missing or no CSV, CandleError when it holds no candles.
-    """
-    return _read(path, _csv_frame, "a CSV file with a header", interval=interval, symbol=symbol, zone=zone)
-
-
-def read_parquet(
-    path: str | Path, *, interval: str | Interval | None = None, symbol: str | None = None, zone: str | None = None
-) -> Candles:
-    """Candles from a Parquet file; otherwise as `read_csv`."""
-    return _read(path, _parquet_frame, "a Parquet file", interval=interval, symbol=symbol, zone=zone)
+MOST_ROWS = 200_000_000  # of a Parquet or feather file, which may say more than it holds
 
 
 def read_candles(
@@ -49,135 +35,179 @@ def read_candles(
     interval: str | Interval | None = None,
     symbol: str | None = None,
     zone: str | None = None,
+    dates: str | None = None,
+    decimal: str | None = None,
+    columns: Mapping[str, str] | None = None,
     adjusted: bool = False,
     factors: str | Path | None = None,
 ) -> Candles:
-    """Candles from a file of any usual shape, told apart by suffix and content, compressed (.gz, .zst, .zip) or not.
+    """Candles from a file: CSV and other text, JSON, Parquet, feather, workbooks (extra `excel`), packed or not.
 
-    - CSV and Parquet as `read_csv` and `read_parquet` read them; JSON lists and feather files of freqtrade
-      (`BTC_USDT-1h.feather`, symbol BTC/USDT);
-    - Binance's dumps, with header or without;
-    - Yahoo's exports, whose days of nulls are left out; with `adjusted=True` all prices follow the column `Adj Close`;
-    - Lean's zips: shares in 1/10,000 dollars and New York time, crypto as it is, quotes as the middle of bid and ask with
-      volume 0. They are as traded; with `factors`, the path of Lean's factor file, adjusted for splits and dividends.
+    Delimiter, decimal mark, thousands, encoding, header, form of the dates, order of the rows and columns are found by
+    what the file holds, and `candles.origin.reading` says in one line what was understood. What the file does not prove
+    is refused with the readings that it has; then, or to be sure, say it:
 
-    Raises SourceError when the file is missing or not readable, CandleError when it holds no candles.
+    - `interval`: length of one candle; the most common step when not given. - `symbol`: which one, of several, and the
+    candles' name. - `zone`: IANA zone of times without one. - `dates`: order of numeric dates, "ymd", "dmy" or "mdy". -
+    `decimal`: "." or ",". - `columns`: names by role, such as {"open": "OpnPric", "time": "Date+Time"}. - `adjusted`:
+    the adjusted prices that the file has beside the plain ones. - `factors`: path of Lean's factor file, for its zips.
+
+    Rows without prices are left out, an absent volume is NaN, and newest-first files are turned; all of that is said.
+
+    Raises SourceError when there is no file or it cannot be read, CandleError when it holds no candles or has several
+    readings, ConfigError for what was given and does not fit.
     """
-    path = _existing(path, "a file of candles")
-    suffix = next((suffix for suffix in reversed(path.suffixes) if suffix.lower() not in PACKED), "").lower()
-    kind, reader = READERS.get(suffix, ("a CSV file of candles", _usual_frame))
-    candles = _read(
-        path, partial(_adjusted, reader) if adjusted else reader, kind, interval=interval, symbol=symbol, zone=zone
-    )
-    return candles if factors is None else replace(candles, frame=factored(candles.frame, Path(factors)))
+    told = Told(interval, symbol, zone, dates, decimal, columns or {}, adjusted)
+    candles = _read(containers.find(path), told)
+    if told.adjusted:
+        candles = candles.recorded(Change("adjusted", len(candles), "all prices as the file's adjusted close"))
+    if factors is None:
+        return candles
+    adjusted_candles = replace(candles, frame=factored(candles.frame, Path(factors)))
+    changed = int((adjusted_candles.close != candles.close).sum())
+    words = f"for splits and dividends, by {Path(factors).name}"
+    return adjusted_candles.recorded(Change("adjusted", changed, words))
 
 
-def _existing(path: str | Path, kind: str) -> Path:
-    require_threads()
-    path = Path(path)
-    if not path.is_file():
-        raise SourceError(
-            f"{path} {'is a folder' if path.is_dir() else 'does not exist'}",
-            expected=kind,
-            remedy="Check the path; relative paths start at the current folder",
-        )
-    return path
-
-
-def _read(
+def read_csv(
     path: str | Path,
-    reader: Reader,
-    kind: str,
     *,
-    interval: str | Interval | None,
-    symbol: str | None,
-    zone: str | None,
+    interval: str | Interval | None = None,
+    symbol: str | None = None,
+    zone: str | None = None,
+    dates: str | None = None,
+    decimal: str | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> Candles:
-    path = _existing(path, kind)
-    try:
-        _require_whole(path)
-        frame, own_zone = reader(path)
-    except (pl.exceptions.PolarsError, OSError, EOFError, RecursionError, ValueError, zipfile.BadZipFile) as error:
+    """Candles from a CSV or other text file, packed or not; otherwise as `read_candles`."""
+    return _read(containers.find(path), Told(interval, symbol, zone, dates, decimal, columns or {}), kind="text")
+
+
+def read_parquet(
+    path: str | Path,
+    *,
+    interval: str | Interval | None = None,
+    symbol: str | None = None,
+    zone: str | None = None,
+    dates: str | None = None,
+    decimal: str | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> Candles:
+    """Candles from a Parquet file; otherwise as `read_candles`."""
+    return _read(containers.find(path), Told(interval, symbol, zone, dates, decimal, columns or {}), kind="parquet")
+
+
+def as_candles(value: Any) -> Candles:
+    """Candles of anything that holds them: candles themselves, a pandas or Polars frame, or the path of a file.
+
+    Raises CandleError for anything else, and whatever reading the frame or the file raises.
+    """
+    if isinstance(value, Candles):
+        return value
+    if isinstance(value, (str, Path)):
+        return read_candles(value)
+    if isinstance(value, (pl.DataFrame, pl.LazyFrame)) or type(value).__module__.partition(".")[0] == "pandas":
+        return Candles.from_frame(value)
+    raise CandleError(
+        f"a {type(value).__name__} is no candles",
+        expected="Candles, a pandas or Polars frame, or the path of a file",
+        remedy="Make them with Candles.from_frame or read_candles",
+    )
+
+
+def as_assets(value: Any) -> list[Candles]:
+    """The candles of one asset, or of each of several in a list or tuple; see `as_candles`."""
+    return [as_candles(each) for each in (value if isinstance(value, (list, tuple)) else [value])]
+
+
+def _read(content: Content, told: Told, *, kind: containers.Kind | None = None) -> Candles:
+    require_threads()
+    if kind is not None and content.kind != kind:
         raise SourceError(
-            f"{path} cannot be read ({str(error).splitlines()[0]})", expected=kind, remedy="Check the file"
-        ) from error
-    return Candles.from_frame(frame, interval=interval, symbol=symbol or _symbol(path), zone=zone or own_zone)
-
-
-def _symbol(path: Path) -> str:
-    """The symbol that a file's name begins with: BTCUSDT-1h-2020.csv, BTC_USDT-1h.feather, aapl.zip."""
-    pair = re.fullmatch(r"([A-Z0-9]+)_([A-Z0-9]+)(_[A-Z0-9]+)?-\d+[mhdw](-[a-z]+)?", path.name.partition(".")[0])
-    if pair:
-        return f"{pair[1]}/{pair[2]}"
-    first_word = re.search(r"[^-_.\s]+", path.name)
-    return first_word[0] if first_word else path.name
-
-
-def _csv_frame(path: Path) -> tuple[pl.DataFrame, str | None]:
-    return _text_table(_only_member(path)[1] if zipfile.is_zipfile(path) else path, has_header=True), None
-
-
-def _text_table(source: Path | bytes, *, has_header: bool) -> pl.DataFrame:
-    """The columns as text: what a column holds is judged by all of its rows, at the candles' door."""
-    frame = pl.read_csv(source, infer_schema=False, has_header=has_header)
-    if any("\0" in name or "\ufffd" in name for name in frame.columns):
-        raise UnicodeError("it is not UTF-8 text")
-    return frame
-
-
-def _usual_frame(path: Path) -> tuple[pl.DataFrame, str | None]:
-    """A CSV of any known shape, and the zone of its times where the shape tells it."""
-    member, source = _only_member(path) if zipfile.is_zipfile(path) else (path.name, path)
-    frame = _text_table(source, has_header=True)
-    if not has_names(frame.columns):
-        return nameless(_text_table(source, has_header=False), member) or (frame, None)
-    return without_empty_days(frame) if "Adj Close" in frame.columns else frame, None
-
-
-def _json_frame(path: Path) -> tuple[pl.DataFrame, str | None]:
-    content = _only_member(path)[1] if zipfile.is_zipfile(path) else path.read_bytes()
-    return listed(gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content), "UTC"
-
-
-def _parquet_frame(path: Path) -> tuple[pl.DataFrame, str | None]:
-    return pl.read_parquet(path), None
-
-
-def _feather_frame(path: Path) -> tuple[pl.DataFrame, str | None]:
-    return pl.read_ipc(path), None
-
-
-def _adjusted(reader: Reader, path: Path) -> tuple[pl.DataFrame, str | None]:
-    frame, zone = reader(path)
-    if "Adj Close" not in frame.columns:
-        raise SourceError(
-            f"{path} has no column Adj Close",
-            expected="a Yahoo export, for adjusted=True",
-            remedy="Leave adjusted out, or give the factors of Lean",
+            f"{content.path} cannot be read (it is {containers.WORDS[content.kind]})",
+            expected=containers.WORDS[kind],
+            remedy="Read it with read_candles",
         )
-    return close_adjusted(frame), zone
+    try:
+        table = _table(content)
+        understood = understand(table, told, what=str(content.path))
+    except pl.exceptions.PolarsError as error:
+        raise SourceError(
+            f"{content.path} cannot be read ({str(error).splitlines()[0]})",
+            expected=containers.WORDS[content.kind],
+            remedy="Check the file, or fetch it again",
+        ) from error
+    symbol, notes = _symbol(content, table, told, understood)
+    origin = Origin(content.path.name, reading="; ".join([*understood.notes, *notes]))
+    frame = with_close(understood)
+    clock = sessions.settled(frame, symbol, understood.interval, hint=told.zone)
+    return Candles(frame, symbol, understood.interval, origin=origin, clock=clock)
 
 
-def _require_whole(path: Path) -> None:
-    """Raise BadZipFile for a zip without its end, which would else be taken for text."""
-    with path.open("rb") as file:
-        is_zip = file.read(4) == ZIP_START
-    if is_zip and not zipfile.is_zipfile(path):
-        raise zipfile.BadZipFile("the zip is not whole")
+def _symbol(content: Content, table: Table, told: Told, understood: Understood) -> tuple[str, list[str]]:
+    """The symbol, and who says so: the user, the table, a line before it, or the file's name."""
+    found = understood.symbol
+    if told.symbol is not None and (found is None or found.casefold() == told.symbol.casefold()):
+        return found or told.symbol, []
+    if told.symbol is not None:
+        return told.symbol, [f"symbol {told.symbol} as told, {found} in the file"]
+    if found is not None:
+        return found, [f"symbol {found} from the table"]
+    found = from_banner(table.banner)
+    if found is not None:
+        return found, [f"symbol {found} from the line before the header"]
+    found = from_name(content.name, content.path.name)
+    return found, [f"symbol {found} from the file's name"]
 
 
-def _only_member(path: Path) -> tuple[str, bytes]:
-    with zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if not name.endswith("/")]
-        if len(names) != 1:
-            raise zipfile.BadZipFile(f"the archive holds {len(names)} files instead of one")
-        return names[0], archive.read(names[0])
+def _table(content: Content) -> Table:
+    if content.kind in ("parquet", "feather"):
+        return _columnar(content)
+    notes: list[str] = []
+    if content.kind == "workbook":
+        content, notes = workbooks.as_text(content)
+    head = head_of(content)
+    code = encoding.detect(head)
+    if code is None:
+        raise SourceError(f"{content.path} cannot be read (it is no text)", expected=TABLE, remedy="Check the file")
+    text = encoding.text_of(head, code)
+    refuse_no_table(content.path, text)
+    if text.lstrip()[:1] in ("[", "{"):
+        with containers.reading(content.path), content.open() as stream:
+            whole = stream.read(containers.MOST_DOCUMENT + 1)
+        return records_table(content.path, encoding.text_of(whole, code), content.name)
+    table = text_table(content, head, code)
+    table.notes.extend(notes)
+    return (_lean(content, table) or table) if content.is_zip and not table.has_header else table
 
 
-READERS: dict[str, tuple[str, Reader]] = {
-    ".parquet": ("a Parquet file", _parquet_frame),
-    ".pq": ("a Parquet file", _parquet_frame),
-    ".feather": ("a feather file", _feather_frame),
-    ".arrow": ("a feather file", _feather_frame),
-    ".json": ("a JSON list of candles", _json_frame),
-}
+def _columnar(content: Content) -> Table:
+    """A Parquet or feather file, whose columns are read when they are wanted."""
+    scan = pl.scan_parquet if content.kind == "parquet" else pl.scan_ipc
+    try:
+        frame = scan(content.path, glob=False)
+        schema = frame.collect_schema()
+        height = int(frame.select(pl.len()).collect().item())
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise SourceError(
+            f"{content.path} cannot be read ({str(error).splitlines()[0]})",
+            expected=containers.WORDS[content.kind],
+            remedy="Check the file, or fetch it again",
+        ) from error
+    if height > MOST_ROWS:
+        raise SourceError(
+            f"{content.path} says that it holds {height:,} rows in {content.path.stat().st_size:,} bytes",
+            expected=f"at most {MOST_ROWS:,}",
+            remedy="Split it",
+        )
+    return lazy_table(frame, schema, height, name=content.name)
+
+
+def _lean(content: Content, table: Table) -> Table | None:
+    places = list(range(table.width))
+    blocks = [block.frame for block in table.blocks(places, [])]
+    found = lean(pl.concat(blocks), content.name) if blocks else None
+    if found is None:
+        return None
+    frame, zone = found
+    return frame_table(frame, name=content.name, zone=zone, notes=["the layout of Lean"])

@@ -20,12 +20,18 @@ def market_page(
     """The market table of raw bars, whose column `open_time` is in UTC: those with open_time >= start, close_time <= end.
 
     A row that repeats another exactly is what pages that overlap look like, and is dropped. Raises SourceError when two
-    rows give different values for one bar: which of them is true cannot be known.
+    rows give different values for one bar, since which of them is true cannot be known, and for a row without a time or
+    with a value that is no number.
     """
     step = interval.timedelta
+    if frame["open_time"].null_count():
+        raise _not_a_bar(symbol, interval, frame["open_time"].null_count(), "time")
     page = frame.filter((pl.col("open_time") >= start) & (pl.col("open_time") <= end - step)).select(
         "open_time", (pl.col("open_time") + step).alias("close_time"), pl.col(*VALUES, *extra).cast(pl.Float64)
     )
+    numbers = page.select(pl.col(*VALUES, *extra).is_finite().fill_null(False))
+    if absent := numbers.select((~pl.all_horizontal(pl.all())).sum()).item():
+        raise _not_a_bar(symbol, interval, absent, "number in each place")
     if not (page["open_time"].diff() <= timedelta(0)).any():
         return page.rechunk()
     page = page.unique().sort("open_time")
@@ -38,6 +44,14 @@ def market_page(
             remedy="Try again later, or report it to the vendor",
         )
     return page.rechunk()
+
+
+def _not_a_bar(symbol: str, interval: Interval, rows: int, lacking: str) -> SourceError:
+    return SourceError(
+        f"{rows:,} bars of {symbol} {interval} came without a {lacking}",
+        expected="a time, four prices and a volume in each",
+        remedy="Try again later, or report it to the vendor; nothing of that page was stored",
+    )
 
 
 def empty_page(extra: Sequence[str] = ()) -> pl.DataFrame:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from statistics import NormalDist
 
 import numpy as np
 import polars as pl
@@ -14,6 +15,7 @@ from candlecast.forking import require_threads
 from candlecast.interval import Interval
 
 START = datetime(2015, 1, 1, tzinfo=UTC)
+NODES = 401  # equally likely next values, over which expectations of rounded prices are taken
 TICKS_PER_BAR = 12  # steps of the path inside a bar, from which its high and low are taken
 
 
@@ -49,19 +51,18 @@ def random_walk(bars: int, *, seed: int, volatility: float = 0.01, drift: float 
     return _world("random walk", returns, np.full(bars, drift), sigma, generator, interval)
 
 
-def ar1(bars: int, *, seed: int, phi: float = 0.1, volatility: float = 0.01, interval: str = "1d") -> World:
-    """Planted momentum (phi > 0) or reversal (phi < 0): r_t = phi * r_{t-1} + e_t, so the oracle is phi * r_t."""
+def ar1(
+    bars: int, *, seed: int, phi: float = 0.1, volatility: float = 0.01, drift: float = 0.0, interval: str = "1d"
+) -> World:
+    """Planted momentum (phi > 0) or reversal (phi < 0): x_t = phi * x_{t-1} + e_t and r_t = drift + x_t, so the oracle is
+    drift + phi * (r_t - drift)."""
     if not -1 < phi < 1:
         raise ConfigError(f"phi is {phi}", expected="a number inside (-1, 1)", remedy="Use for example phi=0.1")
     generator = np.random.default_rng(seed)
     _require_bars(bars)
-    shocks = volatility * generator.standard_normal(bars)
-    returns = np.empty(bars)
-    last = 0.0
-    for t in range(bars):
-        last = phi * last + shocks[t]
-        returns[t] = last
-    return _world("AR(1)", returns, phi * returns, np.full(bars + 1, volatility), generator, interval)
+    swings = _autoregression(volatility * generator.standard_normal(bars), phi)
+    sigma = np.full(bars + 1, volatility)
+    return _world("AR(1)", drift + swings, drift + phi * swings, sigma, generator, interval)
 
 
 def garch(
@@ -200,6 +201,182 @@ def lead_lag(bars: int, *, seed: int, beta: float = 0.2, volatility: float = 0.0
     return replace(world, leader=leader.candles)
 
 
+def ticks(
+    bars: int,
+    *,
+    seed: int,
+    price: float = 30.0,
+    volatility: float = 0.01,
+    is_chained: bool = True,
+    interval: str = "1h",
+) -> World:
+    """Prices on a coarse grid: a random walk rounded to whole ticks, `price` ticks high at the start, never below 1.
+
+    Rounding errors are taken back by the next bars, so that returns of prices can be forecast; nobody earns that, since the
+    value behind them is a random walk. `is_chained`: each bar opens at the close before; otherwise at its first step.
+    `mean` and `volatility` are those of who sees the value.
+    """
+    _require_above_zero("price", price)
+    generator = np.random.default_rng(seed)
+    _require_bars(bars)
+    value = price * np.exp(_steps(bars, volatility, generator))  # (bars, ticks per bar)
+    traded = np.maximum(np.rint(value), 1.0)
+    total, squares = np.zeros(bars), np.zeros(bars)
+    for share in (np.arange(NODES) + 0.5) / NODES:
+        ahead = np.log(np.maximum(np.rint(value[:, -1] * np.exp(volatility * NormalDist().inv_cdf(share))), 1.0))
+        total += ahead
+        squares += ahead**2
+    mean, spread = total / NODES, np.sqrt(np.maximum(squares / NODES - (total / NODES) ** 2, 0.0))
+    candles = _traded("ticks", traded, price if is_chained else None, generator, interval)
+    return World("ticks", candles, mean - np.log(candles.close), spread)
+
+
+def bid_ask_bounce(
+    bars: int,
+    *,
+    seed: int,
+    half_spread: float = 0.005,
+    volatility: float = 0.005,
+    is_chained: bool = True,
+    interval: str = "1h",
+) -> World:
+    """Trades at the bid or the ask, by a coin, around a value that walks at random: price = value * exp(+-half_spread).
+
+    Returns revert (Roll 1984), and who buys at the bid earns it; a market order never does. `is_chained`: each bar opens at
+    the close before; otherwise at its first trade. `mean` and `volatility` are those of who sees the value.
+    """
+    _require_above_zero("half_spread", half_spread)
+    generator = np.random.default_rng(seed)
+    _require_bars(bars)
+    value = np.log(100.0) + _steps(bars, volatility, generator)
+    traded = value + half_spread * generator.choice([-1.0, 1.0], size=value.shape)
+    candles = _traded("bid-ask bounce", np.exp(traded), 100.0 if is_chained else None, generator, interval)
+    spread = np.full(bars, np.hypot(volatility, half_spread))
+    return World("bid-ask bounce", candles, value[:, -1] - traded[:, -1], spread)
+
+
+def stale_index(bars: int, *, seed: int, stale: float = 0.25, volatility: float = 0.01) -> World:
+    """A daily index of many shares, each of which has not traded on a day with probability `stale` and counts at its old price.
+
+    r_t = stale * r_{t-1} + (1 - stale) * f_t, f_t the news of the day, with the given volatility (Lo and MacKinlay 1990). Days
+    are those from Monday to Friday, and each opens at the close before, as computed indices do: the forecast
+    stale * r_t is right, and nobody could have bought at that open.
+    """
+    if not 0 <= stale < 1:
+        raise ConfigError(f"stale is {stale}", expected="a share in [0, 1)", remedy="Use for example stale=0.25")
+    world = ar1(bars, seed=seed, phi=stale, volatility=(1 - stale) * volatility)
+    days = pl.datetime_range(START, START + timedelta(days=2 * bars + 7), "1d", time_unit="us", eager=True)
+    weekdays = days.filter(days.dt.weekday() <= 5).head(bars)
+    prices = world.candles.frame.select("open", "high", "low", "close", "volume").with_columns(open_time=weekdays)
+    candles = Candles.from_frame(prices, interval=world.candles.interval, symbol="STALE_INDEX")
+    return replace(world, name="stale index", candles=candles)
+
+
+def filled_forward(
+    bars: int,
+    *,
+    seed: int,
+    share: float = 0.5,
+    half_spread: float = 0.0,
+    volatility: float = 0.005,
+    interval: str = "1h",
+) -> World:
+    """A thin market: in a `share` of bars nobody trades, and the table repeats the last price there, at volume 0.
+
+    The value walks at random, and a liquid market in `World.leader` shows it at every bar. Where somebody trades, the bar opens
+    and closes at the value, each times exp(+-half_spread). The next price can be forecast while the last one is old, and
+    nobody could have traded at it. `mean` and `volatility` are those of who sees the leader.
+    """
+    if not 0 <= share < 1:
+        raise ConfigError(f"share is {share}", expected="a share in [0, 1)", remedy="Use for example share=0.5")
+    generator = np.random.default_rng(seed)
+    _require_bars(bars)
+    returns = volatility * generator.standard_normal(bars)
+    leader = _world("leader", returns, np.zeros(bars), np.full(bars + 1, volatility), generator, interval).candles
+    is_traded = generator.random(bars) >= share
+    is_traded[0] = True
+    bounced = np.exp(half_spread * generator.choice([-1.0, 1.0], size=(bars, 2)))
+    close = (leader.close * bounced[:, 1])[np.maximum.accumulate(np.where(is_traded, np.arange(bars), 0))]
+    opened = leader.open * bounced[:, 0]
+    high, low = np.maximum(leader.high, np.maximum(opened, close)), np.minimum(leader.low, np.minimum(opened, close))
+    shapes = {"open": opened, "high": high, "low": low, "close": close, "volume": leader.volume}
+    quiet = dict.fromkeys(shapes, close) | {"volume": np.zeros(bars)}
+    frame = leader.frame.with_columns(
+        pl.Series(name, np.where(is_traded, shape, quiet[name])) for name, shape in shapes.items()
+    )
+    gap = np.log(leader.close / close)
+    mean = (1 - share) * gap
+    spread = np.sqrt((1 - share) * (gap**2 + volatility**2 + half_spread**2) - mean**2)
+    candles = replace(leader, frame=frame, symbol="FILLED_FORWARD")
+    return World("filled forward", candles, mean, spread, leader)
+
+
+def squeezes(
+    bars: int,
+    *,
+    seed: int,
+    phi: float = 0.5,
+    volatility: float = 0.05,
+    chance: float = 0.02,
+    size: float = 2.3,
+    interval: str = "1d",
+) -> World:
+    """Momentum that ruins whoever follows it down: after some falls the price jumps to `size` times itself.
+
+    r_t = phi * r_{t-1} + e_t, and after a fall of more than one volatility a jump is added with `chance`, which is no part of the
+    r_{t-1} of the next bar. An account that is short in full loses more than it has in a jump above 2, so that the
+    expected growth of following this momentum is minus infinity.
+    """
+    if not (-1 < phi < 1 and 0 <= chance < 1 and size > 0):
+        raise ConfigError(
+            f"phi is {phi}, chance {chance} and size {size}",
+            expected="phi inside (-1, 1), a chance in [0, 1), a size above 0",
+            remedy="Use for example phi=0.5, chance=0.02, size=2.3",
+        )
+    generator = np.random.default_rng(seed)
+    _require_bars(bars)
+    calm = _autoregression(volatility * generator.standard_normal(bars), phi)
+    is_fallen = calm < -volatility
+    jumps = np.log(size) * np.concatenate([[False], is_fallen[:-1] & (generator.random(bars - 1) < chance)])
+    mean = phi * calm + np.where(is_fallen, chance * np.log(size), 0.0)
+    spread = np.sqrt(volatility**2 + np.where(is_fallen, chance * (1 - chance) * np.log(size) ** 2, 0.0))
+    world = _world("squeezes", calm + jumps, mean, np.full(bars + 1, volatility), generator, interval)
+    return replace(world, volatility=spread)
+
+
+def rare_crashes(
+    bars: int,
+    *,
+    seed: int,
+    chance: float = 0.02,
+    size: float = 0.1,
+    turn: float = 0.05,
+    noise: float = 0.0005,
+    interval: str = "1d",
+) -> World:
+    """The seller of insurance: small steps go on in one direction, and rare crashes against it take all of them back.
+
+    With s the direction, which turns with the chance `turn` a bar: r_t = -s_{t-1} * size with `chance`, and otherwise
+    s_t * step + noise * e_t, the step such that the expectation given s_{t-1} is zero. Nothing can be forecast; short records
+    show too few crashes more often than not, and following s then looks like skill.
+    """
+    if not (0 < chance < 1 and size > 0 and noise > 0 and 0 <= turn < 0.5):
+        raise ConfigError(
+            f"chance is {chance}, size {size}, turn {turn} and noise {noise}",
+            expected="a chance inside (0, 1), size and noise above 0, a turn in [0, 0.5)",
+            remedy="Use for example chance=0.02, size=0.1, turn=0.05, noise=0.0005",
+        )
+    generator = np.random.default_rng(seed)
+    _require_bars(bars)
+    side = np.cumprod(np.where(generator.random(bars + 1) < turn, -1.0, 1.0))
+    step = chance * size / ((1 - chance) * (1 - 2 * turn))
+    steps = side[1:] * step + noise * generator.standard_normal(bars)
+    returns = np.where(generator.random(bars) < chance, -side[:-1] * size, steps)
+    spread = np.full(bars, np.sqrt(chance * size**2 + (1 - chance) * (step**2 + noise**2)))
+    world = _world("rare crashes", returns, np.zeros(bars), np.full(bars + 1, noise), generator, interval)
+    return replace(world, volatility=spread)
+
+
 def shuffled(candles: Candles, *, seed: int, block: int = 22) -> World:
     """Real bars in random order within each `block`, each turned upside down or not by a coin: nothing is left to forecast.
 
@@ -231,6 +408,11 @@ def shuffled(candles: Candles, *, seed: int, block: int = 22) -> World:
     return World("shuffled", replace(candles, frame=frame), np.zeros(bars), spread)
 
 
+def _require_above_zero(name: str, value: float) -> None:
+    if not value > 0:
+        raise ConfigError(f"{name} is {value}", expected="a number above 0", remedy="Leave it out")
+
+
 def _require_stay(stay: float) -> None:
     if not 0.5 <= stay < 1:
         raise ConfigError(f"stay is {stay}", expected="a probability in [0.5, 1)", remedy="Use for example stay=0.99")
@@ -239,6 +421,47 @@ def _require_stay(stay: float) -> None:
 def _require_bars(bars: int) -> None:
     if bars < 2:
         raise ConfigError(f"bars is {bars}", expected="at least 2", remedy="Use for example bars=2000")
+
+
+def _autoregression(shocks: np.ndarray, phi: float) -> np.ndarray:
+    """r_t = phi * r_{t-1} + e_t from 0, (time,)."""
+    values, last = np.empty(len(shocks)), 0.0
+    for t, shock in enumerate(shocks):
+        last = phi * last + shock
+        values[t] = last
+    return values
+
+
+def _steps(bars: int, volatility: float, generator: np.random.Generator) -> np.ndarray:
+    """A random walk of log values from 0, (bars, TICKS_PER_BAR), of so much volatility a bar."""
+    steps = volatility / np.sqrt(TICKS_PER_BAR) * generator.standard_normal(bars * TICKS_PER_BAR)
+    return np.cumsum(steps).reshape(bars, TICKS_PER_BAR)
+
+
+def _traded(
+    name: str, prices: np.ndarray, start: float | None, generator: np.random.Generator, interval: str
+) -> Candles:
+    """Candles of the prices of all trades, (bars, trades); opens are the closes before, from `start`, or the first trades."""
+    close = prices[:, -1]
+    opened = prices[:, 0] if start is None else np.concatenate([[start], close[:-1]])
+    volume = 1e6 * np.exp(0.3 * generator.standard_normal(len(close)))
+    columns = {
+        "open": opened,
+        "high": np.maximum(prices.max(axis=1), opened),
+        "low": np.minimum(prices.min(axis=1), opened),
+        "close": close,
+        "volume": volume,
+    }
+    return _candles(name, columns, interval)
+
+
+def _candles(name: str, columns: dict[str, np.ndarray], interval: str) -> Candles:
+    """Candles one after another from `START` on."""
+    length = Interval.parse(interval)
+    last = START + (len(columns["close"]) - 1) * length.timedelta
+    times = pl.datetime_range(START, last, length.timedelta, time_unit="us", eager=True)
+    frame = pl.DataFrame({"open_time": times, **columns})
+    return Candles.from_frame(frame, interval=length, symbol=name.upper().replace(" ", "_").replace("-", "_"))
 
 
 def _world(
@@ -251,7 +474,6 @@ def _world(
 ) -> World:
     """Candles whose close-to-close log returns are `returns`; `sigma[t]` is the volatility of bar t."""
     require_threads()
-    length = Interval.parse(interval)
     bars = len(returns)
     close = 100.0 * np.exp(np.cumsum(returns))
     opened = np.concatenate([[100.0], close[:-1]])
@@ -264,11 +486,5 @@ def _world(
     high = np.maximum(opened * np.exp(path.max(axis=1)), np.maximum(opened, close))
     low = np.minimum(opened * np.exp(path.min(axis=1)), np.minimum(opened, close))
     volume = 1e6 * np.exp(0.3 * generator.standard_normal(bars)) * (1 + np.abs(returns) / sigma[:bars])
-    times = pl.datetime_range(
-        START, START + (bars - 1) * length.timedelta, length.timedelta, time_unit="us", eager=True
-    )
-    frame = pl.DataFrame(
-        {"open_time": times, "open": opened, "high": high, "low": low, "close": close, "volume": volume}
-    )
-    candles = Candles.from_frame(frame, interval=length, symbol=name.upper().replace(" ", "_"))
-    return World(name, candles, mean, sigma[1:])
+    columns = {"open": opened, "high": high, "low": low, "close": close, "volume": volume}
+    return World(name, _candles(name, columns, interval), mean, sigma[1:])

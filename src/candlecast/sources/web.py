@@ -8,17 +8,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
 
-from candlecast.errors import SourceError
-from candlecast.sources.retry import Retry, TransientError
+from candlecast.errors import CandlecastError, SourceError
+from candlecast.redaction import quiet_wires
+from candlecast.sources.answers import unusable
+from candlecast.sources.retry import Retry, SlowError, TransientError
 from candlecast.sources.source import utc_now
-
-if TYPE_CHECKING:
-    import httpx
 
 Get = Callable[[str, Mapping[str, str]], bytes]
 KEPT = "what was stored before is kept, and fetching goes on from there"
+REDIRECTS = 5
+MOST_READ = 4_000  # characters of an answer that are searched for words
+WIRES = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
 TRANSIENT = (408, 418, 425, 429)  # and everything from 500
 
 
@@ -27,26 +28,36 @@ class MissingError(SourceError):
 
 
 @contextmanager
-def web(vendor: str, retry: Retry, *, transport: httpx.BaseTransport | None = None) -> Iterator[Get]:
+def web(vendor: str, retry: Retry, *, secret: Callable[[], tuple[str, str]] | None = None) -> Iterator[Get]:
     """A function that gets an address with query parameters, again and again as `retry` says; usable by several threads.
 
-    It raises MissingError for 404 and SourceError, in one sentence that names the vendor, for every other failure.
+    Every answer is bounded in time and size. `secret` is a parameter that is sent to the address itself, follows no
+    redirect and is shown nowhere; see `Bounded`. The function raises MissingError for 404 and SourceError, in one sentence
+    that names the vendor, for every other failure.
     """
     import httpx
 
-    with httpx.Client(timeout=retry.timeout_seconds, follow_redirects=True, transport=transport) as client:
+    from candlecast.sources.transport import Bounded
+
+    transport = Bounded(retry, secret=secret)
+    with (
+        quiet_wires(*WIRES),
+        httpx.Client(
+            timeout=None, follow_redirects=secret is None, max_redirects=REDIRECTS, transport=transport
+        ) as client,
+    ):
 
         def ask(url: str, parameters: Mapping[str, str]) -> bytes:
             try:
                 answer = client.get(url, params=dict(parameters) or None)
-            except httpx.InvalidURL as error:
+            except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
                 raise SourceError(
                     f"the address of {vendor} is none ({error})",
                     expected="an address such as https://example.org",
                     remedy="Correct it",
                 ) from None
-            except httpx.HTTPError as error:
-                raise TransientError(unreachable(vendor, error)) from None
+            except Exception as error:
+                raise failure(vendor, error) from None
             require_ok(vendor, answer.status_code, answer.headers, answer.text if answer.is_error else "")
             if not answer.is_success:
                 raise SourceError(
@@ -59,10 +70,21 @@ def web(vendor: str, retry: Retry, *, transport: httpx.BaseTransport | None = No
         yield lambda url, parameters: retry(lambda: ask(url, parameters))
 
 
-def unreachable(vendor: str, error: Exception) -> SourceError:
+def failure(vendor: str, error: Exception) -> Exception:
+    """What to raise for an exchange that ended without an answer."""
+    if isinstance(error, (CandlecastError, TransientError)):
+        return error
+    if isinstance(error, SlowError):
+        return TransientError(unreachable(vendor, error, f"its answer is too slow, {error}"))
+    if isinstance(error, ValueError):  # of a body that cannot be inflated
+        return unusable(vendor, str(error))
+    return TransientError(unreachable(vendor, error))
+
+
+def unreachable(vendor: str, error: Exception, why: str = "") -> SourceError:
     """The sentence for an answer that never came, or not in full."""
     return SourceError(
-        f"{vendor} could not be reached ({type(error).__name__})",
+        f"{vendor} could not be reached ({why or type(error).__name__})",
         expected="a network, and an answer in time",
         remedy=f"Check the connection and try again; {KEPT}",
     )
@@ -109,11 +131,11 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], datetime] = utc_no
     (35.0, None)
     """
     value = next((text for name, text in headers.items() if name.lower() == "retry-after"), "").strip()
-    if re.fullmatch(r"\d+(\.\d+)?", value):
+    if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,12})?", value):
         return float(value)
     try:
         return max((parsedate_to_datetime(value) - now()).total_seconds(), 0.0)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 
@@ -125,7 +147,8 @@ def words(text: str) -> str:
     >>> words('{"code": -1003, "msg": "Too many requests."}')
     ': Too many requests.'
     """
-    with suppress(ValueError):
+    text = text[:MOST_READ]
+    with suppress(ValueError, RecursionError):
         said = json.loads(text)
         text = said["msg"] if isinstance(said, dict) and isinstance(said.get("msg"), str) else text
     plain = re.sub(r"(?is)<(head|style|script|title).*?</\1>|<[^>]*>", " ", text)

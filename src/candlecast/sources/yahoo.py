@@ -15,15 +15,19 @@ from urllib.parse import urlsplit, urlunsplit
 import numpy as np
 import polars as pl
 
-from candlecast.errors import ConfigError, SourceError
+from candlecast.errors import CandlecastError, ConfigError, SourceError
 from candlecast.interval import Interval
 from candlecast.shared import ignoring
 from candlecast.sources.adjust import ACTIONS, PRICES
+from candlecast.sources.answers import MOST_TEXT, parse_json, unusable
+from candlecast.sources.chart import require_chart, unreadable
+from candlecast.sources.inflation import too_large
 from candlecast.sources.page import empty_page, market_page
+from candlecast.sources.proxies import proxy_of
 from candlecast.sources.refusals import lacking_interval, missing_extra
 from candlecast.sources.retry import Retry, TransientError
 from candlecast.sources.source import Moment, Session, Source, moment, period, utc_now
-from candlecast.sources.web import MissingError, require_ok, unreachable
+from candlecast.sources.web import MissingError, require_ok, unreachable, words
 
 logger = logging.getLogger(__name__)
 DAY = timedelta(days=1)
@@ -123,6 +127,7 @@ def _history(session: Any, symbol: str, interval: str, start: datetime, end: dat
 
     log = logging.getLogger("yfinance")
     with ONE_AT_A_TIME:
+        session.is_answered = False
         was_disabled, log.disabled = log.disabled, True  # it reports what it swallows, which the session raises below
         try:
             YfData.cache_get.cache_clear()  # else an answer from before a split would serve after it
@@ -132,16 +137,17 @@ def _history(session: Any, symbol: str, interval: str, start: datetime, end: dat
                 )
         except Exception as error:  # whatever yfinance stumbles over in an answer that is not as it expects
             frame = None
-            session.failure = session.failure or SourceError(
-                f"Yahoo's answer for {symbol} cannot be read ({type(error).__name__}: {error})",
-                expected="candles",
-                remedy="Try again later, or update yfinance",
+            told = (
+                error if isinstance(error, CandlecastError) else unreadable(symbol, f"{type(error).__name__}: {error}")
             )
+            session.failure = session.failure or told
         finally:
             log.disabled = was_disabled
     if session.failure is not None:
         raise session.failure from None
     if frame is None or frame.empty:
+        if not session.is_answered:  # yfinance gave up before it asked
+            raise session.trouble or unreadable(symbol, "none came")
         return _nothing()
     index: Any = frame.index
     local = index.tz_localize(None)
@@ -171,46 +177,83 @@ def _nothing() -> pl.DataFrame:
 def _session(host: str | None, retry: Retry) -> Iterator[Any]:
     """What yfinance sends its requests through: to another host if told so, again if they fail, and with their errors kept.
 
-    yfinance turns most failures into an empty table; `failure` holds the error that is to be raised instead.
+    yfinance turns most failures into an empty table; `failure` holds the error that is to be raised instead. Every answer
+    is bounded in time (by `timeout_seconds` on the whole) and in size.
     """
     try:
         import yfinance  # noqa: F401 - so that a missing extra is told in its own words
         from curl_cffi import requests
+        from curl_cffi.curl import CURL_WRITEFUNC_ERROR
     except ModuleNotFoundError as error:
         raise missing_extra("yfinance", "yahoo") from error
+    most = retry.at_most(MOST_TEXT).answer_bytes
 
     class Session(requests.Session):
-        failure: SourceError | None = None
+        failure: CandlecastError | None = None
+        trouble: CandlecastError | None = None  # beside the candles
+        is_answered = False  # whether an answer about the candles came
+
+        def send(self, method: Any, url: str, *args: Any, **options: Any) -> Any:
+            """One exchange, of which no more than `most` bytes are kept."""
+            pieces: list[bytes] = []
+            size = 0
+
+            def take(piece: bytes) -> int:
+                nonlocal size
+                size += len(piece)
+                if size > most:
+                    return CURL_WRITEFUNC_ERROR
+                pieces.append(piece)
+                return len(piece)
+
+            if not self.proxies:  # "" tells curl not to look for one by rules of its own
+                options["proxies"] = {"all": proxy_of(url) or ""}
+            options |= {"timeout": retry.timeout_seconds, "content_callback": take}
+            try:
+                answer = super().request(method, url, *args, **options)
+            except requests.exceptions.RequestException:
+                if size > most:
+                    raise too_large(most) from None
+                raise
+            answer.content = b"".join(pieces)
+            return answer
 
         def request(self, method: Any, url: str, *args: Any, **options: Any) -> Any:
             if self.failure is not None:
                 raise self.failure
             parts = urlsplit(url)
             there = url if host is None else urlunsplit((*urlsplit(host)[:2], *parts[2:]))
-            send = super().request
-            options["timeout"] = retry.timeout_seconds
             if "/v8/finance/chart/" not in parts.path:
-                return send(method, there, *args, **options)
+                try:
+                    return self.send(method, there, *args, **options)
+                except CandlecastError as error:
+                    self.failure = error
+                    raise
+                except requests.exceptions.RequestException as error:  # yfinance can do without, mostly
+                    self.trouble = unreachable("Yahoo", error)
+                    raise
+            symbol = parts.path.rsplit("/", 1)[-1]
 
             def ask() -> Any:
                 try:
-                    answer = send(method, there, *args, **options)
-                    _judge(answer)
+                    answer = self.send(method, there, *args, **options)
+                    _judge(answer, symbol)
                 except requests.exceptions.RequestException as error:
                     raise TransientError(unreachable("Yahoo", error)) from None
                 return answer
 
             try:
-                return retry(ask)
+                answer = retry(ask)
+                self.is_answered = True
+                return answer
             except MissingError:
-                symbol = parts.path.rsplit("/", 1)[-1]
                 self.failure = SourceError(
                     f"Yahoo has no symbol {symbol!r}",
                     expected="a symbol as Yahoo writes it, still listed",
-                    remedy=_offers(send, there, symbol, retry.timeout_seconds),
+                    remedy=_offers(self.send, there, symbol),
                 )
                 raise self.failure from None
-            except SourceError as error:
+            except CandlecastError as error:
                 self.failure = error
                 raise
 
@@ -218,27 +261,34 @@ def _session(host: str | None, retry: Retry) -> Iterator[Any]:
         yield session
 
 
-def _judge(answer: Any) -> None:
+def _judge(answer: Any, symbol: str) -> None:
     """Raise what an answer of the chart interface means, unless it holds bars or says that there are none."""
     said = answer.text
     if answer.status_code == 400 and "Data doesn't exist for startDate" in said:
         return
     if answer.status_code in (400, 404, 422):
-        with suppress(ValueError, KeyError, TypeError):
-            said = answer.json()["chart"]["error"]["description"]
+        error = _described(answer.content)
+        if answer.status_code == 404 and error is None:  # something between knows no such page
+            raise unusable("Yahoo", f"404{words(said)}")
+        said = error or said
     require_ok("Yahoo", answer.status_code, answer.headers, said)
-    try:
-        answer.json()
-    except ValueError as error:  # cut short, or "Will be right back"
-        raise TransientError(unreachable("Yahoo", error)) from None
+    require_chart(parse_json(answer.content, "Yahoo"), symbol)
 
 
-def _offers(send: Callable[..., Any], address: str, symbol: str, timeout: float) -> str:
+def _described(content: bytes) -> str | None:
+    """What Yahoo itself says is wrong; None for the words of anybody else."""
+    with suppress(TransientError, KeyError, TypeError):
+        description = parse_json(content, "Yahoo")["chart"]["error"]["description"]
+        return description if isinstance(description, str) else None
+    return None
+
+
+def _offers(send: Callable[..., Any], address: str, symbol: str) -> str:
     """Symbols that Yahoo's own search finds."""
     search = urlunsplit((*urlsplit(address)[:2], "/v1/finance/search", "", ""))
     try:
-        found = send("GET", search, params={"q": symbol, "quotesCount": 3, "newsCount": 0}, timeout=timeout).json()
-        names = [quote["symbol"] for quote in found["quotes"]][:3]
+        found = parse_json(send("GET", search, params={"q": symbol, "quotesCount": 3, "newsCount": 0}).content, "Yahoo")
+        names = [str(quote["symbol"]) for quote in found["quotes"][:3]]
     except Exception:  # whatever goes wrong, the unknown symbol is what the user needs to hear of
         names = []
     return f"Did you mean {' or '.join(names)}?" if names else "Check the symbol at https://finance.yahoo.com"

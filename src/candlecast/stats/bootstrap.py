@@ -296,7 +296,7 @@ def _ratio_and_error(
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = first / np.sqrt(variance)
         gradient = np.concatenate([second / variance**1.5, -0.5 * first / variance**1.5], axis=1)  # (paths, 4)
-    ratio = np.where(first == 0.0, 0.0, ratio)  # returns that are all zero, as in `sharpe`
+    ratio = np.where(np.isfinite(ratio), ratio, np.where(first == 0.0, 0.0, np.nan))  # all zero: as in `sharpe`
     gradient = np.where(np.isfinite(gradient), gradient, 0.0) * np.array([1.0, -1.0, 1.0, -1.0])
     squared = np.einsum("pi,pij,pj->p", gradient, covariance, gradient) / size / observations
     return ratio[:, 0] - ratio[:, 1], np.sqrt(np.maximum(squared, 0.0))

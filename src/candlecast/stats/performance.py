@@ -32,10 +32,13 @@ class Moments(NamedTuple):
     def figures(self, *, bars_per_year: float) -> tuple[float, float, float, float, float, float, float]:
         """Total and annual return, annual volatility, Sharpe and Sortino ratio, maximum drawdown, Calmar ratio.
 
+        The annual return of less than a year is the total return, as in `annual_return`.
+
         >>> moments(np.array([-0.5, 2.0])).figures(bars_per_year=2)[-2:]
         (0.5, 1.0)
         """
-        annual, scale = _annual(self.growth, self.observations, bars_per_year), math.sqrt(bars_per_year)
+        annual = annualised(self.growth, observations=self.observations, bars_per_year=bars_per_year)
+        scale = math.sqrt(bars_per_year)
         return (
             self.growth - 1.0,
             annual,
@@ -79,15 +82,40 @@ def total_return(returns: np.ndarray) -> float:
     return float(np.prod(1.0 + returns)) - 1.0
 
 
+def log_returns(returns: np.ndarray) -> np.ndarray:
+    """ln(1 + r_t), what compounds by addition, float64 (time,): minus infinity where everything was lost, or more.
+
+    >>> log_returns(np.array([0.0, -1.0]))
+    array([  0., -inf])
+    """
+    kept = 1.0 + np.asarray(returns, dtype=np.float64)
+    return np.log(kept, out=np.where(np.isnan(kept), np.nan, -np.inf), where=kept > 0.0)
+
+
+def log_growth(returns: np.ndarray) -> float:
+    """Growth per bar: mean(ln(1 + r_t)), the rate at which an account compounds. Breiman (1961).
+
+    At or below zero, it does not grow, however high the mean of its returns: mean(r) - variance(r) / 2 approximates it.
+    Ruin gives minus infinity, no returns NaN.
+
+    >>> log_growth(np.array([1.0, -0.5])), log_growth(np.array([0.5, -1.0, 0.0]))
+    (0.0, -inf)
+    """
+    return float(np.mean(log_returns(returns))) if len(returns) else math.nan
+
+
 def annual_return(returns: np.ndarray, *, bars_per_year: float) -> float:
     """Compound annual growth rate, a fraction per year: (prod_t (1 + r_t))^(bars_per_year / n) - 1.
 
-    Empty gives 0.0, a lost account -1.0; growth that no float can hold once it is annualised gives infinity.
+    Less than a year, n < bars_per_year, is not annualised: it gives the total return, prod_t (1 + r_t) - 1, which is where
+    the formula arrives after a year. What a week earned says little about a year. Empty gives 0.0, a lost account -1.0.
 
     >>> annual_return(np.array([0.1, 0.1]), bars_per_year=1)
     0.1...
+    >>> annual_return(np.array([0.5, 0.0]), bars_per_year=252)
+    0.5
     """
-    return _annual(float(np.prod(1.0 + returns)), len(returns), bars_per_year)
+    return annualised(float(np.prod(1.0 + returns)), observations=len(returns), bars_per_year=bars_per_year)
 
 
 def annual_volatility(returns: np.ndarray, *, bars_per_year: float) -> float:
@@ -147,7 +175,7 @@ def max_drawdown(equity: np.ndarray) -> float:
 
 
 def calmar(returns: np.ndarray, *, bars_per_year: float) -> float:
-    """Calmar ratio: annual return over maximum drawdown, both of all bars given.
+    """Calmar ratio: annual return (of less than a year: total return) over maximum drawdown, both of all bars given.
 
     Nothing gained and nothing lost gives 0.0; gain without any drawdown gives NaN. Young (1991), who takes 36 months.
 
@@ -158,10 +186,16 @@ def calmar(returns: np.ndarray, *, bars_per_year: float) -> float:
     return ratio(annual_return(returns, bars_per_year=bars_per_year), fall)
 
 
-def _annual(growth: float, observations: int, bars_per_year: float) -> float:
+def annualised(growth: float, *, observations: int, bars_per_year: float) -> float:
+    """`annual_return` of an account that has grown by a factor over a number of bars.
+
+    >>> annualised(4.0, observations=504, bars_per_year=252), annualised(1.01, observations=5, bars_per_year=252) < 0.011
+    (1.0, True)
+    """
     if observations == 0:
         return 0.0
     if growth <= 0.0:
         return -1.0
-    exponent = math.log(growth) * bars_per_year / observations
-    return math.expm1(exponent) if not exponent > 700.0 else math.inf
+    if observations < bars_per_year:
+        return growth - 1.0
+    return math.expm1(math.log(growth) * bars_per_year / observations)

@@ -6,6 +6,7 @@ column for each trial or model, of the same moments. Values that are not finite 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Literal, NamedTuple
 
@@ -15,7 +16,9 @@ from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.stats.bootstrap import block_length
 
 DRAWS = 32_768  # of trials without skill, from which their expected best is taken
-CHUNK = 2_048  # of them at once
+FEW = 64  # trials up to which all draws are made; of more, whose best varies less, fewer draws tell as much
+FEWEST_DRAWS, CHUNK = 1_024, 1_024  # at least, and at once
+JITTER = 1e-9  # of a correlation matrix, whose rank is lower than its size where trials are copies
 
 
 class Overfitting(NamedTuple):
@@ -71,17 +74,37 @@ def effective_trials(returns: np.ndarray, *, seed: int = 0) -> float:
     length = np.sqrt((centred**2).sum(axis=0))
     has_spread = length > 1e-12 * np.sqrt((filled**2).sum(axis=0))
     unit = centred[:, has_spread] / length[has_spread]  # (time, k), columns of length 1
-    trials = unit.shape[1]
+    return max(effective_counts(unit, [unit.shape[1]], seed=seed)[0], 1.0)
+
+
+def effective_counts(unit: np.ndarray, counts: Sequence[int], *, seed: int = 0) -> list[float]:
+    """`effective_trials` of the first 1, 2, ... columns, for each of `counts`, in one set of draws.
+
+    `unit` (time, trials): centred columns of length 1, or 0 where a trial has no spread, which is then no trial. A count
+    whose columns are all without spread gives 0.
+
+    >>> two = np.array([[0.5, 0.5], [0.5, -0.5], [-0.5, 0.5], [-0.5, -0.5]])
+    >>> [round(each, 1) for each in effective_counts(two, [1, 2])]
+    [1.0, 2.0]
+    """
+    is_trial = (unit != 0.0).any(axis=0)
+    kept, numbers = unit[:, is_trial], np.concatenate([[0], np.cumsum(is_trial)])[list(counts)]
+    trials = kept.shape[1]
     if trials < 2:
-        return 1.0
-    variances, axes = np.linalg.eigh(unit.T @ unit)  # of the correlation matrix, (k,) and (k, k)
-    root = axes * np.sqrt(np.maximum(variances, 0.0))
+        return [float(number) for number in numbers]
+    root = np.linalg.cholesky(kept.T @ kept + JITTER * np.eye(trials)).astype(np.float32)  # (k, k), of the correlations
     generator = np.random.default_rng(seed)
-    best = 0.0
-    for _ in range(0, DRAWS, CHUNK):
-        z = generator.standard_normal((CHUNK, trials)) @ root.T  # (chunk, k); its negative is as likely
-        best += float(np.mean(z.max(axis=1) - z.min(axis=1))) / 2 * CHUNK / DRAWS
-    return _worth(best, trials)
+    draws = max(DRAWS * min(FEW, trials) // trials // CHUNK * CHUNK, FEWEST_DRAWS)
+    best = np.zeros(len(numbers))
+    for _ in range(0, draws, CHUNK):
+        z = (
+            generator.standard_normal((CHUNK, trials), dtype=np.float32) @ root.T
+        )  # (chunk, k); its negative is as likely
+        for place, number in enumerate(numbers):
+            if number > 1:
+                best[place] += float((z[:, :number].max(axis=1) - z[:, :number].min(axis=1)).sum(dtype=np.float64)) / 2
+    found = [_worth(each / draws, int(number)) for each, number in zip(best, numbers, strict=True)]
+    return [each if number > 1 else float(number) for each, number in zip(found, numbers, strict=True)]
 
 
 def overfitting_probability(returns: np.ndarray, *, blocks: int = 16) -> Overfitting:

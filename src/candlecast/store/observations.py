@@ -139,11 +139,12 @@ def changes(observations: pl.DataFrame) -> pl.DataFrame:
 
 
 def unasked(
-    bars: pl.DataFrame, *, since: datetime, until: datetime, interval: Interval
+    bars: pl.DataFrame, *, since: datetime, until: datetime, interval: Interval, is_recheck: bool = False
 ) -> list[tuple[datetime, datetime]]:
     """Stretches in front of known bars that were never asked for, from `since` to `until`: each ends as a known bar opens.
 
-    `bars`: `open_time` and `asked_from` of the bars known, in order of time.
+    With `is_recheck`, those that were asked for count too. `bars`: `open_time` and `asked_from` of the bars known, in order
+    of time.
     """
     opened = bars["open_time"].to_physical().to_numpy()
     rows = (
@@ -156,7 +157,25 @@ def unasked(
         .filter(
             (pl.col("start") < pl.col("end"))
             & (pl.col("start") < until)
-            & (pl.col("asked_from").is_null() | (pl.col("asked_from") > pl.col("start")))
+            & (pl.lit(is_recheck) | pl.col("asked_from").is_null() | (pl.col("asked_from") > pl.col("start")))
         )
     )
     return list(zip(stretches["start"].to_list(), stretches["end"].to_list(), strict=True))
+
+
+def joined(stretches: list[tuple[datetime, datetime]], near: timedelta) -> list[tuple[datetime, datetime]]:
+    """Stretches with those that begin within `near` of the end of the one before made one with it.
+
+    >>> day = timedelta(days=1)
+    >>> start = datetime(2024, 1, 1, tzinfo=UTC)
+    >>> found = joined([(start, start + day), (start + 2 * day, start + 3 * day), (start + 9 * day, start + 10 * day)], day)
+    >>> [((first - start).days, (last - start).days) for first, last in found]
+    [(0, 3), (9, 10)]
+    """
+    found: list[tuple[datetime, datetime]] = []
+    for start, end in stretches:
+        if found and start - found[-1][1] <= near:
+            found[-1] = (found[-1][0], end)
+        else:
+            found.append((start, end))
+    return found

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import polars as pl
@@ -16,6 +17,7 @@ from candlecast.errors import CandleError, ConfigError, StoreError, near_misses
 from candlecast.events import Listener, ignore
 from candlecast.forking import require_threads
 from candlecast.interval import Interval
+from candlecast.redaction import hide, struck
 from candlecast.sources.source import Moment, Source, moment, period, require_order, utc_now
 from candlecast.store import compact, update
 from candlecast.store.observations import BEGINNING, COLUMNS, PRICES, TIME, changes, current, is_current
@@ -28,6 +30,8 @@ LISTING = {
     "last": TIME,
     "files": pl.Int64(),
 }
+LONGEST_NAME = 180  # bytes; a file system takes 255, and deltalake writes signs as %2F
+SECRET = re.compile("key|secret|token|password|credential|signature|sas", re.IGNORECASE)  # options that nobody may see
 SYMBOL = r"[\w.:/^=+@#&~-]+"
 
 
@@ -49,6 +53,15 @@ class Store:
     location: str | Path
     options: Mapping[str, str] | None = field(default=None, repr=False)
 
+    def __post_init__(self) -> None:
+        for name, value in (self.options or {}).items():
+            if SECRET.search(name):
+                hide(value)
+
+    def __repr__(self) -> str:
+        """The place, without a password that its address may hold."""
+        return f"Store(location={struck(self.url)!r})"
+
     @property
     def url(self) -> str:
         """The folder or URL as text."""
@@ -69,6 +82,7 @@ class Store:
         since: Moment | None = None,
         until: Moment | None = None,
         refresh: bool = False,
+        recheck: bool = False,
         progress: Listener = ignore,
     ) -> Candles:
         """Fetch what is missing from `since` to `until`, and give all candles of that period.
@@ -76,7 +90,9 @@ class Store:
         Without `since`, from the first bar stored, or the first that the source has; without `until`, up to now. Holes
         that the source has been asked about are not asked about again. The last bars are: where they changed at the
         vendor, bars from further back are asked for until they agree, so that a split or dividend that adjusts all of
-        history is noticed. `changes` lists what changed. With `refresh`, everything is asked for again.
+        history is noticed. `changes` lists what changed. With `refresh`, everything is asked for again; with `recheck`, the
+        holes between the bars are (and, with `since`, what lies before the first), for sources whose earlier word that there
+        is nothing is in doubt.
 
         Bars are committed as they come: interrupted at any moment, the next call goes on from there.
 
@@ -97,6 +113,7 @@ class Store:
             since=None if since is None else start,
             until=None if until is None else end,
             refresh=refresh,
+            recheck=recheck,
             progress=progress,
         )
         snapshot = self._snapshot(None)
@@ -214,7 +231,11 @@ class Store:
         # where a market pauses is taken from all of its bars, whatever part of them is read
         scan = whole if has_sessions else snapshot.scan(series, since=start, until=last)
         candles = _candles(
-            snapshot, scan, series, has_sessions=has_sessions, origin=Origin(series.source, self.url, snapshot.version)
+            snapshot,
+            scan,
+            series,
+            has_sessions=has_sessions,
+            origin=Origin(series.source, struck(self.url), snapshot.version),
         )
         rows = [_row(candles, start), len(candles) if last is None else _row(candles, last)]
         candles = candles[rows[0] : rows[1]]
@@ -263,5 +284,11 @@ def _series(source: Source | str, symbol: str, interval: str | Interval) -> Seri
                 f"{name} {value!r} cannot be a name",
                 expected="letters, digits and . : / ^ = + @ # & ~ - _",
                 remedy="Check the spelling",
+            )
+        if len(quote(value, safe="")) > LONGEST_NAME:  # it becomes the name of a folder
+            raise ConfigError(
+                f"{name} {value[:40] + '...'!r} has {len(value):,} characters",
+                expected=f"at most {LONGEST_NAME} bytes, with those of / and other signs counted threefold",
+                remedy="Choose a shorter name",
             )
     return Series(source, symbol, str(Interval.parse(interval)))

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -57,8 +57,8 @@ class Series(NamedTuple):
 class Location:
     """Where a table is: a folder or the URL of an object store, and the options that open it (they may hold secrets)."""
 
-    url: str
-    options: Mapping[str, str]
+    url: str = field(repr=False)
+    options: Mapping[str, str] = field(repr=False)
 
     def open(self, version: int | None = None) -> Snapshot | None:
         """The table as it is now or was at a version; None where there is none yet. Raises StoreError."""

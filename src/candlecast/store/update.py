@@ -21,6 +21,7 @@ from candlecast.store.observations import (
     current,
     differs,
     is_current,
+    joined,
     news,
     observe,
     unasked,
@@ -29,6 +30,7 @@ from candlecast.store.table import Location, Series, Snapshot
 
 logger = logging.getLogger(__name__)
 
+NEAR = 1_000  # bars between two holes that are asked about again, up to which one request covers both
 OVERLAP = 100  # bars at the end that are asked for again
 WIDENING = 10  # times as many, while the oldest of them turn out to be changed
 BATCH_BARS = 200_000  # committed at once, at most
@@ -43,13 +45,14 @@ def update(
     since: datetime | None,
     until: datetime | None,
     refresh: bool,
+    recheck: bool,
     progress: Listener,
 ) -> None:
     """Ask the source for what the table lacks from `since` (the first bar known, or the source's first) to `until`.
 
     Bars are committed in batches as they come, so that an interruption costs the last moments only. With `refresh`,
-    everything is asked for again. Raises CandleError when there is no bar at all, and
-    whatever the source raises, once what it gave before is committed.
+    everything is asked for again; with `recheck`, the holes between the bars are. Raises CandleError when there is no bar
+    at all, and whatever the source raises, once what it gave before is committed.
     """
     snapshot = location.open()
     bars = _bars(snapshot, series)
@@ -60,8 +63,9 @@ def update(
         reading.ask(since or first, until)
     else:
         last, step = bars["open_time"][-1], series.step
-        for start, stop in unasked(bars, since=since or first, until=end, interval=step):
-            reading.ask(start, min(stop + step.timedelta, end), behind=stop if stop < end else None)
+        stretches = unasked(bars, since=since or first, until=end, interval=step, is_recheck=recheck)
+        for start, stop in joined(stretches, NEAR * step.timedelta) if recheck else stretches:
+            reading.ask_hole(start, stop, end, is_recheck=recheck)
         if end > last + step.timedelta:
             reading.ask_again(bars["open_time"], since, until)
     reading.finish()
@@ -99,6 +103,17 @@ class _Reading:
         last = self._take(self._pages(since, until), since or BEGINNING)
         if behind is not None and (last is None or last < behind):
             self._vouch(behind, since or BEGINNING, last)
+
+    def ask_hole(self, start: datetime, stop: datetime, end: datetime, *, is_recheck: bool) -> None:
+        """Read the pages of a stretch that ends as a known bar opens, and that bar."""
+        try:
+            self.ask(start, min(stop + self.series.step.timedelta, end), behind=stop if stop < end else None)
+        except ConfigError as error:  # the source keeps bars for a time only, and these are older
+            if not is_recheck:
+                raise
+            logger.warning(
+                "%s: the hole from %s to %s is not asked about again: %s", self.series, start, stop, error.wrong
+            )
 
     def ask_again(self, opened: pl.Series, since: datetime | None, until: datetime | None) -> None:
         """Read the pages from some bars before the last known one, from further back while the oldest bars are changed.
@@ -175,6 +190,8 @@ class _Reading:
         """Say of a known bar, which the source did not give again, that nothing lies in front of it."""
         bar = self._known(behind, behind)
         start = asked_from if last is None else last + self.series.step.timedelta
+        if (before := bar["asked_from"][0]) is not None and before <= start:
+            return
         said = bar.with_columns(asked_from=pl.lit(start, COLUMNS["asked_from"]))
         self._append(said)
 

@@ -11,10 +11,12 @@ from candlecast.targets.target import (
     LABELS,
     Kind,
     KnownEarlier,
+    LookingBack,
     Target,
     Weighted,
     bars_until_known,
     importance,
+    memory,
 )
 from candlecast.targets.volatility import Volatility
 
@@ -24,6 +26,7 @@ __all__ = [
     "ExcessReturn",
     "Kind",
     "KnownEarlier",
+    "LookingBack",
     "NextReturn",
     "Price",
     "ScaledReturn",
@@ -36,5 +39,6 @@ __all__ = [
     "importance",
     "label",
     "lead",
+    "memory",
     "parts",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 from candlecast.candles import Candles
 from candlecast.errors import require_parameters
 from candlecast.features import Scaler, Unscaled
-from candlecast.targets.spread import recent_volatility, require_halflife
+from candlecast.targets.spread import halflife_memory, recent_volatility, require_halflife
 from candlecast.targets.target import Kind, require_horizon
 
 
@@ -40,6 +40,11 @@ class TripleBarrier:
         require_horizon(self.horizon)
         require_halflife(self.halflife)
         require_parameters(self, {"width": (0 < self.width < np.inf, "standard deviations above 0")})
+
+    @property
+    def memory(self) -> int:
+        """Bars before bar t that its unit depends on, but for a ten-thousandth."""
+        return max(self.horizon, halflife_memory(self.halflife))
 
     def distance(self, candles: Candles) -> np.ndarray:
         """w_t, from the close to either barrier in logarithms, known at bar t; (time,)."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from candlecast.candles import Candles
 from candlecast.features import Scaler, Standard
-from candlecast.targets.spread import recent_volatility, require_halflife
+from candlecast.targets.spread import halflife_memory, recent_volatility, require_halflife
 from candlecast.targets.target import Kind, log_return_ahead, require_horizon
 
 
@@ -30,6 +30,11 @@ class ScaledReturn:
     def __post_init__(self) -> None:
         require_horizon(self.horizon)
         require_halflife(self.halflife)
+
+    @property
+    def memory(self) -> int:
+        """Bars before bar t that its unit depends on, but for a ten-thousandth."""
+        return max(self.horizon, halflife_memory(self.halflife))
 
     def unit(self, candles: Candles) -> np.ndarray:
         """s_t sqrt(h), the log return that counts as 1, (time,)."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from candlecast.candles import Candles
-from candlecast.errors import ConfigError
+from candlecast.errors import ConfigError, listed
 from candlecast.features import Scaler
-from candlecast.targets.target import Kind, Target, require_target
+from candlecast.targets.target import Kind, Target, memory, require_target
 
 
 @dataclass(frozen=True, init=False)
@@ -33,14 +33,14 @@ class Several:
         labels = [label(target) for target in targets]
         if len(set(labels)) < len(labels) or not targets:
             raise ConfigError(
-                f"several targets are {', '.join(labels) or 'none'}",
+                f"several targets are {listed(labels)}",
                 expected="one or more, each with a name or a horizon of its own",
                 remedy="Use for example Several(NextReturn(1), NextReturn(5))",
             )
         kinds = sorted({target.kind for target in targets})
         if len(kinds) > 1:
             raise ConfigError(
-                f"several targets are of the kinds {', '.join(kinds)}",
+                f"several targets are of the kinds {listed(kinds)}",
                 expected="targets of one kind, since one head learns them all",
                 remedy="Study the others in a study of their own",
             )
@@ -60,6 +60,11 @@ class Several:
     def horizon(self) -> int:
         """Bars until all values are known."""
         return max(target.horizon for target in self.targets)
+
+    @property
+    def memory(self) -> int:
+        """The longest of all."""
+        return max(memory(target) for target in self.targets)
 
     @property
     def kind(self) -> Kind:

@@ -10,6 +10,8 @@ import polars as pl
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError
 
+FORGOTTEN = 1e-4  # as of features
+
 
 def recent_volatility(candles: Candles, halflife: float) -> np.ndarray:
     """Exponentially weighted root mean square of the log returns of single bars, known at bar t; (time,).
@@ -22,6 +24,15 @@ def recent_volatility(candles: Candles, halflife: float) -> np.ndarray:
     mean = pl.Series(squares, nan_to_null=True).ewm_mean(half_life=halflife, adjust=True, ignore_nulls=True)
     known = np.sqrt(mean.forward_fill().cast(pl.Float64).fill_null(math.nan).to_numpy())
     return np.where(known > 0, known, np.nan)
+
+
+def halflife_memory(halflife: float) -> int:
+    """Bars after which an exponential average has forgotten all but `FORGOTTEN` of what lies before them.
+
+    >>> halflife_memory(20)
+    266
+    """
+    return math.ceil(halflife * math.log2(1 / FORGOTTEN))
 
 
 def require_halflife(halflife: float) -> None:

@@ -29,8 +29,9 @@ class Target(Protocol):
 
     @property
     def kind(self) -> Kind:
-        """ "value": any number, judged by squared error. "probability": 0 or 1, forecast as a chance. "label": one of
-        `LABELS`, forecast as its expectation and judged by squared error.
+        """ "value": any number, judged by squared error. "probability": forecast as a chance in [0, 1], which is its
+        expectation: 0 or 1, or where neither may happen, the naive forecast and half a step above and below it (see
+        `Direction`). "label": one of `LABELS`, forecast as its expectation and judged by squared error.
         """
         ...
 
@@ -75,6 +76,21 @@ class Weighted(Protocol):
     def importance(self, candles: Candles) -> np.ndarray:
         """How much the outcome of each bar counts in training, (time,), 0 or more, known when the outcome is."""
         ...
+
+
+@runtime_checkable
+class LookingBack(Protocol):
+    """A target that is measured by the past: in units of recent volatility, say."""
+
+    @property
+    def memory(self) -> int:
+        """Bars before bar t that `values` and `naive` at t depend on."""
+        ...
+
+
+def memory(target: Target) -> int:
+    """Bars before each bar that its outcome and naive forecast depend on: the horizon, unless the target says otherwise."""
+    return target.memory if isinstance(target, LookingBack) else target.horizon
 
 
 def bars_until_known(target: Target, candles: Candles) -> np.ndarray:

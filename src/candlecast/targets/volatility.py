@@ -15,8 +15,11 @@ from candlecast.targets.target import Kind, ahead, require_horizon
 class Volatility:
     """Logarithm of the price range over the next `horizon` bars: ln ln(max H / min L), after Alizadeh et al. (2002).
 
-    Close to normal, and far more efficient than a squared return. Naive: the same over the last `horizon` bars.
-    Undefined (NaN) where the price did not move at all. Implies no return.
+    Close to normal, and far more efficient than a squared return. Naive: the same over the last `horizon` bars, or over the
+    last ones before in which the price moved. Implies no return.
+
+    Undefined (NaN) where the price does not move at all in `horizon` bars: such outcomes are neither learned nor judged,
+    since any number that a logarithm of zero is given would decide the squared error. A longer horizon has fewer of them.
     """
 
     horizon: int = 1
@@ -31,7 +34,9 @@ class Volatility:
         return ahead(self._past_range(candles), self.horizon)
 
     def naive(self, candles: Candles) -> np.ndarray:
-        return self._past_range(candles)
+        past = self._past_range(candles)
+        latest = np.maximum.accumulate(np.where(np.isnan(past), -1, np.arange(len(past))))
+        return np.where(latest < 0, np.nan, past[latest])
 
     def expected_return(self, forecast: np.ndarray, candles: Candles) -> np.ndarray:
         return np.full(len(forecast), np.nan)

@@ -7,21 +7,26 @@ from dataclasses import replace
 import numpy as np
 
 from candlecast.candles import Candles
+from candlecast.causality.compare import require_equal
+from candlecast.causality.features import require_no_answers
+from candlecast.causality.markets import other_futures
 from candlecast.errors import ConfigError
 from candlecast.features import Feature
-from candlecast.testing.markets import other_futures, require_bars, require_equal, synthetic_market
+from candlecast.testing.markets import require_bars, synthetic_market
 
 WARMUP_TOLERANCE = 1e-3  # of a column's standard deviation
 
 
 def check_feature(feature: Feature, candles: Candles | None = None, *, seed: int = 0) -> None:
-    """Raise unless the feature is causal, its warm-up long enough and its values well formed.
+    """Raise unless the feature is causal and computed, its warm-up long enough and its values well formed.
 
     Causal: at several bars t the candles after t are cut off, then replaced by another path of prices and volumes; no
-    value at or before t may move by a single bit. Warm-up: the feature is computed again on candles that begin later;
-    from row `warmup` on, no value may differ from the first computation by more than 1e-3 standard deviations of its
-    column. `candles` is a synthetic hourly market when not given, in which every value behind the warm-up must be
-    defined as well.
+    value at or before t may move by a single bit. Computed from the candles, not found by date, price or row number: values
+    stay when all dates move by 28 years, stay near when all prices move by 0.01 %, follow the bars when the candles begin
+    later, and are a function of the clock where they depend on no price. Warm-up: the feature is computed again on candles
+    that begin later; from row `warmup` on, no value may differ from the first computation by more than 1e-3 standard
+    deviations of its column. `candles` is a synthetic hourly market when not given, in which every value behind the warm-up
+    must be defined as well.
 
     Raises LookaheadError naming column, bar and movement; ConfigError for a short warm-up, naming one that would do, or
     for values of a wrong shape or type; NotEnoughDataError when `candles` are fewer than four warm-ups and 40 more.
@@ -53,6 +58,7 @@ def check_feature(feature: Feature, candles: Candles | None = None, *, seed: int
             bar,
             subject=f"feature {feature.name}",
         )
+    require_no_answers(feature, market, seed=seed)
     _require_warm(feature, market, must_be_defined=candles is None)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.candles import Candles
+from candlecast.causality.markets import another_path
 from candlecast.errors import CandlecastError, ConfigError, LookaheadError
 from candlecast.features import Features, log_range, log_return
 from candlecast.folds import WalkForward
@@ -19,7 +20,6 @@ from candlecast.prediction import Prediction
 from candlecast.recipes import describe
 from candlecast.sources import synthetic
 from candlecast.targets import NextReturn, Target
-from candlecast.testing.markets import another_path
 from candlecast.walk import forecast_frame, plan_jobs
 
 BARS = 420

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from candlecast.candles import Candles
+from candlecast.causality.compare import require_equal
+from candlecast.causality.markets import other_futures
 from candlecast.errors import ConfigError, LookaheadError
 from candlecast.targets import Target, bars_until_known
-from candlecast.testing.markets import other_futures, require_bars, require_equal, synthetic_market
+from candlecast.testing.markets import require_bars, synthetic_market
 
 
 def check_target(target: Target, candles: Candles | None = None, *, seed: int = 0) -> None:

@@ -76,9 +76,10 @@ class Policy(NetModel, draws_apart=True):
         return _Holder(LAYERS[self.cell], inputs, hidden=self.hidden, layers=self.layers, dropout=self.dropout)
 
     def measured(self, net: FittedNet, forecast: Forecaster) -> FittedNet:
-        """The net with the return that its positions imply."""
+        """The net with the return that its positions imply; each stretch of training rows is read by itself."""
         job = net.job
-        held = forecast(job.samples, job.fit_rows).columns["position"]
+        stretches = [job.fit_rows[(job.fit_rows >= p.start) & (job.fit_rows < p.stop)] for p in job.fold.fit.parts]
+        held = np.concatenate([forecast(job.samples, rows).columns["position"] for rows in stretches if len(rows)])
         implied = slope(held, job.samples.outcomes[job.fit_rows])
         return replace(net, outcomes=Scaling(np.zeros(1), np.array([implied])))
 

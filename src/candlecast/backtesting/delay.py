@@ -1,0 +1,55 @@
+"""The same positions filled later, as evidence of what an edge depends on: `delayed` and `filled_at_close`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import polars as pl
+
+from candlecast.backtesting.door import require_kind
+from candlecast.backtesting.orderbook import decision_rows
+from candlecast.candles import Candles
+from candlecast.errors import ConfigError, is_whole
+from candlecast.signals.positions import Positions
+
+
+def delayed(candles: Candles, positions: Positions, *, bars: int = 1) -> Positions:
+    """The positions as if each had been decided so many bars later: filled at the open after that.
+
+    A decision that would fall behind the last bar is dropped. What is left of a result shows how long its forecasts last:
+    an edge that is gone one bar later may be honest (a return that depends on the one before), or made of prices that
+    nobody could have had (bounce, stale opens), which never last.
+
+    Raises ConfigError for anything but a whole number of 0 or more, CandleError for positions of other candles.
+
+    >>> from candlecast.sources import synthetic
+    >>> candles = synthetic.random_walk(4, seed=0).candles
+    >>> held = candles.frame[:2].select(time="close_time", symbol=pl.lit(candles.symbol), position=pl.Series([1.0, 0.0]))
+    >>> delayed(candles, Positions(held)).frame["time"].to_list() == candles.frame["close_time"][1:3].to_list()
+    True
+    """
+    require_kind("positions", positions, Positions, "Pass the positions of a rule")
+    if not is_whole(bars, 0):
+        raise ConfigError(
+            f"bars is {bars!r}", expected="a whole number of 0 or more", remedy="Leave it out for one bar"
+        )
+    frame = positions.frame
+    rows = decision_rows(candles, frame, "position") + bars
+    kept = rows < len(candles)
+    times = candles.frame["close_time"].gather(rows[kept])
+    return replace(positions, frame=frame.filter(pl.Series(kept)).with_columns(time=times))
+
+
+def filled_at_close(candles: Candles) -> Candles:
+    """Candles whose bars have the close as their only price, so that an order is filled at the close of its bar.
+
+    Each decision is filled a bar's length later than on the candles themselves. To backtest positions that were decided on
+    the true candles: features of these would know neither opens nor ranges.
+
+    >>> from candlecast.sources import synthetic
+    >>> late = filled_at_close(synthetic.random_walk(4, seed=0).candles)
+    >>> bool((late.open == late.close).all())
+    True
+    """
+    close = pl.col("close")
+    return replace(candles, frame=candles.frame.with_columns(open=close, high=close, low=close))

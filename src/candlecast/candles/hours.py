@@ -1,0 +1,158 @@
+"""Trading hours in words: sessions and zone, holidays, sessions cut short, and bars that hold less than their interval."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from candlecast.candles.clock import DAY, MINUTE, TradingClock, clock_face
+from candlecast.candles.holes import LONGEST_THERE, longest_closure, trading_days, wall_clock
+from candlecast.candles.sessions import usual_weekend
+
+if TYPE_CHECKING:
+    from candlecast.candles.table import Candles
+
+HOW = {
+    "inferred": "inferred from the opening times of the first bars",
+    "declared": "as declared",
+    "default": "nothing else was found",
+}
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MOST_HOLIDAYS = 25  # weekdays a year
+NOTABLE = 15 * MINUTE  # by which a session is cut at least, since its last minutes may be without trades
+NEAR = 60  # sessions among which a time is usual
+USUAL = 0.5  # share of the trading days on which a bar opens at a usual time
+
+
+def describe(candles: Candles) -> tuple[str, ...]:
+    """Sentences about when a market with sessions, or with a clock other than that of UTC, trades; for people.
+
+    They speak of the whole table, and nothing is computed from them.
+    """
+    clock = candles.clock
+    if not len(candles) or (not clock.has_sessions and clock.zone is None):
+        return ()
+    if not clock.has_sessions:
+        return (f"always open, on the clock of {clock.zone} ({HOW[clock.how]})",)
+    days = trading_days(candles)
+    weekend = usual_weekend(pl.Series(np.unique(days)))
+    closed = f", closed on {_listed([WEEKDAYS[day - 1] for day in weekend])}" if weekend else ""
+    found = [f"{_hours(candles)}{closed} ({HOW[clock.how]})"]
+    found += _later_pauses(clock)
+    found += _holidays(days, weekend, longest_closure(clock.zone))
+    if candles.interval.microseconds < DAY // 2 and clock.session is not None:
+        found += _short_sessions(candles, days)
+        found += _short_bars(candles, days)
+    return tuple(found)
+
+
+def _hours(candles: Candles) -> str:
+    clock = candles.clock
+    if clock.session is None or candles.interval.microseconds >= DAY // 2:
+        begins = f", which begin at {clock_face(clock.day_start)}" if clock.day_start else ""
+        opened = np.unique(wall_clock(candles) % DAY)
+        begins = begins or (f", stamped {clock_face(int(opened[0]))}" if len(opened) == 1 and opened[0] else "")
+        return f"trades in days of {clock.zone or 'UTC'}{begins}"
+    known = f" ({clock.exchange[0]})" if clock.exchange else ""
+    if clock.closure == 0:
+        return f"trades around the clock in weeks from {clock_face(clock.session[0])} {clock.zone or 'UTC'}{known}"
+    return f"trades {clock}{known}"
+
+
+def _later_pauses(clock: TradingClock) -> list[str]:
+    return [
+        f"pauses from {clock_face(first)} to {clock_face(last)} since {datetime.fromtimestamp(since[0] / 1e6, UTC):%Y-%m-%d}"
+        for first, last, *since in clock.breaks
+        if since
+    ]
+
+
+def _holidays(days: np.ndarray, weekend: list[int], longest_closing: int) -> list[str]:
+    """Working days without a bar, closings that are longer than any holiday left out; and the long ones among them."""
+    traded = np.unique(days)
+    mask = [day + 1 not in weekend for day in range(7)]
+    if len(traded) < 2 or not any(mask):
+        return []
+    closed = np.busday_count(traded[:-1] + 1, traded[1:], weekmask=mask)
+    closed[closed > longest_closing] = 0
+    if not closed.any():
+        return []
+    longest = int(closed.argmax())
+    first = np.busday_offset(traded[longest] + 1, 0, roll="forward", weekmask=mask)
+    number, count = int(closed.sum()), int((closed > 0).sum())
+    many = (
+        f", in {count:,} closing{'s' * (count > 1)}, the longest of {_days(int(closed[longest]))} from {first}"
+        if number > 1
+        else f", {first}"
+    )
+    years = (traded[-1] - traded[0]).astype(np.int64) / 365.25
+    words = "holidays" if number <= MOST_HOLIDAYS * max(years, 1.0) else "holidays, and days without trades or missing"
+    lines = [f"{_days(number)} without a bar ({words}){many}"]
+    long = np.flatnonzero(closed > LONGEST_THERE)
+    if len(long):
+        starts = [str(np.busday_offset(traded[row] + 1, 0, roll="forward", weekmask=mask)) for row in long]
+        some = _listed(starts) if len(starts) <= 3 else f"the first from {starts[0]}, the last from {starts[-1]}"
+        lines.append(
+            f"{len(long):,} of these closings {'is' if len(long) == 1 else 'are'} of more than a week ({some}): long holidays, "
+            "or missing bars where the exchange has none"
+        )
+    return lines
+
+
+def _short_sessions(candles: Candles, days: np.ndarray) -> list[str]:
+    """Sessions that end before the last bar that is usual at the time, or begin after the first one.
+
+    The ends of the table are none, and where no time is usual since bars without trades are absent, nothing is said.
+    """
+    if candles.clock.closure == 0:
+        return []
+    step = max(candles.interval.microseconds, NOTABLE)
+    since = (wall_clock(candles) - candles.clock.session[0]) % DAY  # type: ignore[index]
+    first = np.flatnonzero(np.diff(days, prepend=days[:1] - 1).astype(np.int64))
+    last = np.append(first[1:], len(days)) - 1
+    found = []
+    for rows, sign, words in ((last[:-1], 1, "end early"), (first[1:], -1, "begin late")):
+        dates: list[str] = []
+        for begin in range(0, len(rows), NEAR):
+            near = rows[begin : begin + NEAR]
+            times, counts = np.unique(since[near], return_counts=True)
+            usual = int(times[counts.argmax()])
+            if counts.max() > USUAL * len(near):
+                dates += [str(day) for day in days[near][sign * (usual - since[near]) >= step]]
+        if dates:
+            verb = words if len(dates) > 1 else words.replace("end", "ends").replace("begin", "begins")
+            some = f"{_listed(dates)}" if len(dates) <= 3 else f"the first {dates[0]}, the last {dates[-1]}"
+            found.append(f"{len(dates):,} session{'s' * (len(dates) > 1)} {verb} ({some})")
+    return found
+
+
+def _short_bars(candles: Candles, days: np.ndarray) -> list[str]:
+    """Usual bars that reach over the end, or over the beginning, of a session, and hold less than their interval."""
+    clock, step = candles.clock, candles.interval.microseconds
+    hours = clock.exchange[1] if clock.exchange else clock
+    times, counts = np.unique(wall_clock(candles) % DAY, return_counts=True)
+    words = []
+    for time in times[counts > USUAL * len(np.unique(days))].tolist():
+        held = sum(_shared(time, step, first, last) for first, last in hours.stretches)
+        if 0 < held < step:
+            words.append(f"{clock_face(time)} holds {held // MINUTE} minutes")
+    return [f"of its {candles.interval}, the bar of {_listed(words)}"] if words else []
+
+
+def _shared(time: int, step: int, first: int, last: int) -> int:
+    """Microseconds of a bar that lie in a stretch of the day."""
+    length = (last - first) % DAY or DAY
+    since = (time - first) % DAY
+    inside = max(0, min(step, length - since))
+    return inside + max(0, min(since + step - DAY, length))
+
+
+def _days(number: int) -> str:
+    return f"{number:,} working day{'s' * (number != 1)}"
+
+
+def _listed(words: list[str]) -> str:
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]

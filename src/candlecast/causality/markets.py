@@ -1,0 +1,85 @@
+"""The same market with something changed: another future, other prices, other dates, prices moved by a hair."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+
+from candlecast.candles import Candles
+
+MOMENTS = 6  # bars at which the future is cut off and changed, where time does not matter
+CALENDAR = timedelta(days=10_227)  # 28 years: weekdays, months and leap years come back, from 1901 to 2099
+GREGORIAN = timedelta(days=146_097)  # 400 years: they come back in any year
+WEEKS = timedelta(weeks=52)  # hours and weekdays come back, the days of the year nearly
+SHORT = timedelta(days=60)
+STRETCH, LIFT = 0.003, 1e-4  # of log prices and of prices, where prices move by a hair
+
+
+def other_futures(candles: Candles, first: int, seed: int, *, moments: int = MOMENTS) -> Iterator[tuple[int, Candles]]:
+    """Bars t after bar `first`, and candles that are the same up to t: first cut off, then going on along another path."""
+    generator = np.random.default_rng(seed)
+    for bar in np.linspace(first + 20, len(candles) - 2, moments).astype(int).tolist():
+        yield bar, candles[: bar + 1]
+        yield bar, another_path(candles, bar, generator)
+
+
+def another_path(candles: Candles, bar: int, generator: np.random.Generator) -> Candles:
+    """The candles with another path of prices and volumes after bar `bar`."""
+    path = _path(len(candles) - bar - 1, candles.close[bar], candles.volume[bar] + 1, generator)
+    return _with(
+        candles, {name: np.concatenate([getattr(candles, name)[: bar + 1], new]) for name, new in path.items()}
+    )
+
+
+def other_prices(candles: Candles, generator: np.random.Generator) -> Candles:
+    """Another path of prices, on another level, and of volumes, at the same times."""
+    return _with(candles, _path(len(candles), 1.7 * candles.close[0], 1 + 3 * candles.volume.mean(), generator))
+
+
+def moved_by_a_hair(candles: Candles) -> Candles:
+    """Every price p as g (p / g)^(1.003) 1.0001, g the geometric mean of the closes, and volumes 0.01 % higher.
+
+    Prices that were equal stay equal, and one that was above another stays there; a return grows by 0.3 % of itself.
+    """
+    middle = np.exp(np.log(candles.close).mean())
+    prices = {
+        name: middle * (getattr(candles, name) / middle) ** (1 + STRETCH) * (1 + LIFT)
+        for name in ("open", "high", "low", "close")
+    }
+    every = np.stack(list(prices.values()))
+    prices |= {"high": every.max(axis=0), "low": every.min(axis=0)}
+    return _with(candles, prices | {"volume": candles.volume * (1 + LIFT)})
+
+
+def dated_otherwise(candles: Candles, shift: timedelta) -> Candles:
+    """The same bars, each as much later."""
+    return replace(candles, frame=candles.frame.with_columns(pl.col("open_time", "close_time") + shift))
+
+
+def same_calendar(candles: Candles) -> timedelta:
+    """A shift after which every bar has its hour, weekday, day of the month and month again."""
+    first, last = (int(str(time)[:4]) for time in (candles.open_time[0], candles.close_time[-1]))
+    if first > 1900 and last < 2072:
+        return CALENDAR
+    return -CALENDAR if first > 1928 and last < 2100 else GREGORIAN
+
+
+def _path(bars: int, start: float, volume: float, generator: np.random.Generator) -> dict[str, np.ndarray]:
+    shocks = 0.03 * generator.standard_normal((4, bars))
+    close = start * np.exp(np.cumsum(shocks[0]))
+    opened = np.concatenate([[start], close[:-1]])[:bars]
+    return {
+        "open": opened,
+        "high": np.maximum(opened, close) * np.exp(np.abs(shocks[1])),
+        "low": np.minimum(opened, close) * np.exp(-np.abs(shocks[2])),
+        "close": close,
+        "volume": volume * np.exp(10 * shocks[3]),
+    }
+
+
+def _with(candles: Candles, columns: dict[str, np.ndarray]) -> Candles:
+    return replace(candles, frame=candles.frame.with_columns(**{name: pl.Series(new) for name, new in columns.items()}))

@@ -1,0 +1,90 @@
+"""The check of a model as a walk begins: one of its fits again, on candles that go on in another way."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+
+from candlecast.candles import Candles
+from candlecast.causality.markets import another_path
+from candlecast.errors import LookaheadError
+from candlecast.events import ignore
+from candlecast.jobs import Job
+from candlecast.models import Fitted, Model, NetModel
+from candlecast.prediction import Prediction
+from candlecast.windows import make_samples
+
+logger = logging.getLogger(__name__)
+
+
+def require_causal_model(model: Model, fitted: Fitted, *, seed: int = 0) -> None:
+    """Raise unless a model that is not candlecast's own forecasts one of its jobs from what was known.
+
+    Candles after a bar in the middle of the test part change nothing of the forecasts up to it. Where all training rows lie
+    before the test part, candles from its start on change nothing of what is learnt, for which the job is fitted once more;
+    a model that learns something else each time cannot be checked so, and a log message says it. Nets see windows of
+    features and nothing else, and estimators in `Sklearn` arrays of training rows: they are not asked.
+
+    Raises LookaheadError naming the bar.
+    """
+    job, rows = fitted.job, fitted.job.test_rows
+    if is_ours(model) or not len(rows):
+        return
+    whole = _values(fitted.forecast(job.samples, rows))
+    generator = np.random.default_rng(seed)
+    middle = len(rows) // 2
+    changed = _on(job, another_path(job.samples.candles, int(rows[middle]), generator))
+    after = _values(fitted.forecast(changed.samples, rows[: middle + 1]))
+    alone = _values(fitted.forecast(job.samples, rows[: middle + 1]))  # a model may read rows together
+    _require_unmoved(model, alone, after, rows, int(rows[middle]), "Read only bars up to each row's own")
+    if not job.fold.is_in_time_order:
+        return
+    last = job.fold.test.first - 1
+    (again,) = model.fit([_on(job, another_path(job.samples.candles, last, generator))], progress=ignore)
+    relearnt = _values(again.forecast(job.samples, rows))
+    if not np.array_equal(whole, relearnt, equal_nan=True):
+        (same,) = model.fit([job], progress=ignore)
+        if not np.array_equal(whole, _values(same.forecast(job.samples, rows)), equal_nan=True):
+            logger.warning("%s learns something else each time; whether it looks ahead cannot be checked", model.name)
+            return
+        _require_unmoved(model, whole, relearnt, rows, last, "Fit on job.fit_rows, or job.train_rows")
+
+
+def is_ours(model: object) -> bool:
+    """Whether a model is candlecast's own, or a net, which sees windows of features only."""
+    inner = getattr(model, "model", None)
+    if inner is not None and not is_ours(inner):
+        return False
+    kind = type(model)
+    if isinstance(model, NetModel):
+        return all(getattr(kind, name).__module__.startswith("candlecast.") for name in ("fit", "restore", "measured"))
+    return kind.__module__.startswith("candlecast.models.")
+
+
+def _on(job: Job, candles: Candles) -> Job:
+    """The same job on other candles."""
+    samples = job.samples
+    other = make_samples(candles, features=samples.features, target=samples.target, window=samples.window)
+    return replace(job, samples=other)
+
+
+def _values(prediction: Prediction) -> np.ndarray:
+    """All numbers of a forecast: (column, rows)."""
+    others = [_values(other) for other in prediction.others.values()]
+    return np.concatenate([np.array([prediction.mean, *prediction.columns.values()]), *others])
+
+
+def _require_unmoved(
+    model: Model, before: np.ndarray, after: np.ndarray, rows: np.ndarray, bar: int, remedy: str
+) -> None:
+    moved = np.argwhere((before != after) & ~(np.isnan(before) & np.isnan(after)))
+    if len(moved):
+        column, place = moved[moved[:, 1].argmin()]
+        raise LookaheadError(
+            f"model {model.name} moved its forecast at bar {int(rows[place]):,} from {before[column, place]:.6g} to "
+            f"{after[column, place]:.6g}, although only candles after bar {bar:,} had changed",
+            expected="forecasts that do not move by a bit when later candles do",
+            remedy=remedy,
+        )

@@ -1,0 +1,92 @@
+"""What market, prices and folds allow a verdict to say, whatever the tests give."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from candlecast.backtesting import BacktestResult, backtest, break_even_bps, delayed
+from candlecast.candles import Candles
+from candlecast.signals import Positions
+from candlecast.stats import annual_return, check_rare_losses, worst_case_loss
+from candlecast.tradability import Tradability, tradability
+
+FEWEST_BARS = 2  # that can be traded one bar later
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """The circumstances of a result. The defaults, of which nothing is known, stand in the way of nothing.
+
+    break_even_bps: costs a side, in basis points of the value traded, at which the account would have ended where it began
+        (`backtesting.break_even_bps`); NaN where it loses without any.
+    delayed_return: annual return with every order filled one bar later. Evidence alone: an honest edge may be gone by then.
+    tradability: what the candles of the judged bars say about trading at their prices; None where nobody looked.
+    is_in_time_order: all bars of a training lie before those that it is tested on.
+    doubt: why the tests of the returns cannot be trusted, in words; empty where they can.
+    notices: what is odd about the candles, in sentences; jumps: those among them that look like splits and were not declared
+        to be moves of the market; changes: what was changed in the candles before anything was computed.
+    """
+
+    break_even_bps: float = math.nan
+    delayed_return: float = math.nan
+    tradability: Tradability | None = None
+    is_in_time_order: bool = True
+    doubt: str = ""
+    notices: tuple[str, ...] = ()
+    jumps: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+
+    def least_cost_bps(self, cost_bps: float) -> float:
+        """What a trade takes at least, a side: the costs, half the estimated spread or a tick, whichever is largest."""
+        return max(cost_bps, self.tradability.least_cost_bps if self.tradability else 0.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The conditions as JSON values; what is undefined or without end is None."""
+        numbers = {"break_even_bps": self.break_even_bps, "delayed_return": self.delayed_return}
+        return {
+            **{name: value if math.isfinite(value) else None for name, value in numbers.items()},
+            "tradability": self.tradability.to_dict() if self.tradability else None,
+            "is_in_time_order": self.is_in_time_order,
+            "doubt": self.doubt,
+            "notices": list(self.notices),
+            "jumps": list(self.jumps),
+            "changes": list(self.changes),
+        }
+
+
+def conditions_of(
+    candles: Candles, positions: Positions, result: BacktestResult, *, is_in_time_order: bool, seed: int = 0
+) -> Conditions:
+    """The conditions of a backtest of these positions on these candles."""
+    first = int(np.searchsorted(candles.close_time, result.equity["time"].dt.replace_time_zone(None).to_numpy()[0]))
+    later = delayed(candles, positions)
+    delayed_return = math.nan
+    if len(later) >= FEWEST_BARS and result.fills.height:
+        returns = backtest(candles, later, costs=result.costs, cash=result.cash).returns
+        delayed_return = annual_return(returns, bars_per_year=result.bars_per_year)
+    checked, changes = candles.check(), candles.origin.changes if candles.origin else ()
+    are_real = any(change.kind == "accepted" for change in changes)
+    return Conditions(
+        break_even_bps=break_even_bps(candles, positions, costs=result.costs, cash=result.cash),
+        delayed_return=delayed_return,
+        tradability=tradability(candles[first:]),
+        is_in_time_order=is_in_time_order,
+        doubt=_doubt(candles, result, seed),
+        notices=checked.notices,
+        jumps=() if are_real else checked.jumps,
+        changes=tuple(map(str, changes)),
+    )
+
+
+def _doubt(candles: Candles, result: BacktestResult, seed: int) -> str:
+    """Why a gain cannot be believed although it is significant: large losses may be missing from the record."""
+    if result.ruined_at is not None or not result.fills.height:
+        return ""
+    moves = np.diff(candles.close) / candles.close[:-1]
+    loss = worst_case_loss(result.equity["position"].to_numpy(), moves)
+    growth = np.log1p(result.returns_until_ruin)
+    return check_rare_losses(growth, worst_loss=loss, bars_known=len(candles), seed=seed).why

@@ -1,0 +1,127 @@
+"""Files of a folder of runs: read within limits, and flushed to the disk before they count.
+
+A folder may come from anybody. Only regular files are read: a link leads elsewhere, and a pipe never ends.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from candlecast.errors import RunError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+LARGEST = 1 << 33  # bytes of one file
+SAFE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def is_regular(path: Path) -> bool:
+    """Whether there is a regular file; False for a link to one, and for names that no file can have."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder; False for a link to one, and for names that no folder can have."""
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def read_regular(path: Path, *, most: int = LARGEST) -> bytes:
+    """What a regular file of at most so many bytes holds. Raises RunError, and FileNotFoundError when there is none."""
+    try:
+        _require_regular(path, os.lstat(path))
+        handle = os.open(path, SAFE)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    try:
+        with open(handle, "rb") as file:
+            found = os.fstat(handle)
+            _require_regular(path, found)
+            if found.st_size <= most:
+                content = file.read(most + 1)
+                if len(content) <= most:
+                    return content
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    raise RunError(
+        f"{path} is larger than {most:,} bytes",
+        expected="a file that candlecast wrote",
+        remedy="Remove it from the run",
+    )
+
+
+def write_flushed(path: Path, content: bytes) -> None:
+    """Write a file and flush it to the disk. Raises OSError."""
+    path.write_bytes(content)
+    with path.open("r+b") as file:
+        _flush(file.fileno())
+
+
+def flush_folder(folder: Path) -> None:
+    """Flush the names in a folder to the disk, where the system can."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows opens no folders, and flushes names by itself
+        return
+    try:
+        _flush(handle)
+    except OSError:  # a file system that flushes no folders
+        pass
+    finally:
+        os.close(handle)
+
+
+def require_names(folder: Path, names: tuple[str, ...]) -> None:
+    """Raise RunError when the file system takes no such names in a folder; to be called before long work."""
+    for name in names:
+        try:
+            os.lstat(folder / name)
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except (OSError, ValueError) as error:
+            words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            raise RunError(
+                f"{_short(folder / name)} cannot be written ({words})",
+                expected="a path that the file system takes",
+                remedy="Choose a folder of runs with a shorter path",
+            ) from error
+
+
+def _flush(handle: int) -> None:
+    full = getattr(fcntl, "F_FULLFSYNC", None)  # of macOS, where fsync leaves the disk's own cache
+    if fcntl is None or full is None:
+        os.fsync(handle)
+    else:
+        fcntl.fcntl(handle, full)
+
+
+def _require_regular(path: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        kind = "a link" if stat.S_ISLNK(found.st_mode) else "no regular file"
+        raise RunError(f"{path} is {kind}", expected="a file that candlecast wrote", remedy="Replace it by the file")
+
+
+def _unreadable(path: Path, error: Exception) -> RunError:
+    words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return RunError(
+        f"{_short(path)} cannot be read ({words})",
+        expected="a file that may be read",
+        remedy="Check its name and who may read it",
+    )
+
+
+def _short(path: Path) -> str:
+    text = str(path)
+    return text if len(text) <= 200 else f"{text[:100]}...{text[-60:]}"

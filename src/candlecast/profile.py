@@ -1,0 +1,151 @@
+"""Profiles: a trial's series summed up to at most 1,024 buckets of time, by which trials are compared quickly.
+
+Trials are alike when their series move together. A profile keeps three series on a grid that is anchored at 1970, so that
+profiles of any market and interval can be laid side by side:
+
+    returns   what the account earned
+    alphas    what is left of it when as much of buy-and-hold is taken off as explains most (the residual of a regression)
+    skills    (y - m)(f - m), with y the outcome, f the forecast and m the mean outcome of the training rows: what the
+              forecast adds at each bar (half the summands of the Clark-West test against that mean)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+KINDS = ("returns", "alphas", "skills")
+MOST_BUCKETS = 1_024
+WIDEST = 32  # times the narrowest buckets of a group; spans that differ by more have next to nothing in common
+HEADER = 3  # numbers before the values: width, first bucket, number of buckets
+ROUNDING = 1e-6  # of a column's length: less spread than that is rounding
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """Sums of three series over buckets of `width` microseconds: `values` float32 (3, buckets), from bucket `first` on.
+
+    Each series is scaled so that its largest sum is 1: correlations and ratios have no unit.
+    """
+
+    width: int
+    first: int
+    values: np.ndarray
+
+    @property
+    def has_traded(self) -> bool:
+        """Whether the account ever moved."""
+        return bool(self.values[0].any())
+
+    def pack(self) -> bytes:
+        """The profile as bytes, for the ledger."""
+        header = np.array([self.width, self.first, self.values.shape[1]], "<i8")
+        return header.tobytes() + self.values.astype("<f4").tobytes()
+
+    @classmethod
+    def unpack(cls, content: bytes) -> Profile:
+        """What `pack` gave. Raises ValueError for anything else."""
+        header, values = np.frombuffer(content[: 8 * HEADER], "<i8"), np.frombuffer(content[8 * HEADER :], "<f4")
+        if len(header) != HEADER or header[0] < 1 or header[2] < 1 or len(values) != len(KINDS) * header[2]:
+            raise ValueError(f"{len(content)} bytes are no profile")
+        return cls(int(header[0]), int(header[1]), values.reshape(len(KINDS), -1))
+
+
+def profile_of(
+    times: np.ndarray,
+    returns: np.ndarray,
+    *,
+    step: int,
+    benchmark: np.ndarray | None = None,
+    skills: tuple[np.ndarray, np.ndarray] | None = None,
+) -> Profile:
+    """The profile of series known at `times`, datetime64[us], rising; `step` is the length of a bar in microseconds.
+
+    `benchmark`: buy-and-hold's returns at the same times; none when not given. `skills`: their own times and values; the
+    returns when not given.
+
+    >>> day = np.datetime64("2024-01-01", "us") + np.arange(3) * np.timedelta64(1, "D")
+    >>> profile_of(day, np.array([0.02, 0.0, -0.01]), step=86_400_000_000).values[0]
+    array([ 1. ,  0. , -0.5], dtype=float32)
+    """
+    series = [(times, returns), (times, _residual(returns, benchmark)), skills or (times, returns)]
+    closes = [each.astype("datetime64[us]").astype(np.int64) - 1 for each, _ in series]
+    known = [each for each in closes if len(each)]
+    if not known:
+        return Profile(step, 0, np.zeros((len(KINDS), 1), np.float32))
+    first, last = min(int(each.min()) for each in known), max(int(each.max()) for each in known)
+    width = step
+    while last // width - first // width >= MOST_BUCKETS:
+        width *= 2
+    start, buckets = first // width, last // width - first // width + 1
+    values = np.stack(
+        [
+            np.bincount(close // width - start, weights=each, minlength=buckets)
+            for close, (_, each) in zip(closes, series, strict=True)
+        ]
+    )
+    largest = np.abs(values).max(axis=1, keepdims=True)
+    values = np.divide(values, largest, out=np.zeros_like(values), where=largest > 0)
+    return Profile(width, start, values.astype(np.float32))
+
+
+def groups(profiles: Sequence[Profile]) -> list[list[int]]:
+    """Places of the profiles whose buckets are of like width, in their order; the group of the narrowest first."""
+    found: list[list[int]] = []
+    narrowest = 0
+    for place in sorted(range(len(profiles)), key=lambda place: profiles[place].width):
+        if not found or profiles[place].width > WIDEST * narrowest:
+            found.append([])
+            narrowest = profiles[place].width
+        found[-1].append(place)
+    return [sorted(group) for group in found]
+
+
+def side_by_side(profiles: Sequence[Profile]) -> tuple[np.ndarray, np.ndarray]:
+    """The series of all profiles on one grid, float64 (3, buckets, trials), and whether a trial covers a bucket, bool.
+
+    The grid has the widest buckets among them, without those that nobody covers.
+    """
+    width = max(profile.width for profile in profiles)
+    shapes = {_shape(profile): profile for profile in profiles}  # many trials lie on the same buckets
+    places = {shape: _places(profile, width) for shape, profile in shapes.items()}
+    grid = np.unique(np.concatenate(list(places.values())))
+    starts = {shape: np.flatnonzero(np.diff(place, prepend=place[0] - 1)) for shape, place in places.items()}
+    rows = {shape: np.searchsorted(grid, place[starts[shape]]) for shape, place in places.items()}
+    laid = np.zeros((len(KINDS), len(grid), len(profiles)))
+    covered = np.zeros((len(grid), len(profiles)), dtype=bool)
+    for column, profile in enumerate(profiles):
+        shape = _shape(profile)
+        laid[:, rows[shape], column] = np.add.reduceat(profile.values, starts[shape], axis=1, dtype=np.float64)
+        covered[rows[shape], column] = True
+    return laid, covered
+
+
+def _shape(profile: Profile) -> tuple[int, int, int]:
+    return profile.width, profile.first, profile.values.shape[1]
+
+
+def _places(profile: Profile, width: int) -> np.ndarray:
+    """Which bucket of the given width each bucket of the profile falls into, by its middle; int64 (buckets,), rising."""
+    middles = profile.first + np.arange(profile.values.shape[1]) + 0.5
+    return np.floor(middles * (profile.width / width)).astype(np.int64)
+
+
+def unit_columns(columns: np.ndarray, covered: np.ndarray) -> np.ndarray:
+    """Columns (buckets, trials) centred over the buckets that each covers, of length 1; those without spread are 0."""
+    before = np.sqrt((columns**2).sum(axis=0))
+    centred = np.where(covered, columns - columns.sum(axis=0) / np.maximum(covered.sum(axis=0), 1), 0.0)
+    length = np.sqrt((centred**2).sum(axis=0))
+    return np.divide(centred, length, out=np.zeros_like(centred), where=length > ROUNDING * before)
+
+
+def _residual(returns: np.ndarray, benchmark: np.ndarray | None) -> np.ndarray:
+    """Returns less their regression on the benchmark's, through the origin; both (time,)."""
+    square = 0.0 if benchmark is None else float(benchmark @ benchmark)
+    if benchmark is None or not square > 0.0:
+        return returns
+    residual = returns - float(returns @ benchmark) / square * benchmark
+    is_rounding = float(residual @ residual) <= ROUNDING**2 * float(returns @ returns)
+    return np.zeros_like(returns) if is_rounding else residual

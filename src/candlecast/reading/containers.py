@@ -1,0 +1,261 @@
+"""A path as a stream of bytes: plain or packed, never larger than what it may inflate to, and never a folder, pipe or pattern."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import re
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal, cast
+
+from candlecast.errors import SourceError
+
+Kind = Literal["text", "parquet", "feather", "workbook"]
+MOST_BYTES = 4 * 2**30  # after inflation
+FREE_BYTES = 64 * 2**20  # up to which nobody asks how far a file was packed
+MOST_INFLATION = 200  # times its size, beyond that; tables of prices pack 3 to 20 times
+MOST_DOCUMENT = 512 * 2**20  # of JSON or a workbook, which are held as a whole
+PACKED = {".gz", ".zst", ".zip", ".bz2", ".xz"}
+SUFFIXES: dict[str, Kind] = {
+    ".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".arrow": "feather", ".ipc": "feather",
+    ".xlsx": "workbook", ".xlsm": "workbook", ".xlsb": "workbook", ".xls": "workbook", ".ods": "workbook",
+}  # fmt: skip
+FAILURES = (
+    OSError,
+    EOFError,
+    ValueError,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+)
+WORDS = {
+    "text": "a table in text", "parquet": "a Parquet file", "feather": "a feather file", "workbook": "a workbook of Excel",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Content:
+    """What lies in a file: its kind, the name of the member that holds it, and a way to open it anew, unpacked."""
+
+    path: Path
+    kind: Kind
+    name: str
+    open: Callable[[], IO[bytes]]
+    is_packed: bool
+    is_zip: bool = False
+
+
+def find(path: str | Path) -> Content:
+    """What lies in the file at `path`. Raises SourceError where there is no file, or none that can be unpacked."""
+    path = existing(path)
+    with reading(path):
+        with path.open("rb") as file:
+            start = file.read(4096)
+        return _find(path, start)
+
+
+def existing(path: str | Path) -> Path:
+    """The path of a plain file. Raises SourceError for anything else."""
+    path = Path(path)
+    try:
+        is_file, is_there, is_folder = path.is_file(), path.exists(), path.is_dir()
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    if not is_file:
+        what = "is a folder" if is_folder else "is no plain file" if is_there else "does not exist"
+        raise SourceError(
+            f"{path} {what}",
+            expected="a file of candles",
+            remedy="Check the path; relative paths start at the current folder",
+        )
+    return path
+
+
+@contextmanager
+def reading(path: Path, kind: Kind | None = None) -> Iterator[None]:
+    """Failures of packing and of the disk inside the block become a SourceError."""
+    try:
+        yield
+    except FAILURES as error:
+        if isinstance(error, SourceError):
+            raise
+        raise _unreadable(path, error, kind) from error
+
+
+def _unreadable(path: Path, error: BaseException, kind: Kind | None = None) -> SourceError:
+    words = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return SourceError(
+        f"{path} cannot be read ({words})",
+        expected=WORDS[kind] if kind else "a whole and readable file of candles",
+        remedy="Check the file, or fetch it again",
+    )
+
+
+def _find(path: Path, start: bytes) -> Content:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if start[:2] == b"\x1f\x8b":
+        return _packed(path, lambda: cast("IO[bytes]", gzip.open(path, "rb")))
+    if start[:3] == b"BZh" and ".bz2" in suffixes:
+        return _packed(path, lambda: cast("IO[bytes]", bz2.open(path, "rb")))
+    if start[:6] == b"\xfd7zXZ\x00":
+        return _packed(path, lambda: cast("IO[bytes]", lzma.open(path, "rb")))
+    if start[:4] == b"\x28\xb5\x2f\xfd":
+        return _packed(path, lambda: _zstandard(path))
+    if start[:4] == b"PK\x03\x04":
+        return _zipped(path, suffixes)
+    if suffixes and suffixes[-1] in PACKED:
+        raise SourceError(
+            f"{path} is not packed as its name says",
+            expected=f"a file that begins as {suffixes[-1]} does",
+            remedy="Fetch it again, or rename it",
+        )
+    return Content(path, _kind(path, start, suffixes), path.name, lambda: path.open("rb"), is_packed=False)
+
+
+def _kind(path: Path, start: bytes, suffixes: list[str]) -> Kind:
+    named = next((SUFFIXES[suffix] for suffix in reversed(suffixes) if suffix in SUFFIXES), "text")
+    found: Kind = "text"
+    if start[:4] == b"PAR1":
+        found = "parquet"
+    elif start[:6] == b"ARROW1":
+        found = "feather"
+    elif start[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
+        found = "workbook"
+    if named not in ("text", found):
+        raise SourceError(
+            f"{path} cannot be read (it does not begin as {WORDS[named]} does)",
+            expected=WORDS[named],
+            remedy="Check the file, or rename it",
+        )
+    return found
+
+
+def _packed(path: Path, opener: Callable[[], IO[bytes]]) -> Content:
+    size = path.stat().st_size
+    name = path.name
+    for suffix in PACKED:
+        name = name.removesuffix(suffix)
+    return Content(path, "text", name, lambda: cast("IO[bytes]", Limited(opener(), path, size)), is_packed=True)
+
+
+def _zipped(path: Path, suffixes: list[str]) -> Content:
+    if not zipfile.is_zipfile(path):
+        raise zipfile.BadZipFile("the zip is not whole")
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+    names = {member.filename for member in members}
+    if "[Content_Types].xml" in names or "mimetype" in names or set(suffixes) & {".xlsx", ".xlsm", ".xlsb", ".ods"}:
+        _require_size(path, sum(member.file_size for member in members), path.stat().st_size, MOST_DOCUMENT)
+        return Content(path, "workbook", path.name, lambda: path.open("rb"), is_packed=False)
+    files = [
+        member
+        for member in members
+        if not member.is_dir() and not re.search(r"(^|/)(__MACOSX/|\._|\.DS_Store|\.?CHECKSUM$)", member.filename)
+    ]
+    if len(files) != 1:
+        names_of = ", ".join(member.filename for member in files[:5]) + (", ..." if len(files) > 5 else "")
+        raise SourceError(
+            f"{path} cannot be read (the archive holds {len(files)} files instead of one{': ' * bool(files)}{names_of})",
+            expected="one file of candles in the archive",
+            remedy="Unpack the archive and name the file",
+        )
+    member = files[0]
+    if member.flag_bits & 1:
+        raise SourceError(
+            f"{path} is encrypted", expected="an archive that opens without a password", remedy="Unpack it first"
+        )
+    _require_size(path, member.file_size, max(member.compress_size, 1), MOST_BYTES)
+
+    def opener() -> IO[bytes]:
+        return cast("IO[bytes]", Limited(zipfile.ZipFile(path).open(member), path, max(member.compress_size, 1)))
+
+    name = Path(member.filename).name
+    return Content(path, "text", name, opener, is_packed=True, is_zip=True)
+
+
+def _zstandard(path: Path) -> IO[bytes]:
+    """A stream of zstandard, which Polars unpacks; the frame says how much it holds, or the file must be small."""
+    import polars as pl
+
+    packed = path.stat().st_size
+    declared = _declared(path)
+    if declared is None and packed > FREE_BYTES:
+        raise SourceError(
+            f"{path} does not say how large it is when unpacked ({packed:,} bytes packed)",
+            expected=f"a stream that says so, or one of at most {FREE_BYTES:,} bytes",
+            remedy="Unpack it first",
+        )
+    if declared is not None:
+        _require_size(path, declared, packed, MOST_BYTES)
+    try:
+        lines = pl.read_csv(
+            path.read_bytes(), has_header=False, separator="\x01", quote_char=None, infer_schema=False,
+            empty_string_is_null=False, truncate_ragged_lines=True,
+        ).to_series()  # fmt: skip
+    except pl.exceptions.PolarsError as error:
+        raise OSError(str(error)) from error
+    return io.BytesIO("\n".join(lines.fill_null("")).encode() + b"\n")
+
+
+def _declared(path: Path) -> int | None:
+    """Bytes that the first frame of a zstandard stream says it holds (RFC 8878, 3.1.1.1)."""
+    with path.open("rb") as file:
+        head = file.read(18)
+    descriptor = head[4]
+    has_window = not descriptor & 0x20
+    flag, start = descriptor >> 6, 5 + has_window + (0, 1, 2, 4)[descriptor & 3]
+    size = (1 if descriptor & 0x20 else 0, 2, 4, 8)[flag]
+    if not size:
+        return None
+    return int.from_bytes(head[start : start + size], "little") + (256 if size == 2 else 0)
+
+
+def _require_size(path: Path, size: int, packed: int, most: int) -> None:
+    if size > most or (size > FREE_BYTES and size > MOST_INFLATION * packed):
+        raise SourceError(
+            f"{path} holds {size:,} bytes packed into {packed:,}",
+            expected=f"at most {most:,} bytes, and at most {MOST_INFLATION} times those packed beyond {FREE_BYTES:,}",
+            remedy="Check where the file is from; split it if it is what it says",
+        )
+
+
+class Limited(io.RawIOBase):
+    """A stream that is refused once it has given more than an honest file of its packed size would."""
+
+    def __init__(self, stream: IO[bytes], path: Path, packed: int) -> None:
+        self._stream = stream
+        self._path = path
+        self._packed = packed
+        self._given = 0
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """At most `size` bytes; all that are left when negative, up to the limit. Raises SourceError beyond it."""
+        if size >= 0:
+            return self._counted(self._stream.read(size))
+        parts = []
+        while part := self._counted(self._stream.read(2**20)):
+            parts.append(part)
+        return b"".join(parts)
+
+    def _counted(self, part: bytes) -> bytes:
+        self._given += len(part)
+        _require_size(self._path, self._given, self._packed, MOST_BYTES)
+        return part
+
+    def close(self) -> None:
+        """Close what it reads from."""
+        self._stream.close()
+        super().close()

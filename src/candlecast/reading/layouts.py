@@ -1,0 +1,266 @@
+"""Columns without names: found by what they hold, since high and low bound the others and each open follows a close."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from candlecast.errors import CandleError
+from candlecast.reading.days import read_clock, read_days, split
+from candlecast.reading.numerals import (
+    NumberForm,
+    Undecided,
+    as_numbers,
+    form_of as number_form_of,
+    is_absent,
+    is_number,
+)
+from candlecast.reading.table import Table
+from candlecast.reading.timing import TimeColumn, clock_digits, form_of, is_clock
+
+BOUNDED = 0.98  # of the rows in which high and low bound the others, at least: prices are rounded
+NUMERIC = 0.7  # of the cells of a column of numbers, at least: one that is none is refused where it stands
+ONE_SIZE = 3.0  # prices of one bar differ by less than this factor
+PROOF = 0.5  # of the distance from close to next open in the other order, at most
+SAME_MONEY = 0.02  # between money traded and units times price
+PRICE_LIKE = 0.3  # of the rows in which a column is near the close, if it holds prices
+FEWEST = 10  # rows that prove which is the open
+KNOWN = {
+    (1, 2): ("open", "high", "low", "close"),
+    (2, 3): ("open", "close", "high", "low"),
+    (1, 0): ("low", "high", "open", "close"),
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Places of what was found, and the columns in words, in their order."""
+
+    time: TimeColumn
+    prices: dict[str, int]
+    volume: int | None
+    symbol: int | None
+    words: tuple[str, ...]
+
+
+def by_content(table: Table, *, what: str) -> Layout:
+    """What columns without names hold. Raises CandleError when their content does not show it."""
+    time = _time(table, what=what)
+    if time is None:
+        raise _unknown(table, "no column of times", what=what)
+    rest = [place for place in range(table.width) if place not in time.places]
+    numeric = [place for place in rest if _is_numeric(table.column(place))]
+    if len(numeric) < 4:
+        kind = (
+            "single trades (time, price, amount), not candles" if len(numeric) == 2 else "no open, high, low and close"
+        )
+        raise _unknown(table, f"{kind} and no header", what=what)
+    values = _values(table, numeric)
+    found = _prices(table, numeric, values, time)
+    if found is None:
+        raise _unknown(table, "no header, and no four columns of which two bound the others", what=what)
+    _require_one_set(table, values, found, what=what)
+    volume = _volume(table, numeric, values, found, time, what=what)
+    symbol = next((place for place in rest if place not in numeric and _is_symbols(table.column(place))), None)
+    roles = {place: role for role, place in found.items()}
+    roles |= dict(zip(time.places, ("time", "time of day"), strict=False))
+    roles |= ({volume: "volume"} if volume is not None else {}) | ({symbol: "symbol"} if symbol is not None else {})
+    return Layout(time, found, volume, symbol, tuple(roles[place] for place in sorted(roles)))
+
+
+def _time(table: Table, *, what: str) -> TimeColumn | None:
+    """The first column of dates, or of several of counts since 1970 the earliest: the others are times of closing."""
+    counts: dict[int, float] = {}
+    for place in range(table.width):
+        cells = [cell for cell in table.column(place) if not is_absent(cell)]
+        form = form_of(table, place, is_named=False, what=what)
+        if form == "epoch" and _is_ordered(cells):
+            counts[place] = min(_counts(cells))
+        if form not in ("text", "typed") or counts:
+            continue
+        following = place + 1
+        if form == "text" and following < table.width and not split(cells[0])[1]:
+            clocks = [cell for cell in table.column(following) if not is_absent(cell)]
+            digits = clock_digits(clocks) if all(len(cell) in (4, 6) for cell in clocks[:20]) else 0
+            if clocks and (all(map(is_clock, clocks[:20])) or (digits and place + 6 <= table.width)):
+                return TimeColumn((place, following), form, digits=0 if is_clock(clocks[0]) else digits)
+        return TimeColumn((place,), form)
+    if not counts:
+        return None
+    first = min(counts, key=lambda place: (counts[place], place))
+    ends_late = all(cell.strip().endswith(("999", "999.0")) for cell in table.column(first) if not is_absent(cell))
+    return TimeColumn((first,), "epoch", is_close=ends_late)
+
+
+def _is_ordered(cells: Sequence[str]) -> bool:
+    """Whether counts rise or fall from row to row, as times do and volumes do not."""
+    steps = np.sign(np.diff(np.array(_counts(cells))))
+    return len(steps) == 0 or max(float(np.mean(steps >= 0)), float(np.mean(steps <= 0))) >= NUMERIC
+
+
+def _counts(cells: Sequence[str]) -> list[float]:
+    return [float(cell) for cell in cells if re.fullmatch(r"-?\d+(\.\d*)?", cell.strip())]
+
+
+def _is_numeric(cells: Sequence[str]) -> bool:
+    shown = [cell for cell in cells if not is_absent(cell)]
+    return bool(shown) and sum(map(is_number, shown)) >= NUMERIC * len(shown)
+
+
+def _is_symbols(cells: Sequence[str]) -> bool:
+    return all(not is_absent(cell) and any(letter.isalpha() for letter in cell) and len(cell) < 30 for cell in cells)
+
+
+def _values(table: Table, numeric: Sequence[int]) -> dict[int, np.ndarray]:
+    cells = [cell for place in numeric for cell in table.column(place)[:200]]
+    form = number_form_of(cells, prices=cells, told=None, is_doubtful=False)
+    if isinstance(form, Undecided):
+        form = NumberForm()
+    columns = pl.DataFrame({str(place): pl.Series(table.column(place), dtype=pl.String) for place in numeric})
+    numbers, _ = as_numbers(columns, form)
+    return {place: numbers[str(place)].fill_null(float("nan")).to_numpy() for place in numeric}
+
+
+def _prices(
+    table: Table, numeric: Sequence[int], values: dict[int, np.ndarray], time: TimeColumn
+) -> dict[str, int] | None:
+    """Places of the prices in the first four columns side by side that can be prices."""
+    for start in range(len(numeric) - 3):
+        places = numeric[start : start + 4]
+        if places[3] - places[0] != 3:
+            continue
+        bars = np.stack([values[place] for place in places])
+        pairs = _bounds(bars)
+        if not pairs:
+            continue
+        bars = bars[:, np.isfinite(bars).all(axis=0)]
+        pair = next((known for known in KNOWN if known in pairs), pairs[0])
+        ends = [at for at in range(4) if at not in pair]
+        has_volume_after = start + 4 < len(numeric) or start == 0
+        order = _ends(bars, ends, is_newest_first=_is_newest_first(table.column(time.places[0])))
+        if order is None and pair in KNOWN and has_volume_after:
+            order = (KNOWN[pair].index("open"), KNOWN[pair].index("close"))
+        if order is None:
+            return None
+        roles = {"open": order[0], "high": pair[0], "low": pair[1], "close": order[1]}
+        return {role: places[at] for role, at in roles.items()}
+    return None
+
+
+def _bounds(bars: np.ndarray) -> list[tuple[int, int]]:
+    """Pairs of columns, (high, low), that bound the others; none where the four are no prices of one bar."""
+    bars = bars[:, np.isfinite(bars).all(axis=0)]
+    if not bars.shape[1] or (bars <= 0).any() or np.median(bars.max(axis=0) / bars.min(axis=0)) > ONE_SIZE:
+        return []
+    tops = [at for at in range(4) if np.mean(bars[at] >= bars.max(axis=0)) >= BOUNDED]
+    bottoms = [at for at in range(4) if np.mean(bars[at] <= bars.min(axis=0)) >= BOUNDED]
+    return [(top, bottom) for top in tops for bottom in bottoms if top != bottom]
+
+
+def _ends(bars: np.ndarray, ends: Sequence[int], *, is_newest_first: bool | None) -> tuple[int, int] | None:
+    """Which of two columns is the open and which the close, where the bars prove it."""
+    if bars.shape[1] < FEWEST or is_newest_first is None:
+        return None
+    if is_newest_first:
+        bars = bars[:, ::-1]
+    first, second = bars[ends[0]], bars[ends[1]]
+    straight, turned = np.abs(first[1:] - second[:-1]).sum(), np.abs(second[1:] - first[:-1]).sum()
+    if straight < PROOF * turned:
+        return ends[0], ends[1]
+    return (ends[1], ends[0]) if turned < PROOF * straight else None
+
+
+def _is_newest_first(cells: Sequence[str]) -> bool | None:
+    """Whether the first row is later than the last; None where that depends on how their dates are read."""
+    first, last = (_moments(cell) for cell in (cells[0], cells[-1]))
+    found = {one > other for one, other in zip(first, last, strict=True) if one is not None and other is not None}
+    return found.pop() if len(found) == 1 else None
+
+
+def _moments(cell: str) -> list[float | None]:
+    """What a time may be in each order of year, month and day, in microseconds."""
+    date, clock = split(cell.strip())
+    days = read_days(date)
+    if days is not None:
+        time = read_clock(clock, len(clock) * clock.isdigit()) if clock else None
+        micros = 0 if time is None else time.micros
+        return [None if day is None else day * 86_400e6 + micros for day in days]
+    counts = _counts([cell])
+    return [counts[0] if counts else None] * 3
+
+
+def _volume(
+    table: Table,
+    numeric: Sequence[int],
+    values: dict[int, np.ndarray],
+    prices: dict[str, int],
+    time: TimeColumn,
+    *,
+    what: str,
+) -> int | None:
+    """The column behind the prices where they follow the time, or the only one that can be a volume.
+
+    Counts since 1970, constants and other prices are none. Raises CandleError where several columns could be it.
+    """
+    close = values[prices["close"]]
+    free = []
+    for place in numeric:
+        column = values[place]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            is_price = np.nanmax(np.abs(column / close - 1), initial=0.0) < 0.5
+        is_count = form_of(table, place, is_named=False, what=what) in ("epoch", "text") and _is_ordered(
+            table.column(place)
+        )
+        is_signed = np.nanmin(column, initial=0.0) < 0
+        if place not in prices.values() and not (is_price or is_count or is_signed):
+            free.append(place)
+    follows = min(prices.values()) == max(time.places) + 1
+    behind = [place for place in free if place > max(prices.values())]
+    if follows and behind[:1] == [max(prices.values()) + 1]:
+        return _in_units(behind[0], free, values, close)
+    varied = [place for place in free if len(np.unique(values[place])) > 1]
+    if len(varied) > 1:
+        raise _unknown(table, f"no header, and {len(varied)} columns that may be the volume", what=what)
+    return varied[0] if varied else None
+
+
+def _in_units(volume: int, free: Sequence[int], values: dict[int, np.ndarray], close: np.ndarray) -> int:
+    """The volume in units of what is traded, where the column found is that in money: the units times the price."""
+    for place in free:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = values[volume] / (values[place] * close)
+        if place != volume and np.nanmedian(np.abs(ratio - 1)) < SAME_MONEY:
+            return place
+    return volume
+
+
+def _require_one_set(table: Table, values: dict[int, np.ndarray], prices: dict[str, int], *, what: str) -> None:
+    """Raise CandleError when three other columns hold prices too, of another symbol or adjusted ones."""
+    close = values[prices["close"]]
+    others = 0
+    for place, column in values.items():
+        with np.errstate(divide="ignore", invalid="ignore"):
+            others += place not in prices.values() and np.mean(np.abs(column / close - 1) < 0.1) > PRICE_LIKE
+    places = sorted(values)
+    windows = [
+        places[at : at + 4] for at in range(len(places) - 3) if not set(places[at : at + 4]) & set(prices.values())
+    ]
+    is_second = any(
+        _bounds(np.stack([values[place] for place in window])) for window in windows if window[3] - window[0] == 3
+    )
+    if others >= 3 or is_second:
+        raise _unknown(table, "no header, and more than one set of prices", what=what)
+
+
+def _unknown(table: Table, wrong: str, *, what: str) -> CandleError:
+    first = ", ".join(table.sample[0][:8]) if table.sample else ""
+    return CandleError(
+        f"{what} has {wrong} (its first row is {first})",
+        expected="a header line that names the columns, or columns in a usual order",
+        remedy="Add a header line that names the columns, or say which is which, for example "
+        'columns={"time": "1", "open": "2", "high": "3", "low": "4", "close": "5"}',
+    )

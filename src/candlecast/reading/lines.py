@@ -1,0 +1,224 @@
+"""Text as a table: its lines in blocks, those that are rows parsed by Polars, the few others judged one by one."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from typing import NoReturn
+
+import numpy as np
+import polars as pl
+
+from candlecast.errors import SourceError
+from candlecast.reading import encoding as encodings
+from candlecast.reading.containers import Content, reading
+from candlecast.reading.dialect import Dialect, cells_of, is_time, sniff
+from candlecast.reading.numerals import ABSENT, is_absent, is_number
+from candlecast.reading.refusals import refuse_no_table
+from candlecast.reading.table import Block, Table
+from candlecast.reading.vocabulary import EVENTS
+
+NEWLINE, QUOTE = 10, 34
+DELIMITER_WORDS = {";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
+MOST_ODD = 100_000  # lines of another shape, beyond which a file is no table
+
+
+def head_of(content: Content) -> bytes:
+    """The first bytes of a file, unpacked."""
+    with reading(content.path), content.open() as stream:
+        parts, left = [], encodings.HEAD
+        while left and (part := stream.read(left)):
+            parts.append(part)
+            left -= len(part)
+    return b"".join(parts)
+
+
+def text_table(content: Content, head: bytes, encoding: str) -> Table:
+    """A text file as a table. Raises SourceError when there is none in it."""
+    text = encodings.text_of(head, encoding)
+    refuse_no_table(content.path, text)
+    if len(head) == encodings.HEAD:
+        text = text[: text.rfind("\n") + 1]
+    dialect = sniff(text, content.path)
+    notes = [] if encoding == "utf-8" else [f"encoding {encodings.spoken(encoding)}"]
+    if dialect.delimiter in DELIMITER_WORDS:
+        notes.append(f"cells parted by {DELIMITER_WORDS[dialect.delimiter]}")
+    source = _Lines(content, encoding, dialect, notes)
+    return Table(dialect.labels, dialect.rows, source.blocks, content.name, dialect.banner, notes, dialect.delimiter)
+
+
+class _Lines:
+    """The rows of a text, with the lines that are none left out and counted in the notes."""
+
+    def __init__(self, content: Content, encoding: str, dialect: Dialect, notes: list[str]) -> None:
+        self._content = content
+        self._encoding = encoding
+        self._dialect = dialect
+        self._notes = notes
+        self._header_lines = {tuple(header) for header in dialect.headers}
+        self._left_out: list[str] = []
+        self._odd = 0
+
+    def blocks(self, wanted: Sequence[int], plain: Sequence[int]) -> Iterator[Block]:
+        """All rows, the columns `wanted`, those also in `plain` as Float64 where all their cells are such."""
+        self._left_out = []
+        line, skip = 1, self._dialect.first
+        with reading(self._content.path), self._content.open() as stream:
+            for text in encodings.blocks(stream, self._encoding):
+                count = text.count(b"\n")
+                start = 0
+                if skip:
+                    dropped = min(skip, count)
+                    start = _after_lines(text, dropped)
+                    skip -= dropped
+                    line, count = line + dropped, count - dropped
+                if count:
+                    yield self._block(text[start:] if start else text, line, wanted, plain)
+                line += count
+        if self._left_out:
+            shown = self._left_out[0][:60]
+            number = len(self._left_out)
+            self._notes.append(
+                f"{number} line{'s' * (number > 1)} that {'are' if number > 1 else 'is'} no bar left out ({shown!r})"
+            )
+
+    def _block(self, text: bytes, line: int, wanted: Sequence[int], plain: Sequence[int]) -> Block:
+        dialect = self._dialect
+        if dialect.delimiter == " ":
+            text = re.sub(rb"[ ]+", b" ", re.sub(rb"(?m)^ +| +$", b"", text))
+        delimiter, width = ord(dialect.delimiter), dialect.width
+        is_regular = _regular(text, delimiter, width)
+        numbers: np.ndarray | None = None
+        if not is_regular.all():
+            text, numbers = self._mended(text, is_regular, line, wanted)
+        rows = int(is_regular.sum()) if numbers is None else len(numbers)
+        frame = self._parsed(text, rows, line, wanted, plain)
+
+        def where(row: int) -> str:
+            return f"line {line + row if numbers is None else numbers[row]}"
+
+        return Block(frame, where)
+
+    def _parsed(self, text: bytes, rows: int, line: int, wanted: Sequence[int], plain: Sequence[int]) -> pl.DataFrame:
+        names = {place: f"column_{place + 1}" for place in range(self._dialect.width)}
+        chosen = sorted(set(wanted))
+        if not rows:
+            return pl.DataFrame({str(place): pl.Series([], dtype=pl.String) for place in chosen})
+        quote = '"' if b'"' in text else None
+        for numbers in (set(plain), set()) if plain else (set(),):
+            schema = {names[place]: pl.Float64 if place in numbers else pl.String for place in names}
+            try:
+                frame = pl.read_csv(
+                    text,
+                    has_header=False,
+                    separator=self._dialect.delimiter,
+                    quote_char=quote,
+                    schema=schema,
+                    columns=[names[place] for place in chosen],
+                    null_values=list(ABSENT[1:]),
+                    infer_schema=False,
+                )
+            except pl.exceptions.PolarsError as error:
+                if numbers:
+                    continue
+                raise SourceError(
+                    f"{self._content.path} cannot be read behind line {line} ({str(error).splitlines()[0]})",
+                    expected=f"lines of {self._dialect.width} cells",
+                    remedy="Check the file there",
+                ) from error
+            if frame.height != rows:
+                self._refuse(line, f"{frame.height} rows where {rows} lines are", "closed quotation marks")
+            return frame.rename({names[place]: str(place) for place in chosen})
+        raise AssertionError("text parses as text")
+
+    def _mended(
+        self, text: bytes, is_regular: np.ndarray, line: int, wanted: Sequence[int]
+    ) -> tuple[bytes, np.ndarray]:
+        """The block with lines of another shape left out or completed, and the number of each line kept."""
+        lines = text.split(b"\n")[:-1]
+        kept, numbers = [], []
+        for number, (content, regular) in enumerate(zip(lines, is_regular.tolist(), strict=True), line):
+            if not regular:
+                fixed = self._judged(content.decode("utf-8", "replace"), number, wanted)
+                if fixed is None:
+                    continue
+                content = fixed  # noqa: PLW2901
+            kept.append(content)
+            numbers.append(number)
+        return b"\n".join([*kept, b""]), np.array(numbers, dtype=np.int64)
+
+    def _judged(self, text: str, number: int, wanted: Sequence[int]) -> bytes | None:
+        """A line of another shape as one of the usual shape; None when it is no bar. Raises SourceError when it is a bar."""
+        dialect = self._dialect
+        cells = cells_of(text, dialect.delimiter)
+        if not any(cells) or text.lstrip().startswith(("#", "//")) or text.strip() in ("\x1a", "\x00"):
+            return None
+        self._odd += 1
+        if self._odd > MOST_ODD:
+            self._refuse(number, f"more than {MOST_ODD:,} lines of another shape", f"lines of {dialect.width} cells")
+        if tuple(cells) in self._header_lines:
+            return None
+        if text.count('"') % 2 == 0:
+            while len(cells) > dialect.width and not cells[-1]:
+                cells = cells[:-1]
+            if len(cells) == dialect.width:
+                return _joined(cells, dialect.delimiter)
+            if (
+                len(cells) - 1 > max(wanted) and len(cells) < dialect.width
+            ):  # what is needed stands before the last cell
+                return _joined([*cells, *[""] * (dialect.width - len(cells))], dialect.delimiter)
+            filled = [cell for cell in cells if cell]
+            numbers = sum(is_number(cell) and not is_absent(cell) for cell in filled)
+            has_time = any(is_time(cell) for cell in filled[:2])
+            if any(EVENTS.search(cell) for cell in filled) or (
+                numbers == 0 and not (has_time and len(filled) < dialect.width < 2 * len(filled))
+            ):
+                self._left_out.append(text.strip())
+                return None
+            if numbers < 2 and not has_time:
+                self._left_out.append(text.strip())
+                return None
+        return self._refuse(
+            number,
+            f"{len(cells)} cell{'s' * (len(cells) != 1)} in line {number} ({text.strip()[:60]!r})",
+            f"{dialect.width} cells as in the other lines",
+        )
+
+    def _refuse(self, number: int, wrong: str, expected: str) -> NoReturn:
+        raise SourceError(
+            f"{self._content.path} has {wrong}",
+            expected=expected,
+            remedy="The file is cut off or damaged there: fetch it again, or correct the line",
+        )
+
+
+def _joined(cells: list[str], delimiter: str) -> bytes:
+    written = io.StringIO()
+    csv.writer(written, delimiter=delimiter, lineterminator="").writerow(cells)
+    return written.getvalue().encode("utf-8", "replace")
+
+
+def _after_lines(text: bytes, count: int) -> int:
+    place = 0
+    for _ in range(count):
+        place = text.index(b"\n", place) + 1
+    return place
+
+
+def _regular(text: bytes, delimiter: int, width: int) -> np.ndarray:
+    """Bool (line,): the line has `width` cells and its quotation marks are closed."""
+    letters = np.frombuffer(text, dtype=np.uint8)
+    ends = np.flatnonzero(letters == NEWLINE)
+    parts = letters == delimiter
+    closed: np.ndarray | bool = True
+    if b'"' in text:
+        parity = np.bitwise_xor.accumulate((letters == QUOTE).view(np.uint8))  # 1 inside quotation marks
+        at_end = parity[ends]
+        at_start = np.concatenate([at_end[:1] * 0, at_end[:-1]])
+        closed = at_end == at_start
+        parts &= parity == np.repeat(at_start, np.diff(ends, prepend=-1))
+    places = np.flatnonzero(parts)
+    counts = np.diff(np.searchsorted(places, ends), prepend=0)
+    return (counts == width - 1) & closed & (np.diff(ends, prepend=-1) > 1)

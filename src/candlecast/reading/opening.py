@@ -1,0 +1,134 @@
+"""When each bar opened, in UTC: the order of its date, the zone of its clock, and who says so."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import polars as pl
+
+from candlecast.errors import CandleError
+from candlecast.reading import instants
+from candlecast.reading.columns import Columns
+from candlecast.reading.days import FIRST_YEAR, MINUTE, THAI, is_month, last_year
+from candlecast.reading.growing import NO_OFFSET, Growing
+from candlecast.reading.orders import WORDS, prove
+from candlecast.reading.soundness import without_length
+from candlecast.reading.stamps import Stamps
+from candlecast.reading.table import Table
+from candlecast.reading.told import ORDERS, Told
+
+SAYS_UTC = re.compile(r"\btime.*\b(UTC|GMT)\b|\b(UTC|GMT)\b.*\btime", re.IGNORECASE)
+
+
+def opened_at(
+    rows: Growing,
+    columns: Columns,
+    stamps: Stamps,
+    told: Told,
+    table: Table,
+    shown: str,
+    notes: list[str],
+    *,
+    what: str,
+) -> pl.Series:
+    """Times of opening (or closing, where the column has those) in UTC, in the order of the rows."""
+    form = columns.time.form
+    offsets: np.ndarray | None = None
+    if form == "epoch":
+        return instants.from_counts(pl.Series(rows.take("count")), what=what, notes=notes).dt.replace_time_zone("UTC")
+    if form == "serial":
+        local = instants.from_serials(pl.Series(rows.take("count")))
+        notes.append("days since 1899-12-30, as spreadsheets count")
+    elif form == "typed":
+        dtype = table.types[columns.time.places[0]]
+        written = pl.Series(rows.take("moment"))
+        instants.require_years(written, what=what)
+        local = written.cast(pl.Datetime("us"))
+        if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
+            moments = local.dt.replace_time_zone("UTC").dt.convert_time_zone(dtype.time_zone)
+            local = moments.dt.replace_time_zone(None)
+            return (
+                local
+                if instants.are_whole_days(local)
+                else moments.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+            ).dt.replace_time_zone("UTC")
+    else:
+        order = _order(rows, stamps, told, shown, notes, what=what)
+        if is_month(shown):
+            raise without_length("months", what=what)
+        local = pl.Series(rows.take(order)).cast(pl.Datetime("us"))
+        offsets = rows.take("offset") if "offset" in rows else None
+        _note_calendar(shown, notes)
+    if instants.are_whole_days(local):
+        return local.dt.replace_time_zone("UTC")
+    if offsets is not None:
+        is_absent = offsets == NO_OFFSET
+        if is_absent.any():
+            row = int(is_absent.argmax())
+            raise CandleError(
+                f"{what} has times with a zone and times without one (row {row + 1}: {local[row]})",
+                expected="a zone in all rows or in none",
+                remedy="Correct the rows",
+            )
+        moved = local.cast(pl.Int64) - pl.Series(offsets) * MINUTE
+        return moved.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    zone, said = _zone(columns, stamps, told, table, local, what=what)
+    if said:
+        notes.append(f"zone {zone} {said}")
+    return instants.in_zone(local, zone, what=what, notes=notes)
+
+
+def _order(rows: Growing, stamps: Stamps, told: Told, shown: str, notes: list[str], *, what: str) -> str:
+    orders = [order for order in stamps.orders if order in rows and not (rows.array(order) == NO_OFFSET).any()]
+    if not orders:
+        raise CandleError(
+            f"the dates of {what}, such as {shown}, are in no one order of year, month and day"
+            + (f" as {told.dates} says" if told.dates else ""),
+            expected=f"dates written alike, of the years {FIRST_YEAR} to {last_year()}",
+            remedy="Correct the rows" + (", or say another order" if told.dates else ""),
+        )
+    order = (
+        orders[0] if len(orders) == 1 else prove({order: rows.array(order) for order in orders}, what=what, shown=shown)
+    )
+    others = [other for other in ORDERS if other != order]
+    if re.search(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}", shown) and not re.match(r"\d{3,4}", shown) and others:
+        notes.append(WORDS[order] + (" as told" if told.dates else ""))
+    return order
+
+
+def _zone(
+    columns: Columns, stamps: Stamps, told: Told, table: Table, local: pl.Series, *, what: str
+) -> tuple[str, str]:
+    """The zone of local times, and who says so."""
+    if len(stamps.zones) > 1:
+        raise CandleError(
+            f"{what} has times in {len(stamps.zones)} zones ({', '.join(sorted(stamps.zones)[:5])})",
+            expected="one zone",
+            remedy="Convert the times to UTC first",
+        )
+    if stamps.zones:
+        return next(iter(stamps.zones)), "written beside the times"
+    if told.zone is not None:
+        return told.zone, "as told"
+    if columns.time.zone is not None:
+        return columns.time.zone, "by the name of the column"
+    if table.zone is not None:
+        return table.zone, "by the file's own words"
+    if any(SAYS_UTC.search(line) for line in table.banner):
+        return "UTC", "by the line before the header"
+    raise CandleError(
+        f"{what} has times without a zone (the first is {local[0]})",
+        expected="times in UTC, or the zone that they are in",
+        remedy='Say zone="UTC" or for example zone="America/New_York"',
+    )
+
+
+def _note_calendar(shown: str, notes: list[str]) -> None:
+    if any(
+        FIRST_YEAR + THAI <= int(year) <= last_year() + THAI and int(year) > last_year()
+        for year in re.findall(r"(?<!\d)\d{4}(?!\d)", shown)
+    ):
+        notes.append("years of the Thai calendar, 543 less")
+    elif re.match(r"(民國)?1\d\d([/.年-]|\d{4}$)", shown):
+        notes.append("years of the calendar of Taiwan, 1911 more")

@@ -1,0 +1,99 @@
+"""What a table of bars must show to be candles: one length, bounds that hold, prices of a possible size."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from candlecast.errors import CandleError
+from candlecast.interval import Interval
+from candlecast.reading.numerals import LOST_POINT, NumberForm
+from candlecast.reading.vocabulary import PRICES
+
+DAY = 86_400_000_000  # microseconds
+TICKS = 10  # rows without any range or step that show single trades
+SHARE = 0.5
+MONTH_DAYS = ((28, 31, "months"), (89, 92, "quarters"), (365, 366, "years"))
+
+
+def interval_of(opened: pl.Series, told: str | Interval | None, *, what: str) -> Interval:
+    steps = opened.sort().diff().drop_nulls().dt.total_microseconds()
+    steps = steps.filter(steps > 0)
+    if told is not None and steps.is_empty():
+        return Interval.parse(told)
+    if steps.is_empty():
+        raise CandleError(
+            f"all {opened.len()} candles of {what} open at {opened[0]:%Y-%m-%d %H:%M:%S}",
+            expected="candles that follow each other",
+            remedy="Check the time column",
+        )
+    seconds = steps // 1_000_000
+    days = steps // DAY
+    for least, most, words in MONTH_DAYS:
+        if len(steps) >= 3 and (days.is_between(least, most)).mean() > 0.9 and days.n_unique() > 1:  # type: ignore[operator]
+            raise without_length(words, what=what)
+    common = Interval(max(int(seconds.mode().min()), 1))  # type: ignore[arg-type]
+    if told is None:
+        return common
+    wanted = Interval.parse(told)
+    if wanted != common:
+        raise CandleError(
+            f"most candles of {what} open {common} apart",
+            expected=f"{wanted}, the interval that was named",
+            remedy=f'Use interval="{common}"'
+            + (f', then resample("{wanted}")' if wanted.seconds > common.seconds else ", or find shorter candles"),
+        )
+    return wanted
+
+
+def without_length(words: str, *, what: str) -> CandleError:
+    return CandleError(
+        f"the bars of {what} are {words}, which have no fixed length",
+        expected="bars of seconds, minutes, hours, days or weeks",
+        remedy="Use daily candles",
+    )
+
+
+def require_candles(frame: pl.DataFrame, form: NumberForm, *, what: str) -> None:
+    """Raise CandleError for prices that have lost their point, columns that are not what they are called, and trades."""
+    bars = frame.select(PRICES)
+    top = max(float(bars[name].fill_nan(None).max() or 0) for name in PRICES)  # type: ignore[arg-type]
+    if form.group and top >= LOST_POINT:
+        raise lost_point(f"{top:,.0f}", what=what)
+    slack = 1e-6
+    impossible = bars.select(
+        (pl.col("high") * (1 + slack) < pl.max_horizontal("open", "close", "low"))
+        | (pl.col("low") > pl.min_horizontal("open", "close") * (1 + slack))
+    ).to_series()
+    if len(bars) >= TICKS and (impossible.mean() or 0) > SHARE:  # type: ignore[operator]
+        raise CandleError(
+            f"in {int(impossible.sum()):,} of {len(bars):,} rows of {what} "
+            "the high lies below another price or the low above one",
+            expected="columns that hold what their names say",
+            remedy='Say which column is which, for example columns={"high": "low", "low": "high"}',
+        )
+    repeated = (frame["open_time"].sort().diff().drop_nulls().dt.total_microseconds() == 0).mean() or 0
+    if len(bars) >= TICKS and float(repeated) > SHARE:  # type: ignore[arg-type]
+        raise CandleError(
+            f"most of the {len(bars):,} rows of {what} open at the time of the row before them",
+            expected="times that tell the bars apart, and one symbol",
+            remedy='Say which columns hold date and time, for example columns={"time": "Date+Time"}',
+        )
+    flat = bars.select(
+        (pl.col("open") == pl.col("high")) & (pl.col("low") == pl.col("close")) & (pl.col("open") == pl.col("close"))
+    ).to_series()
+    if len(bars) >= TICKS and flat.all():
+        steps = frame["open_time"].diff().drop_nulls().dt.total_microseconds()
+        if float((steps == steps.mode()[0]).mean() or 0) < SHARE:  # type: ignore[arg-type]
+            raise CandleError(
+                f"open, high, low and close are the same in every row of {what}, and the times have no step: single trades",
+                expected="candles of one length",
+                remedy="Make candles of the trades first",
+            )
+
+
+def lost_point(price: str, *, what: str) -> CandleError:
+    return CandleError(
+        f"{what} has a price of {price}: the prices have lost their decimal point, as spreadsheets do to them",
+        expected="prices below 1,000,000,000,000",
+        remedy="Fetch the file again, and do not save it from a spreadsheet",
+    )

@@ -1,0 +1,189 @@
+"""From a table without meaning to the candles in it, and one line that says how they were understood."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from candlecast.errors import CandleError
+from candlecast.interval import Interval
+from candlecast.reading.bars import Found, bars_of
+from candlecast.reading.columns import Columns, find_columns, is_akin, same_symbol, several
+from candlecast.reading.growing import Growing
+from candlecast.reading.numerals import ABSENT, NumberForm, Undecided, form_of, is_number
+from candlecast.reading.opening import opened_at
+from candlecast.reading.soundness import interval_of, lost_point, require_candles
+from candlecast.reading.stamps import Stamps
+from candlecast.reading.table import Block, Table
+from candlecast.reading.told import Told
+from candlecast.reading.vocabulary import ENGLISH, PRICES, canonical
+
+LAST_MILLISECOND = 999_000  # microseconds of a second that only a time of closing has in every row
+COMMA_WRITERS = re.compile(r"[^\x00-\x7f]")
+LOST = re.compile(r"\d{1,3}([.,])\d{3}(?:\1\d{3}){3,}")  # as many groups of thousands as no price has
+
+
+@dataclass(frozen=True)
+class Understood:
+    """Candles: `frame` with open_time (UTC, us), open, high, low, close, volume; volume is NaN where there is none."""
+
+    frame: pl.DataFrame
+    interval: Interval
+    symbol: str | None
+    notes: tuple[str, ...]
+
+
+def understand(table: Table, told: Told, *, what: str) -> Understood:
+    """The candles that a table holds. `what` names it in messages.
+
+    Raises CandleError when it holds none, or more than one reading is possible; ConfigError for what was said and does
+    not fit.
+    """
+    columns = find_columns(table, told, what=what)
+    form = _number_form(table, columns, told, what=what)
+    notes = list(columns.notes)
+    if form.decimal == "," or form.group:
+        marks = [f"decimal {'comma' if form.decimal == ',' else 'point'}"]
+        marks += [f"thousands parted by {form.group!r}"] if form.group else []
+        notes.append(", ".join(marks))
+    stamps = Stamps(columns.time.digits, told.dates)
+    found, rows, first = Found(), Growing(), ""
+    for block in table.blocks(_wanted(columns), _plain(table, columns, form)):
+        first = first or _first_time(block, columns)
+        part = bars_of(block, table, columns, form, stamps, found, told, what=what)
+        if len(part):
+            rows.append(part)
+    symbol = _symbol(columns, found, told, what=what)
+    if rows.length < 2:
+        raise CandleError(
+            f"{what} has {rows.length} candle{'s' if rows.length != 1 else ''}",
+            expected="at least 2",
+            remedy="Check the file or the range that was asked for",
+        )
+    opened = opened_at(rows, columns, stamps, told, table, first, notes, what=what)
+    values = {name: rows.take(name) for name in (*PRICES, "volume") if name in rows}
+    if told.adjusted:
+        values = _adjust(values, {name: rows.take(f"adjusted {name}") for name in columns.adjusted})
+        notes.append("adjusted prices")
+    if columns.ticks is not None and "ticks" in rows and not np.nan_to_num(values["volume"]).any():
+        values["volume"] = rows.take("ticks")
+        notes.append("volume is the number of ticks, since the other is zero")
+    if "volume" not in values:
+        values["volume"] = np.full(rows.length, np.nan)
+        notes.append("no volume")
+    if _is_newest_first(opened):
+        opened, values = opened.reverse(), {name: _reversed(array) for name, array in values.items()}
+        notes.append("newest first, reversed")
+    interval = interval_of(opened, told.interval, what=what)
+    if columns.time.is_close or ((opened.cast(pl.Int64) % 1_000_000) >= LAST_MILLISECOND).all():
+        opened = _before(opened, interval)
+        notes.append(f"times are those of the close, {interval} after the open")
+    frame = pl.DataFrame([opened.alias("open_time"), *(pl.Series(name, values[name]) for name in (*PRICES, "volume"))])
+    require_candles(frame, form, what=what)
+    notes += found.notes()
+    return Understood(frame, interval, symbol, tuple(dict.fromkeys([*table.notes, *notes])))
+
+
+def _wanted(columns: Columns) -> list[int]:
+    places = [*columns.time.places, *columns.numeric]
+    return places if columns.symbol is None else [*places, columns.symbol]
+
+
+def _number_form(table: Table, columns: Columns, told: Told, *, what: str) -> NumberForm:
+    """The form of the numbers, which all columns but those of times show together."""
+    texts = [place for place in columns.numeric if place not in table.types]
+    if not texts:
+        return NumberForm()
+    prices = [cell for place in columns.prices.values() if place in texts for cell in table.column(place)]
+    others = [place for place in range(table.width) if place not in columns.time.places and place not in table.types]
+    cells = [cell for place in others for cell in table.column(place) if is_number(cell)]
+    lost = next((cell for cell in prices if LOST.fullmatch(cell.strip())), None)
+    if lost is not None:
+        raise lost_point(lost, what=what)
+    labels = [canonical(label) for place in columns.prices.values() for label in table.labels[place]]
+    foreign = any(label and label not in ENGLISH and not COMMA_WRITERS.search(label) for label in labels)
+    form = form_of(cells, prices=prices, told=told.decimal, is_doubtful=foreign and table.delimiter != ",")
+    if isinstance(form, Undecided):
+        cell = form.cell.strip()
+        mark = "," if "," in cell else "."
+        part, whole = (re.sub(r"[^\d.]", "", cell.replace(mark, by)) for by in (".", ""))
+        raise CandleError(
+            f"prices of {what} such as {cell} can be read in 2 ways: {part} or {whole}",
+            expected="numbers of which one shows which mark is the decimal one",
+            remedy=f'Say decimal="{mark}" for {part}, or decimal="{"." if mark == "," else ","}" for {whole}',
+        )
+    return form
+
+
+def _plain(table: Table, columns: Columns, form: NumberForm) -> list[int]:
+    """Places of columns whose cells in the sample are all numbers as programs write them."""
+    if not form.is_plain:
+        return []
+    places = [place for place in columns.numeric if place not in table.types]
+    if columns.time.form == "epoch":
+        places += [
+            place
+            for place in columns.time.places
+            if place not in table.types and all(len(cell) < 16 for cell in table.column(place))
+        ]
+    return [place for place in places if all(_is_plain(cell) for cell in table.column(place))]
+
+
+def _is_plain(cell: str) -> bool:
+    return cell in ABSENT or re.fullmatch(r"-?\d+(\.\d*)?([eE][-+]?\d+)?", cell) is not None
+
+
+def _first_time(block: Block, columns: Columns) -> str:
+    """The first time as it is written, of texts."""
+    if columns.time.form != "text":
+        return "-"
+    cells = [str(block.frame[str(place)][0]) for place in columns.time.places] if len(block.frame) else []
+    return " ".join(cells)
+
+
+def _symbol(columns: Columns, found: Found, told: Told, *, what: str) -> str | None:
+    """The symbol of the rows that were taken. Raises CandleError for several, ConfigError for one that is not there."""
+    symbols = list(found.symbols) if columns.named is None else [columns.named]
+    if len(symbols) == 1 and told.symbol is not None and not is_akin(symbols[0], told.symbol):
+        return same_symbol(symbols, told.symbol, what=what)
+    if len(symbols) > 1 and told.symbol is not None:
+        return same_symbol(sorted(symbols), told.symbol, what=what)
+    if len(symbols) > 1:
+        if max(found.symbols.values()) < 2:
+            raise CandleError(
+                f"{what} holds one row of each of {len(symbols)} symbols ({', '.join(sorted(symbols)[:5])}, ...)",
+                expected="at least 2 candles of one symbol",
+                remedy="Use a table of several days",
+            )
+        raise several(sorted(symbols), what=what)
+    return symbols[0] if symbols else None
+
+
+def _adjust(values: dict[str, np.ndarray], adjusted: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The adjusted columns where the table has all of them, or else all prices by the factor of the close."""
+    if set(PRICES) <= adjusted.keys():
+        return values | adjusted
+    factor = adjusted["close"] / values["close"]
+    return values | {name: values[name] * factor for name in PRICES}
+
+
+def _reversed(array: np.ndarray) -> np.ndarray:
+    array[:] = array[::-1].copy()
+    return array
+
+
+def _is_newest_first(opened: pl.Series) -> bool:
+    steps = opened.diff().drop_nulls().dt.total_microseconds()
+    return int((steps < 0).sum()) > int((steps > 0).sum())
+
+
+def _before(closed: pl.Series, interval: Interval) -> pl.Series:
+    """Times of opening of bars that close then; a close of 59.999 seconds is that of the full minute."""
+    micros = closed.cast(pl.Int64)
+    whole = pl.select(
+        pl.when(micros % 1_000_000 >= LAST_MILLISECOND).then((micros // 1_000_000 + 1) * 1_000_000).otherwise(micros)
+    ).to_series()
+    return (whole - interval.microseconds).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")

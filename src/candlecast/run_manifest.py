@@ -1,0 +1,240 @@
+"""The manifest of a run: read within limits, and of the shape that candlecast writes.
+
+Whatever else it says is looked at where it is used: recipes in `candlecast.recipes`, values where objects are made of them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from candlecast.disk import is_regular, read_regular
+from candlecast.errors import RunError, is_number, is_whole
+
+FORMAT = 2  # 1 did not say when the market trades, nor what was tried
+NAME = "manifest.json"
+TABLES = ("candles", "forecasts", "positions", "fills", "equity", "folds", "losses")
+FILES = (*(f"{name}.parquet" for name in TABLES), "weights.safetensors")
+LARGEST = 1 << 25  # bytes
+DEEPEST = 64  # lists and objects in each other
+MOST = 1 << 20  # lists and objects in all
+HIGHEST = 1 << 63  # of whole numbers
+
+Check = Callable[[Any], bool]
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder holds a complete run."""
+    return is_regular(folder / NAME)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """What a run's manifest says. Raises RunError for one that cannot be read, or is of a newer version."""
+    try:
+        manifest = parsed(read_regular(folder / NAME, most=LARGEST))
+        version = manifest["format"]
+        if not is_whole(version):
+            raise ValueError(f"its format is {str(version)[:20]}")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise RunError(
+            f"the manifest of {folder} cannot be read ({str(error)[:200]})",
+            expected="a run's manifest",
+            remedy="Run it again",
+        ) from error
+    if version > FORMAT:
+        raise RunError(
+            f"{folder} was written in format {str(version)[:20]}",
+            expected=f"format {FORMAT} or older",
+            remedy="Install a newer candlecast",
+        )
+    return manifest
+
+
+def require_shape(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Raise RunError for a manifest of this format that lacks a part, or has one of another kind."""
+    if manifest["format"] < FORMAT:
+        raise RunError(
+            f"{folder} was written in format {manifest['format']}", expected=f"format {FORMAT}", remedy="Run it again"
+        )
+    wrong = _misfit(manifest, SHAPE, "")
+    if wrong is None and not (manifest["model"] in manifest["models"] and _are_distinct(manifest["models"])):
+        wrong = "models"
+    if wrong is None and not all(_searches(each) for each in manifest.get("searches", [])):
+        wrong = "searches"
+    if wrong is None and not _tally(manifest.get("tally", {})):
+        wrong = "tally"
+    if wrong is None and not _positions(manifest.get("positions", {})):
+        wrong = "positions"
+    if wrong is not None:
+        raise RunError(
+            f"the manifest of {folder} is malformed (its {wrong!r} is not what candlecast writes)",
+            expected="what candlecast writes",
+            remedy="Take the run from where it was made, or run it again",
+        )
+
+
+def digests(contents: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
+    """Size and SHA-256 of each file, as the manifest keeps them."""
+    return {name: {"bytes": len(content), "sha256": sha256(content).hexdigest()} for name, content in contents.items()}
+
+
+def read_file(folder: Path, name: str, manifest: Mapping[str, Any]) -> bytes:
+    """One of a run's `FILES`, as it was written where the manifest says how. Raises RunError."""
+    try:
+        content = read_regular(folder / name)
+    except FileNotFoundError as error:
+        raise incomplete(folder, f"there is no {name}") from error
+    kept = manifest.get("files")  # runs of before have no digests
+    if kept is not None and kept[name]["sha256"] != sha256(content).hexdigest():
+        raise incomplete(folder, f"{name} is not the file that was written")
+    return content
+
+
+def incomplete(folder: Path, how: str) -> RunError:
+    """What is said of a run whose files are not all there, or not as they were written."""
+    return RunError(
+        f"{folder} is incomplete or damaged ({how})",
+        expected="all of a run's files, as they were written",
+        remedy="Take the run from where it was made, or run it again",
+    )
+
+
+def parsed(content: bytes) -> dict[str, Any]:
+    """A JSON object within limits. Raises ValueError, or RecursionError."""
+    if content.count(b"[") + content.count(b"{") > MOST:
+        raise ValueError(f"it holds more than {MOST:,} lists and objects")
+    value = json.loads(content.decode("utf-8"))
+    if not isinstance(value, dict):
+        raise ValueError("it is no JSON object")
+    level: list[Any] = [value]
+    for _ in range(DEEPEST):
+        level = [part for each in level for part in _parts(each)]
+        if not level:
+            return value
+    raise ValueError(f"it nests more than {DEEPEST} levels")
+
+
+def _parts(value: Any) -> list[Any]:
+    """What a value holds. Raises ValueError for text that is no text, and for numbers that no column takes."""
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    if isinstance(value, list):
+        return value
+    if isinstance(value, str):
+        value.encode()  # half a surrogate pair is no character
+    elif type(value) is int and abs(value) >= HIGHEST:
+        raise ValueError("it holds a whole number of more than 63 bits")
+    return []
+
+
+def _misfit(value: Any, shape: Any, path: str) -> str | None:
+    """Where a value departs from its shape: an object of named parts, a list of one, or a check of it; None if nowhere."""
+    if isinstance(shape, dict):
+        if not isinstance(value, dict):
+            return path
+        parts = ((f"{path}.{name}".strip("."), value.get(name), part) for name, part in shape.items())
+        return next((found for at, held, part in parts if (found := _misfit(held, part, at)) is not None), None)
+    if isinstance(shape, list):
+        fits = isinstance(value, list) and all(_misfit(each, shape[0], path) is None for each in value)
+    else:
+        fits = shape(value)
+    return None if fits else path
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return is_whole(value, 0)
+
+
+def _is_amount(value: Any) -> bool:
+    return is_number(value) and math.isfinite(value)
+
+
+def _is_optional(check: Check) -> Check:
+    return lambda value: value is None or check(value)
+
+
+def _is_files(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, dict)
+        and set(FILES) <= set(value)
+        and all(isinstance(each, dict) and _is_text(each.get("sha256")) for each in value.values())
+    )
+
+
+def _are_distinct(values: list[Any]) -> bool:
+    return len(set(values)) == len(values)
+
+
+def _searches(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and set(value) == set(SEARCHED)
+        and all(check(value[name]) for name, check in SEARCHED.items())
+    )
+
+
+def _tally(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        check(value[name]) for name, check in TALLY.items() if value.get(name) is not None
+    )
+
+
+def _positions(value: Any) -> bool:
+    """How each model's positions are meant; see `candlecast.signals.Positions`."""
+    return isinstance(value, dict) and all(
+        isinstance(each, dict)
+        and set(each) == {"leverage", "in_units", "band"}
+        and _is_amount(each["leverage"])
+        and _is_flag(each["in_units"])
+        and _is_optional(_is_amount)(each["band"])
+        for each in value.values()
+    )
+
+
+SEARCHED: dict[str, Check] = {
+    "symbol": _is_text,
+    "fold": _is_count,
+    "number": _is_count,
+    "parameters": lambda value: isinstance(value, dict),
+    "error": is_number,
+    "is_chosen": _is_flag,
+}
+TALLY: dict[str, Check] = {
+    "trials": is_whole,
+    "family": _is_count,
+    **dict.fromkeys(("forecasts", "trades", "forecasts_before", "trades_before", "effective"), _is_amount),
+    "overfitting": lambda value: is_number(value) and 0.0 <= value <= 1.0,
+    "content": _is_text,
+}
+SHAPE: dict[str, Any] = {
+    "model": _is_text,
+    "models": [_is_text],
+    "candles": {
+        "symbol": _is_text,
+        "interval": _is_text,
+        "bars": is_whole,
+        "fingerprint": _is_text,
+        "has_sessions": _is_flag,
+        "breaks": [lambda value: isinstance(value, list) and len(value) == 2 and all(map(_is_count, value))],
+        "zone": _is_optional(_is_text),
+        "bridge": _is_count,
+        "origin": _is_optional(lambda value: isinstance(value, dict)),
+    },
+    "lost": lambda value: isinstance(value, dict) and all(map(_is_count, value.values())),
+    "seeds": [_is_count],
+    "recipe": {"seed": _is_count, "cash": _is_amount, "window": is_whole},
+    "verdict": dict.fromkeys(("is_forecastable", "pays", "has_edge"), _is_flag),
+    "files": _is_files,
+}

@@ -1,0 +1,162 @@
+"""The tables and weights of a run: their size and structure looked at before a library reads them, then their columns."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from candlecast import forecast
+from candlecast.parquet import Outline, outline
+from candlecast.run_manifest import incomplete, parsed, read_file
+
+LOADED = ("candles", "forecasts", "positions", "folds", "losses")  # what else there is follows from them
+SPARE, DENSEST = 1 << 28, 64  # bytes in memory: what all tables may take anyway, and for each byte of their files
+LARGEST_HEADER = 1 << 25  # bytes, of a safetensors file
+WIDTHS = {"F64": 8, "F32": 4, "F16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}  # bytes of a value
+TIME, NUMBER = pl.Datetime("us", "UTC"), pl.Float64
+YEARS = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+COLUMNS: dict[str, dict[str, Any]] = {
+    "candles": {"open_time": TIME, "close_time": TIME}
+    | dict.fromkeys(("open", "high", "low", "close", "volume"), NUMBER),
+    "forecasts": forecast.SCHEMA,
+    "positions": {"time": TIME, "symbol": pl.String, "position": NUMBER, "model": pl.String},
+    "folds": {"fold": pl.Int64}
+    | dict.fromkeys(("train_first", "train_last", "test_first", "test_last"), TIME)
+    | {"train_bars": pl.Int64, "test_bars": pl.Int64},
+    "losses": {"fold": pl.Int32, "seed": pl.Int32, "epoch": pl.Int32, "train": NUMBER, "valid": NUMBER},
+}
+KNOWN = {  # columns that have a value in every row
+    "candles": COLUMNS["candles"],
+    "forecasts": ("time", "symbol", "model", "fold", "seed", "mean", "naive"),
+    "positions": COLUMNS["positions"],
+    "folds": COLUMNS["folds"],
+    "losses": ("fold", "seed", "epoch"),
+}
+
+
+def read_tables(folder: Path, manifest: Mapping[str, Any]) -> dict[str, pl.DataFrame]:
+    """The tables that a run is loaded from, by name. Raises RunError."""
+    contents = {name: read_file(folder, f"{name}.parquet", manifest) for name in LOADED}
+    outlines = {name: _outline(folder, name, content) for name, content in contents.items()}
+    memory, size = sum(each.memory for each in outlines.values()), sum(map(len, contents.values()))
+    if memory > max(SPARE, DENSEST * size):
+        raise incomplete(folder, f"its {size:,} bytes of tables would take {memory:,} bytes of memory")
+    if outlines["candles"].rows != manifest["candles"]["bars"]:
+        raise incomplete(folder, f"it has {outlines['candles'].rows:,} candles of {manifest['candles']['bars']:,}")
+    return {name: _table(folder, name, content) for name, content in contents.items()}
+
+
+def read_tensors(folder: Path, manifest: Mapping[str, Any]) -> dict[str, dict[str, np.ndarray]]:
+    """What each job of a run learnt, by job and name. Raises RunError."""
+    content = read_file(folder, "weights.safetensors", manifest)
+    try:
+        return tensors_of(content)
+    except ValueError as error:
+        raise incomplete(folder, f"weights.safetensors: {error}") from error
+
+
+def tensors_of(content: bytes) -> dict[str, dict[str, np.ndarray]]:
+    """The arrays of a safetensors file, whose names are `job/name`. Raises ValueError."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    require_tensors(content)
+    try:
+        arrays = load(content)
+    except (SafetensorError, KeyError, TypeError) as error:
+        raise ValueError(str(error)[:200]) from error
+    tensors: dict[str, dict[str, np.ndarray]] = {}
+    for full, value in arrays.items():
+        key, _, name = full.rpartition("/")
+        tensors.setdefault(key, {})[name] = value
+    return tensors
+
+
+def require_tensors(content: bytes) -> None:
+    """Raise ValueError unless the header of a safetensors file describes what the file holds.
+
+    8 bytes: length of the header (uint64, little-endian); the header, JSON; the arrays, without gaps.
+    """
+    length = struct.unpack_from("<Q", content)[0] if len(content) >= 8 else LARGEST_HEADER
+    if length >= LARGEST_HEADER or length > len(content) - 8:
+        raise ValueError("its header is longer than the file")
+    try:
+        header = parsed(content[8 : 8 + length])
+        header.pop("__metadata__", None)
+        end = sum(_array_bytes(each) for each in header.values())
+    except (KeyError, TypeError, OverflowError, RecursionError, json.JSONDecodeError) as error:
+        raise ValueError("its header is damaged") from error
+    if end != len(content) - 8 - length:
+        raise ValueError(f"its arrays take {end:,} bytes, and there are {len(content) - 8 - length:,}")
+
+
+def _array_bytes(about: dict[str, Any]) -> int:
+    first, last = about["data_offsets"]
+    size = WIDTHS[about["dtype"]]
+    for length in about["shape"]:
+        if type(length) is not int or not 0 <= length < 1 << 40:
+            raise ValueError(f"an array of it has a side of {str(length)[:20]}")
+        size *= length
+    if len(about["shape"]) > 8 or size != last - first:
+        raise ValueError("an array of it does not have its size")
+    return size
+
+
+def _outline(folder: Path, name: str, content: bytes) -> Outline:
+    try:
+        found = outline(content)
+    except ValueError as error:
+        raise incomplete(folder, f"{name}.parquet: {error}") from error
+    columns, expected = set(found.columns), set(COLUMNS[name])
+    further = {each for each in columns - expected if name == "forecasts" and forecast.FURTHER.fullmatch(each)}
+    if columns - further != expected:
+        odd = sorted(columns - further ^ expected)[0]
+        raise incomplete(folder, f"{name}.parquet has other columns than it should, such as {odd[:50]!r}")
+    return found
+
+
+def _table(folder: Path, name: str, content: bytes) -> pl.DataFrame:
+    try:
+        frame = pl.read_parquet(content, hive_partitioning=False, glob=False)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
+        raise incomplete(folder, f"{name}.parquet: {str(error)[:200]}") from error
+    for column, kind in frame.schema.items():
+        own = column.partition("@")[0]
+        expected = COLUMNS[name].get(own, NUMBER)
+        if kind != expected:
+            raise incomplete(folder, f"{column[:50]} of {name}.parquet is of type {kind}, not {expected}")
+        if kind == TIME and not frame[column].drop_nulls().is_between(*YEARS).all():
+            raise incomplete(folder, f"{column[:50]} of {name}.parquet has a time beyond the years 1 to 9999")
+    for column in KNOWN[name]:
+        if frame[column].null_count():
+            raise incomplete(folder, f"{column} of {name}.parquet lacks values")
+    return frame
+
+
+def require_rows(folder: Path, manifest: Mapping[str, Any], tables: Mapping[str, pl.DataFrame]) -> None:
+    """Raise RunError for rows that do not belong together: of other models, bars, symbols, seeds or folds."""
+    symbol, closes = manifest["candles"]["symbol"], tables["candles"]["close_time"].implode()
+    for name in ("forecasts", "positions"):
+        frame = tables[name]
+        if set(frame["model"].unique()) != set(manifest["models"]):
+            raise incomplete(folder, f"{name}.parquet is of other models than the manifest")
+        if not (frame["symbol"] == symbol).all() or not frame["time"].is_in(closes).all():
+            raise incomplete(folder, f"{name}.parquet is of other candles than the run")
+    forecasts, folds = tables["forecasts"], tables["folds"]
+    if forecasts.select("model", "seed", "fold", "time").is_duplicated().any():
+        raise incomplete(folder, "forecasts.parquet has two forecasts of one bar")
+    if not forecasts["mean"].is_finite().all() or not forecasts["naive"].is_finite().all():
+        raise incomplete(folder, "forecasts.parquet has a forecast that is not finite")
+    known = set(forecasts["fold"].unique())
+    if known != set(folds["fold"]) or folds["fold"].n_unique() < folds.height:
+        raise incomplete(folder, "folds.parquet is of other folds than the forecasts")
+    seeds = set(forecasts.filter(pl.col("model") == manifest["model"])["seed"])
+    if seeds != set(manifest["seeds"]):
+        raise incomplete(folder, "forecasts.parquet is of other seeds than the manifest")

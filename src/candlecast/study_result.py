@@ -1,0 +1,315 @@
+"""`StudyResult`: what came out of a study of one asset, and the verdict on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from candlecast import walked
+from candlecast.accuracy import accuracy, accuracy_by_part, skills
+from candlecast.backtesting import BacktestResult, Costs, backtest
+from candlecast.candles import Candles
+from candlecast.causality import require_causal_rule
+from candlecast.conditions import conditions_of
+from candlecast.errors import NotEnoughDataError
+from candlecast.forecast import Forecast
+from candlecast.ledger import Ledger, Searched, Trial
+from candlecast.models import Fitted
+from candlecast.profile import profile_of
+from candlecast.recipes import describe
+from candlecast.signals import Positions, Rule
+from candlecast.sources.source import moment
+from candlecast.tally import Tally, count, count_each
+from candlecast.targets import Target, label, lead
+from candlecast.verdict import Verdict, judge
+
+if TYPE_CHECKING:
+    from candlecast.study import Study
+
+OF_FORECASTS = ("accuracy", "accuracy_by_part")  # computed of forecasts alone
+OF_TRADING = ("backtest", "backtests", "summary", "summaries", "trial")  # of positions and costs too
+
+
+@dataclass(frozen=True, eq=False)
+class StudyResult:
+    """Everything a study found on one asset. Tables, judgements and figures follow from what is held here.
+
+    `recipe` is the study as JSON values; `forecasts` and `positions` are by model, the baselines first; `folds` has one
+    row per fold (`fold`, `train_first`, `train_last`, `test_first`, `test_last`: closes of bars); `losses` one row per
+    fold, seed and epoch (`train`, `valid`); `lost` counts bars that could not be learnt from, by cause; `tensors` what
+    each job learnt; `searches` what was tried inside training parts; `tally` the trials that were counted when this one
+    was recorded, None before; `ledger` where it is recorded, that of the folder `runs` when None.
+
+    Whoever asks for the verdict on a result, or on any view of it (`between`, `retraded`, a changed copy), has made a trial:
+    one that is not recorded yet is recorded then.
+    """
+
+    recipe: dict[str, Any]
+    model: str
+    candles: Candles
+    target: Target
+    forecasts: dict[str, Forecast]
+    positions: dict[str, Positions]
+    costs: Costs
+    cash: float
+    folds: pl.DataFrame
+    losses: pl.DataFrame
+    lost: dict[str, int]
+    tensors: Mapping[str, Mapping[str, np.ndarray]]
+    searches: tuple[Searched, ...] = ()
+    tally: Tally | None = None
+    ledger: Ledger | None = None
+
+    @property
+    def forecast(self) -> Forecast:
+        """The studied model's forecasts, all seeds."""
+        return self.forecasts[self.model]
+
+    @property
+    def lead(self) -> Target:
+        """The target that is traded and judged: the first of `Several`, or the only one."""
+        return lead(self.target)
+
+    @property
+    def seed(self) -> int:
+        """The first seed; bootstrap intervals use it too."""
+        return int(self.recipe["seed"])
+
+    @cached_property
+    def backtests(self) -> dict[str, BacktestResult]:
+        """Backtests by model, the baselines first."""
+        return {name: self.backtest if name == self.model else self._backtest(name) for name in self.positions}
+
+    @cached_property
+    def backtest(self) -> BacktestResult:
+        """The studied model's backtest."""
+        return self._backtest(self.model)
+
+    def _backtest(self, model: str) -> BacktestResult:
+        return backtest(self.candles, self.positions[model], costs=self.costs, cash=self.cash)
+
+    @cached_property
+    def summary(self) -> pl.DataFrame:
+        """Statistics of the studied model's backtest with their intervals; see `BacktestResult.summary`."""
+        return self.backtest.summary(seed=self.seed)
+
+    @cached_property
+    def summaries(self) -> dict[str, pl.DataFrame]:
+        """The same for each backtest, by model."""
+        return {
+            name: self.summary if name == self.model else result.summary(seed=self.seed)
+            for name, result in self.backtests.items()
+        }
+
+    @cached_property
+    def accuracy(self) -> pl.DataFrame:
+        """How good each model's forecasts are; see `candlecast.accuracy.accuracy`."""
+        return accuracy(self.forecasts, self.lead, seed=self.seed)
+
+    @cached_property
+    def accuracy_by_part(self) -> pl.DataFrame:
+        """The studied model's skill by fold and seed."""
+        return accuracy_by_part(self.forecast, self.lead)
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """Can it be forecast, and does it pay? In plain words."""
+        return judge(
+            self.accuracy,
+            self.backtest,
+            self.summary,
+            self.lead,
+            model=self.model,
+            trained=self.folds.height * len(self.forecast.seeds),
+            tally=self.counted,
+            conditions=conditions_of(
+                self.candles,
+                self.positions[self.model],
+                self.backtest,
+                is_in_time_order=walked.is_in_time_order(self.folds),
+                seed=self.seed,
+            ),
+            seed=self.seed,
+        )
+
+    @cached_property
+    def counted(self) -> Tally:
+        """The trials among which this one is judged; what is not recorded yet is recorded. Raises RunError."""
+        if self.tally is not None and self.tally.content in ("", self.trial.content):
+            return self.tally
+        ledger = Ledger() if self.ledger is None else self.ledger
+        ledger.record(self.trial)
+        return count(self.trial, ledger.entries())
+
+    @cached_property
+    def trial(self) -> Trial:
+        """What the ledger keeps of it: the studied model's returns, by candles, choices and code.
+
+        The baselines beside it are no choice of its own.
+        """
+        from candlecast import __version__
+
+        chosen = {name: value for name, value in self.recipe.items() if name not in ("baselines", "type")}
+        times = self.backtest.equity["time"].dt.replace_time_zone(None).to_numpy()[1:]
+        return Trial(
+            data=self.candles.fingerprint,
+            study=chosen,
+            code=__version__,
+            symbol=self.candles.symbol,
+            interval=str(self.candles.interval),
+            model=self.model,
+            bars_per_year=self.backtest.bars_per_year,
+            times=times,
+            returns=self.backtest.returns,
+            searches=self.searches,
+            target=label(self.lead),
+            profile=profile_of(
+                times,
+                self.backtest.returns,
+                step=self.candles.interval.microseconds,
+                benchmark=self.backtest.benchmark_returns,
+                skills=skills(self.forecast, self.lead),
+            ),
+        )
+
+    def recorded(self, ledger: Ledger) -> StudyResult:
+        """The same, its trial written down and judged among all trials of the ledger. Raises RunError."""
+        ledger.record(self.trial)
+        return self._judged_among(count(self.trial, ledger.entries()), ledger)
+
+    def _judged_among(self, tally: Tally, ledger: Ledger) -> StudyResult:
+        """The same with its tally; what does not depend on that is not computed again."""
+        return _carried(self, replace(self, tally=tally, ledger=ledger), (*OF_FORECASTS, *OF_TRADING))
+
+    def retraded(
+        self,
+        *,
+        rule: Rule | None = None,
+        costs: Costs | None = None,
+        cash: float | None = None,
+        ledger: Ledger | None = None,
+    ) -> StudyResult:
+        """The same forecasts traded in another way, which is another trial: recorded as `Study.run` records.
+
+        What is not given stays. Raises ConfigError, or RunError when the ledger cannot be written.
+        """
+        return self._traded(rule, costs, cash).recorded(self._ledger(ledger))
+
+    def swept(
+        self,
+        rules: Iterable[Rule],
+        *,
+        costs: Costs | None = None,
+        cash: float | None = None,
+        ledger: Ledger | None = None,
+    ) -> list[StudyResult]:
+        """The same forecasts traded by each of several rules, such as one threshold after another.
+
+        As `retraded` for each, but that they are judged at once: each among all of them.
+        """
+        return recorded_at_once([self._traded(rule, costs, cash) for rule in rules], self._ledger(ledger))
+
+    def _ledger(self, given: Ledger | None) -> Ledger:
+        """The ledger that was given, or else the one of this result, or else that of the folder `runs`."""
+        return given or self.ledger or Ledger()
+
+    def _traded(self, rule: Rule | None, costs: Costs | None, cash: float | None) -> StudyResult:
+        """What is not None traded in its place; not yet a trial."""
+        changed = {
+            name: describe(value)
+            for name, value in (("rule", rule), ("costs", costs), ("cash", cash))
+            if value is not None
+        }
+        positions = self.positions if rule is None else positions_by_model(rule, self.forecasts)
+        traded = replace(
+            self,
+            recipe=self.recipe | changed,
+            positions=positions,
+            costs=costs or self.costs,
+            cash=self.cash if cash is None else cash,
+            tally=None,
+        )
+        return _carried(self, traded, OF_FORECASTS)
+
+    def between(self, since: str | datetime | None = None, until: str | datetime | None = None) -> StudyResult:
+        """The same forecasts from `since` on and before `until` (UTC), traded no longer than that; a trial once judged.
+
+        Raises ConfigError for a time that cannot be read, NotEnoughDataError when nothing is left.
+        """
+        if since is None and until is None:
+            return self
+        first, last = (
+            None if each is None else moment(each, name) for each, name in ((since, "since"), (until, "until"))
+        )
+        chosen = pl.lit(True)
+        if first is not None:
+            chosen &= pl.col("time") >= first
+        if last is not None:
+            chosen &= pl.col("time") < last
+        rows = len(self.candles) if last is None else int((self.candles.frame["close_time"] < last).sum())
+        positions = {name: replace(each, frame=each.frame.filter(chosen)) for name, each in self.positions.items()}
+        if any(len(each) < 2 for each in positions.values()):
+            raise NotEnoughDataError(
+                f"there are fewer than 2 forecasts from {since or 'the start'} to {until or 'the end'}",
+                expected="a range that the run has forecast",
+                remedy=f"Its forecasts go from {self.forecast.frame['time'].min()} to {self.forecast.frame['time'].max()}",
+            )
+        return replace(
+            self,
+            recipe=self.recipe | {"since": first and first.isoformat(), "until": last and last.isoformat()},
+            candles=self.candles[:rows],
+            forecasts={name: replace(each, frame=each.frame.filter(chosen)) for name, each in self.forecasts.items()},
+            positions=positions,
+            tally=None,
+        )
+
+    def fitted(self, *, fold: int = 0, seed: int | None = None, study: Study | None = None) -> Fitted:
+        """What the training of that fold and seed (the first when not given) learnt, also of a run on disk.
+
+        Nothing is trained again, except baselines, which are fitted faster than they are read. `study` is that of the run,
+        needed where its model or features are functions of yours, which a run names only. Raises RunError.
+        """
+        from candlecast.runs import fitted_of
+
+        return fitted_of(self, fold=fold, seed=self.seed if seed is None else seed, study=study)
+
+    def save(self, folder: str | Path) -> Path:
+        """Keep everything as a run on disk; see `candlecast.runs`."""
+        from candlecast.runs import save_run
+
+        return save_run(self, folder)
+
+    def report(self, path: str | Path = "report.html") -> Path:
+        """Write one self-contained HTML page with figures, evidence and verdict; gives its path."""
+        from candlecast.report import write_report
+
+        return write_report(self, path)
+
+
+def _carried(before: StudyResult, after: StudyResult, names: Sequence[str]) -> StudyResult:
+    """The later result with what was computed of the earlier one and holds for both."""
+    vars(after).update({name: vars(before)[name] for name in names if name in vars(before)})
+    return after
+
+
+def recorded_at_once(results: Sequence[StudyResult], ledger: Ledger) -> list[StudyResult]:
+    """Results that are chosen among together: each is judged among all of them. Raises RunError."""
+    trials = [result.trial for result in results]
+    ledger.record_all(trials)
+    tallies = count_each(trials, ledger.entries())
+    return [result._judged_among(tally, ledger) for result, tally in zip(results, tallies, strict=True)]
+
+
+def positions_by_model(rule: Rule, forecasts: Mapping[str, Forecast]) -> dict[str, Positions]:
+    """What a rule holds by each model's forecasts. Raises LookaheadError for one that looks at outcomes not known yet."""
+    positions = {name: rule(forecast) for name, forecast in forecasts.items()}
+    for name, forecast in forecasts.items():
+        require_causal_rule(rule, forecast, positions[name])
+    return positions

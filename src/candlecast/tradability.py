@@ -1,0 +1,126 @@
+"""`Tradability`: whether anybody could have traded at the prices of candles, and what that costs at least."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from candlecast.candles import Candles, fills
+from candlecast.candles.holes import DAY
+from candlecast.candles.ticks import ticks
+from candlecast.stats import bounce_spread, efficient_spread, high_low_spread, roll_spread
+
+STALE_BARS = 0.05  # of the bars of a range: from here on, what is earned may be earned at stale opens
+COPIED_BARS = (
+    0.001  # each earns what the bar before is known to have earned: 0.1 % of the bars give a daily Sharpe ratio of 0.4
+)
+
+
+@dataclass(frozen=True)
+class Tradability:
+    """What the prices of a range of bars say about trading at them.
+
+    bars: of the range.
+    stale_open_share: share of the opens after a closed market that equal the close before (days: all opens of a market
+        with sessions); NaN in a market that never closes. stale_bar_share: share of all bars that open so, within
+        stretches in which most opens do. has_stale_opens: that is STALE_BARS or more, so that orders filled at the open
+        are filled at a price that was gone.
+    has_averaged_opens: most bars open midway through the bar before (Heikin-Ashi candles).
+    copied_share: share of bars that are the bar before once more, so that they open at a price that had gone by its close
+        (bars without volume where others have some fill nothing and are not counted). has_copied_bars: that is COPIED_BARS
+        or more.
+    invented_share: share of bars that repeat the bar before or its close and have no volume, where other bars have some.
+    flat_share: share of bars that repeat the close before in all four prices.
+    tick: the smallest step of prices, in units of price (median over the range; 0.0 where there is none); tick_bps: its
+        mean share of the price, in basis points.
+    half_spread_bps: half of `stats.bounce_spread`, in basis points: 0.0 where no bounce is sure, NaN where the range is too
+        short. efficient_bps, roll_bps, high_low_bps: half of the other estimates, for comparison; they take honest
+        reversals for spreads (see `stats.spread`). All of the pairs of bars between which the market was open, but
+        efficient_bps, roll_bps and high_low_bps of all.
+    """
+
+    bars: int
+    stale_open_share: float
+    stale_bar_share: float
+    has_stale_opens: bool
+    has_averaged_opens: bool
+    copied_share: float
+    has_copied_bars: bool
+    invented_share: float
+    flat_share: float
+    tick: float
+    tick_bps: float
+    half_spread_bps: float
+    efficient_bps: float
+    roll_bps: float
+    high_low_bps: float
+
+    @property
+    def least_cost_bps(self) -> float:
+        """What a side costs at least, in basis points: the larger of half the spread and a tick.
+
+        A strategy that breaks even at no more has earned what it would have paid.
+        """
+        return max(self.tick_bps, 0.0 if math.isnan(self.half_spread_bps) else self.half_spread_bps)
+
+    @property
+    def is_tradable(self) -> bool:
+        """Whether opens are prices of their time: neither stale, nor averaged, nor copied."""
+        return not (self.has_stale_opens or self.has_averaged_opens or self.has_copied_bars)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields and `least_cost_bps` as JSON values; what is undefined is None."""
+        values = asdict(self) | {"least_cost_bps": self.least_cost_bps}
+        return {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in values.items()
+        }
+
+
+def tradability(candles: Candles) -> Tradability:
+    """What the prices of these candles say about trading at them; pass `candles[first:end]` for the bars that were judged.
+
+    Retrospective: it describes the range as a whole and must not decide anything within it. Raises CandleError for unsound
+    candles.
+
+    >>> from candlecast.sources import sample, synthetic
+    >>> found = tradability(synthetic.ar1(2_000, seed=0, phi=-0.2).candles)
+    >>> found.has_stale_opens, found.half_spread_bps, found.tick_bps
+    (False, 0.0, 0.0)
+    >>> sp500 = sample("sp500")
+    >>> tradability(sp500[:1_500]).has_stale_opens, tradability(sp500[-1_500:]).has_stale_opens
+    (True, False)
+    """
+    candles.require_sound()
+    bars = len(candles)
+    opens, steps = fills.opens(candles), ticks(candles)
+    stale, invented = _mean(opens.is_stale), fills.is_invented(candles)
+    copied = _mean(fills.is_copy(candles) & ~invented)
+    prices = candles.open, candles.high, candles.low, candles.close
+    follows = np.ones(bars, dtype=bool)
+    if candles.interval.microseconds < DAY:
+        follows[1:] = candles.open_time[1:] == candles.close_time[:-1]
+    return Tradability(
+        bars=bars,
+        stale_open_share=opens.share,
+        stale_bar_share=stale,
+        has_stale_opens=stale >= STALE_BARS,
+        has_averaged_opens=_mean(fills.is_averaged(candles)) > fills.MOST,
+        copied_share=copied,
+        has_copied_bars=copied >= COPIED_BARS,
+        invented_share=_mean(invented),
+        flat_share=_mean(fills.is_repeat(candles)),
+        tick=steps.typical,
+        tick_bps=steps.bps,
+        half_spread_bps=5_000 * bounce_spread(*prices, follows=follows),
+        efficient_bps=5_000 * efficient_spread(*prices),
+        roll_bps=5_000 * roll_spread(*prices),
+        high_low_bps=5_000 * high_low_spread(*prices),
+    )
+
+
+def _mean(mask: np.ndarray) -> float:
+    return float(mask.mean()) if len(mask) else 0.0

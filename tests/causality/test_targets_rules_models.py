@@ -1,0 +1,238 @@
+"""Targets, rules and models of users as a walk begins: nothing is known before it is known."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+import candlecast as cc
+from candlecast.causality import require_causal_rule, require_causal_target
+from candlecast.causality.models import is_ours
+from candlecast.models import Baseline
+from candlecast.signals import FollowDirection, Positions
+from candlecast.sources import synthetic
+from candlecast.targets import NextReturn
+
+MARKET = synthetic.ar1(1_500, seed=2, phi=0.3, interval="1h").candles
+
+
+# Targets
+
+
+class Early(NextReturn):
+    """Says one bar, and needs two."""
+
+    def values(self, candles):
+        return NextReturn(2).values(candles)
+
+
+class PeekingNaive(NextReturn):
+    """A naive forecast that knows."""
+
+    def naive(self, candles):
+        return np.nan_to_num(NextReturn().values(candles))
+
+
+@dataclass(frozen=True, eq=False)
+class Remembered(NextReturn):
+    """An expected return found by date."""
+
+    answers: dict = field(default_factory=dict)
+
+    def expected_return(self, forecast, candles):
+        return np.array([self.answers.get(time, 0.0) for time in candles.close_time.tolist()])
+
+
+@dataclass(frozen=True, eq=False)
+class Elsewhere(NextReturn):
+    """Outcomes may come from elsewhere."""
+
+    outcomes: dict = field(default_factory=dict)
+
+    def values(self, candles):
+        found = np.array([self.outcomes.get(time, np.nan) for time in candles.close_time.tolist()])
+        return np.append(found[:-1], np.nan)
+
+
+ANSWERS = dict(zip(MARKET.close_time.tolist(), np.append(np.diff(np.log(MARKET.close)), 0.0), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (Early(), r"values of target return \(horizon 1\), column values, moved"),
+        (PeekingNaive(), "naive of target return .* moved"),
+        (Remembered(answers=ANSWERS), "expected_return of target return .* and 0 on the same candles with other dates"),
+    ],
+)
+def test_targets_that_know_too_early_are_refused(target, message, features):
+    with pytest.raises(cc.LookaheadError, match=message):
+        cc.walk_forward(cc.Drift(), MARKET, target=target, features=features)
+
+
+def test_targets_that_wait_pass():
+    class Mine(NextReturn):
+        pass
+
+    for target in (Mine(3), Elsewhere(outcomes=ANSWERS), cc.Several(NextReturn(), Mine(2)), cc.TripleBarrier()):
+        require_causal_target(target, MARKET)
+    require_causal_target(Mine(), MARKET[:30])  # too few to tell
+
+
+# Rules
+
+
+@pytest.fixture(scope="module")
+def forecast(features):
+    return cc.walk_forward(cc.LinearRegression(), MARKET, features=features, folds=cc.WalkForward(folds=2))
+
+
+def held(frame, values):
+    return Positions(frame.select("time", "symbol").with_columns(position=pl.Series(values, dtype=pl.Float64)))
+
+
+def peeking(forecast):
+    return held(forecast.frame, forecast.frame["target"].sign().fill_null(0.0))
+
+
+def scaled_by_all(forecast):
+    expected = forecast.frame["expected_return"]
+    return held(forecast.frame, (expected / expected.abs().max()).clip(-1, 1))
+
+
+def next_forecast(forecast):
+    return held(forecast.frame, forecast.frame["expected_return"].sign().shift(-1).fill_null(0.0))
+
+
+def last_known(forecast):
+    """The sign of the outcome before, which is known at the bar."""
+    known = forecast.frame["target"].shift(1).sign().fill_null(0.0)
+    return held(forecast.frame, known * forecast.frame["expected_return"].sign())
+
+
+def by_date(forecast):
+    return held(
+        forecast.frame, [np.sign(ANSWERS.get(time, 0.0)) for time in forecast.frame["time"].dt.replace_time_zone(None)]
+    )
+
+
+def by_night(forecast):
+    return held(forecast.frame, (forecast.frame["time"].dt.hour() < 6).cast(pl.Float64))
+
+
+def calm(forecast):
+    return cc.VolatilityTarget(halflife=10)(FollowDirection()(forecast), MARKET)
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (peeking, "the position of rule peeking at .* moved from"),
+        (scaled_by_all, "the position of rule scaled_by_all at .* moved"),
+        (next_forecast, "the position of rule next_forecast at .* moved"),
+        (
+            by_date,
+            "the positions of rule by_date do not depend on the forecast, and are others for the same dates 28 years",
+        ),
+    ],
+)
+def test_rules_that_know_what_comes_are_refused(rule, message, forecast):
+    with pytest.raises(cc.LookaheadError, match=message):
+        require_causal_rule(rule, forecast)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [FollowDirection(), last_known, by_night, calm, lambda forecast: held(forecast.frame, [1.0] * len(forecast))],
+)
+def test_rules_that_decide_at_the_time_pass(rule, forecast):
+    require_causal_rule(rule, forecast, rule(forecast))
+    naive = replace(forecast, frame=forecast.frame.with_columns(pl.col("mean", "expected_return") * 0.0 + 0.001))
+    require_causal_rule(rule, naive)  # a forecast that hardly changes is no reason
+
+
+def test_a_rule_that_fails_without_outcomes_says_so(forecast):
+    bars = len(forecast)
+
+    def needs_all(forecast):
+        if len(forecast) < bars:
+            raise KeyError("target")
+        return FollowDirection()(forecast)
+
+    with pytest.raises(cc.LookaheadError, match="rule needs_all fails when .* are missing .KeyError"):
+        require_causal_rule(needs_all, forecast)
+
+
+# Models
+
+
+@dataclass(frozen=True)
+class Mine(Baseline):
+    """A model of a user: `learns` and `says` what it is told."""
+
+    learns: object
+    says: object
+    name: str = "mine"
+    window: int = 1
+    is_seeded: bool = False
+
+    def learn(self, job):
+        learnt = self.learns(job)
+        return lambda samples, rows: self.says(samples, rows, learnt)
+
+
+def train_mean(job):
+    return job.samples.outcomes[job.fit_rows].mean()
+
+
+def all_mean(job):
+    return np.nanmean(job.samples.outcomes)
+
+
+def mean_alone(samples, rows, learnt):
+    return np.full(len(rows), learnt)
+
+
+@pytest.mark.parametrize(
+    ("learns", "says", "message"),
+    [
+        (
+            train_mean,
+            lambda samples, rows, _: np.nan_to_num(samples.outcomes[rows]),
+            "Read only bars up to each row's own",
+        ),
+        (
+            train_mean,
+            lambda samples, rows, _: np.log(samples.candles.close[rows]) - np.log(samples.candles.close[-1]),
+            "Read only",
+        ),
+        (all_mean, mean_alone, "Fit on job.fit_rows, or job.train_rows"),
+    ],
+)
+def test_models_that_read_the_outcomes_of_the_test_are_refused(learns, says, message, features):
+    with pytest.raises(cc.LookaheadError, match=f"model mine moved its forecast at bar .*{message}"):
+        cc.walk_forward(Mine(learns, says), MARKET, features=features, folds=cc.WalkForward(folds=2))
+
+
+def test_models_that_learn_from_the_past_pass(features, caplog):
+    honest = Mine(train_mean, lambda samples, rows, mean: mean + 0.1 * samples.inputs[rows, 0])
+    for folds in (cc.WalkForward(folds=2), cc.PurgedKFold(3)):
+        cc.walk_forward(honest, MARKET, features=features, folds=folds)
+    generator = np.random.default_rng(0)
+    moody = Mine(lambda job: generator.standard_normal(), mean_alone)
+    with caplog.at_level(logging.WARNING):
+        cc.walk_forward(moody, MARKET, features=features, folds=cc.WalkForward(folds=2))
+    assert "mine learns something else each time" in caplog.text
+    assert is_ours(cc.LSTM()) and is_ours(cc.Conformal(cc.Naive())) and not is_ours(cc.Conformal(honest))
+
+
+def test_our_models_are_not_fitted_again(features, monkeypatch):
+    fitted = []
+    learn = cc.LinearRegression.learn
+    monkeypatch.setattr(cc.LinearRegression, "learn", lambda self, job: fitted.append(job.key) or learn(self, job))
+    cc.walk_forward(cc.LinearRegression(), MARKET, features=features, folds=cc.WalkForward(folds=2))
+    assert len(fitted) == 2

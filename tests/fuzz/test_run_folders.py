@@ -1,0 +1,348 @@
+"""Run folders that are broken, or made up: every one of them gives a result or a sentence, soon, and in little memory.
+
+CANDLECAST_FUZZ=3000 tries so many of each seed's mutations instead of a few; CANDLECAST_FUZZ_FIRST is the first seed.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+import resource
+import shutil
+import sqlite3
+import struct
+import sys
+import traceback
+from contextlib import closing
+from hashlib import sha256
+
+import polars as pl
+import pytest
+
+from candlecast.errors import CandlecastError
+from candlecast.features import Features, log_range, log_return
+from candlecast.fleet.settings import Fit
+from candlecast.folds import WalkForward
+from candlecast.ledger import TRIALS, Ledger
+from candlecast.models import LSTM
+from candlecast.resume import run_study
+from candlecast.runs import list_runs, load_run, read_manifest
+from candlecast.sources import synthetic
+from candlecast.study import Study
+
+CASES = int(os.environ.get("CANDLECAST_FUZZ", "60"))
+FIRST = int(os.environ.get("CANDLECAST_FUZZ_FIRST", "0"))
+VALUES = [
+    None, True, False, 0, 1, -1, 2**31, 2**63, 10**30, 1e308, float("nan"), float("inf"), "", "x", "lstm", "\ud800", "\x1b[2J",
+    "../../x", "a" * 70_000, [], [[]], {}, {"type": "LSTM"}, [1, 2], {"a": 1}, "1h", "9999999w", "UTC", "2020-01-01",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """A folder of runs with one run and its ledger."""
+    runs = tmp_path_factory.mktemp("runs")
+    market = synthetic.ar1(300, seed=1, phi=0.3, interval="1h").candles
+    model = LSTM(hidden=2, window=3, training=Fit(epochs=1, batch=64, sampling="windows"))
+    study = Study(
+        model=model, baselines=(), features=Features(log_return(), log_range()), folds=WalkForward(folds=2), seeds=1
+    )
+    run_study(study, market, runs=runs)
+    return runs
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="makes pipes and links")
+def test_every_mutation_is_a_result_or_a_sentence(stored, tmp_path):
+    raw = []
+    for seed in range(FIRST, FIRST + CASES):
+        dice = random.Random(seed)
+        runs = tmp_path / "runs"
+        shutil.copytree(stored, runs)
+        (folder,) = list_runs(runs)
+        what = [mutate(folder, dice) for _ in range(dice.choice([1, 1, 1, 2]))]
+        try:
+            use(folder, dice)
+        except CandlecastError:
+            pass
+        except (Exception, pl.exceptions.PanicException):
+            raw.append((seed, what, traceback.format_exc(limit=-3)))
+        shutil.rmtree(runs)
+    assert not raw, "\n".join(f"seed {seed}: {what}\n{error}" for seed, what, error in raw)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 1 << 20  # KiB
+
+
+def use(folder, dice):
+    """What people do with a run of somebody else's."""
+    list_runs(folder.parent)
+    read_manifest(folder)
+    result = load_run(folder)
+    step = dice.randrange(6)
+    assert str(result.verdict) and result.summaries and result.accuracy.height
+    if step == 0:
+        result.retraded(cash=5_000.0).verdict  # noqa: B018
+    elif step == 1:
+        middle = result.forecast.frame["time"][result.forecast.frame.height // 3]
+        assert str(result.between(middle).verdict)
+    elif step == 2:
+        fitted = result.fitted(fold=result.folds["fold"][0])
+        fitted.forecast(fitted.job.samples, fitted.job.test_rows)
+    elif step == 3:
+        assert Ledger(folder.parent).count() >= 0 and Ledger(folder.parent).trials() is not None
+    elif step == 4:
+        assert result.report(folder / "report.html").is_file()
+    else:
+        assert result.accuracy_by_part.height and Ledger(folder.parent).entries() is not None
+
+
+def mutate(folder, dice):
+    """Change a run, or what lies beside it, in one of many ways; says how."""
+    ways = [
+        damaged,
+        replaced,
+        renamed,
+        edited,
+        edited,
+        edited,
+        valued,
+        valued,
+        paged,
+        headed,
+        ledger_damaged,
+        ledger_edited,
+    ]
+    way = dice.choice(ways)
+    return way.__name__, way(folder, dice)
+
+
+def files(folder, ending=""):
+    """Regular files of a run that are not empty."""
+    found = (path for path in sorted(folder.iterdir()) if path.name.endswith(ending))
+    return [path for path in found if path.is_file() and not path.is_symlink() and path.stat().st_size]
+
+
+def damaged(folder, dice):
+    """Bytes of any file, the digest as it was or made to fit."""
+    path = dice.choice(files(folder))
+    content = bytearray(path.read_bytes())
+    kind = dice.choice(["flip", "flip", "cut", "more", "zero", "double"])
+    if kind == "flip":
+        for _ in range(dice.choice([1, 1, 3, 20])):
+            content[dice.randrange(len(content))] = dice.randrange(256)
+    elif kind == "cut":
+        del content[dice.randrange(len(content)) :]
+    elif kind == "more":
+        content += dice.randbytes(dice.choice([1, 8, 1000]))
+    elif kind == "zero":
+        at = dice.randrange(len(content))
+        content[at : at + 512] = bytes(len(content[at : at + 512]))
+    else:
+        content += bytes(content)
+    return write(folder, path.name, bytes(content), dice), kind
+
+
+def replaced(folder, dice):
+    """Something else than the file: a link, a pipe, a folder, another file, nothing."""
+    path = dice.choice([*files(folder), folder.parent / "ledger.sqlite", folder.parent / "ledger.sqlite-wal"])
+    other = dice.choice(files(folder))
+    content = other.read_bytes()
+    kind = dice.choice(["link", "pipe", "folder", "other", "nothing", "endless"])
+    path.unlink(missing_ok=True)
+    if kind == "link":
+        path.symlink_to(other if other != path else "/etc/passwd")
+    elif kind == "endless":
+        path.symlink_to("/dev/zero")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "other":
+        path.write_bytes(content)
+    return path.name, kind, other.name
+
+
+def renamed(folder, dice):
+    """Two files in each other's place."""
+    one, other = dice.sample(files(folder), 2)
+    contents = one.read_bytes(), other.read_bytes()
+    return write(folder, one.name, contents[1], dice), write(folder, other.name, contents[0], dice)
+
+
+def edited(folder, dice):
+    """A value of the manifest."""
+    try:
+        (path,) = files(folder, ".json")
+        manifest = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return "no manifest"
+    places = list(places_of(manifest))
+    parent, key = dice.choice([place for place in places if place[0] is not None])
+    kind = dice.choice(["value", "value", "value", "gone", "another", "number"])
+    if kind == "gone":
+        del parent[key]
+    elif kind == "another":
+        other, name = dice.choice(places)
+        parent[key] = other[name]
+    elif kind == "number" and type(parent[key]) in (int, float):
+        parent[key] = parent[key] * dice.choice([-1, 0, 2, 1000, 1e-9, 1e300]) + dice.choice([0, 0, 1])
+    else:
+        parent[key] = dice.choice(VALUES)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return str(key), kind
+
+
+def places_of(value, depth=0):
+    """Where values lie in others."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in items:
+        yield value, key
+        yield from places_of(each, depth + 1)
+
+
+def valued(folder, dice):
+    """Values of a table, in a file that is whole."""
+    path = dice.choice(files(folder, ".parquet"))
+    try:
+        frame = pl.read_parquet(path)
+    except Exception:
+        return "no table"
+    column = dice.choice(frame.columns)
+    kind = dice.choice(["value", "null", "all", "drop", "rows", "shuffle", "double", "type", "empty", "add", "text"])
+    row = dice.randrange(max(frame.height, 1))
+    value = dice.choice([0, -1, 1, 2**31 - 1, 10**12, 1e300, -1e-300, float("nan"), float("inf")])
+    here = pl.int_range(pl.len()) == row
+    try:
+        if kind in ("value", "all"):
+            changed = pl.lit(value).cast(frame[column].dtype, strict=False)
+            frame = frame.with_columns(
+                (pl.when(here).then(changed).otherwise(column) if kind == "value" else changed).alias(column)
+            )
+        elif kind == "null":
+            frame = frame.with_columns(pl.when(~here).then(column).alias(column))
+        elif kind == "drop":
+            frame = frame.drop(column)
+        elif kind == "rows":
+            frame = frame.head(row)
+        elif kind == "shuffle":
+            frame = frame.sample(fraction=1.0, shuffle=True, seed=row)
+        elif kind == "double":
+            frame = pl.concat([frame, frame[row : row + 1]])
+        elif kind == "type":
+            frame = frame.cast(
+                {column: dice.choice([pl.String, pl.Int8, pl.Float32, pl.Boolean, pl.List(pl.Int8)])}, strict=False
+            )
+        elif kind == "empty":
+            frame = frame.clear()
+        elif kind == "add":
+            frame = frame.with_columns(
+                pl.lit(1.0).alias(dice.choice(["q05", "p_up", "mean@x", "sigma@return_5", "odd"]))
+            )
+        else:
+            frame = frame.with_columns(
+                pl.when(here).then(pl.lit("odd")).otherwise(pl.col(column).cast(pl.String)).alias(column)
+            )
+    except pl.exceptions.PolarsError:
+        kind = "nothing"
+    content = io.BytesIO()
+    frame.write_parquet(content)
+    return write(folder, path.name, content.getvalue(), dice, always=True), column, kind, value, row
+
+
+def paged(folder, dice):
+    """Bytes of a table's pages, not compressed, so that they reach whoever decodes them."""
+    path = dice.choice(files(folder, ".parquet"))
+    content = io.BytesIO()
+    try:
+        pl.read_parquet(path).write_parquet(content, compression="uncompressed")
+    except Exception:
+        return "no table"
+    changed = bytearray(content.getvalue())
+    (length,) = struct.unpack("<I", changed[-8:-4])
+    for _ in range(dice.choice([1, 2, 8])):
+        changed[dice.randrange(4, len(changed) - 8 - length)] = dice.choice([0, 127, 128, 255, dice.randrange(256)])
+    return write(folder, path.name, bytes(changed), dice, always=True)
+
+
+def headed(folder, dice):
+    """The header of the weights."""
+    try:
+        (path,) = files(folder, ".safetensors")
+        content = path.read_bytes()
+        (length,) = struct.unpack("<Q", content[:8])
+        header, arrays = json.loads(content[8 : 8 + length]), content[8 + length :]
+    except (OSError, ValueError, struct.error, OverflowError):
+        return "no weights"
+    parent, key = dice.choice(list(places_of(header)))
+    parent[key] = dice.choice([*VALUES, "F64", "BF16", "F8_E4M3", "U64", [0, 8], [8, 0], [2**40, 0]])
+    text = json.dumps(header).encode()
+    size = dice.choice([len(text), len(text), len(text), 0, 2**40, 2**63, 7])
+    return write(folder, path.name, struct.pack("<Q", size) + text + arrays, dice, always=True), str(key)
+
+
+def ledger_damaged(folder, dice):
+    """Bytes of the ledger."""
+    path = folder.parent / "ledger.sqlite"
+    if not path.is_file() or path.is_symlink():
+        return "no ledger"
+    content = bytearray(path.read_bytes())
+    for _ in range(dice.choice([1, 5, 50, 500])):
+        content[dice.randrange(min(len(content), dice.choice([100, 5_000, len(content)])))] = dice.randrange(256)
+    path.write_bytes(content)
+    return len(content)
+
+
+def ledger_edited(folder, dice):
+    """Programs and odd values in the ledger."""
+    path = folder.parent / "ledger.sqlite"
+    if not path.is_file() or path.is_symlink():
+        return "no ledger"
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i"
+    column = dice.choice(
+        ["number", "identity", "data", "study", "symbol", "interval", "times", "returns", "target", "profile"]
+    )
+    value = dice.choice(["x'00'", "zeroblob(100000)", "''", "'['", "NULL", "-1", "1e300", "x'789c030000000001'"])
+    statements = dice.choice(
+        [
+            [f"CREATE VIEW more AS {endless} FROM n"],
+            ["ALTER TABLE trials RENAME TO kept", f"CREATE VIEW trials AS {endless}, * FROM n, kept"],
+            ["DROP TRIGGER trials_hold", f"UPDATE trials SET {column} = {value}"],
+            ["DROP TRIGGER trials_hold", f"UPDATE trials SET {column} = {value}",
+             TRIALS[-1]],
+            ["CREATE TRIGGER more AFTER INSERT ON trials BEGIN DELETE FROM searches; END"],
+            ["PRAGMA user_version = 1"],
+            ["PRAGMA user_version = 99"],
+            ["PRAGMA application_id = 7"],
+            ["CREATE TABLE other (a)"],
+        ]
+    )  # fmt: skip
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            for statement in statements:
+                connection.execute(statement)
+    except (sqlite3.Error, OSError) as error:
+        return str(error)
+    return statements
+
+
+def write(folder, name, content, dice, *, always=False):
+    """Write a file of the run; its digest in the manifest is made to fit always or sometimes, or is left out."""
+    path = folder / name
+    if path.is_dir() and not path.is_symlink():
+        path.rmdir()
+    else:
+        path.unlink(missing_ok=True)
+    path.write_bytes(content)
+    manifest = folder / "manifest.json"
+    kind = dice.choice(["fit", "left out"] if always else ["fit", "left out", "as it was"])
+    try:
+        assert manifest in files(folder)
+        said = json.loads(manifest.read_text())
+        if name in said["files"] and kind == "fit":
+            said["files"][name]["sha256"] = sha256(content).hexdigest()
+        elif kind == "left out":
+            del said["files"]
+        manifest.write_text(json.dumps(said))
+    except (AssertionError, ValueError, KeyError, TypeError):
+        pass
+    return name, kind

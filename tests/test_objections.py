@@ -1,0 +1,200 @@
+"""What forbids a claim: each objection alone turns an edge into none, and says why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from candlecast.backtesting import Costs
+from candlecast.candles import Change
+from candlecast.conditions import Conditions
+from candlecast.features import Features, log_return
+from candlecast.folds import WalkForward
+from candlecast.ledger import Ledger
+from candlecast.models import LinearRegression
+from candlecast.sources import synthetic
+from candlecast.study import Study
+from candlecast.tradability import tradability
+from candlecast.verdict import judge
+
+COSTS = Costs(fee_bps=4, slippage_bps=1)
+STUDY = Study(
+    model=LinearRegression(window=1),
+    features=Features(log_return()),
+    folds=WalkForward(folds=2),
+    costs=COSTS,
+    baselines=(),
+    seeds=1,
+)
+
+
+@pytest.fixture(scope="module")
+def planted():
+    return STUDY.run(synthetic.ar1(3_000, seed=11, phi=0.3).candles, ledger=Ledger.in_memory())
+
+
+def verdict_under(result, conditions, **prices):
+    """The verdict on the same result, had market, prices and folds been such."""
+    found = replace(tradability(result.candles), **prices)
+    known = replace(Conditions(break_even_bps=40.0, tradability=found), **conditions)
+    return judge(
+        result.accuracy, result.backtest, result.summary, result.lead, model=result.model, trained=2, conditions=known
+    )
+
+
+def test_nothing_stands_against_an_edge_that_could_be_earned(planted):
+    verdict = verdict_under(planted, {"delayed_return": 0.01}, half_spread_bps=3.0, tick_bps=1.0)
+    assert verdict.has_edge and verdict.headline == "An edge was found."
+    assert (
+        "It breaks even at costs of 40.0 bp a side; by these candles half the bid-ask spread is 3.0 bp and a tick is 1.0 bp"
+        in verdict.text
+    )
+    assert "with every order filled one bar later it earns 1.0 % a year" in verdict.text
+
+
+@pytest.mark.parametrize(
+    ("conditions", "prices", "headline", "reason"),
+    [
+        (
+            {},
+            {"half_spread_bps": 40.0},
+            "inside the spread, and nobody could have traded there",
+            "takes 40.0 bp at least",
+        ),
+        ({}, {"tick_bps": 333.0}, "inside the spread, and nobody could have traded there", "takes 333.0 bp at least"),
+        (
+            {"break_even_bps": 4.9},
+            {},
+            "inside the spread",
+            "breaks even at 4.9 bp a side, and a trade takes 5.0 bp at least",
+        ),
+        (
+            {},
+            {"has_stale_opens": True, "stale_open_share": 0.94},
+            "prices that nobody could have had",
+            "94 % of the opens",
+        ),
+        ({}, {"has_averaged_opens": True}, "prices that nobody could have had", "Heikin-Ashi"),
+        (
+            {},
+            {"has_copied_bars": True, "copied_share": 0.012},
+            "prices that nobody could have had",
+            "1.2 % of the bars",
+        ),
+        (
+            {"is_in_time_order": False},
+            {},
+            "No verdict on trading: the folds train on bars that come after",
+            "WalkForward does",
+        ),
+        ({"doubt": "five losses in all"}, {}, "the record is too short to trust its tests", "Five losses in all"),
+    ],
+)
+def test_each_objection_takes_the_claim_of_trading_away_and_leaves_the_forecast(
+    planted, conditions, prices, headline, reason
+):
+    verdict = verdict_under(planted, conditions, **prices)
+    assert (verdict.is_forecastable, verdict.pays, verdict.has_edge) == (True, False, False)
+    assert headline in verdict.headline and reason in verdict.text
+
+
+def test_a_spread_is_no_objection_to_what_does_not_pay_anyway():
+    noise = STUDY.run(synthetic.random_walk(2_000, seed=3).candles, ledger=Ledger.in_memory())
+    assert verdict_under(noise, {"doubt": "short"}, half_spread_bps=500.0).headline == "No edge found."
+    assert "No verdict on trading" in verdict_under(noise, {"is_in_time_order": False}).headline
+
+
+def changed(result, **columns):
+    """The row of the studied model in the accuracy table with other figures."""
+    values = [pl.lit(value).alias(name) for name, value in columns.items()]
+    other = result.accuracy.filter(pl.col("model") == result.model).with_columns(values)
+    return replace(result, tally=result.counted), pl.concat(
+        [other, result.accuracy.filter(pl.col("model") != result.model)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("figures", "said"), [({"r2": 0.51}, "an R2 of 51 %"), ({"hit_rate": 0.76}, "a hit rate of 76 %")]
+)
+def test_figures_that_no_market_gives_stop_the_verdict_with_a_question(planted, figures, said):
+    result, accuracy = changed(planted, **figures)
+    verdict = judge(accuracy, result.backtest, result.summary, result.lead, model=result.model, trained=2)
+    assert not verdict.is_forecastable and not verdict.pays
+    assert verdict.headline.endswith("Does a feature, the target or the model see the future?")
+    assert f"{said[0].upper()}{said[1:]} out of sample is a sign of leakage" in verdict.text
+
+
+def test_the_strongest_honest_market_is_not_questioned():
+    """An R2 of 25 % and a hit rate of two thirds are far beyond any liquid market, and still within what is believed."""
+    strong = replace(STUDY, costs=Costs.free()).run(
+        synthetic.ar1(3_000, seed=5, phi=0.5).candles, ledger=Ledger.in_memory()
+    )
+    assert strong.verdict.has_edge
+
+
+def jump(candles, bar, factor):
+    """The price is multiplied from one bar on, within that bar."""
+    m = np.ones(len(candles))
+    m[bar:] = factor
+    opened, closed = candles.open * np.r_[1.0, m[:-1]], candles.close * m
+    return replace(
+        candles,
+        frame=candles.frame.with_columns(
+            open=pl.Series(opened),
+            close=pl.Series(closed),
+            high=pl.Series(np.maximum(candles.high * m, np.maximum(opened, closed))),
+            low=pl.Series(np.minimum(candles.low * np.r_[1.0, m[:-1]], np.minimum(opened, closed))),
+        ),
+    )
+
+
+def test_ruin_ends_the_claim_and_is_dated():
+    candles = synthetic.ar1(6_000, seed=5, phi=0.5, volatility=0.05).candles
+    falls = np.flatnonzero(np.diff(np.log(candles.close))[4_800:5_000] < -0.05)
+    ruined = STUDY.run(jump(candles, int(falls[0]) + 4_802, 2.3), ledger=Ledger.in_memory())
+    date = f"{ruined.backtest.ruined_at:%Y-%m-%d}"
+    assert ruined.verdict.is_forecastable and not ruined.verdict.pays
+    assert ruined.verdict.headline == f"No edge: the account was ruined on {date}."
+    assert ruined.verdict.evidence.return_p == 1.0 and ruined.verdict.evidence.deflated_sharpe == 0.0
+    alive = ruined.backtest.equity.filter(pl.col("equity") > 0).height
+    years = ruined.verdict.evidence.years * ruined.backtest.bars_per_year
+    assert years == pytest.approx(alive)  # what comes after dilutes nothing
+
+
+def test_what_compounds_is_tested_not_the_mean():
+    """10 % of volatility a bar: the mean return is above zero, and the account still shrinks."""
+    shrinking = STUDY.run(synthetic.ar1(6_000, seed=103, phi=0.05, volatility=0.10).candles, ledger=Ledger.in_memory())
+    assert shrinking.backtest.returns.mean() > 0
+    assert np.log1p(shrinking.backtest.returns).mean() < 0
+    assert shrinking.verdict.evidence.return_p > 0.4 and not shrinking.verdict.has_edge
+
+
+def split(candles, bar):
+    """The candles with a split of 2 for 1 that nobody adjusted."""
+    half = pl.when(pl.int_range(pl.len()) >= bar).then(0.5).otherwise(1.0)
+    return replace(candles, frame=candles.frame.with_columns(pl.col("open", "high", "low", "close") * half))
+
+
+def test_no_verdict_across_a_split_that_was_not_adjusted_unless_it_is_declared_a_move():
+    candles = split(synthetic.ar1(3_000, seed=11, phi=0.3).candles, 2_000)
+    verdict = STUDY.run(candles, ledger=Ledger.in_memory()).verdict
+    assert (verdict.is_forecastable, verdict.pays) == (False, False)
+    assert verdict.headline == "No verdict: the prices jump as after a split that was not adjusted."
+    assert "a split 2 for 1 that was not adjusted" in verdict.text and "--real-jumps" in verdict.text
+    assert len(verdict.notices) == 1 and verdict.notices[0].startswith("1 bar as after a split, first")
+    declared = STUDY.run(candles.with_real_jumps(), ledger=Ledger.in_memory()).verdict
+    assert not declared.headline.startswith("No verdict") and declared.notices == verdict.notices
+    assert "The candles were changed before anything was computed: 1 bar accepted (jumps like splits" in declared.text
+
+
+def test_what_was_mended_is_told_in_the_verdict(planted):
+    mended = planted.candles.recorded(Change("dropped", 3, "prices outside low..high"))
+    verdict = STUDY.run(mended, ledger=Ledger.in_memory()).verdict
+    assert (
+        "The candles were changed before anything was computed: 3 bars dropped (prices outside low..high)."
+        in verdict.text
+    )
+    assert verdict.to_dict()["changes"] == ["3 bars dropped (prices outside low..high)"]
