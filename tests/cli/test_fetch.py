@@ -232,7 +232,8 @@ def test_ctrl_c_keeps_what_came_and_the_next_fetch_goes_on(tmp_path, bars):
     os.kill(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert errors.strip() == "Interrupted: run the same command again to continue; what was stored before is untouched."
+    words = "Interrupted: run the same command again to continue; what was stored before is untouched."
+    assert errors.splitlines()[-1] == words
     left = Store(tmp_path / "data").read("shelf", "X", "1h").frame
     assert 40 <= len(left) < len(bars)
     assert left.equals(bars[: len(left)])

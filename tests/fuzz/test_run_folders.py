@@ -16,6 +16,7 @@ import struct
 import sys
 import traceback
 from contextlib import closing
+from copy import deepcopy
 from hashlib import sha256
 
 import polars as pl
@@ -183,7 +184,7 @@ def edited(folder, dice):
         del parent[key]
     elif kind == "another":
         other, name = dice.choice(places)
-        parent[key] = other[name]
+        parent[key] = deepcopy(other[name])
     elif kind == "number" and type(parent[key]) in (int, float):
         parent[key] = parent[key] * dice.choice([-1, 0, 2, 1000, 1e-9, 1e300]) + dice.choice([0, 0, 1])
     else:
