@@ -15,6 +15,7 @@ from candlecast.signals import Positions
 from candlecast.stats import annual_return, check_rare_losses, worst_case_loss
 from candlecast.tradability import Tradability, tradability
 
+CLOSES_ONLY = 1 / 3  # of the bars without prices beyond open and close, above which ranges say nothing
 FEWEST_BARS = 2  # that can be traded one bar later
 REBALANCED = 1e-9  # of equity: a drift that a constant exposure is brought back from
 
@@ -25,6 +26,8 @@ class Conditions:
 
     break_even_bps: costs a side, in basis points of the value traded, at which the account would have ended where it began
         (`backtesting.break_even_bps`); NaN where it loses without any.
+    middle_bps: the same where orders are filled in the middle of the range of their bar, 0.0 where nothing is earned then;
+        infinite where too many bars have no prices beyond open and close, so that ranges say nothing.
     delayed_return: annual return with every order filled one bar later. Evidence alone: an honest edge may be gone by then.
     tradability: what the candles of the judged bars say about trading at their prices; None where nobody looked.
     is_in_time_order: all bars of a training lie before those that it is tested on.
@@ -36,6 +39,7 @@ class Conditions:
     """
 
     break_even_bps: float = math.nan
+    middle_bps: float = math.inf
     delayed_return: float = math.nan
     tradability: Tradability | None = None
     is_in_time_order: bool = True
@@ -51,7 +55,7 @@ class Conditions:
 
     def to_dict(self) -> dict[str, Any]:
         """The conditions as JSON values; what is undefined or without end is None."""
-        numbers = {"break_even_bps": self.break_even_bps, "delayed_return": self.delayed_return}
+        numbers = {name: getattr(self, name) for name in ("break_even_bps", "middle_bps", "delayed_return")}
         return {
             **{name: value if math.isfinite(value) else None for name, value in numbers.items()},
             "tradability": self.tradability.to_dict() if self.tradability else None,
@@ -77,6 +81,7 @@ def conditions_of(
     are_real = any(change.kind == "accepted" for change in changes)
     return Conditions(
         break_even_bps=break_even_bps(candles, positions, costs=result.costs, cash=result.cash),
+        middle_bps=_middle_bps(candles, positions, result),
         delayed_return=delayed_return,
         tradability=tradability(candles[first:]),
         is_in_time_order=is_in_time_order,
@@ -105,3 +110,13 @@ def _static_returns(candles: Candles, positions: Positions, result: BacktestResu
     static = replace(positions, frame=held, in_units=False, band=REBALANCED)
     free = replace(result.costs, fee_bps=0.0, maker_fee_bps=None, slippage_bps=0.0, half_spread_bps=0.0, impact_bps=0.0)
     return backtest(candles, static, costs=free, cash=result.cash).returns[: len(result.returns_until_ruin)]
+
+
+def _middle_bps(candles: Candles, positions: Positions, result: BacktestResult) -> float:
+    """The break-even cost of the same positions, filled in the middle of the range of each bar."""
+    top, bottom = np.maximum(candles.open, candles.close), np.minimum(candles.open, candles.close)
+    if np.mean((candles.high <= top) & (candles.low >= bottom)) > CLOSES_ONLY:
+        return math.inf
+    middle = candles.frame.with_columns(open=(pl.col("high") + pl.col("low")) / 2)
+    late = break_even_bps(replace(candles, frame=middle), positions, costs=result.costs, cash=result.cash)
+    return 0.0 if math.isnan(late) else late
