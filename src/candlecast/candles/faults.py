@@ -327,7 +327,7 @@ def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
 
 def _lines(candles: Candles) -> np.ndarray:
     """Interpolated bars; none where prices have a step, by which some lines are straight by chance."""
-    return fills.is_interpolated(candles) & ~(ticks(candles).typical > 0)
+    return fills.is_interpolated(candles) & (not ticks(candles).typical > 0)
 
 
 def _part(kind: str, candles: Candles, first: int, last: int, bars: int, detail: str) -> dict[str, object]:
