@@ -20,7 +20,7 @@ types: $(VENV)/.installed-test
 	$(BIN)/pyright
 
 unit: $(VENV)/.installed-test
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -56,7 +56,7 @@ now = datetime.fromisoformat({now!r})
 places.SOURCES["binance"] = lambda: Binance(**{addresses!r}, is_paced=False, clock=lambda: now)
 update.BATCH_BARS, compact.CROWDED = 1, 3  # a commit for every page, and a compaction in the end
 print("ready", flush=True)
-main(["fetch", "BTCUSDT", "--interval", "1m", "--since", {since!r}, "--store", {url!r}])
+main(["fetch", "BTCUSDT", "--interval", "1m", "--since", {since!r}, "--store", {url!r}, "--quiet"])
 """
 
 

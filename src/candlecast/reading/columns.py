@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from candlecast.errors import CandleError, ConfigError, near_misses
+from candlecast.errors import CandleError, ConfigError, listed, near_misses
 from candlecast.reading.layouts import by_content
 from candlecast.reading.numerals import is_absent, is_number
 from candlecast.reading.table import Table
@@ -320,13 +320,12 @@ def _nameless(table: Table, told: Told, *, what: str) -> Columns:
 
 def _missing(table: Table, roles: list[str], *, what: str) -> CandleError:
     names = [table.spoken(place) for place in range(table.width)] if table.has_header else []
-    shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
     example = f'columns={{"{roles[0]}": "NAME"}}'
     prices = set(roles) & set(PRICES)
     start = "Use a table with open, high, low and close" if len(prices) >= 3 else "Rename the columns"
     remedy = f"{start}, or say which columns they are, for example {example}"
     return CandleError(
-        f"{what} has no column for {', '.join(roles)} (its columns are {shown or 'none'})",
+        f"{what} has no column for {', '.join(roles)} (its columns are {listed(names)})",
         expected="open_time, open, high, low, close, volume or their usual other names",
         remedy=remedy,
     )
