@@ -54,6 +54,7 @@ def stored(tmp_path_factory):
     return runs
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of numbers that no market has
 @pytest.mark.skipif(sys.platform == "win32", reason="makes pipes and links")
 def test_every_mutation_is_a_result_or_a_sentence(stored, tmp_path):
     raw = []
