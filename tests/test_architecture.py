@@ -25,6 +25,7 @@ ROWS = [
         "profile",
         "shared",
         "compiling",
+        "forking",
         "parquet",
         "disk",
         "claims",

@@ -67,8 +67,6 @@ def test_a_delisted_asset_is_said_by_all_models_alike(target, features):
     (text,) = words
     assert text.startswith(f"fold {0 if features is None else 1} of DEAD has nothing to test on from 2015-01-1")
     assert f"bars): the price stands still at {MARKET.close[359]:g} and nothing is traded" in text
-    if features is None:
-        assert "undefined features are bollinger_20_2p0 in 40, log_range_1 in 40" in text
     assert "Give candles of the time in which the asset was traded" in text
 
 

@@ -11,12 +11,14 @@ import pytest
 from candlecast.backtesting import Costs
 from candlecast.candles import Change
 from candlecast.conditions import Conditions
-from candlecast.features import Features, log_return
+from candlecast.features import Features, log_range, log_return
 from candlecast.folds import WalkForward
 from candlecast.ledger import Ledger
 from candlecast.models import LinearRegression
+from candlecast.signals import InverseVolatility, Positions
 from candlecast.sources import synthetic
 from candlecast.study import Study
+from candlecast.targets import Volatility
 from candlecast.tradability import tradability
 from candlecast.verdict import judge
 
@@ -29,6 +31,9 @@ STUDY = Study(
     baselines=(),
     seeds=1,
 )
+
+
+RANGES = replace(STUDY, model=LinearRegression(window=10), features=Features(log_range()), target=Volatility())
 
 
 @pytest.fixture(scope="module")
@@ -198,3 +203,72 @@ def test_what_was_mended_is_told_in_the_verdict(planted):
         in verdict.text
     )
     assert verdict.to_dict()["changes"] == ["3 bars dropped (prices outside low..high)"]
+
+
+def test_what_is_over_by_the_middle_of_the_bar_is_no_edge(planted):
+    assert verdict_under(planted, {"middle_bps": 10.1}).has_edge
+    verdict = verdict_under(planted, {"middle_bps": 9.9})
+    assert verdict.is_forecastable and not verdict.pays
+    assert verdict.headline == "No edge found: what was earned is over by the middle of the bar that fills the order."
+    assert "it breaks even at 9.9 bp a side in place of 40.0" in verdict.text
+
+
+def test_typical_prices_as_closes_are_no_edge():
+    """The mean of high, low and close lags behind the close; whoever buys at it as the next open buys at a price gone by."""
+    market = synthetic.random_walk(3_000, seed=1).candles
+    close = (market.high + market.low + market.close) / 3
+    opened = np.r_[market.open[0], close[:-1]]
+    prices = {
+        "open": opened,
+        "high": np.maximum(market.high, np.maximum(opened, close)),
+        "low": np.minimum(market.low, np.minimum(opened, close)),
+        "close": close,
+    }
+    lagging = replace(market, frame=market.frame.with_columns(pl.Series(name, each) for name, each in prices.items()))
+    verdict = STUDY.run(lagging, ledger=Ledger.in_memory()).verdict
+    assert verdict.is_forecastable and not verdict.has_edge
+    assert verdict.evidence.conditions.middle_bps < 0.25 * verdict.evidence.conditions.break_even_bps
+
+
+@pytest.mark.parametrize(
+    ("prices", "words"),
+    [
+        ({"has_spikes": True, "spike_share": 0.021}, "2.1 % of the bars close far off their neighbours"),
+        ({"has_lines": True, "interpolated_share": 0.05}, "5.0 % of the bars lie on straight lines"),
+    ],
+)
+def test_bad_prints_and_drawn_lines_are_told(planted, prices, words):
+    verdict = verdict_under(planted, {}, **prices)
+    assert "prices that nobody could have had" in verdict.headline and words in verdict.text
+
+
+def test_a_constant_exposure_is_no_skill():
+    """A volatility can be forecast, and being short all the time earns in a falling market: two answers, and no edge."""
+
+    def always_short(forecast):
+        return Positions(forecast.averaged().frame.select("time", "symbol", position=pl.lit(-0.5)))
+
+    falling = synthetic.garch(3_000, seed=3, alpha=0.1, beta=0.88, degrees=8)
+    fall = np.exp(-0.002 * np.arange(3_000))
+    prices = [pl.col(name) * pl.Series(fall) for name in ("open", "high", "low", "close")]
+    candles = replace(falling.candles, frame=falling.candles.frame.with_columns(prices))
+    short = replace(RANGES, rule=always_short).run(candles, ledger=Ledger.in_memory()).verdict
+    assert short.is_forecastable and short.evidence.return_p < 0.05
+    assert short.evidence.timing_p > 0.05 and not short.pays
+
+
+def test_interest_is_no_skill():
+    """Interest on cash is earned by anybody who holds cash."""
+    costs = Costs(fee_bps=1, slippage_bps=1, interest_percent=20)
+    study = replace(RANGES, rule=Thin(), costs=costs)
+    verdict = study.run(synthetic.garch(3_000, seed=1, alpha=0.1, beta=0.88).candles, ledger=Ledger.in_memory()).verdict
+    assert verdict.is_forecastable and verdict.evidence.return_p < 0.05
+    assert verdict.evidence.timing_p > 0.05 and not verdict.pays
+
+
+class Thin:
+    """One part in a hundred of what the inverse of volatility would hold."""
+
+    def __call__(self, forecast):
+        held = InverseVolatility()(forecast)
+        return replace(held, frame=held.frame.with_columns(pl.col("position") * 0.01))

@@ -24,6 +24,8 @@ class Progress:
     detail: str = ""
 
 
+LONGEST_DETAIL = 60  # characters beside a stage; longer ones are results, which are shown by themselves
+
 Listener = Callable[[Progress], None]
 
 
@@ -99,7 +101,7 @@ def _line(event: Progress, elapsed: float, worked: float) -> str:
         line += f" in {duration(elapsed)}" if worked > 0 else ""
     elif worked > 0:
         line += f", about {duration(elapsed * (event.total - event.done) / worked)} left"
-    return f"{line}; {event.detail}" if event.detail else line
+    return f"{line}; {event.detail}" if 0 < len(event.detail) <= LONGEST_DETAIL else line
 
 
 def duration(seconds: float) -> str:

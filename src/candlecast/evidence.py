@@ -35,6 +35,8 @@ class Evidence:
 
     forecast_p: the largest of the Clark-West p-values against naive, drift and the mean outcome of the training rows.
     return_p: bootstrap p-value of no growth, that is of a mean log return of zero or less; 1 for a ruined account.
+    timing_p: bootstrap p-value of no gain over an account that held the mean position throughout, financed alike: what a
+        constant exposure earns, in a market that rises or falls or by interest, is no skill.
     sharpe_lead: Sharpe ratio per year less that of buy-and-hold, with its 95 % interval `sharpe_lead_low` to
         `sharpe_lead_high`; sharpe_p: p-value of no lead.
     lucky_sharpe: per year, what the best of so many strategies without skill shows; deflated_sharpe: confidence that the
@@ -48,6 +50,8 @@ class Evidence:
     forecast_p_adjusted: float
     return_p: float
     return_p_adjusted: float
+    timing_p: float
+    timing_p_adjusted: float
     sharpe_lead: float
     sharpe_lead_low: float
     sharpe_lead_high: float
@@ -93,6 +97,7 @@ def gather(
     lucky = expected_maximum_sharpe(tally.trades, variance=1.0 / max(record.observations - 1, 1))
     return_p = 1.0 if is_ruined else bootstrap_p_value(growth, seed=seed) if len(growth) else math.nan
     difference = sharpe_difference(returns, result.benchmark_returns_until_ruin, bars_per_year=yearly, seed=seed)
+    timing_p = _timing_p(growth, conditions.static_returns, is_ruined=is_ruined, seed=seed)
     of_forecasts = {"before": tally.forecasts_before, "after": tally.forecasts}
     of_trades = {"before": tally.trades_before, "after": tally.trades}
     return Evidence(
@@ -100,6 +105,8 @@ def gather(
         forecast_p_adjusted=paid_p_value(forecast_p, **of_forecasts),
         return_p=return_p,
         return_p_adjusted=paid_p_value(return_p, **of_trades),
+        timing_p=timing_p,
+        timing_p_adjusted=paid_p_value(timing_p, **of_trades),
         sharpe_lead=difference.difference,
         sharpe_lead_low=difference.low,
         sharpe_lead_high=difference.high,
@@ -127,6 +134,17 @@ def largest_p(row: dict[str, Any]) -> float:
     if row.get("p_mean") is not None:
         p_values.append(row["p_mean"])
     return math.nan if None in p_values else max(p_values)
+
+
+def _timing_p(growth: np.ndarray, static: np.ndarray, *, is_ruined: bool, seed: int) -> float:
+    """Of the log returns against those of the mean position; that of no growth where these are not known."""
+    if is_ruined:
+        return 1.0
+    if not len(growth):
+        return math.nan
+    if len(static) != len(growth):
+        return bootstrap_p_value(growth, seed=seed)
+    return bootstrap_p_value(growth - np.log1p(np.maximum(static, -0.999999)), seed=seed)
 
 
 def _bars_needed(record: TrackRecord, lucky: float) -> float:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from candlecast.errors import NotEnoughDataError
+from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.folds import Fold, Rows
 from candlecast.targets import Target
 from candlecast.windows import Samples
@@ -73,6 +74,24 @@ class Job:
                 remedy="Give more candles, a shorter window, or fewer folds",
             )
         return rows
+
+
+class Unpickled:
+    """Base of what a model learnt of a `job`: it is sent and stored as its tensors, never pickled.
+
+    Features and fits are functions, which have no bytes; and whoever reads a pickle runs it.
+    """
+
+    job: Any
+
+    def __reduce__(self) -> Any:
+        """Raises ConfigError."""
+        raise ConfigError(
+            f"the {type(self).__name__} of {self.job.key} cannot be pickled",
+            expected="its tensors, which are NumPy arrays, to be sent or stored instead",
+            remedy="Send fitted.tensors(), plan the same jobs there, and call model.restore(job, tensors); or keep the whole "
+            "run with result.save(folder), and read it by load_run(folder)",
+        )
 
 
 def job_generator(job: Job, purpose: int) -> np.random.Generator:

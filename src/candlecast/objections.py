@@ -14,6 +14,7 @@ from candlecast.text import number, percent
 
 HIGHEST_R2, HIGHEST_HIT_RATE = 0.5, 0.75  # of returns out of sample; liquid markets show 1 % and 55 %
 HIGHEST_SHARPE = 0.6  # per bar, after costs; that of a forecast with the other two is 0.7 before costs
+LEAST_LEFT = 0.25  # of the break-even cost, filled in the middle of the bar; honest forecasts keep 0.35 or more
 FEWEST_MOVES = 100  # below which a hit rate says nothing
 SIGNED = (
     "return",
@@ -44,6 +45,7 @@ def objections(
         _future_trained(evidence),
         _untradable(evidence),
         _within_the_spread(result, evidence) if has_paid else None,
+        _over_at_once(evidence) if has_paid else None,
         _doubtful(evidence) if has_paid else None,
     ]
     return tuple(objection for objection in found if objection is not None)
@@ -70,7 +72,7 @@ def _implausible(row: dict[str, Any], result: BacktestResult, target: Target) ->
     if row["r2"] is not None and row["r2"] > HIGHEST_R2:
         said.append(f"an R2 of {percent(row['r2'], 0)}")
     hits = row["hit_rate"]
-    if hits is not None and hits > HIGHEST_HIT_RATE and row["observations"] >= FEWEST_MOVES:
+    if target.horizon == 1 and hits is not None and hits > HIGHEST_HIT_RATE and row["observations"] >= FEWEST_MOVES:
         said.append(f"a hit rate of {percent(hits, 0)}")
     if (
         len(result.returns_until_ruin) >= FEWEST_MOVES
@@ -116,6 +118,15 @@ def _untradable(evidence: Evidence) -> Objection | None:
         reason = f"{share} of the opens after a closed market repeat the close before, which was over when orders were decided"
     elif found.has_averaged_opens:
         reason = "most opens are the middle of the bar before, as in Heikin-Ashi candles: no price that was ever traded"
+    elif found.has_spikes:
+        share = percent(found.spike_share, 1)
+        reason = (
+            f"{share} of the bars close far off their neighbours, as bad prints do, and the next price is back again"
+        )
+    elif found.has_lines:
+        reason = (
+            f"{percent(found.interpolated_share, 1)} of the bars lie on straight lines that were drawn between others"
+        )
     else:
         reason = (
             f"{percent(found.copied_share, 1)} of the bars are copies of the bar before, whose prices were over by then"
@@ -132,6 +143,18 @@ def _within_the_spread(result: BacktestResult, evidence: Evidence) -> Objection 
         "No edge found: it was earned inside the spread, and nobody could have traded there.",
         f"it breaks even at {conditions.break_even_bps:.1f} bp a side, and a trade takes {least:.1f} bp at least: the largest "
         "of costs, half the estimated spread and a tick",
+    )
+
+
+def _over_at_once(evidence: Evidence) -> Objection | None:
+    """A forecast return comes evenly over the bar; a stale price is over as soon as anybody can trade."""
+    conditions = evidence.conditions
+    if not conditions.middle_bps <= LEAST_LEFT * conditions.break_even_bps:
+        return None
+    return Objection(
+        "No edge found: what was earned is over by the middle of the bar that fills the order.",
+        f"filled in the middle of the range of its bar in place of its open, it breaks even at {conditions.middle_bps:.1f} bp a "
+        f"side in place of {conditions.break_even_bps:.1f}: opens lag behind the prices that can be traded at",
     )
 
 

@@ -228,7 +228,7 @@ SHAPE: dict[str, Any] = {
         "bars": is_whole,
         "fingerprint": _is_text,
         "has_sessions": _is_flag,
-        "breaks": [lambda value: isinstance(value, list) and len(value) == 2 and all(map(_is_count, value))],
+        "breaks": [lambda value: isinstance(value, list) and len(value) in (2, 3)],
         "zone": _is_optional(_is_text),
         "bridge": _is_count,
         "origin": _is_optional(lambda value: isinstance(value, dict)),

@@ -28,7 +28,7 @@ import polars as pl
 
 from candlecast.backtesting import Costs
 from candlecast.backtesting.door import require_kind
-from candlecast.candles import Candles, Origin
+from candlecast.candles import Candles, Origin, TradingClock
 from candlecast.disk import require_names, write_flushed
 from candlecast.errors import RunError, near_misses
 from candlecast.forecast import Forecast
@@ -143,6 +143,14 @@ def load_run(folder: str | Path, *, beside: Sequence[Candles] = (), study: Study
         ) from error
 
 
+def _hours(asset: dict[str, Any]) -> dict[str, Any]:
+    """When the market trades, as candles take it: by its clock, or as runs of before there was one say it."""
+    if "clock" in asset:
+        return {"clock": TradingClock.from_dict(asset["clock"])}
+    breaks = tuple((first, last) for first, last in asset["breaks"])
+    return {"has_sessions": asset["has_sessions"], "breaks": breaks, "zone": asset["zone"]}
+
+
 def _result(
     folder: Path,
     manifest: dict[str, Any],
@@ -156,11 +164,9 @@ def _result(
         tables["candles"],
         asset["symbol"],
         Interval.parse(asset["interval"]),
-        has_sessions=asset["has_sessions"],
-        breaks=tuple((first, last) for first, last in asset["breaks"]),
-        zone=asset["zone"],
         bridge=asset["bridge"],
         origin=asset["origin"] and Origin(**asset["origin"]),
+        **_hours(asset),
     )
     candles.require_sound()
     if candles.fingerprint != asset["fingerprint"]:
@@ -336,6 +342,7 @@ def _manifest(result: StudyResult) -> dict[str, Any]:
             "has_sessions": result.candles.has_sessions,
             "breaks": result.candles.breaks,
             "zone": result.candles.zone,
+            "clock": result.candles.clock.to_dict(),
             "bridge": result.candles.bridge,
             "origin": asdict(result.candles.origin) if result.candles.origin else None,
         },

@@ -26,7 +26,7 @@ from candlecast.profile import profile_of
 from candlecast.recipes import describe
 from candlecast.signals import Positions, Rule
 from candlecast.sources.source import moment
-from candlecast.tally import Tally, count, count_each
+from candlecast.tally import UNNAMED, Tally, count, count_each
 from candlecast.targets import Target, label, lead
 from candlecast.verdict import Verdict, judge
 
@@ -134,6 +134,7 @@ class StudyResult:
                 self.positions[self.model],
                 self.backtest,
                 is_in_time_order=walked.is_in_time_order(self.folds),
+                seed=self.seed,
             ),
             seed=self.seed,
         )
@@ -141,7 +142,7 @@ class StudyResult:
     @cached_property
     def counted(self) -> Tally:
         """The trials among which this one is judged; what is not recorded yet is recorded. Raises RunError."""
-        if self.tally is not None and self.tally.content in ("", self.trial.content):
+        if self.tally is not None and self.tally.content in (UNNAMED, self.trial.content):
             return self.tally
         ledger = Ledger() if self.ledger is None else self.ledger
         ledger.record(self.trial)

@@ -13,6 +13,7 @@ from candlecast.ledger import Entry, Trial
 from candlecast.profile import Profile, groups, side_by_side, unit_columns
 from candlecast.stats import effective_counts, overfitting_probability
 
+UNNAMED = "not named"  # content of a tally that was stored before results were named in it
 BLOCKS, FEWEST_BUCKETS, FEWEST_TRIALS = 12, 60, 5  # of the overfitting probability; with fewer, it says nothing
 
 
@@ -53,7 +54,8 @@ class Tally:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Tally:
         """What `to_dict` gave, now or when there was one number of independent trials, `effective`."""
-        known = {item.name: values[item.name] for item in fields(cls) if values.get(item.name) is not None}
+        known: dict[str, Any] = {"content": UNNAMED}
+        known |= {item.name: values[item.name] for item in fields(cls) if values.get(item.name) is not None}
         if "forecasts" not in values and "effective" in values:
             known |= {"forecasts": values["effective"], "trades": values["effective"]}
         return cls(**known)

@@ -14,6 +14,7 @@ from candlecast.candles.ticks import ticks
 from candlecast.stats import bounce_spread, efficient_spread, high_low_spread, roll_spread
 
 STALE_BARS = 0.05  # of the bars of a range: from here on, what is earned may be earned at stale opens
+LINES = 0.002  # of the bars: each but the first of a line is known before it comes
 COPIED_BARS = (
     0.001  # each earns what the bar before is known to have earned: 0.1 % of the bars give a daily Sharpe ratio of 0.4
 )
@@ -32,6 +33,9 @@ class Tradability:
     copied_share: share of bars that are the bar before once more, so that they open at a price that had gone by its close
         (bars without volume where others have some fill nothing and are not counted). has_copied_bars: that is COPIED_BARS
         or more.
+    spike_share: share of bars that close far off their neighbours, which agree; has_spikes: `fills.MANY` or more, at least 3.
+    interpolated_share: share of bars on straight lines between others (none where prices have a step); has_lines: LINES or
+        more, at least 3.
     invented_share: share of bars that repeat the bar before or its close and have no volume, where other bars have some.
     flat_share: share of bars that repeat the close before in all four prices.
     tick: the smallest step of prices, in units of price (median over the range; 0.0 where there is none); tick_bps: its
@@ -49,6 +53,10 @@ class Tradability:
     has_averaged_opens: bool
     copied_share: float
     has_copied_bars: bool
+    spike_share: float
+    has_spikes: bool
+    interpolated_share: float
+    has_lines: bool
     invented_share: float
     flat_share: float
     tick: float
@@ -68,8 +76,9 @@ class Tradability:
 
     @property
     def is_tradable(self) -> bool:
-        """Whether opens are prices of their time: neither stale, nor averaged, nor copied."""
-        return not (self.has_stale_opens or self.has_averaged_opens or self.has_copied_bars)
+        """Whether opens are prices of their time: neither stale, averaged, copied, bad prints nor interpolated."""
+        found = (self.has_stale_opens, self.has_averaged_opens, self.has_copied_bars, self.has_spikes, self.has_lines)
+        return not any(found)
 
     def to_dict(self) -> dict[str, Any]:
         """The fields and `least_cost_bps` as JSON values; what is undefined is None."""
@@ -99,6 +108,8 @@ def tradability(candles: Candles) -> Tradability:
     opens, steps = fills.opens(candles), ticks(candles)
     stale, invented = _mean(opens.is_stale), fills.is_invented(candles)
     copied = _mean(fills.is_copy(candles) & ~invented)
+    spikes = _mean(fills.is_spike(candles))
+    lines = 0.0 if steps.typical > 0 else _mean(fills.is_interpolated(candles))
     prices = candles.open, candles.high, candles.low, candles.close
     follows = np.ones(bars, dtype=bool)
     if candles.interval.microseconds < DAY:
@@ -111,6 +122,10 @@ def tradability(candles: Candles) -> Tradability:
         has_averaged_opens=_mean(fills.is_averaged(candles)) > fills.MOST,
         copied_share=copied,
         has_copied_bars=copied >= COPIED_BARS,
+        spike_share=spikes,
+        has_spikes=spikes >= max(fills.MANY, 3 / max(bars, 1)),
+        interpolated_share=lines,
+        has_lines=lines >= max(LINES, 3 / max(bars, 1)),
         invented_share=_mean(invented),
         flat_share=_mean(fills.is_repeat(candles)),
         tick=steps.typical,

@@ -38,10 +38,11 @@ class Verdict:
 
     is_forecastable: the forecast adds to naive, to drift and to the mean of the training part: all Clark-West tests below
         5 %, once the trials are paid for.
-    pays: net of costs the account grows, has a higher Sharpe ratio than buy-and-hold (both bootstrap tests below 5 %, once
-        the trials are paid for) and a higher one than the best of as many trials shows by luck (deflated Sharpe ratio above
-        95 %), and nothing forbids the claim: neither ruin, nor prices that nobody could have had, nor folds that train on the
-        future of their test, nor a record too short to be trusted (`candlecast.objections`).
+    pays: net of costs the account grows, by more than its mean position held throughout would have, and has a higher Sharpe
+        ratio than buy-and-hold (all three bootstrap tests below 5 %, once the trials are paid for) and a higher one than the
+        best of as many trials shows by luck (deflated Sharpe ratio above 95 %), and nothing forbids the claim: neither ruin,
+        nor prices that nobody could have had, nor folds that train on the future of their test, nor a record too short to be
+        trusted (`candlecast.objections`).
     has_edge: both.
     headline: the answer in a sentence; `reasons`: what it rests on, one by one; `evidence`: the numbers.
     """
@@ -107,6 +108,7 @@ def judge(
     is_known = evidence.forecast_p_adjusted < LEVEL
     has_paid = (
         evidence.return_p_adjusted < LEVEL
+        and evidence.timing_p_adjusted < LEVEL
         and evidence.sharpe_p_adjusted < LEVEL
         and evidence.deflated_sharpe > 1 - LEVEL
     )
@@ -164,7 +166,10 @@ def _pay_words(result: BacktestResult, lines: dict[str, dict[str, Any]], evidenc
         f"(difference {number(evidence.sharpe_lead)}, 95 % between {number(evidence.sharpe_lead_low)} and "
         f"{number(evidence.sharpe_lead_high)}; p of no lead {_paid(evidence.sharpe_p, evidence.sharpe_p_adjusted)})"
     )
-    return money, ratio, _cost_words(evidence)
+    timing = (
+        f"p of no gain over its mean position held throughout {_paid(evidence.timing_p, evidence.timing_p_adjusted)}"
+    )
+    return money, f"{ratio}; {timing}", _cost_words(evidence)
 
 
 def _cost_words(evidence: Evidence) -> str:

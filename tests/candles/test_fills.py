@@ -9,10 +9,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from candlecast.candles import Candles
+from candlecast.candles import Candles, fills
 from candlecast.candles.fills import flat_runs, is_averaged, is_copy, is_invented, is_untraded, opens
 from candlecast.candles.ticks import ticks
 from candlecast.sources import sample, synthetic
+from candlecast.tradability import tradability
 
 
 def notices(candles: Candles) -> list[tuple]:
@@ -248,3 +249,46 @@ def test_bars_copied_from_the_bar_before():
 
 def test_chained_bars_on_coarse_steps_are_no_copies():
     assert not is_copy(rounded(synthetic.random_walk(2_000, seed=4).candles, 5.0)).any()
+
+
+def with_closes(candles, close):
+    """The candles with other closes, each bar opening at the one before, ranges stretched to hold them."""
+    opened = np.r_[candles.open[0], close[:-1]]
+    top, bottom = np.maximum(opened, close), np.minimum(opened, close)
+    prices = {
+        "open": opened,
+        "high": np.maximum(candles.high, top),
+        "low": np.minimum(candles.low, bottom),
+        "close": close,
+    }
+    return replace(candles, frame=candles.frame.with_columns(pl.Series(name, each) for name, each in prices.items()))
+
+
+def test_bad_prints_are_told_from_a_market_that_moves():
+    market = synthetic.garch(2_000, seed=1, alpha=0.08, beta=0.9, degrees=5).candles
+    rows = np.arange(10, 1_990, 60)
+    close = market.close.copy()
+    close[rows] *= 1.12
+    spoiled = with_closes(market, close)
+    found = fills.is_spike(spoiled)
+    assert set(rows) >= set(np.flatnonzero(found)) and found[rows].mean() > 0.9
+    assert fills.is_spike(market).sum() <= 2
+    assert tradability(spoiled).has_spikes and not tradability(market).has_spikes
+    kinds = spoiled.check().faults
+    assert kinds.filter(pl.col("kind") == "spike")["bars"].to_list() == [int(found.sum())]
+
+
+def test_straight_lines_between_bars_are_told_but_not_the_steps_of_a_tick():
+    market = synthetic.random_walk(1_000, seed=2).candles
+    rows = np.arange(len(market))
+    kept = rows % 50 >= 8
+    lines = [
+        pl.Series(name, np.interp(rows, rows[kept], getattr(market, name)[kept]))
+        for name in ("open", "high", "low", "close")
+    ]
+    frame = market.frame.with_columns(lines)
+    drawn = replace(market, frame=frame[50:-50])
+    assert fills.is_interpolated(drawn).sum() > 80 and tradability(drawn).has_lines
+    assert not fills.is_interpolated(market).any()
+    coarse = market.frame.with_columns(pl.col("open", "high", "low", "close").round(0))
+    assert not tradability(replace(market, frame=coarse)).has_lines

@@ -112,10 +112,10 @@ def test_run_fetches_studies_and_says_what_it_saw(world, capsys):
     small = ["--model", "linear", "--folds", "2", "--json"]
     result = json.loads(call(capsys, "run", "BTCUSDT", "--interval", "1h", "--source", "binance", *SINCE, *small))
     assert (result["bars"], result["missing"], result["lost"]["warm-up"] > 0) == (375, 3, True)
-    assert result["origin"] == {"source": "binance", "store": "data", "version": 1}
+    assert result["origin"] == {"source": "binance", "store": "data", "version": 1, "changes": [], "reading": None}
     manifest = json.loads((Path(result["run"]) / "manifest.json").read_text())
     origin = manifest["candles"]["origin"]
-    assert origin == {"source": "binance", "store": "data", "version": 1}
+    assert origin == {"source": "binance", "store": "data", "version": 1, "changes": [], "reading": None}
     call(capsys, "fetch", "BTCUSDT", "--interval", "1h")  # the store goes on, the run's version stays
     seen = Store(origin["store"]).read(origin["source"], "BTCUSDT", "1h", version=origin["version"])
     assert seen.fingerprint == manifest["candles"]["fingerprint"]

@@ -42,7 +42,7 @@ def make(server, world, retry):
     VantageWorld().mount(server)
 
     def made(name: str, **limits):
-        hasty = replace(retry, attempts=3, **limits)
+        hasty = replace(retry, **{"attempts": 3, **limits})
         common = {"retry": hasty, "clock": server.clock}
         if name == "binance":
             return Binance(**world.addresses, is_paced=False, **common)
@@ -202,14 +202,14 @@ def test_an_index_without_end_ends(server, make, monkeypatch):
 def test_an_answer_that_never_ends_ends(server, make, name, how):
     server.fail(WHERE[name], how, times=99)
     with pytest.raises(SourceError, match="could not be reached"):
-        make(name, timeout_seconds=0.25).fetch(SYMBOL[name], "1d", since=SINCE)
+        make(name, timeout_seconds=0.25, attempts=1).fetch(SYMBOL[name], "1d", since=SINCE)
 
 
 @pytest.mark.parametrize("how", ["drip head", "drip body", "continue"])
 def test_a_dump_that_never_ends_ends(server, make, how):
     server.fail("2025-01.zip", how, times=99)
     with pytest.raises(SourceError, match="Binance could not be reached"):
-        make("binance", timeout_seconds=0.25).fetch("BTCUSDT", "5m", since="2025-01-01", until="2025-02-01")
+        make("binance", timeout_seconds=0.25, attempts=1).fetch("BTCUSDT", "5m", since="2025-01-01", until="2025-02-01")
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -261,6 +261,17 @@ def test_numbers_of_thousands_of_digits_are_none():
         with pytest.raises(TransientError, match="x gave an answer that is not what was asked for .no JSON"):
             parse_json(body, "x")
     assert parse_json(b'\xef\xbb\xbf {"a": [1.5]}', "x") == {"a": [1.5]}
+
+
+@pytest.mark.parametrize(
+    "part", [{"baseAssetPrecision": 2**31}, {"quotePrecision": "1e999999999"}, {"x": [10**30]}, {"scale": "999999"}]
+)
+def test_numbers_that_libraries_would_count_to_are_none(server, make, part):
+    """ccxt writes as many zeros as a precision says."""
+    server.garble("exchangeInfo", lambda answer: Answer({"symbols": [answer.body["symbols"][0] | part]}))
+    for name in ("binance", "exchange"):
+        with pytest.raises(SourceError, match="Binance gave an answer that is not what was asked for"):
+            make(name).fetch(SYMBOL[name], "1h", since="2025-02-09")
 
 
 class _Proxy(BaseHTTPRequestHandler):

@@ -47,6 +47,8 @@ NOTICES = {
     "flat_run": "in long runs of one price",
     "stale_open": "that open at the close before, after a closed market",
     "averaged_open": "that open midway through the bar before",
+    "spike": "that close far off their neighbours, which agree",
+    "interpolated": "on straight lines between other bars",
     "coarse_tick": "with steps of price about as large as their moves",
     "split": "as after a split",
     "reuse": "perhaps of another asset under the same symbol",
@@ -293,9 +295,13 @@ def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
         return []
     invented = fills.is_invented(candles)
     copied = fills.is_copy(candles) & ~invented
+    spikes = fills.is_spike(candles)
+    spikes &= spikes.mean() >= fills.MANY
     masks = [
         ("filled_forward", invented, "other bars have volume: nobody traded here"),
         ("copied_bar", copied, "the open of a copy is a price that had gone when the bar before closed"),
+        ("spike", spikes, "perhaps bad prints: prices that were gone with the next one"),
+        ("interpolated", _lines(candles), "all four prices go on by equal steps: nobody traded there"),
         ("flat_run", fills.flat_runs(candles), "open, high, low and close are equal from bar to bar"),
     ]
     rows = [_fault(candles, kind, mask, _runs(mask, detail)) for kind, mask, detail in masks if mask.any()]
@@ -317,6 +323,11 @@ def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
         row, last = int(steps.first[first]), int(steps.end[end - 1]) - 1
         rows.append(_part("coarse_tick", candles, row, last, last - row + 1, words))
     return rows
+
+
+def _lines(candles: Candles) -> np.ndarray:
+    """Interpolated bars; none where prices have a step, by which some lines are straight by chance."""
+    return fills.is_interpolated(candles) & (not ticks(candles).typical > 0)
 
 
 def _part(kind: str, candles: Candles, first: int, last: int, bars: int, detail: str) -> dict[str, object]:

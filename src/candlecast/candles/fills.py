@@ -18,6 +18,10 @@ WINDOW = 60  # boundaries over which the share of stale opens is taken: three mo
 FEWEST = 5  # boundaries that show anything
 MOST = 0.5  # of the boundaries in a window, above which its opens are stale
 LONG_RUN = 5  # bars of one price: a week of days
+SPIKE = 5.0  # robust standard deviations of the changes, out and back
+RETURNED = 0.25  # of the smaller of the two: what may be left after the way back
+MANY = 0.005  # of the bars: real hours and days show up to 0.1 % that go far and come back
+LINEAR = 1e-7  # relative: steps that differ by less are equal
 
 
 @dataclass(frozen=True)
@@ -169,6 +173,39 @@ def is_invented(candles: Candles) -> np.ndarray:
     """Bool (time,): a bar that repeats the close before, or the whole bar, and has no volume, where any bar has some."""
     has_none = ~(candles.volume > 0) & bool((candles.volume > 0).any())
     return (is_repeat(candles) | is_copy(candles)) & has_none
+
+
+def is_spike(candles: Candles) -> np.ndarray:
+    """Bool (time,): the close lies far off those before and after, which agree: a price that was gone with the next one.
+
+    Both changes are larger than SPIKE robust standard deviations (1.4826 times the median of their sizes), have opposite
+    signs, and leave at most RETURNED of the smaller one. Known one bar later.
+    """
+    spikes = np.zeros(len(candles), dtype=bool)
+    if len(candles) < FEWEST:
+        return spikes
+    change = np.diff(np.log(candles.close))
+    least = SPIKE * 1.4826 * float(np.median(np.abs(change)))
+    out, back = change[:-1], change[1:]
+    smaller = np.minimum(np.abs(out), np.abs(back))
+    spikes[1:-1] = (out * back < 0) & (smaller > least) & (np.abs(out + back) <= RETURNED * smaller) & (least > 0)
+    return spikes
+
+
+def is_interpolated(candles: Candles) -> np.ndarray:
+    """Bool (time,): all four prices go on by the same steps as at the bar before, in a straight line.
+
+    Lines that were drawn between two bars that exist, over bars that do not: whoever knows their slope knows where they
+    end. Known at the bar's close.
+    """
+    lined = np.zeros(len(candles), dtype=bool)
+    if len(candles) < FEWEST:
+        return lined
+    lined[2:] = True
+    for prices in (candles.open, candles.high, candles.low, candles.close):
+        step = np.diff(prices)
+        lined[2:] &= (np.abs(np.diff(step)) <= LINEAR * prices[2:] * 1e-2) & (np.abs(step[1:]) > LINEAR * prices[2:])
+    return lined
 
 
 def flat_runs(candles: Candles) -> np.ndarray:

@@ -14,6 +14,7 @@ import polars as pl
 from candlecast.candles import faults, holes, intake, mend, resample, sessions
 from candlecast.candles.clock import Breaks, TradingClock, local_time
 from candlecast.errors import CandleError, ConfigError, is_whole
+from candlecast.forking import require_threads
 from candlecast.interval import Interval
 from candlecast.reading.told import Told
 
@@ -36,6 +37,7 @@ class Origin:
     reading: str | None = None
 
     def __post_init__(self) -> None:
+        require_threads()
         changes = tuple(each if isinstance(each, mend.Change) else mend.Change(**each) for each in self.changes)
         object.__setattr__(self, "changes", changes)  # those of a manifest are plain values
 
@@ -112,6 +114,7 @@ class Candles:
         Raises CandleError for missing columns, unreadable values, times without zone, several readings, or fewer than two
         rows; ConfigError for a clock that cannot be read.
         """
+        require_threads()
         clock = TradingClock.parse(clock) if isinstance(clock, str) else clock
         told = Told(interval, symbol, zone, dates, decimal, columns or {})
         table, understood = intake.market_table(frame, told, what=symbol or "asset")
@@ -220,6 +223,7 @@ class Candles:
 
     def require_sound(self) -> Candles:
         """These candles, when nothing but gaps and quiet bars was found in them; raises CandleError otherwise."""
+        require_threads()
         self._report.raise_if_unsound()
         return self
 

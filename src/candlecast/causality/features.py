@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import types
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,6 +23,7 @@ from candlecast.causality import markets
 from candlecast.causality.compare import minute, require_equal, size, telling, usual
 from candlecast.errors import CandlecastError, ConfigError, LookaheadError
 from candlecast.features import Feature, Features, Known
+from candlecast.shared import ignoring
 
 logger = logging.getLogger(__name__)
 
@@ -98,8 +98,7 @@ def _same_code(one: object, other: object) -> bool:
 @contextmanager
 def _silent() -> Iterator[None]:
     """What a function warns of on candles that never were is no news."""
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with np.errstate(all="ignore"), ignoring(Warning):
         yield
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from candlecast.events import Listener, Progress, ProgressLines, ignore
+from candlecast.events import LONGEST_DETAIL, Listener, Progress, ProgressLines, ignore
 from candlecast.redaction import shown, struck, visible
 from candlecast.text import table
 
@@ -91,7 +91,7 @@ def progress(quiet: bool) -> Iterator[Listener]:
                 return
             if event.stage not in tasks:
                 tasks[event.stage] = bars.add_task(visible(event.stage), total=event.total, detail="")
-            detail = visible(event.detail) if len(event.detail) < 60 else ""
+            detail = visible(event.detail) if len(event.detail) <= LONGEST_DETAIL else ""
             bars.update(tasks[event.stage], completed=event.done, total=event.total, detail=detail)
 
         yield listen

@@ -17,7 +17,8 @@ from candlecast.fleet.blueprint import Blueprint
 from candlecast.fleet.building import build, forecasting
 from candlecast.fleet.gather import windows_tensor
 from candlecast.fleet.threads import one_thread
-from candlecast.jobs import Job
+from candlecast.forking import require_threads
+from candlecast.jobs import Job, Unpickled
 from candlecast.nets.recurrent import Stepper
 from candlecast.prediction import Prediction
 from candlecast.targets import label, parts
@@ -35,7 +36,7 @@ class StreamState(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class FittedNet:
+class FittedNet(Unpickled):
     """What one job learnt. `losses` has one row per epoch: training and validation loss (NaN without validation)."""
 
     job: Job
@@ -75,6 +76,7 @@ class FittedNet:
 
     def forecast(self, samples: Samples, rows: np.ndarray) -> Prediction:
         """Forecasts made at the close of `rows` (rising), in the target's units."""
+        require_threads()
         if not len(rows):
             return self._in_units(np.empty((0, len(self.outcomes.shift) * self.blueprint.head.outputs)))
         with torch.no_grad(), forecasting(self.blueprint):
@@ -93,6 +95,7 @@ class FittedNet:
         one row in the target's units, which is NaN until `window` defined rows followed each other. Equal to `forecast` on
         the same bars, to the rounding of float32.
         """
+        require_threads()
         scaled = self.inputs.apply(row).astype(np.float32)
         is_defined = bool(np.isfinite(scaled).all())
         scaled = scaled if is_defined else np.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0)

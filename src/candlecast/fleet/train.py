@@ -23,6 +23,7 @@ from candlecast.fleet.layout import Layout, Stack
 from candlecast.fleet.learner import Judge, Learner, learner
 from candlecast.fleet.memory import JUDGED, group_size
 from candlecast.fleet.threads import one_thread
+from candlecast.forking import require_threads
 from candlecast.heads import Head
 from candlecast.jobs import Job, job_generator
 from candlecast.nets.dropout import Dropout
@@ -35,6 +36,7 @@ def train(jobs: Sequence[Job], blueprint: Blueprint, *, progress: Listener = ign
     A job's result depends on the job alone, not on its group. Raises ConfigError for a target that the head cannot learn and
     for a loss that is not finite.
     """
+    require_threads()
     blueprint.head.require(jobs[0].samples.target)
     fit = blueprint.fit
     jobs = sorted(jobs, key=lambda job: -len(job.train_rows))  # jobs of one size end their epochs together

@@ -12,7 +12,7 @@ import numpy as np
 from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import fit_scaling
-from candlecast.jobs import Job
+from candlecast.jobs import Job, Unpickled
 from candlecast.models.quiet import quiet
 from candlecast.prediction import Prediction
 from candlecast.targets import Target, label, parts
@@ -24,7 +24,7 @@ Predict = Callable[[Samples, np.ndarray], np.ndarray | Prediction]
 
 
 @dataclass(frozen=True, eq=False)
-class FittedBaseline:
+class FittedBaseline(Unpickled):
     """A baseline's forecasting functions for one job: one for each of its targets."""
 
     job: Job

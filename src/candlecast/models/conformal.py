@@ -14,7 +14,7 @@ import numpy as np
 from candlecast.errors import ConfigError, NotEnoughDataError, is_whole, require_parameters
 from candlecast.events import Listener, ignore
 from candlecast.folds import Fold, Rows
-from candlecast.jobs import Job
+from candlecast.jobs import Job, Unpickled
 from candlecast.models.model import Fitted, Model, require_learnable, require_model
 from candlecast.models.wrapped import Wrapped
 from candlecast.prediction import Prediction, quantile_column, quantile_level
@@ -81,7 +81,7 @@ class Conformal(Wrapped[Model]):
 
 
 @dataclass(frozen=True, eq=False)
-class FittedConformal:
+class FittedConformal(Unpickled):
     """The wrapped model as fitted to one job, and its errors on the rows that were kept from it."""
 
     recipe: Conformal

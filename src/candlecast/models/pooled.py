@@ -13,7 +13,7 @@ from candlecast.errors import NotEnoughDataError, require_parameters
 from candlecast.events import Listener, ignore
 from candlecast.features import Scaling, Unscaled, fit_scaling
 from candlecast.folds import Fold, Rows
-from candlecast.jobs import Job
+from candlecast.jobs import Job, Unpickled
 from candlecast.models.net import NetModel
 from candlecast.models.wrapped import Wrapped
 from candlecast.prediction import Prediction
@@ -72,7 +72,7 @@ class Pooled(Wrapped[NetModel]):
 
 
 @dataclass(frozen=True, eq=False)
-class FittedPooled:
+class FittedPooled(Unpickled):
     """A pooled net as one asset sees it; `place` is the asset's among those that trained it."""
 
     net: FittedNet

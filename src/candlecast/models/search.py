@@ -14,7 +14,7 @@ import numpy as np
 from candlecast.errors import ConfigError, is_whole, require_parameters
 from candlecast.events import Listener, Progress, ignore
 from candlecast.folds import nested
-from candlecast.jobs import Job
+from candlecast.jobs import Job, Unpickled
 from candlecast.ledger import Searched
 from candlecast.models.model import Fitted, Model
 from candlecast.models.net import NetModel
@@ -147,7 +147,7 @@ class Search:
 
 
 @dataclass(frozen=True, eq=False)
-class FittedSearch:
+class FittedSearch(Unpickled):
     """What the chosen model learnt, and what was `searched` before."""
 
     fitted: Fitted

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import repeat
 from typing import Any, NoReturn
 
 from candlecast.errors import SourceError
@@ -15,6 +16,11 @@ from candlecast.sources.retry import TransientError
 FIRST_SECONDS, LAST_SECONDS = -5_400_000_000, 7_300_000_000  # 1798 and 2201: no candle opens outside
 MOST_TEXT = 32 << 20  # bytes of JSON or CSV, which take some twenty times as much once they are objects
 MOST_NESTED = 40  # brackets within brackets; answers of candles have a handful
+MOST_DIGITS = 400
+EXPONENT = re.compile(r"[-+]?[0-9.]+[eE][-+]?0*([0-9]+)")
+COUNTING = re.compile(
+    "precision|scale|decimal|digit|places", re.IGNORECASE
+)  # names of numbers that are counts of digits
 BEGINNING = 60  # characters of an unusable answer that a message quotes
 
 
@@ -42,8 +48,8 @@ def parse_json(content: bytes | str, vendor: str) -> Any:
     except (ValueError, RecursionError) as error:
         why = "nested too deeply" if isinstance(error, RecursionError) else str(error)[:BEGINNING]
         raise unusable(vendor, f"no JSON, {why}") from None
-    if _is_deep(value):
-        raise unusable(vendor, "nested too deeply")
+    if odd := _oddity(value):
+        raise unusable(vendor, odd)
     return value
 
 
@@ -70,13 +76,40 @@ def _finite(text: str) -> float:
     return value
 
 
-def _is_deep(value: Any) -> bool:
-    level = [value]
+def _oddity(value: Any) -> str:
+    """What in an answer nobody may compute with: libraries loop over precisions and write exponents out; "" for nothing."""
+    level: list[Any] = [value]
     for _ in range(MOST_NESTED):
-        level = [inner for outer in level for inner in _parts(outer) if isinstance(inner, (dict, list))]
-        if not level:
-            return False
-    return True
+        inner: list[Any] = []
+        for outer in level:
+            named = outer.items() if isinstance(outer, dict) else zip(repeat(""), outer, strict=False)
+            for name, part in named:
+                if isinstance(part, (dict, list)):
+                    inner.append(part)
+                elif _is_endless(name, part):
+                    return f"{name or 'a number'} of {str(part)[:BEGINNING]}"
+        if not inner:
+            return ""
+        level = inner
+    return "nested too deeply"
+
+
+def _is_endless(name: str, value: Any) -> bool:
+    if isinstance(value, str):
+        if ("e" in value or "E" in value) and (found := EXPONENT.fullmatch(value)):
+            return len(found[1]) > 3
+        if len(value) > MOST_DIGITS and value[:1] in "-+.0123456789":
+            return True
+    elif isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    elif abs(value) >= 2**64 and isinstance(value, int):
+        return True
+    if COUNTING.search(name) is None:
+        return False
+    try:
+        return abs(float(value)) > MOST_DIGITS
+    except ValueError:
+        return False
 
 
 def _parts(value: Any) -> Iterator[Any]:

@@ -50,6 +50,9 @@ def _fault(answer: Any) -> str:
                 return f"it has {len(times)} times and another number of values of {name}"
             if not all(value is None or _is_number(value) for value in column):
                 return f"a value of {name} is no number"
+    rows = list(zip(times, *(indicators["quote"] or [{}])[0].values(), strict=True))
+    if len(set(times)) < len(set(rows)):
+        return "one time came twice with different values"
     if times and not set((indicators["quote"] or [{}])[0]) >= {"open", "high", "low", "close"}:
         return "it has no prices"
     return _odd_event(found.get("events") or {})

@@ -12,6 +12,7 @@ import polars as pl
 from candlecast.candles import Candles, Change, Origin, sessions
 from candlecast.candles.intake import with_close
 from candlecast.errors import CandleError, SourceError
+from candlecast.forking import require_threads
 from candlecast.interval import Interval
 from candlecast.reading import containers, encoding, workbooks
 from candlecast.reading.containers import Content
@@ -120,6 +121,7 @@ def as_assets(value: Any) -> list[Candles]:
 
 
 def _read(content: Content, told: Told, *, kind: containers.Kind | None = None) -> Candles:
+    require_threads()
     if kind is not None and content.kind != kind:
         raise SourceError(
             f"{content.path} cannot be read (it is {containers.WORDS[content.kind]})",

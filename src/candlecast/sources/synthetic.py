@@ -11,6 +11,7 @@ import polars as pl
 
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError
+from candlecast.forking import require_threads
 from candlecast.interval import Interval
 
 START = datetime(2015, 1, 1, tzinfo=UTC)
@@ -472,6 +473,7 @@ def _world(
     interval: str,
 ) -> World:
     """Candles whose close-to-close log returns are `returns`; `sigma[t]` is the volatility of bar t."""
+    require_threads()
     bars = len(returns)
     close = 100.0 * np.exp(np.cumsum(returns))
     opened = np.concatenate([[100.0], close[:-1]])

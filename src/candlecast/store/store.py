@@ -15,6 +15,7 @@ import polars as pl
 from candlecast.candles import Candles, Origin
 from candlecast.errors import CandleError, ConfigError, StoreError, near_misses
 from candlecast.events import Listener, ignore
+from candlecast.forking import require_threads
 from candlecast.interval import Interval
 from candlecast.redaction import hide, struck
 from candlecast.sources.source import Moment, Source, moment, period, require_order, utc_now
@@ -203,6 +204,7 @@ class Store:
 
     @property
     def _table(self) -> Location:
+        require_threads()
         url = self.url if "://" in self.url else str(Path(self.location).expanduser().absolute())
         return Location(url, self.options or {})
 
