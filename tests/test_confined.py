@@ -144,3 +144,14 @@ def test_inflation_is_limited_in_all():
     assert len(Inflater(None)(packed)) == 1_000
     with pytest.raises(zlib.error):
         Inflater(5_000)(packed[:-1])
+
+
+def test_damaged_text_in_a_message_of_sqlite_is_said(ledger):
+    """SQLite quotes what it cannot read of the schema, as the bytes that are there."""
+    with closing(sqlite3.connect(ledger.path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = ledger.path.read_bytes()
+    place = content.index(b"searches_hold BEFORE")
+    ledger.path.write_bytes(content[:place] + b"\xff\xfe(" + content[place + 3 :])
+    with pytest.raises(RunError, match="is damaged"):
+        ledger.count()

@@ -311,7 +311,7 @@ class Ledger:
                 expected="a folder that may be written to",
                 remedy="Choose another folder; Ledger.in_memory() makes trials that are not remembered",
             ) from error
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter where a message quotes damaged text
             raise self._damaged(error) from error
         finally:
             if connection is not None and connection.in_transaction:

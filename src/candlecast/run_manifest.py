@@ -63,7 +63,7 @@ def require_shape(folder: Path, manifest: Mapping[str, Any]) -> None:
     wrong = _misfit(manifest, SHAPE, "")
     if wrong is None and not (manifest["model"] in manifest["models"] and _are_distinct(manifest["models"])):
         wrong = "models"
-    if wrong is None and not all(_searches(each) for each in manifest.get("searches", [])):
+    if wrong is None and not _are_searches(manifest.get("searches", [])):
         wrong = "searches"
     if wrong is None and not _tally(manifest.get("tally", {})):
         wrong = "tally"
@@ -177,11 +177,12 @@ def _are_distinct(values: list[Any]) -> bool:
     return len(set(values)) == len(values)
 
 
-def _searches(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and set(value) == set(SEARCHED)
-        and all(check(value[name]) for name, check in SEARCHED.items())
+def _are_searches(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(each, dict)
+        and set(each) == set(SEARCHED)
+        and all(check(each[name]) for name, check in SEARCHED.items())
+        for each in value
     )
 
 

@@ -32,12 +32,14 @@ COLUMNS: dict[str, dict[str, Any]] = {
     | {"train_bars": pl.Int64, "test_bars": pl.Int64},
     "losses": {"fold": pl.Int32, "seed": pl.Int32, "epoch": pl.Int32, "train": NUMBER, "valid": NUMBER},
 }
+FURTHER_OWN = ("known_at", "mean", "naive", "target", "expected_return")  # what each further target has
+HIGHEST = 1e100  # of a number in a forecast: its square is one, too
 KNOWN = {  # columns that have a value in every row
     "candles": COLUMNS["candles"],
     "forecasts": ("time", "symbol", "model", "fold", "seed", "mean", "naive"),
     "positions": COLUMNS["positions"],
     "folds": COLUMNS["folds"],
-    "losses": ("fold", "seed", "epoch"),
+    "losses": COLUMNS["losses"],
 }
 
 
@@ -119,6 +121,9 @@ def _outline(folder: Path, name: str, content: bytes) -> Outline:
     if columns - further != expected:
         odd = sorted(columns - further ^ expected)[0]
         raise incomplete(folder, f"{name}.parquet has other columns than it should, such as {odd[:50]!r}")
+    for target in {each.partition("@")[2] for each in further if "@" in each}:
+        if lost := [own for own in FURTHER_OWN if f"{own}@{target}" not in columns]:
+            raise incomplete(folder, f"{name}.parquet has no {lost[0]} of {target[:50]}")
     return found
 
 
@@ -152,8 +157,11 @@ def require_rows(folder: Path, manifest: Mapping[str, Any], tables: Mapping[str,
     forecasts, folds = tables["forecasts"], tables["folds"]
     if forecasts.select("model", "seed", "fold", "time").is_duplicated().any():
         raise incomplete(folder, "forecasts.parquet has two forecasts of one bar")
-    if not forecasts["mean"].is_finite().all() or not forecasts["naive"].is_finite().all():
+    if not (forecasts["mean"].is_finite() & forecasts["naive"].is_finite()).all():
         raise incomplete(folder, "forecasts.parquet has a forecast that is not finite")
+    numbers = forecasts.select(pl.col(pl.Float64).fill_nan(None).abs().max())
+    if any(value is not None and value > HIGHEST for value in numbers.row(0)):
+        raise incomplete(folder, f"forecasts.parquet has a number above {HIGHEST:g}")
     known = set(forecasts["fold"].unique())
     if known != set(folds["fold"]) or folds["fold"].n_unique() < folds.height:
         raise incomplete(folder, "folds.parquet is of other folds than the forecasts")

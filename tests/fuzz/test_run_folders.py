@@ -59,6 +59,7 @@ def peak_kib() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of numbers that no market has
 @pytest.mark.skipif(sys.platform == "win32", reason="makes pipes and links")
 def test_every_mutation_is_a_result_or_a_sentence(stored, tmp_path):
     before = peak_kib()
