@@ -97,9 +97,11 @@ def _doubt(candles: Candles, result: BacktestResult, seed: int) -> str:
     """Why a gain cannot be believed although it is significant: large losses may be missing from the record."""
     if result.ruined_at is not None or not result.fills.height:
         return ""
+    growth = np.log1p(result.returns_until_ruin)
+    if not growth.sum() > 0.0:
+        return ""  # nobody would claim it
     moves = np.diff(candles.close) / candles.close[:-1]
     loss = worst_case_loss(result.equity["position"].to_numpy(), moves)
-    growth = np.log1p(result.returns_until_ruin)
     return check_rare_losses(growth, worst_loss=loss, bars_known=len(candles), seed=seed).why
 
 
