@@ -79,7 +79,7 @@ def judged(batch):
                 model=models[name], features=features[symbol], target=target, folds=folds, costs=costs, baselines=()
             )
             chosen = {label: parts[symbol][label] for label in ("naive", "drift", name)}
-            verdict = study.assemble(world.candles, chosen, name=name).verdict
+            verdict = study.assemble(world.candles, chosen, name=name, ledger=cc.Ledger.in_memory()).verdict
             record[name] = {"forecastable": verdict.is_forecastable, "edge": verdict.has_edge}
         record["crossover"] = usual_recipes.best_crossover(world.candles)
         record["regression"] = usual_recipes.lagged_regression(world.candles)
