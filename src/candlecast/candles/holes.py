@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,12 +31,6 @@ class Holes:
     start: np.ndarray
     end: np.ndarray
     is_closed: np.ndarray
-
-    @cached_property
-    def missing(self) -> int:
-        """Bars missing in all of them."""
-        return int(self.bars.sum())
-
 
 def find_holes(candles: Candles) -> Holes:
     """The holes of candles that are in order, by the candles' clock.

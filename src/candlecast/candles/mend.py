@@ -124,7 +124,7 @@ def _dropped(candles: Candles) -> tuple[Candles, list[Change]]:
     for kind, mask in wrong.items():
         here = mask & is_kept
         if kind != "duplicate" and here.any():
-            changes.append(Change("dropped", int(here.sum()), FAULTS.get(kind, kind.replace("_", " "))))
+            changes.append(Change("dropped", int(here.sum()), FAULTS[kind]))
             is_kept &= ~here
     if not changes:
         return candles, []

@@ -77,15 +77,13 @@ def find_columns(table: Table, told: Told, *, what: str) -> Columns:
     if missing or time is None:
         raise _missing(table, [*(["time"] if time is None else []), *missing], what=what)
     free = {place: name for place, name in free.items() if place not in time.places}
-    symbol = _place(given, "symbol") if "symbol" in given else _symbol_column(table, free)
+    symbol = given["symbol"][0] if "symbol" in given else _symbol_column(table, free)
     volume, notes = _volume(free, given, table)
     ticks = _first("ticks", free)
     if volume is None:
         volume, ticks = ticks, None
         notes += ["volume is the number of ticks"] * (volume is not None)
-    adjusted = {}
-    if told.adjusted:
-        adjusted = _adjusted(names, what=what)
+    adjusted = _adjusted(names, what=what) if told.adjusted else {}
     return Columns(time, found, volume, symbol, named, ticks, adjusted, tuple(notes))
 
 
@@ -161,10 +159,6 @@ def _find_name(table: Table, name: str) -> int | None:
     return None
 
 
-def _place(given: Mapping[str, list[int]], role: str) -> int:
-    return given[role][0]
-
-
 def _label(table: Table, place: int) -> str:
     """The name of a column: of several header lines the one that candles know."""
     cells = [cell for cell in table.labels[place] if cell]
@@ -175,7 +169,7 @@ def _label(table: Table, place: int) -> str:
 def _best(role: str, names: Mapping[int, str], table: Table, given: Mapping[str, list[int]]) -> int | None:
     """The column of a price that is preferred, of those that hold numbers."""
     if role in given:
-        return _place(given, role)
+        return given[role][0]
     taken = {places[0] for other, places in given.items() if other != role}
     ranked = sorted(
         (rank(role, name), place)
@@ -203,7 +197,7 @@ def _first(role: str, names: Mapping[int, str]) -> int | None:
 def _volume(names: Mapping[int, str], given: Mapping[str, list[int]], table: Table) -> tuple[int | None, list[str]]:
     """The column of the volume in units of what is traded, and a note where several could be."""
     if "volume" in given:
-        return _place(given, "volume"), []
+        return given["volume"][0], []
     place = _first("volume", names)
     if place is not None:
         return place, []
@@ -288,9 +282,7 @@ NO_SYMBOLS = {
 
 def _field(cell: str) -> str | None:
     name = canonical(cell)
-    return next(
-        (role for role in FIELDS if rank(role, name) is not None and (len(name) > 1 or rank(role, name) is None)), None
-    )
+    return next((role for role in FIELDS if len(name) > 1 and rank(role, name) is not None), None)
 
 
 def _in_group(place: int, groups: Mapping[str, Mapping[str, int]]) -> bool:

@@ -27,16 +27,7 @@ SUFFIXES: dict[str, Kind] = {
     ".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".arrow": "feather", ".ipc": "feather",
     ".xlsx": "workbook", ".xlsm": "workbook", ".xlsb": "workbook", ".xls": "workbook", ".ods": "workbook",
 }  # fmt: skip
-FAILURES = (
-    OSError,
-    EOFError,
-    ValueError,
-    zlib.error,
-    lzma.LZMAError,
-    zipfile.BadZipFile,
-    NotImplementedError,
-    RuntimeError,
-)
+FAILURES = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError)
 WORDS = {
     "text": "a table in text", "parquet": "a Parquet file", "feather": "a feather file", "workbook": "a workbook of Excel",
 }  # fmt: skip

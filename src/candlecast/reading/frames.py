@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date, datetime
 from typing import Any
 
 import polars as pl
@@ -148,4 +147,4 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:.1f}" if value.is_integer() and abs(value) < 1e21 else repr(value)
-    return value.isoformat() if isinstance(value, (datetime, date)) else str(value)
+    return str(value)

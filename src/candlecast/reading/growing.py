@@ -20,11 +20,6 @@ class Growing:
     def __contains__(self, name: str) -> bool:
         return name in self._arrays
 
-    @property
-    def names(self) -> list[str]:
-        """The columns that all blocks had, or whose values before the first were absent."""
-        return list(self._arrays)
-
     def append(self, frame: pl.DataFrame) -> None:
         """Add the rows of a block. Columns that it lacks are dropped; null is NaN, or NO_OFFSET in whole numbers."""
         rows = len(frame)

@@ -147,9 +147,7 @@ def _first_time(block: Block, columns: Columns) -> str:
 def _symbol(columns: Columns, found: Found, told: Told, *, what: str) -> str | None:
     """The symbol of the rows that were taken. Raises CandleError for several, ConfigError for one that is not there."""
     symbols = list(found.symbols) if columns.named is None else [columns.named]
-    if len(symbols) == 1 and told.symbol is not None and not is_akin(symbols[0], told.symbol):
-        return same_symbol(symbols, told.symbol, what=what)
-    if len(symbols) > 1 and told.symbol is not None:
+    if told.symbol is not None and symbols and (len(symbols) > 1 or not is_akin(symbols[0], told.symbol)):
         return same_symbol(sorted(symbols), told.symbol, what=what)
     if len(symbols) > 1:
         if max(found.symbols.values()) < 2:
