@@ -13,10 +13,12 @@ import numpy as np
 import polars as pl
 
 from candlecast.errors import ConfigError
+from candlecast.reading.instants import require_zone
 
 MINUTE = 60_000_000  # microseconds, as all plain integers here
 QUARTER = 15 * MINUTE
-HOUR, DAY = 60 * MINUTE, 86_400_000_000
+HOUR, DAY = 60 * MINUTE, 1_440 * MINUTE
+WEEK = 7 * DAY
 SPAN = r"\d\d?:\d\d-\d\d?:\d\d"
 SHORT_CLOSURE = 3 * HOUR  # of a market that trades around the clock but for a pause a day, as futures in Chicago do
 
@@ -185,18 +187,6 @@ def local_time(times: pl.Series, zone: str | None) -> np.ndarray:
     shown = pl.Series(starts).cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(zone).dt.replace_time_zone(None)
     ahead = shown.to_numpy().astype(np.int64) - starts
     return utc + np.repeat(ahead, np.diff(np.append(first, len(utc))))
-
-
-def require_zone(zone: str) -> None:
-    """Raise ConfigError for a name that the IANA database does not have."""
-    try:
-        pl.Series([0]).cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(zone)
-    except pl.exceptions.ComputeError as error:
-        raise ConfigError(
-            f"there is no zone {zone!r}",
-            expected="a name of the IANA database",
-            remedy='Use for example zone="America/New_York"',
-        ) from error
 
 
 def split_at_midnight(pauses: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from candlecast.candles.holes import DAY
+from candlecast.candles.clock import DAY
 
 if TYPE_CHECKING:
     from candlecast.candles.table import Candles

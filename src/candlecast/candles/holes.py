@@ -32,6 +32,7 @@ class Holes:
     end: np.ndarray
     is_closed: np.ndarray
 
+
 def find_holes(candles: Candles) -> Holes:
     """The holes of candles that are in order, by the candles' clock.
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
 from candlecast.candles.clock import DAY, MINUTE, TradingClock, clock_face
 from candlecast.candles.holes import LONGEST_THERE, longest_closure, trading_days, wall_clock
@@ -38,8 +37,8 @@ def describe(candles: Candles) -> tuple[str, ...]:
     if not clock.has_sessions:
         return (f"always open, on the clock of {clock.zone} ({HOW[clock.how]})",)
     days = trading_days(candles)
-    weekend = usual_weekend(pl.Series(np.unique(days)))
-    closed = f", closed on {_listed([WEEKDAYS[day - 1] for day in weekend])}" if weekend else ""
+    weekend = usual_weekend(np.unique(days))
+    closed = f", closed on {_listed([WEEKDAYS[day] for day in weekend])}" if weekend else ""
     found = [f"{_hours(candles)}{closed} ({HOW[clock.how]})"]
     found += _later_pauses(clock)
     found += _holidays(days, weekend, longest_closure(clock.zone))
@@ -73,7 +72,7 @@ def _later_pauses(clock: TradingClock) -> list[str]:
 def _holidays(days: np.ndarray, weekend: list[int], longest_closing: int) -> list[str]:
     """Working days without a bar, closings that are longer than any holiday left out; and the long ones among them."""
     traded = np.unique(days)
-    mask = [day + 1 not in weekend for day in range(7)]
+    mask = [day not in weekend for day in range(7)]
     if len(traded) < 2 or not any(mask):
         return []
     closed = np.busday_count(traded[:-1] + 1, traded[1:], weekmask=mask)

@@ -9,8 +9,8 @@ import polars as pl
 from candlecast.reading.frames import frame_table
 from candlecast.reading.told import Told
 from candlecast.reading.understanding import Understood, understand
+from candlecast.reading.vocabulary import PRICES
 
-PRICES = ("open", "high", "low", "close")
 COLUMNS = ("open_time", "close_time", *PRICES, "volume")
 
 

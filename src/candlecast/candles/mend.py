@@ -11,12 +11,12 @@ import polars as pl
 from candlecast.candles.faults import fatal_bars
 from candlecast.candles.holes import find_holes
 from candlecast.errors import CandleError, ConfigError, is_whole
+from candlecast.reading.vocabulary import PRICES
 
 if TYPE_CHECKING:
     from candlecast.candles.table import Candles
 
 Mend = Literal["drop", "clip"]
-PRICES = ("open", "high", "low", "close")
 WORDS = {
     "sorted": "put in order of time",
     "dropped": "dropped",

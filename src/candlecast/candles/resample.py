@@ -7,20 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from candlecast.candles.clock import local_time, require_zone
+from candlecast.candles.clock import DAY, HOUR, WEEK, local_time
 from candlecast.candles.holes import find_holes
 from candlecast.errors import ConfigError
 from candlecast.interval import Interval
+from candlecast.reading.instants import require_zone
 
 if TYPE_CHECKING:
     from candlecast.candles.table import Candles
 
-DAY, WEEK = 86_400, 604_800  # seconds
-MONDAY = 4 * 86_400_000_000  # microseconds from 1970-01-01, a Thursday, to the first Monday
-HOUR = 3_600_000_000
-WITNESSES = (
-    5  # long bars that show whether the first is whole; later ones must not, or the future would change the past
-)
+MONDAY = 4 * DAY  # from 1970-01-01, a Thursday, to the first Monday
+WITNESSES = 5  # later long bars that show whether the first is whole; if all did, later bars would change it
 
 
 def resample(candles: Candles, interval: Interval, zone: str | None) -> pl.DataFrame:
@@ -39,7 +36,7 @@ def resample(candles: Candles, interval: Interval, zone: str | None) -> pl.DataF
             expected="a longer interval made of whole candles",
             remedy="Resample to a multiple, or fetch the candles at the interval wanted",
         )
-    if zone not in (None, candles.zone) and interval.seconds % DAY:
+    if zone not in (None, candles.zone) and interval.microseconds % DAY:
         raise ConfigError(
             f"{interval} candles in the days of {zone}",
             expected="whole days or weeks, the only bars whose grid depends on a zone",
@@ -86,10 +83,10 @@ def _starts(candles: Candles, interval: Interval, zone: str | None) -> tuple[np.
     is_own, length, step = zone in (None, candles.zone), interval.microseconds, candles.interval.microseconds
     clock = _clock(candles, zone if not is_own else candles.zone)
     zone = candles.zone if is_own else zone
-    if interval.seconds % DAY == 0:
-        offset = MONDAY if interval.seconds % WEEK == 0 else 0
+    if length % DAY == 0:
+        offset = MONDAY if length % WEEK == 0 else 0
         if is_own and candles.clock.day_start:
-            offset += candles.clock.day_start - candles.clock.lead * DAY * 1_000_000
+            offset += candles.clock.day_start - candles.clock.lead * DAY
         elif zone is None and ((clock - offset) % length + step > length).any():
             offset += int(clock[0] % step)
         return (clock - offset) // length * length + offset, zone
@@ -102,10 +99,9 @@ def _starts(candles: Candles, interval: Interval, zone: str | None) -> tuple[np.
         offset += int(clock[0] % step)
     start = (clock - offset) // length * length + offset
     if candles.breaks and session and ((clock - start) + step > length).any():
-        day = DAY * 1_000_000
         local = _clock(candles, candles.zone)
-        begins = np.sort([(mark - session[0]) % day for mark in (session[0], *(end for _, end, *_ in candles.breaks))])
-        since = (local - session[0]) % day
+        begins = np.sort([(mark - session[0]) % DAY for mark in (session[0], *(end for _, end, *_ in candles.breaks))])
+        since = (local - session[0]) % DAY
         part = begins[np.searchsorted(begins, since, side="right") - 1]
         start = clock - (since - part) % length
     return start, zone
@@ -149,7 +145,7 @@ def _is_whole(candles: Candles, long: pl.DataFrame) -> np.ndarray:
     whole = np.cumsum(depth[:-1]) == 0
     if not candles.has_sessions:
         return whole & (opened >= candles.open_time[0]) & (closed <= candles.close_time[-1])
-    hours = long.select(pl.col("start") % (DAY * 1_000_000)).to_series().to_numpy()
+    hours = long.select(pl.col("start") % DAY).to_series().to_numpy()
     bars = long["bars"].to_numpy()
     within = bars[1:-1]
     behind = within[hours[1:-1] == hours[0]][:WITNESSES]

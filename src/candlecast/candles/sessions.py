@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from candlecast.candles.clock import DAY, MINUTE, SHORT_CLOSURE, Breaks, TradingClock, local_time, split_at_midnight
-from candlecast.candles.zones import WEEK, infer_zones
+from candlecast.candles.clock import (
+    DAY,
+    MINUTE,
+    SHORT_CLOSURE,
+    WEEK,
+    Breaks,
+    TradingClock,
+    local_time,
+    split_at_midnight,
+)
+from candlecast.candles.zones import infer_zones
 from candlecast.interval import Interval
 
-if TYPE_CHECKING:
-    from candlecast.candles.table import Candles
-
 PREFIX = 8 * WEEK  # what shows whether a market closes; and at least 20 bars
-RARE_SHARE = (
-    0.05  # of the bars of a market with sessions on a day on which it closes, at most; 1 of 7 in one that never does
-)
+RARE_SHARE = 0.05  # of a market's bars, at most, open on a day of the week on which it closes
 LONGEST_OPEN = 0.8  # of all hours, in a market with sessions; currencies trade for 5 days of 7
 FEWEST_DAYS = 3  # that show a session
 BLOCK = 20  # trading days in which a pause must be usual
@@ -32,33 +35,23 @@ SLOTS = DAY // SLOT
 LONGEST_TABLE = 40_000  # days, over 100 years: more are an error of the times
 
 
-def settled(
-    frame: pl.DataFrame, symbol: str, interval: Interval, *, has_sessions: bool | None = None, hint: str | None = None
-) -> TradingClock:
-    """The clock of a market table, as `settle` finds it."""
-    from candlecast.candles.table import Candles
-
-    plain = Candles(frame, symbol, interval, has_sessions, clock=TradingClock())
-    return settle(plain, has_sessions=has_sessions, breaks=None, zone=None, hint=hint)
-
-
 def settle(
-    candles: Candles,
+    times: pl.Series,
+    interval: Interval,
     *,
-    has_sessions: bool | None,
-    breaks: Breaks | None,
-    zone: str | None,
+    has_sessions: bool | None = None,
+    breaks: Breaks | None = None,
+    zone: str | None = None,
     hint: str | None = None,
 ) -> TradingClock:
-    """The clock of a table, from its opening times alone; what is given (not None) is kept.
+    """The clock of a table, from the opening times of its bars (UTC) alone; what is given (not None) is kept.
 
     Where hours, pauses and zone are taken from the table, they are those of its first bars: eight weeks show whether it
     closes, at most 60 the zone, the first 20 trading days the session and its pauses. A pause that becomes usual in 20
     later trading days holds from the next day on. `hint` is a zone that is taken unless another one explains the hours
     better. So bars that are added at the end change nothing before them.
     """
-    times, step = candles.frame["open_time"], candles.interval.microseconds
-    opened = candles.open_time.astype(np.int64)
+    step, opened = interval.microseconds, local_time(times, None)
     if np.any(opened[1:] < opened[:-1]):
         times, opened = times.sort(), np.sort(opened)
     is_told = has_sessions is not None and breaks is not None
@@ -207,7 +200,7 @@ def _around_the_clock(clock: np.ndarray) -> tuple[int, int]:
     return (first, first)
 
 
-def usual_weekend(days: pl.Series) -> list[int]:
-    """Days of the week (Monday 1 to Sunday 7) on which bars are next to absent; `days` are the bars' trading days."""
-    counts = np.bincount(days.dt.weekday().to_numpy(), minlength=8)[1:]
-    return [day + 1 for day in range(7) if counts[day] < RARE_SHARE * counts.max()]
+def usual_weekend(days: np.ndarray) -> list[int]:
+    """Days of the week (Monday 0 to Sunday 6) that are rarely among the trading days, datetime64[D]."""
+    counts = np.bincount((days.astype(np.int64) + 3) % 7, minlength=7)  # 1970-01-01 was a Thursday
+    return np.flatnonzero(counts < RARE_SHARE * counts.max()).tolist()

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.candles import faults, holes, intake, mend, resample, sessions
-from candlecast.candles.clock import Breaks, TradingClock, local_time
+from candlecast.candles.clock import DAY, Breaks, TradingClock, local_time
 from candlecast.errors import CandleError, ConfigError, is_whole
 from candlecast.forking import require_threads
 from candlecast.interval import Interval
@@ -77,7 +77,7 @@ class Candles:
 
     def __post_init__(self) -> None:
         told = {"has_sessions": self.has_sessions, "breaks": self.breaks, "zone": self.zone}
-        clock = self.clock or sessions.settle(self, **told)
+        clock = self.clock or sessions.settle(self.frame["open_time"], self.interval, **told)
         clock = clock.updated(**told)
         for name in ("has_sessions", "breaks", "zone"):
             object.__setattr__(self, name, getattr(clock, name))
@@ -120,7 +120,8 @@ class Candles:
         table, understood = intake.market_table(frame, told, what=symbol or "asset")
         name, hint = symbol or understood.symbol or "asset", zone if has_sessions is not False else None
         if clock is None:
-            clock = sessions.settled(table, name, understood.interval, has_sessions=has_sessions, hint=hint)
+            opened = table["open_time"]
+            clock = sessions.settle(opened, understood.interval, has_sessions=has_sessions, hint=hint)
         return cls(table, name, understood.interval, has_sessions, clock=clock)
 
     def __len__(self) -> int:
@@ -302,7 +303,7 @@ class Candles:
         clock = self.clock
         if zone not in (None, self.zone):
             clock = TradingClock(zone, clock.has_sessions)
-        elif interval.seconds >= resample.DAY:
+        elif interval.microseconds >= DAY:
             start = clock.day_start
             clock = replace(clock, breaks=(), session=(start, start) if start else None)
         return self._changed(frame, clock, interval=interval)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from candlecast.candles.clock import DAY, HOUR, MINUTE, local_time
+from candlecast.candles.clock import DAY, HOUR, MINUTE, WEEK, local_time
 
-WEEK = 7 * DAY
 SLOT = 30 * MINUTE
 SLOTS = WEEK // SLOT
 PREFIXES = (8, 16, 32, 60)  # weeks; the longest holds every change of clocks of a year

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,17 +28,13 @@ class Mending:
 
     def of(self, candles: Candles) -> Candles:
         """The candles mended as they say, each change counted in their origin. Raises CandlecastError."""
-        from candlecast.candles import Change
-        from candlecast.sources.shapes import factored
+        from candlecast.sources.shapes import with_factors
 
         if self.clock is not None:
             candles = candles.on_clock(self.clock)
         candles = candles.mended(self.faults, sort=self.sort)  # type: ignore[arg-type]
         if self.factors is not None:
-            before = candles.close
-            candles = replace(candles, frame=factored(candles.frame, self.factors))
-            changed = int((candles.close != before).sum())
-            candles = candles.recorded(Change("adjusted", changed, f"for splits and dividends, by {self.factors.name}"))
+            candles = with_factors(candles, self.factors)
         candles = candles.mended(max_gap=self.max_gap, bridge=self.bridge)
         return candles.with_real_jumps() if self.real_jumps else candles
 

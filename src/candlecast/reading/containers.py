@@ -60,7 +60,7 @@ def existing(path: str | Path) -> Path:
     try:
         is_file, is_there, is_folder = path.is_file(), path.exists(), path.is_dir()
     except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     if not is_file:
         what = "is a folder" if is_folder else "is no plain file" if is_there else "does not exist"
         raise SourceError(
@@ -72,17 +72,16 @@ def existing(path: str | Path) -> Path:
 
 
 @contextmanager
-def reading(path: Path, kind: Kind | None = None) -> Iterator[None]:
+def reading(path: Path) -> Iterator[None]:
     """Failures of packing and of the disk inside the block become a SourceError."""
     try:
         yield
     except FAILURES as error:
-        if isinstance(error, SourceError):
-            raise
-        raise _unreadable(path, error, kind) from error
+        raise unreadable(path, error) from error
 
 
-def _unreadable(path: Path, error: BaseException, kind: Kind | None = None) -> SourceError:
+def unreadable(path: Path, error: Exception, kind: Kind | None = None) -> SourceError:
+    """The error for a file whose reading failed, in the words of that failure; `kind` is what it begins as, if known."""
     words = str(error).splitlines()[0] if str(error) else type(error).__name__
     return SourceError(
         f"{path} cannot be read ({words})",

@@ -12,7 +12,7 @@ FIRST_YEAR = 1900
 THAI = 543  # years that the Thai calendar is ahead
 TAIWAN = 1911  # years that the calendar of Taiwan is behind
 EPOCH = date(1970, 1, 1).toordinal()
-MINUTE = 60_000_000  # microseconds
+MINUTE, DAY = 60_000_000, 86_400_000_000  # microseconds
 
 MONTH_WORDS = """
     jan january januar janvier janv enero ene gennaio gen janeiro januari ocak oca stycznia styczen sty января
@@ -147,6 +147,16 @@ def split(text: str) -> tuple[str, str]:
     if date_alone and read_days(date_alone[1]):
         return date_alone[1], f"00:00 {date_alone[2]}"
     return text, ""
+
+
+def is_moment(text: str) -> bool:
+    """Whether a text is a date, with a time of day or without.
+
+    >>> is_moment("2024-03-01"), is_moment("20240301093000"), is_moment("09:30")
+    (True, True, False)
+    """
+    date, clock = split(text)
+    return read_days(date) is not None and (not clock or read_clock(clock, len(clock) * clock.isdigit()) is not None)
 
 
 def plain(text: str) -> str:

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from candlecast.errors import SourceError
-from candlecast.reading.days import read_clock, read_days, split
+from candlecast.reading.days import is_moment, read_clock
 from candlecast.reading.numerals import is_absent, is_number
 from candlecast.reading.vocabulary import canonical, is_known
 
@@ -72,14 +72,8 @@ def is_row(cells: list[str]) -> bool:
     return (
         numbers >= 3
         or (numbers >= 1 and absent >= 3 and not any(is_known(canonical(cell)) for cell in filled))
-        or (absent >= 3 and any(is_time(cell) for cell in filled))
+        or (absent >= 3 and any(is_moment(cell) for cell in filled))
     )
-
-
-def is_time(cell: str) -> bool:
-    """Whether a cell is a date, with a time of day or without."""
-    date, clock = split(cell)
-    return read_days(date) is not None and (not clock or read_clock(clock, len(clock) * clock.isdigit()) is not None)
 
 
 def sniff(text: str, path: object) -> Dialect:
@@ -128,7 +122,9 @@ def _is_atom(cell: str, foreign: set[str]) -> bool:
     if any(mark in cell for mark in foreign):
         return False
     return (
-        is_time(cell) or not any(letter.isdigit() for letter in cell) or bool(re.fullmatch(r"[\w.^=:/ -]{1,40}", cell))
+        is_moment(cell)
+        or not any(letter.isdigit() for letter in cell)
+        or bool(re.fullmatch(r"[\w.^=:/ -]{1,40}", cell))
     )
 
 
@@ -208,13 +204,13 @@ def _aligned(names: list[str], rows: list[list[str]], path: object) -> list[str]
         some = rows[:50]
         if all(not row[-1] for row in some):
             return [*names, ""]
-        if all(is_time(row[0]) and read_clock(row[1]) is not None for row in some):
+        if all(is_moment(row[0]) and read_clock(row[1]) is not None for row in some):
             return [names[0], "Time", *names[1:]]
         time_at = next(
             (place for place, name in enumerate(names) if canonical(name) in ("date", "time", "timestamp", "datetime")),
             None,
         )
-        if time_at is None or all(is_time(row[time_at + 1]) for row in some):
+        if time_at is None or all(is_moment(row[time_at + 1]) for row in some):
             return ["", *names]
     raise _unlike(names, width, path)
 

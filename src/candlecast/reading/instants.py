@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import polars as pl
 
 from candlecast.errors import CandleError, ConfigError
-from candlecast.reading.days import EPOCH, last_year
-from candlecast.reading.timing import UNITS, unit_of
+from candlecast.reading.days import DAY, EPOCH, MINUTE, last_year
+from candlecast.reading.timing import UNITS, second_bounds, unit_of
 
-DAY = 86_400_000_000
 SPREADSHEET = 25_569  # days from 1899-12-30 to 1970-01-01
 LARGEST = 9e18  # microseconds that 64 bits hold
 SMALL = 1e8  # counts below are seconds of the first years of 1970, or no times at all
@@ -46,9 +47,8 @@ def from_counts(counts: pl.Series, *, what: str, notes: list[str]) -> pl.Series:
 
 
 def _units(values: np.ndarray, *, what: str) -> np.ndarray:
-    limits = [((last_year() + 1 - 1970) * 31_556_952e6) / micros for _, micros in UNITS]
-    lows = [-70 * 31_556_952e6 / micros for _, micros in UNITS]
-    fits = np.stack([(values >= low) & (values < high) for low, high in zip(lows, limits, strict=True)])
+    low, high = (1e6 * seconds for seconds in second_bounds())
+    fits = np.stack([(values >= low / micros) & (values < high / micros) for _, micros in UNITS])
     fine = fits.any(axis=0)
     if not fine.all():
         row = int(np.flatnonzero(~fine)[0])
@@ -89,7 +89,7 @@ def _require_epoch(counts: pl.Series, micros: np.ndarray, *, what: str) -> None:
     """Raise CandleError when small counts look like a counter rather than like seconds of about 1970."""
     steps = np.diff(np.sort(micros))
     steps = steps[steps > 0]
-    is_even = len(steps) and (micros % 60_000_000 == 0).all() and _is_ordered(micros) and np.median(steps) >= 60_000_000
+    is_even = len(steps) and (micros % MINUTE == 0).all() and _is_ordered(micros) and np.median(steps) >= MINUTE
     if not is_even:
         row = int((counts.abs() < SMALL).arg_max() or 0)
         raise CandleError(
@@ -122,15 +122,9 @@ def in_zone(local: pl.Series, zone: str, *, what: str, notes: list[str]) -> pl.S
     """
     if zone == "UTC":
         return local.dt.replace_time_zone("UTC").alias("open_time")
-    try:
-        early = local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
-        late = local.dt.replace_time_zone(zone, ambiguous="latest", non_existent="null")
-    except pl.exceptions.PolarsError as error:
-        raise ConfigError(
-            f"there is no zone {zone!r}",
-            expected="a zone of the IANA database",
-            remedy='Use for example zone="UTC" or zone="America/New_York"',
-        ) from error
+    require_zone(zone)
+    early = local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    late = local.dt.replace_time_zone(zone, ambiguous="latest", non_existent="null")
     absent = early.is_null()
     if absent.any():
         moment = local[int(absent.arg_max() or 0)]
@@ -177,10 +171,22 @@ def _told_apart(
     return out[order]
 
 
+def require_zone(zone: str) -> None:
+    """Raise ConfigError for a name that the IANA database does not have."""
+    try:
+        pl.Series([0]).cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(zone)
+    except pl.exceptions.PolarsError as error:
+        raise ConfigError(
+            f"there is no zone {zone!r}",
+            expected="a zone of the IANA database",
+            remedy='Use for example zone="UTC" or zone="America/New_York"',
+        ) from error
+
+
 def require_years(micros: pl.Series, *, what: str) -> None:
     """Raise CandleError for moments beyond the years 1 to 9999, which no calendar here has."""
     counts = micros.cast(pl.Int64)
-    low, high = (1 - EPOCH) * DAY, 253_402_300_800 * 1_000_000
+    low, high = (1 - EPOCH) * DAY, (date.max.toordinal() + 1 - EPOCH) * DAY
     outside = ~counts.is_between(low, high - 1)
     if outside.any():
         row = int(outside.arg_max() or 0)

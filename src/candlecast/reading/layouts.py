@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.errors import CandleError
-from candlecast.reading.days import read_clock, read_days, split
+from candlecast.reading.days import DAY, read_clock, read_days, split
 from candlecast.reading.numerals import (
     NumberForm,
     Undecided,
@@ -188,7 +188,7 @@ def _moments(cell: str) -> list[float | None]:
     if days is not None:
         time = read_clock(clock, len(clock) * clock.isdigit()) if clock else None
         micros = 0 if time is None else time.micros
-        return [None if day is None else day * 86_400e6 + micros for day in days]
+        return [None if day is None else day * DAY + micros for day in days]
     counts = _counts([cell])
     return [counts[0] if counts else None] * 3
 

@@ -14,7 +14,8 @@ import polars as pl
 from candlecast.errors import SourceError
 from candlecast.reading import encoding as encodings
 from candlecast.reading.containers import Content, reading
-from candlecast.reading.dialect import Dialect, cells_of, is_time, sniff
+from candlecast.reading.days import is_moment
+from candlecast.reading.dialect import Dialect, cells_of, sniff
 from candlecast.reading.numerals import ABSENT, is_absent, is_number
 from candlecast.reading.refusals import refuse_no_table
 from candlecast.reading.table import Block, Table
@@ -171,7 +172,7 @@ class _Lines:
                 return _joined([*cells, *[""] * (dialect.width - len(cells))], dialect.delimiter)
             filled = [cell for cell in cells if cell]
             numbers = sum(is_number(cell) and not is_absent(cell) for cell in filled)
-            has_time = any(is_time(cell) for cell in filled[:2])
+            has_time = any(is_moment(cell) for cell in filled[:2])
             if any(EVENTS.search(cell) for cell in filled) or (
                 numbers == 0 and not (has_time and len(filled) < dialect.width < 2 * len(filled))
             ):

@@ -7,8 +7,8 @@ from datetime import date, timedelta
 import numpy as np
 
 from candlecast.errors import CandleError
+from candlecast.reading.days import DAY
 
-DAY = 86_400_000_000  # microseconds
 UNIX = date(1970, 1, 1)
 CLOSED_DAYS = 12  # without a bar, at most, between two days of a market that trades by day: weekends, Golden Week
 STRAY = 0.02  # of the steps that may be holes

@@ -6,10 +6,10 @@ import polars as pl
 
 from candlecast.errors import CandleError
 from candlecast.interval import Interval
+from candlecast.reading.days import DAY
 from candlecast.reading.numerals import LOST_POINT, NumberForm
 from candlecast.reading.vocabulary import PRICES
 
-DAY = 86_400_000_000  # microseconds
 TICKS = 10  # rows without any range or step that show single trades
 SHARE = 0.5
 MONTH_DAYS = ((28, 31, "months"), (89, 92, "quarters"), (365, 366, "years"))

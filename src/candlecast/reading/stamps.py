@@ -6,10 +6,8 @@ import re
 
 import polars as pl
 
-from candlecast.reading.days import SPLIT, STAMP, Clock, read_clock, read_days, split
+from candlecast.reading.days import DAY, SPLIT, STAMP, Clock, read_clock, read_days, split
 from candlecast.reading.told import ORDERS
-
-DAY = 86_400_000_000  # microseconds
 
 
 class Stamps:

@@ -10,7 +10,8 @@ from typing import Literal
 import polars as pl
 
 from candlecast.errors import CandleError
-from candlecast.reading.days import STAMP, last_year, read_clock, read_days, split
+from candlecast.interval import SPAN_SECONDS
+from candlecast.reading.days import STAMP, is_moment, last_year, read_clock, read_days, split
 from candlecast.reading.numerals import is_absent
 from candlecast.reading.table import Table
 from candlecast.reading.vocabulary import CLOCKS, CLOSED, OPENED, TIMES, canonical, joined
@@ -122,7 +123,7 @@ def _form(cells: list[str], *, is_named: bool, what: str) -> Form | None:
         return "text"
     if _share(is_clock(cell) for cell in cells) >= MOSTLY:
         return "clock"
-    return "text" if is_named or _share(_is_moment(cell) for cell in cells) >= MOSTLY / 2 else None
+    return "text" if is_named or _share(is_moment(cell) for cell in cells) >= MOSTLY / 2 else None
 
 
 def _numeric_form(cells: list[str], *, is_named: bool, what: str) -> Form | None:
@@ -154,11 +155,13 @@ def _numeric_form(cells: list[str], *, is_named: bool, what: str) -> Form | None
 
 def unit_of(count: float) -> int | None:
     """Place in UNITS of the longest unit in which a count since 1970 lies between 1900 and the end of next year."""
-    end = (last_year() + 1 - 1970) * 31_556_952
-    for place, (_, micros) in enumerate(UNITS):
-        if -70 * 31_556_952 <= count * micros / 1e6 < end:
-            return place
-    return None
+    low, high = second_bounds()
+    return next((place for place, (_, micros) in enumerate(UNITS) if low <= count * micros / 1e6 < high), None)
+
+
+def second_bounds() -> tuple[int, int]:
+    """Seconds since 1970 of the beginning of 1900 and of the end of next year, both nearly."""
+    return -70 * SPAN_SECONDS["y"], (last_year() + 1 - 1970) * SPAN_SECONDS["y"]
 
 
 def _is_stamp(cell: str) -> bool:
@@ -166,11 +169,6 @@ def _is_stamp(cell: str) -> bool:
     if not match or len(cell) not in (12, 14):
         return False
     return read_days(match[1]) is not None and read_clock(match[2], len(match[2])) is not None
-
-
-def _is_moment(cell: str) -> bool:
-    date, clock = split(cell)
-    return read_days(date) is not None and (not clock or read_clock(clock, len(clock) * clock.isdigit()) is not None)
 
 
 def is_clock(cell: str) -> bool:
@@ -218,7 +216,7 @@ def _preference(table: Table, column: TimeColumn) -> float:
         return 0.0 if column.form == "typed" or _has_large_counts(table.column(column.places[0])) else 0.9
     cells = [cell for cell in table.column(column.places[0]) if not is_absent(cell)][:5]
     clocks = [split(cell)[1] for cell in cells]
-    if not any(_is_moment(cell) for cell in cells):
+    if not any(is_moment(cell) for cell in cells):
         return 0.95 if len(column.places) == 1 else 0.2
     if any(clock and (found := read_clock(clock)) and found.zone is not None for clock in clocks):
         return 0.1

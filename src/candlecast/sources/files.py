@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from candlecast.reading.symbols import from_banner, from_name
 from candlecast.reading.table import Table
 from candlecast.reading.told import Told
 from candlecast.reading.understanding import Understood, understand
-from candlecast.sources.shapes import factored, lean
+from candlecast.sources.shapes import lean, with_factors
 
 MOST_ROWS = 200_000_000  # of a Parquet or feather file, which may say more than it holds
 
@@ -58,15 +57,10 @@ def read_candles(
     readings, ConfigError for what was given and does not fit.
     """
     told = Told(interval, symbol, zone, dates, decimal, columns or {}, adjusted)
-    candles = _read(containers.find(path), told)
+    candles = _read(path, told)
     if told.adjusted:
         candles = candles.recorded(Change("adjusted", len(candles), "all prices as the file's adjusted close"))
-    if factors is None:
-        return candles
-    adjusted_candles = replace(candles, frame=factored(candles.frame, Path(factors)))
-    changed = int((adjusted_candles.close != candles.close).sum())
-    words = f"for splits and dividends, by {Path(factors).name}"
-    return adjusted_candles.recorded(Change("adjusted", changed, words))
+    return candles if factors is None else with_factors(candles, Path(factors))
 
 
 def read_csv(
@@ -80,7 +74,7 @@ def read_csv(
     columns: Mapping[str, str] | None = None,
 ) -> Candles:
     """Candles from a CSV or other text file, packed or not; otherwise as `read_candles`."""
-    return _read(containers.find(path), Told(interval, symbol, zone, dates, decimal, columns or {}), kind="text")
+    return _read(path, Told(interval, symbol, zone, dates, decimal, columns or {}), kind="text")
 
 
 def read_parquet(
@@ -94,7 +88,7 @@ def read_parquet(
     columns: Mapping[str, str] | None = None,
 ) -> Candles:
     """Candles from a Parquet file; otherwise as `read_candles`."""
-    return _read(containers.find(path), Told(interval, symbol, zone, dates, decimal, columns or {}), kind="parquet")
+    return _read(path, Told(interval, symbol, zone, dates, decimal, columns or {}), kind="parquet")
 
 
 def as_candles(value: Any) -> Candles:
@@ -120,8 +114,10 @@ def as_assets(value: Any) -> list[Candles]:
     return [as_candles(each) for each in (value if isinstance(value, (list, tuple)) else [value])]
 
 
-def _read(content: Content, told: Told, *, kind: containers.Kind | None = None) -> Candles:
+def _read(path: str | Path, told: Told, *, kind: containers.Kind | None = None) -> Candles:
+    """The candles of a file, which must be of a kind if one is given."""
     require_threads()
+    content = containers.find(path)
     if kind is not None and content.kind != kind:
         raise SourceError(
             f"{content.path} cannot be read (it is {containers.WORDS[content.kind]})",
@@ -131,16 +127,12 @@ def _read(content: Content, told: Told, *, kind: containers.Kind | None = None) 
     try:
         table = _table(content)
         understood = understand(table, told, what=str(content.path))
-    except pl.exceptions.PolarsError as error:
-        raise SourceError(
-            f"{content.path} cannot be read ({str(error).splitlines()[0]})",
-            expected=containers.WORDS[content.kind],
-            remedy="Check the file, or fetch it again",
-        ) from error
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise containers.unreadable(content.path, error, content.kind) from error
     symbol, notes = _symbol(content, table, told, understood)
     origin = Origin(content.path.name, reading="; ".join([*understood.notes, *notes]))
     frame = with_close(understood)
-    clock = sessions.settled(frame, symbol, understood.interval, hint=told.zone)
+    clock = sessions.settle(frame["open_time"], understood.interval, hint=told.zone)
     return Candles(frame, symbol, understood.interval, origin=origin, clock=clock)
 
 
@@ -184,16 +176,9 @@ def _table(content: Content) -> Table:
 def _columnar(content: Content) -> Table:
     """A Parquet or feather file, whose columns are read when they are wanted."""
     scan = pl.scan_parquet if content.kind == "parquet" else pl.scan_ipc
-    try:
-        frame = scan(content.path, glob=False)
-        schema = frame.collect_schema()
-        height = int(frame.select(pl.len()).collect().item())
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise SourceError(
-            f"{content.path} cannot be read ({str(error).splitlines()[0]})",
-            expected=containers.WORDS[content.kind],
-            remedy="Check the file, or fetch it again",
-        ) from error
+    frame = scan(content.path, glob=False)
+    schema = frame.collect_schema()
+    height = int(frame.select(pl.len()).collect().item())
     if height > MOST_ROWS:
         raise SourceError(
             f"{content.path} says that it holds {height:,} rows in {content.path.stat().st_size:,} bytes",

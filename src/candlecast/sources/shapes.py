@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
+from candlecast.candles import Candles, Change
 from candlecast.errors import SourceError
 
 NAMES = ("open_time", "open", "high", "low", "close", "volume")
@@ -55,6 +57,13 @@ def _is_within_hours_of_shares(times: pl.Series) -> bool:
     """Whether bars open on weekdays alone, and from 04:00 to 20:00 if within the day: crypto may have whole prices too."""
     is_daily = times.dt.truncate("1d").equals(times)
     return (times.dt.weekday() <= 5).all() and (is_daily or times.dt.hour().is_between(4, 19).all())
+
+
+def with_factors(candles: Candles, factors: Path) -> Candles:
+    """Candles of Lean adjusted by its factor file, and how many bars that changed in `origin.changes`."""
+    adjusted = replace(candles, frame=factored(candles.frame, factors))
+    changed = int((adjusted.close != candles.close).sum())
+    return adjusted.recorded(Change("adjusted", changed, f"for splits and dividends, by {factors.name}"))
 
 
 def factored(frame: pl.DataFrame, factors: Path) -> pl.DataFrame:
