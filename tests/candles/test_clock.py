@@ -84,8 +84,7 @@ def test_what_is_missing_inside_a_session_is_a_hole(name):
     assert without(market, [row]).check().missing == 1
 
 
-@pytest.mark.parametrize("opening", ["17:00", "00:00"])
-def test_a_night_without_bars_is_a_hole_where_trading_goes_on(opening):
+def test_a_night_without_bars_is_a_hole_where_trading_goes_on():
     """From 22:00 to 3:00 by New York's clock, on a Tuesday: at the end of a date, but not of a session."""
     for times in (globex(*YEAR), currencies(*YEAR)):
         market = candles(times)

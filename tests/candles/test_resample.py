@@ -193,7 +193,7 @@ def test_a_hole_inside_a_session_makes_no_long_bar():
 def test_zones_that_make_no_bars():
     with pytest.raises(ConfigError, match=r"^4h candles in the days of Asia/Tokyo; expected whole days or weeks, the"):
         HOURLY.resample("4h", zone="Asia/Tokyo")
-    with pytest.raises(ConfigError, match=r"^there is no zone 'Mars/Base'; expected a name of the IANA database"):
+    with pytest.raises(ConfigError, match=r"^there is no zone 'Mars/Base'; expected a zone of the IANA database"):
         HOURLY.resample("1d", zone="Mars/Base")
     with pytest.raises(
         ConfigError, match=r"^a 1d candle of GARCH\(1,1\) ends at 2015-01-02 00:00 UTC, behind the 1d bar"

@@ -9,11 +9,8 @@ import json
 import os
 import random
 import resource
-import sys
 import traceback
 from dataclasses import replace
-
-import pytest
 
 from candlecast.errors import CandlecastError
 from candlecast.sources.alpha_vantage import AlphaVantage
@@ -48,7 +45,6 @@ PIECES = [
 HEADERS = [{}, {}, {}, {"Content-Encoding": "gzip"}, {"Content-Encoding": "x"}, {"Content-Type": "text/html"}]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="measures memory")
 def peak_kib() -> int:
     """The most memory that this process has held so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

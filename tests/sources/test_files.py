@@ -182,12 +182,12 @@ def test_what_is_no_plain_file(tmp_path):
 
 
 def test_a_path_is_no_pattern(tmp_path):
-    for name in ("btc1", "btc[12]"):
-        CANDLES.frame.write_parquet(tmp_path / f"{name}.parquet")
-        (tmp_path / f"{name}.csv").write_text(CSV)
+    for name, bars in (("btc1", CANDLES.frame[:20]), ("btc[12]", CANDLES.frame)):
+        bars.write_parquet(tmp_path / f"{name}.parquet")
+        bars.drop("close_time").write_csv(tmp_path / f"{name}.csv", datetime_format="%FT%TZ")
     for suffix in ("csv", "parquet"):
         path = tmp_path / f"btc[12].{suffix}"
-        assert read_candles(path).symbol == "btc 12" or same(read_candles(path))
+        assert same(read_candles(path))
         path.unlink()
         with pytest.raises(SourceError, match="does not exist"):
             read_candles(path)

@@ -17,6 +17,7 @@ from candlecast.candles.holes import find_holes, wall_clock
 from candlecast.candles.hours import describe
 from candlecast.candles.ticks import ticks
 from candlecast.errors import CandleError
+from candlecast.text import count
 
 if TYPE_CHECKING:
     from candlecast.candles.table import Candles
@@ -117,7 +118,7 @@ class CandleReport:
         if fatal.is_empty():
             return
         worst = fatal.row(0, named=True)
-        others = f" (and {fatal.height - 1} other kind{'s' * (fatal.height > 2)} of fault)" if fatal.height > 1 else ""
+        others = f" (and {count(fatal.height - 1, 'other kind')} of fault)" if fatal.height > 1 else ""
         raise CandleError(
             f"{worst['bars']:,} of {self.bars:,} candles of {self.symbol} {_said(worst)}, "
             f"the first at {worst['first']:%Y-%m-%d %H:%M:%S} UTC: {worst['detail']}{others}",
@@ -126,7 +127,9 @@ class CandleReport:
         )
 
     def __str__(self) -> str:
-        lines = [f"{self.symbol} {self.interval}: {_bars(self.bars)}, {'sound' if self.is_sound else 'NOT SOUND'}"]
+        lines = [
+            f"{self.symbol} {self.interval}: {count(self.bars, 'bar')}, {'sound' if self.is_sound else 'NOT SOUND'}"
+        ]
         lines += [f"  {sentence}" for sentence in self.hours]
         lines += [
             f"  {_sentence(row)}"
@@ -137,10 +140,9 @@ class CandleReport:
             if found.height:
                 missing = int(found["bars"].sum())
                 worst = found.sort("bars", descending=True).row(0, named=True)
-                number = f"{found.height:,} {words}{'s' * (found.height > 1)}"
                 lines.append(
-                    f"  {_bars(missing)} {'is' if missing == 1 else 'are'} missing in {number}, "
-                    f"the longest {_bars(worst['bars'])} from {worst['first']:%Y-%m-%d %H:%M}"
+                    f"  {count(missing, 'bar')} {'is' if missing == 1 else 'are'} missing in {count(found.height, words)}, "
+                    f"the longest {count(worst['bars'], 'bar')} from {worst['first']:%Y-%m-%d %H:%M}"
                 )
         return "\n".join(lines)
 
@@ -152,11 +154,7 @@ def _said(row: Mapping[str, Any]) -> str:
 
 
 def _sentence(row: Mapping[str, Any]) -> str:
-    return f"{_bars(row['bars'])} {_said(row)}, first {row['first']:%Y-%m-%d %H:%M} ({row['detail']})"
-
-
-def _bars(number: int) -> str:
-    return f"{number:,} bar{'s' * (number != 1)}"
+    return f"{count(row['bars'], 'bar')} {_said(row)}, first {row['first']:%Y-%m-%d %H:%M} ({row['detail']})"
 
 
 def check(candles: Candles) -> CandleReport:
@@ -340,7 +338,7 @@ def _runs(mask: np.ndarray, detail: str) -> str:
     lengths = [end - first for first, end in fills.runs(mask)]
     if not lengths or max(lengths) == 1:
         return detail
-    return f"{detail}; {len(lengths):,} run{'s' * (len(lengths) > 1)}, the longest {_bars(max(lengths))}"
+    return f"{detail}; {count(len(lengths), 'run')}, the longest {count(max(lengths), 'bar')}"
 
 
 def _row(kind: str, bars: int, first: Any, last: Any, detail: str) -> dict[str, object]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from candlecast.candles.table import Candles
 
 SAME = 1e-6  # relative: prices that differ by less are equal; adjusting prices moves them by more than float rounding
-SOME = 1e-9  # relative: a range below this is none
+SOME = 1e-9  # relative: a range, or a difference of two steps, below this is zero
 WINDOW = 60  # boundaries over which the share of stale opens is taken: three months of days
 FEWEST = 5  # boundaries that show anything
 MOST = 0.5  # of the boundaries in a window, above which its opens are stale
@@ -21,7 +21,7 @@ LONG_RUN = 5  # bars of one price: a week of days
 SPIKE = 5.0  # robust standard deviations of the changes, out and back
 RETURNED = 0.25  # of the smaller of the two: what may be left after the way back
 MANY = 0.005  # of the bars: real hours and days show up to 0.1 % that go far and come back
-LINEAR = 1e-7  # relative: steps that differ by less are equal
+STEP = 1e-7  # relative: a line with smaller steps is taken for a standstill
 
 
 @dataclass(frozen=True)
@@ -193,10 +193,10 @@ def is_spike(candles: Candles) -> np.ndarray:
 
 
 def is_interpolated(candles: Candles) -> np.ndarray:
-    """Bool (time,): all four prices go on by the same steps as at the bar before, in a straight line.
+    """Bool (time,): each of the four prices moves by the same step as at the bar before.
 
-    Lines that were drawn between two bars that exist, over bars that do not: whoever knows their slope knows where they
-    end. Known at the bar's close.
+    Such bars are interpolated between two real ones, in place of missing bars. Their slope reveals the price at which the
+    line ends. Known at the bar's close.
     """
     lined = np.zeros(len(candles), dtype=bool)
     if len(candles) < FEWEST:
@@ -204,7 +204,7 @@ def is_interpolated(candles: Candles) -> np.ndarray:
     lined[2:] = True
     for prices in (candles.open, candles.high, candles.low, candles.close):
         step = np.diff(prices)
-        lined[2:] &= (np.abs(np.diff(step)) <= LINEAR * prices[2:] * 1e-2) & (np.abs(step[1:]) > LINEAR * prices[2:])
+        lined[2:] &= (np.abs(np.diff(step)) <= SOME * prices[2:]) & (np.abs(step[1:]) > STEP * prices[2:])
     return lined
 
 

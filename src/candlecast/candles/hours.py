@@ -10,6 +10,7 @@ import numpy as np
 from candlecast.candles.clock import DAY, MINUTE, TradingClock, clock_face
 from candlecast.candles.holes import LONGEST_THERE, longest_closure, trading_days, wall_clock
 from candlecast.candles.sessions import usual_weekend
+from candlecast.text import count
 
 if TYPE_CHECKING:
     from candlecast.candles.table import Candles
@@ -81,15 +82,15 @@ def _holidays(days: np.ndarray, weekend: list[int], longest_closing: int) -> lis
         return []
     longest = int(closed.argmax())
     first = np.busday_offset(traded[longest] + 1, 0, roll="forward", weekmask=mask)
-    number, count = int(closed.sum()), int((closed > 0).sum())
+    number, closings = int(closed.sum()), int((closed > 0).sum())
     many = (
-        f", in {count:,} closing{'s' * (count > 1)}, the longest of {_days(int(closed[longest]))} from {first}"
+        f", in {count(closings, 'closing')}, the longest of {count(int(closed[longest]), 'working day')} from {first}"
         if number > 1
         else f", {first}"
     )
     years = (traded[-1] - traded[0]).astype(np.int64) / 365.25
     words = "holidays" if number <= MOST_HOLIDAYS * max(years, 1.0) else "holidays, and days without trades or missing"
-    lines = [f"{_days(number)} without a bar ({words}){many}"]
+    lines = [f"{count(number, 'working day')} without a bar ({words}){many}"]
     long = np.flatnonzero(closed > LONGEST_THERE)
     if len(long):
         starts = [str(np.busday_offset(traded[row] + 1, 0, roll="forward", weekmask=mask)) for row in long]
@@ -124,7 +125,7 @@ def _short_sessions(candles: Candles, days: np.ndarray) -> list[str]:
         if dates:
             verb = words if len(dates) > 1 else words.replace("end", "ends").replace("begin", "begins")
             some = f"{_listed(dates)}" if len(dates) <= 3 else f"the first {dates[0]}, the last {dates[-1]}"
-            found.append(f"{len(dates):,} session{'s' * (len(dates) > 1)} {verb} ({some})")
+            found.append(f"{count(len(dates), 'session')} {verb} ({some})")
     return found
 
 
@@ -147,10 +148,6 @@ def _shared(time: int, step: int, first: int, last: int) -> int:
     since = (time - first) % DAY
     inside = max(0, min(step, length - since))
     return inside + max(0, min(since + step - DAY, length))
-
-
-def _days(number: int) -> str:
-    return f"{number:,} working day{'s' * (number != 1)}"
 
 
 def _listed(words: list[str]) -> str:

@@ -12,6 +12,7 @@ from candlecast.candles.faults import fatal_bars
 from candlecast.candles.holes import find_holes
 from candlecast.errors import CandleError, ConfigError, is_whole
 from candlecast.reading.vocabulary import PRICES
+from candlecast.text import count
 
 if TYPE_CHECKING:
     from candlecast.candles.table import Candles
@@ -52,7 +53,7 @@ class Change:
     detail: str
 
     def __str__(self) -> str:
-        return f"{self.bars:,} bar{'s' * (self.bars != 1)} {WORDS.get(self.kind, self.kind)} ({self.detail})"
+        return f"{count(self.bars, 'bar')} {WORDS.get(self.kind, self.kind)} ({self.detail})"
 
 
 def mend(
@@ -83,7 +84,7 @@ def mend(
         small = bars[bars <= bridge]
         candles = candles.bridged(bridge)
         if len(small):
-            gaps = f"{len(small):,} gap{'s' * (len(small) > 1)} of at most {bridge:,} bar{'s' * (bridge != 1)}"
+            gaps = f"{count(len(small), 'gap')} of at most {count(bridge, 'bar')}"
             changes.append(Change("bridged", int(small.sum()), gaps))
     return candles, changes
 
@@ -166,6 +167,6 @@ def _longest(candles: Candles, max_gap: int) -> tuple[Candles, list[Change]]:
     first, last = int(edges[longest]), int(edges[longest + 1])
     sides = [f"before {str(candles.open_time[first])[:16]}"] if first else []
     sides += [f"after {str(candles.close_time[last - 1])[:16]}"] if last < len(candles) else []
-    gaps = f"{len(rows):,} gap{'s' * (len(rows) > 1)} of more than {max_gap:,} bar{'s' * (max_gap != 1)}"
+    gaps = f"{count(len(rows), 'gap')} of more than {count(max_gap, 'bar')}"
     words = f"{' and '.join(sides)}: {gaps}".replace("T", " ")
     return candles[first:last], [Change("left_out", len(candles) - (last - first), words)]

@@ -17,6 +17,7 @@ from candlecast.errors import CandleError, ConfigError, is_whole
 from candlecast.forking import require_threads
 from candlecast.interval import Interval
 from candlecast.reading.told import Told
+from candlecast.text import count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,7 +142,7 @@ class Candles:
         if not len(self):
             return f"Candles({self.symbol} {self.interval}, empty)"
         first, last = self.frame["open_time"][0], self.frame["close_time"][-1]
-        bars = f"{len(self):,} bar{'s' * (len(self) > 1)}"
+        bars = count(len(self), "bar")
         clock = f"; {self.clock}" if self.zone is not None else ""
         return f"Candles({self.symbol} {self.interval}, {bars}, {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC{clock})"
 

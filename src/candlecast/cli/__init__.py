@@ -15,7 +15,7 @@ import click
 from candlecast.cli.backtest import backtest
 from candlecast.cli.candles import candles
 from candlecast.cli.compare import compare
-from candlecast.cli.console import log_to_stderr, say
+from candlecast.cli.console import say
 from candlecast.cli.fetch import fetch
 from candlecast.cli.reading import in_shell
 from candlecast.cli.report import report
@@ -56,7 +56,6 @@ for command in (run, compare, backtest, fetch, candles, report, runs):
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave the process with its exit code."""
-    log_to_stderr()
     atexit.register(gc.freeze)  # or Python searches all that torch and the others made for garbage before it leaves
     try:
         code = cli.main(arguments, standalone_mode=False)

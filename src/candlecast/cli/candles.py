@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from candlecast.cli import assets
-from candlecast.cli.console import print_json, print_table
+from candlecast.cli.console import print_json, print_table, say
 from candlecast.cli.mending import Mending, mending_options
 from candlecast.cli.options import common
 from candlecast.cli.places import is_store, store_option
@@ -80,7 +80,7 @@ def candles(
             known += "".join(f"\n  {change}" for change in (table.origin.changes if table.origin else ()))
             reading = table.origin.reading if table.origin else None
             read = f"\n  read as: {reading}" if reading else ""
-            click.echo(f"{table!r}{read}\n{table.check()}{known}")
+            say(f"{table!r}{read}\n{table.check()}{known}")
 
 
 def _require_nothing_said(asset: str | None, period: dict[str, str | None], told: dict[str, Any]) -> None:

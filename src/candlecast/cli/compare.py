@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from candlecast.cli import assets, choices
-from candlecast.cli.console import print_json, progress
+from candlecast.cli.console import print_json, progress, say
 from candlecast.cli.options import Spread, common
 from candlecast.cli.places import store_option
 from candlecast.cli.pricing import GivenCosts, cost_options
@@ -136,7 +136,8 @@ def _as_object(comparison: Comparison, seconds: float) -> dict[str, Any]:
 
 def _show(comparison: Comparison, seconds: float) -> None:
     answer, *tables = str(comparison).split("\n\n")
-    click.echo("\n" + "\n\n".join([click.style(answer, bold=True), *tables]))
+    say(f"\n{answer}\n", is_bold=True)
+    say("\n\n".join(tables))
     result = next(iter(comparison.results.values()))
     shape = f"{result.folds.height} x {result.recipe['seeds']}"
     click.echo(f"\nFolds x seeds: {shape}; {result.costs.per_side_bps:g} bp a side; {seconds:.1f} s")

@@ -18,8 +18,12 @@ from candlecast.text import table
 
 def say(text: str, *, is_bold: bool = False, is_error: bool = False) -> None:
     """Lines on stdout or stderr, with control characters of names and answers as escapes, and without secrets."""
-    lines = "\n".join(visible(struck(line)) for line in text.split("\n"))
+    lines = _printable(text)
     click.echo(click.style(lines, bold=True) if is_bold else lines, err=is_error)
+
+
+def _printable(text: str) -> str:
+    return "\n".join(visible(struck(line)) for line in text.split("\n"))
 
 
 def log_to_stderr() -> None:
@@ -35,7 +39,7 @@ class _Lines(logging.Formatter):
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
-        return "\n".join(visible(struck(line)) for line in super().formatException(ei).split("\n"))
+        return _printable(super().formatException(ei))
 
 
 def print_json(value: Any) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from candlecast.cli.console import log_to_stderr
+
 
 def common(command: Callable[..., None]) -> Callable[..., None]:
     """Add --json, -q and -v; the command receives `as_json` and `quiet`."""
@@ -18,7 +20,7 @@ def common(command: Callable[..., None]) -> Callable[..., None]:
     @click.option("-v", "--verbose", is_flag=True, help="Say more on stderr.")
     @wraps(command)
     def decorated(verbose: bool, **options: Any) -> None:
-        logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
+        log_to_stderr()
         logging.getLogger("candlecast").setLevel(logging.INFO if verbose else logging.WARNING)
         command(**options)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from candlecast.cli import assets, choices
-from candlecast.cli.console import print_json, print_table, progress
+from candlecast.cli.console import print_json, print_table, progress, say
 from candlecast.cli.mending import Mending, mending_options
 from candlecast.cli.options import common
 from candlecast.cli.places import NAMES, store_option
@@ -138,8 +138,8 @@ def make_study(
 def show(result: StudyResult, folder: Path, page: Path, seconds: float) -> None:
     """The result for people: verdict, models side by side, and where everything is."""
     for notice in result.verdict.notices:
-        click.echo(f"Note: {notice}")
-    click.echo(f"\n{click.style(str(result.verdict), bold=True)}\n")
+        say(f"Note: {notice}")
+    say(f"\n{result.verdict}\n", is_bold=True)
     print_table(
         [_model_row(result, name) for name in result.forecasts],
         ["model", "R2 vs naive", "95 %", "hit rate", "p", "return/year", "Sharpe", "max drawdown", "trades"],
@@ -148,9 +148,9 @@ def show(result: StudyResult, folder: Path, page: Path, seconds: float) -> None:
     origin = f" from {result.candles.origin}" if result.candles.origin else ""
     absent = result.candles.check().missing
     lost = f"{absent:,} missing, {lost}" if absent else lost
-    click.echo(f"\n{result.candles!r}{origin}; not learnt from: {lost or 'none'}")
+    say(f"\n{result.candles!r}{origin}; not learnt from: {lost or 'none'}")
     click.echo(f"Folds x seeds: {result.folds.height} x {len(result.forecast.seeds)}; {seconds:.1f} s")
-    click.echo(f"Run     {folder}\nReport  {page}")
+    say(f"Run     {folder}\nReport  {page}")
 
 
 def as_object(result: StudyResult, folder: Path, seconds: float) -> dict[str, Any]:

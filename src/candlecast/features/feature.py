@@ -11,6 +11,7 @@ import numpy as np
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.features.scaling import Scaler, Standard
+from candlecast.text import count
 
 Compute = Callable[[Candles], np.ndarray]
 
@@ -98,7 +99,7 @@ def require_period(kind: str, period: int, *, least: int = 1) -> None:
     if period < least:
         raise ConfigError(
             f"period of {kind} is {period}",
-            expected=f"{least} bar{'s' * (least > 1)} or more",
+            expected=f"{count(least, 'bar')} or more",
             remedy=f"Use for example {kind}(20)",
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from candlecast.features.feature import Features
+from candlecast.text import count
 
 
 def undefined_shares(features: Features, values: np.ndarray) -> dict[str, float]:
@@ -36,7 +37,5 @@ def undefined_words(features: Features, values: np.ndarray, *, most: int = 3) ->
     named = [
         f"{name} is undefined in {max(share, 0.001):.1%} of the rows" for name, share in list(shares.items())[:most]
     ]
-    more = (
-        f" and {len(shares) - most} other column{'s' * (len(shares) > most + 1)} in fewer" if len(shares) > most else ""
-    )
+    more = f" and {count(len(shares) - most, 'other column')} in fewer" if len(shares) > most else ""
     return ", ".join(named).replace("%", " %") + more

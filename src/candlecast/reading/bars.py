@@ -17,6 +17,7 @@ from candlecast.reading.stamps import Stamps
 from candlecast.reading.table import Block, Table
 from candlecast.reading.told import ORDERS, Told
 from candlecast.reading.vocabulary import EVENTS, PRICES
+from candlecast.text import count
 
 MOST_JUDGED = 20_000  # rows that are no bars, beyond which a table holds no candles
 
@@ -40,7 +41,7 @@ class Found:
             "of dividends or splits": self.events,
             "without a time and prices": self.foreign,
         }
-        return [f"{number:,} row{'s' * (number > 1)} {words} left out" for words, number in kinds.items() if number]
+        return [f"{count(number, 'row')} {words} left out" for words, number in kinds.items() if number]
 
 
 def bars_of(
@@ -92,9 +93,9 @@ def _of_symbol(column: pl.Series, found: Found, told: Told) -> pl.Series | None:
     """A mask of the rows of the symbol that was asked for; None while all rows are."""
     text = column.cast(pl.String).str.strip_chars().str.strip_chars("'\"")
     counts = text.drop_nulls().value_counts()
-    for symbol, count in counts.iter_rows():
+    for symbol, rows in counts.iter_rows():
         if symbol:
-            found.symbols[symbol] = found.symbols.get(symbol, 0) + count
+            found.symbols[symbol] = found.symbols.get(symbol, 0) + rows
     if told.symbol is None:
         return None
     wanted = _alike(told.symbol)

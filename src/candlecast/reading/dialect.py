@@ -79,10 +79,10 @@ def is_row(cells: list[str]) -> bool:
 def sniff(text: str, path: object) -> Dialect:
     """The layout of the text that begins so. Raises SourceError when there is no table in it."""
     lines = text.split("\n")[:LINES]
-    told = re.fullmatch(r"\"?sep=(.)\"?;*", lines[0].strip(), re.IGNORECASE) if lines else None
+    declared = re.fullmatch(r"\"?sep=(.)\"?;* *", lines[0], re.IGNORECASE)
     best: tuple[float, str, list[list[str]]] | None = None
     for place, delimiter in enumerate(DELIMITERS):
-        if told and delimiter != (told[1] if told[1] != "\\" else "\t"):
+        if declared and delimiter != declared[1]:
             continue
         parted = [cells_of(line, delimiter) if line.strip() else [] for line in lines]
         score = _score(parted, delimiter) - 0.001 * place

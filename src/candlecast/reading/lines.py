@@ -20,6 +20,7 @@ from candlecast.reading.numerals import ABSENT, is_absent, is_number
 from candlecast.reading.refusals import refuse_no_table
 from candlecast.reading.table import Block, Table
 from candlecast.reading.vocabulary import EVENTS
+from candlecast.text import count
 
 NEWLINE, QUOTE = 10, 34
 DELIMITER_WORDS = {";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
@@ -68,21 +69,18 @@ class _Lines:
         line, skip = 1, self._dialect.first
         with reading(self._content.path), self._content.open() as stream:
             for text in encodings.blocks(stream, self._encoding):
-                count = text.count(b"\n")
-                start = 0
-                if skip:
-                    dropped = min(skip, count)
+                lines = text.count(b"\n")
+                dropped = min(skip, lines)
+                if dropped < lines:
                     start = _after_lines(text, dropped)
-                    skip -= dropped
-                    line, count = line + dropped, count - dropped
-                if count:
-                    yield self._block(text[start:] if start else text, line, wanted, plain)
-                line += count
+                    yield self._block(text[start:] if start else text, line + dropped, wanted, plain)
+                skip -= dropped
+                line += lines
         if self._left_out:
             shown = self._left_out[0][:60]
             number = len(self._left_out)
             self._notes.append(
-                f"{number} line{'s' * (number > 1)} that {'are' if number > 1 else 'is'} no bar left out ({shown!r})"
+                f"{count(number, 'line')} that {'are' if number > 1 else 'is'} no bar left out ({shown!r})"
             )
 
     def _block(self, text: bytes, line: int, wanted: Sequence[int], plain: Sequence[int]) -> Block:
@@ -183,7 +181,7 @@ class _Lines:
                 return None
         return self._refuse(
             number,
-            f"{len(cells)} cell{'s' * (len(cells) != 1)} in line {number} ({text.strip()[:60]!r})",
+            f"{count(len(cells), 'cell')} in line {number} ({text.strip()[:60]!r})",
             f"{dialect.width} cells as in the other lines",
         )
 
@@ -201,9 +199,9 @@ def _joined(cells: list[str], delimiter: str) -> bytes:
     return written.getvalue().encode("utf-8", "replace")
 
 
-def _after_lines(text: bytes, count: int) -> int:
+def _after_lines(text: bytes, lines: int) -> int:
     place = 0
-    for _ in range(count):
+    for _ in range(lines):
         place = text.index(b"\n", place) + 1
     return place
 

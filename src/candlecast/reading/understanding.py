@@ -20,6 +20,7 @@ from candlecast.reading.stamps import Stamps
 from candlecast.reading.table import Block, Table
 from candlecast.reading.told import Told
 from candlecast.reading.vocabulary import ENGLISH, PRICES, canonical
+from candlecast.text import count
 
 LAST_MILLISECOND = 999_000  # microseconds of a second that only a time of closing has in every row
 COMMA_WRITERS = re.compile(r"[^\x00-\x7f]")
@@ -59,7 +60,7 @@ def understand(table: Table, told: Told, *, what: str) -> Understood:
     symbol = _symbol(columns, found, told, what=what)
     if rows.length < 2:
         raise CandleError(
-            f"{what} has {rows.length} candle{'s' if rows.length != 1 else ''}",
+            f"{what} has {count(rows.length, 'candle')}",
             expected="at least 2",
             remedy="Check the file or the range that was asked for",
         )
