@@ -1,4 +1,4 @@
-"""Progress events: what long work tells whoever listens. The library prints nothing, unless it is given a listener that does."""
+"""Progress events of long work, for listeners. The library itself prints nothing; `ProgressLines` is a listener that does."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from candlecast.redaction import shown
+
+LONGEST_DETAIL = 60  # characters beside a stage; longer ones are results, which are shown by themselves
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,6 @@ class Progress:
     total: float
     detail: str = ""
 
-
-LONGEST_DETAIL = 60  # characters beside a stage; longer ones are results, which are shown by themselves
 
 Listener = Callable[[Progress], None]
 

@@ -43,7 +43,7 @@ def count(amount: int, thing: str) -> str:
 
 
 def p_value(value: float | None) -> str:
-    """A probability behind the letter p; the last decimals of a tiny one mean nothing.
+    """A p-value with its sign of comparison, as it follows the letter p; tiny ones are not exact.
 
     >>> p_value(0.0421), p_value(1e-9), p_value(0.61)
     ('= 0.042', '< 0.001', '= 0.61')

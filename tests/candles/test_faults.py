@@ -97,7 +97,7 @@ def test_unsorted_candles_are_told_to_be_sorted():
     assert kinds(candles) == ["unsorted"]
     with pytest.raises(CandleError) as error:
         candles.require_sound()
-    assert "99 of 100 candles of RANDOM_WALK open before the bar in front of them" in str(error.value)
+    assert "99 of 100 candles of RANDOM_WALK open before the previous bar" in str(error.value)
     assert str(error.value).endswith('Sort them by time first, for example with frame.sort("open_time").')
 
 

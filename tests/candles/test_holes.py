@@ -174,7 +174,7 @@ def test_another_asset_under_the_same_symbol_behind_a_long_hole():
     reused = replace(candles, frame=candles.frame.with_columns(moved), has_sessions=False)
     gap, reuse = reused.check().faults.to_dicts()
     assert (gap["kind"], gap["bars"], reuse["kind"]) == ("gap", 18, "reuse")
-    assert reuse["detail"].startswith("the first price behind 18 missing bars is 3.")
+    assert reuse["detail"].startswith("the first price after 18 missing bars is 3.")
     same = replace(reused, frame=jumping(1.0, split=True).frame.with_columns(moved))
     assert same.check().faults["kind"].to_list() == ["gap"]
 

@@ -46,7 +46,7 @@ def test_bars_out_of_order_are_sorted_on_demand():
     assert said(turned.mended(sort=True)) == ["100 bars put in order of time (they were newest first)"]
     mixed = with_rows([*range(50), 51, 50, *range(52, 100)])
     assert said(mixed.mended(sort=True)) == ["2 bars put in order of time (they were out of it)"]
-    with pytest.raises(CandleError, match="open before the bar in front"):
+    with pytest.raises(CandleError, match="open before the previous bar"):
         turned.mended("drop").require_sound()  # an order is no reason to drop a bar
 
 

@@ -196,7 +196,7 @@ def test_zones_that_make_no_bars():
     with pytest.raises(ConfigError, match=r"^there is no zone 'Mars/Base'; expected a zone of the IANA database"):
         HOURLY.resample("1d", zone="Mars/Base")
     with pytest.raises(
-        ConfigError, match=r"^a 1d candle of GARCH\(1,1\) ends at 2015-01-02 00:00 UTC, behind the 1d bar"
+        ConfigError, match=r"^a 1d candle of GARCH\(1,1\) ends at 2015-01-02 00:00 UTC, after the end of the 1d bar"
     ):
         HOURLY.resample("1d").resample("1d", zone="America/New_York")
 

@@ -102,8 +102,8 @@ def test_a_file_is_read_as_the_options_say(tmp_path):
     (found,) = json.loads(done.stdout)["candles"]
     assert (found["interval"], found["symbol"], found["bars"]) == ("4h", "B", 91)
     assert found["first"] == "2015-01-02T00:00:00+00:00"
-    assert "decimal comma; month before day as told; zone Asia/Tokyo as told" in found["reading"]
-    assert "  read as: cells parted by semicolons; " in call("candles", "x.csv", *told, cwd=tmp_path).stdout
+    assert "decimal comma; month before day as given; zone Asia/Tokyo as given" in found["reading"]
+    assert "  read as: cells separated by semicolons; " in call("candles", "x.csv", *told, cwd=tmp_path).stdout
     done = call("run", "x.csv", *told, "--since", "2015-01-01T12:00", "--json", *SMALL, cwd=tmp_path)
     result = json.loads(done.stdout)
     assert found["reading"] == result["origin"]["reading"]
@@ -142,7 +142,7 @@ def test_candles_lists_faults(tmp_path):
         (["report", "runs/none"], "none is no run"),
         (["candles", "wrong.csv"], "wrong.csv has no column for close .*--columns close=NAME"),
         (["run", "wrong.csv"], "wrong.csv has no column for close .*--columns close=NAME"),
-        (["run", "unsorted.csv"], r"1 of 30 candles of unsorted opens before the bar in front"),
+        (["run", "unsorted.csv"], r"1 of 30 candles of unsorted opens before the previous bar"),
         (["run", "zoneless.csv"], r"times without a zone.*Say --zone UTC or for example --zone America/New_York"),
         (["run", "zoneless.csv", "--dates", "xyz"], "dates is 'xyz'; expected the order .*Use for example --dates mdy"),
         (["run", "zoneless.csv", "--columns", "open"], "--columns 'open'; expected what it holds"),

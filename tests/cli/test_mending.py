@@ -114,7 +114,11 @@ def test_trading_hours_are_told_and_declared(tmp_path, call):
 def test_a_symbol_with_control_characters_is_shown_with_escapes(frame, tmp_path, call):
     bars = frame.with_columns(high=pl.max_horizontal("open", "high", "low", "close"), symbol=pl.lit("A\x1b[2J\u202eB"))
     bars.write_csv(tmp_path / "X-1h.csv")
-    for command in (["candles", "X-1h.csv"], ["run", "X-1h.csv", *SMALL, "-q"], ["compare", "X-1h.csv", "--model", "naive"]):
+    for command in (
+        ["candles", "X-1h.csv"],
+        ["run", "X-1h.csv", *SMALL, "-q"],
+        ["compare", "X-1h.csv", "--model", "naive"],
+    ):
         code, shown = call(*command)
         assert code == 0, shown
         assert "A\\x1b[2J\\u202eB" in shown

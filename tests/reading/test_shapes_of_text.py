@@ -75,13 +75,13 @@ DAYS = {
     "two digits of the year": (table("Date,Open,High,Low,Close,Volume", stamps("%d.%m.%y")), "day before month"),
     "months in words": (
         table("Date\tOpen\tHigh\tLow\tClose*\tVolume", stamps("%b %d, %Y"), mark="\t"),
-        "parted by tabs",
+        "separated by tabs",
     ),
     "eight digits": (table("<DATE>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>", stamps("%Y%m%d")), ""),
     "dates as decimals": (table("date,open,high,low,close,volume", stamps("%Y%m%d.0")), ""),
     "german": (
         table("Datum;Eröffnung;Hoch;Tief;Schluss;Volumen", stamps("%d.%m.%Y"), mark=";", form=german),
-        "decimal comma, thousands parted by '.'; day before month",
+        "decimal comma, thousands separated by '.'; day before month",
     ),
     "apostrophes": (
         table(
@@ -90,7 +90,7 @@ DAYS = {
             mark=";",
             form=lambda v: f"{v:,.2f}".replace(",", "'"),
         ),
-        'decimal point, thousands parted by "\'"',
+        'decimal point, thousands separated by "\'"',
     ),
     "dollars": (
         table("Date, Close/Last, Volume, Open, High, Low", stamps("%m/%d/%Y"), "cvohl", form=lambda v: f" ${v}"),
@@ -102,7 +102,7 @@ DAYS = {
         "www.example.com\n\n"
         + table("Time,Open,High,Low,Last,Volume", stamps("%Y-%m-%d"))
         + '"Downloaded on 04-05-2024"\n',
-        "1 line that is no bar left out",
+        "1 line left out that is no bar",
     ),
     "sep line": ("sep=;\n" + table("Date;Open;High;Low;Close;Volume", stamps("%Y-%m-%d"), mark=";"), "semicolons"),
     "comments": ("# by a script\n#\n" + table("time,open,high,low,close,volume", stamps("%Y-%m-%d")) + "\n# end\n", ""),

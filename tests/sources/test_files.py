@@ -177,7 +177,7 @@ def test_tables_that_hold_no_candles(tmp_path, content, message):
 def test_what_is_no_plain_file(tmp_path):
     pipe = tmp_path / "pipe.csv"
     os.mkfifo(pipe)
-    with pytest.raises(SourceError, match=r"pipe\.csv is no plain file; expected a file of candles"):
+    with pytest.raises(SourceError, match=r"pipe\.csv is not a regular file; expected a file of candles"):
         read_candles(pipe)
 
 
@@ -203,7 +203,7 @@ def test_files_that_inflate_without_measure(tmp_path, monkeypatch, kind):
     else:
         path.write_bytes(gzip.compress(content) if kind == "gz" else lzma.compress(content))
     with pytest.raises(
-        SourceError, match=r"holds [\d,]+ bytes packed into [\d,]+; expected at most [\d,]+ bytes, and at"
+        SourceError, match=r"holds [\d,]+ bytes packed into [\d,]+; expected at most [\d,]+ bytes, and a ratio"
     ):
         read_candles(path)
 

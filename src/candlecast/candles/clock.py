@@ -25,7 +25,7 @@ SHORT_CLOSURE = 3 * HOUR  # of a market that trades around the clock but for a p
 # (first, last) of the market's day, or (first, last, since): kept from that moment (UTC, since 1970) on.
 Breaks = tuple[tuple[int, ...], ...]
 
-# Usual sessions of exchanges, for people: name, zone, sessions. Equal hours at equal moments go by the first name.
+# Usual sessions of exchanges, for messages: name, zone, sessions. Of exchanges with the same hours, the first is named.
 EXCHANGES = (
     ("New York", "America/New_York", "09:30-16:00"),
     ("New York, extended hours", "America/New_York", "04:00-20:00"),
@@ -61,7 +61,7 @@ class TradingClock:
     and both are equal where it trades around the clock for five days; None where bars are too long to tell. `breaks`:
     pauses in the session, (first, last) in microseconds of the zone's day, or (first, last, since) for a pause that
     holds only from the moment `since` on (microseconds since 1970, UTC). `how` it was found: "declared", "inferred" from
-    the opening times of the first bars, or "default" where nothing told.
+    the opening times of the first bars, or "default" where they show none.
 
     >>> clock = TradingClock.parse("09:30-11:30, 13:00-15:00 Asia/Shanghai")
     >>> clock.breaks == ((11 * HOUR + HOUR // 2, 13 * HOUR),), str(clock)
@@ -128,15 +128,15 @@ class TradingClock:
 
     @property
     def lead(self) -> int:
-        """Days by which the name of a trading day is ahead of the date on which it begins, 0 or 1."""
+        """Days from the date on which a trading day begins to the date that it is named by, 0 or 1."""
         return int(self.day_start > DAY // 2)
 
     @cached_property
     def exchange(self) -> tuple[str, TradingClock] | None:
         """The name of an exchange with these sessions, and its own hours on this clock; None where none is known.
 
-        On the clock of UTC, an exchange in a zone without daylight saving time. The first bar may open before it does, and
-        the last one end after it closes, by less than a bar: here by less than one and three hours.
+        On a UTC clock, only exchanges in zones without daylight saving time are known. The first bar may open less than an
+        hour before the exchange, and the last one may end less than three hours after it closes.
         """
         return min(_alike(self), key=lambda found: found[0], default=(0, None))[1]
 

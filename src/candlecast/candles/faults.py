@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-9  # relative: vendors round adjusted prices after adjusting them
 
 FATAL = {
-    "unsorted": ("opens before the bar in front of it", "open before the bar in front of them"),
+    "unsorted": ("opens before the previous bar", "open before the previous bar"),
     "duplicate": ("repeats the open time of another bar", "repeat the open time of another bar"),
     "off_grid": ("opens off the grid that most bars open on", "open off the grid that most bars open on"),
     "not_finite": (
@@ -66,7 +66,7 @@ OTHER_PRICE = 1.5  # times the old price, or one part in that
 class CandleReport:
     """What `Candles.check()` found.
 
-    `faults` has one row per kind of fault, and one for each gap, halt, jump like a split, and new price level behind a
+    `faults` has one row per kind of fault, and one for each gap, halt, jump like a split, and new price level after a
     long gap: `kind`, `is_fatal`, `bars` (how many it concerns), `first` and `last` (open times), `detail` in words.
     `is_sound` says that nothing fatal was found: the fatal kinds are faults of the data, and nothing is computed on
     those; gaps, bars without volume and jumps may be facts of a market, and are for people to judge. So are prices that
@@ -75,7 +75,7 @@ class CandleReport:
 
     `hours` says in words when the market trades, if it closes or keeps another clock than UTC.
 
-    A `halt` is a gap in which the exchange is known to have stood still (of candles whose `origin` is known).
+    A `halt` is a gap in which the exchange is known to have halted trading (of candles whose `origin` is known).
     """
 
     symbol: str
@@ -101,8 +101,8 @@ class CandleReport:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What should be known before a result on these candles is believed, in sentences: jumps like splits, symbols that may
-        have changed hands, and prices that nobody could have traded at. Gaps and bars without volume are not among them.
+        """What a reader of a result on these candles should know, in sentences: jumps like splits, symbols that may have been
+        reused, and prices that nobody could have traded at. Gaps and bars without volume are not among them.
         """
         kinds = [kind for kind in NOTICES if kind != "zero_volume"]
         return tuple(_sentence(row) for row in self.faults.filter(pl.col("kind").is_in(kinds)).iter_rows(named=True))
@@ -211,7 +211,7 @@ def _masks(candles: Candles) -> list[tuple[str, np.ndarray, str]]:
 
 
 def _is_off_grid(candles: Candles) -> np.ndarray:
-    """Bool (time,): the bar opens at another offset than most; with the session and behind a break, the grid begins anew."""
+    """Bool (time,): the bar opens at another offset than most; the grid may begin anew with the session and after a break."""
     clock, step = wall_clock(candles), candles.interval.microseconds
     phases = clock % step
     if not len(phases) or np.all(phases == phases[0]):
@@ -250,7 +250,7 @@ def _values_differ(candles: Candles, duplicate: np.ndarray) -> str:
 
 
 def _gaps(candles: Candles) -> list[dict[str, object]]:
-    """One row for each hole, and one for each behind which the price is another."""
+    """One row for each hole, and one for each long hole after which the price is at another level."""
     holes = find_holes(candles)
     exchange = candles.origin.source if candles.origin else ""
     starts, ends = (pl.Series(times).cast(pl.Datetime("us", "UTC")) for times in (holes.start, holes.end))
@@ -263,13 +263,13 @@ def _gaps(candles: Candles) -> list[dict[str, object]]:
         rows.append(_row(kind, bars, first, last, detail))
         ratio = candles.open[row] / candles.close[row - 1]
         if (last - first).days >= LONG_HOLE and abs(np.log(ratio)) > np.log(OTHER_PRICE):
-            words = f"the first price behind {bars:,} missing bars is {ratio:.3g} times the last in front of them"
+            words = f"the first price after {bars:,} missing bars is {ratio:.3g} times the last before them"
             rows.append(_row("reuse", 1, ends[hole], ends[hole], words))
     return rows
 
 
 def _splits(candles: Candles) -> list[dict[str, object]]:
-    """Bars that open at a simple fraction or multiple of the close in front of them."""
+    """Bars that open at a simple fraction or multiple of the previous close."""
     ratios = candles.open[1:] / candles.close[:-1]
     jumps = np.flatnonzero(np.abs(np.log(ratios)) > np.log(1.4)) + 1
     rows = []

@@ -1,4 +1,4 @@
-"""Hours in which an exchange is known to have stood still: a dated table, so that they are told from failed downloads."""
+"""Known halts and long closings of exchanges, by date: what distinguishes them from failed downloads."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ EXCHANGES = {"binance": BINANCE}
 def is_halt(exchange: str, start: np.datetime64, end: np.datetime64, *, step: timedelta) -> bool:
     """Whether the stretch from `start` to `end`, UTC, without bars of length `step`, is a known halt of the exchange.
 
-    Whole hours are known, and trading stopped and began within the hours around them, so that the stretch may be longer
-    than those by an hour, or by one bar, at either side.
+    The table has whole hours. Trading stopped and resumed within the hours beside them, so the stretch may be longer by an
+    hour, or by one bar, on either side.
 
     >>> is_halt("binance", np.datetime64("2023-03-24T12:40"), np.datetime64("2023-03-24T14:00"), step=HOUR / 12)
     True

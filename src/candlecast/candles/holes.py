@@ -13,17 +13,17 @@ from candlecast.candles.halts import is_closure
 if TYPE_CHECKING:
     from candlecast.candles.table import Candles
 
-LONGEST_CLOSURE = 10  # weekdays: Shanghai's Spring Festivals of 1996 to 2002, the longest regular closings since 1990
-SHORT_HOLIDAYS = ("America/", "Europe/London", "Europe/Berlin", "Europe/Athens", "Australia/", "Pacific/")
-LONGEST_THERE = 5  # weekdays, in zones that begin so: the longest closing since 1950 was 4 (2001-09-11)
+LONGEST_HOLIDAY = 10  # weekdays: Shanghai's Spring Festivals of 1996 to 2002, the longest regular closings since 1990
+SHORT_HOLIDAY_ZONES = ("America/", "Europe/London", "Europe/Berlin", "Europe/Athens", "Australia/", "Pacific/")
+LONGEST_SHORT_HOLIDAY = 5  # weekdays, in zones whose names begin so: the longest closing since 1950 was 4 (2001-09-11)
 
 
 @dataclass(frozen=True, eq=False)
 class Holes:
     """All holes of a table, in order of time; arrays of shape (hole,).
 
-    `row`: the bar behind the hole. `bars`: how many are missing; weekdays in a hole of a market with sessions that is
-    longer than a day (`is_closed`). `start`, `end`: the stretch without a bar, datetime64[us].
+    `row`: the bar after the hole. `bars`: how many are missing; where `is_closed`, the weekdays of a closing that is longer
+    than a holiday. `start`, `end`: the stretch without a bar, datetime64[us].
     """
 
     row: np.ndarray
@@ -36,9 +36,9 @@ class Holes:
 def find_holes(candles: Candles) -> Holes:
     """The holes of candles that are in order, by the candles' clock.
 
-    No holes are: nights, weekends, pauses; closings of up to ten weekdays, and longer ones that are known; and sessions
-    that begin late or end early. Between two sessions that a short closure parts (futures pause for an hour), and where
-    trading goes through the night (currencies), bars are missing when they lack on both sides of the closure.
+    These are no holes: nights, weekends, pauses; closings of up to ten weekdays, and longer ones that are known; and
+    sessions that begin late or end early. Around a short closure (futures pause for an hour), bars count as missing if they
+    are absent on both sides of it. Where trading never pauses overnight (currencies), every absent bar counts.
     """
     opened, step = candles.open_time.astype(np.int64), candles.interval.microseconds
     clock = wall_clock(candles)
@@ -53,7 +53,7 @@ def find_holes(candles: Candles) -> Holes:
 
 
 def _in_sessions(candles: Candles, row: np.ndarray, gap: np.ndarray) -> Holes:
-    """Holes among the rows behind a stretch without bars, in a market with sessions; `gap` is its length, (time,)."""
+    """Holes before some rows, in a market with sessions; `gap` is the time without a bar before each row, (time,)."""
     step, clock, gap = candles.interval.microseconds, wall_clock(candles), gap[row]
     opened, begins, ends = candles.open_time[row].astype(np.int64), clock[row], clock[row - 1] + step
     paused = _paused(candles.breaks or (), ends, begins, opened)
@@ -62,7 +62,7 @@ def _in_sessions(candles: Candles, row: np.ndarray, gap: np.ndarray) -> Holes:
     apart = (days - before).astype(np.int64)
     overnight = _missing_overnight(candles.clock, ends, begins, gap - paused, step)
     missing = np.where(apart == 1, overnight, np.where(apart > 0, 0, (gap - paused) // step))
-    is_long = (closed > longest_closure(candles.zone)) & ~is_closure(before, days)
+    is_long = (closed > longest_holiday(candles.zone)) & ~is_closure(before, days)
     missing = np.where(is_long, closed, np.where(_is_festive(candles.clock, ends, begins), 0, missing))
     start, end = candles.close_time[row - 1].astype(np.int64), opened
     if step < DAY:  # such a hole is one of whole days
@@ -74,7 +74,7 @@ def _in_sessions(candles: Candles, row: np.ndarray, gap: np.ndarray) -> Holes:
 
 
 def segments(candles: Candles) -> np.ndarray:
-    """Number of holes before each bar, those not counted that the candles bridge; see `Candles.segments`."""
+    """Number of holes before each bar, without those that are bridged; see `Candles.segments`."""
     holes = find_holes(candles)
     steps = np.zeros(len(candles), dtype=np.int64)
     steps[holes.row[holes.bars > candles.bridge]] = 1
@@ -86,9 +86,9 @@ def wall_clock(candles: Candles) -> np.ndarray:
     return candles.local_time.view(np.int64)
 
 
-def longest_closure(zone: str | None) -> int:
-    """Weekdays without a bar that may be holidays, at most; a longer stretch is a hole."""
-    return LONGEST_THERE if zone is not None and zone.startswith(SHORT_HOLIDAYS) else LONGEST_CLOSURE
+def longest_holiday(zone: str | None) -> int:
+    """Most weekdays in a row without a bar that can be holidays; a longer stretch is a hole."""
+    return LONGEST_SHORT_HOLIDAY if zone is not None and zone.startswith(SHORT_HOLIDAY_ZONES) else LONGEST_HOLIDAY
 
 
 def trading_days(candles: Candles, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
@@ -116,7 +116,7 @@ def _paused(breaks: Breaks, start: np.ndarray, end: np.ndarray, opened: np.ndarr
 
 
 def _is_festive(clock: TradingClock, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Whether a stretch is one of Christmas or New Year, on which markets that never close keep hours of their own."""
+    """Whether a stretch is at Christmas or New Year, when markets that trade around the clock have special hours."""
     if clock.closure is None or clock.closure > SHORT_CLOSURE:
         return np.zeros(len(start), dtype=bool)
     days = (start // DAY).astype("datetime64[D]") + 8  # 24 December is the first day of a year, 31 December the eighth

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from candlecast.candles.clock import DAY, MINUTE, TradingClock, clock_face
-from candlecast.candles.holes import LONGEST_THERE, longest_closure, trading_days, wall_clock
+from candlecast.candles.holes import LONGEST_SHORT_HOLIDAY, longest_holiday, trading_days, wall_clock
 from candlecast.candles.sessions import usual_weekend
 from candlecast.text import count
 
@@ -22,7 +22,7 @@ HOW = {
 }
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MOST_HOLIDAYS = 25  # weekdays a year
-NOTABLE = 15 * MINUTE  # by which a session is cut at least, since its last minutes may be without trades
+NOTABLE = 15 * MINUTE  # a session is short by at least this, since its last minutes may have no trades
 NEAR = 60  # sessions among which a time is usual
 USUAL = 0.5  # share of the trading days on which a bar opens at a usual time
 
@@ -30,7 +30,7 @@ USUAL = 0.5  # share of the trading days on which a bar opens at a usual time
 def describe(candles: Candles) -> tuple[str, ...]:
     """Sentences about when a market with sessions, or with a clock other than that of UTC, trades; for people.
 
-    They speak of the whole table, and nothing is computed from them.
+    They describe the whole table; nothing is computed from them.
     """
     clock = candles.clock
     if not len(candles) or (not clock.has_sessions and clock.zone is None):
@@ -42,7 +42,7 @@ def describe(candles: Candles) -> tuple[str, ...]:
     closed = f", closed on {_listed([WEEKDAYS[day] for day in weekend])}" if weekend else ""
     found = [f"{_hours(candles)}{closed} ({HOW[clock.how]})"]
     found += _later_pauses(clock)
-    found += _holidays(days, weekend, longest_closure(clock.zone))
+    found += _holidays(days, weekend, longest_holiday(clock.zone))
     if candles.interval.microseconds < DAY // 2 and clock.session is not None:
         found += _short_sessions(candles, days)
         found += _short_bars(candles, days)
@@ -71,7 +71,7 @@ def _later_pauses(clock: TradingClock) -> list[str]:
 
 
 def _holidays(days: np.ndarray, weekend: list[int], longest_closing: int) -> list[str]:
-    """Working days without a bar, closings that are longer than any holiday left out; and the long ones among them."""
+    """Working days without a bar in closings that may be holidays, and which of these closings are long."""
     traded = np.unique(days)
     mask = [day not in weekend for day in range(7)]
     if len(traded) < 2 or not any(mask):
@@ -91,7 +91,7 @@ def _holidays(days: np.ndarray, weekend: list[int], longest_closing: int) -> lis
     years = (traded[-1] - traded[0]).astype(np.int64) / 365.25
     words = "holidays" if number <= MOST_HOLIDAYS * max(years, 1.0) else "holidays, and days without trades or missing"
     lines = [f"{count(number, 'working day')} without a bar ({words}){many}"]
-    long = np.flatnonzero(closed > LONGEST_THERE)
+    long = np.flatnonzero(closed > LONGEST_SHORT_HOLIDAY)
     if len(long):
         starts = [str(np.busday_offset(traded[row] + 1, 0, roll="forward", weekmask=mask)) for row in long]
         some = _listed(starts) if len(starts) <= 3 else f"the first from {starts[0]}, the last from {starts[-1]}"
@@ -103,9 +103,10 @@ def _holidays(days: np.ndarray, weekend: list[int], longest_closing: int) -> lis
 
 
 def _short_sessions(candles: Candles, days: np.ndarray) -> list[str]:
-    """Sessions that end before the last bar that is usual at the time, or begin after the first one.
+    """Sessions that end before, or begin after, the time that is usual among the 60 sessions around them.
 
-    The ends of the table are none, and where no time is usual since bars without trades are absent, nothing is said.
+    The table may cut off its first and its last session, so the start of the one and the end of the other are left out.
+    Nothing is reported while no time is usual, as where bars without trades are absent.
     """
     if candles.clock.closure == 0:
         return []
@@ -130,7 +131,7 @@ def _short_sessions(candles: Candles, days: np.ndarray) -> list[str]:
 
 
 def _short_bars(candles: Candles, days: np.ndarray) -> list[str]:
-    """Usual bars that reach over the end, or over the beginning, of a session, and hold less than their interval."""
+    """Regular bars that extend beyond a session, and so hold less than their interval."""
     clock, step = candles.clock, candles.interval.microseconds
     hours = clock.exchange[1] if clock.exchange else clock
     times, counts = np.unique(wall_clock(candles) % DAY, return_counts=True)

@@ -7,19 +7,19 @@ from typing import Any
 import polars as pl
 
 from candlecast.reading.frames import frame_table
-from candlecast.reading.told import Told
+from candlecast.reading.options import Options
 from candlecast.reading.understanding import Understood, understand
 from candlecast.reading.vocabulary import PRICES
 
 COLUMNS = ("open_time", "close_time", *PRICES, "volume")
 
 
-def market_table(frame: Any, told: Told, *, what: str) -> tuple[pl.DataFrame, Understood]:
+def market_table(frame: Any, options: Options, *, what: str) -> tuple[pl.DataFrame, Understood]:
     """The market table of any pandas or Polars frame, oldest first where it was in order, and how it was understood.
 
     `what` names the frame in messages.
     """
-    understood = understand(frame_table(frame), told, what=what)
+    understood = understand(frame_table(frame), options, what=what)
     return with_close(understood), understood
 
 

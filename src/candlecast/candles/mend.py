@@ -1,4 +1,4 @@
-"""From unsound candles to sound ones, only as far as it is asked for, and every change counted."""
+"""Repairs of unsound candles: only those that are asked for, each of them counted."""
 
 from __future__ import annotations
 
@@ -101,9 +101,9 @@ def _sorted(candles: Candles) -> tuple[Candles, list[Change]]:
 
 
 def _dropped(candles: Candles) -> tuple[Candles, list[Change]]:
-    """Without the bars that nobody should compute on; rows that merely stand in another order are left to `sort`.
+    """Without the bars that have fatal faults; rows that are only out of order are left to `sort`.
 
-    Of bars that repeat an open time with the same values one is kept, of such with different values none.
+    Of bars that repeat an open time with the same values one is kept, of bars with different values none.
     """
     wrong = {kind: mask for kind, mask in fatal_bars(candles).items() if kind != "unsorted"}
     repeated = wrong.get("duplicate", np.zeros(len(candles), dtype=bool))

@@ -28,7 +28,7 @@ def resample(candles: Candles, interval: Interval, zone: str | None) -> pl.DataF
     bars as the fullest of the next few, or of those before, at the same time of day.
 
     Where a short bar would reach past the end of a long one, which would then show what is not known by its close, the
-    grid is shifted by the offset that the short bars have, or begins anew behind each pause of the session.
+    grid is shifted by the offset that the short bars have, or begins anew after each pause of the session.
     """
     if interval.seconds % candles.interval.seconds:
         raise ConfigError(
@@ -65,8 +65,8 @@ def resample(candles: Candles, interval: Interval, zone: str | None) -> pl.DataF
     crossing = long.filter(pl.col("known_at") > pl.col("close_time"))
     if crossing.height:
         raise ConfigError(
-            f"a {candles.interval} candle of {candles.symbol} ends at {crossing['known_at'][0]:%Y-%m-%d %H:%M} UTC, behind "
-            f"the {interval} bar that it opens in ({crossing['close_time'][0]:%Y-%m-%d %H:%M} UTC)",
+            f"a {candles.interval} candle of {candles.symbol} ends at {crossing['known_at'][0]:%Y-%m-%d %H:%M} UTC, after "
+            f"the end of the {interval} bar that it opens in ({crossing['close_time'][0]:%Y-%m-%d %H:%M} UTC)",
             expected="candles that end with the long bars",
             remedy="Use shorter candles, or another zone",
         )
@@ -148,8 +148,8 @@ def _is_whole(candles: Candles, long: pl.DataFrame) -> np.ndarray:
     hours = long.select(pl.col("start") % DAY).to_series().to_numpy()
     bars = long["bars"].to_numpy()
     within = bars[1:-1]
-    behind = within[hours[1:-1] == hours[0]][:WITNESSES]
-    before = within[hours[1:-1] == hours[-1]]
-    for end, others in ((0, behind), (-1, before)):
+    later = within[hours[1:-1] == hours[0]][:WITNESSES]
+    earlier = within[hours[1:-1] == hours[-1]]
+    for end, others in ((0, later), (-1, earlier)):
         whole[end] &= len(others) > 0 and bars[end] >= others.max()
     return whole

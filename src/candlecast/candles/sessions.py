@@ -22,13 +22,13 @@ from candlecast.interval import Interval
 
 PREFIX = 8 * WEEK  # what shows whether a market closes; and at least 20 bars
 RARE_SHARE = 0.05  # of a market's bars, at most, open on a day of the week on which it closes
-LONGEST_OPEN = 0.8  # of all hours, in a market with sessions; currencies trade for 5 days of 7
+LONGEST_OPEN = 0.8  # share of all hours that a market with sessions trades, at most; currencies trade on 5 of 7 days
 FEWEST_DAYS = 3  # that show a session
 BLOCK = 20  # trading days in which a pause must be usual
-RARELY_OPEN = 0.25  # of the usual share of days on which a five-minute slot is traded: less is closed
-USUALLY_OPEN = 0.5  # of that share: half an hour on both sides of a pause is traded more often
+RARELY_OPEN = 0.25  # times the median over slots of the days with trade: a slot with fewer is closed
+USUALLY_OPEN = 0.5  # the same, for the half hours beside a pause: they have at least that many
 NEIGHBOURS = 6  # slots in this half hour
-SHORTEST_BREAK = 15 * MINUTE  # as in the forenoon of Shanghai's futures
+SHORTEST_BREAK = 15 * MINUTE  # as Shanghai's futures have in the morning
 SHORTEST_CLOSING = 30 * MINUTE
 SLOT = 5 * MINUTE
 SLOTS = DAY // SLOT
@@ -49,7 +49,7 @@ def settle(
     Where hours, pauses and zone are taken from the table, they are those of its first bars: eight weeks show whether it
     closes, at most 60 the zone, the first 20 trading days the session and its pauses. A pause that becomes usual in 20
     later trading days holds from the next day on. `hint` is a zone that is taken unless another one explains the hours
-    better. So bars that are added at the end change nothing before them.
+    better. So later bars do not change it for earlier ones.
     """
     step, opened = interval.microseconds, local_time(times, None)
     if np.any(opened[1:] < opened[:-1]):
@@ -88,7 +88,8 @@ def _closes(opened: np.ndarray, step: int) -> bool:
     table is long enough to hold some.
 
     A few do on special days. Sundays may have bars: Tel Aviv trades, currencies and Sydney open on Sunday evening in UTC,
-    and a day of currencies may begin then. Hours that lack but the Saturdays are rather those of a broken download.
+    and a day of currencies may begin then. A table of hours in which only the Saturdays are missing is more likely
+    a broken download.
     """
     opened = opened[: np.searchsorted(opened, opened[0] + max(PREFIX, 20 * step))] if len(opened) else opened
     span = int(opened[-1] - opened[0]) if len(opened) else 0
@@ -146,7 +147,7 @@ def _hours(clock: np.ndarray, opened: np.ndarray, step: int) -> tuple[tuple[int,
     for number, block in enumerate(blocks[1:], 1):
         last = (number + 1) * BLOCK
         if last >= len(traded):
-            break  # not a whole block, or no day behind it
+            break  # not a whole block, or no day after it
         later = [pause for pause in _closed(block) if _is_clear(pause, block)]
         later = [pause for pause in later if boundary is None or not _touches(pause, boundary)]
         known = {(pause[0], pause[1]) for pause in found}

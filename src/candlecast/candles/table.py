@@ -16,7 +16,7 @@ from candlecast.candles.clock import DAY, Breaks, TradingClock, local_time
 from candlecast.errors import CandleError, ConfigError, is_whole
 from candlecast.forking import require_threads
 from candlecast.interval import Interval
-from candlecast.reading.told import Told
+from candlecast.reading.options import Options
 from candlecast.text import count
 
 if TYPE_CHECKING:
@@ -57,9 +57,9 @@ class Candles:
     (base currency or shares), all Float64.
 
     When the market trades is settled once, and kept by slices and longer candles: `clock` is the zone whose clock the
-    market keeps, its session and its pauses. Where it is not told, it is taken from the opening times of the first bars,
+    market keeps, its session and its pauses. Where it is not given, it is inferred from the opening times of the first bars,
     so that later bars change nothing before them. `has_sessions`, `breaks` and `zone` (None for UTC) are those of the
-    clock, and may be told instead of it. Holes of at most `bridge` bars are counted as none. `origin` says where the candles
+    clock, and may be given instead of it. Holes of at most `bridge` bars are counted as none. `origin` says where the candles
     came from, and what was mended in them, if that is known.
 
     Candles may hold faults, so that `check()` can list them; everything that computes on candles calls
@@ -74,12 +74,12 @@ class Candles:
     zone: str | None = None
     bridge: int = 0
     origin: Origin | None = None
-    clock: TradingClock = None  # type: ignore[assignment]  # settled in __post_init__ where it is not told
+    clock: TradingClock = None  # type: ignore[assignment]  # settled in __post_init__ where it is not given
 
     def __post_init__(self) -> None:
-        told = {"has_sessions": self.has_sessions, "breaks": self.breaks, "zone": self.zone}
-        clock = self.clock or sessions.settle(self.frame["open_time"], self.interval, **told)
-        clock = clock.updated(**told)
+        given = {"has_sessions": self.has_sessions, "breaks": self.breaks, "zone": self.zone}
+        clock = self.clock or sessions.settle(self.frame["open_time"], self.interval, **given)
+        clock = clock.updated(**given)
         for name in ("has_sessions", "breaks", "zone"):
             object.__setattr__(self, name, getattr(clock, name))
         object.__setattr__(self, "clock", clock)
@@ -103,11 +103,11 @@ class Candles:
         Columns are found by their usual names (`open_time`, `time`, `timestamp`, `Date`, ..., `Open`, `High`, ...), or as
         `columns` says, such as {"open": "OpnPric"}; pandas indices of times and symbols count as columns. Of several
         symbols, in rows or in levels of the columns, `symbol` takes one. Numbers in the time column are seconds,
-        milliseconds, microseconds or nanoseconds since 1970, told apart by size. Times without zone are taken in `zone`.
+        milliseconds, microseconds or nanoseconds since 1970, by their size. Times without a zone are in `zone`.
         Whole dates, and times that are all midnight where they were written, name days and need none: a day opens at
         00:00 UTC. `dates` is the order of dates in text ("ymd", "dmy", "mdy") where they do not prove it, `decimal` the
         decimal mark of numbers in text. `interval` is the most common step when not given, and `has_sessions` what the
-        table shows. Without a column of volume it is NaN; newest-first frames are turned.
+        table shows. Without a column of volume it is NaN; newest-first frames are reversed.
 
         `clock` declares the market's hours, as a `TradingClock` or its text form ("09:30-16:00 America/New_York", "always");
         where it is not given, it is found in the times, with `zone` as the first guess.
@@ -117,8 +117,8 @@ class Candles:
         """
         require_threads()
         clock = TradingClock.parse(clock) if isinstance(clock, str) else clock
-        told = Told(interval, symbol, zone, dates, decimal, columns or {})
-        table, understood = intake.market_table(frame, told, what=symbol or "asset")
+        options = Options(interval, symbol, zone, dates, decimal, columns or {})
+        table, understood = intake.market_table(frame, options, what=symbol or "asset")
         name, hint = symbol or understood.symbol or "asset", zone if has_sessions is not False else None
         if clock is None:
             opened = table["open_time"]
@@ -200,7 +200,7 @@ class Candles:
     def segments(self) -> np.ndarray:
         """Number of holes before each bar, int64, shape (time,): bars with equal numbers follow each other unbroken.
 
-        Closing hours, weekends and holidays of a market with sessions are no holes, nor are those that are bridged.
+        Closing hours, weekends and holidays of a market with sessions are no holes. Bridged holes are not counted.
         """
         return holes.segments(self)
 
@@ -254,10 +254,10 @@ class Candles:
         max_gap: int | None = None,
         bridge: int | None = None,
     ) -> Candles:
-        """The same candles with some faults removed, as far as it is asked for; each change is counted in `origin.changes`.
+        """The same candles with the faults removed that are asked for; each change is counted in `origin.changes`.
 
         In this order: `sort` puts the bars in order of time. `faults="drop"` leaves out the bars with fatal faults (of bars
-        that repeat a time with the same values one stays, of such with different values none), `"clip"` moves low and high
+        that repeat a time with the same values one stays, of bars with different values none), `"clip"` moves low and high
         out to hold open and close and sets negative volumes to 0. `max_gap` keeps the longest stretch without a gap of
         more bars. `bridge` counts gaps of at most so many bars as none (`bridged`).
 
@@ -323,8 +323,8 @@ class Candles:
         return self._changed(self.frame, TradingClock.parse(clock) if isinstance(clock, str) else clock)
 
     def _changed(self, frame: pl.DataFrame, clock: TradingClock, **fields: Any) -> Candles:
-        told = {name: getattr(clock, name) for name in ("has_sessions", "breaks", "zone")}
-        return replace(self, frame=frame, clock=clock, **told, **fields)
+        kept = {name: getattr(clock, name) for name in ("has_sessions", "breaks", "zone")}
+        return replace(self, frame=frame, clock=clock, **kept, **fields)
 
     def _column(self, name: str) -> np.ndarray:
         values = self.frame[name].to_numpy()

@@ -10,10 +10,10 @@ from candlecast.candles.clock import DAY, HOUR, MINUTE, WEEK, local_time
 SLOT = 30 * MINUTE
 SLOTS = WEEK // SLOT
 PREFIXES = (8, 16, 32, 60)  # weeks; the longest holds every change of clocks of a year
-LEAST = 5.0  # by which a zone must be better than UTC, and than a zone with other changes; a log likelihood
-SHARE = 0.02  # of the measure by which it must be better, where trade is irregular on every clock
+LEAST = 5.0  # log likelihood by which a zone must beat UTC, and zones that change their clocks on other dates
+SHARE = 0.02  # the same as a share of the cost on UTC, where trade is irregular on every clock
 ROUNDING = 1e-6
-OFF_GRID = 3.0  # what a bar off the grid counts for
+OFF_GRID = 3.0  # cost of a bar that opens off the grid
 
 # One zone for each rule of daylight saving time that an exchange keeps or kept since 1990, the usual ones first; zones
 # with equal rules stand together (UTC stands for all that have none).
@@ -36,20 +36,19 @@ ZONES = (
 
 
 def infer_zones(opened: np.ndarray, step: int, *, hint: str | None = None) -> list[str]:
-    """Zones on whose clock bars open at the same hours of the week, all equally well; none where no clock is better than UTC.
+    """Zones on whose clock bars open at the same hours of the week, all equally well; empty if none is better than UTC.
 
     `opened`: open times, microseconds since 1970, int64, rising, shape (time,); `step` the length of a bar. `hint` is a
-    zone that is taken unless another explains the hours better.
+    zone that is preferred unless another explains the hours better.
 
     A market that opens at 9:30 in New York has bars at 14:30 UTC in winter and 13:30 in summer, and on New York's clock
-    always at 9:30. The measure of a zone is how well the half hour of the week tells whether a bar opens in it, as minus the
-    logarithm of the likelihood: - sum over the slots s of n_s ln p_s + (w_s - n_s) ln (1 - p_s), n_s the weeks with a bar
-    in the slot, w_s the weeks there are, and p_s = n_s / w_s; and three more for each bar that opens off the grid which
-    most of them open on.
+    always at 9:30. The cost of a zone says how badly the half hour of the week predicts whether a bar opens in it, as minus
+    the log likelihood: - sum over the slots s of n_s ln p_s + (w_s - n_s) ln (1 - p_s), n_s the weeks with a bar
+    in the slot, w_s all weeks, and p_s = n_s / w_s; plus three for each bar that opens off the most common grid.
 
-    Only the first 8, 16, 32, then 60 weeks are looked at, until a zone is clearly better: later bars change nothing, and
-    before the first change of clocks all zones give the same holes. Zones that are equally good so far, and part within 60
-    weeks, wait for more bars where there are any.
+    The first 8, 16, 32 and 60 weeks are tried in turn, until one zone is clearly better; later bars change nothing. Until
+    the first change of clocks, all zones give the same holes. While zones that change their clocks on different dates are
+    equally good, more weeks are needed if there are any.
     """
     if not len(opened):
         return [hint] if hint else []
@@ -66,9 +65,9 @@ def infer_zones(opened: np.ndarray, step: int, *, hint: str | None = None) -> li
         if count == seen:
             break
         seen, bars = count, int(np.searchsorted(opened, opened[0] + weeks * WEEK))
-        base = _surprise(slots[:count]) + _off_grid(opened[:bars] if grids else None, step)
+        base = _irregularity(slots[:count]) + _off_grid(opened[:bars] if grids else None, step)
         costs = {
-            zone: _surprise(clocks[zone][:count] // SLOT) + _off_grid(grids[zone][:bars] if grids else None, step)
+            zone: _irregularity(clocks[zone][:count] // SLOT) + _off_grid(grids[zone][:bars] if grids else None, step)
             for zone in zones
         }
         best = min(zones, key=lambda zone: costs[zone])
@@ -88,8 +87,8 @@ def _clocks(times: np.ndarray, zones: list[str]) -> dict[str, np.ndarray]:
     return {zone: local_time(utc, zone) for zone in zones}
 
 
-def _surprise(slots: np.ndarray) -> float:
-    """Minus the log likelihood of bars by the half hour of the week; `slots` are half hours since 1970, shape (slot,)."""
+def _irregularity(slots: np.ndarray) -> float:
+    """Minus the log likelihood of bars by half hour of the week; `slots` are half hours since 1970, shape (slot,)."""
     first, last = int(slots.min()), int(slots.max())
     whole, rest = divmod(last - first + 1, SLOTS)
     weeks = np.full(SLOTS, whole)
@@ -101,7 +100,7 @@ def _surprise(slots: np.ndarray) -> float:
 
 
 def _off_grid(clock: np.ndarray | None, step: int) -> float:
-    """What bars that open at another offset than most count; a bar behind a pause may begin anew, and does on every clock."""
+    """The cost of bars that open at another offset than most. Offsets that begin anew after a pause cost all zones the same."""
     if clock is None:
         return 0.0
     return OFF_GRID * (len(clock) - int(np.unique(clock % step, return_counts=True)[1].max()))

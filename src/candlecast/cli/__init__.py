@@ -23,8 +23,8 @@ from candlecast.cli.run import run
 from candlecast.cli.runs import runs
 from candlecast.errors import CandlecastError
 
-INTERRUPTED = 130  # exit code of what a signal 2 ended
-CONTINUED = ("run", "fetch")  # commands that, given again, go on where they were interrupted
+INTERRUPTED = 130  # exit code of a process that signal 2 ended
+CONTINUED = ("run", "fetch")  # commands that continue an interrupted one when they are run again
 
 
 class Commands(click.Group):

@@ -23,7 +23,7 @@ def load(
     asset: str,
     *,
     interval: str | None,
-    told: Mapping[str, Any] | None = None,
+    reading: Mapping[str, Any] | None = None,
     source: str | None = None,
     store: str = "data",
     since: str | None = None,
@@ -33,7 +33,7 @@ def load(
     """Candles of a source, brought up to date in the store; or else of a file, an embedded sample ("sp500", "nasdaq"), or
     the store alone.
 
-    `interval`: those of a file or a sample are resampled to it. `told`: what the user says about a file, as the
+    `interval`: those of a file or a sample are resampled to it. `reading`: how a file is to be read, as the
     arguments of `read_candles`. `since`, `until`: bars that open and close within them.
 
     Raises SourceError when there is none of that, CandleError or ConfigError when they cannot be read.
@@ -41,14 +41,14 @@ def load(
     from candlecast.sources.files import read_candles
     from candlecast.sources.sample import SAMPLES, sample
 
-    told = told or {}
+    reading = reading or {}
     if source not in (None, "sample"):
-        require_file(asset, told)
+        require_file(asset, reading)
         return _fetched(
             asset, interval=interval, source=source, store=store, since=since, until=until, progress=progress
         )
     if asset.lower() in SAMPLES:
-        require_file(asset, told)
+        require_file(asset, reading)
         return _part(sample(asset.lower()), interval=interval, since=since, until=until)
     path, known = Path(asset), list(SAMPLES)
     if source is None and not path.exists() and is_store(store):
@@ -57,10 +57,10 @@ def load(
         place = Store(store)
         known += place.symbols()
         if asset in known:
-            require_file(asset, told)
+            require_file(asset, reading)
             return _stored(place, asset, interval=interval, since=since, until=until)
     if source is None and is_file(asset):
-        return _part(read_candles(path, **told), interval=interval, since=since, until=until)
+        return _part(read_candles(path, **reading), interval=interval, since=since, until=until)
     raise SourceError(
         f"{asset!r} is neither a file nor a sample, and not stored in {store}",
         expected=f"a path of a CSV or Parquet file, {', '.join(known)}, or a --source",

@@ -39,7 +39,7 @@ def candles(
     source: str | None,
     since: str | None,
     until: str | None,
-    told: dict[str, Any],
+    reading: dict[str, Any],
     store: str,
     mending: Mending,
     as_json: bool,
@@ -57,13 +57,13 @@ def candles(
     if asset is not None and not found:
         from candlecast.candles import Origin
 
-        table = assets.load(asset, interval=interval, told=told, store=store, since=since, until=until)
+        table = assets.load(asset, interval=interval, reading=reading, store=store, since=since, until=until)
         origin = table.origin
         if source:
             origin = Origin(source) if origin is None else replace(origin, source=source)
         found = [(replace(table, origin=origin), 0)]
     else:
-        _require_nothing_said(asset, {"since": since, "until": until}, told)
+        _require_nothing_said(asset, {"since": since, "until": until}, reading)
         if asset is None and source is None and interval is None:
             found += [(assets.load(name, interval=None), 0) for name in SAMPLES]
     found = [(mending.of(table), changed) for table, changed in found]
@@ -78,12 +78,11 @@ def candles(
         for table, changed in found:
             known = f"\n  {changed:,} bars were changed by the vendor since they were first seen" if changed else ""
             known += "".join(f"\n  {change}" for change in (table.origin.changes if table.origin else ()))
-            reading = table.origin.reading if table.origin else None
-            read = f"\n  read as: {reading}" if reading else ""
+            read = f"\n  read as: {table.origin.reading}" if table.origin and table.origin.reading else ""
             say(f"{table!r}{read}\n{table.check()}{known}")
 
 
-def _require_nothing_said(asset: str | None, period: dict[str, str | None], told: dict[str, Any]) -> None:
+def _require_nothing_said(asset: str | None, period: dict[str, str | None], reading: dict[str, Any]) -> None:
     """Raise ConfigError for options that belong to a file, beside candles that are stored."""
     for name, value in period.items():
         if value is not None:
@@ -92,7 +91,7 @@ def _require_nothing_said(asset: str | None, period: dict[str, str | None], told
                 expected="a file or a sample",
                 remedy="Leave it out",
             )
-    require_file(asset or "all that is stored", told)
+    require_file(asset or "all that is stored", reading)
 
 
 def _stored(

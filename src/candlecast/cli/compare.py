@@ -85,7 +85,7 @@ def compare(
     chosen = {name.lower(): choices.model(name) for name in models or USUAL}
     forecast = choices.target(target, horizon=horizon)
     if not any(map(assets.is_file, names)):
-        require_file(" ".join(names or SAMPLES), wanted["told"])
+        require_file(" ".join(names or SAMPLES), wanted["reading"])
     with progress(quiet) as listener:
         series = [each for name in names or SAMPLES for each in _load(name, intervals, wanted, listener)]
         comparison = compare_models(
@@ -110,7 +110,7 @@ def _load(name: str, intervals: tuple[str, ...], wanted: dict[str, Any], progres
     from candlecast.interval import Interval
 
     if not assets.is_file(name):
-        wanted = wanted | {"told": {}}
+        wanted = wanted | {"reading": {}}
     if wanted["source"] is not None or not intervals:
         return [assets.load(name, interval=interval, progress=progress, **wanted) for interval in intervals or (None,)]
     try:

@@ -1,4 +1,4 @@
-"""Options that make unsound candles sound, the same in every command; nothing is changed without one of them."""
+"""Options that repair unsound candles, the same in every command; without one of them nothing is changed."""
 
 from __future__ import annotations
 

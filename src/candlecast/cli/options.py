@@ -34,7 +34,7 @@ class Spread(click.Command):
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the name in front of each of the values."""
+        """Put the name before each of the values."""
         names = {name for option in self.params if getattr(option, "multiple", False) for name in option.opts}
         spread: list[str] = []
         current = ""

@@ -19,7 +19,7 @@ SPOKEN = re.compile(
 
 
 def reading_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add --zone, --dates, --decimal, --symbol, --columns and --adjusted; the command receives those given as `told`."""
+    """Add --zone, --dates, --decimal, --symbol, --columns and --adjusted; the command receives what is given as `reading`."""
 
     @click.option("--zone", help="Zone of a file's times, if they name none, such as UTC.")
     @click.option("--dates", help="Order of a file's dates, if they do not show it: ymd, dmy or mdy.")
@@ -31,18 +31,18 @@ def reading_options(command: Callable[..., None]) -> Callable[..., None]:
     @click.option("--adjusted", is_flag=True, help="Take the adjusted prices that a file has beside the plain ones.")
     @wraps(command)
     def decorated(**options: Any) -> None:
-        told = {name: value for name in NAMES if (value := options.pop(name))}
-        if "columns" in told:
-            told["columns"] = _columns(told["columns"])
-        command(told=told, **options)
+        reading = {name: value for name in NAMES if (value := options.pop(name))}
+        if "columns" in reading:
+            reading["columns"] = _columns(reading["columns"])
+        command(reading=reading, **options)
 
     return decorated
 
 
-def require_file(asset: str, told: Mapping[str, Any]) -> None:
-    """Raise ConfigError when something was said about the file of an asset that is none."""
-    if told:
-        names = ", ".join(f"--{name}" for name in told)
+def require_file(asset: str, reading: Mapping[str, Any]) -> None:
+    """Raise ConfigError for options of reading beside an asset that is no file."""
+    if reading:
+        names = ", ".join(f"--{name}" for name in reading)
         raise ConfigError(
             f"{names} of {asset}, which is no file",
             expected="options that say how a file is to be read, for a file alone",
@@ -51,7 +51,7 @@ def require_file(asset: str, told: Mapping[str, Any]) -> None:
 
 
 def in_shell(message: str) -> str:
-    """A message with arguments of Python as options of the shell.
+    """A message in which arguments of Python are written as options of the shell.
 
     >>> in_shell('Say zone="America/New_York", decimal="," or columns={"open": "Opn Pric"}.')
     "Say --zone America/New_York, --decimal , or --columns 'open=Opn Pric'."

@@ -75,7 +75,7 @@ def run(
     from candlecast.resume import run_study
 
     began = time.monotonic()
-    wanted = {name: settings.pop(name) for name in ("interval", "told", "source", "store", "since", "until")}
+    wanted = {name: settings.pop(name) for name in ("interval", "reading", "source", "store", "since", "until")}
     study = make_study(**settings)
     with progress(quiet) as listener:
         candles = mending.of(assets.load(asset, **wanted, progress=listener))

@@ -1,4 +1,4 @@
-"""`outside`: a feature of data that the candles do not hold, each value from the moment on at which it was known."""
+"""`outside`: a feature of data from elsewhere, each value used from the moment at which it was known."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Known:
         return np.where(is_known[:, None], self.values[newest], np.nan)
 
     def later(self, shift: timedelta) -> Known:
-        """The same table, every row known as much later."""
+        """The same table, with every row known later by `shift`."""
         return replace(self, times=self.times + np.timedelta64(shift))
 
     @property
@@ -77,16 +77,16 @@ def outside(
 ) -> Feature:
     """A feature of data from elsewhere: another asset, the chain, the news, a calendar of events.
 
-    `table` is a Polars or pandas frame with a time column `known_at`, with a zone: when anybody could first have known the
-    row, which is the close of a bar for what a bar tells, and the hour of publication for what is published about a day.
-    `columns` are its numbers; all others when not given. At the close of each bar counts the newest row known by then, and
-    none that is older than `max_age`, a span such as "2d"; NaN where there is none.
+    `table` is a Polars or pandas frame with a time column `known_at`, with a zone: the first moment at which anybody could
+    have known the row: the close of a bar for its prices, the hour of publication for figures about a day.
+    `columns` are its numbers; all others when not given. The value at the close of each bar is that of the newest row
+    known by then; NaN before the first row, and where it is older than `max_age`, a span such as "2d".
 
     `combine(candles, known)` may make the feature of both: `known` holds each column by name, float64 (time,), as known at
     each bar; it gives values of shape (time,), or (time, column) with names in `outputs`, and looks back on `warmup` bars.
 
-    When a row was known is declared, and nobody can check it: a table of tomorrow's returns with today's times makes every
-    result worthless. The table is part of the feature: other values are another study (`parameters` hold its digest).
+    The times at which rows were known cannot be checked: a table of tomorrow's returns with today's times makes every result
+    worthless. The table is part of the feature: other values are another study (`parameters` hold its digest).
 
     Raises ConfigError for a table that cannot be read, times without a zone or twice the same, and columns that are not there.
 

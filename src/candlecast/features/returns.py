@@ -22,7 +22,7 @@ def log_return(period: int = 1) -> Feature:
 
 
 def scaled_close(scaling: Scaler | None = None) -> Feature:
-    """The closing price, scaled by what the training rows of each fold show (MinMax unless told otherwise).
+    """The closing price, scaled by what the training rows of each fold show (MinMax when not given).
 
     Price levels drift out of the training range; returns do not. This is the well-known tutorial's only feature.
     """

@@ -9,7 +9,7 @@ from candlecast.text import count
 
 
 def undefined_shares(features: Features, values: np.ndarray) -> dict[str, float]:
-    """Share of the rows behind the warm-up in which each column is undefined, the worst first; columns without any left out.
+    """Share of the rows after the warm-up in which a column is undefined, for each column that has any, the largest first.
 
     `values` are those of `features.compute`, shape (time, column).
 

@@ -7,8 +7,8 @@ import numpy as np
 from candlecast.candles import Candles
 from candlecast.features.feature import Feature, require_period
 
-STILL = 1e-5  # a tenth of a basis point: what a range, or a return, of zero counts as in a logarithm
-HALF = 0.5  # of the smallest, or the mean, range in the window: what a range of zero counts as where others moved
+STILL = 1e-5  # a tenth of a basis point, in place of a range or a return of zero in a logarithm
+HALF = 0.5  # of the smallest range in the window, in place of a range of zero where other bars moved
 
 
 def realized_volatility(period: int = 20) -> Feature:
@@ -46,7 +46,7 @@ def log_range(period: int = 1) -> Feature:
         ranges = np.log(candles.high / candles.low)
         is_still = ~(ranges > 0)
         logs = np.log(np.where(is_still, 1.0, ranges))
-        values[period - 1 :] = _mean(logs, period)  # a bar that stood still adds nothing yet
+        values[period - 1 :] = _mean(logs, period)  # bars without range add nothing here, and their floor below
         still = np.lib.stride_tricks.sliding_window_view(is_still, period).sum(axis=1)
         rows = np.flatnonzero(still)
         if len(rows):

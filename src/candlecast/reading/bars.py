@@ -1,4 +1,4 @@
-"""The bars of a block: raw times and numbers, with the rows that are none counted, and bars that cannot be read refused."""
+"""The bars of a block of rows, with raw times: rows that are no bars are counted, bars that cannot be read are refused."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from candlecast.errors import CandleError
 from candlecast.reading.columns import Columns
 from candlecast.reading.days import FIRST_YEAR, MONTHS, last_year, plain
 from candlecast.reading.numerals import NumberForm, as_numbers, is_absent, is_number
+from candlecast.reading.options import ORDERS, Options
 from candlecast.reading.stamps import Stamps
 from candlecast.reading.table import Block, Table
-from candlecast.reading.told import ORDERS, Told
 from candlecast.reading.vocabulary import EVENTS, PRICES
 from candlecast.text import count
 
-MOST_JUDGED = 20_000  # rows that are no bars, beyond which a table holds no candles
+MOST_JUDGED = 20_000  # rows that are no bars, which a table of candles may have
 
 
 @dataclass
 class Found:
-    """What was seen on the way through the blocks: symbols with their rows, and rows that are no bars by kind."""
+    """Counts over the blocks so far: rows of each symbol, and rows that are no bars by kind."""
 
     symbols: dict[str, int] = field(default_factory=dict)
     empty: int = 0
@@ -51,7 +51,7 @@ def bars_of(
     form: NumberForm,
     stamps: Stamps,
     found: Found,
-    told: Told,
+    options: Options,
     *,
     what: str,
 ) -> pl.DataFrame:
@@ -59,7 +59,7 @@ def bars_of(
     frame, where = block.frame, block.where
     kept = np.arange(len(frame))
     if columns.symbol is not None:
-        mask = _of_symbol(frame[str(columns.symbol)], found, told)
+        mask = _of_symbol(frame[str(columns.symbol)], found, options)
         if mask is not None:
             frame, kept = frame.filter(mask), kept[mask.to_numpy()]
     if not len(frame):
@@ -89,18 +89,18 @@ def bars_of(
     return rows.with_columns(pl.col(list(places)).fill_null(float("nan")))
 
 
-def _of_symbol(column: pl.Series, found: Found, told: Told) -> pl.Series | None:
+def _of_symbol(column: pl.Series, found: Found, options: Options) -> pl.Series | None:
     """A mask of the rows of the symbol that was asked for; None while all rows are."""
     text = column.cast(pl.String).str.strip_chars().str.strip_chars("'\"")
     counts = text.drop_nulls().value_counts()
     for symbol, rows in counts.iter_rows():
         if symbol:
             found.symbols[symbol] = found.symbols.get(symbol, 0) + rows
-    if told.symbol is None:
+    if options.symbol is None:
         return None
-    wanted = _alike(told.symbol)
+    wanted = _alike(options.symbol)
     matching = [symbol for symbol in found.symbols if _alike(symbol) == wanted]
-    exact = [told.symbol] if told.symbol in matching else matching
+    exact = [options.symbol] if options.symbol in matching else matching
     return text.is_in(exact).fill_null(False) if len(found.symbols) > 1 else None
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from candlecast.errors import CandleError, ConfigError, listed, near_misses
 from candlecast.reading.layouts import by_content
 from candlecast.reading.numerals import is_absent, is_number
+from candlecast.reading.options import Options
 from candlecast.reading.table import Table
 from candlecast.reading.timing import TimeColumn, find_time
-from candlecast.reading.told import Told
 from candlecast.reading.vocabulary import ADJUSTED, ALL_TIMES, PRICES, canonical, joined, rank
 
 QUOTED = {"usd", "usdt", "usdc", "busd", "eur", "gbp", "jpy", "krw", "try", "rub", "currency", "quote", "cny", "inr"}
@@ -43,21 +43,21 @@ class Columns:
         return list(dict.fromkeys(place for place in (*places, self.volume, self.ticks) if place is not None))
 
 
-def find_columns(table: Table, told: Told, *, what: str) -> Columns:
+def find_columns(table: Table, options: Options, *, what: str) -> Columns:
     """What the columns of a table hold; `what` is the table in messages.
 
     Raises CandleError when prices or times are missing or there are several symbols, ConfigError for columns that were
     named and are not there.
     """
-    given = {role: _given(table, role, name, what) for role, name in told.columns.items()}
+    given = {role: _given(table, role, name, what) for role, name in options.columns.items()}
     if not table.has_header and not {*PRICES, "time"} <= given.keys():
-        return _nameless(table, told, what=what)
+        return _nameless(table, options, what=what)
     side_by_side = _groups(table)
     named = None
-    if len(side_by_side) > 1 and told.symbol is None:
+    if len(side_by_side) > 1 and options.symbol is None:
         raise several(list(side_by_side), what=what)
     if side_by_side:
-        named = _chosen(list(side_by_side), told.symbol, what=what)
+        named = _chosen(list(side_by_side), options.symbol, what=what)
         if not set(PRICES) <= side_by_side[named].keys():
             missing = [role for role in PRICES if role not in side_by_side[named]]
             raise _missing(table, missing, what=f"{what}, symbol {named},")
@@ -83,7 +83,7 @@ def find_columns(table: Table, told: Told, *, what: str) -> Columns:
     if volume is None:
         volume, ticks = ticks, None
         notes += ["volume is the number of ticks"] * (volume is not None)
-    adjusted = _adjusted(names, what=what) if told.adjusted else {}
+    adjusted = _adjusted(names, what=what) if options.adjusted else {}
     return Columns(time, found, volume, symbol, named, ticks, adjusted, tuple(notes))
 
 
@@ -304,7 +304,7 @@ def _adjusted(names: Mapping[int, str], *, what: str) -> dict[str, int]:
     return found if set(PRICES) <= found.keys() else {"close": found["close"]}
 
 
-def _nameless(table: Table, told: Told, *, what: str) -> Columns:
+def _nameless(table: Table, options: Options, *, what: str) -> Columns:
     layout = by_content(table, what=what)
     notes = (f"no header: {', '.join(layout.words)} by content",)
     return Columns(layout.time, layout.prices, layout.volume, layout.symbol, notes=notes)

@@ -1,4 +1,4 @@
-"""A path as a stream of bytes: plain or packed, never larger than what it may inflate to, and never a folder, pipe or pattern."""
+"""Files as streams of bytes, plain or compressed, up to a size limit; folders, pipes and glob patterns are refused."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from typing import IO, Literal, cast
 from candlecast.errors import SourceError
 
 Kind = Literal["text", "parquet", "feather", "workbook"]
-MOST_BYTES = 4 * 2**30  # after inflation
-FREE_BYTES = 64 * 2**20  # up to which nobody asks how far a file was packed
-MOST_INFLATION = 200  # times its size, beyond that; tables of prices pack 3 to 20 times
-MOST_DOCUMENT = 512 * 2**20  # of JSON or a workbook, which are held as a whole
+MOST_BYTES = 4 * 2**30  # after decompression
+FREE_BYTES = 64 * 2**20  # after decompression, below which any ratio of compression is accepted
+MOST_INFLATION = 200  # ratio of compression, at most, beyond that; tables of prices have 3 to 20
+MOST_DOCUMENT = 512 * 2**20  # of JSON or a workbook, which are in memory as a whole
 PACKED = {".gz", ".zst", ".zip", ".bz2", ".xz"}
 SUFFIXES: dict[str, Kind] = {
     ".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".arrow": "feather", ".ipc": "feather",
@@ -35,7 +35,7 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Content:
-    """What lies in a file: its kind, the name of the member that holds it, and a way to open it anew, unpacked."""
+    """The content of a file: its kind, its name (in an archive the member's), and a function that opens it, decompressed."""
 
     path: Path
     kind: Kind
@@ -46,7 +46,7 @@ class Content:
 
 
 def find(path: str | Path) -> Content:
-    """What lies in the file at `path`. Raises SourceError where there is no file, or none that can be unpacked."""
+    """The content of the file at `path`. Raises SourceError for a missing file and for one that cannot be decompressed."""
     path = existing(path)
     with reading(path):
         with path.open("rb") as file:
@@ -55,14 +55,14 @@ def find(path: str | Path) -> Content:
 
 
 def existing(path: str | Path) -> Path:
-    """The path of a plain file. Raises SourceError for anything else."""
+    """The path of a regular file. Raises SourceError for anything else."""
     path = Path(path)
     try:
         is_file, is_there, is_folder = path.is_file(), path.exists(), path.is_dir()
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from error
     if not is_file:
-        what = "is a folder" if is_folder else "is no plain file" if is_there else "does not exist"
+        what = "is a folder" if is_folder else "is not a regular file" if is_there else "does not exist"
         raise SourceError(
             f"{path} {what}",
             expected="a file of candles",
@@ -73,7 +73,7 @@ def existing(path: str | Path) -> Path:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Failures of packing and of the disk inside the block become a SourceError."""
+    """Turn errors of decompression and of the disk inside the block into a SourceError."""
     try:
         yield
     except FAILURES as error:
@@ -81,7 +81,7 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def unreadable(path: Path, error: Exception, kind: Kind | None = None) -> SourceError:
-    """The error for a file whose reading failed, in the words of that failure; `kind` is what it begins as, if known."""
+    """The SourceError for a file whose reading failed with `error`; `kind` is that of its content, if known."""
     words = str(error).splitlines()[0] if str(error) else type(error).__name__
     return SourceError(
         f"{path} cannot be read ({words})",
@@ -173,7 +173,7 @@ def _zipped(path: Path, suffixes: list[str]) -> Content:
 
 
 def _zstandard(path: Path) -> IO[bytes]:
-    """A stream of zstandard, which Polars unpacks; the frame says how much it holds, or the file must be small."""
+    """A zstandard stream, decompressed by Polars: it must state its size, or be small."""
     import polars as pl
 
     packed = path.stat().st_size
@@ -197,7 +197,7 @@ def _zstandard(path: Path) -> IO[bytes]:
 
 
 def _declared(path: Path) -> int | None:
-    """Bytes that the first frame of a zstandard stream says it holds (RFC 8878, 3.1.1.1)."""
+    """Decompressed size that the first frame of a zstandard stream states (RFC 8878, 3.1.1.1); None if it states none."""
     with path.open("rb") as file:
         head = file.read(18)
     descriptor = head[4]
@@ -213,7 +213,7 @@ def _require_size(path: Path, size: int, packed: int, most: int) -> None:
     if size > most or (size > FREE_BYTES and size > MOST_INFLATION * packed):
         raise SourceError(
             f"{path} holds {size:,} bytes packed into {packed:,}",
-            expected=f"at most {most:,} bytes, and at most {MOST_INFLATION} times those packed beyond {FREE_BYTES:,}",
+            expected=f"at most {most:,} bytes, and a ratio of at most {MOST_INFLATION} beyond {FREE_BYTES:,} bytes",
             remedy="Check where the file is from; split it if it is what it says",
         )
 

@@ -1,4 +1,4 @@
-"""Dates and times of day as people write them, one cell at a time: what a text can mean, and nothing it cannot."""
+"""Dates and times of day in text, one cell at a time, with every reading that a date can have."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 FIRST_YEAR = 1900
-THAI = 543  # years that the Thai calendar is ahead
-TAIWAN = 1911  # years that the calendar of Taiwan is behind
+THAI = 543  # years to subtract from those of the Thai calendar
+TAIWAN = 1911  # years to add to those of the calendar of Taiwan
 EPOCH = date(1970, 1, 1).toordinal()
 MINUTE, DAY = 60_000_000, 86_400_000_000  # microseconds
 
@@ -32,7 +32,7 @@ MONTH_WORDS = """
     nov november novembre noviembre novembro kasim kas listopada listopad lis ноября ноябрь ноя нояб ;
     dec december dezember dez decembre diciembre dic dicembre dezembro aralik ara grudnia grudzien gru декабря
       декабрь дек ;
-"""  # parted by semicolons, from January
+"""  # separated by semicolons, from January
 MONTHS = {word: number for number, words in enumerate(MONTH_WORDS.split(";"), 1) for word in words.split()}
 DROPPED_WORDS = """
     mon monday tue tues tuesday wed wednesday thu thur thurs thursday fri friday sat saturday sun sunday
@@ -43,9 +43,9 @@ DROPPED = set(DROPPED_WORDS.split())
 ZONES = {
     "z": 0, "utc": 0, "gmt": 0, "est": -300, "edt": -240, "mst": -420, "mdt": -360, "pst": -480, "pdt": -420,
     "cet": 60, "cest": 120, "eet": 120, "eest": 180, "msk": 180, "jst": 540, "kst": 540, "hkt": 480,
-}  # minutes east of Greenwich; abbreviations of several zones (CST, IST, BST) are none of these  # fmt: skip
+}  # minutes east of Greenwich; ambiguous abbreviations (CST, IST, BST) are left out  # fmt: skip
 
-BETWEEN = {ord(mark): " " for mark in "年月日民國国년월일"}  # signs behind a year, a month, a day
+BETWEEN = {ord(mark): " " for mark in "年月日民國国년월일"}  # characters after a year, a month, a day
 
 CLOCK = r"\d{1,2}\s?[:hH時时시点]\s?\d{2}.*|\d{1,2}\s?-?\s?[AaPp]\.?[Mm]\.?.*"
 SPLIT = rf"^(.*?\d.*?)(?:\s*[T,]\s*|\s+)({CLOCK})$"  # a date and its time of day; for Python and Rust alike
@@ -262,7 +262,7 @@ def _clock(hour: int, minute: int, second: int, fraction: str, half: str | None,
 
 
 def _zone(text: str) -> tuple[bool, int | str | None]:
-    """Whether a text is a zone (or none at all), and which."""
+    """Whether a text names a zone or is empty, and the zone."""
     if not text:
         return True, None
     if text.casefold() in ZONES:

@@ -1,4 +1,4 @@
-"""How a text is laid out: what parts its cells, which lines are its header, and where its first row is."""
+"""The layout of a text: its delimiter, its header lines and its first row."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ LEVEL_NAMES = {
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a text is laid out.
+    """The layout of a text.
 
-    `labels`: of each column its header cells. `first`: how many lines stand before the first row. `rows`: the cells of
+    `labels`: the header cells of each column. `first`: how many lines stand before the first row. `rows`: the cells of
     the sample's rows. `banner`: the lines before the header. `headers`: the header's lines as cells, which may come again.
     """
 
@@ -77,7 +77,7 @@ def is_row(cells: list[str]) -> bool:
 
 
 def sniff(text: str, path: object) -> Dialect:
-    """The layout of the text that begins so. Raises SourceError when there is no table in it."""
+    """The layout of a text, by its first lines. Raises SourceError when there is no table in it."""
     lines = text.split("\n")[:LINES]
     declared = re.fullmatch(r"\"?sep=(.)\"?;* *", lines[0], re.IGNORECASE)
     best: tuple[float, str, list[list[str]]] | None = None
@@ -91,7 +91,7 @@ def sniff(text: str, path: object) -> Dialect:
     if best is None:
         raise SourceError(
             f"{path} holds no table (it begins {lines[0].strip()[:80]!r})",
-            expected="rows of cells parted by commas, semicolons, tabs, bars or blanks, with a time and prices",
+            expected="rows of cells separated by commas, semicolons, tabs, bars or blanks, with a time and prices",
             remedy="Check the file",
         )
     _, delimiter, parted = best
@@ -99,7 +99,7 @@ def sniff(text: str, path: object) -> Dialect:
 
 
 def _score(parted: list[list[str]], delimiter: str) -> float:
-    """The share of lines with digits that have the most usual number of cells and read as bars."""
+    """1 + the share of the lines with digits that read as bars and have the most common number of cells."""
     rows = [cells for cells in parted if len(cells) >= 3 and is_row(cells)]
     if not rows:
         return _score_of_names(parted)
@@ -112,7 +112,7 @@ def _score(parted: list[list[str]], delimiter: str) -> float:
 
 
 def _score_of_names(parted: list[list[str]]) -> float:
-    """What a delimiter is worth for a text with a header alone."""
+    """The score of a delimiter for a text that has a header and no rows."""
     return 0.6 if any(sum(is_known(canonical(cell)) for cell in cells) >= 3 for cells in parted[:20]) else 0.0
 
 

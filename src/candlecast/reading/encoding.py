@@ -42,7 +42,7 @@ def detect(head: bytes) -> str | None:
     if _decodes(head, "utf-8") is not None:
         return "utf-8"
     found = {}
-    for name in ("utf-8", *LEGACY):  # of equals the first that has every byte, and UTF-8 if none has
+    for name in ("utf-8", *LEGACY):  # of equal scores the first that decodes every byte; UTF-8 if none does
         text = codecs.getincrementaldecoder(name)("replace").decode(head, False)
         damaged = text.count("\ufffd")
         found[name] = (_known_names(text), damaged == 0, name == "utf-8" and damaged < 0.001 * len(text) + 2, -damaged)

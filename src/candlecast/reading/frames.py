@@ -118,7 +118,7 @@ def _table(
     def sample(place: int) -> list[str]:
         try:
             values = column(place)
-        except CandleError:  # of something else than candles, unless it is wanted
+        except CandleError:  # the same error is raised again if the column is needed
             return [""] * min(height, 2 * SAMPLE)
         if height > 2 * SAMPLE:
             values = values.head(SAMPLE).append(values.tail(SAMPLE))
@@ -136,7 +136,7 @@ def _table(
 
 
 def _plain_values(values: pl.Series) -> list[Any]:
-    """Values as Python has them; of times, whose years Python may not have, the counts below them."""
+    """Values as Python objects; times as the whole numbers that store them, since Python has no years beyond 9999."""
     if values.dtype.is_nested() or values.dtype == pl.Object:
         return [None] * len(values)
     return (values.to_physical() if values.dtype.is_temporal() else values).to_list()

@@ -1,4 +1,4 @@
-"""Columns of numbers that grow block by block in one place each, so that a table is never held twice."""
+"""Columns of numbers that grow block by block in place, so that a table is never in memory twice."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 SMALL = 20_000  # rows of a first block that is probably the last
-LARGE = 2**23  # rows that are asked for otherwise; memory that is not written to is not taken
+LARGE = 2**23  # rows allocated otherwise; the system assigns memory only when it is written
 NO_OFFSET = np.iinfo(np.int64).min
 
 
@@ -21,7 +21,7 @@ class Growing:
         return name in self._arrays
 
     def append(self, frame: pl.DataFrame) -> None:
-        """Add the rows of a block. Columns that it lacks are dropped; null is NaN, or NO_OFFSET in whole numbers."""
+        """Add the rows of a block. Columns that are not in it are dropped; null becomes NaN, or NO_OFFSET in whole numbers."""
         rows = len(frame)
         self._arrays = {name: array for name, array in self._arrays.items() if name in frame.columns or not self.length}
         for name in frame.columns:

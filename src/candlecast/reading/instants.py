@@ -1,4 +1,4 @@
-"""Moments in UTC of a column of times: counts since 1970 by their size, dates by their order, local times by their zone."""
+"""Times in UTC: of counts since 1970, whose unit their size shows, of a spreadsheet's days, and of local times in a zone."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from candlecast.reading.timing import UNITS, second_bounds, unit_of
 
 SPREADSHEET = 25_569  # days from 1899-12-30 to 1970-01-01
 LARGEST = 9e18  # microseconds that 64 bits hold
-SMALL = 1e8  # counts below are seconds of the first years of 1970, or no times at all
+SMALL = 1e8  # smaller counts are seconds before March 1973, or no times
 UNIT_WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
-FEW = 3  # double hours that a message names
 
 
 def from_counts(counts: pl.Series, *, what: str, notes: list[str]) -> pl.Series:
@@ -117,8 +116,8 @@ def are_whole_days(local: pl.Series) -> bool:
 def in_zone(local: pl.Series, zone: str, *, what: str, notes: list[str]) -> pl.Series:
     """Datetime[us, UTC] of local times in a zone, in the order of the rows.
 
-    An hour that occurs twice, as daylight saving ends, is told apart by the order of the rows where they hold it twice.
-    Raises ConfigError for an unknown zone, and for one in which a time does not exist or cannot be told apart.
+    An hour that occurs twice, as daylight saving ends, is resolved by the order of the rows where they hold it twice.
+    Raises ConfigError for an unknown zone, and for one in which a time does not exist or is ambiguous.
     """
     if zone == "UTC":
         return local.dt.replace_time_zone("UTC").alias("open_time")
@@ -138,15 +137,15 @@ def in_zone(local: pl.Series, zone: str, *, what: str, notes: list[str]) -> pl.S
     chosen = early.dt.convert_time_zone("UTC").dt.replace_time_zone(None).to_numpy().astype(np.int64)
     if is_double.any():
         later = late.dt.convert_time_zone("UTC").dt.replace_time_zone(None).to_numpy().astype(np.int64)
-        chosen = _told_apart(local.to_numpy().astype(np.int64), chosen, later, is_double, zone, what=what)
-        notes.append("hours that occur twice told apart by the order of the rows")
+        chosen = _resolved(local.to_numpy().astype(np.int64), chosen, later, is_double, zone, what=what)
+        notes.append("hours that occur twice resolved by the order of the rows")
     return pl.Series(chosen).cast(pl.Datetime("us")).dt.replace_time_zone("UTC").alias("open_time")
 
 
-def _told_apart(
+def _resolved(
     local: np.ndarray, early: np.ndarray, late: np.ndarray, is_double: np.ndarray, zone: str, *, what: str
 ) -> np.ndarray:
-    """The moments of rows in double hours: of two runs through the hour, the first is the earlier."""
+    """The moments of rows in hours that occur twice: where the rows hold both, the first run is the earlier hour."""
     falls = np.median(np.diff(local)) < 0 if len(local) > 1 else False
     order = slice(None, None, -1) if falls else slice(None)
     local, early, late, is_double = local[order], early[order], late[order], is_double[order]
@@ -161,7 +160,7 @@ def _told_apart(
             count = "once" if len(turns) == 0 else f"{len(turns) + 1} times"
             raise ConfigError(
                 f"{moment:%Y-%m-%d %H:%M} occurs twice in {zone} and stands {count} in {what}: "
-                "which of the two is meant cannot be told",
+                "it is not known which of the two is meant",
                 expected="both of the hours, in their order, or times in a zone without daylight saving",
                 remedy="Write the times with their offset, or say a zone without daylight saving if they are in one, "
                 'for example zone="UTC" '
@@ -184,7 +183,7 @@ def require_zone(zone: str) -> None:
 
 
 def require_years(micros: pl.Series, *, what: str) -> None:
-    """Raise CandleError for moments beyond the years 1 to 9999, which no calendar here has."""
+    """Raise CandleError for moments outside the years 1 to 9999, the only ones that Python's dates have."""
     counts = micros.cast(pl.Int64)
     low, high = (1 - EPOCH) * DAY, (date.max.toordinal() + 1 - EPOCH) * DAY
     outside = ~counts.is_between(low, high - 1)

@@ -26,9 +26,9 @@ BOUNDED = 0.98  # of the rows in which high and low bound the others, at least: 
 NUMERIC = 0.7  # of the cells of a column of numbers, at least: one that is none is refused where it stands
 ONE_SIZE = 3.0  # prices of one bar differ by less than this factor
 PROOF = 0.5  # of the distance from close to next open in the other order, at most
-SAME_MONEY = 0.02  # between money traded and units times price
-PRICE_LIKE = 0.3  # of the rows in which a column is near the close, if it holds prices
-FEWEST = 10  # rows that prove which is the open
+SAME_MONEY = 0.02  # relative difference between traded money and units times price, at most
+PRICE_LIKE = 0.3  # of the rows, in which a column of prices is near the close
+FEWEST = 10  # rows that can prove which column is the open
 KNOWN = {
     (1, 2): ("open", "high", "low", "close"),
     (2, 3): ("open", "close", "high", "low"),
@@ -117,7 +117,7 @@ def _is_symbols(cells: Sequence[str]) -> bool:
 
 def _values(table: Table, numeric: Sequence[int]) -> dict[int, np.ndarray]:
     cells = [cell for place in numeric for cell in table.column(place)[:200]]
-    form = number_form_of(cells, prices=cells, told=None, is_doubtful=False)
+    form = number_form_of(cells, prices=cells, decimal=None, is_doubtful=False)
     if isinstance(form, Undecided):
         form = NumberForm()
     columns = pl.DataFrame({str(place): pl.Series(table.column(place), dtype=pl.String) for place in numeric})
@@ -202,7 +202,7 @@ def _volume(
     *,
     what: str,
 ) -> int | None:
-    """The column behind the prices where they follow the time, or the only one that can be a volume.
+    """The column after the prices where they follow the time, or the only one that can be a volume.
 
     Counts since 1970, constants and other prices are none. Raises CandleError where several columns could be it.
     """
@@ -219,9 +219,9 @@ def _volume(
         if place not in prices.values() and not (is_price or is_count or is_signed):
             free.append(place)
     follows = min(prices.values()) == max(time.places) + 1
-    behind = [place for place in free if place > max(prices.values())]
-    if follows and behind[:1] == [max(prices.values()) + 1]:
-        return _in_units(behind[0], free, values, close)
+    after = [place for place in free if place > max(prices.values())]
+    if follows and after[:1] == [max(prices.values()) + 1]:
+        return _in_units(after[0], free, values, close)
     varied = [place for place in free if len(np.unique(values[place])) > 1]
     if len(varied) > 1:
         raise _unknown(table, f"no header, and {len(varied)} columns that may be the volume", what=what)
@@ -229,7 +229,7 @@ def _volume(
 
 
 def _in_units(volume: int, free: Sequence[int], values: dict[int, np.ndarray], close: np.ndarray) -> int:
-    """The volume in units of what is traded, where the column found is that in money: the units times the price."""
+    """The volume in traded units: the column found, or where that is in money, the one that it is the price times."""
     for place in free:
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = values[volume] / (values[place] * close)

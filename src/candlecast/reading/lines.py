@@ -1,4 +1,4 @@
-"""Text as a table: its lines in blocks, those that are rows parsed by Polars, the few others judged one by one."""
+"""Text as a table, read in blocks: Polars parses the regular lines; the few others are examined one by one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from candlecast.text import count
 
 NEWLINE, QUOTE = 10, 34
 DELIMITER_WORDS = {";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
-MOST_ODD = 100_000  # lines of another shape, beyond which a file is no table
+MOST_ODD = 100_000  # irregular lines that a table may have
 
 
 def head_of(content: Content) -> bytes:
@@ -46,13 +46,13 @@ def text_table(content: Content, head: bytes, encoding: str) -> Table:
     dialect = sniff(text, content.path)
     notes = [] if encoding == "utf-8" else [f"encoding {encodings.spoken(encoding)}"]
     if dialect.delimiter in DELIMITER_WORDS:
-        notes.append(f"cells parted by {DELIMITER_WORDS[dialect.delimiter]}")
+        notes.append(f"cells separated by {DELIMITER_WORDS[dialect.delimiter]}")
     source = _Lines(content, encoding, dialect, notes)
     return Table(dialect.labels, dialect.rows, source.blocks, content.name, dialect.banner, notes, dialect.delimiter)
 
 
 class _Lines:
-    """The rows of a text, with the lines that are none left out and counted in the notes."""
+    """The rows of a text. Lines that are no rows are left out and counted in the notes."""
 
     def __init__(self, content: Content, encoding: str, dialect: Dialect, notes: list[str]) -> None:
         self._content = content
@@ -64,7 +64,7 @@ class _Lines:
         self._odd = 0
 
     def blocks(self, wanted: Sequence[int], plain: Sequence[int]) -> Iterator[Block]:
-        """All rows, the columns `wanted`, those also in `plain` as Float64 where all their cells are such."""
+        """All rows of the columns `wanted`; those also in `plain` as Float64 if all their cells are plain numbers."""
         self._left_out = []
         line, skip = 1, self._dialect.first
         with reading(self._content.path), self._content.open() as stream:
@@ -80,7 +80,7 @@ class _Lines:
             shown = self._left_out[0][:60]
             number = len(self._left_out)
             self._notes.append(
-                f"{count(number, 'line')} that {'are' if number > 1 else 'is'} no bar left out ({shown!r})"
+                f"{count(number, 'line')} left out that {'are no bars' if number > 1 else 'is no bar'} ({shown!r})"
             )
 
     def _block(self, text: bytes, line: int, wanted: Sequence[int], plain: Sequence[int]) -> Block:
@@ -91,7 +91,7 @@ class _Lines:
         is_regular = _regular(text, delimiter, width)
         numbers: np.ndarray | None = None
         if not is_regular.all():
-            text, numbers = self._mended(text, is_regular, line, wanted)
+            text, numbers = self._completed_block(text, is_regular, line, wanted)
         rows = int(is_regular.sum()) if numbers is None else len(numbers)
         frame = self._parsed(text, rows, line, wanted, plain)
 
@@ -123,7 +123,7 @@ class _Lines:
                 if numbers:
                     continue
                 raise SourceError(
-                    f"{self._content.path} cannot be read behind line {line} ({str(error).splitlines()[0]})",
+                    f"{self._content.path} cannot be read after line {line} ({str(error).splitlines()[0]})",
                     expected=f"lines of {self._dialect.width} cells",
                     remedy="Check the file there",
                 ) from error
@@ -132,15 +132,15 @@ class _Lines:
             return frame.rename({names[place]: str(place) for place in chosen})
         raise AssertionError("text parses as text")
 
-    def _mended(
+    def _completed_block(
         self, text: bytes, is_regular: np.ndarray, line: int, wanted: Sequence[int]
     ) -> tuple[bytes, np.ndarray]:
-        """The block with lines of another shape left out or completed, and the number of each line kept."""
+        """The block with irregular lines left out or completed, and the number of each line that is kept."""
         lines = text.split(b"\n")[:-1]
         kept, numbers = [], []
         for number, (content, regular) in enumerate(zip(lines, is_regular.tolist(), strict=True), line):
             if not regular:
-                fixed = self._judged(content.decode("utf-8", "replace"), number, wanted)
+                fixed = self._completed_line(content.decode("utf-8", "replace"), number, wanted)
                 if fixed is None:
                     continue
                 content = fixed  # noqa: PLW2901
@@ -148,8 +148,8 @@ class _Lines:
             numbers.append(number)
         return b"\n".join([*kept, b""]), np.array(numbers, dtype=np.int64)
 
-    def _judged(self, text: str, number: int, wanted: Sequence[int]) -> bytes | None:
-        """A line of another shape as one of the usual shape; None when it is no bar. Raises SourceError when it is a bar."""
+    def _completed_line(self, text: str, number: int, wanted: Sequence[int]) -> bytes | None:
+        """An irregular line in the regular form; None if it is no bar. Raises SourceError for a bar that cannot be completed."""
         dialect = self._dialect
         cells = cells_of(text, dialect.delimiter)
         if not any(cells) or text.lstrip().startswith(("#", "//")) or text.strip() in ("\x1a", "\x00"):
@@ -164,9 +164,7 @@ class _Lines:
                 cells = cells[:-1]
             if len(cells) == dialect.width:
                 return _joined(cells, dialect.delimiter)
-            if (
-                len(cells) - 1 > max(wanted) and len(cells) < dialect.width
-            ):  # what is needed stands before the last cell
+            if len(cells) - 1 > max(wanted) and len(cells) < dialect.width:  # all wanted cells are there
                 return _joined([*cells, *[""] * (dialect.width - len(cells))], dialect.delimiter)
             filled = [cell for cell in cells if cell]
             numbers = sum(is_number(cell) and not is_absent(cell) for cell in filled)

@@ -9,43 +9,9 @@ from dataclasses import dataclass
 import polars as pl
 
 ABSENT = (
-    *(
-        "",
-        "-",
-        "--",
-        "---",
-        "—",
-        "–",
-        "null",
-        "NULL",
-        "Null",
-        "none",
-        "None",
-        "NONE",
-        "nan",
-        "NaN",
-        "NAN",
-        "Nan",
-        "-nan",
-    ),
-    *(
-        "na",
-        "NA",
-        "N/A",
-        "n/a",
-        "n.a.",
-        "N.A.",
-        "#N/A",
-        "#N/A N/A",
-        "#NA",
-        "<NA>",
-        "NaT",
-        "nil",
-        "\\N",
-        "#VALUE!",
-        "#REF!",
-    ),
-)  # what cells without a value say
+    "", "-", "--", "---", "—", "–", "null", "NULL", "Null", "none", "None", "NONE", "nan", "NaN", "NAN", "Nan", "-nan",
+    "na", "NA", "N/A", "n/a", "n.a.", "N.A.", "#N/A", "#N/A N/A", "#NA", "<NA>", "NaT", "nil", "\\N", "#VALUE!", "#REF!",
+)  # cells without a value  # fmt: skip
 SPACES = " \u00a0\u2007\u2009\u202f"
 MONEY = "$€£¥₹₽₩₺฿"
 SCALES = {
@@ -70,13 +36,13 @@ class NumberForm:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the numbers are as programs write them."""
+        """Whether the numbers have a decimal point and no marks between thousands."""
         return self.decimal == "." and not self.group
 
 
 @dataclass(frozen=True)
 class Undecided:
-    """Two readings of the same cell, of which nothing in the table proves one."""
+    """A cell that has two readings, of which the table proves neither."""
 
     cell: str
 
@@ -97,17 +63,17 @@ def is_absent(cell: str) -> bool:
 
 
 def form_of(
-    cells: Iterable[str], *, prices: Iterable[str], told: str | None, is_doubtful: bool
+    cells: Iterable[str], *, prices: Iterable[str], decimal: str | None, is_doubtful: bool
 ) -> NumberForm | Undecided:
     """The form that all cells of a table can have together, or the first price that has two.
 
-    `cells` are all that may be numbers, `prices` those that are. `told` is the decimal mark if it was said.
+    `cells` are all that may be numbers, `prices` those that are. `decimal` is the decimal mark if it was given.
     `is_doubtful`: whether a lone point before three digits may stand between thousands (in a table with words of a
     language that writes so).
 
-    >>> form_of(["16.615,90", "131123575"], prices=["16.615,90"], told=None, is_doubtful=False)
+    >>> form_of(["16.615,90", "131123575"], prices=["16.615,90"], decimal=None, is_doubtful=False)
     NumberForm(decimal=',', group='.')
-    >>> form_of(["147,295"], prices=["147,295"], told=None, is_doubtful=False)
+    >>> form_of(["147,295"], prices=["147,295"], decimal=None, is_doubtful=False)
     Undecided(cell='147,295')
     """
     prices = [_core(cell) for cell in prices]
@@ -115,8 +81,8 @@ def form_of(
     marks = {mark for core in bare for mark in core if not mark.isdigit()}
     group = next((mark for mark in ("'", "’", "_", *SPACES) if mark in marks), "")
     if not marks & {".", ","}:
-        return NumberForm(told or ".", group)
-    proved = told or _proved(bare)
+        return NumberForm(decimal or ".", group)
+    proved = decimal or _proved(bare)
     if proved is None and marks >= {".", ","}:
         proved = _by_size(prices)
     if proved is None:

@@ -1,4 +1,4 @@
-"""When each bar opened, in UTC: the order of its date, the zone of its clock, and who says so."""
+"""Opening times of bars in UTC: which order their dates have, which zone their clock keeps, and where that is stated."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from candlecast.reading import instants
 from candlecast.reading.columns import Columns
 from candlecast.reading.days import FIRST_YEAR, MINUTE, THAI, is_month, last_year
 from candlecast.reading.growing import NO_OFFSET, Growing
+from candlecast.reading.options import Options
 from candlecast.reading.orders import WORDS, prove
 from candlecast.reading.soundness import without_length
 from candlecast.reading.stamps import Stamps
 from candlecast.reading.table import Table
-from candlecast.reading.told import ORDERS, Told
 
 SAYS_UTC = re.compile(r"\btime.*\b(UTC|GMT)\b|\b(UTC|GMT)\b.*\btime", re.IGNORECASE)
 
@@ -25,7 +25,7 @@ def opened_at(
     rows: Growing,
     columns: Columns,
     stamps: Stamps,
-    told: Told,
+    options: Options,
     table: Table,
     shown: str,
     notes: list[str],
@@ -54,7 +54,7 @@ def opened_at(
                 else moments.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
             ).dt.replace_time_zone("UTC")
     else:
-        order = _order(rows, stamps, told, shown, notes, what=what)
+        order = _order(rows, stamps, options, shown, notes, what=what)
         if is_month(shown):
             raise without_length("months", what=what)
         local = pl.Series(rows.take(order)).cast(pl.Datetime("us"))
@@ -73,34 +73,33 @@ def opened_at(
             )
         moved = local.cast(pl.Int64) - pl.Series(offsets) * MINUTE
         return moved.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-    zone, said = _zone(columns, stamps, told, table, local, what=what)
+    zone, said = _zone(columns, stamps, options, table, local, what=what)
     if said:
         notes.append(f"zone {zone} {said}")
     return instants.in_zone(local, zone, what=what, notes=notes)
 
 
-def _order(rows: Growing, stamps: Stamps, told: Told, shown: str, notes: list[str], *, what: str) -> str:
+def _order(rows: Growing, stamps: Stamps, options: Options, shown: str, notes: list[str], *, what: str) -> str:
     orders = [order for order in stamps.orders if order in rows and not (rows.array(order) == NO_OFFSET).any()]
     if not orders:
         raise CandleError(
-            f"the dates of {what}, such as {shown}, are in no one order of year, month and day"
-            + (f" as {told.dates} says" if told.dates else ""),
+            f"the dates of {what}, such as {shown}, do not share one order of year, month and day"
+            + (f" as {options.dates} says" if options.dates else ""),
             expected=f"dates written alike, of the years {FIRST_YEAR} to {last_year()}",
-            remedy="Correct the rows" + (", or say another order" if told.dates else ""),
+            remedy="Correct the rows" + (", or say another order" if options.dates else ""),
         )
     order = (
         orders[0] if len(orders) == 1 else prove({order: rows.array(order) for order in orders}, what=what, shown=shown)
     )
-    others = [other for other in ORDERS if other != order]
-    if re.search(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}", shown) and not re.match(r"\d{3,4}", shown) and others:
-        notes.append(WORDS[order] + (" as told" if told.dates else ""))
+    if re.search(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}", shown) and not re.match(r"\d{3,4}", shown):
+        notes.append(WORDS[order] + (" as given" if options.dates else ""))
     return order
 
 
 def _zone(
-    columns: Columns, stamps: Stamps, told: Told, table: Table, local: pl.Series, *, what: str
+    columns: Columns, stamps: Stamps, options: Options, table: Table, local: pl.Series, *, what: str
 ) -> tuple[str, str]:
-    """The zone of local times, and who says so."""
+    """The zone of local times, and where it is stated."""
     if len(stamps.zones) > 1:
         raise CandleError(
             f"{what} has times in {len(stamps.zones)} zones ({', '.join(sorted(stamps.zones)[:5])})",
@@ -109,12 +108,12 @@ def _zone(
         )
     if stamps.zones:
         return next(iter(stamps.zones)), "written beside the times"
-    if told.zone is not None:
-        return told.zone, "as told"
+    if options.zone is not None:
+        return options.zone, "as given"
     if columns.time.zone is not None:
         return columns.time.zone, "by the name of the column"
     if table.zone is not None:
-        return table.zone, "by the file's own words"
+        return table.zone, "stated in the file"
     if any(SAYS_UTC.search(line) for line in table.banner):
         return "UTC", "by the line before the header"
     raise CandleError(

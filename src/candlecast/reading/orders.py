@@ -1,4 +1,4 @@
-"""Which order of year, month and day the rows prove, if any: the one in which they follow each other in regular steps."""
+"""The order of year, month and day that the rows prove: the only one in which their dates have regular steps."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def _parsed(path: Path, text: str) -> Any:
         except (ValueError, RecursionError) as error:
             failure = error
     raise SourceError(
-        f"{path} cannot be read ({'brackets too deep' if isinstance(failure, RecursionError) else str(failure).splitlines()[0]})",
+        f"{path} cannot be read ({'nested too deep' if isinstance(failure, RecursionError) else str(failure).splitlines()[0]})",
         expected="JSON with a list of candles",
         remedy="The file is cut off or damaged: fetch it again",
     ) from failure

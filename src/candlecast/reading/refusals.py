@@ -1,4 +1,4 @@
-"""Files that are no tables at all, and what each of them is."""
+"""Files that hold no table, such as web pages and error answers: the errors that say what they are."""
 
 from __future__ import annotations
 

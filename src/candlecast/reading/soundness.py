@@ -1,4 +1,4 @@
-"""What a table of bars must show to be candles: one length, bounds that hold, prices of a possible size."""
+"""Checks that a table holds candles: one interval, prices within low..high, prices of a plausible size."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ SHARE = 0.5
 MONTH_DAYS = ((28, 31, "months"), (89, 92, "quarters"), (365, 366, "years"))
 
 
-def interval_of(opened: pl.Series, told: str | Interval | None, *, what: str) -> Interval:
+def interval_of(opened: pl.Series, given: str | Interval | None, *, what: str) -> Interval:
+    """The most common step of the opening times. Raises CandleError where it is not `given`, or has no fixed length."""
     steps = opened.sort().diff().drop_nulls().dt.total_microseconds()
     steps = steps.filter(steps > 0)
-    if told is not None and steps.is_empty():
-        return Interval.parse(told)
+    if given is not None and steps.is_empty():
+        return Interval.parse(given)
     if steps.is_empty():
         raise CandleError(
             f"all {opened.len()} candles of {what} open at {opened[0]:%Y-%m-%d %H:%M:%S}",
@@ -32,9 +33,9 @@ def interval_of(opened: pl.Series, told: str | Interval | None, *, what: str) ->
         if len(steps) >= 3 and (days.is_between(least, most)).mean() > 0.9 and days.n_unique() > 1:  # type: ignore[operator]
             raise without_length(words, what=what)
     common = Interval(max(int(seconds.mode().min()), 1))  # type: ignore[arg-type]
-    if told is None:
+    if given is None:
         return common
-    wanted = Interval.parse(told)
+    wanted = Interval.parse(given)
     if wanted != common:
         raise CandleError(
             f"most candles of {what} open {common} apart",
@@ -46,6 +47,7 @@ def interval_of(opened: pl.Series, told: str | Interval | None, *, what: str) ->
 
 
 def without_length(words: str, *, what: str) -> CandleError:
+    """The error for bars of months and longer."""
     return CandleError(
         f"the bars of {what} are {words}, which have no fixed length",
         expected="bars of seconds, minutes, hours, days or weeks",
@@ -92,6 +94,7 @@ def require_candles(frame: pl.DataFrame, form: NumberForm, *, what: str) -> None
 
 
 def lost_point(price: str, *, what: str) -> CandleError:
+    """The error for a price that a spreadsheet has written without its decimal point."""
     return CandleError(
         f"{what} has a price of {price}: the prices have lost their decimal point, as spreadsheets do to them",
         expected="prices below 1,000,000,000,000",

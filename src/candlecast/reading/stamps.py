@@ -1,4 +1,4 @@
-"""Columns of times as whole numbers, block by block: each distinct text is understood once."""
+"""Columns of times in text as whole numbers, block by block; each distinct text is parsed once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import polars as pl
 
 from candlecast.reading.days import DAY, SPLIT, STAMP, Clock, read_clock, read_days, split
-from candlecast.reading.told import ORDERS
+from candlecast.reading.options import ORDERS
 
 
 class Stamps:
@@ -18,8 +18,8 @@ class Stamps:
     text says one; and a mask of the rows that could not be read. Orders disproved by one row are out for all of them.
     """
 
-    def __init__(self, digits: int, told: str | None) -> None:
-        self.orders = [told] if told else list(ORDERS)
+    def __init__(self, digits: int, given: str | None) -> None:
+        self.orders = [given] if given else list(ORDERS)
         self.zones: set[str] = set()
         self._has_offset = False
         self._digits = digits
@@ -78,7 +78,7 @@ class Stamps:
         return read_clock(text, digits)
 
     def _one_by_one(self, texts: pl.Series, frame: pl.DataFrame, bad: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
-        """Rows of another form than most, each parted by itself."""
+        """Rows of another form than most, each split by itself."""
         unread = texts.filter(bad).fill_null("")
         pairs = [split(text) for text in unread]
         days, _ = self._days(pl.Series([date for date, _ in pairs], dtype=pl.String))

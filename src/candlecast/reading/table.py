@@ -1,4 +1,4 @@
-"""A table as it came, before anybody has said what its columns hold."""
+"""A table as it was read, before it is known what its columns hold."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import polars as pl
 class Block:
     """Some rows of a table: `frame` has the wanted columns, named "0", "1", ... by their place.
 
-    `where` says in words which row of the whole one of these is, such as "line 45".
+    `where` names a row by its place in the whole table, such as "line 45".
     """
 
     frame: pl.DataFrame
@@ -21,13 +21,13 @@ class Block:
 
 @dataclass(frozen=True)
 class Table:
-    """Columns without meaning.
+    """A table whose columns have no meaning yet.
 
-    `labels`: of each column its header cells from top to bottom, or none where there is no header. `sample`: rows from
-    the beginning and, where that costs nothing, the end, all as text. `blocks`: all rows, of the columns named, those
-    in `plain` as Float64 if their numbers are plain. `name`: the file's, without packing. `banner`: lines before the
-    header. `notes`: what was understood on the way. `delimiter`: of text. `whole`: how many rows the sample has of how
-    many, where it is all of them.
+    `labels`: the header cells of each column from top to bottom, empty without a header. `sample`: rows as text, from the
+    beginning and, where that costs nothing, from the end. `blocks(wanted, plain)`: all rows of the columns `wanted`, those
+    also in `plain` as Float64 if their numbers are plain. `name`: that of the file, without suffixes of compression.
+    `banner`: lines before the header. `notes`: how it was read so far. `delimiter`: of text. `types`: of the columns that
+    are not text. `zone`: that of the times, where the file states it.
     """
 
     labels: tuple[tuple[str, ...], ...]

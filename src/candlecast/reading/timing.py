@@ -26,6 +26,7 @@ OPENED_NAMES, TIME_NAMES, CLOSED_NAMES, CLOCK_NAMES = (
     {joined(canonical(name)): place for place, name in reversed(list(enumerate(names)))}
     for names in (OPENED, TIMES, CLOSED, CLOCKS)
 )
+UNNAMED, CLOSED_GROUP = 3, 9  # ranks of columns without a name and of times of closing, after those of opening
 UNIVERSAL = re.compile(r"\b(utc|gmt)\b")
 
 
@@ -61,7 +62,7 @@ def find_time(table: Table, names: Mapping[int, str], given: Sequence[int] | Non
         group = _group(bare if bare in TIME_NAMES or bare in OPENED_NAMES or bare in CLOSED_NAMES else joined(name))
         if group is None:
             continue
-        form = form_of(table, place, is_named=group != 3, what=what)
+        form = form_of(table, place, is_named=group != UNNAMED, what=what)
         if form in (None, "clock"):
             continue
         partner = _partner(table, names, place) if form == "text" and _is_whole_date(table.column(place)) else None
@@ -69,7 +70,7 @@ def find_time(table: Table, names: Mapping[int, str], given: Sequence[int] | Non
         column = TimeColumn(
             places,
             form,  # type: ignore[arg-type]
-            is_close=group == 9,
+            is_close=group == CLOSED_GROUP,
             digits=0 if partner is None else clock_digits(table.column(partner)),
             zone=_zone_of(name),
         )
@@ -202,13 +203,18 @@ def _is_whole_date(cells: Iterable[str]) -> bool:
 
 
 def _group(name: str) -> int | None:
+    """How certainly a name is that of the time of opening, from 0; None for the name of something else."""
     if name in OPENED_NAMES:
         return 0
     if name in TIME_NAMES:
         return 1
     if name in CLOSED_NAMES:
-        return 9
-    return 3 if not name or re.fullmatch(r"unnamed:?\d*(level\d*)?|index|level\d|x|column\d+|<unnamed>", name) else None
+        return CLOSED_GROUP
+    return (
+        UNNAMED
+        if not name or re.fullmatch(r"unnamed:?\d*(level\d*)?|index|level\d|x|column\d+|<unnamed>", name)
+        else None
+    )
 
 
 def _preference(table: Table, column: TimeColumn) -> float:

@@ -1,4 +1,4 @@
-"""From a table without meaning to the candles in it, and one line that says how they were understood."""
+"""From a raw table to candles, and the notes on how the table was interpreted."""
 
 from __future__ import annotations
 
@@ -15,16 +15,20 @@ from candlecast.reading.columns import Columns, find_columns, is_akin, same_symb
 from candlecast.reading.growing import Growing
 from candlecast.reading.numerals import ABSENT, NumberForm, Undecided, form_of, is_number
 from candlecast.reading.opening import opened_at
+from candlecast.reading.options import Options
 from candlecast.reading.soundness import interval_of, lost_point, require_candles
 from candlecast.reading.stamps import Stamps
 from candlecast.reading.table import Block, Table
-from candlecast.reading.told import Told
 from candlecast.reading.vocabulary import ENGLISH, PRICES, canonical
 from candlecast.text import count
 
-LAST_MILLISECOND = 999_000  # microseconds of a second that only a time of closing has in every row
-COMMA_WRITERS = re.compile(r"[^\x00-\x7f]")
-LOST = re.compile(r"\d{1,3}([.,])\d{3}(?:\1\d{3}){3,}")  # as many groups of thousands as no price has
+LAST_MILLISECOND = (
+    999_000  # microseconds into a second; only times of closing, such as 59.999 s, have that in every row
+)
+OTHER_SCRIPT = re.compile(
+    r"[^\x00-\x7f]"
+)  # canonical names have no accents; other scripts put no point between thousands
+LOST = re.compile(r"\d{1,3}([.,])\d{3}(?:\1\d{3}){3,}")  # more groups of thousands than any price has
 
 
 @dataclass(frozen=True)
@@ -37,36 +41,35 @@ class Understood:
     notes: tuple[str, ...]
 
 
-def understand(table: Table, told: Told, *, what: str) -> Understood:
+def understand(table: Table, options: Options, *, what: str) -> Understood:
     """The candles that a table holds. `what` names it in messages.
 
-    Raises CandleError when it holds none, or more than one reading is possible; ConfigError for what was said and does
-    not fit.
+    Raises CandleError when it holds none or has several readings, ConfigError for options that do not fit.
     """
-    columns = find_columns(table, told, what=what)
-    form = _number_form(table, columns, told, what=what)
+    columns = find_columns(table, options, what=what)
+    form = _number_form(table, columns, options, what=what)
     notes = list(columns.notes)
     if form.decimal == "," or form.group:
         marks = [f"decimal {'comma' if form.decimal == ',' else 'point'}"]
-        marks += [f"thousands parted by {form.group!r}"] if form.group else []
+        marks += [f"thousands separated by {form.group!r}"] if form.group else []
         notes.append(", ".join(marks))
-    stamps = Stamps(columns.time.digits, told.dates)
+    stamps = Stamps(columns.time.digits, options.dates)
     found, rows, first = Found(), Growing(), ""
     for block in table.blocks(_wanted(columns), _plain(table, columns, form)):
         first = first or _first_time(block, columns)
-        part = bars_of(block, table, columns, form, stamps, found, told, what=what)
+        part = bars_of(block, table, columns, form, stamps, found, options, what=what)
         if len(part):
             rows.append(part)
-    symbol = _symbol(columns, found, told, what=what)
+    symbol = _symbol(columns, found, options, what=what)
     if rows.length < 2:
         raise CandleError(
             f"{what} has {count(rows.length, 'candle')}",
             expected="at least 2",
             remedy="Check the file or the range that was asked for",
         )
-    opened = opened_at(rows, columns, stamps, told, table, first, notes, what=what)
+    opened = opened_at(rows, columns, stamps, options, table, first, notes, what=what)
     values = {name: rows.take(name) for name in (*PRICES, "volume") if name in rows}
-    if told.adjusted:
+    if options.adjusted:
         values = _adjust(values, {name: rows.take(f"adjusted {name}") for name in columns.adjusted})
         notes.append("adjusted prices")
     if columns.ticks is not None and "ticks" in rows and not np.nan_to_num(values["volume"]).any():
@@ -78,7 +81,7 @@ def understand(table: Table, told: Told, *, what: str) -> Understood:
     if _is_newest_first(opened):
         opened, values = opened.reverse(), {name: _reversed(array) for name, array in values.items()}
         notes.append("newest first, reversed")
-    interval = interval_of(opened, told.interval, what=what)
+    interval = interval_of(opened, options.interval, what=what)
     if columns.time.is_close or ((opened.cast(pl.Int64) % 1_000_000) >= LAST_MILLISECOND).all():
         opened = _before(opened, interval)
         notes.append(f"times are those of the close, {interval} after the open")
@@ -93,8 +96,8 @@ def _wanted(columns: Columns) -> list[int]:
     return places if columns.symbol is None else [*places, columns.symbol]
 
 
-def _number_form(table: Table, columns: Columns, told: Told, *, what: str) -> NumberForm:
-    """The form of the numbers, which all columns but those of times show together."""
+def _number_form(table: Table, columns: Columns, options: Options, *, what: str) -> NumberForm:
+    """The form of the numbers, found in all columns but those of times."""
     texts = [place for place in columns.numeric if place not in table.types]
     if not texts:
         return NumberForm()
@@ -105,8 +108,8 @@ def _number_form(table: Table, columns: Columns, told: Told, *, what: str) -> Nu
     if lost is not None:
         raise lost_point(lost, what=what)
     labels = [canonical(label) for place in columns.prices.values() for label in table.labels[place]]
-    foreign = any(label and label not in ENGLISH and not COMMA_WRITERS.search(label) for label in labels)
-    form = form_of(cells, prices=prices, told=told.decimal, is_doubtful=foreign and table.delimiter != ",")
+    foreign = any(label and label not in ENGLISH and not OTHER_SCRIPT.search(label) for label in labels)
+    form = form_of(cells, prices=prices, decimal=options.decimal, is_doubtful=foreign and table.delimiter != ",")
     if isinstance(form, Undecided):
         cell = form.cell.strip()
         mark = "," if "," in cell else "."
@@ -145,11 +148,11 @@ def _first_time(block: Block, columns: Columns) -> str:
     return " ".join(cells)
 
 
-def _symbol(columns: Columns, found: Found, told: Told, *, what: str) -> str | None:
+def _symbol(columns: Columns, found: Found, options: Options, *, what: str) -> str | None:
     """The symbol of the rows that were taken. Raises CandleError for several, ConfigError for one that is not there."""
     symbols = list(found.symbols) if columns.named is None else [columns.named]
-    if told.symbol is not None and symbols and (len(symbols) > 1 or not is_akin(symbols[0], told.symbol)):
-        return same_symbol(sorted(symbols), told.symbol, what=what)
+    if options.symbol is not None and symbols and (len(symbols) > 1 or not is_akin(symbols[0], options.symbol)):
+        return same_symbol(sorted(symbols), options.symbol, what=what)
     if len(symbols) > 1:
         if max(found.symbols.values()) < 2:
             raise CandleError(
@@ -162,7 +165,7 @@ def _symbol(columns: Columns, found: Found, told: Told, *, what: str) -> str | N
 
 
 def _adjust(values: dict[str, np.ndarray], adjusted: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The adjusted columns where the table has all of them, or else all prices by the factor of the close."""
+    """The adjusted prices where the table has all four, or else all prices times adjusted close / close."""
     if set(PRICES) <= adjusted.keys():
         return values | adjusted
     factor = adjusted["close"] / values["close"]

@@ -10,7 +10,7 @@ from candlecast.reading.containers import MOST_DOCUMENT, Content
 
 
 def as_text(content: Content) -> tuple[Content, list[str]]:
-    """The first sheet with rows as CSV, and what was left out. Raises SourceError when the extra or the rows lack."""
+    """The first sheet with rows as CSV, and what was left out. Raises SourceError without the extra or without rows."""
     try:
         import fastexcel
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Candles from files of every usual shape, understood by what stands in them; see docs/files.md."""
+"""Candles from files of every usual shape, interpreted by their content; see docs/files.md."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from candlecast.reading import containers, encoding, workbooks
 from candlecast.reading.containers import Content
 from candlecast.reading.frames import frame_table, lazy_table
 from candlecast.reading.lines import head_of, text_table
+from candlecast.reading.options import Options
 from candlecast.reading.records import records_table
 from candlecast.reading.refusals import TABLE, refuse_no_table
 from candlecast.reading.symbols import from_banner, from_name
 from candlecast.reading.table import Table
-from candlecast.reading.told import Told
 from candlecast.reading.understanding import Understood, understand
 from candlecast.sources.shapes import lean, with_factors
 
-MOST_ROWS = 200_000_000  # of a Parquet or feather file, which may say more than it holds
+MOST_ROWS = 200_000_000  # of a Parquet or feather file, whose metadata may be wrong
 
 
 def read_candles(
@@ -42,23 +42,27 @@ def read_candles(
 ) -> Candles:
     """Candles from a file: CSV and other text, JSON, Parquet, feather, workbooks (extra `excel`), packed or not.
 
-    Delimiter, decimal mark, thousands, encoding, header, form of the dates, order of the rows and columns are found by
-    what the file holds, and `candles.origin.reading` says in one line what was understood. What the file does not prove
-    is refused with the readings that it has; then, or to be sure, say it:
+    Delimiter, decimal mark, thousands, encoding, header, form of the dates, order of the rows and columns are found in the
+    content of the file, and `candles.origin.reading` says in one line how it was read. A file that has several readings is
+    refused with all of them named; these arguments then choose one:
 
-    - `interval`: length of one candle; the most common step when not given. - `symbol`: which one, of several, and the
-    candles' name. - `zone`: IANA zone of times without one. - `dates`: order of numeric dates, "ymd", "dmy" or "mdy". -
-    `decimal`: "." or ",". - `columns`: names by role, such as {"open": "OpnPric", "time": "Date+Time"}. - `adjusted`:
-    the adjusted prices that the file has beside the plain ones. - `factors`: path of Lean's factor file, for its zips.
+    - `interval`: length of one candle; the most common step when not given.
+    - `symbol`: the one to read where there are several, and the name of the candles.
+    - `zone`: IANA zone of times without one.
+    - `dates`: order of numeric dates, "ymd", "dmy" or "mdy".
+    - `decimal`: "." or ",".
+    - `columns`: names by role, such as {"open": "OpnPric", "time": "Date+Time"}.
+    - `adjusted`: read the adjusted prices that the file has beside the plain ones.
+    - `factors`: path of Lean's factor file, for its zips.
 
-    Rows without prices are left out, an absent volume is NaN, and newest-first files are turned; all of that is said.
+    Rows without prices are left out, an absent volume is NaN, and newest-first files are reversed; `reading` says so.
 
     Raises SourceError when there is no file or it cannot be read, CandleError when it holds no candles or has several
     readings, ConfigError for what was given and does not fit.
     """
-    told = Told(interval, symbol, zone, dates, decimal, columns or {}, adjusted)
-    candles = _read(path, told)
-    if told.adjusted:
+    options = Options(interval, symbol, zone, dates, decimal, columns or {}, adjusted)
+    candles = _read(path, options)
+    if options.adjusted:
         candles = candles.recorded(Change("adjusted", len(candles), "all prices as the file's adjusted close"))
     return candles if factors is None else with_factors(candles, Path(factors))
 
@@ -74,7 +78,7 @@ def read_csv(
     columns: Mapping[str, str] | None = None,
 ) -> Candles:
     """Candles from a CSV or other text file, packed or not; otherwise as `read_candles`."""
-    return _read(path, Told(interval, symbol, zone, dates, decimal, columns or {}), kind="text")
+    return _read(path, Options(interval, symbol, zone, dates, decimal, columns or {}), kind="text")
 
 
 def read_parquet(
@@ -88,7 +92,7 @@ def read_parquet(
     columns: Mapping[str, str] | None = None,
 ) -> Candles:
     """Candles from a Parquet file; otherwise as `read_candles`."""
-    return _read(path, Told(interval, symbol, zone, dates, decimal, columns or {}), kind="parquet")
+    return _read(path, Options(interval, symbol, zone, dates, decimal, columns or {}), kind="parquet")
 
 
 def as_candles(value: Any) -> Candles:
@@ -114,7 +118,7 @@ def as_assets(value: Any) -> list[Candles]:
     return [as_candles(each) for each in (value if isinstance(value, (list, tuple)) else [value])]
 
 
-def _read(path: str | Path, told: Told, *, kind: containers.Kind | None = None) -> Candles:
+def _read(path: str | Path, options: Options, *, kind: containers.Kind | None = None) -> Candles:
     """The candles of a file, which must be of a kind if one is given."""
     require_threads()
     content = containers.find(path)
@@ -126,23 +130,23 @@ def _read(path: str | Path, told: Told, *, kind: containers.Kind | None = None) 
         )
     try:
         table = _table(content)
-        understood = understand(table, told, what=str(content.path))
+        understood = understand(table, options, what=str(content.path))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise containers.unreadable(content.path, error, content.kind) from error
-    symbol, notes = _symbol(content, table, told, understood)
+    symbol, notes = _symbol(content, table, options, understood)
     origin = Origin(content.path.name, reading="; ".join([*understood.notes, *notes]))
     frame = with_close(understood)
-    clock = sessions.settle(frame["open_time"], understood.interval, hint=told.zone)
+    clock = sessions.settle(frame["open_time"], understood.interval, hint=options.zone)
     return Candles(frame, symbol, understood.interval, origin=origin, clock=clock)
 
 
-def _symbol(content: Content, table: Table, told: Told, understood: Understood) -> tuple[str, list[str]]:
-    """The symbol, and who says so: the user, the table, a line before it, or the file's name."""
+def _symbol(content: Content, table: Table, options: Options, understood: Understood) -> tuple[str, list[str]]:
+    """The symbol, and a note on where it is from: the table, a line before it, or the file's name."""
     found = understood.symbol
-    if told.symbol is not None and (found is None or found.casefold() == told.symbol.casefold()):
-        return found or told.symbol, []
-    if told.symbol is not None:
-        return told.symbol, [f"symbol {told.symbol} as told, {found} in the file"]
+    if options.symbol is not None and (found is None or found.casefold() == options.symbol.casefold()):
+        return found or options.symbol, []
+    if options.symbol is not None:
+        return options.symbol, [f"symbol {options.symbol} as given, {found} in the file"]
     if found is not None:
         return found, [f"symbol {found} from the table"]
     found = from_banner(table.banner)

@@ -60,7 +60,7 @@ def _is_within_hours_of_shares(times: pl.Series) -> bool:
 
 
 def with_factors(candles: Candles, factors: Path) -> Candles:
-    """Candles of Lean adjusted by its factor file, and how many bars that changed in `origin.changes`."""
+    """Candles adjusted by a factor file of Lean; `origin.changes` counts the bars that changed."""
     adjusted = replace(candles, frame=factored(candles.frame, factors))
     changed = int((adjusted.close != candles.close).sum())
     return adjusted.recorded(Change("adjusted", changed, f"for splits and dividends, by {factors.name}"))

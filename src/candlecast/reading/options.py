@@ -1,4 +1,4 @@
-"""What the user says about a table instead of leaving it to be found out."""
+"""What the user states about a table, so that it need not be found in the table."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ DECIMALS = (".", ",")
 
 
 @dataclass(frozen=True)
-class Told:
-    """Everything that can be said about a table of candles; None is left to the table.
+class Options:
+    """Everything that can be stated about a table of candles; what is None is found in the table.
 
-    `interval`: length of one candle. `symbol`: which one to take where there are several, and the candles' name.
+    `interval`: length of one candle. `symbol`: the one to read where there are several, and the name of the candles.
     `zone`: IANA zone of times without one. `dates`: order of numeric dates, "ymd", "dmy" or "mdy". `decimal`: "." or ",".
     `columns`: names of columns by role (time, open, high, low, close, volume, symbol); two columns of date and time are
-    written "Date+Time". `adjusted`: take the adjusted prices that the table has beside the plain ones.
+    written "Date+Time". `adjusted`: read the adjusted prices that the table has beside the plain ones.
 
-    Raises ConfigError for anything that cannot mean anything.
+    Raises ConfigError for a value that has no meaning.
     """
 
     interval: str | Interval | None = None
