@@ -19,7 +19,7 @@ from candlecast.evidence import largest_p
 from candlecast.forecast import Forecast
 from candlecast.ledger import Trial
 from candlecast.profile import profile_of
-from candlecast.stats import clark_west, paid_p_value
+from candlecast.stats import adjusted_p_value, clark_west
 from candlecast.tally import Tally
 from candlecast.verdict import LEVEL, Verdict
 from candlecast.walk import watch_forward
@@ -192,7 +192,7 @@ class Workspace:
 
 def paid(row: dict[str, float], tally: Tally) -> float:
     """The p-value of a forecast, as the verdict adjusts it for the trials counted."""
-    return paid_p_value(largest_p(row), before=tally.forecasts_before, after=tally.forecasts)
+    return adjusted_p_value(largest_p(row), before=tally.forecasts_before, after=tally.forecasts)
 
 
 def columns_of(candles) -> dict[str, np.ndarray]:

@@ -69,7 +69,7 @@ from candlecast.stats.selection import (
     superior_models,
     superior_predictive_ability,
 )
-from candlecast.stats.spending import paid_p_value, spent_share
+from candlecast.stats.spending import adjusted_p_value, spent_share
 from candlecast.stats.spread import bounce_spread, efficient_spread, high_low_spread, roll_spread
 
 __all__ = [
@@ -81,6 +81,7 @@ __all__ = [
     "Superiority",
     "TestResult",
     "TrackRecord",
+    "adjusted_p_value",
     "anatolyev_gerko",
     "annual_return",
     "annual_volatility",
@@ -122,7 +123,6 @@ __all__ = [
     "model_confidence_set",
     "moments",
     "overfitting_probability",
-    "paid_p_value",
     "percentile_interval",
     "pesaran_timmermann",
     "pinball",
