@@ -68,6 +68,7 @@ from candlecast.stats.selection import (
     overfitting_probability,
     superior_models,
     superior_predictive_ability,
+    unit_columns,
 )
 from candlecast.stats.spending import adjusted_p_value, spent_share
 from candlecast.stats.spread import bounce_spread, efficient_spread, high_low_spread, roll_spread
@@ -146,5 +147,6 @@ __all__ = [
     "total_return",
     "track_record",
     "uniformity_p_value",
+    "unit_columns",
     "worst_case_loss",
 ]
