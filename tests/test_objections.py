@@ -257,6 +257,19 @@ def test_a_constant_exposure_is_no_skill():
     assert short.evidence.timing_p > 0.05 and not short.pays
 
 
+def test_a_constant_leveraged_exposure_is_no_skill():
+    """Twice the market earns more than the market: the mean position is held with the same leverage."""
+
+    def always_double(forecast):
+        held = forecast.averaged().frame.select("time", "symbol", position=pl.lit(2.0))
+        return Positions(held, leverage=2.0)
+
+    rising = synthetic.random_walk(3_000, seed=3, drift=0.002)
+    double = replace(STUDY, rule=always_double).run(rising.candles, ledger=Ledger.in_memory()).verdict
+    assert double.evidence.return_p < 0.05
+    assert double.evidence.timing_p > 0.05
+
+
 def test_interest_is_no_skill():
     """Interest on cash is earned by anybody who holds cash."""
     costs = Costs(fee_bps=1, slippage_bps=1, interest_percent=20)

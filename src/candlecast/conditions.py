@@ -12,7 +12,7 @@ import polars as pl
 from candlecast.backtesting import BacktestResult, backtest, break_even_bps, delayed
 from candlecast.candles import Candles
 from candlecast.signals import Positions
-from candlecast.stats import annual_return, check_rare_losses, worst_case_loss
+from candlecast.stats import annual_return, check_rare_losses, log_returns, worst_case_loss
 from candlecast.tradability import Tradability, tradability
 
 CLOSES_ONLY = 1 / 3  # largest share of bars without prices beyond open and close at which ranges are informative
@@ -97,7 +97,7 @@ def _doubt(candles: Candles, result: BacktestResult, seed: int) -> str:
     """The reason to doubt a significant gain: the record may lack rare large losses."""
     if result.ruined_at is not None or not result.fills.height:
         return ""
-    growth = np.log1p(result.returns_until_ruin)
+    growth = log_returns(result.returns_until_ruin)
     if not growth.sum() > 0.0:
         return ""  # no gain to doubt
     moves = np.diff(candles.close) / candles.close[:-1]
@@ -108,7 +108,7 @@ def _doubt(candles: Candles, result: BacktestResult, seed: int) -> str:
 def _static_returns(candles: Candles, positions: Positions, result: BacktestResult) -> np.ndarray:
     """Returns of an account that holds the mean position: the same exposure and financing, without timing."""
     mean = float(result.equity["position"].to_numpy().mean())
-    held = positions.frame.with_columns(position=pl.lit(max(min(mean, 1.0), -1.0)))
+    held = positions.frame.with_columns(position=pl.lit(max(min(mean, positions.leverage), -positions.leverage)))
     static = replace(positions, frame=held, in_units=False, band=REBALANCED)
     free = replace(result.costs, fee_bps=0.0, maker_fee_bps=None, slippage_bps=0.0, half_spread_bps=0.0, impact_bps=0.0)
     return backtest(candles, static, costs=free, cash=result.cash).returns[: len(result.returns_until_ruin)]

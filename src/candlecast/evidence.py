@@ -18,6 +18,7 @@ from candlecast.stats import (
     detectable_r2,
     detectable_sharpe,
     expected_maximum_sharpe,
+    log_returns,
     minimum_track_record,
     sharpe_difference,
     track_record,
@@ -91,7 +92,7 @@ def gather(
     forecast_p = largest_p(row)
     returns, yearly = result.returns_until_ruin, result.bars_per_year
     is_ruined = result.ruined_at is not None
-    growth = returns if is_ruined else np.log1p(returns)
+    growth = returns if is_ruined else log_returns(returns)
     record = track_record(growth)
     lucky = expected_maximum_sharpe(tally.trades, variance=1.0 / max(record.observations - 1, 1))
     return_p = 1.0 if is_ruined else bootstrap_p_value(growth, seed=seed) if len(growth) else math.nan
@@ -143,7 +144,7 @@ def _timing_p(growth: np.ndarray, static: np.ndarray, *, is_ruined: bool, seed: 
         return math.nan
     if len(static) != len(growth):
         return bootstrap_p_value(growth, seed=seed)
-    return bootstrap_p_value(growth - np.log1p(np.maximum(static, -0.999999)), seed=seed)
+    return bootstrap_p_value(growth - log_returns(np.maximum(static, -0.999999)), seed=seed)
 
 
 def _bars_needed(record: TrackRecord, lucky: float) -> float:

@@ -74,12 +74,9 @@ def _implausible(row: dict[str, Any], result: BacktestResult, target: Target) ->
     hits = row["hit_rate"]
     if target.horizon == 1 and hits is not None and hits > HIGHEST_HIT_RATE and row["observations"] >= FEWEST_MOVES:
         figures.append(f"a hit rate of {percent(hits, 0)}")
-    if (
-        len(result.returns_until_ruin) >= FEWEST_MOVES
-        and track_record(result.returns_until_ruin).sharpe > HIGHEST_SHARPE
-    ):
-        ratio = track_record(result.returns_until_ruin).sharpe * math.sqrt(result.bars_per_year)
-        figures.append(f"a Sharpe ratio of {number(ratio, 1)} a year")
+    record = track_record(result.returns_until_ruin)
+    if record.observations >= FEWEST_MOVES and record.sharpe > HIGHEST_SHARPE:
+        figures.append(f"a Sharpe ratio of {number(record.sharpe * math.sqrt(result.bars_per_year), 1)} a year")
     if not figures:
         return None
     return Objection(
