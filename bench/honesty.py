@@ -4,9 +4,9 @@
 
 Four parts. `verdict`: `--worlds` without an edge, and as many with one, over a ladder of strengths, each judged as a
 workspace of its own by the verdict of `Study`: an LSTM, a linear regression, and the oracle, the best forecast that there can
-be; the same worlds go through what is usually done instead (`usual_recipes.py`). `tutorial`: a sixteenth of them goes
-through the tutorial's net. `families`: a quarter of `--worlds` for each kind of untradable or dangerous market and each
-kind of user. `sequence`: five times as many users who try fifty things. `--only` takes parts, or words in the names of families.
+be; the usual recipes (`usual_recipes.py`) see the same worlds. `tutorial`: a sixteenth of them go through the tutorial's net.
+`families`: a quarter of `--worlds` for each kind of untradable or dangerous market and each kind of user. `sequence`: five
+times as many users with fifty trials each. `--only` takes parts, or words in the names of families.
 Repeatable: every world is named by its family, strength and seed.
 """
 
@@ -31,7 +31,7 @@ USERS = 20  # of a batch
 
 @dataclass(frozen=True)
 class Batch:
-    """Worlds of one family and strength (NaN: no edge), by their seeds; `part` says through what they go."""
+    """Worlds of one family and strength (NaN: no edge), by their seeds; `part` of the benchmark."""
 
     family: str
     strength: float
@@ -40,7 +40,7 @@ class Batch:
 
 
 def run(batch):
-    """What comes of a batch, with the seconds that it took."""
+    """The records of a batch, and the seconds that it took."""
     import honesty_models
     import honesty_users
 
@@ -56,7 +56,7 @@ def run(batch):
 
 
 def planned(worlds, only=()):
-    """All batches that are asked for, the slow ones first, so that no process is left alone with one."""
+    """All batches that are asked for, the slow ones first, so that all processes end at about the same time."""
     return [
         batch
         for batch in (*planned_models(worlds), *planned_users(worlds))
@@ -85,7 +85,7 @@ def planned_models(worlds):
 
 
 def planned_users(worlds):
-    """As many users of each family, and of those who try in sequence, each in a workspace of its own."""
+    """Users of each family, and users with fifty trials, each in a workspace of its own."""
     from honesty_users import FAMILIES, SEQUENCES
 
     batches = []
@@ -112,7 +112,7 @@ def main():
     began = time.perf_counter()
     batches = planned(arguments.worlds, arguments.only)
     if not batches:
-        parser.error(f"nothing is called {' or '.join(arguments.only)}")
+        parser.error(f"no part or family is called {' or '.join(arguments.only)}")
     found = {"verdict": [], "tutorial": [], "families": [], "sequence": []}
     with ProcessPoolExecutor(arguments.processes, mp_context=get_context("spawn")) as pool:
         for done, (batch, records, seconds) in enumerate(pool.map(run, batches), start=1):

@@ -94,7 +94,7 @@ def figures_of_users(users):
             found.append(figure(f"false forecasts: {name}", share(group, "forecastable"), goal=MOST_FALSE))
     everybody = [record for name in SEQUENCES for record in of_family(users, name)]
     for question, kind in (("edge", "edges"), ("forecastable", "forecasts")):
-        found.append(figure(f"false {kind}: 50 tries, all markets", share(everybody, question), goal=MOST_FALSE))
+        found.append(figure(f"false {kind}: 50 trials, all markets", share(everybody, question), goal=MOST_FALSE))
     return found
 
 
@@ -154,8 +154,8 @@ def show_worlds(records, tutorial):
             for model in ("oracle", "linear", "lstm")
         ]
         print(f"| {rung[0]['family']} | {rung[0]['strength']:g} | {len(rung)} | {' | '.join(shares)} |")
-    print("\n## What is usually done, on the same worlds\n")
-    print("| what is usually done | claims success without an edge | with one |")
+    print("\n## Usual recipes on the same worlds\n")
+    print("| usual recipe | claims success without an edge | with one |")
     print("| --- | --- | --- |")
     planted = [record for record in records if not np.isnan(record["strength"])]
     halves = [
@@ -172,21 +172,21 @@ def show_users(users):
         if group := of_family(users, name):
             cells = [words(*share(group, question)) for question in ("edge", "forecastable")]
             rows.append([name, len(group), *cells, "yes" if family.is_null else "no"])
-    columns = ("market or user, no edge to be had", "worlds", "edge", "forecastable", "is that false")
+    columns = ("market or user without an edge", "worlds", "edge", "forecastable", "is that a false claim")
     show_table("Markets and users without an edge", columns, rows)
     everybody, rows = [record for name in SEQUENCES for record in of_family(users, name)], []
     for name in (*SEQUENCES, "all"):
         if group := everybody if name == "all" else of_family(users, name):
             cells = [words(*share(group, question)) for question in ("edge", "forecastable")]
-            rows.append([name.removeprefix("50 tries on "), len(group), *cells])
-    columns = ("50 tries in one workspace, on", "users", "edge, at least once", "forecastable, at least once")
-    show_table("Who tries fifty things", columns, rows)
+            rows.append([name.removeprefix("50 trials on "), len(group), *cells])
+    columns = ("50 trials in one workspace, on", "users", "edge, at least once", "forecastable, at least once")
+    show_table("Fifty trials in one workspace", columns, rows)
     rows = [
         [name, len(group), words(*share(group, "fresh", "edge")), words(*share(group, "edge"))]
         for name in WITH_EDGE
         if (group := of_family(users, name))
     ]
-    columns = ("an edge that is there", "worlds", "found in a fresh workspace", "found here")
+    columns = ("true edge", "worlds", "found in a fresh workspace", "found after other studies")
     show_table("An edge after other studies", columns, rows)
 
 

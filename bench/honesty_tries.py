@@ -1,6 +1,6 @@
-"""Many tries in one workspace: a market that is walked once, what is tried on it, and what the verdict says of each try.
+"""Many trials in one workspace: a market that is walked once, further forecasts and rules on it, and the verdict on each.
 
-Every try is a trial in the ledger of the workspace. The tries share a walk: a linear forecast of other columns is fitted by least
+Every one is a trial in the ledger of the workspace. They share a walk: a linear forecast of other columns is fitted by least
 squares on the rows that the walk trained on.
 """
 
@@ -19,7 +19,7 @@ from candlecast.evidence import largest_p
 from candlecast.forecast import Forecast
 from candlecast.ledger import Trial
 from candlecast.profile import profile_of
-from candlecast.stats import clark_west, paid_p_value
+from candlecast.stats import adjusted_p_value, clark_west
 from candlecast.tally import Tally
 from candlecast.verdict import LEVEL, Verdict
 from candlecast.walk import watch_forward
@@ -31,7 +31,7 @@ IDLE = cc.Threshold(enter=0.5)  # a forecast of 50 % a bar never comes
 
 @dataclass(frozen=True, eq=False)
 class Walked:
-    """A market that was walked once: whatever is tried on it is another forecast or another rule on the same rows.
+    """A market that was walked once: further trials are another forecast or another rule on the same rows.
 
     `train` and `test`: rows of the candles; `columns`: what forecasts can be made of, float64 (time,) each.
     """
@@ -157,18 +157,18 @@ class Walked:
 
 @dataclass
 class Workspace:
-    """A ledger, and the verdicts on the tries that could have been forecastable."""
+    """A ledger, and the verdicts on the trials that could have been forecastable."""
 
     ledger: cc.Ledger = field(default_factory=cc.Ledger.in_memory)
     counted: Tally = field(default_factory=Tally)
     verdicts: list[Verdict] = field(default_factory=list)
 
     def could_be_forecastable(self, row: dict[str, float]) -> bool:
-        """Whether the p-value of a forecast is below what the trials counted so far leave of 5 %; later ones leave less."""
-        return paid(row, self.counted) < LEVEL
+        """Whether the p-value of a forecast, adjusted for the trials counted so far, is below 5 %; later ones only raise it."""
+        return adjusted(row, self.counted) < LEVEL
 
     def judge(self, result: cc.StudyResult, row: dict[str, float]) -> None:
-        """The try as its user makes it: recorded, counted, and judged in full where the forecast has paid for the trials."""
+        """Record and count a trial, and compute its verdict where the adjusted p-value of its forecast is below 5 %."""
         recorded = result.recorded(self.ledger)
         self.counted = recorded.counted
         if self.could_be_forecastable(row):
@@ -190,9 +190,9 @@ class Workspace:
         }
 
 
-def paid(row: dict[str, float], tally: Tally) -> float:
+def adjusted(row: dict[str, float], tally: Tally) -> float:
     """The p-value of a forecast, as the verdict adjusts it for the trials counted."""
-    return paid_p_value(largest_p(row), before=tally.forecasts_before, after=tally.forecasts)
+    return adjusted_p_value(largest_p(row), before=tally.forecasts_before, after=tally.forecasts)
 
 
 def columns_of(candles) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Users of the library: one study, or many tries in one workspace, and what the verdict claims in the end."""
+"""Users of the library: one study, or many trials in one workspace, and the claims of their verdicts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def answer(verdict):
 
 
 def study_of(*, window=2, features=None, folds=None, model=None):
-    """The study of somebody with low costs and a linear model of the last return and the last five."""
+    """A study with low costs and a linear model of the last return and the last five-bar return."""
     return cc.Study(
         model=model or cc.LinearRegression(window=window),
         features=features or cc.Features(cc.log_return(1), cc.log_return(5)),
@@ -49,13 +49,13 @@ def one_study(world, **options):
 
 
 def follower(world):
-    """The study of somebody who sees a liquid market that moves first."""
+    """A study with a feature of a liquid market that moves first."""
     features = cc.Features(cc.log_return(1), worlds.leader_return(world.leader))
     return one_study(world, window=4, features=features)
 
 
 def of_the_last_return(world):
-    """The study of somebody who forecasts by the last return alone: long after rises, short after falls."""
+    """A study of the last return alone: long after rises, short after falls."""
     return one_study(world, window=1, features=cc.Features(cc.log_return(1)))
 
 
@@ -69,12 +69,11 @@ def after_minutes(world, seed):
     return answer(result.recorded(used).verdict) | {"fresh": answer(result.verdict)}
 
 
-# Many tries in one workspace
+# Many trials in one workspace
 
 
 def in_sequence(candles):
-    """Fifty things one after another, with a look at each verdict: forty-five forecasts, and after every ninth the best so far
-    by another rule."""
+    """Fifty trials in sequence: forty-five forecasts, and after every ninth the best so far by another rule."""
     walked, workspace, best = Walked.of(candles), Workspace(), None
     for number, (names, alpha, recent) in enumerate(ideas(), start=1):
         mean = walked.forecast(names, alpha, recent=recent)
@@ -108,7 +107,7 @@ def idle_trials(candles):
 
 
 def seller(candles):
-    """A forecast that the last bar goes on, judged on a short record: a seller of insurance who learnt nothing."""
+    """Trades the sign of the last bar, tested on a short record: small gains, and rare large losses."""
     walked, workspace = Walked.of(candles), Workspace()
     mean = 0.002 * np.sign(walked.columns["return 0"][walked.test])
     workspace.judge(walked.tried(mean, FOLLOW, columns="sign"), walked.row(mean))
@@ -116,7 +115,7 @@ def seller(candles):
 
 
 def several_intervals(seed):
-    """One market at 1m, 1h, 4h and 1d: five forecasts of each, all in one workspace, with a look at each verdict."""
+    """One market at 1m, 1h, 4h and 1d: five forecasts of each, all in one workspace, each with its verdict."""
     workspace = Workspace()
     for interval, candles in worlds.one_market(seed).items():
         walked = Walked.of(candles)
@@ -127,9 +126,9 @@ def several_intervals(seed):
 
 
 def volatility_timing(candles):
-    """Twenty-four ways to hold less in turbulent times: six forecasts of the next range, four steps of the rule each.
+    """Twenty-four kinds of volatility timing: six forecasts of the next range, four steps of the rule each.
 
-    Ranges can be forecast; the first verdict says so. Of the others, those are judged that could pay.
+    Ranges can be forecast, as the first verdict says. Of the others, only those that could pay are judged.
     """
     walked, workspace = Walked.of(candles, target=cc.Volatility()), Workspace()
     ranges = tuple(f"range {lag}" for lag in range(1, 8))
@@ -153,8 +152,8 @@ def volatility_timing(candles):
 
 
 def could_pay(result):
-    """Whether growth is more than 1.3 standard errors above zero, below which no test at 5 % finds it, and the Sharpe ratio above
-    that of holding."""
+    """Whether growth is more than 1.3 standard errors above zero, which a test at 5 % needs, and the Sharpe ratio above that of
+    holding."""
     growth = np.log1p(result.returns)
     errors = growth.mean() / growth.std() * np.sqrt(len(growth))
     own, held = (sharpe(each, bars_per_year=1.0) for each in (result.returns, result.benchmark_returns))
@@ -165,7 +164,7 @@ def could_pay(result):
 class Family:
     """Markets or users of one kind. `market` is a family of `make_world`, `bars` its length, `user` what is done there.
 
-    `is_null`: nothing can be forecast either, so that a claim of that is false as well. `has_edge`: there is one to be found.
+    `is_null`: nothing can be forecast either, so that claim is false too. `has_edge`: the market has a true edge.
     """
 
     market: str
@@ -216,7 +215,7 @@ NO_EDGE = {
     "24 ways of volatility timing": Family("GARCH-t", 1_500, _of_candles(volatility_timing)),
 }
 SEQUENCES = {
-    f"50 tries on {market}": Family(market, SEQUENCE_BARS, _of_candles(in_sequence), is_null=True)
+    f"50 trials on {market}": Family(market, SEQUENCE_BARS, _of_candles(in_sequence), is_null=True)
     for market in ("random walk", "GARCH-t", "shuffled S&P 500 and Nasdaq")
 }
 WITH_EDGE = {

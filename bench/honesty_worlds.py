@@ -1,4 +1,4 @@
-"""Worlds by name: markets without an edge, markets with one, and markets whose prices nobody could have had."""
+"""Worlds by name: markets without an edge, markets with one, and markets whose prices nobody could have traded at."""
 
 from __future__ import annotations
 

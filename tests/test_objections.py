@@ -1,4 +1,4 @@
-"""What forbids a claim: each objection alone turns an edge into none, and says why."""
+"""Objections: each alone turns an edge into none, and says why."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ def test_nothing_stands_against_an_edge_that_could_be_earned(planted):
     verdict = verdict_under(planted, {"delayed_return": 0.01}, half_spread_bps=3.0, tick_bps=1.0)
     assert verdict.has_edge and verdict.headline == "An edge was found."
     assert (
-        "It breaks even at costs of 40.0 bp a side; by these candles half the bid-ask spread is 3.0 bp and a tick is 1.0 bp"
-        in verdict.text
+        "The strategy breaks even at costs of 40.0 bp a side; by these candles, half the bid-ask spread is 3.0 bp and a tick "
+        "is 1.0 bp" in verdict.text
     )
-    assert "with every order filled one bar later it earns 1.0 % a year" in verdict.text
+    assert "with fills one bar later it returns 1.0 % a year" in verdict.text
 
 
 @pytest.mark.parametrize(
@@ -67,33 +67,33 @@ def test_nothing_stands_against_an_edge_that_could_be_earned(planted):
             {},
             {"half_spread_bps": 40.0},
             "inside the spread, and nobody could have traded there",
-            "takes 40.0 bp at least",
+            "costs at least 40.0 bp",
         ),
-        ({}, {"tick_bps": 333.0}, "inside the spread, and nobody could have traded there", "takes 333.0 bp at least"),
+        ({}, {"tick_bps": 333.0}, "inside the spread, and nobody could have traded there", "costs at least 333.0 bp"),
         (
             {"break_even_bps": 4.9},
             {},
             "inside the spread",
-            "breaks even at 4.9 bp a side, and a trade takes 5.0 bp at least",
+            "breaks even at 4.9 bp a side, but a trade costs at least 5.0 bp",
         ),
         (
             {},
             {"has_stale_opens": True, "stale_open_share": 0.94},
-            "prices that nobody could have had",
+            "prices that nobody could have traded at",
             "94 % of the opens",
         ),
-        ({}, {"has_averaged_opens": True}, "prices that nobody could have had", "Heikin-Ashi"),
+        ({}, {"has_averaged_opens": True}, "prices that nobody could have traded at", "Heikin-Ashi"),
         (
             {},
             {"has_copied_bars": True, "copied_share": 0.012},
-            "prices that nobody could have had",
+            "prices that nobody could have traded at",
             "1.2 % of the bars",
         ),
         (
             {"is_in_time_order": False},
             {},
             "No verdict on trading: the folds train on bars that come after",
-            "WalkForward does",
+            "use WalkForward",
         ),
         ({"doubt": "five losses in all"}, {}, "the record is too short to trust its tests", "Five losses in all"),
     ],
@@ -205,12 +205,12 @@ def test_what_was_mended_is_told_in_the_verdict(planted):
     assert verdict.to_dict()["changes"] == ["3 bars dropped (prices outside low..high)"]
 
 
-def test_what_is_over_by_the_middle_of_the_bar_is_no_edge(planted):
+def test_a_gain_from_lagging_opens_is_no_edge(planted):
     assert verdict_under(planted, {"middle_bps": 10.1}).has_edge
     verdict = verdict_under(planted, {"middle_bps": 9.9})
     assert verdict.is_forecastable and not verdict.pays
-    assert verdict.headline == "No edge found: what was earned is over by the middle of the bar that fills the order."
-    assert "it breaks even at 9.9 bp a side in place of 40.0" in verdict.text
+    assert verdict.headline == "No edge found: the gain comes from opens that lag behind the market."
+    assert "the break-even cost falls from 40.0 to 9.9 bp a side" in verdict.text
 
 
 def test_typical_prices_as_closes_are_no_edge():
@@ -233,13 +233,13 @@ def test_typical_prices_as_closes_are_no_edge():
 @pytest.mark.parametrize(
     ("prices", "words"),
     [
-        ({"has_spikes": True, "spike_share": 0.021}, "2.1 % of the bars close far off their neighbours"),
-        ({"has_lines": True, "interpolated_share": 0.05}, "5.0 % of the bars lie on straight lines"),
+        ({"has_spikes": True, "spike_share": 0.021}, "2.1 % of the bars close far from the bars before and after"),
+        ({"has_lines": True, "interpolated_share": 0.05}, "5.0 % of the bars are interpolated"),
     ],
 )
-def test_bad_prints_and_drawn_lines_are_told(planted, prices, words):
+def test_bad_prints_and_interpolated_bars_are_named(planted, prices, words):
     verdict = verdict_under(planted, {}, **prices)
-    assert "prices that nobody could have had" in verdict.headline and words in verdict.text
+    assert "prices that nobody could have traded at" in verdict.headline and words in verdict.text
 
 
 def test_a_constant_exposure_is_no_skill():
@@ -255,6 +255,19 @@ def test_a_constant_exposure_is_no_skill():
     short = replace(RANGES, rule=always_short).run(candles, ledger=Ledger.in_memory()).verdict
     assert short.is_forecastable and short.evidence.return_p < 0.05
     assert short.evidence.timing_p > 0.05 and not short.pays
+
+
+def test_a_constant_leveraged_exposure_is_no_skill():
+    """Twice the market earns more than the market: the mean position is held with the same leverage."""
+
+    def always_double(forecast):
+        held = forecast.averaged().frame.select("time", "symbol", position=pl.lit(2.0))
+        return Positions(held, leverage=2.0)
+
+    rising = synthetic.random_walk(3_000, seed=3, drift=0.002)
+    double = replace(STUDY, rule=always_double).run(rising.candles, ledger=Ledger.in_memory()).verdict
+    assert double.evidence.return_p < 0.05
+    assert double.evidence.timing_p > 0.05
 
 
 def test_interest_is_no_skill():

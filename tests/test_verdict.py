@@ -22,7 +22,7 @@ from candlecast.resume import run_study
 from candlecast.runs import load_run
 from candlecast.signals import Threshold
 from candlecast.sources import synthetic
-from candlecast.stats import deflated_sharpe, minimum_track_record, paid_p_value, sharpe_difference, track_record
+from candlecast.stats import adjusted_p_value, deflated_sharpe, minimum_track_record, sharpe_difference, track_record
 from candlecast.study import Study
 from candlecast.tally import Tally, count
 from candlecast.targets import NextReturn
@@ -62,17 +62,15 @@ def test_many_trials_take_the_edge_away(planted):
     assert verdict.evidence.deflated_sharpe == deflated_sharpe(track_record(growth), trials=4_000)
     evidence = planted.verdict.evidence
     adjusted = {
-        name: paid_p_value(getattr(evidence, name), before=3_999, after=4_000) for name in ("return_p", "sharpe_p")
+        name: adjusted_p_value(getattr(evidence, name), before=3_999, after=4_000) for name in ("return_p", "sharpe_p")
     }
     assert {name: getattr(verdict.evidence, f"{name}_adjusted") for name in adjusted} == pytest.approx(adjusted)
-    assert verdict.evidence.forecast_p_adjusted == paid_p_value(evidence.forecast_p, before=4_999, after=5_000)
+    assert verdict.evidence.forecast_p_adjusted == adjusted_p_value(evidence.forecast_p, before=4_999, after=5_000)
 
 
 def test_one_trial_is_not_deflated(planted):
     evidence = planted.verdict.evidence
-    assert evidence.forecast_p_adjusted == pytest.approx(
-        evidence.forecast_p * 1.341487257
-    )  # what comes later is paid for
+    assert evidence.forecast_p_adjusted == pytest.approx(evidence.forecast_p * 1.341487257)  # for later trials
     assert evidence.tally == Tally(content=planted.trial.content)
     assert "1 trial counted in this workspace." in planted.verdict.text + "."
 
@@ -82,27 +80,27 @@ def test_a_naive_model_judged_against_itself_reads_well():
     verdict = replace(STUDY, model=Naive()).run(candles).verdict
     assert not verdict.is_forecastable and not verdict.pays
     assert verdict.text.startswith(
-        "No edge found. The naive forecast of the next return is what all others are measured against: it claims nothing. "
-        "It never traded; buy-and-hold earned"
+        "No edge found. The naive forecast of the next return is the reference of all others: it makes no claim. "
+        "The strategy never traded; buy-and-hold returned"
     )
     assert "nan" not in verdict.text.lower().replace("naive", "") and "undefined" not in verdict.text
     verdict = replace(STUDY, model=Drift()).run(candles).verdict
-    assert "it counts as no skill" in verdict.text and not verdict.is_forecastable
+    assert "so it counts as no skill" in verdict.text and not verdict.is_forecastable
 
 
 def test_the_words_say_what_was_asked_for(planted):
     text = replace(STUDY, costs=Costs()).run(synthetic.random_walk(1_200, seed=6).candles).verdict.text
     for words in (
         "No edge found",
-        "The linear forecast of the next return is no better than naive, drift and the past mean (Clark-West p = ",
+        "The linear forecast of the next return is no better than naive, drift and the past mean (Clark-West p-value ",
         "After 12 bp of costs a side and",
         "buy-and-hold",
         "1 trial counted in this workspace",
-        "So much data finds a Sharpe ratio of",
+        "This much data detects a Sharpe ratio of",
         "a smaller edge may have been missed",
     ):
         assert words in text, words
-    assert "It takes about" in planted.verdict.text and "from zero; here are" in planted.verdict.text
+    assert "from zero takes about" in planted.verdict.text and "of such results; the record has" in planted.verdict.text
     assert "smaller edge may have been missed" not in planted.verdict.text
 
 
@@ -133,9 +131,9 @@ def test_a_loss_is_told_from_zero_in_as_many_years_as_the_same_gain():
 @pytest.mark.parametrize(
     ("sharpe", "years", "words"),
     [
-        (-0.5, 8.72, "takes about 8.7 years of such results to tell this Sharpe ratio from zero; here are 9.5 years"),
-        (1.5, 30.2, "from the 0.90 that the best of so many trials shows by luck; here are 9.5 years"),
-        (0.5, math.inf, "by luck, so that no length of such results would tell this one from luck"),
+        (-0.5, 8.72, "from zero takes about 8.7 years of such results; the record has 9.5 years"),
+        (1.5, 30.2, "this many trials has by luck takes about 30 years of such results; the record has 9.5 years"),
+        (0.5, math.inf, "by luck, so no record of such results, however long, would distinguish this one from luck"),
     ],
 )
 def test_how_long_it_takes_is_always_said(planted, sharpe, years, words):
@@ -150,7 +148,7 @@ def test_the_lead_over_holding_has_an_interval(planted):
         planted.backtest.returns, planted.backtest.benchmark_returns, bars_per_year=planted.backtest.bars_per_year
     )
     assert (evidence.sharpe_lead, evidence.sharpe_lead_low, evidence.sharpe_lead_high, evidence.sharpe_p) == expected
-    assert f"95 % between {expected.low:.2f} and {expected.high:.2f}; p " in planted.verdict.text
+    assert f"95 % CI {expected.low:.2f} to {expected.high:.2f})" in planted.verdict.text
 
 
 def test_a_sweep_of_thresholds_is_as_many_trials(planted):

@@ -21,7 +21,7 @@ What is undefined is null.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,8 +97,12 @@ def skills(forecast: Forecast, target: Target) -> tuple[np.ndarray, np.ndarray]:
     return score.time, (score.outcome_change - centre) * (score.forecast_change - centre)
 
 
-def accuracy(forecasts: Mapping[str, Forecast], target: Target, *, seed: int = 0) -> pl.DataFrame:
+def accuracy(
+    forecasts: Mapping[str, Forecast], target: Target, *, models: Collection[str] | None = None, seed: int = 0
+) -> pl.DataFrame:
     """One row per asset and model, seeds averaged into one forecast: `symbol`, `model`, `observations`, figures and p-values.
+
+    `models`: those that get a row, all when not given; naive and drift are references among `forecasts` in any case.
 
     The p-values are one-sided. `p_naive`, `p_drift` and `p_mean`: Clark-West, of the hypothesis that the forecast adds nothing
     to naive, to naive and drift, or to the mean outcome of the training rows. (Where volatility only scatters around a level,
@@ -112,12 +116,14 @@ def accuracy(forecasts: Mapping[str, Forecast], target: Target, *, seed: int = 0
     symbols = list(dict.fromkeys(symbol for forecast in forecasts.values() for symbol in forecast.symbols))
     for symbol in symbols:
         present = {name: forecast for name, forecast in forecasts.items() if symbol in forecast.symbols}
-        scores = {name: scored(forecast.only(symbol), target) for name, forecast in present.items()}
+        shown = [name for name in present if models is None or name in models]
+        needed = [name for name in present if name in shown or name in REFERENCES]
+        scores = {name: scored(present[name].only(symbol), target) for name in needed}
         if not all(len(score.target) for score in scores.values()):
             raise _nothing_known()
         rows += [
-            {"symbol": symbol, "model": name, **_figures(score, target, seed), **_p_values(name, scores, target)}
-            for name, score in scores.items()
+            {"symbol": symbol, "model": name, **_figures(scores[name], target, seed), **_p_values(name, scores, target)}
+            for name in shown
         ]
     if not rows:
         raise _nothing_known()

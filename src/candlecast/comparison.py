@@ -46,7 +46,7 @@ class Comparison:
     symbol, interval, model, observations
     r2, hit_rate, each with _low and _high    as in `accuracy`
     p              Clark-West against naive, drift and the past mean, the largest one; null for naive and drift
-    p_trials       p paid for by all trials of the workspace (`Evidence.forecast_p_adjusted`)
+    p_trials       p adjusted for all trials of the workspace (`Evidence.forecast_p_adjusted`)
     p_discovery    p adjusted so that of the rows below 5 % at most 5 % are false (Benjamini-Hochberg, `false_discovery`)
     is_superior    beats naive's squared error on its series, with a chance of 5 % that any such model does not (StepM)
     p_best         p-value in the model confidence set of its series: at 5 % or above, it may be the best

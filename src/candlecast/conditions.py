@@ -1,4 +1,4 @@
-"""What market, prices and folds allow a verdict to say, whatever the tests give."""
+"""The conditions of a result, of market, prices and folds, which may forbid a claim whatever the tests give."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ import polars as pl
 from candlecast.backtesting import BacktestResult, backtest, break_even_bps, delayed
 from candlecast.candles import Candles
 from candlecast.signals import Positions
-from candlecast.stats import annual_return, check_rare_losses, worst_case_loss
+from candlecast.stats import annual_return, check_rare_losses, log_returns, worst_case_loss
 from candlecast.tradability import Tradability, tradability
 
-CLOSES_ONLY = 1 / 3  # of the bars without prices beyond open and close, above which ranges say nothing
-FEWEST_BARS = 2  # that can be traded one bar later
-REBALANCED = 1e-9  # of equity: a drift that a constant exposure is brought back from
+CLOSES_ONLY = 1 / 3  # largest share of bars without prices beyond open and close at which ranges are informative
+FEWEST_BARS = 2  # of a backtest with delayed fills
+REBALANCED = 1e-9  # of equity: the band within which a constant exposure is not rebalanced
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """The circumstances of a result. The defaults, of which nothing is known, stand in the way of nothing.
+    """The conditions of a result. The defaults mean that nothing is known, and raise no objection.
 
-    break_even_bps: costs a side, in basis points of the value traded, at which the account would have ended where it began
-        (`backtesting.break_even_bps`); NaN where it loses without any.
-    middle_bps: the same where orders are filled in the middle of the range of their bar, 0.0 where nothing is earned then;
-        infinite where too many bars have no prices beyond open and close, so that ranges say nothing.
-    delayed_return: annual return with every order filled one bar later. Evidence alone: an honest edge may be gone by then.
-    tradability: what the candles of the judged bars say about trading at their prices; None where nobody looked.
-    is_in_time_order: all bars of a training lie before those that it is tested on.
-    doubt: why the tests of the returns cannot be trusted, in words; empty where they can.
-    static_returns: returns by bar of an account that held the mean position of this one throughout, financed alike and traded
-        for nothing; empty where nobody looked.
-    notices: what is odd about the candles, in sentences; jumps: those among them that look like splits and were not declared
-        to be moves of the market; changes: what was changed in the candles before anything was computed.
+    break_even_bps: costs a side, in basis points of the value traded, at which the total return is zero
+        (`backtesting.break_even_bps`); NaN where the account loses even without costs.
+    middle_bps: the same with fills in the middle of each bar's range, 0.0 where the account then loses even without costs;
+        infinite where too many bars have no prices beyond open and close, so their ranges are not informative.
+    delayed_return: annual return with fills one bar later. For information only: a true edge may be gone by then.
+    tradability: of the candles of the tested bars; None where not known.
+    is_in_time_order: each training part lies before its test part.
+    doubt: the reason why the tests of the returns cannot be trusted; empty where they can.
+    static_returns: returns per bar of an account that holds the mean position of this one, with the same financing and no
+        trading costs; empty where not known.
+    notices: odd properties of the candles, in sentences; jumps: the notices of jumps that look like splits and were not
+        declared to be real; changes: the changes made to the candles before anything was computed.
     """
 
     break_even_bps: float = math.nan
@@ -50,7 +50,7 @@ class Conditions:
     changes: tuple[str, ...] = ()
 
     def least_cost_bps(self, cost_bps: float) -> float:
-        """What a trade takes at least, a side: the costs, half the estimated spread or a tick, whichever is largest."""
+        """The least cost of a trade, a side: the largest of the costs, half the estimated spread and a tick."""
         return max(cost_bps, self.tradability.least_cost_bps if self.tradability else 0.0)
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,21 +94,21 @@ def conditions_of(
 
 
 def _doubt(candles: Candles, result: BacktestResult, seed: int) -> str:
-    """Why a gain cannot be believed although it is significant: large losses may be missing from the record."""
+    """The reason to doubt a significant gain: the record may lack rare large losses."""
     if result.ruined_at is not None or not result.fills.height:
         return ""
-    growth = np.log1p(result.returns_until_ruin)
+    growth = log_returns(result.returns_until_ruin)
     if not growth.sum() > 0.0:
-        return ""  # nobody would claim it
+        return ""  # no gain to doubt
     moves = np.diff(candles.close) / candles.close[:-1]
     loss = worst_case_loss(result.equity["position"].to_numpy(), moves)
     return check_rare_losses(growth, worst_loss=loss, bars_known=len(candles), seed=seed).why
 
 
 def _static_returns(candles: Candles, positions: Positions, result: BacktestResult) -> np.ndarray:
-    """What the mean position alone would have earned: no timing, hence no skill, but the same financing."""
+    """Returns of an account that holds the mean position: the same exposure and financing, without timing."""
     mean = float(result.equity["position"].to_numpy().mean())
-    held = positions.frame.with_columns(position=pl.lit(max(min(mean, 1.0), -1.0)))
+    held = positions.frame.with_columns(position=pl.lit(max(min(mean, positions.leverage), -positions.leverage)))
     static = replace(positions, frame=held, in_units=False, band=REBALANCED)
     free = replace(result.costs, fee_bps=0.0, maker_fee_bps=None, slippage_bps=0.0, half_spread_bps=0.0, impact_bps=0.0)
     return backtest(candles, static, costs=free, cash=result.cash).returns[: len(result.returns_until_ruin)]
@@ -120,5 +120,5 @@ def _middle_bps(candles: Candles, positions: Positions, result: BacktestResult) 
     if np.mean((candles.high <= top) & (candles.low >= bottom)) > CLOSES_ONLY:
         return math.inf
     middle = candles.frame.with_columns(open=(pl.col("high") + pl.col("low")) / 2)
-    late = break_even_bps(replace(candles, frame=middle), positions, costs=result.costs, cash=result.cash)
-    return 0.0 if math.isnan(late) else late
+    cost = break_even_bps(replace(candles, frame=middle), positions, costs=result.costs, cash=result.cash)
+    return 0.0 if math.isnan(cost) else cost

@@ -1,4 +1,4 @@
-"""The numbers that a verdict rests on: tests of the forecast and of the account, paid for by the trials made."""
+"""The numbers that a verdict rests on: tests of the forecast and of the account, adjusted for all trials."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from candlecast.backtesting import BacktestResult
 from candlecast.conditions import Conditions
 from candlecast.stats import (
     TrackRecord,
+    adjusted_p_value,
     bootstrap_p_value,
     deflated_sharpe,
     detectable_r2,
     detectable_sharpe,
     expected_maximum_sharpe,
+    log_returns,
     minimum_track_record,
-    paid_p_value,
     sharpe_difference,
     track_record,
 )
@@ -27,23 +28,22 @@ from candlecast.tally import Tally
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the tests say. Undefined values are NaN.
+    """The results of the tests. Undefined values are NaN.
 
-    Each p-value has an `_adjusted` form, in which it has paid for the trials before it, beside it and to come
-    (`stats.paid_p_value`): the forecast by the independent forecasts that the ledger holds, the account by the independent
-    strategies.
+    Each p-value has an `_adjusted` form, adjusted for multiple testing (`stats.adjusted_p_value`): tests of the forecast for
+    the independent forecasts in the ledger, tests of the account for its independent strategies.
 
     forecast_p: the largest of the Clark-West p-values against naive, drift and the mean outcome of the training rows.
-    return_p: bootstrap p-value of no growth, that is of a mean log return of zero or less; 1 for a ruined account.
-    timing_p: bootstrap p-value of no gain over an account that held the mean position throughout, financed alike: what a
-        constant exposure earns, in a market that rises or falls or by interest, is no skill.
-    sharpe_lead: Sharpe ratio per year less that of buy-and-hold, with its 95 % interval `sharpe_lead_low` to
-        `sharpe_lead_high`; sharpe_p: p-value of no lead.
-    lucky_sharpe: per year, what the best of so many strategies without skill shows; deflated_sharpe: confidence that the
-        Sharpe ratio of the log returns is above it.
-    detectable_sharpe (per year), detectable_r2: what this much data finds in 80 % of cases.
-    years: length of the record, up to a ruin; years_needed: length at which one like it tells its Sharpe ratio from zero with
-        95 % confidence, on whichever side of zero, one above zero from `lucky_sharpe`; infinite where it is not above that.
+    return_p: test of growth, by bootstrap: the null hypothesis is a mean log return of zero or less. 1 for a ruined account.
+    timing_p: timing test, by bootstrap: the null hypothesis is a mean log return no higher than that of an account that holds
+        the mean position, with the same financing. A constant exposure earns drift or interest, and is no skill.
+    sharpe_lead: Sharpe ratio per year less that of buy-and-hold, with its 95 % confidence interval `sharpe_lead_low` to
+        `sharpe_lead_high`; sharpe_p: test of the Sharpe difference, the null hypothesis is zero or less.
+    lucky_sharpe: per year, the expected largest Sharpe ratio of this many strategies without skill; deflated_sharpe:
+        confidence that the Sharpe ratio of the log returns is above it.
+    detectable_sharpe (per year), detectable_r2: detected with a power of 80 % in a record of this length.
+    years: length of the record, up to ruin; years_needed: minimum track record length, at 95 % confidence, for a Sharpe ratio
+        like this one to differ from zero, or, if positive, to exceed `lucky_sharpe`; infinite where it does not exceed that.
     """
 
     forecast_p: float
@@ -92,7 +92,7 @@ def gather(
     forecast_p = largest_p(row)
     returns, yearly = result.returns_until_ruin, result.bars_per_year
     is_ruined = result.ruined_at is not None
-    growth = returns if is_ruined else np.log1p(returns)
+    growth = returns if is_ruined else log_returns(returns)
     record = track_record(growth)
     lucky = expected_maximum_sharpe(tally.trades, variance=1.0 / max(record.observations - 1, 1))
     return_p = 1.0 if is_ruined else bootstrap_p_value(growth, seed=seed) if len(growth) else math.nan
@@ -102,16 +102,16 @@ def gather(
     of_trades = {"before": tally.trades_before, "after": tally.trades}
     return Evidence(
         forecast_p=forecast_p,
-        forecast_p_adjusted=paid_p_value(forecast_p, **of_forecasts),
+        forecast_p_adjusted=adjusted_p_value(forecast_p, **of_forecasts),
         return_p=return_p,
-        return_p_adjusted=paid_p_value(return_p, **of_trades),
+        return_p_adjusted=adjusted_p_value(return_p, **of_trades),
         timing_p=timing_p,
-        timing_p_adjusted=paid_p_value(timing_p, **of_trades),
+        timing_p_adjusted=adjusted_p_value(timing_p, **of_trades),
         sharpe_lead=difference.difference,
         sharpe_lead_low=difference.low,
         sharpe_lead_high=difference.high,
         sharpe_p=difference.p_value,
-        sharpe_p_adjusted=paid_p_value(difference.p_value, **of_trades),
+        sharpe_p_adjusted=adjusted_p_value(difference.p_value, **of_trades),
         lucky_sharpe=lucky * math.sqrt(yearly),
         deflated_sharpe=0.0 if is_ruined else deflated_sharpe(record, trials=tally.trades),
         detectable_sharpe=detectable_sharpe(len(returns), bars_per_year=yearly) if len(returns) > 1 else math.nan,
@@ -128,7 +128,7 @@ def gather(
 def largest_p(row: dict[str, Any]) -> float:
     """The p-value of a forecast in a row of the accuracy table: the largest of those against naive, drift and the past mean.
 
-    NaN for naive and drift themselves, which have none against themselves.
+    NaN for naive and drift, which are not tested against themselves.
     """
     p_values = [row["p_naive"], row["p_drift"]]
     if row.get("p_mean") is not None:
@@ -137,18 +137,18 @@ def largest_p(row: dict[str, Any]) -> float:
 
 
 def _timing_p(growth: np.ndarray, static: np.ndarray, *, is_ruined: bool, seed: int) -> float:
-    """Of the log returns against those of the mean position; that of no growth where these are not known."""
+    """Test of the log returns against those of the mean position, or against zero where these are not known."""
     if is_ruined:
         return 1.0
     if not len(growth):
         return math.nan
     if len(static) != len(growth):
         return bootstrap_p_value(growth, seed=seed)
-    return bootstrap_p_value(growth - np.log1p(np.maximum(static, -0.999999)), seed=seed)
+    return bootstrap_p_value(growth - log_returns(np.maximum(static, -0.999999)), seed=seed)
 
 
 def _bars_needed(record: TrackRecord, lucky: float) -> float:
-    """Bars that tell the Sharpe ratio from zero: a loss as its mirror image, a gain from the luck of the best trial."""
+    """Minimum track record length in bars: a negative Sharpe ratio against zero, a positive one against `lucky`."""
     if record.sharpe < 0:
         mirrored = record._replace(sharpe=-record.sharpe, skewness=-record.skewness)
         return minimum_track_record(mirrored)

@@ -1,4 +1,4 @@
-"""What forbids a claim although the tests are passed, or whatever they give: the first objection is the headline."""
+"""Objections to a claim, whatever the tests give: the gravest one is the headline of the verdict."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from candlecast.text import number, percent
 
 HIGHEST_R2, HIGHEST_HIT_RATE = 0.5, 0.75  # of returns out of sample; liquid markets show 1 % and 55 %
 HIGHEST_SHARPE = 0.6  # per bar, after costs; that of a forecast with the other two is 0.7 before costs
-LEAST_LEFT = 0.25  # of the break-even cost, filled in the middle of the bar; honest forecasts keep 0.35 or more
-FEWEST_MOVES = 100  # below which a hit rate says nothing
+LEAST_LEFT = 0.25  # of the break-even cost, with fills in the middle of the bar; honest forecasts keep 0.35 or more
+FEWEST_MOVES = 100  # that a hit rate or a Sharpe ratio is taken of
 SIGNED = (
     "return",
     "price",
@@ -27,7 +27,7 @@ SIGNED = (
 
 @dataclass(frozen=True)
 class Objection:
-    """Why a claim is not made: the `headline`, the `reason` as a clause, and whether the forecast is meant too."""
+    """A reason against a claim: its `headline`, the `reason` as a clause, and whether it holds for the forecast too."""
 
     headline: str
     reason: str
@@ -35,24 +35,24 @@ class Objection:
 
 
 def objections(
-    row: dict[str, Any], result: BacktestResult, target: Target, evidence: Evidence, *, has_paid: bool
+    row: dict[str, Any], result: BacktestResult, target: Target, evidence: Evidence, *, is_significant: bool
 ) -> tuple[Objection, ...]:
-    """All objections to a result, the gravest first. `has_paid`: the tests of the account are passed."""
+    """All objections to a result, the gravest first. `is_significant`: the account passes its tests."""
     found = [
         _unadjusted(evidence),
         _implausible(row, result, target),
         _ruined(result),
         _future_trained(evidence),
         _untradable(evidence),
-        _within_the_spread(result, evidence) if has_paid else None,
-        _over_at_once(evidence) if has_paid else None,
-        _doubtful(evidence) if has_paid else None,
+        _within_the_spread(result, evidence) if is_significant else None,
+        _stale_fills(evidence) if is_significant else None,
+        _doubtful(evidence) if is_significant else None,
     ]
     return tuple(objection for objection in found if objection is not None)
 
 
 def _unadjusted(evidence: Evidence) -> Objection | None:
-    """A split that was not adjusted is a loss or a gain that nobody had."""
+    """A split that was not adjusted looks like a loss or a gain, and is none."""
     jumps = evidence.conditions.jumps
     if not jumps:
         return None
@@ -65,26 +65,23 @@ def _unadjusted(evidence: Evidence) -> Objection | None:
 
 
 def _implausible(row: dict[str, Any], result: BacktestResult, target: Target) -> Objection | None:
-    """Figures that no market gives are a fault of the study until somebody shows that they are not."""
+    """Figures better than any market gives point to leakage."""
     if target.name not in SIGNED:
         return None
-    said = []
+    figures = []
     if row["r2"] is not None and row["r2"] > HIGHEST_R2:
-        said.append(f"an R2 of {percent(row['r2'], 0)}")
+        figures.append(f"an R2 of {percent(row['r2'], 0)}")
     hits = row["hit_rate"]
     if target.horizon == 1 and hits is not None and hits > HIGHEST_HIT_RATE and row["observations"] >= FEWEST_MOVES:
-        said.append(f"a hit rate of {percent(hits, 0)}")
-    if (
-        len(result.returns_until_ruin) >= FEWEST_MOVES
-        and track_record(result.returns_until_ruin).sharpe > HIGHEST_SHARPE
-    ):
-        ratio = track_record(result.returns_until_ruin).sharpe * math.sqrt(result.bars_per_year)
-        said.append(f"a Sharpe ratio of {number(ratio, 1)} a year")
-    if not said:
+        figures.append(f"a hit rate of {percent(hits, 0)}")
+    record = track_record(result.returns_until_ruin)
+    if record.observations >= FEWEST_MOVES and record.sharpe > HIGHEST_SHARPE:
+        figures.append(f"a Sharpe ratio of {number(record.sharpe * math.sqrt(result.bars_per_year), 1)} a year")
+    if not figures:
         return None
     return Objection(
         "No verdict: the result is better than any market gives. Does a feature, the target or the model see the future?",
-        f"{' and '.join(said)} out of sample is a sign of leakage until it is explained; check features with "
+        f"{' and '.join(figures)} out of sample is a sign of leakage until it is explained; check features with "
         "candlecast.testing.check_feature, and look for prices that were filled in or come from later",
         is_of_forecast=True,
     )
@@ -95,7 +92,8 @@ def _ruined(result: BacktestResult) -> Objection | None:
         return None
     date = f"{result.ruined_at:%Y-%m-%d}"
     return Objection(
-        f"No edge: the account was ruined on {date}.", f"all money was lost on {date}, which ends the record"
+        f"No edge: the account was ruined on {date}.",
+        f"the account lost all its money on {date}, where the record ends",
     )
 
 
@@ -104,34 +102,30 @@ def _future_trained(evidence: Evidence) -> Objection | None:
         return None
     return Objection(
         "No verdict on trading: the folds train on bars that come after those they are tested on.",
-        "cross-validated folds compare forecasts, and say nothing about what could have been earned; WalkForward does",
+        "cross-validated folds compare forecasts, but not what could have been earned; use WalkForward for that",
     )
 
 
 def _untradable(evidence: Evidence) -> Objection | None:
-    """Opens that were over, or never were, when they are said to have been traded at."""
+    """Prices at which no order could have been filled at that time."""
     found = evidence.conditions.tradability
     if found is None or found.is_tradable:
         return None
     if found.has_stale_opens:
         share = percent(found.stale_open_share, 0)
-        reason = f"{share} of the opens after a closed market repeat the close before, which was over when orders were decided"
+        reason = f"{share} of the opens after a closed market repeat the close before, a price from before the order was decided"
     elif found.has_averaged_opens:
-        reason = "most opens are the middle of the bar before, as in Heikin-Ashi candles: no price that was ever traded"
+        reason = "most opens are the middle of the bar before, as in Heikin-Ashi candles: nothing was traded at them"
     elif found.has_spikes:
         share = percent(found.spike_share, 1)
-        reason = (
-            f"{share} of the bars close far off their neighbours, as bad prints do, and the next price is back again"
-        )
+        reason = f"{share} of the bars close far from the bars before and after them, as bad prints do"
     elif found.has_lines:
-        reason = (
-            f"{percent(found.interpolated_share, 1)} of the bars lie on straight lines that were drawn between others"
-        )
+        reason = f"{percent(found.interpolated_share, 1)} of the bars are interpolated: they lie on straight lines between others"
     else:
         reason = (
-            f"{percent(found.copied_share, 1)} of the bars are copies of the bar before, whose prices were over by then"
+            f"{percent(found.copied_share, 1)} of the bars are copies of the bar before, so their open is an old price"
         )
-    return Objection("No edge found: orders were filled at prices that nobody could have had.", reason)
+    return Objection("No edge found: orders were filled at prices that nobody could have traded at.", reason)
 
 
 def _within_the_spread(result: BacktestResult, evidence: Evidence) -> Objection | None:
@@ -141,20 +135,20 @@ def _within_the_spread(result: BacktestResult, evidence: Evidence) -> Objection 
         return None
     return Objection(
         "No edge found: it was earned inside the spread, and nobody could have traded there.",
-        f"it breaks even at {conditions.break_even_bps:.1f} bp a side, and a trade takes {least:.1f} bp at least: the largest "
-        "of costs, half the estimated spread and a tick",
+        f"the strategy breaks even at {conditions.break_even_bps:.1f} bp a side, but a trade costs at least {least:.1f} bp: the "
+        "largest of the costs, half the estimated spread and a tick",
     )
 
 
-def _over_at_once(evidence: Evidence) -> Objection | None:
-    """A forecast return comes evenly over the bar; a stale price is over as soon as anybody can trade."""
+def _stale_fills(evidence: Evidence) -> Objection | None:
+    """A true forecast earns over the whole bar; a gain from a stale open is made at the fill."""
     conditions = evidence.conditions
     if not conditions.middle_bps <= LEAST_LEFT * conditions.break_even_bps:
         return None
     return Objection(
-        "No edge found: what was earned is over by the middle of the bar that fills the order.",
-        f"filled in the middle of the range of its bar in place of its open, it breaks even at {conditions.middle_bps:.1f} bp a "
-        f"side in place of {conditions.break_even_bps:.1f}: opens lag behind the prices that can be traded at",
+        "No edge found: the gain comes from opens that lag behind the market.",
+        f"with fills in the middle of each bar's range instead of its open, the break-even cost falls from "
+        f"{conditions.break_even_bps:.1f} to {conditions.middle_bps:.1f} bp a side",
     )
 
 

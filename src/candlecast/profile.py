@@ -1,10 +1,9 @@
-"""Profiles: a trial's series summed up to at most 1,024 buckets of time, by which trials are compared quickly.
+"""Profiles: a trial's series, summed over at most 1,024 buckets of time, to correlate trials quickly.
 
-Trials are alike when their series move together. A profile keeps three series on a grid that is anchored at 1970, so that
-profiles of any market and interval can be laid side by side:
+A profile has three series on a time grid anchored at 1970, so profiles of any market and interval can be aligned:
 
-    returns   what the account earned
-    alphas    what is left of it when as much of buy-and-hold is taken off as explains most (the residual of a regression)
+    returns   of the account
+    alphas    the residual of a regression of the returns on those of buy-and-hold
     skills    (y - m)(f - m), with y the outcome, f the forecast and m the mean outcome of the training rows: what the
               forecast adds at each bar (half the summands of the Clark-West test against that mean)
 """
@@ -18,7 +17,7 @@ import numpy as np
 
 KINDS = ("returns", "alphas", "skills")
 MOST_BUCKETS = 1_024
-WIDEST = 32  # times the narrowest buckets of a group; spans that differ by more have next to nothing in common
+WIDEST = 32  # times the narrowest buckets of a group; trials of more different widths count as independent
 HEADER = 3  # numbers before the values: width, first bucket, number of buckets
 ROUNDING = 1e-6  # of a column's length: less spread than that is rounding
 
@@ -27,7 +26,7 @@ ROUNDING = 1e-6  # of a column's length: less spread than that is rounding
 class Profile:
     """Sums of three series over buckets of `width` microseconds: `values` float32 (3, buckets), from bucket `first` on.
 
-    Each series is scaled so that its largest sum is 1: correlations and ratios have no unit.
+    Each series is scaled so that its largest absolute sum is 1, which changes no correlation.
     """
 
     width: int
@@ -46,7 +45,7 @@ class Profile:
 
     @classmethod
     def unpack(cls, content: bytes) -> Profile:
-        """What `pack` gave. Raises ValueError for anything else."""
+        """The profile of such bytes. Raises ValueError for any others."""
         header, values = np.frombuffer(content[: 8 * HEADER], "<i8"), np.frombuffer(content[8 * HEADER :], "<f4")
         if len(header) != HEADER or header[0] < 1 or header[2] < 1 or len(values) != len(KINDS) * header[2]:
             raise ValueError(f"{len(content)} bytes are no profile")
@@ -92,7 +91,7 @@ def profile_of(
 
 
 def groups(profiles: Sequence[Profile]) -> list[list[int]]:
-    """Places of the profiles whose buckets are of like width, in their order; the group of the narrowest first."""
+    """Indices of the profiles with buckets of similar width, in their order; the group of the narrowest first."""
     found: list[list[int]] = []
     narrowest = 0
     for place in sorted(range(len(profiles)), key=lambda place: profiles[place].width):
@@ -106,7 +105,7 @@ def groups(profiles: Sequence[Profile]) -> list[list[int]]:
 def side_by_side(profiles: Sequence[Profile]) -> tuple[np.ndarray, np.ndarray]:
     """The series of all profiles on one grid, float64 (3, buckets, trials), and whether a trial covers a bucket, bool.
 
-    The grid has the widest buckets among them, without those that nobody covers.
+    The grid has the widest buckets among them, without those that no trial covers.
     """
     width = max(profile.width for profile in profiles)
     shapes = {_shape(profile): profile for profile in profiles}  # many trials lie on the same buckets
@@ -128,17 +127,9 @@ def _shape(profile: Profile) -> tuple[int, int, int]:
 
 
 def _places(profile: Profile, width: int) -> np.ndarray:
-    """Which bucket of the given width each bucket of the profile falls into, by its middle; int64 (buckets,), rising."""
+    """The bucket of the given width that holds the middle of each bucket of the profile; int64 (buckets,), rising."""
     middles = profile.first + np.arange(profile.values.shape[1]) + 0.5
     return np.floor(middles * (profile.width / width)).astype(np.int64)
-
-
-def unit_columns(columns: np.ndarray, covered: np.ndarray) -> np.ndarray:
-    """Columns (buckets, trials) centred over the buckets that each covers, of length 1; those without spread are 0."""
-    before = np.sqrt((columns**2).sum(axis=0))
-    centred = np.where(covered, columns - columns.sum(axis=0) / np.maximum(covered.sum(axis=0), 1), 0.0)
-    length = np.sqrt((centred**2).sum(axis=0))
-    return np.divide(centred, length, out=np.zeros_like(centred), where=length > ROUNDING * before)
 
 
 def _residual(returns: np.ndarray, benchmark: np.ndarray | None) -> np.ndarray:

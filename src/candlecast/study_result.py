@@ -33,7 +33,7 @@ from candlecast.verdict import Verdict, judge
 if TYPE_CHECKING:
     from candlecast.study import Study
 
-OF_FORECASTS = ("accuracy", "accuracy_by_part")  # computed of forecasts alone
+OF_FORECASTS = ("accuracy", "accuracy_by_part", "_own_accuracy")  # computed of forecasts alone
 OF_TRADING = ("backtest", "backtests", "summary", "summaries", "trial")  # of positions and costs too
 
 
@@ -114,6 +114,13 @@ class StudyResult:
         return accuracy(self.forecasts, self.lead, seed=self.seed)
 
     @cached_property
+    def _own_accuracy(self) -> pl.DataFrame:
+        """The rows of the studied model in the accuracy table; those of the baselines take no part in the verdict."""
+        if "accuracy" in vars(self):
+            return self.accuracy.filter(pl.col("model") == self.model)
+        return accuracy(self.forecasts, self.lead, models=[self.model], seed=self.seed)
+
+    @cached_property
     def accuracy_by_part(self) -> pl.DataFrame:
         """The studied model's skill by fold and seed."""
         return accuracy_by_part(self.forecast, self.lead)
@@ -122,7 +129,7 @@ class StudyResult:
     def verdict(self) -> Verdict:
         """Can it be forecast, and does it pay? In plain words."""
         return judge(
-            self.accuracy,
+            self._own_accuracy,
             self.backtest,
             self.summary,
             self.lead,

@@ -1,4 +1,4 @@
-"""The tally: what all trials of a workspace mean for the one that is judged."""
+"""The tally: the number of trials in a workspace, and their effective number, for the trial that is judged."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from candlecast.ledger import Entry, Trial
-from candlecast.profile import Profile, groups, side_by_side, unit_columns
-from candlecast.stats import effective_counts, overfitting_probability
+from candlecast.profile import ROUNDING, Profile, groups, side_by_side
+from candlecast.stats import effective_counts, overfitting_probability, unit_columns
 
 UNNAMED = "not named"  # content of a tally that was stored before results were named in it
 BLOCKS, FEWEST_BUCKETS, FEWEST_TRIALS = 12, 60, 5  # of the overfitting probability; with fewer, it says nothing
@@ -19,17 +19,17 @@ BLOCKS, FEWEST_BUCKETS, FEWEST_TRIALS = 12, 60, 5  # of the overfitting probabil
 
 @dataclass(frozen=True)
 class Tally:
-    """Trials counted when one of them was judged: those before it, and those that were judged at once with it.
+    """The trials counted when one of them was judged: those before it, and those of the same batch.
 
-    trials: distinct ones in the workspace; family: those of the same market, interval and target among them.
-    forecasts: how many independent forecasts they are equal to; trades: how many independent strategies
-    (`effective_trials` of skills and of alphas, see `candlecast.profile`; a trial that never traded is a strategy by its
-    forecasts). forecasts_before, trades_before: the same without those that were judged at once.
-    overfitting: probability that choosing the best of those on the same candles picks one below their median
-    (`overfitting_probability`); NaN where there are too few to compare. content: which result was counted.
+    trials: distinct trials in the workspace; family: those of the same market, interval and target among them.
+    forecasts: effective number of independent forecasts; trades: effective number of independent strategies
+    (`effective_trials` of skills and of alphas, see `candlecast.profile`; a trial that never traded counts by its
+    forecasts). forecasts_before, trades_before: the same without the batch.
+    overfitting: probability that the best of the trials on the same candles falls below their median afterwards
+    (`overfitting_probability`); NaN where there are too few to compare. content: identifies the result that was counted.
 
-    Every trial of the workspace counts, whatever its market, interval and target: who tries twenty and trades the best has
-    chosen among twenty.
+    Every trial of the workspace counts, whatever its market, interval and target: the best of twenty trials is chosen among
+    twenty, on whichever markets they are.
     """
 
     trials: int = 1
@@ -43,7 +43,7 @@ class Tally:
 
     @property
     def effective(self) -> float:
-        """How many independent trials all of them are equal to: as forecasts or as strategies, whichever are more."""
+        """The effective number of independent trials: of forecasts or of strategies, whichever is larger."""
         return max(self.forecasts, self.trades)
 
     def to_dict(self) -> dict[str, Any]:
@@ -53,7 +53,7 @@ class Tally:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Tally:
-        """What `to_dict` gave, now or when there was one number of independent trials, `effective`."""
+        """The tally from the values of `to_dict`; older ones have one number of independent trials, `effective`."""
         known: dict[str, Any] = {"content": UNNAMED}
         known |= {item.name: values[item.name] for item in fields(cls) if values.get(item.name) is not None}
         if "forecasts" not in values and "effective" in values:
@@ -74,9 +74,9 @@ def count(trial: Trial, entries: Sequence[Entry]) -> Tally:
 
 
 def count_each(judged: Sequence[Trial], entries: Sequence[Entry]) -> list[Tally]:
-    """The tally of each of several trials that are judged at once; those that the ledger does not hold count as the next.
+    """The tally of each trial of a batch; those that the ledger does not hold count as the next.
 
-    A trial that is made again has the tally that it had.
+    A repeated trial has the tally of the first time.
     """
     known = {entry.identity: entry for entry in entries}
     number = max((entry.number for entry in entries), default=0) + 1
@@ -104,7 +104,7 @@ def _tally(
 
 
 def _counted(entries: Sequence[Entry], batch: int) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Independent forecasts, and strategies, before the batch and with it."""
+    """Effective numbers of forecasts and of strategies, each before the batch and with it."""
     seen = [entry for entry in entries if entry.batch <= batch]
     before = sum(entry.batch < batch for entry in seen)
     profiles = [entry.profile for entry in seen]
@@ -114,13 +114,14 @@ def _counted(entries: Sequence[Entry], batch: int) -> tuple[tuple[float, float],
         (_, alphas, skills), covered = side_by_side(members)
         counts = [sum(place < before for place in group), len(group)]
         has_traded = np.array([profile.has_traded for profile in members])
-        forecasts += effective_counts(unit_columns(skills, covered), counts)
-        trades += effective_counts(unit_columns(np.where(has_traded, alphas, skills), covered), counts)
+        trading = np.where(has_traded, alphas, skills)
+        forecasts += effective_counts(unit_columns(skills, covered, rounding=ROUNDING), counts)
+        trades += effective_counts(unit_columns(trading, covered, rounding=ROUNDING), counts)
     return _at_least_one(forecasts), _at_least_one(trades)
 
 
 def _at_least_one(counts: np.ndarray) -> tuple[float, float]:
-    """Before and with the batch, the latter 1 or more; to six digits, which no number of threads changes."""
+    """Before and with the batch, the latter 1 or more; to six digits, so that the number of threads changes nothing."""
     before, after = (round(float(each), 6) for each in counts)
     return before, max(after, before, 1.0)
 

@@ -1,4 +1,4 @@
-"""`Tradability`: whether anybody could have traded at the prices of candles, and what that costs at least."""
+"""`Tradability`: whether orders could have been filled at the prices of candles, and the least cost of a trade."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from candlecast.candles.holes import DAY
 from candlecast.candles.ticks import ticks
 from candlecast.stats import bounce_spread, efficient_spread, high_low_spread, roll_spread
 
-STALE_BARS = 0.05  # of the bars of a range: from here on, what is earned may be earned at stale opens
-LINES = 0.002  # of the bars: each but the first of a line is known before it comes
+STALE_BARS = 0.05  # share of the bars from which gains may come from stale opens
+LINES = 0.002  # share of the bars: all but the first of an interpolated line are known in advance
 COPIED_BARS = (
-    0.001  # each earns what the bar before is known to have earned: 0.1 % of the bars give a daily Sharpe ratio of 0.4
+    0.001  # share of the bars: each repeats a known return, and 0.1 % of them give a daily Sharpe ratio of 0.4
 )
 
 
 @dataclass(frozen=True)
 class Tradability:
-    """What the prices of a range of bars say about trading at them.
+    """Whether the prices of a range of bars could be traded at, and the least cost of a trade.
 
     bars: of the range.
     stale_open_share: share of the opens after a closed market that equal the close before (days: all opens of a market
         with sessions); NaN in a market that never closes. stale_bar_share: share of all bars that open so, within
-        stretches in which most opens do. has_stale_opens: that is STALE_BARS or more, so that orders filled at the open
-        are filled at a price that was gone.
+        stretches in which most opens do. has_stale_opens: that is STALE_BARS or more, so orders at the open
+        are filled at old prices.
     has_averaged_opens: most bars open midway through the bar before (Heikin-Ashi candles).
-    copied_share: share of bars that are the bar before once more, so that they open at a price that had gone by its close
-        (bars without volume where others have some fill nothing and are not counted). has_copied_bars: that is COPIED_BARS
+    copied_share: share of bars that copy the bar before, so they open at a price from before its close (bars without volume
+        where others have some fill nothing and are not counted). has_copied_bars: that is COPIED_BARS
         or more.
     spike_share: share of bars that close far off their neighbours, which agree; has_spikes: `fills.MANY` or more, at least 3.
     interpolated_share: share of bars on straight lines between others (none where prices have a step); has_lines: LINES or
@@ -40,10 +40,9 @@ class Tradability:
     flat_share: share of bars that repeat the close before in all four prices.
     tick: the smallest step of prices, in units of price (median over the range; 0.0 where there is none); tick_bps: its
         mean share of the price, in basis points.
-    half_spread_bps: half of `stats.bounce_spread`, in basis points: 0.0 where no bounce is sure, NaN where the range is too
-        short. efficient_bps, roll_bps, high_low_bps: half of the other estimates, for comparison; they take honest
-        reversals for spreads (see `stats.spread`). All of the pairs of bars between which the market was open, but
-        efficient_bps, roll_bps and high_low_bps of all.
+    half_spread_bps: half of `stats.bounce_spread`, in basis points, from the pairs of bars between which the market was open:
+        0.0 where no bounce is significant, NaN where the range is too short. efficient_bps, roll_bps, high_low_bps: half of
+        the other estimates, from all bars, for comparison only; they take true reversals for spreads (see `stats.spread`).
     """
 
     bars: int
@@ -68,15 +67,15 @@ class Tradability:
 
     @property
     def least_cost_bps(self) -> float:
-        """What a side costs at least, in basis points: the larger of half the spread and a tick.
+        """The least cost of a side, in basis points: the larger of half the spread and a tick.
 
-        A strategy that breaks even at no more has earned what it would have paid.
+        A strategy that breaks even at no more loses after these costs.
         """
         return max(self.tick_bps, 0.0 if math.isnan(self.half_spread_bps) else self.half_spread_bps)
 
     @property
     def is_tradable(self) -> bool:
-        """Whether opens are prices of their time: neither stale, averaged, copied, bad prints nor interpolated."""
+        """Whether orders could be filled at the prices: none are stale, averaged, copied, bad prints or interpolated."""
         found = (self.has_stale_opens, self.has_averaged_opens, self.has_copied_bars, self.has_spikes, self.has_lines)
         return not any(found)
 
@@ -90,7 +89,7 @@ class Tradability:
 
 
 def tradability(candles: Candles) -> Tradability:
-    """What the prices of these candles say about trading at them; pass `candles[first:end]` for the bars that were judged.
+    """The tradability of these candles; pass `candles[first:end]` for the bars that were tested.
 
     Retrospective: it describes the range as a whole and must not decide anything within it. Raises CandleError for unsound
     candles.

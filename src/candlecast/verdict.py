@@ -28,7 +28,7 @@ FORECASTS = {  # one bar ahead, and several
 }
 ABBREVIATIONS = ("ALSTM", "ARIMA", "ETS", "EWMA", "GARCH", "GRU", "HAR", "LSTM", "RNN", "TCN")
 NAMES = (*ABBREVIATIONS, "DLinear", "LightGBM", "MinGRU", "MinLSTM", "NLinear", "PatchTST")
-SPOKEN = {"encoderdecoder": "encoder-decoder"} | {name.lower(): name for name in NAMES}
+WRITTEN = {"encoderdecoder": "encoder-decoder"} | {name.lower(): name for name in NAMES}
 WRAPPERS = ("conformal", "pooled")  # whose names stand before that of the model within
 
 
@@ -36,13 +36,12 @@ WRAPPERS = ("conformal", "pooled")  # whose names stand before that of the model
 class Verdict:
     """The answer to both questions, and what it rests on.
 
-    is_forecastable: the forecast adds to naive, to drift and to the mean of the training part: all Clark-West tests below
-        5 %, once the trials are paid for.
-    pays: net of costs the account grows, by more than its mean position held throughout would have, and has a higher Sharpe
-        ratio than buy-and-hold (all three bootstrap tests below 5 %, once the trials are paid for) and a higher one than the
-        best of as many trials shows by luck (deflated Sharpe ratio above 95 %), and nothing forbids the claim: neither ruin,
-        nor prices that nobody could have had, nor folds that train on the future of their test, nor a record too short to be
-        trusted (`candlecast.objections`).
+    is_forecastable: the forecast adds to naive, to drift and to the mean of the training part: all Clark-West p-values,
+        adjusted for multiple testing, are below 5 %.
+    pays: the account passes three bootstrap tests, net of costs: it grows; it earns more than its mean position would have
+        earned (timing); its Sharpe ratio is above that of buy-and-hold. All p-values, adjusted for multiple testing, are below
+        5 %, the deflated Sharpe ratio is above 95 %, and there is no objection (`candlecast.objections`), such as ruin, prices
+        that could not be traded at, folds that train on bars after their test, or too short a record.
     has_edge: both.
     headline: the answer in a sentence; `reasons`: what it rests on, one by one; `evidence`: the numbers.
     """
@@ -106,15 +105,15 @@ def judge(
     conditions = Conditions() if conditions is None else conditions
     evidence = gather(row, result, horizon=target.horizon, tally=tally or Tally(), conditions=conditions, seed=seed)
     is_known = evidence.forecast_p_adjusted < LEVEL
-    has_paid = (
+    is_significant = (
         evidence.return_p_adjusted < LEVEL
         and evidence.timing_p_adjusted < LEVEL
         and evidence.sharpe_p_adjusted < LEVEL
         and evidence.deflated_sharpe > 1 - LEVEL
     )
-    against = objections(row, result, target, evidence, has_paid=has_paid)
+    against = objections(row, result, target, evidence, is_significant=is_significant)
     is_forecastable = is_known and not any(each.is_of_forecast for each in against)
-    pays = has_paid and not against
+    pays = is_significant and not against
     lines = {line["statistic"]: line for line in summary.iter_rows(named=True)}
     reasons = (
         *(each.reason for each in against),
@@ -131,83 +130,81 @@ def judge(
 def _skill_words(model: str, target: Target, row: dict[str, Any], evidence: Evidence) -> str:
     """What the accuracy row says about the first question."""
     one, many = FORECASTS.get(target.name, (target.name, target.name + " {} bars ahead"))
-    forecast = f"the {_spoken(model)} forecast of the {one if target.horizon == 1 else many.format(target.horizon)}"
+    forecast = f"the {_written(model)} forecast of the {one if target.horizon == 1 else many.format(target.horizon)}"
     if model == "naive":
-        return f"{forecast} is what all others are measured against: it claims nothing"
+        return f"{forecast} is the reference of all others: it makes no claim"
     if model == "drift":
-        return f"{forecast} is that the mean change goes on: holding the asset earns the same, so that it counts as no skill"
-    p_words = f"p {_paid(evidence.forecast_p, evidence.forecast_p_adjusted)}"
+        return f"{forecast} is the mean change so far: holding the asset earns the same, so it counts as no skill"
     numbers = (
-        f"Clark-West {p_words}; R2 out of sample {percent(row['r2'], 2)}, "
-        f"95 % between {percent(row['r2_low'], 2)} and {percent(row['r2_high'], 2)}"
+        f"Clark-West p-value {_p_words(evidence.forecast_p)}, adjusted for all trials "
+        f"{_p_words(evidence.forecast_p_adjusted)}; R2 out of sample {percent(row['r2'], 2)}, "
+        f"95 % CI {percent(row['r2_low'], 2)} to {percent(row['r2_high'], 2)}"
     )
     if not evidence.forecast_p_adjusted < LEVEL:
         return f"{forecast} is no better than naive, drift and the past mean ({numbers})"
     if row["r2"] is not None and row["r2"] > 0:
         return f"{forecast} is better than naive, drift and the past mean ({numbers})"
-    return (
-        f"{forecast} knows something that naive, drift and the past mean do not, but its noise outweighs it ({numbers})"
-    )
+    return f"{forecast} carries information that naive, drift and the past mean lack, but its noise outweighs it ({numbers})"
 
 
 def _pay_words(result: BacktestResult, lines: dict[str, dict[str, Any]], evidence: Evidence) -> tuple[str, ...]:
     """What the account says about the second question."""
     annual, sharpe, time = lines["annual return"], lines["Sharpe ratio"], _time_words(evidence)
     if not result.fills.height:
-        return (f"it never traded; buy-and-hold earned {percent(annual['benchmark'])} {time}",)
+        return (f"the strategy never traded; buy-and-hold returned {percent(annual['benchmark'])} {time}",)
     money = (
-        f"after {result.costs.per_side_bps:g} bp of costs a side and "
-        f"{count(result.fills.height, 'order')} the strategy earns {percent(annual['value'])} {time} (95 % between "
-        f"{percent(annual['low'])} and {percent(annual['high'])}; p of no growth "
-        f"{_paid(evidence.return_p, evidence.return_p_adjusted)}), buy-and-hold {percent(annual['benchmark'])}"
+        f"after {result.costs.per_side_bps:g} bp of costs a side and {count(result.fills.height, 'order')} "
+        f"the strategy returns {percent(annual['value'])} {time} (95 % CI {percent(annual['low'])} to "
+        f"{percent(annual['high'])}), buy-and-hold {percent(annual['benchmark'])}"
     )
     ratio = (
-        f"its Sharpe ratio is {number(sharpe['value'])}, buy-and-hold's {number(sharpe['benchmark'])} "
-        f"(difference {number(evidence.sharpe_lead)}, 95 % between {number(evidence.sharpe_lead_low)} and "
-        f"{number(evidence.sharpe_lead_high)}; p of no lead {_paid(evidence.sharpe_p, evidence.sharpe_p_adjusted)})"
+        f"Sharpe ratio {number(sharpe['value'])} against {number(sharpe['benchmark'])} for buy-and-hold "
+        f"(difference {number(evidence.sharpe_lead)}, 95 % CI {number(evidence.sharpe_lead_low)} to "
+        f"{number(evidence.sharpe_lead_high)})"
     )
-    timing = (
-        f"p of no gain over its mean position held throughout {_paid(evidence.timing_p, evidence.timing_p_adjusted)}"
-    )
-    return money, f"{ratio}; {timing}", _cost_words(evidence)
+    pairs = {
+        "growth": (evidence.return_p, evidence.return_p_adjusted),
+        "timing": (evidence.timing_p, evidence.timing_p_adjusted),
+        "Sharpe difference": (evidence.sharpe_p, evidence.sharpe_p_adjusted),
+    }
+    tests = ", ".join(f"{name} {_p_words(p)} / {_p_words(adjusted)}" for name, (p, adjusted) in pairs.items())
+    return money, ratio, f"p-values, raw / adjusted for all trials: {tests}", _cost_words(evidence)
 
 
 def _cost_words(evidence: Evidence) -> str:
-    """What costs it bears, beside what the candles say that trading takes."""
+    """The break-even cost, beside the estimated spread and the tick, and the return with a delay of one bar."""
     conditions = evidence.conditions
     cost = conditions.break_even_bps
     words = (
-        "it would lose without any costs, too"
+        "the strategy loses even without costs"
         if math.isnan(cost)
-        else f"it breaks even at costs of {cost:.1f} bp a side"
+        else f"the strategy breaks even at costs of {cost:.1f} bp a side"
     )
     if conditions.tradability and conditions.tradability.least_cost_bps > 0:
         parts = {
             "half the bid-ask spread": conditions.tradability.half_spread_bps,
             "a tick": conditions.tradability.tick_bps,
         }
-        words += f"; by these candles {' and '.join(f'{name} is {bp:.1f} bp' for name, bp in parts.items() if bp > 0)}"
+        words += f"; by these candles, {' and '.join(f'{name} is {bp:.1f} bp' for name, bp in parts.items() if bp > 0)}"
     if not math.isnan(conditions.delayed_return):
-        words += f"; with every order filled one bar later it earns {percent(conditions.delayed_return)} {_time_words(evidence)}"
+        words += f"; with fills one bar later it returns {percent(conditions.delayed_return)} {_time_words(evidence)}"
     return words
 
 
 def _time_words(evidence: Evidence) -> str:
-    """What returns are of: a year, or all of a shorter record, which is not annualised."""
+    """The time that a return is of: a year, or all of a shorter record, which is not annualised."""
     return "a year" if evidence.years >= 1.0 else f"in {count(max(round(evidence.years * 365.25), 1), 'day')}"
 
 
-def _paid(p: float, adjusted: float) -> str:
-    """A p-value, and what it is when the trials are paid for."""
-    if math.isnan(p) or p_value(p) == p_value(adjusted):
-        return p_value(p)
-    return f"{p_value(p)}, adjusted for trials {p_value(adjusted).removeprefix('= ')}"
+def _p_words(p: float) -> str:
+    """A p-value where no letter p precedes it."""
+    return p_value(p).removeprefix("= ")
 
 
 def _trial_words(observations: int, trained: int, evidence: Evidence) -> str:
-    """How much was judged, and among how many."""
+    """How many bars were tested, by how many fits, and among how many trials."""
     tally = evidence.tally
-    words = f"judged on {count(observations, 'bar')} that no training saw, by {count(trained, 'separate training')}; "
+    words = f"tested on {count(observations, 'bar')} out of sample, with {count(trained, 'separate fit')}; "
     words += f"{count(tally.trials, 'trial')} counted in this workspace"
     if tally.trials > 1:
         words += (
@@ -216,49 +213,48 @@ def _trial_words(observations: int, trained: int, evidence: Evidence) -> str:
         )
     if not math.isnan(tally.overfitting):
         words += (
-            "; of those on these candles, the one that was best so far falls below their median afterwards in "
-            f"{percent(tally.overfitting, 0)} of cases"
+            f"; probability of backtest overfitting, over the trials on these candles: {percent(tally.overfitting, 0)}"
         )
     return words
 
 
 def _power_words(evidence: Evidence, sharpe: float | None, *, has_edge: bool) -> tuple[str, ...]:
-    """What this much data could have shown, and how much more it would take."""
+    """The edge that this much data detects, and the length of record that this Sharpe ratio needs."""
     words = []
     if not has_edge and not math.isnan(evidence.detectable_sharpe):
         words.append(
-            f"so much data finds a Sharpe ratio of {evidence.detectable_sharpe:.2f} or an R2 of "
-            f"{percent(evidence.detectable_r2, 2)} in 4 of 5 cases; a smaller edge may have been missed"
+            f"this much data detects a Sharpe ratio of {evidence.detectable_sharpe:.2f} or an R2 of "
+            f"{percent(evidence.detectable_r2, 2)} with a power of 80 %; a smaller edge may have been missed"
         )
     if not sharpe or math.isnan(evidence.years_needed):
         return tuple(words)
     luck = evidence.lucky_sharpe
     if math.isinf(evidence.years_needed):
         words.append(
-            f"the best of so many trials shows a Sharpe ratio of {number(luck)} by luck, so that no length of such results "
-            "would tell this one from luck"
+            f"the best of this many trials has a Sharpe ratio of {number(luck)} by luck, so no record of such results, "
+            "however long, would distinguish this one from luck"
         )
     else:
         from_what = (
-            f"the {number(luck)} that the best of so many trials shows by luck" if sharpe > 0 and luck else "zero"
+            f"the {number(luck)} that the best of this many trials has by luck" if sharpe > 0 and luck else "zero"
         )
         words.append(
-            f"it takes {years(evidence.years_needed)} of such results to tell this Sharpe ratio from {from_what}; "
-            f"here are {years(evidence.years).removeprefix('about ')}"
+            f"to distinguish this Sharpe ratio from {from_what} takes {years(evidence.years_needed)} of such results; "
+            f"the record has {years(evidence.years).removeprefix('about ')}"
         )
     return tuple(words)
 
 
-def _spoken(model: str) -> str:
-    """A model's name as it is said.
+def _written(model: str) -> str:
+    """A model's name as it is written in a sentence.
 
-    >>> _spoken("attention-lstm"), _spoken("conformal_patchtst"), _spoken("linear")
+    >>> _written("attention-lstm"), _written("conformal_patchtst"), _written("linear")
     ('attention-LSTM', 'conformal PatchTST', 'linear')
     """
     wrapper, _, within = model.partition("_")
     if within and wrapper in WRAPPERS:
-        return f"{wrapper} {_spoken(within)}"
-    return "-".join(SPOKEN.get(part, part) for part in model.split("-"))
+        return f"{wrapper} {_written(within)}"
+    return "-".join(WRITTEN.get(part, part) for part in model.split("-"))
 
 
 def _headline(is_forecastable: bool, pays: bool) -> str:
@@ -267,5 +263,5 @@ def _headline(is_forecastable: bool, pays: bool) -> str:
     if is_forecastable:
         return "No edge found: the forecast carries information, but trading it does not pay."
     if pays:
-        return "No edge found: the strategy did well, but its forecast did not, so that was luck or the market."
+        return "No edge found: the strategy did well, but its forecast did not, so this was luck or the market."
     return "No edge found."

@@ -71,14 +71,14 @@ def test_why_a_claim_is_not_reliable():
     assert stats.check_rare_losses(gains).why == ""
     with_loss = stats.check_rare_losses(gains, worst_loss=0.7)
     assert (with_loss.worst_loss, with_loss.bars_known, with_loss.is_reliable) == (0.7, 300, False)
-    assert with_loss.why.startswith("one more bar that loses 50.3 %, the worst that is known to be possible")
+    assert with_loss.why.startswith("with one more bar that loses 50.3 %, the largest loss known to be possible")
     ruin = stats.check_rare_losses(gains, worst_loss=math.inf)
     assert (ruin.p_with_loss, ruin.is_reliable) == (1.0, False)
     assert "one more bar that loses 100.0 %" in ruin.why
     few = stats.check_rare_losses(np.where(gains < 0, 0.001, gains))
-    assert few.why == "only 0 bars lost, too few to know what a loss costs: at least 10 are needed"
+    assert few.why == "only 0 bars lost, too few to know the size of a loss: at least 10 are needed"
     short = stats.check_rare_losses(gains[:120])
-    assert short.why == "120 bars are too few to know what a bar can lose: at least 250 are needed"
+    assert short.why == "120 bars are too few to know the largest loss of a bar: at least 250 are needed"
     assert stats.check_rare_losses(gains[:120], bars_known=2_000).is_reliable
     hanging = np.append(0.001 + 1e-5 * rng.normal(size=248), [-0.06, -0.06])
     alone = stats.check_rare_losses(hanging[rng.permutation(250)])

@@ -1,4 +1,4 @@
-"""What tests in sequence may spend: the sum stays whole, and the chance of any false alarm at most 5 %."""
+"""Alpha spending: the shares add up to 1, and the family-wise error rate stays at 5 %."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ def test_shares_of_a_sequence_add_up_to_one():
     assert stats.spent_share(2.5, 7.25) + stats.spent_share(7.25, 9.5) == pytest.approx(stats.spent_share(2.5, 9.5))
 
 
-def test_a_copy_is_paid_for_as_the_trial_that_it_copies():
+def test_a_copy_is_adjusted_as_the_trial_that_it_copies():
     assert stats.spent_share(4.0, 4.0) == stats.spent_share(3.0, 4.0)
-    assert stats.paid_p_value(0.001, before=4.0, after=4.01) == pytest.approx(
-        stats.paid_p_value(0.001, before=3.0, after=4.0), rel=0.01
+    assert stats.adjusted_p_value(0.001, before=4.0, after=4.01) == pytest.approx(
+        stats.adjusted_p_value(0.001, before=3.0, after=4.0), rel=0.01
     )
 
 
-def test_what_was_tried_at_once_shares_what_is_left():
+def test_a_batch_has_the_shares_of_all_its_tests():
     """Four at once cost as much as their shares together, which is less than the fourth of four in sequence."""
-    together, last = (stats.paid_p_value(0.002, before=before, after=4) for before in (0, 3))
+    together, last = (stats.adjusted_p_value(0.002, before=before, after=4) for before in (0, 3))
     assert together == pytest.approx((1 - 0.998**4) / stats.spent_share(0, 4))
     assert together < last
 
 
 def test_the_chance_of_any_false_alarm_in_a_sequence_is_at_most_the_level():
-    """50 independent tests one after the other: at 5 % of 1 / k each, 20 % of users raise an alarm; paid for, 5 %."""
+    """50 independent tests in sequence: at 5 % / k each, 20 % of users see a false alarm; with alpha spending, 5 %."""
     p_values = np.random.default_rng(0).random((4_000, 50))
-    paid = np.array([stats.paid_p_value(1e-6, before=k, after=k + 1) / 1e-6 for k in range(50)])
+    factors = np.array([stats.adjusted_p_value(1e-6, before=k, after=k + 1) / 1e-6 for k in range(50)])
     assert np.mean((p_values * np.arange(1, 51) < 0.05).any(axis=1)) > 0.15
-    assert 0.035 < np.mean((p_values * paid < 0.05).any(axis=1)) < 0.055
+    assert 0.035 < np.mean((p_values * factors < 0.05).any(axis=1)) < 0.055
 
 
 def test_what_is_undefined_stays_so_and_certainty_is_the_most():
-    assert math.isnan(stats.paid_p_value(math.nan, before=0, after=1))
-    assert stats.paid_p_value(1.0, before=0, after=1) == 1.0
+    assert math.isnan(stats.adjusted_p_value(math.nan, before=0, after=1))
+    assert stats.adjusted_p_value(1.0, before=0, after=1) == 1.0
     with pytest.raises(ConfigError, match="tests from 3 to 2"):
         stats.spent_share(3, 2)
     with pytest.raises(ConfigError, match="after of 1 or more"):
-        stats.paid_p_value(0.1, before=0, after=0.5)
+        stats.adjusted_p_value(0.1, before=0, after=0.5)

@@ -25,8 +25,8 @@ REASONS = ("", "target", "market", "limit", "stop", "trailing stop", "take profi
 class Bar(NamedTuple):
     """Prices that the account meets in one bar, in quote currency, and its volume in units.
 
-    `volume` is NaN where nothing was traded in a market that reports volume (see `untraded.traded_volume`): what is due is
-    paid, and nothing is filled or liquidated. 0.0 where no volume is reported.
+    `volume` is NaN where nothing was traded in a market that reports volume (see `untraded.traded_volume`): financing and
+    actions apply, and nothing is filled or liquidated. 0.0 where no volume is reported.
     """
 
     open: float
@@ -204,9 +204,9 @@ def execute(
 ) -> tuple[Account, Fill]:
     """Change `units` at the market price `price`, paying `fee` and `slippage` (fractions); the only place money moves.
 
-    Slippage never takes the price beyond `limit`, where one is given. Units that would leave a residue of rounding
-    (`filters.closes`) trade exactly what is held: the account is flat then, with 0.0 units, and the residue is paid for
-    like the rest, so that no money comes or goes.
+    Slippage never takes the price beyond `limit`, where one is given. Units that would leave only a rounding residue
+    (`filters.closes`) become exactly minus the units held: the account is then flat, with 0.0 units. The residue trades at
+    the same price and costs as the rest.
 
     >>> account, fill = execute(Account(0.0, 0.1 + 0.2, 0.0, 0.0), 100.0, -0.3, Terms(), 0.0, 0.0, 1.0, MARKET, None)
     >>> account.units, fill.units

@@ -1,4 +1,4 @@
-"""The same positions filled later, as evidence of what an edge depends on: `delayed` and `filled_at_close`."""
+"""The same positions filled later, to see how an edge depends on fast fills: `delayed` and `filled_at_close`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from candlecast.signals.positions import Positions
 
 
 def delayed(candles: Candles, positions: Positions, *, bars: int = 1) -> Positions:
-    """The positions as if each had been decided so many bars later: filled at the open after that.
+    """The positions as if each had been decided `bars` bars later: filled at the open after that.
 
-    A decision that would fall behind the last bar is dropped. What is left of a result shows how long its forecasts last:
-    an edge that is gone one bar later may be honest (a return that depends on the one before), or made of prices that
-    nobody could have had (bounce, stale opens), which never last.
+    A decision that would come after the last bar is dropped. The backtest of these shows how long the forecasts last: an edge
+    that is gone one bar later may be true (returns that depend on the one before), or come from prices that nobody could have
+    traded at (bounce, stale opens).
 
     Raises ConfigError for anything but a whole number of 0 or more, CandleError for positions of other candles.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from candlecast.errors import ConfigError, is_number
 
 ROUNDING = 1e-9  # of a step: 0.3 / 0.1 is 2.9999999999999996 lots, and means 3
-RESIDUE = 1e-10  # of the units traded: 0.1 + 0.2 - 0.3 is 5.6e-17, and means nothing
+RESIDUE = 1e-10  # of the units traded: 0.1 + 0.2 - 0.3 is 5.6e-17, and means 0
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,9 @@ def rounded_down(value: float, step: float) -> float:
 
 
 def closes(units: float, held: float) -> bool:
-    """Whether trading `units` leaves nothing of what is `held` but rounding: a ten-billionth of the units traded or less.
+    """Whether trading `units` closes what is `held` up to rounding: a ten-billionth of the units traded or less is left.
 
-    Relative to the trade, so that it holds for 1e-8 of a coin as for 1e9 of another.
+    Relative to the trade, so it works for 1e-8 units as for 1e9.
 
     >>> closes(-0.3, 0.1 + 0.2), closes(-3e-9, 1e-9 + 2e-9), closes(-0.9999, 1.0), closes(-1e-8, 0.0)
     (True, True, False, False)

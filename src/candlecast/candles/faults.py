@@ -295,11 +295,13 @@ def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
     copied = fills.is_copy(candles) & ~invented
     spikes = fills.is_spike(candles)
     spikes &= spikes.mean() >= fills.MANY
+    steps = ticks(candles)
+    lines = fills.is_interpolated(candles) & (not steps.typical > 0)  # on a grid some lines are straight by chance
     masks = [
         ("filled_forward", invented, "other bars have volume: nobody traded here"),
         ("copied_bar", copied, "the open of a copy is a price that had gone when the bar before closed"),
         ("spike", spikes, "perhaps bad prints: prices that were gone with the next one"),
-        ("interpolated", _lines(candles), "all four prices go on by equal steps: nobody traded there"),
+        ("interpolated", lines, "all four prices go on by equal steps: nobody traded there"),
         ("flat_run", fills.flat_runs(candles), "open, high, low and close are equal from bar to bar"),
     ]
     rows = [_fault(candles, kind, mask, _runs(mask, detail)) for kind, mask, detail in masks if mask.any()]
@@ -310,7 +312,6 @@ def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
     if averaged.mean() > fills.MOST:
         words = f"{averaged.mean():.0%} of all bars, as in Heikin-Ashi candles: averages, which nobody traded at"
         rows.append(_fault(candles, "averaged_open", averaged, words))
-    steps = ticks(candles)
     for first, end in fills.runs(steps.is_coarse):
         part = slice(first, end)
         step, price, move = (float(np.mean(values[part])) for values in (steps.step, steps.price, steps.move))
@@ -321,11 +322,6 @@ def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
         row, last = int(steps.first[first]), int(steps.end[end - 1]) - 1
         rows.append(_part("coarse_tick", candles, row, last, last - row + 1, words))
     return rows
-
-
-def _lines(candles: Candles) -> np.ndarray:
-    """Interpolated bars; none where prices have a step, by which some lines are straight by chance."""
-    return fills.is_interpolated(candles) & (not ticks(candles).typical > 0)
 
 
 def _part(kind: str, candles: Candles, first: int, last: int, bars: int, detail: str) -> dict[str, object]:

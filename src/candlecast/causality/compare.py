@@ -1,11 +1,30 @@
-"""Values before and after a change of the candles, compared: what moved, and by how much."""
+"""Compares values before and after a change of the candles, and remembers what has passed a check."""
 
 from __future__ import annotations
+
+from typing import Any
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
 from candlecast.candles import Candles
 from candlecast.errors import LookaheadError
+
+
+class Passed:
+    """What has passed a check on which candles, as long as both exist: the same is not checked again on the same candles."""
+
+    def __init__(self) -> None:
+        self._known: WeakKeyDictionary[Candles, dict[int, ref[Any]]] = WeakKeyDictionary()
+
+    def holds(self, candles: Candles, checked: object) -> bool:
+        """Whether this very object has passed on these candles."""
+        known = self._known.get(candles, {}).get(id(checked))
+        return known is not None and known() is checked
+
+    def add(self, candles: Candles, checked: object) -> None:
+        """Remember that an object has passed."""
+        self._known.setdefault(candles, {})[id(checked)] = ref(checked)
 
 
 def require_equal(
@@ -35,7 +54,7 @@ def require_equal(
 
 
 def minute(candles: Candles, row: int) -> str:
-    """When a bar closes, as messages say it."""
+    """The close of a bar, for messages."""
     return f"{str(candles.close_time[row])[:16].replace('T', ' ')} UTC"
 
 
@@ -46,12 +65,12 @@ def usual(values: np.ndarray) -> float:
 
 
 def telling(values: np.ndarray) -> np.ndarray:
-    """Rows that say something, bool (time,): defined, and not what more than half of the rows are."""
+    """Informative rows, bool (time,): defined, and not the value of more than half of the rows."""
     return np.isfinite(values) & (values != usual(values))
 
 
 def size(values: np.ndarray) -> float:
-    """How far the telling rows usually lie from the middle of them all, above 0; 0.0 where none does."""
+    """Median distance of the informative rows from their median or the usual value; 0.0 without such rows."""
     rows = telling(values)
     if not rows.any():
         return 0.0

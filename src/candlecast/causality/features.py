@@ -1,8 +1,7 @@
-"""The check of features as a walk begins: computed from the candles given, and from none that come later.
+"""The check of features at the start of a walk: values come from the candles given, and from no later candles.
 
-A feature that reads tomorrow's price moves when later candles do. One that holds its answers ready does not: it finds them
-by date, by price or by row number. So the candles are given other dates, other prices and another beginning as well, and
-what was computed from them has to follow.
+A feature that reads tomorrow's price moves when later candles do. One that looks its values up by date, price or row number
+does not. So the check also changes the dates, the prices and the first bar, and the values have to follow.
 """
 
 from __future__ import annotations
@@ -13,32 +12,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
 from candlecast import features as room
 from candlecast.candles import Candles
 from candlecast.causality import markets
-from candlecast.causality.compare import minute, require_equal, size, telling, usual
+from candlecast.causality.compare import Passed, minute, require_equal, size, telling, usual
 from candlecast.errors import CandlecastError, ConfigError, LookaheadError
 from candlecast.features import Feature, Features, Known
 from candlecast.shared import ignoring
 
 logger = logging.getLogger(__name__)
 
-BARS = 2_000  # behind the warm-up, on which a feature is computed again and again
-CUTS = 3  # bars at which the future is cut off and replaced
-FEWEST = 60  # rows that say something about where values come from
-FEW_VALUES = 20  # so many different values, or fewer, are marks: digits, counts, states
-ROUNDING, LEAST = 1e-6, 1e-10  # of a column's size, and at all: what dates may do to a sum of floats
-JUMP = 0.3  # of a column's size: what a price that moves by a hair does not do to what is computed from it
-STARTS = (2_520, 840, 360, 120, 24)  # bars cut off at the front: whole numbers of nearly any period
-FEW_ROWS = 10  # that are others when the candles begin later: no more than what a first bar lacks
-EXTREME = 0.005  # share of the largest and of the smallest changes that count as the next ones
-COHERENCE, SIGMAS = 0.15, 6.0  # a correlation by row number that no chance brings about
+BARS = 2_000  # after the warm-up, on which a feature is computed
+CUTS = 3  # bars after which the future is cut off and replaced
+FEWEST = 60  # rows for a comparison
+FEW_VALUES = 20  # most distinct values of a column of states: digits, counts, flags
+ROUNDING, LEAST = 1e-6, 1e-10  # relative to a column's size, and absolute: changes by rounding
+JUMP = 0.3  # of a column's size: more than a price change of 0.01 % moves a computed value
+STARTS = (2_520, 840, 360, 120, 24)  # bars cut off at the start: multiples of nearly any period
+FEW_ROWS = 10  # different rows with a later first bar from which a function of the clock is refused
+EXTREME = 0.005  # share of the changes that is clipped at each end
+COHERENCE, SIGMAS = 0.15, 6.0  # least correlation by row number, and in standard errors
 
-_passed: WeakKeyDictionary[Candles, dict[int, ref[Feature]]] = WeakKeyDictionary()
+_passed = Passed()
 
 
 def require_causal_features(features: Features, candles: Candles, *, seed: int = 0) -> None:
@@ -53,15 +51,13 @@ def require_causal_features(features: Features, candles: Candles, *, seed: int =
     asked again.
     """
     if len(candles) <= features.warmup:
-        return  # too short to compute on, as is said where that is done
+        return  # too short: computing the features raises the error
     for feature in features.features:
-        done = _passed.setdefault(candles, {})
-        known = done.get(id(feature))
-        if is_ours(feature) or (known is not None and known() is feature):
+        if is_ours(feature) or _passed.holds(candles, feature):
             continue
         with _silent():
             _require_causal(feature, candles, seed)
-        done[id(feature)] = ref(feature)
+        _passed.add(candles, feature)
         logger.debug("feature %s is computed from the candles of %s alone", feature.name, candles.symbol)
 
 
@@ -97,7 +93,7 @@ def _same_code(one: object, other: object) -> bool:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """What a function warns of on candles that never were is no news."""
+    """No warnings: a function may warn on the changed candles."""
     with np.errstate(all="ignore"), ignoring(Warning):
         yield
 
@@ -119,17 +115,17 @@ def _require_causal(feature: Feature, candles: Candles, seed: int) -> None:
     whole = base if len(part) == len(candles) else _values(feature, candles)
     if np.isfinite(whole).any() and not np.isfinite(base[feature.warmup :]).any():
         first, part, base = 0, candles, whole  # defined elsewhere
-    _require_deaf_to_the_future(feature, part, base, seed, cuts=CUTS, start=first)
+    _require_causal_values(feature, part, base, seed, cuts=CUTS, start=first)
     is_clock = _require_no_answers(feature, part, base, seed)
     if len(part) < len(candles):
-        _require_deaf_to_the_future(feature, candles, whole, seed, cuts=1)
-        _require_same_dated_otherwise(feature, candles, whole, is_clock)
-        _require_same_begun_later(feature, candles, whole, is_clock)
+        _require_causal_values(feature, candles, whole, seed, cuts=1)
+        _require_same_on_other_dates(feature, candles, whole, is_clock)
+        _require_same_from_later_start(feature, candles, whole, is_clock)
         newest = candles[-len(part) :]
         _require_no_answers(feature, newest, _values(feature, newest), seed)
 
 
-def _require_deaf_to_the_future(
+def _require_causal_values(
     feature: Feature, candles: Candles, base: np.ndarray, seed: int, *, cuts: int, start: int = 0
 ) -> None:
     first = max(feature.warmup, len(candles) // 3) if len(candles) > 3 * FEWEST else feature.warmup
@@ -149,21 +145,21 @@ def _require_deaf_to_the_future(
 
 
 def _require_no_answers(feature: Feature, candles: Candles, base: np.ndarray, seed: int) -> np.ndarray:
-    """Other prices, other dates, another beginning; gives which columns depend on no price, bool (column,)."""
+    """Other prices, other dates, a later first bar; gives which columns depend on no price, bool (column,)."""
     if len(candles) < feature.warmup + FEWEST:
         return np.zeros(base.shape[1], dtype=bool)
     changed = markets.other_prices(candles, np.random.default_rng(seed))
     other = _otherwise(feature, changed, "on other prices at the same times")
     is_clock = np.array([_is_same(*columns) for columns in zip(base.T, other.T, strict=True)])
-    _require_same_dated_otherwise(feature, candles, base, is_clock)
+    _require_same_on_other_dates(feature, candles, base, is_clock)
     _require_smooth(feature, candles, base)
-    _require_same_begun_later(feature, candles, base, is_clock)
+    _require_same_from_later_start(feature, candles, base, is_clock)
     for column in np.flatnonzero(is_clock & np.array([telling(values).any() for values in base.T])):
         _require_calendar(feature, candles, base[:, column], int(column))
     return is_clock
 
 
-def _require_same_dated_otherwise(feature: Feature, candles: Candles, base: np.ndarray, is_clock: np.ndarray) -> None:
+def _require_same_on_other_dates(feature: Feature, candles: Candles, base: np.ndarray, is_clock: np.ndarray) -> None:
     shift = markets.same_calendar(candles)
     moved, later = _dated(feature, candles, shift)
     years = f"on the same candles {abs(shift.days) // 365} years {'later' if shift > timedelta() else 'earlier'}"
@@ -218,15 +214,15 @@ def _require_smooth(feature: Feature, candles: Candles, base: np.ndarray) -> Non
         )
 
 
-def _require_same_begun_later(feature: Feature, candles: Candles, base: np.ndarray, is_clock: np.ndarray) -> None:
+def _require_same_from_later_start(feature: Feature, candles: Candles, base: np.ndarray, is_clock: np.ndarray) -> None:
     start = next((bars for bars in STARTS if bars <= (len(candles) - feature.warmup) // 20), STARTS[-1])
     part = _values(feature, candles[start:])
     rows = slice(feature.warmup, len(part))
     for column in range(base.shape[1]):
         early, late, own = base[: len(part), column][rows], base[start:, column][rows], part[rows, column]
         if is_clock[column]:
-            told = telling(late) | (telling(own) & np.isfinite(late))
-            follows_rows = told.sum() >= FEW_ROWS and 2 * (told & ~_are_equal(late, own)).sum() > told.sum()
+            rated = telling(late) | (telling(own) & np.isfinite(late))
+            follows_rows = rated.sum() >= FEW_ROWS and 2 * (rated & ~_are_equal(late, own)).sum() > rated.sum()
         else:
             follows_rows = _is_coherent(own, late, early)
         if follows_rows:

@@ -1,4 +1,4 @@
-"""The check of a model as a walk begins: one of its fits again, on candles that go on in another way."""
+"""The check of a model at the start of a walk: one fit is repeated on candles with another future."""
 
 from __future__ import annotations
 

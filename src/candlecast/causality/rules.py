@@ -1,4 +1,4 @@
-"""The check of a rule as trading begins: positions decided by what was forecast and known up to each bar."""
+"""The check of a rule before trading: positions depend on forecasts and outcomes known up to each bar only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from candlecast.signals import Positions, Rule
 
 MOMENTS = (0.25, 0.5, 0.75)  # shares of the forecast's bars
 FEWEST = 20  # bars that can be checked
-SIGNED = ("mean", "expected_return", "position")  # columns whose sign is turned; of the mean, around the naive forecast
+SIGNED = (
+    "mean",
+    "expected_return",
+    "position",
+)  # columns whose sign changes; that of the mean around the naive forecast
 
 REMEDY = "Use forecasts, and outcomes only where known_at is not later than time"
 
@@ -39,7 +43,7 @@ def require_causal_rule(rule: Rule, forecast: Forecast, positions: Positions | N
     name = getattr(rule, "__name__", type(rule).__name__)
     for share in MOMENTS:
         moment = times[int(share * len(times))]
-        for how, frame in (("changed", _turned(forecast.frame, moment)), ("missing", _cut(forecast.frame, moment))):
+        for how, frame in (("changed", _mirrored(forecast.frame, moment)), ("missing", _cut(forecast.frame, moment))):
             after = _positions(rule, name, Forecast(frame, forecast.horizon), how)
             _require_same(
                 name, held.filter(pl.col("time") <= moment), after.filter(pl.col("time") <= moment), moment, how
@@ -47,8 +51,8 @@ def require_causal_rule(rule: Rule, forecast: Forecast, positions: Positions | N
     if held["position"].n_unique() > 1 and all(
         _positions(rule, name, Forecast(frame, forecast.horizon), "changed").equals(held)
         for frame in (
-            _turned(forecast.frame, times[0] - timedelta(microseconds=1)),
-            forecast.frame.with_columns(pl.col(_said(forecast.frame)).reverse().over("symbol", "seed")),
+            _mirrored(forecast.frame, times[0] - timedelta(microseconds=1)),
+            forecast.frame.with_columns(pl.col(_forecast_columns(forecast.frame)).reverse().over("symbol", "seed")),
         )
     ):
         later = forecast.frame.with_columns(pl.col("time", "known_at") + CALENDAR)
@@ -61,14 +65,14 @@ def require_causal_rule(rule: Rule, forecast: Forecast, positions: Positions | N
             )
 
 
-def _said(frame: pl.DataFrame) -> list[str]:
-    """Columns that say something about the future of the bar."""
+def _forecast_columns(frame: pl.DataFrame) -> list[str]:
+    """Columns that forecast."""
     own = {"time", "known_at", "symbol", "model", "fold", "seed", "naive", "target", "naive_error", "train_mean"}
     return [name for name in frame.columns if name not in own and not name.startswith(("target@", "known_at@"))]
 
 
-def _turned(frame: pl.DataFrame, moment: Any) -> pl.DataFrame:
-    """Forecasts after the moment turned round, and outcomes that were not known at it."""
+def _mirrored(frame: pl.DataFrame, moment: Any) -> pl.DataFrame:
+    """Forecasts after the moment mirrored, and outcomes not known at it too."""
     is_later = pl.col("time") > moment
     is_unknown = pl.col("known_at").is_null() | (pl.col("known_at") > moment)
     mirrored = {
@@ -76,7 +80,7 @@ def _turned(frame: pl.DataFrame, moment: Any) -> pl.DataFrame:
         "expected_return": -pl.col("expected_return"),
         "position": -pl.col("position"),
     }
-    others = [name for name in _said(frame) if name not in SIGNED]
+    others = [name for name in _forecast_columns(frame) if name not in SIGNED]
     reversed_ = [
         pl.when(is_later)
         .then(pl.col(name).reverse().over("symbol", "seed", is_later))

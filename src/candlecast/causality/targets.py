@@ -1,16 +1,16 @@
-"""The check of a target as a walk begins: outcomes known in time, and naive forecasts at once."""
+"""The check of a target at the start of a walk: outcomes are known after `horizon` bars, naive forecasts at once."""
 
 from __future__ import annotations
 
 import logging
-from weakref import WeakKeyDictionary, ref
+from collections.abc import Callable
 
 import numpy as np
 
 from candlecast import targets as room
 from candlecast.candles import Candles
 from candlecast.causality import markets
-from candlecast.causality.compare import minute, require_equal
+from candlecast.causality.compare import Passed, minute, require_equal
 from candlecast.errors import LookaheadError
 from candlecast.targets import Target, parts
 
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 BARS, CUTS = 2_000, 3
 
-_passed: WeakKeyDictionary[Candles, dict[int, ref[Target]]] = WeakKeyDictionary()
+_passed = Passed()
 
 
 def require_causal_target(target: Target, candles: Candles, *, seed: int = 0) -> None:
@@ -32,13 +32,11 @@ def require_causal_target(target: Target, candles: Candles, *, seed: int = 0) ->
     Raises LookaheadError.
     """
     for part in parts(target):
-        done = _passed.setdefault(candles, {})
-        known = done.get(id(part))
-        if _is_ours(part) or (known is not None and known() is part):
+        if _is_ours(part) or _passed.holds(candles, part):
             continue
         _require_causal(part, candles, seed)
-        done[id(part)] = ref(part)
-        logger.debug("target %s knows nothing too early on %s", part.name, candles.symbol)
+        _passed.add(candles, part)
+        logger.debug("target %s is causal on %s", part.name, candles.symbol)
 
 
 def _is_ours(target: Target) -> bool:
@@ -75,11 +73,13 @@ def _require_causal(target: Target, candles: Candles, seed: int) -> None:
         _require_same(subject, name, part, before, again)
 
 
-def _require_same(subject: str, name: str, candles: Candles, before: np.ndarray, again: object) -> None:
+def _require_same(
+    subject: str, name: str, candles: Candles, before: np.ndarray, again: Callable[[], np.ndarray]
+) -> None:
     expected = "values computed from the candles given; only outcomes may come from elsewhere"
     remedy = "Compute them from the candles"
     try:
-        after = again()  # type: ignore[operator]
+        after = again()
     except Exception as error:
         raise LookaheadError(
             f"{name} of {subject} fails on the same candles with other dates ({type(error).__name__})",

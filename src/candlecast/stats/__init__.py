@@ -48,7 +48,6 @@ from candlecast.stats.performance import (
     annual_volatility,
     calmar,
     equity_curve,
-    log_growth,
     log_returns,
     max_drawdown,
     moments,
@@ -68,8 +67,9 @@ from candlecast.stats.selection import (
     overfitting_probability,
     superior_models,
     superior_predictive_ability,
+    unit_columns,
 )
-from candlecast.stats.spending import paid_p_value, spent_share
+from candlecast.stats.spending import adjusted_p_value, spent_share
 from candlecast.stats.spread import bounce_spread, efficient_spread, high_low_spread, roll_spread
 
 __all__ = [
@@ -81,6 +81,7 @@ __all__ = [
     "Superiority",
     "TestResult",
     "TrackRecord",
+    "adjusted_p_value",
     "anatolyev_gerko",
     "annual_return",
     "annual_volatility",
@@ -111,7 +112,6 @@ __all__ = [
     "high_low_spread",
     "hit_rate",
     "information_coefficient",
-    "log_growth",
     "log_returns",
     "log_score",
     "long_run_variance",
@@ -122,7 +122,6 @@ __all__ = [
     "model_confidence_set",
     "moments",
     "overfitting_probability",
-    "paid_p_value",
     "percentile_interval",
     "pesaran_timmermann",
     "pinball",
@@ -146,5 +145,6 @@ __all__ = [
     "total_return",
     "track_record",
     "uniformity_p_value",
+    "unit_columns",
     "worst_case_loss",
 ]

@@ -108,7 +108,7 @@ def expected_maximum_sharpe(trials: float, *, variance: float) -> float:
 
 
 def deflated_sharpe(record: TrackRecord, *, trials: float, variance: float | None = None) -> float:
-    """Confidence that the Sharpe ratio is above what the best of `trials` trials shows by luck: selection paid for.
+    """Confidence that the Sharpe ratio is above the expected best of `trials` trials without skill.
 
     `probabilistic_sharpe` with `expected_maximum_sharpe` as the benchmark. `trials`: how many independent ones were made,
     see `selection.effective_trials`. `variance`: of their ratios per bar; when not given, that of ratios without any

@@ -16,7 +16,7 @@ from candlecast.stats.samples import ratio
 
 
 class Moments(NamedTuple):
-    """All that the figures of this room need to know of a history of returns.
+    """The moments of returns that the figures below are computed from.
 
     `observations` n, `growth` prod_t (1 + r_t), `mean` mean(r), `deviation` its standard deviation (n - 1), `downside`
     sqrt(mean(min(r, 0)^2)), and `max_drawdown` of its equity curve. What is undefined is NaN.
@@ -83,25 +83,16 @@ def total_return(returns: np.ndarray) -> float:
 
 
 def log_returns(returns: np.ndarray) -> np.ndarray:
-    """ln(1 + r_t), what compounds by addition, float64 (time,): minus infinity where everything was lost, or more.
+    """ln(1 + r_t), float64 (time,): minus infinity where everything was lost, or more.
+
+    An account whose mean log return is zero or less does not grow, however high the mean of its returns: mean(r) -
+    variance(r) / 2 approximates it. Breiman (1961).
 
     >>> log_returns(np.array([0.0, -1.0]))
     array([  0., -inf])
     """
-    kept = 1.0 + np.asarray(returns, dtype=np.float64)
-    return np.log(kept, out=np.where(np.isnan(kept), np.nan, -np.inf), where=kept > 0.0)
-
-
-def log_growth(returns: np.ndarray) -> float:
-    """Growth per bar: mean(ln(1 + r_t)), the rate at which an account compounds. Breiman (1961).
-
-    At or below zero, it does not grow, however high the mean of its returns: mean(r) - variance(r) / 2 approximates it.
-    Ruin gives minus infinity, no returns NaN.
-
-    >>> log_growth(np.array([1.0, -0.5])), log_growth(np.array([0.5, -1.0, 0.0]))
-    (0.0, -inf)
-    """
-    return float(np.mean(log_returns(returns))) if len(returns) else math.nan
+    returns = np.asarray(returns, dtype=np.float64)
+    return np.log1p(returns, out=np.where(np.isnan(returns), np.nan, -np.inf), where=returns > -1.0)
 
 
 def annual_return(returns: np.ndarray, *, bars_per_year: float) -> float:

@@ -1,4 +1,4 @@
-"""What choosing costs: many trials, many models, many assets, and the best of them picked afterwards.
+"""Selection bias: many trials, many models, many assets, of which the best is chosen afterwards.
 
 Returns are simple net returns per bar, losses are errors per bar (smaller is better), both float64 of shape (time, k), a
 column for each trial or model, of the same moments. Values that are not finite raise ConfigError, unless said otherwise.
@@ -15,14 +15,14 @@ import numpy as np
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.stats.bootstrap import block_length
 
-DRAWS = 32_768  # of trials without skill, from which their expected best is taken
-FEW = 64  # trials up to which all draws are made; of more, whose best varies less, fewer draws tell as much
+DRAWS = 32_768  # of trials without skill, for their expected best
+FEW = 64  # trials up to which all draws are made; the best of more trials varies less, so fewer draws are as exact
 FEWEST_DRAWS, CHUNK = 1_024, 1_024  # at least, and at once
 JITTER = 1e-9  # of a correlation matrix, whose rank is lower than its size where trials are copies
 
 
 class Overfitting(NamedTuple):
-    """How choosing by the past does.
+    """The results of choosing the best trial of the past.
 
     probability: that the best of the past is below the median afterwards; `logits`, one per split, of its relative rank
     afterwards (0 is the median); degradation: slope of its Sharpe ratio afterwards on that before; loss: share of splits
@@ -44,7 +44,7 @@ class Superiority(NamedTuple):
 
 
 def effective_trials(returns: np.ndarray, *, seed: int = 0) -> float:
-    """How many independent trials these correlated ones are worth: between 1 and their number.
+    """The effective number of independent trials of correlated ones: between 1 and their number.
 
     The number of independent standard normals whose expected largest is that of the trials' standardised means when none
     has skill, in draws with the correlations of the returns. NaN marks bars that a trial did not cover; a trial without any
@@ -68,13 +68,24 @@ def effective_trials(returns: np.ndarray, *, seed: int = 0) -> float:
             remedy="Stack the trials' returns as columns, aligned by time",
         )
     covered = ~np.isnan(returns)
-    count = covered.sum(axis=0)
-    filled = np.where(covered, returns, 0.0)
-    centred = np.where(covered, filled - filled.sum(axis=0) / np.maximum(count, 1), 0.0)
-    length = np.sqrt((centred**2).sum(axis=0))
-    has_spread = length > 1e-12 * np.sqrt((filled**2).sum(axis=0))
-    unit = centred[:, has_spread] / length[has_spread]  # (time, k), columns of length 1
+    unit = unit_columns(np.where(covered, returns, 0.0), covered)
     return max(effective_counts(unit, [unit.shape[1]], seed=seed)[0], 1.0)
+
+
+def unit_columns(columns: np.ndarray, covered: np.ndarray, *, rounding: float = 1e-12) -> np.ndarray:
+    """Columns (time, trials) centred over the rows that each covers, of length 1; 0 where a column has no spread.
+
+    `covered`, bool (time, trials): columns are 0 elsewhere. `rounding`: spread below this share of a column's length is none.
+
+    >>> unit_columns(np.array([[3.0, 1.0], [1.0, 1.0], [0.0, 1.0]]), np.array([[True, True], [True, True], [False, True]]))
+    array([[ 0.70710678,  0.        ],
+           [-0.70710678,  0.        ],
+           [ 0.        ,  0.        ]])
+    """
+    before = np.sqrt((columns**2).sum(axis=0))
+    centred = np.where(covered, columns - columns.sum(axis=0) / np.maximum(covered.sum(axis=0), 1), 0.0)
+    length = np.sqrt((centred**2).sum(axis=0))
+    return np.divide(centred, length, out=np.zeros_like(centred), where=length > rounding * before)
 
 
 def effective_counts(unit: np.ndarray, counts: Sequence[int], *, seed: int = 0) -> list[float]:
@@ -103,7 +114,7 @@ def effective_counts(unit: np.ndarray, counts: Sequence[int], *, seed: int = 0) 
         for place, number in enumerate(numbers):
             if number > 1:
                 best[place] += float((z[:, :number].max(axis=1) - z[:, :number].min(axis=1)).sum(dtype=np.float64)) / 2
-    found = [_worth(each / draws, int(number)) for each, number in zip(best, numbers, strict=True)]
+    found = [_equal_count(each / draws, int(number)) for each, number in zip(best, numbers, strict=True)]
     return [each if number > 1 else float(number) for each, number in zip(found, numbers, strict=True)]
 
 
@@ -154,7 +165,7 @@ def overfitting_probability(returns: np.ndarray, *, blocks: int = 16) -> Overfit
 def superior_predictive_ability(
     benchmark: np.ndarray, losses: np.ndarray, *, paths: int = 1_000, block: float | None = None, seed: int = 0
 ) -> Superiority:
-    """Test that at least one of many models has smaller expected loss than the benchmark, the search for it paid for.
+    """Test that at least one of many models has smaller expected loss than the benchmark, adjusted for the search.
 
     Studentised, by the stationary bootstrap, in blocks of mean length `block` (that of the longest loss difference when not
     given), through `arch`. Losses that all equal the benchmark's give 1.0. Hansen (2005), A Test for Superior Predictive
@@ -260,7 +271,7 @@ def false_discovery(p_values: np.ndarray, *, dependence: Literal["positive", "an
     return adjusted
 
 
-def _worth(best: float, trials: int) -> float:
+def _equal_count(best: float, trials: int) -> float:
     """The number of independent standard normals, in [1, trials], whose expected largest is `best`."""
     from scipy.special import ndtr
 
