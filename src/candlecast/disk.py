@@ -50,9 +50,7 @@ def read_regular(path: Path, *, most: int = LARGEST) -> bytes:
             found = os.fstat(handle)
             _require_regular(path, found)
             if found.st_size <= most:
-                content = file.read(most + 1)
-                if len(content) <= most:
-                    return content
+                return file.read(found.st_size)  # `read` allocates what it is asked for: never ask for `most`
     except OSError as error:
         raise _unreadable(path, error) from error
     raise RunError(
@@ -91,12 +89,16 @@ def require_names(folder: Path, names: tuple[str, ...]) -> None:
         except (FileNotFoundError, NotADirectoryError):
             pass
         except (OSError, ValueError) as error:
-            words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise RunError(
-                f"{_short(folder / name)} cannot be written ({words})",
+                f"{_short(folder / name)} cannot be written ({reason(error)})",
                 expected="a path that the file system takes",
                 remedy="Choose a folder of runs with a shorter path",
             ) from error
+
+
+def reason(error: Exception) -> str:
+    """Why a file operation failed: the words of the system, without number and path, where there are any."""
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
 def _flush(handle: int) -> None:
@@ -114,9 +116,8 @@ def _require_regular(path: Path, found: os.stat_result) -> None:
 
 
 def _unreadable(path: Path, error: Exception) -> RunError:
-    words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return RunError(
-        f"{_short(path)} cannot be read ({words})",
+        f"{_short(path)} cannot be read ({reason(error)})",
         expected="a file that may be read",
         remedy="Check its name and who may read it",
     )

@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 
 from candlecast.confined import Inflater, Words, bounded_rows, confine, described, require_own_schema
-from candlecast.disk import is_regular
+from candlecast.disk import is_regular, reason
 from candlecast.errors import ConfigError, RunError
 from candlecast.interval import Interval
 from candlecast.profile import MOST_BUCKETS, Profile, profile_of
@@ -307,7 +307,7 @@ class Ledger:
             ) from error
         except OSError as error:
             raise RunError(
-                f"the folder of the ledger {self.path} cannot be written ({error.strerror or error})",
+                f"the folder of the ledger {self.path} cannot be written ({reason(error)})",
                 expected="a folder that may be written to",
                 remedy="Choose another folder; Ledger.in_memory() makes trials that are not remembered",
             ) from error
@@ -323,29 +323,29 @@ class Ledger:
         """Refuse what is no ledger of this version; make a new file into one."""
         confine(connection)
         connection.execute("PRAGMA synchronous = FULL")
-        application, version, objects = _header(connection)
-        if application == APPLICATION and 1 <= version <= FORMAT:
-            require_own_schema(connection, _schema(version))
-        if (application, version) == (APPLICATION, FORMAT):
-            return
-        if application == APPLICATION and version > FORMAT:
+        version, objects = _header(connection)
+        if version > FORMAT:
             raise RunError(
                 f"the ledger {self.path} was written in format {version}",
                 expected=f"format {FORMAT} or older",
                 remedy="Install a newer candlecast",
             )
-        if objects and application != APPLICATION:
+        if objects and not version:
             raise RunError(
                 f"{self.path} is a database of something else",
                 expected="a ledger of trials",
                 remedy="Move it away, or choose another folder",
             )
+        if version:
+            require_own_schema(connection, _schema(version))
+            if version == FORMAT:
+                return
         _write_ahead(connection)
         connection.execute("BEGIN IMMEDIATE")  # one of several processes makes the tables
-        application, version, _ = _header(connection)
-        if (application, version) != (APPLICATION, FORMAT):
-            made = {0: (*TRIALS, *SEARCHES), 1: (*ADDED, *SEARCHES), 2: ADDED}
-            for statement in made[version if application == APPLICATION else 0]:
+        version, _ = _header(connection)
+        if version != FORMAT:
+            lacking = {0: (*TRIALS, *SEARCHES), 1: (*ADDED, *SEARCHES), 2: ADDED}
+            for statement in lacking[version]:
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
             connection.execute(f"PRAGMA user_version = {FORMAT}")
@@ -444,11 +444,11 @@ def _schema(version: int) -> frozenset[tuple[str, str, Words]]:
     return frozenset(map(described, (trials, *triggers, *(SEARCHES if version > 1 else ()))))
 
 
-def _header(connection: sqlite3.Connection) -> tuple[int, int, int]:
-    """Application, version and number of tables."""
+def _header(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Format of the ledger, 0 for a database that is none, and number of its tables, indexes and triggers."""
     queries = ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
     application, version, objects = (int(connection.execute(query).fetchone()[0]) for query in queries)
-    return application, version, objects
+    return (max(version, 0) if application == APPLICATION else 0), objects
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

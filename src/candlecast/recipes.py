@@ -20,8 +20,8 @@ from candlecast.errors import ConfigError, RunError, listed
 from candlecast.features import Feature, Features
 from candlecast.fleet import settings
 from candlecast.identity import identify
-from candlecast.models.estimator import described, made
-from candlecast.models.known_estimators import refused, require_known
+from candlecast.models.estimator import described
+from candlecast.models.known_estimators import make, refused, require_known
 from candlecast.provenance import is_installed
 from candlecast.targets import Several
 
@@ -272,9 +272,8 @@ def _require_several(description: dict[str, Any]) -> None:
         raise _malformed("has Several without a list of targets")
 
 
-SHAPES: dict[
-    str, tuple[set[str], Callable[[dict[str, Any]], None]]
-] = {  # keys of what is no plain recipe, and their check
+Shape = tuple[set[str], Callable[[dict[str, Any]], None]]  # keys of a description, and the check of their values
+SHAPES: dict[str, Shape] = {  # of what is described otherwise than by constructor parameters
     "Candles": ({"symbol", "interval", "fingerprint"}, _require_candles),
     "Estimator": ({"class", "parameters"}, _require_estimator),
     "Feature": ({"kind", "parameters", "warmup", "scaling"}, _require_feature),
@@ -296,9 +295,8 @@ def _made(description: Any, candles: Sequence[Candles]) -> Any:
     if kind == "Feature":
         return _made_feature(description)
     if kind == "Estimator":
-        return made(
-            description["class"], {key: _made(part, candles) for key, part in description["parameters"].items()}
-        )
+        parameters = {key: _made(part, candles) for key, part in description["parameters"].items()}
+        return make(description["class"], parameters)
     if kind == "dict":
         return _called(kind, dict, [_made(pair, candles) for pair in description["items"]])
     parts = {name: _made(value, candles) for name, value in description.items() if name != "type"}
@@ -347,9 +345,9 @@ def _recipe(kind: str) -> type[Any]:
     raise refused(f"{_shown(kind)} is not a recipe", "a recipe of candlecast")
 
 
-def _called(kind: str, make: Callable[..., Any], /, *parts: Any, **named: Any) -> Any:
+def _called(kind: str, constructor: Callable[..., Any], /, *parts: Any, **named: Any) -> Any:
     try:
-        return make(*parts, **named)
+        return constructor(*parts, **named)
     except Exception as error:  # whatever a constructor says of values that it does not take
         text = str(error).strip() or type(error).__name__
         raise _malformed(f"has a {kind} that cannot be made ({text[:200]})") from error

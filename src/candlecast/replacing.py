@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from candlecast.claims import Claim
-from candlecast.disk import flush_folder, is_folder
+from candlecast.disk import flush_folder, is_folder, reason
 from candlecast.errors import RunError
 
 COPY = re.compile(r"\.(?P<name>.+)-[a-z0-9_]{8}\.(?P<kind>new|old)")  # hidden folders beside `name`
@@ -45,9 +45,8 @@ def replaced(folder: Path) -> Iterator[Path]:
         _put(fresh, folder)
         flush_folder(folder.parent)
     except (OSError, ValueError) as error:
-        words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise RunError(
-            f"{folder} cannot be written ({words})",
+            f"{folder} cannot be written ({reason(error)})",
             expected="a folder with space that may be written to",
             remedy="Free space or choose another folder; earlier runs are untouched",
         ) from error

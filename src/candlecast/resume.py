@@ -15,7 +15,7 @@ import numpy as np
 
 from candlecast.candles import Candles
 from candlecast.claims import Claim
-from candlecast.disk import flush_folder, read_regular, write_flushed
+from candlecast.disk import flush_folder, read_regular, reason, write_flushed
 from candlecast.errors import RunError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.identity import identify
@@ -23,7 +23,7 @@ from candlecast.jobs import Job
 from candlecast.ledger import Ledger
 from candlecast.models import Fitted, Model
 from candlecast.recipes import describe, unidentified
-from candlecast.run_tables import require_tensors
+from candlecast.run_tables import read_arrays
 from candlecast.runs import fresh_folder, prepare_runs, run_folder, save_run
 from candlecast.study import Study
 from candlecast.study_result import StudyResult
@@ -103,19 +103,14 @@ class KeptJobs:
 
     def load(self, model: Model, job: Job) -> Mapping[str, np.ndarray] | None:
         """What a job gave as `tensors()`, if it was kept. Raises RunError, before any work, when none can be kept."""
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
-
         self._require_claim()
         path = self._path(model, job)
         self.asked += 1
         if path is None:
             return None
         try:
-            content = read_regular(path)
-            require_tensors(content)
-            tensors = load(content)
-        except (FileNotFoundError, ValueError, SafetensorError):
+            tensors = read_arrays(read_regular(path))
+        except (FileNotFoundError, ValueError):
             return None
         self.taken_up += 1
         return tensors
@@ -162,7 +157,7 @@ class KeptJobs:
 
     def _unwritable(self, error: OSError) -> RunError:
         return RunError(
-            f"{self.folder} cannot be written ({error.strerror or error})",
+            f"{self.folder} cannot be written ({reason(error)})",
             expected="a folder with space that may be written to",
             remedy="Free space or choose another folder; jobs that were finished before are kept",
         )

@@ -19,6 +19,7 @@ from candlecast.run_manifest import incomplete, parsed, read_file
 LOADED = ("candles", "forecasts", "positions", "folds", "losses")  # what else there is follows from them
 SPARE, DENSEST = 1 << 28, 64  # bytes in memory: what all tables may take anyway, and for each byte of their files
 LARGEST_HEADER = 1 << 25  # bytes, of a safetensors file
+MOST_SIDES = 8  # dimensions of an array
 WIDTHS = {"F64": 8, "F32": 4, "F16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}  # bytes of a value
 TIME, NUMBER = pl.Datetime("us", "UTC"), pl.Float64
 YEARS = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
@@ -66,22 +67,26 @@ def read_tensors(folder: Path, manifest: Mapping[str, Any]) -> dict[str, dict[st
 
 def tensors_of(content: bytes) -> dict[str, dict[str, np.ndarray]]:
     """The arrays of a safetensors file, whose names are `job/name`. Raises ValueError."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    require_tensors(content)
-    try:
-        arrays = load(content)
-    except (SafetensorError, KeyError, TypeError) as error:
-        raise ValueError(str(error)[:200]) from error
     tensors: dict[str, dict[str, np.ndarray]] = {}
-    for full, value in arrays.items():
+    for full, value in read_arrays(content).items():
         key, _, name = full.rpartition("/")
         tensors.setdefault(key, {})[name] = value
     return tensors
 
 
-def require_tensors(content: bytes) -> None:
+def read_arrays(content: bytes) -> dict[str, np.ndarray]:
+    """The arrays of a safetensors file by name. Raises ValueError for a file that does not hold what its header says."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    _require_header(content)
+    try:
+        return load(content)
+    except (SafetensorError, KeyError, TypeError) as error:
+        raise ValueError(str(error)[:200]) from error
+
+
+def _require_header(content: bytes) -> None:
     """Raise ValueError unless the header of a safetensors file describes what the file holds.
 
     8 bytes: length of the header (uint64, little-endian); the header, JSON; the arrays, without gaps.
@@ -102,11 +107,13 @@ def require_tensors(content: bytes) -> None:
 def _array_bytes(about: dict[str, Any]) -> int:
     first, last = about["data_offsets"]
     size = WIDTHS[about["dtype"]]
+    if len(about["shape"]) > MOST_SIDES:
+        raise ValueError(f"an array of it has {len(about['shape']):,} sides")
     for length in about["shape"]:
         if type(length) is not int or not 0 <= length < 1 << 40:
             raise ValueError(f"an array of it has a side of {str(length)[:20]}")
         size *= length
-    if len(about["shape"]) > 8 or size != last - first:
+    if size != last - first:
         raise ValueError("an array of it does not have its size")
     return size
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,6 @@ from candlecast.errors import ConfigError, is_whole, require_parameters
 from candlecast.heads.classes import NAMES
 from candlecast.jobs import Job, job_generator
 from candlecast.models.baselines import Baseline, Predict, regressors
-from candlecast.models.known_estimators import make
 from candlecast.models.quiet import quiet
 from candlecast.prediction import Prediction
 from candlecast.targets import LABELS
@@ -220,14 +219,6 @@ def described(estimator: Any) -> tuple[str, dict[str, Any], bool] | None:
         return None
     is_cloned = all("__sklearn_clone__" not in vars(base) or base.__name__ == "BaseEstimator" for base in kind.__mro__)
     return f"{kind.__module__}.{kind.__qualname__}", parameters, is_cloned
-
-
-def made(name: str, parameters: Mapping[str, Any]) -> Any:
-    """The estimator that was described; see `candlecast.models.known_estimators`.
-
-    Raises RunError for a class that no stored study may make, and for parameters that are not plain.
-    """
-    return make(name, parameters)
 
 
 def _of_chances(kind: str, classes: np.ndarray, chances: np.ndarray) -> Prediction:

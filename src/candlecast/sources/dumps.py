@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
-import lzma
 import re
 import struct
 import threading
@@ -47,13 +45,12 @@ MOST_DEFLATED = 1_032  # bytes that one byte of deflate can become
 UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
-    lzma.LZMAError,
     struct.error,
     LookupError,
     OSError,
     EOFError,
     ValueError,
-    RuntimeError,  # of a password, or of a way to compress that Python lacks
+    RuntimeError,  # of a password
 )
 AHEAD = 4  # files that are fetched and parsed while one is in use
 
@@ -222,9 +219,11 @@ def _stream(content: bytes) -> tuple[bytes, bytes]:
         member = archive.infolist()[0]
         if member.file_size > MOST_CSV:
             raise too_large(MOST_CSV)
-        if member.compress_type != zipfile.ZIP_DEFLATED:
-            stream = gzip.compress(archive.read(member), 1)
-            return stream, archive.open(member).read(1)
+        if member.compress_type == zipfile.ZIP_STORED:
+            stream = archive.read(member)
+            return stream, stream[:1]
+        if member.compress_type != zipfile.ZIP_DEFLATED:  # Python inflates others without a limit
+            raise zipfile.BadZipFile(f"compression method {member.compress_type}")
     name_length, extra_length = struct.unpack_from("<HH", content, member.header_offset + 26)
     start = member.header_offset + 30 + name_length + extra_length
     deflated = content[start : start + member.compress_size]

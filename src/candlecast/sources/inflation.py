@@ -6,7 +6,7 @@ import zlib
 
 from candlecast.errors import SourceError
 
-PIECE = 1 << 16
+MOST_MEMBERS = 100  # compressed streams one after another in one body; usual is one
 
 
 def too_large(most: int) -> SourceError:
@@ -41,19 +41,19 @@ def _inflated(content: bytes, most: int) -> bytes:
     if content[:2] != b"\x1f\x8b" and (content[0] & 15 != 8 or int.from_bytes(content[:2], "big") % 31):
         form = -zlib.MAX_WBITS  # "deflate" without a header, as some servers send it
     pieces, size = [], 0
-    while content:
+    for _ in range(MOST_MEMBERS):
         stream = zlib.decompressobj(form)
-        while not stream.eof:
-            try:
-                piece = stream.decompress(content, PIECE)
-            except zlib.error as error:
-                raise ValueError(f"a body that cannot be inflated: {error}") from None
-            content = stream.unconsumed_tail
-            size += len(piece)
-            if size > most:
-                raise too_large(most)
-            if not piece and not content and not stream.eof:
-                raise ValueError("a body that ends too early")
-            pieces.append(piece)
-        content = stream.unused_data.lstrip(b"\0")  # another member of the same file, or padding
-    return b"".join(pieces)
+        try:
+            piece = stream.decompress(content, most - size + 1)
+        except zlib.error as error:
+            raise ValueError(f"a body that cannot be inflated: {error}") from None
+        size += len(piece)
+        if size > most:
+            raise too_large(most)
+        if not stream.eof:
+            raise ValueError("a body that ends too early")
+        pieces.append(piece)
+        content = stream.unused_data.lstrip(b"\0")  # another member, or padding
+        if not content:
+            return b"".join(pieces)
+    raise ValueError(f"a body of more than {MOST_MEMBERS} compressed members")
