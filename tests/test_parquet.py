@@ -1,4 +1,4 @@
-"""Parquet files by their structure: what a library writes has the outline that it reads, and what is made up is refused."""
+"""The structure of Parquet files: files of libraries are outlined as they were written, forged ones are refused."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_column_chunks_that_overlap_are_refused():
         (CONTENT[:-8] + struct.pack("<I", len(CONTENT)) + b"PAR1", "its footer is longer than the file"),
         (CONTENT[:-8] + struct.pack("<I", FOOTER // 2) + b"PAR1", "its footer|schema|it has no"),
         (b"PAR1" + bytes(len(CONTENT) - FOOTER - 12) + CONTENT[-FOOTER - 8 :], "it has no size of a page of time"),
-        (b"PAR1" + CONTENT[-FOOTER - 8 :], "the column time lies outside of the file"),
+        (b"PAR1" + CONTENT[-FOOTER - 8 :], "the column time lies outside the file"),
         (written(pl.DataFrame({"a": [[1, 2]]})), "its schema is not flat"),
         (written(pl.DataFrame({"a": [{"b": 1}]})), "its schema is not flat"),
         (b"PAR1" + b"\x1c" * 1_000 + struct.pack("<I", 1_000) + b"PAR1", "its footer holds too much"),

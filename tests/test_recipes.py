@@ -445,5 +445,7 @@ def test_code_of_another_python_is_said(market, features, tmp_path):
     folder = study.run(market).save(tmp_path / "run")
     manifest = folder / "manifest.json"
     manifest.write_text(manifest.read_text().replace(PYTHON, "cpython-399"))
-    with pytest.raises(RunError, match=f"the costs of the run are code of cpython-399; expected that of .*{PYTHON}"):
+    with pytest.raises(
+        RunError, match=f"the part 'costs' of the run holds code of cpython-399; expected code of .*{PYTHON}"
+    ):
         load_run(folder, study=study)

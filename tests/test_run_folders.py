@@ -87,7 +87,7 @@ def test_only_regular_files_are_read(name, run):
         load_run(run)
     (run / name).unlink()
     os.mkfifo(run / name)
-    with pytest.raises(RunError, match="is no regular file|is no run"):
+    with pytest.raises(RunError, match="is not a regular file|is no run"):
         load_run(run)
 
 
@@ -141,7 +141,7 @@ def changed(run, name, *columns, **more):
         (
             "candles",
             {"close": pl.col("close") * 2},
-            "have their open, high or close outside|are not those it was made of",
+            "have their open, high or close outside|are not those of its study",
         ),
         ("losses", {"epoch": pl.lit(1.0)}, "epoch of losses.parquet is of type Float64, not Int32"),
     ],

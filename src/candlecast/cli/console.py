@@ -12,13 +12,13 @@ from typing import Any
 import click
 
 from candlecast.events import LONGEST_DETAIL, Listener, Progress, ProgressLines, ignore
-from candlecast.redaction import shown, struck, visible
+from candlecast.redaction import redacted, shown, visible
 from candlecast.text import table
 
 
 def say(text: str, *, is_bold: bool = False, is_error: bool = False) -> None:
     """Lines on stdout or stderr, with control characters of names and answers as escapes, and without secrets."""
-    lines = "\n".join(visible(struck(line)) for line in text.split("\n"))
+    lines = "\n".join(visible(redacted(line)) for line in text.split("\n"))
     click.echo(click.style(lines, bold=True) if is_bold else lines, err=is_error)
 
 
@@ -35,7 +35,7 @@ class _Lines(logging.Formatter):
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
-        return "\n".join(visible(struck(line)) for line in super().formatException(ei).split("\n"))
+        return "\n".join(visible(redacted(line)) for line in super().formatException(ei).split("\n"))
 
 
 def print_json(value: Any) -> None:
