@@ -47,7 +47,7 @@ def test_without_a_place_to_keep_it_compiled_code_runs(tmp_path):
     assert done.returncode == 0, done.stderr
     expected = filters.smooth(np.array([1.0, 2.0, np.nan, 4.0]), 0.3, 0.1, 0.9, 0.0, 0.0).tolist()
     assert done.stdout.splitlines() == [str(expected), "[2.0, 1.0, 0.5]"]
-    assert done.stderr.count("compiled code cannot be kept") == 1
+    assert done.stderr.count("compiled code cannot be cached") == 1
     assert not list(tmp_path.rglob("*.nb*"))
 
 

@@ -107,10 +107,10 @@ def test_only_regular_files_are_opened(end, kind, tmp_path):
     (tmp_path / "runs").mkdir()
     path = tmp_path / "runs" / f"ledger.sqlite{end}"
     path.symlink_to(tmp_path / "mine") if kind == "link" else os.mkfifo(path)
-    with pytest.raises(RunError, match="cannot be written or read .it is no regular file"):
+    with pytest.raises(RunError, match="cannot be written or read .it is not a regular file"):
         ledger.record(trial())
     if not end:
-        with pytest.raises(RunError, match="no regular file"):
+        with pytest.raises(RunError, match="not a regular file"):
             ledger.count()
     assert (tmp_path / "mine").read_text() == "precious"
 

@@ -128,10 +128,10 @@ def test_a_run_of_a_users_own_net_needs_the_study_again(market, features, tmp_pa
     model = Torch(conv, window=4, training=QUICK)
     study = Study(model=model, features=features, folds=WalkForward(folds=1), seeds=1, baselines=())
     again = load_run(study.run(market).save(tmp_path / "run"))
-    with pytest.raises(RunError, match=r"holds a function of yours by name only.*fitted\(study=\.\.\.\)"):
+    with pytest.raises(RunError, match=r"stores your own code by name only.*fitted\(study=\.\.\.\)"):
         again.fitted()
     other = Study(model=model, features=features, folds=WalkForward(folds=1), seeds=1, baselines=(), cash=5.0)
-    with pytest.raises(RunError, match="is not that of this run: its cash differs"):
+    with pytest.raises(RunError, match="this is not the study of the run: the part 'cash' differs"):
         again.fitted(study=other)
     net = again.fitted(study=study)
     assert np.array_equal(

@@ -77,7 +77,7 @@ def test_a_process_forked_from_work_says_so_instead_of_hanging(has_worked, tmp_p
     assert [line.split()[0] for line in said] == (list(WAYS) if has_worked else [])
     for line in said:
         assert line.split()[1] == "ConfigError"
-        assert "was forked from one in which candlecast had worked; expected a process that was started afresh" in line
+        assert "was forked from one in which candlecast had worked; expected a new process" in line
         assert 'Use multiprocessing.get_context("spawn")' in line
 
 

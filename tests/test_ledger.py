@@ -174,13 +174,15 @@ def test_damaged_foreign_and_newer_files_are_refused(tmp_path):
         Ledger(tmp_path).record(trial())
     assert path.read_bytes().startswith(b"no database")
 
-    path.unlink()
-    connection = sqlite3.connect(path)
-    connection.execute("CREATE TABLE mine (value)")
-    connection.commit()
-    connection.close()
-    with pytest.raises(RunError, match="is a database of something else.*Move it away"):
-        Ledger(tmp_path).trials()
+    for statements in ((), (f"PRAGMA application_id = {APPLICATION}", "PRAGMA user_version = -1")):
+        path.unlink()
+        connection = sqlite3.connect(path)
+        for statement in (*statements, "CREATE TABLE mine (value)"):
+            connection.execute(statement)
+        connection.commit()
+        connection.close()
+        with pytest.raises(RunError, match="is a database of something else.*Move it away"):
+            Ledger(tmp_path).trials()
 
     path.unlink()
     connection = sqlite3.connect(path)

@@ -24,8 +24,7 @@ from candlecast.folds import PurgedKFold, WalkForward
 from candlecast.heads import Quantiles
 from candlecast.identity import PYTHON
 from candlecast.models import LSTM, Conformal, LinearRegression, Sklearn
-from candlecast.models.estimator import made
-from candlecast.models.known_estimators import KNOWN
+from candlecast.models.known_estimators import KNOWN, make
 from candlecast.recipes import FACTORIES, MODULES, _recipe, describe, restore
 from candlecast.runs import load_run
 from candlecast.signals import Threshold
@@ -226,7 +225,7 @@ def test_nothing_else_is_made(description):
 )
 def test_made_itself_takes_plain_parameters_only(name, parameters):
     with pytest.raises(RunError):
-        made(name, parameters)
+        make(name, parameters)
 
 
 MADE = {
@@ -446,5 +445,7 @@ def test_code_of_another_python_is_said(market, features, tmp_path):
     folder = study.run(market).save(tmp_path / "run")
     manifest = folder / "manifest.json"
     manifest.write_text(manifest.read_text().replace(PYTHON, "cpython-399"))
-    with pytest.raises(RunError, match=f"the costs of the run are code of cpython-399; expected that of .*{PYTHON}"):
+    with pytest.raises(
+        RunError, match=f"the part 'costs' of the run holds code of cpython-399; expected code of .*{PYTHON}"
+    ):
         load_run(folder, study=study)

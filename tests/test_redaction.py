@@ -1,4 +1,4 @@
-"""What others wrote, as it is shown: no control characters, no secrets, no endless lists."""
+"""Text of third parties as it is shown: no control characters, no secrets, no endless lists."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import given, strategies as st
 from candlecast import Store
 from candlecast.candles import Candles
 from candlecast.errors import CandlecastError, ConfigError, SourceError, StoreError, listed
-from candlecast.redaction import hide, quiet_wires, shown, struck, struck_bytes, visible
+from candlecast.redaction import redacted, redacted_bytes, redacting_loggers, register_secret, shown, visible
 from candlecast.store.table import explained
 from candlecast.text import table
 
@@ -24,8 +24,8 @@ SECRET = "Tr0ub4dor&3/+="
 
 
 @pytest.fixture(autouse=True)
-def hidden():
-    hide(SECRET)
+def registered():
+    register_secret(SECRET)
 
 
 FORMS = {
@@ -51,13 +51,13 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_secret_is_struck_out_in_every_encoding(form):
+def test_a_secret_is_redacted_in_every_encoding(form):
     echo = FORMS[form]
-    left = struck(f"before {echo} after")
+    left = redacted(f"before {echo} after")
     assert left.startswith("before ") and left.endswith(" after")
     assert "***" in left and len(left.replace("***", "")) < len("before  after") + len(echo) / 2
     for text in (
-        struck(echo),
+        redacted(echo),
         str(SourceError(echo, expected=echo, remedy=echo)),
         repr(ConfigError(echo, expected="x", remedy="y")),
     ):
@@ -66,18 +66,18 @@ def test_a_secret_is_struck_out_in_every_encoding(form):
 
 
 @pytest.mark.parametrize("coding", ["utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
-def test_a_secret_is_struck_out_of_bytes(coding):
+def test_a_secret_is_redacted_from_bytes(coding):
     body = f"key {SECRET}!".encode(coding)
     assert SECRET.encode(coding.replace("utf-16", "utf-16-le") if coding == "utf-16" else coding)[
         4:
-    ] not in struck_bytes(body, SECRET)
-    assert b"***" in struck_bytes(body, SECRET)
+    ] not in redacted_bytes(body, SECRET)
+    assert b"***" in redacted_bytes(body, SECRET)
 
 
 def test_a_secret_too_short_to_be_one_is_left_alone():
-    hide("1.25")
-    assert struck("1.25") == "1.25"
-    assert struck_bytes(b"1.25", "1.25") == b"1.25"
+    register_secret("1.25")
+    assert redacted("1.25") == "1.25"
+    assert redacted_bytes(b"1.25", "1.25") == b"1.25"
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_secret_too_short_to_be_one_is_left_alone():
     ],
 )
 def test_addresses_lose_their_passwords_and_nothing_else(address, left):
-    assert struck(address) == left
+    assert redacted(address) == left
 
 
 def test_a_store_shows_no_password(tmp_path):
@@ -173,7 +173,7 @@ def test_names_too_long_for_a_folder_are_refused_before_anything_is_asked(tmp_pa
 def test_libraries_log_no_secrets(caplog):
     caplog.set_level(logging.DEBUG)
     logger = logging.getLogger("httpcore.http11")
-    with quiet_wires("httpcore.http11"):
+    with redacting_loggers("httpcore.http11"):
         logger.debug("headers %r", [(b"Location", f"/query?apikey={SECRET}".encode())])
     assert not logger.filters
     assert caplog.messages == ["headers [(b'Location', b'/query?apikey=***')]"]

@@ -194,9 +194,9 @@ def test_two_features_of_one_name_are_two_runs(market, tmp_path):
     for folder, sign in results.items():
         again = load_run(folder).fitted(study=replace(study, features=returns_by(sign)))
         assert again.job.samples.inputs[1:].min() >= 0 or sign == 1
-        with pytest.raises(RunError, match="not that of this run: its features differs"):
+        with pytest.raises(RunError, match="not the study of the run: the part 'features' differs"):
             load_run(folder).fitted(study=replace(study, features=returns_by(-sign)))
-        with pytest.raises(RunError, match="function of yours by name only.*mine is not a recipe"):
+        with pytest.raises(RunError, match="your own code by name only.*mine is not a recipe"):
             load_run(folder).fitted()
 
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
@@ -15,13 +16,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from candlecast.disk import read_regular
 from candlecast.errors import RunError
 from candlecast.folds import WalkForward
 from candlecast.ledger import Ledger
 from candlecast.models import LinearRegression
 from candlecast.resume import KeptJobs, run_study
 from candlecast.run_manifest import FILES, LARGEST, parsed, read_manifest
-from candlecast.run_tables import require_tensors
+from candlecast.run_tables import read_arrays
 from candlecast.runs import list_runs, load_run, save_run
 from candlecast.signals import Positions
 from candlecast.study import Study
@@ -85,7 +87,7 @@ def test_only_regular_files_are_read(name, run):
         load_run(run)
     (run / name).unlink()
     os.mkfifo(run / name)
-    with pytest.raises(RunError, match="is no regular file|is no run"):
+    with pytest.raises(RunError, match="is not a regular file|is no run"):
         load_run(run)
 
 
@@ -139,7 +141,7 @@ def changed(run, name, *columns, **more):
         (
             "candles",
             {"close": pl.col("close") * 2},
-            "have their open, high or close outside|are not those it was made of",
+            "have their open, high or close outside|are not those of its study",
         ),
         ("losses", {"epoch": pl.lit(1.0)}, "epoch of losses.parquet is of type Float64, not Int32"),
     ],
@@ -214,15 +216,28 @@ HEADERS = [
             (b'{"a/b": {"dtype": "F64", "shape": [1099511627776], "data_offsets": [0, 8]}}', "a side of 1099511627776"),
             (b'{"a/b": {"dtype": "BF16", "shape": [4], "data_offsets": [0, 8]}}', "its header is damaged"),
             (b'{"a/b": 1}', "its header is damaged"),
+            (b'{"a/b": {"dtype": "F64", "shape": [1, 1, 1, 1, 1, 1, 1, 1, 1], "data_offsets": [0, 8]}}', "has 9 sides"),
         ]
     ),
 ]
 
 
+def test_reading_takes_no_more_memory_than_the_file(tmp_path):
+    (tmp_path / "a").write_bytes(b"content")
+    tracemalloc.start()
+    try:
+        assert read_regular(tmp_path / "a") == b"content"
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+    with pytest.raises(RunError, match="is larger than 6 bytes"):
+        read_regular(tmp_path / "a", most=6)
+
+
 @pytest.mark.parametrize(("content", "message"), HEADERS)
 def test_weights_have_the_size_that_their_header_says(content, message, run):
     with pytest.raises(ValueError, match=message):
-        require_tensors(content)
+        read_arrays(content)
     write(run, "weights.safetensors", content)
     with pytest.raises(RunError, match=rf"is incomplete or damaged \(weights.safetensors: .*{message}"):
         load_run(run)

@@ -1,7 +1,7 @@
-"""Claims: which of several processes work with a folder, so that none takes it from another.
+"""Claims: shared locks on folders, so that no process removes a folder that another one uses.
 
-A claim ends with its process, however that ends. Where there is `flock`, it is a shared lock on the folder itself; on
-Windows an open file beside it, which nobody can remove. On a file system without locks nobody is ever known to be alone.
+A claim ends with its process, however that ends. It is a shared `flock` on the folder; on Windows, an open file beside it,
+which other processes cannot remove. On a file system without locks, no process ever counts as the only one.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ MARK = ".claim-"  # in the names of files beside folders
 
 
 class Claim:
-    """A folder, made if need be, that this process works with until it releases it. Several may claim one.
+    """A shared lock on a folder, which is made if it does not exist. Several processes may hold claims to one folder.
 
-    Raises OSError, for a link too.
+    Raises OSError, also for a link.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._mark = folder.with_name(f"{folder.name}{MARK}{secrets.token_hex(4)}")  # where claims are files
+        self._mark = folder.with_name(f"{folder.name}{MARK}{secrets.token_hex(4)}")  # used without flock
         self._held: int | None = None
         while self._held is None:
             with suppress(FileExistsError):
@@ -36,7 +36,7 @@ class Claim:
             self._held = _marked(self._mark) if fcntl is None else _locked(folder)
 
     def is_alone(self) -> bool:
-        """Whether nobody else claims the folder. Until this claim is released, nobody else can then."""
+        """Whether no other process holds a claim to the folder. If so, none can get one until this claim is released."""
         if self._held is None:
             return False
         if fcntl is None:
@@ -48,7 +48,7 @@ class Claim:
         return _is_at(self._held, self.folder)
 
     def release(self) -> None:
-        """Give the folder free."""
+        """Release the lock."""
         if self._held is not None:
             os.close(self._held)
             self._held = None
@@ -57,7 +57,7 @@ class Claim:
                     _removed(path)
 
     def remove_if_alone(self) -> bool:
-        """Remove the folder unless another process claims it, and release it; says whether it is gone."""
+        """Remove the folder unless another process holds a claim, and release this one. Whether it was removed."""
         is_alone = self.is_alone()
         if is_alone:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -66,7 +66,7 @@ class Claim:
 
 
 def _locked(folder: Path) -> int | None:
-    """A handle with a shared lock on the folder; None when it was removed meanwhile."""
+    """A handle with a shared lock on the folder; None if another process has just removed it."""
     assert fcntl is not None
     try:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -89,7 +89,7 @@ def _is_at(handle: int, folder: Path) -> bool:
 
 
 def _marked(mark: Path) -> int:
-    """A handle of a new file."""
+    """Create a file, and return its handle."""
     return os.open(mark, os.O_RDWR | os.O_CREAT | os.O_EXCL)
 
 
@@ -100,7 +100,7 @@ def _marks(folder: Path) -> list[Path]:
 
 
 def _removed(mark: Path) -> bool:
-    """Whether a mark could be removed: Windows refuses it while its file is open."""
+    """Remove a mark if possible: Windows refuses while the file is open. Whether it was removed."""
     try:
         mark.unlink(missing_ok=True)
     except OSError:

@@ -1,7 +1,7 @@
-"""The one way in which the package compiles functions by Numba: kept on disk where there is a place, and never without a result.
+"""Compilation by Numba for the whole package, with a cache on disk where one can be written.
 
-Numba keeps what it compiled beside the source, or in a folder of the user's; `NUMBA_CACHE_DIR` names another. Where none can be
-written to, as in a container without a home, each process compiles for itself.
+Numba caches compiled code beside the source, or in a folder of the user's; `NUMBA_CACHE_DIR` names another. If none can be
+written to, as in a container without a home folder, each process compiles for itself.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ Function = Callable[..., Any]
 
 
 def compiled(*signature: str, calls: Iterable[str | Path] = (), **options: Any) -> Callable[[Function], Any]:
-    """A decorator: the function compiled, without the GIL, at its first call, or at once for a `signature` of Numba's.
+    """A decorator that compiles a function, without the GIL, at its first call, or at once for a `signature` of Numba's.
 
-    calls: files of the functions that it calls elsewhere. Numba looks at a function's own file only to find out whether what
-    it kept is still right, so the others' contents are part of the name it is kept by. `options` are those of `numba.njit`.
+    calls: files of the compiled functions that it calls in other modules. Numba checks only a function's own file to see
+    whether the cache is still valid, so the name in the cache has a digest of the other files. `options`: see `numba.njit`.
 
     >>> @compiled()
     ... def doubled(x):
@@ -37,7 +37,7 @@ def compiled(*signature: str, calls: Iterable[str | Path] = (), **options: Any) 
         function.__qualname__ = f"{own}-{_digest(tuple(map(Path, calls)))}"
         try:
             return njit(*signature, cache=True, **options)(function)
-        except RuntimeError:  # of Numba, for no place to keep it; any other comes again
+        except RuntimeError:  # Numba found no folder for its cache; any other error is raised again below
             _say_once()
             return njit(*signature, **options)(function)
         finally:
@@ -47,9 +47,9 @@ def compiled(*signature: str, calls: Iterable[str | Path] = (), **options: Any) 
 
 
 def internal(function: Function, *, is_inlined: bool = False) -> Any:
-    """A function that only compiled code calls, or that is pasted into it.
+    """A function that only compiled code calls, or that is inlined in it.
 
-    It does without Python wrappers, which would double the time to compile it, and is kept with what calls it.
+    It has no Python wrappers, which would double the time to compile it, and is cached with its callers.
     """
     inlining = {"forceinline": True} if is_inlined else {}
     return _njit()(no_cpython_wrapper=True, no_cfunc_wrapper=True, **inlining)(function)
@@ -75,6 +75,6 @@ def _digest(files: tuple[Path, ...]) -> str:
 @cache
 def _say_once() -> None:
     logger.warning(
-        "compiled code cannot be kept, as no folder for it can be written to: each process compiles anew, which takes up to "
-        "some minutes; set NUMBA_CACHE_DIR to a folder that can"
+        "compiled code cannot be cached: no folder for it is writable, and each process compiles again, which takes up to some "
+        "minutes; set NUMBA_CACHE_DIR to a writable folder"
     )

@@ -1,8 +1,7 @@
 """SQLite databases that may come from anybody: nothing in them is executed, and reading them ends.
 
-A view or a trigger is a program, which a database brings along; a damaged tree of pages may lead to itself without end; a
-compressed value may become a thousand times as large. A database is therefore read only when all that it consists of is known
-word by word, and no more of it than its file holds.
+Views and triggers are programs inside a database, damaged pages may form a cycle, and a compressed value may inflate to a
+thousand times its size. So a database is read only if its schema equals the expected one, within limits on steps and bytes.
 """
 
 from __future__ import annotations
@@ -13,14 +12,14 @@ import zlib
 from collections.abc import Iterator
 
 LONGEST = 1 << 28  # bytes of one value
-STEPS = 10_000  # of SQLite's machine, between two looks at how many there were
-SPARE_STEPS, STEPS_PER_BYTE = 50_000_000, 8  # of one query: anyway, and for each byte of the file
+STEPS = 10_000  # of SQLite's virtual machine, between two checks of their number
+SPARE_STEPS, STEPS_PER_BYTE = 50_000_000, 8  # limit on steps of one query: in any case, and per byte of the file
 
 Words = tuple[str, ...]
 
 
 def confine(connection: sqlite3.Connection) -> None:
-    """Let a database call nothing, attach nothing, and hold no value beyond all measure."""
+    """Forbid a database to call functions or attach files, and limit the size of its values."""
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
     for limit, value in (
@@ -32,7 +31,7 @@ def confine(connection: sqlite3.Connection) -> None:
 
 
 def described(statement: str) -> tuple[str, str, Words]:
-    """Type, name and words of a CREATE statement, whatever the space between the words.
+    """Type, name and tokens of a CREATE statement, independent of white space.
 
     >>> described("CREATE TABLE a (b TEXT)")
     ('table', 'a', ('CREATE', 'TABLE', 'a', '(', 'b', 'TEXT', ')'))
@@ -42,7 +41,7 @@ def described(statement: str) -> tuple[str, str, Words]:
 
 
 def require_own_schema(connection: sqlite3.Connection, expected: frozenset[tuple[str, str, Words]]) -> None:
-    """Raise sqlite3.DatabaseError unless a database consists of exactly these, besides what SQLite adds by itself."""
+    """Raise sqlite3.DatabaseError unless the schema consists of exactly these, besides what SQLite adds by itself."""
     found = set()
     query = "SELECT type, name, sql FROM sqlite_master"
     for kind, name, statement in connection.execute(f"{query} LIMIT {2 * len(expected) + 10}"):
@@ -60,9 +59,9 @@ def require_own_schema(connection: sqlite3.Connection, expected: frozenset[tuple
 def bounded_rows(
     connection: sqlite3.Connection, query: str, kinds: tuple[type, ...], *, most: int | None
 ) -> Iterator[tuple]:
-    """Rows of a query whose values are of these types, and whose texts and bytes take at most `most` bytes in all.
+    """Rows of a query, with values of these types, and at most `most` bytes of text and blobs in all (None: no limit).
 
-    Raises sqlite3.DatabaseError for other types, and for a database of that many bytes that gives more, or does not end.
+    Raises sqlite3.DatabaseError for other types, for more bytes, and for a query that takes too many steps.
     """
     steps = total = 0
     highest = SPARE_STEPS + STEPS_PER_BYTE * (most or 0)
@@ -91,13 +90,13 @@ def bounded_rows(
 
 
 class Inflater:
-    """Decompresses zlib streams to at most `most` bytes in all; without limit when None."""
+    """Decompresses zlib streams to at most `most` bytes in all (None: no limit)."""
 
     def __init__(self, most: int | None) -> None:
         self.left = most
 
     def __call__(self, content: bytes) -> bytes:
-        """What a stream holds. Raises ValueError for more than is left, and zlib.error."""
+        """The content of a stream. Raises ValueError when it exceeds what is left, and zlib.error."""
         if self.left is None:
             return zlib.decompress(content)
         stream = zlib.decompressobj()

@@ -1,6 +1,6 @@
-"""Files of a folder of runs: read within limits, and flushed to the disk before they count.
+"""Files of runs: reading with limits on kind and size, and writing that is flushed to the disk.
 
-A folder may come from anybody. Only regular files are read: a link leads elsewhere, and a pipe never ends.
+A folder may come from anybody. Only regular files are read: a link leads elsewhere, and reading a pipe never ends.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def is_folder(path: Path) -> bool:
 
 
 def read_regular(path: Path, *, most: int = LARGEST) -> bytes:
-    """What a regular file of at most so many bytes holds. Raises RunError, and FileNotFoundError when there is none."""
+    """The content of a regular file of at most `most` bytes. Raises RunError, and FileNotFoundError if there is none."""
     try:
         _require_regular(path, os.lstat(path))
         handle = os.open(path, SAFE)
@@ -50,9 +50,7 @@ def read_regular(path: Path, *, most: int = LARGEST) -> bytes:
             found = os.fstat(handle)
             _require_regular(path, found)
             if found.st_size <= most:
-                content = file.read(most + 1)
-                if len(content) <= most:
-                    return content
+                return file.read(found.st_size)  # `read` allocates what it is asked for: never ask for `most`
     except OSError as error:
         raise _unreadable(path, error) from error
     raise RunError(
@@ -70,37 +68,41 @@ def write_flushed(path: Path, content: bytes) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Flush the names in a folder to the disk, where the system can."""
+    """Flush the directory entries of a folder to the disk, where the system can."""
     try:
         handle = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows opens no folders, and flushes names by itself
+    except OSError:  # Windows cannot open folders, and flushes their entries by itself
         return
     try:
         _flush(handle)
-    except OSError:  # a file system that flushes no folders
+    except OSError:  # a file system that cannot flush folders
         pass
     finally:
         os.close(handle)
 
 
 def require_names(folder: Path, names: tuple[str, ...]) -> None:
-    """Raise RunError when the file system takes no such names in a folder; to be called before long work."""
+    """Raise RunError when the file system refuses these names in a folder. Call it before long work."""
     for name in names:
         try:
             os.lstat(folder / name)
         except (FileNotFoundError, NotADirectoryError):
             pass
         except (OSError, ValueError) as error:
-            words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise RunError(
-                f"{_short(folder / name)} cannot be written ({words})",
+                f"{_short(folder / name)} cannot be written ({reason(error)})",
                 expected="a path that the file system takes",
                 remedy="Choose a folder of runs with a shorter path",
             ) from error
 
 
+def reason(error: Exception) -> str:
+    """Why a file operation failed: the words of the system, without number and path, where there are any."""
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+
+
 def _flush(handle: int) -> None:
-    full = getattr(fcntl, "F_FULLFSYNC", None)  # of macOS, where fsync leaves the disk's own cache
+    full = getattr(fcntl, "F_FULLFSYNC", None)  # macOS: fsync does not flush the disk's own cache
     if fcntl is None or full is None:
         os.fsync(handle)
     else:
@@ -109,14 +111,13 @@ def _flush(handle: int) -> None:
 
 def _require_regular(path: Path, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
-        kind = "a link" if stat.S_ISLNK(found.st_mode) else "no regular file"
+        kind = "a link" if stat.S_ISLNK(found.st_mode) else "not a regular file"
         raise RunError(f"{path} is {kind}", expected="a file that candlecast wrote", remedy="Replace it by the file")
 
 
 def _unreadable(path: Path, error: Exception) -> RunError:
-    words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return RunError(
-        f"{_short(path)} cannot be read ({words})",
+        f"{_short(path)} cannot be read ({reason(error)})",
         expected="a file that may be read",
         remedy="Check its name and who may read it",
     )

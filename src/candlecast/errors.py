@@ -1,16 +1,16 @@
 """Every error that candlecast raises on purpose.
 
     CandlecastError
-    ├── ConfigError           a parameter that cannot mean anything (also a ValueError)
-    ├── CandleError           candles that cannot be read, or that nobody should compute on
-    ├── SourceError           a place that candles come from: missing file, unknown symbol, no answer
-    ├── StoreError            candles at rest that cannot be read or written
+    ├── ConfigError           an invalid parameter (also a ValueError)
+    ├── CandleError           candles that cannot be read, or that are unsound
+    ├── SourceError           a source of candles failed: missing file, unknown symbol, no answer
+    ├── StoreError            stored candles that cannot be read or written
     ├── NotEnoughDataError    fewer bars than the request needs
     ├── LookaheadError        something would use what was not known yet
     └── RunError              a run on disk that is missing, foreign or incomplete
 
-A message has three parts: what was wrong (with the value), what was expected, what to do. Whatever names and answers
-it quotes, it is one line without control characters and secrets.
+A message has three parts: what was wrong (with the value), what was expected, what to do. It is one line without control
+characters and secrets, also where it quotes names or answers of third parties.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any, TypeGuard
 
 from candlecast.redaction import shown
 
-MOST_LISTED = 20  # names that a message offers; of an exchange's thousands it says how many more there are
+MOST_LISTED = 20  # names in a message; it says how many more there are
 
 
 class CandlecastError(Exception):
@@ -41,24 +41,24 @@ class CandlecastError(Exception):
         self.remedy = remedy
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """An error raised in another process comes back as it was."""
+        """Pickles with all parts, so that an error of another process arrives complete."""
         return partial(type(self), expected=self.expected, remedy=self.remedy), (self.wrong,)
 
 
 class ConfigError(CandlecastError, ValueError):
-    """A parameter that cannot mean anything."""
+    """An invalid parameter."""
 
 
 class CandleError(CandlecastError):
-    """Candles that cannot be read, or that nobody should compute on."""
+    """Candles that cannot be read, or that are unsound."""
 
 
 class SourceError(CandlecastError):
-    """A place that candles come from failed: missing file, unknown symbol, no answer."""
+    """A source of candles failed: missing file, unknown symbol, no answer."""
 
 
 class StoreError(CandlecastError):
-    """Candles at rest cannot be read or written; what was stored before is untouched."""
+    """Stored candles cannot be read or written; what was stored before is unchanged."""
 
 
 class NotEnoughDataError(CandlecastError):
@@ -74,7 +74,7 @@ class RunError(CandlecastError):
 
 
 def require_parameters(recipe: object, checks: Mapping[str, tuple[bool, str]]) -> None:
-    """Raise ConfigError for the first parameter that cannot mean anything; `checks`: whether each can, and what could."""
+    """Raise ConfigError for the first invalid parameter. `checks`: for each, whether it is valid, and what was expected."""
     for name, (is_fine, expected) in checks.items():
         if not is_fine:
             raise ConfigError(

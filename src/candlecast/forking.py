@@ -1,4 +1,4 @@
-"""Forked processes: the threads of Polars and torch do not come along, and work that waits for them would wait for ever."""
+"""Forked processes: a fork does not copy the threads of Polars and torch, and work that waits for them never ends."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from candlecast.errors import ConfigError
 
 
 class _Process:
-    has_worked = False  # so that there may be such threads
-    is_orphan = False  # forked from a process that had worked
+    has_worked = False  # threads may exist
+    is_orphan = False  # forked from a process whose threads may exist
 
 
 _process = _Process()
 
 
 def require_threads() -> None:
-    """To be called before work that needs threads. Raises ConfigError in a process forked from one that has worked."""
+    """Call before work that needs threads. Raises ConfigError in a process forked after such work."""
     if _process.is_orphan:
         raise ConfigError(
             f"process {os.getpid()} was forked from one in which candlecast had worked",
-            expected="a process that was started afresh: the threads of Polars and torch do not survive a fork, and this one "
-            "would wait for them for ever",
+            expected="a new process: the threads of Polars and torch do not survive a fork, and this one would wait for them "
+            "for ever",
             remedy='Use multiprocessing.get_context("spawn"), also in ProcessPoolExecutor(mp_context=...), or fork first',
         )
     _process.has_worked = True

@@ -1,14 +1,15 @@
-"""Identity: a digest of a value and of all that decides what it does, so that two different studies are never one.
+"""Identity: a digest of a value and of everything that decides what it does, so that two different studies never get one run.
 
-    identify(function).digest      equal for equal code that closes over equal values, in every process of one Python
-    identify(function).unknown     what could not be identified, in words: such a value equals none of another process
+    identify(function).digest      equal for equal code that closes over equal values, in every process of one Python version
+    identify(function).unknown     what could not be identified: such a value equals no value of another process
 
-A function is its bytecode (what runs: the text of its file may have been edited since), its defaults, its closure cells, its
-attributes, and the module-level names that it reads: functions and classes are followed, values are digested. An object is
-its class and its state. Code of installed packages is known by its name and followed no further. Names of local variables
-aside, nothing of how code is written counts: no comment, no line number, no file name; and no address, no order of a set.
+The digest of a function covers its bytecode (what runs: the source file may have been edited since), defaults, closure cells,
+attributes, and the module-level names that it reads. Functions and classes among them are digested the same way, other
+values by their content. The digest of an object covers its class and its state. Code of installed packages counts by its
+name only. Comments, line numbers, file names, memory addresses and the order of sets do not count; names of local
+variables do.
 
-Another Python compiles to other bytecode: a digest begins with the Python that it is of.
+Bytecode differs between Python versions: a digest begins with the version that it was made with.
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ from candlecast.provenance import (
 )
 
 PYTHON = str(sys.implementation.cache_tag)
-DEEPEST = 100  # levels of values within values: more is no configuration
+DEEPEST = 100  # levels of values within values
 PLAIN = (type(None), bool, int, float, complex, str, bytes, bytearray, range, type(Ellipsis), type(NotImplemented))
-REPEATABLE = {type(None), bool, int, float, str}  # whose repr tells them apart
+REPEATABLE = {type(None), bool, int, float, str}  # different values have different reprs
 POINTER = np.dtype(np.intp).itemsize
 BY_NAME = (
     types.WrapperDescriptorType,
@@ -55,7 +56,7 @@ BY_NAME = (
     types.GetSetDescriptorType,
     types.MemberDescriptorType,
 )
-UNREAD = {  # of a class: what follows from the rest, or decides nothing
+UNREAD = {  # attributes of a class that follow from the others, or do not change what it does
     "__abstractmethods__",
     "__annotate_func__",
     "__annotations__",
@@ -79,10 +80,10 @@ UNREAD = {  # of a class: what follows from the rest, or decides nothing
 
 @dataclass(frozen=True)
 class Identity:
-    """`digest`: hexadecimal text behind the Python it is of. `unknown`: what could not be identified, a sentence each.
+    """`digest`: Python version and hexadecimal digits. `unknown`: a description of each part that could not be identified.
 
-    Where something is unknown, the digest holds a number drawn for that object in this process: the object equals itself
-    as long as the process lives, and nothing of another process.
+    For an unknown part, the digest uses a random number drawn for that object in this process: the object equals itself
+    while the process lives, and nothing in another process.
     """
 
     digest: str
@@ -90,9 +91,9 @@ class Identity:
 
 
 def identify(value: object) -> Identity:
-    """What a value is: equal for values that do the same, different for others; see the head of this file.
+    """The identity of a value: equal for values that do the same, different for others; see the module docstring.
 
-    Raises nothing: what cannot be identified is said in `unknown`.
+    Raises nothing: `unknown` lists what cannot be identified.
 
     >>> def scaled(by):
     ...     return lambda price: by * price
@@ -107,12 +108,12 @@ def identify(value: object) -> Identity:
 
 
 class _Walk:
-    """One pass over a value. `stack` are the objects that it is inside of, `labels` their names."""
+    """One pass over a value. `stack`: the objects around the current one; `labels`: the names on the way to it."""
 
     def __init__(self) -> None:
         self.stack: list[int] = []
         self.labels: list[str] = []
-        self.seen: dict[int, tuple[bytes, object]] = {}  # holds the objects too: no address is used again
+        self.seen: dict[int, tuple[bytes, object]] = {}  # keeps the objects alive: no address is reused
         self.unknown: list[str] = []
 
     def of(self, value: object) -> bytes:
@@ -131,8 +132,8 @@ class _Walk:
             found = self._digest(value)
         except RecursionError:
             found = self._unknown(value, " nested too deeply")
-        except Exception as error:  # whatever an object raises that is looked at
-            found = self._unknown(value, f" that raises {type(error).__name__} when it is looked at")
+        except Exception as error:  # of the object's own code
+            found = self._unknown(value, f" that raises {type(error).__name__} when it is inspected")
         finally:
             self.stack.pop()
         self.seen[place] = found, value
@@ -157,7 +158,7 @@ class _Walk:
         return _hash("unknown", _nonce(value))
 
     def _named(self, items: Mapping[str, object], attributes: frozenset[str] = frozenset()) -> bytes:
-        """Values by name, in the order of the names; of the user's modules, what code of these `attributes` reads there."""
+        """Values by name, sorted by name. Of a module of the user's, only the given `attributes` count."""
         parts: list[str | bytes] = []
         for name in sorted(items):
             with self._inside(name):
@@ -213,7 +214,7 @@ class _Walk:
             return _hash("own class", kind.__name__, *bases, self._named(own))
 
     def _module(self, module: types.ModuleType, attributes: frozenset[str] = frozenset()) -> bytes:
-        """A package's by name; of the user's, what is read there, or its file where nobody says what is."""
+        """Of an installed package, its name; of the user's, the `attributes` that are read, or all of its file without any."""
         if is_of_a_package(module):
             return _hash("module", module.__name__)
         if id(module) in self.stack:
@@ -267,13 +268,13 @@ class _Walk:
         return _hash("set", *sorted(self._apart(each) for each in value))
 
     def _apart(self, value: object) -> bytes:
-        """The digest that does not depend on what was digested before."""
+        """The digest of a value, independent of what was digested before it."""
         walk = _Walk()
         walk.stack, walk.labels, walk.unknown = self.stack, self.labels, self.unknown
         return walk.of(value)
 
     def _mapping(self, value: Mapping[Any, Any]) -> bytes:
-        """In its order, by which code may read it."""
+        """Pairs in their order, since code may depend on it."""
         if {type(each) for pair in value.items() for each in pair} <= REPEATABLE:
             with suppress(ValueError):
                 return _hash("plain mapping", repr(dict(value)))
@@ -295,29 +296,25 @@ class _Walk:
     def _array(self, value: np.ndarray) -> bytes:
         plain = np.asarray(value)
         if plain.dtype.names:
-            content = _hash(
-                *(self._array(plain[name]) for name in plain.dtype.names)
-            )  # without the bytes between fields
+            values = _hash(*(self._array(plain[name]) for name in plain.dtype.names))  # without padding bytes
         elif plain.dtype.hasobject:
-            content = _hash(*map(self.of, plain.ravel().tolist()))
+            values = _hash(*map(self.of, plain.ravel().tolist()))
         else:
-            content = np.ascontiguousarray(plain).tobytes()
+            values = np.ascontiguousarray(plain).tobytes()
         state = b"" if type(value) in (np.ndarray, np.memmap) else _hash(self.of(type(value)), self._state(value))
-        return _hash("array", repr(plain.dtype.descr), repr(plain.shape), content, state)
+        return _hash("array", repr(plain.dtype.descr), repr(plain.shape), values, state)
 
     def _ufunc(self, value: np.ufunc) -> bytes:
         for package in ("numpy", "scipy.special"):
             if getattr(sys.modules.get(package), value.__name__, None) is value:
                 return _hash("ufunc", f"{package}.{value.__name__}")
-        return self._unknown(value)  # one made of a function that it does not show
+        return self._unknown(value)  # made from a function that it gives no access to
 
     def _generator(self, value: Any) -> bytes:
-        """A generator of random numbers by its state; the one of the process, whose state is anybody's, by its name."""
-        return (
-            _hash("the process's generator", type(value).__name__)
-            if any(value is each for each in COMMON)
-            else self._opaque(value)
-        )
+        """A random number generator by its state; the global one, which all code may change, by its name."""
+        if any(value is each for each in COMMON):
+            return _hash("the process's generator", type(value).__name__)
+        return self._opaque(value)
 
     def _candles(self, value: Candles) -> bytes:
         return _hash("candles", value.fingerprint)
@@ -329,7 +326,7 @@ class _Walk:
         return _hash("frame", *(self.of(column) for column in value.get_columns()))
 
     def _polars_series(self, value: Any) -> bytes:
-        with suppress(Exception):  # a type without numbers beneath
+        with suppress(Exception):  # a type that is not stored as numbers
             if value.dtype.is_numeric() or value.dtype.is_temporal():
                 numbers = value.to_physical()
                 filled = (value.is_null().to_numpy(), numbers.fill_null(0).to_numpy())
@@ -345,7 +342,7 @@ class _Walk:
 
     def _pandas_series(self, value: Any) -> bytes:
         index = getattr(value, "index", None)
-        held = getattr(getattr(value, "_values", None), "asi8", None)  # times with a zone are objects otherwise
+        held = getattr(getattr(value, "_values", None), "asi8", None)  # `to_numpy` gives objects for times with a zone
         held = value.to_numpy() if held is None else held
         names = repr(getattr(value, "names", value.name))
         return _hash("pandas", names, str(value.dtype), self.of(index), self._array(held))
@@ -356,12 +353,12 @@ class _Walk:
         return _hash("tensor", str(value.dtype), repr(tuple(value.shape)), self._array(content))
 
     def _torch_module(self, value: Any) -> bytes:
-        """Class, parameters, buffers, parts, hooks and what else was set on it, without torch's own book-keeping."""
+        """Class, parameters, buffers, submodules, hooks and other attributes, without torch's internal state."""
         usual = vars(sys.modules["torch"].nn.Module())
         state: dict[str, Any] = {}
         for name, held in vars(value).items():
             if "hooks" in name and isinstance(held, dict):
-                state[name] = list(held.values())  # their keys count all hooks of the process
+                state[name] = list(held.values())  # the keys depend on all hooks of the process
             elif name in ("_parameters", "_buffers", "_modules"):
                 state[name] = dict(held)
             elif name == "training" or not (name in usual or name.startswith("_flat_weight")):
@@ -371,7 +368,7 @@ class _Walk:
     # objects
 
     def _state(self, value: object) -> bytes:
-        """Attributes and slots, without what cached properties keep; of a dataclass of a package, its fields."""
+        """Attributes and slots, without cached properties; of a dataclass of an installed package, its fields."""
         kind = type(value)
         if is_dataclass(value) and is_installed(kind):
             return self._named({field.name: getattr(value, field.name, None) for field in fields(value)})
@@ -383,17 +380,17 @@ class _Walk:
         return self._named(state)
 
     def _opaque(self, value: Any) -> bytes:
-        """What is (partly) made in C: a wrapper by what it wraps, the rest by how it is copied, if it can be."""
+        """Of an object implemented in C: what it wraps, or else the arguments with which `copy` would rebuild it."""
         kind = type(value)
         if callable(value) and (wrapped := getattr(value, "__wrapped__", None)) is not None:
             options = getattr(value, "cache_parameters", dict)()
             return _hash("wrapper", self.of(kind), self.of(wrapped), self.of(options))
-        if hasattr(kind, "__next__"):  # where it stands changes as it is used
+        if hasattr(kind, "__next__"):  # an iterator changes as it is used
             return self._unknown(value)
         try:
             copier = copyreg.dispatch_table.get(kind)
             reduced = copier(value) if copier else value.__reduce_ex__(4)
-        except Exception:  # whatever an object says that cannot be copied
+        except Exception:  # an object that cannot be copied raises errors of many types
             return self._unknown(value)
         if isinstance(reduced, str):
             return _hash("global", str(getattr(value, "__module__", kind.__module__)), reduced)
@@ -404,7 +401,7 @@ class _Walk:
 
 CACHED = functools.cached_property
 COMMON = (np.random.rand.__self__, random.random.__self__)  # type: ignore[attr-defined]
-EXACT: dict[type, Callable[[_Walk, Any], bytes]] = {  # of these, and of nothing derived from them
+EXACT: dict[type, Callable[[_Walk, Any], bytes]] = {  # not of subclasses
     list: _Walk._sequence,
     tuple: _Walk._sequence,
     dict: _Walk._mapping,
@@ -433,7 +430,7 @@ KINDS: list[tuple[Any, Callable[[_Walk, Any], bytes]]] = [
     (logging.Logger, _Walk._logger),
     ((np.random.RandomState, random.Random), _Walk._generator),
 ]
-FOREIGN: list[tuple[str, str, Callable[[_Walk, Any], bytes]]] = [  # by name: none of them is imported for this
+FOREIGN: list[tuple[str, str, Callable[[_Walk, Any], bytes]]] = [  # by name, so that none of them is imported
     ("polars", "DataFrame", _Walk._polars_frame),
     ("polars", "Series", _Walk._polars_series),
     ("polars", "LazyFrame", _Walk._unknown),
@@ -453,7 +450,7 @@ def _slots(kind: type) -> list[tuple[str, Any]]:
 
 
 def _is_opaque(kind: type) -> bool:
-    """Whether objects of a class hold more than attributes and slots: something made in C."""
+    """Whether objects of a class hold more than attributes and slots, in a C struct."""
     pointers = len(_slots(kind)) + (kind.__dictoffset__ > 0) + (kind.__weakrefoffset__ > 0)
     return kind.__itemsize__ > 0 or kind.__basicsize__ > object.__basicsize__ + POINTER * pointers
 
@@ -462,13 +459,13 @@ _nonces: dict[int, tuple[Callable[[], object], str]] = {}
 
 
 def _nonce(value: object) -> str:
-    """A number drawn for an object, in this process, when it was first asked for."""
+    """A random number for an object, drawn at the first call and the same for as long as the object lives in this process."""
     place = id(value)
     known = _nonces.get(place)
     if known is None or known[0]() is not value:
         try:
             held: Callable[[], object] = weakref.ref(value, lambda _: _nonces.pop(place, None))
-        except TypeError:  # then it is kept: its address must not become another's
+        except TypeError:  # no weak reference: keep it alive, so that its address is not reused
             held = functools.partial(_itself, value)
         known = _nonces[place] = held, secrets.token_hex(16)
     return f"{known[1]} {os.getpid()}"

@@ -1,15 +1,15 @@
-"""The ledger: every trial that was ever made in a workspace, append-only, so that luck among many can be counted.
+"""The ledger: an append-only record of every trial in a workspace, which the correction for multiple testing counts.
 
-    ledger = Ledger("runs")                 # the workspace: the folder of runs; nothing is touched yet
-    ledger.record(trial)                    # True when it is new; a replayed trial counts once
-    ledger.trials()                         # all of them, oldest first
-    ledger.entries()                        # the same as profiles, quick to read and to compare
-    Ledger.in_memory()                      # one that is forgotten with the process
+    ledger = Ledger("runs")                 # the workspace is the folder of runs; no file is made yet
+    ledger.record(trial)                    # True when it is new; a repeated trial counts once
+    ledger.trials()                         # all trials, oldest first
+    ledger.entries()                        # the same with profiles instead of returns, fast to read and to compare
+    Ledger.in_memory()                      # one that ends with the process
 
-`Study.run`, `compare` and `StudyResult.retraded` record by themselves; whatever else evaluates a configuration records
-`StudyResult.trial`. The file is SQLite. A trial is written in one transaction, synced to disk before `record` returns,
-and by several processes at once if need be; triggers refuse every change and removal. There is no way to reset it
-but to delete the file.
+`Study.run`, `compare` and `StudyResult.retraded` record their trials. Any other code that evaluates a configuration should
+record `StudyResult.trial`. The file is an SQLite database. A trial is written in one transaction, and is on the disk when
+`record` returns; several processes may write at once. Triggers refuse updates and deletions. Only deleting the file resets
+the ledger.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from typing import Any
 import numpy as np
 
 from candlecast.confined import Inflater, Words, bounded_rows, confine, described, require_own_schema
-from candlecast.disk import is_regular
+from candlecast.disk import is_regular, reason
 from candlecast.errors import ConfigError, RunError
 from candlecast.interval import Interval
 from candlecast.profile import MOST_BUCKETS, Profile, profile_of
 
 FORMAT = 3  # 1 kept no searches, 2 neither targets nor batches nor profiles
 APPLICATION = 0x43434C47  # "CCLG" in the header of the file: a ledger of candlecast
-GROWTH = 1 << 24  # bytes that other processes may add while the file is read
-SPARE, DENSEST = 1 << 28, 128  # bytes that all trials may take in memory: anyway, and for each byte of the file
-PATIENCE_SECONDS = 60.0  # how long another process may hold the file
+GROWTH = 1 << 24  # bytes that other processes may add during a read
+SPARE, DENSEST = 1 << 28, 128  # limit on bytes of all trials in memory: in any case, and per byte of the file
+PATIENCE_SECONDS = 60.0  # wait while another process holds the file
 TRIALS = (
     """CREATE TABLE trials (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -60,7 +60,7 @@ TRIALS = (
         batch INTEGER NOT NULL DEFAULT 0,
         profile BLOB NOT NULL DEFAULT x''
     ) STRICT""",
-    # also against INSERT OR REPLACE, which removes rows without a word
+    # also against INSERT OR REPLACE, which deletes rows without firing triggers
     """CREATE TRIGGER trials_once BEFORE INSERT ON trials
         WHEN EXISTS (SELECT 1 FROM trials WHERE identity = NEW.identity OR number = NEW.number)
         BEGIN SELECT RAISE(IGNORE); END""",
@@ -112,14 +112,13 @@ class Searched:
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """One evaluated configuration, and the out-of-sample returns that it gave.
+    """One evaluated configuration, and its out-of-sample returns.
 
-    `data` is the fingerprint of the candles; `study` every choice that decides the returns, as JSON values; `code` the
-    version of candlecast. A user's own functions are in `study` by a digest of what they do. `times` are the closes of
-    the bars, datetime64[us], strictly rising, and `returns` their simple net returns, both (time,). `searches` are
-    configurations that were tried inside training parts to find this one: written down, not counted, since no choice
-    among them has seen a test. `target` is what was forecast; `profile` what it is compared with others by, made of the
-    returns alone when not given.
+    `data` is the fingerprint of the candles; `study` every choice that decides the returns, as JSON values, with the user's
+    own functions as digests; `code` the version of candlecast. `times` are the closes of the bars, datetime64[us], strictly
+    rising, and `returns` their simple net returns, both (time,). `searches` are configurations tried inside training parts
+    to find this one: recorded but not counted, since their choice used no test data. `target` names what was forecast.
+    `profile` is used to compare trials; computed from the returns when not given.
 
     Raises ConfigError for series that do not belong together.
     """
@@ -148,20 +147,20 @@ class Trial:
 
     @cached_property
     def content(self) -> str:
-        """SHA-256 of data, study, times and returns (as float32), as hexadecimal text: what was judged, by whatever code."""
+        """SHA-256 of data, study, times and returns (as float32), hexadecimal; independent of the version of the code."""
         digest = sha256(json.dumps([self.data, self.study], sort_keys=True).encode())
         digest.update(self.times.astype("datetime64[us]").astype("<i8").tobytes())
-        digest.update((self.returns + 0.0).astype("<f4").tobytes())  # -0.0 and 0.0 are one return
+        digest.update((self.returns + 0.0).astype("<f4").tobytes())  # -0.0 and 0.0 are the same return
         return digest.hexdigest()
 
     @cached_property
     def identity(self) -> str:
-        """SHA-256 of content and code: the same trial made again has the same one; one with other returns never has."""
+        """SHA-256 of content and code: equal for a repeated trial, different for other returns."""
         return sha256(json.dumps([self.content, self.code]).encode()).hexdigest()
 
     @cached_property
     def outline(self) -> Profile:
-        """The profile, made where none was given."""
+        """The given profile, or else one computed from the returns."""
         if self.profile is not None:
             return self.profile
         return profile_of(self.times, self.returns, step=Interval.parse(self.interval).microseconds)
@@ -169,7 +168,7 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """A trial as the ledger counts it: `number` in order of time, `batch` of those that were judged at once."""
+    """A trial as the ledger counts it: `number` in order of time, `batch` shared by trials that were judged together."""
 
     number: int
     batch: int
@@ -187,7 +186,7 @@ class Entry:
 
 
 class Ledger:
-    """The trials of a workspace, in `ledger.sqlite` of its folder. Made when the first trial is recorded.
+    """The trials of a workspace, in `ledger.sqlite` of its folder, which is made with the first trial.
 
     >>> day = np.datetime64("2024-01-01", "us") + np.arange(3) * np.timedelta64(1, "D")
     >>> trial = Trial("d1", {"model": "a"}, "0.1", "BTCUSDT", "1d", "a", 365.0, day, np.array([0.01, 0.0, -0.01]))
@@ -202,7 +201,7 @@ class Ledger:
 
     @classmethod
     def in_memory(cls) -> Ledger:
-        """A ledger that is forgotten with the process, for trials that nobody will choose among."""
+        """A ledger that ends with the process, for trials that no choice is made among."""
         ledger = cls()
         ledger.path = None
         return ledger
@@ -218,13 +217,13 @@ class Ledger:
             return sum(1 for _ in self._rows(connection, "SELECT number FROM trials", (int,)))
 
     def require_writable(self) -> None:
-        """Raise RunError when no trial could be recorded; to be called before long work."""
+        """Raise RunError if a trial could not be recorded. Call it before long work."""
         with self._open() as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("ROLLBACK")
 
     def record(self, trial: Trial) -> bool:
-        """Write a trial down for good; False when it was there already. Returns are kept as float32.
+        """Record a trial permanently; False if it is in the ledger already. Returns are stored as float32.
 
         Raises RunError when it cannot be written: the disk is full or read-only, the file damaged, foreign or of a
         newer version, or held by another process for longer than a minute.
@@ -232,7 +231,7 @@ class Ledger:
         return self.record_all([trial])[0]
 
     def record_all(self, trials: Sequence[Trial]) -> list[bool]:
-        """Write trials down that are judged at once, all or none; says of each whether it is new. Raises as `record`."""
+        """Record trials that are judged together, all or none; for each, whether it is new. Raises as `record`."""
         with self._open() as connection:
             connection.execute("BEGIN IMMEDIATE")
             (batch,) = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM trials").fetchone()
@@ -241,7 +240,7 @@ class Ledger:
         return written
 
     def entries(self) -> list[Entry]:
-        """All trials as they are counted, the oldest first; none for a workspace without a ledger. Raises RunError."""
+        """All trials as they are counted, oldest first; none for a workspace without a ledger. Raises RunError."""
         if not self._is_there():
             return []
         query = "SELECT number, batch, identity, data, symbol, interval, target, profile FROM trials ORDER BY number"
@@ -266,7 +265,7 @@ class Ledger:
             raise self._damaged(error) from error
 
     def trials(self) -> list[Trial]:
-        """All trials, the oldest first; none for a workspace without a ledger. Raises RunError."""
+        """All trials, oldest first; none for a workspace without a ledger. Raises RunError."""
         if not self._is_there():
             return []
         with self._open() as connection:
@@ -286,7 +285,7 @@ class Ledger:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        """A connection to a ledger of this version; every failure of it as a RunError."""
+        """A connection to a ledger of this format. Every SQLite or system error becomes a RunError."""
         connection = self._memory
         try:
             if connection is None:
@@ -303,15 +302,15 @@ class Ledger:
             raise RunError(
                 f"the ledger {self.path} cannot be written ({error})",
                 expected="a folder with space that may be written to",
-                remedy="Free space or choose another folder; Ledger.in_memory() makes trials that are not remembered",
+                remedy="Free space or choose another folder; Ledger.in_memory() records nothing on disk",
             ) from error
         except OSError as error:
             raise RunError(
-                f"the folder of the ledger {self.path} cannot be written ({error.strerror or error})",
+                f"the folder of the ledger {self.path} cannot be written ({reason(error)})",
                 expected="a folder that may be written to",
-                remedy="Choose another folder; Ledger.in_memory() makes trials that are not remembered",
+                remedy="Choose another folder; Ledger.in_memory() records nothing on disk",
             ) from error
-        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter where a message quotes damaged text
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter if the message quotes damaged text
             raise self._damaged(error) from error
         finally:
             if connection is not None and connection.in_transaction:
@@ -320,32 +319,32 @@ class Ledger:
                 connection.close()
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        """Refuse what is no ledger of this version; make a new file into one."""
+        """Refuse other databases and newer formats; bring a new file or an older format to this one."""
         confine(connection)
         connection.execute("PRAGMA synchronous = FULL")
-        application, version, objects = _header(connection)
-        if application == APPLICATION and 1 <= version <= FORMAT:
-            require_own_schema(connection, _schema(version))
-        if (application, version) == (APPLICATION, FORMAT):
-            return
-        if application == APPLICATION and version > FORMAT:
+        version, objects = _header(connection)
+        if version > FORMAT:
             raise RunError(
                 f"the ledger {self.path} was written in format {version}",
                 expected=f"format {FORMAT} or older",
                 remedy="Install a newer candlecast",
             )
-        if objects and application != APPLICATION:
+        if objects and not version:
             raise RunError(
                 f"{self.path} is a database of something else",
                 expected="a ledger of trials",
                 remedy="Move it away, or choose another folder",
             )
+        if version:
+            require_own_schema(connection, _schema(version))
+            if version == FORMAT:
+                return
         _write_ahead(connection)
         connection.execute("BEGIN IMMEDIATE")  # one of several processes makes the tables
-        application, version, _ = _header(connection)
-        if (application, version) != (APPLICATION, FORMAT):
-            made = {0: (*TRIALS, *SEARCHES), 1: (*ADDED, *SEARCHES), 2: ADDED}
-            for statement in made[version if application == APPLICATION else 0]:
+        version, _ = _header(connection)
+        if version != FORMAT:
+            lacking = {0: (*TRIALS, *SEARCHES), 1: (*ADDED, *SEARCHES), 2: ADDED}
+            for statement in lacking[version]:
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
             connection.execute(f"PRAGMA user_version = {FORMAT}")
@@ -355,12 +354,12 @@ class Ledger:
         return self.path is None or os.path.lexists(self.path)
 
     def _require_regular(self) -> None:
-        """Raise RunError for a link, or anything else than a file, in the place of the ledger or what SQLite keeps beside it."""
+        """Raise RunError unless the ledger, and the files that SQLite keeps beside it, are regular files or absent."""
         assert self.path is not None
         for path in (self.path, *(self.path.with_name(self.path.name + end) for end in ("-wal", "-shm", "-journal"))):
             if os.path.lexists(path) and not is_regular(path):
                 raise RunError(
-                    f"{path} cannot be written or read (it is no regular file)",
+                    f"{path} cannot be written or read (it is not a regular file)",
                     expected="a ledger of trials",
                     remedy="Remove it, or choose another folder",
                 )
@@ -372,7 +371,7 @@ class Ledger:
         return sum(path.stat().st_size for path in paths if path.exists())
 
     def _rows(self, connection: sqlite3.Connection, query: str, kinds: tuple[type, ...]) -> Iterator[tuple[Any, ...]]:
-        """Rows of these types. A damaged file, whose pages lead to each other, does not give more than it holds."""
+        """Rows of these types, limited in bytes and steps by the size of the file: damaged pages may form a cycle."""
         return bounded_rows(connection, query, kinds, most=None if self.path is None else self._size() + GROWTH)
 
     def _damaged(self, error: Exception) -> RunError:
@@ -384,7 +383,7 @@ class Ledger:
 
 
 def _insert(connection: sqlite3.Connection, trial: Trial, batch: int) -> bool:
-    """Write one trial and what was searched for it; False when it is there already."""
+    """Write one trial and its searches; False if it is there already."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     values = (
         trial.data,
@@ -422,7 +421,7 @@ def _insert(connection: sqlite3.Connection, trial: Trial, batch: int) -> bool:
 
 
 def _profile(content: bytes, trial: Trial | None) -> Profile:
-    """A profile as it was kept, or made of the returns of a trial of before there were any. Raises ValueError."""
+    """A stored profile, or that of the returns of a trial without one, of an older format. Raises ValueError."""
     return _unpacked(content) if content or trial is None else trial.outline
 
 
@@ -437,22 +436,22 @@ def _unpacked(content: bytes) -> Profile:
 
 @cache
 def _schema(version: int) -> frozenset[tuple[str, str, Words]]:
-    """Type, name and words of everything that a ledger of that format is made of."""
+    """Type, name and tokens of every table and trigger in a ledger of that format."""
     trials, *triggers = TRIALS
     if version < FORMAT:
         trials = re.sub(r",\s*target TEXT.*(?=\) STRICT)", "", trials, flags=re.DOTALL)
     return frozenset(map(described, (trials, *triggers, *(SEARCHES if version > 1 else ()))))
 
 
-def _header(connection: sqlite3.Connection) -> tuple[int, int, int]:
-    """Application, version and number of tables."""
+def _header(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Format of the ledger, 0 for a database that is none, and number of its tables, indexes and triggers."""
     queries = ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
     application, version, objects = (int(connection.execute(query).fetchone()[0]) for query in queries)
-    return application, version, objects
+    return (max(version, 0) if application == APPLICATION else 0), objects
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Let readers and a writer work side by side; SQLite does not wait for others by itself when it changes to that."""
+    """Change to write-ahead logging, which lets processes read during a write. SQLite does not retry this by itself."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
@@ -465,12 +464,12 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 
 def _pack_times(times: np.ndarray) -> bytes:
-    """Microseconds since 1970, the first and then the steps: the even grid of candles shrinks to nothing."""
+    """Microseconds since 1970, as the first value and differences: a regular grid compresses to almost nothing."""
     return zlib.compress(np.diff(times.astype("datetime64[us]").astype("<i8"), prepend=np.int64(0)).tobytes())
 
 
 def _pack_returns(returns: np.ndarray) -> bytes:
-    """float32, the equal bytes of all values side by side, where they repeat."""
+    """float32, grouped by byte position, which compresses better."""
     return zlib.compress(returns.astype("<f4").view(np.uint8).reshape(-1, 4).T.tobytes())
 
 

@@ -1,11 +1,11 @@
-"""Parquet files looked at before a library reads them: what they hold, and what reading them takes.
+"""The structure of Parquet files, checked before a library reads them: columns, rows, and the memory that they will take.
 
     file:    "PAR1", column chunks, FileMetaData, its length (uint32), "PAR1"
     chunk:   pages, each a PageHeader and its compressed bytes
 
 FileMetaData and PageHeader are Thrift structs in the compact protocol (https://parquet.apache.org/docs/file-format/ and
-https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md). A footer that is damaged or made up can
-name any number of rows and any size of page, which a reader allocates before it sees that they are not there.
+https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md). A damaged or forged footer can state any
+number of rows and any page size, and a reader allocates them before it finds that the data are missing.
 """
 
 from __future__ import annotations
@@ -16,28 +16,20 @@ from dataclasses import dataclass
 from typing import Any
 
 MAGIC = b"PAR1"
-DEEPEST = 24  # structs and lists in each other; the format itself needs half as many
+DEEPEST = 24  # nested structs and lists; the format needs half as many
 MOST_VALUES = 2_000_000  # values of one footer: 100,000 column chunks
 WIDTHS = {0: 1, 1: 4, 2: 8, 3: 12, 4: 4, 5: 8, 6: 16, 7: 16}  # bytes of a value in memory, by physical type
 BOOLEAN, INT96, BYTE_ARRAY = 0, 3, 6
 CODECS = [0, 1, 2, 4, 6, 7]  # none, Snappy, gzip, Brotli, Zstandard, LZ4
-ENCODINGS = [
-    0,
-    2,
-    3,
-    5,
-    6,
-    7,
-    8,
-    9,
-]  # plain, dictionaries, RLE, deltas, split bytes; not the bit-packed one of before 2013
+# plain, dictionaries, RLE, deltas, split bytes; not the bit-packed encoding, deprecated in 2013
+ENCODINGS = [0, 2, 3, 5, 6, 7, 8, 9]
 DATA_PAGE, DICTIONARY_PAGE, DATA_PAGE_V2 = 0, 2, 3
 PAGES = {DATA_PAGE: 5, DICTIONARY_PAGE: 7, DATA_PAGE_V2: 8}  # the field of a PageHeader that describes each kind
 
 
 @dataclass(frozen=True)
 class Outline:
-    """What a Parquet file holds: names of columns, rows, and about how many bytes the table takes in memory."""
+    """Columns and rows of a Parquet file, and about how many bytes the table takes in memory."""
 
     columns: tuple[str, ...]
     rows: int
@@ -45,10 +37,10 @@ class Outline:
 
 
 def outline(content: bytes) -> Outline:
-    """The outline of a Parquet file of flat columns, whose structure has been checked down to every page.
+    """The outline of a Parquet file with flat columns, after a check of its structure down to every page.
 
-    Rows, values and sizes agree with each other from the footer to the pages, and nothing lies outside of the file. The values
-    in the pages are not looked at. Raises ValueError that says what does not fit.
+    Rows, values and sizes agree from the footer to the pages, and everything lies inside the file. The values in the pages
+    are not checked. Raises ValueError that names what is wrong.
     """
     end = len(content) - 8
     _require(end >= 4 and content[:4] == MAGIC and content[-4:] == MAGIC, "it is no Parquet file")
@@ -57,13 +49,16 @@ def outline(content: bytes) -> Outline:
     footer, _ = _read(content, end - length, end)
     columns = _columns(footer)
     rows, groups = _whole(footer, 3, "number of rows"), _list(footer, 4, "row groups")
-    memory = total = 0
+    memory = total = packed = 0
     for group in groups:
         chunks, height = _list(group, 1, "column chunks"), _whole(group, 3, "number of rows of a group")
         _require(len(chunks) == len(columns), "a row group lacks columns")
         total += height
         for (name, kind), chunk in zip(columns, chunks, strict=True):
-            memory += _chunk(content, chunk, kind=kind, name=name, rows=height, end=end - length)
+            place, found = _place(chunk, name, end - length)
+            packed += place.stop - place.start
+            _require(packed <= end, "its column chunks overlap")  # before their pages are read, again and again
+            memory += _chunk(content, found, kind=kind, name=name, rows=height, place=place)
     _require(total == rows, f"its row groups have {total:,} rows and its footer says {rows:,}")
     return Outline(tuple(name for name, _ in columns), rows, memory)
 
@@ -83,20 +78,25 @@ def _columns(footer: dict[int, Any]) -> list[tuple[str, int]]:
     return columns
 
 
-def _chunk(content: bytes, chunk: Any, *, kind: int, name: str, rows: int, end: int) -> int:
-    """Check a column chunk and its pages; gives the bytes that it takes in memory."""
+def _place(chunk: Any, name: str, end: int) -> tuple[slice, dict[int, Any]]:
+    """Where the bytes of a column chunk are, all before `end`, and its ColumnMetaData."""
     _require(_struct(chunk).get(1) is None, f"the column {name} is in another file")
     found = _struct(chunk.get(3))
+    starts = [_whole(found, key, f"place of the column {name}") for key in (9, 11) if key in found]
+    first, packed = min(starts, default=0), _whole(found, 7, f"size of the column {name}")
+    _require(first >= 4 and first + packed <= end, f"the column {name} lies outside the file")
+    return slice(first, first + packed), found
+
+
+def _chunk(content: bytes, found: dict[int, Any], *, kind: int, name: str, rows: int, place: slice) -> int:
+    """Check a column chunk, described by `found`, and its pages; gives the bytes that it takes in memory."""
     _require(found.get(1) == kind, f"the column {name} is of another type than its schema says")
     _require(_whole(found, 4, f"codec of the column {name}") in CODECS, f"the column {name} has an unknown codec")
     encodings = _list(found, 2, "encodings")
     _require(all(each in ENCODINGS for each in encodings), f"the column {name} has an unknown encoding")
-    values, size, packed = (_whole(found, key, f"size of the column {name}") for key in (5, 6, 7))
+    values, size = (_whole(found, key, f"size of the column {name}") for key in (5, 6))
     _require(values == rows, f"the column {name} has {values:,} values for {rows:,} rows")
-    starts = [_whole(found, key, f"place of the column {name}") for key in (9, 11) if key in found]
-    first = min(starts) if starts else 0
-    _require(first >= 4 and first + packed <= end, f"the column {name} lies outside of the file")
-    pages = list(_pages(content, first, first + packed, name))
+    pages = list(_pages(content, place.start, place.stop, name))
     _require(
         sum(count for _, count, _ in pages) == values, f"the pages of the column {name} do not have {values:,} values"
     )
@@ -110,7 +110,7 @@ def _chunk(content: bytes, chunk: Any, *, kind: int, name: str, rows: int, end: 
 
 
 def _pages(content: bytes, at: int, end: int, name: str) -> Iterator[tuple[bool, int, int]]:
-    """Of each page of a chunk: whether it is a dictionary, its values (of a dictionary 0), and its size once unpacked."""
+    """For each page of a chunk: whether it is a dictionary, its number of values (0 for a dictionary), its unpacked size."""
     while at < end:
         header, at = _read(content, at, end)
         kind, size, packed = (_whole(header, key, f"size of a page of {name}") for key in (1, 2, 3))
@@ -136,7 +136,7 @@ def _pages(content: bytes, at: int, end: int, name: str) -> Iterator[tuple[bool,
 
 
 def _read(content: bytes, start: int, end: int) -> tuple[dict[int, Any], int]:
-    """A Thrift struct by the numbers of its fields, and where it ends. Raises ValueError."""
+    """A Thrift struct as a dict of its fields by number, and where it ends. Raises ValueError."""
     reader = _Compact(content, start, end)
     return reader.struct(0), reader.at
 
@@ -153,7 +153,9 @@ class _Compact:
         while (head := self.byte()) != 0:
             key = key + (head >> 4) if head >> 4 else self.signed()
             kind = head & 15
-            values[key] = kind == 1 if kind in (1, 2) else self.value(kind, depth + 1)  # a field's truth is in its type
+            values[key] = (
+                kind == 1 if kind in (1, 2) else self.value(kind, depth + 1)
+            )  # the type of a boolean field is its value
         return values
 
     def value(self, kind: int, depth: int) -> Any:

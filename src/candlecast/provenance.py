@@ -1,4 +1,4 @@
-"""Where code comes from, and what it reads outside itself: module-level names, attributes, and imports of its own."""
+"""Where code comes from, and what it reads outside itself: module-level names, attributes, and its own imports."""
 
 from __future__ import annotations
 
@@ -19,31 +19,24 @@ LIBRARIES = [
     Path(os.path.abspath(__file__)).parent,
     *(Path(os.path.realpath(path)) for path in map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib"))),
 ]
-PLACES = {
-    "__builtins__",
-    "__doc__",
-    "__file__",
-    "__loader__",
-    "__name__",
-    "__package__",
-    "__spec__",
-}  # say where code is
+# module attributes that name the place of the code
+PLACES = {"__builtins__", "__doc__", "__file__", "__loader__", "__name__", "__package__", "__spec__"}
 
 
 class Absent:
-    """What stands for a name that nothing is bound to."""
+    """Stands for an unbound name."""
 
 
 class Reads(NamedTuple):
-    """What code looks up outside itself: module-level names, attributes of whatever it holds, and imports of its own."""
+    """What code looks up outside itself: module-level names, attributes of any object, and its own imports."""
 
     names: frozenset[str]
     attributes: frozenset[str]
-    imports: frozenset[tuple[str, int, tuple[str, ...]]]  # module, dots before it, names that are taken from it
+    imports: frozenset[tuple[str, int, tuple[str, ...]]]  # module, leading dots, imported names
 
 
 def reads_of(code: types.CodeType) -> Reads:
-    """What it and the code within it look up."""
+    """What code, and the code nested in it, looks up."""
     names, attributes, imports = set[str](), set[str](), set[tuple[str, int, tuple[str, ...]]]()
     steps = [step for step in dis.get_instructions(code) if step.opname != "EXTENDED_ARG"]
     for place, step in enumerate(steps):
@@ -74,7 +67,7 @@ def held_by(cell: types.CellType) -> object:
 
 
 def imported(function: types.FunctionType, reads: Reads) -> Iterator[str]:
-    """Names of what it imports when it is called."""
+    """Full names of the modules that a function imports when it is called."""
     package = function.__globals__.get("__package__") or ""
     for name, level, listed in sorted(reads.imports):
         full = name
@@ -85,7 +78,7 @@ def imported(function: types.FunctionType, reads: Reads) -> Iterator[str]:
 
 
 def content(module: str) -> bytes:
-    """What is in the file of a module of the user's, which is not imported for this; nothing of an installed one's."""
+    """The source file of a user's module, which is not imported; b"" for an installed module."""
     file = _file(module)
     if file is None or _is_library(file) or _is_library(_file(module.partition(".")[0]) or ""):
         return b""
@@ -95,20 +88,20 @@ def content(module: str) -> bytes:
 
 
 def _file(name: str) -> str | None:
-    """Where a module comes from; None where nothing says so. A part of a package that was not imported is not looked for."""
+    """The file of a module, None if unknown. Submodules of a package that was not imported are not searched."""
     if name in sys.modules:
         return getattr(sys.modules[name], "__file__", None)
     if "." in name and name.rpartition(".")[0] not in sys.modules:
         return None
     try:
         spec = importlib.util.find_spec(name)
-    except Exception:  # whatever finders of the user's raise
+    except Exception:  # of the user's own finders
         return None
     return spec.origin if spec and spec.has_location else None
 
 
 def is_of_a_package(where: types.ModuleType | str | None) -> bool:
-    """Whether a module, or a file, is one of Python, candlecast or an installed package."""
+    """Whether a module or a file belongs to Python, candlecast or an installed package."""
     if where is None or isinstance(where, str):
         return bool(where) and _is_library(str(where))
     root = sys.modules.get(where.__name__.split(".")[0])
@@ -131,7 +124,7 @@ def _is_library(file: str) -> bool:
 
 
 def is_found(thing: Any) -> bool:
-    """Whether its module has it under its own name."""
+    """Whether a function or class is what its module has under its name."""
     found: Any = sys.modules.get(thing.__module__ or "")
     for name in thing.__qualname__.split("."):
         found = getattr(found, name, None)
@@ -139,5 +132,5 @@ def is_found(thing: Any) -> bool:
 
 
 def is_installed(kind: type) -> bool:
-    """Whether a class is one of Python, candlecast or another installed package, found there by its name."""
+    """Whether a class belongs to Python, candlecast or an installed package, and is found there by its name."""
     return is_found(kind) and is_of_a_package(sys.modules.get(kind.__module__))

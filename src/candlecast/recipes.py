@@ -1,7 +1,7 @@
-"""Recipes as JSON: what a study was, in a form that can be stored, compared, read by people, and made again.
+"""Recipes as JSON: a description of a study that can be stored, compared, read by people, and made into recipes again.
 
-A recipe of candlecast is described by its parameters, and made again from them. Whatever else decides what a study does - a
-user's function, class or object - is described by its name and `identity`, and is not made again: a run may come from anybody.
+A recipe of candlecast is described by its parameters, and made again from them. A user's own function, class or object is
+described by its name and `identity`, and never made again: a run may come from anybody.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from candlecast.errors import ConfigError, RunError, listed
 from candlecast.features import Feature, Features
 from candlecast.fleet import settings
 from candlecast.identity import identify
-from candlecast.models.estimator import described, made
-from candlecast.models.known_estimators import refused, require_known
+from candlecast.models.estimator import described
+from candlecast.models.known_estimators import make, refused, require_known
 from candlecast.provenance import is_installed
 from candlecast.targets import Several
 
-MODULES: dict[Any, Sequence[str]] = {  # where recipes are, and the names among which they are looked for
+MODULES: dict[Any, Sequence[str]] = {  # the recipes that may be made again, by module
     backtesting: ("Costs", "DrawdownBrake", "Filters"),
     features: ("MinMax", "Robust", "Standard", "Unscaled"),
     folds: ("CombinatorialPurged", "Holdout", "PurgedKFold", "WalkForward"),
@@ -35,7 +35,7 @@ MODULES: dict[Any, Sequence[str]] = {  # where recipes are, and the names among 
     signals: signals.__all__,
     targets: targets.__all__,
 }
-FACTORIES = (  # candlecast's functions that make one feature of plain parameters alone
+FACTORIES = (  # functions of candlecast that make one feature from plain parameters
     "atr",
     "bollinger",
     "ema_ratio",
@@ -51,16 +51,16 @@ FACTORIES = (  # candlecast's functions that make one feature of plain parameter
     "volume_change",
 )
 PLAIN = (bool, int, float, str)
-DEEPEST, LARGEST, LONGEST = 32, 2**63, 10_000  # levels, whole number and text of a description that is made again
+DEEPEST, LARGEST, LONGEST = 32, 2**63, 10_000  # limits on levels, whole numbers and characters of a text
 
 
 def describe(value: Any) -> Any:
     """A recipe (a frozen dataclass, or a part of one) as JSON values.
 
-    A dataclass becomes an object with its `type`, its `name` if it has one, and constructor parameters, a feature its
-    `kind`, parameters and warm-up, an estimator its class and parameters; candles are named, not stored. What is not
-    candlecast's own has its `identity` as well (`candlecast.identity`), by which two of one name are told apart; where
-    that is not certain, `unidentified` says why, and the description equals none that another process makes.
+    A dataclass becomes an object with its `type`, its `name` if it has one, and its constructor parameters; a feature one
+    with its `kind`, parameters and warm-up; an estimator one with its class and parameters. Candles are named, not stored.
+    A user's own code or object has an `identity` as well (`candlecast.identity`), which tells two of one name apart. If it
+    cannot be identified, `unidentified` says why, and the description equals none that another process makes.
 
     >>> from candlecast.folds import Holdout
     >>> describe(Holdout(0.8))
@@ -103,7 +103,7 @@ def describe(value: Any) -> Any:
 
 
 def unidentified(description: Any) -> list[str]:
-    """What a description says could not be identified; nothing for one that equals itself in every process."""
+    """The parts of a description that could not be identified; empty for one that is the same in every process."""
     if isinstance(description, Mapping):
         own = [str(description["unidentified"])] if "unidentified" in description else []
         parts = own or [said for part in description.values() for said in unidentified(part)]
@@ -113,7 +113,7 @@ def unidentified(description: Any) -> list[str]:
 
 
 def pythons(description: Any) -> set[str]:
-    """The Pythons whose code a description has a digest of."""
+    """The Python versions that the identities in a description were made with."""
     if isinstance(description, Mapping):
         own = {str(description["identity"]).partition(":")[0]} if "identity" in description else set[str]()
         return own.union(*map(pythons, description.values()))
@@ -121,11 +121,11 @@ def pythons(description: Any) -> set[str]:
 
 
 def restore(description: Any, *, candles: Sequence[Candles] = ()) -> Any:
-    """The recipe that `describe` described, with those of the `candles` in it that it names.
+    """The recipe that `describe` described. `candles`: those that the description may name.
 
-    Only recipes of candlecast, and estimators that `candlecast.models.known_estimators` lists, are made, and only once all
-    of the description was looked at. Raises RunError for anything else, as a user's own function, which is not stored, for a
-    description that is malformed, and for candles that are not given.
+    Makes only recipes of candlecast and estimators that `candlecast.models.known_estimators` lists, and checks the whole
+    description before it makes anything. Raises RunError for anything else (such as a user's own function, which is not
+    stored), for a malformed description, and for candles that are not given.
 
     >>> restore({"type": "Holdout", "train": 0.8, "valid": 0.0, "purge": None})
     Holdout(train=0.8, valid=0.0, purge=None)
@@ -140,7 +140,7 @@ def _identity(value: object) -> dict[str, str]:
 
 
 def _described_feature(value: Feature) -> dict[str, Any]:
-    """Kind and parameters where they are enough to make it again; those and its identity for a user's own."""
+    """Kind and parameters of a feature of candlecast's; its identity as well for a user's own."""
     scaling = describe(value.scaling)
     if _is_stock(value):
         parameters = dict(value.parameters)
@@ -163,7 +163,7 @@ def _described_feature(value: Feature) -> dict[str, Any]:
 
 
 def _is_stock(value: Feature) -> bool:
-    """Whether one of candlecast's own functions gives this very feature for its kind and parameters."""
+    """Whether the function of candlecast's named by its kind makes an equal feature from its parameters."""
     if (
         value.kind not in FACTORIES
         or type(value) is not Feature
@@ -172,7 +172,7 @@ def _is_stock(value: Feature) -> bool:
         return False
     try:
         again = getattr(features, value.kind)(**value.parameters)
-    except (ConfigError, TypeError):  # parameters of something else
+    except (ConfigError, TypeError):  # parameters of a user's feature with the same name
         return False
     others = [field.name for field in fields(Feature) if field.name not in ("compute", "scaling")]
     return all(repr(getattr(again, name)) == repr(getattr(value, name)) for name in others) and _is_same(
@@ -181,7 +181,7 @@ def _is_stock(value: Feature) -> bool:
 
 
 def _is_same(one: Any, other: Any) -> bool:
-    """Whether two functions do the same; those that differ in plain cells at most are compared without a digest."""
+    """Whether two functions do the same. Functions with the same code and plain closures are compared without a digest."""
     functions = isinstance(one, FunctionType) and isinstance(other, FunctionType)
     if functions and one.__code__ is other.__code__ and one.__globals__ is other.__globals__:
         held = [[cell.cell_contents for cell in each.__closure__ or ()] for each in (one, other)]
@@ -191,7 +191,7 @@ def _is_same(one: Any, other: Any) -> bool:
 
 
 def _require_restorable(description: Any, depth: int = 0) -> None:
-    """Raise RunError for a description that nothing can, or may, be made of. Nothing is imported for this."""
+    """Raise RunError for a description that cannot, or must not, be made into a recipe. Imports nothing."""
     if depth > DEEPEST:
         raise _malformed(f"nests more than {DEEPEST} levels")
     if isinstance(description, list | tuple):
@@ -200,7 +200,9 @@ def _require_restorable(description: Any, depth: int = 0) -> None:
     elif isinstance(description, dict):
         _require_object(description)
         for key, item in description.items():
-            nested = description["type"] in ("Feature", "Estimator") and key == "parameters"  # a dict without a type
+            nested = (
+                description["type"] in ("Feature", "Estimator") and key == "parameters"
+            )  # the one dict without a type
             for part in item.values() if nested else [item]:
                 _require_restorable(part, depth + 1)
     elif isinstance(description, str) and len(description) > LONGEST:
@@ -212,7 +214,7 @@ def _require_restorable(description: Any, depth: int = 0) -> None:
 
 
 def _require_object(description: dict[Any, Any]) -> None:
-    """Raise RunError unless an object names something that may be made, and has the keys of it."""
+    """Raise RunError unless an object has a type that may be made, and the keys of that type."""
     kind = description.get("type")
     if not isinstance(kind, str) or not all(isinstance(key, str) for key in description):
         raise _malformed("has an object without a type")
@@ -238,13 +240,13 @@ def _require_object(description: dict[Any, Any]) -> None:
 
 def _require_candles(description: dict[str, Any]) -> None:
     if not all(isinstance(description[name], str) for name in ("symbol", "interval", "fingerprint")):
-        raise _malformed("names candles by something else than text")
+        raise _malformed("has candles whose names are not text")
 
 
 def _require_pairs(description: dict[str, Any]) -> None:
     pairs = description["items"]
     if not isinstance(pairs, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
-        raise _malformed("has a dict whose items are no pairs")
+        raise _malformed("has a dict whose items are not pairs")
 
 
 def _require_estimator(description: dict[str, Any]) -> None:
@@ -264,7 +266,7 @@ def _require_features(description: dict[str, Any]) -> None:
     if not isinstance(items, list) or not all(
         isinstance(item, dict) and item.get("type") == "Feature" for item in items
     ):
-        raise _malformed("has Features that are no list of features")
+        raise _malformed("has Features that are not a list of features")
 
 
 def _require_several(description: dict[str, Any]) -> None:
@@ -272,9 +274,8 @@ def _require_several(description: dict[str, Any]) -> None:
         raise _malformed("has Several without a list of targets")
 
 
-SHAPES: dict[
-    str, tuple[set[str], Callable[[dict[str, Any]], None]]
-] = {  # keys of what is no plain recipe, and their check
+Shape = tuple[set[str], Callable[[dict[str, Any]], None]]  # keys of a description, and the check of their values
+SHAPES: dict[str, Shape] = {  # of what is described otherwise than by constructor parameters
     "Candles": ({"symbol", "interval", "fingerprint"}, _require_candles),
     "Estimator": ({"class", "parameters"}, _require_estimator),
     "Feature": ({"kind", "parameters", "warmup", "scaling"}, _require_feature),
@@ -285,7 +286,7 @@ SHAPES: dict[
 
 
 def _made(description: Any, candles: Sequence[Candles]) -> Any:
-    """What a description that was looked at says."""
+    """The value of a description that has been checked."""
     if isinstance(description, list | tuple):
         return tuple(_made(item, candles) for item in description)
     if not isinstance(description, dict):
@@ -296,9 +297,8 @@ def _made(description: Any, candles: Sequence[Candles]) -> Any:
     if kind == "Feature":
         return _made_feature(description)
     if kind == "Estimator":
-        return made(
-            description["class"], {key: _made(part, candles) for key, part in description["parameters"].items()}
-        )
+        parameters = {key: _made(part, candles) for key, part in description["parameters"].items()}
+        return make(description["class"], parameters)
     if kind == "dict":
         return _called(kind, dict, [_made(pair, candles) for pair in description["items"]])
     parts = {name: _made(value, candles) for name, value in description.items() if name != "type"}
@@ -309,7 +309,7 @@ def _made(description: Any, candles: Sequence[Candles]) -> Any:
         return _called(kind, Several, *parts["targets"])
     recipe = _recipe(kind)
     names = {field.name for field in fields(recipe) if field.init}
-    unknown = sorted(parts.keys() - names - {"name"})  # a name may follow from the rest
+    unknown = sorted(parts.keys() - names - {"name"})  # a name may be computed from the rest
     if unknown:
         raise _malformed(f"has a {kind} with {_shown(unknown[0])}, which this version does not know")
     return _called(kind, recipe, **{name: part for name, part in parts.items() if name in names})
@@ -320,8 +320,8 @@ def _made_feature(description: dict[str, Any]) -> Feature:
     built = _called(kind, getattr(features, kind), **description["parameters"])
     if built.warmup != description["warmup"]:
         raise RunError(
-            f"{kind} settles after {built.warmup} bars, and that of the run after {str(description['warmup'])[:20]}",
-            expected="a feature that is computed as it was",
+            f"{kind} has a warm-up of {built.warmup} bars, and in the run one of {str(description['warmup'])[:20]}",
+            expected="a feature that is computed as it was in the run",
             remedy="Run the study again, or install the version of candlecast that it was run with",
         )
     if description["scaling"] is None:
@@ -337,7 +337,7 @@ def _require_scaler(scaling: Any) -> None:
 
 
 def _recipe(kind: str) -> type[Any]:
-    """The class of that name: a frozen dataclass of candlecast that is compared by its parameters."""
+    """The class of that name: a frozen dataclass of candlecast with equality by value."""
     for module, names in MODULES.items():
         found = getattr(module, kind, None) if kind in names else None
         if isinstance(found, type) and is_dataclass(found) and is_installed(found):
@@ -347,16 +347,16 @@ def _recipe(kind: str) -> type[Any]:
     raise refused(f"{_shown(kind)} is not a recipe", "a recipe of candlecast")
 
 
-def _called(kind: str, make: Callable[..., Any], /, *parts: Any, **named: Any) -> Any:
+def _called(kind: str, constructor: Callable[..., Any], /, *parts: Any, **named: Any) -> Any:
     try:
-        return make(*parts, **named)
-    except Exception as error:  # whatever a constructor says of values that it does not take
+        return constructor(*parts, **named)
+    except Exception as error:  # constructors raise errors of many types for bad values
         text = str(error).strip() or type(error).__name__
         raise _malformed(f"has a {kind} that cannot be made ({text[:200]})") from error
 
 
 def _shown(name: object) -> str:
-    """A name out of a description, as a message may show it."""
+    """A name from a description, made printable and short for a message."""
     text = "".join(letter if letter.isprintable() else "?" for letter in str(name)[:100])
     return text or "''"
 

@@ -1,4 +1,4 @@
-"""What may be shown of words that others wrote: control characters escaped, secrets struck out."""
+"""Text of third parties as it may be shown: control characters escaped, secrets replaced by ***."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 
-STRUCK = "***"
-LEAST_SECRET = 6  # characters; a shorter one would be struck out of numbers and ordinary words
-MOST_SHOWN = 1_500  # characters of one text; more is no message
+MASK = "***"
+SHORTEST_SECRET = 6  # characters; a shorter one would match inside numbers and ordinary words
+MOST_SHOWN = 1_500  # characters of one text; messages are shorter
 _NUL = r"(?:\x00|\\+x00|\\+u0000|%00)*"  # what stands between the letters of UTF-16 that was read as bytes
 _PASSWORD = re.compile(r"(?<=://)[^/?#\s:@'\"]*(?::(?!\d{1,5}(?:[/?#\s'\"]|$))[^\s'\"<>]*)?@")
 _PARAMETER = re.compile(
@@ -24,7 +24,7 @@ _known: dict[str, None] = {}  # secrets of this process, the oldest first
 
 
 def visible(text: str) -> str:
-    """The text with what a terminal would obey or hide written as an escape: controls, line ends, marks of direction.
+    """The text with characters that a terminal executes or hides as escapes: controls, line ends, marks of direction.
 
     >>> visible("BTC\\x1b[2J\\r\\u202eUSDT")
     'BTC\\\\x1b[2J\\\\r\\\\u202eUSDT'
@@ -41,40 +41,40 @@ def _escaped(letter: str) -> str:
     return letter.encode("unicode_escape").decode()
 
 
-def hide(secret: str) -> None:
-    """Strike a secret out of everything that is shown from now on, in each form that a server could echo it in."""
-    if len(secret) >= LEAST_SECRET and secret not in _known:
+def register_secret(secret: str) -> None:
+    """Redact a secret of 6 characters or more from everything shown from now on, in each encoding a server could echo."""
+    if len(secret) >= SHORTEST_SECRET and secret not in _known:
         _known[secret] = None
 
 
-def struck(text: str) -> str:
+def redacted(text: str) -> str:
     """The text without the secrets of this process, the passwords of addresses, and their parameters that hold keys.
 
-    >>> struck("s3://user:pass@bucket/candles?token=abc&region=eu")
+    >>> redacted("s3://user:pass@bucket/candles?token=abc&region=eu")
     's3://***@bucket/candles?token=***&region=eu'
     """
     for secret in tuple(_known):
-        text = _pattern(secret).sub(STRUCK, text)
+        text = _pattern(secret).sub(MASK, text)
     if "://" in text:
-        text = _PASSWORD.sub(f"{STRUCK}@", text)
-        text = _ADDRESS.sub(lambda found: _PARAMETER.sub(rf"\1{STRUCK}", found[0]), text)
+        text = _PASSWORD.sub(f"{MASK}@", text)
+        text = _ADDRESS.sub(lambda found: _PARAMETER.sub(rf"\1{MASK}", found[0]), text)
     return text
 
 
-def struck_bytes(content: bytes, secret: str) -> bytes:
-    """An answer's body without a secret, whatever the encoding of the body."""
-    if len(secret) < LEAST_SECRET:
+def redacted_bytes(content: bytes, secret: str) -> bytes:
+    """A response body without a secret, in any text encoding."""
+    if len(secret) < SHORTEST_SECRET:
         return content
-    return _byte_pattern(secret).sub(STRUCK.encode(), content)
+    return _byte_pattern(secret).sub(MASK.encode(), content)
 
 
 def shown(text: str) -> str:
-    """What a message may say of a text: no secrets, no controls, no more than MOST_SHOWN characters.
+    """The text for a message: no secrets, no control characters, at most MOST_SHOWN characters.
 
     >>> shown("a" * 5_000)[-40:]
     'aaaaaaaaaaaaaaaaaa... (5,000 characters)'
     """
-    text = visible(struck(text))
+    text = visible(redacted(text))
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}... ({len(text):,} characters)"
 
 
@@ -89,8 +89,8 @@ def _byte_pattern(secret: str) -> re.Pattern[bytes]:
 
 
 def _spellings(secret: str) -> str:
-    """A pattern of the secret with each letter plain, in percent, as an escape of JSON or HTML, or in UTF-16; or all of it
-    in base64 (at any place of a longer text) or hexadecimal."""
+    """A pattern that matches the secret with each letter plain, percent-encoded, escaped as in JSON or HTML, or in UTF-16; or
+    the whole secret in base64 (at any place of a longer text) or hexadecimal."""
     letters = [_letter(letter) for letter in secret]
     content, whole = secret.encode(), []
     for skipped in range(3):  # where the secret begins within a group of three bytes
@@ -112,8 +112,8 @@ def _letter(letter: str) -> str:
     return f"(?:{'|'.join(forms)})"
 
 
-class _Struck(logging.Filter):
-    """Rewrites records: loggers of libraries show what went over the wire."""
+class _Redacting(logging.Filter):
+    """Rewrites log records: HTTP libraries log addresses and headers."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = shown(record.getMessage()), ()
@@ -121,9 +121,9 @@ class _Struck(logging.Filter):
 
 
 @contextmanager
-def quiet_wires(*names: str) -> Iterator[None]:
-    """Strike secrets out of what the loggers of these names say within the block."""
-    rewriting = _Struck()
+def redacting_loggers(*names: str) -> Iterator[None]:
+    """Redact secrets from the records of these loggers within the block."""
+    rewriting = _Redacting()
     loggers = [logging.getLogger(name) for name in names]
     for logger in loggers:
         logger.addFilter(rewriting)

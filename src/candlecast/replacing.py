@@ -1,8 +1,8 @@
-"""Replacing a folder at once: written beside, flushed to the disk, and exchanged in one step where the system can.
+"""Atomic replacement of a folder: the new one is written beside it, flushed to the disk, and exchanged in one step.
 
-Between any two steps there is the old folder or the new one under its name. Where the system cannot exchange two folders,
-a process killed between its two renames leaves neither: `tidy`, which every run begins with, puts the old one back.
-Copies are hidden, and claimed by whoever writes them; those of a process that is gone are removed by `tidy`.
+At any moment, the old or the new folder has the name. Some systems cannot exchange two folders; there, a process killed
+between two renames leaves neither, and `tidy`, which every run calls first, restores the old one. Copies have hidden names,
+and the process that writes one holds a claim to it; `tidy` removes copies without a claim.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from candlecast.claims import Claim
-from candlecast.disk import flush_folder, is_folder
+from candlecast.disk import flush_folder, is_folder, reason
 from candlecast.errors import RunError
 
-COPY = re.compile(r"\.(?P<name>.+)-[a-z0-9_]{8}\.(?P<kind>new|old)")  # hidden folders beside `name`
+COPY = re.compile(r"\.(?P<name>.+)-[a-z0-9_]{8}\.(?P<kind>new|old)")  # copies of the folder `name`
 AT_HERE, EXCHANGE = -100, 2  # AT_FDCWD; RENAME_EXCHANGE of Linux, RENAME_SWAP of macOS
-ATTEMPTS = 20  # of others that replace the same folder at the same moment
+ATTEMPTS = 20  # while other processes replace the same folder
 UNABLE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM)
 
 
 @contextmanager
 def replaced(folder: Path) -> Iterator[Path]:
-    """A fresh folder to write to, which takes the place of `folder` when the block ends well.
+    """A new folder to write to, which replaces `folder` when the block ends without an error.
 
-    Raises RunError when it cannot be written; `folder` is then untouched.
+    Raises RunError when it cannot be written; `folder` is then unchanged.
     """
     fresh, claim = None, None
     try:
@@ -45,9 +45,8 @@ def replaced(folder: Path) -> Iterator[Path]:
         _put(fresh, folder)
         flush_folder(folder.parent)
     except (OSError, ValueError) as error:
-        words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise RunError(
-            f"{folder} cannot be written ({words})",
+            f"{folder} cannot be written ({reason(error)})",
             expected="a folder with space that may be written to",
             remedy="Free space or choose another folder; earlier runs are untouched",
         ) from error
@@ -59,7 +58,7 @@ def replaced(folder: Path) -> Iterator[Path]:
 
 
 def tidy(folder: Path) -> None:
-    """Remove copies that killed processes left in a folder; what has no other copy is put back under its name."""
+    """Remove copies that killed processes left in a folder. An old copy whose name is free gets its name back."""
     with suppress(OSError):
         for path in list(folder.iterdir()):
             match = COPY.fullmatch(path.name)
@@ -77,7 +76,7 @@ def tidy(folder: Path) -> None:
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Exchange two folders in one step; False where the system cannot. Raises OSError."""
+    """Exchange two folders in one step; returns False if the system cannot. Raises OSError."""
     call = _exchanging()
     if call is None:
         return False
@@ -90,14 +89,14 @@ def exchange(one: Path, other: Path) -> bool:
 
 
 def _put(fresh: Path, folder: Path) -> None:
-    """Move a folder to its place; what was there is then where the fresh one was, or gone."""
+    """Give the new folder its name. What had the name is then at the path of the new folder, or removed."""
     for attempt in range(ATTEMPTS):
         try:
             if not os.path.lexists(folder):
                 os.rename(fresh, folder)
             elif not exchange(fresh, folder):
                 _put_in_two_steps(fresh, folder)
-        except OSError as error:  # another process was faster: with its run, or with taking one away
+        except OSError as error:  # another process has just added or removed that folder
             if attempt + 1 == ATTEMPTS or error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
                 raise
         else:
@@ -117,7 +116,7 @@ def _put_in_two_steps(fresh: Path, folder: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a folder, or a link that stood in its place."""
+    """Remove a folder, or a link in its place."""
     if path.is_symlink():
         path.unlink(missing_ok=True)
     else:
@@ -125,7 +124,7 @@ def _remove(path: Path) -> None:
 
 
 def _exchanging() -> Callable[[bytes, bytes], int] | None:
-    """The system's call that exchanges two paths; None where there is none."""
+    """The system call that exchanges two paths; None if there is none."""
     if sys.platform == "win32":
         return None
     library = ctypes.CDLL(None, use_errno=True)

@@ -1,4 +1,4 @@
-"""`run_study`: a study that survives being killed, since every finished job is kept on disk until the run is written."""
+"""`run_study`: a study that can be interrupted: every finished job is kept on disk until the run is written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from candlecast.candles import Candles
 from candlecast.claims import Claim
-from candlecast.disk import flush_folder, read_regular, write_flushed
+from candlecast.disk import flush_folder, read_regular, reason, write_flushed
 from candlecast.errors import RunError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.identity import identify
@@ -23,7 +23,7 @@ from candlecast.jobs import Job
 from candlecast.ledger import Ledger
 from candlecast.models import Fitted, Model
 from candlecast.recipes import describe, unidentified
-from candlecast.run_tables import require_tensors
+from candlecast.run_tables import read_arrays
 from candlecast.runs import fresh_folder, prepare_runs, run_folder, save_run
 from candlecast.study import Study
 from candlecast.study_result import StudyResult
@@ -35,13 +35,13 @@ logger = logging.getLogger(__name__)
 def run_study(
     study: Study, candles: Candles, *, runs: str | Path = "runs", seed: int = 0, progress: Listener = ignore
 ) -> tuple[StudyResult, Path]:
-    """Run a study and keep it in a folder of `runs`, named by what was studied; gives the result and the folder.
+    """Run a study, store it in a folder of `runs` that is named after it, and return the result and the folder.
 
-    The trial is recorded in that folder's ledger.
+    The trial is recorded in the ledger of `runs`.
 
-    Killed at any moment and started again, it continues with the jobs that were finished, and ends with the same bytes.
-    A study that cannot be identified (`candlecast.identity`: code of yours that holds an open file, a lock or a generator,
-    or whose state changes as it runs) is not continued, and gets a folder of its own each time; a warning in the log says why.
+    Killed at any moment and started again, it continues after the finished jobs, and writes the same bytes as without the
+    interruption. A study that cannot be identified (your own code that holds an open file, a lock or a generator, or
+    changes as it runs; see `candlecast.identity`) starts anew, in a new folder each time; a warning in the log says why.
     Raises RunError when the folder cannot be written, and whatever `Study.run` raises.
     """
     recipe = study.recipe(candles, seed=seed)
@@ -71,13 +71,13 @@ def run_study(
 
 
 def _announcing(kept: KeptJobs, progress: Listener) -> Listener:
-    """The listener, told first which trainings of an interrupted run were taken up."""
-    is_said = False
+    """The listener, which first receives an event that says how many trainings of an interrupted run are reused."""
+    is_announced = False
 
     def listen(event: Progress) -> None:
-        nonlocal is_said
-        if kept.taken_up and not is_said:
-            is_said = True
+        nonlocal is_announced
+        if kept.taken_up and not is_announced:
+            is_announced = True
             words = f"took up {kept.taken_up:,} of {kept.asked:,} trainings of an interrupted run"
             progress(Progress("resume", kept.taken_up, kept.asked, words))
         progress(event)
@@ -86,13 +86,13 @@ def _announcing(kept: KeptJobs, progress: Listener) -> Listener:
 
 
 class KeptJobs:
-    """Finished jobs in a folder, one safetensors file each, written whole or not at all.
+    """Finished jobs in a folder, one safetensors file each, written completely or not at all.
 
-    A file's name is a digest of everything that decides the job's result: what its model, features and target are (see
-    `candlecast.identity`), its data as prepared, rows, seed and version. Of what cannot be identified nothing is kept.
-    `asked` counts the jobs that were looked for, `taken_up` those that were there.
+    A file's name is a digest of everything that decides the job's result: model, features and target (see
+    `candlecast.identity`), prepared data, rows, seed and version. Jobs that cannot be identified are not kept.
+    `asked` counts the jobs that were looked up, `taken_up` those that were found.
 
-    Several processes may keep jobs in one folder, as two runs of the same study do: the last of them removes it.
+    Several processes may keep jobs in one folder, as two runs of the same study do; the last of them removes it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -102,20 +102,15 @@ class KeptJobs:
         self._digests: WeakKeyDictionary[Samples, str] = WeakKeyDictionary()
 
     def load(self, model: Model, job: Job) -> Mapping[str, np.ndarray] | None:
-        """What a job gave as `tensors()`, if it was kept. Raises RunError, before any work, when none can be kept."""
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
-
+        """The `tensors()` of a kept job, None for any other. Raises RunError, before any work, if jobs cannot be kept."""
         self._require_claim()
         path = self._path(model, job)
         self.asked += 1
         if path is None:
             return None
         try:
-            content = read_regular(path)
-            require_tensors(content)
-            tensors = load(content)
-        except (FileNotFoundError, ValueError, SafetensorError):
+            tensors = read_arrays(read_regular(path))
+        except (FileNotFoundError, ValueError):
             return None
         self.taken_up += 1
         return tensors
@@ -131,7 +126,7 @@ class KeptJobs:
         self._require_claim()
         fresh = path.with_suffix(f".{secrets.token_hex(4)}")
         try:
-            self.folder.mkdir(exist_ok=True)  # gone where the file system has no locks, and another run has ended
+            self.folder.mkdir(exist_ok=True)  # without file locks, another run may have removed it
             write_flushed(fresh, save(tensors))
             os.replace(fresh, path)
             flush_folder(self.folder)
@@ -140,14 +135,14 @@ class KeptJobs:
             raise self._unwritable(error) from error
 
     def discard(self) -> None:
-        """Remove all of them, unless another process still works with them."""
+        """Remove all kept jobs, unless another process still uses them."""
         if self._claim is None and not self.folder.exists():
             return
         self._require_claim().remove_if_alone()
         self._claim = None
 
     def release(self) -> None:
-        """Leave them to whoever runs the study again."""
+        """Stop using the folder; the kept jobs stay."""
         if self._claim is not None:
             self._claim.release()
             self._claim = None
@@ -162,13 +157,13 @@ class KeptJobs:
 
     def _unwritable(self, error: OSError) -> RunError:
         return RunError(
-            f"{self.folder} cannot be written ({error.strerror or error})",
+            f"{self.folder} cannot be written ({reason(error)})",
             expected="a folder with space that may be written to",
             remedy="Free space or choose another folder; jobs that were finished before are kept",
         )
 
     def _path(self, model: Model, job: Job) -> Path | None:
-        """Where a job is kept; None for one that cannot be identified."""
+        """The file of a job; None for a job that cannot be identified."""
         from candlecast import __version__
 
         fold, samples = job.fold, job.samples
@@ -180,7 +175,7 @@ class KeptJobs:
         return self.folder / f"{sha256(json.dumps(identity).encode()).hexdigest()[:32]}.safetensors"
 
     def _data_digest(self, samples: Samples) -> str:
-        """What an asset's candles, inputs, lessons, naive forecast and weights of rows are, computed once."""
+        """Digest of an asset's candles, inputs, training targets, naive forecasts and row weights, computed once."""
         if samples not in self._digests:
             parts = (samples.candles, samples.inputs, samples.lessons, samples.naive, samples.importance)
             self._digests[samples] = identify(parts).digest

@@ -1,6 +1,6 @@
-"""The manifest of a run: read within limits, and of the shape that candlecast writes.
+"""The manifest of a run: read within limits, with the structure that candlecast writes.
 
-Whatever else it says is looked at where it is used: recipes in `candlecast.recipes`, values where objects are made of them.
+All else is checked where it is used: recipes in `candlecast.recipes`, values in the constructors that take them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NAME = "manifest.json"
 TABLES = ("candles", "forecasts", "positions", "fills", "equity", "folds", "losses")
 FILES = (*(f"{name}.parquet" for name in TABLES), "weights.safetensors")
 LARGEST = 1 << 25  # bytes
-DEEPEST = 64  # lists and objects in each other
+DEEPEST = 64  # levels of lists and objects
 MOST = 1 << 20  # lists and objects in all
 HIGHEST = 1 << 63  # of whole numbers
 
@@ -33,7 +33,7 @@ def is_run(folder: Path) -> bool:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """What a run's manifest says. Raises RunError for one that cannot be read, or is of a newer version."""
+    """The manifest of a run. Raises RunError for one that cannot be read, or has a newer format."""
     try:
         manifest = parsed(read_regular(folder / NAME, most=LARGEST))
         version = manifest["format"]
@@ -55,7 +55,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def require_shape(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Raise RunError for a manifest of this format that lacks a part, or has one of another kind."""
+    """Raise RunError for an older format, a missing part, or a part of another type."""
     if manifest["format"] < FORMAT:
         raise RunError(
             f"{folder} was written in format {manifest['format']}", expected=f"format {FORMAT}", remedy="Run it again"
@@ -65,9 +65,9 @@ def require_shape(folder: Path, manifest: Mapping[str, Any]) -> None:
         wrong = "models"
     if wrong is None and not _are_searches(manifest.get("searches", [])):
         wrong = "searches"
-    if wrong is None and not _tally(manifest.get("tally", {})):
+    if wrong is None and not _is_tally(manifest.get("tally", {})):
         wrong = "tally"
-    if wrong is None and not _positions(manifest.get("positions", {})):
+    if wrong is None and not _are_positions(manifest.get("positions", {})):
         wrong = "positions"
     if wrong is not None:
         raise RunError(
@@ -83,19 +83,19 @@ def digests(contents: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
 
 
 def read_file(folder: Path, name: str, manifest: Mapping[str, Any]) -> bytes:
-    """One of a run's `FILES`, as it was written where the manifest says how. Raises RunError."""
+    """The content of one of a run's `FILES`, with the digest that the manifest has of it, if any. Raises RunError."""
     try:
         content = read_regular(folder / name)
     except FileNotFoundError as error:
         raise incomplete(folder, f"there is no {name}") from error
-    kept = manifest.get("files")  # runs of before have no digests
+    kept = manifest.get("files")  # None in runs written before there were digests
     if kept is not None and kept[name]["sha256"] != sha256(content).hexdigest():
         raise incomplete(folder, f"{name} is not the file that was written")
     return content
 
 
 def incomplete(folder: Path, how: str) -> RunError:
-    """What is said of a run whose files are not all there, or not as they were written."""
+    """The error for a run whose files are missing, damaged or changed."""
     return RunError(
         f"{folder} is incomplete or damaged ({how})",
         expected="all of a run's files, as they were written",
@@ -119,20 +119,21 @@ def parsed(content: bytes) -> dict[str, Any]:
 
 
 def _parts(value: Any) -> list[Any]:
-    """What a value holds. Raises ValueError for text that is no text, and for numbers that no column takes."""
+    """The values within a value. Raises ValueError for text that is not Unicode, and for numbers beyond 64 bits."""
     if isinstance(value, dict):
         return [*value, *value.values()]
     if isinstance(value, list):
         return value
     if isinstance(value, str):
-        value.encode()  # half a surrogate pair is no character
+        value.encode()  # raises for half a surrogate pair
     elif type(value) is int and abs(value) >= HIGHEST:
         raise ValueError("it holds a whole number of more than 63 bits")
     return []
 
 
 def _misfit(value: Any, shape: Any, path: str) -> str | None:
-    """Where a value departs from its shape: an object of named parts, a list of one, or a check of it; None if nowhere."""
+    """Path of the first part that does not fit its shape, None if all fit. A shape is a dict of shapes, a list of one, or a
+    check."""
     if isinstance(shape, dict):
         if not isinstance(value, dict):
             return path
@@ -161,7 +162,8 @@ def _is_amount(value: Any) -> bool:
     return is_number(value) and math.isfinite(value)
 
 
-def _is_optional(check: Check) -> Check:
+def _optional(check: Check) -> Check:
+    """Also true of None."""
     return lambda value: value is None or check(value)
 
 
@@ -186,20 +188,20 @@ def _are_searches(value: Any) -> bool:
     )
 
 
-def _tally(value: Any) -> bool:
+def _is_tally(value: Any) -> bool:
     return isinstance(value, dict) and all(
         check(value[name]) for name, check in TALLY.items() if value.get(name) is not None
     )
 
 
-def _positions(value: Any) -> bool:
-    """How each model's positions are meant; see `candlecast.signals.Positions`."""
+def _are_positions(value: Any) -> bool:
+    """Whether it holds leverage, unit and band of each model's positions; see `candlecast.signals.Positions`."""
     return isinstance(value, dict) and all(
         isinstance(each, dict)
         and set(each) == {"leverage", "in_units", "band"}
         and _is_amount(each["leverage"])
         and _is_flag(each["in_units"])
-        and _is_optional(_is_amount)(each["band"])
+        and _optional(_is_amount)(each["band"])
         for each in value.values()
     )
 
@@ -229,9 +231,9 @@ SHAPE: dict[str, Any] = {
         "fingerprint": _is_text,
         "has_sessions": _is_flag,
         "breaks": [lambda value: isinstance(value, list) and len(value) in (2, 3)],
-        "zone": _is_optional(_is_text),
+        "zone": _optional(_is_text),
         "bridge": _is_count,
-        "origin": _is_optional(lambda value: isinstance(value, dict)),
+        "origin": _optional(lambda value: isinstance(value, dict)),
     },
     "lost": lambda value: isinstance(value, dict) and all(map(_is_count, value.values())),
     "seeds": [_is_count],

@@ -1,4 +1,4 @@
-"""The tables and weights of a run: their size and structure looked at before a library reads them, then their columns."""
+"""The tables and weights of a run: size and structure are checked before a library reads them, then the columns."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from candlecast import forecast
 from candlecast.parquet import Outline, outline
 from candlecast.run_manifest import incomplete, parsed, read_file
 
-LOADED = ("candles", "forecasts", "positions", "folds", "losses")  # what else there is follows from them
-SPARE, DENSEST = 1 << 28, 64  # bytes in memory: what all tables may take anyway, and for each byte of their files
+LOADED = ("candles", "forecasts", "positions", "folds", "losses")  # the other tables are computed from them
+SPARE, DENSEST = 1 << 28, 64  # limit on bytes in memory: in any case, and per byte of the files
 LARGEST_HEADER = 1 << 25  # bytes, of a safetensors file
+MOST_SIDES = 8  # dimensions of an array
 WIDTHS = {"F64": 8, "F32": 4, "F16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}  # bytes of a value
 TIME, NUMBER = pl.Datetime("us", "UTC"), pl.Float64
 YEARS = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
@@ -32,9 +33,9 @@ COLUMNS: dict[str, dict[str, Any]] = {
     | {"train_bars": pl.Int64, "test_bars": pl.Int64},
     "losses": {"fold": pl.Int32, "seed": pl.Int32, "epoch": pl.Int32, "train": NUMBER, "valid": NUMBER},
 }
-FURTHER_OWN = ("known_at", "mean", "naive", "target", "expected_return")  # what each further target has
-HIGHEST = 1e100  # of a number in a forecast: its square is one, too
-KNOWN = {  # columns that have a value in every row
+FURTHER_OWN = ("known_at", "mean", "naive", "target", "expected_return")  # columns of each further target
+HIGHEST = 1e100  # of numbers in a forecast, whose squares must be finite
+KNOWN = {  # columns without nulls
     "candles": COLUMNS["candles"],
     "forecasts": ("time", "symbol", "model", "fold", "seed", "mean", "naive"),
     "positions": COLUMNS["positions"],
@@ -56,7 +57,7 @@ def read_tables(folder: Path, manifest: Mapping[str, Any]) -> dict[str, pl.DataF
 
 
 def read_tensors(folder: Path, manifest: Mapping[str, Any]) -> dict[str, dict[str, np.ndarray]]:
-    """What each job of a run learnt, by job and name. Raises RunError."""
+    """The fitted arrays of each job of a run, by job and name. Raises RunError."""
     content = read_file(folder, "weights.safetensors", manifest)
     try:
         return tensors_of(content)
@@ -66,22 +67,26 @@ def read_tensors(folder: Path, manifest: Mapping[str, Any]) -> dict[str, dict[st
 
 def tensors_of(content: bytes) -> dict[str, dict[str, np.ndarray]]:
     """The arrays of a safetensors file, whose names are `job/name`. Raises ValueError."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    require_tensors(content)
-    try:
-        arrays = load(content)
-    except (SafetensorError, KeyError, TypeError) as error:
-        raise ValueError(str(error)[:200]) from error
     tensors: dict[str, dict[str, np.ndarray]] = {}
-    for full, value in arrays.items():
+    for full, value in read_arrays(content).items():
         key, _, name = full.rpartition("/")
         tensors.setdefault(key, {})[name] = value
     return tensors
 
 
-def require_tensors(content: bytes) -> None:
+def read_arrays(content: bytes) -> dict[str, np.ndarray]:
+    """The arrays of a safetensors file by name. Raises ValueError for a file that does not hold what its header says."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    _require_header(content)
+    try:
+        return load(content)
+    except (SafetensorError, KeyError, TypeError) as error:
+        raise ValueError(str(error)[:200]) from error
+
+
+def _require_header(content: bytes) -> None:
     """Raise ValueError unless the header of a safetensors file describes what the file holds.
 
     8 bytes: length of the header (uint64, little-endian); the header, JSON; the arrays, without gaps.
@@ -102,11 +107,13 @@ def require_tensors(content: bytes) -> None:
 def _array_bytes(about: dict[str, Any]) -> int:
     first, last = about["data_offsets"]
     size = WIDTHS[about["dtype"]]
+    if len(about["shape"]) > MOST_SIDES:
+        raise ValueError(f"an array of it has {len(about['shape']):,} sides")
     for length in about["shape"]:
         if type(length) is not int or not 0 <= length < 1 << 40:
             raise ValueError(f"an array of it has a side of {str(length)[:20]}")
         size *= length
-    if len(about["shape"]) > 8 or size != last - first:
+    if size != last - first:
         raise ValueError("an array of it does not have its size")
     return size
 
@@ -146,7 +153,7 @@ def _table(folder: Path, name: str, content: bytes) -> pl.DataFrame:
 
 
 def require_rows(folder: Path, manifest: Mapping[str, Any], tables: Mapping[str, pl.DataFrame]) -> None:
-    """Raise RunError for rows that do not belong together: of other models, bars, symbols, seeds or folds."""
+    """Raise RunError for inconsistent rows: of other models, bars, symbols, seeds or folds."""
     symbol, closes = manifest["candles"]["symbol"], tables["candles"]["close_time"].implode()
     for name in ("forecasts", "positions"):
         frame = tables[name]

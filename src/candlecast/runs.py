@@ -1,10 +1,10 @@
-"""Runs: studies on disk, in open formats, written whole or not at all.
+"""Runs: studies on disk, in open formats, written completely or not at all.
 
-manifest.json         what was studied and what came out, without anything that changes from one repetition to the next,
-                      and size and SHA-256 of each of the others
-candles.parquet       the candles that it was studied on
-forecasts.parquet     every model's forecasts, positions.parquet what was to be held, fills.parquet and
-equity.parquet        what the studied model's account did
+manifest.json         the study and its results, the same in each repetition, and size and SHA-256 of the other files
+candles.parquet       the candles
+forecasts.parquet     forecasts of all models
+positions.parquet     target positions of all models
+fills.parquet         trades of the studied model, and equity.parquet its account
 folds.parquet, losses.parquet, weights.safetensors
 """
 
@@ -49,14 +49,14 @@ from candlecast.targets import lead
 from candlecast.targets.target import require_target
 from candlecast.walk import plan_jobs
 
-NAMED = ("model", "target")  # parts of a study that a folder's name names
-LONGEST_PART = 32  # bytes of each: a folder's name stays far below what any file system takes
+NAMED = ("model", "target")  # parts of a study in the name of its folder
+LONGEST_PART = 32  # bytes of each, which keeps the name below the limit of any file system
 
 
 def run_name(recipe: dict[str, Any], candles: Candles, *, digits: int = 8) -> str:
     """A folder name that the same study of the same candles always gets: `BTCUSDT-1h-lstm-return-3fa41c07`.
 
-    Of the names in it, what no file system minds; `digits` of the digest tell studies apart that share all of them.
+    Characters that a file system may refuse are replaced. `digits` of the digest tell studies with the same names apart.
     """
     identity = json.dumps([recipe, candles.fingerprint], sort_keys=True)
     digest = sha256(identity.encode()).hexdigest()[:digits]
@@ -68,23 +68,25 @@ def run_name(recipe: dict[str, Any], candles: Candles, *, digits: int = 8) -> st
 
 
 def run_folder(recipe: dict[str, Any], candles: Candles, runs: str | Path) -> Path:
-    """Where a study's run belongs: the folder of its name, with more digits where another study's run lies there."""
+    """The folder for a study's run: that of its name, with more digits if the run of another study is there."""
     folders = [Path(runs) / run_name(recipe, candles, digits=digits) for digits in (8, 16, 64)]
     return next((folder for folder in folders if not _holds_another(folder, recipe, candles)), folders[-1])
 
 
 def prepare_runs(folder: Path) -> None:
-    """Make ready for a run in a folder: remove what killed processes left beside it, and see that its names are possible.
-
-    Raises RunError, before any work, for a path that is too long for the file system.
-    """
-    copy = f".{folder.name}-12345678.new"  # the longest of the names that it will have
-    require_names(folder.parent, (copy, f"{copy}/{max(FILES, key=len)}"))
+    """Remove what killed processes left beside a folder for a run. Raises RunError if the run's paths will be too long."""
+    _require_paths(folder)
     tidy(folder.parent)
 
 
+def _require_paths(folder: Path) -> None:
+    """Raise RunError, before any work, for a path that is too long for the file system."""
+    copy = f".{folder.name}-12345678.new"  # the longest name that the folder will have
+    require_names(folder.parent, (copy, f"{copy}/{max(FILES, key=len)}"))
+
+
 def fresh_folder(folder: Path) -> Path:
-    """A folder beside, with a number behind the name, that does not exist."""
+    """The path of a new folder with the same name and a random suffix."""
     while True:
         fresh = folder.with_name(f"{folder.name}-{secrets.token_hex(4)}")
         if not os.path.lexists(fresh):
@@ -92,12 +94,12 @@ def fresh_folder(folder: Path) -> Path:
 
 
 def save_run(result: StudyResult, folder: str | Path) -> Path:
-    """Write a run; an older run in that folder is exchanged only when the new one is complete. Gives the folder.
+    """Write a run and return its folder. An older run there is replaced once the new one is complete.
 
-    Raises RunError when it cannot be written, or when the folder holds something that is no run.
+    Raises RunError when it cannot be written, or when the folder holds something other than a run.
     """
     folder = Path(folder)
-    require_names(folder.parent, (f".{folder.name}-12345678.new/{max(FILES, key=len)}",))
+    _require_paths(folder)
     if folder.exists() and not is_run(folder) and (not folder.is_dir() or any(folder.iterdir())):
         raise RunError(
             f"{folder} exists and is no run", expected="a new or empty folder, or a run", remedy="Choose another"
@@ -113,11 +115,11 @@ def save_run(result: StudyResult, folder: str | Path) -> Path:
 
 
 def load_run(folder: str | Path, *, beside: Sequence[Candles] = (), study: Study | None = None) -> StudyResult:
-    """Read a run back; everything else follows from what was stored.
+    """Read a run; what is not stored is computed again.
 
-    `beside`: candles that the study names besides those it was made on, such as an ExcessReturn's benchmark. `study`: that
-    of the run, needed where its target or costs are code of yours, which a run names only. Nothing in a run is executed, and
-    nothing but recipes of candlecast and plain estimators is made of it. Raises RunError.
+    `beside`: other candles that the study names, such as the benchmark of an ExcessReturn. `study`: the study of the run,
+    needed if its target or costs are your own code, of which a run stores only the name. Nothing in a run is executed;
+    only recipes of candlecast and plain estimators are made from it. Raises RunError.
     """
     folder = Path(folder)
     if not is_run(folder):
@@ -132,10 +134,7 @@ def load_run(folder: str | Path, *, beside: Sequence[Candles] = (), study: Study
         return _result(folder, manifest, tables, tensors, beside, study)
     except RunError:
         raise
-    except (
-        Exception,
-        pl.exceptions.PanicException,
-    ) as error:  # whatever is raised by values that candlecast never writes
+    except (Exception, pl.exceptions.PanicException) as error:  # values that candlecast never writes raise many types
         raise RunError(
             f"the manifest of {folder} is malformed ({type(error).__name__}: {str(error)[:200]})",
             expected="what candlecast writes",
@@ -144,7 +143,7 @@ def load_run(folder: str | Path, *, beside: Sequence[Candles] = (), study: Study
 
 
 def _hours(asset: dict[str, Any]) -> dict[str, Any]:
-    """When the market trades, as candles take it: by its clock, or as runs of before there was one say it."""
+    """Trading hours as parameters of Candles: the clock, or what older runs without a clock have."""
     if "clock" in asset:
         return {"clock": TradingClock.from_dict(asset["clock"])}
     breaks = tuple((first, last) for first, last in asset["breaks"])
@@ -171,7 +170,7 @@ def _result(
     candles.require_sound()
     if candles.fingerprint != asset["fingerprint"]:
         raise RunError(
-            f"the candles in {folder} are not those it was made of", expected="untouched files", remedy="Run it again"
+            f"the candles in {folder} are not those of its study", expected="unchanged files", remedy="Run it again"
         )
     if study is None:
         try:
@@ -202,26 +201,26 @@ def _result(
         lost=manifest["lost"],
         tensors=tensors,
         searches=tuple(Searched(**values) for values in manifest.get("searches", [])),
-        tally=Tally.from_dict(manifest.get("tally", {})),  # runs of before there was a ledger: alone
+        tally=Tally.from_dict(manifest.get("tally", {})),  # empty for runs older than the ledger: one trial
         ledger=Ledger(folder.parent),
     )
 
 
 def _positions(manifest: dict[str, Any], frame: pl.DataFrame, name: str) -> Positions:
-    """A model's positions, as the rule meant them."""
-    meant = dict(manifest.get("positions", {}).get(name, {}))
-    if "band" in meant and meant["band"] is None:
-        meant["band"] = math.inf
-    return Positions(frame.filter(pl.col("model") == name), **meant)
+    """A model's positions, with leverage, unit and band."""
+    options = dict(manifest.get("positions", {}).get(name, {}))
+    if "band" in options and options["band"] is None:
+        options["band"] = math.inf
+    return Positions(frame.filter(pl.col("model") == name), **options)
 
 
 def fitted_of(result: StudyResult, *, fold: int, seed: int, study: Study | None = None) -> Fitted:
-    """What one training of a study learnt, put together from its recipe and tensors; see `StudyResult.fitted`."""
+    """The fitted model of one training of a study, from its recipe and tensors; see `StudyResult.fitted`."""
     try:
         return _fitted(result, fold, seed, study)
     except RunError:
         raise
-    except Exception as error:  # parts of a manifest that are missing, of another kind, or do not belong together
+    except Exception as error:  # parts of a manifest that are missing, malformed or inconsistent
         raise RunError(
             f"the training of fold {fold} with seed {seed} does not fit its study ({type(error).__name__}: "
             f"{str(error)[:200]})",
@@ -262,57 +261,57 @@ def _fitted(result: StudyResult, fold: int, seed: int, study: Study | None) -> F
 
 def _not_made(error: RunError, how: str) -> RunError:
     return RunError(
-        f"the run holds a function of yours by name only ({error.wrong})",
+        f"the run stores your own code by name only ({error.wrong})",
         expected="the study that was run",
         remedy=f"Give it: {how}",
     )
 
 
 def _require_same(study: Study, recipe: dict[str, Any], candles: Candles) -> None:
-    """Raise RunError for another study than that of the recipe, or one that nobody can say that of."""
+    """Raise RunError for a study that differs from the recipe, or that cannot be compared with it."""
     given = study.recipe(candles, seed=recipe["seed"])
     for name, part in given.items():
         if json.dumps(part) == json.dumps(recipe.get(name)):
             continue
         if opaque := unidentified(part) or unidentified(recipe.get(name)):
             raise RunError(
-                f"the {name} of the study cannot be identified ({'; '.join(opaque)})",
-                expected="code that holds values, as numbers and arrays, alone",
+                f"the part {name!r} of the study cannot be identified ({'; '.join(opaque)})",
+                expected="code that holds only values, such as numbers and arrays",
                 remedy="Open files, locks and generators inside the function, and run the study again",
             )
         if pythons(recipe.get(name)) - pythons(part):
             raise RunError(
-                f"the {name} of the run are code of {' and '.join(sorted(pythons(recipe.get(name))))}",
-                expected=f"that of this Python, {PYTHON}: others compile to other bytecode, which cannot be compared",
+                f"the part {name!r} of the run holds code of {' and '.join(sorted(pythons(recipe.get(name))))}",
+                expected=f"code of this Python, {PYTHON}: bytecode of other versions cannot be compared",
                 remedy="Load the run with the Python that it was run with",
             )
         raise RunError(
-            f"the study is not that of this run: its {name} differs",
+            f"this is not the study of the run: the part {name!r} differs",
             expected="the study that was run",
             remedy="Build it with the same parts and parameters",
         )
 
 
 def list_runs(folder: str | Path = "runs") -> list[Path]:
-    """Runs in a folder, the newest first. Hidden folders are copies that are being written, and never listed."""
+    """Runs in a folder, newest first, without hidden folders, which are copies being written."""
     folder = Path(folder)
     found: list[tuple[float, Path]] = []
     with suppress(OSError, ValueError):
         for path in folder.iterdir():
             if not path.name.startswith(".") and is_run(path):
-                with suppress(OSError):  # replaced meanwhile
+                with suppress(OSError):  # another process has just replaced it
                     found.append(((path / NAME).stat().st_mtime, path))
     return [path for _, path in sorted(found, key=itemgetter(0), reverse=True)]
 
 
 def _part(text: object, *, kept: str = "-_+.") -> str:
-    """A name as part of a file's: letters, digits and what is `kept`, not too long."""
+    """A name as part of a file name: letters, digits and the characters `kept`, cut to LONGEST_PART bytes."""
     letters = "".join(letter if letter.isalnum() or letter in kept else "_" for letter in str(text))
     return letters.encode()[:LONGEST_PART].decode(errors="ignore") or "_"
 
 
 def _holds_another(folder: Path, recipe: dict[str, Any], candles: Candles) -> bool:
-    """Whether the run of another study lies in a folder; one that cannot be read is nobody's."""
+    """Whether a folder holds the run of another study; False for a run that cannot be read."""
     if not is_run(folder):
         return False
     try:
@@ -366,7 +365,7 @@ def _manifest(result: StudyResult) -> dict[str, Any]:
 
 
 def _contents(result: StudyResult) -> dict[str, bytes]:
-    """What the files of a run hold, but for the manifest."""
+    """Contents of a run's files by name, without the manifest."""
     from safetensors.numpy import save
 
     held = [positions.frame.with_columns(model=pl.lit(name)) for name, positions in result.positions.items()]

@@ -1,4 +1,4 @@
-"""State that all threads of a process share, changed for a while: by the first block that wants it, until the last one ends."""
+"""Temporary changes of state that all threads share: made by the first block, undone when the last block ends."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any
 
 
 class Shared(ABC):
-    """A change of the process that holds while any thread is in a `block` of it.
+    """A change of process state that holds while any thread is in a `block` of it.
 
-    If each block put back what it found, one that began inside another and ended after it would put back the change itself.
-    Blocks can be nested, and an error ends a block like anything else.
+    If each block restored what it found, one that began inside another block and ended after it would restore the change
+    itself. Blocks can be nested, and end with an error as well.
     """
 
     def __init__(self) -> None:
@@ -26,11 +26,11 @@ class Shared(ABC):
 
     @abstractmethod
     def make(self) -> None:
-        """Make the change, or what is missing of it: called at the beginning of every block."""
+        """Make the change, or the missing part of it. Called at the beginning of every block."""
 
     @abstractmethod
     def undo(self) -> None:
-        """Put back what the first `make` found: called at the end of the last block."""
+        """Restore what the first `make` found. Called at the end of the last block."""
 
     @contextmanager
     def block(self) -> Iterator[None]:
@@ -51,9 +51,9 @@ class Shared(ABC):
 
 
 def hold_at_fork(lock: AbstractContextManager[bool], in_child: Callable[[], object] = lambda: None) -> None:
-    """Let a fork wait for the lock, so that no child begins with it held by a thread that it does not have.
+    """Make a fork wait for the lock, so that no child inherits it held by a thread that does not exist there.
 
-    `in_child` is called in the child before its copy of the lock is free.
+    `in_child` is called in the child before it releases its copy of the lock.
     """
 
     def release() -> None:
@@ -68,7 +68,7 @@ def hold_at_fork(lock: AbstractContextManager[bool], in_child: Callable[[], obje
 
 
 def drop_filters(is_meant: Callable[[tuple[Any, ...]], bool]) -> None:
-    """Take entries (action, message, category, module, line) out of Python's list of filters for warnings."""
+    """Remove entries (action, message, category, module, line) from Python's list of warning filters."""
     filters: Any = warnings.filters
     filters[:] = [entry for entry in filters if not is_meant(entry)]
 
@@ -82,11 +82,11 @@ class _OfThisThread(type):
 
 
 class IgnoredHere(Warning, metaclass=_OfThisThread):
-    """Stands in Python's list of filters for the categories that the running thread ignores, and for none in the others."""
+    """In Python's list of warning filters, matches the categories that the current thread ignores."""
 
 
 class _Filter(Shared):
-    """The filter that ignores `IgnoredHere`, before all others. What threads do between blocks is left in the list."""
+    """The filter that ignores `IgnoredHere`, before all others. Other changes of the list are kept."""
 
     def make(self) -> None:
         if not warnings.filters or warnings.filters[0][2] is not IgnoredHere:
@@ -101,12 +101,12 @@ _filter = _Filter()
 
 @contextmanager
 def ignoring(*categories: type[Warning]) -> Iterator[None]:
-    """Warnings of these categories are ignored within the block, in this thread alone.
+    """Ignore warnings of these categories within the block, in this thread only.
 
-    `warnings.catch_warnings` changes the filters of all threads, and in two threads at once leaves them changed.
+    `warnings.catch_warnings` changes the filters of all threads; used in two threads at once, it leaves them changed.
 
     >>> with ignoring(UserWarning):
-    ...     warnings.warn("nobody hears it", UserWarning)
+    ...     warnings.warn("ignored", UserWarning)
     """
     token = _ignored.set((*_ignored.get(), *categories))
     try:

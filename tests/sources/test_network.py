@@ -238,6 +238,15 @@ def test_a_dump_that_inflates_to_gigabytes_is_refused(monkeypatch):
             parse_dump(content, "x.zip")
 
 
+def test_dumps_of_other_compressions_than_deflate_are_refused():
+    for compression in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", compression) as archive:
+            archive.writestr("x.csv", bytes(1 << 20))
+        with pytest.raises(SourceError, match=rf"x.zip cannot be read \(compression method {compression}\)"):
+            parse_dump(packed.getvalue(), "x.zip")
+
+
 def _with_size(content: bytes, size: int) -> bytes:
     place = content.rindex(b"PK\x01\x02") + 24
     return content[:place] + size.to_bytes(4, "little") + content[place + 4 :]
@@ -254,6 +263,13 @@ def test_bodies_are_inflated_as_they_were_deflated(coding):
     assert inflated(gzip.compress(content) * 2, "x-gzip", 10_000) == content * 2
     with pytest.raises(ValueError, match="ends too early"):
         inflated(gzip.compress(content)[:-9], "gzip", 10_000)
+
+
+def test_a_body_of_thousands_of_empty_members_is_refused():
+    """Each of them would copy the rest of the body."""
+    assert inflated(gzip.compress(b"") * 9 + gzip.compress(b"x"), "gzip", 10) == b"x"
+    with pytest.raises(ValueError, match="more than 100 compressed members"):
+        inflated(gzip.compress(b"") * 101, "gzip", 10)
 
 
 def test_numbers_of_thousands_of_digits_are_none():

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from candlecast.events import LONGEST_DETAIL, Listener, Progress, ProgressLines, ignore
-from candlecast.redaction import shown, struck, visible
+from candlecast.redaction import redacted, shown, visible
 from candlecast.text import table
 
 
@@ -23,7 +23,7 @@ def say(text: str, *, is_bold: bool = False, is_error: bool = False) -> None:
 
 
 def _printable(text: str) -> str:
-    return "\n".join(visible(struck(line)) for line in text.split("\n"))
+    return "\n".join(visible(redacted(line)) for line in text.split("\n"))
 
 
 def log_to_stderr() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,6 @@ from candlecast.errors import ConfigError, is_whole, require_parameters
 from candlecast.heads.classes import NAMES
 from candlecast.jobs import Job, job_generator
 from candlecast.models.baselines import Baseline, Predict, regressors
-from candlecast.models.known_estimators import make
 from candlecast.models.quiet import quiet
 from candlecast.prediction import Prediction
 from candlecast.targets import LABELS
@@ -120,7 +119,7 @@ class Sklearn(Baseline):
         return predict
 
     def _fresh(self, seed: int) -> Any:
-        """An estimator that has learnt nothing, with its seeds set."""
+        """An unfitted estimator with its seeds set."""
         if _is_estimator(self.estimator):
             from sklearn.base import clone
 
@@ -178,7 +177,7 @@ class Sklearn(Baseline):
     def _call(self, job: Job, method: str, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         try:
             return call(*arguments, **named)
-        except Exception as error:  # whatever a foreign estimator raises is said with the job it failed on
+        except Exception as error:  # estimators raise errors of many types: name the job
             raise ConfigError(
                 f"{self.name} failed in {method} on {job.key}, X {arguments[0].shape} ({type(error).__name__}: "
                 f"{str(error).strip().splitlines()[0] if str(error).strip() else 'no message'})",
@@ -210,28 +209,20 @@ class Sklearn(Baseline):
 
 
 def described(estimator: Any) -> tuple[str, dict[str, Any], bool] | None:
-    """Class, constructor parameters by name, and whether they are all there is of it; None for what is no estimator."""
+    """Class, constructor parameters by name, and whether these determine the estimator; None for any other object."""
     kind = type(estimator)
     if isinstance(estimator, type) or not callable(getattr(estimator, "get_params", None)):
         return None
     try:
         parameters = dict(sorted(estimator.get_params(deep=False).items()))
-    except Exception:  # whatever a method of that name does elsewhere
+    except Exception:  # another class's method of that name may raise anything
         return None
     is_cloned = all("__sklearn_clone__" not in vars(base) or base.__name__ == "BaseEstimator" for base in kind.__mro__)
     return f"{kind.__module__}.{kind.__qualname__}", parameters, is_cloned
 
 
-def made(name: str, parameters: Mapping[str, Any]) -> Any:
-    """The estimator that was described; see `candlecast.models.known_estimators`.
-
-    Raises RunError for a class that no stored study may make, and for parameters that are not plain.
-    """
-    return make(name, parameters)
-
-
 def _of_chances(kind: str, classes: np.ndarray, chances: np.ndarray) -> Prediction:
-    """The forecast that chances (rows, class) of these classes mean."""
+    """The forecast from probabilities (rows, class) of these classes."""
     each = [chances[:, classes == value].sum(axis=1) for value in LABELS]
     if kind == "probability":
         return Prediction(each[LABELS.index(1.0)])

@@ -1,7 +1,7 @@
-"""Which estimators a stored study may make again: these classes, by name, with plain parameters and nothing else.
+"""Estimators that a stored study may make again: the listed classes, with plain parameters only.
 
-A run may come from anybody. An estimator with a cache folder, a path, a function or an import of its own could run what lies
-there, so that names are checked before anything is imported, and parameters before anything is made.
+A run may come from anybody. An estimator with a cache folder, a path, a function or its own imports could execute code from
+there. So names are checked before anything is imported, and parameters before anything is made.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from candlecast.errors import RunError
 
-KNOWN: dict[str, str] = {  # by the module that they are public in
+KNOWN: dict[str, str] = {  # by public module
     "lightgbm": "LGBMClassifier LGBMRegressor",
     "sklearn.calibration": "CalibratedClassifierCV",
     "sklearn.compose": "ColumnTransformer TransformedTargetRegressor",
@@ -51,28 +51,24 @@ KNOWN: dict[str, str] = {  # by the module that they are public in
     "sklearn.svm": "LinearSVC LinearSVR NuSVC NuSVR SVC SVR",
     "sklearn.tree": "DecisionTreeClassifier DecisionTreeRegressor ExtraTreeClassifier ExtraTreeRegressor",
 }
-WORDS = {  # what LightGBM does not say of itself
+WORDS = {  # LightGBM does not declare the texts that its parameters take
     "boosting_type": {"gbdt", "dart", "rf"},
     "objective": {"regression", "regression_l1", "huber", "fair", "poisson", "quantile", "mape", "gamma", "tweedie"}
     | {"binary", "multiclass", "multiclassova", "cross_entropy"},
     "importance_type": {"split", "gain"},
     "class_weight": {"balanced"},
 }
-STEPS = {
-    "estimators",
-    "steps",
-    "transformer_list",
-    "transformers",
-}  # lists of (name, estimator), or with columns behind
+# parameters that are lists of (name, estimator) or (name, estimator, columns)
+STEPS = {"estimators", "steps", "transformer_list", "transformers"}
 SKIPPED = {"drop", "passthrough"}
 NEVER = {"memory"}  # a folder of pickles
 DEEPEST = 20
 
 
 def require_known(name: object, parameters: object) -> None:
-    """Raise RunError for a stored estimator that none may be made of: by its name and parameters alone, nothing is imported.
+    """Raise RunError for a stored estimator that must not be made. Imports nothing.
 
-    `parameters` as JSON values; the estimators among them are looked at by themselves.
+    `parameters` are JSON values. The caller checks nested estimators one by one.
     """
     _place(name)
     for key, value in _by_name(name, parameters).items():
@@ -80,13 +76,13 @@ def require_known(name: object, parameters: object) -> None:
 
 
 def make(name: str, parameters: Mapping[str, Any]) -> Any:
-    """The estimator of that class with these parameters, its nested ones made before. Raises RunError."""
+    """The estimator of that class with these parameters; nested estimators have been made before. Raises RunError."""
     module, kind = _place(name)
     parameters = _by_name(name, parameters)
     try:
         found = getattr(import_module(module), kind, None)
     except ImportError as error:
-        raise refused(f"{module} is not installed, and the run has a {kind}", f"{module}") from error
+        raise refused(f"{module} is not installed, and the run has a {kind}", module) from error
     if not inspect.isclass(found) or not all(callable(getattr(found, each, None)) for each in ("fit", "get_params")):
         raise refused(f"{name} is not an estimator of the installed {module}", "one that it has")
     usual = {
@@ -106,14 +102,14 @@ def make(name: str, parameters: Mapping[str, Any]) -> Any:
         given[key] = _steps(where, value) if key in STEPS else value
     try:
         return found(**given)
-    except Exception as error:  # whatever a constructor says of values that it does not take
+    except Exception as error:  # constructors raise errors of many types for bad values
         raise refused(
             f"{name} cannot be made as described ({_short(str(error))})", "parameters that it takes"
         ) from error
 
 
 def refused(wrong: str, expected: str) -> RunError:
-    """The error of a description that nothing is made of."""
+    """The error for a description that must not be made."""
     return RunError(
         wrong,
         expected=expected,
@@ -122,7 +118,7 @@ def refused(wrong: str, expected: str) -> RunError:
 
 
 def _place(name: object) -> tuple[str, str]:
-    """Public module and class of an estimator; the private modules between them are not looked at."""
+    """Public module and class of an estimator, without the private modules between them. Raises RunError."""
     if isinstance(name, str) and len(name) < 200 and re.fullmatch(r"\w+(\.\w+)+", name, re.ASCII):
         parts = name.split(".")
         module = parts[0] if parts[0] == "lightgbm" else ".".join(parts[:2])
@@ -135,7 +131,7 @@ def _place(name: object) -> tuple[str, str]:
 
 
 def _by_name(name: object, parameters: object) -> Mapping[str, Any]:
-    """Parameters, by names that can be those of parameters; none that keeps anything on disk."""
+    """The parameters, once their names are identifiers and none stores anything on disk. Raises RunError."""
     if not isinstance(parameters, Mapping):
         raise refused(f"{name} has parameters {_short(parameters)}", "an object of parameters by name")
     for key, value in parameters.items():
@@ -147,7 +143,7 @@ def _by_name(name: object, parameters: object) -> Mapping[str, Any]:
 
 
 def _require_stored(where: str, value: object, depth: int = 0) -> None:
-    """Raise RunError for JSON that is no number, word, None, nested estimator or list of such."""
+    """Raise RunError for JSON other than a number, a word, None, a nested estimator, or a list of these."""
     if depth > DEEPEST:
         raise refused(f"{where} is nested more than {DEEPEST} levels deep", "plain parameters")
     if isinstance(value, list | tuple):
@@ -164,7 +160,7 @@ def _require_stored(where: str, value: object, depth: int = 0) -> None:
 
 
 def _require_made(where: str, value: object, depth: int = 0) -> None:
-    """Raise RunError for what is no number, None, nested estimator, or list or dict of numbers."""
+    """Raise RunError for a value other than a number, None, a nested estimator, or a list or dict of numbers."""
     if value is None or isinstance(value, Real):
         return
     if isinstance(value, list | tuple | Mapping) and depth < DEEPEST:
@@ -177,7 +173,7 @@ def _require_made(where: str, value: object, depth: int = 0) -> None:
 
 
 def _words(found: type, key: str) -> Collection[object]:
-    """What words a parameter is documented to take."""
+    """The texts that a parameter is documented to take."""
     if found.__module__.split(".")[0] == "lightgbm":
         return WORDS.get(key, set())
     words: set[object] = set()
@@ -188,7 +184,7 @@ def _words(found: type, key: str) -> Collection[object]:
 
 
 def _steps(where: str, value: object) -> list[Any]:
-    """Steps as scikit-learn takes them: a list of (name, estimator), or with columns behind."""
+    """Steps as scikit-learn takes them: a list of (name, estimator) or (name, estimator, columns)."""
     if not isinstance(value, list | tuple):
         raise refused(f"{where} is {_short(value)}", "a list of steps")
     steps: list[Any] = []

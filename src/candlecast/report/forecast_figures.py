@@ -89,8 +89,8 @@ def forecast_over_time(result: StudyResult) -> Figure:
     if is_chance:
         real = unit.convert(_happened(drawn), close)
     plot = go.Figure()
+    hidden = {"mode": "lines", "line_width": 0, "hoverinfo": "skip"}
     if len(result.forecast.seeds) > 1:
-        hidden = {"mode": "lines", "line_width": 0, "hoverinfo": "skip"}
         plot.add_scatter(x=times, y=low, showlegend=False, **hidden)
         plot.add_scatter(x=times, y=high, fill="tonexty", fillcolor=PALE_BLUE, name="all seeds", **hidden)
     bounds = _bounds(result, drawn)
@@ -98,7 +98,6 @@ def forecast_over_time(result: StudyResult) -> Figure:
         edges, share = bounds
         edges = [unit.convert(edge, close) for edge in edges]
         low, high = np.minimum(low, edges[0]), np.maximum(high, edges[1])
-        hidden = {"mode": "lines", "line_width": 0, "hoverinfo": "skip"}
         plot.add_scatter(x=times, y=edges[0], showlegend=False, **hidden)
         plot.add_scatter(
             x=times, y=edges[1], fill="tonexty", fillcolor=PALE_GREY, name=f"{percent(share, 0)} interval", **hidden

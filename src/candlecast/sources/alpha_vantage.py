@@ -15,11 +15,11 @@ import polars.selectors as cs
 
 from candlecast.errors import ConfigError, SourceError, near_misses
 from candlecast.interval import Interval
-from candlecast.redaction import hide
+from candlecast.redaction import register_secret
 from candlecast.sources.adjust import ACTIONS, adjusted_by
 from candlecast.sources.answers import MOST_TEXT, parse_json, unusable
 from candlecast.sources.page import market_page
-from candlecast.sources.refusals import lacking_interval
+from candlecast.sources.refusals import lacking_interval, unreadable
 from candlecast.sources.retry import Retry, TransientError
 from candlecast.sources.source import Moment, Session, Source, moment, period, utc_now
 from candlecast.sources.web import KEPT, Get, web
@@ -31,7 +31,7 @@ INTERVALS = {"1m": "1min", "5m": "5min", "15m": "15min", "30m": "30min", "1h": "
 FIRST = moment("1999-11-01")  # daily bars; those of stocks within the day begin in 2000
 FIRST_INTRADAY = moment("2000-01-01")
 COMPACT_DAYS = 100  # which the latest 100 bars, all that a free key is given, cover in every market
-PATIENCE_DAYS = 7  # without a bar at the beginning of a period, before that is worth a word
+PATIENCE_DAYS = 7  # without a bar at the beginning of a period, before a warning is logged
 NEW_YORK = "America/New_York"  # what "US/Eastern" in the answers means
 
 
@@ -44,8 +44,8 @@ class AlphaVantage(Source):
     Intraday stocks come month by month; currencies and crypto have only their latest bars within the day, and
     currencies have no volume (0.0). Times of stocks are New York's, and days open at 00:00 UTC of their date.
 
-    A free key (2026) has 25 requests a day, one a second, and the latest 100 days; the rest is the vendor's premium, and
-    its sentence says so. The key is in no log, error or repr.
+    A free key (2026) has 25 requests a day, one a second, and the latest 100 days; the error for any other request says
+    that it needs a premium key. No log, error or repr shows the key.
     """
 
     key: str | None = field(default=None, repr=False)
@@ -72,7 +72,7 @@ class AlphaVantage(Source):
 
     @property
     def name(self) -> str:
-        """`alphavantage`, with `-adjusted`, `-currencies` or `-crypto` behind it."""
+        """`alphavantage`, `alphavantage-adjusted`, `alphavantage-currencies` or `alphavantage-crypto`."""
         suffix = "adjusted" if self.adjusted else "" if self.market == "stocks" else self.market
         return "alphavantage" + f"-{suffix}" * bool(suffix)
 
@@ -110,8 +110,8 @@ class AlphaVantage(Source):
     def _frames(self, get: Get, symbol: str, questions: list[dict[str, str]]) -> Iterator[tuple[bool, pl.DataFrame]]:
         """The table of each question that has one, in order, and whether it is that of a month.
 
-        For a month without bars the vendor gives an empty object, which is also what a login page or a broken server
-        may give. It is believed when it is said again once a table came, and refused when none ever comes.
+        For a month without bars the vendor returns an empty object, as a login page or a broken server may do. It is accepted
+        if it comes again after a request that returned a table, and refused if no request returns a table.
         """
         empty: list[dict[str, str]] = []
         good: dict[str, str] | None = None
@@ -178,7 +178,7 @@ class AlphaVantage(Source):
                 return bars
             except (pl.exceptions.PolarsError, KeyError, ValueError, OverflowError) as error:
                 why = str(error).splitlines()[0][:120] if str(error).strip() else "it is empty"
-                raise TransientError(_unreadable(symbol, why)) from None
+                raise TransientError(unreadable("Alpha Vantage", symbol, why)) from None
 
         return self.retry(ask)
 
@@ -199,7 +199,7 @@ class AlphaVantage(Source):
         return adjusted_by(frame, pl.col("total") / pl.col("close")) if "total" in frame.columns else frame
 
     def _complain(self, get: Get, symbol: str, question: Mapping[str, str], answer: bytes) -> None:
-        """Raise what the vendor says in an answer of status 200; nothing for an object without a word."""
+        """Raise the error that an answer of status 200 states. Does nothing for an empty object for a month."""
         said: Any = {}
         with suppress(TransientError):
             said = parse_json(answer, "Alpha Vantage")
@@ -207,7 +207,7 @@ class AlphaVantage(Source):
         if not text and answer.strip() == b"{}" and "month" in question:
             return
         if not text:
-            raise TransientError(_unreadable(symbol, answer[:40].decode(errors="replace")))
+            raise TransientError(unreadable("Alpha Vantage", symbol, answer[:40].decode(errors="replace")))
         if "apikey" in text and "invalid or missing" in text:
             raise SourceError(
                 f"Alpha Vantage does not accept the key ({text})",
@@ -255,20 +255,12 @@ class AlphaVantage(Source):
                 expected=f"{KEY_VARIABLE} in the environment",
                 remedy="Claim one at https://www.alphavantage.co/support/#api-key",
             )
-        hide(key)
+        register_secret(key)
         return key
 
     def session(self, symbol: str) -> Session:
         """Stocks and currencies close, crypto does not."""
         return "always" if self.market == "crypto" else "sessions"
-
-
-def _unreadable(symbol: str, why: str) -> SourceError:
-    return SourceError(
-        f"Alpha Vantage's answer for {symbol} cannot be read ({why})",
-        expected="a table of candles",
-        remedy="Try again later",
-    )
 
 
 def _pair(symbol: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""What an answer of the network has to be before anything is concluded from it: whole, and of the kind that was asked for."""
+"""Checks of answers from the network: complete, and of the type that was requested, before anything is concluded from them."""
 
 from __future__ import annotations
 
@@ -13,30 +13,28 @@ from typing import Any, NoReturn
 from candlecast.errors import SourceError
 from candlecast.sources.retry import TransientError
 
-FIRST_SECONDS, LAST_SECONDS = -5_400_000_000, 7_300_000_000  # 1798 and 2201: no candle opens outside
-MOST_TEXT = 32 << 20  # bytes of JSON or CSV, which take some twenty times as much once they are objects
+FIRST_SECONDS, LAST_SECONDS = -5_400_000_000, 7_300_000_000  # 1798 and 2201: earlier or later candles do not exist
+MOST_TEXT = 32 << 20  # bytes of JSON or CSV, which take about twenty times as much memory as objects
 MOST_NESTED = 40  # brackets within brackets; answers of candles have a handful
 MOST_DIGITS = 400
 EXPONENT = re.compile(r"[-+]?[0-9.]+[eE][-+]?0*([0-9]+)")
-COUNTING = re.compile(
-    "precision|scale|decimal|digit|places", re.IGNORECASE
-)  # names of numbers that are counts of digits
+COUNTING = re.compile("precision|scale|decimal|digit|places", re.IGNORECASE)  # names of counts of digits
 BEGINNING = 60  # characters of an unusable answer that a message quotes
 
 
 def unusable(vendor: str, why: str) -> TransientError:
-    """The passing failure for an answer that is not what was asked for: nothing may be concluded from it."""
+    """The transient failure for an answer of another type than requested: nothing may be concluded from it."""
     return TransientError(
         SourceError(
             f"{vendor} gave an answer that is not what was asked for ({why})",
-            expected="candles, or a word that there are none",
+            expected="candles, or an answer that there are none",
             remedy="Check that no login page or proxy answers instead, and try again later; nothing of it was stored",
         )
     )
 
 
 def parse_json(content: bytes | str, vendor: str) -> Any:
-    """An object or list of JSON. Raises TransientError for anything else, NaN and numbers without end among it."""
+    """An object or list of JSON. Raises TransientError for anything else, such as NaN or numbers of unlimited length."""
     text = content.decode("utf-8-sig", errors="replace") if isinstance(content, bytes) else content
     beginning = " ".join(text[: 4 * BEGINNING].split())[:BEGINNING]
     if not beginning:
@@ -77,7 +75,7 @@ def _finite(text: str) -> float:
 
 
 def _oddity(value: Any) -> str:
-    """What in an answer nobody may compute with: libraries loop over precisions and write exponents out; "" for nothing."""
+    """A number that is unsafe to compute with, "" if none: libraries loop over precisions, and write exponents out."""
     level: list[Any] = [value]
     for _ in range(MOST_NESTED):
         inner: list[Any] = []
@@ -117,9 +115,9 @@ def _parts(value: Any) -> Iterator[Any]:
 
 
 def says_nothing_found(value: Any, depth: int = 4) -> bool:
-    """Whether an answer without bars says so: by an empty list, or by an empty place (null) beside other words.
+    """Whether an answer states that there are no bars: by an empty list, or by null beside other values.
 
-    An empty object, or words alone, are what a login page or a broken server gives.
+    An empty object, or text alone, may also come from a login page or a broken server.
 
     >>> says_nothing_found([]), says_nothing_found({"error": [], "result": {}}), says_nothing_found({})
     (True, True, False)
@@ -134,7 +132,7 @@ def says_nothing_found(value: Any, depth: int = 4) -> bool:
 
 
 def is_time(seconds: object) -> bool:
-    """Whether seconds since 1970 are a time that a candle may have.
+    """Whether a number of seconds since 1970 is a possible time of a candle.
 
     >>> is_time(1_700_000_000), is_time(9e18), is_time("2024"), is_time(True)
     (True, False, False, False)
@@ -145,9 +143,9 @@ def is_time(seconds: object) -> bool:
 
 
 def are_dated(rows: Any) -> bool:
-    """Whether each row of a list has a time in it (a count since 1970 in any unit, or ISO text); true of anything else.
+    """Whether each row of a list has a time (a count since 1970 in any unit, or ISO text); True for anything but a list.
 
-    Bars of another period are no answer without bars, and still an answer; rows without a time are none.
+    Bars of another period are a valid answer, although it has no bar of this one; rows without a time are not.
 
     >>> are_dated([[1_700_000_000_000, "1.5"]]), are_dated([["2025-13-01", "1.5"]]), are_dated(["a"]), are_dated({})
     (True, False, False, True)

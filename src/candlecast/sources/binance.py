@@ -28,7 +28,7 @@ MARKETS: tuple[Market, ...] = ("spot", "usdm")
 INTERVALS = ("1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w")
 FIRST = datetime(2017, 7, 1, tzinfo=UTC)  # Binance opened on 2017-07-14
 PAGE = 1_000  # bars asked of REST at once: the most of spot; of futures 200 for each weight, where ccxt's 500 are 100
-NO_SYMBOL = (-1121, -1100)  # unknown, or of letters that no symbol has
+NO_SYMBOL = (-1121, -1100)  # unknown, or with invalid characters
 MIRROR = 'Use a mirror of the market data, Binance(rest="https://data-api.binance.vision"), or another network'
 
 
@@ -163,7 +163,7 @@ class Binance(Source):
 
 
 def _is_refusal(said: list[Any]) -> bool:
-    """Whether Binance itself said that there is no such symbol, rather than something between that knows no such page."""
+    """Whether Binance itself answered that there is no such symbol, not a proxy or gateway on the way."""
     return bool(said) and isinstance(said[-1], dict) and said[-1].get("code") in NO_SYMBOL
 
 

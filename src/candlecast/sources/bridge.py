@@ -1,4 +1,4 @@
-"""Sessions of `requests`, which `ccxt` insists on, whose exchanges are bounded as all others are."""
+"""Sessions of `requests`, which `ccxt` requires, with the same limits as all other HTTP exchanges."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from candlecast.sources.web import REDIRECTS, failure
 
 
 def bound(session: requests.Session, vendor: str, retry: Retry) -> None:
-    """Send everything of a session within the limits of `retry`; what goes wrong is raised as TransientError or SourceError."""
+    """Send all requests of a session within the limits of `retry`. Failures raise TransientError or SourceError."""
     adapter = _Adapter(vendor, retry)
     session.max_redirects = REDIRECTS
     for scheme in ("https://", "http://"):
@@ -29,7 +29,7 @@ class _Adapter(BaseAdapter):
         self._vendor, self._transport = vendor, Bounded(retry)
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:  # type: ignore[override]
-        """The whole answer; limits, proxy and certificates are the transport's."""
+        """The complete response; limits, proxy and certificates are those of `Bounded`."""
         try:
             headers: Any = list(request.headers.items())
             body: Any = request.body

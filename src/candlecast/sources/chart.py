@@ -1,4 +1,4 @@
-"""The shape of an answer of Yahoo's chart interface, checked before yfinance reads it: it turns most oddities into no bars."""
+"""The format of answers of Yahoo's chart API, checked before yfinance reads them: it reads most malformed ones as no bars."""
 
 from __future__ import annotations
 
@@ -7,25 +7,22 @@ from zoneinfo import ZoneInfo
 
 from candlecast.errors import SourceError
 from candlecast.sources.answers import is_time
+from candlecast.sources.refusals import unreadable
 from candlecast.sources.retry import TransientError
 
 EVENTS = {"dividends": ("amount",), "splits": ("numerator", "denominator")}
 
 
-def unreadable(symbol: str, why: str) -> SourceError:
-    """The error for an answer that is not as Yahoo's are."""
-    return SourceError(
-        f"Yahoo's answer for {symbol} cannot be read ({why[:200]})",
-        expected="candles",
-        remedy="Try again later, or update yfinance",
-    )
+def unreadable_chart(symbol: str, why: str) -> SourceError:
+    """The error for an answer that is not in Yahoo's format."""
+    return unreadable("Yahoo", symbol, why, remedy="Try again later, or update yfinance")
 
 
 def require_chart(answer: Any, symbol: str) -> None:
     """Raise TransientError unless an answer holds bars, or says in full that there are none."""
     why = _fault(answer)
     if why:
-        raise TransientError(unreadable(symbol, why))
+        raise TransientError(unreadable_chart(symbol, why))
 
 
 def _fault(answer: Any) -> str:

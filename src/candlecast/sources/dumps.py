@@ -1,11 +1,9 @@
-"""Binance's official dumps: which files there are, their download with its check, and the zip as a frame."""
+"""Binance's official dumps: the list of files, their download and check, and their rows as a frame."""
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
-import lzma
 import re
 import struct
 import threading
@@ -37,23 +35,22 @@ REST = ("close_time", "quote_volume", "trades", "taker_volume", "taker_quote_vol
 SCHEMA = {"open_time": pl.Int64, **dict.fromkeys(FIELDS[1:], pl.Float64), **dict.fromkeys(REST, pl.String)}
 MICROSECONDS_FROM = 10**14  # counts below are milliseconds (to 2024, and all futures), others microseconds (from 2025)
 GZIP_HEADER = b"\x1f\x8b\x08" + bytes(6) + b"\xff"
-WAKING_SECONDS = 0.2  # in which an interruption is noticed: with Polars loaded, SIGINT no longer ends a wait for a lock
+WAKING_SECONDS = 0.2  # between checks for Ctrl-C: with Polars loaded, SIGINT no longer ends a wait for a lock
 INDEX = "The index of Binance's dumps"
 MOST_INDEX = 8 << 20  # bytes of one answer of it, which names 1,000 files
 MOST_KEYS = 100_000  # files of a folder: those of a century of days
 MOST_CHECKSUM = 4_096  # bytes
-MOST_CSV = 1 << 30  # bytes of a dump once inflated: a month of seconds has a third of it
+MOST_CSV = 1 << 30  # bytes of a decompressed dump: a month of seconds has a third of it
 MOST_DEFLATED = 1_032  # bytes that one byte of deflate can become
 UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
-    lzma.LZMAError,
     struct.error,
     LookupError,
     OSError,
     EOFError,
     ValueError,
-    RuntimeError,  # of a password, or of a way to compress that Python lacks
+    RuntimeError,  # of a password
 )
 AHEAD = 4  # files that are fetched and parsed while one is in use
 
@@ -108,9 +105,9 @@ def list_dumps(
 
 
 def _keys(answer: bytes, folder: str, marker: str) -> tuple[list[str], bool]:
-    """Keys in one answer of an S3 index, at most 1,000 in order of name behind `marker`, and whether they are the last.
+    """Keys in one answer of an S3 index, at most 1,000 in order of name after `marker`, and whether they are the last.
 
-    Raises TransientError for anything else: what is no index says nothing of which files there are.
+    Raises TransientError for anything else: another document does not tell which files there are.
     """
     if len(answer) > MOST_INDEX:
         raise unusable(INDEX, f"{len(answer):,} bytes")
@@ -143,9 +140,9 @@ def _dump(key: str) -> Dump:
 
 
 def read_dumps(get: Get, address: str, files: Sequence[Dump], retry: Retry) -> Iterator[pl.DataFrame]:
-    """The bars of each file, in their order; the next few are fetched and parsed meanwhile.
+    """The bars of each file, in order; the next few files are fetched and parsed at the same time.
 
-    Raises SourceError when a file's SHA-256 keeps differing from the published one, or when it is no dump.
+    Raises SourceError when a file's SHA-256 differs from the published one in every attempt, or when it is not a dump.
     """
     waiting: deque[Future[pl.DataFrame]] = deque()
     remaining = iter(files)
@@ -161,13 +158,13 @@ def read_dumps(get: Get, address: str, files: Sequence[Dump], retry: Retry) -> I
 
 
 def _begin(work: Callable[[], pl.DataFrame]) -> Future[pl.DataFrame]:
-    """The work in a thread that nobody waits for: an interruption must not last as long as a download that hangs."""
+    """Run the work in a daemon thread: Ctrl-C must not wait for a download."""
     future: Future[pl.DataFrame] = Future()
 
     def run() -> None:
         try:
             future.set_result(work())
-        except BaseException as error:  # raised again by whoever asks for the result
+        except BaseException as error:  # raised again by `Future.result`
             future.set_exception(error)
 
     threading.Thread(target=run, name="dump", daemon=True).start()
@@ -212,24 +209,26 @@ def parse_dump(content: bytes, name: str) -> pl.DataFrame:
 
 
 def _stream(content: bytes) -> tuple[bytes, bytes]:
-    """The first file of a zip, as gzip or as it is, and its first character; SourceError for more than MOST_CSV bytes.
+    """The first file of a zip, as gzip or decompressed, and its first byte. Raises SourceError for more than MOST_CSV bytes.
 
-    Zip and gzip hold the same deflate stream between other headers (RFC 1951, RFC 1952, PKWARE APPNOTE 4.3); of gzip, Polars
-    inflates and parses the rows in one go, about twice as fast as the zlib of Python unpacks them alone. Only a file
-    so large that its sizes might be a lie is inflated here.
+    Zip and gzip hold the same deflate stream between other headers (RFC 1951, RFC 1952, PKWARE APPNOTE 4.3). Polars
+    decompresses and parses gzip in about half the time that Python's zlib takes to decompress it. A file that may exceed
+    the limit, whatever size it states, is decompressed here.
     """
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         member = archive.infolist()[0]
         if member.file_size > MOST_CSV:
             raise too_large(MOST_CSV)
-        if member.compress_type != zipfile.ZIP_DEFLATED:
-            stream = gzip.compress(archive.read(member), 1)
-            return stream, archive.open(member).read(1)
+        if member.compress_type == zipfile.ZIP_STORED:
+            stream = archive.read(member)
+            return stream, stream[:1]
+        if member.compress_type != zipfile.ZIP_DEFLATED:  # Python decompresses the others without a limit
+            raise zipfile.BadZipFile(f"compression method {member.compress_type}")
     name_length, extra_length = struct.unpack_from("<HH", content, member.header_offset + 26)
     start = member.header_offset + 30 + name_length + extra_length
     deflated = content[start : start + member.compress_size]
     stream = GZIP_HEADER + deflated + struct.pack("<II", member.CRC, member.file_size % 2**32)
-    if member.compress_size * MOST_DEFLATED > MOST_CSV:  # the size that it tells may be a lie
+    if member.compress_size * MOST_DEFLATED > MOST_CSV:  # the stated size may be false
         stream = inflated(stream, "gzip", MOST_CSV)
         return stream, stream[:1]
     return stream, zlib.decompressobj(-zlib.MAX_WBITS).decompress(deflated, 1)

@@ -17,13 +17,13 @@ import polars as pl
 
 from candlecast.errors import CandlecastError, ConfigError, SourceError, near_misses
 from candlecast.interval import Interval
-from candlecast.redaction import quiet_wires
+from candlecast.redaction import redacting_loggers
 from candlecast.sources.answers import MOST_TEXT, are_dated, is_time, parse_json, quoted, says_nothing_found, unusable
 from candlecast.sources.page import VALUES, market_page
 from candlecast.sources.refusals import lacking_interval, missing_extra, unknown_symbol
 from candlecast.sources.retry import Retry, TransientError
 from candlecast.sources.source import Moment, Session, Source, period, utc_now
-from candlecast.sources.web import WIRES, MissingError, require_ok, unreachable
+from candlecast.sources.web import WIRE_LOGGERS, MissingError, require_ok, unreachable
 
 if TYPE_CHECKING:
     import requests
@@ -37,13 +37,13 @@ SAFE_LIMIT = 100  # bars in a page where ccxt does not know how many the exchang
 
 @dataclass(frozen=True)
 class Exchange(Source):
-    """Candles of any exchange that `ccxt` knows, by its REST interface: `Exchange("kraken")`.
+    """Candles of any exchange that `ccxt` supports, by its REST interface: `Exchange("kraken")`.
 
     Symbols are written as ccxt writes them, such as "BTC/USDT" and "BTC/USDT:USDT" for a perpetual contract. Many
     exchanges give only their latest bars (Kraken 720 of each interval); for the whole history of Binance use `Binance`.
-    `url` replaces scheme and host of every address, for a mirror. Requests keep to the exchange's rate limits when
-    `is_paced`, and what fails for a moment is asked again as `retry` says. The exchange's own clock decides which
-    bars are closed. Needs the extra `exchanges`.
+    `url` replaces scheme and host of every address, for a mirror. With `is_paced`, requests respect the exchange's rate
+    limits. `retry` decides how transient failures are retried. The exchange's own clock decides which bars are closed.
+    Needs the extra `exchanges`.
     """
 
     id: str
@@ -60,7 +60,7 @@ class Exchange(Source):
     def pages(
         self, symbol: str, interval: str | Interval, *, since: Moment | None = None, until: Moment | None = None
     ) -> Iterator[pl.DataFrame]:
-        """See `Source.pages`. Without `since`, from the market's opening, where the exchange tells it."""
+        """See `Source.pages`. Without `since`, from the market's opening, if the exchange states it."""
         interval = Interval.parse(interval)
         start, end = period(since, until, now=self.clock(), first=FIRST)
         return self._pages(symbol, interval, max(start, FIRST) if since else None, None if until is None else end)
@@ -92,10 +92,9 @@ class Rest:
     said: list[Any] = field(default_factory=list, repr=False)  # the last answer, before ccxt read it
 
     def ask(self, question: Callable[[], Answer], is_fine: Callable[[Answer], bool] = bool) -> Answer:
-        """The exchange's answer; transient failures are asked again, all others raised as SourceError.
+        """The exchange's answer. Transient failures are retried, all others raise SourceError.
 
-        `is_fine` says of what ccxt made of an answer whether anything may be concluded from it; if not, that is a passing
-        failure too.
+        `is_fine` tells whether a result of ccxt is usable; an unusable one is a transient failure too.
         """
         import ccxt
 
@@ -122,14 +121,14 @@ class Rest:
                     expected="candles",
                     remedy="Check the symbol, the interval and the period",
                 ) from error
-            except Exception as error:  # whatever ccxt stumbles over in an answer that is not as it expects
+            except Exception as error:  # ccxt raises errors of many types for an unexpected answer
                 why = f"{type(error).__name__}: {str(error)[:60]}"
                 raise unusable(self.exchange.name, why) from None
 
         return self.retry(once)
 
     def now(self) -> datetime:
-        """The exchange's clock, which may differ from this machine's; this machine's where the exchange has none."""
+        """The time of the exchange, or of this machine if the exchange states none."""
         if not self.exchange.has.get("fetchTime"):
             return self.clock()
         milliseconds = self.ask(self.exchange.fetch_time, lambda found: is_time(found and found / 1_000))
@@ -138,13 +137,13 @@ class Rest:
             raise SourceError(
                 f"the clock of {self.exchange.name} shows {now:%Y-%m-%d %H:%M} UTC, and that of this machine "
                 f"{here:%Y-%m-%d %H:%M}",
-                expected="two clocks that agree to the day: they tell which bars are closed",
+                expected="clocks that agree to the day, since they decide which bars are closed",
                 remedy="Correct this machine's clock, or check the address of the exchange",
             )
         return now
 
     def require_interval(self, interval: Interval) -> None:
-        """Raise ConfigError, listing the intervals that there are, when the exchange has no such candles."""
+        """Raise ConfigError, which lists the intervals of the exchange, if it lacks this one."""
         known = [name for name in self.exchange.timeframes or () if name[-1] in "smhdw"]
         if interval not in map(Interval.parse, known):
             raise lacking_interval(self.exchange.name, interval, known)
@@ -159,10 +158,10 @@ class Rest:
         limit: int | None = None,
         until: bool = False,
     ) -> Iterator[pl.DataFrame]:
-        """Closed bars of a market of ccxt in [start, end], page by page, of `limit` bars or as many as ccxt thinks best.
+        """Closed bars of a market of ccxt in [start, end], in pages of `limit` bars (by default as ccxt chooses).
 
-        With `until` the exchange is told the end and answers with a plain list, as Binance does: an empty one then means that
-        no bar is left. Otherwise a page without bars may be a hole, and what lies behind it is asked for.
+        With `until`, the request states the end and the answer is a plain list, as Binance's: an empty one means that no bar
+        is left. Otherwise a page without bars may be a gap, and the next page is requested.
         """
         size = limit or self.exchange.feature_value(symbol, "fetchOHLCV", "limit") or SAFE_LIMIT
         extra = {"until": int(end.timestamp() * 1_000) - 1} if until else {}
@@ -195,7 +194,7 @@ class Rest:
         return _frame(self.exchange.name, rows)
 
     def _is_answer(self, frame: pl.DataFrame, start: datetime, end: datetime, *, is_list: bool) -> bool:
-        """Whether an answer tells of bars, or that there are none; a hole is concluded from nothing else."""
+        """Whether an answer has bars, or states that there are none. Nothing else is taken for a gap."""
         said = self.said[-1] if self.said else None
         if is_list and not isinstance(said, list):
             return False
@@ -215,7 +214,7 @@ def connect(
     options: Mapping[str, Any] | None = None,
     refused: str = "",
 ) -> Iterator[Rest]:
-    """A connection to an exchange of ccxt, closed in the end. `refused` is what to do about 403 and 451."""
+    """A connection to an exchange of ccxt, closed at the end. `refused`: the remedy for 403 and 451."""
     try:
         import ccxt
 
@@ -240,7 +239,7 @@ def connect(
     bound(exchange.session, exchange.name, retry.at_most(MOST_TEXT))
     exchange.session.hooks["response"].append(_judge(exchange.name, refused, rest.said))
     try:
-        with quiet_wires(*WIRES):
+        with redacting_loggers(*WIRE_LOGGERS):
             yield rest
     finally:
         exchange.session.close()
@@ -256,7 +255,7 @@ def exchange_names() -> tuple[str, ...]:
 
 
 def _judge(name: str, refused: str, said: list[Any]) -> Callable[..., None]:
-    """A hook that sees each answer before ccxt, which keeps neither its status nor whether its body was whole."""
+    """A hook that checks each answer before ccxt, which keeps neither its status nor the body as it came."""
 
     def judge(answer: requests.Response, **_: object) -> None:
         if answer.is_redirect:
@@ -265,7 +264,7 @@ def _judge(name: str, refused: str, said: list[Any]) -> Callable[..., None]:
             require_ok(name, answer.status_code, answer.headers, answer.text, refused=refused)
         if answer.content.lstrip()[:1] in (b"[", b"{"):
             said.append(parse_json(answer.content, name))
-        elif answer.ok:  # some exchanges tell some things on pages, which ccxt reads
+        elif answer.ok:  # some exchanges publish some data as web pages, which ccxt reads
             said.append(answer.text)
         else:
             require_ok(name, answer.status_code, answer.headers, answer.text, refused=refused)
@@ -274,7 +273,7 @@ def _judge(name: str, refused: str, said: list[Any]) -> Callable[..., None]:
 
 
 def _moved(addresses: Any, url: str) -> Any:
-    """Addresses (ccxt nests them as it likes) with the scheme and host of `url` and their own paths."""
+    """Addresses (nested in ways that differ between exchanges) with the scheme and host of `url` and their own paths."""
     if isinstance(addresses, dict):
         return {name: _moved(address, url) for name, address in addresses.items()}
     if not isinstance(addresses, str):
@@ -286,13 +285,13 @@ def _opening(market: Mapping[str, Any], symbol: str) -> datetime:
     created = market.get("created")
     if not created or not is_time(created / 1_000):
         raise ConfigError(
-            f"when {symbol} began is not known to ccxt", expected="since", remedy='Use for example since="2023-01-01"'
+            f"ccxt does not know when {symbol} began", expected="since", remedy='Use for example since="2023-01-01"'
         )
     return datetime.fromtimestamp(created / 1_000, UTC)
 
 
 def _frame(name: str, rows: list[list[Any]]) -> pl.DataFrame:
-    """Rows of ccxt as a frame. Raises TransientError for times and numbers that are none."""
+    """Rows of ccxt as a frame. Raises TransientError for invalid times and numbers."""
     for row in rows:
         if len(row) < 6 or not is_time(row[0] and row[0] / 1_000):
             raise unusable(name, f"a bar of {json.dumps(row)[:60]}")

@@ -1,4 +1,4 @@
-"""Inflating what came over a network, up to a limit: a small body may hold gigabytes."""
+"""Decompression of HTTP bodies, up to a limit: a small body may hold gigabytes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import zlib
 
 from candlecast.errors import SourceError
 
-PIECE = 1 << 16
+MOST_MEMBERS = 100  # gzip members in one body, where one is usual: each copies the rest of the body
 
 
 def too_large(most: int) -> SourceError:
@@ -21,7 +21,7 @@ def too_large(most: int) -> SourceError:
 def inflated(content: bytes, coding: str, most: int) -> bytes:
     """A body without its content codings, of at most `most` bytes.
 
-    Raises SourceError for more, ValueError for one that ends too early or cannot be inflated.
+    Raises SourceError for more, and ValueError for a body that ends too early or cannot be decompressed.
 
     >>> inflated(zlib.compress(bytes(5)), "deflate", 9)
     b'\\x00\\x00\\x00\\x00\\x00'
@@ -39,21 +39,21 @@ def _inflated(content: bytes, most: int) -> bytes:
         return content
     form = zlib.MAX_WBITS | 32  # gzip or zlib, as the header says
     if content[:2] != b"\x1f\x8b" and (content[0] & 15 != 8 or int.from_bytes(content[:2], "big") % 31):
-        form = -zlib.MAX_WBITS  # "deflate" without a header, as some servers send it
+        form = -zlib.MAX_WBITS  # some servers send "deflate" without a header
     pieces, size = [], 0
-    while content:
+    for _ in range(MOST_MEMBERS):
         stream = zlib.decompressobj(form)
-        while not stream.eof:
-            try:
-                piece = stream.decompress(content, PIECE)
-            except zlib.error as error:
-                raise ValueError(f"a body that cannot be inflated: {error}") from None
-            content = stream.unconsumed_tail
-            size += len(piece)
-            if size > most:
-                raise too_large(most)
-            if not piece and not content and not stream.eof:
-                raise ValueError("a body that ends too early")
-            pieces.append(piece)
-        content = stream.unused_data.lstrip(b"\0")  # another member of the same file, or padding
-    return b"".join(pieces)
+        try:
+            piece = stream.decompress(content, most - size + 1)
+        except zlib.error as error:
+            raise ValueError(f"a body that cannot be decompressed: {error}") from None
+        size += len(piece)
+        if size > most:
+            raise too_large(most)
+        if not stream.eof:
+            raise ValueError("a body that ends too early")
+        pieces.append(piece)
+        content = stream.unused_data.lstrip(b"\0")  # another member, or padding
+        if not content:
+            return b"".join(pieces)
+    raise ValueError(f"a body of more than {MOST_MEMBERS} compressed members")

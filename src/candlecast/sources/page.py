@@ -1,4 +1,4 @@
-"""One page of bars as every source hands it on: sorted, closed, inside the period, none twice."""
+"""One page of bars, as every source returns it: sorted, closed, inside the period, without duplicates."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ def market_page(
 ) -> pl.DataFrame:
     """The market table of raw bars, whose column `open_time` is in UTC: those with open_time >= start, close_time <= end.
 
-    A row that repeats another exactly is what pages that overlap look like, and is dropped. Raises SourceError when two
-    rows give different values for one bar, since which of them is true cannot be known, and for a row without a time or
-    with a value that is no number.
+    Rows that repeat another one exactly come from overlapping pages, and are dropped. Raises SourceError for two rows with
+    different values for one bar, and for a row without a time or with a value that is not a number.
     """
     step = interval.timedelta
     if frame["open_time"].null_count():

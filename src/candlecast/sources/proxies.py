@@ -1,4 +1,4 @@
-"""The proxy that an address is asked through: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, alike for every source."""
+"""The proxy for an address, by HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY; the same rules for every source."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ SCHEMES = ("http", "https", "socks5", "socks5h")
 
 
 def proxy_of(url: str) -> str | None:
-    """The proxy's address as the environment (or the system's settings) names it; None for a direct connection.
+    """The address of the proxy in the environment (or the system's settings); None for a direct connection.
 
-    A name in NO_PROXY covers the host and all below it, with or without a port; networks such as 10.0.0.0/8 are understood,
-    and `*` means no proxy at all. Raises ConfigError for a proxy that nobody could connect to.
+    A name in NO_PROXY covers the host and its subdomains, with or without a port. Networks such as 10.0.0.0/8 are allowed,
+    and `*` means no proxy at all. Raises ConfigError for an invalid address.
     """
     parts, proxies = urlsplit(url), getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
     if not proxy or _is_direct(parts.hostname or "", parts.netloc.rpartition("@")[2], proxies.get("no", "")):
         return None
     address = proxy if "://" in proxy else f"http://{proxy}"
-    with suppress(ValueError):  # of a port that is none
+    with suppress(ValueError):  # an invalid port
         found = urlsplit(address)
         if found.scheme.lower() in SCHEMES and found.hostname and found.port != 0:
             return address

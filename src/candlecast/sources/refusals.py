@@ -1,4 +1,4 @@
-"""The sentences with which any source refuses a request: unknown symbols, intervals that it lacks, periods without a bar."""
+"""Errors that all sources raise: unknown symbols, missing intervals, unreadable answers, periods without a bar."""
 
 from __future__ import annotations
 
@@ -36,6 +36,13 @@ def missing_extra(library: str, extra: str) -> SourceError:
         f"the package {library} is not installed",
         expected=f"candlecast with its extra {extra!r}",
         remedy=f'Install it with: pip install "candlecast[{extra}]"',
+    )
+
+
+def unreadable(vendor: str, symbol: str, why: str, *, remedy: str = "Try again later") -> SourceError:
+    """The error for an answer that is not in the vendor's format."""
+    return SourceError(
+        f"{vendor}'s answer for {symbol} cannot be read ({why[:200]})", expected="a table of candles", remedy=remedy
     )
 
 

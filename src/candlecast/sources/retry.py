@@ -1,4 +1,4 @@
-"""When and how long to wait before a source is asked again: one policy for everything that goes over a network."""
+"""Retries: when and how long to wait before a source is asked again, for all requests over a network."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from candlecast.errors import SourceError
 
 logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
-LEAST_RATE = 4_096  # bytes a second, below which an answer is a trickle and not a slow network
-SILENCE_SECONDS = 5.0  # of waiting, from which on a person wants to know why nothing happens
+LEAST_RATE = 4_096  # bytes a second; an answer that comes slower is given up
+SILENCE_SECONDS = 5.0  # a longer wait is logged as a warning
 
 
 class TransientError(Exception):
-    """A failure that may pass: what to raise when it does not, and for how many seconds the source asked to be left alone."""
+    """A failure that a retry may solve. `error`: raised after the last attempt. `after_seconds`: the wait that the source
+    asked for."""
 
     def __init__(self, error: SourceError, after_seconds: float | None = None) -> None:
         super().__init__(str(error))
@@ -27,7 +28,7 @@ class TransientError(Exception):
 
 
 class SlowError(Exception):
-    """An answer that did not come whole in its time."""
+    """An answer that was not complete in time."""
 
     def __init__(self, seconds: float, received: int) -> None:
         super().__init__(f"{received:,} bytes in {seconds:.1f} s")
@@ -37,13 +38,13 @@ class SlowError(Exception):
 class Retry:
     """Ask up to `attempts` times, waiting longer and longer between them.
 
-    The n-th wait is first_seconds * 2^n, at most `longest_seconds`, times a random factor in [1/2, 1) so that many
-    clients do not come back at once (Brooker, "Exponential backoff and jitter", 2015). A Retry-After of the source is
-    waited out in full instead; one beyond `patience_seconds` (a ban) is raised at once, since hours of silence help nobody.
+    The n-th wait is first_seconds * 2^(n - 1), at most `longest_seconds`, times a random factor in [1/2, 1), so that many
+    clients do not return at the same time (Brooker, "Exponential backoff and jitter", 2015). A Retry-After of the source
+    replaces it; one longer than `patience_seconds` (a ban) raises the error at once.
 
-    An answer counts as none when it has not begun after `timeout_seconds`, or when from then on it comes slower than
-    LEAST_RATE bytes a second on the whole, or takes longer than `answer_seconds`. One of more than `answer_bytes`, on the
-    wire or after inflation, is refused. `pause` and `jitter` are the ways to sleep and to draw from [0, 1).
+    An attempt fails when the answer has not begun after `timeout_seconds`, then comes slower than LEAST_RATE bytes a second
+    on average, or takes longer than `answer_seconds`. An answer of more than `answer_bytes`, before or after
+    decompression, is refused. `pause` sleeps, `jitter` draws from [0, 1).
     """
 
     attempts: int = 6
@@ -75,7 +76,7 @@ class Retry:
         return min(self.first_seconds * 2 ** (failures - 1), self.longest_seconds) * (1 + self.jitter()) / 2
 
     def __call__(self, ask: Callable[[], Answer]) -> Answer:
-        """What `ask` returns in the end. Raises the error inside the last TransientError, or any other error of `ask` at once."""
+        """The result of `ask`. Raises the error inside its last TransientError, and any other error of `ask` at once."""
         failures = 0
         while True:
             try:

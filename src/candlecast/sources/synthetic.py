@@ -43,9 +43,8 @@ class World:
 
 
 def random_walk(bars: int, *, seed: int, volatility: float = 0.01, drift: float = 0.0, interval: str = "1d") -> World:
-    """Independent normal log returns r_t = drift + volatility * e_t: nothing to forecast but the drift."""
-    generator = np.random.default_rng(seed)
-    _require_bars(bars)
+    """Independent normal log returns r_t = drift + volatility * e_t: only the drift can be forecast."""
+    generator = _generator(bars, seed)
     sigma = np.full(bars + 1, volatility)
     returns = drift + volatility * generator.standard_normal(bars)
     return _world("random walk", returns, np.full(bars, drift), sigma, generator, interval)
@@ -58,8 +57,7 @@ def ar1(
     drift + phi * (r_t - drift)."""
     if not -1 < phi < 1:
         raise ConfigError(f"phi is {phi}", expected="a number inside (-1, 1)", remedy="Use for example phi=0.1")
-    generator = np.random.default_rng(seed)
-    _require_bars(bars)
+    generator = _generator(bars, seed)
     swings = _autoregression(volatility * generator.standard_normal(bars), phi)
     sigma = np.full(bars + 1, volatility)
     return _world("AR(1)", drift + swings, drift + phi * swings, sigma, generator, interval)
@@ -90,8 +88,7 @@ def garch(
         raise ConfigError(
             f"degrees is {degrees}", expected="more than 2, so that there is a variance", remedy="Use degrees=5"
         )
-    generator = np.random.default_rng(seed)
-    _require_bars(bars)
+    generator = _generator(bars, seed)
     if degrees is None:
         shocks = generator.standard_normal(bars)
     else:
@@ -113,8 +110,7 @@ def regime_switch(
     The regime is not observable; the oracle is the filtered expectation given the returns so far.
     """
     _require_stay(stay)
-    generator = np.random.default_rng(seed)
-    _require_bars(bars)
+    generator = _generator(bars, seed)
     turns = np.cumsum(generator.random(bars) >= stay) % 2
     returns = np.where(turns == 0, drift, -drift) + volatility * generator.standard_normal(bars)
     mean, bull = np.empty(bars), stay  # bull: probability of the bull market at this bar, given returns before it
@@ -130,13 +126,12 @@ def regime_switch(
 def regime_volatility(
     bars: int, *, seed: int, calm: float = 0.006, wild: float = 0.018, stay: float = 0.98, interval: str = "1d"
 ) -> World:
-    """Calm and wild markets in turns, each bar kept with probability `stay`: returns cannot be forecast, their size can.
+    """Calm and volatile regimes, each kept with probability `stay` a bar: returns cannot be forecast, their size can.
 
-    `volatility` is that of who sees the regime of the bar: stay and change weighted.
+    `World.volatility` is given the regime of each bar, with staying and switching weighted by their probabilities.
     """
     _require_stay(stay)
-    generator = np.random.default_rng(seed)
-    _require_bars(bars)
+    generator = _generator(bars, seed)
     turns = np.cumsum(generator.random(bars + 1) >= stay) % 2
     sigma = np.where(turns == 0, calm, wild)
     returns = sigma[:bars] * generator.standard_normal(bars)
@@ -154,10 +149,10 @@ def mean_reversion(
     volatility: float = 0.01,
     interval: str = "1d",
 ) -> World:
-    """A fair price that walks at random, and a mispricing that decays: p_t = f_t + d_t, d_t = persistence * d_{t-1} + n_t.
+    """A fair price f (a random walk) plus a mispricing d that decays: p_t = f_t + d_t, d_t = persistence * d_{t-1} + n_t.
 
-    `share` of the variance of the shocks goes into d. Only p is seen; the oracle is (persistence - 1) E[d_t | p_t, p_{t-1}, ...],
-    by the Kalman filter. Summers (1986), Poterba and Summers (1988).
+    `share` of the variance of the shocks goes into d. Only p is observed; the oracle is
+    (persistence - 1) E[d_t | p_t, p_{t-1}, ...], by the Kalman filter. Summers (1986), Poterba and Summers (1988).
     """
     if not (0 < share <= 1 and 0 <= persistence < 1):
         raise ConfigError(
@@ -165,8 +160,7 @@ def mean_reversion(
             expected="a share in (0, 1] and a persistence in [0, 1)",
             remedy="Use for example share=0.3, persistence=0.8",
         )
-    generator = np.random.default_rng(seed)
-    _require_bars(bars)
+    generator = _generator(bars, seed)
     fair = volatility * np.sqrt(1 - share) * generator.standard_normal(bars)
     shocks = volatility * np.sqrt(share) * generator.standard_normal(bars)
     pull, noise = persistence - 1, volatility**2 * share
@@ -188,10 +182,9 @@ def mean_reversion(
 def lead_lag(bars: int, *, seed: int, beta: float = 0.2, volatility: float = 0.01, interval: str = "1d") -> World:
     """A follower that repeats its leader one bar late: r_t = beta * a_{t-1} + e_t, a the leader's return.
 
-    The leader walks at random and is in `World.leader`; the oracle is beta * a_t. The follower's own past tells nothing.
+    The leader is a random walk, in `World.leader`; the oracle is beta * a_t. The follower's own past has no information.
     """
-    generator = np.random.default_rng(seed)
-    _require_bars(bars)
+    generator = _generator(bars, seed)
     own = volatility * generator.standard_normal(bars)
     led = volatility * generator.standard_normal(bars)
     sigma = np.full(bars + 1, volatility)
@@ -210,15 +203,14 @@ def ticks(
     is_chained: bool = True,
     interval: str = "1h",
 ) -> World:
-    """Prices on a coarse grid: a random walk rounded to whole ticks, `price` ticks high at the start, never below 1.
+    """Prices on a coarse grid: a random walk rounded to whole ticks, which starts at `price` ticks and never falls below 1.
 
-    Rounding errors are taken back by the next bars, so that returns of prices can be forecast; nobody earns that, since the
-    value behind them is a random walk. `is_chained`: each bar opens at the close before; otherwise at its first step.
-    `mean` and `volatility` are those of who sees the value.
+    Later bars reverse rounding errors, so that returns of prices can be forecast. Nobody earns that, since the underlying
+    value is a random walk. `is_chained`: each bar opens at the previous close; otherwise at its first step.
+    `World.mean` and `World.volatility` are given the value.
     """
     _require_above_zero("price", price)
-    generator = np.random.default_rng(seed)
-    _require_bars(bars)
+    generator = _generator(bars, seed)
     value = price * np.exp(_steps(bars, volatility, generator))  # (bars, ticks per bar)
     traded = np.maximum(np.rint(value), 1.0)
     total, squares = np.zeros(bars), np.zeros(bars)
@@ -240,14 +232,13 @@ def bid_ask_bounce(
     is_chained: bool = True,
     interval: str = "1h",
 ) -> World:
-    """Trades at the bid or the ask, by a coin, around a value that walks at random: price = value * exp(+-half_spread).
+    """Trades at the bid or the ask, at random, around a value that is a random walk: price = value * exp(+-half_spread).
 
-    Returns revert (Roll 1984), and who buys at the bid earns it; a market order never does. `is_chained`: each bar opens at
-    the close before; otherwise at its first trade. `mean` and `volatility` are those of who sees the value.
+    Returns revert (Roll 1984). Buying at the bid would earn that; market orders never do. `is_chained`: each bar opens at
+    the previous close; otherwise at its first trade. `World.mean` and `World.volatility` are given the value.
     """
     _require_above_zero("half_spread", half_spread)
-    generator = np.random.default_rng(seed)
-    _require_bars(bars)
+    generator = _generator(bars, seed)
     value = np.log(100.0) + _steps(bars, volatility, generator)
     traded = value + half_spread * generator.choice([-1.0, 1.0], size=value.shape)
     candles = _traded("bid-ask bounce", np.exp(traded), 100.0 if is_chained else None, generator, interval)
@@ -256,14 +247,13 @@ def bid_ask_bounce(
 
 
 def stale_index(bars: int, *, seed: int, stale: float = 0.25, volatility: float = 0.01) -> World:
-    """A daily index of many shares, each of which has not traded on a day with probability `stale` and counts at its old price.
+    """A daily index of many shares. Each share does not trade on a day with probability `stale`, and then keeps its old price.
 
-    r_t = stale * r_{t-1} + (1 - stale) * f_t, f_t the news of the day, with the given volatility (Lo and MacKinlay 1990). Days
-    are those from Monday to Friday, and each opens at the close before, as computed indices do: the forecast
-    stale * r_t is right, and nobody could have bought at that open.
+    r_t = stale * r_{t-1} + (1 - stale) * f_t, f_t the news of the day, with the given volatility (Lo and MacKinlay 1990). The
+    days are Monday to Friday. Each opens at the previous close, as computed indices do: the forecast stale * r_t is right,
+    and nobody could have bought at that open.
     """
-    if not 0 <= stale < 1:
-        raise ConfigError(f"stale is {stale}", expected="a share in [0, 1)", remedy="Use for example stale=0.25")
+    _require_share("stale", stale)
     world = ar1(bars, seed=seed, phi=stale, volatility=(1 - stale) * volatility)
     days = pl.datetime_range(START, START + timedelta(days=2 * bars + 7), "1d", time_unit="us", eager=True)
     weekdays = days.filter(days.dt.weekday() <= 5).head(bars)
@@ -281,16 +271,14 @@ def filled_forward(
     volatility: float = 0.005,
     interval: str = "1h",
 ) -> World:
-    """A thin market: in a `share` of bars nobody trades, and the table repeats the last price there, at volume 0.
+    """An illiquid market: a `share` of bars has no trade, and the table repeats the last price there, at volume 0.
 
-    The value walks at random, and a liquid market in `World.leader` shows it at every bar. Where somebody trades, the bar opens
-    and closes at the value, each times exp(+-half_spread). The next price can be forecast while the last one is old, and
-    nobody could have traded at it. `mean` and `volatility` are those of who sees the leader.
+    The value is a random walk, which the liquid market in `World.leader` shows at every bar. A bar with trades opens and
+    closes at the value, each times exp(+-half_spread). While the last price is old, the next one can be forecast, but
+    nobody could have traded at the old price. `World.mean` and `World.volatility` are given the leader.
     """
-    if not 0 <= share < 1:
-        raise ConfigError(f"share is {share}", expected="a share in [0, 1)", remedy="Use for example share=0.5")
-    generator = np.random.default_rng(seed)
-    _require_bars(bars)
+    _require_share("share", share)
+    generator = _generator(bars, seed)
     returns = volatility * generator.standard_normal(bars)
     leader = _world("leader", returns, np.zeros(bars), np.full(bars + 1, volatility), generator, interval).candles
     is_traded = generator.random(bars) >= share
@@ -321,11 +309,11 @@ def squeezes(
     size: float = 2.3,
     interval: str = "1d",
 ) -> World:
-    """Momentum that ruins whoever follows it down: after some falls the price jumps to `size` times itself.
+    """Momentum whose short side is ruinous: after some falls the price jumps to `size` times itself.
 
-    r_t = phi * r_{t-1} + e_t, and after a fall of more than one volatility a jump is added with `chance`, which is no part of the
-    r_{t-1} of the next bar. An account that is short in full loses more than it has in a jump above 2, so that the
-    expected growth of following this momentum is minus infinity.
+    r_t = phi * r_{t-1} + e_t. After a fall of more than one volatility, a jump is added with probability `chance`; the r_{t-1}
+    of the next bar leaves it out. With a `size` above 2, one jump costs an account at position -1 more than its equity, so
+    that the expected log growth of following this momentum is minus infinity.
     """
     if not (-1 < phi < 1 and 0 <= chance < 1 and size > 0):
         raise ConfigError(
@@ -333,8 +321,7 @@ def squeezes(
             expected="phi inside (-1, 1), a chance in [0, 1), a size above 0",
             remedy="Use for example phi=0.5, chance=0.02, size=2.3",
         )
-    generator = np.random.default_rng(seed)
-    _require_bars(bars)
+    generator = _generator(bars, seed)
     calm = _autoregression(volatility * generator.standard_normal(bars), phi)
     is_fallen = calm < -volatility
     jumps = np.log(size) * np.concatenate([[False], is_fallen[:-1] & (generator.random(bars - 1) < chance)])
@@ -354,11 +341,11 @@ def rare_crashes(
     noise: float = 0.0005,
     interval: str = "1d",
 ) -> World:
-    """The seller of insurance: small steps go on in one direction, and rare crashes against it take all of them back.
+    """The returns of selling insurance: many small steps in one direction, and rare crashes against it that cancel them.
 
-    With s the direction, which turns with the chance `turn` a bar: r_t = -s_{t-1} * size with `chance`, and otherwise
-    s_t * step + noise * e_t, the step such that the expectation given s_{t-1} is zero. Nothing can be forecast; short records
-    show too few crashes more often than not, and following s then looks like skill.
+    The direction s changes sign with probability `turn` a bar. r_t = -s_{t-1} * size with probability `chance`, otherwise
+    s_t * step + noise * e_t; `step` makes the expectation given s_{t-1} zero. Nothing can be forecast. Most short samples
+    have too few crashes, and following s then looks like skill.
     """
     if not (0 < chance < 1 and size > 0 and noise > 0 and 0 <= turn < 0.5):
         raise ConfigError(
@@ -366,8 +353,7 @@ def rare_crashes(
             expected="a chance inside (0, 1), size and noise above 0, a turn in [0, 0.5)",
             remedy="Use for example chance=0.02, size=0.1, turn=0.05, noise=0.0005",
         )
-    generator = np.random.default_rng(seed)
-    _require_bars(bars)
+    generator = _generator(bars, seed)
     side = np.cumprod(np.where(generator.random(bars + 1) < turn, -1.0, 1.0))
     step = chance * size / ((1 - chance) * (1 - 2 * turn))
     steps = side[1:] * step + noise * generator.standard_normal(bars)
@@ -378,18 +364,17 @@ def rare_crashes(
 
 
 def shuffled(candles: Candles, *, seed: int, block: int = 22) -> World:
-    """Real bars in random order within each `block`, each turned upside down or not by a coin: nothing is left to forecast.
+    """Real bars in random order within each `block`, each with a random sign: nothing is left to forecast.
 
-    Sizes, tails and the slow turns of volatility stay. Each bar keeps its shape (open, high, low and close against the close
-    before, and volume); one that is turned has the negative of each logarithm. Order alone would leave an edge: in
-    turbulent blocks real prices fall, so that the range of a bar says something about the next. `mean` is 0;
-    `volatility` is that of the whole sample.
+    Sizes, tails and slow changes of volatility stay. Each bar keeps its shape (log of open, high, low and close over the
+    previous close, and volume); a bar with sign -1 has the negative of each log. Random order alone would leave an edge: in
+    volatile blocks real prices fall, so that the range of a bar predicts the next return. `World.mean` is 0;
+    `World.volatility` is that of the whole sample.
     """
     if block < 2:
         raise ConfigError(f"block is {block}", expected="2 bars or more", remedy="Use for example block=22")
-    generator = np.random.default_rng(seed)
     before, bars = candles.close[:-1], len(candles) - 1
-    _require_bars(bars)
+    generator = _generator(bars, seed)
     order = np.arange(bars)
     for first in range(0, bars, block):
         generator.shuffle(order[first : first + block])
@@ -418,9 +403,16 @@ def _require_stay(stay: float) -> None:
         raise ConfigError(f"stay is {stay}", expected="a probability in [0.5, 1)", remedy="Use for example stay=0.99")
 
 
-def _require_bars(bars: int) -> None:
+def _require_share(name: str, share: float) -> None:
+    if not 0 <= share < 1:
+        raise ConfigError(f"{name} is {share}", expected="a share in [0, 1)", remedy=f"Use for example {name}=0.25")
+
+
+def _generator(bars: int, seed: int) -> np.random.Generator:
+    """The random numbers of a world of that many bars. Raises ConfigError for fewer than two."""
     if bars < 2:
         raise ConfigError(f"bars is {bars}", expected="at least 2", remedy="Use for example bars=2000")
+    return np.random.default_rng(seed)
 
 
 def _autoregression(shocks: np.ndarray, phi: float) -> np.ndarray:
@@ -433,7 +425,7 @@ def _autoregression(shocks: np.ndarray, phi: float) -> np.ndarray:
 
 
 def _steps(bars: int, volatility: float, generator: np.random.Generator) -> np.ndarray:
-    """A random walk of log values from 0, (bars, TICKS_PER_BAR), of so much volatility a bar."""
+    """A random walk of log values from 0, (bars, TICKS_PER_BAR), with this volatility per bar."""
     steps = volatility / np.sqrt(TICKS_PER_BAR) * generator.standard_normal(bars * TICKS_PER_BAR)
     return np.cumsum(steps).reshape(bars, TICKS_PER_BAR)
 
@@ -441,7 +433,8 @@ def _steps(bars: int, volatility: float, generator: np.random.Generator) -> np.n
 def _traded(
     name: str, prices: np.ndarray, start: float | None, generator: np.random.Generator, interval: str
 ) -> Candles:
-    """Candles of the prices of all trades, (bars, trades); opens are the closes before, from `start`, or the first trades."""
+    """Candles of all trade prices, (bars, trades). Each opens at the previous close, the first at `start`; at its first trade
+    when `start` is None."""
     close = prices[:, -1]
     opened = prices[:, 0] if start is None else np.concatenate([[start], close[:-1]])
     volume = 1e6 * np.exp(0.3 * generator.standard_normal(len(close)))

@@ -1,4 +1,4 @@
-"""One HTTP exchange with an end: in time, in bytes on the wire and in bytes after inflation, whatever the server does."""
+"""HTTP exchanges with limits on time, on bytes received and on bytes after decompression, whatever the server does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import httpcore
 import httpx
 
 from candlecast.errors import ConfigError
-from candlecast.redaction import struck_bytes
+from candlecast.redaction import redacted_bytes
 from candlecast.sources.inflation import inflated, too_large
 from candlecast.sources.proxies import proxy_of
 from candlecast.sources.retry import LEAST_RATE, Retry, SlowError
@@ -28,7 +28,7 @@ BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # SSL_CERT_FILE and SSL_CERT
 
 @dataclass
 class _Budget:
-    """What one exchange may still take."""
+    """Time and bytes that one exchange may still take."""
 
     retry: Retry
     began: float
@@ -53,26 +53,32 @@ class _Budget:
             raise too_large(most)
 
 
-_local = threading.local()  # the budget of the exchange that this thread is in
+class _Local(threading.local):
+    budget: _Budget | None = None  # of the exchange that this thread is in; None for a connection's own housekeeping
+
+
+_local = _Local()
+
+
+def _left(timeout: float | None) -> float | None:
+    """Seconds that the next wait of this thread may last. Raises SlowError when there are none."""
+    return timeout if _local.budget is None else _local.budget.left(timeout)
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection of which every wait counts towards the budget of the exchange."""
+    """A connection: each wait and each byte received counts towards the budget of the exchange."""
 
     def __init__(self, inner: httpcore.NetworkStream) -> None:
         self._inner = inner
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        budget: _Budget | None = getattr(_local, "budget", None)
-        if budget is None:  # the connection's own housekeeping
-            return self._inner.read(max_bytes, timeout)
-        content = self._inner.read(max_bytes, budget.left(timeout))
-        budget.take(len(content))
+        content = self._inner.read(max_bytes, _left(timeout))
+        if _local.budget is not None:
+            _local.budget.take(len(content))
         return content
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        budget: _Budget | None = getattr(_local, "budget", None)
-        self._inner.write(buffer, timeout if budget is None else budget.left(timeout))
+        self._inner.write(buffer, _left(timeout))
 
     def close(self) -> None:
         self._inner.close()
@@ -80,9 +86,7 @@ class _Stream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        budget: _Budget | None = getattr(_local, "budget", None)
-        left = timeout if budget is None else budget.left(timeout)
-        return _Stream(self._inner.start_tls(ssl_context, server_hostname, left))
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, _left(timeout)))
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
@@ -100,19 +104,18 @@ class _Backend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        budget: _Budget | None = getattr(_local, "budget", None)
-        left = timeout if budget is None else budget.left(timeout)
-        return _Stream(self._inner.connect_tcp(host, port, left, local_address, socket_options))
+        return _Stream(self._inner.connect_tcp(host, port, _left(timeout), local_address, socket_options))
 
     def sleep(self, seconds: float) -> None:
         self._inner.sleep(seconds)
 
 
 class Bounded(httpx.BaseTransport):
-    """Sends requests, through a proxy where the environment names one, and gives whole answers within the limits of `retry`.
+    """Sends requests, through a proxy where the environment names one, and returns complete responses within the limits of
+    `retry`.
 
-    `secret` gives a parameter, its name and value, that is added to each address on the way out, and struck from the
-    body that comes back: below everything that logs, shows or raises addresses and answers.
+    `secret` returns the name and value of a query parameter that is added to each address when it is sent and redacted
+    from each response. Nothing above the transport, which logs, shows or raises addresses and responses, sees it.
     """
 
     def __init__(self, retry: Retry, *, secret: Callable[[], tuple[str, str]] | None = None) -> None:
@@ -139,8 +142,8 @@ class Bounded(httpx.BaseTransport):
                 content = self._body(answer)
             finally:
                 answer.close()
-        kept = [(key, struck_bytes(text, value)) for key, text in answer.headers if key.lower() not in _CONSUMED]
-        return httpx.Response(answer.status, headers=kept, content=struck_bytes(content, value), request=request)
+        kept = [(key, redacted_bytes(text, value)) for key, text in answer.headers if key.lower() not in _CONSUMED]
+        return httpx.Response(answer.status, headers=kept, content=redacted_bytes(content, value), request=request)
 
     def close(self) -> None:
         """Close all connections."""
@@ -161,8 +164,7 @@ class Bounded(httpx.BaseTransport):
 
     @contextmanager
     def _budget(self) -> Iterator[_Budget]:
-        before = getattr(_local, "budget", None)
-        _local.budget = _Budget(self._retry, time.monotonic())
+        before, _local.budget = _local.budget, _Budget(self._retry, time.monotonic())
         try:
             yield _local.budget
         finally:
@@ -193,7 +195,7 @@ class Bounded(httpx.BaseTransport):
 
 
 def _certificates() -> ssl.SSLContext:
-    """Whom to trust: the file or folder that the environment names, as `requests` and `curl` read it, or the usual ones."""
+    """Trusted certificates: the file or folder that the environment names, as `requests` and `curl` read it, or httpx's own."""
     return _trusting(*(os.environ.get(name) for name in (*BUNDLES, "SSL_CERT_FILE", "SSL_CERT_DIR")))
 
 

@@ -1,4 +1,4 @@
-"""Plain HTTP requests, and what the answer of any web API means when it is not the answer hoped for."""
+"""HTTP requests, and the errors for failed ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 from candlecast.errors import CandlecastError, SourceError
-from candlecast.redaction import quiet_wires
+from candlecast.redaction import redacting_loggers
 from candlecast.sources.answers import unusable
 from candlecast.sources.retry import Retry, SlowError, TransientError
 from candlecast.sources.source import utc_now
@@ -19,7 +19,7 @@ Get = Callable[[str, Mapping[str, str]], bytes]
 KEPT = "what was stored before is kept, and fetching goes on from there"
 REDIRECTS = 5
 MOST_READ = 4_000  # characters of an answer that are searched for words
-WIRES = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
+WIRE_LOGGERS = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
 TRANSIENT = (408, 418, 425, 429)  # and everything from 500
 
 
@@ -29,11 +29,11 @@ class MissingError(SourceError):
 
 @contextmanager
 def web(vendor: str, retry: Retry, *, secret: Callable[[], tuple[str, str]] | None = None) -> Iterator[Get]:
-    """A function that gets an address with query parameters, again and again as `retry` says; usable by several threads.
+    """A function that gets an address with query parameters, with retries; several threads may use it.
 
-    Every answer is bounded in time and size. `secret` is a parameter that is sent to the address itself, follows no
-    redirect and is shown nowhere; see `Bounded`. The function raises MissingError for 404 and SourceError, in one sentence
-    that names the vendor, for every other failure.
+    Every answer is limited in time and size. `secret` returns a query parameter that is sent to the address itself, is not
+    sent to redirects and is never shown; see `Bounded`. The function raises MissingError for 404, and SourceError, which
+    names the vendor, for every other failure.
     """
     import httpx
 
@@ -41,7 +41,7 @@ def web(vendor: str, retry: Retry, *, secret: Callable[[], tuple[str, str]] | No
 
     transport = Bounded(retry, secret=secret)
     with (
-        quiet_wires(*WIRES),
+        redacting_loggers(*WIRE_LOGGERS),
         httpx.Client(
             timeout=None, follow_redirects=secret is None, max_redirects=REDIRECTS, transport=transport
         ) as client,
@@ -52,7 +52,7 @@ def web(vendor: str, retry: Retry, *, secret: Callable[[], tuple[str, str]] | No
                 answer = client.get(url, params=dict(parameters) or None)
             except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
                 raise SourceError(
-                    f"the address of {vendor} is none ({error})",
+                    f"the address of {vendor} is invalid ({error})",
                     expected="an address such as https://example.org",
                     remedy="Correct it",
                 ) from None
@@ -71,18 +71,18 @@ def web(vendor: str, retry: Retry, *, secret: Callable[[], tuple[str, str]] | No
 
 
 def failure(vendor: str, error: Exception) -> Exception:
-    """What to raise for an exchange that ended without an answer."""
+    """The error for a request that ended without an answer."""
     if isinstance(error, (CandlecastError, TransientError)):
         return error
     if isinstance(error, SlowError):
         return TransientError(unreachable(vendor, error, f"its answer is too slow, {error}"))
-    if isinstance(error, ValueError):  # of a body that cannot be inflated
+    if isinstance(error, ValueError):  # a body that cannot be decompressed
         return unusable(vendor, str(error))
     return TransientError(unreachable(vendor, error))
 
 
 def unreachable(vendor: str, error: Exception, why: str = "") -> SourceError:
-    """The sentence for an answer that never came, or not in full."""
+    """The error for an answer that did not come, or is incomplete."""
     return SourceError(
         f"{vendor} could not be reached ({why or type(error).__name__})",
         expected="a network, and an answer in time",
@@ -91,9 +91,9 @@ def unreachable(vendor: str, error: Exception, why: str = "") -> SourceError:
 
 
 def require_ok(vendor: str, status: int, headers: Mapping[str, str], text: str, *, refused: str = "") -> None:
-    """Do nothing for an answer with status below 400; otherwise raise TransientError, MissingError or SourceError.
+    """Raise TransientError, MissingError or SourceError for an answer with status 400 or above.
 
-    `refused` is what to do when the vendor does not serve this address at all (403 and 451).
+    `refused`: the remedy when the vendor does not serve this network or country (403 and 451).
     """
     if status < 400:
         return

@@ -1,4 +1,4 @@
-"""Yahoo Finance through `yfinance`: splits and dividends, adjusted prices and prices as traded, limits told beforehand."""
+"""Yahoo Finance through `yfinance`: splits and dividends, adjusted prices and prices as traded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from candlecast.interval import Interval
 from candlecast.shared import ignoring
 from candlecast.sources.adjust import ACTIONS, PRICES
 from candlecast.sources.answers import MOST_TEXT, parse_json, unusable
-from candlecast.sources.chart import require_chart, unreadable
+from candlecast.sources.chart import require_chart, unreadable_chart
 from candlecast.sources.inflation import too_large
 from candlecast.sources.page import empty_page, market_page
 from candlecast.sources.proxies import proxy_of
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 DAY = timedelta(days=1)
 HISTORY_DAYS = {"1m": 30, "2m": 60, "5m": 60, "15m": 60, "30m": 60, "1h": 730, "1d": None}  # how far back each goes
 REQUEST_DAYS = {"1m": 7}  # how much one request may span, where that is less
-REQUESTING = timedelta(minutes=5)  # that the requests may take
+REQUESTING = timedelta(minutes=5)  # the time that the requests may take
 FIRST = moment("1927-12-30")  # the S&P 500's first day
 SYMBOL = r"[A-Za-z0-9^=.&_-]+"
 NEVER_CLOSING = ("-USD", "-USDT", "-EUR", "-GBP", "-BTC")  # Yahoo writes crypto as BTC-USD
@@ -135,19 +135,18 @@ def _history(session: Any, symbol: str, interval: str, start: datetime, end: dat
                 frame = yfinance.Ticker(symbol, session=session).history(
                     interval=interval, start=start, end=end, auto_adjust=False, actions=True, keepna=True
                 )
-        except Exception as error:  # whatever yfinance stumbles over in an answer that is not as it expects
+        except Exception as error:  # yfinance raises errors of many types for an unexpected answer
             frame = None
-            told = (
-                error if isinstance(error, CandlecastError) else unreadable(symbol, f"{type(error).__name__}: {error}")
-            )
-            session.failure = session.failure or told
+            is_ours = isinstance(error, CandlecastError)
+            reason = error if is_ours else unreadable_chart(symbol, f"{type(error).__name__}: {error}")
+            session.failure = session.failure or reason
         finally:
             log.disabled = was_disabled
     if session.failure is not None:
         raise session.failure from None
     if frame is None or frame.empty:
         if not session.is_answered:  # yfinance gave up before it asked
-            raise session.trouble or unreadable(symbol, "none came")
+            raise session.trouble or unreadable_chart(symbol, "none came")
         return _nothing()
     index: Any = frame.index
     local = index.tz_localize(None)
@@ -175,13 +174,13 @@ def _nothing() -> pl.DataFrame:
 
 @contextmanager
 def _session(host: str | None, retry: Retry) -> Iterator[Any]:
-    """What yfinance sends its requests through: to another host if told so, again if they fail, and with their errors kept.
+    """The HTTP session for yfinance: replaces the host, retries failed requests and keeps their errors.
 
-    yfinance turns most failures into an empty table; `failure` holds the error that is to be raised instead. Every answer
-    is bounded in time (by `timeout_seconds` on the whole) and in size.
+    yfinance turns most failures into an empty table; `failure` holds the error to raise instead. Every answer is limited in
+    time (by `timeout_seconds` in all) and in size.
     """
     try:
-        import yfinance  # noqa: F401 - so that a missing extra is told in its own words
+        import yfinance  # noqa: F401 - to raise the error for a missing extra
         from curl_cffi import requests
         from curl_cffi.curl import CURL_WRITEFUNC_ERROR
     except ModuleNotFoundError as error:
@@ -206,7 +205,7 @@ def _session(host: str | None, retry: Retry) -> Iterator[Any]:
                 pieces.append(piece)
                 return len(piece)
 
-            if not self.proxies:  # "" tells curl not to look for one by rules of its own
+            if not self.proxies:  # with "", curl does not look for a proxy by its own rules
                 options["proxies"] = {"all": proxy_of(url) or ""}
             options |= {"timeout": retry.timeout_seconds, "content_callback": take}
             try:
@@ -229,7 +228,7 @@ def _session(host: str | None, retry: Retry) -> Iterator[Any]:
                 except CandlecastError as error:
                     self.failure = error
                     raise
-                except requests.exceptions.RequestException as error:  # yfinance can do without, mostly
+                except requests.exceptions.RequestException as error:  # yfinance mostly works without it
                     self.trouble = unreachable("Yahoo", error)
                     raise
             symbol = parts.path.rsplit("/", 1)[-1]
@@ -262,13 +261,13 @@ def _session(host: str | None, retry: Retry) -> Iterator[Any]:
 
 
 def _judge(answer: Any, symbol: str) -> None:
-    """Raise what an answer of the chart interface means, unless it holds bars or says that there are none."""
+    """Raise the error that an answer of the chart API means, unless it has bars or states that there are none."""
     said = answer.text
     if answer.status_code == 400 and "Data doesn't exist for startDate" in said:
         return
     if answer.status_code in (400, 404, 422):
         error = _described(answer.content)
-        if answer.status_code == 404 and error is None:  # something between knows no such page
+        if answer.status_code == 404 and error is None:  # from a proxy or gateway, not from Yahoo
             raise unusable("Yahoo", f"404{words(said)}")
         said = error or said
     require_ok("Yahoo", answer.status_code, answer.headers, said)
@@ -276,7 +275,7 @@ def _judge(answer: Any, symbol: str) -> None:
 
 
 def _described(content: bytes) -> str | None:
-    """What Yahoo itself says is wrong; None for the words of anybody else."""
+    """Yahoo's own description of an error; None if the answer is not Yahoo's."""
     with suppress(TransientError, KeyError, TypeError):
         description = parse_json(content, "Yahoo")["chart"]["error"]["description"]
         return description if isinstance(description, str) else None
@@ -289,6 +288,6 @@ def _offers(send: Callable[..., Any], address: str, symbol: str) -> str:
     try:
         found = parse_json(send("GET", search, params={"q": symbol, "quotesCount": 3, "newsCount": 0}).content, "Yahoo")
         names = [str(quote["symbol"]) for quote in found["quotes"][:3]]
-    except Exception:  # whatever goes wrong, the unknown symbol is what the user needs to hear of
+    except Exception:  # the error to report is the unknown symbol
         names = []
     return f"Did you mean {' or '.join(names)}?" if names else "Check the symbol at https://finance.yahoo.com"

@@ -141,10 +141,9 @@ def changes(observations: pl.DataFrame) -> pl.DataFrame:
 def unasked(
     bars: pl.DataFrame, *, since: datetime, until: datetime, interval: Interval, is_recheck: bool = False
 ) -> list[tuple[datetime, datetime]]:
-    """Stretches in front of known bars that were never asked for, from `since` to `until`: each ends as a known bar opens.
+    """Periods before known bars that were never requested, from `since` to `until`; each ends when a known bar opens.
 
-    With `is_recheck`, those that were asked for count too. `bars`: `open_time` and `asked_from` of the bars known, in order
-    of time.
+    With `is_recheck`, requested ones count too. `bars`: `open_time` and `asked_from` of the known bars, in order of time.
     """
     opened = bars["open_time"].to_physical().to_numpy()
     rows = (
@@ -164,7 +163,7 @@ def unasked(
 
 
 def joined(stretches: list[tuple[datetime, datetime]], near: timedelta) -> list[tuple[datetime, datetime]]:
-    """Stretches with those that begin within `near` of the end of the one before made one with it.
+    """Periods, merged when one begins within `near` of the end of the previous one.
 
     >>> day = timedelta(days=1)
     >>> start = datetime(2024, 1, 1, tzinfo=UTC)

@@ -17,7 +17,7 @@ from candlecast.errors import CandleError, ConfigError, StoreError, near_misses
 from candlecast.events import Listener, ignore
 from candlecast.forking import require_threads
 from candlecast.interval import Interval
-from candlecast.redaction import hide, struck
+from candlecast.redaction import redacted, register_secret
 from candlecast.sources.source import Moment, Source, moment, period, require_order, utc_now
 from candlecast.store import compact, update
 from candlecast.store.observations import BEGINNING, COLUMNS, PRICES, TIME, changes, current, is_current
@@ -31,7 +31,9 @@ LISTING = {
     "files": pl.Int64(),
 }
 LONGEST_NAME = 180  # bytes; a file system takes 255, and deltalake writes signs as %2F
-SECRET = re.compile("key|secret|token|password|credential|signature|sas", re.IGNORECASE)  # options that nobody may see
+SECRET = re.compile(
+    "key|secret|token|password|credential|signature|sas", re.IGNORECASE
+)  # names of options with secret values
 SYMBOL = r"[\w.:/^=+@#&~-]+"
 
 
@@ -56,11 +58,11 @@ class Store:
     def __post_init__(self) -> None:
         for name, value in (self.options or {}).items():
             if SECRET.search(name):
-                hide(value)
+                register_secret(value)
 
     def __repr__(self) -> str:
-        """The place, without a password that its address may hold."""
-        return f"Store(location={struck(self.url)!r})"
+        """The location, without a password in its address."""
+        return f"Store(location={redacted(self.url)!r})"
 
     @property
     def url(self) -> str:
@@ -90,9 +92,9 @@ class Store:
         Without `since`, from the first bar stored, or the first that the source has; without `until`, up to now. Holes
         that the source has been asked about are not asked about again. The last bars are: where they changed at the
         vendor, bars from further back are asked for until they agree, so that a split or dividend that adjusts all of
-        history is noticed. `changes` lists what changed. With `refresh`, everything is asked for again; with `recheck`, the
-        holes between the bars are (and, with `since`, what lies before the first), for sources whose earlier word that there
-        is nothing is in doubt.
+        history is noticed. `changes` lists what changed. With `refresh`, everything is requested again; with `recheck`, the
+        gaps between the bars (and, with `since`, the time before the first bar), for sources whose earlier answer that there
+        are no bars is in doubt.
 
         Bars are committed as they come: interrupted at any moment, the next call goes on from there.
 
@@ -235,7 +237,7 @@ class Store:
             scan,
             series,
             has_sessions=has_sessions,
-            origin=Origin(series.source, struck(self.url), snapshot.version),
+            origin=Origin(series.source, redacted(self.url), snapshot.version),
         )
         rows = [_row(candles, start), len(candles) if last is None else _row(candles, last)]
         candles = candles[rows[0] : rows[1]]

@@ -30,7 +30,7 @@ from candlecast.store.table import Location, Series, Snapshot
 
 logger = logging.getLogger(__name__)
 
-NEAR = 1_000  # bars between two holes that are asked about again, up to which one request covers both
+NEAR = 1_000  # bars between two rechecked gaps, up to which one request covers both
 OVERLAP = 100  # bars at the end that are asked for again
 WIDENING = 10  # times as many, while the oldest of them turn out to be changed
 BATCH_BARS = 200_000  # committed at once, at most
@@ -105,10 +105,10 @@ class _Reading:
             self._vouch(behind, since or BEGINNING, last)
 
     def ask_hole(self, start: datetime, stop: datetime, end: datetime, *, is_recheck: bool) -> None:
-        """Read the pages of a stretch that ends as a known bar opens, and that bar."""
+        """Read the pages of a gap that ends when a known bar opens, and that bar."""
         try:
             self.ask(start, min(stop + self.series.step.timedelta, end), behind=stop if stop < end else None)
-        except ConfigError as error:  # the source keeps bars for a time only, and these are older
+        except ConfigError as error:  # the source no longer has bars as old as these
             if not is_recheck:
                 raise
             logger.warning(

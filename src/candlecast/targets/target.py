@@ -45,13 +45,13 @@ class Target(Protocol):
         ...
 
     def naive(self, candles: Candles) -> np.ndarray:
-        """What somebody who learns nothing would say at the close of bar t: the yardstick of every forecast."""
+        """The forecast of a model that learns nothing, at the close of bar t: the baseline of every forecast."""
         ...
 
     def expected_return(self, forecast: np.ndarray, candles: Candles) -> np.ndarray:
-        """Return from the close of bar t over the horizon that a forecast implies; NaN when it implies none.
+        """Log return from the close of bar t over the horizon that a forecast implies; NaN when it implies none.
 
-        Linear in the forecast, so that the mean over seeds implies the mean of the returns.
+        Computed for each seed; the return of several seeds is the mean of theirs.
         """
         ...
 

@@ -21,12 +21,12 @@ def check_feature(feature: Feature, candles: Candles | None = None, *, seed: int
     """Raise unless the feature is causal and computed, its warm-up long enough and its values well formed.
 
     Causal: at several bars t the candles after t are cut off, then replaced by another path of prices and volumes; no
-    value at or before t may move by a single bit. Computed from the candles, not found by date, price or row number: values
-    stay when all dates move by 28 years, stay near when all prices move by 0.01 %, follow the bars when the candles begin
-    later, and are a function of the clock where they depend on no price. Warm-up: the feature is computed again on candles
-    that begin later; from row `warmup` on, no value may differ from the first computation by more than 1e-3 standard
-    deviations of its column. `candles` is a synthetic hourly market when not given, in which every value behind the warm-up
-    must be defined as well.
+    value at or before t may change by a single bit. Computed from the candles, not looked up by date, price or row number:
+    values stay equal when all dates move by 28 years, change little when all prices move by 0.01 %, belong to the same bars
+    when the candles begin later, and are a function of the clock if they depend on no price. Warm-up: the feature is
+    computed again on candles that begin later; from row `warmup` on, no value may differ from the first computation by more
+    than 1e-3 standard deviations of its column. Without `candles`, a synthetic hourly market is used, in which every value
+    after the warm-up must be defined as well.
 
     Raises LookaheadError naming column, bar and movement; ConfigError for a short warm-up, naming one that would do, or
     for values of a wrong shape or type; NotEnoughDataError when `candles` are fewer than four warm-ups and 40 more.

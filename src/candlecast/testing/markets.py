@@ -1,4 +1,4 @@
-"""Markets to check on."""
+"""Synthetic markets for the checks."""
 
 from __future__ import annotations
 
