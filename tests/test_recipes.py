@@ -22,11 +22,11 @@ from candlecast.errors import RunError
 from candlecast.features import Features, rsi, scaled_close, standard_features
 from candlecast.folds import PurgedKFold, WalkForward
 from candlecast.heads import Quantiles
-from candlecast.identity import PYTHON
 from candlecast.models import LSTM, Conformal, LinearRegression, Sklearn
 from candlecast.models.estimator import made
 from candlecast.models.known_estimators import KNOWN
-from candlecast.recipes import FACTORIES, MODULES, _recipe, describe, restore
+from candlecast.recipes.describing import FACTORIES, MODULES, _recipe, describe, restore
+from candlecast.recipes.identity import PYTHON
 from candlecast.runs import load_run
 from candlecast.signals import Threshold
 from candlecast.sources import synthetic

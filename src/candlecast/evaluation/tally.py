@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from candlecast.ledger import Entry, Trial
-from candlecast.profile import Profile, groups, side_by_side, unit_columns
+from candlecast.ledger.profile import Profile, groups, side_by_side, unit_columns
 from candlecast.stats import effective_counts, overfitting_probability
 
 UNNAMED = "not named"  # content of a tally that was stored before results were named in it
@@ -23,7 +23,7 @@ class Tally:
 
     trials: distinct ones in the workspace; family: those of the same market, interval and target among them.
     forecasts: how many independent forecasts they are equal to; trades: how many independent strategies
-    (`effective_trials` of skills and of alphas, see `candlecast.profile`; a trial that never traded is a strategy by its
+    (`effective_trials` of skills and of alphas, see `candlecast.ledger.profile`; a trial that never traded is a strategy by its
     forecasts). forecasts_before, trades_before: the same without those that were judged at once.
     overfitting: probability that choosing the best of those on the same candles picks one below their median
     (`overfitting_probability`); NaN where there are too few to compare. content: which result was counted.

@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 
 from candlecast import forecast
-from candlecast.parquet import Outline, outline
-from candlecast.run_manifest import incomplete, parsed, read_file
+from candlecast.disk.parquet import Outline, outline
+from candlecast.runs.manifest import incomplete, parsed, read_file
 
 LOADED = ("candles", "forecasts", "positions", "folds", "losses")  # what else there is follows from them
 SPARE, DENSEST = 1 << 28, 64  # bytes in memory: what all tables may take anyway, and for each byte of their files

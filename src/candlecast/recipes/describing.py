@@ -19,10 +19,10 @@ from candlecast.candles import Candles
 from candlecast.errors import ConfigError, RunError, listed
 from candlecast.features import Feature, Features
 from candlecast.fleet import settings
-from candlecast.identity import identify
 from candlecast.models.estimator import described, made
 from candlecast.models.known_estimators import refused, require_known
-from candlecast.provenance import is_installed
+from candlecast.recipes.identity import identify
+from candlecast.recipes.provenance import is_installed
 from candlecast.targets import Several
 
 MODULES: dict[Any, Sequence[str]] = {  # where recipes are, and the names among which they are looked for
@@ -59,7 +59,7 @@ def describe(value: Any) -> Any:
 
     A dataclass becomes an object with its `type`, its `name` if it has one, and constructor parameters, a feature its
     `kind`, parameters and warm-up, an estimator its class and parameters; candles are named, not stored. What is not
-    candlecast's own has its `identity` as well (`candlecast.identity`), by which two of one name are told apart; where
+    candlecast's own has its `identity` as well (`candlecast.recipes.identity`), by which two of one name are told apart; where
     that is not certain, `unidentified` says why, and the description equals none that another process makes.
 
     >>> from candlecast.folds import Holdout

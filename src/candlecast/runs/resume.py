@@ -14,19 +14,19 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from candlecast.candles import Candles
-from candlecast.claims import Claim
-from candlecast.disk import flush_folder, read_regular, write_flushed
+from candlecast.disk.claims import Claim
+from candlecast.disk.files import flush_folder, read_regular, write_flushed
 from candlecast.errors import RunError
 from candlecast.events import Listener, Progress, ignore
-from candlecast.identity import identify
 from candlecast.jobs import Job
 from candlecast.ledger import Ledger
 from candlecast.models import Fitted, Model
-from candlecast.recipes import describe, unidentified
-from candlecast.run_tables import require_tensors
-from candlecast.runs import fresh_folder, prepare_runs, run_folder, save_run
+from candlecast.recipes.describing import describe, unidentified
+from candlecast.recipes.identity import identify
+from candlecast.runs.folder import fresh_folder, prepare_runs, run_folder, save_run
+from candlecast.runs.tables import require_tensors
 from candlecast.study import Study
-from candlecast.study_result import StudyResult
+from candlecast.study.result import StudyResult
 from candlecast.windows import Samples
 
 logger = logging.getLogger(__name__)
@@ -40,8 +40,9 @@ def run_study(
     The trial is recorded in that folder's ledger.
 
     Killed at any moment and started again, it continues with the jobs that were finished, and ends with the same bytes.
-    A study that cannot be identified (`candlecast.identity`: code of yours that holds an open file, a lock or a generator,
-    or whose state changes as it runs) is not continued, and gets a folder of its own each time; a warning in the log says why.
+    A study that cannot be identified (see `candlecast.recipes.identity`: code of yours that holds an open file, a lock or a
+    generator, or whose state changes as it runs) is not continued, and gets a folder of its own each time; a warning in the
+    log says why.
     Raises RunError when the folder cannot be written, and whatever `Study.run` raises.
     """
     recipe = study.recipe(candles, seed=seed)
@@ -89,7 +90,7 @@ class KeptJobs:
     """Finished jobs in a folder, one safetensors file each, written whole or not at all.
 
     A file's name is a digest of everything that decides the job's result: what its model, features and target are (see
-    `candlecast.identity`), its data as prepared, rows, seed and version. Of what cannot be identified nothing is kept.
+    `candlecast.recipes.identity`), its data as prepared, rows, seed and version. Of what cannot be identified nothing is kept.
     `asked` counts the jobs that were looked for, `taken_up` those that were there.
 
     Several processes may keep jobs in one folder, as two runs of the same study do: the last of them removes it.

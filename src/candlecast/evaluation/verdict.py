@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 
 from candlecast.backtesting import BacktestResult
-from candlecast.conditions import Conditions
-from candlecast.evidence import Evidence, gather
-from candlecast.objections import objections
-from candlecast.tally import Tally
+from candlecast.evaluation.conditions import Conditions
+from candlecast.evaluation.evidence import Evidence, gather
+from candlecast.evaluation.objections import objections
+from candlecast.evaluation.tally import Tally
 from candlecast.targets import Target
 from candlecast.text import count, number, p_value, percent, years
 
@@ -42,7 +42,7 @@ class Verdict:
         ratio than buy-and-hold (all three bootstrap tests below 5 %, once the trials are paid for) and a higher one than the
         best of as many trials shows by luck (deflated Sharpe ratio above 95 %), and nothing forbids the claim: neither ruin,
         nor prices that nobody could have had, nor folds that train on the future of their test, nor a record too short to be
-        trusted (`candlecast.objections`).
+        trusted (`candlecast.evaluation.objections`).
     has_edge: both.
     headline: the answer in a sentence; `reasons`: what it rests on, one by one; `evidence`: the numbers.
     """
