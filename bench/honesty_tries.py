@@ -14,14 +14,14 @@ import numpy as np
 import polars as pl
 
 import candlecast as cc
-from candlecast.accuracy import scored
-from candlecast.evidence import largest_p
+from candlecast.evaluation.accuracy import scored
+from candlecast.evaluation.evidence import largest_p
+from candlecast.evaluation.tally import Tally
+from candlecast.evaluation.verdict import LEVEL, Verdict
 from candlecast.forecast import Forecast
 from candlecast.ledger import Trial
-from candlecast.profile import profile_of
+from candlecast.ledger.profile import profile_of
 from candlecast.stats import adjusted_p_value, clark_west
-from candlecast.tally import Tally
-from candlecast.verdict import LEVEL, Verdict
 from candlecast.walk import watch_forward
 
 COSTS = cc.Costs(fee_bps=1.0, slippage_bps=1.0)

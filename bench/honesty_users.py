@@ -10,7 +10,7 @@ import numpy as np
 from honesty_tries import COSTS, FOLLOW, IDLE, Walked, Workspace, ideas
 
 import candlecast as cc
-from candlecast.evidence import largest_p
+from candlecast.evaluation.evidence import largest_p
 from candlecast.stats import sharpe
 
 TRIES = 50

@@ -157,8 +157,8 @@ def target_of(name):
 def compared(batch):
     """The rows of the comparison, and of each series the outcomes and everyone's forecasts."""
     import candlecast as cc
-    from candlecast.accuracy import scored
     from candlecast.cli.choices import model
+    from candlecast.evaluation.accuracy import scored
 
     models: dict[str, Any] = {name: model(name) for name in batch.models}
     for name in nets().keys() & models.keys():

@@ -14,7 +14,7 @@ import platform
 import time
 
 import candlecast as cc
-from candlecast.accuracy import accuracy
+from candlecast.evaluation.accuracy import accuracy
 from candlecast.sources.files import read_candles
 
 FITS = {

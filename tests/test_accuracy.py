@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 
 from candlecast import stats
-from candlecast.accuracy import accuracy, accuracy_by_part, scored
 from candlecast.candles import Candles
 from candlecast.errors import NotEnoughDataError
+from candlecast.evaluation.accuracy import accuracy, accuracy_by_part, scored
 from candlecast.folds import CombinatorialPurged, WalkForward
 from candlecast.forecast import Forecast
 from candlecast.models import GRU, Drift, LinearRegression, Naive

@@ -18,29 +18,15 @@ FILES = sorted(SOURCE.rglob("*.py"))
 ROWS = [
     ["redaction"],
     ["errors"],
-    [
-        "interval",
-        "events",
-        "text",
-        "profile",
-        "shared",
-        "compiling",
-        "forking",
-        "parquet",
-        "disk",
-        "claims",
-        "replacing",
-        "confined",
-    ],
-    ["provenance", "reading"],
+    ["interval", "events", "text", "process", "disk"],
+    ["reading"],
     ["candles"],
-    ["identity", "sources"],
+    ["sources"],
     ["store"],
     ["features"],
     ["targets", "folds"],
     ["windows"],
     ["jobs", "nets", "prediction"],
-    ["empty_folds"],
     ["heads"],
     ["fleet"],
     ["forecast", "ledger"],
@@ -49,22 +35,10 @@ ROWS = [
     ["causality"],
     ["walk"],
     ["backtesting"],
-    [
-        "accuracy",
-        "tally",
-        "tradability",
-        "conditions",
-        "evidence",
-        "objections",
-        "verdict",
-        "recipes",
-        "testing",
-        "walked",
-    ],
-    ["report", "study_result"],
-    ["study"],
-    ["presets", "run_manifest", "run_tables", "runs", "comparison", "comparison_words"],
-    ["resume", "adapters"],
+    ["evaluation", "recipes", "testing"],
+    ["report", "study"],
+    ["runs"],
+    ["adapters"],
     ["cli"],
 ]
 ROW_OF = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
@@ -76,7 +50,7 @@ HOMES = {
     "curl_cffi": {"sources"},
     "httpx": {"sources"},
     "torch": {"nets", "fleet", "models", "heads", "adapters", "testing"},
-    "numba": {"compiling", "nets", "backtesting"},
+    "numba": {"process", "nets", "backtesting"},
     "sklearn": {"models"},
     "lightgbm": {"models"},
     "optuna": {"models"},
@@ -84,7 +58,7 @@ HOMES = {
     "arch": {"stats", "models"},
     "plotly": {"report"},
     "talib": {"features"},
-    "safetensors": {"runs", "run_tables", "resume"},
+    "safetensors": {"runs"},
     "click": {"cli"},
     "rich": {"cli"},
     "pandas": {"candles", "forecast"},
@@ -154,7 +128,7 @@ def test_imports_point_one_way(path):
         if not name.startswith("candlecast.") or (name == "candlecast.__version__"):
             continue
         other = name.split(".")[1]
-        if not is_eager and room(path) == "study_result":
+        if not is_eager and room(path) == "study":
             continue  # StudyResult.save and .report reach for their rooms when called
         assert ROW_OF[other] <= ROW_OF[room(path)], f"{path.name} imports {name}, which lies below it"
 

@@ -13,7 +13,6 @@ import pytest
 from candlecast import stats
 from candlecast.backtesting import Costs
 from candlecast.candles import Candles
-from candlecast.comparison import compare
 from candlecast.errors import ConfigError
 from candlecast.features import Features, log_range, log_return
 from candlecast.fleet.settings import Fit
@@ -22,6 +21,7 @@ from candlecast.ledger import Ledger
 from candlecast.models import GRU, LSTM, Drift, LinearRegression, Naive, Ridge
 from candlecast.sources import synthetic
 from candlecast.study import Study
+from candlecast.study.comparison import compare
 
 FEATURES = Features(log_return(), log_range())
 FOLDS = WalkForward(folds=2)

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import candlecast
-from candlecast import compiling
 from candlecast.models import filters
+from candlecast.process import compiling
 
 SOURCE = Path(candlecast.__file__).parent
 ASKED = """
@@ -66,7 +66,7 @@ def test_what_was_kept_is_not_used_when_a_file_that_it_calls_into_changes(tmp_pa
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     helper, caller = tmp_path / "helper.py", tmp_path / "caller.py"
     caller.write_text(
-        "import helper\nfrom candlecast.compiling import compiled, internal\nadd = internal(helper.add)\n"
+        "import helper\nfrom candlecast.process.compiling import compiled, internal\nadd = internal(helper.add)\n"
         f"@compiled(calls={calls})\ndef run(x):\n    return add(x)\n"
     )
     results = []

@@ -11,9 +11,9 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from candlecast.confined import Inflater, bounded_rows
+from candlecast.disk.confined import Inflater, bounded_rows
 from candlecast.errors import RunError
-from candlecast.ledger import TRIALS, Ledger, Trial
+from candlecast.ledger.trials import TRIALS, Ledger, Trial
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i"
 HOLD = TRIALS[-1]

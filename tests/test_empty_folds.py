@@ -9,7 +9,7 @@ import pytest
 import candlecast as cc
 from candlecast.features import Features, log_return
 from candlecast.sources import synthetic
-from candlecast.study import BASELINES
+from candlecast.study.study import BASELINES
 
 FIT = cc.Fit(epochs=1, batch=32)
 

@@ -26,11 +26,11 @@ from numba import njit
 
 from candlecast.backtesting import Costs
 from candlecast.features import Feature, Features, feature, rsi, scaled_close, standard_features
-from candlecast.identity import PYTHON, identify
 from candlecast.interval import Interval
 from candlecast.models import LSTM, Search, Sklearn, Torch
 from candlecast.models.nets.keras import Keras
-from candlecast.recipes import FACTORIES, describe, unidentified
+from candlecast.recipes.describing import FACTORIES, describe, unidentified
+from candlecast.recipes.identity import PYTHON, identify
 from candlecast.sources import synthetic
 from candlecast.targets import NextReturn
 
@@ -417,7 +417,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 import numpy as np, pandas as pd, polars as pl, torch
 import candlecast as cc
-from candlecast.identity import identify
+from candlecast.recipes.identity import identify
 
 T = TypeVar("T")
 NAMES = {"alpha", "beta", "gamma", "delta"}

@@ -10,16 +10,15 @@ import pytest
 from sklearn.linear_model import Ridge
 
 import candlecast as cc
-from candlecast import walked
 from candlecast.causality.markets import another_path
 from candlecast.features import Features, log_range, log_return
 from candlecast.folds import are_in_time_order
 from candlecast.models.smoothing import season_bars
 from candlecast.signals.volatility_target import bars_per_year_so_far
 from candlecast.sources import synthetic
-from candlecast.study import BASELINES
+from candlecast.study.study import BASELINES
 from candlecast.targets import memory
-from candlecast.walk import plan_jobs
+from candlecast.walk.forward import plan_jobs, tables as walked
 
 MARKET = synthetic.ar1(420, seed=3, phi=0.3, interval="1h").candles
 FEATURES = Features(log_return(), log_range())

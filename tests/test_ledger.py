@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from candlecast.errors import ConfigError, RunError
-from candlecast.ledger import APPLICATION, Ledger, Trial
+from candlecast.ledger.trials import APPLICATION, Ledger, Trial
 
 DAY = np.timedelta64(86_400, "s")
 REPLACED = (

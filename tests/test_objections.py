@@ -10,7 +10,9 @@ import pytest
 
 from candlecast.backtesting import Costs
 from candlecast.candles import Change
-from candlecast.conditions import Conditions
+from candlecast.evaluation.conditions import Conditions
+from candlecast.evaluation.tradability import tradability
+from candlecast.evaluation.verdict import judge
 from candlecast.features import Features, log_range, log_return
 from candlecast.folds import WalkForward
 from candlecast.ledger import Ledger
@@ -19,8 +21,6 @@ from candlecast.signals import InverseVolatility, Positions
 from candlecast.sources import synthetic
 from candlecast.study import Study
 from candlecast.targets import Volatility
-from candlecast.tradability import tradability
-from candlecast.verdict import judge
 
 COSTS = Costs(fee_bps=4, slippage_bps=1)
 STUDY = Study(

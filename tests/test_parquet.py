@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from candlecast.parquet import outline
+from candlecast.disk.parquet import outline
 
 FRAME = pl.DataFrame(
     {

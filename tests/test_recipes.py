@@ -22,10 +22,10 @@ from candlecast.errors import RunError
 from candlecast.features import Features, rsi, scaled_close, standard_features
 from candlecast.folds import PurgedKFold, WalkForward
 from candlecast.heads import Quantiles
-from candlecast.identity import PYTHON
 from candlecast.models import LSTM, Conformal, LinearRegression, Sklearn
 from candlecast.models.known_estimators import KNOWN, make
-from candlecast.recipes import FACTORIES, MODULES, _recipe, describe, restore
+from candlecast.recipes.describing import FACTORIES, MODULES, _recipe, describe, restore
+from candlecast.recipes.identity import PYTHON
 from candlecast.runs import load_run
 from candlecast.signals import Threshold
 from candlecast.sources import synthetic

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from candlecast import claims, replacing
-from candlecast.claims import Claim
+from candlecast.disk import claims, replacing
+from candlecast.disk.claims import Claim
+from candlecast.disk.replacing import exchange, replaced, tidy
 from candlecast.errors import RunError
-from candlecast.replacing import exchange, replaced, tidy
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="processes are killed by signals")
 
@@ -20,7 +20,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="processes are k
 KILLED = """
 import json, os, shutil, signal, sys
 from pathlib import Path
-from candlecast import disk, replacing
+from candlecast.disk import files
+from candlecast.disk import replacing
 
 def counted(call, steps):
     def step(*arguments, **options):
@@ -48,7 +49,7 @@ for kill in range(40):
         replacing.exchange = counted(replacing.exchange if can_exchange else lambda one, other: False, steps)
         with replacing.replaced(runs / "run") as fresh:
             for name in "abcd":
-                disk.write_flushed(fresh / name, ("new " + name).encode())
+                files.write_flushed(fresh / name, ("new " + name).encode())
         os._exit(0)
     code = os.waitpid(child, 0)[1]
     before = content(runs / "run")
@@ -167,7 +168,10 @@ def test_a_claim_is_shared_until_the_last_one_goes(tmp_path):
 
 
 def test_a_claim_ends_with_its_process(tmp_path):
-    code = "import sys, candlecast.claims as c, pathlib; c = c.Claim(pathlib.Path(sys.argv[1])); print(1, flush=True); input()"
+    code = (
+        "import sys, candlecast.disk.claims as c, pathlib; "
+        "c = c.Claim(pathlib.Path(sys.argv[1])); print(1, flush=True); input()"
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", code, tmp_path / "jobs"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

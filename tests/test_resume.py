@@ -19,8 +19,8 @@ from candlecast.fleet.settings import Fit
 from candlecast.folds import WalkForward
 from candlecast.ledger import Ledger
 from candlecast.models import LSTM, LinearRegression, Sklearn, Torch
-from candlecast.resume import KeptJobs, run_study
 from candlecast.runs import list_runs, load_run
+from candlecast.runs.resume import KeptJobs, run_study
 from candlecast.study import Study
 from candlecast.targets import NextReturn
 from candlecast.walk import plan_jobs
@@ -32,7 +32,7 @@ from candlecast.fleet import train
 from candlecast.fleet.settings import Fit
 from candlecast.folds import WalkForward
 from candlecast.models import LSTM
-from candlecast.resume import run_study
+from candlecast.runs.resume import run_study
 from candlecast.sources import synthetic
 from candlecast.study import Study
 

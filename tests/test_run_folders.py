@@ -16,15 +16,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from candlecast.disk import read_regular
+from candlecast.disk.files import read_regular
 from candlecast.errors import RunError
 from candlecast.folds import WalkForward
 from candlecast.ledger import Ledger
 from candlecast.models import LinearRegression
-from candlecast.resume import KeptJobs, run_study
-from candlecast.run_manifest import FILES, LARGEST, parsed, read_manifest
-from candlecast.run_tables import read_arrays
 from candlecast.runs import list_runs, load_run, save_run
+from candlecast.runs.manifest import FILES, LARGEST, parsed, read_manifest
+from candlecast.runs.resume import KeptJobs, run_study
+from candlecast.runs.tables import read_arrays
 from candlecast.signals import Positions
 from candlecast.study import Study
 
@@ -293,7 +293,7 @@ from candlecast.features import Features, log_range, log_return
 from candlecast.fleet.settings import Fit
 from candlecast.folds import WalkForward
 from candlecast.models import LSTM
-from candlecast.resume import KeptJobs, run_study
+from candlecast.runs.resume import KeptJobs, run_study
 from candlecast.sources import synthetic
 from candlecast.study import Study
 

@@ -9,8 +9,8 @@ import pytest
 
 from candlecast.folds import WalkForward
 from candlecast.models import LinearRegression, Sklearn
-from candlecast.resume import run_study
 from candlecast.runs import fresh_folder, list_runs, load_run, run_folder, run_name
+from candlecast.runs.resume import run_study
 from candlecast.study import Study
 from candlecast.targets import NextReturn
 

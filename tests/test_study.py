@@ -17,13 +17,13 @@ from candlecast.folds import Holdout, WalkForward
 from candlecast.heads import Gaussian
 from candlecast.ledger import Ledger
 from candlecast.models import GRU, LSTM, Conformal, DLinear, Drift, LinearRegression, Naive, Policy, Pooled
-from candlecast.presets import tutorial
 from candlecast.recipes import describe, restore
-from candlecast.resume import run_study
 from candlecast.runs import list_runs, load_run, run_name, save_run
+from candlecast.runs.resume import run_study
 from candlecast.signals import FollowDirection, Threshold
 from candlecast.sources import synthetic
 from candlecast.study import Study
+from candlecast.study.presets import tutorial
 from candlecast.targets import Direction, NextReturn, Price, Several, Volatility
 
 

@@ -46,7 +46,7 @@ from candlecast.models import (
 from candlecast.models.quiet import quiet
 from candlecast.nets import Dense
 from candlecast.nets.weights import drawn_from, globally_seeded
-from candlecast.shared import Shared, ignoring
+from candlecast.process.shared import Shared, ignoring
 from candlecast.targets import NextReturn
 from candlecast.walk import walk_forward
 

@@ -11,8 +11,8 @@ import pytest
 
 from candlecast.candles import Candles
 from candlecast.errors import CandleError
+from candlecast.evaluation.tradability import tradability
 from candlecast.sources import sample, synthetic
-from candlecast.tradability import tradability
 
 
 def of(opened, high, low, close, volume=1.0) -> Candles:

@@ -23,10 +23,6 @@ from .candles import (
     Origin as Origin,
     TradingClock as TradingClock,
 )
-from .comparison import (
-    Comparison as Comparison,
-    compare as compare,
-)
 from .errors import (
     CandlecastError as CandlecastError,
     CandleError as CandleError,
@@ -36,6 +32,14 @@ from .errors import (
     RunError as RunError,
     SourceError as SourceError,
     StoreError as StoreError,
+)
+from .evaluation.tally import Tally as Tally
+from .evaluation.tradability import (
+    Tradability as Tradability,
+    tradability as tradability,
+)
+from .evaluation.verdict import (
+    Verdict as Verdict,
 )
 from .events import (
     Progress as Progress,
@@ -125,14 +129,11 @@ from .models import (
     Torch as Torch,
     Transformer as Transformer,
 )
-from .presets import (
-    tutorial as tutorial,
-)
-from .resume import run_study as run_study
 from .runs import (
     list_runs as list_runs,
     load_run as load_run,
 )
+from .runs.resume import run_study as run_study
 from .signals import (
     FollowDirection as FollowDirection,
     HoldPosition as HoldPosition,
@@ -160,11 +161,15 @@ from .store import (
 )
 from .study import (
     Study as Study,
-)
-from .study_result import (
     StudyResult as StudyResult,
 )
-from .tally import Tally as Tally
+from .study.comparison import (
+    Comparison as Comparison,
+    compare as compare,
+)
+from .study.presets import (
+    tutorial as tutorial,
+)
 from .targets import (
     Direction as Direction,
     ExcessReturn as ExcessReturn,
@@ -174,13 +179,6 @@ from .targets import (
     Several as Several,
     TripleBarrier as TripleBarrier,
     Volatility as Volatility,
-)
-from .tradability import (
-    Tradability as Tradability,
-    tradability as tradability,
-)
-from .verdict import (
-    Verdict as Verdict,
 )
 from .walk import (
     walk_forward as walk_forward,

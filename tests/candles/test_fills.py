@@ -12,8 +12,8 @@ import pytest
 from candlecast.candles import Candles, fills
 from candlecast.candles.fills import flat_runs, is_averaged, is_copy, is_invented, is_untraded, opens
 from candlecast.candles.ticks import ticks
+from candlecast.evaluation.tradability import tradability
 from candlecast.sources import sample, synthetic
-from candlecast.tradability import tradability
 
 
 def notices(candles: Candles) -> list[tuple]:

@@ -26,10 +26,10 @@ from candlecast.errors import CandlecastError
 from candlecast.features import Features, log_range, log_return
 from candlecast.fleet.settings import Fit
 from candlecast.folds import WalkForward
-from candlecast.ledger import TRIALS, Ledger
+from candlecast.ledger.trials import TRIALS, Ledger
 from candlecast.models import LSTM
-from candlecast.resume import run_study
-from candlecast.runs import list_runs, load_run, read_manifest
+from candlecast.runs.folder import list_runs, load_run, read_manifest
+from candlecast.runs.resume import run_study
 from candlecast.sources import synthetic
 from candlecast.study import Study
 

@@ -12,7 +12,7 @@ from candlecast.folds import Holdout
 from candlecast.models import LinearRegression
 from candlecast.sources.synthetic import ar1
 from candlecast.study import Study
-from candlecast.study_result import StudyResult
+from candlecast.study.result import StudyResult
 from candlecast.targets import NextReturn
 
 HOSTILE = "</script><script>alert(1)</script>&\"'<b>"

@@ -39,7 +39,7 @@ from candlecast.errors import ConfigError
 
 if TYPE_CHECKING:
     from candlecast.signals import Positions
-    from candlecast.study_result import StudyResult
+    from candlecast.study.result import StudyResult
 
 ROUNDING = 1e-12  # a purchase of all equity is cut by it: Backtrader refuses one that leaves -1e-13 of cash
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from candlecast.errors import ConfigError
+from candlecast.process.shared import ignoring
 from candlecast.recipes import describe
-from candlecast.shared import ignoring
 from candlecast.targets import label, parts
 from candlecast.windows import windows
 

@@ -18,7 +18,7 @@ from candlecast.backtesting.account import Account, Bar, Due, Fill, follow, star
 from candlecast.backtesting.costs import Extra, Terms
 from candlecast.backtesting.matching import FILL_FIELDS, MOST_FILLS, enter, work
 from candlecast.backtesting.orders import CAPACITY
-from candlecast.compiling import compiled
+from candlecast.process.compiling import compiled
 
 FILL_COLUMNS = 8  # bar, whether at the open, target, units, price, fee, slippage, reason
 SUMS = 11  # see `run_summaries`

@@ -14,8 +14,8 @@ import polars as pl
 from candlecast.candles import faults, holes, intake, mend, resample, sessions
 from candlecast.candles.clock import DAY, Breaks, TradingClock, local_time
 from candlecast.errors import CandleError, ConfigError, is_whole
-from candlecast.forking import require_threads
 from candlecast.interval import Interval
+from candlecast.process.forking import require_threads
 from candlecast.reading.options import Options
 from candlecast.text import count
 

@@ -21,7 +21,7 @@ from candlecast.causality import markets
 from candlecast.causality.compare import Passed, minute, require_equal, size, telling, usual
 from candlecast.errors import CandlecastError, ConfigError, LookaheadError
 from candlecast.features import Feature, Features, Known
-from candlecast.shared import ignoring
+from candlecast.process.shared import ignoring
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from candlecast.events import Progress
 
 if TYPE_CHECKING:
     from candlecast.signals import Rule
-    from candlecast.study_result import StudyResult
+    from candlecast.study.result import StudyResult
 
 RULES = ("direction", "threshold", "volatility")
 SHOWN = {  # statistics and how they are written

@@ -18,8 +18,8 @@ from candlecast.errors import ConfigError
 
 if TYPE_CHECKING:
     from candlecast.candles import Candles
-    from candlecast.comparison import Comparison
     from candlecast.events import Listener
+    from candlecast.study.comparison import Comparison
 
 USUAL = ("naive", "linear", "lstm", "gru")
 
@@ -75,10 +75,10 @@ def compare(
     argument: the two samples that come with the installation.
     """
     from candlecast.backtesting import Costs
-    from candlecast.comparison import compare as compare_models
     from candlecast.folds import WalkForward
     from candlecast.ledger import Ledger
     from candlecast.sources.sample import SAMPLES
+    from candlecast.study.comparison import compare as compare_models
 
     began = time.monotonic()
     costs = given_costs.of(Costs())

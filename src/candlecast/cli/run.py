@@ -22,7 +22,7 @@ from candlecast.text import CELL, number, percent
 if TYPE_CHECKING:
     from candlecast.models import Model
     from candlecast.study import Study
-    from candlecast.study_result import StudyResult
+    from candlecast.study.result import StudyResult
 
 
 @click.command(epilog="Example: candlecast run BTCUSDT --interval 1h --source binance --target volatility --open")
@@ -72,7 +72,7 @@ def run(
     Candles of a --source are kept in the store, and only what is missing is fetched. Without an argument: the S&P 500 by
     day, 1999 to 2018, which comes with the installation.
     """
-    from candlecast.resume import run_study
+    from candlecast.runs.resume import run_study
 
     began = time.monotonic()
     wanted = {name: settings.pop(name) for name in ("interval", "reading", "source", "store", "since", "until")}
@@ -107,8 +107,8 @@ def make_study(
     """The study that the options describe; what is not given is as in Python, or as in the preset."""
     from candlecast.folds import WalkForward
     from candlecast.models import LSTM
-    from candlecast.presets import tutorial
     from candlecast.study import Study
+    from candlecast.study.presets import tutorial
 
     if preset not in (None, "tutorial"):
         raise ConfigError(
@@ -179,7 +179,7 @@ def as_object(result: StudyResult, folder: Path, seconds: float) -> dict[str, An
 
 
 def _model_row(result: StudyResult, name: str) -> list[str]:
-    from candlecast.evidence import largest_p
+    from candlecast.evaluation.evidence import largest_p
 
     row = result.accuracy.row(by_predicate=_is_model(name), named=True)
     statistics = _statistics(result, name)

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from candlecast.compiling import compiled
 from candlecast.nets.kernels import share
+from candlecast.process.compiling import compiled
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 

@@ -17,10 +17,10 @@ from candlecast.fleet.blueprint import Blueprint
 from candlecast.fleet.building import build, forecasting
 from candlecast.fleet.gather import windows_tensor
 from candlecast.fleet.threads import one_thread
-from candlecast.forking import require_threads
 from candlecast.jobs import Job, Unpickled
 from candlecast.nets.recurrent import Stepper
 from candlecast.prediction import Prediction
+from candlecast.process.forking import require_threads
 from candlecast.targets import label, parts
 from candlecast.windows import Samples
 

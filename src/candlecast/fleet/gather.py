@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from candlecast.compiling import compiled
 from candlecast.features import Scaling
+from candlecast.process.compiling import compiled
 
 
 def gather_windows(inputs: np.ndarray, ends: np.ndarray, length: int, scaling: Scaling, out: np.ndarray) -> None:

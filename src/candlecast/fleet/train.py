@@ -23,10 +23,10 @@ from candlecast.fleet.layout import Layout, Stack
 from candlecast.fleet.learner import Judge, Learner, learner
 from candlecast.fleet.memory import JUDGED, group_size
 from candlecast.fleet.threads import one_thread
-from candlecast.forking import require_threads
 from candlecast.heads import Head
 from candlecast.jobs import Job, job_generator
 from candlecast.nets.dropout import Dropout
+from candlecast.process.forking import require_threads
 from candlecast.targets import parts
 
 

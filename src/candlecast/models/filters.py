@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from candlecast.compiling import compiled
+from candlecast.process.compiling import compiled
 
 
 @compiled()

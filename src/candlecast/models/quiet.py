@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from candlecast.shared import Shared, ignoring
+from candlecast.process.shared import Shared, ignoring
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController

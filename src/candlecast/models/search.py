@@ -19,7 +19,7 @@ from candlecast.ledger import Searched
 from candlecast.models.model import Fitted, Model
 from candlecast.models.net import NetModel
 from candlecast.prediction import Prediction
-from candlecast.shared import Shared
+from candlecast.process.shared import Shared
 from candlecast.windows import Samples
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from candlecast.compiling import compiled
 from candlecast.nets.kernels import share
 from candlecast.nets.kernels.functions import signed
+from candlecast.process.compiling import compiled
 
 
 def scan(a: Tensor, b: Tensor, h0: Tensor) -> Tensor:

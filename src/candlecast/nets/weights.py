@@ -10,7 +10,7 @@ from contextvars import ContextVar
 import torch
 from torch import nn
 
-from candlecast.shared import hold_at_fork
+from candlecast.process.shared import hold_at_fork
 
 _generator: ContextVar[torch.Generator | None] = ContextVar("generator", default=None)  # None: torch's global one
 _global = threading.RLock()

@@ -8,12 +8,12 @@ import numpy as np
 import plotly.graph_objects as go
 import polars as pl
 
-from candlecast.accuracy import scored
+from candlecast.evaluation.accuracy import scored
 from candlecast.report.figures import BLUE, GREY, Figure, styled
 from candlecast.report.words import count, p_value, percent
 
 if TYPE_CHECKING:
-    from candlecast.study_result import StudyResult
+    from candlecast.study.result import StudyResult
 
 NORMAL_95 = 1.96
 

@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 import polars as pl
 
-from candlecast.accuracy import Scored, scored
+from candlecast.evaluation.accuracy import Scored, scored
 from candlecast.report.figures import (
     BLUE,
     DETAIL_BARS,
@@ -29,7 +29,7 @@ from candlecast.report.words import count, moment, number, percent
 from candlecast.targets.sides import sides_of
 
 if TYPE_CHECKING:
-    from candlecast.study_result import StudyResult
+    from candlecast.study.result import StudyResult
 
 GROUPS = 10
 SMALLEST_GROUP = 5  # forecasts; a mean of fewer says nothing

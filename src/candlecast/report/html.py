@@ -25,7 +25,7 @@ from candlecast.report.training_figures import losses, skill_by_training, timeli
 from candlecast.report.words import count, moment, target_words, unbroken
 
 if TYPE_CHECKING:
-    from candlecast.study_result import StudyResult
+    from candlecast.study.result import StudyResult
 
 
 def write_report(result: StudyResult, path: str | Path) -> Path:

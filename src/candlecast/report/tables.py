@@ -15,7 +15,7 @@ from candlecast.report.words import UNKNOWN, count, moment, number, p_value, per
 from candlecast.stats import annual_return
 
 if TYPE_CHECKING:
-    from candlecast.study_result import StudyResult
+    from candlecast.study.result import StudyResult
 
 LIBRARIES = ("candlecast", "numpy", "plotly", "polars", "torch")
 SCORES = {  # of forecasts with a width: the column, its heading, and what it means

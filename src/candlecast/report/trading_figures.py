@@ -31,7 +31,7 @@ from candlecast.report.figures import (
 from candlecast.report.words import count, number, percent
 
 if TYPE_CHECKING:
-    from candlecast.study_result import StudyResult
+    from candlecast.study.result import StudyResult
 
 MARKERS = {"buy": ("triangle-up", BLUE), "sell": ("triangle-down", ORANGE)}
 BASELINE_DASHES = ("dot", "dash", "dashdot", "longdash")

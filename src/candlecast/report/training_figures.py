@@ -13,7 +13,7 @@ from candlecast.report.figures import BLUE, GREY, ORANGE, PALE_GREY, Figure, mil
 from candlecast.report.words import count, moment, percent
 
 if TYPE_CHECKING:
-    from candlecast.study_result import StudyResult
+    from candlecast.study.result import StudyResult
 
 ROW_PIXELS = 30
 FRAME_PIXELS = 100

@@ -11,8 +11,8 @@ import polars as pl
 from candlecast.candles import Candles, Change, Origin, sessions
 from candlecast.candles.intake import with_close
 from candlecast.errors import CandleError, SourceError
-from candlecast.forking import require_threads
 from candlecast.interval import Interval
+from candlecast.process.forking import require_threads
 from candlecast.reading import containers, encoding, workbooks
 from candlecast.reading.containers import Content
 from candlecast.reading.frames import frame_table, lazy_table

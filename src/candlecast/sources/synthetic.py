@@ -11,8 +11,8 @@ import polars as pl
 
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError
-from candlecast.forking import require_threads
 from candlecast.interval import Interval
+from candlecast.process.forking import require_threads
 
 START = datetime(2015, 1, 1, tzinfo=UTC)
 NODES = 401  # equally likely next values, over which expectations of rounded prices are taken

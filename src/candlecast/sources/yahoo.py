@@ -17,7 +17,7 @@ import polars as pl
 
 from candlecast.errors import CandlecastError, ConfigError, SourceError
 from candlecast.interval import Interval
-from candlecast.shared import ignoring
+from candlecast.process.shared import ignoring
 from candlecast.sources.adjust import ACTIONS, PRICES
 from candlecast.sources.answers import MOST_TEXT, parse_json, unusable
 from candlecast.sources.chart import require_chart, unreadable_chart

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from candlecast.compiling import compiled
+from candlecast.process.compiling import compiled
 
 
 @compiled()

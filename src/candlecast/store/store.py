@@ -15,8 +15,8 @@ import polars as pl
 from candlecast.candles import Candles, Origin
 from candlecast.errors import CandleError, ConfigError, StoreError, near_misses
 from candlecast.events import Listener, ignore
-from candlecast.forking import require_threads
 from candlecast.interval import Interval
+from candlecast.process.forking import require_threads
 from candlecast.redaction import redacted, register_secret
 from candlecast.sources.source import Moment, Source, moment, period, require_order, utc_now
 from candlecast.store import compact, update

@@ -21,7 +21,7 @@ from candlecast.heads import Head
 from candlecast.models.net import BY_WINDOW, NetModel
 from candlecast.nets import PerWindow, kernels
 from candlecast.nets.dropout import Dropout
-from candlecast.shared import Shared, drop_filters
+from candlecast.process.shared import Shared, drop_filters
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from numba.core import cgutils
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
-from candlecast import compiling
 from candlecast.nets.kernels.mask import FIRST, SECOND
+from candlecast.process import compiling
 
 LANES = 16 if llvm.get_host_cpu_features().get("avx512f") else 8
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)

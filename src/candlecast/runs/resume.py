@@ -14,19 +14,19 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from candlecast.candles import Candles
-from candlecast.claims import Claim
-from candlecast.disk import flush_folder, read_regular, reason, write_flushed
+from candlecast.disk.claims import Claim
+from candlecast.disk.files import flush_folder, read_regular, reason, write_flushed
 from candlecast.errors import RunError
 from candlecast.events import Listener, Progress, ignore
-from candlecast.identity import identify
 from candlecast.jobs import Job
 from candlecast.ledger import Ledger
 from candlecast.models import Fitted, Model
-from candlecast.recipes import describe, unidentified
-from candlecast.run_tables import read_arrays
+from candlecast.recipes.describing import describe, unidentified
+from candlecast.recipes.identity import identify
 from candlecast.runs import fresh_folder, prepare_runs, run_folder, save_run
+from candlecast.runs.tables import read_arrays
 from candlecast.study import Study
-from candlecast.study_result import StudyResult
+from candlecast.study.result import StudyResult
 from candlecast.windows import Samples
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def run_study(
 
     Killed at any moment and started again, it continues after the finished jobs, and writes the same bytes as without the
     interruption. A study that cannot be identified (your own code that holds an open file, a lock or a generator, or
-    changes as it runs; see `candlecast.identity`) starts anew, in a new folder each time; a warning in the log says why.
+    changes as it runs; see `candlecast.recipes.identity`) starts anew, in a new folder each time; a warning in the log says why.
     Raises RunError when the folder cannot be written, and whatever `Study.run` raises.
     """
     recipe = study.recipe(candles, seed=seed)
@@ -89,7 +89,7 @@ class KeptJobs:
     """Finished jobs in a folder, one safetensors file each, written completely or not at all.
 
     A file's name is a digest of everything that decides the job's result: model, features and target (see
-    `candlecast.identity`), prepared data, rows, seed and version. Jobs that cannot be identified are not kept.
+    `candlecast.recipes.identity`), prepared data, rows, seed and version. Jobs that cannot be identified are not kept.
     `asked` counts the jobs that were looked up, `taken_up` those that were found.
 
     Several processes may keep jobs in one folder, as two runs of the same study do; the last of them removes it.

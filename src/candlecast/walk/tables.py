@@ -8,7 +8,7 @@ import polars as pl
 from candlecast.ledger import Searched
 from candlecast.models import Fitted, FittedSearch
 from candlecast.models.conformal import FittedConformal
-from candlecast.walk import FoldForecast
+from candlecast.walk.forward import FoldForecast
 
 
 def searches(parts: list[FoldForecast]) -> tuple[Searched, ...]:

@@ -19,10 +19,10 @@ from candlecast.candles import Candles
 from candlecast.errors import ConfigError, RunError, listed
 from candlecast.features import Feature, Features
 from candlecast.fleet import settings
-from candlecast.identity import identify
 from candlecast.models.estimator import described
 from candlecast.models.known_estimators import make, refused, require_known
-from candlecast.provenance import is_installed
+from candlecast.recipes.identity import identify
+from candlecast.recipes.provenance import is_installed
 from candlecast.targets import Several
 
 MODULES: dict[Any, Sequence[str]] = {  # the recipes that may be made again, by module
@@ -59,8 +59,8 @@ def describe(value: Any) -> Any:
 
     A dataclass becomes an object with its `type`, its `name` if it has one, and its constructor parameters; a feature one
     with its `kind`, parameters and warm-up; an estimator one with its class and parameters. Candles are named, not stored.
-    A user's own code or object has an `identity` as well (`candlecast.identity`), which tells two of one name apart. If it
-    cannot be identified, `unidentified` says why, and the description equals none that another process makes.
+    A user's own code or object has an `identity` as well (`candlecast.recipes.identity`), which tells two of one name apart.
+    If it cannot be identified, `unidentified` says why, and the description equals none that another process makes.
 
     >>> from candlecast.folds import Holdout
     >>> describe(Holdout(0.8))

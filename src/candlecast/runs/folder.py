@@ -29,22 +29,22 @@ import polars as pl
 from candlecast.backtesting import Costs
 from candlecast.backtesting.door import require_kind
 from candlecast.candles import Candles, Origin, TradingClock
-from candlecast.disk import require_names, write_flushed
+from candlecast.disk.files import require_names, write_flushed
+from candlecast.disk.replacing import replaced, tidy
 from candlecast.errors import RunError, near_misses
+from candlecast.evaluation.tally import Tally
 from candlecast.forecast import Forecast
-from candlecast.identity import PYTHON
 from candlecast.interval import Interval
 from candlecast.ledger import Ledger, Searched
 from candlecast.models import Fitted
 from candlecast.models.model import require_model
-from candlecast.recipes import pythons, restore, unidentified
-from candlecast.replacing import replaced, tidy
-from candlecast.run_manifest import FILES, FORMAT, NAME, digests, is_run, read_manifest, require_shape
-from candlecast.run_tables import read_tables, read_tensors, require_rows
+from candlecast.recipes.describing import pythons, restore, unidentified
+from candlecast.recipes.identity import PYTHON
+from candlecast.runs.manifest import FILES, FORMAT, NAME, digests, is_run, read_manifest, require_shape
+from candlecast.runs.tables import read_tables, read_tensors, require_rows
 from candlecast.signals import Positions
 from candlecast.study import Study
-from candlecast.study_result import StudyResult
-from candlecast.tally import Tally
+from candlecast.study.result import StudyResult
 from candlecast.targets import lead
 from candlecast.targets.target import require_target
 from candlecast.walk import plan_jobs

@@ -11,9 +11,9 @@ import polars as pl
 
 from candlecast.backtesting import BacktestResult, backtest, break_even_bps, delayed
 from candlecast.candles import Candles
+from candlecast.evaluation.tradability import Tradability, tradability
 from candlecast.signals import Positions
 from candlecast.stats import annual_return, check_rare_losses, log_returns, worst_case_loss
-from candlecast.tradability import Tradability, tradability
 
 CLOSES_ONLY = 1 / 3  # largest share of bars without prices beyond open and close at which ranges are informative
 FEWEST_BARS = 2  # of a backtest with delayed fills

@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 
 from candlecast.candles import Candles
-from candlecast.provenance import (
+from candlecast.recipes.provenance import (
     content,
     held_by,
     imported,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from candlecast.ledger import Entry, Trial
-from candlecast.profile import ROUNDING, Profile, groups, side_by_side
+from candlecast.ledger.profile import ROUNDING, Profile, groups, side_by_side
 from candlecast.stats import effective_counts, overfitting_probability, unit_columns
 
 UNNAMED = "not named"  # content of a tally that was stored before results were named in it
@@ -23,7 +23,7 @@ class Tally:
 
     trials: distinct trials in the workspace; family: those of the same market, interval and target among them.
     forecasts: effective number of independent forecasts; trades: effective number of independent strategies
-    (`effective_trials` of skills and of alphas, see `candlecast.profile`; a trial that never traded counts by its
+    (`effective_trials` of skills and of alphas, see `candlecast.ledger.profile`; a trial that never traded counts by its
     forecasts). forecasts_before, trades_before: the same without the batch.
     overfitting: probability that the best of the trials on the same candles falls below their median afterwards
     (`overfitting_probability`); NaN where there are too few to compare. content: identifies the result that was counted.

@@ -31,11 +31,11 @@ from typing import Any
 
 import numpy as np
 
-from candlecast.confined import Inflater, Words, bounded_rows, confine, described, require_own_schema
-from candlecast.disk import is_regular, reason
+from candlecast.disk.confined import Inflater, Words, bounded_rows, confine, described, require_own_schema
+from candlecast.disk.files import is_regular, reason
 from candlecast.errors import ConfigError, RunError
 from candlecast.interval import Interval
-from candlecast.profile import MOST_BUCKETS, Profile, profile_of
+from candlecast.ledger.profile import MOST_BUCKETS, Profile, profile_of
 
 FORMAT = 3  # 1 kept no searches, 2 neither targets nor batches nor profiles
 APPLICATION = 0x43434C47  # "CCLG" in the header of the file: a ledger of candlecast

@@ -12,26 +12,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from candlecast import walked
-from candlecast.accuracy import accuracy, accuracy_by_part, skills
 from candlecast.backtesting import BacktestResult, Costs, backtest
 from candlecast.candles import Candles
 from candlecast.causality import require_causal_rule
-from candlecast.conditions import conditions_of
 from candlecast.errors import NotEnoughDataError
+from candlecast.evaluation.accuracy import accuracy, accuracy_by_part, skills
+from candlecast.evaluation.conditions import conditions_of
+from candlecast.evaluation.tally import UNNAMED, Tally, count, count_each
+from candlecast.evaluation.verdict import Verdict, judge
 from candlecast.forecast import Forecast
 from candlecast.ledger import Ledger, Searched, Trial
+from candlecast.ledger.profile import profile_of
 from candlecast.models import Fitted
-from candlecast.profile import profile_of
 from candlecast.recipes import describe
 from candlecast.signals import Positions, Rule
 from candlecast.sources.source import moment
-from candlecast.tally import UNNAMED, Tally, count, count_each
 from candlecast.targets import Target, label, lead
-from candlecast.verdict import Verdict, judge
+from candlecast.walk.tables import is_in_time_order
 
 if TYPE_CHECKING:
-    from candlecast.study import Study
+    from candlecast.study.study import Study
 
 OF_FORECASTS = ("accuracy", "accuracy_by_part", "_own_accuracy")  # computed of forecasts alone
 OF_TRADING = ("backtest", "backtests", "summary", "summaries", "trial")  # of positions and costs too
@@ -140,7 +140,7 @@ class StudyResult:
                 self.candles,
                 self.positions[self.model],
                 self.backtest,
-                is_in_time_order=walked.is_in_time_order(self.folds),
+                is_in_time_order=is_in_time_order(self.folds),
                 seed=self.seed,
             ),
             seed=self.seed,

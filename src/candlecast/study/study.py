@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from candlecast import walked
 from candlecast.backtesting import Costs
 from candlecast.backtesting.door import require_cash, require_kind
 from candlecast.candles import Candles
@@ -35,9 +34,9 @@ from candlecast.models.model import learns_position, require_learnable, require_
 from candlecast.recipes import describe
 from candlecast.signals import FollowDirection, HoldPosition, InverseVolatility, Rule
 from candlecast.sources.files import as_candles
-from candlecast.study_result import StudyResult, positions_by_model
+from candlecast.study.result import StudyResult, positions_by_model
 from candlecast.targets import NextReturn, Target, Volatility, lead, parts
-from candlecast.walk import FoldForecast, Keeper, watch_forward
+from candlecast.walk import FoldForecast, Keeper, tables, watch_forward
 
 BASELINES: tuple[Baseline, ...] = (
     Naive(),
@@ -203,11 +202,11 @@ class Study:
             positions=positions_by_model(rule, forecasts),
             costs=self.costs,
             cash=self.cash,
-            folds=walked.fold_table(studied),
-            losses=walked.loss_table(studied),
-            lost=walked.lost(studied),
+            folds=tables.fold_table(studied),
+            losses=tables.loss_table(studied),
+            lost=tables.lost(studied),
             tensors={part.job.key: part.fitted.tensors() for part in studied},
-            searches=walked.searches(studied),
+            searches=tables.searches(studied),
             ledger=ledger,
         )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from candlecast.backtesting import BacktestResult
-from candlecast.evidence import Evidence
+from candlecast.evaluation.evidence import Evidence
 from candlecast.stats import track_record
 from candlecast.targets import Target
 from candlecast.text import number, percent

@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from candlecast.claims import Claim
-from candlecast.disk import flush_folder, is_folder, reason
+from candlecast.disk.claims import Claim
+from candlecast.disk.files import flush_folder, is_folder, reason
 from candlecast.errors import RunError
 
 COPY = re.compile(r"\.(?P<name>.+)-[a-z0-9_]{8}\.(?P<kind>new|old)")  # copies of the folder `name`

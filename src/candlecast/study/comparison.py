@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from candlecast import comparison_words
-from candlecast.accuracy import scored
 from candlecast.backtesting import Costs
 from candlecast.candles import Candles
 from candlecast.causality import require_causal_model
 from candlecast.errors import ConfigError
+from candlecast.evaluation.accuracy import scored
+from candlecast.evaluation.tally import Tally
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features, standard_features
 from candlecast.folds import Folds, WalkForward
@@ -25,9 +25,9 @@ from candlecast.models.model import require_model
 from candlecast.signals import Rule
 from candlecast.sources.files import as_assets
 from candlecast.stats import false_discovery, model_confidence_set, superior_models
-from candlecast.study import Study
-from candlecast.study_result import StudyResult, recorded_at_once
-from candlecast.tally import Tally
+from candlecast.study import comparison_words
+from candlecast.study.result import StudyResult, recorded_at_once
+from candlecast.study.study import Study
 from candlecast.targets import NextReturn, Target
 from candlecast.walk import FoldForecast, forecast_frame, plan_jobs
 

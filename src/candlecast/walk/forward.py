@@ -11,7 +11,6 @@ import numpy as np
 import polars as pl
 
 from candlecast.causality import require_causal_features, require_causal_model, require_causal_target
-from candlecast.empty_folds import require_rows
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.events import Listener, ignore
 from candlecast.features import Features, standard_features
@@ -23,6 +22,7 @@ from candlecast.models.model import require_learnable
 from candlecast.prediction import Prediction
 from candlecast.sources.files import as_assets
 from candlecast.targets import NextReturn, Target, label, lead, memory, parts
+from candlecast.walk.empty_folds import require_rows
 from candlecast.windows import Samples, make_samples
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from functools import partial
 import polars as pl
 
 from candlecast import text
-from candlecast.tally import Tally
+from candlecast.evaluation.tally import Tally
 
 number = partial(text.number, unknown=text.CELL)
 percent = partial(text.percent, unknown=text.CELL)

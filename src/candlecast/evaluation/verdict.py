@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 
 from candlecast.backtesting import BacktestResult
-from candlecast.conditions import Conditions
-from candlecast.evidence import Evidence, gather
-from candlecast.objections import objections
-from candlecast.tally import Tally
+from candlecast.evaluation.conditions import Conditions
+from candlecast.evaluation.evidence import Evidence, gather
+from candlecast.evaluation.objections import objections
+from candlecast.evaluation.tally import Tally
 from candlecast.targets import Target
 from candlecast.text import count, number, p_value, percent, years
 
@@ -40,8 +40,8 @@ class Verdict:
         adjusted for multiple testing, are below 5 %.
     pays: the account passes three bootstrap tests, net of costs: it grows; it earns more than its mean position would have
         earned (timing); its Sharpe ratio is above that of buy-and-hold. All p-values, adjusted for multiple testing, are below
-        5 %, the deflated Sharpe ratio is above 95 %, and there is no objection (`candlecast.objections`), such as ruin, prices
-        that could not be traded at, folds that train on bars after their test, or too short a record.
+        5 %, the deflated Sharpe ratio is above 95 %, and there is no objection (`candlecast.evaluation.objections`), such as
+        ruin, prices that could not be traded at, folds that train on bars after their test, or too short a record.
     has_edge: both.
     headline: the answer in a sentence; `reasons`: what it rests on, one by one; `evidence`: the numbers.
     """

@@ -7,7 +7,7 @@ from candlecast.fleet.settings import Fit
 from candlecast.folds import Holdout
 from candlecast.models import LSTM
 from candlecast.signals import FollowDirection
-from candlecast.study import Study
+from candlecast.study.study import Study
 from candlecast.targets import Price
 
 

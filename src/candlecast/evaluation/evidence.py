@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from candlecast.backtesting import BacktestResult
-from candlecast.conditions import Conditions
+from candlecast.evaluation.conditions import Conditions
+from candlecast.evaluation.tally import Tally
 from candlecast.stats import (
     TrackRecord,
     adjusted_p_value,
@@ -23,7 +24,6 @@ from candlecast.stats import (
     sharpe_difference,
     track_record,
 )
-from candlecast.tally import Tally
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 
 from candlecast import forecast
-from candlecast.parquet import Outline, outline
-from candlecast.run_manifest import incomplete, parsed, read_file
+from candlecast.disk.parquet import Outline, outline
+from candlecast.runs.manifest import incomplete, parsed, read_file
 
 LOADED = ("candles", "forecasts", "positions", "folds", "losses")  # the other tables are computed from them
 SPARE, DENSEST = 1 << 28, 64  # limit on bytes in memory: in any case, and per byte of the files
