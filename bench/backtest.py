@@ -26,7 +26,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from candlecast.backtesting import Costs, Orders, backtest, compiled, sweep
+from candlecast.backtesting import Costs, Orders, backtest, sweep
+from candlecast.backtesting.engine import compiled
 from candlecast.backtesting.orders import bracket, market
 from candlecast.candles import Candles
 

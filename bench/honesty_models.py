@@ -11,7 +11,7 @@ import usual_recipes
 
 import candlecast as cc
 from candlecast.models import Baseline
-from candlecast.walk import FoldForecast, forecast_frame, plan_jobs
+from candlecast.walkforward import FoldForecast, forecast_frame, plan_jobs
 
 BARS, FOLDS, SEEDS = 5_000, 2, 4
 TUTORIAL_BARS = 1_000  # as many as the tutorial downloads

@@ -8,8 +8,8 @@ import numpy as np
 from honesty_users import FAMILIES, NO_EDGE, SEQUENCES, WITH_EDGE
 from honesty_worlds import NULL
 
-MOST_FALSE = 5.0  # percent, of each family
-LEAST_FOUND = 80.0  # percent, of what the oracle finds
+MAX_FALSE = 5.0  # percent, of each family
+MIN_FOUND = 80.0  # percent, of what the oracle finds
 LONGEST_MINUTES = 15.0
 
 
@@ -59,9 +59,9 @@ def figures_of_worlds(records, tutorial):
     no_edge = [record for record in tutorial if np.isnan(record["strength"])]
     found = []
     for model in ("lstm", "linear"):
-        found.append(figure(f"false edges, {model}", share(null, model, "edge"), goal=MOST_FALSE))
-        found.append(figure(f"false forecasts, {model}", share(null, model, "forecastable"), goal=MOST_FALSE))
-    found.append(figure("false edges, tutorial preset", share(no_edge, "preset", "edge"), goal=MOST_FALSE))
+        found.append(figure(f"false edges, {model}", share(null, model, "edge"), goal=MAX_FALSE))
+        found.append(figure(f"false forecasts, {model}", share(null, model, "forecastable"), goal=MAX_FALSE))
+    found.append(figure("false edges, tutorial preset", share(no_edge, "preset", "edge"), goal=MAX_FALSE))
     for question in ("forecastable", "edge"):
         clear = [rung for rung in rungs(records) if rung_share(rung, "oracle", question) >= 0.95]
         for model in ("lstm", "linear"):
@@ -69,7 +69,7 @@ def figures_of_worlds(records, tutorial):
             pooled = share([record for rung in clear for record in rung], model, question)
             name = f"found where the oracle is: {question}, {model}"
             found.append(
-                figure(name, pooled, goal=LEAST_FOUND, better="higher", against="oracle at 95 % or above")
+                figure(name, pooled, goal=MIN_FOUND, better="higher", against="oracle at 95 % or above")
                 | {"rungs": len(clear), "least_of_a_rung": None if least is None else 100 * least}
             )
     for name, claims in claims_of(null, no_edge).items():
@@ -86,15 +86,15 @@ def figures_of_users(users):
             fresh = [record for record in group if record["fresh"]["edge"]]
             against = "the same edges in a fresh workspace"
             found.append(
-                figure(f"found: {name}", share(fresh, "edge"), goal=LEAST_FOUND, better="higher", against=against)
+                figure(f"found: {name}", share(fresh, "edge"), goal=MIN_FOUND, better="higher", against=against)
             )
             continue
-        found.append(figure(f"false edges: {name}", share(group, "edge"), goal=MOST_FALSE))
+        found.append(figure(f"false edges: {name}", share(group, "edge"), goal=MAX_FALSE))
         if family.is_null:
-            found.append(figure(f"false forecasts: {name}", share(group, "forecastable"), goal=MOST_FALSE))
+            found.append(figure(f"false forecasts: {name}", share(group, "forecastable"), goal=MAX_FALSE))
     everybody = [record for name in SEQUENCES for record in of_family(users, name)]
     for question, kind in (("edge", "edges"), ("forecastable", "forecasts")):
-        found.append(figure(f"false {kind}: 50 trials, all markets", share(everybody, question), goal=MOST_FALSE))
+        found.append(figure(f"false {kind}: 50 trials, all markets", share(everybody, question), goal=MAX_FALSE))
     return found
 
 

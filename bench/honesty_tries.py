@@ -14,15 +14,15 @@ import numpy as np
 import polars as pl
 
 import candlecast as cc
+from candlecast.dataset.forecast import Forecast
 from candlecast.evaluation.accuracy import scored
 from candlecast.evaluation.evidence import largest_p
-from candlecast.evaluation.tally import Tally
+from candlecast.evaluation.trial_count import Tally
 from candlecast.evaluation.verdict import LEVEL, Verdict
-from candlecast.forecast import Forecast
 from candlecast.ledger import Trial
 from candlecast.ledger.profile import profile_of
 from candlecast.stats import adjusted_p_value, clark_west
-from candlecast.walk import watch_forward
+from candlecast.walkforward import watch_forward
 
 COSTS = cc.Costs(fee_bps=1.0, slippage_bps=1.0)
 FOLLOW = cc.FollowDirection()

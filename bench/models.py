@@ -60,7 +60,7 @@ def planted(task):
     """
     import candlecast as cc
     from candlecast.features import Feature
-    from candlecast.walk import plan_jobs
+    from candlecast.walkforward import plan_jobs
 
     family, strength = WORLDS[task.world]
     world = getattr(cc.synthetic, family)(task.bars, seed=task.seed, **strength)
@@ -137,7 +137,7 @@ def show_planted(found):
 def fleet(options):
     """Seconds of processor and wall of 16 seeds of each net, as one fleet and one by one; the least of each of two turns."""
     import candlecast as cc
-    from candlecast.walk import plan_jobs
+    from candlecast.walkforward import plan_jobs
 
     candles, found = cc.sample()[-FLEET_BARS:], []
     for done, (name, make) in enumerate(nets().items(), start=1):

@@ -21,7 +21,7 @@ REFERENCES = ("naive", "ewma", "har", "garch")  # of volatility
 SECTION = "## All models on real candles"
 PAGE = HERE.parent / "docs" / "models.md"
 FOLDS, SEEDS = 3, 2
-SHORTEST, FEWEST = 300, 1_000  # seconds of a bar, and bars of a series
+SHORTEST, MINIMUM = 300, 1_000  # seconds of a bar, and bars of a series
 BATCH_BARS = 20_000  # of series that one process takes at once
 LEVEL = 0.05
 
@@ -99,7 +99,7 @@ def load(places, bars):
             tell(f"left out: {path.name}: {error}")
             continue
         key = candles.symbol, str(candles.interval)
-        if candles.interval.seconds < SHORTEST or len(candles) < FEWEST:
+        if candles.interval.seconds < SHORTEST or len(candles) < MINIMUM:
             tell(f"left out: {path.name}, {len(candles):,} bars of {candles.interval}")
         elif key not in longest or len(candles) > len(longest[key]):
             longest[key] = candles
@@ -125,7 +125,7 @@ def groups(series):
 
 def names_for(target, *, everyone):
     """Names of the models that can forecast it: all of them, or nets and what they are tested against."""
-    from candlecast.cli.choices import MODELS
+    from candlecast.cli.model_registry import MODELS
 
     aim = target_of(target)
     return tuple(name for name in MODELS if (everyone or name in {*nets(), *REFERENCES}) and can(name, aim))
@@ -133,7 +133,7 @@ def names_for(target, *, everyone):
 
 def can(name, aim):
     """Whether the model of that name is installed and forecasts such a target."""
-    from candlecast.cli.choices import model
+    from candlecast.cli.model_registry import model
     from candlecast.errors import ConfigError
 
     if name == "lightgbm" and find_spec("lightgbm") is None:
@@ -157,7 +157,7 @@ def target_of(name):
 def compared(batch):
     """The rows of the comparison, and of each series the outcomes and everyone's forecasts."""
     import candlecast as cc
-    from candlecast.cli.choices import model
+    from candlecast.cli.model_registry import model
     from candlecast.evaluation.accuracy import scored
 
     models: dict[str, Any] = {name: model(name) for name in batch.models}

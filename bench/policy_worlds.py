@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 
 import candlecast as cc
-from candlecast.forecast import Forecast
+from candlecast.dataset.forecast import Forecast
 from candlecast.signals import Positions
 from candlecast.sources import synthetic
 

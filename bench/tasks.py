@@ -12,7 +12,7 @@ from typing import Any
 def nets() -> dict[str, Any]:
     """Names and classes of all nets that commands know, so that a new one is among them by itself."""
     from candlecast import models
-    from candlecast.cli.choices import MODELS
+    from candlecast.cli.model_registry import MODELS
 
     classes = {name: getattr(models, cls) for name, cls in MODELS.items()}
     return {name: cls for name, cls in classes.items() if issubclass(cls, models.NetModel)}

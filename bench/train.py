@@ -1,6 +1,6 @@
 """Training against Keras, torch.nn.LSTM, neuralforecast and darts, side by side in one run.
 
-    python bench/train.py [--rounds 5] [--only step fit folds jobs memory stream] [--json]
+    python bench/trainer.py [--rounds 5] [--only step fit folds jobs memory stream] [--json]
 
 Ours and the rivals' turns alternate, and medians are compared; the time to Keras' error is the
 median over as many seeds as rounds, to the median error of as many Keras trainings, and infinite for a training that never
@@ -32,7 +32,7 @@ STEPS, TEST, FOLDS = 500, 1_000, 5
 
 def tutorial_jobs(seeds, *, bars=None, training=None, folds=None, high=1.0):
     import candlecast as cc
-    from candlecast.walk import plan_jobs
+    from candlecast.walkforward import plan_jobs
 
     training = training or cc.Fit(epochs=20, batch=32, patience=None, clip=None, sampling="windows")
     model = cc.LSTM(hidden=50, layers=2, dropout=0.2, dense=(25,), window=50, training=training)
@@ -47,12 +47,12 @@ def our_step(models):
     """Milliseconds per model of one whole optimiser step of the loop: batch, forward, backward, Adam."""
     import torch
 
-    from candlecast.fleet import train
+    from candlecast.fleet import trainer
     from candlecast.fleet.threads import one_thread
 
     model, jobs = tutorial_jobs(models)
     with one_thread():
-        fleet = train._Fleet(jobs, model.blueprint(jobs[0].samples.target), device=torch.device("cpu"))
+        fleet = trainer._Fleet(jobs, model.blueprint(jobs[0].samples.target), device=torch.device("cpu"))
         times = []
         for _ in range(100):
             began = time.perf_counter()

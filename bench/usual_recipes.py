@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 import candlecast as cc
-from candlecast.walk import walk_forward
+from candlecast.walkforward import walk_forward
 
 CHART_R2 = 0.9  # two curves that lie on top of each other
 SMALL_ERROR = 0.05  # "highly accurate" in the words of Lewis (1982) is below 0.10

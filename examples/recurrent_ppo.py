@@ -21,11 +21,11 @@ from sb3_contrib import RecurrentPPO
 
 import candlecast as cc
 from candlecast.adapters.gymnasium import TradingEnv
+from candlecast.dataset.jobs import Job
+from candlecast.dataset.prediction import Prediction
+from candlecast.dataset.samples import Samples
 from candlecast.events import Listener, Progress, ignore
 from candlecast.heads.policy import slope
-from candlecast.jobs import Job
-from candlecast.prediction import Prediction
-from candlecast.windows import Samples
 
 
 @dataclass(frozen=True)

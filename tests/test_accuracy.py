@@ -11,14 +11,14 @@ import pytest
 
 from candlecast import stats
 from candlecast.candles import Candles
+from candlecast.dataset.folds import CombinatorialPurged, WalkForward
+from candlecast.dataset.forecast import Forecast
 from candlecast.errors import NotEnoughDataError
 from candlecast.evaluation.accuracy import accuracy, accuracy_by_part, scored
-from candlecast.folds import CombinatorialPurged, WalkForward
-from candlecast.forecast import Forecast
 from candlecast.models import GRU, Drift, LinearRegression, Naive
 from candlecast.sources import synthetic
 from candlecast.targets import NextReturn, Price, Volatility
-from candlecast.walk import plan_jobs, walk_forward
+from candlecast.walkforward import plan_jobs, walk_forward
 
 FIGURES = ("mae", "rmse", "r2", "hit_rate", "ic", "rank_ic")
 

@@ -14,34 +14,40 @@ import candlecast
 SOURCE = Path(candlecast.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 
-# A room may import rooms of its own row and of the rows above it.
-ROWS = [
-    ["redaction"],
-    ["errors"],
-    ["interval", "events", "text", "process", "disk"],
-    ["reading"],
-    ["candles"],
-    ["sources"],
-    ["store"],
-    ["features"],
-    ["targets", "folds"],
-    ["windows"],
-    ["jobs", "nets", "prediction"],
-    ["heads"],
-    ["fleet"],
-    ["forecast", "ledger"],
-    ["models"],
-    ["signals", "stats"],
-    ["causality"],
-    ["walk"],
-    ["backtesting"],
-    ["evaluation", "recipes", "testing"],
-    ["report", "study"],
-    ["runs"],
-    ["adapters"],
-    ["cli"],
+# A package may import the packages before it, and none after it.
+ORDER = [
+    "text",
+    "errors",
+    "interval",
+    "events",
+    "process",
+    "disk",
+    "reading",
+    "candles",
+    "sources",
+    "store",
+    "features",
+    "targets",
+    "dataset",
+    "nets",
+    "heads",
+    "fleet",
+    "ledger",
+    "models",
+    "stats",
+    "signals",
+    "causality",
+    "walkforward",
+    "backtesting",
+    "recipes",
+    "evaluation",
+    "report",
+    "runs",
+    "study",
+    "testing",
+    "adapters",
+    "cli",
 ]
-ROW_OF = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
 
 # Libraries that take long to import, or that one room wraps, and the rooms that may import them at all.
 HOMES = {
@@ -58,10 +64,10 @@ HOMES = {
     "arch": {"stats", "models"},
     "plotly": {"report"},
     "talib": {"features"},
-    "safetensors": {"runs"},
+    "safetensors": {"runs", "study"},
     "click": {"cli"},
     "rich": {"cli"},
-    "pandas": {"candles", "forecast"},
+    "pandas": {"candles", "dataset"},
     "deltalake": {"store"},
     "scipy": {"stats", "nets", "heads"},
     "backtrader": {"adapters"},
@@ -84,7 +90,7 @@ EAGER_HOMES = {
 
 # Rooms within a room, or files of it, of which the same holds.
 EAGER_PLACES = {
-    ("torch", "models/nets"),
+    ("torch", "models/architectures"),
     ("gymnasium", "adapters/gymnasium.py"),
     ("httpx", "sources/transport.py"),
     ("httpx", "sources/bridge.py"),
@@ -95,20 +101,19 @@ def room(path: Path) -> str:
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 
+def without_typing(path: Path) -> ast.Module:
+    """The syntax tree of a file without what only type checkers read."""
+    tree = ast.parse(path.read_text())
+    tree.body = [n for n in tree.body if not (isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING")]
+    return tree
+
+
 def imports(path: Path) -> list[tuple[str, bool]]:
     """Modules that a file imports, each with whether that happens as the file itself is imported."""
-    tree = ast.parse(path.read_text())
+    tree = without_typing(path)
     inner = {id(node) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for node in ast.walk(f)}
-    typing_only = {
-        id(node)
-        for block in ast.walk(tree)
-        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
-        for node in ast.walk(block)
-    }
     found = []
     for node in ast.walk(tree):
-        if id(node) in typing_only:
-            continue
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -121,16 +126,40 @@ def imports(path: Path) -> list[tuple[str, bool]]:
     return found
 
 
+def imported_files(path: Path) -> list[Path]:
+    """Files of the package, other than its `__init__` files, that a file imports, lazily or not."""
+    found = []
+    for node in ast.walk(without_typing(path)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "candlecast":
+            places = [SOURCE.joinpath(*node.module.split(".")[1:])]
+            places += [places[0] / alias.name for alias in node.names]
+            found += [place.with_suffix(".py") for place in places if place.with_suffix(".py").exists()]
+    return found
+
+
+def test_only_three_modules_stand_outside_packages():
+    loose = {path.stem for path in SOURCE.glob("*.py")} - {"__init__", "__main__"}
+    assert loose == {"errors", "events", "interval"}
+    packages = [path.parent.name for path in FILES if path.name == "__init__.py" and path.parent != SOURCE]
+    assert len(packages) == len(set(packages)), "two packages have one name"
+
+
 @pytest.mark.parametrize("path", [p for p in FILES if p.parent != SOURCE or p.stem not in ("__init__", "__main__")])
 def test_imports_point_one_way(path):
-    assert room(path) in ROW_OF, f"{room(path)} has no row: add it to ROWS"
-    for name, is_eager in imports(path):
-        if not name.startswith("candlecast.") or (name == "candlecast.__version__"):
+    assert room(path) in ORDER, f"{room(path)} has no place: add it to ORDER"
+    for name, _ in imports(path):
+        if not name.startswith("candlecast.") or name == "candlecast.__version__":
             continue
         other = name.split(".")[1]
-        if not is_eager and room(path) == "study":
-            continue  # StudyResult.save and .report reach for their rooms when called
-        assert ROW_OF[other] <= ROW_OF[room(path)], f"{path.name} imports {name}, which lies below it"
+        assert ORDER.index(other) <= ORDER.index(room(path)), f"{path.name} imports {name}, which comes after it"
+
+
+def test_no_files_import_each_other_in_a_circle():
+    graph = {path: set(imported_files(path)) for path in FILES if path.name != "__init__.py"}
+    while graph:
+        free = {path for path, others in graph.items() if not others & graph.keys()}
+        assert free, f"a circle within {sorted(str(path.relative_to(SOURCE)) for path in graph)}"
+        graph = {path: others for path, others in graph.items() if path not in free}
 
 
 @pytest.mark.parametrize("path", FILES)

@@ -14,29 +14,18 @@ from statsmodels.tsa.arima import model as reference_arima
 from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
 from candlecast.candles import Candles
+from candlecast.dataset.folds import PurgedKFold, WalkForward
+from candlecast.dataset.samples import make_samples
 from candlecast.errors import ConfigError
 from candlecast.features import Features, log_return
-from candlecast.folds import PurgedKFold, WalkForward
-from candlecast.models import (
-    ARIMA,
-    ETS,
-    EWMA,
-    GARCH,
-    HAR,
-    LightGBM,
-    LinearRegression,
-    Ridge,
-    SeasonalNaive,
-    series,
-    smoothing,
-)
-from candlecast.models.quiet import quiet
+from candlecast.models import ARIMA, ETS, EWMA, GARCH, HAR, LightGBM, LinearRegression, Ridge, SeasonalNaive
+from candlecast.models.baselines import series, smoothing
+from candlecast.models.deterministic import quiet
 from candlecast.recipes import describe, restore
 from candlecast.sources import sample, synthetic
 from candlecast.study import Study
 from candlecast.targets import Direction, NextReturn, Price, Volatility
-from candlecast.walk import plan_jobs, walk_forward
-from candlecast.windows import make_samples
+from candlecast.walkforward import plan_jobs, walk_forward
 
 FEATURES = Features(log_return())
 OF_RETURNS = [SeasonalNaive(7), EWMA(5), ETS(), ARIMA(), Ridge(), LightGBM(trees=20)]

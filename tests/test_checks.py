@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 from candlecast import models
-from candlecast.cli.choices import NO_CHOICE
+from candlecast.cli.model_registry import NO_CHOICE
 from candlecast.errors import ConfigError, LookaheadError
 from candlecast.fleet.settings import Fit
 from candlecast.models import LSTM, LinearRegression, NetModel, Sklearn
-from candlecast.models.baselines import FittedBaseline
+from candlecast.models.baselines.naive import FittedBaseline
 from candlecast.targets import Direction, NextReturn, Several, Volatility
 from candlecast.testing import check_model, check_net
 

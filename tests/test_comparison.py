@@ -13,10 +13,10 @@ import pytest
 from candlecast import stats
 from candlecast.backtesting import Costs
 from candlecast.candles import Candles
+from candlecast.dataset.folds import WalkForward
 from candlecast.errors import ConfigError
 from candlecast.features import Features, log_range, log_return
 from candlecast.fleet.settings import Fit
-from candlecast.folds import WalkForward
 from candlecast.ledger import Ledger
 from candlecast.models import GRU, LSTM, Drift, LinearRegression, Naive, Ridge
 from candlecast.sources import synthetic

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import candlecast
-from candlecast.models import filters
+from candlecast.models.baselines import recursions
 from candlecast.process import compiling
 
 SOURCE = Path(candlecast.__file__).parent
@@ -22,14 +22,14 @@ ASKED = """
 import numpy as np
 import torch
 import candlecast
-import candlecast.backtesting.compiled
+import candlecast.backtesting.engine.compiled
 import candlecast.stats.resampling
-from candlecast.models import filters
-from candlecast.nets.scan import scan
+from candlecast.models.baselines import recursions
+from candlecast.nets.layers.scan import scan
 
 assert candlecast.__file__.startswith({root!r})
 half = torch.full((3, 1), 0.5)
-print(filters.smooth(np.array([1.0, 2.0, np.nan, 4.0]), 0.3, 0.1, 0.9, 0.0, 0.0).tolist())
+print(recursions.smooth(np.array([1.0, 2.0, np.nan, 4.0]), 0.3, 0.1, 0.9, 0.0, 0.0).tolist())
 print(scan(half, torch.tensor([[1.0], [0.0], [0.0]]), torch.tensor([2.0])).flatten().tolist())
 """
 
@@ -45,7 +45,7 @@ def test_without_a_place_to_keep_it_compiled_code_runs(tmp_path):
     code = ASKED.format(root=str(tmp_path))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
-    expected = filters.smooth(np.array([1.0, 2.0, np.nan, 4.0]), 0.3, 0.1, 0.9, 0.0, 0.0).tolist()
+    expected = recursions.smooth(np.array([1.0, 2.0, np.nan, 4.0]), 0.3, 0.1, 0.9, 0.0, 0.0).tolist()
     assert done.stdout.splitlines() == [str(expected), "[2.0, 1.0, 0.5]"]
     assert done.stderr.count("compiled code cannot be cached") == 1
     assert not list(tmp_path.rglob("*.nb*"))

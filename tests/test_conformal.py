@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from candlecast.dataset.folds import Holdout, WalkForward
 from candlecast.errors import ConfigError
 from candlecast.features import Features, log_range, log_return
 from candlecast.fleet.settings import Fit
-from candlecast.folds import Holdout, WalkForward
 from candlecast.heads import Gaussian, Quantiles
 from candlecast.models import LSTM, Conformal, Drift, LinearRegression, Naive
 from candlecast.recipes import describe, restore
 from candlecast.sources import sample, synthetic
 from candlecast.targets import Direction, NextReturn, Several, Volatility
-from candlecast.walk import plan_jobs, walk_forward
+from candlecast.walkforward import plan_jobs, walk_forward
 
 TRAINING = Fit(epochs=2, batch=16, sampling="sequence")
 FEATURES = Features(log_return(), log_range())

@@ -7,17 +7,17 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from candlecast.cli import choices
+from candlecast.cli import model_registry
+from candlecast.dataset.folds import WalkForward
 from candlecast.errors import RunError
 from candlecast.fleet.settings import Fit
-from candlecast.folds import WalkForward
 from candlecast.heads import Gaussian, Labels, Quantiles
 from candlecast.models import LSTM, Conformal, Drift, LinearRegression
 from candlecast.recipes import describe, restore
 from candlecast.report.html import render
-from candlecast.runs import load_run
 from candlecast.sources import synthetic
 from candlecast.study import Study
+from candlecast.study.loading import load_run
 from candlecast.targets import ExcessReturn, NextReturn, ScaledReturn, Several, TripleBarrier
 
 FIT = Fit(epochs=2, batch=16)
@@ -104,5 +104,5 @@ def test_targets_are_described_and_restored(target):
 
 
 def test_the_command_line_knows_the_new_targets():
-    assert choices.target("triplebarrier", horizon=5) == TripleBarrier(5)
-    assert choices.target("scaled") == ScaledReturn(1)
+    assert model_registry.target("triplebarrier", horizon=5) == TripleBarrier(5)
+    assert model_registry.target("scaled") == ScaledReturn(1)

@@ -11,14 +11,14 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures
 
+from candlecast.dataset.folds import WalkForward
 from candlecast.errors import ConfigError, RunError
-from candlecast.folds import WalkForward
 from candlecast.models import LinearRegression, Sklearn
 from candlecast.recipes import describe, restore
-from candlecast.runs import load_run
 from candlecast.study import Study
+from candlecast.study.loading import load_run
 from candlecast.targets import Direction, NextReturn, Several
-from candlecast.walk import plan_jobs, walk_forward
+from candlecast.walkforward import plan_jobs, walk_forward
 
 
 class Up:

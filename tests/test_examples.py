@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from candlecast.backtesting import Costs
-from candlecast.folds import WalkForward
+from candlecast.dataset.folds import WalkForward
 from candlecast.recipes import describe
 from candlecast.study import Study
-from candlecast.walk import plan_jobs
+from candlecast.walkforward import plan_jobs
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

@@ -10,16 +10,16 @@ import pytest
 import torch
 
 from candlecast.adapters.onnx import export_onnx
+from candlecast.dataset.folds import WalkForward
+from candlecast.dataset.samples import windows
 from candlecast.errors import ConfigError, RunError
 from candlecast.fleet.settings import Fit
-from candlecast.folds import WalkForward
 from candlecast.heads import AbsoluteError, Chance, Gaussian, Huber, Labels, Quantiles, StudentT
 from candlecast.models import GRU, LSTM, RNN, DLinear, NLinear, Torch
-from candlecast.runs import load_run
 from candlecast.study import Study
+from candlecast.study.loading import load_run
 from candlecast.targets import Direction, NextReturn, Price, Several
-from candlecast.walk import plan_jobs
-from candlecast.windows import windows
+from candlecast.walkforward import plan_jobs
 
 QUICK = Fit(epochs=1, batch=64, sampling="windows")
 

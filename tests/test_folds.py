@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings, strategies as st
 
+from candlecast.dataset.folds import CombinatorialPurged, Fold, Holdout, PurgedKFold, Rows, WalkForward, check_folds
 from candlecast.errors import ConfigError, LookaheadError, NotEnoughDataError
-from candlecast.folds import CombinatorialPurged, Fold, Holdout, PurgedKFold, Rows, WalkForward, check_folds
 from candlecast.sources import sample
 
 HOUR = np.timedelta64(1, "h")

@@ -10,12 +10,12 @@ import sys
 import numpy as np
 import pytest
 
+from candlecast.dataset.folds import WalkForward
 from candlecast.errors import ConfigError
 from candlecast.features import Features, log_range, log_return
 from candlecast.fleet.settings import Fit
-from candlecast.folds import WalkForward
 from candlecast.models import LSTM, Conformal, Drift, Pooled, Search
-from candlecast.walk import plan_jobs
+from candlecast.walkforward import plan_jobs
 
 WAYS = ("read", "frame", "make", "walk", "forecast", "store")
 FORK = """
@@ -24,7 +24,7 @@ warnings.simplefilter("ignore")  # Python itself warns of forks where there are 
 import candlecast as cc
 from candlecast.sources import synthetic
 from candlecast.models import LinearRegression
-from candlecast.walk import plan_jobs, walk_forward
+from candlecast.walkforward import plan_jobs, walk_forward
 
 store = cc.Store("store")
 made = {{}}

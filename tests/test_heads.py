@@ -11,10 +11,11 @@ import torch
 from hypothesis import given, strategies as st
 from scipy import stats as scipy_stats
 
+from candlecast.dataset.folds import WalkForward
+from candlecast.dataset.prediction import quantile_column, quantile_level
 from candlecast.errors import ConfigError
 from candlecast.features import Features, Standard, log_range, log_return
 from candlecast.fleet.settings import Fit
-from candlecast.folds import WalkForward
 from candlecast.heads import (
     AbsoluteError,
     Chance,
@@ -27,11 +28,10 @@ from candlecast.heads import (
     usual_head,
 )
 from candlecast.models import GRU, LSTM, DLinear
-from candlecast.prediction import quantile_column, quantile_level
 from candlecast.recipes import describe, restore
 from candlecast.sources import synthetic
 from candlecast.targets import Direction, NextReturn, Several, TripleBarrier
-from candlecast.walk import plan_jobs
+from candlecast.walkforward import plan_jobs
 
 HEADS = {
     "value": (SquaredError(), AbsoluteError(), Huber(0.7), Gaussian(), StudentT(5.0), Quantiles((0.1, 0.5, 0.9))),
@@ -303,7 +303,7 @@ def test_several_targets_have_a_distribution_each(market):
 
 
 def test_each_of_several_targets_is_balanced_by_itself(market):
-    from candlecast.fleet.batches import Sampler
+    from candlecast.fleet.batching import Sampler
 
     target = Several(Direction(1), Direction(5))
     model = LSTM(hidden=3, window=6, training=LSTM_BY["windows"], head=Chance(balanced=True))

@@ -28,7 +28,7 @@ from candlecast.backtesting import Costs
 from candlecast.features import Feature, Features, feature, rsi, scaled_close, standard_features
 from candlecast.interval import Interval
 from candlecast.models import LSTM, Search, Sklearn, Torch
-from candlecast.models.nets.keras import Keras
+from candlecast.models.architectures.keras import Keras
 from candlecast.recipes.describing import FACTORIES, describe, unidentified
 from candlecast.recipes.identity import PYTHON, identify
 from candlecast.sources import synthetic

@@ -12,14 +12,14 @@ import pytest
 import torch
 
 from candlecast.adapters.onnx import export_onnx
+from candlecast.dataset.folds import WalkForward
 from candlecast.errors import ConfigError
 from candlecast.features import Features, log_return
 from candlecast.fleet.settings import Fit
-from candlecast.folds import WalkForward
 from candlecast.models import Keras
-from candlecast.models.nets.keras import keras_on_torch
+from candlecast.models.architectures.keras import keras_on_torch
 from candlecast.targets import NextReturn
-from candlecast.walk import plan_jobs
+from candlecast.walkforward import plan_jobs
 
 SEQ_LENGTH = 5
 QUICK = Fit(epochs=2, batch=64, sampling="windows")

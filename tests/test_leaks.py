@@ -11,14 +11,14 @@ from sklearn.linear_model import Ridge
 
 import candlecast as cc
 from candlecast.causality.markets import another_path
+from candlecast.dataset.folds import are_in_time_order
 from candlecast.features import Features, log_range, log_return
-from candlecast.folds import are_in_time_order
-from candlecast.models.smoothing import season_bars
+from candlecast.models.baselines.smoothing import season_bars
 from candlecast.signals.volatility_target import bars_per_year_so_far
 from candlecast.sources import synthetic
 from candlecast.study.study import BASELINES
 from candlecast.targets import memory
-from candlecast.walk.forward import plan_jobs, tables as walked
+from candlecast.walkforward.walk import plan_jobs, tables as walked
 
 MARKET = synthetic.ar1(420, seed=3, phi=0.3, interval="1h").candles
 FEATURES = Features(log_return(), log_range())

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression as Plain
 
+from candlecast.dataset.folds import WalkForward
 from candlecast.errors import ConfigError
 from candlecast.features import Features, log_return
-from candlecast.folds import WalkForward
 from candlecast.models import GRU, LSTM, RNN, Drift, LinearRegression, Naive
 from candlecast.sources import synthetic
 from candlecast.targets import Direction, NextReturn, Price
-from candlecast.walk import plan_jobs
+from candlecast.walkforward import plan_jobs
 
 
 def fitted(model, candles, features, target=None):

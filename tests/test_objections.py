@@ -10,11 +10,11 @@ import pytest
 
 from candlecast.backtesting import Costs
 from candlecast.candles import Change
+from candlecast.dataset.folds import WalkForward
 from candlecast.evaluation.conditions import Conditions
 from candlecast.evaluation.tradability import tradability
 from candlecast.evaluation.verdict import judge
 from candlecast.features import Features, log_range, log_return
-from candlecast.folds import WalkForward
 from candlecast.ledger import Ledger
 from candlecast.models import LinearRegression
 from candlecast.signals import InverseVolatility, Positions

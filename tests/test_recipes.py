@@ -18,18 +18,18 @@ from sklearn import compose, ensemble, linear_model, neural_network, pipeline, p
 
 from candlecast.backtesting import Costs
 from candlecast.candles import Candles
+from candlecast.dataset.folds import PurgedKFold, WalkForward
 from candlecast.errors import RunError
 from candlecast.features import Features, rsi, scaled_close, standard_features
-from candlecast.folds import PurgedKFold, WalkForward
 from candlecast.heads import Quantiles
 from candlecast.models import LSTM, Conformal, LinearRegression, Sklearn
-from candlecast.models.known_estimators import KNOWN, make
+from candlecast.models.wrappers.known_estimators import KNOWN, make
 from candlecast.recipes.describing import FACTORIES, MODULES, _recipe, describe, restore
 from candlecast.recipes.identity import PYTHON
-from candlecast.runs import load_run
 from candlecast.signals import Threshold
 from candlecast.sources import synthetic
 from candlecast.study import Study
+from candlecast.study.loading import load_run
 from candlecast.targets import ExcessReturn, NextReturn, Several
 
 

@@ -13,26 +13,27 @@ import numpy as np
 import pytest
 import torch
 
+from candlecast.dataset.folds import WalkForward
 from candlecast.errors import RunError
 from candlecast.features import Features, Robust, feature
 from candlecast.fleet.settings import Fit
-from candlecast.folds import WalkForward
 from candlecast.ledger import Ledger
 from candlecast.models import LSTM, LinearRegression, Sklearn, Torch
-from candlecast.runs import list_runs, load_run
-from candlecast.runs.resume import KeptJobs, run_study
+from candlecast.runs import list_runs
 from candlecast.study import Study
+from candlecast.study.checkpoints import KeptJobs, run_study
+from candlecast.study.loading import load_run
 from candlecast.targets import NextReturn
-from candlecast.walk import plan_jobs
+from candlecast.walkforward import plan_jobs
 
 PROGRAM = """
 import sys
 from candlecast.features import Features, log_range, log_return
-from candlecast.fleet import train
+from candlecast.fleet import trainer
 from candlecast.fleet.settings import Fit
-from candlecast.folds import WalkForward
+from candlecast.dataset.folds import WalkForward
 from candlecast.models import LSTM
-from candlecast.runs.resume import run_study
+from candlecast.study.checkpoints import run_study
 from candlecast.sources import synthetic
 from candlecast.study import Study
 

@@ -16,17 +16,18 @@ import numpy as np
 import polars as pl
 import pytest
 
+from candlecast.dataset.folds import WalkForward
 from candlecast.disk.files import read_regular
 from candlecast.errors import RunError
-from candlecast.folds import WalkForward
 from candlecast.ledger import Ledger
 from candlecast.models import LinearRegression
-from candlecast.runs import list_runs, load_run, save_run
+from candlecast.runs import list_runs, save_run
 from candlecast.runs.manifest import FILES, LARGEST, parsed, read_manifest
-from candlecast.runs.resume import KeptJobs, run_study
 from candlecast.runs.tables import read_arrays
 from candlecast.signals import Positions
 from candlecast.study import Study
+from candlecast.study.checkpoints import KeptJobs, run_study
+from candlecast.study.loading import load_run
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="makes pipes and links")
 
@@ -291,9 +292,9 @@ import sys, time
 from pathlib import Path
 from candlecast.features import Features, log_range, log_return
 from candlecast.fleet.settings import Fit
-from candlecast.folds import WalkForward
+from candlecast.dataset.folds import WalkForward
 from candlecast.models import LSTM
-from candlecast.runs.resume import KeptJobs, run_study
+from candlecast.study.checkpoints import KeptJobs, run_study
 from candlecast.sources import synthetic
 from candlecast.study import Study
 

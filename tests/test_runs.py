@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from candlecast.folds import WalkForward
+from candlecast.dataset.folds import WalkForward
 from candlecast.models import LinearRegression, Sklearn
-from candlecast.runs import fresh_folder, list_runs, load_run, run_folder, run_name
-from candlecast.runs.resume import run_study
+from candlecast.runs import fresh_folder, list_runs, run_folder, run_name
 from candlecast.study import Study
+from candlecast.study.checkpoints import run_study
+from candlecast.study.loading import load_run
 from candlecast.targets import NextReturn
 
 

@@ -10,19 +10,20 @@ import polars as pl
 import pytest
 
 from candlecast.backtesting import Costs
+from candlecast.dataset.folds import Holdout, WalkForward
 from candlecast.errors import CandleError, ConfigError, RunError
 from candlecast.features import Features, MinMax, Robust, feature, log_return, macd, rsi, scaled_close
 from candlecast.fleet.settings import Fit
-from candlecast.folds import Holdout, WalkForward
 from candlecast.heads import Gaussian
 from candlecast.ledger import Ledger
 from candlecast.models import GRU, LSTM, Conformal, DLinear, Drift, LinearRegression, Naive, Policy, Pooled
 from candlecast.recipes import describe, restore
-from candlecast.runs import list_runs, load_run, run_name, save_run
-from candlecast.runs.resume import run_study
+from candlecast.runs import list_runs, run_name, save_run
 from candlecast.signals import FollowDirection, Threshold
 from candlecast.sources import synthetic
 from candlecast.study import Study
+from candlecast.study.checkpoints import run_study
+from candlecast.study.loading import load_run
 from candlecast.study.presets import tutorial
 from candlecast.targets import Direction, NextReturn, Price, Several, Volatility
 

@@ -8,10 +8,10 @@ import pytest
 from sklearn import linear_model
 
 from candlecast.candles import Candles
+from candlecast.dataset.folds import WalkForward
 from candlecast.errors import ConfigError
 from candlecast.features import Features, MinMax, Robust, feature, log_return
 from candlecast.fleet.settings import Fit
-from candlecast.folds import WalkForward
 from candlecast.ledger import Ledger
 from candlecast.models import LightGBM, LinearRegression, NLinear, Sklearn
 from candlecast.sources import sample, synthetic

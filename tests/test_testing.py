@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from candlecast.dataset.folds import CombinatorialPurged, Fold, Holdout, PurgedKFold, WalkForward
 from candlecast.errors import ConfigError, LookaheadError, NotEnoughDataError
 from candlecast.features import Feature, ema_ratio, feature, log_return
-from candlecast.folds import CombinatorialPurged, Fold, Holdout, PurgedKFold, WalkForward
 from candlecast.sources import sample, synthetic
 from candlecast.targets import Direction, NextReturn, Price, TripleBarrier
 from candlecast.testing import check_feature, check_folds, check_target

@@ -18,9 +18,9 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 from torch import nn
 
 from candlecast import Study
+from candlecast.dataset.folds import WalkForward
 from candlecast.fleet.settings import Fit
 from candlecast.fleet.threads import one_thread
-from candlecast.folds import WalkForward
 from candlecast.models import (
     ARIMA,
     ETS,
@@ -43,12 +43,12 @@ from candlecast.models import (
     Torch,
     Transformer,
 )
-from candlecast.models.quiet import quiet
+from candlecast.models.deterministic import quiet
 from candlecast.nets import Dense
-from candlecast.nets.weights import drawn_from, globally_seeded
+from candlecast.nets.layers.weights import drawn_from, globally_seeded
 from candlecast.process.shared import Shared, ignoring
 from candlecast.targets import NextReturn
-from candlecast.walk import walk_forward
+from candlecast.walkforward import walk_forward
 
 THREADS = 8
 QUICK = Fit(epochs=2, batch=32)

@@ -14,18 +14,18 @@ import pytest
 from candlecast.backtesting import Costs
 from candlecast.errors import RunError
 from candlecast.evaluation.evidence import _bars_needed
-from candlecast.evaluation.tally import Tally, count
+from candlecast.evaluation.trial_count import Tally, count
 from candlecast.evaluation.verdict import _power_words, _skill_words, judge
 from candlecast.features import Features, log_return
 from candlecast.ledger import Ledger, Trial
 from candlecast.ledger.profile import profile_of
 from candlecast.models import Drift, LinearRegression, Naive
-from candlecast.runs import load_run
-from candlecast.runs.resume import run_study
 from candlecast.signals import Threshold
 from candlecast.sources import synthetic
 from candlecast.stats import adjusted_p_value, deflated_sharpe, minimum_track_record, sharpe_difference, track_record
 from candlecast.study import Study
+from candlecast.study.checkpoints import run_study
+from candlecast.study.loading import load_run
 from candlecast.targets import NextReturn
 
 FEATURES = Features(log_return())

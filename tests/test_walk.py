@@ -8,15 +8,15 @@ import pytest
 
 from candlecast.backtesting import backtest
 from candlecast.candles import Candles
+from candlecast.dataset.folds import CombinatorialPurged, PurgedKFold, WalkForward
+from candlecast.dataset.forecast import Forecast
 from candlecast.errors import ConfigError, LookaheadError, NotEnoughDataError
 from candlecast.fleet.settings import Fit
-from candlecast.folds import CombinatorialPurged, PurgedKFold, WalkForward
-from candlecast.forecast import Forecast
 from candlecast.models import GRU, Drift, LinearRegression, Naive
 from candlecast.signals import FollowDirection
 from candlecast.sources import synthetic
 from candlecast.targets import Direction, NextReturn, Price, Volatility
-from candlecast.walk import plan_jobs, walk_forward, watch_forward
+from candlecast.walkforward import plan_jobs, walk_forward, watch_forward
 
 TARGETS = [NextReturn(), NextReturn(3), Price(), Direction(), Volatility(2)]
 MODELS = [Naive(), Drift(), LinearRegression(), LinearRegression(window=3)]

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, strategies as st
 
 from candlecast.candles import Candles
+from candlecast.dataset.folds import Fold
+from candlecast.dataset.jobs import Job
+from candlecast.dataset.samples import Samples, make_samples, windows
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.features import Feature, Features, log_return, realized_volatility, rsi, sma_ratio
-from candlecast.folds import Fold
-from candlecast.jobs import Job
 from candlecast.sources import synthetic
 from candlecast.targets import Direction, NextReturn, Volatility
-from candlecast.windows import Samples, make_samples, windows
 
 MARKET = synthetic.garch(400, seed=0, interval="1h").candles
 SIMPLE = Features(log_return())

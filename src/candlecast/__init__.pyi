@@ -23,6 +23,16 @@ from .candles import (
     Origin as Origin,
     TradingClock as TradingClock,
 )
+from .dataset.folds import (
+    CombinatorialPurged as CombinatorialPurged,
+    Fold as Fold,
+    Holdout as Holdout,
+    PurgedKFold as PurgedKFold,
+    WalkForward as WalkForward,
+)
+from .dataset.forecast import (
+    Forecast as Forecast,
+)
 from .errors import (
     CandlecastError as CandlecastError,
     CandleError as CandleError,
@@ -33,11 +43,11 @@ from .errors import (
     SourceError as SourceError,
     StoreError as StoreError,
 )
-from .evaluation.tally import Tally as Tally
 from .evaluation.tradability import (
     Tradability as Tradability,
     tradability as tradability,
 )
+from .evaluation.trial_count import Tally as Tally
 from .evaluation.verdict import (
     Verdict as Verdict,
 )
@@ -71,16 +81,6 @@ from .features import (
 )
 from .fleet.settings import (
     Fit as Fit,
-)
-from .folds import (
-    CombinatorialPurged as CombinatorialPurged,
-    Fold as Fold,
-    Holdout as Holdout,
-    PurgedKFold as PurgedKFold,
-    WalkForward as WalkForward,
-)
-from .forecast import (
-    Forecast as Forecast,
 )
 from .heads import (
     AbsoluteError as AbsoluteError,
@@ -131,9 +131,7 @@ from .models import (
 )
 from .runs import (
     list_runs as list_runs,
-    load_run as load_run,
 )
-from .runs.resume import run_study as run_study
 from .signals import (
     FollowDirection as FollowDirection,
     HoldPosition as HoldPosition,
@@ -163,10 +161,12 @@ from .study import (
     Study as Study,
     StudyResult as StudyResult,
 )
+from .study.checkpoints import run_study as run_study
 from .study.comparison import (
     Comparison as Comparison,
     compare as compare,
 )
+from .study.loading import load_run as load_run
 from .study.presets import (
     tutorial as tutorial,
 )
@@ -180,7 +180,7 @@ from .targets import (
     TripleBarrier as TripleBarrier,
     Volatility as Volatility,
 )
-from .walk import (
+from .walkforward import (
     walk_forward as walk_forward,
     watch_forward as watch_forward,
 )

@@ -21,9 +21,9 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, TypeGuard
 
-from candlecast.redaction import shown
+from candlecast.text.redaction import shown
 
-MOST_LISTED = 20  # names in a message; it says how many more there are
+MAX_LISTED = 20  # names in a message; it says how many more there are
 
 
 class CandlecastError(Exception):
@@ -115,7 +115,7 @@ def near_misses(name: str, options: Iterable[str]) -> str:
     close = difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.6)
     if close:
         return f"Did you mean {' or '.join(lowered[match] for match in close)}?"
-    return f"Choose one of {listed(options, most=MOST_LISTED, rest='others')}"
+    return f"Choose one of {listed(options, most=MAX_LISTED, rest='others')}"
 
 
 def listed(names: Iterable[object], *, most: int = 8, rest: str = "more") -> str:

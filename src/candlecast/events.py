@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TextIO
 
-from candlecast.redaction import shown
+from candlecast.text.redaction import shown
 
 LONGEST_DETAIL = 60  # characters beside a stage; longer ones are results, which are shown by themselves
 

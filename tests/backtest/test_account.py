@@ -7,7 +7,7 @@ import math
 import pytest
 
 from candlecast.backtesting import Account, Bar, Costs, Due, Fill, Filters, Terms
-from candlecast.backtesting.account import (
+from candlecast.backtesting.engine.account import (
     LIQUIDATION,
     NOTHING,
     TARGET,

@@ -16,8 +16,8 @@ from candlecast.adapters.backtrader import feed, feed_of_run, pay_actions, run_p
 from candlecast.backtesting import Actions, Costs, Due, Orders, backtest, limit, market, stop
 from candlecast.backtesting.actions import due_by_bar
 from candlecast.candles import Candles
+from candlecast.dataset.folds import WalkForward
 from candlecast.errors import ConfigError
-from candlecast.folds import WalkForward
 from candlecast.ledger import Ledger
 from candlecast.models import LinearRegression
 from candlecast.signals import Positions

@@ -197,7 +197,7 @@ def test_positions_of_another_kind():
 
 def test_a_loop_that_is_new_to_the_process_is_announced(candles, held, monkeypatch):
     """Compiling can take seconds."""
-    from candlecast.backtesting import compiled
+    from candlecast.backtesting.engine import compiled
 
     events = []
     backtest(candles, held)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from candlecast.backtesting import Bar, Conditions, Costs, Due, Filters, Order, compiled, start, step, target
+from candlecast.backtesting import Bar, Conditions, Costs, Due, Filters, Order, start, step, target
+from candlecast.backtesting.engine import compiled
 from candlecast.backtesting.orders import book_of, bracket, cancel, limit, market, stop, stop_limit, trailing
 
 BARS = 40

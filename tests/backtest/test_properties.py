@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from candlecast.backtesting import Bar, Costs, backtest
-from candlecast.backtesting.account import follow, start, trade
+from candlecast.backtesting.engine.account import follow, start, trade
 
 BARS = 12
 fractions = st.integers(-100, 100).map(lambda percent: percent / 100)

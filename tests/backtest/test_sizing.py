@@ -10,8 +10,8 @@ import pytest
 
 from candlecast.backtesting import Actions, Costs, DrawdownBrake, backtest
 from candlecast.candles import Candles
+from candlecast.dataset.forecast import Forecast
 from candlecast.errors import ConfigError
-from candlecast.forecast import Forecast
 from candlecast.signals import Kelly, Positions, VolatilityTarget
 from candlecast.sources import synthetic
 

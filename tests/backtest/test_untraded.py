@@ -18,7 +18,6 @@ from candlecast.backtesting import (
     Orders,
     backtest,
     backtest_portfolio,
-    compiled,
     limit,
     market as at_market,
     start,
@@ -29,6 +28,7 @@ from candlecast.backtesting import (
     traded_volume,
     trailing,
 )
+from candlecast.backtesting.engine import compiled
 from candlecast.backtesting.orders import book_of
 from candlecast.backtesting.untraded import waiting, waiting_from
 from candlecast.candles import Candles

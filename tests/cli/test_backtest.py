@@ -14,13 +14,13 @@ from candlecast.cli.backtest import backtest
 from candlecast.cli.compare import compare
 from candlecast.cli.pricing import RATES
 from candlecast.cli.run import run as cli_run
-from candlecast.folds import WalkForward
+from candlecast.dataset.folds import WalkForward
 from candlecast.ledger import Ledger
 from candlecast.models import LinearRegression
-from candlecast.runs import load_run
 from candlecast.signals import Threshold
 from candlecast.sources import synthetic
 from candlecast.study import Study
+from candlecast.study.loading import load_run
 
 
 @pytest.fixture(scope="module")

@@ -225,7 +225,7 @@ def test_ctrl_c_leaves_earlier_runs_whole(workspace):
 KILLED = """
 import os, signal, sys
 from candlecast.cli import main
-from candlecast.runs.resume import KeptJobs
+from candlecast.study.checkpoints import KeptJobs
 
 keep, kept = KeptJobs.keep, []
 

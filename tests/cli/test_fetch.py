@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from candlecast import Store
-from candlecast.cli import console, main, places
+from candlecast.cli import console, main, source_registry
 from candlecast.sources.binance import Binance
 from candlecast.sources.retry import Retry
 from servers import BinanceWorld, Listing, market_server
@@ -32,7 +32,7 @@ def world(tmp_path, monkeypatch):
         world = BinanceWorld([Listing("BTCUSDT", halts=(HALT,)), Listing("ETHUSDT")]).mount(server)
         retry = Retry(pause=server.wait, timeout_seconds=5.0)
         source = Binance(**world.addresses, retry=retry, is_paced=False, clock=server.clock)
-        monkeypatch.setitem(places.SOURCES, "binance", lambda: source)
+        monkeypatch.setitem(source_registry.SOURCES, "binance", lambda: source)
         yield world
 
 
@@ -104,8 +104,8 @@ def test_what_is_stored_and_its_faults(world, capsys):
 
 
 def test_every_source_is_called_as_its_candles_are():
-    assert all(places.make_source(name).name == name for name in places.SOURCES)
-    assert {"yahoo-raw", "alphavantage-currencies"} < set(places.SOURCES)
+    assert all(source_registry.make_source(name).name == name for name in source_registry.SOURCES)
+    assert {"yahoo-raw", "alphavantage-currencies"} < set(source_registry.SOURCES)
 
 
 def test_run_fetches_studies_and_says_what_it_saw(world, capsys):
@@ -205,7 +205,8 @@ INTERRUPTED = """
 import sys, time
 sys.path.insert(0, {tests!r})
 import polars as pl
-from candlecast.cli import console, main, places
+from candlecast.cli import console, main
+from candlecast.cli import sources
 from candlecast.store import update
 from shelf import Shelf
 
@@ -216,7 +217,7 @@ class Slow(Shelf):
             yield page
             time.sleep(0.05)
 
-places.SOURCES["binance"] = lambda: Slow(pl.read_parquet("bars.parquet"), size=10)
+source_registry.SOURCES["binance"] = lambda: Slow(pl.read_parquet("bars.parquet"), size=10)
 main(["fetch", "X", "--interval", "1h"])
 """
 

@@ -11,11 +11,11 @@ import pytest
 
 from candlecast import features
 from candlecast.candles import Candles
+from candlecast.dataset.samples import make_samples
 from candlecast.features import Features, feature, standard_features, undefined_shares, undefined_words
 from candlecast.models import LSTM
 from candlecast.sources import sample, synthetic
 from candlecast.targets import NextReturn, Volatility
-from candlecast.windows import make_samples
 
 CANDLES = synthetic.garch(1_500, seed=2, interval="1h").candles
 

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from candlecast.errors import ConfigError
-from candlecast.fleet.batches import Batch
+from candlecast.fleet.batching import Batch
 from candlecast.fleet.layout import Layout
 from candlecast.fleet.learner import ByAutograd, Judge, learner
-from candlecast.fleet.recorded import Recorded, RecordedWithLoss
+from candlecast.fleet.recorded_passes import Recorded, RecordedWithLoss
 from candlecast.heads import Chance, Gaussian, Head, Quantiles, SquaredError, StudentT
 from candlecast.models import GRU, LSTM, RNN, AttentionLSTM
 from candlecast.nets import kernels

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
+from candlecast.dataset.folds import Holdout, WalkForward
 from candlecast.errors import ConfigError
 from candlecast.features import Features, log_range, log_return
 from candlecast.fleet.settings import Fit
-from candlecast.folds import Holdout, WalkForward
 from candlecast.heads.policy import NetReturn
 from candlecast.models import Policy
 from candlecast.recipes import describe, restore
 from candlecast.sources import synthetic
 from candlecast.targets import Direction, NextReturn, Several, Volatility
-from candlecast.walk import plan_jobs, walk_forward
+from candlecast.walkforward import plan_jobs, walk_forward
 
 FEATURES = Features(log_return(), log_range())
 FIT = Fit(epochs=2, batch=4, chunk=10)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from candlecast.dataset.folds import WalkForward
 from candlecast.features import Features, log_range, log_return
 from candlecast.fleet.settings import Fit
-from candlecast.folds import WalkForward
 from candlecast.models import GRU, LSTM, RNN, Torch
 from candlecast.targets import Direction, NextReturn, Price
-from candlecast.walk import plan_jobs
+from candlecast.walkforward import plan_jobs
 
 SEQUENCE, WINDOWS = Fit(epochs=1), Fit(epochs=1, sampling="windows")
 MODELS = [

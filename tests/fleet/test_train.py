@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
+from candlecast.dataset.folds import WalkForward
 from candlecast.errors import ConfigError
 from candlecast.features import Features, log_range, log_return
 from candlecast.fleet.settings import Fit
-from candlecast.fleet.train import train
-from candlecast.folds import WalkForward
+from candlecast.fleet.trainer import train
 from candlecast.heads import SquaredError, StudentT
 from candlecast.models import GRU, LSTM, RNN, Torch
 from candlecast.sources import synthetic
 from candlecast.targets import Direction, NextReturn
-from candlecast.walk import plan_jobs
+from candlecast.walkforward import plan_jobs
 
 FEATURES = Features(log_return(), log_range())
 

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import nn
 
+from candlecast.dataset.folds import WalkForward
+from candlecast.dataset.jobs import job_generator
 from candlecast.errors import ConfigError
 from candlecast.fleet.settings import Fit
-from candlecast.folds import WalkForward
-from candlecast.jobs import job_generator
 from candlecast.models import Torch
 from candlecast.targets import NextReturn
-from candlecast.walk import plan_jobs
+from candlecast.walkforward import plan_jobs
 
 WINDOW = 4
 

@@ -22,16 +22,18 @@ from hashlib import sha256
 import polars as pl
 import pytest
 
+from candlecast.dataset.folds import WalkForward
 from candlecast.errors import CandlecastError
 from candlecast.features import Features, log_range, log_return
 from candlecast.fleet.settings import Fit
-from candlecast.folds import WalkForward
 from candlecast.ledger.trials import TRIALS, Ledger
 from candlecast.models import LSTM
-from candlecast.runs.folder import list_runs, load_run, read_manifest
-from candlecast.runs.resume import run_study
+from candlecast.runs.folder import list_runs
+from candlecast.runs.manifest import read_manifest
 from candlecast.sources import synthetic
 from candlecast.study import Study
+from candlecast.study.checkpoints import run_study
+from candlecast.study.loading import load_run
 
 CASES = int(os.environ.get("CANDLECAST_FUZZ", "60"))
 FIRST = int(os.environ.get("CANDLECAST_FUZZ_FIRST", "0"))

@@ -10,7 +10,7 @@ import pytest
 import candlecast as cc
 from candlecast.features import Features, log_range, log_return
 from candlecast.sources import synthetic
-from candlecast.walk import plan_jobs
+from candlecast.walkforward import plan_jobs
 
 FEATURES = Features(log_return(), log_range())
 FOLDS = cc.WalkForward(folds=2)
@@ -54,7 +54,7 @@ def test_a_shorter_asset_is_not_learnt_from_beyond_the_others_test():
     pooled, candles = model("windows"), assets()
     candles[1] = candles[1][300:]  # its folds lie later than the others'
     jobs = jobs_of(pooled, candles)
-    from candlecast.models.pooled import Pool, members
+    from candlecast.models.wrappers.pooled import Pool, members
 
     group = [job for job in jobs if job.fold.index == 0]
     pool = Pool(members(group, pooled.model.blueprint(cc.NextReturn())), reach=9)

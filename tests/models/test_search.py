@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import candlecast as cc
+from candlecast.dataset.folds import Fold, Rows, nested
 from candlecast.features import Features, log_range, log_return
-from candlecast.folds import Fold, Rows, nested
 from candlecast.sources import synthetic
-from candlecast.walk import plan_jobs
+from candlecast.walkforward import plan_jobs
 
 FEATURES = Features(log_return(), log_range())
 FOLDS = cc.WalkForward(folds=2)

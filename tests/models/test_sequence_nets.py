@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 
+from candlecast.dataset.folds import WalkForward
 from candlecast.errors import ConfigError
 from candlecast.features import Features, log_range, log_return
 from candlecast.fleet.settings import Fit
-from candlecast.folds import WalkForward
 from candlecast.models import GRU, LSTM, TCN, MinGRU, MinLSTM, Transformer
-from candlecast.nets.scan import scan
+from candlecast.nets.layers.scan import scan
 from candlecast.sources import synthetic
 from candlecast.targets import NextReturn
-from candlecast.walk import plan_jobs
+from candlecast.walkforward import plan_jobs
 
 FEATURES = Features(log_return(), log_range())
 SEQUENCE = Fit(epochs=2, batch=4, sampling="sequence", chunk=10)

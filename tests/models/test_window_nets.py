@@ -10,15 +10,15 @@ import pytest
 import torch
 
 from candlecast import models
+from candlecast.dataset.folds import WalkForward
 from candlecast.errors import ConfigError
 from candlecast.features import Features, log_range, log_return
 from candlecast.fleet.settings import Fit
-from candlecast.folds import WalkForward
 from candlecast.heads import Gaussian
 from candlecast.models import AttentionLSTM, DLinear, EncoderDecoder, NLinear, PatchTST
 from candlecast.sources import synthetic
 from candlecast.targets import NextReturn, Several
-from candlecast.walk import plan_jobs
+from candlecast.walkforward import plan_jobs
 
 FIT = Fit(epochs=2, batch=16, sampling="windows")
 MODELS = [

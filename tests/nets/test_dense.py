@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.func import functional_call, vmap
 
-from candlecast.nets.dense import Dense, Head
+from candlecast.nets.layers.dense import Dense, Head
 
 WIDTHS = [[1, 1], [5, 3], [50, 25, 1], [33, 17, 9, 2]]
 

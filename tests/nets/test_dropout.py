@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.func import functional_call, vmap
 
-from candlecast.nets.dropout import Dropout, seeded
 from candlecast.nets.kernels.mask import masked_reference
+from candlecast.nets.layers.dropout import Dropout, seeded
 
 
 def with_key(key, x, p=0.3):

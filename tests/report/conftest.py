@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from candlecast.candles import Candles
-from candlecast.folds import Holdout
+from candlecast.dataset.folds import Holdout
 from candlecast.models import LinearRegression
 from candlecast.sources.synthetic import ar1
 from candlecast.study import Study

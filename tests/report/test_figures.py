@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from candlecast.backtesting import Costs, backtest
-from candlecast.folds import Holdout
-from candlecast.forecast import Forecast
+from candlecast.dataset.folds import Holdout
+from candlecast.dataset.forecast import Forecast
 from candlecast.models import Drift, Naive
 from candlecast.report.figures import DETAIL_BARS, Figure, milliseconds, thinned
 from candlecast.report.forecast_figures import forecast_in_groups, forecast_over_time

@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 
 from candlecast.backtesting import Costs
+from candlecast.dataset.folds import WalkForward
+from candlecast.dataset.forecast import Forecast
 from candlecast.errors import ConfigError
 from candlecast.fleet.settings import Fit
-from candlecast.folds import WalkForward
-from candlecast.forecast import Forecast
 from candlecast.models import LSTM, Policy
 from candlecast.signals import FollowDirection, HoldPosition
 from candlecast.study import Study

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from candlecast.dataset.forecast import Forecast
 from candlecast.errors import ConfigError
-from candlecast.forecast import Forecast
 from candlecast.signals import FollowDirection, InverseVolatility, Threshold
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

@@ -20,7 +20,7 @@ from candlecast.errors import ConfigError, SourceError
 from candlecast.sources.alpha_vantage import AlphaVantage
 from candlecast.sources.answers import parse_json
 from candlecast.sources.binance import Binance
-from candlecast.sources.dumps import MOST_CSV, parse_dump
+from candlecast.sources.dumps import MAX_CSV, parse_dump
 from candlecast.sources.exchange import Exchange
 from candlecast.sources.inflation import inflated
 from candlecast.sources.proxies import proxy_of
@@ -185,7 +185,7 @@ def test_an_index_that_is_none_or_repeats_itself_ends(server, world, make, caplo
 
 
 def test_an_index_without_end_ends(server, make, monkeypatch):
-    monkeypatch.setattr("candlecast.sources.dumps.MOST_KEYS", 500)
+    monkeypatch.setattr("candlecast.sources.dumps.MAX_KEYS", 500)
 
     def endless(path: str, query: dict[str, str]) -> Answer:
         last = int(query["marker"].rpartition("~")[2]) if "~" in query["marker"] else 0
@@ -231,8 +231,8 @@ def test_a_dump_that_inflates_to_gigabytes_is_refused(monkeypatch):
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x.csv", bytes(3 << 20))
-    assert MOST_CSV >= 300 << 20  # a month of seconds
-    monkeypatch.setattr("candlecast.sources.dumps.MOST_CSV", 2 << 20)
+    assert MAX_CSV >= 300 << 20  # a month of seconds
+    monkeypatch.setattr("candlecast.sources.dumps.MAX_CSV", 2 << 20)
     for content in (packed.getvalue(), _with_size(packed.getvalue(), 1_000)):  # as it is, and with a lie about its size
         with pytest.raises(SourceError, match="an answer has more than 2,097,152 bytes"):
             parse_dump(content, "x.zip")

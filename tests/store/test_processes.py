@@ -48,12 +48,13 @@ store.update(Shelf(bars), "X", "1h")
 FETCH = """
 from datetime import datetime
 import ccxt, deltalake, httpx
-from candlecast.cli import main, places
+from candlecast.cli import main
+from candlecast.cli import sources
 from candlecast.sources.binance import Binance
 from candlecast.store import compact, update
 
 now = datetime.fromisoformat({now!r})
-places.SOURCES["binance"] = lambda: Binance(**{addresses!r}, is_paced=False, clock=lambda: now)
+source_registry.SOURCES["binance"] = lambda: Binance(**{addresses!r}, is_paced=False, clock=lambda: now)
 update.BATCH_BARS, compact.CROWDED = 1, 3  # a commit for every page, and a compaction in the end
 print("ready", flush=True)
 main(["fetch", "BTCUSDT", "--interval", "1m", "--since", {since!r}, "--store", {url!r}, "--quiet"])

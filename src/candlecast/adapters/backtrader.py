@@ -30,9 +30,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from candlecast.backtesting.account import Account, Due, trade
 from candlecast.backtesting.actions import Actions, due_by_bar
 from candlecast.backtesting.costs import DEFAULT_COSTS, Costs
+from candlecast.backtesting.engine.account import Account, Due, trade
 from candlecast.backtesting.simulate import targets_by_bar
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError

@@ -15,16 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from candlecast.backtesting import account as ledger
-from candlecast.backtesting.account import Account, Bar, Due
 from candlecast.backtesting.actions import due_by_bar
 from candlecast.backtesting.costs import DEFAULT_COSTS, Costs, checked
-from candlecast.backtesting.door import require_account
+from candlecast.backtesting.engine import account
+from candlecast.backtesting.engine.account import Account, Bar, Due
 from candlecast.backtesting.filters import NO_FILTERS, Filters
 from candlecast.backtesting.untraded import traded_volume
+from candlecast.backtesting.validation import require_account
+from candlecast.dataset.samples import Samples
 from candlecast.errors import ConfigError, NotEnoughDataError, is_whole
 from candlecast.features import Scaling, fit_scaling
-from candlecast.windows import Samples
 
 try:
     import gymnasium
@@ -36,7 +36,7 @@ except ImportError as error:
         remedy='Install it with: pip install "candlecast[gymnasium]"',
     ) from error
 
-MOST = 10.0  # what is observed is cut off there: scaled features beyond are faults or crashes
+BOUND = 10.0  # what is observed is cut off there: scaled features beyond are faults or crashes
 RUINED = 1e-6  # of the equity, that counts as left when nothing is: a reward has to be finite
 
 
@@ -44,7 +44,7 @@ class TradingEnv(gymnasium.Env[np.ndarray, Any]):
     """Decide what to hold at the close of each bar; filled at the next open, after costs.
 
     *Observation*, float32 (columns + 1,): the features of the bar, scaled by `scaling` and 0 where undefined, and the
-    fraction of equity held at its close, all cut off at +-`MOST`. *Action*: the position, a fraction of equity in [-1, 1],
+    fraction of equity held at its close, all cut off at +-`BOUND`. *Action*: the position, a fraction of equity in [-1, 1],
     as a Box of shape (1,), or with `choices`, such as (-1.0, 0.0, 1.0), the number of one of them. A position equal to the
     last one keeps the units held. *Reward*: ln(E_{t+1} / E_t) of the account's equity at closes, so that an episode's
     rewards add up to its logarithmic growth; at ruin, where the episode is `terminated`, ln(RUINED).
@@ -84,10 +84,12 @@ class TradingEnv(gymnasium.Env[np.ndarray, Any]):
         self._bars = [Bar(*row) for row in zip(*(part.tolist() for part in _prices(samples)), strict=True)]
         self._due = due_by_bar(candles, costs, None)
         self._terms, self._extra = costs.terms(filters), checked(costs.extra)
-        self._seen = np.clip(np.nan_to_num(self.scaling.apply(samples.inputs), posinf=MOST, neginf=-MOST), -MOST, MOST)
-        self.observation_space = Box(-MOST, MOST, (self._seen.shape[1] + 1,), np.float32)
+        self._seen = np.clip(
+            np.nan_to_num(self.scaling.apply(samples.inputs), posinf=BOUND, neginf=-BOUND), -BOUND, BOUND
+        )
+        self.observation_space = Box(-BOUND, BOUND, (self._seen.shape[1] + 1,), np.float32)
         self.action_space = Box(-1.0, 1.0, (1,), np.float32) if choices is None else Discrete(len(choices))
-        self._row, self._end, self._account = int(self.first[0]), int(self.last[0]), ledger.start(self.cash)
+        self._row, self._end, self._account = int(self.first[0]), int(self.last[0]), account.start(self.cash)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -96,7 +98,7 @@ class TradingEnv(gymnasium.Env[np.ndarray, Any]):
         super().reset(seed=seed)
         episode = int(self.np_random.integers(len(self.first)))
         self._row, self._end = int(self.first[episode]), int(self.last[episode])
-        self._account = ledger.start(self.cash)
+        self._account = account.start(self.cash)
         return self._observed(), self._info()
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
@@ -114,7 +116,7 @@ class TradingEnv(gymnasium.Env[np.ndarray, Any]):
         self._row += 1
         due = None if self._due is None else Due(*self._due[self._row].tolist())
         bar = self._bars[self._row]
-        self._account, *_ = ledger.follow(self._account, bar, target, self._terms, due, self._extra, False)
+        self._account, *_ = account.follow(self._account, bar, target, self._terms, due, self._extra, False)
         left = self._equity / before
         is_ruined = left <= 0.0
         if is_ruined:
@@ -153,7 +155,7 @@ class TradingEnv(gymnasium.Env[np.ndarray, Any]):
         return number[0] == int(number[0]) and 0 <= int(number[0]) < len(self.choices or ())
 
     def _observed(self) -> np.ndarray:
-        held = min(max(self._held, -MOST), MOST)
+        held = min(max(self._held, -BOUND), BOUND)
         return np.append(self._seen[self._row], held).astype(np.float32)
 
     def _info(self) -> dict[str, Any]:

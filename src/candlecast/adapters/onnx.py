@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from candlecast.dataset.samples import windows
 from candlecast.errors import ConfigError
 from candlecast.process.shared import ignoring
 from candlecast.recipes import describe
 from candlecast.targets import label, parts
-from candlecast.windows import windows
 
 if TYPE_CHECKING:
     from candlecast.fleet.fitted import FittedNet

@@ -11,12 +11,12 @@ import polars as pl
 
 from candlecast.backtesting.actions import Actions, due_by_bar
 from candlecast.backtesting.costs import DEFAULT_COSTS, HIGHEST_BPS, Costs, checked
-from candlecast.backtesting.door import require_account, require_kind
 from candlecast.backtesting.filters import NO_FILTERS, Filters
 from candlecast.backtesting.result import BacktestResult
 from candlecast.backtesting.simulate import asked_of, require_bearable, targets_by_bar
 from candlecast.backtesting.sweep import sweep
 from candlecast.backtesting.untraded import traded_volume
+from candlecast.backtesting.validation import require_account, require_kind
 from candlecast.candles import Candles
 from candlecast.errors import CandleError, ConfigError, is_number
 from candlecast.signals.positions import Positions
@@ -94,7 +94,7 @@ def break_even_bps(
 
     Raises what `backtest` raises. In milliseconds for thousands of bars, unless the costs have an `extra`.
     """
-    from candlecast.backtesting import compiled
+    from candlecast.backtesting.engine import compiled
 
     require_account(candles, costs, cash, filters, actions)
     require_kind("positions", positions, Positions, "Pass the positions of a rule")

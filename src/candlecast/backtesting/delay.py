@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import polars as pl
 
-from candlecast.backtesting.door import require_kind
-from candlecast.backtesting.orderbook import decision_rows
+from candlecast.backtesting.engine.orderbook import decision_rows
+from candlecast.backtesting.validation import require_kind
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, is_whole
 from candlecast.signals.positions import Positions

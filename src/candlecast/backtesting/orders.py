@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from candlecast.backtesting import account as ledger
+from candlecast.backtesting.engine import account
 from candlecast.errors import ConfigError, is_number
 from candlecast.signals.positions import HIGHEST_LEVERAGE
 
-ORDERED = range(ledger.TARGET, ledger.LIQUIDATION)  # kinds that can be asked for
-CANCEL = ledger.LIQUIDATION + 1  # a kind that takes orders out of the book, and is never filled
+ORDERED = range(account.TARGET, account.LIQUIDATION)  # kinds that can be asked for
+CANCEL = account.LIQUIDATION + 1  # a kind that takes orders out of the book, and is never filled
 CAPACITY = 64  # resting orders of one asset; scanned on every bar
 # Columns of a book: the fields of Order, in order.
 KIND, UNITS, LIMIT, STOP, TRAIL, BARS, GROUP, PARENT, ID, REDUCES, RESTS = range(11)
@@ -57,12 +57,12 @@ def target(position: float) -> Order:
             expected=f"a fraction of equity in [-{HIGHEST_LEVERAGE:g}, {HIGHEST_LEVERAGE:g}]",
             remedy="Use 1.0 for all of it",
         )
-    return Order(float(ledger.TARGET), float(position))
+    return Order(float(account.TARGET), float(position))
 
 
 def market(units: float, *, reduces: bool = False, id: float = 0) -> Order:
     """Buy (positive) or sell (negative) `units` at the next open. `id`: a number that other orders can wait for."""
-    return Order(float(ledger.MARKET), _units(units, reduces), id=_number("id", id), reduces=float(reduces))
+    return Order(float(account.MARKET), _units(units, reduces), id=_number("id", id), reduces=float(reduces))
 
 
 def limit(units: float, price: float, *, bars: float = math.inf, reduces: bool = False, id: float = 0) -> Order:
@@ -76,7 +76,7 @@ def limit(units: float, price: float, *, bars: float = math.inf, reduces: bool =
     110.0
     """
     return Order(
-        float(ledger.LIMIT),
+        float(account.LIMIT),
         _units(units, reduces),
         limit=_price(price),
         bars=_patience(bars),
@@ -91,7 +91,7 @@ def stop(units: float, price: float, *, bars: float = math.inf, reduces: bool = 
     `bars`, `reduces` and `id` as of `limit`.
     """
     return Order(
-        float(ledger.STOP),
+        float(account.STOP),
         _units(units, reduces),
         stop=_price(price),
         bars=_patience(bars),
@@ -103,7 +103,7 @@ def stop(units: float, price: float, *, bars: float = math.inf, reduces: bool = 
 def stop_limit(units: float, price: float, limit: float, *, bars: float = math.inf, id: float = 0) -> Order:
     """When the price has come to the stop `price`, a limit order at `limit`, which arrives there: see `limit`."""
     return Order(
-        float(ledger.STOP),
+        float(account.STOP),
         _units(units, False),
         limit=_price(limit),
         stop=_price(price),
@@ -118,7 +118,7 @@ def trailing(units: float, distance: float, *, bars: float = math.inf, reduces: 
     `bars`, `reduces` and `id` as of `limit`.
     """
     return Order(
-        float(ledger.TRAILING),
+        float(account.TRAILING),
         _units(units, reduces),
         trail=_distance(distance),
         bars=_patience(bars),
@@ -166,11 +166,11 @@ def bracket(
     exits = Order(0.0, out, group=float(group), parent=float(group), reduces=1.0)
     orders = [entry._replace(id=float(group))]
     if stop is not None:
-        orders.append(exits._replace(kind=float(ledger.STOP), stop=_price(stop)))
+        orders.append(exits._replace(kind=float(account.STOP), stop=_price(stop)))
     if trail is not None:
-        orders.append(exits._replace(kind=float(ledger.TRAILING), trail=_distance(trail)))
+        orders.append(exits._replace(kind=float(account.TRAILING), trail=_distance(trail)))
     if take_profit is not None:
-        orders.append(exits._replace(kind=float(ledger.TAKE_PROFIT), limit=_price(take_profit)))
+        orders.append(exits._replace(kind=float(account.TAKE_PROFIT), limit=_price(take_profit)))
     if len(orders) == 1:
         raise ConfigError("there is no exit", expected="a stop, a take_profit or a trail", remedy="Give one of them")
     if stop is not None and take_profit is not None and (take_profit - stop) * out >= 0.0:
@@ -186,8 +186,8 @@ def first_fault(book: np.ndarray) -> tuple[int, int, str] | None:
     """Row, field and rule of the first order that means nothing, in rows of a book; None when all mean something."""
     kind, units, limit, stop, trail, bars = book[:, : BARS + 1].T
     numbers = book[:, [GROUP, PARENT, ID]]
-    is_target, is_trailing, is_cancel = kind == ledger.TARGET, kind == ledger.TRAILING, kind == CANCEL
-    is_stop, is_limit = kind == ledger.STOP, (kind == ledger.LIMIT) | (kind == ledger.TAKE_PROFIT)
+    is_target, is_trailing, is_cancel = kind == account.TARGET, kind == account.TRAILING, kind == CANCEL
+    is_stop, is_limit = kind == account.STOP, (kind == account.LIMIT) | (kind == account.TAKE_PROFIT)
     rules = (
         (~np.isin(kind, ORDERED) & ~is_cancel, KIND, "a kind that can be asked for"),
         (

@@ -11,13 +11,13 @@ import polars as pl
 
 from candlecast.backtesting.actions import Actions, due_by_bar
 from candlecast.backtesting.costs import DEFAULT_COSTS, Costs, Extra, Terms, checked
-from candlecast.backtesting.door import require_account, require_kind
+from candlecast.backtesting.engine.portfolio_step import Prices, Sizing
 from candlecast.backtesting.filters import NO_FILTERS, Filters
-from candlecast.backtesting.portfolio_step import Prices, Sizing
 from candlecast.backtesting.result import BacktestResult, fill_table
 from candlecast.backtesting.simulate import decided_by_bar, require_bearable
 from candlecast.backtesting.trades import round_trips
 from candlecast.backtesting.untraded import traded_volume, waiting
+from candlecast.backtesting.validation import require_account, require_kind
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, listed, near_misses
 from candlecast.signals.positions import Positions
@@ -195,7 +195,7 @@ def _require_gross(targets: np.ndarray, times: np.ndarray, leverage: float) -> N
 def _run(
     grid: Grid, targets: np.ndarray, sizing: Sizing, terms: Terms, extra: Extra | None, cash: float
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, float]:
-    from candlecast.backtesting import compiled
+    from candlecast.backtesting.engine import compiled
 
     is_closed = np.isnan(grid.prices.open) | np.isnan(grid.prices.volume)
     targets = np.column_stack([waiting(column, closed) for column, closed in zip(targets.T, is_closed.T, strict=True)])

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from candlecast.backtesting.account import LIQUIDATION, REASONS
 from candlecast.backtesting.actions import paid_so_far
 from candlecast.backtesting.costs import Costs
+from candlecast.backtesting.engine.account import LIQUIDATION, REASONS
 from candlecast.backtesting.trades import round_trips
 from candlecast.candles import Candles
 from candlecast.stats import bootstrap, performance

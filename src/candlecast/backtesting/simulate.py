@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from candlecast.backtesting.account import Account, Bar, Due
 from candlecast.backtesting.actions import Actions, due_by_bar
 from candlecast.backtesting.costs import DEFAULT_COSTS, Costs, Extra, Terms, checked
-from candlecast.backtesting.door import require_account, require_kind
+from candlecast.backtesting.engine.account import Account, Bar, Due
+from candlecast.backtesting.engine.matching import work
+from candlecast.backtesting.engine.orderbook import Orders, decision_rows, rows_by_bar
+from candlecast.backtesting.engine.stepping import Conditions, State, advance, start
 from candlecast.backtesting.filters import NO_FILTERS, Filters
-from candlecast.backtesting.matching import work
-from candlecast.backtesting.orderbook import Orders, decision_rows, rows_by_bar
 from candlecast.backtesting.orders import Order, refusal
 from candlecast.backtesting.result import BacktestResult
-from candlecast.backtesting.stepping import Conditions, State, advance, start
 from candlecast.backtesting.untraded import traded_volume, waiting_from
+from candlecast.backtesting.validation import require_account, require_kind
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.events import Listener, Progress, ignore
@@ -150,7 +150,7 @@ def backtest(
 
 def _announced(decided: object, progress: Listener) -> bool:
     """Whether the loop is new to this process; says then that it is compiled or read from disk, which can take seconds."""
-    from candlecast.backtesting import compiled
+    from candlecast.backtesting.engine import compiled
 
     loop = compiled.run_targets
     if not isinstance(decided, Positions):
@@ -163,7 +163,7 @@ def _announced(decided: object, progress: Listener) -> bool:
 
 def walk_targets(market: Market, targets: np.ndarray, *, in_units: bool = False) -> Ledger:
     """The ledger of an account that follows targets, float64 (time,), NaN where nothing is decided."""
-    from candlecast.backtesting import compiled
+    from candlecast.backtesting.engine import compiled
 
     run = compiled.run_targets if market.costs.extra is None else compiled.run_targets.py_func
     held = np.empty((len(market.bars), 2))
@@ -177,7 +177,7 @@ def walk_targets(market: Market, targets: np.ndarray, *, in_units: bool = False)
 
 
 def _walk_orders(market: Market, rows: np.ndarray, starts: np.ndarray, pessimism: float) -> Ledger:
-    from candlecast.backtesting import compiled
+    from candlecast.backtesting.engine import compiled
 
     run = compiled.run_orders if market.costs.extra is None else compiled.run_orders.py_func
     held = np.empty((len(market.bars), 2))
@@ -200,7 +200,7 @@ def _walk_orders(market: Market, rows: np.ndarray, starts: np.ndarray, pessimism
 
 
 def _walk_strategy(market: Market, strategy: Strategy, pessimism: float, progress: Listener) -> Ledger:
-    from candlecast.backtesting import compiled
+    from candlecast.backtesting.engine import compiled
 
     worker = compiled.run_work if market.costs.extra is None else work
     bars = market.bars

@@ -14,10 +14,10 @@ import polars as pl
 
 from candlecast.backtesting.actions import Actions, due_by_bar
 from candlecast.backtesting.costs import DEFAULT_COSTS, Costs
-from candlecast.backtesting.door import require_account, require_kind
 from candlecast.backtesting.filters import NO_FILTERS, Filters
 from candlecast.backtesting.simulate import require_bearable, targets_by_bar
 from candlecast.backtesting.untraded import traded_volume, waiting_from
+from candlecast.backtesting.validation import require_account, require_kind
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.events import Listener, Progress, ignore
@@ -102,7 +102,7 @@ def _priced(
 
 def _sums(ground: _Ground, positions: Positions | np.ndarray, costs: Costs) -> np.ndarray:
     """Sums of one set and its bars, (12,); see `compiled.run_summaries`."""
-    from candlecast.backtesting import compiled
+    from candlecast.backtesting.engine import compiled
 
     if costs.extra is not None:
         raise ConfigError("costs have an extra", expected="costs by their rates", remedy="Use backtest for such costs")

@@ -1,7 +1,7 @@
 """The one market table: OHLCV candles of one symbol and interval, in UTC."""
 
 from candlecast.candles.clock import TradingClock
-from candlecast.candles.faults import CandleReport
+from candlecast.candles.issues import CandleReport
 from candlecast.candles.mend import Change
 from candlecast.candles.table import Candles, Origin
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 SAME = 1e-6  # relative: prices that differ by less are equal; adjusting prices moves them by more than float rounding
 SOME = 1e-9  # relative: a range, or a difference of two steps, below this is zero
 WINDOW = 60  # boundaries over which the share of stale opens is taken: three months of days
-FEWEST = 5  # boundaries that show anything
-MOST = 0.5  # of the boundaries in a window, above which its opens are stale
+MINIMUM = 5  # boundaries that show anything
+MAXIMUM = 0.5  # of the boundaries in a window, above which its opens are stale
 LONG_RUN = 5  # bars of one price: a week of days
 SPIKE = 5.0  # robust standard deviations of the changes, out and back
 RETURNED = 0.25  # of the smaller of the two: what may be left after the way back
@@ -93,12 +93,12 @@ def _stretches(rows: np.ndarray, is_equal: np.ndarray, was_closed: np.ndarray) -
 
     Runs less than a window apart are one.
     """
-    if len(rows) < FEWEST:
+    if len(rows) < MINIMUM:
         return []
     width = min(WINDOW, len(rows))
     counts = np.concatenate([[0], np.cumsum(is_equal)])
     starts = np.clip(np.arange(len(rows)) - width // 2, 0, len(rows) - width)
-    is_stale = (counts[starts + width] - counts[starts]) / width > MOST
+    is_stale = (counts[starts + width] - counts[starts]) / width > MAXIMUM
     for first, end in runs(is_equal):  # one that reaches into a stretch belongs to it
         if is_stale[first:end].any():
             is_stale[first:end] = True
@@ -107,7 +107,7 @@ def _stretches(rows: np.ndarray, is_equal: np.ndarray, was_closed: np.ndarray) -
         part = slice(first, end)
         inside = np.flatnonzero(is_equal[part]) + first
         weekends = is_equal[part][was_closed[part]]
-        if len(inside) >= FEWEST and (not len(weekends) or weekends.mean() > MOST):
+        if len(inside) >= MINIMUM and (not len(weekends) or weekends.mean() > MAXIMUM):
             began, last = int(inside[0]), int(inside[-1])
             found.append(Stretch(int(rows[began]), int(rows[last]), len(inside), last - began + 1))
     return found
@@ -182,7 +182,7 @@ def is_spike(candles: Candles) -> np.ndarray:
     signs, and leave at most RETURNED of the smaller one. Known one bar later.
     """
     spikes = np.zeros(len(candles), dtype=bool)
-    if len(candles) < FEWEST:
+    if len(candles) < MINIMUM:
         return spikes
     change = np.diff(np.log(candles.close))
     least = SPIKE * 1.4826 * float(np.median(np.abs(change)))
@@ -199,7 +199,7 @@ def is_interpolated(candles: Candles) -> np.ndarray:
     line ends. Known at the bar's close.
     """
     lined = np.zeros(len(candles), dtype=bool)
-    if len(candles) < FEWEST:
+    if len(candles) < MINIMUM:
         return lined
     lined[2:] = True
     for prices in (candles.open, candles.high, candles.low, candles.close):

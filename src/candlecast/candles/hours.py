@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from candlecast.candles.clock import DAY, MINUTE, TradingClock, clock_face
-from candlecast.candles.holes import LONGEST_SHORT_HOLIDAY, longest_holiday, trading_days, wall_clock
+from candlecast.candles.gaps import LONGEST_SHORT_HOLIDAY, longest_holiday, trading_days, wall_clock
 from candlecast.candles.sessions import usual_weekend
 from candlecast.text import count
 
@@ -21,7 +21,7 @@ HOW = {
     "default": "nothing else was found",
 }
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-MOST_HOLIDAYS = 25  # weekdays a year
+MAX_HOLIDAYS = 25  # weekdays a year
 NOTABLE = 15 * MINUTE  # a session is short by at least this, since its last minutes may have no trades
 NEAR = 60  # sessions among which a time is usual
 USUAL = 0.5  # share of the trading days on which a bar opens at a usual time
@@ -89,7 +89,7 @@ def _holidays(days: np.ndarray, weekend: list[int], longest_closing: int) -> lis
         else f", {first}"
     )
     years = (traded[-1] - traded[0]).astype(np.int64) / 365.25
-    words = "holidays" if number <= MOST_HOLIDAYS * max(years, 1.0) else "holidays, and days without trades or missing"
+    words = "holidays" if number <= MAX_HOLIDAYS * max(years, 1.0) else "holidays, and days without trades or missing"
     lines = [f"{count(number, 'working day')} without a bar ({words}){many}"]
     long = np.flatnonzero(closed > LONGEST_SHORT_HOLIDAY)
     if len(long):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import polars as pl
 
-from candlecast.candles.faults import fatal_bars
-from candlecast.candles.holes import find_holes
+from candlecast.candles.gaps import find_holes
+from candlecast.candles.issues import fatal_bars
 from candlecast.errors import CandleError, ConfigError, is_whole
 from candlecast.reading.vocabulary import PRICES
 from candlecast.text import count

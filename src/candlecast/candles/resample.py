@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.candles.clock import DAY, HOUR, WEEK, local_time
-from candlecast.candles.holes import find_holes
+from candlecast.candles.gaps import find_holes
 from candlecast.errors import ConfigError
 from candlecast.interval import Interval
 from candlecast.reading.instants import require_zone

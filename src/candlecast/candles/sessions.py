@@ -23,7 +23,7 @@ from candlecast.interval import Interval
 PREFIX = 8 * WEEK  # what shows whether a market closes; and at least 20 bars
 RARE_SHARE = 0.05  # of a market's bars, at most, open on a day of the week on which it closes
 LONGEST_OPEN = 0.8  # share of all hours that a market with sessions trades, at most; currencies trade on 5 of 7 days
-FEWEST_DAYS = 3  # that show a session
+MIN_DAYS = 3  # that show a session
 BLOCK = 20  # trading days in which a pause must be usual
 RARELY_OPEN = 0.25  # times the median over slots of the days with trade: a slot with fewer is closed
 USUALLY_OPEN = 0.5  # the same, for the half hours beside a pause: they have at least that many
@@ -116,7 +116,7 @@ def _closes_nightly(opened: np.ndarray, step: int) -> bool:
     closings = (opened[rows] + step - opened[rows[0]]) % DAY
     is_alike = np.ptp((closings + DAY // 2) % DAY) <= SHORT_CLOSURE
     days = len(np.unique(opened // DAY))
-    return bool(is_alike and days >= FEWEST_DAYS and len(rows) >= max(FEWEST_DAYS - 1, days - 2))
+    return bool(is_alike and days >= MIN_DAYS and len(rows) >= max(MIN_DAYS - 1, days - 2))
 
 
 def _hours(clock: np.ndarray, opened: np.ndarray, step: int) -> tuple[tuple[int, int] | None, Breaks]:
@@ -133,7 +133,7 @@ def _hours(clock: np.ndarray, opened: np.ndarray, step: int) -> tuple[tuple[int,
     traded = np.flatnonzero(by_day.any(axis=1))
     by_day = by_day[traded]
     blocks = np.add.reduceat(by_day.astype(np.int32), np.arange(0, len(by_day), BLOCK), axis=0)
-    if len(by_day) < FEWEST_DAYS:
+    if len(by_day) < MIN_DAYS:
         return None, ()
     closed = _closed(blocks[0])
     boundary = max(closed, key=lambda pause: (pause[1] - pause[0]) % DAY, default=None)

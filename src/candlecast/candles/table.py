@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from candlecast.candles import faults, holes, intake, mend, resample, sessions
+from candlecast.candles import gaps, intake, issues, mend, resample, sessions
 from candlecast.candles.clock import DAY, Breaks, TradingClock, local_time
 from candlecast.errors import CandleError, ConfigError, is_whole
 from candlecast.interval import Interval
@@ -202,7 +202,7 @@ class Candles:
 
         Closing hours, weekends and holidays of a market with sessions are no holes. Bridged holes are not counted.
         """
-        return holes.segments(self)
+        return gaps.segments(self)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -216,14 +216,14 @@ class Candles:
         return digest.hexdigest()
 
     @cached_property
-    def _report(self) -> faults.CandleReport:
-        return faults.check(self)
+    def _report(self) -> issues.CandleReport:
+        return issues.check(self)
 
     @cached_property
     def _is_sound(self) -> bool:
-        return not any(mask.any() for mask in faults.fatal_bars(self).values())
+        return not any(mask.any() for mask in issues.fatal_bars(self).values())
 
-    def check(self) -> faults.CandleReport:
+    def check(self) -> issues.CandleReport:
         """List gaps, duplicates, off-grid and impossible bars. Nothing is changed."""
         return self._report
 

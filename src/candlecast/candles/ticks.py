@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 BLOCK = 250  # bars that share one step, at least: steps change with rules, and with the factors of adjusted prices
 BLOCKS = 32  # at most
 LOOKED_AT = 400  # of the differences of prices in a block, at most
-FEWEST = 12  # differences that show a step
+MINIMUM = 12  # differences that show a step
 CANDIDATES = 8  # of the smallest differences, each whole and in up to PARTS parts
 PARTS = 5
 NEAR = 0.05  # of a step: a difference this near to a multiple of it is one
@@ -98,7 +98,7 @@ def _block(candles: Candles, first: int, end: int) -> tuple[float, float, float,
 
 def _step(differences: np.ndarray) -> float:
     """The largest number of which nearly all differences (sorted, above 0) are multiples; NaN when there is none."""
-    if len(differences) < FEWEST:
+    if len(differences) < MINIMUM:
         return np.nan
     is_new = np.diff(differences, prepend=0.0) > NEAR * differences
     smallest = differences[is_new][:CANDIDATES]

@@ -10,7 +10,7 @@ from candlecast.candles.clock import DAY, HOUR, MINUTE, WEEK, local_time
 SLOT = 30 * MINUTE
 SLOTS = WEEK // SLOT
 PREFIXES = (8, 16, 32, 60)  # weeks; the longest holds every change of clocks of a year
-LEAST = 5.0  # log likelihood by which a zone must beat UTC, and zones that change their clocks on other dates
+MINIMUM = 5.0  # log likelihood by which a zone must beat UTC, and zones that change their clocks on other dates
 SHARE = 0.02  # the same as a share of the cost on UTC, where trade is irregular on every clock
 ROUNDING = 1e-6
 OFF_GRID = 3.0  # cost of a bar that opens off the grid
@@ -71,9 +71,9 @@ def infer_zones(opened: np.ndarray, step: int, *, hint: str | None = None) -> li
             for zone in zones
         }
         best = min(zones, key=lambda zone: costs[zone])
-        margin = max(LEAST, SHARE * base)
+        margin = max(MINIMUM, SHARE * base)
         others = [costs[zone] for zone in zones if np.ptp(months[zone] - months[best]) > 0]
-        is_apart = all(cost - costs[best] >= LEAST for cost in others)
+        is_apart = all(cost - costs[best] >= MINIMUM for cost in others)
         if base - costs[best] >= margin and (is_apart or count == len(slots)):
             alike = [zone for zone in zones if costs[zone] - costs[best] < ROUNDING]
             return _ordered(alike, {zone: clocks[zone][:count] for zone in alike}, hint)

@@ -27,9 +27,9 @@ logger = logging.getLogger(__name__)
 
 BARS = 2_000  # after the warm-up, on which a feature is computed
 CUTS = 3  # bars after which the future is cut off and replaced
-FEWEST = 60  # rows for a comparison
+MINIMUM = 60  # rows for a comparison
 FEW_VALUES = 20  # most distinct values of a column of states: digits, counts, flags
-ROUNDING, LEAST = 1e-6, 1e-10  # relative to a column's size, and absolute: changes by rounding
+ROUNDING, TINY = 1e-6, 1e-10  # relative to a column's size, and absolute: changes by rounding
 JUMP = 0.3  # of a column's size: more than a price change of 0.01 % moves a computed value
 STARTS = (2_520, 840, 360, 120, 24)  # bars cut off at the start: multiples of nearly any period
 FEW_ROWS = 10  # different rows with a later first bar from which a function of the clock is refused
@@ -128,7 +128,7 @@ def _require_causal(feature: Feature, candles: Candles, seed: int) -> None:
 def _require_causal_values(
     feature: Feature, candles: Candles, base: np.ndarray, seed: int, *, cuts: int, start: int = 0
 ) -> None:
-    first = max(feature.warmup, len(candles) // 3) if len(candles) > 3 * FEWEST else feature.warmup
+    first = max(feature.warmup, len(candles) // 3) if len(candles) > 3 * MINIMUM else feature.warmup
     if len(candles) < first + 22:
         return
     for bar, other in markets.other_futures(candles, first, seed, moments=cuts):
@@ -146,7 +146,7 @@ def _require_causal_values(
 
 def _require_no_answers(feature: Feature, candles: Candles, base: np.ndarray, seed: int) -> np.ndarray:
     """Other prices, other dates, a later first bar; gives which columns depend on no price, bool (column,)."""
-    if len(candles) < feature.warmup + FEWEST:
+    if len(candles) < feature.warmup + MINIMUM:
         return np.zeros(base.shape[1], dtype=bool)
     changed = markets.other_prices(candles, np.random.default_rng(seed))
     other = _otherwise(feature, changed, "on other prices at the same times")
@@ -196,7 +196,7 @@ def _require_smooth(feature: Feature, candles: Candles, base: np.ndarray) -> Non
     after = _otherwise(feature, markets.moved_by_a_hair(candles), how)
     for column, (one, two) in enumerate(zip(base.T, after.T, strict=True)):
         rows = telling(one)
-        if rows.sum() < FEWEST:
+        if rows.sum() < MINIMUM:
             continue
         is_moved = rows & ~(np.abs(one - two) <= JUMP * size(one))
         common = usual(two)
@@ -244,7 +244,7 @@ def _is_coherent(own: np.ndarray, late: np.ndarray, early: np.ndarray) -> bool:
     steps = np.diff(np.column_stack([own, late, early]), axis=0)
     steps = steps[len(steps) // 3 :]
     steps = steps[np.isfinite(steps).all(axis=1)]
-    if len(steps) < FEWEST or not (np.ptp(steps, axis=0) > 0).all():
+    if len(steps) < MINIMUM or not (np.ptp(steps, axis=0) > 0).all():
         return False
     explained = np.column_stack([np.ones(len(steps)), steps[:, 1]])
     rest = steps[:, [0, 2]] - explained @ np.linalg.lstsq(explained, steps[:, [0, 2]], rcond=None)[0]
@@ -348,5 +348,5 @@ def _is_same(one: np.ndarray, two: np.ndarray) -> bool:
 
 
 def _are_equal(one: np.ndarray, two: np.ndarray) -> np.ndarray:
-    near = np.abs(one - two) <= ROUNDING * size(one) + LEAST
+    near = np.abs(one - two) <= ROUNDING * size(one) + TINY
     return near | (one == two) | (np.isnan(one) & np.isnan(two))

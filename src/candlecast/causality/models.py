@@ -9,12 +9,12 @@ import numpy as np
 
 from candlecast.candles import Candles
 from candlecast.causality.markets import another_path
+from candlecast.dataset.jobs import Job
+from candlecast.dataset.prediction import Prediction
+from candlecast.dataset.samples import make_samples
 from candlecast.errors import LookaheadError
 from candlecast.events import ignore
-from candlecast.jobs import Job
 from candlecast.models import Fitted, Model, NetModel
-from candlecast.prediction import Prediction
-from candlecast.windows import make_samples
 
 logger = logging.getLogger(__name__)
 

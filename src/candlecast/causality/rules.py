@@ -10,12 +10,12 @@ import polars as pl
 
 from candlecast import signals as room
 from candlecast.causality.markets import CALENDAR
+from candlecast.dataset.forecast import Forecast
 from candlecast.errors import CandlecastError, LookaheadError
-from candlecast.forecast import Forecast
 from candlecast.signals import Positions, Rule
 
 MOMENTS = (0.25, 0.5, 0.75)  # shares of the forecast's bars
-FEWEST = 20  # bars that can be checked
+MINIMUM = 20  # bars that can be checked
 SIGNED = (
     "mean",
     "expected_return",
@@ -37,7 +37,7 @@ def require_causal_rule(rule: Rule, forecast: Forecast, positions: Positions | N
     if getattr(room, type(rule).__name__, None) is type(rule):
         return
     times = forecast.frame["time"].unique().sort()
-    if len(times) < FEWEST:
+    if len(times) < MINIMUM:
         return
     held = (rule(forecast) if positions is None else positions).frame
     name = getattr(rule, "__name__", type(rule).__name__)

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from candlecast.cli.places import is_store, make_source
 from candlecast.cli.reading import require_file
+from candlecast.cli.source_registry import is_store, make_source
 from candlecast.errors import CandleError, ConfigError, SourceError, near_misses
 from candlecast.events import Listener, ignore
 

@@ -60,7 +60,7 @@ def backtest(
     Nothing is trained and the run stays as it is.
     """
     from candlecast.ledger import Ledger
-    from candlecast.runs import load_run
+    from candlecast.study.loading import load_run
 
     before = load_run(run)
     with progress(quiet) as listener:

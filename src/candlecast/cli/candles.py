@@ -11,8 +11,8 @@ from candlecast.cli import assets
 from candlecast.cli.console import print_json, print_table, say
 from candlecast.cli.mending import Mending, mending_options
 from candlecast.cli.options import common
-from candlecast.cli.places import is_store, store_option
 from candlecast.cli.reading import reading_options, require_file
+from candlecast.cli.source_registry import is_store, store_option
 from candlecast.errors import ConfigError, StoreError, near_misses
 
 if TYPE_CHECKING:

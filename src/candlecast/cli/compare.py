@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from candlecast.cli import assets, choices
+from candlecast.cli import assets, model_registry
 from candlecast.cli.console import print_json, progress, say
 from candlecast.cli.options import Spread, common
-from candlecast.cli.places import store_option
 from candlecast.cli.pricing import GivenCosts, cost_options
 from candlecast.cli.reading import reading_options, require_file
+from candlecast.cli.source_registry import store_option
 from candlecast.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ USUAL = ("naive", "linear", "lstm", "gru")
     "--interval", "intervals", multiple=True, help="Lengths of one candle; longer ones are made of stored ones."
 )
 @click.option(
-    "--model", "models", multiple=True, help=f"Any of {', '.join(choices.MODELS)}; {' '.join(USUAL)} if none."
+    "--model", "models", multiple=True, help=f"Any of {', '.join(model_registry.MODELS)}; {' '.join(USUAL)} if none."
 )
-@click.option("--target", default="return", show_default=True, help=f"One of {', '.join(choices.TARGETS)}.")
+@click.option("--target", default="return", show_default=True, help=f"One of {', '.join(model_registry.TARGETS)}.")
 @click.option("--horizon", type=int, default=1, show_default=True, help="Bars ahead.")
 @click.option("--folds", type=int, default=5, show_default=True, help="Walk-forward test parts.")
 @cost_options
@@ -75,15 +75,15 @@ def compare(
     argument: the two samples that come with the installation.
     """
     from candlecast.backtesting import Costs
-    from candlecast.folds import WalkForward
+    from candlecast.dataset.folds import WalkForward
     from candlecast.ledger import Ledger
     from candlecast.sources.sample import SAMPLES
     from candlecast.study.comparison import compare as compare_models
 
     began = time.monotonic()
     costs = given_costs.of(Costs())
-    chosen = {name.lower(): choices.model(name) for name in models or USUAL}
-    forecast = choices.target(target, horizon=horizon)
+    chosen = {name.lower(): model_registry.model(name) for name in models or USUAL}
+    forecast = model_registry.target(target, horizon=horizon)
     if not any(map(assets.is_file, names)):
         require_file(" ".join(names or SAMPLES), wanted["reading"])
     with progress(quiet) as listener:

@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from candlecast.events import LONGEST_DETAIL, Listener, Progress, ProgressLines, ignore
-from candlecast.redaction import redacted, shown, visible
 from candlecast.text import table
+from candlecast.text.redaction import redacted, shown, visible
 
 
 def say(text: str, *, is_bold: bool = False, is_error: bool = False) -> None:

@@ -11,7 +11,7 @@ import click
 
 from candlecast.cli.console import print_json, progress, say
 from candlecast.cli.options import Spread, common
-from candlecast.cli.places import NAMES, make_source, store_option
+from candlecast.cli.source_registry import NAMES, make_source, store_option
 
 if TYPE_CHECKING:
     from candlecast.candles import Candles
@@ -55,8 +55,8 @@ def fetch(
     """
     from candlecast.errors import CandlecastError
     from candlecast.interval import Interval
-    from candlecast.redaction import shown
     from candlecast.store import Store
+    from candlecast.text.redaction import shown
 
     place, origin, lengths = Store(store), make_source(source), [Interval.parse(interval) for interval in intervals]
     rows, errors = [], []

@@ -28,7 +28,7 @@ class Mending:
 
     def of(self, candles: Candles) -> Candles:
         """The candles mended as they say, each change counted in their origin. Raises CandlecastError."""
-        from candlecast.sources.shapes import with_factors
+        from candlecast.sources.file_formats import with_factors
 
         if self.clock is not None:
             candles = candles.on_clock(self.clock)

@@ -19,7 +19,7 @@ from candlecast.cli.options import common
 @common
 def report(run: Path, *, output: Path | None, open_report: bool, as_json: bool, quiet: bool) -> None:
     """Write the report of a RUN as one self-contained HTML page."""
-    from candlecast.runs import load_run
+    from candlecast.study.loading import load_run
 
     result = load_run(run)
     page = result.report(output or run / "report.html")

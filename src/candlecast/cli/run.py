@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from candlecast.cli import assets, choices
+from candlecast.cli import assets, model_registry
 from candlecast.cli.console import print_json, print_table, progress, say
 from candlecast.cli.mending import Mending, mending_options
 from candlecast.cli.options import common
-from candlecast.cli.places import NAMES, store_option
 from candlecast.cli.pricing import GivenCosts, cost_options
 from candlecast.cli.reading import reading_options
+from candlecast.cli.source_registry import NAMES, store_option
 from candlecast.errors import ConfigError, near_misses
-from candlecast.text import CELL, number, percent
+from candlecast.text.formatting import CELL, number, percent
 
 if TYPE_CHECKING:
     from candlecast.models import Model
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 @reading_options
 @mending_options
 @click.option("--preset", help="A ready-made study: tutorial.")
-@click.option("--model", help=f"One of {', '.join(choices.MODELS)}; lstm when not given.")
-@click.option("--target", help=f"One of {', '.join(choices.TARGETS)}; return when not given.")
+@click.option("--model", help=f"One of {', '.join(model_registry.MODELS)}; lstm when not given.")
+@click.option("--target", help=f"One of {', '.join(model_registry.TARGETS)}; return when not given.")
 @click.option("--horizon", type=int, help="Bars ahead; 1 when not given.")
 @click.option("--window", type=int, help="Bars that a forecast looks at.")
 @click.option("--hidden", type=int, help="Units per layer of a net.")
@@ -72,7 +72,7 @@ def run(
     Candles of a --source are kept in the store, and only what is missing is fetched. Without an argument: the S&P 500 by
     day, 1999 to 2018, which comes with the installation.
     """
-    from candlecast.runs.resume import run_study
+    from candlecast.study.checkpoints import run_study
 
     began = time.monotonic()
     wanted = {name: settings.pop(name) for name in ("interval", "reading", "source", "store", "since", "until")}
@@ -105,7 +105,7 @@ def make_study(
     **settings: int | None,
 ) -> Study:
     """The study that the options describe; what is not given is as in Python, or as in the preset."""
-    from candlecast.folds import WalkForward
+    from candlecast.dataset.folds import WalkForward
     from candlecast.models import LSTM
     from candlecast.study import Study
     from candlecast.study.presets import tutorial
@@ -116,10 +116,10 @@ def make_study(
         )
     study = tutorial() if preset else Study(model=LSTM())
     if model is not None:
-        study = replace(study, model=choices.model(model))
+        study = replace(study, model=model_registry.model(model))
     study = replace(study, model=_with(study.model, settings))
     if target is not None or horizon is not None:
-        chosen: Any = study.target if target is None else choices.target(target)
+        chosen: Any = study.target if target is None else model_registry.target(target)
         study = replace(study, target=replace(chosen, horizon=study.target.horizon if horizon is None else horizon))
         if target is not None:
             study = replace(study, rule=None)

@@ -9,7 +9,7 @@ import click
 
 from candlecast.cli.console import print_json, print_table, say
 from candlecast.cli.options import common
-from candlecast.redaction import visible
+from candlecast.text.redaction import visible
 
 
 @click.command(epilog="Example: candlecast runs --json")
@@ -38,7 +38,7 @@ def runs(folder: Path, *, as_json: bool, quiet: bool) -> None:
 def _looked_at(path: Path) -> tuple[dict[str, Any] | None, str]:
     """What the manifest of a run says, or why it cannot be read."""
     from candlecast.errors import RunError
-    from candlecast.runs.folder import read_manifest, require_shape
+    from candlecast.runs.manifest import read_manifest, require_shape
 
     try:
         manifest = read_manifest(path)

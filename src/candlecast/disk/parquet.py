@@ -17,7 +17,7 @@ from typing import Any
 
 MAGIC = b"PAR1"
 DEEPEST = 24  # nested structs and lists; the format needs half as many
-MOST_VALUES = 2_000_000  # values of one footer: 100,000 column chunks
+MAX_VALUES = 2_000_000  # values of one footer: 100,000 column chunks
 WIDTHS = {0: 1, 1: 4, 2: 8, 3: 12, 4: 4, 5: 8, 6: 16, 7: 16}  # bytes of a value in memory, by physical type
 BOOLEAN, INT96, BYTE_ARRAY = 0, 3, 6
 CODECS = [0, 1, 2, 4, 6, 7]  # none, Snappy, gzip, Brotli, Zstandard, LZ4
@@ -145,7 +145,7 @@ class _Compact:
     """Thrift's compact protocol within bounds."""
 
     def __init__(self, content: bytes, at: int, end: int) -> None:
-        self.content, self.at, self.end, self.left = content, at, end, MOST_VALUES
+        self.content, self.at, self.end, self.left = content, at, end, MAX_VALUES
 
     def struct(self, depth: int) -> dict[int, Any]:
         values: dict[int, Any] = {}

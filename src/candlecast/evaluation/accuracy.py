@@ -28,9 +28,9 @@ import numpy as np
 import polars as pl
 
 from candlecast import stats
+from candlecast.dataset.forecast import Forecast
+from candlecast.dataset.prediction import quantile_level
 from candlecast.errors import NotEnoughDataError
-from candlecast.forecast import Forecast
-from candlecast.prediction import quantile_level
 from candlecast.targets import Target
 
 REFERENCES = ("naive", "drift")  # a forecast of nothing but the mean is no skill either

@@ -16,7 +16,7 @@ from candlecast.signals import Positions
 from candlecast.stats import annual_return, check_rare_losses, log_returns, worst_case_loss
 
 CLOSES_ONLY = 1 / 3  # largest share of bars without prices beyond open and close at which ranges are informative
-FEWEST_BARS = 2  # of a backtest with delayed fills
+MIN_BARS = 2  # of a backtest with delayed fills
 REBALANCED = 1e-9  # of equity: the band within which a constant exposure is not rebalanced
 
 
@@ -74,7 +74,7 @@ def conditions_of(
     first = int(np.searchsorted(candles.close_time, result.equity["time"].dt.replace_time_zone(None).to_numpy()[0]))
     later = delayed(candles, positions)
     delayed_return = math.nan
-    if len(later) >= FEWEST_BARS and result.fills.height:
+    if len(later) >= MIN_BARS and result.fills.height:
         returns = backtest(candles, later, costs=result.costs, cash=result.cash).returns
         delayed_return = annual_return(returns, bars_per_year=result.bars_per_year)
     checked, changes = candles.check(), candles.origin.changes if candles.origin else ()

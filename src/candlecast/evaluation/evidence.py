@@ -10,7 +10,7 @@ import numpy as np
 
 from candlecast.backtesting import BacktestResult
 from candlecast.evaluation.conditions import Conditions
-from candlecast.evaluation.tally import Tally
+from candlecast.evaluation.trial_count import Tally
 from candlecast.stats import (
     TrackRecord,
     adjusted_p_value,

@@ -14,8 +14,8 @@ from candlecast.text import number, percent
 
 HIGHEST_R2, HIGHEST_HIT_RATE = 0.5, 0.75  # of returns out of sample; liquid markets show 1 % and 55 %
 HIGHEST_SHARPE = 0.6  # per bar, after costs; that of a forecast with the other two is 0.7 before costs
-LEAST_LEFT = 0.25  # of the break-even cost, with fills in the middle of the bar; honest forecasts keep 0.35 or more
-FEWEST_MOVES = 100  # that a hit rate or a Sharpe ratio is taken of
+MIN_LEFT = 0.25  # of the break-even cost, with fills in the middle of the bar; honest forecasts keep 0.35 or more
+MIN_MOVES = 100  # that a hit rate or a Sharpe ratio is taken of
 SIGNED = (
     "return",
     "price",
@@ -72,10 +72,10 @@ def _implausible(row: dict[str, Any], result: BacktestResult, target: Target) ->
     if row["r2"] is not None and row["r2"] > HIGHEST_R2:
         figures.append(f"an R2 of {percent(row['r2'], 0)}")
     hits = row["hit_rate"]
-    if target.horizon == 1 and hits is not None and hits > HIGHEST_HIT_RATE and row["observations"] >= FEWEST_MOVES:
+    if target.horizon == 1 and hits is not None and hits > HIGHEST_HIT_RATE and row["observations"] >= MIN_MOVES:
         figures.append(f"a hit rate of {percent(hits, 0)}")
     record = track_record(result.returns_until_ruin)
-    if record.observations >= FEWEST_MOVES and record.sharpe > HIGHEST_SHARPE:
+    if record.observations >= MIN_MOVES and record.sharpe > HIGHEST_SHARPE:
         figures.append(f"a Sharpe ratio of {number(record.sharpe * math.sqrt(result.bars_per_year), 1)} a year")
     if not figures:
         return None
@@ -143,7 +143,7 @@ def _within_the_spread(result: BacktestResult, evidence: Evidence) -> Objection 
 def _stale_fills(evidence: Evidence) -> Objection | None:
     """A true forecast earns over the whole bar; a gain from a stale open is made at the fill."""
     conditions = evidence.conditions
-    if not conditions.middle_bps <= LEAST_LEFT * conditions.break_even_bps:
+    if not conditions.middle_bps <= MIN_LEFT * conditions.break_even_bps:
         return None
     return Objection(
         "No edge found: the gain comes from opens that lag behind the market.",

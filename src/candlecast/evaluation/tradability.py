@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from candlecast.candles import Candles, fills
-from candlecast.candles.holes import DAY
+from candlecast.candles.gaps import DAY
 from candlecast.candles.ticks import ticks
 from candlecast.stats import bounce_spread, efficient_spread, high_low_spread, roll_spread
 
@@ -118,7 +118,7 @@ def tradability(candles: Candles) -> Tradability:
         stale_open_share=opens.share,
         stale_bar_share=stale,
         has_stale_opens=stale >= STALE_BARS,
-        has_averaged_opens=_mean(fills.is_averaged(candles)) > fills.MOST,
+        has_averaged_opens=_mean(fills.is_averaged(candles)) > fills.MAXIMUM,
         copied_share=copied,
         has_copied_bars=copied >= COPIED_BARS,
         spike_share=spikes,

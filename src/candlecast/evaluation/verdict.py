@@ -12,7 +12,7 @@ from candlecast.backtesting import BacktestResult
 from candlecast.evaluation.conditions import Conditions
 from candlecast.evaluation.evidence import Evidence, gather
 from candlecast.evaluation.objections import objections
-from candlecast.evaluation.tally import Tally
+from candlecast.evaluation.trial_count import Tally
 from candlecast.targets import Target
 from candlecast.text import count, number, p_value, percent, years
 

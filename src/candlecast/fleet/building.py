@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import nn
 
+from candlecast.dataset.jobs import Job, job_generator
 from candlecast.errors import ConfigError
-from candlecast.fleet.blueprint import Blueprint
-from candlecast.jobs import Job, job_generator
-from candlecast.nets.weights import drawn_from, globally_seeded
+from candlecast.fleet.net_spec import Blueprint
+from candlecast.nets.layers.weights import drawn_from, globally_seeded
 
 
 def build(blueprint: Blueprint, job: Job, columns: int) -> nn.Module:

@@ -11,18 +11,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from candlecast.dataset.jobs import Job, Unpickled
+from candlecast.dataset.prediction import Prediction
+from candlecast.dataset.samples import Samples
 from candlecast.errors import RunError
 from candlecast.features import Scaling
-from candlecast.fleet.blueprint import Blueprint
 from candlecast.fleet.building import build, forecasting
 from candlecast.fleet.gather import windows_tensor
+from candlecast.fleet.net_spec import Blueprint
 from candlecast.fleet.threads import one_thread
-from candlecast.jobs import Job, Unpickled
-from candlecast.nets.recurrent import Stepper
-from candlecast.prediction import Prediction
+from candlecast.nets.layers.recurrent import Stepper
 from candlecast.process.forking import require_threads
 from candlecast.targets import label, parts
-from candlecast.windows import Samples
 
 FORECAST_BATCH = 1_024  # windows forecast at once: bounds memory, large enough for full speed
 

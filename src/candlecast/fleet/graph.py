@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from candlecast.dataset.prediction import quantile_column
 from candlecast.errors import ConfigError
 from candlecast.fleet.fitted import FittedNet
 from candlecast.heads import AbsoluteError, Chance, Gaussian, Head, Huber, Labels, Quantiles, SquaredError, StudentT
 from candlecast.heads.classes import NAMES
-from candlecast.heads.normal import LEAST, LEVELS
-from candlecast.prediction import quantile_column
+from candlecast.heads.normal import LEVELS, MINIMUM
 from candlecast.targets import LABELS, label, parts
 
 
@@ -55,9 +55,9 @@ def decoded(head: Head, outputs: Tensor, *, shift: float, scale: float) -> dict[
         case Chance():
             return {"mean": (outputs[:, 0].sigmoid() + shift).clamp(0.0, 1.0)}
         case Gaussian():
-            return {"mean": shift + scale * outputs[:, 0], "sigma": scale * (_softplus(outputs[:, 1]) + LEAST)}
+            return {"mean": shift + scale * outputs[:, 0], "sigma": scale * (_softplus(outputs[:, 1]) + MINIMUM)}
         case StudentT():
-            mean, spread = shift + scale * outputs[:, 0], scale * (_softplus(outputs[:, 1]) + LEAST)
+            mean, spread = shift + scale * outputs[:, 0], scale * (_softplus(outputs[:, 1]) + MINIMUM)
             quantiles = {quantile_column(level): mean + spread * head.distance(level) for level in LEVELS}
             return {"mean": mean, "sigma": spread * head.width, **quantiles}
         case Quantiles():

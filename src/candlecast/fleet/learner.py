@@ -8,11 +8,11 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from candlecast.fleet.batches import Batch
-from candlecast.fleet.company import Company
+from candlecast.fleet.batching import Batch
+from candlecast.fleet.executor import Company
 from candlecast.fleet.layout import Layout, Stack
 from candlecast.fleet.losses import gradients, loss, terms
-from candlecast.fleet.recorded import Recorded, RecordedWithLoss, knows_slopes
+from candlecast.fleet.recorded_passes import Recorded, RecordedWithLoss, knows_slopes
 from candlecast.heads import Head
 from candlecast.nets import Recurrent
 

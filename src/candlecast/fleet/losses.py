@@ -10,7 +10,7 @@ from torch import Tensor
 from candlecast.errors import ConfigError
 from candlecast.heads import Head
 
-FEWEST = 1e-6  # weight of a batch in which no outcome counts
+MINIMUM = 1e-6  # weight of a batch in which no outcome counts
 
 
 def terms(head: Head, outputs: Tensor, y: Tensor) -> Tensor:
@@ -22,7 +22,7 @@ def loss(head: Head, terms: Tensor, weight: Tensor) -> Tensor:
     """A head's loss on the outcomes that count: terms (..., N, S, B, tail), weight (..., B, tail, N) -> (...)."""
     share = weight.movedim(-1, -3)  # (..., N, B, tail)
     total = (terms * share.unsqueeze(-3)).sum((-2, -1))  # (..., N, S)
-    count = share.sum((-2, -1)).clamp(min=FEWEST)  # (..., N)
+    count = share.sum((-2, -1)).clamp(min=MINIMUM)  # (..., N)
     return head.loss(total / count.unsqueeze(-1)).mean(-1)
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 SHARE = 0.5  # of the free memory
-MOST_JOBS = {"cpu": 16, "cuda": 1_024}  # more fill no core that is not full already
+MAX_JOBS = {"cpu": 16, "cuda": 1_024}  # more fill no core that is not full already
 JUDGED = {"cpu": 64, "cuda": 512}  # sequences of a job that are validated together
 COPIES = 5  # of a job's weights: parameters, gradients, two means of Adam, the best so far
 STATES = 14  # floats that a recurrent kernel keeps per unit and bar: gates, cells and outputs, and their gradients
@@ -23,7 +23,7 @@ def group_size(net: nn.Module, *, jobs: int, batch: int, length: int, columns: i
     units = sum(max(parameter.shape) for parameter in net.parameters() if parameter.dim() > 1) / 4
     sequence = length * (columns + STATES * units)
     job = 4 * (COPIES * weights + sequence * max(batch, JUDGED[device.type]))
-    return max(1, min(jobs, int(SHARE * free_memory(device) / job), MOST_JOBS[device.type]))
+    return max(1, min(jobs, int(SHARE * free_memory(device) / job), MAX_JOBS[device.type]))
 
 
 def free_memory(device: torch.device) -> int:

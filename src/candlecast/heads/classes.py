@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from candlecast.dataset.prediction import Prediction
 from candlecast.features import Scaler, Unscaled
 from candlecast.heads.head import Elementwise
 from candlecast.heads.logistic import sigmoid, softplus
-from candlecast.prediction import Prediction
 from candlecast.targets import LABELS, Kind
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from candlecast.dataset.prediction import Prediction
 from candlecast.errors import ConfigError
 from candlecast.features import Scaler
-from candlecast.prediction import Prediction
 from candlecast.targets import Kind, Target
 
 if TYPE_CHECKING:

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from candlecast.dataset.prediction import Prediction, quantile_column
 from candlecast.errors import require_parameters
 from candlecast.heads.head import Elementwise
 from candlecast.heads.logistic import sigmoid, softplus
-from candlecast.prediction import Prediction, quantile_column
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-LEAST = 1e-3  # of a spread, in scaled outcomes: a density must not grow without bound
+MINIMUM = 1e-3  # of a spread, in scaled outcomes: a density must not grow without bound
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)  # of the quantiles that are told of a distribution that is not normal
 
 
 class _MeanAndSpread(Elementwise):
-    """Outputs m and a give the mean m and the spread s = softplus(a) + `LEAST`."""
+    """Outputs m and a give the mean m and the spread s = softplus(a) + `MINIMUM`."""
 
     @property
     def outputs(self) -> int:
@@ -33,7 +33,7 @@ class _MeanAndSpread(Elementwise):
         import torch
 
         mean, spread = outputs.split(1, dim=-1)
-        spread = torch.nn.functional.softplus(spread) + LEAST
+        spread = torch.nn.functional.softplus(spread) + MINIMUM
         return (y.unsqueeze(-1) - mean) / spread, spread
 
     def _slopes(
@@ -41,14 +41,14 @@ class _MeanAndSpread(Elementwise):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Those of ln s + charge(z): `charge` gives its value for a standardised error, and the derivative of that."""
         mean, a = outputs[..., 0], outputs[..., 1]
-        spread = softplus(a) + LEAST
+        spread = softplus(a) + MINIMUM
         z = (y - mean) / spread
         charged, by_z = charge(z)
         return np.log(spread) + charged, np.stack([-by_z, (1 - by_z * z) * sigmoid(a)], -1) / spread[..., None]
 
     def _in_units(self, outputs: np.ndarray, shift: float, scale: float) -> tuple[np.ndarray, np.ndarray]:
         """Mean and spread in the target's units, each (rows,)."""
-        return shift + scale * outputs[:, 0], scale * (softplus(outputs[:, 1]) + LEAST)
+        return shift + scale * outputs[:, 0], scale * (softplus(outputs[:, 1]) + MINIMUM)
 
 
 @dataclass(frozen=True)

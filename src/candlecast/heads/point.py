@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from candlecast.dataset.prediction import Prediction
 from candlecast.errors import require_parameters
 from candlecast.heads.head import Elementwise
-from candlecast.prediction import Prediction
 
 if TYPE_CHECKING:
     from torch import Tensor

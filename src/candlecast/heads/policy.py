@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from candlecast.dataset.prediction import Prediction
 from candlecast.errors import ConfigError
 from candlecast.features import Scaler, Unscaled
 from candlecast.heads.head import Head
-from candlecast.prediction import Prediction
 from candlecast.targets import NextReturn, Target
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Objective = Literal["sharpe", "utility"]
-LEAST = 1e-6  # deviation of returns below which a Sharpe ratio no longer grows: that of an account that does nothing
+MINIMUM = 1e-6  # deviation of returns below which a Sharpe ratio no longer grows: that of an account that does nothing
 BPS = 1e4
 
 
@@ -31,7 +31,7 @@ class NetReturn(Head):
 
     The loss is of the mean m and the variance v of r over all bars of a batch:
 
-        sharpe     -m / sqrt(v + LEAST^2)
+        sharpe     -m / sqrt(v + MINIMUM^2)
         utility    -(m - risk_aversion v / 2), in basis points per bar
 
     Moody and Saffell's differential Sharpe ratio is the derivative of the same ratio, with moments A of r and B of r^2
@@ -62,7 +62,7 @@ class NetReturn(Head):
         mean, square = means.unbind(-1)
         variance = (square - mean.square()).clamp(min=0)
         if self.objective == "sharpe":
-            return -mean / (variance + LEAST**2).sqrt()
+            return -mean / (variance + MINIMUM**2).sqrt()
         return -BPS * (mean - 0.5 * self.risk_aversion * variance)
 
     def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:

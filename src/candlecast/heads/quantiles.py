@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from candlecast.dataset.prediction import Prediction, quantile_column
 from candlecast.errors import require_parameters
 from candlecast.heads.head import Elementwise
 from candlecast.heads.logistic import sigmoid, softplus
-from candlecast.prediction import Prediction, quantile_column
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 KINDS = ("returns", "alphas", "skills")
-MOST_BUCKETS = 1_024
+MAX_BUCKETS = 1_024
 WIDEST = 32  # times the narrowest buckets of a group; trials of more different widths count as independent
 HEADER = 3  # numbers before the values: width, first bucket, number of buckets
 ROUNDING = 1e-6  # of a column's length: less spread than that is rounding
@@ -76,7 +76,7 @@ def profile_of(
         return Profile(step, 0, np.zeros((len(KINDS), 1), np.float32))
     first, last = min(int(each.min()) for each in known), max(int(each.max()) for each in known)
     width = step
-    while last // width - first // width >= MOST_BUCKETS:
+    while last // width - first // width >= MAX_BUCKETS:
         width *= 2
     start, buckets = first // width, last // width - first // width + 1
     values = np.stack(

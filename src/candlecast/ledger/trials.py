@@ -35,7 +35,7 @@ from candlecast.disk.confined import Inflater, Words, bounded_rows, confine, des
 from candlecast.disk.files import is_regular, reason
 from candlecast.errors import ConfigError, RunError
 from candlecast.interval import Interval
-from candlecast.ledger.profile import MOST_BUCKETS, Profile, profile_of
+from candlecast.ledger.profile import MAX_BUCKETS, Profile, profile_of
 
 FORMAT = 3  # 1 kept no searches, 2 neither targets nor batches nor profiles
 APPLICATION = 0x43434C47  # "CCLG" in the header of the file: a ledger of candlecast
@@ -428,7 +428,7 @@ def _profile(content: bytes, trial: Trial | None) -> Profile:
 def _unpacked(content: bytes) -> Profile:
     profile = Profile.unpack(content)
     buckets = profile.values.shape[1]
-    is_possible = buckets <= MOST_BUCKETS and abs(profile.first) + buckets < (1 << 62) // profile.width
+    is_possible = buckets <= MAX_BUCKETS and abs(profile.first) + buckets < (1 << 62) // profile.width
     if not is_possible or not (np.abs(profile.values) <= 1.0).all():
         raise ValueError("a profile of it cannot be")
     return profile

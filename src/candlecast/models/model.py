@@ -7,13 +7,13 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from candlecast.dataset.jobs import Job
+from candlecast.dataset.prediction import Prediction
+from candlecast.dataset.samples import Samples
 from candlecast.errors import ConfigError
 from candlecast.events import Listener
-from candlecast.jobs import Job
-from candlecast.prediction import Prediction
 from candlecast.targets import Target
 from candlecast.targets.target import require_target
-from candlecast.windows import Samples
 
 
 class Fitted(Protocol):

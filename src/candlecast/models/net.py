@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from candlecast.dataset.jobs import Job
+from candlecast.dataset.prediction import Prediction
+from candlecast.dataset.samples import Samples
 from candlecast.errors import ConfigError, is_whole, require_parameters
 from candlecast.events import Listener, ignore
-from candlecast.fleet.blueprint import Blueprint
+from candlecast.fleet.net_spec import Blueprint
 from candlecast.fleet.settings import Fit
 from candlecast.heads import Head, usual_head
-from candlecast.jobs import Job
-from candlecast.prediction import Prediction
 from candlecast.targets import Target, parts
-from candlecast.windows import Samples
 
 if TYPE_CHECKING:
     from torch import nn
@@ -96,7 +96,7 @@ class NetModel(ABC):
 
     def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedNet]:
         """Train all jobs as one fleet."""
-        from candlecast.fleet.train import train
+        from candlecast.fleet.trainer import train
 
         for net in train(jobs, self.blueprint(jobs[0].samples.target), progress=progress):
             yield self.measured(net, net.forecast)

@@ -19,7 +19,7 @@ from candlecast.reading.table import Block, Table
 from candlecast.reading.vocabulary import EVENTS, PRICES
 from candlecast.text import count
 
-MOST_JUDGED = 20_000  # rows that are no bars, which a table of candles may have
+MAX_JUDGED = 20_000  # rows that are no bars, which a table of candles may have
 
 
 @dataclass
@@ -152,9 +152,9 @@ def _judge(
     times = [_cell(frame[str(place)][row]) for place in columns.time.places]
     everything = [*cells.values(), *times]
     found.judged += 1
-    if found.judged > MOST_JUDGED:
+    if found.judged > MAX_JUDGED:
         raise CandleError(
-            f"{what} has more than {MOST_JUDGED:,} rows that are no candles",
+            f"{what} has more than {MAX_JUDGED:,} rows that are no candles",
             expected="a table of candles",
             remedy="Check the file",
         )

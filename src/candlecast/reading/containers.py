@@ -18,10 +18,10 @@ from typing import IO, Literal, cast
 from candlecast.errors import SourceError
 
 Kind = Literal["text", "parquet", "feather", "workbook"]
-MOST_BYTES = 4 * 2**30  # after decompression
+MAX_BYTES = 4 * 2**30  # after decompression
 FREE_BYTES = 64 * 2**20  # after decompression, below which any ratio of compression is accepted
-MOST_INFLATION = 200  # ratio of compression, at most, beyond that; tables of prices have 3 to 20
-MOST_DOCUMENT = 512 * 2**20  # of JSON or a workbook, which are in memory as a whole
+MAX_INFLATION = 200  # ratio of compression, at most, beyond that; tables of prices have 3 to 20
+MAX_DOCUMENT = 512 * 2**20  # of JSON or a workbook, which are in memory as a whole
 PACKED = {".gz", ".zst", ".zip", ".bz2", ".xz"}
 SUFFIXES: dict[str, Kind] = {
     ".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".arrow": "feather", ".ipc": "feather",
@@ -144,7 +144,7 @@ def _zipped(path: Path, suffixes: list[str]) -> Content:
         members = archive.infolist()
     names = {member.filename for member in members}
     if "[Content_Types].xml" in names or "mimetype" in names or set(suffixes) & {".xlsx", ".xlsm", ".xlsb", ".ods"}:
-        _require_size(path, sum(member.file_size for member in members), path.stat().st_size, MOST_DOCUMENT)
+        _require_size(path, sum(member.file_size for member in members), path.stat().st_size, MAX_DOCUMENT)
         return Content(path, "workbook", path.name, lambda: path.open("rb"), is_packed=False)
     files = [
         member
@@ -163,7 +163,7 @@ def _zipped(path: Path, suffixes: list[str]) -> Content:
         raise SourceError(
             f"{path} is encrypted", expected="an archive that opens without a password", remedy="Unpack it first"
         )
-    _require_size(path, member.file_size, max(member.compress_size, 1), MOST_BYTES)
+    _require_size(path, member.file_size, max(member.compress_size, 1), MAX_BYTES)
 
     def opener() -> IO[bytes]:
         return cast("IO[bytes]", Limited(zipfile.ZipFile(path).open(member), path, max(member.compress_size, 1)))
@@ -185,7 +185,7 @@ def _zstandard(path: Path) -> IO[bytes]:
             remedy="Unpack it first",
         )
     if declared is not None:
-        _require_size(path, declared, packed, MOST_BYTES)
+        _require_size(path, declared, packed, MAX_BYTES)
     try:
         lines = pl.read_csv(
             path.read_bytes(), has_header=False, separator="\x01", quote_char=None, infer_schema=False,
@@ -210,10 +210,10 @@ def _declared(path: Path) -> int | None:
 
 
 def _require_size(path: Path, size: int, packed: int, most: int) -> None:
-    if size > most or (size > FREE_BYTES and size > MOST_INFLATION * packed):
+    if size > most or (size > FREE_BYTES and size > MAX_INFLATION * packed):
         raise SourceError(
             f"{path} holds {size:,} bytes packed into {packed:,}",
-            expected=f"at most {most:,} bytes, and a ratio of at most {MOST_INFLATION} beyond {FREE_BYTES:,} bytes",
+            expected=f"at most {most:,} bytes, and a ratio of at most {MAX_INFLATION} beyond {FREE_BYTES:,} bytes",
             remedy="Check where the file is from; split it if it is what it says",
         )
 
@@ -242,7 +242,7 @@ class Limited(io.RawIOBase):
 
     def _counted(self, part: bytes) -> bytes:
         self._given += len(part)
-        _require_size(self._path, self._given, self._packed, MOST_BYTES)
+        _require_size(self._path, self._given, self._packed, MAX_BYTES)
         return part
 
     def close(self) -> None:

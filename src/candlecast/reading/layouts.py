@@ -28,7 +28,7 @@ ONE_SIZE = 3.0  # prices of one bar differ by less than this factor
 PROOF = 0.5  # of the distance from close to next open in the other order, at most
 SAME_MONEY = 0.02  # relative difference between traded money and units times price, at most
 PRICE_LIKE = 0.3  # of the rows, in which a column of prices is near the close
-FEWEST = 10  # rows that can prove which column is the open
+MINIMUM = 10  # rows that can prove which column is the open
 KNOWN = {
     (1, 2): ("open", "high", "low", "close"),
     (2, 3): ("open", "close", "high", "low"),
@@ -163,7 +163,7 @@ def _bounds(bars: np.ndarray) -> list[tuple[int, int]]:
 
 def _ends(bars: np.ndarray, ends: Sequence[int], *, is_newest_first: bool | None) -> tuple[int, int] | None:
     """Which of two columns is the open and which the close, where the bars prove it."""
-    if bars.shape[1] < FEWEST or is_newest_first is None:
+    if bars.shape[1] < MINIMUM or is_newest_first is None:
         return None
     if is_newest_first:
         bars = bars[:, ::-1]

@@ -24,7 +24,7 @@ from candlecast.text import count
 
 NEWLINE, QUOTE = 10, 34
 DELIMITER_WORDS = {";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
-MOST_ODD = 100_000  # irregular lines that a table may have
+MAX_ODD = 100_000  # irregular lines that a table may have
 
 
 def head_of(content: Content) -> bytes:
@@ -155,8 +155,8 @@ class _Lines:
         if not any(cells) or text.lstrip().startswith(("#", "//")) or text.strip() in ("\x1a", "\x00"):
             return None
         self._odd += 1
-        if self._odd > MOST_ODD:
-            self._refuse(number, f"more than {MOST_ODD:,} lines of another shape", f"lines of {dialect.width} cells")
+        if self._odd > MAX_ODD:
+            self._refuse(number, f"more than {MAX_ODD:,} lines of another shape", f"lines of {dialect.width} cells")
         if tuple(cells) in self._header_lines:
             return None
         if text.count('"') % 2 == 0:

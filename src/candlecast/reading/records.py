@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from candlecast.errors import SourceError
-from candlecast.reading.containers import MOST_DOCUMENT
+from candlecast.reading.containers import MAX_DOCUMENT
 from candlecast.reading.frames import columns_table
 from candlecast.reading.refusals import answer_without_candles
 from candlecast.reading.table import Table
@@ -19,15 +19,15 @@ from candlecast.reading.timing import unit_of
 from candlecast.reading.vocabulary import canonical, is_known
 
 DEPTH = 6  # of answers around candles
-FEWEST = 4  # values of a candle: without a volume or a time of its own
+MINIMUM = 4  # values of a candle: without a volume or a time of its own
 
 
 def records_table(path: Path, text: str, name: str) -> Table:
     """The candles in a text of JSON. Raises SourceError when there are none."""
-    if len(text) > MOST_DOCUMENT:
+    if len(text) > MAX_DOCUMENT:
         raise SourceError(
             f"{path} holds {len(text):,} characters of JSON",
-            expected=f"at most {MOST_DOCUMENT:,}",
+            expected=f"at most {MAX_DOCUMENT:,}",
             remedy="Save the candles as Parquet or CSV",
         )
     value = _parsed(path, text)
@@ -35,7 +35,7 @@ def records_table(path: Path, text: str, name: str) -> Table:
     symbol = _symbol(value)
     for candidate in _candidates(value, 0):
         labels, rows = candidate
-        if len(rows) and len(labels) >= FEWEST:
+        if len(rows) and len(labels) >= MINIMUM:
             columns = [pl.Series([_text(row[place]) for row in rows], dtype=pl.String) for place in range(len(labels))]
             if symbol and not any(canonical(label) in ("symbol", "ticker") for label in labels) and any(labels):
                 labels, columns = [*labels, "symbol"], [*columns, pl.Series([symbol] * len(rows), dtype=pl.String)]
@@ -70,7 +70,7 @@ def _candidates(value: Any, depth: int) -> Iterator[tuple[list[str], Sequence[Se
             yield [""] * len(value[0]), value
         elif all(isinstance(row, dict) for row in value):
             names = list(dict.fromkeys(name for row in value[:100] for name in row))
-            if sum(is_known(canonical(name)) for name in names) >= FEWEST:
+            if sum(is_known(canonical(name)) for name in names) >= MINIMUM:
                 yield names, [[row.get(name) for name in names] for row in value]
         for each in value[:3]:
             yield from _candidates(each, depth + 1)
@@ -93,16 +93,16 @@ def _object(value: dict[str, Any]) -> Iterator[tuple[list[str], Sequence[Sequenc
         if all(isinstance(row, list) and len(row) == len(names) for row in rows):
             yield names, rows
     known = {name: column for name, column in lists.items() if is_known(canonical(name))}
-    if len(known) >= FEWEST and len({len(column) for column in known.values()}) == 1:
+    if len(known) >= MINIMUM and len({len(column) for column in known.values()}) == 1:
         yield list(known), list(zip(*known.values(), strict=True))
     if {"timestamp", "indicators"} <= value.keys():  # Yahoo's chart
         yield from _chart(value)
     inner = [row for row in value.values() if isinstance(row, dict)]
     if len(inner) == len(value) >= 2:
         names = list(dict.fromkeys(name for row in inner[:100] for name in row))
-        if sum(is_known(canonical(name)) for name in names) >= FEWEST:
+        if sum(is_known(canonical(name)) for name in names) >= MINIMUM:
             yield ["time", *names], [[key, *(row.get(name) for name in names)] for key, row in value.items()]  # type: ignore[union-attr]
-        elif sum(is_known(canonical(name)) for name in value) >= FEWEST:  # pandas, columns of rows by index
+        elif sum(is_known(canonical(name)) for name in value) >= MINIMUM:  # pandas, columns of rows by index
             keys = list(inner[0])
             if all(list(column) == keys for column in inner):
                 has_counter = all(re.fullmatch(r"\d{1,8}", key) for key in keys)

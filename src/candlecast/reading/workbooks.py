@@ -6,7 +6,7 @@ import io
 from typing import IO
 
 from candlecast.errors import SourceError
-from candlecast.reading.containers import MOST_DOCUMENT, Content
+from candlecast.reading.containers import MAX_DOCUMENT, Content
 
 
 def as_text(content: Content) -> tuple[Content, list[str]]:
@@ -20,9 +20,9 @@ def as_text(content: Content) -> tuple[Content, list[str]]:
             remedy="Run `pip install 'candlecast[excel]'`, or save the sheet as CSV",
         ) from error
     size = content.path.stat().st_size
-    if size > MOST_DOCUMENT:
+    if size > MAX_DOCUMENT:
         raise SourceError(
-            f"{content.path} has {size:,} bytes", expected=f"at most {MOST_DOCUMENT:,}", remedy="Save the sheet as CSV"
+            f"{content.path} has {size:,} bytes", expected=f"at most {MAX_DOCUMENT:,}", remedy="Save the sheet as CSV"
         )
     try:
         reader = fastexcel.read_excel(content.path.read_bytes())

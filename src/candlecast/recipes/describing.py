@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from candlecast import backtesting, features, folds, heads, models, signals, targets
+from candlecast import backtesting, features, heads, models, signals, targets
 from candlecast.candles import Candles
+from candlecast.dataset import folds
 from candlecast.errors import ConfigError, RunError, listed
 from candlecast.features import Feature, Features
 from candlecast.fleet import settings
-from candlecast.models.estimator import described
-from candlecast.models.known_estimators import make, refused, require_known
+from candlecast.models.wrappers.estimator import described
+from candlecast.models.wrappers.known_estimators import make, refused, require_known
 from candlecast.recipes.identity import identify
 from candlecast.recipes.provenance import is_installed
 from candlecast.targets import Several
@@ -62,7 +63,7 @@ def describe(value: Any) -> Any:
     A user's own code or object has an `identity` as well (`candlecast.recipes.identity`), which tells two of one name apart.
     If it cannot be identified, `unidentified` says why, and the description equals none that another process makes.
 
-    >>> from candlecast.folds import Holdout
+    >>> from candlecast.dataset.folds import Holdout
     >>> describe(Holdout(0.8))
     {'type': 'Holdout', 'train': 0.8, 'valid': 0.0, 'purge': None}
     """
@@ -123,7 +124,7 @@ def pythons(description: Any) -> set[str]:
 def restore(description: Any, *, candles: Sequence[Candles] = ()) -> Any:
     """The recipe that `describe` described. `candles`: those that the description may name.
 
-    Makes only recipes of candlecast and estimators that `candlecast.models.known_estimators` lists, and checks the whole
+    Makes only recipes of candlecast and estimators that `candlecast.models.wrappers.known_estimators` lists, and checks the whole
     description before it makes anything. Raises RunError for anything else (such as a user's own function, which is not
     stored), for a malformed description, and for candles that are not given.
 

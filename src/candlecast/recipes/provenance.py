@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 LIBRARIES = [
-    Path(os.path.abspath(__file__)).parent,
+    Path(os.path.abspath(__file__)).parents[1],
     *(Path(os.path.realpath(path)) for path in map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib"))),
 ]
 # module attributes that name the place of the code

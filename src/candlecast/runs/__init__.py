@@ -1,14 +1,7 @@
-"""Runs: studies on disk, in open formats, written whole or not at all."""
+"""Runs: studies on disk, in open formats, written completely or not at all."""
 
-from candlecast.runs.folder import (
-    fitted_of,
-    fresh_folder,
-    list_runs,
-    load_run,
-    prepare_runs,
-    run_folder,
-    run_name,
-    save_run,
-)
+from candlecast.runs.folder import fresh_folder, list_runs, prepare_runs, run_folder, run_name
+from candlecast.runs.manifest import is_run, read_manifest
+from candlecast.runs.writing import save_run
 
-__all__ = ["fitted_of", "fresh_folder", "list_runs", "load_run", "prepare_runs", "run_folder", "run_name", "save_run"]
+__all__ = ["fresh_folder", "is_run", "list_runs", "prepare_runs", "read_manifest", "run_folder", "run_name", "save_run"]

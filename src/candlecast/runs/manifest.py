@@ -21,7 +21,7 @@ TABLES = ("candles", "forecasts", "positions", "fills", "equity", "folds", "loss
 FILES = (*(f"{name}.parquet" for name in TABLES), "weights.safetensors")
 LARGEST = 1 << 25  # bytes
 DEEPEST = 64  # levels of lists and objects
-MOST = 1 << 20  # lists and objects in all
+MAXIMUM = 1 << 20  # lists and objects in all
 HIGHEST = 1 << 63  # of whole numbers
 
 Check = Callable[[Any], bool]
@@ -105,8 +105,8 @@ def incomplete(folder: Path, how: str) -> RunError:
 
 def parsed(content: bytes) -> dict[str, Any]:
     """A JSON object within limits. Raises ValueError, or RecursionError."""
-    if content.count(b"[") + content.count(b"{") > MOST:
-        raise ValueError(f"it holds more than {MOST:,} lists and objects")
+    if content.count(b"[") + content.count(b"{") > MAXIMUM:
+        raise ValueError(f"it holds more than {MAXIMUM:,} lists and objects")
     value = json.loads(content.decode("utf-8"))
     if not isinstance(value, dict):
         raise ValueError("it is no JSON object")

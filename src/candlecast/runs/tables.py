@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from candlecast import forecast
+from candlecast.dataset import forecast
 from candlecast.disk.parquet import Outline, outline
 from candlecast.runs.manifest import incomplete, parsed, read_file
 
 LOADED = ("candles", "forecasts", "positions", "folds", "losses")  # the other tables are computed from them
 SPARE, DENSEST = 1 << 28, 64  # limit on bytes in memory: in any case, and per byte of the files
 LARGEST_HEADER = 1 << 25  # bytes, of a safetensors file
-MOST_SIDES = 8  # dimensions of an array
+MAX_SIDES = 8  # dimensions of an array
 WIDTHS = {"F64": 8, "F32": 4, "F16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}  # bytes of a value
 TIME, NUMBER = pl.Datetime("us", "UTC"), pl.Float64
 YEARS = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
@@ -107,7 +107,7 @@ def _require_header(content: bytes) -> None:
 def _array_bytes(about: dict[str, Any]) -> int:
     first, last = about["data_offsets"]
     size = WIDTHS[about["dtype"]]
-    if len(about["shape"]) > MOST_SIDES:
+    if len(about["shape"]) > MAX_SIDES:
         raise ValueError(f"an array of it has {len(about['shape']):,} sides")
     for length in about["shape"]:
         if type(length) is not int or not 0 <= length < 1 << 40:

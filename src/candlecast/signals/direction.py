@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from candlecast.forecast import Forecast
+from candlecast.dataset.forecast import Forecast
 from candlecast.signals.positions import Positions
 from candlecast.signals.rule import expected_returns, positions
 

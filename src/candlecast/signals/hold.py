@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from candlecast.dataset.forecast import Forecast
 from candlecast.errors import require_parameters
-from candlecast.forecast import Forecast
 from candlecast.signals.positions import Positions
 from candlecast.signals.rule import expected_returns, positions, single
 

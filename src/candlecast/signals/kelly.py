@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from candlecast.candles import Candles
+from candlecast.dataset.forecast import Forecast
 from candlecast.errors import ConfigError, is_number
-from candlecast.forecast import Forecast
 from candlecast.signals.positions import Positions
 from candlecast.signals.rule import expected_returns
 from candlecast.signals.volatility_target import ewm_variance

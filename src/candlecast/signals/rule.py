@@ -7,8 +7,8 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
+from candlecast.dataset.forecast import Forecast
 from candlecast.errors import ConfigError
-from candlecast.forecast import Forecast
 from candlecast.signals.positions import Positions
 
 

@@ -15,14 +15,14 @@ import polars.selectors as cs
 
 from candlecast.errors import ConfigError, SourceError, near_misses
 from candlecast.interval import Interval
-from candlecast.redaction import register_secret
 from candlecast.sources.adjust import ACTIONS, adjusted_by
-from candlecast.sources.answers import MOST_TEXT, parse_json, unusable
+from candlecast.sources.answers import MAX_TEXT, parse_json, unusable
 from candlecast.sources.page import market_page
 from candlecast.sources.refusals import lacking_interval, unreadable
 from candlecast.sources.retry import Retry, TransientError
 from candlecast.sources.source import Moment, Session, Source, moment, period, utc_now
 from candlecast.sources.web import KEPT, Get, web
+from candlecast.text.redaction import register_secret
 
 logger = logging.getLogger(__name__)
 KEY_VARIABLE = "ALPHAVANTAGE_API_KEY"
@@ -95,7 +95,7 @@ class AlphaVantage(Source):
         return self._pages(symbol, interval, max(start, first), end)
 
     def _pages(self, symbol: str, interval: Interval, start: datetime, end: datetime) -> Iterator[pl.DataFrame]:
-        retry = self.retry.at_most(MOST_TEXT)
+        retry = self.retry.at_most(MAX_TEXT)
         with web("Alpha Vantage", retry, secret=lambda: ("apikey", self._secret())) as get:
             for is_month, frame in self._frames(get, symbol, list(self._questions(symbol, interval, start, end))):
                 extra = ACTIONS if "dividend" in frame.columns else ()

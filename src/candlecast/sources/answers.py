@@ -14,9 +14,9 @@ from candlecast.errors import SourceError
 from candlecast.sources.retry import TransientError
 
 FIRST_SECONDS, LAST_SECONDS = -5_400_000_000, 7_300_000_000  # 1798 and 2201: earlier or later candles do not exist
-MOST_TEXT = 32 << 20  # bytes of JSON or CSV, which take about twenty times as much memory as objects
-MOST_NESTED = 40  # brackets within brackets; answers of candles have a handful
-MOST_DIGITS = 400
+MAX_TEXT = 32 << 20  # bytes of JSON or CSV, which take about twenty times as much memory as objects
+MAX_NESTED = 40  # brackets within brackets; answers of candles have a handful
+MAX_DIGITS = 400
 EXPONENT = re.compile(r"[-+]?[0-9.]+[eE][-+]?0*([0-9]+)")
 COUNTING = re.compile("precision|scale|decimal|digit|places", re.IGNORECASE)  # names of counts of digits
 BEGINNING = 60  # characters of an unusable answer that a message quotes
@@ -77,7 +77,7 @@ def _finite(text: str) -> float:
 def _oddity(value: Any) -> str:
     """A number that is unsafe to compute with, "" if none: libraries loop over precisions, and write exponents out."""
     level: list[Any] = [value]
-    for _ in range(MOST_NESTED):
+    for _ in range(MAX_NESTED):
         inner: list[Any] = []
         for outer in level:
             named = outer.items() if isinstance(outer, dict) else zip(repeat(""), outer, strict=False)
@@ -96,7 +96,7 @@ def _is_endless(name: str, value: Any) -> bool:
     if isinstance(value, str):
         if ("e" in value or "E" in value) and (found := EXPONENT.fullmatch(value)):
             return len(found[1]) > 3
-        if len(value) > MOST_DIGITS and value[:1] in "-+.0123456789":
+        if len(value) > MAX_DIGITS and value[:1] in "-+.0123456789":
             return True
     elif isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
@@ -105,7 +105,7 @@ def _is_endless(name: str, value: Any) -> bool:
     if COUNTING.search(name) is None:
         return False
     try:
-        return abs(float(value)) > MOST_DIGITS
+        return abs(float(value)) > MAX_DIGITS
     except ValueError:
         return False
 

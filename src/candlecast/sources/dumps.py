@@ -37,11 +37,11 @@ MICROSECONDS_FROM = 10**14  # counts below are milliseconds (to 2024, and all fu
 GZIP_HEADER = b"\x1f\x8b\x08" + bytes(6) + b"\xff"
 WAKING_SECONDS = 0.2  # between checks for Ctrl-C: with Polars loaded, SIGINT no longer ends a wait for a lock
 INDEX = "The index of Binance's dumps"
-MOST_INDEX = 8 << 20  # bytes of one answer of it, which names 1,000 files
-MOST_KEYS = 100_000  # files of a folder: those of a century of days
-MOST_CHECKSUM = 4_096  # bytes
-MOST_CSV = 1 << 30  # bytes of a decompressed dump: a month of seconds has a third of it
-MOST_DEFLATED = 1_032  # bytes that one byte of deflate can become
+MAX_INDEX = 8 << 20  # bytes of one answer of it, which names 1,000 files
+MAX_KEYS = 100_000  # files of a folder: those of a century of days
+MAX_CHECKSUM = 4_096  # bytes
+MAX_CSV = 1 << 30  # bytes of a decompressed dump: a month of seconds has a third of it
+MAX_DEFLATED = 1_032  # bytes that one byte of deflate can become
 UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -89,8 +89,8 @@ def list_dumps(
             keys += found
             if is_last or not found:
                 break
-            if len(keys) > MOST_KEYS:
-                raise unusable(INDEX, f"it lists more than {MOST_KEYS:,} files of one folder").error
+            if len(keys) > MAX_KEYS:
+                raise unusable(INDEX, f"it lists more than {MAX_KEYS:,} files of one folder").error
             marker = found[-1]
         checked = {key.removesuffix(".CHECKSUM") for key in keys if key.endswith(".CHECKSUM")}
         return [
@@ -109,7 +109,7 @@ def _keys(answer: bytes, folder: str, marker: str) -> tuple[list[str], bool]:
 
     Raises TransientError for anything else: another document does not tell which files there are.
     """
-    if len(answer) > MOST_INDEX:
+    if len(answer) > MAX_INDEX:
         raise unusable(INDEX, f"{len(answer):,} bytes")
     try:
         root = ET.fromstring(answer)
@@ -176,7 +176,7 @@ def _read(get: Get, address: str, file: Dump, retry: Retry) -> pl.DataFrame:
 
     def download() -> bytes:
         content = get(f"{address}/{file.key}", {})
-        published = get(f"{address}/{file.key}.CHECKSUM", {})[:MOST_CHECKSUM].decode(errors="replace").split()[:1]
+        published = get(f"{address}/{file.key}.CHECKSUM", {})[:MAX_CHECKSUM].decode(errors="replace").split()[:1]
         found = hashlib.sha256(content).hexdigest()
         if [found] != published:
             raise TransientError(
@@ -209,7 +209,7 @@ def parse_dump(content: bytes, name: str) -> pl.DataFrame:
 
 
 def _stream(content: bytes) -> tuple[bytes, bytes]:
-    """The first file of a zip, as gzip or decompressed, and its first byte. Raises SourceError for more than MOST_CSV bytes.
+    """The first file of a zip, as gzip or decompressed, and its first byte. Raises SourceError for more than MAX_CSV bytes.
 
     Zip and gzip hold the same deflate stream between other headers (RFC 1951, RFC 1952, PKWARE APPNOTE 4.3). Polars
     decompresses and parses gzip in about half the time that Python's zlib takes to decompress it. A file that may exceed
@@ -217,8 +217,8 @@ def _stream(content: bytes) -> tuple[bytes, bytes]:
     """
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         member = archive.infolist()[0]
-        if member.file_size > MOST_CSV:
-            raise too_large(MOST_CSV)
+        if member.file_size > MAX_CSV:
+            raise too_large(MAX_CSV)
         if member.compress_type == zipfile.ZIP_STORED:
             stream = archive.read(member)
             return stream, stream[:1]
@@ -228,7 +228,7 @@ def _stream(content: bytes) -> tuple[bytes, bytes]:
     start = member.header_offset + 30 + name_length + extra_length
     deflated = content[start : start + member.compress_size]
     stream = GZIP_HEADER + deflated + struct.pack("<II", member.CRC, member.file_size % 2**32)
-    if member.compress_size * MOST_DEFLATED > MOST_CSV:  # the stated size may be false
-        stream = inflated(stream, "gzip", MOST_CSV)
+    if member.compress_size * MAX_DEFLATED > MAX_CSV:  # the stated size may be false
+        stream = inflated(stream, "gzip", MAX_CSV)
         return stream, stream[:1]
     return stream, zlib.decompressobj(-zlib.MAX_WBITS).decompress(deflated, 1)

@@ -17,13 +17,13 @@ import polars as pl
 
 from candlecast.errors import CandlecastError, ConfigError, SourceError, near_misses
 from candlecast.interval import Interval
-from candlecast.redaction import redacting_loggers
-from candlecast.sources.answers import MOST_TEXT, are_dated, is_time, parse_json, quoted, says_nothing_found, unusable
+from candlecast.sources.answers import MAX_TEXT, are_dated, is_time, parse_json, quoted, says_nothing_found, unusable
 from candlecast.sources.page import VALUES, market_page
 from candlecast.sources.refusals import lacking_interval, missing_extra, unknown_symbol
 from candlecast.sources.retry import Retry, TransientError
 from candlecast.sources.source import Moment, Session, Source, period, utc_now
 from candlecast.sources.web import WIRE_LOGGERS, MissingError, require_ok, unreachable
+from candlecast.text.redaction import redacting_loggers
 
 if TYPE_CHECKING:
     import requests
@@ -236,7 +236,7 @@ def connect(
     if url:
         exchange.urls["api"] = _moved(exchange.urls["api"], url)
     rest = Rest(exchange, retry, clock)
-    bound(exchange.session, exchange.name, retry.at_most(MOST_TEXT))
+    bound(exchange.session, exchange.name, retry.at_most(MAX_TEXT))
     exchange.session.hooks["response"].append(_judge(exchange.name, refused, rest.said))
     try:
         with redacting_loggers(*WIRE_LOGGERS):

@@ -23,9 +23,9 @@ from candlecast.reading.refusals import TABLE, refuse_no_table
 from candlecast.reading.symbols import from_banner, from_name
 from candlecast.reading.table import Table
 from candlecast.reading.understanding import Understood, understand
-from candlecast.sources.shapes import lean, with_factors
+from candlecast.sources.file_formats import lean, with_factors
 
-MOST_ROWS = 200_000_000  # of a Parquet or feather file, whose metadata may be wrong
+MAX_ROWS = 200_000_000  # of a Parquet or feather file, whose metadata may be wrong
 
 
 def read_candles(
@@ -170,7 +170,7 @@ def _table(content: Content) -> Table:
     refuse_no_table(content.path, text)
     if text.lstrip()[:1] in ("[", "{"):
         with containers.reading(content.path), content.open() as stream:
-            whole = stream.read(containers.MOST_DOCUMENT + 1)
+            whole = stream.read(containers.MAX_DOCUMENT + 1)
         return records_table(content.path, encoding.text_of(whole, code), content.name)
     table = text_table(content, head, code)
     table.notes.extend(notes)
@@ -183,10 +183,10 @@ def _columnar(content: Content) -> Table:
     frame = scan(content.path, glob=False)
     schema = frame.collect_schema()
     height = int(frame.select(pl.len()).collect().item())
-    if height > MOST_ROWS:
+    if height > MAX_ROWS:
         raise SourceError(
             f"{content.path} says that it holds {height:,} rows in {content.path.stat().st_size:,} bytes",
-            expected=f"at most {MOST_ROWS:,}",
+            expected=f"at most {MAX_ROWS:,}",
             remedy="Split it",
         )
     return lazy_table(frame, schema, height, name=content.name)

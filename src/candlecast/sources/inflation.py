@@ -6,7 +6,7 @@ import zlib
 
 from candlecast.errors import SourceError
 
-MOST_MEMBERS = 100  # gzip members in one body, where one is usual: each copies the rest of the body
+MAX_MEMBERS = 100  # gzip members in one body, where one is usual: each copies the rest of the body
 
 
 def too_large(most: int) -> SourceError:
@@ -41,7 +41,7 @@ def _inflated(content: bytes, most: int) -> bytes:
     if content[:2] != b"\x1f\x8b" and (content[0] & 15 != 8 or int.from_bytes(content[:2], "big") % 31):
         form = -zlib.MAX_WBITS  # some servers send "deflate" without a header
     pieces, size = [], 0
-    for _ in range(MOST_MEMBERS):
+    for _ in range(MAX_MEMBERS):
         stream = zlib.decompressobj(form)
         try:
             piece = stream.decompress(content, most - size + 1)
@@ -56,4 +56,4 @@ def _inflated(content: bytes, most: int) -> bytes:
         content = stream.unused_data.lstrip(b"\0")  # another member, or padding
         if not content:
             return b"".join(pieces)
-    raise ValueError(f"a body of more than {MOST_MEMBERS} compressed members")
+    raise ValueError(f"a body of more than {MAX_MEMBERS} compressed members")

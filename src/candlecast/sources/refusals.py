@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from candlecast.errors import MOST_LISTED, CandleError, ConfigError, SourceError, listed, near_misses
+from candlecast.errors import MAX_LISTED, CandleError, ConfigError, SourceError, listed, near_misses
 from candlecast.interval import Interval
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def lacking_interval(vendor: str, interval: Interval, known: list[str] | tuple[s
     """The error for an interval that a vendor does not have."""
     return ConfigError(
         f"{vendor} has no candles of {interval}",
-        expected=f"one of {listed(known, most=MOST_LISTED)}",
+        expected=f"one of {listed(known, most=MAX_LISTED)}",
         remedy="Fetch a shorter interval that divides it, then resample",
     )
 

@@ -13,7 +13,7 @@ from candlecast.errors import SourceError
 
 logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
-LEAST_RATE = 4_096  # bytes a second; an answer that comes slower is given up
+MIN_RATE = 4_096  # bytes a second; an answer that comes slower is given up
 SILENCE_SECONDS = 5.0  # a longer wait is logged as a warning
 
 
@@ -42,7 +42,7 @@ class Retry:
     clients do not return at the same time (Brooker, "Exponential backoff and jitter", 2015). A Retry-After of the source
     replaces it; one longer than `patience_seconds` (a ban) raises the error at once.
 
-    An attempt fails when the answer has not begun after `timeout_seconds`, then comes slower than LEAST_RATE bytes a second
+    An attempt fails when the answer has not begun after `timeout_seconds`, then comes slower than MIN_RATE bytes a second
     on average, or takes longer than `answer_seconds`. An answer of more than `answer_bytes`, before or after
     decompression, is refused. `pause` sleeps, `jitter` draws from [0, 1).
     """

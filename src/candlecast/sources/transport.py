@@ -16,10 +16,10 @@ import httpcore
 import httpx
 
 from candlecast.errors import ConfigError
-from candlecast.redaction import redacted_bytes
 from candlecast.sources.inflation import inflated, too_large
 from candlecast.sources.proxies import proxy_of
-from candlecast.sources.retry import LEAST_RATE, Retry, SlowError
+from candlecast.sources.retry import MIN_RATE, Retry, SlowError
+from candlecast.text.redaction import redacted_bytes
 
 HEAD_BYTES = 1 << 20  # of everything that comes before a body
 ENCODINGS = ("gzip", "deflate")
@@ -39,7 +39,7 @@ class _Budget:
         """Seconds that the next wait may last. Raises SlowError when there are none."""
         granted = self.retry.timeout_seconds
         if self.is_body:
-            granted = min(granted + self.received / LEAST_RATE, self.retry.answer_seconds)
+            granted = min(granted + self.received / MIN_RATE, self.retry.answer_seconds)
         left = self.began + min(granted, self.retry.answer_seconds) - time.monotonic()
         if left <= 0:
             raise SlowError(time.monotonic() - self.began, self.received)

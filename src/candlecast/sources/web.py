@@ -10,15 +10,15 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 from candlecast.errors import CandlecastError, SourceError
-from candlecast.redaction import redacting_loggers
 from candlecast.sources.answers import unusable
 from candlecast.sources.retry import Retry, SlowError, TransientError
 from candlecast.sources.source import utc_now
+from candlecast.text.redaction import redacting_loggers
 
 Get = Callable[[str, Mapping[str, str]], bytes]
 KEPT = "what was stored before is kept, and fetching goes on from there"
 REDIRECTS = 5
-MOST_READ = 4_000  # characters of an answer that are searched for words
+MAX_READ = 4_000  # characters of an answer that are searched for words
 WIRE_LOGGERS = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
 TRANSIENT = (408, 418, 425, 429)  # and everything from 500
 
@@ -147,7 +147,7 @@ def words(text: str) -> str:
     >>> words('{"code": -1003, "msg": "Too many requests."}')
     ': Too many requests.'
     """
-    text = text[:MOST_READ]
+    text = text[:MAX_READ]
     with suppress(ValueError, RecursionError):
         said = json.loads(text)
         text = said["msg"] if isinstance(said, dict) and isinstance(said.get("msg"), str) else text

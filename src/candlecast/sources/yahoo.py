@@ -19,7 +19,7 @@ from candlecast.errors import CandlecastError, ConfigError, SourceError
 from candlecast.interval import Interval
 from candlecast.process.shared import ignoring
 from candlecast.sources.adjust import ACTIONS, PRICES
-from candlecast.sources.answers import MOST_TEXT, parse_json, unusable
+from candlecast.sources.answers import MAX_TEXT, parse_json, unusable
 from candlecast.sources.chart import require_chart, unreadable_chart
 from candlecast.sources.inflation import too_large
 from candlecast.sources.page import empty_page, market_page
@@ -185,7 +185,7 @@ def _session(host: str | None, retry: Retry) -> Iterator[Any]:
         from curl_cffi.curl import CURL_WRITEFUNC_ERROR
     except ModuleNotFoundError as error:
         raise missing_extra("yfinance", "yahoo") from error
-    most = retry.at_most(MOST_TEXT).answer_bytes
+    most = retry.at_most(MAX_TEXT).answer_bytes
 
     class Session(requests.Session):
         failure: CandlecastError | None = None

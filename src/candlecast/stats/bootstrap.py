@@ -21,7 +21,7 @@ Statistic = Callable[[np.ndarray], "float | np.ndarray"]
 
 CIRCULAR = 1.5 ** (1 / 3)  # best length of circular blocks over that of geometric ones; Politis and White (2004)
 ROUNDING = 1e-7  # standard error of a difference, over that of a single ratio, below which there is no difference
-MOST_UNDEFINED = 0.1  # share of draws on which a statistic may be NaN, beyond which its interval is unknown
+MAX_UNDEFINED = 0.1  # share of draws on which a statistic may be NaN, beyond which its interval is unknown
 
 
 class BootstrapInterval(NamedTuple):
@@ -142,7 +142,7 @@ def percentile_interval(draws: np.ndarray, *, level: float = 0.95) -> tuple[floa
     if not 0.0 < level < 1.0:
         raise ConfigError(f"level is {level}", expected="a probability between 0 and 1", remedy="Use for example 0.95")
     defined = draws[~np.isnan(draws)]
-    if len(defined) < (1.0 - MOST_UNDEFINED) * len(draws) or not len(defined):
+    if len(defined) < (1.0 - MAX_UNDEFINED) * len(draws) or not len(defined):
         return math.nan, math.nan
     order = np.sort(defined)
     low, high = (order[round(q * (len(order) - 1))] for q in ((1.0 - level) / 2, (1.0 + level) / 2))

@@ -16,7 +16,7 @@ import numpy as np
 from candlecast.errors import ConfigError
 from candlecast.stats.samples import aligned
 
-FEWEST_EXPECTED = 5.0  # outcomes in a bin, for the chi-squared distribution to hold
+MIN_EXPECTED = 5.0  # outcomes in a bin, for the chi-squared distribution to hold
 DRAWS = 1_999
 
 
@@ -170,7 +170,7 @@ def uniformity_p_value(
         counts = np.bincount(bins[first::horizon], minlength=len(p))
         n = int(counts.sum())
         statistic = float(((counts - n * p) ** 2 / (n * p)).sum())
-        if n * p.min() >= FEWEST_EXPECTED:
+        if n * p.min() >= MIN_EXPECTED:
             found.append(float(chdtrc(len(p) - 1, statistic)))
             continue
         drawn = ((generator.multinomial(n, p, size=DRAWS) - n * p) ** 2 / (n * p)).sum(axis=1)

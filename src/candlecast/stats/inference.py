@@ -16,8 +16,8 @@ from candlecast.errors import ConfigError
 from candlecast.stats.long_run import cosine_count, long_run_variance
 from candlecast.stats.samples import aligned, ratio
 
-FEWEST = 30
-FEWEST_HORIZONS = 10
+MINIMUM = 30
+MIN_HORIZONS = 10
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def clark_west(target: np.ndarray, forecast: np.ndarray, reference: np.ndarray, 
     target, forecast, reference = aligned(target=target, forecast=forecast, reference=reference)
     _require_horizon(horizon)
     gain = (target - reference) ** 2 - ((target - forecast) ** 2 - (reference - forecast) ** 2)
-    if len(gain) < FEWEST:
+    if len(gain) < MINIMUM:
         return _unknown("Clark-West", len(gain))
     return _mean_test("Clark-West", gain, horizon)
 
@@ -83,13 +83,13 @@ def diebold_mariano(target: np.ndarray, a: np.ndarray, b: np.ndarray, *, horizon
     _require_horizon(horizon)
     name, worse = "Diebold-Mariano", (target - a) ** 2 - (target - b) ** 2
     n, h = len(worse), horizon
-    if n < FEWEST:
+    if n < MINIMUM:
         return _unknown(name, n)
     mean, degrees, correction = float(worse.mean()), n - 1, (n + 1 - 2 * h + h * (h - 1) / n) / n
     deviation = worse - mean
     covariances = [float(deviation[k:] @ deviation[: n - k]) / n for k in range(min(h, n))]
     variance = covariances[0] + 2.0 * sum(covariances[1:])
-    if n < FEWEST_HORIZONS * h or (variance <= 0.0 < covariances[0]):
+    if n < MIN_HORIZONS * h or (variance <= 0.0 < covariances[0]):
         degrees, correction = cosine_count(n, horizon=h), 1.0
         variance = long_run_variance(worse, cosines=degrees)
     statistic = math.sqrt(correction) * ratio(mean, math.sqrt(variance / n))
@@ -122,7 +122,7 @@ def pesaran_timmermann(target: np.ndarray, forecast: np.ndarray, *, horizon: int
     directed = (target != 0) & (forecast != 0)
     rises, calls = target[directed] > 0, forecast[directed] > 0
     name, observations = "Pesaran-Timmermann", len(rises)
-    if observations < FEWEST:
+    if observations < MINIMUM:
         return _unknown(name, observations)
     n, p, q = observations, float(rises.mean()), float(calls.mean())
     if p in (0.0, 1.0) or q in (0.0, 1.0):
@@ -170,7 +170,7 @@ def anatolyev_gerko(target: np.ndarray, forecast: np.ndarray, *, horizon: int = 
     target, forecast = aligned(target=target, forecast=forecast)
     _require_horizon(horizon)
     name, observations, position = "Anatolyev-Gerko", len(target), np.sign(forecast)
-    if observations < FEWEST:
+    if observations < MINIMUM:
         return _unknown(name, observations)
     if np.ptp(position) == 0 or np.ptp(target) == 0:
         return TestResult(0.0, 1.0, observations, name)

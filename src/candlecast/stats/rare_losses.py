@@ -17,8 +17,8 @@ from candlecast.stats.bootstrap import bootstrap_p_value, studentised_p_value
 from candlecast.stats.samples import aligned
 from candlecast.text import count, p_value, percent
 
-FEWEST_KNOWN = 250  # bars that the largest loss is taken of
-FEWEST_LOSSES = 10  # losing bars, to know the size of a loss
+MIN_KNOWN = 250  # bars that the largest loss is taken of
+MIN_LOSSES = 10  # losing bars, to know the size of a loss
 LARGE_EXPOSURE = 0.95  # quantile of the exposures that the worst move is applied to
 
 
@@ -104,10 +104,10 @@ def check_rare_losses(
     )
     is_claimed = bootstrap_p_value(returns, paths=paths, seed=seed) < level
     why = ""
-    if is_claimed and known < FEWEST_KNOWN:
-        why = f"{count(known, 'bar')} are too few to know the largest loss of a bar: at least {FEWEST_KNOWN} are needed"
-    elif is_claimed and len(losses) < FEWEST_LOSSES:
-        why = f"only {count(len(losses), 'bar')} lost, too few to know the size of a loss: at least {FEWEST_LOSSES} are needed"
+    if is_claimed and known < MIN_KNOWN:
+        why = f"{count(known, 'bar')} are too few to know the largest loss of a bar: at least {MIN_KNOWN} are needed"
+    elif is_claimed and len(losses) < MIN_LOSSES:
+        why = f"only {count(len(losses), 'bar')} lost, too few to know the size of a loss: at least {MIN_LOSSES} are needed"
     elif is_claimed and not alone < level:
         why = (
             "the gain depends on the frequency of a few large losses, which is not known from so short a record "

@@ -17,7 +17,7 @@ from candlecast.stats.bootstrap import block_length
 
 DRAWS = 32_768  # of trials without skill, for their expected best
 FEW = 64  # trials up to which all draws are made; the best of more trials varies less, so fewer draws are as exact
-FEWEST_DRAWS, CHUNK = 1_024, 1_024  # at least, and at once
+MIN_DRAWS, CHUNK = 1_024, 1_024  # at least, and at once
 JITTER = 1e-9  # of a correlation matrix, whose rank is lower than its size where trials are copies
 
 
@@ -105,7 +105,7 @@ def effective_counts(unit: np.ndarray, counts: Sequence[int], *, seed: int = 0) 
         return [float(number) for number in numbers]
     root = np.linalg.cholesky(kept.T @ kept + JITTER * np.eye(trials)).astype(np.float32)  # (k, k), of the correlations
     generator = np.random.default_rng(seed)
-    draws = max(DRAWS * min(FEW, trials) // trials // CHUNK * CHUNK, FEWEST_DRAWS)
+    draws = max(DRAWS * min(FEW, trials) // trials // CHUNK * CHUNK, MIN_DRAWS)
     best = np.zeros(len(numbers))
     for _ in range(0, draws, CHUNK):
         z = (

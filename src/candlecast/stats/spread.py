@@ -45,7 +45,7 @@ from candlecast.stats.samples import aligned
 SURE = 2.576  # standard errors, one-sided 0.5 %: a reversal at once that is less sure is taken as none
 OWN = 0.2  # of the whole reversal: where at least so much is over at once, all of it is taken for bounce
 CLOSES_ONLY = 1 / 3  # of the bars without prices beyond open and close, above which nothing is known from within bars
-FEWEST = 30  # pairs of bars that show anything
+MINIMUM = 30  # pairs of bars that show anything
 SAME = 1e-12  # relative: float rounding
 
 
@@ -74,7 +74,7 @@ def bounce_spread(
     as no bars.
 
     `follows`, bool (time,): whether the market was open from the bar before to this one; pairs of bars that do not follow
-    each other are left out. NaN for fewer than FEWEST pairs. The moments are those of `efficient_spread`, with a control.
+    each other are left out. NaN for fewer than MINIMUM pairs. The moments are those of `efficient_spread`, with a control.
 
     Raises ConfigError for arrays of unlike shape, or that hold NaN or a price of zero or below.
 
@@ -95,7 +95,7 @@ def bounce_spread(
     moved = _moved(*prices[1:])
     o, h, low, c = (np.log(each[moved]) for each in prices)
     after = np.diff(np.cumsum(~joined)[moved]) == 0  # nor is there a break at the bars left out
-    if after.sum() < FEWEST:
+    if after.sum() < MINIMUM:
         return math.nan
     roll = _reversal(c, after)
     if np.mean((h <= np.maximum(o, c) + SAME) & (low >= np.minimum(o, c) - SAME)) > CLOSES_ONLY:

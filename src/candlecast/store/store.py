@@ -17,11 +17,11 @@ from candlecast.errors import CandleError, ConfigError, StoreError, near_misses
 from candlecast.events import Listener, ignore
 from candlecast.interval import Interval
 from candlecast.process.forking import require_threads
-from candlecast.redaction import redacted, register_secret
 from candlecast.sources.source import Moment, Source, moment, period, require_order, utc_now
 from candlecast.store import compact, update
 from candlecast.store.observations import BEGINNING, COLUMNS, PRICES, TIME, changes, current, is_current
 from candlecast.store.table import SUPERSEDED, Location, Series, Snapshot
+from candlecast.text.redaction import redacted, register_secret
 
 LISTING = {
     **dict.fromkeys(Series._fields, pl.String()),

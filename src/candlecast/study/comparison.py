@@ -12,13 +12,13 @@ import polars as pl
 from candlecast.backtesting import Costs
 from candlecast.candles import Candles
 from candlecast.causality import require_causal_model
+from candlecast.dataset.folds import Folds, WalkForward
+from candlecast.dataset.jobs import Job
 from candlecast.errors import ConfigError
 from candlecast.evaluation.accuracy import scored
-from candlecast.evaluation.tally import Tally
+from candlecast.evaluation.trial_count import Tally
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features, standard_features
-from candlecast.folds import Folds, WalkForward
-from candlecast.jobs import Job
 from candlecast.ledger import Ledger
 from candlecast.models import Drift, Model, Naive
 from candlecast.models.model import require_model
@@ -29,7 +29,7 @@ from candlecast.study import comparison_words
 from candlecast.study.result import StudyResult, recorded_at_once
 from candlecast.study.study import Study
 from candlecast.targets import NextReturn, Target
-from candlecast.walk import FoldForecast, forecast_frame, plan_jobs
+from candlecast.walkforward import FoldForecast, forecast_frame, plan_jobs
 
 LEVEL = 0.05
 REFERENCES: dict[str, Model] = {"naive": Naive(), "drift": Drift()}  # what every forecast is tested against

@@ -6,11 +6,11 @@ from functools import partial
 
 import polars as pl
 
-from candlecast import text
-from candlecast.evaluation.tally import Tally
+from candlecast.evaluation.trial_count import Tally
+from candlecast.text import formatting
 
-number = partial(text.number, unknown=text.CELL)
-percent = partial(text.percent, unknown=text.CELL)
+number = partial(formatting.number, unknown=formatting.CELL)
+percent = partial(formatting.percent, unknown=formatting.CELL)
 SHOWN = 5  # results named in a sentence
 
 
@@ -26,14 +26,15 @@ def paragraph(frame: pl.DataFrame, tally: Tally, *, level: float) -> str:
     tested = frame.filter(pl.col("p_discovery").is_not_null())
     discovered = tested.filter(pl.col("p_discovery") < level)
     if not tested.is_empty():
-        found += f" Of {text.count(tested.height, 'forecast')} tested, "
+        found += f" Of {formatting.count(tested.height, 'forecast')} tested, "
         found += f"{discovered.height:,}" if discovered.height else "none"
         found += f" {'carry' if discovered.height > 1 else 'carries'} information when at most"
-        found += f" {text.percent(level, 0)} of such findings may be false"
+        found += f" {formatting.percent(level, 0)} of such findings may be false"
         found += f": {_named(discovered)}." if discovered.height else "."
     return (
-        f"{found} Judged: {text.count(frame.height, 'result')}, among {text.count(tally.trials, 'trial')} counted in this "
-        f"workspace, equal to {tally.forecasts:.1f} independent forecasts and {tally.trades:.1f} independent strategies."
+        f"{found} Judged: {formatting.count(frame.height, 'result')}, among "
+        f"{formatting.count(tally.trials, 'trial')} counted in this workspace, equal to "
+        f"{tally.forecasts:.1f} independent forecasts and {tally.trades:.1f} independent strategies."
     )
 
 
@@ -53,7 +54,7 @@ def forecast_table(frame: pl.DataFrame) -> str:
         ]
         for row in frame.iter_rows(named=True)
     ]
-    return text.table(rows, headings)
+    return formatting.table(rows, headings)
 
 
 def pay_table(frame: pl.DataFrame) -> str:
@@ -81,14 +82,14 @@ def pay_table(frame: pl.DataFrame) -> str:
         ]
         for row in frame.iter_rows(named=True)
     ]
-    return text.table(rows, headings)
+    return formatting.table(rows, headings)
 
 
 def _bounded(row: dict[str, float | None], name: str, scale: int, digits: int) -> str:
     """A value with its interval; `scale` is 100 for percent."""
     value, low, high = (row[name + end] for end in ("", "_low", "_high"))
     if value is None:
-        return text.CELL
+        return formatting.CELL
     bounds = " .. ".join(number(None if bound is None else scale * bound, digits) for bound in (low, high))
     return f"{number(scale * value, digits)} ({bounds})"
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from candlecast.dataset.folds import Holdout
 from candlecast.features import Features, scaled_close
 from candlecast.fleet.settings import Fit
-from candlecast.folds import Holdout
 from candlecast.models import LSTM
 from candlecast.signals import FollowDirection
 from candlecast.study.study import Study

@@ -15,12 +15,12 @@ import polars as pl
 from candlecast.backtesting import BacktestResult, Costs, backtest
 from candlecast.candles import Candles
 from candlecast.causality import require_causal_rule
+from candlecast.dataset.forecast import Forecast
 from candlecast.errors import NotEnoughDataError
 from candlecast.evaluation.accuracy import accuracy, accuracy_by_part, skills
 from candlecast.evaluation.conditions import conditions_of
-from candlecast.evaluation.tally import UNNAMED, Tally, count, count_each
+from candlecast.evaluation.trial_count import UNNAMED, Tally, count, count_each
 from candlecast.evaluation.verdict import Verdict, judge
-from candlecast.forecast import Forecast
 from candlecast.ledger import Ledger, Searched, Trial
 from candlecast.ledger.profile import profile_of
 from candlecast.models import Fitted
@@ -28,7 +28,7 @@ from candlecast.recipes import describe
 from candlecast.signals import Positions, Rule
 from candlecast.sources.source import moment
 from candlecast.targets import Target, label, lead
-from candlecast.walk.tables import is_in_time_order
+from candlecast.walkforward.tables import is_in_time_order
 
 if TYPE_CHECKING:
     from candlecast.study.study import Study
@@ -283,7 +283,7 @@ class StudyResult:
         Nothing is trained again, except baselines, which are fitted faster than they are read. `study` is that of the run,
         needed where its model or features are functions of yours, which a run names only. Raises RunError.
         """
-        from candlecast.runs import fitted_of
+        from candlecast.study.fitted import fitted_of
 
         return fitted_of(self, fold=fold, seed=self.seed if seed is None else seed, study=study)
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from candlecast.backtesting import Costs
-from candlecast.backtesting.door import require_cash, require_kind
+from candlecast.backtesting.validation import require_cash, require_kind
 from candlecast.candles import Candles
+from candlecast.dataset.folds import Folds, WalkForward
+from candlecast.dataset.forecast import Forecast
 from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features, standard_features
-from candlecast.folds import Folds, WalkForward
-from candlecast.forecast import Forecast
 from candlecast.ledger import Ledger
 from candlecast.models import (
     ARIMA,
@@ -36,7 +36,7 @@ from candlecast.signals import FollowDirection, HoldPosition, InverseVolatility,
 from candlecast.sources.files import as_candles
 from candlecast.study.result import StudyResult, positions_by_model
 from candlecast.targets import NextReturn, Target, Volatility, lead, parts
-from candlecast.walk import FoldForecast, Keeper, tables, watch_forward
+from candlecast.walkforward import FoldForecast, Keeper, tables, watch_forward
 
 BASELINES: tuple[Baseline, ...] = (
     Naive(),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from candlecast import folds as arithmetic
+from candlecast.dataset import folds as arithmetic
+from candlecast.dataset.folds import Folds
 from candlecast.errors import ConfigError
-from candlecast.folds import Folds
 from candlecast.testing.markets import synthetic_market
 
 MEMORY = 10  # bars that inputs look back on, where folds are checked
@@ -21,7 +21,7 @@ def check_folds(folds: Folds, *, bars: int = 2_000, horizon: int = 24) -> tuple[
     Raises LookaheadError for a label that reaches too far, ConfigError for rows that may not be used or are forecast more
     often than others, NotEnoughDataError for a part without rows.
 
-    >>> from candlecast.folds import Holdout
+    >>> from candlecast.dataset.folds import Holdout
     >>> check_folds(Holdout(0.8), bars=100, horizon=1)
     (Fold(index=0, train=Rows(range(10, 81)), valid=Rows(), test=Rows(range(82, 100))),)
     """

@@ -10,17 +10,17 @@ import polars as pl
 
 from candlecast.candles import Candles
 from candlecast.causality.markets import another_path
+from candlecast.dataset.folds import WalkForward
+from candlecast.dataset.forecast import Forecast
+from candlecast.dataset.jobs import Job
+from candlecast.dataset.prediction import Prediction
 from candlecast.errors import CandlecastError, ConfigError, LookaheadError
 from candlecast.features import Features, log_range, log_return
-from candlecast.folds import WalkForward
-from candlecast.forecast import Forecast
-from candlecast.jobs import Job
 from candlecast.models import Fitted, Model
-from candlecast.prediction import Prediction
 from candlecast.recipes import describe
 from candlecast.sources import synthetic
 from candlecast.targets import NextReturn, Target
-from candlecast.walk import forecast_frame, plan_jobs
+from candlecast.walkforward import forecast_frame, plan_jobs
 
 BARS = 420
 GROUPING = 1e-4  # of the forecasts' size: sums of other lengths may round otherwise

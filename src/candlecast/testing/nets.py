@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from candlecast.dataset.folds import WalkForward
+from candlecast.dataset.jobs import Job
 from candlecast.errors import ConfigError, LookaheadError
 from candlecast.features import Features, log_return
-from candlecast.folds import WalkForward
-from candlecast.jobs import Job
 from candlecast.models import NetModel, Torch
 from candlecast.sources import synthetic
 from candlecast.targets import NextReturn, Target, parts
-from candlecast.walk import plan_jobs
+from candlecast.walkforward import plan_jobs
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 COLUMNS, BATCH = 3, 5
-STEPS = 40  # in which the loss must fall by LEAST_FALL of itself
-LEAST_FALL = 1e-3
+STEPS = 40  # in which the loss must fall by MIN_FALL of itself
+MIN_FALL = 1e-3
 BARS = 700
 ROUNDING = 1e-4  # of the outputs' size, between ways to compute the same in float32
 
@@ -64,7 +64,7 @@ def check_net(
     candlecast.errors.ConfigError: the net maps windows (5, 8, 3) to (5, 8, 1); expected one number per window: (5, 1). ...
     """
     from candlecast.fleet.building import seeded
-    from candlecast.nets.weights import globally_seeded
+    from candlecast.nets.layers.weights import globally_seeded
 
     model = recipe if isinstance(recipe, NetModel) else Torch(recipe, window=window)
     target = target or NextReturn()
@@ -194,7 +194,7 @@ def _why_not_stacked(net: nn.Module, twin: nn.Module, x: Tensor) -> str | None:
     import torch
     from torch.func import functional_call
 
-    from candlecast.fleet.company import Company
+    from candlecast.fleet.executor import Company
     from candlecast.fleet.layout import Layout
 
     layout, company = Layout.of(net), Company(net)
@@ -230,7 +230,7 @@ def _require_learning(model: NetModel, target: Target, seed: int) -> None:
     batch = rows // model.training.chunk + 2 if model.training.sampling == "sequence" else rows
     (fitted,) = _shortened(model, epochs=STEPS, batch=batch).fit([job])
     first, best = fitted.losses[0, 0], fitted.losses[1:, 0].min()
-    if not best < first - LEAST_FALL * abs(first):
+    if not best < first - MIN_FALL * abs(first):
         raise ConfigError(
             f"the training loss went from {first:.4g} to {best:.4g} at best in {STEPS} steps on planted momentum",
             expected="a loss that falls",

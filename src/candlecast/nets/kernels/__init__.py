@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from candlecast.nets.exporting import is_exporting
 from candlecast.nets.kernels import cpu, gpu, reference
 from candlecast.nets.kernels.cpu.threads import recorded, share, threads
 from candlecast.nets.kernels.functions import Inputs, Kernel, Stack, call
 from candlecast.nets.kernels.mask import masked
+from candlecast.nets.layers.exporting import is_exporting
 
 __all__ = [
     "GRU",

@@ -12,9 +12,7 @@ from torch import Tensor
 
 from candlecast.nets.kernels.cpu.memory import empty
 from candlecast.nets.kernels.cpu.threads import share
-
-KEY_STRIDE = 0x9E3779B9  # 2^32 / golden ratio: neighbouring keys land far apart
-FIRST, SECOND = 0x7FEB352D, 0x846CA68B  # multipliers of lowbias32 (Wellons 2018)
+from candlecast.nets.kernels.hashing import FIRST, KEY_STRIDE, SECOND, cut
 
 
 def masked(x: Tensor, keys: Tensor, p: float) -> Tensor:
@@ -29,11 +27,6 @@ def masked(x: Tensor, keys: Tensor, p: float) -> Tensor:
     if x.device.type == "cpu" and x.dtype == torch.float32:
         return _masked_cpu(x, keys, p)
     return masked_reference(x, keys, p)
-
-
-def cut(p: float) -> tuple[np.uint32, np.float32]:
-    """The hash from which a value is kept, and what it is multiplied with."""
-    return np.uint32(round(p * 2**32)), np.float32(1 / (1 - p))
 
 
 def masked_reference(x: Tensor, keys: Tensor, p: float) -> Tensor:

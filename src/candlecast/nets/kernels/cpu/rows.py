@@ -8,7 +8,7 @@ the `line` of the first, and by the `stride` from one step to the next.
 import numpy as np
 
 from candlecast.nets.kernels.cpu.vector import LANES, compiled, dropped, internal, load, prefetch, splat, store
-from candlecast.nets.kernels.mask import KEY_STRIDE
+from candlecast.nets.kernels.hashing import KEY_STRIDE
 
 START = np.int64(0)  # in place of a literal 0, for which numba would compile what takes it once more
 _U32, _KEY_STRIDE = np.uint32, np.uint32(KEY_STRIDE)

@@ -16,7 +16,7 @@ from candlecast.nets.kernels.cpu.rows import pass_batch, read_batch, write_batch
 from candlecast.nets.kernels.cpu.threads import chained, piece, share, threads_for
 from candlecast.nets.kernels.cpu.vector import LANES
 from candlecast.nets.kernels.functions import Inputs, Stack
-from candlecast.nets.kernels.mask import cut
+from candlecast.nets.kernels.hashing import cut
 
 Mask = tuple[np.ndarray, np.uint32, np.float32]  # key of each model (K,), threshold (0: no mask) and scale
 

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 PIECES = 4  # of each thread, or more: a slow one does not hold up the others
-MOST = 2  # items in a piece of a chain: what more of them keep is not in the cache any longer when it is needed
+MAXIMUM = 2  # items in a piece of a chain: what more of them keep is not in the cache any longer when it is needed
 Work = tuple[Callable[..., None], tuple[Any, ...]]  # a kernel and its arguments
 
 
@@ -109,7 +109,7 @@ def chained() -> Iterator[None]:
 
 def piece(items: int) -> int:
     """How many items a thread of a chain takes at a time: few, for their sake; see `Chain`."""
-    return min(MOST, max(1, items // (threads_for(items) * PIECES)))
+    return min(MAXIMUM, max(1, items // (threads_for(items) * PIECES)))
 
 
 def share(kernel: Callable[..., None], items: int, *args: Any) -> None:

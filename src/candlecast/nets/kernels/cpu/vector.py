@@ -17,7 +17,7 @@ from numba.core import cgutils
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
-from candlecast.nets.kernels.mask import FIRST, SECOND
+from candlecast.nets.kernels.hashing import FIRST, SECOND
 from candlecast.process import compiling
 
 LANES = 16 if llvm.get_host_cpu_features().get("avx512f") else 8
@@ -26,7 +26,11 @@ _INTS = ir.VectorType(ir.IntType(32), LANES)
 
 _Function = Callable[..., Any]
 _HERE = Path(__file__).parent
-_CALLED = (*sorted(_HERE.glob("*.py")), _HERE.parent / "mask.py")  # any kernel may call into any file of these
+_CALLED = (
+    *sorted(_HERE.glob("*.py")),
+    _HERE.parent / "hashing.py",
+    _HERE.parent / "mask.py",
+)  # any kernel may call into any file of these
 
 
 def internal(function: _Function) -> _Function:

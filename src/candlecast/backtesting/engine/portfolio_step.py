@@ -1,0 +1,335 @@
+"""The account's step for many assets on one cash: who trades, how much, and one execution after the other.
+
+Plain functions, compiled as they are; see `account`, whose `trade`, for one asset, gives the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from candlecast.backtesting.costs import Extra, Terms
+from candlecast.backtesting.engine.account import (
+    LIQUIDATION,
+    NOTHING,
+    TARGET,
+    Account,
+    Due,
+    Fill,
+    carry,
+    cost,
+    execute,
+    liquidate,
+    slipped,
+)
+from candlecast.backtesting.filters import allowed_units
+
+MAX_ROUNDS = 50  # of the search for the equity left; each settles the direction of one asset or more
+
+
+class Sizing(NamedTuple):
+    """How the targets of each asset are meant, as in `Positions`: `in_units` and `band`, both (asset,)."""
+
+    in_units: np.ndarray
+    band: np.ndarray
+
+
+class Prices(NamedTuple):
+    """Bars of the assets, each (time, asset); NaN where an asset has no bar, and its volume 0.0 there."""
+
+    open: np.ndarray
+    high: np.ndarray
+    low: np.ndarray
+    close: np.ndarray
+    volume: np.ndarray
+
+
+class Holdings(NamedTuple):
+    """What is held: `units`, the price that each was last seen at (`marks`), the target last traded (`last`); (asset,).
+
+    `bad`: memory for the prices that the account is tried at, (asset,).
+    """
+
+    units: np.ndarray
+    marks: np.ndarray
+    last: np.ndarray
+    bad: np.ndarray
+
+
+class Moment(NamedTuple):
+    """One open: `row` of the grid, and of each asset the open (NaN: no bar), the bar's volume (NaN: nothing was traded)
+    and the target; (asset,).
+    """
+
+    row: int
+    opens: np.ndarray
+    volumes: np.ndarray
+    targets: np.ndarray
+
+
+class Asked(NamedTuple):
+    """What the account trades under."""
+
+    terms: Terms
+    extra: Extra | None
+    sizing: Sizing
+
+
+def run(
+    prices: Prices,
+    targets: np.ndarray,
+    sizing: Sizing,
+    terms: Terms,
+    due: np.ndarray | None,
+    extra: Extra | None,
+    cash: float,
+    held: np.ndarray,
+    sums: np.ndarray,
+    fills: np.ndarray,
+) -> tuple[float, int]:
+    """Follow targets of many assets; arrays (time, asset).
+
+    `targets` are to be filled on their own row (already one bar late), NaN where none, and where nothing is traded. `due`
+    (time, asset, 6): splits, dividends, funding and borrow of the asset; interest and loan of its first column are the
+    account's. Writes units to `held` (time, asset), and equity, cash, gross value, financing paid and dividends received to
+    `sums` (time, 5). Gives the shortfall and the number of fills (rows: time, asset, whether at the open, target, units,
+    price, fee, slippage, reason).
+    """
+    opens, assets = prices.open, prices.open.shape[1]
+    holdings = Holdings(np.zeros(assets), np.zeros(assets), np.zeros(assets), np.zeros(assets))
+    units, marks = holdings.units, holdings.marks
+    asked = Asked(terms, extra, sizing)
+    shortfall, count = 0.0, 0
+    for row in range(len(opens)):
+        moment = Moment(row, opens[row], prices.volume[row], targets[row])
+        before, dividends = cash, 0.0
+        if due is not None:
+            for asset in range(assets):
+                if not math.isnan(opens[row, asset]):
+                    dividends += units[asset] * due[row, asset, 1]
+            cash = _carry_all(cash, holdings, moment, due[row])
+        financing = before + dividends - cash
+        for asset in range(assets):
+            if not math.isnan(opens[row, asset]):
+                marks[asset] = opens[row, asset]
+        for asset in range(assets):
+            holdings.bad[asset] = marks[asset]
+        cash, lost, count = _liquidate_all(cash, holdings, moment, asked, fills, count, 1.0)
+        shortfall += lost
+        cash, count = _rebalance(cash, holdings, moment, asked, fills, count)
+        _find_worst(cash, holdings, prices, moment, asked)
+        cash, lost, count = _liquidate_all(cash, holdings, moment, asked, fills, count, 0.0)
+        shortfall += lost
+        for asset in range(assets):
+            if not math.isnan(opens[row, asset]):
+                marks[asset] = prices.close[row, asset]
+        worth, gross = 0.0, 0.0
+        for asset in range(assets):
+            held[row, asset] = units[asset]
+            worth += units[asset] * marks[asset]
+            gross += abs(units[asset]) * marks[asset]
+        sums[row, 0], sums[row, 1], sums[row, 2], sums[row, 3] = cash + worth, cash, gross, financing
+        sums[row, 4] = dividends
+    return shortfall, count
+
+
+def _carry_all(cash: float, holdings: Holdings, moment: Moment, due: np.ndarray) -> float:
+    """What falls due on each asset with a bar, then interest on the cash beyond the proceeds of shorts."""
+    units, opens, free = holdings.units, moment.opens, cash
+    for asset in range(len(units)):
+        if math.isnan(opens[asset]) or units[asset] == 0.0:
+            free += min(units[asset] * holdings.marks[asset], 0.0)
+            continue
+        owed = Due(due[asset, 0], due[asset, 1], due[asset, 2], due[asset, 3], 0.0, 0.0)
+        carried = carry(Account(cash, units[asset], 0.0, 0.0), opens[asset], owed)
+        free += carried.cash - cash + min(carried.units * opens[asset], 0.0)
+        cash, units[asset] = carried.cash, carried.units
+    return cash + free * (due[0, 4] if free > 0.0 else due[0, 5])
+
+
+def _rebalance(
+    cash: float, holdings: Holdings, moment: Moment, asked: Asked, fills: np.ndarray, count: int
+) -> tuple[float, int]:
+    """Trade the assets whose target has changed, or whose fraction has drifted from it by more than the band.
+
+    All are sized by the equity that is left when all have paid.
+    """
+    units, marks, last = holdings.units, holdings.marks, holdings.last
+    row, opens, volumes, targets = moment
+    terms, extra, (in_units, band) = asked
+    equity = cash
+    for asset in range(len(units)):
+        equity += units[asset] * marks[asset]
+    if equity <= 0.0:
+        return cash, count
+    trades = np.empty(len(units), dtype=np.bool_)
+    for asset in range(len(units)):
+        target, price = targets[asset], opens[asset]
+        if math.isnan(target) or math.isnan(price):
+            trades[asset] = False
+        elif target != last[asset]:
+            trades[asset] = True
+        else:
+            drift = abs(units[asset] * price - target * equity)
+            trades[asset] = not in_units[asset] and band[asset] < math.inf and drift > band[asset] * equity
+    left = _equity_left(equity, trades, units, moment, asked)
+    for asset in range(len(units)):
+        if not trades[asset]:
+            continue
+        target, price, volume = targets[asset], opens[asset], volumes[asset]
+        last[asset] = target
+        wanted = _value(target, equity, price, in_units[asset]) - units[asset] * price
+        if wanted == 0.0:
+            continue
+        change = (target if in_units[asset] else target * left / price) - units[asset]
+        change = allowed_units(change, price, units[asset], terms.lot, terms.minimum)
+        if change == 0.0:
+            continue
+        slippage = slipped(terms, wanted / price, volume)
+        account = Account(cash, units[asset], target, 0.0)
+        account, fill = execute(account, price, change, terms, terms.taker, slippage, volume, TARGET, extra)
+        cash, units[asset] = account.cash, account.units
+        count = _write(fills, count, row, asset, 1.0, target, fill)
+    return cash, count
+
+
+def _equity_left(equity: float, trades: np.ndarray, units: np.ndarray, moment: Moment, asked: Asked) -> float:
+    """E' = E - sum k |w E' - U P| over the assets that trade, whose directions depend on E' themselves.
+
+    A target T in units has the value T P in place of w E'. The right side falls in pieces of straight lines as E' grows;
+    each round solves for the directions of the round before (Newton's method), until they stay.
+    """
+    _, opens, volumes, targets = moment
+    terms, all_in_units, left, seen = asked.terms, asked.sizing.in_units, equity, math.nan
+    for _ in range(MAX_ROUNDS):
+        value, weight = 0.0, 0.0
+        for asset in range(len(units)):
+            if not trades[asset]:
+                continue
+            target, price, in_units = targets[asset], opens[asset], all_in_units[asset]
+            held = units[asset] * price
+            slippage = slipped(terms, (_value(target, equity, price, in_units) - held) / price, volumes[asset])
+            signed = cost(_value(target, left, price, in_units) - held, slippage, terms.taker)
+            value += signed * (held - target * price if in_units else held)
+            weight += 0.0 if in_units else signed * target
+        found = (equity + value) / (1.0 + weight)
+        if found in (left, seen):
+            return found
+        seen, left = left, found
+    return left
+
+
+def _value(target: float, equity: float, price: float, in_units: bool) -> float:
+    """What a target is worth in quote currency."""
+    return target * price if in_units else target * equity
+
+
+def _find_worst(cash: float, holdings: Holdings, prices: Prices, moment: Moment, asked: Asked) -> None:
+    """Write to `holdings.bad` the prices of the bar that the account is worth least at, of those it may have met at once.
+
+    These are: all closes; all lows; all highs (assets that move together); and the worst price of each asset with the
+    others where they opened (an asset that moves alone). With one asset, its worst price.
+    """
+    units, marks, row = holdings.units, holdings.marks, moment.row
+    together, alone, least = 0, -1, math.inf
+    for case, side in enumerate((prices.close, prices.low, prices.high)):
+        worth = cash
+        for asset in range(len(units)):
+            price = marks[asset] if _is_still(moment, asset) else side[row, asset]
+            worth += _counted(units[asset], asked.terms) * price
+        if worth < least:
+            together, least = case, worth
+    opened = cash
+    for asset in range(len(units)):
+        opened += _counted(units[asset], asked.terms) * marks[asset]
+    for asset in range(len(units)):
+        if units[asset] == 0.0 or _is_still(moment, asset):
+            continue
+        extreme = prices.high[row, asset] if units[asset] < 0.0 else prices.low[row, asset]
+        worth = opened + _counted(units[asset], asked.terms) * (extreme - marks[asset])
+        if worth < least:
+            alone, least = asset, worth
+    for asset in range(len(units)):
+        holdings.bad[asset] = marks[asset]
+        if _is_still(moment, asset):
+            continue
+        if asset == alone:
+            holdings.bad[asset] = prices.high[row, asset] if units[asset] < 0.0 else prices.low[row, asset]
+        elif alone < 0 and together == 0:
+            holdings.bad[asset] = prices.close[row, asset]
+        elif alone < 0:
+            holdings.bad[asset] = prices.low[row, asset] if together == 1 else prices.high[row, asset]
+
+
+def _is_still(moment: Moment, asset: int) -> bool:
+    """Whether an asset has no bar, or one in which nothing was traded: its price stays where it was."""
+    return math.isnan(moment.opens[asset]) or math.isnan(moment.volumes[asset])
+
+
+def _counted(units: float, terms: Terms) -> float:
+    """Units as liquidation counts them: less what closing costs and what must be kept, as in `account.liquidate`."""
+    return units - (abs(cost(-units, terms.slippage, terms.taker)) + terms.maintenance) * abs(units)
+
+
+def _liquidate_all(
+    cash: float, holdings: Holdings, moment: Moment, asked: Asked, fills: np.ndarray, count: int, at_open: float
+) -> tuple[float, float, int]:
+    """Close everything where equity after closing is `maintenance` of the gross value, on the way from the marks to `bad`.
+
+    All prices move in straight lines and at one pace; where the marks are beyond that already, they are closed there. One
+    position alone is liquidated as in `account`. Assets without a bar, or without trades in theirs, are closed at their last
+    price; while nothing that is held trades, all waits. Gives the cash, what could not be paid and the number of fills.
+    """
+    units, marks, bad, terms = holdings.units, holdings.marks, holdings.bad, asked.terms
+    held, only, owes, now, then = 0, 0, cash < 0.0, cash, cash
+    for asset in range(len(units)):
+        if units[asset] != 0.0:
+            held, only = held + 1, asset
+        owes = owes or units[asset] < 0.0
+        now += _counted(units[asset], terms) * marks[asset]
+        then += _counted(units[asset], terms) * bad[asset]
+    if held == 0 or not owes or not _can_close(units, moment.volumes):
+        return cash, 0.0, count
+    if held == 1:
+        volume = moment.volumes[only]
+        account = Account(cash, units[only], 0.0, 0.0)
+        account, fill = liquidate(account, marks[only], bad[only], terms, volume, asked.extra)
+        units[only] = account.units
+        count = _write(fills, count, moment.row, only, at_open, 0.0, fill)
+        return account.cash, account.shortfall, count
+    if min(now, then) > 0.0:
+        return cash, 0.0, count
+    reached = now / (now - then) if now > 0.0 else 0.0
+    for asset in range(len(units)):
+        if units[asset] != 0.0:
+            account = Account(cash, units[asset], 0.0, 0.0)
+            volume = 0.0 if math.isnan(moment.volumes[asset]) else moment.volumes[asset]
+            price = marks[asset] + reached * (bad[asset] - marks[asset])
+            slippage = slipped(terms, units[asset], volume)
+            account, fill = execute(
+                account, price, -units[asset], terms, terms.taker, slippage, volume, LIQUIDATION, asked.extra
+            )
+            cash, units[asset] = account.cash, 0.0
+            count = _write(fills, count, moment.row, asset, at_open, 0.0, fill)
+    left = cash if terms.maintenance > 0.0 else min(cash, 0.0)  # rounding leaves no money
+    return max(left, 0.0), max(-left, 0.0), count
+
+
+def _can_close(units: np.ndarray, volumes: np.ndarray) -> bool:
+    """Whether anything that is held is traded in its bar, or has no bar."""
+    traded = 0
+    for asset in range(len(units)):
+        if units[asset] != 0.0 and not math.isnan(volumes[asset]):
+            traded += 1
+    return traded > 0
+
+
+def _write(fills: np.ndarray, count: int, row: int, asset: int, at_open: float, target: float, fill: Fill) -> int:
+    if fill.reason == NOTHING:
+        return count
+    written = fills[count]
+    written[0], written[1], written[2], written[3], written[4] = row, asset, at_open, target, fill.units
+    written[5], written[6], written[7], written[8] = fill.price, fill.fee, fill.slippage, fill.reason
+    return count + 1

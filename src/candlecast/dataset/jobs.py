@@ -1,0 +1,99 @@
+"""`Job`: one training of one model on one (asset, fold, seed), and the rows it may use."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from candlecast.dataset.folds import Fold, Rows
+from candlecast.dataset.samples import Samples
+from candlecast.errors import ConfigError, NotEnoughDataError
+from candlecast.targets import Target
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One (asset, fold, seed) training. Row arrays are int64, rising: bars with a whole window and a known outcome.
+
+    `lr`: a step size of its own, for a net; that of its recipe when None.
+    """
+
+    samples: Samples
+    fold: Fold
+    seed: int
+    lr: float | None = None
+
+    @property
+    def symbol(self) -> str:
+        """The asset."""
+        return self.samples.candles.symbol
+
+    @property
+    def key(self) -> str:
+        """A name that is unique in a walk: `BTCUSDT/fold-3/seed-0`."""
+        return f"{self.symbol}/fold-{self.fold.index}/seed-{self.seed}"
+
+    def of(self, target: Target) -> Job:
+        """The same training for one of the targets of `Several`."""
+        return replace(self, samples=self.samples.of(target))
+
+    @cached_property
+    def train_rows(self) -> np.ndarray:
+        """Rows to learn from. Raises NotEnoughDataError when there is none."""
+        return self._require_rows(self._learnable(self.fold.train))
+
+    @cached_property
+    def valid_rows(self) -> np.ndarray:
+        """Rows that early stopping watches; may be empty."""
+        return self._learnable(self.fold.valid)
+
+    @cached_property
+    def fit_rows(self) -> np.ndarray:
+        """Rows to learn from for a model that does not stop early."""
+        return self._require_rows(self._learnable(self.fold.fit))
+
+    @cached_property
+    def test_rows(self) -> np.ndarray:
+        """Rows to forecast: every bar of the test part with a whole window, its outcome known or not."""
+        rows = self.fold.test.array
+        return rows[self.samples.is_complete[rows]]
+
+    def _learnable(self, part: Rows) -> np.ndarray:
+        rows = part.array
+        return rows[self.samples.is_complete[rows] & self.samples.is_known[rows]]
+
+    def _require_rows(self, rows: np.ndarray) -> np.ndarray:
+        if not len(rows):
+            raise NotEnoughDataError(
+                f"fold {self.fold.index} of {self.symbol} has no whole window with a known outcome to learn from",
+                expected="at least one",
+                remedy="Give more candles, a shorter window, or fewer folds",
+            )
+        return rows
+
+
+class Unpickled:
+    """Base of what a model learnt of a `job`: it is sent and stored as its tensors, never pickled.
+
+    Features and fits are functions, which have no bytes; and whoever reads a pickle runs it.
+    """
+
+    job: Any
+
+    def __reduce__(self) -> Any:
+        """Raises ConfigError."""
+        raise ConfigError(
+            f"the {type(self).__name__} of {self.job.key} cannot be pickled",
+            expected="its tensors, which are NumPy arrays, to be sent or stored instead",
+            remedy="Send fitted.tensors(), plan the same jobs there, and call model.restore(job, tensors); or keep the whole "
+            "run with result.save(folder), and read it by load_run(folder)",
+        )
+
+
+def job_generator(job: Job, purpose: int) -> np.random.Generator:
+    """The job's own generator for one purpose: depends on asset, fold and seed, not on what else is trained."""
+    return np.random.default_rng([job.seed, job.fold.index, zlib.crc32(job.symbol.encode()), purpose])

@@ -1,0 +1,146 @@
+"""The tally: the number of trials in a workspace, and their effective number, for the trial that is judged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from candlecast.ledger import Entry, Trial
+from candlecast.ledger.profile import ROUNDING, Profile, groups, side_by_side
+from candlecast.stats import effective_counts, overfitting_probability, unit_columns
+
+UNNAMED = "not named"  # content of a tally that was stored before results were named in it
+BLOCKS, MIN_BUCKETS, MIN_TRIALS = 12, 60, 5  # of the overfitting probability; with fewer, it says nothing
+
+
+@dataclass(frozen=True)
+class Tally:
+    """The trials counted when one of them was judged: those before it, and those of the same batch.
+
+    trials: distinct trials in the workspace; family: those of the same market, interval and target among them.
+    forecasts: effective number of independent forecasts; trades: effective number of independent strategies
+    (`effective_trials` of skills and of alphas, see `candlecast.ledger.profile`; a trial that never traded counts by its
+    forecasts). forecasts_before, trades_before: the same without the batch.
+    overfitting: probability that the best of the trials on the same candles falls below their median afterwards
+    (`overfitting_probability`); NaN where there are too few to compare. content: identifies the result that was counted.
+
+    Every trial of the workspace counts, whatever its market, interval and target: the best of twenty trials is chosen among
+    twenty, on whichever markets they are.
+    """
+
+    trials: int = 1
+    family: int = 1
+    forecasts: float = 1.0
+    trades: float = 1.0
+    forecasts_before: float = 0.0
+    trades_before: float = 0.0
+    overfitting: float = math.nan
+    content: str = ""
+
+    @property
+    def effective(self) -> float:
+        """The effective number of independent trials: of forecasts or of strategies, whichever is larger."""
+        return max(self.forecasts, self.trades)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The tally as JSON values; what is undefined is None."""
+        values = asdict(self) | {"effective": self.effective}
+        return values | {"overfitting": None if math.isnan(self.overfitting) else self.overfitting}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Tally:
+        """The tally from the values of `to_dict`; older ones have one number of independent trials, `effective`."""
+        known: dict[str, Any] = {"content": UNNAMED}
+        known |= {item.name: values[item.name] for item in fields(cls) if values.get(item.name) is not None}
+        if "forecasts" not in values and "effective" in values:
+            known |= {"forecasts": values["effective"], "trades": values["effective"]}
+        return cls(**known)
+
+
+def count(trial: Trial, entries: Sequence[Entry]) -> Tally:
+    """The tally of one trial among those of a ledger; one that is not there counts as the next.
+
+    >>> from candlecast.ledger import Ledger
+    >>> day, ledger = np.datetime64("2024-01-01", "us") + np.arange(3) * np.timedelta64(1, "D"), Ledger.in_memory()
+    >>> trial = Trial("d1", {}, "0.1", "BTCUSDT", "1d", "a", 365.0, day, np.array([0.01, 0.0, -0.01]))
+    >>> ledger.record(trial), count(trial, ledger.entries()).trials
+    (True, 1)
+    """
+    return count_each([trial], entries)[0]
+
+
+def count_each(judged: Sequence[Trial], entries: Sequence[Entry]) -> list[Tally]:
+    """The tally of each trial of a batch; those that the ledger does not hold count as the next.
+
+    A repeated trial has the tally of the first time.
+    """
+    known = {entry.identity: entry for entry in entries}
+    number = max((entry.number for entry in entries), default=0) + 1
+    new = {trial.identity: _entry(trial, number) for trial in judged if trial.identity not in known}
+    everything, found = [*entries, *new.values()], known | new
+    counted = {batch: _counted(everything, batch) for batch in {found[trial.identity].batch for trial in judged}}
+    return [_tally(trial, found[trial.identity], everything, counted) for trial in judged]
+
+
+def _tally(
+    trial: Trial, own: Entry, entries: Sequence[Entry], counted: dict[int, tuple[tuple[float, float], ...]]
+) -> Tally:
+    seen = [entry for entry in entries if entry.batch <= own.batch]
+    forecasts, trades = counted[own.batch]
+    return Tally(
+        trials=len(seen),
+        family=sum(entry.family == own.family for entry in seen),
+        forecasts=forecasts[1],
+        trades=trades[1],
+        forecasts_before=forecasts[0],
+        trades_before=trades[0],
+        overfitting=_overfitting([entry.profile for entry in seen if _series(entry) == _series(own)]),
+        content=trial.content,
+    )
+
+
+def _counted(entries: Sequence[Entry], batch: int) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Effective numbers of forecasts and of strategies, each before the batch and with it."""
+    seen = [entry for entry in entries if entry.batch <= batch]
+    before = sum(entry.batch < batch for entry in seen)
+    profiles = [entry.profile for entry in seen]
+    forecasts, trades = np.zeros(2), np.zeros(2)
+    for group in groups(profiles):
+        members = [profiles[place] for place in group]
+        (_, alphas, skills), covered = side_by_side(members)
+        counts = [sum(place < before for place in group), len(group)]
+        has_traded = np.array([profile.has_traded for profile in members])
+        trading = np.where(has_traded, alphas, skills)
+        forecasts += effective_counts(unit_columns(skills, covered, rounding=ROUNDING), counts)
+        trades += effective_counts(unit_columns(trading, covered, rounding=ROUNDING), counts)
+    return _at_least_one(forecasts), _at_least_one(trades)
+
+
+def _at_least_one(counts: np.ndarray) -> tuple[float, float]:
+    """Before and with the batch, the latter 1 or more; to six digits, so that the number of threads changes nothing."""
+    before, after = (round(float(each), 6) for each in counts)
+    return before, max(after, before, 1.0)
+
+
+def _entry(trial: Trial, number: int) -> Entry:
+    return Entry(number, number, trial.identity, trial.data, trial.symbol, trial.interval, trial.target, trial.outline)
+
+
+def _series(entry: Entry) -> tuple[str, str]:
+    """What trials on the same candles have in common."""
+    return entry.data, entry.interval
+
+
+def _overfitting(profiles: Sequence[Profile]) -> float:
+    """The overfitting probability over the buckets that all of the trials cover; NaN for too few of either."""
+    if len(profiles) < MIN_TRIALS:
+        return math.nan
+    (returns, _, _), covered = side_by_side(profiles)
+    common = covered.all(axis=1)
+    if common.sum() < MIN_BUCKETS:
+        return math.nan
+    return overfitting_probability(returns[common], blocks=BLOCKS).probability

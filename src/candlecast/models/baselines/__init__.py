@@ -1,0 +1,1 @@
+"""Models that train in milliseconds: what every net is compared with."""

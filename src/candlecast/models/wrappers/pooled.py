@@ -1,0 +1,225 @@
+"""`Pooled`: one net for all assets, which it tells apart by an input of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from candlecast.dataset.folds import Fold, Rows
+from candlecast.dataset.jobs import Job, Unpickled
+from candlecast.dataset.prediction import Prediction
+from candlecast.dataset.samples import Samples
+from candlecast.errors import NotEnoughDataError, require_parameters
+from candlecast.events import Listener, ignore
+from candlecast.features import Scaling, Unscaled, fit_scaling
+from candlecast.models.net import NetModel
+from candlecast.models.wrappers.wrapped import Wrapped
+from candlecast.targets import Target, parts
+
+if TYPE_CHECKING:
+    from candlecast.fleet.fitted import FittedNet
+    from candlecast.fleet.net_spec import Blueprint
+
+
+@dataclass(frozen=True)
+class Pooled(Wrapped[NetModel]):
+    """The jobs of all assets with one fold and seed are learnt by one net; it has an input that is 1 for each asset's rows.
+
+    Give `walk_forward` or `compare` several assets. A row counts only if its outcome was known before any of the assets is
+    tested in that fold, so that no asset tells of another's future; folds that train behind their test part lose that part.
+    Inputs and outcomes of each asset are scaled by its own rows of that kind; by its own training part where it has none, so
+    that no other asset learns from it. Montero-Manso and Hyndman (2021) on global models.
+    """
+
+    model: NetModel
+
+    def __post_init__(self) -> None:
+        require_parameters(self, {"model": (isinstance(self.model, NetModel), "a recipe of a net, such as LSTM()")})
+
+    @property
+    def name(self) -> str:
+        """That of the net, marked."""
+        return f"pooled_{self.model.name}"
+
+    def require_target(self, target: Target) -> None:
+        """As its net."""
+        self.model.require_target(target)
+
+    def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedPooled]:
+        """Train one net for each fold and seed; each job gets it with the scaling of its own asset."""
+        from candlecast.fleet.trainer import train
+
+        blueprint = self.model.blueprint(jobs[0].samples.target)
+        reach = self.window + (blueprint.fit.chunk if blueprint.fit.sampling == "sequence" else 0)
+        groups: dict[tuple[int, int], list[Job]] = {}
+        for job in jobs:
+            groups.setdefault((job.fold.index, job.seed), []).append(job)
+        pools = [Pool(members(group, blueprint), reach) for group in groups.values()]
+        for net in train(cast("list[Job]", pools), blueprint, progress=progress):
+            pool = cast("Pool", net.job)
+            for place, member in enumerate(pool.members):
+                own = FittedPooled(member.adapted(net, len(pool.members), place), place)
+                yield replace(own, net=self.model.measured(own.net, own.forecast))
+
+    def restore(self, job: Job, tensors: Mapping[str, np.ndarray]) -> FittedPooled:
+        """What `fit` made of the job, from its `tensors()`."""
+        own = {name: value for name, value in tensors.items() if name != "asset"}
+        return FittedPooled(self.model.restore(job, own), tensors["asset"].item())
+
+
+@dataclass(frozen=True, eq=False)
+class FittedPooled(Unpickled):
+    """A pooled net as one asset sees it; `place` is the asset's among those that trained it."""
+
+    net: FittedNet
+    place: int
+
+    @property
+    def job(self) -> Job:
+        """The asset's own job."""
+        return self.net.job
+
+    @property
+    def losses(self) -> np.ndarray:
+        """Those of the one training."""
+        return self.net.losses
+
+    def forecast(self, samples: Samples, rows: np.ndarray) -> Prediction:
+        """Forecasts made at the close of `rows` (rising), in the target's units."""
+        assets = len(self.net.inputs.shift) - samples.inputs.shape[1]
+        return self.net.forecast(replace(samples, inputs=_marked(samples.inputs, assets, self.place)), rows)
+
+    def tensors(self) -> Mapping[str, np.ndarray]:
+        """All that `Pooled.restore` needs."""
+        return {**self.net.tensors(), "asset": np.array([self.place])}
+
+
+def members(jobs: Sequence[Job], blueprint: Blueprint) -> list[Member]:
+    """The jobs of all assets with one fold and seed, each with the scaling of its rows that were known before any test."""
+    moment = min(job.samples.candles.close_time[job.fold.test.first] for job in jobs)
+    return [Member.of(job, blueprint, moment) for job in jobs]
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One asset of a pool: its job, its rows whose outcome was known before any asset is tested, and their scaling."""
+
+    job: Job
+    train_rows: np.ndarray
+    valid_rows: np.ndarray
+    inputs: Scaling
+    outcomes: Scaling
+
+    @classmethod
+    def of(cls, job: Job, blueprint: Blueprint, moment: np.datetime64) -> Member:
+        samples = job.samples
+        times = samples.candles.close_time
+
+        def known(rows: np.ndarray) -> np.ndarray:
+            return rows[times[rows + samples.horizon] < moment]
+
+        rows, seen = known(job.train_rows), job.fold.train.array
+        if len(rows):  # others learn from it: its scaling knows no more than they may
+            lessons, seen = rows, seen[times[seen] < moment]
+        else:
+            lessons = job.train_rows
+        inputs = fit_scaling(samples.scalers, samples.inputs[seen])
+        scalers = [blueprint.head.scaling or target.scaling for target in parts(samples.target)]
+        return cls(job, rows, known(job.valid_rows), inputs, fit_scaling(scalers, samples.lessons[lessons]))
+
+    def adapted(self, net: FittedNet, assets: int, place: int) -> FittedNet:
+        """The pool's net for this member's own units, and its inputs with a mark for each of the assets."""
+        shift, scale = np.zeros(assets), np.ones(assets)
+        inputs = Scaling(np.concatenate([self.inputs.shift, shift]), np.concatenate([self.inputs.scale, scale]))
+        return replace(net, job=self.job, inputs=inputs, outcomes=net.outcomes.within(self.outcomes))
+
+
+class Pool:
+    """A training of one net on the rows of all members, one behind the other, with `reach` undefined bars in between.
+
+    It has what the fleet asks of a `Job`.
+    """
+
+    def __init__(self, members: Sequence[Member], reach: int) -> None:
+        self.members, self.reach = members, reach
+        self.seed, self.lr = members[0].job.seed, members[0].job.lr
+        self.symbol = "+".join(member.job.symbol for member in members)
+        self.key = f"{self.symbol}/fold-{members[0].job.fold.index}/seed-{self.seed}"
+
+    @cached_property
+    def samples(self) -> PooledSamples:
+        """Inputs and outcomes of all members, each scaled by its own."""
+        inputs, lessons, importance = [], [], []
+        for place, member in enumerate(self.members):
+            samples = member.job.samples
+            inputs.append(_marked(member.inputs.apply(samples.inputs), len(self.members), place))
+            lessons.append(member.outcomes.apply(samples.lessons))
+            importance.append(samples.importance)
+        joined = (self._joined(arrays) for arrays in (inputs, lessons, importance))
+        return PooledSamples(*joined, target=self.members[0].job.samples.target)
+
+    @cached_property
+    def train_rows(self) -> np.ndarray:
+        """Rows to learn from, int64, rising. Raises NotEnoughDataError when there is none."""
+        rows = self._rows([member.train_rows for member in self.members])
+        if not len(rows):
+            raise NotEnoughDataError(
+                f"{self.key} has no row whose outcome was known before the first of its assets is tested",
+                expected="at least one",
+                remedy="Use WalkForward, and assets whose candles begin at about the same time",
+            )
+        return rows
+
+    @cached_property
+    def valid_rows(self) -> np.ndarray:
+        """Rows that early stopping watches; may be empty."""
+        return self._rows([member.valid_rows for member in self.members])
+
+    @cached_property
+    def fold(self) -> Fold:
+        """The same division of the joined rows; the test part lies behind them all."""
+        end = len(self.samples.inputs)
+        index = self.members[0].job.fold.index
+        return Fold(index, Rows.of(self.train_rows), Rows.of(self.valid_rows), range(end, end + 1))
+
+    def _rows(self, of_members: Sequence[np.ndarray]) -> np.ndarray:
+        offset, found = 0, []
+        for member, rows in zip(self.members, of_members, strict=True):
+            found.append(rows + offset)
+            offset += len(member.job.samples) + self.reach
+        return np.concatenate(found)
+
+    def _joined(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
+        between = np.full((self.reach, arrays[0].shape[1]), np.nan)
+        return np.concatenate([part for array in arrays for part in (array, between)])
+
+
+@dataclass(frozen=True, eq=False)
+class PooledSamples:
+    """What training reads of samples; `inputs` (time, column) and `lessons` (time, N) are scaled already."""
+
+    inputs: np.ndarray
+    lessons: np.ndarray
+    importance: np.ndarray
+    target: Target
+
+    @property
+    def outcomes(self) -> np.ndarray:
+        """What is forecast: float64 (time,)."""
+        return self.lessons[:, 0]
+
+    @property
+    def scalers(self) -> list[Unscaled]:
+        """None for any column."""
+        return [Unscaled()] * self.inputs.shape[1]
+
+
+def _marked(inputs: np.ndarray, assets: int, place: int) -> np.ndarray:
+    """Inputs (time, column) with a further column for each asset: 1 for that at `place`, else 0."""
+    marks = np.zeros((len(inputs), assets))
+    marks[:, place] = 1.0
+    return np.concatenate([inputs, marks], axis=1)

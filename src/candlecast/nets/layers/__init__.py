@@ -1,0 +1,1 @@
+"""Layers of nets, each written for one model; the fleet stacks their parameters."""

@@ -1,0 +1,123 @@
+"""Runs: studies on disk, in open formats, written completely or not at all.
+
+manifest.json         the study and its results, the same in each repetition, and size and SHA-256 of the other files
+candles.parquet       the candles
+forecasts.parquet     forecasts of all models
+positions.parquet     target positions of all models
+fills.parquet         trades of the studied model, and equity.parquet its account
+folds.parquet, losses.parquet, weights.safetensors
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from candlecast.disk.files import write_flushed
+from candlecast.disk.replacing import replaced
+from candlecast.errors import RunError
+from candlecast.runs.folder import require_paths
+from candlecast.runs.manifest import FORMAT, NAME, digests, is_run
+
+if TYPE_CHECKING:
+    from candlecast.study.result import StudyResult
+
+
+def save_run(result: StudyResult, folder: str | Path) -> Path:
+    """Write a run and return its folder. An older run there is replaced once the new one is complete.
+
+    Raises RunError when it cannot be written, or when the folder holds something other than a run.
+    """
+    folder = Path(folder)
+    require_paths(folder)
+    if folder.exists() and not is_run(folder) and (not folder.is_dir() or any(folder.iterdir())):
+        raise RunError(
+            f"{folder} exists and is no run", expected="a new or empty folder, or a run", remedy="Choose another"
+        )
+    manifest = _manifest(result)
+    with replaced(folder) as fresh:
+        contents = _contents(result)
+        manifest["files"] = digests(contents)
+        for name, content in contents.items():
+            write_flushed(fresh / name, content)
+        write_flushed(fresh / NAME, (json.dumps(manifest, indent=2) + "\n").encode())
+    return folder
+
+
+def _manifest(result: StudyResult) -> dict[str, Any]:
+    from candlecast import __version__
+
+    verdict = result.verdict
+    return {
+        "format": FORMAT,
+        "candlecast": __version__,
+        "model": result.model,
+        "models": list(result.forecasts),
+        "candles": {
+            "symbol": result.candles.symbol,
+            "interval": str(result.candles.interval),
+            "bars": len(result.candles),
+            "first": str(result.candles.open_time[0]),
+            "last": str(result.candles.close_time[-1]),
+            "fingerprint": result.candles.fingerprint,
+            "has_sessions": result.candles.has_sessions,
+            "breaks": result.candles.breaks,
+            "zone": result.candles.zone,
+            "clock": result.candles.clock.to_dict(),
+            "bridge": result.candles.bridge,
+            "origin": asdict(result.candles.origin) if result.candles.origin else None,
+        },
+        "positions": {
+            name: {
+                "leverage": held.leverage,
+                "in_units": held.in_units,
+                "band": None if math.isinf(held.band) else held.band,
+            }
+            for name, held in result.positions.items()
+        },
+        "lost": result.lost,
+        "seeds": result.forecast.seeds,
+        "recipe": result.recipe,
+        "tally": result.counted.to_dict(),
+        "verdict": verdict.to_dict(),
+        "accuracy": result.accuracy.to_dicts(),
+        "summary": result.summary.to_dicts(),
+        "searches": [asdict(each) for each in result.searches],
+    }
+
+
+def _contents(result: StudyResult) -> dict[str, bytes]:
+    """Contents of a run's files by name, without the manifest."""
+    from safetensors.numpy import save
+
+    held = [positions.frame.with_columns(model=pl.lit(name)) for name, positions in result.positions.items()]
+    tables = {
+        "candles": result.candles.frame,
+        "forecasts": pl.concat([forecast.frame for forecast in result.forecasts.values()], how="diagonal"),
+        "positions": pl.concat(held),
+        "fills": result.backtest.fills,
+        "equity": result.backtest.equity,
+        "folds": result.folds,
+        "losses": result.losses,
+    }
+    tensors = {
+        f"{key}/{name}": np.ascontiguousarray(value)
+        for key, held in result.tensors.items()
+        for name, value in held.items()
+    }
+    return {f"{name}.parquet": _parquet(frame) for name, frame in tables.items()} | {
+        "weights.safetensors": save(tensors)
+    }
+
+
+def _parquet(frame: pl.DataFrame) -> bytes:
+    content = io.BytesIO()
+    frame.write_parquet(content)
+    return content.getvalue()

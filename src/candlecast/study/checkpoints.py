@@ -1,0 +1,182 @@
+"""`run_study`: a study that can be interrupted: every finished job is kept on disk until the run is written."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from candlecast.candles import Candles
+from candlecast.dataset.jobs import Job
+from candlecast.dataset.samples import Samples
+from candlecast.disk.claims import Claim
+from candlecast.disk.files import flush_folder, read_regular, reason, write_flushed
+from candlecast.errors import RunError
+from candlecast.events import Listener, Progress, ignore
+from candlecast.ledger import Ledger
+from candlecast.models import Fitted, Model
+from candlecast.recipes.describing import describe, unidentified
+from candlecast.recipes.identity import identify
+from candlecast.runs import fresh_folder, prepare_runs, run_folder, save_run
+from candlecast.runs.tables import read_arrays
+from candlecast.study import Study
+from candlecast.study.result import StudyResult
+
+logger = logging.getLogger(__name__)
+
+
+def run_study(
+    study: Study, candles: Candles, *, runs: str | Path = "runs", seed: int = 0, progress: Listener = ignore
+) -> tuple[StudyResult, Path]:
+    """Run a study, store it in a folder of `runs` that is named after it, and return the result and the folder.
+
+    The trial is recorded in the ledger of `runs`.
+
+    Killed at any moment and started again, it continues after the finished jobs, and writes the same bytes as without the
+    interruption. A study that cannot be identified (your own code that holds an open file, a lock or a generator, or
+    changes as it runs; see `candlecast.recipes.identity`) starts anew, in a new folder each time; a warning in the log says why.
+    Raises RunError when the folder cannot be written, and whatever `Study.run` raises.
+    """
+    recipe = study.recipe(candles, seed=seed)
+    folder, kept = run_folder(recipe, candles, runs), None
+    prepare_runs(folder)
+    if opaque := unidentified(recipe):
+        logger.warning(
+            "%s cannot be identified (%s): no job of it is kept, and its run replaces no other",
+            folder.name,
+            "; ".join(opaque),
+        )
+    else:
+        kept = KeptJobs(folder.with_name(f".{folder.name}.jobs"))
+    try:
+        listener = progress if kept is None else _announcing(kept, progress)
+        result = study.run(candles, seed=seed, keeper=kept, ledger=Ledger(runs), progress=listener)
+        if not opaque and json.dumps(result.recipe) != json.dumps(recipe):
+            logger.warning("%s changed while it ran: its run replaces no other", folder.name)
+            opaque = ["it changed while it ran"]
+        folder = save_run(result, fresh_folder(folder) if opaque else folder)
+        if kept is not None:
+            kept.discard()
+    finally:
+        if kept is not None:
+            kept.release()
+    return result, folder
+
+
+def _announcing(kept: KeptJobs, progress: Listener) -> Listener:
+    """The listener, which first receives an event that says how many trainings of an interrupted run are reused."""
+    is_announced = False
+
+    def listen(event: Progress) -> None:
+        nonlocal is_announced
+        if kept.taken_up and not is_announced:
+            is_announced = True
+            words = f"took up {kept.taken_up:,} of {kept.asked:,} trainings of an interrupted run"
+            progress(Progress("resume", kept.taken_up, kept.asked, words))
+        progress(event)
+
+    return listen
+
+
+class KeptJobs:
+    """Finished jobs in a folder, one safetensors file each, written completely or not at all.
+
+    A file's name is a digest of everything that decides the job's result: model, features and target (see
+    `candlecast.recipes.identity`), prepared data, rows, seed and version. Jobs that cannot be identified are not kept.
+    `asked` counts the jobs that were looked up, `taken_up` those that were found.
+
+    Several processes may keep jobs in one folder, as two runs of the same study do; the last of them removes it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.asked = self.taken_up = 0
+        self._claim: Claim | None = None
+        self._digests: WeakKeyDictionary[Samples, str] = WeakKeyDictionary()
+
+    def load(self, model: Model, job: Job) -> Mapping[str, np.ndarray] | None:
+        """The `tensors()` of a kept job, None for any other. Raises RunError, before any work, if jobs cannot be kept."""
+        self._require_claim()
+        path = self._path(model, job)
+        self.asked += 1
+        if path is None:
+            return None
+        try:
+            tensors = read_arrays(read_regular(path))
+        except (FileNotFoundError, ValueError):
+            return None
+        self.taken_up += 1
+        return tensors
+
+    def keep(self, model: Model, fitted: Fitted) -> None:
+        """Keep a finished job, flushed to the disk. Raises RunError when it cannot be written."""
+        from safetensors.numpy import save
+
+        path = self._path(model, fitted.job)
+        if path is None:
+            return
+        tensors = {name: np.ascontiguousarray(value) for name, value in fitted.tensors().items()}
+        self._require_claim()
+        fresh = path.with_suffix(f".{secrets.token_hex(4)}")
+        try:
+            self.folder.mkdir(exist_ok=True)  # without file locks, another run may have removed it
+            write_flushed(fresh, save(tensors))
+            os.replace(fresh, path)
+            flush_folder(self.folder)
+        except OSError as error:
+            fresh.unlink(missing_ok=True)
+            raise self._unwritable(error) from error
+
+    def discard(self) -> None:
+        """Remove all kept jobs, unless another process still uses them."""
+        if self._claim is None and not self.folder.exists():
+            return
+        self._require_claim().remove_if_alone()
+        self._claim = None
+
+    def release(self) -> None:
+        """Stop using the folder; the kept jobs stay."""
+        if self._claim is not None:
+            self._claim.release()
+            self._claim = None
+
+    def _require_claim(self) -> Claim:
+        try:
+            if self._claim is None:
+                self._claim = Claim(self.folder)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        return self._claim
+
+    def _unwritable(self, error: OSError) -> RunError:
+        return RunError(
+            f"{self.folder} cannot be written ({reason(error)})",
+            expected="a folder with space that may be written to",
+            remedy="Free space or choose another folder; jobs that were finished before are kept",
+        )
+
+    def _path(self, model: Model, job: Job) -> Path | None:
+        """The file of a job; None for a job that cannot be identified."""
+        from candlecast import __version__
+
+        fold, samples = job.fold, job.samples
+        recipes = [describe(recipe) for recipe in (model, samples.features, samples.target)]
+        if unidentified(recipes):
+            return None
+        rows = [repr(side) for side in (fold.train, fold.valid, fold.test)]
+        identity = [__version__, recipes, samples.window, job.key, job.seed, job.lr, rows, self._data_digest(samples)]
+        return self.folder / f"{sha256(json.dumps(identity).encode()).hexdigest()[:32]}.safetensors"
+
+    def _data_digest(self, samples: Samples) -> str:
+        """Digest of an asset's candles, inputs, training targets, naive forecasts and row weights, computed once."""
+        if samples not in self._digests:
+            parts = (samples.candles, samples.inputs, samples.lessons, samples.naive, samples.importance)
+            self._digests[samples] = identify(parts).digest
+        return self._digests[samples]

@@ -1,0 +1,96 @@
+"""The fitted models of a study that was run: made again from its recipe and its tensors, without training."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from candlecast.candles import Candles
+from candlecast.errors import RunError
+from candlecast.models import Fitted
+from candlecast.models.model import require_model
+from candlecast.recipes.describing import pythons, restore, unidentified
+from candlecast.recipes.identity import PYTHON
+from candlecast.walkforward import plan_jobs
+
+if TYPE_CHECKING:
+    from candlecast.study.result import StudyResult
+    from candlecast.study.study import Study
+
+
+def fitted_of(result: StudyResult, *, fold: int, seed: int, study: Study | None = None) -> Fitted:
+    """The fitted model of one training of a study, from its recipe and tensors; see `StudyResult.fitted`."""
+    try:
+        return _fitted(result, fold, seed, study)
+    except RunError:
+        raise
+    except Exception as error:  # parts of a manifest that are missing, malformed or inconsistent
+        raise RunError(
+            f"the training of fold {fold} with seed {seed} does not fit its study ({type(error).__name__}: "
+            f"{str(error)[:200]})",
+            expected="what candlecast writes",
+            remedy="Take the run from where it was made, or run it again",
+        ) from error
+
+
+def _fitted(result: StudyResult, fold: int, seed: int, study: Study | None) -> Fitted:
+    recipe, known, seeds = result.recipe, result.folds["fold"].to_list(), result.forecast.seeds
+    if fold not in known or seed not in seeds:
+        raise RunError(
+            f"there is no training of fold {fold} with seed {seed}",
+            expected=f"fold {' or '.join(map(str, known))} and seed {' or '.join(map(str, seeds))}",
+            remedy="Choose from these",
+        )
+    if study is None:
+        try:
+            model, features, folds = (restore(recipe[name]) for name in ("model", "features", "folds"))
+        except RunError as error:
+            raise not_made(error, "fitted(study=...)") from error
+    else:
+        require_same(study, recipe, result.candles)
+        model, features, folds = study.model, study.features, study.folds
+    require_model(model)
+    jobs = plan_jobs(
+        model,
+        result.candles,
+        features=features,
+        target=result.target,
+        folds=folds,
+        seeds=[seed],
+        window=recipe["window"],
+    )
+    (job,) = (job for job in jobs if job.fold.index == fold)
+    return model.restore(job, result.tensors.get(job.key, {}))
+
+
+def not_made(error: RunError, how: str) -> RunError:
+    return RunError(
+        f"the run stores your own code by name only ({error.wrong})",
+        expected="the study that was run",
+        remedy=f"Give it: {how}",
+    )
+
+
+def require_same(study: Study, recipe: dict[str, Any], candles: Candles) -> None:
+    """Raise RunError for a study that differs from the recipe, or that cannot be compared with it."""
+    given = study.recipe(candles, seed=recipe["seed"])
+    for name, part in given.items():
+        if json.dumps(part) == json.dumps(recipe.get(name)):
+            continue
+        if opaque := unidentified(part) or unidentified(recipe.get(name)):
+            raise RunError(
+                f"the part {name!r} of the study cannot be identified ({'; '.join(opaque)})",
+                expected="code that holds only values, such as numbers and arrays",
+                remedy="Open files, locks and generators inside the function, and run the study again",
+            )
+        if pythons(recipe.get(name)) - pythons(part):
+            raise RunError(
+                f"the part {name!r} of the run holds code of {' and '.join(sorted(pythons(recipe.get(name))))}",
+                expected=f"code of this Python, {PYTHON}: bytecode of other versions cannot be compared",
+                remedy="Load the run with the Python that it was run with",
+            )
+        raise RunError(
+            f"this is not the study of the run: the part {name!r} differs",
+            expected="the study that was run",
+            remedy="Build it with the same parts and parameters",
+        )

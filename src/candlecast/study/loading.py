@@ -1,0 +1,130 @@
+"""Loading a run: the result of its study, from open formats; nothing in it is executed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from candlecast.backtesting import Costs
+from candlecast.backtesting.validation import require_kind
+from candlecast.candles import Candles, Origin, TradingClock
+from candlecast.dataset.forecast import Forecast
+from candlecast.errors import RunError, near_misses
+from candlecast.evaluation.trial_count import Tally
+from candlecast.interval import Interval
+from candlecast.ledger import Ledger, Searched
+from candlecast.recipes.describing import restore
+from candlecast.runs import list_runs
+from candlecast.runs.manifest import is_run, read_manifest, require_shape
+from candlecast.runs.tables import read_tables, read_tensors, require_rows
+from candlecast.signals import Positions
+from candlecast.study.fitted import not_made, require_same
+from candlecast.study.result import StudyResult
+from candlecast.study.study import Study
+from candlecast.targets import lead
+from candlecast.targets.target import require_target
+
+
+def load_run(folder: str | Path, *, beside: Sequence[Candles] = (), study: Study | None = None) -> StudyResult:
+    """Read a run; what is not stored is computed again.
+
+    `beside`: other candles that the study names, such as the benchmark of an ExcessReturn. `study`: the study of the run,
+    needed if its target or costs are your own code, of which a run stores only the name. Nothing in a run is executed;
+    only recipes of candlecast and plain estimators are made from it. Raises RunError.
+    """
+    folder = Path(folder)
+    if not is_run(folder):
+        known = [run.name for run in list_runs(folder.parent)]
+        remedy = near_misses(folder.name, known) if known else "Make one with: candlecast run"
+        raise RunError(f"{folder} is no run", expected="a folder that `candlecast run` wrote", remedy=remedy)
+    manifest = read_manifest(folder)
+    require_shape(folder, manifest)
+    tables, tensors = read_tables(folder, manifest), read_tensors(folder, manifest)
+    try:
+        require_rows(folder, manifest, tables)
+        return _result(folder, manifest, tables, tensors, beside, study)
+    except RunError:
+        raise
+    except (Exception, pl.exceptions.PanicException) as error:  # values that candlecast never writes raise many types
+        raise RunError(
+            f"the manifest of {folder} is malformed ({type(error).__name__}: {str(error)[:200]})",
+            expected="what candlecast writes",
+            remedy="Take the run from where it was made, or run it again",
+        ) from error
+
+
+def _hours(asset: dict[str, Any]) -> dict[str, Any]:
+    """Trading hours as parameters of Candles: the clock, or what older runs without a clock have."""
+    if "clock" in asset:
+        return {"clock": TradingClock.from_dict(asset["clock"])}
+    breaks = tuple((first, last) for first, last in asset["breaks"])
+    return {"has_sessions": asset["has_sessions"], "breaks": breaks, "zone": asset["zone"]}
+
+
+def _result(
+    folder: Path,
+    manifest: dict[str, Any],
+    tables: dict[str, pl.DataFrame],
+    tensors: dict[str, dict[str, np.ndarray]],
+    beside: Sequence[Candles],
+    study: Study | None,
+) -> StudyResult:
+    recipe, asset = manifest["recipe"], manifest["candles"]
+    candles = Candles(
+        tables["candles"],
+        asset["symbol"],
+        Interval.parse(asset["interval"]),
+        bridge=asset["bridge"],
+        origin=asset["origin"] and Origin(**asset["origin"]),
+        **_hours(asset),
+    )
+    candles.require_sound()
+    if candles.fingerprint != asset["fingerprint"]:
+        raise RunError(
+            f"the candles in {folder} are not those of its study", expected="unchanged files", remedy="Run it again"
+        )
+    if study is None:
+        try:
+            target, costs = restore(recipe["target"], candles=beside), restore(recipe["costs"])
+        except RunError as error:
+            if "beside=" in error.remedy:
+                raise
+            raise not_made(error, "load_run(folder, study=...)") from error
+        require_target(target)
+        require_kind("costs", costs, Costs, "Use for example Costs(fee_bps=10)")
+    else:
+        require_same(study, recipe, candles)
+        target, costs = study.target, study.costs
+    return StudyResult(
+        recipe=recipe,
+        model=manifest["model"],
+        candles=candles,
+        target=target,
+        forecasts={
+            name: Forecast(tables["forecasts"].filter(pl.col("model") == name), lead(target).horizon)
+            for name in manifest["models"]
+        },
+        positions={name: _positions(manifest, tables["positions"], name) for name in manifest["models"]},
+        costs=costs,
+        cash=recipe["cash"],
+        folds=tables["folds"],
+        losses=tables["losses"],
+        lost=manifest["lost"],
+        tensors=tensors,
+        searches=tuple(Searched(**values) for values in manifest.get("searches", [])),
+        tally=Tally.from_dict(manifest.get("tally", {})),  # empty for runs older than the ledger: one trial
+        ledger=Ledger(folder.parent),
+    )
+
+
+def _positions(manifest: dict[str, Any], frame: pl.DataFrame, name: str) -> Positions:
+    """A model's positions, with leverage, unit and band."""
+    options = dict(manifest.get("positions", {}).get(name, {}))
+    if "band" in options and options["band"] is None:
+        options["band"] = math.inf
+    return Positions(frame.filter(pl.col("model") == name), **options)

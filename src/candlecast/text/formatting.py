@@ -1,0 +1,83 @@
+"""Plain text for people: numbers, amounts and p-values in words, and tables of them.
+
+What is unknown (None or NaN) is written as "undefined" in a sentence and "-" in a table.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from candlecast.text.redaction import visible
+
+SENTENCE, CELL = "undefined", "-"
+
+
+def number(value: float | None, digits: int = 2, *, unknown: str = SENTENCE) -> str:
+    """A number with thousands marked; one that rounds to zero has no sign.
+
+    >>> number(1234.5, 1), number(-0.0004), number(None)
+    ('1,234.5', '0.00', 'undefined')
+    """
+    if value is None or math.isnan(value):
+        return unknown
+    return f"{round(value, digits) + 0.0:,.{digits}f}"
+
+
+def percent(value: float | None, digits: int = 1, *, unknown: str = SENTENCE) -> str:
+    """A fraction in percent.
+
+    >>> percent(0.1234), percent(None, unknown="-")
+    ('12.3 %', '-')
+    """
+    return unknown if value is None or math.isnan(value) else f"{number(100 * value, digits)} %"
+
+
+def count(amount: int, thing: str) -> str:
+    """An amount of things.
+
+    >>> count(1, "bar"), count(2_000, "bar")
+    ('1 bar', '2,000 bars')
+    """
+    return f"{amount:,} {thing}{'' if amount == 1 else 's'}"
+
+
+def p_value(value: float | None) -> str:
+    """A p-value with its sign of comparison, as it follows the letter p; tiny ones are not exact.
+
+    >>> p_value(0.0421), p_value(1e-9), p_value(0.61)
+    ('= 0.042', '< 0.001', '= 0.61')
+    """
+    if value is None or math.isnan(value):
+        return SENTENCE
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}" if value < 0.1 else f"= {value:.2f}"
+
+
+def years(value: float) -> str:
+    """A length of time, no more exact than it can be known.
+
+    >>> years(8.72), years(41.6), years(2e4)
+    ('about 8.7 years', 'about 42 years', 'more than 1,000 years')
+    """
+    if value > 1_000:
+        return "more than 1,000 years"
+    return f"about {value:.1f} years" if value < 9.95 else f"about {value:,.0f} years"
+
+
+def table(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> str:
+    """A plain table: the first column to the left, the others to the right; control characters as escapes.
+
+    >>> print(table([["a", "1"], ["b", "10"]], ["model", "trades"]))
+    model  trades
+    a           1
+    b          10
+    """
+    lines = [[visible(cell) for cell in line] for line in (headings, *rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if place else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )

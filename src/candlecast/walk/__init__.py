@@ -1,5 +1,0 @@
-"""Walk forward: train on each fold's past, forecast its future, and the tables that tell of it."""
-
-from candlecast.walk.forward import FoldForecast, Keeper, forecast_frame, plan_jobs, walk_forward, watch_forward
-
-__all__ = ["FoldForecast", "Keeper", "forecast_frame", "plan_jobs", "walk_forward", "watch_forward"]

@@ -1,0 +1,78 @@
+"""What a finished walk tells besides its forecasts: its folds, losses and searches, and the bars that were lost."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from candlecast.ledger import Searched
+from candlecast.models import Fitted, FittedSearch
+from candlecast.models.wrappers.conformal import FittedConformal
+from candlecast.walkforward.walk import FoldForecast
+
+
+def searches(parts: list[FoldForecast]) -> tuple[Searched, ...]:
+    """What was tried for each asset and fold, once for all seeds."""
+    tried = [each for part in parts for each in _searched(part.fitted)]
+    return tuple({(each.symbol, each.fold, each.number): each for each in tried}.values())
+
+
+def _searched(fitted: Fitted) -> tuple[Searched, ...]:
+    """What was tried for one job, within an interval around the chosen model too."""
+    if isinstance(fitted, FittedConformal):
+        return _searched(fitted.fitted)
+    return fitted.searched if isinstance(fitted, FittedSearch) else ()
+
+
+def lost(parts: list[FoldForecast]) -> dict[str, int]:
+    """Bars that could not be learnt from, by cause; of what folds keep out around their test parts, the most of any fold."""
+    purged = []
+    for part in parts:
+        samples, fold = part.job.samples, part.job.fold
+        used = np.concatenate([fold.train.array, fold.valid.array, fold.test.array])
+        is_between = samples.is_complete & samples.is_known
+        is_between[: used.min()] = is_between[used.max() :] = False
+        is_between[used] = False
+        purged.append(int(is_between.sum()))
+    return {**parts[0].job.samples.lost, "purge and embargo, in a fold": max(purged)}
+
+
+def fold_table(parts: list[FoldForecast]) -> pl.DataFrame:
+    """One row for each fold: `fold`, closes of its first and last bars, and how many of them train and are tested."""
+    folds = {part.job.fold.index: part.job for part in parts}
+    rows = []
+    for index, job in sorted(folds.items()):
+        closes = job.samples.candles.frame["close_time"]
+        fold = job.fold
+        rows.append(
+            {
+                "fold": index,
+                "train_first": closes[fold.train.first],
+                "train_last": closes[fold.fit.last],
+                "test_first": closes[fold.test.first],
+                "test_last": closes[fold.test.last],
+                "train_bars": len(job.fit_rows),
+                "test_bars": len(job.test_rows),
+            }
+        )
+    return pl.DataFrame(rows)
+
+
+def is_in_time_order(folds: pl.DataFrame) -> bool:
+    """Whether in every fold of a `fold_table` all bars that train lie before the first that is tested.
+
+    Only then could the forecasts have been made at the time, and what trading by them earned is a record. Those of
+    `PurgedKFold` and `CombinatorialPurged` were made by models that knew what came after.
+    """
+    return bool((folds["train_last"] < folds["test_first"]).all())
+
+
+def loss_table(parts: list[FoldForecast]) -> pl.DataFrame:
+    """One row for each fold, seed and epoch: `fold`, `seed`, `epoch`, `train`, `valid`."""
+    schema = {"fold": pl.Int32, "seed": pl.Int32, "epoch": pl.Int32, "train": pl.Float64, "valid": pl.Float64}
+    rows = [
+        (part.job.fold.index, part.job.seed, epoch, train, valid)
+        for part in parts
+        for epoch, (train, valid) in enumerate(part.fitted.losses, start=1)
+    ]
+    return pl.DataFrame(rows, schema=schema, orient="row").sort("fold", "seed", "epoch")
