@@ -110,11 +110,11 @@ def test_families_of_honesty_run(honesty, name):
 
 def test_figures_of_honesty_are_shares_with_exact_intervals(honesty):
     users = [
-        {"family": "50 tries on random walk", "edge": seed < 1, "forecastable": seed < 3} for seed in range(100)
+        {"family": "50 trials on random walk", "edge": seed < 1, "forecastable": seed < 3} for seed in range(100)
     ] + [{"family": "ticks, chained opens", "edge": True, "forecastable": True}]
     figures = {each["name"]: each for each in honesty.tables.figures_of([], [], users, 60.0)}
-    assert figures["false forecasts: 50 tries on random walk"]["value"] == 3.0
-    assert figures["false edges: 50 tries, all markets"]["interval"] == pytest.approx([0.025, 5.446], abs=0.001)
+    assert figures["false forecasts: 50 trials on random walk"]["value"] == 3.0
+    assert figures["false edges: 50 trials, all markets"]["interval"] == pytest.approx([0.025, 5.446], abs=0.001)
     assert figures["false edges: ticks, chained opens"]["goal"] == 5.0
     assert "false forecasts: ticks, chained opens" not in figures
     assert figures["whole benchmark"]["value"] == 1.0
