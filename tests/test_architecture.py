@@ -41,6 +41,7 @@ ORDER = [
     "backtesting",
     "recipes",
     "evaluation",
+    "audit",
     "report",
     "runs",
     "study",

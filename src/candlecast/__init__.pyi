@@ -1,5 +1,9 @@
 """The public names, each imported from its room when first used."""
 
+from .audit import (
+    AuditReport as AuditReport,
+    audit as audit,
+)
 from .backtesting import (
     Actions as Actions,
     BacktestResult as BacktestResult,

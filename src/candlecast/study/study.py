@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from candlecast.backtesting import Costs
@@ -209,6 +209,10 @@ class Study:
             searches=tables.searches(studied),
             ledger=ledger,
         )
+
+    def completed(self, candles: Candles) -> Study:
+        """The same study with the features and the rule that it has on these candles."""
+        return replace(self, features=self._features(candles), rule=self._rule())
 
     def _features(self, candles: Candles) -> Features:
         return self.features or standard_features(candles.interval)

@@ -181,9 +181,10 @@ def plan_jobs(
     return jobs
 
 
-def forecast_frame(fitted: Fitted, model: str) -> pl.DataFrame:
-    """The rows of the forecast table that one fitted job gives for its own test part."""
-    job, samples = fitted.job, fitted.job.samples
+def forecast_frame(fitted: Fitted, model: str, *, job: Job | None = None) -> pl.DataFrame:
+    """The rows of the forecast table that one fitted job gives for its own test part, or for that of another `job`."""
+    job = fitted.job if job is None else job
+    samples = job.samples
     rows = job.test_rows
     first, *others = parts(samples.target)
     prediction = fitted.forecast(samples, rows)
