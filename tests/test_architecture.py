@@ -45,6 +45,7 @@ ORDER = [
     "report",
     "runs",
     "study",
+    "replay",
     "testing",
     "adapters",
     "cli",

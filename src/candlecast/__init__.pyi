@@ -133,6 +133,12 @@ from .models import (
     Torch as Torch,
     Transformer as Transformer,
 )
+from .replay import (
+    ReplayReport as ReplayReport,
+    RunDifference as RunDifference,
+    diff as diff,
+    replay as replay,
+)
 from .runs import (
     list_runs as list_runs,
 )

@@ -240,4 +240,5 @@ SHAPE: dict[str, Any] = {
     "recipe": {"seed": _is_count, "cash": _is_amount, "window": is_whole},
     "verdict": dict.fromkeys(("is_forecastable", "pays", "has_edge"), _is_flag),
     "files": _is_files,
+    "environment": lambda value: value is None or isinstance(value, dict),
 }

@@ -23,6 +23,7 @@ import polars as pl
 from candlecast.disk.files import write_flushed
 from candlecast.disk.replacing import replaced
 from candlecast.errors import RunError
+from candlecast.runs.environment import environment
 from candlecast.runs.folder import require_paths
 from candlecast.runs.manifest import FORMAT, NAME, digests, is_run
 
@@ -41,23 +42,24 @@ def save_run(result: StudyResult, folder: str | Path) -> Path:
         raise RunError(
             f"{folder} exists and is no run", expected="a new or empty folder, or a run", remedy="Choose another"
         )
-    manifest = _manifest(result)
+    manifest = manifest_of(result)
     with replaced(folder) as fresh:
-        contents = _contents(result)
-        manifest["files"] = digests(contents)
-        for name, content in contents.items():
+        written = contents(result)
+        manifest["files"] = digests(written)
+        for name, content in written.items():
             write_flushed(fresh / name, content)
         write_flushed(fresh / NAME, (json.dumps(manifest, indent=2) + "\n").encode())
     return folder
 
 
-def _manifest(result: StudyResult) -> dict[str, Any]:
+def manifest_of(result: StudyResult) -> dict[str, Any]:
     from candlecast import __version__
 
     verdict = result.verdict
     return {
         "format": FORMAT,
         "candlecast": __version__,
+        "environment": environment(),
         "model": result.model,
         "models": list(result.forecasts),
         "candles": {
@@ -93,8 +95,8 @@ def _manifest(result: StudyResult) -> dict[str, Any]:
     }
 
 
-def _contents(result: StudyResult) -> dict[str, bytes]:
-    """Contents of a run's files by name, without the manifest."""
+def contents(result: StudyResult) -> dict[str, bytes]:
+    """Contents of a run's files by name, without the manifest. Equal results give equal bytes."""
     from safetensors.numpy import save
 
     held = [positions.frame.with_columns(model=pl.lit(name)) for name, positions in result.positions.items()]
