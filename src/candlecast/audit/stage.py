@@ -22,7 +22,7 @@ class Column(NamedTuple):
 
 class Movement(NamedTuple):
     """The latest known value that moved: its column and time, both values (NaN where there is none), and the share of the
-    known values that moved."""
+    known values of that column that moved."""
 
     column: str
     time: Any
@@ -70,23 +70,21 @@ def _stage(name: str, table: object, candles: Candles) -> Stage:
 
 def first_movement(before: Stage, after: Stage, time: Any) -> Movement | None:
     """Where values that are known at a time differ by a bit; None if they are equal."""
-    moved, count, latest = 0, 0, None
+    latest = None
     for name in dict.fromkeys([*before.columns, *after.columns]):
         one, two = (_known(stage.columns.get(name), time) for stage in (before, after))
-        count += max(len(one.times), len(two.times))
         if not np.array_equal(one.times, two.times):
             found = _unequal_rows(name, one, two)
-            moved += max(len(one.times), len(two.times))
         else:
             rows = np.flatnonzero((one.values != two.values) & ~(np.isnan(one.values) & np.isnan(two.values)))
             if not len(rows):
                 continue
             row = rows[one.times[rows].argmax()]
-            found = Movement(name, one.times[row], float(one.values[row]), float(two.values[row]), 0.0)
-            moved += len(rows)
+            share = len(rows) / len(one.times)
+            found = Movement(name, one.times[row], float(one.values[row]), float(two.values[row]), share)
         if latest is None or found.time > latest.time:
             latest = found
-    return latest and latest._replace(share=moved / count)
+    return latest
 
 
 def _known(column: Column | None, time: Any) -> Column:
@@ -103,7 +101,7 @@ def _unequal_rows(name: str, one: Column, two: Column) -> Movement:
     values = (
         float(each.values[each.times == time][-1]) if (each.times == time).any() else np.nan for each in (one, two)
     )
-    return Movement(name, time, *values, share=0.0)
+    return Movement(name, time, *values, share=1.0)
 
 
 def _numbers(column: pl.Series) -> np.ndarray:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from candlecast.runs import require_run
 from candlecast.runs.environment import differences
 from candlecast.runs.manifest import read_manifest, require_shape
 from candlecast.text import number
@@ -65,6 +66,7 @@ def diff(one: str | Path, two: str | Path) -> RunDifference:
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
+    require_run(folder)
     manifest = read_manifest(folder)
     require_shape(folder, manifest)
     return manifest

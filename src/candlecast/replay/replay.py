@@ -16,6 +16,7 @@ from candlecast.errors import RunError
 from candlecast.events import Listener, ignore
 from candlecast.ledger import Ledger
 from candlecast.recipes.describing import restore, unidentified
+from candlecast.runs import require_run
 from candlecast.runs.environment import differences, environment
 from candlecast.runs.manifest import read_manifest
 from candlecast.runs.writing import contents, manifest_of
@@ -97,6 +98,7 @@ def replay(
         RunError: for a run that cannot be read, a view of a run (`between`), or a study that is not that of the run.
     """
     folder = Path(folder)
+    require_run(folder)
     manifest = read_manifest(folder)
     before = load_run(folder, beside=beside, study=study)
     recipe = before.recipe

@@ -14,13 +14,13 @@ from candlecast.backtesting import Costs
 from candlecast.backtesting.validation import require_kind
 from candlecast.candles import Candles, Origin, TradingClock
 from candlecast.dataset.forecast import Forecast
-from candlecast.errors import RunError, near_misses
+from candlecast.errors import RunError
 from candlecast.evaluation.trial_count import Tally
 from candlecast.interval import Interval
 from candlecast.ledger import Ledger, Searched
 from candlecast.recipes.describing import restore
-from candlecast.runs import list_runs
-from candlecast.runs.manifest import is_run, read_manifest, require_shape
+from candlecast.runs import require_run
+from candlecast.runs.manifest import read_manifest, require_shape
 from candlecast.runs.tables import read_tables, read_tensors, require_rows
 from candlecast.signals import Positions
 from candlecast.study.fitted import not_made, require_same
@@ -38,10 +38,7 @@ def load_run(folder: str | Path, *, beside: Sequence[Candles] = (), study: Study
     only recipes of candlecast and plain estimators are made from it. Raises RunError.
     """
     folder = Path(folder)
-    if not is_run(folder):
-        known = [run.name for run in list_runs(folder.parent)]
-        remedy = near_misses(folder.name, known) if known else "Make one with: candlecast run"
-        raise RunError(f"{folder} is no run", expected="a folder that `candlecast run` wrote", remedy=remedy)
+    require_run(folder)
     manifest = read_manifest(folder)
     require_shape(folder, manifest)
     tables, tensors = read_tables(folder, manifest), read_tensors(folder, manifest)
