@@ -144,7 +144,7 @@ for seed in range({first}, {last}):
 
 
 def writer(folder, first, last) -> subprocess.Popen:
-    code = WRITER.format(tests=str(Path(__file__).parents[1]), folder=str(folder), first=first, last=last)
+    code = WRITER.format(tests=str(Path(__file__).parent), folder=str(folder), first=first, last=last)
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
 
 
