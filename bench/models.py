@@ -5,7 +5,7 @@
     planted      R2 out of sample on synthetic worlds, beside that of the oracle, who knows the truth
     volatility   Diebold-Mariano tests on real candles: recurrent nets against naive, EWMA, HAR and GARCH; and against the LSTM of
                  neuralforecast and of darts, which need `.bench-venv` (bench/requirements.txt)
-    table        all models on the same candles, returns and volatility: into docs/models.md, as it comes out
+    table        all models on the same candles, returns and volatility: into docs/experiments.md, as it comes out
     fleet        processor and wall time of 16 jobs trained one by one, over those of the same jobs as a fleet
 
 Nets are those that commands know by name, each as it is when nothing is said about it. `--candles` names files, or folders
@@ -194,7 +194,9 @@ def main():
         "--epochs", type=int, default=5, help="most epochs on real candles of nets that are sampled in windows"
     )
     parser.add_argument("--rival-series", type=int, default=6, help="real series on which the rivals train")
-    parser.add_argument("--docs", type=Path, help="page that the table is written to; docs/models.md with --candles")
+    parser.add_argument(
+        "--docs", type=Path, help="page that the table is written to; docs/experiments.md with --candles"
+    )
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
