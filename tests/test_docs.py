@@ -11,6 +11,7 @@ import pytest
 import candlecast as cc
 from candlecast.cli import cli
 from candlecast.models import Drift, Naive
+from test_architecture import ORDER
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "candlecast"
@@ -123,3 +124,23 @@ def test_code_runs(page, tmp_path, monkeypatch):
     for language, words, text in code_of(page):
         if (language, words) == ("python", ""):
             exec(compile(text, str(page), "exec"), names)
+
+
+def rows_below(heading: str) -> list[list[str]]:
+    """The cells of the table below a heading of the page on architecture."""
+    text = (
+        (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    )
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
+
+
+def test_the_packages_are_listed_in_their_order():
+    assert [row[0].strip("`") for row in rows_below("Packages")] == ORDER
+
+
+def test_a_change_touches_at_most_three_files():
+    rows = rows_below("Ten changes and the files they touch")
+    assert len(rows) == 10
+    for change, files in rows:
+        assert len(re.findall(r"`[\w/]+\.(?:py|html)`", files)) + files.count("a new file") <= 3, change
