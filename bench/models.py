@@ -1,4 +1,4 @@
-"""All nets: do they find the signal that is injected, are they better than the usual models on real candles, what does a fleet save?
+"""All nets: do they find an injected signal, are they better than the usual models on real candles, what does a fleet save?
 
     python bench/models.py [--only injected volatility table fleet] [--candles PATH ...] [--json]
 
