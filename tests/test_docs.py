@@ -144,3 +144,13 @@ def test_a_change_touches_at_most_three_files():
     assert len(rows) == 10
     for change, files in rows:
         assert len(re.findall(r"`[\w/]+\.(?:py|html)`", files)) + files.count("a new file") <= 3, change
+
+
+def test_every_page_is_linked_from_the_readme():
+    linked = set(re.findall(r"\]\(([\w/]+\.md)", (ROOT / "README.md").read_text(encoding="utf-8")))
+    assert {page.relative_to(ROOT).as_posix() for page in PAGES} - {"README.md"} == linked
+
+
+def test_every_command_is_listed():
+    page = (ROOT / "docs" / "command_line.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `candlecast (\w+)", page, re.MULTILINE)) == set(cli.commands)
