@@ -4,7 +4,7 @@ from candlecast.backtesting.actions import Actions
 from candlecast.backtesting.costs import Costs, Terms
 from candlecast.backtesting.curves import BreakEven, break_even, break_even_bps, capacity
 from candlecast.backtesting.delay import delayed, filled_at_close
-from candlecast.backtesting.drawdown_stop import DrawdownBrake
+from candlecast.backtesting.drawdown_stop import DrawdownStop
 from candlecast.backtesting.engine.account import Account, Bar, Due, Fill
 from candlecast.backtesting.engine.orderbook import Orders
 from candlecast.backtesting.engine.stepping import Conditions, Info, State, start, step
@@ -24,7 +24,7 @@ __all__ = [
     "BreakEven",
     "Conditions",
     "Costs",
-    "DrawdownBrake",
+    "DrawdownStop",
     "Due",
     "Fill",
     "Filters",

@@ -55,7 +55,6 @@ def write_report(result: StudyResult, path: str | Path) -> Path:
 def render(result: StudyResult) -> str:
     """The page as text."""
     gross = backtest(result.candles, result.positions[result.model], costs=Costs.free(), cash=result.cash)
-    summary = result.backtest.summary(seed=result.seed)
     figures = (
         forecast_over_time(result),
         forecast_in_groups(result),
@@ -89,8 +88,8 @@ def render(result: StudyResult) -> str:
         reasons="".join(f"<li>{escape(unbroken(reason[0].upper() + reason[1:]))}.</li>" for reason in verdict.reasons),
         accuracy=tables.accuracy_table(result),
         notes=tables.measure_notes(result),
-        summary=tables.summary_table(result, summary),
-        costs=tables.costs_table(summary, result.backtest, gross),
+        summary=tables.summary_table(result),
+        costs=tables.costs_table(result, gross),
         data=tables.data_table(result),
         check=escape(str(candles.check())),
         recipe=escape(json.dumps(result.recipe, indent=2, ensure_ascii=False)),

@@ -8,8 +8,6 @@ from html import escape
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from candlecast.backtesting import BacktestResult
 from candlecast.report.words import UNKNOWN, count, moment, number, p_value, percent, target_words
 from candlecast.stats import annual_return
@@ -90,10 +88,10 @@ def measure_notes(result: StudyResult) -> str:
     return f'<dl class="notes">{"".join(notes)}</dl>'
 
 
-def summary_table(result: StudyResult, summary: pl.DataFrame) -> str:
+def summary_table(result: StudyResult) -> str:
     """The backtest's statistics with buy-and-hold beside them."""
     rows = []
-    for row in summary.iter_rows(named=True):
+    for row in result.summary.iter_rows(named=True):
         words = _statistic_words(row["unit"])
         bounds = UNKNOWN if row["low"] is None else f"{words(row['low'])} to {words(row['high'])}"
         name = row["statistic"][0].upper() + row["statistic"][1:]
@@ -104,9 +102,10 @@ def summary_table(result: StudyResult, summary: pl.DataFrame) -> str:
     return table("The strategy after costs", heads, rows)
 
 
-def costs_table(summary: pl.DataFrame, traded: BacktestResult, gross: BacktestResult) -> str:
+def costs_table(result: StudyResult, gross: BacktestResult) -> str:
     """What trading costs, what was paid, and what that took from the same positions (`gross` is without costs)."""
-    values = dict(summary.select("statistic", "value").iter_rows())
+    traded = result.backtest
+    values = dict(result.summary.select("statistic", "value").iter_rows())
     annual, annual_gross = values["annual return"], annual_return(gross.returns, bars_per_year=gross.bars_per_year)
     took = UNKNOWN if annual is None else f"{number(100 * (annual_gross - annual), 1)} percentage points a year"
     carried = traded.equity["financing"][-1]
