@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,17 +14,18 @@ from candlecast.cli.options import common
 from candlecast.cli.pricing import GivenCosts, cost_options
 from candlecast.cli.rules import GivenRule, of_run, rule_options
 from candlecast.events import Progress
+from candlecast.text.cells import number, percent
 
 if TYPE_CHECKING:
     from candlecast.study.result import StudyResult
 
-SHOWN = {  # statistics and how they are written
-    "total return": "%",
-    "annual return": "%",
-    "Sharpe ratio": ",.2f",
-    "maximum drawdown": "%",
-    "trades": ",.0f",
-    "total cost": ",.2f",
+SHOWN: dict[str, Callable[[float | None], str]] = {  # statistics and how they are written
+    "total return": percent,
+    "annual return": percent,
+    "Sharpe ratio": number,
+    "maximum drawdown": percent,
+    "trades": partial(number, digits=0),
+    "total cost": number,
 }
 
 
@@ -74,8 +77,8 @@ def _show(before: StudyResult, after: StudyResult) -> None:
     say(f"\n{after.verdict}\n", is_bold=True)
     was, now = _values(before), _values(after)
     rows = [
-        [name, *(_words(value, form) for value in (was[name]["value"], now[name]["value"], now[name]["benchmark"]))]
-        for name, form in SHOWN.items()
+        [name, *map(written, (was[name]["value"], now[name]["value"], now[name]["benchmark"]))]
+        for name, written in SHOWN.items()
     ]
     print_table(rows, ["", "as it ran", "now", "buy-and-hold now"])
     first, last = after.backtest.equity["time"][0], after.backtest.equity["time"][-1]
@@ -102,9 +105,3 @@ def _as_object(after: StudyResult, run: Path) -> dict[str, Any]:
 
 def _values(result: StudyResult) -> dict[str, dict[str, Any]]:
     return {row.pop("statistic"): row for row in result.summary.to_dicts()}
-
-
-def _words(value: float | None, form: str) -> str:
-    if value is None:
-        return "-"
-    return f"{100 * value:.1f} %" if form == "%" else f"{value:{form}}"

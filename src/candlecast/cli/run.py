@@ -17,7 +17,7 @@ from candlecast.cli.pricing import GivenCosts, cost_options
 from candlecast.cli.reading import reading_options
 from candlecast.cli.source_registry import NAMES, store_option
 from candlecast.errors import ConfigError, near_misses
-from candlecast.text.formatting import CELL, number, percent
+from candlecast.text.cells import number, p_value, percent
 
 if TYPE_CHECKING:
     from candlecast.models import Model
@@ -186,13 +186,13 @@ def _model_row(result: StudyResult, name: str) -> list[str]:
     values = {statistic: statistics[statistic]["value"] for statistic in statistics}
     return [
         name,
-        _in_percent(row["r2"], 2),
-        f"{_in_percent(row['r2_low'], 2)} .. {_in_percent(row['r2_high'], 2)}",
-        _in_percent(row["hit_rate"]),
-        number(largest_p(row), unknown=CELL),
-        _in_percent(values["annual return"]),
-        number(values["Sharpe ratio"], unknown=CELL),
-        _in_percent(values["maximum drawdown"]),
+        percent(row["r2"], 2),
+        f"{percent(row['r2_low'], 2)} .. {percent(row['r2_high'], 2)}",
+        percent(row["hit_rate"]),
+        p_value(largest_p(row)),
+        percent(values["annual return"]),
+        number(values["Sharpe ratio"]),
+        percent(values["maximum drawdown"]),
         f"{values['trades']:,.0f}",
     ]
 
@@ -227,7 +227,3 @@ def _with(model: Any, settings: dict[str, int | None]) -> Model:
 
 def _length(text: str | None) -> int | str | None:
     return int(text) if text is not None and text.isdigit() else text
-
-
-def _in_percent(value: float | None, digits: int = 1) -> str:
-    return percent(value, digits, unknown=CELL)

@@ -10,7 +10,8 @@ import polars as pl
 
 from candlecast.evaluation.accuracy import scored
 from candlecast.report.figures import BLUE, GREY, Figure, styled
-from candlecast.report.words import count, p_value, percent
+from candlecast.text.cells import p_value, percent
+from candlecast.text.formatting import count
 
 if TYPE_CHECKING:
     from candlecast.study.result import StudyResult

@@ -25,8 +25,9 @@ from candlecast.report.figures import (
     show,
     styled,
 )
-from candlecast.report.words import count, moment, number, percent
 from candlecast.targets.sides import sides_of
+from candlecast.text.cells import number, percent, significant
+from candlecast.text.formatting import count, moment
 
 if TYPE_CHECKING:
     from candlecast.study.result import StudyResult
@@ -48,19 +49,21 @@ class Unit:
 
 
 def _points(value: float) -> str:
-    return f"{number(value, 2)}\u00a0%"
+    return f"{number(value, 2)} %"
 
 
 UNITS = {
-    "return": Unit("closing price", lambda values, close: close * np.exp(values), number, "change of price, %", 100),
-    "triple_barrier": Unit("expected label, -1 to 1", lambda values, _: values, number, "expected label", 1),
+    "return": Unit(
+        "closing price", lambda values, close: close * np.exp(values), significant, "change of price, %", 100
+    ),
+    "triple_barrier": Unit("expected label, -1 to 1", lambda values, _: values, significant, "expected label", 1),
     "scaled_return": Unit(
-        "return, standard deviations", lambda values, _: values, number, "return, standard deviations", 1
+        "return, standard deviations", lambda values, _: values, significant, "return, standard deviations", 1
     ),
     "excess_return": Unit(
         "return beyond the benchmark, %", lambda values, _: 100 * values, _points, "return beyond the benchmark, %", 100
     ),
-    "price": Unit("closing price", lambda values, _: values, number, "change of price, %", 100),
+    "price": Unit("closing price", lambda values, _: values, significant, "change of price, %", 100),
     "volatility": Unit(
         "high to low, % of price",
         lambda values, _: 100 * np.expm1(np.exp(values)),
@@ -123,7 +126,7 @@ def forecast_over_time(result: StudyResult) -> Figure:
     if newest["target"] is None:
         value = unit.convert(np.array(newest["mean"]), np.array(newest["close"]))
         caption.append(
-            f"The newest forecast, made {moment(newest['time'])} at a close of {number(newest['close'])}, "
+            f"The newest forecast, made {moment(newest['time'])} at a close of {significant(newest['close'])}, "
             f"waits for its outcome: {unit.words(float(value))}."
         )
     return Figure("forecast", " ".join(caption), plot, views)
@@ -166,7 +169,7 @@ def forecast_in_groups(result: StudyResult) -> Figure:
 def _unit(result: StudyResult) -> Unit:
     if result.lead.kind == "probability":
         return PROBABILITY
-    raw = Unit(result.lead.name, lambda values, _: values, number, f"change of {result.lead.name}", 1)
+    raw = Unit(result.lead.name, lambda values, _: values, significant, f"change of {result.lead.name}", 1)
     return UNITS.get(result.lead.name, raw)
 
 

@@ -22,7 +22,9 @@ from candlecast.report.figures import Figure
 from candlecast.report.forecast_figures import forecast_in_groups, forecast_over_time
 from candlecast.report.trading_figures import equity, signals
 from candlecast.report.training_figures import losses, skill_by_training, timeline
-from candlecast.report.words import count, moment, target_words, unbroken
+from candlecast.report.unbroken import unbroken
+from candlecast.targets.words import described
+from candlecast.text.formatting import count, moment
 
 if TYPE_CHECKING:
     from candlecast.study.result import StudyResult
@@ -74,7 +76,7 @@ def render(result: StudyResult) -> str:
         title=escape(f"{candles.symbol} {candles.interval}, {result.model}: {result.verdict.headline}"),
         symbol=escape(candles.symbol),
         interval=escape(str(candles.interval)),
-        question=escape(f"{result.model} forecasts {target_words(result.lead)}"),
+        question=escape(f"{result.model} forecasts the {described(result.lead)}"),
         period=escape(
             f"Tested on {count(tested.height, 'bar')} from {moment(tested['time'][0])} to {moment(tested['time'][-1])}, "
             f"in {count(result.folds.height, 'fold')} with {count(len(result.forecast.seeds), 'seed')}; "

@@ -9,8 +9,11 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from candlecast.backtesting import BacktestResult
-from candlecast.report.words import UNKNOWN, count, moment, number, p_value, percent, target_words
+from candlecast.report.unbroken import unbroken
 from candlecast.stats import annual_return
+from candlecast.targets.words import described
+from candlecast.text.cells import number, p_value, percent, significant
+from candlecast.text.formatting import CELL, count, moment
 
 if TYPE_CHECKING:
     from candlecast.study.result import StudyResult
@@ -59,7 +62,7 @@ def accuracy_table(result: StudyResult) -> str:
                 _bracketed(percent, row["hit_rate"], row["hit_rate_low"], row["hit_rate_high"], digits=1),
                 _bracketed(number, row["ic"], row["ic_low"], row["ic_high"], digits=3),
                 *(
-                    _bracketed(percent if name == "coverage" else number, *(row[name + end] for end in BOUNDS))
+                    _bracketed(percent if name == "coverage" else significant, *(row[name + end] for end in BOUNDS))
                     for name in scores
                 ),
                 *(p_value(row.get(f"p_{other}")) for other in ("naive", "drift", "mean")),
@@ -77,7 +80,9 @@ def accuracy_table(result: StudyResult) -> str:
         "p drift",
         "p mean",
     )
-    caption = f"Forecasts of {target_words(result.lead)}, {count(result.accuracy['observations'][-1], 'known outcome')}"
+    caption = (
+        f"Forecasts of the {described(result.lead)}, {count(result.accuracy['observations'][-1], 'known outcome')}"
+    )
     return table(caption, heads, rows, emphasised=chosen)
 
 
@@ -93,7 +98,7 @@ def summary_table(result: StudyResult) -> str:
     rows = []
     for row in result.summary.iter_rows(named=True):
         words = _statistic_words(row["unit"])
-        bounds = UNKNOWN if row["low"] is None else f"{words(row['low'])} to {words(row['high'])}"
+        bounds = CELL if row["low"] is None else f"{words(row['low'])} to {words(row['high'])}"
         name = row["statistic"][0].upper() + row["statistic"][1:]
         if not row["unit"].startswith(("fraction", "ratio", "count")):
             name += f" ({row['unit']})"
@@ -107,7 +112,7 @@ def costs_table(result: StudyResult, gross: BacktestResult) -> str:
     traded = result.backtest
     values = dict(result.summary.select("statistic", "value").iter_rows())
     annual, annual_gross = values["annual return"], annual_return(gross.returns, bars_per_year=gross.bars_per_year)
-    took = UNKNOWN if annual is None else f"{number(100 * (annual_gross - annual), 1)} percentage points a year"
+    took = CELL if annual is None else f"{number(100 * (annual_gross - annual), 1)} percentage points a year"
     carried = traded.equity["financing"][-1]
     financing = [("Funding, borrow and interest paid", number(carried, 2))] if traded.costs.has_carry else []
     rows = (
@@ -155,7 +160,7 @@ def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Any]], *, 
     body = []
     for index, (name, *cells) in enumerate(rows):
         kind = ' class="chosen"' if index == emphasised else ""
-        values = "".join(f"<td>{escape(str(cell))}</td>" for cell in cells)
+        values = "".join(f"<td>{escape(unbroken(str(cell)))}</td>" for cell in cells)
         body.append(f'<tr{kind}><th scope="row">{escape(str(name))}</th>{values}</tr>')
     header = f"<thead><tr>{head}</tr></thead>" if heads else ""
     label = escape(caption)
@@ -175,14 +180,14 @@ def _bracketed(
 ) -> str:
     """A value with its interval in brackets; the unit stands at the value alone."""
     if value is None:
-        return UNKNOWN
-    bounds = ",\u00a0".join(words(bound, **digits).removesuffix("\u00a0%") for bound in (low, high))
+        return CELL
+    bounds = ", ".join(words(bound, **digits).removesuffix(" %") for bound in (low, high))
     return f"{words(value, **digits)} [{bounds}]"
 
 
 def _error_words(target: str) -> Any:
     """How errors are written: those of returns in percent, all others in the target's own unit."""
-    return (lambda value: percent(value, 3)) if target == "return" else number
+    return (lambda value: percent(value, 3)) if target == "return" else significant
 
 
 def _statistic_words(unit: str) -> Any:

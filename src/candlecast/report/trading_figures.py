@@ -28,7 +28,8 @@ from candlecast.report.figures import (
     styled,
     thinned,
 )
-from candlecast.report.words import count, number, percent
+from candlecast.text.cells import number, percent, significant
+from candlecast.text.formatting import count
 
 if TYPE_CHECKING:
     from candlecast.study.result import StudyResult
@@ -150,9 +151,9 @@ def _with_reasons(result: StudyResult) -> pl.DataFrame:
         if fill["is_forced"]:
             wanted = "closed by force: nothing left"
         elif fill["expected_return"] is not None:
-            wanted += f", forecast {100 * fill['expected_return']:+.2f}\u00a0%"
+            wanted += f", forecast {100 * fill['expected_return']:+.2f} %"
         reasons.append(
-            f"<b>{fill['side']} {number(fill['units'])} at {number(fill['price'])}</b><br>{fill['time']:%Y-%m-%d %H:%M}"
+            f"<b>{fill['side']} {significant(fill['units'])} at {significant(fill['price'])}</b><br>{fill['time']:%Y-%m-%d %H:%M}"
             f"<br>{wanted}<br>cost {number(fill['fee'] + fill['slippage'], 2)}"
         )
     return fills.with_columns(reason=pl.Series(reasons, dtype=pl.String))
@@ -176,7 +177,7 @@ def _equity_words(result: StudyResult, gross: BacktestResult) -> str:
     final, held, free = (table["equity"][-1] for table in (traded.equity, traded.benchmark, gross.equity))
     falls = [percent(float(_drawdown(table["equity"].to_numpy()).max())) for table in (traded.equity, traded.benchmark)]
     words = (
-        f"{number(result.cash)} became {number(final, 0)} after costs; buy-and-hold made it {number(held, 0)}, "
+        f"{number(result.cash, 0)} became {number(final, 0)} after costs; buy-and-hold made it {number(held, 0)}, "
         f"the same positions without costs {number(free, 0)}. "
         f"The deepest fall from a peak was {falls[0]}, that of buy-and-hold {falls[1]}. "
         "Grey: the baselines, traded by the same rule."

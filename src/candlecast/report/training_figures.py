@@ -10,7 +10,8 @@ import polars as pl
 from plotly.subplots import make_subplots
 
 from candlecast.report.figures import BLUE, GREY, ORANGE, PALE_GREY, Figure, milliseconds, styled
-from candlecast.report.words import count, moment, percent
+from candlecast.text.cells import percent
+from candlecast.text.formatting import count, moment
 
 if TYPE_CHECKING:
     from candlecast.study.result import StudyResult

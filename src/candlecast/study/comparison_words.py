@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
+import math
 
 import polars as pl
 
 from candlecast.evaluation.trial_count import Tally
 from candlecast.text import formatting
+from candlecast.text.cells import number, p_value
 
-number = partial(formatting.number, unknown=formatting.CELL)
-percent = partial(formatting.percent, unknown=formatting.CELL)
 SHOWN = 5  # results named in a sentence
 
 
@@ -47,9 +46,9 @@ def forecast_table(frame: pl.DataFrame) -> str:
             row["model"],
             _bounded(row, "r2", 100, 2),
             _bounded(row, "hit_rate", 100, 1),
-            number(row["p"], 3),
-            number(row["p_trials"], 3),
-            number(row["p_discovery"], 3),
+            p_value(row["p"]),
+            p_value(row["p_trials"]),
+            p_value(row["p_discovery"]),
             "yes" if row["is_superior"] else "no",
         ]
         for row in frame.iter_rows(named=True)
@@ -76,7 +75,7 @@ def pay_table(frame: pl.DataFrame) -> str:
             _bounded(row, "annual_return", 100, 1),
             _bounded(row, "sharpe", 1, 2),
             _bounded(row, "sharpe_lead", 1, 2),
-            number(row["break_even_bps"], 1),
+            "> 1,000" if row["break_even_bps"] == math.inf else number(row["break_even_bps"], 1),
             f"{row['trades']:,}",
             "EDGE" if row["has_edge"] else "forecast" if row["is_forecastable"] else "nothing",
         ]
