@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 def write_report(result: StudyResult, path: str | Path) -> Path:
     """Write one self-contained HTML page about a study, and give its path.
 
-    The page loads nothing: it opens from a disk, offline. It is written beside its place and moved there when whole, so
-    that an older report survives a failure. Raises RunError when the path cannot be written.
+    The page loads nothing: it opens from a disk, offline. It is written to a temporary file and moved to `path` when complete,
+    so that an older report survives a failure. Raises RunError when the path cannot be written.
     """
     path = Path(path)
     page = render(result)
@@ -70,17 +70,17 @@ def render(result: StudyResult) -> str:
     shown = {figure.name: _figure(figure) for figure in figures}
     candles, tested = result.candles, result.backtest.equity
     verdict = result.verdict
-    room = files("candlecast.report")
-    return Template((room / "page.html").read_text("utf-8")).substitute(
+    package = files("candlecast.report")
+    return Template((package / "page.html").read_text("utf-8")).substitute(
         {"calibration": ""} | shown,
         title=escape(f"{candles.symbol} {candles.interval}, {result.model}: {result.verdict.headline}"),
         symbol=escape(candles.symbol),
         interval=escape(str(candles.interval)),
         question=escape(f"{result.model} forecasts the {described(result.lead)}"),
         period=escape(
-            f"Tested on {count(tested.height, 'bar')} from {moment(tested['time'][0])} to {moment(tested['time'][-1])}, "
-            f"in {count(result.folds.height, 'fold')} with {count(len(result.forecast.seeds), 'seed')}; "
-            "every bar was forecast by a model that had not seen it."
+            f"Out of sample: {count(tested.height, 'bar')} from {moment(tested['time'][0])} to "
+            f"{moment(tested['time'][-1])}, {count(result.folds.height, 'fold')}, "
+            f"{count(len(result.forecast.seeds), 'seed')} each. No bar is forecast by a model that was trained on it."
         ),
         edge="edge" if verdict.has_edge else "no-edge",
         headline=escape(result.verdict.headline),
@@ -95,10 +95,10 @@ def render(result: StudyResult) -> str:
         data=tables.data_table(result),
         check=escape(str(candles.check())),
         recipe=escape(json.dumps(result.recipe, indent=2, ensure_ascii=False)),
-        style=(room / "page.css").read_text("utf-8"),
+        style=(package / "page.css").read_text("utf-8"),
         plotly=get_plotlyjs(),
         plots=_plots(figures),
-        script=(room / "page.js").read_text("utf-8"),
+        script=(package / "page.js").read_text("utf-8"),
     )
 
 

@@ -20,28 +20,33 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("candlecast", "numpy", "plotly", "polars", "torch")
 SCORES = {  # of forecasts with a width: the column, its heading, and what it means
-    "log_score": ("Log score", "how improbable the outcomes were under the forecast distributions; smaller is better."),
+    "log_score": (
+        "Log score",
+        "mean negative log density of the outcomes under the forecast distributions; smaller is better.",
+    ),
     "crps": (
         "CRPS",
-        "distance of the forecast distributions from the outcomes, in the unit of the forecast; smaller is better.",
+        "continuous ranked probability score of the forecast distributions, in the unit of the target; smaller is better.",
     ),
-    "pinball": ("Pinball", "mean loss of the forecast quantiles, in the unit of the forecast; smaller is better."),
+    "pinball": (
+        "Pinball",
+        "mean pinball loss of the forecast quantiles, in the unit of the target; smaller is better.",
+    ),
     "coverage": (
         "Coverage",
-        "share of outcomes inside the forecast intervals; what they promise when the widths are right.",
+        "share of outcomes inside the forecast intervals; equal to the nominal share when calibrated.",
     ),
 }
 BOUNDS = ("", "_low", "_high")
 MEASURES = {
-    "RMSE, MAE": "root mean squared and mean absolute error, in the unit of the forecast; smaller is better.",
-    "R2": "share of the naive forecast's squared error that the model removes, out of sample; "
-    "zero is no better than naive, below zero is worse.",
-    "Hit rate": "share of forecasts that name the right direction of change; a forecast of no change names none.",
-    "IC": "correlation of forecast and actual change, from -1 to 1.",
-    "p naive, drift, mean": "chance of a lead this large by luck alone, when the model truly adds nothing to the naive "
-    "forecast (nothing changes), to drift (the mean change goes on) or to the mean of the past; Clark-West test. The verdict "
-    "takes the largest.",
-    "In brackets": "where the value lies with 95 % probability, from a bootstrap that keeps blocks of bars together.",
+    "RMSE, MAE": "root mean squared error and mean absolute error, in the unit of the target; smaller is better.",
+    "R2": "out of sample: 1 - sum of squared errors / that of the naive forecast; below zero is worse than naive.",
+    "Hit rate": "share of forecasts with the right sign of the change; forecasts of no change are not counted.",
+    "IC": "information coefficient: correlation of forecast and actual change.",
+    "p naive, drift, mean": "p-value of the Clark-West test. H0: the model adds no information to the naive forecast (no "
+    "change), to drift (the mean change of the training part) or to the mean outcome of the training part. The verdict uses the "
+    "largest.",
+    "In brackets": "95 % CI, from a block bootstrap.",
 }
 
 
@@ -94,7 +99,7 @@ def measure_notes(result: StudyResult) -> str:
 
 
 def summary_table(result: StudyResult) -> str:
-    """The backtest's statistics with buy-and-hold beside them."""
+    """The backtest's statistics, and those of buy-and-hold."""
     rows = []
     for row in result.summary.iter_rows(named=True):
         words = _statistic_words(row["unit"])
@@ -103,12 +108,12 @@ def summary_table(result: StudyResult) -> str:
         if not row["unit"].startswith(("fraction", "ratio", "count")):
             name += f" ({row['unit']})"
         rows.append((name, words(row["value"]), bounds, words(row["benchmark"])))
-    heads = ("Statistic", result.model, "95 % interval", "Buy-and-hold")
-    return table("The strategy after costs", heads, rows)
+    heads = ("Statistic", result.model, "95 % CI", "Buy-and-hold")
+    return table("Strategy after costs", heads, rows)
 
 
 def costs_table(result: StudyResult, gross: BacktestResult) -> str:
-    """What trading costs, what was paid, and what that took from the same positions (`gross` is without costs)."""
+    """Rates, what was paid, and returns with and without costs (`gross`)."""
     traded = result.backtest
     values = dict(result.summary.select("statistic", "value").iter_rows())
     annual, annual_gross = values["annual return"], annual_return(gross.returns, bars_per_year=gross.bars_per_year)
@@ -117,21 +122,21 @@ def costs_table(result: StudyResult, gross: BacktestResult) -> str:
     financing = [("Funding, borrow and interest paid", number(carried, 2))] if traded.costs.has_carry else []
     rows = (
         ("Fee", f"{traded.costs.fee_bps:g} bp of each trade's value"),
-        ("Slippage", f"{traded.costs.half_spread_bps + traded.costs.slippage_bps:g} bp against each trade"),
+        ("Slippage", f"{traded.costs.half_spread_bps + traded.costs.slippage_bps:g} bp of each trade's value"),
         ("Fees paid", number(traded.fills["fee"].to_numpy().sum(), 2)),
         ("Slippage paid", number(traded.fills["slippage"].to_numpy().sum(), 2)),
         *financing,
-        ("All costs, of initial cash", percent(values["relative cost"])),
+        ("Total cost / initial cash", percent(values["relative cost"])),
         ("Turnover", f"{number(values['turnover'], 1)} times equity a year"),
         ("Annual return without costs", percent(annual_gross)),
         ("Annual return after costs", percent(annual)),
-        ("Costs took", took),
+        ("Difference", took),
     )
     return table("Costs", (), rows)
 
 
 def data_table(result: StudyResult) -> str:
-    """Which candles, what was missing, and what was lost."""
+    """Candles, missing bars, dropped rows, seeds, trials and software."""
     candles = result.candles
     frame, tally = candles.frame, result.counted
     versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
@@ -140,16 +145,16 @@ def data_table(result: StudyResult) -> str:
         ("Interval", str(candles.interval)),
         ("Period", f"{moment(frame['open_time'][0])} to {moment(frame['close_time'][-1])} UTC"),
         ("Bars", f"{len(candles):,}"),
-        *((("From", str(candles.origin)),) if candles.origin else ()),
+        *((("Origin", str(candles.origin)),) if candles.origin else ()),
         ("Bars missing in gaps", f"{candles.check().missing:,}"),
-        *((f"Lost: {cause}", count(bars, "bar")) for cause, bars in result.lost.items()),
+        *((f"Rows dropped: {cause}", f"{bars:,}") for cause, bars in result.lost.items()),
         ("Fingerprint", candles.fingerprint[:12]),
         ("Seeds", ", ".join(map(str, result.forecast.seeds))),
         (
             "Trials counted",
-            f"{tally.trials:,}: {tally.forecasts:,.1f} independent forecasts, {tally.trades:,.1f} strategies",
+            f"{tally.trials:,}; effective number: {tally.forecasts:,.1f} forecasts, {tally.trades:,.1f} strategies",
         ),
-        ("Reported with", f"Python {platform.python_version()}, {versions}"),
+        ("Software", f"Python {platform.python_version()}, {versions}"),
     )
     return table("Data", (), rows)
 
@@ -186,7 +191,7 @@ def _bracketed(
 
 
 def _error_words(target: str) -> Any:
-    """How errors are written: those of returns in percent, all others in the target's own unit."""
+    """The format of errors: those of returns in percent, all others in the unit of the target."""
     return (lambda value: percent(value, 3)) if target == "return" else significant
 
 

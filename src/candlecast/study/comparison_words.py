@@ -27,18 +27,18 @@ def paragraph(frame: pl.DataFrame, tally: Tally, *, level: float) -> str:
     if not tested.is_empty():
         found += f" Of {formatting.count(tested.height, 'forecast')} tested, "
         found += f"{discovered.height:,}" if discovered.height else "none"
-        found += f" {'carry' if discovered.height > 1 else 'carries'} information when at most"
-        found += f" {formatting.percent(level, 0)} of such findings may be false"
+        found += f" {'carry' if discovered.height > 1 else 'carries'} information"
+        found += f" at a false discovery rate of {formatting.percent(level, 0)}"
         found += f": {_named(discovered)}." if discovered.height else "."
     return (
         f"{found} Judged: {formatting.count(frame.height, 'result')}, among "
-        f"{formatting.count(tally.trials, 'trial')} counted in this workspace, equal to "
-        f"{tally.forecasts:.1f} independent forecasts and {tally.trades:.1f} independent strategies."
+        f"{formatting.count(tally.trials, 'trial')} counted in this workspace (effective number: "
+        f"{tally.forecasts:.1f} forecasts, {tally.trades:.1f} strategies)."
     )
 
 
 def forecast_table(frame: pl.DataFrame) -> str:
-    """Can it be forecast? In brackets, the 95 % interval."""
+    """Can it be forecast? In brackets, the 95 % CI."""
     headings = ["candles", "model", "R2 vs naive, %", "hit rate, %", "p", "all trials", "discovery", "beats naive"]
     rows = [
         [
@@ -57,13 +57,13 @@ def forecast_table(frame: pl.DataFrame) -> str:
 
 
 def pay_table(frame: pl.DataFrame) -> str:
-    """Does it pay after costs? In brackets, the 95 % interval."""
+    """Does it pay after costs? In brackets, the 95 % CI."""
     headings = [
         "candles",
         "model",
         "return/year, %",
         "Sharpe",
-        "less buy-and-hold's",
+        "Sharpe difference",
         "break-even, bp",
         "trades",
         "found",
@@ -89,7 +89,7 @@ def _bounded(row: dict[str, float | None], name: str, scale: int, digits: int) -
     value, low, high = (row[name + end] for end in ("", "_low", "_high"))
     if value is None:
         return formatting.CELL
-    bounds = " .. ".join(number(None if bound is None else scale * bound, digits) for bound in (low, high))
+    bounds = " to ".join(number(None if bound is None else scale * bound, digits) for bound in (low, high))
     return f"{number(scale * value, digits)} ({bounds})"
 
 
