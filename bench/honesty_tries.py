@@ -169,7 +169,7 @@ class Workspace:
 
     def judge(self, result: cc.StudyResult, row: dict[str, float]) -> None:
         """Record and count a trial, and compute its verdict where the adjusted p-value of its forecast is below 5 %."""
-        recorded = result.recorded(self.ledger)
+        recorded = result.record(self.ledger)
         self.counted = recorded.counted
         if self.could_be_forecastable(row):
             self.verdicts.append(recorded.verdict)

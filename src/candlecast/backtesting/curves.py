@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from candlecast.backtesting.actions import Actions, due_by_bar
+from candlecast.backtesting.actions import Actions, carry_by_bar
 from candlecast.backtesting.costs import DEFAULT_COSTS, HIGHEST_BPS, Costs, checked
+from candlecast.backtesting.engine.account import Conditions
 from candlecast.backtesting.filters import NO_FILTERS, Filters
 from candlecast.backtesting.result import BacktestResult
 from candlecast.backtesting.simulate import asked_of, require_bearable, targets_by_bar
@@ -101,16 +102,17 @@ def break_even_bps(
     require_bearable(positions.leverage, _priced(costs, 0.0).terms(filters))
     targets, first = targets_by_bar(candles, positions)
     bars = candles[first:]
-    prices = (bars.open, bars.high, bars.low, bars.close, traded_volume(candles)[first:])
+    events = carry_by_bar(bars, costs, actions)
+    arrays = compiled.BarArrays(bars.open, bars.high, bars.low, bars.close, traded_volume(candles)[first:], events)
     run = compiled.run_summaries if costs.extra is None else compiled.run_summaries.py_func
-    due, extra, sums = due_by_bar(bars, costs, actions), checked(costs.extra), np.empty(compiled.SUMS)
+    extra, sums = checked(costs.extra), np.empty(compiled.SUMS)
 
     def earns(cost: float) -> bool:
         terms = _priced(costs, cost).terms(filters)
         if asked_of(positions.leverage, terms) >= 1.0:
             return False
-        terms = terms._replace(band=float(positions.band))
-        run(prices, targets, terms, due, positions.in_units, float(cash), sums, extra)
+        conditions = Conditions(terms._replace(band=float(positions.band)), extra, 1.0, positions.in_units)
+        run(arrays, targets, conditions, float(cash), sums)
         return sums[0] > cash and sums[7] > 0
 
     below = math.nan

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from candlecast.backtesting.actions import Actions, due_by_bar
+from candlecast.backtesting.actions import Actions, carry_by_bar
 from candlecast.backtesting.costs import DEFAULT_COSTS, Costs
+from candlecast.backtesting.engine.account import Conditions
 from candlecast.backtesting.filters import NO_FILTERS, Filters
 from candlecast.backtesting.simulate import require_bearable, targets_by_bar
 from candlecast.backtesting.untraded import traded_volume, waiting_from
@@ -130,9 +131,9 @@ def _sums(ground: _Ground, positions: Positions | np.ndarray, costs: Costs) -> n
         require_bearable(positions.leverage, terms)
         in_units, terms = positions.in_units, terms._replace(band=float(positions.band))
     sums = np.empty(compiled.SUMS + 1)
-    prices = (candles.open, candles.high, candles.low, candles.close, ground.volume)
-    due = due_by_bar(candles, costs, ground.actions)
-    compiled.run_summaries(prices, targets, terms, due, in_units, ground.cash, sums)
+    events = carry_by_bar(candles, costs, ground.actions)
+    arrays = compiled.BarArrays(candles.open, candles.high, candles.low, candles.close, ground.volume, events)
+    compiled.run_summaries(arrays, targets, Conditions(terms, None, 1.0, in_units), ground.cash, sums)
     sums[-1] = len(candles)
     return sums
 

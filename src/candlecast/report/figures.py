@@ -81,10 +81,10 @@ def thinned(values: np.ndarray, buckets: int = BUCKETS) -> np.ndarray:
 
 
 def recent_views(times: np.ndarray, low: np.ndarray, high: np.ndarray, *, panels: int = 1) -> tuple[View, ...]:
-    """Buttons "last 200 bars" and "all" for a figure over `times`; `low` and `high` bound the uppermost panel."""
+    """Buttons "last 200 bars" and "all bars" for a figure over `times`; `low` and `high` bound the uppermost panel."""
     if len(times) <= VIEW_BARS:
         return ()
-    spans = {f"Last {VIEW_BARS} bars": slice(-VIEW_BARS, None), f"All {len(times):,} drawn": slice(None)}
+    spans = {f"Last {VIEW_BARS} bars": slice(-VIEW_BARS, None), f"All {len(times):,} bars": slice(None)}
     views = []
     for label, rows in spans.items():
         bottom, top = float(np.nanmin(low[rows])), float(np.nanmax(high[rows]))

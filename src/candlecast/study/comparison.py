@@ -26,7 +26,7 @@ from candlecast.signals import Rule
 from candlecast.sources.files import as_assets
 from candlecast.stats import false_discovery, model_confidence_set, superior_models
 from candlecast.study import comparison_words
-from candlecast.study.result import StudyResult, recorded_at_once
+from candlecast.study.result import StudyResult, record_all
 from candlecast.study.study import Study
 from candlecast.targets import NextReturn, Target
 from candlecast.walkforward import FoldForecast, forecast_frame, plan_jobs
@@ -141,7 +141,7 @@ def compare(
             if seeds != list(range(seeds[0], seeds[0] + len(seeds))):
                 recipe |= {"seeds": seeds}
             results[each.symbol, str(each.interval), name] = replace(result, recipe=recipe)
-    results = dict(zip(results, recorded_at_once(list(results.values()), ledger), strict=True))
+    results = dict(zip(results, record_all(list(results.values()), ledger), strict=True))
     return Comparison(_table(results, list(models), progress), results)
 
 

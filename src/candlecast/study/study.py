@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -33,6 +32,7 @@ from candlecast.models import (
 from candlecast.models.model import learns_position, require_learnable, require_model
 from candlecast.recipes import describe
 from candlecast.signals import FollowDirection, HoldPosition, InverseVolatility, Rule
+from candlecast.signals.rule import require_rule
 from candlecast.sources.files import as_candles
 from candlecast.study.result import StudyResult, positions_by_model
 from candlecast.targets import NextReturn, Target, Volatility, lead, parts
@@ -78,12 +78,8 @@ class Study:
             raise ConfigError(
                 f"seeds is {self.seeds}", expected="1 training per fold or more", remedy="Use Study(seeds=3)"
             )
-        if self.rule is not None and not _takes_a_forecast(self.rule):
-            raise ConfigError(
-                f"rule is {self.rule!r}",
-                expected="a rule that asks for a forecast and nothing else",
-                remedy="Trade others with backtest(candles, rule(forecast, candles))",
-            )
+        if self.rule is not None:
+            require_rule(self.rule)
         require_learnable(self.model, self.target)
         for model in self.baselines or ():
             require_model(model)
@@ -168,7 +164,7 @@ class Study:
             )
         progress(Progress("baselines", len(models) - 1, len(models) - 1))
         progress(Progress("judge", 0, 1))
-        result = self.assemble(candles, parts, seed=seed, ledger=ledger).recorded(ledger)
+        result = self.assemble(candles, parts, seed=seed, ledger=ledger).record(ledger)
         progress(Progress("judge", 1, 1, str(result.verdict)))
         return result
 
@@ -192,14 +188,13 @@ class Study:
             for model, finished in parts.items()
         }
         studied = sorted(parts[name], key=lambda part: part.job.key)  # in whatever order they ended
-        rule = self._rule()
         return StudyResult(
             recipe=self.recipe(candles, seed=seed),
             model=name,
             candles=candles,
             target=self.target,
             forecasts=forecasts,
-            positions=positions_by_model(rule, forecasts),
+            positions=positions_by_model(self._rule(), forecasts, candles),
             costs=self.costs,
             cash=self.cash,
             folds=tables.fold_table(studied),
@@ -223,14 +218,3 @@ class Study:
         if learns_position(self.model):
             return HoldPosition()
         return InverseVolatility() if isinstance(lead(self.target), Volatility) else FollowDirection()
-
-
-def _takes_a_forecast(rule: object) -> bool:
-    """Asked before training: what a rule is called with would otherwise be found out after it."""
-    if not callable(rule):
-        return False
-    try:
-        inspect.signature(rule).bind(None)
-    except TypeError:
-        return False
-    return True
