@@ -2,7 +2,9 @@
 
 from .audit import (
     AuditReport as AuditReport,
+    ShortcutReport as ShortcutReport,
     audit as audit,
+    shortcuts as shortcuts,
 )
 from .backtesting import (
     Actions as Actions,

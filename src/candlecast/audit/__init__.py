@@ -2,5 +2,6 @@
 
 from candlecast.audit.audit import audit
 from candlecast.audit.findings import AuditReport, Check, Finding
+from candlecast.audit.shortcuts import ShortcutReport, shortcuts
 
-__all__ = ["AuditReport", "Check", "Finding", "audit"]
+__all__ = ["AuditReport", "Check", "Finding", "ShortcutReport", "audit", "shortcuts"]

@@ -20,6 +20,7 @@ from candlecast.dataset.samples import Samples, make_samples
 from candlecast.events import Listener, ignore
 from candlecast.features import Features
 from candlecast.models import Fitted, Model
+from candlecast.signals.rule import decide
 from candlecast.targets import Target, bars_until_known, importance, label, parts
 from candlecast.walkforward.walk import forecast_frame
 
@@ -151,7 +152,7 @@ class Walk:
         name = self.study.model.name
         frames = [forecast_frame(fitted, name, job=replace(job, samples=samples)) for job, fitted in pairs]
         forecast = Forecast.joined(frames, parts(self.study.target)[0].horizon)
-        positions = self.study.rule(forecast)
+        positions = decide(self.study.rule, forecast, samples.candles)
         result = backtest(samples.candles, positions, costs=self.study.costs, cash=self.study.cash)
         tables = {
             "positions": positions.frame.select("time", "position"),
