@@ -17,6 +17,7 @@ from candlecast.errors import ConfigError
 
 if TYPE_CHECKING:
     from candlecast.candles import Candles
+    from candlecast.events import Listener
     from candlecast.study import Study
 
 FAILED = 1  # exit code of an audit that did not pass
@@ -34,6 +35,10 @@ FAILED = 1  # exit code of an audit that did not pass
 @click.option("--until", help="End, UTC; now when not given.")
 @store_option
 @reading_options
+@click.option("--shortcuts", is_flag=True, help="Say instead what usual mistakes would add to the Sharpe ratio.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="Page of the --shortcuts; shortcuts.html when not given."
+)
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of training and of the changes."
 )
@@ -43,6 +48,8 @@ def audit(
     *,
     preset: str | None,
     asset: str | None,
+    shortcuts: bool,
+    output: Path | None,
     seed: int,
     as_json: bool,
     quiet: bool,
@@ -60,6 +67,9 @@ def audit(
         candles = (
             own if asset is None and own is not None else assets.load(asset or "sp500", **wanted, progress=listener)
         )
+        if shortcuts:
+            _compare_shortcuts(study, candles, output or Path("shortcuts.html"), seed, listener, as_json=as_json)
+            return
         report = audited(study, candles, seed=seed, progress=listener)
     if as_json:
         print_json(report.to_dict())
@@ -67,6 +77,21 @@ def audit(
         say(str(report))
     if not report.passed:
         click.get_current_context().exit(FAILED)
+
+
+def _compare_shortcuts(
+    study: Study, candles: Candles, output: Path, seed: int, listener: Listener, *, as_json: bool
+) -> None:
+    """Print what each mistake would add, and write its page."""
+    from candlecast.audit import shortcuts
+    from candlecast.report import write_shortcuts
+
+    found = shortcuts(study, candles, seed=seed, progress=listener)
+    page = write_shortcuts(found, output)
+    if as_json:
+        print_json({"shortcuts": found.frame.to_dicts(), "page": str(page)})
+    else:
+        say(f"{found}\n\nPage  {page}")
 
 
 def _study(subject: str | None, preset: str | None) -> tuple[Study, Candles | None]:
