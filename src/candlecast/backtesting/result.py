@@ -135,7 +135,7 @@ class BacktestResult:
     @cached_property
     def returns(self) -> np.ndarray:
         """Simple net returns of equity by bar, float64, shape (bars - 1,); 0.0 after ruin."""
-        return _returns(self.equity)
+        return returns_of(self.equity["equity"].to_numpy())
 
     @cached_property
     def returns_until_ruin(self) -> np.ndarray:
@@ -148,7 +148,7 @@ class BacktestResult:
     @cached_property
     def benchmark_returns(self) -> np.ndarray:
         """The same for buy-and-hold."""
-        return _returns(self.benchmark)
+        return returns_of(self.benchmark["equity"].to_numpy())
 
     @cached_property
     def benchmark_returns_until_ruin(self) -> np.ndarray:
@@ -194,8 +194,7 @@ class BacktestResult:
         draws = np.full((1, len(RETURN_STATISTICS)), np.nan)  # (paths, statistics)
         if len(returns):
             block = bootstrap.block_length(np.column_stack([returns, returns**2]))
-            paths = bootstrap.bootstrap_moments(returns, block=block, seed=seed)
-            draws = np.array([path.figures(bars_per_year=yearly) for path in paths])
+            draws = bootstrap.bootstrap_figures(returns, bars_per_year=yearly, block=block, seed=seed)
         bounds = [bootstrap.percentile_interval(column, level=level) for column in draws.T]
         units = RETURN_STATISTICS | ({"annual return": "fraction, not annualised"} if len(returns) < yearly else {})
         values = [
@@ -243,8 +242,8 @@ class BacktestResult:
         ]
 
 
-def _returns(equity: pl.DataFrame) -> np.ndarray:
-    level = equity["equity"].to_numpy()
+def returns_of(level: np.ndarray) -> np.ndarray:
+    """Simple returns of equity, float64 (bars,), by bar: (bars - 1,); 0.0 after ruin."""
     before = level[:-1]
     return np.divide(np.diff(level), before, out=np.zeros(len(before)), where=before > 0)
 

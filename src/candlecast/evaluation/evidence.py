@@ -14,7 +14,8 @@ from candlecast.evaluation.trial_count import Tally
 from candlecast.stats import (
     TrackRecord,
     adjusted_p_value,
-    bootstrap_p_value,
+    bootstrap_p_values,
+    check_rare_losses,
     deflated_sharpe,
     detectable_r2,
     detectable_sharpe,
@@ -24,6 +25,10 @@ from candlecast.stats import (
     sharpe_difference,
     track_record,
 )
+
+
+LEVEL = 0.05  # chance of a false claim that is accepted in each question
+RUINED = -0.999999  # return of a static account that is lost
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ class Evidence:
     detectable_sharpe (per year), detectable_r2: detected with a power of 80 % in a record of this length.
     years: length of the record, up to ruin; years_needed: minimum track record length, at 95 % confidence, for a Sharpe ratio
         like this one to differ from zero, or, if positive, to exceed `lucky_sharpe`; infinite where it does not exceed that.
+    doubt: the reason why a significant gain cannot be trusted (`stats.check_rare_losses`); empty where there is none.
     """
 
     forecast_p: float
@@ -63,6 +69,7 @@ class Evidence:
     detectable_r2: float
     years: float
     years_needed: float
+    doubt: str
     conditions: Conditions
     tally: Tally
 
@@ -73,10 +80,10 @@ class Evidence:
 
     def to_dict(self) -> dict[str, Any]:
         """The evidence as JSON values; what is undefined or without end is None."""
-        held = ("conditions", "tally")
+        held = ("doubt", "conditions", "tally")
         numbers = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in held}
         finite = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
-        return finite | self.conditions.to_dict() | {"trials": self.tally.to_dict()}
+        return finite | {"doubt": self.doubt} | self.conditions.to_dict() | {"trials": self.tally.to_dict()}
 
 
 def gather(
@@ -95,9 +102,8 @@ def gather(
     growth = returns if is_ruined else log_returns(returns)
     record = track_record(growth)
     lucky = expected_maximum_sharpe(tally.trades, variance=1.0 / max(record.observations - 1, 1))
-    return_p = 1.0 if is_ruined else bootstrap_p_value(growth, seed=seed) if len(growth) else math.nan
+    return_p, timing_p = _account_p_values(growth, conditions.static_returns, is_ruined=is_ruined, seed=seed)
     difference = sharpe_difference(returns, result.benchmark_returns_until_ruin, bars_per_year=yearly, seed=seed)
-    timing_p = _timing_p(growth, conditions.static_returns, is_ruined=is_ruined, seed=seed)
     of_forecasts = {"before": tally.forecasts_before, "after": tally.forecasts}
     of_trades = {"before": tally.trades_before, "after": tally.trades}
     return Evidence(
@@ -120,6 +126,7 @@ def gather(
         ),
         years=float(record.observations / yearly),
         years_needed=float(_bars_needed(record, lucky) / yearly),
+        doubt=_doubt(growth, return_p, conditions, seed) if not is_ruined else "",
         conditions=conditions,
         tally=tally,
     )
@@ -136,15 +143,25 @@ def largest_p(row: dict[str, Any]) -> float:
     return math.nan if None in p_values else max(p_values)
 
 
-def _timing_p(growth: np.ndarray, static: np.ndarray, *, is_ruined: bool, seed: int) -> float:
-    """Test of the log returns against those of the mean position, or against zero where these are not known."""
+def _account_p_values(
+    growth: np.ndarray, static: np.ndarray, *, is_ruined: bool, seed: int
+) -> tuple[float, float]:
+    """Tests of log returns (time,), on the same draws: against zero, and against those of the mean position where known."""
     if is_ruined:
-        return 1.0
+        return 1.0, 1.0
     if not len(growth):
-        return math.nan
-    if len(static) != len(growth):
-        return bootstrap_p_value(growth, seed=seed)
-    return bootstrap_p_value(growth - log_returns(np.maximum(static, -0.999999)), seed=seed)
+        return math.nan, math.nan
+    held = log_returns(np.maximum(static, RUINED)) if len(static) == len(growth) else np.zeros(len(growth))
+    of_growth, of_timing = bootstrap_p_values(np.column_stack([growth, growth - held]), seed=seed)
+    return of_growth, of_timing
+
+
+def _doubt(growth: np.ndarray, p_value: float, conditions: Conditions, seed: int) -> str:
+    """The reason to doubt a significant gain: the record may lack rare large losses."""
+    if not p_value < LEVEL or math.isnan(conditions.worst_loss):
+        return ""
+    loss, known = conditions.worst_loss, conditions.bars_known
+    return check_rare_losses(growth, worst_loss=loss, bars_known=known, level=LEVEL, mean_p=p_value, seed=seed).why
 
 
 def _bars_needed(record: TrackRecord, lucky: float) -> float:

@@ -10,13 +10,12 @@ import polars as pl
 
 from candlecast.backtesting import BacktestResult
 from candlecast.evaluation.conditions import Conditions
-from candlecast.evaluation.evidence import Evidence, gather
+from candlecast.evaluation.evidence import LEVEL, Evidence, gather
 from candlecast.evaluation.objections import objections
 from candlecast.evaluation.trial_count import Tally
 from candlecast.targets import Target
 from candlecast.text import count, number, p_value, percent, years
 
-LEVEL = 0.05  # chance of a false alarm that is accepted in each question
 FORECASTS = {  # one bar ahead, and several
     "return": ("next return", "return over the next {} bars"),
     "price": ("next price", "price {} bars ahead"),
