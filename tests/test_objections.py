@@ -127,7 +127,7 @@ def changed(result, **columns):
     """The row of the studied model in the accuracy table with other figures."""
     values = [pl.lit(value).alias(name) for name, value in columns.items()]
     other = result.accuracy.filter(pl.col("model") == result.model).with_columns(values)
-    return replace(result, tally=result.counted), pl.concat(
+    return replace(result, trial_count=result.counted), pl.concat(
         [other, result.accuracy.filter(pl.col("model") != result.model)]
     )
 

@@ -20,7 +20,7 @@ from candlecast.stats import bootstrap, performance
 if TYPE_CHECKING:
     import pandas as pd
 
-    from candlecast.backtesting.simulate import Ledger, Market
+    from candlecast.backtesting.simulate import AccountHistory, Market
 
 RETURN_STATISTICS = {
     "total return": "fraction",
@@ -107,8 +107,8 @@ class BacktestResult:
     def of(
         cls,
         market: Market,
-        ledger: Ledger,
-        benchmark: Ledger,
+        history: AccountHistory,
+        benchmark: AccountHistory,
         *,
         pending: float | None,
         bounds: tuple[float, float] | None,
@@ -117,9 +117,9 @@ class BacktestResult:
         bars, due = market.bars, market.due
         return cls(
             symbol=bars.symbol,
-            equity=_equity_table(bars, ledger, due),
-            fills=fill_table(bars, ledger.fills),
-            trades=round_trips(bars, ledger.fills, due),
+            equity=_equity_table(bars, history, due),
+            fills=fill_table(bars, history.fills),
+            trades=round_trips(bars, history.fills, due),
             benchmark=_equity_table(bars, benchmark, due),
             benchmark_fills=fill_table(bars, benchmark.fills),
             benchmark_trades=round_trips(bars, benchmark.fills, due),
@@ -127,9 +127,9 @@ class BacktestResult:
             cash=market.cash,
             bars_per_year=bars.bars_per_year,
             pending=pending,
-            shortfall=ledger.account.shortfall,
+            shortfall=history.account.shortfall,
             bounds=bounds,
-            ambiguous=ledger.ambiguous,
+            ambiguous=history.ambiguous,
         )
 
     @cached_property
@@ -248,13 +248,13 @@ def returns_of(level: np.ndarray) -> np.ndarray:
     return np.divide(np.diff(level), before, out=np.zeros(len(before)), where=before > 0)
 
 
-def _equity_table(bars: Candles, ledger: Ledger, due: np.ndarray | None) -> pl.DataFrame:
-    cash, units = ledger.held.T
+def _equity_table(bars: Candles, history: AccountHistory, due: np.ndarray | None) -> pl.DataFrame:
+    cash, units = history.held.T
     worth = units * bars.close
     equity = cash + worth
-    fills = ledger.fills
+    fills = history.fills
     paid = np.bincount(fills[:, 0].astype(int), weights=fills[:, 5] + fills[:, 6], minlength=len(bars))
-    financing, dividends = paid_so_far(due, bars.open, ledger.held)
+    financing, dividends = paid_so_far(due, bars.open, history.held)
     return pl.DataFrame(
         {
             "time": bars.frame["close_time"],

@@ -60,7 +60,7 @@ def block_length(data: np.ndarray) -> float:
 def stationary_indices(length: int, *, paths: int, block: float, seed: int) -> Iterator[np.ndarray]:
     """Row numbers of each resampled path, int64, shape (length,).
 
-    Blocks start anywhere with equal chance, have geometric lengths of mean `block`, and wrap from the last row to the
+    Blocks start anywhere with equal probability, have geometric lengths of mean `block`, and wrap from the last row to the
     first. Politis and Romano (1994).
 
     >>> next(stationary_indices(6, paths=1, block=3.0, seed=1)).shape
@@ -263,9 +263,9 @@ def sharpe_difference(
 
     The two are resampled together, so that what they share stays shared, in circular blocks as long as either or its square
     needs. With d the difference and s its standard error, by the spread of block sums, each path gives (d* - d) / s*: bounds
-    are d - s times its quantiles, the one-sided p-value is (1 + the number of paths at or above d / s) / (1 + paths), and
-    below 1 / (1 + paths) by `_tail`. Without a defined difference all are NaN. Raises ConfigError when the lengths differ. Ledoit and Wolf (2008), Robust
-    Performance Hypothesis Testing with the Sharpe Ratio.
+    are d - s times its quantiles, the one-sided p-value is (1 + the number of paths at or above d / s) / (1 + paths),
+    and below 1 / (1 + paths) by `_tail`. Without a defined difference all are NaN. Raises ConfigError when the lengths
+    differ. Ledoit and Wolf (2008), Robust Performance Hypothesis Testing with the Sharpe Ratio.
 
     >>> sharpe_difference(np.arange(-9.0, 9.0), np.arange(-9.0, 9.0), bars_per_year=252)
     SharpeDifference(difference=0.0, low=0.0, high=0.0, p_value=1.0)
@@ -347,7 +347,7 @@ def _share_above(value: float, draws: np.ndarray) -> float:
 
 
 def _tail(value: float, draws: np.ndarray) -> float:
-    """Chance of a value above all draws, so that strong results stay significant among many trials.
+    """Probability of a value above all draws, so that strong results stay significant among many trials.
 
     TAIL exp(-(value - u) / m): an exponential tail beyond the draws' quantile u at 1 - TAIL, m the mean excess above it. The
     tail of a normal variable falls faster, so this claims less: 1.8e-4 at 4 standard deviations, instead of 3e-5. 1.0 for

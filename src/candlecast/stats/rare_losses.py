@@ -51,9 +51,10 @@ def check_rare_losses(
 ) -> RareLosses:
     """Whether a gain may be claimed from log returns per bar, (time,), or the record may lack rare large losses.
 
-    A gain is claimed where `bootstrap_p_value`, or `mean_p` where it is given, is below `level`. It is reliable if (1) `studentised_p_value` is below `level`
-    too; (2) with one more bar that loses `worst_loss` it is still below 2 x level; (3) at least 10 bars lost, else what a
-    loss costs is not known; (4) at least 250 bars are known. A gain that is not significant counts as reliable.
+    A gain is claimed where `bootstrap_p_value`, or `mean_p` where it is given, is below `level`. It is reliable if
+    (1) `studentised_p_value` is below `level` too; (2) with one more bar that loses `worst_loss` it is still below 2 x level;
+    (3) at least 10 bars lost, else the size of a loss is not known; (4) at least 250 bars are known. A gain that is not
+    significant counts as reliable.
 
     `worst_loss` is a log return, positive: the loss of the strategy in the worst known bar of its market, training part
     included; see `worst_case_loss`. The largest loss of the record is used where it is larger, or where none is given.

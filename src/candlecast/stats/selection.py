@@ -196,7 +196,7 @@ def superior_models(
     block: float | None = None,
     seed: int = 0,
 ) -> list[int]:
-    """Columns of the models that beat the benchmark, with a chance of at most `level` that any of them does not.
+    """Columns of the models that beat the benchmark, with a probability of at most `level` that any of them does not.
 
     Stepwise multiple testing, studentised, through `arch`; options as in `superior_predictive_ability`.
     Romano and Wolf (2005), Stepwise Multiple Testing as Formalized Data Snooping.
