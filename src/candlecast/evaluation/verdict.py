@@ -164,7 +164,7 @@ def _pay_words(result: BacktestResult, lines: dict[str, dict[str, Any]], evidenc
     )
     tests = {
         "no growth": (evidence.return_p, evidence.return_p_adjusted),
-        "no more than the mean position earns": (evidence.timing_p, evidence.timing_p_adjusted),
+        "return no higher than the mean position's": (evidence.timing_p, evidence.timing_p_adjusted),
         "Sharpe ratio no higher than buy-and-hold's": (evidence.sharpe_p, evidence.sharpe_p_adjusted),
     }
     words = "; ".join(f"{_p_words(p)} / {_p_words(adjusted)} (H0: {null})" for null, (p, adjusted) in tests.items())

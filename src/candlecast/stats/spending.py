@@ -6,7 +6,7 @@ later tests never change an earlier result. (Bonferroni over the tests so far, 5
 
 Any shares that add up to 1 keep the rate. These serve two users. Most studies are the first of their workspace: with 90 %, a
 test of 80 % power at a level of 5 % keeps 79 % (with the 61 % of k^-2 / zeta(2), 73 %). Later shares fall as 1 / k^2, slowly
-enough that a strong edge is still found: the tenth test needs a statistic of 3.8, the fiftieth of 4.6.
+enough that a strong edge is still found: the tenth test needs 3.8 standard errors, the fiftieth 4.6.
 
 Dependent tests count as an effective number of independent tests, which need not be an integer: the share of the tests after
 the first a, up to b, is S(b) - S(a). Foster and Stine (2008), Alpha-Investing; Tian and Ramdas (2021), Online Control of the
