@@ -9,8 +9,10 @@ test of 80 % power at a level of 5 % keeps 79 % (with the 61 % of k^-2 / zeta(2)
 enough that a strong edge is still found: the tenth test needs 3.8 standard errors, the fiftieth 4.6.
 
 Dependent tests count as an effective number of independent tests, which need not be an integer: the share of the tests after
-the first a, up to b, is S(b) - S(a). Foster and Stine (2008), Alpha-Investing; Tian and Ramdas (2021), Online Control of the
-Familywise Error Rate.
+the first a, up to b, is S(b) - S(a). In simulated sequences of 50 tests, with correlations of 0.3 to 0.999 with all others or
+with the one before, the family-wise error rate is 4.5 to 5.5 % (with shares that fall as k^-2.5, 4.1 to 6.7 %).
+
+Foster and Stine (2008), Alpha-Investing; Tian and Ramdas (2021), Online Control of the Familywise Error Rate.
 """
 
 from __future__ import annotations
