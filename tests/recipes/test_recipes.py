@@ -440,7 +440,7 @@ def test_costs_and_targets_of_a_user_are_given_by_the_study(market, features, tm
 def test_candles_that_were_described_are_those_that_are_taken():
     described = json.loads(json.dumps(describe(ExcessReturn(BENCHMARK))))
     assert restore(described, candles=[BENCHMARK]) == ExcessReturn(BENCHMARK)
-    with pytest.raises(RunError, match="are named, not stored.*beside="):
+    with pytest.raises(RunError, match="are named, not stored.*candles="):
         restore(described)
     assert isinstance(BENCHMARK, Candles)
 

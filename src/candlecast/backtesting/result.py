@@ -63,7 +63,7 @@ FORMULAS = {
 
 @dataclass(frozen=True, eq=False)
 class BacktestResult:
-    """An account along candles, from the first decision to the last bar, with buy-and-hold beside it.
+    """An account along candles, from the first decision to the last bar, and buy-and-hold on the same bars.
 
     `equity` has one row per bar: `time` (its close, when the row is known), `equity` (cash + units x close), `position`
     (fraction of equity held at the close), `close`, `cash`, `units`, `cost` (fees, slippage and financing so far),

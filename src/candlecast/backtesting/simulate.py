@@ -1,4 +1,4 @@
-"""`backtest`: what an account did on candles, and a buy-and-hold account beside it."""
+"""`backtest`: an account on candles, and a buy-and-hold account on the same bars."""
 
 from __future__ import annotations
 

@@ -221,16 +221,16 @@ def _distance_words(result: StudyResult, unit: Unit, known: pl.DataFrame) -> str
     """Mean distance of forecast and outcome from naive, and the mean errors."""
     close = known["close"].to_numpy()
     real, forecast, naive = (unit.convert(known[name].to_numpy(), close) for name in ("target", "mean", "naive"))
-    errors = [unit.words(float(np.abs(real - said).mean())) for said in (forecast, naive)]
+    errors = [unit.words(float(np.abs(real - values).mean())) for values in (forecast, naive)]
     accuracy = f"Mean absolute error {errors[0]}, naive forecast {errors[1]}."
     if result.lead.name not in ("return", "price"):
         return accuracy
-    said, moved = (float(np.abs(values / naive - 1).mean()) for values in (forecast, real))
+    away, moved = (float(np.abs(values / naive - 1).mean()) for values in (forecast, real))
     copy = "The forecast is close to a copy of the last known price, which is the only reason why the two curves look alike."
     own = "The forecast is not a copy of the last known price."
     return (
-        f"On average, the forecast differs from the last known price by {percent(said, 2)}, and the actual price by "
-        f"{percent(moved, 2)}. {copy if said < moved / 2 else own} {accuracy}"
+        f"On average, the forecast differs from the last known price by {percent(away, 2)}, and the actual price by "
+        f"{percent(moved, 2)}. {copy if away < moved / 2 else own} {accuracy}"
     )
 
 

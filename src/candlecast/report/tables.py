@@ -6,7 +6,7 @@ import platform
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from candlecast.backtesting import BacktestResult
 from candlecast.report.unbroken import unbroken
@@ -159,7 +159,9 @@ def data_table(result: StudyResult) -> str:
     return table("Data", (), rows)
 
 
-def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Any]], *, emphasised: int | None = None) -> str:
+def table(
+    caption: str, heads: Sequence[str], rows: Iterable[Sequence[object]], *, emphasised: int | None = None
+) -> str:
     """An HTML table whose first column names its rows; every cell is escaped."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
     body = []
@@ -190,12 +192,12 @@ def _bracketed(
     return f"{words(value, **digits)} [{bounds}]"
 
 
-def _error_words(target: str) -> Any:
+def _error_words(target: str) -> Callable[[float | None], str]:
     """The format of errors: those of returns in percent, all others in the unit of the target."""
     return (lambda value: percent(value, 3)) if target == "return" else significant
 
 
-def _statistic_words(unit: str) -> Any:
+def _statistic_words(unit: str) -> Callable[[float | None], str]:
     if unit.startswith("fraction") or unit == "mean |position|":
         return percent
     return (lambda value: number(value, 0)) if unit == "count" else (lambda value: number(value, 2))

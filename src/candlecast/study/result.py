@@ -165,7 +165,7 @@ class StudyResult:
     def trial(self) -> Trial:
         """What the ledger keeps of it: the studied model's returns, by candles, choices and code.
 
-        The baselines beside it are no choice of its own.
+        The baselines that run with it are no choice of its own.
         """
         from candlecast import __version__
 

@@ -58,8 +58,8 @@ class Study:
 
     `features`: the standard ones for the candles' interval when not given. `rule`, when not given: HoldPosition for a model
     that learns positions, InverseVolatility for a target that implies no return, FollowDirection otherwise. `baselines`
-    walk the same folds and trade by the same rule: all of `BASELINES` that fit the target when not given, and naive and
-    drift always (`beside` says which).
+    run on the same folds and trade by the same rule: all of `BASELINES` that fit the target when not given, and naive and
+    drift always (`all_baselines` has them).
     `seeds`: trainings per fold; forecasts are their mean.
     """
 
@@ -85,7 +85,7 @@ class Study:
             require_model(model)
         require_cash(self.cash)
         require_kind("costs", self.costs, Costs, "Use for example Costs(fee_bps=10) or Costs.binance_spot()")
-        names = [model.name for model in (self.model, *self.beside)]
+        names = [model.name for model in (self.model, *self.all_baselines)]
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise ConfigError(
@@ -93,8 +93,8 @@ class Study:
             )
 
     @property
-    def beside(self) -> tuple[Model, ...]:
-        """The baselines that walk beside the model; of the usual ones, it takes the place of that of its name."""
+    def all_baselines(self) -> tuple[Model, ...]:
+        """The baselines that run with the model. Of the usual ones, the one that has the name of the model is left out."""
         if self.baselines is None:
             return tuple(
                 model
@@ -111,10 +111,10 @@ class Study:
         `window` is the longest of all models, by which the rows are chosen.
         """
         return describe(self) | {
-            "baselines": describe(self.beside),
+            "baselines": describe(self.all_baselines),
             "features": describe(self._features(candles)),
             "rule": describe(self._rule()),
-            "window": max(model.window for model in (self.model, *self.beside)),
+            "window": max(model.window for model in (self.model, *self.all_baselines)),
             "seed": seed,
         }
 
@@ -140,7 +140,7 @@ class Study:
         """
         candles = as_candles(candles)
         ledger = Ledger() if ledger is None else ledger
-        models = [*self.beside, self.model]
+        models = [*self.all_baselines, self.model]
         window = max(model.window for model in models)
         features = self._features(candles)
         parts: dict[str, list[FoldForecast]] = {}
