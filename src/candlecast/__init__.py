@@ -1,4 +1,4 @@
-"""candlecast: train recurrent networks on market candles, walk forward, backtest after costs, and test for an edge.
+"""candlecast: train recurrent networks on market candles, walk forward, backtest after costs, and get a verdict.
 
     import candlecast as cc
     result = cc.Study(model=cc.LSTM(hidden=32)).run(cc.sample("sp500"), seed=0)
