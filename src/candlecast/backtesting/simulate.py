@@ -120,23 +120,33 @@ def backtest(
 ) -> BacktestResult:
     """Trade what was decided on the candles, from `cash` (quote currency), after costs.
 
-    `decided`: **Positions** of a rule: one decided at the close of bar t is filled at the open of bar t+1, the next bar
-    there is, also across a gap; a bar without a position keeps the last target, and units are held until the target
-    changes (`account.trade`). A position decided on the last bar has no bar to be filled on: it is `result.pending`.
-    **Orders**: as they rest, see `matching`; units that cash does not cover are bought on credit, up to where the account
-    is liquidated. **A strategy**: called with a `View` at the close of each bar, gives the
-    orders that rest from the next bar on; the strategy runs in Python, the account compiled.
-
     The result begins at the first decision (the first bar for a strategy), still flat, and its benchmark buys there and
     holds, under the same costs. No trade, no fill: in a gap nothing happens, and in a bar of volume zero, where an earlier
     bar had some, nothing is filled or liquidated; orders and targets wait for the next bar with volume, a later target in
     place of one that waits. Carry events apply there, and equity counts its prices. Where no bar has volume (indices,
-    currencies), bars fill, with the whole impact. `pessimistic`: which of two paths through a bar is taken where its prices
-    cannot tell; with orders, `result.bounds` has the final equity of both (not with a strategy, which would decide
-    otherwise on the other). `actions`: splits, dividends and funding for unadjusted candles.
+    currencies), bars fill, with the whole impact.
 
-    Raises ConfigError for `cash` that is not positive, NotEnoughDataError without positions or orders, CandleError for
-    unsound candles, decisions of another symbol, or one whose time is no bar's close.
+    Args:
+        candles: of one asset.
+        decided: **Positions** of a rule: one decided at the close of bar t is filled at the open of bar t+1, the next bar
+            there is, also across a gap; a bar without a position keeps the last target, and units are held until the target
+            changes (`account.trade`). A position decided on the last bar has no bar to be filled on: it is
+            `result.pending`. **Orders**: as they rest, see `matching`; units that cash does not cover are bought on credit,
+            up to where the account is liquidated. **A strategy**: called with a `View` at the close of each bar, gives the
+            orders that rest from the next bar on; the strategy runs in Python, the account compiled.
+        costs: of trading and holding.
+        cash: initial cash, quote currency.
+        filters: steps of price, units and money that the venue trades in.
+        actions: splits, dividends and funding, for unadjusted candles.
+        pessimistic: which of two paths through a bar is taken where its prices cannot tell: the worse one, or the better.
+            With orders, `result.bounds` has the final equity of both (not with a strategy, which would decide otherwise on
+            the other).
+        progress: receives events.
+
+    Raises:
+        ConfigError: for `cash` that is not positive, and values of another type.
+        NotEnoughDataError: without candles, positions or orders.
+        CandleError: for unsound candles, decisions of another symbol, or one whose time is no bar's close.
 
     >>> import polars as pl
     >>> from candlecast.signals import Positions

@@ -127,16 +127,22 @@ class Study:
         ledger: Ledger | None = None,
         progress: Listener = ignore,
     ) -> StudyResult:
-        """Walk forward, trade, record the trial, and judge. Seeds are `seed`, `seed` + 1, ...
+        """Walk forward, trade, record the trial, and judge.
 
-        `candles` are `Candles`, a pandas or Polars frame, or the path of a file.
+        Args:
+            candles: `Candles`, a pandas or Polars frame, or the path of a file.
+            seed: the first seed; the others are `seed` + 1, `seed` + 2, ...
+            keeper: keeps finished jobs, so that an interrupted run continues; `candlecast.run_study` keeps them on disk.
+            ledger: where the trial is recorded, and whose trials the verdict counts; that of the folder `runs` when not
+                given. `Ledger.in_memory()` forgets it.
+            progress: receives events.
 
-        The trial goes into the `ledger` of the folder `runs` when none is given, and the verdict counts all trials there;
-        with `Ledger.in_memory()` it is not remembered. With a `keeper`, an interrupted run continues; `candlecast.run_study`
-        keeps jobs on disk.
-
-        Raises CandleError, ConfigError, NotEnoughDataError or LookaheadError; RunError, before the model is trained, when the
-        ledger cannot be written.
+        Raises:
+            CandleError: for unsound candles.
+            ConfigError: for parts that do not fit.
+            NotEnoughDataError: for too few candles.
+            LookaheadError: for a part that uses what is not known yet.
+            RunError: before the model is trained, when the ledger cannot be written.
         """
         candles = as_candles(candles)
         ledger = Ledger() if ledger is None else ledger
@@ -179,8 +185,12 @@ class Study:
     ) -> StudyResult:
         """The result that finished walks add up to, by model, the studied one among them; not yet a trial.
 
-        `name` is the studied model's among the parts, where that is not its own; `ledger` where the trial is recorded once
-        the result is judged, that of the folder `runs` when not given.
+        Args:
+            candles: those of the walks.
+            parts: finished folds by model.
+            seed: the first seed.
+            name: that of the studied model among the parts, where it is not its own.
+            ledger: where the trial is recorded once the result is judged; that of the folder `runs` when not given.
         """
         name = self.model.name if name is None else name
         forecasts = {
