@@ -225,23 +225,23 @@ def test_ctrl_c_leaves_earlier_runs_whole(workspace):
 KILLED = """
 import os, signal, sys
 from candlecast.cli import main
-from candlecast.study.checkpoints import KeptJobs
+from candlecast.study.checkpoints import FolderCheckpoints
 
-keep, kept = KeptJobs.keep, []
+save, saved = FolderCheckpoints.save, []
 
-def keep_two(self, model, fitted):
-    keep(self, model, fitted)
-    kept.append(fitted)
-    if len(kept) == 2:
+def save_two(self, model, fitted):
+    save(self, model, fitted)
+    saved.append(fitted)
+    if len(saved) == 2:
         os.kill(os.getpid(), getattr(signal, sys.argv[1]))
 
-KeptJobs.keep = keep_two
+FolderCheckpoints.save = save_two
 main(sys.argv[2:])
 """
 
 
 @pytest.mark.parametrize("end", ["SIGKILL", "SIGINT"])
-def test_the_same_command_again_says_what_it_took_up(end, workspace, tmp_path):
+def test_the_same_command_again_says_what_it_reuses(end, workspace, tmp_path):
     folder, _ = workspace
     arguments = ["run", str(folder / "BTCUSDT-1h.csv.gz"), "--runs", "[runs]", *SMALL]
     killed = subprocess.run(
@@ -252,7 +252,7 @@ def test_the_same_command_again_says_what_it_took_up(end, workspace, tmp_path):
     again = call(*arguments, "--json", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     lines = again.stderr.splitlines()  # progress reaches pipes as lines
-    assert "took up 2 of 4 trainings of an interrupted run" in lines
+    assert "continues an interrupted run: 2 of 4 trainings are reused" in lines
     assert [line for line in lines if line.startswith("baselines: 8 of 8 (100 %)")]
     assert [line for line in lines if line.startswith("train: ")] and lines[-1].startswith("judge: 1 of 1 (100 %)")
     run = json.loads(again.stdout)["run"]

@@ -21,7 +21,7 @@ from candlecast.ledger import Ledger
 from candlecast.models import LSTM, LinearRegression, Sklearn, Torch
 from candlecast.runs import list_runs
 from candlecast.study import Study
-from candlecast.study.checkpoints import KeptJobs, run_study
+from candlecast.study.checkpoints import FolderCheckpoints, run_study
 from candlecast.study.loading import load_run
 from candlecast.targets import NextReturn
 from candlecast.walkforward import plan_jobs
@@ -79,10 +79,10 @@ def test_killed_and_started_again(kept, undisturbed, tmp_path):
 
 def test_kept_jobs_are_not_trained_again(market, features, small, tmp_path):
     study = Study(model=small, baselines=(), features=features, folds=WalkForward(folds=2), seeds=2)
-    kept = KeptJobs(tmp_path / "jobs")
-    first = study.run(market, keeper=kept)
+    kept = FolderCheckpoints(tmp_path / "jobs")
+    first = study.run(market, checkpoints=kept)
     events = []
-    second = study.run(market, keeper=kept, progress=events.append)
+    second = study.run(market, checkpoints=kept, progress=events.append)
     assert {event.stage for event in events} == {"baselines", "judge"}  # and no "train"
     assert second.forecast.frame.equals(first.forecast.frame)
     assert second.losses.equals(first.losses)
@@ -90,21 +90,21 @@ def test_kept_jobs_are_not_trained_again(market, features, small, tmp_path):
 
 def test_another_job_is_not_taken_for_a_kept_one(market, features, small, other_future, tmp_path):
     study = Study(model=small, baselines=(), features=features, folds=WalkForward(folds=2), seeds=1)
-    kept = KeptJobs(tmp_path / "jobs")
-    study.run(market, keeper=kept)
+    kept = FolderCheckpoints(tmp_path / "jobs")
+    study.run(market, checkpoints=kept)
     for changed in (other_future(market, 10), market[5:]):
-        with_kept, plain = study.run(changed, keeper=kept), study.run(changed)
+        with_kept, plain = study.run(changed, checkpoints=kept), study.run(changed)
         assert with_kept.forecast.frame.equals(plain.forecast.frame)
 
 
 def test_another_recipe_is_not_taken_for_a_kept_one(market, features, small, tmp_path):
-    kept = KeptJobs(tmp_path / "jobs")
+    kept = FolderCheckpoints(tmp_path / "jobs")
     study = Study(model=small, baselines=(), features=features, folds=WalkForward(folds=1), seeds=1)
-    study.run(market, keeper=kept)
+    study.run(market, checkpoints=kept)
     faster = replace(study, model=replace(small, training=replace(small.training, lr=0.1)))
     robust = replace(study, features=Features(*features.features, scaling=Robust()))
     for changed in (faster, robust):
-        assert changed.run(market, keeper=kept).forecast.frame.equals(changed.run(market).forecast.frame)
+        assert changed.run(market, checkpoints=kept).forecast.frame.equals(changed.run(market).forecast.frame)
 
 
 def test_other_recipes_have_other_runs(market, features, small, tmp_path):
@@ -117,11 +117,11 @@ def test_other_recipes_have_other_runs(market, features, small, tmp_path):
 
 def test_a_torn_file_is_trained_again(market, features, small, tmp_path):
     study = Study(model=small, baselines=(), features=features, folds=WalkForward(folds=1), seeds=1)
-    kept = KeptJobs(tmp_path / "jobs")
-    first = study.run(market, keeper=kept)
+    kept = FolderCheckpoints(tmp_path / "jobs")
+    first = study.run(market, checkpoints=kept)
     (path,) = kept.folder.iterdir()
     path.write_bytes(path.read_bytes()[:-7])
-    assert study.run(market, keeper=kept).forecast.frame.equals(first.forecast.frame)
+    assert study.run(market, checkpoints=kept).forecast.frame.equals(first.forecast.frame)
 
 
 def test_a_full_disk_is_said_and_nothing_torn(market, features, small, tmp_path, monkeypatch):
@@ -148,12 +148,12 @@ def net_of(units):
 
 
 def test_a_net_never_takes_up_the_weights_of_another(market, features, tmp_path):
-    kept = KeptJobs(tmp_path / "jobs")
+    kept = FolderCheckpoints(tmp_path / "jobs")
     study = Study(model=net_of(4), baselines=(), features=features, folds=WalkForward(folds=1), seeds=1)
-    study.run(market, keeper=kept)
+    study.run(market, checkpoints=kept)
     larger = replace(study, model=net_of(64))
     events = []
-    result = larger.run(market, keeper=kept, progress=events.append)
+    result = larger.run(market, checkpoints=kept, progress=events.append)
     assert "train" in {event.stage for event in events}
     (tensors,) = result.tensors.values()
     assert tensors["net.net.1.weight"].shape[0] == 64
@@ -215,16 +215,18 @@ def locked():
 
 def test_what_cannot_be_identified_is_not_kept_and_replaces_nothing(market, small, tmp_path, caplog):
     study = Study(model=small, baselines=(), features=locked(), folds=WalkForward(folds=1), seeds=1)
-    kept = KeptJobs(tmp_path / "jobs")
-    study.run(market, keeper=kept)
+    kept = FolderCheckpoints(tmp_path / "jobs")
+    study.run(market, checkpoints=kept)
     assert list(kept.folder.iterdir()) == []
     runs = tmp_path / "runs"
     folders = [run_study(study, market, runs=runs)[1] for _ in range(2)]
     assert folders[0] != folders[1] and set(list_runs(runs)) == set(folders)
-    assert "cannot be identified (compute.behind_a_lock.lock is a lock): no job of it is kept" in caplog.text
+    assert "cannot be identified (compute.behind_a_lock.lock is a lock): it has no checkpoints" in caplog.text
     assert not [path for path in runs.iterdir() if path.name.startswith(".")]
     assert Ledger(runs).count() >= 1
-    with pytest.raises(RunError, match=r"the part 'features' of the study cannot be identified \(compute.behind_a_lock.lock is a"):
+    with pytest.raises(
+        RunError, match=r"the part 'features' of the study cannot be identified \(compute.behind_a_lock.lock is a"
+    ):
         load_run(folders[0]).fitted(study=replace(study, features=locked()))
 
 
@@ -252,7 +254,7 @@ def test_what_changes_while_it_runs_replaces_nothing(market, features, tmp_path,
 
 def test_data_and_choices_decide_what_is_kept(market, features, small, tmp_path):
     """Each of them another file: naive forecasts that changed alone as well."""
-    kept = KeptJobs(tmp_path / "jobs")
+    kept = FolderCheckpoints(tmp_path / "jobs")
     (job,) = plan_jobs(small, market, features=features, target=NextReturn(), folds=WalkForward(folds=1))
     samples, fold = job.samples, job.fold
     jobs = [

@@ -150,7 +150,9 @@ def _zipped(path: Path, suffixes: list[str]) -> Content:
     files = [
         member
         for member in members
-        if member.filename and not member.is_dir() and not re.search(r"(^|/)(__MACOSX/|\._|\.DS_Store|\.?CHECKSUM$)", member.filename)
+        if member.filename
+        and not member.is_dir()
+        and not re.search(r"(^|/)(__MACOSX/|\._|\.DS_Store|\.?CHECKSUM$)", member.filename)
     ]
     if len(files) != 1:
         names_of = ", ".join(member.filename for member in files[:5]) + (", ..." if len(files) > 5 else "")

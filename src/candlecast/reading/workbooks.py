@@ -73,7 +73,7 @@ def convert() -> None:
         text = filled[0][1].write_csv(include_header=False) if filled else ""
         if len(text) > max(FREE_BYTES, MAX_INFLATION * len(content)):
             raise ValueError(f"its cells have {len(text):,} bytes of text, and the file {len(content):,}")
-    except BaseException as error:  # noqa: BLE001  the parser has errors of its own, of several kinds, and panics
+    except BaseException as error:
         summary, text = {"error": (str(error).splitlines() or [type(error).__name__])[0]}, ""
     sys.stdout.buffer.write(json.dumps(summary).encode() + b"\n" + text.encode())
 

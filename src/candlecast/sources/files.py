@@ -137,7 +137,11 @@ def _read(path: str | Path, options: Options, *, kind: containers.Kind | None = 
         frame = with_close(understood)
         clock = sessions.settle(frame["open_time"], understood.interval, hint=options.zone)
         return Candles(frame, symbol, understood.interval, origin=origin, clock=clock)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:  # panics of damaged binary files
+    except (
+        pl.exceptions.PolarsError,
+        pl.exceptions.PanicException,
+        OSError,
+    ) as error:  # panics of damaged binary files
         raise containers.unreadable(content.path, error, content.kind) from error
 
 

@@ -36,7 +36,7 @@ from candlecast.signals import FollowDirection, HoldPosition, InverseVolatility,
 from candlecast.sources.files import as_candles
 from candlecast.study.result import StudyResult, positions_by_model
 from candlecast.targets import NextReturn, Target, Volatility, lead, parts
-from candlecast.walkforward import FoldForecast, Keeper, tables, watch_forward
+from candlecast.walkforward import CheckpointStore, FoldForecast, tables, watch_forward
 
 BASELINES: tuple[Baseline, ...] = (
     Naive(),
@@ -127,7 +127,7 @@ class Study:
         candles: Any,
         *,
         seed: int = 0,
-        keeper: Keeper | None = None,
+        checkpoints: CheckpointStore | None = None,
         ledger: Ledger | None = None,
         progress: Listener = ignore,
     ) -> StudyResult:
@@ -136,8 +136,8 @@ class Study:
         `candles` are `Candles`, a pandas or Polars frame, or the path of a file.
 
         The trial goes into the `ledger` of the folder `runs` when none is given, and the verdict counts all trials there;
-        with `Ledger.in_memory()` it is not remembered. With a `keeper`, an interrupted run continues; `candlecast.run_study`
-        keeps jobs on disk.
+        with `Ledger.in_memory()` it is not remembered. With `checkpoints`, an interrupted run continues; `candlecast.run_study`
+        stores them on disk.
 
         Raises CandleError, ConfigError, NotEnoughDataError or LookaheadError; RunError, before the model is trained, when the
         ledger cannot be written.
@@ -162,7 +162,7 @@ class Study:
                     folds=self.folds,
                     seeds=range(seed, seed + self.seeds),
                     window=window,
-                    keeper=keeper if model is self.model else None,
+                    checkpoints=checkpoints if model is self.model else None,
                     progress=progress if model is self.model else ignore,
                 )
             )
