@@ -325,9 +325,9 @@ def test_two_at_once_do_not_take_each_others_jobs(tmp_path):
     """One waits with two jobs kept while another, of the same study, runs to its end."""
     first = start(tmp_path, "waits")
     assert first.stdout is not None and first.stdout.readline() == "waits\n"
-    name = start(tmp_path, "runs").communicate(timeout=100)[0].strip()
+    name = start(tmp_path, "runs").communicate()[0].strip()
     before = (tmp_path / name / "manifest.json").read_bytes()
-    rest = first.communicate("\n", timeout=100)[0].split()
+    rest = first.communicate("\n")[0].split()
     assert rest == ["6", name]  # the jobs of both are still there, and the first ends as well
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "ledger.sqlite"])
     assert (tmp_path / name / "manifest.json").read_bytes() == before and Ledger(tmp_path).count() == 1

@@ -1,12 +1,8 @@
-"""Long work survives: killed at any moment, a study continues and ends with the same bytes."""
+"""Checkpoints: what is stored is not trained again, and only what is identical is taken."""
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 import threading
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -26,58 +22,8 @@ from candlecast.study.loading import load_run
 from candlecast.targets import NextReturn
 from candlecast.walkforward import plan_jobs
 
-PROGRAM = """
-import sys
-from candlecast.features import Features, log_range, log_return
-from candlecast.fleet import trainer
-from candlecast.fleet.settings import Fit
-from candlecast.dataset.folds import WalkForward
-from candlecast.models import LSTM
-from candlecast.study.checkpoints import run_study
-from candlecast.sources import synthetic
-from candlecast.study import Study
 
-model = LSTM(hidden=4, window=6, training=Fit(epochs=3))
-study = Study(model=model, baselines=(), features=Features(log_return(), log_range()), folds=WalkForward(folds=20), seeds=3)
-print("started", flush=True)
-print(run_study(study, synthetic.ar1(600, seed=1, phi=0.3, interval="1h").candles, runs=sys.argv[1])[1], flush=True)
-"""
-
-
-def files(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("undisturbed")
-    done = subprocess.run([sys.executable, "-c", PROGRAM, folder], capture_output=True, text=True, check=True)
-    (run,) = list_runs(folder)
-    assert done.stdout.splitlines()[-1] == str(run)
-    return files(run)
-
-
-@pytest.mark.parametrize("kept", [1, 20, 50])
-def test_killed_and_started_again(kept, undisturbed, tmp_path):
-    """Kill it as soon as so many of its 60 jobs are on disk; the next start finishes the rest."""
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM, tmp_path], stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while len(list(tmp_path.glob(".*.jobs/*.safetensors"))) < kept and time.monotonic() < deadline:
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    finished = list(tmp_path.glob(".*.jobs/*.safetensors"))
-    assert kept <= len(finished) <= 60
-    assert not [path for path in tmp_path.iterdir() if path.is_dir() and not path.name.startswith(".")]  # no run yet
-    before = {path: path.stat().st_mtime_ns for path in finished}
-    again = subprocess.run([sys.executable, "-c", PROGRAM, tmp_path], capture_output=True, text=True, check=True)
-    assert again.stdout.startswith("started")
-    (run,) = (path for path in tmp_path.iterdir() if path.is_dir())  # the kept jobs are gone when the run is written
-    assert files(run) == undisturbed
-    assert before
-
-
-def test_kept_jobs_are_not_trained_again(market, features, small, tmp_path):
+def test_stored_jobs_are_not_trained_again(market, features, small, tmp_path):
     study = Study(model=small, baselines=(), features=features, folds=WalkForward(folds=2), seeds=2)
     kept = FolderCheckpoints(tmp_path / "jobs")
     first = study.run(market, checkpoints=kept)
@@ -88,7 +34,7 @@ def test_kept_jobs_are_not_trained_again(market, features, small, tmp_path):
     assert second.losses.equals(first.losses)
 
 
-def test_another_job_is_not_taken_for_a_kept_one(market, features, small, other_future, tmp_path):
+def test_another_job_is_not_taken_for_a_stored_one(market, features, small, other_future, tmp_path):
     study = Study(model=small, baselines=(), features=features, folds=WalkForward(folds=2), seeds=1)
     kept = FolderCheckpoints(tmp_path / "jobs")
     study.run(market, checkpoints=kept)
@@ -97,7 +43,7 @@ def test_another_job_is_not_taken_for_a_kept_one(market, features, small, other_
         assert with_kept.forecast.frame.equals(plain.forecast.frame)
 
 
-def test_another_recipe_is_not_taken_for_a_kept_one(market, features, small, tmp_path):
+def test_another_recipe_is_not_taken_for_a_stored_one(market, features, small, tmp_path):
     kept = FolderCheckpoints(tmp_path / "jobs")
     study = Study(model=small, baselines=(), features=features, folds=WalkForward(folds=1), seeds=1)
     study.run(market, checkpoints=kept)
