@@ -1,4 +1,5 @@
-# Two commands: `make run` does the main job, `make test` all checks. Both make the environment they need in .venv.
+# Two commands: `make run` does the main job, `make test` runs all checks. Both create the environment they need in .venv.
+# On Linux without a GPU: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make run
 # Longer checks: `make fuzz` (CASES damaged inputs from number FIRST on), `make kills` (KILLS killed processes of each task),
 # `make lowest` (the tests with the lowest versions that pyproject.toml allows, in .venv-lowest; several GB).
 
@@ -11,7 +12,7 @@ FIRST ?= 20000
 KILLS ?= 100
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test lint types unit bench clean fuzz kills lowest
+.PHONY: run test lint types unit fuzz kills lowest clean
 
 run: $(VENV)/.installed
 	$(BIN)/candlecast run
