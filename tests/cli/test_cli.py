@@ -265,6 +265,26 @@ def test_the_same_command_again_says_what_it_reuses(end, workspace, tmp_path):
         assert done.returncode == 0, done.stderr
 
 
+def test_a_comparison_continues(workspace, tmp_path):
+    folder, _ = workspace
+    models = ["--model", "linear", "gru", "--folds", "2", "--seeds", "1"]
+    arguments = ["compare", str(folder / "BTCUSDT-1h.csv.gz"), *models]
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, "SIGINT", *arguments, "-q"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert (killed.returncode, killed.stderr.strip()) == (130, INTERRUPTED)
+    again = call(*arguments, "--json", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert "continues an interrupted run: 2 of 2 trainings are reused" in again.stderr.splitlines()
+    fresh = call(*arguments, "--json", "-q", "--runs", "fresh", cwd=tmp_path)
+    assert json.loads(again.stdout)["results"] == json.loads(fresh.stdout)["results"]
+    assert [path.name for path in (tmp_path / "runs").iterdir() if path.name.startswith(".")] == []
+
+
 def test_commands_that_keep_nothing_promise_nothing(tmp_path):
     code = "import candlecast.runs as r, candlecast.cli as c\n"
     code += "def stop(folder): raise KeyboardInterrupt\nr.list_runs = stop\nc.main(['runs'])"
