@@ -239,7 +239,7 @@ def test_seeded_blocks_wait_for_each_other():
 
 def crossing(block, look):
     """What two threads see of blocks that cross: the first begins before the other and ends before it."""
-    both, out = threading.Barrier(2, timeout=30), threading.Event()
+    both, out = threading.Barrier(2), threading.Event()
 
     def first():
         with block():
@@ -252,7 +252,7 @@ def crossing(block, look):
         with block():
             both.wait()
             inside = look()
-            out.wait(30)
+            out.wait()
             still = look()
         return inside, still, look()
 

@@ -36,7 +36,7 @@ from candlecast.signals.rule import require_rule
 from candlecast.sources.files import as_candles
 from candlecast.study.result import StudyResult, positions_by_model
 from candlecast.targets import NextReturn, Target, Volatility, lead, parts
-from candlecast.walkforward import FoldForecast, Keeper, tables, watch_forward
+from candlecast.walkforward import CheckpointStore, FoldForecast, tables, watch_forward
 
 BASELINES: tuple[Baseline, ...] = (
     Naive(),
@@ -123,7 +123,7 @@ class Study:
         candles: Any,
         *,
         seed: int = 0,
-        keeper: Keeper | None = None,
+        checkpoints: CheckpointStore | None = None,
         ledger: Ledger | None = None,
         progress: Listener = ignore,
     ) -> StudyResult:
@@ -132,7 +132,7 @@ class Study:
         Args:
             candles: `Candles`, a pandas or Polars frame, or the path of a file.
             seed: the first seed; the others are `seed` + 1, `seed` + 2, ...
-            keeper: keeps finished jobs, so that an interrupted run continues; `candlecast.run_study` keeps them on disk.
+            checkpoints: stores finished jobs, so that an interrupted run continues; `candlecast.run_study` stores them on disk.
             ledger: where the trial is recorded, and whose trials the verdict counts; that of the folder `runs` when not
                 given. `Ledger.in_memory()` forgets it.
             progress: receives events.
@@ -164,7 +164,7 @@ class Study:
                     folds=self.folds,
                     seeds=range(seed, seed + self.seeds),
                     window=window,
-                    keeper=keeper if model is self.model else None,
+                    checkpoints=checkpoints if model is self.model else None,
                     progress=progress if model is self.model else ignore,
                 )
             )

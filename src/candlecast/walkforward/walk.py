@@ -28,15 +28,15 @@ from candlecast.walkforward.empty_folds import require_rows
 logger = logging.getLogger(__name__)
 
 
-class Keeper(Protocol):
-    """Where finished jobs are kept, so that long work continues after an interruption."""
+class CheckpointStore(Protocol):
+    """Where fitted jobs are stored, so that long work continues after an interruption."""
 
     def load(self, model: Model, job: Job) -> Mapping[str, np.ndarray] | None:
-        """What a fitted job gave as `tensors()`, if it was kept."""
+        """The `tensors()` of a fitted job; None if it is not stored."""
         ...
 
-    def keep(self, model: Model, fitted: Fitted) -> None:
-        """Keep a finished job."""
+    def save(self, model: Model, fitted: Fitted) -> None:
+        """Store a fitted job."""
         ...
 
 
@@ -89,30 +89,29 @@ def watch_forward(
     folds: Folds | None = None,
     seeds: Iterable[int] = range(1),
     window: int = 1,
-    keeper: Keeper | None = None,
+    checkpoints: CheckpointStore | None = None,
     progress: Listener = ignore,
 ) -> Iterator[FoldForecast]:
     """The same walk, one finished job at a time, in the order in which they end.
 
-    With a `keeper`, jobs that it kept are not fitted again, and the others are kept as they end. A job's result depends
-    on the job alone, so that it makes no difference to any result; those of a `Pooled` net of several assets, which do not, are
-    not kept.
+    Jobs stored in `checkpoints` are not fitted again, and the others are stored as they end. A job's result depends on the job
+    alone, so that this changes no result; jobs of a `Pooled` net of several assets, whose results do not, are not stored.
     """
     jobs = plan_jobs(model, candles, features=features, target=target, folds=folds, seeds=seeds, window=window)
     if isinstance(model, Pooled) and len({job.symbol for job in jobs}) > 1:
-        keeper = None  # its jobs are no results of their own
-    kept = {job.key: keeper.load(model, job) for job in jobs} if keeper else {}
+        checkpoints = None  # its jobs are no results of their own
+    stored = {job.key: checkpoints.load(model, job) for job in jobs} if checkpoints else {}
     for job in jobs:
-        if (tensors := kept.get(job.key)) is not None:
+        if (tensors := stored.get(job.key)) is not None:
             fitted = model.restore(job, tensors)
             yield FoldForecast(job, fitted, forecast_frame(fitted, model.name))
-    left = [job for job in jobs if kept.get(job.key) is None]
-    logger.info("%s: %d jobs, %d of them kept from before", model.name, len(jobs), len(jobs) - len(left))
+    left = [job for job in jobs if stored.get(job.key) is None]
+    logger.info("%s: %d jobs, %d of them restored from checkpoints", model.name, len(jobs), len(jobs) - len(left))
     for number, fitted in enumerate(model.fit(left, progress=progress) if left else ()):
         if not number:
             require_causal_model(model, fitted)
-        if keeper:
-            keeper.keep(model, fitted)
+        if checkpoints:
+            checkpoints.save(model, fitted)
         yield FoldForecast(fitted.job, fitted, forecast_frame(fitted, model.name))
 
 
