@@ -220,7 +220,7 @@ def test_labels_learn_their_shares_and_balanced_ones_forget_them(is_ordinal):
         (Labels(ordinal=is_ordinal), (0.1, 0.6, 0.3)),
         (Labels(ordinal=is_ordinal, balanced=True), (1 / 3, 1 / 3, 1 / 3)),
     ):
-        weight = torch.tensor(head.importance(y.numpy(), np.arange(100)))
+        weight = torch.tensor(head.sample_weight(y.numpy(), np.arange(100)))
         said = learnt(head, y, weight, steps=150)
         assert [said.columns[name][0] for name in ("p_down", "p_flat", "p_up")] == pytest.approx(expected, abs=5e-3)
 
@@ -228,14 +228,14 @@ def test_labels_learn_their_shares_and_balanced_ones_forget_them(is_ordinal):
 def test_a_balanced_chance_is_even_of_a_rare_outcome():
     y = torch.tensor([1.0] * 10 + [0.0] * 90, dtype=torch.float64)
     assert learnt(Chance(), y).mean[0] == pytest.approx(0.1, abs=1e-3)
-    weight = torch.tensor(Chance(balanced=True).importance(y.numpy(), np.arange(100)))
+    weight = torch.tensor(Chance(balanced=True).sample_weight(y.numpy(), np.arange(100)))
     assert learnt(Chance(balanced=True), y, weight).mean[0] == pytest.approx(0.5, abs=1e-3)
 
 
 def test_only_training_rows_are_balanced():
     outcomes = np.array([1.0, 0.0, 0.0, 1.0, 1.0, np.nan])
     np.testing.assert_allclose(
-        Chance(balanced=True).importance(outcomes, np.arange(3)), [1.5, 0.75, 0.75, 1.5, 1.5, 1.0]
+        Chance(balanced=True).sample_weight(outcomes, np.arange(3)), [1.5, 0.75, 0.75, 1.5, 1.5, 1.0]
     )
 
 

@@ -132,7 +132,7 @@ def test_bars_are_lost_to_one_cause_each():
         "undefined outcome": 0,
         "outcome not known yet": 1,
     }
-    broken = replace(holed, inputs=holed.inputs.copy(), lessons=holed.lessons.copy())
+    broken = replace(holed, inputs=holed.inputs.copy(), y=holed.y.copy())
     broken.inputs[200], broken.outcomes[300] = np.nan, np.nan
     assert broken.lost == {**holed.lost, "undefined feature in the window": 10, "undefined outcome": 1}
     assert sum(broken.lost.values()) == len(broken) - (broken.is_complete & broken.is_known).sum()

@@ -14,7 +14,7 @@ from candlecast.dataset.samples import windows
 from candlecast.errors import ConfigError
 from candlecast.process.shared import ignoring
 from candlecast.recipes import describe
-from candlecast.targets import label, parts
+from candlecast.targets import components, label
 
 if TYPE_CHECKING:
     from candlecast.fleet.fitted import FittedNet
@@ -65,7 +65,7 @@ def metadata(fitted: FittedNet) -> dict[str, str]:
         "candlecast": __version__,
         "features": json.dumps(list(job.samples.features.columns)),
         "recipe": json.dumps({name: describe(recipe) for name, recipe in recipes.items()}),
-        "target": ", ".join(label(target) for target in parts(job.samples.target)),
+        "target": ", ".join(label(target) for target in components(job.samples.target)),
         "horizon": str(job.samples.horizon),
         "window": str(fitted.window),
         "symbol": job.symbol,

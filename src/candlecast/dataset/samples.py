@@ -11,17 +11,16 @@ import numpy as np
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.features import Features, Scaler
-from candlecast.targets import Target, bars_until_known, importance, parts
+from candlecast.targets import Target, bars_until_known, components, sample_weight
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
     """One asset, ready to be learnt from. Row t is what is known at the close of bar t, and the outcome it waits for.
 
-    `inputs` (time, column), `lessons` (time, N) and `naive` (time,) are float64; nothing is scaled. `lessons` are the
-    outcomes of all N targets of `Several`, that of the lead first; of any other target, its `outcomes` alone. `window` is
-    the number of bars, bar t the last of them, that must be whole for row t to count: the longest that a model under
-    comparison reads.
+    `inputs` (time, column), `y` (time, N) and `naive` (time,) are float64; nothing is scaled. `y` holds the outcomes of all N
+    targets of `Several`, the primary target's first; of any other target, its `outcomes` alone. `window` is the number of
+    bars, bar t the last of them, that must be complete for row t to count: the longest that any compared model reads.
     """
 
     candles: Candles
@@ -29,7 +28,7 @@ class Samples:
     target: Target
     window: int
     inputs: np.ndarray
-    lessons: np.ndarray
+    y: np.ndarray
     naive: np.ndarray
 
     def __len__(self) -> int:
@@ -38,7 +37,7 @@ class Samples:
     @property
     def outcomes(self) -> np.ndarray:
         """What is forecast: float64 (time,)."""
-        return self.lessons[:, 0]
+        return self.y[:, 0]
 
     @property
     def scalers(self) -> Sequence[Scaler]:
@@ -64,7 +63,7 @@ class Samples:
     @cached_property
     def is_known(self) -> np.ndarray:
         """Bool (time,): all outcomes are known by now and were not measured across a hole."""
-        return self._is_joined & np.isfinite(self.lessons).all(axis=1)
+        return self._is_joined & np.isfinite(self.y).all(axis=1)
 
     def known_at(self, target: Target) -> np.ndarray:
         """When the outcome of one of the targets is known at each row: the close of bar t + horizon, or earlier where the
@@ -77,16 +76,16 @@ class Samples:
         return times
 
     @cached_property
-    def importance(self) -> np.ndarray:
-        """How much each outcome counts in training, (time, N), by its target."""
-        return np.column_stack([importance(target, self.candles) for target in parts(self.target)])
+    def sample_weight(self) -> np.ndarray:
+        """Weight of each target's outcomes in training, (time, N)."""
+        return np.column_stack([sample_weight(target, self.candles) for target in components(self.target)])
 
     def of(self, target: Target) -> Samples:
         """The same rows with one of the targets of `Several` as the only one."""
         if target == self.target:
             return self
-        lessons = target.values(self.candles)[:, None]
-        return replace(self, target=target, lessons=lessons, naive=target.naive(self.candles))
+        y = target.values(self.candles)[:, None]
+        return replace(self, target=target, y=y, naive=target.naive(self.candles))
 
     @property
     def usable(self) -> range:
@@ -148,7 +147,7 @@ def make_samples(candles: Candles, *, features: Features, target: Target, window
         target=target,
         window=window,
         inputs=features.compute(candles),
-        lessons=np.column_stack([part.values(candles) for part in parts(target)]),
+        y=np.column_stack([part.values(candles) for part in components(target)]),
         naive=target.naive(candles),
     )
 

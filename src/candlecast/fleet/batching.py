@@ -44,11 +44,11 @@ class Sampler:
         fit = blueprint.fit
         self.tail = fit.chunk if fit.sampling == "sequence" else 1
         self.length = blueprint.window + self.tail - 1
-        self.columns, self.targets = job.samples.inputs.shape[1], job.samples.lessons.shape[1]
+        self.columns, self.targets = job.samples.inputs.shape[1], job.samples.y.shape[1]
         self._values, self._scaling, self._batch = job.samples.inputs, inputs, fit.batch
-        self._outcomes = outcomes.apply(np.nan_to_num(job.samples.lessons)).astype(np.float32)  # (time, N)
-        shares = [blueprint.head.importance(each, job.train_rows) for each in job.samples.lessons.T]
-        self._importance = (np.column_stack(shares) * job.samples.importance).astype(np.float32)  # (time, N)
+        self._outcomes = outcomes.apply(np.nan_to_num(job.samples.y)).astype(np.float32)  # (time, N)
+        shares = [blueprint.head.sample_weight(each, job.train_rows) for each in job.samples.y.T]
+        self._importance = (np.column_stack(shares) * job.samples.sample_weight).astype(np.float32)  # (time, N)
         self._fold, self._train_rows, self._valid_rows = job.fold, job.train_rows, job.valid_rows
         self._is_train, self._is_valid = (
             _among(rows, len(self._outcomes)) for rows in (job.train_rows, job.valid_rows)

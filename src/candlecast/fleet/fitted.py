@@ -22,7 +22,7 @@ from candlecast.fleet.net_spec import Blueprint
 from candlecast.fleet.threads import one_thread
 from candlecast.nets.layers.recurrent import Stepper
 from candlecast.process.forking import require_threads
-from candlecast.targets import label, parts
+from candlecast.targets import components, label
 
 FORECAST_BATCH = 1_024  # windows forecast at once: bounds memory, large enough for full speed
 
@@ -125,7 +125,7 @@ class FittedNet(Unpickled):
 
     def _in_units(self, outputs: np.ndarray) -> Prediction:
         """Outputs of the net for all targets, float64 (rows, N O), as forecasts in their units."""
-        targets = parts(self.job.samples.target)
+        targets = components(self.job.samples.target)
         each = np.split(outputs, len(targets), axis=1)  # each (rows, O)
         lead, *others = (
             self.blueprint.head.predict(part, shift=shift, scale=scale)

@@ -24,18 +24,18 @@ def gather_windows(inputs: np.ndarray, ends: np.ndarray, length: int, scaling: S
 
 def gather_outcomes(
     outcomes: np.ndarray,
-    importance: np.ndarray,
+    sample_weight: np.ndarray,
     is_counted: np.ndarray,
     known: int,
     ends: np.ndarray,
     y: np.ndarray,
     weight: np.ndarray,
 ) -> None:
-    """Write outcomes and importance (time, N) of the last bars of sequences that end at rows `ends` to y and weight (B, tail, N).
+    """Write outcomes and weights (time, N) of the last bars of sequences that end at rows `ends` to y and weight (B, tail, N).
 
     Bars that are not counted (time,) have weight 0, and for their outcome that of row `known`: a value that can be one.
     """
-    _compiled().outcomes(outcomes, importance, is_counted, known, ends, y, weight)
+    _compiled().outcomes(outcomes, sample_weight, is_counted, known, ends, y, weight)
 
 
 def windows_tensor(inputs: np.ndarray, ends: np.ndarray, length: int, scaling: Scaling) -> Tensor:
@@ -64,7 +64,7 @@ def _compiled() -> _Compiled:
                     out[t, f, b] = value if np.isfinite(value) else 0.0
 
     @compiled()
-    def outcomes(values: Any, importance: Any, is_counted: Any, known: int, ends: Any, y: Any, weight: Any) -> None:
+    def outcomes(values: Any, sample_weight: Any, is_counted: Any, known: int, ends: Any, y: Any, weight: Any) -> None:
         tail = y.shape[1]
         for b in range(len(ends)):
             for t in range(tail):
@@ -72,6 +72,6 @@ def _compiled() -> _Compiled:
                 counts = 0 <= row < len(values) and is_counted[row]
                 for n in range(y.shape[2]):
                     y[b, t, n] = values[row if counts else known, n]
-                    weight[b, t, n] = importance[row, n] if counts else 0.0
+                    weight[b, t, n] = sample_weight[row, n] if counts else 0.0
 
     return _Compiled(windows, outcomes)

@@ -11,7 +11,7 @@ from candlecast.fleet.fitted import FittedNet
 from candlecast.heads import AbsoluteError, Chance, Gaussian, Head, Huber, Labels, Quantiles, SquaredError, StudentT
 from candlecast.heads.classes import NAMES
 from candlecast.heads.normal import LEVELS, MINIMUM
-from candlecast.targets import LABELS, label, parts
+from candlecast.targets import LABELS, components, label
 
 
 class Graph(nn.Module):
@@ -31,7 +31,7 @@ class Graph(nn.Module):
         self.register_buffer("shift", torch.tensor(fitted.inputs.shift))
         self.register_buffer("scale", torch.tensor(fitted.inputs.scale))
         self.units = list(zip(fitted.outcomes.shift.tolist(), fitted.outcomes.scale.tolist(), strict=True))
-        targets = parts(fitted.job.samples.target)
+        targets = components(fitted.job.samples.target)
         marks = ["", *(f"@{label(target)}" for target in targets[1:])]
         columns = decoded(self.head, torch.zeros(1, self.head.outputs), shift=0.0, scale=1.0)
         self.names = [f"{name}{mark}" for mark in marks for name in columns]

@@ -27,7 +27,7 @@ from candlecast.fleet.threads import one_thread
 from candlecast.heads import Head
 from candlecast.nets.layers.dropout import Dropout
 from candlecast.process.forking import require_threads
-from candlecast.targets import parts
+from candlecast.targets import components
 
 
 def train(jobs: Sequence[Job], blueprint: Blueprint, *, progress: Listener = ignore) -> Iterator[FittedNet]:
@@ -216,5 +216,5 @@ def scalings(job: Job, head: Head) -> tuple[Scaling, Scaling]:
     """Scaling of inputs and outcomes, measured on the training rows of this job only."""
     samples = job.samples
     inputs = fit_scaling(samples.scalers, samples.inputs[job.fold.train.array])
-    scalers = [head.scaling or target.scaling for target in parts(samples.target)]
-    return inputs, fit_scaling(scalers, samples.lessons[job.train_rows])
+    scalers = [head.scaling or target.scaling for target in components(samples.target)]
+    return inputs, fit_scaling(scalers, samples.y[job.train_rows])

@@ -28,8 +28,8 @@ class _Classes(Elementwise):
     def scaling(self) -> Scaler:
         return Unscaled()
 
-    def importance(self, outcomes: np.ndarray, train_rows: np.ndarray) -> np.ndarray:
-        return balance(outcomes, train_rows) if self.balanced else super().importance(outcomes, train_rows)
+    def sample_weight(self, outcomes: np.ndarray, train_rows: np.ndarray) -> np.ndarray:
+        return balance(outcomes, train_rows) if self.balanced else super().sample_weight(outcomes, train_rows)
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ class Chance(_Classes):
     def scaling(self) -> Scaler:
         return Centred()
 
-    def importance(self, outcomes: np.ndarray, train_rows: np.ndarray) -> np.ndarray:
-        return super().importance(_sides(outcomes), train_rows)
+    def sample_weight(self, outcomes: np.ndarray, train_rows: np.ndarray) -> np.ndarray:
+        return super().sample_weight(_sides(outcomes), train_rows)
 
     def terms(self, outputs: Tensor, y: Tensor) -> Tensor:
         from torch.nn.functional import binary_cross_entropy_with_logits

@@ -43,9 +43,9 @@ class Head(ABC):
         """Means of the terms (..., S) -> loss (...)."""
         return means[..., 0]
 
-    def importance(self, outcomes: np.ndarray, train_rows: np.ndarray) -> np.ndarray:
-        """How much the outcome of each bar counts, (time,), by the outcomes (time,) of one target; only those of `train_rows`
-        may be measured.
+    def sample_weight(self, outcomes: np.ndarray, train_rows: np.ndarray) -> np.ndarray:
+        """Weight of each bar in the loss, (time,), from the outcomes (time,) of one target; only those of `train_rows` may be
+        measured.
         """
         return np.ones(len(outcomes))
 

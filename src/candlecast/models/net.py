@@ -18,7 +18,7 @@ from candlecast.events import Listener, ignore
 from candlecast.fleet.net_spec import Blueprint
 from candlecast.fleet.settings import Fit
 from candlecast.heads import Head, usual_head
-from candlecast.targets import Target, parts
+from candlecast.targets import Target, components
 
 if TYPE_CHECKING:
     from torch import nn
@@ -119,7 +119,7 @@ class NetModel(ABC):
     def blueprint(self, target: Target) -> Blueprint:
         """How nets for this target are made, read and trained."""
         head = self.head or usual_head(target)
-        outputs = head.outputs * len(parts(target))
+        outputs = head.outputs * len(components(target))
         return Blueprint(
             lambda inputs: self.build(inputs, outputs), head, self.window, self.training, draws_apart=self.draws_apart
         )

@@ -75,7 +75,7 @@ def render(result: StudyResult) -> str:
         title=escape(f"{candles.symbol} {candles.interval}, {result.model}: {result.verdict.headline}"),
         symbol=escape(candles.symbol),
         interval=escape(str(candles.interval)),
-        question=escape(f"{result.model} forecasts {target_words(result.lead)}"),
+        question=escape(f"{result.model} forecasts {target_words(result.primary_target)}"),
         period=escape(
             f"Tested on {count(tested.height, 'bar')} from {moment(tested['time'][0])} to {moment(tested['time'][-1])}, "
             f"in {count(result.folds.height, 'fold')} with {count(len(result.forecast.seeds), 'seed')}; "

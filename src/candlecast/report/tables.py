@@ -46,7 +46,7 @@ MEASURES = {
 
 def accuracy_table(result: StudyResult) -> str:
     """Every model's forecasts, the studied one emphasised."""
-    error = _error_words(result.lead.name)
+    error = _error_words(result.primary_target.name)
     rows, chosen = [], None
     scores = _scores(result)
     for index, row in enumerate(result.accuracy.iter_rows(named=True)):
@@ -79,7 +79,7 @@ def accuracy_table(result: StudyResult) -> str:
         "p drift",
         "p mean",
     )
-    caption = f"Forecasts of {target_words(result.lead)}, {count(result.accuracy['observations'][-1], 'known outcome')}"
+    caption = f"Forecasts of {target_words(result.primary_target)}, {count(result.accuracy['observations'][-1], 'known outcome')}"
     return table(caption, heads, rows, emphasised=chosen)
 
 

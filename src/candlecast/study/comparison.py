@@ -214,7 +214,7 @@ def _across(
     results: Mapping[Key, StudyResult], series: tuple[str, str], models: list[str]
 ) -> tuple[list[str], dict[str, float]]:
     """On one series: models that beat naive's squared error, and each one's p-value of being the best."""
-    scores = {name: scored(results[*series, name].forecast, results[*series, name].lead) for name in models}
+    scores = {name: scored(results[*series, name].forecast, results[*series, name].primary_target) for name in models}
     outcome = next(iter(scores.values())).outcome_change
     losses = np.column_stack([(outcome - score.forecast_change) ** 2 for score in scores.values()])
     seed = next(iter(results.values())).seed

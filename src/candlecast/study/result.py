@@ -27,7 +27,7 @@ from candlecast.models import Fitted
 from candlecast.recipes import describe
 from candlecast.signals import Positions, Rule
 from candlecast.sources.source import moment
-from candlecast.targets import Target, label, lead
+from candlecast.targets import Target, label, primary
 from candlecast.walkforward.tables import is_in_time_order
 
 if TYPE_CHECKING:
@@ -73,9 +73,9 @@ class StudyResult:
         return self.forecasts[self.model]
 
     @property
-    def lead(self) -> Target:
-        """The target that is traded and judged: the first of `Several`, or the only one."""
-        return lead(self.target)
+    def primary_target(self) -> Target:
+        """The target that is traded and evaluated: the first of `Several`, or the only one."""
+        return primary(self.target)
 
     @property
     def seed(self) -> int:
@@ -111,19 +111,19 @@ class StudyResult:
     @cached_property
     def accuracy(self) -> pl.DataFrame:
         """How good each model's forecasts are; see `candlecast.accuracy.accuracy`."""
-        return accuracy(self.forecasts, self.lead, seed=self.seed)
+        return accuracy(self.forecasts, self.primary_target, seed=self.seed)
 
     @cached_property
     def _own_accuracy(self) -> pl.DataFrame:
         """The rows of the studied model in the accuracy table; those of the baselines take no part in the verdict."""
         if "accuracy" in vars(self):
             return self.accuracy.filter(pl.col("model") == self.model)
-        return accuracy(self.forecasts, self.lead, models=[self.model], seed=self.seed)
+        return accuracy(self.forecasts, self.primary_target, models=[self.model], seed=self.seed)
 
     @cached_property
     def accuracy_by_part(self) -> pl.DataFrame:
         """The studied model's skill by fold and seed."""
-        return accuracy_by_part(self.forecast, self.lead)
+        return accuracy_by_part(self.forecast, self.primary_target)
 
     @cached_property
     def verdict(self) -> Verdict:
@@ -132,7 +132,7 @@ class StudyResult:
             self._own_accuracy,
             self.backtest,
             self.summary,
-            self.lead,
+            self.primary_target,
             model=self.model,
             trained=self.folds.height * len(self.forecast.seeds),
             tally=self.counted,
@@ -176,13 +176,13 @@ class StudyResult:
             times=times,
             returns=self.backtest.returns,
             searches=self.searches,
-            target=label(self.lead),
+            target=label(self.primary_target),
             profile=profile_of(
                 times,
                 self.backtest.returns,
                 step=self.candles.interval.microseconds,
                 benchmark=self.backtest.benchmark_returns,
-                skills=skills(self.forecast, self.lead),
+                skills=skills(self.forecast, self.primary_target),
             ),
         )
 

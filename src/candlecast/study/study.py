@@ -35,7 +35,7 @@ from candlecast.recipes import describe
 from candlecast.signals import FollowDirection, HoldPosition, InverseVolatility, Rule
 from candlecast.sources.files import as_candles
 from candlecast.study.result import StudyResult, positions_by_model
-from candlecast.targets import NextReturn, Target, Volatility, lead, parts
+from candlecast.targets import NextReturn, Target, Volatility, components, primary
 from candlecast.walkforward import FoldForecast, Keeper, tables, watch_forward
 
 BASELINES: tuple[Baseline, ...] = (
@@ -103,7 +103,7 @@ class Study:
             return tuple(
                 model
                 for model in BASELINES
-                if all(map(model.fits, parts(self.target))) and model.name != self.model.name
+                if all(map(model.fits, components(self.target))) and model.name != self.model.name
             )
         others = [model for model in self.baselines if model != self.model]
         needed = [model for model in (Naive(), Drift()) if model not in (self.model, *others)]
@@ -188,7 +188,7 @@ class Study:
         """
         name = self.model.name if name is None else name
         forecasts = {
-            model: Forecast.joined([part.frame for part in finished], lead(self.target).horizon)
+            model: Forecast.joined([part.frame for part in finished], primary(self.target).horizon)
             for model, finished in parts.items()
         }
         studied = sorted(parts[name], key=lambda part: part.job.key)  # in whatever order they ended
@@ -218,7 +218,7 @@ class Study:
             return self.rule
         if learns_position(self.model):
             return HoldPosition()
-        return InverseVolatility() if isinstance(lead(self.target), Volatility) else FollowDirection()
+        return InverseVolatility() if isinstance(primary(self.target), Volatility) else FollowDirection()
 
 
 def _takes_a_forecast(rule: object) -> bool:

@@ -14,7 +14,7 @@ from candlecast.errors import ConfigError, LookaheadError
 from candlecast.features import Features, log_return
 from candlecast.models import NetModel, Torch
 from candlecast.sources import synthetic
-from candlecast.targets import NextReturn, Target, parts
+from candlecast.targets import NextReturn, Target, components
 from candlecast.walkforward import plan_jobs
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def check_net(
     target = target or NextReturn()
     blueprint = model.blueprint(target)
     blueprint.head.require(target)
-    outputs = blueprint.head.outputs * len(parts(target))
+    outputs = blueprint.head.outputs * len(components(target))
     net, twin = (seeded(blueprint, COLUMNS, seed) for _ in range(2))
     _require_same_start(net, twin)
     x = _windows(model.window, seed)

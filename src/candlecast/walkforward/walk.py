@@ -22,7 +22,7 @@ from candlecast.features import Features, standard_features
 from candlecast.models import Fitted, Model, Pooled
 from candlecast.models.model import require_learnable
 from candlecast.sources.files import as_assets
-from candlecast.targets import NextReturn, Target, label, lead, memory, parts
+from candlecast.targets import NextReturn, Target, components, label, memory, primary
 from candlecast.walkforward.empty_folds import require_rows
 
 logger = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def walk_forward(
     parts = watch_forward(
         model, candles, features=features, target=target, folds=folds, seeds=seeds, window=window, progress=progress
     )
-    return Forecast.joined([part.frame for part in parts], lead(target).horizon)
+    return Forecast.joined([part.frame for part in parts], primary(target).horizon)
 
 
 def watch_forward(
@@ -185,7 +185,7 @@ def forecast_frame(fitted: Fitted, model: str) -> pl.DataFrame:
     """The rows of the forecast table that one fitted job gives for its own test part."""
     job, samples = fitted.job, fitted.job.samples
     rows = job.test_rows
-    first, *others = parts(samples.target)
+    first, *others = components(samples.target)
     prediction = fitted.forecast(samples, rows)
     is_known = samples.is_known[rows]
     frame = pl.DataFrame(

@@ -16,7 +16,7 @@ from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import fit_scaling
 from candlecast.models.deterministic import quiet
-from candlecast.targets import Target, label, parts
+from candlecast.targets import Target, components, label
 from candlecast.targets.sides import sides_of
 
 # samples and rows -> forecasts in the target's units: the mean alone, (rows,), or all that is said
@@ -33,7 +33,7 @@ class FittedBaseline(Unpickled):
 
     def forecast(self, samples: Samples, rows: np.ndarray) -> Prediction:
         """Forecasts made at the close of `rows`, in the target's units."""
-        targets = parts(samples.target)
+        targets = components(samples.target)
         found = (p(samples.of(t), rows) for p, t in zip(self.predict, targets, strict=True))
         each = [one if isinstance(one, Prediction) else Prediction(one) for one in found]
         return replace(each[0], others={label(t): other for t, other in zip(targets[1:], each[1:], strict=True)})
@@ -60,7 +60,7 @@ class Baseline(ABC):
     def restore(self, job: Job, tensors: Mapping[str, np.ndarray]) -> FittedBaseline:
         """The same, fitted again: each target by itself."""
         self.require_target(job.samples.target)
-        return FittedBaseline(job, tuple(self.learn(job.of(target)) for target in parts(job.samples.target)))
+        return FittedBaseline(job, tuple(self.learn(job.of(target)) for target in components(job.samples.target)))
 
     def fits(self, target: Target) -> bool:
         """Whether such a target can be forecast in this way."""
@@ -68,7 +68,7 @@ class Baseline(ABC):
 
     def require_target(self, target: Target) -> None:
         """Raise ConfigError for a target that cannot be forecast in this way."""
-        for each in parts(target):
+        for each in components(target):
             if not self.fits(each):
                 raise ConfigError(
                     f"{self.name} forecasts {self.domain}, and the target is {each.name}",

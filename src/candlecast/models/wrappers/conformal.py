@@ -19,7 +19,7 @@ from candlecast.errors import ConfigError, NotEnoughDataError, is_whole, require
 from candlecast.events import Listener, ignore
 from candlecast.models.model import Fitted, Model, require_learnable, require_model
 from candlecast.models.wrappers.wrapped import Wrapped
-from candlecast.targets import Target, label, parts
+from candlecast.targets import Target, components, label
 
 UNWATCHED = 0.2  # share of the training part that is kept for calibration where a fold has no validation part
 
@@ -110,10 +110,10 @@ class FittedConformal(Unpickled):
         wanted = np.searchsorted(every, rows)
         is_known = samples.is_known[every] & (every >= start)
         results = [
-            self._bounded(each, samples.lessons[every, place], every, is_known, scores, samples.horizon, wanted)
+            self._bounded(each, samples.y[every, place], every, is_known, scores, samples.horizon, wanted)
             for place, (each, scores) in enumerate(zip((said, *said.others.values()), first, strict=True))
         ]
-        names = [label(target) for target in parts(samples.target)[1:]]
+        names = [label(target) for target in components(samples.target)[1:]]
         return replace(results[0], others=dict(zip(names, results[1:], strict=True)))
 
     @cached_property
@@ -126,7 +126,7 @@ class FittedConformal(Unpickled):
         """Scores of the calibration rows for each target: (2, rows), below and above."""
         samples, rows = self.job.samples, self.calibration
         said = self.fitted.forecast(samples, rows)
-        return [_scores(each, samples.lessons[rows, place]) for place, each in enumerate((said, *said.others.values()))]
+        return [_scores(each, samples.y[rows, place]) for place, each in enumerate((said, *said.others.values()))]
 
     def _bounded(
         self,

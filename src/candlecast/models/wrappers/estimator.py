@@ -81,10 +81,10 @@ class Sklearn(Baseline):
                 )
         if kind == "label" and np.ptp(outcomes) == 0:  # a single class: most classifiers refuse to learn it
             return lambda _, rows: _of_chances(kind, outcomes[:1], np.ones((len(rows), 1)))
-        lessons = outcomes - samples.naive[rows] if kind == "value" else outcomes
+        y = outcomes - samples.naive[rows] if kind == "value" else outcomes
         weights = {} if self.sample_weight is None else self._weights(estimator, outcomes)
         with quiet():
-            self._call(job, "fit", estimator.fit, inputs(samples, rows), lessons, **weights)
+            self._call(job, "fit", estimator.fit, inputs(samples, rows), y, **weights)
 
         def predict(samples: Samples, rows: np.ndarray) -> Prediction:
             found = raw(samples, rows)

@@ -18,7 +18,7 @@ from candlecast.events import Listener, ignore
 from candlecast.features import Scaling, Unscaled, fit_scaling
 from candlecast.models.net import NetModel
 from candlecast.models.wrappers.wrapped import Wrapped
-from candlecast.targets import Target, parts
+from candlecast.targets import Target, components
 
 if TYPE_CHECKING:
     from candlecast.fleet.fitted import FittedNet
@@ -124,12 +124,12 @@ class Member:
 
         rows, seen = known(job.train_rows), job.fold.train.array
         if len(rows):  # others learn from it: its scaling knows no more than they may
-            lessons, seen = rows, seen[times[seen] < moment]
+            learnt, seen = rows, seen[times[seen] < moment]
         else:
-            lessons = job.train_rows
+            learnt = job.train_rows
         inputs = fit_scaling(samples.scalers, samples.inputs[seen])
-        scalers = [blueprint.head.scaling or target.scaling for target in parts(samples.target)]
-        return cls(job, rows, known(job.valid_rows), inputs, fit_scaling(scalers, samples.lessons[lessons]))
+        scalers = [blueprint.head.scaling or target.scaling for target in components(samples.target)]
+        return cls(job, rows, known(job.valid_rows), inputs, fit_scaling(scalers, samples.y[learnt]))
 
     def adapted(self, net: FittedNet, assets: int, place: int) -> FittedNet:
         """The pool's net for this member's own units, and its inputs with a mark for each of the assets."""
@@ -153,13 +153,13 @@ class Pool:
     @cached_property
     def samples(self) -> PooledSamples:
         """Inputs and outcomes of all members, each scaled by its own."""
-        inputs, lessons, importance = [], [], []
+        inputs, y, sample_weight = [], [], []
         for place, member in enumerate(self.members):
             samples = member.job.samples
             inputs.append(_marked(member.inputs.apply(samples.inputs), len(self.members), place))
-            lessons.append(member.outcomes.apply(samples.lessons))
-            importance.append(samples.importance)
-        joined = (self._joined(arrays) for arrays in (inputs, lessons, importance))
+            y.append(member.outcomes.apply(samples.y))
+            sample_weight.append(samples.sample_weight)
+        joined = (self._joined(arrays) for arrays in (inputs, y, sample_weight))
         return PooledSamples(*joined, target=self.members[0].job.samples.target)
 
     @cached_property
@@ -200,17 +200,17 @@ class Pool:
 
 @dataclass(frozen=True, eq=False)
 class PooledSamples:
-    """What training reads of samples; `inputs` (time, column) and `lessons` (time, N) are scaled already."""
+    """What training reads of samples; `inputs` (time, column) and `y` (time, N) are scaled already."""
 
     inputs: np.ndarray
-    lessons: np.ndarray
-    importance: np.ndarray
+    y: np.ndarray
+    sample_weight: np.ndarray
     target: Target
 
     @property
     def outcomes(self) -> np.ndarray:
         """What is forecast: float64 (time,)."""
-        return self.lessons[:, 0]
+        return self.y[:, 0]
 
     @property
     def scalers(self) -> list[Unscaled]:
