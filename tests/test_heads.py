@@ -303,16 +303,16 @@ def test_several_targets_have_a_distribution_each(market):
 
 
 def test_each_of_several_targets_is_balanced_by_itself(market):
-    from candlecast.fleet.batching import Sampler
+    from candlecast.fleet.batching import Sampler, Slot
 
     target = Several(Direction(1), Direction(5))
     model = LSTM(hidden=3, window=6, training=LSTM_BY["windows"], head=Chance(balanced=True))
     (job,) = jobs_of(model, market, target, folds=1)
     (fitted,) = model.fit([job])
-    sampler = Sampler(job, model.blueprint(target), fitted.inputs, fitted.outcomes)
+    sampler = Sampler(job, model.net_spec(target), fitted.inputs, fitted.outcomes)
     rows = job.train_rows
     x, y, weight = (np.zeros(shape, np.float32) for shape in [(6, 2, len(rows)), (len(rows), 1, 2), (len(rows), 1, 2)])
-    sampler.fill_training(rows, x, y, weight)
+    sampler.fill(sampler.train, rows, Slot(x, y, weight))
     for place in range(2):
         rising, falling = (weight[:, 0, place][y[:, 0, place] == value].sum() for value in (1.0, 0.0))
         assert rising == pytest.approx(falling, rel=1e-4)

@@ -85,7 +85,7 @@ def same(a, b):
 
 def reloaded(fitted):
     """Keras's own model with the trained weights."""
-    plain = fitted.blueprint.build(1).net.parts[0].__class__.from_config(fitted.net.net.parts[0].get_config())
+    plain = fitted.spec.build(1).net.parts[0].__class__.from_config(fitted.net.net.parts[0].get_config())
     if not plain.built:
         plain.build((None, SEQ_LENGTH, 1))
     for variable, value in zip(plain.trainable_variables, fitted.net.net.weights, strict=True):

@@ -19,8 +19,8 @@ from torch import nn
 
 from candlecast import Study
 from candlecast.dataset.folds import WalkForward
+from candlecast.fleet.one_thread import one_thread
 from candlecast.fleet.settings import Fit
-from candlecast.fleet.threads import one_thread
 from candlecast.models import (
     ARIMA,
     ETS,
@@ -187,7 +187,7 @@ OWN = [
 @pytest.mark.parametrize("recipe", OWN, ids=lambda recipe: recipe.name)
 def test_own_nets_draw_their_weights_apart(recipe):
     """The same as torch's global generator would give, which is not touched."""
-    assert type(recipe).draws_apart
+    assert type(recipe).uses_local_rng
     with globally_seeded(5):
         globally = recipe.build(3, 2).state_dict()
     before = torch.random.get_rng_state()
@@ -205,7 +205,7 @@ def test_a_recipe_derived_from_one_of_ours_may_draw_as_it_likes(market, features
             return net
 
     model = Foreign(hidden=3, window=6, training=QUICK)
-    assert not model.draws_apart
+    assert not model.uses_local_rng
     before = torch.random.get_rng_state()
     assert walk(model, market, features) == walk(model, market, features)
     assert torch.equal(before, torch.random.get_rng_state())

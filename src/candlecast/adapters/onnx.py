@@ -60,7 +60,7 @@ def metadata(fitted: FittedNet) -> dict[str, str]:
     from candlecast import __version__
 
     job = fitted.job
-    recipes = {"features": job.samples.features, "target": job.samples.target, "head": fitted.blueprint.head}
+    recipes = {"features": job.samples.features, "target": job.samples.target, "head": fitted.spec.head}
     return {
         "candlecast": __version__,
         "features": json.dumps(list(job.samples.features.columns)),

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from candlecast.dataset.prediction import Prediction
 from candlecast.features import Scaler, Unscaled
+from candlecast.heads.arrays import exp, maximum, sigmoid, softplus
 from candlecast.heads.head import Elementwise
-from candlecast.heads.logistic import sigmoid, softplus
 from candlecast.targets import LABELS, Kind
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from candlecast.heads.arrays import Array
 
 NAMES = ("p_down", "p_flat", "p_up")  # columns of the chances of `LABELS`
 
@@ -78,8 +79,8 @@ class Chance(_Classes):
         logit = outputs[..., 0]
         return softplus(logit) - y * logit, (sigmoid(logit) - y)[..., None]
 
-    def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
-        return Prediction(np.clip(sigmoid(outputs[:, 0]) + shift, 0.0, 1.0))
+    def columns(self, outputs: Array, *, shift: float, scale: float) -> dict[str, Array]:
+        return {"mean": (sigmoid(outputs[:, 0]) + shift).clip(0.0, 1.0)}
 
 
 @dataclass(frozen=True)
@@ -132,16 +133,19 @@ class Labels(_Classes):
         term, *slopes = np.sum(each * is_label, -1)
         return term, np.stack(slopes, -1)
 
-    def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
+    def columns(self, outputs: Array, *, shift: float, scale: float) -> dict[str, Array]:
         if self.ordinal:
-            up, step = outputs.T
+            up, step = outputs[:, 0], outputs[:, 1]
             flat_or_up = up + softplus(step)
             flat = sigmoid(flat_or_up) * sigmoid(-up) * sigmoid(step)
-            chances = np.column_stack([sigmoid(-flat_or_up), flat, sigmoid(up)])
+            chances = [sigmoid(-flat_or_up), flat, sigmoid(up)]
         else:
-            weights = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-            chances = weights / weights.sum(axis=1, keepdims=True)
-        return Prediction(chances @ np.array(LABELS), dict(zip(NAMES, chances.T, strict=True)))
+            logits = [outputs[:, place] for place in range(len(NAMES))]
+            highest = maximum(maximum(logits[0], logits[1]), logits[2])
+            down, flat, up = (exp(logit - highest) for logit in logits)
+            total = down + flat + up
+            chances = [down / total, flat / total, up / total]
+        return {"mean": chances[2] - chances[0], **dict(zip(NAMES, chances, strict=True))}
 
 
 def balance(outcomes: np.ndarray, train_rows: np.ndarray) -> np.ndarray:

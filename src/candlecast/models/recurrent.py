@@ -71,7 +71,7 @@ class RecurrentModel(NetModel):
 
 
 @dataclass(frozen=True)
-class LSTM(RecurrentModel, draws_apart=True):
+class LSTM(RecurrentModel, uses_local_rng=True):
     """Long short-term memory (Hochreiter and Schmidhuber 1997); parameters in `RecurrentModel`."""
 
     name: str = field(default="lstm", init=False)
@@ -84,7 +84,7 @@ class LSTM(RecurrentModel, draws_apart=True):
 
 
 @dataclass(frozen=True)
-class GRU(RecurrentModel, draws_apart=True):
+class GRU(RecurrentModel, uses_local_rng=True):
     """Gated recurrent unit (Cho et al. 2014); parameters in `RecurrentModel`."""
 
     name: str = field(default="gru", init=False)
@@ -97,7 +97,7 @@ class GRU(RecurrentModel, draws_apart=True):
 
 
 @dataclass(frozen=True)
-class RNN(RecurrentModel, draws_apart=True):
+class RNN(RecurrentModel, uses_local_rng=True):
     """Simple recurrent network (Elman 1990); parameters in `RecurrentModel`."""
 
     name: str = field(default="rnn", init=False)

@@ -68,10 +68,10 @@ def check_net(
 
     model = recipe if isinstance(recipe, NetModel) else Torch(recipe, window=window)
     target = target or NextReturn()
-    blueprint = model.blueprint(target)
-    blueprint.head.require(target)
-    outputs = blueprint.head.outputs * len(components(target))
-    net, twin = (seeded(blueprint, COLUMNS, seed) for _ in range(2))
+    spec = model.net_spec(target)
+    spec.head.require(target)
+    outputs = spec.head.outputs * len(components(target))
+    net, twin = (seeded(spec, COLUMNS, seed) for _ in range(2))
     _require_same_start(net, twin)
     x = _windows(model.window, seed)
     with globally_seeded(seed):
@@ -82,7 +82,7 @@ def check_net(
         if model.has_memory:
             _require_memory(net, x)
         reason = _why_not_stacked(net.train(), twin.train(), x)
-    _require_company(model, target, seed)
+    _require_independence(model, target, seed)
     _require_learning(model, target, seed)
     return NetCheck(sum(parameter.numel() for parameter in net.parameters()), reason is None, reason)
 
@@ -194,20 +194,20 @@ def _why_not_stacked(net: nn.Module, twin: nn.Module, x: Tensor) -> str | None:
     import torch
     from torch.func import functional_call
 
-    from candlecast.fleet.executor import Company
-    from candlecast.fleet.layout import Layout
+    from candlecast.fleet.executor import Executor
+    from candlecast.fleet.parameter_layout import ParameterLayout
 
-    layout, company = Layout.of(net), Company(net)
+    layout, executor = ParameterLayout.of(net), Executor(net)
     buffers = {name: torch.stack([value, twin.get_buffer(name)]) for name, value in net.named_buffers()}
 
     def outputs(params: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
-        return functional_call(net, (layout.everywhere(params), buffers), (x,), tie_weights=False)[0]
+        return functional_call(net, (layout.with_tied(params), buffers), (x,), tie_weights=False)[0]
 
-    company(outputs, [0, 1], layout.stack(layout.rows([net, twin])), buffers, torch.stack([x, x]))
-    return company.reason
+    executor(outputs, [0, 1], layout.views(layout.rows([net, twin])), buffers, torch.stack([x, x]))
+    return executor.reason
 
 
-def _require_company(model: NetModel, target: Target, seed: int) -> None:
+def _require_independence(model: NetModel, target: Target, seed: int) -> None:
     """Train for an epoch, alone and beside others; gives why the net trains one by one, None when it does not."""
     short = _shortened(model, epochs=1)
     jobs = _jobs(short, target, bars=240, seed=seed)

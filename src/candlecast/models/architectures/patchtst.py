@@ -21,7 +21,7 @@ from candlecast.nets.layers.weights import uniform
 
 
 @dataclass(frozen=True)
-class PatchTST(NetModel, draws_apart=True):
+class PatchTST(NetModel, uses_local_rng=True):
     """A Transformer whose tokens are patches of one column, the same for every column (Nie et al. 2023).
 
     Each column c of the window is cut into N patches of `patch` bars, one every `stride` bars, the last of which ends with

@@ -26,7 +26,7 @@ USUAL = Fit(epochs=40, batch=4, lr=5e-3, patience=10, chunk=256)  # by `bench/po
 
 
 @dataclass(frozen=True)
-class Policy(NetModel, draws_apart=True):
+class Policy(NetModel, uses_local_rng=True):
     """Learns the position itself, through time and with costs inside the objective (Moody and Saffell 2001).
 
         p_t = tanh(w h_t + u p_{t-1} + b)

@@ -17,7 +17,7 @@ from candlecast.nets.layers.linear import LINE
 
 
 @dataclass(frozen=True)
-class Transformer(NetModel, draws_apart=True):
+class Transformer(NetModel, uses_local_rng=True):
     """Encoder of a Transformer in which each bar attends to itself and to bars before it (Vaswani et al. 2017).
 
     Each layer: x <- x + drop W_o attention(norm(x));  x <- x + drop W_2 relu(W_1 norm(x)), the norm in front (Xiong et al.

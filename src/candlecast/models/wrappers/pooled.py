@@ -22,7 +22,7 @@ from candlecast.targets import Target, components
 
 if TYPE_CHECKING:
     from candlecast.fleet.fitted import FittedNet
-    from candlecast.fleet.net_spec import Blueprint
+    from candlecast.fleet.net_spec import NetSpec
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,13 @@ class Pooled(Wrapped[NetModel]):
         """Train one net for each fold and seed; each job gets it with the scaling of its own asset."""
         from candlecast.fleet.trainer import train
 
-        blueprint = self.model.blueprint(jobs[0].samples.target)
-        reach = self.window + (blueprint.fit.chunk if blueprint.fit.sampling == "sequence" else 0)
+        spec = self.model.net_spec(jobs[0].samples.target)
+        reach = self.window + (spec.fit.chunk if spec.fit.sampling == "sequence" else 0)
         groups: dict[tuple[int, int], list[Job]] = {}
         for job in jobs:
             groups.setdefault((job.fold.index, job.seed), []).append(job)
-        pools = [Pool(members(group, blueprint), reach) for group in groups.values()]
-        for net in train(cast("list[Job]", pools), blueprint, progress=progress):
+        pools = [Pool(members(group, spec), reach) for group in groups.values()]
+        for net in train(cast("list[Job]", pools), spec, progress=progress):
             pool = cast("Pool", net.job)
             for place, member in enumerate(pool.members):
                 own = FittedPooled(member.adapted(net, len(pool.members), place), place)
@@ -98,10 +98,10 @@ class FittedPooled(Unpickled):
         return {**self.net.tensors(), "asset": np.array([self.place])}
 
 
-def members(jobs: Sequence[Job], blueprint: Blueprint) -> list[Member]:
+def members(jobs: Sequence[Job], spec: NetSpec) -> list[Member]:
     """The jobs of all assets with one fold and seed, each with the scaling of its rows that were known before any test."""
     moment = min(job.samples.candles.close_time[job.fold.test.first] for job in jobs)
-    return [Member.of(job, blueprint, moment) for job in jobs]
+    return [Member.of(job, spec, moment) for job in jobs]
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +115,7 @@ class Member:
     outcomes: Scaling
 
     @classmethod
-    def of(cls, job: Job, blueprint: Blueprint, moment: np.datetime64) -> Member:
+    def of(cls, job: Job, spec: NetSpec, moment: np.datetime64) -> Member:
         samples = job.samples
         times = samples.candles.close_time
 
@@ -128,7 +128,7 @@ class Member:
         else:
             learnt = job.train_rows
         inputs = fit_scaling(samples.scalers, samples.inputs[seen])
-        scalers = [blueprint.head.scaling or target.scaling for target in components(samples.target)]
+        scalers = [spec.head.scaling or target.scaling for target in components(samples.target)]
         return cls(job, rows, known(job.valid_rows), inputs, fit_scaling(scalers, samples.y[learnt]))
 
     def adapted(self, net: FittedNet, assets: int, place: int) -> FittedNet:
