@@ -15,7 +15,7 @@ from candlecast.dataset.prediction import Prediction
 from candlecast.dataset.samples import windows
 from candlecast.errors import ConfigError, RunError
 from candlecast.fleet.settings import Fit
-from candlecast.heads import AbsoluteError, Chance, Gaussian, Head, Huber, Labels, Quantiles, SquaredError, StudentT
+from candlecast.heads import AbsoluteError, Bernoulli, Gaussian, Head, Huber, Labels, Quantiles, SquaredError, StudentT
 from candlecast.models import GRU, LSTM, RNN, DLinear, NLinear, Torch
 from candlecast.study import Study
 from candlecast.study.loading import load_run
@@ -53,7 +53,7 @@ def conv(inputs):
         (NLinear(window=4, training=QUICK, head=Huber()), NextReturn()),
         (NLinear(window=4, training=QUICK, head=Quantiles((0.1, 0.9))), NextReturn()),
         (Torch(conv, window=4, training=QUICK, head=AbsoluteError()), NextReturn()),
-        (NLinear(window=4, training=QUICK, head=Chance(balanced=True)), Direction()),
+        (NLinear(window=4, training=QUICK, head=Bernoulli(balanced=True)), Direction()),
     ],
     ids=lambda value: getattr(value, "name", None),
 )
@@ -82,7 +82,7 @@ HEADS = [
     StudentT(),
     Quantiles(),
     Quantiles((0.1, 0.9)),
-    Chance(),
+    Bernoulli(),
     Labels(),
     Labels(ordinal=True),
 ]

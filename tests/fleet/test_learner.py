@@ -16,7 +16,7 @@ from candlecast.fleet.criterion import Criterion
 from candlecast.fleet.learner import ByAutograd, OnDemand, learner
 from candlecast.fleet.recorded_passes import Recorded, RecordedWithLoss
 from candlecast.fleet.workspace import workspace
-from candlecast.heads import Chance, Gaussian, Head, Quantiles, SquaredError, StudentT
+from candlecast.heads import Bernoulli, Gaussian, Head, Quantiles, SquaredError, StudentT
 from candlecast.models import GRU, LSTM, RNN, AttentionLSTM
 from candlecast.nets import kernels
 from candlecast.nets.kernels.cpu.vector import LANES
@@ -89,7 +89,7 @@ def assert_close(found, expected):
 
 
 @pytest.mark.parametrize("size", [5, 16, 40])
-@pytest.mark.parametrize("head", [SquaredError(), Gaussian(), Quantiles(), Chance()], ids=repr)
+@pytest.mark.parametrize("head", [SquaredError(), Gaussian(), Quantiles(), Bernoulli()], ids=repr)
 @pytest.mark.parametrize(
     "recipe",
     [LSTM(hidden=6, layers=2, dropout=0.3, dense=(4,)), GRU(hidden=5, layers=2), RNN(hidden=3, dropout=0.2)],

@@ -43,9 +43,9 @@ from candlecast.models import (
     Torch,
     Transformer,
 )
-from candlecast.models.deterministic import quiet
+from candlecast.models.deterministic import deterministic_fit
 from candlecast.nets import Dense
-from candlecast.nets.layers.weights import drawn_from, globally_seeded
+from candlecast.nets.layers.weights import globally_seeded, locally_seeded
 from candlecast.process.shared import Shared, ignoring
 from candlecast.targets import NextReturn
 from candlecast.walkforward import walk_forward
@@ -191,7 +191,7 @@ def test_own_nets_draw_their_weights_apart(recipe):
     with globally_seeded(5):
         globally = recipe.build(3, 2).state_dict()
     before = torch.random.get_rng_state()
-    with drawn_from(5):
+    with locally_seeded(5):
         apart = recipe.build(3, 2).state_dict()
         assert torch.equal(before, torch.random.get_rng_state())
     assert all(torch.equal(globally[name], apart[name]) for name in globally)
@@ -315,12 +315,12 @@ def test_linear_algebra_comes_back_to_all_its_threads_however_blocks_cross():
     before = state()["libraries' threads"]
     with threadpool_limits(3, user_api="blas"):
         set_by_user = algebra()
-        (one, _), (_, still, left) = crossing(quiet, algebra)
+        (one, _), (_, still, left) = crossing(deterministic_fit, algebra)
         assert one == still == {1}
         assert left == algebra() == set_by_user
-        with pytest.raises(ZeroDivisionError), quiet():
+        with pytest.raises(ZeroDivisionError), deterministic_fit():
             _ = 1 / 0
-        with quiet(), quiet():
+        with deterministic_fit(), deterministic_fit():
             assert algebra() == {1}
         assert algebra() == set_by_user
     assert state()["libraries' threads"] == before

@@ -5,7 +5,7 @@ tested on, the last `horizon` rows before each boundary are purged:
 
     |------------ train ------------|purge|--- valid ---|purge|------- test -------|
 
-Where a training part lies behind a test part as well, the labels of the test part are kept out of it in the same way,
+Where a training part lies after a test part as well, the labels of the test part are kept out of it in the same way,
 and an embargo keeps out the rows whose inputs still look back on it:
 
     |--- train ---|purge|------- test -------|purge|embargo|--- train ---|purge|--- valid ---|
@@ -85,7 +85,7 @@ class Rows:
 
 @dataclass(frozen=True, init=False)
 class Fold:
-    """One division of rows: `train` to learn from, `valid` to stop by (may be empty), `test` to be judged on."""
+    """One division of rows: `train` to learn from, `valid` to stop by (may be empty), `test` to be evaluated on."""
 
     index: int
     train: Rows
@@ -113,7 +113,7 @@ class Fold:
 
 
 def are_in_time_order(folds: Iterable[Fold]) -> bool:
-    """Whether no fold learns from rows behind its test part, so that its forecasts could have been made at the time.
+    """Whether no fold learns from rows after its test part, so that its forecasts could have been made at the time.
 
     >>> folds = PurgedKFold(2).split(np.arange(100).astype("datetime64[us]"), range(100), horizon=1)
     >>> [fold.is_in_time_order for fold in folds], are_in_time_order(folds), are_in_time_order(folds[1:])
@@ -136,7 +136,7 @@ class Folds(Protocol):
 
 @dataclass(frozen=True)
 class WalkForward:
-    """Train on a stretch, test on the one behind it, move on by the length of the test, to the end of the data.
+    """Train on a stretch, test on the next one, move on by the length of the test, to the end of the data.
 
     `train` and `test` are bars (int) or spans ("4y"). Not given: the first half of the rows is the first training
     part, and the other half is tested in `folds` equal parts. `expanding` keeps the start of the training part fixed;
@@ -177,7 +177,7 @@ class WalkForward:
         return check_folds(folds, times, horizon=horizon)
 
     def _starts(self, times: np.ndarray, usable: range) -> tuple[list[int], list[int]]:
-        """First row of each test part, and of the training part in front of it."""
+        """First row of each test part, and of the training part before it."""
         if self.train is None or self.test is None:
             half = usable.start + len(usable) // 2
             size = (usable.stop - half) // self.folds
@@ -234,16 +234,16 @@ class Holdout:
 
 @dataclass(frozen=True)
 class PurgedKFold:
-    """Every row tested once, by a model that learnt from what lies before *and behind* it.
+    """Every row tested once, by a model that learnt from what lies before *and after* it.
 
     `folds` equal parts; each is tested once, and all others train, but for `purge` bars on both sides of the test part and
-    an `embargo` behind it, in bars (int) or as a span ("5d"). Not given: purge is the target's horizon, the embargo as
+    an `embargo` after it, in bars (int) or as a span ("5d"). Not given: purge is the target's horizon, the embargo as
     many bars as a row looks back on (window, features, and a target measured in recent volatility), so that no training
     row has seen a test bar or its label.
     `valid` is the share of the training rows, at their end, that early stopping watches.
 
-    The model knows the future of what it forecasts: good for choosing among models with little data, and no record of
-    what could have been earned; that is WalkForward's. Lopez de Prado (2018), Advances in Financial Machine Learning, 7.4.
+    The model has seen the future of what it forecasts: useful for choosing among models with little data, and no estimate of
+    what could have been earned; WalkForward gives that. Lopez de Prado (2018), Advances in Financial Machine Learning, 7.4.
 
     Raises ConfigError, NotEnoughDataError, or LookaheadError when `purge` is shorter than the horizon.
     """
@@ -270,7 +270,7 @@ class CombinatorialPurged:
 
     N groups, k of them tested: C(N, k) folds, and each row is forecast by C(N - 1, k - 1) of them, which assemble into as
     many `paths` over all rows: `Forecast.paths` gives them one by one, each for a backtest of its own. The spread over
-    paths tells how much of a result is the luck of one history. `purge`, `embargo`, `valid` and the warning as in
+    paths shows how much of a result is the luck of one history. `purge`, `embargo`, `valid` and the warning as in
     `PurgedKFold`. Lopez de Prado (2018), Advances in Financial Machine Learning, ch. 12.
 
     Raises ConfigError, NotEnoughDataError, or LookaheadError when `purge` is shorter than the horizon.
@@ -307,8 +307,8 @@ class CombinatorialPurged:
         folds = []
         for index, chosen in enumerate(combinations(range(self.groups), self.test_groups)):
             test = Rows(*(range(bounds[group], bounds[group + 1]) for group in chosen))
-            behind = [range(part.stop, _shift(times, part.stop - 1, embargo) + 1 + gap) for part in test.parts]
-            folds.append(_fold(index, usable, test, valid=self.valid, purge=gap, embargoed=behind))
+            embargoed = [range(part.stop, _shift(times, part.stop - 1, embargo) + 1 + gap) for part in test.parts]
+            folds.append(_fold(index, usable, test, valid=self.valid, purge=gap, embargoed=embargoed))
         return check_folds(tuple(folds), times, horizon=horizon)
 
 
@@ -360,23 +360,23 @@ def check_folds(folds: tuple[Fold, ...], times: np.ndarray, *, horizon: int) -> 
 
 def _require_apart(index: int, learnt: range, judged: range, name: str, times: np.ndarray, horizon: int) -> None:
     """Raise LookaheadError when labels of the earlier part are known only inside the later one."""
-    is_behind = learnt.start > judged.start
-    earlier, later = (judged, learnt) if is_behind else (learnt, judged)
+    is_after = learnt.start > judged.start
+    earlier, later = (judged, learnt) if is_after else (learnt, judged)
     last = earlier.stop - 1
     if last + horizon < later.start:
         return
     known = _minute(times[min(last + horizon, len(times) - 1)])
-    if is_behind:
+    if is_after:
         raise LookaheadError(
             f"fold {index} trains on rows from {_minute(times[later.start])} on, but the target (horizon {horizon} bars) "
             f"of the {name} range before them is known only at {known}",
-            expected=f"at least {horizon} purged bars behind {_minute(times[last])}",
+            expected=f"at least {horizon} purged bars after {_minute(times[last])}",
             remedy=f"Use purge={horizon} or leave purge unset to take it from the target",
         )
     raise LookaheadError(
         f"fold {index} trains on rows up to {_minute(times[last])}, but their target (horizon {horizon} bars) "
         f"is known only at {known}, inside the {name} range",
-        expected=f"at least {horizon} purged bars in front of {_minute(times[later.start])}",
+        expected=f"at least {horizon} purged bars before {_minute(times[later.start])}",
         remedy=f"Use purge={horizon} or leave purge unset to take it from the target",
     )
 
@@ -397,7 +397,7 @@ def _fold(
 
 
 def _shift(times: np.ndarray, row: int, length: int | str, *, back: bool = False) -> int:
-    """The row that lies `length` (bars or a span) behind `row`, or in front of it."""
+    """The row that lies `length` (bars or a span) after `row`, or before it with `back`."""
     sign = -1 if back else 1
     if isinstance(length, int):
         return row + sign * length

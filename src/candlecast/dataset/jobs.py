@@ -77,9 +77,9 @@ class Job:
 
 
 class Unpickled:
-    """Base of what a model learnt of a `job`: it is sent and stored as its tensors, never pickled.
+    """Base of fitted models: they are sent and stored as tensors, never pickled.
 
-    Features and fits are functions, which have no bytes; and whoever reads a pickle runs it.
+    Features and fits are functions, which cannot be pickled; and reading a pickle runs code.
     """
 
     job: Any

@@ -51,10 +51,10 @@ class Samples:
 
     @cached_property
     def is_complete(self) -> np.ndarray:
-        """Bool (time,): the window that ends at t is whole: warmed up, defined everywhere, and not across a hole.
+        """Bool (time,): the window that ends at t is complete: warmed up, defined everywhere, and not across a gap.
 
-        A feature may look back over a hole (an average of 20 bars is one of the last 20 there are); a window may not,
-        unless the hole is bridged (`Candles.bridged`).
+        A feature may look back over a gap (an average of 20 bars is one of the last 20 there are); a window may not,
+        unless `Candles.bridged` allows gaps of that length.
         """
         is_defined = ~np.isnan(self.inputs.sum(axis=1))  # a sum is undefined where any column is
         complete = _run_length(is_defined, self.candles.segments) >= self.window
@@ -62,7 +62,7 @@ class Samples:
 
     @cached_property
     def is_known(self) -> np.ndarray:
-        """Bool (time,): all outcomes are known by now and were not measured across a hole."""
+        """Bool (time,): all outcomes are known by now and were not measured across a gap."""
         return self._is_joined & np.isfinite(self.y).all(axis=1)
 
     def known_at(self, target: Target) -> np.ndarray:
@@ -93,14 +93,14 @@ class Samples:
         if not self.is_complete.any():
             raise NotEnoughDataError(
                 f"{self.candles.symbol} has {len(self):,} candles, and no window of {self.window} bars among them is whole",
-                expected="some windows without warm-up, holes or undefined features",
+                expected="some windows without warm-up, gaps or undefined features",
                 remedy="Give more candles, a shorter window, or features with a shorter memory",
             )
         return range(int(self.is_complete.argmax()), len(self))
 
     @property
-    def lost(self) -> dict[str, int]:
-        """Bars that cannot be learnt from, each under the first cause that holds, without those that are missing."""
+    def dropped_rows(self) -> dict[str, int]:
+        """Bars that cannot be learnt from, by the first cause that holds; bars that are missing are not counted."""
         start = self.usable.start
         is_unbroken = _run_length(np.ones(len(self), dtype=bool), self.candles.segments) >= self.window
         rows = np.arange(len(self))
@@ -108,16 +108,16 @@ class Samples:
         is_open = rows >= len(self) - self.horizon
         return {
             "warm-up": start,
-            "window across a hole": int((is_late & ~self.is_complete & ~is_unbroken).sum()),
+            "window across a gap": int((is_late & ~self.is_complete & ~is_unbroken).sum()),
             "undefined feature in the window": int((is_late & ~self.is_complete & is_unbroken).sum()),
-            "outcome across a hole": int((is_cut & ~is_open & ~self._is_joined).sum()),
+            "outcome across a gap": int((is_cut & ~is_open & ~self._is_joined).sum()),
             "undefined outcome": int((is_cut & ~is_open & self._is_joined).sum()),
             "outcome not known yet": int((is_cut & is_open).sum()),
         }
 
     @cached_property
     def _is_joined(self) -> np.ndarray:
-        """Bool (time,): no hole lies between the bar and its outcome, which is there."""
+        """Bool (time,): no gap lies between the bar and its outcome, which exists."""
         segments = self.candles.segments
         joined = np.zeros(len(self), dtype=bool)
         joined[: len(self) - self.horizon] = segments[self.horizon :] == segments[: len(self) - self.horizon]
@@ -166,7 +166,7 @@ def windows(values: np.ndarray, length: int) -> np.ndarray:
 def _run_length(is_defined: np.ndarray, segments: np.ndarray) -> np.ndarray:
     """Defined rows in an unbroken row up to and including each row, int64 (time,)."""
     rows = np.arange(len(is_defined))
-    starts = np.diff(segments, prepend=segments[:1]) != 0  # the first row behind a hole
+    starts = np.diff(segments, prepend=segments[:1]) != 0  # the first row after a gap
     before = np.where(starts, rows - 1, -1)
     before[~is_defined] = rows[~is_defined]
     return rows - np.maximum.accumulate(before)

@@ -10,7 +10,7 @@ from torch import nn
 from candlecast.dataset.jobs import Job, job_generator
 from candlecast.errors import ConfigError
 from candlecast.fleet.net_spec import NetSpec
-from candlecast.nets.layers.weights import drawn_from, globally_seeded
+from candlecast.nets.layers.weights import globally_seeded, locally_seeded
 
 FORECAST_SEED = 0  # of random numbers that a net draws outside training
 
@@ -37,7 +37,7 @@ def build(spec: NetSpec, job: Job, columns: int) -> nn.Module:
 
 def seeded(spec: NetSpec, columns: int, seed: int) -> nn.Module:
     """A fresh net for that many columns. Equal seeds give equal nets, whatever other threads draw or build meanwhile."""
-    with drawn_from(seed) if spec.uses_local_rng else globally_seeded(seed):
+    with locally_seeded(seed) if spec.uses_local_rng else globally_seeded(seed):
         return spec.build(columns)
 
 

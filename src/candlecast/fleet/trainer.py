@@ -45,12 +45,12 @@ from candlecast.process.forking import require_threads
 def train(jobs: Sequence[Job], spec: NetSpec, *, progress: Listener = ignore) -> Iterator[FittedNet]:
     """Train one net per job, in groups that step together; yields the nets of a group when all of its jobs have stopped.
 
-    A job's result depends on the job alone, not on which jobs train beside it.
+    A job's result depends on the job alone, not on which jobs train together.
 
     Args:
         jobs: trainings with the same features and target.
         spec: how the nets are built and trained.
-        progress: told of each finished epoch.
+        progress: receives an event at the end of each epoch.
 
     Raises:
         ConfigError: the head cannot learn the target, a net is not fit for training, or a loss is not finite.

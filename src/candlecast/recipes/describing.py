@@ -23,6 +23,7 @@ from candlecast.fleet import settings
 from candlecast.models.wrappers.estimator import described
 from candlecast.models.wrappers.known_estimators import make, refused, require_known
 from candlecast.recipes.identity import identify
+from candlecast.recipes.old_names import present_type
 from candlecast.recipes.provenance import is_installed
 from candlecast.targets import Several
 
@@ -216,7 +217,7 @@ def _require_restorable(description: Any, depth: int = 0) -> None:
 
 def _require_object(description: dict[Any, Any]) -> None:
     """Raise RunError unless an object has a type that may be made, and the keys of that type."""
-    kind = description.get("type")
+    kind = present_type(description)
     if not isinstance(kind, str) or not all(isinstance(key, str) for key in description):
         raise _malformed("has an object without a type")
     if "identity" in description or kind in ("function", "object"):
@@ -292,7 +293,7 @@ def _made(description: Any, candles: Sequence[Candles]) -> Any:
         return tuple(_made(item, candles) for item in description)
     if not isinstance(description, dict):
         return description
-    kind = description["type"]
+    kind = present_type(description)
     if kind == "Candles":
         return _given(description, candles)
     if kind == "Feature":

@@ -29,7 +29,7 @@ from candlecast.study import comparison_words
 from candlecast.study.result import StudyResult, recorded_at_once
 from candlecast.study.study import Study
 from candlecast.targets import NextReturn, Target
-from candlecast.walkforward import FoldForecast, forecast_frame, plan_jobs
+from candlecast.walkforward import FoldForecast, WalkPlan, forecast_frame
 
 LEVEL = 0.05
 REFERENCES: dict[str, Model] = {"naive": Naive(), "drift": Drift()}  # what every forecast is tested against
@@ -108,12 +108,9 @@ def compare(
     walked = {**{name: model for name, model in REFERENCES.items() if name not in models}, **models}
     target, folds = NextReturn() if target is None else target, folds or WalkForward()
     window = max(model.window for model in walked.values())
+    plan = WalkPlan(features, target, folds, tuple(seeds), window)
     plans = {
-        name: [
-            plan_jobs(model, each, features=features, target=target, folds=folds, seeds=seeds, window=window)
-            for each in series
-        ]
-        for name, model in walked.items()
+        name: [plan.jobs(model, each) for each in series] for name, model in walked.items()
     }  # everything is planned, hence refused, before anything is trained
     ledger = Ledger() if ledger is None else ledger
     ledger.require_writable()

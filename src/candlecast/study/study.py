@@ -36,7 +36,7 @@ from candlecast.signals import FollowDirection, HoldPosition, InverseVolatility,
 from candlecast.sources.files import as_candles
 from candlecast.study.result import StudyResult, positions_by_model
 from candlecast.targets import NextReturn, Target, Volatility, components, primary
-from candlecast.walkforward import FoldForecast, Keeper, tables, watch_forward
+from candlecast.walkforward import FoldForecast, Keeper, WalkPlan, tables, walk_by_plan
 
 BASELINES: tuple[Baseline, ...] = (
     Naive(),
@@ -145,8 +145,13 @@ class Study:
         candles = as_candles(candles)
         ledger = Ledger() if ledger is None else ledger
         models = [*self.beside, self.model]
-        window = max(model.window for model in models)
-        features = self._features(candles)
+        plan = WalkPlan(
+            features=self._features(candles),
+            target=self.target,
+            folds=self.folds,
+            seeds=tuple(range(seed, seed + self.seeds)),
+            window=max(model.window for model in models),
+        )
         parts: dict[str, list[FoldForecast]] = {}
         for done, model in enumerate(models):
             if model is self.model:
@@ -154,14 +159,10 @@ class Study:
             else:
                 progress(Progress("baselines", done, len(models) - 1, model.name))
             parts[model.name] = list(
-                watch_forward(
+                walk_by_plan(
+                    plan,
                     model,
                     candles,
-                    features=features,
-                    target=self.target,
-                    folds=self.folds,
-                    seeds=range(seed, seed + self.seeds),
-                    window=window,
                     keeper=keeper if model is self.model else None,
                     progress=progress if model is self.model else ignore,
                 )

@@ -85,7 +85,7 @@ class Policy(NetModel, uses_local_rng=True):
 
 
 class _Holder(Stacked):
-    """forward(x, state, tail): x (B, T, F) -> p_t and p_{t-1} of the last `tail` bars (B, tail, 2), and the state behind bar T.
+    """forward(x, state, tail): x (B, T, F) -> p_t and p_{t-1} of the last `tail` bars (B, tail, 2), and the state after bar T.
 
     The state is that of the stack, layer by layer, and the position last held, from which the next bar goes on.
     """

@@ -82,8 +82,8 @@ class _Block(nn.Module):
         return attended.transpose(-3, -2).flatten(-2)[..., : x.shape[-3], :, :]  # (B, m, D)
 
     def _divided(self, x: Tensor) -> Tensor:
-        """(B, n, D) -> (P, n, d): P is B heads; in company B is filled up to a multiple of 16, so that each model's matrices
-        begin on a cache line: how they are multiplied, and so the rounding, depends on that.
+        """(B, n, D) -> (P, n, d): P is B heads; with several models B is padded to a multiple of 16, so that each model's
+        matrices begin on a cache line: how they are multiplied, and so the rounding, depends on that.
         """
         x = x.unflatten(-1, (self.heads, -1)).transpose(-3, -2)  # (B, heads, n, d)
         spare = -x.shape[-4] % LINE if x.dim() == 5 else 0

@@ -1,4 +1,4 @@
-"""`Conformal`: an interval around the forecast of any model, as wide as its own known errors say."""
+"""`Conformal`: an interval around the forecast of any model, from its own known errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from candlecast.models.model import Fitted, Model, require_learnable, require_mo
 from candlecast.models.wrappers.wrapped import Wrapped
 from candlecast.targets import Target, components, label
 
-UNWATCHED = 0.2  # share of the training part that is kept for calibration where a fold has no validation part
+CALIBRATION_SHARE = 0.2  # of the training part, where a fold has no validation part
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Conformal(Wrapped[Model]):
 
     Split conformal prediction (Vovk et al. 2005): the later half of the fold's validation part is kept from the model, and its
     errors there are the first scores: y - m, in standard deviations where the model says `sigma`; beyond its own outermost
-    quantiles where it says those (Romano, Patterson and Candes 2019). Markets change, so that such an interval would not keep
-    its promise; hence each tail follows the adaptive rule of Gibbs and Candes (2021) with every outcome that becomes known in
+    quantiles where it says those (Romano, Patterson and Candes 2019). Markets change, so that such an interval would lose its
+    coverage; hence each tail follows the adaptive rule of Gibbs and Candes (2021) with every outcome that becomes known in
     the test part: a <- a + step ((1 - coverage) / 2 - missed), and the bound at t is the 1 - a quantile of the last `memory`
     scores known by then, that is of bars up to t - horizon. Beyond the largest score it does not go.
 
@@ -72,7 +72,7 @@ class Conformal(Wrapped[Model]):
             raise ConfigError(
                 f"{self.name} puts intervals around values, and the target {target.name} is a {target.kind}",
                 expected="a target of values, as a return or a volatility",
-                remedy="Use the model as it is: its chances say how sure it is",
+                remedy="Use the model as it is: its probabilities show how sure it is",
             )
 
     def restore(self, job: Job, tensors: Mapping[str, np.ndarray]) -> FittedConformal:
@@ -195,7 +195,7 @@ def _divided(job: Job) -> tuple[Job, np.ndarray]:
         divided = Fold(fold.index, fold.train, Rows.of(rows[rows < first - horizon]), fold.test)
     else:
         rows = fold.train.array
-        first = rows[int(len(rows) * (1 - UNWATCHED))]
+        first = rows[int(len(rows) * (1 - CALIBRATION_SHARE))]
         divided = Fold(fold.index, Rows.of(rows[rows < first - horizon]), Rows(), fold.test)
     kept = rows[(rows >= first) & samples.is_complete[rows] & samples.is_known[rows]]
     if not len(kept) or not len(divided.train):

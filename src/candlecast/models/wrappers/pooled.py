@@ -1,4 +1,4 @@
-"""`Pooled`: one net for all assets, which it tells apart by an input of its own."""
+"""`Pooled`: one net for all assets, with an input that identifies the asset."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Pooled(Wrapped[NetModel]):
     """The jobs of all assets with one fold and seed are learnt by one net; it has an input that is 1 for each asset's rows.
 
     Give `walk_forward` or `compare` several assets. A row counts only if its outcome was known before any of the assets is
-    tested in that fold, so that no asset tells of another's future; folds that train behind their test part lose that part.
+    tested in that fold, so that no asset leaks another's future; folds that train after their test part lose that part.
     Inputs and outcomes of each asset are scaled by its own rows of that kind; by its own training part where it has none, so
     that no other asset learns from it. Montero-Manso and Hyndman (2021) on global models.
     """
@@ -139,7 +139,7 @@ class Member:
 
 
 class Pool:
-    """A training of one net on the rows of all members, one behind the other, with `reach` undefined bars in between.
+    """A training of one net on the rows of all members, one after the other, with `reach` undefined bars in between.
 
     It has what the fleet asks of a `Job`.
     """
@@ -181,7 +181,7 @@ class Pool:
 
     @cached_property
     def fold(self) -> Fold:
-        """The same division of the joined rows; the test part lies behind them all."""
+        """The same division of the joined rows; the test part comes after them all."""
         end = len(self.samples.inputs)
         index = self.members[0].job.fold.index
         return Fold(index, Rows.of(self.train_rows), Rows.of(self.valid_rows), range(end, end + 1))

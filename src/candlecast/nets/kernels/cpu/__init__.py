@@ -11,7 +11,7 @@ Each shard has one block of rows for all layers, kept from the forward pass for 
 once, to where the next step and the weight gradient read it. Where nothing outlasts a chain of works, the blocks are
 those of its threads, and stay in their caches.
 
-    stack            all layers of a shard, one piece of work behind the other
+    stack            all layers of a shard, one piece of work after the other
     cell             what a cell brings to a stack
     lstm, gru, rnn   the cells: a time loop each way
     dense            what reads the last outputs, by the same tiles

@@ -29,7 +29,7 @@ class Cell:
 
     forward(thread, first, last, blocks, size, line, height, steps, *states, *weights, *last, packed, scratch) reads x_t
     from z_t in the rows of a layer, which begin at `line` of each shard's block (`rows.home`), and writes h_t to z_{t+1};
-    what `backward` reads comes behind. States before are (K, B, 1, H), those behind the last bar (K, 1, H, B), biases
+    what `backward` reads follows. States before the first bar are (K, B, 1, H), those after the last bar (K, 1, H, B), biases
     (K, 1, gates).
 
     backward(thread, first, last, blocks, size, line, height, flow, silent, needs_x, *grads, w_x, w_h, batch, keys,

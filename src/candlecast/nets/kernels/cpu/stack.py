@@ -1,4 +1,4 @@
-"""A stack of layers on CPU: all that a shard goes through, one piece of work behind the other."""
+"""A stack of layers on CPU: all of a shard's work, one piece after the other."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -146,7 +146,7 @@ def _room(layers: Sequence[_Layer], items: int) -> tuple[np.ndarray, np.ndarray]
 
 
 def _masks(stack: Stack, keys: Sequence[Tensor], models: int) -> tuple[list[Mask], Mask]:
-    """The mask behind each layer, and one that masks nothing."""
+    """The dropout mask of each layer, or one that masks nothing."""
     nothing = np.zeros(models, np.int32), np.uint32(0), np.float32(1)
     if not stack.dropout:
         return [nothing] * stack.layers, nothing
