@@ -59,7 +59,7 @@ class Walked:
                     model, candles, features=study.features, target=target, folds=study.folds, seeds=range(1), window=20
                 )
             )
-            for model in (*study.beside, study.model)
+            for model in (*study.baseline_models, study.model)
         }
         job = parts[study.model.name][0].job
         return cls(study.assemble(candles, parts), job.fit_rows, job.test_rows, columns_of(candles))

@@ -322,20 +322,20 @@ def nested(fold: Fold, *, horizon: int) -> Fold:
     Fold(index=3, train=Rows(range(0, 55)), valid=Rows(range(60, 75)), test=Rows(range(80, 100)))
     """
     rows = fold.fit.array
-    watched, judged = rows[len(rows) * 3 // 5], rows[len(rows) * 4 // 5]
-    train = rows[rows + horizon < watched]
-    valid = rows[(rows >= watched) & (rows + horizon < judged)]
+    first_valid, first_test = rows[len(rows) * 3 // 5], rows[len(rows) * 4 // 5]
+    train = rows[rows + horizon < first_valid]
+    valid = rows[(rows >= first_valid) & (rows + horizon < first_test)]
     if not len(train) or not len(valid):
         raise NotEnoughDataError(
             f"the {len(rows):,} training rows of fold {fold.index} cannot be divided in three",
             expected=f"more than {10 * horizon:,} rows for a horizon of {horizon}",
             remedy="Give more candles or a shorter horizon",
         )
-    return Fold(fold.index, Rows.of(train), Rows.of(valid), Rows.of(rows[rows >= judged]))
+    return Fold(fold.index, Rows.of(train), Rows.of(valid), Rows.of(rows[rows >= first_test]))
 
 
 def check_folds(folds: tuple[Fold, ...], times: np.ndarray, *, horizon: int) -> tuple[Fold, ...]:
-    """The folds, when no label is known later than the part begins that is judged by it, or learnt behind it.
+    """The folds, when every label is known before a later part begins.
 
     Raises LookaheadError, or NotEnoughDataError for an empty part.
     """
@@ -351,30 +351,30 @@ def check_folds(folds: tuple[Fold, ...], times: np.ndarray, *, horizon: int) -> 
             (fold.train, fold.test, "test"),
             (fold.valid, fold.test, "test"),
         ]
-        for learnt, judged, name in boundaries:
+        for learnt, tested, name in boundaries:
             for part in learnt.parts:
-                for other in judged.parts:
-                    _require_apart(fold.index, part, other, name, times, horizon)
+                for other in tested.parts:
+                    _require_apart(fold, part, other, name=name, times=times, horizon=horizon)
     return folds
 
 
-def _require_apart(index: int, learnt: range, judged: range, name: str, times: np.ndarray, horizon: int) -> None:
+def _require_apart(fold: Fold, learnt: range, tested: range, *, name: str, times: np.ndarray, horizon: int) -> None:
     """Raise LookaheadError when labels of the earlier part are known only inside the later one."""
-    is_after = learnt.start > judged.start
-    earlier, later = (judged, learnt) if is_after else (learnt, judged)
+    is_after = learnt.start > tested.start
+    earlier, later = (tested, learnt) if is_after else (learnt, tested)
     last = earlier.stop - 1
     if last + horizon < later.start:
         return
     known = _minute(times[min(last + horizon, len(times) - 1)])
     if is_after:
         raise LookaheadError(
-            f"fold {index} trains on rows from {_minute(times[later.start])} on, but the target (horizon {horizon} bars) "
+            f"fold {fold.index} trains on rows from {_minute(times[later.start])} on, but the target (horizon {horizon} bars) "
             f"of the {name} range before them is known only at {known}",
             expected=f"at least {horizon} purged bars after {_minute(times[last])}",
             remedy=f"Use purge={horizon} or leave purge unset to take it from the target",
         )
     raise LookaheadError(
-        f"fold {index} trains on rows up to {_minute(times[last])}, but their target (horizon {horizon} bars) "
+        f"fold {fold.index} trains on rows up to {_minute(times[last])}, but their target (horizon {horizon} bars) "
         f"is known only at {known}, inside the {name} range",
         expected=f"at least {horizon} purged bars before {_minute(times[later.start])}",
         remedy=f"Use purge={horizon} or leave purge unset to take it from the target",
@@ -391,9 +391,9 @@ def _fold(
     for part in kept_out:
         is_free[max(part.start, 0) : part.stop] = False
     free = np.flatnonzero(is_free)
-    watched = free[len(free) - int(len(free) * valid) :]
-    learnt = free[free < watched[0] - purge] if len(watched) else free
-    return Fold(index, Rows.of(learnt), Rows.of(watched), test)
+    valid_rows = free[len(free) - int(len(free) * valid) :]
+    learnt = free[free < valid_rows[0] - purge] if len(valid_rows) else free
+    return Fold(index, Rows.of(learnt), Rows.of(valid_rows), test)
 
 
 def _shift(times: np.ndarray, row: int, length: int | str, *, back: bool = False) -> int:

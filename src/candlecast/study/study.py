@@ -59,7 +59,7 @@ class Study:
     `features`: the standard ones for the candles' interval when not given. `rule`, when not given: HoldPosition for a model
     that learns positions, InverseVolatility for a target that implies no return, FollowDirection otherwise. `baselines`
     walk the same folds and trade by the same rule: all of `BASELINES` that fit the target when not given, and naive and
-    drift always (`beside` says which).
+    drift always (see `baseline_models`).
     `seeds`: trainings per fold; forecasts are their mean.
     """
 
@@ -89,7 +89,7 @@ class Study:
             require_model(model)
         require_cash(self.cash)
         require_kind("costs", self.costs, Costs, "Use for example Costs(fee_bps=10) or Costs.binance_spot()")
-        names = [model.name for model in (self.model, *self.beside)]
+        names = [model.name for model in (self.model, *self.baseline_models)]
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise ConfigError(
@@ -97,8 +97,8 @@ class Study:
             )
 
     @property
-    def beside(self) -> tuple[Model, ...]:
-        """The baselines that walk beside the model; of the usual ones, it takes the place of that of its name."""
+    def baseline_models(self) -> tuple[Model, ...]:
+        """The baselines that are run with the model. The model replaces the default baseline of its own name."""
         if self.baselines is None:
             return tuple(
                 model
@@ -115,10 +115,10 @@ class Study:
         `window` is the longest of all models, by which the rows are chosen.
         """
         return describe(self) | {
-            "baselines": describe(self.beside),
+            "baselines": describe(self.baseline_models),
             "features": describe(self._features(candles)),
             "rule": describe(self._rule()),
-            "window": max(model.window for model in (self.model, *self.beside)),
+            "window": max(model.window for model in (self.model, *self.baseline_models)),
             "seed": seed,
         }
 
@@ -144,7 +144,7 @@ class Study:
         """
         candles = as_candles(candles)
         ledger = Ledger() if ledger is None else ledger
-        models = [*self.beside, self.model]
+        models = [*self.baseline_models, self.model]
         plan = WalkPlan(
             features=self._features(candles),
             target=self.target,

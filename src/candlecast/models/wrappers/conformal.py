@@ -110,7 +110,7 @@ class FittedConformal(Unpickled):
         wanted = np.searchsorted(every, rows)
         is_known = samples.is_known[every] & (every >= start)
         results = [
-            self._bounded(each, samples.y[every, place], every, is_known, scores, samples.horizon, wanted)
+            self._bounded(each, samples.y[every, place], scores, rows=every, is_known=is_known, wanted=wanted)
             for place, (each, scores) in enumerate(zip((said, *said.others.values()), first, strict=True))
         ]
         names = [label(target) for target in components(samples.target)[1:]]
@@ -132,15 +132,17 @@ class FittedConformal(Unpickled):
         self,
         said: Prediction,
         outcomes: np.ndarray,
+        scores: np.ndarray,
+        *,
         rows: np.ndarray,
         is_known: np.ndarray,
-        scores: np.ndarray,
-        horizon: int,
         wanted: np.ndarray,
     ) -> Prediction:
         """The forecasts of the `wanted` places with their intervals, once all `rows` were followed in order of time."""
         miss = (1 - self.recipe.coverage) / 2
-        known = np.searchsorted(rows, rows - horizon, side="right")  # rows before this place are known at each row
+        known = np.searchsorted(
+            rows, rows - self.job.samples.horizon, side="right"
+        )  # rows before this place are known at each row
         own = _scores(said, outcomes)
         reach = np.stack([self._followed(*pair, is_known, known, miss) for pair in zip(scores, own, strict=True)])
         low, high, spread = _edges(said)

@@ -76,7 +76,7 @@ def layers(
     tail = x.shape[-2] if tail is None else tail
     kernel = cell.kernel(x)
     if kernel is None:
-        return _in_torch(cell, x, tensors, tail, dropout, keys)
+        return _in_torch(cell, x, tensors, tail=tail, dropout=dropout, keys=keys)
     stack = Stack(kernel, len(tensors), dropout, tail, lasting=torch.is_grad_enabled())
     outputs, *states = call(stack, _inputs(stack, x, tensors, keys))
     return outputs, [tuple(stack.of(states, layer)) for layer in range(len(tensors))]
@@ -113,7 +113,7 @@ def _inputs(stack: Stack, x: Tensor, tensors: Sequence[Sequence[Tensor]], keys: 
 
 
 def _in_torch(
-    cell: Cell, x: Tensor, tensors: Sequence[Sequence[Tensor]], tail: int, dropout: float, keys: Sequence[Tensor]
+    cell: Cell, x: Tensor, tensors: Sequence[Sequence[Tensor]], *, tail: int, dropout: float, keys: Sequence[Tensor]
 ) -> tuple[Tensor, list[tuple[Tensor, ...]]]:
     states = []
     for depth, own in enumerate(tensors):

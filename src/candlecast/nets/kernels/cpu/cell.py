@@ -1,4 +1,4 @@
-"""`Cell`: what a kind of recurrent cell brings to a stack of its layers on CPU."""
+"""`CellKernels`: the compiled parts of a kind of recurrent cell, from which a stack of its layers is made on CPU."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Sizes(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Cell:
+class CellKernels:
     """Two compiled time loops over the items first to last of the K S shards, and how their results are read.
 
     forward(thread, first, last, blocks, size, line, height, steps, *states, *weights, *last, packed, scratch) reads x_t

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from candlecast.nets.kernels.cpu.cell import Cell, Sizes
+from candlecast.nets.kernels.cpu.cell import CellKernels, Sizes
 from candlecast.nets.kernels.cpu.memory import empty
 from candlecast.nets.kernels.cpu.products import ROWS, add_shards
 from candlecast.nets.kernels.cpu.rows import pass_batch, read_batch, write_batch
@@ -34,7 +34,7 @@ class _Layer(NamedTuple):
 class LayersOf:
     """The kernel of a stack of one kind of cell. It keeps the rows of all layers as one tensor (N, lines, L)."""
 
-    cell: Cell
+    cell: CellKernels
 
     @property
     def states(self) -> int:
@@ -124,7 +124,7 @@ _EMPTY = np.empty((0, 0, 0, 0), np.float32)
 
 
 @cache
-def _layers(cell: Cell, features: int, hidden: tuple[int, ...], steps: int) -> list[_Layer]:
+def _layers(cell: CellKernels, features: int, hidden: tuple[int, ...], steps: int) -> list[_Layer]:
     layers, line = [], 0
     for below, width in zip((features, *hidden), hidden, strict=False):
         layers.append(_Layer(below, width, cell.sizes(below, width, steps), line))
