@@ -75,9 +75,13 @@ class Samples:
         times[is_inside] = self.candles.close_time[bars[is_inside]]
         return times
 
-    @cached_property
+    @property
     def sample_weight(self) -> np.ndarray:
         """Weight of each target's outcomes in training, (time, N)."""
+        return self._sample_weight
+
+    @cached_property
+    def _sample_weight(self) -> np.ndarray:
         return np.column_stack([sample_weight(target, self.candles) for target in components(self.target)])
 
     def of(self, target: Target) -> Samples:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from candlecast.dataset.folds import Rows
-from candlecast.dataset.jobs import Job, job_generator
+from candlecast.dataset.jobs import TrainingJob, job_generator
 from candlecast.features import Scaling, fit_scaling
 from candlecast.fleet.gather import gather_outcomes, gather_windows
 from candlecast.fleet.net_spec import NetSpec
@@ -72,7 +72,7 @@ class Sampler:
     window - 1 bars and a chunk of bars that are all learnt. Outcomes count only at rows that the job may learn from.
     """
 
-    def __init__(self, job: Job, spec: NetSpec, inputs: Scaling, outcomes: Scaling) -> None:
+    def __init__(self, job: TrainingJob, spec: NetSpec, inputs: Scaling, outcomes: Scaling) -> None:
         samples, fit = job.samples, spec.fit
         tail = fit.chunk if fit.sampling == "sequence" else 1
         self.shape = SequenceShape(spec.window + tail - 1, samples.inputs.shape[1], tail, samples.y.shape[1])
@@ -125,7 +125,7 @@ class Sampler:
         return np.concatenate(ends)
 
 
-def scalings(job: Job, head: Head) -> tuple[Scaling, Scaling]:
+def scalings(job: TrainingJob, head: Head) -> tuple[Scaling, Scaling]:
     """Scaling of inputs and of outcomes, measured on the training rows of this job only."""
     samples = job.samples
     inputs = fit_scaling(samples.scalers, samples.inputs[job.fold.train.array])

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import nn
 
-from candlecast.dataset.jobs import Job, job_generator
+from candlecast.dataset.jobs import TrainingJob, job_generator
 from candlecast.errors import ConfigError
 from candlecast.fleet.net_spec import NetSpec
 from candlecast.nets.layers.weights import globally_seeded, locally_seeded
@@ -15,7 +15,7 @@ from candlecast.nets.layers.weights import globally_seeded, locally_seeded
 FORECAST_SEED = 0  # of random numbers that a net draws outside training
 
 
-def build(spec: NetSpec, job: Job, columns: int) -> nn.Module:
+def build(spec: NetSpec, job: TrainingJob, columns: int) -> nn.Module:
     """The untrained net of a job for that many columns. Raises ConfigError for no parameters, or one that is not float32."""
     net = seeded(spec, columns, int(job_generator(job, purpose=0).integers(2**31)))
     types = {name: parameter.dtype for name, parameter in net.named_parameters()}

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from candlecast.dataset.jobs import Job, job_generator
+from candlecast.dataset.jobs import TrainingJob, job_generator
 from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Scaling
@@ -30,7 +30,6 @@ from candlecast.fleet.batching import Batch, Sampler, scalings
 from candlecast.fleet.building import build, require_own_weights
 from candlecast.fleet.criterion import Criterion
 from candlecast.fleet.device import choose_device, group_size
-from candlecast.fleet.fitted import FittedNet
 from candlecast.fleet.job_progress import JobProgress
 from candlecast.fleet.learner import OnDemand
 from candlecast.fleet.net_spec import NetSpec
@@ -42,8 +41,8 @@ from candlecast.nets.layers.dropout import Dropout
 from candlecast.process.forking import require_threads
 
 
-def train(jobs: Sequence[Job], spec: NetSpec, *, progress: Listener = ignore) -> Iterator[FittedNet]:
-    """Train one net per job, in groups that step together; yields the nets of a group when all of its jobs have stopped.
+def train(jobs: Sequence[TrainingJob], spec: NetSpec, *, progress: Listener = ignore) -> Iterator[Trained]:
+    """Train one net per job, in groups that step together; yields the results of a group when all of its jobs have stopped.
 
     A job's result depends on the job alone, not on which jobs train together.
 
@@ -57,7 +56,8 @@ def train(jobs: Sequence[Job], spec: NetSpec, *, progress: Listener = ignore) ->
     """
     require_threads()
     spec.head.require(jobs[0].samples.target)
-    jobs = sorted(jobs, key=lambda job: -len(job.train_rows))  # jobs of one size end their epochs together
+    order = sorted(range(len(jobs)), key=lambda job: -len(jobs[job].train_rows))  # jobs of one size end epochs together
+    jobs = [jobs[job] for job in order]
     epochs, device, net = spec.fit.epochs, choose_device(spec.fit.device), _build(spec, jobs[0])
     size = _group_size(net, jobs, spec, device)
     for first in range(0, len(jobs), size):
@@ -70,7 +70,8 @@ def train(jobs: Sequence[Job], spec: NetSpec, *, progress: Listener = ignore) ->
                     done = first * epochs + epochs_done(fleet, state)
                     message = f"{len(jobs)} jobs, loss {mean_loss(state):.4f}"
                     progress(Progress("train", done, len(jobs) * epochs, message))
-        yield from finish(fleet, state)
+        for trained in finish(fleet, state):
+            yield trained._replace(job=order[first + trained.job])
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +82,7 @@ class Fleet:
     lends its layers to all models. `dropout_keys` are the names of the nets' buffers that seed dropout.
     """
 
-    jobs: Sequence[Job]
+    jobs: Sequence[TrainingJob]
     spec: NetSpec
     device: torch.device
     criterion: Criterion
@@ -90,7 +91,7 @@ class Fleet:
     dropout_keys: Sequence[str]
 
     @classmethod
-    def of(cls, jobs: Sequence[Job], spec: NetSpec, net: torch.nn.Module, *, device: torch.device) -> Fleet:
+    def of(cls, jobs: Sequence[TrainingJob], spec: NetSpec, net: torch.nn.Module, *, device: torch.device) -> Fleet:
         """The fleet of these jobs, which share features and target. `net`: one like theirs, which is not trained."""
         measured = [scalings(job, spec.head) for job in jobs]
         return cls(
@@ -109,10 +110,26 @@ class Fleet:
         return self.spec.fit if lr is None else replace(self.spec.fit, lr=lr)
 
 
+class Trained(NamedTuple):
+    """The result of one job.
+
+    job: its number among the jobs.
+    weights: parameters and stored buffers of its net by name.
+    inputs, outcomes: the scalings that it was trained with.
+    losses: training and validation loss of each epoch (epoch, 2); the latter NaN without validation.
+    """
+
+    job: int
+    weights: dict[str, Tensor]
+    inputs: Scaling
+    outcomes: Scaling
+    losses: np.ndarray
+
+
 class Learnt(NamedTuple):
     """What one job has learnt so far: its best weights by name, and the losses of its epochs; see `JobProgress`."""
 
-    weights: Mapping[str, Tensor]
+    weights: dict[str, Tensor]
     losses: Sequence[tuple[float, float]]
 
 
@@ -187,11 +204,11 @@ def step(fleet: Fleet, state: FleetState) -> tuple[FleetState, bool]:
     return (_end_epochs(fleet, state, ended), True) if ended else (state, False)
 
 
-def finish(fleet: Fleet, state: FleetState) -> Iterator[FittedNet]:
-    """The trained nets, in the order of the jobs. All of them must have stopped."""
-    for number, (job, (inputs, outcomes)) in enumerate(zip(fleet.jobs, fleet.scalings, strict=True)):
-        weights, losses = state.learnt[number]
-        yield FittedNet(job, fleet.spec, dict(weights), inputs, outcomes, np.array(losses))
+def finish(fleet: Fleet, state: FleetState) -> Iterator[Trained]:
+    """The results, in the order of the jobs. All of them must have stopped."""
+    for job, (inputs, outcomes) in enumerate(fleet.scalings):
+        weights, losses = state.learnt[job]
+        yield Trained(job, weights, inputs, outcomes, np.array(losses))
 
 
 def epochs_done(fleet: Fleet, state: FleetState) -> int:
@@ -206,14 +223,14 @@ def mean_loss(state: FleetState) -> float:
     return float(np.mean([train if math.isnan(valid) else valid for train, valid in newest]))
 
 
-def _group_size(net: torch.nn.Module, jobs: Sequence[Job], spec: NetSpec, device: torch.device) -> int:
+def _group_size(net: torch.nn.Module, jobs: Sequence[TrainingJob], spec: NetSpec, device: torch.device) -> int:
     """How many of these jobs train together in the memory there is."""
     length = spec.window + (spec.fit.chunk - 1 if spec.fit.sampling == "sequence" else 0)
     columns = jobs[0].samples.inputs.shape[1]
     return group_size(net, jobs=len(jobs), batch=spec.fit.batch, length=length, columns=columns, device=device)
 
 
-def _build(spec: NetSpec, job: Job) -> torch.nn.Module:
+def _build(spec: NetSpec, job: TrainingJob) -> torch.nn.Module:
     return build(spec, job, job.samples.inputs.shape[1])
 
 

@@ -39,10 +39,12 @@ USUAL: dict[str, tuple[Callable[[Any], bool], str]] = {  # parameters that sever
 
 
 class NetModel(ABC):
-    """A recipe of a net: `build` makes one, `window` is how many bars a forecast looks at, `training` how it is trained.
+    """A recipe of a net: `build` makes one.
 
-    `head`: what it says of an outcome; the usual one for the target when None. A net that `has_memory` carries it from bar to
-    bar, and can be sampled in sequence.
+    window: bars that a forecast reads.
+    training: how it is trained.
+    head: the loss, and what the outputs stand for; the target's default when None.
+    has_memory: whether the net carries a state from bar to bar, so that it can be sampled in sequence.
     """
 
     window: int
@@ -53,7 +55,7 @@ class NetModel(ABC):
     uses_local_rng: ClassVar[bool] = False
 
     def __init_subclass__(cls, *, uses_local_rng: bool = False) -> None:
-        """`uses_local_rng`: weights are drawn by `nets.weights` alone. Said of the class itself: one derived from it may not."""
+        """`uses_local_rng`: see `NetSpec`. It holds for the class itself, not for classes derived from it."""
         super().__init_subclass__()
         cls.uses_local_rng = uses_local_rng
 
@@ -96,13 +98,16 @@ class NetModel(ABC):
 
     def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedNet]:
         """Train all jobs as one fleet."""
+        from candlecast.fleet.fitted import FittedNet
         from candlecast.fleet.trainer import train
 
-        for net in train(jobs, self.net_spec(jobs[0].samples.target), progress=progress):
+        spec = self.net_spec(jobs[0].samples.target)
+        for job, weights, inputs, outcomes, losses in train(jobs, spec, progress=progress):
+            net = FittedNet(jobs[job], spec, weights, inputs, outcomes, losses)
             yield self.measured(net, net.forecast)
 
     def measured(self, net: FittedNet, forecast: Forecaster) -> FittedNet:
-        """A trained net with what is measured only afterwards, by its forecasts on its training rows: usually nothing."""
+        """A trained net with what is measured by its forecasts on its training rows: nothing, unless overridden."""
         return net
 
     def restore(self, job: Job, tensors: Mapping[str, np.ndarray]) -> FittedNet:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -42,7 +42,7 @@ class Pooled(Wrapped[NetModel]):
 
     @property
     def name(self) -> str:
-        """That of the net, marked."""
+        """`pooled_` and the name of the net."""
         return f"pooled_{self.model.name}"
 
     def require_target(self, target: Target) -> None:
@@ -51,6 +51,7 @@ class Pooled(Wrapped[NetModel]):
 
     def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedPooled]:
         """Train one net for each fold and seed; each job gets it with the scaling of its own asset."""
+        from candlecast.fleet.fitted import FittedNet
         from candlecast.fleet.trainer import train
 
         spec = self.model.net_spec(jobs[0].samples.target)
@@ -59,10 +60,12 @@ class Pooled(Wrapped[NetModel]):
         for job in jobs:
             groups.setdefault((job.fold.index, job.seed), []).append(job)
         pools = [Pool(members(group, spec), reach) for group in groups.values()]
-        for net in train(cast("list[Job]", pools), spec, progress=progress):
-            pool = cast("Pool", net.job)
-            for place, member in enumerate(pool.members):
-                own = FittedPooled(member.adapted(net, len(pool.members), place), place)
+        for trained in train(pools, spec, progress=progress):
+            members_of_pool = pools[trained.job].members
+            for place, member in enumerate(members_of_pool):
+                inputs, outcomes = member.scalings(trained.outcomes, assets=len(members_of_pool))
+                net = FittedNet(member.job, spec, trained.weights, inputs, outcomes, trained.losses)
+                own = FittedPooled(net, place)
                 yield replace(own, net=self.model.measured(own.net, own.forecast))
 
     def restore(self, job: Job, tensors: Mapping[str, np.ndarray]) -> FittedPooled:
@@ -131,36 +134,31 @@ class Member:
         scalers = [spec.head.scaling or target.scaling for target in components(samples.target)]
         return cls(job, rows, known(job.valid_rows), inputs, fit_scaling(scalers, samples.y[learnt]))
 
-    def adapted(self, net: FittedNet, assets: int, place: int) -> FittedNet:
-        """The pool's net for this member's own units, and its inputs with a mark for each of the assets."""
+    def scalings(self, outcomes: Scaling, *, assets: int) -> tuple[Scaling, Scaling]:
+        """Scalings of the pool's net for this asset: of its inputs, with a mark for each of the assets, and of its outcomes.
+
+        `outcomes`: how the pool scaled outcomes that were already scaled by asset.
+        """
         shift, scale = np.zeros(assets), np.ones(assets)
         inputs = Scaling(np.concatenate([self.inputs.shift, shift]), np.concatenate([self.inputs.scale, scale]))
-        return replace(net, job=self.job, inputs=inputs, outcomes=net.outcomes.within(self.outcomes))
+        return inputs, outcomes.within(self.outcomes)
 
 
 class Pool:
     """A training of one net on the rows of all members, one after the other, with `reach` undefined bars in between.
 
-    It has what the fleet asks of a `Job`.
+    A `TrainingJob`.
     """
 
     def __init__(self, members: Sequence[Member], reach: int) -> None:
         self.members, self.reach = members, reach
         self.seed, self.lr = members[0].job.seed, members[0].job.lr
         self.symbol = "+".join(member.job.symbol for member in members)
-        self.key = f"{self.symbol}/fold-{members[0].job.fold.index}/seed-{self.seed}"
-
-    @cached_property
-    def samples(self) -> PooledSamples:
-        """Inputs and outcomes of all members, each scaled by its own."""
-        inputs, y, sample_weight = [], [], []
-        for place, member in enumerate(self.members):
-            samples = member.job.samples
-            inputs.append(_marked(member.inputs.apply(samples.inputs), len(self.members), place))
-            y.append(member.outcomes.apply(samples.y))
-            sample_weight.append(samples.sample_weight)
-        joined = (self._joined(arrays) for arrays in (inputs, y, sample_weight))
-        return PooledSamples(*joined, target=self.members[0].job.samples.target)
+        index, end = members[0].job.fold.index, sum(len(member.job.samples) + reach for member in members)
+        self.key = f"{self.symbol}/fold-{index}/seed-{self.seed}"
+        self.samples = self._joined_samples()
+        # the same division of the joined rows; the test part comes after them all
+        self.fold = Fold(index, Rows.of(self.train_rows), Rows.of(self.valid_rows), range(end, end + 1))
 
     @cached_property
     def train_rows(self) -> np.ndarray:
@@ -176,15 +174,19 @@ class Pool:
 
     @cached_property
     def valid_rows(self) -> np.ndarray:
-        """Rows that early stopping watches; may be empty."""
+        """Rows for early stopping; may be empty."""
         return self._rows([member.valid_rows for member in self.members])
 
-    @cached_property
-    def fold(self) -> Fold:
-        """The same division of the joined rows; the test part comes after them all."""
-        end = len(self.samples.inputs)
-        index = self.members[0].job.fold.index
-        return Fold(index, Rows.of(self.train_rows), Rows.of(self.valid_rows), range(end, end + 1))
+    def _joined_samples(self) -> PooledSamples:
+        """Inputs and outcomes of all members, each scaled by its own."""
+        inputs, y, sample_weight = [], [], []
+        for place, member in enumerate(self.members):
+            samples = member.job.samples
+            inputs.append(_marked(member.inputs.apply(samples.inputs), len(self.members), place))
+            y.append(member.outcomes.apply(samples.y))
+            sample_weight.append(samples.sample_weight)
+        joined = (self._joined(arrays) for arrays in (inputs, y, sample_weight))
+        return PooledSamples(*joined, target=self.members[0].job.samples.target)
 
     def _rows(self, of_members: Sequence[np.ndarray]) -> np.ndarray:
         offset, found = 0, []
