@@ -1,11 +1,11 @@
-"""All nets: do they find injected signals, are they better than the usual models on real candles, what does a fleet save?
+"""All nets: do they find an injected signal, are they better than the usual models on real candles, what does a fleet save?
 
     python bench/models.py [--only injected volatility table fleet] [--candles PATH ...] [--json]
 
-    injected      R2 out of sample on synthetic worlds, and that of an oracle that knows the truth
+    injected     R2 out of sample on synthetic worlds, next to that of the oracle, which knows the truth
     volatility   Diebold-Mariano tests on real candles: recurrent nets against naive, EWMA, HAR and GARCH; and against the LSTM of
                  neuralforecast and of darts, which need `.bench-venv` (bench/requirements.txt)
-    table        all models on the same candles, returns and volatility: into docs/models.md
+    table        all models on the same candles, returns and volatility: into docs/experiments.md, as it comes out
     fleet        processor and wall time of 16 jobs trained one by one, over those of the same jobs as a fleet
 
 Nets are those of the command line, with their default settings. `--candles` names files, or folders
@@ -29,7 +29,7 @@ from tasks import nets, spread, tell
 PARTS = ("injected", "volatility", "table", "fleet")
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS")
 GOAL = 0.9  # of the oracle's R2
-WINDOW, SEEDS = 16, 2  # of injected worlds: their memory is shorter
+WINDOW, SEEDS = 16, 2  # of injected worlds: what they remember is shorter
 LR, EPOCHS = 3e-3, {"sequence": 20, "windows": 5}  # an epoch of windows makes eight times as many steps
 FLEET, FLEET_BARS, FLEET_EPOCHS = 16, 1_500, {"sequence": 8, "windows": 1}
 
@@ -196,7 +196,9 @@ def main():
         "--epochs", type=int, default=5, help="most epochs on real candles of nets that are sampled in windows"
     )
     parser.add_argument("--rival-series", type=int, default=6, help="real series on which the rivals train")
-    parser.add_argument("--docs", type=Path, help="page that the table is written to; docs/models.md with --candles")
+    parser.add_argument(
+        "--docs", type=Path, help="page that the table is written to; docs/experiments.md with --candles"
+    )
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")

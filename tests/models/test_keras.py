@@ -1,4 +1,4 @@
-"""Keras models in the same loop: the tutorial's as it stands, alone and in company, and what cannot be trained so."""
+"""Keras models in the same loop: the tutorial's as it stands, alone and in a fleet, and what cannot be trained so."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ STACKED = {
 
 @pytest.mark.parametrize("name", STACKED)
 def test_a_keras_model_trains_in_a_fleet(name, market, caplog):
-    """The same bytes alone and in company, other ones for another seed; and Keras itself forecasts the same."""
+    """The same bytes alone and in a fleet, other ones for another seed; and Keras itself forecasts the same."""
     recipe = model(STACKED[name])
     jobs = jobs_of(recipe, market)
     together = results(recipe, jobs)

@@ -22,7 +22,7 @@ from candlecast.nets.layers.recurrent import State
 
 LAYERS = {"lstm": LSTMLayer, "gru": GRULayer, "rnn": RNNLayer}
 TIMID = 0.3  # of the usual first weights of the position; measured likewise
-USUAL = Fit(epochs=40, batch=4, lr=5e-3, patience=10, chunk=256)  # by `bench/policy_worlds.py`, on planted reversion
+USUAL = Fit(epochs=40, batch=4, lr=5e-3, patience=10, chunk=256)  # by `bench/policy_worlds.py`, on injected reversion
 
 
 @dataclass(frozen=True)
