@@ -316,7 +316,14 @@ def nested(fold: Fold, *, horizon: int) -> Fold:
     """A division of the fold's own training part, for choices that its test part must not see.
 
     The first 60 % of the rows that may be learnt from train, the next 20 % are `valid`, the last 20 % `test`; labels of each
-    are known before the next begins. Raises NotEnoughDataError for a part without rows.
+    are known before the next begins.
+
+    Args:
+        fold: whose training part is divided.
+        horizon: bars until a label is known.
+
+    Raises:
+        NotEnoughDataError: a part would have no rows.
 
     >>> nested(Fold(3, range(0, 100), range(0), range(110, 120)), horizon=5)
     Fold(index=3, train=Rows(range(0, 55)), valid=Rows(range(60, 75)), test=Rows(range(80, 100)))

@@ -129,7 +129,19 @@ class Samples:
 
 
 def make_samples(candles: Candles, *, features: Features, target: Target, window: int) -> Samples:
-    """Samples of one asset. Raises CandleError, ConfigError or NotEnoughDataError."""
+    """Samples of one asset.
+
+    Args:
+        candles: of the asset.
+        features: the columns of the inputs.
+        target: what is forecast.
+        window: bars that must be complete for a row to count, the longest that any compared model reads.
+
+    Raises:
+        CandleError: the candles are not sound.
+        ConfigError: the window is shorter than one bar.
+        NotEnoughDataError: the window or the horizon is longer than the candles.
+    """
     candles.require_sound()
     if window < 1:
         raise ConfigError(f"window is {window}", expected="1 bar or more", remedy="Use for example window=50")
