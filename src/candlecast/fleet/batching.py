@@ -104,8 +104,9 @@ class Sampler:
         """
         gather_windows(self._inputs, ends, self.shape.length, self._scaling, slot.x)
         gather_outcomes(self._y, self._weights, counted.is_member, counted.rows[0], ends, out=(slot.y, slot.weight))
-        slot.x[..., len(ends) :] = 0.0
-        slot.weight[len(ends) :] = 0.0
+        if len(ends) < len(slot.weight):
+            slot.x[..., len(ends) :] = 0.0
+            slot.weight[len(ends) :] = 0.0
 
     def _ends(self, rows: np.ndarray, part: Rows, offset: int) -> np.ndarray:
         """Last rows of sequences whose learnt bars cover `rows` once, the first of them cut `offset` bars early.

@@ -197,9 +197,9 @@ def step(fleet: Fleet, state: FleetState) -> tuple[FleetState, bool]:
     losses = state.learner.learn(_step_seeds(state, len(fleet.dropout_keys)).tolist())
     optimizer.step(memory.weights, memory.gradient, state.moments, lr=lr, weight_decay=fit.weight_decay, clip=fit.clip)
     state = state._replace(progress=tuple(map(job_progress.step, state.progress, losses)), steps=state.steps + 1)
-    for place, loss in enumerate(losses):
-        if not math.isfinite(loss):
-            raise _not_finite(fleet, state, place, "loss", loss)
+    if not all(map(math.isfinite, losses)):
+        place, loss = next((place, loss) for place, loss in enumerate(losses) if not math.isfinite(loss))
+        raise _not_finite(fleet, state, place, "loss", loss)
     ended = [place for place, progress in enumerate(state.progress) if progress.is_epoch_over]
     return (_end_epochs(fleet, state, ended), True) if ended else (state, False)
 
