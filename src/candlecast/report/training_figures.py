@@ -126,7 +126,7 @@ def losses(result: StudyResult) -> Figure:
         best = curves.agg(pl.col("epoch").get(pl.col("valid").arg_min()))["epoch"].to_numpy()
         middle = int(np.median(best))
         later = "it was still falling at the end" if middle == epochs else "later epochs overfit"
-        words += f" Validation loss was lowest after epoch {middle} of {epochs} in the middle case: {later}."
+        words += f" Median epoch of the lowest validation loss: {middle} of {epochs}; {later}."
     return Figure("losses", words, plot)
 
 
