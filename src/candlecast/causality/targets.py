@@ -12,7 +12,7 @@ from candlecast.candles import Candles
 from candlecast.causality import markets
 from candlecast.causality.compare import Passed, minute, require_equal
 from candlecast.errors import LookaheadError
-from candlecast.targets import Target, parts
+from candlecast.targets import Target, components
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def require_causal_target(target: Target, candles: Candles, *, seed: int = 0) ->
 
     Raises LookaheadError.
     """
-    for part in parts(target):
+    for part in components(target):
         if _is_ours(part) or _passed.holds(candles, part):
             continue
         _require_causal(part, candles, seed)

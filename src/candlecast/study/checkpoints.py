@@ -181,6 +181,6 @@ class FolderCheckpoints:
     def _data_digest(self, samples: Samples) -> str:
         """Digest of an asset's candles, inputs, training targets, naive forecasts and row weights, computed once."""
         if samples not in self._digests:
-            parts = (samples.candles, samples.inputs, samples.lessons, samples.naive, samples.importance)
+            parts = (samples.candles, samples.inputs, samples.y, samples.naive, samples.sample_weight)
             self._digests[samples] = identify(parts).digest
         return self._digests[samples]

@@ -30,7 +30,7 @@ from candlecast.study import comparison_words
 from candlecast.study.result import StudyResult, record_all
 from candlecast.study.study import Study
 from candlecast.targets import NextReturn, Target
-from candlecast.walkforward import CheckpointStore, FoldForecast, forecast_frame, plan_jobs
+from candlecast.walkforward import CheckpointStore, FoldForecast, WalkPlan, forecast_frame
 
 LEVEL = 0.05
 REFERENCES: dict[str, Model] = {"naive": Naive(), "drift": Drift()}  # what every forecast is tested against
@@ -121,12 +121,9 @@ def compare(
     walked = {**{name: model for name, model in REFERENCES.items() if name not in models}, **models}
     target, folds = NextReturn() if target is None else target, folds or WalkForward()
     window = max(model.window for model in walked.values())
+    plan = WalkPlan(features, target, folds, tuple(seeds), window)
     plans = {
-        name: [
-            plan_jobs(model, each, features=features, target=target, folds=folds, seeds=seeds, window=window)
-            for each in series
-        ]
-        for name, model in walked.items()
+        name: [plan.jobs(model, each) for each in series] for name, model in walked.items()
     }  # everything is planned, hence refused, before anything is trained
     ledger = Ledger() if ledger is None else ledger
     ledger.require_writable()
@@ -238,7 +235,7 @@ def _across(
     results: Mapping[Key, StudyResult], series: tuple[str, str], models: list[str]
 ) -> tuple[list[str], dict[str, float]]:
     """On one series: models that beat naive's squared error, and each one's p-value of being the best."""
-    scores = {name: scored(results[*series, name].forecast, results[*series, name].lead) for name in models}
+    scores = {name: scored(results[*series, name].forecast, results[*series, name].primary_target) for name in models}
     outcome = next(iter(scores.values())).outcome_change
     losses = np.column_stack([(outcome - score.forecast_change) ** 2 for score in scores.values()])
     seed = next(iter(results.values())).seed

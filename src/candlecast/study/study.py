@@ -35,8 +35,8 @@ from candlecast.signals import FollowDirection, HoldPosition, InverseVolatility,
 from candlecast.signals.rule import require_rule
 from candlecast.sources.files import as_candles
 from candlecast.study.result import StudyResult, positions_by_model
-from candlecast.targets import NextReturn, Target, Volatility, lead, parts
-from candlecast.walkforward import CheckpointStore, FoldForecast, tables, watch_forward
+from candlecast.targets import NextReturn, Target, Volatility, components, primary
+from candlecast.walkforward import CheckpointStore, FoldForecast, WalkPlan, tables, walk_by_plan
 
 BASELINES: tuple[Baseline, ...] = (
     Naive(),
@@ -58,8 +58,8 @@ class Study:
 
     `features`: the standard ones for the candles' interval when not given. `rule`, when not given: HoldPosition for a model
     that learns positions, InverseVolatility for a target that implies no return, FollowDirection otherwise. `baselines`
-    run on the same folds and trade by the same rule: all of `BASELINES` that fit the target when not given, and naive and
-    drift always (`all_baselines` has them).
+    walk the same folds and trade by the same rule: all of `BASELINES` that fit the target when not given, and naive and
+    drift always (see `baseline_models`).
     `seeds`: trainings per fold; forecasts are their mean.
     """
 
@@ -85,7 +85,7 @@ class Study:
             require_model(model)
         require_cash(self.cash)
         require_kind("costs", self.costs, Costs, "Use for example Costs(fee_bps=10) or Costs.binance_spot()")
-        names = [model.name for model in (self.model, *self.all_baselines)]
+        names = [model.name for model in (self.model, *self.baseline_models)]
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise ConfigError(
@@ -93,13 +93,13 @@ class Study:
             )
 
     @property
-    def all_baselines(self) -> tuple[Model, ...]:
-        """The baselines that run with the model. Of the usual ones, the one that has the name of the model is left out."""
+    def baseline_models(self) -> tuple[Model, ...]:
+        """The baselines that are run with the model. The model replaces the default baseline of its own name."""
         if self.baselines is None:
             return tuple(
                 model
                 for model in BASELINES
-                if all(map(model.fits, parts(self.target))) and model.name != self.model.name
+                if all(map(model.fits, components(self.target))) and model.name != self.model.name
             )
         others = [model for model in self.baselines if model != self.model]
         needed = [model for model in (Naive(), Drift()) if model not in (self.model, *others)]
@@ -111,10 +111,10 @@ class Study:
         `window` is the longest of all models, by which the rows are chosen.
         """
         return describe(self) | {
-            "baselines": describe(self.all_baselines),
+            "baselines": describe(self.baseline_models),
             "features": describe(self._features(candles)),
             "rule": describe(self._rule()),
-            "window": max(model.window for model in (self.model, *self.all_baselines)),
+            "window": max(model.window for model in (self.model, *self.baseline_models)),
             "seed": seed,
         }
 
@@ -146,9 +146,14 @@ class Study:
         """
         candles = as_candles(candles)
         ledger = Ledger() if ledger is None else ledger
-        models = [*self.all_baselines, self.model]
-        window = max(model.window for model in models)
-        features = self._features(candles)
+        models = [*self.baseline_models, self.model]
+        plan = WalkPlan(
+            features=self._features(candles),
+            target=self.target,
+            folds=self.folds,
+            seeds=tuple(range(seed, seed + self.seeds)),
+            window=max(model.window for model in models),
+        )
         parts: dict[str, list[FoldForecast]] = {}
         for done, model in enumerate(models):
             if model is self.model:
@@ -156,14 +161,10 @@ class Study:
             else:
                 progress(Progress("baselines", done, len(models) - 1, model.name))
             parts[model.name] = list(
-                watch_forward(
+                walk_by_plan(
+                    plan,
                     model,
                     candles,
-                    features=features,
-                    target=self.target,
-                    folds=self.folds,
-                    seeds=range(seed, seed + self.seeds),
-                    window=window,
                     checkpoints=checkpoints if model is self.model else None,
                     progress=progress if model is self.model else ignore,
                 )
@@ -194,7 +195,7 @@ class Study:
         """
         name = self.model.name if name is None else name
         forecasts = {
-            model: Forecast.joined([part.frame for part in finished], lead(self.target).horizon)
+            model: Forecast.joined([part.frame for part in finished], primary(self.target).horizon)
             for model, finished in parts.items()
         }
         studied = sorted(parts[name], key=lambda part: part.job.key)  # in whatever order they ended
@@ -223,4 +224,4 @@ class Study:
             return self.rule
         if learns_position(self.model):
             return HoldPosition()
-        return InverseVolatility() if isinstance(lead(self.target), Volatility) else FollowDirection()
+        return InverseVolatility() if isinstance(primary(self.target), Volatility) else FollowDirection()
