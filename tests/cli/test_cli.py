@@ -119,7 +119,7 @@ def test_candles_lists_faults(tmp_path):
     (report,) = json.loads(done.stdout)["candles"]
     assert done.returncode == 0
     assert not report["is_sound"]
-    assert {"unsorted", "duplicate"} <= {fault["kind"] for fault in report["faults"]}
+    assert {"unsorted", "duplicate"} <= {issue["kind"] for issue in report["issues"]}
     assert "NOT SOUND" in call("candles", "bad.csv", cwd=tmp_path).stdout
     assert "SP500" in call("candles", cwd=tmp_path).stdout
 

@@ -94,7 +94,7 @@ def test_what_is_stored_and_its_faults(world, capsys):
         ("binance", "1h", 3),
         ("binance", "4h", 2),
     ]
-    assert (found[0]["faults"][0]["kind"], found[0]["faults"][0]["first"]) == ("gap", "2024-11-20T02:00:00+00:00")
+    assert (found[0]["issues"][0]["kind"], found[0]["issues"][0]["first"]) == ("gap", "2024-11-20T02:00:00+00:00")
     assert (found[0]["first"], found[0]["last"]) == ("2024-11-15T06:00:00+00:00", "2024-12-01T00:00:00+00:00")
     assert "nothing of binanse is stored in data; expected candles that were fetched. Did you mean binance?" in refused(
         capsys, "candles", "--source", "binanse"
@@ -206,7 +206,7 @@ import sys, time
 sys.path.insert(0, {tests!r})
 import polars as pl
 from candlecast.cli import console, main
-from candlecast.cli import sources
+from candlecast.cli import source_registry
 from candlecast.store import update
 from shelf import Shelf
 

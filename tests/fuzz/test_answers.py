@@ -80,7 +80,7 @@ def test_every_mutation_is_candles_or_a_sentence(tmp_path_factory):
         for seed in range(FIRST, FIRST + CASES):
             dice = random.Random(seed)
             source, symbol, interval, since = sources[seed % len(sources)]
-            server.faults.clear()
+            server.issues.clear()
             server.garble("/", lambda answer, dice=dice: mutated(answer, dice))
             try:
                 candles = source.fetch(symbol, interval, since=since)

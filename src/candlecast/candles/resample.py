@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.candles.clock import DAY, HOUR, WEEK, local_time
-from candlecast.candles.gaps import find_holes
+from candlecast.candles.gaps import find_gaps
 from candlecast.errors import ConfigError
 from candlecast.interval import Interval
 from candlecast.reading.instants import require_zone
@@ -23,7 +23,7 @@ WITNESSES = 5  # later long bars that show whether the first is whole; if all di
 def resample(candles: Candles, interval: Interval, zone: str | None) -> pl.DataFrame:
     """The market table of `candles` in bars of `interval`; see `Candles.resample`.
 
-    A long bar is made when the candles reach from its beginning to its end without a hole. A market with sessions opens
+    A long bar is made when the candles reach from its beginning to its end without a gap. A market with sessions opens
     and closes inside its long bars, so that there the first and the last one are made only when they hold as many short
     bars as the fullest of the next few, or of those before, at the same time of day.
 
@@ -135,10 +135,10 @@ def _is_whole(candles: Candles, long: pl.DataFrame) -> np.ndarray:
         return np.zeros(0, dtype=bool)
     opened = long["open_time"].dt.replace_time_zone(None).to_numpy()
     closed = long["close_time"].dt.replace_time_zone(None).to_numpy()
-    holes = find_holes(candles)
-    is_counted = holes.bars > candles.bridge
-    entered = np.searchsorted(closed, holes.start[is_counted], side="right")
-    left = np.searchsorted(opened, holes.end[is_counted], side="left")
+    gaps = find_gaps(candles)
+    is_counted = gaps.bars > candles.bridge
+    entered = np.searchsorted(closed, gaps.start[is_counted], side="right")
+    left = np.searchsorted(opened, gaps.end[is_counted], side="left")
     depth = np.zeros(len(long) + 1, dtype=np.int64)
     np.add.at(depth, entered, 1)
     np.add.at(depth, np.maximum(left, entered), -1)

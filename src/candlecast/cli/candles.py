@@ -45,7 +45,7 @@ def candles(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Describe candles and list their faults: trading hours, gaps and halts, duplicates, off-grid and impossible bars,
+    """Describe candles and list their issues: trading hours, gaps and halts, duplicates, off-grid and impossible bars,
     jumps like splits, and prices that nobody could have traded at. Nothing is changed where it is stored.
 
     Without an argument: everything that is stored, and, without --source and --interval, the samples that come with the
@@ -145,7 +145,7 @@ def _as_object(table: Candles, changed: int) -> dict[str, Any]:
         "halted": report.halted,
         "changed": changed,
         "is_sound": report.is_sound,
-        "faults": report.faults.to_dicts(),
+        "issues": report.issues.to_dicts(),
     }
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     help=f"{NAMES}.",
 )
 @click.option("--refresh", is_flag=True, help="Ask for everything again, to see what the vendor changed.")
-@click.option("--recheck", is_flag=True, help="Ask again about holes that the vendor has been asked about.")
+@click.option("--recheck", is_flag=True, help="Ask again about gaps that the vendor has been asked about.")
 @store_option
 @common
 def fetch(

@@ -44,7 +44,7 @@ def text_table(content: Content, head: bytes, encoding: str) -> Table:
     if len(head) == encodings.HEAD:
         text = text[: text.rfind("\n") + 1]
     dialect = sniff(text, content.path)
-    notes = [] if encoding == "utf-8" else [f"encoding {encodings.spoken(encoding)}"]
+    notes = [] if encoding == "utf-8" else [f"encoding {encodings.display_name(encoding)}"]
     if dialect.delimiter in DELIMITER_WORDS:
         notes.append(f"cells separated by {DELIMITER_WORDS[dialect.delimiter]}")
     source = _Lines(content, encoding, dialect, notes)
@@ -101,13 +101,13 @@ class _Lines:
         return Block(frame, where)
 
     def _parsed(self, text: bytes, rows: int, line: int, wanted: Sequence[int], plain: Sequence[int]) -> pl.DataFrame:
-        names = {place: f"column_{place + 1}" for place in range(self._dialect.width)}
+        names = {position: f"column_{position + 1}" for position in range(self._dialect.width)}
         chosen = sorted(set(wanted))
         if not rows:
-            return pl.DataFrame({str(place): pl.Series([], dtype=pl.String) for place in chosen})
+            return pl.DataFrame({str(position): pl.Series([], dtype=pl.String) for position in chosen})
         quote = '"' if b'"' in text else None
         for numbers in (set(plain), set()) if plain else (set(),):
-            schema = {names[place]: pl.Float64 if place in numbers else pl.String for place in names}
+            schema = {names[position]: pl.Float64 if position in numbers else pl.String for position in names}
             try:
                 frame = pl.read_csv(
                     text,
@@ -115,7 +115,7 @@ class _Lines:
                     separator=self._dialect.delimiter,
                     quote_char=quote,
                     schema=schema,
-                    columns=[names[place] for place in chosen],
+                    columns=[names[position] for position in chosen],
                     null_values=list(ABSENT[1:]),
                     infer_schema=False,
                 )
@@ -129,7 +129,7 @@ class _Lines:
                 ) from error
             if frame.height != rows:
                 self._refuse(line, f"{frame.height} rows where {rows} lines are", "closed quotation marks")
-            return frame.rename({names[place]: str(place) for place in chosen})
+            return frame.rename({names[position]: str(position) for position in chosen})
         raise AssertionError("text parses as text")
 
     def _completed_block(
@@ -198,10 +198,10 @@ def _joined(cells: list[str], delimiter: str) -> bytes:
 
 
 def _after_lines(text: bytes, lines: int) -> int:
-    place = 0
+    position = 0
     for _ in range(lines):
-        place = text.index(b"\n", place) + 1
-    return place
+        position = text.index(b"\n", position) + 1
+    return position
 
 
 def _regular(text: bytes, delimiter: int, width: int) -> np.ndarray:
@@ -216,6 +216,6 @@ def _regular(text: bytes, delimiter: int, width: int) -> np.ndarray:
         at_start = np.concatenate([at_end[:1] * 0, at_end[:-1]])
         closed = at_end == at_start
         parts &= parity == np.repeat(at_start, np.diff(ends, prepend=-1))
-    places = np.flatnonzero(parts)
-    counts = np.diff(np.searchsorted(places, ends), prepend=0)
+    positions = np.flatnonzero(parts)
+    counts = np.diff(np.searchsorted(positions, ends), prepend=0)
     return (counts == width - 1) & closed & (np.diff(ends, prepend=-1) > 1)

@@ -41,7 +41,7 @@ def opened_at(
         local = instants.from_serials(pl.Series(rows.take("count")))
         notes.append("days since 1899-12-30, as spreadsheets count")
     elif form == "typed":
-        dtype = table.types[columns.time.places[0]]
+        dtype = table.types[columns.time.positions[0]]
         written = pl.Series(rows.take("moment"))
         instants.require_years(written, what=what)
         local = written.cast(pl.Datetime("us"))

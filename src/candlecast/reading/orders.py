@@ -11,7 +11,7 @@ from candlecast.reading.days import DAY
 
 UNIX = date(1970, 1, 1)
 CLOSED_DAYS = 12  # without a bar, at most, between two days of a market that trades by day: weekends, Golden Week
-STRAY = 0.02  # of the steps that may be holes
+STRAY = 0.02  # of the steps that may be gaps
 WORDS = {"ymd": "year, month, day", "dmy": "day before month", "mdy": "month before day"}
 
 

@@ -92,22 +92,26 @@ def understand(table: Table, options: Options, *, what: str) -> Understood:
 
 
 def _wanted(columns: Columns) -> list[int]:
-    places = [*columns.time.places, *columns.numeric]
-    return places if columns.symbol is None else [*places, columns.symbol]
+    positions = [*columns.time.positions, *columns.numeric]
+    return positions if columns.symbol is None else [*positions, columns.symbol]
 
 
 def _number_form(table: Table, columns: Columns, options: Options, *, what: str) -> NumberForm:
     """The form of the numbers, found in all columns but those of times."""
-    texts = [place for place in columns.numeric if place not in table.types]
+    texts = [position for position in columns.numeric if position not in table.types]
     if not texts:
         return NumberForm()
-    prices = [cell for place in columns.prices.values() if place in texts for cell in table.column(place)]
-    others = [place for place in range(table.width) if place not in columns.time.places and place not in table.types]
-    cells = [cell for place in others for cell in table.column(place) if is_number(cell)]
+    prices = [cell for position in columns.prices.values() if position in texts for cell in table.column(position)]
+    others = [
+        position
+        for position in range(table.width)
+        if position not in columns.time.positions and position not in table.types
+    ]
+    cells = [cell for position in others for cell in table.column(position) if is_number(cell)]
     lost = next((cell for cell in prices if LOST.fullmatch(cell.strip())), None)
     if lost is not None:
         raise lost_point(lost, what=what)
-    labels = [canonical(label) for place in columns.prices.values() for label in table.labels[place]]
+    labels = [canonical(label) for position in columns.prices.values() for label in table.labels[position]]
     foreign = any(label and label not in ENGLISH and not OTHER_SCRIPT.search(label) for label in labels)
     form = form_of(cells, prices=prices, decimal=options.decimal, is_doubtful=foreign and table.delimiter != ",")
     if isinstance(form, Undecided):
@@ -126,14 +130,14 @@ def _plain(table: Table, columns: Columns, form: NumberForm) -> list[int]:
     """Places of columns whose cells in the sample are all numbers as programs write them."""
     if not form.is_plain:
         return []
-    places = [place for place in columns.numeric if place not in table.types]
+    positions = [position for position in columns.numeric if position not in table.types]
     if columns.time.form == "epoch":
-        places += [
-            place
-            for place in columns.time.places
-            if place not in table.types and all(len(cell) < 16 for cell in table.column(place))
+        positions += [
+            position
+            for position in columns.time.positions
+            if position not in table.types and all(len(cell) < 16 for cell in table.column(position))
         ]
-    return [place for place in places if all(_is_plain(cell) for cell in table.column(place))]
+    return [position for position in positions if all(_is_plain(cell) for cell in table.column(position))]
 
 
 def _is_plain(cell: str) -> bool:
@@ -144,7 +148,7 @@ def _first_time(block: Block, columns: Columns) -> str:
     """The first time as it is written, of texts."""
     if columns.time.form != "text":
         return "-"
-    cells = [str(block.frame[str(place)][0]) for place in columns.time.places] if len(block.frame) else []
+    cells = [str(block.frame[str(position)][0]) for position in columns.time.positions] if len(block.frame) else []
     return " ".join(cells)
 
 

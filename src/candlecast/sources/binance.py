@@ -37,8 +37,8 @@ class Binance(Source):
     """Candles of Binance: spot (`market="spot"`) or USDT-margined futures (`market="usdm"`). Symbols as "BTCUSDT".
 
     A month or day of the past comes from the official dump (https://data.binance.vision, SHA-256 checked) where that
-    takes fewer requests than REST; all the rest, and whatever a dump lacks, is asked of REST through `ccxt`. So a hole in
-    the bars is a hole at Binance, never one of the download. A symbol that is no longer listed comes from the dumps
+    takes fewer requests than REST; all the rest, and whatever a dump lacks, is asked of REST through `ccxt`. So a gap in
+    the bars is a gap at Binance, never one of the download. A symbol that is no longer listed comes from the dumps
     alone, and so does a period of the past that they hold whole: then REST is asked for nothing. Binance's own clock
     decides which bars are closed.
 

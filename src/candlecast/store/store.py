@@ -89,7 +89,7 @@ class Store:
     ) -> Candles:
         """Fetch what is missing from `since` to `until`, and give all candles of that period.
 
-        Without `since`, from the first bar stored, or the first that the source has; without `until`, up to now. Holes
+        Without `since`, from the first bar stored, or the first that the source has; without `until`, up to now. Gaps
         that the source has been asked about are not asked about again. The last bars are: where they changed at the
         vendor, bars from further back are asked for until they agree, so that a split or dividend that adjusts all of
         history is noticed. `changes` lists what changed. With `refresh`, everything is requested again; with `recheck`, the
