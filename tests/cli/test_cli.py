@@ -111,7 +111,7 @@ def test_a_file_is_read_as_the_options_say(tmp_path):
     assert found["reading"] in json.dumps(manifest)
 
 
-def test_candles_lists_faults(tmp_path):
+def test_candles_lists_issues(tmp_path):
     frame = synthetic.random_walk(50, seed=1, interval="1h").candles.frame.drop("close_time")
     frame = pl.concat([frame[:20], frame[25:], frame[30:31]]).with_columns(pl.col("open_time").dt.epoch("ms"))
     frame.write_csv(tmp_path / "bad.csv")

@@ -32,7 +32,7 @@ class Mending:
 
         if self.clock is not None:
             candles = candles.on_clock(self.clock)
-        candles = candles.mended(self.issues, sort=self.sort)  # type: ignore[arg-type]
+        candles = candles.mended(self.repair, sort=self.sort)  # type: ignore[arg-type]
         if self.factors is not None:
             candles = with_factors(candles, self.factors)
         candles = candles.mended(max_gap=self.max_gap, bridge=self.bridge)
