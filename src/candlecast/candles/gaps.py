@@ -41,6 +41,10 @@ def find_gaps(candles: Candles) -> Gaps:
     are absent on both sides of it. Where trading never pauses overnight (currencies), every absent bar counts.
     """
     opened, step = candles.open_time.astype(np.int64), candles.interval.microseconds
+    if candles.interval.months:
+        row, missing = _missing_months(candles)
+        is_closed = np.zeros(len(row), dtype=bool)
+        return Gaps(row, missing, candles.close_time[row - 1], candles.open_time[row], is_closed)
     clock = wall_clock(candles)
     since = np.diff(clock, prepend=clock[:1] - step)
     if candles.zone is not None and step < DAY:  # an hour is left out or repeated where the clocks change
@@ -50,6 +54,18 @@ def find_gaps(candles: Candles) -> Gaps:
     missing = since // step - 1
     row = np.flatnonzero(missing > 0)
     return Gaps(row, missing[row], candles.close_time[row - 1], candles.open_time[row], np.zeros(len(row), dtype=bool))
+
+
+def _missing_months(candles: Candles) -> tuple[np.ndarray, np.ndarray]:
+    """Rows before which bars of calendar months are missing, and how many."""
+    missing = np.diff(month_numbers(candles), prepend=0) // candles.interval.months - 1
+    row = np.flatnonzero(missing[1:] > 0) + 1
+    return row, missing[row]
+
+
+def month_numbers(candles: Candles) -> np.ndarray:
+    """The calendar month in which the trading day of each bar lies, counted from January 1970, int64 (time,)."""
+    return trading_days(candles).astype("datetime64[M]").astype(np.int64)
 
 
 def _in_sessions(candles: Candles, row: np.ndarray, gap: np.ndarray) -> Gaps:
@@ -66,8 +82,8 @@ def _in_sessions(candles: Candles, row: np.ndarray, gap: np.ndarray) -> Gaps:
     missing = np.where(is_long, closed, np.where(_is_festive(candles.clock, ends, begins), 0, missing))
     start, end = candles.close_time[row - 1].astype(np.int64), opened
     if step < DAY:  # such a gap is one of whole days
-        start = np.where(is_long, _day_start(candles.clock, before + 1) - ends + start, start)
-        end = np.where(is_long, _day_start(candles.clock, days) - begins + opened, end)
+        start = np.where(is_long, day_start(candles.clock, before + 1) - ends + start, start)
+        end = np.where(is_long, day_start(candles.clock, days) - begins + opened, end)
     found = missing > 0
     times = (start[found].astype("datetime64[us]"), end[found].astype("datetime64[us]"))
     return Gaps(row[found], missing[found], *times, is_long[found])
@@ -99,7 +115,7 @@ def trading_days(candles: Candles, rows: np.ndarray | slice = slice(None)) -> np
     return day.astype("datetime64[D]")
 
 
-def _day_start(clock: TradingClock, days: np.ndarray) -> np.ndarray:
+def day_start(clock: TradingClock, days: np.ndarray) -> np.ndarray:
     """When trading days begin, in microseconds that the market's clock shows; int64."""
     return (days.astype(np.int64) - clock.lead) * DAY + clock.day_start
 

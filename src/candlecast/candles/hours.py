@@ -33,7 +33,7 @@ def describe(candles: Candles) -> tuple[str, ...]:
     They describe the whole table; nothing is computed from them.
     """
     clock = candles.clock
-    if not len(candles) or (not clock.has_sessions and clock.zone is None):
+    if not len(candles) or (not clock.has_sessions and clock.zone is None) or candles.interval.months:
         return ()
     if not clock.has_sessions:
         return (f"always open, on the clock of {clock.zone} ({HOW[clock.how]})",)

@@ -12,7 +12,7 @@ import polars as pl
 
 from candlecast.candles import fills
 from candlecast.candles.clock import DAY
-from candlecast.candles.gaps import find_gaps, wall_clock
+from candlecast.candles.gaps import day_start, find_gaps, month_numbers, wall_clock
 from candlecast.candles.halts import is_halt
 from candlecast.candles.hours import describe
 from candlecast.candles.ticks import ticks
@@ -213,6 +213,11 @@ def _masks(candles: Candles) -> list[tuple[str, np.ndarray, str]]:
 def _is_off_grid(candles: Candles) -> np.ndarray:
     """Bool (time,): the bar opens at another offset than most; the grid may begin anew with the session and after a break."""
     clock, step = wall_clock(candles), candles.interval.microseconds
+    if candles.interval.months:
+        months = month_numbers(candles)
+        begins = day_start(candles.clock, months.astype("datetime64[M]").astype("datetime64[D]"))
+        common, counts = np.unique(months % candles.interval.months, return_counts=True)
+        return (clock != begins) | (months % candles.interval.months != common[counts.argmax()])
     phases = clock % step
     if not len(phases) or np.all(phases == phases[0]):
         return np.zeros(len(phases), dtype=bool)
@@ -254,11 +259,14 @@ def _gaps(candles: Candles) -> list[dict[str, object]]:
     gaps = find_gaps(candles)
     exchange = candles.origin.source if candles.origin else ""
     starts, ends = (pl.Series(times).cast(pl.Datetime("us", "UTC")) for times in (gaps.start, gaps.end))
+    lasts = candles.interval.before(ends)
     rows = []
     for gap, (row, bars) in enumerate(zip(gaps.row.tolist(), gaps.bars.tolist(), strict=True)):
-        is_known = is_halt(exchange, gaps.start[gap], gaps.end[gap], step=candles.interval.timedelta)
+        is_known = not candles.interval.months and is_halt(
+            exchange, gaps.start[gap], gaps.end[gap], step=candles.interval.timedelta
+        )
         absent = "weekdays without a bar" if gaps.is_closed[gap] else "bars absent"
-        first, last = starts[gap], ends[gap] - candles.interval.timedelta
+        first, last = starts[gap], lasts[gap]
         kind, detail = ("halt", f"a known halt of {exchange}") if is_known else ("gap", absent)
         rows.append(_row(kind, bars, first, last, detail))
         ratio = candles.open[row] / candles.close[row - 1]

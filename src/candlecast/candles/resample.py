@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.candles.clock import DAY, HOUR, WEEK, local_time
-from candlecast.candles.gaps import find_gaps
+from candlecast.candles.gaps import day_start, find_gaps, month_numbers, trading_days
 from candlecast.errors import ConfigError
 from candlecast.interval import Interval
 from candlecast.reading.instants import require_zone
@@ -30,20 +30,19 @@ def resample(candles: Candles, interval: Interval, zone: str | None) -> pl.DataF
     Where a short bar would reach past the end of a long one, which would then show what is not known by its close, the
     grid is shifted by the offset that the short bars have, or begins anew after each pause of the session.
     """
-    if interval.seconds % candles.interval.seconds:
+    if not _is_multiple(interval, candles.interval):
         raise ConfigError(
             f"{interval} is no multiple of {candles.interval}",
             expected="a longer interval made of whole candles",
             remedy="Resample to a multiple, or fetch the candles at the interval wanted",
         )
-    if zone not in (None, candles.zone) and interval.microseconds % DAY:
+    if zone not in (None, candles.zone) and not interval.months and interval.microseconds % DAY:
         raise ConfigError(
             f"{interval} candles in the days of {zone}",
-            expected="whole days or weeks, the only bars whose grid depends on a zone",
+            expected="whole days, weeks or months, the only bars whose grid depends on a zone",
             remedy="Leave zone out, or resample to days",
         )
-    length = interval.microseconds
-    start, zone = _starts(candles, interval, zone)
+    start, zone = (_month_starts if interval.months else _starts)(candles, interval, zone)
     first = np.flatnonzero(np.diff(start, prepend=start[:1] - 1))  # short bar that each long one opens with
     last = np.append(first[1:], len(start))[: len(first)] - 1
     long = pl.DataFrame(
@@ -57,8 +56,9 @@ def resample(candles: Candles, interval: Interval, zone: str | None) -> pl.DataF
             "known_at": candles.frame["close_time"].gather(last),
             "bars": last - first + 1,
         }
-    ).with_columns(
-        _instant(pl.col("start"), zone).alias("open_time"), _instant(pl.col("start") + length, zone).alias("close_time")
+    )
+    long = long.with_columns(end=_ends(candles, long["start"], interval)).with_columns(
+        _instant(pl.col("start"), zone).alias("open_time"), _instant(pl.col("end"), zone).alias("close_time")
     )
     following = pl.col("open_time").shift(-1)  # a grid that begins anew ends the bar before
     long = long.with_columns(pl.min_horizontal("close_time", following).alias("close_time"))
@@ -70,7 +70,10 @@ def resample(candles: Candles, interval: Interval, zone: str | None) -> pl.DataF
             expected="candles that end with the long bars",
             remedy="Use shorter candles, or another zone",
         )
-    whole = long.filter(pl.Series(_is_whole(candles, long), dtype=pl.Boolean))
+    is_whole = _is_whole(candles, long)
+    if interval.months and candles.has_sessions and len(is_whole):
+        is_whole |= _has_all_weekdays(candles, interval.months, len(long))
+    whole = long.filter(pl.Series(is_whole, dtype=pl.Boolean))
     return whole.select("open_time", "close_time", "open", "high", "low", "close", "volume").rechunk()
 
 
@@ -107,6 +110,34 @@ def _starts(candles: Candles, interval: Interval, zone: str | None) -> tuple[np.
     return start, zone
 
 
+def _is_multiple(long: Interval, short: Interval) -> bool:
+    """Whether whole short bars make a long one: months are made of months, and of what divides a day."""
+    if short.months:
+        return long.months > 0 and long.months % short.months == 0
+    return (DAY if long.months else long.microseconds) % short.microseconds == 0
+
+
+def _month_starts(candles: Candles, interval: Interval, zone: str | None) -> tuple[np.ndarray, str | None]:
+    """The same for calendar months: of the trading days of the candles' own clock, or of the days of another zone."""
+    is_own = zone in (None, candles.zone)
+    if is_own:
+        months, zone = month_numbers(candles), candles.zone
+    else:
+        months = (_clock(candles, zone) // DAY).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    first = (months // interval.months * interval.months).astype("datetime64[M]").astype("datetime64[D]")
+    return (day_start(candles.clock, first) if is_own else first.astype(np.int64) * DAY), zone
+
+
+def _ends(candles: Candles, start: pl.Series, interval: Interval) -> pl.Series:
+    """Ends of long bars, on the clock of their starts (microseconds)."""
+    if not interval.months:
+        return start + interval.microseconds
+    within = start.to_numpy() + DAY * (candles.clock.lead + 1)  # a time in the first days of the month
+    months = (within // DAY).astype("datetime64[D]").astype("datetime64[M]")
+    lead = start.to_numpy() - months.astype("datetime64[D]").astype(np.int64) * DAY
+    return pl.Series((months + interval.months).astype("datetime64[D]").astype(np.int64) * DAY + lead)
+
+
 def _over(function: np.ufunc, values: np.ndarray, first: np.ndarray) -> np.ndarray:
     """The function over each long bar; NumPy adds from left to right, so that the sum depends on the bar's values alone."""
     return function.reduceat(values, first) if len(first) else values[:0]
@@ -127,6 +158,25 @@ def _instant(clock: pl.Expr, zone: str | None) -> pl.Expr:
     moved = (clock + HOUR).cast(pl.Datetime("us"))  # where the day begins at one o'clock, for daylight saving
     named = [time.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null") for time in (local, moved)]
     return pl.coalesce(named).dt.convert_time_zone("UTC")
+
+
+def _has_all_weekdays(candles: Candles, months: int, bars: int) -> np.ndarray:
+    """Bool (long bar,): the first or the last of the bars of `months`, if no weekday of it before the first or after the last
+    day of the candles is absent. 1 January is a holiday everywhere.
+    """
+    found = np.zeros(bars, dtype=bool)
+    if candles.interval.microseconds < DAY or candles.interval.months or find_gaps(candles).bars.any():
+        return found
+    days = trading_days(candles)
+    first, last = (day.astype("datetime64[M]").astype(np.int64) // months * months for day in (days[0], days[-1]))
+    begin, end = (np.int64(month).astype("datetime64[M]").astype("datetime64[D]") for month in (first, last + months))
+    begins = np.busday_count(begin, days[0], holidays=[f"{str(begin)[:4]}-01-01"]) == 0
+    ends = np.busday_count(days[-1] + 1, end) == 0
+    if bars == 1:
+        found[0] = begins and ends
+    else:
+        found[0], found[-1] = begins, ends
+    return found
 
 
 def _is_whole(candles: Candles, long: pl.DataFrame) -> np.ndarray:

@@ -54,6 +54,8 @@ def settle(
     step, opened = interval.microseconds, local_time(times, None)
     if np.any(opened[1:] < opened[:-1]):
         times, opened = times.sort(), np.sort(opened)
+    if interval.months:  # bars of whole months show no hours
+        return TradingClock(zone, bool(has_sessions), None, breaks or (), "default")
     is_told = has_sessions is not None and breaks is not None
     how = "declared" if is_told else "inferred"
     if has_sessions is None:

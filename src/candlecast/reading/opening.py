@@ -10,11 +10,10 @@ import polars as pl
 from candlecast.errors import CandleError
 from candlecast.reading import instants
 from candlecast.reading.columns import Columns
-from candlecast.reading.days import FIRST_YEAR, MINUTE, THAI, is_month, last_year
+from candlecast.reading.days import FIRST_YEAR, MINUTE, THAI, last_year
 from candlecast.reading.growing import NO_OFFSET, Growing
 from candlecast.reading.options import Options
 from candlecast.reading.orders import WORDS, prove
-from candlecast.reading.soundness import without_length
 from candlecast.reading.stamps import Stamps
 from candlecast.reading.table import Table
 
@@ -55,8 +54,6 @@ def opened_at(
             ).dt.replace_time_zone("UTC")
     else:
         order = _order(rows, stamps, options, shown, notes, what=what)
-        if is_month(shown):
-            raise without_length("months", what=what)
         local = pl.Series(rows.take(order)).cast(pl.Datetime("us"))
         offsets = rows.take("offset") if "offset" in rows else None
         _note_calendar(shown, notes)

@@ -11,12 +11,13 @@ import polars as pl
 from candlecast.errors import CandleError
 from candlecast.interval import Interval
 from candlecast.reading.bars import Found, bars_of
+from candlecast.reading.calendar_months import month_bars
 from candlecast.reading.columns import Columns, find_columns, is_akin, same_symbol, several
 from candlecast.reading.growing import Growing
 from candlecast.reading.numerals import ABSENT, NumberForm, Undecided, form_of, is_number
 from candlecast.reading.opening import opened_at
 from candlecast.reading.options import Options
-from candlecast.reading.soundness import interval_of, lost_point, require_candles
+from candlecast.reading.soundness import interval_of, lost_point, require_candles, require_interval
 from candlecast.reading.stamps import Stamps
 from candlecast.reading.table import Block, Table
 from candlecast.reading.vocabulary import ENGLISH, PRICES, canonical
@@ -81,10 +82,16 @@ def understand(table: Table, options: Options, *, what: str) -> Understood:
     if _is_newest_first(opened):
         opened, values = opened.reverse(), {name: _reversed(array) for name, array in values.items()}
         notes.append("newest first, reversed")
-    interval = interval_of(opened, options.interval, what=what)
-    if columns.time.is_close or ((opened.cast(pl.Int64) % 1_000_000) >= LAST_MILLISECOND).all():
-        opened = _before(opened, interval)
-        notes.append(f"times are those of the close, {interval} after the open")
+    is_close = columns.time.is_close or bool(((opened.cast(pl.Int64) % 1_000_000) >= LAST_MILLISECOND).all())
+    dated = month_bars(_full_second(opened) if is_close else opened, is_close=is_close, what=what)
+    if dated is not None:
+        opened, interval = dated[0], require_interval(dated[1], options.interval, what=what)
+        notes.append(f"bars of {interval}, dated by their first day")
+    else:
+        interval = interval_of(opened, options.interval, what=what)
+        if is_close:
+            opened = interval.before(_full_second(opened))
+            notes.append(f"times are those of the close, {interval} after the open")
     frame = pl.DataFrame([opened.alias("open_time"), *(pl.Series(name, values[name]) for name in (*PRICES, "volume"))])
     require_candles(frame, form, what=what)
     notes += found.notes()
@@ -186,10 +193,10 @@ def _is_newest_first(opened: pl.Series) -> bool:
     return int((steps < 0).sum()) > int((steps > 0).sum())
 
 
-def _before(closed: pl.Series, interval: Interval) -> pl.Series:
-    """Times of opening of bars that close then; a close of 59.999 seconds is that of the full minute."""
+def _full_second(closed: pl.Series) -> pl.Series:
+    """Times of closing; a close of 59.999 seconds is that of the full minute."""
     micros = closed.cast(pl.Int64)
     whole = pl.select(
         pl.when(micros % 1_000_000 >= LAST_MILLISECOND).then((micros // 1_000_000 + 1) * 1_000_000).otherwise(micros)
     ).to_series()
-    return (whole - interval.microseconds).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    return whole.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")

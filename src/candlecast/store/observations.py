@@ -49,7 +49,7 @@ def observe(
             expected="bars in order of time, none twice, none from before the period that was asked for",
             remedy="Nothing of that page was stored; correct the source",
         )
-    closed = (opened + interval.timedelta).shift(1, fill_value=asked_from)
+    closed = interval.after(opened).shift(1, fill_value=asked_from)
     absent = [pl.lit(None, pl.Float64).alias(name) for name in VALUES if name not in page.columns]
     return page.with_columns(
         *absent,
@@ -149,7 +149,7 @@ def unrequested(
     rows = (
         np.flatnonzero(opened[1:] - opened[:-1] > interval.microseconds) + 1
     )  # bars that do not adjoin the one before
-    closed = pl.concat([pl.Series([BEGINNING], dtype=TIME), bars["open_time"][rows - 1] + interval.timedelta])
+    closed = pl.concat([pl.Series([BEGINNING], dtype=TIME), interval.after(bars["open_time"][rows - 1])])
     stretches = (
         bars[np.append(0, rows)]
         .select("asked_from", start=closed.clip(lower_bound=pl.lit(since, TIME)), end="open_time")

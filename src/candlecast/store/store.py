@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
@@ -30,6 +30,7 @@ LISTING = {
     "last": TIME,
     "files": pl.Int64(),
 }
+SECOND = timedelta(seconds=1)
 LONGEST_NAME = 180  # bytes; a file system takes 255, and deltalake writes signs as %2F
 SECRET = re.compile(
     "key|secret|token|password|credential|signature|sas", re.IGNORECASE
@@ -229,7 +230,7 @@ class Store:
         if since is not None and until is not None:
             require_order(start, moment(until, "until"))
         # a bar that closes at `until` opens before this
-        last = None if until is None else moment(until, "until") - series.step.timedelta + Interval(1).timedelta
+        last = None if until is None else series.step.before(pl.Series([moment(until, "until")])).item() + SECOND
         # where a market pauses is taken from all of its bars, whatever part of them is read
         scan = whole if has_sessions else snapshot.scan(series, since=start, until=last)
         candles = _candles(
@@ -272,7 +273,7 @@ def _candles(
         frame = snapshot.read(scan.select(frame.columns)).rechunk()
         if not is_current(frame):
             frame = current(snapshot.read(scan.select(*frame.columns, "asked_from", "seen_at")))
-    closed = (frame["open_time"] + series.step.timedelta).alias("close_time")
+    closed = series.step.after(frame["open_time"]).alias("close_time")
     table = pl.DataFrame([frame["open_time"], closed, *(frame[name] for name in PRICES)]).rechunk()
     breaks = None if has_sessions else ()
     return Candles(table, series.symbol, series.step, has_sessions=has_sessions, breaks=breaks, origin=origin)

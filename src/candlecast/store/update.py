@@ -66,7 +66,7 @@ def update(
         stretches = unrequested(bars, since=since or first, until=end, interval=step, is_recheck=recheck)
         for start, stop in joined(stretches, NEAR * step.timedelta) if recheck else stretches:
             reading.request_gap(start, stop, end, is_recheck=recheck)
-        if end > last + step.timedelta:
+        if end > step.next(last):
             reading.request_overlap(bars["open_time"], since, until)
     reading.finish()
     if first is None and not reading.bars:
@@ -107,7 +107,7 @@ class _Reading:
     def request_gap(self, start: datetime, stop: datetime, end: datetime, *, is_recheck: bool) -> None:
         """Read the pages of a gap that ends when a known bar opens, and that bar."""
         try:
-            self.request(start, min(stop + self.series.step.timedelta, end), next_known=stop if stop < end else None)
+            self.request(start, min(self.series.step.next(stop), end), next_known=stop if stop < end else None)
         except ConfigError as error:  # the source no longer has bars as old as these
             if not is_recheck:
                 raise
@@ -172,7 +172,7 @@ class _Reading:
                     continue
                 self.waiting.append(self._observe(page, asked_from))
                 last = page["open_time"][-1]
-                asked_from = last + self.series.step.timedelta
+                asked_from = self.series.step.next(last)
                 self.bars += page.height
                 self._report(asked_from)
                 waiting = sum(len(part) for part in self.waiting)
@@ -189,7 +189,7 @@ class _Reading:
     def _confirm_gap(self, next_known: datetime, asked_from: datetime, last: datetime | None) -> None:
         """Say of a known bar, which the source did not give again, that the gap before it is real."""
         bar = self._known(next_known, next_known)
-        start = asked_from if last is None else last + self.series.step.timedelta
+        start = asked_from if last is None else self.series.step.next(last)
         if (before := bar["asked_from"][0]) is not None and before <= start:
             return
         confirmed = bar.with_columns(asked_from=pl.lit(start, COLUMNS["asked_from"]))
