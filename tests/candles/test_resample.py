@@ -191,7 +191,9 @@ def test_a_hole_inside_a_session_makes_no_long_bar():
 
 
 def test_zones_that_make_no_bars():
-    with pytest.raises(ConfigError, match=r"^4h candles in the days of Asia/Tokyo; expected whole days or weeks, the"):
+    with pytest.raises(
+        ConfigError, match=r"^4h candles in the days of Asia/Tokyo; expected whole days, weeks or months, the"
+    ):
         HOURLY.resample("4h", zone="Asia/Tokyo")
     with pytest.raises(ConfigError, match=r"^there is no zone 'Mars/Base'; expected a zone of the IANA database"):
         HOURLY.resample("1d", zone="Mars/Base")

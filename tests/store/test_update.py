@@ -229,3 +229,19 @@ def test_a_series_may_begin_before_1970(store, bars):
         store.read("shelf", "OLD", "1h", until="1960-04-01").frame.height
         == old.filter(pl.col("close_time") <= datetime(1960, 4, 1, tzinfo=UTC)).height
     )
+
+
+def test_months_are_kept_and_continued(tmp_path):
+    from candlecast.sources import synthetic
+
+    months = synthetic.random_walk(24 * 400, seed=2, interval="1h").candles.resample("1mo").frame
+    bars = pl.concat([months[:4], months[5:]])
+    store, source = Store(tmp_path / "data"), Shelf(bars)
+    first = store.update(source, "X", "1mo", until="2015-08-20")
+    assert first.frame.equals(bars[:6])
+    assert first.frame["close_time"][-1] == datetime(2015, 8, 1, tzinfo=UTC)
+    whole = store.update(source, "X", "1mo")
+    assert whole.frame.equals(bars)
+    assert whole.check().issues.select("kind", "bars").rows() == [("gap", 1)]
+    part = store.read(source, "X", "1mo", since="2015-02-01", until="2015-03-31")
+    assert part.frame.equals(bars[1:2])

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.candles.clock import DAY, HOUR, WEEK, local_time
-from candlecast.candles.gaps import day_start, find_gaps, month_numbers, trading_days
+from candlecast.candles.gaps import day_start, find_gaps, month_numbers, trading_days, wall_clock
 from candlecast.errors import ConfigError
 from candlecast.interval import Interval
 from candlecast.reading.instants import require_zone
@@ -70,10 +70,7 @@ def resample(candles: Candles, interval: Interval, zone: str | None) -> pl.DataF
             expected="candles that end with the long bars",
             remedy="Use shorter candles, or another zone",
         )
-    is_whole = _is_whole(candles, long)
-    if interval.months and candles.has_sessions and len(is_whole):
-        is_whole |= _has_all_weekdays(candles, interval.months, len(long))
-    whole = long.filter(pl.Series(is_whole, dtype=pl.Boolean))
+    whole = long.filter(pl.Series(_is_whole(candles, long, interval), dtype=pl.Boolean))
     return whole.select("open_time", "close_time", "open", "high", "low", "close", "volume").rechunk()
 
 
@@ -161,25 +158,26 @@ def _instant(clock: pl.Expr, zone: str | None) -> pl.Expr:
 
 
 def _has_all_weekdays(candles: Candles, months: int, bars: int) -> np.ndarray:
-    """Bool (long bar,): the first or the last of the bars of `months`, if no weekday of it before the first or after the last
-    day of the candles is absent. 1 January is a holiday everywhere.
+    """Bool (long bar,): the bars of `months` but the first or the last where a weekday of it before the first or after the
+    last day of the candles is absent, or part of that day. 1 January is a holiday everywhere.
     """
-    found = np.zeros(bars, dtype=bool)
-    if candles.interval.microseconds < DAY or candles.interval.months or find_gaps(candles).bars.any():
-        return found
+    found = np.ones(bars, dtype=bool)
     days = trading_days(candles)
     first, last = (day.astype("datetime64[M]").astype(np.int64) // months * months for day in (days[0], days[-1]))
     begin, end = (np.int64(month).astype("datetime64[M]").astype("datetime64[D]") for month in (first, last + months))
     begins = np.busday_count(begin, days[0], holidays=[f"{str(begin)[:4]}-01-01"]) == 0
     ends = np.busday_count(days[-1] + 1, end) == 0
-    if bars == 1:
-        found[0] = begins and ends
-    else:
-        found[0], found[-1] = begins, ends
+    step, session = candles.interval.microseconds, candles.clock.session
+    if step < DAY:
+        clock = wall_clock(candles)
+        begins &= session is not None and bool((clock[0] - session[0]) % DAY < step)
+        ends &= session is not None and bool((session[1] - clock[-1] - 1) % DAY < step)
+    found[0] &= begins
+    found[-1] &= ends
     return found
 
 
-def _is_whole(candles: Candles, long: pl.DataFrame) -> np.ndarray:
+def _is_whole(candles: Candles, long: pl.DataFrame, interval: Interval) -> np.ndarray:
     """Bool (long bar,): nothing of the long bar is missing."""
     if long.is_empty():
         return np.zeros(0, dtype=bool)
@@ -193,8 +191,11 @@ def _is_whole(candles: Candles, long: pl.DataFrame) -> np.ndarray:
     np.add.at(depth, entered, 1)
     np.add.at(depth, np.maximum(left, entered), -1)
     whole = np.cumsum(depth[:-1]) == 0
+    is_within = (opened >= candles.open_time[0]) & (closed <= candles.close_time[-1])
     if not candles.has_sessions:
-        return whole & (opened >= candles.open_time[0]) & (closed <= candles.close_time[-1])
+        return whole & is_within
+    if interval.months:  # months differ in days: the others do not show whether one is whole
+        return whole & (is_within | _has_all_weekdays(candles, interval.months, len(long)))
     hours = long.select(pl.col("start") % DAY).to_series().to_numpy()
     bars = long["bars"].to_numpy()
     within = bars[1:-1]

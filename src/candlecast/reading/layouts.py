@@ -24,6 +24,7 @@ from candlecast.reading.timing import TimeColumn, clock_digits, form_of, is_cloc
 
 BOUNDED = 0.98  # of the rows in which high and low bound the others, at least: prices are rounded
 NUMERIC = 0.7  # of the cells of a column of numbers, at least: one that is none is refused where it stands
+IN_ORDER = 0.9  # of the steps from row to row, at least, in one direction of time
 ONE_SIZE = 3.0  # prices of one bar differ by less than this factor
 PROOF = 0.5  # of the distance from close to next open in the other order, at most
 SAME_MONEY = 0.02  # relative difference between traded money and units times price, at most
@@ -170,16 +171,29 @@ def _ends(bars: np.ndarray, ends: Sequence[int], *, is_newest_first: bool | None
     if is_newest_first:
         bars = bars[:, ::-1]
     first, second = bars[ends[0]], bars[ends[1]]
-    straight, turned = np.abs(first[1:] - second[:-1]).sum(), np.abs(second[1:] - first[:-1]).sum()
+    straight, turned = _total(first[1:] - second[:-1]), _total(second[1:] - first[:-1])
     if straight < PROOF * turned:
         return ends[0], ends[1]
     return (ends[1], ends[0]) if turned < PROOF * straight else None
 
 
+def _total(distances: np.ndarray) -> float:
+    """Sum of the distances without the largest twentieth, which a few damaged cells may make."""
+    return float(np.sort(np.abs(distances))[: -(-len(distances) * 19 // 20)].sum())
+
+
 def _is_newest_first(cells: Sequence[str]) -> bool | None:
-    """Whether the first row is later than the last; None where that depends on how their dates are read."""
-    first, last = (_moments(cell) for cell in (cells[0], cells[-1]))
-    found = {one > other for one, other in zip(first, last, strict=True) if one is not None and other is not None}
+    """Whether nearly all rows are later than the next one; None where that depends on how their dates are read."""
+    found = set()
+    for moments in zip(*map(_moments, cells), strict=True):
+        known = np.array([moment for moment in moments if moment is not None])
+        steps = np.sign(np.diff(known))
+        steps = steps[steps != 0]
+        if len(known) < NUMERIC * len(cells) or not len(steps):
+            continue
+        rising = float(np.mean(steps > 0))
+        if max(rising, 1 - rising) >= IN_ORDER:
+            found.add(rising < 0.5)
     return found.pop() if len(found) == 1 else None
 
 
@@ -222,9 +236,9 @@ def _volume(
             free.append(position)
     follows = min(prices.values()) == max(time.positions) + 1
     after = [position for position in free if position > max(prices.values())]
-    if follows and after[:1] == [max(prices.values()) + 1]:
-        return _in_units(after[0], free, values, close)
     varied = [position for position in free if len(np.unique(values[position])) > 1]
+    if follows and after[:1] == [max(prices.values()) + 1] and (after[0] in varied or not varied):
+        return _in_units(after[0], free, values, close)
     if len(varied) > 1:
         raise _unknown(table, f"no header, and {len(varied)} columns that may be the volume", what=what)
     return varied[0] if varied else None
