@@ -66,8 +66,9 @@ def test_a_connection_that_breaks_in_between_loses_nothing(server, store, binanc
     assert candles.frame.equals(binance.fetch("BTCUSDT", "15m", since="2025-01-01").frame)
 
 
-def test_a_split_at_yahoo_between_two_updates(server, store):
+def test_a_split_at_yahoo_between_two_updates(server, store, monkeypatch):
     """Adjusted prices of all of history change with the split; the store keeps both, and joins them nowhere."""
+    monkeypatch.setattr("candlecast.store.store.utc_now", server.clock)
     stock = Stock(splits={"2025-02-14": 4.0})
     YahooWorld({"AAPL": stock}).mount(server)
     server.now = datetime(2025, 2, 13, 22, tzinfo=UTC)

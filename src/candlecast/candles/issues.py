@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -53,13 +54,15 @@ NOTICES = {
     "coarse_tick": "with steps of price about as large as their moves",
     "split": "as after a split",
     "reuse": "perhaps of another asset under the same symbol",
+    "ended": "after which the series ends",
 }
 SPLITS = tuple(
     ratio for shares in (1.5, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50, 100) for ratio in (shares, 1 / shares)
 )
 SPLIT_TOLERANCE = 0.03  # log: an overnight move that comes with the split
 LONG_GAP = 7  # days after which a symbol may have been given to another asset
-OTHER_PRICE = 1.5  # times the old price, or one part in that
+OTHER_PRICE = 1.5  # times the old price, or one part in that, at least
+OTHER_MOVE = 5.0  # standard deviations of the move over a gap, at least
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +165,7 @@ def check(candles: Candles) -> CandleReport:
     masks = _masks(candles) if len(candles) else []
     rows = [_issue(candles, kind, mask, detail) for kind, mask, detail in masks if mask.any()]
     if not any(row["is_fatal"] for row in rows):
-        rows += _gaps(candles) + _splits(candles) + _untraded_prices(candles)
+        rows += _gaps(candles) + _splits(candles) + _untraded_prices(candles) + _ending(candles)
     schema = {
         "kind": pl.String,
         "is_fatal": pl.Boolean,
@@ -269,11 +272,47 @@ def _gaps(candles: Candles) -> list[dict[str, object]]:
         first, last = starts[gap], lasts[gap]
         kind, detail = ("halt", f"a known halt of {exchange}") if is_known else ("gap", absent)
         rows.append(_row(kind, bars, first, last, detail))
-        ratio = candles.open[row] / candles.close[row - 1]
-        if (last - first).days >= LONG_GAP and abs(np.log(ratio)) > np.log(OTHER_PRICE):
-            words = f"the first price after {bars:,} missing bars is {ratio:.3g} times the last before them"
-            rows.append(_row("reuse", 1, ends[gap], ends[gap], words))
+        if (reuse := _reuse(candles, row, bars, starts[gap], ends[gap])) is not None:
+            rows.append(reuse)
     return rows
+
+
+def _reuse(candles: Candles, row: int, bars: int, start: Any, end: Any) -> dict[str, object] | None:
+    """The issue that the bar of a row, after a gap, may be of another asset; None where gap and price do not say so."""
+    ratio = candles.open[row] / candles.close[row - 1]
+    if (end - start).days < LONG_GAP or abs(np.log(ratio)) <= np.log(OTHER_PRICE):
+        return None
+    moves = np.abs(np.diff(np.log(candles.close)))
+    deviation = float(np.median(moves)) / 0.6745  # of normal moves, of which half are smaller than that
+    if abs(np.log(ratio)) <= OTHER_MOVE * deviation * np.sqrt(bars + 1):
+        return None
+    words = (
+        f"the first price after {bars:,} missing {'bar' if bars == 1 else 'bars'} is {ratio:.3g} times the last before"
+    )
+    return _row("reuse", 1, end, end, words)
+
+
+def find_reuses(candles: Candles) -> list[dict[str, Any]]:
+    """Bars after long gaps at another level of price, as `check` lists them, each with its `row`; of sound candles."""
+    gaps = find_gaps(candles)
+    starts, ends = (pl.Series(times).cast(pl.Datetime("us", "UTC")) for times in (gaps.start, gaps.end))
+    found = []
+    for gap in np.flatnonzero((gaps.end - gaps.start) >= np.timedelta64(LONG_GAP, "D")).tolist():
+        row = int(gaps.row[gap])
+        if (reuse := _reuse(candles, row, int(gaps.bars[gap]), starts[gap], ends[gap])) is not None:
+            found.append({**reuse, "row": row})
+    return found
+
+
+def _ending(candles: Candles) -> list[dict[str, object]]:
+    """That the series ends with the last bar, where the store knows that."""
+    ended = candles.origin.ended if candles.origin else None
+    closed = candles.frame["close_time"][-1] if len(candles) else None
+    if ended is None or closed != datetime.fromisoformat(ended.at):
+        return []
+    last = candles.frame["open_time"][-1]
+    words = f"{ended.why}; a position held then is closed at the last price, at which it may not have been possible to trade"
+    return [_row("ended", 1, last, last, words)]
 
 
 def _splits(candles: Candles) -> list[dict[str, object]]:

@@ -26,6 +26,7 @@ WORDS = {
     "left_out": "left out",
     "bridged": "missing and bridged",
     "accepted": "accepted",
+    "joined": "joined",
 }
 REASONS = {
     "duplicate": "open time repeated",

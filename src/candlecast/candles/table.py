@@ -26,9 +26,18 @@ YEAR_SECONDS = 31_556_952.0
 
 
 @dataclass(frozen=True)
+class Ending:
+    """The end of a series: when its last bar closed (ISO text, UTC), and how that is known."""
+
+    at: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Origin:
     """Where candles came from: the name of the source, and the store and its version if they were read from one; how a file
-    was understood, in one line (`reading`); and what was changed in them since (`Candles.mended`).
+    was understood, in one line (`reading`); what was changed in them since (`Candles.mended`); and `ended`, where the source
+    has no bar after the last one, because the symbol was delisted, halted or is no longer traded.
     """
 
     source: str
@@ -36,9 +45,12 @@ class Origin:
     version: int | None = None
     changes: tuple[mend.Change, ...] = ()
     reading: str | None = None
+    ended: Ending | None = None
 
     def __post_init__(self) -> None:
         require_threads()
+        if isinstance(self.ended, Mapping):
+            object.__setattr__(self, "ended", Ending(**self.ended))
         changes = tuple(each if isinstance(each, mend.Change) else mend.Change(**each) for each in self.changes)
         object.__setattr__(self, "changes", changes)  # those of a manifest are plain values
 
@@ -282,12 +294,32 @@ class Candles:
         return candles
 
     def with_real_jumps(self) -> Candles:
-        """The same candles, whose jumps like splits are declared to be moves of the market; counted in `origin.changes`.
+        """The same candles, whose jumps like splits, and new price levels after long gaps, are declared to be moves of the
+        market; counted in `origin.changes`.
 
-        Without that there is no verdict on candles that jump as after a split that was not adjusted.
+        Without that there is no verdict on candles that jump as after a split that was not adjusted, and no model is trained
+        across a gap after which the symbol seems to be another asset's.
         """
-        jumps = len(self.check().jumps)
-        return self.recorded(mend.Change("accepted", jumps, "jumps like splits, as moves of the market"))
+        jumps, levels = len(self.check().jumps), len(issues.find_reuses(self))
+        words = "jumps like splits" + (" and new price levels after gaps" if levels else "")
+        return self.recorded(mend.Change("accepted", jumps + levels, f"{words}, as moves of the market"))
+
+    def require_one_asset(self) -> Candles:
+        """These candles, unless the price is at another level after a long gap, as when a symbol is given to another asset.
+
+        Raises CandleError, which names the bar; `with_real_jumps` declares that it is one asset.
+        """
+        is_accepted = self.origin is not None and any(change.kind == "accepted" for change in self.origin.changes)
+        found = [] if is_accepted else issues.find_reuses(self)
+        if found:
+            time, detail = found[-1]["first"], found[-1]["detail"]
+            raise CandleError(
+                f"{self.symbol} may be another asset from {time:%Y-%m-%d %H:%M} UTC on: {detail}",
+                expected="candles of one asset to train on",
+                remedy=f'Take the later bars with since="{time:%Y-%m-%dT%H:%M}", as candles[{found[-1]["row"]}:], or declare '
+                "that it is one asset: candles.with_real_jumps(), or --real-jumps in the shell",
+            )
+        return self
 
     def recorded(self, change: mend.Change) -> Candles:
         """The same candles with one more change in `origin.changes`, for those who made it."""

@@ -72,7 +72,7 @@ def candles(
     elif asset is None:
         print_table(
             [_row(table, changed) for table, changed in found],
-            ["source", "symbol", "interval", "bars", "first", "last", "missing", "halted", "sound", "changed"],
+            ["source", "symbol", "interval", "bars", "first", "last", "missing", "halted", "sound", "changed", "ended"],
         )
     else:
         for table, changed in found:
@@ -144,6 +144,7 @@ def _as_object(table: Candles, changed: int) -> dict[str, Any]:
         "missing": report.missing,
         "halted": report.halted,
         "changed": changed,
+        "ended": asdict(origin.ended) if origin and origin.ended else None,
         "is_sound": report.is_sound,
         "issues": report.issues.to_dicts(),
     }
@@ -161,4 +162,5 @@ def _row(table: Candles, changed: int) -> list[str]:
         f"{row['halted']:,}",
         "yes" if row["is_sound"] else "NO",
         f"{changed:,}",
+        "yes" if row["ended"] else "",
     ]

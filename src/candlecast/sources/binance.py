@@ -20,7 +20,7 @@ from candlecast.sources.exchange import Rest, connect
 from candlecast.sources.page import market_page
 from candlecast.sources.refusals import lacking_interval, unknown_symbol
 from candlecast.sources.retry import Retry
-from candlecast.sources.source import Moment, Session, Source, period, utc_now
+from candlecast.sources.source import Moment, Session, Source, Status, period, utc_now
 from candlecast.sources.web import Get, MissingError, web
 
 logger = logging.getLogger(__name__)
@@ -160,6 +160,14 @@ class Binance(Source):
     def session(self, symbol: str) -> Session:
         """Crypto markets never close."""
         return "always"
+
+    def status(self, symbol: str) -> Status:
+        """As the exchange lists the symbol."""
+        with self._market(symbol, Interval.parse("1h")) as ask:
+            market = ask()
+            if market.listed is None:
+                return "delisted"
+            return "halted" if market.rest.exchange.markets[market.listed].get("active") is False else "trading"
 
 
 def _is_refusal(said: list[Any]) -> bool:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 import numpy as np
 import polars as pl
 
-from candlecast.errors import CandlecastError, ConfigError, SourceError
+from candlecast.errors import CandlecastError, ConfigError, UnknownSymbolError
 from candlecast.interval import Interval
 from candlecast.process.shared import ignoring
 from candlecast.sources.adjust import ACTIONS, PRICES, monthly
@@ -57,8 +57,9 @@ class Yahoo(Source):
     is all that Yahoo knows. `adjusted=False`: prices, volume and dividends as they were at the time (Yahoo's own
     adjustment for later splits is undone), which later events do not change. Each page brings `dividend` and `split`.
 
-    Days go back to the listing, and months ("1mo") are made of them; bars of an hour 730 days, shorter ones 60, and of a minute 30; a day opens at 00:00 UTC
-    of its date. Bars without a price are Yahoo's way of saying that there was none; they are left out, and counted in the log.
+    Days go back to the listing, and months ("1mo") are made of them; bars of an hour go back 730 days, shorter ones 60, and of
+    a minute 30. A day opens at 00:00 UTC of its date. Bars without a price are Yahoo's way of saying that there was none; they
+    are left out, and counted in the log.
     `url` replaces scheme and host of every address. Needs the extra `yahoo`.
     """
 
@@ -257,7 +258,7 @@ def _session(host: str | None, retry: Retry) -> Iterator[Any]:
                 self.is_answered = True
                 return answer
             except MissingError:
-                self.failure = SourceError(
+                self.failure = UnknownSymbolError(
                     f"Yahoo has no symbol {symbol!r}",
                     expected="a symbol as Yahoo writes it, still listed",
                     remedy=_offers(self.send, there, symbol),

@@ -46,13 +46,14 @@ def update(
     until: datetime | None,
     refresh: bool,
     recheck: bool,
+    is_over: bool = False,
     progress: Listener,
 ) -> None:
     """Request from the source what the table lacks from `since` (the first bar known, or the source's first) to `until`.
 
     Bars are committed in batches as they come, so that an interruption costs the last moments only. With `refresh`,
-    everything is requested again; with `recheck`, the gaps between the bars are. Raises CandleError when there is no bar
-    at all, and whatever the source raises, once what it gave before is committed.
+    everything is requested again; with `recheck`, the gaps between the bars are; with `is_over`, no bars after the last one.
+    Raises CandleError when there is no bar at all, and whatever the source raises, once what it gave before is committed.
     """
     snapshot = location.open()
     bars = _bars(snapshot, series)
@@ -66,7 +67,7 @@ def update(
         stretches = unrequested(bars, since=since or first, until=end, interval=step, is_recheck=recheck)
         for start, stop in joined(stretches, NEAR * step.timedelta) if recheck else stretches:
             reading.request_gap(start, stop, end, is_recheck=recheck)
-        if end > step.next(last):
+        if end > step.next(last) and not is_over:
             reading.request_overlap(bars["open_time"], since, until)
     reading.finish()
     if first is None and not reading.bars:

@@ -158,7 +158,7 @@ def plan_jobs(
         )
     jobs = []
     for asset in assets:
-        asset.require_sound()
+        asset.require_sound().require_one_asset()
         require_causal_features(chosen[asset.symbol], asset)
         require_causal_target(target, asset)
         samples = make_samples(
