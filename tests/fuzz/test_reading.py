@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
+import zipfile
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -15,7 +17,7 @@ from candlecast.candles import Candles
 from candlecast.sources import synthetic
 from fuzz.mutations import KINDS, mutated, reading_of, wrong_bars
 
-MUTATIONS = int(os.environ.get("CANDLECAST_FUZZ", "240"))
+MUTATIONS = int(os.environ.get("CANDLECAST_FUZZ", "320"))
 BARS = synthetic.random_walk(60, seed=3, interval="1h").candles.frame.drop("close_time").with_columns(
     pl.col("open", "high", "low", "close").round(2) * 70, pl.col("volume").round(3)
 ).with_columns(pl.col("open", "high", "low", "close").round(2))  # fmt: skip
@@ -67,19 +69,34 @@ SHAPES = {
     "am_pm.csv": lines(NAMES, times("%m/%d/%Y %I:%M %p", SEVEN), PLAIN, VOLUMES),
     "yfinance.csv": lines(LEVELS, times("%Y-%m-%d", DAY), PLAIN, VOLUMES),
     "list.json": json.dumps(LISTED),
-}
+    "objects.json": json.dumps([dict(zip(NAMES.split(","), row, strict=True)) for row in LISTED]),
+    "offsets.csv": lines(NAMES, times("%Y-%m-%d %H:%M:%S+01:00"), PLAIN, VOLUMES),
+    "months.csv": lines(NAMES, [f"{2015 + row // 12}-{row % 12 + 1:02}-01" for row in range(len(BARS))], PLAIN, VOLUMES),
+    "symbols.csv": "\n".join(
+        [f"symbol,{NAMES}"]
+        + [f"{name},{line}" for name in ("AA", "BB") for line in lines("", times("%Y-%m-%d", DAY), PLAIN, VOLUMES).split()]
+    ),
+    "mt5.csv": lines(TABS.replace("TICKVOL", "TICKVOL>\t<VOL>\t<SPREAD"), times("%Y.%m.%d\t%H:%M:%S"), PLAIN,
+        [f"{count}\t{volume}\t2" for count, volume in zip(COUNTS, VOLUMES, strict=True)], "\t"),
+}  # fmt: skip
 ENCODINGS = {"german.csv": "cp1252", "tabs.txt": "utf-16"}
-TOLD = {"mt4.csv": {"zone": "UTC"}, "tabs.txt": {"zone": "UTC"}, "am_pm.csv": {"zone": "UTC"}}
+TOLD = {"mt4.csv": {"zone": "UTC"}, "tabs.txt": {"zone": "UTC"}, "am_pm.csv": {"zone": "UTC"},
+        "symbols.csv": {"symbol": "AA"}, "mt5.csv": {"zone": "UTC"}}  # fmt: skip
 
 
 def content_of(name: str) -> tuple[bytes, str | None]:
     if name == "packed.csv.gz":
         return gzip.compress(SHAPES["iso.csv"].encode(), mtime=0), None
+    if name == "packed.zip":
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("iso.csv", SHAPES["iso.csv"])
+        return packed.getvalue(), None
     encoding = ENCODINGS.get(name, "utf-8")
     return SHAPES[name].encode(encoding), encoding
 
 
-@pytest.mark.parametrize("name", [*SHAPES, "packed.csv.gz"])
+@pytest.mark.parametrize("name", [*SHAPES, "packed.csv.gz", "packed.zip"])
 def test_mutations_are_read_right_or_refused(name, tmp_path):
     content, encoding = content_of(name)
     path, told = tmp_path / name, TOLD.get(name, {})
@@ -89,7 +106,7 @@ def test_mutations_are_read_right_or_refused(name, tmp_path):
     assert len(right) == len(BARS)
     assert right.close.tolist() == BARS["close"].to_list()
     rng = np.random.default_rng(list(name.encode()))
-    for number in range(MUTATIONS // (len(SHAPES) + 1)):
+    for number in range(MUTATIONS // (len(SHAPES) + 2)):
         kind = KINDS[number % len(KINDS)]
         change = mutated(content, kind, rng, encoding=encoding)
         if change is None:

@@ -204,6 +204,20 @@ def _after_lines(text: bytes, lines: int) -> int:
     return position
 
 
+def _is_quoted_throughout(letters: np.ndarray, ends: np.ndarray, parts: np.ndarray, width: int) -> bool:
+    """Whether each line is of `width` cells in quotation marks, and these stand nowhere else."""
+    is_quote = letters == QUOTE
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    if not len(ends) or not is_quote[starts].all() or not is_quote[ends - 1].all():
+        return False
+    if np.count_nonzero(is_quote) != 2 * width * len(ends):
+        return False
+    between = np.flatnonzero(parts[1:-1] & is_quote[:-2] & is_quote[2:])
+    counts = np.diff(np.searchsorted(between + 1, ends), prepend=0)
+    quotes = np.diff(np.searchsorted(np.flatnonzero(is_quote), ends), prepend=0)
+    return bool((counts == width - 1).all() and (quotes == 2 * width).all())
+
+
 def _regular(text: bytes, delimiter: int, width: int) -> np.ndarray:
     """Bool (line,): the line has `width` cells and its quotation marks are closed."""
     letters = np.frombuffer(text, dtype=np.uint8)
@@ -211,6 +225,8 @@ def _regular(text: bytes, delimiter: int, width: int) -> np.ndarray:
     parts = letters == delimiter
     closed: np.ndarray | bool = True
     if b'"' in text:
+        if _is_quoted_throughout(letters, ends, parts, width):
+            return np.ones(len(ends), dtype=bool)
         parity = np.bitwise_xor.accumulate((letters == QUOTE).view(np.uint8))  # 1 inside quotation marks
         at_end = parity[ends]
         at_start = np.concatenate([at_end[:1] * 0, at_end[:-1]])
