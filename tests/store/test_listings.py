@@ -148,7 +148,7 @@ def test_a_symbol_that_is_given_to_another_asset(store, bars, clock):
     assert store.read("shelf", "LUNC", "1h").frame.equals(pl.concat([bars[:300], bars[400:]]))
     luna = store.read("shelf", "LUNA", "1h")
     assert luna.frame.equals(other)
-    assert "300 bars left out (before 2015-01-18 02:00, of what is now LUNC)" in str(luna.origin)
+    assert "300 bars left out (before 2015-01-17 16:00, of what is now LUNC)" in str(luna.origin)
     assert luna.require_one_asset() is luna
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 LONGEST_HOLIDAY = 10  # weekdays: Shanghai's Spring Festivals of 1996 to 2002, the longest regular closings since 1990
 SHORT_HOLIDAY_ZONES = ("America/", "Europe/London", "Europe/Berlin", "Europe/Athens", "Australia/", "Pacific/")
+LONGEST_CURRENCY_HOLIDAY = 2  # weekdays, of markets that trade around the clock: Christmas and New Year
 LONGEST_SHORT_HOLIDAY = 5  # weekdays, in zones whose names begin so: the longest closing since 1950 was 4 (2001-09-11)
 
 
@@ -78,7 +79,7 @@ def _in_sessions(candles: Candles, row: np.ndarray, gap: np.ndarray) -> Gaps:
     apart = (days - before).astype(np.int64)
     overnight = _missing_overnight(candles.clock, ends, begins, gap - paused, step)
     missing = np.where(apart == 1, overnight, np.where(apart > 0, 0, (gap - paused) // step))
-    is_long = (closed > longest_holiday(candles.zone)) & ~is_closure(before, days)
+    is_long = (closed > longest_holiday(candles.clock)) & ~is_closure(before, days)
     missing = np.where(is_long, closed, np.where(_is_festive(candles.clock, ends, begins), 0, missing))
     start, end = candles.close_time[row - 1].astype(np.int64), opened
     if step < DAY:  # such a gap is one of whole days
@@ -102,8 +103,11 @@ def wall_clock(candles: Candles) -> np.ndarray:
     return candles.local_time.view(np.int64)
 
 
-def longest_holiday(zone: str | None) -> int:
+def longest_holiday(clock: TradingClock) -> int:
     """Most weekdays in a row without a bar that can be holidays; a longer stretch is a gap."""
+    zone = clock.zone
+    if clock.has_sessions and clock.closure == 0:
+        return LONGEST_CURRENCY_HOLIDAY
     return LONGEST_SHORT_HOLIDAY if zone is not None and zone.startswith(SHORT_HOLIDAY_ZONES) else LONGEST_HOLIDAY
 
 

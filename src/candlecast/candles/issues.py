@@ -18,6 +18,7 @@ from candlecast.candles.halts import is_halt
 from candlecast.candles.hours import describe
 from candlecast.candles.ticks import ticks
 from candlecast.errors import CandleError
+from candlecast.interval import SECONDS
 from candlecast.text import count
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ SPLITS = tuple(
     ratio for shares in (1.5, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50, 100) for ratio in (shares, 1 / shares)
 )
 SPLIT_TOLERANCE = 0.03  # log: an overnight move that comes with the split
+LONG_ABSENCE = 365  # days after which a symbol is another asset's, or listed anew, at any price
 LONG_GAP = 7  # days after which a symbol may have been given to another asset
 OTHER_PRICE = 1.5  # times the old price, or one part in that, at least
 OTHER_MOVE = 5.0  # standard deviations of the move over a gap, at least
@@ -279,16 +281,16 @@ def _gaps(candles: Candles) -> list[dict[str, object]]:
 
 def _reuse(candles: Candles, row: int, bars: int, start: Any, end: Any) -> dict[str, object] | None:
     """The issue that the bar of a row, after a gap, may be of another asset; None where gap and price do not say so."""
-    ratio = candles.open[row] / candles.close[row - 1]
-    if (end - start).days < LONG_GAP or abs(np.log(ratio)) <= np.log(OTHER_PRICE):
+    ratio, absent = candles.open[row] / candles.close[row - 1], (end - start).days
+    words = f"the first price after {count(bars, 'missing bar')} is {ratio:.3g} times the last before"
+    if absent >= max(LONG_ABSENCE, 2 * candles.interval.seconds / SECONDS["d"]):
+        return _row("reuse", 1, end, end, words)
+    if absent < LONG_GAP or abs(np.log(ratio)) <= np.log(OTHER_PRICE):
         return None
     moves = np.abs(np.diff(np.log(candles.close)))
     deviation = float(np.median(moves)) / 0.6745  # of normal moves, of which half are smaller than that
     if abs(np.log(ratio)) <= OTHER_MOVE * deviation * np.sqrt(bars + 1):
         return None
-    words = (
-        f"the first price after {bars:,} missing {'bar' if bars == 1 else 'bars'} is {ratio:.3g} times the last before"
-    )
     return _row("reuse", 1, end, end, words)
 
 

@@ -34,12 +34,16 @@ LOST = re.compile(r"\d{1,3}([.,])\d{3}(?:\1\d{3}){3,}")  # more groups of thousa
 
 @dataclass(frozen=True)
 class Understood:
-    """Candles: `frame` with open_time (UTC, us), open, high, low, close, volume; volume is NaN where there is none."""
+    """Candles: `frame` with open_time (UTC, us), open, high, low, close, volume; volume is NaN where there is none.
+
+    `zone`: whose clock the times were written by, where the table or an option says it.
+    """
 
     frame: pl.DataFrame
     interval: Interval
     symbol: str | None
     notes: tuple[str, ...]
+    zone: str | None = None
 
 
 def understand(table: Table, options: Options, *, what: str) -> Understood:
@@ -68,7 +72,7 @@ def understand(table: Table, options: Options, *, what: str) -> Understood:
             expected="at least 2",
             remedy="Check the file or the range that was asked for",
         )
-    opened = opened_at(rows, columns, stamps, options, table, first, notes, what=what)
+    opened, zone = opened_at(rows, columns, stamps, options, table, first, notes, what=what)
     values = {name: rows.take(name) for name in (*PRICES, "volume") if name in rows}
     if options.adjusted:
         values = _adjust(values, {name: rows.take(f"adjusted {name}") for name in columns.adjusted})
@@ -95,7 +99,7 @@ def understand(table: Table, options: Options, *, what: str) -> Understood:
     frame = pl.DataFrame([opened.alias("open_time"), *(pl.Series(name, values[name]) for name in (*PRICES, "volume"))])
     require_candles(frame, form, what=what)
     notes += found.notes()
-    return Understood(frame, interval, symbol, tuple(dict.fromkeys([*table.notes, *notes])))
+    return Understood(frame, interval, symbol, tuple(dict.fromkeys([*table.notes, *notes])), zone)
 
 
 def _wanted(columns: Columns) -> list[int]:
