@@ -7,6 +7,7 @@ import io
 import json
 import os
 import zipfile
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -105,6 +106,9 @@ def test_mutations_are_read_right_or_refused(name, tmp_path):
     assert isinstance(right, Candles), right
     assert len(right) == len(BARS)
     assert right.close.tolist() == BARS["close"].to_list()
+    ticking = replace(
+        right, frame=right.frame.with_columns(volume=pl.Series(COUNTS).cast(float))
+    )  # as its reading says
     rng = np.random.default_rng(list(name.encode()))
     for number in range(MUTATIONS // (len(SHAPES) + 2)):
         kind = KINDS[number % len(KINDS)]
@@ -115,6 +119,9 @@ def test_mutations_are_read_right_or_refused(name, tmp_path):
         found = reading_of(path, told)
         if isinstance(found, Candles):
             touched = change[1] if encoding else 0
-            assert wrong_bars(found, right) <= touched, f"{kind} {number} of {name}: {found.origin}"
+            reading = str(found.origin)
+            by_place = name == "mt5.csv" and "no header" in reading  # ticks are the column after the close
+            truth = ticking if by_place or "volume is the number of ticks" in reading else right
+            assert wrong_bars(found, truth) <= touched, f"{kind} {number} of {name}: {found.origin}"
         else:
             assert found.count("; expected ") == 1, found
