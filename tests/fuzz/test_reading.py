@@ -120,8 +120,8 @@ def test_mutations_are_read_right_or_refused(name, tmp_path):
         if isinstance(found, Candles):
             touched = change[1] if encoding else 0
             reading = str(found.origin)
-            by_place = name == "mt5.csv" and "no header" in reading  # ticks are the column after the close
-            truth = ticking if by_place or "volume is the number of ticks" in reading else right
+            is_ticks = "volume is the number of ticks" in reading or "no header" in reading  # as the reading says
+            truth = ticking if name == "mt5.csv" and is_ticks else right
             assert wrong_bars(found, truth) <= touched, f"{kind} {number} of {name}: {found.origin}"
         else:
             assert found.count("; expected ") == 1, found
