@@ -22,10 +22,30 @@ from pathlib import Path
 from .slip import Slip
 
 ROOT = Path(__file__).resolve().parents[2]
-LIBRARIES = ("numpy", "polars", "scipy.stats", "numba", "torch", "sklearn.linear_model", "statsmodels.api", "plotly", "hypothesis")
+LIBRARIES = (
+    "numpy",
+    "polars",
+    "scipy.stats",
+    "numba",
+    "torch",
+    "sklearn.linear_model",
+    "statsmodels.api",
+    "plotly",
+    "hypothesis",
+)
 LIMIT_SECONDS = 600.0  # of one slip
 PAUSE_SECONDS = 0.2
-OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+OPTIONS = (
+    "-x",
+    "-q",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:xdist",
+    "--no-header",
+    "-W",
+    "ignore::pytest.PytestAssertRewriteWarning",
+)
 CAUGHT, SURVIVED, STALE, BROKEN = "caught", "survived", "stale", "broken"
 
 
@@ -129,7 +149,9 @@ class _Work:
         """What came out; puts the copy back."""
         self.copy.put_back(self.slip)
         lines = [line for line in self.log.read_text("utf-8", errors="replace").splitlines() if line.strip()]
-        told = next((line for line in lines if line.startswith(("FAILED", "ERROR"))), lines[-1] if lines else "no output")
+        told = next(
+            (line for line in lines if line.startswith(("FAILED", "ERROR"))), lines[-1] if lines else "no output"
+        )
         state = {0: SURVIVED, 1: CAUGHT}.get(self.code or 0, BROKEN)
         return Outcome(self.slip, state, told[:160], time.monotonic() - self.began)
 

@@ -14,16 +14,36 @@ SLIPS = [
             ("fees-from-slippage", 'traded.fills["fee"].to_numpy().sum()', 'traded.fills["slippage"].to_numpy().sum()'),
             ("p-swapped", 'for other in ("naive", "drift", "mean")),', 'for other in ("drift", "naive", "mean")),'),
             ("bounds-as-values", 'words(row["value"]), bounds,', 'words(row["high"]), bounds,'),
-            ("bound-as-r2", '_bracketed(percent, row["r2"], row["r2_low"]', '_bracketed(percent, row["r2_high"], row["r2_low"]'),
+            (
+                "bound-as-r2",
+                '_bracketed(percent, row["r2"], row["r2_low"]',
+                '_bracketed(percent, row["r2_high"], row["r2_low"]',
+            ),
             ("bounds-swapped", "for bound in (low, high))", "for bound in (high, low))"),
             ("mae-for-rmse", 'error(row["rmse"]),', 'error(row["mae"]),'),
             ("benchmark-as-value", 'bounds, words(row["benchmark"])))', 'bounds, words(row["value"])))'),
             ("took-the-rest", "100 * (annual_gross - annual)", "100 * (annual - annual_gross)"),
-            ("costs-in-money", '("All costs, of initial cash", percent(values["relative cost"]))', '("All costs, of initial cash", percent(values["total cost"]))'),
-            ("slippage-without-spread", "traded.costs.half_spread_bps + traded.costs.slippage_bps", "traded.costs.slippage_bps"),
+            (
+                "costs-in-money",
+                '("All costs, of initial cash", percent(values["relative cost"]))',
+                '("All costs, of initial cash", percent(values["total cost"]))',
+            ),
+            (
+                "slippage-without-spread",
+                "traded.costs.half_spread_bps + traded.costs.slippage_bps",
+                "traded.costs.slippage_bps",
+            ),
             ("other-model-chosen", 'if row["model"] == result.model:', 'if row["model"] != result.model:'),
-            ("strategies-for-forecasts", "{tally.forecasts:,.1f} independent forecasts, {tally.trades:,.1f}", "{tally.trades:,.1f} independent forecasts, {tally.forecasts:,.1f}"),
-            ("annual-without-costs", '("Annual return after costs", percent(annual))', '("Annual return after costs", percent(annual_gross))'),
+            (
+                "strategies-for-forecasts",
+                "{tally.forecasts:,.1f} independent forecasts, {tally.trades:,.1f}",
+                "{tally.trades:,.1f} independent forecasts, {tally.forecasts:,.1f}",
+            ),
+            (
+                "annual-without-costs",
+                '("Annual return after costs", percent(annual))',
+                '("Annual return after costs", percent(annual_gross))',
+            ),
             ("financing-left-out", "if traded.costs.has_carry else []", "if False else []"),
         ],
     ),
@@ -41,7 +61,11 @@ SLIPS = [
         "report/forecast_figures.py",
         "tests/report/test_figures.py::test_forecast_is_drawn_as_price_at_the_time_it_is_for tests/report/test_cells.py",
         [
-            ("at-the-time-it-was-made", 'times = milliseconds(drawn["known_at"])', 'times = milliseconds(drawn["time"])'),
+            (
+                "at-the-time-it-was-made",
+                'times = milliseconds(drawn["known_at"])',
+                'times = milliseconds(drawn["time"])',
+            ),
             ("margin-without-horizon", "np.sqrt(horizon / len(part))", "np.sqrt(1 / len(part))"),
             ("naive-error-for-forecast", "for said in (forecast, naive)]", "for said in (naive, forecast)]"),
         ],
@@ -61,7 +85,11 @@ SLIPS = [
         "tests/report/test_figures.py::test_losses_start_at_one_and_break_between_trainings tests/report/test_figures.py::test_folds_and_trainings_are_the_results",
         [
             ("losses-unrelated", "curve[name].to_numpy() / curve[name][0]", "curve[name].to_numpy()"),
-            ("train-for-test", 'milliseconds(folds[f"{part}_first"]), milliseconds(folds[f"{part}_last"])', 'milliseconds(folds["train_first"]), milliseconds(folds["train_last"])'),
+            (
+                "train-for-test",
+                'milliseconds(folds[f"{part}_first"]), milliseconds(folds[f"{part}_last"])',
+                'milliseconds(folds["train_first"]), milliseconds(folds["train_last"])',
+            ),
         ],
     ),
 ]

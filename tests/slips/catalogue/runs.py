@@ -22,10 +22,18 @@ SLIPS = [
         "study/result.py",
         "tests/study/test_views_and_loading.py",
         [
-            ("periods-of-one-name", 'recipe=self.recipe | {"since": first and first.isoformat(), "until": last and last.isoformat()}', "recipe=self.recipe"),
+            (
+                "periods-of-one-name",
+                'recipe=self.recipe | {"since": first and first.isoformat(), "until": last and last.isoformat()}',
+                "recipe=self.recipe",
+            ),
             ("until-includes", 'chosen &= pl.col("time") < last', 'chosen &= pl.col("time") <= last'),
             ("candles-after-until", "candles=self.candles[:rows],", "candles=self.candles,"),
-            ("retraded-keeps-tally", "cash=self.cash if cash is None else cash,\n            tally=None,", "cash=self.cash if cash is None else cash,"),
+            (
+                "retraded-keeps-tally",
+                "cash=self.cash if cash is None else cash,\n            tally=None,",
+                "cash=self.cash if cash is None else cash,",
+            ),
             ("retraded-costs-ignored", "costs=costs or self.costs,", "costs=self.costs,"),
             ("target-not-recorded", "target=label(self.lead),", 'target="",'),
             ("trial-without-recipe", "study=chosen,", "study={},"),
@@ -40,7 +48,11 @@ SLIPS = [
         [
             ("one-seed", "seeds=range(seed, seed + self.seeds)", "seeds=range(seed, seed + 1)"),
             ("seed-not-in-recipe", '            "seed": seed,\n', '            "seed": 0,\n'),
-            ("drift-left-out", "for model in (Naive(), Drift()) if model not in", "for model in (Naive(),) if model not in"),
+            (
+                "drift-left-out",
+                "for model in (Naive(), Drift()) if model not in",
+                "for model in (Naive(),) if model not in",
+            ),
         ],
     ),
     *slips(
@@ -48,7 +60,11 @@ SLIPS = [
         "study/comparison.py",
         "tests/test_comparison.py::test_every_model_on_every_series",
         [
-            ("discovery-of-adjusted", 'false_discovery(frame["p"].to_numpy())', 'false_discovery(frame["p_trials"].to_numpy())'),
+            (
+                "discovery-of-adjusted",
+                'false_discovery(frame["p"].to_numpy())',
+                'false_discovery(frame["p_trials"].to_numpy())',
+            ),
             ("p-unadjusted", '"p_trials": evidence.forecast_p_adjusted', '"p_trials": evidence.forecast_p'),
         ],
     ),
@@ -57,7 +73,11 @@ SLIPS = [
         "runs/manifest.py",
         "tests/test_run_folders.py::test_a_flipped_bit_is_seen tests/test_run_folders.py::test_json_is_limited tests/test_run_folders.py::test_a_manifest_has_its_shape",
         [
-            ("digests-unchecked", 'if kept is not None and kept[name]["sha256"] != sha256(content).hexdigest():', "if False:"),
+            (
+                "digests-unchecked",
+                'if kept is not None and kept[name]["sha256"] != sha256(content).hexdigest():',
+                "if False:",
+            ),
             ("newer-format-read", "if version > FORMAT:", "if False:"),
             ("bottomless", "DEEPEST = 64", "DEEPEST = 6_400_000"),
         ],
@@ -67,10 +87,18 @@ SLIPS = [
         "runs/folder.py",
         "tests/test_runs.py",
         [
-            ("candles-not-in-name", "identity = json.dumps([recipe, candles.fingerprint], sort_keys=True)", "identity = json.dumps([recipe], sort_keys=True)"),
+            (
+                "candles-not-in-name",
+                "identity = json.dumps([recipe, candles.fingerprint], sort_keys=True)",
+                "identity = json.dumps([recipe], sort_keys=True)",
+            ),
             ("copies-listed", 'if not path.name.startswith(".") and is_run(path):', "if is_run(path):"),
             ("oldest-first", "key=itemgetter(0), reverse=True)", "key=itemgetter(0))"),
-            ("others-run-replaced", "return json.dumps(held, sort_keys=True) != json.dumps([recipe, candles.fingerprint], sort_keys=True)", "return False"),
+            (
+                "others-run-replaced",
+                "return json.dumps(held, sort_keys=True) != json.dumps([recipe, candles.fingerprint], sort_keys=True)",
+                "return False",
+            ),
         ],
     ),
     *slips(
@@ -78,7 +106,11 @@ SLIPS = [
         "runs/tables.py",
         "tests/test_run_folders.py::test_tables_belong_together tests/test_run_folders.py::test_memory_is_refused_before_it_is_taken tests/test_run_folders.py::test_weights_have_the_size_that_their_header_says",
         [
-            ("two-forecasts-of-a-bar", 'forecasts.select("model", "seed", "fold", "time").is_duplicated().any()', "False"),
+            (
+                "two-forecasts-of-a-bar",
+                'forecasts.select("model", "seed", "fold", "time").is_duplicated().any()',
+                "False",
+            ),
             ("memory-unlimited", "if memory > max(SPARE, DENSEST * size):", "if False:"),
             ("seeds-unchecked", 'if seeds != set(manifest["seeds"]):', "if False:"),
             ("weights-of-any-size", "if size != last - first:", "if False:"),
