@@ -144,6 +144,16 @@ def test_only_three_modules_stand_outside_packages():
     assert len(packages) == len(set(packages)), "two packages have one name"
 
 
+def test_tests_stand_in_folders_named_as_the_packages():
+    tests = Path(__file__).parent
+    helpers = {"fuzz", "servers", "__pycache__"}
+    folders = {path.name for path in tests.iterdir() if path.is_dir()} - helpers
+    assert folders <= set(ORDER), f"folders without a package: {folders - set(ORDER)}"
+    loose = {path.stem.removeprefix("test_") for path in tests.glob("test_*.py")}
+    whole = {"architecture", "benches", "docs", "examples", "journeys"}
+    assert loose - whole <= {"errors", "events", "interval"}, "only tests of the whole project stand outside folders"
+
+
 @pytest.mark.parametrize("path", [p for p in FILES if p.parent != SOURCE or p.stem not in ("__init__", "__main__")])
 def test_imports_point_one_way(path):
     assert room(path) in ORDER, f"{room(path)} has no place: add it to ORDER"

@@ -206,7 +206,7 @@ import sys, time
 sys.path.insert(0, {tests!r})
 import polars as pl
 from candlecast.cli import console, main
-from candlecast.cli import sources
+from candlecast.cli import source_registry
 from candlecast.store import update
 from shelf import Shelf
 

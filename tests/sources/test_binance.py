@@ -319,8 +319,8 @@ def test_a_dump_that_is_none(content):
     assert dumps.parse_dump(bytes(a_dump()), "x.zip").height == 48
 
 
-def test_an_address_that_is_none(binance):
-    with pytest.raises(SourceError, match=r"the address of Binance is none \(.*\); expected an address such as https"):
+def test_an_invalid_address(binance):
+    with pytest.raises(SourceError, match=r"the address of Binance is invalid \(.*\); expected an address such as https"):
         binance(dumps="http://[::").fetch("BTCUSDT", "5m", since="2025-01-01")
 
 

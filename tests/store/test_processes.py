@@ -49,7 +49,7 @@ FETCH = """
 from datetime import datetime
 import ccxt, deltalake, httpx
 from candlecast.cli import main
-from candlecast.cli import sources
+from candlecast.cli import source_registry
 from candlecast.sources.binance import Binance
 from candlecast.store import compact, update
 

@@ -18,7 +18,7 @@ from candlecast.signals.volatility_target import bars_per_year_so_far
 from candlecast.sources import synthetic
 from candlecast.study.study import BASELINES
 from candlecast.targets import memory
-from candlecast.walkforward.walk import plan_jobs, tables as walked
+from candlecast.walkforward import plan_jobs, tables
 
 MARKET = synthetic.ar1(420, seed=3, phi=0.3, interval="1h").candles
 FEATURES = Features(log_return(), log_range())
@@ -138,7 +138,7 @@ def test_folds_say_whether_they_are_in_the_order_of_time():
             MARKET, ledger=cc.Ledger.in_memory()
         )
         assert are_in_time_order(found) is answer
-        assert walked.is_in_time_order(result.folds) is answer
+        assert tables.is_in_time_order(result.folds) is answer
     assert [fold.is_in_time_order for fold in cc.PurgedKFold(3).split(MARKET.close_time, range(420), horizon=1)] == [
         False,
         False,

@@ -10,7 +10,7 @@ import pytest
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
 
-from candlecast.adapters.gymnasium import MAXIMUM, TradingEnv
+from candlecast.adapters.gymnasium import BOUND, TradingEnv
 from candlecast.backtesting import Costs, backtest
 from candlecast.candles import Candles
 from candlecast.dataset.samples import make_samples
@@ -69,7 +69,7 @@ def test_what_is_observed_is_known(samples, other_future):
     env = TradingEnv(samples, rows, costs=Costs.free())
     observation, _ = env.reset(seed=0)
     scaling = fit_scaling(samples.features.scalers, samples.inputs[rows])
-    expected = np.clip(scaling.apply(samples.inputs[50]), -MAXIMUM, MAXIMUM)
+    expected = np.clip(scaling.apply(samples.inputs[50]), -BOUND, BOUND)
     np.testing.assert_allclose(observation, [*expected, 0.0], rtol=1e-6)
     later = make_samples(
         other_future(samples.candles, 299), features=samples.features, target=samples.target, window=samples.window

@@ -424,7 +424,7 @@ def test_costs_and_targets_of_a_user_are_given_by_the_study(market, features, tm
     folder = result.save(tmp_path / "run")
     with pytest.raises(RunError, match=r"by name only.*Give it: load_run\(folder, study=\.\.\.\)"):
         load_run(folder)
-    with pytest.raises(RunError, match="not that of this run: its costs differs"):
+    with pytest.raises(RunError, match="this is not the study of the run: the part .costs. differs"):
         load_run(folder, study=study(2.0))
     assert load_run(folder, study=study(1.0)).backtest.equity.equals(result.backtest.equity)
 
