@@ -8,7 +8,7 @@ SLIPS = [
     *slips(
         "backtesting",
         "backtesting/costs.py",
-        "tests/backtest/test_account.py tests/backtest/test_costs_by_hand.py",
+        "tests/backtesting/test_account.py tests/backtesting/test_costs_by_hand.py",
         [
             (
                 "half-spread-dropped",
@@ -38,7 +38,7 @@ SLIPS = [
     *slips(
         "backtesting",
         "backtesting/engine/account.py",
-        "tests/backtest/test_account.py tests/backtest/test_costs_by_hand.py",
+        "tests/backtesting/test_account.py tests/backtesting/test_costs_by_hand.py",
         [
             (
                 "no-impact-on-liquidation",
@@ -105,7 +105,7 @@ SLIPS = [
     *slips(
         "backtesting",
         "backtesting/filters.py",
-        "tests/backtest/test_account.py tests/backtest/test_costs_by_hand.py",
+        "tests/backtesting/test_account.py tests/backtesting/test_costs_by_hand.py",
         [
             (
                 "lots-rounded-up",
@@ -119,7 +119,7 @@ SLIPS = [
     *slips(
         "backtesting",
         "backtesting/engine/portfolio_step.py",
-        "tests/backtest/test_portfolio_step.py",
+        "tests/backtesting/test_portfolio_step.py",
         [
             (
                 "interest-on-proceeds-in-a-gap",
@@ -162,7 +162,7 @@ SLIPS = [
     *slips(
         "backtesting",
         "backtesting/engine/matching.py",
-        "tests/backtest/test_steps_of_orders.py",
+        "tests/backtesting/test_steps_of_orders.py",
         [
             (
                 "limit-overshoots",
@@ -203,7 +203,7 @@ SLIPS = [
     *slips(
         "backtesting",
         "backtesting/actions.py",
-        "tests/backtest/test_actions.py",
+        "tests/backtesting/test_actions.py",
         [
             ("loan-column", "(5, costs.loan_percent)", "(4, costs.loan_percent)"),
             ("year-of-365", "YEAR_SECONDS = 365.25 * 86_400", "YEAR_SECONDS = 360 * 86_400"),
@@ -218,7 +218,7 @@ SLIPS = [
     *slips(
         "backtesting",
         "backtesting/result.py",
-        "tests/backtest/test_summary_by_hand.py",
+        "tests/backtesting/test_summary_by_hand.py",
         [
             (
                 "block-without-squares",
@@ -251,7 +251,7 @@ SLIPS = [
     *slips(
         "backtesting",
         "backtesting/trades.py",
-        "tests/backtest/test_backtest.py::test_short_round_trip tests/backtest/test_backtest.py::test_long_round_trip_with_fee_and_slippage tests/backtest/test_paths.py",
+        "tests/backtesting/test_backtest.py::test_short_round_trip tests/backtesting/test_backtest.py::test_long_round_trip_with_fee_and_slippage tests/backtesting/test_paths.py",
         [
             ("fees-forgotten", "pnl = side * (exited - entered) - fees", "pnl = side * (exited - entered)"),
             (
@@ -264,7 +264,7 @@ SLIPS = [
     *slips(
         "backtesting",
         "backtesting/curves.py",
-        "tests/backtest/test_curves.py::test_break_even_by_hand tests/backtest/test_curves.py::test_capacity_by_hand tests/backtest/test_curves.py::test_break_even_of_what_never_earns_and_of_what_always_does",
+        "tests/backtesting/test_curves.py::test_break_even_by_hand tests/backtesting/test_curves.py::test_capacity_by_hand tests/backtesting/test_curves.py::test_break_even_of_what_never_earns_and_of_what_always_does",
         [
             ("maker-kept", "fee_bps=cost, maker_fee_bps=None, half_spread_bps=0.0", "fee_bps=cost, maker_fee_bps=None"),
             (
@@ -277,13 +277,13 @@ SLIPS = [
     *slips(
         "backtesting",
         "backtesting/delay.py",
-        "tests/backtest/test_delay.py",
+        "tests/backtesting/test_delay.py",
         [("no-delay", 'decision_rows(candles, frame, "position") + bars', 'decision_rows(candles, frame, "position")')],
     ),
     *slips(
         "backtesting",
         "backtesting/simulate.py",
-        "tests/backtest/test_backtest.py::test_the_last_order_is_pending tests/backtest/test_backtest.py::test_the_benchmark_buys_at_the_first_open_and_holds tests/backtest/test_backtest.py::test_positions_off_the_bars_are_named tests/backtest/test_costs_by_hand.py",
+        "tests/backtesting/test_backtest.py::test_the_last_order_is_pending tests/backtesting/test_backtest.py::test_the_benchmark_buys_at_the_first_open_and_holds tests/backtesting/test_backtest.py::test_positions_off_the_bars_are_named tests/backtesting/test_costs_by_hand.py",
         [
             (
                 "bearable-without-costs",

@@ -31,7 +31,7 @@ SLIPS = [
     *slips(
         "candles",
         "candles/gaps.py",
-        "tests/candles/test_holes.py tests/candles/test_faults.py tests/candles/test_long_bars.py",
+        "tests/candles/test_gaps.py tests/candles/test_issues.py tests/candles/test_long_bars.py",
         [
             ("one-bar-is-no-hole", "row = np.flatnonzero(missing > 0)", "row = np.flatnonzero(missing > 1)"),
             ("bridge-exclusive", "holes.bars > candles.bridge]] = 1", "holes.bars >= candles.bridge]] = 1"),

@@ -85,7 +85,7 @@ SLIPS = [
     *slips(
         "evaluation",
         "evaluation/objections.py",
-        "tests/test_objections.py",
+        "tests/evaluation/test_objections.py",
         [
             ("spread-turned", "if not conditions.break_even_bps <= least:", "if not conditions.break_even_bps < 0:"),
             ("stale-fills-turned", "if not conditions.middle_bps <= MIN_LEFT", "if conditions.middle_bps <= MIN_LEFT"),
@@ -100,7 +100,7 @@ SLIPS = [
     *slips(
         "evaluation",
         "evaluation/tradability.py",
-        "tests/test_tradability.py",
+        "tests/evaluation/test_tradability.py",
         [
             (
                 "tick-for-spread",
@@ -144,7 +144,7 @@ SLIPS = [
     *slips(
         "evaluation",
         "evaluation/trial_count.py",
-        "tests/evaluation/test_judgement.py tests/test_verdict.py::test_a_trial_pays_for_what_came_before_and_is_judged_alike_for_ever",
+        "tests/evaluation/test_judgement.py tests/evaluation/test_verdict.py::test_a_trial_pays_for_what_came_before_and_is_judged_alike_for_ever",
         [
             (
                 "later-trials-count",
@@ -262,7 +262,7 @@ SLIPS = [
     *slips(
         "ledger",
         "ledger/trials.py",
-        "tests/test_ledger.py",
+        "tests/ledger/test_ledger.py",
         [
             ("returns-not-named", 'digest.update((self.returns + 0.0).astype("<f4").tobytes())', "pass"),
             ("code-not-named", "json.dumps([self.content, self.code])", "json.dumps([self.content])"),
@@ -282,8 +282,8 @@ SLIPS = [
     *slips(
         "ledger",
         "ledger/profile.py",
-        "tests/test_verdict.py::test_trials_of_other_intervals_are_compared_on_the_longest "
-        "tests/test_verdict.py::test_copies_count_little_and_strangers_in_full tests/ledger/test_profiles.py",
+        "tests/evaluation/test_verdict.py::test_trials_of_other_intervals_are_compared_on_the_longest "
+        "tests/evaluation/test_verdict.py::test_copies_count_little_and_strangers_in_full tests/ledger/test_profiles.py",
         [
             (
                 "buckets-by-open",

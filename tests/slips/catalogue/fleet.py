@@ -155,7 +155,7 @@ SLIPS = [
     *slips(
         "heads",
         "heads/normal.py",
-        "tests/test_heads.py::test_normal_and_student_are_log_densities_up_to_a_constant tests/test_heads.py::test_what_normal_and_student_say_is_in_the_targets_units tests/test_heads.py::test_slopes_are_the_derivatives_of_the_terms",
+        "tests/heads/test_heads.py::test_normal_and_student_are_log_densities_up_to_a_constant tests/heads/test_heads.py::test_what_normal_and_student_say_is_in_the_targets_units tests/heads/test_heads.py::test_slopes_are_the_derivatives_of_the_terms",
         [
             ("sigma-unscaled", "scale * (softplus(outputs[:, 1]) + MINIMUM)", "(softplus(outputs[:, 1]) + MINIMUM)"),
             ("density-without-spread", "return spread.log() + 0.5 * z.square()", "return 0.5 * z.square()"),
@@ -165,7 +165,7 @@ SLIPS = [
     *slips(
         "heads",
         "heads/quantiles.py",
-        "tests/test_heads.py::test_quantiles_are_charged_by_pinball tests/test_heads.py::test_quantiles_never_cross tests/test_heads.py::test_slopes_are_the_derivatives_of_the_terms",
+        "tests/heads/test_heads.py::test_quantiles_are_charged_by_pinball tests/heads/test_heads.py::test_quantiles_never_cross tests/heads/test_heads.py::test_slopes_are_the_derivatives_of_the_terms",
         [
             (
                 "pinball-turned",
@@ -177,7 +177,7 @@ SLIPS = [
     *slips(
         "heads",
         "heads/classes.py",
-        "tests/test_heads.py",
+        "tests/heads/test_heads.py",
         [
             (
                 "balanced-by-all",

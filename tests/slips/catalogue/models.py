@@ -8,7 +8,7 @@ SLIPS = [
     *slips(
         "models",
         "models/baselines/naive.py",
-        "tests/test_models.py",
+        "tests/models/test_models.py",
         [
             (
                 "drift-of-the-train-part",
@@ -37,7 +37,7 @@ SLIPS = [
     *slips(
         "models",
         "models/baselines/smoothing.py",
-        "tests/test_baselines.py",
+        "tests/models/test_baselines.py",
         [
             (
                 "season-one-off",
@@ -50,7 +50,7 @@ SLIPS = [
     *slips(
         "models",
         "models/baselines/volatility.py",
-        "tests/test_baselines.py::test_garch_is_arch tests/test_baselines.py::test_har_is_arch tests/models/test_baselines_by_hand.py",
+        "tests/models/test_baselines.py::test_garch_is_arch tests/models/test_baselines.py::test_har_is_arch tests/models/test_baselines_by_hand.py",
         [
             ("har-of-tomorrow", "start = np.maximum(end - lag, 0)", "start = np.maximum(end - lag - 1, 0)"),
             ("garch-first-step-only", "total += following\n", "pass\n"),
@@ -59,7 +59,7 @@ SLIPS = [
     *slips(
         "models",
         "models/wrappers/conformal.py",
-        "tests/test_conformal.py::test_by_hand tests/test_conformal.py::test_the_model_never_sees_what_calibrates_it tests/test_conformal.py::test_an_interval_uses_no_later_bar",
+        "tests/models/test_conformal.py::test_by_hand tests/models/test_conformal.py::test_the_model_never_sees_what_calibrates_it tests/models/test_conformal.py::test_an_interval_uses_no_later_bar",
         [
             (
                 "rank-without-one",
@@ -99,7 +99,7 @@ SLIPS = [
     *slips(
         "models",
         "models/wrappers/pooled.py",
-        "tests/test_leaks.py::test_a_pool_scales_no_asset_by_what_came_after_the_first_test tests/models/test_pooled.py::test_no_asset_tells_of_anothers_future",
+        "tests/causality/test_leaks.py::test_a_pool_scales_no_asset_by_what_came_after_the_first_test tests/models/test_pooled.py::test_no_asset_tells_of_anothers_future",
         [
             (
                 "scaled-by-the-later",

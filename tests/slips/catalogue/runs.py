@@ -44,7 +44,7 @@ SLIPS = [
     *slips(
         "study",
         "study/study.py",
-        "tests/study/test_views_and_loading.py tests/test_study.py::test_naive_and_drift_are_always_there tests/test_study.py::test_what_does_not_go_together_is_refused_at_once",
+        "tests/study/test_views_and_loading.py tests/study/test_study.py::test_naive_and_drift_are_always_there tests/study/test_study.py::test_what_does_not_go_together_is_refused_at_once",
         [
             ("one-seed", "seeds=range(seed, seed + self.seeds)", "seeds=range(seed, seed + 1)"),
             ("seed-not-in-recipe", '            "seed": seed,\n', '            "seed": 0,\n'),
@@ -58,7 +58,7 @@ SLIPS = [
     *slips(
         "study",
         "study/comparison.py",
-        "tests/test_comparison.py::test_every_model_on_every_series",
+        "tests/study/test_comparison.py::test_every_model_on_every_series",
         [
             (
                 "discovery-of-adjusted",
@@ -71,7 +71,7 @@ SLIPS = [
     *slips(
         "runs",
         "runs/manifest.py",
-        "tests/test_run_folders.py::test_a_flipped_bit_is_seen tests/test_run_folders.py::test_json_is_limited tests/test_run_folders.py::test_a_manifest_has_its_shape",
+        "tests/runs/test_run_folders.py::test_a_flipped_bit_is_seen tests/runs/test_run_folders.py::test_json_is_limited tests/runs/test_run_folders.py::test_a_manifest_has_its_shape",
         [
             (
                 "digests-unchecked",
@@ -85,7 +85,7 @@ SLIPS = [
     *slips(
         "runs",
         "runs/folder.py",
-        "tests/test_runs.py",
+        "tests/runs/test_runs.py",
         [
             (
                 "candles-not-in-name",
@@ -104,7 +104,7 @@ SLIPS = [
     *slips(
         "runs",
         "runs/tables.py",
-        "tests/test_run_folders.py::test_tables_belong_together tests/test_run_folders.py::test_memory_is_refused_before_it_is_taken tests/test_run_folders.py::test_weights_have_the_size_that_their_header_says",
+        "tests/runs/test_run_folders.py::test_tables_belong_together tests/runs/test_run_folders.py::test_memory_is_refused_before_it_is_taken tests/runs/test_run_folders.py::test_weights_have_the_size_that_their_header_says",
         [
             (
                 "two-forecasts-of-a-bar",
@@ -119,7 +119,7 @@ SLIPS = [
     *slips(
         "recipes",
         "recipes/identity.py",
-        "tests/test_identity.py",
+        "tests/recipes/test_identity.py",
         [
             ("closures-left-out", "self._named(cells, reads.attributes),", "b'',"),
             ("defaults-left-out", "self.of(value.__defaults__),", "b'',"),

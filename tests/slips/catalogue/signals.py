@@ -8,7 +8,7 @@ SLIPS = [
     *slips(
         "signals",
         "signals/kelly.py",
-        "tests/backtest/test_sizing.py tests/signals/test_sizes_by_hand.py",
+        "tests/backtesting/test_sizing.py tests/signals/test_sizes_by_hand.py",
         [
             (
                 "times-the-horizon",
@@ -68,7 +68,7 @@ SLIPS = [
     *slips(
         "signals",
         "signals/volatility_target.py",
-        "tests/backtest/test_sizing.py tests/signals/test_sizes_by_hand.py",
+        "tests/backtesting/test_sizing.py tests/signals/test_sizes_by_hand.py",
         [
             (
                 "variance-for-volatility",

@@ -8,7 +8,7 @@ SLIPS = [
     *slips(
         "sources",
         "sources/binance.py",
-        "tests/test_source_pages.py",
+        "tests/sources/test_pages_by_hand.py",
         [
             ("last-bar-lost", "if cursor + interval.timedelta <= end:", "if cursor + interval.timedelta < end:"),
             ("holes-not-asked", 'if run["open_time"][0] > cursor:', "if False:"),
@@ -19,7 +19,7 @@ SLIPS = [
     *slips(
         "sources",
         "sources/page.py",
-        "tests/test_source_pages.py",
+        "tests/sources/test_pages_by_hand.py",
         [
             ("page-with-unclosed-bar", '(pl.col("open_time") <= end - step)', '(pl.col("open_time") <= end)'),
             ("before-the-period", '(pl.col("open_time") >= start)', '(pl.col("open_time") >= start - step)'),
@@ -30,7 +30,7 @@ SLIPS = [
     *slips(
         "sources",
         "sources/dumps.py",
-        "tests/test_source_pages.py tests/sources/test_binance.py::test_a_dump_that_differs_from_its_checksum_is_fetched_again_and_then_refused",
+        "tests/sources/test_pages_by_hand.py tests/sources/test_binance.py::test_a_dump_that_differs_from_its_checksum_is_fetched_again_and_then_refused",
         [
             ("checksum-unchecked", "if [found] != published:", "if False:"),
             (
@@ -67,7 +67,7 @@ SLIPS = [
     *slips(
         "sources",
         "sources/retry.py",
-        "tests/test_source_pages.py",
+        "tests/sources/test_pages_by_hand.py",
         [
             ("waits-do-not-grow", "self.first_seconds * 2 ** (failures - 1)", "self.first_seconds"),
             (
@@ -85,7 +85,7 @@ SLIPS = [
     *slips(
         "sources",
         "sources/adjust.py",
-        "tests/test_source_pages.py",
+        "tests/sources/test_pages_by_hand.py",
         [
             ("own-split-too", '.reverse().cum_prod().reverse() / pl.col("split")', ".reverse().cum_prod().reverse()"),
             ("volume-unadjusted", 'volume=pl.col("volume") * later_splits()', 'volume=pl.col("volume")'),

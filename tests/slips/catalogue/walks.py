@@ -8,7 +8,7 @@ SLIPS = [
     *slips(
         "dataset",
         "dataset/folds.py",
-        "tests/test_folds.py",
+        "tests/dataset/test_folds.py",
         [
             ("purge-one-short", "if last + horizon < later.start:", "if last + horizon <= later.start:"),
             (
@@ -37,7 +37,7 @@ SLIPS = [
     *slips(
         "dataset",
         "dataset/samples.py",
-        "tests/test_windows.py",
+        "tests/dataset/test_windows.py",
         [
             ("windows-across-holes", "before = np.where(starts, rows - 1, -1)", "before = np.where(starts, -1, -1)"),
             (
@@ -75,7 +75,7 @@ SLIPS = [
     *slips(
         "dataset",
         "dataset/jobs.py",
-        "tests/test_windows.py",
+        "tests/dataset/test_windows.py",
         [
             (
                 "tests-of-known-rows",
@@ -92,7 +92,7 @@ SLIPS = [
     *slips(
         "walkforward",
         "walkforward/walk.py",
-        "tests/test_walk.py::test_the_target_stands_beside_its_forecast tests/walkforward/test_plans.py",
+        "tests/walkforward/test_walk.py::test_the_target_stands_beside_its_forecast tests/walkforward/test_plans.py",
         [
             ("horizon-left-out-of-memory", "max(samples.features.warmup, memory(target))", "samples.features.warmup"),
             ("window-left-out-of-memory", "reach = samples.window - 1 + max", "reach = max"),
@@ -190,7 +190,7 @@ SLIPS = [
     *slips(
         "targets",
         "targets/price.py",
-        "tests/test_targets.py::test_price",
+        "tests/targets/test_targets.py::test_price",
         [
             ("simple-for-log", "np.log(np.maximum(forecast / candles.close, LOWEST))", "forecast / candles.close - 1"),
             ("change-in-currency", "return values / naive - 1", "return values - naive"),
@@ -199,7 +199,7 @@ SLIPS = [
     *slips(
         "targets",
         "targets/direction.py",
-        "tests/test_targets.py",
+        "tests/targets/test_targets.py",
         [
             (
                 "magnitude-of-all",
@@ -212,7 +212,7 @@ SLIPS = [
     *slips(
         "targets",
         "targets/barriers.py",
-        "tests/test_targets.py",
+        "tests/targets/test_targets.py",
         [
             (
                 "both-is-up",
@@ -230,7 +230,7 @@ SLIPS = [
     *slips(
         "targets",
         "targets/volatility.py",
-        "tests/test_targets.py::test_volatility",
+        "tests/targets/test_targets.py::test_volatility",
         [
             (
                 "range-of-closes",
@@ -242,7 +242,7 @@ SLIPS = [
     *slips(
         "targets",
         "targets/scaled.py",
-        "tests/test_targets.py",
+        "tests/targets/test_targets.py",
         [("unit-of-tomorrow", "/ self.unit(candles)", "/ np.append(self.unit(candles)[1:], np.nan)")],
     ),
 ]
