@@ -7,6 +7,7 @@ times of modification and its compiled caches, so that nothing is compiled twice
 
 from __future__ import annotations
 
+import compileall
 import importlib
 import os
 import shutil
@@ -105,6 +106,7 @@ class _Copy:
         self.root, self.folder = root, folder
         self.source = folder / "src"
         shutil.copytree(root / "src", self.source)  # with times of modification, which compiled caches are valid by
+        compileall.compile_dir(self.source, quiet=2)
 
     def write(self, slip: Slip, text: str) -> None:
         """Apply a slip."""
