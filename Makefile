@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test lint types unit bench clean
+.PHONY: run test lint types unit slips bench clean
 
 run: $(VENV)/.installed
 	$(BIN)/candlecast run
@@ -32,6 +32,10 @@ $(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
 $(VENV)/.installed-test: $(BIN)/python pyproject.toml constraints.txt
 	$(INSTALL) --editable '.[test]'
 	touch $@ $(VENV)/.installed
+
+# Small faults in copies of the source, each with the tests that must fail; takes about an hour, and is no part of `test`.
+slips: $(VENV)/.installed-test
+	$(BIN)/python -m tests.slips --jobs 2
 
 clean:
 	rm -rf $(VENV)

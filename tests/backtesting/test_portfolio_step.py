@@ -12,11 +12,12 @@ from candlecast.backtesting.engine.account import LIQUIDATION
 from candlecast.backtesting.engine.portfolio_step import Prices, Sizing, run
 
 NAN = math.nan
+FREE = Terms()
 DEEP = 1e30  # of volume: no order moves the price
 
 
 def walk(
-    bars, targets, *, terms=Terms(), cash=1_000.0, interest=0.0, loan=0.0, in_units=True, band=math.inf, volumes=None
+    bars, targets, *, terms=FREE, cash=1_000.0, interest=0.0, loan=0.0, in_units=True, band=math.inf, volumes=None
 ):
     """Rows of the sums, the fills and the shortfall. `bars`: for each time, (open, high, low, close) or None for A and B."""
     rows = np.array([[each or (NAN,) * 4 for each in pair] for pair in bars], dtype=float)  # (time, asset, 4)

@@ -8,10 +8,10 @@ import pytest
 
 from candlecast.backtesting import Bar, Conditions, Due, Terms, bracket, limit, market, start, step, stop, trailing
 
-DEAR = Terms(taker=0.01, maker=0.001, slippage=0.02)
+FREE, DEAR = Terms(), Terms(taker=0.01, maker=0.001, slippage=0.02)
 
 
-def after(bars, orders, *, terms=Terms(), pessimism=1.0, due=None):
+def after(bars, orders, *, terms=FREE, pessimism=1.0, due=None):
     """The state after bars of (open, high, low, close), with orders given before the first or by bar, and all fills."""
     state, fills = start(10_000.0), []
     given = orders if isinstance(orders, dict) else {0: orders}

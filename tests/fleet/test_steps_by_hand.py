@@ -69,7 +69,11 @@ def test_the_optimiser_is_adamw_and_clips_large_gradients_only(clip):
 
 def test_the_readable_update_is_adamw_too():
     generator = np.random.default_rng(1)
-    start, gradients, lr = generator.standard_normal((2, 5)), generator.standard_normal((3, 2, 5)), np.array([0.1, 0.02])
+    start, gradients, lr = (
+        generator.standard_normal((2, 5)),
+        generator.standard_normal((3, 2, 5)),
+        np.array([0.1, 0.02]),
+    )
     weights, mean, square = (torch.tensor(each) for each in (start, 0 * start, 0 * start))
     for t, gradient in enumerate(gradients, start=1):
         size, root = lr / (1 - BETA1**t), np.full(2, np.sqrt(1 - BETA2**t))
@@ -159,7 +163,9 @@ def test_a_batch_that_is_not_full_counts_what_is_in_it(job):
     assert weight.ravel().tolist() == [1.0] * 3 + [0.0] * 5
     inputs, outcomes = scalings(job, SquaredError())
     for place, row in enumerate(rows):
-        np.testing.assert_allclose(x[:, :, place], inputs.apply(job.samples.inputs[row - 3 : row + 1]), rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(
+            x[:, :, place], inputs.apply(job.samples.inputs[row - 3 : row + 1]), rtol=1e-5, atol=1e-5
+        )
         assert y[place, 0, 0] == pytest.approx(outcomes.apply(job.samples.lessons[row])[0], rel=1e-5)
     assert not x[:, :, 3:].any()
 

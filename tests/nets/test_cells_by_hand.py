@@ -62,7 +62,9 @@ def test_nothing_is_dropped_when_forecasting():
     assert not torch.equal(dropping.train()(x)[0], plain(x)[0])
 
 
-@pytest.mark.parametrize("recipe", [GRU(hidden=4, layers=3, residual=True), GRU(hidden=4, layers=2, norm=True, residual=True)])
+@pytest.mark.parametrize(
+    "recipe", [GRU(hidden=4, layers=3, residual=True), GRU(hidden=4, layers=2, norm=True, residual=True)]
+)
 def test_bar_by_bar_is_the_sequence_with_what_is_added(recipe):
     net = drawn(recipe.build(2, 1)).eval()
     assert isinstance(net, Recurrent)

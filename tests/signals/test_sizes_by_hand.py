@@ -62,3 +62,6 @@ def test_a_volatility_target(candles):
         held = rule(Positions(frame), candles).frame["position"].to_list()
         assert held[:5] == [0.0] * 5
         assert held[5:] == pytest.approx([position] * (BARS - 5), abs=0.002)
+    half = Positions(frame.with_columns(position=0.5))
+    held = VolatilityTarget(annual=4 * yearly, halflife=5, leverage=1.5, step=0.001)(half, candles).frame["position"]
+    assert held.to_list()[5:] == pytest.approx([0.75] * (BARS - 5), abs=0.002)  # half of the leverage

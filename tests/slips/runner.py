@@ -65,10 +65,18 @@ class Outcome:
 
 
 def run(
-    slips: Sequence[Slip], *, root: Path = ROOT, jobs: int = 1, tell: Callable[[Outcome], None] = lambda _: None
+    slips: Sequence[Slip],
+    *,
+    root: Path = ROOT,
+    jobs: int = 1,
+    libraries: Sequence[str] = LIBRARIES,
+    tell: Callable[[Outcome], None] = lambda _: None,
 ) -> list[Outcome]:
-    """Run each slip's tests on a copy of `root/src`; `tell` receives each outcome as soon as it is known."""
-    for library in LIBRARIES:
+    """Run each slip's tests on a copy of `root/src`, `jobs` at once; `tell` receives each outcome as soon as it is known.
+
+    libraries: imported once, before the tests of each slip begin in a fork of this process.
+    """
+    for library in libraries:
         with suppress(ImportError):
             importlib.import_module(library)
     import pytest  # noqa: F401 - for the forked processes
