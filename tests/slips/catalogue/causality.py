@@ -8,7 +8,7 @@ SLIPS = [
     *slips(
         "causality",
         "causality/compare.py",
-        "tests/causality/test_targets_rules_models.py",
+        "tests/causality/test_comparisons.py",
         [
             (
                 "undefined-is-equal",
@@ -20,7 +20,7 @@ SLIPS = [
     *slips(
         "causality",
         "causality/features.py",
-        "tests/causality/test_features_of_users.py::test_a_feature_that_knows_its_answers_is_refused",
+        "tests/causality/test_comparisons.py tests/causality/test_features_of_users.py::test_a_feature_that_knows_its_answers_is_refused",
         [
             (
                 "dates-unchecked",

@@ -85,7 +85,7 @@ SLIPS = [
     *slips(
         "evaluation",
         "evaluation/objections.py",
-        "tests/evaluation/test_objections.py",
+        "tests/evaluation/test_judgement.py tests/evaluation/test_objections.py",
         [
             ("spread-turned", "if not conditions.break_even_bps <= least:", "if not conditions.break_even_bps < 0:"),
             ("stale-fills-turned", "if not conditions.middle_bps <= MIN_LEFT", "if conditions.middle_bps <= MIN_LEFT"),
