@@ -120,6 +120,13 @@ def by_date(forecast):
     )
 
 
+def remembering(forecast):
+    """Outcomes, and the same from memory where they are missing: only other outcomes tell."""
+    times = forecast.frame["time"].dt.replace_time_zone(None)
+    known = pl.Series([np.sign(ANSWERS.get(time, 0.0)) for time in times])
+    return held(forecast.frame, forecast.frame["target"].sign().fill_null(known))
+
+
 def by_night(forecast):
     return held(forecast.frame, (forecast.frame["time"].dt.hour() < 6).cast(pl.Float64))
 
@@ -134,6 +141,7 @@ def calm(forecast):
         (peeking, "the position of rule peeking at .* moved from"),
         (scaled_by_all, "the position of rule scaled_by_all at .* moved"),
         (next_forecast, "the position of rule next_forecast at .* moved"),
+        (remembering, "the position of rule remembering at .* moved"),
         (
             by_date,
             "the positions of rule by_date do not depend on the forecast, and are others for the same dates 28 years",

@@ -266,7 +266,11 @@ SLIPS = [
         "backtesting/curves.py",
         "tests/backtesting/test_curves.py::test_break_even_by_hand tests/backtesting/test_curves.py::test_capacity_by_hand tests/backtesting/test_curves.py::test_break_even_of_what_never_earns_and_of_what_always_does",
         [
-            ("maker-kept", "fee_bps=cost, maker_fee_bps=None, half_spread_bps=0.0", "fee_bps=cost, maker_fee_bps=None"),
+            (
+                "spread-kept-at-break-even",
+                "fee_bps=cost, maker_fee_bps=None, half_spread_bps=0.0",
+                "fee_bps=cost, maker_fee_bps=None",
+            ),
             (
                 "participation-inverted",
                 "result.cash * participation / quantile",
