@@ -127,6 +127,11 @@ def remembering(forecast):
     return held(forecast.frame, forecast.frame["target"].sign().fill_null(known))
 
 
+def sized_by_the_move(forecast):
+    """By the size of the outcome, whose sign it does not read: only missing outcomes tell."""
+    return held(forecast.frame, (forecast.frame["target"].abs() > 0.001).fill_null(False).cast(pl.Float64))
+
+
 def by_night(forecast):
     return held(forecast.frame, (forecast.frame["time"].dt.hour() < 6).cast(pl.Float64))
 
@@ -142,6 +147,7 @@ def calm(forecast):
         (scaled_by_all, "the position of rule scaled_by_all at .* moved"),
         (next_forecast, "the position of rule next_forecast at .* moved"),
         (remembering, "the position of rule remembering at .* moved"),
+        (sized_by_the_move, "the position of rule sized_by_the_move at .* moved"),
         (
             by_date,
             "the positions of rule by_date do not depend on the forecast, and are others for the same dates 28 years",

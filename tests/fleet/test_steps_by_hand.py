@@ -172,8 +172,8 @@ def test_a_batch_that_is_not_full_counts_what_is_in_it(job):
 
 def test_the_loss_is_a_mean_over_what_counts():
     terms = torch.tensor([[1.0, 2.0], [30.0, 5.0]]).view(1, 1, 2, 2)  # (N, S, B, tail)
-    weight = torch.tensor([[1.0, 1.0], [0.0, 2.0]]).view(2, 2, 1)  # (B, tail, N)
-    assert loss(SquaredError(), terms, weight).item() == pytest.approx((1 + 2 + 2 * 5) / 4)
+    weight = torch.tensor([[1.0, 1.0], [0.0, 3.0]]).view(2, 2, 1)  # (B, tail, N)
+    assert loss(SquaredError(), terms, weight).item() == pytest.approx((1 + 2 + 3 * 5) / 5)
 
 
 def test_masks_move_from_step_to_step_and_losses_must_be_finite(job):

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from candlecast.dataset.folds import WalkForward
+from candlecast.dataset.samples import make_samples
 from candlecast.features import Features, log_range, log_return
-from candlecast.models import Drift, Ridge
+from candlecast.models import HAR, Drift, Ridge
 from candlecast.models.wrappers.search import _error, _seed
 from candlecast.sources import synthetic
-from candlecast.targets import NextReturn
+from candlecast.targets import NextReturn, Volatility
 from candlecast.walkforward import plan_jobs
 
 FEATURES = Features(log_return(), log_range())
@@ -56,3 +57,14 @@ def test_the_error_of_a_try_is_relative_to_naive_and_of_known_outcomes():
 def test_every_job_is_searched_by_draws_of_its_own():
     seeds = {_seed(job) for job in (*JOBS, replace(JOBS[0], seed=5))}
     assert len(seeds) == 3 and _seed(JOBS[0]) == _seed(replace(JOBS[0]))
+
+
+def test_har_reads_the_means_of_the_last_day_week_and_month():
+    """Of ln ln(H / L): the last one, the last 5 and the last 22, with a constant."""
+    samples = make_samples(CANDLES, features=FEATURES, target=Volatility(), window=1)
+    ranges = np.log(np.log(CANDLES.high / CANDLES.low))
+    found = HAR()._regressors(samples)
+    for bar in (21, 22, 100, 299):
+        expected = [1.0, ranges[bar], ranges[bar - 4 : bar + 1].mean(), ranges[bar - 21 : bar + 1].mean()]
+        assert found[bar] == pytest.approx(expected)
+    assert found[2] == pytest.approx([1.0, ranges[2], ranges[:3].mean(), ranges[:3].mean()])  # of those there are

@@ -51,11 +51,7 @@ SLIPS = [
         "sources/exchange.py",
         "tests/sources/test_exchange.py",
         [
-            (
-                "rounded-down",
-                "since = -(-int(cursor.timestamp() * 1_000_000) // 1_000)",
-                "since = int(cursor.timestamp() * 1_000_000) // 1_000 - 1",
-            ),
+            ("last-bar-lost-by-rest", "while cursor + step <= end:", "while cursor + step < end:"),
             ("clock-unchecked", "if abs(now - here) > CLOCKS_APART:", "if False:"),
             (
                 "anything-is-empty",
