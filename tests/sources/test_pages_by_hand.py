@@ -16,6 +16,7 @@ from candlecast.interval import Interval
 from candlecast.sources.adjust import adjusted_by
 from candlecast.sources.binance import _joined, _Market
 from candlecast.sources.dumps import Dump, _dump, list_dumps, parse_dump, read_dumps
+from candlecast.sources.exchange import Rest
 from candlecast.sources.page import market_page
 from candlecast.sources.retry import Retry, TransientError
 
@@ -30,7 +31,7 @@ def bars(*hours: int) -> pl.DataFrame:
     return pl.DataFrame({"open_time": times, **prices}, schema_overrides={"open_time": pl.Datetime("us", "UTC")})
 
 
-class Rest:
+class Known:
     """What REST has, with the periods that it is asked for, in hours."""
 
     def __init__(self) -> None:
@@ -55,7 +56,7 @@ class Rest:
     ],
 )
 def test_dumps_and_rest_make_each_bar_once(dumped, end, asked):
-    rest = Rest()
+    rest = Known()
     frames = iter([bars(*hours) for hours in dumped])
     pages = list(_joined(lambda: rest, frames, symbol="A", interval=HOURLY, start=START, end=START + end * HOUR))
     assert [int((time - START) / HOUR) for page in pages for time in page["open_time"]] == list(range(end))
@@ -72,6 +73,30 @@ def test_rest_is_not_asked_for_bars_that_are_open():
     market = _Market(Asked(), "A/B", HOURLY, START + 5.5 * HOUR)
     assert list(market.pages(START, START + 9 * HOUR)) == [(START, START + 5.5 * HOUR)]
     assert list(_Market(Asked(), None, HOURLY, START).pages(START, START + HOUR)) == []
+
+
+class Venue:
+    """An exchange as ccxt has it, with bars of the first nine hours."""
+
+    name, has = "venue", {}
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[float, int]] = []
+
+    def fetch_ohlcv(self, symbol, interval, since, size, extra):
+        start = int(START.timestamp() * 1_000)
+        self.asked.append(((since - start) / 3_600_000, size))
+        rows = [[start + hour * 3_600_000, 1.0, 2.0, 0.5, 1.5, 7.0] for hour in range(9)]
+        return [row for row in rows if row[0] >= since][:size]
+
+
+@pytest.mark.parametrize(("end", "asked"), [(4, [0]), (5, [0, 4]), (8, [0, 4]), (8.5, [0, 4]), (9, [0, 4, 8])])
+def test_rest_is_asked_page_by_page_to_the_last_bar(end, asked):
+    venue = Venue()
+    pages = Rest(venue, NOW, lambda: START).pages("A/B", HOURLY, START, START + end * HOUR, limit=4)
+    times = [time for page in pages for time in page["open_time"]]
+    assert times == [START + hour * HOUR for hour in range(int(end))]
+    assert venue.asked == [(hour, 4) for hour in asked]
 
 
 def page_of(frame: pl.DataFrame, start: int = 2, end: float = 6) -> pl.DataFrame:

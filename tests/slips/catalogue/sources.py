@@ -49,7 +49,7 @@ SLIPS = [
     *slips(
         "sources",
         "sources/exchange.py",
-        "tests/sources/test_exchange.py",
+        "tests/sources/test_pages_by_hand.py tests/sources/test_exchange.py",
         [
             ("last-bar-lost-by-rest", "while cursor + step <= end:", "while cursor + step < end:"),
             ("clock-unchecked", "if abs(now - here) > CLOCKS_APART:", "if False:"),
