@@ -37,6 +37,20 @@ class PeekingNaive(NextReturn):
         return np.nan_to_num(NextReturn().values(candles))
 
 
+class PeekingReturn(NextReturn):
+    """An expected return in units of the next bar's move."""
+
+    def expected_return(self, forecast, candles):
+        return forecast * np.append(candles.close[1:] / candles.close[:-1], 1.0)
+
+
+class NextForecast(NextReturn):
+    """An expected return that reads the forecast of the next bar."""
+
+    def expected_return(self, forecast, candles):
+        return np.append(forecast[1:], 0.0)
+
+
 @dataclass(frozen=True, eq=False)
 class Remembered(NextReturn):
     """An expected return found by date."""
@@ -66,6 +80,8 @@ ANSWERS = dict(zip(MARKET.close_time.tolist(), np.append(np.diff(np.log(MARKET.c
     [
         (Early(), r"values of target return \(horizon 1\), column values, moved"),
         (PeekingNaive(), "naive of target return .* moved"),
+        (PeekingReturn(), "expected_return of target return .* moved"),
+        (NextForecast(), "expected_return of target return .* moved"),
         (Remembered(answers=ANSWERS), "expected_return of target return .* and 0 on the same candles with other dates"),
     ],
 )
