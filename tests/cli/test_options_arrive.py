@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import polars as pl
@@ -170,6 +171,19 @@ def test_compare(monkeypatch, tmp_path):
     assert list(options["seeds"]) == [9, 10]
     assert options["ledger"].path == Ledger(tmp_path).path
     assert options["costs"].fee_bps == 8.0 and options["costs"].half_spread_bps == Costs.us_equities().half_spread_bps
+
+
+def test_mending(monkeypatch):
+    """Bars newest first, one of them faulty, and a hole of two."""
+    frame = CANDLES.frame.with_columns(low=pl.when(pl.int_range(pl.len()) == 5).then(1e9).otherwise("low"))
+    torn = CANDLES.frame.height
+    frame = frame.filter(~pl.int_range(pl.len()).is_in([20, 21]))
+    monkeypatch.setattr("candlecast.cli.assets.load", lambda *_, **__: replace(CANDLES, frame=frame[::-1]))
+    options = ["run", "--sort", "--mend", "drop", "--bridge", "2", "--real-jumps"]
+    (_, candles), _ = called(monkeypatch, "candlecast.study.checkpoints.run_study", options)
+    assert candles.frame["open_time"].is_sorted() and len(candles) == torn - 3
+    assert candles.bridge == 2 and not candles.segments.any()
+    assert [change.kind for change in candles.origin.changes] == ["sorted", "dropped", "bridged", "accepted"]
 
 
 @pytest.mark.parametrize(

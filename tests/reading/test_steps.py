@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from candlecast.errors import CandleError
+from candlecast.reading.timing import UNITS, unit_of
 from candlecast.sources.files import read_csv
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -43,6 +44,14 @@ def test_counts_since_1970_in_any_unit(tmp_path, unit):
     times = [int((START + timedelta(hours=hour)).timestamp()) * unit for hour in range(12)]
     candles = read_csv(written(tmp_path / "a.csv", times))
     assert candles.frame["open_time"].to_list() == [START + timedelta(hours=hour) for hour in range(12)]
+
+
+@pytest.mark.parametrize(
+    ("count", "unit"), [(1.7e9, "s"), (-2e9, "s"), (1.7e12, "ms"), (1.7e15, "us"), (1.7e18, "ns"), (1e25, None)]
+)
+def test_the_longest_unit_in_which_a_count_is_a_time_is_its_unit(count, unit):
+    place = unit_of(count)
+    assert (place if place is None else UNITS[place][0]) == unit
 
 
 def test_times_of_closing_are_moved_to_the_opening(tmp_path):

@@ -251,7 +251,7 @@ SLIPS = [
     *slips(
         "backtesting",
         "backtesting/trades.py",
-        "tests/backtesting/test_backtest.py::test_short_round_trip tests/backtesting/test_backtest.py::test_long_round_trip_with_fee_and_slippage tests/backtesting/test_paths.py",
+        "tests/backtesting/test_trades_by_hand.py tests/backtesting/test_backtest.py::test_short_round_trip tests/backtesting/test_backtest.py::test_long_round_trip_with_fee_and_slippage",
         [
             ("fees-forgotten", "pnl = side * (exited - entered) - fees", "pnl = side * (exited - entered)"),
             (

@@ -108,7 +108,7 @@ SLIPS = [
     *slips(
         "cli",
         "cli/mending.py",
-        "tests/cli/test_mending.py",
+        "tests/cli/test_options_arrive.py",
         [
             ("bridge-dropped", "max_gap=self.max_gap, bridge=self.bridge", "max_gap=self.max_gap"),
             ("sort-dropped", "sort=self.sort)", ")"),
