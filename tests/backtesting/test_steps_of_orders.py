@@ -51,6 +51,13 @@ def test_one_exit_cancels_the_other():
     assert state.account.cash == 10_100.0
 
 
+def test_one_entry_of_a_group_cancels_the_other():
+    orders = [limit(1.0, 95.0)._replace(group=1.0), stop(1.0, 120.0)._replace(group=1.0), limit(1.0, 50.0)]
+    state, fills, _ = after([(100.0, 101.0, 94.0, 96.0)], orders)
+    assert fills == [(1.0, 95.0, 0.0)]
+    assert [order.limit for order in state.orders] == [50.0]
+
+
 @pytest.mark.parametrize(("pessimism", "price"), [(1.0, 95.0), (-1.0, 110.0)])
 def test_a_bar_that_meets_both_exits_is_the_worse_one(pessimism, price):
     _, fills, info = after([(100.0, 112.0, 94.0, 105.0)], BRACKET, pessimism=pessimism)

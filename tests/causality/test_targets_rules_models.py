@@ -148,6 +148,12 @@ def sized_by_the_move(forecast):
     return held(forecast.frame, (forecast.frame["target"].abs() > 0.001).fill_null(False).cast(pl.Float64))
 
 
+def where_it_is_known(forecast):
+    """Positions of the bars alone whose outcome is there."""
+    known = forecast.frame.drop_nulls("target")
+    return held(known, known["expected_return"].sign())
+
+
 def by_night(forecast):
     return held(forecast.frame, (forecast.frame["time"].dt.hour() < 6).cast(pl.Float64))
 
@@ -163,6 +169,7 @@ def calm(forecast):
         (scaled_by_all, "the position of rule scaled_by_all at .* moved"),
         (next_forecast, "the position of rule next_forecast at .* moved"),
         (remembering, "the position of rule remembering at .* moved"),
+        (where_it_is_known, "rule where_it_is_known gives .* instead of .* positions up to"),
         (sized_by_the_move, "the position of rule sized_by_the_move at .* moved"),
         (
             by_date,

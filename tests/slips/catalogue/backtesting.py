@@ -208,11 +208,7 @@ SLIPS = [
             ("loan-column", "(5, costs.loan_percent)", "(4, costs.loan_percent)"),
             ("year-of-365", "YEAR_SECONDS = 365.25 * 86_400", "YEAR_SECONDS = 360 * 86_400"),
             ("true-funding-added", "if given.any():\n        due[:, 2] = 0.0", "pass"),
-            (
-                "events-before-the-first-bar",
-                "counted = (rows > 0) & (rows < len(opens))",
-                "counted = rows < len(opens)",
-            ),
+            ("events-of-the-last-bar-lost", "(rows < len(opens))", "(rows < len(opens) - 1)"),
         ],
     ),
     *slips(
