@@ -85,7 +85,7 @@ SLIPS = [
     *slips(
         "runs",
         "runs/folder.py",
-        "tests/runs/test_runs.py",
+        "tests/runs/test_manifests.py tests/runs/test_runs.py",
         [
             (
                 "candles-not-in-name",
