@@ -11,10 +11,10 @@ import pytest
 from candlecast.dataset.folds import WalkForward
 from candlecast.dataset.samples import make_samples
 from candlecast.features import Features, log_range, log_return
-from candlecast.models import HAR, Drift, Ridge
+from candlecast.models import HAR, Drift, LinearRegression, Ridge
 from candlecast.models.wrappers.search import _error, _seed
 from candlecast.sources import synthetic
-from candlecast.targets import NextReturn, Volatility
+from candlecast.targets import NextReturn, Price, Volatility
 from candlecast.walkforward import plan_jobs
 
 FEATURES = Features(log_return(), log_range())
@@ -68,3 +68,12 @@ def test_har_reads_the_means_of_the_last_day_week_and_month():
         expected = [1.0, ranges[bar], ranges[bar - 4 : bar + 1].mean(), ranges[bar - 21 : bar + 1].mean()]
         assert found[bar] == pytest.approx(expected)
     assert found[2] == pytest.approx([1.0, ranges[2], ranges[:3].mean(), ranges[:3].mean()])  # of those there are
+
+
+def test_linear_adds_what_it_learnt_to_the_naive_forecast():
+    job = plan_jobs(LinearRegression(), CANDLES, features=FEATURES, folds=WalkForward(folds=1), target=Price())[0]
+    (fitted,) = LinearRegression().fit([job])
+    x, rows = np.column_stack([np.ones(len(CANDLES)), job.samples.inputs]), job.fit_rows
+    slope = np.linalg.lstsq(x[rows], job.samples.outcomes[rows] - CANDLES.close[rows], rcond=None)[0]
+    expected = CANDLES.close[job.test_rows] + x[job.test_rows] @ slope
+    np.testing.assert_allclose(fitted.forecast(job.samples, job.test_rows).mean, expected, rtol=1e-9)

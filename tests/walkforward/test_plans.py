@@ -98,3 +98,13 @@ def test_all_folds_must_be_in_the_order_of_time():
     frame = pl.DataFrame({"train_last": [early, late], "test_first": [late, early]})
     assert not is_in_time_order(frame)
     assert is_in_time_order(frame.head(1)) and not is_in_time_order(frame.tail(1))
+
+
+def test_an_outcome_across_a_hole_is_never_known():
+    torn = replace(CANDLES, frame=pl.concat([CANDLES.frame[:300], CANDLES.frame[304:]]))
+    (*_, part) = watch_forward(
+        Naive(), torn, features=Features(log_return()), target=NextReturn(2), folds=WalkForward(folds=2)
+    )
+    unknown = part.frame.filter(pl.col("target").is_null())
+    assert unknown["time"].to_list()[:2] == torn.frame["close_time"][298:300].to_list()
+    assert part.frame["known_at"].is_null().equals(part.frame["target"].is_null())

@@ -8,7 +8,7 @@ SLIPS = [
     *slips(
         "models",
         "models/baselines/naive.py",
-        "tests/models/test_models.py",
+        "tests/models/test_models.py tests/models/test_baselines_by_hand.py",
         [
             (
                 "drift-of-the-train-part",

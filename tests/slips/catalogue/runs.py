@@ -29,11 +29,6 @@ SLIPS = [
             ),
             ("until-includes", 'chosen &= pl.col("time") < last', 'chosen &= pl.col("time") <= last'),
             ("candles-after-until", "candles=self.candles[:rows],", "candles=self.candles,"),
-            (
-                "retraded-keeps-tally",
-                "cash=self.cash if cash is None else cash,\n            tally=None,",
-                "cash=self.cash if cash is None else cash,",
-            ),
             ("retraded-costs-ignored", "costs=costs or self.costs,", "costs=self.costs,"),
             ("target-not-recorded", "target=label(self.lead),", 'target="",'),
             ("trial-without-recipe", "study=chosen,", "study={},"),
