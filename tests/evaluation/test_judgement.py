@@ -17,7 +17,7 @@ from candlecast.backtesting import Costs
 from candlecast.evaluation import verdict as judging
 from candlecast.evaluation.conditions import Conditions
 from candlecast.evaluation.evidence import Evidence, gather, largest_p
-from candlecast.evaluation.trial_count import Tally, count
+from candlecast.evaluation.trial_count import TrialCount, count
 from candlecast.ledger import Ledger, Trial
 from candlecast.ledger.profile import Profile
 from candlecast.targets import NextReturn
@@ -26,11 +26,11 @@ CLEAR = Evidence(
     forecast_p=0.001, forecast_p_adjusted=0.002,
     return_p=0.001, return_p_adjusted=0.003,
     timing_p=0.001, timing_p_adjusted=0.004,
-    sharpe_lead=0.8, sharpe_lead_low=0.2, sharpe_lead_high=1.4,
+    sharpe_difference=0.8, sharpe_difference_low=0.2, sharpe_difference_high=1.4,
     sharpe_p=0.001, sharpe_p_adjusted=0.005,
     lucky_sharpe=0.0, deflated_sharpe=0.99, detectable_sharpe=0.7, detectable_r2=0.01,
-    years=4.0, years_needed=2.0,
-    conditions=Conditions(break_even_bps=50.0), tally=Tally(),
+    years=4.0, years_needed=2.0, doubt="",
+    conditions=Conditions(break_even_bps=50.0), trial_count=TrialCount(),
 )  # fmt: skip
 RETURNS = 0.01 * np.random.default_rng(0).standard_normal(400) + 0.001
 RESULT = SimpleNamespace(
@@ -96,23 +96,23 @@ def expected_maximum(trials, observations):
 
 def test_the_evidence_is_that_of_the_functions():
     static = 0.3 * RESULT.benchmark_returns_until_ruin
-    tally = Tally(trials=9, family=4, forecasts=3.0, trades=9.0, forecasts_before=1.0, trades_before=4.0)
+    tally = TrialCount(trials=9, family=4, forecasts=3.0, trades=9.0, forecasts_before=1.0, trades_before=4.0)
     conditions = Conditions(static_returns=static)
-    found = gather(ROW, RESULT, horizon=5, tally=tally, conditions=conditions, seed=2)
+    found = gather(ROW, RESULT, horizon=5, trial_count=tally, conditions=conditions, seed=2)
     growth, record = np.log1p(RETURNS), stats.track_record(np.log1p(RETURNS))
     difference = stats.sharpe_difference(RETURNS, RESULT.benchmark_returns_until_ruin, bars_per_year=365.25, seed=2)
-    timing = stats.bootstrap_p_value(growth - np.log1p(static), seed=2)
+    of_growth, of_timing = stats.bootstrap_p_values(np.column_stack([growth, growth - np.log1p(static)]), seed=2)
     lucky = expected_maximum(9.0, 400)
     assert found.forecast_p == 0.03
     assert found.forecast_p_adjusted == stats.adjusted_p_value(0.03, before=1.0, after=3.0)
     for name, p in (
-        ("return_p", stats.bootstrap_p_value(growth, seed=2)),
-        ("timing_p", timing),
+        ("return_p", of_growth),
+        ("timing_p", of_timing),
         ("sharpe_p", difference.p_value),
     ):
         assert getattr(found, name) == p, name
         assert getattr(found, f"{name}_adjusted") == stats.adjusted_p_value(p, before=4.0, after=9.0), name
-    assert (found.sharpe_lead, found.sharpe_lead_low, found.sharpe_lead_high) == difference[:3]
+    assert (found.sharpe_difference, found.sharpe_difference_low, found.sharpe_difference_high) == difference[:3]
     assert found.lucky_sharpe == pytest.approx(lucky * math.sqrt(365.25))
     assert found.deflated_sharpe == pytest.approx(
         norm.cdf((record.sharpe - lucky) / math.sqrt(record.variance)), rel=1e-9
@@ -133,14 +133,14 @@ def test_growth_is_tested_in_logarithms():
     found = gather(
         ROW,
         SimpleNamespace(**vars(RESULT) | {"returns_until_ruin": returns, "benchmark_returns_until_ruin": 0 * returns}),
-        horizon=1, tally=Tally(), conditions=Conditions(),
+        horizon=1, trial_count=TrialCount(), conditions=Conditions(),
     )  # fmt: skip
     assert found.return_p == stats.bootstrap_p_value(np.log1p(returns)) > 0.95
 
 
 def test_ruin_is_no_evidence_of_growth():
     ruined = SimpleNamespace(**vars(RESULT) | {"ruined_at": datetime(2024, 1, 1, tzinfo=UTC)})
-    found = gather(ROW, ruined, horizon=1, tally=Tally(), conditions=Conditions())
+    found = gather(ROW, ruined, horizon=1, trial_count=TrialCount(), conditions=Conditions())
     assert (found.return_p, found.timing_p, found.deflated_sharpe) == (1.0, 1.0, 0.0)
 
 

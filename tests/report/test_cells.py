@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from candlecast.backtesting import Costs
-from candlecast.evaluation.trial_count import Tally
+from candlecast.evaluation.trial_count import TrialCount
 from candlecast.report import tables
 from candlecast.report.forecast_figures import UNITS, _distance_words, _group_means
 from candlecast.sources import synthetic
@@ -183,7 +183,7 @@ def test_data():
     candles = synthetic.random_walk(50, seed=1).candles
     result = SimpleNamespace(
         candles=candles,
-        counted=Tally(trials=7, forecasts=2.5, trades=3.5),
+        counted=TrialCount(trials=7, forecasts=2.5, trades=3.5),
         lost={"warm-up": 3, "purge": 1},
         forecast=SimpleNamespace(seeds=[4, 5]),
     )
@@ -192,7 +192,7 @@ def test_data():
     assert cells["Lost: warm-up"] == "3 bars" and cells["Lost: purge"] == "1 bar"
     assert cells["Fingerprint"] == candles.fingerprint[:12]
     assert cells["Seeds"] == "4, 5"
-    assert cells["Trials counted"] == "7: 2.5 independent forecasts, 3.5 strategies"
+    assert cells["Trials counted"] == "7; effective: 2.5 as forecasts, 3.5 as strategies"
     first, last = candles.frame["open_time"][0], candles.frame["close_time"][-1]
     assert cells["Period"] == f"{first:%Y-%m-%d} to {last:%Y-%m-%d} UTC"
 

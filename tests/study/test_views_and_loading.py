@@ -86,7 +86,7 @@ def test_a_period_begins_at_since_and_ends_before_until(result):
         assert frame["time"].to_list() == times[100:150].to_list()
     assert view.candles.frame["close_time"][-1] == times[149]
     assert view.backtest.equity["time"].to_list() == times[100:150].to_list()
-    assert view.tally is None
+    assert view.trial_count is None
 
 
 def test_what_is_traded_otherwise_is_another_trial(result):
@@ -106,8 +106,8 @@ def test_a_tally_is_of_its_own_trial_alone(result):
     ledger = Ledger.in_memory()
     first = result.recorded(ledger)
     other = replace(first, costs=Costs(fee_bps=50))
-    assert first.tally == other.tally
-    assert other.counted.trials == 2 and other.counted.content == other.trial.content != first.tally.content
+    assert first.trial_count == other.trial_count
+    assert other.counted.trials == 2 and other.counted.content == other.trial.content != first.trial_count.content
 
 
 def test_a_trial_names_all_that_was_chosen(result):
@@ -157,11 +157,11 @@ def test_rows_must_be_those_of_the_run(result, tmp_path):
 
 def test_a_run_is_read_back_with_its_money_its_tally_and_its_band(result, tmp_path):
     banded = {name: replace(held, band=0.25, leverage=2.0) for name, held in result.positions.items()}
-    made = replace(result, positions=banded, tally=replace(result.counted, trials=9, family=3))
-    made = replace(made, tally=replace(made.tally, content=made.trial.content))
+    made = replace(result, positions=banded, trial_count=replace(result.counted, trials=9, family=3))
+    made = replace(made, trial_count=replace(made.trial_count, content=made.trial.content))
     loaded = load_run(made.save(tmp_path / "run"))
     assert loaded.cash == 5_000.0 == loaded.backtest.equity["equity"][0]
-    assert loaded.counted == made.tally and loaded.counted.trials == 9
+    assert loaded.counted == made.trial_count and loaded.counted.trials == 9
     assert {(held.band, held.leverage) for held in loaded.positions.values()} == {(0.25, 2.0)}
     assert loaded.seed == 7 and loaded.forecast.seeds == [7]
     assert math.isinf(load_run(result.save(tmp_path / "other")).positions["linear"].band)

@@ -59,7 +59,7 @@ def calibration(result: StudyResult) -> tuple[Figure, ...]:
     words = (
         f"Calibration of {count(len(bins), 'forecast')}: bars at 1 are right; high ones at both ends are a distribution that is "
         f"too narrow, low ones one that is too wide. The interval for {percent(row['interval'], 0)} held "
-        f"{percent(row['coverage'])} of outcomes (95 % between {percent(row['coverage_low'])} and "
+        f"{percent(row['coverage'])} of outcomes (95 % CI {percent(row['coverage_low'])} to "
         f"{percent(row['coverage_high'])}). That outcomes fall where they should has p = {p_value(row['p_calibration'])}."
     )
     return (Figure("calibration", words, plot),)

@@ -252,5 +252,5 @@ def _group_words(result: StudyResult, score: Scored, groups: int) -> str:
         f"Each dot is the mean outcome of about {size:,} like forecasts. Skill lifts the dots along the dashed line; "
         f"no skill leaves them on the dotted one. Here the correlation of forecast and outcome (IC) is "
         f"{number(row['ic'], 3)} and R2 is {percent(row['r2'], 2)} "
-        f"(95 % between {percent(row['r2_low'], 2)} and {percent(row['r2_high'], 2)})."
+        f"(95 % CI {percent(row['r2_low'], 2)} to {percent(row['r2_high'], 2)})."
     )

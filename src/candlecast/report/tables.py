@@ -37,9 +37,8 @@ MEASURES = {
     "zero is no better than naive, below zero is worse.",
     "Hit rate": "share of forecasts that name the right direction of change; a forecast of no change names none.",
     "IC": "correlation of forecast and actual change, from -1 to 1.",
-    "p naive, drift, mean": "chance of a lead this large by luck alone, when the model truly adds nothing to the naive "
-    "forecast (nothing changes), to drift (the mean change goes on) or to the mean of the past; Clark-West test. The verdict "
-    "takes the largest.",
+    "p naive, drift, mean": "p-values of Clark-West tests. H0: the model adds nothing to the naive forecast (no change), "
+    "to drift (the mean change) or to the mean of the past. The verdict takes the largest.",
     "In brackets": "where the value lies with 95 % probability, from a bootstrap that keeps blocks of bars together.",
 }
 
@@ -129,7 +128,7 @@ def costs_table(summary: pl.DataFrame, traded: BacktestResult, gross: BacktestRe
 def data_table(result: StudyResult) -> str:
     """Which candles, what was missing, and what was lost."""
     candles = result.candles
-    frame, tally = candles.frame, result.counted
+    frame, counted = candles.frame, result.counted
     versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     rows = (
         ("Symbol", candles.symbol),
@@ -143,7 +142,7 @@ def data_table(result: StudyResult) -> str:
         ("Seeds", ", ".join(map(str, result.forecast.seeds))),
         (
             "Trials counted",
-            f"{tally.trials:,}: {tally.forecasts:,.1f} independent forecasts, {tally.trades:,.1f} strategies",
+            f"{counted.trials:,}; effective: {counted.forecasts:,.1f} as forecasts, {counted.trades:,.1f} as strategies",
         ),
         ("Reported with", f"Python {platform.python_version()}, {versions}"),
     )

@@ -125,8 +125,8 @@ def losses(result: StudyResult) -> Figure:
     if is_validated:
         best = curves.agg(pl.col("epoch").get(pl.col("valid").arg_min()))["epoch"].to_numpy()
         middle = int(np.median(best))
-        later = "it was still falling at the end" if middle == epochs else "what is learnt later is learnt by heart"
-        words += f" Validation loss was lowest after epoch {middle} of {epochs} in the middle case: {later}."
+        later = "it was still falling at the end" if middle == epochs else "later epochs overfit"
+        words += f" Median epoch of the lowest validation loss: {middle} of {epochs}; {later}."
     return Figure("losses", words, plot)
 
 

@@ -36,8 +36,8 @@ SLIPS = [
             ("other-model-chosen", 'if row["model"] == result.model:', 'if row["model"] != result.model:'),
             (
                 "strategies-for-forecasts",
-                "{tally.forecasts:,.1f} independent forecasts, {tally.trades:,.1f}",
-                "{tally.trades:,.1f} independent forecasts, {tally.forecasts:,.1f}",
+                "effective: {counted.forecasts:,.1f} as forecasts, {counted.trades:,.1f}",
+                "effective: {counted.trades:,.1f} as forecasts, {counted.forecasts:,.1f}",
             ),
             (
                 "annual-without-costs",

@@ -12,7 +12,7 @@ SLIPS = [
         [
             ("fingerprint-unchecked", 'if candles.fingerprint != asset["fingerprint"]:', "if False:"),
             ("cash-of-today", 'cash=recipe["cash"],', "cash=10_000.0,"),
-            ("tally-forgotten", 'tally=Tally.from_dict(manifest.get("tally", {}))', "tally=Tally.from_dict({})"),
+            ("tally-forgotten", 'manifest.get("trial_count", {})\n        ),', "{}\n        ),"),
             ("band-forgotten", 'options = dict(manifest.get("positions", {}).get(name, {}))', "options = {}"),
             ("rows-unchecked", "require_rows(folder, manifest, tables)\n        return", "return"),
         ],
@@ -33,7 +33,7 @@ SLIPS = [
             ("target-not-recorded", "target=label(self.lead),", 'target="",'),
             ("trial-without-recipe", "study=chosen,", "study={},"),
             ("rule-unchecked", "        require_causal_rule(rule, forecast, positions[name])\n", "        pass\n"),
-            ("tally-of-others-results", "self.tally.content in (UNNAMED, self.trial.content)", "True"),
+            ("tally-of-others-results", "self.trial_count.content in (UNNAMED, self.trial.content)", "True"),
         ],
     ),
     *slips(
