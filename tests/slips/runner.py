@@ -117,8 +117,11 @@ class _Copy:
         compileall.compile_dir(self.source, quiet=2)
 
     def write(self, slip: Slip, text: str) -> None:
-        """Apply a slip."""
-        (self.source / "candlecast" / slip.path).write_text(text, "utf-8")
+        """Apply a slip, at another time than that of the file, by which compiled caches know that it has changed."""
+        path = self.source / "candlecast" / slip.path
+        time = path.stat().st_mtime_ns + 10_000_000_000
+        path.write_text(text, "utf-8")
+        os.utime(path, ns=(time, time))
 
     def put_back(self, slip: Slip) -> None:
         """The file of a slip, and every compiled cache that its tests have changed, as they were."""
