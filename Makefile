@@ -30,10 +30,10 @@ unit: $(VENV)/.installed-test
 	$(BIN)/pytest --numprocesses auto
 
 fuzz: $(VENV)/.installed-test
-	CANDLECAST_FUZZ=$(CASES) CANDLECAST_FUZZ_FIRST=$(FIRST) $(BIN)/pytest --numprocesses auto -o faulthandler_timeout=0 tests/fuzz
+	CANDLECAST_FUZZ=$(CASES) CANDLECAST_FUZZ_FIRST=$(FIRST) $(BIN)/pytest --numprocesses auto -o timeout=0 tests/fuzz
 
 kills: $(VENV)/.installed-test
-	CANDLECAST_KILLS=$(KILLS) $(BIN)/pytest --numprocesses auto -o faulthandler_timeout=0 tests/kills
+	CANDLECAST_KILLS=$(KILLS) $(BIN)/pytest --numprocesses auto -o timeout=0 tests/kills
 
 lowest: constraints-lowest.txt pyproject.toml
 	$(PYTHON) -m venv $(LOWEST)
