@@ -53,7 +53,7 @@ from .evaluation.tradability import (
     Tradability as Tradability,
     tradability as tradability,
 )
-from .evaluation.trial_count import Tally as Tally
+from .evaluation.trial_count import TrialCount as TrialCount
 from .evaluation.verdict import (
     Verdict as Verdict,
 )
@@ -90,6 +90,7 @@ from .fleet.settings import (
 )
 from .heads import (
     AbsoluteError as AbsoluteError,
+    Bernoulli as Bernoulli,
     Chance as Chance,
     Gaussian as Gaussian,
     Head as Head,

@@ -60,9 +60,14 @@ def test_every_model_on_every_series(comparison, ledger):
         frame.group_by("symbol", "interval").agg(pl.col("observations").n_unique())["observations"].to_list() == [1] * 3
     )
     assert ledger.count() == 12
-    assert all(result.tally.trials == 12 for result in comparison.results.values())
-    assert (frame["p_trials"].drop_nulls() >= frame["p"].drop_nulls()).all()
-    assert (frame["p_discovery"].drop_nulls() >= frame["p"].drop_nulls()).all()
+    assert all(result.trial_count.trials == 12 for result in comparison.results.values())
+    for row, result in zip(frame.iter_rows(named=True), comparison.results.values(), strict=True):
+        evidence = result.verdict.evidence
+        found = [np.nan if row[name] is None else row[name] for name in ("p", "p_trials")]
+        assert found == pytest.approx([evidence.forecast_p, evidence.forecast_p_adjusted], nan_ok=True)
+    np.testing.assert_allclose(
+        frame["p_discovery"].cast(pl.Float64).to_numpy(), stats.false_discovery(frame["p"].cast(pl.Float64).to_numpy())
+    )
     assert frame.filter(pl.col("model") == "naive").select("p", "is_superior").row(0) == (None, False)
 
 
@@ -106,7 +111,7 @@ def test_every_figure_of_the_printed_tables_has_its_interval(comparison):
         (forecast, ["r2"], 100, 2),
         (forecast, ["hit_rate"], 100, 1),
         (pay, ["annual_return"], 100, 1),
-        (pay, ["sharpe", "sharpe_lead"], 1, 2),
+        (pay, ["sharpe", "sharpe_difference"], 1, 2),
     ):
         for name in names:
             value, low, high = (f"{scale * row[name + end]:,.{digits}f}" for end in ("", "_low", "_high"))

@@ -52,7 +52,7 @@ def feed(candles: Candles) -> Any:
 def feed_of_run(result: StudyResult) -> Any:
     """A data feed of a run's candles with what it forecast, for a strategy of your own.
 
-    Two more lines beside open, high, low, close and volume, NaN on bars without a forecast: `expected_return` (log return
+    Two lines in addition to open, high, low, close and volume, NaN on bars without a forecast: `expected_return` (log return
     over the horizon, mean of the seeds; NaN too where the target implies none) and `position` (of the run's rule). Both
     are known at the bar's close: in `next`, `self.data.position[0]` is what to hold from the next open on.
     """

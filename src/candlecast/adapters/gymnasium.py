@@ -51,8 +51,8 @@ class TradingEnv(gymnasium.Env[np.ndarray, Any]):
     rewards add up to its logarithmic growth; at ruin, where the episode is `terminated`, ln(RUINED).
 
     An episode begins flat with `cash` and holds `bars` decisions, from a start drawn at random, or with None a whole stretch of
-    `rows`; behind the last it is `truncated`. It never leaves `rows` (rising; neighbours are bars in a row): of
-    those of a fold's training part, no price or feature behind it is seen. `scaling` is measured on `rows` when not
+    `rows`; after the last it is `truncated`. It never leaves `rows` (rising; neighbours are bars in a row): of
+    those of a fold's training part, no price or feature after it is seen. `scaling` is measured on `rows` when not
     given; for a test part, pass that of the environment that was trained on: `env.scaling`.
 
     `info` has `time` (close of the bar), `row`, `equity` and `position` (the fraction held).

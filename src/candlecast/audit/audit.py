@@ -91,7 +91,7 @@ def _full(study: CompletedStudy, candles: Candles, seed: int, progress: Listener
         _have_same_inputs(study, candles, how.apply(candles, bar, generator), found, bar, how)
     if found.of(STAGES):
         return AuditReport("full", tuple(_stage_checks(found, _extent(changes), trained=None)), found.of(STAGES))
-    window = max(model.window for model in (study.model, *study.beside))
+    window = max(model.window for model in (study.model, *study.baseline_models))
     try:
         jobs = plan_jobs(
             study.model,

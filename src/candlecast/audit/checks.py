@@ -10,7 +10,7 @@ from candlecast.audit.findings import FAILED, NOT_RUN, PASSED, Check
 from candlecast.audit.walk import Walk, numbers_of
 from candlecast.causality.warmup import settles_after
 from candlecast.evaluation.tradability import tradability
-from candlecast.targets import parts
+from candlecast.targets import components
 from candlecast.text import count
 
 STREAMED = 200  # newest bars of the last fold
@@ -24,7 +24,7 @@ def labels_known(walk: Walk) -> Check:
     if not ordered:
         return Check(name, NOT_RUN, "no fold is in the order of time")
     for job in ordered:
-        latest = max(job.samples.known_at(target)[job.fit_rows].max() for target in parts(walk.study.target))
+        latest = max(job.samples.known_at(target)[job.fit_rows].max() for target in components(walk.study.target))
         first = walk.candles.close_time[job.fold.test.first]
         if latest > first:
             late = (latest - first).astype("timedelta64[s]").item()

@@ -23,7 +23,7 @@ from candlecast.signals import Positions, Threshold
 from candlecast.signals.rule import decide
 from candlecast.sources.files import as_candles
 from candlecast.stats import sharpe
-from candlecast.targets import parts
+from candlecast.targets import components
 from candlecast.text import number, table
 from candlecast.walkforward import plan_jobs
 from candlecast.walkforward.walk import forecast_frame
@@ -123,12 +123,12 @@ def _walked(
         target=study.target,
         folds=Holdout(0.8) if split else study.folds,
         seeds=[seed],
-        window=max(model.window for model in (study.model, *study.beside)),
+        window=max(model.window for model in (study.model, *study.baseline_models)),
     )
     jobs = _scaled_by_all_rows(jobs) if scaled else jobs
     model: Model = study.model
     frames = [forecast_frame(fitted, model.name) for fitted in model.fit(jobs, progress=ignore)]
-    return Forecast.joined(frames, parts(study.target)[0].horizon)
+    return Forecast.joined(frames, components(study.target)[0].horizon)
 
 
 def _scaled_by_all_rows(jobs: Sequence[Job]) -> list[Job]:

@@ -21,7 +21,7 @@ from candlecast.events import Listener, ignore
 from candlecast.features import Features
 from candlecast.models import Fitted, Model
 from candlecast.signals.rule import decide
-from candlecast.targets import Target, bars_until_known, importance, label, parts
+from candlecast.targets import Target, bars_until_known, components, label, sample_weight
 from candlecast.walkforward.walk import forecast_frame
 
 
@@ -36,13 +36,13 @@ def target_of(target: Target, candles: Candles) -> Stage:
     """Outcomes and their weights, when each is known, and naive forecasts at the close of each bar."""
     bars = np.arange(len(candles))
     columns = []
-    for part in parts(target):
+    for part in components(target):
         known = bars + bars_until_known(part, candles)
         times = np.full(len(candles), np.datetime64("NaT", "us"))
         times[known < len(candles)] = candles.close_time[known[known < len(candles)]]
         columns += [
             (f"outcome of {label(part)}", times, part.values(candles)),
-            (f"weight of {label(part)}", times, importance(part, candles)),
+            (f"weight of {label(part)}", times, sample_weight(part, candles)),
             (f"naive forecast of {label(part)}", candles.close_time, part.naive(candles)),
         ]
     return Stage.of("target", columns)
@@ -55,7 +55,7 @@ class CompletedStudy(Protocol):
     def model(self) -> Model: ...
 
     @property
-    def beside(self) -> tuple[Model, ...]: ...
+    def baseline_models(self) -> tuple[Model, ...]: ...
 
     @property
     def features(self) -> Any: ...
@@ -151,7 +151,7 @@ class Walk:
         pairs = [pair for pair in zip(self.jobs, self.fitted, strict=True) if pair[0].fold.index in folds]
         name = self.study.model.name
         frames = [forecast_frame(fitted, name, job=replace(job, samples=samples)) for job, fitted in pairs]
-        forecast = Forecast.joined(frames, parts(self.study.target)[0].horizon)
+        forecast = Forecast.joined(frames, components(self.study.target)[0].horizon)
         positions = decide(self.study.rule, forecast, samples.candles)
         result = backtest(samples.candles, positions, costs=self.study.costs, cash=self.study.cash)
         tables = {

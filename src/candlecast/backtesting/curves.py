@@ -50,8 +50,16 @@ def break_even(
 ) -> BreakEven:
     """The same positions at other costs per side; everything in `costs` but fee, spread and slippage stays.
 
-    Costs that positions on credit could not pay at all (`leverage` times them is all of the equity) are left out of the
-    usual range. Raises ConfigError for them when they were asked for, and what `backtest` raises.
+    Args:
+        candles: of one asset.
+        positions: of a rule.
+        fees_bps: costs per side, basis points of the value traded. Of the usual range, those are left out that positions on
+            credit could not pay at all (`leverage` times them is all of the equity).
+        costs: all other rates.
+        cash: initial cash, quote currency.
+
+    Raises:
+        ConfigError: for costs that positions on credit could not pay, and what `backtest` raises.
 
     >>> opens, closes, days = [10, 10, 11], [10, 11, 11], ["2024-01-01", "2024-01-02", "2024-01-03"]
     >>> prices = {"open": opens, "high": closes, "low": opens, "close": closes, "volume": [1, 1, 1]}
@@ -145,10 +153,19 @@ def capacity(
     """Initial cash, in quote currency, up to which `share` of the fills take at most `participation` of their bar's volume.
 
     cash x participation / q, with q the `share`-quantile over fills of units / volume of the bar that filled them, since
-    all units scale with the cash. `candles` are those of the backtest, a list for a portfolio. Infinity when nothing was
-    traded; 0.0 when more than the rest of the fills met bars without volume. It is an upper bound: bars before and after
-    are traded too, and the impact on the price is not in it (`Costs(impact_bps=...)`). Raises ConfigError, or CandleError
-    where a fill lies on none of the bars.
+    all units scale with the cash. Infinity when nothing was traded; 0.0 when more than the rest of the fills met bars
+    without volume. It is an upper bound: bars before and after are traded too, and the impact on the price is not in it
+    (`Costs(impact_bps=...)`).
+
+    Args:
+        result: of `backtest` or `backtest_portfolio`.
+        candles: those of the backtest, a list for a portfolio.
+        participation: fraction of a bar's volume, in (0, 1].
+        share: of the fills, in (0, 1].
+
+    Raises:
+        ConfigError: for a fraction outside of that, and where candles are missing.
+        CandleError: where a fill lies on none of the bars.
     """
     for name, value in (("participation", participation), ("share", share)):
         if not is_number(value) or not 0.0 < value <= 1.0:

@@ -92,7 +92,7 @@ def stop_limit(units: float, price: float, limit: float, *, bars: float = math.i
 
 
 def trailing(units: float, distance: float, *, bars: float = math.inf, reduces: bool = False, id: float = 0) -> Order:
-    """A stop that follows the best price seen since it rests, `distance` (a fraction) behind; it never moves back.
+    """A stop that follows the best price seen since it rests, `distance` (a fraction) away from it; it never moves back.
 
     `bars`, `reduces` and `id` as of `limit`.
     """

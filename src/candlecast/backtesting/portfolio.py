@@ -60,10 +60,19 @@ def backtest_portfolio(
     their way there leave no more than the maintenance margin. One position alone is liquidated as in `backtest`.
 
     The result's `equity` has `position` (gross value / equity) in place of `close` and `units`, `fills` and `trades` have
-    `symbol`, and the benchmark buys an equal part of each asset at its first open and holds. `actions` are by symbol.
+    `symbol`, and the benchmark buys an equal part of each asset at its first open and holds.
 
-    Raises ConfigError when symbols repeat or do not pair, intervals differ, or fractions together exceed their leverage,
-    and what `backtest` raises.
+    Args:
+        candles: one for each asset, of one interval.
+        positions: one for each asset, in the order of the candles.
+        costs: of trading and holding, the same for all.
+        cash: initial cash of the account, quote currency.
+        filters: steps of price, units and money, the same for all.
+        actions: splits, dividends and funding by symbol, for unadjusted candles.
+
+    Raises:
+        ConfigError: when symbols repeat or do not pair, intervals differ, or fractions together exceed their leverage; and
+            what `backtest` raises.
     """
     require_kind("actions", actions, dict | None, "Give them by symbol, such as {'AAPL': Actions(frame)}")
     actions = {} if actions is None else actions
@@ -209,10 +218,10 @@ def _run(
     fills = fills[:count]
     equity, money, gross, financing, dividends = sums.T
     paid = np.bincount(fills[:, 0].astype(int), weights=fills[:, 6] + fills[:, 7], minlength=len(sums))
-    closes = grid.times + np.timedelta64(grid.candles[0].interval.microseconds, "us")
+    closes = grid.candles[0].interval.after(pl.Series(grid.times))
     table = pl.DataFrame(
         {
-            "time": pl.Series(closes).dt.replace_time_zone("UTC"),
+            "time": closes.dt.replace_time_zone("UTC"),
             "equity": equity,
             "position": np.divide(gross, equity, out=np.zeros(len(sums)), where=equity > 0),
             "cash": money,

@@ -52,16 +52,26 @@ def sweep(
 ) -> pl.DataFrame:
     """One row of summary for each set of positions, on all cores, in memory that does not grow with their number.
 
-    `positions`: Positions, or arrays of fractions of equity, float64 (time,), decided at the close of each bar and NaN
-    where nothing is; an array (sets, time); or any iterable, such as a generator, which is drawn as it is needed.
-    `costs`: for all, or one for each set. Every set begins at the first bar of the candles.
+    Every set begins at the first bar of the candles. Each row is one more trial: the best of many is not an edge; see
+    `Ledger`.
 
-    Columns: `set` (0, 1, ...), `final_equity`, `total_return`, `annual_return`, `annual_volatility`, `sharpe`, `sortino`,
-    `max_drawdown`, `exposure`, `turnover`, `fills`, `cost` (fees and slippage), `is_ruined`: as in
-    `BacktestResult.summary` of the same account. Sharpe and Sortino are NaN where they are not defined.
+    Args:
+        candles: of one asset.
+        positions: Positions, or arrays of fractions of equity, float64 (time,), decided at the close of each bar and NaN
+            where nothing is; an array (sets, time); or any iterable, such as a generator, which is drawn as it is needed.
+        costs: for all, or one for each set.
+        cash: initial cash, quote currency.
+        filters: steps of price, units and money that the venue trades in.
+        actions: splits, dividends and funding, for unadjusted candles.
+        progress: receives events.
 
-    Raises ConfigError for positions out of range, and what `backtest` raises. Each row is one more trial: the best of
-    many is not an edge; see `Ledger`.
+    Returns:
+        A table with the columns `set` (0, 1, ...), `final_equity`, `total_return`, `annual_return`, `annual_volatility`,
+        `sharpe`, `sortino`, `max_drawdown`, `exposure`, `turnover`, `fills`, `cost` (fees and slippage), `is_ruined`: as in
+        `BacktestResult.summary` of the same account. Sharpe and Sortino are NaN where they are not defined.
+
+    Raises:
+        ConfigError: for positions out of range, and what `backtest` raises.
 
     >>> prices = {"open": [10, 10, 20], "high": [10, 20, 20], "low": [10, 10, 20], "close": [10, 20, 20], "volume": [1, 1, 1]}
     >>> candles = Candles.from_frame(pl.DataFrame({"time": ["2024-01-01", "2024-01-02", "2024-01-03"], **prices}))

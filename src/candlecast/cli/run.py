@@ -20,6 +20,8 @@ from candlecast.errors import ConfigError, near_misses
 from candlecast.text.cells import number, p_value, percent
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from candlecast.models import Model
     from candlecast.study import Study
     from candlecast.study.result import StudyResult
@@ -201,7 +203,7 @@ def _statistics(result: StudyResult, name: str) -> dict[str, Any]:
     return {row.pop("statistic"): row for row in result.summaries[name].to_dicts()}
 
 
-def _is_model(name: str) -> Any:
+def _is_model(name: str) -> pl.Expr:
     import polars as pl
 
     return pl.col("model") == name

@@ -365,5 +365,5 @@ def _given(description: dict[str, Any], candles: Sequence[Candles]) -> Candles:
         f"the candles of {description['symbol']} {description['interval']} are named, not stored"
         + (f", and those given are {given}" if candles else ""),
         expected=f"candles with the fingerprint {description['fingerprint'][:12]}",
-        remedy="Give them: load_run(folder, beside=[candles])",
+        remedy="Give them: load_run(folder, candles=[candles])",
     )

@@ -81,14 +81,14 @@ class ReplayReport:
 
 
 def replay(
-    folder: str | Path, *, study: Study | None = None, beside: Sequence[Candles] = (), progress: Listener = ignore
+    folder: str | Path, *, study: Study | None = None, candles: Sequence[Candles] = (), progress: Listener = ignore
 ) -> ReplayReport:
     """Compute a run again from its recipe and its candles, and compare each stage with the stored one.
 
     Args:
         folder: of the run.
         study: the study of the run, needed where a part of it is your own code, of which a run stores only the name.
-        beside: other candles that the study names, such as the benchmark of an ExcessReturn.
+        candles: other candles that the study names, such as the benchmark of an ExcessReturn.
         progress: receives `Progress` events.
 
     On one machine the bytes are equal, whatever the number of threads. Other versions of packages, or a processor with other
@@ -100,7 +100,7 @@ def replay(
     folder = Path(folder)
     require_run(folder)
     manifest = read_manifest(folder)
-    before = load_run(folder, beside=beside, study=study)
+    before = load_run(folder, candles=candles, study=study)
     recipe = before.recipe
     if recipe.get("since") or recipe.get("until"):
         raise RunError(
@@ -108,20 +108,20 @@ def replay(
             expected="a whole study, whose folds follow from its candles",
             remedy="Replay the run that it was taken from",
         )
-    study = study_of(recipe, beside=beside) if study is None else study
+    study = study_of(recipe, candles=candles) if study is None else study
     ledger = Ledger.in_memory()
     after = study.run(before.candles, seed=before.seed, ledger=ledger, progress=progress)
-    after = replace(after, tally=before.tally)
+    after = replace(after, trial_count=before.trial_count)
     stages = (*_files(manifest, contents(before), contents(after)), *_results(manifest, manifest_of(after)))
     report = ReplayReport(str(folder), stages, "")
     return report if report.is_equal else replace(report, reason=_reason(manifest, recipe))
 
 
-def study_of(recipe: Mapping[str, Any], *, beside: Sequence[Candles] = ()) -> Study:
+def study_of(recipe: Mapping[str, Any], *, candles: Sequence[Candles] = ()) -> Study:
     """The study of a recipe. Raises RunError for a part that is code of a user's."""
     try:
         parts = {
-            name: restore(recipe[name], candles=beside) for name in ("model", "features", "target", "folds", "rule")
+            name: restore(recipe[name], candles=candles) for name in ("model", "features", "target", "folds", "rule")
         }
         return Study(
             **parts,

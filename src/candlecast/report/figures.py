@@ -88,10 +88,10 @@ def recent_views(times: np.ndarray, low: np.ndarray, high: np.ndarray, *, panels
     views = []
     for label, rows in spans.items():
         bottom, top = float(np.nanmin(low[rows])), float(np.nanmax(high[rows]))
-        room = 0.05 * (top - bottom) or 1.0
+        margin = 0.05 * (top - bottom) or 1.0
         span = [float(times[rows][0]), float(times[rows][-1])]
         ranges = {f"xaxis{panel}.range": span for panel in ("", *range(2, panels + 1))}
-        views.append(View(label, ranges | {"yaxis.range": [bottom - room, top + room]}))
+        views.append(View(label, ranges | {"yaxis.range": [bottom - margin, top + margin]}))
     return tuple(views)
 
 

@@ -27,6 +27,6 @@ def write_page(page: str, path: str | Path) -> Path:
         raise RunError(
             f"the report cannot be written to {path} ({error.strerror})",
             expected=f"a file in a writable folder with {len(page) / 1e6:.0f} MB left",
-            remedy="Choose another path, or make room",
+            remedy="Choose another path, or free space on the disk",
         ) from error
     return path

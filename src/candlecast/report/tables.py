@@ -6,7 +6,7 @@ import platform
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from candlecast.backtesting import BacktestResult
 from candlecast.report.unbroken import unbroken
@@ -52,7 +52,7 @@ MEASURES = {
 
 def accuracy_table(result: StudyResult) -> str:
     """Every model's forecasts, the studied one emphasised."""
-    error = _error_words(result.lead.name)
+    error = _error_words(result.primary_target.name)
     rows, chosen = [], None
     scores = _scores(result)
     for index, row in enumerate(result.accuracy.iter_rows(named=True)):
@@ -85,9 +85,8 @@ def accuracy_table(result: StudyResult) -> str:
         "p drift",
         "p mean",
     )
-    caption = (
-        f"Forecasts of the {described(result.lead)}, {count(result.accuracy['observations'][-1], 'known outcome')}"
-    )
+    known = count(result.accuracy["observations"][-1], "known outcome")
+    caption = f"Forecasts of the {described(result.primary_target)}, {known}"
     return table(caption, heads, rows, emphasised=chosen)
 
 
@@ -138,7 +137,7 @@ def costs_table(result: StudyResult, gross: BacktestResult) -> str:
 def data_table(result: StudyResult) -> str:
     """Candles, missing bars, dropped rows, seeds, trials and software."""
     candles = result.candles
-    frame, tally = candles.frame, result.counted
+    frame, counted = candles.frame, result.counted
     versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     rows = (
         ("Symbol", candles.symbol),
@@ -152,14 +151,16 @@ def data_table(result: StudyResult) -> str:
         ("Seeds", ", ".join(map(str, result.forecast.seeds))),
         (
             "Trials counted",
-            f"{tally.trials:,}; effective number: {tally.forecasts:,.1f} forecasts, {tally.trades:,.1f} strategies",
+            f"{counted.trials:,}; effective number: {counted.forecasts:,.1f} as forecasts, {counted.trades:,.1f} as strategies",
         ),
         ("Software", f"Python {platform.python_version()}, {versions}"),
     )
     return table("Data", (), rows)
 
 
-def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Any]], *, emphasised: int | None = None) -> str:
+def table(
+    caption: str, heads: Sequence[str], rows: Iterable[Sequence[object]], *, emphasised: int | None = None
+) -> str:
     """An HTML table whose first column names its rows; every cell is escaped."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
     body = []
@@ -190,12 +191,12 @@ def _bracketed(
     return f"{words(value, **digits)} [{bounds}]"
 
 
-def _error_words(target: str) -> Any:
+def _error_words(target: str) -> Callable[[float | None], str]:
     """The format of errors: those of returns in percent, all others in the unit of the target."""
     return (lambda value: percent(value, 3)) if target == "return" else significant
 
 
-def _statistic_words(unit: str) -> Any:
+def _statistic_words(unit: str) -> Callable[[float | None], str]:
     if unit.startswith("fraction") or unit == "mean |position|":
         return percent
     return (lambda value: number(value, 0)) if unit == "count" else (lambda value: number(value, 2))

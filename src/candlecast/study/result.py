@@ -19,7 +19,7 @@ from candlecast.dataset.forecast import Forecast
 from candlecast.errors import NotEnoughDataError
 from candlecast.evaluation.accuracy import accuracy, accuracy_by_part, skills
 from candlecast.evaluation.conditions import conditions_of
-from candlecast.evaluation.trial_count import UNNAMED, Tally, count, count_each
+from candlecast.evaluation.trial_count import UNNAMED, TrialCount, count, count_each
 from candlecast.evaluation.verdict import Verdict, judge
 from candlecast.ledger import Ledger, Searched, Trial
 from candlecast.ledger.profile import profile_of
@@ -29,7 +29,7 @@ from candlecast.signals import Positions, Rule
 from candlecast.signals.rule import decide
 from candlecast.sources.source import moment
 from candlecast.study.computed import computed_of
-from candlecast.targets import Target, label, lead
+from candlecast.targets import Target, label, primary
 from candlecast.walkforward.tables import is_in_time_order
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class StudyResult:
     `recipe` is the study as JSON values; `forecasts` and `positions` are by model, the baselines first; `folds` has one
     row per fold (`fold`, `train_first`, `train_last`, `test_first`, `test_last`: closes of bars); `losses` one row per
     fold, seed and epoch (`train`, `valid`); `lost` counts bars that could not be learnt from, by cause; `tensors` what
-    each job learnt; `searches` what was tried inside training parts; `tally` the trials that were counted when this one
+    each job learnt; `searches` what was tried inside training parts; `trial_count` the trials that were counted when this one
     was recorded, None before; `ledger` where it is recorded, that of the folder `runs` when None.
 
     Whoever asks for the verdict on a result, or on any view of it (`between`, `rebacktest`, a changed copy), has made a trial:
@@ -66,7 +66,7 @@ class StudyResult:
     lost: dict[str, int]
     tensors: Mapping[str, Mapping[str, np.ndarray]]
     searches: tuple[Searched, ...] = ()
-    tally: Tally | None = None
+    trial_count: TrialCount | None = None
     ledger: Ledger | None = None
     computed: dict[str, tuple[tuple[Any, ...], Any]] = field(default_factory=dict, repr=False)
 
@@ -79,9 +79,9 @@ class StudyResult:
         return self.forecasts[self.model]
 
     @property
-    def lead(self) -> Target:
-        """The target that is traded and judged: the first of `Several`, or the only one."""
-        return lead(self.target)
+    def primary_target(self) -> Target:
+        """The target that is traded and evaluated: the first of `Several`, or the only one."""
+        return primary(self.target)
 
     @property
     def seed(self) -> int:
@@ -117,19 +117,19 @@ class StudyResult:
     @computed_of(*FORECASTS)
     def accuracy(self) -> pl.DataFrame:
         """How good each model's forecasts are; see `candlecast.accuracy.accuracy`."""
-        return accuracy(self.forecasts, self.lead, seed=self.seed)
+        return accuracy(self.forecasts, self.primary_target, seed=self.seed)
 
     @computed_of(*FORECASTS)
     def _own_accuracy(self) -> pl.DataFrame:
         """The rows of the studied model in the accuracy table; those of the baselines take no part in the verdict."""
         if "accuracy" in self.computed:
             return self.accuracy.filter(pl.col("model") == self.model)
-        return accuracy(self.forecasts, self.lead, models=[self.model], seed=self.seed)
+        return accuracy(self.forecasts, self.primary_target, models=[self.model], seed=self.seed)
 
     @computed_of(*FORECASTS)
     def accuracy_by_part(self) -> pl.DataFrame:
         """The studied model's skill by fold and seed."""
-        return accuracy_by_part(self.forecast, self.lead)
+        return accuracy_by_part(self.forecast, self.primary_target)
 
     @cached_property
     def verdict(self) -> Verdict:
@@ -138,25 +138,24 @@ class StudyResult:
             self._own_accuracy,
             self.backtest,
             self.summary,
-            self.lead,
+            self.primary_target,
             model=self.model,
             trained=self.folds.height * len(self.forecast.seeds),
-            tally=self.counted,
+            trial_count=self.counted,
             conditions=conditions_of(
                 self.candles,
                 self.positions[self.model],
                 self.backtest,
                 is_in_time_order=is_in_time_order(self.folds),
-                seed=self.seed,
             ),
             seed=self.seed,
         )
 
     @cached_property
-    def counted(self) -> Tally:
+    def counted(self) -> TrialCount:
         """The trials among which this one is judged; what is not recorded yet is recorded. Raises RunError."""
-        if self.tally is not None and self.tally.content in (UNNAMED, self.trial.content):
-            return self.tally
+        if self.trial_count is not None and self.trial_count.content in (UNNAMED, self.trial.content):
+            return self.trial_count
         ledger = Ledger() if self.ledger is None else self.ledger
         ledger.record(self.trial)
         return count(self.trial, ledger.entries())
@@ -165,7 +164,7 @@ class StudyResult:
     def trial(self) -> Trial:
         """What the ledger keeps of it: the studied model's returns, by candles, choices and code.
 
-        The baselines beside it are no choice of its own.
+        The baselines that run with it are no choice of its own.
         """
         from candlecast import __version__
 
@@ -182,20 +181,20 @@ class StudyResult:
             times=times,
             returns=self.backtest.returns,
             searches=self.searches,
-            target=label(self.lead),
+            target=label(self.primary_target),
             profile=profile_of(
                 times,
                 self.backtest.returns,
                 step=self.candles.interval.microseconds,
                 benchmark=self.backtest.benchmark_returns,
-                skills=skills(self.forecast, self.lead),
+                skills=skills(self.forecast, self.primary_target),
             ),
         )
 
     def record(self, ledger: Ledger) -> StudyResult:
         """The same, its trial written down and judged among all trials of the ledger. Raises RunError."""
         ledger.record(self.trial)
-        return replace(self, tally=count(self.trial, ledger.entries()), ledger=ledger)
+        return replace(self, trial_count=count(self.trial, ledger.entries()), ledger=ledger)
 
     def rebacktest(
         self,
@@ -252,7 +251,7 @@ class StudyResult:
             positions=positions,
             costs=costs or self.costs,
             cash=self.cash if cash is None else cash,
-            tally=None,
+            trial_count=None,
         )
 
     def between(self, since: str | datetime | None = None, until: str | datetime | None = None) -> StudyResult:
@@ -284,7 +283,7 @@ class StudyResult:
             candles=self.candles[:rows],
             forecasts={name: replace(each, frame=each.frame.filter(chosen)) for name, each in self.forecasts.items()},
             positions=positions,
-            tally=None,
+            trial_count=None,
         )
 
     def fitted(self, *, fold: int = 0, seed: int | None = None, study: Study | None = None) -> Fitted:
@@ -314,8 +313,11 @@ def record_all(results: Sequence[StudyResult], ledger: Ledger) -> list[StudyResu
     """Results that are chosen among together: each is judged among all of them. Raises RunError."""
     trials = [result.trial for result in results]
     ledger.record_all(trials)
-    tallies = count_each(trials, ledger.entries())
-    return [replace(result, tally=tally, ledger=ledger) for result, tally in zip(results, tallies, strict=True)]
+    trial_counts = count_each(trials, ledger.entries())
+    return [
+        replace(result, trial_count=trial_count, ledger=ledger)
+        for result, trial_count in zip(results, trial_counts, strict=True)
+    ]
 
 
 def positions_by_model(rule: Rule, forecasts: Mapping[str, Forecast], candles: Candles) -> dict[str, Positions]:

@@ -37,7 +37,7 @@ def _compiled(function: Callable[..., Any]) -> Any:
     return compiled(calls=[*files, __file__], error_model="numpy")(function)
 
 
-# What a quiet bar passes through is inlined: calling it would cost six times as much. The rest would take minutes to compile.
+# What every bar passes through is inlined: calling it would cost six times as much. The rest would take minutes to compile.
 _adopt(filters)
 _adopt(account, inlined=("follow", "trade", "liquidate", "has_drifted"))
 _adopt(matching, inlined=("_has_nothing_to_reduce", "_is_met", "_reach", "_tidy", "_trail"))

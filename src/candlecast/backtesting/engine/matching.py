@@ -213,7 +213,7 @@ def _nearest(account: Account, price: float, end: float, book: np.ndarray, resti
 
 
 def _is_overtaken(book: np.ndarray, resting: int, chosen: int) -> bool:
-    """Whether a later target rests beside this one: it has waited, for a bar in which anything was traded."""
+    """Whether a later target rests too: it has waited, for a bar in which anything was traded."""
     last = chosen
     for row in range(chosen + 1, resting):
         if book[row, KIND] == TARGET and book[row, PARENT] == 0.0:
