@@ -17,7 +17,7 @@ import candlecast as cc
 from candlecast.dataset.forecast import Forecast
 from candlecast.evaluation.accuracy import scored
 from candlecast.evaluation.evidence import largest_p
-from candlecast.evaluation.trial_count import Tally
+from candlecast.evaluation.trial_count import TrialCount
 from candlecast.evaluation.verdict import LEVEL, Verdict
 from candlecast.ledger import Trial
 from candlecast.ledger.profile import profile_of
@@ -59,7 +59,7 @@ class Walked:
                     model, candles, features=study.features, target=target, folds=study.folds, seeds=range(1), window=20
                 )
             )
-            for model in (*study.beside, study.model)
+            for model in (*study.baseline_models, study.model)
         }
         job = parts[study.model.name][0].job
         return cls(study.assemble(candles, parts), job.fit_rows, job.test_rows, columns_of(candles))
@@ -67,12 +67,12 @@ class Walked:
     @cached_property
     def outcomes(self) -> np.ndarray:
         """What is forecast, less naive, at every bar: float64 (time,)."""
-        target, candles = self.result.lead, self.result.candles
+        target, candles = self.result.primary_target, self.result.candles
         return target.values(candles) - target.naive(candles)
 
     @cached_property
     def naive(self) -> np.ndarray:
-        return self.result.lead.naive(self.result.candles)
+        return self.result.primary_target.naive(self.result.candles)
 
     def forecast(self, names: tuple[str, ...], alpha: float, *, recent: bool) -> np.ndarray:
         """Ridge regression on the named columns: the forecast of each test row. `recent`: of the later half of the training."""
@@ -93,7 +93,7 @@ class Walked:
         changed = {"mean": pl.Series(mean)}
         if not known["expected_return"].null_count():
             changed["expected_return"] = pl.Series(mean)
-        forecast = Forecast(known.with_columns(**changed), self.result.lead.horizon)
+        forecast = Forecast(known.with_columns(**changed), self.result.primary_target.horizon)
         return replace(
             self.result,
             recipe=self.result.recipe | {"tried": recipe, "rule": repr(rule)},
@@ -103,7 +103,9 @@ class Walked:
 
     @cached_property
     def _references(self) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray, np.ndarray]:
-        scores = {name: scored(forecast, self.result.lead) for name, forecast in self.result.forecasts.items()}
+        scores = {
+            name: scored(forecast, self.result.primary_target) for name, forecast in self.result.forecasts.items()
+        }
         own = scores[self.result.model]
         is_known = self.result.forecast.frame["target"].is_not_null().to_numpy()
         others = {
@@ -160,7 +162,7 @@ class Workspace:
     """A ledger, and the verdicts on the trials that could have been forecastable."""
 
     ledger: cc.Ledger = field(default_factory=cc.Ledger.in_memory)
-    counted: Tally = field(default_factory=Tally)
+    counted: TrialCount = field(default_factory=TrialCount)
     verdicts: list[Verdict] = field(default_factory=list)
 
     def could_be_forecastable(self, row: dict[str, float]) -> bool:
@@ -169,7 +171,7 @@ class Workspace:
 
     def judge(self, result: cc.StudyResult, row: dict[str, float]) -> None:
         """Record and count a trial, and compute its verdict where the adjusted p-value of its forecast is below 5 %."""
-        recorded = result.recorded(self.ledger)
+        recorded = result.record(self.ledger)
         self.counted = recorded.counted
         if self.could_be_forecastable(row):
             self.verdicts.append(recorded.verdict)
@@ -190,9 +192,9 @@ class Workspace:
         }
 
 
-def adjusted(row: dict[str, float], tally: Tally) -> float:
+def adjusted(row: dict[str, float], trial_count: TrialCount) -> float:
     """The p-value of a forecast, as the verdict adjusts it for the trials counted."""
-    return adjusted_p_value(largest_p(row), before=tally.forecasts_before, after=tally.forecasts)
+    return adjusted_p_value(largest_p(row), before=trial_count.forecasts_before, after=trial_count.forecasts)
 
 
 def columns_of(candles) -> dict[str, np.ndarray]:

@@ -142,7 +142,7 @@ def can(name, aim):
     if name not in nets():
         return recipe.fits(aim)
     try:
-        recipe.blueprint(aim).head.require(aim)
+        recipe.net_spec(aim).head.require(aim)
     except ConfigError:
         return False
     return True
@@ -388,7 +388,7 @@ def summary(frame):
         (pl.col("p") < LEVEL).sum().alias("known"),
         pl.col("sharpe").median(),
         (pl.col("sharpe_low") > 0).sum().alias("pays"),
-        (pl.col("sharpe_lead_low") > 0).sum().alias("leads"),
+        (pl.col("sharpe_difference_low") > 0).sum().alias("leads"),
     )
     yield "| model | R2, median | R2 above / below 0 | p < 0.05 | Sharpe, median | Sharpe above 0 | above holding's | series |"
     yield "| --- | --- | --- | --- | --- | --- | --- | --- |"

@@ -159,7 +159,7 @@ def test_a_purge_shorter_than_the_horizon_is_refused():
         WalkForward(train=1_000, test=500, purge=0, valid=0.0).split(hours(2_000), range(2_000), horizon=24)
     assert str(error.value) == (
         "fold 0 trains on rows up to 2023-02-11 16:00, but their target (horizon 24 bars) is known only at "
-        "2023-02-12 16:00, inside the test range; expected at least 24 purged bars in front of 2023-02-11 17:00. "
+        "2023-02-12 16:00, inside the test range; expected at least 24 purged bars before 2023-02-11 17:00. "
         "Use purge=24 or leave purge unset to take it from the target."
     )
 
@@ -355,7 +355,7 @@ def test_a_purge_too_short_on_either_side_is_refused(folds):
         check_folds((behind,), hours(100), horizon=5)
     assert str(error.value) == (
         "fold 3 trains on rows from 2023-01-03 17:00 on, but the target (horizon 5 bars) of the test range before them is "
-        "known only at 2023-01-03 17:00; expected at least 5 purged bars behind 2023-01-03 12:00. Use purge=5 or leave "
+        "known only at 2023-01-03 17:00; expected at least 5 purged bars after 2023-01-03 12:00. Use purge=5 or leave "
         "purge unset to take it from the target."
     )
     assert check_folds((behind,), hours(100), horizon=4) == (behind,)
@@ -392,3 +392,22 @@ def test_rows_are_the_numbers_they_are_made_of(numbers):
     assert all(part.stop < later.start for part, later in pairwise(rows.parts))
     assert rows == Rows(*(range(number, number + 1) for number in reversed(numbers)))
     assert rows == eval(repr(rows))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ((), "gave no fold; expected at least one Fold"),
+        (None, "gave None; expected a tuple of Fold"),
+        (3, "gave 3; expected a tuple of Fold"),
+        ([range(3)], r"gave range\(0, 3\); expected a tuple of Fold"),
+    ],
+)
+def test_folds_of_users_are_folds(given, said):
+    with pytest.raises(ConfigError, match=said):
+        check_folds(given, hours(10), horizon=1)
+
+
+def test_folds_of_users_may_come_from_a_generator():
+    fold = Fold(0, range(5), range(0), range(6, 10))
+    assert check_folds((each for each in [fold]), hours(10), horizon=1) == (fold,)

@@ -46,7 +46,13 @@ def verdict_under(result, conditions, **prices):
     found = replace(tradability(result.candles), **prices)
     known = replace(Conditions(break_even_bps=40.0, tradability=found), **conditions)
     return judge(
-        result.accuracy, result.backtest, result.summary, result.lead, model=result.model, trained=2, conditions=known
+        result.accuracy,
+        result.backtest,
+        result.summary,
+        result.primary_target,
+        model=result.model,
+        trained=2,
+        conditions=known,
     )
 
 
@@ -95,7 +101,18 @@ def test_nothing_stands_against_an_edge_that_could_be_earned(planted):
             "No verdict on trading: the folds train on bars that come after",
             "use WalkForward",
         ),
-        ({"doubt": "five losses in all"}, {}, "the record is too short to trust its tests", "Five losses in all"),
+        (
+            {"worst_loss": 5.0, "bars_known": 3_000},
+            {},
+            "the record is too short to trust its tests",
+            "With one more bar that loses 99.3 %",
+        ),
+        (
+            {"worst_loss": 0.01, "bars_known": 200},
+            {},
+            "the record is too short to trust its tests",
+            "200 bars are too few",
+        ),
     ],
 )
 def test_each_objection_takes_the_claim_of_trading_away_and_leaves_the_forecast(
@@ -108,7 +125,7 @@ def test_each_objection_takes_the_claim_of_trading_away_and_leaves_the_forecast(
 
 def test_a_spread_is_no_objection_to_what_does_not_pay_anyway():
     noise = STUDY.run(synthetic.random_walk(2_000, seed=3).candles, ledger=Ledger.in_memory())
-    assert verdict_under(noise, {"doubt": "short"}, half_spread_bps=500.0).headline == "No edge found."
+    assert verdict_under(noise, {"worst_loss": 5.0}, half_spread_bps=500.0).headline == "No edge found."
     assert "No verdict on trading" in verdict_under(noise, {"is_in_time_order": False}).headline
 
 
@@ -116,7 +133,7 @@ def changed(result, **columns):
     """The row of the studied model in the accuracy table with other figures."""
     values = [pl.lit(value).alias(name) for name, value in columns.items()]
     other = result.accuracy.filter(pl.col("model") == result.model).with_columns(values)
-    return replace(result, tally=result.counted), pl.concat(
+    return replace(result, trial_count=result.counted), pl.concat(
         [other, result.accuracy.filter(pl.col("model") != result.model)]
     )
 
@@ -126,7 +143,7 @@ def changed(result, **columns):
 )
 def test_figures_that_no_market_gives_stop_the_verdict_with_a_question(planted, figures, said):
     result, accuracy = changed(planted, **figures)
-    verdict = judge(accuracy, result.backtest, result.summary, result.lead, model=result.model, trained=2)
+    verdict = judge(accuracy, result.backtest, result.summary, result.primary_target, model=result.model, trained=2)
     assert not verdict.is_forecastable and not verdict.pays
     assert verdict.headline.endswith("Does a feature, the target or the model see the future?")
     assert f"{said[0].upper()}{said[1:]} out of sample is a sign of leakage" in verdict.text

@@ -40,7 +40,7 @@ def test_the_test_part_changes_no_choice(market, other_future):
     assert chosen.error == min(tried.error for tried in before.searched)
 
 
-def test_trials_in_company_are_those_alone(market):
+def test_trials_in_a_fleet_are_those_alone(market):
     """Configurations that train as one fleet, with step sizes of their own, end as each by itself."""
     jobs = jobs_of(cc.LSTM(hidden=3, window=4, training=FIT), market)
     nets = [cc.LSTM(hidden=3, window=4, training=replace(FIT, lr=lr)) for lr in (1e-3, 1e-2)]
@@ -87,7 +87,7 @@ def test_a_study_writes_down_what_was_tried(market, tmp_path):
     study = cc.Study(cc.Search(space, trials=2, window=4), features=FEATURES, folds=FOLDS, baselines=(), seeds=1)
     result = study.run(market, ledger=ledger)
     assert len(result.searches) == 4  # two folds
-    assert result.tally.trials == 1  # no choice among them has seen the test
+    assert result.trial_count.trials == 1  # no choice among them has seen the test
     (trial,) = ledger.trials()
     assert trial.searches == result.searches
     study.run(market, ledger=ledger)

@@ -132,7 +132,7 @@ def test_equals_torch_module(cell):
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("is_shared", [False, True], ids=["own x", "shared x"])
 def test_fleet_equals_one_by_one(cell, is_shared):
-    """The same bytes, for values and gradients, whatever the company; also with a shared, unmapped x."""
+    """The same bytes, for values and gradients, whatever other models share the call; also with a shared, unmapped x."""
     models, op = 5, getattr(kernels, cell)
     inputs = list(make_inputs(cell, (21, 9, 3, 12), models=(models,)))
     dims = [0] * len(inputs)

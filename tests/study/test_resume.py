@@ -213,7 +213,7 @@ def test_data_and_choices_decide_what_is_kept(market, features, small, tmp_path)
             for change in (
                 {"naive": samples.naive + 1},
                 {"inputs": samples.inputs + 1},
-                {"lessons": samples.lessons + 1},
+                {"y": samples.y + 1},
                 {"window": samples.window + 1},
                 {"target": NextReturn(2)},
                 {"features": Features(*features.features, scaling=Robust())},

@@ -71,6 +71,7 @@ def test_price():
     np.testing.assert_array_equal(target.naive(RISING), RISING.close)
     implied = target.expected_return(np.array([100.0, 121.0, 99.0, 0.0, -5.0]), RISING)
     np.testing.assert_allclose(implied, [0, np.log(1.1), 0, np.log(1e-6), np.log(1e-6)], atol=1e-15)
+    np.testing.assert_allclose(target.change(np.array([110.0, 45.0]), np.array([100.0, 50.0])), [0.1, -0.1])
     assert Price(scaling=Robust()).scaling == Robust()
     assert Price().scaling == MinMax()
 
@@ -348,13 +349,13 @@ def test_average_uniqueness():
     market, target = synthetic.garch(300, seed=6).candles, TripleBarrier(8)
     ends = np.arange(300) + target.bars_until_known(market)
     starts = np.arange(1, 300)
-    weights = target.importance(market)
+    weights = target.sample_weight(market)
     for bar in (1, 50, 200, 280):
         inside = np.arange(bar + 1, ends[bar] + 1)
         together = [np.sum((starts < at) & (ends[1:] >= at)) for at in inside]
         assert weights[bar] == pytest.approx(np.mean(1 / np.array(together)))
-    assert (TripleBarrier(8, by_uniqueness=False).importance(market) == 1).all()
-    cut = target.importance(market[:200])
+    assert (TripleBarrier(8, by_uniqueness=False).sample_weight(market) == 1).all()
+    cut = target.sample_weight(market[:200])
     np.testing.assert_allclose(weights[1:192], cut[1:192], rtol=1e-12)
 
 

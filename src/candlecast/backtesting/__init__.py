@@ -4,15 +4,15 @@ from candlecast.backtesting.actions import Actions
 from candlecast.backtesting.costs import Costs, Terms
 from candlecast.backtesting.curves import BreakEven, break_even, break_even_bps, capacity
 from candlecast.backtesting.delay import delayed, filled_at_close
-from candlecast.backtesting.drawdown_stop import DrawdownBrake
-from candlecast.backtesting.engine.account import Account, Bar, Due, Fill
+from candlecast.backtesting.drawdown_stop import DrawdownStop
+from candlecast.backtesting.engine.account import Account, Bar, CarryEvents, Conditions, Fill
 from candlecast.backtesting.engine.orderbook import Orders
-from candlecast.backtesting.engine.stepping import Conditions, Info, State, start, step
+from candlecast.backtesting.engine.stepping import Info, State, start, step
 from candlecast.backtesting.filters import Filters
 from candlecast.backtesting.orders import Order, bracket, cancel, limit, market, stop, stop_limit, target, trailing
 from candlecast.backtesting.portfolio import backtest_portfolio
 from candlecast.backtesting.result import BacktestResult
-from candlecast.backtesting.simulate import View, backtest
+from candlecast.backtesting.simulate import View, account_returns, backtest
 from candlecast.backtesting.sweep import sweep
 from candlecast.backtesting.untraded import traded_volume
 
@@ -22,10 +22,10 @@ __all__ = [
     "BacktestResult",
     "Bar",
     "BreakEven",
+    "CarryEvents",
     "Conditions",
     "Costs",
-    "DrawdownBrake",
-    "Due",
+    "DrawdownStop",
     "Fill",
     "Filters",
     "Info",
@@ -34,6 +34,7 @@ __all__ = [
     "State",
     "Terms",
     "View",
+    "account_returns",
     "backtest",
     "backtest_portfolio",
     "bracket",

@@ -10,22 +10,13 @@ import polars as pl
 
 from candlecast.backtesting import BacktestResult
 from candlecast.evaluation.conditions import Conditions
-from candlecast.evaluation.evidence import Evidence, gather
+from candlecast.evaluation.evidence import LEVEL, Evidence, gather
 from candlecast.evaluation.objections import objections
-from candlecast.evaluation.trial_count import Tally
+from candlecast.evaluation.trial_count import TrialCount
 from candlecast.targets import Target
+from candlecast.targets.words import described
 from candlecast.text import count, number, p_value, percent, years
 
-LEVEL = 0.05  # chance of a false alarm that is accepted in each question
-FORECASTS = {  # one bar ahead, and several
-    "return": ("next return", "return over the next {} bars"),
-    "price": ("next price", "price {} bars ahead"),
-    "direction": ("next direction", "direction over the next {} bars"),
-    "volatility": ("next range", "range of the next {} bars"),
-    "triple_barrier": ("first barrier touched", "first barrier touched within {} bars"),
-    "scaled_return": ("next return in standard deviations", "return over the next {} bars in standard deviations"),
-    "excess_return": ("next return beyond the benchmark's", "return beyond the benchmark's over the next {} bars"),
-}
 ABBREVIATIONS = ("ALSTM", "ARIMA", "ETS", "EWMA", "GARCH", "GRU", "HAR", "LSTM", "RNN", "TCN")
 NAMES = (*ABBREVIATIONS, "DLinear", "LightGBM", "MinGRU", "MinLSTM", "NLinear", "PatchTST")
 WRITTEN = {"encoderdecoder": "encoder-decoder"} | {name.lower(): name for name in NAMES}
@@ -91,19 +82,20 @@ def judge(
     *,
     model: str,
     trained: int,
-    tally: Tally | None = None,
+    trial_count: TrialCount | None = None,
     conditions: Conditions | None = None,
     seed: int = 0,
 ) -> Verdict:
     """The verdict on one model of one asset, from its row of the accuracy table, its backtest and that one's summary.
 
-    `trained` is the number of networks or fits behind the forecast, for the words; `tally` the trials among which this
+    `trained` is the number of networks or fits behind the forecast, for the words; `trial_count` the trials among which this
     one may have been chosen, itself alone when not given; `conditions` what market and folds allow, nothing against it when
     not given.
     """
     row = accuracy.row(by_predicate=pl.col("model") == model, named=True)
     conditions = Conditions() if conditions is None else conditions
-    evidence = gather(row, result, horizon=target.horizon, tally=tally or Tally(), conditions=conditions, seed=seed)
+    counted = trial_count or TrialCount()
+    evidence = gather(row, result, horizon=target.horizon, trial_count=counted, conditions=conditions, seed=seed)
     is_known = evidence.forecast_p_adjusted < LEVEL
     is_significant = (
         evidence.return_p_adjusted < LEVEL
@@ -129,15 +121,14 @@ def judge(
 
 def _skill_words(model: str, target: Target, row: dict[str, Any], evidence: Evidence) -> str:
     """What the accuracy row says about the first question."""
-    one, many = FORECASTS.get(target.name, (target.name, target.name + " {} bars ahead"))
-    forecast = f"the {_written(model)} forecast of the {one if target.horizon == 1 else many.format(target.horizon)}"
+    forecast = f"the {_written(model)} forecast of the {described(target)}"
     if model == "naive":
         return f"{forecast} is the reference of all others: it makes no claim"
     if model == "drift":
         return f"{forecast} is the mean change so far: holding the asset earns the same, so it counts as no skill"
     numbers = (
-        f"Clark-West p-value {_p_words(evidence.forecast_p)}, adjusted for all trials "
-        f"{_p_words(evidence.forecast_p_adjusted)}; R2 out of sample {percent(row['r2'], 2)}, "
+        f"Clark-West p-value {p_value(evidence.forecast_p)}, adjusted for multiple testing "
+        f"{p_value(evidence.forecast_p_adjusted)}; R2 out of sample {percent(row['r2'], 2)}, "
         f"95 % CI {percent(row['r2_low'], 2)} to {percent(row['r2_high'], 2)}"
     )
     if not evidence.forecast_p_adjusted < LEVEL:
@@ -159,16 +150,16 @@ def _pay_words(result: BacktestResult, lines: dict[str, dict[str, Any]], evidenc
     )
     ratio = (
         f"Sharpe ratio {number(sharpe['value'])} against {number(sharpe['benchmark'])} for buy-and-hold "
-        f"(difference {number(evidence.sharpe_lead)}, 95 % CI {number(evidence.sharpe_lead_low)} to "
-        f"{number(evidence.sharpe_lead_high)})"
+        f"(difference {number(evidence.sharpe_difference)}, 95 % CI {number(evidence.sharpe_difference_low)} to "
+        f"{number(evidence.sharpe_difference_high)})"
     )
-    pairs = {
-        "growth": (evidence.return_p, evidence.return_p_adjusted),
-        "timing": (evidence.timing_p, evidence.timing_p_adjusted),
-        "Sharpe difference": (evidence.sharpe_p, evidence.sharpe_p_adjusted),
+    tests = {
+        "no growth": (evidence.return_p, evidence.return_p_adjusted),
+        "return no higher than the mean position's": (evidence.timing_p, evidence.timing_p_adjusted),
+        "Sharpe ratio no higher than buy-and-hold's": (evidence.sharpe_p, evidence.sharpe_p_adjusted),
     }
-    tests = ", ".join(f"{name} {_p_words(p)} / {_p_words(adjusted)}" for name, (p, adjusted) in pairs.items())
-    return money, ratio, f"p-values, raw / adjusted for all trials: {tests}", _cost_words(evidence)
+    words = "; ".join(f"{p_value(p)} / {p_value(adjusted)} (H0: {null})" for null, (p, adjusted) in tests.items())
+    return money, ratio, f"p-values, raw / adjusted for multiple testing: {words}", _cost_words(evidence)
 
 
 def _cost_words(evidence: Evidence) -> str:
@@ -196,24 +187,20 @@ def _time_words(evidence: Evidence) -> str:
     return "a year" if evidence.years >= 1.0 else f"in {count(max(round(evidence.years * 365.25), 1), 'day')}"
 
 
-def _p_words(p: float) -> str:
-    """A p-value where no letter p precedes it."""
-    return p_value(p).removeprefix("= ")
-
-
 def _trial_words(observations: int, trained: int, evidence: Evidence) -> str:
     """How many bars were tested, by how many fits, and among how many trials."""
-    tally = evidence.tally
+    trial_count = evidence.trial_count
     words = f"tested on {count(observations, 'bar')} out of sample, with {count(trained, 'separate fit')}; "
-    words += f"{count(tally.trials, 'trial')} counted in this workspace"
-    if tally.trials > 1:
+    words += f"{count(trial_count.trials, 'trial')} counted in this workspace"
+    if trial_count.trials > 1:
         words += (
-            f", {tally.family:,} of this market, interval and target, equal to {tally.forecasts:.1f} independent forecasts and "
-            f"{tally.trades:.1f} independent strategies"
+            f", {trial_count.family:,} of this market, interval and target; effective number of trials: "
+            f"{trial_count.forecasts:.1f} as forecasts, {trial_count.trades:.1f} as strategies"
         )
-    if not math.isnan(tally.overfitting):
+    if not math.isnan(trial_count.overfitting):
         words += (
-            f"; probability of backtest overfitting, over the trials on these candles: {percent(tally.overfitting, 0)}"
+            f"; probability of backtest overfitting (PBO), over the trials on these candles, "
+            f"{percent(trial_count.overfitting, 0)}"
         )
     return words
 

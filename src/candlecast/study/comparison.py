@@ -17,7 +17,7 @@ from candlecast.dataset.folds import Folds, WalkForward
 from candlecast.dataset.jobs import Job
 from candlecast.errors import ConfigError
 from candlecast.evaluation.accuracy import scored
-from candlecast.evaluation.trial_count import Tally
+from candlecast.evaluation.trial_count import TrialCount
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features, standard_features
 from candlecast.ledger import Ledger
@@ -28,10 +28,10 @@ from candlecast.signals import Rule
 from candlecast.sources.files import as_assets
 from candlecast.stats import false_discovery, model_confidence_set, superior_models
 from candlecast.study import comparison_words
-from candlecast.study.result import StudyResult, recorded_at_once
+from candlecast.study.result import StudyResult, record_all
 from candlecast.study.study import Study
 from candlecast.targets import NextReturn, Target
-from candlecast.walkforward import CheckpointStore, FoldForecast, forecast_frame, plan_jobs
+from candlecast.walkforward import CheckpointStore, FoldForecast, WalkPlan, forecast_frame
 
 LEVEL = 0.05
 REFERENCES: dict[str, Model] = {"naive": Naive(), "drift": Drift()}  # what every forecast is tested against
@@ -52,7 +52,7 @@ class Comparison:
     p_discovery    p adjusted so that of the rows below 5 % at most 5 % are false (Benjamini-Hochberg, `false_discovery`)
     is_superior    beats naive's squared error on its series, with a chance of 5 % that any such model does not (StepM)
     p_best         p-value in the model confidence set of its series: at 5 % or above, it may be the best
-    annual_return, sharpe, sharpe_lead (over buy-and-hold), each with _low and _high: 95 %; benchmark_sharpe
+    annual_return, sharpe, sharpe_difference (over buy-and-hold), each with _low and _high: 95 % CI; benchmark_sharpe
     deflated_sharpe, break_even_bps, trades    as in `Evidence` and `BacktestResult.summary`
     is_forecastable, pays, has_edge
     """
@@ -63,12 +63,12 @@ class Comparison:
     @property
     def text(self) -> str:
         """What came out, in plain words."""
-        return comparison_words.paragraph(self.frame, self.tally, level=LEVEL)
+        return comparison_words.paragraph(self.frame, self.trial_count, level=LEVEL)
 
     @property
-    def tally(self) -> Tally:
+    def trial_count(self) -> TrialCount:
         """The trials that the results were judged among; of results that were known before, the later ones'."""
-        return max((result.counted for result in self.results.values()), key=lambda tally: tally.trials)
+        return max((result.counted for result in self.results.values()), key=lambda counted: counted.trials)
 
     def __str__(self) -> str:
         """The text, and a table for each of its two questions."""
@@ -95,13 +95,24 @@ def compare(
 ) -> Comparison:
     """Judge every model on every series of candles: the same folds, the same costs, all trials counted.
 
-    `models` by the names that the table shows. `candles` of any assets and intervals, each pair once: one or a list of
-    `Candles`, frames or paths of files. What is not given is as in `Study`; rows are those of the longest window among the
-    models. A model trains on all series whose features have the same columns at once, as one fleet. Naive and drift walk
-    along as references. Every named model is recorded as a trial of its own, in the ledger of the folder `runs` when none is
-    given. With `checkpoints`, an interrupted comparison continues after the jobs stored there.
+    Rows are those of the longest window among the models. A model trains on all series whose features have the same columns
+    at once, as one fleet. Naive and drift run with them as references. Every named model is recorded as a trial of its own.
 
-    Raises what `Study.run` raises; ConfigError for a name or a series that comes twice.
+    Args:
+        models: by the names that the table shows.
+        candles: of any assets and intervals, each pair once: one or a list of `Candles`, frames or paths of files.
+        features: as in `Study`, as are all that are not given.
+        target: what is forecast.
+        folds: the same for all.
+        rule: what turns forecasts into positions.
+        costs: of trading and holding.
+        seeds: of the trainings of each fold.
+        ledger: where the trials are recorded; that of the folder `runs` when not given.
+        checkpoints: with it, an interrupted comparison continues after the jobs stored there.
+        progress: receives events.
+
+    Raises:
+        ConfigError: for a name or a series that comes twice; and what `Study.run` raises.
     """
     series = as_assets(candles)
     seeds = list(seeds)
@@ -111,12 +122,9 @@ def compare(
     walked = {**{name: model for name, model in REFERENCES.items() if name not in models}, **models}
     target, folds = NextReturn() if target is None else target, folds or WalkForward()
     window = max(model.window for model in walked.values())
+    plan = WalkPlan(features, target, folds, tuple(seeds), window)
     plans = {
-        name: [
-            plan_jobs(model, each, features=features, target=target, folds=folds, seeds=seeds, window=window)
-            for each in series
-        ]
-        for name, model in walked.items()
+        name: [plan.jobs(model, each) for each in series] for name, model in walked.items()
     }  # everything is planned, hence refused, before anything is trained
     ledger = Ledger() if ledger is None else ledger
     ledger.require_writable()
@@ -151,7 +159,7 @@ def compare(
             if seeds != list(range(seeds[0], seeds[0] + len(seeds))):
                 recipe |= {"seeds": seeds}
             results[each.symbol, str(each.interval), name] = replace(result, recipe=recipe)
-    results = dict(zip(results, recorded_at_once(list(results.values()), ledger), strict=True))
+    results = dict(zip(results, record_all(list(results.values()), ledger), strict=True))
     return Comparison(_table(results, list(models), progress), results)
 
 
@@ -211,9 +219,9 @@ def _table(results: Mapping[Key, StudyResult], models: list[str], progress: List
                 "p_best": best[name],
                 **_bounded("annual_return", lines["annual return"]),
                 **_bounded("sharpe", lines["Sharpe ratio"]),
-                "sharpe_lead": evidence.sharpe_lead,
-                "sharpe_lead_low": evidence.sharpe_lead_low,
-                "sharpe_lead_high": evidence.sharpe_lead_high,
+                "sharpe_difference": evidence.sharpe_difference,
+                "sharpe_difference_low": evidence.sharpe_difference_low,
+                "sharpe_difference_high": evidence.sharpe_difference_high,
                 "benchmark_sharpe": lines["Sharpe ratio"]["benchmark"],
                 "deflated_sharpe": evidence.deflated_sharpe,
                 "break_even_bps": evidence.break_even_bps,
@@ -239,7 +247,7 @@ def _across(
     results: Mapping[Key, StudyResult], series: tuple[str, str], models: list[str]
 ) -> tuple[list[str], dict[str, float]]:
     """On one series: models that beat naive's squared error, and each one's p-value of being the best."""
-    scores = {name: scored(results[*series, name].forecast, results[*series, name].lead) for name in models}
+    scores = {name: scored(results[*series, name].forecast, results[*series, name].primary_target) for name in models}
     outcome = next(iter(scores.values())).outcome_change
     losses = np.column_stack([(outcome - score.forecast_change) ** 2 for score in scores.values()])
     seed = next(iter(results.values())).seed
