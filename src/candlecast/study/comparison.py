@@ -11,7 +11,7 @@ import polars as pl
 
 from candlecast.backtesting import Costs
 from candlecast.candles import Candles
-from candlecast.causality import require_causal_model
+from candlecast.causality import ModelCheck
 from candlecast.dataset.folds import Folds, WalkForward
 from candlecast.dataset.jobs import Job
 from candlecast.errors import ConfigError
@@ -159,9 +159,9 @@ def _trained(
         def listen(event: Progress, before: int = done, share: float = len(jobs)) -> None:
             progress(Progress(name, before + share * event.done / event.total, total, event.detail))
 
-        for number, fitted in enumerate(model.fit(jobs, progress=listen)):
-            if not number:
-                require_causal_model(model, fitted)
+        check = ModelCheck(model)
+        for fitted in model.fit(jobs, progress=listen):
+            check(fitted)
             yield place_of[id(fitted.job)], FoldForecast(fitted.job, fitted, forecast_frame(fitted, name))
         done += len(jobs)
 

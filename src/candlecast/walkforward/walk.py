@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import polars as pl
 
-from candlecast.causality import require_causal_features, require_causal_model, require_causal_target
+from candlecast.causality import ModelCheck, require_causal_features, require_causal_target
 from candlecast.dataset.folds import Folds, WalkForward, check_folds
 from candlecast.dataset.forecast import Forecast
 from candlecast.dataset.jobs import Job
@@ -108,9 +108,9 @@ def watch_forward(
             yield FoldForecast(job, fitted, forecast_frame(fitted, model.name))
     left = [job for job in jobs if kept.get(job.key) is None]
     logger.info("%s: %d jobs, %d of them kept from before", model.name, len(jobs), len(jobs) - len(left))
-    for number, fitted in enumerate(model.fit(left, progress=progress) if left else ()):
-        if not number:
-            require_causal_model(model, fitted)
+    check = ModelCheck(model)
+    for fitted in model.fit(left, progress=progress) if left else ():
+        check(fitted)
         if keeper:
             keeper.keep(model, fitted)
         yield FoldForecast(fitted.job, fitted, forecast_frame(fitted, model.name))
