@@ -8,26 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import is_dataclass, replace
-from itertools import count
 from typing import Any
 
 import numpy as np
 
 from candlecast.candles import Candles
 from candlecast.causality.agreement import AGREEING, moved, numbers, rounding, spreads
-from candlecast.causality.markets import other_prices
+from candlecast.causality.markets import unseen
 from candlecast.dataset.folds import WalkForward
 from candlecast.dataset.jobs import Job
 from candlecast.dataset.samples import Samples, make_samples
 from candlecast.errors import ConfigError, LookaheadError
 from candlecast.events import ignore
-from candlecast.models import Fitted, Model, NetModel, Pooled
+from candlecast.models import Model, NetModel, Pooled
 from candlecast.targets import memory
 
 BARS = 420  # beyond what features and windows need
 EPOCHS = 2  # of a net: what it keeps between fits shows after few
-
-_checks = count()
 
 
 def require_stateless(model: Model, job: Job, *, name: str, seed: int = 0) -> None:
@@ -41,29 +38,28 @@ def require_stateless(model: Model, job: Job, *, name: str, seed: int = 0) -> No
     for candles in _markets(job.samples, seed):
         try:
             first, later = _jobs(job, candles)
-            before = _learnt(model, [first], first)
-            after = _learnt(model, [later] if isinstance(model, NetModel | Pooled) else [later, first], later)
-            again = _learnt(model, [first], first)
+            before = _learnt(model, first)
+            together = [] if isinstance(model, NetModel | Pooled) else [first]
+            beside = _learnt(model, later, *together)
+            again = _learnt(model, first)
         except Exception as error:  # too few rows for this model, or whatever a user's code raises
             failure = error
             continue
-        naive = first.samples.naive[first.test_rows]
+        (before, again), naive = (before[0], again[0]), first.samples.naive[first.test_rows]
         allowed = np.maximum(AGREEING * spreads(before), rounding(before, naive))
-        found = moved(before, again, allowed)
+        found = next(filter(None, (moved(before, after, allowed) for after in (again, *beside[1:]))), None)
         if found is None:
             return
-        once_more = _learnt(model, [first], first)
-        if moved(again, once_more, allowed) is not None:
+        if moved(again, _learnt(model, first)[0], allowed) is not None:
             raise ConfigError(
                 f"model {name} gives other forecasts each time it is fitted to the same job ({found.before:.6g}, then "
                 f"{found.after:.6g} above naive), so whether it looks ahead cannot be checked",
                 expected="the same forecasts for the same job",
                 remedy="Draw random numbers from the job's seed, and keep nothing between fits",
             )
-        del after
         raise LookaheadError(
-            f"model {name} forecasts {found.before:.6g} above naive, and {found.after:.6g} for the same job once a later job "
-            "was fitted: it keeps something between fits",
+            f"model {name} forecasts {found.before:.6g} above naive, and {found.after:.6g} for the same job when a later job "
+            "was fitted before: it keeps something between fits",
             expected="what is learnt from the training rows of the job alone",
             remedy="Make a fresh object for each fit, and keep no data in classes, modules or closures",
         )
@@ -81,7 +77,7 @@ def _markets(samples: Samples, seed: int) -> Iterator[Candles]:
     bars = BARS + samples.window + 2 * max(samples.features.warmup, memory(samples.target)) + 4 * samples.horizon
     first = max(len(candles) - bars, 0)
     for part in (candles[first:], candles):
-        yield other_prices(part, np.random.default_rng([seed, next(_checks)]))
+        yield unseen(part, seed)
 
 
 def _jobs(job: Job, candles: Candles) -> tuple[Job, Job]:
@@ -94,12 +90,11 @@ def _jobs(job: Job, candles: Candles) -> tuple[Job, Job]:
     return first, later
 
 
-def _learnt(model: Model, jobs: list[Job], wanted: Job) -> np.ndarray:
-    """Forecasts of one of the jobs after all of them were fitted."""
+def _learnt(model: Model, *jobs: Job) -> list[np.ndarray]:
+    """Forecasts of each of the jobs, once all of them were fitted together."""
     found = {id(fitted.job): fitted for fitted in model.fit(jobs, progress=ignore)}
-    fitted: Fitted = found[id(wanted)]
-    rows = wanted.test_rows
-    return numbers(fitted.forecast(wanted.samples, rows), wanted.samples.naive[rows])
+    asked = [(found[id(job)], job.samples, job.test_rows) for job in jobs]
+    return [numbers(fitted.forecast(samples, rows), samples.naive[rows]) for fitted, samples, rows in asked]
 
 
 def _shortened(model: Any) -> Any:
