@@ -103,8 +103,8 @@ class _Copier:
         if isinstance(value, types.MethodType):
             return types.MethodType(self.copied(value.__func__), self.copied(value.__self__))
         if isinstance(value, functools.partial):
-            named = {name: self.copied(each) for name, each in value.keywords.items()}
-            return functools.partial(self.copied(value.func), *map(self.copied, value.args), **named)
+            named = {name: self._data(each) for name, each in value.keywords.items()}
+            return functools.partial(self.copied(value.func), *map(self._data, value.args), **named)
         if isinstance(value, functools._lru_cache_wrapper):
             return functools.lru_cache(**value.cache_parameters())(self.copied(value.__wrapped__))
         if isinstance(value, type):

@@ -20,7 +20,7 @@ from candlecast.candles import Candles
 from candlecast.causality import markets
 from candlecast.causality.compare import Passed, minute, require_equal, size, telling, usual
 from candlecast.causality.copies import by_earlier_calls
-from candlecast.errors import CandlecastError, ConfigError, LookaheadError
+from candlecast.errors import CandlecastError, ConfigError, LookaheadError, said
 from candlecast.features import Feature, Features, Known
 from candlecast.process.shared import ignoring
 
@@ -318,7 +318,7 @@ def _values(feature: Feature, candles: Candles) -> np.ndarray:
         raise
     except Exception as error:  # whatever a user's function raises is said with the feature and candles it failed on
         raise ConfigError(
-            f"feature {feature.name} failed on {len(candles):,} candles of {candles.symbol} ({_said(error)})",
+            f"feature {feature.name} failed on {len(candles):,} candles of {candles.symbol} ({said(error)})",
             expected="a function of any candles longer than its warm-up",
             remedy=f"Try it on candles[:{len(candles)}], or declare the bars that it needs with warmup=",
         ) from error
@@ -330,7 +330,7 @@ def _otherwise(feature: Feature, candles: Candles, how: str) -> np.ndarray:
         return feature(candles)
     except Exception as error:
         raise LookaheadError(
-            f"feature {feature.name} fails {how} ({_said(error)})",
+            f"feature {feature.name} fails {how} ({said(error)})",
             expected="values computed from the candles given",
             remedy=REMEDY,
         ) from error
@@ -348,11 +348,6 @@ def _looked_up(feature: Feature, column: int, wrong: str, why: str) -> Lookahead
         expected="values computed from the candles given, or a function of the hour, weekday, day and month",
         remedy=REMEDY,
     )
-
-
-def _said(error: Exception) -> str:
-    text = str(error).strip()
-    return f"{type(error).__name__}: {text.splitlines()[0] if text else 'no message'}"
 
 
 def _is_same(one: np.ndarray, two: np.ndarray) -> bool:

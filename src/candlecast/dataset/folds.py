@@ -334,12 +334,35 @@ def nested(fold: Fold, *, horizon: int) -> Fold:
     return Fold(fold.index, Rows.of(train), Rows.of(valid), Rows.of(rows[rows >= judged]))
 
 
+def require_folds(folds: object) -> None:
+    """Raise ConfigError for what cannot divide rows."""
+    if isinstance(folds, type) or not callable(getattr(folds, "split", None)):
+        raise ConfigError(
+            f"folds is {folds!r}",
+            expected="folds, with a method split",
+            remedy="Make them, such as cc.WalkForward(folds=5)",
+        )
+
+
 def check_folds(folds: tuple[Fold, ...], times: np.ndarray, *, horizon: int) -> tuple[Fold, ...]:
     """The folds, when no label is known later than the part begins that is judged by it, or learnt behind it.
 
-    Raises LookaheadError, or NotEnoughDataError for an empty part.
+    Raises ConfigError for what are no folds of these rows, LookaheadError, or NotEnoughDataError for an empty part.
     """
+    if not isinstance(folds, tuple | list) or not all(isinstance(fold, Fold) for fold in folds):
+        raise ConfigError(
+            f"split gave {str(folds)[:60]}",
+            expected="a tuple of Fold",
+            remedy="Return (Fold(0, train, valid, test), ...)",
+        )
     for fold in folds:
+        for name, rows in (("train", fold.train), ("valid", fold.valid), ("test", fold.test)):
+            if not isinstance(rows, Rows) or (len(rows) and not 0 <= rows.first <= rows.last < len(times)):
+                raise ConfigError(
+                    f"{name} of fold {fold.index} is {str(rows)[:60]}",
+                    expected=f"Rows or a range within the {len(times):,} bars",
+                    remedy="Make it with range(first, last + 1), or Rows.of(numbers)",
+                )
         if not len(fold.train) or not len(fold.test):
             raise NotEnoughDataError(
                 f"fold {fold.index} has {len(fold.train)} rows to train on and {len(fold.test)} to test on",

@@ -351,7 +351,15 @@ class Ledger:
         connection.execute("COMMIT")
 
     def _is_there(self) -> bool:
-        return self.path is None or os.path.lexists(self.path)
+        if self.path is None:
+            return True
+        if os.path.lexists(self.path.parent) and not self.path.parent.is_dir():
+            raise RunError(
+                f"{self.path.parent} is no folder",
+                expected="the folder of a workspace, in which the ledger is kept",
+                remedy="Use for example Ledger('runs')",
+            )
+        return os.path.lexists(self.path)
 
     def _require_regular(self) -> None:
         """Raise RunError unless the ledger, and the files that SQLite keeps beside it, are regular files or absent."""

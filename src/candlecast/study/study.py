@@ -10,9 +10,9 @@ from typing import Any
 from candlecast.backtesting import Costs
 from candlecast.backtesting.validation import require_cash, require_kind
 from candlecast.candles import Candles
-from candlecast.dataset.folds import Folds, WalkForward
+from candlecast.dataset.folds import Folds, WalkForward, require_folds
 from candlecast.dataset.forecast import Forecast
-from candlecast.errors import ConfigError
+from candlecast.errors import ConfigError, is_whole
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features, standard_features
 from candlecast.ledger import Ledger
@@ -37,6 +37,7 @@ from candlecast.sources.files import as_candles
 from candlecast.study.result import StudyResult, positions_by_model
 from candlecast.targets import NextReturn, Target, Volatility, lead, parts
 from candlecast.walkforward import FoldForecast, Keeper, tables, watch_forward
+from candlecast.walkforward.walk import require_seeds
 
 BASELINES: tuple[Baseline, ...] = (
     Naive(),
@@ -74,10 +75,11 @@ class Study:
     seeds: int = 3
 
     def __post_init__(self) -> None:
-        if self.seeds < 1:
+        if not is_whole(self.seeds):
             raise ConfigError(
-                f"seeds is {self.seeds}", expected="1 training per fold or more", remedy="Use Study(seeds=3)"
+                f"seeds is {self.seeds!r}", expected="1 training per fold or more", remedy="Use Study(seeds=3)"
             )
+        require_folds(self.folds)
         if self.rule is not None and not _takes_a_forecast(self.rule):
             raise ConfigError(
                 f"rule is {self.rule!r}",
@@ -142,6 +144,7 @@ class Study:
         Raises CandleError, ConfigError, NotEnoughDataError or LookaheadError; RunError, before the model is trained, when the
         ledger cannot be written.
         """
+        require_seeds([seed])
         candles = as_candles(candles)
         ledger = Ledger() if ledger is None else ledger
         models = [*self.beside, self.model]

@@ -11,12 +11,12 @@ import numpy as np
 import polars as pl
 
 from candlecast.causality import ModelCheck, require_causal_features, require_causal_target
-from candlecast.dataset.folds import Folds, WalkForward, check_folds
+from candlecast.dataset.folds import Folds, WalkForward, check_folds, require_folds
 from candlecast.dataset.forecast import Forecast
 from candlecast.dataset.jobs import Job
 from candlecast.dataset.prediction import Prediction
 from candlecast.dataset.samples import Samples, make_samples
-from candlecast.errors import ConfigError, NotEnoughDataError
+from candlecast.errors import ConfigError, NotEnoughDataError, calling, is_whole
 from candlecast.events import Listener, ignore
 from candlecast.features import Features, standard_features
 from candlecast.models import Fitted, Model, Pooled
@@ -24,6 +24,8 @@ from candlecast.models.model import require_learnable
 from candlecast.sources.files import as_assets
 from candlecast.targets import NextReturn, Target, label, lead, memory, parts
 from candlecast.walkforward.empty_folds import require_rows
+
+HIGHEST_SEED = 2**31 - 1
 
 logger = logging.getLogger(__name__)
 
@@ -147,8 +149,9 @@ def plan_jobs(
         raise ConfigError(
             f"two assets are called {sorted(doubled)[0]}", expected="a symbol each", remedy="Rename one with symbol=..."
         )
-    if min(seeds) < 0:
-        raise ConfigError(f"seed {min(seeds)} is negative", expected="0 or more", remedy="Use seeds=range(5)")
+    require_seeds(seeds)
+    folds = WalkForward() if folds is None else folds
+    require_folds(folds)
     chosen = {asset.symbol: features or standard_features(asset.interval) for asset in assets}
     if len({each.columns for each in chosen.values()}) > 1:
         raise ConfigError(
@@ -170,7 +173,8 @@ def plan_jobs(
         times = asset.close_time
         reach = samples.window - 1 + max(samples.features.warmup, memory(target))
         try:
-            divided = (folds or WalkForward()).split(times, samples.usable, horizon=target.horizon, memory=reach)
+            with calling(f"split of {type(folds).__name__}", expected="a tuple of Fold", remedy="Correct it"):
+                divided = folds.split(times, samples.usable, horizon=target.horizon, memory=reach)
             checked = check_folds(divided, times, horizon=target.horizon)
         except NotEnoughDataError as error:
             wrong = f"the {len(asset):,} candles of {asset.symbol} are too few for these folds: {error.wrong}"
@@ -179,6 +183,17 @@ def plan_jobs(
         require_rows(planned)
         jobs += [replace(job, seed=seed) for job in planned for seed in seeds]
     return jobs
+
+
+def require_seeds(seeds: Iterable[object]) -> None:
+    """Raise ConfigError for what is no seed."""
+    for seed in seeds:
+        if not is_whole(seed, 0) or seed > HIGHEST_SEED:  # type: ignore[operator]
+            raise ConfigError(
+                f"seed is {seed!r}",
+                expected=f"a whole number from 0 to {HIGHEST_SEED:,}",
+                remedy="Use seed=0, or seeds=range(5)",
+            )
 
 
 def forecast_frame(fitted: Fitted, model: str) -> pl.DataFrame:
