@@ -351,15 +351,13 @@ class Ledger:
         connection.execute("COMMIT")
 
     def _is_there(self) -> bool:
-        if self.path is None:
-            return True
-        if os.path.lexists(self.path.parent) and not self.path.parent.is_dir():
+        if self.path and os.path.lexists(self.path.parent) and not self.path.parent.is_dir():
             raise RunError(
                 f"{self.path.parent} is no folder",
                 expected="the folder of a workspace, in which the ledger is kept",
                 remedy="Use for example Ledger('runs')",
             )
-        return os.path.lexists(self.path)
+        return self.path is None or os.path.lexists(self.path)
 
     def _require_regular(self) -> None:
         """Raise RunError unless the ledger, and the files that SQLite keeps beside it, are regular files or absent."""
