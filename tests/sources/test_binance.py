@@ -320,7 +320,9 @@ def test_a_dump_that_is_none(content):
 
 
 def test_an_invalid_address(binance):
-    with pytest.raises(SourceError, match=r"the address of Binance is invalid \(.*\); expected an address such as https"):
+    with pytest.raises(
+        SourceError, match=r"the address of Binance is invalid \(.*\); expected an address such as https"
+    ):
         binance(dumps="http://[::").fetch("BTCUSDT", "5m", since="2025-01-01")
 
 

@@ -224,7 +224,9 @@ def test_what_cannot_be_identified_is_not_kept_and_replaces_nothing(market, smal
     assert "cannot be identified (compute.behind_a_lock.lock is a lock): no job of it is kept" in caplog.text
     assert not [path for path in runs.iterdir() if path.name.startswith(".")]
     assert Ledger(runs).count() >= 1
-    with pytest.raises(RunError, match=r"the part 'features' of the study cannot be identified \(compute.behind_a_lock.lock is a"):
+    with pytest.raises(
+        RunError, match=r"the part 'features' of the study cannot be identified \(compute.behind_a_lock.lock is a"
+    ):
         load_run(folders[0]).fitted(study=replace(study, features=locked()))
 
 
