@@ -32,6 +32,7 @@ class Conditions:
     tradability: of the candles of the tested bars; None where not known.
     is_in_time_order: each training part lies before its test part.
     doubt: the reason why the tests of the returns cannot be trusted; empty where they can.
+    replaced: names of the parts of the result that its study did not make: a changed copy.
     static_returns: returns per bar of an account that holds the mean position of this one, with the same financing and no
         trading costs; empty where not known.
     notices: odd properties of the candles, in sentences; jumps: the notices of jumps that look like splits and were not
@@ -44,6 +45,7 @@ class Conditions:
     tradability: Tradability | None = None
     is_in_time_order: bool = True
     doubt: str = ""
+    replaced: tuple[str, ...] = ()
     static_returns: np.ndarray = field(default_factory=lambda: np.empty(0), compare=False, repr=False)
     notices: tuple[str, ...] = ()
     jumps: tuple[str, ...] = ()
@@ -61,6 +63,7 @@ class Conditions:
             "tradability": self.tradability.to_dict() if self.tradability else None,
             "is_in_time_order": self.is_in_time_order,
             "doubt": self.doubt,
+            "replaced": list(self.replaced),
             "notices": list(self.notices),
             "jumps": list(self.jumps),
             "changes": list(self.changes),
@@ -68,7 +71,13 @@ class Conditions:
 
 
 def conditions_of(
-    candles: Candles, positions: Positions, result: BacktestResult, *, is_in_time_order: bool, seed: int = 0
+    candles: Candles,
+    positions: Positions,
+    result: BacktestResult,
+    *,
+    is_in_time_order: bool,
+    replaced: tuple[str, ...] = (),
+    seed: int = 0,
 ) -> Conditions:
     """The conditions of a backtest of these positions on these candles."""
     first = int(np.searchsorted(candles.close_time, result.equity["time"].dt.replace_time_zone(None).to_numpy()[0]))
@@ -86,6 +95,7 @@ def conditions_of(
         tradability=tradability(candles[first:]),
         is_in_time_order=is_in_time_order,
         doubt=_doubt(candles, result, seed),
+        replaced=replaced,
         static_returns=_static_returns(candles, positions, result),
         notices=checked.notices,
         jumps=() if are_real else checked.jumps,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from types import UnionType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from candlecast.backtesting import BacktestResult, Costs, backtest
+from candlecast.backtesting.validation import require_cash, require_kind
 from candlecast.candles import Candles
 from candlecast.causality import require_causal_rule
 from candlecast.dataset.forecast import Forecast
@@ -27,6 +29,7 @@ from candlecast.models import Fitted
 from candlecast.recipes import describe
 from candlecast.signals import Positions, Rule
 from candlecast.sources.source import moment
+from candlecast.study.seal import digests_of, digests_of_view, replaced_parts
 from candlecast.targets import Target, label, lead
 from candlecast.walkforward.tables import is_in_time_order
 
@@ -45,10 +48,12 @@ class StudyResult:
     row per fold (`fold`, `train_first`, `train_last`, `test_first`, `test_last`: closes of bars); `losses` one row per
     fold, seed and epoch (`train`, `valid`); `lost` counts bars that could not be learnt from, by cause; `tensors` what
     each job learnt; `searches` what was tried inside training parts; `tally` the trials that were counted when this one
-    was recorded, None before; `ledger` where it is recorded, that of the folder `runs` when None.
+    was recorded, None before; `ledger` where it is recorded, that of the folder `runs` when None; `digests` those of the parts
+    that the study made (`candlecast.study.seal`).
 
     Whoever asks for the verdict on a result, or on any view of it (`between`, `retraded`, a changed copy), has made a trial:
-    one that is not recorded yet is recorded then.
+    one that is not recorded yet is recorded then. Costs, cash and ledger may be replaced in a copy; with other candles,
+    forecasts or positions than the study made, it gets no verdict on skill.
     """
 
     recipe: dict[str, Any]
@@ -66,6 +71,18 @@ class StudyResult:
     searches: tuple[Searched, ...] = ()
     tally: Tally | None = None
     ledger: Ledger | None = None
+    digests: Mapping[str, str] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        kinds: dict[str, tuple[object, type | UnionType]] = {
+            "candles": (self.candles, Candles),
+            "costs": (self.costs, Costs),
+            "tally": (self.tally, Tally | None),
+            "ledger": (self.ledger, Ledger | None),
+        }
+        for name, (value, kind) in kinds.items():
+            require_kind(name, value, kind, f"Leave {name} as the study made it")
+        require_cash(self.cash)
 
     @property
     def forecast(self) -> Forecast:
@@ -141,10 +158,16 @@ class StudyResult:
                 self.positions[self.model],
                 self.backtest,
                 is_in_time_order=is_in_time_order(self.folds),
+                replaced=self.replaced,
                 seed=self.seed,
             ),
             seed=self.seed,
         )
+
+    @cached_property
+    def replaced(self) -> tuple[str, ...]:
+        """Names of the parts of this copy that its study did not make, such as positions from elsewhere."""
+        return replaced_parts(self)
 
     @cached_property
     def counted(self) -> Tally:
@@ -243,6 +266,9 @@ class StudyResult:
             cash=self.cash if cash is None else cash,
             tally=None,
         )
+        if rule is not None:
+            digests = {**(self.digests or {}), "positions": digests_of(traded)["positions"]}
+            traded = replace(traded, digests=digests)
         return _carried(self, traded, OF_FORECASTS)
 
     def between(self, since: str | datetime | None = None, until: str | datetime | None = None) -> StudyResult:
@@ -268,7 +294,7 @@ class StudyResult:
                 expected="a range that the run has forecast",
                 remedy=f"Its forecasts go from {self.forecast.frame['time'].min()} to {self.forecast.frame['time'].max()}",
             )
-        return replace(
+        view = replace(
             self,
             recipe=self.recipe | {"since": first and first.isoformat(), "until": last and last.isoformat()},
             candles=self.candles[:rows],
@@ -276,6 +302,7 @@ class StudyResult:
             positions=positions,
             tally=None,
         )
+        return replace(view, digests=digests_of_view(self, view))
 
     def fitted(self, *, fold: int = 0, seed: int | None = None, study: Study | None = None) -> Fitted:
         """What the training of that fold and seed (the first when not given) learnt, also of a run on disk.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from candlecast.backtesting import Costs
@@ -35,6 +35,7 @@ from candlecast.recipes import describe
 from candlecast.signals import FollowDirection, HoldPosition, InverseVolatility, Rule
 from candlecast.sources.files import as_candles
 from candlecast.study.result import StudyResult, positions_by_model
+from candlecast.study.seal import digests_of
 from candlecast.targets import NextReturn, Target, Volatility, lead, parts
 from candlecast.walkforward import FoldForecast, Keeper, tables, watch_forward
 from candlecast.walkforward.walk import require_seeds
@@ -196,7 +197,7 @@ class Study:
         }
         studied = sorted(parts[name], key=lambda part: part.job.key)  # in whatever order they ended
         rule = self._rule()
-        return StudyResult(
+        result = StudyResult(
             recipe=self.recipe(candles, seed=seed),
             model=name,
             candles=candles,
@@ -212,6 +213,7 @@ class Study:
             searches=tables.searches(studied),
             ledger=ledger,
         )
+        return replace(result, digests=digests_of(result))
 
     def _features(self, candles: Candles) -> Features:
         return self.features or standard_features(candles.interval)
