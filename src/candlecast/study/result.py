@@ -18,7 +18,7 @@ from candlecast.backtesting.validation import require_cash, require_kind
 from candlecast.candles import Candles
 from candlecast.causality import require_causal_rule
 from candlecast.dataset.forecast import Forecast
-from candlecast.errors import NotEnoughDataError
+from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.evaluation.accuracy import accuracy, accuracy_by_part, skills
 from candlecast.evaluation.conditions import conditions_of
 from candlecast.evaluation.trial_count import UNNAMED, Tally, count, count_each
@@ -78,11 +78,14 @@ class StudyResult:
             "candles": (self.candles, Candles),
             "costs": (self.costs, Costs),
             "tally": (self.tally, Tally | None),
-            "ledger": (self.ledger, Ledger | None),
         }
         for name, (value, kind) in kinds.items():
             require_kind(name, value, kind, f"Leave {name} as the study made it")
         require_cash(self.cash)
+        if self.ledger is not None and not callable(getattr(self.ledger, "record", None)):
+            raise ConfigError(
+                f"ledger is of type {type(self.ledger).__name__}", expected="a Ledger", remedy="Use cc.Ledger('runs')"
+            )
 
     @property
     def forecast(self) -> Forecast:
