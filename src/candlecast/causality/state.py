@@ -23,8 +23,8 @@ from candlecast.events import ignore
 from candlecast.models import Model, NetModel, Pooled
 from candlecast.targets import memory
 
-BARS = 420  # beyond what features and windows need
-EPOCHS = 2  # of a net: what it keeps between fits shows after few
+BARS = 300  # beyond what features and windows need
+EPOCHS = 1  # of a net: what it keeps between fits shows after one
 
 
 def require_stateless(model: Model, job: Job, *, name: str, seed: int = 0) -> None:

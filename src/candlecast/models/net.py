@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -14,7 +13,7 @@ import numpy as np
 from candlecast.dataset.jobs import Job
 from candlecast.dataset.prediction import Prediction
 from candlecast.dataset.samples import Samples
-from candlecast.errors import ConfigError, calling, is_whole, require_parameters
+from candlecast.errors import ConfigError, is_whole, require_parameters
 from candlecast.events import Listener, ignore
 from candlecast.fleet.net_spec import Blueprint
 from candlecast.fleet.settings import Fit
@@ -97,21 +96,6 @@ class NetModel(ABC):
 
     def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedNet]:
         """Train all jobs as one fleet."""
-        with self._naming(jobs[0]):
-            yield from self._trained(jobs, progress)
-
-    def _naming(self, job: Job) -> AbstractContextManager[None]:
-        """Around the training of a net that a user wrote: what it raises names it."""
-        if self.draws_apart:
-            return nullcontext()
-        columns = job.samples.inputs.shape[1]
-        return calling(
-            f"training {self.name} on windows of {self.window} bars and {columns} columns",
-            expected="a net of windows (batch, time, column)",
-            remedy="candlecast.testing.check_net finds what is wrong with it",
-        )
-
-    def _trained(self, jobs: Sequence[Job], progress: Listener) -> Iterator[FittedNet]:
         from candlecast.fleet.trainer import train
 
         for net in train(jobs, self.blueprint(jobs[0].samples.target), progress=progress):
