@@ -59,7 +59,7 @@ class Walked:
                     model, candles, features=study.features, target=target, folds=study.folds, seeds=range(1), window=20
                 )
             )
-            for model in (*study.beside, study.model)
+            for model in (*study.all_baselines, study.model)
         }
         job = parts[study.model.name][0].job
         return cls(study.assemble(candles, parts), job.fit_rows, job.test_rows, columns_of(candles))
@@ -169,7 +169,7 @@ class Workspace:
 
     def judge(self, result: cc.StudyResult, row: dict[str, float]) -> None:
         """Record and count a trial, and compute its verdict where the adjusted p-value of its forecast is below 5 %."""
-        recorded = result.recorded(self.ledger)
+        recorded = result.record(self.ledger)
         self.counted = recorded.counted
         if self.could_be_forecastable(row):
             self.verdicts.append(recorded.verdict)

@@ -5,7 +5,7 @@ from .backtesting import (
     BacktestResult as BacktestResult,
     BreakEven as BreakEven,
     Costs as Costs,
-    DrawdownBrake as DrawdownBrake,
+    DrawdownStop as DrawdownStop,
     Filters as Filters,
     Order as Order,
     Orders as Orders,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import candlecast as cc
-from candlecast.causality import require_causal_features, require_causal_target
+from candlecast.causality import require_causal_features, require_causal_rule, require_causal_target
 from candlecast.causality.copies import by_earlier_calls, fresh
 from candlecast.features import Feature, Features
 from candlecast.sources import synthetic
@@ -178,6 +178,22 @@ def test_a_function_that_calls_itself_is_copied_whole():
 
     copy = fresh(power)
     assert copy(2, 5) == 32 and copy.__closure__[0].cell_contents is copy
+
+
+def test_a_rule_that_keeps_something_is_refused(features):
+    forecast = cc.walk_forward(cc.LinearRegression(), MARKET, features=features, folds=cc.WalkForward(folds=2))
+    kept = {}
+
+    def by_first_mean(forecast):
+        expected = forecast.frame["expected_return"]
+        kept.setdefault("mean", expected.mean())
+        positions = (expected > kept["mean"]).cast(float)
+        return cc.Positions(forecast.frame.select("time", "symbol").with_columns(position=positions))
+
+    for _ in range(2):
+        with pytest.raises(cc.LookaheadError, match="rule by_first_mean gives other positions once .* between calls"):
+            require_causal_rule(by_first_mean, forecast, MARKET)
+        kept.setdefault("mean", 0.0)  # as where it was called before
 
 
 class Fitted(NextReturn):

@@ -12,6 +12,7 @@ import candlecast as cc
 from candlecast.causality import require_causal_rule, require_causal_target
 from candlecast.models import Baseline
 from candlecast.signals import FollowDirection, Positions
+from candlecast.signals.rule import decide
 from candlecast.sources import synthetic
 from candlecast.targets import NextReturn
 
@@ -122,8 +123,32 @@ def by_night(forecast):
     return held(forecast.frame, (forecast.frame["time"].dt.hour() < 6).cast(pl.Float64))
 
 
-def calm(forecast):
-    return cc.VolatilityTarget(halflife=10)(FollowDirection()(forecast), MARKET)
+def calm(forecast, candles):
+    return cc.VolatilityTarget(halflife=10).scaled(FollowDirection()(forecast), candles)
+
+
+def next_close(forecast, candles):
+    """The sign of the return after each bar, the last one again where there is none."""
+    moves = np.sign(np.diff(candles.close))
+    known = dict(zip(candles.frame["close_time"], np.append(moves, moves[-1:]), strict=True))
+    return held(forecast.frame, [known[time] for time in forecast.frame["time"]])
+
+
+def by_mean(forecast, candles):
+    """Above or below the mean of all closes, later ones too."""
+    above = dict(zip(candles.frame["close_time"], np.sign(candles.close - candles.close.mean()), strict=True))
+    return held(forecast.frame, [above[time] for time in forecast.frame["time"]])
+
+
+def momentum(forecast, candles):
+    """Of the candles alone: the sign of the last ten bars."""
+    moves = np.sign(candles.close - np.concatenate([candles.close[:10], candles.close[:-10]]))
+    known = dict(zip(candles.frame["close_time"], moves, strict=True))
+    return held(forecast.frame, [known[time] for time in forecast.frame["time"]])
+
+
+def by_market_date(forecast, candles):
+    return by_date(forecast)
 
 
 @pytest.mark.parametrize(
@@ -134,23 +159,37 @@ def calm(forecast):
         (next_forecast, "the position of rule next_forecast at .* moved"),
         (
             by_date,
-            "the positions of rule by_date do not depend on the forecast, and are others for the same dates 28 years",
+            "the positions of rule by_date do not depend on the forecast or the candles, and are others for the same dates 28",
         ),
+        (by_market_date, "the positions of rule by_market_date do not depend on the forecast or the candles"),
+        (next_close, "the position of rule next_close at .* moved .* when only forecasts and candles after"),
+        (by_mean, "the position of rule by_mean at .* moved"),
+        (cc.VolatilityTarget(rule=next_close), "the position of rule VolatilityTarget at .* moved"),
+        (cc.DrawdownStop(rule=peeking), "the position of rule DrawdownStop at .* moved"),
     ],
 )
 def test_rules_that_know_what_comes_are_refused(rule, message, forecast):
     with pytest.raises(cc.LookaheadError, match=message):
-        require_causal_rule(rule, forecast)
+        require_causal_rule(rule, forecast, MARKET)
 
 
 @pytest.mark.parametrize(
     "rule",
-    [FollowDirection(), last_known, by_night, calm, lambda forecast: held(forecast.frame, [1.0] * len(forecast))],
+    [
+        FollowDirection(),
+        last_known,
+        by_night,
+        calm,
+        momentum,
+        cc.Kelly(),
+        cc.VolatilityTarget(rule=last_known),
+        lambda forecast: held(forecast.frame, [1.0] * len(forecast)),
+    ],
 )
 def test_rules_that_decide_at_the_time_pass(rule, forecast):
-    require_causal_rule(rule, forecast, rule(forecast))
+    require_causal_rule(rule, forecast, MARKET, positions=decide(rule, forecast, MARKET))
     naive = replace(forecast, frame=forecast.frame.with_columns(pl.col("mean", "expected_return") * 0.0 + 0.001))
-    require_causal_rule(rule, naive)  # a forecast that hardly changes is no reason
+    require_causal_rule(rule, naive, MARKET)  # a forecast that hardly changes is no reason
 
 
 def test_a_rule_that_fails_without_outcomes_says_so(forecast):
@@ -162,7 +201,7 @@ def test_a_rule_that_fails_without_outcomes_says_so(forecast):
         return FollowDirection()(forecast)
 
     with pytest.raises(cc.LookaheadError, match="rule needs_all fails when .* are missing .KeyError"):
-        require_causal_rule(needs_all, forecast)
+        require_causal_rule(needs_all, forecast, MARKET)
 
 
 # Models

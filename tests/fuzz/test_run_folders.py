@@ -91,7 +91,7 @@ def use(folder, dice):
     step = dice.randrange(6)
     assert str(result.verdict) and result.summaries and result.accuracy.height
     if step == 0:
-        result.retraded(cash=5_000.0).verdict  # noqa: B018
+        result.rebacktest(cash=5_000.0).verdict  # noqa: B018
     elif step == 1:
         middle = result.forecast.frame["time"][result.forecast.frame.height // 3]
         assert str(result.between(middle).verdict)

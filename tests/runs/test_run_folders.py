@@ -265,7 +265,7 @@ def test_a_loaded_run_records_nothing_but_new_views(run):
     assert [path.name for path in run.parent.iterdir()] == [run.name]  # no ledger was made
     middle = result.forecast.frame["time"][200]
     assert result.between(middle).counted.trials == 1 and Ledger(run.parent).count() == 1
-    assert result.retraded(cash=5_000.0).counted.trials == 2 and Ledger(run.parent).count() == 2
+    assert result.rebacktest(cash=5_000.0).counted.trials == 2 and Ledger(run.parent).count() == 2
 
 
 def test_a_path_that_is_too_long_is_refused_before_any_work(study, market, tmp_path):
@@ -298,7 +298,7 @@ def test_leverage_and_band_come_back(study, market, tmp_path):
     again = load_run(folder)
     assert (again.positions["linear"].leverage, again.positions["linear"].band) == (2.0, 0.1)
     assert again.backtest.equity.equals(result.backtest.equity)
-    assert load_run(save_run(result.retraded(cash=1.0), tmp_path / "more")).positions["naive"].leverage == 2.0
+    assert load_run(save_run(result.rebacktest(cash=1.0), tmp_path / "more")).positions["naive"].leverage == 2.0
 
 
 TWO = """

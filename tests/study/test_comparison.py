@@ -79,9 +79,9 @@ def test_what_was_planted_is_found_and_nothing_else(comparison):
 def test_a_comparison_of_noise_says_so(assets):
     result = compare({"line": LinearRegression()}, assets[1], features=FEATURES, folds=FOLDS, ledger=Ledger.in_memory())
     assert result.text == (
-        "No edge found, and nothing that can be forecast. Of 1 forecast tested, none carries information when at most 5 % of "
-        "such findings may be false. Judged: 1 result, among 1 trial counted in this workspace, equal to 1.0 independent "
-        "forecasts and 1.0 independent strategies."
+        "No edge found, and nothing that can be forecast. Of 1 forecast tested, none carries information at a false discovery "
+        "rate of 5 %. Judged: 1 result, among 1 trial counted in this workspace (effective number: 1.0 forecasts, 1.0 "
+        "strategies)."
     )
 
 
@@ -91,7 +91,9 @@ def test_false_discoveries_are_held_down_across_assets(comparison):
     expected = stats.false_discovery(tested["p"].to_numpy())
     assert tested["p_discovery"].to_list() == pytest.approx(expected.tolist())
     found = tested.filter(pl.col("p_discovery") < 0.05)
-    assert f"Of 9 forecasts tested, {found.height} carry information when at most 5 %" in comparison.text
+    assert (
+        f"Of 9 forecasts tested, {found.height} carry information at a false discovery rate of 5 %" in comparison.text
+    )
     assert set(found["symbol"]) == {"PLANTED"}
 
 
@@ -108,9 +110,9 @@ def test_every_figure_of_the_printed_tables_has_its_interval(comparison):
     ):
         for name in names:
             value, low, high = (f"{scale * row[name + end]:,.{digits}f}" for end in ("", "_low", "_high"))
-            assert f"  {value} ({low} .. {high})" in table.splitlines()[2]
+            assert f"  {value} ({low} to {high})" in table.splitlines()[2]
     naive = forecast.splitlines()[1].split()
-    assert naive[:7] == ["PLANTED", "1h", "naive", "0.00", "(0.00", "..", "0.00)"] and naive[7:] == ["-"] * 4 + ["no"]
+    assert naive[:7] == ["PLANTED", "1h", "naive", "0.00", "(0.00", "to", "0.00)"] and naive[7:] == ["-"] * 4 + ["no"]
     assert repr(comparison).startswith("Comparison(PLANTED 1h naive, PLANTED 1h line, ")
 
 

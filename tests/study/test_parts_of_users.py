@@ -100,6 +100,8 @@ WRONG = {
     "complex target": ({"target": Imaginary()}, r"values of the target return gave complex128"),
     "complex feature": ({"features": feature(imaginary)}, "feature imaginary gave complex numbers"),
     "feature": ({"features": feature(fails)}, r"feature fails failed on .* candles .* \(KeyError: 'oops'\)"),
+    "rule": ({"rule": lambda forecast: fails()}, r"rule <lambda> failed \(KeyError: 'oops'\)"),
+    "no positions": ({"rule": lambda forecast: None}, "rule <lambda> gives NoneType; expected Positions"),
     "no folds": ({"folds": Splits(lambda bars: [1, 2])}, r"split gave \[1, 2\]; expected a tuple of Fold"),
     "split": ({"folds": Splits(fails)}, r"split of Splits failed \(KeyError: 'oops'\)"),
     "rows": (

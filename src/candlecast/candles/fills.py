@@ -1,4 +1,4 @@
-"""Prices that nobody could have traded at: stale or averaged opens, bars invented to fill holes, runs of one price."""
+"""Prices that nobody could have traded at: stale or averaged opens, bars invented to fill gaps, runs of one price."""
 
 from __future__ import annotations
 
@@ -193,10 +193,10 @@ def is_spike(candles: Candles) -> np.ndarray:
 
 
 def is_interpolated(candles: Candles) -> np.ndarray:
-    """Bool (time,): each of the four prices moves by the same step as at the bar before.
+    """Bool (time,): each of the four prices changes, and by the same amount as at the bar before.
 
-    Such bars are interpolated between two real ones, in place of missing bars. Their slope reveals the price at which the
-    line ends. Known at the bar's close.
+    Such bars lie on a straight line: they were filled in between two traded bars, where bars were missing. The slope of the
+    line follows from the bar at its end, so it reveals a later price. Known at the bar's close.
     """
     lined = np.zeros(len(candles), dtype=bool)
     if len(candles) < MINIMUM:

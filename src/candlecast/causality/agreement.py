@@ -25,11 +25,11 @@ class Moved(NamedTuple):
     share: float
 
 
-def numbers(prediction: Prediction, naive: np.ndarray) -> np.ndarray:
+def numbers(prediction: Prediction, naive: np.ndarray | float = 0.0) -> np.ndarray:
     """All numbers of a forecast, float64 (column, rows); the mean as its difference to the naive forecast of the rows."""
     own = [np.asarray(prediction.mean, dtype=np.float64) - naive]
     own += [np.asarray(column, dtype=np.float64) for column in prediction.columns.values()]
-    others = [numbers(other, np.zeros(len(naive))) for other in prediction.others.values()]
+    others = [numbers(other) for other in prediction.others.values()]
     return np.concatenate([np.array(own), *others])
 
 

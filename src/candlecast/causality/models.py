@@ -159,14 +159,39 @@ def _require_quiet(model: Model, noise: np.ndarray, spread: np.ndarray, least: n
         )
 
 
-def _require_unmoved(model: Model, found: Moved | None, rows: np.ndarray, why: str, remedy: str) -> None:
+def _require_unmoved(
+    model: Model, found: Moved | None, rows: np.ndarray, why: str, remedy: str, *, unit: str = " above naive"
+) -> None:
     if found is not None:
         raise LookaheadError(
             f"model {model.name} moved its forecast at bar {int(rows[found.place]):,} from {found.before:.6g} to "
-            f"{found.after:.6g} above naive, although {why}",
+            f"{found.after:.6g}{unit}, although {why}",
             expected="forecasts that do not move when later bars or rows do",
             remedy=remedy,
         )
+
+
+def require_unmoved(
+    model: Model, before: np.ndarray, after: np.ndarray, *, rows: np.ndarray, bar: int, is_learnt: bool = False
+) -> None:
+    """Raise LookaheadError when a number of the forecasts, (column, rows), moved though only candles after `bar` changed.
+
+    Args:
+        model: for the message.
+        before: as `numbers` gives them.
+        after: the same on the other candles.
+        rows: bars of the forecasts.
+        bar: the last one that stayed.
+        is_learnt: whether the model was fitted on the other candles, in place of forecasting on them.
+    """
+    _require_unmoved(
+        model,
+        moved(before, after, np.zeros((len(before), 1))),
+        rows,
+        f"only candles after bar {bar:,} had changed",
+        "Fit on job.fit_rows, or job.train_rows" if is_learnt else "Read only bars up to each row's own",
+        unit="",
+    )
 
 
 def on_candles(job: Job, candles: Candles) -> Job:

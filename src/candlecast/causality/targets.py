@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from candlecast import targets as room
+from candlecast import targets as package
 from candlecast.candles import Candles
 from candlecast.causality import markets
 from candlecast.causality.compare import Passed, minute, naming, require_equal
@@ -41,7 +41,7 @@ def require_causal_target(target: Target, candles: Candles, *, seed: int = 0) ->
 
 
 def _is_ours(target: Target) -> bool:
-    return getattr(room, type(target).__name__, None) is type(target)
+    return getattr(package, type(target).__name__, None) is type(target)
 
 
 def _require_causal(target: Target, candles: Candles, seed: int) -> None:

@@ -37,7 +37,12 @@ def run_study(
 ) -> tuple[StudyResult, Path]:
     """Run a study, store it in a folder of `runs` that is named after it, and return the result and the folder.
 
-    The trial is recorded in the ledger of `runs`.
+    Args:
+        study: to run.
+        candles: of one asset.
+        runs: folder of runs, in whose ledger the trial is recorded.
+        seed: the first seed.
+        progress: receives events.
 
     Killed at any moment and started again, it continues after the finished jobs, and writes the same bytes as without the
     interruption. A study that cannot be identified (your own code that holds an open file, a lock or a generator, or

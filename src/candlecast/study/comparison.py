@@ -26,7 +26,7 @@ from candlecast.signals import Rule
 from candlecast.sources.files import as_assets
 from candlecast.stats import false_discovery, model_confidence_set, superior_models
 from candlecast.study import comparison_words
-from candlecast.study.result import StudyResult, recorded_at_once
+from candlecast.study.result import StudyResult, record_all
 from candlecast.study.study import Study
 from candlecast.targets import NextReturn, Target
 from candlecast.walkforward import FoldForecast, forecast_frame, plan_jobs
@@ -50,7 +50,7 @@ class Comparison:
     p_discovery    p adjusted so that of the rows below 5 % at most 5 % are false (Benjamini-Hochberg, `false_discovery`)
     is_superior    beats naive's squared error on its series, with a chance of 5 % that any such model does not (StepM)
     p_best         p-value in the model confidence set of its series: at 5 % or above, it may be the best
-    annual_return, sharpe, sharpe_lead (over buy-and-hold), each with _low and _high: 95 %; benchmark_sharpe
+    annual_return, sharpe, sharpe_lead (over buy-and-hold), each with _low and _high: 95 % CI; benchmark_sharpe
     deflated_sharpe, break_even_bps, trades    as in `Evidence` and `BacktestResult.summary`
     is_forecastable, pays, has_edge
     """
@@ -92,13 +92,23 @@ def compare(
 ) -> Comparison:
     """Judge every model on every series of candles: the same folds, the same costs, all trials counted.
 
-    `models` by the names that the table shows. `candles` of any assets and intervals, each pair once: one or a list of
-    `Candles`, frames or paths of files. What is not given is as in `Study`; rows are those of the longest window among the
-    models. A model trains on all series whose features have the same columns at once, as one fleet. Naive and drift walk
-    along as references. Every named model is recorded as a trial of its own, in the ledger of the folder `runs` when none is
-    given.
+    Rows are those of the longest window among the models. A model trains on all series whose features have the same columns
+    at once, as one fleet. Naive and drift run with them as references. Every named model is recorded as a trial of its own.
 
-    Raises what `Study.run` raises; ConfigError for a name or a series that comes twice.
+    Args:
+        models: by the names that the table shows.
+        candles: of any assets and intervals, each pair once: one or a list of `Candles`, frames or paths of files.
+        features: as in `Study`, as are all that are not given.
+        target: what is forecast.
+        folds: the same for all.
+        rule: what turns forecasts into positions.
+        costs: of trading and holding.
+        seeds: of the trainings of each fold.
+        ledger: where the trials are recorded; that of the folder `runs` when not given.
+        progress: receives events.
+
+    Raises:
+        ConfigError: for a name or a series that comes twice; and what `Study.run` raises.
     """
     series = as_assets(candles)
     seeds = list(seeds)
@@ -141,7 +151,7 @@ def compare(
             if seeds != list(range(seeds[0], seeds[0] + len(seeds))):
                 recipe |= {"seeds": seeds}
             results[each.symbol, str(each.interval), name] = replace(result, recipe=recipe)
-    results = dict(zip(results, recorded_at_once(list(results.values()), ledger), strict=True))
+    results = dict(zip(results, record_all(list(results.values()), ledger), strict=True))
     return Comparison(_table(results, list(models), progress), results)
 
 

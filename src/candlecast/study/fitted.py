@@ -11,6 +11,7 @@ from candlecast.models import Fitted
 from candlecast.models.model import require_model
 from candlecast.recipes.describing import pythons, restore, unidentified
 from candlecast.recipes.identity import PYTHON
+from candlecast.recipes.old_names import by_present_names
 from candlecast.walkforward import plan_jobs
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def not_made(error: RunError, how: str) -> RunError:
 
 def require_same(study: Study, recipe: dict[str, Any], candles: Candles) -> None:
     """Raise RunError for a study that differs from the recipe, or that cannot be compared with it."""
-    given = study.recipe(candles, seed=recipe["seed"])
+    given, recipe = study.recipe(candles, seed=recipe["seed"]), by_present_names(recipe)
     for name, part in given.items():
         if json.dumps(part) == json.dumps(recipe.get(name)):
             continue

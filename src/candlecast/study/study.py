@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -33,6 +32,7 @@ from candlecast.models import (
 from candlecast.models.model import learns_position, require_learnable, require_model
 from candlecast.recipes import describe
 from candlecast.signals import FollowDirection, HoldPosition, InverseVolatility, Rule
+from candlecast.signals.rule import require_rule
 from candlecast.sources.files import as_candles
 from candlecast.study.result import StudyResult, positions_by_model
 from candlecast.study.seal import digests_of
@@ -60,8 +60,8 @@ class Study:
 
     `features`: the standard ones for the candles' interval when not given. `rule`, when not given: HoldPosition for a model
     that learns positions, InverseVolatility for a target that implies no return, FollowDirection otherwise. `baselines`
-    walk the same folds and trade by the same rule: all of `BASELINES` that fit the target when not given, and naive and
-    drift always (`beside` says which).
+    run on the same folds and trade by the same rule: all of `BASELINES` that fit the target when not given, and naive and
+    drift always (`all_baselines` has them).
     `seeds`: trainings per fold; forecasts are their mean.
     """
 
@@ -81,18 +81,14 @@ class Study:
                 f"seeds is {self.seeds!r}", expected="1 training per fold or more", remedy="Use Study(seeds=3)"
             )
         require_folds(self.folds)
-        if self.rule is not None and not _takes_a_forecast(self.rule):
-            raise ConfigError(
-                f"rule is {self.rule!r}",
-                expected="a rule that asks for a forecast and nothing else",
-                remedy="Trade others with backtest(candles, rule(forecast, candles))",
-            )
+        if self.rule is not None:
+            require_rule(self.rule)
         require_learnable(self.model, self.target)
         for model in self.baselines or ():
             require_model(model)
         require_cash(self.cash)
         require_kind("costs", self.costs, Costs, "Use for example Costs(fee_bps=10) or Costs.binance_spot()")
-        names = [model.name for model in (self.model, *self.beside)]
+        names = [model.name for model in (self.model, *self.all_baselines)]
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise ConfigError(
@@ -100,8 +96,8 @@ class Study:
             )
 
     @property
-    def beside(self) -> tuple[Model, ...]:
-        """The baselines that walk beside the model; of the usual ones, it takes the place of that of its name."""
+    def all_baselines(self) -> tuple[Model, ...]:
+        """The baselines that run with the model. Of the usual ones, the one that has the name of the model is left out."""
         if self.baselines is None:
             return tuple(
                 model
@@ -118,10 +114,10 @@ class Study:
         `window` is the longest of all models, by which the rows are chosen.
         """
         return describe(self) | {
-            "baselines": describe(self.beside),
+            "baselines": describe(self.all_baselines),
             "features": describe(self._features(candles)),
             "rule": describe(self._rule()),
-            "window": max(model.window for model in (self.model, *self.beside)),
+            "window": max(model.window for model in (self.model, *self.all_baselines)),
             "seed": seed,
         }
 
@@ -134,21 +130,27 @@ class Study:
         ledger: Ledger | None = None,
         progress: Listener = ignore,
     ) -> StudyResult:
-        """Walk forward, trade, record the trial, and judge. Seeds are `seed`, `seed` + 1, ...
+        """Walk forward, trade, record the trial, and judge.
 
-        `candles` are `Candles`, a pandas or Polars frame, or the path of a file.
+        Args:
+            candles: `Candles`, a pandas or Polars frame, or the path of a file.
+            seed: the first seed; the others are `seed` + 1, `seed` + 2, ...
+            keeper: keeps finished jobs, so that an interrupted run continues; `candlecast.run_study` keeps them on disk.
+            ledger: where the trial is recorded, and whose trials the verdict counts; that of the folder `runs` when not
+                given. `Ledger.in_memory()` forgets it.
+            progress: receives events.
 
-        The trial goes into the `ledger` of the folder `runs` when none is given, and the verdict counts all trials there;
-        with `Ledger.in_memory()` it is not remembered. With a `keeper`, an interrupted run continues; `candlecast.run_study`
-        keeps jobs on disk.
-
-        Raises CandleError, ConfigError, NotEnoughDataError or LookaheadError; RunError, before the model is trained, when the
-        ledger cannot be written.
+        Raises:
+            CandleError: for unsound candles.
+            ConfigError: for parts that do not fit.
+            NotEnoughDataError: for too few candles.
+            LookaheadError: for a part that uses what is not known yet.
+            RunError: before the model is trained, when the ledger cannot be written.
         """
         require_seeds([seed])
         candles = as_candles(candles)
         ledger = Ledger() if ledger is None else ledger
-        models = [*self.beside, self.model]
+        models = [*self.all_baselines, self.model]
         window = max(model.window for model in models)
         features = self._features(candles)
         parts: dict[str, list[FoldForecast]] = {}
@@ -172,7 +174,7 @@ class Study:
             )
         progress(Progress("baselines", len(models) - 1, len(models) - 1))
         progress(Progress("judge", 0, 1))
-        result = self.assemble(candles, parts, seed=seed, ledger=ledger).recorded(ledger)
+        result = self.assemble(candles, parts, seed=seed, ledger=ledger).record(ledger)
         progress(Progress("judge", 1, 1, str(result.verdict)))
         return result
 
@@ -187,8 +189,12 @@ class Study:
     ) -> StudyResult:
         """The result that finished walks add up to, by model, the studied one among them; not yet a trial.
 
-        `name` is the studied model's among the parts, where that is not its own; `ledger` where the trial is recorded once
-        the result is judged, that of the folder `runs` when not given.
+        Args:
+            candles: those of the walks.
+            parts: finished folds by model.
+            seed: the first seed.
+            name: that of the studied model among the parts, where it is not its own.
+            ledger: where the trial is recorded once the result is judged; that of the folder `runs` when not given.
         """
         name = self.model.name if name is None else name
         forecasts = {
@@ -196,14 +202,13 @@ class Study:
             for model, finished in parts.items()
         }
         studied = sorted(parts[name], key=lambda part: part.job.key)  # in whatever order they ended
-        rule = self._rule()
         result = StudyResult(
             recipe=self.recipe(candles, seed=seed),
             model=name,
             candles=candles,
             target=self.target,
             forecasts=forecasts,
-            positions=positions_by_model(rule, forecasts),
+            positions=positions_by_model(self._rule(), forecasts, candles),
             costs=self.costs,
             cash=self.cash,
             folds=tables.fold_table(studied),
@@ -224,14 +229,3 @@ class Study:
         if learns_position(self.model):
             return HoldPosition()
         return InverseVolatility() if isinstance(lead(self.target), Volatility) else FollowDirection()
-
-
-def _takes_a_forecast(rule: object) -> bool:
-    """Asked before training: what a rule is called with would otherwise be found out after it."""
-    if not callable(rule):
-        return False
-    try:
-        inspect.signature(rule).bind(None)
-    except TypeError:
-        return False
-    return True

@@ -62,7 +62,7 @@ def series_of(samples: Samples) -> Series:
         levels = samples.naive
         return Series(samples, levels, levels)
     if isinstance(samples.target, ExcessReturn):
-        levels = samples.target.lead(samples.candles)
+        levels = samples.target.excess(samples.candles)
         return Series(samples, levels, bar_steps(levels, samples.candles))
     return Series(samples, np.log(samples.candles.close), bar_returns(samples.candles))
 
