@@ -160,13 +160,20 @@ def _require_quiet(model: Model, noise: np.ndarray, spread: np.ndarray, least: n
 
 
 def _require_unmoved(
-    model: Model, found: Moved | None, rows: np.ndarray, why: str, remedy: str, *, unit: str = " above naive"
+    model: Model,
+    found: Moved | None,
+    rows: np.ndarray,
+    why: str,
+    remedy: str,
+    *,
+    unit: str = " above naive",
+    expected: str = "forecasts that do not move when later bars or rows do",
 ) -> None:
     if found is not None:
         raise LookaheadError(
             f"model {model.name} moved its forecast at bar {int(rows[found.place]):,} from {found.before:.6g} to "
             f"{found.after:.6g}{unit}, although {why}",
-            expected="forecasts that do not move when later bars or rows do",
+            expected=expected,
             remedy=remedy,
         )
 
@@ -191,6 +198,9 @@ def require_unmoved(
         f"only candles after bar {bar:,} had changed",
         "Fit on job.fit_rows, or job.train_rows" if is_learnt else "Read only bars up to each row's own",
         unit="",
+        expected="what is learnt from training rows only"
+        if is_learnt
+        else "forecasts that do not move by a bit when later candles do",
     )
 
 

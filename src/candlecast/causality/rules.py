@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 
 from candlecast.candles import Candles
-from candlecast.causality.markets import CALENDAR, another_path, dated_otherwise, other_prices
 from candlecast.causality.copies import by_earlier_calls
+from candlecast.causality.markets import CALENDAR, another_path, dated_otherwise, other_prices
 from candlecast.dataset.forecast import Forecast
 from candlecast.errors import CandlecastError, LookaheadError
 from candlecast.signals import Positions, Rule
@@ -61,7 +61,9 @@ def require_causal_rule(
     if len(times) < MINIMUM:
         return
     generator = np.random.default_rng(0)
-    _require_nothing_kept(rule, Given(forecast, candles, ""), next(iter(_other_worlds(forecast, candles, times[0], generator))))
+    _require_nothing_kept(
+        rule, Given(forecast, candles, ""), next(iter(_other_worlds(forecast, candles, times[0], generator)))
+    )
     held = (decide(rule, forecast, candles) if positions is None else positions).frame
     for share in MOMENTS:
         moment = times[int(share * len(times))]
