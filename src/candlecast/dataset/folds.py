@@ -334,12 +334,25 @@ def nested(fold: Fold, *, horizon: int) -> Fold:
     return Fold(fold.index, Rows.of(train), Rows.of(valid), Rows.of(rows[rows >= judged]))
 
 
-def check_folds(folds: tuple[Fold, ...], times: np.ndarray, *, horizon: int) -> tuple[Fold, ...]:
+def check_folds(folds: Iterable[Fold], times: np.ndarray, *, horizon: int) -> tuple[Fold, ...]:
     """The folds, when no label is known later than the part begins that is judged by it, or learnt behind it.
 
-    Raises LookaheadError, or NotEnoughDataError for an empty part.
+    Raises LookaheadError, NotEnoughDataError for an empty part, or ConfigError for no folds or anything else.
     """
-    for fold in folds:
+    found = tuple(folds) if isinstance(folds, Iterable) else (folds,)
+    if strange := [each for each in found if not isinstance(each, Fold)]:
+        raise ConfigError(
+            f"split() of these folds gave {strange[0]!r}",
+            expected="a tuple of Fold",
+            remedy="Return one Fold(index, train=Rows(...), valid=Rows(...), test=Rows(...)) per test part",
+        )
+    if not found:
+        raise ConfigError(
+            "split() of these folds gave no fold",
+            expected="at least one Fold",
+            remedy="Give more candles, or return a fold of the rows that are usable",
+        )
+    for fold in found:
         if not len(fold.train) or not len(fold.test):
             raise NotEnoughDataError(
                 f"fold {fold.index} has {len(fold.train)} rows to train on and {len(fold.test)} to test on",
@@ -355,7 +368,7 @@ def check_folds(folds: tuple[Fold, ...], times: np.ndarray, *, horizon: int) -> 
             for part in learnt.parts:
                 for other in judged.parts:
                     _require_apart(fold.index, part, other, name, times, horizon)
-    return folds
+    return found
 
 
 def _require_apart(index: int, learnt: range, judged: range, name: str, times: np.ndarray, horizon: int) -> None:

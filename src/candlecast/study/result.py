@@ -19,7 +19,7 @@ from candlecast.dataset.forecast import Forecast
 from candlecast.errors import NotEnoughDataError
 from candlecast.evaluation.accuracy import accuracy, accuracy_by_part, skills
 from candlecast.evaluation.conditions import conditions_of
-from candlecast.evaluation.trial_count import UNNAMED, Tally, count, count_each
+from candlecast.evaluation.trial_count import UNNAMED, TrialCount, count, count_each
 from candlecast.evaluation.verdict import Verdict, judge
 from candlecast.ledger import Ledger, Searched, Trial
 from candlecast.ledger.profile import profile_of
@@ -46,7 +46,7 @@ class StudyResult:
     `recipe` is the study as JSON values; `forecasts` and `positions` are by model, the baselines first; `folds` has one
     row per fold (`fold`, `train_first`, `train_last`, `test_first`, `test_last`: closes of bars); `losses` one row per
     fold, seed and epoch (`train`, `valid`); `lost` counts bars that could not be learnt from, by cause; `tensors` what
-    each job learnt; `searches` what was tried inside training parts; `tally` the trials that were counted when this one
+    each job learnt; `searches` what was tried inside training parts; `trial_count` the trials that were counted when this one
     was recorded, None before; `ledger` where it is recorded, that of the folder `runs` when None.
 
     Whoever asks for the verdict on a result, or on any view of it (`between`, `rebacktest`, a changed copy), has made a trial:
@@ -66,7 +66,7 @@ class StudyResult:
     lost: dict[str, int]
     tensors: Mapping[str, Mapping[str, np.ndarray]]
     searches: tuple[Searched, ...] = ()
-    tally: Tally | None = None
+    trial_count: TrialCount | None = None
     ledger: Ledger | None = None
     computed: dict[str, tuple[tuple[Any, ...], Any]] = field(default_factory=dict, repr=False)
 
@@ -141,22 +141,21 @@ class StudyResult:
             self.lead,
             model=self.model,
             trained=self.folds.height * len(self.forecast.seeds),
-            tally=self.counted,
+            trial_count=self.counted,
             conditions=conditions_of(
                 self.candles,
                 self.positions[self.model],
                 self.backtest,
                 is_in_time_order=is_in_time_order(self.folds),
-                seed=self.seed,
             ),
             seed=self.seed,
         )
 
     @cached_property
-    def counted(self) -> Tally:
+    def counted(self) -> TrialCount:
         """The trials among which this one is judged; what is not recorded yet is recorded. Raises RunError."""
-        if self.tally is not None and self.tally.content in (UNNAMED, self.trial.content):
-            return self.tally
+        if self.trial_count is not None and self.trial_count.content in (UNNAMED, self.trial.content):
+            return self.trial_count
         ledger = Ledger() if self.ledger is None else self.ledger
         ledger.record(self.trial)
         return count(self.trial, ledger.entries())
@@ -195,7 +194,7 @@ class StudyResult:
     def record(self, ledger: Ledger) -> StudyResult:
         """The same, its trial written down and judged among all trials of the ledger. Raises RunError."""
         ledger.record(self.trial)
-        return replace(self, tally=count(self.trial, ledger.entries()), ledger=ledger)
+        return replace(self, trial_count=count(self.trial, ledger.entries()), ledger=ledger)
 
     def rebacktest(
         self,
@@ -252,7 +251,7 @@ class StudyResult:
             positions=positions,
             costs=costs or self.costs,
             cash=self.cash if cash is None else cash,
-            tally=None,
+            trial_count=None,
         )
 
     def between(self, since: str | datetime | None = None, until: str | datetime | None = None) -> StudyResult:
@@ -284,7 +283,7 @@ class StudyResult:
             candles=self.candles[:rows],
             forecasts={name: replace(each, frame=each.frame.filter(chosen)) for name, each in self.forecasts.items()},
             positions=positions,
-            tally=None,
+            trial_count=None,
         )
 
     def fitted(self, *, fold: int = 0, seed: int | None = None, study: Study | None = None) -> Fitted:
@@ -314,8 +313,8 @@ def record_all(results: Sequence[StudyResult], ledger: Ledger) -> list[StudyResu
     """Results that are chosen among together: each is judged among all of them. Raises RunError."""
     trials = [result.trial for result in results]
     ledger.record_all(trials)
-    tallies = count_each(trials, ledger.entries())
-    return [replace(result, tally=tally, ledger=ledger) for result, tally in zip(results, tallies, strict=True)]
+    counts = count_each(trials, ledger.entries())
+    return [replace(result, trial_count=each, ledger=ledger) for result, each in zip(results, counts, strict=True)]
 
 
 def positions_by_model(rule: Rule, forecasts: Mapping[str, Forecast], candles: Candles) -> dict[str, Positions]:
