@@ -1,12 +1,13 @@
 """How often an edge is found where there is none, and where there is one: worlds whose truth is known.
 
-    python bench/honesty.py [--worlds 400] [--processes 2] [--only PART or FAMILY ...] [--json]
+    python bench/honesty.py [--worlds 400] [--processes 2] [--only PART or FAMILY ...] [--records FILE] [--json]
 
 Four parts. `verdict`: `--worlds` without an edge, and as many with one, over a ladder of strengths, each judged as a
 workspace of its own by the verdict of `Study`: an LSTM, a linear regression, and the oracle, the best forecast that there can
 be; the usual recipes (`usual_recipes.py`) see the same worlds. `tutorial`: a sixteenth of them go through the tutorial's net.
 `families`: a quarter of `--worlds` for each kind of untradable or dangerous market and each kind of user. `sequence`: five
-times as many users with fifty trials each. `--only` takes parts, or words in the names of families.
+times as many users with fifty trials each. `--only` takes parts, or words in the names of families. With `--records`, each
+batch is appended to FILE as it ends, and batches that FILE holds are not run again: an interrupted run continues.
 Repeatable: every world is named by its family, strength and seed.
 """
 
@@ -19,7 +20,7 @@ import platform
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS")
@@ -98,11 +99,33 @@ def planned_users(worlds):
     return sorted(batches, key=lambda batch: batch.part, reverse=True)
 
 
+def kept(path):
+    """The batches of a file of records, with their records and seconds."""
+    if not path or not os.path.exists(path):
+        return {}
+    with open(path) as lines:
+        rows = [json.loads(line) for line in lines]
+    return {key(row["batch"]): (row["records"], row["seconds"]) for row in rows}
+
+
+def keep(path, batch, records, seconds):
+    """Append a batch to a file of records."""
+    row = {"batch": asdict(batch), "records": records, "seconds": seconds}
+    with open(path, "a") as lines:
+        lines.write(json.dumps(row, default=lambda value: value.item()) + "\n")
+
+
+def key(batch):
+    """What distinguishes a batch, as text: NaN differs from itself."""
+    return json.dumps(batch, sort_keys=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--worlds", type=int, default=400, help="without an edge, and as many with one")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--only", nargs="+", default=(), help="parts, or words in the names of families")
+    parser.add_argument("--records", help="a file of finished batches, which is continued")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     for name in ONE_THREAD:  # a process a core
@@ -114,15 +137,25 @@ def main():
     if not batches:
         parser.error(f"no part or family is called {' or '.join(arguments.only)}")
     found = {"verdict": [], "tutorial": [], "families": [], "sequence": []}
-    with ProcessPoolExecutor(arguments.processes, mp_context=get_context("spawn")) as pool:
-        for done, (batch, records, seconds) in enumerate(pool.map(run, batches), start=1):
+    known, left, earlier = kept(arguments.records), [], 0.0
+    for batch in batches:
+        if key(asdict(batch)) in known:
+            records, seconds = known[key(asdict(batch))]
             found[batch.part].extend(records)
+            earlier += seconds / arguments.processes
+        else:
+            left.append(batch)
+    with ProcessPoolExecutor(arguments.processes, mp_context=get_context("spawn")) as pool:
+        for done, (batch, records, seconds) in enumerate(pool.map(run, left), start=1):
+            found[batch.part].extend(records)
+            if arguments.records:
+                keep(arguments.records, batch, records, seconds)
             elapsed = time.perf_counter() - began
-            left = elapsed / done * (len(batches) - done)
-            line = f"{done}/{len(batches)} {batch.part} {batch.family} {batch.strength:g}: {seconds:.1f} s"
-            print(f"{line}; {elapsed:.0f} s gone, about {left:.0f} s left", file=sys.stderr, flush=True)
+            line = f"{done}/{len(left)} {batch.part} {batch.family} {batch.strength:g}: {seconds:.1f} s"
+            words = f"{line}; {elapsed:.0f} s gone, about {elapsed / done * (len(left) - done):.0f} s left"
+            print(words, file=sys.stderr, flush=True)
     records, tutorial, users = found["verdict"], found["tutorial"], found["families"] + found["sequence"]
-    figures = figures_of(records, tutorial, users, time.perf_counter() - began)
+    figures = figures_of(records, tutorial, users, earlier + time.perf_counter() - began)
     if arguments.json:
         machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
         print(json.dumps({"bench": "honesty", "machine": machine, "figures": figures}))

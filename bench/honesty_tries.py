@@ -17,7 +17,7 @@ import candlecast as cc
 from candlecast.dataset.forecast import Forecast
 from candlecast.evaluation.accuracy import scored
 from candlecast.evaluation.evidence import largest_p
-from candlecast.evaluation.trial_count import Tally
+from candlecast.evaluation.trial_count import TrialCount
 from candlecast.evaluation.verdict import LEVEL, Verdict
 from candlecast.ledger import Trial
 from candlecast.ledger.profile import profile_of
@@ -160,7 +160,7 @@ class Workspace:
     """A ledger, and the verdicts on the trials that could have been forecastable."""
 
     ledger: cc.Ledger = field(default_factory=cc.Ledger.in_memory)
-    counted: Tally = field(default_factory=Tally)
+    counted: TrialCount = field(default_factory=TrialCount)
     verdicts: list[Verdict] = field(default_factory=list)
 
     def could_be_forecastable(self, row: dict[str, float]) -> bool:
@@ -190,9 +190,9 @@ class Workspace:
         }
 
 
-def adjusted(row: dict[str, float], tally: Tally) -> float:
+def adjusted(row: dict[str, float], trial_count: TrialCount) -> float:
     """The p-value of a forecast, as the verdict adjusts it for the trials counted."""
-    return adjusted_p_value(largest_p(row), before=tally.forecasts_before, after=tally.forecasts)
+    return adjusted_p_value(largest_p(row), before=trial_count.forecasts_before, after=trial_count.forecasts)
 
 
 def columns_of(candles) -> dict[str, np.ndarray]:

@@ -388,7 +388,7 @@ def summary(frame):
         (pl.col("p") < LEVEL).sum().alias("known"),
         pl.col("sharpe").median(),
         (pl.col("sharpe_low") > 0).sum().alias("pays"),
-        (pl.col("sharpe_lead_low") > 0).sum().alias("leads"),
+        (pl.col("sharpe_difference_low") > 0).sum().alias("leads"),
     )
     yield "| model | R2, median | R2 above / below 0 | p < 0.05 | Sharpe, median | Sharpe above 0 | above holding's | series |"
     yield "| --- | --- | --- | --- | --- | --- | --- | --- |"

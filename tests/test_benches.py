@@ -2,7 +2,7 @@
 
 import importlib
 import importlib.util
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -54,6 +54,18 @@ def test_honesty_names_every_world_once_and_the_old_ones_as_ever(honesty):
     ticks = honesty.command.planned(400, ["ticks"])
     assert {batch.family for batch in ticks} == {"ticks, chained opens", "ticks, opens of their own"}
     assert {batch.part for batch in honesty.command.planned(8, ["sequence"])} == {"sequence"}
+
+
+def test_honesty_continues_an_interrupted_run(honesty, tmp_path):
+    path = tmp_path / "records.jsonl"
+    assert honesty.command.kept(path) == honesty.command.kept(None) == {}
+    batches = honesty.command.planned(8)
+    for batch in batches[:3]:
+        honesty.command.keep(path, batch, [{"edge": np.bool_(True), "seed": batch.seeds[0]}], 1.5)
+    known = honesty.command.kept(path)
+    named = [honesty.command.key(asdict(batch)) for batch in batches]
+    assert [name in known for name in named[:4]] == [True, True, True, False]
+    assert known[named[1]] == ([{"edge": True, "seed": batches[1].seeds[0]}], 1.5)
 
 
 def test_honesty_has_one_market_in_four_intervals(honesty):

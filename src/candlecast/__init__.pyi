@@ -47,7 +47,7 @@ from .evaluation.tradability import (
     Tradability as Tradability,
     tradability as tradability,
 )
-from .evaluation.trial_count import Tally as Tally
+from .evaluation.trial_count import TrialCount as TrialCount
 from .evaluation.verdict import (
     Verdict as Verdict,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 
 import numpy as np
@@ -9,10 +10,11 @@ import polars as pl
 import pytest
 
 from candlecast import stats
-from candlecast.backtesting import BacktestResult, Costs, backtest, sweep
+from candlecast.backtesting import BacktestResult, Costs, account_returns, backtest, sweep
 from candlecast.backtesting.result import RETURN_STATISTICS, TRADING_STATISTICS
 from candlecast.errors import CandleError, ConfigError, NotEnoughDataError
 from candlecast.signals import Positions
+from candlecast.sources import synthetic
 
 FREE = Costs.free()
 FEE = Costs(fee_bps=1_000, slippage_bps=0)
@@ -327,3 +329,18 @@ def test_unsound_candles(market, decide):
     candles = market([100, 100], [100, -5])
     with pytest.raises(CandleError, match="price of zero or below"):
         backtest(candles, decide(candles, [1]))
+
+
+@pytest.mark.parametrize("band", [math.inf, 1e-9, 0.05])
+@pytest.mark.parametrize("leverage", [1.0, 3.0])
+def test_returns_without_tables_are_those_of_the_backtest(band, leverage):
+    """To the last bit: with a band, on credit with interest, and in a short squeeze that ruins the account."""
+    candles = synthetic.squeezes(400, seed=3, chance=0.02, size=4.0).candles
+    generator = np.random.default_rng(5)
+    decided = candles.frame[50:].select(time="close_time", symbol=pl.lit(candles.symbol))
+    targets = generator.choice([-1.0, 0.0, 0.4, 1.0], decided.height) * leverage
+    positions = Positions(decided.with_columns(position=pl.Series(targets)), leverage=leverage, band=band)
+    costs = Costs(fee_bps=5.0, slippage_bps=1.0, loan_percent=5.0, borrow_percent=2.0)
+    expected = backtest(candles, positions, costs=costs).returns
+    assert account_returns(candles, positions, costs=costs).tolist() == expected.tolist()
+    assert len(expected) == 349

@@ -121,7 +121,7 @@ def test_run_fetches_studies_and_says_what_it_saw(world, capsys):
     assert seen.fingerprint == manifest["candles"]["fingerprint"]
     words = call(capsys, "run", "BTCUSDT", *SINCE, *small[:-1])  # from the store alone
     assert (
-        "375 bars, 2024-11-15 06:00 to 2024-12-01 00:00 UTC) from binance, version 2 of data; not learnt from: 3 missing, "
+        "375 bars, 2024-11-15 06:00 to 2024-12-01 00:00 UTC) from binance, version 2 of data; rows dropped: 3 missing, "
         in words
     )
 

@@ -392,3 +392,22 @@ def test_rows_are_the_numbers_they_are_made_of(numbers):
     assert all(part.stop < later.start for part, later in pairwise(rows.parts))
     assert rows == Rows(*(range(number, number + 1) for number in reversed(numbers)))
     assert rows == eval(repr(rows))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ((), "gave no fold; expected at least one Fold"),
+        (None, "gave None; expected a tuple of Fold"),
+        (3, "gave 3; expected a tuple of Fold"),
+        ([range(3)], r"gave range\(0, 3\); expected a tuple of Fold"),
+    ],
+)
+def test_folds_of_users_are_folds(given, said):
+    with pytest.raises(ConfigError, match=said):
+        check_folds(given, hours(10), horizon=1)
+
+
+def test_folds_of_users_may_come_from_a_generator():
+    fold = Fold(0, range(5), range(0), range(6, 10))
+    assert check_folds((each for each in [fold]), hours(10), horizon=1) == (fold,)

@@ -95,7 +95,18 @@ def test_nothing_stands_against_an_edge_that_could_be_earned(planted):
             "No verdict on trading: the folds train on bars that come after",
             "use WalkForward",
         ),
-        ({"doubt": "five losses in all"}, {}, "the record is too short to trust its tests", "Five losses in all"),
+        (
+            {"worst_loss": 5.0, "bars_known": 3_000},
+            {},
+            "the record is too short to trust its tests",
+            "With one more bar that loses 99.3 %",
+        ),
+        (
+            {"worst_loss": 0.01, "bars_known": 200},
+            {},
+            "the record is too short to trust its tests",
+            "200 bars are too few",
+        ),
     ],
 )
 def test_each_objection_takes_the_claim_of_trading_away_and_leaves_the_forecast(
@@ -108,7 +119,7 @@ def test_each_objection_takes_the_claim_of_trading_away_and_leaves_the_forecast(
 
 def test_a_spread_is_no_objection_to_what_does_not_pay_anyway():
     noise = STUDY.run(synthetic.random_walk(2_000, seed=3).candles, ledger=Ledger.in_memory())
-    assert verdict_under(noise, {"doubt": "short"}, half_spread_bps=500.0).headline == "No edge found."
+    assert verdict_under(noise, {"worst_loss": 5.0}, half_spread_bps=500.0).headline == "No edge found."
     assert "No verdict on trading" in verdict_under(noise, {"is_in_time_order": False}).headline
 
 
@@ -116,7 +127,7 @@ def changed(result, **columns):
     """The row of the studied model in the accuracy table with other figures."""
     values = [pl.lit(value).alias(name) for name, value in columns.items()]
     other = result.accuracy.filter(pl.col("model") == result.model).with_columns(values)
-    return replace(result, tally=result.counted), pl.concat(
+    return replace(result, trial_count=result.counted), pl.concat(
         [other, result.accuracy.filter(pl.col("model") != result.model)]
     )
 

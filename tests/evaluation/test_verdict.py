@@ -14,7 +14,7 @@ import pytest
 from candlecast.backtesting import Costs
 from candlecast.errors import RunError
 from candlecast.evaluation.evidence import _bars_needed
-from candlecast.evaluation.trial_count import Tally, count
+from candlecast.evaluation.trial_count import TrialCount, count
 from candlecast.evaluation.verdict import _power_words, _skill_words, judge
 from candlecast.features import Features, log_return
 from candlecast.ledger import Ledger, Trial
@@ -46,17 +46,17 @@ def trial(returns, *, data="d", interval="1d", start="2020-01-01", seed=0) -> Tr
 
 def test_many_trials_take_the_edge_away(planted):
     assert planted.verdict.has_edge
-    tried = Tally(
+    tried = TrialCount(
         trials=5_000, family=12, forecasts=5_000.0, trades=4_000.0, forecasts_before=4_999.0, trades_before=3_999.0
     )
     verdict = judge(
         planted.accuracy, planted.backtest, planted.summaries["linear"], planted.target,
-        model="linear", trained=5, tally=tried,
+        model="linear", trained=5, trial_count=tried,
     )  # fmt: skip
     assert not verdict.pays and not verdict.has_edge
     assert (
-        "5,000 trials counted in this workspace, 12 of this market, interval and target, equal to 5000.0"
-        in verdict.text
+        "5,000 trials counted in this workspace, 12 of this market, interval and target; effective number of trials: "
+        "5000.0 as forecasts, 4000.0 as strategies" in verdict.text
     )
     growth = np.log1p(planted.backtest.returns)
     assert verdict.evidence.deflated_sharpe == deflated_sharpe(track_record(growth), trials=4_000)
@@ -70,8 +70,8 @@ def test_many_trials_take_the_edge_away(planted):
 
 def test_one_trial_is_not_deflated(planted):
     evidence = planted.verdict.evidence
-    assert evidence.forecast_p_adjusted == pytest.approx(evidence.forecast_p * 1.341487257)  # for later trials
-    assert evidence.tally == Tally(content=planted.trial.content)
+    assert evidence.forecast_p_adjusted == pytest.approx(evidence.forecast_p / 0.9)  # the rest is for later trials
+    assert evidence.trial_count == TrialCount(content=planted.trial.content)
     assert "1 trial counted in this workspace." in planted.verdict.text + "."
 
 
@@ -147,7 +147,12 @@ def test_the_lead_over_holding_has_an_interval(planted):
     expected = sharpe_difference(
         planted.backtest.returns, planted.backtest.benchmark_returns, bars_per_year=planted.backtest.bars_per_year
     )
-    assert (evidence.sharpe_lead, evidence.sharpe_lead_low, evidence.sharpe_lead_high, evidence.sharpe_p) == expected
+    assert (
+        evidence.sharpe_difference,
+        evidence.sharpe_difference_low,
+        evidence.sharpe_difference_high,
+        evidence.sharpe_p,
+    ) == expected
     assert f"95 % CI {expected.low:.2f} to {expected.high:.2f})" in planted.verdict.text
 
 
@@ -156,7 +161,7 @@ def test_a_sweep_of_thresholds_is_as_many_trials(planted):
     planted.record(ledger)
     rules = [Threshold(enter=enter) for enter in (0.0005, 0.001, 0.0015)]
     swept = planted.sweep(rules, ledger=ledger)
-    assert [result.tally.trials for result in swept] == [4, 4, 4]
+    assert [result.trial_count.trials for result in swept] == [4, 4, 4]
     one = planted.rebacktest(rule=rules[1], ledger=ledger)  # replayed
     assert ledger.count() == 4
     assert swept[1].verdict.text == one.verdict.text
@@ -168,7 +173,7 @@ def test_the_verdict_as_json(planted):
     assert {"is_forecastable", "has_edge", "text", "reasons", "forecast_p", "break_even_bps", "trials"} <= set(values)
     counted = values["trials"]
     assert (counted["trials"], counted["forecasts"], counted["trades"], counted["overfitting"]) == (1, 1.0, 1.0, None)
-    assert Tally.from_dict(counted) == planted.counted
+    assert TrialCount.from_dict(counted) == planted.counted
 
 
 def entries_of(trials):
@@ -179,7 +184,7 @@ def entries_of(trials):
 
 
 def counted_last(trials):
-    """The tally of the last of trials that were made one after the other."""
+    """The trial_count of the last of trials that were made one after the other."""
     return count(trials[-1], entries_of(trials))
 
 
@@ -218,15 +223,15 @@ def test_a_trial_pays_for_what_came_before_and_is_judged_alike_for_ever():
     tried = [trial(0.01 * generator.standard_normal(500), seed=seed) for seed in range(8)]
     whole = entries_of(tried)
     for place in (0, 3, 7):
-        tally = count(tried[place], whole)
-        assert tally == count(tried[place], whole[: place + 1])  # later ones change nothing
-        assert tally.trials == place + 1
-        assert tally.forecasts_before < tally.forecasts <= place + 1
+        trial_count = count(tried[place], whole)
+        assert trial_count == count(tried[place], whole[: place + 1])  # later ones change nothing
+        assert trial_count.trials == place + 1
+        assert trial_count.forecasts_before < trial_count.forecasts <= place + 1
     ledger = Ledger.in_memory()
     ledger.record(tried[0])
     ledger.record_all(tried[1:5])
     together = [count(each, ledger.entries()) for each in tried[1:5]]
-    assert {(tally.trials, tally.forecasts_before) for tally in together} == {(5, 1.0)}
+    assert {(trial_count.trials, trial_count.forecasts_before) for trial_count in together} == {(5, 1.0)}
 
 
 def test_trials_of_minutes_are_counted_one_by_one_whatever_their_annual_figures():
@@ -238,9 +243,9 @@ def test_trials_of_minutes_are_counted_one_by_one_whatever_their_annual_figures(
         for seed in range(3)
     ]
     daily = trial(0.01 * generator.standard_normal(3_650))
-    tally = counted_last([*minutes, daily])
-    assert tally.effective == pytest.approx(4.0, abs=0.1)
-    assert tally.family == 1 and tally.trials == 4
+    trial_count = counted_last([*minutes, daily])
+    assert trial_count.effective == pytest.approx(4.0, abs=0.1)
+    assert trial_count.family == 1 and trial_count.trials == 4
 
 
 def test_trials_that_never_traded_count_by_their_forecasts():
@@ -264,19 +269,19 @@ def test_views_of_a_result_are_trials_once_they_are_judged(planted):
     half = str(planted.forecast.frame["time"][600])
     view = result.between(until=half)
     assert ledger.count() == 1  # looked at, not judged
-    assert view.verdict.evidence.tally.trials == 2 == ledger.count()
-    assert result.between(since=half).verdict.evidence.tally.trials == 3  # the other half is another trial
-    assert result.between(until=half).verdict.evidence.tally.trials == 2  # judged again
+    assert view.verdict.evidence.trial_count.trials == 2 == ledger.count()
+    assert result.between(since=half).verdict.evidence.trial_count.trials == 3  # the other half is another trial
+    assert result.between(until=half).verdict.evidence.trial_count.trials == 2  # judged again
     changed = replace(result, positions=result.positions | {"linear": result.positions["naive"]})
-    assert changed.verdict.evidence.tally.trials == 4  # a copy with other positions under the same recipe
-    assert result.verdict.evidence.tally.trials == 1
+    assert changed.verdict.evidence.trial_count.trials == 4  # a copy with other positions under the same recipe
+    assert result.verdict.evidence.trial_count.trials == 1
 
 
 def test_every_evaluation_is_recorded_once(planted):
     ledger = Ledger.in_memory()
     candles = planted.candles
     first = STUDY.run(candles, ledger=ledger)
-    assert STUDY.run(candles, ledger=ledger).tally == first.tally  # replayed
+    assert STUDY.run(candles, ledger=ledger).trial_count == first.trial_count  # replayed
     assert ledger.count() == 1
     for enter in (0.0005, 0.001):
         first.rebacktest(rule=Threshold(enter=enter), ledger=ledger)
@@ -291,12 +296,16 @@ def test_every_evaluation_is_recorded_once(planted):
     assert ledger.count() == 5  # baselines beside it are no other choice
 
 
-def test_a_run_keeps_its_tally(tmp_path, planted):
+def test_a_run_keeps_its_trial_count(tmp_path, planted):
     run_study(STUDY, planted.candles, runs=tmp_path)
     result, folder = run_study(replace(STUDY, cash=5_000.0), planted.candles, runs=tmp_path)
-    assert result.tally.trials == 2
+    assert result.trial_count.trials == 2
     assert load_run(folder).verdict.to_dict() == result.verdict.to_dict()
     assert Ledger(tmp_path).count() == 2
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["tally"] = manifest.pop("trial_count")  # its name in older runs
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert load_run(folder).verdict.to_dict() == result.verdict.to_dict()
 
 
 def test_a_plain_session_records_in_its_folder(tmp_path):
@@ -304,9 +313,9 @@ def test_a_plain_session_records_in_its_folder(tmp_path):
 import candlecast as cc
 from candlecast.sources import synthetic
 study = cc.Study(model=cc.LinearRegression(), features=cc.Features(cc.log_return()), baselines=())
-print(study.run(synthetic.random_walk(300, seed=1).candles).tally.trials)
-print(study.run(synthetic.random_walk(300, seed=2).candles).tally.trials)
-print(study.run(synthetic.random_walk(300, seed=3).candles, ledger=cc.Ledger.in_memory()).tally.trials)
+print(study.run(synthetic.random_walk(300, seed=1).candles).trial_count.trials)
+print(study.run(synthetic.random_walk(300, seed=2).candles).trial_count.trials)
+print(study.run(synthetic.random_walk(300, seed=3).candles, ledger=cc.Ledger.in_memory()).trial_count.trials)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
     assert done.stdout.split() == ["1", "2", "1"]

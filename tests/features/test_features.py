@@ -189,3 +189,27 @@ def test_the_clock_of_a_session_is_the_same_in_summer_and_winter():
     utc = market.on_clock("always")
     assert len(np.unique(features.time_of_day()(utc)[closes_at_ten], axis=0)) == 2
     check_feature(features.time_of_week(), market)
+
+
+@pytest.mark.parametrize("scaling", [20, "minmax", MinMax])
+def test_a_scaling_is_a_recipe(scaling):
+    said = "expected a scaling recipe, such as MinMax.*pass an instance"
+    with pytest.raises(ConfigError, match=f"scaling of scaled_close is .*; {said}"):
+        features.scaled_close(scaling)
+    with pytest.raises(ConfigError, match=f"scaling of rsi is .*; {said}"):
+        features.rsi(14).scaled(scaling)
+    with pytest.raises(ConfigError, match=f"scaling of Features is .*; {said}"):
+        Features(features.rsi(14), scaling=scaling)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (features.log_return, "feature 2 is the function log_return"),
+        (np.zeros(3), "feature 2 is of type ndarray"),
+        (14, "feature 2 is 14"),
+    ],
+)
+def test_a_set_takes_features_alone(given, said):
+    with pytest.raises(ConfigError, match=f"{said}; expected a feature, such as .*Call functions that make features"):
+        Features(features.rsi(14), given)

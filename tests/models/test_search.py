@@ -87,7 +87,7 @@ def test_a_study_writes_down_what_was_tried(market, tmp_path):
     study = cc.Study(cc.Search(space, trials=2, window=4), features=FEATURES, folds=FOLDS, baselines=(), seeds=1)
     result = study.run(market, ledger=ledger)
     assert len(result.searches) == 4  # two folds
-    assert result.tally.trials == 1  # no choice among them has seen the test
+    assert result.trial_count.trials == 1  # no choice among them has seen the test
     (trial,) = ledger.trials()
     assert trial.searches == result.searches
     study.run(market, ledger=ledger)

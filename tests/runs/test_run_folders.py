@@ -175,7 +175,7 @@ def test_tables_belong_together(name, change, message, run):
         (("models",), ["linear", "linear"], "its 'models' is not"),
         (("seeds",), [1.5], "its 'seeds' is not"),
         (("recipe", "cash"), "much", "its 'recipe.cash' is not"),
-        (("tally", "trials"), -1, "its 'tally' is not"),
+        (("trial_count", "trials"), -1, "its 'trial_count' is not"),
         (("verdict",), [], "its 'verdict' is not"),
         (("searches",), [{}], "its 'searches' is not"),
         (("searches",), 1.5, "its 'searches' is not"),

@@ -99,6 +99,30 @@ def test_figures_of_an_account_are_those_of_the_resampled_histories(returns):
     paths = stats.bootstrap_moments(returns, paths=200, block=3.0, seed=3)
     found = np.array([path.figures(bars_per_year=252) for path in paths])
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+    for yearly in (2, 252):  # more and less than a year
+        found = np.array([path.figures(bars_per_year=yearly) for path in paths])
+        at_once = stats.bootstrap_figures(returns, bars_per_year=yearly, paths=200, block=3.0, seed=3)
+        np.testing.assert_allclose(at_once, found, rtol=1e-12, atol=1e-15)
+
+
+def test_columns_are_tested_on_the_same_draws():
+    """One block length, one set of draws: each column has the p-value that it has alone."""
+    columns = np.column_stack([autoregressive(300, 0.2, seed) + 0.1 for seed in range(3)])
+    alone = [stats.bootstrap_p_value(column, block=4.0, seed=7) for column in columns.T]
+    assert stats.bootstrap_p_values(columns, block=4.0, seed=7) == alone
+
+
+def test_strong_results_have_p_values_below_one_over_the_paths():
+    """Beyond all draws the tail is estimated: it falls as the mean rises, and slower than that of a normal variable."""
+    noise = np.random.default_rng(3).normal(size=1_000)
+    noise = (noise - noise.mean()) / noise.std()
+    found = {z: stats.bootstrap_p_value(noise + z / math.sqrt(1_000), block=1.0) for z in (2.0, 4.0, 5.0, 6.0)}
+    for z, p in found.items():
+        assert p == pytest.approx(0.5 * math.erfc(z / math.sqrt(2.0)), rel=0.3) if z == 2.0 else p < 1 / 1_001
+    assert found[4.0] > found[5.0] > found[6.0]
+    assert all(found[z] > 2.0 * 0.5 * math.erfc(z / math.sqrt(2.0)) for z in (4.0, 5.0, 6.0))
+    held = np.random.default_rng(4).normal(size=1_000)
+    assert stats.sharpe_difference(held + 0.3, held, bars_per_year=252).p_value < 1 / 1_001
 
 
 def test_a_path_does_not_depend_on_how_many_follow():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 from candlecast import stats
 from candlecast.errors import ConfigError
@@ -13,7 +15,7 @@ from candlecast.errors import ConfigError
 
 def test_shares_of_a_sequence_add_up_to_one():
     shares = [stats.spent_share(k - 1, k) for k in range(1, 2_001)]
-    assert shares[:3] == pytest.approx([k**-2.5 / 1.341487257 for k in (1, 2, 3)])
+    assert shares[:3] == pytest.approx([0.9, 9 / 190, 9 / 532])
     assert sum(shares) == pytest.approx(stats.spent_share(0, 2_000))
     assert sum(shares) < 1.0
     assert stats.spent_share(2.5, 7.25) + stats.spent_share(7.25, 9.5) == pytest.approx(stats.spent_share(2.5, 9.5))
@@ -39,6 +41,32 @@ def test_the_chance_of_any_false_alarm_in_a_sequence_is_at_most_the_level():
     factors = np.array([stats.adjusted_p_value(1e-6, before=k, after=k + 1) / 1e-6 for k in range(50)])
     assert np.mean((p_values * np.arange(1, 51) < 0.05).any(axis=1)) > 0.15
     assert 0.035 < np.mean((p_values * factors < 0.05).any(axis=1)) < 0.055
+
+
+def loadings(kind: str, correlation: float, tests: int = 20) -> np.ndarray:
+    """Unit rows whose products are the correlations of tests in sequence: each with all, or each with the one before."""
+    own = math.sqrt(1 - correlation**2 if kind == "chain" else 1 - correlation) * np.eye(tests)
+    if kind == "equal":
+        return np.hstack([own, np.full((tests, 1), math.sqrt(correlation))])
+    own[0, 0] = 1.0
+    for row in range(1, tests):
+        own[row] += correlation * own[row - 1]
+    return own
+
+
+@pytest.mark.parametrize(("kind", "correlation"), [("equal", 0.3), ("equal", 0.9), ("chain", 0.9), ("chain", 0.99)])
+def test_dependent_tests_count_as_fewer(kind, correlation):
+    """Variants of one idea cost less than unrelated ones, and the family-wise error rate stays near 5 %."""
+    rows, generator = loadings(kind, correlation), np.random.default_rng(1)
+    sample = generator.standard_normal((1_000, rows.shape[1])) @ rows.T
+    unit = stats.unit_columns(sample, np.ones(sample.shape, dtype=bool))
+    counts = [0.0, *stats.effective_counts(unit, range(1, len(rows) + 1))]
+    z = generator.standard_normal((10_000, rows.shape[1])) @ rows.T
+    factors = np.array(
+        [stats.adjusted_p_value(1e-7, before=a, after=max(a, b, 1.0)) / 1e-7 for a, b in pairwise(counts)]
+    )
+    assert counts[-1] < 0.95 * len(rows)
+    assert 0.035 < np.mean((ndtr(-z) * factors < 0.05).any(axis=1)) < 0.06
 
 
 def test_what_is_undefined_stays_so_and_certainty_is_the_most():

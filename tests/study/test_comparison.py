@@ -60,7 +60,7 @@ def test_every_model_on_every_series(comparison, ledger):
         frame.group_by("symbol", "interval").agg(pl.col("observations").n_unique())["observations"].to_list() == [1] * 3
     )
     assert ledger.count() == 12
-    assert all(result.tally.trials == 12 for result in comparison.results.values())
+    assert all(result.trial_count.trials == 12 for result in comparison.results.values())
     assert (frame["p_trials"].drop_nulls() >= frame["p"].drop_nulls()).all()
     assert (frame["p_discovery"].drop_nulls() >= frame["p"].drop_nulls()).all()
     assert frame.filter(pl.col("model") == "naive").select("p", "is_superior").row(0) == (None, False)
@@ -80,8 +80,8 @@ def test_a_comparison_of_noise_says_so(assets):
     result = compare({"line": LinearRegression()}, assets[1], features=FEATURES, folds=FOLDS, ledger=Ledger.in_memory())
     assert result.text == (
         "No edge found, and nothing that can be forecast. Of 1 forecast tested, none carries information at a false discovery "
-        "rate of 5 %. Judged: 1 result, among 1 trial counted in this workspace (effective number: 1.0 forecasts, 1.0 "
-        "strategies)."
+        "rate of 5 %. Judged: 1 result, among 1 trial counted in this workspace; effective number of trials: 1.0 as "
+        "forecasts, 1.0 as strategies."
     )
 
 
@@ -106,7 +106,7 @@ def test_every_figure_of_the_printed_tables_has_its_interval(comparison):
         (forecast, ["r2"], 100, 2),
         (forecast, ["hit_rate"], 100, 1),
         (pay, ["annual_return"], 100, 1),
-        (pay, ["sharpe", "sharpe_lead"], 1, 2),
+        (pay, ["sharpe", "sharpe_difference"], 1, 2),
     ):
         for name in names:
             value, low, high = (f"{scale * row[name + end]:,.{digits}f}" for end in ("", "_low", "_high"))

@@ -102,7 +102,7 @@ WRONG = {
     "feature": ({"features": feature(fails)}, r"feature fails failed on .* candles .* \(KeyError: 'oops'\)"),
     "rule": ({"rule": lambda forecast: fails()}, r"rule <lambda> failed \(KeyError: 'oops'\)"),
     "no positions": ({"rule": lambda forecast: None}, "rule <lambda> gives NoneType; expected Positions"),
-    "no folds": ({"folds": Splits(lambda bars: [1, 2])}, r"split gave \[1, 2\]; expected a tuple of Fold"),
+    "no folds": ({"folds": Splits(lambda bars: [1, 2])}, "of these folds gave 1; expected a tuple of Fold"),
     "split": ({"folds": Splits(fails)}, r"split of Splits failed \(KeyError: 'oops'\)"),
     "rows": (
         {"folds": Splits(lambda bars: (Fold(0, range(99), range(0), range(100, bars + 9)),))},
@@ -229,7 +229,7 @@ def test_what_may_be_chosen_afterwards_stays_with_its_study(result):
 
 
 def test_a_result_is_made_of_what_it_says(result):
-    with pytest.raises(cc.ConfigError, match="tally is of type str; expected Tally"):
-        replace(result, tally="x")
+    with pytest.raises(cc.ConfigError, match="trial_count is of type str; expected TrialCount"):
+        replace(result, trial_count="x")
     with pytest.raises(cc.ConfigError, match="ledger is of type str"):
         replace(result, ledger="x")

@@ -39,7 +39,7 @@ def test_every_rule_stands_in_a_study(rule, first, tmp_path):
     """By the study, by `rebacktest` and by `backtest`, the same account; stored, and made again from the recipe."""
     ledger = Ledger(tmp_path)
     result = replace(STUDY, rule=rule).run(first.candles, ledger=ledger)
-    assert ledger.count() == 1 and result.verdict.evidence.tally.trials == 1
+    assert ledger.count() == 1 and result.verdict.evidence.trial_count.trials == 1
     held = rule(result.forecast, first.candles)
     assert held.frame.equals(result.positions["linear"].frame)
     equity = cc.backtest(first.candles, held, costs=result.costs).equity
@@ -107,9 +107,9 @@ def test_copies_keep_what_still_holds(first, monkeypatch):
     run = results.backtest
     monkeypatch.setattr(results, "backtest", lambda *given, **options: made.append(1) or run(*given, **options))
     result = replace(first, computed={})
-    count, table = result.verdict.evidence.tally.trials, result.accuracy
+    count, table = result.verdict.evidence.trial_count.trials, result.accuracy
     assert len(made) == 1 and count == 1
-    for changes in ({"tally": result.counted}, {"ledger": Ledger.in_memory()}, {"recipe": dict(result.recipe)}):
+    for changes in ({"trial_count": result.counted}, {"ledger": Ledger.in_memory()}, {"recipe": dict(result.recipe)}):
         copy = replace(result, **changes)
         assert copy.backtest is result.backtest and copy.summary is result.summary
     assert result.record(Ledger.in_memory()).summary is result.summary

@@ -12,7 +12,7 @@ from candlecast.backtesting.filters import Filters
 from candlecast.backtesting.orders import Order, bracket, cancel, limit, market, stop, stop_limit, target, trailing
 from candlecast.backtesting.portfolio import backtest_portfolio
 from candlecast.backtesting.result import BacktestResult
-from candlecast.backtesting.simulate import View, backtest
+from candlecast.backtesting.simulate import View, account_returns, backtest
 from candlecast.backtesting.sweep import sweep
 from candlecast.backtesting.untraded import traded_volume
 
@@ -34,6 +34,7 @@ __all__ = [
     "State",
     "Terms",
     "View",
+    "account_returns",
     "backtest",
     "backtest_portfolio",
     "bracket",

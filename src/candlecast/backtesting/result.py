@@ -20,7 +20,7 @@ from candlecast.stats import bootstrap, performance
 if TYPE_CHECKING:
     import pandas as pd
 
-    from candlecast.backtesting.simulate import Ledger, Market
+    from candlecast.backtesting.simulate import AccountHistory, Market
 
 RETURN_STATISTICS = {
     "total return": "fraction",
@@ -107,8 +107,8 @@ class BacktestResult:
     def of(
         cls,
         market: Market,
-        ledger: Ledger,
-        benchmark: Ledger,
+        history: AccountHistory,
+        benchmark: AccountHistory,
         *,
         pending: float | None,
         bounds: tuple[float, float] | None,
@@ -117,9 +117,9 @@ class BacktestResult:
         bars, events = market.bars, market.events
         return cls(
             symbol=bars.symbol,
-            equity=_equity_table(bars, ledger, events),
-            fills=fill_table(bars, ledger.fills),
-            trades=round_trips(bars, ledger.fills, events),
+            equity=_equity_table(bars, history, events),
+            fills=fill_table(bars, history.fills),
+            trades=round_trips(bars, history.fills, events),
             benchmark=_equity_table(bars, benchmark, events),
             benchmark_fills=fill_table(bars, benchmark.fills),
             benchmark_trades=round_trips(bars, benchmark.fills, events),
@@ -127,15 +127,15 @@ class BacktestResult:
             cash=market.cash,
             bars_per_year=bars.bars_per_year,
             pending=pending,
-            shortfall=ledger.account.shortfall,
+            shortfall=history.account.shortfall,
             bounds=bounds,
-            ambiguous=ledger.ambiguous,
+            ambiguous=history.ambiguous,
         )
 
     @cached_property
     def returns(self) -> np.ndarray:
         """Simple net returns of equity by bar, float64, shape (bars - 1,); 0.0 after ruin."""
-        return _returns(self.equity)
+        return returns_of(self.equity["equity"].to_numpy())
 
     @cached_property
     def returns_until_ruin(self) -> np.ndarray:
@@ -148,7 +148,7 @@ class BacktestResult:
     @cached_property
     def benchmark_returns(self) -> np.ndarray:
         """The same for buy-and-hold."""
-        return _returns(self.benchmark)
+        return returns_of(self.benchmark["equity"].to_numpy())
 
     @cached_property
     def benchmark_returns_until_ruin(self) -> np.ndarray:
@@ -194,8 +194,7 @@ class BacktestResult:
         draws = np.full((1, len(RETURN_STATISTICS)), np.nan)  # (paths, statistics)
         if len(returns):
             block = bootstrap.block_length(np.column_stack([returns, returns**2]))
-            paths = bootstrap.bootstrap_moments(returns, block=block, seed=seed)
-            draws = np.array([path.figures(bars_per_year=yearly) for path in paths])
+            draws = bootstrap.bootstrap_figures(returns, bars_per_year=yearly, block=block, seed=seed)
         bounds = [bootstrap.percentile_interval(column, level=level) for column in draws.T]
         units = RETURN_STATISTICS | ({"annual return": "fraction, not annualised"} if len(returns) < yearly else {})
         values = [
@@ -243,19 +242,19 @@ class BacktestResult:
         ]
 
 
-def _returns(equity: pl.DataFrame) -> np.ndarray:
-    level = equity["equity"].to_numpy()
+def returns_of(level: np.ndarray) -> np.ndarray:
+    """Simple returns of equity, float64 (bars,), by bar: (bars - 1,); 0.0 after ruin."""
     before = level[:-1]
     return np.divide(np.diff(level), before, out=np.zeros(len(before)), where=before > 0)
 
 
-def _equity_table(bars: Candles, ledger: Ledger, events: np.ndarray | None) -> pl.DataFrame:
-    cash, units = ledger.held.T
+def _equity_table(bars: Candles, history: AccountHistory, events: np.ndarray | None) -> pl.DataFrame:
+    cash, units = history.held.T
     worth = units * bars.close
     equity = cash + worth
-    fills = ledger.fills
+    fills = history.fills
     paid = np.bincount(fills[:, 0].astype(int), weights=fills[:, 5] + fills[:, 6], minlength=len(bars))
-    financing, dividends = paid_so_far(events, bars.open, ledger.held)
+    financing, dividends = paid_so_far(events, bars.open, history.held)
     return pl.DataFrame(
         {
             "time": bars.frame["close_time"],

@@ -122,14 +122,14 @@ def _load(name: str, intervals: tuple[str, ...], wanted: dict[str, Any], progres
 
 
 def _as_object(comparison: Comparison, seconds: float) -> dict[str, Any]:
-    tally = comparison.tally
+    trial_count = comparison.trial_count
     return {
         "text": comparison.text,
         "results": [
             row | {"verdict": comparison.results[row["symbol"], row["interval"], row["model"]].verdict.to_dict()}
             for row in comparison.frame.to_dicts()
         ],
-        "trials": tally.to_dict(),
+        "trials": trial_count.to_dict(),
         "seconds": round(seconds, 3),
     }
 

@@ -344,18 +344,25 @@ def require_folds(folds: object) -> None:
         )
 
 
-def check_folds(folds: tuple[Fold, ...], times: np.ndarray, *, horizon: int) -> tuple[Fold, ...]:
+def check_folds(folds: Iterable[Fold], times: np.ndarray, *, horizon: int) -> tuple[Fold, ...]:
     """The folds, when no label is known later than the part begins that is judged by it, or learnt behind it.
 
-    Raises ConfigError for what are no folds of these rows, LookaheadError, or NotEnoughDataError for an empty part.
+    Raises LookaheadError, NotEnoughDataError for an empty part, or ConfigError for no folds or anything else.
     """
-    if not isinstance(folds, tuple | list) or not all(isinstance(fold, Fold) for fold in folds):
+    found = tuple(folds) if isinstance(folds, Iterable) else (folds,)
+    if strange := [each for each in found if not isinstance(each, Fold)]:
         raise ConfigError(
-            f"split gave {str(folds)[:60]}",
+            f"split() of these folds gave {strange[0]!r}",
             expected="a tuple of Fold",
-            remedy="Return (Fold(0, train, valid, test), ...)",
+            remedy="Return one Fold(index, train=Rows(...), valid=Rows(...), test=Rows(...)) per test part",
         )
-    for fold in folds:
+    if not found:
+        raise ConfigError(
+            "split() of these folds gave no fold",
+            expected="at least one Fold",
+            remedy="Give more candles, or return a fold of the rows that are usable",
+        )
+    for fold in found:
         for name, rows in (("train", fold.train), ("valid", fold.valid), ("test", fold.test)):
             if not isinstance(rows, Rows) or (len(rows) and not 0 <= rows.first <= rows.last < len(times)):
                 raise ConfigError(
@@ -378,7 +385,7 @@ def check_folds(folds: tuple[Fold, ...], times: np.ndarray, *, horizon: int) -> 
             for part in learnt.parts:
                 for other in judged.parts:
                     _require_apart(fold.index, part, other, name, times, horizon)
-    return folds
+    return found
 
 
 def _require_apart(index: int, learnt: range, judged: range, name: str, times: np.ndarray, horizon: int) -> None:

@@ -1,1 +1,1 @@
-"""What a forecast and its trading are worth: accuracy, evidence, objections, and the verdict among all trials."""
+"""Evaluation of a forecast and of its trading: accuracy, evidence, objections, and the verdict among all trials."""

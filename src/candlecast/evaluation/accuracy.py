@@ -1,4 +1,4 @@
-"""How good forecasts are, per model and asset, and per fold and seed: errors, skill against naive, and whether it is luck.
+"""How good forecasts are, per model and asset, and per fold and seed: errors, skill against naive, and its significance.
 
 A figure comes with `_low` and `_high`: its 95 % stationary-bootstrap interval, in blocks as long as squared errors and hits
 need. The figures, those of distributions null where a model forecasts none:
@@ -250,6 +250,6 @@ def _table(rows: list[dict[str, object]]) -> pl.DataFrame:
 def _nothing_known() -> NotEnoughDataError:
     return NotEnoughDataError(
         "no forecast has an outcome that is known yet",
-        expected="test parts longer than the horizon, without a hole in each outcome",
+        expected="test parts longer than the horizon, without a gap in each outcome",
         remedy="Give more candles, longer test parts or a shorter horizon",
     )

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from candlecast.backtesting import BacktestResult, backtest, break_even_bps, delayed
+from candlecast.backtesting import BacktestResult, account_returns, break_even_bps, delayed
 from candlecast.candles import Candles
 from candlecast.evaluation.tradability import Tradability, tradability
 from candlecast.signals import Positions
-from candlecast.stats import annual_return, check_rare_losses, log_returns, worst_case_loss
+from candlecast.stats import annual_return, worst_case_loss
 
 CLOSES_ONLY = 1 / 3  # largest share of bars without prices beyond open and close at which ranges are informative
 MIN_BARS = 2  # of a backtest with delayed fills
@@ -31,7 +31,8 @@ class Conditions:
     delayed_return: annual return with fills one bar later. For information only: a true edge may be gone by then.
     tradability: of the candles of the tested bars; None where not known.
     is_in_time_order: each training part lies before its test part.
-    doubt: the reason why the tests of the returns cannot be trusted; empty where they can.
+    worst_loss: the loss of the strategy in the worst known bar of its market, a positive log return
+        (`stats.worst_case_loss`); NaN where not known. bars_known: the number of bars that this is the worst of.
     replaced: names of the parts of the result that its study did not make: a changed copy.
     static_returns: returns per bar of an account that holds the mean position of this one, with the same financing and no
         trading costs; empty where not known.
@@ -44,7 +45,8 @@ class Conditions:
     delayed_return: float = math.nan
     tradability: Tradability | None = None
     is_in_time_order: bool = True
-    doubt: str = ""
+    worst_loss: float = math.nan
+    bars_known: int = 0
     replaced: tuple[str, ...] = ()
     static_returns: np.ndarray = field(default_factory=lambda: np.empty(0), compare=False, repr=False)
     notices: tuple[str, ...] = ()
@@ -62,7 +64,6 @@ class Conditions:
             **{name: value if math.isfinite(value) else None for name, value in numbers.items()},
             "tradability": self.tradability.to_dict() if self.tradability else None,
             "is_in_time_order": self.is_in_time_order,
-            "doubt": self.doubt,
             "replaced": list(self.replaced),
             "notices": list(self.notices),
             "jumps": list(self.jumps),
@@ -77,14 +78,13 @@ def conditions_of(
     *,
     is_in_time_order: bool,
     replaced: tuple[str, ...] = (),
-    seed: int = 0,
 ) -> Conditions:
     """The conditions of a backtest of these positions on these candles."""
     first = int(np.searchsorted(candles.close_time, result.equity["time"].dt.replace_time_zone(None).to_numpy()[0]))
     later = delayed(candles, positions)
     delayed_return = math.nan
     if len(later) >= MIN_BARS and result.fills.height:
-        returns = backtest(candles, later, costs=result.costs, cash=result.cash).returns
+        returns = account_returns(candles, later, costs=result.costs, cash=result.cash)
         delayed_return = annual_return(returns, bars_per_year=result.bars_per_year)
     checked, changes = candles.check(), candles.origin.changes if candles.origin else ()
     are_real = any(change.kind == "accepted" for change in changes)
@@ -94,7 +94,8 @@ def conditions_of(
         delayed_return=delayed_return,
         tradability=tradability(candles[first:]),
         is_in_time_order=is_in_time_order,
-        doubt=_doubt(candles, result, seed),
+        worst_loss=_worst_loss(candles, result),
+        bars_known=len(candles),
         replaced=replaced,
         static_returns=_static_returns(candles, positions, result),
         notices=checked.notices,
@@ -103,16 +104,12 @@ def conditions_of(
     )
 
 
-def _doubt(candles: Candles, result: BacktestResult, seed: int) -> str:
-    """The reason to doubt a significant gain: the record may lack rare large losses."""
-    if result.ruined_at is not None or not result.fills.height:
-        return ""
-    growth = log_returns(result.returns_until_ruin)
-    if not growth.sum() > 0.0:
-        return ""  # no gain to doubt
+def _worst_loss(candles: Candles, result: BacktestResult) -> float:
+    """The loss of the strategy in the worst bar of the candles, training part included; NaN without a trade."""
+    if not result.fills.height:
+        return math.nan
     moves = np.diff(candles.close) / candles.close[:-1]
-    loss = worst_case_loss(result.equity["position"].to_numpy(), moves)
-    return check_rare_losses(growth, worst_loss=loss, bars_known=len(candles), seed=seed).why
+    return worst_case_loss(result.equity["position"].to_numpy(), moves)
 
 
 def _static_returns(candles: Candles, positions: Positions, result: BacktestResult) -> np.ndarray:
@@ -120,9 +117,8 @@ def _static_returns(candles: Candles, positions: Positions, result: BacktestResu
     mean = float(result.equity["position"].to_numpy().mean())
     held = positions.frame.with_columns(position=pl.lit(max(min(mean, positions.leverage), -positions.leverage)))
     static = replace(positions, frame=held, in_units=False, band=REBALANCED)
-    return backtest(candles, static, costs=result.costs.of_holding(), cash=result.cash).returns[
-        : len(result.returns_until_ruin)
-    ]
+    free = result.costs.of_holding()
+    return account_returns(candles, static, costs=free, cash=result.cash)[: len(result.returns_until_ruin)]
 
 
 def _middle_bps(candles: Candles, positions: Positions, result: BacktestResult) -> float:

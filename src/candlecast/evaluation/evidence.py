@@ -10,11 +10,12 @@ import numpy as np
 
 from candlecast.backtesting import BacktestResult
 from candlecast.evaluation.conditions import Conditions
-from candlecast.evaluation.trial_count import Tally
+from candlecast.evaluation.trial_count import TrialCount
 from candlecast.stats import (
     TrackRecord,
     adjusted_p_value,
-    bootstrap_p_value,
+    bootstrap_p_values,
+    check_rare_losses,
     deflated_sharpe,
     detectable_r2,
     detectable_sharpe,
@@ -25,25 +26,30 @@ from candlecast.stats import (
     track_record,
 )
 
+LEVEL = 0.05  # probability of a false claim that is accepted in each question
+RUINED = -0.999999  # return of a static account that is lost
+
 
 @dataclass(frozen=True)
 class Evidence:
     """The results of the tests. Undefined values are NaN.
 
     Each p-value has an `_adjusted` form, adjusted for multiple testing (`stats.adjusted_p_value`): tests of the forecast for
-    the independent forecasts in the ledger, tests of the account for its independent strategies.
+    the effective number of forecasts in the ledger, tests of the account for its effective number of strategies.
 
     forecast_p: the largest of the Clark-West p-values against naive, drift and the mean outcome of the training rows.
     return_p: test of growth, by bootstrap: the null hypothesis is a mean log return of zero or less. 1 for a ruined account.
     timing_p: timing test, by bootstrap: the null hypothesis is a mean log return no higher than that of an account that holds
         the mean position, with the same financing. A constant exposure earns drift or interest, and is no skill.
-    sharpe_lead: Sharpe ratio per year less that of buy-and-hold, with its 95 % confidence interval `sharpe_lead_low` to
-        `sharpe_lead_high`; sharpe_p: test of the Sharpe difference, the null hypothesis is zero or less.
+    sharpe_difference: Sharpe ratio per year less that of buy-and-hold, with its 95 % confidence interval
+        `sharpe_difference_low` to `sharpe_difference_high`; sharpe_p: test of the Sharpe difference: the null hypothesis is
+        zero or less.
     lucky_sharpe: per year, the expected largest Sharpe ratio of this many strategies without skill; deflated_sharpe:
         confidence that the Sharpe ratio of the log returns is above it.
     detectable_sharpe (per year), detectable_r2: detected with a power of 80 % in a record of this length.
     years: length of the record, up to ruin; years_needed: minimum track record length, at 95 % confidence, for a Sharpe ratio
         like this one to differ from zero, or, if positive, to exceed `lucky_sharpe`; infinite where it does not exceed that.
+    doubt: the reason why a significant gain cannot be trusted (`stats.check_rare_losses`); empty where there is none.
     """
 
     forecast_p: float
@@ -52,9 +58,9 @@ class Evidence:
     return_p_adjusted: float
     timing_p: float
     timing_p_adjusted: float
-    sharpe_lead: float
-    sharpe_lead_low: float
-    sharpe_lead_high: float
+    sharpe_difference: float
+    sharpe_difference_low: float
+    sharpe_difference_high: float
     sharpe_p: float
     sharpe_p_adjusted: float
     lucky_sharpe: float
@@ -63,8 +69,9 @@ class Evidence:
     detectable_r2: float
     years: float
     years_needed: float
+    doubt: str
     conditions: Conditions
-    tally: Tally
+    trial_count: TrialCount
 
     @property
     def break_even_bps(self) -> float:
@@ -73,10 +80,10 @@ class Evidence:
 
     def to_dict(self) -> dict[str, Any]:
         """The evidence as JSON values; what is undefined or without end is None."""
-        held = ("conditions", "tally")
+        held = ("doubt", "conditions", "trial_count")
         numbers = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in held}
         finite = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
-        return finite | self.conditions.to_dict() | {"trials": self.tally.to_dict()}
+        return finite | {"doubt": self.doubt} | self.conditions.to_dict() | {"trials": self.trial_count.to_dict()}
 
 
 def gather(
@@ -84,7 +91,7 @@ def gather(
     result: BacktestResult,
     *,
     horizon: int,
-    tally: Tally,
+    trial_count: TrialCount,
     conditions: Conditions,
     seed: int = 0,
 ) -> Evidence:
@@ -94,12 +101,11 @@ def gather(
     is_ruined = result.ruined_at is not None
     growth = returns if is_ruined else log_returns(returns)
     record = track_record(growth)
-    lucky = expected_maximum_sharpe(tally.trades, variance=1.0 / max(record.observations - 1, 1))
-    return_p = 1.0 if is_ruined else bootstrap_p_value(growth, seed=seed) if len(growth) else math.nan
+    lucky = expected_maximum_sharpe(trial_count.trades, variance=1.0 / max(record.observations - 1, 1))
+    return_p, timing_p = _account_p_values(growth, conditions.static_returns, is_ruined=is_ruined, seed=seed)
     difference = sharpe_difference(returns, result.benchmark_returns_until_ruin, bars_per_year=yearly, seed=seed)
-    timing_p = _timing_p(growth, conditions.static_returns, is_ruined=is_ruined, seed=seed)
-    of_forecasts = {"before": tally.forecasts_before, "after": tally.forecasts}
-    of_trades = {"before": tally.trades_before, "after": tally.trades}
+    of_forecasts = {"before": trial_count.forecasts_before, "after": trial_count.forecasts}
+    of_trades = {"before": trial_count.trades_before, "after": trial_count.trades}
     return Evidence(
         forecast_p=forecast_p,
         forecast_p_adjusted=adjusted_p_value(forecast_p, **of_forecasts),
@@ -107,21 +113,22 @@ def gather(
         return_p_adjusted=adjusted_p_value(return_p, **of_trades),
         timing_p=timing_p,
         timing_p_adjusted=adjusted_p_value(timing_p, **of_trades),
-        sharpe_lead=difference.difference,
-        sharpe_lead_low=difference.low,
-        sharpe_lead_high=difference.high,
+        sharpe_difference=difference.difference,
+        sharpe_difference_low=difference.low,
+        sharpe_difference_high=difference.high,
         sharpe_p=difference.p_value,
         sharpe_p_adjusted=adjusted_p_value(difference.p_value, **of_trades),
         lucky_sharpe=lucky * math.sqrt(yearly),
-        deflated_sharpe=0.0 if is_ruined else deflated_sharpe(record, trials=tally.trades),
+        deflated_sharpe=0.0 if is_ruined else deflated_sharpe(record, trials=trial_count.trades),
         detectable_sharpe=detectable_sharpe(len(returns), bars_per_year=yearly) if len(returns) > 1 else math.nan,
         detectable_r2=(
             detectable_r2(row["observations"], horizon=horizon) if row["observations"] >= max(horizon, 2) else math.nan
         ),
         years=float(record.observations / yearly),
         years_needed=float(_bars_needed(record, lucky) / yearly),
+        doubt=_doubt(growth, return_p, conditions, seed) if not is_ruined else "",
         conditions=conditions,
-        tally=tally,
+        trial_count=trial_count,
     )
 
 
@@ -136,15 +143,23 @@ def largest_p(row: dict[str, Any]) -> float:
     return math.nan if None in p_values else max(p_values)
 
 
-def _timing_p(growth: np.ndarray, static: np.ndarray, *, is_ruined: bool, seed: int) -> float:
-    """Test of the log returns against those of the mean position, or against zero where these are not known."""
+def _account_p_values(growth: np.ndarray, static: np.ndarray, *, is_ruined: bool, seed: int) -> tuple[float, float]:
+    """Tests of log returns (time,), on the same draws: against zero, and against those of the mean position where known."""
     if is_ruined:
-        return 1.0
+        return 1.0, 1.0
     if not len(growth):
-        return math.nan
-    if len(static) != len(growth):
-        return bootstrap_p_value(growth, seed=seed)
-    return bootstrap_p_value(growth - log_returns(np.maximum(static, -0.999999)), seed=seed)
+        return math.nan, math.nan
+    held = log_returns(np.maximum(static, RUINED)) if len(static) == len(growth) else np.zeros(len(growth))
+    of_growth, of_timing = bootstrap_p_values(np.column_stack([growth, growth - held]), seed=seed)
+    return of_growth, of_timing
+
+
+def _doubt(growth: np.ndarray, p_value: float, conditions: Conditions, seed: int) -> str:
+    """The reason to doubt a significant gain: the record may lack rare large losses."""
+    if not p_value < LEVEL or math.isnan(conditions.worst_loss):
+        return ""
+    loss, known = conditions.worst_loss, conditions.bars_known
+    return check_rare_losses(growth, worst_loss=loss, bars_known=known, level=LEVEL, mean_p=p_value, seed=seed).why
 
 
 def _bars_needed(record: TrackRecord, lucky: float) -> float:

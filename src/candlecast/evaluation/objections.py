@@ -168,6 +168,6 @@ def _stale_fills(evidence: Evidence) -> Objection | None:
 
 
 def _doubtful(evidence: Evidence) -> Objection | None:
-    if not evidence.conditions.doubt:
+    if not evidence.doubt:
         return None
-    return Objection("No edge found: the record is too short to trust its tests.", evidence.conditions.doubt)
+    return Objection("No edge found: the record is too short to trust its tests.", evidence.doubt)

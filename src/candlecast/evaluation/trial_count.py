@@ -1,4 +1,4 @@
-"""The tally: the number of trials in a workspace, and their effective number, for the trial that is judged."""
+"""`TrialCount`: the number of trials in a workspace, and their effective number, for the trial that is judged."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from candlecast.ledger import Entry, Trial
 from candlecast.ledger.profile import ROUNDING, Profile, groups, side_by_side
 from candlecast.stats import effective_counts, overfitting_probability, unit_columns
 
-UNNAMED = "not named"  # content of a tally that was stored before results were named in it
+UNNAMED = "not named"  # content of a trial count that was stored before results were named in it
 BLOCKS, MIN_BUCKETS, MIN_TRIALS = 12, 60, 5  # of the overfitting probability; with fewer, it says nothing
 
 
 @dataclass(frozen=True)
-class Tally:
+class TrialCount:
     """The trials counted when one of them was judged: those before it, and those of the same batch.
 
     trials: distinct trials in the workspace; family: those of the same market, interval and target among them.
-    forecasts: effective number of independent forecasts; trades: effective number of independent strategies
+    forecasts: effective number of trials, as forecasts; trades: effective number of trials, as strategies
     (`effective_trials` of skills and of alphas, see `candlecast.ledger.profile`; a trial that never traded counts by its
     forecasts). forecasts_before, trades_before: the same without the batch.
-    overfitting: probability that the best of the trials on the same candles falls below their median afterwards
-    (`overfitting_probability`); NaN where there are too few to compare. content: identifies the result that was counted.
+    overfitting: probability of backtest overfitting (PBO) of the trials on the same candles (`overfitting_probability`);
+    NaN where there are too few to compare. content: identifies the result that was counted.
 
     Every trial of the workspace counts, whatever its market, interval and target: the best of twenty trials is chosen among
     twenty, on whichever markets they are.
@@ -43,17 +43,17 @@ class Tally:
 
     @property
     def effective(self) -> float:
-        """The effective number of independent trials: of forecasts or of strategies, whichever is larger."""
+        """The effective number of trials: of forecasts or of strategies, whichever is larger."""
         return max(self.forecasts, self.trades)
 
     def to_dict(self) -> dict[str, Any]:
-        """The tally as JSON values; what is undefined is None."""
+        """The trial count as JSON values; what is undefined is None."""
         values = asdict(self) | {"effective": self.effective}
         return values | {"overfitting": None if math.isnan(self.overfitting) else self.overfitting}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Tally:
-        """The tally from the values of `to_dict`; older ones have one number of independent trials, `effective`."""
+    def from_dict(cls, values: dict[str, Any]) -> TrialCount:
+        """The trial count from the values of `to_dict`; older ones have one number, `effective`."""
         known: dict[str, Any] = {"content": UNNAMED}
         known |= {item.name: values[item.name] for item in fields(cls) if values.get(item.name) is not None}
         if "forecasts" not in values and "effective" in values:
@@ -61,8 +61,8 @@ class Tally:
         return cls(**known)
 
 
-def count(trial: Trial, entries: Sequence[Entry]) -> Tally:
-    """The tally of one trial among those of a ledger; one that is not there counts as the next.
+def count(trial: Trial, entries: Sequence[Entry]) -> TrialCount:
+    """The trial count of one trial among those of a ledger; one that is not there counts as the next.
 
     >>> from candlecast.ledger import Ledger
     >>> day, ledger = np.datetime64("2024-01-01", "us") + np.arange(3) * np.timedelta64(1, "D"), Ledger.in_memory()
@@ -73,25 +73,25 @@ def count(trial: Trial, entries: Sequence[Entry]) -> Tally:
     return count_each([trial], entries)[0]
 
 
-def count_each(judged: Sequence[Trial], entries: Sequence[Entry]) -> list[Tally]:
-    """The tally of each trial of a batch; those that the ledger does not hold count as the next.
+def count_each(judged: Sequence[Trial], entries: Sequence[Entry]) -> list[TrialCount]:
+    """The trial count of each trial of a batch; those that the ledger does not hold count as the next.
 
-    A repeated trial has the tally of the first time.
+    A repeated trial has the trial count of the first time.
     """
     known = {entry.identity: entry for entry in entries}
     number = max((entry.number for entry in entries), default=0) + 1
     new = {trial.identity: _entry(trial, number) for trial in judged if trial.identity not in known}
     everything, found = [*entries, *new.values()], known | new
     counted = {batch: _counted(everything, batch) for batch in {found[trial.identity].batch for trial in judged}}
-    return [_tally(trial, found[trial.identity], everything, counted) for trial in judged]
+    return [_trial_count(trial, found[trial.identity], everything, counted) for trial in judged]
 
 
-def _tally(
+def _trial_count(
     trial: Trial, own: Entry, entries: Sequence[Entry], counted: dict[int, tuple[tuple[float, float], ...]]
-) -> Tally:
+) -> TrialCount:
     seen = [entry for entry in entries if entry.batch <= own.batch]
     forecasts, trades = counted[own.batch]
-    return Tally(
+    return TrialCount(
         trials=len(seen),
         family=sum(entry.family == own.family for entry in seen),
         forecasts=forecasts[1],

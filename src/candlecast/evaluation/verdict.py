@@ -10,14 +10,13 @@ import polars as pl
 
 from candlecast.backtesting import BacktestResult
 from candlecast.evaluation.conditions import Conditions
-from candlecast.evaluation.evidence import Evidence, gather
+from candlecast.evaluation.evidence import LEVEL, Evidence, gather
 from candlecast.evaluation.objections import objections
-from candlecast.evaluation.trial_count import Tally
+from candlecast.evaluation.trial_count import TrialCount
 from candlecast.targets import Target
 from candlecast.targets.words import described
 from candlecast.text import count, number, p_value, percent, years
 
-LEVEL = 0.05  # chance of a false alarm that is accepted in each question
 ABBREVIATIONS = ("ALSTM", "ARIMA", "ETS", "EWMA", "GARCH", "GRU", "HAR", "LSTM", "RNN", "TCN")
 NAMES = (*ABBREVIATIONS, "DLinear", "LightGBM", "MinGRU", "MinLSTM", "NLinear", "PatchTST")
 WRITTEN = {"encoderdecoder": "encoder-decoder"} | {name.lower(): name for name in NAMES}
@@ -83,19 +82,20 @@ def judge(
     *,
     model: str,
     trained: int,
-    tally: Tally | None = None,
+    trial_count: TrialCount | None = None,
     conditions: Conditions | None = None,
     seed: int = 0,
 ) -> Verdict:
     """The verdict on one model of one asset, from its row of the accuracy table, its backtest and that one's summary.
 
-    `trained` is the number of networks or fits behind the forecast, for the words; `tally` the trials among which this
+    `trained` is the number of networks or fits behind the forecast, for the words; `trial_count` the trials among which this
     one may have been chosen, itself alone when not given; `conditions` what market and folds allow, nothing against it when
     not given.
     """
     row = accuracy.row(by_predicate=pl.col("model") == model, named=True)
     conditions = Conditions() if conditions is None else conditions
-    evidence = gather(row, result, horizon=target.horizon, tally=tally or Tally(), conditions=conditions, seed=seed)
+    counted = trial_count or TrialCount()
+    evidence = gather(row, result, horizon=target.horizon, trial_count=counted, conditions=conditions, seed=seed)
     is_known = evidence.forecast_p_adjusted < LEVEL
     is_significant = (
         evidence.return_p_adjusted < LEVEL
@@ -127,7 +127,7 @@ def _skill_words(model: str, target: Target, row: dict[str, Any], evidence: Evid
     if model == "drift":
         return f"{forecast} is the mean change so far: holding the asset earns the same, so it counts as no skill"
     numbers = (
-        f"Clark-West p-value {p_value(evidence.forecast_p)}, adjusted for all trials "
+        f"Clark-West p-value {p_value(evidence.forecast_p)}, adjusted for multiple testing "
         f"{p_value(evidence.forecast_p_adjusted)}; R2 out of sample {percent(row['r2'], 2)}, "
         f"95 % CI {percent(row['r2_low'], 2)} to {percent(row['r2_high'], 2)}"
     )
@@ -150,16 +150,16 @@ def _pay_words(result: BacktestResult, lines: dict[str, dict[str, Any]], evidenc
     )
     ratio = (
         f"Sharpe ratio {number(sharpe['value'])} against {number(sharpe['benchmark'])} for buy-and-hold "
-        f"(difference {number(evidence.sharpe_lead)}, 95 % CI {number(evidence.sharpe_lead_low)} to "
-        f"{number(evidence.sharpe_lead_high)})"
+        f"(difference {number(evidence.sharpe_difference)}, 95 % CI {number(evidence.sharpe_difference_low)} to "
+        f"{number(evidence.sharpe_difference_high)})"
     )
-    pairs = {
-        "growth": (evidence.return_p, evidence.return_p_adjusted),
-        "timing": (evidence.timing_p, evidence.timing_p_adjusted),
-        "Sharpe difference": (evidence.sharpe_p, evidence.sharpe_p_adjusted),
+    tests = {
+        "no growth": (evidence.return_p, evidence.return_p_adjusted),
+        "return no higher than the mean position's": (evidence.timing_p, evidence.timing_p_adjusted),
+        "Sharpe ratio no higher than buy-and-hold's": (evidence.sharpe_p, evidence.sharpe_p_adjusted),
     }
-    tests = ", ".join(f"{name} {p_value(p)} / {p_value(adjusted)}" for name, (p, adjusted) in pairs.items())
-    return money, ratio, f"p-values, raw / adjusted for all trials: {tests}", _cost_words(evidence)
+    words = "; ".join(f"{p_value(p)} / {p_value(adjusted)} (H0: {null})" for null, (p, adjusted) in tests.items())
+    return money, ratio, f"p-values, raw / adjusted for multiple testing: {words}", _cost_words(evidence)
 
 
 def _cost_words(evidence: Evidence) -> str:
@@ -189,17 +189,18 @@ def _time_words(evidence: Evidence) -> str:
 
 def _trial_words(observations: int, trained: int, evidence: Evidence) -> str:
     """How many bars were tested, by how many fits, and among how many trials."""
-    tally = evidence.tally
+    trial_count = evidence.trial_count
     words = f"tested on {count(observations, 'bar')} out of sample, with {count(trained, 'separate fit')}; "
-    words += f"{count(tally.trials, 'trial')} counted in this workspace"
-    if tally.trials > 1:
+    words += f"{count(trial_count.trials, 'trial')} counted in this workspace"
+    if trial_count.trials > 1:
         words += (
-            f", {tally.family:,} of this market, interval and target, equal to {tally.forecasts:.1f} independent forecasts and "
-            f"{tally.trades:.1f} independent strategies"
+            f", {trial_count.family:,} of this market, interval and target; effective number of trials: "
+            f"{trial_count.forecasts:.1f} as forecasts, {trial_count.trades:.1f} as strategies"
         )
-    if not math.isnan(tally.overfitting):
+    if not math.isnan(trial_count.overfitting):
         words += (
-            f"; probability of backtest overfitting, over the trials on these candles: {percent(tally.overfitting, 0)}"
+            f"; probability of backtest overfitting (PBO), over the trials on these candles, "
+            f"{percent(trial_count.overfitting, 0)}"
         )
     return words
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, NotEnoughDataError
-from candlecast.features.scaling import Scaler, Standard
+from candlecast.features.scaling import Scaler, Standard, require_scaler
 from candlecast.text import count
 
 Compute = Callable[[Candles], np.ndarray]
@@ -41,6 +41,7 @@ class Feature:
                 expected="0 or more bars",
                 remedy="Count the earlier bars used",
             )
+        require_scaler(self.scaling, of=self.kind)
 
     @property
     def name(self) -> str:
@@ -111,6 +112,13 @@ def require_period(kind: str, period: int, *, least: int = 1) -> None:
         )
 
 
+def _shown(value: object) -> str:
+    """A value in a message: functions by name, arrays and tables by type."""
+    if callable(value):
+        return f"the function {getattr(value, '__name__', type(value).__name__)}"
+    return repr(value) if isinstance(value, (str, int, float, type(None))) else f"of type {type(value).__name__}"
+
+
 @dataclass(frozen=True, init=False)
 class Features:
     """An ordered set of features, and the scaling of each (`scaling` where a feature has none of its own)."""
@@ -121,6 +129,14 @@ class Features:
     def __init__(self, *features: Feature, scaling: Scaler | None = None) -> None:
         if not features:
             raise ConfigError("Features() is empty", expected="at least one feature", remedy="Add cc.log_return()")
+        for number, each in enumerate(features, start=1):
+            if not isinstance(each, Feature):
+                raise ConfigError(
+                    f"feature {number} is {_shown(each)}",
+                    expected="a feature, such as cc.log_return() or a function decorated with @cc.feature",
+                    remedy="Call functions that make features, as in cc.rsi(14), and decorate functions of your own",
+                )
+        require_scaler(scaling, of="Features")
         object.__setattr__(self, "features", features)
         object.__setattr__(self, "scaling", scaling or Standard())
         doubled = {name for name in self.columns if self.columns.count(name) > 1}

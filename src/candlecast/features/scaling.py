@@ -84,6 +84,16 @@ class Scaling:
         return Scaling(outer.shift + outer.scale * self.shift, outer.scale * self.scale)
 
 
+def require_scaler(scaling: object, *, of: str) -> None:
+    """Raise ConfigError for a scaling (None: not given) that is no scaling recipe, such as a number or a class."""
+    if scaling is not None and (isinstance(scaling, type) or not callable(getattr(scaling, "measure", None))):
+        raise ConfigError(
+            f"scaling of {of} is {scaling!r}",
+            expected="a scaling recipe, such as MinMax() or Standard()",
+            remedy="Leave it out, or pass an instance: scaling=MinMax()",
+        )
+
+
 def fit_scaling(scalers: Sequence[Scaler], values: np.ndarray) -> Scaling:
     """Measure each column of training rows, shape (time, column), NaN left out.
 

@@ -138,7 +138,7 @@ def costs_table(result: StudyResult, gross: BacktestResult) -> str:
 def data_table(result: StudyResult) -> str:
     """Candles, missing bars, dropped rows, seeds, trials and software."""
     candles = result.candles
-    frame, tally = candles.frame, result.counted
+    frame, counted = candles.frame, result.counted
     versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     rows = (
         ("Symbol", candles.symbol),
@@ -152,7 +152,7 @@ def data_table(result: StudyResult) -> str:
         ("Seeds", ", ".join(map(str, result.forecast.seeds))),
         (
             "Trials counted",
-            f"{tally.trials:,}; effective number: {tally.forecasts:,.1f} forecasts, {tally.trades:,.1f} strategies",
+            f"{counted.trials:,}; effective number: {counted.forecasts:,.1f} as forecasts, {counted.trades:,.1f} as strategies",
         ),
         ("Software", f"Python {platform.python_version()}, {versions}"),
     )

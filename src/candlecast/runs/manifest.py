@@ -26,6 +26,7 @@ LARGEST = 1 << 25  # bytes
 DEEPEST = 64  # levels of lists and objects
 MAXIMUM = 1 << 20  # lists and objects in all
 HIGHEST = 1 << 63  # of whole numbers
+OLD_KEYS = {"tally": "trial_count"}  # names of parts in stored runs, and their present names
 
 Check = Callable[[Any], bool]
 
@@ -54,7 +55,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             expected=f"format {FORMAT} or older",
             remedy="Install a newer candlecast",
         )
-    return manifest
+    return {OLD_KEYS.get(key, key): value for key, value in manifest.items()}
 
 
 def require_shape(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -68,8 +69,8 @@ def require_shape(folder: Path, manifest: Mapping[str, Any]) -> None:
         wrong = "models"
     if wrong is None and not _are_searches(manifest.get("searches", [])):
         wrong = "searches"
-    if wrong is None and not _is_tally(manifest.get("tally", {})):
-        wrong = "tally"
+    if wrong is None and not _is_trial_count(manifest.get("trial_count", {})):
+        wrong = "trial_count"
     if wrong is None and not _are_positions(manifest.get("positions", {})):
         wrong = "positions"
     if wrong is not None:
@@ -191,9 +192,9 @@ def _are_searches(value: Any) -> bool:
     )
 
 
-def _is_tally(value: Any) -> bool:
+def _is_trial_count(value: Any) -> bool:
     return isinstance(value, dict) and all(
-        check(value[name]) for name, check in TALLY.items() if value.get(name) is not None
+        check(value[name]) for name, check in TRIAL_COUNT.items() if value.get(name) is not None
     )
 
 
@@ -217,7 +218,7 @@ SEARCHED: dict[str, Check] = {
     "error": is_number,
     "is_chosen": _is_flag,
 }
-TALLY: dict[str, Check] = {
+TRIAL_COUNT: dict[str, Check] = {
     "trials": is_whole,
     "family": _is_count,
     **dict.fromkeys(("forecasts", "trades", "forecasts_before", "trades_before", "effective"), _is_amount),

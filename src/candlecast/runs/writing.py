@@ -85,7 +85,7 @@ def _manifest(result: StudyResult) -> dict[str, Any]:
         "lost": result.lost,
         "seeds": result.forecast.seeds,
         "recipe": result.recipe,
-        "tally": result.counted.to_dict(),
+        "trial_count": result.counted.to_dict(),
         "verdict": verdict.to_dict(),
         "accuracy": result.accuracy.to_dicts(),
         "summary": result.summary.to_dicts(),

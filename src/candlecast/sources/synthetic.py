@@ -453,8 +453,9 @@ def _candles(name: str, columns: dict[str, np.ndarray], interval: str) -> Candle
     length = Interval.parse(interval)
     last = START + (len(columns["close"]) - 1) * length.timedelta
     times = pl.datetime_range(START, last, length.timedelta, time_unit="us", eager=True)
-    frame = pl.DataFrame({"open_time": times, **columns})
-    return Candles.from_frame(frame, interval=length, symbol=name.upper().replace(" ", "_").replace("-", "_"))
+    opened = times.dt.replace_time_zone("UTC")
+    frame = pl.DataFrame({"open_time": opened, "close_time": opened + length.timedelta, **columns})
+    return Candles(frame, name.upper().replace(" ", "_").replace("-", "_"), length)
 
 
 def _world(

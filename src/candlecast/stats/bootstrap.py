@@ -14,13 +14,14 @@ from typing import NamedTuple
 import numpy as np
 
 from candlecast.errors import ConfigError
-from candlecast.stats.performance import Moments, sharpe
+from candlecast.stats.performance import Moments, figures_by_path, sharpe
 from candlecast.stats.samples import aligned
 
 Statistic = Callable[[np.ndarray], "float | np.ndarray"]
 
 CIRCULAR = 1.5 ** (1 / 3)  # best length of circular blocks over that of geometric ones; Politis and White (2004)
 ROUNDING = 1e-7  # standard error of a difference, over that of a single ratio, below which there is no difference
+TAIL, MIN_TAIL = 0.05, 20  # share of draws that the tail beyond them is estimated from, and at least how many
 MAX_UNDEFINED = 0.1  # share of draws on which a statistic may be NaN, beyond which its interval is unknown
 
 
@@ -59,7 +60,7 @@ def block_length(data: np.ndarray) -> float:
 def stationary_indices(length: int, *, paths: int, block: float, seed: int) -> Iterator[np.ndarray]:
     """Row numbers of each resampled path, int64, shape (length,).
 
-    Blocks start anywhere with equal chance, have geometric lengths of mean `block`, and wrap from the last row to the
+    Blocks start anywhere with equal probability, have geometric lengths of mean `block`, and wrap from the last row to the
     first. Politis and Romano (1994).
 
     >>> next(stationary_indices(6, paths=1, block=3.0, seed=1)).shape
@@ -120,6 +121,24 @@ def bootstrap_moments(
     >>> [path.growth for path in bootstrap_moments(np.array([0.5, 0.5]), paths=2)]
     [2.25, 2.25]
     """
+    return [Moments(len(returns), *path) for path in _moments_by_path(returns, paths, block, seed).tolist()]
+
+
+def bootstrap_figures(
+    returns: np.ndarray, *, bars_per_year: float, paths: int = 1_000, block: float | None = None, seed: int = 0
+) -> np.ndarray:
+    """`Moments.figures` of each path of `bootstrap_moments`, float64 (paths, 7).
+
+    >>> bootstrap_figures(np.array([0.5, 0.5]), bars_per_year=2, paths=2)[:, :2]      # total and annual return
+    array([[1.25, 1.25],
+           [1.25, 1.25]])
+    """
+    found = _moments_by_path(returns, paths, block, seed)
+    return figures_by_path(found, observations=len(returns), bars_per_year=bars_per_year)
+
+
+def _moments_by_path(returns: np.ndarray, paths: int, block: float | None, seed: int) -> np.ndarray:
+    """Growth, mean, deviation, downside and maximum drawdown of each path, float64 (paths, 5)."""
     (returns,) = aligned(returns=returns)
     block = block_length(returns) if block is None else block
     _require_paths(paths, block)
@@ -127,7 +146,7 @@ def bootstrap_moments(
 
     out = np.empty((paths, 5))
     stationary_moments(_states(seed, paths), _length_scale(block), returns, out)
-    return [Moments(len(returns), *path) for path in out.tolist()]
+    return out
 
 
 def percentile_interval(draws: np.ndarray, *, level: float = 0.95) -> tuple[float, float]:
@@ -173,13 +192,27 @@ def bootstrap_p_value(
     """One-sided p-value of the hypothesis that the mean of `difference` is zero or less; shape (time,).
 
     (1 + the number of centred draws, mean* - mean, that are at or above the mean) / (1 + paths): how often luck
-    alone, with the same dependence, would have given so much. Values that are all zero give 1.0. White (2000).
+    alone, with the same dependence, would have given so much; below 1 / (1 + paths) by `_tail`. Values that are all zero
+    give 1.0. White (2000).
 
     >>> bootstrap_p_value(np.ones(10), paths=99)
     0.01
     """
-    draws = bootstrap_means(difference, paths=paths, block=block, seed=seed)[:, 0]
-    return _p_value(float(np.mean(difference)), draws)
+    return bootstrap_p_values(np.asarray(difference)[:, None], paths=paths, block=block, seed=seed)[0]
+
+
+def bootstrap_p_values(
+    differences: np.ndarray, *, paths: int = 1_000, block: float | None = None, seed: int = 0
+) -> list[float]:
+    """`bootstrap_p_value` of each column, (time, k), all on the same draws: in the time of one.
+
+    `block`: as long as the column that needs the longest when not given.
+
+    >>> bootstrap_p_values(np.array([[1.0, -1.0]] * 10), paths=99)
+    [0.01, 1.0]
+    """
+    draws = bootstrap_means(differences, paths=paths, block=block, seed=seed)
+    return [_p_value(float(np.mean(column)), drawn) for column, drawn in zip(differences.T, draws.T, strict=True)]
 
 
 def studentised_p_value(values: np.ndarray, *, paths: int = 1_000, block: float | None = None, seed: int = 0) -> float:
@@ -230,9 +263,9 @@ def sharpe_difference(
 
     The two are resampled together, so that what they share stays shared, in circular blocks as long as either or its square
     needs. With d the difference and s its standard error, by the spread of block sums, each path gives (d* - d) / s*: bounds
-    are d - s times its quantiles, the one-sided p-value is (1 + the number of paths at or above d / s) / (1 + paths).
-    Without a defined difference all are NaN. Raises ConfigError when the lengths differ. Ledoit and Wolf (2008), Robust
-    Performance Hypothesis Testing with the Sharpe Ratio.
+    are d - s times its quantiles, the one-sided p-value is (1 + the number of paths at or above d / s) / (1 + paths),
+    and below 1 / (1 + paths) by `_tail`. Without a defined difference all are NaN. Raises ConfigError when the lengths
+    differ. Ledoit and Wolf (2008), Robust Performance Hypothesis Testing with the Sharpe Ratio.
 
     >>> sharpe_difference(np.arange(-9.0, 9.0), np.arange(-9.0, 9.0), bars_per_year=252)
     SharpeDifference(difference=0.0, low=0.0, high=0.0, p_value=1.0)
@@ -260,8 +293,7 @@ def sharpe_difference(
         t = np.where(errors > 0, (draws - ratio) / errors, np.nan)
     unit = value / ratio if ratio else math.sqrt(bars_per_year)
     low, high = (value - unit * error * bound for bound in reversed(percentile_interval(t, level=level)))
-    exceeding = int(np.sum(~(t < ratio / error)))
-    return SharpeDifference(value, low, high, (1 + exceeding) / (1 + paths))
+    return SharpeDifference(value, low, high, _share_above(ratio / error, t))
 
 
 def _studentised(moments: np.ndarray, size: int, paths: int, seed: int) -> tuple[float, float, np.ndarray, np.ndarray]:
@@ -304,9 +336,28 @@ def _ratio_and_error(
 
 def _p_value(value: float, draws: np.ndarray) -> float:
     """Share of centred draws at or above the value; an undefined draw counts as above, which claims less."""
-    if math.isnan(value):
-        return math.nan
-    return (1 + int(np.sum(~(draws - value < value)))) / (1 + len(draws))
+    return math.nan if math.isnan(value) else _share_above(value, draws - value)
+
+
+def _share_above(value: float, draws: np.ndarray) -> float:
+    """(1 + the number of draws at or above the value) / (1 + paths); by `_tail` where there is none."""
+    above = int(np.sum(~(draws < value)))
+    least = (1 + above) / (1 + len(draws))
+    return least if above else min(least, _tail(value, draws))
+
+
+def _tail(value: float, draws: np.ndarray) -> float:
+    """Probability of a value above all draws, so that strong results stay significant among many trials.
+
+    TAIL exp(-(value - u) / m): an exponential tail beyond the draws' quantile u at 1 - TAIL, m the mean excess above it. The
+    tail of a normal variable falls faster, so this claims less: 1.8e-4 at 4 standard deviations, instead of 3e-5. 1.0 for
+    fewer than MIN_TAIL draws beyond u, or draws without spread. Knijnenburg et al. (2009), Fewer Permutations, More Accurate
+    P-values, with a generalised Pareto tail of shape 0.
+    """
+    bound = float(np.quantile(draws, 1.0 - TAIL))
+    beyond = draws[draws > bound] - bound
+    excess = float(beyond.mean()) if len(beyond) >= MIN_TAIL else 0.0
+    return TAIL * math.exp(-(value - bound) / excess) if excess > 0.0 else 1.0
 
 
 def _series_block_length(series: np.ndarray) -> float:

@@ -133,7 +133,7 @@ def pit_normal(target: np.ndarray, mean: np.ndarray, sigma: np.ndarray) -> np.nd
 def quantile_bins(target: np.ndarray, quantiles: np.ndarray, levels: Sequence[float]) -> np.ndarray:
     """Which of the ranges between its forecast quantiles each outcome fell into, int64 (time,): 0 below the lowest.
 
-    All that quantiles tell of the probability integral transform. An outcome that equals a quantile lies below it.
+    The probability integral transform as far as quantiles determine it. An outcome that equals a quantile lies below it.
 
     >>> quantile_bins(np.array([-2.0, 0.5, 3.0]), np.array([[-1.0, 1.0]] * 3), [0.1, 0.9])
     array([0, 1, 2])

@@ -1,4 +1,4 @@
-"""Whether a forecast is better than a reference, or than chance, by more than luck explains.
+"""Tests that a forecast is better than a reference, or than random directions.
 
 All take float64 arrays of shape (time,) that belong to the same moments. Fewer than 30 observations are too few for the
 limits these tests rest on: statistic and p-value are NaN. Unlike lengths, NaN or infinite values, and a horizon below 1

@@ -1,4 +1,4 @@
-"""Long-run variance: how much the mean of dependent values varies, and how well that is known."""
+"""Long-run variance: how much the mean of dependent values varies, and the precision of that estimate."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def long_run_variance(values: np.ndarray, *, cosines: int) -> float:
 
     (1 / m) sum_{j=1..m} L_j^2, L_j = sqrt(2 / n) sum_t cos(pi j (t - 1/2) / n) x_t: the mean square of the m slowest waves
     in the series, other than its mean. Never negative, in the squared unit of the values. With few cosines, mean(x) over
-    its error is Student's t with m degrees of freedom, which pays for not knowing the variance. At most n - 1 of them
+    its error is Student's t with m degrees of freedom, which allows for an estimated variance. At most n - 1 of them
     count; fewer than 2 values give NaN. Raises ConfigError for fewer cosines than 1.
     Lazarus, Lewis, Stock and Watson (2018), HAR Inference: Recommendations for Practice.
 

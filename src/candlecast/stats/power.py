@@ -1,4 +1,4 @@
-"""How large an edge this much data could have shown: what a test that found nothing has, and has not, ruled out.
+"""Power: the smallest edge that this much data detects, so the edges that a test without a finding has ruled out.
 
 An edge is detectable when a one-sided test at `level` finds it with probability `power`: its expected statistic is then
 z_(1 - level) + z_power (2.49 for 5 % and 80 %). A level or power outside (0, 1), and fewer observations than 2 or than
@@ -33,7 +33,7 @@ def detectable_sharpe(
     level: float = 0.05,
     power: float = 0.8,
 ) -> float:
-    """The smallest Sharpe ratio per year that this many returns tell from zero, or from that of a benchmark.
+    """The smallest Sharpe ratio per year that this many returns distinguish from zero, or from that of a benchmark.
 
     (z_(1 - level) + z_power) sqrt(v bars_per_year / n), with v = 1 against zero, and v = 2 (1 - correlation) for a
     difference to a benchmark whose returns have that `correlation` with the strategy's; ratios per bar are small, so that

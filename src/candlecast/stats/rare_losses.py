@@ -45,14 +45,16 @@ def check_rare_losses(
     worst_loss: float | None = None,
     bars_known: int | None = None,
     level: float = 0.05,
+    mean_p: float | None = None,
     paths: int = 1_000,
     seed: int = 0,
 ) -> RareLosses:
     """Whether a gain may be claimed from log returns per bar, (time,), or the record may lack rare large losses.
 
-    A gain is claimed where `bootstrap_p_value` is below `level`. It is reliable if (1) `studentised_p_value` is below `level`
-    too; (2) with one more bar that loses `worst_loss` it is still below 2 x level; (3) at least 10 bars lost, else what a
-    loss costs is not known; (4) at least 250 bars are known. A gain that is not significant counts as reliable.
+    A gain is claimed where `bootstrap_p_value`, or `mean_p` where it is given, is below `level`. It is reliable if
+    (1) `studentised_p_value` is below `level` too; (2) with one more bar that loses `worst_loss` it is still below 2 x level;
+    (3) at least 10 bars lost, else the size of a loss is not known; (4) at least 250 bars are known. A gain that is not
+    significant counts as reliable.
 
     `worst_loss` is a log return, positive: the loss of the strategy in the worst known bar of its market, training part
     included; see `worst_case_loss`. The largest loss of the record is used where it is larger, or where none is given.
@@ -102,7 +104,8 @@ def check_rare_losses(
         studentised_p_value(values, paths=paths, seed=seed) if math.isfinite(values.sum()) else 1.0
         for values in (returns, np.append(returns, -loss))
     )
-    is_claimed = bootstrap_p_value(returns, paths=paths, seed=seed) < level
+    claimed_p = bootstrap_p_value(returns, paths=paths, seed=seed) if mean_p is None else mean_p
+    is_claimed = claimed_p < level
     why = ""
     if is_claimed and known < MIN_KNOWN:
         why = f"{count(known, 'bar')} are too few to know the largest loss of a bar: at least {MIN_KNOWN} are needed"

@@ -58,7 +58,7 @@ def stationary_means(states: np.ndarray, scale: float, sums: np.ndarray, means: 
             state, row, length = _block(state, scale, n)
             length = min(length, n - t)
             stop = min(row + length, n)
-            wrapped = row + length - stop  # rows of the block that lie behind the end, and begin anew
+            wrapped = row + length - stop  # rows of the block beyond the end, which wrap to the start
             for column in range(columns):
                 means[path, column] += sums[stop, column] - sums[row, column] + sums[wrapped, column]
             t += length
@@ -100,7 +100,7 @@ def stationary_moments(states: np.ndarray, scale: float, returns: np.ndarray, ou
 
 @compiled()
 def block_moments(states: np.ndarray, sums: np.ndarray, count: int, mean: np.ndarray, covariance: np.ndarray) -> None:
-    """Mean (paths, k) and covariance (paths, k, k) of `count` rows of sums (time, k), each drawn with equal chance."""
+    """Mean (paths, k) and covariance (paths, k, k) of `count` rows of sums (time, k), each drawn with equal probability."""
     n, columns = sums.shape
     for path in range(len(states)):
         state = states[path]

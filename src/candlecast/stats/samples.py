@@ -1,4 +1,4 @@
-"""The door of this room: arrays that belong together, of one length and without NaN."""
+"""Validation of arrays that belong together: one length, no NaN."""
 
 from __future__ import annotations
 

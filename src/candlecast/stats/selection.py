@@ -6,6 +6,7 @@ column for each trial or model, of the same moments. Values that are not finite 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Literal, NamedTuple
@@ -18,6 +19,7 @@ from candlecast.stats.bootstrap import block_length
 DRAWS = 32_768  # of trials without skill, for their expected best
 FEW = 64  # trials up to which all draws are made; the best of more trials varies less, so fewer draws are as exact
 MIN_DRAWS, CHUNK = 1_024, 1_024  # at least, and at once
+PRECISION = 1e-13  # of the logarithm of an effective number
 JITTER = 1e-9  # of a correlation matrix, whose rank is lower than its size where trials are copies
 
 
@@ -196,7 +198,7 @@ def superior_models(
     block: float | None = None,
     seed: int = 0,
 ) -> list[int]:
-    """Columns of the models that beat the benchmark, with a chance of at most `level` that any of them does not.
+    """Columns of the models that beat the benchmark, with a probability of at most `level` that any of them does not.
 
     Stepwise multiple testing, studentised, through `arch`; options as in `superior_predictive_ability`.
     Romano and Wolf (2005), Stepwise Multiple Testing as Formalized Data Snooping.
@@ -273,22 +275,24 @@ def false_discovery(p_values: np.ndarray, *, dependence: Literal["positive", "an
 
 def _equal_count(best: float, trials: int) -> float:
     """The number of independent standard normals, in [1, trials], whose expected largest is `best`."""
-    from scipy.special import ndtr
+    from scipy.special import log_ndtr
 
     x = np.linspace(-8.0, 8.0, 4_001)
-    distribution = ndtr(x)
+    logs = log_ndtr(x)
 
-    def expected(count: float) -> float:
-        """E max = int x dF^count, by parts: 8 - int F^count dx, where F^count is 1 at 8."""
-        return 8.0 - float(np.trapezoid(distribution**count, x))
+    def expected(count: float) -> tuple[float, float]:
+        """E max = int x dF^count, by parts: 8 - int F^count dx, where F^count is 1 at 8; and its slope in ln(count)."""
+        powers = np.exp(count * logs)
+        return 8.0 - float(np.trapezoid(powers, x)), -count * float(np.trapezoid(powers * logs, x))
 
-    low, high = 1.0, float(trials)
-    if best >= expected(high):
-        return high
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (middle, high) if expected(middle) < best else (low, middle)
-    return low
+    if best >= expected(float(trials))[0]:
+        return float(trials)
+    log_count, step = 0.0, math.inf  # Newton's method from below: the expected maximum is concave in ln(count)
+    while step > PRECISION:
+        value, slope = expected(math.exp(log_count))
+        step = (best - value) / slope
+        log_count += max(step, 0.0)
+    return math.exp(log_count)
 
 
 def _sharpes(sums: np.ndarray, squares: np.ndarray, bars: int) -> np.ndarray:

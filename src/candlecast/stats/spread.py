@@ -4,7 +4,7 @@ A close at the ask stands half a spread too high, one at the bid half a spread t
 as a backtest on such prices does, earns what he would have paid. Each function here takes open, high, low and close of
 one range of bars, float64, shape (time,), and gives the full spread as a fraction of the price: 0.01 is 1 %, of which a
 market order pays half. Where the square of the spread comes out negative, so does the estimate: no spread shows. NaN
-where the prices cannot tell.
+where the prices do not determine it.
 
     bounce_spread     the part of the reversal that is over at once; for a verdict
     efficient_spread  Ardia, Guidotti and Kroencke (2024); needs opens that differ from the close before
@@ -70,7 +70,7 @@ def bounce_spread(
     half too small, so that where they are a fifth or more of Roll's whole reversal, that is taken. It also bounds S_o and
     S_o + S_c: prices that are reported late, in the range of the next bar, draw m towards the bar before, and c does not
     follow. Where over a third of the bars have no price beyond open and close, nothing shows within bars, and Roll's
-    estimate is taken: a reversal there cannot be told from bounce. Bars that repeat the close before in all prices count
+    estimate is taken: a reversal there cannot be distinguished from bounce. Bars that repeat the close before in all prices count
     as no bars.
 
     `follows`, bool (time,): whether the market was open from the bar before to this one; pairs of bars that do not follow

@@ -16,7 +16,7 @@ from candlecast.dataset.folds import Folds, WalkForward
 from candlecast.dataset.jobs import Job
 from candlecast.errors import ConfigError
 from candlecast.evaluation.accuracy import scored
-from candlecast.evaluation.trial_count import Tally
+from candlecast.evaluation.trial_count import TrialCount
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features, standard_features
 from candlecast.ledger import Ledger
@@ -50,7 +50,7 @@ class Comparison:
     p_discovery    p adjusted so that of the rows below 5 % at most 5 % are false (Benjamini-Hochberg, `false_discovery`)
     is_superior    beats naive's squared error on its series, with a chance of 5 % that any such model does not (StepM)
     p_best         p-value in the model confidence set of its series: at 5 % or above, it may be the best
-    annual_return, sharpe, sharpe_lead (over buy-and-hold), each with _low and _high: 95 % CI; benchmark_sharpe
+    annual_return, sharpe, sharpe_difference (over buy-and-hold), each with _low and _high: 95 % CI; benchmark_sharpe
     deflated_sharpe, break_even_bps, trades    as in `Evidence` and `BacktestResult.summary`
     is_forecastable, pays, has_edge
     """
@@ -61,12 +61,12 @@ class Comparison:
     @property
     def text(self) -> str:
         """What came out, in plain words."""
-        return comparison_words.paragraph(self.frame, self.tally, level=LEVEL)
+        return comparison_words.paragraph(self.frame, self.trial_count, level=LEVEL)
 
     @property
-    def tally(self) -> Tally:
+    def trial_count(self) -> TrialCount:
         """The trials that the results were judged among; of results that were known before, the later ones'."""
-        return max((result.counted for result in self.results.values()), key=lambda tally: tally.trials)
+        return max((result.counted for result in self.results.values()), key=lambda counted: counted.trials)
 
     def __str__(self) -> str:
         """The text, and a table for each of its two questions."""
@@ -196,9 +196,9 @@ def _table(results: Mapping[Key, StudyResult], models: list[str], progress: List
                 "p_best": best[name],
                 **_bounded("annual_return", lines["annual return"]),
                 **_bounded("sharpe", lines["Sharpe ratio"]),
-                "sharpe_lead": evidence.sharpe_lead,
-                "sharpe_lead_low": evidence.sharpe_lead_low,
-                "sharpe_lead_high": evidence.sharpe_lead_high,
+                "sharpe_difference": evidence.sharpe_difference,
+                "sharpe_difference_low": evidence.sharpe_difference_low,
+                "sharpe_difference_high": evidence.sharpe_difference_high,
                 "benchmark_sharpe": lines["Sharpe ratio"]["benchmark"],
                 "deflated_sharpe": evidence.deflated_sharpe,
                 "break_even_bps": evidence.break_even_bps,

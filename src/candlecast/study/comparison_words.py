@@ -6,14 +6,14 @@ import math
 
 import polars as pl
 
-from candlecast.evaluation.trial_count import Tally
+from candlecast.evaluation.trial_count import TrialCount
 from candlecast.text import formatting
 from candlecast.text.cells import number, p_value
 
 SHOWN = 5  # results named in a sentence
 
 
-def paragraph(frame: pl.DataFrame, tally: Tally, *, level: float) -> str:
+def paragraph(frame: pl.DataFrame, trial_count: TrialCount, *, level: float) -> str:
     """What came out; `frame` as in `Comparison`, false discoveries held to `level`."""
     edges, known = frame.filter("has_edge"), frame.filter("is_forecastable")
     if not edges.is_empty():
@@ -32,8 +32,8 @@ def paragraph(frame: pl.DataFrame, tally: Tally, *, level: float) -> str:
         found += f": {_named(discovered)}." if discovered.height else "."
     return (
         f"{found} Judged: {formatting.count(frame.height, 'result')}, among "
-        f"{formatting.count(tally.trials, 'trial')} counted in this workspace (effective number: "
-        f"{tally.forecasts:.1f} forecasts, {tally.trades:.1f} strategies)."
+        f"{formatting.count(trial_count.trials, 'trial')} counted in this workspace; effective number of trials: "
+        f"{trial_count.forecasts:.1f} as forecasts, {trial_count.trades:.1f} as strategies."
     )
 
 
@@ -74,7 +74,7 @@ def pay_table(frame: pl.DataFrame) -> str:
             row["model"],
             _bounded(row, "annual_return", 100, 1),
             _bounded(row, "sharpe", 1, 2),
-            _bounded(row, "sharpe_lead", 1, 2),
+            _bounded(row, "sharpe_difference", 1, 2),
             "> 1,000" if row["break_even_bps"] == math.inf else number(row["break_even_bps"], 1),
             f"{row['trades']:,}",
             "EDGE" if row["has_edge"] else "forecast" if row["is_forecastable"] else "nothing",

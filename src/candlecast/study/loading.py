@@ -16,7 +16,7 @@ from candlecast.backtesting.validation import require_kind
 from candlecast.candles import Candles, Origin, TradingClock
 from candlecast.dataset.forecast import Forecast
 from candlecast.errors import RunError, near_misses
-from candlecast.evaluation.trial_count import Tally
+from candlecast.evaluation.trial_count import TrialCount
 from candlecast.interval import Interval
 from candlecast.ledger import Ledger, Searched
 from candlecast.recipes.describing import restore
@@ -129,7 +129,9 @@ def _result(stored: _Stored, others: Sequence[Candles], study: Study | None) -> 
         lost=manifest["lost"],
         tensors=tensors,
         searches=tuple(Searched(**values) for values in manifest.get("searches", [])),
-        tally=Tally.from_dict(manifest.get("tally", {})),  # empty for runs older than the ledger: one trial
+        trial_count=TrialCount.from_dict(
+            manifest.get("trial_count", {})
+        ),  # empty for runs older than the ledger: one trial
         ledger=Ledger(folder.parent),
     )
     replaced = manifest.get("replaced", [])

@@ -21,7 +21,7 @@ from candlecast.dataset.forecast import Forecast
 from candlecast.errors import ConfigError, NotEnoughDataError, calling
 from candlecast.evaluation.accuracy import accuracy, accuracy_by_part, skills
 from candlecast.evaluation.conditions import conditions_of
-from candlecast.evaluation.trial_count import UNNAMED, Tally, count, count_each
+from candlecast.evaluation.trial_count import UNNAMED, TrialCount, count, count_each
 from candlecast.evaluation.verdict import Verdict, judge
 from candlecast.ledger import Ledger, Searched, Trial
 from candlecast.ledger.profile import profile_of
@@ -49,7 +49,7 @@ class StudyResult:
     `recipe` is the study as JSON values; `forecasts` and `positions` are by model, the baselines first; `folds` has one
     row per fold (`fold`, `train_first`, `train_last`, `test_first`, `test_last`: closes of bars); `losses` one row per
     fold, seed and epoch (`train`, `valid`); `lost` counts bars that could not be learnt from, by cause; `tensors` what
-    each job learnt; `searches` what was tried inside training parts; `tally` the trials that were counted when this one
+    each job learnt; `searches` what was tried inside training parts; `trial_count` the trials that were counted when this one
     was recorded, None before; `ledger` where it is recorded, that of the folder `runs` when None; `digests` those of the parts
     that the study made (`candlecast.study.seal`).
 
@@ -71,7 +71,7 @@ class StudyResult:
     lost: dict[str, int]
     tensors: Mapping[str, Mapping[str, np.ndarray]]
     searches: tuple[Searched, ...] = ()
-    tally: Tally | None = None
+    trial_count: TrialCount | None = None
     ledger: Ledger | None = None
     digests: Mapping[str, str] | None = field(default=None, repr=False)
     computed: dict[str, tuple[tuple[Any, ...], Any]] = field(default_factory=dict, repr=False)
@@ -80,7 +80,7 @@ class StudyResult:
         kinds: dict[str, tuple[object, type | UnionType]] = {
             "candles": (self.candles, Candles),
             "costs": (self.costs, Costs),
-            "tally": (self.tally, Tally | None),
+            "trial_count": (self.trial_count, TrialCount | None),
         }
         for name, (value, kind) in kinds.items():
             require_kind(name, value, kind, f"Leave {name} as the study made it")
@@ -159,14 +159,13 @@ class StudyResult:
             self.lead,
             model=self.model,
             trained=self.folds.height * len(self.forecast.seeds),
-            tally=self.counted,
+            trial_count=self.counted,
             conditions=conditions_of(
                 self.candles,
                 self.positions[self.model],
                 self.backtest,
                 is_in_time_order=is_in_time_order(self.folds),
                 replaced=self.replaced,
-                seed=self.seed,
             ),
             seed=self.seed,
         )
@@ -177,10 +176,10 @@ class StudyResult:
         return replaced_parts(self)
 
     @cached_property
-    def counted(self) -> Tally:
+    def counted(self) -> TrialCount:
         """The trials among which this one is judged; what is not recorded yet is recorded. Raises RunError."""
-        if self.tally is not None and self.tally.content in (UNNAMED, self.trial.content):
-            return self.tally
+        if self.trial_count is not None and self.trial_count.content in (UNNAMED, self.trial.content):
+            return self.trial_count
         ledger = Ledger() if self.ledger is None else self.ledger
         ledger.record(self.trial)
         return count(self.trial, ledger.entries())
@@ -219,7 +218,7 @@ class StudyResult:
     def record(self, ledger: Ledger) -> StudyResult:
         """The same, its trial written down and judged among all trials of the ledger. Raises RunError."""
         ledger.record(self.trial)
-        return replace(self, tally=count(self.trial, ledger.entries()), ledger=ledger)
+        return replace(self, trial_count=count(self.trial, ledger.entries()), ledger=ledger)
 
     def rebacktest(
         self,
@@ -276,7 +275,7 @@ class StudyResult:
             positions=positions,
             costs=costs or self.costs,
             cash=self.cash if cash is None else cash,
-            tally=None,
+            trial_count=None,
         )
         if rule is None:
             return traded
@@ -311,7 +310,7 @@ class StudyResult:
             candles=self.candles[:rows],
             forecasts={name: replace(each, frame=each.frame.filter(chosen)) for name, each in self.forecasts.items()},
             positions=positions,
-            tally=None,
+            trial_count=None,
         )
         return replace(view, digests=digests_of_view(self, view))
 
@@ -342,8 +341,8 @@ def record_all(results: Sequence[StudyResult], ledger: Ledger) -> list[StudyResu
     """Results that are chosen among together: each is judged among all of them. Raises RunError."""
     trials = [result.trial for result in results]
     ledger.record_all(trials)
-    tallies = count_each(trials, ledger.entries())
-    return [replace(result, tally=tally, ledger=ledger) for result, tally in zip(results, tallies, strict=True)]
+    counts = count_each(trials, ledger.entries())
+    return [replace(result, trial_count=each, ledger=ledger) for result, each in zip(results, counts, strict=True)]
 
 
 def positions_by_model(rule: Rule, forecasts: Mapping[str, Forecast], candles: Candles) -> dict[str, Positions]:
