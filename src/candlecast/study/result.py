@@ -341,8 +341,11 @@ def record_all(results: Sequence[StudyResult], ledger: Ledger) -> list[StudyResu
     """Results that are chosen among together: each is judged among all of them. Raises RunError."""
     trials = [result.trial for result in results]
     ledger.record_all(trials)
-    counts = count_each(trials, ledger.entries())
-    return [replace(result, trial_count=each, ledger=ledger) for result, each in zip(results, counts, strict=True)]
+    trial_counts = count_each(trials, ledger.entries())
+    return [
+        replace(result, trial_count=trial_count, ledger=ledger)
+        for result, trial_count in zip(results, trial_counts, strict=True)
+    ]
 
 
 def positions_by_model(rule: Rule, forecasts: Mapping[str, Forecast], candles: Candles) -> dict[str, Positions]:
