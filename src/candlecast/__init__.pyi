@@ -84,6 +84,7 @@ from .fleet.settings import (
 )
 from .heads import (
     AbsoluteError as AbsoluteError,
+    Bernoulli as Bernoulli,
     Chance as Chance,
     Gaussian as Gaussian,
     Head as Head,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from datetime import UTC, datetime, timedelta
 
@@ -493,3 +494,21 @@ def test_a_workbook(tmp_path):
         CandlecastError, match=r"ABC\.xlsx cannot be read .*; expected a workbook of Excel. Save the sheet as CSV"
     ):
         read(tmp_path, workbook().replace(b"xl/worksheets/sheet1", b"xl/worksheets/sheet2"), "ABC.xlsx")
+
+
+def test_a_workbook_of_two_cells_in_opposite_corners_is_refused(tmp_path):
+    """Its parser allocates the whole sheet, and ends its process without an exception."""
+    pytest.importorskip("fastexcel")
+    with zipfile.ZipFile(io.BytesIO(workbook())) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    cells = '<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048576"><v>2</v></c></row>'
+    name = "xl/worksheets/sheet1.xml"
+    parts[name] = re.sub(
+        rb"(<sheetData>).*(</sheetData>)", rb"\1" + cells.encode() + rb"\2", parts[name], flags=re.DOTALL
+    )
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for part, content in parts.items():
+            archive.writestr(part, content)
+    with pytest.raises(CandlecastError, match="its cells need more memory or time than its size allows"):
+        read(tmp_path, out.getvalue(), "ABC.xlsx")

@@ -21,7 +21,7 @@ from candlecast.candles import Candles
 from candlecast.dataset.folds import PurgedKFold, WalkForward
 from candlecast.errors import RunError
 from candlecast.features import Features, rsi, scaled_close, standard_features
-from candlecast.heads import Quantiles
+from candlecast.heads import Bernoulli, Quantiles
 from candlecast.models import LSTM, Conformal, LinearRegression, Sklearn
 from candlecast.models.wrappers.known_estimators import KNOWN, make
 from candlecast.recipes.describing import FACTORIES, MODULES, _recipe, describe, restore
@@ -233,7 +233,7 @@ MADE = {
     "ARIMA",
     "AbsoluteError",
     "AttentionLSTM",
-    "Chance",
+    "Bernoulli",
     "CombinatorialPurged",
     "Conformal",
     "Costs",
@@ -311,9 +311,12 @@ def test_recipes_are_frozen_dataclasses_of_candlecast_by_their_public_names():
 
 
 def test_what_was_stored_under_an_old_name_is_restored():
-    old = {"type": "DrawdownBrake", "limit": 0.3, "resume": 0.1}
-    assert restore(old) == DrawdownStop(limit=0.3, resume=0.1)
-    assert by_present_names([{"rule": old, "band": 1}])[0]["rule"]["type"] == "DrawdownStop"
+    old = {"type": "Chance", "balanced": True}
+    assert restore(old) == Bernoulli(balanced=True)
+    assert by_present_names([{"head": old, "window": 1}])[0]["head"]["type"] == "Bernoulli"
+    stop = {"type": "DrawdownBrake", "limit": 0.3, "resume": 0.1}
+    assert restore(stop) == DrawdownStop(limit=0.3, resume=0.1)
+    assert by_present_names([{"rule": stop, "band": 1}])[0]["rule"]["type"] == "DrawdownStop"
     assert set(RENAMED.values()) <= MADE and not set(RENAMED) & MADE
 
 

@@ -30,7 +30,7 @@ def world(server):
 
 @pytest.fixture
 def binance(server, world):
-    retry = Retry(pause=server.wait, jitter=lambda: 0.0, timeout_seconds=5.0, attempts=2)
+    retry = Retry(pause=server.wait, jitter=lambda: 0.0, timeout_seconds=120.0, attempts=2)
     return Binance(**world.addresses, retry=retry, is_paced=False, clock=server.clock)
 
 

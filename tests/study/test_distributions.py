@@ -64,7 +64,7 @@ def test_the_report_shows_a_distribution_where_there_is_one(name, results):
 
 def test_the_first_of_several_is_judged_by_its_own_horizon(results):
     result = results["several"]
-    assert result.lead == NextReturn(1)
+    assert result.primary_target == NextReturn(1)
     assert result.forecast.horizon == 1
     frame = result.forecast.frame.drop_nulls("target")
     assert (frame["known_at"] - frame["time"]).max() < (frame["known_at@return_5"] - frame["time"]).min()

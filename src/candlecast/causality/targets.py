@@ -13,7 +13,7 @@ from candlecast.causality import markets
 from candlecast.causality.compare import Passed, minute, naming, require_equal
 from candlecast.causality.copies import by_earlier_calls
 from candlecast.errors import LookaheadError, said
-from candlecast.targets import Target, parts
+from candlecast.targets import Target, components
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def require_causal_target(target: Target, candles: Candles, *, seed: int = 0) ->
 
     Raises LookaheadError.
     """
-    for part in parts(target):
+    for part in components(target):
         if _is_ours(part) or _passed.holds(candles, part):
             continue
         _require_causal(part, candles, seed)

@@ -154,7 +154,7 @@ def _find_name(table: Table, name: str) -> int | None:
         alike = [place for place, each in enumerate(spoken) if form(each) == form(name)]
         if alike:
             return alike[0]
-    if name.isdigit() and 1 <= int(name) <= table.width:
+    if name.isdecimal() and len(name) <= 9 and 1 <= int(name) <= table.width:
         return int(name) - 1
     return None
 

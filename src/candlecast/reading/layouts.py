@@ -175,9 +175,13 @@ def _ends(bars: np.ndarray, ends: Sequence[int], *, is_newest_first: bool | None
 
 
 def _is_newest_first(cells: Sequence[str]) -> bool | None:
-    """Whether the first row is later than the last; None where that depends on how their dates are read."""
-    first, last = (_moments(cell) for cell in (cells[0], cells[-1]))
-    found = {one > other for one, other in zip(first, last, strict=True) if one is not None and other is not None}
+    """Whether times fall more often than they rise; None where that depends on how their dates are read."""
+    moments = [_moments(cell) for cell in cells if not is_absent(cell)]
+    found = set()
+    for read in zip(*moments, strict=True):  # in one order of year, month and day
+        steps = np.diff([moment for moment in read if moment is not None])
+        if len(steps) >= NUMERIC * (len(cells) - 1):
+            found.add(bool((steps < 0).sum() > (steps > 0).sum()))
     return found.pop() if len(found) == 1 else None
 
 
@@ -229,13 +233,18 @@ def _volume(
 
 
 def _in_units(volume: int, free: Sequence[int], values: dict[int, np.ndarray], close: np.ndarray) -> int:
-    """The volume in traded units: the column found, or where that is in money, the one that it is the price times."""
-    for place in free:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = values[volume] / (values[place] * close)
-        if place != volume and np.nanmedian(np.abs(ratio - 1)) < SAME_MONEY:
-            return place
-    return volume
+    """The volume in traded units: the largest column that another one is the price times of, or else the column found."""
+    units = [
+        place
+        for place in free
+        if any(other != place and _is_money(values[other], values[place] * close) for other in free)
+    ]
+    return max(units, key=lambda place: float(np.nanmedian(values[place])), default=volume)
+
+
+def _is_money(column: np.ndarray, money: np.ndarray) -> bool:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return bool(np.nanmedian(np.abs(column / money - 1)) < SAME_MONEY)
 
 
 def _require_one_set(table: Table, values: dict[int, np.ndarray], prices: dict[str, int], *, what: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 RENAMED = {  # type of a description: the present one
+    "Chance": "Bernoulli",
     "DrawdownBrake": "DrawdownStop",
 }
 
@@ -13,8 +14,8 @@ RENAMED = {  # type of a description: the present one
 def present_type(description: Mapping[str, Any]) -> Any:
     """The type of a described recipe, by its present name.
 
-    >>> present_type({"type": "DrawdownBrake"}), present_type({"type": "LSTM"})
-    ('DrawdownStop', 'LSTM')
+    >>> present_type({"type": "Chance"}), present_type({"type": "LSTM"})
+    ('Bernoulli', 'LSTM')
     """
     kind = description.get("type")
     return RENAMED.get(kind, kind) if isinstance(kind, str) else kind

@@ -23,12 +23,12 @@ def calibration(result: StudyResult) -> tuple[Figure, ...]:
     """Share of outcomes in each part of the forecast distribution / the share forecast; nothing for a model that
     forecasts no distribution.
     """
-    score = scored(result.forecast, result.lead)
+    score = scored(result.forecast, result.primary_target)
     if score.calibration is None or score.bounds is None:
         return ()
     bins, shares = score.calibration
     found = np.bincount(bins, minlength=len(shares)) / len(bins)
-    margin = NORMAL_95 * np.sqrt(shares * (1 - shares) * result.lead.horizon / len(bins)) / shares
+    margin = NORMAL_95 * np.sqrt(shares * (1 - shares) * result.primary_target.horizon / len(bins)) / shares
     edges = np.concatenate([[0.0], np.cumsum(shares)])
     plot = go.Figure()
     plot.add_bar(

@@ -88,7 +88,7 @@ def forecast_over_time(result: StudyResult) -> Figure:
         unit.convert(drawn[name].to_numpy(), close) for name in ("target", "mean", "low", "high", "naive")
     )
     times = milliseconds(drawn["known_at"])
-    is_probability = result.lead.kind == "probability"
+    is_probability = result.primary_target.kind == "probability"
     if is_probability:
         real = unit.convert(_happened(drawn), close)
     plot = go.Figure()
@@ -140,8 +140,8 @@ def forecast_over_time(result: StudyResult) -> Figure:
 def forecast_in_groups(result: StudyResult) -> Figure:
     """Mean outcome of each tenth of the forecasts: where skill would be visible."""
     name = "groups"
-    score = scored(result.forecast, result.lead)
-    is_probability = result.lead.kind == "probability"
+    score = scored(result.forecast, result.primary_target)
+    is_probability = result.primary_target.kind == "probability"
     forecast, outcome = (score.mean, score.target) if is_probability else (score.forecast_change, score.outcome_change)
     groups = min(GROUPS, len(forecast) // SMALLEST_GROUP)
     if groups < 2:
@@ -149,7 +149,7 @@ def forecast_in_groups(result: StudyResult) -> Figure:
     if np.ptp(forecast) == 0:
         return Figure(name, f"All forecasts of {result.model} are equal, so they cannot be grouped.")
     unit = _unit(result)
-    x, y, margin = unit.change_scale * _group_means(forecast, outcome, groups, result.lead.horizon)
+    x, y, margin = unit.change_scale * _group_means(forecast, outcome, groups, result.primary_target.horizon)
     naive = unit.change_scale * (float((score.target - score.outcome_change).mean()) if is_probability else 0.0)
     ends = np.array([x.min(), x.max()])
     plot = go.Figure()
@@ -172,10 +172,12 @@ def forecast_in_groups(result: StudyResult) -> Figure:
 
 
 def _unit(result: StudyResult) -> Unit:
-    if result.lead.kind == "probability":
+    if result.primary_target.kind == "probability":
         return PROBABILITY
-    raw = Unit(result.lead.name, lambda values, _: values, significant, f"change of {result.lead.name}", 1)
-    return UNITS.get(result.lead.name, raw)
+    raw = Unit(
+        result.primary_target.name, lambda values, _: values, significant, f"change of {result.primary_target.name}", 1
+    )
+    return UNITS.get(result.primary_target.name, raw)
 
 
 def _rows(result: StudyResult) -> pl.DataFrame:
@@ -192,7 +194,7 @@ def _rows(result: StudyResult) -> pl.DataFrame:
 
 def _bounds(result: StudyResult, drawn: pl.DataFrame) -> tuple[list[np.ndarray], float] | None:
     """Low and high end of the forecast interval at the drawn rows, and the share of outcomes that it should hold."""
-    score = scored(result.forecast, result.lead)
+    score = scored(result.forecast, result.primary_target)
     if score.bounds is None:
         return None
     *edges, share = score.bounds
@@ -223,7 +225,7 @@ def _distance_words(result: StudyResult, unit: Unit, known: pl.DataFrame) -> str
     real, forecast, naive = (unit.convert(known[name].to_numpy(), close) for name in ("target", "mean", "naive"))
     errors = [unit.words(float(np.abs(real - values).mean())) for values in (forecast, naive)]
     accuracy = f"Mean absolute error {errors[0]}, naive forecast {errors[1]}."
-    if result.lead.name not in ("return", "price"):
+    if result.primary_target.name not in ("return", "price"):
         return accuracy
     away, moved = (float(np.abs(values / naive - 1).mean()) for values in (forecast, real))
     copy = "The forecast is close to a copy of the last known price, which is the only reason why the two curves look alike."

@@ -76,7 +76,7 @@ def render(result: StudyResult) -> str:
         title=escape(f"{candles.symbol} {candles.interval}, {result.model}: {result.verdict.headline}"),
         symbol=escape(candles.symbol),
         interval=escape(str(candles.interval)),
-        question=escape(f"{result.model} forecasts the {described(result.lead)}"),
+        question=escape(f"{result.model} forecasts the {described(result.primary_target)}"),
         period=escape(
             f"Out of sample: {count(tested.height, 'bar')} from {moment(tested['time'][0])} to "
             f"{moment(tested['time'][-1])}, {count(result.folds.height, 'fold')}, "

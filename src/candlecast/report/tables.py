@@ -52,7 +52,7 @@ MEASURES = {
 
 def accuracy_table(result: StudyResult) -> str:
     """Every model's forecasts, the studied one emphasised."""
-    error = _error_words(result.lead.name)
+    error = _error_words(result.primary_target.name)
     rows, chosen = [], None
     scores = _scores(result)
     for index, row in enumerate(result.accuracy.iter_rows(named=True)):
@@ -85,9 +85,8 @@ def accuracy_table(result: StudyResult) -> str:
         "p drift",
         "p mean",
     )
-    caption = (
-        f"Forecasts of the {described(result.lead)}, {count(result.accuracy['observations'][-1], 'known outcome')}"
-    )
+    known = count(result.accuracy["observations"][-1], "known outcome")
+    caption = f"Forecasts of the {described(result.primary_target)}, {known}"
     return table(caption, heads, rows, emphasised=chosen)
 
 

@@ -27,6 +27,7 @@ from candlecast.store.observations import (
     unasked,
 )
 from candlecast.store.table import Location, Series, Snapshot
+from candlecast.text import count
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,8 @@ def update(
         reading.ask(since or first, until)
     else:
         last, step = bars["open_time"][-1], series.step
+        words = f"{series}: continues after {count(len(bars), 'stored bar')}, the last of {last:%Y-%m-%d %H:%M} UTC"
+        progress(Progress("resume", len(bars), len(bars), words))
         stretches = unasked(bars, since=since or first, until=end, interval=step, is_recheck=recheck)
         for start, stop in joined(stretches, NEAR * step.timedelta) if recheck else stretches:
             reading.ask_hole(start, stop, end, is_recheck=recheck)

@@ -28,7 +28,7 @@ from candlecast.study.fitted import not_made, require_same
 from candlecast.study.result import StudyResult
 from candlecast.study.seal import digests_of
 from candlecast.study.study import Study
-from candlecast.targets import lead
+from candlecast.targets import primary
 from candlecast.targets.target import require_target
 
 
@@ -118,7 +118,7 @@ def _result(stored: _Stored, others: Sequence[Candles], study: Study | None) -> 
         candles=candles,
         target=target,
         forecasts={
-            name: Forecast(tables["forecasts"].filter(pl.col("model") == name), lead(target).horizon)
+            name: Forecast(tables["forecasts"].filter(pl.col("model") == name), primary(target).horizon)
             for name in manifest["models"]
         },
         positions={name: _positions(manifest, tables["positions"], name) for name in manifest["models"]},

@@ -32,7 +32,7 @@ from candlecast.signals.rule import decide, name_of
 from candlecast.sources.source import moment
 from candlecast.study.computed import computed_of
 from candlecast.study.seal import digests_of, digests_of_view, replaced_parts
-from candlecast.targets import Target, label, lead
+from candlecast.targets import Target, label, primary
 from candlecast.walkforward.tables import is_in_time_order
 
 if TYPE_CHECKING:
@@ -97,9 +97,9 @@ class StudyResult:
         return self.forecasts[self.model]
 
     @property
-    def lead(self) -> Target:
-        """The target that is traded and judged: the first of `Several`, or the only one."""
-        return lead(self.target)
+    def primary_target(self) -> Target:
+        """The target that is traded and evaluated: the first of `Several`, or the only one."""
+        return primary(self.target)
 
     @property
     def seed(self) -> int:
@@ -135,19 +135,19 @@ class StudyResult:
     @computed_of(*FORECASTS)
     def accuracy(self) -> pl.DataFrame:
         """How good each model's forecasts are; see `candlecast.accuracy.accuracy`."""
-        return accuracy(self.forecasts, self.lead, seed=self.seed)
+        return accuracy(self.forecasts, self.primary_target, seed=self.seed)
 
     @computed_of(*FORECASTS)
     def _own_accuracy(self) -> pl.DataFrame:
         """The rows of the studied model in the accuracy table; those of the baselines take no part in the verdict."""
         if "accuracy" in self.computed:
             return self.accuracy.filter(pl.col("model") == self.model)
-        return accuracy(self.forecasts, self.lead, models=[self.model], seed=self.seed)
+        return accuracy(self.forecasts, self.primary_target, models=[self.model], seed=self.seed)
 
     @computed_of(*FORECASTS)
     def accuracy_by_part(self) -> pl.DataFrame:
         """The studied model's skill by fold and seed."""
-        return accuracy_by_part(self.forecast, self.lead)
+        return accuracy_by_part(self.forecast, self.primary_target)
 
     @cached_property
     def verdict(self) -> Verdict:
@@ -156,7 +156,7 @@ class StudyResult:
             self._own_accuracy,
             self.backtest,
             self.summary,
-            self.lead,
+            self.primary_target,
             model=self.model,
             trained=self.folds.height * len(self.forecast.seeds),
             trial_count=self.counted,
@@ -205,13 +205,13 @@ class StudyResult:
             times=times,
             returns=self.backtest.returns,
             searches=self.searches,
-            target=label(self.lead),
+            target=label(self.primary_target),
             profile=profile_of(
                 times,
                 self.backtest.returns,
                 step=self.candles.interval.microseconds,
                 benchmark=self.backtest.benchmark_returns,
-                skills=skills(self.forecast, self.lead),
+                skills=skills(self.forecast, self.primary_target),
             ),
         )
 

@@ -36,9 +36,9 @@ from candlecast.signals.rule import require_rule
 from candlecast.sources.files import as_candles
 from candlecast.study.result import StudyResult, positions_by_model
 from candlecast.study.seal import digests_of
-from candlecast.targets import NextReturn, Target, Volatility, lead, parts
-from candlecast.walkforward import FoldForecast, Keeper, tables, watch_forward
-from candlecast.walkforward.walk import require_seeds
+from candlecast.targets import NextReturn, Target, Volatility, components, primary
+from candlecast.walkforward import CheckpointStore, FoldForecast, WalkPlan, tables, walk_by_plan
+from candlecast.walkforward.plan import require_seeds
 
 BASELINES: tuple[Baseline, ...] = (
     Naive(),
@@ -60,8 +60,8 @@ class Study:
 
     `features`: the standard ones for the candles' interval when not given. `rule`, when not given: HoldPosition for a model
     that learns positions, InverseVolatility for a target that implies no return, FollowDirection otherwise. `baselines`
-    run on the same folds and trade by the same rule: all of `BASELINES` that fit the target when not given, and naive and
-    drift always (`all_baselines` has them).
+    walk the same folds and trade by the same rule: all of `BASELINES` that fit the target when not given, and naive and
+    drift always (see `baseline_models`).
     `seeds`: trainings per fold; forecasts are their mean.
     """
 
@@ -88,7 +88,7 @@ class Study:
             require_model(model)
         require_cash(self.cash)
         require_kind("costs", self.costs, Costs, "Use for example Costs(fee_bps=10) or Costs.binance_spot()")
-        names = [model.name for model in (self.model, *self.all_baselines)]
+        names = [model.name for model in (self.model, *self.baseline_models)]
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise ConfigError(
@@ -96,13 +96,13 @@ class Study:
             )
 
     @property
-    def all_baselines(self) -> tuple[Model, ...]:
-        """The baselines that run with the model. Of the usual ones, the one that has the name of the model is left out."""
+    def baseline_models(self) -> tuple[Model, ...]:
+        """The baselines that are run with the model. The model replaces the default baseline of its own name."""
         if self.baselines is None:
             return tuple(
                 model
                 for model in BASELINES
-                if all(map(model.fits, parts(self.target))) and model.name != self.model.name
+                if all(map(model.fits, components(self.target))) and model.name != self.model.name
             )
         others = [model for model in self.baselines if model != self.model]
         needed = [model for model in (Naive(), Drift()) if model not in (self.model, *others)]
@@ -114,10 +114,10 @@ class Study:
         `window` is the longest of all models, by which the rows are chosen.
         """
         return describe(self) | {
-            "baselines": describe(self.all_baselines),
+            "baselines": describe(self.baseline_models),
             "features": describe(self._features(candles)),
             "rule": describe(self._rule()),
-            "window": max(model.window for model in (self.model, *self.all_baselines)),
+            "window": max(model.window for model in (self.model, *self.baseline_models)),
             "seed": seed,
         }
 
@@ -126,7 +126,7 @@ class Study:
         candles: Any,
         *,
         seed: int = 0,
-        keeper: Keeper | None = None,
+        checkpoints: CheckpointStore | None = None,
         ledger: Ledger | None = None,
         progress: Listener = ignore,
     ) -> StudyResult:
@@ -135,7 +135,7 @@ class Study:
         Args:
             candles: `Candles`, a pandas or Polars frame, or the path of a file.
             seed: the first seed; the others are `seed` + 1, `seed` + 2, ...
-            keeper: keeps finished jobs, so that an interrupted run continues; `candlecast.run_study` keeps them on disk.
+            checkpoints: stores finished jobs, so that an interrupted run continues; `candlecast.run_study` stores them on disk.
             ledger: where the trial is recorded, and whose trials the verdict counts; that of the folder `runs` when not
                 given. `Ledger.in_memory()` forgets it.
             progress: receives events.
@@ -150,9 +150,14 @@ class Study:
         require_seeds([seed])
         candles = as_candles(candles)
         ledger = Ledger() if ledger is None else ledger
-        models = [*self.all_baselines, self.model]
-        window = max(model.window for model in models)
-        features = self._features(candles)
+        models = [*self.baseline_models, self.model]
+        plan = WalkPlan(
+            features=self._features(candles),
+            target=self.target,
+            folds=self.folds,
+            seeds=tuple(range(seed, seed + self.seeds)),
+            window=max(model.window for model in models),
+        )
         parts: dict[str, list[FoldForecast]] = {}
         for done, model in enumerate(models):
             if model is self.model:
@@ -160,15 +165,11 @@ class Study:
             else:
                 progress(Progress("baselines", done, len(models) - 1, model.name))
             parts[model.name] = list(
-                watch_forward(
+                walk_by_plan(
+                    plan,
                     model,
                     candles,
-                    features=features,
-                    target=self.target,
-                    folds=self.folds,
-                    seeds=range(seed, seed + self.seeds),
-                    window=window,
-                    keeper=keeper if model is self.model else None,
+                    checkpoints=checkpoints if model is self.model else None,
                     progress=progress if model is self.model else ignore,
                 )
             )
@@ -198,7 +199,7 @@ class Study:
         """
         name = self.model.name if name is None else name
         forecasts = {
-            model: Forecast.joined([part.frame for part in finished], lead(self.target).horizon)
+            model: Forecast.joined([part.frame for part in finished], primary(self.target).horizon)
             for model, finished in parts.items()
         }
         studied = sorted(parts[name], key=lambda part: part.job.key)  # in whatever order they ended
@@ -228,4 +229,4 @@ class Study:
             return self.rule
         if learns_position(self.model):
             return HoldPosition()
-        return InverseVolatility() if isinstance(lead(self.target), Volatility) else FollowDirection()
+        return InverseVolatility() if isinstance(primary(self.target), Volatility) else FollowDirection()

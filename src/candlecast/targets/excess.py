@@ -39,7 +39,7 @@ class ExcessReturn:
                 remedy='Use for example ExcessReturn(cc.sample("sp500"))',
             )
 
-    def excess(self, candles: Candles) -> np.ndarray:
+    def relative_price(self, candles: Candles) -> np.ndarray:
         """ln(C_t / B_t), known at bar t; (time,), NaN where the benchmark has no bar that closes at the same time."""
         times, closes = self.benchmark.close_time, self.benchmark.close
         place = np.minimum(np.searchsorted(times, candles.close_time), len(times) - 1)
@@ -54,11 +54,11 @@ class ExcessReturn:
         return np.where(is_there, np.log(candles.close) - np.log(closes[place]), np.nan)
 
     def values(self, candles: Candles) -> np.ndarray:
-        excess = self.excess(candles)
-        return ahead(excess, self.horizon) - excess
+        relative = self.relative_price(candles)
+        return ahead(relative, self.horizon) - relative
 
     def naive(self, candles: Candles) -> np.ndarray:
-        return np.where(np.isfinite(self.excess(candles)), 0.0, np.nan)
+        return np.where(np.isfinite(self.relative_price(candles)), 0.0, np.nan)
 
     def expected_return(self, forecast: np.ndarray, candles: Candles) -> np.ndarray:
         return forecast

@@ -1,4 +1,4 @@
-"""The check of a model: nothing looked ahead, the same for a seed, alone or in company, and restored as it was."""
+"""The check of a model: no lookahead, the same for a seed, alone or with other jobs, and restored as it was."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def check_model(
     `restore` from `tensors()` forecasts the same, and rows asked for in parts get what they get together, to rounding
     (a net that carries its memory from bar to bar is not asked that). The recipe can be written as JSON.
 
-    `candles` are a synthetic market with planted momentum, `features` the last return and range, `target` the next return
+    `candles` are a synthetic market with injected momentum, `features` the last return and range, `target` the next return
     when not given. Raises LookaheadError naming the bar; ConfigError for the rest; and whatever the model itself raises.
 
     >>> import candlecast as cc

@@ -15,7 +15,7 @@ from candlecast.errors import ConfigError
 from candlecast.interval import SECONDS
 from candlecast.models.baselines.naive import Baseline, Predict
 from candlecast.models.baselines.series import CONTINUED, has_series, learnt_part, series_of
-from candlecast.models.deterministic import quiet
+from candlecast.models.deterministic import deterministic_fit
 from candlecast.targets import Target
 
 BUSINESS_DAYS, YEAR_WEEKS = 5, 52
@@ -119,7 +119,7 @@ class ETS(Baseline):
 
         values = learnt_part(job, series_of(job.samples).levels)
         values = values[np.isfinite(values)]
-        with quiet():
+        with deterministic_fit():
             learnt: Any = ETSModel(values, error="add", trend="add", damped_trend=True).fit(disp=False)
         alpha, beta, phi = learnt.alpha, learnt.beta, learnt.phi
 
