@@ -12,7 +12,7 @@ FIRST ?= 20000
 KILLS ?= 100
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test lint types unit fuzz kills lowest clean
+.PHONY: run test lint types unit slips fuzz kills lowest clean
 
 run: $(VENV)/.installed
 	$(BIN)/candlecast run
@@ -30,10 +30,10 @@ unit: $(VENV)/.installed-test
 	$(BIN)/pytest --numprocesses auto
 
 fuzz: $(VENV)/.installed-test
-	CANDLECAST_FUZZ=$(CASES) CANDLECAST_FUZZ_FIRST=$(FIRST) $(BIN)/pytest --numprocesses auto -o faulthandler_timeout=0 tests/fuzz
+	CANDLECAST_FUZZ=$(CASES) CANDLECAST_FUZZ_FIRST=$(FIRST) $(BIN)/pytest --numprocesses auto -o timeout=0 tests/fuzz
 
 kills: $(VENV)/.installed-test
-	CANDLECAST_KILLS=$(KILLS) $(BIN)/pytest --numprocesses auto -o faulthandler_timeout=0 tests/kills
+	CANDLECAST_KILLS=$(KILLS) $(BIN)/pytest --numprocesses auto -o timeout=0 tests/kills
 
 lowest: constraints-lowest.txt pyproject.toml
 	$(PYTHON) -m venv $(LOWEST)
@@ -50,6 +50,10 @@ $(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
 $(VENV)/.installed-test: $(BIN)/python pyproject.toml constraints.txt
 	$(INSTALL) --editable '.[test]'
 	touch $@ $(VENV)/.installed
+
+# Small faults in copies of the source, each with the tests that must fail; takes about an hour, and is no part of `test`.
+slips: $(VENV)/.installed-test
+	$(BIN)/python -m tests.slips --jobs 2
 
 clean:
 	rm -rf $(VENV) $(LOWEST)

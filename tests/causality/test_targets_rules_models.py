@@ -36,6 +36,20 @@ class PeekingNaive(NextReturn):
         return np.nan_to_num(NextReturn().values(candles))
 
 
+class PeekingReturn(NextReturn):
+    """An expected return in units of the next bar's move."""
+
+    def expected_return(self, forecast, candles):
+        return forecast * np.append(candles.close[1:] / candles.close[:-1], 1.0)
+
+
+class NextForecast(NextReturn):
+    """An expected return that reads the forecast of the next bar."""
+
+    def expected_return(self, forecast, candles):
+        return np.append(forecast[1:], 0.0)
+
+
 @dataclass(frozen=True, eq=False)
 class Remembered(NextReturn):
     """An expected return found by date."""
@@ -65,6 +79,8 @@ ANSWERS = dict(zip(MARKET.close_time.tolist(), np.append(np.diff(np.log(MARKET.c
     [
         (Early(), r"values of target return \(horizon 1\), column values, moved"),
         (PeekingNaive(), "naive of target return .* moved"),
+        (PeekingReturn(), "expected_return of target return .* moved"),
+        (NextForecast(), "expected_return of target return .* moved"),
         (Remembered(answers=ANSWERS), "expected_return of target return .* and 0 on the same candles with other dates"),
     ],
 )
@@ -119,6 +135,24 @@ def by_date(forecast):
     )
 
 
+def remembering(forecast):
+    """Outcomes, and the same from memory where they are missing: only other outcomes tell."""
+    times = forecast.frame["time"].dt.replace_time_zone(None)
+    known = pl.Series([np.sign(ANSWERS.get(time, 0.0)) for time in times])
+    return held(forecast.frame, forecast.frame["target"].sign().fill_null(known))
+
+
+def sized_by_the_move(forecast):
+    """By the size of the outcome, whose sign it does not read: only missing outcomes tell."""
+    return held(forecast.frame, (forecast.frame["target"].abs() > 0.001).fill_null(False).cast(pl.Float64))
+
+
+def where_it_is_known(forecast):
+    """Positions of the bars alone whose outcome is there."""
+    known = forecast.frame.drop_nulls("target")
+    return held(known, known["expected_return"].sign())
+
+
 def by_night(forecast):
     return held(forecast.frame, (forecast.frame["time"].dt.hour() < 6).cast(pl.Float64))
 
@@ -157,6 +191,9 @@ def by_market_date(forecast, candles):
         (peeking, "the position of rule peeking at .* moved from"),
         (scaled_by_all, "the position of rule scaled_by_all at .* moved"),
         (next_forecast, "the position of rule next_forecast at .* moved"),
+        (remembering, "the position of rule remembering at .* moved"),
+        (where_it_is_known, "rule where_it_is_known gives .* instead of .* positions up to"),
+        (sized_by_the_move, "the position of rule sized_by_the_move at .* moved"),
         (
             by_date,
             "the positions of rule by_date do not depend on the forecast or the candles, and are others for the same dates 28",

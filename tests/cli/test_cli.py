@@ -111,7 +111,7 @@ def test_a_file_is_read_as_the_options_say(tmp_path):
     assert found["reading"] in json.dumps(manifest)
 
 
-def test_candles_lists_faults(tmp_path):
+def test_candles_lists_issues(tmp_path):
     frame = synthetic.random_walk(50, seed=1, interval="1h").candles.frame.drop("close_time")
     frame = pl.concat([frame[:20], frame[25:], frame[30:31]]).with_columns(pl.col("open_time").dt.epoch("ms"))
     frame.write_csv(tmp_path / "bad.csv")
@@ -119,7 +119,7 @@ def test_candles_lists_faults(tmp_path):
     (report,) = json.loads(done.stdout)["candles"]
     assert done.returncode == 0
     assert not report["is_sound"]
-    assert {"unsorted", "duplicate"} <= {fault["kind"] for fault in report["faults"]}
+    assert {"unsorted", "duplicate"} <= {issue["kind"] for issue in report["issues"]}
     assert "NOT SOUND" in call("candles", "bad.csv", cwd=tmp_path).stdout
     assert "SP500" in call("candles", cwd=tmp_path).stdout
 

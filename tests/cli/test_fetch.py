@@ -94,7 +94,7 @@ def test_what_is_stored_and_its_faults(world, capsys):
         ("binance", "1h", 3),
         ("binance", "4h", 2),
     ]
-    assert (found[0]["faults"][0]["kind"], found[0]["faults"][0]["first"]) == ("gap", "2024-11-20T02:00:00+00:00")
+    assert (found[0]["issues"][0]["kind"], found[0]["issues"][0]["first"]) == ("gap", "2024-11-20T02:00:00+00:00")
     assert (found[0]["first"], found[0]["last"]) == ("2024-11-15T06:00:00+00:00", "2024-12-01T00:00:00+00:00")
     assert "nothing of binanse is stored in data; expected candles that were fetched. Did you mean binance?" in refused(
         capsys, "candles", "--source", "binanse"
@@ -112,10 +112,17 @@ def test_run_fetches_studies_and_says_what_it_saw(world, capsys):
     small = ["--model", "linear", "--folds", "2", "--json"]
     result = json.loads(call(capsys, "run", "BTCUSDT", "--interval", "1h", "--source", "binance", *SINCE, *small))
     assert (result["bars"], result["missing"], result["lost"]["warm-up"] > 0) == (375, 3, True)
-    assert result["origin"] == {"source": "binance", "store": "data", "version": 1, "changes": [], "reading": None}
+    assert result["origin"] == {
+        "source": "binance",
+        "store": "data",
+        "version": 1,
+        "changes": [],
+        "reading": None,
+        "ended": None,
+    }
     manifest = json.loads((Path(result["run"]) / "manifest.json").read_text())
     origin = manifest["candles"]["origin"]
-    assert origin == {"source": "binance", "store": "data", "version": 1, "changes": [], "reading": None}
+    assert origin == {"source": "binance", "store": "data", "version": 1, "changes": [], "reading": None, "ended": None}
     call(capsys, "fetch", "BTCUSDT", "--interval", "1h")  # the store goes on, the run's version stays
     seen = Store(origin["store"]).read(origin["source"], "BTCUSDT", "1h", version=origin["version"])
     assert seen.fingerprint == manifest["candles"]["fingerprint"]
@@ -250,3 +257,35 @@ def bars() -> pl.DataFrame:
     from candlecast.sources import synthetic
 
     return synthetic.garch(600, seed=5, interval="1h").candles.frame
+
+
+def test_a_series_that_ended_and_a_symbol_that_was_renamed(world, capsys, monkeypatch):
+    closed = datetime(2024, 11, 20, tzinfo=UTC)
+    listings = [Listing("LUNAUSDT", closed=closed), Listing("LUNCUSDT", opened=datetime(2024, 11, 25, tzinfo=UTC))]
+    BinanceWorld(listings).mount(world.server)
+    monkeypatch.setattr("candlecast.store.store.utc_now", world.server.clock)
+    words = call(capsys, "fetch", "LUNAUSDT", "--interval", "1h", "--since", "2024-11-15")
+    assert "; the series ended (binance has halted its trading); version" in words
+    assert "1 bar after which the series ends" in call(capsys, "candles", "LUNAUSDT")
+    renamed = ["--renamed-from", "LUNAUSDT", "--renamed-at", "2024-11-21"]
+    (row,) = json.loads(
+        call(
+            capsys,
+            "fetch",
+            "LUNCUSDT",
+            "--interval",
+            "1h",
+            "--since",
+            "2024-11-15",
+            "--until",
+            "2024-12-01",
+            *renamed,
+            "--json",
+        )
+    )["candles"]
+    assert row["ended"] is None
+    (found,) = json.loads(call(capsys, "candles", "LUNCUSDT", "--json"))["candles"]
+    assert found["first"].startswith("2024-11-15") and found["changes"][0]["kind"] == "joined"
+    assert found["bars"] == row["bars"]
+    for wrong in (["A", "B", "--renamed-from", "C"], ["A", "--renamed-at", "2024-01-01"]):
+        assert "expected the earlier name of one symbol" in refused(capsys, "fetch", *wrong, "--interval", "1h")

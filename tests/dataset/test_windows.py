@@ -143,9 +143,9 @@ def test_bars_are_lost_to_one_cause_each():
 
 def test_a_bridged_hole_costs_nothing():
     holed = without(MARKET, {100, 170, 171})
-    assert samples(holed.bridged(1), window=10).dropped_rows["window across a gap"] == 9
-    assert samples(holed.bridged(2), window=10).dropped_rows["window across a gap"] == 0
-    assert samples(holed.bridged(2), window=10).dropped_rows["outcome across a gap"] == 0
+    assert samples(holed.with_max_gap(1), window=10).dropped_rows["window across a gap"] == 9
+    assert samples(holed.with_max_gap(2), window=10).dropped_rows["window across a gap"] == 0
+    assert samples(holed.with_max_gap(2), window=10).dropped_rows["outcome across a gap"] == 0
 
 
 def test_jobs_learn_from_whole_windows_with_known_outcomes_only():

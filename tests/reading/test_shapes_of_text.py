@@ -408,13 +408,9 @@ REFUSED = {
     "rounded counts": (table(NAMED, [f"1.70925E+{12}"] * COUNT), "which a spreadsheet has rounded"),
     "years": (table(NAMED, ["2024"] * COUNT), "day and month are lost"),
     "far years": (table(NAMED, [f"21{text[2:]}" for text in DATED]), "expected years from 1900 to"),
-    "months": (
-        table("Date,Open,High,Low,Close,Volume", [f"{2020 + n // 12}-{n % 12 + 1:02}-01" for n in range(COUNT)]),
-        "are months, which have no fixed length",
-    ),
-    "words of months": (
-        table(NAMED, [f"{('Jan', 'Feb', 'Mar', 'Apr')[n % 4]} {1990 + n // 4}" for n in range(COUNT)]),
-        "are months, which have no fixed",
+    "months by a day within them": (
+        table("Date,Open,High,Low,Close,Volume", [f"{2020 + n // 12}-{n % 12 + 1:02}-15" for n in range(COUNT)]),
+        "are as long as months and have dates within them, such as 2020-01-15",
     ),
     "no open": (table("Date,High,Low,Close,Volume", DATED, "hlcv"), "has no column for open"),
     "trades": (

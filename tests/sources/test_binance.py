@@ -127,7 +127,7 @@ def test_halts_stay_holes_and_holes_of_the_dumps_are_filled(server, world, binan
         )
     ]
     candles = binance().fetch("BTCUSDT", "1m", since="2025-01-01")
-    gaps = candles.check().faults.filter(pl.col("kind").is_in(["gap", "halt"]))
+    gaps = candles.check().issues.filter(pl.col("kind").is_in(["gap", "halt"]))
     assert len(candles) == (at(2025, 2, 10, 12, 34) - at(2025, 1, 1)) / MINUTE - 180
     assert gaps.select("bars", "first").rows() == [(180, at(2025, 1, 10, 2))]
 

@@ -61,8 +61,13 @@ def test_every_model_on_every_series(comparison, ledger):
     )
     assert ledger.count() == 12
     assert all(result.trial_count.trials == 12 for result in comparison.results.values())
-    assert (frame["p_trials"].drop_nulls() >= frame["p"].drop_nulls()).all()
-    assert (frame["p_discovery"].drop_nulls() >= frame["p"].drop_nulls()).all()
+    for row, result in zip(frame.iter_rows(named=True), comparison.results.values(), strict=True):
+        evidence = result.verdict.evidence
+        found = [np.nan if row[name] is None else row[name] for name in ("p", "p_trials")]
+        assert found == pytest.approx([evidence.forecast_p, evidence.forecast_p_adjusted], nan_ok=True)
+    np.testing.assert_allclose(
+        frame["p_discovery"].cast(pl.Float64).to_numpy(), stats.false_discovery(frame["p"].cast(pl.Float64).to_numpy())
+    )
     assert frame.filter(pl.col("model") == "naive").select("p", "is_superior").row(0) == (None, False)
 
 

@@ -71,6 +71,7 @@ def test_price():
     np.testing.assert_array_equal(target.naive(RISING), RISING.close)
     implied = target.expected_return(np.array([100.0, 121.0, 99.0, 0.0, -5.0]), RISING)
     np.testing.assert_allclose(implied, [0, np.log(1.1), 0, np.log(1e-6), np.log(1e-6)], atol=1e-15)
+    np.testing.assert_allclose(target.change(np.array([110.0, 45.0]), np.array([100.0, 50.0])), [0.1, -0.1])
     assert Price(scaling=Robust()).scaling == Robust()
     assert Price().scaling == MinMax()
 

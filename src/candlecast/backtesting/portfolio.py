@@ -218,10 +218,10 @@ def _run(
     fills = fills[:count]
     equity, money, gross, financing, dividends = sums.T
     paid = np.bincount(fills[:, 0].astype(int), weights=fills[:, 6] + fills[:, 7], minlength=len(sums))
-    closes = grid.times + np.timedelta64(grid.candles[0].interval.microseconds, "us")
+    closes = grid.candles[0].interval.after(pl.Series(grid.times))
     table = pl.DataFrame(
         {
-            "time": pl.Series(closes).dt.replace_time_zone("UTC"),
+            "time": closes.dt.replace_time_zone("UTC"),
             "equity": equity,
             "position": np.divide(gross, equity, out=np.zeros(len(sums)), where=equity > 0),
             "cash": money,

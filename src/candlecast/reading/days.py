@@ -193,10 +193,10 @@ def _numeric(numbers: list[str]) -> Days | None:
     if len(numbers) == 1:
         return _run_together(numbers[0])
     if len(numbers) == 2:  # a year and a month
-        place = 0 if len(numbers[0]) == 4 else 1
-        if len(numbers[place]) != 4:
+        position = 0 if len(numbers[0]) == 4 else 1
+        if len(numbers[position]) != 4:
             return None
-        day = _day(_year(numbers[place]), int(numbers[1 - place]), 1)
+        day = _day(_year(numbers[position]), int(numbers[1 - position]), 1)
         return Days(day, day, day)
     first, second, third = numbers
     if len(second) > 2 or max(len(first), len(third)) > 4 or len(third) == 3:

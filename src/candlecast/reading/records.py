@@ -38,7 +38,9 @@ def records_table(path: Path, text: str, name: str) -> Table:
     for candidate in _candidates(value, 0):
         labels, rows = candidate
         if len(rows) and len(labels) >= MINIMUM:
-            columns = [pl.Series([_text(row[place]) for row in rows], dtype=pl.String) for place in range(len(labels))]
+            columns = [
+                pl.Series([_text(row[position]) for row in rows], dtype=pl.String) for position in range(len(labels))
+            ]
             if symbol and not any(canonical(label) in ("symbol", "ticker") for label in labels) and any(labels):
                 labels, columns = [*labels, "symbol"], [*columns, pl.Series([symbol] * len(rows), dtype=pl.String)]
             return columns_table(tuple((label,) if label else () for label in labels), columns, name=name, zone=zone)

@@ -135,7 +135,7 @@ def _read(path: str | Path, options: Options, *, kind: containers.Kind | None = 
         symbol, notes = _symbol(content, table, options, understood)
         origin = Origin(content.path.name, reading="; ".join([*understood.notes, *notes]))
         frame = with_close(understood)
-        clock = sessions.settle(frame["open_time"], understood.interval, hint=options.zone)
+        clock = sessions.settle(frame["open_time"], understood.interval, hint=understood.zone or options.zone)
         return Candles(frame, symbol, understood.interval, origin=origin, clock=clock)
     except (
         pl.exceptions.PolarsError,

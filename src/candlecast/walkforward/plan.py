@@ -95,7 +95,7 @@ class WalkPlan:
 
     def _jobs_of(self, asset: Candles, features: Features, window: int, seed: int) -> list[Job]:
         """One job for each fold of an asset."""
-        asset.require_sound()
+        asset.require_sound().require_one_asset()
         require_causal_features(features, asset)
         require_causal_target(self.target, asset)
         samples = make_samples(asset, features=features, target=self.target, window=window)

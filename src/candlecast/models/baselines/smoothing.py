@@ -149,7 +149,7 @@ def season_bars(candles: Candles) -> int:
         return max(2, round(float(np.median(whole))))
     if seconds < SECONDS["w"]:
         return 7 if _trades_on_weekends(candles) else BUSINESS_DAYS
-    return YEAR_WEEKS
+    return max(2, 12 // candles.interval.months) if candles.interval.months else YEAR_WEEKS
 
 
 def _trades_on_weekends(candles: Candles) -> bool:
