@@ -59,6 +59,8 @@ def is_ours(value: object) -> bool:
     if isinstance(value, types.FunctionType | type):
         return value.__module__.startswith(ROOT) and "<locals>" not in value.__qualname__
     if kind.__module__.startswith(ROOT):
+        if isinstance(value, NetModel) and not sees_arrays_only(value):
+            return False
         return not is_dataclass(value) or all(is_ours(getattr(value, item.name)) for item in fields(value) if item.init)
     return is_known(value)
 
