@@ -33,6 +33,7 @@ class Conditions:
     is_in_time_order: each training part lies before its test part.
     worst_loss: the loss of the strategy in the worst known bar of its market, a positive log return
         (`stats.worst_case_loss`); NaN where not known. bars_known: the number of bars that this is the worst of.
+    replaced: names of the parts of the result that its study did not make: a changed copy.
     static_returns: returns per bar of an account that holds the mean position of this one, with the same financing and no
         trading costs; empty where not known.
     notices: odd properties of the candles, in sentences; jumps: the notices of jumps that look like splits and were not
@@ -46,6 +47,7 @@ class Conditions:
     is_in_time_order: bool = True
     worst_loss: float = math.nan
     bars_known: int = 0
+    replaced: tuple[str, ...] = ()
     static_returns: np.ndarray = field(default_factory=lambda: np.empty(0), compare=False, repr=False)
     notices: tuple[str, ...] = ()
     jumps: tuple[str, ...] = ()
@@ -62,6 +64,7 @@ class Conditions:
             **{name: value if math.isfinite(value) else None for name, value in numbers.items()},
             "tradability": self.tradability.to_dict() if self.tradability else None,
             "is_in_time_order": self.is_in_time_order,
+            "replaced": list(self.replaced),
             "notices": list(self.notices),
             "jumps": list(self.jumps),
             "changes": list(self.changes),
@@ -69,7 +72,12 @@ class Conditions:
 
 
 def conditions_of(
-    candles: Candles, positions: Positions, result: BacktestResult, *, is_in_time_order: bool
+    candles: Candles,
+    positions: Positions,
+    result: BacktestResult,
+    *,
+    is_in_time_order: bool,
+    replaced: tuple[str, ...] = (),
 ) -> Conditions:
     """The conditions of a backtest of these positions on these candles."""
     first = int(np.searchsorted(candles.close_time, result.equity["time"].dt.replace_time_zone(None).to_numpy()[0]))
@@ -88,6 +96,7 @@ def conditions_of(
         is_in_time_order=is_in_time_order,
         worst_loss=_worst_loss(candles, result),
         bars_known=len(candles),
+        replaced=replaced,
         static_returns=_static_returns(candles, positions, result),
         notices=checked.notices,
         jumps=() if are_real else checked.jumps,

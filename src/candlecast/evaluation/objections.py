@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from candlecast.backtesting import BacktestResult
+from candlecast.errors import listed
 from candlecast.evaluation.evidence import Evidence
 from candlecast.stats import track_record
 from candlecast.targets import Target
@@ -39,6 +40,7 @@ def objections(
 ) -> tuple[Objection, ...]:
     """All objections to a result, the gravest first. `is_significant`: the account passes its tests."""
     found = [
+        _replaced(evidence),
         _unadjusted(evidence),
         _implausible(row, result, target),
         _ruined(result),
@@ -49,6 +51,19 @@ def objections(
         _doubtful(evidence) if is_significant else None,
     ]
     return tuple(objection for objection in found if objection is not None)
+
+
+def _replaced(evidence: Evidence) -> Objection | None:
+    """A copy with other parts says nothing about the study: it may hold what was known only afterwards."""
+    names = evidence.conditions.replaced
+    if not names:
+        return None
+    return Objection(
+        f"No verdict on skill: {listed(names)} from elsewhere.",
+        f"this copy has {listed(names)} that its study did not make, which cannot be checked; backtest(candles, "
+        "positions) trades positions from elsewhere, and Study.run forecasts other candles",
+        is_of_forecast=True,
+    )
 
 
 def _unadjusted(evidence: Evidence) -> Objection | None:

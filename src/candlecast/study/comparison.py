@@ -12,7 +12,7 @@ import polars as pl
 
 from candlecast.backtesting import Costs
 from candlecast.candles import Candles
-from candlecast.causality import require_causal_model
+from candlecast.causality import ModelCheck
 from candlecast.dataset.folds import Folds, WalkForward
 from candlecast.dataset.jobs import Job
 from candlecast.errors import ConfigError
@@ -190,9 +190,9 @@ def _trained(
         def listen(event: Progress, before: int = done, share: float = len(left)) -> None:
             progress(Progress(name, before + share * event.done / event.total, total, event.detail))
 
-        for number, fitted in enumerate(model.fit(left, progress=listen) if left else ()):
-            if not number:
-                require_causal_model(model, fitted)
+        check = ModelCheck(model)
+        for fitted in model.fit(left, progress=listen) if left else ():
+            check(fitted)
             if checkpoints and not isinstance(model, Pooled):
                 checkpoints.save(model, fitted)
             yield place_of[id(fitted.job)], FoldForecast(fitted.job, fitted, forecast_frame(fitted, name))

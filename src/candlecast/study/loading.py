@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ from candlecast.runs.tables import read_tables, read_tensors, require_rows
 from candlecast.signals import Positions
 from candlecast.study.fitted import not_made, require_same
 from candlecast.study.result import StudyResult
+from candlecast.study.seal import digests_of
 from candlecast.study.study import Study
 from candlecast.targets import primary
 from candlecast.targets.target import require_target
@@ -107,7 +109,7 @@ def _result(stored: _Stored, others: Sequence[Candles], study: Study | None) -> 
     else:
         require_same(study, recipe, candles)
         target, costs = study.target, study.costs
-    return StudyResult(
+    result = StudyResult(
         recipe=recipe,
         model=manifest["model"],
         candles=candles,
@@ -129,6 +131,8 @@ def _result(stored: _Stored, others: Sequence[Candles], study: Study | None) -> 
         ),  # empty for runs older than the ledger: one trial
         ledger=Ledger(folder.parent),
     )
+    replaced = manifest.get("replaced", [])
+    return replace(result, digests={name: each for name, each in digests_of(result).items() if name not in replaced})
 
 
 def _positions(manifest: dict[str, Any], frame: pl.DataFrame, name: str) -> Positions:
