@@ -80,7 +80,7 @@ def quick_audit(study: CompletedStudy, jobs: Sequence[Job], fitted: Sequence[Fit
     if _have_same_inputs(study, walk.candles, changed, found, bar, NOISE):
         _compare_trading(walk, found, bar, changed, NOISE)
     checks = _stage_checks(found, "1 bar", trained=None)
-    return AuditReport("quick", (*checks, labels_known(walk), tradable(walk)), found.of(STAGES))
+    return AuditReport("quick", (*checks, labels_known(walk)), found.of(STAGES))
 
 
 def _full(study: CompletedStudy, candles: Candles, seed: int, progress: Listener) -> AuditReport:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite, nan
+from typing import Any
 
 import polars as pl
 
 from candlecast.text import count, table
 
 PASSED, FAILED, NOT_RUN = "passed", "failed", "not run"
+BOUNDS = ("before", "after")
 FROM_EVERYWHERE = 0.5  # share of the known rows that move when a value is computed from the whole series
 
 CAUSES: dict[str, tuple[str, str]] = {
@@ -111,6 +115,16 @@ class AuditReport:
         rows = table([[check.name, check.status, check.detail] for check in self.checks], ["check", "result", "detail"])
         return "\n".join([self.line, "", rows, *(f"\n{finding}" for finding in self.findings)])
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> AuditReport:
+        """The report of its JSON values. Raises KeyError, TypeError or ValueError for others."""
+        findings = [
+            Finding(**(each | {"time": datetime.fromisoformat(each["time"])} | _bounds(each)))
+            for each in values["findings"]
+        ]
+        checks = [Check(each["check"], each["status"], each["detail"]) for each in values["checks"]]
+        return cls(str(values["kind"]), tuple(checks), tuple(findings))
+
     def to_dict(self) -> dict[str, object]:
         """The report as JSON values."""
         return {
@@ -118,8 +132,18 @@ class AuditReport:
             "kind": self.kind,
             "line": self.line,
             "checks": self.frame.to_dicts(),
-            "findings": [vars(finding) | {"time": finding.time.isoformat()} for finding in self.findings],
+            "findings": [
+                vars(finding)
+                | {"time": finding.time.isoformat()}
+                | {name: getattr(finding, name) if isfinite(getattr(finding, name)) else None for name in BOUNDS}
+                for finding in self.findings
+            ],
         }
+
+
+def _bounds(values: Mapping[str, Any]) -> dict[str, float]:
+    """Both values of a finding, NaN for None."""
+    return {name: nan if values[name] is None else float(values[name]) for name in BOUNDS}
 
 
 def cause_of(stage: str, lead: int, share: float) -> tuple[str, str]:

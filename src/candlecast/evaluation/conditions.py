@@ -34,6 +34,7 @@ class Conditions:
     worst_loss: the loss of the strategy in the worst known bar of its market, a positive log return
         (`stats.worst_case_loss`); NaN where not known. bars_known: the number of bars that this is the worst of.
     replaced: names of the parts of the result that its study did not make: a changed copy.
+    audit: the result of the audit, in a line; leaks: its findings, values that moved when only later candles changed.
     static_returns: returns per bar of an account that holds the mean position of this one, with the same financing and no
         trading costs; empty where not known.
     notices: odd properties of the candles, in sentences; jumps: the notices of jumps that look like splits and were not
@@ -48,6 +49,8 @@ class Conditions:
     worst_loss: float = math.nan
     bars_known: int = 0
     replaced: tuple[str, ...] = ()
+    audit: str = "Audit: not run"
+    leaks: tuple[str, ...] = ()
     static_returns: np.ndarray = field(default_factory=lambda: np.empty(0), compare=False, repr=False)
     notices: tuple[str, ...] = ()
     jumps: tuple[str, ...] = ()
@@ -65,6 +68,8 @@ class Conditions:
             "tradability": self.tradability.to_dict() if self.tradability else None,
             "is_in_time_order": self.is_in_time_order,
             "replaced": list(self.replaced),
+            "audit": self.audit,
+            "leaks": list(self.leaks),
             "notices": list(self.notices),
             "jumps": list(self.jumps),
             "changes": list(self.changes),
@@ -78,6 +83,8 @@ def conditions_of(
     *,
     is_in_time_order: bool,
     replaced: tuple[str, ...] = (),
+    audit: str = "",
+    leaks: tuple[str, ...] = (),
 ) -> Conditions:
     """The conditions of a backtest of these positions on these candles."""
     first = int(np.searchsorted(candles.close_time, result.equity["time"].dt.replace_time_zone(None).to_numpy()[0]))
@@ -97,6 +104,8 @@ def conditions_of(
         worst_loss=_worst_loss(candles, result),
         bars_known=len(candles),
         replaced=replaced,
+        audit=audit or "Audit: not run",
+        leaks=leaks,
         static_returns=_static_returns(candles, positions, result),
         notices=checked.notices,
         jumps=() if are_real else checked.jumps,

@@ -41,6 +41,7 @@ def objections(
     """All objections to a result, the gravest first. `is_significant`: the account passes its tests."""
     found = [
         _replaced(evidence),
+        _leaking(evidence),
         _unadjusted(evidence),
         _implausible(row, result, target),
         _ruined(result),
@@ -62,6 +63,17 @@ def _replaced(evidence: Evidence) -> Objection | None:
         f"No verdict on skill: {listed(names)} from elsewhere.",
         f"this copy has {listed(names)} that its study did not make, which cannot be checked; backtest(candles, "
         "positions) trades positions from elsewhere, and Study.run forecasts other candles",
+        is_of_forecast=True,
+    )
+
+
+def _leaking(evidence: Evidence) -> Objection | None:
+    """A value that moves when only later candles change is not known at its time."""
+    if not evidence.conditions.leaks:
+        return None
+    return Objection(
+        "No verdict: the audit found values that depend on later candles.",
+        evidence.conditions.leaks[0].removesuffix("."),
         is_of_forecast=True,
     )
 

@@ -112,6 +112,7 @@ def judge(
         _skill_words(model, target, row, evidence),
         *_pay_words(result, lines, evidence),
         _trial_words(row["observations"], trained, evidence),
+        conditions.audit,
         *(f"the candles were changed before anything was computed: {change}" for change in conditions.changes),
         *_power_words(evidence, lines["Sharpe ratio"]["value"], has_edge=is_forecastable and pays),
     )

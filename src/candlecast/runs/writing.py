@@ -60,6 +60,7 @@ def manifest_of(result: StudyResult) -> dict[str, Any]:
         "format": FORMAT,
         "candlecast": __version__,
         "environment": environment(),
+        "audit": result.audit.to_dict() if result.audit else None,
         "model": result.model,
         "models": list(result.forecasts),
         "candles": {

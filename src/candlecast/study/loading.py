@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from candlecast.audit import AuditReport
 from candlecast.backtesting import Costs
 from candlecast.backtesting.validation import require_kind
 from candlecast.candles import Candles, Origin, TradingClock
@@ -126,6 +127,7 @@ def _result(stored: _Stored, others: Sequence[Candles], study: Study | None) -> 
         lost=manifest["lost"],
         tensors=tensors,
         searches=tuple(Searched(**values) for values in manifest.get("searches", [])),
+        audit=AuditReport.from_dict(manifest["audit"]) if manifest.get("audit") else None,
         trial_count=TrialCount.from_dict(
             manifest.get("trial_count", {})
         ),  # empty for runs older than the ledger: one trial

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from candlecast.audit import AuditReport
 from candlecast.backtesting import BacktestResult, Costs, backtest
 from candlecast.backtesting.validation import require_cash, require_kind
 from candlecast.candles import Candles
@@ -73,6 +74,7 @@ class StudyResult:
     searches: tuple[Searched, ...] = ()
     trial_count: TrialCount | None = None
     ledger: Ledger | None = None
+    audit: AuditReport | None = None
     digests: Mapping[str, str] | None = field(default=None, repr=False)
     computed: dict[str, tuple[tuple[Any, ...], Any]] = field(default_factory=dict, repr=False)
 
@@ -81,6 +83,7 @@ class StudyResult:
             "candles": (self.candles, Candles),
             "costs": (self.costs, Costs),
             "trial_count": (self.trial_count, TrialCount | None),
+            "audit": (self.audit, AuditReport | None),
         }
         for name, (value, kind) in kinds.items():
             require_kind(name, value, kind, f"Leave {name} as the study made it")
@@ -165,6 +168,8 @@ class StudyResult:
                 self.positions[self.model],
                 self.backtest,
                 is_in_time_order=is_in_time_order(self.folds),
+                audit=self.audit.line if self.audit else "",
+                leaks=tuple(map(str, self.audit.findings)) if self.audit else (),
                 replaced=self.replaced,
             ),
             seed=self.seed,

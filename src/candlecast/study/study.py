@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from candlecast.audit import AuditReport, quick_audit
 from candlecast.backtesting import Costs
 from candlecast.backtesting.validation import require_cash, require_kind
 from candlecast.candles import Candles
@@ -175,7 +176,8 @@ class Study:
             )
         progress(Progress("baselines", len(models) - 1, len(models) - 1))
         progress(Progress("judge", 0, 1))
-        result = self.assemble(candles, parts, seed=seed, ledger=ledger).record(ledger)
+        result = self.assemble(candles, parts, seed=seed, ledger=ledger)
+        result = replace(result, audit=self._audited(candles, parts[self.model.name], seed)).record(ledger)
         progress(Progress("judge", 1, 1, str(result.verdict)))
         return result
 
@@ -220,6 +222,11 @@ class Study:
             ledger=ledger,
         )
         return replace(result, digests=digests_of(result))
+
+    def _audited(self, candles: Candles, parts: Sequence[FoldForecast], seed: int) -> AuditReport:
+        """The quick audit of the first seed's trainings."""
+        first = sorted((part for part in parts if part.job.seed == seed), key=lambda part: part.job.fold.index)
+        return quick_audit(self.completed(candles), [part.job for part in first], [part.fitted for part in first])
 
     def completed(self, candles: Candles) -> Study:
         """The same study with the features and the rule that it has on these candles."""
