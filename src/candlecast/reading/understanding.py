@@ -109,7 +109,7 @@ def _require_numeric(table: Table, columns: Columns, *, what: str) -> None:
         kind = table.types.get(place)
         if kind is not None and (kind.is_nested() or kind in (pl.Boolean, pl.Object, pl.Binary) or kind.is_temporal()):
             raise CandleError(
-                f"the column {table.spoken(place)} of {what} holds {kind}",
+                f"the column {table.display_name(place)} of {what} holds {kind}",
                 expected="numbers, or texts that are numbers",
                 remedy="Convert the column, or name another with columns={...}",
             )
