@@ -57,15 +57,15 @@ def test_values_of_a_long_bar():
 def test_bridged_holes_count_as_none():
     candles = hourly(hour for hour in range(16) if hour not in (5, 9, 10))
     assert opened(candles.resample("4h")) == [0, 12]
-    assert opened(candles.bridged(1).resample("4h")) == [0, 4, 12]
-    assert opened(candles.bridged(2).resample("4h")) == [0, 4, 8, 12]
+    assert opened(candles.with_max_gap(1).resample("4h")) == [0, 4, 12]
+    assert opened(candles.with_max_gap(2).resample("4h")) == [0, 4, 8, 12]
 
 
 def test_segments_end_at_holes_longer_than_the_bridge():
     candles = hourly(hour for hour in range(12) if hour not in (3, 6, 7))
     assert candles.segments.tolist() == [0, 0, 0, 1, 1, 2, 2, 2, 2]
-    assert candles.bridged(1).segments.tolist() == [0, 0, 0, 0, 0, 1, 1, 1, 1]
-    assert candles.bridged(2).segments.tolist() == [0] * 9
+    assert candles.with_max_gap(1).segments.tolist() == [0, 0, 0, 0, 0, 1, 1, 1, 1]
+    assert candles.with_max_gap(2).segments.tolist() == [0] * 9
 
 
 def test_weeks_begin_on_monday():

@@ -12,12 +12,12 @@ import torch
 from candlecast.dataset.folds import WalkForward
 from candlecast.errors import ConfigError
 from candlecast.features import Features, log_range, log_return
-from candlecast.fleet import optimizer
-from candlecast.fleet.batching import Batch, Sampler
-from candlecast.fleet.job_progress import Clock
+from candlecast.fleet import job_progress, optimizer
+from candlecast.fleet.batching import Batch, Sampler, scalings
+from candlecast.fleet.building import build
 from candlecast.fleet.losses import loss
 from candlecast.fleet.settings import Fit
-from candlecast.fleet.trainer import _Fleet, scalings, train
+from candlecast.fleet.trainer import Fleet, _step_seeds, init, step, train
 from candlecast.heads import SquaredError
 from candlecast.models import LSTM
 from candlecast.sources import synthetic
@@ -77,8 +77,8 @@ def test_the_readable_update_is_adamw_too():
     weights, mean, square = (torch.tensor(each) for each in (start, 0 * start, 0 * start))
     for t, gradient in enumerate(gradients, start=1):
         size, root = lr / (1 - BETA1**t), np.full(2, np.sqrt(1 - BETA2**t))
-        scales = (torch.tensor(each) for each in (np.ones(2), size, root, 1 - lr * 0.3))
-        optimizer.update_reference(weights, torch.tensor(gradient), mean, square, *scales)
+        scales = [torch.tensor(each) for each in (np.ones(2), size, root, 1 - lr * 0.3)]
+        optimizer.update_reference(weights, torch.tensor(gradient), mean, square, scales=scales)
     for found, value in zip((weights, mean, square), adam(start, gradients, lr=lr, decay=0.3), strict=True):
         np.testing.assert_allclose(found.numpy(), value, rtol=1e-9)
 
@@ -91,43 +91,44 @@ def test_models_keep_their_own_moments():
     assert kept.steps.tolist() == [6, 4]
 
 
-class Batches:
-    """Two steps an epoch."""
-
-    def epoch(self):
-        return [np.arange(2), np.arange(2)]
+BATCHES = [np.arange(2), np.arange(2)]  # two steps an epoch
 
 
 def test_a_cosine_falls_from_step_to_step():
-    clock = Clock(Batches(), Fit(epochs=4, lr=2.0, schedule="cosine"))
-    rates = []
+    fit = Fit(epochs=4, lr=2.0, schedule="cosine")
+    progress, rates = job_progress.start(BATCHES), []
     for _ in range(4):
         for _ in range(2):
-            rates.append(clock.lr)
-            clock.next_batch()
-            ended = clock.add_loss(1.0)
-        assert ended
-        clock.end_epoch(math.nan)
+            assert not progress.is_epoch_over
+            rates.append(job_progress.step_size(progress, fit))
+            progress = job_progress.step(progress, 1.0)
+        assert progress.is_epoch_over
+        progress, _ = job_progress.end_epoch(progress, math.nan, fit)
+        progress = job_progress.next_epoch(progress, BATCHES)
     assert rates == pytest.approx([1 + math.cos(math.pi * step / 8) for step in range(8)])
-    assert Clock(Batches(), Fit(lr=2.0)).lr == 2.0
+    assert job_progress.step_size(job_progress.start(BATCHES), Fit(lr=2.0)) == 2.0
 
 
 def test_a_job_stops_when_validation_has_not_fallen_for_as_long_as_its_patience():
-    clock = Clock(Batches(), Fit(epochs=10, patience=2))
-    ends = []
+    fit = Fit(epochs=10, patience=2)
+    progress, ends = job_progress.start(BATCHES), []
     for validation in (5.0, 3.0, 4.0, 2.0, 2.5, 2.0):
-        for step in (1.0, 4.0):
-            clock.next_batch()
-            clock.add_loss(step * validation)
-        ends.append(clock.end_epoch(validation))
+        progress = job_progress.next_epoch(progress, BATCHES)
+        for share in (1.0, 4.0):
+            progress = job_progress.step(progress, share * validation)
+        progress, epoch = job_progress.end_epoch(progress, validation, fit)
+        ends.append((epoch.is_best, epoch.is_last))
     assert ends == [(True, False), (True, False), (False, False), (True, False), (False, False), (False, True)]
-    assert (clock.best_loss, clock.best_epoch) == (2.0, 4)
-    assert clock.losses == [(2.5 * each, each) for each in (5.0, 3.0, 4.0, 2.0, 2.5, 2.0)]
+    assert (progress.best_loss, progress.best_epoch) == (2.0, 4)
+    assert list(progress.losses) == [(2.5 * each, each) for each in (5.0, 3.0, 4.0, 2.0, 2.5, 2.0)]
 
 
 def test_without_validation_the_last_epoch_is_the_best():
-    clock = Clock(Batches(), Fit(epochs=2, patience=1))
-    assert [clock.end_epoch(math.nan), clock.end_epoch(math.nan)] == [(True, False), (True, True)]
+    fit = Fit(epochs=2, patience=1)
+    first, epoch = job_progress.end_epoch(job_progress.start(BATCHES), math.nan, fit)
+    assert epoch == (True, False)
+    _, epoch = job_progress.end_epoch(job_progress.next_epoch(first, BATCHES), math.nan, fit)
+    assert epoch == (True, True)
 
 
 def test_scalings_know_the_training_part_alone(job):
@@ -141,8 +142,8 @@ def test_scalings_know_the_training_part_alone(job):
 
 
 def sampler_of(job):
-    blueprint = MODEL.blueprint(NextReturn())
-    return Sampler(job, blueprint, *scalings(job, blueprint.head))
+    spec = MODEL.net_spec(NextReturn())
+    return Sampler(job, spec, *scalings(job, spec.head))
 
 
 def test_an_epoch_shuffles_the_training_rows_and_validation_has_its_own(job):
@@ -155,18 +156,19 @@ def test_an_epoch_shuffles_the_training_rows_and_validation_has_its_own(job):
 
 def test_a_batch_that_is_not_full_counts_what_is_in_it(job):
     sampler = sampler_of(job)
-    ((x, y, weight),) = Batch(1, sampler, 8, CPU).arrays
-    sampler.fill_training(job.train_rows[:8], x, y, weight)
+    (slot,) = Batch(1, sampler.shape, 8, CPU).slots
+    x, y, weight = slot
+    sampler.fill(sampler.train, job.train_rows[:8], slot)
     assert weight.ravel().tolist() == [1.0] * 8
     rows = job.train_rows[10:13]
-    sampler.fill_training(rows, x, y, weight)
+    sampler.fill(sampler.train, rows, slot)
     assert weight.ravel().tolist() == [1.0] * 3 + [0.0] * 5
     inputs, outcomes = scalings(job, SquaredError())
     for place, row in enumerate(rows):
         np.testing.assert_allclose(
             x[:, :, place], inputs.apply(job.samples.inputs[row - 3 : row + 1]), rtol=1e-5, atol=1e-5
         )
-        assert y[place, 0, 0] == pytest.approx(outcomes.apply(job.samples.lessons[row])[0], rel=1e-5)
+        assert y[place, 0, 0] == pytest.approx(outcomes.apply(job.samples.y[row])[0], rel=1e-5)
     assert not x[:, :, 3:].any()
 
 
@@ -176,23 +178,40 @@ def test_the_loss_is_a_mean_over_what_counts():
     assert loss(SquaredError(), terms, weight).item() == pytest.approx((1 + 2 + 3 * 5) / 5)
 
 
+class Learner:
+    """Each loss is a given value. Keeps the seeds that it is given."""
+
+    def __init__(self, value: float) -> None:
+        self.value, self.seeds = value, []
+
+    def learn(self, seeds):
+        self.seeds.append(seeds)
+        return [self.value for _ in seeds]
+
+
 def test_masks_move_from_step_to_step_and_losses_must_be_finite(job):
-    fleet = _Fleet([job], MODEL.blueprint(NextReturn()), device=CPU)
-    before = fleet._mixed(1)
-    assert before.tolist() == ((fleet.keys + 0x85EBCA6B) & 0x7FFFFFFF).tolist()
-    fleet.steps = 3
-    assert fleet._mixed(1).tolist() == ((fleet.keys + 3 * 0x9E3779B1 + 0x85EBCA6B) & 0x7FFFFFFF).tolist()
+    spec = MODEL.net_spec(NextReturn())
+    fleet = Fleet.of([job], spec, build(spec, job, job.samples.inputs.shape[1]), device=CPU)
+    state = init(fleet)
+    before = _step_seeds(state, 1)
+    assert before.tolist() == ((state.seeds + 0x85EBCA6B) & 0x7FFFFFFF).tolist()
+    state = state._replace(steps=3)
+    after = ((state.seeds + 3 * 0x9E3779B1 + 0x85EBCA6B) & 0x7FFFFFFF).tolist()
+    assert _step_seeds(state, 1).tolist() == after != before.tolist()
     for value in (math.nan, math.inf):
+        learner = Learner(value)
         with pytest.raises(ConfigError, match=f"is {value} after 3 steps"):
-            fleet._note(0, value)
+            step(fleet, state._replace(steps=2, learner=learner))
+        source = len(fleet.dropout_keys) * 0x85EBCA6B
+        assert learner.seeds == [((state.seeds + 2 * 0x9E3779B1 + source) & 0x7FFFFFFF).tolist()]
 
 
 def test_the_weights_kept_are_those_of_the_best_epoch(job):
-    blueprint = MODEL.blueprint(NextReturn())
-    (whole,) = train([job], blueprint)
+    spec = MODEL.net_spec(NextReturn())
+    (whole,) = train([job], spec)
     best = int(np.argmin(whole.losses[:, 1])) + 1
     assert best < len(whole.losses)  # it went on, and got worse
-    shorter = replace(blueprint, fit=replace(blueprint.fit, epochs=best))
+    shorter = replace(spec, fit=replace(spec.fit, epochs=best))
     (again,) = train([job], shorter)
     assert np.array_equal(again.losses, whole.losses[:best])
     assert all(torch.equal(again.weights[name], value) for name, value in whole.weights.items())

@@ -49,11 +49,11 @@ def test_seeds_begin_where_they_should(monkeypatch):
     recipe = study.recipe(candles, seed=7)
     assert (recipe["seed"], recipe["seeds"], recipe["cash"], recipe["window"]) == (7, 2, 5_000.0, 1)
 
-    def walked(model, *_, seeds, **__):
-        handed_on.append((model.name, list(seeds)))
+    def walked(plan, model, *_, **__):
+        handed_on.append((model.name, list(plan.seeds)))
         return []
 
-    monkeypatch.setattr("candlecast.study.study.watch_forward", walked)
+    monkeypatch.setattr("candlecast.study.study.walk_by_plan", walked)
     with pytest.raises(ValueError, match="concat"):  # nothing was forecast
         study.run(candles, seed=7, ledger=Ledger.in_memory())
     assert handed_on == [("naive", [7, 8]), ("drift", [7, 8]), ("linear", [7, 8])]
@@ -91,12 +91,12 @@ def test_a_period_begins_at_since_and_ends_before_until(result):
 
 def test_what_is_traded_otherwise_is_another_trial(result):
     ledger = Ledger.in_memory()
-    first = result.recorded(ledger)
-    dear = first.retraded(costs=Costs(fee_bps=77))
+    first = result.record(ledger)
+    dear = first.rebacktest(costs=Costs(fee_bps=77))
     assert dear.costs == Costs(fee_bps=77) == dear.backtest.costs
     assert dear.recipe["costs"]["fee_bps"] == 77.0
     assert dear.counted.trials == ledger.count() == 2
-    rich = first.retraded(cash=9.0)
+    rich = first.rebacktest(cash=9.0)
     assert rich.backtest.equity["equity"][0] == 9.0
     assert (rich.counted.trials, rich.backtest.costs) == (3, result.costs)
     assert first.counted.trials == 1
@@ -104,7 +104,7 @@ def test_what_is_traded_otherwise_is_another_trial(result):
 
 def test_a_tally_is_of_its_own_trial_alone(result):
     ledger = Ledger.in_memory()
-    first = result.recorded(ledger)
+    first = result.record(ledger)
     other = replace(first, costs=Costs(fee_bps=50))
     assert first.trial_count == other.trial_count
     assert other.counted.trials == 2 and other.counted.content == other.trial.content != first.trial_count.content
@@ -129,8 +129,8 @@ def test_a_rule_that_knows_the_outcome_is_refused(result):
         return Positions(frame.select("time", "symbol", position=pl.col("target").sign().fill_null(0.0)))
 
     with pytest.raises(LookaheadError, match="prophet"):
-        positions_by_model(prophet, result.forecasts)
-    assert positions_by_model(FollowDirection(), result.forecasts).keys() == result.forecasts.keys()
+        positions_by_model(prophet, result.forecasts, result.candles)
+    assert positions_by_model(FollowDirection(), result.forecasts, result.candles).keys() == result.forecasts.keys()
 
 
 def rewritten(folder, name, change):

@@ -42,8 +42,8 @@ SLIPS = [
         [
             (
                 "no-impact-on-liquidation",
-                "slippage = slipped(terms, account.units, volume)\n    closed, fill",
-                "slippage = terms.slippage\n    closed, fill",
+                "slippage = slipped(terms, account.units, volume)\n    ticket",
+                "slippage = terms.slippage\n    ticket",
             ),
             (
                 "band-ignored-at-zero",
@@ -52,19 +52,19 @@ SLIPS = [
             ),
             (
                 "split-before-dividend",
-                "cash = account.cash + account.units * due.dividend",
-                "cash = account.cash + account.units * due.split * due.dividend",
+                "cash = account.cash + account.units * events.dividend",
+                "cash = account.cash + account.units * events.split * events.dividend",
             ),
             ("interest-on-proceeds", "free = cash + min(value, 0.0)", "free = cash"),
             (
                 "funding-turned",
-                "cash -= value * due.funding - min(value, 0.0) * due.borrow",
-                "cash += value * due.funding + min(value, 0.0) * due.borrow",
+                "cash -= value * events.funding - min(value, 0.0) * events.borrow",
+                "cash += value * events.funding + min(value, 0.0) * events.borrow",
             ),
             (
                 "slippage-for-the-better",
-                "paid = price * (1.0 + side * slippage)",
-                "paid = price * (1.0 - side * slippage)",
+                "paid = price * (1.0 + side * ticket.slippage)",
+                "paid = price * (1.0 - side * ticket.slippage)",
             ),
             (
                 "sized-before-costs",
@@ -131,11 +131,7 @@ SLIPS = [
                 "free += carried.cash - cash + min(carried.units * opens[asset], 0.0)",
                 "free += carried.cash - cash",
             ),
-            (
-                "loan-for-interest",
-                "return cash + free * (due[0, 4] if free > 0.0 else due[0, 5])",
-                "return cash + free * due[0, 4]",
-            ),
+            ("loan-for-interest", "free * (own[0, 4] if free > 0.0 else own[0, 5])", "free * own[0, 4]"),
             (
                 "worst-of-longs",
                 "prices.high[row, asset] if units[asset] < 0.0 else prices.low[row, asset]\n        worth =",
@@ -144,8 +140,8 @@ SLIPS = [
             ("counted-without-maintenance", "+ terms.maintenance) * abs(units)", ") * abs(units)"),
             (
                 "portfolio-liquidated-without-impact",
-                "slippage = slipped(terms, units[asset], volume)\n            account, fill",
-                "slippage = terms.slippage\n            account, fill",
+                "slippage = slipped(terms, units[asset], volume)\n            ticket",
+                "slippage = terms.slippage\n            ticket",
             ),
             (
                 "equity-without-others",
@@ -176,8 +172,8 @@ SLIPS = [
             ),
             (
                 "taker-for-maker",
-                "terms, terms.maker, 0.0, bar.volume, kind, extra)",
-                "terms, terms.taker, 0.0, bar.volume, kind, extra)",
+                "Ticket(units, terms.maker, 0.0, kind, math.nan)",
+                "Ticket(units, terms.taker, 0.0, kind, math.nan)",
             ),
             (
                 "group-lives-on",
@@ -187,7 +183,11 @@ SLIPS = [
             ("trail-moves-back", "min(held, level) if book[row, UNITS] > 0.0 else max(held, level)", "level"),
             ("never-expires", "book[kept, BARS] -= 1.0", "book[kept, BARS] -= 0.0"),
             ("split-forgets-stop", "book[row, STOP] /= ratio", "pass"),
-            ("optimist", "if pessimism * (upper - lower) < 0.0:", "if pessimism * (upper - lower) > 0.0:"),
+            (
+                "optimist",
+                "if conditions.pessimism * (upper - lower) < 0.0:",
+                "if conditions.pessimism * (upper - lower) > 0.0:",
+            ),
             (
                 "exits-not-cut",
                 "elif abs(units) > abs(held):\n            book[row, UNITS] = -held",
@@ -207,7 +207,7 @@ SLIPS = [
         [
             ("loan-column", "(5, costs.loan_percent)", "(4, costs.loan_percent)"),
             ("year-of-365", "YEAR_SECONDS = 365.25 * 86_400", "YEAR_SECONDS = 360 * 86_400"),
-            ("true-funding-added", "if given.any():\n        due[:, 2] = 0.0", "pass"),
+            ("true-funding-added", "if given.any():\n        events[:, 2] = 0.0", "pass"),
             ("events-of-the-last-bar-lost", "(rows < len(opens))", "(rows < len(opens) - 1)"),
         ],
     ),

@@ -12,17 +12,17 @@ SLIPS = [
         [
             (
                 "whole-bar-before-a-gap-lost",
-                'np.searchsorted(closed, holes.start[is_counted], side="right")',
-                'np.searchsorted(closed, holes.start[is_counted], side="left")',
+                'np.searchsorted(closed, gaps.start[is_counted], side="right")',
+                'np.searchsorted(closed, gaps.start[is_counted], side="left")',
             ),
             (
                 "whole-bar-after-a-gap-lost",
-                'np.searchsorted(opened, holes.end[is_counted], side="left")',
-                'np.searchsorted(opened, holes.end[is_counted], side="right")',
+                'np.searchsorted(opened, gaps.end[is_counted], side="left")',
+                'np.searchsorted(opened, gaps.end[is_counted], side="right")',
             ),
-            ("first-partial", "return whole & (opened >= candles.open_time[0]) & ", "return whole & "),
+            ("first-partial", "is_within = (opened >= candles.open_time[0]) & ", "is_within = "),
             ("last-partial", " & (closed <= candles.close_time[-1])", ""),
-            ("bridges-ignored", "is_counted = holes.bars > candles.bridge", "is_counted = holes.bars > 0"),
+            ("bridges-ignored", "is_counted = gaps.bars > candles.bridge", "is_counted = gaps.bars > 0"),
             ("volume-of-the-last", '"volume": _over(np.add, candles.volume, first)', '"volume": candles.volume[last]'),
             ("close-of-the-first", '"close": candles.close[last]', '"close": candles.close[first]'),
             ("weeks-from-thursday", "MONDAY = 4 * DAY", "MONDAY = 0 * DAY"),
@@ -34,11 +34,11 @@ SLIPS = [
         "tests/candles/test_gaps.py tests/candles/test_issues.py tests/candles/test_long_bars.py",
         [
             ("one-bar-is-no-hole", "row = np.flatnonzero(missing > 0)", "row = np.flatnonzero(missing > 1)"),
-            ("bridge-exclusive", "holes.bars > candles.bridge]] = 1", "holes.bars >= candles.bridge]] = 1"),
+            ("bridge-exclusive", "gaps.bars > candles.bridge]] = 1", "gaps.bars >= candles.bridge]] = 1"),
             ("pauses-missing", "np.where(apart > 0, 0, (gap - paused) // step)", "np.where(apart > 0, 0, gap // step)"),
             (
                 "long-closings-are-holidays",
-                "is_long = (closed > longest_holiday(candles.zone))",
+                "is_long = (closed > longest_holiday(candles.clock))",
                 "is_long = (closed > 1_000)",
             ),
         ],
@@ -124,8 +124,8 @@ SLIPS = [
             ("milliseconds-as-seconds", '("ms", 1_000)', '("ms", 1_000_000)'),
             (
                 "unit-by-the-shortest",
-                "return next((place for place, (_, micros) in enumerate(UNITS) if low",
-                "return next((place for place, (_, micros) in reversed(list(enumerate(UNITS))) if low",
+                "return next((position for position, (_, micros) in enumerate(UNITS) if low",
+                "return next((position for position, (_, micros) in reversed(list(enumerate(UNITS))) if low",
             ),
         ],
     ),
@@ -133,7 +133,7 @@ SLIPS = [
         "reading",
         "reading/understanding.py",
         "tests/reading/test_steps.py",
-        [("close-times-as-open", "opened = _before(opened, interval)", "pass")],
+        [("close-times-as-open", "opened = interval.before(_full_second(opened))", "pass")],
     ),
     *slips(
         "reading",

@@ -76,16 +76,12 @@ SLIPS = [
         "causality/targets.py",
         "tests/causality/test_targets_rules_models.py",
         [
-            (
-                "naive-unchecked",
-                '"naive": (naive, target.naive(other), bar + 1),',
-                '"naive": (naive, target.naive(other), 0),',
-            ),
+            ("naive-unchecked", '"naive": (naive, found[1], bar + 1),', '"naive": (naive, found[1], 0),'),
             ("values-late", "max(bar + 1 - horizon, 0)", "max(bar - 1 - horizon - 40, 0)"),
             (
                 "implied-unchecked",
-                "target.expected_return(said, other), bar + 1)",
-                "target.expected_return(said, other), 0)",
+                '"expected_return": (implied, found[2], bar + 1),',
+                '"expected_return": (implied, found[2], 0),',
             ),
         ],
     ),
@@ -94,11 +90,15 @@ SLIPS = [
         "causality/models.py",
         "tests/causality/test_targets_rules_models.py",
         [
-            ("no-second-fit", "if not np.array_equal(whole, relearnt, equal_nan=True):", "if False:"),
+            (
+                "no-second-fit",
+                "if fitted.job.fold.is_in_time_order and not sees_arrays_only(inner.model):",
+                "if False:",
+            ),
             (
                 "no-other-future",
-                '_require_unmoved(model, alone, after, rows, int(rows[middle]), "Read only',
-                '_require_unmoved(model, alone, alone, rows, int(rows[middle]), "Read only',
+                "after = _forecast(fitted, changed, asked)[:, :upto]",
+                "after = _forecast(fitted, job, asked)[:, :upto]",
             ),
         ],
     ),

@@ -43,15 +43,8 @@ SLIPS = [
         "cli/backtest.py",
         "tests/cli/test_options_arrive.py",
         [
-            ("exit-dropped", "return Threshold(enter or 0.0, leave or 0.0,", "return Threshold(enter or 0.0, 0.0,"),
-            (
-                "exit-not-handed-on",
-                "rule=_rule(rule, enter=enter, leave=leave, long_only=long_only)",
-                "rule=_rule(rule, enter=enter, leave=None, long_only=long_only)",
-            ),
             ("since-dropped", "before.between(since, until)", "before.between(None, until)"),
             ("until-dropped", "before.between(since, until)", "before.between(since, None)"),
-            ("long-only-dropped", "FollowDirection(allow_short=not long_only)", "FollowDirection()"),
             ("backtest-cash-dropped", "cash=cash,\n            ledger", "ledger"),
             ("ledger-of-elsewhere", "ledger=Ledger(run.parent)", "ledger=Ledger.in_memory()"),
             ("now-as-it-ran", 'was[name]["value"], now[name]["value"]', 'was[name]["value"], was[name]["value"]'),
@@ -129,6 +122,20 @@ SLIPS = [
                 'click.echo(f"Error: {in_shell(str(error))}", err=True)\n        sys.exit(1)',
                 'click.echo(f"Error: {in_shell(str(error))}", err=True)\n        sys.exit(0)',
             )
+        ],
+    ),
+    *slips(
+        "cli",
+        "cli/rules.py",
+        "tests/cli/test_options_arrive.py",
+        [
+            ("exit-dropped", 'Setting("exit", "exit",', 'Setting("exit", "enter",'),
+            (
+                "exit-not-handed-on",
+                "return getattr(signals, PLAIN[name])(**parameters)",
+                "return getattr(signals, PLAIN[name])(**{key: value for key, value in parameters.items() if key != 'exit'})",
+            ),
+            ("long-only-dropped", '"flag_value": False, "default": None', '"flag_value": True, "default": None'),
         ],
     ),
 ]

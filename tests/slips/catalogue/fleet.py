@@ -37,26 +37,22 @@ SLIPS = [
         [
             (
                 "cosine-per-epoch",
-                "done = (self.epoch + self.position / len(self.batches)) / self.fit.epochs",
-                "done = self.epoch / self.fit.epochs",
+                "done = (len(progress.losses) + progress.position / len(progress.batches)) / fit.epochs",
+                "done = len(progress.losses) / fit.epochs",
             ),
             (
                 "cosine-doubled",
-                "self.fit.lr * 0.5 * (1 + math.cos(math.pi * done))",
-                "self.fit.lr * (1 + math.cos(math.pi * done))",
+                "fit.lr * 0.5 * (1 + math.cos(math.pi * done))",
+                "fit.lr * (1 + math.cos(math.pi * done))",
             ),
             (
                 "patience-one-more",
-                "self.epoch - self.best_epoch >= (self.fit.patience or 0)",
-                "self.epoch - self.best_epoch > (self.fit.patience or 0)",
+                "len(losses) - best_epoch >= (fit.patience or 0)",
+                "len(losses) - best_epoch > (fit.patience or 0)",
             ),
-            ("best-is-last", "is_best = not watches or validation < self.best_loss", "is_best = True"),
-            ("best-is-worst", "validation < self.best_loss", "validation > self.best_loss"),
-            (
-                "loss-summed",
-                "self.losses.append((self.total / len(self.batches), validation))",
-                "self.losses.append((self.total, validation))",
-            ),
+            ("best-is-last", "is_best = not is_watched or validation < progress.best_loss", "is_best = True"),
+            ("best-is-worst", "validation < progress.best_loss", "validation > progress.best_loss"),
+            ("loss-summed", "(progress.total / len(progress.batches), validation)", "(progress.total, validation)"),
         ],
     ),
     *slips(
@@ -64,16 +60,13 @@ SLIPS = [
         "fleet/trainer.py",
         "tests/fleet/test_steps_by_hand.py",
         [
+            ("keys-do-not-move", "state.seeds + state.steps * 0x9E3779B1", "state.seeds"),
             (
-                "inputs-scaled-on-validation",
-                "samples.inputs[job.fold.train.array]",
-                "samples.inputs[job.fold.fit.array]",
+                "last-weights",
+                "weights = _weights(fleet, state, place) if epoch.is_best else learnt[job].weights",
+                "weights = _weights(fleet, state, place)",
             ),
-            ("outcomes-scaled-on-validation", "samples.lessons[job.train_rows]", "samples.lessons[job.fit_rows]"),
-            ("inputs-scaled-on-all", "samples.inputs[job.fold.train.array]", "samples.inputs"),
-            ("keys-do-not-move", "self.keys + self.steps * 0x9E3779B1", "self.keys"),
-            ("last-weights", "if is_best:\n                self.best", "if True:\n                self.best"),
-            ("infinite-losses-pass", "if not math.isfinite(loss):\n            raise", "if False:\n            raise"),
+            ("infinite-losses-pass", "if not all(map(math.isfinite, losses)):", "if any(map(math.isnan, losses)):"),
         ],
     ),
     *slips(
@@ -81,12 +74,19 @@ SLIPS = [
         "fleet/batching.py",
         "tests/fleet/test_steps_by_hand.py",
         [
+            (
+                "inputs-scaled-on-validation",
+                "samples.inputs[job.fold.train.array]",
+                "samples.inputs[job.fold.fit.array]",
+            ),
+            ("outcomes-scaled-on-validation", "samples.y[job.train_rows]", "samples.y[job.fit_rows]"),
+            ("inputs-scaled-on-all", "samples.inputs[job.fold.train.array]", "samples.inputs"),
             ("padding-counts", "weight[len(ends) :] = 0.0", "pass"),
             ("no-shuffle", "ends = self._generator.permutation(", "ends = np.asarray("),
             (
                 "validation-of-training",
-                "return self._ends(self._valid_rows, self._fold.valid, 0)",
-                "return self._ends(self._train_rows, self._fold.train, 0)",
+                "return self._ends(self.valid.rows, self._fold.valid, 0)",
+                "return self._ends(self.train.rows, self._fold.train, 0)",
             ),
         ],
     ),
@@ -97,7 +97,7 @@ SLIPS = [
         [
             (
                 "mean-over-all",
-                "count = share.sum((-2, -1)).clamp(min=MINIMUM)",
+                "count = share.sum((-2, -1)).clamp(min=MIN_WEIGHT)",
                 "count = torch.ones_like(share).sum((-2, -1))",
             )
         ],
@@ -157,7 +157,11 @@ SLIPS = [
         "heads/normal.py",
         "tests/heads/test_heads.py::test_normal_and_student_are_log_densities_up_to_a_constant tests/heads/test_heads.py::test_what_normal_and_student_say_is_in_the_targets_units tests/heads/test_heads.py::test_slopes_are_the_derivatives_of_the_terms",
         [
-            ("sigma-unscaled", "scale * (softplus(outputs[:, 1]) + MINIMUM)", "(softplus(outputs[:, 1]) + MINIMUM)"),
+            (
+                "sigma-unscaled",
+                "scale * (softplus(outputs[:, 1]) + MIN_SPREAD)",
+                "(softplus(outputs[:, 1]) + MIN_SPREAD)",
+            ),
             ("density-without-spread", "return spread.log() + 0.5 * z.square()", "return 0.5 * z.square()"),
             ("student-width", "math.sqrt(self.freedom / (self.freedom - 2))", "1.0"),
         ],
@@ -184,8 +188,8 @@ SLIPS = [
                 "np.unique(outcomes[train_rows], return_counts=True)",
                 "np.unique(outcomes, return_counts=True)",
             ),
-            ("labels-turned", "Prediction(chances @ np.array(LABELS)", "Prediction(-chances @ np.array(LABELS)"),
-            ("chance-not-moved", "np.clip(sigmoid(outputs[:, 0]) + shift, 0.0, 1.0)", "sigmoid(outputs[:, 0])"),
+            ("labels-turned", '{"mean": up - down,', '{"mean": down - up,'),
+            ("chance-not-moved", "(sigmoid(outputs[:, 0]) + shift).clip(0.0, 1.0)", "sigmoid(outputs[:, 0])"),
         ],
     ),
 ]

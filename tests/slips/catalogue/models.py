@@ -66,11 +66,7 @@ SLIPS = [
                 "math.ceil((len(ordered) + 1) * (1 - level))",
                 "math.ceil(len(ordered) * (1 - level))",
             ),
-            (
-                "known-at-once",
-                'np.searchsorted(rows, rows - horizon, side="right")',
-                'np.searchsorted(rows, rows, side="right")',
-            ),
+            ("known-at-once", 'rows, rows - self.job.samples.horizon, side="right"', 'rows, rows, side="right"'),
             (
                 "level-turned",
                 "level += self.recipe.step * (miss - (score > reach[past]))",

@@ -25,8 +25,8 @@ SLIPS = [
             ("took-the-rest", "100 * (annual_gross - annual)", "100 * (annual - annual_gross)"),
             (
                 "costs-in-money",
-                '("All costs, of initial cash", percent(values["relative cost"]))',
-                '("All costs, of initial cash", percent(values["total cost"]))',
+                '("Total cost / initial cash", percent(values["relative cost"]))',
+                '("Total cost / initial cash", percent(values["total cost"]))',
             ),
             (
                 "slippage-without-spread",
@@ -36,8 +36,8 @@ SLIPS = [
             ("other-model-chosen", 'if row["model"] == result.model:', 'if row["model"] != result.model:'),
             (
                 "strategies-for-forecasts",
-                "effective: {counted.forecasts:,.1f} as forecasts, {counted.trades:,.1f}",
-                "effective: {counted.trades:,.1f} as forecasts, {counted.forecasts:,.1f}",
+                "effective number: {counted.forecasts:,.1f} as forecasts, {counted.trades:,.1f}",
+                "effective number: {counted.trades:,.1f} as forecasts, {counted.forecasts:,.1f}",
             ),
             (
                 "annual-without-costs",
@@ -49,10 +49,10 @@ SLIPS = [
     ),
     *slips(
         "report",
-        "report/words.py",
+        "text/formatting.py",
         "tests/report/test_cells.py",
         [
-            ("p-rounded-to-zero", "value is not None and value < 0.001", "value is not None and value < 0"),
+            ("p-rounded-to-zero", '"< 0.001" if value < 0.001', '"< 0.001" if value < 0'),
             ("percent-of-percent", "number(100 * value, digits)", "number(value, digits)"),
         ],
     ),
@@ -67,7 +67,7 @@ SLIPS = [
                 'times = milliseconds(drawn["time"])',
             ),
             ("margin-without-horizon", "np.sqrt(horizon / len(part))", "np.sqrt(1 / len(part))"),
-            ("naive-error-for-forecast", "for said in (forecast, naive)]", "for said in (naive, forecast)]"),
+            ("naive-error-for-forecast", "for values in (forecast, naive)]", "for values in (naive, forecast)]"),
         ],
     ),
     *slips(

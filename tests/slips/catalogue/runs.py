@@ -14,7 +14,7 @@ SLIPS = [
             ("cash-of-today", 'cash=recipe["cash"],', "cash=10_000.0,"),
             ("tally-forgotten", 'manifest.get("trial_count", {})\n        ),', "{}\n        ),"),
             ("band-forgotten", 'options = dict(manifest.get("positions", {}).get(name, {}))', "options = {}"),
-            ("rows-unchecked", "require_rows(folder, manifest, tables)\n        return", "return"),
+            ("rows-unchecked", "require_rows(folder, manifest, tables)\n        stored", "stored"),
         ],
     ),
     *slips(
@@ -30,9 +30,13 @@ SLIPS = [
             ("until-includes", 'chosen &= pl.col("time") < last', 'chosen &= pl.col("time") <= last'),
             ("candles-after-until", "candles=self.candles[:rows],", "candles=self.candles,"),
             ("retraded-costs-ignored", "costs=costs or self.costs,", "costs=self.costs,"),
-            ("target-not-recorded", "target=label(self.lead),", 'target="",'),
+            ("target-not-recorded", "target=label(self.primary_target),", 'target="",'),
             ("trial-without-recipe", "study=chosen,", "study={},"),
-            ("rule-unchecked", "        require_causal_rule(rule, forecast, positions[name])\n", "        pass\n"),
+            (
+                "rule-unchecked",
+                "        require_causal_rule(rule, forecast, candles, positions=positions[name])\n",
+                "        pass\n",
+            ),
             ("tally-of-others-results", "self.trial_count.content in (UNNAMED, self.trial.content)", "True"),
         ],
     ),
@@ -41,7 +45,7 @@ SLIPS = [
         "study/study.py",
         "tests/study/test_views_and_loading.py tests/study/test_study.py::test_naive_and_drift_are_always_there tests/study/test_study.py::test_what_does_not_go_together_is_refused_at_once",
         [
-            ("one-seed", "seeds=range(seed, seed + self.seeds)", "seeds=range(seed, seed + 1)"),
+            ("one-seed", "seeds=tuple(range(seed, seed + self.seeds))", "seeds=tuple(range(seed, seed + 1))"),
             ("seed-not-in-recipe", '            "seed": seed,\n', '            "seed": 0,\n'),
             (
                 "drift-left-out",

@@ -71,15 +71,9 @@ SLIPS = [
         "tests/backtesting/test_sizing.py tests/signals/test_sizes_by_hand.py",
         [
             (
-                "variance-for-volatility",
-                "return np.sqrt(bars_per_year_so_far(candles) * ewm_variance(candles, halflife))",
-                "return bars_per_year_so_far(candles) * ewm_variance(candles, halflife)",
-            ),
-            ("no-warm-up", "variance[:halflife] = np.inf", "variance[:1] = np.inf"),
-            (
                 "leverage-unbounded",
-                "np.minimum(self.annual / ewm_volatility(candles, self.halflife), self.leverage)",
-                "self.annual / ewm_volatility(candles, self.halflife)",
+                "np.minimum(self.annual / at_decisions(positions.frame, candles, volatility), self.leverage)",
+                "self.annual / at_decisions(positions.frame, candles, volatility)",
             ),
         ],
     ),
@@ -88,5 +82,18 @@ SLIPS = [
         "signals/direction.py",
         "tests/signals/test_rules.py",
         [("turned", "np.sign(expected) if self.allow_short", "-np.sign(expected) if self.allow_short")],
+    ),
+    *slips(
+        "signals",
+        "signals/volatility.py",
+        "tests/backtesting/test_sizing.py tests/signals/test_sizes_by_hand.py",
+        [
+            (
+                "variance-for-volatility",
+                "return np.sqrt(bars_per_year_so_far(candles) * ewm_variance(candles, halflife))",
+                "return bars_per_year_so_far(candles) * ewm_variance(candles, halflife)",
+            ),
+            ("no-warm-up", "variance[:halflife] = np.inf", "variance[:1] = np.inf"),
+        ],
     ),
 ]

@@ -26,10 +26,14 @@ SLIPS = [
                 "embargo = memory if self.embargo is None else self.embargo",
                 "embargo = 0 if self.embargo is None else self.embargo",
             ),
-            ("validation-unpurged", "learnt = free[free < watched[0] - purge]", "learnt = free[free < watched[0]]"),
+            (
+                "validation-unpurged",
+                "learnt = free[free < valid_rows[0] - purge]",
+                "learnt = free[free < valid_rows[0]]",
+            ),
             ("expanding-rolls", "[usable.start] * len(starts) if self.expanding else firsts", "firsts"),
             ("fit-crosses-tests", "*(() if is_crossed else (purge,))", "purge"),
-            ("nested-without-purge", "train = rows[rows + horizon < watched]", "train = rows[rows < watched]"),
+            ("nested-without-purge", "train = rows[rows + horizon < first_valid]", "train = rows[rows < first_valid]"),
             ("in-order-by-first", "return max(rows.last for rows in", "return max(rows.first for rows in"),
             ("short-end-its-own-fold", "2 * (usable.stop - starts[-1]) < starts[-1] - starts[-2]", "False"),
         ],
@@ -94,9 +98,6 @@ SLIPS = [
         "walkforward/walk.py",
         "tests/walkforward/test_walk.py::test_the_target_stands_beside_its_forecast tests/walkforward/test_plans.py",
         [
-            ("horizon-left-out-of-memory", "max(samples.features.warmup, memory(target))", "samples.features.warmup"),
-            ("window-left-out-of-memory", "reach = samples.window - 1 + max", "reach = max"),
-            ("warm-up-left-out-of-memory", "max(samples.features.warmup, memory(target))", "memory(target)"),
             (
                 "naive-error-of-the-test",
                 '"naive_error": np.full(len(rows), np.abs(learnt - naive).mean())',
@@ -108,9 +109,6 @@ SLIPS = [
                 '"train_mean": np.full(len(rows), naive.mean())',
             ),
             ("known-before", "return times.zip_with(pl.Series(is_known), pl.Series([None]))", "return times"),
-            ("causality-unasked", "        require_causal_features(chosen[asset.symbol], asset)\n", ""),
-            ("causality-of-targets-unasked", "        require_causal_target(target, asset)\n", ""),
-            ("window-of-the-model-only", "window=max(window, model.window)", "window=model.window"),
         ],
     ),
     *slips(
@@ -244,5 +242,18 @@ SLIPS = [
         "targets/scaled.py",
         "tests/targets/test_targets.py",
         [("unit-of-tomorrow", "/ self.unit(candles)", "/ np.append(self.unit(candles)[1:], np.nan)")],
+    ),
+    *slips(
+        "walkforward",
+        "walkforward/plan.py",
+        "tests/walkforward/test_plans.py",
+        [
+            ("horizon-left-out-of-memory", "max(features.warmup, memory(self.target))", "features.warmup"),
+            ("window-left-out-of-memory", "reach = samples.window - 1 + max", "reach = max"),
+            ("warm-up-left-out-of-memory", "max(features.warmup, memory(self.target))", "memory(self.target)"),
+            ("causality-unasked", "        require_causal_features(features, asset)\n", ""),
+            ("causality-of-targets-unasked", "        require_causal_target(self.target, asset)\n", ""),
+            ("window-of-the-model-only", "max(self.window, model.window)", "model.window"),
+        ],
     ),
 ]
