@@ -69,7 +69,7 @@ def test_every_mutation_is_candles_or_a_sentence(shard, tmp_path_factory):
         for seed in seeds("answer", shard):
             dice = random.Random(seed)
             source, symbol, interval, since = sources[seed % len(sources)]
-            server.issues.clear()
+            server.faults.clear()
             server.garble("/", lambda answer, dice=dice: mutated(answer, dice))
             with failures.case("case", seed, source.name):
                 assert source.fetch(symbol, interval, since=since).check() is not None
