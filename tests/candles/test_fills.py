@@ -10,7 +10,9 @@ import polars as pl
 import pytest
 
 from candlecast.candles import Candles, fills
-from candlecast.candles.fills import flat_runs, is_averaged, is_copy, is_invented, is_untraded, opens
+from candlecast.candles.fills import flat_runs, is_averaged, is_copy, is_invented, is_untraded
+from candlecast.candles.infill import is_interpolated
+from candlecast.candles.stale import opens
 from candlecast.candles.ticks import ticks
 from candlecast.evaluation.tradability import tradability
 from candlecast.sources import sample, synthetic
@@ -288,7 +290,7 @@ def test_straight_lines_between_bars_are_told_but_not_the_steps_of_a_tick():
     ]
     frame = market.frame.with_columns(lines)
     drawn = replace(market, frame=frame[50:-50])
-    assert fills.is_interpolated(drawn).sum() > 80 and tradability(drawn).has_lines
-    assert not fills.is_interpolated(market).any()
+    assert is_interpolated(drawn).sum() > 80 and tradability(drawn).has_lines
+    assert not is_interpolated(market).any()
     coarse = market.frame.with_columns(pl.col("open", "high", "low", "close").round(0))
     assert not tradability(replace(market, frame=coarse)).has_lines
