@@ -301,12 +301,18 @@ def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
     spikes &= spikes.mean() >= fills.MANY
     timing = volume_timing(candles)
     volume = np.full(len(candles), timing.is_early)
-    early = f"correlation of volume with the range of its own bar {timing.own:.2f}, with that of the next {timing.next:.2f}"
+    early = (
+        f"correlation of volume with the range of its own bar {timing.own:.2f}, with that of the next {timing.next:.2f}"
+    )
     masks = [
         ("filled_forward", invented, "other bars have volume: nobody traded here"),
         ("copied_bar", copied, "the open of a copy is a price that had gone when the bar before closed"),
         ("spike", spikes, "perhaps bad prints: prices that were gone with the next one"),
-        ("interpolated", is_interpolated(candles), "their moves go on into the next bar: they lead to prices that came later"),
+        (
+            "interpolated",
+            is_interpolated(candles),
+            "their moves go on into the next bar: they lead to prices that came later",
+        ),
         ("early_volume", volume, early),
         ("flat_run", fills.flat_runs(candles), "open, high, low and close are equal from bar to bar"),
     ]

@@ -44,9 +44,9 @@ class Stretch:
 class Opens:
     """How bars open after a closed market, bool, shape (time,).
 
-    `is_boundary`: the market was closed before the bar; `is_weekend`: for two days or more. `is_equal`: such a bar opens at the close before it. `stretches`:
-    parts of the table in which most of them do. `narrow`: other parts, in which the gaps between close and open are too small for
-    news to have come in. `gap_variance`: of all boundaries, the variance of gaps over that of bars; NaN without boundaries.
+    `is_boundary`: the market was closed before the bar; `is_weekend`: for two days or more. `is_equal`: such a bar opens at
+    the close before it. `stretches`: parts of the table in which most of them do. `narrow`: other parts, in which the
+    gaps between close and open are too small for news to have come in. `gap_variance`: of all boundaries, the variance of gaps over that of bars; NaN without boundaries.
     """
 
     is_boundary: np.ndarray
@@ -131,7 +131,11 @@ def _narrow(
     for first, end in runs(is_narrow & ~is_known):
         part = slice(first, end)
         late = is_weekend[part]
-        if end - first >= LONG_WINDOW and late.sum() >= MINIMUM and variance_ratio(gaps[part][late], moves[part][late]) < NARROW:
+        if (
+            end - first >= LONG_WINDOW
+            and late.sum() >= MINIMUM
+            and variance_ratio(gaps[part][late], moves[part][late]) < NARROW
+        ):
             ratio = variance_ratio(gaps[part], moves[part])
             found.append(Stretch(int(rows[first]), int(rows[end - 1]), end - first, end - first, ratio))
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,12 @@ import polars as pl
 
 from candlecast.backtesting import BacktestResult, account_returns, break_even_bps, delayed
 from candlecast.candles import Candles
+from candlecast.evaluation.fill_gains import CLOSES_ONLY, FillGains, fill_gains
+from candlecast.evaluation.stresses import Stresses, stresses
 from candlecast.evaluation.tradability import Tradability, tradability
 from candlecast.signals import Positions
 from candlecast.stats import annual_return, worst_case_loss
 
-CLOSES_ONLY = 1 / 3  # largest share of bars without prices beyond open and close at which ranges are informative
 MIN_BARS = 2  # of a backtest with delayed fills
 REBALANCED = 1e-9  # of equity: the band within which a constant exposure is not rebalanced
 
@@ -30,6 +31,7 @@ class Conditions:
         infinite where too many bars have no prices beyond open and close, so their ranges are not informative.
     delayed_return: annual return with fills one bar later. For information only: a true edge may be gone by then.
     tradability: of the candles of the tested bars; None where not known.
+    fill_gains: what the account gains at its fills; stresses: the account under other terms.
     is_in_time_order: each training part lies before its test part.
     worst_loss: the loss of the strategy in the worst known bar of its market, a positive log return
         (`stats.worst_case_loss`); NaN where not known. bars_known: the number of bars that this is the worst of.
@@ -43,6 +45,8 @@ class Conditions:
     middle_bps: float = math.inf
     delayed_return: float = math.nan
     tradability: Tradability | None = None
+    fill_gains: FillGains = FillGains()
+    stresses: Stresses = Stresses()
     is_in_time_order: bool = True
     worst_loss: float = math.nan
     bars_known: int = 0
@@ -59,8 +63,10 @@ class Conditions:
         """The conditions as JSON values; what is undefined or without end is None."""
         numbers = {name: getattr(self, name) for name in ("break_even_bps", "middle_bps", "delayed_return")}
         return {
-            **{name: value if math.isfinite(value) else None for name, value in numbers.items()},
+            **_finite(numbers),
             "tradability": self.tradability.to_dict() if self.tradability else None,
+            "fill_gains": _finite(asdict(self.fill_gains)),
+            "stresses": _finite(asdict(self.stresses)),
             "is_in_time_order": self.is_in_time_order,
             "notices": list(self.notices),
             "jumps": list(self.jumps),
@@ -68,8 +74,13 @@ class Conditions:
         }
 
 
+def _finite(values: dict[str, Any]) -> dict[str, Any]:
+    """Values for JSON; those that are undefined or without end are None."""
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+
+
 def conditions_of(
-    candles: Candles, positions: Positions, result: BacktestResult, *, is_in_time_order: bool
+    candles: Candles, positions: Positions, result: BacktestResult, *, is_in_time_order: bool, seed: int = 0
 ) -> Conditions:
     """The conditions of a backtest of these positions on these candles."""
     first = int(np.searchsorted(candles.close_time, result.equity["time"].dt.replace_time_zone(None).to_numpy()[0]))
@@ -85,6 +96,8 @@ def conditions_of(
         middle_bps=_middle_bps(candles, positions, result),
         delayed_return=delayed_return,
         tradability=tradability(candles[first:]),
+        fill_gains=fill_gains(candles, positions, result, seed=seed),
+        stresses=stresses(candles, positions, result, seed=seed),
         is_in_time_order=is_in_time_order,
         worst_loss=_worst_loss(candles, result),
         bars_known=len(candles),
