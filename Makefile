@@ -1,11 +1,12 @@
-# Two commands: `make run` does the main job, `make test` all checks. Both make the environment they need in .venv.
+# Two commands: `make run` does the main job, `make test` runs all checks. Both create the environment they need in .venv.
+# On Linux without a GPU: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make run
 
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test lint types unit bench clean
+.PHONY: run test lint types unit clean
 
 run: $(VENV)/.installed
 	$(BIN)/candlecast run

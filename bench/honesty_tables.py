@@ -70,7 +70,7 @@ def figures_of_worlds(records, tutorial):
             name = f"found where the oracle is: {question}, {model}"
             found.append(
                 figure(name, pooled, goal=MIN_FOUND, better="higher", against="oracle at 95 % or above")
-                | {"rungs": len(clear), "least_of_a_rung": None if least is None else 100 * least}
+                | {"strengths": len(clear), "lowest_of_a_strength": None if least is None else 100 * least}
             )
     for name, claims in claims_of(null, no_edge).items():
         found.append(figure(f"claimed without an edge: {name}", claims, goal=None))
@@ -113,7 +113,7 @@ def claims_of(records, tutorial):
 
 
 def rungs(records):
-    """Planted worlds by family and strength, one list each."""
+    """Injected worlds by family and strength, one list each."""
     grouped = defaultdict(list)
     for record in records:
         if not np.isnan(record["strength"]):
@@ -145,7 +145,7 @@ def show_worlds(records, tutorial):
         cells = [words(*share(group, model, key)) for model in ("lstm", "linear") for key in ("edge", "forecastable")]
         print(f"| {family or 'all'} | {len(group)} | {' | '.join(cells)} |")
     print("\n## Worlds with an edge\n")
-    print("| planted | strength | worlds | oracle: forecastable | linear | LSTM | oracle: edge | linear | LSTM |")
+    print("| injected | strength | worlds | oracle: forecastable | linear | LSTM | oracle: edge | linear | LSTM |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for rung in rungs(records):
         shares = [
@@ -157,10 +157,10 @@ def show_worlds(records, tutorial):
     print("\n## Usual recipes on the same worlds\n")
     print("| usual recipe | claims success without an edge | with one |")
     print("| --- | --- | --- |")
-    planted = [record for record in records if not np.isnan(record["strength"])]
+    injected = [record for record in records if not np.isnan(record["strength"])]
     halves = [
         claims_of(group, [record for record in tutorial if np.isnan(record["strength"]) == is_null])
-        for group, is_null in ((null, True), (planted, False))
+        for group, is_null in ((null, True), (injected, False))
     ]
     for name in halves[0]:
         print(f"| {name} | {words(*halves[0][name])} | {words(*halves[1][name])} |")
@@ -204,8 +204,8 @@ def show_figures(figures):
         value = "-" if each["value"] is None else f"{each['value']:.1f} {each['unit']}"
         if each.get("interval"):
             value += f" ({each['interval'][0]:.1f} .. {each['interval'][1]:.1f}; {each['worlds']} worlds)"
-        if each.get("least_of_a_rung") is not None:
-            value += f", least of {each['rungs']} rungs {each['least_of_a_rung']:.0f} %"
+        if each.get("lowest_of_a_strength") is not None:
+            value += f", lowest of {each['strengths']} strengths {each['lowest_of_a_strength']:.0f} %"
         sign = "at most" if each["better"] == "lower" else "at least"
         goal = "" if each["goal"] is None else f"{sign} {each['goal']:g}"
         print(f"| {each['name']} | {value} | {goal} |")

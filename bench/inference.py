@@ -3,7 +3,7 @@
     python bench/inference.py [--worlds 500] [--json]
 
 False alarms: worlds without skill (Student GARCH returns; forecasts by a rolling regression on momentum over 1 to 24 bars and a
-slow signal, five folds), judged by this project's tests and by the textbook ones. Found: the same with a planted slow signal.
+slow signal, five folds), judged by this project's tests and by the textbook ones. Found: the same with a injected slow signal.
 Turbulence: returns of several kinds, and a forecast of one bar that is short while the market is turbulent. Rare losses: a
 record that gains a little at each bar and loses all of that once in 60 to 500 bars, and honest records beside it.
 """

@@ -1,11 +1,11 @@
-"""All nets: do they find what is planted, are they better than the usual models on real candles, what does a fleet save?
+"""All nets: do they find an injected signal, are they better than the usual models on real candles, what does a fleet save?
 
-    python bench/models.py [--only planted volatility table fleet] [--candles PATH ...] [--json]
+    python bench/models.py [--only injected volatility table fleet] [--candles PATH ...] [--json]
 
-    planted      R2 out of sample on synthetic worlds, beside that of the oracle, who knows the truth
+    injected     R2 out of sample on synthetic worlds, next to that of the oracle, which knows the truth
     volatility   Diebold-Mariano tests on real candles: recurrent nets against naive, EWMA, HAR and GARCH; and against the LSTM of
                  neuralforecast and of darts, which need `.bench-venv` (bench/requirements.txt)
-    table        all models on the same candles, returns and volatility: into docs/models.md, as it comes out
+    table        all models on the same candles, returns and volatility: into docs/experiments.md, as it comes out
     fleet        processor and wall time of 16 jobs trained one by one, over those of the same jobs as a fleet
 
 Nets are those that commands know by name, each as it is when nothing is said about it. `--candles` names files, or folders
@@ -26,10 +26,10 @@ from pathlib import Path
 import numpy as np
 from tasks import nets, spread, tell
 
-PARTS = ("planted", "volatility", "table", "fleet")
+PARTS = ("injected", "volatility", "table", "fleet")
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS")
 GOAL = 0.9  # of the oracle's R2
-WINDOW, SEEDS = 16, 2  # of planted worlds: what they remember is shorter
+WINDOW, SEEDS = 16, 2  # of injected worlds: what they remember is shorter
 LR, EPOCHS = 3e-3, {"sequence": 20, "windows": 5}  # an epoch of windows makes eight times as many steps
 FLEET, FLEET_BARS, FLEET_EPOCHS = 16, 1_500, {"sequence": 8, "windows": 1}
 
@@ -43,7 +43,7 @@ WORLDS = {
 
 
 @dataclass(frozen=True)
-class Planted:
+class Injected:
     """One net in one world."""
 
     net: str
@@ -52,7 +52,7 @@ class Planted:
     seed: int
 
 
-def planted(task):
+def injected(task):
     """R2 out of sample of the net's mean forecast over its seeds, and of the oracle; both against the past mean.
 
     The last quarter is tested. The oracle of volatility knows the standard deviation of the next bar; how much larger the log
@@ -99,16 +99,16 @@ def planted(task):
     return task, {"net": r2(np.mean(means, axis=0)), "oracle": r2(truth[rows]), "seconds": seconds}
 
 
-def find_planted(options):
+def find_injected(options):
     forecasters = [name for name, recipe in nets().items() if not getattr(recipe, "learns_position", False)]
-    tasks = [Planted(net, world, options.bars_planted, options.seed) for world in WORLDS for net in forecasters]
-    return spread(planted, tasks, options.processes)
+    tasks = [Injected(net, world, options.bars_injected, options.seed) for world in WORLDS for net in forecasters]
+    return spread(injected, tasks, options.processes)
 
 
-def planted_figures(found):
+def injected_figures(found):
     return [
         {
-            "name": f"planted {task.world}: R2 of {task.net} over the oracle's",
+            "name": f"injected {task.world}: R2 of {task.net} over the oracle's",
             "value": row["net"] / row["oracle"],
             "unit": "share",
             "goal": GOAL,
@@ -119,11 +119,13 @@ def planted_figures(found):
     ]
 
 
-def show_planted(found):
+def show_injected(found):
     by_net = {}
     for task, row in found:
         by_net.setdefault(task.net, {})[task.world] = row
-    print(f"\n| planted: R2, and share of the oracle's (goal {GOAL:g}) | {' | '.join(WORLDS)} | least | processor, s |")
+    print(
+        f"\n| injected: R2, and share of the oracle's (goal {GOAL:g}) | {' | '.join(WORLDS)} | least | processor, s |"
+    )
     print(f"| --- | {'--- | ' * len(WORLDS)}--- | --- |")
     oracle = [f"{row['oracle']:.3f}" for row in next(iter(by_net.values())).values()]
     print(f"| oracle | {' | '.join(oracle)} | | |")
@@ -189,12 +191,14 @@ def main():
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--candles", nargs="+", type=Path, default=[], help="files and folders of candles")
     parser.add_argument("--bars", type=int, default=6_000, help="newest bars of each real series that are used")
-    parser.add_argument("--bars-planted", type=int, default=20_000, help="bars of a synthetic world")
+    parser.add_argument("--bars-injected", type=int, default=20_000, help="bars of a synthetic world")
     parser.add_argument(
         "--epochs", type=int, default=5, help="most epochs on real candles of nets that are sampled in windows"
     )
     parser.add_argument("--rival-series", type=int, default=6, help="real series on which the rivals train")
-    parser.add_argument("--docs", type=Path, help="page that the table is written to; docs/models.md with --candles")
+    parser.add_argument(
+        "--docs", type=Path, help="page that the table is written to; docs/experiments.md with --candles"
+    )
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
@@ -206,10 +210,10 @@ def main():
         shows.append((show_fleet, found))
     for name in ONE_THREAD:  # a process a core
         os.environ[name] = "1"
-    if "planted" in options.only:
-        found = find_planted(options)
-        figures += planted_figures(found)
-        shows.append((show_planted, found))
+    if "injected" in options.only:
+        found = find_injected(options)
+        figures += injected_figures(found)
+        shows.append((show_injected, found))
     if {"volatility", "table"} & set(options.only):
         import models_real
 

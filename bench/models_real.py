@@ -19,7 +19,7 @@ RIVALS = HERE.parent / ".bench-venv" / "bin" / "python"
 RIVAL_NAMES = ("neuralforecast", "darts")
 REFERENCES = ("naive", "ewma", "har", "garch")  # of volatility
 SECTION = "## All models on real candles"
-PAGE = HERE.parent / "docs" / "models.md"
+PAGE = HERE.parent / "docs" / "experiments.md"
 FOLDS, SEEDS = 3, 2
 SHORTEST, MINIMUM = 300, 1_000  # seconds of a bar, and bars of a series
 BATCH_BARS = 20_000  # of series that one process takes at once
@@ -423,7 +423,7 @@ def number(value, digits, scale=1):
 
 def write_section(page, text):
     """Put the section in the place of the one that is there, or at the end."""
-    before = page.read_text() if page.exists() else "# Models\n"
+    before = page.read_text() if page.exists() else "# Experiments\n"
     start = before.find(SECTION)
     if start < 0:
         page.write_text(f"{before.rstrip()}\n\n{text.rstrip()}\n")

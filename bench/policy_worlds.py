@@ -1,4 +1,4 @@
-"""Learning the position against forecasting the return, where reversion is planted and trading costs.
+"""Learning the position against forecasting the return, where reversion is injected and trading costs.
 
     python bench/policy_worlds.py [--worlds 4] [--bars 8000] [--seeds 2] [--costs 0 5 12 25 50] [--json]
 

@@ -28,8 +28,8 @@ def interruptible():
 def forgotten():
     """Trials of tests are not remembered, unless a test names a workspace: no verdict depends on what ran before."""
     with pytest.MonkeyPatch.context() as patch:
-        for room in ("study.study", "study.comparison", "study.result"):
-            patch.setattr(f"candlecast.{room}.Ledger", lambda *at: Ledger(*at) if at else Ledger.in_memory())
+        for module in ("study.study", "study.comparison", "study.result"):
+            patch.setattr(f"candlecast.{module}.Ledger", lambda *at: Ledger(*at) if at else Ledger.in_memory())
         yield
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.util
 import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
 
 from candlecast.backtesting import Costs
 from candlecast.dataset.folds import WalkForward
+from candlecast.models import LinearRegression
 from candlecast.recipes import describe
 from candlecast.study import Study
 from candlecast.walkforward import plan_jobs
@@ -30,6 +32,18 @@ def example(name):
 @pytest.fixture(scope="module")
 def agent():
     return example("recurrent_ppo").Agent(steps=64, bars=32, hidden=4, window=6, costs=Costs(fee_bps=5))
+
+
+def test_the_picture_of_the_readme_shows_the_result(market):
+    result = Study(model=LinearRegression(), folds=WalkForward(folds=2), baselines=()).run(market)
+    drawn = ET.fromstring(example("first_result").picture(result))
+    texts = [element.text for element in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    assert f"{result.candles.symbol}: {result.verdict.headline}" in texts
+    assert {"LINEAR after 12 bp a side", "buy-and-hold", "drift", "linear"} <= set(texts)
+    lines = list(drawn.iter("{http://www.w3.org/2000/svg}polyline"))
+    ends = [float(line.get("points").split()[-1].split(",")[1]) for line in lines]
+    grown = [table["equity"][-1] / table["equity"][0] for table in (result.backtest.equity, result.backtest.benchmark)]
+    assert (ends[0] < ends[1]) == (grown[0] > grown[1])  # higher on the page is richer
 
 
 def test_an_agent_of_stable_baselines_is_judged_like_any_model(agent, market, features):

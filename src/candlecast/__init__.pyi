@@ -1,4 +1,4 @@
-"""The public names, each imported from its room when first used."""
+"""The public names, each imported from its package when first used."""
 
 from .backtesting import (
     Actions as Actions,

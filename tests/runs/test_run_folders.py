@@ -67,6 +67,20 @@ def test_every_file_has_its_digest(stored):
         assert said == {"bytes": len(content), "sha256": sha256(content).hexdigest()}
 
 
+def test_a_run_written_before_there_was_a_further_table_is_read(run):
+    """Tables that a result is not loaded from may have come with a later version."""
+    manifest = json.loads((run / "manifest.json").read_text())
+    for name in ("fills.parquet", "equity.parquet"):
+        del manifest["files"][name]
+        (run / name).unlink()
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    assert str(load_run(run).verdict)
+    del manifest["files"]["positions.parquet"]
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(RunError, match="its 'files' is not what candlecast writes"):
+        load_run(run)
+
+
 @pytest.mark.parametrize("name", ["candles", "forecasts", "positions", "folds", "losses"])
 def test_a_flipped_bit_is_seen(name, run):
     path = run / f"{name}.parquet"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from candlecast.backtesting.filters import NO_FILTERS, Filters
@@ -152,6 +152,14 @@ class Costs:
             minimum=float(filters.minimum),
             cent=float(filters.cent),
         )
+
+    def of_holding(self) -> Costs:
+        """The same without what a trade costs: financing and maintenance alone, for an account that only holds.
+
+        >>> Costs.binance_perpetual().of_holding().per_side_bps
+        0.0
+        """
+        return replace(self, fee_bps=0.0, maker_fee_bps=None, slippage_bps=0.0, half_spread_bps=0.0, impact_bps=0.0)
 
     @property
     def per_side_bps(self) -> float:

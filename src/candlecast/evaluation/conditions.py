@@ -121,7 +121,7 @@ def _static_returns(candles: Candles, positions: Positions, result: BacktestResu
     mean = float(result.equity["position"].to_numpy().mean())
     held = positions.frame.with_columns(position=pl.lit(max(min(mean, positions.leverage), -positions.leverage)))
     static = replace(positions, frame=held, in_units=False, band=REBALANCED)
-    free = replace(result.costs, fee_bps=0.0, maker_fee_bps=None, slippage_bps=0.0, half_spread_bps=0.0, impact_bps=0.0)
+    free = result.costs.of_holding()
     return account_returns(candles, static, costs=free, cash=result.cash)[: len(result.returns_until_ruin)]
 
 

@@ -11,7 +11,24 @@ from candlecast.features.undefined import undefined_shares, undefined_words
 from candlecast.features.volatility import log_range, realized_volatility
 from candlecast.features.volume import volume_change
 
+FACTORIES = (  # functions that make one feature from plain parameters: a stored study may name them
+    "atr",
+    "bollinger",
+    "ema_ratio",
+    "log_range",
+    "log_return",
+    "macd",
+    "realized_volatility",
+    "rsi",
+    "scaled_close",
+    "sma_ratio",
+    "time_of_day",
+    "time_of_week",
+    "volume_change",
+)
+
 __all__ = [
+    "FACTORIES",
     "Feature",
     "Features",
     "Known",

@@ -18,7 +18,7 @@ from candlecast import backtesting, features, heads, models, signals, targets
 from candlecast.candles import Candles
 from candlecast.dataset import folds
 from candlecast.errors import ConfigError, RunError, listed
-from candlecast.features import Feature, Features
+from candlecast.features import FACTORIES, Feature, Features
 from candlecast.fleet import settings
 from candlecast.models.wrappers.estimator import described
 from candlecast.models.wrappers.known_estimators import make, refused, require_known
@@ -36,21 +36,6 @@ MODULES: dict[Any, Sequence[str]] = {  # the recipes that may be made again, by 
     signals: signals.__all__,
     targets: targets.__all__,
 }
-FACTORIES = (  # functions of candlecast that make one feature from plain parameters
-    "atr",
-    "bollinger",
-    "ema_ratio",
-    "log_range",
-    "log_return",
-    "macd",
-    "realized_volatility",
-    "rsi",
-    "scaled_close",
-    "sma_ratio",
-    "time_of_day",
-    "time_of_week",
-    "volume_change",
-)
 PLAIN = (bool, int, float, str)
 DEEPEST, LARGEST, LONGEST = 32, 2**63, 10_000  # limits on levels, whole numbers and characters of a text
 

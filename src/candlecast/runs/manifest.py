@@ -18,7 +18,10 @@ from candlecast.errors import RunError, is_number, is_whole
 FORMAT = 2  # 1 did not say when the market trades, nor what was tried
 NAME = "manifest.json"
 TABLES = ("candles", "forecasts", "positions", "fills", "equity", "folds", "losses")
-FILES = (*(f"{name}.parquet" for name in TABLES), "weights.safetensors")
+LOADED = ("candles", "forecasts", "positions", "folds", "losses")  # the other tables are computed from them
+WEIGHTS = "weights.safetensors"
+FILES = (*(f"{name}.parquet" for name in TABLES), WEIGHTS)
+NEEDED = (*(f"{name}.parquet" for name in LOADED), WEIGHTS)  # files that a result is loaded from, in runs of any age
 LARGEST = 1 << 25  # bytes
 DEEPEST = 64  # levels of lists and objects
 MAXIMUM = 1 << 20  # lists and objects in all
@@ -171,7 +174,7 @@ def _optional(check: Check) -> Check:
 def _is_files(value: Any) -> bool:
     return value is None or (
         isinstance(value, dict)
-        and set(FILES) <= set(value)
+        and set(NEEDED) <= set(value)
         and all(isinstance(each, dict) and _is_text(each.get("sha256")) for each in value.values())
     )
 

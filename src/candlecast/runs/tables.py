@@ -14,9 +14,8 @@ import polars as pl
 
 from candlecast.dataset import forecast
 from candlecast.disk.parquet import Outline, outline
-from candlecast.runs.manifest import incomplete, parsed, read_file
+from candlecast.runs.manifest import LOADED, incomplete, parsed, read_file
 
-LOADED = ("candles", "forecasts", "positions", "folds", "losses")  # the other tables are computed from them
 SPARE, DENSEST = 1 << 28, 64  # limit on bytes in memory: in any case, and per byte of the files
 LARGEST_HEADER = 1 << 25  # bytes, of a safetensors file
 MAX_SIDES = 8  # dimensions of an array
