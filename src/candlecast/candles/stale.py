@@ -45,8 +45,9 @@ class Opens:
     """How bars open after a closed market, bool, shape (time,).
 
     `is_boundary`: the market was closed before the bar; `is_weekend`: for two days or more. `is_equal`: such a bar opens at
-    the close before it. `stretches`: parts of the table in which most of them do. `narrow`: other parts, in which the
-    gaps between close and open are too small for news to have come in. `gap_variance`: of all boundaries, the variance of gaps over that of bars; NaN without boundaries.
+    the close before it. `stretches`: parts of the table in which most of them do. `narrow`: other
+    parts, in which the gaps between close and open are too small for news to have come in. `gap_variance`: of all
+    boundaries, the variance of gaps over that of bars; NaN without boundaries.
     """
 
     is_boundary: np.ndarray

@@ -269,8 +269,8 @@ def cautions(result: BacktestResult, evidence: Evidence) -> tuple[str, ...]:
     is_long = isinstance(held, float) and held >= LONG_HOLDING
     if is_long and found.carry_percent <= HIGHEST_CARRY and not result.costs.has_carry:
         words.append(
-            f"a carry of {found.carry_percent:.0f} % a year on what is held, such as interest that cash would have earned or a fee "
-            "for borrowing, would take all of the growth, and the costs charge none"
+            f"a carry of {found.carry_percent:.0f} % a year on what is held, such as interest that cash would have earned or "
+            "a fee for borrowing, would take all of the growth, and the costs charge none"
         )
     return tuple(words)
 
