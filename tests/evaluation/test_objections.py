@@ -245,7 +245,7 @@ def test_typical_prices_as_closes_are_no_edge():
     ("prices", "words"),
     [
         ({"has_spikes": True, "spike_share": 0.021}, "2.1 % of the bars close far from the bars before and after"),
-        ({"has_lines": True, "interpolated_share": 0.05}, "5.0 % of the bars are interpolated"),
+        ({"has_lines": True, "interpolated_share": 0.05}, "5.0 % of the bars look interpolated"),
     ],
 )
 def test_bad_prints_and_interpolated_bars_are_named(planted, prices, words):

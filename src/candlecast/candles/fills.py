@@ -62,7 +62,7 @@ def is_copy(candles: Candles) -> np.ndarray:
     """
     copied = np.zeros(len(candles), dtype=bool)
     near = np.maximum(NEAR * (candles.high - candles.low), SOME * candles.close)[1:]
-    copied[1:] = np.abs(candles.open[1:] - candles.close[:-1]) > np.maximum(near, SAME * candles.close[:-1])
+    copied[1:] = ~is_same(candles.open[1:], candles.close[:-1])
     for prices in (candles.open, candles.high, candles.low, candles.close):
         copied[1:] &= np.abs(np.diff(prices)) <= near
     volume = candles.volume

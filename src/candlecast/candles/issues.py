@@ -16,7 +16,7 @@ from candlecast.candles.gaps import find_holes, wall_clock
 from candlecast.candles.halts import is_halt
 from candlecast.candles.hours import describe
 from candlecast.candles.infill import is_interpolated
-from candlecast.candles.stale import opens
+from candlecast.candles.stale import Stretch, opens
 from candlecast.candles.ticks import ticks
 from candlecast.candles.volumes import volume_timing
 from candlecast.errors import CandleError
@@ -317,16 +317,7 @@ def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
         ("flat_run", fills.flat_runs(candles), "open, high, low and close are equal from bar to bar"),
     ]
     rows = [_fault(candles, kind, mask, _runs(mask, detail)) for kind, mask, detail in masks if mask.any()]
-    stale = opens(candles)
-    for part in stale.stretches:
-        words = f"{part.share:.0%} of {part.among:,} opens in this time: copied, so that nobody traded at them"
-        rows.append(_part("stale_open", candles, part.first, part.last, part.rows, words))
-    for part in stale.narrow:
-        words = (
-            f"all opens in this time; the variance of these gaps is {part.gap_variance:.1%} of that of the bars, too little for "
-            "the news of a closed market"
-        )
-        rows.append(_part("stale_open", candles, part.first, part.last, part.rows, words))
+    rows += [_stale_row(candles, part) for part in opens(candles).in_order]
     averaged = fills.is_averaged(candles)
     if averaged.mean() > fills.MAXIMUM:
         words = f"{averaged.mean():.0%} of all bars, as in Heikin-Ashi candles: averages, which nobody traded at"
@@ -342,6 +333,15 @@ def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
         row, last = int(steps.first[first]), int(steps.end[end - 1]) - 1
         rows.append(_part("coarse_tick", candles, row, last, last - row + 1, words))
     return rows
+
+
+def _stale_row(candles: Candles, part: Stretch) -> dict[str, object]:
+    words = f"{part.share:.0%} of {part.among:,} opens in this time: copied, so that nobody traded at them"
+    if part.is_narrow:
+        words = (
+            f"the variance of the gaps in this time is {part.gap_variance:.1%} of that of the bars: too little for news"
+        )
+    return _part("stale_open", candles, part.first, part.last, part.rows, words)
 
 
 def _part(kind: str, candles: Candles, first: int, last: int, bars: int, detail: str) -> dict[str, object]:

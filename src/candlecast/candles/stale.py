@@ -25,19 +25,24 @@ LONG_CLOSURE = 2 * DAY  # microseconds from a close to the next open: a weekend,
 class Stretch:
     """A part of a table: its `first` and `last` row, how many of its rows it is about, and their `share` of `among`.
 
-    `gap_variance`: of the part, the variance of gaps over that of bars.
+    `gap_variance`: in a part of narrow gaps (`is_narrow`), their variance over that of the bars; NaN where opens are equal.
     """
 
     first: int
     last: int
     rows: int
     among: int
-    gap_variance: float = 0.0
+    gap_variance: float = np.nan
 
     @property
     def share(self) -> float:
         """Rows among those that could have been."""
         return self.rows / self.among
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether the part has narrow gaps instead of equal opens."""
+        return not np.isnan(self.gap_variance)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +71,11 @@ class Opens:
     def is_stale(self) -> np.ndarray:
         """Bool (time,): the bar opens at the close before it, or nearly, within a stretch in which most do."""
         return (self.is_equal & self._within(self.stretches)) | (self.is_boundary & self._within(self.narrow))
+
+    @property
+    def in_order(self) -> list[Stretch]:
+        """`stretches` and `narrow`, in order of time."""
+        return sorted((*self.stretches, *self.narrow), key=lambda part: part.first)
 
     def _within(self, stretches: tuple[Stretch, ...]) -> np.ndarray:
         within = np.zeros(len(self.is_equal), dtype=bool)

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 MINIMUM = 200  # bars with a volume and a range that show anything
 EARLY = 0.1  # correlation with the range of the next bar, at least
-BEYOND = 0.2  # by how much it exceeds that with the range of the own bar; real markets have -0.2 or less
+BEYOND = (
+    0.2  # by how much it exceeds that with the ranges of its own bar and the one before; real markets have -0.2 or less
+)
 SHARE = 0.5  # of the bars with a volume, at least
 
 
@@ -40,7 +42,8 @@ def volume_timing(candles: Candles) -> VolumeTiming:
         return VolumeTiming(np.nan, np.nan, False)
     own = _correlation(volume[:-1][known], ranges[:-1][known])
     later = _correlation(volume[:-1][known], ranges[1:][known])
-    return VolumeTiming(own, later, bool(later > EARLY and later > own + BEYOND))
+    before = _correlation(volume[1:][known], ranges[:-1][known])
+    return VolumeTiming(own, later, bool(later > EARLY and later > own + BEYOND and later > before + BEYOND))
 
 
 def _beyond_neighbours(values: np.ndarray) -> np.ndarray:
