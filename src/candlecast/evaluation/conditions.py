@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from candlecast.evaluation.tradability import Tradability, tradability
 from candlecast.signals import Positions
 from candlecast.stats import annual_return, worst_case_loss
 
+OUTSIDE = "outside:"  # before the name of a feature from outside, in its description
 MIN_BARS = 2  # of a backtest with delayed fills
 REBALANCED = 1e-9  # of equity: the band within which a constant exposure is not rebalanced
 
@@ -35,6 +37,7 @@ class Conditions:
     is_in_time_order: each training part lies before its test part.
     worst_loss: the loss of the strategy in the worst known bar of its market, a positive log return
         (`stats.worst_case_loss`); NaN where not known. bars_known: the number of bars that this is the worst of.
+    outside: names of the features that come from outside tables, whose times the candles cannot verify.
     static_returns: returns per bar of an account that holds the mean position of this one, with the same financing and no
         trading costs; empty where not known.
     notices: odd properties of the candles, in sentences; jumps: the notices of jumps that look like splits and were not
@@ -50,6 +53,7 @@ class Conditions:
     is_in_time_order: bool = True
     worst_loss: float = math.nan
     bars_known: int = 0
+    outside: tuple[str, ...] = ()
     static_returns: np.ndarray = field(default_factory=lambda: np.empty(0), compare=False, repr=False)
     notices: tuple[str, ...] = ()
     jumps: tuple[str, ...] = ()
@@ -68,6 +72,7 @@ class Conditions:
             "fill_gains": _finite(asdict(self.fill_gains)),
             "stresses": _finite(asdict(self.stresses)),
             "is_in_time_order": self.is_in_time_order,
+            "outside": list(self.outside),
             "notices": list(self.notices),
             "jumps": list(self.jumps),
             "changes": list(self.changes),
@@ -80,9 +85,15 @@ def _finite(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def conditions_of(
-    candles: Candles, positions: Positions, result: BacktestResult, *, is_in_time_order: bool, seed: int = 0
+    candles: Candles,
+    positions: Positions,
+    result: BacktestResult,
+    *,
+    is_in_time_order: bool,
+    features: Any = None,
+    seed: int = 0,
 ) -> Conditions:
-    """The conditions of a backtest of these positions on these candles."""
+    """The conditions of a backtest of these positions on these candles; `features` as the recipe of a study describes them."""
     first = int(np.searchsorted(candles.close_time, result.equity["time"].dt.replace_time_zone(None).to_numpy()[0]))
     later = delayed(candles, positions)
     delayed_return = math.nan
@@ -101,11 +112,24 @@ def conditions_of(
         is_in_time_order=is_in_time_order,
         worst_loss=_worst_loss(candles, result),
         bars_known=len(candles),
+        outside=tuple(sorted(set(_outside(features)))),
         static_returns=_static_returns(candles, positions, result),
         notices=checked.notices,
         jumps=() if are_real else checked.jumps,
         changes=tuple(map(str, changes)),
     )
+
+
+def _outside(described: Any) -> Iterator[str]:
+    """Names of the outside features within the description of features."""
+    if isinstance(described, dict):
+        kind = described.get("kind")
+        if isinstance(kind, str) and kind.startswith(OUTSIDE):
+            yield kind.removeprefix(OUTSIDE)
+        described = list(described.values())
+    if isinstance(described, list | tuple):
+        for each in described:
+            yield from _outside(each)
 
 
 def _worst_loss(candles: Candles, result: BacktestResult) -> float:

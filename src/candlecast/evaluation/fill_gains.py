@@ -18,7 +18,7 @@ CLOSES_ONLY = 1 / 3  # largest share of bars without prices beyond open and clos
 LOST = -0.999999  # return of an account that is lost
 MIN_FILLS = 30  # that a gain at the fill is estimated from
 REPEATED = 0.05  # of the median move of a bar: a gap below this repeats the close before
-FEW = 0.1  # share of the fills at repeated opens, below which they explain nothing; large US shares have 0.05
+FEW = 0.15  # share of the fills at repeated opens, below which they explain nothing; US shares have up to 0.13
 
 
 @dataclass(frozen=True)

@@ -230,11 +230,17 @@ def _too_large(evidence: Evidence) -> Objection | None:
 
 def _volume_words(evidence: Evidence) -> str:
     found = evidence.conditions.stresses
+    share = found.participation
+    size = f"{percent(share, 1)} of" if share < 1.0 else f"{share:,.4g} times"
     unit = "" if found.is_in_units else ", if it is counted in units of the asset or in money"
     return (
-        f"the median order is {percent(found.participation, 1)} of the volume of its bar{unit}; it would be "
-        f"{percent(PARTICIPATION, 0)} with a cash of {found.largest_cash:,.4g}"
+        f"the median order is {size} the volume of its bar{unit}; it would be "
+        f"{percent(PARTICIPATION, 0)} with a cash of {_amount(found.largest_cash)}"
     )
+
+
+def _amount(cash: float) -> str:
+    return f"{cash:,.0f}" if cash >= 1_000 else f"{cash:.4g}"
 
 
 def _paid(evidence: Evidence) -> Objection | None:
@@ -265,6 +271,11 @@ def cautions(result: BacktestResult, evidence: Evidence) -> tuple[str, ...]:
         words.append(_volume_words(evidence))
     if not math.isnan(found.unpaid_return):
         words.append(_paid_words(evidence))
+    if evidence.conditions.outside:
+        words.append(
+            f"the forecast uses data from outside ({', '.join(evidence.conditions.outside)}): candles cannot verify that it was "
+            "known at the times given, and a table stamped with the open of its bars reveals the next bar"
+        )
     held = result.trades["bars"].mean()
     is_long = isinstance(held, float) and held >= LONG_HOLDING
     if is_long and found.carry_percent <= HIGHEST_CARRY and not result.costs.has_carry:

@@ -141,6 +141,7 @@ class StudyResult:
                 self.positions[self.model],
                 self.backtest,
                 is_in_time_order=is_in_time_order(self.folds),
+                features=self.recipe.get("features"),
                 seed=self.seed,
             ),
             seed=self.seed,
