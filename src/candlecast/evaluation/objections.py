@@ -181,7 +181,7 @@ def _stale_fills(evidence: Evidence) -> Objection | None:
         )
     if is_sure:
         words.append(
-            f"of the {cost:.1f} bp a side that it earns before costs, at least {gains.at_fill_bps:.1f} bp are made at the fill "
+            f"of the {cost:.1f} bp a side that it earns before costs, about {gains.at_fill_bps:.1f} bp are made at the fill "
             f"(p-value of none {p_value(gains.at_fill_p).removeprefix('= ')}): the opens at which it trades are off the market, "
             "as stale, averaged or bounced prices are"
         )
