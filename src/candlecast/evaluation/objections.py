@@ -127,8 +127,8 @@ def _untradable(evidence: Evidence) -> Objection | None:
     if found.has_stale_opens and found.stale_open_share < MOST:
         share, size = percent(found.stale_bar_share, 0), percent(found.gap_variance, 1)
         reason = (
-            f"{share} of the bars open too near to the close before for a market that was closed (variance of all gaps {size} of "
-            "that of the bars), as converted or computed copies of it do: a price from before the order was decided"
+            f"{share} of the bars open so near to the close before, although the market was closed in between, that these opens "
+            f"must be copied, converted or computed from it (the variance of all gaps is {size} of that of the bars)"
         )
     elif found.has_stale_opens:
         share = percent(found.stale_open_share, 0)
