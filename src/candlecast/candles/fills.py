@@ -18,7 +18,8 @@ LONG_RUN = 5  # bars of one price: a week of days
 SPIKE = 3.0  # robust standard deviations of the changes around it, out and back
 AROUND = 50  # changes whose median size is the scale of a spike
 RETURNED = 0.25  # of the smaller of the two: what may be left after the way back
-MANY = 0.005  # of the bars: real minutes, hours and days show up to 0.25 % that go far and come back
+MANY = 0.005  # of the bars, at least, that go far and come back, to be bad prints
+REAL = 0.0025  # of the bars of real minutes, hours and days do, at most
 
 
 def is_averaged(candles: Candles) -> np.ndarray:
@@ -91,6 +92,15 @@ def is_spike(candles: Candles) -> np.ndarray:
     smaller = np.minimum(np.abs(out), np.abs(back))
     spikes[1:-1] = (out * back < 0) & (smaller > least) & (np.abs(out + back) <= RETURNED * smaller) & (least > 0)
     return spikes
+
+
+def are_many(spikes: np.ndarray) -> bool:
+    """Whether so many bars of a mask (time,) go far and come back that prints are bad.
+
+    MANY of them, 3 or more, and more than three standard deviations above REAL: a short table may have some by chance.
+    """
+    count, real = int(spikes.sum()), REAL * len(spikes)
+    return count >= max(MANY * len(spikes), 3) and count > real + 3 * np.sqrt(real)
 
 
 def _local_median(values: np.ndarray) -> np.ndarray:

@@ -298,7 +298,7 @@ def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
     invented = fills.is_invented(candles)
     copied = fills.is_copy(candles) & ~invented
     spikes = fills.is_spike(candles)
-    spikes &= spikes.mean() >= fills.MANY
+    spikes &= fills.are_many(spikes)
     timing = volume_timing(candles)
     volume = np.full(len(candles), timing.is_early)
     early = (

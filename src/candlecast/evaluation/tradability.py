@@ -37,7 +37,8 @@ class Tradability:
     copied_share: share of bars that copy the bar before, so they open at a price from before its close (bars without volume
         where others have some fill nothing and are not counted). has_copied_bars: that is COPIED_BARS
         or more.
-    spike_share: share of bars that close far off their neighbours, which agree; has_spikes: `fills.MANY` or more, at least 3.
+    spike_share: share of bars that close far off their neighbours, which agree; has_spikes: too many for real ones
+        (`candles.fills.are_many`).
     interpolated_share: share of bars that look interpolated, where their moves go on into the next bar
         (`candles.infill.is_interpolated`); has_lines: LINES or more, at least 3.
     has_early_volume: the volume seems to be that of the next bar (`candles.volumes.volume_timing`).
@@ -114,7 +115,7 @@ def tradability(candles: Candles) -> Tradability:
     opened, steps = opens(candles), ticks(candles)
     stale, invented = _mean(opened.is_stale), fills.is_invented(candles)
     copied = _mean(fills.is_copy(candles) & ~invented)
-    spikes = _mean(fills.is_spike(candles))
+    spikes = fills.is_spike(candles)
     lines = _mean(is_interpolated(candles))
     prices = candles.open, candles.high, candles.low, candles.close
     follows = np.ones(bars, dtype=bool)
@@ -129,8 +130,8 @@ def tradability(candles: Candles) -> Tradability:
         has_averaged_opens=_mean(fills.is_averaged(candles)) > fills.MAXIMUM,
         copied_share=copied,
         has_copied_bars=copied >= COPIED_BARS,
-        spike_share=spikes,
-        has_spikes=spikes >= max(fills.MANY, 3 / max(bars, 1)),
+        spike_share=_mean(spikes),
+        has_spikes=fills.are_many(spikes),
         interpolated_share=lines,
         has_lines=lines >= max(LINES, 3 / max(bars, 1)),
         has_early_volume=volume_timing(candles).is_early,
