@@ -1,12 +1,18 @@
 # Two commands: `make run` does the main job, `make test` runs all checks. Both create the environment they need in .venv.
 # On Linux without a GPU: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make run
+# Longer checks: `make fuzz` (CASES damaged inputs from number FIRST on), `make kills` (KILLS killed processes of each task),
+# `make lowest` (the tests with the lowest versions that pyproject.toml allows, in .venv-lowest; several GB).
 
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+LOWEST := .venv-lowest
+CASES ?= 100000
+FIRST ?= 20000
+KILLS ?= 100
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test lint types unit clean
+.PHONY: run test lint types unit slips fuzz kills lowest clean
 
 run: $(VENV)/.installed
 	$(BIN)/candlecast run
@@ -23,6 +29,17 @@ types: $(VENV)/.installed-test
 unit: $(VENV)/.installed-test
 	$(BIN)/pytest --numprocesses auto
 
+fuzz: $(VENV)/.installed-test
+	CANDLECAST_FUZZ=$(CASES) CANDLECAST_FUZZ_FIRST=$(FIRST) $(BIN)/pytest --numprocesses auto -o timeout=0 tests/fuzz
+
+kills: $(VENV)/.installed-test
+	CANDLECAST_KILLS=$(KILLS) $(BIN)/pytest --numprocesses auto -o timeout=0 tests/kills
+
+lowest: constraints-lowest.txt pyproject.toml
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $< --editable '.[test]'
+	$(LOWEST)/bin/python -m pytest --numprocesses auto
+
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
@@ -34,5 +51,9 @@ $(VENV)/.installed-test: $(BIN)/python pyproject.toml constraints.txt
 	$(INSTALL) --editable '.[test]'
 	touch $@ $(VENV)/.installed
 
+# Small faults in copies of the source, each with the tests that must fail; takes about an hour, and is no part of `test`.
+slips: $(VENV)/.installed-test
+	$(BIN)/python -m tests.slips --jobs 2
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(LOWEST)

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from candlecast.backtesting import Costs, Orders, backtest, sweep
+from candlecast.backtesting import Conditions, Costs, Orders, backtest, sweep
 from candlecast.backtesting.engine import compiled
 from candlecast.backtesting.orders import bracket, market
 from candlecast.candles import Candles
@@ -72,14 +72,14 @@ def theirs(task, path):
 
 def targets(rounds, _):
     """Bars a second of one core."""
-    bars, out = prices(BARS), []
-    terms, rng = COSTS.terms(), np.random.default_rng(1)
-    held, fills, sums = np.empty((BARS, 2)), np.empty((2 * BARS + 2, 8)), np.empty(compiled.SUMS)
+    bars, out = compiled.BarArrays(*prices(BARS)), []
+    conditions, rng = Conditions(COSTS.terms()), np.random.default_rng(1)
+    written, sums = compiled.Written(np.empty((BARS, 2)), np.empty((2 * BARS + 2, 8))), np.empty(compiled.SUMS)
     for every, goal in ((20, 100e6), (1, None)):
         wanted = np.repeat(rng.choice([-1.0, 0.0, 1.0], BARS // every + 1), every)[:BARS]
-        given = (bars, wanted, terms, None)
-        ledger = best(rounds, partial(compiled.run_targets, *given, None, False, CASH, held, fills))
-        short = best(rounds, partial(compiled.run_summaries, *given, False, CASH, sums))
+        given = (bars, wanted, conditions, CASH)
+        ledger = best(rounds, partial(compiled.run_targets, *given, written))
+        short = best(rounds, partial(compiled.run_summaries, *given, sums))
         words = "every bar" if every == 1 else f"every {every} bars"
         out += [
             (f"new target {words}: ledger of each bar", BARS / ledger, "bars/s", goal, "higher", ""),
@@ -96,20 +96,20 @@ def orders(rounds, folder):
     np.savez(folder / "assets.npz", open=opened, close=close, units=units)
     columns = [tuple(np.ascontiguousarray(array.T)) for array in (opened, high, low, close, volume)]
     decided = np.ascontiguousarray(units.T)
-    terms, held, final = COSTS.terms(), np.empty((LENGTH + 1, 2)), np.empty(ASSETS)
+    conditions, held, final = Conditions(COSTS.terms(), in_units=True), np.empty((LENGTH + 1, 2)), np.empty(ASSETS)
     fills, first = [np.empty((2 * LENGTH + 2, 8)) for _ in range(ASSETS)], np.zeros(1)
-    paths = [  # one bar in front, so that the first order fills on the first bar
-        tuple(np.concatenate([column[asset][:1], column[asset]]) for column in columns) for asset in range(ASSETS)
+    paths = [  # one bar before, so that the first order fills on the first bar
+        compiled.BarArrays(*(np.concatenate([column[asset][:1], column[asset]]) for column in columns))
+        for asset in range(ASSETS)
     ]
     wanted = [np.concatenate([row, first]) for row in decided]
 
     def run():
         counted = 0
         for asset in range(ASSETS):
-            account, count = compiled.run_targets(
-                paths[asset], wanted[asset], terms, None, None, True, CASH, held, fills[asset]
-            )
-            final[asset] = account.cash + account.units * paths[asset][3][-1]
+            written = compiled.Written(held, fills[asset])
+            account, count = compiled.run_targets(paths[asset], wanted[asset], conditions, CASH, written)
+            final[asset] = account.cash + account.units * paths[asset].close[-1]
             counted += count
         return counted
 

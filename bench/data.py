@@ -73,6 +73,9 @@ class MadeUp:
     def session(self, symbol):
         return "always"
 
+    def status(self, symbol):
+        return "trading"
+
 
 def made_up(frame) -> Any:
     return MadeUp(frame)

@@ -59,7 +59,7 @@ class Walked:
                     model, candles, features=study.features, target=target, folds=study.folds, seeds=range(1), window=20
                 )
             )
-            for model in (*study.beside, study.model)
+            for model in (*study.baseline_models, study.model)
         }
         job = parts[study.model.name][0].job
         return cls(study.assemble(candles, parts), job.fit_rows, job.test_rows, columns_of(candles))
@@ -67,12 +67,12 @@ class Walked:
     @cached_property
     def outcomes(self) -> np.ndarray:
         """What is forecast, less naive, at every bar: float64 (time,)."""
-        target, candles = self.result.lead, self.result.candles
+        target, candles = self.result.primary_target, self.result.candles
         return target.values(candles) - target.naive(candles)
 
     @cached_property
     def naive(self) -> np.ndarray:
-        return self.result.lead.naive(self.result.candles)
+        return self.result.primary_target.naive(self.result.candles)
 
     def forecast(self, names: tuple[str, ...], alpha: float, *, recent: bool) -> np.ndarray:
         """Ridge regression on the named columns: the forecast of each test row. `recent`: of the later half of the training."""
@@ -93,7 +93,7 @@ class Walked:
         changed = {"mean": pl.Series(mean)}
         if not known["expected_return"].null_count():
             changed["expected_return"] = pl.Series(mean)
-        forecast = Forecast(known.with_columns(**changed), self.result.lead.horizon)
+        forecast = Forecast(known.with_columns(**changed), self.result.primary_target.horizon)
         return replace(
             self.result,
             recipe=self.result.recipe | {"tried": recipe, "rule": repr(rule)},
@@ -103,7 +103,9 @@ class Walked:
 
     @cached_property
     def _references(self) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray, np.ndarray]:
-        scores = {name: scored(forecast, self.result.lead) for name, forecast in self.result.forecasts.items()}
+        scores = {
+            name: scored(forecast, self.result.primary_target) for name, forecast in self.result.forecasts.items()
+        }
         own = scores[self.result.model]
         is_known = self.result.forecast.frame["target"].is_not_null().to_numpy()
         others = {
@@ -169,7 +171,7 @@ class Workspace:
 
     def judge(self, result: cc.StudyResult, row: dict[str, float]) -> None:
         """Record and count a trial, and compute its verdict where the adjusted p-value of its forecast is below 5 %."""
-        recorded = result.recorded(self.ledger)
+        recorded = result.record(self.ledger)
         self.counted = recorded.counted
         if self.could_be_forecastable(row):
             self.verdicts.append(recorded.verdict)

@@ -66,7 +66,7 @@ def after_minutes(world, seed):
     for model in (cc.Drift(), cc.Ridge(), cc.LinearRegression()):
         study_of(model=model).run(minutes, ledger=used)
     result = study.run(world.candles, ledger=cc.Ledger.in_memory())
-    return answer(result.recorded(used).verdict) | {"fresh": answer(result.verdict)}
+    return answer(result.record(used).verdict) | {"fresh": answer(result.verdict)}
 
 
 # Many trials in one workspace
@@ -145,7 +145,7 @@ def volatility_timing(candles):
         for step in (0.05, 0.1, 0.2, 0.25):
             result = walked.tried(mean, cc.InverseVolatility(step=step), columns=names)
             if not workspace.verdicts or could_pay(result.backtest):
-                workspace.verdicts.append(result.recorded(workspace.ledger).verdict)
+                workspace.verdicts.append(result.record(workspace.ledger).verdict)
             else:
                 workspace.ledger.record(result.trial)
     return workspace.claims()

@@ -8,9 +8,9 @@
     table        all models on the same candles, returns and volatility: into docs/experiments.md, as it comes out
     fleet        processor and wall time of 16 jobs trained one by one, over those of the same jobs as a fleet
 
-Nets are those that commands know by name, each as it is when nothing is said about it. `--candles` names files, or folders
+Nets are those of the command line, with their default settings. `--candles` names files, or folders
 whose .csv.gz and .zip files of candles are read; the embedded samples when not given. Only the newest `--bars` of each are used.
-Repeatable: worlds, folds and trainings are named by their seeds, `--seed` the first.
+Repeatable: worlds, folds and trainings have seeds, `--seed` the first of them.
 """
 
 from __future__ import annotations

@@ -142,7 +142,7 @@ def can(name, aim):
     if name not in nets():
         return recipe.fits(aim)
     try:
-        recipe.blueprint(aim).head.require(aim)
+        recipe.net_spec(aim).head.require(aim)
     except ConfigError:
         return False
     return True

@@ -1,6 +1,6 @@
 """Training against Keras, torch.nn.LSTM, neuralforecast and darts, side by side in one run.
 
-    python bench/trainer.py [--rounds 5] [--only step fit folds jobs memory stream] [--json]
+    python bench/train.py [--rounds 5] [--only step fit folds jobs memory stream] [--json]
 
 Ours and the rivals' turns alternate, and medians are compared; the time to Keras' error is the
 median over as many seeds as rounds, to the median error of as many Keras trainings, and infinite for a training that never
@@ -48,15 +48,18 @@ def our_step(models):
     import torch
 
     from candlecast.fleet import trainer
-    from candlecast.fleet.threads import one_thread
+    from candlecast.fleet.building import build
+    from candlecast.fleet.one_thread import one_thread
 
     model, jobs = tutorial_jobs(models)
+    spec, columns = model.net_spec(jobs[0].samples.target), jobs[0].samples.inputs.shape[1]
     with one_thread():
-        fleet = trainer._Fleet(jobs, model.blueprint(jobs[0].samples.target), device=torch.device("cpu"))
-        times = []
+        net = build(spec, jobs[0], columns)
+        fleet = trainer.Fleet.of(jobs, spec, net, device=torch.device("cpu"))
+        state, times = trainer.init(fleet), []
         for _ in range(100):
             began = time.perf_counter()
-            fleet.step()
+            state, _ = trainer.step(fleet, state)
             times.append(time.perf_counter() - began)
     return {"ms": 1e3 * median(times[20:]) / models}
 

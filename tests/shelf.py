@@ -21,6 +21,7 @@ class Shelf(Source):
     name: str = "shelf"
     size: int = 100
     market: str = "always"
+    listed: str = "trading"
     asked: list[tuple[datetime | None, datetime | None, int]] = field(default_factory=list)
 
     def pages(self, symbol, interval, *, since=None, until=None) -> Iterator[pl.DataFrame]:
@@ -36,6 +37,9 @@ class Shelf(Source):
 
     def session(self, symbol):
         return self.market
+
+    def status(self, symbol):
+        return self.listed
 
     def now(self, frame: pl.DataFrame) -> Shelf:
         """The same vendor with other bars, asked for nothing yet."""

@@ -76,8 +76,8 @@ def test_nothing_twice_and_nothing_before_anything_is_done():
 
 
 def test_what_was_taken_up_is_a_sentence():
-    assert lines([Progress("resume", 7, 15, "took up 7 of 15 trainings of an interrupted run")]) == [
-        "took up 7 of 15 trainings of an interrupted run"
+    assert lines([Progress("resume", 7, 15, "continues an interrupted run: 7 of 15 trainings are reused")]) == [
+        "continues an interrupted run: 7 of 15 trainings are reused"
     ]
 
 

@@ -29,13 +29,13 @@ def test_intervals_are_ordered():
     assert Interval.parse("1h") < Interval.parse("61m") < Interval.parse("1d")
 
 
-@pytest.mark.parametrize("text", ["", "h", "1", "0h", "-1h", "1.5h", "1M", "1mo", "1 h", "1H"])
+@pytest.mark.parametrize("text", ["", "h", "1", "0h", "-1h", "1.5h", "1M", "0mo", "1 h", "1H"])
 def test_what_is_no_interval(text):
     with pytest.raises(ConfigError) as error:
         Interval.parse(text)
     assert str(error.value) == (
-        f"interval {text!r} is not a candle length; expected a whole number and one of s, m, h, d, w. "
-        'Use for example "1m", "1h", "4h", "1d" or "1w".'
+        f"interval {text!r} is not a candle length; expected a whole number and one of s, m, h, d, w, mo. "
+        'Use for example "1m", "1h", "4h", "1d", "1w" or "1mo".'
     )
 
 

@@ -5,7 +5,7 @@ from .backtesting import (
     BacktestResult as BacktestResult,
     BreakEven as BreakEven,
     Costs as Costs,
-    DrawdownBrake as DrawdownBrake,
+    DrawdownStop as DrawdownStop,
     Filters as Filters,
     Order as Order,
     Orders as Orders,
@@ -84,6 +84,7 @@ from .fleet.settings import (
 )
 from .heads import (
     AbsoluteError as AbsoluteError,
+    Bernoulli as Bernoulli,
     Chance as Chance,
     Gaussian as Gaussian,
     Head as Head,

@@ -3,7 +3,8 @@
     CandlecastError
     ├── ConfigError           an invalid parameter (also a ValueError)
     ├── CandleError           candles that cannot be read, or that are unsound
-    ├── SourceError           a source of candles failed: missing file, unknown symbol, no answer
+    ├── SourceError           a source of candles failed: missing file, no answer
+    │   └── UnknownSymbolError    a source has no such symbol, or no longer
     ├── StoreError            stored candles that cannot be read or written
     ├── NotEnoughDataError    fewer bars than the request needs
     ├── LookaheadError        something would use what was not known yet
@@ -55,6 +56,10 @@ class CandleError(CandlecastError):
 
 class SourceError(CandlecastError):
     """A source of candles failed: missing file, unknown symbol, no answer."""
+
+
+class UnknownSymbolError(SourceError):
+    """A source has no such symbol, or no longer lists it."""
 
 
 class StoreError(CandlecastError):

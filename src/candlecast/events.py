@@ -17,7 +17,7 @@ LONGEST_DETAIL = 60  # characters beside a stage; longer ones are results, which
 class Progress:
     """`done` of `total` units of a stage are finished; `detail` says what is being worked on.
 
-    The stage "resume" comes once, when an interrupted run is continued: `done` of `total` trainings were kept from it.
+    The stage "resume" comes when earlier work is continued; `detail` is the sentence that says what of it is reused.
     """
 
     stage: str

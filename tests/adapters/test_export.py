@@ -11,10 +11,11 @@ import torch
 
 from candlecast.adapters.onnx import export_onnx
 from candlecast.dataset.folds import WalkForward
+from candlecast.dataset.prediction import Prediction
 from candlecast.dataset.samples import windows
 from candlecast.errors import ConfigError, RunError
 from candlecast.fleet.settings import Fit
-from candlecast.heads import AbsoluteError, Chance, Gaussian, Huber, Labels, Quantiles, StudentT
+from candlecast.heads import AbsoluteError, Bernoulli, Gaussian, Head, Huber, Labels, Quantiles, SquaredError, StudentT
 from candlecast.models import GRU, LSTM, RNN, DLinear, NLinear, Torch
 from candlecast.study import Study
 from candlecast.study.loading import load_run
@@ -52,7 +53,7 @@ def conv(inputs):
         (NLinear(window=4, training=QUICK, head=Huber()), NextReturn()),
         (NLinear(window=4, training=QUICK, head=Quantiles((0.1, 0.9))), NextReturn()),
         (Torch(conv, window=4, training=QUICK, head=AbsoluteError()), NextReturn()),
-        (NLinear(window=4, training=QUICK, head=Chance(balanced=True)), Direction()),
+        (NLinear(window=4, training=QUICK, head=Bernoulli(balanced=True)), Direction()),
     ],
     ids=lambda value: getattr(value, "name", None),
 )
@@ -73,15 +74,45 @@ def test_onnxruntime_forecasts_the_same(model, target, market, features, tmp_pat
     assert (said["window"], said["symbol"], said["seed"]) == ("4", market.symbol, "0")
 
 
-@pytest.mark.parametrize("head", [Labels(), Labels(ordinal=True)])
-def test_labels_have_the_same_chances_as_a_graph(head):
-    from candlecast.fleet.graph import decoded
+HEADS = [
+    SquaredError(),
+    AbsoluteError(),
+    Huber(),
+    Gaussian(),
+    StudentT(),
+    Quantiles(),
+    Quantiles((0.1, 0.9)),
+    Bernoulli(),
+    Labels(),
+    Labels(ordinal=True),
+]
 
-    outputs = torch.randn(20, head.outputs, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    expected = head.predict(outputs.numpy(), shift=0.0, scale=1.0)
-    found = decoded(head, outputs, shift=0.0, scale=1.0)
+
+@pytest.mark.parametrize("head", HEADS, ids=repr)
+def test_a_head_has_the_same_columns_of_tensors_as_of_arrays(head):
+    outputs = 5 * torch.randn(50, head.outputs, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    expected = head.predict(outputs.numpy(), shift=0.2, scale=1.5)
+    found = head.columns(outputs, shift=0.2, scale=1.5)
+    assert list(found) == ["mean", *expected.columns]
     for name, values in {"mean": expected.mean, **expected.columns}.items():
-        np.testing.assert_allclose(found[name].numpy(), values, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(found[name].numpy(), values, rtol=1e-12, atol=1e-15)
+
+
+class OwnError(SquaredError):
+    """A user's head that predicts in NumPy alone."""
+
+    columns = Head.columns
+
+    def predict(self, outputs, *, shift, scale):
+        return Prediction(shift + scale * outputs[:, 0])
+
+
+def test_a_head_without_columns_is_not_exported(market, features, tmp_path):
+    net = fitted(LSTM(hidden=3, window=4, training=QUICK, head=OwnError()), market, features)
+    with pytest.raises(
+        ConfigError, match="the head OwnError cannot be written as a graph; expected a head that defines"
+    ):
+        export_onnx(net, tmp_path / "net.onnx")
 
 
 def test_a_net_sampled_in_sequence_forecasts_as_for_a_bar_alone(market, features, tmp_path):

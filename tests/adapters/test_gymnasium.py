@@ -117,7 +117,7 @@ def test_ruin_ends_an_episode(features):
     steps = [env.step(np.array([-1.0])) for _ in range(8)]
     assert [step[2] for step in steps] == [False] * 7 + [True]
     assert steps[-1][1] == pytest.approx(np.log(1e-6)) and steps[-1][4]["equity"] == 0.0
-    with pytest.raises(ConfigError, match=r"behind row 10.*Call reset"):
+    with pytest.raises(ConfigError, match=r"after row 10.*Call reset"):
         env.step(np.array([0.0]))
 
 

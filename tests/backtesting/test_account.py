@@ -6,11 +6,13 @@ import math
 
 import pytest
 
-from candlecast.backtesting import Account, Bar, Costs, Due, Fill, Filters, Terms
+from candlecast.backtesting import Account, Bar, CarryEvents, Conditions, Costs, Fill, Filters, Terms
 from candlecast.backtesting.engine.account import (
     LIQUIDATION,
     NOTHING,
     TARGET,
+    Quote,
+    Ticket,
     carry,
     execute,
     follow,
@@ -26,11 +28,11 @@ FEE = Terms(taker=0.1)
 
 
 def trade(account: Account, price: float, target: float, terms: Terms) -> tuple[Account, Fill]:
-    return trade_in(account, price, target, terms, 1.0, None, False)
+    return trade_in(account, Quote(price, 1.0), target, Conditions(terms))
 
 
 def close(account: Account, price: float, terms: Terms, extreme: float | None = None) -> tuple[Account, Fill]:
-    return liquidate(account, price, price if extreme is None else extreme, terms, 1.0, None)
+    return liquidate(account, Quote(price, 1.0), price if extreme is None else extreme, Conditions(terms))
 
 
 def test_buying_everything_leaves_no_cash():
@@ -121,9 +123,7 @@ def test_a_gap_through_the_liquidation_price_closes_at_the_open():
 
 
 def test_a_bar_trades_at_its_open_and_can_be_ruined_within_it():
-    state, gapped, filled, ended = follow(
-        start(1_000.0), Bar(100.0, 300.0, 100.0, 300.0, 1.0), -1.0, FREE, None, None, False
-    )
+    state, gapped, filled, ended = follow(start(1_000.0), Bar(100.0, 300.0, 100.0, 300.0, 1.0), -1.0, Conditions(FREE))
     assert state == Account(0.0, 0.0, -1.0, 0.0)
     assert gapped.reason == NOTHING
     assert (filled.units, filled.price) == (-10.0, 100.0)
@@ -131,7 +131,7 @@ def test_a_bar_trades_at_its_open_and_can_be_ruined_within_it():
 
 
 def test_a_target_in_units():
-    state, fill = trade_in(Account(0.0, 10.0, 1.0, 0.0), 120.0, 4.0, FEE, 1.0, None, True)
+    state, fill = trade_in(Account(0.0, 10.0, 1.0, 0.0), Quote(120.0, 1.0), 4.0, Conditions(FEE, in_units=True))
     assert state == Account(6 * 120.0 * 0.9, 4.0, 4.0, 0.0)
     assert fill.units == -6.0
 
@@ -139,7 +139,7 @@ def test_a_target_in_units():
 def test_impact_grows_with_the_root_of_the_share_of_volume():
     """0.1 sqrt(25 / 100) = 0.05 over 0.01: 25 units bought at 100 x 1.06."""
     terms = Terms(slippage=0.01, impact=0.1)
-    state, fill = trade_in(start(10_000.0), 100.0, 25.0, terms, 100.0, None, True)
+    state, fill = trade_in(start(10_000.0), Quote(100.0, 100.0), 25.0, Conditions(terms, in_units=True))
     assert fill.price == pytest.approx(106.0)
     assert fill.slippage == pytest.approx(150.0)
     assert state.cash == pytest.approx(10_000.0 - 2_650.0)
@@ -147,7 +147,7 @@ def test_impact_grows_with_the_root_of_the_share_of_volume():
 
 @pytest.mark.parametrize("volume", [25.0, 10.0, 0.0])
 def test_impact_is_whole_where_the_order_is_the_volume_or_there_is_none(volume):
-    _, fill = trade_in(start(10_000.0), 100.0, 25.0, Terms(impact=0.1), volume, None, True)
+    _, fill = trade_in(start(10_000.0), Quote(100.0, volume), 25.0, Conditions(Terms(impact=0.1), in_units=True))
     assert fill.price == pytest.approx(110.0)
 
 
@@ -168,34 +168,34 @@ def test_orders_below_the_minimum_are_refused_but_closing_never_is():
 
 def test_a_cost_of_the_users_own():
     """A flat 7 per order and 2 for each unit."""
-    _, fill = execute(
-        start(1_000.0), 10.0, 3.0, FEE, FEE.taker, 0.0, 1.0, TARGET, lambda units, price, volume: 7 + 2 * units
-    )
+    ticket = Ticket(3.0, FEE.taker, 0.0, TARGET, math.nan)
+    conditions = Conditions(FEE, lambda units, price, volume: 7 + 2 * units)
+    _, fill = execute(start(1_000.0), Quote(10.0, 1.0), ticket, conditions)
     assert fill.fee == pytest.approx(3 + 7 + 6)
 
 
 def test_a_short_pays_the_dividend_and_a_long_is_paid():
-    due = Due(split=1.0, dividend=2.0, funding=0.0, borrow=0.0, interest=0.0, loan=0.0)
-    assert carry(Account(2_000.0, -10.0, -1.0, 0.0), 98.0, due) == Account(1_980.0, -10.0, -1.0, 0.0)
-    assert carry(Account(0.0, 10.0, 1.0, 0.0), 98.0, due) == Account(20.0, 10.0, 1.0, 0.0)
+    events = CarryEvents(split=1.0, dividend=2.0, funding=0.0, borrow=0.0, interest=0.0, loan=0.0)
+    assert carry(Account(2_000.0, -10.0, -1.0, 0.0), 98.0, events) == Account(1_980.0, -10.0, -1.0, 0.0)
+    assert carry(Account(0.0, 10.0, 1.0, 0.0), 98.0, events) == Account(20.0, 10.0, 1.0, 0.0)
 
 
 def test_a_split_changes_units_and_no_money():
-    due = Due(4.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    assert carry(Account(100.0, 10.0, 1.0, 0.0), 25.0, due) == Account(100.0, 40.0, 1.0, 0.0)
+    events = CarryEvents(4.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    assert carry(Account(100.0, 10.0, 1.0, 0.0), 25.0, events) == Account(100.0, 40.0, 1.0, 0.0)
 
 
 def test_funding_moves_from_longs_to_shorts():
-    due = Due(1.0, 0.0, funding=0.01, borrow=0.0, interest=0.0, loan=0.0)
-    assert carry(Account(0.0, 10.0, 1.0, 0.0), 100.0, due).cash == -10.0
-    assert carry(Account(2_000.0, -10.0, -1.0, 0.0), 100.0, due).cash == 2_010.0
+    events = CarryEvents(1.0, 0.0, funding=0.01, borrow=0.0, interest=0.0, loan=0.0)
+    assert carry(Account(0.0, 10.0, 1.0, 0.0), 100.0, events).cash == -10.0
+    assert carry(Account(2_000.0, -10.0, -1.0, 0.0), 100.0, events).cash == 2_010.0
 
 
 def test_borrow_is_paid_on_what_is_short_and_interest_on_the_rest():
     """Short 10 at 90: borrow 1 % of 900; interest 2 % of 2,000 - 900."""
-    due = Due(1.0, 0.0, 0.0, borrow=0.01, interest=0.02, loan=0.05)
-    assert carry(Account(2_000.0, -10.0, -1.0, 0.0), 90.0, due).cash == pytest.approx(2_000 - 9 + 22)
-    assert carry(Account(-500.0, 10.0, 2.0, 0.0), 90.0, due).cash == pytest.approx(-525.0)
+    events = CarryEvents(1.0, 0.0, 0.0, borrow=0.01, interest=0.02, loan=0.05)
+    assert carry(Account(2_000.0, -10.0, -1.0, 0.0), 90.0, events).cash == pytest.approx(2_000 - 9 + 22)
+    assert carry(Account(-500.0, 10.0, 2.0, 0.0), 90.0, events).cash == pytest.approx(-525.0)
 
 
 @pytest.mark.parametrize(("name", "value"), [("fee_bps", -1.0), ("slippage_bps", math.nan), ("fee_bps", 1_001.0)])

@@ -13,8 +13,8 @@ import polars as pl
 import pytest
 
 from candlecast.adapters.backtrader import feed, feed_of_run, pay_actions, run_positions, set_up_broker
-from candlecast.backtesting import Actions, Costs, Due, Orders, backtest, limit, market, stop
-from candlecast.backtesting.actions import due_by_bar
+from candlecast.backtesting import Actions, CarryEvents, Costs, Orders, backtest, limit, market, stop
+from candlecast.backtesting.actions import carry_by_bar
 from candlecast.candles import Candles
 from candlecast.dataset.folds import WalkForward
 from candlecast.errors import ConfigError
@@ -44,8 +44,8 @@ def random_orders(candles: Candles, seed: int, every: int, actions: Actions | No
     None rests over a split, which Backtrader would not do to it.
     """
     rng, decided, group, free = np.random.default_rng(seed), [], 0, 0
-    due = due_by_bar(candles, COSTS, actions)
-    splits = np.zeros(0) if due is None else np.flatnonzero(due[:, 0] != 1.0)
+    events = carry_by_bar(candles, COSTS, actions)
+    splits = np.zeros(0) if events is None else np.flatnonzero(events[:, 0] != 1.0)
     close, times = candles.close, candles.frame["close_time"]
     for row in np.flatnonzero(rng.random(len(candles) - 1) < 1 / every):
         if ((splits > row) & (splits <= row + 20)).any():
@@ -85,7 +85,7 @@ def run_orders(
     by_bar: dict[int, list[dict]] = {}
     for row, order in zip(rows.tolist(), orders.frame.iter_rows(named=True), strict=True):
         by_bar.setdefault(row, []).append(order)
-    due = due_by_bar(candles, costs, actions)
+    events = carry_by_bar(candles, costs, actions)
     kinds = {"market": backtrader.Order.Market, "stop": backtrader.Order.Stop, "limit": backtrader.Order.Limit}
 
     class Submit(backtrader.Strategy):
@@ -93,8 +93,8 @@ def run_orders(
             self.equity, self.waiting = [], []
 
         def next_open(self):
-            if due is not None:
-                pay_actions(self, Due(*due[len(self.data) - 1].tolist()))
+            if events is not None:
+                pay_actions(self, CarryEvents(*events[len(self.data) - 1].tolist()))
 
         def next(self):
             self.equity.append(self.broker.getvalue())
@@ -257,7 +257,7 @@ def random_actions(candles: Candles, seed: int) -> Actions:
 
 
 def assert_parity(candles: Candles, actions: Actions | None, seed: int) -> None:
-    """Random positions, and random stops and limits, through what falls due."""
+    """Random positions, and random stops and limits, through carry events."""
     positions = random_positions(candles, seed, 5)
     ours = backtest(candles, positions, costs=COSTS, cash=10_000.0, actions=actions)
     assert not ours.fills["is_forced"].any()

@@ -10,9 +10,9 @@ import pytest
 from candlecast.backtesting import (
     Account,
     Bar,
+    CarryEvents,
     Conditions,
     Costs,
-    Due,
     Filters,
     Orders,
     Terms,
@@ -33,17 +33,15 @@ FLAT = (100, 100, 100, 100)
 DAY = datetime(2024, 1, 2, tzinfo=UTC)
 
 
-def walk(plan, bars, terms=None, state=None, dues=None):
+def walk(plan, bars, terms=None, state=None, events=None):
     """Executions as (bar, units, price), and the state at the end; `plan` has the orders that arrive at each bar."""
     state, executed = start(10_000.0) if state is None else state, []
     for number, prices in enumerate(bars):
-        due = (dues or {}).get(number)
         state, info = step(
             state,
-            Bar(*map(float, prices), 1.0),
+            Bar(*map(float, prices), 1.0, (events or {}).get(number)),
             plan.get(number, []),
             conditions=Conditions(Terms() if terms is None else terms),
-            due=due,
         )
         executed += [(number, fill.units, fill.price) for fill in info.fills]
     return executed, state
@@ -123,9 +121,9 @@ def test_a_target_as_entry_is_exited_by_the_units_that_it_bought():
 
 
 def test_a_split_scales_what_the_exits_may_close():
-    split = Due(4.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    split = CarryEvents(4.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     plan = {0: [*bracket(market(3), stop=80), market(1)]}
-    executed, state = walk(plan, [FLAT, (25, 25, 19, 20)], dues={1: split})
+    executed, state = walk(plan, [FLAT, (25, 25, 19, 20)], events={1: split})
     assert executed[-1] == (1, -12.0, 20.0)
     assert state.account.units == 4.0
 

@@ -37,6 +37,8 @@ def test_break_even_by_hand(market, decide):
     assert free == pytest.approx(0.1)
     assert ten == pytest.approx(1.1 * 0.999 / 1.001 - 1)
     assert found.curve["total_return"].is_sorted(descending=True)
+    dear = Costs(fee_bps=20, maker_fee_bps=5, slippage_bps=30, half_spread_bps=40)  # replaced, all of them
+    assert break_even_bps(candles, decide(candles, [1, 0]), costs=dear) == found.bps
 
 
 def test_break_even_of_what_never_earns_and_of_what_always_does(market, decide):

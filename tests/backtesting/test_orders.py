@@ -13,9 +13,9 @@ from candlecast.backtesting import (
     Account,
     Actions,
     Bar,
+    CarryEvents,
     Conditions,
     Costs,
-    Due,
     Orders,
     State,
     Terms,
@@ -47,12 +47,15 @@ def held(account: Account) -> State:
     return start(0.0)._replace(account=account)
 
 
-def walk(state, bars, orders, terms=FREE, pessimism=1.0, due=None):
+def walk(state, bars, orders, terms=FREE, pessimism=1.0, events=None):
     """Executions as (units, price), and the state at the end; the orders rest from the first bar on."""
     executed = []
     for number, each in enumerate(bars):
         state, info = step(
-            state, each, orders if number == 0 else [], conditions=Conditions(terms, None, pessimism), due=due
+            state,
+            each._replace(events=events),
+            orders if number == 0 else [],
+            conditions=Conditions(terms, None, pessimism),
         )
         executed += [(fill.units, fill.price) for fill in info.fills]
     return executed, state
@@ -207,15 +210,15 @@ def test_a_stop_saves_from_liquidation():
 
 
 def test_orders_are_split_with_the_units():
-    due = Due(split=4.0, dividend=0.0, funding=0.0, borrow=0.0, interest=0.0, loan=0.0)
+    events = CarryEvents(split=4.0, dividend=0.0, funding=0.0, borrow=0.0, interest=0.0, loan=0.0)
     state, _ = step(held(LONG), bar(100, 101, 99, 100), [stop(-10, 80)], conditions=Conditions(FREE))
-    state, info = step(state, bar(25, 25.5, 19, 20), [], conditions=Conditions(FREE), due=due)
+    state, info = step(state, bar(25, 25.5, 19, 20)._replace(events=events), [], conditions=Conditions(FREE))
     assert [(fill.units, fill.price) for fill in info.fills] == [(-40.0, 20.0)]
 
 
 def test_short_through_a_dividend_with_a_stop():
-    due = Due(1.0, 3.0, 0.0, 0.0, 0.0, 0.0)
-    _, state = walk(held(SHORT), [bar(97, 110, 96, 100)], [stop(10, 105)], due=due)
+    events = CarryEvents(1.0, 3.0, 0.0, 0.0, 0.0, 0.0)
+    _, state = walk(held(SHORT), [bar(97, 110, 96, 100)], [stop(10, 105)], events=events)
     assert state.account == Account(2_000.0 - 30.0 - 1_050.0, 0.0, pytest.approx(math.nan, nan_ok=True), 0.0)
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from candlecast.backtesting import Bar, Conditions, Costs, Due, Filters, Order, start, step, target
+from account_paths import BARS, assert_same, bar_at, walk_orders, walk_stepping, walk_targets, wild_prices
+from candlecast.backtesting import Conditions, Costs, Filters, Order, start, step, target
 from candlecast.backtesting.engine import compiled
-from candlecast.backtesting.orders import book_of, bracket, cancel, limit, market, stop, stop_limit, trailing
+from candlecast.backtesting.orders import bracket, cancel, limit, market, stop, stop_limit, trailing
 
-BARS = 40
 examples = settings(max_examples=25, deadline=None)
 seeds = st.integers(0, 10_000)
 terms = st.builds(
@@ -25,17 +25,12 @@ terms = st.builds(
 )
 
 
-def prices(seed: int) -> tuple[np.ndarray, ...]:
-    """Wild bars that gap: open, high, low, close, volume."""
-    rng = np.random.default_rng(seed)
-    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.05, BARS)))
-    opened = close * np.exp(rng.normal(0, 0.03, BARS))
-    high = np.maximum(opened, close) * (1 + rng.exponential(0.03, BARS))
-    low = np.minimum(opened, close) * (1 - rng.uniform(0, 0.1, BARS))
-    return opened, high, low, close, rng.choice([0.0, 5.0, 500.0], BARS)
+def prices(seed: int, events: np.ndarray | None = None) -> compiled.BarArrays:
+    return wild_prices(seed, [0.0, 5.0, 500.0])._replace(events=events)
 
 
-def dues(seed: int) -> np.ndarray:
+def carried(seed: int) -> np.ndarray:
+    """Carry events of each bar."""
     rng = np.random.default_rng(seed)
     split = rng.choice([1.0, 1.0, 1.0, 2.0, 0.5], BARS)
     return np.column_stack([split, *(rng.choice([0.0, 0.01], BARS) for _ in range(5))])
@@ -70,71 +65,46 @@ def decided(seed: int) -> list[list[Order]]:
     return by_bar
 
 
-def walk_compiled(run, by_bar, asked, due, pessimism, bars):
-    rows = book_of([order for orders in by_bar for order in orders])
-    first = np.concatenate([[0], np.cumsum([len(orders) for orders in by_bar])])
-    held, fills = np.zeros((BARS, 2)), np.empty((4 * len(rows) + 4, compiled.FILL_COLUMNS))
-    account, count, _, refused = run(bars, rows, first, asked, due, None, pessimism, 1_000.0, held, fills)
-    assert refused == 0
-    return held, fills[:count], account
-
-
-def walk_stepping(by_bar, asked, due, pessimism, bars):
-    state, held, fills = start(1_000.0), [(1_000.0, 0.0)], []
-    for bar in range(1, BARS):
-        owed = None if due is None else Due(*due[bar].tolist())
-        seen = Bar(*(float(column[bar]) for column in bars))
-        conditions = Conditions(asked, None, pessimism)
-        state, info = step(state, seen, by_bar[bar - 1], conditions=conditions, due=owed)
-        held.append(state.account[:2])
-        fills += [
-            (bar, at_open, state.account.target, *fill) for fill, at_open in zip(info.fills, info.at_open, strict=True)
-        ]
-    return np.array(held), np.array(fills, dtype=float).reshape(-1, compiled.FILL_COLUMNS), state.account
-
-
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
 @examples
-@given(seed=seeds, asked=terms, has_due=st.booleans(), pessimism=st.sampled_from([1.0, -1.0]))
-def test_orders_compiled_interpreted_and_stepped(seed, asked, has_due, pessimism):
-    by_bar, bars, due = decided(seed), prices(seed), dues(seed) if has_due else None
-    stepped = walk_stepping(by_bar, asked, due, pessimism, bars)
+@given(seed=seeds, asked=terms, has_events=st.booleans(), pessimism=st.sampled_from([1.0, -1.0]))
+def test_orders_compiled_interpreted_and_stepped(seed, asked, has_events, pessimism):
+    by_bar, bars = decided(seed), prices(seed, carried(seed) if has_events else None)
+    conditions = Conditions(asked, None, pessimism)
+    stepped = walk_stepping(by_bar, bars, conditions)
     for run in (compiled.run_orders, compiled.run_orders.py_func):
-        walked = walk_compiled(run, by_bar, asked, due, pessimism, bars)
-        for one, other in zip(walked, stepped, strict=True):
-            np.testing.assert_array_equal(np.array(one), np.array(other))
+        assert_same(walk_orders(run, by_bar, bars, conditions), stepped)
     assert len(stepped[1]) > 0 or all(not orders for orders in by_bar[:-1]) or asked.minimum > 0
 
 
 @examples
-@given(seed=seeds, asked=terms, has_due=st.booleans())
-def test_targets_and_orders_of_targets(seed, asked, has_due):
+@given(seed=seeds, asked=terms, has_events=st.booleans())
+def test_targets_and_orders_of_targets(seed, asked, has_events):
     """Positions through the fast loop, and the same as orders through the book and the paper account."""
     rng = np.random.default_rng(seed)
     targets = rng.choice([-1.0, 0.0, 0.3, 1.0, np.nan], BARS)
-    bars, due = prices(seed), dues(seed) if has_due else None
+    bars, conditions = prices(seed, carried(seed) if has_events else None), Conditions(asked)
     by_bar = [[] if np.isnan(value) else [target(float(value))] for value in targets]
-    stepped = walk_stepping(by_bar, asked, due, 1.0, bars)
+    stepped = walk_stepping(by_bar, bars, conditions)
     for run in (compiled.run_targets, compiled.run_targets.py_func):
-        held, fills = np.empty((BARS, 2)), np.empty((4 * BARS, compiled.FILL_COLUMNS))
-        account, count = run(bars, targets, asked, due, None, False, 1_000.0, held, fills)
+        held, fills, account = walk_targets(run, targets, bars, conditions)
         np.testing.assert_array_equal(held, stepped[0])
-        np.testing.assert_array_equal(fills[:count, 3:], stepped[1][:, 3:])
+        np.testing.assert_array_equal(fills[:, 3:], stepped[1][:, 3:])
         assert account == stepped[2]
-    walked = walk_compiled(compiled.run_orders, by_bar, asked, due, 1.0, bars)
+    walked = walk_orders(compiled.run_orders, by_bar, bars, conditions)
     np.testing.assert_array_equal(walked[0], stepped[0])
 
 
 @examples
-@given(seed=seeds, asked=terms, has_due=st.booleans(), in_units=st.booleans())
-def test_sums_are_those_of_the_ledger(seed, asked, has_due, in_units):
+@given(seed=seeds, asked=terms, has_events=st.booleans(), in_units=st.booleans())
+def test_sums_are_those_of_the_ledger(seed, asked, has_events, in_units):
     rng = np.random.default_rng(seed)
     targets = rng.choice([0.0, 0.3, 1.0, np.nan], BARS)
-    bars, due = prices(seed), dues(seed) if has_due else None
-    held, fills = np.empty((BARS, 2)), np.empty((4 * BARS, compiled.FILL_COLUMNS))
-    _, count = compiled.run_targets(bars, targets, asked, due, None, in_units, 1_000.0, held, fills)
-    sums = np.empty(compiled.SUMS)
-    compiled.run_summaries(bars, targets, asked, due, in_units, 1_000.0, sums)
+    bars = prices(seed, carried(seed) if has_events else None)
+    conditions = Conditions(asked, in_units=in_units)
+    held, fills, _ = walk_targets(compiled.run_targets, targets, bars, conditions)
+    count, sums = len(fills), np.empty(compiled.SUMS)
+    compiled.run_summaries(bars, targets, conditions, 1_000.0, sums)
     equity = held[:, 0] + held[:, 1] * bars[3]
     returns = equity[1:] / equity[:-1] - 1
     expected = [
@@ -158,9 +128,10 @@ def test_sums_are_those_of_the_ledger(seed, asked, has_due, in_units):
 def test_the_future_moves_no_order_before_it(seed, asked):
     by_bar, bars = decided(seed), prices(seed)
     cut = BARS // 2
-    other = tuple(np.concatenate([was[:cut], now[cut:]]) for was, now in zip(bars, prices(seed + 1), strict=True))
-    one = walk_compiled(compiled.run_orders, by_bar, asked, None, 1.0, bars)
-    two = walk_compiled(compiled.run_orders, by_bar, asked, None, 1.0, other)
+    pairs = zip(bars[:5], prices(seed + 1)[:5], strict=True)
+    other = compiled.BarArrays(*(np.concatenate([was[:cut], now[cut:]]) for was, now in pairs))
+    one = walk_orders(compiled.run_orders, by_bar, bars, Conditions(asked))
+    two = walk_orders(compiled.run_orders, by_bar, other, Conditions(asked))
     np.testing.assert_array_equal(one[0][:cut], two[0][:cut])
 
 
@@ -171,7 +142,7 @@ def test_the_pessimist_ends_each_bar_with_no_more(seed, asked):
     by_bar, bars = decided(seed), prices(seed)
     state = start(1_000.0)
     for bar in range(1, BARS):
-        seen = Bar(*(float(column[bar]) for column in bars))
+        seen = bar_at(bars, bar)
         low, info = step(state, seen, by_bar[bar - 1], conditions=Conditions(asked, None, 1.0))
         high, _ = step(state, seen, by_bar[bar - 1], conditions=Conditions(asked, None, -1.0))
         assert low.equity(seen.close) <= high.equity(seen.close)
@@ -184,7 +155,7 @@ def test_the_pessimist_ends_each_bar_with_no_more(seed, asked):
 def test_money_is_conserved_through_orders(seed, asked):
     """Final equity is cash - what was paid for units, fees included, + units at the close, to a part in 10^9."""
     by_bar, bars = decided(seed), prices(seed)
-    _, fills, account = walk_compiled(compiled.run_orders, by_bar, asked, None, 1.0, bars)
+    _, fills, account = walk_orders(compiled.run_orders, by_bar, bars, Conditions(asked))
     spent = (fills[:, 3] * fills[:, 4] + fills[:, 5]).sum()
     scale = 1_000.0 + np.abs(fills[:, 3] * fills[:, 4]).sum()
     if account.cash == 0.0 and account.units == 0.0:
@@ -200,7 +171,7 @@ def test_higher_costs_never_help_at_fixed_fills(seed, more):
     by_bar = [[order for order in orders if order.kind != 1.0] for orders in decided(seed)]
     bars = prices(seed)
     walked = [
-        walk_compiled(compiled.run_orders, by_bar, Costs(fee, 0).terms(), None, 1.0, bars) for fee in (5, 5 + more)
+        walk_orders(compiled.run_orders, by_bar, bars, Conditions(Costs(fee, 0).terms())) for fee in (5, 5 + more)
     ]
     (cheap, few, _), (dear, many, _) = walked
     same = min(len(few), len(many))

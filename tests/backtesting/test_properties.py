@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from candlecast.backtesting import Bar, Costs, backtest
-from candlecast.backtesting.engine.account import follow, start, trade
+from candlecast.backtesting.engine.account import Conditions, Quote, follow, start, trade
 
 BARS = 12
 fractions = st.integers(-100, 100).map(lambda percent: percent / 100)
@@ -29,7 +29,7 @@ def test_money_is_conserved_at_every_step(opens, closes, decided, paid):
     account, mark = start(10_000.0), opens[0]
     for o, c, target in zip(opens, closes, decided, strict=True):
         before = account.cash + account.units * mark
-        after, *info = follow(account, bar(o, c), target, paid.terms(), None, None, False)
+        after, *info = follow(account, bar(o, c), target, Conditions(paid.terms()))
         gapped, filled, ended = info
         overnight = account.units * (o - mark)
         at_open = account.units + gapped.units + filled.units
@@ -121,7 +121,7 @@ def test_a_fill_reaches_its_target_after_costs(opens, decided, paid):
         is_new = target != account.target
         if account.cash + account.units * price <= 0.0:
             break
-        account, _ = trade(account, price, target, paid.terms(), 1.0, None, False)
+        account, _ = trade(account, Quote(price, 1.0), target, Conditions(paid.terms()))
         if is_new:
             assert account.units * price == pytest.approx(target * (account.cash + account.units * price), abs=1e-7)
 
@@ -133,7 +133,7 @@ def test_backtest_equals_stepping_bar_by_bar(market, decide, opens, closes, deci
     result = backtest(candles, decide(candles, decided), costs=paid, cash=500.0)
     account, equity = start(500.0), [500.0]
     for o, c, target in zip(opens[1:], closes[1:], decided, strict=False):
-        account, *_ = follow(account, bar(o, c), target, paid.terms(), None, None, False)
+        account, *_ = follow(account, bar(o, c), target, Conditions(paid.terms()))
         equity.append(account.cash + account.units * c)
     assert result.equity["equity"].to_list() == equity
     assert result.shortfall == account.shortfall

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from candlecast.backtesting import Actions, Costs, DrawdownBrake, backtest
+from candlecast.backtesting import Actions, Costs, DrawdownStop, backtest
 from candlecast.candles import Candles
 from candlecast.dataset.forecast import Forecast
 from candlecast.errors import ConfigError
@@ -42,12 +42,12 @@ def test_volatility_target_by_hand():
     prices = dict.fromkeys(("open", "high", "low", "close"), close)
     candles = Candles.from_frame(pl.DataFrame({"open_time": times, **prices, "volume": np.ones(60)}))
     rule = VolatilityTarget(annual=0.01 * np.sqrt(candles.bars_per_year), halflife=5)
-    held = rule(always(candles), candles).frame["position"].to_list()
+    held = rule.scaled(always(candles), candles).frame["position"].to_list()
     assert held[:5] == [0.0] * 5
     assert held[5:] == pytest.approx([0.5] * 55)
-    assert rule(always(candles, -1.0), candles).frame["position"].to_list()[5:] == pytest.approx([-0.5] * 55)
+    assert rule.scaled(always(candles, -1.0), candles).frame["position"].to_list()[5:] == pytest.approx([-0.5] * 55)
     bold = VolatilityTarget(annual=10 * rule.annual / 2, halflife=5, leverage=3.0)
-    assert bold(always(candles), candles).frame["position"].max() == pytest.approx(2.5, abs=0.51)
+    assert bold.scaled(always(candles), candles).frame["position"].max() == pytest.approx(2.5, abs=0.51)
 
 
 def test_kelly_by_hand():
@@ -64,29 +64,28 @@ def test_kelly_by_hand():
         assert held[5:] == pytest.approx([expected] * 55)
 
 
-def test_brake_holds_nothing_while_far_below_the_peak(market_of):
+def test_a_drawdown_stop_holds_nothing_while_far_below_the_peak(market_of):
     flat = [(price, price, price, price) for price in (100, 100, 85, 75, 80, 88, 92, 100)]
     candles = market_of(flat)
-    brake = DrawdownBrake(limit=0.2, resume=0.1)
-    held = brake(always(candles), candles, Costs.free())
+    held = DrawdownStop(limit=0.2, resume=0.1, costs=Costs.free()).stopped(always(candles), candles)
     assert held.frame["position"].to_list() == [1, 1, 1, 0, 0, 0, 1, 1]
 
 
-def test_brake_is_not_pulled_by_a_split(market_of):
+def test_a_split_is_no_drawdown(market_of):
     """100 to 50 in a 2:1 split is no loss; a loss of 50 on one unit is a quarter of 200, and little of 9,000."""
     candles = market_of([(price, price, price, price) for price in (100, 100, 50, 50)])
     split = Actions(pl.DataFrame({"time": [candles.frame["open_time"][2]], "split": [2.0]}))
-    brake = DrawdownBrake(limit=0.2, resume=0.1)
-    assert brake(always(candles), candles, Costs.free()).frame["position"].to_list() == [1, 1, 0, 0]
-    assert brake(always(candles), candles, Costs.free(), actions=split).frame["position"].to_list() == [1] * 4
+    stop = DrawdownStop(limit=0.2, resume=0.1, costs=Costs.free())
+    assert stop.stopped(always(candles), candles).frame["position"].to_list() == [1, 1, 0, 0]
+    assert stop.stopped(always(candles), candles, actions=split).frame["position"].to_list() == [1] * 4
     units = Positions(always(candles).frame, in_units=True)
-    assert brake(units, candles, Costs.free(), cash=200.0).frame["position"].to_list() == [1, 1, 0, 0]
-    assert brake(units, candles, Costs.free(), cash=9_000.0).frame["position"].to_list() == [1] * 4
+    assert stop.stopped(units, candles, cash=200.0).frame["position"].to_list() == [1, 1, 0, 0]
+    assert stop.stopped(units, candles, cash=9_000.0).frame["position"].to_list() == [1] * 4
 
 
 def test_a_volatility_target_scales_fractions_only():
     with pytest.raises(ConfigError, match="positions are in units; expected fractions of equity"):
-        VolatilityTarget()(Positions(always(CANDLES).frame, in_units=True), CANDLES)
+        VolatilityTarget().scaled(Positions(always(CANDLES).frame, in_units=True), CANDLES)
 
 
 def test_band_rebalances_what_has_drifted(market_of):
@@ -111,11 +110,11 @@ def test_leverage_buys_on_credit(market_of):
 @pytest.mark.parametrize(
     "sized",
     [
-        lambda candles: VolatilityTarget(halflife=10)(always(candles), candles),
+        lambda candles: VolatilityTarget(halflife=10).scaled(always(candles), candles),
         lambda candles: Kelly(halflife=10)(forecast(candles, np.full(len(candles), 1e-4)), candles),
-        lambda candles: DrawdownBrake(limit=0.02, resume=0.01)(always(candles), candles),
+        lambda candles: DrawdownStop(limit=0.02, resume=0.01).stopped(always(candles), candles),
     ],
-    ids=["volatility", "kelly", "brake"],
+    ids=["volatility", "kelly", "stop"],
 )
 def test_later_candles_move_no_size(sized, other_future):
     whole = sized(CANDLES).frame["position"].to_numpy()
@@ -131,7 +130,7 @@ def test_later_candles_move_no_size(sized, other_future):
         (lambda: VolatilityTarget(annual=0), "annual is 0, halflife 20"),
         (lambda: Kelly(fraction=2), "fraction is 2, cap 1.0"),
         (
-            lambda: DrawdownBrake(limit=0.1, resume=0.2),
+            lambda: DrawdownStop(limit=0.1, resume=0.2),
             "limit is 0.1 and resume is 0.2; expected 0 <= resume < limit < 1",
         ),
         (lambda: Positions(always(CANDLES).frame, leverage=0.5), "leverage is 0.5; expected 1 to 125 times equity"),

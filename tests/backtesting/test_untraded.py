@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from account_paths import BARS, assert_same, walk_orders, walk_stepping, walk_targets, wild_prices
 from candlecast.backtesting import (
     Actions,
-    Bar,
     Conditions,
     Costs,
     Orders,
@@ -20,8 +20,6 @@ from candlecast.backtesting import (
     backtest_portfolio,
     limit,
     market as at_market,
-    start,
-    step,
     stop,
     sweep,
     target,
@@ -29,7 +27,6 @@ from candlecast.backtesting import (
     trailing,
 )
 from candlecast.backtesting.engine import compiled
-from candlecast.backtesting.orders import book_of
 from candlecast.backtesting.untraded import waiting, waiting_from
 from candlecast.candles import Candles
 from candlecast.signals import Positions
@@ -37,7 +34,6 @@ from candlecast.sources import synthetic
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 FREE = Costs.free()
-BARS = 40
 seeds = st.integers(0, 10_000)
 examples = settings(max_examples=25, deadline=None)
 
@@ -193,14 +189,9 @@ def test_a_fraction_that_waits_counts_against_nobody_elses():
     assert result.fills.select("symbol", pl.col("time").dt.day()).rows() == [("THIN", 2), ("DEEP", 3), ("THIN", 5)]
 
 
-def prices(seed: int) -> tuple[np.ndarray, ...]:
-    """Wild bars that gap, a third of them without trades: open, high, low, close, volume."""
-    rng = np.random.default_rng(seed)
-    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.05, BARS)))
-    opened = close * np.exp(rng.normal(0, 0.03, BARS))
-    high = np.maximum(opened, close) * (1 + rng.exponential(0.03, BARS))
-    low = np.minimum(opened, close) * (1 - rng.uniform(0, 0.1, BARS))
-    return opened, high, low, close, rng.choice([np.nan, 5.0, 500.0], BARS)
+def prices(seed: int) -> compiled.BarArrays:
+    """A third of the bars without trades."""
+    return wild_prices(seed, [np.nan, 5.0, 500.0])
 
 
 def orders(seed: int) -> list[list]:
@@ -221,31 +212,16 @@ def orders(seed: int) -> list[list]:
     return by_bar
 
 
-def walk_stepping(by_bar, terms, bars):
-    state, held, made = start(1_000.0), [(1_000.0, 0.0)], []
-    for bar in range(1, BARS):
-        seen = Bar(*(float(column[bar]) for column in bars))
-        state, info = step(state, seen, by_bar[bar - 1], conditions=Conditions(terms))
-        held.append(state.account[:2])
-        made += [(bar, at_open, *fill) for fill, at_open in zip(info.fills, info.at_open, strict=True)]
-    return np.array(held), np.array(made, dtype=float).reshape(-1, 7)
-
-
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
 @examples
 @given(seed=seeds, impact=st.sampled_from([0, 200]), maintenance=st.sampled_from([0, 5]))
 def test_orders_compiled_interpreted_and_stepped(seed, impact, maintenance):
     by_bar, bars = orders(seed), prices(seed)
-    terms = Costs(fee_bps=20, impact_bps=impact, maintenance_percent=maintenance).terms()
-    stepped = walk_stepping(by_bar, terms, bars)
-    rows = book_of([order for each in by_bar for order in each])
-    first = np.concatenate([[0], np.cumsum([len(each) for each in by_bar])])
+    conditions = Conditions(Costs(fee_bps=20, impact_bps=impact, maintenance_percent=maintenance).terms())
+    stepped = walk_stepping(by_bar, bars, conditions)
     for run in (compiled.run_orders, compiled.run_orders.py_func):
-        held, made = np.zeros((BARS, 2)), np.empty((4 * len(rows) + 4, compiled.FILL_COLUMNS))
-        _, count, *_ = run(bars, rows, first, terms, None, None, 1.0, 1_000.0, held, made)
-        np.testing.assert_array_equal(held, stepped[0])
-        np.testing.assert_array_equal(np.delete(made[:count], 2, axis=1), stepped[1])
-    assert not np.isnan(bars[4][stepped[1][:, 0].astype(int)]).any()
+        assert_same(walk_orders(run, by_bar, bars, conditions), stepped)
+    assert not np.isnan(bars.volume[stepped[1][:, 0].astype(int)]).any()
 
 
 @examples
@@ -253,19 +229,18 @@ def test_orders_compiled_interpreted_and_stepped(seed, impact, maintenance):
 def test_targets_that_wait_are_orders_that_wait(seed, impact):
     rng = np.random.default_rng(seed)
     targets, bars = rng.choice([-1.0, 0.0, 0.3, 1.0, np.nan], BARS), prices(seed)
-    terms = Costs(fee_bps=20, impact_bps=impact).terms()
-    stepped = walk_stepping([[] if np.isnan(value) else [target(float(value))] for value in targets], terms, bars)
-    moved = waiting_from(targets, bars[4])
+    conditions = Conditions(Costs(fee_bps=20, impact_bps=impact).terms())
+    by_bar = [[] if np.isnan(value) else [target(float(value))] for value in targets]
+    stepped, moved = walk_stepping(by_bar, bars, conditions), waiting_from(targets, bars.volume)
     for run in (compiled.run_targets, compiled.run_targets.py_func):
-        held, made = np.empty((BARS, 2)), np.empty((4 * BARS, compiled.FILL_COLUMNS))
-        _, count = run(bars, moved, terms, None, None, False, 1_000.0, held, made)
+        held, made, _ = walk_targets(run, moved, bars, conditions)
         np.testing.assert_array_equal(held, stepped[0])
-        np.testing.assert_array_equal(made[:count, 3:], stepped[1][:, 2:])
+        np.testing.assert_array_equal(made[:, 3:], stepped[1][:, 3:])
 
 
 @examples
-@given(seed=seeds, has_due=st.booleans())
-def test_a_portfolio_of_one_and_a_sweep_are_the_backtest(seed, has_due):
+@given(seed=seeds, has_carry=st.booleans())
+def test_a_portfolio_of_one_and_a_sweep_are_the_backtest(seed, has_carry):
     rng = np.random.default_rng(seed)
     candles = synthetic.random_walk(60, seed=seed, volatility=0.02).candles
     volume = np.where(rng.random(60) < 0.4, 0.0, 100.0)
@@ -274,7 +249,7 @@ def test_a_portfolio_of_one_and_a_sweep_are_the_backtest(seed, has_due):
     values[0] = 0.5
     kept = np.flatnonzero(~np.isnan(values))
     positions = decide(candles, dict(zip(kept.tolist(), values[kept].tolist(), strict=True)))
-    costs = Costs(fee_bps=20, funding_bps=3 if has_due else 0, borrow_percent=5 if has_due else 0, impact_bps=30)
+    costs = Costs(fee_bps=20, funding_bps=3 if has_carry else 0, borrow_percent=5 if has_carry else 0, impact_bps=30)
     result = backtest(candles, positions, costs=costs)
     portfolio = backtest_portfolio([candles], [positions], costs=costs)
     np.testing.assert_array_equal(portfolio.equity["equity"], result.equity["equity"])

@@ -12,7 +12,7 @@ import pytest
 from candlecast.backtesting import (
     Actions,
     Costs,
-    DrawdownBrake,
+    DrawdownStop,
     Filters,
     Orders,
     backtest,
@@ -87,7 +87,7 @@ def test_candles_of_another_kind_and_none(candles, held):
         (lambda: Threshold(enter="0.1"), "enter is '0.1'"),
         (lambda: VolatilityTarget(annual="15 %"), "annual is '15 %'"),
         (lambda: InverseVolatility(step="0.1"), "step is '0.1'"),
-        (lambda: DrawdownBrake(limit="0.2"), "limit is '0.2'"),
+        (lambda: DrawdownStop(limit="0.2"), "limit is '0.2'"),
         (lambda: buy("1"), "units is '1'"),
         (lambda: limit(1.0, "9"), "price is '9'"),
         (lambda: target(126.0), r"position is 126.0; expected a fraction of equity in \[-125, 125\]"),
@@ -100,18 +100,31 @@ def test_candles_of_another_kind_and_none(candles, held):
         (lambda: Study(model=Naive(), cash=0.0), "cash is 0.0"),
         (
             lambda: Study(model=Naive(), rule="direction"),
-            "rule is 'direction'; expected a rule that asks for a forecast",
+            r"rule is 'direction'; expected a rule, called as rule\(forecast, candles\)",
         ),
-        (
-            lambda: Study(model=Naive(), rule=Kelly()),
-            r"rule is Kelly\(.*backtest\(candles, rule\(forecast, candles\)\)",
-        ),
+        (lambda: Study(model=Naive(), rule=lambda: None), "rule is <function"),
+        (lambda: VolatilityTarget(rule=5), "rule is 5; expected a rule"),
+        (lambda: DrawdownStop(rule=lambda one, two, three: None), "rule is <function"),
         (lambda: Study(model=Naive(), costs=10), "costs is of type int; expected Costs"),
     ],
 )
 def test_values_that_mean_nothing(make, message):
     with pytest.raises(ConfigError, match=message):
         make()
+
+
+@pytest.mark.parametrize("rule", [Kelly(), VolatilityTarget(), DrawdownStop()], ids=lambda rule: type(rule).__name__)
+def test_rules_that_need_candles_say_so(rule, candles):
+    name, forecast = type(rule).__name__, None  # the candles come first
+    with pytest.raises(ConfigError, match=rf"{name} is called without candles; .* Call it as {name}\(...\)\(forecast"):
+        rule(forecast)
+    with pytest.raises(ConfigError, match=f"{name} is called with a DataFrame for candles"):
+        rule(forecast, candles.frame)
+
+
+def test_a_rule_is_no_decision(candles):
+    with pytest.raises(ConfigError, match=r"the forecast is of type View; .* Call a rule as rule\(forecast, candles\)"):
+        backtest(candles, Threshold())
 
 
 def test_orders_of_a_strategy(candles):

@@ -62,20 +62,20 @@ MARKETS = {
 
 
 @pytest.mark.parametrize("name", MARKETS)
-def test_a_whole_year_has_no_hole(name):
+def test_a_whole_year_has_no_gap(name):
     times, expected = MARKETS[name]
     market = candles(times)
     assert str(market.clock) == expected
     assert market.clock.how == "inferred"
     report = market.check()
-    assert (report.faults.rows(), report.missing) == ([], 0)
+    assert (report.issues.rows(), report.missing) == ([], 0)
     assert market.segments[-1] == 0
 
 
 @pytest.mark.parametrize(
     "name", ["futures in Chicago", "currencies", "New York", "Shanghai", "tea in Shanghai", "Sydney"]
 )
-def test_what_is_missing_inside_a_session_is_a_hole(name):
+def test_what_is_missing_inside_a_session_is_a_gap(name):
     market = candles(MARKETS[name][0])
     first = market.local_time[200:].astype("datetime64[D]")
     row = 200 + int(np.flatnonzero(np.diff(first).astype(int))[0]) + 3  # inside the session that follows
@@ -84,15 +84,15 @@ def test_what_is_missing_inside_a_session_is_a_hole(name):
     assert without(market, [row]).check().missing == 1
 
 
-def test_a_night_without_bars_is_a_hole_where_trading_goes_on():
+def test_a_night_without_bars_is_a_gap_where_trading_goes_on():
     """From 22:00 to 3:00 by New York's clock, on a Tuesday: at the end of a date, but not of a session."""
     for times in (globex(*YEAR), currencies(*YEAR)):
         market = candles(times)
         local = pl.Series(market.local_time)
         is_night = local.is_between(datetime(2024, 7, 9, 22), datetime(2024, 7, 10, 2))
-        holed = without(market, np.flatnonzero(is_night.to_numpy()))
-        assert holed.check().faults.select("kind", "bars").rows() == [("gap", 5)]
-        first, last = holed.check().faults.select("first", "last").row(0)
+        gapped = without(market, np.flatnonzero(is_night.to_numpy()))
+        assert gapped.check().issues.select("kind", "bars").rows() == [("gap", 5)]
+        first, last = gapped.check().issues.select("first", "last").row(0)
         assert (first, last) == (datetime(2024, 7, 10, 2, tzinfo=UTC), datetime(2024, 7, 10, 6, tzinfo=UTC))
 
 
@@ -152,7 +152,7 @@ def test_days_of_currencies_begin_on_sunday_evening():
 def test_another_hour_once_is_off_the_grid():
     times = sessions(NEW_YORK, days(*YEAR), [clock("09:30")])
     times[100] += timedelta(hours=1)
-    assert candles(times, interval="1d").check().faults.select("kind", "bars").rows() == [("off_grid", 1)]
+    assert candles(times, interval="1d").check().issues.select("kind", "bars").rows() == [("off_grid", 1)]
 
 
 @pytest.mark.parametrize("name", ["Shanghai", "Tokyo"])
@@ -176,7 +176,7 @@ def test_closings_of_more_than_ten_weekdays_are_holes_unless_they_are_known():
         "1 of these closings is of more than a week (2015-06-15): long holidays, or missing bars where the exchange has none"
     )
     new_york = sessions(NEW_YORK, ten, each(30, "09:30-16:00"))
-    assert candles(new_york).check().faults.select("kind", "bars", "detail").row(0) == (
+    assert candles(new_york).check().issues.select("kind", "bars", "detail").row(0) == (
         "gap",
         10,
         "weekdays without a bar",
@@ -193,16 +193,16 @@ def test_a_pause_that_begins_later_holds_from_the_next_twenty_days_on():
     assert (first, last) == (12 * HOUR, 13 * HOUR)
     begun = datetime.fromtimestamp(since / 1e6, UTC)
     assert datetime(2024, 4, 22, tzinfo=UTC) <= begun < datetime(2024, 6, 1, tzinfo=UTC)
-    gaps = market.check().faults
+    gaps = market.check().issues
     assert gaps["first"].max() < begun
     assert 15 <= gaps.height <= 40
     early = without(market, [int(np.flatnonzero(market.local_time == np.datetime64("2023-11-15T12:00"))[0])])
-    assert early.check().faults.height == gaps.height + 1  # what is usual later excuses nothing before
+    assert early.check().issues.height == gaps.height + 1  # what is usual later excuses nothing before
 
 
 @pytest.mark.parametrize("name", ["futures in Chicago", "New York", "Sydney", "Shanghai", "currencies"])
 def test_later_bars_change_nothing_before_them(name):
-    """Read again without its later bars, a table has the same holes, features and targets up to there."""
+    """Read again without its later bars, a table has the same gaps, features and targets up to there."""
     whole = candles(MARKETS[name][0])
     chosen = Features(*(each for each in standard_features(whole.interval).features if "time_of" not in each.kind))
     values, target = chosen.compute(whole), NextReturn().values(whole)
@@ -341,7 +341,7 @@ def test_a_daily_clock_has_no_hours_and_a_broken_table_no_clock_of_its_own():
     market = candles(MARKETS["New York"][0])
     shuffled = Candles.from_frame(market.frame.drop("close_time").sample(fraction=1.0, shuffle=True, seed=1))
     assert shuffled.clock == market.clock
-    assert shuffled.check().faults["kind"].to_list() == ["unsorted"]
+    assert shuffled.check().issues["kind"].to_list() == ["unsorted"]
     assert market[:0].clock == market.clock
     target = Volatility(2)
     np.testing.assert_array_equal(target.naive(market[:500]), target.naive(market)[:500])
@@ -361,7 +361,7 @@ def test_two_weeks_of_a_market_around_the_clock_close_at_the_weekend():
 
 @pytest.mark.parametrize("name", ["New York", "Shanghai", "futures in Chicago", "India"])
 def test_a_week_shows_that_a_market_closes(name):
-    """As of minutes that a vendor gives for a week: nights are no holes."""
+    """As of minutes that a vendor gives for a week: nights are no gaps."""
     hours = {
         "New York": sessions(NEW_YORK, days("2024-03-04", "2024-03-08"), each(1, "09:30-16:00")),
         "Shanghai": sessions("Asia/Shanghai", days("2024-03-04", "2024-03-08"), each(5, *SHANGHAI)),

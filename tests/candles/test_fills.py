@@ -19,7 +19,7 @@ from candlecast.sources import sample, synthetic
 
 
 def notices(candles: Candles) -> list[tuple]:
-    faults = candles.check().faults
+    faults = candles.check().issues
     assert not faults["is_fatal"].any()
     return faults.filter(~pl.col("kind").is_in(["gap", "zero_volume"])).select("kind", "bars", "first", "last").rows()
 
@@ -280,7 +280,7 @@ def test_bad_prints_are_told_from_a_market_that_moves():
     assert len(set(np.flatnonzero(found)) - set(rows)) <= 2 and found[rows].mean() > 0.9
     assert fills.is_spike(market).sum() <= 2
     assert tradability(spoiled).has_spikes and not tradability(market).has_spikes
-    kinds = spoiled.check().faults
+    kinds = spoiled.check().issues
     assert kinds.filter(pl.col("kind") == "spike")["bars"].to_list() == [int(found.sum())]
 
 

@@ -1,4 +1,4 @@
-"""When a market trades is settled once; holes are told from nights, lunch and known halts of an exchange."""
+"""When a market trades is settled once; gaps are distinguished from nights, lunch and known halts of an exchange."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TOKYO = (*range(0, 150, 30), *range(210, 360, 30))
 
 
 def test_short_slices_of_a_market_with_sessions_keep_its_nights():
-    """Two days alone would look like a market that never closes, with a hole in the night."""
+    """Two days alone would look like a market that never closes, with a gap in the night."""
     candles = at(weekdays(28, NEW_YORK))
     assert candles.has_sessions
     for first in range(0, len(candles) - 26, 13):
@@ -75,28 +75,28 @@ def test_lunch_is_no_hole_and_what_is_missing_beside_it_is():
     assert set(candles.segments) == {0}
     rows = np.arange(len(candles))
     for absent, missing in ({44}, 1), ({45}, 1), ({44, 45, 46}, 3):  # the last before lunch, the first behind it, both
-        holed = replace(candles, frame=candles.frame.filter(pl.Series(~np.isin(rows, list(absent)))))
-        assert holed.check().missing == missing
-        assert holed.segments[-1] == 1
+        gapped = replace(candles, frame=candles.frame.filter(pl.Series(~np.isin(rows, list(absent)))))
+        assert gapped.check().missing == missing
+        assert gapped.segments[-1] == 1
     assert candles[:10].breaks == candles.breaks
 
 
 def test_hours_that_begin_anew_behind_lunch_are_on_the_grid():
     candles = at(weekdays(28, (0, 60, 120, 210, 270, 330)))
     assert candles.breaks == ((3 * HOUR, 7 * HOUR // 2),)
-    assert candles.check().faults.is_empty()
+    assert candles.check().issues.is_empty()
 
 
-def test_a_pause_on_a_few_days_is_a_hole():
+def test_a_pause_on_a_few_days_is_a_gap():
     late = [time for time in weekdays(28, NEW_YORK) if not (time.day < 5 and 16 <= time.hour < 18)]
     candles = at(late)
     assert candles.breaks == ()
-    assert candles.check().faults.select("kind", "bars").rows() == [("gap", 4)] * 4
+    assert candles.check().issues.select("kind", "bars").rows() == [("gap", 4)] * 4
 
 
 def test_months_without_a_bar_are_whole_days():
     candles = at([*weekdays(28, NEW_YORK), *(time + timedelta(days=56) for time in weekdays(28, NEW_YORK))])
-    (gap,) = candles.check().faults.to_dicts()
+    (gap,) = candles.check().issues.to_dicts()
     assert (gap["bars"], gap["detail"]) == (20, "weekdays without a bar")
     assert (gap["first"], gap["last"]) == (
         datetime(2024, 1, 27, tzinfo=UTC),
@@ -117,14 +117,14 @@ def hourly(origin: str | None) -> Candles:
 
 def test_known_halts_are_told_from_holes_in_the_download():
     report = hourly("binance").check()
-    assert report.faults.select("kind", "bars").rows() == [("halt", 33), ("gap", 3)]
+    assert report.issues.select("kind", "bars").rows() == [("halt", 33), ("gap", 3)]
     assert (report.missing, report.halted) == (36, 33)
     assert str(report).splitlines()[1:] == [
         "  3 bars are missing in 1 gap, the longest 3 bars from 2018-02-11 06:00",
         "  33 bars are missing in 1 known halt, the longest 33 bars from 2018-02-08 01:00",
     ]
-    assert hourly("kraken").check().faults["kind"].to_list() == ["gap", "gap"]
-    assert hourly(None).check().faults["kind"].to_list() == ["gap", "gap"]
+    assert hourly("kraken").check().issues["kind"].to_list() == ["gap", "gap"]
+    assert hourly(None).check().issues["kind"].to_list() == ["gap", "gap"]
     assert hourly("binance").segments[-1] == 2  # no window straddles a halt either
 
 
@@ -154,7 +154,7 @@ def jumping(ratio: float, *, split: bool) -> Candles:
 )
 def test_jumps_like_splits_are_listed_and_left_alone(ratio, words):
     candles = jumping(ratio, split=True)
-    (fault,) = candles.check().faults.to_dicts()
+    (fault,) = candles.check().issues.to_dicts()
     assert (fault["kind"], fault["is_fatal"], fault["first"]) == ("split", False, candles.frame["open_time"][30])
     assert f"{words} that was not adjusted, or a real move" in fault["detail"]
     assert candles.require_sound() is candles
@@ -162,21 +162,21 @@ def test_jumps_like_splits_are_listed_and_left_alone(ratio, words):
 
 @pytest.mark.parametrize("ratio", [0.48, 1.87])
 def test_real_moves_within_a_day_are_no_splits(ratio):
-    assert jumping(ratio, split=False).check().faults.is_empty()
+    assert jumping(ratio, split=False).check().issues.is_empty()
 
 
-def test_another_asset_under_the_same_symbol_behind_a_long_hole():
+def test_another_asset_under_the_same_symbol_behind_a_long_gap():
     candles = jumping(3.7, split=True)
     days = pl.int_range(pl.len())
     moved = pl.col("open_time", "close_time") + pl.when(days >= 30).then(pl.duration(days=18)).otherwise(
         pl.duration(days=0)
     )
     reused = replace(candles, frame=candles.frame.with_columns(moved), has_sessions=False)
-    gap, reuse = reused.check().faults.to_dicts()
+    gap, reuse = reused.check().issues.to_dicts()
     assert (gap["kind"], gap["bars"], reuse["kind"]) == ("gap", 18, "reuse")
     assert reuse["detail"].startswith("the first price after 18 missing bars is 3.")
     same = replace(reused, frame=jumping(1.0, split=True).frame.with_columns(moved))
-    assert same.check().faults["kind"].to_list() == ["gap"]
+    assert same.check().issues["kind"].to_list() == ["gap"]
 
 
 def test_runs_of_bars_without_volume_are_counted():
@@ -194,9 +194,9 @@ def test_what_is_settled_is_kept_and_names_the_data():
     assert candles[:3].has_sessions
     weeks = candles.resample("1w")
     assert weeks.has_sessions
-    assert candles.bridged(2).bridge == 2
-    others = [replace(candles, has_sessions=False), candles.bridged(1), replace(candles, breaks=((0, 1),))]
+    assert candles.with_max_gap(2).bridge == 2
+    others = [replace(candles, has_sessions=False), candles.with_max_gap(1), replace(candles, breaks=((0, 1),))]
     assert len({each.fingerprint for each in [candles, *others]}) == 4
     assert replace(candles, origin=Origin("yahoo", "data", 3)).fingerprint == candles.fingerprint
     with pytest.raises(ConfigError, match=r"^bars is -1; expected a whole number of 0 or more"):
-        candles.bridged(-1)
+        candles.with_max_gap(-1)

@@ -53,7 +53,7 @@ def test_interpolated_bars_are_found_in_every_form(method, form):
     found = is_interpolated(candles)
     assert found[is_filled].mean() > 0.5 and found[~is_filled].mean() < 0.2
     assert tradability(candles).has_lines
-    assert "interpolated" in candles.check().faults["kind"].to_list()
+    assert "interpolated" in candles.check().issues["kind"].to_list()
 
 
 @pytest.mark.parametrize("phi", [-0.3, 0.0, 0.25, 0.5])

@@ -177,7 +177,7 @@ def test_numbers_that_contradict_each_other_are_refused():
 def test_absent_values_are_kept_absent_for_check_to_list():
     candles = Candles.from_frame(frame(HOURS, close=[2.0, None, 4.0, 5.0]))
     assert np.isnan(candles.close[1])
-    assert candles.check().faults["kind"].to_list() == ["not_finite"]
+    assert candles.check().issues["kind"].to_list() == ["not_finite"]
 
 
 def test_missing_columns_are_named_beside_those_found():

@@ -1,4 +1,4 @@
-"""Faults are listed without raising, raised in one sentence, and never repaired."""
+"""Issues are listed without raising, raised in one sentence, and never repaired."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def with_rows(rows) -> Candles:
 
 
 def kinds(candles: Candles) -> list[str]:
-    return candles.check().faults["kind"].to_list()
+    return candles.check().issues["kind"].to_list()
 
 
 def test_clean_candles_have_no_fault():
     report = CLEAN.check()
     assert report.is_sound
-    assert report.faults.is_empty()
+    assert report.issues.is_empty()
     assert CLEAN.require_sound() is CLEAN
     assert str(report) == "RANDOM_WALK 1h: 100 bars, sound"
 
@@ -89,7 +89,7 @@ def test_negative_volume_is_a_fault_and_no_volume_a_notice():
         CandleError, match="1 of 100 candles of RANDOM_WALK has a negative volume, the first at 2015-01-01 10"
     ):
         with_value("volume", -1.0).require_sound()
-    assert with_value("volume", 0.0).require_sound().check().faults.row(0)[:3] == ("zero_volume", False, 1)
+    assert with_value("volume", 0.0).require_sound().check().issues.row(0)[:3] == ("zero_volume", False, 1)
 
 
 def test_unsorted_candles_are_told_to_be_sorted():
@@ -130,9 +130,9 @@ def test_other_faults_are_counted():
     candles = with_value("close", np.nan)
     frame = candles.frame[[*range(50), 49, *range(50, 100)]]
     both = replace(candles, frame=frame)
-    with pytest.raises(CandleError, match=r"\(and 1 other kind of fault\)"):
+    with pytest.raises(CandleError, match=r"\(and 1 other kind of issue\)"):
         both.require_sound()
-    with pytest.raises(CandleError, match=r"\(and 2 other kinds of fault\)"):
+    with pytest.raises(CandleError, match=r"\(and 2 other kinds of issue\)"):
         replace(both, frame=frame.with_columns(volume=-pl.col("volume"))).require_sound()
 
 
@@ -154,7 +154,7 @@ def test_gaps_are_facts_with_their_place_and_length():
     assert report.is_sound
     assert report.missing == 6
     start = datetime(2015, 1, 1, tzinfo=UTC)
-    assert report.faults.select("kind", "bars", "first", "last").rows() == [
+    assert report.issues.select("kind", "bars", "first", "last").rows() == [
         ("gap", 5, start + timedelta(hours=20), start + timedelta(hours=24)),
         ("gap", 1, start + timedelta(hours=60), start + timedelta(hours=60)),
     ]
@@ -162,8 +162,8 @@ def test_gaps_are_facts_with_their_place_and_length():
     assert candles.segments.tolist() == [0] * 20 + [1] * 35 + [2] * 39
 
 
-def test_nights_weekends_and_holidays_of_sessions_are_no_holes():
-    assert sample("sp500").check().faults.filter(pl.col("kind") == "gap").is_empty()
+def test_nights_weekends_and_holidays_of_sessions_are_no_gap():
+    assert sample("sp500").check().issues.filter(pl.col("kind") == "gap").is_empty()
     assert set(sample("sp500").segments) == {0}
     hours = [
         datetime(2024, 1, 1, 14, 30, tzinfo=UTC) + timedelta(days=day, hours=hour)
@@ -183,7 +183,7 @@ def sessions(hours) -> Candles:
     return Candles.from_frame(pl.DataFrame({"time": hours, **values}))
 
 
-def test_a_week_that_begins_on_sunday_evening_has_no_hole():
+def test_a_week_that_begins_on_sunday_evening_has_no_gap():
     every = [datetime(2024, 1, 1, tzinfo=UTC) + timedelta(hours=hour) for hour in range(24 * 56)]
     closed = {(4, hour) for hour in (22, 23)} | {(5, hour) for hour in range(24)} | {(6, hour) for hour in range(22)}
     currencies = sessions([time for time in every if (time.weekday(), time.hour) not in closed])
@@ -191,7 +191,7 @@ def test_a_week_that_begins_on_sunday_evening_has_no_hole():
     assert sessions([time for time in every if time.weekday() != 5]).check().missing == 8 * 24
 
 
-def test_a_special_saturday_later_on_makes_no_holes():
+def test_a_special_saturday_later_on_makes_no_gap():
     days = [datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=day) for day in range(90) if day % 7 < 5]
     assert set(sessions([*days, datetime(2024, 4, 6, tzinfo=UTC)]).segments) == {0}
 
@@ -208,10 +208,10 @@ def test_one_bar_is_spoken_of_as_one():
     assert str(candles.check()).splitlines()[:1] == ["RANDOM_WALK 1h: 1 bar, NOT SOUND"]
     assert "\n  1 bar holds a price or volume that is absent" in str(candles.check())
     with pytest.raises(ConfigError, match=r"^bars is 0\.5; expected a whole number of 0 or more"):
-        candles.bridged(0.5)  # type: ignore[arg-type]
+        candles.with_max_gap(0.5)  # type: ignore[arg-type]
 
 
 def test_a_market_that_never_closes_has_a_hole_where_its_weekend_is_missing():
     days = synthetic.random_walk(60, seed=0, interval="1d").candles
-    hole = replace(days, frame=days.frame[[*range(9), *range(11, 60)]])
-    assert hole.check().missing == 2
+    gap = replace(days, frame=days.frame[[*range(9), *range(11, 60)]])
+    assert gap.check().missing == 2

@@ -33,7 +33,7 @@ def with_rows(rows) -> Candles:
 
 
 def test_sound_candles_stay_as_they_are():
-    for asked in ({"faults": "drop"}, {"faults": "clip"}, {"sort": True}, {"max_gap": 0}, {"bridge": 3}):
+    for asked in ({"repair": "drop"}, {"repair": "clip"}, {"sort": True}, {"max_gap": 0}, {"bridge": 3}):
         mended = CLEAN.mended(**asked)
         assert mended.frame is CLEAN.frame
         assert mended.origin is None
@@ -105,24 +105,24 @@ def test_clipping_keeps_opens_and_closes():
 
 
 def test_the_longest_stretch_without_a_long_gap():
-    holed = with_rows([*range(20), *range(23, 60), *range(61, 80), *range(90, 100)])
-    assert holed.check().missing == 14
-    mended = holed.mended(max_gap=2)
+    gapped = with_rows([*range(20), *range(23, 60), *range(61, 80), *range(90, 100)])
+    assert gapped.check().missing == 14
+    mended = gapped.mended(max_gap=2)
     assert mended.frame.equals(CLEAN.frame[[*range(23, 60), *range(61, 80)]])
     assert said(mended) == [
         "30 bars left out (before 2015-01-01 23:00 and after 2015-01-04 08:00: 2 gaps of more than 2 bars)"
     ]
-    assert holed.mended(max_gap=10).frame is holed.frame
+    assert gapped.mended(max_gap=10).frame is gapped.frame
     equal = with_rows([*range(40), *range(60, 100)]).mended(max_gap=0)
     assert equal.frame.equals(CLEAN.frame[60:])  # the later one
 
 
 def test_bridges_are_counted():
-    holed = with_rows([*range(20), *range(23, 60), *range(61, 100)])
-    bridged = holed.mended(bridge=2)
+    gapped = with_rows([*range(20), *range(23, 60), *range(61, 100)])
+    bridged = gapped.mended(bridge=2)
     assert said(bridged) == ["1 bar missing and bridged (1 gap of at most 2 bars)"]
     assert (bridged.bridge, bridged.segments[-1]) == (2, 1)
-    assert said(holed.mended(bridge=3)) == ["4 bars missing and bridged (2 gaps of at most 3 bars)"]
+    assert said(gapped.mended(bridge=3)) == ["4 bars missing and bridged (2 gaps of at most 3 bars)"]
 
 
 def test_all_at_once_in_order():

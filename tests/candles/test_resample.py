@@ -149,7 +149,7 @@ def test_days_of_an_exchange_with_daylight_saving():
     times = [start + timedelta(hours=hour) for hour in range(24 * 270)]
     hours = Candles.from_frame(pl.DataFrame({"time": times, **values, "volume": np.ones(24 * 270)}))
     days = hours.resample("1d", zone="America/New_York")
-    assert days.check().faults.is_empty()
+    assert days.check().issues.is_empty()
     assert set(days.segments) == {0}
     lengths = dict(
         zip(days.frame["open_time"].dt.convert_time_zone("America/New_York").dt.date(), days.volume, strict=True)
@@ -165,9 +165,9 @@ def test_days_of_an_exchange_with_daylight_saving():
     weeks = days.resample("1w")
     assert weeks.frame.equals(hours.resample("1w", zone="America/New_York").frame)
     assert {time.weekday() for time in weeks.frame["open_time"].dt.convert_time_zone("America/New_York")} == {0}
-    holed = replace(days, frame=days.frame[[*range(20), *range(21, len(days))]])
-    assert holed.check().missing == 1
-    assert len(holed.resample("1w")) == len(weeks) - 1
+    gapped = replace(days, frame=days.frame[[*range(20), *range(21, len(days))]])
+    assert gapped.check().missing == 1
+    assert len(gapped.resample("1w")) == len(weeks) - 1
 
 
 def test_a_day_without_midnight_begins_at_one():
@@ -183,15 +183,17 @@ def test_a_day_without_midnight_begins_at_one():
 def test_a_hole_inside_a_session_makes_no_long_bar():
     short = session(26)
     rows = [row for row in range(len(short)) if row not in (38, 39)]  # in the middle of the sixth day
-    holed = replace(short, frame=short.frame[rows])
+    gapped = replace(short, frame=short.frame[rows])
     whole = short.resample("1d").frame
-    assert holed.resample("1d").frame.equals(pl.concat([whole[:5], whole[6:]]))
-    assert len(holed.bridged(2).resample("1d")) == 20
+    assert gapped.resample("1d").frame.equals(pl.concat([whole[:5], whole[6:]]))
+    assert len(gapped.with_max_gap(2).resample("1d")) == 20
     assert len(short[3:7].resample("1d")) == 0  # one part of a day, and no other to measure it by
 
 
 def test_zones_that_make_no_bars():
-    with pytest.raises(ConfigError, match=r"^4h candles in the days of Asia/Tokyo; expected whole days or weeks, the"):
+    with pytest.raises(
+        ConfigError, match=r"^4h candles in the days of Asia/Tokyo; expected whole days, weeks or months, the"
+    ):
         HOURLY.resample("4h", zone="Asia/Tokyo")
     with pytest.raises(ConfigError, match=r"^there is no zone 'Mars/Base'; expected a zone of the IANA database"):
         HOURLY.resample("1d", zone="Mars/Base")

@@ -41,7 +41,7 @@ def test_opens_that_repeat_the_close_but_for_a_jitter_or_a_rate_are_stale(candle
     found = tradability(candles)
     assert found.stale_open_share < 0.2 and found.gap_variance < NARROW
     assert found.has_stale_opens and found.stale_bar_share > 0.6 and not found.is_tradable
-    kinds = candles.check().faults["kind"].unique().to_list()
+    kinds = candles.check().issues["kind"].unique().to_list()
     assert kinds == ["stale_open"]
 
 

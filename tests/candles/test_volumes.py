@@ -24,7 +24,7 @@ def test_volume_follows_the_range_of_its_own_bar(candles):
     assert own > 0.2 > later and not is_early and not tradability(candles).has_early_volume
     early = shifted(candles, 1)
     assert volume_timing(early).is_early and tradability(early).has_early_volume
-    assert "early_volume" in early.check().faults["kind"].to_list() and early.check().is_sound
+    assert "early_volume" in early.check().issues["kind"].to_list() and early.check().is_sound
     assert not volume_timing(shifted(candles, -1)).is_early  # late, which reveals nothing
 
 

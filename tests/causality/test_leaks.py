@@ -14,7 +14,7 @@ from candlecast.causality.markets import another_path
 from candlecast.dataset.folds import are_in_time_order
 from candlecast.features import Features, log_range, log_return
 from candlecast.models.baselines.smoothing import season_bars
-from candlecast.signals.volatility_target import bars_per_year_so_far
+from candlecast.signals.volatility import bars_per_year_so_far
 from candlecast.sources import synthetic
 from candlecast.study.study import BASELINES
 from candlecast.targets import memory
@@ -193,8 +193,8 @@ def test_a_volatility_target_counts_bars_of_the_year_as_they_come():
     rows = [*range(1_000), *range(1_000, 2_000, 4)]
     thinned = replace(hourly, frame=hourly.frame[rows])
     times = hourly.frame["close_time"]
-    always = cc.signals.Positions(pl.DataFrame({"time": times[:1_000], "symbol": "x", "position": 1.0}))
-    whole, part = (cc.VolatilityTarget(annual=0.5)(always, candles).frame for candles in (hourly, thinned))
+    always = cc.signals.Positions(pl.DataFrame({"time": times[:1_000], "symbol": hourly.symbol, "position": 1.0}))
+    whole, part = (cc.VolatilityTarget(annual=0.5).scaled(always, candles).frame for candles in (hourly, thinned))
     assert part.equals(whole) and whole["position"].n_unique() > 3
     np.testing.assert_array_equal(bars_per_year_so_far(thinned)[:1_000], bars_per_year_so_far(hourly)[:1_000])
     assert bars_per_year_so_far(thinned)[-1] == pytest.approx(thinned.bars_per_year)

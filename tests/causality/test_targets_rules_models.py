@@ -14,6 +14,7 @@ from candlecast.causality import require_causal_rule, require_causal_target
 from candlecast.causality.models import is_ours
 from candlecast.models import Baseline
 from candlecast.signals import FollowDirection, Positions
+from candlecast.signals.rule import decide
 from candlecast.sources import synthetic
 from candlecast.targets import NextReturn
 
@@ -35,6 +36,20 @@ class PeekingNaive(NextReturn):
 
     def naive(self, candles):
         return np.nan_to_num(NextReturn().values(candles))
+
+
+class PeekingReturn(NextReturn):
+    """An expected return in units of the next bar's move."""
+
+    def expected_return(self, forecast, candles):
+        return forecast * np.append(candles.close[1:] / candles.close[:-1], 1.0)
+
+
+class NextForecast(NextReturn):
+    """An expected return that reads the forecast of the next bar."""
+
+    def expected_return(self, forecast, candles):
+        return np.append(forecast[1:], 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +81,8 @@ ANSWERS = dict(zip(MARKET.close_time.tolist(), np.append(np.diff(np.log(MARKET.c
     [
         (Early(), r"values of target return \(horizon 1\), column values, moved"),
         (PeekingNaive(), "naive of target return .* moved"),
+        (PeekingReturn(), "expected_return of target return .* moved"),
+        (NextForecast(), "expected_return of target return .* moved"),
         (Remembered(answers=ANSWERS), "expected_return of target return .* and 0 on the same candles with other dates"),
     ],
 )
@@ -120,12 +137,54 @@ def by_date(forecast):
     )
 
 
+def remembering(forecast):
+    """Outcomes, and the same from memory where they are missing: only other outcomes tell."""
+    times = forecast.frame["time"].dt.replace_time_zone(None)
+    known = pl.Series([np.sign(ANSWERS.get(time, 0.0)) for time in times])
+    return held(forecast.frame, forecast.frame["target"].sign().fill_null(known))
+
+
+def sized_by_the_move(forecast):
+    """By the size of the outcome, whose sign it does not read: only missing outcomes tell."""
+    return held(forecast.frame, (forecast.frame["target"].abs() > 0.001).fill_null(False).cast(pl.Float64))
+
+
+def where_it_is_known(forecast):
+    """Positions of the bars alone whose outcome is there."""
+    known = forecast.frame.drop_nulls("target")
+    return held(known, known["expected_return"].sign())
+
+
 def by_night(forecast):
     return held(forecast.frame, (forecast.frame["time"].dt.hour() < 6).cast(pl.Float64))
 
 
-def calm(forecast):
-    return cc.VolatilityTarget(halflife=10)(FollowDirection()(forecast), MARKET)
+def calm(forecast, candles):
+    return cc.VolatilityTarget(halflife=10).scaled(FollowDirection()(forecast), candles)
+
+
+def next_close(forecast, candles):
+    """The sign of the return after each bar, the last one again where there is none."""
+    moves = np.sign(np.diff(candles.close))
+    known = dict(zip(candles.frame["close_time"], np.append(moves, moves[-1:]), strict=True))
+    return held(forecast.frame, [known[time] for time in forecast.frame["time"]])
+
+
+def by_mean(forecast, candles):
+    """Above or below the mean of all closes, later ones too."""
+    above = dict(zip(candles.frame["close_time"], np.sign(candles.close - candles.close.mean()), strict=True))
+    return held(forecast.frame, [above[time] for time in forecast.frame["time"]])
+
+
+def momentum(forecast, candles):
+    """Of the candles alone: the sign of the last ten bars."""
+    moves = np.sign(candles.close - np.concatenate([candles.close[:10], candles.close[:-10]]))
+    known = dict(zip(candles.frame["close_time"], moves, strict=True))
+    return held(forecast.frame, [known[time] for time in forecast.frame["time"]])
+
+
+def by_market_date(forecast, candles):
+    return by_date(forecast)
 
 
 @pytest.mark.parametrize(
@@ -134,25 +193,42 @@ def calm(forecast):
         (peeking, "the position of rule peeking at .* moved from"),
         (scaled_by_all, "the position of rule scaled_by_all at .* moved"),
         (next_forecast, "the position of rule next_forecast at .* moved"),
+        (remembering, "the position of rule remembering at .* moved"),
+        (where_it_is_known, "rule where_it_is_known gives .* instead of .* positions up to"),
+        (sized_by_the_move, "the position of rule sized_by_the_move at .* moved"),
         (
             by_date,
-            "the positions of rule by_date do not depend on the forecast, and are others for the same dates 28 years",
+            "the positions of rule by_date do not depend on the forecast or the candles, and are others for the same dates 28",
         ),
+        (by_market_date, "the positions of rule by_market_date do not depend on the forecast or the candles"),
+        (next_close, "the position of rule next_close at .* moved .* when only forecasts and candles after"),
+        (by_mean, "the position of rule by_mean at .* moved"),
+        (cc.VolatilityTarget(rule=next_close), "the position of rule VolatilityTarget at .* moved"),
+        (cc.DrawdownStop(rule=peeking), "the position of rule DrawdownStop at .* moved"),
     ],
 )
 def test_rules_that_know_what_comes_are_refused(rule, message, forecast):
     with pytest.raises(cc.LookaheadError, match=message):
-        require_causal_rule(rule, forecast)
+        require_causal_rule(rule, forecast, MARKET)
 
 
 @pytest.mark.parametrize(
     "rule",
-    [FollowDirection(), last_known, by_night, calm, lambda forecast: held(forecast.frame, [1.0] * len(forecast))],
+    [
+        FollowDirection(),
+        last_known,
+        by_night,
+        calm,
+        momentum,
+        cc.Kelly(),
+        cc.VolatilityTarget(rule=last_known),
+        lambda forecast: held(forecast.frame, [1.0] * len(forecast)),
+    ],
 )
 def test_rules_that_decide_at_the_time_pass(rule, forecast):
-    require_causal_rule(rule, forecast, rule(forecast))
+    require_causal_rule(rule, forecast, MARKET, positions=decide(rule, forecast, MARKET))
     naive = replace(forecast, frame=forecast.frame.with_columns(pl.col("mean", "expected_return") * 0.0 + 0.001))
-    require_causal_rule(rule, naive)  # a forecast that hardly changes is no reason
+    require_causal_rule(rule, naive, MARKET)  # a forecast that hardly changes is no reason
 
 
 def test_a_rule_that_fails_without_outcomes_says_so(forecast):
@@ -164,7 +240,7 @@ def test_a_rule_that_fails_without_outcomes_says_so(forecast):
         return FollowDirection()(forecast)
 
     with pytest.raises(cc.LookaheadError, match="rule needs_all fails when .* are missing .KeyError"):
-        require_causal_rule(needs_all, forecast)
+        require_causal_rule(needs_all, forecast, MARKET)
 
 
 # Models

@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from candlecast.backtesting import Costs
+from candlecast.backtesting import Costs, DrawdownStop
 from candlecast.cli import main
 from candlecast.cli.backtest import backtest
 from candlecast.cli.compare import compare
@@ -17,7 +17,8 @@ from candlecast.cli.run import run as cli_run
 from candlecast.dataset.folds import WalkForward
 from candlecast.ledger import Ledger
 from candlecast.models import LinearRegression
-from candlecast.signals import Threshold
+from candlecast.recipes import describe
+from candlecast.signals import HoldPosition, Kelly, Threshold, VolatilityTarget
 from candlecast.sources import synthetic
 from candlecast.study import Study
 from candlecast.study.loading import load_run
@@ -68,10 +69,41 @@ def test_it_is_what_python_gives(run, capsys):
         "500",
     )
     rule = Threshold(enter=0.001, exit=0.0, allow_short=False)
-    again = load_run(run).retraded(rule=rule, costs=Costs.binance_spot(), cash=500.0, ledger=Ledger.in_memory())
+    again = load_run(run).rebacktest(rule=rule, costs=Costs.binance_spot(), cash=500.0, ledger=Ledger.in_memory())
     values = dict(again.backtest.summary(seed=0).select("statistic", "value").iter_rows())
     assert {name: row["value"] for name, row in found["backtest"].items()} == values
     assert again.backtest.equity["position"].min() >= 0
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        (["--rule", "kelly", "--fraction", "0.25", "--halflife", "20"], Kelly(fraction=0.25, halflife=20)),
+        (["--rule", "position", "--band", "0.2"], HoldPosition(band=0.2)),
+        (["--rule", "volatility-target", "--annual", "0.1"], VolatilityTarget(annual=0.1)),
+        (
+            [
+                "--rule",
+                "threshold",
+                "--rule",
+                "VolatilityTarget",
+                "--rule",
+                "drawdown-stop",
+                "--limit",
+                "0.1",
+                "--resume",
+                "0",
+            ],
+            DrawdownStop(limit=0.1, resume=0.0, rule=VolatilityTarget(rule=Threshold()), costs=Costs(fee_bps=3)),
+        ),
+    ],
+)
+def test_rules_and_overlays(run, capsys, options, rule):
+    """As in Python; an overlay stands on the run's rule where none is named before it."""
+    found = priced(capsys, run, "--fee-bps", "3", *options)
+    assert found["rule"] == json.loads(json.dumps(describe(rule)))
+    again = load_run(run).rebacktest(rule=rule, costs=Costs(fee_bps=3), ledger=Ledger.in_memory())
+    assert found["backtest"]["total return"]["value"] == again.summary["value"][0]
 
 
 def test_other_dates(run, capsys):
@@ -105,6 +137,9 @@ def test_the_table_for_people(run, capsys):
         (["--enter", "0.1"], "without --rule"),
         (["--rule", "direction", "--exit", "0.1"], "expected --rule threshold"),
         (["--rule", "volatility", "--long-only"], "--long-only with --rule volatility"),
+        (["--rule", "kelly", "--annual", "0.1"], "expected --rule volatility-target"),
+        (["--rule", "drawdown-stop", "--rule", "kelly"], "--rule kelly after --rule drawdown-stop"),
+        (["--rule", "drawdown-stop", "--limit", "2"], "limit is 2.0"),
         (["--since", "2099-01-01"], "fewer than 2 forecasts from 2099-01-01"),
         (["--since", "yesterday"], "since 'yesterday' is not a date"),
         (["--cash", "0"], "cash is 0"),

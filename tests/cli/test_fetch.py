@@ -30,7 +30,7 @@ def world(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with market_server() as server:
         world = BinanceWorld([Listing("BTCUSDT", halts=(HALT,)), Listing("ETHUSDT")]).mount(server)
-        retry = Retry(pause=server.wait, timeout_seconds=5.0)
+        retry = Retry(pause=server.wait, timeout_seconds=120.0)
         source = Binance(**world.addresses, retry=retry, is_paced=False, clock=server.clock)
         monkeypatch.setitem(source_registry.SOURCES, "binance", lambda: source)
         yield world
@@ -94,7 +94,7 @@ def test_what_is_stored_and_its_faults(world, capsys):
         ("binance", "1h", 3),
         ("binance", "4h", 2),
     ]
-    assert (found[0]["faults"][0]["kind"], found[0]["faults"][0]["first"]) == ("gap", "2024-11-20T02:00:00+00:00")
+    assert (found[0]["issues"][0]["kind"], found[0]["issues"][0]["first"]) == ("gap", "2024-11-20T02:00:00+00:00")
     assert (found[0]["first"], found[0]["last"]) == ("2024-11-15T06:00:00+00:00", "2024-12-01T00:00:00+00:00")
     assert "nothing of binanse is stored in data; expected candles that were fetched. Did you mean binance?" in refused(
         capsys, "candles", "--source", "binanse"
@@ -112,16 +112,23 @@ def test_run_fetches_studies_and_says_what_it_saw(world, capsys):
     small = ["--model", "linear", "--folds", "2", "--json"]
     result = json.loads(call(capsys, "run", "BTCUSDT", "--interval", "1h", "--source", "binance", *SINCE, *small))
     assert (result["bars"], result["missing"], result["lost"]["warm-up"] > 0) == (375, 3, True)
-    assert result["origin"] == {"source": "binance", "store": "data", "version": 1, "changes": [], "reading": None}
+    assert result["origin"] == {
+        "source": "binance",
+        "store": "data",
+        "version": 1,
+        "changes": [],
+        "reading": None,
+        "ended": None,
+    }
     manifest = json.loads((Path(result["run"]) / "manifest.json").read_text())
     origin = manifest["candles"]["origin"]
-    assert origin == {"source": "binance", "store": "data", "version": 1, "changes": [], "reading": None}
+    assert origin == {"source": "binance", "store": "data", "version": 1, "changes": [], "reading": None, "ended": None}
     call(capsys, "fetch", "BTCUSDT", "--interval", "1h")  # the store goes on, the run's version stays
     seen = Store(origin["store"]).read(origin["source"], "BTCUSDT", "1h", version=origin["version"])
     assert seen.fingerprint == manifest["candles"]["fingerprint"]
     words = call(capsys, "run", "BTCUSDT", *SINCE, *small[:-1])  # from the store alone
     assert (
-        "375 bars, 2024-11-15 06:00 to 2024-12-01 00:00 UTC) from binance, version 2 of data; not learnt from: 3 missing, "
+        "375 bars, 2024-11-15 06:00 to 2024-12-01 00:00 UTC) from binance, version 2 of data; rows dropped: 3 missing, "
         in words
     )
 
@@ -202,7 +209,7 @@ def test_halts_of_a_file_are_known_once_its_source_is(tmp_path, monkeypatch, cap
 
 
 INTERRUPTED = """
-import sys, time
+import signal, sys
 sys.path.insert(0, {tests!r})
 import polars as pl
 from candlecast.cli import console, main
@@ -210,36 +217,38 @@ from candlecast.cli import source_registry
 from candlecast.store import update
 from shelf import Shelf
 
-class Slow(Shelf):
+class Stopping(Shelf):
     def pages(self, *request, **period):
-        for page in super().pages(*request, **period):
+        for number, page in enumerate(super().pages(*request, **period)):
             print("page", flush=True)
+            if {stops} and number == 5:
+                signal.pause()
             yield page
-            time.sleep(0.05)
 
-source_registry.SOURCES["binance"] = lambda: Slow(pl.read_parquet("bars.parquet"), size=10)
+source_registry.SOURCES["binance"] = lambda: Stopping(pl.read_parquet("bars.parquet"), size=10)
 main(["fetch", "X", "--interval", "1h"])
 """
 
 
 def test_ctrl_c_keeps_what_came_and_the_next_fetch_goes_on(tmp_path, bars):
     bars.write_parquet(tmp_path / "bars.parquet")
-    code = INTERRUPTED.format(tests=str(Path(__file__).parents[1]))
+    code, again = (INTERRUPTED.format(tests=str(Path(__file__).parents[1]), stops=stops) for stops in (True, False))
     process = subprocess.Popen(
         [sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
-    assert [process.stdout.readline() for _ in range(5)] == ["page\n"] * 5
+    assert [process.stdout.readline() for _ in range(6)] == ["page\n"] * 6
     os.kill(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate()
     assert process.returncode == 130
     words = "Interrupted: run the same command again to continue; what was stored before is untouched."
     assert errors.splitlines()[-1] == words
     left = Store(tmp_path / "data").read("shelf", "X", "1h").frame
-    assert 40 <= len(left) < len(bars)
+    assert len(left) == 50  # of the pages that came
     assert left.equals(bars[: len(left)])
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", again], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert f"{len(bars):,} bars" in done.stdout
+    assert "X 1h of shelf: continues after 50 stored bars, the last of 2015-01-03 01:00 UTC" in done.stderr
     assert Store(tmp_path / "data").read("shelf", "X", "1h").frame.equals(bars)
 
 
@@ -248,3 +257,35 @@ def bars() -> pl.DataFrame:
     from candlecast.sources import synthetic
 
     return synthetic.garch(600, seed=5, interval="1h").candles.frame
+
+
+def test_a_series_that_ended_and_a_symbol_that_was_renamed(world, capsys, monkeypatch):
+    closed = datetime(2024, 11, 20, tzinfo=UTC)
+    listings = [Listing("LUNAUSDT", closed=closed), Listing("LUNCUSDT", opened=datetime(2024, 11, 25, tzinfo=UTC))]
+    BinanceWorld(listings).mount(world.server)
+    monkeypatch.setattr("candlecast.store.store.utc_now", world.server.clock)
+    words = call(capsys, "fetch", "LUNAUSDT", "--interval", "1h", "--since", "2024-11-15")
+    assert "; the series ended (binance has halted its trading); version" in words
+    assert "1 bar after which the series ends" in call(capsys, "candles", "LUNAUSDT")
+    renamed = ["--renamed-from", "LUNAUSDT", "--renamed-at", "2024-11-21"]
+    (row,) = json.loads(
+        call(
+            capsys,
+            "fetch",
+            "LUNCUSDT",
+            "--interval",
+            "1h",
+            "--since",
+            "2024-11-15",
+            "--until",
+            "2024-12-01",
+            *renamed,
+            "--json",
+        )
+    )["candles"]
+    assert row["ended"] is None
+    (found,) = json.loads(call(capsys, "candles", "LUNCUSDT", "--json"))["candles"]
+    assert found["first"].startswith("2024-11-15") and found["changes"][0]["kind"] == "joined"
+    assert found["bars"] == row["bars"]
+    for wrong in (["A", "B", "--renamed-from", "C"], ["A", "--renamed-at", "2024-01-01"]):
+        assert "expected the earlier name of one symbol" in refused(capsys, "fetch", *wrong, "--interval", "1h")

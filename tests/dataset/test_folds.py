@@ -159,7 +159,7 @@ def test_a_purge_shorter_than_the_horizon_is_refused():
         WalkForward(train=1_000, test=500, purge=0, valid=0.0).split(hours(2_000), range(2_000), horizon=24)
     assert str(error.value) == (
         "fold 0 trains on rows up to 2023-02-11 16:00, but their target (horizon 24 bars) is known only at "
-        "2023-02-12 16:00, inside the test range; expected at least 24 purged bars in front of 2023-02-11 17:00. "
+        "2023-02-12 16:00, inside the test range; expected at least 24 purged bars before 2023-02-11 17:00. "
         "Use purge=24 or leave purge unset to take it from the target."
     )
 
@@ -355,7 +355,7 @@ def test_a_purge_too_short_on_either_side_is_refused(folds):
         check_folds((behind,), hours(100), horizon=5)
     assert str(error.value) == (
         "fold 3 trains on rows from 2023-01-03 17:00 on, but the target (horizon 5 bars) of the test range before them is "
-        "known only at 2023-01-03 17:00; expected at least 5 purged bars behind 2023-01-03 12:00. Use purge=5 or leave "
+        "known only at 2023-01-03 17:00; expected at least 5 purged bars after 2023-01-03 12:00. Use purge=5 or leave "
         "purge unset to take it from the target."
     )
     assert check_folds((behind,), hours(100), horizon=4) == (behind,)

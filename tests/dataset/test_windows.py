@@ -119,30 +119,33 @@ def test_outcomes_are_known_at_the_close_of_their_horizon(horizon):
 def test_usable_rows_begin_with_the_first_whole_window():
     made = samples(features=Features(log_return(), sma_ratio(20)), window=10)
     assert made.usable == range(19 + 9, 400)
-    assert {cause: bars for cause, bars in made.lost.items() if bars} == {"warm-up": 28, "outcome not known yet": 1}
+    assert {cause: bars for cause, bars in made.dropped_rows.items() if bars} == {
+        "warm-up": 28,
+        "outcome not known yet": 1,
+    }
 
 
 def test_bars_are_lost_to_one_cause_each():
     holed = samples(without(MARKET, {100}), window=10)
-    assert holed.lost == {
+    assert holed.dropped_rows == {
         "warm-up": 10,
-        "window across a hole": 9,
+        "window across a gap": 9,
         "undefined feature in the window": 0,
-        "outcome across a hole": 1,
+        "outcome across a gap": 1,
         "undefined outcome": 0,
         "outcome not known yet": 1,
     }
-    broken = replace(holed, inputs=holed.inputs.copy(), lessons=holed.lessons.copy())
+    broken = replace(holed, inputs=holed.inputs.copy(), y=holed.y.copy())
     broken.inputs[200], broken.outcomes[300] = np.nan, np.nan
-    assert broken.lost == {**holed.lost, "undefined feature in the window": 10, "undefined outcome": 1}
-    assert sum(broken.lost.values()) == len(broken) - (broken.is_complete & broken.is_known).sum()
+    assert broken.dropped_rows == {**holed.dropped_rows, "undefined feature in the window": 10, "undefined outcome": 1}
+    assert sum(broken.dropped_rows.values()) == len(broken) - (broken.is_complete & broken.is_known).sum()
 
 
 def test_a_bridged_hole_costs_nothing():
     holed = without(MARKET, {100, 170, 171})
-    assert samples(holed.bridged(1), window=10).lost["window across a hole"] == 9
-    assert samples(holed.bridged(2), window=10).lost["window across a hole"] == 0
-    assert samples(holed.bridged(2), window=10).lost["outcome across a hole"] == 0
+    assert samples(holed.with_max_gap(1), window=10).dropped_rows["window across a gap"] == 9
+    assert samples(holed.with_max_gap(2), window=10).dropped_rows["window across a gap"] == 0
+    assert samples(holed.with_max_gap(2), window=10).dropped_rows["outcome across a gap"] == 0
 
 
 def test_jobs_learn_from_whole_windows_with_known_outcomes_only():

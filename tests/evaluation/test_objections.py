@@ -48,7 +48,13 @@ def verdict_under(result, conditions, **prices):
     found = replace(tradability(result.candles), **prices)
     known = replace(Conditions(break_even_bps=40.0, tradability=found), **conditions)
     return judge(
-        result.accuracy, result.backtest, result.summary, result.lead, model=result.model, trained=2, conditions=known
+        result.accuracy,
+        result.backtest,
+        result.summary,
+        result.primary_target,
+        model=result.model,
+        trained=2,
+        conditions=known,
     )
 
 
@@ -139,7 +145,7 @@ def changed(result, **columns):
 )
 def test_figures_that_no_market_gives_stop_the_verdict_with_a_question(planted, figures, said):
     result, accuracy = changed(planted, **figures)
-    verdict = judge(accuracy, result.backtest, result.summary, result.lead, model=result.model, trained=2)
+    verdict = judge(accuracy, result.backtest, result.summary, result.primary_target, model=result.model, trained=2)
     assert not verdict.is_forecastable and not verdict.pays
     assert verdict.headline.endswith("Does a feature, the target or the model see the future?")
     assert f"{said[0].upper()}{said[1:]} out of sample is a sign of leakage" in verdict.text

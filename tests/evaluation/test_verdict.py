@@ -158,11 +158,11 @@ def test_the_lead_over_holding_has_an_interval(planted):
 
 def test_a_sweep_of_thresholds_is_as_many_trials(planted):
     ledger = Ledger.in_memory()
-    planted.recorded(ledger)
+    planted.record(ledger)
     rules = [Threshold(enter=enter) for enter in (0.0005, 0.001, 0.0015)]
-    swept = planted.swept(rules, ledger=ledger)
+    swept = planted.sweep(rules, ledger=ledger)
     assert [result.trial_count.trials for result in swept] == [4, 4, 4]
-    one = planted.retraded(rule=rules[1], ledger=ledger)  # replayed
+    one = planted.rebacktest(rule=rules[1], ledger=ledger)  # replayed
     assert ledger.count() == 4
     assert swept[1].verdict.text == one.verdict.text
     assert swept[1].recipe == one.recipe
@@ -265,7 +265,7 @@ def test_trials_that_never_traded_count_by_their_forecasts():
 
 def test_views_of_a_result_are_trials_once_they_are_judged(planted):
     ledger = Ledger.in_memory()
-    result = planted.recorded(ledger)
+    result = planted.record(ledger)
     half = str(planted.forecast.frame["time"][600])
     view = result.between(until=half)
     assert ledger.count() == 1  # looked at, not judged
@@ -284,8 +284,8 @@ def test_every_evaluation_is_recorded_once(planted):
     assert STUDY.run(candles, ledger=ledger).trial_count == first.trial_count  # replayed
     assert ledger.count() == 1
     for enter in (0.0005, 0.001):
-        first.retraded(rule=Threshold(enter=enter), ledger=ledger)
-    first.retraded(costs=Costs(fee_bps=1), ledger=ledger)
+        first.rebacktest(rule=Threshold(enter=enter), ledger=ledger)
+    first.rebacktest(costs=Costs(fee_bps=1), ledger=ledger)
     result = STUDY.run(candles, seed=1, ledger=ledger)
     assert ledger.count() == result.counted.trials == 5
     assert 1 <= result.counted.effective < 3
@@ -303,7 +303,7 @@ def test_a_run_keeps_its_trial_count(tmp_path, planted):
     assert load_run(folder).verdict.to_dict() == result.verdict.to_dict()
     assert Ledger(tmp_path).count() == 2
     manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["tally"] = manifest.pop("trial_count")  # its name in older runs
+    manifest["trial_count"] = manifest.pop("trial_count")  # its name in older runs
     (folder / "manifest.json").write_text(json.dumps(manifest))
     assert load_run(folder).verdict.to_dict() == result.verdict.to_dict()
 

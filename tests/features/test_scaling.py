@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import arrays
 
 from candlecast.errors import NotEnoughDataError
-from candlecast.features import MinMax, Robust, Standard, Unscaled, fit_scaling
+from candlecast.features import MinMax, Robust, Scaling, Standard, Unscaled, fit_scaling
 
 SCALERS = [Standard(), Robust(), MinMax(), MinMax(-1.0, 1.0), Unscaled()]
 TABLE = np.random.default_rng(0).normal(50, 3, (400, len(SCALERS)))
@@ -65,3 +65,13 @@ def test_windows_are_scaled_by_column():
     scaling = fit_scaling(SCALERS, TABLE)
     batch = TABLE[:60].reshape(3, 20, 5)
     np.testing.assert_array_equal(scaling.apply(batch).reshape(60, 5), scaling.apply(TABLE[:60]))
+
+
+def test_one_scaling_within_another():
+    outer, inner = (
+        Scaling(np.array([5.0, -2.0]), np.array([2.0, 0.5])),
+        Scaling(np.array([3.0, 1.0]), np.array([4.0, 7.0])),
+    )
+    values = TABLE[:10, :2]
+    np.testing.assert_allclose(inner.within(outer).apply(values), inner.apply(outer.apply(values)))
+    np.testing.assert_allclose(inner.within(outer).undo(values), outer.undo(inner.undo(values)))

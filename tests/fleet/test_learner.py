@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from candlecast.errors import ConfigError
-from candlecast.fleet.batching import Batch
-from candlecast.fleet.layout import Layout
-from candlecast.fleet.learner import ByAutograd, Judge, learner
+from candlecast.fleet.batching import Batch, SequenceShape
+from candlecast.fleet.criterion import Criterion
+from candlecast.fleet.learner import ByAutograd, OnDemand, learner
 from candlecast.fleet.recorded_passes import Recorded, RecordedWithLoss
-from candlecast.heads import Chance, Gaussian, Head, Quantiles, SquaredError, StudentT
+from candlecast.fleet.workspace import workspace
+from candlecast.heads import Bernoulli, Gaussian, Head, Quantiles, SquaredError, StudentT
 from candlecast.models import GRU, LSTM, RNN, AttentionLSTM
 from candlecast.nets import kernels
 from candlecast.nets.kernels.cpu.vector import LANES
@@ -25,7 +26,7 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Plain(Head):
-    """A head of a user, which says no more than its terms."""
+    """A user's head that defines its terms only."""
 
     def terms(self, outputs, y):
         return (outputs - y.unsqueeze(-1)).square()
@@ -35,8 +36,8 @@ class Plain(Head):
 
 
 @dataclass(frozen=True)
-class DearError(SquaredError):
-    """A head of a user that charges otherwise than the slopes it inherits."""
+class DoubledError(SquaredError):
+    """A user's head whose loss differs from the slopes that it inherits."""
 
     def terms(self, outputs, y):
         return 2 * super().terms(outputs, y)
@@ -51,46 +52,34 @@ class RootError(SquaredError):
 
 
 @dataclass(frozen=True)
-class Deaf(Plain):
-    """A head that does not listen to the net."""
+class Constant(Plain):
+    """A head whose loss does not depend on the net."""
 
     def terms(self, outputs, y):
         return y.unsqueeze(-1).square()
 
 
-@dataclass
-class Shape:
-    """As a sampler says it."""
-
-    length: int
-    columns: int
-    tail: int
-    targets: int
-
-
 def make_fleet(recipe, head, *, models, size, tail=3, targets=2):
-    """A judge, and parameters, buffers, a batch and room for gradients of that many models."""
+    """The criterion and the workspace of that many models."""
     torch.manual_seed(0)
     nets = [recipe.build(2, head.outputs * targets) for _ in range(models)]
-    layout = Layout.of(nets[0])
-    weights = layout.rows(nets)
-    params = {name: value.requires_grad_() for name, value in layout.stack(weights).items()}
+    criterion = Criterion(nets[0], head)
     buffers = {name: torch.arange(models, dtype=torch.int32) + 1 for name, _ in nets[0].named_buffers()}
-    batch = Batch(models, Shape(7, 2, tail, targets), size, CPU)
+    batch = Batch(models, SequenceShape(7, 2, tail, targets), size, CPU)
     for part in (batch.x, batch.weight):
         part.copy_(torch.rand(part.shape))
     batch.weight[:, 0] = 0.0
     batch.y.copy_(torch.randint(2, batch.y.shape))
-    return Judge(nets[0], head, layout), params, buffers, batch, layout.stack(torch.zeros_like(weights))
+    return criterion, workspace(criterion.layout, criterion.layout.rows(nets), buffers, batch)
 
 
 def learnt(by, fleet):
     """Losses and gradients as a learner finds them."""
-    judge, params, buffers, batch, gradients = fleet
-    judge.net.train()
-    first = (judge,) if by is ByAutograd else (judge.net, judge.head)
-    losses = by(*first, params, buffers, batch, gradients).learn([0] * len(batch.y))
-    return losses, {name: value.clone() for name, value in gradients.items()}
+    criterion, memory = fleet
+    criterion.net.train()
+    first = (criterion,) if by is ByAutograd else (criterion.net, criterion.head)
+    losses = by(*first, memory).learn([0] * len(memory.weights))
+    return losses, {name: value.clone() for name, value in memory.gradients.items()}
 
 
 def assert_close(found, expected):
@@ -100,7 +89,7 @@ def assert_close(found, expected):
 
 
 @pytest.mark.parametrize("size", [5, 16, 40])
-@pytest.mark.parametrize("head", [SquaredError(), Gaussian(), Quantiles(), Chance()], ids=repr)
+@pytest.mark.parametrize("head", [SquaredError(), Gaussian(), Quantiles(), Bernoulli()], ids=repr)
 @pytest.mark.parametrize(
     "recipe",
     [LSTM(hidden=6, layers=2, dropout=0.3, dense=(4,)), GRU(hidden=5, layers=2), RNN(hidden=3, dropout=0.2)],
@@ -115,10 +104,10 @@ def test_all_learners_find_the_same(recipe, head, size):
 
 
 @pytest.mark.parametrize("by", [ByAutograd, Recorded, RecordedWithLoss])
-def test_what_a_model_learns_depends_neither_on_threads_nor_on_company(by):
+def test_what_a_model_learns_depends_neither_on_threads_nor_on_other_models(by):
     recipe, head = LSTM(hidden=6, layers=2, dropout=0.3), Quantiles(tuple(np.arange(1, 10) / 10))
     fleet = make_fleet(recipe, head, models=7, size=LANES + 1, tail=1, targets=1)
-    judge, params, buffers, batch, gradients = fleet
+    criterion, memory = fleet
     losses, together = learnt(by, fleet)
     for threads in (1, 2, 5):
         with kernels.threads(threads):
@@ -127,32 +116,30 @@ def test_what_a_model_learns_depends_neither_on_threads_nor_on_company(by):
         assert all(torch.equal(found[name], value) for name, value in together.items())
     for model in (0, 6):
         one = slice(model, model + 1)
-        alone = Batch(1, Shape(7, 2, 1, 1), LANES + 1, CPU)
-        for part, whole in ((alone.x, batch.x), (alone.y, batch.y), (alone.weight, batch.weight)):
-            part.copy_(whole[one])
-        own = {name: value[one].detach().clone().requires_grad_() for name, value in params.items()}
-        own_buffers = {name: value[one] for name, value in buffers.items()}
-        own_gradients = {name: torch.zeros_like(value[one]) for name, value in gradients.items()}
-        loss, found = learnt(by, (judge, own, own_buffers, alone, own_gradients))
+        alone = Batch(1, SequenceShape(7, 2, 1, 1), LANES + 1, CPU)
+        for name in ("x", "y", "weight"):
+            getattr(alone, name).copy_(getattr(memory.batch, name)[one])
+        buffers = {name: value[one] for name, value in memory.buffers.items()}
+        own = workspace(criterion.layout, memory.weights[one].detach().clone(), buffers, alone)
+        loss, found = learnt(by, (criterion, own))
         assert loss == losses[one]
         assert all(torch.equal(found[name][0], value[model]) for name, value in together.items())
 
 
 def test_a_recorded_learner_reads_what_is_there_at_each_step():
     fleet = make_fleet(GRU(hidden=4, dropout=0.4), SquaredError(), models=2, size=20)
-    judge, params, buffers, batch, gradients = fleet
-    judge.net.train()
-    recorded = learner(judge, params, buffers, batch, gradients)
+    criterion, memory = fleet
+    recorded = learner(criterion, memory)
     assert isinstance(recorded, RecordedWithLoss)
     seen = []
     for turn in range(3):
-        batch.x.copy_(torch.randn(batch.x.shape))
-        buffers["dropouts.0.key"].fill_(turn)
+        memory.batch.x.copy_(torch.randn(memory.batch.x.shape))
+        memory.buffers["dropouts.0.key"].fill_(turn)
         with torch.no_grad():
-            for value in params.values():
+            for value in memory.params.values():
                 value.add_(0.01)
         seen.append(recorded.learn([0, 0]))
-        found = {name: value.clone() for name, value in gradients.items()}
+        found = {name: value.clone() for name, value in memory.gradients.items()}
         assert_close((seen[-1], found), learnt(ByAutograd, fleet))
     assert len({losses[0] for losses in seen}) == 3
 
@@ -161,7 +148,7 @@ def test_the_learner_fits_the_net_and_the_head():
     cases = [
         (LSTM(hidden=4), SquaredError(), RecordedWithLoss),
         (LSTM(hidden=4), Plain(), Recorded),
-        (LSTM(hidden=4), DearError(), Recorded),
+        (LSTM(hidden=4), DoubledError(), Recorded),
         (LSTM(hidden=4), RootError(), Recorded),
         (LSTM(hidden=4), StudentT(), RecordedWithLoss),
         (LSTM(hidden=4, layers=2, residual=True), SquaredError(), ByAutograd),
@@ -175,7 +162,7 @@ def test_the_learner_fits_the_net_and_the_head():
 @pytest.mark.parametrize("by", [ByAutograd, Recorded])
 def test_a_loss_that_does_not_depend_on_the_net_is_refused(by):
     with pytest.raises(ConfigError, match="does not depend"):
-        learnt(by, make_fleet(LSTM(hidden=4), Deaf(), models=2, size=4))
+        learnt(by, make_fleet(LSTM(hidden=4), Constant(), models=2, size=4))
 
 
 @pytest.mark.parametrize("head", [SquaredError(), Plain()], ids=["whole", "in two"])
@@ -191,13 +178,27 @@ def test_a_recorded_learner_gives_its_memory_back_at_once(head):
         gc.enable()
 
 
+def test_a_learner_on_demand_gives_its_memory_back_on_release():
+    criterion, memory = make_fleet(LSTM(hidden=4, layers=2), SquaredError(), models=2, size=4)
+    made = OnDemand(criterion, memory)
+    losses = made.learn([0, 0])
+    outputs = weakref.ref(made._learner.passes.outputs)
+    gc.disable()
+    try:
+        made.release()
+        assert outputs() is None
+    finally:
+        gc.enable()
+    assert made.learn([0, 0]) == losses
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("head", [SquaredError(), Gaussian(), StudentT(), Quantiles()], ids=repr)
-def test_numbers_beyond_all_bounds_pass_without_a_word(head):
-    """What they come to is for the loop to say, by the loss of this step or of the next."""
+def test_overflow_is_not_warned_of(head):
+    """The trainer reports it, by the loss of this step or of the next."""
     fleet = make_fleet(LSTM(hidden=4), head, models=2, size=20)
     with torch.no_grad():
-        for name, value in fleet[1].items():
+        for name, value in fleet[1].params.items():
             if name.startswith("head"):
                 value.fill_(1e38)
     losses, _ = learnt(RecordedWithLoss, fleet)

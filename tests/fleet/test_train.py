@@ -215,7 +215,7 @@ def test_direction_is_forecast_as_a_chance():
 def test_progress_counts_every_epoch(market, small):
     events = []
     jobs = jobs_of(small, market)
-    list(train(jobs, small.blueprint(NextReturn()), progress=events.append))
+    list(train(jobs, small.net_spec(NextReturn()), progress=events.append))
     assert events[-1].done == events[-1].total == len(jobs) * small.training.epochs
     assert [event.done for event in events] == sorted(event.done for event in events)
 
@@ -269,7 +269,7 @@ class Recurrence(torch.nn.Module):
 
 
 def test_a_net_that_cannot_be_stacked_trains_one_by_one(market, caplog):
-    """With a message that says why; the same bytes alone and in company, and what it noted itself is kept."""
+    """With a message that says why; the same bytes alone and in a fleet, and what it noted itself is kept."""
     model = Torch(Recurrence, window=6, training=Fit(epochs=2, batch=16, patience=None, sampling="windows"))
     jobs = jobs_of(model, market)
     together = results(model, jobs)
@@ -283,8 +283,24 @@ def test_a_net_that_cannot_be_stacked_trains_one_by_one(market, caplog):
     assert np.array_equal(restored.forecast(jobs[0].samples, rows).mean, fitted.forecast(jobs[0].samples, rows).mean)
 
 
+def test_a_net_that_draws_in_validation_does_not_depend_on_its_fleet(market):
+    class Noisy(torch.nn.Module):
+        def __init__(self, inputs):
+            super().__init__()
+            self.dense = torch.nn.Linear(inputs, 1)
+
+        def forward(self, x):
+            return self.dense(x[:, -1]) + torch.rand(len(x), 1)
+
+    model = Torch(Noisy, window=6, training=Fit(epochs=3, batch=16, patience=2, sampling="windows"))
+    jobs = jobs_of(model, market, folds=2)
+    together = results(model, jobs)
+    for job in jobs:
+        assert same(results(model, [job])[job.key], together[job.key])
+
+
 def test_what_a_stacked_net_notes_is_kept(market):
-    """Running means of a net that vmap can stack: the job's own, alone and in company, and used in forecasts."""
+    """Running means of a net that vmap can stack: the job's own, alone and in a fleet, and used in forecasts."""
 
     def net(inputs):
         layers = torch.nn.Flatten(), torch.nn.BatchNorm1d(6 * inputs), torch.nn.Linear(6 * inputs, 1)

@@ -108,14 +108,14 @@ ONE_BY_ONE = {
 
 
 @pytest.mark.parametrize("name", TRAINED)
-def test_what_trains_is_the_same_alone_and_in_company(name, market, features, caplog):
+def test_what_trains_is_the_same_alone_and_in_a_fleet(name, market, features, caplog):
     alone, first, second = results(market, features, TRAINED[name])
     said = "train one by one, as torch.func.vmap cannot stack them" in caplog.text
     assert said == (name in ONE_BY_ONE) and ONE_BY_ONE.get(name, "") in caplog.text
     mine, same, other = (each.tensors() for each in (alone, first, second))
     assert all(np.array_equal(mine[key], same[key]) for key in mine)
     assert any(not np.array_equal(mine[key], other[key]) for key in mine if key.startswith("net."))
-    restored = type(alone).from_tensors(alone.job, alone.blueprint, mine)
+    restored = type(alone).from_tensors(alone.job, alone.spec, mine)
     rows = alone.job.test_rows
     assert np.array_equal(restored.forecast(alone.job.samples, rows).mean, alone.forecast(alone.job.samples, rows).mean)
 

@@ -80,10 +80,10 @@ def _rearranged(text: str, kind: str, rng: np.random.Generator, encoding: str) -
     return out.getvalue().encode(encoding), 0
 
 
-def reading_of(path: Path, told: dict[str, Any]) -> Candles | str:
+def reading_of(path: Path, options: dict[str, Any]) -> Candles | str:
     """The candles, or the sentence that refuses them. Any other error is raised as it is."""
     try:
-        return read_candles(path, **told)
+        return read_candles(path, **options)
     except CandlecastError as error:
         return str(error)
 

@@ -1,27 +1,21 @@
-"""Answers of the network that are broken, or made up: every one of them gives candles or a sentence, soon, and in little memory.
-
-CANDLECAST_FUZZ=3000 tries so many mutations instead of a few; CANDLECAST_FUZZ_FIRST is the first seed.
-"""
+"""Answers of the network that are broken, or made up: each gives candles or a sentence, soon, and in little memory."""
 
 from __future__ import annotations
 
 import json
-import os
 import random
-import resource
-import traceback
 from dataclasses import replace
 
-from candlecast.errors import CandlecastError
+import pytest
+
 from candlecast.sources.alpha_vantage import AlphaVantage
 from candlecast.sources.binance import Binance
 from candlecast.sources.exchange import Exchange
 from candlecast.sources.retry import Retry
 from candlecast.sources.yahoo import Yahoo
+from fuzz.budget import SHARDS, Failures, seeds
 from servers import PORTAL, Answer, BinanceWorld, VantageWorld, YahooWorld, market_server
 
-CASES = int(os.environ.get("CANDLECAST_FUZZ", "60"))
-FIRST = int(os.environ.get("CANDLECAST_FUZZ_FIRST", "0"))
 VALUES = [
     None, True, False, 0, 1, -1, 2**31, 2**63, 10**30, 1e308, float("nan"), float("inf"), "", "x", "NaN", "1e999", "-5",
     "2025-13-01", "\ud800", "\x1b[2J", "a" * 70_000, [], [[]], {}, [1, 2], {"a": 1}, [None] * 6, "0", "UTC", "99999-01-01",
@@ -45,18 +39,13 @@ PIECES = [
 HEADERS = [{}, {}, {}, {"Content-Encoding": "gzip"}, {"Content-Encoding": "x"}, {"Content-Type": "text/html"}]
 
 
-def peak_kib() -> int:
-    """The most memory that this process has held so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def test_every_mutation_is_candles_or_a_sentence(tmp_path_factory):
-    before = peak_kib()
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_every_mutation_is_candles_or_a_sentence(shard, tmp_path_factory):
     import yfinance
     from yfinance import cache
 
     yfinance.set_tz_cache_location(str(tmp_path_factory.mktemp("yfinance")))
-    raw = []
+    failures = Failures()
     with market_server() as server:
         world = BinanceWorld().mount(server)
         YahooWorld().mount(server)
@@ -77,23 +66,16 @@ def test_every_mutation_is_candles_or_a_sentence(tmp_path_factory):
             ),
             (AlphaVantage("SECRETKEY123", url=f"{server.url}/query", **common), "IBM", "30m", "2025-01-02"),
         ]
-        for seed in range(FIRST, FIRST + CASES):
+        for seed in seeds("answer", shard):
             dice = random.Random(seed)
             source, symbol, interval, since = sources[seed % len(sources)]
-            server.faults.clear()
+            server.issues.clear()
             server.garble("/", lambda answer, dice=dice: mutated(answer, dice))
-            try:
-                candles = source.fetch(symbol, interval, since=since)
-                assert candles.check() is not None
-            except CandlecastError as error:
-                if not str(error).isprintable() or len(str(error)) > 5_000:
-                    raw.append((seed, source.name, str(error)[:300]))
-            except Exception:
-                raw.append((seed, source.name, traceback.format_exc(limit=-4)))
+            with failures.case("case", seed, source.name):
+                assert source.fetch(symbol, interval, since=since).check() is not None
     for manager in (cache._TzDBManager, cache._CookieDBManager, cache._ISINDBManager):
         manager.close_db()
-    assert not raw, "\n".join(f"seed {seed}: {name}\n{error}" for seed, name, error in raw)
-    assert peak_kib() - before < 1 << 20
+    failures.require_none()
 
 
 def mutated(answer: Answer, dice: random.Random) -> Answer:

@@ -1,7 +1,4 @@
-"""Run folders that are broken, or made up: every one of them gives a result or a sentence, soon, and in little memory.
-
-CANDLECAST_FUZZ=3000 tries so many of each seed's mutations instead of a few; CANDLECAST_FUZZ_FIRST is the first seed.
-"""
+"""Run folders that are broken, or made up: every one of them gives a result or a sentence, soon, and in little memory."""
 
 from __future__ import annotations
 
@@ -9,13 +6,9 @@ import io
 import json
 import os
 import random
-import resource
 import shutil
-import sqlite3
 import struct
 import sys
-import traceback
-from contextlib import closing
 from copy import deepcopy
 from hashlib import sha256
 
@@ -23,10 +16,9 @@ import polars as pl
 import pytest
 
 from candlecast.dataset.folds import WalkForward
-from candlecast.errors import CandlecastError
 from candlecast.features import Features, log_range, log_return
 from candlecast.fleet.settings import Fit
-from candlecast.ledger.trials import TRIALS, Ledger
+from candlecast.ledger import Ledger
 from candlecast.models import LSTM
 from candlecast.runs.folder import list_runs
 from candlecast.runs.manifest import read_manifest
@@ -34,9 +26,9 @@ from candlecast.sources import synthetic
 from candlecast.study import Study
 from candlecast.study.checkpoints import run_study
 from candlecast.study.loading import load_run
+from fuzz import ledgers
+from fuzz.budget import SHARDS, Failures, seeds
 
-CASES = int(os.environ.get("CANDLECAST_FUZZ", "60"))
-FIRST = int(os.environ.get("CANDLECAST_FUZZ_FIRST", "0"))
 VALUES = [
     None, True, False, 0, 1, -1, 2**31, 2**63, 10**30, 1e308, float("nan"), float("inf"), "", "x", "lstm", "\ud800", "\x1b[2J",
     "../../x", "a" * 70_000, [], [[]], {}, {"type": "LSTM"}, [1, 2], {"a": 1}, "1h", "9999999w", "UTC", "2020-01-01",
@@ -56,31 +48,21 @@ def stored(tmp_path_factory):
     return runs
 
 
-def peak_kib() -> int:
-    """The most memory that this process has held so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of numbers that no market has
+@pytest.mark.parametrize("shard", range(SHARDS))
 @pytest.mark.skipif(sys.platform == "win32", reason="makes pipes and links")
-def test_every_mutation_is_a_result_or_a_sentence(stored, tmp_path):
-    before = peak_kib()
-    raw = []
-    for seed in range(FIRST, FIRST + CASES):
+def test_every_mutation_is_a_result_or_a_sentence(shard, stored, tmp_path):
+    failures = Failures()
+    for seed in seeds("run", shard):
         dice = random.Random(seed)
         runs = tmp_path / "runs"
         shutil.copytree(stored, runs)
         (folder,) = list_runs(runs)
-        what = [mutate(folder, dice) for _ in range(dice.choice([1, 1, 1, 2]))]
-        try:
+        ways = [mutate(folder, dice) for _ in range(dice.choice([1, 1, 1, 2]))]
+        with failures.case("case", seed, ways):
             use(folder, dice)
-        except CandlecastError:
-            pass
-        except (Exception, pl.exceptions.PanicException):
-            raw.append((seed, what, traceback.format_exc(limit=-3)))
         shutil.rmtree(runs)
-    assert not raw, "\n".join(f"seed {seed}: {what}\n{error}" for seed, what, error in raw)
-    assert peak_kib() - before < 1 << 20
+    failures.require_none()
 
 
 def use(folder, dice):
@@ -91,7 +73,7 @@ def use(folder, dice):
     step = dice.randrange(6)
     assert str(result.verdict) and result.summaries and result.accuracy.height
     if step == 0:
-        result.retraded(cash=5_000.0).verdict  # noqa: B018
+        result.rebacktest(cash=5_000.0).verdict  # noqa: B018
     elif step == 1:
         middle = result.forecast.frame["time"][result.forecast.frame.height // 3]
         assert str(result.between(middle).verdict)
@@ -119,8 +101,7 @@ def mutate(folder, dice):
         valued,
         paged,
         headed,
-        ledger_damaged,
-        ledger_edited,
+        ledger,
     ]
     way = dice.choice(ways)
     return way.__name__, way(folder, dice)
@@ -290,49 +271,9 @@ def headed(folder, dice):
     return write(folder, path.name, struct.pack("<Q", size) + text + arrays, dice, always=True), str(key)
 
 
-def ledger_damaged(folder, dice):
-    """Bytes of the ledger."""
-    path = folder.parent / "ledger.sqlite"
-    if not path.is_file() or path.is_symlink():
-        return "no ledger"
-    content = bytearray(path.read_bytes())
-    for _ in range(dice.choice([1, 5, 50, 500])):
-        content[dice.randrange(min(len(content), dice.choice([100, 5_000, len(content)])))] = dice.randrange(256)
-    path.write_bytes(content)
-    return len(content)
-
-
-def ledger_edited(folder, dice):
-    """Programs and odd values in the ledger."""
-    path = folder.parent / "ledger.sqlite"
-    if not path.is_file() or path.is_symlink():
-        return "no ledger"
-    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i"
-    column = dice.choice(
-        ["number", "identity", "data", "study", "symbol", "interval", "times", "returns", "target", "profile"]
-    )
-    value = dice.choice(["x'00'", "zeroblob(100000)", "''", "'['", "NULL", "-1", "1e300", "x'789c030000000001'"])
-    statements = dice.choice(
-        [
-            [f"CREATE VIEW more AS {endless} FROM n"],
-            ["ALTER TABLE trials RENAME TO kept", f"CREATE VIEW trials AS {endless}, * FROM n, kept"],
-            ["DROP TRIGGER trials_hold", f"UPDATE trials SET {column} = {value}"],
-            ["DROP TRIGGER trials_hold", f"UPDATE trials SET {column} = {value}",
-             TRIALS[-1]],
-            ["CREATE TRIGGER more AFTER INSERT ON trials BEGIN DELETE FROM searches; END"],
-            ["PRAGMA user_version = 1"],
-            ["PRAGMA user_version = 99"],
-            ["PRAGMA application_id = 7"],
-            ["CREATE TABLE other (a)"],
-        ]
-    )  # fmt: skip
-    try:
-        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-            for statement in statements:
-                connection.execute(statement)
-    except (sqlite3.Error, OSError) as error:
-        return str(error)
-    return statements
+def ledger(folder, dice):
+    """The ledger beside the run."""
+    return ledgers.mutate(folder.parent / "ledger.sqlite", dice)
 
 
 def write(folder, name, content, dice, *, always=False):

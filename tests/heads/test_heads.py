@@ -18,7 +18,7 @@ from candlecast.features import Features, Standard, log_range, log_return
 from candlecast.fleet.settings import Fit
 from candlecast.heads import (
     AbsoluteError,
-    Chance,
+    Bernoulli,
     Gaussian,
     Huber,
     Labels,
@@ -35,7 +35,7 @@ from candlecast.walkforward import plan_jobs
 
 HEADS = {
     "value": (SquaredError(), AbsoluteError(), Huber(0.7), Gaussian(), StudentT(5.0), Quantiles((0.1, 0.5, 0.9))),
-    "probability": (Chance(), Chance(balanced=True)),
+    "probability": (Bernoulli(), Bernoulli(balanced=True)),
     "label": (Labels(), Labels(balanced=True), Labels(ordinal=True), Labels(ordinal=True, balanced=True)),
 }
 TARGETS = {"value": NextReturn(), "probability": Direction(), "label": TripleBarrier(3)}
@@ -149,7 +149,7 @@ def test_labels_are_charged_by_the_chance_they_were_given(head):
 
 
 @pytest.mark.parametrize("size", [60.0, 1e4])
-@pytest.mark.parametrize("head", [Chance(), *HEADS["label"][::2], Gaussian(), StudentT(), Quantiles()], ids=repr)
+@pytest.mark.parametrize("head", [Bernoulli(), *HEADS["label"][::2], Gaussian(), StudentT(), Quantiles()], ids=repr)
 def test_extreme_outputs_have_finite_losses_and_slopes(head, size):
     for sign in (-1.0, 1.0):
         for y in {"probability": (0.0, 1.0), "label": (-1.0, 0.0, 1.0)}.get(next(iter(head.kinds)), (0.3,)):
@@ -169,9 +169,9 @@ def test_a_step_that_has_shrunk_to_nothing_can_grow_again():
 def test_chance_is_cross_entropy():
     outputs, y = draw(30, 1), (draw(30, 1, seed=2)[:, 0] > 0).double()
     reference = -torch.distributions.Bernoulli(logits=outputs[:, 0]).log_prob(y)
-    torch.testing.assert_close(values_of(Chance(), outputs, y), reference)
+    torch.testing.assert_close(values_of(Bernoulli(), outputs, y), reference)
     np.testing.assert_allclose(
-        Chance().predict(outputs.numpy(), shift=0.0, scale=1.0).mean, torch.sigmoid(outputs[:, 0]).numpy()
+        Bernoulli().predict(outputs.numpy(), shift=0.0, scale=1.0).mean, torch.sigmoid(outputs[:, 0]).numpy()
     )
 
 
@@ -220,22 +220,22 @@ def test_labels_learn_their_shares_and_balanced_ones_forget_them(is_ordinal):
         (Labels(ordinal=is_ordinal), (0.1, 0.6, 0.3)),
         (Labels(ordinal=is_ordinal, balanced=True), (1 / 3, 1 / 3, 1 / 3)),
     ):
-        weight = torch.tensor(head.importance(y.numpy(), np.arange(100)))
+        weight = torch.tensor(head.sample_weight(y.numpy(), np.arange(100)))
         said = learnt(head, y, weight, steps=150)
         assert [said.columns[name][0] for name in ("p_down", "p_flat", "p_up")] == pytest.approx(expected, abs=5e-3)
 
 
 def test_a_balanced_chance_is_even_of_a_rare_outcome():
     y = torch.tensor([1.0] * 10 + [0.0] * 90, dtype=torch.float64)
-    assert learnt(Chance(), y).mean[0] == pytest.approx(0.1, abs=1e-3)
-    weight = torch.tensor(Chance(balanced=True).importance(y.numpy(), np.arange(100)))
-    assert learnt(Chance(balanced=True), y, weight).mean[0] == pytest.approx(0.5, abs=1e-3)
+    assert learnt(Bernoulli(), y).mean[0] == pytest.approx(0.1, abs=1e-3)
+    weight = torch.tensor(Bernoulli(balanced=True).sample_weight(y.numpy(), np.arange(100)))
+    assert learnt(Bernoulli(balanced=True), y, weight).mean[0] == pytest.approx(0.5, abs=1e-3)
 
 
 def test_only_training_rows_are_balanced():
     outcomes = np.array([1.0, 0.0, 0.0, 1.0, 1.0, np.nan])
     np.testing.assert_allclose(
-        Chance(balanced=True).importance(outcomes, np.arange(3)), [1.5, 0.75, 0.75, 1.5, 1.5, 1.0]
+        Bernoulli(balanced=True).sample_weight(outcomes, np.arange(3)), [1.5, 0.75, 0.75, 1.5, 1.5, 1.0]
     )
 
 
@@ -303,16 +303,16 @@ def test_several_targets_have_a_distribution_each(market):
 
 
 def test_each_of_several_targets_is_balanced_by_itself(market):
-    from candlecast.fleet.batching import Sampler
+    from candlecast.fleet.batching import Sampler, Slot
 
     target = Several(Direction(1), Direction(5))
-    model = LSTM(hidden=3, window=6, training=LSTM_BY["windows"], head=Chance(balanced=True))
+    model = LSTM(hidden=3, window=6, training=LSTM_BY["windows"], head=Bernoulli(balanced=True))
     (job,) = jobs_of(model, market, target, folds=1)
     (fitted,) = model.fit([job])
-    sampler = Sampler(job, model.blueprint(target), fitted.inputs, fitted.outcomes)
+    sampler = Sampler(job, model.net_spec(target), fitted.inputs, fitted.outcomes)
     rows = job.train_rows
     x, y, weight = (np.zeros(shape, np.float32) for shape in [(6, 2, len(rows)), (len(rows), 1, 2), (len(rows), 1, 2)])
-    sampler.fill_training(rows, x, y, weight)
+    sampler.fill(sampler.train, rows, Slot(x, y, weight))
     for place in range(2):
         rising, falling = (weight[:, 0, place][y[:, 0, place] == value].sum() for value in (1.0, 0.0))
         assert rising == pytest.approx(falling, rel=1e-4)
@@ -320,11 +320,11 @@ def test_each_of_several_targets_is_balanced_by_itself(market):
 
 
 def test_heads_without_a_name_fit_their_target():
-    assert [usual_head(target) for target in TARGETS.values()] == [SquaredError(), Chance(), Labels()]
+    assert [usual_head(target) for target in TARGETS.values()] == [SquaredError(), Bernoulli(), Labels()]
 
 
 @pytest.mark.parametrize(
-    ("head", "target"), [(Gaussian(), Direction()), (Chance(), NextReturn()), (Labels(), Direction())]
+    ("head", "target"), [(Gaussian(), Direction()), (Bernoulli(), NextReturn()), (Labels(), Direction())]
 )
 def test_a_head_that_does_not_fit_the_target_is_refused(head, target, market):
     model = LSTM(hidden=3, window=6, training=LSTM_BY["windows"], head=head)

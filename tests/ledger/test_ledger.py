@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -150,21 +148,10 @@ def writer(folder, first, last) -> subprocess.Popen:
 
 def test_several_processes_write_at_once(tmp_path):
     processes = [writer(tmp_path, 10 * number, 10 * number + 15) for number in range(3)]  # five of each in common
-    assert [process.wait(timeout=60) for process in processes] == [0, 0, 0]
+    assert [process.wait() for process in processes] == [0, 0, 0]
     for process in processes:
         process.stdout.close()
     assert sorted(made.study["seed"] for made in Ledger(tmp_path).trials()) == list(range(35))
-
-
-def test_what_was_recorded_survives_a_killed_writer(tmp_path):
-    process = writer(tmp_path, 0, 100_000)
-    said = [int(process.stdout.readline()) for _ in range(5)]
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait(timeout=30)
-    process.stdout.close()
-    kept = [made.study["seed"] for made in Ledger(tmp_path).trials()]
-    assert kept[:5] == said and kept == list(range(len(kept)))
-    assert Ledger(tmp_path).record(trial(200_000))
 
 
 def test_damaged_foreign_and_newer_files_are_refused(tmp_path):

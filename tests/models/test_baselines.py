@@ -20,7 +20,7 @@ from candlecast.errors import ConfigError
 from candlecast.features import Features, log_return
 from candlecast.models import ARIMA, ETS, EWMA, GARCH, HAR, LightGBM, LinearRegression, Ridge, SeasonalNaive
 from candlecast.models.baselines import series, smoothing
-from candlecast.models.deterministic import quiet
+from candlecast.models.deterministic import deterministic_fit
 from candlecast.recipes import describe, restore
 from candlecast.sources import sample, synthetic
 from candlecast.study import Study
@@ -80,7 +80,7 @@ def test_arima_is_statsmodels(target, candles):
     learnt, job = fitted(ARIMA(2, 1), candles, target)
     steps = series.series_of(job.samples).steps
     part = job.fold.fit.parts[0]
-    with quiet():
+    with deterministic_fit():
         reference = reference_arima.ARIMA(steps[part.start : part.stop] * 100, order=(2, 0, 1), trend="c").fit()
     for bar in job.test_rows[[0, 40, 99]]:
         path = reference.apply(steps[: bar + 1] * 100).forecast(2) / 100
@@ -92,11 +92,11 @@ def test_ets_is_statsmodels(candles):
     learnt, job = fitted(ETS(), candles, Price(2))
     part = job.fold.fit.parts[0]
     logs = np.log(candles.close)
-    with quiet():
+    with deterministic_fit():
         model = ETSModel(logs[part.start : part.stop], error="add", trend="add", damped_trend=True)
         parameters = model.fit(disp=False).params
     bar = int(job.test_rows[50])
-    with quiet():
+    with deterministic_fit():
         later = ETSModel(logs[: bar + 1], error="add", trend="add", damped_trend=True, initialization_method="known",
                          initial_level=logs[0], initial_trend=0.0)  # fmt: skip
         path = later.smooth([*parameters[:3], logs[0], 0.0]).forecast(2)
@@ -117,7 +117,7 @@ def test_garch_is_arch(candles):
     returns = np.diff(np.log(candles.close))
     part = job.fold.fit.parts[0]
     scale = 1 / returns[max(part.start - 1, 0) : part.stop - 1].std()
-    with quiet():
+    with deterministic_fit():
         fit = arch_model(scale * returns[max(part.start - 1, 0) : part.stop - 1], dist="t", rescale=False).fit(
             disp="off"
         )

@@ -1,4 +1,4 @@
-"""Keras models in the same loop: the tutorial's as it stands, alone and in company, and what cannot be trained so."""
+"""Keras models in the same loop: the tutorial's as it stands, alone and in a fleet, and what cannot be trained so."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def same(a, b):
 
 def reloaded(fitted):
     """Keras's own model with the trained weights."""
-    plain = fitted.blueprint.build(1).net.parts[0].__class__.from_config(fitted.net.net.parts[0].get_config())
+    plain = fitted.spec.build(1).net.parts[0].__class__.from_config(fitted.net.net.parts[0].get_config())
     if not plain.built:
         plain.build((None, SEQ_LENGTH, 1))
     for variable, value in zip(plain.trainable_variables, fitted.net.net.weights, strict=True):
@@ -103,7 +103,7 @@ STACKED = {
 
 @pytest.mark.parametrize("name", STACKED)
 def test_a_keras_model_trains_in_a_fleet(name, market, caplog):
-    """The same bytes alone and in company, other ones for another seed; and Keras itself forecasts the same."""
+    """The same bytes alone and in a fleet, other ones for another seed; and Keras itself forecasts the same."""
     recipe = model(STACKED[name])
     jobs = jobs_of(recipe, market)
     together = results(recipe, jobs)

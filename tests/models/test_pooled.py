@@ -57,7 +57,7 @@ def test_a_shorter_asset_is_not_learnt_from_beyond_the_others_test():
     from candlecast.models.wrappers.pooled import Pool, members
 
     group = [job for job in jobs if job.fold.index == 0]
-    pool = Pool(members(group, pooled.model.blueprint(cc.NextReturn())), reach=9)
+    pool = Pool(members(group, pooled.model.net_spec(cc.NextReturn())), reach=9)
     tested = min(job.samples.candles.close_time[job.fold.test.first] for job in group)
     offset = 0
     for job in group:

@@ -40,7 +40,7 @@ def test_the_test_part_changes_no_choice(market, other_future):
     assert chosen.error == min(tried.error for tried in before.searched)
 
 
-def test_trials_in_company_are_those_alone(market):
+def test_trials_in_a_fleet_are_those_alone(market):
     """Configurations that train as one fleet, with step sizes of their own, end as each by itself."""
     jobs = jobs_of(cc.LSTM(hidden=3, window=4, training=FIT), market)
     nets = [cc.LSTM(hidden=3, window=4, training=replace(FIT, lr=lr)) for lr in (1e-3, 1e-2)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from datetime import UTC, datetime, timedelta
 
@@ -407,13 +408,9 @@ REFUSED = {
     "rounded counts": (table(NAMED, [f"1.70925E+{12}"] * COUNT), "which a spreadsheet has rounded"),
     "years": (table(NAMED, ["2024"] * COUNT), "day and month are lost"),
     "far years": (table(NAMED, [f"21{text[2:]}" for text in DATED]), "expected years from 1900 to"),
-    "months": (
-        table("Date,Open,High,Low,Close,Volume", [f"{2020 + n // 12}-{n % 12 + 1:02}-01" for n in range(COUNT)]),
-        "are months, which have no fixed length",
-    ),
-    "words of months": (
-        table(NAMED, [f"{('Jan', 'Feb', 'Mar', 'Apr')[n % 4]} {1990 + n // 4}" for n in range(COUNT)]),
-        "are months, which have no fixed",
+    "months by a day within them": (
+        table("Date,Open,High,Low,Close,Volume", [f"{2020 + n // 12}-{n % 12 + 1:02}-15" for n in range(COUNT)]),
+        "are as long as months and have dates within them, such as 2020-01-15",
     ),
     "no open": (table("Date,High,Low,Close,Volume", DATED, "hlcv"), "has no column for open"),
     "trades": (
@@ -493,3 +490,21 @@ def test_a_workbook(tmp_path):
         CandlecastError, match=r"ABC\.xlsx cannot be read .*; expected a workbook of Excel. Save the sheet as CSV"
     ):
         read(tmp_path, workbook().replace(b"xl/worksheets/sheet1", b"xl/worksheets/sheet2"), "ABC.xlsx")
+
+
+def test_a_workbook_of_two_cells_in_opposite_corners_is_refused(tmp_path):
+    """Its parser allocates the whole sheet, and ends its process without an exception."""
+    pytest.importorskip("fastexcel")
+    with zipfile.ZipFile(io.BytesIO(workbook())) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    cells = '<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048576"><v>2</v></c></row>'
+    name = "xl/worksheets/sheet1.xml"
+    parts[name] = re.sub(
+        rb"(<sheetData>).*(</sheetData>)", rb"\1" + cells.encode() + rb"\2", parts[name], flags=re.DOTALL
+    )
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for part, content in parts.items():
+            archive.writestr(part, content)
+    with pytest.raises(CandlecastError, match="its cells need more memory or time than its size allows"):
+        read(tmp_path, out.getvalue(), "ABC.xlsx")

@@ -16,16 +16,17 @@ import numpy as np
 import pytest
 from sklearn import compose, ensemble, linear_model, neural_network, pipeline, preprocessing, svm
 
-from candlecast.backtesting import Costs
+from candlecast.backtesting import Costs, DrawdownStop
 from candlecast.candles import Candles
 from candlecast.dataset.folds import PurgedKFold, WalkForward
 from candlecast.errors import RunError
 from candlecast.features import Features, rsi, scaled_close, standard_features
-from candlecast.heads import Quantiles
+from candlecast.heads import Bernoulli, Quantiles
 from candlecast.models import LSTM, Conformal, LinearRegression, Sklearn
 from candlecast.models.wrappers.known_estimators import KNOWN, make
 from candlecast.recipes.describing import FACTORIES, MODULES, _recipe, describe, restore
 from candlecast.recipes.identity import PYTHON
+from candlecast.recipes.old_names import RENAMED, by_present_names
 from candlecast.signals import Threshold
 from candlecast.sources import synthetic
 from candlecast.study import Study
@@ -232,13 +233,13 @@ MADE = {
     "ARIMA",
     "AbsoluteError",
     "AttentionLSTM",
-    "Chance",
+    "Bernoulli",
     "CombinatorialPurged",
     "Conformal",
     "Costs",
     "DLinear",
     "Direction",
-    "DrawdownBrake",
+    "DrawdownStop",
     "Drift",
     "ETS",
     "EWMA",
@@ -307,6 +308,16 @@ def test_recipes_are_frozen_dataclasses_of_candlecast_by_their_public_names():
     assert all(kind.__module__.startswith("candlecast.") for kind in recipes)
     assert {kind.__name__ for kind in recipes} == MADE, "look at what its constructor does, and add it"
     assert not set(FACTORIES) & {"feature", "outside", "standard_features"}
+
+
+def test_what_was_stored_under_an_old_name_is_restored():
+    old = {"type": "Chance", "balanced": True}
+    assert restore(old) == Bernoulli(balanced=True)
+    assert by_present_names([{"head": old, "window": 1}])[0]["head"]["type"] == "Bernoulli"
+    stop = {"type": "DrawdownBrake", "limit": 0.3, "resume": 0.1}
+    assert restore(stop) == DrawdownStop(limit=0.3, resume=0.1)
+    assert by_present_names([{"rule": stop, "band": 1}])[0]["rule"]["type"] == "DrawdownStop"
+    assert set(RENAMED.values()) <= MADE and not set(RENAMED) & MADE
 
 
 BENCHMARK = synthetic.random_walk(100, seed=1).candles
@@ -432,7 +443,7 @@ def test_costs_and_targets_of_a_user_are_given_by_the_study(market, features, tm
 def test_candles_that_were_described_are_those_that_are_taken():
     described = json.loads(json.dumps(describe(ExcessReturn(BENCHMARK))))
     assert restore(described, candles=[BENCHMARK]) == ExcessReturn(BENCHMARK)
-    with pytest.raises(RunError, match="are named, not stored.*beside="):
+    with pytest.raises(RunError, match="are named, not stored.*candles="):
         restore(described)
     assert isinstance(BENCHMARK, Candles)
 

@@ -32,7 +32,7 @@ def test_forecast_is_drawn_as_price_at_the_time_it_is_for(study_of, target):
     result = study_of(target=target)
     figure = forecast_over_time(result)
     close = dict(zip(milliseconds(result.candles.frame["close_time"]), result.candles.close, strict=True))
-    happened, naive, forecast = (trace(figure, name) for name in ("what happened", "naive", "linear"))
+    happened, naive, forecast = (trace(figure, name) for name in ("actual", "naive", "linear"))
     np.testing.assert_allclose(happened.y, [close[time] for time in happened.x])
     np.testing.assert_allclose(naive.y[target.horizon :], happened.y[: -target.horizon])
     known = result.forecast.frame.drop_nulls("target")
@@ -43,24 +43,24 @@ def test_forecast_is_drawn_as_price_at_the_time_it_is_for(study_of, target):
 
 def test_volatility_is_drawn_as_range_in_percent_of_price(study_of):
     result = study_of(target=Volatility())
-    happened = trace(forecast_over_time(result), "what happened")
+    happened = trace(forecast_over_time(result), "actual")
     candles = result.candles
     ranges = dict(zip(milliseconds(candles.frame["close_time"]), 100 * (candles.high / candles.low - 1), strict=True))
     np.testing.assert_allclose(happened.y, [ranges[time] for time in happened.x])
 
 
-def test_direction_is_drawn_as_a_chance_with_its_calibration(study_of):
+def test_direction_is_drawn_as_a_probability_with_its_calibration(study_of):
     result = study_of(target=Direction())
     known = result.forecast.frame.drop_nulls("target")
     np.testing.assert_allclose(trace(forecast_over_time(result), "linear").y, 100 * known["mean"])
-    groups = trace(forecast_in_groups(result), "mean, 95 %")
+    groups = trace(forecast_in_groups(result), "mean, 95 % CI")
     assert len(groups.x) == 10
     assert np.mean(groups.y) == pytest.approx(100 * known["target"].mean(), abs=0.5)
 
 
 def test_newest_forecast_without_outcome_is_told_and_not_drawn(result):
     figure = forecast_over_time(result)
-    assert "waits for its outcome" in figure.caption
+    assert "its outcome is not known yet" in figure.caption
     assert trace(figure, "linear").x[-1] == milliseconds(result.candles.frame["close_time"])[-1]
 
 
@@ -79,14 +79,14 @@ def test_seeds_span_a_band(result):
     low, high = figure.plot.data[:2]
     naive = trace(figure, "naive").y
     width = frame.drop_nulls("target")["mean"].abs().to_numpy()
-    assert high.name == "all seeds"
+    assert high.name == "range over seeds"
     np.testing.assert_allclose(low.y, naive * np.exp(-width))
     np.testing.assert_allclose(high.y, naive * np.exp(width))
     np.testing.assert_allclose(trace(figure, "linear").y, naive)
 
 
 def test_groups_rise_where_skill_was_planted(result):
-    groups = trace(forecast_in_groups(result), "mean, 95 %")
+    groups = trace(forecast_in_groups(result), "mean, 95 % CI")
     slope = np.polyfit(groups.x, groups.y, 1)[0]
     assert 0.6 < slope < 1.4
     assert groups.y[-1] > 0 > groups.y[0]
@@ -121,7 +121,7 @@ def test_every_fill_is_marked_with_its_reason_and_cost(result):
 def test_a_model_that_never_trades_gets_sentences(study_of):
     result = study_of(model=Naive())
     assert signals(result).plot is None
-    assert forecast_in_groups(result).caption == "naive always forecasts the same, so there are no groups to compare."
+    assert forecast_in_groups(result).caption == "All forecasts of naive are equal, so they cannot be grouped."
     assert losses(result).plot is None
     assert len(set(trace(equity(result, gross(result)), "naive").y)) == 1
 
@@ -129,7 +129,7 @@ def test_a_model_that_never_trades_gets_sentences(study_of):
 def test_one_split_is_called_one_opinion(study_of):
     result = study_of(model=Drift(), folds=Holdout())
     assert timeline(result).plot is None
-    assert "one opinion" in timeline(result).caption
+    assert "One split is one sample" in timeline(result).caption
     assert skill_by_training(result).plot is None
 
 
@@ -140,7 +140,7 @@ def test_folds_and_trainings_are_the_results(result):
     skill = skill_by_training(result)
     np.testing.assert_allclose(skill.plot.data[0].x, 100 * result.accuracy_by_part["r2"].to_numpy())
     better = (result.accuracy_by_part["r2"] > 0).sum()
-    assert f"{better} of {result.folds.height} beat" in skill.caption
+    assert f"{better} of {result.folds.height} have an R2 above zero" in skill.caption
 
 
 def test_losses_start_at_one_and_break_between_trainings(result):
@@ -150,7 +150,7 @@ def test_losses_start_at_one_and_break_between_trainings(result):
     train, valid = figure.plot.data
     np.testing.assert_allclose(train.y, [1, 0.75, np.nan, 1, 0.8, 0.2, np.nan])
     np.testing.assert_allclose(valid.y, [1, 0.5, np.nan, 1, 1.5, 2, np.nan])
-    assert figure.caption.startswith("2 trainings, one line each. Validation loss was lowest after epoch 1 of 3")
+    assert figure.caption.startswith("2 trainings, one line each. Lowest validation loss: at epoch 1 of 3")
 
 
 def test_losses_without_validation_are_training_losses(result):
@@ -171,6 +171,6 @@ def test_thinning_keeps_extremes_and_ends():
 
 def test_long_histories_are_drawn_in_part_and_say_so(long):
     for figure in (forecast_over_time(long), signals(long)):
-        assert f"Drawn are the last {DETAIL_BARS:,}" in figure.caption
+        assert f"The figure shows the last {DETAIL_BARS:,}" in figure.caption
         assert max(len(part.x) for part in figure.plot.data) <= DETAIL_BARS
-    assert "the highest and the lowest are drawn" in equity(long, gross(long)).caption
+    assert "the highest and the lowest value" in equity(long, gross(long)).caption

@@ -26,7 +26,7 @@ from candlecast.runs.manifest import FILES, LARGEST, parsed, read_manifest
 from candlecast.runs.tables import read_arrays
 from candlecast.signals import Positions
 from candlecast.study import Study
-from candlecast.study.checkpoints import KeptJobs, run_study
+from candlecast.study.checkpoints import FolderCheckpoints, run_study
 from candlecast.study.loading import load_run
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="makes pipes and links")
@@ -265,7 +265,7 @@ def test_a_loaded_run_records_nothing_but_new_views(run):
     assert [path.name for path in run.parent.iterdir()] == [run.name]  # no ledger was made
     middle = result.forecast.frame["time"][200]
     assert result.between(middle).counted.trials == 1 and Ledger(run.parent).count() == 1
-    assert result.retraded(cash=5_000.0).counted.trials == 2 and Ledger(run.parent).count() == 2
+    assert result.rebacktest(cash=5_000.0).counted.trials == 2 and Ledger(run.parent).count() == 2
 
 
 def test_a_path_that_is_too_long_is_refused_before_any_work(study, market, tmp_path):
@@ -298,7 +298,7 @@ def test_leverage_and_band_come_back(study, market, tmp_path):
     again = load_run(folder)
     assert (again.positions["linear"].leverage, again.positions["linear"].band) == (2.0, 0.1)
     assert again.backtest.equity.equals(result.backtest.equity)
-    assert load_run(save_run(result.retraded(cash=1.0), tmp_path / "more")).positions["naive"].leverage == 2.0
+    assert load_run(save_run(result.rebacktest(cash=1.0), tmp_path / "more")).positions["naive"].leverage == 2.0
 
 
 TWO = """
@@ -308,12 +308,12 @@ from candlecast.features import Features, log_range, log_return
 from candlecast.fleet.settings import Fit
 from candlecast.dataset.folds import WalkForward
 from candlecast.models import LSTM
-from candlecast.study.checkpoints import KeptJobs, run_study
+from candlecast.study.checkpoints import FolderCheckpoints, run_study
 from candlecast.sources import synthetic
 from candlecast.study import Study
 
 runs, waits = Path(sys.argv[1]), sys.argv[2] == "waits"
-keep, kept = KeptJobs.keep, []
+keep, kept = FolderCheckpoints.save, []
 
 def kept_then_waits(self, model, fitted):
     keep(self, model, fitted)
@@ -323,7 +323,7 @@ def kept_then_waits(self, model, fitted):
         input()
         print(len([path for path in self.folder.iterdir() if path.suffix == ".safetensors"]), flush=True)
 
-KeptJobs.keep = kept_then_waits
+FolderCheckpoints.save = kept_then_waits
 study = Study(model=LSTM(hidden=2, window=4, training=Fit(epochs=1)), baselines=(), features=Features(log_return(), log_range()),
               folds=WalkForward(folds=3), seeds=2)
 print(run_study(study, synthetic.ar1(400, seed=1, phi=0.3, interval="1h").candles, runs=runs)[1].name, flush=True)
@@ -339,9 +339,9 @@ def test_two_at_once_do_not_take_each_others_jobs(tmp_path):
     """One waits with two jobs kept while another, of the same study, runs to its end."""
     first = start(tmp_path, "waits")
     assert first.stdout is not None and first.stdout.readline() == "waits\n"
-    name = start(tmp_path, "runs").communicate(timeout=100)[0].strip()
+    name = start(tmp_path, "runs").communicate()[0].strip()
     before = (tmp_path / name / "manifest.json").read_bytes()
-    rest = first.communicate("\n", timeout=100)[0].split()
+    rest = first.communicate("\n")[0].split()
     assert rest == ["6", name]  # the jobs of both are still there, and the first ends as well
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "ledger.sqlite"])
     assert (tmp_path / name / "manifest.json").read_bytes() == before and Ledger(tmp_path).count() == 1
@@ -349,7 +349,7 @@ def test_two_at_once_do_not_take_each_others_jobs(tmp_path):
 
 def test_the_jobs_of_a_killed_run_are_taken_up_and_said(tmp_path, features, market, small):
     study = Study(model=small, baselines=(), features=features, folds=WalkForward(folds=2), seeds=2)
-    keep, kept = KeptJobs.keep, []
+    keep, kept = FolderCheckpoints.save, []
 
     def interrupted(self, model, fitted):
         if len(kept) == 3:
@@ -357,13 +357,16 @@ def test_the_jobs_of_a_killed_run_are_taken_up_and_said(tmp_path, features, mark
         kept.append(keep(self, model, fitted))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(KeptJobs, "keep", interrupted)
+        patch.setattr(FolderCheckpoints, "save", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run_study(study, market, runs=tmp_path)
     events = []
     result, folder = run_study(study, market, runs=tmp_path, progress=events.append)
     (said,) = (event for event in events if event.stage == "resume")
-    assert (said.done, said.total) == (3, 4) and said.detail == "took up 3 of 4 trainings of an interrupted run"
+    assert (said.done, said.total) == (
+        3,
+        4,
+    ) and said.detail == "continues an interrupted run: 3 of 4 trainings are reused"
     stages = [event.stage for event in events]
     assert stages.index("resume") < stages.index("train")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([folder.name, "ledger.sqlite"])

@@ -83,6 +83,12 @@ def test_names_of_before_are_kept(market, features):
     assert name.startswith("BTC_USDT-1h-linear-return-") and len(name.rpartition("-")[2]) == 8
 
 
+def test_the_same_study_on_other_candles_is_another_run(market, features):
+    recipe = Study(model=LinearRegression(), baselines=(), features=features).recipe(market)
+    other = replace(market, frame=market.frame.with_columns(volume=market.frame["volume"] + 1))
+    assert run_name(recipe, market) == run_name(recipe, replace(market)) != run_name(recipe, other)
+
+
 def test_names_that_differ_beyond_their_length_are_two(market, features):
     names = {run_name(study(features, "x" * 100 + end).recipe(market), market) for end in ("a", "b", "/", "_")}
     assert len(names) == 4

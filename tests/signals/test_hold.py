@@ -50,6 +50,7 @@ def test_a_position_stays_within_the_band():
     wanted = [0.05, 0.25, 0.375, 0.125, -0.5, -0.375, 0.0]
     assert held(HoldPosition(band=0.125), wanted) == [0.0, 0.25, 0.25, 0.25, -0.5, -0.5, 0.0]
     assert held(HoldPosition(band=0.0), wanted) == wanted
+    assert held(HoldPosition(band=0.5), [0.75, 0.125, 0.0, -0.25]) == [0.75, 0.125, 0.125, 0.125]
 
 
 def test_seeds_are_averaged_before_the_band():

@@ -49,6 +49,7 @@ def test_threshold_holds_until_the_forecast_is_gone():
     rule = Threshold(enter=0.01, exit=0.002)
     assert held(rule, [0.005, 0.02, 0.003, 0.001, -0.005, -0.02, -0.003, -0.001]) == [0, 1, 1, 0, 0, -1, -1, 0]
     assert held(rule, [0.02, -0.02, 0.02]) == [1, -1, 1]
+    assert held(rule, [0.02, -0.005, -0.02, 0.005]) == [1, 0, -1, 0]  # it speaks against what is held
     assert held(Threshold(enter=0.01, exit=0.0, allow_short=False), [-0.02, 0.02, -0.02, 0.0]) == [0, 1, 0, 0]
 
 

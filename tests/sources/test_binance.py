@@ -6,7 +6,6 @@ import random
 import signal
 import sys
 import threading
-import time
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -128,7 +127,7 @@ def test_halts_stay_holes_and_holes_of_the_dumps_are_filled(server, world, binan
         )
     ]
     candles = binance().fetch("BTCUSDT", "1m", since="2025-01-01")
-    gaps = candles.check().faults.filter(pl.col("kind").is_in(["gap", "halt"]))
+    gaps = candles.check().issues.filter(pl.col("kind").is_in(["gap", "halt"]))
     assert len(candles) == (at(2025, 2, 10, 12, 34) - at(2025, 1, 1)) / MINUTE - 180
     assert gaps.select("bars", "first").rows() == [(180, at(2025, 1, 10, 2))]
 
@@ -211,7 +210,7 @@ LAST = at(2025, 2, 10, 12, 30)
 )
 def test_what_fails_for_a_moment_is_asked_again(server, binance, retry, where, fault):
     server.fail(where, **FAULTS[fault], after=3 if where == "/klines" else 0)
-    hasty = replace(retry, timeout_seconds=0.7) if fault == "hang" else retry
+    hasty = replace(retry, timeout_seconds=0.7, attempts=100) if fault == "hang" else retry
     candles = binance(retry=hasty).fetch("BTCUSDT", "5m", since="2025-01-01", until=LAST)  # waits move the clock on
     require_whole(candles, at(2025, 1, 1), LAST)
     assert server.waits[0] == WAITS.get(fault, 0.5)
@@ -394,13 +393,11 @@ def test_an_interruption_does_not_wait_for_a_download_that_hangs(server, binance
 
     watcher = threading.Thread(target=interrupt)
     watcher.start()
-    began = time.monotonic()
     try:
-        with pytest.raises(KeyboardInterrupt):
-            binance(retry=replace(retry, timeout_seconds=50.0)).fetch("BTCUSDT", "1m", since="2024-12-20")
+        with pytest.raises(KeyboardInterrupt):  # without waiting for the hour that the download may take
+            binance(retry=replace(retry, timeout_seconds=3_600.0)).fetch("BTCUSDT", "1m", since="2024-12-20")
     finally:
         is_over.set()
-    assert time.monotonic() - began < 40
     watcher.join()
 
 

@@ -242,4 +242,4 @@ def test_anything_that_holds_candles(tmp_path):
 def test_an_absent_value_in_a_file_is_kept_absent(tmp_path):
     path = tmp_path / "A.csv"
     path.write_text(HEADER + "1700000000,1,2,1,2,3\n1700003600,1,2,,2,3\n1700007200,1,2,NaN,2,3\n")
-    assert read_csv(path).check().faults.row(0)[:3] == ("not_finite", True, 2)
+    assert read_csv(path).check().issues.row(0)[:3] == ("not_finite", True, 2)

@@ -42,7 +42,7 @@ def test_every_world_is_a_sound_market_without_holes(make):
     candles = world.candles
     report = candles.check()
     assert report.is_sound
-    assert report.faults.is_empty()
+    assert report.issues.is_empty()
     assert (candles.high >= np.maximum(candles.open, candles.close)).all()
     assert (candles.low <= np.minimum(candles.open, candles.close)).all()
     assert (candles.high > candles.low).all()

@@ -146,7 +146,9 @@ def test_limits_are_told_before_anything_is_asked(server, source):
         source().pages("AAPL", "15m", since="2024-11-01")
     with pytest.raises(ConfigError, match="Yahoo keeps 1h bars for 730 days"):
         source().pages("AAPL", "1h", since="2022-01-01")
-    with pytest.raises(ConfigError, match="Yahoo has no candles of 4h; expected one of 1m, 2m, 5m, 15m, 30m, 1h, 1d"):
+    with pytest.raises(
+        ConfigError, match="Yahoo has no candles of 4h; expected one of 1m, 2m, 5m, 15m, 30m, 1h, 1d, 1mo"
+    ):
         source().pages("AAPL", "4h")
     with pytest.raises(ConfigError, match="is in the future"):
         source().pages("AAPL", "1d", until="2026-01-01")
@@ -243,3 +245,17 @@ def test_no_network(source):
 def test_crypto_never_closes(source):
     assert source().session("BTC-USD") == "always"
     assert source().session("AAPL") == source().session("EURUSD=X") == "sessions"
+
+
+@pytest.mark.parametrize("adjusted", [True, False])
+def test_months_are_those_of_the_days(server, source, adjusted):
+    made = source(adjusted=adjusted)
+    days = made.fetch("AAPL", "1d", since="2024-06-01", until="2025-02-10")
+    months = made.fetch("AAPL", "1mo", since="2024-06-01", until="2025-02-10")
+    assert months.frame.equals(days.resample("1mo").frame)
+    assert (str(months.interval), months.frame["open_time"][0]) == ("1mo", at(2024, 6, 1))
+    assert months.frame["close_time"][-1] == at(2025, 2, 1)
+    assert months.check().missing == 0
+    later = made.fetch("AAPL", "1mo", since="2024-06-10", until="2025-02-10")  # no month of which days are left out
+    assert later.frame["open_time"][0] == at(2024, 7, 1)
+    check_source(made, "AAPL", "1mo", since="2024-01-01", until="2025-01-15")

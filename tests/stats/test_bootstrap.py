@@ -9,6 +9,7 @@ import pytest
 
 from candlecast import stats
 from candlecast.errors import ConfigError
+from candlecast.stats import bootstrap
 
 
 def autoregressive(n: int, rho: float, seed: int) -> np.ndarray:
@@ -271,3 +272,29 @@ def test_doors():
     for options in ({"paths": 0}, {"block": 0.5}, {"block": math.nan}):
         with pytest.raises(ConfigError, match="expected at least 1 path, of blocks of at least 1 bar"):
             stats.stationary_bootstrap(np.ones(5), np.mean, **options)
+
+
+@pytest.mark.parametrize(("block", "size"), [(1.0, 1), (8.0, 9), (20.0, 23)])
+def test_circular_blocks_are_longer_than_geometric_ones(monkeypatch, block, size):
+    """By the cube root of 3/2: Politis and White (2004)."""
+    sizes, sums = [], bootstrap._circular_sums
+    monkeypatch.setattr(bootstrap, "_circular_sums", lambda rows, size: sizes.append(size) or sums(rows, size))
+    values = np.random.default_rng(1).normal(size=(200, 2))
+    stats.studentised_p_value(values[:, 0], block=block, paths=2)
+    stats.sharpe_difference(*values.T, bars_per_year=1.0, block=block, paths=2)
+    assert sizes == [size, size]
+
+
+def test_no_p_value_is_zero():
+    values = 1.0 + 1e-3 * np.random.default_rng(0).normal(size=100)
+    assert 0.0 < stats.bootstrap_p_value(values, paths=199) <= 1 / 200
+    assert stats.studentised_p_value(values, paths=199) == 1 / 200
+    assert stats.bootstrap_p_value(-values, paths=199) == 1.0
+
+
+def test_paths_on_which_a_ratio_is_undefined_are_no_evidence():
+    """One gain in twelve bars: a third of all paths miss it, and have no error."""
+    returns = np.zeros(12)
+    returns[3] = 1.0
+    found = stats.sharpe_difference(returns, np.zeros(12), bars_per_year=1.0, block=1.0, paths=999)
+    assert found.p_value > 0.3

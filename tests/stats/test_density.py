@@ -113,3 +113,11 @@ def test_uniformity_is_pearsons_and_finds_what_is_too_narrow():
     assert math.isnan(stats.uniformity_p_value(np.empty(0, int), shares))
     with pytest.raises(ConfigError, match="shares are .*numbers above 0 that add to 1"):
         stats.uniformity_p_value(bins, [0.5, 0.6])
+
+
+def test_overlapping_outcomes_are_tested_apart_and_corrected():
+    """Every third outcome is a test of its own; the smallest of three p-values counts three times (Bonferroni)."""
+    bins, shares = np.random.default_rng(5).integers(0, 4, 300), np.full(4, 0.25)
+    bins[::3][:40] = 0
+    each = [chisquare(np.bincount(bins[first::3], minlength=4)).pvalue for first in range(3)]
+    assert stats.uniformity_p_value(bins, shares, horizon=3) == pytest.approx(min(1.0, 3 * min(each)))

@@ -261,3 +261,15 @@ def test_doors():
     for test in (stats.pesaran_timmermann, stats.anatolyev_gerko):
         with pytest.raises(ConfigError, match="horizon is 0; expected at least 1 bar"):
             test(y, f, horizon=0)
+
+
+@pytest.mark.parametrize("test", [stats.pesaran_timmermann, stats.anatolyev_gerko])
+@pytest.mark.parametrize("horizon", [1, 4])
+def test_tests_of_direction_and_profit_are_one_sided(test, horizon):
+    """The p-values of a forecast and of its opposite add up to 1."""
+    target, noise = np.random.default_rng(4).normal(size=(2, 300))
+    forecast = 0.3 * target + noise
+    right, wrong = test(target, forecast, horizon=horizon), test(target, -forecast, horizon=horizon)
+    assert right.p_value < 0.05 < 0.95 < wrong.p_value
+    assert right.p_value + wrong.p_value == pytest.approx(1.0)
+    assert wrong.statistic == pytest.approx(-right.statistic)

@@ -181,3 +181,11 @@ def test_doors():
             function()
     with pytest.raises(ConfigError, match="hold something else than probabilities"):
         stats.false_discovery(np.array([0.5, 1.5]))
+
+
+def test_trials_that_tie_share_their_rank():
+    trials = family(6, 3, 0.2, bars=96)
+    doubled = np.concatenate([trials, trials[:, :2]], axis=1)
+    np.testing.assert_allclose(
+        stats.overfitting_probability(doubled, blocks=8).logits, naive_overfitting(doubled, 8), atol=1e-9
+    )

@@ -55,7 +55,7 @@ def test_a_split_between_two_updates_is_noticed(store, bars, caplog):
     changes = store.changes("shelf", "X", "1h")
     assert changes.height == 900
     assert set((changes["close"] / changes["close_before"]).round(9)) == {0.25}
-    assert candles.check().faults.filter(kind="split").is_empty()
+    assert candles.check().issues.filter(kind="split").is_empty()
 
 
 def test_a_split_that_a_crash_interrupts_is_stored_whole_by_the_next_update(store, bars, monkeypatch):
@@ -192,5 +192,5 @@ def test_a_vendor_that_keeps_bars_for_a_time_only(store, bars, caplog):
     candles = store.update(Forgetful(split[600:]), "X", "1h")
     assert candles.frame.equals(pl.concat([bars[:600], split[600:]]))
     assert "no longer gives the bars from 2015-01-01" in caplog.text
-    (split_like,) = candles.check().faults.filter(kind="split").to_dicts()
+    (split_like,) = candles.check().issues.filter(kind="split").to_dicts()
     assert split_like["first"] == bars["open_time"][600]

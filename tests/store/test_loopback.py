@@ -30,7 +30,7 @@ def world(server):
 
 @pytest.fixture
 def binance(server, world):
-    retry = Retry(pause=server.wait, jitter=lambda: 0.0, timeout_seconds=5.0, attempts=2)
+    retry = Retry(pause=server.wait, jitter=lambda: 0.0, timeout_seconds=120.0, attempts=2)
     return Binance(**world.addresses, retry=retry, is_paced=False, clock=server.clock)
 
 
@@ -42,7 +42,7 @@ def test_a_store_of_minutes_goes_on_where_it_stopped(server, store, binance):
         time.replace(tzinfo=None) for time in (first, last)
     )
     assert len(candles) == (last - first).total_seconds() / 60 - 180
-    assert candles.check().faults.select("kind", "bars", "first").rows() == [("gap", 180, HALT[0])]
+    assert candles.check().issues.select("kind", "bars", "first").rows() == [("gap", 180, HALT[0])]
     assert server.count("/data/") > 0 and server.count("klines") > 0
     again = store.read(binance, "BTCUSDT", "1m", version=candles.origin.version)
     assert again.fingerprint == candles.fingerprint
@@ -66,8 +66,9 @@ def test_a_connection_that_breaks_in_between_loses_nothing(server, store, binanc
     assert candles.frame.equals(binance.fetch("BTCUSDT", "15m", since="2025-01-01").frame)
 
 
-def test_a_split_at_yahoo_between_two_updates(server, store):
+def test_a_split_at_yahoo_between_two_updates(server, store, monkeypatch):
     """Adjusted prices of all of history change with the split; the store keeps both, and joins them nowhere."""
+    monkeypatch.setattr("candlecast.store.store.utc_now", server.clock)
     stock = Stock(splits={"2025-02-14": 4.0})
     YahooWorld({"AAPL": stock}).mount(server)
     server.now = datetime(2025, 2, 13, 22, tzinfo=UTC)
@@ -77,7 +78,7 @@ def test_a_split_at_yahoo_between_two_updates(server, store):
     server.now = datetime(2025, 2, 19, 22, tzinfo=UTC)
     after = store.update(yahoo, "AAPL", "1d")
     assert after.frame.equals(yahoo.fetch("AAPL", "1d", since="2024-01-02").frame)
-    assert "split" not in after.check().faults["kind"].to_list()
+    assert "split" not in after.check().issues["kind"].to_list()
     changes = store.changes(yahoo, "AAPL", "1d")
     assert changes["open_time"].to_list() == before.frame["open_time"].to_list()
     assert set((changes["close_before"] / changes["close"]).round(6)) == {4.0}

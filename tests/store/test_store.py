@@ -60,7 +60,7 @@ def test_a_market_with_sessions_pauses_alike_in_every_part_that_is_read(store):
     assert len(part) == 60
     assert part.breaks == candles.breaks
     assert set(part.segments) == {0}
-    assert part.check().faults.is_empty()
+    assert part.check().issues.is_empty()
 
 
 def test_seconds_are_kept_by_the_month(store):

@@ -64,7 +64,7 @@ def test_holes_of_the_market_are_told_from_bars_never_asked_for(store, bars):
     store.update(Shelf(bars), "X", "1h", since=at(400), until=at(700))
     between = Shelf(bars)
     assert store.update(between, "X", "1h", until=at(700)).frame.equals(bars[100:690])
-    assert between.asked == [(at(300), at(401), 101)]  # not the hole from hour 500 on, nor anything else
+    assert between.asked == [(at(300), at(401), 101)]  # not the gap from hour 500 on, nor anything else
 
 
 def test_a_period_in_the_middle_asks_for_no_more(store, bars):
@@ -107,7 +107,7 @@ def test_holes_that_were_vouched_for_on_a_doubtful_word_can_be_asked_about_again
     version = store.version
     again = Shelf(bars)
     assert store.update(again, "X", "1h", recheck=True).frame.equals(bars)
-    assert again.asked[0] == (at(500), at(511), 1)  # the hole that is one, with the bar behind it
+    assert again.asked[0] == (at(500), at(511), 1)  # the gap that is one, with the bar behind it
     assert store.version == version  # nothing new is nothing written
 
 
@@ -131,7 +131,7 @@ def test_a_hole_that_the_source_can_no_longer_be_asked_about_is_told(store, bars
     store.update(Shelf(bars), "X", "1h")
     assert store.update(Short(bars), "X", "1h", recheck=True).frame.equals(bars)
     assert caplog.messages == [
-        f"X 1h of shelf: the hole from {at(500)} to {at(510)} is not asked about again: since is too long ago"
+        f"X 1h of shelf: the gap from {at(500)} to {at(510)} is not asked about again: since is too long ago"
     ]
 
 
@@ -150,8 +150,8 @@ def test_what_a_failing_source_gave_before_is_kept(store, bars):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda page: pl.concat([page, page[-1:]]), r"gave a bar of 2015-01-05 03:00 UTC behind 2015-01-05 03:00"),
-        (lambda page: page[::-1], r"gave a bar of 2015-01-05 02:00 UTC behind 2015-01-05 03:00"),
+        (lambda page: pl.concat([page, page[-1:]]), r"gave a bar of 2015-01-05 03:00 UTC after 2015-01-05 03:00"),
+        (lambda page: page[::-1], r"gave a bar of 2015-01-05 02:00 UTC after 2015-01-05 03:00"),
     ],
     ids=["a bar twice", "newest first"],
 )
@@ -183,12 +183,12 @@ PERIOD = st.tuples(st.integers(0, 39), st.integers(1, 40), st.integers(1, 40)).m
 )
 
 
-@given(holes=st.sets(st.integers(0, 39), max_size=20), periods=st.lists(PERIOD, min_size=1, max_size=5))
+@given(gaps=st.sets(st.integers(0, 39), max_size=20), periods=st.lists(PERIOD, min_size=1, max_size=5))
 @settings(max_examples=25, deadline=None)
-def test_any_order_of_updates_and_failures_ends_with_the_sources_bars(tmp_path_factory, bars, holes, periods):
+def test_any_order_of_updates_and_failures_ends_with_the_sources_bars(tmp_path_factory, bars, gaps, periods):
     """Periods in any order, each failing after some pages; at last all of it: equal to what the source has."""
     store = Store(tmp_path_factory.mktemp("any") / "data")
-    kept = bars[:40].filter(~pl.Series([row in holes for row in range(40)]))
+    kept = bars[:40].filter(~pl.Series([row in gaps for row in range(40)]))
 
     class Breaking(Shelf):
         limit = 0
@@ -229,3 +229,19 @@ def test_a_series_may_begin_before_1970(store, bars):
         store.read("shelf", "OLD", "1h", until="1960-04-01").frame.height
         == old.filter(pl.col("close_time") <= datetime(1960, 4, 1, tzinfo=UTC)).height
     )
+
+
+def test_months_are_kept_and_continued(tmp_path):
+    from candlecast.sources import synthetic
+
+    months = synthetic.random_walk(24 * 400, seed=2, interval="1h").candles.resample("1mo").frame
+    bars = pl.concat([months[:4], months[5:]])
+    store, source = Store(tmp_path / "data"), Shelf(bars)
+    first = store.update(source, "X", "1mo", until="2015-08-20")
+    assert first.frame.equals(bars[:6])
+    assert first.frame["close_time"][-1] == datetime(2015, 8, 1, tzinfo=UTC)
+    whole = store.update(source, "X", "1mo")
+    assert whole.frame.equals(bars)
+    assert whole.check().issues.select("kind", "bars").rows() == [("gap", 1)]
+    part = store.read(source, "X", "1mo", since="2015-02-01", until="2015-03-31")
+    assert part.frame.equals(bars[1:2])

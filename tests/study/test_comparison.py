@@ -61,8 +61,13 @@ def test_every_model_on_every_series(comparison, ledger):
     )
     assert ledger.count() == 12
     assert all(result.trial_count.trials == 12 for result in comparison.results.values())
-    assert (frame["p_trials"].drop_nulls() >= frame["p"].drop_nulls()).all()
-    assert (frame["p_discovery"].drop_nulls() >= frame["p"].drop_nulls()).all()
+    for row, result in zip(frame.iter_rows(named=True), comparison.results.values(), strict=True):
+        evidence = result.verdict.evidence
+        found = [np.nan if row[name] is None else row[name] for name in ("p", "p_trials")]
+        assert found == pytest.approx([evidence.forecast_p, evidence.forecast_p_adjusted], nan_ok=True)
+    np.testing.assert_allclose(
+        frame["p_discovery"].cast(pl.Float64).to_numpy(), stats.false_discovery(frame["p"].cast(pl.Float64).to_numpy())
+    )
     assert frame.filter(pl.col("model") == "naive").select("p", "is_superior").row(0) == (None, False)
 
 
@@ -79,9 +84,9 @@ def test_what_was_planted_is_found_and_nothing_else(comparison):
 def test_a_comparison_of_noise_says_so(assets):
     result = compare({"line": LinearRegression()}, assets[1], features=FEATURES, folds=FOLDS, ledger=Ledger.in_memory())
     assert result.text == (
-        "No edge found, and nothing that can be forecast. Of 1 forecast tested, none carries information when at most 5 % of "
-        "such findings may be false. Judged: 1 result, among 1 trial counted in this workspace; effective number of trials: "
-        "1.0 as forecasts, 1.0 as strategies."
+        "No edge found, and nothing that can be forecast. Of 1 forecast tested, none carries information at a false discovery "
+        "rate of 5 %. Judged: 1 result, among 1 trial counted in this workspace (effective number: 1.0 forecasts, 1.0 "
+        "strategies)."
     )
 
 
@@ -91,7 +96,9 @@ def test_false_discoveries_are_held_down_across_assets(comparison):
     expected = stats.false_discovery(tested["p"].to_numpy())
     assert tested["p_discovery"].to_list() == pytest.approx(expected.tolist())
     found = tested.filter(pl.col("p_discovery") < 0.05)
-    assert f"Of 9 forecasts tested, {found.height} carry information when at most 5 %" in comparison.text
+    assert (
+        f"Of 9 forecasts tested, {found.height} carry information at a false discovery rate of 5 %" in comparison.text
+    )
     assert set(found["symbol"]) == {"PLANTED"}
 
 
@@ -108,9 +115,9 @@ def test_every_figure_of_the_printed_tables_has_its_interval(comparison):
     ):
         for name in names:
             value, low, high = (f"{scale * row[name + end]:,.{digits}f}" for end in ("", "_low", "_high"))
-            assert f"  {value} ({low} .. {high})" in table.splitlines()[2]
+            assert f"  {value} ({low} to {high})" in table.splitlines()[2]
     naive = forecast.splitlines()[1].split()
-    assert naive[:7] == ["PLANTED", "1h", "naive", "0.00", "(0.00", "..", "0.00)"] and naive[7:] == ["-"] * 4 + ["no"]
+    assert naive[:7] == ["PLANTED", "1h", "naive", "0.00", "(0.00", "to", "0.00)"] and naive[7:] == ["-"] * 4 + ["no"]
     assert repr(comparison).startswith("Comparison(PLANTED 1h naive, PLANTED 1h line, ")
 
 

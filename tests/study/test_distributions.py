@@ -64,7 +64,7 @@ def test_the_report_shows_a_distribution_where_there_is_one(name, results):
 
 def test_the_first_of_several_is_judged_by_its_own_horizon(results):
     result = results["several"]
-    assert result.lead == NextReturn(1)
+    assert result.primary_target == NextReturn(1)
     assert result.forecast.horizon == 1
     frame = result.forecast.frame.drop_nulls("target")
     assert (frame["known_at"] - frame["time"]).max() < (frame["known_at@return_5"] - frame["time"]).min()
@@ -86,12 +86,12 @@ def test_a_benchmark_is_named_and_has_to_be_given_again(tmp_path):
     study = Study(model=Drift(), target=ExcessReturn(BENCHMARK), folds=WalkForward(folds=2), seeds=1, baselines=())
     result = study.run(MARKET)
     folder = result.save(tmp_path / "run")
-    message = "the candles of BENCHMARK 1d are named, not stored; expected candles with the fingerprint .*beside="
+    message = "the candles of BENCHMARK 1d are named, not stored; expected candles with the fingerprint .*candles="
     with pytest.raises(RunError, match=message):
         load_run(folder)
     with pytest.raises(RunError, match="and those given are "):
-        load_run(folder, beside=[MARKET])
-    loaded = load_run(folder, beside=[MARKET, BENCHMARK])
+        load_run(folder, candles=[MARKET])
+    loaded = load_run(folder, candles=[MARKET, BENCHMARK])
     assert loaded.target.benchmark is BENCHMARK
     assert loaded.forecast.frame.equals(result.forecast.frame)
 

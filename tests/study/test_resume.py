@@ -1,12 +1,8 @@
-"""Long work survives: killed at any moment, a study continues and ends with the same bytes."""
+"""Checkpoints: what is stored is not trained again, and only what is identical is taken."""
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 import threading
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -21,90 +17,40 @@ from candlecast.ledger import Ledger
 from candlecast.models import LSTM, LinearRegression, Sklearn, Torch
 from candlecast.runs import list_runs
 from candlecast.study import Study
-from candlecast.study.checkpoints import KeptJobs, run_study
+from candlecast.study.checkpoints import FolderCheckpoints, run_study
 from candlecast.study.loading import load_run
 from candlecast.targets import NextReturn
 from candlecast.walkforward import plan_jobs
 
-PROGRAM = """
-import sys
-from candlecast.features import Features, log_range, log_return
-from candlecast.fleet import trainer
-from candlecast.fleet.settings import Fit
-from candlecast.dataset.folds import WalkForward
-from candlecast.models import LSTM
-from candlecast.study.checkpoints import run_study
-from candlecast.sources import synthetic
-from candlecast.study import Study
 
-model = LSTM(hidden=4, window=6, training=Fit(epochs=3))
-study = Study(model=model, baselines=(), features=Features(log_return(), log_range()), folds=WalkForward(folds=20), seeds=3)
-print("started", flush=True)
-print(run_study(study, synthetic.ar1(600, seed=1, phi=0.3, interval="1h").candles, runs=sys.argv[1])[1], flush=True)
-"""
-
-
-def files(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("undisturbed")
-    done = subprocess.run([sys.executable, "-c", PROGRAM, folder], capture_output=True, text=True, check=True)
-    (run,) = list_runs(folder)
-    assert done.stdout.splitlines()[-1] == str(run)
-    return files(run)
-
-
-@pytest.mark.parametrize("kept", [1, 20, 50])
-def test_killed_and_started_again(kept, undisturbed, tmp_path):
-    """Kill it as soon as so many of its 60 jobs are on disk; the next start finishes the rest."""
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM, tmp_path], stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while len(list(tmp_path.glob(".*.jobs/*.safetensors"))) < kept and time.monotonic() < deadline:
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    finished = list(tmp_path.glob(".*.jobs/*.safetensors"))
-    assert kept <= len(finished) <= 60
-    assert not [path for path in tmp_path.iterdir() if path.is_dir() and not path.name.startswith(".")]  # no run yet
-    before = {path: path.stat().st_mtime_ns for path in finished}
-    again = subprocess.run([sys.executable, "-c", PROGRAM, tmp_path], capture_output=True, text=True, check=True)
-    assert again.stdout.startswith("started")
-    (run,) = (path for path in tmp_path.iterdir() if path.is_dir())  # the kept jobs are gone when the run is written
-    assert files(run) == undisturbed
-    assert before
-
-
-def test_kept_jobs_are_not_trained_again(market, features, small, tmp_path):
+def test_stored_jobs_are_not_trained_again(market, features, small, tmp_path):
     study = Study(model=small, baselines=(), features=features, folds=WalkForward(folds=2), seeds=2)
-    kept = KeptJobs(tmp_path / "jobs")
-    first = study.run(market, keeper=kept)
+    kept = FolderCheckpoints(tmp_path / "jobs")
+    first = study.run(market, checkpoints=kept)
     events = []
-    second = study.run(market, keeper=kept, progress=events.append)
+    second = study.run(market, checkpoints=kept, progress=events.append)
     assert {event.stage for event in events} == {"baselines", "judge"}  # and no "train"
     assert second.forecast.frame.equals(first.forecast.frame)
     assert second.losses.equals(first.losses)
 
 
-def test_another_job_is_not_taken_for_a_kept_one(market, features, small, other_future, tmp_path):
+def test_another_job_is_not_taken_for_a_stored_one(market, features, small, other_future, tmp_path):
     study = Study(model=small, baselines=(), features=features, folds=WalkForward(folds=2), seeds=1)
-    kept = KeptJobs(tmp_path / "jobs")
-    study.run(market, keeper=kept)
+    kept = FolderCheckpoints(tmp_path / "jobs")
+    study.run(market, checkpoints=kept)
     for changed in (other_future(market, 10), market[5:]):
-        with_kept, plain = study.run(changed, keeper=kept), study.run(changed)
+        with_kept, plain = study.run(changed, checkpoints=kept), study.run(changed)
         assert with_kept.forecast.frame.equals(plain.forecast.frame)
 
 
-def test_another_recipe_is_not_taken_for_a_kept_one(market, features, small, tmp_path):
-    kept = KeptJobs(tmp_path / "jobs")
+def test_another_recipe_is_not_taken_for_a_stored_one(market, features, small, tmp_path):
+    kept = FolderCheckpoints(tmp_path / "jobs")
     study = Study(model=small, baselines=(), features=features, folds=WalkForward(folds=1), seeds=1)
-    study.run(market, keeper=kept)
+    study.run(market, checkpoints=kept)
     faster = replace(study, model=replace(small, training=replace(small.training, lr=0.1)))
     robust = replace(study, features=Features(*features.features, scaling=Robust()))
     for changed in (faster, robust):
-        assert changed.run(market, keeper=kept).forecast.frame.equals(changed.run(market).forecast.frame)
+        assert changed.run(market, checkpoints=kept).forecast.frame.equals(changed.run(market).forecast.frame)
 
 
 def test_other_recipes_have_other_runs(market, features, small, tmp_path):
@@ -117,11 +63,11 @@ def test_other_recipes_have_other_runs(market, features, small, tmp_path):
 
 def test_a_torn_file_is_trained_again(market, features, small, tmp_path):
     study = Study(model=small, baselines=(), features=features, folds=WalkForward(folds=1), seeds=1)
-    kept = KeptJobs(tmp_path / "jobs")
-    first = study.run(market, keeper=kept)
+    kept = FolderCheckpoints(tmp_path / "jobs")
+    first = study.run(market, checkpoints=kept)
     (path,) = kept.folder.iterdir()
     path.write_bytes(path.read_bytes()[:-7])
-    assert study.run(market, keeper=kept).forecast.frame.equals(first.forecast.frame)
+    assert study.run(market, checkpoints=kept).forecast.frame.equals(first.forecast.frame)
 
 
 def test_a_full_disk_is_said_and_nothing_torn(market, features, small, tmp_path, monkeypatch):
@@ -148,12 +94,12 @@ def net_of(units):
 
 
 def test_a_net_never_takes_up_the_weights_of_another(market, features, tmp_path):
-    kept = KeptJobs(tmp_path / "jobs")
+    kept = FolderCheckpoints(tmp_path / "jobs")
     study = Study(model=net_of(4), baselines=(), features=features, folds=WalkForward(folds=1), seeds=1)
-    study.run(market, keeper=kept)
+    study.run(market, checkpoints=kept)
     larger = replace(study, model=net_of(64))
     events = []
-    result = larger.run(market, keeper=kept, progress=events.append)
+    result = larger.run(market, checkpoints=kept, progress=events.append)
     assert "train" in {event.stage for event in events}
     (tensors,) = result.tensors.values()
     assert tensors["net.net.1.weight"].shape[0] == 64
@@ -215,13 +161,13 @@ def locked():
 
 def test_what_cannot_be_identified_is_not_kept_and_replaces_nothing(market, small, tmp_path, caplog):
     study = Study(model=small, baselines=(), features=locked(), folds=WalkForward(folds=1), seeds=1)
-    kept = KeptJobs(tmp_path / "jobs")
-    study.run(market, keeper=kept)
+    kept = FolderCheckpoints(tmp_path / "jobs")
+    study.run(market, checkpoints=kept)
     assert list(kept.folder.iterdir()) == []
     runs = tmp_path / "runs"
     folders = [run_study(study, market, runs=runs)[1] for _ in range(2)]
     assert folders[0] != folders[1] and set(list_runs(runs)) == set(folders)
-    assert "cannot be identified (compute.behind_a_lock.lock is a lock): no job of it is kept" in caplog.text
+    assert "cannot be identified (compute.behind_a_lock.lock is a lock): it has no checkpoints" in caplog.text
     assert not [path for path in runs.iterdir() if path.name.startswith(".")]
     assert Ledger(runs).count() >= 1
     with pytest.raises(
@@ -254,7 +200,7 @@ def test_what_changes_while_it_runs_replaces_nothing(market, features, tmp_path,
 
 def test_data_and_choices_decide_what_is_kept(market, features, small, tmp_path):
     """Each of them another file: naive forecasts that changed alone as well."""
-    kept = KeptJobs(tmp_path / "jobs")
+    kept = FolderCheckpoints(tmp_path / "jobs")
     (job,) = plan_jobs(small, market, features=features, target=NextReturn(), folds=WalkForward(folds=1))
     samples, fold = job.samples, job.fold
     jobs = [
@@ -267,7 +213,7 @@ def test_data_and_choices_decide_what_is_kept(market, features, small, tmp_path)
             for change in (
                 {"naive": samples.naive + 1},
                 {"inputs": samples.inputs + 1},
-                {"lessons": samples.lessons + 1},
+                {"y": samples.y + 1},
                 {"window": samples.window + 1},
                 {"target": NextReturn(2)},
                 {"features": Features(*features.features, scaling=Robust())},

@@ -92,16 +92,16 @@ def names(models):
 
 
 def test_naive_and_drift_are_always_there(small):
-    assert names(Study(model=small, baselines=()).beside) == ["naive", "drift"]
-    assert names(Study(model=Drift(), baselines=(LinearRegression(),)).beside) == ["naive", "linear"]
-    assert Study(model=Naive(), baselines=()).beside == (Drift(),)
+    assert names(Study(model=small, baselines=()).baseline_models) == ["naive", "drift"]
+    assert names(Study(model=Drift(), baselines=(LinearRegression(),)).baseline_models) == ["naive", "linear"]
+    assert Study(model=Naive(), baselines=()).baseline_models == (Drift(),)
 
 
 def test_the_usual_baselines_are_those_that_fit_the_target(small):
-    beside = names(Study(model=small, target=Volatility()).beside)
+    beside = names(Study(model=small, target=Volatility()).baseline_models)
     assert beside == ["naive", "drift", "seasonal", "ewma", "ets", "arima", "linear", "ridge", "har", "garch"]
-    assert names(Study(model=small, target=Direction()).beside) == ["naive", "drift", "linear"]
-    assert "linear" not in names(Study(model=LinearRegression(window=5)).beside)  # it takes that one's place
+    assert names(Study(model=small, target=Direction()).baseline_models) == ["naive", "drift", "linear"]
+    assert "linear" not in names(Study(model=LinearRegression(window=5)).baseline_models)  # it takes that one's place
 
 
 def test_one_bar_cannot_be_studied(market, features):

@@ -19,8 +19,8 @@ from torch import nn
 
 from candlecast import Study
 from candlecast.dataset.folds import WalkForward
+from candlecast.fleet.one_thread import one_thread
 from candlecast.fleet.settings import Fit
-from candlecast.fleet.threads import one_thread
 from candlecast.models import (
     ARIMA,
     ETS,
@@ -43,9 +43,9 @@ from candlecast.models import (
     Torch,
     Transformer,
 )
-from candlecast.models.deterministic import quiet
+from candlecast.models.deterministic import deterministic_fit
 from candlecast.nets import Dense
-from candlecast.nets.layers.weights import drawn_from, globally_seeded
+from candlecast.nets.layers.weights import globally_seeded, locally_seeded
 from candlecast.process.shared import Shared, ignoring
 from candlecast.targets import NextReturn
 from candlecast.walkforward import walk_forward
@@ -187,11 +187,11 @@ OWN = [
 @pytest.mark.parametrize("recipe", OWN, ids=lambda recipe: recipe.name)
 def test_own_nets_draw_their_weights_apart(recipe):
     """The same as torch's global generator would give, which is not touched."""
-    assert type(recipe).draws_apart
+    assert type(recipe).uses_local_rng
     with globally_seeded(5):
         globally = recipe.build(3, 2).state_dict()
     before = torch.random.get_rng_state()
-    with drawn_from(5):
+    with locally_seeded(5):
         apart = recipe.build(3, 2).state_dict()
         assert torch.equal(before, torch.random.get_rng_state())
     assert all(torch.equal(globally[name], apart[name]) for name in globally)
@@ -205,7 +205,7 @@ def test_a_recipe_derived_from_one_of_ours_may_draw_as_it_likes(market, features
             return net
 
     model = Foreign(hidden=3, window=6, training=QUICK)
-    assert not model.draws_apart
+    assert not model.uses_local_rng
     before = torch.random.get_rng_state()
     assert walk(model, market, features) == walk(model, market, features)
     assert torch.equal(before, torch.random.get_rng_state())
@@ -239,7 +239,7 @@ def test_seeded_blocks_wait_for_each_other():
 
 def crossing(block, look):
     """What two threads see of blocks that cross: the first begins before the other and ends before it."""
-    both, out = threading.Barrier(2, timeout=30), threading.Event()
+    both, out = threading.Barrier(2), threading.Event()
 
     def first():
         with block():
@@ -252,7 +252,7 @@ def crossing(block, look):
         with block():
             both.wait()
             inside = look()
-            out.wait(30)
+            out.wait()
             still = look()
         return inside, still, look()
 
@@ -315,12 +315,12 @@ def test_linear_algebra_comes_back_to_all_its_threads_however_blocks_cross():
     before = state()["libraries' threads"]
     with threadpool_limits(3, user_api="blas"):
         set_by_user = algebra()
-        (one, _), (_, still, left) = crossing(quiet, algebra)
+        (one, _), (_, still, left) = crossing(deterministic_fit, algebra)
         assert one == still == {1}
         assert left == algebra() == set_by_user
-        with pytest.raises(ZeroDivisionError), quiet():
+        with pytest.raises(ZeroDivisionError), deterministic_fit():
             _ = 1 / 0
-        with quiet(), quiet():
+        with deterministic_fit(), deterministic_fit():
             assert algebra() == {1}
         assert algebra() == set_by_user
     assert state()["libraries' threads"] == before

@@ -9,11 +9,13 @@ from sklearn import linear_model
 
 from candlecast.candles import Candles
 from candlecast.dataset.folds import WalkForward
+from candlecast.dataset.forecast import Forecast
 from candlecast.errors import ConfigError
 from candlecast.features import Features, MinMax, Robust, feature, log_return
 from candlecast.fleet.settings import Fit
 from candlecast.ledger import Ledger
 from candlecast.models import LightGBM, LinearRegression, NLinear, Sklearn
+from candlecast.signals import Kelly, Threshold
 from candlecast.sources import sample, synthetic
 from candlecast.study import Study
 from candlecast.targets import (
@@ -69,8 +71,33 @@ def test_price():
     np.testing.assert_array_equal(target.naive(RISING), RISING.close)
     implied = target.expected_return(np.array([100.0, 121.0, 99.0, 0.0, -5.0]), RISING)
     np.testing.assert_allclose(implied, [0, np.log(1.1), 0, np.log(1e-6), np.log(1e-6)], atol=1e-15)
+    np.testing.assert_allclose(target.change(np.array([110.0, 45.0]), np.array([100.0, 50.0])), [0.1, -0.1])
     assert Price(scaling=Robust()).scaling == Robust()
     assert Price().scaling == MinMax()
+
+
+@pytest.mark.parametrize("horizon", [1, 3])
+def test_a_price_and_a_return_forecast_of_the_same_are_traded_alike(horizon):
+    """A forecast price P and the forecast return ln(P / C) imply the same, and each rule holds the same of both."""
+    market = synthetic.random_walk(300, seed=4, volatility=0.05).candles
+    returns = 0.2 * np.random.default_rng(1).standard_normal(300)  # large: a simple return would differ
+    price, plain = Price(horizon), NextReturn(horizon)
+    implied = price.expected_return(market.close * np.exp(returns), market)
+    np.testing.assert_allclose(implied, plain.expected_return(returns, market), rtol=1e-12)
+    ahead = price.expected_return(price.values(market), market)
+    np.testing.assert_allclose(ahead, plain.values(market), rtol=1e-9)
+    forecasts = [forecast_of(market, each, horizon) for each in (implied, returns)]
+    for rule in (Threshold(enter=0.05), Threshold(enter=0.3, exit=0.1), lambda each: Kelly(cap=3.0)(each, market)):
+        first, second = (rule(each).frame["position"] for each in forecasts)
+        assert first.equals(second) and first.n_unique() > 1
+
+
+def forecast_of(market, returns, horizon):
+    """A forecast of one seed that implies these returns."""
+    times = market.frame["close_time"]
+    columns = {"mean": returns, "naive": 0.0 * returns, "target": returns, "expected_return": returns}
+    names = {"symbol": pl.lit(market.symbol), "model": pl.lit("m"), "fold": pl.lit(0), "seed": pl.lit(0)}
+    return Forecast(pl.DataFrame({"time": times, "known_at": times, **columns}).with_columns(**names), horizon)
 
 
 def test_direction():
@@ -322,13 +349,13 @@ def test_average_uniqueness():
     market, target = synthetic.garch(300, seed=6).candles, TripleBarrier(8)
     ends = np.arange(300) + target.bars_until_known(market)
     starts = np.arange(1, 300)
-    weights = target.importance(market)
+    weights = target.sample_weight(market)
     for bar in (1, 50, 200, 280):
         inside = np.arange(bar + 1, ends[bar] + 1)
         together = [np.sum((starts < at) & (ends[1:] >= at)) for at in inside]
         assert weights[bar] == pytest.approx(np.mean(1 / np.array(together)))
-    assert (TripleBarrier(8, by_uniqueness=False).importance(market) == 1).all()
-    cut = target.importance(market[:200])
+    assert (TripleBarrier(8, by_uniqueness=False).sample_weight(market) == 1).all()
+    cut = target.sample_weight(market[:200])
     np.testing.assert_allclose(weights[1:192], cut[1:192], rtol=1e-12)
 
 

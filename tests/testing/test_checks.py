@@ -63,11 +63,9 @@ def test_a_net_that_cannot_be_stacked_is_sound_and_says_why():
 
 
 def test_a_net_whose_result_depends_on_its_company_is_found():
-    """The gradient of a bias in front of a batch norm is nothing but rounding, which training enlarges."""
+    """The gradient of a bias before a batch norm is rounding error alone, which training amplifies."""
     layers = lambda inputs: (nn.Flatten(), nn.Linear(8 * inputs, 3), nn.BatchNorm1d(3), nn.Linear(3, 1))  # noqa: E731
-    with pytest.raises(
-        ConfigError, match=r"apart when the net is trained alone and beside others; .* leave out biases"
-    ):
+    with pytest.raises(ConfigError, match=r"apart when the net is trained alone and with others; .* leave out biases"):
         check_net(lambda inputs: nn.Sequential(*layers(inputs)))
 
 

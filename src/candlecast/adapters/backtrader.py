@@ -30,9 +30,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from candlecast.backtesting.actions import Actions, due_by_bar
+from candlecast.backtesting.actions import Actions, carry_by_bar
 from candlecast.backtesting.costs import DEFAULT_COSTS, Costs
-from candlecast.backtesting.engine.account import Account, Due, trade
+from candlecast.backtesting.engine.account import Account, CarryEvents, Conditions, Quote, trade
 from candlecast.backtesting.simulate import targets_by_bar
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError
@@ -52,7 +52,7 @@ def feed(candles: Candles) -> Any:
 def feed_of_run(result: StudyResult) -> Any:
     """A data feed of a run's candles with what it forecast, for a strategy of your own.
 
-    Two more lines beside open, high, low, close and volume, NaN on bars without a forecast: `expected_return` (log return
+    Two lines in addition to open, high, low, close and volume, NaN on bars without a forecast: `expected_return` (log return
     over the horizon, mean of the seeds; NaN too where the target implies none) and `position` (of the run's rule). Both
     are known at the bar's close: in `next`, `self.data.position[0]` is what to hold from the next open on.
     """
@@ -96,8 +96,8 @@ def run_positions(
             remedy="Use Costs(fee_bps=..., slippage_bps=...)",
         )
     targets, first = targets_by_bar(candles.require_sound(), positions)
-    bars, terms = candles[first:], costs.terms()
-    due = due_by_bar(bars, costs, actions)
+    bars, conditions = candles[first:], Conditions(costs.terms(), in_units=positions.in_units)
+    events = carry_by_bar(bars, costs, actions)
 
     class Follow(backtrader.Strategy):
         def __init__(self) -> None:
@@ -106,11 +106,11 @@ def run_positions(
         def next_open(self) -> None:
             bar = len(self.data) - 1
             wanted = targets[bar - 1] if bar else math.nan
-            price = self.data.open[0]
-            if due is not None:
-                pay_actions(self, Due(*due[bar].tolist()))
+            quote = Quote(self.data.open[0], math.inf)
+            if events is not None:
+                pay_actions(self, CarryEvents(*events[bar].tolist()))
             account = Account(self.broker.getcash(), self.position.size, self.target, 0.0)
-            decided, fill = trade(account, price, wanted, terms, math.inf, None, positions.in_units)
+            decided, fill = trade(account, quote, wanted, conditions)
             self.target = decided.target
             if fill.units > 0.0:
                 self.buy(size=fill.units * (1.0 - ROUNDING))
@@ -128,16 +128,16 @@ def run_positions(
     return pl.DataFrame({"time": bars.frame["close_time"], "equity": np.array(done.equity, dtype=np.float64)})
 
 
-def pay_actions(strategy: Any, due: Due) -> None:
-    """Give the broker of a strategy what falls due at the open of the bar that it is in: dividends, the split, funding.
+def pay_actions(strategy: Any, events: CarryEvents) -> None:
+    """Give the broker of a strategy the carry events at the open of the bar that it is in: dividends, the split, funding.
 
     For `next_open` of a strategy in `Cerebro(cheat_on_open=True)`, before it trades. Orders that rest are not split.
     """
     position, broker = strategy.position, strategy.broker
-    broker.cash += position.size * due.dividend
-    position.size *= due.split
-    position.price /= due.split
-    broker.cash -= position.size * strategy.data.open[0] * due.funding
+    broker.cash += position.size * events.dividend
+    position.size *= events.split
+    position.price /= events.split
+    broker.cash -= position.size * strategy.data.open[0] * events.funding
 
 
 def set_up_broker(broker: Any, costs: Costs, cash: float) -> None:

@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from candlecast.backtesting.actions import due_by_bar
+from candlecast.backtesting.actions import carry_by_bar
 from candlecast.backtesting.costs import DEFAULT_COSTS, Costs, checked
 from candlecast.backtesting.engine import account
-from candlecast.backtesting.engine.account import Account, Bar, Due
+from candlecast.backtesting.engine.account import Account, Bar, CarryEvents, Conditions
 from candlecast.backtesting.filters import NO_FILTERS, Filters
 from candlecast.backtesting.untraded import traded_volume
 from candlecast.backtesting.validation import require_account
+from candlecast.candles import Candles
 from candlecast.dataset.samples import Samples
 from candlecast.errors import ConfigError, NotEnoughDataError, is_whole
 from candlecast.features import Scaling, fit_scaling
@@ -50,8 +51,8 @@ class TradingEnv(gymnasium.Env[np.ndarray, Any]):
     rewards add up to its logarithmic growth; at ruin, where the episode is `terminated`, ln(RUINED).
 
     An episode begins flat with `cash` and holds `bars` decisions, from a start drawn at random, or with None a whole stretch of
-    `rows`; behind the last it is `truncated`. It never leaves `rows` (rising; neighbours are bars in a row): of
-    those of a fold's training part, no price or feature behind it is seen. `scaling` is measured on `rows` when not
+    `rows`; after the last it is `truncated`. It never leaves `rows` (rising; neighbours are bars in a row): of
+    those of a fold's training part, no price or feature after it is seen. `scaling` is measured on `rows` when not
     given; for a test part, pass that of the environment that was trained on: `env.scaling`.
 
     `info` has `time` (close of the bar), `row`, `equity` and `position` (the fraction held).
@@ -81,9 +82,8 @@ class TradingEnv(gymnasium.Env[np.ndarray, Any]):
         self.scaling = fit_scaling(samples.features.scalers, samples.inputs[rows]) if scaling is None else scaling
         self.first, self.last = _episodes(rows, bars)
         candles = samples.candles
-        self._bars = [Bar(*row) for row in zip(*(part.tolist() for part in _prices(samples)), strict=True)]
-        self._due = due_by_bar(candles, costs, None)
-        self._terms, self._extra = costs.terms(filters), checked(costs.extra)
+        self._bars = _bars(candles, carry_by_bar(candles, costs, None))
+        self._conditions = Conditions(costs.terms(filters), checked(costs.extra))
         self._seen = np.clip(
             np.nan_to_num(self.scaling.apply(samples.inputs), posinf=BOUND, neginf=-BOUND), -BOUND, BOUND
         )
@@ -104,19 +104,17 @@ class TradingEnv(gymnasium.Env[np.ndarray, Any]):
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Hold the position from the next open on; what the account is worth at the close after it.
 
-        Raises ConfigError for an action outside of the action space, and behind the end of an episode.
+        Raises ConfigError for an action outside of the action space, and after the end of an episode.
         """
         if self._row >= self._end:
             raise ConfigError(
-                f"a step behind row {self._end}, the last of the episode",
+                f"a step after row {self._end}, the last of the episode",
                 expected="steps until terminated or truncated",
                 remedy="Call reset() to begin another episode",
             )
         before, target = self._equity, self._target(action)
         self._row += 1
-        due = None if self._due is None else Due(*self._due[self._row].tolist())
-        bar = self._bars[self._row]
-        self._account, *_ = account.follow(self._account, bar, target, self._terms, due, self._extra, False)
+        self._account, *_ = account.follow(self._account, self._bars[self._row], target, self._conditions)
         left = self._equity / before
         is_ruined = left <= 0.0
         if is_ruined:
@@ -179,9 +177,11 @@ class TradingEnv(gymnasium.Env[np.ndarray, Any]):
             )
 
 
-def _prices(samples: Samples) -> tuple[np.ndarray, ...]:
-    bars = samples.candles
-    return bars.open, bars.high, bars.low, bars.close, traded_volume(bars)
+def _bars(candles: Candles, events: np.ndarray | None) -> list[Bar]:
+    columns = candles.open, candles.high, candles.low, candles.close, traded_volume(candles)
+    carried = [None] * len(candles) if events is None else [CarryEvents(*row) for row in events.tolist()]
+    rows = zip(*(column.tolist() for column in columns), carried, strict=True)
+    return [Bar(*row) for row in rows]
 
 
 def _episodes(rows: np.ndarray, bars: int | None) -> tuple[np.ndarray, np.ndarray]:

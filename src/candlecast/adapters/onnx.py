@@ -14,7 +14,7 @@ from candlecast.dataset.samples import windows
 from candlecast.errors import ConfigError
 from candlecast.process.shared import ignoring
 from candlecast.recipes import describe
-from candlecast.targets import label, parts
+from candlecast.targets import components, label
 
 if TYPE_CHECKING:
     from candlecast.fleet.fitted import FittedNet
@@ -60,12 +60,12 @@ def metadata(fitted: FittedNet) -> dict[str, str]:
     from candlecast import __version__
 
     job = fitted.job
-    recipes = {"features": job.samples.features, "target": job.samples.target, "head": fitted.blueprint.head}
+    recipes = {"features": job.samples.features, "target": job.samples.target, "head": fitted.spec.head}
     return {
         "candlecast": __version__,
         "features": json.dumps(list(job.samples.features.columns)),
         "recipe": json.dumps({name: describe(recipe) for name, recipe in recipes.items()}),
-        "target": ", ".join(label(target) for target in parts(job.samples.target)),
+        "target": ", ".join(label(target) for target in components(job.samples.target)),
         "horizon": str(job.samples.horizon),
         "window": str(fitted.window),
         "symbol": job.symbol,

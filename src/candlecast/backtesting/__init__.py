@@ -4,10 +4,10 @@ from candlecast.backtesting.actions import Actions
 from candlecast.backtesting.costs import Costs, Terms
 from candlecast.backtesting.curves import BreakEven, break_even, break_even_bps, capacity
 from candlecast.backtesting.delay import delayed, filled_at_close
-from candlecast.backtesting.drawdown_stop import DrawdownBrake
-from candlecast.backtesting.engine.account import Account, Bar, Due, Fill
+from candlecast.backtesting.drawdown_stop import DrawdownStop
+from candlecast.backtesting.engine.account import Account, Bar, CarryEvents, Conditions, Fill
 from candlecast.backtesting.engine.orderbook import Orders
-from candlecast.backtesting.engine.stepping import Conditions, Info, State, start, step
+from candlecast.backtesting.engine.stepping import Info, State, start, step
 from candlecast.backtesting.filters import Filters
 from candlecast.backtesting.orders import Order, bracket, cancel, limit, market, stop, stop_limit, target, trailing
 from candlecast.backtesting.portfolio import backtest_portfolio
@@ -22,10 +22,10 @@ __all__ = [
     "BacktestResult",
     "Bar",
     "BreakEven",
+    "CarryEvents",
     "Conditions",
     "Costs",
-    "DrawdownBrake",
-    "Due",
+    "DrawdownStop",
     "Fill",
     "Filters",
     "Info",

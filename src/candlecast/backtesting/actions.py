@@ -1,4 +1,4 @@
-"""What falls due while a position is held: `Actions` (splits, dividends, funding), and the table of dues by bar."""
+"""`Actions` (splits, dividends, funding) of an asset, and the carry events of each bar, which also have the costs of holding."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ YEAR_SECONDS = 365.25 * 86_400
 class Actions:
     """Events of one asset that change what a holder has, for candles with **unadjusted** prices.
 
-    `frame`: `time` (UTC; it falls due at the open of the first bar that opens then or later, on what was held before),
+    `frame`: `time` (UTC; it applies at the open of the first bar that opens then or later, to what was held before),
     and any of `split` (units after for one before: 4.0 for a 4:1 split), `dividend` (quote currency per unit held before
     the split; a short pays it) and `funding` (fraction of the value held, paid by longs; where there is any, it takes the
     place of `Costs.funding_bps`). Absent values are null.
@@ -88,45 +88,45 @@ class Actions:
                 )
 
 
-def due_by_bar(candles: Candles, costs: Costs, actions: Actions | None) -> np.ndarray | None:
-    """The fields of `Due` for each bar, float64, shape (time, 6); None when holding costs nothing and nothing happens.
+def carry_by_bar(candles: Candles, costs: Costs, actions: Actions | None) -> np.ndarray | None:
+    """The fields of `CarryEvents` for each bar, float64, shape (time, 6); None when holding costs nothing and nothing happens.
 
-    The first bar has nothing due. An action after the last open has no bar to fall due on.
+    The first bar has no events. An action after the last open is on no bar.
     """
     if not costs.has_carry and actions is None:
         return None
     opens = candles.open_time
-    due = np.zeros((len(opens), 6))
-    due[:, 0] = 1.0
+    events = np.zeros((len(opens), 6))
+    events[:, 0] = 1.0
     seconds = opens.astype("datetime64[s]").astype(np.int64)
     years = np.diff(seconds, prepend=seconds[:1]) / YEAR_SECONDS
     periods = seconds // (FUNDING_HOURS * 3_600)
-    due[:, 2] = np.diff(periods, prepend=periods[:1]) * costs.funding_bps / 10_000
+    events[:, 2] = np.diff(periods, prepend=periods[:1]) * costs.funding_bps / 10_000
     for column, percent in ((3, costs.borrow_percent), (4, costs.interest_percent), (5, costs.loan_percent)):
-        due[:, column] = years * percent / 100
+        events[:, column] = years * percent / 100
     if actions is not None:
-        _enter(due, opens, actions.frame)
-    return due
+        _enter(events, opens, actions.frame)
+    return events
 
 
-def _enter(due: np.ndarray, opens: np.ndarray, frame: pl.DataFrame) -> None:
-    """Add the events to the bars on which they fall due; one before the first bar is over."""
+def _enter(events: np.ndarray, opens: np.ndarray, frame: pl.DataFrame) -> None:
+    """Add the actions to the bars that they apply to; one before the first bar is over."""
     times = frame["time"].dt.replace_time_zone(None).to_numpy()
     rows = np.searchsorted(opens, times)
     given = frame["funding"].is_not_null().to_numpy()
     if given.any():
-        due[:, 2] = 0.0
+        events[:, 2] = 0.0
     counted = (rows > 0) & (rows < len(opens))
     for name, column in (("dividend", 1), ("funding", 2)):
-        np.add.at(due[:, column], rows[counted], frame[name].fill_null(0.0).to_numpy()[counted])
-    np.multiply.at(due[:, 0], rows[counted], frame["split"].fill_null(1.0).to_numpy()[counted])
+        np.add.at(events[:, column], rows[counted], frame[name].fill_null(0.0).to_numpy()[counted])
+    np.multiply.at(events[:, 0], rows[counted], frame["split"].fill_null(1.0).to_numpy()[counted])
 
 
-def paid_so_far(due: np.ndarray | None, opens: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def paid_so_far(events: np.ndarray | None, opens: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What `account.carry` took and gave up to each bar: financing paid (negative: earned), dividends received; (time,)."""
-    if due is None:
+    if events is None:
         return np.zeros(len(opens)), np.zeros(len(opens))
-    split, dividend, funding, borrow, interest, loan = due[1:].T
+    split, dividend, funding, borrow, interest, loan = events[1:].T
     cash, units = held[:-1].T
     dividends = units * dividend
     value = units * split * opens[1:]

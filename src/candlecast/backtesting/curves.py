@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from candlecast.backtesting.actions import Actions, due_by_bar
+from candlecast.backtesting.actions import Actions, carry_by_bar
 from candlecast.backtesting.costs import DEFAULT_COSTS, HIGHEST_BPS, Costs, checked
+from candlecast.backtesting.engine.account import Conditions
 from candlecast.backtesting.filters import NO_FILTERS, Filters
 from candlecast.backtesting.result import BacktestResult
 from candlecast.backtesting.simulate import asked_of, require_bearable, targets_by_bar
@@ -49,8 +50,16 @@ def break_even(
 ) -> BreakEven:
     """The same positions at other costs per side; everything in `costs` but fee, spread and slippage stays.
 
-    Costs that positions on credit could not pay at all (`leverage` times them is all of the equity) are left out of the
-    usual range. Raises ConfigError for them when they were asked for, and what `backtest` raises.
+    Args:
+        candles: of one asset.
+        positions: of a rule.
+        fees_bps: costs per side, basis points of the value traded. Of the usual range, those are left out that positions on
+            credit could not pay at all (`leverage` times them is all of the equity).
+        costs: all other rates.
+        cash: initial cash, quote currency.
+
+    Raises:
+        ConfigError: for costs that positions on credit could not pay, and what `backtest` raises.
 
     >>> opens, closes, days = [10, 10, 11], [10, 11, 11], ["2024-01-01", "2024-01-02", "2024-01-03"]
     >>> prices = {"open": opens, "high": closes, "low": opens, "close": closes, "volume": [1, 1, 1]}
@@ -101,16 +110,17 @@ def break_even_bps(
     require_bearable(positions.leverage, _priced(costs, 0.0).terms(filters))
     targets, first = targets_by_bar(candles, positions)
     bars = candles[first:]
-    prices = (bars.open, bars.high, bars.low, bars.close, traded_volume(candles)[first:])
+    events = carry_by_bar(bars, costs, actions)
+    arrays = compiled.BarArrays(bars.open, bars.high, bars.low, bars.close, traded_volume(candles)[first:], events)
     run = compiled.run_summaries if costs.extra is None else compiled.run_summaries.py_func
-    due, extra, sums = due_by_bar(bars, costs, actions), checked(costs.extra), np.empty(compiled.SUMS)
+    extra, sums = checked(costs.extra), np.empty(compiled.SUMS)
 
     def earns(cost: float) -> bool:
         terms = _priced(costs, cost).terms(filters)
         if asked_of(positions.leverage, terms) >= 1.0:
             return False
-        terms = terms._replace(band=float(positions.band))
-        run(prices, targets, terms, due, positions.in_units, float(cash), sums, extra)
+        conditions = Conditions(terms._replace(band=float(positions.band)), extra, 1.0, positions.in_units)
+        run(arrays, targets, conditions, float(cash), sums)
         return sums[0] > cash and sums[7] > 0
 
     below = math.nan
@@ -143,10 +153,19 @@ def capacity(
     """Initial cash, in quote currency, up to which `share` of the fills take at most `participation` of their bar's volume.
 
     cash x participation / q, with q the `share`-quantile over fills of units / volume of the bar that filled them, since
-    all units scale with the cash. `candles` are those of the backtest, a list for a portfolio. Infinity when nothing was
-    traded; 0.0 when more than the rest of the fills met bars without volume. It is an upper bound: bars before and after
-    are traded too, and the impact on the price is not in it (`Costs(impact_bps=...)`). Raises ConfigError, or CandleError
-    where a fill lies on none of the bars.
+    all units scale with the cash. Infinity when nothing was traded; 0.0 when more than the rest of the fills met bars
+    without volume. It is an upper bound: bars before and after are traded too, and the impact on the price is not in it
+    (`Costs(impact_bps=...)`).
+
+    Args:
+        result: of `backtest` or `backtest_portfolio`.
+        candles: those of the backtest, a list for a portfolio.
+        participation: fraction of a bar's volume, in (0, 1].
+        share: of the fills, in (0, 1].
+
+    Raises:
+        ConfigError: for a fraction outside of that, and where candles are missing.
+        CandleError: where a fill lies on none of the bars.
     """
     for name, value in (("participation", participation), ("share", share)):
         if not is_number(value) or not 0.0 < value <= 1.0:

@@ -62,7 +62,7 @@ def target(position: float) -> Order:
 
 def market(units: float, *, reduces: bool = False, id: float = 0) -> Order:
     """Buy (positive) or sell (negative) `units` at the next open. `id`: a number that other orders can wait for."""
-    return Order(float(account.MARKET), _units(units, reduces), id=_number("id", id), reduces=float(reduces))
+    return _order(account.MARKET, units, reduces=reduces, id=id)
 
 
 def limit(units: float, price: float, *, bars: float = math.inf, reduces: bool = False, id: float = 0) -> Order:
@@ -75,14 +75,7 @@ def limit(units: float, price: float, *, bars: float = math.inf, reduces: bool =
     >>> limit(-2.0, 110.0, bars=5).limit
     110.0
     """
-    return Order(
-        float(account.LIMIT),
-        _units(units, reduces),
-        limit=_price(price),
-        bars=_patience(bars),
-        id=_number("id", id),
-        reduces=float(reduces),
-    )
+    return _order(account.LIMIT, units, bars=bars, reduces=reduces, id=id)._replace(limit=_price(price))
 
 
 def stop(units: float, price: float, *, bars: float = math.inf, reduces: bool = False, id: float = 0) -> Order:
@@ -90,41 +83,20 @@ def stop(units: float, price: float, *, bars: float = math.inf, reduces: bool = 
 
     `bars`, `reduces` and `id` as of `limit`.
     """
-    return Order(
-        float(account.STOP),
-        _units(units, reduces),
-        stop=_price(price),
-        bars=_patience(bars),
-        id=_number("id", id),
-        reduces=float(reduces),
-    )
+    return _order(account.STOP, units, bars=bars, reduces=reduces, id=id)._replace(stop=_price(price))
 
 
 def stop_limit(units: float, price: float, limit: float, *, bars: float = math.inf, id: float = 0) -> Order:
     """When the price has come to the stop `price`, a limit order at `limit`, which arrives there: see `limit`."""
-    return Order(
-        float(account.STOP),
-        _units(units, False),
-        limit=_price(limit),
-        stop=_price(price),
-        bars=_patience(bars),
-        id=_number("id", id),
-    )
+    return stop(units, price, bars=bars, id=id)._replace(limit=_price(limit))
 
 
 def trailing(units: float, distance: float, *, bars: float = math.inf, reduces: bool = False, id: float = 0) -> Order:
-    """A stop that follows the best price seen since it rests, `distance` (a fraction) behind; it never moves back.
+    """A stop that follows the best price seen since it rests, `distance` (a fraction) away from it; it never moves back.
 
     `bars`, `reduces` and `id` as of `limit`.
     """
-    return Order(
-        float(account.TRAILING),
-        _units(units, reduces),
-        trail=_distance(distance),
-        bars=_patience(bars),
-        id=_number("id", id),
-        reduces=float(reduces),
-    )
+    return _order(account.TRAILING, units, bars=bars, reduces=reduces, id=id)._replace(trail=_distance(distance))
 
 
 def cancel(*, group: float = 0, id: float = 0) -> Order:
@@ -265,6 +237,13 @@ def too_many(count: int) -> ConfigError:
         f"{count} orders rest at once",
         expected=f"{CAPACITY} or fewer on one asset",
         remedy="Give orders a life, such as limit(..., bars=10), or group them so that one cancels the other",
+    )
+
+
+def _order(kind: int, units: float, *, bars: float = math.inf, reduces: bool = False, id: float = 0) -> Order:
+    """An order of what all kinds have. Raises ConfigError for a value that means nothing."""
+    return Order(
+        float(kind), _units(units, reduces), bars=_patience(bars), id=_number("id", id), reduces=float(reduces)
     )
 
 

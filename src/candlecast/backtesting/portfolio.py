@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from candlecast.backtesting.actions import Actions, due_by_bar
-from candlecast.backtesting.costs import DEFAULT_COSTS, Costs, Extra, Terms, checked
-from candlecast.backtesting.engine.portfolio_step import Prices, Sizing
+from candlecast.backtesting.actions import Actions, carry_by_bar
+from candlecast.backtesting.costs import DEFAULT_COSTS, Costs, checked
+from candlecast.backtesting.engine.account import Conditions
+from candlecast.backtesting.engine.portfolio_step import Asked, Prices, Sizing, Written
 from candlecast.backtesting.filters import NO_FILTERS, Filters
 from candlecast.backtesting.result import BacktestResult, fill_table
 from candlecast.backtesting.simulate import decided_by_bar, require_bearable
@@ -36,7 +37,6 @@ class Grid:
     times: np.ndarray
     prices: Prices
     targets: np.ndarray
-    due: np.ndarray | None
 
 
 def backtest_portfolio(
@@ -60,14 +60,26 @@ def backtest_portfolio(
     their way there leave no more than the maintenance margin. One position alone is liquidated as in `backtest`.
 
     The result's `equity` has `position` (gross value / equity) in place of `close` and `units`, `fills` and `trades` have
-    `symbol`, and the benchmark buys an equal part of each asset at its first open and holds. `actions` are by symbol.
+    `symbol`, and the benchmark buys an equal part of each asset at its first open and holds.
 
-    Raises ConfigError when symbols repeat or do not pair, intervals differ, or fractions together exceed their leverage,
-    and what `backtest` raises.
+    Args:
+        candles: one for each asset, of one interval.
+        positions: one for each asset, in the order of the candles.
+        costs: of trading and holding, the same for all.
+        cash: initial cash of the account, quote currency.
+        filters: steps of price, units and money, the same for all.
+        actions: splits, dividends and funding by symbol, for unadjusted candles.
+
+    Raises:
+        ConfigError: when symbols repeat or do not pair, intervals differ, or fractions together exceed their leverage; and
+            what `backtest` raises.
     """
     require_kind("actions", actions, dict | None, "Give them by symbol, such as {'AAPL': Actions(frame)}")
     actions = {} if actions is None else actions
-    order = _paired(candles, positions, costs, cash, filters, actions)
+    _require_lists(candles, positions)
+    for each in candles:
+        require_account(each, costs, cash, filters, actions.get(each.symbol))
+    order = _paired(candles, positions, actions)
     candles, positions = [candles[place] for place in order], [positions[place] for place in order]
     grid = _grid(candles, positions, costs, actions)
     leverage = max(each.leverage for each in positions)
@@ -79,8 +91,9 @@ def backtest_portfolio(
     for asset, rows in enumerate(grid.rows):
         held[rows[1:2], asset] = 1.0 / len(candles)
     unbanded = Sizing(np.zeros(len(candles), dtype=bool), np.full(len(candles), math.inf))
+    conditions = Conditions(terms, checked(costs.extra), 1.0, False)
     (equity, fills, trades, shortfall), (benchmark, benchmark_fills, benchmark_trades, _) = (
-        _run(grid, targets, how, terms, checked(costs.extra), float(cash))
+        _run(grid, targets, Asked(conditions, how), float(cash))
         for targets, how in ((grid.targets, sizing), (held, unbanded))
     )
     years = (grid.times[-1] - grid.times[0]) / np.timedelta64(1, "s") / 31_556_952
@@ -102,15 +115,7 @@ def backtest_portfolio(
     )
 
 
-def _paired(
-    candles: Sequence[Candles],
-    positions: Sequence[Positions],
-    costs: Costs,
-    cash: float,
-    filters: Filters,
-    actions: dict[str, Actions],
-) -> list[int]:
-    """Places of the assets in order of their symbols, which makes sums the same however they were given."""
+def _require_lists(candles: Sequence[Candles], positions: Sequence[Positions]) -> None:
     for name, given in (("candles", candles), ("positions", positions)):
         require_kind(name, given, Sequence | Candles | Positions, "Give a list, one for each asset")
     if isinstance(candles, Candles) or isinstance(positions, Positions):
@@ -121,9 +126,12 @@ def _paired(
         )
     for each in candles:
         require_kind("candles", each, Candles, "Make them with Candles.from_frame, read_csv or a source")
-        require_account(each, costs, cash, filters, actions.get(each.symbol))
     for each in positions:
         require_kind("positions", each, Positions, "Pass the positions of a rule, one set for each asset")
+
+
+def _paired(candles: Sequence[Candles], positions: Sequence[Positions], actions: dict[str, Actions]) -> list[int]:
+    """Places of the assets in order of their symbols, which makes sums the same however they were given."""
     symbols = [each.symbol for each in candles]
     if len(set(symbols)) < len(symbols) or [each.symbol for each in positions] != symbols or not symbols:
         raise ConfigError(
@@ -157,23 +165,26 @@ def _grid(
     times = np.unique(np.concatenate([each.open_time for each in bars]))
     shape = (len(times), len(bars))
     opens, highs, lows, closes, targets = (np.full(shape, np.nan) for _ in range(5))
-    prices, rows, has_due = Prices(opens, highs, lows, closes, np.zeros(shape)), [], False
-    due = np.zeros((*shape, 6))
-    due[:, :, 0] = 1.0
+    volumes, rows, has_events = np.zeros(shape), [], False
+    columns = {"open": opens, "high": highs, "low": lows, "close": closes}
+    events = np.zeros((*shape, 6))
+    events[:, :, 0] = 1.0
     for asset, (each, first, (wanted, decided_first)) in enumerate(zip(bars, first_bars, decided, strict=True)):
         place = np.searchsorted(times, each.open_time)
         rows.append(place)
-        for name, values in prices._asdict().items():
-            values[place, asset] = traded_volume(candles[asset])[first:] if name == "volume" else getattr(each, name)
+        for name, values in columns.items():
+            values[place, asset] = getattr(each, name)
+        volumes[place, asset] = traded_volume(candles[asset])[first:]
         targets[place[decided_first - first + 1 :], asset] = wanted[:-1]
-        own = due_by_bar(each, costs, actions.get(each.symbol))
+        own = carry_by_bar(each, costs, actions.get(each.symbol))
         if own is not None:
-            has_due = True
-            due[place, asset] = own
-    if has_due:
+            has_events = True
+            events[place, asset] = own
+    if has_events:
         seconds = np.diff(times, prepend=times[:1]) / np.timedelta64(1, "s") / 31_557_600
-        due[:, 0, 4], due[:, 0, 5] = seconds * costs.interest_percent / 100, seconds * costs.loan_percent / 100
-    return Grid(tuple(bars), tuple(rows), times, prices, targets, due if has_due else None)
+        events[:, 0, 4], events[:, 0, 5] = seconds * costs.interest_percent / 100, seconds * costs.loan_percent / 100
+    prices = Prices(opens, highs, lows, closes, volumes, events if has_events else None)
+    return Grid(tuple(bars), tuple(rows), times, prices, targets)
 
 
 def _require_gross(targets: np.ndarray, times: np.ndarray, leverage: float) -> None:
@@ -193,23 +204,24 @@ def _require_gross(targets: np.ndarray, times: np.ndarray, leverage: float) -> N
 
 
 def _run(
-    grid: Grid, targets: np.ndarray, sizing: Sizing, terms: Terms, extra: Extra | None, cash: float
+    grid: Grid, targets: np.ndarray, asked: Asked, cash: float
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, float]:
+    """Tables of equity, fills and trades, and the shortfall."""
     from candlecast.backtesting.engine import compiled
 
     is_closed = np.isnan(grid.prices.open) | np.isnan(grid.prices.volume)
     targets = np.column_stack([waiting(column, closed) for column, closed in zip(targets.T, is_closed.T, strict=True)])
     held, sums = np.empty(targets.shape), np.empty((len(targets), 5))
     fills = np.empty((int(np.count_nonzero(~np.isnan(targets))) * 2 + targets.shape[1], compiled.FILL_COLUMNS + 1))
-    run = compiled.run_portfolio if extra is None else compiled.run_portfolio.py_func
-    shortfall, count = run(grid.prices, targets, sizing, terms, grid.due, extra, cash, held, sums, fills)
+    run = compiled.run_portfolio if asked.conditions.extra is None else compiled.run_portfolio.py_func
+    shortfall, count = run(grid.prices, targets, asked, cash, Written(held, sums, fills))
     fills = fills[:count]
     equity, money, gross, financing, dividends = sums.T
     paid = np.bincount(fills[:, 0].astype(int), weights=fills[:, 6] + fills[:, 7], minlength=len(sums))
-    closes = grid.times + np.timedelta64(grid.candles[0].interval.microseconds, "us")
+    closes = grid.candles[0].interval.after(pl.Series(grid.times))
     table = pl.DataFrame(
         {
-            "time": pl.Series(closes).dt.replace_time_zone("UTC"),
+            "time": closes.dt.replace_time_zone("UTC"),
             "equity": equity,
             "position": np.divide(gross, equity, out=np.zeros(len(sums)), where=equity > 0),
             "cash": money,
@@ -224,9 +236,9 @@ def _run(
         own_rows = np.searchsorted(rows, own[:, 0], side="right") - 1  # without a bar it was closed at its last close
         at_open = (own[:, 2] == 1.0) & (rows[own_rows] == own[:, 0])
         executed = np.column_stack([own_rows, at_open, own[:, 3:]])
-        due = None if grid.due is None else grid.due[rows, asset]
+        events = None if grid.prices.events is None else grid.prices.events[rows, asset]
         symbol = pl.lit(bars.symbol).alias("symbol")
         filled.append(fill_table(bars, executed).with_columns(symbol))
-        traded.append(round_trips(bars, executed, due).with_columns(symbol))
+        traded.append(round_trips(bars, executed, events).with_columns(symbol))
     by_time = pl.concat(filled).sort("time", maintain_order=True)
     return table, by_time, pl.concat(traded).sort("opened", maintain_order=True), float(shortfall)

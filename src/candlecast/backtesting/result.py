@@ -63,7 +63,7 @@ FORMULAS = {
 
 @dataclass(frozen=True, eq=False)
 class BacktestResult:
-    """An account along candles, from the first decision to the last bar, with buy-and-hold beside it.
+    """An account along candles, from the first decision to the last bar, and buy-and-hold on the same bars.
 
     `equity` has one row per bar: `time` (its close, when the row is known), `equity` (cash + units x close), `position`
     (fraction of equity held at the close), `close`, `cash`, `units`, `cost` (fees, slippage and financing so far),
@@ -114,15 +114,15 @@ class BacktestResult:
         bounds: tuple[float, float] | None,
     ) -> BacktestResult:
         """The tables of two ledgers on the same bars."""
-        bars, due = market.bars, market.due
+        bars, events = market.bars, market.events
         return cls(
             symbol=bars.symbol,
-            equity=_equity_table(bars, history, due),
+            equity=_equity_table(bars, history, events),
             fills=fill_table(bars, history.fills),
-            trades=round_trips(bars, history.fills, due),
-            benchmark=_equity_table(bars, benchmark, due),
+            trades=round_trips(bars, history.fills, events),
+            benchmark=_equity_table(bars, benchmark, events),
             benchmark_fills=fill_table(bars, benchmark.fills),
-            benchmark_trades=round_trips(bars, benchmark.fills, due),
+            benchmark_trades=round_trips(bars, benchmark.fills, events),
             costs=market.costs,
             cash=market.cash,
             bars_per_year=bars.bars_per_year,
@@ -248,13 +248,13 @@ def returns_of(level: np.ndarray) -> np.ndarray:
     return np.divide(np.diff(level), before, out=np.zeros(len(before)), where=before > 0)
 
 
-def _equity_table(bars: Candles, history: AccountHistory, due: np.ndarray | None) -> pl.DataFrame:
+def _equity_table(bars: Candles, history: AccountHistory, events: np.ndarray | None) -> pl.DataFrame:
     cash, units = history.held.T
     worth = units * bars.close
     equity = cash + worth
     fills = history.fills
     paid = np.bincount(fills[:, 0].astype(int), weights=fills[:, 5] + fills[:, 6], minlength=len(bars))
-    financing, dividends = paid_so_far(due, bars.open, history.held)
+    financing, dividends = paid_so_far(events, bars.open, history.held)
     return pl.DataFrame(
         {
             "time": bars.frame["close_time"],

@@ -1,19 +1,20 @@
-"""`backtest`: what an account did on candles, and a buy-and-hold account beside it."""
+"""`backtest`: an account on candles, and a buy-and-hold account on the same bars."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from candlecast.backtesting.actions import Actions, due_by_bar
-from candlecast.backtesting.costs import DEFAULT_COSTS, Costs, Extra, Terms, checked
-from candlecast.backtesting.engine.account import Account, Bar, Due
+from candlecast.backtesting.actions import Actions, carry_by_bar
+from candlecast.backtesting.costs import DEFAULT_COSTS, Costs, Terms, checked
+from candlecast.backtesting.engine.account import Account, Bar, CarryEvents, Conditions
 from candlecast.backtesting.engine.matching import work
 from candlecast.backtesting.engine.orderbook import Orders, decision_rows, rows_by_bar
-from candlecast.backtesting.engine.stepping import Conditions, State, advance, start
+from candlecast.backtesting.engine.stepping import State, advance, start
 from candlecast.backtesting.filters import NO_FILTERS, Filters
 from candlecast.backtesting.orders import Order, refusal
 from candlecast.backtesting.result import BacktestResult, returns_of
@@ -24,7 +25,10 @@ from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.signals.positions import Positions
 
-TOLD_EVERY = 1_000  # bars of a strategy
+if TYPE_CHECKING:
+    from candlecast.backtesting.engine.compiled import BarArrays
+
+REPORTED_EVERY = 1_000  # bars of a strategy
 
 
 @dataclass(frozen=True)
@@ -45,30 +49,52 @@ class View:
 Strategy = Callable[[View], Sequence[Order]]
 
 
+class AccountOptions(NamedTuple):
+    """Options of an account; see `backtest`."""
+
+    costs: Costs
+    cash: float
+    filters: Filters
+    actions: Actions | None
+
+
 @dataclass(frozen=True)
 class Market:
-    """The bars that an account walks, what falls due on them and the conditions; arrays of shape (time,).
+    """The bars that an account walks, their carry events (time, 6), and what it trades under.
 
-    `volume` as `traded_volume` gives it: NaN where nothing was traded.
+    `volume`, (time,), as `traded_volume` gives it: NaN where nothing was traded.
     """
 
     bars: Candles
     volume: np.ndarray
-    due: np.ndarray | None
+    events: np.ndarray | None
     terms: Terms
     costs: Costs
     cash: float
 
-    @property
-    def prices(self) -> tuple[np.ndarray, ...]:
-        """Open, high, low, close and volume."""
-        bars = self.bars
-        return bars.open, bars.high, bars.low, bars.close, self.volume
+    @classmethod
+    def of(cls, candles: Candles, account: AccountOptions, *, first: int = 0) -> Market:
+        """The bars from row `first` on."""
+        bars, costs = candles[first:], account.costs
+        events = carry_by_bar(bars, costs, account.actions)
+        volume = traded_volume(candles)[first:]
+        return cls(bars, volume, events, costs.terms(account.filters), costs, float(account.cash))
 
     @property
-    def extra(self) -> Extra | None:
-        """The user's own cost, what it gives looked at."""
-        return checked(self.costs.extra)
+    def arrays(self) -> BarArrays:
+        """The bars as the compiled loops take them."""
+        from candlecast.backtesting.engine.compiled import BarArrays
+
+        bars = self.bars
+        return BarArrays(bars.open, bars.high, bars.low, bars.close, self.volume, self.events)
+
+    def conditions(self, *, pessimism: float = 1.0, in_units: bool = False) -> Conditions:
+        """What the account trades under; what the user's own cost gives is validated."""
+        return Conditions(self.terms, checked(self.costs.extra), pessimism, in_units)
+
+    def loop(self, compiled: Any) -> Any:
+        """A compiled loop, or the same in Python where a cost of the user's own is called."""
+        return compiled if self.costs.extra is None else compiled.py_func
 
 
 @dataclass(frozen=True)
@@ -94,23 +120,33 @@ def backtest(
 ) -> BacktestResult:
     """Trade what was decided on the candles, from `cash` (quote currency), after costs.
 
-    `decided`: **Positions** of a rule: one decided at the close of bar t is filled at the open of bar t+1, the next bar
-    there is, also across a gap; a bar without a position keeps the last target, and units are held until the target
-    changes (`account.trade`). A position decided on the last bar has no bar to be filled on: it is `result.pending`.
-    **Orders**: as they rest, see `matching`; units that cash does not cover are bought on credit, up to where the account
-    is liquidated. **A strategy**: called with a `View` at the close of each bar, gives the
-    orders that rest from the next bar on; the strategy runs in Python, the account compiled.
-
     The result begins at the first decision (the first bar for a strategy), still flat, and its benchmark buys there and
     holds, under the same costs. No trade, no fill: in a gap nothing happens, and in a bar of volume zero, where an earlier
     bar had some, nothing is filled or liquidated; orders and targets wait for the next bar with volume, a later target in
-    place of one that waits. What is due is paid there, and equity counts its prices. Where no bar has volume (indices,
-    currencies), bars fill, with the whole impact. `pessimistic`: which of two paths through a bar is taken where its prices
-    cannot tell; with orders, `result.bounds` has the final equity of both (not with a strategy, which would decide
-    otherwise on the other). `actions`: splits, dividends and funding for unadjusted candles.
+    place of one that waits. Carry events apply there, and equity counts its prices. Where no bar has volume (indices,
+    currencies), bars fill, with the whole impact.
 
-    Raises ConfigError for `cash` that is not positive, NotEnoughDataError without positions or orders, CandleError for
-    unsound candles, decisions of another symbol, or one whose time is no bar's close.
+    Args:
+        candles: of one asset.
+        decided: **Positions** of a rule: one decided at the close of bar t is filled at the open of bar t+1, the next bar
+            there is, also across a gap; a bar without a position keeps the last target, and units are held until the target
+            changes (`account.trade`). A position decided on the last bar has no bar to be filled on: it is
+            `result.pending`. **Orders**: as they rest, see `matching`; units that cash does not cover are bought on credit,
+            up to where the account is liquidated. **A strategy**: called with a `View` at the close of each bar, gives the
+            orders that rest from the next bar on; the strategy runs in Python, the account compiled.
+        costs: of trading and holding.
+        cash: initial cash, quote currency.
+        filters: steps of price, units and money that the venue trades in.
+        actions: splits, dividends and funding, for unadjusted candles.
+        pessimistic: which of two paths through a bar is taken where its prices cannot tell: the worse one, or the better.
+            With orders, `result.bounds` has the final equity of both (not with a strategy, which would decide otherwise on
+            the other).
+        progress: receives events.
+
+    Raises:
+        ConfigError: for `cash` that is not positive, and values of another type.
+        NotEnoughDataError: without candles, positions or orders.
+        CandleError: for unsound candles, decisions of another symbol, or one whose time is no bar's close.
 
     >>> import polars as pl
     >>> from candlecast.signals import Positions
@@ -121,20 +157,21 @@ def backtest(
     [10000.0, 12000.0]
     """
     require_account(candles, costs, cash, filters, actions)
+    options = AccountOptions(costs, cash, filters, actions)
     pessimism = 1.0 if pessimistic else -1.0
     pending, bounds = None, None
     is_new = _announced(decided, progress)
     if callable(decided):
-        market = _market(candles, 0, costs, filters, actions, cash)
+        market = Market.of(candles, options)
         history = _walk_strategy(market, decided, pessimism, progress)
     elif isinstance(decided, Orders):
         first, rows, starts = rows_by_bar(candles, decided)
-        market = _market(candles, first, costs, filters, actions, cash)
+        market = Market.of(candles, options, first=first)
         history = _walk_orders(market, rows, starts, pessimism)
         bounds = _bounds(history, market, lambda: _walk_orders(market, rows, starts, -pessimism))
     else:
         require_kind("what was decided", decided, Positions, "Pass the positions of a rule, Orders, or a function")
-        market, targets, history = _walk_positions(candles, decided, costs, filters, actions, cash)
+        market, targets, history = _walk_positions(candles, decided, options)
         last = float(targets[-1])
         is_alive = history.account.cash + history.account.units * market.bars.close[-1] > 0
         pending = last if not math.isnan(last) and last != history.account.target and is_alive else None
@@ -153,17 +190,17 @@ def account_returns(
     """
     require_account(candles, costs, cash, NO_FILTERS, None)
     require_kind("positions", positions, Positions, "Pass the positions of a rule")
-    market, _, history = _walk_positions(candles, positions, costs, NO_FILTERS, None, cash)
+    market, _, history = _walk_positions(candles, positions, AccountOptions(costs, cash, NO_FILTERS, None))
     money, units = history.held.T
     return returns_of(money + units * market.bars.close)
 
 
 def _walk_positions(
-    candles: Candles, positions: Positions, costs: Costs, filters: Filters, actions: Actions | None, cash: float
+    candles: Candles, positions: Positions, options: AccountOptions
 ) -> tuple[Market, np.ndarray, AccountHistory]:
     """The bars from the first decision on, their targets (time,), and the history of the account that follows them."""
     targets, first = targets_by_bar(candles, positions)
-    market = _market(candles, first, costs, filters, actions, cash)
+    market = Market.of(candles, options, first=first)
     require_bearable(positions.leverage, market.terms)
     followed = replace(market, terms=market.terms._replace(band=float(positions.band)))
     return market, targets, walk_targets(followed, targets, in_units=positions.in_units)
@@ -186,13 +223,12 @@ def walk_targets(market: Market, targets: np.ndarray, *, in_units: bool = False)
     """The history of an account that follows targets, float64 (time,), NaN where nothing is decided."""
     from candlecast.backtesting.engine import compiled
 
-    run = compiled.run_targets if market.costs.extra is None else compiled.run_targets.py_func
     held = np.empty((len(market.bars), 2))
     changes = int(np.count_nonzero(targets[1:] != targets[:-1])) + 1
     most = changes if market.terms.band == math.inf else len(targets)
     fills = np.empty((2 * most + 2, compiled.FILL_COLUMNS))  # a target can be liquidated once
-    account, count = run(
-        market.prices, targets, market.terms, market.due, market.extra, in_units, market.cash, held, fills
+    account, count = market.loop(compiled.run_targets)(
+        market.arrays, targets, market.conditions(in_units=in_units), market.cash, compiled.Written(held, fills)
     )
     return AccountHistory(held, fills[:count], _plain(account))
 
@@ -200,20 +236,14 @@ def walk_targets(market: Market, targets: np.ndarray, *, in_units: bool = False)
 def _walk_orders(market: Market, rows: np.ndarray, starts: np.ndarray, pessimism: float) -> AccountHistory:
     from candlecast.backtesting.engine import compiled
 
-    run = compiled.run_orders if market.costs.extra is None else compiled.run_orders.py_func
     held = np.empty((len(market.bars), 2))
     fills = np.empty((2 * len(rows) + 2, compiled.FILL_COLUMNS))  # every order once, and a liquidation of each
-    account, count, ambiguous, fault = run(
-        market.prices,
-        rows,
-        starts,
-        market.terms,
-        market.due,
-        market.extra,
-        pessimism,
+    account, count, ambiguous, fault = market.loop(compiled.run_orders)(
+        market.arrays,
+        compiled.Decided(rows, starts),
+        market.conditions(pessimism=pessimism),
         market.cash,
-        held,
-        fills,
+        compiled.Written(held, fills),
     )
     if fault:
         raise refusal(fault, rows[count], resting=ambiguous)
@@ -225,32 +255,23 @@ def _walk_strategy(market: Market, strategy: Strategy, pessimism: float, progres
 
     worker = compiled.run_work if market.costs.extra is None else work
     bars = market.bars
-    conditions = Conditions(market.terms, market.extra, pessimism)
+    conditions = market.conditions(pessimism=pessimism)
     state, held, fills, ambiguous = start(market.cash), [(market.cash, 0.0)], list[tuple[float, ...]](), 0
-    columns = [column.tolist() for column in market.prices]
+    columns = [column.tolist() for column in market.arrays[:5]]
     orders = strategy(View(bars, 0, state, market.cash))
-    for row, values in enumerate(zip(*columns, strict=True)):
+    for row, (opened, high, low, close, volume) in enumerate(zip(*columns, strict=True)):
         if row == 0:
             continue
-        due = None if market.due is None else Due(*market.due[row].tolist())
-        state, info = advance(worker, state, Bar(*values), orders, conditions, due)
+        events = None if market.events is None else CarryEvents(*market.events[row].tolist())
+        state, info = advance(worker, state, Bar(opened, high, low, close, volume, events), orders, conditions)
         held.append((state.account.cash, state.account.units))
         for fill, at_open in zip(info.fills, info.at_open, strict=True):
             fills.append((row, float(at_open), state.account.target, *fill))
         ambiguous += info.is_ambiguous
-        orders = strategy(View(bars, row, state, state.equity(values[3])))
-        if (row + 1) % TOLD_EVERY == 0 or row + 1 == len(bars):
+        orders = strategy(View(bars, row, state, state.equity(close)))
+        if (row + 1) % REPORTED_EVERY == 0 or row + 1 == len(bars):
             progress(Progress("backtest", row + 1, len(bars)))
     return AccountHistory(np.array(held), np.array(fills, dtype=float).reshape(-1, 8), state.account, ambiguous)
-
-
-def _market(
-    candles: Candles, first: int, costs: Costs, filters: Filters, actions: Actions | None, cash: float
-) -> Market:
-    """The bars from row `first` on."""
-    bars = candles[first:]
-    volume = traded_volume(candles)[first:]
-    return Market(bars, volume, due_by_bar(bars, costs, actions), costs.terms(filters), costs, float(cash))
 
 
 def _plain(account: Account) -> Account:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from candlecast.backtesting.actions import Actions, due_by_bar
+from candlecast.backtesting.actions import Actions, carry_by_bar
 from candlecast.backtesting.costs import DEFAULT_COSTS, Costs
+from candlecast.backtesting.engine.account import Conditions
 from candlecast.backtesting.filters import NO_FILTERS, Filters
 from candlecast.backtesting.simulate import require_bearable, targets_by_bar
 from candlecast.backtesting.untraded import traded_volume, waiting_from
@@ -51,16 +52,26 @@ def sweep(
 ) -> pl.DataFrame:
     """One row of summary for each set of positions, on all cores, in memory that does not grow with their number.
 
-    `positions`: Positions, or arrays of fractions of equity, float64 (time,), decided at the close of each bar and NaN
-    where nothing is; an array (sets, time); or any iterable, such as a generator, which is drawn as it is needed.
-    `costs`: for all, or one for each set. Every set begins at the first bar of the candles.
+    Every set begins at the first bar of the candles. Each row is one more trial: the best of many is not an edge; see
+    `Ledger`.
 
-    Columns: `set` (0, 1, ...), `final_equity`, `total_return`, `annual_return`, `annual_volatility`, `sharpe`, `sortino`,
-    `max_drawdown`, `exposure`, `turnover`, `fills`, `cost` (fees and slippage), `is_ruined`: as in
-    `BacktestResult.summary` of the same account. Sharpe and Sortino are NaN where they are not defined.
+    Args:
+        candles: of one asset.
+        positions: Positions, or arrays of fractions of equity, float64 (time,), decided at the close of each bar and NaN
+            where nothing is; an array (sets, time); or any iterable, such as a generator, which is drawn as it is needed.
+        costs: for all, or one for each set.
+        cash: initial cash, quote currency.
+        filters: steps of price, units and money that the venue trades in.
+        actions: splits, dividends and funding, for unadjusted candles.
+        progress: receives events.
 
-    Raises ConfigError for positions out of range, and what `backtest` raises. Each row is one more trial: the best of
-    many is not an edge; see `Ledger`.
+    Returns:
+        A table with the columns `set` (0, 1, ...), `final_equity`, `total_return`, `annual_return`, `annual_volatility`,
+        `sharpe`, `sortino`, `max_drawdown`, `exposure`, `turnover`, `fills`, `cost` (fees and slippage), `is_ruined`: as in
+        `BacktestResult.summary` of the same account. Sharpe and Sortino are NaN where they are not defined.
+
+    Raises:
+        ConfigError: for positions out of range, and what `backtest` raises.
 
     >>> prices = {"open": [10, 10, 20], "high": [10, 20, 20], "low": [10, 10, 20], "close": [10, 20, 20], "volume": [1, 1, 1]}
     >>> candles = Candles.from_frame(pl.DataFrame({"time": ["2024-01-01", "2024-01-02", "2024-01-03"], **prices}))
@@ -130,9 +141,9 @@ def _sums(ground: _Ground, positions: Positions | np.ndarray, costs: Costs) -> n
         require_bearable(positions.leverage, terms)
         in_units, terms = positions.in_units, terms._replace(band=float(positions.band))
     sums = np.empty(compiled.SUMS + 1)
-    prices = (candles.open, candles.high, candles.low, candles.close, ground.volume)
-    due = due_by_bar(candles, costs, ground.actions)
-    compiled.run_summaries(prices, targets, terms, due, in_units, ground.cash, sums)
+    events = carry_by_bar(candles, costs, ground.actions)
+    arrays = compiled.BarArrays(candles.open, candles.high, candles.low, candles.close, ground.volume, events)
+    compiled.run_summaries(arrays, targets, Conditions(terms, None, 1.0, in_units), ground.cash, sums)
     sums[-1] = len(candles)
     return sums
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from candlecast.candles import Candles
 
 
-def round_trips(candles: Candles, fills: np.ndarray, due: np.ndarray | None) -> pl.DataFrame:
+def round_trips(candles: Candles, fills: np.ndarray, events: np.ndarray | None) -> pl.DataFrame:
     """Trades of an account on these bars, one row per round trip from flat to flat; see `BacktestResult.trades`.
 
     A fill that turns a long into a short, or back, ends one trade and begins the next, its costs shared by units.
@@ -22,9 +22,9 @@ def round_trips(candles: Candles, fills: np.ndarray, due: np.ndarray | None) -> 
     from candlecast.backtesting.engine import compiled
 
     splits = np.empty((0, 2))
-    if due is not None:
-        rows = np.flatnonzero(due[:, 0] != 1.0)
-        splits = np.column_stack([rows.astype(float), due[rows, 0]])
+    if events is not None:
+        rows = np.flatnonzero(events[:, 0] != 1.0)
+        splits = np.column_stack([rows.astype(float), events[rows, 0]])
     trips = np.empty((len(fills) + 1, COLUMNS))
     count = compiled.run_pair(fills, splits, len(candles), float(candles.close[-1]), trips)
     first, opens_at_open, last, closes_at_open, side, units, entered, exited, fees, slippage, why, whence, is_open = (
@@ -34,7 +34,7 @@ def round_trips(candles: Candles, fills: np.ndarray, due: np.ndarray | None) -> 
     opened = np.where(opens_at_open == 1.0, candles.open_time[first], candles.close_time[first])
     closed = np.where(closes_at_open == 1.0, candles.open_time[last], candles.close_time[last])
     pnl = side * (exited - entered) - fees
-    low, high = _extremes(candles, trips[:count], np.ones(0) if due is None else due[:, 0])
+    low, high = _extremes(candles, trips[:count], np.ones(0) if events is None else events[:, 0])
     entry = np.divide(entered, units, out=np.zeros(count), where=units > 0)
     against, favour = np.where(side > 0, low, high), np.where(side > 0, high, low)
     words = pl.Series([None, *REASONS[1:]])

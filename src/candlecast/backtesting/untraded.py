@@ -17,8 +17,8 @@ def traded_volume(candles: Candles) -> np.ndarray:
     >>> import polars as pl
     >>> from candlecast.sources import synthetic
     >>> candles = synthetic.random_walk(4, seed=0).candles
-    >>> quiet = replace(candles, frame=candles.frame.with_columns(volume=pl.Series([0.0, 5.0, 0.0, 1.0])))
-    >>> traded_volume(quiet).tolist()
+    >>> thin = replace(candles, frame=candles.frame.with_columns(volume=pl.Series([0.0, 5.0, 0.0, 1.0])))
+    >>> traded_volume(thin).tolist()
     [0.0, 5.0, nan, 1.0]
     """
     untraded, volume = is_untraded(candles), np.nan_to_num(candles.volume, nan=0.0)
@@ -45,7 +45,7 @@ def waiting(targets: np.ndarray, is_closed: np.ndarray) -> np.ndarray:
 
 
 def waiting_from(targets: np.ndarray, volume: np.ndarray) -> np.ndarray:
-    """The same by the bar that decides them, the next bar to fill them; the last value is what waits behind the last bar.
+    """The same by the bar that decides them, the next bar to fill them; the last value is what waits after the last bar.
 
     `volume` as `traded_volume` gives it.
     """

@@ -1,4 +1,4 @@
-"""What every backtest refuses at its door: values of another kind, no candles, and cash that is no amount of money."""
+"""Validation of what a backtest is given: types, candles, and cash."""
 
 from __future__ import annotations
 

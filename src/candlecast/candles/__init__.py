@@ -3,6 +3,6 @@
 from candlecast.candles.clock import TradingClock
 from candlecast.candles.issues import CandleReport
 from candlecast.candles.mend import Change
-from candlecast.candles.table import Candles, Origin
+from candlecast.candles.table import Candles, Ending, Origin
 
-__all__ = ["CandleReport", "Candles", "Change", "Origin", "TradingClock"]
+__all__ = ["CandleReport", "Candles", "Change", "Ending", "Origin", "TradingClock"]

@@ -1,4 +1,4 @@
-"""Prices that nobody could have traded at: averaged opens, bad prints, bars invented to fill holes, runs of one price."""
+"""Prices that nobody could have traded at: averaged opens, bad prints, bars invented to fill gaps, runs of one price."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The holes in candles: stretches without the bars that belong there, by the market's own clock."""
+"""The gaps in candles: stretches without the bars that belong there, by the market's own clock."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 
 LONGEST_HOLIDAY = 10  # weekdays: Shanghai's Spring Festivals of 1996 to 2002, the longest regular closings since 1990
 SHORT_HOLIDAY_ZONES = ("America/", "Europe/London", "Europe/Berlin", "Europe/Athens", "Australia/", "Pacific/")
+LONGEST_CURRENCY_HOLIDAY = 2  # weekdays, of markets that trade around the clock: Christmas and New Year
 LONGEST_SHORT_HOLIDAY = 5  # weekdays, in zones whose names begin so: the longest closing since 1950 was 4 (2001-09-11)
 
 
 @dataclass(frozen=True, eq=False)
-class Holes:
-    """All holes of a table, in order of time; arrays of shape (hole,).
+class Gaps:
+    """All gaps of a table, in order of time; arrays of shape (gap,).
 
-    `row`: the bar after the hole. `bars`: how many are missing; where `is_closed`, the weekdays of a closing that is longer
+    `row`: the bar after the gap. `bars`: how many are missing; where `is_closed`, the weekdays of a closing that is longer
     than a holiday. `start`, `end`: the stretch without a bar, datetime64[us].
     """
 
@@ -33,14 +34,18 @@ class Holes:
     is_closed: np.ndarray
 
 
-def find_holes(candles: Candles) -> Holes:
-    """The holes of candles that are in order, by the candles' clock.
+def find_gaps(candles: Candles) -> Gaps:
+    """The gaps of candles that are in order, by the candles' clock.
 
-    These are no holes: nights, weekends, pauses; closings of up to ten weekdays, and longer ones that are known; and
+    These are no gaps: nights, weekends, pauses; closings of up to ten weekdays, and longer ones that are known; and
     sessions that begin late or end early. Around a short closure (futures pause for an hour), bars count as missing if they
     are absent on both sides of it. Where trading never pauses overnight (currencies), every absent bar counts.
     """
     opened, step = candles.open_time.astype(np.int64), candles.interval.microseconds
+    if candles.interval.months:
+        row, missing = _missing_months(candles)
+        is_closed = np.zeros(len(row), dtype=bool)
+        return Gaps(row, missing, candles.close_time[row - 1], candles.open_time[row], is_closed)
     clock = wall_clock(candles)
     since = np.diff(clock, prepend=clock[:1] - step)
     if candles.zone is not None and step < DAY:  # an hour is left out or repeated where the clocks change
@@ -49,11 +54,23 @@ def find_holes(candles: Candles) -> Holes:
         return _in_sessions(candles, np.flatnonzero(since > step), since - step)
     missing = since // step - 1
     row = np.flatnonzero(missing > 0)
-    return Holes(row, missing[row], candles.close_time[row - 1], candles.open_time[row], np.zeros(len(row), dtype=bool))
+    return Gaps(row, missing[row], candles.close_time[row - 1], candles.open_time[row], np.zeros(len(row), dtype=bool))
 
 
-def _in_sessions(candles: Candles, row: np.ndarray, gap: np.ndarray) -> Holes:
-    """Holes before some rows, in a market with sessions; `gap` is the time without a bar before each row, (time,)."""
+def _missing_months(candles: Candles) -> tuple[np.ndarray, np.ndarray]:
+    """Rows before which bars of calendar months are missing, and how many."""
+    missing = np.diff(month_numbers(candles), prepend=0) // candles.interval.months - 1
+    row = np.flatnonzero(missing[1:] > 0) + 1
+    return row, missing[row]
+
+
+def month_numbers(candles: Candles) -> np.ndarray:
+    """The calendar month in which the trading day of each bar lies, counted from January 1970, int64 (time,)."""
+    return trading_days(candles).astype("datetime64[M]").astype(np.int64)
+
+
+def _in_sessions(candles: Candles, row: np.ndarray, gap: np.ndarray) -> Gaps:
+    """Gaps before some rows, in a market with sessions; `gap` is the time without a bar before each row, (time,)."""
     step, clock, gap = candles.interval.microseconds, wall_clock(candles), gap[row]
     opened, begins, ends = candles.open_time[row].astype(np.int64), clock[row], clock[row - 1] + step
     paused = _paused(candles.breaks or (), ends, begins, opened)
@@ -62,22 +79,22 @@ def _in_sessions(candles: Candles, row: np.ndarray, gap: np.ndarray) -> Holes:
     apart = (days - before).astype(np.int64)
     overnight = _missing_overnight(candles.clock, ends, begins, gap - paused, step)
     missing = np.where(apart == 1, overnight, np.where(apart > 0, 0, (gap - paused) // step))
-    is_long = (closed > longest_holiday(candles.zone)) & ~is_closure(before, days)
+    is_long = (closed > longest_holiday(candles.clock)) & ~is_closure(before, days)
     missing = np.where(is_long, closed, np.where(_is_festive(candles.clock, ends, begins), 0, missing))
     start, end = candles.close_time[row - 1].astype(np.int64), opened
-    if step < DAY:  # such a hole is one of whole days
-        start = np.where(is_long, _day_start(candles.clock, before + 1) - ends + start, start)
-        end = np.where(is_long, _day_start(candles.clock, days) - begins + opened, end)
+    if step < DAY:  # such a gap is one of whole days
+        start = np.where(is_long, day_start(candles.clock, before + 1) - ends + start, start)
+        end = np.where(is_long, day_start(candles.clock, days) - begins + opened, end)
     found = missing > 0
     times = (start[found].astype("datetime64[us]"), end[found].astype("datetime64[us]"))
-    return Holes(row[found], missing[found], *times, is_long[found])
+    return Gaps(row[found], missing[found], *times, is_long[found])
 
 
 def segments(candles: Candles) -> np.ndarray:
-    """Number of holes before each bar, without those that are bridged; see `Candles.segments`."""
-    holes = find_holes(candles)
+    """Number of gaps before each bar, without those that are bridged; see `Candles.segments`."""
+    gaps = find_gaps(candles)
     steps = np.zeros(len(candles), dtype=np.int64)
-    steps[holes.row[holes.bars > candles.bridge]] = 1
+    steps[gaps.row[gaps.bars > candles.bridge]] = 1
     return np.cumsum(steps)
 
 
@@ -86,8 +103,11 @@ def wall_clock(candles: Candles) -> np.ndarray:
     return candles.local_time.view(np.int64)
 
 
-def longest_holiday(zone: str | None) -> int:
-    """Most weekdays in a row without a bar that can be holidays; a longer stretch is a hole."""
+def longest_holiday(clock: TradingClock) -> int:
+    """Most weekdays in a row without a bar that can be holidays; a longer stretch is a gap."""
+    zone = clock.zone
+    if clock.has_sessions and clock.closure == 0:
+        return LONGEST_CURRENCY_HOLIDAY
     return LONGEST_SHORT_HOLIDAY if zone is not None and zone.startswith(SHORT_HOLIDAY_ZONES) else LONGEST_HOLIDAY
 
 
@@ -99,7 +119,7 @@ def trading_days(candles: Candles, rows: np.ndarray | slice = slice(None)) -> np
     return day.astype("datetime64[D]")
 
 
-def _day_start(clock: TradingClock, days: np.ndarray) -> np.ndarray:
+def day_start(clock: TradingClock, days: np.ndarray) -> np.ndarray:
     """When trading days begin, in microseconds that the market's clock shows; int64."""
     return (days.astype(np.int64) - clock.lead) * DAY + clock.day_start
 

@@ -33,20 +33,33 @@ def describe(candles: Candles) -> tuple[str, ...]:
     They describe the whole table; nothing is computed from them.
     """
     clock = candles.clock
-    if not len(candles) or (not clock.has_sessions and clock.zone is None):
+    if not len(candles) or (not clock.has_sessions and clock.zone is None) or candles.interval.months:
         return ()
     if not clock.has_sessions:
         return (f"always open, on the clock of {clock.zone} ({HOW[clock.how]})",)
     days = trading_days(candles)
     weekend = usual_weekend(np.unique(days))
-    closed = f", closed on {_listed([WEEKDAYS[day] for day in weekend])}" if weekend else ""
-    found = [f"{_hours(candles)}{closed} ({HOW[clock.how]})"]
+    found = [f"{_hours(candles)}{_closed(candles, weekend)} ({HOW[clock.how]})"]
     found += _later_pauses(clock)
-    found += _holidays(days, weekend, longest_holiday(clock.zone))
+    found += _holidays(days, weekend, longest_holiday(clock))
     if candles.interval.microseconds < DAY // 2 and clock.session is not None:
         found += _short_sessions(candles, days)
         found += _short_bars(candles, days)
     return tuple(found)
+
+
+def _closed(candles: Candles, weekend: list[int]) -> str:
+    """The days on which it closes; where its sessions go through midnight, the week from opening to closing."""
+    clock = candles.clock
+    if not weekend:
+        return ""
+    if clock.day_start and clock.session is not None and candles.interval.microseconds < DAY // 2:
+        if len(weekend) < 2 or any((day + 1) % 7 not in weekend for day in weekend[:-1]):
+            return ""  # too few weeks to show it
+        first, last = (weekend[-1] + 1 - clock.lead) % 7, (weekend[0] - clock.lead) % 7
+        ending = clock_face(clock.session[1] or clock.day_start)
+        return f", from {WEEKDAYS[first]} {clock_face(clock.day_start)} to {WEEKDAYS[last]} {ending}"
+    return f", closed on {_listed([WEEKDAYS[day] for day in weekend])}"
 
 
 def _hours(candles: Candles) -> str:
@@ -55,10 +68,10 @@ def _hours(candles: Candles) -> str:
         begins = f", which begin at {clock_face(clock.day_start)}" if clock.day_start else ""
         opened = np.unique(wall_clock(candles) % DAY)
         begins = begins or (f", stamped {clock_face(int(opened[0]))}" if len(opened) == 1 and opened[0] else "")
-        return f"trades in days of {clock.zone or 'UTC'}{begins}"
+        return f"trades in days of {clock.zone or 'UTC'}{begins}" if clock.zone or begins else "trades in days"
     known = f" ({clock.exchange[0]})" if clock.exchange else ""
     if clock.closure == 0:
-        return f"trades around the clock in weeks from {clock_face(clock.session[0])} {clock.zone or 'UTC'}{known}"
+        return f"trades around the clock in days from {clock_face(clock.session[0])} {clock.zone or 'UTC'}{known}"
     return f"trades {clock}{known}"
 
 

@@ -26,5 +26,5 @@ def market_table(frame: Any, options: Options, *, what: str) -> tuple[pl.DataFra
 def with_close(understood: Understood) -> pl.DataFrame:
     """The market table of what was understood."""
     opened = understood.frame["open_time"]
-    closed = (opened + understood.interval.timedelta).alias("close_time")
+    closed = understood.interval.after(opened).alias("close_time")
     return understood.frame.insert_column(1, closed)

@@ -1,9 +1,10 @@
-"""What can be wrong with candles: the list of faults, and where the holes are."""
+"""What can be wrong with candles: the list of issues, gaps among them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import polars as pl
 
 from candlecast.candles import fills
 from candlecast.candles.clock import DAY
-from candlecast.candles.gaps import find_holes, wall_clock
+from candlecast.candles.gaps import day_start, find_gaps, month_numbers, wall_clock
 from candlecast.candles.halts import is_halt
 from candlecast.candles.hours import describe
 from candlecast.candles.infill import is_interpolated
@@ -20,6 +21,7 @@ from candlecast.candles.stale import Stretch, opens
 from candlecast.candles.ticks import ticks
 from candlecast.candles.volumes import volume_timing
 from candlecast.errors import CandleError
+from candlecast.interval import SECONDS
 from candlecast.text import count
 
 if TYPE_CHECKING:
@@ -57,24 +59,27 @@ NOTICES = {
     "coarse_tick": "with steps of price about as large as their moves",
     "split": "as after a split",
     "reuse": "perhaps of another asset under the same symbol",
+    "ended": "after which the series ends",
 }
 SPLITS = tuple(
     ratio for shares in (1.5, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50, 100) for ratio in (shares, 1 / shares)
 )
 SPLIT_TOLERANCE = 0.03  # log: an overnight move that comes with the split
-LONG_HOLE = 7  # days after which a symbol may have been given to another asset
-OTHER_PRICE = 1.5  # times the old price, or one part in that
+LONG_ABSENCE = 365  # days after which a symbol is another asset's, or listed anew, at any price
+LONG_GAP = 7  # days after which a symbol may have been given to another asset
+OTHER_PRICE = 1.5  # times the old price, or one part in that, at least
+OTHER_MOVE = 5.0  # standard deviations of the move over a gap, at least
 
 
 @dataclass(frozen=True, eq=False)
 class CandleReport:
     """What `Candles.check()` found.
 
-    `faults` has one row per kind of fault, and one for each gap, halt, jump like a split, and new price level after a
+    `issues` has one row per kind of issue, and one for each gap, halt, jump like a split, and new price level after a
     long gap: `kind`, `is_fatal`, `bars` (how many it concerns), `first` and `last` (open times), `detail` in words.
-    `is_sound` says that nothing fatal was found: the fatal kinds are faults of the data, and nothing is computed on
+    `is_sound` says that nothing fatal was found: the fatal kinds are errors of the data, and nothing is computed on
     those; gaps, bars without volume and jumps may be facts of a market, and are for people to judge. So are prices that
-    nobody could have traded at: opens copied from the close before, averaged opens, bars that fill holes, and steps of
+    nobody could have traded at: opens copied from the close before, averaged opens, bars that fill gaps, and steps of
     price so coarse that rounding looks like a reversal (one row for each part of the table).
 
     `hours` says in words when the market trades, if it closes or keeps another clock than UTC.
@@ -85,23 +90,23 @@ class CandleReport:
     symbol: str
     interval: str
     bars: int
-    faults: pl.DataFrame
+    issues: pl.DataFrame
     hours: tuple[str, ...] = ()
 
     @property
     def is_sound(self) -> bool:
         """Whether the candles can be computed on."""
-        return not self.faults["is_fatal"].any()
+        return not self.issues["is_fatal"].any()
 
     @property
     def missing(self) -> int:
         """Bars missing in gaps and halts."""
-        return int(self.faults.filter(pl.col("kind").is_in(["gap", "halt"]))["bars"].sum())
+        return int(self.issues.filter(pl.col("kind").is_in(["gap", "halt"]))["bars"].sum())
 
     @property
     def halted(self) -> int:
         """Bars of those that are missing in known halts of the exchange."""
-        return int(self.faults.filter(pl.col("kind") == "halt")["bars"].sum())
+        return int(self.issues.filter(pl.col("kind") == "halt")["bars"].sum())
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -109,20 +114,20 @@ class CandleReport:
         reused, and prices that nobody could have traded at. Gaps and bars without volume are not among them.
         """
         kinds = [kind for kind in NOTICES if kind != "zero_volume"]
-        return tuple(_sentence(row) for row in self.faults.filter(pl.col("kind").is_in(kinds)).iter_rows(named=True))
+        return tuple(_sentence(row) for row in self.issues.filter(pl.col("kind").is_in(kinds)).iter_rows(named=True))
 
     @property
     def jumps(self) -> tuple[str, ...]:
         """Those of the notices that are jumps like splits."""
-        return tuple(_sentence(row) for row in self.faults.filter(pl.col("kind") == "split").iter_rows(named=True))
+        return tuple(_sentence(row) for row in self.issues.filter(pl.col("kind") == "split").iter_rows(named=True))
 
     def raise_if_unsound(self) -> None:
-        """Raise CandleError, naming the first fatal fault and the number of others."""
-        fatal = self.faults.filter("is_fatal")
+        """Raise CandleError, naming the first fatal issue and the number of others."""
+        fatal = self.issues.filter("is_fatal")
         if fatal.is_empty():
             return
         worst = fatal.row(0, named=True)
-        others = f" (and {count(fatal.height - 1, 'other kind')} of fault)" if fatal.height > 1 else ""
+        others = f" (and {count(fatal.height - 1, 'other kind')} of issue)" if fatal.height > 1 else ""
         raise CandleError(
             f"{worst['bars']:,} of {self.bars:,} candles of {self.symbol} {_said(worst)}, "
             f"the first at {worst['first']:%Y-%m-%d %H:%M:%S} UTC: {worst['detail']}{others}",
@@ -137,10 +142,10 @@ class CandleReport:
         lines += [f"  {sentence}" for sentence in self.hours]
         lines += [
             f"  {_sentence(row)}"
-            for row in self.faults.filter(~pl.col("kind").is_in(["gap", "halt"])).iter_rows(named=True)
+            for row in self.issues.filter(~pl.col("kind").is_in(["gap", "halt"])).iter_rows(named=True)
         ]
         for kind, words in {"gap": "gap", "halt": "known halt"}.items():
-            found = self.faults.filter(pl.col("kind") == kind)
+            found = self.issues.filter(pl.col("kind") == kind)
             if found.height:
                 missing = int(found["bars"].sum())
                 worst = found.sort("bars", descending=True).row(0, named=True)
@@ -152,7 +157,7 @@ class CandleReport:
 
 
 def _said(row: Mapping[str, Any]) -> str:
-    """What is wrong with the bars of a fault, in words that follow their number."""
+    """What is wrong with the bars of an issue, in words that follow their number."""
     kind = row["kind"]
     return NOTICES[kind] if kind in NOTICES else FATAL[kind][row["bars"] != 1]
 
@@ -162,11 +167,11 @@ def _sentence(row: Mapping[str, Any]) -> str:
 
 
 def check(candles: Candles) -> CandleReport:
-    """All faults of the candles, fatal ones first, then gaps in order of time."""
+    """All issues of the candles, fatal ones first, then gaps in order of time."""
     masks = _masks(candles) if len(candles) else []
-    rows = [_fault(candles, kind, mask, detail) for kind, mask, detail in masks if mask.any()]
+    rows = [_issue(candles, kind, mask, detail) for kind, mask, detail in masks if mask.any()]
     if not any(row["is_fatal"] for row in rows):
-        rows += _gaps(candles) + _splits(candles) + _untraded_prices(candles)
+        rows += _gaps(candles) + _splits(candles) + _untraded_prices(candles) + _ending(candles)
     schema = {
         "kind": pl.String,
         "is_fatal": pl.Boolean,
@@ -181,7 +186,7 @@ def check(candles: Candles) -> CandleReport:
 
 
 def fatal_bars(candles: Candles) -> dict[str, np.ndarray]:
-    """Which bars have each kind of fatal fault, bool (time,)."""
+    """Which bars have each kind of fatal issue, bool (time,)."""
     return {kind: mask for kind, mask, _ in _masks(candles) if kind in FATAL} if len(candles) else {}
 
 
@@ -217,6 +222,11 @@ def _masks(candles: Candles) -> list[tuple[str, np.ndarray, str]]:
 def _is_off_grid(candles: Candles) -> np.ndarray:
     """Bool (time,): the bar opens at another offset than most; the grid may begin anew with the session and after a break."""
     clock, step = wall_clock(candles), candles.interval.microseconds
+    if candles.interval.months:
+        months = month_numbers(candles)
+        begins = day_start(candles.clock, months.astype("datetime64[M]").astype("datetime64[D]"))
+        common, counts = np.unique(months % candles.interval.months, return_counts=True)
+        return (clock != begins) | (months % candles.interval.months != common[counts.argmax()])
     phases = clock % step
     if not len(phases) or np.all(phases == phases[0]):
         return np.zeros(len(phases), dtype=bool)
@@ -231,7 +241,7 @@ def _is_off_grid(candles: Candles) -> np.ndarray:
     return off_grid
 
 
-def _fault(candles: Candles, kind: str, mask: np.ndarray, detail: str) -> dict[str, object]:
+def _issue(candles: Candles, kind: str, mask: np.ndarray, detail: str) -> dict[str, object]:
     at = candles.frame["open_time"].filter(pl.Series(mask))
     return _row(kind, int(mask.sum()), at[0], at[-1], detail)
 
@@ -254,22 +264,61 @@ def _values_differ(candles: Candles, duplicate: np.ndarray) -> str:
 
 
 def _gaps(candles: Candles) -> list[dict[str, object]]:
-    """One row for each hole, and one for each long hole after which the price is at another level."""
-    holes = find_holes(candles)
+    """One row for each gap, and one for each long gap after which the price is at another level."""
+    gaps = find_gaps(candles)
     exchange = candles.origin.source if candles.origin else ""
-    starts, ends = (pl.Series(times).cast(pl.Datetime("us", "UTC")) for times in (holes.start, holes.end))
+    starts, ends = (pl.Series(times).cast(pl.Datetime("us", "UTC")) for times in (gaps.start, gaps.end))
+    lasts = candles.interval.before(ends)
     rows = []
-    for hole, (row, bars) in enumerate(zip(holes.row.tolist(), holes.bars.tolist(), strict=True)):
-        is_known = is_halt(exchange, holes.start[hole], holes.end[hole], step=candles.interval.timedelta)
-        absent = "weekdays without a bar" if holes.is_closed[hole] else "bars absent"
-        first, last = starts[hole], ends[hole] - candles.interval.timedelta
+    for gap, (row, bars) in enumerate(zip(gaps.row.tolist(), gaps.bars.tolist(), strict=True)):
+        is_known = not candles.interval.months and is_halt(
+            exchange, gaps.start[gap], gaps.end[gap], step=candles.interval.timedelta
+        )
+        absent = "weekdays without a bar" if gaps.is_closed[gap] else "bars absent"
+        first, last = starts[gap], lasts[gap]
         kind, detail = ("halt", f"a known halt of {exchange}") if is_known else ("gap", absent)
         rows.append(_row(kind, bars, first, last, detail))
-        ratio = candles.open[row] / candles.close[row - 1]
-        if (last - first).days >= LONG_HOLE and abs(np.log(ratio)) > np.log(OTHER_PRICE):
-            words = f"the first price after {bars:,} missing bars is {ratio:.3g} times the last before them"
-            rows.append(_row("reuse", 1, ends[hole], ends[hole], words))
+        if (reuse := _reuse(candles, row, bars, starts[gap], ends[gap])) is not None:
+            rows.append(reuse)
     return rows
+
+
+def _reuse(candles: Candles, row: int, bars: int, start: Any, end: Any) -> dict[str, object] | None:
+    """The issue that the bar of a row, after a gap, may be of another asset; None where gap and price do not say so."""
+    ratio, absent = candles.open[row] / candles.close[row - 1], (end - start).days
+    words = f"the first price after {count(bars, 'missing bar')} is {ratio:.3g} times the last before"
+    if absent >= max(LONG_ABSENCE, 2 * candles.interval.seconds / SECONDS["d"]):
+        return _row("reuse", 1, end, end, words)
+    if absent < LONG_GAP or abs(np.log(ratio)) <= np.log(OTHER_PRICE):
+        return None
+    moves = np.abs(np.diff(np.log(candles.close)))
+    deviation = float(np.median(moves)) / 0.6745  # of normal moves, of which half are smaller than that
+    if abs(np.log(ratio)) <= OTHER_MOVE * deviation * np.sqrt(bars + 1):
+        return None
+    return _row("reuse", 1, end, end, words)
+
+
+def find_reuses(candles: Candles) -> list[dict[str, Any]]:
+    """Bars after long gaps at another level of price, as `check` lists them, each with its `row`; of sound candles."""
+    gaps = find_gaps(candles)
+    starts, ends = (pl.Series(times).cast(pl.Datetime("us", "UTC")) for times in (gaps.start, gaps.end))
+    found = []
+    for gap in np.flatnonzero((gaps.end - gaps.start) >= np.timedelta64(LONG_GAP, "D")).tolist():
+        row = int(gaps.row[gap])
+        if (reuse := _reuse(candles, row, int(gaps.bars[gap]), starts[gap], ends[gap])) is not None:
+            found.append({**reuse, "row": row})
+    return found
+
+
+def _ending(candles: Candles) -> list[dict[str, object]]:
+    """That the series ends with the last bar, where the store knows that."""
+    ended = candles.origin.ended if candles.origin else None
+    closed = candles.frame["close_time"][-1] if len(candles) else None
+    if ended is None or closed != datetime.fromisoformat(ended.at):
+        return []
+    last = candles.frame["open_time"][-1]
+    words = f"{ended.why}; a position held then is closed at the last price, at which it may not have been possible to trade"
+    return [_row("ended", 1, last, last, words)]
 
 
 def _splits(candles: Candles) -> list[dict[str, object]]:
@@ -316,12 +365,12 @@ def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
         ("early_volume", volume, early),
         ("flat_run", fills.flat_runs(candles), "open, high, low and close are equal from bar to bar"),
     ]
-    rows = [_fault(candles, kind, mask, _runs(mask, detail)) for kind, mask, detail in masks if mask.any()]
+    rows = [_issue(candles, kind, mask, _runs(mask, detail)) for kind, mask, detail in masks if mask.any()]
     rows += [_stale_row(candles, part) for part in opens(candles).in_order]
     averaged = fills.is_averaged(candles)
     if averaged.mean() > fills.MAXIMUM:
         words = f"{averaged.mean():.0%} of all bars, as in Heikin-Ashi candles: averages, which nobody traded at"
-        rows.append(_fault(candles, "averaged_open", averaged, words))
+        rows.append(_issue(candles, "averaged_open", averaged, words))
     steps = ticks(candles)
     for first, end in fills.runs(steps.is_coarse):
         part = slice(first, end)

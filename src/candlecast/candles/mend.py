@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import polars as pl
 
-from candlecast.candles.gaps import find_holes
+from candlecast.candles.gaps import find_gaps
 from candlecast.candles.issues import fatal_bars
 from candlecast.errors import CandleError, ConfigError, is_whole
 from candlecast.reading.vocabulary import PRICES
@@ -26,8 +26,9 @@ WORDS = {
     "left_out": "left out",
     "bridged": "missing and bridged",
     "accepted": "accepted",
+    "joined": "joined",
 }
-FAULTS = {
+REASONS = {
     "duplicate": "open time repeated",
     "off_grid": "off the grid",
     "not_finite": "absent or infinite values",
@@ -57,7 +58,7 @@ class Change:
 
 
 def mend(
-    candles: Candles, faults: Mend | None, *, sort: bool, max_gap: int | None, bridge: int | None
+    candles: Candles, repair: Mend | None, *, sort: bool, max_gap: int | None, bridge: int | None
 ) -> tuple[Candles, list[Change]]:
     """The candles with what is asked for done, in this order: sorted, mended, cut and bridged; see `Candles.mended`."""
     for name, bars in (("max_gap", max_gap), ("bridge", bridge)):
@@ -65,24 +66,24 @@ def mend(
             raise ConfigError(
                 f"{name} is {bars!r}", expected="a whole number of 0 or more", remedy=f"Use for example {name}=3"
             )
-    if faults not in (None, "drop", "clip"):
+    if repair not in (None, "drop", "clip"):
         raise ConfigError(
-            f"mend is {faults!r}", expected="drop or clip", remedy='Use for example candles.mended("drop")'
+            f"mend is {repair!r}", expected="drop or clip", remedy='Use for example candles.mended("drop")'
         )
     changes: list[Change] = []
     if sort:
         candles, found = _sorted(candles)
         changes += found
-    if faults is not None:
-        candles, found = (_dropped if faults == "drop" else _clipped)(candles)
+    if repair is not None:
+        candles, found = (_dropped if repair == "drop" else _clipped)(candles)
         changes += found
     if max_gap is not None:
         candles, found = _longest(candles, max_gap)
         changes += found
     if bridge is not None:
-        bars = find_holes(candles).bars
+        bars = find_gaps(candles).bars
         small = bars[bars <= bridge]
-        candles = candles.bridged(bridge)
+        candles = candles.with_max_gap(bridge)
         if len(small):
             gaps = f"{count(len(small), 'gap')} of at most {count(bridge, 'bar')}"
             changes.append(Change("bridged", int(small.sum()), gaps))
@@ -101,7 +102,7 @@ def _sorted(candles: Candles) -> tuple[Candles, list[Change]]:
 
 
 def _dropped(candles: Candles) -> tuple[Candles, list[Change]]:
-    """Without the bars that have fatal faults; rows that are only out of order are left to `sort`.
+    """Without the bars that have fatal issues; rows that are only out of order are left to `sort`.
 
     Of bars that repeat an open time with the same values one is kept, of bars with different values none.
     """
@@ -125,7 +126,7 @@ def _dropped(candles: Candles) -> tuple[Candles, list[Change]]:
     for kind, mask in wrong.items():
         here = mask & is_kept
         if kind != "duplicate" and here.any():
-            changes.append(Change("dropped", int(here.sum()), FAULTS[kind]))
+            changes.append(Change("dropped", int(here.sum()), REASONS[kind]))
             is_kept &= ~here
     if not changes:
         return candles, []
@@ -158,8 +159,8 @@ def _clipped(candles: Candles) -> tuple[Candles, list[Change]]:
 
 def _longest(candles: Candles, max_gap: int) -> tuple[Candles, list[Change]]:
     """The longest stretch of bars without a gap of more than `max_gap` bars; the later one of two that are equal."""
-    holes = find_holes(candles)
-    rows = holes.row[holes.bars > max_gap]
+    gaps = find_gaps(candles)
+    rows = gaps.row[gaps.bars > max_gap]
     if not len(rows):
         return candles, []
     edges = np.concatenate([[0], rows, [len(candles)]])

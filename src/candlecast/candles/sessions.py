@@ -54,10 +54,14 @@ def settle(
     step, opened = interval.microseconds, local_time(times, None)
     if np.any(opened[1:] < opened[:-1]):
         times, opened = times.sort(), np.sort(opened)
+    if interval.months:  # bars of whole months show no hours
+        return TradingClock(zone, bool(has_sessions), None, breaks or (), "default")
     is_told = has_sessions is not None and breaks is not None
     how = "declared" if is_told else "inferred"
     if has_sessions is None:
-        has_sessions = _closes(opened, step)
+        has_sessions = _closes(opened, step) or (
+            hint is not None and step <= DAY // 4 and _closes_nightly(local_time(times, hint), step)
+        )
     zones = [zone]
     if zone is None and not is_told:
         is_shifted = len(opened) > 0 and step > 60 * MINUTE and len(np.unique(opened % step)) > 1
@@ -94,13 +98,24 @@ def _closes(opened: np.ndarray, step: int) -> bool:
     opened = opened[: np.searchsorted(opened, opened[0] + max(PREFIX, 20 * step))] if len(opened) else opened
     span = int(opened[-1] - opened[0]) if len(opened) else 0
     if step >= WEEK or span < max(9 * DAY, 7 * step):
-        return step <= DAY // 4 and _closes_nightly(opened, step)
+        return step <= DAY // 4 and (_closes_nightly(opened, step) or _closes_at_weekends(opened, step))
     weekday = (opened // DAY + 3) % 7  # 1970-01-01 was a Thursday; Monday is 0
     counts = np.bincount(weekday, minlength=7)
     if step < DAY and len(opened) * step > LONGEST_OPEN * span and counts[6] > counts[0] / 2:
         return False
     share = counts / len(opened)
     return bool(share[5] < RARE_SHARE or (share[4] < RARE_SHARE and span >= 4 * WEEK))
+
+
+def _closes_at_weekends(opened: np.ndarray, step: int) -> bool:
+    """Whether a few days show the weekend of currencies, from Friday evening to Sunday evening, and no other gap of a day."""
+    gap = np.diff(opened) - step
+    rows = np.flatnonzero(gap >= DAY)
+    begins, ends = opened[rows] + step, opened[rows + 1]
+    since_monday = (begins + 3 * DAY) % WEEK  # 1970-01-01 was a Thursday
+    is_friday = (since_monday >= 5 * DAY - 4 * 60 * MINUTE) & (since_monday <= 5 * DAY)
+    length = ends - begins
+    return bool(len(rows) > 0 and (is_friday & (length >= 40 * 60 * MINUTE) & (length <= 56 * 60 * MINUTE)).all())
 
 
 def _closes_nightly(opened: np.ndarray, step: int) -> bool:
@@ -203,5 +218,8 @@ def _around_the_clock(clock: np.ndarray) -> tuple[int, int]:
 
 def usual_weekend(days: np.ndarray) -> list[int]:
     """Days of the week (Monday 0 to Sunday 6) that are rarely among the trading days, datetime64[D]."""
-    counts = np.bincount((days.astype(np.int64) + 3) % 7, minlength=7)  # 1970-01-01 was a Thursday
-    return np.flatnonzero(counts < RARE_SHARE * counts.max()).tolist()
+    numbers = days.astype(np.int64)
+    counts = np.bincount((numbers + 3) % 7, minlength=7)  # 1970-01-01 was a Thursday
+    passed = np.bincount((np.arange(numbers.min(), numbers.max() + 1) + 3) % 7, minlength=7)
+    is_shown = passed >= np.array([2, 2, 2, 2, 2, 1, 1])  # one weekday without trade may be a holiday
+    return np.flatnonzero(is_shown & (counts < RARE_SHARE * counts.max())).tolist()

@@ -26,9 +26,18 @@ YEAR_SECONDS = 31_556_952.0
 
 
 @dataclass(frozen=True)
+class Ending:
+    """The end of a series: when its last bar closed (ISO text, UTC), and how that is known."""
+
+    at: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Origin:
     """Where candles came from: the name of the source, and the store and its version if they were read from one; how a file
-    was understood, in one line (`reading`); and what was changed in them since (`Candles.mended`).
+    was understood, in one line (`reading`); what was changed in them since (`Candles.mended`); and `ended`, where the source
+    has no bar after the last one, because the symbol was delisted, halted or is no longer traded.
     """
 
     source: str
@@ -36,9 +45,12 @@ class Origin:
     version: int | None = None
     changes: tuple[mend.Change, ...] = ()
     reading: str | None = None
+    ended: Ending | None = None
 
     def __post_init__(self) -> None:
         require_threads()
+        if isinstance(self.ended, Mapping):
+            object.__setattr__(self, "ended", Ending(**self.ended))
         changes = tuple(each if isinstance(each, mend.Change) else mend.Change(**each) for each in self.changes)
         object.__setattr__(self, "changes", changes)  # those of a manifest are plain values
 
@@ -59,10 +71,10 @@ class Candles:
     When the market trades is settled once, and kept by slices and longer candles: `clock` is the zone whose clock the
     market keeps, its session and its pauses. Where it is not given, it is inferred from the opening times of the first bars,
     so that later bars change nothing before them. `has_sessions`, `breaks` and `zone` (None for UTC) are those of the
-    clock, and may be given instead of it. Holes of at most `bridge` bars are counted as none. `origin` says where the candles
+    clock, and may be given instead of it. Gaps of at most `bridge` bars are counted as none. `origin` says where the candles
     came from, and what was mended in them, if that is known.
 
-    Candles may hold faults, so that `check()` can list them; everything that computes on candles calls
+    Candles may have issues, so that `check()` can list them; everything that computes on candles calls
     `require_sound()` first. Build them with `from_frame`, `read_csv`, `read_parquet`, `sample`, a source or a store.
     """
 
@@ -198,9 +210,9 @@ class Candles:
 
     @cached_property
     def segments(self) -> np.ndarray:
-        """Number of holes before each bar, int64, shape (time,): bars with equal numbers follow each other unbroken.
+        """Number of gaps before each bar, int64, shape (time,): bars with equal numbers follow each other unbroken.
 
-        Closing hours, weekends and holidays of a market with sessions are no holes. Bridged holes are not counted.
+        Closing hours, weekends and holidays of a market with sessions are no gaps. Bridged gaps are not counted.
         """
         return gaps.segments(self)
 
@@ -208,7 +220,7 @@ class Candles:
     def fingerprint(self) -> str:
         """SHA-256 of symbol, interval, trading hours and every value, as hexadecimal text: names this very data."""
         hours: tuple[object, ...] = (self.has_sessions, self.breaks, self.zone, self.bridge)
-        if self.clock.day_start or self.clock.closure == 0:  # the session says where a day ends, and so where holes are
+        if self.clock.day_start or self.clock.closure == 0:  # the session says where a day ends, and so where gaps are
             hours = (*hours, self.clock.session)
         digest = hashlib.sha256(f"{self.symbol} {self.interval} {hours}".encode())
         for name in intake.COLUMNS:
@@ -234,37 +246,39 @@ class Candles:
             self._report.raise_if_unsound()
         return self
 
-    def bridged(self, bars: int) -> Candles:
-        """The same candles, with holes of at most `bars` bars counted as none: windows may then straddle them.
+    def with_max_gap(self, bars: int) -> Candles:
+        """The same candles, with gaps of at most `bars` bars counted as none: windows may then straddle them.
 
         `check()` still lists them. Raises ConfigError for anything but a whole number of 0 or more.
 
         >>> from candlecast.sources import synthetic
         >>> hourly = synthetic.random_walk(100, seed=1, interval="1h").candles
-        >>> holed = replace(hourly, frame=hourly.frame[[*range(50), *range(52, 100)]])
-        >>> int(holed.segments[-1]), int(holed.bridged(2).segments[-1]), holed.bridged(2).check().missing
+        >>> gapped = replace(hourly, frame=hourly.frame[[*range(50), *range(52, 100)]])
+        >>> int(gapped.segments[-1]), int(gapped.with_max_gap(2).segments[-1]), gapped.with_max_gap(2).check().missing
         (1, 0, 2)
         """
         if not is_whole(bars, 0):
             raise ConfigError(
-                f"bars is {bars!r}", expected="a whole number of 0 or more", remedy="Use for example candles.bridged(3)"
+                f"bars is {bars!r}",
+                expected="a whole number of 0 or more",
+                remedy="Use for example candles.with_max_gap(3)",
             )
         return replace(self, bridge=bars)
 
     def mended(
         self,
-        faults: mend.Mend | None = None,
+        repair: mend.Mend | None = None,
         *,
         sort: bool = False,
         max_gap: int | None = None,
         bridge: int | None = None,
     ) -> Candles:
-        """The same candles with the faults removed that are asked for; each change is counted in `origin.changes`.
+        """The same candles with the issues repaired that are asked for; each change is counted in `origin.changes`.
 
-        In this order: `sort` puts the bars in order of time. `faults="drop"` leaves out the bars with fatal faults (of bars
+        In this order: `sort` puts the bars in order of time. `repair="drop"` leaves out the bars with fatal issues (of bars
         that repeat a time with the same values one stays, of bars with different values none), `"clip"` moves low and high
         out to hold open and close and sets negative volumes to 0. `max_gap` keeps the longest stretch without a gap of
-        more bars. `bridge` counts gaps of at most so many bars as none (`bridged`).
+        more bars. `bridge` counts gaps of at most so many bars as none (`with_max_gap`).
 
         Raises ConfigError for other values, CandleError when no bar would be left.
 
@@ -274,18 +288,38 @@ class Candles:
         >>> [str(change) for change in mended.origin.changes]
         ['6 bars put in order of time (they were newest first)', '1 bar dropped (the same bar again)']
         """
-        candles, changes = mend.mend(self, faults, sort=sort, max_gap=max_gap, bridge=bridge)
+        candles, changes = mend.mend(self, repair, sort=sort, max_gap=max_gap, bridge=bridge)
         for change in changes:
             candles = candles.recorded(change)
         return candles
 
     def with_real_jumps(self) -> Candles:
-        """The same candles, whose jumps like splits are declared to be moves of the market; counted in `origin.changes`.
+        """The same candles, whose jumps like splits, and new price levels after long gaps, are declared to be moves of the
+        market; counted in `origin.changes`.
 
-        Without that there is no verdict on candles that jump as after a split that was not adjusted.
+        Without that there is no verdict on candles that jump as after a split that was not adjusted, and no model is trained
+        across a gap after which the symbol seems to be another asset's.
         """
-        jumps = len(self.check().jumps)
-        return self.recorded(mend.Change("accepted", jumps, "jumps like splits, as moves of the market"))
+        jumps, levels = len(self.check().jumps), len(issues.find_reuses(self))
+        words = "jumps like splits" + (" and new price levels after gaps" if levels else "")
+        return self.recorded(mend.Change("accepted", jumps + levels, f"{words}, as moves of the market"))
+
+    def require_one_asset(self) -> Candles:
+        """These candles, unless the price is at another level after a long gap, as when a symbol is given to another asset.
+
+        Raises CandleError, which names the bar; `with_real_jumps` declares that it is one asset.
+        """
+        is_accepted = self.origin is not None and any(change.kind == "accepted" for change in self.origin.changes)
+        found = [] if is_accepted else issues.find_reuses(self)
+        if found:
+            time, detail = found[-1]["first"], found[-1]["detail"]
+            raise CandleError(
+                f"{self.symbol} may be another asset from {time:%Y-%m-%d %H:%M} UTC on: {detail}",
+                expected="candles of one asset to train on",
+                remedy=f'Take the later bars with since="{time:%Y-%m-%dT%H:%M}", as candles[{found[-1]["row"]}:], or declare '
+                "that it is one asset: candles.with_real_jumps(), or --real-jumps in the shell",
+            )
+        return self
 
     def recorded(self, change: mend.Change) -> Candles:
         """The same candles with one more change in `origin.changes`, for those who made it."""
@@ -299,7 +333,7 @@ class Candles:
         session goes through midnight), shorter bars with its session where the clock has a zone, and else at 00:00 UTC.
         With a `zone` such as "America/New_York", in days and weeks of that zone from midnight. Days in a zone have 23 or 25
         hours when daylight saving begins or ends. Candles that open off the grid, as at half past, keep their offset
-        where they would cross the end of a long bar. A long bar with a hole in it is not made, unless it is bridged; the
+        where they would cross the end of a long bar. A long bar with a gap in it is not made, unless it is bridged; the
         last bar of a session may hold less than its interval, as `check()` says.
 
         Raises ConfigError when the long bars cannot be made of whole short ones, CandleError for unsound candles.

@@ -47,7 +47,7 @@ def infer_zones(opened: np.ndarray, step: int, *, hint: str | None = None) -> li
     in the slot, w_s all weeks, and p_s = n_s / w_s; plus three for each bar that opens off the most common grid.
 
     The first 8, 16, 32 and 60 weeks are tried in turn, until one zone is clearly better; later bars change nothing. Until
-    the first change of clocks, all zones give the same holes. While zones that change their clocks on different dates are
+    the first change of clocks, all zones give the same gaps. While zones that change their clocks on different dates are
     equally good, more weeks are needed if there are any.
     """
     if not len(opened):

@@ -64,14 +64,14 @@ def usual(values: np.ndarray) -> float:
     return float(found[counts.argmax()]) if len(found) and 2 * counts.max() > len(values) else float("nan")
 
 
-def telling(values: np.ndarray) -> np.ndarray:
+def informative(values: np.ndarray) -> np.ndarray:
     """Informative rows, bool (time,): defined, and not the value of more than half of the rows."""
     return np.isfinite(values) & (values != usual(values))
 
 
 def size(values: np.ndarray) -> float:
     """Median distance of the informative rows from their median or the usual value; 0.0 without such rows."""
-    rows = telling(values)
+    rows = informative(values)
     if not rows.any():
         return 0.0
     common = usual(values)

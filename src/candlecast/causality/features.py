@@ -15,10 +15,10 @@ from datetime import timedelta
 
 import numpy as np
 
-from candlecast import features as room
+from candlecast import features as package
 from candlecast.candles import Candles
 from candlecast.causality import markets
-from candlecast.causality.compare import Passed, minute, require_equal, size, telling, usual
+from candlecast.causality.compare import Passed, informative, minute, require_equal, size, usual
 from candlecast.errors import CandlecastError, ConfigError, LookaheadError
 from candlecast.features import Feature, Features, Known
 from candlecast.process.shared import ignoring
@@ -74,7 +74,7 @@ def is_ours(feature: Feature) -> bool:
         return False
     if isinstance(feature.compute, Known):
         return feature.compute.combine is None
-    factory = getattr(room, feature.kind, None)
+    factory = getattr(package, feature.kind, None)
     if not isinstance(factory, types.FunctionType):
         return False
     try:
@@ -154,7 +154,7 @@ def _require_no_answers(feature: Feature, candles: Candles, base: np.ndarray, se
     _require_same_on_other_dates(feature, candles, base, is_clock)
     _require_smooth(feature, candles, base)
     _require_same_from_later_start(feature, candles, base, is_clock)
-    for column in np.flatnonzero(is_clock & np.array([telling(values).any() for values in base.T])):
+    for column in np.flatnonzero(is_clock & np.array([informative(values).any() for values in base.T])):
         _require_calendar(feature, candles, base[:, column], int(column))
     return is_clock
 
@@ -195,7 +195,7 @@ def _require_smooth(feature: Feature, candles: Candles, base: np.ndarray) -> Non
     how = "when all prices are 0.01 % higher and returns 0.3 % larger"
     after = _otherwise(feature, markets.moved_by_a_hair(candles), how)
     for column, (one, two) in enumerate(zip(base.T, after.T, strict=True)):
-        rows = telling(one)
+        rows = informative(one)
         if rows.sum() < MINIMUM:
             continue
         is_moved = rows & ~(np.abs(one - two) <= JUMP * size(one))
@@ -221,7 +221,7 @@ def _require_same_from_later_start(feature: Feature, candles: Candles, base: np.
     for column in range(base.shape[1]):
         early, late, own = base[: len(part), column][rows], base[start:, column][rows], part[rows, column]
         if is_clock[column]:
-            rated = telling(late) | (telling(own) & np.isfinite(late))
+            rated = informative(late) | (informative(own) & np.isfinite(late))
             follows_rows = rated.sum() >= FEW_ROWS and 2 * (rated & ~_are_equal(late, own)).sum() > rated.sum()
         else:
             follows_rows = _is_coherent(own, late, early)
@@ -303,7 +303,7 @@ def _values(feature: Feature, candles: Candles) -> np.ndarray:
         return feature(candles)
     except CandlecastError:
         raise
-    except Exception as error:  # whatever a user's function raises is said with the feature and candles it failed on
+    except Exception as error:  # whatever a user's function raises is reported with the feature and the candles
         raise ConfigError(
             f"feature {feature.name} failed on {len(candles):,} candles of {candles.symbol} ({_said(error)})",
             expected="a function of any candles longer than its warm-up",

@@ -32,24 +32,24 @@ def require_causal_model(model: Model, fitted: Fitted, *, seed: int = 0) -> None
     job, rows = fitted.job, fitted.job.test_rows
     if is_ours(model) or not len(rows):
         return
-    whole = _values(fitted.forecast(job.samples, rows))
+    whole = numbers(fitted.forecast(job.samples, rows))
     generator = np.random.default_rng(seed)
     middle = len(rows) // 2
     changed = _on(job, another_path(job.samples.candles, int(rows[middle]), generator))
-    after = _values(fitted.forecast(changed.samples, rows[: middle + 1]))
-    alone = _values(fitted.forecast(job.samples, rows[: middle + 1]))  # a model may read rows together
-    _require_unmoved(model, alone, after, rows, int(rows[middle]), "Read only bars up to each row's own")
+    after = numbers(fitted.forecast(changed.samples, rows[: middle + 1]))
+    alone = numbers(fitted.forecast(job.samples, rows[: middle + 1]))  # a model may read rows together
+    require_unmoved(model, alone, after, rows=rows, bar=int(rows[middle]))
     if not job.fold.is_in_time_order:
         return
     last = job.fold.test.first - 1
     (again,) = model.fit([_on(job, another_path(job.samples.candles, last, generator))], progress=ignore)
-    relearnt = _values(again.forecast(job.samples, rows))
+    relearnt = numbers(again.forecast(job.samples, rows))
     if not np.array_equal(whole, relearnt, equal_nan=True):
         (same,) = model.fit([job], progress=ignore)
-        if not np.array_equal(whole, _values(same.forecast(job.samples, rows)), equal_nan=True):
+        if not np.array_equal(whole, numbers(same.forecast(job.samples, rows)), equal_nan=True):
             logger.warning("%s learns something else each time; whether it looks ahead cannot be checked", model.name)
             return
-        _require_unmoved(model, whole, relearnt, rows, last, "Fit on job.fit_rows, or job.train_rows")
+        require_unmoved(model, whole, relearnt, rows=rows, bar=last, is_learnt=True)
 
 
 def is_ours(model: object) -> bool:
@@ -70,21 +70,33 @@ def _on(job: Job, candles: Candles) -> Job:
     return replace(job, samples=other)
 
 
-def _values(prediction: Prediction) -> np.ndarray:
+def numbers(prediction: Prediction) -> np.ndarray:
     """All numbers of a forecast: (column, rows)."""
-    others = [_values(other) for other in prediction.others.values()]
+    others = [numbers(other) for other in prediction.others.values()]
     return np.concatenate([np.array([prediction.mean, *prediction.columns.values()]), *others])
 
 
-def _require_unmoved(
-    model: Model, before: np.ndarray, after: np.ndarray, rows: np.ndarray, bar: int, remedy: str
+def require_unmoved(
+    model: Model, before: np.ndarray, after: np.ndarray, *, rows: np.ndarray, bar: int, is_learnt: bool = False
 ) -> None:
+    """Raise LookaheadError when a number of the forecasts, (column, rows), moved though only candles after `bar` changed.
+
+    Args:
+        model: for the message.
+        before: as `numbers` gives them.
+        after: the same on the other candles.
+        rows: bars of the forecasts.
+        bar: the last one that stayed.
+        is_learnt: whether the model was fitted on the other candles, in place of forecasting on them.
+    """
     moved = np.argwhere((before != after) & ~(np.isnan(before) & np.isnan(after)))
     if len(moved):
         column, place = moved[moved[:, 1].argmin()]
         raise LookaheadError(
             f"model {model.name} moved its forecast at bar {int(rows[place]):,} from {before[column, place]:.6g} to "
             f"{after[column, place]:.6g}, although only candles after bar {bar:,} had changed",
-            expected="forecasts that do not move by a bit when later candles do",
-            remedy=remedy,
+            expected="what is learnt from training rows only"
+            if is_learnt
+            else "forecasts that do not move by a bit when later candles do",
+            remedy="Fit on job.fit_rows, or job.train_rows" if is_learnt else "Read only bars up to each row's own",
         )

@@ -1,20 +1,23 @@
-"""The check of a rule before trading: positions depend on forecasts and outcomes known up to each bar only."""
+"""The check of a rule before trading: each position depends on forecasts, outcomes and candles known at its bar only."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
+import sys
+from dataclasses import fields, is_dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
-from candlecast import signals as room
-from candlecast.causality.markets import CALENDAR
+from candlecast.candles import Candles
+from candlecast.causality.markets import CALENDAR, another_path, dated_otherwise, other_prices
 from candlecast.dataset.forecast import Forecast
 from candlecast.errors import CandlecastError, LookaheadError
 from candlecast.signals import Positions, Rule
+from candlecast.signals.rule import decide, name_of
 
-MOMENTS = (0.25, 0.5, 0.75)  # shares of the forecast's bars
+MOMENTS = (0.15, 0.35, 0.5, 0.7, 0.9)  # shares of the forecast's bars
 MINIMUM = 20  # bars that can be checked
 SIGNED = (
     "mean",
@@ -22,47 +25,102 @@ SIGNED = (
     "position",
 )  # columns whose sign changes; that of the mean around the naive forecast
 
-REMEDY = "Use forecasts, and outcomes only where known_at is not later than time"
+REMEDY = "Use forecasts and candles up to each bar, and outcomes only where known_at is not later than time"
 
 
-def require_causal_rule(rule: Rule, forecast: Forecast, positions: Positions | None = None) -> None:
+class Given(NamedTuple):
+    """What a rule is called with, and how that was changed."""
+
+    forecast: Forecast
+    candles: Candles
+    how: str
+
+
+def require_causal_rule(
+    rule: Rule, forecast: Forecast, candles: Candles, *, positions: Positions | None = None
+) -> None:
     """Raise unless a rule that is not candlecast's own decides by what was known at each bar.
 
-    `positions`: what the rule made of the forecast, made again when not given. At several bars t, forecasts after t and
-    outcomes that were not known at t are changed, then taken away: no position at or before t may move. Positions that do
-    not depend on the forecasts at all have to be constant, or a function of the clock.
+    At several bars t, forecasts and candles after t and outcomes that were not known at t are changed, then taken away: no
+    position at or before t may move. Positions that depend neither on the forecasts nor on the candles have to be constant,
+    or a function of the clock.
 
-    Raises LookaheadError naming the bar.
+    Args:
+        rule: an overlay of candlecast's is checked where the rule under it is not candlecast's.
+        forecast: of one asset.
+        candles: those that were forecast.
+        positions: what the rule made of both; made again when not given.
+
+    Raises:
+        LookaheadError: naming the bar.
     """
-    if getattr(room, type(rule).__name__, None) is type(rule):
+    if is_own(rule):
         return
     times = forecast.frame["time"].unique().sort()
     if len(times) < MINIMUM:
         return
-    held = (rule(forecast) if positions is None else positions).frame
-    name = getattr(rule, "__name__", type(rule).__name__)
+    held = (decide(rule, forecast, candles) if positions is None else positions).frame
+    generator = np.random.default_rng(0)
     for share in MOMENTS:
         moment = times[int(share * len(times))]
-        for how, frame in (("changed", _mirrored(forecast.frame, moment)), ("missing", _cut(forecast.frame, moment))):
-            after = _positions(rule, name, Forecast(frame, forecast.horizon), how)
-            _require_same(
-                name, held.filter(pl.col("time") <= moment), after.filter(pl.col("time") <= moment), moment, how
-            )
+        until = pl.col("time") <= moment
+        for given in _other_futures(forecast, candles, moment, generator):
+            after = _positions(rule, given)
+            _require_same(name_of(rule), held.filter(until), after.filter(until), moment, given.how)
     if held["position"].n_unique() > 1 and all(
-        _positions(rule, name, Forecast(frame, forecast.horizon), "changed").equals(held)
-        for frame in (
-            _mirrored(forecast.frame, times[0] - timedelta(microseconds=1)),
-            forecast.frame.with_columns(pl.col(_forecast_columns(forecast.frame)).reverse().over("symbol", "seed")),
-        )
+        _positions(rule, given).equals(held) for given in _other_worlds(forecast, candles, times[0], generator)
     ):
         later = forecast.frame.with_columns(pl.col("time", "known_at") + CALENDAR)
-        dated = _positions(rule, name, Forecast(later, forecast.horizon), "28 years later")
+        dated = _positions(
+            rule, Given(Forecast(later, forecast.horizon), dated_otherwise(candles, CALENDAR), "28 years later")
+        )
         if not dated["position"].equals(held["position"]):
             raise LookaheadError(
-                f"the positions of rule {name} do not depend on the forecast, and are others for the same dates 28 years later",
-                expected="positions that follow from the forecast, or from the clock",
+                f"the positions of rule {name_of(rule)} do not depend on the forecast or the candles, and are others for the "
+                "same dates 28 years later",
+                expected="positions that follow from the forecast, the candles or the clock",
                 remedy="Trade positions that come from elsewhere with cc.backtest(candles, positions)",
             )
+
+
+def is_own(value: object) -> bool:
+    """Whether a rule, or a part of one, is candlecast's own through and through: a recipe of it, of plain values and recipes.
+
+    >>> from candlecast.signals import Threshold, VolatilityTarget
+    >>> is_own(VolatilityTarget(rule=Threshold())), is_own(VolatilityTarget(rule=lambda forecast, candles: None))
+    (True, False)
+    """
+    kind = type(value)
+    if value is None or kind in (bool, int, float, str):
+        return True
+    module = sys.modules.get(kind.__module__)
+    is_ours = kind.__module__.startswith("candlecast.") and getattr(module, kind.__qualname__, None) is kind
+    return is_ours and is_dataclass(value) and all(is_own(getattr(value, item.name)) for item in fields(value))
+
+
+def _other_futures(
+    forecast: Forecast, candles: Candles, moment: datetime, generator: np.random.Generator
+) -> tuple[Given, Given]:
+    """The same up to the moment: first with another future, then with none."""
+    last = int(np.searchsorted(candles.close_time, np.datetime64(moment.replace(tzinfo=None)), side="right")) - 1
+    after = another_path(candles, last, generator) if 0 <= last < len(candles) - 1 else candles
+    return (
+        Given(Forecast(_mirrored(forecast.frame, moment), forecast.horizon), after, "changed"),
+        Given(Forecast(_cut(forecast.frame, moment), forecast.horizon), candles[: max(last + 1, 1)], "missing"),
+    )
+
+
+def _other_worlds(
+    forecast: Forecast, candles: Candles, first: datetime, generator: np.random.Generator
+) -> tuple[Given, Given]:
+    """All forecasts and candles changed, at the same times, in two ways."""
+    mirrored = _mirrored(forecast.frame, first - timedelta(microseconds=1))
+    turned = forecast.frame.with_columns(pl.col(_forecast_columns(forecast.frame)).reverse().over("symbol", "seed"))
+    first_prices, second_prices = other_prices(candles, generator), other_prices(candles, generator)
+    return (
+        Given(Forecast(mirrored, forecast.horizon), first_prices, "changed"),
+        Given(Forecast(turned, forecast.horizon), second_prices, "changed"),
+    )
 
 
 def _forecast_columns(frame: pl.DataFrame) -> list[str]:
@@ -71,7 +129,7 @@ def _forecast_columns(frame: pl.DataFrame) -> list[str]:
     return [name for name in frame.columns if name not in own and not name.startswith(("target@", "known_at@"))]
 
 
-def _mirrored(frame: pl.DataFrame, moment: Any) -> pl.DataFrame:
+def _mirrored(frame: pl.DataFrame, moment: datetime) -> pl.DataFrame:
     """Forecasts after the moment mirrored, and outcomes not known at it too."""
     is_later = pl.col("time") > moment
     is_unknown = pl.col("known_at").is_null() | (pl.col("known_at") > moment)
@@ -95,7 +153,7 @@ def _mirrored(frame: pl.DataFrame, moment: Any) -> pl.DataFrame:
     )
 
 
-def _cut(frame: pl.DataFrame, moment: Any) -> pl.DataFrame:
+def _cut(frame: pl.DataFrame, moment: datetime) -> pl.DataFrame:
     """The rows up to the moment, with the outcomes known at it."""
     is_known = pl.col("known_at") <= moment
     return frame.filter(pl.col("time") <= moment).with_columns(
@@ -103,19 +161,20 @@ def _cut(frame: pl.DataFrame, moment: Any) -> pl.DataFrame:
     )
 
 
-def _positions(rule: Rule, name: str, forecast: Forecast, how: str) -> pl.DataFrame:
+def _positions(rule: Rule, given: Given) -> pl.DataFrame:
     try:
-        return rule(forecast).frame
-    except Exception as error:
+        return decide(rule, given.forecast, given.candles).frame
+    except Exception as error:  # whatever a user's rule raises
         said = error.wrong if isinstance(error, CandlecastError) else f"{type(error).__name__}: {error}"
         raise LookaheadError(
-            f"rule {name} fails when later forecasts, and outcomes that are not known yet, are {how} ({said})",
+            f"rule {name_of(rule)} fails when later forecasts and candles, and outcomes that are not known yet, are "
+            f"{given.how} ({said})",
             expected="positions from what was forecast and known at each bar",
             remedy=REMEDY,
         ) from error
 
 
-def _require_same(name: str, before: pl.DataFrame, after: pl.DataFrame, moment: Any, how: str) -> None:
+def _require_same(name: str, before: pl.DataFrame, after: pl.DataFrame, moment: datetime, how: str) -> None:
     if before["time"].equals(after["time"]):
         moved = np.flatnonzero(before["position"].to_numpy() != after["position"].to_numpy())
         if not len(moved):
@@ -130,7 +189,7 @@ def _require_same(name: str, before: pl.DataFrame, after: pl.DataFrame, moment: 
             f"rule {name} gives {after.height:,} instead of {before.height:,} positions up to {moment:%Y-%m-%d %H:%M}"
         )
     raise LookaheadError(
-        f"{wrong} when only forecasts after {moment:%Y-%m-%d %H:%M} and outcomes not known by then were {how}",
+        f"{wrong} when only forecasts and candles after {moment:%Y-%m-%d %H:%M} and outcomes not known by then were {how}",
         expected="positions that do not move when what is not known yet does",
         remedy=REMEDY,
     )

@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from candlecast import targets as room
+from candlecast import targets as package
 from candlecast.candles import Candles
 from candlecast.causality import markets
 from candlecast.causality.compare import Passed, minute, require_equal
 from candlecast.errors import LookaheadError
-from candlecast.targets import Target, parts
+from candlecast.targets import Target, components
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def require_causal_target(target: Target, candles: Candles, *, seed: int = 0) ->
 
     Raises LookaheadError.
     """
-    for part in parts(target):
+    for part in components(target):
         if _is_ours(part) or _passed.holds(candles, part):
             continue
         _require_causal(part, candles, seed)
@@ -40,7 +40,7 @@ def require_causal_target(target: Target, candles: Candles, *, seed: int = 0) ->
 
 
 def _is_ours(target: Target) -> bool:
-    return getattr(room, type(target).__name__, None) is type(target)
+    return getattr(package, type(target).__name__, None) is type(target)
 
 
 def _require_causal(target: Target, candles: Candles, seed: int) -> None:
@@ -55,11 +55,11 @@ def _require_causal(target: Target, candles: Candles, seed: int) -> None:
     implied = target.expected_return(forecast, part)
     subject = f"target {target.name} (horizon {horizon})"
     for bar, other in markets.other_futures(part, horizon, seed, moments=CUTS):
-        said = np.where(np.arange(len(other)) <= bar, forecast[: len(other)], forecast[::-1][: len(other)])
+        mixed = np.where(np.arange(len(other)) <= bar, forecast[: len(other)], forecast[::-1][: len(other)])
         pairs = {
             "values": (values, target.values(other), max(bar + 1 - horizon, 0)),
             "naive": (naive, target.naive(other), bar + 1),
-            "expected_return": (implied, target.expected_return(said, other), bar + 1),
+            "expected_return": (implied, target.expected_return(mixed, other), bar + 1),
         }
         for name, (before, after, stop) in pairs.items():
             require_equal(

@@ -24,7 +24,7 @@ from candlecast.cli.runs import runs
 from candlecast.errors import CandlecastError
 
 INTERRUPTED = 130  # exit code of a process that signal 2 ended
-CONTINUED = ("run", "fetch")  # commands that continue an interrupted one when they are run again
+CONTINUED = ("run", "compare", "fetch")  # commands that continue an interrupted one when they are run again
 
 
 class Commands(click.Group):

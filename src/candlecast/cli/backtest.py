@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,33 +12,27 @@ import click
 from candlecast.cli.console import print_json, print_table, progress, say
 from candlecast.cli.options import common
 from candlecast.cli.pricing import GivenCosts, cost_options
-from candlecast.errors import ConfigError, near_misses
+from candlecast.cli.rules import GivenRule, of_run, rule_options
 from candlecast.events import Progress
+from candlecast.text.cells import number, percent
 
 if TYPE_CHECKING:
-    from candlecast.signals import Rule
     from candlecast.study.result import StudyResult
 
-RULES = ("direction", "threshold", "volatility")
-SHOWN = {  # statistics and how they are written
-    "total return": "%",
-    "annual return": "%",
-    "Sharpe ratio": ",.2f",
-    "maximum drawdown": "%",
-    "trades": ",.0f",
-    "total cost": ",.2f",
+SHOWN: dict[str, Callable[[float | None], str]] = {  # statistics and how they are written
+    "total return": percent,
+    "annual return": percent,
+    "Sharpe ratio": number,
+    "maximum drawdown": percent,
+    "trades": partial(number, digits=0),
+    "total cost": number,
 }
 
 
 @click.command(epilog="Example: candlecast backtest runs/SP500-1d-lstm-return-1a2b3c4d --fee-bps 5")
 @click.argument("run", type=click.Path(path_type=Path))
 @cost_options
-@click.option("--rule", help=f"One of {', '.join(RULES)}; the run's when not given.")
-@click.option("--enter", type=float, help="Expected log return that opens a position; with --rule threshold.")
-@click.option(
-    "--exit", "leave", type=float, help="Expected log return below which it is closed; with --rule threshold."
-)
-@click.option("--long-only", is_flag=True, help="Flat instead of short; with --rule direction or threshold.")
+@rule_options
 @click.option("--cash", type=float, help="Initial cash, quote currency.")
 @click.option("--since", help="First day or time, UTC, on which a position is decided.")
 @click.option("--until", help="End, UTC, of what is traded.")
@@ -45,10 +41,7 @@ def backtest(
     run: Path,
     *,
     given_costs: GivenCosts,
-    rule: str | None,
-    enter: float | None,
-    leave: float | None,
-    long_only: bool,
+    given_rule: GivenRule,
     cash: float | None,
     since: str | None,
     until: str | None,
@@ -65,9 +58,10 @@ def backtest(
     before = load_run(run)
     with progress(quiet) as listener:
         listener(Progress("price", 0, 2))
-        after = before.between(since, until).retraded(
-            rule=_rule(rule, enter=enter, leave=leave, long_only=long_only),
-            costs=given_costs.of(before.costs),
+        costs = given_costs.of(before.costs)
+        after = before.between(since, until).rebacktest(
+            rule=given_rule.of(of_run(before.recipe), costs),
+            costs=costs,
             cash=cash,
             ledger=Ledger(run.parent),
         )
@@ -83,8 +77,8 @@ def _show(before: StudyResult, after: StudyResult) -> None:
     say(f"\n{after.verdict}\n", is_bold=True)
     was, now = _values(before), _values(after)
     rows = [
-        [name, *(_words(value, form) for value in (was[name]["value"], now[name]["value"], now[name]["benchmark"]))]
-        for name, form in SHOWN.items()
+        [name, *map(written, (was[name]["value"], now[name]["value"], now[name]["benchmark"]))]
+        for name, written in SHOWN.items()
     ]
     print_table(rows, ["", "as it ran", "now", "buy-and-hold now"])
     first, last = after.backtest.equity["time"][0], after.backtest.equity["time"][-1]
@@ -111,37 +105,3 @@ def _as_object(after: StudyResult, run: Path) -> dict[str, Any]:
 
 def _values(result: StudyResult) -> dict[str, dict[str, Any]]:
     return {row.pop("statistic"): row for row in result.summary.to_dicts()}
-
-
-def _words(value: float | None, form: str) -> str:
-    if value is None:
-        return "-"
-    return f"{100 * value:.1f} %" if form == "%" else f"{value:{form}}"
-
-
-def _rule(name: str | None, *, enter: float | None, leave: float | None, long_only: bool) -> Rule | None:
-    """The rule that the options describe; None leaves the run's."""
-    from candlecast.signals import FollowDirection, InverseVolatility, Threshold
-
-    if name is None:
-        if enter is not None or leave is not None or long_only:
-            raise ConfigError(
-                "--enter, --exit or --long-only without --rule",
-                expected="the rule that they belong to",
-                remedy="Add --rule threshold",
-            )
-        return None
-    chosen = name.lower()
-    if chosen not in RULES:
-        raise ConfigError(
-            f"there is no rule {name!r}", expected=f"one of {', '.join(RULES)}", remedy=near_misses(name, RULES)
-        )
-    if chosen != "threshold" and (enter is not None or leave is not None):
-        raise ConfigError(f"--enter or --exit with --rule {name}", expected="--rule threshold", remedy="Leave them out")
-    if chosen == "volatility" and long_only:
-        raise ConfigError(
-            "--long-only with --rule volatility", expected="a rule that may be short", remedy="Leave it out: it is"
-        )
-    if chosen == "threshold":
-        return Threshold(enter or 0.0, leave or 0.0, allow_short=not long_only)
-    return InverseVolatility() if chosen == "volatility" else FollowDirection(allow_short=not long_only)

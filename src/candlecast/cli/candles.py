@@ -45,7 +45,7 @@ def candles(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Describe candles and list their faults: trading hours, gaps and halts, duplicates, off-grid and impossible bars,
+    """Describe candles and list their issues: trading hours, gaps and halts, duplicates, off-grid and impossible bars,
     jumps like splits, and prices that nobody could have traded at. Nothing is changed where it is stored.
 
     Without an argument: everything that is stored, and, without --source and --interval, the samples that come with the
@@ -72,7 +72,7 @@ def candles(
     elif asset is None:
         print_table(
             [_row(table, changed) for table, changed in found],
-            ["source", "symbol", "interval", "bars", "first", "last", "missing", "halted", "sound", "changed"],
+            ["source", "symbol", "interval", "bars", "first", "last", "missing", "halted", "sound", "changed", "ended"],
         )
     else:
         for table, changed in found:
@@ -144,8 +144,9 @@ def _as_object(table: Candles, changed: int) -> dict[str, Any]:
         "missing": report.missing,
         "halted": report.halted,
         "changed": changed,
+        "ended": asdict(origin.ended) if origin and origin.ended else None,
         "is_sound": report.is_sound,
-        "faults": report.faults.to_dicts(),
+        "issues": report.issues.to_dicts(),
     }
 
 
@@ -161,4 +162,5 @@ def _row(table: Candles, changed: int) -> list[str]:
         f"{row['halted']:,}",
         "yes" if row["is_sound"] else "NO",
         f"{changed:,}",
+        "yes" if row["ended"] else "",
     ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,12 +74,13 @@ def compare(
     """Compare models on the same folds and costs, corrected for all trials that were made.
 
     Every model is judged on every SYMBOL or FILE at every interval, and recorded in the ledger of the runs. Without an
-    argument: the two samples that come with the installation.
+    argument: the two samples that come with the installation. Stopped at any moment, the same command continues.
     """
     from candlecast.backtesting import Costs
     from candlecast.dataset.folds import WalkForward
     from candlecast.ledger import Ledger
     from candlecast.sources.sample import SAMPLES
+    from candlecast.study.checkpoints import FolderCheckpoints
     from candlecast.study.comparison import compare as compare_models
 
     began = time.monotonic()
@@ -88,16 +91,24 @@ def compare(
         require_file(" ".join(names or SAMPLES), wanted["reading"])
     with progress(quiet) as listener:
         series = [each for name in names or SAMPLES for each in _load(name, intervals, wanted, listener)]
-        comparison = compare_models(
-            chosen,
-            series,
-            target=forecast,
-            folds=WalkForward(folds=folds),
-            costs=costs,
-            seeds=range(seed, seed + seeds),
-            ledger=Ledger(runs),
-            progress=listener,
-        )
+        content = [sorted(chosen), sorted(each.fingerprint for each in series), target, horizon, folds, seeds, seed]
+        digest = sha256(json.dumps(content).encode()).hexdigest()[:8]
+        checkpoints = FolderCheckpoints(runs / f".compare-{digest}.jobs")
+        try:
+            comparison = compare_models(
+                chosen,
+                series,
+                target=forecast,
+                folds=WalkForward(folds=folds),
+                costs=costs,
+                seeds=range(seed, seed + seeds),
+                checkpoints=checkpoints,
+                ledger=Ledger(runs),
+                progress=checkpoints.announcing(listener),
+            )
+            checkpoints.discard()
+        finally:
+            checkpoints.release()
     seconds = time.monotonic() - began
     if as_json:
         print_json(_as_object(comparison, seconds))

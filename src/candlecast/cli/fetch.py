@@ -33,7 +33,13 @@ if TYPE_CHECKING:
     help=f"{NAMES}.",
 )
 @click.option("--refresh", is_flag=True, help="Ask for everything again, to see what the vendor changed.")
-@click.option("--recheck", is_flag=True, help="Ask again about holes that the vendor has been asked about.")
+@click.option(
+    "--recheck", is_flag=True, help="Request gaps again that the vendor had no bars for, and series that ended."
+)
+@click.option(
+    "--renamed-from", help="What the source called the one SYMBOL before; its bars are read before those of SYMBOL."
+)
+@click.option("--renamed-at", help="Since when it has the new name, UTC; its first bar stored when not given.")
 @store_option
 @common
 def fetch(
@@ -45,21 +51,30 @@ def fetch(
     source: str,
     refresh: bool,
     recheck: bool,
+    renamed_from: str | None,
+    renamed_at: str | None,
     store: str,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Fetch what is missing of each SYMBOL into the store, and say what came and what the vendor changed.
+    """Fetch what is missing of each SYMBOL into the store, and report new bars, bars that the vendor changed, and series that
+    ended (delisted, halted, or without a bar for 30 days).
 
-    Stopped at any moment, the same command goes on where it was. Where one of several cannot be had, the others are.
+    Stopped at any moment, the same command continues where it was. Where one of several fails, the others are fetched.
     """
-    from candlecast.errors import CandlecastError
+    from candlecast.errors import CandlecastError, ConfigError
     from candlecast.interval import Interval
     from candlecast.store import Store
     from candlecast.text.redaction import shown
 
     place, origin, lengths = Store(store), make_source(source), [Interval.parse(interval) for interval in intervals]
-    rows, errors = [], []
+    if (renamed_from is not None and len(symbols) > 1) or (renamed_at is not None and renamed_from is None):
+        raise ConfigError(
+            f"--renamed-from of {len(symbols)} symbols" if renamed_from else "--renamed-at without --renamed-from",
+            expected="the earlier name of one symbol",
+            remedy="Use for example: candlecast fetch META --renamed-from FB --renamed-at 2022-06-09",
+        )
+    rows, errors, renaming = [], [], renamed_from
     for symbol, interval in itertools.product(symbols, lengths):
         try:
             with progress(quiet) as listener:
@@ -74,6 +89,9 @@ def fetch(
                     recheck=recheck,
                     progress=listener,
                 )
+                if renaming is not None:
+                    place.rename(origin, renaming, symbol, at=renamed_at)
+                    renaming, row["bars"] = None, len(place.read(origin, symbol, interval, since=since, until=until))
         except CandlecastError as error:
             errors.append({"symbol": symbol, "interval": str(interval), "error": str(error)})
             click.echo(f"Error: {error}", err=True)
@@ -117,6 +135,7 @@ def _fetch(
         "missing": report.missing,
         "halted": report.halted,
         "is_sound": report.is_sound,
+        "ended": None if candles.origin is None or candles.origin.ended is None else candles.origin.ended.why,
         "first": candles.frame["open_time"][0].isoformat(),
         "last": candles.frame["close_time"][-1].isoformat(),
         "version": candles.origin.version if candles.origin else None,
@@ -145,6 +164,7 @@ def _words(row: dict[str, Any]) -> str:
     missing = (f", {absent:,} missing" if absent else "") + (f", {row['halted']:,} halted" if row["halted"] else "")
     unsound = "" if row["is_sound"] else ", NOT SOUND (see candlecast candles)"
     first, last = (row[name].replace("T", " ")[:16] for name in ("first", "last"))
+    unsound += f"; the series ended ({row['ended']})" if row["ended"] else ""
     return (
         f"{row['symbol']} {row['interval']}: {row['bars']:,} bars, {first} to {last} UTC; {row['new']:,} new{changed}{missing}"
         f"{unsound}; version {row['version']}; {row['seconds']:.1f} s"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Mending:
     """What the options say."""
 
-    faults: str | None
+    repair: str | None
     sort: bool
     factors: Path | None
     max_gap: int | None
@@ -32,7 +32,7 @@ class Mending:
 
         if self.clock is not None:
             candles = candles.on_clock(self.clock)
-        candles = candles.mended(self.faults, sort=self.sort)  # type: ignore[arg-type]
+        candles = candles.mended(self.repair, sort=self.sort)  # type: ignore[arg-type]
         if self.factors is not None:
             candles = with_factors(candles, self.factors)
         candles = candles.mended(max_gap=self.max_gap, bridge=self.bridge)
@@ -50,7 +50,7 @@ def mending_options(command: Callable[..., None]) -> Callable[..., None]:
     @click.option(
         "--mend",
         type=click.Choice(["drop", "clip"]),
-        help="Leave out faulty bars, or move low and high out to hold open and close.",
+        help="Leave out invalid bars, or move low and high out to hold open and close.",
     )
     @click.option(
         "--factors", type=click.Path(path_type=Path), help="Factor file of splits and dividends, as Lean writes it."

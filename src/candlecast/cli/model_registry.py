@@ -39,7 +39,7 @@ TARGETS = {
 
 
 def model(name: str) -> Model:
-    """The model of that name, as it is when nothing is said about it. Raises ConfigError."""
+    """The model of that name, with its default parameters. Raises ConfigError."""
     return getattr(models, _known("model", name, MODELS))()
 
 

@@ -17,9 +17,11 @@ from candlecast.cli.pricing import GivenCosts, cost_options
 from candlecast.cli.reading import reading_options
 from candlecast.cli.source_registry import NAMES, store_option
 from candlecast.errors import ConfigError, near_misses
-from candlecast.text.formatting import CELL, number, percent
+from candlecast.text.cells import number, p_value, percent
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from candlecast.models import Model
     from candlecast.study import Study
     from candlecast.study.result import StudyResult
@@ -125,7 +127,7 @@ def make_study(
             study = replace(study, rule=None)
     if folds is not None and (train is not None or test is not None):
         raise ConfigError(
-            f"--folds {folds} beside --train and --test", expected="one or the other", remedy="Leave --folds out"
+            f"--folds {folds} with --train and --test", expected="one or the other", remedy="Leave --folds out"
         )
     if train is not None or test is not None:
         study = replace(study, folds=WalkForward(train=_length(train), test=_length(test)))
@@ -136,19 +138,19 @@ def make_study(
 
 
 def show(result: StudyResult, folder: Path, page: Path, seconds: float) -> None:
-    """The result for people: verdict, models side by side, and where everything is."""
+    """The result for people: verdict, a table of the models, and the paths of run and report."""
     for notice in result.verdict.notices:
         say(f"Note: {notice}")
     say(f"\n{result.verdict}\n", is_bold=True)
     print_table(
         [_model_row(result, name) for name in result.forecasts],
-        ["model", "R2 vs naive", "95 %", "hit rate", "p", "return/year", "Sharpe", "max drawdown", "trades"],
+        ["model", "R2 vs naive", "95 % CI", "hit rate", "p", "return/year", "Sharpe", "max drawdown", "trades"],
     )
     lost = ", ".join(f"{count:,} {cause}" for cause, count in result.lost.items() if count)
     origin = f" from {result.candles.origin}" if result.candles.origin else ""
     absent = result.candles.check().missing
     lost = f"{absent:,} missing, {lost}" if absent else lost
-    say(f"\n{result.candles!r}{origin}; not learnt from: {lost or 'none'}")
+    say(f"\n{result.candles!r}{origin}; rows dropped: {lost or 'none'}")
     click.echo(f"Folds x seeds: {result.folds.height} x {len(result.forecast.seeds)}; {seconds:.1f} s")
     say(f"Run     {folder}\nReport  {page}")
 
@@ -186,13 +188,13 @@ def _model_row(result: StudyResult, name: str) -> list[str]:
     values = {statistic: statistics[statistic]["value"] for statistic in statistics}
     return [
         name,
-        _in_percent(row["r2"], 2),
-        f"{_in_percent(row['r2_low'], 2)} .. {_in_percent(row['r2_high'], 2)}",
-        _in_percent(row["hit_rate"]),
-        number(largest_p(row), unknown=CELL),
-        _in_percent(values["annual return"]),
-        number(values["Sharpe ratio"], unknown=CELL),
-        _in_percent(values["maximum drawdown"]),
+        percent(row["r2"], 2),
+        f"{percent(row['r2_low'], 2)} to {percent(row['r2_high'], 2)}",
+        percent(row["hit_rate"]),
+        p_value(largest_p(row)),
+        percent(values["annual return"]),
+        number(values["Sharpe ratio"]),
+        percent(values["maximum drawdown"]),
         f"{values['trades']:,.0f}",
     ]
 
@@ -201,7 +203,7 @@ def _statistics(result: StudyResult, name: str) -> dict[str, Any]:
     return {row.pop("statistic"): row for row in result.summaries[name].to_dicts()}
 
 
-def _is_model(name: str) -> Any:
+def _is_model(name: str) -> pl.Expr:
     import polars as pl
 
     return pl.col("model") == name
@@ -227,7 +229,3 @@ def _with(model: Any, settings: dict[str, int | None]) -> Model:
 
 def _length(text: str | None) -> int | str | None:
     return int(text) if text is not None and text.isdigit() else text
-
-
-def _in_percent(value: float | None, digits: int = 1) -> str:
-    return percent(value, digits, unknown=CELL)

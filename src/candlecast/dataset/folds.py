@@ -5,7 +5,7 @@ tested on, the last `horizon` rows before each boundary are purged:
 
     |------------ train ------------|purge|--- valid ---|purge|------- test -------|
 
-Where a training part lies behind a test part as well, the labels of the test part are kept out of it in the same way,
+Where a training part lies after a test part as well, the labels of the test part are kept out of it in the same way,
 and an embargo keeps out the rows whose inputs still look back on it:
 
     |--- train ---|purge|------- test -------|purge|embargo|--- train ---|purge|--- valid ---|
@@ -85,7 +85,7 @@ class Rows:
 
 @dataclass(frozen=True, init=False)
 class Fold:
-    """One division of rows: `train` to learn from, `valid` to stop by (may be empty), `test` to be judged on."""
+    """One division of rows: `train` to learn from, `valid` to stop by (may be empty), `test` to be evaluated on."""
 
     index: int
     train: Rows
@@ -113,7 +113,7 @@ class Fold:
 
 
 def are_in_time_order(folds: Iterable[Fold]) -> bool:
-    """Whether no fold learns from rows behind its test part, so that its forecasts could have been made at the time.
+    """Whether no fold learns from rows after its test part, so that its forecasts could have been made at the time.
 
     >>> folds = PurgedKFold(2).split(np.arange(100).astype("datetime64[us]"), range(100), horizon=1)
     >>> [fold.is_in_time_order for fold in folds], are_in_time_order(folds), are_in_time_order(folds[1:])
@@ -136,7 +136,7 @@ class Folds(Protocol):
 
 @dataclass(frozen=True)
 class WalkForward:
-    """Train on a stretch, test on the one behind it, move on by the length of the test, to the end of the data.
+    """Train on a stretch, test on the next one, move on by the length of the test, to the end of the data.
 
     `train` and `test` are bars (int) or spans ("4y"). Not given: the first half of the rows is the first training
     part, and the other half is tested in `folds` equal parts. `expanding` keeps the start of the training part fixed;
@@ -177,7 +177,7 @@ class WalkForward:
         return check_folds(folds, times, horizon=horizon)
 
     def _starts(self, times: np.ndarray, usable: range) -> tuple[list[int], list[int]]:
-        """First row of each test part, and of the training part in front of it."""
+        """First row of each test part, and of the training part before it."""
         if self.train is None or self.test is None:
             half = usable.start + len(usable) // 2
             size = (usable.stop - half) // self.folds
@@ -234,16 +234,16 @@ class Holdout:
 
 @dataclass(frozen=True)
 class PurgedKFold:
-    """Every row tested once, by a model that learnt from what lies before *and behind* it.
+    """Every row tested once, by a model that learnt from what lies before *and after* it.
 
     `folds` equal parts; each is tested once, and all others train, but for `purge` bars on both sides of the test part and
-    an `embargo` behind it, in bars (int) or as a span ("5d"). Not given: purge is the target's horizon, the embargo as
+    an `embargo` after it, in bars (int) or as a span ("5d"). Not given: purge is the target's horizon, the embargo as
     many bars as a row looks back on (window, features, and a target measured in recent volatility), so that no training
     row has seen a test bar or its label.
     `valid` is the share of the training rows, at their end, that early stopping watches.
 
-    The model knows the future of what it forecasts: good for choosing among models with little data, and no record of
-    what could have been earned; that is WalkForward's. Lopez de Prado (2018), Advances in Financial Machine Learning, 7.4.
+    The model has seen the future of what it forecasts: useful for choosing among models with little data, and no estimate of
+    what could have been earned; WalkForward gives that. Lopez de Prado (2018), Advances in Financial Machine Learning, 7.4.
 
     Raises ConfigError, NotEnoughDataError, or LookaheadError when `purge` is shorter than the horizon.
     """
@@ -270,7 +270,7 @@ class CombinatorialPurged:
 
     N groups, k of them tested: C(N, k) folds, and each row is forecast by C(N - 1, k - 1) of them, which assemble into as
     many `paths` over all rows: `Forecast.paths` gives them one by one, each for a backtest of its own. The spread over
-    paths tells how much of a result is the luck of one history. `purge`, `embargo`, `valid` and the warning as in
+    paths shows how much of a result is the luck of one history. `purge`, `embargo`, `valid` and the warning as in
     `PurgedKFold`. Lopez de Prado (2018), Advances in Financial Machine Learning, ch. 12.
 
     Raises ConfigError, NotEnoughDataError, or LookaheadError when `purge` is shorter than the horizon.
@@ -307,8 +307,8 @@ class CombinatorialPurged:
         folds = []
         for index, chosen in enumerate(combinations(range(self.groups), self.test_groups)):
             test = Rows(*(range(bounds[group], bounds[group + 1]) for group in chosen))
-            behind = [range(part.stop, _shift(times, part.stop - 1, embargo) + 1 + gap) for part in test.parts]
-            folds.append(_fold(index, usable, test, valid=self.valid, purge=gap, embargoed=behind))
+            embargoed = [range(part.stop, _shift(times, part.stop - 1, embargo) + 1 + gap) for part in test.parts]
+            folds.append(_fold(index, usable, test, valid=self.valid, purge=gap, embargoed=embargoed))
         return check_folds(tuple(folds), times, horizon=horizon)
 
 
@@ -316,26 +316,33 @@ def nested(fold: Fold, *, horizon: int) -> Fold:
     """A division of the fold's own training part, for choices that its test part must not see.
 
     The first 60 % of the rows that may be learnt from train, the next 20 % are `valid`, the last 20 % `test`; labels of each
-    are known before the next begins. Raises NotEnoughDataError for a part without rows.
+    are known before the next begins.
+
+    Args:
+        fold: whose training part is divided.
+        horizon: bars until a label is known.
+
+    Raises:
+        NotEnoughDataError: a part would have no rows.
 
     >>> nested(Fold(3, range(0, 100), range(0), range(110, 120)), horizon=5)
     Fold(index=3, train=Rows(range(0, 55)), valid=Rows(range(60, 75)), test=Rows(range(80, 100)))
     """
     rows = fold.fit.array
-    watched, judged = rows[len(rows) * 3 // 5], rows[len(rows) * 4 // 5]
-    train = rows[rows + horizon < watched]
-    valid = rows[(rows >= watched) & (rows + horizon < judged)]
+    first_valid, first_test = rows[len(rows) * 3 // 5], rows[len(rows) * 4 // 5]
+    train = rows[rows + horizon < first_valid]
+    valid = rows[(rows >= first_valid) & (rows + horizon < first_test)]
     if not len(train) or not len(valid):
         raise NotEnoughDataError(
             f"the {len(rows):,} training rows of fold {fold.index} cannot be divided in three",
             expected=f"more than {10 * horizon:,} rows for a horizon of {horizon}",
             remedy="Give more candles or a shorter horizon",
         )
-    return Fold(fold.index, Rows.of(train), Rows.of(valid), Rows.of(rows[rows >= judged]))
+    return Fold(fold.index, Rows.of(train), Rows.of(valid), Rows.of(rows[rows >= first_test]))
 
 
 def check_folds(folds: Iterable[Fold], times: np.ndarray, *, horizon: int) -> tuple[Fold, ...]:
-    """The folds, when no label is known later than the part begins that is judged by it, or learnt behind it.
+    """The folds, when every label is known before a later part begins.
 
     Raises LookaheadError, NotEnoughDataError for an empty part, or ConfigError for no folds or anything else.
     """
@@ -364,32 +371,32 @@ def check_folds(folds: Iterable[Fold], times: np.ndarray, *, horizon: int) -> tu
             (fold.train, fold.test, "test"),
             (fold.valid, fold.test, "test"),
         ]
-        for learnt, judged, name in boundaries:
+        for learnt, tested, name in boundaries:
             for part in learnt.parts:
-                for other in judged.parts:
-                    _require_apart(fold.index, part, other, name, times, horizon)
+                for other in tested.parts:
+                    _require_apart(fold, part, other, name=name, times=times, horizon=horizon)
     return found
 
 
-def _require_apart(index: int, learnt: range, judged: range, name: str, times: np.ndarray, horizon: int) -> None:
+def _require_apart(fold: Fold, learnt: range, tested: range, *, name: str, times: np.ndarray, horizon: int) -> None:
     """Raise LookaheadError when labels of the earlier part are known only inside the later one."""
-    is_behind = learnt.start > judged.start
-    earlier, later = (judged, learnt) if is_behind else (learnt, judged)
+    is_after = learnt.start > tested.start
+    earlier, later = (tested, learnt) if is_after else (learnt, tested)
     last = earlier.stop - 1
     if last + horizon < later.start:
         return
     known = _minute(times[min(last + horizon, len(times) - 1)])
-    if is_behind:
+    if is_after:
         raise LookaheadError(
-            f"fold {index} trains on rows from {_minute(times[later.start])} on, but the target (horizon {horizon} bars) "
+            f"fold {fold.index} trains on rows from {_minute(times[later.start])} on, but the target (horizon {horizon} bars) "
             f"of the {name} range before them is known only at {known}",
-            expected=f"at least {horizon} purged bars behind {_minute(times[last])}",
+            expected=f"at least {horizon} purged bars after {_minute(times[last])}",
             remedy=f"Use purge={horizon} or leave purge unset to take it from the target",
         )
     raise LookaheadError(
-        f"fold {index} trains on rows up to {_minute(times[last])}, but their target (horizon {horizon} bars) "
+        f"fold {fold.index} trains on rows up to {_minute(times[last])}, but their target (horizon {horizon} bars) "
         f"is known only at {known}, inside the {name} range",
-        expected=f"at least {horizon} purged bars in front of {_minute(times[later.start])}",
+        expected=f"at least {horizon} purged bars before {_minute(times[later.start])}",
         remedy=f"Use purge={horizon} or leave purge unset to take it from the target",
     )
 
@@ -404,13 +411,13 @@ def _fold(
     for part in kept_out:
         is_free[max(part.start, 0) : part.stop] = False
     free = np.flatnonzero(is_free)
-    watched = free[len(free) - int(len(free) * valid) :]
-    learnt = free[free < watched[0] - purge] if len(watched) else free
-    return Fold(index, Rows.of(learnt), Rows.of(watched), test)
+    valid_rows = free[len(free) - int(len(free) * valid) :]
+    learnt = free[free < valid_rows[0] - purge] if len(valid_rows) else free
+    return Fold(index, Rows.of(learnt), Rows.of(valid_rows), test)
 
 
 def _shift(times: np.ndarray, row: int, length: int | str, *, back: bool = False) -> int:
-    """The row that lies `length` (bars or a span) behind `row`, or in front of it."""
+    """The row that lies `length` (bars or a span) after `row`, or before it with `back`."""
     sign = -1 if back else 1
     if isinstance(length, int):
         return row + sign * length

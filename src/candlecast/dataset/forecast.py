@@ -1,4 +1,4 @@
-"""`Forecast`: the out-of-sample table that every judgement is made on."""
+"""`Forecast`: the table of out-of-sample forecasts, which every evaluation reads."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ SCHEMA: dict[Any, Any] = {
     "train_mean": pl.Float64,
 }
 OPTIONAL = ("sigma", "position", "naive_error", "train_mean")  # null throughout where a frame comes without them
-FURTHER = re.compile(r"q\d+|p_(down|flat|up)|\w+@\w+")  # quantiles, chances of labels, and forecasts of further targets
+FURTHER = re.compile(
+    r"q\d+|p_(down|flat|up)|\w+@\w+"
+)  # quantiles, probabilities of labels, and forecasts of further targets
 OWN = ("time", "known_at", "symbol", "model", "fold", "seed")  # columns of a row, whatever is forecast
 
 
@@ -47,7 +49,7 @@ class Forecast:
     around `mean`, of a model that forecasts it; null otherwise), `position` (what a model that learns positions wants to
     hold; null otherwise), `naive_error` and `train_mean` (means of |target - naive|,
     the scale of MASE, and of the target over the training rows; null if unknown). A model may give more: quantiles
-    (`q05` is that of level 0.05), chances of labels (`p_down`, `p_flat`, `p_up`), and forecasts of further targets, see
+    (`q05` is that of level 0.05), probabilities of labels (`p_down`, `p_flat`, `p_up`), and forecasts of further targets, see
     `at`. Sorted by symbol, seed and time.
     """
 

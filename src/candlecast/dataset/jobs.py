@@ -3,16 +3,91 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from candlecast.dataset.folds import Fold, Rows
 from candlecast.dataset.samples import Samples
 from candlecast.errors import ConfigError, NotEnoughDataError
+from candlecast.features import Scaler
 from candlecast.targets import Target
+
+
+class TrainingSamples(Protocol):
+    """What training reads of samples; see `Samples`."""
+
+    @property
+    def inputs(self) -> np.ndarray:
+        """Features of all bars (time, column)."""
+        ...
+
+    @property
+    def y(self) -> np.ndarray:
+        """Outcomes of all bars (time, N)."""
+        ...
+
+    @property
+    def sample_weight(self) -> np.ndarray:
+        """Weight of each outcome in training (time, N)."""
+        ...
+
+    @property
+    def scalers(self) -> Sequence[Scaler]:
+        """How each column of the inputs is scaled."""
+        ...
+
+    @property
+    def target(self) -> Target:
+        """What is forecast."""
+        ...
+
+
+class TrainingJob(Protocol):
+    """What training reads of a job: a `Job`, or the jobs of several assets that share one net."""
+
+    @property
+    def samples(self) -> TrainingSamples:
+        """Inputs and outcomes."""
+        ...
+
+    @property
+    def fold(self) -> Fold:
+        """The division of their rows."""
+        ...
+
+    @property
+    def symbol(self) -> str:
+        """The asset, or all of them."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """A name that is unique among the jobs that train together."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Seed of all that is random in the training."""
+        ...
+
+    @property
+    def lr(self) -> float | None:
+        """A step size of its own; that of the recipe when None."""
+        ...
+
+    @cached_property
+    def train_rows(self) -> np.ndarray:
+        """Rows to learn from, int64, rising, at least one."""
+        ...
+
+    @cached_property
+    def valid_rows(self) -> np.ndarray:
+        """Rows for early stopping; may be empty."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +123,7 @@ class Job:
 
     @cached_property
     def valid_rows(self) -> np.ndarray:
-        """Rows that early stopping watches; may be empty."""
+        """Rows for early stopping; may be empty."""
         return self._learnable(self.fold.valid)
 
     @cached_property
@@ -77,9 +152,9 @@ class Job:
 
 
 class Unpickled:
-    """Base of what a model learnt of a `job`: it is sent and stored as its tensors, never pickled.
+    """Base of fitted models: they are sent and stored as tensors, never pickled.
 
-    Features and fits are functions, which have no bytes; and whoever reads a pickle runs it.
+    Features and fits are functions, which cannot be pickled; and reading a pickle runs code.
     """
 
     job: Any
@@ -94,6 +169,6 @@ class Unpickled:
         )
 
 
-def job_generator(job: Job, purpose: int) -> np.random.Generator:
+def job_generator(job: TrainingJob, purpose: int) -> np.random.Generator:
     """The job's own generator for one purpose: depends on asset, fold and seed, not on what else is trained."""
     return np.random.default_rng([job.seed, job.fold.index, zlib.crc32(job.symbol.encode()), purpose])

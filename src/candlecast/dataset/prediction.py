@@ -1,4 +1,4 @@
-"""`Prediction`: what a model says of some bars, in the target's units."""
+"""`Prediction`: a model's forecasts of some bars, in the target's units."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 class Prediction:
     """Forecasts of some rows. `mean` and each of `columns` are float64 of shape (rows,).
 
-    `columns` go into the forecast table beside the mean: `sigma`, the standard deviation of the outcome around it;
-    quantiles, such as `q05`, of level 0.05; `p_down`, `p_flat` and `p_up`, chances of labels; `position`, of a model that
+    `columns` go into the forecast table after the mean: `sigma`, the standard deviation of the outcome around it;
+    quantiles, such as `q05`, of level 0.05; `p_down`, `p_flat` and `p_up`, probabilities of labels; `position`, of a model that
     learns what to hold. `others` are forecasts of the further targets of `Several`, by their names.
     """
 

@@ -11,17 +11,16 @@ import numpy as np
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.features import Features, Scaler
-from candlecast.targets import Target, bars_until_known, importance, parts
+from candlecast.targets import Target, bars_until_known, components, sample_weight
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
     """One asset, ready to be learnt from. Row t is what is known at the close of bar t, and the outcome it waits for.
 
-    `inputs` (time, column), `lessons` (time, N) and `naive` (time,) are float64; nothing is scaled. `lessons` are the
-    outcomes of all N targets of `Several`, that of the lead first; of any other target, its `outcomes` alone. `window` is
-    the number of bars, bar t the last of them, that must be whole for row t to count: the longest that a model under
-    comparison reads.
+    `inputs` (time, column), `y` (time, N) and `naive` (time,) are float64; nothing is scaled. `y` holds the outcomes of all N
+    targets of `Several`, the primary target's first; of any other target, its `outcomes` alone. `window` is the number of
+    bars, bar t the last of them, that must be complete for row t to count: the longest that any compared model reads.
     """
 
     candles: Candles
@@ -29,7 +28,7 @@ class Samples:
     target: Target
     window: int
     inputs: np.ndarray
-    lessons: np.ndarray
+    y: np.ndarray
     naive: np.ndarray
 
     def __len__(self) -> int:
@@ -38,7 +37,7 @@ class Samples:
     @property
     def outcomes(self) -> np.ndarray:
         """What is forecast: float64 (time,)."""
-        return self.lessons[:, 0]
+        return self.y[:, 0]
 
     @property
     def scalers(self) -> Sequence[Scaler]:
@@ -52,10 +51,10 @@ class Samples:
 
     @cached_property
     def is_complete(self) -> np.ndarray:
-        """Bool (time,): the window that ends at t is whole: warmed up, defined everywhere, and not across a hole.
+        """Bool (time,): the window that ends at t is complete: warmed up, defined everywhere, and not across a gap.
 
-        A feature may look back over a hole (an average of 20 bars is one of the last 20 there are); a window may not,
-        unless the hole is bridged (`Candles.bridged`).
+        A feature may look back over a gap (an average of 20 bars is one of the last 20 there are); a window may not,
+        unless `Candles.bridged` allows gaps of that length.
         """
         is_defined = ~np.isnan(self.inputs.sum(axis=1))  # a sum is undefined where any column is
         complete = _run_length(is_defined, self.candles.segments) >= self.window
@@ -63,8 +62,8 @@ class Samples:
 
     @cached_property
     def is_known(self) -> np.ndarray:
-        """Bool (time,): all outcomes are known by now and were not measured across a hole."""
-        return self._is_joined & np.isfinite(self.lessons).all(axis=1)
+        """Bool (time,): all outcomes are known by now and were not measured across a gap."""
+        return self._is_joined & np.isfinite(self.y).all(axis=1)
 
     def known_at(self, target: Target) -> np.ndarray:
         """When the outcome of one of the targets is known at each row: the close of bar t + horizon, or earlier where the
@@ -76,17 +75,21 @@ class Samples:
         times[is_inside] = self.candles.close_time[bars[is_inside]]
         return times
 
+    @property
+    def sample_weight(self) -> np.ndarray:
+        """Weight of each target's outcomes in training, (time, N)."""
+        return self._sample_weight
+
     @cached_property
-    def importance(self) -> np.ndarray:
-        """How much each outcome counts in training, (time, N), by its target."""
-        return np.column_stack([importance(target, self.candles) for target in parts(self.target)])
+    def _sample_weight(self) -> np.ndarray:
+        return np.column_stack([sample_weight(target, self.candles) for target in components(self.target)])
 
     def of(self, target: Target) -> Samples:
         """The same rows with one of the targets of `Several` as the only one."""
         if target == self.target:
             return self
-        lessons = target.values(self.candles)[:, None]
-        return replace(self, target=target, lessons=lessons, naive=target.naive(self.candles))
+        y = target.values(self.candles)[:, None]
+        return replace(self, target=target, y=y, naive=target.naive(self.candles))
 
     @property
     def usable(self) -> range:
@@ -94,14 +97,14 @@ class Samples:
         if not self.is_complete.any():
             raise NotEnoughDataError(
                 f"{self.candles.symbol} has {len(self):,} candles, and no window of {self.window} bars among them is whole",
-                expected="some windows without warm-up, holes or undefined features",
+                expected="some windows without warm-up, gaps or undefined features",
                 remedy="Give more candles, a shorter window, or features with a shorter memory",
             )
         return range(int(self.is_complete.argmax()), len(self))
 
     @property
-    def lost(self) -> dict[str, int]:
-        """Bars that cannot be learnt from, each under the first cause that holds, without those that are missing."""
+    def dropped_rows(self) -> dict[str, int]:
+        """Bars that cannot be learnt from, by the first cause that holds; bars that are missing are not counted."""
         start = self.usable.start
         is_unbroken = _run_length(np.ones(len(self), dtype=bool), self.candles.segments) >= self.window
         rows = np.arange(len(self))
@@ -109,16 +112,16 @@ class Samples:
         is_open = rows >= len(self) - self.horizon
         return {
             "warm-up": start,
-            "window across a hole": int((is_late & ~self.is_complete & ~is_unbroken).sum()),
+            "window across a gap": int((is_late & ~self.is_complete & ~is_unbroken).sum()),
             "undefined feature in the window": int((is_late & ~self.is_complete & is_unbroken).sum()),
-            "outcome across a hole": int((is_cut & ~is_open & ~self._is_joined).sum()),
+            "outcome across a gap": int((is_cut & ~is_open & ~self._is_joined).sum()),
             "undefined outcome": int((is_cut & ~is_open & self._is_joined).sum()),
             "outcome not known yet": int((is_cut & is_open).sum()),
         }
 
     @cached_property
     def _is_joined(self) -> np.ndarray:
-        """Bool (time,): no hole lies between the bar and its outcome, which is there."""
+        """Bool (time,): no gap lies between the bar and its outcome, which exists."""
         segments = self.candles.segments
         joined = np.zeros(len(self), dtype=bool)
         joined[: len(self) - self.horizon] = segments[self.horizon :] == segments[: len(self) - self.horizon]
@@ -126,7 +129,19 @@ class Samples:
 
 
 def make_samples(candles: Candles, *, features: Features, target: Target, window: int) -> Samples:
-    """Samples of one asset. Raises CandleError, ConfigError or NotEnoughDataError."""
+    """Samples of one asset.
+
+    Args:
+        candles: of the asset.
+        features: the columns of the inputs.
+        target: what is forecast.
+        window: bars that must be complete for a row to count, the longest that any compared model reads.
+
+    Raises:
+        CandleError: the candles are not sound.
+        ConfigError: the window is shorter than one bar.
+        NotEnoughDataError: the window or the horizon is longer than the candles.
+    """
     candles.require_sound()
     if window < 1:
         raise ConfigError(f"window is {window}", expected="1 bar or more", remedy="Use for example window=50")
@@ -148,7 +163,7 @@ def make_samples(candles: Candles, *, features: Features, target: Target, window
         target=target,
         window=window,
         inputs=features.compute(candles),
-        lessons=np.column_stack([part.values(candles) for part in parts(target)]),
+        y=np.column_stack([part.values(candles) for part in components(target)]),
         naive=target.naive(candles),
     )
 
@@ -167,7 +182,7 @@ def windows(values: np.ndarray, length: int) -> np.ndarray:
 def _run_length(is_defined: np.ndarray, segments: np.ndarray) -> np.ndarray:
     """Defined rows in an unbroken row up to and including each row, int64 (time,)."""
     rows = np.arange(len(is_defined))
-    starts = np.diff(segments, prepend=segments[:1]) != 0  # the first row behind a hole
+    starts = np.diff(segments, prepend=segments[:1]) != 0  # the first row after a gap
     before = np.where(starts, rows - 1, -1)
     before[~is_defined] = rows[~is_defined]
     return rows - np.maximum.accumulate(before)

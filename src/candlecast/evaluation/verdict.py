@@ -14,17 +14,9 @@ from candlecast.evaluation.evidence import LEVEL, Evidence, gather
 from candlecast.evaluation.objections import cautions, objections
 from candlecast.evaluation.trial_count import TrialCount
 from candlecast.targets import Target
+from candlecast.targets.words import described
 from candlecast.text import count, number, p_value, percent, years
 
-FORECASTS = {  # one bar ahead, and several
-    "return": ("next return", "return over the next {} bars"),
-    "price": ("next price", "price {} bars ahead"),
-    "direction": ("next direction", "direction over the next {} bars"),
-    "volatility": ("next range", "range of the next {} bars"),
-    "triple_barrier": ("first barrier touched", "first barrier touched within {} bars"),
-    "scaled_return": ("next return in standard deviations", "return over the next {} bars in standard deviations"),
-    "excess_return": ("next return beyond the benchmark's", "return beyond the benchmark's over the next {} bars"),
-}
 ABBREVIATIONS = ("ALSTM", "ARIMA", "ETS", "EWMA", "GARCH", "GRU", "HAR", "LSTM", "RNN", "TCN")
 NAMES = (*ABBREVIATIONS, "DLinear", "LightGBM", "MinGRU", "MinLSTM", "NLinear", "PatchTST")
 WRITTEN = {"encoderdecoder": "encoder-decoder"} | {name.lower(): name for name in NAMES}
@@ -130,15 +122,14 @@ def judge(
 
 def _skill_words(model: str, target: Target, row: dict[str, Any], evidence: Evidence) -> str:
     """What the accuracy row says about the first question."""
-    one, many = FORECASTS.get(target.name, (target.name, target.name + " {} bars ahead"))
-    forecast = f"the {_written(model)} forecast of the {one if target.horizon == 1 else many.format(target.horizon)}"
+    forecast = f"the {_written(model)} forecast of the {described(target)}"
     if model == "naive":
         return f"{forecast} is the reference of all others: it makes no claim"
     if model == "drift":
         return f"{forecast} is the mean change so far: holding the asset earns the same, so it counts as no skill"
     numbers = (
-        f"Clark-West p-value {_p_words(evidence.forecast_p)}, adjusted for multiple testing "
-        f"{_p_words(evidence.forecast_p_adjusted)}; R2 out of sample {percent(row['r2'], 2)}, "
+        f"Clark-West p-value {p_value(evidence.forecast_p)}, adjusted for multiple testing "
+        f"{p_value(evidence.forecast_p_adjusted)}; R2 out of sample {percent(row['r2'], 2)}, "
         f"95 % CI {percent(row['r2_low'], 2)} to {percent(row['r2_high'], 2)}"
     )
     if not evidence.forecast_p_adjusted < LEVEL:
@@ -168,7 +159,7 @@ def _pay_words(result: BacktestResult, lines: dict[str, dict[str, Any]], evidenc
         "return no higher than the mean position's": (evidence.timing_p, evidence.timing_p_adjusted),
         "Sharpe ratio no higher than buy-and-hold's": (evidence.sharpe_p, evidence.sharpe_p_adjusted),
     }
-    words = "; ".join(f"{_p_words(p)} / {_p_words(adjusted)} (H0: {null})" for null, (p, adjusted) in tests.items())
+    words = "; ".join(f"{p_value(p)} / {p_value(adjusted)} (H0: {null})" for null, (p, adjusted) in tests.items())
     return money, ratio, f"p-values, raw / adjusted for multiple testing: {words}", _cost_words(evidence)
 
 
@@ -197,11 +188,6 @@ def _cost_words(evidence: Evidence) -> str:
 def _time_words(evidence: Evidence) -> str:
     """The time that a return is of: a year, or all of a shorter record, which is not annualised."""
     return "a year" if evidence.years >= 1.0 else f"in {count(max(round(evidence.years * 365.25), 1), 'day')}"
-
-
-def _p_words(p: float) -> str:
-    """A p-value where no letter p precedes it."""
-    return p_value(p).removeprefix("= ")
 
 
 def _trial_words(observations: int, trained: int, evidence: Evidence) -> str:

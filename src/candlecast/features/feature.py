@@ -80,7 +80,7 @@ def feature(
     """Make a feature of a function of candles, declaring how many earlier bars its value needs.
 
     Every walk checks on its own candles that the function computes from them, and from nothing that comes later; data from
-    elsewhere enter as `outside`. `candlecast.testing.check_feature` tells that too, and whether the warm-up is long enough.
+    elsewhere enter as `outside`. `candlecast.testing.check_feature` checks that too, and whether the warm-up is long enough.
 
     >>> @feature(warmup=1)
     ... def overnight(candles):

@@ -97,7 +97,7 @@ def outside(
     >>> feature.columns, bool(feature(world.candles)[9, 0] == world.leader.close[9])
     (('leader',), True)
     """
-    known = _known(name, _polars(name, table), known_at, columns, max_age, combine)
+    known = _known(name, _polars(name, table), known_at, columns=columns, max_age=max_age, combine=combine)
     given = known.names if combine is None else outputs
     return Feature(
         f"outside:{name}",
@@ -114,6 +114,7 @@ def _known(
     name: str,
     frame: pl.DataFrame,
     known_at: str,
+    *,
     columns: Sequence[str] | None,
     max_age: str | None,
     combine: Combine | None,

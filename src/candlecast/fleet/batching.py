@@ -1,114 +1,140 @@
-"""What each step reads: sequences, the outcomes to learn, and how much each of them counts."""
+"""What each step reads: sequences, the outcomes to learn, and the weight of each of them."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from candlecast.dataset.folds import Rows
-from candlecast.dataset.jobs import Job, job_generator
-from candlecast.features import Scaling
+from candlecast.dataset.jobs import TrainingJob, job_generator
+from candlecast.features import Scaling, fit_scaling
 from candlecast.fleet.gather import gather_outcomes, gather_windows
-from candlecast.fleet.net_spec import Blueprint
+from candlecast.fleet.net_spec import NetSpec
+from candlecast.heads import Head
+from candlecast.targets import components
+
+
+class SequenceShape(NamedTuple):
+    """A sequence: `length` bars of `columns` are read, and the `targets` outcomes of each of its last `tail` bars are learnt."""
+
+    length: int
+    columns: int
+    tail: int
+    targets: int
+
+
+class Slot(NamedTuple):
+    """One job's part of a batch, on the host: x (T, F, B), y and weight (B, tail, N), float32."""
+
+    x: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray
 
 
 class Batch:
-    """Sequences of K jobs, and what is to be learnt from them: filled on the host, job by job, read on the device.
+    """Sequences of K models, their outcomes and the weights of these. Samplers fill `slots`; `send` copies them to the device.
 
-    x (K, B, T, F), y and weight (K, B, tail, N). They stay in their place.
+    x (K, B, T, F), y and weight (K, B, tail, N). The memory stays the same for the life of the batch.
     """
 
-    def __init__(self, jobs: int, sampler: Sampler, size: int, device: torch.device) -> None:
-        shape = jobs, size, sampler.tail, sampler.targets
-        self._host = torch.zeros(jobs, sampler.length, sampler.columns, size), torch.zeros(shape), torch.zeros(shape)
-        self._device = tuple(part.to(device) for part in self._host)  # the host's own on CPU
+    def __init__(self, models: int, shape: SequenceShape, size: int, device: torch.device) -> None:
+        outcomes = models, size, shape.tail, shape.targets
+        self._host = (
+            torch.zeros(models, shape.length, shape.columns, size),
+            torch.zeros(outcomes),
+            torch.zeros(outcomes),
+        )
+        self._device = tuple(part.to(device) for part in self._host)  # on CPU the host's own
         x, self.y, self.weight = self._device
         self.x = x.permute(0, 3, 1, 2)
-        self.arrays = list(zip(*(part.numpy() for part in self._host), strict=True))  # of each job, see `Sampler`
+        self.slots = [Slot(*parts) for parts in zip(*(part.numpy() for part in self._host), strict=True)]
 
     def send(self) -> None:
-        """What was filled, to the device."""
+        """Copy the slots to the device, where it is not the host itself."""
         for placed, part in zip(self._device, self._host, strict=True):
             if placed is not part:
                 placed.copy_(part)
 
 
-class Sampler:
-    """Draws the batches of one job.
+class RowSet(NamedTuple):
+    """Rows that count, int64, rising, and whether each bar is one of them, bool (time,)."""
 
-    A sequence of `length` bars is read and the last `tail` of them are learnt: the window and 1, or, sampled in
-    sequence, a burn-in of window - 1 bars and a chunk. Only rows that the job may learn from count.
+    rows: np.ndarray
+    is_member: np.ndarray
+
+
+class Sampler:
+    """Chooses the sequences of one job's batches, and writes them.
+
+    Sampled by windows, a sequence is one window, and its last bar is learnt. Sampled in sequence, it is a burn-in of
+    window - 1 bars and a chunk of bars that are all learnt. Outcomes count only at rows that the job may learn from.
     """
 
-    def __init__(self, job: Job, blueprint: Blueprint, inputs: Scaling, outcomes: Scaling) -> None:
-        fit = blueprint.fit
-        self.tail = fit.chunk if fit.sampling == "sequence" else 1
-        self.length = blueprint.window + self.tail - 1
-        self.columns, self.targets = job.samples.inputs.shape[1], job.samples.lessons.shape[1]
-        self._values, self._scaling, self._batch = job.samples.inputs, inputs, fit.batch
-        self._outcomes = outcomes.apply(np.nan_to_num(job.samples.lessons)).astype(np.float32)  # (time, N)
-        shares = [blueprint.head.importance(each, job.train_rows) for each in job.samples.lessons.T]
-        self._importance = (np.column_stack(shares) * job.samples.importance).astype(np.float32)  # (time, N)
-        self._fold, self._train_rows, self._valid_rows = job.fold, job.train_rows, job.valid_rows
-        self._is_train, self._is_valid = (
-            _among(rows, len(self._outcomes)) for rows in (job.train_rows, job.valid_rows)
-        )
+    def __init__(self, job: TrainingJob, spec: NetSpec, inputs: Scaling, outcomes: Scaling) -> None:
+        samples, fit = job.samples, spec.fit
+        tail = fit.chunk if fit.sampling == "sequence" else 1
+        self.shape = SequenceShape(spec.window + tail - 1, samples.inputs.shape[1], tail, samples.y.shape[1])
+        self._inputs, self._scaling, self._batch = samples.inputs, inputs, fit.batch
+        self._y = outcomes.apply(np.nan_to_num(samples.y)).astype(np.float32)  # (time, N)
+        by_head = [spec.head.sample_weight(each, job.train_rows) for each in samples.y.T]
+        self._weights = (np.column_stack(by_head) * samples.sample_weight).astype(np.float32)  # (time, N)
+        self._fold = job.fold
+        self.train, self.valid = (_row_set(rows, len(self._y)) for rows in (job.train_rows, job.valid_rows))
         self._generator = job_generator(job, purpose=1)
 
     def epoch(self) -> list[np.ndarray]:
-        """Last rows of the sequences of each step of one epoch, newly shuffled: int64 arrays of at most (batch,)."""
-        offset = int(self._generator.integers(self.tail))  # chunks are cut elsewhere in each epoch
-        ends = self._generator.permutation(self._ends(self._train_rows, self._fold.train, offset))
+        """Last rows of the sequences of each batch of one epoch, newly shuffled: int64 arrays of at most (batch,)."""
+        offset = int(self._generator.integers(self.shape.tail))  # each epoch cuts its chunks elsewhere
+        ends = self._generator.permutation(self._ends(self.train.rows, self._fold.train, offset))
         return [ends[first : first + self._batch] for first in range(0, len(ends), self._batch)]
 
     def validation(self) -> np.ndarray:
         """Last rows of the sequences that cover the validation rows once, int64."""
-        return self._ends(self._valid_rows, self._fold.valid, 0)
+        return self._ends(self.valid.rows, self._fold.valid, 0)
 
-    def fill_training(self, ends: np.ndarray, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> None:
-        """Write one training batch; see `_fill`."""
-        self._fill(self._train_rows, self._is_train, ends, x, y, weight)
+    def fill(self, counted: RowSet, ends: np.ndarray, slot: Slot) -> None:
+        """Write the sequences that end at rows `ends` to the slot; unused places of it get zeros and weight 0.
 
-    def fill_validation(self, ends: np.ndarray, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> None:
-        """Write one validation batch; see `_fill`."""
-        self._fill(self._valid_rows, self._is_valid, ends, x, y, weight)
-
-    def _fill(
-        self,
-        counted: np.ndarray,
-        is_counted: np.ndarray,
-        ends: np.ndarray,
-        x: np.ndarray,
-        y: np.ndarray,
-        weight: np.ndarray,
-    ) -> None:
-        """Write x (T, F, B), y (B, tail, N) and weight (B, tail, N) for sequences that end at rows `ends`; places left over
-        get zeros and weight 0.
+        Args:
+            counted: the rows whose outcomes count, `train` or `valid`; the outcomes of others get weight 0.
+            ends: last rows of the sequences, int64, no more than the slot has places.
+            slot: written in place.
         """
-        gather_windows(self._values, ends, self.length, self._scaling, x)
-        gather_outcomes(self._outcomes, self._importance, is_counted, counted[0], ends, y, weight)
-        x[..., len(ends) :] = 0.0
-        weight[len(ends) :] = 0.0
+        gather_windows(self._inputs, ends, self.shape.length, self._scaling, slot.x)
+        gather_outcomes(self._y, self._weights, counted.is_member, counted.rows[0], ends, out=(slot.y, slot.weight))
+        if len(ends) < len(slot.weight):
+            slot.x[..., len(ends) :] = 0.0
+            slot.weight[len(ends) :] = 0.0
 
     def _ends(self, rows: np.ndarray, part: Rows, offset: int) -> np.ndarray:
         """Last rows of sequences whose learnt bars cover `rows` once, the first of them cut `offset` bars early.
 
-        Behind test rows the cut comes later instead, and leaves the bars before it out, so that none of the sequences
-        reads farther back than the burn-in.
+        After test rows the cut comes later instead, and leaves out the bars before it, so that no sequence reads farther
+        back than the burn-in.
         """
-        if self.tail == 1 or not len(rows):
+        tail = self.shape.tail
+        if tail == 1 or not len(rows):
             return rows
         ends = []
         for span in part.parts:
             inside = rows[np.searchsorted(rows, span.start) : np.searchsorted(rows, span.stop)]
             if len(inside):
-                first = -offset if span.start < self._fold.test.first else -offset % self.tail
-                ends.append(np.arange(inside[0] + self.tail - 1 + first, inside[-1] + self.tail, self.tail))
+                first = -offset if span.start < self._fold.test.first else -offset % tail
+                ends.append(np.arange(inside[0] + tail - 1 + first, inside[-1] + tail, tail))
         return np.concatenate(ends)
 
 
-def _among(rows: np.ndarray, count: int) -> np.ndarray:
-    """Which of so many bars are among these rows: bool (time,)."""
-    found = np.zeros(count, bool)
-    found[rows] = True
-    return found
+def scalings(job: TrainingJob, head: Head) -> tuple[Scaling, Scaling]:
+    """Scaling of inputs and of outcomes, measured on the training rows of this job only."""
+    samples = job.samples
+    inputs = fit_scaling(samples.scalers, samples.inputs[job.fold.train.array])
+    scalers = [head.scaling or target.scaling for target in components(samples.target)]
+    return inputs, fit_scaling(scalers, samples.y[job.train_rows])
+
+
+def _row_set(rows: np.ndarray, bars: int) -> RowSet:
+    is_member = np.zeros(bars, bool)
+    is_member[rows] = True
+    return RowSet(rows, is_member)

@@ -1,4 +1,4 @@
-"""How the nets of a fleet are made: each from the seed of its job, and fit to be trained."""
+"""How the nets of a fleet are built: each from the seed of its job, and checked before it trains."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import nn
 
-from candlecast.dataset.jobs import Job, job_generator
+from candlecast.dataset.jobs import TrainingJob, job_generator
 from candlecast.errors import ConfigError
-from candlecast.fleet.net_spec import Blueprint
-from candlecast.nets.layers.weights import drawn_from, globally_seeded
+from candlecast.fleet.net_spec import NetSpec
+from candlecast.nets.layers.weights import globally_seeded, locally_seeded
+
+FORECAST_SEED = 0  # of random numbers that a net draws outside training
 
 
-def build(blueprint: Blueprint, job: Job, columns: int) -> nn.Module:
-    """The net of a job for that many columns, as it is before training. Raises ConfigError if it has no parameters, or of
-    another type than float32.
-    """
-    net = seeded(blueprint, columns, int(job_generator(job, purpose=0).integers(2**31)))
+def build(spec: NetSpec, job: TrainingJob, columns: int) -> nn.Module:
+    """The untrained net of a job for that many columns. Raises ConfigError for no parameters, or one that is not float32."""
+    net = seeded(spec, columns, int(job_generator(job, purpose=0).integers(2**31)))
     types = {name: parameter.dtype for name, parameter in net.named_parameters()}
     if not types:
         raise ConfigError(
@@ -35,15 +35,15 @@ def build(blueprint: Blueprint, job: Job, columns: int) -> nn.Module:
     return net
 
 
-def seeded(blueprint: Blueprint, columns: int, seed: int) -> nn.Module:
-    """A fresh net for that many columns; equal seeds give equal nets, whatever other threads draw or make meanwhile."""
-    with drawn_from(seed) if blueprint.draws_apart else globally_seeded(seed):
-        return blueprint.build(columns)
+def seeded(spec: NetSpec, columns: int, seed: int) -> nn.Module:
+    """A fresh net for that many columns. Equal seeds give equal nets, whatever other threads draw or build meanwhile."""
+    with locally_seeded(seed) if spec.uses_local_rng else globally_seeded(seed):
+        return spec.build(columns)
 
 
-def forecasting(blueprint: Blueprint) -> AbstractContextManager[None]:
-    """Within the block a net forecasts: what one of another maker draws even then is the same each time, and nobody else's."""
-    return nullcontext() if blueprint.draws_apart else globally_seeded(0)
+def forecasting(spec: NetSpec) -> AbstractContextManager[None]:
+    """Context in which a net forecasts: a user's net that draws random numbers even then draws the same ones each time."""
+    return nullcontext() if spec.uses_local_rng else globally_seeded(FORECAST_SEED)
 
 
 def require_own_weights(net: nn.Module, other: nn.Module) -> None:

@@ -18,17 +18,17 @@ from candlecast.errors import RunError
 from candlecast.features import Scaling
 from candlecast.fleet.building import build, forecasting
 from candlecast.fleet.gather import windows_tensor
-from candlecast.fleet.net_spec import Blueprint
-from candlecast.fleet.threads import one_thread
+from candlecast.fleet.net_spec import NetSpec
+from candlecast.fleet.one_thread import one_thread
 from candlecast.nets.layers.recurrent import Stepper
 from candlecast.process.forking import require_threads
-from candlecast.targets import label, parts
+from candlecast.targets import components, label
 
 FORECAST_BATCH = 1_024  # windows forecast at once: bounds memory, large enough for full speed
 
 
 class StreamState(NamedTuple):
-    """What a stream remembers: the net's `memory`, or the last `window` scaled `rows`; and the `run` of defined rows."""
+    """State of a stream: the net's `memory`, or the last `window` scaled `rows`; and how many defined rows came last, `run`."""
 
     memory: tuple[np.ndarray, ...]
     rows: np.ndarray
@@ -37,10 +37,17 @@ class StreamState(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class FittedNet(Unpickled):
-    """What one job learnt. `losses` has one row per epoch: training and validation loss (NaN without validation)."""
+    """The trained net of one job.
+
+    job: the training.
+    spec: how its net is built.
+    weights: parameters and stored buffers by name.
+    inputs, outcomes: the scalings that it was trained with.
+    losses: training and validation loss of each epoch (epoch, 2); the latter NaN without validation.
+    """
 
     job: Job
-    blueprint: Blueprint
+    spec: NetSpec
     weights: dict[str, Tensor]
     inputs: Scaling
     outcomes: Scaling
@@ -49,14 +56,14 @@ class FittedNet(Unpickled):
     @property
     def window(self) -> int:
         """Bars that a forecast looks at."""
-        return self.blueprint.window
+        return self.spec.window
 
     @cached_property
     def net(self) -> Any:
         """The trained net, for batches of scaled windows; see `candlecast.nets`."""
-        net = build(self.blueprint, self.job, len(self.inputs.shift)).eval()
+        net = build(self.spec, self.job, len(self.inputs.shift)).eval()
         self._require_own(net)
-        net.load_state_dict({**net.state_dict(), **self.weights})  # what is not learnt is as the factory makes it
+        net.load_state_dict({**net.state_dict(), **self.weights})  # the rest is as the factory makes it
         return net
 
     def _require_own(self, net: Any) -> None:
@@ -70,7 +77,7 @@ class FittedNet(Unpickled):
             raise RunError(
                 f"the weights are of another net: {name} is {found}, and the study's net has it "
                 + (f"of shape {shapes[name]}" if name in shapes else "not"),
-                expected="weights that a net of this study learnt",
+                expected="weights of a net of this study",
                 remedy="Give the study that was run, or run it again",
             )
 
@@ -78,22 +85,27 @@ class FittedNet(Unpickled):
         """Forecasts made at the close of `rows` (rising), in the target's units."""
         require_threads()
         if not len(rows):
-            return self._in_units(np.empty((0, len(self.outcomes.shift) * self.blueprint.head.outputs)))
-        with torch.no_grad(), forecasting(self.blueprint):
+            return self._in_units(np.empty((0, len(self.outcomes.shift) * self.spec.head.outputs)))
+        with torch.no_grad(), forecasting(self.spec):
             outputs = self._carry(samples, rows) if self._is_carried else self._by_window(samples, rows)
         return self._in_units(outputs.double().numpy())
 
     def start(self) -> StreamState:
-        """The state before the first bar of a stream; take a new one behind a hole in the candles."""
+        """The state before the first bar of a stream. Take a new one after a gap in the candles."""
         memory = self.net.start() if self._is_stepped else ()
         return StreamState(memory, np.zeros((self.window, len(self.inputs.shift)), np.float32), 0)
 
     def step(self, state: StreamState, row: np.ndarray) -> tuple[StreamState, Prediction]:
         """One new closed bar in, one forecast out, in constant time and memory.
 
-        `row` is the bar's row of the feature array, float64 (column,), unscaled. The forecast, made at the bar's close, has
-        one row in the target's units, which is NaN until `window` defined rows followed each other. Equal to `forecast` on
-        the same bars, to the rounding of float32.
+        The forecast is made at the bar's close. It equals that of `forecast` for the same bars, to the rounding of float32.
+
+        Args:
+            state: from `start` or the step before.
+            row: the bar's row of the feature array, float64 (column,), unscaled.
+
+        Returns:
+            The next state, and the forecast: one row in the target's units, NaN until `window` defined rows in succession.
         """
         require_threads()
         scaled = self.inputs.apply(row).astype(np.float32)
@@ -105,7 +117,7 @@ class FittedNet(Unpickled):
             state = StreamState(memory, state.rows, run)
         else:
             state = StreamState((), np.concatenate([state.rows[1:], scaled[None]]), run)
-            with torch.no_grad(), one_thread(), forecasting(self.blueprint):
+            with torch.no_grad(), one_thread(), forecasting(self.spec):
                 output = self.net(torch.from_numpy(state.rows)[None])[0].numpy().ravel()
         outputs = output[None].astype(np.float64)
         return state, self._in_units(outputs if run >= self.window else np.full_like(outputs, np.nan))
@@ -116,25 +128,25 @@ class FittedNet(Unpickled):
 
     @property
     def _is_carried(self) -> bool:
-        return self.blueprint.fit.sampling == "sequence"
+        return self.spec.fit.sampling == "sequence"
 
     @property
     def _is_stepped(self) -> bool:
-        """Whether the memory has a form of its own; that of other nets is the last rows themselves."""
+        """Whether the net steps by a state of its own; other nets read the last rows again at each step."""
         return self._is_carried and hasattr(self.net, "stepper")
 
     def _in_units(self, outputs: np.ndarray) -> Prediction:
         """Outputs of the net for all targets, float64 (rows, N O), as forecasts in their units."""
-        targets = parts(self.job.samples.target)
+        targets = components(self.job.samples.target)
         each = np.split(outputs, len(targets), axis=1)  # each (rows, O)
-        lead, *others = (
-            self.blueprint.head.predict(part, shift=shift, scale=scale)
+        first, *others = (
+            self.spec.head.predict(part, shift=shift, scale=scale)
             for part, shift, scale in zip(each, self.outcomes.shift, self.outcomes.scale, strict=True)
         )
-        return replace(lead, others={label(t): other for t, other in zip(targets[1:], others, strict=True)})
+        return replace(first, others={label(t): other for t, other in zip(targets[1:], others, strict=True)})
 
     @classmethod
-    def from_tensors(cls, job: Job, blueprint: Blueprint, tensors: Mapping[str, np.ndarray]) -> FittedNet:
+    def from_tensors(cls, job: Job, spec: NetSpec, tensors: Mapping[str, np.ndarray]) -> FittedNet:
         """What `tensors()` was taken from."""
         names = ["losses", *(f"{side}.{part}" for side in ("inputs", "outcomes") for part in ("shift", "scale"))]
         lacking = [name for name in names if name not in tensors]
@@ -146,7 +158,7 @@ class FittedNet(Unpickled):
         inputs, outcomes = (
             Scaling(tensors[f"{side}.shift"], tensors[f"{side}.scale"]) for side in ("inputs", "outcomes")
         )
-        return cls(job, blueprint, weights, inputs, outcomes, tensors["losses"])
+        return cls(job, spec, weights, inputs, outcomes, tensors["losses"])
 
     def tensors(self) -> dict[str, np.ndarray]:
         """All that was learnt, by name: weights, shift and scale of inputs and outcomes, losses."""
@@ -167,7 +179,7 @@ class FittedNet(Unpickled):
         return torch.cat(found)
 
     def _carry(self, samples: Samples, rows: np.ndarray) -> Tensor:
-        """One long read from a burn-in in front of the first row to the last; the memory is emptied at each hole."""
+        """One long read, from a burn-in before the first row to the last row; the memory is emptied at each gap."""
         segments = samples.candles.segments
         found = []
         for segment in np.unique(segments[rows]):
@@ -186,5 +198,5 @@ class FittedNet(Unpickled):
 
 
 def _shape(value: Tensor) -> tuple[int, ...]:
-    """The shape of a tensor as it is stored: a single number has one too."""
+    """The shape of a tensor as it is stored: a scalar has shape (1,)."""
     return tuple(value.shape) or (1,)

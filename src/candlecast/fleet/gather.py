@@ -1,4 +1,4 @@
-"""Batches out of the one feature array: scaled float32 copies of just the bars that a step reads."""
+"""Batches gathered from the one feature array: scaled float32 copies of just the bars that a step reads."""
 
 from __future__ import annotations
 
@@ -17,29 +17,35 @@ from candlecast.process.compiling import compiled
 def gather_windows(inputs: np.ndarray, ends: np.ndarray, length: int, scaling: Scaling, out: np.ndarray) -> None:
     """Write the scaled windows of `length` bars that end at rows `ends` (B,) to `out` (T, F, B), float32.
 
-    Undefined values, and bars before the first and behind the last, become 0: the middle of a standard scale.
+    Undefined values, and bars before the first or after the last, become 0: the middle of a standard scale.
     """
     _compiled().windows(inputs, ends, length, scaling.shift, 1.0 / scaling.scale, out)
 
 
 def gather_outcomes(
-    outcomes: np.ndarray,
-    importance: np.ndarray,
+    values: np.ndarray,
+    weights: np.ndarray,
     is_counted: np.ndarray,
     known: int,
     ends: np.ndarray,
-    y: np.ndarray,
-    weight: np.ndarray,
+    *,
+    out: tuple[np.ndarray, np.ndarray],
 ) -> None:
-    """Write outcomes and importance (time, N) of the last bars of sequences that end at rows `ends` to y and weight (B, tail, N).
+    """Write outcomes and weights of the last bars of the sequences that end at rows `ends` (B,).
 
-    Bars that are not counted (time,) have weight 0, and for their outcome that of row `known`: a value that can be one.
+    Args:
+        values: outcomes of all bars (time, N), float32.
+        weights: their weights in the loss (time, N), float32.
+        is_counted: whether each bar counts (time,). One that does not gets weight 0 and the outcome of row `known`.
+        known: a row whose outcome is defined, so that no loss is undefined.
+        ends: last rows, int64.
+        out: y and weight, each (B, tail, N), float32.
     """
-    _compiled().outcomes(outcomes, importance, is_counted, known, ends, y, weight)
+    _compiled().outcomes(values, weights, is_counted, known, ends, *out)
 
 
 def windows_tensor(inputs: np.ndarray, ends: np.ndarray, length: int, scaling: Scaling) -> Tensor:
-    """The same as a tensor (B, T, F) whose batch lies contiguous, as the kernels like it."""
+    """The same as a tensor (B, T, F), contiguous along the batch: the layout that the kernels read fastest."""
     out = torch.empty(length, inputs.shape[1], len(ends))
     gather_windows(inputs, ends, length, scaling, out.numpy())
     return out.permute(2, 0, 1)
@@ -64,7 +70,7 @@ def _compiled() -> _Compiled:
                     out[t, f, b] = value if np.isfinite(value) else 0.0
 
     @compiled()
-    def outcomes(values: Any, importance: Any, is_counted: Any, known: int, ends: Any, y: Any, weight: Any) -> None:
+    def outcomes(values: Any, weights: Any, is_counted: Any, known: int, ends: Any, y: Any, weight: Any) -> None:
         tail = y.shape[1]
         for b in range(len(ends)):
             for t in range(tail):
@@ -72,6 +78,6 @@ def _compiled() -> _Compiled:
                 counts = 0 <= row < len(values) and is_counted[row]
                 for n in range(y.shape[2]):
                     y[b, t, n] = values[row if counts else known, n]
-                    weight[b, t, n] = importance[row, n] if counts else 0.0
+                    weight[b, t, n] = weights[row, n] if counts else 0.0
 
     return _Compiled(windows, outcomes)

@@ -1,67 +1,91 @@
-"""`Clock`: where one job stands in its training, its best weights so far, and when it stops."""
+"""`JobProgress`: how far one job has trained, its best epoch so far, and when it stops."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from candlecast.fleet.batching import Sampler
 from candlecast.fleet.settings import Fit
 
 
-@dataclass
-class Clock:
-    """One job's progress. `losses` has a pair per epoch: training loss, validation loss (NaN without validation)."""
+class JobProgress(NamedTuple):
+    """One job part way through training.
 
-    sampler: Sampler
-    fit: Fit
-    batches: list[np.ndarray] = field(default_factory=list)
-    position: int = 0
-    losses: list[tuple[float, float]] = field(default_factory=list)
-    best_loss: float = math.inf
-    best_epoch: int = 0
-    total: float = 0.0
+    batches: last rows of the sequences of each batch of the running epoch.
+    position: batches of it that are done.
+    total: sum of their training losses.
+    losses: training and validation loss of each finished epoch; the latter NaN without validation.
+    best_loss, best_epoch: of the epoch whose weights are kept; epochs are counted from 1.
+    """
 
-    def __post_init__(self) -> None:
-        self.batches = self.sampler.epoch()
-
-    @property
-    def epoch(self) -> int:
-        """Epochs finished."""
-        return len(self.losses)
+    batches: Sequence[np.ndarray]
+    position: int
+    total: float
+    losses: tuple[tuple[float, float], ...]
+    best_loss: float
+    best_epoch: int
 
     @property
-    def lr(self) -> float:
-        """Step size of the coming step."""
-        if self.fit.schedule == "constant":
-            return self.fit.lr
-        done = (self.epoch + self.position / len(self.batches)) / self.fit.epochs
-        return self.fit.lr * 0.5 * (1 + math.cos(math.pi * done))
+    def rows(self) -> np.ndarray:
+        """Last rows of the sequences of the coming batch."""
+        return self.batches[self.position]
 
-    def next_batch(self) -> np.ndarray:
-        """Last rows of the sequences of the coming step."""
-        self.position += 1
-        return self.batches[self.position - 1]
-
-    def add_loss(self, loss: float) -> bool:
-        """Note the training loss of a step; whether it ended an epoch."""
-        self.total += loss
+    @property
+    def is_epoch_over(self) -> bool:
+        """Whether the running epoch has no batch left."""
         return self.position == len(self.batches)
 
-    def end_epoch(self, validation: float) -> tuple[bool, bool]:
-        """Close an epoch with its validation loss (NaN without): whether it is the best so far, and whether it is the last.
 
-        Without validation, or without patience, the newest epoch counts as the best.
-        """
-        self.losses.append((self.total / len(self.batches), validation))
-        watches = self.fit.patience is not None and not math.isnan(validation)
-        is_best = not watches or validation < self.best_loss
-        if is_best:
-            self.best_loss, self.best_epoch = validation, self.epoch
-        is_stalled = watches and self.epoch - self.best_epoch >= (self.fit.patience or 0)
-        is_last = self.epoch == self.fit.epochs or is_stalled
-        if not is_last:
-            self.batches, self.position, self.total = self.sampler.epoch(), 0, 0.0
-        return is_best, is_last
+class Epoch(NamedTuple):
+    """What the end of an epoch means for its job: whether its weights are the best so far, and whether the job stops."""
+
+    is_best: bool
+    is_last: bool
+
+
+def start(batches: Sequence[np.ndarray]) -> JobProgress:
+    """A job before its first step, with the batches of its first epoch."""
+    return JobProgress(batches, 0, 0.0, (), math.inf, 0)
+
+
+def step(progress: JobProgress, loss: float) -> JobProgress:
+    """After one more batch with that training loss."""
+    batches, position, total, losses, best_loss, best_epoch = progress
+    return JobProgress(batches, position + 1, total + loss, losses, best_loss, best_epoch)
+
+
+def end_epoch(progress: JobProgress, validation: float, fit: Fit) -> tuple[JobProgress, Epoch]:
+    """After an epoch with that validation loss, NaN without validation.
+
+    Without validation, or without `fit.patience`, the newest epoch counts as the best.
+
+    >>> first, epoch = end_epoch(step(start([np.array([7])]), 0.5), 0.4, Fit(patience=1))
+    >>> first.losses, epoch
+    (((0.5, 0.4),), Epoch(is_best=True, is_last=False))
+    >>> _, epoch = end_epoch(step(next_epoch(first, [np.array([7])]), 0.3), 0.6, Fit(patience=1))
+    >>> epoch
+    Epoch(is_best=False, is_last=True)
+    """
+    losses = (*progress.losses, (progress.total / len(progress.batches), validation))
+    is_watched = fit.patience is not None and not math.isnan(validation)
+    is_best = not is_watched or validation < progress.best_loss
+    best_loss, best_epoch = (validation, len(losses)) if is_best else (progress.best_loss, progress.best_epoch)
+    is_stalled = is_watched and len(losses) - best_epoch >= (fit.patience or 0)
+    ended = progress._replace(losses=losses, best_loss=best_loss, best_epoch=best_epoch)
+    return ended, Epoch(is_best, is_last=len(losses) == fit.epochs or is_stalled)
+
+
+def next_epoch(progress: JobProgress, batches: Sequence[np.ndarray]) -> JobProgress:
+    """The same job at the start of its next epoch, with the batches of that epoch."""
+    return progress._replace(batches=batches, position=0, total=0.0)
+
+
+def step_size(progress: JobProgress, fit: Fit) -> float:
+    """Step size of the coming step."""
+    if fit.schedule == "constant":
+        return fit.lr
+    done = (len(progress.losses) + progress.position / len(progress.batches)) / fit.epochs
+    return fit.lr * 0.5 * (1 + math.cos(math.pi * done))

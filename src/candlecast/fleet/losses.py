@@ -1,4 +1,4 @@
-"""What a head's terms come to: the loss of each model, and its derivatives."""
+"""The loss of each model from the terms of its head, and its derivatives."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from torch import Tensor
 from candlecast.errors import ConfigError
 from candlecast.heads import Head
 
-MINIMUM = 1e-6  # weight of a batch in which no outcome counts
+MIN_WEIGHT = 1e-6  # total weight of a batch in which no outcome counts
 
 
 def terms(head: Head, outputs: Tensor, y: Tensor) -> Tensor:
-    """What a head averages, from outputs (..., B, tail, N O) and outcomes y (..., B, tail, N): (..., N, S, B, tail)."""
+    """Terms of a head, (..., N, S, B, tail), from outputs (..., B, tail, N O) and outcomes y (..., B, tail, N)."""
     return head.terms(outputs.unflatten(-1, (y.shape[-1], head.outputs)), y).movedim((-2, -1), (-4, -3))
 
 
 def loss(head: Head, terms: Tensor, weight: Tensor) -> Tensor:
-    """A head's loss on the outcomes that count: terms (..., N, S, B, tail), weight (..., B, tail, N) -> (...)."""
+    """Loss (...), the mean over targets, from terms (..., N, S, B, tail) and weights of outcomes (..., B, tail, N)."""
     share = weight.movedim(-1, -3)  # (..., N, B, tail)
     total = (terms * share.unsqueeze(-3)).sum((-2, -1))  # (..., N, S)
-    count = share.sum((-2, -1)).clamp(min=MINIMUM)  # (..., N)
+    count = share.sum((-2, -1)).clamp(min=MIN_WEIGHT)  # (..., N)
     return head.loss(total / count.unsqueeze(-1)).mean(-1)
 
 
 def gradients(losses: Tensor, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Of each model's loss by its own inputs: those of the sum, since a loss depends on no others. Zeros where on none at all.
+    """Gradient of each model's loss (K,) by its own inputs (K, ...), zero where it does not depend on them.
 
-    Raises ConfigError for losses that do not depend on any.
+    It is that of the sum, since no loss depends on another model's inputs. Raises ConfigError for losses that depend on no
+    input at all.
     """
     if not losses.requires_grad:
         raise ConfigError(

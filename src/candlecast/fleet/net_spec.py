@@ -1,4 +1,4 @@
-"""`Blueprint`: how the nets of a fleet are made, read and trained."""
+"""`NetSpec`: how the nets of a fleet are built, which loss they have, and how they are trained."""
 
 from __future__ import annotations
 
@@ -14,15 +14,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Blueprint:
-    """`build(columns)` makes a fresh net that reads `window` bars of that many columns per forecast.
+class NetSpec:
+    """All that the fleet needs to know of a net.
 
-    It gives `head.outputs` numbers for each target. It may draw its weights from torch's global generators, which are seeded
-    by the job for that moment and given back untouched; if it `draws_apart`, from `nets.weights` alone, they are not needed.
+    build: `build(columns)` makes a fresh net that reads windows of that many columns and gives `head.outputs` numbers for
+        each target.
+    head: the loss, and what the outputs mean.
+    window: bars that one forecast reads.
+    fit: how the net is trained.
+    uses_local_rng: initial weights come from `nets.layers.weights` alone. If not, the net may draw them from torch's global
+        generators, which are seeded by the job while it is built, and restored after that.
     """
 
     build: Callable[[int], nn.Module]
     head: Head
     window: int
     fit: Fit
-    draws_apart: bool = False
+    uses_local_rng: bool = False

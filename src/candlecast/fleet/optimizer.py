@@ -49,7 +49,7 @@ def step(
     if weights.device.type == "cpu":
         share(_compiled().update, len(weights), *(tensor.numpy(force=True) for tensor in tensors), *scales)
     else:
-        update_reference(*tensors, *(torch.from_numpy(scale).to(weights.device) for scale in scales))
+        update_reference(*tensors, scales=[torch.from_numpy(scale).to(weights.device) for scale in scales])
 
 
 def keep(state: AdamState, models: Sequence[int]) -> AdamState:
@@ -71,12 +71,16 @@ def update_reference(
     gradient: Tensor,
     mean: Tensor,
     square: Tensor,
-    shrink: Tensor,
-    size: Tensor,
-    root: Tensor,
-    decay: Tensor,
+    *,
+    scales: Sequence[Tensor],
 ) -> None:
-    """The update in torch, in place: the first four (K, P), the others (K,)."""
+    """The update in torch, in place.
+
+    Args:
+        weights, gradient, mean, square: (K, P).
+        scales: factors of each model, each (K,): of the gradient, of the step, of the root of the square, and of the weights.
+    """
+    shrink, size, root, decay = scales
     gradient = gradient * shrink[:, None]
     mean.lerp_(gradient, 1 - BETA1)
     square.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
@@ -91,7 +95,7 @@ class _Compiled(NamedTuple):
 @cache
 def _compiled() -> _Compiled:
     one, b1, b2, eps = np.float32(1), np.float32(BETA1), np.float32(BETA2), np.float32(EPSILON)
-    lanes = 8  # partial sums side by side: the processor adds them at once
+    lanes = 8  # partial sums that the processor adds at once
 
     @compiled(error_model="numpy")  # without a check of every divisor, it is done in vectors
     def update(

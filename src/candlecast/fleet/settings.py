@@ -19,11 +19,11 @@ class Fit:
     patience: epochs without a better validation loss before a job stops and keeps its best weights; None trains to the
         end and keeps the last. Needs folds with a validation part.
     clip: largest norm of a step's gradient per job, None for no limit.
-    sampling: "sequence" reads chunks of `chunk` bars behind a burn-in of the model's window, learns from each bar of them,
+    sampling: "sequence" reads chunks of `chunk` bars after a burn-in of the model's window, learns from each of their bars,
         and forecasts by carrying the memory on. "windows" starts every window of the model's length from an empty memory,
-        and learns from its last bar: 4 to 8 times the work. What can be learnt well, as volatility, needs lr=3e-3 in
-        sequence to come out as accurate (`bench/README.md`). None: in sequence where the net carries memory from bar to
-        bar, else by windows.
+        and learns from its last bar: 4 to 8 times the work. A target that can be learnt well, such as volatility, needs
+        lr=3e-3 in sequence for the same accuracy (`bench/README.md`). None: in sequence where the net carries memory from
+        bar to bar, else by windows.
     schedule: "constant", or "cosine" that lowers lr to zero over the epochs.
     device: "auto" takes a CUDA device when there is one.
     """

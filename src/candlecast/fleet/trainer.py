@@ -1,220 +1,296 @@
-"""The one training loop: the jobs of a group step together, each with its own data, seed, clock and end."""
+"""The one training loop: `init`, `step` and `finish` of a group of jobs that train together.
+
+A step goes one way, from rows to weights:
+
+    sampler.fill       rows of the jobs -> batch
+    learner.learn      batch, params -> losses, gradient
+    optimizer.step     gradient, moments -> weights
+    job_progress.step  losses -> progress of each job
+
+Where an epoch of a job ends, its model is validated, its best weights are kept, and a job that stops leaves the group.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from candlecast.dataset.jobs import Job, job_generator
+from candlecast.dataset.jobs import TrainingJob, job_generator
 from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
-from candlecast.features import Scaling, fit_scaling
-from candlecast.fleet import optimizer
-from candlecast.fleet.batching import Batch, Sampler
+from candlecast.features import Scaling
+from candlecast.fleet import job_progress, optimizer
+from candlecast.fleet.batching import Batch, Sampler, scalings
 from candlecast.fleet.building import build, require_own_weights
-from candlecast.fleet.fitted import FittedNet
-from candlecast.fleet.job_progress import Clock
-from candlecast.fleet.layout import Layout, Stack
-from candlecast.fleet.learner import Judge, Learner, learner
-from candlecast.fleet.memory import JUDGED, group_size
-from candlecast.fleet.net_spec import Blueprint
-from candlecast.fleet.threads import one_thread
-from candlecast.heads import Head
+from candlecast.fleet.criterion import Criterion
+from candlecast.fleet.device import choose_device, group_size
+from candlecast.fleet.job_progress import JobProgress
+from candlecast.fleet.learner import OnDemand
+from candlecast.fleet.net_spec import NetSpec
+from candlecast.fleet.one_thread import one_thread
+from candlecast.fleet.settings import Fit
+from candlecast.fleet.validation import validation_losses
+from candlecast.fleet.workspace import Workspace, select, workspace
 from candlecast.nets.layers.dropout import Dropout
 from candlecast.process.forking import require_threads
-from candlecast.targets import parts
 
 
-def train(jobs: Sequence[Job], blueprint: Blueprint, *, progress: Listener = ignore) -> Iterator[FittedNet]:
-    """Train one net per job, in groups that step together; the nets of a group are given out when it is done.
+def train(jobs: Sequence[TrainingJob], spec: NetSpec, *, progress: Listener = ignore) -> Iterator[Trained]:
+    """Train one net per job, in groups that step together; yields the results of a group when all of its jobs have stopped.
 
-    A job's result depends on the job alone, not on its group. Raises ConfigError for a target that the head cannot learn and
-    for a loss that is not finite.
+    A job's result depends on the job alone, not on which jobs train together.
+
+    Args:
+        jobs: trainings with the same features and target.
+        spec: how the nets are built and trained.
+        progress: receives an event at the end of each epoch.
+
+    Raises:
+        ConfigError: the head cannot learn the target, a net is not fit for training, or a loss is not finite.
     """
     require_threads()
-    blueprint.head.require(jobs[0].samples.target)
-    fit = blueprint.fit
-    jobs = sorted(jobs, key=lambda job: -len(job.train_rows))  # jobs of one size end their epochs together
-    total = len(jobs) * fit.epochs
-    device = choose_device(fit.device)
-    columns = jobs[0].samples.inputs.shape[1]
-    length = blueprint.window + (fit.chunk - 1 if fit.sampling == "sequence" else 0)
-    net = build(blueprint, jobs[0], columns)
-    size = group_size(net, jobs=len(jobs), batch=fit.batch, length=length, columns=columns, device=device)
+    spec.head.require(jobs[0].samples.target)
+    order = sorted(range(len(jobs)), key=lambda job: -len(jobs[job].train_rows))  # jobs of one size end epochs together
+    jobs = [jobs[job] for job in order]
+    epochs, device, net = spec.fit.epochs, choose_device(spec.fit.device), _build(spec, jobs[0])
+    size = _group_size(net, jobs, spec, device)
     for first in range(0, len(jobs), size):
-        group = jobs[first : first + size]
         with one_thread():
-            fleet = _Fleet(group, blueprint, device=device)
-            require_own_weights(net, fleet.template)
-            while fleet.active:
-                if fleet.step():
-                    done = first * fit.epochs + fleet.epochs_done
-                    progress(Progress("train", done, total, f"{len(jobs)} jobs, loss {fleet.loss:.4f}"))
-        yield from fleet.fitted()
+            fleet = Fleet.of(jobs[first : first + size], spec, net, device=device)
+            state = init(fleet)
+            while state.active:
+                state, has_ended = step(fleet, state)
+                if has_ended:
+                    done = first * epochs + epochs_done(fleet, state)
+                    message = f"{len(jobs)} jobs, loss {mean_loss(state):.4f}"
+                    progress(Progress("train", done, len(jobs) * epochs, message))
+        for trained in finish(fleet, state):
+            yield trained._replace(job=order[first + trained.job])
 
 
-class _Fleet:
-    """A group of jobs that step together. All tensors have the active jobs in front: K."""
+@dataclass(frozen=True, eq=False)
+class Fleet:
+    """A group of jobs that train together: what stays the same while they do.
 
-    def __init__(self, jobs: Sequence[Job], blueprint: Blueprint, *, device: torch.device) -> None:
-        self.jobs, self.blueprint, self.fit, self.head = jobs, blueprint, blueprint.fit, blueprint.head
-        self.device, self.judged = device, JUDGED[device.type]
-        self.scalings = [scalings(job, self.head) for job in jobs]
-        self.clocks = [
-            Clock(Sampler(job, blueprint, *scaling), self.fit if job.lr is None else replace(self.fit, lr=job.lr))
-            for job, scaling in zip(jobs, self.scalings, strict=True)
-        ]
-        self.active = list(range(len(jobs)))
-        nets = [build(blueprint, job, job.samples.inputs.shape[1]) for job in jobs]
-        self.template, self.layout = nets[0], Layout.of(nets[0])
-        self.judge = Judge(self.template, self.head, self.layout)
-        self.dropouts = [f"{name}.key" for name, module in nets[0].named_modules() if isinstance(module, Dropout)]
-        buffers: Stack = {
-            name: torch.stack([net.get_buffer(name) for net in nets]).to(device) for name, _ in nets[0].named_buffers()
-        }
-        weights = self.layout.rows(nets).to(device)
-        self._take(weights, optimizer.start(weights), buffers)
-        self.keys = np.array([job_generator(job, purpose=2).integers(2**31) for job in jobs])
-        self.steps = 0
-        self.best: dict[int, dict[str, Tensor]] = {}
+    `samplers` and `scalings` (of inputs and outcomes) have one entry for each job. `criterion` has a net of its own, which
+    lends its layers to all models. `dropout_keys` are the names of the nets' buffers that seed dropout.
+    """
 
-    @property
-    def epochs_done(self) -> int:
-        """Epochs finished by all jobs; those of jobs that stopped early count as if finished."""
-        return sum(clock.epoch if job in self.active else self.fit.epochs for job, clock in enumerate(self.clocks))
+    jobs: Sequence[TrainingJob]
+    spec: NetSpec
+    device: torch.device
+    criterion: Criterion
+    samplers: Sequence[Sampler]
+    scalings: Sequence[tuple[Scaling, Scaling]]
+    dropout_keys: Sequence[str]
 
-    @property
-    def loss(self) -> float:
-        """Mean over the jobs of the newest loss: validation where there is one, training otherwise."""
-        newest = [clock.losses[-1] for clock in self.clocks if clock.losses]
-        return float(np.mean([train if math.isnan(valid) else valid for train, valid in newest]))
-
-    def step(self) -> bool:
-        """One optimiser step of every active job; whether some job finished an epoch with it."""
-        clocks = [self.clocks[job] for job in self.active]
-        lr = np.array([clock.lr for clock in clocks])
-        for clock, arrays in zip(clocks, self.batch.arrays, strict=True):
-            clock.sampler.fill_training(clock.next_batch(), *arrays)
-        self.batch.send()
-        self._set_keys()
-        if self.learner is None:
-            self.learner = learner(self.judge, self.params, self.buffers, self.batch, self.gradients)
-        losses = self.learner.learn(self._draws())
-        optimizer.step(
-            self.weights, self.gradient, self.moments, lr=lr, weight_decay=self.fit.weight_decay, clip=self.fit.clip
-        )
-        self.steps += 1
-        ended = [place for place, loss in enumerate(losses) if self._note(place, loss)]
-        if ended:
-            self._end_epochs(ended)
-        return bool(ended)
-
-    def fitted(self) -> Iterator[FittedNet]:
-        """The results, in the order of the jobs."""
-        for number, (job, clock, scaling) in enumerate(zip(self.jobs, self.clocks, self.scalings, strict=True)):
-            yield FittedNet(job, self.blueprint, self.best[number], *scaling, np.array(clock.losses))
-
-    def _note(self, place: int, loss: float) -> bool:
-        if not math.isfinite(loss):
-            raise self._not_finite(place, "loss", loss)
-        return self.clocks[self.active[place]].add_loss(loss)
-
-    def _not_finite(self, place: int, name: str, loss: float) -> ConfigError:
-        return ConfigError(
-            f"the {name} of {self.jobs[self.active[place]].key} is {loss} after {self.steps} steps",
-            expected="a finite loss",
-            remedy="Lower Fit(lr=...), set Fit(clip=1.0), or look for extreme values in the features",
+    @classmethod
+    def of(cls, jobs: Sequence[TrainingJob], spec: NetSpec, net: torch.nn.Module, *, device: torch.device) -> Fleet:
+        """The fleet of these jobs, which share features and target. `net`: one like theirs, which is not trained."""
+        measured = [scalings(job, spec.head) for job in jobs]
+        return cls(
+            jobs=jobs,
+            spec=spec,
+            device=device,
+            criterion=Criterion(net, spec.head),
+            samplers=[Sampler(job, spec, *scaling) for job, scaling in zip(jobs, measured, strict=True)],
+            scalings=measured,
+            dropout_keys=[f"{name}.key" for name, module in net.named_modules() if isinstance(module, Dropout)],
         )
 
-    def _end_epochs(self, ended: list[int]) -> None:
-        """Judge the jobs at these places on their validation rows, keep their best weights, and let finished ones go."""
-        self.learner = None  # gives its memory back for a while
-        validation = self._validate(ended)
-        finished = set()
-        for place, loss in zip(ended, validation, strict=True):
-            if math.isinf(loss) or (math.isnan(loss) and len(self.jobs[self.active[place]].valid_rows)):
-                raise self._not_finite(place, "validation loss", loss)
-            is_best, is_last = self.clocks[self.active[place]].end_epoch(loss)
-            if is_best:
-                self.best[self.active[place]] = self._learnt(place)
-            if is_last:
-                finished.add(place)
-        if finished:
-            left = [place for place in range(len(self.active)) if place not in finished]
-            kept = torch.tensor(left, dtype=torch.long, device=self.device)
-            self.active, self.keys = [self.active[place] for place in left], self.keys[left]
-            self._take(self.weights[kept], optimizer.keep(self.moments, left), _select(self.buffers, kept))
-
-    def _take(self, weights: Tensor, moments: optimizer.AdamState, buffers: Stack) -> None:
-        """Train these models from now on: weights (K, P), which stay in their place, and what else belongs to them."""
-        self.weights, self.gradient, self.moments, self.buffers = weights, torch.zeros_like(weights), moments, buffers
-        self.params = {name: value.requires_grad_() for name, value in self.layout.stack(weights).items()}
-        self.gradients = self.layout.stack(self.gradient)
-        self.batch = Batch(len(weights), self.clocks[0].sampler, self.fit.batch, self.device)
-        self.learner: Learner | None = None
-
-    def _learnt(self, place: int) -> dict[str, Tensor]:
-        """Parameters of the job at this place, and what its net noted by itself, such as running means."""
-        kept = self.template.state_dict().keys() & self.buffers.keys()
-        noted = {name: self.buffers[name][place].clone().cpu() for name in sorted(kept)}
-        return self.layout.net(self.weights[place].cpu()) | noted
-
-    def _validate(self, places: list[int]) -> list[float]:
-        """Mean validation loss of the jobs at these places; NaN for a job without validation rows."""
-        samplers = [self.clocks[self.active[place]].sampler for place in places]
-        ends = [sampler.validation() for sampler in samplers]
-        if not any(map(len, ends)):
-            return [math.nan] * len(places)
-        chosen = torch.tensor(places, device=self.device)
-        params, buffers = self.layout.stack(self.weights[chosen]), _select(self.buffers, chosen)
-        total, count = 0.0, torch.zeros(len(places), 1, dtype=torch.float64)
-        for first in range(0, max(map(len, ends)), self.judged):
-            batch = Batch(len(places), samplers[0], self.judged, self.device)
-            for sampler, rows, arrays in zip(samplers, ends, batch.arrays, strict=True):
-                if first < len(rows):
-                    sampler.fill_validation(rows[first : first + self.judged], *arrays)
-            batch.send()
-            terms = self.judge.terms(places, params, buffers, batch)
-            share = batch.weight.movedim(-1, 1).unsqueeze(2)  # (K, N, 1, B, tail)
-            total = total + (terms.double() * share).sum((-2, -1)).cpu()  # (K, N, S)
-            count = count + batch.weight.double().sum((1, 2)).cpu()  # (K, N)
-        return self.head.loss(total / count.unsqueeze(-1)).mean(-1).tolist()
-
-    def _set_keys(self) -> None:
-        """New keys for all dropout layers: a function of the job, its step and the layer."""
-        for layer, name in enumerate(self.dropouts):
-            self.buffers[name].copy_(torch.from_numpy(self._mixed(layer)))
-
-    def _draws(self) -> list[int]:
-        """Seeds for what a net draws by itself in this step: a function of the job and the step."""
-        return self._mixed(len(self.dropouts)).tolist()
-
-    def _mixed(self, layer: int) -> np.ndarray:
-        return (self.keys + self.steps * 0x9E3779B1 + layer * 0x85EBCA6B) & 0x7FFFFFFF  # (K,)
+    def fit(self, job: int) -> Fit:
+        """How that job trains: as the spec says, with a step size of its own if it has one."""
+        lr = self.jobs[job].lr
+        return self.spec.fit if lr is None else replace(self.spec.fit, lr=lr)
 
 
-def _select(stack: Stack, models: Tensor) -> Stack:
-    """The values of some models only."""
-    return {name: value[models] for name, value in stack.items()}
+class Trained(NamedTuple):
+    """The result of one job.
+
+    job: its number among the jobs.
+    weights: parameters and stored buffers of its net by name.
+    inputs, outcomes: the scalings that it was trained with.
+    losses: training and validation loss of each epoch (epoch, 2); the latter NaN without validation.
+    """
+
+    job: int
+    weights: dict[str, Tensor]
+    inputs: Scaling
+    outcomes: Scaling
+    losses: np.ndarray
 
 
-def choose_device(name: str) -> torch.device:
-    """The device of that name; "auto" is CUDA when there is one. Raises ConfigError for one that is not there."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name != "cpu" and not (name.startswith("cuda") and torch.cuda.is_available()):
-        raise ConfigError(f"there is no device {name!r} here", expected="cpu, or cuda", remedy='Use Fit(device="auto")')
-    return torch.device(name)
+class Learnt(NamedTuple):
+    """What one job has learnt so far: its best weights by name, and the losses of its epochs; see `JobProgress`."""
+
+    weights: dict[str, Tensor]
+    losses: Sequence[tuple[float, float]]
 
 
-def scalings(job: Job, head: Head) -> tuple[Scaling, Scaling]:
-    """Scaling of inputs and outcomes, measured on the training rows of this job only."""
-    samples = job.samples
-    inputs = fit_scaling(samples.scalers, samples.inputs[job.fold.train.array])
-    scalers = [head.scaling or target.scaling for target in parts(samples.target)]
-    return inputs, fit_scaling(scalers, samples.lessons[job.train_rows])
+class FleetState(NamedTuple):
+    """A fleet part way through training. K jobs still train; sequences and tensors have these in front, in one order.
+
+    active: numbers of these jobs in the fleet.
+    fits: how each of them trains.
+    seeds: of their dropout and other random numbers in training, int64 (K,).
+    workspace: their weights, gradients, buffers and batch. A step writes to it in place.
+    moments: of the optimiser. A step writes to them in place.
+    learner: computes the gradients.
+    progress: how far each of them is.
+    steps: steps made so far, the same for all of them.
+    learnt: results by job number, those of stopped jobs included.
+    """
+
+    active: tuple[int, ...]
+    fits: tuple[Fit, ...]
+    seeds: np.ndarray
+    workspace: Workspace
+    moments: optimizer.AdamState
+    learner: OnDemand
+    progress: tuple[JobProgress, ...]
+    steps: int
+    learnt: Mapping[int, Learnt]
+
+
+def init(fleet: Fleet) -> FleetState:
+    """The state before the first step: each net with the initial weights of its own job."""
+    nets = [_build(fleet.spec, job) for job in fleet.jobs]
+    require_own_weights(fleet.criterion.net, nets[0])
+    buffers = {
+        name: torch.stack([net.get_buffer(name) for net in nets]).to(fleet.device)
+        for name, _ in nets[0].named_buffers()
+    }
+    weights = fleet.criterion.layout.rows(nets).to(fleet.device)
+    memory = _workspace(fleet, weights, buffers)
+    return FleetState(
+        active=tuple(range(len(fleet.jobs))),
+        fits=tuple(fleet.fit(job) for job in range(len(fleet.jobs))),
+        seeds=np.array([job_generator(job, purpose=2).integers(2**31) for job in fleet.jobs]),
+        workspace=memory,
+        moments=optimizer.start(weights),
+        learner=OnDemand(fleet.criterion, memory),
+        progress=tuple(job_progress.start(sampler.epoch()) for sampler in fleet.samplers),
+        steps=0,
+        learnt={},
+    )
+
+
+def step(fleet: Fleet, state: FleetState) -> tuple[FleetState, bool]:
+    """One optimiser step of every active job: the new state, and whether an epoch of some job ended.
+
+    The memory of the old state becomes that of the new one. Raises ConfigError for a loss that is not finite.
+    """
+    memory, fit = state.workspace, fleet.spec.fit
+    lr = np.array([job_progress.step_size(*each) for each in zip(state.progress, state.fits, strict=True)])  # (K,)
+    for job, progress, slot in zip(state.active, state.progress, memory.batch.slots, strict=True):
+        sampler = fleet.samplers[job]
+        sampler.fill(sampler.train, progress.rows, slot)
+    memory.batch.send()
+    for layer, name in enumerate(fleet.dropout_keys):
+        memory.buffers[name].copy_(torch.from_numpy(_step_seeds(state, layer)))
+    losses = state.learner.learn(_step_seeds(state, len(fleet.dropout_keys)).tolist())
+    optimizer.step(memory.weights, memory.gradient, state.moments, lr=lr, weight_decay=fit.weight_decay, clip=fit.clip)
+    state = state._replace(progress=tuple(map(job_progress.step, state.progress, losses)), steps=state.steps + 1)
+    if not all(map(math.isfinite, losses)):
+        place, loss = next((place, loss) for place, loss in enumerate(losses) if not math.isfinite(loss))
+        raise _not_finite(fleet, state, place, "loss", loss)
+    ended = [place for place, progress in enumerate(state.progress) if progress.is_epoch_over]
+    return (_end_epochs(fleet, state, ended), True) if ended else (state, False)
+
+
+def finish(fleet: Fleet, state: FleetState) -> Iterator[Trained]:
+    """The results, in the order of the jobs. All of them must have stopped."""
+    for job, (inputs, outcomes) in enumerate(fleet.scalings):
+        weights, losses = state.learnt[job]
+        yield Trained(job, weights, inputs, outcomes, np.array(losses))
+
+
+def epochs_done(fleet: Fleet, state: FleetState) -> int:
+    """Epochs finished by all jobs; a job that stopped early counts with all of its epochs."""
+    running = sum(len(progress.losses) for progress in state.progress)
+    return running + (len(fleet.jobs) - len(state.active)) * fleet.spec.fit.epochs
+
+
+def mean_loss(state: FleetState) -> float:
+    """Mean over the jobs of the newest loss: validation where there is one, training otherwise."""
+    newest = [learnt.losses[-1] for learnt in state.learnt.values()]
+    return float(np.mean([train if math.isnan(valid) else valid for train, valid in newest]))
+
+
+def _group_size(net: torch.nn.Module, jobs: Sequence[TrainingJob], spec: NetSpec, device: torch.device) -> int:
+    """How many of these jobs train together in the memory there is."""
+    length = spec.window + (spec.fit.chunk - 1 if spec.fit.sampling == "sequence" else 0)
+    columns = jobs[0].samples.inputs.shape[1]
+    return group_size(net, jobs=len(jobs), batch=spec.fit.batch, length=length, columns=columns, device=device)
+
+
+def _build(spec: NetSpec, job: TrainingJob) -> torch.nn.Module:
+    return build(spec, job, job.samples.inputs.shape[1])
+
+
+def _workspace(fleet: Fleet, weights: Tensor, buffers: dict[str, Tensor]) -> Workspace:
+    batch = Batch(len(weights), fleet.samplers[0].shape, fleet.spec.fit.batch, fleet.device)
+    return workspace(fleet.criterion.layout, weights, buffers, batch)
+
+
+def _end_epochs(fleet: Fleet, state: FleetState, ended: Sequence[int]) -> FleetState:
+    """Validate the models at these places, keep the best weights, begin the next epochs, and let jobs that stop go."""
+    state.learner.release()
+    samplers = [fleet.samplers[state.active[place]] for place in ended]
+    validation = validation_losses(fleet.criterion, state.workspace, ended, samplers)
+    progress, learnt, stopped = list(state.progress), dict(state.learnt), set[int]()
+    for place, sampler, loss in zip(ended, samplers, validation, strict=True):
+        job = state.active[place]
+        if math.isinf(loss) or (math.isnan(loss) and len(fleet.jobs[job].valid_rows)):
+            raise _not_finite(fleet, state, place, "validation loss", loss)
+        progress[place], epoch = job_progress.end_epoch(progress[place], loss, state.fits[place])
+        weights = _weights(fleet, state, place) if epoch.is_best else learnt[job].weights
+        learnt[job] = Learnt(weights, progress[place].losses)
+        if epoch.is_last:
+            stopped.add(place)
+        else:
+            progress[place] = job_progress.next_epoch(progress[place], sampler.epoch())
+    state = state._replace(progress=tuple(progress), learnt=learnt)
+    return _without(fleet, state, stopped) if stopped else state
+
+
+def _without(fleet: Fleet, state: FleetState, stopped: set[int]) -> FleetState:
+    """The state of the other models only, in memory of its own."""
+    left = [place for place in range(len(state.active)) if place not in stopped]
+    kept = torch.tensor(left, dtype=torch.long, device=fleet.device)
+    memory = _workspace(fleet, state.workspace.weights[kept], select(state.workspace.buffers, kept))
+    return state._replace(
+        active=tuple(state.active[place] for place in left),
+        fits=tuple(state.fits[place] for place in left),
+        seeds=state.seeds[left],
+        workspace=memory,
+        moments=optimizer.keep(state.moments, left),
+        learner=OnDemand(fleet.criterion, memory),
+        progress=tuple(state.progress[place] for place in left),
+    )
+
+
+def _weights(fleet: Fleet, state: FleetState, place: int) -> dict[str, Tensor]:
+    """Copies of a model's parameters, and of those buffers that its net stores, such as running means."""
+    stored = fleet.criterion.net.state_dict().keys() & state.workspace.buffers.keys()
+    buffers = {name: state.workspace.buffers[name][place].clone().cpu() for name in sorted(stored)}
+    return fleet.criterion.layout.net(state.workspace.weights[place].cpu()) | buffers
+
+
+def _step_seeds(state: FleetState, source: int) -> np.ndarray:
+    """Seeds (K,) of one source of random numbers in the coming step: a function of the job, the step, and the source."""
+    return (state.seeds + state.steps * 0x9E3779B1 + source * 0x85EBCA6B) & 0x7FFFFFFF
+
+
+def _not_finite(fleet: Fleet, state: FleetState, place: int, name: str, loss: float) -> ConfigError:
+    return ConfigError(
+        f"the {name} of {fleet.jobs[state.active[place]].key} is {loss} after {state.steps} steps",
+        expected="a finite loss",
+        remedy="Lower Fit(lr=...), set Fit(clip=1.0), or look for extreme values in the features",
+    )

@@ -1,6 +1,6 @@
-"""Heads: what a net says of an outcome, and what it is charged for it. Importable without torch."""
+"""Heads: the losses of nets, and the forecasts that their outputs stand for. Importable without torch."""
 
-from candlecast.heads.classes import Chance, Labels
+from candlecast.heads.classes import Bernoulli, Chance as Chance, Labels
 from candlecast.heads.head import Elementwise, Head
 from candlecast.heads.normal import Gaussian, StudentT
 from candlecast.heads.point import AbsoluteError, Huber, SquaredError
@@ -9,7 +9,7 @@ from candlecast.heads.usual import usual_head
 
 __all__ = [
     "AbsoluteError",
-    "Chance",
+    "Bernoulli",
     "Elementwise",
     "Gaussian",
     "Head",

@@ -1,4 +1,4 @@
-"""Heads of chances: that something happens, and which label comes."""
+"""Heads of probabilities: `Bernoulli` of an outcome that is 0 or 1, `Labels` of -1, 0 and 1."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from candlecast.dataset.prediction import Prediction
 from candlecast.features import Scaler, Unscaled
+from candlecast.heads.arrays import exp, maximum, sigmoid, softplus
 from candlecast.heads.head import Elementwise
-from candlecast.heads.logistic import sigmoid, softplus
 from candlecast.targets import LABELS, Kind
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-NAMES = ("p_down", "p_flat", "p_up")  # columns of the chances of `LABELS`
+    from candlecast.heads.arrays import Array
+
+NAMES = ("p_down", "p_flat", "p_up")  # columns of the probabilities of `LABELS`
 
 
 class _Classes(Elementwise):
-    """Outcomes that are classes, learnt as they are; `balanced`: each of them counts alike, however rare it is."""
+    """Outcomes that are classes, not scaled. `balanced`: all classes have the same total weight."""
 
     balanced: bool
 
@@ -28,15 +29,15 @@ class _Classes(Elementwise):
     def scaling(self) -> Scaler:
         return Unscaled()
 
-    def importance(self, outcomes: np.ndarray, train_rows: np.ndarray) -> np.ndarray:
-        return balance(outcomes, train_rows) if self.balanced else super().importance(outcomes, train_rows)
+    def sample_weight(self, outcomes: np.ndarray, train_rows: np.ndarray) -> np.ndarray:
+        return balance(outcomes, train_rows) if self.balanced else super().sample_weight(outcomes, train_rows)
 
 
 @dataclass(frozen=True)
 class Centred:
-    """Outcomes around a naive forecast below one half, as 1 above, 0 below and 1/2 at it; 0 and 1 stay as they are.
+    """Shifts outcomes around a naive forecast N: 1 above it, 0 below it, 1/2 at it. Outcomes of 0 and 1 stay as they are.
 
-    `Direction` has such outcomes where closes may stay unchanged; the shift is the mean of what lies between.
+    `Direction` has outcomes N + 1/2, N - 1/2 and N where closes may stay unchanged. The shift is the mean difference.
     """
 
     def measure(self, values: np.ndarray) -> tuple[float, float]:
@@ -49,14 +50,14 @@ def _sides(outcomes: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Chance(_Classes):
-    """Chance p = sigmoid(a) that an outcome is 1, learnt by cross-entropy: -y ln p - (1 - y) ln(1 - p).
+class Bernoulli(_Classes):
+    """Probability p = sigmoid(a) that an outcome is 1, learnt by cross-entropy: -y ln p - (1 - y) ln(1 - p).
 
-    Outcomes around a naive forecast N (`Direction` where closes may stay unchanged) are learnt as 1 above and 0 below it, 1/2
-    where they are equal to it, and forecast as p less 1/2 - N of the training rows: a net that has learnt nothing says N.
+    Outcomes around a naive forecast N (`Direction` where closes may stay unchanged) are learnt as 1 above, 0 below and 1/2 at
+    it. The forecast is p minus the mean of 1/2 - N over the training rows, so that an untrained net forecasts N.
 
-    `balanced`: both outcomes count alike, however rare one is in the training rows; the chance is then that among as many of
-    one as of the other, so that 0.5 says nothing, and its squared error is no longer the smallest.
+    `balanced`: both outcomes have the same total weight in training. The forecast is then the probability in a sample with as
+    many of one as of the other: 0.5 carries no information, and the squared error is not minimised.
     """
 
     balanced: bool = False
@@ -66,8 +67,8 @@ class Chance(_Classes):
     def scaling(self) -> Scaler:
         return Centred()
 
-    def importance(self, outcomes: np.ndarray, train_rows: np.ndarray) -> np.ndarray:
-        return super().importance(_sides(outcomes), train_rows)
+    def sample_weight(self, outcomes: np.ndarray, train_rows: np.ndarray) -> np.ndarray:
+        return super().sample_weight(_sides(outcomes), train_rows)
 
     def terms(self, outputs: Tensor, y: Tensor) -> Tensor:
         from torch.nn.functional import binary_cross_entropy_with_logits
@@ -78,17 +79,20 @@ class Chance(_Classes):
         logit = outputs[..., 0]
         return softplus(logit) - y * logit, (sigmoid(logit) - y)[..., None]
 
-    def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
-        return Prediction(np.clip(sigmoid(outputs[:, 0]) + shift, 0.0, 1.0))
+    def columns(self, outputs: Array, *, shift: float, scale: float) -> dict[str, Array]:
+        return {"mean": (sigmoid(outputs[:, 0]) + shift).clip(0.0, 1.0)}
+
+
+Chance = Bernoulli  # its earlier name
 
 
 @dataclass(frozen=True)
 class Labels(_Classes):
-    """Chances of the labels -1, 0 and 1: `p_down`, `p_flat`, `p_up`. The forecast's mean is the expected one, p_up - p_down.
+    """Probabilities of the labels -1, 0 and 1: `p_down`, `p_flat`, `p_up`. The mean is the expected label, p_up - p_down.
 
-    Learnt by cross-entropy of a softmax over three outputs; or, `ordinal`, of cumulative logits (McCullagh 1980), which know
-    that flat lies between down and up: P(up) = sigmoid(a) and P(flat or up) = sigmoid(a + softplus(c)) of two outputs.
-    `balanced`: all labels count alike, however rare one is in the training rows; the chances are then those among as many of
+    Learnt by cross-entropy of a softmax over three outputs; or, `ordinal`, of cumulative logits (McCullagh 1980) for labels in
+    the order down, flat, up: P(up) = sigmoid(a) and P(flat or up) = sigmoid(a + softplus(c)) of two outputs.
+    `balanced`: all labels have the same total weight in training; the probabilities are then those in a sample with as many of
     each.
     """
 
@@ -132,20 +136,24 @@ class Labels(_Classes):
         term, *slopes = np.sum(each * is_label, -1)
         return term, np.stack(slopes, -1)
 
-    def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
+    def columns(self, outputs: Array, *, shift: float, scale: float) -> dict[str, Array]:
         if self.ordinal:
-            up, step = outputs.T
+            up, step = outputs[:, 0], outputs[:, 1]
             flat_or_up = up + softplus(step)
             flat = sigmoid(flat_or_up) * sigmoid(-up) * sigmoid(step)
-            chances = np.column_stack([sigmoid(-flat_or_up), flat, sigmoid(up)])
+            probabilities = [sigmoid(-flat_or_up), flat, sigmoid(up)]
         else:
-            weights = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-            chances = weights / weights.sum(axis=1, keepdims=True)
-        return Prediction(chances @ np.array(LABELS), dict(zip(NAMES, chances.T, strict=True)))
+            logits = [outputs[:, place] for place in range(len(NAMES))]
+            highest = maximum(maximum(logits[0], logits[1]), logits[2])
+            down, flat, up = (exp(logit - highest) for logit in logits)
+            total = down + flat + up
+            probabilities = [down / total, flat / total, up / total]
+        down, _, up = probabilities
+        return {"mean": up - down, **dict(zip(NAMES, probabilities, strict=True))}
 
 
 def balance(outcomes: np.ndarray, train_rows: np.ndarray) -> np.ndarray:
-    """Weight of each bar (time,) by which all values that occur in the training rows count alike: n / (values x their count).
+    """Weight of each bar (time,) that gives every value the same total weight in the training rows: n / (values x its count).
 
     >>> balance(np.array([0.0, 1.0, 1.0, 1.0]), np.arange(4)).round(3).tolist()
     [2.0, 0.667, 0.667, 0.667]

@@ -1,4 +1,4 @@
-"""What a head is: the numbers that a net gives for an outcome, their loss, and the forecast that they mean."""
+"""What a head is: the loss of a net's outputs, and the forecast that they stand for."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ from candlecast.targets import Kind, Target
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from candlecast.heads.arrays import Array
+
 
 class Head(ABC):
     """A recipe: holds no weights and no statistics. `outputs` numbers of the net stand for each outcome.
 
-    Tensors: T steps in a row, N outcomes at each (more than one for `Several` targets only), any dimensions before them.
+    Tensors have any leading dimensions, then T steps, and N outcomes at each (more than one for `Several` targets only).
     The loss is `loss` of the means of `terms` over all steps that count, so that it may be a ratio of means.
+
+    A head of your own defines `terms`, and `columns`, or instead of it `predict`; it can be exported with `columns` only.
     """
 
-    kinds: ClassVar[frozenset[Kind]] = frozenset({"value"})  # of targets that it can learn
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"value"})  # of the targets that it can learn
 
     @property
     def outputs(self) -> int:
@@ -32,26 +36,55 @@ class Head(ABC):
 
     @property
     def scaling(self) -> Scaler | None:
-        """How outcomes are scaled; as the target says when None. Chances and labels are learnt as they are."""
+        """Scaling of the outcomes; the target's own when None. Probabilities and labels are not scaled."""
         return None
 
     @abstractmethod
     def terms(self, outputs: Tensor, y: Tensor) -> Tensor:
-        """outputs (..., T, N, O) and scaled outcomes y (..., T, N) -> what is averaged, (..., T, N, S)."""
+        """Terms of the loss, which are averaged.
+
+        Args:
+            outputs: of the net, (..., T, N, O).
+            y: scaled outcomes, (..., T, N).
+
+        Returns:
+            S terms for each outcome, (..., T, N, S), differentiable by the outputs.
+        """
 
     def loss(self, means: Tensor) -> Tensor:
         """Means of the terms (..., S) -> loss (...)."""
         return means[..., 0]
 
-    def importance(self, outcomes: np.ndarray, train_rows: np.ndarray) -> np.ndarray:
-        """How much the outcome of each bar counts, (time,), by the outcomes (time,) of one target; only those of `train_rows`
-        may be measured.
+    def sample_weight(self, outcomes: np.ndarray, train_rows: np.ndarray) -> np.ndarray:
+        """Weight of each bar in the loss, (time,), from the outcomes (time,) of one target; only those of `train_rows` may be
+        measured.
         """
         return np.ones(len(outcomes))
 
-    @abstractmethod
+    def columns(self, outputs: Array, *, shift: float, scale: float) -> dict[str, Array]:
+        """The forecast in the target's units, of NumPy arrays and of torch tensors alike.
+
+        Args:
+            outputs: of the net, (rows, O), float64.
+            shift: of the outcome's scaling: y = shift + scale x its scaled value.
+            scale: of the same.
+
+        Returns:
+            `mean`, then further columns of the forecast table, each (rows,).
+
+        Raises:
+            ConfigError: the head has no form for torch tensors.
+        """
+        raise ConfigError(
+            f"the head {type(self).__name__} cannot be written as a graph",
+            expected="a head that defines `columns`, as candlecast's own do",
+            remedy="Export the net itself with torch.onnx, and read its outputs with the head's predict",
+        )
+
     def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
-        """Outputs (rows, O), float64 -> the forecast in the target's units: y = shift + scale x its scaled value."""
+        """The forecast of outputs (rows, O), float64; parameters as those of `columns`."""
+        columns = self.columns(outputs, shift=shift, scale=scale)
+        return Prediction(columns.pop("mean"), columns)
 
     def require(self, target: Target) -> None:
         """Raise ConfigError for a target that the head cannot learn."""
@@ -64,11 +97,11 @@ class Head(ABC):
 
 
 class Elementwise(Head):
-    """A head whose loss is the mean of a single term, of which the derivatives are known.
+    """A head whose loss is the mean of one term with known derivatives, which trains faster than by autograd.
 
-    A class that changes `terms` has to change `slopes` too, or nets are trained by autograd again.
+    A subclass that overrides `terms` overrides `slopes` too; otherwise its nets train by autograd.
     """
 
     @abstractmethod
     def slopes(self, outputs: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The terms and their derivatives by the outputs: outputs (..., O) and y (...), float64 -> (...) and (..., O)."""
+        """The terms (...) and their derivatives by the outputs (..., O), for outputs (..., O) and y (...), all float64."""

@@ -1,4 +1,4 @@
-"""Heads of a mean and a spread: the normal distribution, and Student's t for heavy tails."""
+"""Heads of a mean and a scale: the normal distribution, and Student's t for heavy tails."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from candlecast.dataset.prediction import Prediction, quantile_column
+from candlecast.dataset.prediction import quantile_column
 from candlecast.errors import require_parameters
+from candlecast.heads.arrays import sigmoid, softplus
 from candlecast.heads.head import Elementwise
-from candlecast.heads.logistic import sigmoid, softplus
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-MINIMUM = 1e-3  # of a spread, in scaled outcomes: a density must not grow without bound
-LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)  # of the quantiles that are told of a distribution that is not normal
+    from candlecast.heads.arrays import Array
+
+MIN_SPREAD = 1e-3  # in scaled outcomes: a density must not grow without bound
+LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)  # of the quantiles that the t distribution gives
 
 
 class _MeanAndSpread(Elementwise):
-    """Outputs m and a give the mean m and the spread s = softplus(a) + `MINIMUM`."""
+    """Outputs m and a give the mean m and the spread s = softplus(a) + `MIN_SPREAD`."""
 
     @property
     def outputs(self) -> int:
@@ -33,22 +35,22 @@ class _MeanAndSpread(Elementwise):
         import torch
 
         mean, spread = outputs.split(1, dim=-1)
-        spread = torch.nn.functional.softplus(spread) + MINIMUM
+        spread = torch.nn.functional.softplus(spread) + MIN_SPREAD
         return (y.unsqueeze(-1) - mean) / spread, spread
 
     def _slopes(
-        self, outputs: np.ndarray, y: np.ndarray, charge: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+        self, outputs: np.ndarray, y: np.ndarray, penalty: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Those of ln s + charge(z): `charge` gives its value for a standardised error, and the derivative of that."""
+        """Terms and slopes of ln s + penalty(z), where `penalty` gives its value and derivative for a standardised error z."""
         mean, a = outputs[..., 0], outputs[..., 1]
-        spread = softplus(a) + MINIMUM
+        spread = softplus(a) + MIN_SPREAD
         z = (y - mean) / spread
-        charged, by_z = charge(z)
-        return np.log(spread) + charged, np.stack([-by_z, (1 - by_z * z) * sigmoid(a)], -1) / spread[..., None]
+        value, by_z = penalty(z)
+        return np.log(spread) + value, np.stack([-by_z, (1 - by_z * z) * sigmoid(a)], -1) / spread[..., None]
 
-    def _in_units(self, outputs: np.ndarray, shift: float, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    def _in_units(self, outputs: Array, shift: float, scale: float) -> tuple[Array, Array]:
         """Mean and spread in the target's units, each (rows,)."""
-        return shift + scale * outputs[:, 0], scale * (softplus(outputs[:, 1]) + MINIMUM)
+        return shift + scale * outputs[:, 0], scale * (softplus(outputs[:, 1]) + MIN_SPREAD)
 
 
 @dataclass(frozen=True)
@@ -65,17 +67,17 @@ class Gaussian(_MeanAndSpread):
     def slopes(self, outputs: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return self._slopes(outputs, y, lambda z: (0.5 * z * z, z))
 
-    def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
+    def columns(self, outputs: Array, *, shift: float, scale: float) -> dict[str, Array]:
         mean, spread = self._in_units(outputs, shift, scale)
-        return Prediction(mean, {"sigma": spread})
+        return {"mean": mean, "sigma": spread}
 
 
 @dataclass(frozen=True)
 class StudentT(_MeanAndSpread):
     """Student's t with `freedom` degrees: ln s + (n + 1) / 2 ln(1 + ((y - m) / s)^2 / n), so that extremes count less.
 
-    Its standard deviation, the column `sigma`, is s sqrt(n / (n - 2)); its quantiles of 5, 25, 50, 75 and 95 % are told
-    too, since they are not those of a normal distribution. Lange, Little and Taylor (1989).
+    The column `sigma` is its standard deviation, s sqrt(n / (n - 2)). Its quantiles at 5, 25, 50, 75 and 95 % are columns
+    too, since they are not those of a normal distribution with that sigma. Lange, Little and Taylor (1989).
     """
 
     freedom: float = 4.0
@@ -91,18 +93,18 @@ class StudentT(_MeanAndSpread):
         n = self.freedom
         return self._slopes(outputs, y, lambda z: (0.5 * (n + 1) * np.log1p(z * z / n), (n + 1) * z / (n + z * z)))
 
-    def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
+    def columns(self, outputs: Array, *, shift: float, scale: float) -> dict[str, Array]:
         mean, spread = self._in_units(outputs, shift, scale)
         quantiles = {quantile_column(level): mean + spread * self.distance(level) for level in LEVELS}
-        return Prediction(mean, {"sigma": spread * self.width, **quantiles})
+        return {"mean": mean, "sigma": spread * self.width, **quantiles}
 
     @property
     def width(self) -> float:
-        """Standard deviations in a spread."""
+        """Standard deviation of the distribution, in spreads."""
         return math.sqrt(self.freedom / (self.freedom - 2))
 
     def distance(self, level: float) -> float:
-        """Spreads from the mean to the quantile of a level."""
+        """Distance from the mean to the quantile of a level, in spreads."""
         from scipy.special import stdtrit
 
         return float(stdtrit(self.freedom, level))

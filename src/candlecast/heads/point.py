@@ -1,4 +1,4 @@
-"""Heads of a single number: squared, absolute and Huber's error."""
+"""Heads of a point forecast: squared, absolute and Huber's error."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from candlecast.dataset.prediction import Prediction
 from candlecast.errors import require_parameters
 from candlecast.heads.head import Elementwise
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from candlecast.heads.arrays import Array
+
 
 class _Point(Elementwise):
     """The one output is the forecast."""
 
-    def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
-        return Prediction(shift + scale * outputs[:, 0])
+    def columns(self, outputs: Array, *, shift: float, scale: float) -> dict[str, Array]:
+        return {"mean": shift + scale * outputs[:, 0]}
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Head of a position that is paid by what it earns, after the costs of changing it (Moody and Saffell 2001)."""
+"""Head of a position whose loss is its return after the costs of changing it (Moody and Saffell 2001)."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Objective = Literal["sharpe", "utility"]
-MINIMUM = 1e-6  # deviation of returns below which a Sharpe ratio no longer grows: that of an account that does nothing
+MIN_DEVIATION = 1e-6  # of returns in the Sharpe ratio, so that it is defined for an account that does nothing
 BPS = 1e4
 
 
 @dataclass(frozen=True)
 class NetReturn(Head):
-    """What a position earns, minus what it costs to come to it: r_t = p_t (e^{y_t} - 1) - c |p_t - p_{t-1}|.
+    """Return of a position after the cost of trading into it: r_t = p_t (e^{y_t} - 1) - c |p_t - p_{t-1}|.
 
     The net, that of `models.Policy`, gives two numbers for each bar, p_t and p_{t-1}, both in [-1, 1] and fractions of
-    equity, so that every bar is charged its own change, the first of a chunk too. y_t is the log return of the bar after
+    equity, so that every bar pays for its own change, the first of a chunk too. y_t is the log return of the bar after
     t, c = `cost_bps` a side.
 
     The loss is of the mean m and the variance v of r over all bars of a batch:
 
-        sharpe     -m / sqrt(v + MINIMUM^2)
+        sharpe     -m / sqrt(v + MIN_DEVIATION^2)
         utility    -(m - risk_aversion v / 2), in basis points per bar
 
     Moody and Saffell's differential Sharpe ratio is the derivative of the same ratio, with moments A of r and B of r^2
@@ -62,7 +62,7 @@ class NetReturn(Head):
         mean, square = means.unbind(-1)
         variance = (square - mean.square()).clamp(min=0)
         if self.objective == "sharpe":
-            return -mean / (variance + MINIMUM**2).sqrt()
+            return -mean / (variance + MIN_DEVIATION**2).sqrt()
         return -BPS * (mean - 0.5 * self.risk_aversion * variance)
 
     def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:

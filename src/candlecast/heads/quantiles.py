@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from candlecast.dataset.prediction import Prediction, quantile_column
+from candlecast.dataset.prediction import quantile_column
 from candlecast.errors import require_parameters
+from candlecast.heads.arrays import mean, sigmoid, softplus
 from candlecast.heads.head import Elementwise
-from candlecast.heads.logistic import sigmoid, softplus
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from candlecast.heads.arrays import Array
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,10 @@ class Quantiles(Elementwise):
         by_step[..., 1:] *= sigmoid(outputs[..., 1:])
         return np.mean(-by_quantile * gap, -1), by_step / len(self.levels)
 
-    def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
-        steps = softplus(outputs[:, 1:])
-        quantiles = shift + scale * np.cumsum(np.column_stack([outputs[:, :1], steps]), axis=1)
-        columns = {quantile_column(level): quantiles[:, place] for place, level in enumerate(self.levels)}
-        return Prediction(columns[quantile_column(0.5)] if 0.5 in self.levels else quantiles.mean(axis=1), columns)
+    def columns(self, outputs: Array, *, shift: float, scale: float) -> dict[str, Array]:
+        scaled = [outputs[:, 0]]
+        for place in range(1, len(self.levels)):
+            scaled.append(scaled[-1] + softplus(outputs[:, place]))
+        quantiles = {quantile_column(q): shift + scale * each for q, each in zip(self.levels, scaled, strict=True)}
+        median = quantiles.get(quantile_column(0.5))
+        return {"mean": mean(list(quantiles.values())) if median is None else median, **quantiles}

@@ -1,13 +1,13 @@
-"""The head that a target has when none is named."""
+"""The default head of a target."""
 
 from __future__ import annotations
 
-from candlecast.heads.classes import Chance, Labels
+from candlecast.heads.classes import Bernoulli, Labels
 from candlecast.heads.head import Head
 from candlecast.heads.point import SquaredError
 from candlecast.targets import Target
 
 
 def usual_head(target: Target) -> Head:
-    """Squared error for a value, cross-entropy for a chance and for labels."""
-    return {"value": SquaredError, "probability": Chance, "label": Labels}[target.kind]()
+    """Squared error for a value, cross-entropy for a probability and for labels."""
+    return {"value": SquaredError, "probability": Bernoulli, "label": Labels}[target.kind]()

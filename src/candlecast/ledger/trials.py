@@ -6,7 +6,7 @@
     ledger.entries()                        # the same with profiles instead of returns, fast to read and to compare
     Ledger.in_memory()                      # one that ends with the process
 
-`Study.run`, `compare` and `StudyResult.retraded` record their trials. Any other code that evaluates a configuration should
+`Study.run`, `compare` and `StudyResult.rebacktest` record their trials. Any other code that evaluates a configuration should
 record `StudyResult.trial`. The file is an SQLite database. A trial is written in one transaction, and is on the disk when
 `record` returns; several processes may write at once. Triggers refuse updates and deletions. Only deleting the file resets
 the ledger.

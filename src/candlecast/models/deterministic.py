@@ -1,4 +1,4 @@
-"""How fitting libraries are called: what they say about a hard fit is not the user's concern, and they keep to one thread."""
+"""`deterministic_fit`: how fitting libraries are called, without their warnings and on one thread."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def deterministic_fit() -> Iterator[None]:
     """No warnings inside the block, and linear algebra on one thread, so that sums do not depend on how many there are.
 
     Both hold for the calling thread; of libraries whose number of threads is one for the whole process, for all of it.

@@ -1,4 +1,4 @@
-"""What a model is: a recipe that learns jobs, and what it gives back for each."""
+"""What a model is: a recipe that is fitted to jobs, and the fitted model of each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from candlecast.targets.target import require_target
 
 
 class Fitted(Protocol):
-    """What one job learnt."""
+    """A model as fitted to one job."""
 
     @property
     def job(self) -> Job:
@@ -30,7 +30,15 @@ class Fitted(Protocol):
         ...
 
     def forecast(self, samples: Samples, rows: np.ndarray) -> Prediction:
-        """Forecasts made at the close of `rows` (rising), in the target's units."""
+        """Forecasts in the target's units.
+
+        Args:
+            samples: of the asset to forecast.
+            rows: bars at whose close the forecasts are made, int64, rising, each with a complete window.
+
+        Returns:
+            One forecast for each row.
+        """
         ...
 
     def tensors(self) -> Mapping[str, np.ndarray]:
@@ -60,7 +68,15 @@ class Model(Protocol):
         ...
 
     def fit(self, jobs: Sequence[Job], *, progress: Listener) -> Iterator[Fitted]:
-        """Learn every job from its own training rows; results come in any order."""
+        """Fit the model to every job, from the job's own training rows.
+
+        Args:
+            jobs: trainings with the same features and target.
+            progress: receives events while the model is fitted.
+
+        Returns:
+            One fitted model for each job, in any order.
+        """
         ...
 
     def restore(self, job: Job, tensors: Mapping[str, np.ndarray]) -> Fitted:
@@ -69,8 +85,8 @@ class Model(Protocol):
 
 
 @runtime_checkable
-class Particular(Protocol):
-    """A model that cannot learn every target."""
+class RequiresTarget(Protocol):
+    """A model that can learn some targets only."""
 
     def require_target(self, target: Target) -> None:
         """Raise ConfigError for a target that it cannot learn."""
@@ -89,7 +105,7 @@ def require_learnable(model: Model, target: Target) -> None:
     """Raise ConfigError, before anything is trained, for what is no model, no target, or no target of this model."""
     require_model(model)
     require_target(target)
-    if isinstance(model, Particular):
+    if isinstance(model, RequiresTarget):
         model.require_target(target)
 
 

@@ -15,10 +15,10 @@ from candlecast.dataset.prediction import Prediction
 from candlecast.dataset.samples import Samples
 from candlecast.errors import ConfigError, is_whole, require_parameters
 from candlecast.events import Listener, ignore
-from candlecast.fleet.net_spec import Blueprint
+from candlecast.fleet.net_spec import NetSpec
 from candlecast.fleet.settings import Fit
 from candlecast.heads import Head, usual_head
-from candlecast.targets import Target, parts
+from candlecast.targets import Target, components
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,10 +39,12 @@ USUAL: dict[str, tuple[Callable[[Any], bool], str]] = {  # parameters that sever
 
 
 class NetModel(ABC):
-    """A recipe of a net: `build` makes one, `window` is how many bars a forecast looks at, `training` how it is trained.
+    """A recipe of a net: `build` makes one.
 
-    `head`: what it says of an outcome; the usual one for the target when None. A net that `has_memory` carries it from bar to
-    bar, and can be sampled in sequence.
+    window: bars that a forecast reads.
+    training: how it is trained.
+    head: the loss, and what the outputs stand for; the target's default when None.
+    has_memory: whether the net carries a state from bar to bar, so that it can be sampled in sequence.
     """
 
     window: int
@@ -50,12 +52,12 @@ class NetModel(ABC):
     head: Head | None
     name: str
     has_memory: ClassVar[bool] = True
-    draws_apart: ClassVar[bool] = False
+    uses_local_rng: ClassVar[bool] = False
 
-    def __init_subclass__(cls, *, draws_apart: bool = False) -> None:
-        """`draws_apart`: weights are drawn by `nets.weights` alone. Said of the class itself: one derived from it may not."""
+    def __init_subclass__(cls, *, uses_local_rng: bool = False) -> None:
+        """`uses_local_rng`: see `NetSpec`. It holds for the class itself, not for classes derived from it."""
         super().__init_subclass__()
-        cls.draws_apart = draws_apart
+        cls.uses_local_rng = uses_local_rng
 
     @property
     def is_seeded(self) -> bool:
@@ -92,34 +94,41 @@ class NetModel(ABC):
 
     def require_target(self, target: Target) -> None:
         """Raise ConfigError for a target that the head cannot learn."""
-        self.blueprint(target).head.require(target)
+        self.net_spec(target).head.require(target)
 
     def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedNet]:
         """Train all jobs as one fleet."""
+        from candlecast.fleet.fitted import FittedNet
         from candlecast.fleet.trainer import train
 
-        for net in train(jobs, self.blueprint(jobs[0].samples.target), progress=progress):
+        spec = self.net_spec(jobs[0].samples.target)
+        for job, weights, inputs, outcomes, losses in train(jobs, spec, progress=progress):
+            net = FittedNet(jobs[job], spec, weights, inputs, outcomes, losses)
             yield self.measured(net, net.forecast)
 
     def measured(self, net: FittedNet, forecast: Forecaster) -> FittedNet:
-        """A trained net with what is measured only afterwards, by its forecasts on its training rows: usually nothing."""
+        """A trained net with what is measured by its forecasts on its training rows: nothing, unless overridden."""
         return net
 
     def restore(self, job: Job, tensors: Mapping[str, np.ndarray]) -> FittedNet:
         """What was learnt of the job, from its `tensors()`."""
         from candlecast.fleet.fitted import FittedNet
 
-        return FittedNet.from_tensors(job, self.blueprint(job.samples.target), tensors)
+        return FittedNet.from_tensors(job, self.net_spec(job.samples.target), tensors)
 
     def without_lr(self) -> Self:
         """The same recipe at the usual step size: what recipes that differ in nothing else have in common."""
         recipe: Any = self
         return replace(recipe, training=replace(self.training, lr=Fit().lr))
 
-    def blueprint(self, target: Target) -> Blueprint:
+    def net_spec(self, target: Target) -> NetSpec:
         """How nets for this target are made, read and trained."""
         head = self.head or usual_head(target)
-        outputs = head.outputs * len(parts(target))
-        return Blueprint(
-            lambda inputs: self.build(inputs, outputs), head, self.window, self.training, draws_apart=self.draws_apart
+        outputs = head.outputs * len(components(target))
+        return NetSpec(
+            lambda inputs: self.build(inputs, outputs),
+            head,
+            self.window,
+            self.training,
+            uses_local_rng=self.uses_local_rng,
         )

@@ -18,12 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RecurrentModel(NetModel):
-    """A stack of recurrent layers with a linear head, trained in fleets; take `RNN`, `LSTM` or `GRU`.
+    """A stack of recurrent layers and linear layers, trained in fleets; use `RNN`, `LSTM` or `GRU`.
 
-    hidden: units per layer; layers: how many of them; dropout: share of each layer's outputs zeroed in training;
-    dense: widths of linear layers between the last recurrent layer and the output; window: bars that a forecast looks
-    at; training: how it is trained; head: what it says of an outcome, the usual one for the target when None; norm: layer
-    norm between layers (Ba, Kiros and Hinton 2016); residual: y = x + layer(x) from the second layer on (He et al. 2016).
+    hidden: units per layer.
+    layers: number of recurrent layers.
+    dropout: share of each layer's outputs that is zeroed in training.
+    dense: widths of linear layers between the last recurrent layer and the output.
+    window: bars that a forecast reads.
+    training: how it is trained.
+    head: the loss, and what the outputs stand for; the target's default when None.
+    norm: layer norm between layers (Ba, Kiros and Hinton 2016).
+    residual: y = x + layer(x) from the second layer on (He et al. 2016).
     """
 
     hidden: int = 32
@@ -71,7 +76,7 @@ class RecurrentModel(NetModel):
 
 
 @dataclass(frozen=True)
-class LSTM(RecurrentModel, draws_apart=True):
+class LSTM(RecurrentModel, uses_local_rng=True):
     """Long short-term memory (Hochreiter and Schmidhuber 1997); parameters in `RecurrentModel`."""
 
     name: str = field(default="lstm", init=False)
@@ -84,7 +89,7 @@ class LSTM(RecurrentModel, draws_apart=True):
 
 
 @dataclass(frozen=True)
-class GRU(RecurrentModel, draws_apart=True):
+class GRU(RecurrentModel, uses_local_rng=True):
     """Gated recurrent unit (Cho et al. 2014); parameters in `RecurrentModel`."""
 
     name: str = field(default="gru", init=False)
@@ -97,7 +102,7 @@ class GRU(RecurrentModel, draws_apart=True):
 
 
 @dataclass(frozen=True)
-class RNN(RecurrentModel, draws_apart=True):
+class RNN(RecurrentModel, uses_local_rng=True):
     """Simple recurrent network (Elman 1990); parameters in `RecurrentModel`."""
 
     name: str = field(default="rnn", init=False)

@@ -64,10 +64,12 @@ def bars_of(
             frame, kept = frame.filter(mask), kept[mask.to_numpy()]
     if not len(frame):
         return pl.DataFrame()
-    places = {**columns.prices, **({"volume": columns.volume} if columns.volume is not None else {})}
-    places |= {"ticks": columns.ticks} if columns.ticks is not None else {}
-    places |= {f"adjusted {name}": place for name, place in columns.adjusted.items()}
-    numbers, masks = as_numbers(frame.select(pl.col(str(place)).alias(name) for name, place in places.items()), form)
+    positions = {**columns.prices, **({"volume": columns.volume} if columns.volume is not None else {})}
+    positions |= {"ticks": columns.ticks} if columns.ticks is not None else {}
+    positions |= {f"adjusted {name}": position for name, position in columns.adjusted.items()}
+    numbers, masks = as_numbers(
+        frame.select(pl.col(str(position)).alias(name) for name, position in positions.items()), form
+    )
     times, is_untimed = _times(frame, columns, stamps)
     masks = masks.with_columns(is_untimed.alias("time"))
     has_prices = ~pl.all_horizontal(pl.col(PRICES).is_null())
@@ -77,7 +79,9 @@ def bars_of(
     if is_bad.any():
         for row in is_bad.arg_true():
             is_bar[row] = False
-            _judge(frame, row, table, columns, places, masks, found, where=lambda row: where(int(kept[row])), what=what)
+            _judge(
+                frame, row, table, columns, positions, masks, found, where=lambda row: where(int(kept[row])), what=what
+            )
         found.empty += int((~is_bar & ~is_bad).sum())
     else:
         found.empty += int((~is_bar).sum())
@@ -86,7 +90,7 @@ def bars_of(
     if columns.time.form == "text" and len(rows):
         stamps.narrow(rows)
         rows = rows.drop([order for order in ORDERS if order in rows.columns and order not in stamps.orders])
-    return rows.with_columns(pl.col(list(places)).fill_null(float("nan")))
+    return rows.with_columns(pl.col(list(positions)).fill_null(float("nan")))
 
 
 def _of_symbol(column: pl.Series, found: Found, options: Options) -> pl.Series | None:
@@ -110,7 +114,7 @@ def _alike(symbol: str) -> str:
 
 def _times(frame: pl.DataFrame, columns: Columns, stamps: Stamps) -> tuple[list[pl.Series], pl.Series]:
     """Raw times of a block, and a mask of those that could not be read."""
-    raw = [frame[str(place)] for place in columns.time.places]
+    raw = [frame[str(position)] for position in columns.time.positions]
     form = columns.time.form
     if form == "typed":
         values = raw[0].cast(pl.Datetime("us")) if raw[0].dtype == pl.Date else raw[0].dt.cast_time_unit("us")
@@ -140,7 +144,7 @@ def _judge(
     row: int,
     table: Table,
     columns: Columns,
-    places: dict[str, int],
+    positions: dict[str, int],
     bad: pl.DataFrame,
     found: Found,
     *,
@@ -148,8 +152,8 @@ def _judge(
     what: str,
 ) -> None:
     """Count a row that is no bar; raise CandleError for a bar that cannot be read."""
-    cells = {name: _cell(frame[str(place)][row]) for name, place in places.items()}
-    times = [_cell(frame[str(place)][row]) for place in columns.time.places]
+    cells = {name: _cell(frame[str(position)][row]) for name, position in positions.items()}
+    times = [_cell(frame[str(position)][row]) for position in columns.time.positions]
     everything = [*cells.values(), *times]
     found.judged += 1
     if found.judged > MAX_JUDGED:
@@ -161,7 +165,7 @@ def _judge(
     prices = [cells[name] for name in PRICES]
     if all(is_absent(cell) for cell in everything) or (not any(times) and all(is_absent(cell) for cell in prices)):
         return
-    if _is_header_again(frame, row, table, columns, places):
+    if _is_header_again(frame, row, table, columns, positions):
         found.again += 1
         return
     numbers = sum(is_number(cell) and not is_absent(cell) for cell in prices)
@@ -172,13 +176,13 @@ def _judge(
         found.foreign += 1
         return
     name = "time" if bad["time"][row] else next(name for name in bad.columns if bad[name][row])
-    place = where(row)
+    line = where(row)
     if name == "time":
-        raise _bad_time(" ".join(times), place, columns.time.form, what=what)
+        raise _bad_time(" ".join(times), line, columns.time.form, what=what)
     shown = cells[name]
     has_month = any(word in MONTHS for word in re.findall(r"[^\W\d_]+", plain(shown)))
     raise CandleError(
-        f"{what} has {name} {shown!r} in {place}",
+        f"{what} has {name} {shown!r} in {line}",
         expected="a number",
         remedy="A spreadsheet took the number for a date: fetch the file again"
         if has_month
@@ -190,32 +194,34 @@ def _cell(value: Any) -> str:
     return "" if value is None else str(value).strip()
 
 
-def _is_header_again(frame: pl.DataFrame, row: int, table: Table, columns: Columns, places: dict[str, int]) -> bool:
-    wanted = [*places.values(), *columns.time.places]
-    same = [_cell(frame[str(place)][row]) in [label for label in table.labels[place] if label] for place in wanted]
+def _is_header_again(frame: pl.DataFrame, row: int, table: Table, columns: Columns, positions: dict[str, int]) -> bool:
+    wanted = [*positions.values(), *columns.time.positions]
+    same = [
+        _cell(frame[str(position)][row]) in [label for label in table.labels[position] if label] for position in wanted
+    ]
     return sum(same) >= 3
 
 
-def _bad_time(text: str, place: str, form: str, *, what: str) -> CandleError:
+def _bad_time(text: str, line: str, form: str, *, what: str) -> CandleError:
     if not text or is_absent(text):
         return CandleError(
-            f"{what} has no time in {place}", expected="a time in every row", remedy="Remove or complete the row"
+            f"{what} has no time in {line}", expected="a time in every row", remedy="Remove or complete the row"
         )
     if form == "epoch":
         return CandleError(
-            f"{what} has time {text} in {place}",
+            f"{what} has time {text} in {line}",
             expected="seconds, milliseconds, microseconds or nanoseconds since 1970",
             remedy="Correct the row",
         )
     year = next((int(number) for number in re.findall(r"(?<!\d)\d{4}(?!\d)", text)), None)
     if year is not None and not FIRST_YEAR <= year <= last_year():
         return CandleError(
-            f"{what} has time {text!r} in {place}",
+            f"{what} has time {text!r} in {line}",
             expected=f"years from {FIRST_YEAR} to {last_year()}",
             remedy="Correct the row",
         )
     return CandleError(
-        f"{what} has time {text!r} in {place}",
+        f"{what} has time {text!r} in {line}",
         expected="a date or time such as 2024-01-31 or 2024-01-31T13:00:00Z, alike in all rows",
         remedy="Correct the row, or convert the column to one form",
     )

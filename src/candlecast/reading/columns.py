@@ -1,4 +1,4 @@
-"""Which column holds what: by name, by place in a known order, or by content where there are no names."""
+"""Which column holds what: by name, by position in a known order, or by content where there are no names."""
 
 from __future__ import annotations
 
@@ -39,8 +39,10 @@ class Columns:
     @property
     def numeric(self) -> list[int]:
         """Places of all columns of numbers that are needed."""
-        places = [*self.prices.values(), *self.adjusted.values()]
-        return list(dict.fromkeys(place for place in (*places, self.volume, self.ticks) if place is not None))
+        positions = [*self.prices.values(), *self.adjusted.values()]
+        return list(
+            dict.fromkeys(position for position in (*positions, self.volume, self.ticks) if position is not None)
+        )
 
 
 def find_columns(table: Table, options: Options, *, what: str) -> Columns:
@@ -61,22 +63,22 @@ def find_columns(table: Table, options: Options, *, what: str) -> Columns:
         if not set(PRICES) <= side_by_side[named].keys():
             missing = [role for role in PRICES if role not in side_by_side[named]]
             raise _missing(table, missing, what=f"{what}, symbol {named},")
-        names = {place: field for field, place in side_by_side[named].items()}
-        for place in range(table.width):
-            cells = [canonical(cell) for cell in table.labels[place] if cell]
-            if place not in names and not _in_group(place, side_by_side):
-                names[place] = cells[-1] if cells else ""
+        names = {position: field for field, position in side_by_side[named].items()}
+        for position in range(table.width):
+            cells = [canonical(cell) for cell in table.labels[position] if cell]
+            if position not in names and not _in_group(position, side_by_side):
+                names[position] = cells[-1] if cells else ""
     else:
-        names = {place: canonical(_label(table, place)) for place in range(table.width)}
+        names = {position: canonical(_label(table, position)) for position in range(table.width)}
     prices = {role: _best(role, names, table, given) for role in PRICES}
-    missing = [role for role, place in prices.items() if place is None]
-    found = {role: place for role, place in prices.items() if place is not None}
+    missing = [role for role, position in prices.items() if position is None]
+    found = {role: position for role, position in prices.items() if position is not None}
     used = set(found.values())
-    free = {place: name for place, name in names.items() if place not in used}
+    free = {position: name for position, name in names.items() if position not in used}
     time = find_time(table, free, given.get("time"), what=what)
     if missing or time is None:
         raise _missing(table, [*(["time"] if time is None else []), *missing], what=what)
-    free = {place: name for place, name in free.items() if place not in time.places}
+    free = {position: name for position, name in free.items() if position not in time.positions}
     symbol = given["symbol"][0] if "symbol" in given else _symbol_column(table, free)
     volume, notes = _volume(free, given, table)
     ticks = _first("ticks", free)
@@ -131,12 +133,12 @@ def is_akin(symbol: str, other: str) -> bool:
 
 def _given(table: Table, role: str, name: str, what: str) -> list[int]:
     """Places of the column that was named for a role; of time there may be two, "Date+Time"."""
-    places = []
+    positions = []
     whole = _find_name(table, name)
     for part in [name] if whole is not None or role != "time" else name.split("+"):
-        place = whole if whole is not None else _find_name(table, part.strip())
-        if place is None:
-            names = [table.spoken(number) for number in range(table.width)]
+        position = whole if whole is not None else _find_name(table, part.strip())
+        if position is None:
+            names = [table.display_name(number) for number in range(table.width)]
             raise ConfigError(
                 f"{what} has no column {part.strip()!r} for {role}",
                 expected=f"one of {', '.join(names)}",
@@ -144,24 +146,24 @@ def _given(table: Table, role: str, name: str, what: str) -> list[int]:
                 if table.has_header
                 else "Give the number of the column, from 1",
             )
-        places.append(place)
-    return places
+        positions.append(position)
+    return positions
 
 
 def _find_name(table: Table, name: str) -> int | None:
-    spoken = [table.spoken(place) for place in range(table.width)]
+    names = [table.display_name(position) for position in range(table.width)]
     for form in (str, canonical):
-        alike = [place for place, each in enumerate(spoken) if form(each) == form(name)]
+        alike = [position for position, each in enumerate(names) if form(each) == form(name)]
         if alike:
             return alike[0]
-    if name.isdigit() and 1 <= int(name) <= table.width:
+    if name.isdecimal() and len(name) <= 9 and 1 <= int(name) <= table.width:
         return int(name) - 1
     return None
 
 
-def _label(table: Table, place: int) -> str:
+def _label(table: Table, position: int) -> str:
     """The name of a column: of several header lines the one that candles know."""
-    cells = [cell for cell in table.labels[place] if cell]
+    cells = [cell for cell in table.labels[position] if cell]
     known = [cell for cell in cells if any(rank(role, canonical(cell)) is not None for role in FIELDS)]
     return (known or cells or [""])[0] if len(cells) < 2 or known else " ".join(cells)
 
@@ -170,27 +172,29 @@ def _best(role: str, names: Mapping[int, str], table: Table, given: Mapping[str,
     """The column of a price that is preferred, of those that hold numbers."""
     if role in given:
         return given[role][0]
-    taken = {places[0] for other, places in given.items() if other != role}
+    taken = {positions[0] for other, positions in given.items() if other != role}
     ranked = sorted(
-        (rank(role, name), place)
-        for place, name in names.items()
-        if rank(role, name) is not None and place not in taken
+        (rank(role, name), position)
+        for position, name in names.items()
+        if rank(role, name) is not None and position not in taken
     )  # type: ignore[type-var]
     if any(
         PREVIOUS.fullmatch(name) for name in names.values()
     ):  # then there was a close, and the last price is another
         ranked = [
-            (number, place) for number, place in ranked if not names[place].startswith(("last", "price", "settle"))
+            (number, position)
+            for number, position in ranked
+            if not names[position].startswith(("last", "price", "settle"))
         ]
-    for _, place in ranked:
-        cells = [cell for cell in table.column(place) if not is_absent(cell)]
-        if not cells or sum(map(is_number, cells)) >= len(cells) / 2 or place in table.types:
-            return place
+    for _, position in ranked:
+        cells = [cell for cell in table.column(position) if not is_absent(cell)]
+        if not cells or sum(map(is_number, cells)) >= len(cells) / 2 or position in table.types:
+            return position
     return ranked[0][1] if ranked else None
 
 
 def _first(role: str, names: Mapping[int, str]) -> int | None:
-    ranked = [(rank(role, name), place) for place, name in names.items() if rank(role, name) is not None]
+    ranked = [(rank(role, name), position) for position, name in names.items() if rank(role, name) is not None]
     return min(ranked)[1] if ranked else None  # type: ignore[type-var]
 
 
@@ -198,39 +202,41 @@ def _volume(names: Mapping[int, str], given: Mapping[str, list[int]], table: Tab
     """The column of the volume in units of what is traded, and a note where several could be."""
     if "volume" in given:
         return given["volume"][0], []
-    place = _first("volume", names)
-    if place is not None:
-        return place, []
+    position = _first("volume", names)
+    if position is not None:
+        return position, []
     in_units = {
-        place: re.sub(r"^(?:volume|vol)\W*|\W*(?:volume|vol)$|\W+$", "", name)
-        for place, name in names.items()
+        position: re.sub(r"^(?:volume|vol)\W*|\W*(?:volume|vol)$|\W+$", "", name)
+        for position, name in names.items()
         if re.match(r"(volume|vol)\b|.+ volume$", name)
     }
     in_units = {
-        place: unit
-        for place, unit in in_units.items()
-        if not re.search(r"tick|taker|quote|buy|sell|bid|ask|ma\b|adj|avg|average|24h|weighted", names[place])
+        position: unit
+        for position, unit in in_units.items()
+        if not re.search(r"tick|taker|quote|buy|sell|bid|ask|ma\b|adj|avg|average|24h|weighted", names[position])
     }
     if not in_units:
         return None, []
-    base = [place for place, unit in in_units.items() if unit not in QUOTED]
+    base = [position for position, unit in in_units.items() if unit not in QUOTED]
     if not base:
         return None, ["volume in money alone"]
-    return base[0], [f"volume in column {table.spoken(base[0])!r}"]
+    return base[0], [f"volume in column {table.display_name(base[0])!r}"]
 
 
 def _symbol_column(table: Table, names: Mapping[int, str]) -> int | None:
     """A column of symbols: text that is no number, or codes in a column that is certainly one of codes."""
-    ranked = sorted((rank("symbol", name), place) for place, name in names.items() if rank("symbol", name) is not None)  # type: ignore[type-var]
-    for _, place in ranked:
-        cells = [cell for cell in table.column(place) if not is_absent(cell)]
+    ranked = sorted(
+        (rank("symbol", name), position) for position, name in names.items() if rank("symbol", name) is not None
+    )  # type: ignore[type-var]
+    for _, position in ranked:
+        cells = [cell for cell in table.column(position) if not is_absent(cell)]
         if not cells:
             continue
-        if names[place] in ("name", "market", "asset", "stock", "product", "contract", "coin") and all(
+        if names[position] in ("name", "market", "asset", "stock", "product", "contract", "coin") and all(
             cell.replace(".", "").isdigit() for cell in cells
         ):
             continue  # a number of something else
-        return place
+        return position
     return None
 
 
@@ -240,17 +246,17 @@ def _groups(table: Table) -> dict[str, dict[str, int]]:
     plain = {canonical(cells[0]) for cells in table.labels if len(cells) == 1}
     if all(any(rank(role, name) is not None for name in plain) for role in PRICES):
         return {}
-    for place in range(table.width):
-        for symbol, role in _parts(table, place):
-            found.setdefault(symbol, {}).setdefault(role, place)
+    for position in range(table.width):
+        for symbol, role in _parts(table, position):
+            found.setdefault(symbol, {}).setdefault(role, position)
     if any(len(set(PRICES) & roles.keys()) >= 3 for roles in found.values()):
         return {symbol: roles for symbol, roles in found.items() if set(PRICES) & roles.keys()}
     return {}
 
 
-def _parts(table: Table, place: int) -> list[tuple[str, str]]:
+def _parts(table: Table, position: int) -> list[tuple[str, str]]:
     """The symbol and the field that a column's header may name."""
-    cells = [cell for cell in table.labels[place] if cell]
+    cells = [cell for cell in table.labels[position] if cell]
     if len(cells) >= 2:
         if any(joined(canonical(cell)) in ALL_TIMES for cell in cells):
             return []
@@ -285,16 +291,16 @@ def _field(cell: str) -> str | None:
     return next((role for role in FIELDS if len(name) > 1 and rank(role, name) is not None), None)
 
 
-def _in_group(place: int, groups: Mapping[str, Mapping[str, int]]) -> bool:
-    return any(place in roles.values() for roles in groups.values())
+def _in_group(position: int, groups: Mapping[str, Mapping[str, int]]) -> bool:
+    return any(position in roles.values() for roles in groups.values())
 
 
 def _adjusted(names: Mapping[int, str], *, what: str) -> dict[str, int]:
     found: dict[str, int] = {}
-    for place, name in names.items():
+    for position, name in names.items():
         match = ADJUSTED.match(name)
         if match:
-            found.setdefault(match[1] or match[2], place)
+            found.setdefault(match[1] or match[2], position)
     if "close" not in found:
         raise CandleError(
             f"{what} has no adjusted prices (no column such as Adj Close)",
@@ -311,7 +317,7 @@ def _nameless(table: Table, options: Options, *, what: str) -> Columns:
 
 
 def _missing(table: Table, roles: list[str], *, what: str) -> CandleError:
-    names = [table.spoken(place) for place in range(table.width)] if table.has_header else []
+    names = [table.display_name(position) for position in range(table.width)] if table.has_header else []
     example = f'columns={{"{roles[0]}": "NAME"}}'
     prices = set(roles) & set(PRICES)
     start = "Use a table with open, high, low and close" if len(prices) >= 3 else "Rename the columns"

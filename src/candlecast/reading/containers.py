@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Literal, cast
 
 from candlecast.errors import SourceError
+from candlecast.reading import zstandard
 
 Kind = Literal["text", "parquet", "feather", "workbook"]
 MAX_BYTES = 4 * 2**30  # after decompression
@@ -144,12 +145,14 @@ def _zipped(path: Path, suffixes: list[str]) -> Content:
         members = archive.infolist()
     names = {member.filename for member in members}
     if "[Content_Types].xml" in names or "mimetype" in names or set(suffixes) & {".xlsx", ".xlsm", ".xlsb", ".ods"}:
-        _require_size(path, sum(member.file_size for member in members), path.stat().st_size, MAX_DOCUMENT)
+        require_size(path, sum(member.file_size for member in members), path.stat().st_size, MAX_DOCUMENT)
         return Content(path, "workbook", path.name, lambda: path.open("rb"), is_packed=False)
     files = [
         member
         for member in members
-        if not member.is_dir() and not re.search(r"(^|/)(__MACOSX/|\._|\.DS_Store|\.?CHECKSUM$)", member.filename)
+        if member.filename
+        and not member.is_dir()
+        and not re.search(r"(^|/)(__MACOSX/|\._|\.DS_Store|\.?CHECKSUM$)", member.filename)
     ]
     if len(files) != 1:
         names_of = ", ".join(member.filename for member in files[:5]) + (", ..." if len(files) > 5 else "")
@@ -163,7 +166,7 @@ def _zipped(path: Path, suffixes: list[str]) -> Content:
         raise SourceError(
             f"{path} is encrypted", expected="an archive that opens without a password", remedy="Unpack it first"
         )
-    _require_size(path, member.file_size, max(member.compress_size, 1), MAX_BYTES)
+    require_size(path, member.file_size, max(member.compress_size, 1), MAX_BYTES)
 
     def opener() -> IO[bytes]:
         return cast("IO[bytes]", Limited(zipfile.ZipFile(path).open(member), path, max(member.compress_size, 1)))
@@ -173,43 +176,14 @@ def _zipped(path: Path, suffixes: list[str]) -> Content:
 
 
 def _zstandard(path: Path) -> IO[bytes]:
-    """A zstandard stream, decompressed by Polars: it must state its size, or be small."""
-    import polars as pl
-
-    packed = path.stat().st_size
-    declared = _declared(path)
-    if declared is None and packed > FREE_BYTES:
-        raise SourceError(
-            f"{path} does not say how large it is when unpacked ({packed:,} bytes packed)",
-            expected=f"a stream that says so, or one of at most {FREE_BYTES:,} bytes",
-            remedy="Unpack it first",
-        )
-    if declared is not None:
-        _require_size(path, declared, packed, MAX_BYTES)
-    try:
-        lines = pl.read_csv(
-            path.read_bytes(), has_header=False, separator="\x01", quote_char=None, infer_schema=False,
-            empty_string_is_null=False, truncate_ragged_lines=True,
-        ).to_series()  # fmt: skip
-    except pl.exceptions.PolarsError as error:
-        raise OSError(str(error)) from error
-    return io.BytesIO("\n".join(lines.fill_null("")).encode() + b"\n")
+    """A zstandard stream, decompressed as a whole."""
+    content = path.read_bytes()
+    require_size(path, zstandard.size_bound(content), len(content), MAX_BYTES)
+    return zstandard.lines_of(content)
 
 
-def _declared(path: Path) -> int | None:
-    """Decompressed size that the first frame of a zstandard stream states (RFC 8878, 3.1.1.1); None if it states none."""
-    with path.open("rb") as file:
-        head = file.read(18)
-    descriptor = head[4]
-    has_window = not descriptor & 0x20
-    flag, start = descriptor >> 6, 5 + has_window + (0, 1, 2, 4)[descriptor & 3]
-    size = (1 if descriptor & 0x20 else 0, 2, 4, 8)[flag]
-    if not size:
-        return None
-    return int.from_bytes(head[start : start + size], "little") + (256 if size == 2 else 0)
-
-
-def _require_size(path: Path, size: int, packed: int, most: int) -> None:
+def require_size(path: Path, size: int, packed: int, most: int = MAX_BYTES) -> None:
+    """Raise SourceError for a content of `size` bytes that is too large, or inflated too much from `packed` bytes."""
     if size > most or (size > FREE_BYTES and size > MAX_INFLATION * packed):
         raise SourceError(
             f"{path} holds {size:,} bytes packed into {packed:,}",
@@ -242,7 +216,7 @@ class Limited(io.RawIOBase):
 
     def _counted(self, part: bytes) -> bytes:
         self._given += len(part)
-        _require_size(self._path, self._given, self._packed, MAX_BYTES)
+        require_size(self._path, self._given, self._packed, MAX_BYTES)
         return part
 
     def close(self) -> None:

@@ -48,6 +48,7 @@ ZONES = {
 BETWEEN = {ord(mark): " " for mark in "年月日民國国년월일"}  # characters after a year, a month, a day
 
 CLOCK = r"\d{1,2}\s?[:hH時时시点]\s?\d{2}.*|\d{1,2}\s?-?\s?[AaPp]\.?[Mm]\.?.*"
+MAX_DIGITS = 8  # of one number of a date
 SPLIT = rf"^(.*?\d.*?)(?:\s*[T,]\s*|\s+)({CLOCK})$"  # a date and its time of day; for Python and Rust alike
 STAMP = r"^(\d{8})[ T_-]?(\d{4}|\d{6})$"
 ONE_CLOCK = re.compile(
@@ -93,6 +94,8 @@ def read_days(text: str) -> Days | None:
     words = [part for part in parts if not part.isdigit() and part not in DROPPED]
     months = [MONTHS[word] for word in words if word in MONTHS]
     if len(months) != len(words) or len(months) > 1 or not 1 <= len(numbers) <= 3 or text.lstrip()[:1] == "-":
+        return None
+    if max(map(len, numbers)) > MAX_DIGITS:
         return None
     found = _with_month(months[0], numbers) if months else _numeric(numbers)
     return None if found is None or all(day is None for day in found) else found
@@ -190,10 +193,10 @@ def _numeric(numbers: list[str]) -> Days | None:
     if len(numbers) == 1:
         return _run_together(numbers[0])
     if len(numbers) == 2:  # a year and a month
-        place = 0 if len(numbers[0]) == 4 else 1
-        if len(numbers[place]) != 4:
+        position = 0 if len(numbers[0]) == 4 else 1
+        if len(numbers[position]) != 4:
             return None
-        day = _day(_year(numbers[place]), int(numbers[1 - place]), 1)
+        day = _day(_year(numbers[position]), int(numbers[1 - position]), 1)
         return Days(day, day, day)
     first, second, third = numbers
     if len(second) > 2 or max(len(first), len(third)) > 4 or len(third) == 3:

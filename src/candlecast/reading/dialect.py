@@ -81,11 +81,11 @@ def sniff(text: str, path: object) -> Dialect:
     lines = text.split("\n")[:LINES]
     declared = re.fullmatch(r"\"?sep=(.)\"?;* *", lines[0], re.IGNORECASE)
     best: tuple[float, str, list[list[str]]] | None = None
-    for place, delimiter in enumerate(DELIMITERS):
+    for position, delimiter in enumerate(DELIMITERS):
         if declared and delimiter != declared[1]:
             continue
         parted = [cells_of(line, delimiter) if line.strip() else [] for line in lines]
-        score = _score(parted, delimiter) - 0.001 * place
+        score = _score(parted, delimiter) - 0.001 * position
         if score > 0.5 and (best is None or score > best[0]) and not (delimiter == " " and best):
             best = (score, delimiter, parted)
     if best is None:
@@ -151,7 +151,7 @@ def _laid_out(lines: list[str], parted: list[list[str]], delimiter: str, path: o
     levels = [parted[number] for number in headers]
     labels = [_aligned(level, sample, path) for level in levels]
     unlike = [label for number, label in enumerate(labels) if label not in labels[:number]]
-    columns = tuple(tuple(level[place] for level in unlike) for place in range(width))
+    columns = tuple(tuple(level[position] for level in unlike) for position in range(width))
     banner_end = headers[0] if headers else first
     return Dialect(
         delimiter,
@@ -207,7 +207,11 @@ def _aligned(names: list[str], rows: list[list[str]], path: object) -> list[str]
         if all(is_moment(row[0]) and read_clock(row[1]) is not None for row in some):
             return [names[0], "Time", *names[1:]]
         time_at = next(
-            (place for place, name in enumerate(names) if canonical(name) in ("date", "time", "timestamp", "datetime")),
+            (
+                position
+                for position, name in enumerate(names)
+                if canonical(name) in ("date", "time", "timestamp", "datetime")
+            ),
             None,
         )
         if time_at is None or all(is_moment(row[time_at + 1]) for row in some):

@@ -49,7 +49,7 @@ def detect(head: bytes) -> str | None:
     return max(found, key=lambda name: found[name])
 
 
-def spoken(name: str) -> str:
+def display_name(name: str) -> str:
     """What people call an encoding."""
     return SPOKEN.get(name, name.upper())
 

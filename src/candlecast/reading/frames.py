@@ -40,8 +40,8 @@ def columns_table(
 def lazy_table(frame: pl.LazyFrame, schema: pl.Schema, height: int, *, name: str) -> Table:
     """A file that Polars reads column by column, as a table."""
 
-    def column(place: int) -> pl.Series:
-        return frame.select(pl.nth(place)).collect().to_series()
+    def column(position: int) -> pl.Series:
+        return frame.select(pl.nth(position)).collect().to_series()
 
     return _table(tuple((label,) for label in schema), schema.dtypes(), height, column, name, None, ())
 
@@ -55,7 +55,9 @@ def _pandas_table(frame: Any, name: str, zone: str | None, notes: Sequence[str])
             remedy="Keep only the columns of times, prices and volume",
         )
     labels = [tuple(map(str, column)) if depth > 1 else (str(column),) for column in frame.columns]
-    columns: list[Callable[[], Any]] = [lambda place=place: frame.iloc[:, place] for place in range(len(labels))]
+    columns: list[Callable[[], Any]] = [
+        lambda position=position: frame.iloc[:, position] for position in range(len(labels))
+    ]
     leading: list[tuple[tuple[str, ...], Callable[[], Any]]] = []
     for level in range(frame.index.nlevels):
         values = frame.index.get_level_values(level)
@@ -69,17 +71,17 @@ def _pandas_table(frame: Any, name: str, zone: str | None, notes: Sequence[str])
     labels = [label for label, _ in leading] + labels
     columns = [column for _, column in leading] + columns
 
-    def column(place: int) -> pl.Series:
+    def column(position: int) -> pl.Series:
         try:
-            return pl.Series(pl.from_pandas(columns[place]()))
+            return pl.Series(pl.from_pandas(columns[position]()))
         except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
             raise CandleError(
-                f"column {' '.join(labels[place])!r} of the pandas frame cannot be taken over ({str(error).splitlines()[0]})",
+                f"column {' '.join(labels[position])!r} of the pandas frame cannot be taken over ({str(error).splitlines()[0]})",
                 expected="plain columns with different names",
                 remedy="Keep only the columns of times, prices and volume",
             ) from error
 
-    dtypes = [_dtype(columns[place]()) for place in range(len(labels))]
+    dtypes = [_dtype(columns[position]()) for position in range(len(labels))]
     return _table(tuple(labels), dtypes, len(frame), column, name, zone, notes)
 
 
@@ -115,9 +117,9 @@ def _table(
     zone: str | None,
     notes: Sequence[str],
 ) -> Table:
-    def sample(place: int) -> list[str]:
+    def sample(position: int) -> list[str]:
         try:
-            values = column(place)
+            values = column(position)
         except CandleError:  # the same error is raised again if the column is needed
             return [""] * min(height, 2 * SAMPLE)
         if height > 2 * SAMPLE:
@@ -125,13 +127,13 @@ def _table(
         return [_cell(value) for value in _plain_values(values)]
 
     def blocks(wanted: Sequence[int], plain: Sequence[int]) -> Iterator[Block]:
-        chosen = {str(place): column(place) for place in sorted(set(wanted))}
+        chosen = {str(position): column(position) for position in sorted(set(wanted))}
         yield Block(
             pl.DataFrame([values.alias(label) for label, values in chosen.items()]), lambda row: f"row {row + 1}"
         )
 
-    cells = [sample(place) for place in range(len(labels))]
-    types = {place: dtype for place, dtype in enumerate(dtypes) if dtype != pl.String}
+    cells = [sample(position) for position in range(len(labels))]
+    types = {position: dtype for position, dtype in enumerate(dtypes) if dtype != pl.String}
     return Table(labels, tuple(zip(*cells, strict=True)), blocks, name, (), list(notes), None, types, zone)
 
 

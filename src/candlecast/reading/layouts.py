@@ -24,6 +24,7 @@ from candlecast.reading.timing import TimeColumn, clock_digits, form_of, is_cloc
 
 BOUNDED = 0.98  # of the rows in which high and low bound the others, at least: prices are rounded
 NUMERIC = 0.7  # of the cells of a column of numbers, at least: one that is none is refused where it stands
+IN_ORDER = 0.9  # of the steps from row to row, at least, in one direction of time
 ONE_SIZE = 3.0  # prices of one bar differ by less than this factor
 PROOF = 0.5  # of the distance from close to next open in the other order, at most
 SAME_MONEY = 0.02  # relative difference between traded money and units times price, at most
@@ -52,8 +53,8 @@ def by_content(table: Table, *, what: str) -> Layout:
     time = _time(table, what=what)
     if time is None:
         raise _unknown(table, "no column of times", what=what)
-    rest = [place for place in range(table.width) if place not in time.places]
-    numeric = [place for place in rest if _is_numeric(table.column(place))]
+    rest = [position for position in range(table.width) if position not in time.positions]
+    numeric = [position for position in rest if _is_numeric(table.column(position))]
     if len(numeric) < 4:
         kind = (
             "single trades (time, price, amount), not candles" if len(numeric) == 2 else "no open, high, low and close"
@@ -65,33 +66,35 @@ def by_content(table: Table, *, what: str) -> Layout:
         raise _unknown(table, "no header, and no four columns of which two bound the others", what=what)
     _require_one_set(table, values, found, what=what)
     volume = _volume(table, numeric, values, found, time, what=what)
-    symbol = next((place for place in rest if place not in numeric and _is_symbols(table.column(place))), None)
-    roles = {place: role for role, place in found.items()}
-    roles |= dict(zip(time.places, ("time", "time of day"), strict=False))
+    symbol = next(
+        (position for position in rest if position not in numeric and _is_symbols(table.column(position))), None
+    )
+    roles = {position: role for role, position in found.items()}
+    roles |= dict(zip(time.positions, ("time", "time of day"), strict=False))
     roles |= ({volume: "volume"} if volume is not None else {}) | ({symbol: "symbol"} if symbol is not None else {})
-    return Layout(time, found, volume, symbol, tuple(roles[place] for place in sorted(roles)))
+    return Layout(time, found, volume, symbol, tuple(roles[position] for position in sorted(roles)))
 
 
 def _time(table: Table, *, what: str) -> TimeColumn | None:
     """The first column of dates, or of several of counts since 1970 the earliest: the others are times of closing."""
     counts: dict[int, float] = {}
-    for place in range(table.width):
-        cells = [cell for cell in table.column(place) if not is_absent(cell)]
-        form = form_of(table, place, is_named=False, what=what)
+    for position in range(table.width):
+        cells = [cell for cell in table.column(position) if not is_absent(cell)]
+        form = form_of(table, position, is_named=False, what=what)
         if form == "epoch" and _is_ordered(cells):
-            counts[place] = min(_counts(cells))
+            counts[position] = min(_counts(cells))
         if form not in ("text", "typed") or counts:
             continue
-        following = place + 1
+        following = position + 1
         if form == "text" and following < table.width and not split(cells[0])[1]:
             clocks = [cell for cell in table.column(following) if not is_absent(cell)]
             digits = clock_digits(clocks) if all(len(cell) in (4, 6) for cell in clocks[:20]) else 0
-            if clocks and (all(map(is_clock, clocks[:20])) or (digits and place + 6 <= table.width)):
-                return TimeColumn((place, following), form, digits=0 if is_clock(clocks[0]) else digits)
-        return TimeColumn((place,), form)
+            if clocks and (all(map(is_clock, clocks[:20])) or (digits and position + 6 <= table.width)):
+                return TimeColumn((position, following), form, digits=0 if is_clock(clocks[0]) else digits)
+        return TimeColumn((position,), form)
     if not counts:
         return None
-    first = min(counts, key=lambda place: (counts[place], place))
+    first = min(counts, key=lambda position: (counts[position], position))
     ends_late = all(cell.strip().endswith(("999", "999.0")) for cell in table.column(first) if not is_absent(cell))
     return TimeColumn((first,), "epoch", is_close=ends_late)
 
@@ -116,13 +119,13 @@ def _is_symbols(cells: Sequence[str]) -> bool:
 
 
 def _values(table: Table, numeric: Sequence[int]) -> dict[int, np.ndarray]:
-    cells = [cell for place in numeric for cell in table.column(place)[:200]]
+    cells = [cell for position in numeric for cell in table.column(position)[:200]]
     form = number_form_of(cells, prices=cells, decimal=None, is_doubtful=False)
     if isinstance(form, Undecided):
         form = NumberForm()
-    columns = pl.DataFrame({str(place): pl.Series(table.column(place), dtype=pl.String) for place in numeric})
+    columns = pl.DataFrame({str(position): pl.Series(table.column(position), dtype=pl.String) for position in numeric})
     numbers, _ = as_numbers(columns, form)
-    return {place: numbers[str(place)].fill_null(float("nan")).to_numpy() for place in numeric}
+    return {position: numbers[str(position)].fill_null(float("nan")).to_numpy() for position in numeric}
 
 
 def _prices(
@@ -130,10 +133,10 @@ def _prices(
 ) -> dict[str, int] | None:
     """Places of the prices in the first four columns side by side that can be prices."""
     for start in range(len(numeric) - 3):
-        places = numeric[start : start + 4]
-        if places[3] - places[0] != 3:
+        positions = numeric[start : start + 4]
+        if positions[3] - positions[0] != 3:
             continue
-        bars = np.stack([values[place] for place in places])
+        bars = np.stack([values[position] for position in positions])
         pairs = _bounds(bars)
         if not pairs:
             continue
@@ -141,13 +144,13 @@ def _prices(
         pair = next((known for known in KNOWN if known in pairs), pairs[0])
         ends = [at for at in range(4) if at not in pair]
         has_volume_after = start + 4 < len(numeric) or start == 0
-        order = _ends(bars, ends, is_newest_first=_is_newest_first(table.column(time.places[0])))
+        order = _ends(bars, ends, is_newest_first=_is_newest_first(table.column(time.positions[0])))
         if order is None and pair in KNOWN and has_volume_after:
             order = (KNOWN[pair].index("open"), KNOWN[pair].index("close"))
         if order is None:
             return None
         roles = {"open": order[0], "high": pair[0], "low": pair[1], "close": order[1]}
-        return {role: places[at] for role, at in roles.items()}
+        return {role: positions[at] for role, at in roles.items()}
     return None
 
 
@@ -168,16 +171,29 @@ def _ends(bars: np.ndarray, ends: Sequence[int], *, is_newest_first: bool | None
     if is_newest_first:
         bars = bars[:, ::-1]
     first, second = bars[ends[0]], bars[ends[1]]
-    straight, turned = np.abs(first[1:] - second[:-1]).sum(), np.abs(second[1:] - first[:-1]).sum()
+    straight, turned = _total(first[1:] - second[:-1]), _total(second[1:] - first[:-1])
     if straight < PROOF * turned:
         return ends[0], ends[1]
     return (ends[1], ends[0]) if turned < PROOF * straight else None
 
 
+def _total(distances: np.ndarray) -> float:
+    """Sum of the distances without the largest twentieth, which a few damaged cells may make."""
+    return float(np.sort(np.abs(distances))[: -(-len(distances) * 19 // 20)].sum())
+
+
 def _is_newest_first(cells: Sequence[str]) -> bool | None:
-    """Whether the first row is later than the last; None where that depends on how their dates are read."""
-    first, last = (_moments(cell) for cell in (cells[0], cells[-1]))
-    found = {one > other for one, other in zip(first, last, strict=True) if one is not None and other is not None}
+    """Whether nearly all rows are later than the next one; None where that depends on how their dates are read."""
+    found = set()
+    for moments in zip(*map(_moments, cells), strict=True):
+        known = np.array([moment for moment in moments if moment is not None])
+        steps = np.sign(np.diff(known))
+        steps = steps[steps != 0]
+        if len(known) < NUMERIC * len(cells) or not len(steps):
+            continue
+        rising = float(np.mean(steps > 0))
+        if max(rising, 1 - rising) >= IN_ORDER:
+            found.add(rising < 0.5)
     return found.pop() if len(found) == 1 else None
 
 
@@ -208,49 +224,56 @@ def _volume(
     """
     close = values[prices["close"]]
     free = []
-    for place in numeric:
-        column = values[place]
+    for position in numeric:
+        column = values[position]
         with np.errstate(divide="ignore", invalid="ignore"):
             is_price = np.nanmax(np.abs(column / close - 1), initial=0.0) < 0.5
-        is_count = form_of(table, place, is_named=False, what=what) in ("epoch", "text") and _is_ordered(
-            table.column(place)
+        is_count = form_of(table, position, is_named=False, what=what) in ("epoch", "text") and _is_ordered(
+            table.column(position)
         )
         is_signed = np.nanmin(column, initial=0.0) < 0
-        if place not in prices.values() and not (is_price or is_count or is_signed):
-            free.append(place)
-    follows = min(prices.values()) == max(time.places) + 1
-    after = [place for place in free if place > max(prices.values())]
-    if follows and after[:1] == [max(prices.values()) + 1]:
+        if position not in prices.values() and not (is_price or is_count or is_signed):
+            free.append(position)
+    follows = min(prices.values()) == max(time.positions) + 1
+    after = [position for position in free if position > max(prices.values())]
+    varied = [position for position in free if len(np.unique(values[position])) > 1]
+    if follows and after[:1] == [max(prices.values()) + 1] and (after[0] in varied or not varied):
         return _in_units(after[0], free, values, close)
-    varied = [place for place in free if len(np.unique(values[place])) > 1]
     if len(varied) > 1:
         raise _unknown(table, f"no header, and {len(varied)} columns that may be the volume", what=what)
     return varied[0] if varied else None
 
 
 def _in_units(volume: int, free: Sequence[int], values: dict[int, np.ndarray], close: np.ndarray) -> int:
-    """The volume in traded units: the column found, or where that is in money, the one that it is the price times."""
-    for place in free:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = values[volume] / (values[place] * close)
-        if place != volume and np.nanmedian(np.abs(ratio - 1)) < SAME_MONEY:
-            return place
-    return volume
+    """The volume in traded units: the largest column that another one is the price times of, or else the column found."""
+    units = [
+        place
+        for place in free
+        if any(other != place and _is_money(values[other], values[place] * close) for other in free)
+    ]
+    return max(units, key=lambda place: float(np.nanmedian(values[place])), default=volume)
+
+
+def _is_money(column: np.ndarray, money: np.ndarray) -> bool:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return bool(np.nanmedian(np.abs(column / money - 1)) < SAME_MONEY)
 
 
 def _require_one_set(table: Table, values: dict[int, np.ndarray], prices: dict[str, int], *, what: str) -> None:
     """Raise CandleError when three other columns hold prices too, of another symbol or adjusted ones."""
     close = values[prices["close"]]
     others = 0
-    for place, column in values.items():
+    for position, column in values.items():
         with np.errstate(divide="ignore", invalid="ignore"):
-            others += place not in prices.values() and np.mean(np.abs(column / close - 1) < 0.1) > PRICE_LIKE
-    places = sorted(values)
+            others += position not in prices.values() and np.mean(np.abs(column / close - 1) < 0.1) > PRICE_LIKE
+    positions = sorted(values)
     windows = [
-        places[at : at + 4] for at in range(len(places) - 3) if not set(places[at : at + 4]) & set(prices.values())
+        positions[at : at + 4]
+        for at in range(len(positions) - 3)
+        if not set(positions[at : at + 4]) & set(prices.values())
     ]
     is_second = any(
-        _bounds(np.stack([values[place] for place in window])) for window in windows if window[3] - window[0] == 3
+        _bounds(np.stack([values[position] for position in window])) for window in windows if window[3] - window[0] == 3
     )
     if others >= 3 or is_second:
         raise _unknown(table, "no header, and more than one set of prices", what=what)

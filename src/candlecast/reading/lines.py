@@ -44,7 +44,7 @@ def text_table(content: Content, head: bytes, encoding: str) -> Table:
     if len(head) == encodings.HEAD:
         text = text[: text.rfind("\n") + 1]
     dialect = sniff(text, content.path)
-    notes = [] if encoding == "utf-8" else [f"encoding {encodings.spoken(encoding)}"]
+    notes = [] if encoding == "utf-8" else [f"encoding {encodings.display_name(encoding)}"]
     if dialect.delimiter in DELIMITER_WORDS:
         notes.append(f"cells separated by {DELIMITER_WORDS[dialect.delimiter]}")
     source = _Lines(content, encoding, dialect, notes)
@@ -101,13 +101,13 @@ class _Lines:
         return Block(frame, where)
 
     def _parsed(self, text: bytes, rows: int, line: int, wanted: Sequence[int], plain: Sequence[int]) -> pl.DataFrame:
-        names = {place: f"column_{place + 1}" for place in range(self._dialect.width)}
+        names = {position: f"column_{position + 1}" for position in range(self._dialect.width)}
         chosen = sorted(set(wanted))
         if not rows:
-            return pl.DataFrame({str(place): pl.Series([], dtype=pl.String) for place in chosen})
+            return pl.DataFrame({str(position): pl.Series([], dtype=pl.String) for position in chosen})
         quote = '"' if b'"' in text else None
         for numbers in (set(plain), set()) if plain else (set(),):
-            schema = {names[place]: pl.Float64 if place in numbers else pl.String for place in names}
+            schema = {names[position]: pl.Float64 if position in numbers else pl.String for position in names}
             try:
                 frame = pl.read_csv(
                     text,
@@ -115,7 +115,7 @@ class _Lines:
                     separator=self._dialect.delimiter,
                     quote_char=quote,
                     schema=schema,
-                    columns=[names[place] for place in chosen],
+                    columns=[names[position] for position in chosen],
                     null_values=list(ABSENT[1:]),
                     infer_schema=False,
                 )
@@ -129,7 +129,7 @@ class _Lines:
                 ) from error
             if frame.height != rows:
                 self._refuse(line, f"{frame.height} rows where {rows} lines are", "closed quotation marks")
-            return frame.rename({names[place]: str(place) for place in chosen})
+            return frame.rename({names[position]: str(position) for position in chosen})
         raise AssertionError("text parses as text")
 
     def _completed_block(
@@ -198,10 +198,24 @@ def _joined(cells: list[str], delimiter: str) -> bytes:
 
 
 def _after_lines(text: bytes, lines: int) -> int:
-    place = 0
+    position = 0
     for _ in range(lines):
-        place = text.index(b"\n", place) + 1
-    return place
+        position = text.index(b"\n", position) + 1
+    return position
+
+
+def _is_quoted_throughout(letters: np.ndarray, ends: np.ndarray, parts: np.ndarray, width: int) -> bool:
+    """Whether each line is of `width` cells in quotation marks, and these stand nowhere else."""
+    is_quote = letters == QUOTE
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    if not len(ends) or not is_quote[starts].all() or not is_quote[ends - 1].all():
+        return False
+    if np.count_nonzero(is_quote) != 2 * width * len(ends):
+        return False
+    between = np.flatnonzero(parts[1:-1] & is_quote[:-2] & is_quote[2:])
+    counts = np.diff(np.searchsorted(between + 1, ends), prepend=0)
+    quotes = np.diff(np.searchsorted(np.flatnonzero(is_quote), ends), prepend=0)
+    return bool((counts == width - 1).all() and (quotes == 2 * width).all())
 
 
 def _regular(text: bytes, delimiter: int, width: int) -> np.ndarray:
@@ -211,11 +225,13 @@ def _regular(text: bytes, delimiter: int, width: int) -> np.ndarray:
     parts = letters == delimiter
     closed: np.ndarray | bool = True
     if b'"' in text:
+        if _is_quoted_throughout(letters, ends, parts, width):
+            return np.ones(len(ends), dtype=bool)
         parity = np.bitwise_xor.accumulate((letters == QUOTE).view(np.uint8))  # 1 inside quotation marks
         at_end = parity[ends]
         at_start = np.concatenate([at_end[:1] * 0, at_end[:-1]])
         closed = at_end == at_start
         parts &= parity == np.repeat(at_start, np.diff(ends, prepend=-1))
-    places = np.flatnonzero(parts)
-    counts = np.diff(np.searchsorted(places, ends), prepend=0)
+    positions = np.flatnonzero(parts)
+    counts = np.diff(np.searchsorted(positions, ends), prepend=0)
     return (counts == width - 1) & closed & (np.diff(ends, prepend=-1) > 1)

@@ -205,8 +205,10 @@ def _written(text: pl.Series, form: NumberForm) -> pl.Series:
     left = numbers.is_null() & bare.is_not_null()
     if left.any():  # 68.18K as 68.18e3, which is rounded once
         lowered = bare.str.to_lowercase()
-        for letters, exponent in sorted(SCALES.items(), key=lambda item: -len(item[0])):
-            lowered = lowered.str.replace(rf"^([-+]?\d*\.?\d+)\s?{letters}$", rf"${{1}}e{exponent}")
+        tails = lowered.filter(left).str.extract(r"([^\d.\s]+)$").unique().to_list()
+        for letters in SCALES.keys() & tails:
+            scaled = rf"${{1}}e{SCALES[letters]}"
+            lowered = lowered.str.replace(rf"^([-+]?\d*\.?\d+)\s?{letters}$", scaled)
         numbers = numbers.zip_with(~left, lowered.cast(pl.Float64, strict=False))
     return numbers
 

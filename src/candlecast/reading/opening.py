@@ -10,11 +10,10 @@ import polars as pl
 from candlecast.errors import CandleError
 from candlecast.reading import instants
 from candlecast.reading.columns import Columns
-from candlecast.reading.days import FIRST_YEAR, MINUTE, THAI, is_month, last_year
+from candlecast.reading.days import FIRST_YEAR, MINUTE, THAI, last_year
 from candlecast.reading.growing import NO_OFFSET, Growing
 from candlecast.reading.options import Options
 from candlecast.reading.orders import WORDS, prove
-from candlecast.reading.soundness import without_length
 from candlecast.reading.stamps import Stamps
 from candlecast.reading.table import Table
 
@@ -31,37 +30,35 @@ def opened_at(
     notes: list[str],
     *,
     what: str,
-) -> pl.Series:
-    """Times of opening (or closing, where the column has those) in UTC, in the order of the rows."""
+) -> tuple[pl.Series, str | None]:
+    """Times of opening (or closing, where the column has those) in UTC, in the order of the rows; and the zone whose clock
+    they were written by, where that is known and not UTC.
+    """
     form = columns.time.form
     offsets: np.ndarray | None = None
     if form == "epoch":
-        return instants.from_counts(pl.Series(rows.take("count")), what=what, notes=notes).dt.replace_time_zone("UTC")
+        counted = instants.from_counts(pl.Series(rows.take("count")), what=what, notes=notes)
+        return counted.dt.replace_time_zone("UTC"), None
     if form == "serial":
         local = instants.from_serials(pl.Series(rows.take("count")))
         notes.append("days since 1899-12-30, as spreadsheets count")
     elif form == "typed":
-        dtype = table.types[columns.time.places[0]]
+        dtype = table.types[columns.time.positions[0]]
         written = pl.Series(rows.take("moment"))
         instants.require_years(written, what=what)
         local = written.cast(pl.Datetime("us"))
         if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
             moments = local.dt.replace_time_zone("UTC").dt.convert_time_zone(dtype.time_zone)
             local = moments.dt.replace_time_zone(None)
-            return (
-                local
-                if instants.are_whole_days(local)
-                else moments.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-            ).dt.replace_time_zone("UTC")
+            is_days = instants.are_whole_days(local)
+            return (local.dt.replace_time_zone("UTC") if is_days else moments.dt.convert_time_zone("UTC")), None
     else:
         order = _order(rows, stamps, options, shown, notes, what=what)
-        if is_month(shown):
-            raise without_length("months", what=what)
         local = pl.Series(rows.take(order)).cast(pl.Datetime("us"))
         offsets = rows.take("offset") if "offset" in rows else None
         _note_calendar(shown, notes)
     if instants.are_whole_days(local):
-        return local.dt.replace_time_zone("UTC")
+        return local.dt.replace_time_zone("UTC"), None
     if offsets is not None:
         is_absent = offsets == NO_OFFSET
         if is_absent.any():
@@ -72,11 +69,10 @@ def opened_at(
                 remedy="Correct the rows",
             )
         moved = local.cast(pl.Int64) - pl.Series(offsets) * MINUTE
-        return moved.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-    zone, said = _zone(columns, stamps, options, table, local, what=what)
-    if said:
-        notes.append(f"zone {zone} {said}")
-    return instants.in_zone(local, zone, what=what, notes=notes)
+        return moved.cast(pl.Datetime("us")).dt.replace_time_zone("UTC"), None
+    zone, why = _zone(columns, stamps, options, table, local, what=what)
+    notes.append(f"zone {zone} {why}")
+    return instants.in_zone(local, zone, what=what, notes=notes), zone
 
 
 def _order(rows: Growing, stamps: Stamps, options: Options, shown: str, notes: list[str], *, what: str) -> str:

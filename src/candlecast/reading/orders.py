@@ -11,7 +11,7 @@ from candlecast.reading.days import DAY
 
 UNIX = date(1970, 1, 1)
 CLOSED_DAYS = 12  # without a bar, at most, between two days of a market that trades by day: weekends, Golden Week
-STRAY = 0.02  # of the steps that may be holes
+STRAY = 0.02  # of the steps that may be gaps
 WORDS = {"ymd": "year, month, day", "dmy": "day before month", "mdy": "month before day"}
 
 
@@ -67,7 +67,8 @@ def is_regular(moments: np.ndarray) -> bool:
     dates = unique.astype("datetime64[D]")
     in_month = (dates - dates.astype("datetime64[M]")).astype(np.int64) + 1
     next_month = (dates.astype("datetime64[M]") + 1).astype("datetime64[D]")
-    is_first, is_last = in_month <= 1, (next_month - dates).astype(np.int64) <= 4
+    is_trading = (in_month <= 4) & (np.ptp(in_month) > 0)  # the first weekday is not the same each month
+    is_first, is_last = (in_month <= 1) | is_trading, (next_month - dates).astype(np.int64) <= 4
     months = dates.astype("datetime64[M]").astype(np.int64)
     whole = np.diff(months)
     return bool((is_first.all() or is_last.all()) and (whole == whole[0]).all() and whole[0] in (1, 3, 6, 12))

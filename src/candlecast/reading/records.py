@@ -20,6 +20,8 @@ from candlecast.reading.vocabulary import canonical, is_known
 
 DEPTH = 6  # of answers around candles
 MINIMUM = 4  # values of a candle: without a volume or a time of its own
+SPARE_PARTS = 100_000  # lists, and strings, of one text in any case; each takes ten times its characters in memory
+LIST_BYTES, STRING_BYTES = 16, 6  # characters of the text for each further one
 
 
 def records_table(path: Path, text: str, name: str) -> Table:
@@ -36,7 +38,9 @@ def records_table(path: Path, text: str, name: str) -> Table:
     for candidate in _candidates(value, 0):
         labels, rows = candidate
         if len(rows) and len(labels) >= MINIMUM:
-            columns = [pl.Series([_text(row[place]) for row in rows], dtype=pl.String) for place in range(len(labels))]
+            columns = [
+                pl.Series([_text(row[position]) for row in rows], dtype=pl.String) for position in range(len(labels))
+            ]
             if symbol and not any(canonical(label) in ("symbol", "ticker") for label in labels) and any(labels):
                 labels, columns = [*labels, "symbol"], [*columns, pl.Series([symbol] * len(rows), dtype=pl.String)]
             return columns_table(tuple((label,) if label else () for label in labels), columns, name=name, zone=zone)
@@ -44,6 +48,13 @@ def records_table(path: Path, text: str, name: str) -> Table:
 
 
 def _parsed(path: Path, text: str) -> Any:
+    lists, strings = text.count("[") + text.count("{"), text.count('"') // 2
+    if lists > SPARE_PARTS + len(text) // LIST_BYTES or strings > SPARE_PARTS + len(text) // STRING_BYTES:
+        raise SourceError(
+            f"{path} has {lists:,} lists and {strings:,} strings in {len(text):,} characters of JSON",
+            expected="a list of candles, which has fewer",
+            remedy="Check where the file is from",
+        )
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -6,17 +6,15 @@ import polars as pl
 
 from candlecast.errors import CandleError
 from candlecast.interval import Interval
-from candlecast.reading.days import DAY
 from candlecast.reading.numerals import LOST_POINT, NumberForm
 from candlecast.reading.vocabulary import PRICES
 
 TICKS = 10  # rows without any range or step that show single trades
 SHARE = 0.5
-MONTH_DAYS = ((28, 31, "months"), (89, 92, "quarters"), (365, 366, "years"))
 
 
 def interval_of(opened: pl.Series, given: str | Interval | None, *, what: str) -> Interval:
-    """The most common step of the opening times. Raises CandleError where it is not `given`, or has no fixed length."""
+    """The most common step of the opening times. Raises CandleError where it is not `given`."""
     steps = opened.sort().diff().drop_nulls().dt.total_microseconds()
     steps = steps.filter(steps > 0)
     if given is not None and steps.is_empty():
@@ -28,14 +26,13 @@ def interval_of(opened: pl.Series, given: str | Interval | None, *, what: str) -
             remedy="Check the time column",
         )
     seconds = steps // 1_000_000
-    days = steps // DAY
-    for least, most, words in MONTH_DAYS:
-        if len(steps) >= 3 and (days.is_between(least, most)).mean() > 0.9 and days.n_unique() > 1:  # type: ignore[operator]
-            raise without_length(words, what=what)
     common = Interval(max(int(seconds.mode().min()), 1))  # type: ignore[arg-type]
-    if given is None:
-        return common
-    wanted = Interval.parse(given)
+    return require_interval(common, given, what=what)
+
+
+def require_interval(common: Interval, given: str | Interval | None, *, what: str) -> Interval:
+    """The interval that a table has. Raises CandleError where another one is given."""
+    wanted = common if given is None else Interval.parse(given)
     if wanted != common:
         raise CandleError(
             f"most candles of {what} open {common} apart",
@@ -44,15 +41,6 @@ def interval_of(opened: pl.Series, given: str | Interval | None, *, what: str) -
             + (f', then resample("{wanted}")' if wanted.seconds > common.seconds else ", or find shorter candles"),
         )
     return wanted
-
-
-def without_length(words: str, *, what: str) -> CandleError:
-    """The error for bars of months and longer."""
-    return CandleError(
-        f"the bars of {what} are {words}, which have no fixed length",
-        expected="bars of seconds, minutes, hours, days or weeks",
-        remedy="Use daily candles",
-    )
 
 
 def require_candles(frame: pl.DataFrame, form: NumberForm, *, what: str) -> None:

@@ -51,9 +51,11 @@ class Stamps:
         unique = dates.unique().drop_nulls()
         found = {text: read_days(text) for text in unique}
         columns = []
-        for place, order in enumerate(ORDERS):
+        for position, order in enumerate(ORDERS):
             if order in self.orders:
-                values = pl.Series([None if days is None else days[place] for days in found.values()], dtype=pl.Int32)
+                values = pl.Series(
+                    [None if days is None else days[position] for days in found.values()], dtype=pl.Int32
+                )
                 columns.append(_mapped(dates, list(found), values).alias(order))
         frame = pl.DataFrame(columns)
         return frame, frame.select(pl.all_horizontal(pl.all().is_null())).to_series()

@@ -10,9 +10,9 @@ import polars as pl
 
 @dataclass(frozen=True)
 class Block:
-    """Some rows of a table: `frame` has the wanted columns, named "0", "1", ... by their place.
+    """Some rows of a table: `frame` has the wanted columns, named "0", "1", ... by their position.
 
-    `where` names a row by its place in the whole table, such as "line 45".
+    `where` names a row by its position in the whole table, such as "line 45".
     """
 
     frame: pl.DataFrame
@@ -50,11 +50,11 @@ class Table:
         """Whether any column has a name."""
         return any(any(cells) for cells in self.labels)
 
-    def column(self, place: int) -> list[str]:
+    def column(self, position: int) -> list[str]:
         """The sample's cells of a column."""
-        return [row[place] for row in self.sample]
+        return [row[position] for row in self.sample]
 
-    def spoken(self, place: int) -> str:
+    def display_name(self, position: int) -> str:
         """What a column is called in messages."""
-        name = " ".join(cell for cell in self.labels[place] if cell)
-        return name or f"column {place + 1}"
+        name = " ".join(cell for cell in self.labels[position] if cell)
+        return name or f"column {position + 1}"

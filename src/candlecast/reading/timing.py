@@ -23,7 +23,7 @@ UNITS = (("s", 1_000_000), ("ms", 1_000), ("us", 1), ("ns", 0.001))  # microseco
 SERIAL = (10_000, 80_000)  # days since 1899-12-30 that spreadsheets count: 1927 to 2119
 BARE_DATE = re.compile(r"\d{4}")
 OPENED_NAMES, TIME_NAMES, CLOSED_NAMES, CLOCK_NAMES = (
-    {joined(canonical(name)): place for place, name in reversed(list(enumerate(names)))}
+    {joined(canonical(name)): position for position, name in reversed(list(enumerate(names)))}
     for names in (OPENED, TIMES, CLOSED, CLOCKS)
 )
 UNNAMED, CLOSED_GROUP = 3, 9  # ranks of columns without a name and of times of closing, after those of opening
@@ -32,13 +32,13 @@ UNIVERSAL = re.compile(r"\b(utc|gmt)\b")
 
 @dataclass(frozen=True)
 class TimeColumn:
-    """Where the time stands: one place, or a date and its time of day; and what form it has.
+    """Where the time stands: one position, or a date and its time of day; and what form it has.
 
     `is_close`: it is the time at which the bar closed. `digits`: of times of day in bare numbers (4 for HHMM, 6 for
     HHMMSS, 0 for others). `zone`: what the column's name says.
     """
 
-    places: tuple[int, ...]
+    positions: tuple[int, ...]
     form: Form
     is_close: bool = False
     digits: int = 0
@@ -55,32 +55,34 @@ def find_time(table: Table, names: Mapping[int, str], given: Sequence[int] | Non
         digits = clock_digits(table.column(given[1])) if len(given) > 1 else 0
         return TimeColumn(tuple(given), form, digits=digits, zone=_zone_of(names.get(given[0], "")))
     ranked: list[tuple[float, int, TimeColumn]] = []
-    for place, name in names.items():
+    for position, name in names.items():
         bare = joined(re.sub(r"\W*\b(utc|gmt|est|edt|ms|s|milliseconds|seconds|et|local)\W*$", "", name)) or joined(
             name
         )
         group = _group(bare if bare in TIME_NAMES or bare in OPENED_NAMES or bare in CLOSED_NAMES else joined(name))
         if group is None:
             continue
-        form = form_of(table, place, is_named=group != UNNAMED, what=what)
+        form = form_of(table, position, is_named=group != UNNAMED, what=what)
         if form in (None, "clock"):
             continue
-        partner = _partner(table, names, place) if form == "text" and _is_whole_date(table.column(place)) else None
-        places = (place,) if partner is None else (place, partner)
+        partner = (
+            _partner(table, names, position) if form == "text" and _is_whole_date(table.column(position)) else None
+        )
+        positions = (position,) if partner is None else (position, partner)
         column = TimeColumn(
-            places,
+            positions,
             form,  # type: ignore[arg-type]
             is_close=group == CLOSED_GROUP,
             digits=0 if partner is None else clock_digits(table.column(partner)),
             zone=_zone_of(name),
         )
-        ranked.append((group + _preference(table, column), place, column))
+        ranked.append((group + _preference(table, column), position, column))
     return min(ranked, key=lambda each: each[:2])[2] if ranked else None
 
 
-def form_of(table: Table, place: int, *, is_named: bool, what: str) -> Form | None:
+def form_of(table: Table, position: int, *, is_named: bool, what: str) -> Form | None:
     """The form of a column of times; None when it holds none. `is_named`: whether its name says that it does."""
-    dtype = table.types.get(place)
+    dtype = table.types.get(position)
     if dtype is not None and (isinstance(dtype, pl.Datetime) or dtype == pl.Date):
         return "typed"
     if (
@@ -92,11 +94,11 @@ def form_of(table: Table, place: int, *, is_named: bool, what: str) -> Form | No
         if not is_named:
             return None
         raise CandleError(
-            f"the time column {table.spoken(place)!r} of {what} holds {dtype}",
+            f"the time column {table.display_name(position)!r} of {what} holds {dtype}",
             expected="times, dates, or seconds, milliseconds, microseconds or nanoseconds since 1970",
             remedy="Convert the column",
         )
-    cells = [cell for cell in (cell.strip().strip("'") for cell in table.column(place)) if not is_absent(cell)]
+    cells = [cell for cell in (cell.strip().strip("'") for cell in table.column(position)) if not is_absent(cell)]
     if dtype is not None and dtype.is_numeric():
         cells = [cell for cell in cells if re.fullmatch(r"-?\d+(\.\d+)?", cell)]
         return _numeric_form(cells[:SAMPLE], is_named=is_named, what=what) if cells else "epoch" if is_named else None
@@ -157,7 +159,7 @@ def _numeric_form(cells: list[str], *, is_named: bool, what: str) -> Form | None
 def unit_of(count: float) -> int | None:
     """Place in UNITS of the longest unit in which a count since 1970 lies between 1900 and the end of next year."""
     low, high = second_bounds()
-    return next((place for place, (_, micros) in enumerate(UNITS) if low <= count * micros / 1e6 < high), None)
+    return next((position for position, (_, micros) in enumerate(UNITS) if low <= count * micros / 1e6 < high), None)
 
 
 def second_bounds() -> tuple[int, int]:
@@ -187,13 +189,13 @@ def clock_digits(cells: Sequence[str]) -> int:
 
 def _partner(table: Table, names: Mapping[int, str], date: int) -> int | None:
     """The column of the time of day beside a column of dates."""
-    for place, name in names.items():
-        if place == date or joined(name) not in CLOCK_NAMES:
+    for position, name in names.items():
+        if position == date or joined(name) not in CLOCK_NAMES:
             continue
-        cells = [cell.strip() for cell in table.column(place) if not is_absent(cell)][:SAMPLE]
+        cells = [cell.strip() for cell in table.column(position) if not is_absent(cell)][:SAMPLE]
         digits = clock_digits(cells)
         if cells and _share(read_clock(cell, digits) is not None for cell in cells) >= MOSTLY:
-            return place
+            return position
     return None
 
 
@@ -219,14 +221,14 @@ def _group(name: str) -> int | None:
 
 def _preference(table: Table, column: TimeColumn) -> float:
     if column.form in ("typed", "epoch", "serial"):
-        return 0.0 if column.form == "typed" or _has_large_counts(table.column(column.places[0])) else 0.9
-    cells = [cell for cell in table.column(column.places[0]) if not is_absent(cell)][:5]
+        return 0.0 if column.form == "typed" or _has_large_counts(table.column(column.positions[0])) else 0.9
+    cells = [cell for cell in table.column(column.positions[0]) if not is_absent(cell)][:5]
     clocks = [split(cell)[1] for cell in cells]
     if not any(is_moment(cell) for cell in cells):
-        return 0.95 if len(column.places) == 1 else 0.2
+        return 0.95 if len(column.positions) == 1 else 0.2
     if any(clock and (found := read_clock(clock)) and found.zone is not None for clock in clocks):
         return 0.1
-    return 0.2 if any(clocks) or len(column.places) > 1 else 0.3
+    return 0.2 if any(clocks) or len(column.positions) > 1 else 0.3
 
 
 def _has_large_counts(cells: Sequence[str]) -> bool:

@@ -11,12 +11,13 @@ import polars as pl
 from candlecast.errors import CandleError
 from candlecast.interval import Interval
 from candlecast.reading.bars import Found, bars_of
+from candlecast.reading.calendar_months import month_bars
 from candlecast.reading.columns import Columns, find_columns, is_akin, same_symbol, several
 from candlecast.reading.growing import Growing
 from candlecast.reading.numerals import ABSENT, NumberForm, Undecided, form_of, is_number
 from candlecast.reading.opening import opened_at
 from candlecast.reading.options import Options
-from candlecast.reading.soundness import interval_of, lost_point, require_candles
+from candlecast.reading.soundness import interval_of, lost_point, require_candles, require_interval
 from candlecast.reading.stamps import Stamps
 from candlecast.reading.table import Block, Table
 from candlecast.reading.vocabulary import ENGLISH, PRICES, canonical
@@ -33,12 +34,16 @@ LOST = re.compile(r"\d{1,3}([.,])\d{3}(?:\1\d{3}){3,}")  # more groups of thousa
 
 @dataclass(frozen=True)
 class Understood:
-    """Candles: `frame` with open_time (UTC, us), open, high, low, close, volume; volume is NaN where there is none."""
+    """Candles: `frame` with open_time (UTC, us), open, high, low, close, volume; volume is NaN where there is none.
+
+    `zone`: whose clock the times were written by, where the table or an option says it.
+    """
 
     frame: pl.DataFrame
     interval: Interval
     symbol: str | None
     notes: tuple[str, ...]
+    zone: str | None = None
 
 
 def understand(table: Table, options: Options, *, what: str) -> Understood:
@@ -67,7 +72,7 @@ def understand(table: Table, options: Options, *, what: str) -> Understood:
             expected="at least 2",
             remedy="Check the file or the range that was asked for",
         )
-    opened = opened_at(rows, columns, stamps, options, table, first, notes, what=what)
+    opened, zone = opened_at(rows, columns, stamps, options, table, first, notes, what=what)
     values = {name: rows.take(name) for name in (*PRICES, "volume") if name in rows}
     if options.adjusted:
         values = _adjust(values, {name: rows.take(f"adjusted {name}") for name in columns.adjusted})
@@ -81,33 +86,43 @@ def understand(table: Table, options: Options, *, what: str) -> Understood:
     if _is_newest_first(opened):
         opened, values = opened.reverse(), {name: _reversed(array) for name, array in values.items()}
         notes.append("newest first, reversed")
-    interval = interval_of(opened, options.interval, what=what)
-    if columns.time.is_close or ((opened.cast(pl.Int64) % 1_000_000) >= LAST_MILLISECOND).all():
-        opened = _before(opened, interval)
-        notes.append(f"times are those of the close, {interval} after the open")
+    is_close = columns.time.is_close or bool(((opened.cast(pl.Int64) % 1_000_000) >= LAST_MILLISECOND).all())
+    dated = month_bars(_full_second(opened) if is_close else opened, is_close=is_close, what=what)
+    if dated is not None:
+        opened, interval = dated[0], require_interval(dated[1], options.interval, what=what)
+        notes.append(f"bars of {interval}, dated by their first day")
+    else:
+        interval = interval_of(opened, options.interval, what=what)
+        if is_close:
+            opened = interval.before(_full_second(opened))
+            notes.append(f"times are those of the close, {interval} after the open")
     frame = pl.DataFrame([opened.alias("open_time"), *(pl.Series(name, values[name]) for name in (*PRICES, "volume"))])
     require_candles(frame, form, what=what)
     notes += found.notes()
-    return Understood(frame, interval, symbol, tuple(dict.fromkeys([*table.notes, *notes])))
+    return Understood(frame, interval, symbol, tuple(dict.fromkeys([*table.notes, *notes])), zone)
 
 
 def _wanted(columns: Columns) -> list[int]:
-    places = [*columns.time.places, *columns.numeric]
-    return places if columns.symbol is None else [*places, columns.symbol]
+    positions = [*columns.time.positions, *columns.numeric]
+    return positions if columns.symbol is None else [*positions, columns.symbol]
 
 
 def _number_form(table: Table, columns: Columns, options: Options, *, what: str) -> NumberForm:
     """The form of the numbers, found in all columns but those of times."""
-    texts = [place for place in columns.numeric if place not in table.types]
+    texts = [position for position in columns.numeric if position not in table.types]
     if not texts:
         return NumberForm()
-    prices = [cell for place in columns.prices.values() if place in texts for cell in table.column(place)]
-    others = [place for place in range(table.width) if place not in columns.time.places and place not in table.types]
-    cells = [cell for place in others for cell in table.column(place) if is_number(cell)]
+    prices = [cell for position in columns.prices.values() if position in texts for cell in table.column(position)]
+    others = [
+        position
+        for position in range(table.width)
+        if position not in columns.time.positions and position not in table.types
+    ]
+    cells = [cell for position in others for cell in table.column(position) if is_number(cell)]
     lost = next((cell for cell in prices if LOST.fullmatch(cell.strip())), None)
     if lost is not None:
         raise lost_point(lost, what=what)
-    labels = [canonical(label) for place in columns.prices.values() for label in table.labels[place]]
+    labels = [canonical(label) for position in columns.prices.values() for label in table.labels[position]]
     foreign = any(label and label not in ENGLISH and not OTHER_SCRIPT.search(label) for label in labels)
     form = form_of(cells, prices=prices, decimal=options.decimal, is_doubtful=foreign and table.delimiter != ",")
     if isinstance(form, Undecided):
@@ -126,14 +141,14 @@ def _plain(table: Table, columns: Columns, form: NumberForm) -> list[int]:
     """Places of columns whose cells in the sample are all numbers as programs write them."""
     if not form.is_plain:
         return []
-    places = [place for place in columns.numeric if place not in table.types]
+    positions = [position for position in columns.numeric if position not in table.types]
     if columns.time.form == "epoch":
-        places += [
-            place
-            for place in columns.time.places
-            if place not in table.types and all(len(cell) < 16 for cell in table.column(place))
+        positions += [
+            position
+            for position in columns.time.positions
+            if position not in table.types and all(len(cell) < 16 for cell in table.column(position))
         ]
-    return [place for place in places if all(_is_plain(cell) for cell in table.column(place))]
+    return [position for position in positions if all(_is_plain(cell) for cell in table.column(position))]
 
 
 def _is_plain(cell: str) -> bool:
@@ -144,7 +159,7 @@ def _first_time(block: Block, columns: Columns) -> str:
     """The first time as it is written, of texts."""
     if columns.time.form != "text":
         return "-"
-    cells = [str(block.frame[str(place)][0]) for place in columns.time.places] if len(block.frame) else []
+    cells = [str(block.frame[str(position)][0]) for position in columns.time.positions] if len(block.frame) else []
     return " ".join(cells)
 
 
@@ -182,10 +197,10 @@ def _is_newest_first(opened: pl.Series) -> bool:
     return int((steps < 0).sum()) > int((steps > 0).sum())
 
 
-def _before(closed: pl.Series, interval: Interval) -> pl.Series:
-    """Times of opening of bars that close then; a close of 59.999 seconds is that of the full minute."""
+def _full_second(closed: pl.Series) -> pl.Series:
+    """Times of closing; a close of 59.999 seconds is that of the full minute."""
     micros = closed.cast(pl.Int64)
     whole = pl.select(
         pl.when(micros % 1_000_000 >= LAST_MILLISECOND).then((micros // 1_000_000 + 1) * 1_000_000).otherwise(micros)
     ).to_series()
-    return (whole - interval.microseconds).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    return whole.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")

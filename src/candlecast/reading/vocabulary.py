@@ -92,7 +92,7 @@ ENGLISH = {
 ADJUSTED = re.compile(
     r"^(?:adj|adjusted) ?\(?(open|high|low|close|volume)\)?$|^(open|high|low|close|volume) ?\(?(?:adj|adjusted)\)?$"
 )
-RANK = {role: {name: place for place, name in enumerate(names)} for role, names in NAMES.items()}
+RANK = {role: {name: position for position, name in enumerate(names)} for role, names in NAMES.items()}
 EVENTS = re.compile(r"dividend|split|distribution|capital gain|dividende|spin-?off", re.IGNORECASE)
 
 
@@ -113,7 +113,7 @@ def joined(name: str) -> str:
     return name.replace(" ", "")
 
 
-JOINED = {role: {joined(name): place for name, place in names.items()} for role, names in reversed(RANK.items())}
+JOINED = {role: {joined(name): position for name, position in names.items()} for role, names in reversed(RANK.items())}
 ALL_TIMES = {joined(canonical(name)) for name in (*OPENED, *TIMES, *CLOSED)}
 
 

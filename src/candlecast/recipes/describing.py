@@ -23,11 +23,12 @@ from candlecast.fleet import settings
 from candlecast.models.wrappers.estimator import described
 from candlecast.models.wrappers.known_estimators import make, refused, require_known
 from candlecast.recipes.identity import identify
+from candlecast.recipes.old_names import present_type
 from candlecast.recipes.provenance import is_installed
 from candlecast.targets import Several
 
 MODULES: dict[Any, Sequence[str]] = {  # the recipes that may be made again, by module
-    backtesting: ("Costs", "DrawdownBrake", "Filters"),
+    backtesting: ("Costs", "DrawdownStop", "Filters"),
     features: ("MinMax", "Robust", "Standard", "Unscaled"),
     folds: ("CombinatorialPurged", "Holdout", "PurgedKFold", "WalkForward"),
     heads: heads.__all__,
@@ -201,7 +202,7 @@ def _require_restorable(description: Any, depth: int = 0) -> None:
 
 def _require_object(description: dict[Any, Any]) -> None:
     """Raise RunError unless an object has a type that may be made, and the keys of that type."""
-    kind = description.get("type")
+    kind = present_type(description)
     if not isinstance(kind, str) or not all(isinstance(key, str) for key in description):
         raise _malformed("has an object without a type")
     if "identity" in description or kind in ("function", "object"):
@@ -277,7 +278,7 @@ def _made(description: Any, candles: Sequence[Candles]) -> Any:
         return tuple(_made(item, candles) for item in description)
     if not isinstance(description, dict):
         return description
-    kind = description["type"]
+    kind = present_type(description)
     if kind == "Candles":
         return _given(description, candles)
     if kind == "Feature":
@@ -364,5 +365,5 @@ def _given(description: dict[str, Any], candles: Sequence[Candles]) -> Candles:
         f"the candles of {description['symbol']} {description['interval']} are named, not stored"
         + (f", and those given are {given}" if candles else ""),
         expected=f"candles with the fingerprint {description['fingerprint'][:12]}",
-        remedy="Give them: load_run(folder, beside=[candles])",
+        remedy="Give them: load_run(folder, candles=[candles])",
     )

@@ -1,4 +1,4 @@
-"""Figure of calibration: whether outcomes fall where the forecast distributions say that they do."""
+"""Figure of calibration: shares of outcomes in parts of the forecast distributions, and the shares forecast."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import polars as pl
 
 from candlecast.evaluation.accuracy import scored
 from candlecast.report.figures import BLUE, GREY, Figure, styled
-from candlecast.report.words import count, p_value, percent
+from candlecast.text.cells import p_value, percent
+from candlecast.text.formatting import count
 
 if TYPE_CHECKING:
     from candlecast.study.result import StudyResult
@@ -19,31 +20,31 @@ NORMAL_95 = 1.96
 
 
 def calibration(result: StudyResult) -> tuple[Figure, ...]:
-    """Outcomes in each part of the forecast distribution against those that should be there; nothing for a model that
+    """Share of outcomes in each part of the forecast distribution / the share forecast; nothing for a model that
     forecasts no distribution.
     """
-    score = scored(result.forecast, result.lead)
+    score = scored(result.forecast, result.primary_target)
     if score.calibration is None or score.bounds is None:
         return ()
     bins, shares = score.calibration
     found = np.bincount(bins, minlength=len(shares)) / len(bins)
-    margin = NORMAL_95 * np.sqrt(shares * (1 - shares) * result.lead.horizon / len(bins)) / shares
+    margin = NORMAL_95 * np.sqrt(shares * (1 - shares) * result.primary_target.horizon / len(bins)) / shares
     edges = np.concatenate([[0.0], np.cumsum(shares)])
     plot = go.Figure()
     plot.add_bar(
         x=100 * (edges[:-1] + edges[1:]) / 2,
         y=found / shares,
         width=96 * shares,
-        name="what happened",
+        name="actual",
         marker_color=BLUE,
         customdata=100 * np.column_stack([edges[:-1], edges[1:], found, shares]),
-        hovertemplate="%{customdata[0]:.3g} to %{customdata[1]:.3g} % of the distribution<br>held %{customdata[2]:.1f} % of "
-        "outcomes<br>should hold %{customdata[3]:.3g} %<extra></extra>",
+        hovertemplate="%{customdata[0]:.3g} to %{customdata[1]:.3g} % of the distribution<br>%{customdata[2]:.1f} % of the "
+        "outcomes<br>%{customdata[3]:.3g} % if calibrated<extra></extra>",
     )
     plot.add_scatter(
         x=100 * (edges[:-1] + edges[1:]) / 2,
         y=np.ones(len(shares)),
-        name="as forecast, 95 % by luck",
+        name="calibrated, 95 % range",
         mode="markers",
         marker={"color": GREY, "size": 1},
         error_y={"array": margin, "color": GREY, "thickness": 2, "width": 8},
@@ -54,12 +55,13 @@ def calibration(result: StudyResult) -> tuple[Figure, ...]:
     plot.update_xaxes(
         title="part of the forecast distribution, from its lowest outcomes to its highest, %", range=[0, 100]
     )
-    plot.update_yaxes(title="outcomes, times those forecast", rangemode="tozero")
+    plot.update_yaxes(title="share of outcomes / forecast share", rangemode="tozero")
     row = result.accuracy.row(by_predicate=pl.col("model") == result.model, named=True)
     words = (
-        f"Calibration of {count(len(bins), 'forecast')}: bars at 1 are right; high ones at both ends are a distribution that is "
-        f"too narrow, low ones one that is too wide. The interval for {percent(row['interval'], 0)} held "
-        f"{percent(row['coverage'])} of outcomes (95 % CI {percent(row['coverage_low'])} to "
-        f"{percent(row['coverage_high'])}). That outcomes fall where they should has p = {p_value(row['p_calibration'])}."
+        f"Calibration of {count(len(bins), 'forecast')}: 1 is calibrated. High bars at both ends mean that the forecast "
+        "distribution is too narrow, low bars that it is too wide. The forecast interval of "
+        f"{percent(row['interval'], 0)} contains {percent(row['coverage'])} of the outcomes (95 % CI "
+        f"{percent(row['coverage_low'])} to {percent(row['coverage_high'])}). Test of calibration: p-value "
+        f"{p_value(row['p_calibration'])} (H0: calibrated)."
     )
     return (Figure("calibration", words, plot),)

@@ -81,17 +81,17 @@ def thinned(values: np.ndarray, buckets: int = BUCKETS) -> np.ndarray:
 
 
 def recent_views(times: np.ndarray, low: np.ndarray, high: np.ndarray, *, panels: int = 1) -> tuple[View, ...]:
-    """Buttons "last 200 bars" and "all" for a figure over `times`; `low` and `high` bound the uppermost panel."""
+    """Buttons "last 200 bars" and "all bars" for a figure over `times`; `low` and `high` bound the uppermost panel."""
     if len(times) <= VIEW_BARS:
         return ()
-    spans = {f"Last {VIEW_BARS} bars": slice(-VIEW_BARS, None), f"All {len(times):,} drawn": slice(None)}
+    spans = {f"Last {VIEW_BARS} bars": slice(-VIEW_BARS, None), f"All {len(times):,} bars": slice(None)}
     views = []
     for label, rows in spans.items():
         bottom, top = float(np.nanmin(low[rows])), float(np.nanmax(high[rows]))
-        room = 0.05 * (top - bottom) or 1.0
+        margin = 0.05 * (top - bottom) or 1.0
         span = [float(times[rows][0]), float(times[rows][-1])]
         ranges = {f"xaxis{panel}.range": span for panel in ("", *range(2, panels + 1))}
-        views.append(View(label, ranges | {"yaxis.range": [bottom - room, top + room]}))
+        views.append(View(label, ranges | {"yaxis.range": [bottom - margin, top + margin]}))
     return tuple(views)
 
 

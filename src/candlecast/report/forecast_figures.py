@@ -1,4 +1,4 @@
-"""Figures of the forecast: against the real value over time, and against the outcome in groups of like forecasts."""
+"""Figures of the forecast: with the outcome over time, and with the mean outcome of groups of forecasts."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ from candlecast.report.figures import (
     show,
     styled,
 )
-from candlecast.report.words import count, moment, number, percent
 from candlecast.targets.sides import sides_of
+from candlecast.text.cells import number, percent, significant
+from candlecast.text.formatting import count, moment
 
 if TYPE_CHECKING:
     from candlecast.study.result import StudyResult
@@ -48,19 +49,21 @@ class Unit:
 
 
 def _points(value: float) -> str:
-    return f"{number(value, 2)}\u00a0%"
+    return f"{number(value, 2)} %"
 
 
 UNITS = {
-    "return": Unit("closing price", lambda values, close: close * np.exp(values), number, "change of price, %", 100),
-    "triple_barrier": Unit("expected label, -1 to 1", lambda values, _: values, number, "expected label", 1),
+    "return": Unit(
+        "closing price", lambda values, close: close * np.exp(values), significant, "change of price, %", 100
+    ),
+    "triple_barrier": Unit("expected label, -1 to 1", lambda values, _: values, significant, "expected label", 1),
     "scaled_return": Unit(
-        "return, standard deviations", lambda values, _: values, number, "return, standard deviations", 1
+        "return, standard deviations", lambda values, _: values, significant, "return, standard deviations", 1
     ),
     "excess_return": Unit(
         "return beyond the benchmark, %", lambda values, _: 100 * values, _points, "return beyond the benchmark, %", 100
     ),
-    "price": Unit("closing price", lambda values, _: values, number, "change of price, %", 100),
+    "price": Unit("closing price", lambda values, _: values, significant, "change of price, %", 100),
     "volatility": Unit(
         "high to low, % of price",
         lambda values, _: 100 * np.expm1(np.exp(values)),
@@ -69,11 +72,11 @@ UNITS = {
         100,
     ),
 }
-PROBABILITY = Unit("chance of a rise, %", lambda values, _: 100 * values, _points, "chance of a rise, %", 100)
+PROBABILITY = Unit("probability of a rise, %", lambda values, _: 100 * values, _points, "probability of a rise, %", 100)
 
 
 def forecast_over_time(result: StudyResult) -> Figure:
-    """Forecast, naive forecast and real value at the time they are forecast for."""
+    """Forecast, naive forecast and actual value at the time that they are forecast for."""
     rows = _rows(result)
     known = rows.drop_nulls("target")
     if known.is_empty():
@@ -85,14 +88,14 @@ def forecast_over_time(result: StudyResult) -> Figure:
         unit.convert(drawn[name].to_numpy(), close) for name in ("target", "mean", "low", "high", "naive")
     )
     times = milliseconds(drawn["known_at"])
-    is_chance = result.lead.kind == "probability"
-    if is_chance:
+    is_probability = result.primary_target.kind == "probability"
+    if is_probability:
         real = unit.convert(_happened(drawn), close)
     plot = go.Figure()
     hidden = {"mode": "lines", "line_width": 0, "hoverinfo": "skip"}
     if len(result.forecast.seeds) > 1:
         plot.add_scatter(x=times, y=low, showlegend=False, **hidden)
-        plot.add_scatter(x=times, y=high, fill="tonexty", fillcolor=PALE_BLUE, name="all seeds", **hidden)
+        plot.add_scatter(x=times, y=high, fill="tonexty", fillcolor=PALE_BLUE, name="range over seeds", **hidden)
     bounds = _bounds(result, drawn)
     if bounds is not None:
         edges, share = bounds
@@ -100,10 +103,15 @@ def forecast_over_time(result: StudyResult) -> Figure:
         low, high = np.minimum(low, edges[0]), np.maximum(high, edges[1])
         plot.add_scatter(x=times, y=edges[0], showlegend=False, **hidden)
         plot.add_scatter(
-            x=times, y=edges[1], fill="tonexty", fillcolor=PALE_GREY, name=f"{percent(share, 0)} interval", **hidden
+            x=times,
+            y=edges[1],
+            fill="tonexty",
+            fillcolor=PALE_GREY,
+            name=f"{percent(share, 0)} forecast interval",
+            **hidden,
         )
-    mode = {"mode": "markers", "marker": {"color": GREY, "size": 4}} if is_chance else {"mode": "lines"}
-    plot.add_scatter(x=times, y=real, name="what happened", line={"color": GREY, "width": 2.5}, **mode)
+    mode = {"mode": "markers", "marker": {"color": GREY, "size": 4}} if is_probability else {"mode": "lines"}
+    plot.add_scatter(x=times, y=real, name="actual", line={"color": GREY, "width": 2.5}, **mode)
     plot.add_scatter(
         x=times,
         y=forecast,
@@ -116,15 +124,15 @@ def forecast_over_time(result: StudyResult) -> Figure:
     plot.update_xaxes(type="date").update_yaxes(title=unit.label)
     views = recent_views(times, np.minimum.reduce([real, low, naive]), np.maximum.reduce([real, high, naive]))
     show(plot, views)
-    caption = [_chance_words(known) if is_chance else _distance_words(result, unit, known)]
+    caption = [_probability_words(known) if is_probability else _distance_words(result, unit, known)]
     if drawn.height < known.height:
-        caption.append(f"Drawn are the last {drawn.height:,} of {known.height:,} forecasts.")
+        caption.append(f"The figure shows the last {drawn.height:,} of {known.height:,} forecasts.")
     newest = rows.row(-1, named=True)
     if newest["target"] is None:
         value = unit.convert(np.array(newest["mean"]), np.array(newest["close"]))
         caption.append(
-            f"The newest forecast, made {moment(newest['time'])} at a close of {number(newest['close'])}, "
-            f"waits for its outcome: {unit.words(float(value))}."
+            f"The latest forecast, made {moment(newest['time'])} at a close of {significant(newest['close'])}, "
+            f"is {unit.words(float(value))}; its outcome is not known yet."
         )
     return Figure("forecast", " ".join(caption), plot, views)
 
@@ -132,17 +140,17 @@ def forecast_over_time(result: StudyResult) -> Figure:
 def forecast_in_groups(result: StudyResult) -> Figure:
     """Mean outcome of each tenth of the forecasts: where skill would be visible."""
     name = "groups"
-    score = scored(result.forecast, result.lead)
-    is_chance = result.lead.kind == "probability"
-    forecast, outcome = (score.mean, score.target) if is_chance else (score.forecast_change, score.outcome_change)
+    score = scored(result.forecast, result.primary_target)
+    is_probability = result.primary_target.kind == "probability"
+    forecast, outcome = (score.mean, score.target) if is_probability else (score.forecast_change, score.outcome_change)
     groups = min(GROUPS, len(forecast) // SMALLEST_GROUP)
     if groups < 2:
         return Figure(name, f"{count(len(forecast), 'known outcome')}: too few to group.")
     if np.ptp(forecast) == 0:
-        return Figure(name, f"{result.model} always forecasts the same, so there are no groups to compare.")
+        return Figure(name, f"All forecasts of {result.model} are equal, so they cannot be grouped.")
     unit = _unit(result)
-    x, y, margin = unit.change_scale * _group_means(forecast, outcome, groups, result.lead.horizon)
-    naive = unit.change_scale * (float((score.target - score.outcome_change).mean()) if is_chance else 0.0)
+    x, y, margin = unit.change_scale * _group_means(forecast, outcome, groups, result.primary_target.horizon)
+    naive = unit.change_scale * (float((score.target - score.outcome_change).mean()) if is_probability else 0.0)
     ends = np.array([x.min(), x.max()])
     plot = go.Figure()
     plot.add_scatter(x=ends, y=ends, name="perfect", mode="lines", line={"color": GREY, "dash": "dash", "width": 1.4})
@@ -152,7 +160,7 @@ def forecast_in_groups(result: StudyResult) -> Figure:
     plot.add_scatter(
         x=x,
         y=y,
-        name="mean, 95 %",
+        name="mean, 95 % CI",
         mode="markers",
         marker={"color": BLUE, "size": 9},
         error_y={"array": margin, "color": BLUE, "thickness": 1.4, "width": 4},
@@ -164,10 +172,12 @@ def forecast_in_groups(result: StudyResult) -> Figure:
 
 
 def _unit(result: StudyResult) -> Unit:
-    if result.lead.kind == "probability":
+    if result.primary_target.kind == "probability":
         return PROBABILITY
-    raw = Unit(result.lead.name, lambda values, _: values, number, f"change of {result.lead.name}", 1)
-    return UNITS.get(result.lead.name, raw)
+    raw = Unit(
+        result.primary_target.name, lambda values, _: values, significant, f"change of {result.primary_target.name}", 1
+    )
+    return UNITS.get(result.primary_target.name, raw)
 
 
 def _rows(result: StudyResult) -> pl.DataFrame:
@@ -184,7 +194,7 @@ def _rows(result: StudyResult) -> pl.DataFrame:
 
 def _bounds(result: StudyResult, drawn: pl.DataFrame) -> tuple[list[np.ndarray], float] | None:
     """Low and high end of the forecast interval at the drawn rows, and the share of outcomes that it should hold."""
-    score = scored(result.forecast, result.lead)
+    score = scored(result.forecast, result.primary_target)
     if score.bounds is None:
         return None
     *edges, share = score.bounds
@@ -210,30 +220,30 @@ def _group_means(forecast: np.ndarray, outcome: np.ndarray, groups: int, horizon
 
 
 def _distance_words(result: StudyResult, unit: Unit, known: pl.DataFrame) -> str:
-    """How far the forecast goes from naive, and how far the outcome did."""
+    """Mean distance of forecast and outcome from naive, and the mean errors."""
     close = known["close"].to_numpy()
     real, forecast, naive = (unit.convert(known[name].to_numpy(), close) for name in ("target", "mean", "naive"))
-    errors = [unit.words(float(np.abs(real - said).mean())) for said in (forecast, naive)]
-    accuracy = f"The forecast's mean error is {errors[0]}, naive's {errors[1]}."
-    if result.lead.name not in ("return", "price"):
+    errors = [unit.words(float(np.abs(real - values).mean())) for values in (forecast, naive)]
+    accuracy = f"Mean absolute error {errors[0]}, naive forecast {errors[1]}."
+    if result.primary_target.name not in ("return", "price"):
         return accuracy
-    said, moved = (float(np.abs(values / naive - 1).mean()) for values in (forecast, real))
-    fit = "the curve is the last known price with a little added, which is why it seems to fit."
-    own = "it does not just repeat the last known price."
+    away, moved = (float(np.abs(values / naive - 1).mean()) for values in (forecast, real))
+    copy = "The forecast is close to a copy of the last known price, which is the only reason why the two curves look alike."
+    own = "The forecast is not a copy of the last known price."
     return (
-        f"On average the forecast differs from the price it was made at by {percent(said, 2)}, the real price by "
-        f"{percent(moved, 2)}: {fit if said < moved / 2 else own} {accuracy}"
+        f"On average, the forecast differs from the last known price by {percent(away, 2)}, and the actual price by "
+        f"{percent(moved, 2)}. {copy if away < moved / 2 else own} {accuracy}"
     )
 
 
-def _chance_words(known: pl.DataFrame) -> str:
+def _probability_words(known: pl.DataFrame) -> str:
     low, high = (percent(known["mean"].quantile(share)) for share in (0.05, 0.95))
     happened = _happened(known)
     unchanged = float((happened == 0.5).mean())
-    still = f", stayed in {percent(unchanged)} (dots at 50 %)" if unchanged else ""
+    still = f", stayed the same in {percent(unchanged)} (dots at 50 %)" if unchanged else ""
     return (
-        f"Nine in ten forecasts give a rise a chance between {low} and {high}; the price rose in "
-        f"{percent(float((happened == 1.0).mean()))} of cases (dots at 100 %){still}, else it did not (dots at 0 %)."
+        f"90 % of the forecast probabilities of a rise lie between {low} and {high}. The price rose in "
+        f"{percent(float((happened == 1.0).mean()))} of cases (dots at 100 %){still}, and fell in the rest (dots at 0 %)."
     )
 
 
@@ -249,8 +259,8 @@ def _group_words(result: StudyResult, score: Scored, groups: int) -> str:
     row = result.accuracy.row(by_predicate=pl.col("model") == result.model, named=True)
     size = len(score.mean) // groups
     return (
-        f"Each dot is the mean outcome of about {size:,} like forecasts. Skill lifts the dots along the dashed line; "
-        f"no skill leaves them on the dotted one. Here the correlation of forecast and outcome (IC) is "
-        f"{number(row['ic'], 3)} and R2 is {percent(row['r2'], 2)} "
-        f"(95 % CI {percent(row['r2_low'], 2)} to {percent(row['r2_high'], 2)})."
+        f"Forecasts in {groups} groups by size; each dot is the mean forecast and the mean outcome of about {size:,} of them. "
+        "A perfect forecast is on the dashed line, one without skill on the dotted line. Information coefficient (IC) "
+        f"{number(row['ic'], 3)}; out-of-sample R2 {percent(row['r2'], 2)}, "
+        f"95 % CI {percent(row['r2_low'], 2)} to {percent(row['r2_high'], 2)}."
     )

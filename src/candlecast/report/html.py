@@ -22,7 +22,9 @@ from candlecast.report.figures import Figure
 from candlecast.report.forecast_figures import forecast_in_groups, forecast_over_time
 from candlecast.report.trading_figures import equity, signals
 from candlecast.report.training_figures import losses, skill_by_training, timeline
-from candlecast.report.words import count, moment, target_words, unbroken
+from candlecast.report.unbroken import unbroken
+from candlecast.targets.words import described
+from candlecast.text.formatting import count, moment
 
 if TYPE_CHECKING:
     from candlecast.study.result import StudyResult
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
 def write_report(result: StudyResult, path: str | Path) -> Path:
     """Write one self-contained HTML page about a study, and give its path.
 
-    The page loads nothing: it opens from a disk, offline. It is written beside its place and moved there when whole, so
-    that an older report survives a failure. Raises RunError when the path cannot be written.
+    The page loads nothing: it opens from a disk, offline. It is written to a temporary file and moved to `path` when complete,
+    so that an older report survives a failure. Raises RunError when the path cannot be written.
     """
     path = Path(path)
     page = render(result)
@@ -47,7 +49,7 @@ def write_report(result: StudyResult, path: str | Path) -> Path:
         raise RunError(
             f"the report cannot be written to {path} ({error.strerror})",
             expected=f"a file in a writable folder with {len(page) / 1e6:.0f} MB left",
-            remedy="Choose another path, or make room",
+            remedy="Choose another path, or free space on the disk",
         ) from error
     return path
 
@@ -55,7 +57,6 @@ def write_report(result: StudyResult, path: str | Path) -> Path:
 def render(result: StudyResult) -> str:
     """The page as text."""
     gross = backtest(result.candles, result.positions[result.model], costs=Costs.free(), cash=result.cash)
-    summary = result.backtest.summary(seed=result.seed)
     figures = (
         forecast_over_time(result),
         forecast_in_groups(result),
@@ -69,17 +70,17 @@ def render(result: StudyResult) -> str:
     shown = {figure.name: _figure(figure) for figure in figures}
     candles, tested = result.candles, result.backtest.equity
     verdict = result.verdict
-    room = files("candlecast.report")
-    return Template((room / "page.html").read_text("utf-8")).substitute(
+    package = files("candlecast.report")
+    return Template((package / "page.html").read_text("utf-8")).substitute(
         {"calibration": ""} | shown,
         title=escape(f"{candles.symbol} {candles.interval}, {result.model}: {result.verdict.headline}"),
         symbol=escape(candles.symbol),
         interval=escape(str(candles.interval)),
-        question=escape(f"{result.model} forecasts {target_words(result.lead)}"),
+        question=escape(f"{result.model} forecasts the {described(result.primary_target)}"),
         period=escape(
-            f"Tested on {count(tested.height, 'bar')} from {moment(tested['time'][0])} to {moment(tested['time'][-1])}, "
-            f"in {count(result.folds.height, 'fold')} with {count(len(result.forecast.seeds), 'seed')}; "
-            "every bar was forecast by a model that had not seen it."
+            f"Out of sample: {count(tested.height, 'bar')} from {moment(tested['time'][0])} to "
+            f"{moment(tested['time'][-1])}, {count(result.folds.height, 'fold')}, "
+            f"{count(len(result.forecast.seeds), 'seed')} each. No bar is forecast by a model that was trained on it."
         ),
         edge="edge" if verdict.has_edge else "no-edge",
         headline=escape(result.verdict.headline),
@@ -89,15 +90,15 @@ def render(result: StudyResult) -> str:
         reasons="".join(f"<li>{escape(unbroken(reason[0].upper() + reason[1:]))}.</li>" for reason in verdict.reasons),
         accuracy=tables.accuracy_table(result),
         notes=tables.measure_notes(result),
-        summary=tables.summary_table(result, summary),
-        costs=tables.costs_table(summary, result.backtest, gross),
+        summary=tables.summary_table(result),
+        costs=tables.costs_table(result, gross),
         data=tables.data_table(result),
         check=escape(str(candles.check())),
         recipe=escape(json.dumps(result.recipe, indent=2, ensure_ascii=False)),
-        style=(room / "page.css").read_text("utf-8"),
+        style=(package / "page.css").read_text("utf-8"),
         plotly=get_plotlyjs(),
         plots=_plots(figures),
-        script=(room / "page.js").read_text("utf-8"),
+        script=(package / "page.js").read_text("utf-8"),
     )
 
 

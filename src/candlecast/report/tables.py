@@ -6,46 +6,53 @@ import platform
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from candlecast.backtesting import BacktestResult
-from candlecast.report.words import UNKNOWN, count, moment, number, p_value, percent, target_words
+from candlecast.report.unbroken import unbroken
 from candlecast.stats import annual_return
+from candlecast.targets.words import described
+from candlecast.text.cells import number, p_value, percent, significant
+from candlecast.text.formatting import CELL, count, moment
 
 if TYPE_CHECKING:
     from candlecast.study.result import StudyResult
 
 LIBRARIES = ("candlecast", "numpy", "plotly", "polars", "torch")
 SCORES = {  # of forecasts with a width: the column, its heading, and what it means
-    "log_score": ("Log score", "how improbable the outcomes were under the forecast distributions; smaller is better."),
+    "log_score": (
+        "Log score",
+        "mean negative log density of the outcomes under the forecast distributions; smaller is better.",
+    ),
     "crps": (
         "CRPS",
-        "distance of the forecast distributions from the outcomes, in the unit of the forecast; smaller is better.",
+        "continuous ranked probability score of the forecast distributions, in the unit of the target; smaller is better.",
     ),
-    "pinball": ("Pinball", "mean loss of the forecast quantiles, in the unit of the forecast; smaller is better."),
+    "pinball": (
+        "Pinball",
+        "mean pinball loss of the forecast quantiles, in the unit of the target; smaller is better.",
+    ),
     "coverage": (
         "Coverage",
-        "share of outcomes inside the forecast intervals; what they promise when the widths are right.",
+        "share of outcomes inside the forecast intervals; equal to the nominal share when calibrated.",
     ),
 }
 BOUNDS = ("", "_low", "_high")
 MEASURES = {
-    "RMSE, MAE": "root mean squared and mean absolute error, in the unit of the forecast; smaller is better.",
-    "R2": "share of the naive forecast's squared error that the model removes, out of sample; "
-    "zero is no better than naive, below zero is worse.",
-    "Hit rate": "share of forecasts that name the right direction of change; a forecast of no change names none.",
-    "IC": "correlation of forecast and actual change, from -1 to 1.",
-    "p naive, drift, mean": "p-values of Clark-West tests. H0: the model adds nothing to the naive forecast (no change), "
-    "to drift (the mean change) or to the mean of the past. The verdict takes the largest.",
-    "In brackets": "where the value lies with 95 % probability, from a bootstrap that keeps blocks of bars together.",
+    "RMSE, MAE": "root mean squared error and mean absolute error, in the unit of the target; smaller is better.",
+    "R2": "out of sample: 1 - sum of squared errors / that of the naive forecast; below zero is worse than naive.",
+    "Hit rate": "share of forecasts with the right sign of the change; forecasts of no change are not counted.",
+    "IC": "information coefficient: correlation of forecast and actual change.",
+    "p naive, drift, mean": "p-value of the Clark-West test. H0: the model adds no information to the naive forecast (no "
+    "change), to drift (the mean change of the training part) or to the mean outcome of the training part. The verdict uses the "
+    "largest.",
+    "In brackets": "95 % CI, from a block bootstrap.",
 }
 
 
 def accuracy_table(result: StudyResult) -> str:
     """Every model's forecasts, the studied one emphasised."""
-    error = _error_words(result.lead.name)
+    error = _error_words(result.primary_target.name)
     rows, chosen = [], None
     scores = _scores(result)
     for index, row in enumerate(result.accuracy.iter_rows(named=True)):
@@ -60,7 +67,7 @@ def accuracy_table(result: StudyResult) -> str:
                 _bracketed(percent, row["hit_rate"], row["hit_rate_low"], row["hit_rate_high"], digits=1),
                 _bracketed(number, row["ic"], row["ic_low"], row["ic_high"], digits=3),
                 *(
-                    _bracketed(percent if name == "coverage" else number, *(row[name + end] for end in BOUNDS))
+                    _bracketed(percent if name == "coverage" else significant, *(row[name + end] for end in BOUNDS))
                     for name in scores
                 ),
                 *(p_value(row.get(f"p_{other}")) for other in ("naive", "drift", "mean")),
@@ -78,7 +85,8 @@ def accuracy_table(result: StudyResult) -> str:
         "p drift",
         "p mean",
     )
-    caption = f"Forecasts of {target_words(result.lead)}, {count(result.accuracy['observations'][-1], 'known outcome')}"
+    known = count(result.accuracy["observations"][-1], "known outcome")
+    caption = f"Forecasts of the {described(result.primary_target)}, {known}"
     return table(caption, heads, rows, emphasised=chosen)
 
 
@@ -89,44 +97,45 @@ def measure_notes(result: StudyResult) -> str:
     return f'<dl class="notes">{"".join(notes)}</dl>'
 
 
-def summary_table(result: StudyResult, summary: pl.DataFrame) -> str:
-    """The backtest's statistics with buy-and-hold beside them."""
+def summary_table(result: StudyResult) -> str:
+    """The backtest's statistics, and those of buy-and-hold."""
     rows = []
-    for row in summary.iter_rows(named=True):
+    for row in result.summary.iter_rows(named=True):
         words = _statistic_words(row["unit"])
-        bounds = UNKNOWN if row["low"] is None else f"{words(row['low'])} to {words(row['high'])}"
+        bounds = CELL if row["low"] is None else f"{words(row['low'])} to {words(row['high'])}"
         name = row["statistic"][0].upper() + row["statistic"][1:]
         if not row["unit"].startswith(("fraction", "ratio", "count")):
             name += f" ({row['unit']})"
         rows.append((name, words(row["value"]), bounds, words(row["benchmark"])))
-    heads = ("Statistic", result.model, "95 % interval", "Buy-and-hold")
-    return table("The strategy after costs", heads, rows)
+    heads = ("Statistic", result.model, "95 % CI", "Buy-and-hold")
+    return table("Strategy after costs", heads, rows)
 
 
-def costs_table(summary: pl.DataFrame, traded: BacktestResult, gross: BacktestResult) -> str:
-    """What trading costs, what was paid, and what that took from the same positions (`gross` is without costs)."""
-    values = dict(summary.select("statistic", "value").iter_rows())
+def costs_table(result: StudyResult, gross: BacktestResult) -> str:
+    """Rates, what was paid, and returns with and without costs (`gross`)."""
+    traded = result.backtest
+    values = dict(result.summary.select("statistic", "value").iter_rows())
     annual, annual_gross = values["annual return"], annual_return(gross.returns, bars_per_year=gross.bars_per_year)
-    took = UNKNOWN if annual is None else f"{number(100 * (annual_gross - annual), 1)} percentage points a year"
+    took = CELL if annual is None else f"{number(100 * (annual_gross - annual), 1)} percentage points a year"
     carried = traded.equity["financing"][-1]
     financing = [("Funding, borrow and interest paid", number(carried, 2))] if traded.costs.has_carry else []
     rows = (
         ("Fee", f"{traded.costs.fee_bps:g} bp of each trade's value"),
-        ("Slippage", f"{traded.costs.half_spread_bps + traded.costs.slippage_bps:g} bp against each trade"),
+        ("Slippage", f"{traded.costs.half_spread_bps + traded.costs.slippage_bps:g} bp of each trade's value"),
         ("Fees paid", number(traded.fills["fee"].to_numpy().sum(), 2)),
         ("Slippage paid", number(traded.fills["slippage"].to_numpy().sum(), 2)),
         *financing,
-        ("All costs, of initial cash", percent(values["relative cost"])),
+        ("Total cost / initial cash", percent(values["relative cost"])),
         ("Turnover", f"{number(values['turnover'], 1)} times equity a year"),
         ("Annual return without costs", percent(annual_gross)),
         ("Annual return after costs", percent(annual)),
-        ("Costs took", took),
+        ("Difference", took),
     )
     return table("Costs", (), rows)
 
 
 def data_table(result: StudyResult) -> str:
-    """Which candles, what was missing, and what was lost."""
+    """Candles, missing bars, dropped rows, seeds, trials and software."""
     candles = result.candles
     frame, counted = candles.frame, result.counted
     versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
@@ -135,27 +144,29 @@ def data_table(result: StudyResult) -> str:
         ("Interval", str(candles.interval)),
         ("Period", f"{moment(frame['open_time'][0])} to {moment(frame['close_time'][-1])} UTC"),
         ("Bars", f"{len(candles):,}"),
-        *((("From", str(candles.origin)),) if candles.origin else ()),
+        *((("Origin", str(candles.origin)),) if candles.origin else ()),
         ("Bars missing in gaps", f"{candles.check().missing:,}"),
-        *((f"Lost: {cause}", count(bars, "bar")) for cause, bars in result.lost.items()),
+        *((f"Rows dropped: {cause}", f"{bars:,}") for cause, bars in result.lost.items()),
         ("Fingerprint", candles.fingerprint[:12]),
         ("Seeds", ", ".join(map(str, result.forecast.seeds))),
         (
             "Trials counted",
-            f"{counted.trials:,}; effective: {counted.forecasts:,.1f} as forecasts, {counted.trades:,.1f} as strategies",
+            f"{counted.trials:,}; effective number: {counted.forecasts:,.1f} as forecasts, {counted.trades:,.1f} as strategies",
         ),
-        ("Reported with", f"Python {platform.python_version()}, {versions}"),
+        ("Software", f"Python {platform.python_version()}, {versions}"),
     )
     return table("Data", (), rows)
 
 
-def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Any]], *, emphasised: int | None = None) -> str:
+def table(
+    caption: str, heads: Sequence[str], rows: Iterable[Sequence[object]], *, emphasised: int | None = None
+) -> str:
     """An HTML table whose first column names its rows; every cell is escaped."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
     body = []
     for index, (name, *cells) in enumerate(rows):
         kind = ' class="chosen"' if index == emphasised else ""
-        values = "".join(f"<td>{escape(str(cell))}</td>" for cell in cells)
+        values = "".join(f"<td>{escape(unbroken(str(cell)))}</td>" for cell in cells)
         body.append(f'<tr{kind}><th scope="row">{escape(str(name))}</th>{values}</tr>')
     header = f"<thead><tr>{head}</tr></thead>" if heads else ""
     label = escape(caption)
@@ -175,17 +186,17 @@ def _bracketed(
 ) -> str:
     """A value with its interval in brackets; the unit stands at the value alone."""
     if value is None:
-        return UNKNOWN
-    bounds = ",\u00a0".join(words(bound, **digits).removesuffix("\u00a0%") for bound in (low, high))
+        return CELL
+    bounds = ", ".join(words(bound, **digits).removesuffix(" %") for bound in (low, high))
     return f"{words(value, **digits)} [{bounds}]"
 
 
-def _error_words(target: str) -> Any:
-    """How errors are written: those of returns in percent, all others in the target's own unit."""
-    return (lambda value: percent(value, 3)) if target == "return" else number
+def _error_words(target: str) -> Callable[[float | None], str]:
+    """The format of errors: those of returns in percent, all others in the unit of the target."""
+    return (lambda value: percent(value, 3)) if target == "return" else significant
 
 
-def _statistic_words(unit: str) -> Any:
+def _statistic_words(unit: str) -> Callable[[float | None], str]:
     if unit.startswith("fraction") or unit == "mean |position|":
         return percent
     return (lambda value: number(value, 0)) if unit == "count" else (lambda value: number(value, 2))

@@ -1,4 +1,4 @@
-"""Figures of the trading: signals on candles, and equity with its falls."""
+"""Figures of the trading: fills on candles, and equity with its drawdown."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ from candlecast.report.figures import (
     styled,
     thinned,
 )
-from candlecast.report.words import count, number, percent
+from candlecast.text.cells import number, percent, significant
+from candlecast.text.formatting import count
 
 if TYPE_CHECKING:
     from candlecast.study.result import StudyResult
@@ -38,10 +39,10 @@ BASELINE_DASHES = ("dot", "dash", "dashdot", "longdash")
 
 
 def signals(result: StudyResult) -> Figure:
-    """Candles with every fill, and the position held underneath."""
+    """Candles with every fill, and the position held."""
     traded = result.backtest
     if traded.fills.is_empty():
-        return Figure("signals", "The rule never traded: it held no position on any bar, so there is no fill to show.")
+        return Figure("signals", "The rule never traded, so there are no fills to show.")
     first = traded.equity["time"].tail(DETAIL_BARS)[0]
     candles = result.candles.frame.filter(pl.col("close_time") >= first)
     fills = _with_reasons(result).filter(pl.col("time") >= candles["open_time"][0])
@@ -97,7 +98,7 @@ def signals(result: StudyResult) -> Figure:
 
 
 def equity(result: StudyResult, gross: BacktestResult) -> Figure:
-    """The account against buy-and-hold, the baselines and itself without costs (`gross`), and the falls from its peak."""
+    """Equity of the account, buy-and-hold, the baselines and the account without costs (`gross`), and the drawdown."""
     traded = result.backtest
     model = escape(result.model)
     lines: list[tuple[str, pl.DataFrame, dict[str, Any]]] = [
@@ -127,7 +128,7 @@ def equity(result: StudyResult, gross: BacktestResult) -> Figure:
         plot.add_vline(x=boundary, line={"color": GRID, "width": 1.5, "dash": "dash"})
     styled(plot, height=560).update_layout(hovermode="x unified")
     plot.update_xaxes(type="date")
-    plot.update_yaxes(title="equity", tickformat="~s", row=1).update_yaxes(title="below peak, %", row=2)
+    plot.update_yaxes(title="equity", tickformat="~s", row=1).update_yaxes(title="drawdown, %", row=2)
     views = (
         View("Linear scale", {"yaxis.type": "linear", "yaxis.dtick": None}),
         View("Logarithmic scale", {"yaxis.type": "log", "yaxis.dtick": "D2"}),  # ticks at 1, 2 and 5
@@ -148,11 +149,11 @@ def _with_reasons(result: StudyResult) -> pl.DataFrame:
     for fill in fills.iter_rows(named=True):
         wanted = f"to hold {percent(fill['target'], 0)} of equity"
         if fill["is_forced"]:
-            wanted = "closed by force: nothing left"
+            wanted = "liquidated"
         elif fill["expected_return"] is not None:
-            wanted += f", forecast {100 * fill['expected_return']:+.2f}\u00a0%"
+            wanted += f", forecast {100 * fill['expected_return']:+.2f} %"
         reasons.append(
-            f"<b>{fill['side']} {number(fill['units'])} at {number(fill['price'])}</b><br>{fill['time']:%Y-%m-%d %H:%M}"
+            f"<b>{fill['side']} {significant(fill['units'])} at {significant(fill['price'])}</b><br>{fill['time']:%Y-%m-%d %H:%M}"
             f"<br>{wanted}<br>cost {number(fill['fee'] + fill['slippage'], 2)}"
         )
     return fills.with_columns(reason=pl.Series(reasons, dtype=pl.String))
@@ -162,12 +163,12 @@ def _signal_words(traded: BacktestResult, drawn: int) -> str:
     position = traded.equity["position"].to_numpy()[1:]
     shares = [percent(float(np.mean(chosen)), 0) for chosen in (position > 0, position < 0, position == 0)]
     words = (
-        f"{count(traded.fills.height, 'fill')} in {count(traded.equity.height, 'bar')}: "
-        f"long on {shares[0]} of them, short on {shares[1]}, flat on {shares[2]}. "
-        "Each triangle is an execution at the open after the decision; a filled candle fell."
+        f"{count(traded.fills.height, 'fill')} in {count(traded.equity.height, 'bar')}. "
+        f"Long on {shares[0]} of the bars, short on {shares[1]}, flat on {shares[2]}. "
+        "Triangles are executions, at the open after the decision. Hollow candles closed higher, filled candles lower."
     )
     if drawn < traded.equity.height:
-        words += f" Drawn are the last {drawn:,} bars; the figure of the equity covers them all."
+        words += f" The figure shows the last {drawn:,} bars; the equity figure covers all."
     return words
 
 
@@ -176,14 +177,13 @@ def _equity_words(result: StudyResult, gross: BacktestResult) -> str:
     final, held, free = (table["equity"][-1] for table in (traded.equity, traded.benchmark, gross.equity))
     falls = [percent(float(_drawdown(table["equity"].to_numpy()).max())) for table in (traded.equity, traded.benchmark)]
     words = (
-        f"{number(result.cash)} became {number(final, 0)} after costs; buy-and-hold made it {number(held, 0)}, "
-        f"the same positions without costs {number(free, 0)}. "
-        f"The deepest fall from a peak was {falls[0]}, that of buy-and-hold {falls[1]}. "
-        "Grey: the baselines, traded by the same rule."
+        f"Final equity from {number(result.cash, 0)}: {number(final, 0)} after costs, {number(free, 0)} without costs; "
+        f"buy-and-hold {number(held, 0)}. Maximum drawdown {falls[0]}; buy-and-hold {falls[1]}. "
+        "Grey lines are the baselines, traded by the same rule."
     )
     if result.folds.height > 1:
-        words += " Dashed verticals: a new fold, trained anew."
+        words += " Dashed vertical lines mark the first bar of a fold."
     if traded.equity.height > 2 * BUCKETS:
         stretch = traded.equity.height // BUCKETS
-        words += f" Of each {count(stretch, 'bar')} the highest and the lowest are drawn."
+        words += f" For each {count(stretch, 'bar')}, the figure shows the highest and the lowest value."
     return words

@@ -10,7 +10,9 @@ import polars as pl
 from plotly.subplots import make_subplots
 
 from candlecast.report.figures import BLUE, GREY, ORANGE, PALE_GREY, Figure, milliseconds, styled
-from candlecast.report.words import count, moment, percent
+from candlecast.text.cells import percent
+from candlecast.text.formatting import count, moment
+from candlecast.walkforward.tables import is_in_time_order
 
 if TYPE_CHECKING:
     from candlecast.study.result import StudyResult
@@ -26,8 +28,8 @@ def timeline(result: StudyResult) -> Figure:
         only = folds.row(0, named=True)
         words = (
             f"One split: trained from {moment(only['train_first'])} to {moment(only['train_last'])}, tested from "
-            f"{moment(only['test_first'])} to {moment(only['test_last'])}. One split is one opinion; "
-            "WalkForward(folds=5) asks for five."
+            f"{moment(only['test_first'])} to {moment(only['test_last'])}. One split is one sample; "
+            "WalkForward(folds=5) gives five."
         )
         return Figure("timeline", words)
     labels = _fold_labels(folds["fold"])
@@ -53,13 +55,18 @@ def timeline(result: StudyResult) -> Figure:
         )
     styled(plot, height=FRAME_PIXELS + ROW_PIXELS * folds.height).update_layout(barmode="overlay", bargap=0.3)
     plot.update_xaxes(type="date").update_yaxes(autorange="reversed", type="category")
+    order = (
+        "Each training part is before its test part."
+        if is_in_time_order(folds)
+        else "Training parts have bars before and after their test part."
+    )
     purge = count(result.target.horizon, "bar")
     words = (
-        f"{folds.height} folds: each trains on the past and is tested on the bars behind it (numbers: bars used). "
-        f"Training ends at least {purge} before the test, because later outcomes lie inside it."
+        f"{folds.height} folds, with the number of bars in each part. {order} At least {purge} between a training part and its "
+        "test part are left out, because their outcomes are in the test part (purge)."
     )
     if not result.losses.is_empty() and result.losses["valid"].is_not_nan().any():
-        words += " The end of each training part is set aside to decide when to stop."
+        words += " The end of each training part is the validation part for early stopping."
     return Figure("timeline", words, plot)
 
 
@@ -67,7 +74,7 @@ def skill_by_training(result: StudyResult) -> Figure:
     """R2 and hit rate of every fold and seed."""
     parts = result.accuracy_by_part
     if parts["r2"].drop_nulls().len() < 2:
-        return Figure("skill", "There are no two trainings to compare: one split with one seed is one opinion.")
+        return Figure("skill", "One fold with one seed: there are no two trainings to compare.")
     plot = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.06)
     labels = _fold_labels(parts["fold"])
     seeds = parts["seed"].to_list()
@@ -90,9 +97,9 @@ def skill_by_training(result: StudyResult) -> Figure:
     r2, hits = parts["r2"].drop_nulls().to_numpy(), parts["hit_rate"].drop_nulls().to_numpy()
     better, right = (r2 > 0).sum(), (hits > 0.5).sum()
     words = (
-        f"Each dot is one training on one fold. {better} of {parts.height} beat the naive forecast (R2 above zero), "
-        f"{right} of {parts.height} name the right direction more often than not. "
-        f"R2 runs from {percent(r2.min(), 2)} to {percent(r2.max(), 2)}: one lucky split alone would prove nothing."
+        f"Each dot is one training: a fold and a seed. {better} of {parts.height} have an R2 above zero, better than the naive "
+        f"forecast; {right} of {parts.height} have a hit rate above 50 %. R2 ranges from {percent(r2.min(), 2)} to "
+        f"{percent(r2.max(), 2)}, so a single training proves nothing."
     )
     return Figure("skill", words, plot)
 
@@ -124,9 +131,9 @@ def losses(result: StudyResult) -> Figure:
     words = f"{count(len(list(curves)), 'training')}, one line each."
     if is_validated:
         best = curves.agg(pl.col("epoch").get(pl.col("valid").arg_min()))["epoch"].to_numpy()
-        middle = int(np.median(best))
-        later = "it was still falling at the end" if middle == epochs else "later epochs overfit"
-        words += f" Median epoch of the lowest validation loss: {middle} of {epochs}; {later}."
+        median = int(np.median(best))
+        later = "it was still falling at the last epoch" if median == epochs else "later epochs overfit"
+        words += f" Lowest validation loss: at epoch {median} of {epochs} (median); {later}."
     return Figure("losses", words, plot)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from candlecast.candles import Candles
 from candlecast.dataset.forecast import Forecast
 from candlecast.signals.positions import Positions
 from candlecast.signals.rule import expected_returns, positions
@@ -20,6 +21,7 @@ class FollowDirection:
 
     allow_short: bool = True
 
-    def __call__(self, forecast: Forecast) -> Positions:
+    def __call__(self, forecast: Forecast, candles: Candles | None = None) -> Positions:
+        """Positions of the forecast's bars; `candles` are not needed. Raises ConfigError for a forecast that does not fit."""
         frame, expected = expected_returns(forecast)
         return positions(frame, np.sign(expected) if self.allow_short else (expected > 0).astype(np.float64))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from candlecast.candles import Candles
 from candlecast.dataset.forecast import Forecast
 from candlecast.errors import require_parameters
 from candlecast.signals.positions import Positions
@@ -25,7 +26,8 @@ class HoldPosition:
     def __post_init__(self) -> None:
         require_parameters(self, {"band": (0 <= self.band < 2, "a fraction of equity in [0, 2)")})
 
-    def __call__(self, forecast: Forecast) -> Positions:
+    def __call__(self, forecast: Forecast, candles: Candles | None = None) -> Positions:
+        """Positions of the forecast's bars; `candles` are not needed. Raises ConfigError for a forecast that does not fit."""
         frame = single(forecast)
         if frame["position"].null_count():
             frame, expected = expected_returns(forecast)

@@ -11,8 +11,8 @@ from candlecast.candles import Candles
 from candlecast.dataset.forecast import Forecast
 from candlecast.errors import ConfigError, is_number
 from candlecast.signals.positions import Positions
-from candlecast.signals.rule import expected_returns
-from candlecast.signals.volatility_target import ewm_variance
+from candlecast.signals.rule import at_decisions, expected_returns, require_candles
+from candlecast.signals.volatility import ewm_variance
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,20 @@ class Kelly:
                 remedy="Use for example Kelly(fraction=0.5, cap=1.0)",
             )
 
-    def __call__(self, forecast: Forecast, candles: Candles) -> Positions:
-        """Positions of the forecast's bars. Raises ConfigError for a target that implies no return."""
+    def __call__(self, forecast: Forecast, candles: Candles | None = None) -> Positions:
+        """Positions of the forecast's bars.
+
+        Args:
+            forecast: of one asset and a target that implies a return.
+            candles: those that were forecast, for the variance.
+
+        Raises:
+            ConfigError: without candles, or for a target that implies no return.
+            CandleError: for other candles.
+        """
+        candles = require_candles(candles, self)
         frame, expected = expected_returns(forecast)
-        variance = ewm_variance(candles, self.halflife) * forecast.horizon
-        known = pl.DataFrame({"time": candles.frame["close_time"], "variance": variance})
-        v = frame.select("time").join(known, on="time", how="left", maintain_order="left")["variance"]
-        v = v.fill_null(np.inf).to_numpy()
+        v = at_decisions(frame, candles, ewm_variance(candles, self.halflife) * forecast.horizon)
         wanted = np.where(np.isinf(v), 0.0, self.fraction * (expected / v + 0.5))
         rounded = np.round(np.clip(wanted, -self.cap, self.cap) / self.step) * self.step
         held = frame.select("time", "symbol").with_columns(position=pl.Series(np.clip(rounded, -self.cap, self.cap)))

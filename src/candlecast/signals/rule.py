@@ -1,30 +1,116 @@
-"""What a rule is: a forecast of one asset in, positions out."""
+"""What a rule is: the forecast of one asset and its candles in, positions out; and how every rule is called."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 import polars as pl
 
+from candlecast.candles import Candles
 from candlecast.dataset.forecast import Forecast
-from candlecast.errors import ConfigError
+from candlecast.errors import CandleError, ConfigError
 from candlecast.signals.positions import Positions
 
 
 class Rule(Protocol):
-    """Turns the forecast of one asset into positions, using at each bar only what was forecast up to it."""
+    """Turns the forecast of one asset, and its candles, into positions: a plain rule, or an overlay on another rule.
 
-    def __call__(self, forecast: Forecast) -> Positions:
-        """A position for every bar of the forecast; several seeds count as their mean."""
+    At each bar it may use what was forecast up to that bar and the candles up to its close, and nothing later.
+    """
+
+    def __call__(self, forecast: Forecast, candles: Candles, /) -> Positions:
+        """The positions to hold.
+
+        Args:
+            forecast: of one asset; several seeds count as their mean.
+            candles: those that were forecast. Rules that need none can be called without them.
+
+        Returns:
+            A position for every bar of the forecast.
+        """
         ...
+
+
+def require_rule(rule: object) -> None:
+    """Raise ConfigError for anything that cannot be called with a forecast and candles."""
+    if not callable(rule) or _arguments(rule) == 0:
+        raise ConfigError(
+            f"rule is {rule!r}",
+            expected="a rule, called as rule(forecast, candles), which gives Positions",
+            remedy="Use for example Threshold(enter=0.001), or a function of a forecast and candles",
+        )
+
+
+def decide(rule: Rule, forecast: Forecast, candles: Candles) -> Positions:
+    """The positions of a rule. A function of the forecast alone is called without candles.
+
+    Raises ConfigError for what is no rule, or gives anything but `Positions`, and whatever the rule raises.
+    """
+    require_rule(rule)
+    of_forecast: Callable[[Forecast], Positions] = rule  # pyright: ignore[reportAssignmentType]
+    found = rule(forecast, candles) if _arguments(rule) == 2 else of_forecast(forecast)
+    if not isinstance(found, Positions):
+        raise ConfigError(
+            f"rule {name_of(rule)} gives {type(found).__name__}",
+            expected="Positions",
+            remedy="Return Positions(frame) with the columns time, symbol and position",
+        )
+    return found
+
+
+def name_of(rule: object) -> str:
+    """A rule's name in messages."""
+    return getattr(rule, "__name__", type(rule).__name__)
+
+
+def require_candles(candles: Candles | None, rule: object) -> Candles:
+    """The candles of a rule that needs them. Raises ConfigError where there are none."""
+    if not isinstance(candles, Candles):
+        name = name_of(rule)
+        given = "without candles" if candles is None else f"with a {type(candles).__name__} for candles"
+        raise ConfigError(
+            f"{name} is called {given}",
+            expected="the candles that were forecast, whose volatility or prices it reads",
+            remedy=f"Call it as {name}(...)(forecast, candles)",
+        )
+    return candles
+
+
+def at_decisions(frame: pl.DataFrame, candles: Candles, values: np.ndarray) -> np.ndarray:
+    """Values by bar of the candles, (time,), at the times of the table's decisions, (decisions,).
+
+    Raises CandleError for candles of another symbol, and for a time at which no bar closes.
+    """
+    times = frame["time"].dt.replace_time_zone(None).to_numpy()
+    closes = candles.close_time
+    rows = np.searchsorted(closes, times)
+    unknown = closes[np.minimum(rows, len(closes) - 1)] != times if len(closes) else np.ones(len(times), dtype=bool)
+    foreign = frame.filter(pl.col("symbol") != candles.symbol)["symbol"]
+    if foreign.len() or unknown.any():
+        wrong = (
+            f"the candles are of {candles.symbol!r}, the decisions of {foreign[0]!r}"
+            if foreign.len()
+            else f"no candle closes at {times[int(unknown.argmax())].astype('datetime64[s]')} UTC, where a decision is made"
+        )
+        raise CandleError(wrong, expected="the candles that were forecast", remedy="Pass those")
+    return values[rows]
 
 
 def single(forecast: Forecast) -> pl.DataFrame:
     """The one asset's forecast, averaged over seeds, in order of time.
 
-    Raises ConfigError for several assets or no forecast at all.
+    Raises ConfigError for several assets, no forecast at all, and for anything that is no forecast.
     """
+    if not isinstance(forecast, Forecast):
+        raise ConfigError(
+            f"the forecast is of type {type(forecast).__name__}",
+            expected="a Forecast, as walk_forward gives it",
+            remedy="Call a rule as rule(forecast, candles); overlays take positions as VolatilityTarget().scaled(positions, "
+            "candles) and DrawdownStop().stopped(positions, candles)",
+        )
     if len(forecast.symbols) != 1:
         raise ConfigError(
             f"the forecast holds {len(forecast.symbols)} assets",
@@ -49,3 +135,18 @@ def expected_returns(forecast: Forecast) -> tuple[pl.DataFrame, np.ndarray]:
 def positions(frame: pl.DataFrame, values: np.ndarray) -> Positions:
     """Positions of the table's bars."""
     return Positions(frame.select("time", "symbol").with_columns(position=pl.Series(values, dtype=pl.Float64)))
+
+
+def _arguments(rule: object) -> int:
+    """How many of forecast and candles a rule can be called with: 2, 1, or 0 for what is no rule."""
+    try:
+        signature = inspect.signature(rule)  # pyright: ignore[reportArgumentType]
+    except (TypeError, ValueError):  # written in C, without a signature
+        return 2 if callable(rule) else 0
+    for count in (2, 1):
+        try:
+            signature.bind(*[None] * count)
+        except TypeError:
+            continue
+        return count
+    return 0

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from candlecast.candles import Candles
 from candlecast.dataset.forecast import Forecast
 from candlecast.errors import ConfigError, is_number
 from candlecast.signals.positions import Positions
@@ -28,7 +29,8 @@ class InverseVolatility:
                 f"step is {self.step!r}", expected="a share in (0, 1]", remedy="Use InverseVolatility(step=0.1)"
             )
 
-    def __call__(self, forecast: Forecast) -> Positions:
+    def __call__(self, forecast: Forecast, candles: Candles | None = None) -> Positions:
+        """Positions of the forecast's bars; `candles` are not needed. Raises ConfigError for a forecast that does not fit."""
         frame = single(forecast)
         if frame["expected_return"].null_count() < frame.height:
             raise ConfigError(

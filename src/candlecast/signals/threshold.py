@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from candlecast.candles import Candles
 from candlecast.dataset.forecast import Forecast
 from candlecast.errors import ConfigError, is_number
 from candlecast.signals.positions import Positions
@@ -33,7 +34,8 @@ class Threshold:
                 remedy="Use for example Threshold(enter=0.001, exit=0.0)",
             )
 
-    def __call__(self, forecast: Forecast) -> Positions:
+    def __call__(self, forecast: Forecast, candles: Candles | None = None) -> Positions:
+        """Positions of the forecast's bars; `candles` are not needed. Raises ConfigError for a forecast that does not fit."""
         frame, expected = expected_returns(forecast)
         held, values = 0.0, np.zeros(len(expected))
         for bar, value in enumerate(expected):

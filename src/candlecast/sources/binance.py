@@ -20,7 +20,7 @@ from candlecast.sources.exchange import Rest, connect
 from candlecast.sources.page import market_page
 from candlecast.sources.refusals import lacking_interval, unknown_symbol
 from candlecast.sources.retry import Retry
-from candlecast.sources.source import Moment, Session, Source, period, utc_now
+from candlecast.sources.source import Moment, Session, Source, Status, period, utc_now
 from candlecast.sources.web import Get, MissingError, web
 
 logger = logging.getLogger(__name__)
@@ -37,8 +37,8 @@ class Binance(Source):
     """Candles of Binance: spot (`market="spot"`) or USDT-margined futures (`market="usdm"`). Symbols as "BTCUSDT".
 
     A month or day of the past comes from the official dump (https://data.binance.vision, SHA-256 checked) where that
-    takes fewer requests than REST; all the rest, and whatever a dump lacks, is asked of REST through `ccxt`. So a hole in
-    the bars is a hole at Binance, never one of the download. A symbol that is no longer listed comes from the dumps
+    takes fewer requests than REST; all the rest, and whatever a dump lacks, is asked of REST through `ccxt`. So a gap in
+    the bars is a gap at Binance, never one of the download. A symbol that is no longer listed comes from the dumps
     alone, and so does a period of the past that they hold whole: then REST is asked for nothing. Binance's own clock
     decides which bars are closed.
 
@@ -160,6 +160,14 @@ class Binance(Source):
     def session(self, symbol: str) -> Session:
         """Crypto markets never close."""
         return "always"
+
+    def status(self, symbol: str) -> Status:
+        """As the exchange lists the symbol."""
+        with self._market(symbol, Interval.parse("1h")) as ask:
+            market = ask()
+            if market.listed is None:
+                return "delisted"
+            return "halted" if market.rest.exchange.markets[market.listed].get("active") is False else "trading"
 
 
 def _is_refusal(said: list[Any]) -> bool:

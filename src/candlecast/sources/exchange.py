@@ -21,7 +21,7 @@ from candlecast.sources.answers import MAX_TEXT, are_dated, is_time, parse_json,
 from candlecast.sources.page import VALUES, market_page
 from candlecast.sources.refusals import lacking_interval, missing_extra, unknown_symbol
 from candlecast.sources.retry import Retry, TransientError
-from candlecast.sources.source import Moment, Session, Source, period, utc_now
+from candlecast.sources.source import Moment, Session, Source, Status, period, utc_now
 from candlecast.sources.web import WIRE_LOGGERS, MissingError, require_ok, unreachable
 from candlecast.text.redaction import redacting_loggers
 
@@ -80,6 +80,15 @@ class Exchange(Source):
     def session(self, symbol: str) -> Session:
         """Crypto markets never close."""
         return "always"
+
+    def status(self, symbol: str) -> Status:
+        """As the exchange lists the symbol."""
+        with connect(self.id, url=self.url, retry=self.retry, is_paced=self.is_paced, clock=self.clock) as rest:
+            markets = rest.ask(rest.exchange.load_markets)
+        if symbol not in markets:
+            return "delisted"
+        is_active = markets[symbol].get("active")
+        return "unknown" if is_active is None else "trading" if is_active else "halted"
 
 
 @dataclass(frozen=True)

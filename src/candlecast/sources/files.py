@@ -25,7 +25,8 @@ from candlecast.reading.table import Table
 from candlecast.reading.understanding import Understood, understand
 from candlecast.sources.file_formats import lean, with_factors
 
-MAX_ROWS = 200_000_000  # of a Parquet or feather file, whose metadata may be wrong
+MAX_MEMORY = 16 * 2**30  # bytes of the table of a Parquet or feather file, whose metadata may be wrong
+WIDTH = 8  # bytes of a value in memory; columns without variation are compressed to almost nothing
 
 
 def read_candles(
@@ -131,13 +132,17 @@ def _read(path: str | Path, options: Options, *, kind: containers.Kind | None = 
     try:
         table = _table(content)
         understood = understand(table, options, what=str(content.path))
-    except (pl.exceptions.PolarsError, OSError) as error:
+        symbol, notes = _symbol(content, table, options, understood)
+        origin = Origin(content.path.name, reading="; ".join([*understood.notes, *notes]))
+        frame = with_close(understood)
+        clock = sessions.settle(frame["open_time"], understood.interval, hint=understood.zone or options.zone)
+        return Candles(frame, symbol, understood.interval, origin=origin, clock=clock)
+    except (
+        pl.exceptions.PolarsError,
+        pl.exceptions.PanicException,
+        OSError,
+    ) as error:  # panics of damaged binary files
         raise containers.unreadable(content.path, error, content.kind) from error
-    symbol, notes = _symbol(content, table, options, understood)
-    origin = Origin(content.path.name, reading="; ".join([*understood.notes, *notes]))
-    frame = with_close(understood)
-    clock = sessions.settle(frame["open_time"], understood.interval, hint=options.zone)
-    return Candles(frame, symbol, understood.interval, origin=origin, clock=clock)
 
 
 def _symbol(content: Content, table: Table, options: Options, understood: Understood) -> tuple[str, list[str]]:
@@ -183,12 +188,7 @@ def _columnar(content: Content) -> Table:
     frame = scan(content.path, glob=False)
     schema = frame.collect_schema()
     height = int(frame.select(pl.len()).collect().item())
-    if height > MAX_ROWS:
-        raise SourceError(
-            f"{content.path} says that it holds {height:,} rows in {content.path.stat().st_size:,} bytes",
-            expected=f"at most {MAX_ROWS:,}",
-            remedy="Split it",
-        )
+    containers.require_size(content.path, height * len(schema) * WIDTH, content.path.stat().st_size, MAX_MEMORY)
     return lazy_table(frame, schema, height, name=content.name)
 
 

@@ -22,12 +22,12 @@ def market_page(
     Rows that repeat another one exactly come from overlapping pages, and are dropped. Raises SourceError for two rows with
     different values for one bar, and for a row without a time or with a value that is not a number.
     """
-    step = interval.timedelta
     if frame["open_time"].null_count():
         raise _not_a_bar(symbol, interval, frame["open_time"].null_count(), "time")
-    page = frame.filter((pl.col("open_time") >= start) & (pl.col("open_time") <= end - step)).select(
-        "open_time", (pl.col("open_time") + step).alias("close_time"), pl.col(*VALUES, *extra).cast(pl.Float64)
+    dated = frame.select(
+        "open_time", interval.after(frame["open_time"]).alias("close_time"), pl.col(*VALUES, *extra).cast(pl.Float64)
     )
+    page = dated.filter((pl.col("open_time") >= start) & (pl.col("close_time") <= end))
     numbers = page.select(pl.col(*VALUES, *extra).is_finite().fill_null(False))
     if absent := numbers.select((~pl.all_horizontal(pl.all())).sum()).item():
         raise _not_a_bar(symbol, interval, absent, "number in each place")

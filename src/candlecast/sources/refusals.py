@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from candlecast.errors import MAX_LISTED, CandleError, ConfigError, SourceError, listed, near_misses
+from candlecast.errors import MAX_LISTED, CandleError, ConfigError, SourceError, UnknownSymbolError, listed, near_misses
 from candlecast.interval import Interval
 
 if TYPE_CHECKING:
     from candlecast.sources.source import Moment, Source
 
 
-def unknown_symbol(vendor: str, symbol: str, known: Mapping[str, Any] | list[str]) -> SourceError:
+def unknown_symbol(vendor: str, symbol: str, known: Mapping[str, Any] | list[str]) -> UnknownSymbolError:
     """The error for a symbol that a vendor does not list."""
-    return SourceError(
+    return UnknownSymbolError(
         f"{vendor} has no symbol {symbol!r}",
         expected=f"one of its {len(known):,} symbols",
         remedy=near_misses(symbol, known),

@@ -19,6 +19,7 @@ from candlecast.sources.refusals import no_bar
 COLUMNS = ("open_time", "close_time", "open", "high", "low", "close", "volume")
 Moment = str | date | datetime | np.datetime64
 Session = Literal["always", "sessions"]
+Status = Literal["trading", "halted", "delisted", "unknown"]
 
 
 class Source(ABC):
@@ -51,6 +52,13 @@ class Source(ABC):
     @abstractmethod
     def session(self, symbol: str) -> Session:
         """Whether the symbol's market closes overnight and at weekends ("sessions"), or never does ("always")."""
+
+    def status(self, symbol: str) -> Status:
+        """Whether the source says that the symbol trades, is halted, or is no longer listed; "unknown" where it does not say.
+
+        Asked for when bars have been absent for days. Raises SourceError when there is no usable answer.
+        """
+        return "unknown"
 
     @final
     def fetch(

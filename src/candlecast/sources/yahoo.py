@@ -15,10 +15,10 @@ from urllib.parse import urlsplit, urlunsplit
 import numpy as np
 import polars as pl
 
-from candlecast.errors import CandlecastError, ConfigError, SourceError
+from candlecast.errors import CandlecastError, ConfigError, UnknownSymbolError
 from candlecast.interval import Interval
 from candlecast.process.shared import ignoring
-from candlecast.sources.adjust import ACTIONS, PRICES
+from candlecast.sources.adjust import ACTIONS, PRICES, monthly
 from candlecast.sources.answers import MAX_TEXT, parse_json, unusable
 from candlecast.sources.chart import require_chart, unreadable_chart
 from candlecast.sources.inflation import too_large
@@ -31,7 +31,16 @@ from candlecast.sources.web import MissingError, require_ok, unreachable, words
 
 logger = logging.getLogger(__name__)
 DAY = timedelta(days=1)
-HISTORY_DAYS = {"1m": 30, "2m": 60, "5m": 60, "15m": 60, "30m": 60, "1h": 730, "1d": None}  # how far back each goes
+HISTORY_DAYS = {
+    "1m": 30,
+    "2m": 60,
+    "5m": 60,
+    "15m": 60,
+    "30m": 60,
+    "1h": 730,
+    "1d": None,
+    "1mo": None,
+}  # how far back each goes
 REQUEST_DAYS = {"1m": 7}  # how much one request may span, where that is less
 REQUESTING = timedelta(minutes=5)  # the time that the requests may take
 FIRST = moment("1927-12-30")  # the S&P 500's first day
@@ -48,8 +57,9 @@ class Yahoo(Source):
     is all that Yahoo knows. `adjusted=False`: prices, volume and dividends as they were at the time (Yahoo's own
     adjustment for later splits is undone), which later events do not change. Each page brings `dividend` and `split`.
 
-    Days go back to the listing, bars of an hour 730 days, shorter ones 60, and of a minute 30; a day opens at 00:00 UTC
-    of its date. Bars without a price are Yahoo's way of saying that there was none; they are left out, and counted in the log.
+    Days go back to the listing, and months ("1mo") are made of them; bars of an hour go back 730 days, shorter ones 60, and of
+    a minute 30. A day opens at 00:00 UTC of its date. Bars without a price are Yahoo's way of saying that there was none; they
+    are left out, and counted in the log.
     `url` replaces scheme and host of every address. Needs the extra `yahoo`.
     """
 
@@ -88,7 +98,7 @@ class Yahoo(Source):
         return self._pages(symbol, interval, max(start, FIRST), end)
 
     def _pages(self, symbol: str, interval: Interval, start: datetime, end: datetime) -> Iterator[pl.DataFrame]:
-        is_daily, now = interval.seconds == 86_400, self.clock()
+        is_daily, now = str(interval) in ("1d", "1mo"), self.clock()
         with _session(self.url, self.retry) as session:
             events = _nothing()
             if is_daily or not self.adjusted:
@@ -101,6 +111,8 @@ class Yahoo(Source):
                 stop = min(start + span, end)
                 frame = events if is_daily else _history(session, symbol, str(interval), start, stop)
                 frame = self._restated(frame, splits, is_daily=is_daily).filter(pl.col("open_time") < stop)
+                if interval.months:
+                    frame = monthly(frame.sort("open_time").filter(pl.col("open_time") >= start))
                 page = market_page(frame, symbol=symbol, interval=interval, start=start, end=end, extra=ACTIONS)
                 if page.height:
                     yield page
@@ -246,7 +258,7 @@ def _session(host: str | None, retry: Retry) -> Iterator[Any]:
                 self.is_answered = True
                 return answer
             except MissingError:
-                self.failure = SourceError(
+                self.failure = UnknownSymbolError(
                     f"Yahoo has no symbol {symbol!r}",
                     expected="a symbol as Yahoo writes it, still listed",
                     remedy=_offers(self.send, there, symbol),

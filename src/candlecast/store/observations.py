@@ -1,8 +1,8 @@
-"""What a source said about each bar, and when: nothing is overwritten, and what holds now follows from what was seen last.
+"""What a source gave for each bar, and when: nothing is overwritten, and the values seen last are the current ones.
 
 An *observation* is one bar as a source gave it at one moment. A bar that a vendor changes later has several, and the one
-seen last holds. `asked_from` is where the stretch in front of the bar begins about which the source was asked and gave
-nothing: so a hole in the market is told from bars that were never asked for, and both survive a crash together.
+seen last holds. `asked_from` is where the period before the bar begins that was requested and for which the source gave
+nothing: it separates a gap of the market from bars that were never requested, and is committed with the bar.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ COLUMNS = {
 
 
 def observe(
-    page: pl.DataFrame, *, asked_from: datetime, has_sessions: bool, seen_at: datetime, interval: Interval, said_by: str
+    page: pl.DataFrame, *, asked_from: datetime, has_sessions: bool, seen_at: datetime, interval: Interval, source: str
 ) -> pl.DataFrame:
     """Observations of the bars of a page, of the columns COLUMNS; the source was asked from `asked_from` on without a gap.
 
@@ -45,11 +45,11 @@ def observe(
         row = int(is_early.arg_max() or 0)
         before = opened[row - 1] if row else asked_from
         raise SourceError(
-            f"{said_by} gave a bar of {opened[row]:%Y-%m-%d %H:%M} UTC behind {before:%Y-%m-%d %H:%M}",
+            f"{source} gave a bar of {opened[row]:%Y-%m-%d %H:%M} UTC after {before:%Y-%m-%d %H:%M}",
             expected="bars in order of time, none twice, none from before the period that was asked for",
             remedy="Nothing of that page was stored; correct the source",
         )
-    closed = (opened + interval.timedelta).shift(1, fill_value=asked_from)
+    closed = interval.after(opened).shift(1, fill_value=asked_from)
     absent = [pl.lit(None, pl.Float64).alias(name) for name in VALUES if name not in page.columns]
     return page.with_columns(
         *absent,
@@ -90,11 +90,11 @@ def distinct(observations: pl.DataFrame) -> pl.DataFrame:
 
 
 def news(fresh: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """The fresh observations that say more than the known ones: another bar, other values, or a longer stretch asked.
+    """The fresh observations that add to the known ones: another bar, other values, or a longer period requested.
 
     Vendors of stocks round adjusted prices after adjusting them, each time anew, so that there (where `dividend` is
-    given) values that differ by less than ROUNDING are the same. What is news was seen behind what is known of the same
-    bar, whatever the clocks of the machines say that saw them.
+    given) values that differ by less than ROUNDING are the same. An update is stored as seen after what is known of the
+    same bar, whatever the clocks of the machines say.
     """
     if known.is_empty():
         return fresh
@@ -102,8 +102,8 @@ def news(fresh: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     before = pl.col("asked_from_before")
     is_longer = pl.col("asked_from").is_not_null() & (before.is_null() | (pl.col("asked_from") < before))
     later = pl.max_horizontal("seen_at", pl.col("seen_at_before") + timedelta(microseconds=1))
-    said = joined.filter(pl.col("is_known").is_null() | is_longer | _is_other())
-    return said.with_columns(seen_at=later).select(fresh.columns)
+    found = joined.filter(pl.col("is_known").is_null() | is_longer | _is_other())
+    return found.with_columns(seen_at=later).select(fresh.columns)
 
 
 def differs(fresh: pl.DataFrame, known: pl.DataFrame) -> bool:
@@ -138,7 +138,7 @@ def changes(observations: pl.DataFrame) -> pl.DataFrame:
     return later.select("open_time", "seen_at", *(name for value in VALUES for name in (f"{value}_before", value)))
 
 
-def unasked(
+def unrequested(
     bars: pl.DataFrame, *, since: datetime, until: datetime, interval: Interval, is_recheck: bool = False
 ) -> list[tuple[datetime, datetime]]:
     """Periods before known bars that were never requested, from `since` to `until`; each ends when a known bar opens.
@@ -149,7 +149,7 @@ def unasked(
     rows = (
         np.flatnonzero(opened[1:] - opened[:-1] > interval.microseconds) + 1
     )  # bars that do not adjoin the one before
-    closed = pl.concat([pl.Series([BEGINNING], dtype=TIME), bars["open_time"][rows - 1] + interval.timedelta])
+    closed = pl.concat([pl.Series([BEGINNING], dtype=TIME), interval.after(bars["open_time"][rows - 1])])
     stretches = (
         bars[np.append(0, rows)]
         .select("asked_from", start=closed.clip(lower_bound=pl.lit(since, TIME)), end="open_time")

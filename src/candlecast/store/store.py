@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
 import polars as pl
 
-from candlecast.candles import Candles, Origin
-from candlecast.errors import CandleError, ConfigError, StoreError, near_misses
+from candlecast.candles import Candles, Change, Ending, Origin
+from candlecast.errors import CandleError, ConfigError, SourceError, StoreError, UnknownSymbolError, near_misses
 from candlecast.events import Listener, ignore
 from candlecast.interval import Interval
 from candlecast.process.forking import require_threads
 from candlecast.sources.source import Moment, Source, moment, period, require_order, utc_now
-from candlecast.store import compact, update
+from candlecast.store import compact, joining, listings, update
+from candlecast.store.listings import Listings, read_listings
 from candlecast.store.observations import BEGINNING, COLUMNS, PRICES, TIME, changes, current, is_current
 from candlecast.store.table import SUPERSEDED, Location, Series, Snapshot
 from candlecast.text.redaction import redacted, register_secret
 
+logger = logging.getLogger(__name__)
 LISTING = {
     **dict.fromkeys(Series._fields, pl.String()),
     "bars": pl.Int64(),
     "first": TIME,
     "last": TIME,
     "files": pl.Int64(),
+    "state": pl.String(),
 }
+SECOND = timedelta(seconds=1)
 LONGEST_NAME = 180  # bytes; a file system takes 255, and deltalake writes signs as %2F
 SECRET = re.compile(
     "key|secret|token|password|credential|signature|sas", re.IGNORECASE
@@ -89,7 +94,7 @@ class Store:
     ) -> Candles:
         """Fetch what is missing from `since` to `until`, and give all candles of that period.
 
-        Without `since`, from the first bar stored, or the first that the source has; without `until`, up to now. Holes
+        Without `since`, from the first bar stored, or the first that the source has; without `until`, up to now. Gaps
         that the source has been asked about are not asked about again. The last bars are: where they changed at the
         vendor, bars from further back are asked for until they agree, so that a split or dividend that adjusts all of
         history is noticed. `changes` lists what changed. With `refresh`, everything is requested again; with `recheck`, the
@@ -106,23 +111,78 @@ class Store:
                 expected="something that candles come from",
                 remedy="Use for example store.update(candlecast.Binance(), ...)",
             )
-        series = _series(source, symbol, interval)
-        start, end = period(since, until, now=utc_now(), first=BEGINNING)
-        update.update(
-            self._table,
-            series,
-            source,
-            since=None if since is None else start,
-            until=None if until is None else end,
-            refresh=refresh,
-            recheck=recheck,
-            progress=progress,
-        )
+        series, now = _series(source, symbol, interval), utc_now()
+        start, end = period(since, until, now=now, first=BEGINNING)
+        known = read_listings(self._table).ending(*series)
+        is_over = known is not None and not (refresh or recheck) and not known.is_due(now)
+        try:
+            update.update(
+                self._table,
+                series,
+                source,
+                since=None if since is None else start,
+                until=None if until is None else end,
+                refresh=refresh,
+                recheck=recheck,
+                is_over=is_over,
+                progress=progress,
+            )
+            status = "unknown"
+        except UnknownSymbolError:
+            if self._last_close(series) is None:
+                raise
+            status = "delisted"  # the source had it before
         snapshot = self._snapshot(None)
+        if until is None and not is_over:
+            self._record_state(source, series, status, known, now)
         if parts := compact.crowded(snapshot, series, least=compact.CROWDED):
             compact.compact(self._table, series, parts)
             snapshot = self._snapshot(None)
         return self._read(snapshot, series, since, until)
+
+    def rename(self, source: Source | str, old: str, new: str, *, at: Moment | None = None) -> None:
+        """Declare that a source calls by another symbol, from `at` on, what it called `old` before.
+
+        `read` and `update` of the new symbol then give the bars of the old one first, up to `at` or to the first bar that is
+        stored of the new one; nothing is copied or overwritten. The old symbol keeps its bars from `at` on, if there are any,
+        as those of another asset. `at` is the first bar stored of the new symbol, or the end of the old one, when not given.
+
+        Raises ConfigError for names that cannot be, StoreError where nothing of the old symbol is stored.
+        """
+        name = source if isinstance(source, str) else source.name
+        for symbol in (old, new):
+            _series(name, symbol, "1d")
+        stored = self.series().filter(pl.col("source") == name)
+        if old == new or stored.filter(pl.col("symbol") == old).is_empty():
+            raise StoreError(
+                f"{old} of {name} is not stored in {self.url}" if old != new else f"{old} is renamed to itself",
+                expected="a symbol that was fetched, and another one",
+                remedy=near_misses(old, stored["symbol"].unique().to_list())
+                if len(stored)
+                else "Fetch the old one first",
+            )
+        if (earlier := read_listings(self._table)).before(name, old) and self._chain(earlier, name, old, new):
+            raise ConfigError(
+                f"{new} was called {old}, which was called {new} before",
+                expected="names that follow each other",
+                remedy="Check the order of old and new",
+            )
+        firsts = stored.filter(pl.col("symbol") == new)["first"]
+        lasts = [
+            self._last_close(Series(name, old, each)) for each in stored.filter(pl.col("symbol") == old)["interval"]
+        ]
+        switch = moment(at, "at") if at is not None else firsts.min() or max(filter(None, lasts))
+        listings.record(
+            self._table,
+            source=name,
+            symbol=new,
+            interval="",
+            kind=listings.RENAMED,
+            at=switch,
+            detail=old,
+            seen_at=utc_now(),
+            version=self.version,
+        )
 
     def read(
         self,
@@ -144,7 +204,8 @@ class Store:
         return self._read(self._snapshot(version), series, since, until)
 
     def series(self, *, version: int | None = None) -> pl.DataFrame:
-        """What is stored, one row each: `source`, `symbol`, `interval`, `bars`, `first` and `last` (open times), `files`.
+        """What is stored, one row each: `source`, `symbol`, `interval`, `bars`, `first` and `last` (open times), `files`, and
+        `state`: "trading", or "delisted", "halted" or "inactive" (without a bar for 30 days and 10 bars) where the series ended.
 
         Empty while nothing is stored. Bars that several processes stored at once count as often, until `compact`.
         """
@@ -155,6 +216,10 @@ class Store:
         found = holding.group_by(Series._fields).agg(
             pl.col("bars").sum(), pl.col("first").min(), pl.col("last").max(), files=pl.len()
         )
+        recorded = read_listings(self._table, version)
+        endings = [recorded.ending(*row) for row in found.select(Series._fields).rows()]
+        states = pl.Series("state", ["trading" if ending is None else ending.kind for ending in endings], pl.String)
+        found = found.with_columns(states)
         return found.select(pl.col(name).cast(kind) for name, kind in LISTING.items()).sort(Series._fields)
 
     def symbols(self) -> list[str]:
@@ -221,24 +286,29 @@ class Store:
         return snapshot
 
     def _read(self, snapshot: Snapshot, series: Series, since: Moment | None, until: Moment | None) -> Candles:
-        whole = snapshot.scan(series)
-        if whole is None:
-            raise self._not_stored(snapshot, series)
-        has_sessions = bool(snapshot.read(whole.select(pl.col("has_sessions").last())).item())
         start = BEGINNING if since is None else moment(since)
         if since is not None and until is not None:
             require_order(start, moment(until, "until"))
+        recorded = read_listings(self._table, snapshot.version)
+        names = joining.names_of(recorded, series)
+        scans = [snapshot.scan(series._replace(symbol=name)) for name in names]
+        whole = next((scan for scan in scans if scan is not None), None)
+        if whole is None:
+            raise self._not_stored(snapshot, series)
+        has_sessions = bool(snapshot.read(whole.select(pl.col("has_sessions").last())).item())
         # a bar that closes at `until` opens before this
-        last = None if until is None else moment(until, "until") - series.step.timedelta + Interval(1).timedelta
+        last = None if until is None else series.step.before(pl.Series([moment(until, "until")])).item() + SECOND
         # where a market pauses is taken from all of its bars, whatever part of them is read
-        scan = whole if has_sessions else snapshot.scan(series, since=start, until=last)
-        candles = _candles(
-            snapshot,
-            scan,
-            series,
-            has_sessions=has_sessions,
-            origin=Origin(series.source, redacted(self.url), snapshot.version),
-        )
+        is_joined = len(names) > 1 or recorded.later(series.source, series.symbol) is not None
+        changes: tuple[Change, ...] = ()
+        if is_joined:
+            frame, changes = joining.joined(snapshot, recorded, series)
+        else:
+            frame = joining.bars(snapshot, whole if has_sessions else snapshot.scan(series, since=start, until=last))
+        ending = recorded.ending(*series)
+        ended = None if ending is None else Ending(ending.at.isoformat(), ending.detail)
+        origin = Origin(series.source, redacted(self.url), snapshot.version, changes, ended=ended)
+        candles = _candles(frame, series, has_sessions=has_sessions, origin=origin)
         rows = [_row(candles, start), len(candles) if last is None else _row(candles, last)]
         candles = candles[rows[0] : rows[1]]
         if not len(candles):
@@ -248,6 +318,45 @@ class Store:
                 remedy="Choose another period, or fetch it",
             )
         return candles
+
+    def _last_close(self, series: Series) -> datetime | None:
+        """When the last bar of a series closes; None where none is stored."""
+        snapshot = self._table.open()
+        scan = snapshot and snapshot.scan(series)
+        if snapshot is None or scan is None:
+            return None
+        return series.step.next(snapshot.read(scan.select(pl.col("open_time").max())).item())
+
+    def _record_state(
+        self, source: Source, series: Series, status: str, known: listings.Ending | None, now: datetime
+    ) -> None:
+        """Record that a series ended, or goes on, after its source was asked up to now."""
+        last = self._last_close(series)
+        if last is None:
+            return
+        if status == "unknown" and listings.is_doubtful(last=last, now=now, interval=series.step):
+            try:
+                status = source.status(series.symbol)
+            except SourceError as error:  # whether it is listed is not what was asked for
+                logger.warning("%s does not say whether it lists %s: %s", series.source, series.symbol, error.wrong)
+        found = listings.end_of(status, last=last, now=now, interval=series.step, source=series.source)
+        if found is None and known is None:
+            return
+        kind, detail = found or ("trading", "")
+        listings.record(
+            self._table,
+            **series._asdict(),
+            kind=kind,
+            at=last,
+            detail=detail,
+            seen_at=now,
+            version=self.version,
+        )
+
+    @staticmethod
+    def _chain(recorded: Listings, source: str, symbol: str, wanted: str) -> bool:
+        """Whether a symbol was called `wanted` at some time before."""
+        return wanted in joining.names_of(recorded, Series(source, symbol, "1d"))
 
     def _not_stored(self, snapshot: Snapshot, series: Series) -> StoreError:
         known = [str(Series(*row)) for row in snapshot.files().select(Series._fields).unique().rows()]
@@ -263,16 +372,8 @@ def _row(candles: Candles, time: datetime) -> int:
     return int(np.searchsorted(candles.open_time, np.datetime64(time.replace(tzinfo=None))))
 
 
-def _candles(
-    snapshot: Snapshot, scan: pl.LazyFrame | None, series: Series, *, has_sessions: bool, origin: Origin
-) -> Candles:
-    """The candles that hold, of all observations of a scan."""
-    frame = pl.DataFrame(schema={name: COLUMNS[name] for name in ("open_time", *PRICES)})
-    if scan is not None:
-        frame = snapshot.read(scan.select(frame.columns)).rechunk()
-        if not is_current(frame):
-            frame = current(snapshot.read(scan.select(*frame.columns, "asked_from", "seen_at")))
-    closed = (frame["open_time"] + series.step.timedelta).alias("close_time")
+def _candles(frame: pl.DataFrame, series: Series, *, has_sessions: bool, origin: Origin) -> Candles:
+    closed = series.step.after(frame["open_time"]).alias("close_time")
     table = pl.DataFrame([frame["open_time"], closed, *(frame[name] for name in PRICES)]).rechunk()
     breaks = None if has_sessions else ()
     return Candles(table, series.symbol, series.step, has_sessions=has_sessions, breaks=breaks, origin=origin)

@@ -66,7 +66,7 @@ class Location:
         from deltalake.exceptions import TableNotFoundError
 
         options = dict(self.options) or None
-        if (folder := self._folder) and folder.exists() and not folder.is_dir():
+        if (folder := self.folder) and folder.exists() and not folder.is_dir():
             raise StoreError(f"{self.url} is a file", expected="the folder of a store", remedy="Choose another place")
         with explained(self.url, "read"):
             try:
@@ -146,7 +146,7 @@ class Location:
     def require_space(self, rows: pl.DataFrame) -> None:
         """Raise StoreError where rows cannot be written, as far as that can be seen before: the table's library would
         print the stack traces of its threads beside the error that it raises."""
-        folder = self._folder
+        folder = self.folder
         if folder is None or not folder.is_dir():
             return
         if not os.access(folder, os.W_OK):
@@ -156,7 +156,7 @@ class Location:
             raise _unwritable(self.url, f"{free:,} bytes are free, and {needed:,} may be needed")
 
     @property
-    def _folder(self) -> Path | None:
+    def folder(self) -> Path | None:
         """The folder on this machine; None for the address of an object store."""
         return None if "://" in self.url else Path(self.url)
 

@@ -1,4 +1,4 @@
-"""Bringing a series up to date: what was never asked for is asked for, and the last bars again, to see what changed."""
+"""Bringing a series up to date: what was never requested is requested, and the last bars again, to see what changed."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ from candlecast.store.observations import (
     joined,
     news,
     observe,
-    unasked,
+    unrequested,
 )
 from candlecast.store.table import Location, Series, Snapshot
+from candlecast.text import count
 
 logger = logging.getLogger(__name__)
 
 NEAR = 1_000  # bars between two rechecked gaps, up to which one request covers both
-OVERLAP = 100  # bars at the end that are asked for again
+OVERLAP = 100  # bars at the end that are requested again
 WIDENING = 10  # times as many, while the oldest of them turn out to be changed
 BATCH_BARS = 200_000  # committed at once, at most
 BATCH_SECONDS = 2.0  # of work that a crash may cost
@@ -46,13 +47,14 @@ def update(
     until: datetime | None,
     refresh: bool,
     recheck: bool,
+    is_over: bool = False,
     progress: Listener,
 ) -> None:
-    """Ask the source for what the table lacks from `since` (the first bar known, or the source's first) to `until`.
+    """Request from the source what the table lacks from `since` (the first bar known, or the source's first) to `until`.
 
     Bars are committed in batches as they come, so that an interruption costs the last moments only. With `refresh`,
-    everything is asked for again; with `recheck`, the holes between the bars are. Raises CandleError when there is no bar
-    at all, and whatever the source raises, once what it gave before is committed.
+    everything is requested again; with `recheck`, the gaps between the bars are; with `is_over`, no bars after the last one.
+    Raises CandleError when there is no bar at all, and whatever the source raises, once what it gave before is committed.
     """
     snapshot = location.open()
     bars = _bars(snapshot, series)
@@ -60,14 +62,16 @@ def update(
     first = bars["open_time"][0] if len(bars) else None
     reading = _Reading(location, snapshot, series, source, since or first or BEGINNING, end, progress)
     if first is None or refresh:
-        reading.ask(since or first, until)
+        reading.request(since or first, until)
     else:
         last, step = bars["open_time"][-1], series.step
-        stretches = unasked(bars, since=since or first, until=end, interval=step, is_recheck=recheck)
+        words = f"{series}: continues after {count(len(bars), 'stored bar')}, the last of {last:%Y-%m-%d %H:%M} UTC"
+        progress(Progress("resume", len(bars), len(bars), words))
+        stretches = unrequested(bars, since=since or first, until=end, interval=step, is_recheck=recheck)
         for start, stop in joined(stretches, NEAR * step.timedelta) if recheck else stretches:
-            reading.ask_hole(start, stop, end, is_recheck=recheck)
-        if end > last + step.timedelta:
-            reading.ask_again(bars["open_time"], since, until)
+            reading.request_gap(start, stop, end, is_recheck=recheck)
+        if end > step.next(last) and not is_over:
+            reading.request_overlap(bars["open_time"], since, until)
     reading.finish()
     if first is None and not reading.bars:
         raise no_bar(source, series.symbol, series.interval, since, until)
@@ -84,7 +88,7 @@ def _bars(snapshot: Snapshot | None, series: Series) -> pl.DataFrame:
 
 @dataclass
 class _Reading:
-    """One run through a source's pages: what was read and not yet committed, and what listeners are told."""
+    """One run through a source's pages: what was read and not yet committed, and what listeners receive."""
 
     location: Location
     snapshot: Snapshot | None
@@ -98,24 +102,24 @@ class _Reading:
     began: float = field(default_factory=time.monotonic)
     committed: float = field(default_factory=time.monotonic)
 
-    def ask(self, since: datetime | None, until: datetime | None, *, behind: datetime | None = None) -> None:
-        """Read the pages of a period; `behind` opens the known bar that ends it, if one does."""
+    def request(self, since: datetime | None, until: datetime | None, *, next_known: datetime | None = None) -> None:
+        """Read the pages of a period; `next_known`: when the known bar opens that ends it, if one does."""
         last = self._take(self._pages(since, until), since or BEGINNING)
-        if behind is not None and (last is None or last < behind):
-            self._vouch(behind, since or BEGINNING, last)
+        if next_known is not None and (last is None or last < next_known):
+            self._confirm_gap(next_known, since or BEGINNING, last)
 
-    def ask_hole(self, start: datetime, stop: datetime, end: datetime, *, is_recheck: bool) -> None:
+    def request_gap(self, start: datetime, stop: datetime, end: datetime, *, is_recheck: bool) -> None:
         """Read the pages of a gap that ends when a known bar opens, and that bar."""
         try:
-            self.ask(start, min(stop + self.series.step.timedelta, end), behind=stop if stop < end else None)
+            self.request(start, min(self.series.step.next(stop), end), next_known=stop if stop < end else None)
         except ConfigError as error:  # the source no longer has bars as old as these
             if not is_recheck:
                 raise
             logger.warning(
-                "%s: the hole from %s to %s is not asked about again: %s", self.series, start, stop, error.wrong
+                "%s: the gap from %s to %s is not asked about again: %s", self.series, start, stop, error.wrong
             )
 
-    def ask_again(self, opened: pl.Series, since: datetime | None, until: datetime | None) -> None:
+    def request_overlap(self, opened: pl.Series, since: datetime | None, until: datetime | None) -> None:
         """Read the pages from some bars before the last known one, from further back while the oldest bars are changed.
 
         A vendor that adjusts its prices (for a split or a dividend) changes all of them at once.
@@ -139,15 +143,15 @@ class _Reading:
                 break
             if head is None or not len(head) or overlap >= len(opened) or not self._is_changed(head, start):
                 break
-            logger.info("%s changed at its source: bars from further back are asked for again", self.series)
+            logger.info("%s changed at its source: bars from further back are requested again", self.series)
             overlap *= WIDENING
         if head is not None:
             self._take(chain([head], pages), start, is_whole=overlap > OVERLAP)
 
     def finish(self) -> None:
-        """Commit what is left, and tell the end."""
+        """Commit what is left, and report the end."""
         self.commit()
-        self._tell(self.end)
+        self._report(self.end)
 
     def commit(self) -> None:
         """Append what was read and is news."""
@@ -172,9 +176,9 @@ class _Reading:
                     continue
                 self.waiting.append(self._observe(page, asked_from))
                 last = page["open_time"][-1]
-                asked_from = last + self.series.step.timedelta
+                asked_from = self.series.step.next(last)
                 self.bars += page.height
-                self._tell(asked_from)
+                self._report(asked_from)
                 waiting = sum(len(part) for part in self.waiting)
                 if not is_whole and (waiting >= BATCH_BARS or time.monotonic() - self.committed > BATCH_SECONDS):
                     self.commit()
@@ -186,14 +190,14 @@ class _Reading:
             self.commit()
         return last
 
-    def _vouch(self, behind: datetime, asked_from: datetime, last: datetime | None) -> None:
-        """Say of a known bar, which the source did not give again, that nothing lies in front of it."""
-        bar = self._known(behind, behind)
-        start = asked_from if last is None else last + self.series.step.timedelta
+    def _confirm_gap(self, next_known: datetime, asked_from: datetime, last: datetime | None) -> None:
+        """Say of a known bar, which the source did not give again, that the gap before it is real."""
+        bar = self._known(next_known, next_known)
+        start = asked_from if last is None else self.series.step.next(last)
         if (before := bar["asked_from"][0]) is not None and before <= start:
             return
-        said = bar.with_columns(asked_from=pl.lit(start, COLUMNS["asked_from"]))
-        self._append(said)
+        confirmed = bar.with_columns(asked_from=pl.lit(start, COLUMNS["asked_from"]))
+        self._append(confirmed)
 
     def _append(self, observations: pl.DataFrame) -> None:
         if self.snapshot is None:
@@ -222,10 +226,10 @@ class _Reading:
             has_sessions=self.source.session(self.series.symbol) == "sessions",
             seen_at=utc_now(),
             interval=self.series.step,
-            said_by=f"{self.source.name} ({self.series.symbol} {self.series.interval})",
+            source=f"{self.source.name} ({self.series.symbol} {self.series.interval})",
         )
 
-    def _tell(self, reached: datetime) -> None:
+    def _report(self, reached: datetime) -> None:
         """Days done of all, with the rate."""
         start = self.start if self.start > BEGINNING else min(reached, self.end)
         days, done = (self.end - start).total_seconds() / 86_400, (reached - start).total_seconds() / 86_400

@@ -1,4 +1,4 @@
-"""`run_study`: a study that can be interrupted: every finished job is kept on disk until the run is written."""
+"""`run_study`: a study that can be interrupted: checkpoints of finished jobs are on disk until the run is written."""
 
 from __future__ import annotations
 
@@ -37,7 +37,12 @@ def run_study(
 ) -> tuple[StudyResult, Path]:
     """Run a study, store it in a folder of `runs` that is named after it, and return the result and the folder.
 
-    The trial is recorded in the ledger of `runs`.
+    Args:
+        study: to run.
+        candles: of one asset.
+        runs: folder of runs, in whose ledger the trial is recorded.
+        seed: the first seed.
+        progress: receives events.
 
     Killed at any moment and started again, it continues after the finished jobs, and writes the same bytes as without the
     interruption. A study that cannot be identified (your own code that holds an open file, a lock or a generator, or
@@ -45,78 +50,63 @@ def run_study(
     Raises RunError when the folder cannot be written, and whatever `Study.run` raises.
     """
     recipe = study.recipe(candles, seed=seed)
-    folder, kept = run_folder(recipe, candles, runs), None
+    folder, checkpoints = run_folder(recipe, candles, runs), None
     prepare_runs(folder)
     if opaque := unidentified(recipe):
         logger.warning(
-            "%s cannot be identified (%s): no job of it is kept, and its run replaces no other",
+            "%s cannot be identified (%s): it has no checkpoints, and its run replaces no other",
             folder.name,
             "; ".join(opaque),
         )
     else:
-        kept = KeptJobs(folder.with_name(f".{folder.name}.jobs"))
+        checkpoints = FolderCheckpoints(folder.with_name(f".{folder.name}.jobs"))
     try:
-        listener = progress if kept is None else _announcing(kept, progress)
-        result = study.run(candles, seed=seed, keeper=kept, ledger=Ledger(runs), progress=listener)
+        listener = progress if checkpoints is None else checkpoints.announcing(progress)
+        result = study.run(candles, seed=seed, checkpoints=checkpoints, ledger=Ledger(runs), progress=listener)
         if not opaque and json.dumps(result.recipe) != json.dumps(recipe):
             logger.warning("%s changed while it ran: its run replaces no other", folder.name)
             opaque = ["it changed while it ran"]
         folder = save_run(result, fresh_folder(folder) if opaque else folder)
-        if kept is not None:
-            kept.discard()
+        if checkpoints is not None:
+            checkpoints.discard()
     finally:
-        if kept is not None:
-            kept.release()
+        if checkpoints is not None:
+            checkpoints.release()
     return result, folder
 
 
-def _announcing(kept: KeptJobs, progress: Listener) -> Listener:
-    """The listener, which first receives an event that says how many trainings of an interrupted run are reused."""
-    is_announced = False
-
-    def listen(event: Progress) -> None:
-        nonlocal is_announced
-        if kept.taken_up and not is_announced:
-            is_announced = True
-            words = f"took up {kept.taken_up:,} of {kept.asked:,} trainings of an interrupted run"
-            progress(Progress("resume", kept.taken_up, kept.asked, words))
-        progress(event)
-
-    return listen
-
-
-class KeptJobs:
-    """Finished jobs in a folder, one safetensors file each, written completely or not at all.
+class FolderCheckpoints:
+    """Checkpoints of finished jobs in a folder, one safetensors file each, written completely or not at all.
 
     A file's name is a digest of everything that decides the job's result: model, features and target (see
-    `candlecast.recipes.identity`), prepared data, rows, seed and version. Jobs that cannot be identified are not kept.
-    `asked` counts the jobs that were looked up, `taken_up` those that were found.
+    `candlecast.recipes.identity`), prepared data, rows, seed and version. Jobs that cannot be identified are not stored.
+    `requested` counts the jobs that were looked up, `reused` those that were found.
 
-    Several processes may keep jobs in one folder, as two runs of the same study do; the last of them removes it.
+    Several processes may use one folder, as two runs of the same study do; the last of them removes it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.asked = self.taken_up = 0
+        self.requested = self.reused = 0
         self._claim: Claim | None = None
         self._digests: WeakKeyDictionary[Samples, str] = WeakKeyDictionary()
 
     def load(self, model: Model, job: Job) -> Mapping[str, np.ndarray] | None:
-        """The `tensors()` of a kept job, None for any other. Raises RunError, before any work, if jobs cannot be kept."""
+        """The `tensors()` of a stored job, None for any other. Raises RunError, before any work, if none can be stored."""
         self._require_claim()
         path = self._path(model, job)
-        self.asked += 1
+        self.requested += 1
         if path is None:
             return None
         try:
             tensors = read_arrays(read_regular(path))
         except (FileNotFoundError, ValueError):
             return None
-        self.taken_up += 1
+        self.reused += 1
         return tensors
 
-    def keep(self, model: Model, fitted: Fitted) -> None:
-        """Keep a finished job, flushed to the disk. Raises RunError when it cannot be written."""
+    def save(self, model: Model, fitted: Fitted) -> None:
+        """Store a finished job, flushed to the disk. Raises RunError when it cannot be written."""
         from safetensors.numpy import save
 
         path = self._path(model, fitted.job)
@@ -134,15 +124,29 @@ class KeptJobs:
             fresh.unlink(missing_ok=True)
             raise self._unwritable(error) from error
 
+    def announcing(self, progress: Listener) -> Listener:
+        """The listener, which first receives an event that says how many trainings of an interrupted run are reused."""
+        announced = 0
+
+        def listen(event: Progress) -> None:
+            nonlocal announced
+            if self.reused > announced:
+                announced = self.reused
+                words = f"continues an interrupted run: {self.reused:,} of {self.requested:,} trainings are reused"
+                progress(Progress("resume", self.reused, self.requested, words))
+            progress(event)
+
+        return listen
+
     def discard(self) -> None:
-        """Remove all kept jobs, unless another process still uses them."""
+        """Remove all checkpoints, unless another process still uses them."""
         if self._claim is None and not self.folder.exists():
             return
         self._require_claim().remove_if_alone()
         self._claim = None
 
     def release(self) -> None:
-        """Stop using the folder; the kept jobs stay."""
+        """Stop using the folder; the checkpoints stay."""
         if self._claim is not None:
             self._claim.release()
             self._claim = None
@@ -177,6 +181,6 @@ class KeptJobs:
     def _data_digest(self, samples: Samples) -> str:
         """Digest of an asset's candles, inputs, training targets, naive forecasts and row weights, computed once."""
         if samples not in self._digests:
-            parts = (samples.candles, samples.inputs, samples.lessons, samples.naive, samples.importance)
+            parts = (samples.candles, samples.inputs, samples.y, samples.naive, samples.sample_weight)
             self._digests[samples] = identify(parts).digest
         return self._digests[samples]

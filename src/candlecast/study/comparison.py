@@ -22,14 +22,15 @@ from candlecast.features import Features, standard_features
 from candlecast.ledger import Ledger
 from candlecast.models import Drift, Model, Naive
 from candlecast.models.model import require_model
+from candlecast.models.wrappers.pooled import Pooled
 from candlecast.signals import Rule
 from candlecast.sources.files import as_assets
 from candlecast.stats import false_discovery, model_confidence_set, superior_models
 from candlecast.study import comparison_words
-from candlecast.study.result import StudyResult, recorded_at_once
+from candlecast.study.result import StudyResult, record_all
 from candlecast.study.study import Study
 from candlecast.targets import NextReturn, Target
-from candlecast.walkforward import FoldForecast, forecast_frame, plan_jobs
+from candlecast.walkforward import CheckpointStore, FoldForecast, WalkPlan, forecast_frame
 
 LEVEL = 0.05
 REFERENCES: dict[str, Model] = {"naive": Naive(), "drift": Drift()}  # what every forecast is tested against
@@ -50,7 +51,7 @@ class Comparison:
     p_discovery    p adjusted so that of the rows below 5 % at most 5 % are false (Benjamini-Hochberg, `false_discovery`)
     is_superior    beats naive's squared error on its series, with a chance of 5 % that any such model does not (StepM)
     p_best         p-value in the model confidence set of its series: at 5 % or above, it may be the best
-    annual_return, sharpe, sharpe_difference (over buy-and-hold), each with _low and _high: 95 %; benchmark_sharpe
+    annual_return, sharpe, sharpe_difference (over buy-and-hold), each with _low and _high: 95 % CI; benchmark_sharpe
     deflated_sharpe, break_even_bps, trades    as in `Evidence` and `BacktestResult.summary`
     is_forecastable, pays, has_edge
     """
@@ -87,18 +88,30 @@ def compare(
     rule: Rule | None = None,
     costs: Costs | None = None,
     seeds: Iterable[int] = range(3),
+    checkpoints: CheckpointStore | None = None,
     ledger: Ledger | None = None,
     progress: Listener = ignore,
 ) -> Comparison:
     """Judge every model on every series of candles: the same folds, the same costs, all trials counted.
 
-    `models` by the names that the table shows. `candles` of any assets and intervals, each pair once: one or a list of
-    `Candles`, frames or paths of files. What is not given is as in `Study`; rows are those of the longest window among the
-    models. A model trains on all series whose features have the same columns at once, as one fleet. Naive and drift walk
-    along as references. Every named model is recorded as a trial of its own, in the ledger of the folder `runs` when none is
-    given.
+    Rows are those of the longest window among the models. A model trains on all series whose features have the same columns
+    at once, as one fleet. Naive and drift run with them as references. Every named model is recorded as a trial of its own.
 
-    Raises what `Study.run` raises; ConfigError for a name or a series that comes twice.
+    Args:
+        models: by the names that the table shows.
+        candles: of any assets and intervals, each pair once: one or a list of `Candles`, frames or paths of files.
+        features: as in `Study`, as are all that are not given.
+        target: what is forecast.
+        folds: the same for all.
+        rule: what turns forecasts into positions.
+        costs: of trading and holding.
+        seeds: of the trainings of each fold.
+        ledger: where the trials are recorded; that of the folder `runs` when not given.
+        checkpoints: with it, an interrupted comparison continues after the jobs stored there.
+        progress: receives events.
+
+    Raises:
+        ConfigError: for a name or a series that comes twice; and what `Study.run` raises.
     """
     series = as_assets(candles)
     seeds = list(seeds)
@@ -108,18 +121,15 @@ def compare(
     walked = {**{name: model for name, model in REFERENCES.items() if name not in models}, **models}
     target, folds = NextReturn() if target is None else target, folds or WalkForward()
     window = max(model.window for model in walked.values())
+    plan = WalkPlan(features, target, folds, tuple(seeds), window)
     plans = {
-        name: [
-            plan_jobs(model, each, features=features, target=target, folds=folds, seeds=seeds, window=window)
-            for each in series
-        ]
-        for name, model in walked.items()
+        name: [plan.jobs(model, each) for each in series] for name, model in walked.items()
     }  # everything is planned, hence refused, before anything is trained
     ledger = Ledger() if ledger is None else ledger
     ledger.require_writable()
     parts: list[dict[str, list[FoldForecast]]] = [{} for _ in series]
     for name, model in walked.items():
-        for place, part in _trained(name, model, plans[name], progress):
+        for place, part in _trained(name, model, plans[name], checkpoints, progress):
             parts[place].setdefault(name, []).append(part)
     progress(Progress("judge", 0, len(models) * len(series)))
     results: dict[Key, StudyResult] = {}
@@ -141,12 +151,12 @@ def compare(
             if seeds != list(range(seeds[0], seeds[0] + len(seeds))):
                 recipe |= {"seeds": seeds}
             results[each.symbol, str(each.interval), name] = replace(result, recipe=recipe)
-    results = dict(zip(results, recorded_at_once(list(results.values()), ledger), strict=True))
+    results = dict(zip(results, record_all(list(results.values()), ledger), strict=True))
     return Comparison(_table(results, list(models), progress), results)
 
 
 def _trained(
-    name: str, model: Model, plans: Sequence[list[Job]], progress: Listener
+    name: str, model: Model, plans: Sequence[list[Job]], checkpoints: CheckpointStore | None, progress: Listener
 ) -> Iterable[tuple[int, FoldForecast]]:
     """Finished jobs of one model, each with the place of its series; all jobs that fit together train together."""
     place_of = {id(job): place for place, jobs in enumerate(plans) for job in jobs}
@@ -154,16 +164,27 @@ def _trained(
     for job in (job for jobs in plans for job in jobs):
         fleets.setdefault(job.samples.features.columns, []).append(job)
     done, total = 0, len(place_of)
+    if isinstance(model, Pooled):
+        checkpoints = None  # jobs of several assets are no results of their own
     for jobs in fleets.values():
+        stored = [checkpoints.load(model, job) for job in jobs] if checkpoints else [None] * len(jobs)
+        for job, tensors in zip(jobs, stored, strict=True):
+            if tensors is not None:
+                fitted = model.restore(job, tensors)
+                yield place_of[id(job)], FoldForecast(job, fitted, forecast_frame(fitted, name))
+        left = [job for job, tensors in zip(jobs, stored, strict=True) if tensors is None]
+        done += len(jobs) - len(left)
 
-        def listen(event: Progress, before: int = done, share: float = len(jobs)) -> None:
+        def listen(event: Progress, before: int = done, share: float = len(left)) -> None:
             progress(Progress(name, before + share * event.done / event.total, total, event.detail))
 
-        for number, fitted in enumerate(model.fit(jobs, progress=listen)):
+        for number, fitted in enumerate(model.fit(left, progress=listen) if left else ()):
             if not number:
                 require_causal_model(model, fitted)
+            if checkpoints:
+                checkpoints.save(model, fitted)
             yield place_of[id(fitted.job)], FoldForecast(fitted.job, fitted, forecast_frame(fitted, name))
-        done += len(jobs)
+        done += len(left)
 
 
 def _table(results: Mapping[Key, StudyResult], models: list[str], progress: Listener) -> pl.DataFrame:
@@ -214,7 +235,7 @@ def _across(
     results: Mapping[Key, StudyResult], series: tuple[str, str], models: list[str]
 ) -> tuple[list[str], dict[str, float]]:
     """On one series: models that beat naive's squared error, and each one's p-value of being the best."""
-    scores = {name: scored(results[*series, name].forecast, results[*series, name].lead) for name in models}
+    scores = {name: scored(results[*series, name].forecast, results[*series, name].primary_target) for name in models}
     outcome = next(iter(scores.values())).outcome_change
     losses = np.column_stack([(outcome - score.forecast_change) ** 2 for score in scores.values()])
     seed = next(iter(results.values())).seed

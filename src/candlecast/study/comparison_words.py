@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
+import math
 
 import polars as pl
 
 from candlecast.evaluation.trial_count import TrialCount
 from candlecast.text import formatting
+from candlecast.text.cells import number, p_value
 
-number = partial(formatting.number, unknown=formatting.CELL)
-percent = partial(formatting.percent, unknown=formatting.CELL)
 SHOWN = 5  # results named in a sentence
 
 
@@ -28,8 +27,8 @@ def paragraph(frame: pl.DataFrame, trial_count: TrialCount, *, level: float) -> 
     if not tested.is_empty():
         found += f" Of {formatting.count(tested.height, 'forecast')} tested, "
         found += f"{discovered.height:,}" if discovered.height else "none"
-        found += f" {'carry' if discovered.height > 1 else 'carries'} information when at most"
-        found += f" {formatting.percent(level, 0)} of such findings may be false"
+        found += f" {'carry' if discovered.height > 1 else 'carries'} information"
+        found += f" at a false discovery rate of {formatting.percent(level, 0)}"
         found += f": {_named(discovered)}." if discovered.height else "."
     return (
         f"{found} Judged: {formatting.count(frame.height, 'result')}, among "
@@ -39,7 +38,7 @@ def paragraph(frame: pl.DataFrame, trial_count: TrialCount, *, level: float) -> 
 
 
 def forecast_table(frame: pl.DataFrame) -> str:
-    """Can it be forecast? In brackets, the 95 % interval."""
+    """Can it be forecast? In brackets, the 95 % CI."""
     headings = ["candles", "model", "R2 vs naive, %", "hit rate, %", "p", "all trials", "discovery", "beats naive"]
     rows = [
         [
@@ -47,9 +46,9 @@ def forecast_table(frame: pl.DataFrame) -> str:
             row["model"],
             _bounded(row, "r2", 100, 2),
             _bounded(row, "hit_rate", 100, 1),
-            number(row["p"], 3),
-            number(row["p_trials"], 3),
-            number(row["p_discovery"], 3),
+            p_value(row["p"]),
+            p_value(row["p_trials"]),
+            p_value(row["p_discovery"]),
             "yes" if row["is_superior"] else "no",
         ]
         for row in frame.iter_rows(named=True)
@@ -58,13 +57,13 @@ def forecast_table(frame: pl.DataFrame) -> str:
 
 
 def pay_table(frame: pl.DataFrame) -> str:
-    """Does it pay after costs? In brackets, the 95 % interval."""
+    """Does it pay after costs? In brackets, the 95 % CI."""
     headings = [
         "candles",
         "model",
         "return/year, %",
         "Sharpe",
-        "less buy-and-hold's",
+        "Sharpe difference",
         "break-even, bp",
         "trades",
         "found",
@@ -76,7 +75,7 @@ def pay_table(frame: pl.DataFrame) -> str:
             _bounded(row, "annual_return", 100, 1),
             _bounded(row, "sharpe", 1, 2),
             _bounded(row, "sharpe_difference", 1, 2),
-            number(row["break_even_bps"], 1),
+            "> 1,000" if row["break_even_bps"] == math.inf else number(row["break_even_bps"], 1),
             f"{row['trades']:,}",
             "EDGE" if row["has_edge"] else "forecast" if row["is_forecastable"] else "nothing",
         ]
@@ -90,7 +89,7 @@ def _bounded(row: dict[str, float | None], name: str, scale: int, digits: int) -
     value, low, high = (row[name + end] for end in ("", "_low", "_high"))
     if value is None:
         return formatting.CELL
-    bounds = " .. ".join(number(None if bound is None else scale * bound, digits) for bound in (low, high))
+    bounds = " to ".join(number(None if bound is None else scale * bound, digits) for bound in (low, high))
     return f"{number(scale * value, digits)} ({bounds})"
 
 

@@ -11,7 +11,8 @@ from candlecast.models import Fitted
 from candlecast.models.model import require_model
 from candlecast.recipes.describing import pythons, restore, unidentified
 from candlecast.recipes.identity import PYTHON
-from candlecast.walkforward import plan_jobs
+from candlecast.recipes.old_names import by_present_names
+from candlecast.walkforward import WalkPlan
 
 if TYPE_CHECKING:
     from candlecast.study.result import StudyResult
@@ -50,16 +51,8 @@ def _fitted(result: StudyResult, fold: int, seed: int, study: Study | None) -> F
         require_same(study, recipe, result.candles)
         model, features, folds = study.model, study.features, study.folds
     require_model(model)
-    jobs = plan_jobs(
-        model,
-        result.candles,
-        features=features,
-        target=result.target,
-        folds=folds,
-        seeds=[seed],
-        window=recipe["window"],
-    )
-    (job,) = (job for job in jobs if job.fold.index == fold)
+    plan = WalkPlan(features, result.target, folds, (seed,), recipe["window"])
+    (job,) = (job for job in plan.jobs(model, result.candles) if job.fold.index == fold)
     return model.restore(job, result.tensors.get(job.key, {}))
 
 
@@ -73,7 +66,7 @@ def not_made(error: RunError, how: str) -> RunError:
 
 def require_same(study: Study, recipe: dict[str, Any], candles: Candles) -> None:
     """Raise RunError for a study that differs from the recipe, or that cannot be compared with it."""
-    given = study.recipe(candles, seed=recipe["seed"])
+    given, recipe = study.recipe(candles, seed=recipe["seed"]), by_present_names(recipe)
     for name, part in given.items():
         if json.dumps(part) == json.dumps(recipe.get(name)):
             continue

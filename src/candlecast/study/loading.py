@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -26,16 +26,22 @@ from candlecast.signals import Positions
 from candlecast.study.fitted import not_made, require_same
 from candlecast.study.result import StudyResult
 from candlecast.study.study import Study
-from candlecast.targets import lead
+from candlecast.targets import primary
 from candlecast.targets.target import require_target
 
 
-def load_run(folder: str | Path, *, beside: Sequence[Candles] = (), study: Study | None = None) -> StudyResult:
+def load_run(folder: str | Path, *, candles: Sequence[Candles] = (), study: Study | None = None) -> StudyResult:
     """Read a run; what is not stored is computed again.
 
-    `beside`: other candles that the study names, such as the benchmark of an ExcessReturn. `study`: the study of the run,
-    needed if its target or costs are your own code, of which a run stores only the name. Nothing in a run is executed;
-    only recipes of candlecast and plain estimators are made from it. Raises RunError.
+    Nothing in a run is executed; only recipes of candlecast and plain estimators are made from it.
+
+    Args:
+        folder: of the run.
+        candles: other candles that the study names and a run does not store, such as the benchmark of an ExcessReturn.
+        study: that of the run; needed if its target or costs are your own code, of which a run stores only the name.
+
+    Raises:
+        RunError: for a folder that is no run, or not as it was written.
     """
     folder = Path(folder)
     if not is_run(folder):
@@ -47,7 +53,8 @@ def load_run(folder: str | Path, *, beside: Sequence[Candles] = (), study: Study
     tables, tensors = read_tables(folder, manifest), read_tensors(folder, manifest)
     try:
         require_rows(folder, manifest, tables)
-        return _result(folder, manifest, tables, tensors, beside, study)
+        stored = _Stored(folder, manifest, tables, tensors)
+        return _result(stored, candles, study)
     except RunError:
         raise
     except (Exception, pl.exceptions.PanicException) as error:  # values that candlecast never writes raise many types
@@ -66,14 +73,17 @@ def _hours(asset: dict[str, Any]) -> dict[str, Any]:
     return {"has_sessions": asset["has_sessions"], "breaks": breaks, "zone": asset["zone"]}
 
 
-def _result(
-    folder: Path,
-    manifest: dict[str, Any],
-    tables: dict[str, pl.DataFrame],
-    tensors: dict[str, dict[str, np.ndarray]],
-    beside: Sequence[Candles],
-    study: Study | None,
-) -> StudyResult:
+class _Stored(NamedTuple):
+    """What the files of a run hold."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    tables: dict[str, pl.DataFrame]
+    tensors: dict[str, dict[str, np.ndarray]]
+
+
+def _result(stored: _Stored, others: Sequence[Candles], study: Study | None) -> StudyResult:
+    folder, manifest, tables, tensors = stored
     recipe, asset = manifest["recipe"], manifest["candles"]
     candles = Candles(
         tables["candles"],
@@ -90,9 +100,9 @@ def _result(
         )
     if study is None:
         try:
-            target, costs = restore(recipe["target"], candles=beside), restore(recipe["costs"])
+            target, costs = restore(recipe["target"], candles=others), restore(recipe["costs"])
         except RunError as error:
-            if "beside=" in error.remedy:
+            if "candles=" in error.remedy:
                 raise
             raise not_made(error, "load_run(folder, study=...)") from error
         require_target(target)
@@ -106,7 +116,7 @@ def _result(
         candles=candles,
         target=target,
         forecasts={
-            name: Forecast(tables["forecasts"].filter(pl.col("model") == name), lead(target).horizon)
+            name: Forecast(tables["forecasts"].filter(pl.col("model") == name), primary(target).horizon)
             for name in manifest["models"]
         },
         positions={name: _positions(manifest, tables["positions"], name) for name in manifest["models"]},

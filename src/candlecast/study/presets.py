@@ -12,11 +12,11 @@ from candlecast.targets import Price
 
 
 def tutorial() -> Study:
-    """The well-known tutorial's study, made honest.
+    """The well-known tutorial's study, evaluated without look-ahead.
 
     Closing price scaled to [0, 1] by what the training part shows; windows of 50; LSTM 50 - dropout 0.2 - LSTM 50 -
     dropout 0.2 - dense 25 - dense 1; Adam 1e-3, squared error, 20 epochs of batch 32; 80/20 in time; buy when the forecast
-    is above the current price and sell when below, at the next open, after costs, beside the naive forecast.
+    is above the current price and sell when below, at the next open, after costs, compared with the naive forecast.
     """
     return Study(
         model=LSTM(

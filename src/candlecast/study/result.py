@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -26,15 +26,17 @@ from candlecast.ledger.profile import profile_of
 from candlecast.models import Fitted
 from candlecast.recipes import describe
 from candlecast.signals import Positions, Rule
+from candlecast.signals.rule import decide
 from candlecast.sources.source import moment
-from candlecast.targets import Target, label, lead
+from candlecast.study.computed import computed_of
+from candlecast.targets import Target, label, primary
 from candlecast.walkforward.tables import is_in_time_order
 
 if TYPE_CHECKING:
     from candlecast.study.study import Study
 
-OF_FORECASTS = ("accuracy", "accuracy_by_part", "_own_accuracy")  # computed of forecasts alone
-OF_TRADING = ("backtest", "backtests", "summary", "summaries", "trial")  # of positions and costs too
+FORECASTS = ("forecasts", "target", "model", "seed")  # what tables of accuracy depend on
+TRADING = ("candles", "positions", "costs", "cash", "model")  # what backtests depend on
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +49,7 @@ class StudyResult:
     each job learnt; `searches` what was tried inside training parts; `trial_count` the trials that were counted when this one
     was recorded, None before; `ledger` where it is recorded, that of the folder `runs` when None.
 
-    Whoever asks for the verdict on a result, or on any view of it (`between`, `retraded`, a changed copy), has made a trial:
+    Whoever asks for the verdict on a result, or on any view of it (`between`, `rebacktest`, a changed copy), has made a trial:
     one that is not recorded yet is recorded then.
     """
 
@@ -66,6 +68,10 @@ class StudyResult:
     searches: tuple[Searched, ...] = ()
     trial_count: TrialCount | None = None
     ledger: Ledger | None = None
+    computed: dict[str, tuple[tuple[Any, ...], Any]] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "computed", dict(self.computed))  # a copy goes on with its own
 
     @property
     def forecast(self) -> Forecast:
@@ -73,21 +79,21 @@ class StudyResult:
         return self.forecasts[self.model]
 
     @property
-    def lead(self) -> Target:
-        """The target that is traded and judged: the first of `Several`, or the only one."""
-        return lead(self.target)
+    def primary_target(self) -> Target:
+        """The target that is traded and evaluated: the first of `Several`, or the only one."""
+        return primary(self.target)
 
     @property
     def seed(self) -> int:
         """The first seed; bootstrap intervals use it too."""
         return int(self.recipe["seed"])
 
-    @cached_property
+    @computed_of(*TRADING)
     def backtests(self) -> dict[str, BacktestResult]:
         """Backtests by model, the baselines first."""
         return {name: self.backtest if name == self.model else self._backtest(name) for name in self.positions}
 
-    @cached_property
+    @computed_of(*TRADING)
     def backtest(self) -> BacktestResult:
         """The studied model's backtest."""
         return self._backtest(self.model)
@@ -95,12 +101,12 @@ class StudyResult:
     def _backtest(self, model: str) -> BacktestResult:
         return backtest(self.candles, self.positions[model], costs=self.costs, cash=self.cash)
 
-    @cached_property
+    @computed_of(*TRADING, "seed")
     def summary(self) -> pl.DataFrame:
         """Statistics of the studied model's backtest with their intervals; see `BacktestResult.summary`."""
         return self.backtest.summary(seed=self.seed)
 
-    @cached_property
+    @computed_of(*TRADING, "seed")
     def summaries(self) -> dict[str, pl.DataFrame]:
         """The same for each backtest, by model."""
         return {
@@ -108,22 +114,22 @@ class StudyResult:
             for name, result in self.backtests.items()
         }
 
-    @cached_property
+    @computed_of(*FORECASTS)
     def accuracy(self) -> pl.DataFrame:
         """How good each model's forecasts are; see `candlecast.accuracy.accuracy`."""
-        return accuracy(self.forecasts, self.lead, seed=self.seed)
+        return accuracy(self.forecasts, self.primary_target, seed=self.seed)
 
-    @cached_property
+    @computed_of(*FORECASTS)
     def _own_accuracy(self) -> pl.DataFrame:
         """The rows of the studied model in the accuracy table; those of the baselines take no part in the verdict."""
-        if "accuracy" in vars(self):
+        if "accuracy" in self.computed:
             return self.accuracy.filter(pl.col("model") == self.model)
-        return accuracy(self.forecasts, self.lead, models=[self.model], seed=self.seed)
+        return accuracy(self.forecasts, self.primary_target, models=[self.model], seed=self.seed)
 
-    @cached_property
+    @computed_of(*FORECASTS)
     def accuracy_by_part(self) -> pl.DataFrame:
         """The studied model's skill by fold and seed."""
-        return accuracy_by_part(self.forecast, self.lead)
+        return accuracy_by_part(self.forecast, self.primary_target)
 
     @cached_property
     def verdict(self) -> Verdict:
@@ -132,7 +138,7 @@ class StudyResult:
             self._own_accuracy,
             self.backtest,
             self.summary,
-            self.lead,
+            self.primary_target,
             model=self.model,
             trained=self.folds.height * len(self.forecast.seeds),
             trial_count=self.counted,
@@ -156,11 +162,11 @@ class StudyResult:
         ledger.record(self.trial)
         return count(self.trial, ledger.entries())
 
-    @cached_property
+    @computed_of(*TRADING, *FORECASTS, "recipe", "searches")
     def trial(self) -> Trial:
         """What the ledger keeps of it: the studied model's returns, by candles, choices and code.
 
-        The baselines beside it are no choice of its own.
+        The baselines that run with it are no choice of its own.
         """
         from candlecast import __version__
 
@@ -177,26 +183,22 @@ class StudyResult:
             times=times,
             returns=self.backtest.returns,
             searches=self.searches,
-            target=label(self.lead),
+            target=label(self.primary_target),
             profile=profile_of(
                 times,
                 self.backtest.returns,
                 step=self.candles.interval.microseconds,
                 benchmark=self.backtest.benchmark_returns,
-                skills=skills(self.forecast, self.lead),
+                skills=skills(self.forecast, self.primary_target),
             ),
         )
 
-    def recorded(self, ledger: Ledger) -> StudyResult:
+    def record(self, ledger: Ledger) -> StudyResult:
         """The same, its trial written down and judged among all trials of the ledger. Raises RunError."""
         ledger.record(self.trial)
-        return self._judged_among(count(self.trial, ledger.entries()), ledger)
+        return replace(self, trial_count=count(self.trial, ledger.entries()), ledger=ledger)
 
-    def _judged_among(self, trial_count: TrialCount, ledger: Ledger) -> StudyResult:
-        """The same with its trial count; what does not depend on that is not computed again."""
-        return _carried(self, replace(self, trial_count=trial_count, ledger=ledger), (*OF_FORECASTS, *OF_TRADING))
-
-    def retraded(
+    def rebacktest(
         self,
         *,
         rule: Rule | None = None,
@@ -206,11 +208,20 @@ class StudyResult:
     ) -> StudyResult:
         """The same forecasts traded in another way, which is another trial: recorded as `Study.run` records.
 
-        What is not given stays. Raises ConfigError, or RunError when the ledger cannot be written.
-        """
-        return self._traded(rule, costs, cash).recorded(self._ledger(ledger))
+        Args:
+            rule: what turns the forecasts into positions; those of before when not given.
+            costs: those of before when not given.
+            cash: initial cash in quote currency; that of before when not given.
+            ledger: where the trial is recorded; that of this result when not given.
 
-    def swept(
+        Raises:
+            ConfigError: for what cannot be traded so.
+            LookaheadError: for a rule that looks at what is not known yet.
+            RunError: when the ledger cannot be written.
+        """
+        return self._traded(rule, costs, cash).record(self._ledger(ledger))
+
+    def sweep(
         self,
         rules: Iterable[Rule],
         *,
@@ -220,9 +231,9 @@ class StudyResult:
     ) -> list[StudyResult]:
         """The same forecasts traded by each of several rules, such as one threshold after another.
 
-        As `retraded` for each, but that they are judged at once: each among all of them.
+        As `rebacktest` for each, but all are recorded before any is judged: each among all of them.
         """
-        return recorded_at_once([self._traded(rule, costs, cash) for rule in rules], self._ledger(ledger))
+        return record_all([self._traded(rule, costs, cash) for rule in rules], self._ledger(ledger))
 
     def _ledger(self, given: Ledger | None) -> Ledger:
         """The ledger that was given, or else the one of this result, or else that of the folder `runs`."""
@@ -235,8 +246,8 @@ class StudyResult:
             for name, value in (("rule", rule), ("costs", costs), ("cash", cash))
             if value is not None
         }
-        positions = self.positions if rule is None else positions_by_model(rule, self.forecasts)
-        traded = replace(
+        positions = self.positions if rule is None else positions_by_model(rule, self.forecasts, self.candles)
+        return replace(
             self,
             recipe=self.recipe | changed,
             positions=positions,
@@ -244,7 +255,6 @@ class StudyResult:
             cash=self.cash if cash is None else cash,
             trial_count=None,
         )
-        return _carried(self, traded, OF_FORECASTS)
 
     def between(self, since: str | datetime | None = None, until: str | datetime | None = None) -> StudyResult:
         """The same forecasts from `since` on and before `until` (UTC), traded no longer than that; a trial once judged.
@@ -301,23 +311,20 @@ class StudyResult:
         return write_report(self, path)
 
 
-def _carried(before: StudyResult, after: StudyResult, names: Sequence[str]) -> StudyResult:
-    """The later result with what was computed of the earlier one and holds for both."""
-    vars(after).update({name: vars(before)[name] for name in names if name in vars(before)})
-    return after
-
-
-def recorded_at_once(results: Sequence[StudyResult], ledger: Ledger) -> list[StudyResult]:
+def record_all(results: Sequence[StudyResult], ledger: Ledger) -> list[StudyResult]:
     """Results that are chosen among together: each is judged among all of them. Raises RunError."""
     trials = [result.trial for result in results]
     ledger.record_all(trials)
     trial_counts = count_each(trials, ledger.entries())
-    return [result._judged_among(counted, ledger) for result, counted in zip(results, trial_counts, strict=True)]
+    return [
+        replace(result, trial_count=trial_count, ledger=ledger)
+        for result, trial_count in zip(results, trial_counts, strict=True)
+    ]
 
 
-def positions_by_model(rule: Rule, forecasts: Mapping[str, Forecast]) -> dict[str, Positions]:
-    """What a rule holds by each model's forecasts. Raises LookaheadError for one that looks at outcomes not known yet."""
-    positions = {name: rule(forecast) for name, forecast in forecasts.items()}
+def positions_by_model(rule: Rule, forecasts: Mapping[str, Forecast], candles: Candles) -> dict[str, Positions]:
+    """What a rule holds by each model's forecasts. Raises LookaheadError for one that looks at what is not known yet."""
+    positions = {name: decide(rule, forecast, candles) for name, forecast in forecasts.items()}
     for name, forecast in forecasts.items():
-        require_causal_rule(rule, forecast, positions[name])
+        require_causal_rule(rule, forecast, candles, positions=positions[name])
     return positions

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,10 +32,11 @@ from candlecast.models import (
 from candlecast.models.model import learns_position, require_learnable, require_model
 from candlecast.recipes import describe
 from candlecast.signals import FollowDirection, HoldPosition, InverseVolatility, Rule
+from candlecast.signals.rule import require_rule
 from candlecast.sources.files import as_candles
 from candlecast.study.result import StudyResult, positions_by_model
-from candlecast.targets import NextReturn, Target, Volatility, lead, parts
-from candlecast.walkforward import FoldForecast, Keeper, tables, watch_forward
+from candlecast.targets import NextReturn, Target, Volatility, components, primary
+from candlecast.walkforward import CheckpointStore, FoldForecast, WalkPlan, tables, walk_by_plan
 
 BASELINES: tuple[Baseline, ...] = (
     Naive(),
@@ -59,7 +59,7 @@ class Study:
     `features`: the standard ones for the candles' interval when not given. `rule`, when not given: HoldPosition for a model
     that learns positions, InverseVolatility for a target that implies no return, FollowDirection otherwise. `baselines`
     walk the same folds and trade by the same rule: all of `BASELINES` that fit the target when not given, and naive and
-    drift always (`beside` says which).
+    drift always (see `baseline_models`).
     `seeds`: trainings per fold; forecasts are their mean.
     """
 
@@ -78,18 +78,14 @@ class Study:
             raise ConfigError(
                 f"seeds is {self.seeds}", expected="1 training per fold or more", remedy="Use Study(seeds=3)"
             )
-        if self.rule is not None and not _takes_a_forecast(self.rule):
-            raise ConfigError(
-                f"rule is {self.rule!r}",
-                expected="a rule that asks for a forecast and nothing else",
-                remedy="Trade others with backtest(candles, rule(forecast, candles))",
-            )
+        if self.rule is not None:
+            require_rule(self.rule)
         require_learnable(self.model, self.target)
         for model in self.baselines or ():
             require_model(model)
         require_cash(self.cash)
         require_kind("costs", self.costs, Costs, "Use for example Costs(fee_bps=10) or Costs.binance_spot()")
-        names = [model.name for model in (self.model, *self.beside)]
+        names = [model.name for model in (self.model, *self.baseline_models)]
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise ConfigError(
@@ -97,13 +93,13 @@ class Study:
             )
 
     @property
-    def beside(self) -> tuple[Model, ...]:
-        """The baselines that walk beside the model; of the usual ones, it takes the place of that of its name."""
+    def baseline_models(self) -> tuple[Model, ...]:
+        """The baselines that are run with the model. The model replaces the default baseline of its own name."""
         if self.baselines is None:
             return tuple(
                 model
                 for model in BASELINES
-                if all(map(model.fits, parts(self.target))) and model.name != self.model.name
+                if all(map(model.fits, components(self.target))) and model.name != self.model.name
             )
         others = [model for model in self.baselines if model != self.model]
         needed = [model for model in (Naive(), Drift()) if model not in (self.model, *others)]
@@ -115,10 +111,10 @@ class Study:
         `window` is the longest of all models, by which the rows are chosen.
         """
         return describe(self) | {
-            "baselines": describe(self.beside),
+            "baselines": describe(self.baseline_models),
             "features": describe(self._features(candles)),
             "rule": describe(self._rule()),
-            "window": max(model.window for model in (self.model, *self.beside)),
+            "window": max(model.window for model in (self.model, *self.baseline_models)),
             "seed": seed,
         }
 
@@ -127,26 +123,37 @@ class Study:
         candles: Any,
         *,
         seed: int = 0,
-        keeper: Keeper | None = None,
+        checkpoints: CheckpointStore | None = None,
         ledger: Ledger | None = None,
         progress: Listener = ignore,
     ) -> StudyResult:
-        """Walk forward, trade, record the trial, and judge. Seeds are `seed`, `seed` + 1, ...
+        """Walk forward, trade, record the trial, and judge.
 
-        `candles` are `Candles`, a pandas or Polars frame, or the path of a file.
+        Args:
+            candles: `Candles`, a pandas or Polars frame, or the path of a file.
+            seed: the first seed; the others are `seed` + 1, `seed` + 2, ...
+            checkpoints: stores finished jobs, so that an interrupted run continues; `candlecast.run_study` stores them on disk.
+            ledger: where the trial is recorded, and whose trials the verdict counts; that of the folder `runs` when not
+                given. `Ledger.in_memory()` forgets it.
+            progress: receives events.
 
-        The trial goes into the `ledger` of the folder `runs` when none is given, and the verdict counts all trials there;
-        with `Ledger.in_memory()` it is not remembered. With a `keeper`, an interrupted run continues; `candlecast.run_study`
-        keeps jobs on disk.
-
-        Raises CandleError, ConfigError, NotEnoughDataError or LookaheadError; RunError, before the model is trained, when the
-        ledger cannot be written.
+        Raises:
+            CandleError: for unsound candles.
+            ConfigError: for parts that do not fit.
+            NotEnoughDataError: for too few candles.
+            LookaheadError: for a part that uses what is not known yet.
+            RunError: before the model is trained, when the ledger cannot be written.
         """
         candles = as_candles(candles)
         ledger = Ledger() if ledger is None else ledger
-        models = [*self.beside, self.model]
-        window = max(model.window for model in models)
-        features = self._features(candles)
+        models = [*self.baseline_models, self.model]
+        plan = WalkPlan(
+            features=self._features(candles),
+            target=self.target,
+            folds=self.folds,
+            seeds=tuple(range(seed, seed + self.seeds)),
+            window=max(model.window for model in models),
+        )
         parts: dict[str, list[FoldForecast]] = {}
         for done, model in enumerate(models):
             if model is self.model:
@@ -154,21 +161,17 @@ class Study:
             else:
                 progress(Progress("baselines", done, len(models) - 1, model.name))
             parts[model.name] = list(
-                watch_forward(
+                walk_by_plan(
+                    plan,
                     model,
                     candles,
-                    features=features,
-                    target=self.target,
-                    folds=self.folds,
-                    seeds=range(seed, seed + self.seeds),
-                    window=window,
-                    keeper=keeper if model is self.model else None,
+                    checkpoints=checkpoints if model is self.model else None,
                     progress=progress if model is self.model else ignore,
                 )
             )
         progress(Progress("baselines", len(models) - 1, len(models) - 1))
         progress(Progress("judge", 0, 1))
-        result = self.assemble(candles, parts, seed=seed, ledger=ledger).recorded(ledger)
+        result = self.assemble(candles, parts, seed=seed, ledger=ledger).record(ledger)
         progress(Progress("judge", 1, 1, str(result.verdict)))
         return result
 
@@ -183,23 +186,26 @@ class Study:
     ) -> StudyResult:
         """The result that finished walks add up to, by model, the studied one among them; not yet a trial.
 
-        `name` is the studied model's among the parts, where that is not its own; `ledger` where the trial is recorded once
-        the result is judged, that of the folder `runs` when not given.
+        Args:
+            candles: those of the walks.
+            parts: finished folds by model.
+            seed: the first seed.
+            name: that of the studied model among the parts, where it is not its own.
+            ledger: where the trial is recorded once the result is judged; that of the folder `runs` when not given.
         """
         name = self.model.name if name is None else name
         forecasts = {
-            model: Forecast.joined([part.frame for part in finished], lead(self.target).horizon)
+            model: Forecast.joined([part.frame for part in finished], primary(self.target).horizon)
             for model, finished in parts.items()
         }
         studied = sorted(parts[name], key=lambda part: part.job.key)  # in whatever order they ended
-        rule = self._rule()
         return StudyResult(
             recipe=self.recipe(candles, seed=seed),
             model=name,
             candles=candles,
             target=self.target,
             forecasts=forecasts,
-            positions=positions_by_model(rule, forecasts),
+            positions=positions_by_model(self._rule(), forecasts, candles),
             costs=self.costs,
             cash=self.cash,
             folds=tables.fold_table(studied),
@@ -218,15 +224,4 @@ class Study:
             return self.rule
         if learns_position(self.model):
             return HoldPosition()
-        return InverseVolatility() if isinstance(lead(self.target), Volatility) else FollowDirection()
-
-
-def _takes_a_forecast(rule: object) -> bool:
-    """Asked before training: what a rule is called with would otherwise be found out after it."""
-    if not callable(rule):
-        return False
-    try:
-        inspect.signature(rule).bind(None)
-    except TypeError:
-        return False
-    return True
+        return InverseVolatility() if isinstance(primary(self.target), Volatility) else FollowDirection()

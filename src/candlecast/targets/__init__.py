@@ -6,7 +6,7 @@ from candlecast.targets.excess import ExcessReturn
 from candlecast.targets.price import Price
 from candlecast.targets.returns import NextReturn
 from candlecast.targets.scaled import ScaledReturn
-from candlecast.targets.several import Several, label, lead, parts
+from candlecast.targets.several import Several, components, label, primary
 from candlecast.targets.target import (
     LABELS,
     Kind,
@@ -15,8 +15,8 @@ from candlecast.targets.target import (
     Target,
     Weighted,
     bars_until_known,
-    importance,
     memory,
+    sample_weight,
 )
 from candlecast.targets.volatility import Volatility
 
@@ -36,9 +36,9 @@ __all__ = [
     "Volatility",
     "Weighted",
     "bars_until_known",
-    "importance",
+    "components",
     "label",
-    "lead",
     "memory",
-    "parts",
+    "primary",
+    "sample_weight",
 ]

@@ -57,7 +57,7 @@ class TripleBarrier:
         """Bars until a barrier is touched, int64 (time,); `horizon` where none is."""
         return self._touched(candles)[1]
 
-    def importance(self, candles: Candles) -> np.ndarray:
+    def sample_weight(self, candles: Candles) -> np.ndarray:
         """Average uniqueness of each outcome, (time,): 1 where no other is open, or where it is not asked for."""
         weights = np.ones(len(candles))
         if not self.by_uniqueness:

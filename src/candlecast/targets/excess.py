@@ -17,7 +17,7 @@ class ExcessReturn:
     """Log return over the next `horizon` bars less that of a benchmark over the same time.
 
     ln(C_{t+h} / C_t) - ln(B_{t+h} / B_t), with B the benchmark's close of the bar that closes at the same time; NaN where it
-    has none. Naive: 0, no lead over the benchmark. The forecast itself is the return that it implies: what is expected of the
+    has none. Naive: 0, no excess over the benchmark. The forecast itself is the return that it implies: what is expected of the
     asset beyond what the benchmark brings, which a position in the asset alone earns on top and which counts as 0.
 
     A run stores which candles the benchmark was, not the candles: give them to `load_run` again. Raises ConfigError for a
@@ -39,7 +39,7 @@ class ExcessReturn:
                 remedy='Use for example ExcessReturn(cc.sample("sp500"))',
             )
 
-    def lead(self, candles: Candles) -> np.ndarray:
+    def relative_price(self, candles: Candles) -> np.ndarray:
         """ln(C_t / B_t), known at bar t; (time,), NaN where the benchmark has no bar that closes at the same time."""
         times, closes = self.benchmark.close_time, self.benchmark.close
         place = np.minimum(np.searchsorted(times, candles.close_time), len(times) - 1)
@@ -54,11 +54,11 @@ class ExcessReturn:
         return np.where(is_there, np.log(candles.close) - np.log(closes[place]), np.nan)
 
     def values(self, candles: Candles) -> np.ndarray:
-        lead = self.lead(candles)
-        return ahead(lead, self.horizon) - lead
+        relative = self.relative_price(candles)
+        return ahead(relative, self.horizon) - relative
 
     def naive(self, candles: Candles) -> np.ndarray:
-        return np.where(np.isfinite(self.lead(candles)), 0.0, np.nan)
+        return np.where(np.isfinite(self.relative_price(candles)), 0.0, np.nan)
 
     def expected_return(self, forecast: np.ndarray, candles: Candles) -> np.ndarray:
         return forecast

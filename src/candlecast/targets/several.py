@@ -14,7 +14,7 @@ from candlecast.targets.target import Kind, Target, memory, require_target
 
 @dataclass(frozen=True, init=False)
 class Several:
-    """One net forecasts all of these targets; the first of them leads: it is traded and judged.
+    """One net forecasts all of these targets. The first is the primary target: it is traded and evaluated.
 
     The others' forecasts stand in the same table: `forecast.at("return_5")` are those of `NextReturn(horizon=5)`. Rows
     count when all outcomes are known, so that `horizon` is the longest. Raises ConfigError for targets of different kinds,
@@ -47,14 +47,14 @@ class Several:
         object.__setattr__(self, "targets", targets)
 
     @property
-    def lead(self) -> Target:
-        """The target that is traded and judged."""
+    def primary(self) -> Target:
+        """The target that is traded and evaluated: the first."""
         return self.targets[0]
 
     @property
     def name(self) -> str:
-        """That of the lead."""
-        return self.lead.name
+        """Name of the primary target."""
+        return self.primary.name
 
     @property
     def horizon(self) -> int:
@@ -63,30 +63,30 @@ class Several:
 
     @property
     def memory(self) -> int:
-        """The longest of all."""
+        """The longest memory of all targets, in bars."""
         return max(memory(target) for target in self.targets)
 
     @property
     def kind(self) -> Kind:
-        """That of all."""
-        return self.lead.kind
+        """The kind that all targets share."""
+        return self.primary.kind
 
     @property
     def scaling(self) -> Scaler:
-        """That of the lead; each of the others has its own."""
-        return self.lead.scaling
+        """Scaling of the primary target; each of the others has its own."""
+        return self.primary.scaling
 
     def values(self, candles: Candles) -> np.ndarray:
-        return self.lead.values(candles)
+        return self.primary.values(candles)
 
     def naive(self, candles: Candles) -> np.ndarray:
-        return self.lead.naive(candles)
+        return self.primary.naive(candles)
 
     def expected_return(self, forecast: np.ndarray, candles: Candles) -> np.ndarray:
-        return self.lead.expected_return(forecast, candles)
+        return self.primary.expected_return(forecast, candles)
 
     def change(self, values: np.ndarray, naive: np.ndarray) -> np.ndarray:
-        return self.lead.change(values, naive)
+        return self.primary.change(values, naive)
 
 
 def label(target: Target) -> str:
@@ -94,11 +94,11 @@ def label(target: Target) -> str:
     return f"{target.name}_{target.horizon}"
 
 
-def lead(target: Target) -> Target:
-    """The target that is traded and judged: the first of `Several`, or the only one."""
-    return parts(target)[0]
+def primary(target: Target) -> Target:
+    """The target that is traded and evaluated: the first of `Several`, or the target itself."""
+    return components(target)[0]
 
 
-def parts(target: Target) -> tuple[Target, ...]:
-    """The targets that a target stands for: itself, or those of `Several`."""
+def components(target: Target) -> tuple[Target, ...]:
+    """The targets that a target consists of: those of `Several`, or the target itself."""
     return target.targets if isinstance(target, Several) else (target,)

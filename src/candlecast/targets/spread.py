@@ -1,4 +1,4 @@
-"""How wide the price has lately swung: the yardstick of targets that are measured in it."""
+"""Recent volatility of the price, which scales the targets that are measured in it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FORGOTTEN = 1e-4  # as of features
 def recent_volatility(candles: Candles, halflife: float) -> np.ndarray:
     """Exponentially weighted root mean square of the log returns of single bars, known at bar t; (time,).
 
-    s_t^2 = sum_i 2^(-i / halflife) r_{t-i}^2 / sum_i 2^(-i / halflife), over the returns up to bar t; those across a hole are
+    s_t^2 = sum_i 2^(-i / halflife) r_{t-i}^2 / sum_i 2^(-i / halflife), over the returns up to bar t; those across a gap are
     left out. NaN before the first return, and while the price has not moved at all. RiskMetrics (1996).
     """
     squares = np.diff(np.log(candles.close), prepend=np.nan) ** 2

@@ -71,10 +71,10 @@ class KnownEarlier(Protocol):
 
 @runtime_checkable
 class Weighted(Protocol):
-    """A target whose outcomes do not all tell the same amount."""
+    """A target whose rows do not all have the same weight in training."""
 
-    def importance(self, candles: Candles) -> np.ndarray:
-        """How much the outcome of each bar counts in training, (time,), 0 or more, known when the outcome is."""
+    def sample_weight(self, candles: Candles) -> np.ndarray:
+        """Weight of each bar's outcome in training, (time,), 0 or more, known when the outcome is."""
         ...
 
 
@@ -100,9 +100,9 @@ def bars_until_known(target: Target, candles: Candles) -> np.ndarray:
     return np.full(len(candles), target.horizon)
 
 
-def importance(target: Target, candles: Candles) -> np.ndarray:
-    """How much the outcome of each bar counts in training, (time,): 1, unless the target says otherwise."""
-    return target.importance(candles) if isinstance(target, Weighted) else np.ones(len(candles))
+def sample_weight(target: Target, candles: Candles) -> np.ndarray:
+    """Weight of each bar's outcome in training, (time,): that of a `Weighted` target, 1 for any other."""
+    return target.sample_weight(candles) if isinstance(target, Weighted) else np.ones(len(candles))
 
 
 def require_target(target: object) -> None:

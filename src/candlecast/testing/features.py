@@ -63,7 +63,7 @@ def check_feature(feature: Feature, candles: Candles | None = None, *, seed: int
 
 
 def _require_warm(feature: Feature, candles: Candles, *, must_be_defined: bool) -> None:
-    """Raise ConfigError when rows behind the warm-up still depend on where the candles begin, or are undefined."""
+    """Raise ConfigError when rows after the warm-up still depend on where the candles begin, or are undefined."""
     bare = replace(feature, warmup=0)
     full = bare(candles)
     spread = np.array([column[np.isfinite(column)].std() if np.isfinite(column).any() else 0.0 for column in full.T])

@@ -13,10 +13,10 @@ MEMORY = 10  # bars that inputs look back on, where folds are checked
 
 
 def check_folds(folds: Folds, *, bars: int = 2_000, horizon: int = 24) -> tuple[arithmetic.Fold, ...]:
-    """The folds of a synthetic hourly calendar; raises unless they are honest.
+    """The folds of a synthetic hourly calendar; raises where a label reaches into a later part.
 
-    No label may be known later than the part begins that is judged by it or learnt behind it; all rows lie among the usable
-    ones; and every tested bar is forecast equally often: once, or by several folds that assemble into whole paths.
+    Each label must be known before the next part begins, whether that is tested or trained after it. All rows lie among
+    the usable ones. Every tested bar is forecast equally often: once, or by several folds that assemble into whole paths.
 
     Raises LookaheadError for a label that reaches too far, ConfigError for rows that may not be used or are forecast more
     often than others, NotEnoughDataError for a part without rows.

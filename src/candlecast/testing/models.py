@@ -1,4 +1,4 @@
-"""The check of a model: nothing looked ahead, the same for a seed, alone or in company, and restored as it was."""
+"""The check of a model: no lookahead, the same for a seed, alone or with other jobs, and restored as it was."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import polars as pl
 
 from candlecast.candles import Candles
 from candlecast.causality.markets import another_path
+from candlecast.causality.models import numbers, require_unmoved
 from candlecast.dataset.folds import WalkForward
 from candlecast.dataset.forecast import Forecast
 from candlecast.dataset.jobs import Job
 from candlecast.dataset.prediction import Prediction
-from candlecast.errors import CandlecastError, ConfigError, LookaheadError
+from candlecast.errors import CandlecastError, ConfigError
 from candlecast.features import Features, log_range, log_return
 from candlecast.models import Fitted, Model
 from candlecast.recipes import describe
@@ -34,15 +35,15 @@ def check_model(
     target: Target | None = None,
     seed: int = 0,
 ) -> None:
-    """Raise unless a model is honest and repeatable; it is fitted a handful of times on two folds.
+    """Raise unless a model is causal and repeatable; it is fitted a handful of times on two folds.
 
     Every job comes back once, with a forecast for each row: float64, finite, its columns those of the forecast table. The
     same job fitted again, by itself, gives the same bytes, and other seeds give others where the model `is_seeded`. Candles
-    behind the training part change nothing of what is learnt, candles behind a bar nothing of the forecasts up to it.
+    after the training part change nothing of what is learnt, candles after a bar nothing of the forecasts up to it.
     `restore` from `tensors()` forecasts the same, and rows asked for in parts get what they get together, to rounding
     (a net that carries its memory from bar to bar is not asked that). The recipe can be written as JSON.
 
-    `candles` are a synthetic market with planted momentum, `features` the last return and range, `target` the next return
+    `candles` are a synthetic market with injected momentum, `features` the last return and range, `target` the next return
     when not given. Raises LookaheadError naming the bar; ConfigError for the rest; and whatever the model itself raises.
 
     >>> import candlecast as cc
@@ -59,7 +60,7 @@ def check_model(
     _require_same(model, forecasts[first.key], _forecast(again, first), "is fitted again, by itself")
     if model.is_seeded and len(jobs) > 1:
         twin = next(job for job in jobs if job.fold.index == first.fold.index and job.seed != first.seed)
-        if _values(forecasts[first.key]).tobytes() == _values(forecasts[twin.key]).tobytes():
+        if numbers(forecasts[first.key]).tobytes() == numbers(forecasts[twin.key]).tobytes():
             raise _wrong(
                 model,
                 "forecasts the same with two seeds, and says that it is seeded",
@@ -118,14 +119,8 @@ def _forecast(fitted: Fitted, job: Job, rows: np.ndarray | None = None) -> Predi
     return prediction
 
 
-def _values(prediction: Prediction) -> np.ndarray:
-    """All numbers of a forecast: (column, rows)."""
-    others = [_values(other) for other in prediction.others.values()]
-    return np.concatenate([np.array([prediction.mean, *prediction.columns.values()]), *others])
-
-
 def _require_same(model: Model, one: Prediction, other: Prediction, when: str) -> None:
-    before, after = _values(one), _values(other)
+    before, after = numbers(one), numbers(other)
     if before.shape != after.shape or not np.array_equal(before, after):
         apart = np.abs(before - after).max() if before.shape == after.shape else np.nan
         raise _wrong(
@@ -142,9 +137,9 @@ def _require_any_grouping(model: Model, fitted: Fitted, job: Job, whole: Predict
         return
     rows = job.test_rows
     parts = [rows[:1], rows[1:8], rows[8:]]
-    pieces = np.concatenate([_values(_forecast(fitted, job, part)) for part in parts if len(part)], axis=1)
-    apart = np.abs(pieces - _values(whole)).max()
-    if apart > GROUPING * max(np.abs(_values(whole)).max(), np.abs(job.samples.outcomes[job.fit_rows]).max()):
+    pieces = np.concatenate([numbers(_forecast(fitted, job, part)) for part in parts if len(part)], axis=1)
+    apart = np.abs(pieces - numbers(whole)).max()
+    if apart > GROUPING * max(np.abs(numbers(whole)).max(), np.abs(job.samples.outcomes[job.fit_rows]).max()):
         raise _wrong(
             model,
             f"forecasts rows otherwise in parts than together: {apart:.3g} apart",
@@ -154,18 +149,19 @@ def _require_any_grouping(model: Model, fitted: Fitted, job: Job, whole: Predict
 
 
 def _require_no_lookahead(model: Model, fitted: Fitted, job: Job, whole: Prediction, seed: int) -> None:
-    """Candles are changed behind a forecast bar, then behind the bars that are learnt from."""
+    """Candles are changed after a forecast bar, then after the bars that are trained on."""
     samples, rows = job.samples, job.test_rows
     generator = np.random.default_rng(seed)
     bar = int(rows[len(rows) // 2])
     changed = _samples(model, job, another_path(samples.candles, bar, generator))
     upto = len(rows) // 2 + 1
-    _require_unmoved(model, _values(whole), _values(fitted.forecast(changed.samples, rows)), rows, bar, upto)
+    before, after = numbers(whole), numbers(fitted.forecast(changed.samples, rows))
+    require_unmoved(model, before[:, :upto], after[:, :upto], rows=rows, bar=bar)
     last = int(job.fold.test.first) - 1
     later = _samples(model, job, another_path(samples.candles, last, generator))
     (trained,) = _fitted(model, [later]).values()
-    after = _values(trained.forecast(samples, rows))
-    _require_unmoved(model, _values(whole), after, rows, last, len(rows), learnt=True)
+    after = numbers(trained.forecast(samples, rows))
+    require_unmoved(model, before, after, rows=rows, bar=last, is_learnt=True)
 
 
 def _samples(model: Model, job: Job, candles: Candles) -> Job:
@@ -181,22 +177,6 @@ def _samples(model: Model, job: Job, candles: Candles) -> Job:
         window=samples.window,
     )
     return replace(next(other for other in jobs if other.fold.index == job.fold.index), fold=job.fold)
-
-
-def _require_unmoved(
-    model: Model, before: np.ndarray, after: np.ndarray, rows: np.ndarray, bar: int, upto: int, *, learnt: bool = False
-) -> None:
-    moved = np.argwhere(before[:, :upto] != after[:, :upto])
-    if len(moved):
-        column, place = moved[moved[:, 1].argmin()]
-        raise LookaheadError(
-            f"model {model.name} moved its forecast at bar {int(rows[place]):,} from {before[column, place]:.6g} to "
-            f"{after[column, place]:.6g}, although only candles after bar {bar:,} had changed",
-            expected="what is learnt from training rows only"
-            if learnt
-            else "forecasts that do not move by a bit when later candles do",
-            remedy="Fit on job.fit_rows, or job.train_rows" if learnt else "Read only bars up to each row's own",
-        )
 
 
 def _wrong(model: Model, wrong: str, *, expected: str, remedy: str) -> CandlecastError:

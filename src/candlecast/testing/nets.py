@@ -14,7 +14,7 @@ from candlecast.errors import ConfigError, LookaheadError
 from candlecast.features import Features, log_return
 from candlecast.models import NetModel, Torch
 from candlecast.sources import synthetic
-from candlecast.targets import NextReturn, Target, parts
+from candlecast.targets import NextReturn, Target, components
 from candlecast.walkforward import plan_jobs
 
 if TYPE_CHECKING:
@@ -48,8 +48,9 @@ def check_net(
     Shapes: x (batch, `window`, column) gives the numbers that the head needs. Seeds: two nets made with one seed are the
     same. Gradients: every parameter has a finite one, and moves a forecast. Rows: a window's output does not depend on the
     others of its batch, and is the same each time it is asked for. Memory, of a net that has one: no output moves when later
-    bars change, and a sequence read in two parts gives what it gives at once. Company: an epoch of training is the same to
-    the last bit alone and beside others. Learning: on returns of planted momentum the training loss falls within 40 steps.
+    bars change, and a sequence read in two parts gives what it gives at once. Independence: an epoch of training is the
+    same to the last bit alone and with others. Learning: on returns with injected momentum the training loss falls
+    within 40 steps.
 
     `window` is that of a factory; a recipe has its own. `target` is the next return when not given.
 
@@ -68,10 +69,10 @@ def check_net(
 
     model = recipe if isinstance(recipe, NetModel) else Torch(recipe, window=window)
     target = target or NextReturn()
-    blueprint = model.blueprint(target)
-    blueprint.head.require(target)
-    outputs = blueprint.head.outputs * len(parts(target))
-    net, twin = (seeded(blueprint, COLUMNS, seed) for _ in range(2))
+    spec = model.net_spec(target)
+    spec.head.require(target)
+    outputs = spec.head.outputs * len(components(target))
+    net, twin = (seeded(spec, COLUMNS, seed) for _ in range(2))
     _require_same_start(net, twin)
     x = _windows(model.window, seed)
     with globally_seeded(seed):
@@ -82,7 +83,7 @@ def check_net(
         if model.has_memory:
             _require_memory(net, x)
         reason = _why_not_stacked(net.train(), twin.train(), x)
-    _require_company(model, target, seed)
+    _require_independence(model, target, seed)
     _require_learning(model, target, seed)
     return NetCheck(sum(parameter.numel() for parameter in net.parameters()), reason is None, reason)
 
@@ -194,21 +195,21 @@ def _why_not_stacked(net: nn.Module, twin: nn.Module, x: Tensor) -> str | None:
     import torch
     from torch.func import functional_call
 
-    from candlecast.fleet.executor import Company
-    from candlecast.fleet.layout import Layout
+    from candlecast.fleet.executor import Executor
+    from candlecast.fleet.parameter_layout import ParameterLayout
 
-    layout, company = Layout.of(net), Company(net)
+    layout, executor = ParameterLayout.of(net), Executor(net)
     buffers = {name: torch.stack([value, twin.get_buffer(name)]) for name, value in net.named_buffers()}
 
     def outputs(params: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
-        return functional_call(net, (layout.everywhere(params), buffers), (x,), tie_weights=False)[0]
+        return functional_call(net, (layout.with_tied(params), buffers), (x,), tie_weights=False)[0]
 
-    company(outputs, [0, 1], layout.stack(layout.rows([net, twin])), buffers, torch.stack([x, x]))
-    return company.reason
+    executor(outputs, [0, 1], layout.views(layout.rows([net, twin])), buffers, torch.stack([x, x]))
+    return executor.reason
 
 
-def _require_company(model: NetModel, target: Target, seed: int) -> None:
-    """Train for an epoch, alone and beside others; gives why the net trains one by one, None when it does not."""
+def _require_independence(model: NetModel, target: Target, seed: int) -> None:
+    """Raise ConfigError for a net whose training differs between one alone and several together."""
     short = _shortened(model, epochs=1)
     jobs = _jobs(short, target, bars=240, seed=seed)
     together = {fitted.job.key: fitted.tensors() for fitted in short.fit(jobs)}
@@ -217,9 +218,9 @@ def _require_company(model: NetModel, target: Target, seed: int) -> None:
         if not np.array_equal(value, together[jobs[0].key][name]):
             apart = np.abs(value - together[jobs[0].key][name]).max()
             raise ConfigError(
-                f"{name} comes out {apart:.3g} apart when the net is trained alone and beside others",
+                f"{name} comes out {apart:.3g} apart when the net is trained alone and with others",
                 expected="the same bits, which depend on the job alone",
-                remedy="Keep nothing between nets; leave out biases in front of a batch norm, and use nets.Dense for Linear",
+                remedy="Keep nothing between nets; leave out biases before a batch norm, and use nets.Dense for Linear",
             )
 
 
@@ -232,7 +233,7 @@ def _require_learning(model: NetModel, target: Target, seed: int) -> None:
     first, best = fitted.losses[0, 0], fitted.losses[1:, 0].min()
     if not best < first - MIN_FALL * abs(first):
         raise ConfigError(
-            f"the training loss went from {first:.4g} to {best:.4g} at best in {STEPS} steps on planted momentum",
+            f"the training loss went from {first:.4g} to {best:.4g} at best in {STEPS} steps on injected momentum",
             expected="a loss that falls",
             remedy="Look for a forecast that does not read the last bar, or change Fit(lr=...)",
         )

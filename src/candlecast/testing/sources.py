@@ -38,8 +38,8 @@ def check_source(
         )
     opened, closed = whole["open_time"], whole["close_time"]
     broken = {
-        "a bar does not follow the one in front of it": opened.diff() <= timedelta(0),
-        f"a bar is not {interval} long": closed - opened != interval.timedelta,
+        "a bar does not follow the one before it": opened.diff() <= timedelta(0),
+        f"a bar is not {interval} long": closed != interval.after(opened),
         "a bar opens before since": opened < start,
         "a bar closes after until": closed > end,
     }

@@ -18,7 +18,7 @@ def check_target(target: Target, candles: Candles | None = None, *, seed: int = 
     At several bars t the candles after t are cut off, then replaced by another path. `values` at and before
     t - horizon, `naive` and `expected_return` at and before t may not move by a single bit. All three have one float64
     per candle; the last `horizon` values are NaN. In the synthetic hourly market that is used when no `candles` are
-    given, all values before them must be defined, behind the first `horizon` bars. Of a target that is known earlier
+    given, all values before them must be defined, after the first `horizon` bars. Of a target that is known earlier
     (`bars_until_known`, from 1 to horizon), the values that are known at t may not move either, nor when they are known.
 
     Raises LookaheadError naming method, bar and movement; ConfigError for a wrong shape, type or undefined value;

@@ -1,4 +1,4 @@
-"""Plain text for people: numbers, amounts and p-values in words, and tables of them.
+"""Plain text for people: numbers, dates, amounts and p-values, and tables of them; the only place that formats them.
 
 What is unknown (None or NaN) is written as "undefined" in a sentence and "-" in a table.
 """
@@ -7,20 +7,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
 
 from candlecast.text.redaction import visible
 
 SENTENCE, CELL = "undefined", "-"
 
 
-def number(value: float | None, digits: int = 2, *, unknown: str = SENTENCE) -> str:
+def number(value: float | None, digits: int | None = 2, *, unknown: str = SENTENCE) -> str:
     """A number with thousands marked; one that rounds to zero has no sign.
 
-    >>> number(1234.5, 1), number(-0.0004), number(None)
-    ('1,234.5', '0.00', 'undefined')
+    Args:
+        value: the number; None, NaN and infinity are unknown.
+        digits: decimals; None for five significant figures.
+        unknown: what stands for an unknown number.
+
+    >>> number(1234.5, 1), number(-0.0004), number(0.0123456, None), number(None)
+    ('1,234.5', '0.00', '0.012346', 'undefined')
     """
-    if value is None or math.isnan(value):
+    if value is None or not math.isfinite(value):
         return unknown
+    if digits is None:
+        digits = min(max(4 - math.floor(math.log10(abs(value))), 0), 10) if value else 0
     return f"{round(value, digits) + 0.0:,.{digits}f}"
 
 
@@ -30,7 +38,7 @@ def percent(value: float | None, digits: int = 1, *, unknown: str = SENTENCE) ->
     >>> percent(0.1234), percent(None, unknown="-")
     ('12.3 %', '-')
     """
-    return unknown if value is None or math.isnan(value) else f"{number(100 * value, digits)} %"
+    return unknown if value is None or not math.isfinite(value) else f"{number(100 * value, digits)} %"
 
 
 def count(amount: int, thing: str) -> str:
@@ -42,15 +50,24 @@ def count(amount: int, thing: str) -> str:
     return f"{amount:,} {thing}{'' if amount == 1 else 's'}"
 
 
-def p_value(value: float | None) -> str:
-    """A p-value with its sign of comparison, as it follows the letter p; tiny ones are not exact.
+def p_value(value: float | None, *, unknown: str = SENTENCE) -> str:
+    """A p-value; the digits of a tiny one mean nothing.
 
     >>> p_value(0.0421), p_value(1e-9), p_value(0.61)
-    ('= 0.042', '< 0.001', '= 0.61')
+    ('0.042', '< 0.001', '0.61')
     """
     if value is None or math.isnan(value):
-        return SENTENCE
-    return "< 0.001" if value < 0.001 else f"= {value:.3f}" if value < 0.1 else f"= {value:.2f}"
+        return unknown
+    return "< 0.001" if value < 0.001 else f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
+
+
+def moment(time: datetime) -> str:
+    """An ISO date, with the time of day when it is not midnight (UTC).
+
+    >>> moment(datetime(2024, 1, 2)), moment(datetime(2024, 1, 2, 15, 30))
+    ('2024-01-02', '2024-01-02 15:30')
+    """
+    return f"{time:%Y-%m-%d}" if (time.hour, time.minute) == (0, 0) else f"{time:%Y-%m-%d %H:%M}"
 
 
 def years(value: float) -> str:

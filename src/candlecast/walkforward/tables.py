@@ -34,7 +34,7 @@ def lost(parts: list[FoldForecast]) -> dict[str, int]:
         is_between[: used.min()] = is_between[used.max() :] = False
         is_between[used] = False
         purged.append(int(is_between.sum()))
-    return {**parts[0].job.samples.lost, "purge and embargo, in a fold": max(purged)}
+    return {**parts[0].job.samples.dropped_rows, "purge and embargo, in a fold": max(purged)}
 
 
 def fold_table(parts: list[FoldForecast]) -> pl.DataFrame:

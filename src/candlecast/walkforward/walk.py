@@ -4,39 +4,36 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
 
-from candlecast.causality import require_causal_features, require_causal_model, require_causal_target
-from candlecast.dataset.folds import Folds, WalkForward, check_folds
+from candlecast.causality import require_causal_model
+from candlecast.dataset.folds import Folds
 from candlecast.dataset.forecast import Forecast
 from candlecast.dataset.jobs import Job
 from candlecast.dataset.prediction import Prediction
-from candlecast.dataset.samples import Samples, make_samples
-from candlecast.errors import ConfigError, NotEnoughDataError
+from candlecast.dataset.samples import Samples
 from candlecast.events import Listener, ignore
-from candlecast.features import Features, standard_features
+from candlecast.features import Features
 from candlecast.models import Fitted, Model, Pooled
-from candlecast.models.model import require_learnable
-from candlecast.sources.files import as_assets
-from candlecast.targets import NextReturn, Target, label, lead, memory, parts
-from candlecast.walkforward.empty_folds import require_rows
+from candlecast.targets import Target, components, label, primary
+from candlecast.walkforward.plan import WalkPlan
 
 logger = logging.getLogger(__name__)
 
 
-class Keeper(Protocol):
-    """Where finished jobs are kept, so that long work continues after an interruption."""
+class CheckpointStore(Protocol):
+    """Where fitted jobs are stored, so that long work continues after an interruption."""
 
     def load(self, model: Model, job: Job) -> Mapping[str, np.ndarray] | None:
-        """What a fitted job gave as `tensors()`, if it was kept."""
+        """The `tensors()` of a fitted job; None if it is not stored."""
         ...
 
-    def keep(self, model: Model, fitted: Fitted) -> None:
-        """Keep a finished job."""
+    def save(self, model: Model, fitted: Fitted) -> None:
+        """Store a fitted job."""
         ...
 
 
@@ -73,11 +70,9 @@ def walk_forward(
 
     Raises CandleError, ConfigError, NotEnoughDataError or LookaheadError.
     """
-    target = NextReturn() if target is None else target
-    parts = watch_forward(
-        model, candles, features=features, target=target, folds=folds, seeds=seeds, window=window, progress=progress
-    )
-    return Forecast.joined([part.frame for part in parts], lead(target).horizon)
+    plan = WalkPlan.of(features=features, target=target, folds=folds, seeds=seeds, window=window)
+    parts = walk_by_plan(plan, model, candles, progress=progress)
+    return Forecast.joined([part.frame for part in parts], primary(plan.target).horizon)
 
 
 def watch_forward(
@@ -89,103 +84,50 @@ def watch_forward(
     folds: Folds | None = None,
     seeds: Iterable[int] = range(1),
     window: int = 1,
-    keeper: Keeper | None = None,
+    checkpoints: CheckpointStore | None = None,
     progress: Listener = ignore,
 ) -> Iterator[FoldForecast]:
-    """The same walk, one finished job at a time, in the order in which they end.
+    """The walk of `walk_forward`, one finished job at a time, in the order in which they end.
 
-    With a `keeper`, jobs that it kept are not fitted again, and the others are kept as they end. A job's result depends
-    on the job alone, so that it makes no difference to any result; those of a `Pooled` net of several assets, which do not, are
-    not kept.
+    Jobs stored in `checkpoints` are not fitted again, and the others are stored as they end. A job's result depends on the job
+    alone, so that this changes no result; jobs of a `Pooled` net of several assets, whose results do not, are not stored.
     """
-    jobs = plan_jobs(model, candles, features=features, target=target, folds=folds, seeds=seeds, window=window)
-    if isinstance(model, Pooled) and len({job.symbol for job in jobs}) > 1:
-        keeper = None  # its jobs are no results of their own
-    kept = {job.key: keeper.load(model, job) for job in jobs} if keeper else {}
-    for job in jobs:
-        if (tensors := kept.get(job.key)) is not None:
-            fitted = model.restore(job, tensors)
-            yield FoldForecast(job, fitted, forecast_frame(fitted, model.name))
-    left = [job for job in jobs if kept.get(job.key) is None]
-    logger.info("%s: %d jobs, %d of them kept from before", model.name, len(jobs), len(jobs) - len(left))
-    for number, fitted in enumerate(model.fit(left, progress=progress) if left else ()):
-        if not number:
-            require_causal_model(model, fitted)
-        if keeper:
-            keeper.keep(model, fitted)
-        yield FoldForecast(fitted.job, fitted, forecast_frame(fitted, model.name))
+    plan = WalkPlan.of(features=features, target=target, folds=folds, seeds=seeds, window=window)
+    yield from walk_by_plan(plan, model, candles, checkpoints=checkpoints, progress=progress)
 
 
-def plan_jobs(
+def walk_by_plan(
+    plan: WalkPlan,
     model: Model,
     candles: Any,
     *,
-    features: Features | None = None,
-    target: Target | None = None,
-    folds: Folds | None = None,
-    seeds: Iterable[int] = range(1),
-    window: int = 1,
-) -> list[Job]:
-    """Every (asset, fold, seed) training of a walk; one seed when the model does not depend on it.
-
-    `window`: the longest window of the models that are compared, so that all of them get the same rows and folds.
-
-    Raises as `walk_forward`, but for what only a fit shows.
-    """
-    target = NextReturn() if target is None else target
-    require_learnable(model, target)
-    assets = as_assets(candles)
-    seeds = list(seeds) if model.is_seeded else list(seeds)[:1]
-    if not assets or not seeds:
-        raise ConfigError(
-            f"a walk over {len(assets)} assets and {len(seeds)} seeds",
-            expected="at least one of each",
-            remedy="Use seeds=range(1)",
-        )
-    doubled = {asset.symbol for asset in assets if sum(other.symbol == asset.symbol for other in assets) > 1}
-    if doubled:
-        raise ConfigError(
-            f"two assets are called {sorted(doubled)[0]}", expected="a symbol each", remedy="Rename one with symbol=..."
-        )
-    if min(seeds) < 0:
-        raise ConfigError(f"seed {min(seeds)} is negative", expected="0 or more", remedy="Use seeds=range(5)")
-    chosen = {asset.symbol: features or standard_features(asset.interval) for asset in assets}
-    if len({each.columns for each in chosen.values()}) > 1:
-        raise ConfigError(
-            "the assets have standard features of different columns, because their intervals differ",
-            expected="the same features for all",
-            remedy="Name them with features=cc.Features(...)",
-        )
-    jobs = []
-    for asset in assets:
-        asset.require_sound()
-        require_causal_features(chosen[asset.symbol], asset)
-        require_causal_target(target, asset)
-        samples = make_samples(
-            asset,
-            features=chosen[asset.symbol],
-            target=target,
-            window=max(window, model.window),
-        )
-        times = asset.close_time
-        reach = samples.window - 1 + max(samples.features.warmup, memory(target))
-        try:
-            divided = (folds or WalkForward()).split(times, samples.usable, horizon=target.horizon, memory=reach)
-            checked = check_folds(divided, times, horizon=target.horizon)
-        except NotEnoughDataError as error:
-            wrong = f"the {len(asset):,} candles of {asset.symbol} are too few for these folds: {error.wrong}"
-            raise NotEnoughDataError(wrong, expected=error.expected, remedy=error.remedy) from error
-        planned = [Job(samples, fold, seeds[0]) for fold in checked]
-        require_rows(planned)
-        jobs += [replace(job, seed=seed) for job in planned for seed in seeds]
-    return jobs
+    checkpoints: CheckpointStore | None = None,
+    progress: Listener = ignore,
+) -> Iterator[FoldForecast]:
+    """The walk of a model by a plan; as `watch_forward`."""
+    jobs = plan.jobs(model, candles)
+    if isinstance(model, Pooled) and len({job.symbol for job in jobs}) > 1:
+        checkpoints = None  # its jobs are no results of their own
+    stored = {job.key: checkpoints.load(model, job) for job in jobs} if checkpoints else {}
+    for job in jobs:
+        if (tensors := stored.get(job.key)) is not None:
+            fitted = model.restore(job, tensors)
+            yield FoldForecast(job, fitted, forecast_frame(fitted, model.name))
+    left = [job for job in jobs if stored.get(job.key) is None]
+    logger.info("%s: %d jobs, %d of them restored from checkpoints", model.name, len(jobs), len(jobs) - len(left))
+    for number, fitted in enumerate(model.fit(left, progress=progress) if left else ()):
+        if not number:
+            require_causal_model(model, fitted)
+        if checkpoints:
+            checkpoints.save(model, fitted)
+        yield FoldForecast(fitted.job, fitted, forecast_frame(fitted, model.name))
 
 
 def forecast_frame(fitted: Fitted, model: str) -> pl.DataFrame:
     """The rows of the forecast table that one fitted job gives for its own test part."""
     job, samples = fitted.job, fitted.job.samples
     rows = job.test_rows
-    first, *others = parts(samples.target)
+    first, *others = components(samples.target)
     prediction = fitted.forecast(samples, rows)
     is_known = samples.is_known[rows]
     frame = pl.DataFrame(

@@ -3,9 +3,9 @@
 Everything here is floats in named tuples and plain functions, so that a compiler takes them as they are: `compiled.py`
 does, and `matching.py` puts orders on top. A backtest, a portfolio, an event loop and paper trading all end here.
 
-    carry      splits, dividends, funding, borrow and interest of the time since the last bar
+    carry      carry events: splits, dividends, funding, borrow and interest of the time since the last bar
     trade      sizes a target, a fraction of equity, and executes it
-    execute    one execution: units and cash change, fee and slippage are taken
+    execute    one ticket: units and cash change, fee and slippage are taken
     liquidate  closes an account that can no longer pay for what it holds
 """
 
@@ -22,22 +22,8 @@ NOTHING, TARGET, MARKET, LIMIT, STOP, TRAILING, TAKE_PROFIT, LIQUIDATION = range
 REASONS = ("", "target", "market", "limit", "stop", "trailing stop", "take profit", "liquidation")
 
 
-class Bar(NamedTuple):
-    """Prices that the account meets in one bar, in quote currency, and its volume in units.
-
-    `volume` is NaN where nothing was traded in a market that reports volume (see `untraded.traded_volume`): financing and
-    actions apply, and nothing is filled or liquidated. 0.0 where no volume is reported.
-    """
-
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
-
-
-class Due(NamedTuple):
-    """What falls due at a bar's open for what was held until then.
+class CarryEvents(NamedTuple):
+    """What is paid and received at a bar's open for what was held until then.
 
     `split`: units after for one before; `dividend`: currency per unit (before the split); `funding`: fraction of the
     value held, paid by longs; `borrow`, `interest`, `loan`: fractions for the time since the last open.
@@ -49,6 +35,54 @@ class Due(NamedTuple):
     borrow: float
     interest: float
     loan: float
+
+
+class Bar(NamedTuple):
+    """Prices that the account meets in one bar, in quote currency, its volume in units, and the carry events at its open.
+
+    `volume` is NaN where nothing was traded in a market that reports volume (see `untraded.traded_volume`): carry events
+    apply, and nothing is filled or liquidated. 0.0 where no volume is reported.
+    """
+
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    events: CarryEvents | None = None
+
+
+class Conditions(NamedTuple):
+    """What the account trades under.
+
+    `terms` of the venue; `extra`, a cost of the user's own; `pessimism`, 1.0 for the worse of two paths through a bar and
+    -1.0 for the better (see `matching`); `in_units`, whether targets are units in place of fractions of equity.
+    """
+
+    terms: Terms
+    extra: Extra | None = None
+    pessimism: float = 1.0
+    in_units: bool = False
+
+
+class Quote(NamedTuple):
+    """The market price at a moment of a bar, and the volume of the bar."""
+
+    price: float
+    volume: float
+
+
+class Ticket(NamedTuple):
+    """What is to be executed: signed `units`, `fee` and `slippage` as fractions, and why.
+
+    Slippage never takes the price beyond `limit`; NaN for none.
+    """
+
+    units: float
+    fee: float
+    slippage: float
+    reason: int
+    limit: float
 
 
 class Account(NamedTuple):
@@ -84,48 +118,46 @@ def start(cash: float) -> Account:
     return Account(cash, 0.0, 0.0, 0.0)
 
 
-def follow(
-    account: Account, bar: Bar, target: float, terms: Terms, due: Due | None, extra: Extra | None, in_units: bool
-) -> tuple[Account, Fill, Fill, Fill]:
+def follow(account: Account, bar: Bar, target: float, conditions: Conditions) -> tuple[Account, Fill, Fill, Fill]:
     """Carry the account through one bar with the target that was decided at or before its open.
 
-    In this order: what is due is paid at the open; an account that the gap has ruined is closed there; the target is
+    In this order: carry events are paid at the open; an account that the gap has ruined is closed there; the target is
     filled at the open; an account that cannot bear the bar's worst price (high when short, low when long on borrowed
     money) is closed where it stops bearing it. Gives the account at the close and these three fills.
 
-    >>> account, *_ = follow(start(1_000.0), Bar(10.0, 12.0, 9.0, 12.0, 1.0), 1.0, Terms(), None, None, False)
+    >>> account, *_ = follow(start(1_000.0), Bar(10.0, 12.0, 9.0, 12.0, 1.0), 1.0, Conditions(Terms()))
     >>> account.units, account.cash + account.units * 12.0
     (100.0, 1200.0)
     """
-    if due is not None:
-        account = carry(account, bar.open, due)
+    account = carry(account, bar.open, bar.events)
     if math.isnan(bar.volume):
         return account, NO_FILL, NO_FILL, NO_FILL
-    account, gapped = liquidate(account, bar.open, bar.open, terms, bar.volume, extra)
-    account, filled = trade(account, bar.open, target, terms, bar.volume, extra, in_units)
-    account, ended = liquidate(account, bar.open, worst(account, bar), terms, bar.volume, extra)
+    opening = Quote(bar.open, bar.volume)
+    account, gapped = liquidate(account, opening, bar.open, conditions)
+    account, filled = trade(account, opening, target, conditions)
+    account, ended = liquidate(account, opening, worst(account, bar), conditions)
     return account, gapped, filled, ended
 
 
-def carry(account: Account, price: float, due: Due) -> Account:
-    """Pay and receive what falls due at an open, on what was held until then.
+def carry(account: Account, price: float, events: CarryEvents | None) -> Account:
+    """Pay and receive the carry events at an open, on what was held until then; nothing without events.
 
     First dividends (a short pays them) and the split, then, at `price`: funding of U P, borrow of the value short, and
     interest or loan on the cash beyond the proceeds of shorts, C + min(U P, 0).
     """
-    cash = account.cash + account.units * due.dividend
-    units = account.units * due.split
+    if events is None:
+        return account
+    cash = account.cash + account.units * events.dividend
+    units = account.units * events.split
     value = units * price
     free = cash + min(value, 0.0)
-    cash -= value * due.funding - min(value, 0.0) * due.borrow
-    cash += free * (due.interest if free > 0.0 else due.loan)
+    cash -= value * events.funding - min(value, 0.0) * events.borrow
+    cash += free * (events.interest if free > 0.0 else events.loan)
     return Account(cash, units, account.target, account.shortfall)
 
 
-def trade(
-    account: Account, price: float, target: float, terms: Terms, volume: float, extra: Extra | None, in_units: bool
-) -> tuple[Account, Fill]:
-    """Trade to hold `target`, a fraction of equity or `in_units`, at the market price `price`.
+def trade(account: Account, quote: Quote, target: float, conditions: Conditions) -> tuple[Account, Fill]:
+    """Trade to hold `target`, a fraction of equity or units, at the market price of `quote`.
 
     **Keep.** The account trades when the target changes; a target equal to the last one, or NaN, keeps the units, and
     the fraction held then drifts with the price; an equal target trades again once the drift exceeds `terms.band`.
@@ -139,10 +171,11 @@ def trade(
     so that w = 1 leaves no cash and no debt, and E' falls as k grows: higher costs never end in more money. Impact is
     taken at the size wanted before costs; lots, ticks and an `extra` cost come on top and are not solved for.
 
-    >>> account, fill = trade(start(1_000.0), 100.0, 1.0, Terms(taker=0.25), 1.0, None, False)
+    >>> account, fill = trade(start(1_000.0), Quote(100.0, 1.0), 1.0, Conditions(Terms(taker=0.25)))
     >>> account.units, account.cash, fill.fee       # 8 units for 800, 25 % fee of them 200
     (8.0, 0.0, 200.0)
     """
+    terms, in_units, price = conditions.terms, conditions.in_units, quote.price
     if math.isnan(target) or (target == account.target and (in_units or not has_drifted(account, price, terms.band))):
         return account, NO_FILL
     decided = Account(account.cash, account.units, target, account.shortfall)
@@ -151,7 +184,7 @@ def trade(
     wanted = (target * price if in_units else target * equity) - value
     if wanted == 0.0 or equity <= 0.0:
         return decided, NO_FILL
-    slippage = slipped(terms, wanted / price, volume)
+    slippage = slipped(terms, wanted / price, quote.volume)
     units = target - account.units
     if not in_units:
         left = equity_left(equity, value, target, cost(wanted, slippage, terms.taker))
@@ -159,7 +192,7 @@ def trade(
     units = allowed_units(units, price, account.units, terms.lot, terms.minimum)
     if units == 0.0:
         return decided, NO_FILL
-    return execute(decided, price, units, terms, terms.taker, slippage, volume, TARGET, extra)
+    return execute(decided, quote, Ticket(units, terms.taker, slippage, TARGET, math.nan), conditions)
 
 
 def has_drifted(account: Account, price: float, band: float) -> bool:
@@ -190,47 +223,43 @@ def slipped(terms: Terms, units: float, volume: float) -> float:
     return terms.slippage + terms.impact * math.sqrt(taken)
 
 
-def execute(
-    account: Account,
-    price: float,
-    units: float,
-    terms: Terms,
-    fee: float,
-    slippage: float,
-    volume: float,
-    reason: int,
-    extra: Extra | None,
-    limit: float = math.nan,
-) -> tuple[Account, Fill]:
-    """Change `units` at the market price `price`, paying `fee` and `slippage` (fractions); the only place money moves.
+def execute(account: Account, quote: Quote, ticket: Ticket, conditions: Conditions) -> tuple[Account, Fill]:
+    """Execute a ticket at the market price of `quote`; the only place where money moves.
 
-    Slippage never takes the price beyond `limit`, where one is given. Units that would leave only a rounding residue
-    (`filters.closes`) become exactly minus the units held: the account is then flat, with 0.0 units. The residue trades at
-    the same price and costs as the rest.
+    Units that would leave only a rounding residue (`filters.closes`) become exactly minus the units held: the account is
+    then flat, with 0.0 units. The residue trades at the same price and costs as the rest.
 
-    >>> account, fill = execute(Account(0.0, 0.1 + 0.2, 0.0, 0.0), 100.0, -0.3, Terms(), 0.0, 0.0, 1.0, MARKET, None)
+    >>> ticket = Ticket(-0.3, fee=0.0, slippage=0.0, reason=MARKET, limit=math.nan)
+    >>> account, fill = execute(Account(0.0, 0.1 + 0.2, 0.0, 0.0), Quote(100.0, 1.0), ticket, Conditions(Terms()))
     >>> account.units, fill.units
     (0.0, -0.30000000000000004)
     """
+    terms, units, price, limit = conditions.terms, ticket.units, quote.price, ticket.limit
     if closes(units, account.units):
         units = -account.units
     side = 1.0 if units > 0.0 else -1.0
-    paid = price * (1.0 + side * slippage)
+    paid = price * (1.0 + side * ticket.slippage)
     if terms.tick > 0.0:
         paid = rounded_up(paid, terms.tick) if units > 0.0 else max(rounded_down(paid, terms.tick), terms.tick)
     if not math.isnan(limit):
         paid = min(paid, limit) if units > 0.0 else max(paid, limit)
-    charge = abs(units) * paid * fee
+    charge = abs(units) * paid * ticket.fee
     if terms.cent > 0.0:
         charge = rounded_up(charge, terms.cent)
-    if extra is not None:
-        charge += extra(units, paid, volume)
+    charge = with_extra(charge, conditions.extra, units, paid, quote.volume)
     cash = account.cash - units * paid - charge
     lost = units * (paid - price)
     return (
         Account(cash, account.units + units, account.target, account.shortfall),
-        Fill(units, paid, charge, lost, reason),
+        Fill(units, paid, charge, lost, ticket.reason),
     )
+
+
+def with_extra(charge: float, extra: Extra | None, units: float, price: float, volume: float) -> float:
+    """A charge and the user's own cost, where there is one."""
+    if extra is None:
+        return charge
+    return charge + extra(units, price, volume)
 
 
 def worst(account: Account, bar: Bar) -> float:
@@ -238,22 +267,21 @@ def worst(account: Account, bar: Bar) -> float:
     return bar.high if account.units < 0.0 else bar.low
 
 
-def liquidate(
-    account: Account, price: float, extreme: float, terms: Terms, volume: float, extra: Extra | None
-) -> tuple[Account, Fill]:
-    """Close everything when the price reaches the liquidation price on its way from `price` to `extreme`.
+def liquidate(account: Account, quote: Quote, extreme: float, conditions: Conditions) -> tuple[Account, Fill]:
+    """Close everything when the price reaches the liquidation price on its way from that of `quote` to `extreme`.
 
     There, equity after closing is the share m = `maintenance` of the value held: C + U P - (|k| + m) |U| P = 0. The
-    closing is a market order there, or at `price` when that is beyond it already. What is left stays in the account,
+    closing is a market order there, or at the price of `quote` when that is beyond it already. What is left stays in the account,
     which then waits for its next target; nothing left is ruin: cash and units are 0 from then on, and what is missing is
     `shortfall`. A long that owes nothing can lose only what it paid, and is left alone.
 
     >>> short = Account(cash=2_000.0, units=-10.0, target=-1.0, shortfall=0.0)
-    >>> liquidate(short, 250.0, 250.0, Terms(), 1.0, None)[0]
+    >>> liquidate(short, Quote(250.0, 1.0), 250.0, Conditions(Terms()))[0]
     Account(cash=0.0, units=0.0, target=-1.0, shortfall=500.0)
     """
     if account.units == 0.0 or (account.units > 0.0 and account.cash >= 0.0):
         return account, NO_FILL
+    terms, price, volume = conditions.terms, quote.price, quote.volume
     closing = abs(cost(-account.units, terms.slippage, terms.taker)) + terms.maintenance
     counted = account.units - closing * abs(account.units)
     if account.cash + counted * extreme > 0.0:
@@ -261,6 +289,7 @@ def liquidate(
     limit = -account.cash / counted
     reached = min(price, limit) if account.units > 0.0 else max(price, limit)
     slippage = slipped(terms, account.units, volume)
-    closed, fill = execute(account, reached, -account.units, terms, terms.taker, slippage, volume, LIQUIDATION, extra)
+    ticket = Ticket(-account.units, terms.taker, slippage, LIQUIDATION, math.nan)
+    closed, fill = execute(account, Quote(reached, volume), ticket, conditions)
     left = closed.cash if terms.maintenance > 0.0 else min(closed.cash, 0.0)  # rounding leaves no money
     return Account(max(left, 0.0), 0.0, account.target, account.shortfall + max(-left, 0.0)), fill

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba.extending import register_jitable
 
 from candlecast.backtesting import filters
-from candlecast.backtesting.costs import Extra, Terms
 from candlecast.backtesting.engine import account, matching, pairing, portfolio_step
-from candlecast.backtesting.engine.account import Account, Bar, Due, Fill, follow, start
-from candlecast.backtesting.engine.matching import FILL_FIELDS, MAX_FILLS, enter, work
+from candlecast.backtesting.engine.account import Account, Bar, CarryEvents, Conditions, Fill, follow, start
+from candlecast.backtesting.engine.matching import FILL_FIELDS, MAX_FILLS, Memory, enter, work
 from candlecast.backtesting.orders import CAPACITY
 from candlecast.process.compiling import compiled
 
@@ -38,92 +37,110 @@ def _compiled(function: Callable[..., Any]) -> Any:
     return compiled(calls=[*files, __file__], error_model="numpy")(function)
 
 
-# What a quiet bar passes through is inlined: calling it would cost six times as much. The rest would take minutes to compile.
+# What every bar passes through is inlined: calling it would cost six times as much. The rest would take minutes to compile.
 _adopt(filters)
 _adopt(account, inlined=("follow", "trade", "liquidate", "has_drifted"))
 _adopt(matching, inlined=("_has_nothing_to_reduce", "_is_met", "_reach", "_tidy", "_trail"))
 _adopt(portfolio_step)
 
 
+class BarArrays(NamedTuple):
+    """Bars as arrays, (time,), with the fields of `Bar`; `events` (time, 6), or None where there are none."""
+
+    open: np.ndarray
+    high: np.ndarray
+    low: np.ndarray
+    close: np.ndarray
+    volume: np.ndarray
+    events: np.ndarray | None = None
+
+
+class Written(NamedTuple):
+    """Arrays that a loop writes to: cash and units at each close, (time, 2), and executions, (rows, FILL_COLUMNS)."""
+
+    held: np.ndarray
+    fills: np.ndarray
+
+
+class Decided(NamedTuple):
+    """Orders as rows of a book; those decided on bar t are the rows first[t] to first[t + 1]."""
+
+    rows: np.ndarray
+    first: np.ndarray
+
+
+class Stamp(NamedTuple):
+    """Where an execution belongs: its bar, 1.0 at the open, and the target that was held to."""
+
+    bar: int
+    at_open: float
+    target: float
+
+
+@register_jitable
+def _bar(bars: BarArrays, row: int) -> Bar:
+    events = _events(bars.events, row)
+    return Bar(bars.open[row], bars.high[row], bars.low[row], bars.close[row], bars.volume[row], events)
+
+
+@register_jitable
+def _events(events: np.ndarray | None, row: int) -> CarryEvents | None:
+    if events is None:
+        return None
+    return CarryEvents(events[row, 0], events[row, 1], events[row, 2], events[row, 3], events[row, 4], events[row, 5])
+
+
 @_compiled
 def run_targets(
-    prices: tuple[np.ndarray, ...],
-    targets: np.ndarray,
-    terms: Terms,
-    due: np.ndarray | None,
-    extra: Extra | None,
-    in_units: bool,
-    cash: float,
-    held: np.ndarray,
-    fills: np.ndarray,
+    bars: BarArrays, targets: np.ndarray, conditions: Conditions, cash: float, written: Written
 ) -> tuple[Account, int]:
     """Follow targets, each filled one bar after it was decided; the account of every bar.
 
-    `prices`: open, high, low, close, volume, each (time,); `targets` (time,), NaN where none; `due` (time, 6) or None.
-    Writes cash and units at each close to `held` (time, 2) and executions to `fills` (rows, FILL_COLUMNS). Gives the
-    last state and the number of fills.
+    `targets` (time,), NaN where none. Gives the last state and the number of fills.
     """
-    opens, highs, lows, closes, volumes = prices
+    held, fills = written
     account, count = start(cash), 0
     held[0, 0], held[0, 1] = cash, 0.0
-    for bar in range(1, len(opens)):
-        seen = Bar(opens[bar], highs[bar], lows[bar], closes[bar], volumes[bar])
+    for bar in range(1, len(bars.open)):
         target = targets[bar - 1]
-        owed = None
-        if due is not None:
-            owed = Due(due[bar, 0], due[bar, 1], due[bar, 2], due[bar, 3], due[bar, 4], due[bar, 5])
-        account, gapped, filled, ended = follow(account, seen, target, terms, owed, extra, in_units)
+        account, gapped, filled, ended = follow(account, _bar(bars, bar), target, conditions)
         if gapped.reason != 0:
-            count = _write(fills, count, bar, 1.0, account.target, gapped)
+            count = _write(fills, count, Stamp(bar, 1.0, account.target), gapped)
         if filled.reason != 0:
-            count = _write(fills, count, bar, 1.0, target, filled)
+            count = _write(fills, count, Stamp(bar, 1.0, target), filled)
         if ended.reason != 0:
-            count = _write(fills, count, bar, 0.0, account.target, ended)
+            count = _write(fills, count, Stamp(bar, 0.0, account.target), ended)
         held[bar, 0], held[bar, 1] = account.cash, account.units
     return account, count
 
 
 @register_jitable
-def _write(fills: np.ndarray, count: int, bar: int, at_open: float, target: float, fill: Fill) -> int:
+def _write(fills: np.ndarray, count: int, stamp: Stamp, fill: Fill) -> int:
     row = fills[count]
-    row[0], row[1], row[2], row[3] = bar, at_open, target, fill.units
+    row[0], row[1], row[2], row[3] = stamp.bar, stamp.at_open, stamp.target, fill.units
     row[4], row[5], row[6], row[7] = fill.price, fill.fee, fill.slippage, fill.reason
     return count + 1
 
 
 @_compiled
-def run_summaries(
-    prices: tuple[np.ndarray, ...],
-    targets: np.ndarray,
-    terms: Terms,
-    due: np.ndarray | None,
-    in_units: bool,
-    cash: float,
-    sums: np.ndarray,
-    extra: Extra | None = None,
-) -> None:
+def run_summaries(bars: BarArrays, targets: np.ndarray, conditions: Conditions, cash: float, sums: np.ndarray) -> None:
     """Follow targets and keep sums only, whose memory does not grow with time.
 
     Writes to `sums` (SUMS,): final equity; sum, sum of squares and sum of squared losses of the returns; deepest fall;
     sum of |position| at closes; value traded; fills; fees and slippage; bar of ruin (-1: none); sum of equity.
     """
-    opens, highs, lows, closes, volumes = prices
     account, equity, peak, deepest = start(cash), cash, cash, 0.0
     total, squares, losses, exposure, traded, paid, wealth = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, cash
     count, ruined = 0, -1
-    for bar in range(1, len(opens)):
-        seen = Bar(opens[bar], highs[bar], lows[bar], closes[bar], volumes[bar])
-        owed = None
-        if due is not None:
-            owed = Due(due[bar, 0], due[bar, 1], due[bar, 2], due[bar, 3], due[bar, 4], due[bar, 5])
-        account, gapped, filled, ended = follow(account, seen, targets[bar - 1], terms, owed, extra, in_units)
+    for bar in range(1, len(bars.open)):
+        account, gapped, filled, ended = follow(account, _bar(bars, bar), targets[bar - 1], conditions)
         if gapped.reason + filled.reason + ended.reason != 0:
             for fill in (gapped, filled, ended):
                 if fill.reason != 0:
                     count += 1
                     traded += abs(fill.units) * fill.price
                     paid += fill.fee + fill.slippage
-        value = account.units * closes[bar]
+        value = account.units * bars.close[bar]
         now = account.cash + value
         if now <= 0.0:
             ruined = bar
@@ -147,39 +164,25 @@ def run_summaries(
 
 @_compiled
 def run_orders(
-    prices: tuple[np.ndarray, ...],
-    orders: np.ndarray,
-    first: np.ndarray,
-    terms: Terms,
-    due: np.ndarray | None,
-    extra: Extra | None,
-    pessimism: float,
-    cash: float,
-    held: np.ndarray,
-    fills: np.ndarray,
+    bars: BarArrays, orders: Decided, conditions: Conditions, cash: float, written: Written
 ) -> tuple[Account, int, int, int]:
-    """Work orders bar by bar; those decided on bar t, rows first[t] to first[t + 1] of `orders`, rest from bar t + 1.
+    """Work orders bar by bar; those decided on bar t rest from bar t + 1.
 
-    Arrays as in `run_targets`. Gives the last state, the number of fills, the bars whose outcome hung on the order of
+    Gives the last state, the number of fills, the bars whose outcome hung on the order of
     their prices, and 0; or, where the book refuses an order, its row, the orders that rest, and why (`matching.enter`).
     """
-    opens, highs, lows, closes, volumes = prices
-    width = orders.shape[1]
+    held, fills = written
+    width = orders.rows.shape[1]
     book, other = np.empty((CAPACITY, width)), np.empty((CAPACITY, width))
     made, spare = np.empty((MAX_FILLS, FILL_FIELDS)), np.empty((MAX_FILLS, FILL_FIELDS))
+    memory = Memory(book, made, other, spare)
     account, count, resting, ambiguous = start(cash), 0, 0, 0
     held[0, 0], held[0, 1] = cash, 0.0
-    for bar in range(1, len(opens)):
-        resting, fault, refused = enter(book, resting, orders, first[bar - 1], first[bar])
+    for bar in range(1, len(bars.open)):
+        resting, fault, refused = enter(book, resting, orders.rows, orders.first[bar - 1], orders.first[bar])
         if fault != 0:
             return account, refused, resting, fault
-        seen = Bar(opens[bar], highs[bar], lows[bar], closes[bar], volumes[bar])
-        owed = None
-        if due is not None:
-            owed = Due(due[bar, 0], due[bar, 1], due[bar, 2], due[bar, 3], due[bar, 4], due[bar, 5])
-        account, resting, new, differs = work(
-            account, seen, book, resting, made, terms, owed, extra, pessimism, (other, spare)
-        )
+        account, resting, new, differs = work(account, _bar(bars, bar), resting, memory, conditions)
         ambiguous += differs
         for row in range(new):
             fills[count, 0], fills[count, 1], fills[count, 2] = bar, made[row, 5], account.target

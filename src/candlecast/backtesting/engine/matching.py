@@ -30,10 +30,10 @@ two atomic counts each time.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
-from candlecast.backtesting.costs import Extra, Terms
 from candlecast.backtesting.engine.account import (
     NOTHING,
     STOP as STOP_ORDER,
@@ -41,8 +41,11 @@ from candlecast.backtesting.engine.account import (
     TRAILING,
     Account,
     Bar,
-    Due,
+    CarryEvents,
+    Conditions,
     Fill,
+    Quote,
+    Ticket,
     carry,
     execute,
     liquidate,
@@ -75,100 +78,100 @@ FILL_FIELDS = 6
 MAX_FILLS = 2 * CAPACITY + 2  # of one bar: every order of a full book, and a liquidation after each
 
 
+class Memory(NamedTuple):
+    """Arrays that a bar is worked in: the `book` of orders and the `fills` of the bar, and the same for its second path."""
+
+    book: np.ndarray
+    fills: np.ndarray
+    other_book: np.ndarray
+    other_fills: np.ndarray
+
+
+class Desk(NamedTuple):
+    """The first `resting` rows of a book are the orders that rest, the first `filled` rows of `fills` are written."""
+
+    book: np.ndarray
+    resting: int
+    fills: np.ndarray
+    filled: int
+
+
+class Leg(NamedTuple):
+    """A straight move of the price, in a bar of this volume; `is_open` for the open itself, where both ends are one."""
+
+    price: float
+    end: float
+    volume: float
+    is_open: bool
+
+
 def work(
-    account: Account,
-    bar: Bar,
-    book: np.ndarray,
-    resting: int,
-    fills: np.ndarray,
-    terms: Terms,
-    due: Due | None,
-    extra: Extra | None,
-    pessimism: float,
-    scratch: tuple[np.ndarray, np.ndarray],
+    account: Account, bar: Bar, resting: int, memory: Memory, conditions: Conditions
 ) -> tuple[Account, int, int, bool]:
     """Carry the account through one bar with the first `resting` orders of the book.
 
-    Writes to `book` (rows that still rest come first, in their order) and to `fills`; `scratch` is memory for the second
-    path: a book and an array of fills. Gives the account at the close, the orders that rest, the fills written, and
-    whether the bar's two paths differ.
+    Writes to the book of `memory` (rows that still rest come first, in their order) and to its fills. Gives the account at
+    the close, the orders that rest, the fills written, and whether the bar's two paths differ.
     """
-    if due is not None:
-        account = carry(account, bar.open, due)
-        if due.split != 1.0:
-            _split(book, resting, due.split)
-    if terms.tick > 0.0:
-        _on_grid(book, resting, terms.tick)
+    book, fills = memory.book, memory.fills
+    account = carry(account, bar.open, bar.events)
+    _split(book, resting, bar.events)
+    if conditions.terms.tick > 0.0:
+        _on_grid(book, resting, conditions.terms.tick)
     if math.isnan(bar.volume):
         return account, _tidy(book, resting), 0, False
-    account, gapped = liquidate(account, bar.open, bar.open, terms, bar.volume, extra)
+    opening = Quote(bar.open, bar.volume)
+    account, gapped = liquidate(account, opening, bar.open, conditions)
     count = _note(fills, 0, gapped, True)
     if gapped.reason != NOTHING:
         _bind(book, resting, account.units)
     is_met = _is_met(account, bar, book, resting)
     if is_met:
-        account, count = _leg(account, bar.open, bar.open, bar, book, resting, fills, count, terms, extra, True)
+        here = Leg(bar.open, bar.open, bar.volume, True)
+        account, count = _walk(account, here, Desk(book, resting, fills, count), conditions)
         is_met = _is_met(account, bar, book, resting)
     if not is_met:
-        account, ended = liquidate(account, bar.open, worst(account, bar), terms, bar.volume, extra)
+        account, ended = liquidate(account, opening, worst(account, bar), conditions)
         count = _note(fills, count, ended, False)
         if ended.reason != NOTHING:
             _bind(book, resting, account.units)
         _trail(book, resting, bar.high)
         _trail(book, resting, bar.low)
         return account, _tidy(book, resting), count, False
-    other, other_fills = scratch
+    other, other_fills = memory.other_book, memory.other_fills
     _copy(book, other, resting)
     _copy(fills, other_fills, count)
-    falls, falls_count = _path(account, bar, bar.low, bar.high, book, resting, fills, count, terms, extra)
-    rises, rises_count = _path(account, bar, bar.high, bar.low, other, resting, other_fills, count, terms, extra)
+    falls, falls_count = _path(account, bar, True, Desk(book, resting, fills, count), conditions)
+    rises, rises_count = _path(account, bar, False, Desk(other, resting, other_fills, count), conditions)
     lower, upper = falls.cash + falls.units * bar.close, rises.cash + rises.units * bar.close
     differs = lower != upper
-    if pessimism * (upper - lower) < 0.0:
+    if conditions.pessimism * (upper - lower) < 0.0:
         _copy(other, book, resting)
         _copy(other_fills, fills, rises_count)
         return rises, _tidy(book, resting), rises_count, differs
     return falls, _tidy(book, resting), falls_count, differs
 
 
-def _path(
-    account: Account,
-    bar: Bar,
-    first: float,
-    second: float,
-    book: np.ndarray,
-    resting: int,
-    fills: np.ndarray,
-    count: int,
-    terms: Terms,
-    extra: Extra | None,
-) -> tuple[Account, int]:
-    """From the open over both extremes to the close."""
-    account, count = _leg(account, bar.open, first, bar, book, resting, fills, count, terms, extra, False)
-    account, count = _leg(account, first, second, bar, book, resting, fills, count, terms, extra, False)
-    return _leg(account, second, bar.close, bar, book, resting, fills, count, terms, extra, False)
+def _path(account: Account, bar: Bar, falls_first: bool, desk: Desk, conditions: Conditions) -> tuple[Account, int]:
+    """From the open over both extremes to the close; gives the account and the fills written."""
+    first, second = (bar.low, bar.high) if falls_first else (bar.high, bar.low)
+    account, count = _walk(account, Leg(bar.open, first, bar.volume, False), desk, conditions)
+    desk = Desk(desk.book, desk.resting, desk.fills, count)
+    account, count = _walk(account, Leg(first, second, bar.volume, False), desk, conditions)
+    desk = Desk(desk.book, desk.resting, desk.fills, count)
+    return _walk(account, Leg(second, bar.close, bar.volume, False), desk, conditions)
 
 
-def _leg(
-    account: Account,
-    price: float,
-    end: float,
-    bar: Bar,
-    book: np.ndarray,
-    resting: int,
-    fills: np.ndarray,
-    count: int,
-    terms: Terms,
-    extra: Extra | None,
-    is_open: bool,
-) -> tuple[Account, int]:
-    """Fill the orders that a price moving straight from `price` to `end` meets, the nearest first."""
+def _walk(account: Account, leg: Leg, desk: Desk, conditions: Conditions) -> tuple[Account, int]:
+    """Fill the orders that the price meets on a leg, the nearest first; gives the account and the fills written."""
+    book, resting, fills, count = desk
+    price, end = leg.price, leg.end
     while True:
         chosen, reached = _nearest(account, price, end, book, resting)
         stop_at = end if chosen < 0 else reached
-        account, ended = liquidate(account, price, stop_at, terms, bar.volume, extra)
+        account, ended = liquidate(account, Quote(price, leg.volume), stop_at, conditions)
         if ended.reason != NOTHING:
-            count = _note(fills, count, ended, is_open)
+            count = _note(fills, count, ended, leg.is_open)
             _bind(book, resting, account.units)
             continue  # what was chosen may have nothing left to reduce
         if stop_at != price:
@@ -184,8 +187,8 @@ def _leg(
         if kind == TARGET and _is_overtaken(book, resting, chosen):
             _done(book, resting, chosen, reached, Fill(0.0, 0.0, 0.0, 0.0, NOTHING))
             continue
-        account, filled = _fill(account, reached, kind, book[chosen], bar, terms, extra)
-        count = _note(fills, count, filled, is_open)
+        account, filled = _fill(account, Quote(reached, leg.volume), book[chosen], conditions)
+        count = _note(fills, count, filled, leg.is_open)
         _done(book, resting, chosen, reached, filled)
         if filled.reason != NOTHING:
             _bind(book, resting, account.units)
@@ -210,7 +213,7 @@ def _nearest(account: Account, price: float, end: float, book: np.ndarray, resti
 
 
 def _is_overtaken(book: np.ndarray, resting: int, chosen: int) -> bool:
-    """Whether a later target rests beside this one: it has waited, for a bar in which anything was traded."""
+    """Whether a later target rests too: it has waited, for a bar in which anything was traded."""
     last = chosen
     for row in range(chosen + 1, resting):
         if book[row, KIND] == TARGET and book[row, PARENT] == 0.0:
@@ -263,12 +266,11 @@ def _is_met(account: Account, bar: Bar, book: np.ndarray, resting: int) -> bool:
     return False
 
 
-def _fill(
-    account: Account, price: float, kind: int, order: np.ndarray, bar: Bar, terms: Terms, extra: Extra | None
-) -> tuple[Account, Fill]:
-    """Execute an order that is met at `price`."""
+def _fill(account: Account, quote: Quote, order: np.ndarray, conditions: Conditions) -> tuple[Account, Fill]:
+    """Execute an order that is met at the price of `quote`."""
+    terms, price, kind = conditions.terms, quote.price, int(order[KIND])
     if kind == TARGET:
-        return trade(account, price, order[UNITS], terms, bar.volume, extra, False)
+        return trade(account, quote, order[UNITS], conditions)
     units = order[UNITS]
     if order[REDUCES] != 0.0:
         units = math.copysign(min(abs(units), abs(account.units)), units)
@@ -278,9 +280,9 @@ def _fill(
         return account, Fill(0.0, 0.0, 0.0, 0.0, NOTHING)
     account = Account(account.cash, account.units, math.nan, account.shortfall)  # no target is held to any more
     if not math.isnan(order[LIMIT]) and order[RESTS] != 0.0:
-        return execute(account, price, units, terms, terms.maker, 0.0, bar.volume, kind, extra)
-    slippage = slipped(terms, units, bar.volume)
-    return execute(account, price, units, terms, terms.taker, slippage, bar.volume, kind, extra, order[LIMIT])
+        return execute(account, quote, Ticket(units, terms.maker, 0.0, kind, math.nan), conditions)
+    slippage = slipped(terms, units, quote.volume)
+    return execute(account, quote, Ticket(units, terms.taker, slippage, kind, order[LIMIT]), conditions)
 
 
 def _done(book: np.ndarray, resting: int, chosen: int, price: float, fill: Fill) -> None:
@@ -414,8 +416,13 @@ def _on_grid(book: np.ndarray, resting: int, tick: float) -> None:
             book[row, STOP] = rounded_up(level, tick) if buys else rounded_down(level, tick)
 
 
-def _split(book: np.ndarray, resting: int, ratio: float) -> None:
-    """Orders after a split: more units at lower prices."""
+def _split(book: np.ndarray, resting: int, events: CarryEvents | None) -> None:
+    """Orders after the split of a bar, if there is one: more units at lower prices."""
+    if events is None:
+        return
+    ratio = events.split
+    if ratio == 1.0:
+        return
     for row in range(resting):
         if book[row, KIND] != TARGET:
             book[row, UNITS] *= ratio

@@ -17,17 +17,17 @@ def pair(fills: np.ndarray, splits: np.ndarray, bars: int, mark: float, trips: n
     side; units entered; value of entries and of exits; fees; slippage; reason of entry and of exit; whether open; lowest
     and highest price of its executions, and the mark. Units and prices count as after the splits before the exit.
     """
-    count, held, side, due = 0, 0.0, 0.0, 0
+    count, held, side, coming = 0, 0.0, 0.0, 0
     trip = np.empty(COLUMNS)
     for field in range(COLUMNS):  # assigning rows whole would take four seconds to compile
         trip[field] = 0.0
     for row in range(len(fills)):
-        while due < len(splits) and splits[due, 0] <= fills[row, 0]:
-            held *= splits[due, 1]
-            trip[5] *= splits[due, 1]
-            trip[13] /= splits[due, 1]
-            trip[14] /= splits[due, 1]
-            due += 1
+        while coming < len(splits) and splits[coming, 0] <= fills[row, 0]:
+            held *= splits[coming, 1]
+            trip[5] *= splits[coming, 1]
+            trip[13] /= splits[coming, 1]
+            trip[14] /= splits[coming, 1]
+            coming += 1
         direction = 1.0 if fills[row, 3] > 0.0 else -1.0
         whole = abs(fills[row, 3])
         left = whole
@@ -58,12 +58,12 @@ def pair(fills: np.ndarray, splits: np.ndarray, bars: int, mark: float, trips: n
             trip[6] += left * fills[row, 4]
             trip[8] += fills[row, 5] * left / whole
             trip[9] += fills[row, 6] * left / whole
-    while due < len(splits):
-        held *= splits[due, 1]
-        trip[5] *= splits[due, 1]
-        trip[13] /= splits[due, 1]
-        trip[14] /= splits[due, 1]
-        due += 1
+    while coming < len(splits):
+        held *= splits[coming, 1]
+        trip[5] *= splits[coming, 1]
+        trip[13] /= splits[coming, 1]
+        trip[14] /= splits[coming, 1]
+        coming += 1
     if held > 0.0:
         trip[7] += held * mark
         trip[2], trip[3], trip[11], trip[12] = bars - 1, 0.0, 0.0, 1.0

@@ -10,14 +10,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from candlecast.backtesting.costs import Extra, Terms
+from candlecast.backtesting.costs import Terms
 from candlecast.backtesting.engine.account import (
     LIQUIDATION,
     NOTHING,
     TARGET,
     Account,
-    Due,
+    CarryEvents,
+    Conditions,
     Fill,
+    Quote,
+    Ticket,
     carry,
     cost,
     execute,
@@ -37,13 +40,18 @@ class Sizing(NamedTuple):
 
 
 class Prices(NamedTuple):
-    """Bars of the assets, each (time, asset); NaN where an asset has no bar, and its volume 0.0 there."""
+    """Bars of the assets, each (time, asset); NaN where an asset has no bar, and its volume 0.0 there.
+
+    `events` (time, asset, 6), or None: splits, dividends, funding and borrow of the asset; interest and loan of the first
+    asset are the account's.
+    """
 
     open: np.ndarray
     high: np.ndarray
     low: np.ndarray
     close: np.ndarray
     volume: np.ndarray
+    events: np.ndarray | None
 
 
 class Holdings(NamedTuple):
@@ -59,68 +67,70 @@ class Holdings(NamedTuple):
 
 
 class Moment(NamedTuple):
-    """One open: `row` of the grid, and of each asset the open (NaN: no bar), the bar's volume (NaN: nothing was traded)
-    and the target; (asset,).
+    """One row of the grid: `at_open`, 1.0 at its open and 0.0 within its bars, and of each asset the open (NaN: no bar),
+    the bar's volume (NaN: nothing was traded) and the target; (asset,).
     """
 
     row: int
+    at_open: float
     opens: np.ndarray
     volumes: np.ndarray
     targets: np.ndarray
 
 
 class Asked(NamedTuple):
-    """What the account trades under."""
+    """What the account trades under, and how its targets are meant."""
 
-    terms: Terms
-    extra: Extra | None
+    conditions: Conditions
     sizing: Sizing
 
 
-def run(
-    prices: Prices,
-    targets: np.ndarray,
-    sizing: Sizing,
-    terms: Terms,
-    due: np.ndarray | None,
-    extra: Extra | None,
-    cash: float,
-    held: np.ndarray,
-    sums: np.ndarray,
-    fills: np.ndarray,
-) -> tuple[float, int]:
+class Log(NamedTuple):
+    """Executions: the first `filled` rows are written (time, asset, whether at the open, target, units, price, fee,
+    slippage, reason).
+    """
+
+    fills: np.ndarray
+    filled: int
+
+
+class Written(NamedTuple):
+    """Arrays that `run` writes to: units `held` (time, asset), executions, and `sums` (time, 5): equity, cash, gross value,
+    financing paid and dividends received.
+    """
+
+    held: np.ndarray
+    sums: np.ndarray
+    fills: np.ndarray
+
+
+def run(prices: Prices, targets: np.ndarray, asked: Asked, cash: float, written: Written) -> tuple[float, int]:
     """Follow targets of many assets; arrays (time, asset).
 
-    `targets` are to be filled on their own row (already one bar late), NaN where none, and where nothing is traded. `due`
-    (time, asset, 6): splits, dividends, funding and borrow of the asset; interest and loan of its first column are the
-    account's. Writes units to `held` (time, asset), and equity, cash, gross value, financing paid and dividends received to
-    `sums` (time, 5). Gives the shortfall and the number of fills (rows: time, asset, whether at the open, target, units,
-    price, fee, slippage, reason).
+    `targets` are to be filled on their own row (already one bar late), NaN where none, and where nothing is traded. Gives
+    the shortfall and the number of fills.
     """
     opens, assets = prices.open, prices.open.shape[1]
     holdings = Holdings(np.zeros(assets), np.zeros(assets), np.zeros(assets), np.zeros(assets))
     units, marks = holdings.units, holdings.marks
-    asked = Asked(terms, extra, sizing)
+    held, sums, fills = written
     shortfall, count = 0.0, 0
     for row in range(len(opens)):
-        moment = Moment(row, opens[row], prices.volume[row], targets[row])
-        before, dividends = cash, 0.0
-        if due is not None:
-            for asset in range(assets):
-                if not math.isnan(opens[row, asset]):
-                    dividends += units[asset] * due[row, asset, 1]
-            cash = _carry_all(cash, holdings, moment, due[row])
+        opening = Moment(row, 1.0, opens[row], prices.volume[row], targets[row])
+        within = Moment(row, 0.0, opens[row], prices.volume[row], targets[row])
+        before = cash
+        cash, dividends = _carry_all(cash, holdings, opening, prices.events)
         financing = before + dividends - cash
         for asset in range(assets):
             if not math.isnan(opens[row, asset]):
                 marks[asset] = opens[row, asset]
         for asset in range(assets):
             holdings.bad[asset] = marks[asset]
-        cash, lost, count = _liquidate_all(cash, holdings, moment, asked, fills, count, 1.0)
+        cash, lost, count = _liquidate_all(cash, holdings, opening, asked, Log(fills, count))
         shortfall += lost
-        cash, count = _rebalance(cash, holdings, moment, asked, fills, count)
-        _find_worst(cash, holdings, prices, moment, asked)
-        cash, lost, count = _liquidate_all(cash, holdings, moment, asked, fills, count, 0.0)
+        cash, count = _rebalance(cash, holdings, opening, asked, Log(fills, count))
+        _find_worst(cash, holdings, prices, within, asked)
+        cash, lost, count = _liquidate_all(cash, holdings, within, asked, Log(fills, count))
         shortfall += lost
         for asset in range(assets):
             if not math.isnan(opens[row, asset]):
@@ -135,30 +145,36 @@ def run(
     return shortfall, count
 
 
-def _carry_all(cash: float, holdings: Holdings, moment: Moment, due: np.ndarray) -> float:
-    """What falls due on each asset with a bar, then interest on the cash beyond the proceeds of shorts."""
-    units, opens, free = holdings.units, moment.opens, cash
+def _carry_all(cash: float, holdings: Holdings, moment: Moment, events: np.ndarray | None) -> tuple[float, float]:
+    """Carry events of each asset with a bar, then interest on the cash beyond the proceeds of shorts.
+
+    Gives the cash and the dividends received.
+    """
+    if events is None:
+        return cash, 0.0
+    units, opens, free, dividends, own = holdings.units, moment.opens, cash, 0.0, events[moment.row]
+    for asset in range(len(units)):
+        if not math.isnan(opens[asset]):
+            dividends += units[asset] * own[asset, 1]
     for asset in range(len(units)):
         if math.isnan(opens[asset]) or units[asset] == 0.0:
             free += min(units[asset] * holdings.marks[asset], 0.0)
             continue
-        owed = Due(due[asset, 0], due[asset, 1], due[asset, 2], due[asset, 3], 0.0, 0.0)
-        carried = carry(Account(cash, units[asset], 0.0, 0.0), opens[asset], owed)
+        paid = CarryEvents(own[asset, 0], own[asset, 1], own[asset, 2], own[asset, 3], 0.0, 0.0)
+        carried = carry(Account(cash, units[asset], 0.0, 0.0), opens[asset], paid)
         free += carried.cash - cash + min(carried.units * opens[asset], 0.0)
         cash, units[asset] = carried.cash, carried.units
-    return cash + free * (due[0, 4] if free > 0.0 else due[0, 5])
+    return cash + free * (own[0, 4] if free > 0.0 else own[0, 5]), dividends
 
 
-def _rebalance(
-    cash: float, holdings: Holdings, moment: Moment, asked: Asked, fills: np.ndarray, count: int
-) -> tuple[float, int]:
+def _rebalance(cash: float, holdings: Holdings, moment: Moment, asked: Asked, log: Log) -> tuple[float, int]:
     """Trade the assets whose target has changed, or whose fraction has drifted from it by more than the band.
 
     All are sized by the equity that is left when all have paid.
     """
     units, marks, last = holdings.units, holdings.marks, holdings.last
-    row, opens, volumes, targets = moment
-    terms, extra, (in_units, band) = asked
+    opens, volumes, targets, count = moment.opens, moment.volumes, moment.targets, log.filled
+    terms, (in_units, band) = asked.conditions.terms, asked.sizing
     equity = cash
     for asset in range(len(units)):
         equity += units[asset] * marks[asset]
@@ -189,9 +205,10 @@ def _rebalance(
             continue
         slippage = slipped(terms, wanted / price, volume)
         account = Account(cash, units[asset], target, 0.0)
-        account, fill = execute(account, price, change, terms, terms.taker, slippage, volume, TARGET, extra)
+        ticket = Ticket(change, terms.taker, slippage, TARGET, math.nan)
+        account, fill = execute(account, Quote(price, volume), ticket, asked.conditions)
         cash, units[asset] = account.cash, account.units
-        count = _write(fills, count, row, asset, 1.0, target, fill)
+        count = _write(Log(log.fills, count), moment, asset, target, fill)
     return cash, count
 
 
@@ -201,8 +218,8 @@ def _equity_left(equity: float, trades: np.ndarray, units: np.ndarray, moment: M
     A target T in units has the value T P in place of w E'. The right side falls in pieces of straight lines as E' grows;
     each round solves for the directions of the round before (Newton's method), until they stay.
     """
-    _, opens, volumes, targets = moment
-    terms, all_in_units, left, seen = asked.terms, asked.sizing.in_units, equity, math.nan
+    opens, volumes, targets = moment.opens, moment.volumes, moment.targets
+    terms, all_in_units, left, seen = asked.conditions.terms, asked.sizing.in_units, equity, math.nan
     for _ in range(MAX_ROUNDS):
         value, weight = 0.0, 0.0
         for asset in range(len(units)):
@@ -238,17 +255,17 @@ def _find_worst(cash: float, holdings: Holdings, prices: Prices, moment: Moment,
         worth = cash
         for asset in range(len(units)):
             price = marks[asset] if _is_still(moment, asset) else side[row, asset]
-            worth += _counted(units[asset], asked.terms) * price
+            worth += _counted(units[asset], asked.conditions.terms) * price
         if worth < least:
             together, least = case, worth
     opened = cash
     for asset in range(len(units)):
-        opened += _counted(units[asset], asked.terms) * marks[asset]
+        opened += _counted(units[asset], asked.conditions.terms) * marks[asset]
     for asset in range(len(units)):
         if units[asset] == 0.0 or _is_still(moment, asset):
             continue
         extreme = prices.high[row, asset] if units[asset] < 0.0 else prices.low[row, asset]
-        worth = opened + _counted(units[asset], asked.terms) * (extreme - marks[asset])
+        worth = opened + _counted(units[asset], asked.conditions.terms) * (extreme - marks[asset])
         if worth < least:
             alone, least = asset, worth
     for asset in range(len(units)):
@@ -273,16 +290,15 @@ def _counted(units: float, terms: Terms) -> float:
     return units - (abs(cost(-units, terms.slippage, terms.taker)) + terms.maintenance) * abs(units)
 
 
-def _liquidate_all(
-    cash: float, holdings: Holdings, moment: Moment, asked: Asked, fills: np.ndarray, count: int, at_open: float
-) -> tuple[float, float, int]:
+def _liquidate_all(cash: float, holdings: Holdings, moment: Moment, asked: Asked, log: Log) -> tuple[float, float, int]:
     """Close everything where equity after closing is `maintenance` of the gross value, on the way from the marks to `bad`.
 
     All prices move in straight lines and at one pace; where the marks are beyond that already, they are closed there. One
     position alone is liquidated as in `account`. Assets without a bar, or without trades in theirs, are closed at their last
     price; while nothing that is held trades, all waits. Gives the cash, what could not be paid and the number of fills.
     """
-    units, marks, bad, terms = holdings.units, holdings.marks, holdings.bad, asked.terms
+    units, marks, bad, terms = holdings.units, holdings.marks, holdings.bad, asked.conditions.terms
+    count = log.filled
     held, only, owes, now, then = 0, 0, cash < 0.0, cash, cash
     for asset in range(len(units)):
         if units[asset] != 0.0:
@@ -295,9 +311,9 @@ def _liquidate_all(
     if held == 1:
         volume = moment.volumes[only]
         account = Account(cash, units[only], 0.0, 0.0)
-        account, fill = liquidate(account, marks[only], bad[only], terms, volume, asked.extra)
+        account, fill = liquidate(account, Quote(marks[only], volume), bad[only], asked.conditions)
         units[only] = account.units
-        count = _write(fills, count, moment.row, only, at_open, 0.0, fill)
+        count = _write(log, moment, only, 0.0, fill)
         return account.cash, account.shortfall, count
     if min(now, then) > 0.0:
         return cash, 0.0, count
@@ -308,11 +324,10 @@ def _liquidate_all(
             volume = 0.0 if math.isnan(moment.volumes[asset]) else moment.volumes[asset]
             price = marks[asset] + reached * (bad[asset] - marks[asset])
             slippage = slipped(terms, units[asset], volume)
-            account, fill = execute(
-                account, price, -units[asset], terms, terms.taker, slippage, volume, LIQUIDATION, asked.extra
-            )
+            ticket = Ticket(-units[asset], terms.taker, slippage, LIQUIDATION, math.nan)
+            account, fill = execute(account, Quote(price, volume), ticket, asked.conditions)
             cash, units[asset] = account.cash, 0.0
-            count = _write(fills, count, moment.row, asset, at_open, 0.0, fill)
+            count = _write(Log(log.fills, count), moment, asset, 0.0, fill)
     left = cash if terms.maintenance > 0.0 else min(cash, 0.0)  # rounding leaves no money
     return max(left, 0.0), max(-left, 0.0), count
 
@@ -326,10 +341,10 @@ def _can_close(units: np.ndarray, volumes: np.ndarray) -> bool:
     return traded > 0
 
 
-def _write(fills: np.ndarray, count: int, row: int, asset: int, at_open: float, target: float, fill: Fill) -> int:
+def _write(log: Log, moment: Moment, asset: int, target: float, fill: Fill) -> int:
     if fill.reason == NOTHING:
-        return count
-    written = fills[count]
-    written[0], written[1], written[2], written[3], written[4] = row, asset, at_open, target, fill.units
+        return log.filled
+    written = log.fills[log.filled]
+    written[0], written[1], written[2], written[3], written[4] = moment.row, asset, moment.at_open, target, fill.units
     written[5], written[6], written[7], written[8] = fill.price, fill.fee, fill.slippage, fill.reason
-    return count + 1
+    return log.filled + 1

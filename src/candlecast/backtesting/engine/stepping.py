@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from candlecast.backtesting.costs import Extra, Terms
 from candlecast.backtesting.engine import account
-from candlecast.backtesting.engine.account import Account, Bar, Due, Fill
-from candlecast.backtesting.engine.matching import FILL_FIELDS, MAX_FILLS, enter, work
+from candlecast.backtesting.engine.account import Account, Bar, Conditions, Fill
+from candlecast.backtesting.engine.matching import FILL_FIELDS, MAX_FILLS, Memory, enter, work
 from candlecast.backtesting.orders import CAPACITY, FIELDS, Order, book_of, refusal
+
+BOOK, FILLS = (CAPACITY, FIELDS), (MAX_FILLS, FILL_FIELDS)
 
 
 class State(NamedTuple):
@@ -42,59 +43,45 @@ class Info(NamedTuple):
     is_ambiguous: bool
 
 
-class Conditions(NamedTuple):
-    """What the account trades under: see `Costs.terms`, `account.Due` and `matching` for the fields."""
-
-    terms: Terms
-    extra: Extra | None = None
-    pessimism: float = 1.0
-
-
 def start(cash: float) -> State:
     """A flat account holding `cash`, in quote currency, without orders."""
     return State(account.start(cash), book_of([]))
 
 
-def step(
-    state: State, bar: Bar, orders: Sequence[Order], *, conditions: Conditions, due: Due | None = None
-) -> tuple[State, Info]:
+def step(state: State, bar: Bar, orders: Sequence[Order], *, conditions: Conditions) -> tuple[State, Info]:
     """Carry the state through one bar with orders decided at or before its open. The state given is left as it was.
 
     Raises ConfigError when more orders rest than a book holds, for one that waits for an order that does not rest, and for
     an id that is taken.
 
+    >>> from candlecast.backtesting.costs import Terms
     >>> from candlecast.backtesting.orders import limit
     >>> bar = Bar(open=10.0, high=11.0, low=8.0, close=10.0, volume=100.0)
     >>> state, info = step(start(100.0), bar, [limit(2.0, 9.0)], conditions=Conditions(Terms()))
     >>> state.account.cash, info.fills[0].price
     (82.0, 9.0)
     """
-    return advance(work, state, bar, orders, conditions, due)
+    return advance(work, state, bar, orders, conditions)
 
 
 def advance(
-    worker: Callable[..., tuple[Account, int, int, bool]],
+    worker: Callable[[Account, Bar, int, Memory, Conditions], tuple[Account, int, int, bool]],
     state: State,
     bar: Bar,
     orders: Sequence[Order],
     conditions: Conditions,
-    due: Due | None,
 ) -> tuple[State, Info]:
     """`step` by the worker: `matching.work`, or the same compiled."""
-    book, other = np.empty((CAPACITY, FIELDS)), np.empty((CAPACITY, FIELDS))
+    memory = Memory(*(np.empty(shape) for shape in (BOOK, FILLS, BOOK, FILLS)))
     resting = len(state.book)
-    book[:resting] = state.book
+    memory.book[:resting] = state.book
     if orders:
         given = book_of(orders)
-        resting, fault, row = enter(book, resting, given, 0, len(given))
+        resting, fault, row = enter(memory.book, resting, given, 0, len(given))
         if fault:
             raise refusal(fault, given[row], resting)
-    fills, spare = np.empty((MAX_FILLS, FILL_FIELDS)), np.empty((MAX_FILLS, FILL_FIELDS))
-    terms, extra, pessimism = conditions
-    account, resting, count, differs = worker(
-        state.account, bar, book, resting, fills, terms, due, extra, pessimism, (other, spare)
-    )
+    account, resting, count, differs = worker(state.account, bar, resting, memory, conditions)
     account = Account(*(float(value) for value in account))
-    rows = fills[:count].tolist()
+    rows = memory.fills[:count].tolist()
     made = tuple(Fill(row[0], row[1], row[2], row[3], int(row[4])) for row in rows)
-    return State(account, book[:resting].copy()), Info(made, tuple(bool(row[5]) for row in rows), bool(differs))
+    return State(account, memory.book[:resting].copy()), Info(made, tuple(bool(row[5]) for row in rows), bool(differs))

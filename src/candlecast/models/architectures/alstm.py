@@ -18,7 +18,7 @@ from candlecast.nets.layers.recurrent import State
 
 
 @dataclass(frozen=True)
-class AttentionLSTM(NetModel, draws_apart=True):
+class AttentionLSTM(NetModel, uses_local_rng=True):
     """Attention over the states of an LSTM, as in Feng et al. (2019), after the temporal attention of Qin et al. (2017).
 
     z_t = tanh(W_z x_t + b_z);   h_t = LSTM(z_t, h_{t-1});   e_t = v tanh(W_a h_t + b_a);   a = softmax(e) over the window;

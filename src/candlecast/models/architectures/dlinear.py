@@ -16,7 +16,7 @@ from candlecast.nets import Dense, PerWindow
 
 
 @dataclass(frozen=True)
-class DLinear(NetModel, draws_apart=True):
+class DLinear(NetModel, uses_local_rng=True):
     """Trend and remainder of each column, each mapped by a linear layer of its own (Zeng et al. 2023).
 
     trend_t = mean(x_{t - average + 1} ... x_t), remainder = x - trend; y = W trend + V remainder + b, W and V over all bars
@@ -38,7 +38,7 @@ class DLinear(NetModel, draws_apart=True):
 
 
 @dataclass(frozen=True)
-class NLinear(NetModel, draws_apart=True):
+class NLinear(NetModel, uses_local_rng=True):
     """The last bar subtracted, one linear layer, for levels that wander: y = W (x - x_T) + V x_T + b (Zeng et al. 2023).
 
     The paper adds x_T itself back to the forecast, since there the outcome is a column of the input; here V learns how much

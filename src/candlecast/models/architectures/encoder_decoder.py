@@ -16,7 +16,7 @@ from candlecast.nets.layers.recurrent import State
 
 
 @dataclass(frozen=True)
-class EncoderDecoder(NetModel, draws_apart=True):
+class EncoderDecoder(NetModel, uses_local_rng=True):
     """For longer horizons, several at once: `Several(NextReturn(1), NextReturn(5), NextReturn(20))` (Cho et al. 2014).
 
     c = h_T of h_t = GRU(x_t, h_{t-1});   s_0 = c,   s_i = GRU(c, s_{i-1});   y_i = W s_i + b

@@ -29,7 +29,7 @@ class Keras(NetModel):
     """Any Keras 3 model that maps windows (batch, time, column) to (batch, outputs): one number for most heads.
 
     `factory(inputs)` makes a fresh model for that many columns, and needs `pip install candlecast[keras]`. It is trained as
-    `training` says: what `compile` was told is not used, and neither are callbacks. For a chance the model ends in
+    `training` says: settings of `compile` and callbacks are not used. For a probability the model ends in
     `Dense(1)` without a sigmoid, since the head reads its logit; for labels in `Dense(3)` without a softmax.
 
     Keras must run on torch: set KERAS_BACKEND=torch before importing it, or import it inside the factory. Its LSTM, GRU,
@@ -49,7 +49,7 @@ class Keras(NetModel):
         self.require({"factory": (callable(self.factory), "a function of the number of columns that makes a model")})
 
     def build(self, inputs: int, outputs: int) -> nn.Module:
-        """A fresh model behind the interface of the fleet, its weights drawn from torch's generator."""
+        """A fresh model with the interface of the fleet's nets, its weights drawn from torch's generator."""
         keras = keras_on_torch()
         with _seeded(keras), keras.device("cpu"):
             model = self.factory(inputs)
@@ -237,6 +237,6 @@ def _require_trainable(model: Any, found: Any, outputs: int) -> None:
     if model.losses:
         raise ConfigError(
             "the Keras model has losses of its own (regularizers or add_loss)",
-            expected="a model that is judged by its forecasts alone",
+            expected="a model whose loss depends on its forecasts alone",
             remedy="Use Fit(weight_decay=...) in place of regularizers",
         )

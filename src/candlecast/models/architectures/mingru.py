@@ -19,7 +19,7 @@ from candlecast.nets.layers.scan import scan
 
 
 @dataclass(frozen=True)
-class MinGRU(RecurrentModel, draws_apart=True):
+class MinGRU(RecurrentModel, uses_local_rng=True):
     """Minimal gated recurrent unit (Feng et al. 2024, section 3.1): h_t = (1 - z_t) h_{t-1} + z_t c_t, with the gate
     z_t = sigmoid(x_t W_z + b_z) and the candidate c_t = x_t W_c + b_c; parameters in `RecurrentModel`.
     """
@@ -35,7 +35,7 @@ class MinGRU(RecurrentModel, draws_apart=True):
 
 
 @dataclass(frozen=True)
-class MinLSTM(RecurrentModel, draws_apart=True):
+class MinLSTM(RecurrentModel, uses_local_rng=True):
     """Minimal long short-term memory (Feng et al. 2024, section 3.2): h_t = f h_{t-1} + i c_t, with the gates
     f, i = f', i' / (f' + i'), each sigmoid(x_t W + b), and the candidate c_t = x_t W_c + b_c; parameters in `RecurrentModel`.
     """

@@ -21,7 +21,7 @@ from candlecast.nets.layers.weights import uniform
 
 
 @dataclass(frozen=True)
-class PatchTST(NetModel, draws_apart=True):
+class PatchTST(NetModel, uses_local_rng=True):
     """A Transformer whose tokens are patches of one column, the same for every column (Nie et al. 2023).
 
     Each column c of the window is cut into N patches of `patch` bars, one every `stride` bars, the last of which ends with
@@ -33,9 +33,9 @@ class PatchTST(NetModel, draws_apart=True):
     y = W [z of all patches of all columns] + b.
 
     Unlike in the paper: the last layer reads all columns, since the outcome is none of them; windows are not normalised one
-    by one, since their level and spread tell of the next bars (the columns are scaled by the training part); the norm is that
-    of layers, in front (Xiong et al. 2020), and none is behind the last layer, which would hide how large a move was; the
-    forecast begins as zero. Bars before the first patch are not read.
+    by one, since their level and spread inform about the next bars (the columns are scaled by the training part);
+    the norm is that of layers, before each block (Xiong et al. 2020), and none after the last layer, which would hide how large
+    a move was; the forecast begins as zero. Bars before the first patch are not read.
 
     Patches side by side, as in the paper's self-supervised form, are no worse than overlapping ones and half the work: R2 of
     volatility against naive over the newest 8,000 bars, stride 8 instead of 4, is 32.7 instead of 28.7 % on BTCUSDT 1h and 24.2
@@ -95,7 +95,7 @@ class _PatchTST(Stacked):
 
 
 def _filled(z: Tensor) -> Tensor:
-    """z (S, N, D); beside other models S is filled up to a multiple of 16, so that each model's matrices begin on a cache
+    """z (S, N, D); with several models S is padded to a multiple of 16, so that each model's matrices begin on a cache
     line: how they are multiplied, and so the rounding, depends on that.
     """
     spare = -z.shape[-3] % LINE if z.dim() == 4 else 0

@@ -22,11 +22,11 @@ from candlecast.nets.layers.recurrent import State
 
 LAYERS = {"lstm": LSTMLayer, "gru": GRULayer, "rnn": RNNLayer}
 TIMID = 0.3  # of the usual first weights of the position; measured likewise
-USUAL = Fit(epochs=40, batch=4, lr=5e-3, patience=10, chunk=256)  # by `bench/policy_worlds.py`, on planted reversion
+USUAL = Fit(epochs=40, batch=4, lr=5e-3, patience=10, chunk=256)  # by `bench/policy_worlds.py`, on injected reversion
 
 
 @dataclass(frozen=True)
-class Policy(NetModel, draws_apart=True):
+class Policy(NetModel, uses_local_rng=True):
     """Learns the position itself, through time and with costs inside the objective (Moody and Saffell 2001).
 
         p_t = tanh(w h_t + u p_{t-1} + b)
@@ -85,7 +85,7 @@ class Policy(NetModel, draws_apart=True):
 
 
 class _Holder(Stacked):
-    """forward(x, state, tail): x (B, T, F) -> p_t and p_{t-1} of the last `tail` bars (B, tail, 2), and the state behind bar T.
+    """forward(x, state, tail): x (B, T, F) -> p_t and p_{t-1} of the last `tail` bars (B, tail, 2), and the state after bar T.
 
     The state is that of the stack, layer by layer, and the position last held, from which the next bar goes on.
     """

@@ -17,7 +17,7 @@ from candlecast.nets.layers.dropout import Dropout
 
 
 @dataclass(frozen=True)
-class TCN(NetModel, draws_apart=True):
+class TCN(NetModel, uses_local_rng=True):
     """Blocks of two dilated causal convolutions each, over a sequence or a window (Bai, Kolter and Koltun 2018).
 
     conv(x)_t = sum_{j < kernel} W_j x_{t - j d} + b; block l, of dilation d = 2^l: y = relu(x + f(x)) with

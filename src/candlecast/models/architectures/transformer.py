@@ -17,7 +17,7 @@ from candlecast.nets.layers.linear import LINE
 
 
 @dataclass(frozen=True)
-class Transformer(NetModel, draws_apart=True):
+class Transformer(NetModel, uses_local_rng=True):
     """Encoder of a Transformer in which each bar attends to itself and to bars before it (Vaswani et al. 2017).
 
     Each layer: x <- x + drop W_o attention(norm(x));  x <- x + drop W_2 relu(W_1 norm(x)), the norm in front (Xiong et al.
@@ -82,8 +82,8 @@ class _Block(nn.Module):
         return attended.transpose(-3, -2).flatten(-2)[..., : x.shape[-3], :, :]  # (B, m, D)
 
     def _divided(self, x: Tensor) -> Tensor:
-        """(B, n, D) -> (P, n, d): P is B heads; in company B is filled up to a multiple of 16, so that each model's matrices
-        begin on a cache line: how they are multiplied, and so the rounding, depends on that.
+        """(B, n, D) -> (P, n, d): P is B heads; with several models B is padded to a multiple of 16, so that each model's
+        matrices begin on a cache line: how they are multiplied, and so the rounding, depends on that.
         """
         x = x.unflatten(-1, (self.heads, -1)).transpose(-3, -2)  # (B, heads, n, d)
         spare = -x.shape[-4] % LINE if x.dim() == 5 else 0

@@ -12,7 +12,7 @@ from candlecast.dataset.samples import Samples
 from candlecast.errors import ConfigError
 from candlecast.models.baselines.naive import Baseline, Predict
 from candlecast.models.baselines.series import CONTINUED, has_series, learnt_part, series_of
-from candlecast.models.deterministic import quiet
+from candlecast.models.deterministic import deterministic_fit
 from candlecast.targets import Target
 
 
@@ -21,7 +21,7 @@ class ARIMA(Baseline):
     """ARIMA(p, 1, q) of the log price, which is ARMA(p, q) of its returns; ARMA(p, q) of a log range.
 
     x_t = c + phi_1 x_{t-1} + ... + phi_p x_{t-p} + e_t + theta_1 e_{t-1} + ... + theta_q e_{t-q}. Parameters are the
-    maximum-likelihood ones of the fold's training part; the Kalman filter then follows bar by bar, and steps over holes.
+    maximum-likelihood ones of the fold's training part; the Kalman filter then follows bar by bar, and skips gaps.
     Box and Jenkins (1970); statsmodels.
     """
 
@@ -48,14 +48,14 @@ class ARIMA(Baseline):
 
         values = learnt_part(job, series_of(job.samples).steps)
         scale = float(np.nanstd(values)) or 1.0  # the optimiser's steps are made for numbers near 1
-        with quiet():
+        with deterministic_fit():
             reference = statsmodels.ARIMA(values / scale, order=(self.p, 0, self.q), trend="c", concentrate_scale=True)
             fitted = reference.fit(cov_type="none", low_memory=True)
         mean = float(fitted.params[0])
 
         def predict(samples: Samples, rows: np.ndarray) -> np.ndarray:
             series = series_of(samples)
-            with quiet():
+            with deterministic_fit():
                 followed = fitted.apply(series.steps[: rows[-1] + 1] / scale)
             states = followed.filter_results.filtered_state  # (state, time), given all up to each bar
             design = followed.model.ssm["design"][0]

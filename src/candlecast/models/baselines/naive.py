@@ -1,4 +1,4 @@
-"""Baselines, what every model has to beat, made by the same walk; naive, drift and linear among them."""
+"""Baselines, which every model has to beat on the same walk: naive, drift and linear regression."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from candlecast.dataset.samples import Samples, windows
 from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import fit_scaling
-from candlecast.models.deterministic import quiet
-from candlecast.targets import Target, label, parts
+from candlecast.models.deterministic import deterministic_fit
+from candlecast.targets import Target, components, label
 from candlecast.targets.sides import sides_of
 
-# samples and rows -> forecasts in the target's units: the mean alone, (rows,), or all that is said
+# samples and rows -> forecasts in the target's units: the mean alone, (rows,), or a whole prediction
 Predict = Callable[[Samples, np.ndarray], np.ndarray | Prediction]
 
 
@@ -33,13 +33,13 @@ class FittedBaseline(Unpickled):
 
     def forecast(self, samples: Samples, rows: np.ndarray) -> Prediction:
         """Forecasts made at the close of `rows`, in the target's units."""
-        targets = parts(samples.target)
+        targets = components(samples.target)
         found = (p(samples.of(t), rows) for p, t in zip(self.predict, targets, strict=True))
         each = [one if isinstance(one, Prediction) else Prediction(one) for one in found]
         return replace(each[0], others={label(t): other for t, other in zip(targets[1:], each[1:], strict=True)})
 
     def tensors(self) -> Mapping[str, np.ndarray]:
-        """Nothing: a baseline is made again faster than it is read."""
+        """Nothing: fitting a baseline again is faster than reading it."""
         return {}
 
 
@@ -60,7 +60,7 @@ class Baseline(ABC):
     def restore(self, job: Job, tensors: Mapping[str, np.ndarray]) -> FittedBaseline:
         """The same, fitted again: each target by itself."""
         self.require_target(job.samples.target)
-        return FittedBaseline(job, tuple(self.learn(job.of(target)) for target in parts(job.samples.target)))
+        return FittedBaseline(job, tuple(self.learn(job.of(target)) for target in components(job.samples.target)))
 
     def fits(self, target: Target) -> bool:
         """Whether such a target can be forecast in this way."""
@@ -68,7 +68,7 @@ class Baseline(ABC):
 
     def require_target(self, target: Target) -> None:
         """Raise ConfigError for a target that cannot be forecast in this way."""
-        for each in parts(target):
+        for each in components(target):
             if not self.fits(each):
                 raise ConfigError(
                     f"{self.name} forecasts {self.domain}, and the target is {each.name}",
@@ -110,7 +110,7 @@ class Drift(Baseline):
 class LinearRegression(Baseline):
     """Least squares on the same features, of the last `window` bars; the outcome is learnt as its difference to naive.
 
-    Where a chance is forecast: logistic regression on the outcomes that are of either class (`targets.sides`).
+    For a probability: logistic regression on the outcomes that are of either class (`targets.sides`).
     """
 
     window: int = 1
@@ -132,13 +132,13 @@ class LinearRegression(Baseline):
             sides = sides_of(outcomes, samples.naive[rows])
             if not sides.has_both:
                 return lambda samples, rows: sides.forecast(np.full(len(rows), sides.only), samples.naive[rows])
-            with quiet():
+            with deterministic_fit():
                 classifier = linear_model.LogisticRegression(C=1.0)
                 classifier.fit(inputs(samples, rows[sides.teaches]), sides.classes)
             return lambda samples, rows: sides.forecast(
                 classifier.predict_proba(inputs(samples, rows))[:, 1], samples.naive[rows]
             )
-        with quiet():
+        with deterministic_fit():
             regression = linear_model.LinearRegression().fit(inputs(samples, rows), outcomes - samples.naive[rows])
         return lambda samples, rows: samples.naive[rows] + regression.predict(inputs(samples, rows))
 

@@ -1,4 +1,4 @@
-"""Ridge regression and boosted trees on the same features, beside plain least squares."""
+"""Ridge regression and boosted trees on the study's features."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from candlecast.dataset.jobs import Job
 from candlecast.dataset.samples import Samples
 from candlecast.errors import ConfigError, is_whole, require_parameters
 from candlecast.models.baselines.naive import Baseline, Predict, regressors
-from candlecast.models.deterministic import quiet
+from candlecast.models.deterministic import deterministic_fit
 from candlecast.targets import Target
 from candlecast.targets.sides import sides_of
 
 
 @dataclass(frozen=True)
 class Ridge(Baseline):
-    """Least squares that is charged for large weights: min sum (y - w x)^2 + alpha n |w|^2 on scaled features, n the rows.
+    """Least squares with a penalty on large weights: min sum (y - w x)^2 + alpha n |w|^2 on scaled features, n the rows.
 
-    With alpha = 0.1 each of unrelated features loses about a tenth of its weight, and those that say the same share it.
+    With alpha = 0.1, each of several unrelated features loses about a tenth of its weight; correlated features share theirs.
     Hoerl and Kennard (1970).
     """
 
@@ -46,7 +46,7 @@ class Ridge(Baseline):
 
         inputs, rows = regressors(job, self.window), job.fit_rows
         regression = linear_model.Ridge(alpha=self.alpha * len(rows))
-        with quiet():
+        with deterministic_fit():
             regression.fit(inputs(job.samples, rows), (job.samples.outcomes - job.samples.naive)[rows])
         return lambda samples, rows: samples.naive[rows] + regression.predict(inputs(samples, rows))
 
@@ -87,7 +87,7 @@ class LightGBM(Baseline):
         if sides is not None and not sides.has_both:
             return lambda samples, rows: sides.forecast(np.full(len(rows), sides.only), samples.naive[rows])
         outcomes = samples.outcomes[rows] - samples.naive[rows] if sides is None else sides.classes
-        taught = rows if sides is None else rows[sides.teaches]
+        fitted = rows if sides is None else rows[sides.teaches]
         settings = {
             "objective": "binary" if is_chance else "regression",
             "num_leaves": self.leaves,
@@ -99,7 +99,7 @@ class LightGBM(Baseline):
             "seed": 0,
             "verbosity": -1,
         }
-        data = lightgbm.Dataset(inputs(samples, taught), label=outcomes)
+        data = lightgbm.Dataset(inputs(samples, fitted), label=outcomes)
         booster = lightgbm.train(settings, data, num_boost_round=self.trees)
 
         def predict(samples: Samples, rows: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""`Series`: the one series behind a target, for models that read the past of what they forecast and nothing else."""
+"""`TargetSeries`: the series that a target is computed from, for models that read the past of what they forecast alone."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from candlecast.dataset.jobs import Job
 from candlecast.dataset.samples import Samples
 from candlecast.targets import ExcessReturn, NextReturn, Price, ScaledReturn, Target, Volatility
 
-MAX_BARS = 5_000  # of a training part, the newest: what a handful of parameters need, in a time that nobody notices
+MAX_BARS = 5_000  # newest ones of a training part: enough for a few parameters, and fast
 
 
 @dataclass(frozen=True, eq=False)
-class Series:
-    """What a target moves with, known at the close of each bar; float64 (time,), NaN where undefined.
+class TargetSeries:
+    """The series that a target is computed from, known at the close of each bar; float64 (time,), NaN where undefined.
 
     `levels`: the log closing price, less that of the benchmark for an excess return, or the log range of the last `horizon`
-    bars for a volatility target. `steps`: the change of it in the bar, NaN behind a hole; for a volatility target the same as
+    bars for a volatility target. `steps`: the change of it in the bar, NaN after a gap; for a volatility target the same as
     `levels`.
     """
 
@@ -52,28 +52,28 @@ CONTINUED = "a return, a price or a volatility"  # what has a series, in words
 
 
 def has_series(target: Target) -> bool:
-    """Whether there is a series behind the target: a return of any kind, a price or a volatility."""
+    """Whether the target is computed from a series: a return of any kind, a price or a volatility."""
     return isinstance(target, NextReturn | ExcessReturn | ScaledReturn | Price | Volatility)
 
 
-def series_of(samples: Samples) -> Series:
-    """The series behind a target of the samples that has one."""
+def series_of(samples: Samples) -> TargetSeries:
+    """The series of the samples' target, which must have one."""
     if isinstance(samples.target, Volatility):
         levels = samples.naive
-        return Series(samples, levels, levels)
+        return TargetSeries(samples, levels, levels)
     if isinstance(samples.target, ExcessReturn):
-        levels = samples.target.lead(samples.candles)
-        return Series(samples, levels, bar_steps(levels, samples.candles))
-    return Series(samples, np.log(samples.candles.close), bar_returns(samples.candles))
+        levels = samples.target.relative_price(samples.candles)
+        return TargetSeries(samples, levels, bar_steps(levels, samples.candles))
+    return TargetSeries(samples, np.log(samples.candles.close), bar_returns(samples.candles))
 
 
 def bar_returns(candles: Candles) -> np.ndarray:
-    """Log return of each bar, ln(C_t / C_{t-1}), float64 (time,); NaN at the first and behind holes."""
+    """Log return of each bar, ln(C_t / C_{t-1}), float64 (time,); NaN at the first and after gaps."""
     return bar_steps(np.log(candles.close), candles)
 
 
 def bar_steps(levels: np.ndarray, candles: Candles) -> np.ndarray:
-    """Change of a level in each bar, (time,); NaN at the first and behind holes."""
+    """Change of a level in each bar, (time,); NaN at the first and after gaps."""
     steps = np.diff(levels, prepend=np.nan)
     steps[1:][np.diff(candles.segments) != 0] = np.nan
     return steps
@@ -91,8 +91,8 @@ def longest_part(job: Job) -> range:
 
 
 def clear_rows(job: Job, bars: int) -> np.ndarray:
-    """Rows to learn from whose last `bars` bars hold none that is tested, nor one in which an outcome of such a bar is open;
-    all rows to learn from where none lies behind a test part.
+    """Rows to learn from whose last `bars` bars contain no tested bar, and none in which the outcome of one is still open;
+    all rows to learn from where none lies after a test part.
     """
     rows = job.fit_rows
     if job.fold.is_in_time_order:

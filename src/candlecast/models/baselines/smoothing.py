@@ -15,7 +15,7 @@ from candlecast.errors import ConfigError
 from candlecast.interval import SECONDS
 from candlecast.models.baselines.naive import Baseline, Predict
 from candlecast.models.baselines.series import CONTINUED, has_series, learnt_part, series_of
-from candlecast.models.deterministic import quiet
+from candlecast.models.deterministic import deterministic_fit
 from candlecast.targets import Target
 
 BUSINESS_DAYS, YEAR_WEEKS = 5, 52
@@ -119,7 +119,7 @@ class ETS(Baseline):
 
         values = learnt_part(job, series_of(job.samples).levels)
         values = values[np.isfinite(values)]
-        with quiet():
+        with deterministic_fit():
             learnt: Any = ETSModel(values, error="add", trend="add", damped_trend=True).fit(disp=False)
         alpha, beta, phi = learnt.alpha, learnt.beta, learnt.phi
 
@@ -149,7 +149,7 @@ def season_bars(candles: Candles) -> int:
         return max(2, round(float(np.median(whole))))
     if seconds < SECONDS["w"]:
         return 7 if _trades_on_weekends(candles) else BUSINESS_DAYS
-    return YEAR_WEEKS
+    return max(2, 12 // candles.interval.months) if candles.interval.months else YEAR_WEEKS
 
 
 def _trades_on_weekends(candles: Candles) -> bool:

@@ -12,7 +12,7 @@ from candlecast.dataset.samples import Samples
 from candlecast.errors import ConfigError
 from candlecast.models.baselines.naive import Baseline, Predict
 from candlecast.models.baselines.series import bar_returns, clear_rows, learnt_part, longest_part
-from candlecast.models.deterministic import quiet
+from candlecast.models.deterministic import deterministic_fit
 from candlecast.targets import Target, Volatility
 
 
@@ -80,7 +80,7 @@ class GARCH(Baseline):
         returns = learnt_part(job, bar_returns(job.samples.candles))
         returns = returns[np.isfinite(returns)]
         scale = 1.0 / float(returns.std() or 1.0)  # the optimiser's steps are made for numbers near 1
-        with quiet():
+        with deterministic_fit():
             model = arch_model(scale * returns, mean="Constant", dist="t", rescale=False)
             fitted = model.fit(disp="off", show_warning=False)
         learnt = dict(zip(fitted.params.index, fitted.params.to_numpy(), strict=True))

@@ -1,4 +1,4 @@
-"""`Conformal`: an interval around the forecast of any model, as wide as its own known errors say."""
+"""`Conformal`: an interval around the forecast of any model, from its own known errors."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from candlecast.errors import ConfigError, NotEnoughDataError, is_whole, require
 from candlecast.events import Listener, ignore
 from candlecast.models.model import Fitted, Model, require_learnable, require_model
 from candlecast.models.wrappers.wrapped import Wrapped
-from candlecast.targets import Target, label, parts
+from candlecast.targets import Target, components, label
 
-UNWATCHED = 0.2  # share of the training part that is kept for calibration where a fold has no validation part
+CALIBRATION_SHARE = 0.2  # of the training part, where a fold has no validation part
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Conformal(Wrapped[Model]):
 
     Split conformal prediction (Vovk et al. 2005): the later half of the fold's validation part is kept from the model, and its
     errors there are the first scores: y - m, in standard deviations where the model says `sigma`; beyond its own outermost
-    quantiles where it says those (Romano, Patterson and Candes 2019). Markets change, so that such an interval would not keep
-    its promise; hence each tail follows the adaptive rule of Gibbs and Candes (2021) with every outcome that becomes known in
+    quantiles where it says those (Romano, Patterson and Candes 2019). Markets change, so that such an interval would lose its
+    coverage; hence each tail follows the adaptive rule of Gibbs and Candes (2021) with every outcome that becomes known in
     the test part: a <- a + step ((1 - coverage) / 2 - missed), and the bound at t is the 1 - a quantile of the last `memory`
     scores known by then, that is of bars up to t - horizon. Beyond the largest score it does not go.
 
@@ -72,7 +72,7 @@ class Conformal(Wrapped[Model]):
             raise ConfigError(
                 f"{self.name} puts intervals around values, and the target {target.name} is a {target.kind}",
                 expected="a target of values, as a return or a volatility",
-                remedy="Use the model as it is: its chances say how sure it is",
+                remedy="Use the model as it is: its probabilities show how sure it is",
             )
 
     def restore(self, job: Job, tensors: Mapping[str, np.ndarray]) -> FittedConformal:
@@ -110,10 +110,10 @@ class FittedConformal(Unpickled):
         wanted = np.searchsorted(every, rows)
         is_known = samples.is_known[every] & (every >= start)
         results = [
-            self._bounded(each, samples.lessons[every, place], every, is_known, scores, samples.horizon, wanted)
+            self._bounded(each, samples.y[every, place], scores, rows=every, is_known=is_known, wanted=wanted)
             for place, (each, scores) in enumerate(zip((said, *said.others.values()), first, strict=True))
         ]
-        names = [label(target) for target in parts(samples.target)[1:]]
+        names = [label(target) for target in components(samples.target)[1:]]
         return replace(results[0], others=dict(zip(names, results[1:], strict=True)))
 
     @cached_property
@@ -126,21 +126,23 @@ class FittedConformal(Unpickled):
         """Scores of the calibration rows for each target: (2, rows), below and above."""
         samples, rows = self.job.samples, self.calibration
         said = self.fitted.forecast(samples, rows)
-        return [_scores(each, samples.lessons[rows, place]) for place, each in enumerate((said, *said.others.values()))]
+        return [_scores(each, samples.y[rows, place]) for place, each in enumerate((said, *said.others.values()))]
 
     def _bounded(
         self,
         said: Prediction,
         outcomes: np.ndarray,
+        scores: np.ndarray,
+        *,
         rows: np.ndarray,
         is_known: np.ndarray,
-        scores: np.ndarray,
-        horizon: int,
         wanted: np.ndarray,
     ) -> Prediction:
         """The forecasts of the `wanted` places with their intervals, once all `rows` were followed in order of time."""
         miss = (1 - self.recipe.coverage) / 2
-        known = np.searchsorted(rows, rows - horizon, side="right")  # rows before this place are known at each row
+        known = np.searchsorted(
+            rows, rows - self.job.samples.horizon, side="right"
+        )  # rows before this place are known at each row
         own = _scores(said, outcomes)
         reach = np.stack([self._followed(*pair, is_known, known, miss) for pair in zip(scores, own, strict=True)])
         low, high, spread = _edges(said)
@@ -195,7 +197,7 @@ def _divided(job: Job) -> tuple[Job, np.ndarray]:
         divided = Fold(fold.index, fold.train, Rows.of(rows[rows < first - horizon]), fold.test)
     else:
         rows = fold.train.array
-        first = rows[int(len(rows) * (1 - UNWATCHED))]
+        first = rows[int(len(rows) * (1 - CALIBRATION_SHARE))]
         divided = Fold(fold.index, Rows.of(rows[rows < first - horizon]), Rows(), fold.test)
     kept = rows[(rows >= first) & samples.is_complete[rows] & samples.is_known[rows]]
     if not len(kept) or not len(divided.train):

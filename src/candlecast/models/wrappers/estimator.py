@@ -15,7 +15,7 @@ from candlecast.dataset.samples import Samples
 from candlecast.errors import ConfigError, is_whole, require_parameters
 from candlecast.heads.classes import NAMES
 from candlecast.models.baselines.naive import Baseline, Predict, regressors
-from candlecast.models.deterministic import quiet
+from candlecast.models.deterministic import deterministic_fit
 from candlecast.targets import LABELS
 from candlecast.targets.sides import sides_of
 
@@ -32,7 +32,7 @@ class Sklearn(Baseline):
 
     target              y                            what is forecast
     a value             outcome - naive forecast     naive + predict(X)
-    a chance            0 or 1, of the outcomes      predict_proba(X); without it predict(X), which must lie in [0, 1]
+    a probability       0 or 1, of the outcomes      predict_proba(X); without it predict(X), which must lie in [0, 1]
                         that are either
     labels              -1, 0 or 1                   sum of label x predict_proba(X), in the columns p_down, p_flat, p_up as
                                                      well; without it predict(X), the expected label
@@ -70,8 +70,8 @@ class Sklearn(Baseline):
         samples, rows, inputs = job.samples, job.fit_rows, regressors(job, self.window)
         kind, outcomes = samples.target.kind, samples.outcomes[rows]
         estimator = self._fresh(int(job_generator(job, purpose=0).integers(2**31)))
-        has_chances = hasattr(estimator, "predict_proba")
-        self._require_kind(estimator, kind, has_chances=has_chances)
+        has_probabilities = hasattr(estimator, "predict_proba")
+        self._require_kind(estimator, kind, has_probabilities=has_probabilities)
         sides = sides_of(outcomes, samples.naive[rows]) if kind == "probability" else None
         if sides is not None:
             outcomes, rows = sides.classes, rows[sides.teaches]
@@ -80,11 +80,11 @@ class Sklearn(Baseline):
                     sides.forecast(np.full(len(rows), sides.only), samples.naive[rows])
                 )
         if kind == "label" and np.ptp(outcomes) == 0:  # a single class: most classifiers refuse to learn it
-            return lambda _, rows: _of_chances(kind, outcomes[:1], np.ones((len(rows), 1)))
-        lessons = outcomes - samples.naive[rows] if kind == "value" else outcomes
+            return lambda _, rows: _of_probabilities(kind, outcomes[:1], np.ones((len(rows), 1)))
+        y = outcomes - samples.naive[rows] if kind == "value" else outcomes
         weights = {} if self.sample_weight is None else self._weights(estimator, outcomes)
-        with quiet():
-            self._call(job, "fit", estimator.fit, inputs(samples, rows), lessons, **weights)
+        with deterministic_fit():
+            self._call(job, "fit", estimator.fit, inputs(samples, rows), y, **weights)
 
         def predict(samples: Samples, rows: np.ndarray) -> Prediction:
             found = raw(samples, rows)
@@ -94,14 +94,18 @@ class Sklearn(Baseline):
 
         def raw(samples: Samples, rows: np.ndarray) -> Prediction:
             if not len(rows):  # estimators refuse to forecast nothing
-                return Prediction(np.empty(0)) if kind == "value" else _of_chances(kind, np.ones(1), np.empty((0, 1)))
+                return (
+                    Prediction(np.empty(0))
+                    if kind == "value"
+                    else _of_probabilities(kind, np.ones(1), np.empty((0, 1)))
+                )
             x = inputs(samples, rows)
-            with quiet():
-                if kind != "value" and has_chances:
-                    chances = self._call(job, "predict_proba", estimator.predict_proba, x)
+            with deterministic_fit():
+                if kind != "value" and has_probabilities:
+                    probabilities = self._call(job, "predict_proba", estimator.predict_proba, x)
                     classes = np.asarray(getattr(estimator, "classes_", np.unique(outcomes)), dtype=np.float64)
-                    return _of_chances(
-                        kind, classes, self._checked(chances, (len(rows), len(classes)), "predict_proba")
+                    return _of_probabilities(
+                        kind, classes, self._checked(probabilities, (len(rows), len(classes)), "predict_proba")
                     )
                 found = self._checked(self._call(job, "predict", estimator.predict, x), (len(rows),), "predict")
             if kind == "value":
@@ -135,7 +139,7 @@ class Sklearn(Baseline):
         seeds = _seeds(fresh)
         return fresh.set_params(**dict.fromkeys(seeds, seed)) if seeds else fresh
 
-    def _require_kind(self, estimator: Any, kind: str, *, has_chances: bool) -> None:
+    def _require_kind(self, estimator: Any, kind: str, *, has_probabilities: bool) -> None:
         from sklearn.base import BaseEstimator, is_classifier
 
         is_labeller = isinstance(estimator, BaseEstimator) and is_classifier(estimator)
@@ -145,10 +149,10 @@ class Sklearn(Baseline):
                 expected="a regressor",
                 remedy="Use the regressor of that kind, or a target such as Direction()",
             )
-        if is_labeller and not has_chances:
+        if is_labeller and not has_probabilities:
             raise ConfigError(
                 f"{type(estimator).__name__} has no predict_proba",
-                expected="chances of the classes",
+                expected="probabilities of the classes",
                 remedy="Wrap it in sklearn.calibration.CalibratedClassifierCV",
             )
 
@@ -221,9 +225,9 @@ def described(estimator: Any) -> tuple[str, dict[str, Any], bool] | None:
     return f"{kind.__module__}.{kind.__qualname__}", parameters, is_cloned
 
 
-def _of_chances(kind: str, classes: np.ndarray, chances: np.ndarray) -> Prediction:
+def _of_probabilities(kind: str, classes: np.ndarray, probabilities: np.ndarray) -> Prediction:
     """The forecast from probabilities (rows, class) of these classes."""
-    each = [chances[:, classes == value].sum(axis=1) for value in LABELS]
+    each = [probabilities[:, classes == value].sum(axis=1) for value in LABELS]
     if kind == "probability":
         return Prediction(each[LABELS.index(1.0)])
     return Prediction(np.column_stack(each) @ np.array(LABELS), dict(zip(NAMES, each, strict=True)))

@@ -1,11 +1,11 @@
-"""`Pooled`: one net for all assets, which it tells apart by an input of its own."""
+"""`Pooled`: one net for all assets, with an input that identifies the asset."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,11 +18,11 @@ from candlecast.events import Listener, ignore
 from candlecast.features import Scaling, Unscaled, fit_scaling
 from candlecast.models.net import NetModel
 from candlecast.models.wrappers.wrapped import Wrapped
-from candlecast.targets import Target, parts
+from candlecast.targets import Target, components
 
 if TYPE_CHECKING:
     from candlecast.fleet.fitted import FittedNet
-    from candlecast.fleet.net_spec import Blueprint
+    from candlecast.fleet.net_spec import NetSpec
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Pooled(Wrapped[NetModel]):
     """The jobs of all assets with one fold and seed are learnt by one net; it has an input that is 1 for each asset's rows.
 
     Give `walk_forward` or `compare` several assets. A row counts only if its outcome was known before any of the assets is
-    tested in that fold, so that no asset tells of another's future; folds that train behind their test part lose that part.
+    tested in that fold, so that no asset leaks another's future; folds that train after their test part lose that part.
     Inputs and outcomes of each asset are scaled by its own rows of that kind; by its own training part where it has none, so
     that no other asset learns from it. Montero-Manso and Hyndman (2021) on global models.
     """
@@ -42,7 +42,7 @@ class Pooled(Wrapped[NetModel]):
 
     @property
     def name(self) -> str:
-        """That of the net, marked."""
+        """`pooled_` and the name of the net."""
         return f"pooled_{self.model.name}"
 
     def require_target(self, target: Target) -> None:
@@ -51,18 +51,21 @@ class Pooled(Wrapped[NetModel]):
 
     def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedPooled]:
         """Train one net for each fold and seed; each job gets it with the scaling of its own asset."""
+        from candlecast.fleet.fitted import FittedNet
         from candlecast.fleet.trainer import train
 
-        blueprint = self.model.blueprint(jobs[0].samples.target)
-        reach = self.window + (blueprint.fit.chunk if blueprint.fit.sampling == "sequence" else 0)
+        spec = self.model.net_spec(jobs[0].samples.target)
+        reach = self.window + (spec.fit.chunk if spec.fit.sampling == "sequence" else 0)
         groups: dict[tuple[int, int], list[Job]] = {}
         for job in jobs:
             groups.setdefault((job.fold.index, job.seed), []).append(job)
-        pools = [Pool(members(group, blueprint), reach) for group in groups.values()]
-        for net in train(cast("list[Job]", pools), blueprint, progress=progress):
-            pool = cast("Pool", net.job)
-            for place, member in enumerate(pool.members):
-                own = FittedPooled(member.adapted(net, len(pool.members), place), place)
+        pools = [Pool(members(group, spec), reach) for group in groups.values()]
+        for trained in train(pools, spec, progress=progress):
+            members_of_pool = pools[trained.job].members
+            for place, member in enumerate(members_of_pool):
+                inputs, outcomes = member.scalings(trained.outcomes, assets=len(members_of_pool))
+                net = FittedNet(member.job, spec, trained.weights, inputs, outcomes, trained.losses)
+                own = FittedPooled(net, place)
                 yield replace(own, net=self.model.measured(own.net, own.forecast))
 
     def restore(self, job: Job, tensors: Mapping[str, np.ndarray]) -> FittedPooled:
@@ -98,10 +101,10 @@ class FittedPooled(Unpickled):
         return {**self.net.tensors(), "asset": np.array([self.place])}
 
 
-def members(jobs: Sequence[Job], blueprint: Blueprint) -> list[Member]:
+def members(jobs: Sequence[Job], spec: NetSpec) -> list[Member]:
     """The jobs of all assets with one fold and seed, each with the scaling of its rows that were known before any test."""
     moment = min(job.samples.candles.close_time[job.fold.test.first] for job in jobs)
-    return [Member.of(job, blueprint, moment) for job in jobs]
+    return [Member.of(job, spec, moment) for job in jobs]
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +118,7 @@ class Member:
     outcomes: Scaling
 
     @classmethod
-    def of(cls, job: Job, blueprint: Blueprint, moment: np.datetime64) -> Member:
+    def of(cls, job: Job, spec: NetSpec, moment: np.datetime64) -> Member:
         samples = job.samples
         times = samples.candles.close_time
 
@@ -124,43 +127,38 @@ class Member:
 
         rows, seen = known(job.train_rows), job.fold.train.array
         if len(rows):  # others learn from it: its scaling knows no more than they may
-            lessons, seen = rows, seen[times[seen] < moment]
+            learnt, seen = rows, seen[times[seen] < moment]
         else:
-            lessons = job.train_rows
+            learnt = job.train_rows
         inputs = fit_scaling(samples.scalers, samples.inputs[seen])
-        scalers = [blueprint.head.scaling or target.scaling for target in parts(samples.target)]
-        return cls(job, rows, known(job.valid_rows), inputs, fit_scaling(scalers, samples.lessons[lessons]))
+        scalers = [spec.head.scaling or target.scaling for target in components(samples.target)]
+        return cls(job, rows, known(job.valid_rows), inputs, fit_scaling(scalers, samples.y[learnt]))
 
-    def adapted(self, net: FittedNet, assets: int, place: int) -> FittedNet:
-        """The pool's net for this member's own units, and its inputs with a mark for each of the assets."""
+    def scalings(self, outcomes: Scaling, *, assets: int) -> tuple[Scaling, Scaling]:
+        """Scalings of the pool's net for this asset: of its inputs, with a mark for each of the assets, and of its outcomes.
+
+        `outcomes`: how the pool scaled outcomes that were already scaled by asset.
+        """
         shift, scale = np.zeros(assets), np.ones(assets)
         inputs = Scaling(np.concatenate([self.inputs.shift, shift]), np.concatenate([self.inputs.scale, scale]))
-        return replace(net, job=self.job, inputs=inputs, outcomes=net.outcomes.within(self.outcomes))
+        return inputs, outcomes.within(self.outcomes)
 
 
 class Pool:
-    """A training of one net on the rows of all members, one behind the other, with `reach` undefined bars in between.
+    """A training of one net on the rows of all members, one after the other, with `reach` undefined bars in between.
 
-    It has what the fleet asks of a `Job`.
+    A `TrainingJob`.
     """
 
     def __init__(self, members: Sequence[Member], reach: int) -> None:
         self.members, self.reach = members, reach
         self.seed, self.lr = members[0].job.seed, members[0].job.lr
         self.symbol = "+".join(member.job.symbol for member in members)
-        self.key = f"{self.symbol}/fold-{members[0].job.fold.index}/seed-{self.seed}"
-
-    @cached_property
-    def samples(self) -> PooledSamples:
-        """Inputs and outcomes of all members, each scaled by its own."""
-        inputs, lessons, importance = [], [], []
-        for place, member in enumerate(self.members):
-            samples = member.job.samples
-            inputs.append(_marked(member.inputs.apply(samples.inputs), len(self.members), place))
-            lessons.append(member.outcomes.apply(samples.lessons))
-            importance.append(samples.importance)
-        joined = (self._joined(arrays) for arrays in (inputs, lessons, importance))
-        return PooledSamples(*joined, target=self.members[0].job.samples.target)
+        index, end = members[0].job.fold.index, sum(len(member.job.samples) + reach for member in members)
+        self.key = f"{self.symbol}/fold-{index}/seed-{self.seed}"
+        self.samples = self._joined_samples()
+        # the same division of the joined rows; the test part comes after them all
+        self.fold = Fold(index, Rows.of(self.train_rows), Rows.of(self.valid_rows), range(end, end + 1))
 
     @cached_property
     def train_rows(self) -> np.ndarray:
@@ -176,15 +174,19 @@ class Pool:
 
     @cached_property
     def valid_rows(self) -> np.ndarray:
-        """Rows that early stopping watches; may be empty."""
+        """Rows for early stopping; may be empty."""
         return self._rows([member.valid_rows for member in self.members])
 
-    @cached_property
-    def fold(self) -> Fold:
-        """The same division of the joined rows; the test part lies behind them all."""
-        end = len(self.samples.inputs)
-        index = self.members[0].job.fold.index
-        return Fold(index, Rows.of(self.train_rows), Rows.of(self.valid_rows), range(end, end + 1))
+    def _joined_samples(self) -> PooledSamples:
+        """Inputs and outcomes of all members, each scaled by its own."""
+        inputs, y, sample_weight = [], [], []
+        for place, member in enumerate(self.members):
+            samples = member.job.samples
+            inputs.append(_marked(member.inputs.apply(samples.inputs), len(self.members), place))
+            y.append(member.outcomes.apply(samples.y))
+            sample_weight.append(samples.sample_weight)
+        joined = (self._joined(arrays) for arrays in (inputs, y, sample_weight))
+        return PooledSamples(*joined, target=self.members[0].job.samples.target)
 
     def _rows(self, of_members: Sequence[np.ndarray]) -> np.ndarray:
         offset, found = 0, []
@@ -200,17 +202,17 @@ class Pool:
 
 @dataclass(frozen=True, eq=False)
 class PooledSamples:
-    """What training reads of samples; `inputs` (time, column) and `lessons` (time, N) are scaled already."""
+    """What training reads of samples; `inputs` (time, column) and `y` (time, N) are scaled already."""
 
     inputs: np.ndarray
-    lessons: np.ndarray
-    importance: np.ndarray
+    y: np.ndarray
+    sample_weight: np.ndarray
     target: Target
 
     @property
     def outcomes(self) -> np.ndarray:
         """What is forecast: float64 (time,)."""
-        return self.lessons[:, 0]
+        return self.y[:, 0]
 
     @property
     def scalers(self) -> list[Unscaled]:

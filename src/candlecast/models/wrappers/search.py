@@ -40,13 +40,13 @@ class Search:
 
         cc.Search(space, trials=20, window=32)
 
-    Each is trained on the first 60 % of the fold's training part, stopped by the next 20 % and judged on the last 20 %, its
+    Each is trained on the first 60 % of the fold's training part, stopped by the next 20 % and scored on the last 20 %, its
     labels purged in between. The best is then trained on the whole training part, for every seed. `at_once` configurations
-    are suggested before the first of them is judged; those that differ in nothing but their step size train as one fleet, over
+    are suggested before the first of them is scored; those that differ in nothing but their step size train as one fleet, over
     all folds and assets. `window` is the longest among them. Needs the extra `optuna`.
 
-    What was tried is written into the ledger. It does not count against the test, which no choice has seen: the search is
-    one trial.
+    All configurations are written into the ledger. They do not count as trials, since no choice has seen the test part: the
+    search is one trial.
     """
 
     space: Callable[[optuna.Trial], Model]
@@ -192,7 +192,7 @@ def _fitted(tried: Sequence[tuple[Model, Job]], progress: Listener) -> Iterator[
 
 
 def _error(fitted: Fitted, job: Job) -> float:
-    """Mean squared error over naive's, on the rows that the inner fold judges by."""
+    """Mean squared error over naive's, on the test rows of the inner fold."""
     rows = job.test_rows[job.samples.is_known[job.test_rows]]
     outcome = job.samples.outcomes[rows]
     mistakes, naive = outcome - fitted.forecast(job.samples, rows).mean, outcome - job.samples.naive[rows]

@@ -21,11 +21,11 @@ class Torch(NetModel):
     than one output.
 
     `factory(inputs)` makes a fresh module for that many columns, so that each job gets its own weights. What
-    torch.func.vmap can stack trains as a fleet; the rest, as torch.nn.LSTM, one net after the other, as a log message says.
-    For a chance the module gives its logit, without a sigmoid. `candlecast.testing.check_net` tells what is wrong with one.
+    torch.func.vmap can stack trains as a fleet; other nets, such as torch.nn.LSTM, train one by one, with a log message. For a
+    probability the module gives its logit, without a sigmoid. `candlecast.testing.check_net` reports what is wrong with one.
 
-    A job's result is the same alone and in any company, unless torch sums a batch in another order for more nets than for
-    fewer, and training enlarges that: so with a bias in front of a batch norm, whose gradient is nothing but rounding.
+    A job's result does not depend on which models train with it, unless torch sums a batch in another order for several
+    nets, and training amplifies the difference: a bias before a batch norm does, since its gradient is rounding error alone.
     `check_net` finds such a net.
     """
 
@@ -40,10 +40,10 @@ class Torch(NetModel):
         self.require({"factory": (callable(self.factory), "a function of the number of columns that makes a module")})
 
     def build(self, inputs: int, outputs: int) -> nn.Module:
-        """A fresh module behind the interface of the fleet, its dropout drawn per job."""
+        """A fresh module with the interface of the fleet's nets, its dropout seeded per job."""
         import torch
 
-        from candlecast.nets.layers.dropout import seeded
+        from candlecast.nets.layers.dropout import with_keyed_dropout
         from candlecast.nets.layers.window import PerWindow
 
         module = self.factory(inputs)
@@ -56,4 +56,4 @@ class Torch(NetModel):
         if any(isinstance(each, torch.nn.UninitializedParameter) for each in module.parameters()):
             with torch.no_grad():  # lazy layers learn their sizes from the first windows they see
                 module.eval()(torch.zeros(2, self.window, inputs))
-        return seeded(PerWindow(module.train(), outputs))
+        return with_keyed_dropout(PerWindow(module.train(), outputs))

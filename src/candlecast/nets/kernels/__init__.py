@@ -35,7 +35,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Cell:
-    """A kind of recurrent cell: its meaning in readable torch, its name among the kernels, and how many states it has."""
+    """A kind of recurrent cell: its definition in readable torch, the name of its kernels, and how many states it has."""
 
     name: str
     reference: Callable[..., Tensor | tuple[Tensor, ...]]
@@ -71,12 +71,12 @@ def layers(
     `tensors` has for each layer its initial states and weights, in the order of `lstm`, `gru` and `rnn`, which say the
     shapes. With `dropout` the outputs of each layer, but not its states, are masked by its key: `keys`, int32, one per
     layer; see `mask.masked`. Returns the top layer's outputs of the last `tail` bars (B, tail, H), by default of all, and
-    the states of each layer behind the last bar: `(h_T,)`, or for the LSTM `(h_T, c_T)`, each (B, H).
+    the states of each layer after the last bar: `(h_T,)`, or for the LSTM `(h_T, c_T)`, each (B, H).
     """
     tail = x.shape[-2] if tail is None else tail
     kernel = cell.kernel(x)
     if kernel is None:
-        return _in_torch(cell, x, tensors, tail, dropout, keys)
+        return _in_torch(cell, x, tensors, tail=tail, dropout=dropout, keys=keys)
     stack = Stack(kernel, len(tensors), dropout, tail, lasting=torch.is_grad_enabled())
     outputs, *states = call(stack, _inputs(stack, x, tensors, keys))
     return outputs, [tuple(stack.of(states, layer)) for layer in range(len(tensors))]
@@ -113,7 +113,7 @@ def _inputs(stack: Stack, x: Tensor, tensors: Sequence[Sequence[Tensor]], keys: 
 
 
 def _in_torch(
-    cell: Cell, x: Tensor, tensors: Sequence[Sequence[Tensor]], tail: int, dropout: float, keys: Sequence[Tensor]
+    cell: Cell, x: Tensor, tensors: Sequence[Sequence[Tensor]], *, tail: int, dropout: float, keys: Sequence[Tensor]
 ) -> tuple[Tensor, list[tuple[Tensor, ...]]]:
     states = []
     for depth, own in enumerate(tensors):

@@ -51,11 +51,11 @@ class Kernel(Protocol):
 
 @dataclass(frozen=True)
 class Stack:
-    """A number of layers of one cell, each with its initial states and weights, and dropout behind each of them.
+    """A number of layers of one cell, each with its initial states and weights, and dropout after each of them.
 
     Its outputs are the last `tail` ones of the top layer, and the states `(h_T, *last)` of each layer. The tensors of all
-    layers lie side by side in one list, as autograd wants them. `lasting`: what the forward pass keeps outlasts it. False
-    where no backward pass follows, or one in the same chain of works: there is room then for what threads are at work on.
+    layers are in one list, as autograd needs them. `lasting`: what the forward pass keeps is valid after it. False where no
+    backward pass follows, or one in the same chain of work: then there is memory only for what threads are working on.
     """
 
     kernel: Kernel
@@ -80,7 +80,7 @@ class Stack:
 
 
 def signed(function: type[Function]) -> type[Function]:
-    """The function with the signature of its forward made ahead; torch asks `inspect` for it and binds it at every call."""
+    """The function with a signature made once; torch would ask `inspect` for it, and bind it, at every call."""
     parameters = inspect.signature(function.forward).parameters.values()
     function.forward.__signature__ = _Positional(list(parameters))  # type: ignore[attr-defined]
     return function

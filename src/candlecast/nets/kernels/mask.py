@@ -1,4 +1,4 @@
-"""Dropout masks as a function of a key, so that a model's masks are its own, however many train beside it."""
+"""Dropout masks as a function of a key, so that a model's masks do not depend on which others train with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nets that read a bounded number of bars, behind the interface of the recurrent stack: their memory is the bars themselves."""
+"""Nets that read a bounded number of bars, with the interface of the recurrent stack: their memory is the bars themselves."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class Causal(Stacked):
     """Wraps a module x (B, n, F) -> (B, n - reach + 1, H) whose units for a bar read that bar and the reach - 1 before it, and
     maps them to outputs (O,).
 
-    `forward(x, state, tail)`: x (B, T, F) -> outputs of the last `tail` bars (B, tail, O), and the state behind bar T: the
+    `forward(x, state, tail)`: x (B, T, F) -> outputs of the last `tail` bars (B, tail, O), and the state after bar T: the
     last reach - 1 bars, ((rows,),) with rows (B, reach - 1, F). Without `state` zeros lie before the first bar. A bar's
     output is the same wherever its window is cut out of the sequence.
 
-    The outputs begin as zeros, the middle of a standard scale: where there is little to learn, a net that begins with
-    forecasts as wide as the outcomes is stopped before it has unlearnt them.
+    The outputs begin as zeros, the middle of a standard scale. Where there is little to learn, a net whose first forecasts
+    are as large as the outcomes stops early, before they have shrunk.
     """
 
     def __init__(self, net: nn.Module, *, reach: int, hidden: int, outputs: int) -> None:

@@ -1,4 +1,4 @@
-"""Dense layer whose arithmetic is each model's own: the same bits alone and in any fleet, on CPU."""
+"""Dense layer with the same bits on CPU for one model alone and in any fleet."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Dense(nn.Module):
         return _chain(x, [self])
 
 
-class Head(nn.ModuleList):
-    """Dense layers one behind the other, as one op: x (..., I) -> (..., O) of the last; x itself where there is none."""
+class DenseLayers(nn.ModuleList):
+    """Dense layers one after the other, as one op: x (..., I) -> (..., O) of the last; x itself where there is none."""
 
     def forward(self, x: Tensor) -> Tensor:
         return _chain(x, [cast("Dense", layer) for layer in self]) if len(self) else x
@@ -70,7 +70,7 @@ def _chain(x: Tensor, layers: Sequence[Dense]) -> Tensor:
 class _Products(Function):
     """x (K, B, T, I), then w (K, I, O) and b (K, O) of each layer -> y (K, B, T, O) of the last, and those of the others.
 
-    On the calling thread: to wake another takes longer than the work.
+    On the calling thread: waking another one takes longer than the work.
     """
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Dropout whose mask is a function of a key, so that a model's masks are its own, however many train beside it."""
+"""Dropout whose mask is a function of a key, so that a model's masks do not depend on which others train with it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from candlecast.nets.kernels.mask import masked
 class Dropout(nn.Module):
     """Zero each value with probability `p` in training, and divide the others by 1 - p (Srivastava et al. 2014).
 
-    The mask is a hash of `key`, an int32 buffer, and of the value's place: equal keys give equal masks on any device.
-    Whoever trains sets a new key before each step; with keys (K,) of K models x has a leading K too.
+    The mask is a hash of `key`, an int32 buffer, and of the value's position: equal keys give equal masks on any device.
+    The trainer sets a new key before each step; with keys (K,) of K models x has a leading K too.
     """
 
     key: Tensor
@@ -35,13 +35,13 @@ class Dropout(nn.Module):
         return _Mask.apply(x.unsqueeze(0), self.key.view(1), self.p).squeeze(0)  # type: ignore[union-attr]
 
 
-def seeded(net: nn.Module) -> nn.Module:
-    """The net with every `torch.nn.Dropout` in it exchanged for `Dropout`."""
+def with_keyed_dropout(net: nn.Module) -> nn.Module:
+    """The net with every `torch.nn.Dropout` in it replaced by `Dropout`."""
     for name, child in net.named_children():
         if type(child) is nn.Dropout:
             setattr(net, name, Dropout(child.p))
         else:
-            seeded(child)
+            with_keyed_dropout(child)
     return net
 
 

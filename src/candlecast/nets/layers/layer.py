@@ -21,7 +21,7 @@ class Layer(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """x (B, T, F) and the state before it -> outputs (B, T, H) and the state behind it, each (B, H)."""
+        """x (B, T, F) and the state before it -> outputs (B, T, H) and the state after it, each (B, H)."""
 
     @abstractmethod
     def stepper(self) -> Stepper:
@@ -44,6 +44,6 @@ class RecurrentLayer(Layer):
         """The parameters, in the order of the cell's op."""
 
     def forward(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """x (B, T, F) and the state before it -> outputs (B, T, H) and the state behind it."""
+        """x (B, T, F) and the state before it -> outputs (B, T, H) and the state after it."""
         h, (last,) = kernels.layers(self.cell, x, [(*state, *self.weights)])
         return h, last

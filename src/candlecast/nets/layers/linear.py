@@ -32,10 +32,10 @@ class Linear(nn.Module):
 
 
 def _product(a: Tensor, b: Tensor) -> Tensor:
-    """The products of all models, with zeros behind them.
+    """The products of all models, padded with zeros.
 
-    How a matrix is multiplied, and so the rounding, depends on whether it begins on a cache line, and may depend on whether
-    it is the only one. So every side is filled up to a multiple of a line, and a single matrix gets company.
+    How a matrix is multiplied, and so its rounding, depends on whether it begins on a cache line, and may depend on whether
+    it is the only one. So every side is padded to a multiple of a line, and a single matrix is doubled.
     """
     a, b = (nn.functional.pad(m, (0, -m.shape[2] % LINE, 0, -m.shape[1] % LINE)) for m in (a, b))
     return torch.bmm(*(m.expand(2, -1, -1) if len(m) == 1 else m for m in (a, b)))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from candlecast.nets import kernels
-from candlecast.nets.layers.dense import Dense, Head
+from candlecast.nets.layers.dense import Dense, DenseLayers
 from candlecast.nets.layers.dropout import Dropout
 from candlecast.nets.layers.layer import Layer, RecurrentLayer, Stepper
 from candlecast.nets.layers.norm import LayerNorm
@@ -22,13 +22,13 @@ State = tuple[tuple[Tensor, ...], ...]  # per layer its tensors, each (B, H)
 
 
 class Recurrent(Stacked):
-    """A stack of recurrent layers for ONE model, with dropout behind each of them in training, and linear layers of `widths`
-    units behind the last.
+    """A stack of recurrent layers for ONE model, with dropout after each of them in training, and linear layers of `widths`
+    units after the last.
 
     `norm`: what a layer reads from the one below is normed (Ba, Kiros and Hinton 2016). `residual`: from the second layer
-    on, y = x + layer(x) (He et al. 2016). `from_zero`: before training the outputs are zeros, the middle of a standard scale.
+    on, y = x + layer(x) (He et al. 2016). `from_zero`: the untrained net gives zeros, the middle of a standard scale.
 
-    `forward(x, state, tail)`: x (B, T, F) -> outputs of the last `tail` bars (B, tail, O), and the state behind bar T.
+    `forward(x, state, tail)`: x (B, T, F) -> outputs of the last `tail` bars (B, tail, O), and the state after bar T.
     Without `state` the sequence starts from zero.
     """
 
@@ -50,7 +50,7 @@ class Recurrent(Stacked):
         self.layers = nn.ModuleList(layer(inputs if depth == 0 else hidden, hidden) for depth in range(layers))
         self.norms = nn.ModuleList(LayerNorm(hidden) for _ in range(layers - 1) if norm)
         self.dropouts = nn.ModuleList(Dropout(dropout) for _ in range(layers))
-        self.head = Head(Dense(a, b) for a, b in itertools.pairwise([hidden, *widths]))
+        self.head = DenseLayers(Dense(a, b) for a, b in itertools.pairwise([hidden, *widths]))
         if from_zero:
             nn.init.zeros_(cast("Dense", self.head[-1]).weight)
 
@@ -131,7 +131,7 @@ class Recurrent(Stacked):
         return x, tuple(ends)
 
     def stepper(self) -> Stepper:
-        """The net for one bar of one series: x (F,) and the state of all layers, side by side -> outputs (O,) and state."""
+        """The net for one bar of one series: x (F,) and the states of all layers in one tuple -> outputs (O,) and states."""
         layers = [cast("Layer", module) for module in self.layers]
         steps = [layer.stepper() for layer in layers]
         norms = [cast("LayerNorm", module).stepper() for module in self.norms]

@@ -1,4 +1,4 @@
-"""Where the first weights of a net come from: a generator of the net's own, or torch's global ones while nobody else may draw."""
+"""Random initial weights of a net, from a generator of its own, or from torch's global ones under a lock."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def uniform(*shape: int, within: float) -> nn.Parameter:
 
 
 @contextmanager
-def drawn_from(seed: int) -> Iterator[None]:
-    """Within the block, weights of this module's functions are drawn from a generator of their own, the same for each seed.
+def locally_seeded(seed: int) -> Iterator[None]:
+    """Within the block, the functions of this module draw weights from a local generator with that seed.
 
-    They are those that torch's global generator gives after `torch.manual_seed(seed)`; it is not touched.
+    They are the weights that torch's global generator gives after `torch.manual_seed(seed)`, which is not touched.
     """
     token = _generator.set(torch.Generator().manual_seed(seed))
     try:
@@ -47,10 +47,10 @@ def drawn_from(seed: int) -> Iterator[None]:
 
 @contextmanager
 def globally_seeded(seed: int) -> Iterator[None]:
-    """For code that draws from torch's global generators: within the block they are seeded, and given back as they were.
+    """For code that draws from torch's global generators: within the block they are seeded, and restored after it.
 
     One block at a time in the whole process; a thread that has one may begin others inside it. What threads without a block
-    draw meanwhile comes from the seeded generators too: nobody can be kept from them. GPUs are seeded once they are in use.
+    draw meanwhile comes from the seeded generators too: torch has no way to prevent that. GPUs are seeded once they are in use.
     """
     has_gpus = torch.cuda.is_initialized()
     devices = range(torch.cuda.device_count() if has_gpus else 0)

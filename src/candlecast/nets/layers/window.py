@@ -1,4 +1,4 @@
-"""Any torch module that maps a window to a forecast, behind the interface of the recurrent stack."""
+"""Any torch module that maps a window to a forecast, with the interface of the recurrent stack."""
 
 from __future__ import annotations
 

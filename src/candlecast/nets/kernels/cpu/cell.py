@@ -1,4 +1,4 @@
-"""`Cell`: what a kind of recurrent cell brings to a stack of its layers on CPU."""
+"""`CellKernels`: the compiled parts of a kind of recurrent cell, from which a stack of its layers is made on CPU."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ class Sizes(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Cell:
+class CellKernels:
     """Two compiled time loops over the items first to last of the K S shards, and how their results are read.
 
     forward(thread, first, last, blocks, size, line, height, steps, *states, *weights, *last, packed, scratch) reads x_t
     from z_t in the rows of a layer, which begin at `line` of each shard's block (`rows.home`), and writes h_t to z_{t+1};
-    what `backward` reads comes behind. States before are (K, B, 1, H), those behind the last bar (K, 1, H, B), biases
+    what `backward` reads follows. States before the first bar are (K, B, 1, H), those after the last bar (K, 1, H, B), biases
     (K, 1, gates).
 
     backward(thread, first, last, blocks, size, line, height, flow, silent, needs_x, *grads, w_x, w_h, batch, keys,

@@ -6,7 +6,7 @@ of them meet W and b_x, the last 1 + H meet U and b_h, so that a bias is one mor
 
 from torch import Tensor
 
-from candlecast.nets.kernels.cpu.cell import Cell, Sizes
+from candlecast.nets.kernels.cpu.cell import CellKernels, Sizes
 from candlecast.nets.kernels.cpu.products import (
     LEFT,
     RIGHT,
@@ -186,4 +186,4 @@ def _gradients(features: int, of_x: Tensor, of_h: Tensor) -> tuple[Tensor, ...]:
     return of_x[:, :features], of_h[:, 1:], of_x[:, features], of_h[:, 0]
 
 
-KERNEL = LayersOf(Cell(_forward, _backward, _sizes, _gradients, states=1))
+KERNEL = LayersOf(CellKernels(_forward, _backward, _sizes, _gradients, states=1))

@@ -6,7 +6,7 @@ is one more row of weights, and its gradient one more row of theirs.
 
 from torch import Tensor
 
-from candlecast.nets.kernels.cpu.cell import Cell, Sizes
+from candlecast.nets.kernels.cpu.cell import CellKernels, Sizes
 from candlecast.nets.kernels.cpu.products import (
     LEFT,
     RIGHT,
@@ -182,4 +182,4 @@ def _gradients(features: int, summed: Tensor) -> tuple[Tensor, ...]:
     return dw_x, dw_h, db
 
 
-KERNEL = LayersOf(Cell(_forward, _backward, _sizes, _gradients, states=2))
+KERNEL = LayersOf(CellKernels(_forward, _backward, _sizes, _gradients, states=2))

@@ -6,7 +6,7 @@ is one more row of weights, and its gradient one more row of theirs.
 
 from torch import Tensor
 
-from candlecast.nets.kernels.cpu.cell import Cell, Sizes
+from candlecast.nets.kernels.cpu.cell import CellKernels, Sizes
 from candlecast.nets.kernels.cpu.products import (
     LEFT,
     RIGHT,
@@ -131,4 +131,4 @@ def _gradients(features: int, summed: Tensor) -> tuple[Tensor, ...]:
     return summed[:, :features], summed[:, features + 1 :], summed[:, features]
 
 
-KERNEL = LayersOf(Cell(_forward, _backward, _sizes, _gradients, states=1))
+KERNEL = LayersOf(CellKernels(_forward, _backward, _sizes, _gradients, states=1))

@@ -1,4 +1,4 @@
-"""A stack of layers on CPU: all that a shard goes through, one piece of work behind the other."""
+"""A stack of layers on CPU: all of a shard's work, one piece after the other."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from candlecast.nets.kernels.cpu.cell import Cell, Sizes
+from candlecast.nets.kernels.cpu.cell import CellKernels, Sizes
 from candlecast.nets.kernels.cpu.memory import empty
 from candlecast.nets.kernels.cpu.products import ROWS, add_shards
 from candlecast.nets.kernels.cpu.rows import pass_batch, read_batch, write_batch
@@ -34,7 +34,7 @@ class _Layer(NamedTuple):
 class LayersOf:
     """The kernel of a stack of one kind of cell. It keeps the rows of all layers as one tensor (N, lines, L)."""
 
-    cell: Cell
+    cell: CellKernels
 
     @property
     def states(self) -> int:
@@ -124,7 +124,7 @@ _EMPTY = np.empty((0, 0, 0, 0), np.float32)
 
 
 @cache
-def _layers(cell: Cell, features: int, hidden: tuple[int, ...], steps: int) -> list[_Layer]:
+def _layers(cell: CellKernels, features: int, hidden: tuple[int, ...], steps: int) -> list[_Layer]:
     layers, line = [], 0
     for below, width in zip((features, *hidden), hidden, strict=False):
         layers.append(_Layer(below, width, cell.sizes(below, width, steps), line))
@@ -146,7 +146,7 @@ def _room(layers: Sequence[_Layer], items: int) -> tuple[np.ndarray, np.ndarray]
 
 
 def _masks(stack: Stack, keys: Sequence[Tensor], models: int) -> tuple[list[Mask], Mask]:
-    """The mask behind each layer, and one that masks nothing."""
+    """The dropout mask of each layer, or one that masks nothing."""
     nothing = np.zeros(models, np.int32), np.uint32(0), np.float32(1)
     if not stack.dropout:
         return [nothing] * stack.layers, nothing

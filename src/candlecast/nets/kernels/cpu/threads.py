@@ -1,6 +1,6 @@
 """Work shared among threads that sleep between calls.
 
-OpenMP pools spin after each parallel region; beside torch's own pool that would take the cores from the work itself.
+OpenMP pools spin after each parallel region. With torch's own pool active, that would take the cores from the work.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-PIECES = 4  # of each thread, or more: a slow one does not hold up the others
+PIECES = 4  # of each thread, or more, so that a slow thread does not delay the others
 MAXIMUM = 2  # items in a piece of a chain: what more of them keep is not in the cache any longer when it is needed
 Work = tuple[Callable[..., None], tuple[Any, ...]]  # a kernel and its arguments
 
@@ -34,7 +34,7 @@ class Chain:
         self._works: dict[int, list[Work]] = {}
 
     def note(self, items: int, work: Work) -> None:
-        """Put a work for so many items behind the others."""
+        """Append a work for so many items."""
         self._works.setdefault(items, []).append(work)
 
     def then(self, other: Chain) -> Chain:

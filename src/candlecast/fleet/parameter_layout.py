@@ -1,4 +1,4 @@
-"""`Layout`: the parameters of K nets as one matrix, a row of numbers per net."""
+"""`ParameterLayout`: the parameters of K nets as one matrix, one row per net."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-ALIGNMENT = 16  # floats of a cache line: every row starts on one, so that no arithmetic depends on a net's place
+ALIGNMENT = 16  # floats of a cache line: every row starts on one, so that no rounding depends on the position of a net
 
-Stack = dict[str, Tensor]  # name -> (K, ...), a parameter or buffer of K nets
+ModelTensors = dict[str, Tensor]  # name -> (K, ...), a parameter or buffer of K nets
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Names and shapes of a net's parameters, in the order in which they lie in a row (P,), filled up with zeros.
+class ParameterLayout:
+    """Names and shapes of a net's parameters, in the order of a row (P,), which is padded with zeros.
 
-    `tied`: other names under which modules of the net hold a parameter, each with the name that it has here.
+    `tied`: other names of shared parameters in the net, each with the name that the parameter has here.
     """
 
     shapes: dict[str, torch.Size]
     tied: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, net: nn.Module) -> Layout:
+    def of(cls, net: nn.Module) -> ParameterLayout:
         """The layout of nets like this one."""
         names = {id(parameter): name for name, parameter in net.named_parameters()}
         tied = {
@@ -38,7 +38,7 @@ class Layout:
 
     @property
     def sizes(self) -> list[int]:
-        """Numbers of each parameter, and of the filling."""
+        """Count of numbers of each parameter, and of the padding."""
         sizes = [math.prod(shape) for shape in self.shapes.values()]
         return [*sizes, -sum(sizes) % ALIGNMENT]
 
@@ -50,7 +50,7 @@ class Layout:
             row[: sum(map(len, parts))] = torch.cat(parts)
         return rows
 
-    def stack(self, rows: Tensor) -> Stack:
+    def views(self, rows: Tensor) -> ModelTensors:
         """The parameters by name, each (K, ...), as views of rows (K, P)."""
         *parts, _ = rows.split(self.sizes, dim=1)
         return {
@@ -58,10 +58,10 @@ class Layout:
             for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
         }
 
-    def everywhere(self, stack: Stack) -> Stack:
-        """The parameters under every name that a module of the net holds them by."""
-        return {**stack, **{place: stack[name] for place, name in self.tied.items()}} if self.tied else stack
+    def with_tied(self, params: ModelTensors) -> ModelTensors:
+        """The parameters under every name that they have in the net."""
+        return {**params, **{place: params[name] for place, name in self.tied.items()}} if self.tied else params
 
     def net(self, row: Tensor) -> dict[str, Tensor]:
-        """The parameters of one net by name, as copies out of its row (P,)."""
-        return {name: value[0].clone() for name, value in self.stack(row[None]).items()}
+        """The parameters of one net by name, copied from its row (P,)."""
+        return {name: value[0].clone() for name, value in self.views(row[None]).items()}

@@ -1,4 +1,4 @@
-"""Torch on one thread: for sums that do not depend on how many there are, and for work too small to divide."""
+"""`one_thread`: torch on one thread, so that its sums do not depend on the number of threads."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from candlecast.nets import kernels
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Torch itself on one thread, so that its sums do not depend on how many there are; the kernels keep all of them.
+    """Within the block, torch itself runs on one thread; the kernels of `nets.kernels` keep all of theirs.
 
-    It holds for the calling thread and for no other. Blocks can be nested.
+    It holds for the calling thread alone. Blocks can be nested.
     """
     if _here.is_inside:
         yield
         return
     count = torch.get_num_threads()
-    put_back = _limit()
+    restore = _limit()
     _here.is_inside = True
     try:
         with kernels.threads(count):
             yield
     finally:
-        put_back()
+        restore()
         _here.is_inside = False
 
 
 class _Here(threading.local):
-    """What is the running thread's own."""
+    """State of the running thread."""
 
     is_inside = False
 
@@ -45,10 +45,10 @@ _here = _Here()
 
 
 def _limit() -> Callable[[], None]:
-    """Limit this thread; the function that puts back what it had.
+    """Limit this thread; returns a function that restores its limits.
 
-    `torch.set_num_threads` would do, if it did not also set what other threads begin with, which they keep for good. So
-    its parts are called one by one: OpenMP's number of threads and MKL's, both each thread's own.
+    `torch.set_num_threads` also sets the number that threads started later have for good. So its two parts are called one
+    by one: the number of threads of OpenMP and that of MKL, each of which belongs to one thread.
     """
     count = torch.get_num_threads()
     had = [(library, library.num_threads) for library in _libraries()]
@@ -60,19 +60,19 @@ def _limit() -> Callable[[], None]:
     if not is_limited:  # a build of torch with other threads
         torch.set_num_threads(1)
 
-    def put_back() -> None:
+    def restore() -> None:
         if not is_limited:
             torch.set_num_threads(count)
         torchs_mkl(mkl)
         for library, threads in had:
             library.set_num_threads(threads)
 
-    return put_back
+    return restore
 
 
 @cache
 def _libraries() -> list[Any]:
-    """The libraries that torch may use of which the number of threads is each thread's own."""
+    """The libraries that torch may use and whose number of threads each thread sets for itself."""
     from threadpoolctl import ThreadpoolController
 
     found = ThreadpoolController().lib_controllers
@@ -81,7 +81,7 @@ def _libraries() -> list[Any]:
 
 @cache
 def _set_torchs_mkl() -> Callable[[int], int]:
-    """Sets the number of threads of the MKL inside torch for this thread, 0 for none of its own, and returns what it was."""
+    """Sets the number of threads of the MKL inside torch for this thread, 0 for the global one; returns the number before."""
     for path in (Path(torch.__file__).parent / "lib").glob("*torch_cpu.*"):
         with suppress(OSError, AttributeError):
             return ctypes.CDLL(str(path)).MKL_Set_Num_Threads_Local

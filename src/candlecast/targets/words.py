@@ -1,0 +1,26 @@
+"""What a target is called in a sentence; the only place that says it."""
+
+from __future__ import annotations
+
+from candlecast.targets.target import Target
+
+WORDS = {  # one bar ahead, and several
+    "return": ("next return", "return over the next {} bars"),
+    "price": ("next price", "price {} bars ahead"),
+    "direction": ("next direction", "direction over the next {} bars"),
+    "volatility": ("next range", "range of the next {} bars"),
+    "triple_barrier": ("first barrier touched", "first barrier touched within {} bars"),
+    "scaled_return": ("next return in standard deviations", "return over the next {} bars in standard deviations"),
+    "excess_return": ("next return beyond the benchmark's", "return beyond the benchmark's over the next {} bars"),
+}
+
+
+def described(target: Target) -> str:
+    """A target as it follows the word "the"; one of the user's by its name.
+
+    >>> from candlecast.targets import NextReturn, Price
+    >>> described(NextReturn()), described(Price(24))
+    ('next return', 'price 24 bars ahead')
+    """
+    one, many = WORDS.get(target.name, (target.name, target.name + " {} bars ahead"))
+    return one if target.horizon == 1 else many.format(target.horizon)

@@ -1,0 +1,128 @@
+"""`WalkPlan`: what is forecast, from what, on which folds and with which seeds; with candles and a model it becomes jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from candlecast.candles import Candles
+from candlecast.causality import require_causal_features, require_causal_target
+from candlecast.dataset.folds import Folds, WalkForward, check_folds
+from candlecast.dataset.jobs import Job
+from candlecast.dataset.samples import make_samples
+from candlecast.errors import ConfigError, NotEnoughDataError
+from candlecast.features import Features, standard_features
+from candlecast.models import Model
+from candlecast.models.model import require_learnable
+from candlecast.sources.files import as_assets
+from candlecast.targets import NextReturn, Target, memory
+from candlecast.walkforward.empty_folds import require_rows
+
+
+@dataclass(frozen=True)
+class WalkPlan:
+    """A walk forward before its model and candles are named, so that several models walk by the same plan.
+
+    features: the standard ones of each asset's interval when None.
+    target: what is forecast.
+    folds: how rows are divided into training and test parts.
+    seeds: one training each; the first alone for a model that does not depend on the seed.
+    window: the longest window of the models that are compared, in bars, so that all of them get the same rows and folds.
+    """
+
+    features: Features | None = None
+    target: Target = field(default_factory=NextReturn)
+    folds: Folds = WalkForward()
+    seeds: tuple[int, ...] = (0,)
+    window: int = 1
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        features: Features | None,
+        target: Target | None,
+        folds: Folds | None,
+        seeds: Iterable[int],
+        window: int,
+    ) -> WalkPlan:
+        """The plan of these parts, each of them the usual one where it is None."""
+        target = NextReturn() if target is None else target
+        return cls(features, target, folds or WalkForward(), tuple(seeds), window)
+
+    def jobs(self, model: Model, candles: Any) -> list[Job]:
+        """Every (asset, fold, seed) training of the model on candles of one asset or several.
+
+        Raises CandleError, ConfigError, NotEnoughDataError or LookaheadError.
+        """
+        require_learnable(model, self.target)
+        assets = as_assets(candles)
+        seeds = self.seeds if model.is_seeded else self.seeds[:1]
+        features = self._features_of(assets, seeds)
+        jobs = []
+        for asset, chosen in zip(assets, features, strict=True):
+            planned = self._jobs_of(asset, chosen, max(self.window, model.window), seeds[0])
+            jobs += [replace(job, seed=seed) for job in planned for seed in seeds]
+        return jobs
+
+    def _features_of(self, assets: Sequence[Candles], seeds: Sequence[int]) -> list[Features]:
+        """The features of each asset, once assets and seeds are ones that can be walked together."""
+        if not assets or not seeds:
+            raise ConfigError(
+                f"a walk over {len(assets)} assets and {len(seeds)} seeds",
+                expected="at least one of each",
+                remedy="Use seeds=range(1)",
+            )
+        symbols = [asset.symbol for asset in assets]
+        doubled = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
+        if doubled:
+            raise ConfigError(
+                f"two assets are called {doubled[0]}", expected="a symbol each", remedy="Rename one with symbol=..."
+            )
+        if min(seeds) < 0:
+            raise ConfigError(f"seed {min(seeds)} is negative", expected="0 or more", remedy="Use seeds=range(5)")
+        features = [self.features or standard_features(asset.interval) for asset in assets]
+        if len({each.columns for each in features}) > 1:
+            raise ConfigError(
+                "the assets have standard features of different columns, because their intervals differ",
+                expected="the same features for all",
+                remedy="Name them with features=cc.Features(...)",
+            )
+        return features
+
+    def _jobs_of(self, asset: Candles, features: Features, window: int, seed: int) -> list[Job]:
+        """One job for each fold of an asset."""
+        asset.require_sound().require_one_asset()
+        require_causal_features(features, asset)
+        require_causal_target(self.target, asset)
+        samples = make_samples(asset, features=features, target=self.target, window=window)
+        times, horizon = asset.close_time, self.target.horizon
+        reach = samples.window - 1 + max(features.warmup, memory(self.target))
+        try:
+            divided = self.folds.split(times, samples.usable, horizon=horizon, memory=reach)
+            checked = check_folds(divided, times, horizon=horizon)
+        except NotEnoughDataError as error:
+            wrong = f"the {len(asset):,} candles of {asset.symbol} are too few for these folds: {error.wrong}"
+            raise NotEnoughDataError(wrong, expected=error.expected, remedy=error.remedy) from error
+        jobs = [Job(samples, fold, seed) for fold in checked]
+        require_rows(jobs)
+        return jobs
+
+
+def plan_jobs(
+    model: Model,
+    candles: Any,
+    *,
+    features: Features | None = None,
+    target: Target | None = None,
+    folds: Folds | None = None,
+    seeds: Iterable[int] = range(1),
+    window: int = 1,
+) -> list[Job]:
+    """Every (asset, fold, seed) training of a walk; parameters as those of `walk_forward`.
+
+    Raises as `walk_forward`, but for what only a fit shows.
+    """
+    plan = WalkPlan.of(features=features, target=target, folds=folds, seeds=seeds, window=window)
+    return plan.jobs(model, candles)

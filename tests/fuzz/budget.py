@@ -1,0 +1,92 @@
+"""How many cases are tried in all, which of them each test takes, and the limits that every case keeps to.
+
+A case costs from one millisecond (a ledger) to a tenth of a second (a run folder), so the kinds share a number of cases by
+weight. `CANDLECAST_FUZZ` is that number, `CANDLECAST_FUZZ_FIRST` the number of the first case of each kind, which is also
+its seed: a failure names it. Each kind is cut into SHARDS tests, which processes can take from each other.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from candlecast.errors import CandlecastError
+
+CASES = int(os.environ.get("CANDLECAST_FUZZ", "20000"))
+FIRST = int(os.environ.get("CANDLECAST_FUZZ_FIRST", "0"))
+WEIGHTS = {"ledger": 0.68, "text": 0.16, "binary": 0.11, "answer": 0.03, "run": 0.02}
+SHARDS = 4
+MAX_SECONDS = 10.0  # of CPU time of one case: as long on a busy machine as on an idle one
+MAX_KIB = 1 << 20  # by which one case may raise the memory that the process has held
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
+
+def seeds(kind: str, shard: int) -> range:
+    """Numbers of the cases of a kind that one of its tests takes."""
+    return range(FIRST + shard, FIRST + round(CASES * WEIGHTS[kind]), SHARDS)
+
+
+class Failures:
+    """What cases did that none may do: another error than a CandlecastError, too much time or memory, an odd message."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    @contextmanager
+    def case(self, *name: object) -> Iterator[None]:
+        """Run one case within the limits; whatever it does wrong is noted."""
+        before, began = peak_kib(), time.process_time()
+        try:
+            with _stopped_after(MAX_SECONDS):
+                yield
+        except CandlecastError as error:
+            if not str(error).isprintable() or len(str(error)) > 5_000 or "; expected " not in str(error):
+                self.note(name, f"an odd message: {str(error)[:300]!r}")
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            self.note(name, traceback.format_exc(limit=-4))
+        if time.process_time() - began > MAX_SECONDS:
+            self.note(name, f"took {time.process_time() - began:.0f} s")
+        if peak_kib() - before > MAX_KIB:
+            self.note(name, f"took {(peak_kib() - before) >> 10:,} MiB")
+
+    def note(self, name: tuple[object, ...], what: str) -> None:
+        """Note what a case did wrong."""
+        self.found.append(f"{' '.join(map(str, name))}: {what}")
+
+    def require_none(self) -> None:
+        """Fail with all that was noted."""
+        assert not self.found, "\n".join(self.found)
+
+
+def peak_kib() -> int:
+    """The most memory that this process has held so far; 0 where the system does not say."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if resource else 0
+
+
+@contextmanager
+def _stopped_after(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError in a block of Python code that takes more CPU time than that, where the system can."""
+    if not hasattr(signal, "setitimer"):  # Windows
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise TimeoutError(f"more than {seconds:.0f} s of CPU time")
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
+        signal.signal(signal.SIGPROF, before)

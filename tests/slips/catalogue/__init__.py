@@ -1,0 +1,11 @@
+"""All slips, by package."""
+
+from __future__ import annotations
+
+from . import backtesting, candles, causality, cli, evaluation, fleet, models, report, runs, signals, sources, walks
+
+SLIPS = [
+    slip
+    for part in (evaluation, causality, walks, signals, backtesting, report, runs, cli, sources, candles, fleet, models)
+    for slip in part.SLIPS
+]

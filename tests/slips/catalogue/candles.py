@@ -1,0 +1,151 @@
+"""Slips in candles and in how files are read."""
+
+from __future__ import annotations
+
+from ..slip import slips
+
+SLIPS = [
+    *slips(
+        "candles",
+        "candles/resample.py",
+        "tests/candles/test_resample.py::test_a_partial_bar_is_never_made tests/candles/test_long_bars.py",
+        [
+            (
+                "whole-bar-before-a-gap-lost",
+                'np.searchsorted(closed, holes.start[is_counted], side="right")',
+                'np.searchsorted(closed, holes.start[is_counted], side="left")',
+            ),
+            (
+                "whole-bar-after-a-gap-lost",
+                'np.searchsorted(opened, holes.end[is_counted], side="left")',
+                'np.searchsorted(opened, holes.end[is_counted], side="right")',
+            ),
+            ("first-partial", "return whole & (opened >= candles.open_time[0]) & ", "return whole & "),
+            ("last-partial", " & (closed <= candles.close_time[-1])", ""),
+            ("bridges-ignored", "is_counted = holes.bars > candles.bridge", "is_counted = holes.bars > 0"),
+            ("volume-of-the-last", '"volume": _over(np.add, candles.volume, first)', '"volume": candles.volume[last]'),
+            ("close-of-the-first", '"close": candles.close[last]', '"close": candles.close[first]'),
+            ("weeks-from-thursday", "MONDAY = 4 * DAY", "MONDAY = 0 * DAY"),
+        ],
+    ),
+    *slips(
+        "candles",
+        "candles/gaps.py",
+        "tests/candles/test_gaps.py tests/candles/test_issues.py tests/candles/test_long_bars.py",
+        [
+            ("one-bar-is-no-hole", "row = np.flatnonzero(missing > 0)", "row = np.flatnonzero(missing > 1)"),
+            ("bridge-exclusive", "holes.bars > candles.bridge]] = 1", "holes.bars >= candles.bridge]] = 1"),
+            ("pauses-missing", "np.where(apart > 0, 0, (gap - paused) // step)", "np.where(apart > 0, 0, gap // step)"),
+            (
+                "long-closings-are-holidays",
+                "is_long = (closed > longest_holiday(candles.zone))",
+                "is_long = (closed > 1_000)",
+            ),
+        ],
+    ),
+    *slips(
+        "candles",
+        "candles/mend.py",
+        "tests/candles/test_mend.py",
+        [
+            (
+                "clips-close",
+                'pl.when(here).then(pl.max_horizontal(*PRICES)).otherwise("high").alias("high")',
+                'pl.when(here).then(pl.max_horizontal("high", "low")).otherwise("high").alias("high")',
+            ),
+            ("disputed-kept", "is_kept &= ~mask\n    for kind", "pass\n    for kind"),
+            ("earlier-of-two", "len(edges) - 2 - int(np.diff(edges)[::-1].argmax())", "int(np.diff(edges).argmax())"),
+        ],
+    ),
+    *slips(
+        "candles",
+        "candles/table.py",
+        "tests/candles/test_table.py tests/candles/test_clock.py::test_the_session_names_the_data_where_it_says_where_a_day_ends",
+        [
+            ("fingerprint-of-times", "for name in intake.COLUMNS:", "for name in intake.COLUMNS[:2]:"),
+            (
+                "year-of-bars",
+                "return len(self) / elapsed * YEAR_SECONDS",
+                "return YEAR_SECONDS / self.interval.seconds",
+            ),
+            (
+                "written-by-anyone",
+                "values = self.frame[name].to_numpy()\n        values.flags.writeable = False",
+                "values = self.frame[name].to_numpy(writable=True)",
+            ),
+        ],
+    ),
+    *slips(
+        "candles",
+        "candles/fills.py",
+        "tests/candles/test_fills.py",
+        [
+            (
+                "averages-of-high-and-low",
+                "(opened[:-1] + closed[:-1]) / 2",
+                "(candles.high[:-1] + candles.low[:-1]) / 2",
+            ),
+            ("copies-with-other-volume", "copied[1:] &= (volume[1:] == volume[:-1]) | ~(volume[1:] > 0)", "pass"),
+            ("untraded-from-the-start", "return has_traded & ~(candles.volume > 0)", "return ~(candles.volume > 0)"),
+        ],
+    ),
+    *slips(
+        "candles",
+        "candles/ticks.py",
+        "tests/candles/test_fills.py",
+        [
+            (
+                "smallest-step",
+                "return float(steps.max()) if len(steps) else np.nan",
+                "return float(steps.min()) if len(steps) else np.nan",
+            )
+        ],
+    ),
+    *slips(
+        "reading",
+        "reading/soundness.py",
+        "tests/candles/test_intake.py::test_the_interval_is_the_most_common_step tests/reading/test_steps.py",
+        [
+            (
+                "smallest-step",
+                "common = Interval(max(int(seconds.mode().min()), 1))",
+                "common = Interval(max(int(seconds.min()), 1))",
+            ),
+            ("given-interval-unchecked", "if wanted != common:", "if False:"),
+            ("impossible-read", "if len(bars) >= TICKS and (impossible.mean() or 0) > SHARE:", "if False:"),
+            ("repeated-times-read", "if len(bars) >= TICKS and float(repeated) > SHARE:", "if False:"),
+        ],
+    ),
+    *slips(
+        "reading",
+        "reading/timing.py",
+        "tests/candles/test_intake.py tests/reading/test_steps.py",
+        [
+            ("milliseconds-as-seconds", '("ms", 1_000)', '("ms", 1_000_000)'),
+            (
+                "unit-by-the-shortest",
+                "return next((place for place, (_, micros) in enumerate(UNITS) if low",
+                "return next((place for place, (_, micros) in reversed(list(enumerate(UNITS))) if low",
+            ),
+        ],
+    ),
+    *slips(
+        "reading",
+        "reading/understanding.py",
+        "tests/reading/test_steps.py",
+        [("close-times-as-open", "opened = _before(opened, interval)", "pass")],
+    ),
+    *slips(
+        "reading",
+        "reading/bars.py",
+        "tests/reading/test_shapes_of_text.py",
+        [
+            (
+                "rows-of-all-symbols",
+                "return text.is_in(exact).fill_null(False) if len(found.symbols) > 1 else None",
+                "return None",
+            ),
+            ("damage-left-out", "    shown = cells[name]\n", "    return\n"),
+        ],
+    ),
+]

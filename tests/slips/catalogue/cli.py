@@ -1,0 +1,134 @@
+"""Slips in the shell."""
+
+from __future__ import annotations
+
+from ..slip import slips
+
+SLIPS = [
+    *slips(
+        "cli",
+        "cli/run.py",
+        "tests/cli/test_options_arrive.py",
+        [
+            ("seed-dropped", "runs=runs, seed=seed, progress=listener)", "runs=runs, progress=listener)"),
+            ("runs-dropped", "run_study(study, candles, runs=runs, seed", "run_study(study, candles, seed"),
+            ("seeds-dropped", "return study if seeds is None else replace(study, seeds=seeds)", "return study"),
+            (
+                "horizon-dropped",
+                "horizon=study.target.horizon if horizon is None else horizon",
+                "horizon=study.target.horizon",
+            ),
+            ("cash-dropped", "cash=study.cash if cash is None else cash", "cash=study.cash"),
+            (
+                "folds-dropped",
+                "elif folds is not None:\n        study = replace(study, folds=WalkForward(folds=folds))",
+                "elif folds is not None:\n        pass",
+            ),
+            (
+                "test-for-train",
+                "WalkForward(train=_length(train), test=_length(test))",
+                "WalkForward(train=_length(test), test=_length(train))",
+            ),
+            ("epochs-dropped", "replace(model.training, epochs=value)", "replace(model.training)"),
+            (
+                "mending-dropped",
+                "candles = mending.of(assets.load(asset, **wanted, progress=listener))",
+                "candles = assets.load(asset, **wanted, progress=listener)",
+            ),
+            ("costs-dropped", "costs=given_costs.of(study.costs),", "costs=study.costs,"),
+        ],
+    ),
+    *slips(
+        "cli",
+        "cli/backtest.py",
+        "tests/cli/test_options_arrive.py",
+        [
+            ("exit-dropped", "return Threshold(enter or 0.0, leave or 0.0,", "return Threshold(enter or 0.0, 0.0,"),
+            (
+                "exit-not-handed-on",
+                "rule=_rule(rule, enter=enter, leave=leave, long_only=long_only)",
+                "rule=_rule(rule, enter=enter, leave=None, long_only=long_only)",
+            ),
+            ("since-dropped", "before.between(since, until)", "before.between(None, until)"),
+            ("until-dropped", "before.between(since, until)", "before.between(since, None)"),
+            ("long-only-dropped", "FollowDirection(allow_short=not long_only)", "FollowDirection()"),
+            ("backtest-cash-dropped", "cash=cash,\n            ledger", "ledger"),
+            ("ledger-of-elsewhere", "ledger=Ledger(run.parent)", "ledger=Ledger.in_memory()"),
+            ("now-as-it-ran", 'was[name]["value"], now[name]["value"]', 'was[name]["value"], was[name]["value"]'),
+        ],
+    ),
+    *slips(
+        "cli",
+        "cli/compare.py",
+        "tests/cli/test_options_arrive.py",
+        [
+            ("compare-seed-dropped", "seeds=range(seed, seed + seeds)", "seeds=range(seeds)"),
+            (
+                "compare-horizon-dropped",
+                "model_registry.target(target, horizon=horizon)",
+                "model_registry.target(target)",
+            ),
+            ("compare-runs-dropped", "ledger=Ledger(runs),", "ledger=Ledger(),"),
+        ],
+    ),
+    *slips(
+        "cli",
+        "cli/fetch.py",
+        "tests/cli/test_options_arrive.py",
+        [
+            (
+                "refresh-dropped",
+                "refresh=refresh, recheck=recheck, progress=progress\n",
+                "recheck=recheck, progress=progress\n",
+            ),
+            (
+                "recheck-dropped",
+                "refresh=refresh, recheck=recheck, progress=progress\n",
+                "refresh=refresh, progress=progress\n",
+            ),
+            (
+                "fetch-until-dropped",
+                "source, symbol, interval, since=since, until=until, refresh",
+                "source, symbol, interval, since=since, refresh",
+            ),
+        ],
+    ),
+    *slips(
+        "cli",
+        "cli/pricing.py",
+        "tests/cli/test_options_arrive.py",
+        [
+            (
+                "rates-ignored-beside-a-venue",
+                "_of_venue(self.venue), **self.rates)",
+                "_of_venue(self.venue), **(self.rates if self.venue is None else {}))",
+            )
+        ],
+    ),
+    *slips(
+        "cli",
+        "cli/mending.py",
+        "tests/cli/test_options_arrive.py",
+        [
+            ("bridge-dropped", "max_gap=self.max_gap, bridge=self.bridge", "max_gap=self.max_gap"),
+            ("sort-dropped", "sort=self.sort)", ")"),
+            (
+                "real-jumps-dropped",
+                "return candles.with_real_jumps() if self.real_jumps else candles",
+                "return candles",
+            ),
+        ],
+    ),
+    *slips(
+        "cli",
+        "cli/__init__.py",
+        "tests/cli/test_options_arrive.py",
+        [
+            (
+                "errors-exit-with-0",
+                'click.echo(f"Error: {in_shell(str(error))}", err=True)\n        sys.exit(1)',
+                'click.echo(f"Error: {in_shell(str(error))}", err=True)\n        sys.exit(0)',
+            )
+        ],
+    ),
+]

@@ -1,0 +1,300 @@
+"""Slips in what is concluded: verdict, evidence, objections, accuracy, tally, statistics and ledger."""
+
+from __future__ import annotations
+
+from ..slip import slips
+
+SLIPS = [
+    *slips(
+        "evaluation",
+        "evaluation/verdict.py",
+        "tests/evaluation/test_judgement.py",
+        [
+            (
+                "forecast-turned",
+                "is_known = evidence.forecast_p_adjusted < LEVEL",
+                "is_known = evidence.forecast_p_adjusted > LEVEL",
+            ),
+            (
+                "forecast-unadjusted",
+                "is_known = evidence.forecast_p_adjusted < LEVEL",
+                "is_known = evidence.forecast_p < LEVEL",
+            ),
+            ("growth-dropped", "evidence.return_p_adjusted < LEVEL\n        and", "True\n        and"),
+            ("growth-unadjusted", "evidence.return_p_adjusted < LEVEL\n", "evidence.return_p < LEVEL\n"),
+            ("timing-dropped", "and evidence.timing_p_adjusted < LEVEL", ""),
+            ("sharpe-dropped", "and evidence.sharpe_p_adjusted < LEVEL", ""),
+            ("sharpe-unadjusted", "and evidence.sharpe_p_adjusted < LEVEL", "and evidence.sharpe_p < LEVEL"),
+            ("deflated-dropped", "and evidence.deflated_sharpe > 1 - LEVEL", ""),
+            ("deflated-turned", "and evidence.deflated_sharpe > 1 - LEVEL", "and evidence.deflated_sharpe > LEVEL"),
+            ("objections-ignored", "pays = is_significant and not against", "pays = is_significant"),
+            (
+                "objections-to-forecast-ignored",
+                "is_known and not any(each.is_of_forecast for each in against)",
+                "is_known",
+            ),
+            ("level-ten-percent", "import LEVEL, Evidence, gather", "import Evidence, gather\n\nLEVEL = 0.10"),
+            ("edge-is-either", "return self.is_forecastable and self.pays", "return self.is_forecastable or self.pays"),
+            (
+                "luck-named-edge",
+                'if is_forecastable and pays:\n        return "An edge',
+                'if pays:\n        return "An edge',
+            ),
+        ],
+    ),
+    *slips(
+        "evaluation",
+        "evaluation/evidence.py",
+        "tests/evaluation/test_judgement.py",
+        [
+            ("past-mean-left-out", 'p_values.append(row["p_mean"])', "pass"),
+            (
+                "smallest-p",
+                "math.nan if None in p_values else max(p_values)",
+                "math.nan if None in p_values else min(p_values)",
+            ),
+            (
+                "unknown-p-ignored",
+                "math.nan if None in p_values else max(p_values)",
+                "max(p for p in p_values if p is not None)",
+            ),
+            ("least-variance-dropped", "variance=1.0 / max(record.observations - 1, 1))", "variance=1.0)"),
+            ("growth-is-the-mean", "growth = returns if is_ruined else log_returns(returns)", "growth = returns"),
+            ("ruin-forgiven", "    if is_ruined:\n        return 1.0, 1.0\n", ""),
+            (
+                "tally-of-forecasts-for-trades",
+                'of_trades = {"before": trial_count.trades_before, "after": trial_count.trades}',
+                "of_trades = of_forecasts",
+            ),
+            ("tally-before-lost", '"before": trial_count.forecasts_before,', '"before": 0.0,'),
+            (
+                "deflated-by-forecasts",
+                "deflated_sharpe(record, trials=trial_count.trades)",
+                "deflated_sharpe(record, trials=1.0)",
+            ),
+            ("timing-against-zero", "np.column_stack([growth, growth - held])", "np.column_stack([growth, growth])"),
+            ("benchmark-turned", "sharpe_difference=difference.difference", "sharpe_difference=-difference.difference"),
+            ("lucky-not-annual", "lucky_sharpe=lucky * math.sqrt(yearly)", "lucky_sharpe=lucky"),
+            (
+                "power-without-horizon",
+                'detectable_r2(row["observations"], horizon=horizon)',
+                'detectable_r2(row["observations"], horizon=1)',
+            ),
+        ],
+    ),
+    *slips(
+        "evaluation",
+        "evaluation/objections.py",
+        "tests/evaluation/test_judgement.py tests/evaluation/test_objections.py",
+        [
+            ("spread-turned", "if not conditions.break_even_bps <= least:", "if not conditions.break_even_bps < 0:"),
+            ("stale-fills-turned", "if not conditions.middle_bps <= MIN_LEFT", "if conditions.middle_bps <= MIN_LEFT"),
+            (
+                "folds-out-of-order-allowed",
+                "if evidence.conditions.is_in_time_order:\n        return None",
+                "return None",
+            ),
+            ("averaged-opens-allowed", "elif found.has_averaged_opens:", "elif False:"),
+        ],
+    ),
+    *slips(
+        "evaluation",
+        "evaluation/tradability.py",
+        "tests/evaluation/test_tradability.py",
+        [
+            (
+                "tick-for-spread",
+                "5_000 * bounce_spread(*prices, follows=follows)",
+                "10_000 * bounce_spread(*prices, follows=follows)",
+            ),
+            (
+                "copies-tradable",
+                "self.has_stale_opens, self.has_averaged_opens, self.has_copied_bars,",
+                "self.has_stale_opens, self.has_averaged_opens,",
+            ),
+        ],
+    ),
+    *slips(
+        "evaluation",
+        "evaluation/accuracy.py",
+        "tests/evaluation/test_figures_by_hand.py",
+        [
+            (
+                "block-without-squares",
+                "stats.block_length(np.column_stack([y**2, squared, hit]))",
+                "stats.block_length(y)",
+            ),
+            ("hit-counts-still", "(np.sign(y) == np.sign(f)) & (y != 0)", "(np.sign(y) == np.sign(f))"),
+            (
+                "drift-tested-against-naive",
+                "stats.clark_west(y, f, scores[reference].forecast_change, horizon=horizon)",
+                "stats.clark_west(y, f, 0 * f, horizon=horizon)",
+            ),
+            ("mean-test-dropped", 'nested["p_mean"] =', "_ ="),
+            (
+                "horizon-forgotten",
+                "test(y, f, horizon=horizon).p_value for column",
+                "test(y, f, horizon=1).p_value for column",
+            ),
+            ("coverage-open", "(low <= score.target) & (score.target <= high)", "(low <= score.target)"),
+            ("mase-by-rmse", 'float(found["mae"]) / scale', 'float(found["rmse"]) / scale'),
+            ("direction-for-profit", '"p_profit": stats.anatolyev_gerko}', '"p_profit": stats.pesaran_timmermann}'),
+        ],
+    ),
+    *slips(
+        "evaluation",
+        "evaluation/trial_count.py",
+        "tests/evaluation/test_judgement.py tests/evaluation/test_verdict.py::test_a_trial_pays_for_what_came_before_and_is_judged_alike_for_ever",
+        [
+            (
+                "later-trials-count",
+                "seen = [entry for entry in entries if entry.batch <= own.batch]",
+                "seen = list(entries)",
+            ),
+            (
+                "batch-counts-as-before",
+                "before = sum(entry.batch < batch for entry in seen)",
+                "before = sum(entry.batch <= batch for entry in seen)",
+            ),
+            ("strategies-by-forecasts", "trading = np.where(has_traded, alphas, skills)", "trading = skills"),
+        ],
+    ),
+    *slips(
+        "stats",
+        "stats/inference.py",
+        "tests/stats/test_inference.py",
+        [
+            (
+                "direction-two-sided",
+                "0.5 * math.erfc(statistic / math.sqrt(2.0))",
+                "math.erfc(abs(statistic) / math.sqrt(2.0))",
+            ),
+            ("mean-test-two-sided", "float(stdtr(cosines, -statistic))", "2 * float(stdtr(cosines, -abs(statistic)))"),
+            (
+                "clark-west-unadjusted",
+                "- ((target - forecast) ** 2 - (reference - forecast) ** 2)",
+                "- (target - forecast) ** 2",
+            ),
+            ("profit-of-mean-position", "(position - position.mean()) * (target - target.mean())", "position * target"),
+        ],
+    ),
+    *slips(
+        "stats",
+        "stats/bootstrap.py",
+        "tests/stats/test_bootstrap.py",
+        [
+            ("blocks-uncorrected", "CIRCULAR = 1.5 ** (1 / 3)", "CIRCULAR = 1.0"),
+            (
+                "p-without-one",
+                "least = (1 + above) / (1 + len(draws))",
+                "least = above / len(draws)",
+            ),
+            ("undefined-draws-claim", "int(np.sum(~(draws < value)))", "int(np.sum(draws >= value))"),
+            ("uncentred", "_share_above(value, draws - value)", "_share_above(value, draws)"),
+            ("interval-one-sided", "((1.0 - level) / 2, (1.0 + level) / 2)", "((1.0 - level), level)"),
+        ],
+    ),
+    *slips(
+        "stats",
+        "stats/confidence.py",
+        "tests/stats/test_confidence.py",
+        [
+            ("kurtosis-without-three", "(g4 - 1.0) / 4.0 * s**2", "g4 / 4.0 * s**2"),
+            ("skewness-turned", "1.0 - g3 * s", "1.0 + g3 * s"),
+            ("best-of-trials-by-count", "_quantile(1.0 - 1.0 / (trials * math.e))", "_quantile(1.0 - 1.0 / trials)"),
+        ],
+    ),
+    *slips(
+        "stats",
+        "stats/performance.py",
+        "tests/stats/test_performance.py",
+        [
+            ("fall-from-start", "equity / np.maximum.accumulate(equity)", "equity / equity[0]"),
+            (
+                "sortino-of-losses",
+                "downside = float(np.mean(np.minimum(returns, 0.0) ** 2))",
+                "downside = float(np.var(returns))",
+            ),
+            ("short-records-annualised", "if observations < bars_per_year:\n        return growth - 1.0\n", ""),
+        ],
+    ),
+    *slips(
+        "stats",
+        "stats/spending.py",
+        "tests/stats/test_spending.py",
+        [
+            ("one-test-a-batch", "tests = max(after - before, 1.0)", "tests = 1.0"),
+            ("nothing-spent-before", "min(before, after - 1.0), 1.0 / FIRST_SHARE", "0.0, 1.0 / FIRST_SHARE"),
+        ],
+    ),
+    *slips(
+        "stats",
+        "stats/selection.py",
+        "tests/stats/test_selection.py",
+        [
+            ("ties-win", "((after == chosen_after).sum(axis=1) + 1) / 2", "(after == chosen_after).sum(axis=1)"),
+            ("any-dependence", 'method = "bh" if dependence == "positive" else "by"', 'method = "bh"'),
+            ("worst-of-past", "best = before.argmax(axis=1)[:, None]", "best = before.argmin(axis=1)[:, None]"),
+        ],
+    ),
+    *slips(
+        "stats",
+        "stats/density.py",
+        "tests/stats/test_density.py",
+        [
+            (
+                "crps-half",
+                "return 2.0 * np.trapezoid(values, edges, axis=1)",
+                "return np.trapezoid(values, edges, axis=1)",
+            ),
+            (
+                "pinball-turned",
+                "np.maximum(share * gap, (share - 1) * gap)",
+                "np.maximum((1 - share) * gap, -share * gap)",
+            ),
+            (
+                "bins-of-every-row",
+                "counts = np.bincount(bins[first::horizon], minlength=len(p))",
+                "counts = np.bincount(bins, minlength=len(p))",
+            ),
+        ],
+    ),
+    *slips(
+        "ledger",
+        "ledger/trials.py",
+        "tests/ledger/test_ledger.py",
+        [
+            ("returns-not-named", 'digest.update((self.returns + 0.0).astype("<f4").tobytes())', "pass"),
+            ("code-not-named", "json.dumps([self.content, self.code])", "json.dumps([self.content])"),
+            (
+                "each-its-own-batch",
+                "written = [_insert(connection, trial, batch) for trial in trials]",
+                "written = [_insert(connection, trial, batch + place) for place, trial in enumerate(trials)]",
+            ),
+            (
+                "may-be-deleted",
+                "BEFORE DELETE ON trials\n        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END",
+                "BEFORE DELETE ON trials\n        BEGIN SELECT 1; END",
+            ),
+            ("times-shifted", "times=np.cumsum(steps)", "times=np.cumsum(steps[::-1])"),
+        ],
+    ),
+    *slips(
+        "ledger",
+        "ledger/profile.py",
+        "tests/evaluation/test_verdict.py::test_trials_of_other_intervals_are_compared_on_the_longest "
+        "tests/evaluation/test_verdict.py::test_copies_count_little_and_strangers_in_full tests/ledger/test_profiles.py",
+        [
+            (
+                "buckets-by-open",
+                "astype(np.int64) - 1 for each, _ in series]",
+                "astype(np.int64) for each, _ in series]",
+            ),
+            (
+                "benchmark-kept",
+                "residual = returns - float(returns @ benchmark) / square * benchmark",
+                "residual = returns - 0.0 * benchmark",
+            ),
+        ],
+    ),
+]
