@@ -19,7 +19,7 @@ HIGHEST_SHARPE = 0.6  # per bar, after costs; that of a forecast with the other 
 MIN_LEFT = 0.25  # of the break-even cost, with fills in the middle of the bar; honest forecasts keep a third on average
 AT_FILL = 0.2  # of the break-even cost, gained at the fill; honest forecasts gain nothing there
 SURE, LIKELY = 0.005, 0.05  # p-value of no gain at the fill: alone, and where the middle of the bar agrees
-HIGHEST_CARRY, LONG_HOLDING = 200.0, 5.0  # percent a year and bars: what a carry may be, and where it matters
+HIGHEST_CARRY = 200.0  # percent a year
 SMALL_ORDER = 0.001  # of a bar's volume: a share that is not worth a word
 MIN_MOVES = 100  # that a hit rate or a Sharpe ratio is taken of
 SIGNED = (
@@ -261,7 +261,7 @@ def _paid_words(evidence: Evidence) -> str:
     )
 
 
-def cautions(result: BacktestResult, evidence: Evidence) -> tuple[str, ...]:
+def cautions(evidence: Evidence) -> tuple[str, ...]:
     """What a significant result depends on, where there is no objection: clauses."""
     gains, found = evidence.conditions.fill_gains, evidence.conditions.stresses
     words = []
@@ -276,9 +276,7 @@ def cautions(result: BacktestResult, evidence: Evidence) -> tuple[str, ...]:
             f"the forecast uses data from outside ({', '.join(evidence.conditions.outside)}): candles cannot verify that it was "
             "known at the times given, and a table stamped with the open of its bars reveals the next bar"
         )
-    held = result.trades["bars"].mean()
-    is_long = isinstance(held, float) and held >= LONG_HOLDING
-    if is_long and found.carry_percent <= HIGHEST_CARRY and not result.costs.has_carry:
+    if found.carry_percent <= HIGHEST_CARRY:
         words.append(
             f"a carry of {found.carry_percent:.0f} % a year on what is held, such as interest that cash would have earned or "
             "a fee for borrowing, would take all of the growth, and the costs charge none"

@@ -16,6 +16,7 @@ LOST = -0.999999  # return of an account that is lost
 PARTICIPATION = (
     0.1  # of the volume of a bar: the largest median order at which its prices would have stayed what they are
 )
+LONG_HOLDING = 5.0  # bars that a trade lasts, on average, from which a carry matters
 LARGEST_UNIT = 100_000  # that volumes are counted in: a standard lot of a currency
 
 
@@ -28,7 +29,8 @@ class Stresses:
     participation: median over the fills of the order as a share of the volume of its bar, in units of the asset or in value,
         whichever is smaller; NaN where no volume is known. is_in_units: the source is known to count volume in either.
     largest_cash: the cash, in quote currency, at which that share is PARTICIPATION; infinite where no volume is known.
-    carry_percent: percent a year, charged on the value held, that would take all of the growth; NaN without growth.
+    carry_percent: percent a year, charged on the value held, that would take all of the growth; NaN without growth, where the
+        costs charge or pay a carry, and where trades last fewer than LONG_HOLDING bars: such positions are of both sides.
     """
 
     unpaid_return: float = math.nan
@@ -101,10 +103,12 @@ def _participation(candles: Candles, result: BacktestResult) -> float:
 
 
 def _carry_percent(result: BacktestResult) -> float:
-    """Growth a year / mean size of the position, in percent; NaN without growth or positions."""
-    returns = result.returns_until_ruin
+    """Growth a year / mean size of the position, in percent; NaN where a carry does not matter, or is charged."""
+    returns, bars = result.returns_until_ruin, result.trades["bars"].to_numpy()
     held = float(np.abs(result.equity["position"].to_numpy()).mean())
     if result.ruined_at is not None or not len(returns) or not held > 0:
+        return math.nan
+    if result.costs.has_carry or not len(bars) or bars.mean() < LONG_HOLDING:
         return math.nan
     growth = float(log_returns(returns).mean()) * result.bars_per_year
     return 100 * growth / held if growth > 0 else math.nan

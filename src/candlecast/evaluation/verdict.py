@@ -111,7 +111,7 @@ def judge(
         *(each.reason for each in against),
         _skill_words(model, target, row, evidence),
         *_pay_words(result, lines, evidence),
-        *(cautions(result, evidence) if is_significant and not against else ()),
+        *(cautions(evidence) if is_significant and not against else ()),
         _trial_words(row["observations"], trained, evidence),
         *(f"the candles were changed before anything was computed: {change}" for change in conditions.changes),
         *_power_words(evidence, lines["Sharpe ratio"]["value"], has_edge=is_forecastable and pays),
