@@ -1,5 +1,11 @@
 """The public names, each imported from its package when first used."""
 
+from .audit import (
+    AuditReport as AuditReport,
+    ShortcutReport as ShortcutReport,
+    audit as audit,
+    shortcuts as shortcuts,
+)
 from .backtesting import (
     Actions as Actions,
     BacktestResult as BacktestResult,
@@ -129,6 +135,12 @@ from .models import (
     Sklearn as Sklearn,
     Torch as Torch,
     Transformer as Transformer,
+)
+from .replay import (
+    ReplayReport as ReplayReport,
+    RunDifference as RunDifference,
+    diff as diff,
+    replay as replay,
 )
 from .runs import (
     list_runs as list_runs,

@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import difflib
 import numbers
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeGuard
 
@@ -76,6 +77,33 @@ class LookaheadError(CandlecastError):
 
 class RunError(CandlecastError):
     """A run on disk that is missing, foreign or incomplete."""
+
+
+@contextmanager
+def calling(subject: str, *, expected: str, remedy: str) -> Iterator[None]:
+    """Around a call of a user's code: whatever it raises becomes a ConfigError that names it. A CandlecastError stays.
+
+    >>> with calling("my rule", expected="positions", remedy="Correct it"):
+    ...     {}["close"]
+    Traceback (most recent call last):
+    candlecast.errors.ConfigError: my rule failed (KeyError: 'close'); expected positions. Correct it.
+    """
+    try:
+        yield
+    except CandlecastError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"{subject} failed ({said(error)})", expected=expected, remedy=remedy) from error
+
+
+def said(error: Exception) -> str:
+    """The type and the first line of an error.
+
+    >>> said(KeyError("close")), said(ValueError())
+    ("KeyError: 'close'", 'ValueError: no message')
+    """
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text.splitlines()[0] if text else 'no message'}"
 
 
 def require_parameters(recipe: object, checks: Mapping[str, tuple[bool, str]]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from candlecast.causality import require_causal_features
-from candlecast.causality.compare import require_equal, size, telling, usual
+from candlecast.causality.compare import informative, require_equal, size, usual
 from candlecast.errors import LookaheadError
 from candlecast.features import Feature, Features
 from candlecast.sources import synthetic
@@ -36,7 +36,7 @@ def test_a_value_that_appears_or_vanishes_has_moved(before, after, is_moved):
 def test_the_size_of_a_column_is_that_of_its_informative_rows():
     values = np.array([0.0, 0.0, 0.0, 0.0, 2.0, -4.0, np.nan])
     assert usual(values) == 0.0 and np.isnan(usual(np.arange(4.0)))
-    assert telling(values).tolist() == [False] * 4 + [True, True, False]
+    assert informative(values).tolist() == [False] * 4 + [True, True, False]
     assert size(values) == 3.0
     assert size(np.array([1.0, 2.0, 4.0])) == 1.0
 

@@ -279,7 +279,7 @@ def test_a_comparison_continues(workspace, tmp_path):
     assert (killed.returncode, killed.stderr.strip()) == (130, INTERRUPTED)
     again = call(*arguments, "--json", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
-    assert "continues an interrupted run: 2 of 2 trainings are reused" in again.stderr.splitlines()
+    assert "continues an interrupted run: 2 of 8 trainings are reused" in again.stderr.splitlines()
     fresh = call(*arguments, "--json", "-q", "--runs", "fresh", cwd=tmp_path)
     assert json.loads(again.stdout)["results"] == json.loads(fresh.stdout)["results"]
     assert [path.name for path in (tmp_path / "runs").iterdir() if path.name.startswith(".")] == []

@@ -81,7 +81,9 @@ def test_a_fetch(forked, dice, tmp_path):
     Two months by dumps, with a halt in one, and ten days by REST.
     """
     with market_server() as server:
-        world = BinanceWorld([Listing("BTCUSDT", halts=(HALT,))]).mount(server)
+        world = BinanceWorld([Listing("BTCUSDT", halts=(HALT,))], weight_limit=10**9).mount(
+            server
+        )  # in one minute of its clock
         source = Binance(**world.addresses, is_paced=False, clock=server.clock)
         bars = source.fetch("BTCUSDT", "1m", since=SINCE).frame
         values = (world.addresses, server.now.isoformat(), SINCE)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from candlecast.backtesting.filters import NO_FILTERS, Filters
-from candlecast.errors import ConfigError, is_number
+from candlecast.errors import ConfigError, calling, is_number
 
 HIGHEST_BPS = 1_000.0  # 10 %: more is a unit mistaken (percent, or a fraction of price), not a market
 HIGHEST_PERCENT = 200.0  # a year: borrowing a squeezed share has cost more than 100 %
@@ -186,16 +186,22 @@ def checked(extra: Extra | None) -> Extra | None:
     """The user's own cost; raises ConfigError where it gives anything but a finite number."""
     if extra is None:
         return None
+    remedy = "Correct the function that Costs(extra=...) was given"
 
     def charged(units: float, price: float, volume: float) -> float:
-        cost = extra(units, price, volume)
-        if not is_number(cost) or not math.isfinite(cost):
+        with calling("extra of the costs", expected="an amount in quote currency", remedy=remedy):
+            cost = extra(units, price, volume)
+        try:
+            amount = float(cost) if is_number(cost) else math.nan
+        except OverflowError:  # a whole number of hundreds of digits
+            amount = math.inf
+        if not math.isfinite(amount):
             raise ConfigError(
                 f"extra gives {cost!r} for {units:g} units at {price:g}",
                 expected="a finite amount in quote currency",
-                remedy="Correct the function that Costs(extra=...) was given",
+                remedy=remedy,
             )
-        return float(cost)
+        return amount
 
     return charged
 

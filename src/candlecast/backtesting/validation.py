@@ -10,6 +10,7 @@ from candlecast.backtesting.filters import Filters
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, NotEnoughDataError, is_number
 
+LOWEST_CASH = 1e-8  # the smallest unit of bitcoin
 HIGHEST_CASH = 1e13  # beyond, a float no longer counts the cents
 
 
@@ -28,11 +29,11 @@ def require_account(candles: Candles, costs: Costs, cash: float, filters: Filter
 
 
 def require_cash(cash: float) -> None:
-    """Raises ConfigError for cash that is no positive amount."""
-    if not is_number(cash) or not 0.0 < cash <= HIGHEST_CASH:
+    """Raises ConfigError for cash that is no amount of money."""
+    if not is_number(cash) or not LOWEST_CASH <= cash <= HIGHEST_CASH:
         raise ConfigError(
             f"cash is {cash!r}",
-            expected=f"a positive amount of money, up to {HIGHEST_CASH:.0e}",
+            expected=f"a positive amount of money, {LOWEST_CASH:.0e} to {HIGHEST_CASH:.0e}",
             remedy="Use for example cash=10_000.0",
         )
 

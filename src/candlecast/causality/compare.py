@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
 from candlecast.candles import Candles
-from candlecast.errors import LookaheadError
+from candlecast.errors import LookaheadError, calling
 
 
 class Passed:
@@ -25,6 +26,15 @@ class Passed:
     def add(self, candles: Candles, checked: object) -> None:
         """Remember that an object has passed."""
         self._known.setdefault(candles, {})[id(checked)] = ref(checked)
+
+
+def naming(subject: str, candles: Candles) -> AbstractContextManager[None]:
+    """Around a call of a user's code on candles: what it raises becomes a ConfigError that names it."""
+    return calling(
+        f"{subject} of {len(candles):,} candles of {candles.symbol}",
+        expected="numbers for any candles, one for each bar",
+        remedy=f"Try it on candles[:{len(candles)}]",
+    )
 
 
 def require_equal(

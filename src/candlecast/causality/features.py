@@ -19,13 +19,15 @@ from candlecast import features as package
 from candlecast.candles import Candles
 from candlecast.causality import markets
 from candlecast.causality.compare import Passed, informative, minute, require_equal, size, usual
-from candlecast.errors import CandlecastError, ConfigError, LookaheadError
+from candlecast.causality.copies import by_earlier_calls
+from candlecast.errors import CandlecastError, ConfigError, LookaheadError, said
 from candlecast.features import Feature, Features, Known
 from candlecast.process.shared import ignoring
 
 logger = logging.getLogger(__name__)
 
 BARS = 2_000  # after the warm-up, on which a feature is computed
+SHORT = 400  # the same, where it is computed by copies
 CUTS = 3  # bars after which the future is cut off and replaced
 MINIMUM = 60  # rows for a comparison
 FEW_VALUES = 20  # most distinct values of a column of states: digits, counts, flags
@@ -42,10 +44,11 @@ _passed = Passed()
 def require_causal_features(features: Features, candles: Candles, *, seed: int = 0) -> None:
     """Raise unless each feature that is not candlecast's own is computed from the candles given, up to each bar.
 
-    On these candles, of which a stretch of some thousand bars is enough: values do not move by a bit when later candles are
-    cut off or replaced; stay when all dates move by 28 years, after which hours, weekdays, days and months are the same
-    again; stay small in change when all prices change by 0.01 %; and follow the candles, not the row number, when these
-    begin later. What depends on no price has to be a function of the clock. Each feature is checked once on the same candles.
+    On these candles, of which a stretch of some thousand bars is enough: values are the same whatever the feature was called
+    with before; do not move by a bit when later candles are cut off or replaced; stay when all dates move by 28 years, after
+    which hours, weekdays, days and months are the same again; stay small in change when all prices change by 0.01 %; and
+    follow the candles, not the row number, when these begin later. What depends on no price has to be a function of the clock.
+    Each feature is checked once on the same candles.
 
     Raises LookaheadError naming the column and the bar, ConfigError for a feature that fails or gives other values when
     asked again.
@@ -102,6 +105,8 @@ def _require_causal(feature: Feature, candles: Candles, seed: int) -> None:
     length = BARS + 2 * feature.warmup
     first = max(len(candles) - length, 0) // 2
     part = candles[first : first + length]
+    short = part[-(SHORT + 2 * feature.warmup) :]
+    kept = by_earlier_calls(feature, lambda copy, given: copy(given), own=short, other=markets.unseen(short, seed))
     base = _values(feature, part)
     again = _values(feature, part)
     if not np.array_equal(base, again, equal_nan=True):
@@ -111,6 +116,14 @@ def _require_causal(feature: Feature, candles: Candles, seed: int) -> None:
             f"{again[row, column]:.6g} when it is computed again",
             expected="the same values for the same candles",
             remedy="Draw no random numbers, and keep nothing from call to call",
+        )
+    if kept is not None:
+        row, column = (int(i) for i in np.argwhere((kept[0] != kept[1]) & ~np.isnan(kept).all(axis=0))[0])
+        raise LookaheadError(
+            f"feature {feature.name}, column {feature.columns[column]}, is {kept[0][row, column]:.6g} at {minute(short, row)}, "
+            f"and {kept[1][row, column]:.6g} when it is computed on other candles before: it keeps something between calls",
+            expected="the same values for the same candles, whatever it was called with before",
+            remedy="Fit nothing inside a feature; a model such as cc.Sklearn(...) is fitted anew in each fold",
         )
     whole = base if len(part) == len(candles) else _values(feature, candles)
     if np.isfinite(whole).any() and not np.isfinite(base[feature.warmup :]).any():
@@ -305,7 +318,7 @@ def _values(feature: Feature, candles: Candles) -> np.ndarray:
         raise
     except Exception as error:  # whatever a user's function raises is reported with the feature and the candles
         raise ConfigError(
-            f"feature {feature.name} failed on {len(candles):,} candles of {candles.symbol} ({_said(error)})",
+            f"feature {feature.name} failed on {len(candles):,} candles of {candles.symbol} ({said(error)})",
             expected="a function of any candles longer than its warm-up",
             remedy=f"Try it on candles[:{len(candles)}], or declare the bars that it needs with warmup=",
         ) from error
@@ -317,7 +330,7 @@ def _otherwise(feature: Feature, candles: Candles, how: str) -> np.ndarray:
         return feature(candles)
     except Exception as error:
         raise LookaheadError(
-            f"feature {feature.name} fails {how} ({_said(error)})",
+            f"feature {feature.name} fails {how} ({said(error)})",
             expected="values computed from the candles given",
             remedy=REMEDY,
         ) from error
@@ -335,11 +348,6 @@ def _looked_up(feature: Feature, column: int, wrong: str, why: str) -> Lookahead
         expected="values computed from the candles given, or a function of the hour, weekday, day and month",
         remedy=REMEDY,
     )
-
-
-def _said(error: Exception) -> str:
-    text = str(error).strip()
-    return f"{type(error).__name__}: {text.splitlines()[0] if text else 'no message'}"
 
 
 def _is_same(one: np.ndarray, two: np.ndarray) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 
 import numpy as np
 import polars as pl
@@ -17,6 +18,8 @@ GREGORIAN = timedelta(days=146_097)  # 400 years: they come back in any year
 WEEKS = timedelta(weeks=52)  # hours and weekdays come back, the days of the year nearly
 SHORT = timedelta(days=60)
 STRETCH, LIFT = 0.003, 1e-4  # of log prices and of prices, where prices move by a hair
+
+_drawn = count()
 
 
 def other_futures(candles: Candles, first: int, seed: int, *, moments: int = MOMENTS) -> Iterator[tuple[int, Candles]]:
@@ -38,6 +41,11 @@ def another_path(candles: Candles, bar: int, generator: np.random.Generator) -> 
 def other_prices(candles: Candles, generator: np.random.Generator) -> Candles:
     """Another path of prices, on another level, and of volumes, at the same times."""
     return _with(candles, _path(len(candles), 1.7 * candles.close[0], 1 + 3 * candles.volume.mean(), generator))
+
+
+def unseen(candles: Candles, seed: int) -> Candles:
+    """Other prices that nothing in this process has been computed of before."""
+    return other_prices(candles, np.random.default_rng([seed, next(_drawn)]))
 
 
 def moved_by_a_hair(candles: Candles) -> Candles:

@@ -1,4 +1,8 @@
-"""The check of a model at the start of a walk: one fit is repeated on candles with another future."""
+"""The check of a model as its walk begins: what it forecasts and what it learns do not depend on what comes later.
+
+It is made of models that hold code of a user, through any wrapper: their own classes, torch modules, and estimators other than
+scikit-learn's and LightGBM's own. Candlecast's nets and baselines are checked by its tests.
+"""
 
 from __future__ import annotations
 
@@ -8,72 +12,170 @@ from dataclasses import replace
 import numpy as np
 
 from candlecast.candles import Candles
+from candlecast.causality.agreement import (
+    AGREEING,
+    EXACT,
+    NOISY,
+    SHAPES,
+    Moved,
+    moved,
+    numbers,
+    rounding,
+    spreads,
+)
 from candlecast.causality.markets import another_path
+from candlecast.causality.state import require_stateless
+from candlecast.causality.usercode import Core, core, is_ours, sees_arrays_only
 from candlecast.dataset.jobs import Job
-from candlecast.dataset.prediction import Prediction
 from candlecast.dataset.samples import make_samples
-from candlecast.errors import LookaheadError
+from candlecast.errors import ConfigError, LookaheadError
 from candlecast.events import ignore
-from candlecast.models import Fitted, Model, NetModel
+from candlecast.models import Fitted, Model
+from candlecast.process.shared import ignoring
 
 logger = logging.getLogger(__name__)
 
+PLACES = (0.25, 0.5, 0.75)  # of the test rows: bars after which the candles change
+PREFIX = 0.6  # of the test rows, forecast without the others
+
+
+class ModelCheck:
+    """Checks one model of a walk by its first job; of a `Search`, by the first job that each configuration was chosen for."""
+
+    def __init__(self, model: Model, *, seed: int = 0) -> None:
+        self.model, self.seed = model, seed
+        self._checked: set[str] = set()
+
+    def __call__(self, fitted: Fitted) -> None:
+        """Raise LookaheadError or ConfigError unless this job may be believed; see `require_causal_model`."""
+        inner = core(self.model, fitted)
+        if inner.chosen in self._checked or not len(fitted.job.test_rows):
+            return
+        if not is_ours(inner.model):
+            with ignoring(Warning), np.errstate(all="ignore"):
+                _require_causal(self.model, fitted, inner, self.seed)
+            logger.debug("model %s is causal on %s", self.model.name, fitted.job.symbol)
+        self._checked.add(inner.chosen)
+
 
 def require_causal_model(model: Model, fitted: Fitted, *, seed: int = 0) -> None:
-    """Raise unless a model that is not candlecast's own forecasts one of its jobs from what was known.
+    """Raise unless a model that holds code of a user forecasts one of its jobs from what was known at each row.
 
-    Candles after a bar in the middle of the test part change nothing of the forecasts up to it. Where all training rows lie
-    before the test part, candles from its start on change nothing of what is learnt, for which the job is fitted once more;
-    a model that learns something else each time cannot be checked so, and a log message says it. Nets see windows of
-    features and nothing else, and estimators in `Sklearn` arrays of training rows: they are not asked.
+    Of all test rows forecast together: when the candles after a bar among them change, the forecasts up to it stay; so they do
+    when the later rows are left out, and when the same is asked again. What is learnt: candles from the test part on change
+    nothing, where all training rows lie before it (a model that sees arrays of its training rows only is not asked); and on a
+    small market of other prices, a job that is fitted again after a later one forecasts the same.
 
-    Raises LookaheadError naming the bar.
+    Differences count from a small share of the forecasts' spread on. A model that differs by more when nothing changed cannot
+    be checked, and is refused. Raises LookaheadError naming the bar, or ConfigError.
     """
-    job, rows = fitted.job, fitted.job.test_rows
-    if is_ours(model) or not len(rows):
-        return
-    whole = numbers(fitted.forecast(job.samples, rows))
+    ModelCheck(model, seed=seed)(fitted)
+
+
+def _require_causal(model: Model, fitted: Fitted, inner: Core, seed: int) -> None:
     generator = np.random.default_rng(seed)
-    middle = len(rows) // 2
-    changed = _on(job, another_path(job.samples.candles, int(rows[middle]), generator))
-    after = numbers(fitted.forecast(changed.samples, rows[: middle + 1]))
-    alone = numbers(fitted.forecast(job.samples, rows[: middle + 1]))  # a model may read rows together
-    require_unmoved(model, alone, after, rows=rows, bar=int(rows[middle]))
-    if not job.fold.is_in_time_order:
-        return
+    _require_causal_forecasts(model, fitted, generator)
+    if fitted.job.fold.is_in_time_order and not sees_arrays_only(inner.model):
+        _require_causal_fit(model, inner, generator)
+    require_stateless(inner.model, inner.fitted.job, name=model.name, seed=seed)
+
+
+def _require_causal_forecasts(model: Model, fitted: Fitted, generator: np.random.Generator) -> None:
+    job, rows = fitted.job, fitted.job.test_rows
+    whole = _forecast(fitted, job, rows)
+    spread, least = spreads(whole), rounding(whole, job.samples.naive[rows])
+    for share in PLACES:
+        place = int(share * (len(rows) - 1))
+        changed = on_candles(job, another_path(job.samples.candles, int(rows[place]), generator))
+        asked = rows[changed.samples.is_complete[rows]]
+        upto = int(np.searchsorted(asked, rows[place], side="right"))
+        after = _forecast(fitted, changed, asked)[:, :upto]
+        before = whole[:, np.isin(rows, asked[:upto])]
+        allowed = np.maximum(EXACT * spread, least)
+        found = moved(before, after, allowed)
+        if found is not None:  # sums of many threads may round otherwise each time
+            noise = np.abs(_forecast(fitted, job, rows) - whole).max(axis=1, keepdims=True)
+            _require_quiet(model, noise, spread, least)
+            found = moved(before, after, np.maximum(allowed, 10 * noise))
+        _require_unmoved(
+            model,
+            found,
+            asked,
+            f"only candles after bar {int(rows[place]):,} had changed",
+            "Read only bars up to each row's own, also of the rows that are asked for together",
+        )
+    part = rows[: max(int(PREFIX * len(rows)), 1)]
+    outcomes = job.samples.outcomes[job.fit_rows]
+    allowed = np.maximum(AGREEING * spread, SHAPES * np.std(outcomes))
+    _require_unmoved(
+        model,
+        moved(whole[:, : len(part)], _forecast(fitted, job, part), allowed),
+        part,
+        "only later rows had been left out",
+        "Compute each row by itself: no mean, filter or rank over the rows that are asked for together",
+    )
+    found = moved(whole, _forecast(fitted, job, rows), np.maximum(NOISY * spread, least))
+    if found is not None:
+        raise ConfigError(
+            f"model {model.name} forecasts {found.before:.6g} and then {found.after:.6g} above naive at bar "
+            f"{int(rows[found.place]):,} when it is asked twice",
+            expected="the same forecasts of a fitted model, so that it can be checked for lookahead",
+            remedy="Draw no random numbers when forecasting, and keep nothing from call to call",
+        )
+
+
+def _require_causal_fit(model: Model, inner: Core, generator: np.random.Generator) -> None:
+    """Candles from the test part on change nothing of what is learnt."""
+    job, rows = inner.fitted.job, inner.fitted.job.test_rows
     last = job.fold.test.first - 1
-    (again,) = model.fit([_on(job, another_path(job.samples.candles, last, generator))], progress=ignore)
-    relearnt = numbers(again.forecast(job.samples, rows))
-    if not np.array_equal(whole, relearnt, equal_nan=True):
-        (same,) = model.fit([job], progress=ignore)
-        if not np.array_equal(whole, numbers(same.forecast(job.samples, rows)), equal_nan=True):
-            logger.warning("%s learns something else each time; whether it looks ahead cannot be checked", model.name)
-            return
-        require_unmoved(model, whole, relearnt, rows=rows, bar=last, is_learnt=True)
+    whole = _forecast(inner.fitted, job, rows)
+    spread, least = spreads(whole), rounding(whole, job.samples.naive[rows])
+    (again,) = inner.model.fit([on_candles(job, another_path(job.samples.candles, last, generator))], progress=ignore)
+    relearnt = _forecast(again, job, rows)
+    found = moved(whole, relearnt, np.maximum(EXACT * spread, least))
+    if found is None:
+        return
+    (same,) = inner.model.fit([job], progress=ignore)
+    noise = np.abs(_forecast(same, job, rows) - whole).max(axis=1, keepdims=True)
+    _require_quiet(model, noise, spread, least)
+    _require_unmoved(
+        model,
+        moved(whole, relearnt, np.maximum(np.maximum(EXACT * spread, least), 10 * noise)),
+        rows,
+        f"only candles after bar {last:,} had changed",
+        "Fit on job.fit_rows, or job.train_rows",
+    )
 
 
-def is_ours(model: object) -> bool:
-    """Whether a model is candlecast's own, or a net, which sees windows of features only."""
-    inner = getattr(model, "model", None)
-    if inner is not None and not is_ours(inner):
-        return False
-    kind = type(model)
-    if isinstance(model, NetModel):
-        return all(getattr(kind, name).__module__.startswith("candlecast.") for name in ("fit", "restore", "measured"))
-    return kind.__module__.startswith("candlecast.models.")
+def _require_quiet(model: Model, noise: np.ndarray, spread: np.ndarray, least: np.ndarray) -> None:
+    """Raise ConfigError for differences without a cause that are too large to see others behind them."""
+    too_much = ~(noise <= np.maximum(NOISY * spread, least))
+    if too_much.any():
+        raise ConfigError(
+            f"model {model.name} gives other forecasts each time it is asked or fitted, {float(np.nanmax(noise)):.3g} apart, "
+            "so whether it looks ahead cannot be checked",
+            expected="the same forecasts for the same job",
+            remedy="Draw random numbers from the job's seed (job.seed, or a parameter seed or random_state)",
+        )
 
 
-def _on(job: Job, candles: Candles) -> Job:
-    """The same job on other candles."""
-    samples = job.samples
-    other = make_samples(candles, features=samples.features, target=samples.target, window=samples.window)
-    return replace(job, samples=other)
-
-
-def numbers(prediction: Prediction) -> np.ndarray:
-    """All numbers of a forecast: (column, rows)."""
-    others = [numbers(other) for other in prediction.others.values()]
-    return np.concatenate([np.array([prediction.mean, *prediction.columns.values()]), *others])
+def _require_unmoved(
+    model: Model,
+    found: Moved | None,
+    rows: np.ndarray,
+    why: str,
+    remedy: str,
+    *,
+    unit: str = " above naive",
+    expected: str = "forecasts that do not move when later bars or rows do",
+) -> None:
+    if found is not None:
+        raise LookaheadError(
+            f"model {model.name} moved its forecast at bar {int(rows[found.place]):,} from {found.before:.6g} to "
+            f"{found.after:.6g}{unit}, although {why}",
+            expected=expected,
+            remedy=remedy,
+        )
 
 
 def require_unmoved(
@@ -89,14 +191,25 @@ def require_unmoved(
         bar: the last one that stayed.
         is_learnt: whether the model was fitted on the other candles, in place of forecasting on them.
     """
-    moved = np.argwhere((before != after) & ~(np.isnan(before) & np.isnan(after)))
-    if len(moved):
-        column, place = moved[moved[:, 1].argmin()]
-        raise LookaheadError(
-            f"model {model.name} moved its forecast at bar {int(rows[place]):,} from {before[column, place]:.6g} to "
-            f"{after[column, place]:.6g}, although only candles after bar {bar:,} had changed",
-            expected="what is learnt from training rows only"
-            if is_learnt
-            else "forecasts that do not move by a bit when later candles do",
-            remedy="Fit on job.fit_rows, or job.train_rows" if is_learnt else "Read only bars up to each row's own",
-        )
+    _require_unmoved(
+        model,
+        moved(before, after, np.zeros((len(before), 1))),
+        rows,
+        f"only candles after bar {bar:,} had changed",
+        "Fit on job.fit_rows, or job.train_rows" if is_learnt else "Read only bars up to each row's own",
+        unit="",
+        expected="what is learnt from training rows only"
+        if is_learnt
+        else "forecasts that do not move by a bit when later candles do",
+    )
+
+
+def on_candles(job: Job, candles: Candles) -> Job:
+    """The same job on other candles."""
+    samples = job.samples
+    other = make_samples(candles, features=samples.features, target=samples.target, window=samples.window)
+    return replace(job, samples=other)
+
+
+def _forecast(fitted: Fitted, job: Job, rows: np.ndarray) -> np.ndarray:
+    return numbers(fitted.forecast(job.samples, rows), job.samples.naive[rows])

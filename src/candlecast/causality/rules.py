@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.candles import Candles
+from candlecast.causality.copies import by_earlier_calls
 from candlecast.causality.markets import CALENDAR, another_path, dated_otherwise, other_prices
 from candlecast.dataset.forecast import Forecast
 from candlecast.errors import CandlecastError, LookaheadError
@@ -59,8 +60,11 @@ def require_causal_rule(
     times = forecast.frame["time"].unique().sort()
     if len(times) < MINIMUM:
         return
-    held = (decide(rule, forecast, candles) if positions is None else positions).frame
     generator = np.random.default_rng(0)
+    _require_nothing_kept(
+        rule, Given(forecast, candles, ""), next(iter(_other_worlds(forecast, candles, times[0], generator)))
+    )
+    held = (decide(rule, forecast, candles) if positions is None else positions).frame
     for share in MOMENTS:
         moment = times[int(share * len(times))]
         until = pl.col("time") <= moment
@@ -81,6 +85,22 @@ def require_causal_rule(
                 expected="positions that follow from the forecast, the candles or the clock",
                 remedy="Trade positions that come from elsewhere with cc.backtest(candles, positions)",
             )
+
+
+def _require_nothing_kept(rule: Rule, own: Given, other: Given) -> None:
+    """The same positions for the same forecast and candles, whatever the rule was called with before."""
+
+    def call(copy: Rule, given: Given) -> np.ndarray:
+        return decide(copy, given.forecast, given.candles).frame["position"].to_numpy()
+
+    kept = by_earlier_calls(rule, call, own=own, other=other)
+    if kept is not None:
+        raise LookaheadError(
+            f"rule {name_of(rule)} gives other positions once it was called with another forecast: it keeps something between "
+            "calls",
+            expected="the same positions for the same forecast and candles",
+            remedy="Fit nothing inside a rule, and draw no random numbers",
+        )
 
 
 def is_own(value: object) -> bool:

@@ -10,13 +10,14 @@ import numpy as np
 from candlecast import targets as package
 from candlecast.candles import Candles
 from candlecast.causality import markets
-from candlecast.causality.compare import Passed, minute, require_equal
-from candlecast.errors import LookaheadError
+from candlecast.causality.compare import Passed, minute, naming, require_equal
+from candlecast.causality.copies import by_earlier_calls
+from candlecast.errors import LookaheadError, said
 from candlecast.targets import Target, components
 
 logger = logging.getLogger(__name__)
 
-BARS, CUTS = 2_000, 3
+BARS, CUTS, SHORT = 2_000, 3, 400
 
 _passed = Passed()
 
@@ -50,16 +51,22 @@ def _require_causal(target: Target, candles: Candles, seed: int) -> None:
     part = candles[first : first + length]
     if len(part) < 2 * horizon + 40:
         return
-    values, naive = target.values(part), target.naive(part)
-    forecast = naive + 0.01 * np.random.default_rng(seed).standard_normal(len(part))
-    implied = target.expected_return(forecast, part)
     subject = f"target {target.name} (horizon {horizon})"
+    short = part[-(SHORT + 4 * horizon) :]
+    _require_nothing_kept(target, short, markets.unseen(short, seed), subject)
+    with naming(f"the values or the naive forecast of {subject}", part):
+        values, naive = target.values(part), target.naive(part)
+    forecast = naive + 0.01 * np.random.default_rng(seed).standard_normal(len(part))
+    with naming(f"expected_return of {subject}", part):
+        implied = target.expected_return(forecast, part)
     for bar, other in markets.other_futures(part, horizon, seed, moments=CUTS):
-        mixed = np.where(np.arange(len(other)) <= bar, forecast[: len(other)], forecast[::-1][: len(other)])
+        forecast_there = np.where(np.arange(len(other)) <= bar, forecast[: len(other)], forecast[::-1][: len(other)])
+        with naming(subject, other):
+            found = target.values(other), target.naive(other), target.expected_return(forecast_there, other)
         pairs = {
-            "values": (values, target.values(other), max(bar + 1 - horizon, 0)),
-            "naive": (naive, target.naive(other), bar + 1),
-            "expected_return": (implied, target.expected_return(mixed, other), bar + 1),
+            "values": (values, found[0], max(bar + 1 - horizon, 0)),
+            "naive": (naive, found[1], bar + 1),
+            "expected_return": (implied, found[2], bar + 1),
         }
         for name, (before, after, stop) in pairs.items():
             require_equal(
@@ -73,6 +80,25 @@ def _require_causal(target: Target, candles: Candles, seed: int) -> None:
         _require_same(subject, name, part, before, again)
 
 
+def _require_nothing_kept(target: Target, candles: Candles, other: Candles, subject: str) -> None:
+    """The same outcomes and forecasts for the same candles, whatever the target was called with before."""
+
+    def call(copy: Target, given: Candles) -> np.ndarray:
+        naive = copy.naive(given)
+        return np.column_stack([copy.values(given), naive, copy.expected_return(naive, given)])
+
+    kept = by_earlier_calls(target, call, own=candles, other=other)
+    if kept is not None:
+        row, column = (int(i) for i in np.argwhere((kept[0] != kept[1]) & ~np.isnan(kept).all(axis=0))[0])
+        raise LookaheadError(
+            f"{('values', 'naive', 'expected_return')[column]} of {subject} is {kept[0][row, column]:.6g} at "
+            f"{minute(candles, row)}, and {kept[1][row, column]:.6g} when other candles were given before: it keeps something "
+            "between calls",
+            expected="the same numbers for the same candles, whatever it was called with before",
+            remedy="Fit nothing inside a target",
+        )
+
+
 def _require_same(
     subject: str, name: str, candles: Candles, before: np.ndarray, again: Callable[[], np.ndarray]
 ) -> None:
@@ -82,7 +108,7 @@ def _require_same(
         after = again()
     except Exception as error:
         raise LookaheadError(
-            f"{name} of {subject} fails on the same candles with other dates ({type(error).__name__})",
+            f"{name} of {subject} fails on the same candles with other dates ({said(error)})",
             expected=expected,
             remedy=remedy,
         ) from error

@@ -12,12 +12,14 @@ import sys
 
 import click
 
+from candlecast.cli.audit import audit
 from candlecast.cli.backtest import backtest
 from candlecast.cli.candles import candles
 from candlecast.cli.compare import compare
 from candlecast.cli.console import say
 from candlecast.cli.fetch import fetch
 from candlecast.cli.reading import in_shell
+from candlecast.cli.replay import diff, replay
 from candlecast.cli.report import report
 from candlecast.cli.run import run
 from candlecast.cli.runs import runs
@@ -50,7 +52,7 @@ def cli() -> None:
     """Train recurrent networks on market candles, walk forward, backtest after costs, and be told whether there is an edge."""
 
 
-for command in (run, compare, backtest, fetch, candles, report, runs):
+for command in (run, compare, backtest, audit, fetch, candles, report, runs, replay, diff):
     cli.add_command(command)
 
 

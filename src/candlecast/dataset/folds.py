@@ -341,6 +341,16 @@ def nested(fold: Fold, *, horizon: int) -> Fold:
     return Fold(fold.index, Rows.of(train), Rows.of(valid), Rows.of(rows[rows >= first_test]))
 
 
+def require_folds(folds: object) -> None:
+    """Raise ConfigError for what cannot divide rows."""
+    if isinstance(folds, type) or not callable(getattr(folds, "split", None)):
+        raise ConfigError(
+            f"folds is {folds!r}",
+            expected="folds, with a method split",
+            remedy="Make them, such as cc.WalkForward(folds=5)",
+        )
+
+
 def check_folds(folds: Iterable[Fold], times: np.ndarray, *, horizon: int) -> tuple[Fold, ...]:
     """The folds, when every label is known before a later part begins.
 
@@ -360,6 +370,13 @@ def check_folds(folds: Iterable[Fold], times: np.ndarray, *, horizon: int) -> tu
             remedy="Give more candles, or return a fold of the rows that are usable",
         )
     for fold in found:
+        for name, rows in (("train", fold.train), ("valid", fold.valid), ("test", fold.test)):
+            if not isinstance(rows, Rows) or (len(rows) and not 0 <= rows.first <= rows.last < len(times)):
+                raise ConfigError(
+                    f"{name} of fold {fold.index} is {str(rows)[:60]}",
+                    expected=f"Rows or a range within the {len(times):,} bars",
+                    remedy="Make it with range(first, last + 1), or Rows.of(numbers)",
+                )
         if not len(fold.train) or not len(fold.test):
             raise NotEnoughDataError(
                 f"fold {fold.index} has {len(fold.train)} rows to train on and {len(fold.test)} to test on",

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from candlecast.candles import Candles
-from candlecast.errors import ConfigError, NotEnoughDataError
+from candlecast.errors import ConfigError, NotEnoughDataError, calling
 from candlecast.features import Features, Scaler
 from candlecast.targets import Target, bars_until_known, components, sample_weight
 
@@ -163,9 +163,24 @@ def make_samples(candles: Candles, *, features: Features, target: Target, window
         target=target,
         window=window,
         inputs=features.compute(candles),
-        y=np.column_stack([part.values(candles) for part in components(target)]),
-        naive=target.naive(candles),
+        y=np.column_stack([_numbers(part, "values", candles) for part in components(target)]),
+        naive=_numbers(target, "naive", candles),
     )
+
+
+def _numbers(target: Target, method: str, candles: Candles) -> np.ndarray:
+    """What a method of the target gives for each bar. Raises ConfigError for anything but real numbers."""
+    subject, remedy = f"{method} of the target {target.name}", f"Correct {type(target).__name__}.{method}"
+    expected = f"{len(candles):,} real numbers, one for each bar"
+    with calling(f"{subject}, of {candles.symbol},", expected=expected, remedy=remedy):
+        found = np.asarray(getattr(target, method)(candles))
+    if found.shape != (len(candles),) or found.dtype.kind not in "fiub":
+        raise ConfigError(
+            f"{subject} gave {found.dtype} of shape {found.shape} for {len(candles):,} candles",
+            expected=expected,
+            remedy=remedy,
+        )
+    return found.astype(np.float64, copy=False)
 
 
 def windows(values: np.ndarray, length: int) -> np.ndarray:

@@ -38,6 +38,8 @@ class Conditions:
     worst_loss: the loss of the strategy in the worst known bar of its market, a positive log return
         (`stats.worst_case_loss`); NaN where not known. bars_known: the number of bars that this is the worst of.
     outside: names of the features that come from outside tables, whose times the candles cannot verify.
+    replaced: names of the parts of the result that its study did not make: a changed copy.
+    audit: the result of the audit, in a line; leaks: its findings, values that moved when only later candles changed.
     static_returns: returns per bar of an account that holds the mean position of this one, with the same financing and no
         trading costs; empty where not known.
     notices: odd properties of the candles, in sentences; jumps: the notices of jumps that look like splits and were not
@@ -54,6 +56,9 @@ class Conditions:
     worst_loss: float = math.nan
     bars_known: int = 0
     outside: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+    audit: str = "Audit: not run"
+    leaks: tuple[str, ...] = ()
     static_returns: np.ndarray = field(default_factory=lambda: np.empty(0), compare=False, repr=False)
     notices: tuple[str, ...] = ()
     jumps: tuple[str, ...] = ()
@@ -73,6 +78,9 @@ class Conditions:
             "stresses": _finite(asdict(self.stresses)),
             "is_in_time_order": self.is_in_time_order,
             "outside": list(self.outside),
+            "replaced": list(self.replaced),
+            "audit": self.audit,
+            "leaks": list(self.leaks),
             "notices": list(self.notices),
             "jumps": list(self.jumps),
             "changes": list(self.changes),
@@ -92,6 +100,9 @@ def conditions_of(
     is_in_time_order: bool,
     features: Any = None,
     seed: int = 0,
+    replaced: tuple[str, ...] = (),
+    audit: str = "",
+    leaks: tuple[str, ...] = (),
 ) -> Conditions:
     """The conditions of a backtest of these positions on these candles; `features` as the recipe of a study describes them."""
     first = int(np.searchsorted(candles.close_time, result.equity["time"].dt.replace_time_zone(None).to_numpy()[0]))
@@ -113,6 +124,9 @@ def conditions_of(
         worst_loss=_worst_loss(candles, result),
         bars_known=len(candles),
         outside=tuple(sorted(set(_outside(features)))),
+        replaced=replaced,
+        audit=audit or "Audit: not run",
+        leaks=leaks,
         static_returns=_static_returns(candles, positions, result),
         notices=checked.notices,
         jumps=() if are_real else checked.jumps,

@@ -8,6 +8,7 @@ from typing import Any
 
 from candlecast.backtesting import BacktestResult
 from candlecast.candles.stale import MOST
+from candlecast.errors import listed
 from candlecast.evaluation.evidence import LEVEL, Evidence
 from candlecast.evaluation.stresses import PARTICIPATION
 from candlecast.stats import track_record
@@ -45,6 +46,8 @@ def objections(
 ) -> tuple[Objection, ...]:
     """All objections to a result, the gravest first. `is_significant`: the account passes its tests."""
     found = [
+        _replaced(evidence),
+        _leaking(evidence),
         _unadjusted(evidence),
         _implausible(row, result, target),
         _ruined(result),
@@ -62,6 +65,30 @@ def objections(
             _doubtful(evidence),
         ]
     return tuple(objection for objection in found if objection is not None)
+
+
+def _replaced(evidence: Evidence) -> Objection | None:
+    """A copy with other parts says nothing about the study: it may hold what was known only afterwards."""
+    names = evidence.conditions.replaced
+    if not names:
+        return None
+    return Objection(
+        f"No verdict on skill: {listed(names)} from elsewhere.",
+        f"this copy has {listed(names)} that its study did not make, which cannot be checked; backtest(candles, "
+        "positions) trades positions from elsewhere, and Study.run forecasts other candles",
+        is_of_forecast=True,
+    )
+
+
+def _leaking(evidence: Evidence) -> Objection | None:
+    """A value that moves when only later candles change is not known at its time."""
+    if not evidence.conditions.leaks:
+        return None
+    return Objection(
+        "No verdict: the audit found values that depend on later candles.",
+        evidence.conditions.leaks[0].removesuffix("."),
+        is_of_forecast=True,
+    )
 
 
 def _unadjusted(evidence: Evidence) -> Objection | None:

@@ -113,6 +113,7 @@ def judge(
         *_pay_words(result, lines, evidence),
         *(cautions(evidence) if is_significant and not against else ()),
         _trial_words(row["observations"], trained, evidence),
+        conditions.audit,
         *(f"the candles were changed before anything was computed: {change}" for change in conditions.changes),
         *_power_words(evidence, lines["Sharpe ratio"]["value"], has_edge=is_forecastable and pays),
     )

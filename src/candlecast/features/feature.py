@@ -61,7 +61,14 @@ class Feature:
 
     def __call__(self, candles: Candles) -> np.ndarray:
         """Values of shape (time, column), float64; NaN during warm-up and wherever the feature is undefined."""
-        values = np.array(self.compute(candles), dtype=np.float64)
+        computed = self.compute(candles)
+        if np.iscomplexobj(computed):
+            raise ConfigError(
+                f"feature {self.name} gave complex numbers for {len(candles)} candles",
+                expected="real numbers",
+                remedy="Return the part that is meant, such as np.abs(values) or values.real",
+            )
+        values = np.array(computed, dtype=np.float64)
         values = values[:, None] if values.ndim == 1 else values
         if values.shape != (len(candles), len(self.columns)):
             raise ConfigError(

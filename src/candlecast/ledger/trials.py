@@ -351,6 +351,12 @@ class Ledger:
         connection.execute("COMMIT")
 
     def _is_there(self) -> bool:
+        if self.path and os.path.lexists(self.path.parent) and not self.path.parent.is_dir():
+            raise RunError(
+                f"{self.path.parent} is no folder",
+                expected="the folder of a workspace, in which the ledger is kept",
+                remedy="Use for example Ledger('runs')",
+            )
         return self.path is None or os.path.lexists(self.path)
 
     def _require_regular(self) -> None:

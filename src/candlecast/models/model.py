@@ -10,10 +10,12 @@ import numpy as np
 from candlecast.dataset.jobs import Job
 from candlecast.dataset.prediction import Prediction
 from candlecast.dataset.samples import Samples
-from candlecast.errors import ConfigError
+from candlecast.errors import ConfigError, listed
 from candlecast.events import Listener
 from candlecast.targets import Target
 from candlecast.targets.target import require_target
+
+PARTS = ("name", "window", "is_seeded", "fit", "restore")  # what every model has
 
 
 class Fitted(Protocol):
@@ -94,11 +96,18 @@ class RequiresTarget(Protocol):
 
 
 def require_model(model: object) -> None:
-    """Raise ConfigError for what is no model: a name of one, or its class."""
-    if isinstance(model, type) or not all(
-        hasattr(model, part) for part in ("name", "window", "is_seeded", "fit", "restore")
-    ):
-        raise ConfigError(f"model is {model!r}", expected="a model", remedy="Make one, such as cc.LSTM() or cc.Naive()")
+    """Raise ConfigError for what is no model: a name of one, its class, or an object that lacks a part of a model."""
+    lacking = [part for part in PARTS if not hasattr(model, part)]
+    if not isinstance(model, type) and not lacking:
+        return
+    is_nearly = not isinstance(model, type) and len(lacking) < len(PARTS) - 1
+    raise ConfigError(
+        f"model is {model!r}" + (f", without {listed(lacking)}" if is_nearly else ""),
+        expected=f"a model, with {', '.join(PARTS)}" if is_nearly else "a model",
+        remedy=f"Add {lacking[0]} to {type(model).__name__}"
+        if is_nearly
+        else "Make one, such as cc.LSTM() or cc.Naive()",
+    )
 
 
 def require_learnable(model: Model, target: Target) -> None:

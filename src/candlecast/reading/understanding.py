@@ -52,6 +52,7 @@ def understand(table: Table, options: Options, *, what: str) -> Understood:
     Raises CandleError when it holds none or has several readings, ConfigError for options that do not fit.
     """
     columns = find_columns(table, options, what=what)
+    _require_numeric(table, columns, what=what)
     form = _number_form(table, columns, options, what=what)
     notes = list(columns.notes)
     if form.decimal == "," or form.group:
@@ -100,6 +101,18 @@ def understand(table: Table, options: Options, *, what: str) -> Understood:
     require_candles(frame, form, what=what)
     notes += found.notes()
     return Understood(frame, interval, symbol, tuple(dict.fromkeys([*table.notes, *notes])), zone)
+
+
+def _require_numeric(table: Table, columns: Columns, *, what: str) -> None:
+    """Raise CandleError for a column of prices or volumes that cannot hold numbers."""
+    for place in columns.numeric:
+        kind = table.types.get(place)
+        if kind is not None and (kind.is_nested() or kind in (pl.Boolean, pl.Object, pl.Binary) or kind.is_temporal()):
+            raise CandleError(
+                f"the column {table.display_name(place)} of {what} holds {kind}",
+                expected="numbers, or texts that are numbers",
+                remedy="Convert the column, or name another with columns={...}",
+            )
 
 
 def _wanted(columns: Columns) -> list[int]:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from html import escape
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from plotly.offline import get_plotlyjs
 
 from candlecast.backtesting import Costs, backtest
-from candlecast.errors import RunError
 from candlecast.report import tables
 from candlecast.report.calibration_figure import calibration
 from candlecast.report.figures import Figure
 from candlecast.report.forecast_figures import forecast_in_groups, forecast_over_time
+from candlecast.report.page_file import write_page
 from candlecast.report.trading_figures import equity, signals
 from candlecast.report.training_figures import losses, skill_by_training, timeline
 from candlecast.report.unbroken import unbroken
@@ -33,25 +30,9 @@ if TYPE_CHECKING:
 def write_report(result: StudyResult, path: str | Path) -> Path:
     """Write one self-contained HTML page about a study, and give its path.
 
-    The page loads nothing: it opens from a disk, offline. It is written to a temporary file and moved to `path` when complete,
-    so that an older report survives a failure. Raises RunError when the path cannot be written.
+    The page loads nothing: it opens from a disk, offline. Raises RunError when the path cannot be written.
     """
-    path = Path(path)
-    page = render(result)
-    partial = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(page, encoding="utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
-        raise RunError(
-            f"the report cannot be written to {path} ({error.strerror})",
-            expected=f"a file in a writable folder with {len(page) / 1e6:.0f} MB left",
-            remedy="Choose another path, or free space on the disk",
-        ) from error
-    return path
+    return write_page(render(result), path)
 
 
 def render(result: StudyResult) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from candlecast.candles import Candles
 from candlecast.disk.files import require_names
 from candlecast.disk.replacing import tidy
-from candlecast.errors import RunError
+from candlecast.errors import RunError, near_misses
 from candlecast.runs.manifest import FILES, NAME, is_run, read_manifest
 
 NAMED = ("model", "target")  # parts of a study in the name of its folder
@@ -59,6 +59,15 @@ def fresh_folder(folder: Path) -> Path:
         fresh = folder.with_name(f"{folder.name}-{secrets.token_hex(4)}")
         if not os.path.lexists(fresh):
             return fresh
+
+
+def require_run(folder: Path) -> None:
+    """Raise RunError, naming similar ones, for a folder that holds no run."""
+    if is_run(folder):
+        return
+    known = [run.name for run in list_runs(folder.parent)]
+    remedy = near_misses(folder.name, known) if known else "Make one with: candlecast run"
+    raise RunError(f"{folder} is no run", expected="a folder that `candlecast run` wrote", remedy=remedy)
 
 
 def list_runs(folder: str | Path = "runs") -> list[Path]:

@@ -241,7 +241,9 @@ SHAPE: dict[str, Any] = {
     },
     "lost": lambda value: isinstance(value, dict) and all(map(_is_count, value.values())),
     "seeds": [_is_count],
+    "replaced": _optional(lambda value: isinstance(value, list) and all(map(_is_text, value))),
     "recipe": {"seed": _is_count, "cash": _is_amount, "window": is_whole},
     "verdict": dict.fromkeys(("is_forecastable", "pays", "has_edge"), _is_flag),
     "files": _is_files,
+    "environment": lambda value: value is None or isinstance(value, dict),
 }

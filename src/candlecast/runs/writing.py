@@ -23,6 +23,7 @@ import polars as pl
 from candlecast.disk.files import write_flushed
 from candlecast.disk.replacing import replaced
 from candlecast.errors import RunError
+from candlecast.runs.environment import environment
 from candlecast.runs.folder import require_paths
 from candlecast.runs.manifest import FORMAT, NAME, digests, is_run
 
@@ -41,23 +42,25 @@ def save_run(result: StudyResult, folder: str | Path) -> Path:
         raise RunError(
             f"{folder} exists and is no run", expected="a new or empty folder, or a run", remedy="Choose another"
         )
-    manifest = _manifest(result)
+    manifest = manifest_of(result)
     with replaced(folder) as fresh:
-        contents = _contents(result)
-        manifest["files"] = digests(contents)
-        for name, content in contents.items():
+        written = contents(result)
+        manifest["files"] = digests(written)
+        for name, content in written.items():
             write_flushed(fresh / name, content)
         write_flushed(fresh / NAME, (json.dumps(manifest, indent=2) + "\n").encode())
     return folder
 
 
-def _manifest(result: StudyResult) -> dict[str, Any]:
+def manifest_of(result: StudyResult) -> dict[str, Any]:
     from candlecast import __version__
 
     verdict = result.verdict
     return {
         "format": FORMAT,
         "candlecast": __version__,
+        "environment": environment(),
+        "audit": result.audit.to_dict() if result.audit else None,
         "model": result.model,
         "models": list(result.forecasts),
         "candles": {
@@ -89,12 +92,13 @@ def _manifest(result: StudyResult) -> dict[str, Any]:
         "verdict": verdict.to_dict(),
         "accuracy": result.accuracy.to_dicts(),
         "summary": result.summary.to_dicts(),
+        "replaced": list(result.replaced),
         "searches": [asdict(each) for each in result.searches],
     }
 
 
-def _contents(result: StudyResult) -> dict[str, bytes]:
-    """Contents of a run's files by name, without the manifest."""
+def contents(result: StudyResult) -> dict[str, bytes]:
+    """Contents of a run's files by name, without the manifest. Equal results give equal bytes."""
     from safetensors.numpy import save
 
     held = [positions.frame.with_columns(model=pl.lit(name)) for name, positions in result.positions.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +12,7 @@ import polars as pl
 
 from candlecast.backtesting import Costs
 from candlecast.candles import Candles
-from candlecast.causality import require_causal_model
+from candlecast.causality import ModelCheck
 from candlecast.dataset.folds import Folds, WalkForward
 from candlecast.dataset.jobs import Job
 from candlecast.errors import ConfigError
@@ -127,9 +128,16 @@ def compare(
     }  # everything is planned, hence refused, before anything is trained
     ledger = Ledger() if ledger is None else ledger
     ledger.require_writable()
+    stored = {
+        job: tensors
+        for name, model in walked.items()
+        if checkpoints and not isinstance(model, Pooled)  # whose jobs of several assets are no results of their own
+        for job in itertools.chain(*plans[name])
+        if (tensors := checkpoints.load(model, job)) is not None
+    }
     parts: list[dict[str, list[FoldForecast]]] = [{} for _ in series]
     for name, model in walked.items():
-        for place, part in _trained(name, model, plans[name], checkpoints, progress):
+        for place, part in _trained(name, model, plans[name], stored, checkpoints, progress):
             parts[place].setdefault(name, []).append(part)
     progress(Progress("judge", 0, len(models) * len(series)))
     results: dict[Key, StudyResult] = {}
@@ -156,32 +164,36 @@ def compare(
 
 
 def _trained(
-    name: str, model: Model, plans: Sequence[list[Job]], checkpoints: CheckpointStore | None, progress: Listener
+    name: str,
+    model: Model,
+    plans: Sequence[list[Job]],
+    stored: Mapping[Job, Mapping[str, np.ndarray]],
+    checkpoints: CheckpointStore | None,
+    progress: Listener,
 ) -> Iterable[tuple[int, FoldForecast]]:
-    """Finished jobs of one model, each with the place of its series; all jobs that fit together train together."""
+    """Finished jobs of one model, each with the place of its series; all jobs that fit together train together.
+
+    Those in `stored` are restored, and the others are stored in `checkpoints`.
+    """
     place_of = {id(job): place for place, jobs in enumerate(plans) for job in jobs}
     fleets: dict[tuple[str, ...], list[Job]] = {}
     for job in (job for jobs in plans for job in jobs):
         fleets.setdefault(job.samples.features.columns, []).append(job)
     done, total = 0, len(place_of)
-    if isinstance(model, Pooled):
-        checkpoints = None  # jobs of several assets are no results of their own
     for jobs in fleets.values():
-        stored = [checkpoints.load(model, job) for job in jobs] if checkpoints else [None] * len(jobs)
-        for job, tensors in zip(jobs, stored, strict=True):
-            if tensors is not None:
-                fitted = model.restore(job, tensors)
-                yield place_of[id(job)], FoldForecast(job, fitted, forecast_frame(fitted, name))
-        left = [job for job, tensors in zip(jobs, stored, strict=True) if tensors is None]
+        for job in (job for job in jobs if job in stored):
+            fitted = model.restore(job, stored[job])
+            yield place_of[id(job)], FoldForecast(job, fitted, forecast_frame(fitted, name))
+        left = [job for job in jobs if job not in stored]
         done += len(jobs) - len(left)
 
         def listen(event: Progress, before: int = done, share: float = len(left)) -> None:
             progress(Progress(name, before + share * event.done / event.total, total, event.detail))
 
-        for number, fitted in enumerate(model.fit(left, progress=listen) if left else ()):
-            if not number:
-                require_causal_model(model, fitted)
-            if checkpoints:
+        check = ModelCheck(model)
+        for fitted in model.fit(left, progress=listen) if left else ():
+            check(fitted)
+            if checkpoints and not isinstance(model, Pooled):
                 checkpoints.save(model, fitted)
             yield place_of[id(fitted.job)], FoldForecast(fitted.job, fitted, forecast_frame(fitted, name))
         done += len(left)

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
+from candlecast.audit import AuditReport
 from candlecast.backtesting import Costs
 from candlecast.backtesting.validation import require_kind
 from candlecast.candles import Candles, Origin, TradingClock
 from candlecast.dataset.forecast import Forecast
-from candlecast.errors import RunError, near_misses
+from candlecast.errors import RunError
 from candlecast.evaluation.trial_count import TrialCount
 from candlecast.interval import Interval
 from candlecast.ledger import Ledger, Searched
 from candlecast.recipes.describing import restore
-from candlecast.runs import list_runs
-from candlecast.runs.manifest import is_run, read_manifest, require_shape
+from candlecast.runs import require_run
+from candlecast.runs.manifest import read_manifest, require_shape
 from candlecast.runs.tables import read_tables, read_tensors, require_rows
 from candlecast.signals import Positions
 from candlecast.study.fitted import not_made, require_same
 from candlecast.study.result import StudyResult
+from candlecast.study.seal import digests_of
 from candlecast.study.study import Study
 from candlecast.targets import primary
 from candlecast.targets.target import require_target
@@ -44,10 +47,7 @@ def load_run(folder: str | Path, *, candles: Sequence[Candles] = (), study: Stud
         RunError: for a folder that is no run, or not as it was written.
     """
     folder = Path(folder)
-    if not is_run(folder):
-        known = [run.name for run in list_runs(folder.parent)]
-        remedy = near_misses(folder.name, known) if known else "Make one with: candlecast run"
-        raise RunError(f"{folder} is no run", expected="a folder that `candlecast run` wrote", remedy=remedy)
+    require_run(folder)
     manifest = read_manifest(folder)
     require_shape(folder, manifest)
     tables, tensors = read_tables(folder, manifest), read_tensors(folder, manifest)
@@ -110,7 +110,7 @@ def _result(stored: _Stored, others: Sequence[Candles], study: Study | None) -> 
     else:
         require_same(study, recipe, candles)
         target, costs = study.target, study.costs
-    return StudyResult(
+    result = StudyResult(
         recipe=recipe,
         model=manifest["model"],
         candles=candles,
@@ -127,11 +127,14 @@ def _result(stored: _Stored, others: Sequence[Candles], study: Study | None) -> 
         lost=manifest["lost"],
         tensors=tensors,
         searches=tuple(Searched(**values) for values in manifest.get("searches", [])),
+        audit=AuditReport.from_dict(manifest["audit"]) if manifest.get("audit") else None,
         trial_count=TrialCount.from_dict(
             manifest.get("trial_count", {})
         ),  # empty for runs older than the ledger: one trial
         ledger=Ledger(folder.parent),
     )
+    replaced = manifest.get("replaced", [])
+    return replace(result, digests={name: each for name, each in digests_of(result).items() if name not in replaced})
 
 
 def _positions(manifest: dict[str, Any], frame: pl.DataFrame, name: str) -> Positions:

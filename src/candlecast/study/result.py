@@ -7,16 +7,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from types import UnionType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
+from candlecast.audit import AuditReport
 from candlecast.backtesting import BacktestResult, Costs, backtest
+from candlecast.backtesting.validation import require_cash, require_kind
 from candlecast.candles import Candles
 from candlecast.causality import require_causal_rule
 from candlecast.dataset.forecast import Forecast
-from candlecast.errors import NotEnoughDataError
+from candlecast.errors import ConfigError, NotEnoughDataError, calling
 from candlecast.evaluation.accuracy import accuracy, accuracy_by_part, skills
 from candlecast.evaluation.conditions import conditions_of
 from candlecast.evaluation.trial_count import UNNAMED, TrialCount, count, count_each
@@ -26,9 +29,10 @@ from candlecast.ledger.profile import profile_of
 from candlecast.models import Fitted
 from candlecast.recipes import describe
 from candlecast.signals import Positions, Rule
-from candlecast.signals.rule import decide
+from candlecast.signals.rule import decide, name_of
 from candlecast.sources.source import moment
 from candlecast.study.computed import computed_of
+from candlecast.study.seal import digests_of, digests_of_view, replaced_parts
 from candlecast.targets import Target, label, primary
 from candlecast.walkforward.tables import is_in_time_order
 
@@ -47,10 +51,12 @@ class StudyResult:
     row per fold (`fold`, `train_first`, `train_last`, `test_first`, `test_last`: closes of bars); `losses` one row per
     fold, seed and epoch (`train`, `valid`); `lost` counts bars that could not be learnt from, by cause; `tensors` what
     each job learnt; `searches` what was tried inside training parts; `trial_count` the trials that were counted when this one
-    was recorded, None before; `ledger` where it is recorded, that of the folder `runs` when None.
+    was recorded, None before; `ledger` where it is recorded, that of the folder `runs` when None; `digests` those of the parts
+    that the study made (`candlecast.study.seal`).
 
     Whoever asks for the verdict on a result, or on any view of it (`between`, `rebacktest`, a changed copy), has made a trial:
-    one that is not recorded yet is recorded then.
+    one that is not recorded yet is recorded then. Costs, cash and ledger may be replaced in a copy; with other candles,
+    forecasts or positions than the study made, it gets no verdict on skill.
     """
 
     recipe: dict[str, Any]
@@ -68,9 +74,24 @@ class StudyResult:
     searches: tuple[Searched, ...] = ()
     trial_count: TrialCount | None = None
     ledger: Ledger | None = None
+    audit: AuditReport | None = None
+    digests: Mapping[str, str] | None = field(default=None, repr=False)
     computed: dict[str, tuple[tuple[Any, ...], Any]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
+        kinds: dict[str, tuple[object, type | UnionType]] = {
+            "candles": (self.candles, Candles),
+            "costs": (self.costs, Costs),
+            "trial_count": (self.trial_count, TrialCount | None),
+            "audit": (self.audit, AuditReport | None),
+        }
+        for name, (value, kind) in kinds.items():
+            require_kind(name, value, kind, f"Leave {name} as the study made it")
+        require_cash(self.cash)
+        if self.ledger is not None and not callable(getattr(self.ledger, "record", None)):
+            raise ConfigError(
+                f"ledger is of type {type(self.ledger).__name__}", expected="a Ledger", remedy="Use cc.Ledger('runs')"
+            )
         object.__setattr__(self, "computed", dict(self.computed))  # a copy goes on with its own
 
     @property
@@ -149,9 +170,17 @@ class StudyResult:
                 is_in_time_order=is_in_time_order(self.folds),
                 features=self.recipe.get("features"),
                 seed=self.seed,
+                audit=self.audit.line if self.audit else "",
+                leaks=tuple(map(str, self.audit.findings)) if self.audit else (),
+                replaced=self.replaced,
             ),
             seed=self.seed,
         )
+
+    @cached_property
+    def replaced(self) -> tuple[str, ...]:
+        """Names of the parts of this copy that its study did not make, such as positions from elsewhere."""
+        return replaced_parts(self)
 
     @cached_property
     def counted(self) -> TrialCount:
@@ -247,7 +276,7 @@ class StudyResult:
             if value is not None
         }
         positions = self.positions if rule is None else positions_by_model(rule, self.forecasts, self.candles)
-        return replace(
+        traded = replace(
             self,
             recipe=self.recipe | changed,
             positions=positions,
@@ -255,6 +284,9 @@ class StudyResult:
             cash=self.cash if cash is None else cash,
             trial_count=None,
         )
+        if rule is None:
+            return traded
+        return replace(traded, digests={**(self.digests or {}), "positions": digests_of(traded)["positions"]})
 
     def between(self, since: str | datetime | None = None, until: str | datetime | None = None) -> StudyResult:
         """The same forecasts from `since` on and before `until` (UTC), traded no longer than that; a trial once judged.
@@ -279,7 +311,7 @@ class StudyResult:
                 expected="a range that the run has forecast",
                 remedy=f"Its forecasts go from {self.forecast.frame['time'].min()} to {self.forecast.frame['time'].max()}",
             )
-        return replace(
+        view = replace(
             self,
             recipe=self.recipe | {"since": first and first.isoformat(), "until": last and last.isoformat()},
             candles=self.candles[:rows],
@@ -287,6 +319,7 @@ class StudyResult:
             positions=positions,
             trial_count=None,
         )
+        return replace(view, digests=digests_of_view(self, view))
 
     def fitted(self, *, fold: int = 0, seed: int | None = None, study: Study | None = None) -> Fitted:
         """What the training of that fold and seed (the first when not given) learnt, also of a run on disk.
@@ -324,7 +357,12 @@ def record_all(results: Sequence[StudyResult], ledger: Ledger) -> list[StudyResu
 
 def positions_by_model(rule: Rule, forecasts: Mapping[str, Forecast], candles: Candles) -> dict[str, Positions]:
     """What a rule holds by each model's forecasts. Raises LookaheadError for one that looks at what is not known yet."""
-    positions = {name: decide(rule, forecast, candles) for name, forecast in forecasts.items()}
+    with calling(
+        f"rule {name_of(rule)}",
+        expected="Positions for the forecast of any asset",
+        remedy="Try it on result.forecast and its candles",
+    ):
+        positions = {name: decide(rule, forecast, candles) for name, forecast in forecasts.items()}
     for name, forecast in forecasts.items():
         require_causal_rule(rule, forecast, candles, positions=positions[name])
     return positions

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from candlecast.audit import AuditReport, quick_audit
 from candlecast.backtesting import Costs
 from candlecast.backtesting.validation import require_cash, require_kind
 from candlecast.candles import Candles
-from candlecast.dataset.folds import Folds, WalkForward
+from candlecast.dataset.folds import Folds, WalkForward, require_folds
 from candlecast.dataset.forecast import Forecast
-from candlecast.errors import ConfigError
+from candlecast.errors import ConfigError, is_whole
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features, standard_features
 from candlecast.ledger import Ledger
@@ -35,8 +36,10 @@ from candlecast.signals import FollowDirection, HoldPosition, InverseVolatility,
 from candlecast.signals.rule import require_rule
 from candlecast.sources.files import as_candles
 from candlecast.study.result import StudyResult, positions_by_model
+from candlecast.study.seal import digests_of
 from candlecast.targets import NextReturn, Target, Volatility, components, primary
 from candlecast.walkforward import CheckpointStore, FoldForecast, WalkPlan, tables, walk_by_plan
+from candlecast.walkforward.plan import require_seeds
 
 BASELINES: tuple[Baseline, ...] = (
     Naive(),
@@ -74,10 +77,11 @@ class Study:
     seeds: int = 3
 
     def __post_init__(self) -> None:
-        if self.seeds < 1:
+        if not is_whole(self.seeds):
             raise ConfigError(
-                f"seeds is {self.seeds}", expected="1 training per fold or more", remedy="Use Study(seeds=3)"
+                f"seeds is {self.seeds!r}", expected="1 training per fold or more", remedy="Use Study(seeds=3)"
             )
+        require_folds(self.folds)
         if self.rule is not None:
             require_rule(self.rule)
         require_learnable(self.model, self.target)
@@ -144,6 +148,7 @@ class Study:
             LookaheadError: for a part that uses what is not known yet.
             RunError: before the model is trained, when the ledger cannot be written.
         """
+        require_seeds([seed])
         candles = as_candles(candles)
         ledger = Ledger() if ledger is None else ledger
         models = [*self.baseline_models, self.model]
@@ -171,7 +176,8 @@ class Study:
             )
         progress(Progress("baselines", len(models) - 1, len(models) - 1))
         progress(Progress("judge", 0, 1))
-        result = self.assemble(candles, parts, seed=seed, ledger=ledger).record(ledger)
+        result = self.assemble(candles, parts, seed=seed, ledger=ledger)
+        result = replace(result, audit=self._audited(candles, parts[self.model.name], seed)).record(ledger)
         progress(Progress("judge", 1, 1, str(result.verdict)))
         return result
 
@@ -199,7 +205,7 @@ class Study:
             for model, finished in parts.items()
         }
         studied = sorted(parts[name], key=lambda part: part.job.key)  # in whatever order they ended
-        return StudyResult(
+        result = StudyResult(
             recipe=self.recipe(candles, seed=seed),
             model=name,
             candles=candles,
@@ -215,6 +221,16 @@ class Study:
             searches=tables.searches(studied),
             ledger=ledger,
         )
+        return replace(result, digests=digests_of(result))
+
+    def _audited(self, candles: Candles, parts: Sequence[FoldForecast], seed: int) -> AuditReport:
+        """The quick audit of the first seed's trainings."""
+        first = sorted((part for part in parts if part.job.seed == seed), key=lambda part: part.job.fold.index)
+        return quick_audit(self.completed(candles), [part.job for part in first], [part.fitted for part in first])
+
+    def completed(self, candles: Candles) -> Study:
+        """The same study with the features and the rule that it has on these candles."""
+        return replace(self, features=self._features(candles), rule=self._rule())
 
     def _features(self, candles: Candles) -> Features:
         return self.features or standard_features(candles.interval)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from candlecast.candles import Candles
 from candlecast.causality.compare import require_equal
 from candlecast.causality.features import require_no_answers
 from candlecast.causality.markets import other_futures
+from candlecast.causality.warmup import require_warm
 from candlecast.errors import ConfigError
 from candlecast.features import Feature
 from candlecast.testing.markets import require_bars, synthetic_market
-
-WARMUP_TOLERANCE = 1e-3  # of a column's standard deviation
 
 
 def check_feature(feature: Feature, candles: Candles | None = None, *, seed: int = 0) -> None:
@@ -59,28 +56,4 @@ def check_feature(feature: Feature, candles: Candles | None = None, *, seed: int
             subject=f"feature {feature.name}",
         )
     require_no_answers(feature, market, seed=seed)
-    _require_warm(feature, market, must_be_defined=candles is None)
-
-
-def _require_warm(feature: Feature, candles: Candles, *, must_be_defined: bool) -> None:
-    """Raise ConfigError when rows after the warm-up still depend on where the candles begin, or are undefined."""
-    bare = replace(feature, warmup=0)
-    full = bare(candles)
-    spread = np.array([column[np.isfinite(column)].std() if np.isfinite(column).any() else 0.0 for column in full.T])
-    needed, shortest = 0, len(candles)
-    for start in (len(candles) // 5, len(candles) // 3, len(candles) // 2):
-        late, part = full[start:], bare(candles[start:])
-        same = (np.abs(part - late) <= WARMUP_TOLERANCE * spread) | (np.isnan(part) & np.isnan(late))
-        if must_be_defined:
-            same &= np.isfinite(part)
-        unsettled = np.flatnonzero(~same.all(axis=1))
-        needed = max(needed, int(unsettled[-1]) + 1 if len(unsettled) else 0)
-        shortest = min(shortest, len(part))
-    if needed > feature.warmup:
-        settles = needed < 0.9 * shortest
-        raise ConfigError(
-            f"feature {feature.name} has a warm-up of {feature.warmup:,} bars, and still depends on where the candles "
-            f"begin, or is undefined, {needed - 1:,} bars after the first",
-            expected=f"values that differ by at most {WARMUP_TOLERANCE:g} standard deviations from row `warmup` on",
-            remedy=f"Use warmup={needed}" if settles else "Compute it over a window of fixed length",
-        )
+    require_warm(feature, market, must_be_defined=candles is None)

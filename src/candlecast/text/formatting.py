@@ -82,19 +82,27 @@ def years(value: float) -> str:
 
 
 def table(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> str:
-    """A plain table: the first column to the left, the others to the right; control characters as escapes.
+    """A plain table: columns of words to the left, of numbers to the right; control characters as escapes.
 
-    >>> print(table([["a", "1"], ["b", "10"]], ["model", "trades"]))
-    model  trades
-    a           1
-    b          10
+    The first column counts as words; the others where a cell has letters and no digit.
+
+    >>> print(table([["a", "1", "yes"], ["b", "10", "no"]], ["model", "trades", "edge"]))
+    model  trades  edge
+    a           1  yes
+    b          10  no
     """
     lines = [[visible(cell) for cell in line] for line in (headings, *rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
+    columns = list(zip(*lines, strict=True))
+    is_left = [not place or any(map(_is_word, column[1:])) for place, column in enumerate(columns)]
+    widths = [max(map(len, column)) for column in columns]
     return "\n".join(
         "  ".join(
-            cell.rjust(width) if place else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+            cell.ljust(width) if left else cell.rjust(width)
+            for left, cell, width in zip(is_left, line, widths, strict=True)
         ).rstrip()
         for line in lines
     )
+
+
+def _is_word(cell: str) -> bool:
+    return any(map(str.isalpha, cell)) and not any(map(str.isdigit, cell))

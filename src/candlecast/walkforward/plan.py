@@ -8,16 +8,18 @@ from typing import Any
 
 from candlecast.candles import Candles
 from candlecast.causality import require_causal_features, require_causal_target
-from candlecast.dataset.folds import Folds, WalkForward, check_folds
+from candlecast.dataset.folds import Folds, WalkForward, check_folds, require_folds
 from candlecast.dataset.jobs import Job
 from candlecast.dataset.samples import make_samples
-from candlecast.errors import ConfigError, NotEnoughDataError
+from candlecast.errors import ConfigError, NotEnoughDataError, calling, is_whole
 from candlecast.features import Features, standard_features
 from candlecast.models import Model
 from candlecast.models.model import require_learnable
 from candlecast.sources.files import as_assets
 from candlecast.targets import NextReturn, Target, memory
 from candlecast.walkforward.empty_folds import require_rows
+
+HIGHEST_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class WalkPlan:
     ) -> WalkPlan:
         """The plan of these parts, each of them the usual one where it is None."""
         target = NextReturn() if target is None else target
-        return cls(features, target, folds or WalkForward(), tuple(seeds), window)
+        return cls(features, target, WalkForward() if folds is None else folds, tuple(seeds), window)
 
     def jobs(self, model: Model, candles: Any) -> list[Job]:
         """Every (asset, fold, seed) training of the model on candles of one asset or several.
@@ -80,8 +82,8 @@ class WalkPlan:
             raise ConfigError(
                 f"two assets are called {doubled[0]}", expected="a symbol each", remedy="Rename one with symbol=..."
             )
-        if min(seeds) < 0:
-            raise ConfigError(f"seed {min(seeds)} is negative", expected="0 or more", remedy="Use seeds=range(5)")
+        require_seeds(seeds)
+        require_folds(self.folds)
         features = [self.features or standard_features(asset.interval) for asset in assets]
         if len({each.columns for each in features}) > 1:
             raise ConfigError(
@@ -100,7 +102,8 @@ class WalkPlan:
         times, horizon = asset.close_time, self.target.horizon
         reach = samples.window - 1 + max(features.warmup, memory(self.target))
         try:
-            divided = self.folds.split(times, samples.usable, horizon=horizon, memory=reach)
+            with calling(f"split of {type(self.folds).__name__}", expected="a tuple of Fold", remedy="Correct it"):
+                divided = self.folds.split(times, samples.usable, horizon=horizon, memory=reach)
             checked = check_folds(divided, times, horizon=horizon)
         except NotEnoughDataError as error:
             wrong = f"the {len(asset):,} candles of {asset.symbol} are too few for these folds: {error.wrong}"
@@ -108,6 +111,17 @@ class WalkPlan:
         jobs = [Job(samples, fold, seed) for fold in checked]
         require_rows(jobs)
         return jobs
+
+
+def require_seeds(seeds: Iterable[object]) -> None:
+    """Raise ConfigError for what is no seed."""
+    for seed in seeds:
+        if not is_whole(seed, 0) or seed > HIGHEST_SEED:  # type: ignore[operator]
+            raise ConfigError(
+                f"seed is {seed!r}",
+                expected=f"a whole number from 0 to {HIGHEST_SEED:,}",
+                remedy="Use seed=0, or seeds=range(5)",
+            )
 
 
 def plan_jobs(

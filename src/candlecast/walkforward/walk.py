@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import polars as pl
 
-from candlecast.causality import require_causal_model
+from candlecast.causality import ModelCheck
 from candlecast.dataset.folds import Folds
 from candlecast.dataset.forecast import Forecast
 from candlecast.dataset.jobs import Job
@@ -115,17 +115,18 @@ def walk_by_plan(
             yield FoldForecast(job, fitted, forecast_frame(fitted, model.name))
     left = [job for job in jobs if stored.get(job.key) is None]
     logger.info("%s: %d jobs, %d of them restored from checkpoints", model.name, len(jobs), len(jobs) - len(left))
-    for number, fitted in enumerate(model.fit(left, progress=progress) if left else ()):
-        if not number:
-            require_causal_model(model, fitted)
+    check = ModelCheck(model)
+    for fitted in model.fit(left, progress=progress) if left else ():
+        check(fitted)
         if checkpoints:
             checkpoints.save(model, fitted)
         yield FoldForecast(fitted.job, fitted, forecast_frame(fitted, model.name))
 
 
-def forecast_frame(fitted: Fitted, model: str) -> pl.DataFrame:
-    """The rows of the forecast table that one fitted job gives for its own test part."""
-    job, samples = fitted.job, fitted.job.samples
+def forecast_frame(fitted: Fitted, model: str, *, job: Job | None = None) -> pl.DataFrame:
+    """The rows of the forecast table that one fitted job gives for its own test part, or for that of another `job`."""
+    job = fitted.job if job is None else job
+    samples = job.samples
     rows = job.test_rows
     first, *others = components(samples.target)
     prediction = fitted.forecast(samples, rows)

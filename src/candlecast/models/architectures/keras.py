@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from candlecast.errors import ConfigError
+from candlecast.errors import ConfigError, calling
 from candlecast.fleet.settings import Fit
 from candlecast.heads import Head
 from candlecast.models.net import BY_WINDOW, NetModel
@@ -52,7 +52,8 @@ class Keras(NetModel):
         """A fresh model with the interface of the fleet's nets, its weights drawn from torch's generator."""
         keras = keras_on_torch()
         with _seeded(keras), keras.device("cpu"):
-            model = self.factory(inputs)
+            with calling(f"factory({inputs}) of {self.name}", expected="a Keras model", remedy="Correct the factory"):
+                model = self.factory(inputs)
             _require_model(keras, model, inputs=inputs, window=self.window)
             if isinstance(model, keras.Sequential) and not model.built:
                 model.build((None, self.window, inputs))  # else the batch it sees first would be the only one it takes

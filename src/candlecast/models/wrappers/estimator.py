@@ -54,7 +54,8 @@ class Sklearn(Baseline):
             {
                 "estimator": (
                     _is_estimator(self.estimator) or callable(self.estimator),
-                    "a scikit-learn estimator such as Ridge(), or a function that makes an object with fit and predict",
+                    "a scikit-learn estimator such as Ridge(), or a function that makes an object with fit and predict"
+                    + _lacking(self.estimator),
                 ),
                 "window": (is_whole(self.window), "a whole number of bars, 1 or more"),
                 "sample_weight": (weighs, "a function of the training outcomes, or None"),
@@ -191,7 +192,7 @@ class Sklearn(Baseline):
 
     def _checked(self, found: Any, shape: tuple[int, ...], method: str) -> np.ndarray:
         try:
-            values = np.asarray(found, dtype=np.float64)
+            values = np.empty(0) if np.iscomplexobj(found) else np.asarray(found, dtype=np.float64)
         except (TypeError, ValueError):
             values = np.empty(0)
         if values.shape == (*shape, 1):
@@ -236,6 +237,14 @@ def _of_probabilities(kind: str, classes: np.ndarray, probabilities: np.ndarray)
 def _is_estimator(value: object) -> bool:
     """Whether it is an object that scikit-learn can clone and fit, not a class or a function that makes one."""
     return not inspect.isclass(value) and hasattr(value, "get_params") and _has_methods(value)
+
+
+def _lacking(value: object) -> str:
+    """The methods that an object with some of those of an estimator does not have, in words."""
+    lacking = [name for name in ("fit", "predict", "get_params") if not callable(getattr(value, name, None))]
+    if len(lacking) == 3:
+        return ""
+    return f" ({type(value).__name__} has no {' and no '.join(lacking)}; a function that makes one needs no get_params)"
 
 
 def _has_methods(value: object) -> bool:

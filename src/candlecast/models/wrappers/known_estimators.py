@@ -14,7 +14,10 @@ from importlib import import_module
 from numbers import Real
 from typing import Any
 
+import numpy as np
+
 from candlecast.errors import RunError
+from candlecast.models.wrappers.estimator import described
 
 KNOWN: dict[str, str] = {  # by public module
     "lightgbm": "LGBMClassifier LGBMRegressor",
@@ -63,6 +66,37 @@ STEPS = {"estimators", "steps", "transformer_list", "transformers"}
 SKIPPED = {"drop", "passthrough"}
 NEVER = {"memory"}  # a folder of pickles
 DEEPEST = 20
+
+
+def is_known(estimator: object) -> bool:
+    """Whether an estimator is of a listed class, with plain parameters, nested ones as well: it holds no code of a user.
+
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import FunctionTransformer
+    >>> is_known(Ridge()), is_known(make_pipeline(FunctionTransformer(len), Ridge()))
+    (True, False)
+    """
+    found = described(estimator)
+    if found is None:
+        return False
+    name, parameters, is_whole = found
+    try:
+        _place(name)
+    except RunError:
+        return False
+    return is_whole and all(map(_is_plain, parameters.values()))
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a parameter is a number, a text, a known estimator, or a collection of these."""
+    if value is None or isinstance(value, Real | str):
+        return True
+    if isinstance(value, list | tuple | set | frozenset):
+        return all(map(_is_plain, value))
+    if isinstance(value, Mapping):
+        return all(map(_is_plain, value.values()))
+    return isinstance(value, np.ndarray | np.generic) or is_known(value)
 
 
 def require_known(name: object, parameters: object) -> None:

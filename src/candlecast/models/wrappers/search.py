@@ -83,7 +83,7 @@ class Search:
         chosen: dict[int, tuple[Searched, ...]] = {}
         models: dict[int, Model] = {}
         for group, tried in zip(groups.values(), searched, strict=True):
-            model = self._model(next(one.parameters for one in tried if one.is_chosen))
+            model = self.chosen(tried)
             models |= {id(job): model for job in group}
             chosen |= {id(job): tried for job in group}
         for fitted, job in _fitted([(models[id(job)], job) for job in jobs], progress):
@@ -93,8 +93,11 @@ class Search:
         """What `fit` made of the job, from its `tensors()`."""
         tried = tuple(Searched(**values) for values in json.loads(bytes(tensors["search"])))
         own = {name: value for name, value in tensors.items() if name != "search"}
-        model = self._model(next(one.parameters for one in tried if one.is_chosen))
-        return FittedSearch(model.restore(job, own), job, tried)
+        return FittedSearch(self.chosen(tried).restore(job, own), job, tried)
+
+    def chosen(self, searched: Sequence[Searched]) -> Model:
+        """The model of the configuration that was chosen among those `searched` for one job."""
+        return self._model(next(one.parameters for one in searched if one.is_chosen))
 
     def _searched(self, inner: Sequence[Job], progress: Listener) -> list[tuple[Searched, ...]]:
         """All that was tried for each of the inner jobs, in the order in which it was suggested."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from candlecast.errors import ConfigError
+from candlecast.errors import ConfigError, calling
 from candlecast.fleet.settings import Fit
 from candlecast.heads import Head
 from candlecast.models.net import BY_WINDOW, NetModel
@@ -46,7 +46,8 @@ class Torch(NetModel):
         from candlecast.nets.layers.dropout import with_keyed_dropout
         from candlecast.nets.layers.window import PerWindow
 
-        module = self.factory(inputs)
+        with calling(f"factory({inputs}) of {self.name}", expected="a torch.nn.Module", remedy="Correct the factory"):
+            module = self.factory(inputs)
         if not isinstance(module, torch.nn.Module):
             raise ConfigError(
                 f"the factory of {self.name} gave a {type(module).__name__}",

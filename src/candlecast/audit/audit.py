@@ -1,0 +1,227 @@
+"""`audit`: a study, or a pipeline of your own, is run on candles with another future; what was known must not move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from candlecast.audit.checks import labels_known, streaming, tradable, warm_up
+from candlecast.audit.findings import FAILED, NOT_RUN, PASSED, AuditReport, Check
+from candlecast.audit.movements import Movements
+from candlecast.audit.perturbations import NEXT_BAR, NOISE, PERTURBATIONS, TRUNCATION, Perturbation, noise
+from candlecast.audit.pipelines import Pipeline, audit_pipeline
+from candlecast.audit.walk import CompletedStudy, Walk, features_of, of_fold, target_of
+from candlecast.candles import Candles
+from candlecast.causality.models import is_ours
+from candlecast.dataset.jobs import Job
+from candlecast.errors import LookaheadError
+from candlecast.events import Listener, Progress, ignore
+from candlecast.models import Fitted
+from candlecast.sources.files import as_candles
+from candlecast.text import count
+from candlecast.walkforward import plan_jobs
+
+if TYPE_CHECKING:
+    from candlecast.study.study import Study
+
+STAGES = ("features", "target", "scaling", "weights", "forecasts", "positions", "orders")
+MOMENTS = 9  # bars after which candles change
+CELLS = 4_000_000  # bars times perturbations in which features are computed: fewer moments on long data
+
+
+def audit(study: Study | Pipeline, candles: Any, *, seed: int = 0, progress: Listener = ignore) -> AuditReport:
+    """Run a study on candles and on copies with another future, and compare each stage with what was known.
+
+    Args:
+        study: a `Study`; or a function of candles that returns the tables of its stages by name, in order: Polars tables
+            with a column `time` (when a row is known or used), or arrays with one row for each candle.
+        candles: `Candles`, a frame or the path of a file.
+        seed: of the first training, and of the changes.
+        progress: receives `Progress` events.
+
+    After bar t the candles are replaced by another random path, reversed, cut off, changed in one bar or in one column, at
+    every boundary of a fold, inside its tested part, and elsewhere. Everything known at the close of t must be equal to the
+    last bit: features, outcomes and weights of the target, scaling, weights of the model, forecasts, positions and the
+    account. What a fold learns depends on its training part; in cross-validated folds, which are not in the order of time,
+    it is not compared. Further checks: labels are known before they are trained on, warm-ups are long enough, streaming
+    equals the batch, and orders could have been filled at the prices.
+
+    Returns:
+        The report; it names the first stage and column that moved, the smallest number of bars that it looks ahead, the
+        likely cause and a remedy. `report.passed` is a bool.
+
+    Raises:
+        CandleError, ConfigError or NotEnoughDataError, as the study itself.
+
+    >>> import candlecast as cc
+    >>> report = cc.audit(lambda candles: {"features": candles.close / candles.close.max()}, cc.sample("sp500")[:500])
+    >>> report.passed, report.findings[0].stage, report.findings[0].lead
+    (False, 'features', 1)
+    """
+    candles = as_candles(candles)
+    given: Any = study
+    if hasattr(given, "model"):
+        return _full(given.completed(candles), candles, seed, progress)
+    return audit_pipeline(given, candles, seed=seed, progress=progress)
+
+
+def quick_audit(study: CompletedStudy, jobs: Sequence[Job], fitted: Sequence[Fitted]) -> AuditReport:
+    """The audit of a study that has just been run, without training: one change of the candles inside the last fold.
+
+    study: completed. jobs, fitted: of the first seed, in the order of the folds.
+    """
+    walk = Walk(study, jobs, fitted)
+    found = Movements(walk.candles)
+    bar = _middle(jobs[-1])
+    changed = noise(walk.candles, bar, np.random.default_rng(0))
+    if _have_same_inputs(study, walk.candles, changed, found, bar, NOISE):
+        _compare_trading(walk, found, bar, changed, NOISE)
+    checks = _stage_checks(found, "1 bar", trained=None)
+    return AuditReport("quick", (*checks, labels_known(walk)), found.of(STAGES))
+
+
+def _full(study: CompletedStudy, candles: Candles, seed: int, progress: Listener) -> AuditReport:
+    found, generator = Movements(candles), np.random.default_rng(seed)
+    changes = list(_changes(study, candles, generator))
+    for number, (bar, how) in enumerate(changes):
+        progress(Progress("audit", number, 3 * len(changes), "features and target"))
+        _have_same_inputs(study, candles, how.apply(candles, bar, generator), found, bar, how)
+    if found.of(STAGES):
+        return AuditReport("full", tuple(_stage_checks(found, _extent(changes), trained=None)), found.of(STAGES))
+    window = max(model.window for model in (study.model, *study.baseline_models))
+    try:
+        jobs = plan_jobs(
+            study.model,
+            candles,
+            features=study.features,
+            target=study.target,
+            folds=study.folds,
+            seeds=[seed],
+            window=window,
+        )
+    except LookaheadError as error:
+        return AuditReport("full", (Check("computed from the candles", FAILED, str(error)),))
+    walk = Walk(study, jobs, sorted(study.model.fit(jobs, progress=ignore), key=lambda each: each.job.fold.index))
+    changes += [(bar, how) for job in jobs for bar in _tested(job) for how in (NOISE, TRUNCATION)]
+    for number, (bar, how) in enumerate(changes):
+        progress(Progress("audit", len(changes) + number, 3 * len(changes), "forecasts and trading"))
+        _compare_trading(walk, found, bar, how.apply(candles, bar, generator), how)
+    progress(Progress("audit", 2 * len(changes), 3 * len(changes), "trains each fold again"))
+    trained = _compare_learnt(walk, found, generator)
+    progress(Progress("audit", 3 * len(changes), 3 * len(changes)))
+    checks = _stage_checks(found, _extent(changes), trained=trained)
+    return AuditReport(
+        "full", (*checks, labels_known(walk), warm_up(walk), streaming(walk), tradable(walk)), found.of(STAGES)
+    )
+
+
+def _changes(
+    study: CompletedStudy, candles: Candles, generator: np.random.Generator
+) -> Iterator[tuple[int, Perturbation]]:
+    """Bars anywhere after the warm-up, each with noise after it, a change of the next bar, and one further perturbation."""
+    first, last = study.features.warmup + 20, len(candles) - 3
+    moments = min(MOMENTS, max(CELLS // (3 * len(candles)), 2))
+    bars = np.linspace(first, last, moments).astype(int)
+    bars[1:-1] += generator.integers(-5, 6, moments - 2)
+    others = PERTURBATIONS[2:]
+    for number, bar in enumerate(bars.tolist()):
+        for how in (NOISE, NEXT_BAR, others[number % len(others)]):
+            yield bar, how
+
+
+def _extent(changes: Sequence[tuple[int, Perturbation]]) -> str:
+    return f"{count(len(changes), 'change')} of the candles at {count(len({bar for bar, _ in changes}), 'bar')}"
+
+
+def _have_same_inputs(
+    study: CompletedStudy, candles: Candles, changed: Candles, found: Movements, bar: int, how: Perturbation
+) -> bool:
+    """Whether features and target known at a bar stay when the candles after it change.
+
+    Where the candles end at the bar, outcomes may not be known yet, and features alone are compared.
+    """
+    before, after = (features_of(study.features, each) for each in (candles, changed))
+    if found.add("features", before, after, bar, how):
+        return False
+    if len(changed) < len(candles):
+        return True
+    before, after = (target_of(study.target, each) for each in (candles, changed))
+    return not found.add("target", before, after, bar, how)
+
+
+def _compare_trading(walk: Walk, found: Movements, bar: int, changed: Candles, how: Perturbation) -> None:
+    """Compare forecasts, positions and the account of the fold that tests a bar, when the candles after it change."""
+    folds = [job.fold.index for job in walk.jobs if job.fold.test.first <= bar <= job.fold.test.last]
+    if not folds:
+        return
+    samples = walk.samples_of(changed)
+    before, after = (walk.forecasts_of(each, bar, folds=folds) for each in (walk.samples, samples))
+    if found.add("forecasts", before, after, bar, how) or len(changed) < len(walk.candles):
+        return
+    for before, after in zip(walk.traded(walk.samples, folds=folds), walk.traded(samples, folds=folds), strict=True):
+        if found.add(before.name, before, after, bar, how):
+            return
+
+
+def _compare_learnt(walk: Walk, found: Movements, generator: np.random.Generator) -> int:
+    """Train each fold again on candles that changed after its training part; gives the number of folds compared.
+
+    A model of the user's, which is given all folds at once, is also trained on candles that changed after the first
+    training part: the first fold must not know the others.
+    """
+    ordered = [job for job in walk.jobs if job.fold.is_in_time_order]
+    if not ordered:
+        return 0
+    before = {part: walk.learnt(walk.fitted, part) for part in ("scaling", "weights")}
+    again = [
+        replace(job, samples=walk.samples_of(noise(walk.candles, job.fold.test.first - 1, generator)))
+        for job in ordered
+    ]
+    fleets = [(again, ordered)]
+    if not is_ours(walk.study.model):
+        samples = walk.samples_of(noise(walk.candles, ordered[0].fold.test.first - 1, generator))
+        fleets.append(([replace(job, samples=samples) for job in walk.jobs], ordered[:1]))
+    for jobs, compared in fleets:
+        fitted = walk.refitted(jobs)
+        for part, stage in before.items():
+            after = walk.learnt(fitted, part)
+            for job in compared:
+                one, two = (of_fold(each, job.fold.index) for each in (stage, after))
+                found.add(part, one, two, job.fold.test.first - 1, NOISE)
+    return len(ordered)
+
+
+def _stage_checks(found: Movements, detail: str, *, trained: int | None) -> list[Check]:
+    """A check for each stage: those after the first that moved were not compared."""
+    moved = {finding.stage for finding in found.of(STAGES)}
+    checks, is_over = [], False
+    for stage in STAGES:
+        if is_over:
+            checks.append(Check(stage, NOT_RUN, "an earlier stage moved"))
+        elif stage in moved:
+            checks.append(Check(stage, FAILED, detail))
+            is_over = True
+        elif stage in ("scaling", "weights"):
+            checks.append(
+                Check(stage, NOT_RUN, "a full audit trains again")
+                if trained is None
+                else Check(stage, PASSED, f"{count(trained, 'fold')} trained again")
+                if trained
+                else Check(stage, NOT_RUN, "no fold is in the order of time")
+            )
+        else:
+            checks.append(Check(stage, PASSED, detail))
+    return checks
+
+
+def _middle(job: Job) -> int:
+    """A bar in the middle of the tested rows."""
+    return int(job.test_rows[len(job.test_rows) // 2])
+
+
+def _tested(job: Job) -> tuple[int, int]:
+    """The first tested bar of a fold and one in the middle."""
+    return int(job.test_rows[0]), _middle(job)

@@ -1,0 +1,94 @@
+"""Checks of an audit that change no candles: labels, warm-up, streaming, and whether the prices can be traded at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from candlecast.audit.findings import FAILED, NOT_RUN, PASSED, Check
+from candlecast.audit.walk import Walk, numbers_of
+from candlecast.causality.warmup import settles_after
+from candlecast.evaluation.tradability import tradability
+from candlecast.targets import components
+from candlecast.text import count
+
+STREAMED = 200  # newest bars of the last fold
+TOLERANCE = 1e-4  # of the standard deviation of the forecasts: rounding of float32
+
+
+def labels_known(walk: Walk) -> Check:
+    """Every outcome that a fold trains on is known when its first tested bar closes."""
+    name = "labels known before training"
+    ordered = [job for job in walk.jobs if job.fold.is_in_time_order]
+    if not ordered:
+        return Check(name, NOT_RUN, "no fold is in the order of time")
+    for job in ordered:
+        latest = max(job.samples.known_at(target)[job.fit_rows].max() for target in components(walk.study.target))
+        first = walk.candles.close_time[job.fold.test.first]
+        if latest > first:
+            late = (latest - first).astype("timedelta64[s]").item()
+            return Check(
+                name, FAILED, f"fold {job.fold.index} trains on outcomes known {late} after its first tested bar"
+            )
+    return Check(name, PASSED, count(len(ordered), "fold"))
+
+
+def warm_up(walk: Walk) -> Check:
+    """Each feature gives the same values when the candles begin later, once its warm-up is over.
+
+    A feature of all earlier bars, such as an expanding mean, never does; it is said, and is no leak.
+    """
+    name, candles, features = "warm-up", walk.candles, walk.samples.features.features
+    settled, unbounded = 0, []
+    for feature in features:
+        if len(candles) < 4 * feature.warmup + 40:
+            continue
+        needed = settles_after(feature, candles)
+        if needed is None:
+            unbounded.append(feature.name)
+        elif needed > feature.warmup:
+            return Check(name, FAILED, f"{feature.name} settles after {needed:,} bars and declares {feature.warmup:,}")
+        settled += needed is not None
+    detail = f"{settled} of {count(len(features), 'feature')}"
+    if unbounded:
+        detail += f"; {', '.join(unbounded)}: of all earlier bars"
+    return Check(name, PASSED if settled or unbounded else NOT_RUN, detail)
+
+
+def streaming(walk: Walk) -> Check:
+    """A forecast from one bar at a time equals that of the batch."""
+    name = "streaming"
+    fitted: Any = walk.fitted[-1]
+    if not (hasattr(fitted, "start") and hasattr(fitted, "step")):
+        return Check(name, NOT_RUN, f"{walk.study.model.name} does not stream")
+    samples, rows = walk.samples, walk.jobs[-1].test_rows
+    segments = walk.candles.segments
+    rows = rows[segments[rows] == segments[rows[-1]]][-STREAMED:]
+    batch = numbers_of(fitted.forecast(samples, rows))[0]
+    begin = max(int(np.searchsorted(segments, segments[rows[-1]])), int(rows[0]) - samples.window + 1)
+    state, streamed = fitted.start(), np.full(len(samples), np.nan)
+    for row in range(begin, int(rows[-1]) + 1):
+        state, prediction = fitted.step(state, samples.inputs[row])
+        streamed[row] = float(prediction.mean[0])
+    gap = np.abs(batch - streamed[rows])
+    limit = TOLERANCE * max(float(np.std(batch)), 1e-12)
+    worst = float(np.nanmax(gap, initial=0.0))
+    detail = f"{count(len(rows), 'bar')}, largest difference {worst:.1e}"
+    return Check(name, PASSED if worst <= limit else FAILED, detail)
+
+
+def tradable(walk: Walk) -> Check:
+    """Orders could have been filled at the prices of the tested bars."""
+    found = tradability(walk.candles)
+    detail = f"least cost {found.least_cost_bps:.1f} bp a side"
+    if found.is_tradable:
+        return Check("prices can be traded at", PASSED, detail)
+    words = {
+        "stale opens": found.has_stale_opens,
+        "averaged opens": found.has_averaged_opens,
+        "copied bars": found.has_copied_bars,
+        "bad prints": found.has_spikes,
+        "interpolated bars": found.has_lines,
+    }
+    return Check("prices can be traded at", FAILED, ", ".join(name for name, is_found in words.items() if is_found))

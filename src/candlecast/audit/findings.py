@@ -1,0 +1,160 @@
+"""What an audit found: movements of what was known, checks, and the report of them all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from math import isfinite, nan
+from typing import Any
+
+import polars as pl
+
+from candlecast.text import count, table
+
+PASSED, FAILED, NOT_RUN = "passed", "failed", "not run"
+BOUNDS = ("before", "after")
+FROM_EVERYWHERE = 0.5  # share of the known rows that move when a value is computed from the whole series
+
+CAUSES: dict[str, tuple[str, str]] = {
+    "target": (
+        "outcomes are known later than the target's horizon says",
+        "Give the target the horizon after which its last outcome is known",
+    ),
+    "scaling": (
+        "a scaler was fitted on rows after the training part",
+        "Fit scalers on job.fit_rows only; the scalers of cc.Features do",
+    ),
+    "weights": (
+        "the model learns from rows after its training part: early stopping, selection or search on tested rows",
+        "Fit on job.train_rows, and choose on job.valid_rows",
+    ),
+    "forecasts": (
+        "the model reads rows after the one that it forecasts, or pools over all rows that it is given",
+        "Read only rows up to each row's own",
+    ),
+    "positions": (
+        "the rule reads later forecasts, later candles or outcomes, such as a threshold chosen on the tested part",
+        "Use forecasts up to each bar, and outcomes only where known_at is not later than time",
+    ),
+    "orders": (
+        "orders, fills or equity depend on candles after their own bar",
+        "Fill an order at the open after its decision, or later",
+    ),
+}
+CAUSES["fills"] = CAUSES["account"] = CAUSES["orders"]
+OF_FEATURES = "Use only earlier bars: no statistic of all rows, no centred window, no shift towards the past"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A value that moved although only later candles had changed.
+
+    stage: the first stage of the pipeline that moved; column: of its table. time: when the moved value was known, UTC.
+    bar: candles after this bar had changed. lead: the smallest number of bars that the value looks ahead, 1 or more.
+    perturbation: how the candles had changed. before, after: the value. cause, remedy: the likely cause, and what to do.
+    """
+
+    stage: str
+    column: str
+    time: datetime
+    bar: int
+    lead: int
+    perturbation: str
+    before: float
+    after: float
+    cause: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.stage}, {self.column}: the value known at {self.time:%Y-%m-%d %H:%M} UTC moved from {self.before:.6g} to "
+            f"{self.after:.6g} when only candles after bar {self.bar:,} changed ({self.perturbation}); it looks "
+            f"{count(self.lead, 'bar')} ahead. Likely cause: {self.cause}. {self.remedy}"
+        )
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of an audit. status: passed, failed or not run. detail: what was compared, or why it was not run."""
+
+    name: str
+    status: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """The result of an audit. kind: quick or full. `print(report)` gives the checks as a table, then the findings."""
+
+    kind: str
+    checks: tuple[Check, ...]
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether no check failed."""
+        return all(check.status != FAILED for check in self.checks)
+
+    @property
+    def line(self) -> str:
+        """The result in one line, as verdict and report show it."""
+        failed = [check.name for check in self.checks if check.status == FAILED]
+        done = sum(check.status != NOT_RUN for check in self.checks)
+        if failed:
+            return f"Audit ({self.kind}): failed at {', '.join(failed)}"
+        return f"Audit ({self.kind}): passed, {count(done, 'check')}"
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The checks: `check`, `status`, `detail`."""
+        rows = [(check.name, check.status, check.detail) for check in self.checks]
+        return pl.DataFrame(rows, schema=["check", "status", "detail"], orient="row")
+
+    def __str__(self) -> str:
+        rows = table([[check.name, check.status, check.detail] for check in self.checks], ["check", "result", "detail"])
+        return "\n".join([self.line, "", rows, *(f"\n{finding}" for finding in self.findings)])
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> AuditReport:
+        """The report of its JSON values. Raises KeyError, TypeError or ValueError for others."""
+        findings = [
+            Finding(**(each | {"time": datetime.fromisoformat(each["time"])} | _bounds(each)))
+            for each in values["findings"]
+        ]
+        checks = [Check(each["check"], each["status"], each["detail"]) for each in values["checks"]]
+        return cls(str(values["kind"]), tuple(checks), tuple(findings))
+
+    def to_dict(self) -> dict[str, object]:
+        """The report as JSON values."""
+        return {
+            "passed": self.passed,
+            "kind": self.kind,
+            "line": self.line,
+            "checks": self.frame.to_dicts(),
+            "findings": [
+                vars(finding)
+                | {"time": finding.time.isoformat()}
+                | {name: getattr(finding, name) if isfinite(getattr(finding, name)) else None for name in BOUNDS}
+                for finding in self.findings
+            ],
+        }
+
+
+def _bounds(values: Mapping[str, Any]) -> dict[str, float]:
+    """Both values of a finding, NaN for None."""
+    return {name: nan if values[name] is None else float(values[name]) for name in BOUNDS}
+
+
+def cause_of(stage: str, lead: int, share: float) -> tuple[str, str]:
+    """The likely cause of a movement and its remedy, by the stage, how far it looks ahead and how much of it moved."""
+    if stage in CAUSES:
+        return CAUSES[stage]
+    if share > FROM_EVERYWHERE:
+        return "it is computed from the whole series, such as a mean, a range or a scaler of all rows", OF_FEATURES
+    if lead == 1:
+        return (
+            "it reads the next bar: a shift by -1, a centred window, a backward fill, or a join at the open time",
+            OF_FEATURES,
+        )
+    return f"it reads bars up to {lead:,} ahead", OF_FEATURES

@@ -1,0 +1,118 @@
+"""`candlecast audit`: prove that nothing a study knows depends on later candles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from candlecast.cli import assets
+from candlecast.cli.console import print_json, progress, say
+from candlecast.cli.options import common
+from candlecast.cli.reading import reading_options
+from candlecast.cli.source_registry import NAMES, store_option
+from candlecast.cli.study_files import load_study
+from candlecast.errors import ConfigError
+
+if TYPE_CHECKING:
+    from candlecast.candles import Candles
+    from candlecast.events import Listener
+    from candlecast.study import Study
+
+FAILED = 1  # exit code of an audit that did not pass
+
+
+@click.command(epilog="Example: candlecast audit --preset tutorial")
+@click.argument("subject", required=False, metavar="[STUDY.py or RUN]")
+@click.option("--preset", help="A ready-made study instead: tutorial.")
+@click.option(
+    "--asset", metavar="SYMBOL or FILE", help="Candles; those of the run or of the file, or sp500, when not given."
+)
+@click.option("--interval", help="Length of one candle, such as 1h; the file's when not given.")
+@click.option("--source", help=f"Fetch from here first: {NAMES}.")
+@click.option("--since", help="First day or time, UTC.")
+@click.option("--until", help="End, UTC; now when not given.")
+@store_option
+@reading_options
+@click.option("--shortcuts", is_flag=True, help="Say instead what usual mistakes would add to the Sharpe ratio.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="Page of the --shortcuts; shortcuts.html when not given."
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of training and of the changes."
+)
+@common
+def audit(
+    subject: str | None,
+    *,
+    preset: str | None,
+    asset: str | None,
+    shortcuts: bool,
+    output: Path | None,
+    seed: int,
+    as_json: bool,
+    quiet: bool,
+    **wanted: Any,
+) -> None:
+    """Run a study on candles with another future, and compare every stage with what was known.
+
+    The study is that of a Python file (which is run), of a RUN, or a preset; without any, the usual one. The exit code is 1
+    for an audit that fails.
+    """
+    from candlecast.audit import audit as audited
+
+    with progress(quiet) as listener:
+        study, own = _study(subject, preset)
+        candles = (
+            own if asset is None and own is not None else assets.load(asset or "sp500", **wanted, progress=listener)
+        )
+        if shortcuts:
+            _compare_shortcuts(study, candles, output or Path("shortcuts.html"), seed, listener, as_json=as_json)
+            return
+        report = audited(study, candles, seed=seed, progress=listener)
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        say(str(report))
+    if not report.passed:
+        click.get_current_context().exit(FAILED)
+
+
+def _compare_shortcuts(
+    study: Study, candles: Candles, output: Path, seed: int, listener: Listener, *, as_json: bool
+) -> None:
+    """Print what each mistake would add, and write its page."""
+    from candlecast.audit import shortcuts
+    from candlecast.report import write_shortcuts
+
+    found = shortcuts(study, candles, seed=seed, progress=listener)
+    page = write_shortcuts(found, output)
+    if as_json:
+        print_json({"shortcuts": found.frame.to_dicts(), "page": str(page)})
+    else:
+        say(f"{found}\n\nPage  {page}")
+
+
+def _study(subject: str | None, preset: str | None) -> tuple[Study, Candles | None]:
+    """The study, and its candles where it brings some."""
+    from candlecast.models import LSTM
+    from candlecast.replay.replay import study_of
+    from candlecast.study import Study
+    from candlecast.study.loading import load_run
+    from candlecast.study.presets import tutorial
+
+    if preset not in (None, "tutorial") or (preset and subject):
+        raise ConfigError(
+            f"{subject} beside --preset {preset}" if subject else f"there is no preset {preset!r}",
+            expected="a study file, a run, or --preset tutorial",
+            remedy="Give one of them",
+        )
+    if preset:
+        return tutorial(), None
+    if subject is None:
+        return Study(model=LSTM()), None
+    if subject.endswith(".py"):
+        return load_study(Path(subject))
+    result = load_run(subject)
+    return study_of(result.recipe), result.candles

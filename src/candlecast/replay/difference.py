@@ -1,0 +1,141 @@
+"""`diff`: what differs between two runs, in words: data, code, settings, results."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from candlecast.runs import require_run
+from candlecast.runs.environment import differences
+from candlecast.runs.manifest import read_manifest, require_shape
+from candlecast.text import number
+
+SHOWN = ("annual return", "Sharpe ratio", "maximum drawdown", "trades")  # statistics of an account
+OF_FORECASTS = ("r2", "mse", "hit_rate")  # measures of accuracy
+LONGEST = 80  # characters of a value
+
+
+@dataclass(frozen=True)
+class RunDifference:
+    """What differs between two runs, a sentence each. A part without sentences is equal."""
+
+    data: tuple[str, ...]
+    code: tuple[str, ...]
+    settings: tuple[str, ...]
+    results: tuple[str, ...]
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether nothing differs."""
+        return not any((self.data, self.code, self.settings, self.results))
+
+    def __str__(self) -> str:
+        parts = {"Data": self.data, "Code": self.code, "Settings": self.settings, "Results": self.results}
+        lines = []
+        for name, found in parts.items():
+            lines.append(f"{name}: {'equal' if not found else ''}".rstrip())
+            lines += [f"  {each}" for each in found]
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The difference as JSON values."""
+        return {name: list(value) for name, value in vars(self).items()} | {"is_equal": self.is_equal}
+
+
+def diff(one: str | Path, two: str | Path) -> RunDifference:
+    """What differs between two runs; values of the first come first.
+
+    Only the manifests are read. Raises RunError for a run that cannot be read.
+    """
+    before, after = (_manifest(Path(folder)) for folder in (one, two))
+    code = [
+        f"candlecast {before['candlecast']}, then {after['candlecast']}"
+        for _ in range(before["candlecast"] != after["candlecast"])
+    ]
+    environments = [each.get("environment") or {} for each in (before, after)]
+    code += [each.replace(", now ", ", then ") for each in differences(*environments)]
+    return RunDifference(
+        data=tuple(_data(before["candles"], after["candles"])),
+        code=tuple(code),
+        settings=tuple(_settings(before["recipe"], after["recipe"], "")),
+        results=tuple(_results(before, after)),
+    )
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    require_run(folder)
+    manifest = read_manifest(folder)
+    require_shape(folder, manifest)
+    return manifest
+
+
+def _data(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    names = {"symbol": "symbol", "interval": "interval", "bars": "bars", "first": "first bar", "last": "last bar"}
+    found = [
+        f"{words} {before[name]}, then {after[name]}" for name, words in names.items() if before[name] != after[name]
+    ]
+    yield from found
+    if not found and before["fingerprint"] != after["fingerprint"]:
+        yield "prices or volumes of the same bars differ"
+
+
+def _settings(before: Any, after: Any, place: str) -> Iterator[str]:
+    """Parts of two recipes that differ, by their place, such as `model.hidden 32, then 64`."""
+    if before == after:
+        return
+    if isinstance(before, dict) and isinstance(after, dict) and before.get("type") == after.get("type"):
+        for name in dict.fromkeys([*before, *after]):
+            if name not in before or name not in after:
+                held = before.get(name, after.get(name))
+                yield f"{place}{name} only in the {'first' if name in before else 'second'}: {_shown(held)}"
+            else:
+                yield from _settings(before[name], after[name], f"{place}{name}.")
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for index, (one, two) in enumerate(zip(before, after, strict=True)):
+            yield from _settings(one, two, f"{place}{index}.")
+    else:
+        yield f"{place.removesuffix('.')} {_shown(before)}, then {_shown(after)}"
+
+
+def _shown(value: Any) -> str:
+    """A recipe by its type and name, anything else as it is."""
+    if isinstance(value, dict):
+        value = value.get("name") or value.get("type") or value
+    text = str(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 4]} ..."
+
+
+def _results(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    for name, words in (("is_forecastable", "forecastable"), ("pays", "pays after costs"), ("has_edge", "edge")):
+        one, two = (manifest["verdict"][name] for manifest in (before, after))
+        if one != two:
+            yield f"{words}: {_yes(one)}, then {_yes(two)}"
+    rows = [_row(manifest.get("accuracy", []), "model", manifest["model"]) for manifest in (before, after)]
+    yield from _numbers(OF_FORECASTS, *rows)
+    tables = [
+        {row["statistic"]: row["value"] for row in manifest.get("summary", []) if "value" in row}
+        for manifest in (before, after)
+    ]
+    yield from _numbers(SHOWN, *tables)
+
+
+def _numbers(names: tuple[str, ...], before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    for name in names:
+        one, two = before.get(name), after.get(name)
+        if one != two and not (_is_undefined(one) and _is_undefined(two)):
+            yield f"{name} {number(one, 4)}, then {number(two, 4)}"
+
+
+def _row(rows: list[dict[str, Any]], column: str, value: str) -> dict[str, Any]:
+    return next((row for row in rows if row.get(column) == value), {})
+
+
+def _is_undefined(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"

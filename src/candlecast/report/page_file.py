@@ -1,0 +1,32 @@
+"""Writing a page: complete, or not at all."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+from candlecast.errors import RunError
+
+
+def write_page(page: str, path: str | Path) -> Path:
+    """Write a page to a temporary file and move it to `path` when complete, so that an older page survives a failure.
+
+    Raises RunError when the path cannot be written.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(page, encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink()
+        raise RunError(
+            f"the report cannot be written to {path} ({error.strerror})",
+            expected=f"a file in a writable folder with {len(page) / 1e6:.0f} MB left",
+            remedy="Choose another path, or free space on the disk",
+        ) from error
+    return path

@@ -1,0 +1,201 @@
+"""Replays and differences of runs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from hashlib import sha256
+
+import numpy as np
+import polars as pl
+import pytest
+
+import candlecast as cc
+from candlecast.cli import main
+from candlecast.errors import RunError
+from candlecast.ledger import Ledger
+from candlecast.runs.environment import code_digest, differences, environment
+from candlecast.study.checkpoints import run_study
+from candlecast.testing.pipelines import PipelineCase
+from candlecast.testing.pipelines.case import study
+
+MARKET = PipelineCase.candles(seed=5)
+FIT = cc.Fit(epochs=2)
+
+
+def kept(tmp_path, made=None, candles=MARKET):
+    return run_study(made or study(), candles, runs=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        study(),
+        study(model=cc.LSTM(hidden=3, window=5, training=FIT), seeds=2),
+        study(model=cc.GRU(hidden=3, training=FIT), target=cc.Volatility(horizon=3), features=None),
+        study(model=cc.Ridge(), folds=cc.Holdout(0.7)),
+        study(target=cc.Several(cc.NextReturn(1), cc.NextReturn(5)), model=cc.RNN(hidden=2, training=FIT)),
+        study(rule=cc.Threshold(0.001, 0.0), folds=cc.PurgedKFold(3), costs=cc.Costs(fee_bps=1.0)),
+        study(baselines=None, target=cc.Volatility(), model=cc.HAR()),
+    ],
+    ids=lambda made: f"{made.model.name}-{made.target.name}-{type(made.folds).__name__}",
+)
+def test_a_replay_is_equal_byte_for_byte(tmp_path, made):
+    _, folder = kept(tmp_path, made)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    trials = Ledger(tmp_path).count()
+    report = cc.replay(folder)
+    assert report.is_equal and report.first_difference is None, str(report)
+    assert [status for _, status, _, _ in report.stages] == ["equal"] * 11
+    digests = {stage: (one, two) for stage, _, one, two in report.stages}
+    assert digests["weights"] == (sha256(before["weights.safetensors"]).hexdigest(),) * 2
+    assert "equal in all 11 stages" in str(report)
+    assert Ledger(tmp_path).count() == trials == 1
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def tampered(folder, name, change):
+    """Replace a table of a run by a changed one, with a digest that fits."""
+    path, manifest = folder / f"{name}.parquet", folder / "manifest.json"
+    change(pl.read_parquet(path)).write_parquet(path)
+    held = json.loads(manifest.read_text())
+    held["files"][path.name] = {"sha256": sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}
+    manifest.write_text(json.dumps(held))
+
+
+def test_the_first_stage_that_differs_is_named(tmp_path):
+    _, folder = kept(tmp_path)
+    tampered(folder, "forecasts", lambda table: table.with_columns(mean=pl.col("mean") * 1.001))
+    report = cc.replay(folder)
+    assert report.first_difference == "forecasts" and not report.is_equal
+    assert next(status for stage, status, _, _ in report.stages if stage == "weights") == "equal"
+    assert "differs from forecasts on. Most likely: your own code" in str(report)
+
+
+def test_other_versions_are_the_reason(tmp_path):
+    _, folder = kept(tmp_path)
+    tampered(folder, "positions", lambda table: table.with_columns(position=-pl.col("position")))
+    manifest = folder / "manifest.json"
+    held = json.loads(manifest.read_text())
+    now = held["environment"]["packages"]["numpy"]
+    held["environment"]["packages"]["numpy"] = "1.0"
+    manifest.write_text(json.dumps(held))
+    assert cc.replay(folder).reason == f"numpy 1.0, now {now}"
+
+
+def test_equal_values_in_other_bytes_are_no_difference(tmp_path):
+    _, folder = kept(tmp_path)
+    path = folder / "equity.parquet"
+    pl.read_parquet(path).write_parquet(path, compression="lz4")
+    held = json.loads((folder / "manifest.json").read_text())
+    held["files"][path.name] = {"sha256": sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}
+    (folder / "manifest.json").write_text(json.dumps(held))
+    report = cc.replay(folder)
+    assert report.is_equal
+    assert ("equity", "equal values, other bytes") in [stage[:2] for stage in report.stages]
+
+
+def test_own_code_is_asked_for(tmp_path):
+    @cc.feature(warmup=1)
+    def gap(candles):
+        return np.append(0.0, candles.open[1:] / candles.close[:-1] - 1)
+
+    made = study(features=cc.Features(cc.log_return(), gap))
+    _, folder = kept(tmp_path, made)
+    with pytest.raises(RunError, match=r"your own code by name only .*replay\(folder, study=...\)"):
+        cc.replay(folder)
+    assert cc.replay(folder, study=made).is_equal
+    with pytest.raises(RunError, match="this is not the study of the run"):
+        cc.replay(folder, study=replace(made, seeds=2))
+
+
+def test_a_part_of_a_study_is_refused(tmp_path):
+    result, _ = kept(tmp_path)
+    part = result.between("2015-01-20")
+    folder = part.save(tmp_path / "part")
+    with pytest.raises(RunError, match="is a part of a study, from 2015-01-20"):
+        cc.replay(folder)
+
+
+def test_what_is_no_run_is_refused(tmp_path):
+    _, folder = kept(tmp_path)
+    for read in (cc.replay, lambda place: cc.diff(folder, place)):
+        with pytest.raises(RunError, match="is no run; expected a folder that `candlecast run` wrote"):
+            read(tmp_path / "nothing")
+
+
+def test_a_run_says_what_it_was_computed_with(tmp_path):
+    _, folder = kept(tmp_path)
+    held = json.loads((folder / "manifest.json").read_text())["environment"]
+    assert held == environment()
+    assert held["packages"]["numpy"] == np.__version__ and len(held["code"]) == 64
+    assert differences(held, held) == []
+    assert differences(held | {"code": "0"}, held) == ["the code of candlecast differs"]
+    assert code_digest() == code_digest()
+
+
+def test_two_runs_are_told_apart_in_words(tmp_path):
+    _, one = kept(tmp_path)
+    _, two = kept(tmp_path, study(model=cc.Ridge(alpha=0.2), costs=cc.Costs(fee_bps=1.0)), MARKET[:580])
+    found = cc.diff(one, two)
+    assert found.data[0] == "bars 600, then 580"
+    assert "model linear, then ridge" in found.settings and "costs.fee_bps 10.0, then 1.0" in found.settings
+    assert found.code == () and any(line.startswith("Sharpe ratio ") for line in found.results)
+    assert "Code: equal" in str(found)
+
+
+def test_a_run_is_equal_to_itself(tmp_path):
+    _, one = kept(tmp_path)
+    found = cc.diff(one, one)
+    assert found.is_equal and str(found) == "Data: equal\nCode: equal\nSettings: equal\nResults: equal"
+
+
+def test_other_prices_of_the_same_bars_are_said(tmp_path):
+    other = replace(MARKET, frame=MARKET.frame.with_columns(volume=pl.col("volume") * 2))
+    _, one = kept(tmp_path / "a")
+    _, two = kept(tmp_path / "b", candles=other)
+    assert cc.diff(one, two).data == ("prices or volumes of the same bars differ",)
+
+
+def test_the_commands(tmp_path, capsys):
+    _, folder = kept(tmp_path)
+    main(["replay", str(folder), "-q", "--json"])
+    assert json.loads(capsys.readouterr().out)["is_equal"] is True
+    main(["diff", str(folder), str(folder), "--json"])
+    assert json.loads(capsys.readouterr().out)["settings"] == []
+    main(["audit", str(folder), "-q", "--json"])
+    assert json.loads(capsys.readouterr().out)["passed"] is True
+
+
+def test_the_audit_of_a_study_file(tmp_path, capsys):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "import candlecast as cc\n"
+        "@cc.feature(warmup=0)\n"
+        "def peek(candles):\n"
+        "    return candles.close / candles.close.max()\n"
+        "study = cc.Study(model=cc.Ridge(), features=cc.Features(peek))\n"
+        "candles = cc.sample('sp500')[:900]\n"
+    )
+    with pytest.raises(SystemExit) as left:
+        main(["audit", str(file), "-q"])
+    assert left.value.code == 1
+    assert "features, peek: the value known at" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1 / 0", "fails (ZeroDivisionError: division by zero)"),
+        ("x = 1", "defines no study"),
+        (None, "there is no file"),
+    ],
+)
+def test_study_files_that_cannot_be_used(tmp_path, capsys, text, said):
+    file = tmp_path / "mine.py"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(SystemExit) as left:
+        main(["audit", str(file), "-q"])
+    assert left.value.code == 1
+    assert said in capsys.readouterr().err
