@@ -107,7 +107,7 @@ def tradability(candles: Candles) -> Tradability:
     >>> found.has_stale_opens, found.half_spread_bps, found.tick_bps
     (False, 0.0, 0.0)
     >>> sp500 = sample("sp500")
-    >>> tradability(sp500[:1_500]).has_stale_opens, tradability(sp500[-1_500:]).has_stale_opens
+    >>> tradability(sp500[:1_500]).has_stale_opens, tradability(sp500[-500:]).has_stale_opens
     (True, False)
     """
     candles.require_sound()
