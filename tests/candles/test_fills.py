@@ -10,7 +10,9 @@ import polars as pl
 import pytest
 
 from candlecast.candles import Candles, fills
-from candlecast.candles.fills import flat_runs, is_averaged, is_copy, is_invented, is_untraded, opens
+from candlecast.candles.fills import flat_runs, is_averaged, is_copy, is_invented, is_untraded
+from candlecast.candles.infill import is_interpolated
+from candlecast.candles.stale import opens
 from candlecast.candles.ticks import ticks
 from candlecast.evaluation.tradability import tradability
 from candlecast.sources import sample, synthetic
@@ -103,10 +105,14 @@ def test_hours_of_sessions_are_compared_across_the_night_only():
 
 
 def test_the_sample_says_which_of_its_years_have_no_opens():
+    """The opens of the S&P 500 were copied until 2006, then computed while most shares had not opened."""
     rows = notices(sample("sp500"))
     assert [(kind, first.year, last.year) for kind, _, first, last in rows] == [
         ("stale_open", 1999, 2006),
+        ("stale_open", 2006, 2010),
+        ("stale_open", 2011, 2012),
         ("stale_open", 2012, 2013),
+        ("stale_open", 2013, 2016),
     ]
     assert notices(sample("nasdaq")) == []
     assert opens(sample("sp500")[:1_700]).share > 0.94
@@ -271,7 +277,7 @@ def test_bad_prints_are_told_from_a_market_that_moves():
     close[rows] *= 1.12
     spoiled = with_closes(market, close)
     found = fills.is_spike(spoiled)
-    assert set(rows) >= set(np.flatnonzero(found)) and found[rows].mean() > 0.9
+    assert len(set(np.flatnonzero(found)) - set(rows)) <= 2 and found[rows].mean() > 0.9
     assert fills.is_spike(market).sum() <= 2
     assert tradability(spoiled).has_spikes and not tradability(market).has_spikes
     kinds = spoiled.check().issues
@@ -288,7 +294,7 @@ def test_straight_lines_between_bars_are_told_but_not_the_steps_of_a_tick():
     ]
     frame = market.frame.with_columns(lines)
     drawn = replace(market, frame=frame[50:-50])
-    assert fills.is_interpolated(drawn).sum() > 80 and tradability(drawn).has_lines
-    assert not fills.is_interpolated(market).any()
+    assert is_interpolated(drawn).sum() > 80 and tradability(drawn).has_lines
+    assert not is_interpolated(market).any()
     coarse = market.frame.with_columns(pl.col("open", "high", "low", "close").round(0))
     assert not tradability(replace(market, frame=coarse)).has_lines

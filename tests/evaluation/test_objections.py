@@ -12,6 +12,8 @@ from candlecast.backtesting import Costs
 from candlecast.candles import Change
 from candlecast.dataset.folds import WalkForward
 from candlecast.evaluation.conditions import Conditions
+from candlecast.evaluation.fill_gains import FillGains
+from candlecast.evaluation.stresses import Stresses
 from candlecast.evaluation.tradability import tradability
 from candlecast.evaluation.verdict import judge
 from candlecast.features import Features, log_range, log_return
@@ -230,6 +232,77 @@ def test_a_gain_from_lagging_opens_is_no_edge(planted):
     assert "the break-even cost falls from 40.0 to 9.9 bp a side" in verdict.text
 
 
+@pytest.mark.parametrize("middle", [np.inf, 500.0])
+def test_an_account_that_earns_at_any_cost_does_not_lag(planted, middle):
+    verdict = verdict_under(planted, {"break_even_bps": np.inf, "middle_bps": middle})
+    assert verdict.has_edge and "The strategy earns at any cost" in verdict.text and "inf" not in verdict.text
+
+
+GAINED = FillGains(at_fill_bps=9.0, at_fill_p=0.001)
+
+
+def test_a_gain_at_the_fill_is_no_edge(planted):
+    verdict = verdict_under(planted, {"fill_gains": GAINED})
+    assert verdict.headline == "No edge found: the gain comes from opens that lag behind the market."
+    assert "f the 40.0 bp a side that it earns before costs, about 9.0 bp are made at the fill" in verdict.text
+    assert verdict_under(planted, {"fill_gains": replace(GAINED, at_fill_bps=7.9)}).has_edge
+    assert verdict_under(planted, {"fill_gains": replace(GAINED, at_fill_p=0.006)}).has_edge
+    unlikely = FillGains(at_fill_bps=1.0, at_fill_p=0.2)  # the bars continue from the middle by chance
+    assert verdict_under(planted, {"middle_bps": 9.0, "fill_gains": unlikely}).has_edge
+    likely = FillGains(at_fill_bps=6.0, at_fill_p=0.02)
+    assert not verdict_under(planted, {"middle_bps": 9.0, "fill_gains": likely}).pays
+
+
+@pytest.mark.parametrize(
+    ("conditions", "headline", "reason"),
+    [
+        (
+            {"fill_gains": FillGains(repeated_share=0.4, put_off_return=0.012, put_off_p=0.2)},
+            "the gain comes from opens that repeat the close before",
+            "with those put off to the next open the strategy returns 1.2 % a year, which is not significant (p-value 0.20)",
+        ),
+        (
+            {"stresses": Stresses(participation=3.0, is_in_units=True, largest_cash=333.3)},
+            "the orders are too large for the market",
+            "the median order is 3 times the volume of its bar; it would be 10 % with a cash of 333.3",
+        ),
+        (
+            {"stresses": Stresses(unpaid_return=-0.01, unpaid_p=0.7)},
+            "the gain is what the costs pay",
+            "the strategy returns -1.0 % a year, which is not significant (p-value 0.70)",
+        ),
+    ],
+)
+def test_accounts_that_nobody_could_have_had_are_no_edge(planted, conditions, headline, reason):
+    verdict = verdict_under(planted, conditions)
+    assert verdict.is_forecastable and not verdict.pays
+    assert headline in verdict.headline and reason.lower() in verdict.text.lower()
+
+
+def test_what_an_edge_depends_on_is_said(planted):
+    known = {
+        "fill_gains": FillGains(repeated_share=0.2, put_off_return=0.08, put_off_p=0.01),
+        "stresses": Stresses(unpaid_return=0.1, unpaid_p=0.01, participation=0.05, largest_cash=20_000.0),
+        "outside": ("rate",),
+    }
+    verdict = verdict_under(planted, known)
+    assert verdict.has_edge
+    for words in (
+        "with those put off to the next open the strategy returns 8.0 % a year",
+        "is 5.0 % of the volume of its bar, if it is counted in units of the asset or in money",
+        "it would be 10 % with a cash of 20,000",
+        "(rebates, negative extra costs, funding, interest) the strategy returns 10.0 % a year",
+        "The forecast uses data from outside (rate)",
+    ):
+        assert words in verdict.text
+    assert "carry" not in verdict.text  # it trades at each change of direction
+
+
+def test_a_shifted_volume_stops_the_verdict_with_a_question(planted):
+    verdict = verdict_under(planted, {}, has_early_volume=True)
+    assert not verdict.is_forecastable and verdict.headline.endswith("Is the column shifted?")
+
+
 def test_typical_prices_as_closes_are_no_edge():
     """The mean of high, low and close lags behind the close; whoever buys at it as the next open buys at a price gone by."""
     market = synthetic.random_walk(3_000, seed=1).candles
@@ -251,7 +324,7 @@ def test_typical_prices_as_closes_are_no_edge():
     ("prices", "words"),
     [
         ({"has_spikes": True, "spike_share": 0.021}, "2.1 % of the bars close far from the bars before and after"),
-        ({"has_lines": True, "interpolated_share": 0.05}, "5.0 % of the bars are interpolated"),
+        ({"has_lines": True, "interpolated_share": 0.05}, "5.0 % of the bars look interpolated"),
     ],
 )
 def test_bad_prints_and_interpolated_bars_are_named(planted, prices, words):

@@ -16,7 +16,10 @@ from candlecast.candles.clock import DAY
 from candlecast.candles.gaps import day_start, find_gaps, month_numbers, wall_clock
 from candlecast.candles.halts import is_halt
 from candlecast.candles.hours import describe
+from candlecast.candles.infill import is_interpolated
+from candlecast.candles.stale import Stretch, opens
 from candlecast.candles.ticks import ticks
+from candlecast.candles.volumes import volume_timing
 from candlecast.errors import CandleError
 from candlecast.interval import SECONDS
 from candlecast.text import count
@@ -48,10 +51,11 @@ NOTICES = {
     "filled_forward": "without volume that repeat the bar before, or its close",
     "copied_bar": "that are the bar before once more",
     "flat_run": "in long runs of one price",
-    "stale_open": "that open at the close before, after a closed market",
+    "stale_open": "that open at the close before, or nearly, after a closed market",
     "averaged_open": "that open midway through the bar before",
     "spike": "that close far off their neighbours, which agree",
-    "interpolated": "on straight lines between other bars",
+    "interpolated": "that look interpolated between other bars",
+    "early_volume": "whose volume seems to be that of the next bar",
     "coarse_tick": "with steps of price about as large as their moves",
     "split": "as after a split",
     "reuse": "perhaps of another asset under the same symbol",
@@ -343,24 +347,31 @@ def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
     invented = fills.is_invented(candles)
     copied = fills.is_copy(candles) & ~invented
     spikes = fills.is_spike(candles)
-    spikes &= spikes.mean() >= fills.MANY
-    steps = ticks(candles)
-    lines = fills.is_interpolated(candles) & (not steps.typical > 0)  # on a grid some lines are straight by chance
+    spikes &= fills.are_many(spikes)
+    timing = volume_timing(candles)
+    volume = np.full(len(candles), timing.is_early)
+    early = (
+        f"correlation of volume with the range of its own bar {timing.own:.2f}, with that of the next {timing.next:.2f}"
+    )
     masks = [
         ("filled_forward", invented, "other bars have volume: nobody traded here"),
         ("copied_bar", copied, "the open of a copy is a price that had gone when the bar before closed"),
         ("spike", spikes, "perhaps bad prints: prices that were gone with the next one"),
-        ("interpolated", lines, "all four prices go on by equal steps: nobody traded there"),
+        (
+            "interpolated",
+            is_interpolated(candles),
+            "their moves go on into the next bar: they lead to prices that came later",
+        ),
+        ("early_volume", volume, early),
         ("flat_run", fills.flat_runs(candles), "open, high, low and close are equal from bar to bar"),
     ]
     rows = [_issue(candles, kind, mask, _runs(mask, detail)) for kind, mask, detail in masks if mask.any()]
-    for part in fills.opens(candles).stretches:
-        words = f"{part.share:.0%} of {part.among:,} opens in this time: copied, so that nobody traded at them"
-        rows.append(_part("stale_open", candles, part.first, part.last, part.rows, words))
+    rows += [_stale_row(candles, part) for part in opens(candles).in_order]
     averaged = fills.is_averaged(candles)
     if averaged.mean() > fills.MAXIMUM:
         words = f"{averaged.mean():.0%} of all bars, as in Heikin-Ashi candles: averages, which nobody traded at"
         rows.append(_issue(candles, "averaged_open", averaged, words))
+    steps = ticks(candles)
     for first, end in fills.runs(steps.is_coarse):
         part = slice(first, end)
         step, price, move = (float(np.mean(values[part])) for values in (steps.step, steps.price, steps.move))
@@ -371,6 +382,15 @@ def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
         row, last = int(steps.first[first]), int(steps.end[end - 1]) - 1
         rows.append(_part("coarse_tick", candles, row, last, last - row + 1, words))
     return rows
+
+
+def _stale_row(candles: Candles, part: Stretch) -> dict[str, object]:
+    words = f"{part.share:.0%} of {part.among:,} opens in this time: copied, so that nobody traded at them"
+    if part.is_narrow:
+        words = (
+            f"the variance of the gaps in this time is {part.gap_variance:.1%} of that of the bars: too little for news"
+        )
+    return _part("stale_open", candles, part.first, part.last, part.rows, words)
 
 
 def _part(kind: str, candles: Candles, first: int, last: int, bars: int, detail: str) -> dict[str, object]:

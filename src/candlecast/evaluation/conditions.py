@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,13 @@ import polars as pl
 
 from candlecast.backtesting import BacktestResult, account_returns, break_even_bps, delayed
 from candlecast.candles import Candles
+from candlecast.evaluation.fill_gains import CLOSES_ONLY, FillGains, fill_gains
+from candlecast.evaluation.stresses import Stresses, stresses
 from candlecast.evaluation.tradability import Tradability, tradability
 from candlecast.signals import Positions
 from candlecast.stats import annual_return, worst_case_loss
 
-CLOSES_ONLY = 1 / 3  # largest share of bars without prices beyond open and close at which ranges are informative
+OUTSIDE = "outside:"  # before the name of a feature from outside, in its description
 MIN_BARS = 2  # of a backtest with delayed fills
 REBALANCED = 1e-9  # of equity: the band within which a constant exposure is not rebalanced
 
@@ -30,9 +33,11 @@ class Conditions:
         infinite where too many bars have no prices beyond open and close, so their ranges are not informative.
     delayed_return: annual return with fills one bar later. For information only: a true edge may be gone by then.
     tradability: of the candles of the tested bars; None where not known.
+    fill_gains: what the account gains at its fills; stresses: the account under other terms.
     is_in_time_order: each training part lies before its test part.
     worst_loss: the loss of the strategy in the worst known bar of its market, a positive log return
         (`stats.worst_case_loss`); NaN where not known. bars_known: the number of bars that this is the worst of.
+    outside: names of the features that come from outside tables, whose times the candles cannot verify.
     replaced: names of the parts of the result that its study did not make: a changed copy.
     audit: the result of the audit, in a line; leaks: its findings, values that moved when only later candles changed.
     static_returns: returns per bar of an account that holds the mean position of this one, with the same financing and no
@@ -45,9 +50,12 @@ class Conditions:
     middle_bps: float = math.inf
     delayed_return: float = math.nan
     tradability: Tradability | None = None
+    fill_gains: FillGains = FillGains()
+    stresses: Stresses = Stresses()
     is_in_time_order: bool = True
     worst_loss: float = math.nan
     bars_known: int = 0
+    outside: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
     audit: str = "Audit: not run"
     leaks: tuple[str, ...] = ()
@@ -64,9 +72,12 @@ class Conditions:
         """The conditions as JSON values; what is undefined or without end is None."""
         numbers = {name: getattr(self, name) for name in ("break_even_bps", "middle_bps", "delayed_return")}
         return {
-            **{name: value if math.isfinite(value) else None for name, value in numbers.items()},
+            **_finite(numbers),
             "tradability": self.tradability.to_dict() if self.tradability else None,
+            "fill_gains": _finite(asdict(self.fill_gains)),
+            "stresses": _finite(asdict(self.stresses)),
             "is_in_time_order": self.is_in_time_order,
+            "outside": list(self.outside),
             "replaced": list(self.replaced),
             "audit": self.audit,
             "leaks": list(self.leaks),
@@ -76,17 +87,24 @@ class Conditions:
         }
 
 
+def _finite(values: dict[str, Any]) -> dict[str, Any]:
+    """Values for JSON; those that are undefined or without end are None."""
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+
+
 def conditions_of(
     candles: Candles,
     positions: Positions,
     result: BacktestResult,
     *,
     is_in_time_order: bool,
+    features: Any = None,
+    seed: int = 0,
     replaced: tuple[str, ...] = (),
     audit: str = "",
     leaks: tuple[str, ...] = (),
 ) -> Conditions:
-    """The conditions of a backtest of these positions on these candles."""
+    """The conditions of a backtest of these positions on these candles; `features` as the recipe of a study describes them."""
     first = int(np.searchsorted(candles.close_time, result.equity["time"].dt.replace_time_zone(None).to_numpy()[0]))
     later = delayed(candles, positions)
     delayed_return = math.nan
@@ -100,9 +118,12 @@ def conditions_of(
         middle_bps=_middle_bps(candles, positions, result),
         delayed_return=delayed_return,
         tradability=tradability(candles[first:]),
+        fill_gains=fill_gains(candles, positions, result, seed=seed),
+        stresses=stresses(candles, positions, result, seed=seed),
         is_in_time_order=is_in_time_order,
         worst_loss=_worst_loss(candles, result),
         bars_known=len(candles),
+        outside=tuple(sorted(set(_outside(features)))),
         replaced=replaced,
         audit=audit or "Audit: not run",
         leaks=leaks,
@@ -111,6 +132,18 @@ def conditions_of(
         jumps=() if are_real else checked.jumps,
         changes=tuple(map(str, changes)),
     )
+
+
+def _outside(described: Any) -> Iterator[str]:
+    """Names of the outside features within the description of features."""
+    if isinstance(described, dict):
+        kind = described.get("kind")
+        if isinstance(kind, str) and kind.startswith(OUTSIDE):
+            yield kind.removeprefix(OUTSIDE)
+        described = list(described.values())
+    if isinstance(described, list | tuple):
+        for each in described:
+            yield from _outside(each)
 
 
 def _worst_loss(candles: Candles, result: BacktestResult) -> float:

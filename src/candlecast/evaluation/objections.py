@@ -7,15 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from candlecast.backtesting import BacktestResult
+from candlecast.candles.stale import MOST
 from candlecast.errors import listed
-from candlecast.evaluation.evidence import Evidence
+from candlecast.evaluation.evidence import LEVEL, Evidence
+from candlecast.evaluation.stresses import PARTICIPATION
 from candlecast.stats import track_record
 from candlecast.targets import Target
-from candlecast.text import number, percent
+from candlecast.text import number, p_value, percent
 
 HIGHEST_R2, HIGHEST_HIT_RATE = 0.5, 0.75  # of returns out of sample; liquid markets show 1 % and 55 %
 HIGHEST_SHARPE = 0.6  # per bar, after costs; that of a forecast with the other two is 0.7 before costs
-MIN_LEFT = 0.25  # of the break-even cost, with fills in the middle of the bar; honest forecasts keep 0.35 or more
+MIN_LEFT = 0.25  # of the break-even cost, with fills in the middle of the bar; honest forecasts keep a third on average
+AT_FILL = 0.2  # of the break-even cost, gained at the fill; honest forecasts gain nothing there
+SURE, LIKELY = 0.005, 0.05  # p-value of no gain at the fill: alone, and where the middle of the bar agrees
+HIGHEST_CARRY = 200.0  # percent a year
+SMALL_ORDER = 0.001  # of a bar's volume: a share that is not worth a word
 MIN_MOVES = 100  # that a hit rate or a Sharpe ratio is taken of
 SIGNED = (
     "return",
@@ -46,11 +52,18 @@ def objections(
         _implausible(row, result, target),
         _ruined(result),
         _future_trained(evidence),
+        _early_volume(evidence),
         _untradable(evidence),
-        _within_the_spread(result, evidence) if is_significant else None,
-        _stale_fills(evidence) if is_significant else None,
-        _doubtful(evidence) if is_significant else None,
     ]
+    if is_significant:
+        found += [
+            _within_the_spread(result, evidence),
+            _stale_fills(evidence),
+            _repeated_opens(evidence),
+            _too_large(evidence),
+            _paid(evidence),
+            _doubtful(evidence),
+        ]
     return tuple(objection for objection in found if objection is not None)
 
 
@@ -138,7 +151,13 @@ def _untradable(evidence: Evidence) -> Objection | None:
     found = evidence.conditions.tradability
     if found is None or found.is_tradable:
         return None
-    if found.has_stale_opens:
+    if found.has_stale_opens and found.stale_open_share < MOST:
+        share, size = percent(found.stale_bar_share, 0), percent(found.gap_variance, 1)
+        reason = (
+            f"{share} of the bars open so near to the close before, although the market was closed in between, that these opens "
+            f"must be copied, converted or computed from it (the variance of all gaps is {size} of that of the bars)"
+        )
+    elif found.has_stale_opens:
         share = percent(found.stale_open_share, 0)
         reason = f"{share} of the opens after a closed market repeat the close before, a price from before the order was decided"
     elif found.has_averaged_opens:
@@ -147,7 +166,10 @@ def _untradable(evidence: Evidence) -> Objection | None:
         share = percent(found.spike_share, 1)
         reason = f"{share} of the bars close far from the bars before and after them, as bad prints do"
     elif found.has_lines:
-        reason = f"{percent(found.interpolated_share, 1)} of the bars are interpolated: they lie on straight lines between others"
+        share = percent(found.interpolated_share, 1)
+        reason = (
+            f"{share} of the bars look interpolated: their moves go on into the next bar, which they were made from"
+        )
     else:
         reason = (
             f"{percent(found.copied_share, 1)} of the bars are copies of the bar before, so their open is an old price"
@@ -168,15 +190,125 @@ def _within_the_spread(result: BacktestResult, evidence: Evidence) -> Objection 
 
 
 def _stale_fills(evidence: Evidence) -> Objection | None:
-    """A true forecast earns over the whole bar; a gain from a stale open is made at the fill."""
-    conditions = evidence.conditions
-    if not conditions.middle_bps <= MIN_LEFT * conditions.break_even_bps:
+    """A true forecast earns over the whole bar; a gain from a price that is off the market is made at the fill."""
+    conditions, gains = evidence.conditions, evidence.conditions.fill_gains
+    cost = conditions.break_even_bps
+    if not math.isfinite(cost):
+        return None
+    is_sure = gains.at_fill_p < SURE and gains.at_fill_bps >= AT_FILL * cost
+    is_unlikely = gains.at_fill_p >= LIKELY and not math.isnan(gains.at_fill_bps)
+    is_lost = conditions.middle_bps <= MIN_LEFT * cost and not is_unlikely
+    if not is_sure and not is_lost:
+        return None
+    words = []
+    if is_lost:
+        words.append(
+            f"with fills in the middle of each bar's range instead of its open, the break-even cost falls from {cost:.1f} to "
+            f"{conditions.middle_bps:.1f} bp a side"
+        )
+    if is_sure:
+        words.append(
+            f"of the {cost:.1f} bp a side that it earns before costs, about {gains.at_fill_bps:.1f} bp are made at the fill "
+            f"(p-value of none {p_value(gains.at_fill_p).removeprefix('= ')}): the opens at which it trades are off the market, "
+            "as stale, averaged or bounced prices are"
+        )
+    return Objection("No edge found: the gain comes from opens that lag behind the market.", "; ".join(words))
+
+
+def _repeated_opens(evidence: Evidence) -> Objection | None:
+    """Opens that repeat the close before on some days only, where the gain is made."""
+    gains = evidence.conditions.fill_gains
+    if math.isnan(gains.put_off_return) or gains.put_off_p < LEVEL:
         return None
     return Objection(
-        "No edge found: the gain comes from opens that lag behind the market.",
-        f"with fills in the middle of each bar's range instead of its open, the break-even cost falls from "
-        f"{conditions.break_even_bps:.1f} to {conditions.middle_bps:.1f} bp a side",
+        "No edge found: the gain comes from opens that repeat the close before.",
+        f"{_put_off_words(evidence)}, which is not significant (p-value {p_value(gains.put_off_p).removeprefix('= ')})",
     )
+
+
+def _put_off_words(evidence: Evidence) -> str:
+    gains = evidence.conditions.fill_gains
+    return (
+        f"{percent(gains.repeated_share, 0)} of the fills are at opens that repeat the close before a closed market; "
+        f"with those put off to the next open the strategy returns {percent(gains.put_off_return)} a year"
+    )
+
+
+def _early_volume(evidence: Evidence) -> Objection | None:
+    found = evidence.conditions.tradability
+    if found is None or not found.has_early_volume:
+        return None
+    return Objection(
+        "No verdict: the volume looks like that of the next bar. Is the column shifted?",
+        "volume follows the range of the next bar and not that of its own, so it may reveal the future; shift it back by one bar",
+        is_of_forecast=True,
+    )
+
+
+def _too_large(evidence: Evidence) -> Objection | None:
+    found = evidence.conditions.stresses
+    if not found.is_too_large:
+        return None
+    return Objection(
+        "No edge found: the orders are too large for the market.",
+        f"{_volume_words(evidence)}; trade less cash, or correct the volume if it is counted in another unit",
+    )
+
+
+def _volume_words(evidence: Evidence) -> str:
+    found = evidence.conditions.stresses
+    share = found.participation
+    size = f"{percent(share, 1)} of" if share < 1.0 else f"{share:,.4g} times"
+    unit = "" if found.is_in_units else ", if it is counted in units of the asset or in money"
+    return (
+        f"the median order is {size} the volume of its bar{unit}; it would be "
+        f"{percent(PARTICIPATION, 0)} with a cash of {_amount(found.largest_cash)}"
+    )
+
+
+def _amount(cash: float) -> str:
+    return f"{cash:,.0f}" if cash >= 1_000 else f"{cash:.4g}"
+
+
+def _paid(evidence: Evidence) -> Objection | None:
+    """What the costs pay is an assumption about a venue."""
+    found = evidence.conditions.stresses
+    if math.isnan(found.unpaid_return) or found.unpaid_p < LEVEL:
+        return None
+    return Objection(
+        "No edge found: the gain is what the costs pay.",
+        f"{_paid_words(evidence)}, which is not significant (p-value {p_value(found.unpaid_p).removeprefix('= ')})",
+    )
+
+
+def _paid_words(evidence: Evidence) -> str:
+    return (
+        "without the payments that the costs assume (rebates, negative extra costs, funding, interest) the strategy returns "
+        f"{percent(evidence.conditions.stresses.unpaid_return)} a year"
+    )
+
+
+def cautions(evidence: Evidence) -> tuple[str, ...]:
+    """What a significant result depends on, where there is no objection: clauses."""
+    gains, found = evidence.conditions.fill_gains, evidence.conditions.stresses
+    words = []
+    if not math.isnan(gains.put_off_return):
+        words.append(_put_off_words(evidence))
+    if found.participation > SMALL_ORDER:
+        words.append(_volume_words(evidence))
+    if not math.isnan(found.unpaid_return):
+        words.append(_paid_words(evidence))
+    if evidence.conditions.outside:
+        words.append(
+            f"the forecast uses data from outside ({', '.join(evidence.conditions.outside)}): candles cannot verify that it was "
+            "known at the times given, and a table stamped with the open of its bars reveals the next bar"
+        )
+    if found.carry_percent <= HIGHEST_CARRY:
+        words.append(
+            f"a carry of {found.carry_percent:.0f} % a year on what is held, such as interest that cash would have earned or "
+            "a fee for borrowing, would take all of the growth, and the costs charge none"
+        )
+    return tuple(words)
 
 
 def _doubtful(evidence: Evidence) -> Objection | None:

@@ -10,11 +10,14 @@ import numpy as np
 
 from candlecast.candles import Candles, fills
 from candlecast.candles.gaps import DAY
+from candlecast.candles.infill import is_interpolated
+from candlecast.candles.stale import opens
 from candlecast.candles.ticks import ticks
+from candlecast.candles.volumes import volume_timing
 from candlecast.stats import bounce_spread, efficient_spread, high_low_spread, roll_spread
 
 STALE_BARS = 0.05  # share of the bars from which gains may come from stale opens
-LINES = 0.002  # share of the bars: all but the first of an interpolated line are known in advance
+LINES = 0.002  # share of the bars: each interpolated bar reveals where the next real one ends
 COPIED_BARS = (
     0.001  # share of the bars: each repeats a known return, and 0.1 % of them give a daily Sharpe ratio of 0.4
 )
@@ -26,16 +29,19 @@ class Tradability:
 
     bars: of the range.
     stale_open_share: share of the opens after a closed market that equal the close before (days: all opens of a market
-        with sessions); NaN in a market that never closes. stale_bar_share: share of all bars that open so, within
-        stretches in which most opens do. has_stale_opens: that is STALE_BARS or more, so orders at the open
-        are filled at old prices.
+        with sessions); NaN in a market that never closes. gap_variance: variance of the gaps between these closes and opens over
+        that of the bars. stale_bar_share: share of all bars that open at the close before, or nearly, within
+        stretches in which most opens do (`candles.stale.opens`). has_stale_opens: that is STALE_BARS or more, so orders at the
+        open are filled at old prices.
     has_averaged_opens: most bars open midway through the bar before (Heikin-Ashi candles).
     copied_share: share of bars that copy the bar before, so they open at a price from before its close (bars without volume
         where others have some fill nothing and are not counted). has_copied_bars: that is COPIED_BARS
         or more.
-    spike_share: share of bars that close far off their neighbours, which agree; has_spikes: `fills.MANY` or more, at least 3.
-    interpolated_share: share of bars on straight lines between others (none where prices have a step); has_lines: LINES or
-        more, at least 3.
+    spike_share: share of bars that close far off their neighbours, which agree; has_spikes: too many for real ones
+        (`candles.fills.are_many`).
+    interpolated_share: share of bars that look interpolated, where their moves go on into the next bar
+        (`candles.infill.is_interpolated`); has_lines: LINES or more, at least 3.
+    has_early_volume: the volume seems to be that of the next bar (`candles.volumes.volume_timing`).
     invented_share: share of bars that repeat the bar before or its close and have no volume, where other bars have some.
     flat_share: share of bars that repeat the close before in all four prices.
     tick: the smallest step of prices, in units of price (median over the range; 0.0 where there is none); tick_bps: its
@@ -47,6 +53,7 @@ class Tradability:
 
     bars: int
     stale_open_share: float
+    gap_variance: float
     stale_bar_share: float
     has_stale_opens: bool
     has_averaged_opens: bool
@@ -56,6 +63,7 @@ class Tradability:
     has_spikes: bool
     interpolated_share: float
     has_lines: bool
+    has_early_volume: bool
     invented_share: float
     flat_share: float
     tick: float
@@ -99,32 +107,34 @@ def tradability(candles: Candles) -> Tradability:
     >>> found.has_stale_opens, found.half_spread_bps, found.tick_bps
     (False, 0.0, 0.0)
     >>> sp500 = sample("sp500")
-    >>> tradability(sp500[:1_500]).has_stale_opens, tradability(sp500[-1_500:]).has_stale_opens
+    >>> tradability(sp500[:1_500]).has_stale_opens, tradability(sp500[-500:]).has_stale_opens
     (True, False)
     """
     candles.require_sound()
     bars = len(candles)
-    opens, steps = fills.opens(candles), ticks(candles)
-    stale, invented = _mean(opens.is_stale), fills.is_invented(candles)
+    opened, steps = opens(candles), ticks(candles)
+    stale, invented = _mean(opened.is_stale), fills.is_invented(candles)
     copied = _mean(fills.is_copy(candles) & ~invented)
-    spikes = _mean(fills.is_spike(candles))
-    lines = 0.0 if steps.typical > 0 else _mean(fills.is_interpolated(candles))
+    spikes = fills.is_spike(candles)
+    lines = _mean(is_interpolated(candles))
     prices = candles.open, candles.high, candles.low, candles.close
     follows = np.ones(bars, dtype=bool)
     if candles.interval.microseconds < DAY:
         follows[1:] = candles.open_time[1:] == candles.close_time[:-1]
     return Tradability(
         bars=bars,
-        stale_open_share=opens.share,
+        stale_open_share=opened.share,
+        gap_variance=opened.gap_variance,
         stale_bar_share=stale,
         has_stale_opens=stale >= STALE_BARS,
         has_averaged_opens=_mean(fills.is_averaged(candles)) > fills.MAXIMUM,
         copied_share=copied,
         has_copied_bars=copied >= COPIED_BARS,
-        spike_share=spikes,
-        has_spikes=spikes >= max(fills.MANY, 3 / max(bars, 1)),
+        spike_share=_mean(spikes),
+        has_spikes=fills.are_many(spikes),
         interpolated_share=lines,
         has_lines=lines >= max(LINES, 3 / max(bars, 1)),
+        has_early_volume=volume_timing(candles).is_early,
         invented_share=_mean(invented),
         flat_share=_mean(fills.is_repeat(candles)),
         tick=steps.typical,

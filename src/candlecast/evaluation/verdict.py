@@ -11,7 +11,7 @@ import polars as pl
 from candlecast.backtesting import BacktestResult
 from candlecast.evaluation.conditions import Conditions
 from candlecast.evaluation.evidence import LEVEL, Evidence, gather
-from candlecast.evaluation.objections import objections
+from candlecast.evaluation.objections import cautions, objections
 from candlecast.evaluation.trial_count import TrialCount
 from candlecast.targets import Target
 from candlecast.targets.words import described
@@ -111,6 +111,7 @@ def judge(
         *(each.reason for each in against),
         _skill_words(model, target, row, evidence),
         *_pay_words(result, lines, evidence),
+        *(cautions(evidence) if is_significant and not against else ()),
         _trial_words(row["observations"], trained, evidence),
         conditions.audit,
         *(f"the candles were changed before anything was computed: {change}" for change in conditions.changes),
@@ -170,6 +171,8 @@ def _cost_words(evidence: Evidence) -> str:
     words = (
         "the strategy loses even without costs"
         if math.isnan(cost)
+        else "the strategy earns at any cost"
+        if math.isinf(cost)
         else f"the strategy breaks even at costs of {cost:.1f} bp a side"
     )
     if conditions.tradability and conditions.tradability.least_cost_bps > 0:

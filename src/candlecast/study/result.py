@@ -168,6 +168,8 @@ class StudyResult:
                 self.positions[self.model],
                 self.backtest,
                 is_in_time_order=is_in_time_order(self.folds),
+                features=self.recipe.get("features"),
+                seed=self.seed,
                 audit=self.audit.line if self.audit else "",
                 leaks=tuple(map(str, self.audit.findings)) if self.audit else (),
                 replaced=self.replaced,

@@ -1,0 +1,114 @@
+"""The same account under other terms: without what its costs pay it, against the volume of its bars, and with a carry."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from candlecast.backtesting import BacktestResult, Costs, account_returns, traded_volume
+from candlecast.candles import Candles
+from candlecast.signals import Positions
+from candlecast.stats import annual_return, bootstrap_p_value, log_returns
+
+LOST = -0.999999  # return of an account that is lost
+PARTICIPATION = (
+    0.1  # of the volume of a bar: the largest median order at which its prices would have stayed what they are
+)
+LONG_HOLDING = 5.0  # bars that a trade lasts, on average, from which a carry matters
+LARGEST_UNIT = 100_000  # that volumes are counted in: a standard lot of a currency
+
+
+@dataclass(frozen=True)
+class Stresses:
+    """An account under other terms. The defaults mean that nothing is known.
+
+    unpaid_return: annual return without what the costs pay: negative extra costs, interest, and funding to either side; NaN where
+        they pay nothing. unpaid_p: p-value of no growth then.
+    participation: median over the fills of the order as a share of the volume of its bar, in units of the asset or in value,
+        whichever is smaller; NaN where no volume is known. is_in_units: the source is known to count volume in either.
+    largest_cash: the cash, in quote currency, at which that share is PARTICIPATION; infinite where no volume is known.
+    carry_percent: percent a year, charged on the value held, that would take all of the growth; NaN without growth, where the
+        costs charge or pay a carry, and where trades last fewer than LONG_HOLDING bars: such positions are of both sides.
+    """
+
+    unpaid_return: float = math.nan
+    unpaid_p: float = 0.0
+    participation: float = math.nan
+    is_in_units: bool = False
+    largest_cash: float = math.inf
+    carry_percent: float = math.nan
+
+    @property
+    def is_too_large(self) -> bool:
+        """The median order exceeds PARTICIPATION of its bar's volume, in the largest usual unit where the unit is not known."""
+        unit = 1.0 if self.is_in_units else LARGEST_UNIT
+        return self.participation / unit > PARTICIPATION
+
+
+def stresses(candles: Candles, positions: Positions, result: BacktestResult, *, seed: int = 0) -> Stresses:
+    """The account of these positions under other terms."""
+    unpaid, p_value = math.nan, 0.0
+    without = without_payments(result.costs)
+    if without is not None:
+        returns = account_returns(candles, positions, costs=without, cash=result.cash)
+        unpaid = annual_return(returns, bars_per_year=result.bars_per_year)
+        p_value = bootstrap_p_value(log_returns(np.maximum(returns, LOST)), seed=seed)
+    share = _participation(candles, result)
+    origin = candles.origin
+    return Stresses(
+        unpaid_return=unpaid,
+        unpaid_p=p_value,
+        participation=share,
+        is_in_units=origin is not None and origin.reading is None and origin.source != "table",
+        largest_cash=result.cash * PARTICIPATION / share if share > 0 else math.inf,
+        carry_percent=_carry_percent(result),
+    )
+
+
+def without_payments(costs: Costs) -> Costs | None:
+    """The same costs without what they may pay an account; None where they pay nothing.
+
+    A negative `extra` costs nothing, and neither longs nor shorts receive funding, nor cash interest: these are assumptions
+    about a venue, not skill.
+
+    >>> without_payments(Costs()) is None
+    True
+    >>> without_payments(Costs(funding_bps=30.0, borrow_percent=2.0)).funding_bps
+    0.0
+    """
+    if costs.extra is None and not costs.funding_bps and not costs.interest_percent:
+        return None
+    given = costs.extra
+
+    def charged(units: float, price: float, volume: float) -> float:
+        return max(given(units, price, volume), 0.0) if given else 0.0
+
+    return replace(costs, funding_bps=0.0, interest_percent=0.0, extra=charged if given else None)
+
+
+def _participation(candles: Candles, result: BacktestResult) -> float:
+    """The median order as a share of the volume of its bar, in units or in value."""
+    fills = result.fills.filter("is_at_open")
+    if not fills.height:
+        return math.nan
+    rows = np.searchsorted(candles.open_time, fills["time"].dt.replace_time_zone(None).to_numpy())
+    volume = traded_volume(candles)[rows]
+    has_volume = volume > 0
+    if not has_volume.mean() > 0.5:
+        return math.nan
+    units, value = (fills[name].to_numpy()[has_volume] for name in ("units", "notional"))
+    return float(min(np.median(each / volume[has_volume]) for each in (units, value)))
+
+
+def _carry_percent(result: BacktestResult) -> float:
+    """Growth a year / mean size of the position, in percent; NaN where a carry does not matter, or is charged."""
+    returns, bars = result.returns_until_ruin, result.trades["bars"].to_numpy()
+    held = float(np.abs(result.equity["position"].to_numpy()).mean())
+    if result.ruined_at is not None or not len(returns) or not held > 0:
+        return math.nan
+    if result.costs.has_carry or not len(bars) or bars.mean() < LONG_HOLDING:
+        return math.nan
+    growth = float(log_returns(returns).mean()) * result.bars_per_year
+    return 100 * growth / held if growth > 0 else math.nan
