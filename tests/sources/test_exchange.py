@@ -95,7 +95,7 @@ GOOD = synthetic.random_walk(48, seed=0, interval="1h").candles.frame
 @pytest.mark.parametrize(
     ("pages", "promise"),
     [
-        ((GOOD, GOOD[-1:]), "a bar does not follow the one in front of it, at 2015-01-02 23:00:00 UTC"),
+        ((GOOD, GOOD[-1:]), "a bar does not follow the one before it, at 2015-01-02 23:00:00 UTC"),
         (
             (GOOD.with_columns(close_time=pl.col("open_time") + timedelta(hours=2)),),
             "a bar is not 1h long, at 2015-01-01",
