@@ -6,10 +6,13 @@ import math
 
 import pytest
 
-from candlecast.backtesting import Account, Bar, Costs, Due, Filters, Terms
+from candlecast.backtesting import Account, Bar, Conditions, Costs, Filters, Terms
 from candlecast.backtesting.engine.account import (
     LIQUIDATION,
     NOTHING,
+    CarryEvents,
+    Quote,
+    Ticket,
     carry,
     execute,
     follow,
@@ -50,36 +53,43 @@ def test_each_rate_is_a_carry(rate):
 
 def test_a_liquidation_moves_the_price():
     """Short 10 with 2,000: nothing is left at 200. 10 of 40 traded move the price by 0.1 sqrt(1/4): 210 is paid."""
-    state, fill = liquidate(Account(2_000.0, -10.0, -1.0, 0.0), 100.0, 300.0, Terms(impact=0.1), 40.0, None)
+    state, fill = liquidate(
+        Account(2_000.0, -10.0, -1.0, 0.0), Quote(100.0, 40.0), 300.0, Conditions(Terms(impact=0.1))
+    )
     assert (fill.units, fill.price, fill.reason) == (10.0, pytest.approx(210.0), LIQUIDATION)
     assert state == pytest.approx(Account(0.0, 0.0, -1.0, 100.0))
-    _, fill = liquidate(Account(-500.0, 10.0, 2.0, 0.0), 100.0, 40.0, Terms(impact=0.1), 40.0, None)
+    _, fill = liquidate(Account(-500.0, 10.0, 2.0, 0.0), Quote(100.0, 40.0), 40.0, Conditions(Terms(impact=0.1)))
     assert fill.price == pytest.approx(50.0 * 0.95)
 
 
 def test_a_position_is_liquidated_while_what_must_be_kept_is_left():
     """Long 10 owing 500, 20 % must be kept: -500 + 8 p = 0 at 62.5, where 125 is left."""
-    state, fill = liquidate(Account(-500.0, 10.0, 2.0, 0.0), 100.0, 60.0, Terms(maintenance=0.2), 1.0, None)
+    state, fill = liquidate(
+        Account(-500.0, 10.0, 2.0, 0.0), Quote(100.0, 1.0), 60.0, Conditions(Terms(maintenance=0.2))
+    )
     assert fill.price == pytest.approx(62.5)
     assert state == pytest.approx(Account(125.0, 0.0, 2.0, 0.0))
     assert (
-        liquidate(Account(-500.0, 10.0, 2.0, 0.0), 100.0, 63.0, Terms(maintenance=0.2), 1.0, None)[1].reason == NOTHING
+        liquidate(Account(-500.0, 10.0, 2.0, 0.0), Quote(100.0, 1.0), 63.0, Conditions(Terms(maintenance=0.2)))[
+            1
+        ].reason
+        == NOTHING
     )
 
 
 def test_an_open_beyond_the_limit_is_the_price():
     """Short 10 with 2,000 opens at 250: 500 are lost beyond the money; a long that owes 500 opens at 30: 200."""
-    state, fill = liquidate(Account(2_000.0, -10.0, -1.0, 0.0), 250.0, 250.0, Terms(), 1.0, None)
+    state, fill = liquidate(Account(2_000.0, -10.0, -1.0, 0.0), Quote(250.0, 1.0), 250.0, Conditions(Terms()))
     assert (fill.price, state.shortfall) == (250.0, 500.0)
-    state, fill = liquidate(Account(-500.0, 10.0, 2.0, 0.0), 30.0, 30.0, Terms(), 1.0, None)
+    state, fill = liquidate(Account(-500.0, 10.0, 2.0, 0.0), Quote(30.0, 1.0), 30.0, Conditions(Terms()))
     assert (fill.price, state.shortfall) == (30.0, 200.0)
 
 
 def test_a_short_meets_its_worst_at_the_high_and_a_long_at_the_low():
     bar = Bar(100.0, 250.0, 40.0, 100.0, 1.0)
-    state, *_, ended = follow(Account(2_000.0, -10.0, -1.0, 0.0), bar, math.nan, Terms(), None, None, False)
+    state, *_, ended = follow(Account(2_000.0, -10.0, -1.0, 0.0), bar, math.nan, Conditions(Terms()))
     assert (ended.price, state.cash) == (200.0, 0.0)
-    state, *_, ended = follow(Account(-500.0, 10.0, 2.0, 0.0), bar, math.nan, Terms(), None, None, False)
+    state, *_, ended = follow(Account(-500.0, 10.0, 2.0, 0.0), bar, math.nan, Conditions(Terms()))
     assert (ended.price, state.cash) == (50.0, 0.0)
 
 
@@ -94,41 +104,41 @@ def test_a_short_meets_its_worst_at_the_high_and_a_long_at_the_low():
     ],
 )
 def test_a_position_that_drifted_out_of_its_band_is_traded_back(account, target, units):
-    _, fill = trade(account, 100.0, target, Terms(band=0.1), 1.0, None, False)
+    _, fill = trade(account, Quote(100.0, 1.0), target, Conditions(Terms(band=0.1)))
     assert fill.units == pytest.approx(units)
 
 
 def test_without_a_band_nothing_is_traded_back():
-    assert trade(Account(300.0, 7.0, 0.5, 0.0), 100.0, 0.5, Terms(), 1.0, None, False)[1].reason == NOTHING
+    assert trade(Account(300.0, 7.0, 0.5, 0.0), Quote(100.0, 1.0), 0.5, Conditions(Terms()))[1].reason == NOTHING
 
 
 def test_a_bar_without_trade_fills_nothing_but_carries():
-    due = Due(1.0, 2.0, 0.0, 0.0, 0.0, 0.0)
+    events = CarryEvents(1.0, 2.0, 0.0, 0.0, 0.0, 0.0)
     state, *fills = follow(
-        Account(0.0, 10.0, 1.0, 0.0), Bar(1.0, 1.0, 1.0, 1.0, math.nan), -1.0, Terms(), due, None, False
+        Account(0.0, 10.0, 1.0, 0.0), Bar(1.0, 1.0, 1.0, 1.0, math.nan, events), -1.0, Conditions(Terms())
     )
     assert state == Account(20.0, 10.0, 1.0, 0.0)
     assert [fill.reason for fill in fills] == [NOTHING] * 3
 
 
 def test_a_dividend_is_of_the_units_before_the_split():
-    state = carry(Account(100.0, 10.0, 1.0, 0.0), 50.0, Due(2.0, 3.0, 0.0, 0.0, 0.0, 0.0))
+    state = carry(Account(100.0, 10.0, 1.0, 0.0), 50.0, CarryEvents(2.0, 3.0, 0.0, 0.0, 0.0, 0.0))
     assert state == Account(130.0, 20.0, 1.0, 0.0)
 
 
 def test_interest_is_for_cash_beyond_the_proceeds_of_a_short_and_a_loan_costs_more():
-    due = Due(1.0, 0.0, 0.0, 0.0, interest=0.01, loan=0.1)
-    assert carry(Account(2_000.0, -10.0, -1.0, 0.0), 100.0, due).cash == 2_010.0  # of 1,000
-    assert carry(Account(2_000.0, -10.0, -1.0, 0.0), 300.0, due).cash == 1_900.0  # 1,000 are owed
-    assert carry(Account(2_000.0, 10.0, 0.3, 0.0), 100.0, due).cash == 2_020.0
+    events = CarryEvents(1.0, 0.0, 0.0, 0.0, interest=0.01, loan=0.1)
+    assert carry(Account(2_000.0, -10.0, -1.0, 0.0), 100.0, events).cash == 2_010.0  # of 1,000
+    assert carry(Account(2_000.0, -10.0, -1.0, 0.0), 300.0, events).cash == 1_900.0  # 1,000 are owed
+    assert carry(Account(2_000.0, 10.0, 0.3, 0.0), 100.0, events).cash == 2_020.0
 
 
 def test_a_limit_is_never_exceeded():
     """Bought at 100 with 5 % of slippage, but no dearer than 102; sold no cheaper than 98."""
     for units, limit in ((3.0, 102.0), (-3.0, 98.0)):
-        _, fill = execute(start(1_000.0), 100.0, units, Terms(), 0.0, 0.05, 1.0, 3, None, limit)
+        _, fill = execute(start(1_000.0), Quote(100.0, 1.0), Ticket(units, 0.0, 0.05, 3, limit), Conditions(Terms()))
         assert fill.price == limit
-    _, fill = execute(start(1_000.0), 100.0, 3.0, Terms(), 0.0, 0.05, 1.0, 3, None, 110.0)
+    _, fill = execute(start(1_000.0), Quote(100.0, 1.0), Ticket(3.0, 0.0, 0.05, 3, 110.0), Conditions(Terms()))
     assert fill.price == 105.0
 
 
@@ -142,7 +152,7 @@ def test_lots_round_towards_nothing_and_closing_is_exact():
 
 def test_fees_are_charged_in_whole_cents_and_rounded_up():
     terms = Costs(fee_bps=10, slippage_bps=0).terms(Filters(cent=0.01))
-    _, fill = execute(start(1_000.0), 100.0, 1.01, terms, terms.taker, 0.0, 1.0, 1, None)
+    _, fill = execute(start(1_000.0), Quote(100.0, 1.0), Ticket(1.01, terms.taker, 0.0, 1, math.nan), Conditions(terms))
     assert fill.fee == pytest.approx(0.11)  # of 0.101
 
 

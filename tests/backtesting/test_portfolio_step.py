@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from candlecast.backtesting import Terms
+from candlecast.backtesting import Conditions, Terms
 from candlecast.backtesting.engine.account import LIQUIDATION
-from candlecast.backtesting.engine.portfolio_step import Prices, Sizing, run
+from candlecast.backtesting.engine.portfolio_step import Asked, Prices, Sizing, Written, run
 
 NAN = math.nan
 FREE = Terms()
@@ -22,14 +22,15 @@ def walk(
     """Rows of the sums, the fills and the shortfall. `bars`: for each time, (open, high, low, close) or None for A and B."""
     rows = np.array([[each or (NAN,) * 4 for each in pair] for pair in bars], dtype=float)  # (time, asset, 4)
     depth = np.where(np.isnan(rows[:, :, 0]), 0.0, DEEP) if volumes is None else np.array(volumes, dtype=float)
-    due = np.zeros((len(bars), 2, 6))
-    due[:, :, 0] = 1.0
-    due[1:, 0, 4], due[1:, 0, 5] = interest, loan  # none before the first bar
+    events = np.zeros((len(bars), 2, 6))
+    events[:, :, 0] = 1.0
+    events[1:, 0, 4], events[1:, 0, 5] = interest, loan  # none before the first bar
     sums, held = np.empty((len(bars), 5)), np.empty((len(bars), 2))
     fills = np.empty((50, 9))
     sizing = Sizing(np.array([in_units] * 2), np.array([band] * 2))
-    prices = Prices(*(np.ascontiguousarray(rows[:, :, place]) for place in range(4)), depth)
-    shortfall, count = run(prices, np.array(targets, dtype=float), sizing, terms, due, None, cash, held, sums, fills)
+    prices = Prices(*(np.ascontiguousarray(rows[:, :, place]) for place in range(4)), depth, events)
+    asked = Asked(Conditions(terms), sizing)
+    shortfall, count = run(prices, np.array(targets, dtype=float), asked, cash, Written(held, sums, fills))
     return sums, fills[:count], shortfall
 
 

@@ -6,20 +6,31 @@ import math
 
 import pytest
 
-from candlecast.backtesting import Bar, Conditions, Due, Terms, bracket, limit, market, start, step, stop, trailing
+from candlecast.backtesting import (
+    Bar,
+    CarryEvents,
+    Conditions,
+    Terms,
+    bracket,
+    limit,
+    market,
+    start,
+    step,
+    stop,
+    trailing,
+)
 
 FREE, DEAR = Terms(), Terms(taker=0.01, maker=0.001, slippage=0.02)
 
 
-def after(bars, orders, *, terms=FREE, pessimism=1.0, due=None):
+def after(bars, orders, *, terms=FREE, pessimism=1.0, events=None):
     """The state after bars of (open, high, low, close), with orders given before the first or by bar, and all fills."""
     state, fills = start(10_000.0), []
     given = orders if isinstance(orders, dict) else {0: orders}
     for row, prices in enumerate(bars):
-        conditions = Conditions(terms, None, pessimism)
-        state, info = step(
-            state, Bar(*prices, 1.0), given.get(row, []), conditions=conditions, due=due if row else None
-        )
+        conditions = Conditions(terms, pessimism=pessimism)
+        bar = Bar(*prices, 1.0, events if row else None)
+        state, info = step(state, bar, given.get(row, []), conditions=conditions)
         fills += [(fill.units, round(fill.price, 9), round(fill.fee, 9)) for fill in info.fills]
     return state, fills, info
 
@@ -86,8 +97,8 @@ def test_an_order_lives_for_as_many_bars_as_it_says():
 
 
 def test_orders_follow_a_split():
-    due = Due(2.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    state, *_ = after([(100.0,) * 4, (50.0,) * 4], [limit(10.0, 80.0), stop(8.0, 130.0)], due=due)
+    events = CarryEvents(2.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    state, *_ = after([(100.0,) * 4, (50.0,) * 4], [limit(10.0, 80.0), stop(8.0, 130.0)], events=events)
     first, second = state.orders
     assert (first.units, first.limit, second.units, second.stop) == (20.0, 40.0, 16.0, 65.0)
     assert math.isnan(first.stop) and math.isnan(second.limit)

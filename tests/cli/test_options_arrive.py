@@ -95,7 +95,7 @@ class Run:
         self.period = since, until
         return self
 
-    def retraded(self, **options):
+    def rebacktest(self, **options):
         self.traded = options
         raise ArrivedError(options)
 

@@ -68,7 +68,7 @@ def accuracy():
 
 @pytest.mark.parametrize("target", [NextReturn(), Price()])
 def test_accuracy(target):
-    cells = Cells(tables.accuracy_table(SimpleNamespace(accuracy=accuracy(), model="m", lead=target)))
+    cells = Cells(tables.accuracy_table(SimpleNamespace(accuracy=accuracy(), model="m", primary_target=target)))
     assert cells.chosen == [2]  # below the head and naive
     assert cells.rows[0] == [
         *("Model", "RMSE", "MAE", "R2", "Hit rate", "IC", "Log score", "CRPS", "Pinball", "Coverage"),
@@ -115,7 +115,7 @@ def test_small_p_values_are_never_zero_and_absent_ones_are_none():
     frame = accuracy().with_columns(
         p_naive=0.0004, p_drift=0.001, p_mean=pl.lit(None, pl.Float64), r2=pl.lit(None, pl.Float64)
     )
-    row = Cells(tables.accuracy_table(SimpleNamespace(accuracy=frame, model="m", lead=NextReturn()))).rows[2]
+    row = Cells(tables.accuracy_table(SimpleNamespace(accuracy=frame, model="m", primary_target=NextReturn()))).rows[2]
     assert row[-3:] == ["< 0.001", "0.001", "–"]
     assert row[3] == "–"
 
