@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import ClassVar
 
 import polars as pl
 import pytest
@@ -87,6 +88,7 @@ class Run:
     """A run that writes down how it was traded again."""
 
     costs = Costs(fee_bps=6, slippage_bps=5)
+    recipe: ClassVar[dict] = {"rule": None}
 
     def __init__(self) -> None:
         self.period = self.traded = None
@@ -139,7 +141,7 @@ def test_the_table_of_a_backtest_has_what_was_what_is_and_what_holding_gave(caps
     _show(priced(1.0), priced(20.0))
     lines = {line.split("  ")[0].strip(): line for line in capsys.readouterr().out.splitlines()}
     assert lines["Sharpe ratio"].split()[2:] == ["3.00", "22.00", "22.50"]
-    assert lines["total return"].replace(" %", "%").split()[2:] == ["100.0%", "2000.0%", "2050.0%"]
+    assert lines["total return"].replace(" %", "%").split()[2:] == ["100.0%", "2,000.0%", "2,050.0%"]
     assert lines["total cost"].split()[2:] == ["6.00", "25.00", "25.50"]
 
 

@@ -105,9 +105,9 @@ def test_accuracy(target):
         score("crps"),
         score("pinball"),
         share("coverage", 1),
-        f"{v['p_naive']:.3f}",
-        f"{v['p_drift']:.3f}",
-        f"{v['p_mean']:.3f}",
+        f"{v['p_naive']:.2f}",
+        f"{v['p_drift']:.2f}",
+        f"{v['p_mean']:.2f}",
     ]
 
 
@@ -116,8 +116,8 @@ def test_small_p_values_are_never_zero_and_absent_ones_are_none():
         p_naive=0.0004, p_drift=0.001, p_mean=pl.lit(None, pl.Float64), r2=pl.lit(None, pl.Float64)
     )
     row = Cells(tables.accuracy_table(SimpleNamespace(accuracy=frame, model="m", primary_target=NextReturn()))).rows[2]
-    assert row[-3:] == ["< 0.001", "0.001", "–"]
-    assert row[3] == "–"
+    assert row[-3:] == ["< 0.001", "0.001", "-"]
+    assert row[3] == "-"
 
 
 def summary():
@@ -144,16 +144,16 @@ def summary():
 
 
 def test_summary():
-    cells = Cells(tables.summary_table(SimpleNamespace(model="m"), summary())).rows
+    cells = Cells(tables.summary_table(SimpleNamespace(model="m", summary=summary()))).rows
     assert cells == [
-        ["Statistic", "m", "95 % interval", "Buy-and-hold"],
+        ["Statistic", "m", "95 % CI", "Buy-and-hold"],
         ["Total return", "11.0 %", "2.1 % to 31.0 %", "41.0 %"],
         ["Annual return", "12.0 %", "2.2 % to 32.0 %", "42.0 %"],
         ["Sharpe ratio", "1.30", "0.23 to 3.30", "4.30"],
-        ["Trades", "14", "–", "4"],
-        ["Turnover (times equity per year)", "15.50", "–", "4.50"],
-        ["Total cost (currency)", "160.25", "–", "46.25"],
-        ["Relative cost", "1.7 %", "–", "4.7 %"],
+        ["Trades", "14", "-", "4"],
+        ["Turnover (times equity per year)", "15.50", "-", "4.50"],
+        ["Total cost (currency)", "160.25", "-", "46.25"],
+        ["Relative cost", "1.7 %", "-", "4.7 %"],
     ]
 
 
@@ -163,19 +163,19 @@ def test_costs(carry):
     fills = pl.DataFrame({"fee": [10.0, 20.5], "slippage": [1.0, 4.25]})
     traded = SimpleNamespace(costs=costs, fills=fills, equity=pl.DataFrame({"financing": [0.0, 7.75]}))
     gross = SimpleNamespace(returns=np.full(100, 0.002), bars_per_year=100.0)
-    cells = Cells(tables.costs_table(summary(), traded, gross)).rows
+    cells = Cells(tables.costs_table(SimpleNamespace(backtest=traded, summary=summary()), gross)).rows
     yearly = 1.002**100 - 1
     assert cells == [
         ["Fee", "4 bp of each trade's value"],
-        ["Slippage", "3 bp against each trade"],
+        ["Slippage", "3 bp of each trade's value"],
         ["Fees paid", "30.50"],
         ["Slippage paid", "5.25"],
         *([["Funding, borrow and interest paid", "7.75"]] if carry else []),
-        ["All costs, of initial cash", "1.7 %"],
+        ["Total cost / initial cash", "1.7 %"],
         ["Turnover", "15.5 times equity a year"],
         ["Annual return without costs", f"{100 * yearly:.1f} %"],
         ["Annual return after costs", "12.0 %"],
-        ["Costs took", f"{100 * (yearly - 0.12):.1f} percentage points a year"],
+        ["Difference", f"{100 * (yearly - 0.12):.1f} percentage points a year"],
     ]
 
 
@@ -186,13 +186,14 @@ def test_data():
         counted=TrialCount(trials=7, forecasts=2.5, trades=3.5),
         lost={"warm-up": 3, "purge": 1},
         forecast=SimpleNamespace(seeds=[4, 5]),
+        audit=None,
     )
     cells = dict(Cells(tables.data_table(result)).rows)
     assert cells["Symbol"] == candles.symbol and cells["Interval"] == "1d" and cells["Bars"] == "50"
-    assert cells["Lost: warm-up"] == "3 bars" and cells["Lost: purge"] == "1 bar"
+    assert cells["Rows dropped: warm-up"] == "3" and cells["Rows dropped: purge"] == "1"
     assert cells["Fingerprint"] == candles.fingerprint[:12]
     assert cells["Seeds"] == "4, 5"
-    assert cells["Trials counted"] == "7; effective: 2.5 as forecasts, 3.5 as strategies"
+    assert cells["Trials counted"] == "7; effective number: 2.5 as forecasts, 3.5 as strategies"
     first, last = candles.frame["open_time"][0], candles.frame["close_time"][-1]
     assert cells["Period"] == f"{first:%Y-%m-%d} to {last:%Y-%m-%d} UTC"
 
@@ -209,10 +210,10 @@ def test_groups_are_means_with_margins_of_overlapping_outcomes():
 def test_the_distance_of_a_forecast_is_said_with_both_errors():
     """A close of 100: forecast 102, naive 100, outcome 110."""
     known = pl.DataFrame({"close": [100.0] * 3, "target": [110.0] * 3, "mean": [102.0] * 3, "naive": [100.0] * 3})
-    words = _distance_words(SimpleNamespace(lead=Price()), UNITS["price"], known).replace("\u00a0", " ")
+    words = _distance_words(SimpleNamespace(primary_target=Price()), UNITS["price"], known).replace("\u00a0", " ")
     assert re.findall(r"[\d.]+ %", words) == ["2.00 %", "10.00 %"]
-    assert "mean error is 8.0000, naive's 10.000" in words
-    assert "a little added" in words
+    assert "Mean absolute error 8.0000, naive forecast 10.000." in words
+    assert "close to a copy of the last known price" in words
 
 
 def test_times_of_the_table_of_data_are_utc():

@@ -59,9 +59,10 @@ def test_a_volatility_target(candles):
     frame = candles.frame.select(time="close_time", symbol=pl.lit(candles.symbol), position=1.0)
     for wanted, position in ((0.5, 0.5), (2.0, 1.5), (1.0, 1.0)):
         rule = VolatilityTarget(annual=wanted * yearly, halflife=5, leverage=1.5, step=0.001)
-        held = rule(Positions(frame), candles).frame["position"].to_list()
+        held = rule.scaled(Positions(frame), candles).frame["position"].to_list()
         assert held[:5] == [0.0] * 5
         assert held[5:] == pytest.approx([position] * (BARS - 5), abs=0.002)
     half = Positions(frame.with_columns(position=0.5))
-    held = VolatilityTarget(annual=4 * yearly, halflife=5, leverage=1.5, step=0.001)(half, candles).frame["position"]
+    rule = VolatilityTarget(annual=4 * yearly, halflife=5, leverage=1.5, step=0.001)
+    held = rule.scaled(half, candles).frame["position"]
     assert held.to_list()[5:] == pytest.approx([0.75] * (BARS - 5), abs=0.002)  # half of the leverage
