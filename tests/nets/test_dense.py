@@ -7,14 +7,14 @@ import torch
 from torch import nn
 from torch.func import functional_call, vmap
 
-from candlecast.nets.layers.dense import Dense, Head
+from candlecast.nets.layers.dense import Dense, DenseLayers
 
 WIDTHS = [[1, 1], [5, 3], [50, 25, 1], [33, 17, 9, 2]]
 
 
 def make_head(widths, seed=0):
     torch.manual_seed(seed)
-    head = Head(Dense(a, b) for a, b in itertools.pairwise(widths))
+    head = DenseLayers(Dense(a, b) for a, b in itertools.pairwise(widths))
     for layer in head:
         nn.init.normal_(layer.bias)
     return head
@@ -55,7 +55,7 @@ def test_a_fleet_of_heads_gives_each_models_own_bytes(tail):
 
 def test_a_head_without_layers_is_the_identity():
     x = torch.randn(4, 7)
-    assert Head()(x) is x
+    assert DenseLayers()(x) is x
 
 
 def test_a_batch_that_lies_contiguous_gives_the_same_bytes():

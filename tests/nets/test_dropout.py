@@ -7,7 +7,7 @@ import torch
 from torch.func import functional_call, vmap
 
 from candlecast.nets.kernels.mask import masked_reference
-from candlecast.nets.layers.dropout import Dropout, seeded
+from candlecast.nets.layers.dropout import Dropout, with_keyed_dropout
 
 
 def with_key(key, x, p=0.3):
@@ -59,7 +59,7 @@ def test_nothing_is_dropped_outside_of_training():
 
 
 def test_foreign_dropout_is_exchanged_everywhere():
-    net = seeded(torch.nn.Sequential(torch.nn.Dropout(0.2), torch.nn.Sequential(torch.nn.Dropout(0.7))))
+    net = with_keyed_dropout(torch.nn.Sequential(torch.nn.Dropout(0.2), torch.nn.Sequential(torch.nn.Dropout(0.7))))
     assert [type(module) for module in net.modules() if isinstance(module, (Dropout, torch.nn.Dropout))] == [
         Dropout
     ] * 2

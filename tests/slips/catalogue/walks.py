@@ -33,7 +33,6 @@ SLIPS = [
             ),
             ("expanding-rolls", "[usable.start] * len(starts) if self.expanding else firsts", "firsts"),
             ("fit-crosses-tests", "*(() if is_crossed else (purge,))", "purge"),
-            ("nested-without-purge", "train = rows[rows + horizon < first_valid]", "train = rows[rows < first_valid]"),
             ("in-order-by-first", "return max(rows.last for rows in", "return max(rows.first for rows in"),
             ("short-end-its-own-fold", "2 * (usable.stop - starts[-1]) < starts[-1] - starts[-2]", "False"),
         ],
@@ -254,6 +253,14 @@ SLIPS = [
             ("causality-unasked", "        require_causal_features(features, asset)\n", ""),
             ("causality-of-targets-unasked", "        require_causal_target(self.target, asset)\n", ""),
             ("window-of-the-model-only", "max(self.window, model.window)", "model.window"),
+        ],
+    ),
+    *slips(
+        "dataset",
+        "dataset/folds.py",
+        "tests/models/test_search.py",
+        [
+            ("nested-without-purge", "train = rows[rows + horizon < first_valid]", "train = rows[rows < first_valid]"),
         ],
     ),
 ]
