@@ -210,7 +210,7 @@ LAST = at(2025, 2, 10, 12, 30)
 )
 def test_what_fails_for_a_moment_is_asked_again(server, binance, retry, where, fault):
     server.fail(where, **FAULTS[fault], after=3 if where == "/klines" else 0)
-    hasty = replace(retry, timeout_seconds=0.7, attempts=100) if fault == "hang" else retry
+    hasty = replace(retry, timeout_seconds=3.0, attempts=100) if fault == "hang" else retry
     candles = binance(retry=hasty).fetch("BTCUSDT", "5m", since="2025-01-01", until=LAST)  # waits move the clock on
     require_whole(candles, at(2025, 1, 1), LAST)
     assert server.waits[0] == WAITS.get(fault, 0.5)
