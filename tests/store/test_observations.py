@@ -9,7 +9,7 @@ import pytest
 
 from candlecast.errors import SourceError
 from candlecast.interval import Interval
-from candlecast.store.observations import TIME, changes, current, news, observe, unasked
+from candlecast.store.observations import TIME, changes, current, news, observe, unrequested
 
 START, HOUR = datetime(2024, 1, 1, tzinfo=UTC), timedelta(hours=1)
 HOURLY = Interval.parse("1h")
@@ -24,7 +24,7 @@ def seen(hours, *, when=100.0, since=0.0, **values) -> pl.DataFrame:
     page = pl.DataFrame({"open_time": pl.Series([at(hour) for hour in hours], dtype=TIME)}).with_columns(
         **{name: pl.lit(values.get(name, 1.0)) for name in ("open", "high", "low", "close", "volume")}
     )
-    return observe(page, asked_from=at(since), has_sessions=False, seen_at=at(when), interval=HOURLY, said_by="x")
+    return observe(page, asked_from=at(since), has_sessions=False, seen_at=at(when), interval=HOURLY, source="x")
 
 
 def test_a_bar_behind_a_hole_says_from_when_it_was_asked_for():
@@ -34,7 +34,7 @@ def test_a_bar_behind_a_hole_says_from_when_it_was_asked_for():
 
 @pytest.mark.parametrize("hours", [[0, 0], [2, 1]])
 def test_bars_out_of_order_are_refused(hours):
-    with pytest.raises(SourceError, match=r"x gave a bar of 2024-01-01 0\d:00 UTC behind"):
+    with pytest.raises(SourceError, match=r"x gave a bar of 2024-01-01 0\d:00 UTC after"):
         seen(hours)
 
 
@@ -68,7 +68,7 @@ def test_what_comes_later_is_seen_later_whatever_the_clock_says():
 
 def test_only_what_was_never_asked_for_is_asked_for():
     def stretches(bars, since, until, **options):
-        found = unasked(
+        found = unrequested(
             bars.select("open_time", "asked_from"), since=at(since), until=at(until), interval=HOURLY, **options
         )
         return [tuple(int((time - START) / HOUR) for time in pair) for pair in found]

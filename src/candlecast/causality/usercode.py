@@ -57,7 +57,7 @@ def is_ours(value: object) -> bool:
     if isinstance(value, Mapping):
         return all(map(is_ours, value.values()))
     if isinstance(value, types.FunctionType | type):
-        return value.__module__.startswith(ROOT) and "<locals>" not in value.__qualname__
+        return value.__module__.startswith(ROOT) and "<" not in value.__qualname__  # no lambda, no inner function
     if kind.__module__.startswith(ROOT):
         if isinstance(value, NetModel) and not sees_arrays_only(value):
             return False

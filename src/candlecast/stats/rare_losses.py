@@ -86,7 +86,7 @@ def check_rare_losses(
     >>> check_rare_losses(steady).is_reliable
     True
     >>> print(check_rare_losses(steady, worst_loss=0.3).why)
-    with one more bar that loses 25.9 %, the largest loss known to be possible, the gain is not significant (p = 0.4...)
+    with one more bar that loses 25.9 %, the largest loss known to be possible, the gain is not significant (p-value 0.42)
     """
     (returns,) = aligned(returns=returns)
     known = len(returns) if bars_known is None else bars_known
@@ -114,13 +114,13 @@ def check_rare_losses(
     elif is_claimed and not alone < level:
         why = (
             "the gain depends on the frequency of a few large losses, which is not known from so short a record "
-            f"(p {p_value(alone)} by a test that allows for skewness)"
+            f"(p-value {p_value(alone)} by a test that allows for skewness)"
         )
     elif is_claimed and not with_loss < 2 * level:
         size = percent(-math.expm1(-loss))
         why = (
             f"with one more bar that loses {size}, the largest loss known to be possible, the gain is not significant "
-            f"(p {p_value(with_loss)})"
+            f"(p-value {p_value(with_loss)})"
         )
     return RareLosses(not why, why, alone, with_loss, loss, known)
 
