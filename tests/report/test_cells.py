@@ -195,7 +195,7 @@ def test_data():
     assert cells["Fingerprint"] == candles.fingerprint[:12]
     assert cells["Seeds"] == "4, 5"
     assert cells["Trials counted"] == "7; effective number: 2.5 as forecasts, 3.5 as strategies"
-    assert cells["Audit"] == "Audit (quick): passed, 0 checks"
+    assert cells["Audit"] == "(quick): passed, 0 checks"
     first, last = candles.frame["open_time"][0], candles.frame["close_time"][-1]
     assert cells["Period"] == f"{first:%Y-%m-%d} to {last:%Y-%m-%d} UTC"
 

@@ -153,7 +153,7 @@ def data_table(result: StudyResult) -> str:
             "Trials counted",
             f"{counted.trials:,}; effective number: {counted.forecasts:,.1f} as forecasts, {counted.trades:,.1f} as strategies",
         ),
-        ("Audit", result.audit.line if result.audit else "not run"),
+        ("Audit", result.audit.line.removeprefix("Audit ") if result.audit else "not run"),
         ("Software", f"Python {platform.python_version()}, {versions}"),
     )
     return table("Data", (), rows)
