@@ -303,7 +303,7 @@ def test_a_run_keeps_its_trial_count(tmp_path, planted):
     assert load_run(folder).verdict.to_dict() == result.verdict.to_dict()
     assert Ledger(tmp_path).count() == 2
     manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["trial_count"] = manifest.pop("trial_count")  # its name in older runs
+    manifest["tally"] = manifest.pop("trial_count")  # its name in older runs
     (folder / "manifest.json").write_text(json.dumps(manifest))
     assert load_run(folder).verdict.to_dict() == result.verdict.to_dict()
 

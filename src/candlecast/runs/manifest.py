@@ -26,7 +26,7 @@ LARGEST = 1 << 25  # bytes
 DEEPEST = 64  # levels of lists and objects
 MAXIMUM = 1 << 20  # lists and objects in all
 HIGHEST = 1 << 63  # of whole numbers
-OLD_KEYS = {"trial_count": "trial_count"}  # names of parts in stored runs, and their present names
+OLD_KEYS = {"tally": "trial_count"}  # names of parts in stored runs, and their present names
 
 Check = Callable[[Any], bool]
 
