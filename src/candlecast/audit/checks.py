@@ -37,7 +37,7 @@ def labels_known(walk: Walk) -> Check:
 def warm_up(walk: Walk) -> Check:
     """Each feature gives the same values when the candles begin later, once its warm-up is over.
 
-    A feature of all earlier bars, such as an expanding mean, never does; it is said, and is no leak.
+    A feature of all earlier bars, such as an expanding mean, never settles. The check names it and passes: it is no leak.
     """
     name, candles, features = "warm-up", walk.candles, walk.samples.features.features
     settled, unbounded = 0, []

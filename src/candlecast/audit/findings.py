@@ -37,12 +37,14 @@ CAUSES: dict[str, tuple[str, str]] = {
         "the rule reads later forecasts, later candles or outcomes, such as a threshold chosen on the tested part",
         "Use forecasts up to each bar, and outcomes only where known_at is not later than time",
     ),
-    "orders": (
-        "orders, fills or equity depend on candles after their own bar",
-        "Fill an order at the open after its decision, or later",
+    **dict.fromkeys(
+        ("orders", "fills", "account"),
+        (
+            "orders, fills or equity depend on candles after their own bar",
+            "Fill an order at the open after its decision, or later",
+        ),
     ),
 }
-CAUSES["fills"] = CAUSES["account"] = CAUSES["orders"]
 OF_FEATURES = "Use only earlier bars: no statistic of all rows, no centred window, no shift towards the past"
 
 
@@ -95,6 +97,13 @@ class AuditReport:
     def passed(self) -> bool:
         """Whether no check failed."""
         return all(check.status != FAILED for check in self.checks)
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """What failed: the findings, and the details of failed checks that have none."""
+        found = {finding.stage for finding in self.findings}
+        failed = (check for check in self.checks if check.status == FAILED and check.name not in found)
+        return (*map(str, self.findings), *(f"{check.name}: {check.detail}" for check in failed))
 
     @property
     def line(self) -> str:

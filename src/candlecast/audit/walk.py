@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -83,6 +82,9 @@ class Walk:
     study: CompletedStudy
     jobs: Sequence[Job]
     fitted: Sequence[Fitted]
+    known_trading: dict[tuple[int, ...], tuple[Stage, Stage]] = field(
+        default_factory=dict
+    )  # on the studied candles, by folds
 
     @property
     def samples(self) -> Samples:
@@ -127,11 +129,6 @@ class Walk:
         """The model learnt again from other jobs, by fold."""
         return sorted(self.study.model.fit(jobs, progress=progress), key=lambda each: each.job.fold.index)
 
-    @cached_property
-    def usual_trading(self) -> dict[tuple[int, ...], tuple[Stage, Stage]]:
-        """Positions and account on the studied candles, by folds, as far as they were asked for."""
-        return {}
-
     def forecasts_of(self, samples: Samples, last: int, *, folds: Sequence[int]) -> Stage:
         """Forecasts of the tested bars of some folds up to bar `last`, made from these samples by the original nets."""
         stages = []
@@ -146,8 +143,8 @@ class Walk:
     def traded(self, samples: Samples, *, folds: Sequence[int]) -> tuple[Stage, Stage]:
         """Positions and the account that follow from forecasts of some folds, made from these samples by the original nets."""
         key = tuple(folds)
-        if samples is self.samples and key in self.usual_trading:
-            return self.usual_trading[key]
+        if samples is self.samples and key in self.known_trading:
+            return self.known_trading[key]
         pairs = [pair for pair in zip(self.jobs, self.fitted, strict=True) if pair[0].fold.index in folds]
         name = self.study.model.name
         frames = [forecast_frame(fitted, name, job=replace(job, samples=samples)) for job, fitted in pairs]
@@ -160,7 +157,7 @@ class Walk:
         }
         held, account = stages_of(tables, samples.candles).values()
         if samples is self.samples:
-            self.usual_trading[key] = held, account
+            self.known_trading[key] = held, account
         return held, account
 
 

@@ -19,6 +19,7 @@ from candlecast.signals import Positions
 from candlecast.stats import annual_return, worst_case_loss
 
 OUTSIDE = "outside:"  # before the name of a feature from outside, in its description
+NO_AUDIT = "Audit: not run"
 MIN_BARS = 2  # of a backtest with delayed fills
 REBALANCED = 1e-9  # of equity: the band within which a constant exposure is not rebalanced
 
@@ -39,7 +40,8 @@ class Conditions:
         (`stats.worst_case_loss`); NaN where not known. bars_known: the number of bars that this is the worst of.
     outside: names of the features that come from outside tables, whose times the candles cannot verify.
     replaced: names of the parts of the result that its study did not make: a changed copy.
-    audit: the result of the audit, in a line; leaks: its findings, values that moved when only later candles changed.
+    audit: the result of the audit, in a line; leaks: its failures, such as values that moved when
+        only later candles changed.
     static_returns: returns per bar of an account that holds the mean position of this one, with the same financing and no
         trading costs; empty where not known.
     notices: odd properties of the candles, in sentences; jumps: the notices of jumps that look like splits and were not
@@ -57,7 +59,7 @@ class Conditions:
     bars_known: int = 0
     outside: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
-    audit: str = "Audit: not run"
+    audit: str = NO_AUDIT
     leaks: tuple[str, ...] = ()
     static_returns: np.ndarray = field(default_factory=lambda: np.empty(0), compare=False, repr=False)
     notices: tuple[str, ...] = ()
@@ -101,7 +103,7 @@ def conditions_of(
     features: Any = None,
     seed: int = 0,
     replaced: tuple[str, ...] = (),
-    audit: str = "",
+    audit: str = NO_AUDIT,
     leaks: tuple[str, ...] = (),
 ) -> Conditions:
     """The conditions of a backtest of these positions on these candles; `features` as the recipe of a study describes them."""
@@ -125,7 +127,7 @@ def conditions_of(
         bars_known=len(candles),
         outside=tuple(sorted(set(_outside(features)))),
         replaced=replaced,
-        audit=audit or "Audit: not run",
+        audit=audit,
         leaks=leaks,
         static_returns=_static_returns(candles, positions, result),
         notices=checked.notices,

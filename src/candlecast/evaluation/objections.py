@@ -81,11 +81,11 @@ def _replaced(evidence: Evidence) -> Objection | None:
 
 
 def _leaking(evidence: Evidence) -> Objection | None:
-    """A value that moves when only later candles change is not known at its time."""
+    """A value that moves when only later candles change was not known at its time."""
     if not evidence.conditions.leaks:
         return None
     return Objection(
-        "No verdict: the audit found values that depend on later candles.",
+        "No verdict: the audit of the study failed.",
         evidence.conditions.leaks[0].removesuffix("."),
         is_of_forecast=True,
     )
@@ -209,7 +209,7 @@ def _stale_fills(evidence: Evidence) -> Objection | None:
     if is_sure:
         words.append(
             f"of the {cost:.1f} bp a side that it earns before costs, about {gains.at_fill_bps:.1f} bp are made at the fill "
-            f"(p-value of none {p_value(gains.at_fill_p).removeprefix('= ')}): the opens at which it trades are off the market, "
+            f"(p-value of none {p_value(gains.at_fill_p)}): the opens at which it trades are off the market, "
             "as stale, averaged or bounced prices are"
         )
     return Objection("No edge found: the gain comes from opens that lag behind the market.", "; ".join(words))
@@ -222,7 +222,7 @@ def _repeated_opens(evidence: Evidence) -> Objection | None:
         return None
     return Objection(
         "No edge found: the gain comes from opens that repeat the close before.",
-        f"{_put_off_words(evidence)}, which is not significant (p-value {p_value(gains.put_off_p).removeprefix('= ')})",
+        f"{_put_off_words(evidence)}, which is not significant (p-value {p_value(gains.put_off_p)})",
     )
 
 
@@ -277,7 +277,7 @@ def _paid(evidence: Evidence) -> Objection | None:
         return None
     return Objection(
         "No edge found: the gain is what the costs pay.",
-        f"{_paid_words(evidence)}, which is not significant (p-value {p_value(found.unpaid_p).removeprefix('= ')})",
+        f"{_paid_words(evidence)}, which is not significant (p-value {p_value(found.unpaid_p)})",
     )
 
 

@@ -22,7 +22,10 @@ PAGE = """<!doctype html>
 padding: 0 1rem }}</style></head><body>
 <h1>{title}</h1><p>{summary}</p><div id="shortcuts"></div>
 <script>{plotly}</script>
-<script>Plotly.newPlot("shortcuts", {plot}.data, {plot}.layout, {{responsive: true, displayModeBar: false}})</script>
+<script>
+const plot = {plot};
+Plotly.newPlot("shortcuts", plot.data, plot.layout, {{responsive: true, displayModeBar: false}});
+</script>
 </body></html>
 """
 

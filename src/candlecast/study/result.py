@@ -21,7 +21,7 @@ from candlecast.causality import require_causal_rule
 from candlecast.dataset.forecast import Forecast
 from candlecast.errors import ConfigError, NotEnoughDataError, calling
 from candlecast.evaluation.accuracy import accuracy, accuracy_by_part, skills
-from candlecast.evaluation.conditions import conditions_of
+from candlecast.evaluation.conditions import NO_AUDIT, conditions_of
 from candlecast.evaluation.trial_count import UNNAMED, TrialCount, count, count_each
 from candlecast.evaluation.verdict import Verdict, judge
 from candlecast.ledger import Ledger, Searched, Trial
@@ -54,8 +54,8 @@ class StudyResult:
     was recorded, None before; `ledger` where it is recorded, that of the folder `runs` when None; `digests` those of the parts
     that the study made (`candlecast.study.seal`).
 
-    Whoever asks for the verdict on a result, or on any view of it (`between`, `rebacktest`, a changed copy), has made a trial:
-    one that is not recorded yet is recorded then. Costs, cash and ledger may be replaced in a copy; with other candles,
+    Reading `verdict` makes a trial of the result, or of a view of it (`between`, `rebacktest`, a changed copy): if it is not
+    in the ledger yet, it is recorded then. Costs, cash and ledger may be replaced in a copy; with other candles,
     forecasts or positions than the study made, it gets no verdict on skill.
     """
 
@@ -170,8 +170,8 @@ class StudyResult:
                 is_in_time_order=is_in_time_order(self.folds),
                 features=self.recipe.get("features"),
                 seed=self.seed,
-                audit=self.audit.line if self.audit else "",
-                leaks=tuple(map(str, self.audit.findings)) if self.audit else (),
+                audit=self.audit.line if self.audit else NO_AUDIT,
+                leaks=self.audit.failures if self.audit else (),
                 replaced=self.replaced,
             ),
             seed=self.seed,
