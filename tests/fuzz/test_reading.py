@@ -10,6 +10,7 @@ import lzma
 import random
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -76,15 +77,46 @@ SHAPES = {
     "am_pm.csv": lines(NAMES, times("%m/%d/%Y %I:%M %p", SEVEN), PLAIN, VOLUMES),
     "yfinance.csv": lines(LEVELS, times("%Y-%m-%d", DAY), PLAIN, VOLUMES),
     "list.json": json.dumps(LISTED),
+    "objects.json": json.dumps([dict(zip(NAMES.split(","), row, strict=True)) for row in LISTED]),
+    "offsets.csv": lines(NAMES, times("%Y-%m-%d %H:%M:%S+01:00"), PLAIN, VOLUMES),
+    "months.csv": lines(
+        NAMES, [f"{2015 + row // 12}-{row % 12 + 1:02}-01" for row in range(len(BARS))], PLAIN, VOLUMES
+    ),
+    "symbols.csv": "\n".join(
+        [f"symbol,{NAMES}"]
+        + [
+            f"{name},{line}"
+            for name in ("AA", "BB")
+            for line in lines("", times("%Y-%m-%d", DAY), PLAIN, VOLUMES).split()
+        ]
+    ),
+    "mt5.csv": lines(
+        TABS.replace("TICKVOL", "TICKVOL>\t<VOL>\t<SPREAD"),
+        times("%Y.%m.%d\t%H:%M:%S"),
+        PLAIN,
+        [f"{count}\t{volume}\t2" for count, volume in zip(COUNTS, VOLUMES, strict=True)],
+        "\t",
+    ),
 }
 ENCODINGS = {"german.csv": "cp1252", "tabs.txt": "utf-16"}
-OPTIONS = {"mt4.csv": {"zone": "UTC"}, "tabs.txt": {"zone": "UTC"}, "am_pm.csv": {"zone": "UTC"}}
+OPTIONS = {
+    **{name: {"zone": "UTC"} for name in ("mt4.csv", "mt5.csv", "tabs.txt", "am_pm.csv")},
+    "symbols.csv": {"symbol": "AA"},
+}
 
 
 def content_of(name: str) -> tuple[bytes, str]:
     """The text of a shape in its encoding, and the encoding."""
     encoding = ENCODINGS.get(name, "utf-8")
     return SHAPES[name].encode(encoding), encoding
+
+
+def truth_of(name: str, found: Candles, right: Candles) -> Candles:
+    """The right candles; of a file with two volumes those with the ticks, where the reading says that it took them."""
+    reading = str(found.origin)
+    if name != "mt5.csv" or not ("volume is the number of ticks" in reading or "no header" in reading):
+        return right
+    return replace(right, frame=right.frame.with_columns(volume=pl.Series(COUNTS).cast(float)))
 
 
 def written(write: Callable[[io.BytesIO], object]) -> bytes:
@@ -154,7 +186,7 @@ def test_mutations_of_text_are_read_right_or_refused(shard, tmp_path):
         path.write_bytes(change[0])
         with failures.case("case", seed, name, kind):
             found = read_candles(path, **options)
-            assert wrong_bars(found, right[name]) <= change[1], f"wrong bars: {found.origin}"
+            assert wrong_bars(found, truth_of(name, found, right[name])) <= change[1], f"wrong bars: {found.origin}"
     failures.require_none()
 
 

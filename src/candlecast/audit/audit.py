@@ -11,7 +11,15 @@ import numpy as np
 from candlecast.audit.checks import labels_known, streaming, tradable, warm_up
 from candlecast.audit.findings import FAILED, NOT_RUN, PASSED, AuditReport, Check
 from candlecast.audit.movements import Movements
-from candlecast.audit.perturbations import NEXT_BAR, NOISE, PERTURBATIONS, TRUNCATION, Perturbation, noise
+from candlecast.audit.perturbations import (
+    MIRROR,
+    NEXT_BAR,
+    NOISE,
+    PERTURBATIONS,
+    TRUNCATION,
+    Perturbation,
+    noise,
+)
 from candlecast.audit.pipelines import Pipeline, audit_pipeline
 from candlecast.audit.walk import CompletedStudy, Walk, features_of, of_fold, target_of
 from candlecast.candles import Candles
@@ -69,17 +77,19 @@ def audit(study: Study | Pipeline, candles: Any, *, seed: int = 0, progress: Lis
 
 
 def quick_audit(study: CompletedStudy, jobs: Sequence[Job], fitted: Sequence[Fitted]) -> AuditReport:
-    """The audit of a study that has just been run, without training: one change of the candles inside the last fold.
+    """The audit of a study that has just been run, without training: two changes of the candles inside the last fold.
 
-    study: completed. jobs, fitted: of the first seed, in the order of the folds.
+    The mirror turns the sign of every later move, noise changes its size. study: completed. jobs, fitted: of the first seed, in
+    the order of the folds.
     """
     walk = Walk(study, jobs, fitted)
-    found = Movements(walk.candles)
-    bar = _middle(jobs[-1])
-    changed = noise(walk.candles, bar, np.random.default_rng(0))
-    if _have_same_inputs(study, walk.candles, changed, found, bar, NOISE):
-        _compare_trading(walk, found, bar, changed, NOISE)
-    checks = _stage_checks(found, "1 bar", trained=None)
+    found, generator = Movements(walk.candles), np.random.default_rng(0)
+    changes = [(_middle(jobs[-1]), how) for how in (MIRROR, NOISE)]
+    for bar, how in changes:
+        changed = how.apply(walk.candles, bar, generator)
+        if _have_same_inputs(study, walk.candles, changed, found, bar, how):
+            _compare_trading(walk, found, bar, changed, how)
+    checks = _stage_checks(found, _extent(changes), trained=None)
     return AuditReport("quick", (*checks, labels_known(walk)), found.of(STAGES))
 
 
@@ -105,7 +115,7 @@ def _full(study: CompletedStudy, candles: Candles, seed: int, progress: Listener
     except LookaheadError as error:
         return AuditReport("full", (Check("computed from the candles", FAILED, str(error)),))
     walk = Walk(study, jobs, sorted(study.model.fit(jobs, progress=ignore), key=lambda each: each.job.fold.index))
-    changes += [(bar, how) for job in jobs for bar in _tested(job) for how in (NOISE, TRUNCATION)]
+    changes += [(bar, how) for job in jobs for bar in _tested(job) for how in (NOISE, MIRROR, TRUNCATION)]
     for number, (bar, how) in enumerate(changes):
         progress(Progress("audit", len(changes) + number, 3 * len(changes), "forecasts and trading"))
         _compare_trading(walk, found, bar, how.apply(candles, bar, generator), how)

@@ -42,6 +42,18 @@ def reversal(candles: Candles, bar: int, generator: np.random.Generator) -> Cand
     return _later(candles, bar, new)
 
 
+def mirror(candles: Candles, bar: int, generator: np.random.Generator) -> Candles:
+    """Every later log return with the other sign, so that what follows the sign of a later move changes for certain."""
+    before = candles.close[bar:-1]
+    inverse = {name: before / getattr(candles, name)[bar + 1 :] for name in PRICES}
+    closes = candles.close[bar] * np.cumprod(inverse["close"])
+    start = np.concatenate([candles.close[bar : bar + 1], closes[:-1]])
+    new = {name: start * values for name, values in inverse.items()} | {"close": closes}
+    every = np.stack([new[name] for name in PRICES])
+    new |= {"high": every.max(axis=0), "low": every.min(axis=0), "volume": LARGER * candles.volume[bar + 1 :] + 1}
+    return _later(candles, bar, new)
+
+
 def truncation(candles: Candles, bar: int, generator: np.random.Generator) -> Candles:
     """The candles up to the bar and no others."""
     return candles[: bar + 1]
@@ -73,14 +85,16 @@ def other_column(name: str) -> Perturbation:
     return Perturbation(f"other {name}s" if name != "volume" else "other volumes", apply)
 
 
-NOISE, NEXT_BAR, TRUNCATION = (
+NOISE, NEXT_BAR, MIRROR, TRUNCATION = (
     Perturbation("noise", noise),
     Perturbation("next bar", next_bar),
+    Perturbation("mirror", mirror),
     Perturbation("truncation", truncation),
 )
 PERTURBATIONS = (
     NOISE,
     NEXT_BAR,
+    MIRROR,
     Perturbation("reversal", reversal),
     TRUNCATION,
     *(other_column(name) for name in (*PRICES, "volume")),
