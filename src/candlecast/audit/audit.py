@@ -50,7 +50,7 @@ def audit(study: Study | Pipeline, candles: Any, *, seed: int = 0, progress: Lis
         seed: of the first training, and of the changes.
         progress: receives `Progress` events.
 
-    After bar t the candles are replaced by another random path, reversed, cut off, changed in one bar or in one column, at
+    After bar t the candles are replaced by another random path, reversed, mirrored, cut off, changed in one bar or in one column, at
     every boundary of a fold, inside its tested part, and elsewhere. Everything known at the close of t must be equal to the
     last bit: features, outcomes and weights of the target, scaling, weights of the model, forecasts, positions and the
     account. What a fold learns depends on its training part; in cross-validated folds, which are not in the order of time,
