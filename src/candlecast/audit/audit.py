@@ -50,11 +50,11 @@ def audit(study: Study | Pipeline, candles: Any, *, seed: int = 0, progress: Lis
         seed: of the first training, and of the changes.
         progress: receives `Progress` events.
 
-    After bar t the candles are replaced by another random path, reversed, mirrored, cut off, changed in one bar or in one column, at
-    every boundary of a fold, inside its tested part, and elsewhere. Everything known at the close of t must be equal to the
-    last bit: features, outcomes and weights of the target, scaling, weights of the model, forecasts, positions and the
-    account. What a fold learns depends on its training part; in cross-validated folds, which are not in the order of time,
-    it is not compared. Further checks: labels are known before they are trained on, warm-ups are long enough, streaming
+    After bar t the candles are replaced by another random path, reversed, mirrored, cut off, changed in one bar or in one
+    column, at every boundary of a fold, inside its tested part, and elsewhere. Everything known at the close of t must be
+    equal to the last bit: features, outcomes and weights of the target, scaling, weights of the model, forecasts, positions
+    and the account. What a fold learns depends on its training part; in cross-validated folds, which are not in the order of
+    time, it is not compared. Further checks: labels are known before they are trained on, warm-ups are long enough, streaming
     equals the batch, and orders could have been filled at the prices.
 
     Returns:
