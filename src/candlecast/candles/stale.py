@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from candlecast.candles.table import Candles
 
 WINDOW = 60  # boundaries over which the share of equal opens is taken: three months of days
-MOST = 0.5  # of the boundaries in a window, above which its opens are stale
+MAJORITY = 0.5  # of the boundaries in a window, above which its opens are stale
 LONG_WINDOW = 120  # boundaries over which gaps are compared with bars
 NARROW = 0.04  # variance of a gap / that of a bar: 120 days of large US shares have 0.08 or more, hours 0.5
 TRIMMED = 0.9  # quantile of the sizes above which they count as that quantile: earnings and crashes
@@ -162,7 +162,7 @@ def _stretches(rows: np.ndarray, is_equal: np.ndarray, was_closed: np.ndarray) -
     width = min(WINDOW, len(rows))
     counts = np.concatenate([[0], np.cumsum(is_equal)])
     starts = np.clip(np.arange(len(rows)) - width // 2, 0, len(rows) - width)
-    is_stale = (counts[starts + width] - counts[starts]) / width > MOST
+    is_stale = (counts[starts + width] - counts[starts]) / width > MAJORITY
     for first, end in runs(is_equal):  # one that reaches into a stretch belongs to it
         if is_stale[first:end].any():
             is_stale[first:end] = True
@@ -171,7 +171,7 @@ def _stretches(rows: np.ndarray, is_equal: np.ndarray, was_closed: np.ndarray) -
         part = slice(first, end)
         inside = np.flatnonzero(is_equal[part]) + first
         weekends = is_equal[part][was_closed[part]]
-        if len(inside) >= MINIMUM and (not len(weekends) or weekends.mean() > MOST):
+        if len(inside) >= MINIMUM and (not len(weekends) or weekends.mean() > MAJORITY):
             began, last = int(inside[0]), int(inside[-1])
             found.append(Stretch(int(rows[began]), int(rows[last]), len(inside), last - began + 1))
     return found

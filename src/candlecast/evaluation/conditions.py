@@ -12,11 +12,11 @@ import polars as pl
 
 from candlecast.backtesting import BacktestResult, account_returns, break_even_bps, delayed
 from candlecast.candles import Candles
-from candlecast.evaluation.fill_gains import CLOSES_ONLY, FillGains, fill_gains
+from candlecast.evaluation.fill_gains import FillGains, fill_gains
 from candlecast.evaluation.stresses import Stresses, stresses
 from candlecast.evaluation.tradability import Tradability, tradability
 from candlecast.signals import Positions
-from candlecast.stats import annual_return, worst_case_loss
+from candlecast.stats import annual_return, have_ranges, worst_case_loss
 
 OUTSIDE = "outside:"  # before the name of a feature from outside, in its description
 NO_AUDIT = "Audit: not run"
@@ -167,8 +167,7 @@ def _static_returns(candles: Candles, positions: Positions, result: BacktestResu
 
 def _middle_bps(candles: Candles, positions: Positions, result: BacktestResult) -> float:
     """The break-even cost of the same positions, filled in the middle of the range of each bar."""
-    top, bottom = np.maximum(candles.open, candles.close), np.minimum(candles.open, candles.close)
-    if np.mean((candles.high <= top) & (candles.low >= bottom)) > CLOSES_ONLY:
+    if not have_ranges(candles.open, candles.high, candles.low, candles.close):
         return math.inf
     middle = candles.frame.with_columns(open=(pl.col("high") + pl.col("low")) / 2)
     cost = break_even_bps(replace(candles, frame=middle), positions, costs=result.costs, cash=result.cash)

@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from candlecast.backtesting import BacktestResult, account_returns
+from candlecast.backtesting import BacktestResult
 from candlecast.candles import Candles
 from candlecast.candles.stale import MINIMUM, NARROW, opens, variance_ratio
+from candlecast.evaluation.growth import NONE, growth_of
 from candlecast.signals import Positions
-from candlecast.stats import annual_return, bootstrap_p_value, log_returns
+from candlecast.stats import bootstrap_p_value, have_ranges
 
-CLOSES_ONLY = 1 / 3  # largest share of bars without prices beyond open and close at which ranges are informative
-LOST = -0.999999  # return of an account that is lost
 MIN_FILLS = 30  # that a gain at the fill is estimated from
 REPEATED = 0.05  # of the median move of a bar: a gap below this repeats the close before
 FEW = 0.15  # share of the fills at repeated opens, below which they explain nothing; US shares have up to 0.13
@@ -48,10 +47,8 @@ def fill_gains(candles: Candles, positions: Positions, result: BacktestResult, *
     if share < FEW:
         return FillGains(at_fill, p_value, share)
     later = _put_off(candles, positions, repeated)
-    returns = account_returns(candles, later, costs=result.costs, cash=result.cash) if len(later) else np.zeros(1)
-    growth = log_returns(np.maximum(returns, LOST))
-    annual = annual_return(returns, bars_per_year=result.bars_per_year)
-    return FillGains(at_fill, p_value, share, annual, bootstrap_p_value(growth, seed=seed))
+    growth = growth_of(candles, later, result, costs=result.costs, seed=seed) if len(later) else NONE
+    return FillGains(at_fill, p_value, share, growth.annual, growth.p_value)
 
 
 def gain_at_fill(candles: Candles, rows: np.ndarray, traded: np.ndarray, *, seed: int = 0) -> tuple[float, float]:
@@ -64,8 +61,7 @@ def gain_at_fill(candles: Candles, rows: np.ndarray, traded: np.ndarray, *, seed
     market earns about d: what comes then is an open at the edge of the range and a bar that goes on without it.
     NaN and 1.0 for fewer than MIN_FILLS fills, and where over a third of the bars have no prices beyond open and close.
     """
-    top, bottom = np.maximum(candles.open, candles.close), np.minimum(candles.open, candles.close)
-    is_known = np.mean((candles.high <= top) & (candles.low >= bottom)) <= CLOSES_ONLY if len(candles) else False
+    is_known = have_ranges(candles.open, candles.high, candles.low, candles.close)
     size = float(np.abs(traded).sum())
     if len(rows) < MIN_FILLS or not is_known or size <= 0:
         return math.nan, 1.0

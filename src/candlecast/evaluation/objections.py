@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from candlecast.backtesting import BacktestResult
-from candlecast.candles.stale import MOST
+from candlecast.candles.stale import MAJORITY
 from candlecast.errors import listed
 from candlecast.evaluation.evidence import LEVEL, Evidence
 from candlecast.evaluation.stresses import PARTICIPATION
@@ -151,7 +151,7 @@ def _untradable(evidence: Evidence) -> Objection | None:
     found = evidence.conditions.tradability
     if found is None or found.is_tradable:
         return None
-    if found.has_stale_opens and found.stale_open_share < MOST:
+    if found.has_stale_opens and found.stale_open_share < MAJORITY:
         share, size = percent(found.stale_bar_share, 0), percent(found.gap_variance, 1)
         reason = (
             f"{share} of the bars open so near to the close before, although the market was closed in between, that these opens "

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from candlecast.backtesting import BacktestResult, Costs, account_returns, traded_volume
+from candlecast.backtesting import BacktestResult, Costs, traded_volume
 from candlecast.candles import Candles
+from candlecast.evaluation.growth import Growth, growth_of
 from candlecast.signals import Positions
-from candlecast.stats import annual_return, bootstrap_p_value, log_returns
+from candlecast.stats import log_returns
 
-LOST = -0.999999  # return of an account that is lost
 PARTICIPATION = (
     0.1  # of the volume of a bar: the largest median order at which its prices would have stayed what they are
 )
@@ -49,17 +49,15 @@ class Stresses:
 
 def stresses(candles: Candles, positions: Positions, result: BacktestResult, *, seed: int = 0) -> Stresses:
     """The account of these positions under other terms."""
-    unpaid, p_value = math.nan, 0.0
     without = without_payments(result.costs)
-    if without is not None:
-        returns = account_returns(candles, positions, costs=without, cash=result.cash)
-        unpaid = annual_return(returns, bars_per_year=result.bars_per_year)
-        p_value = bootstrap_p_value(log_returns(np.maximum(returns, LOST)), seed=seed)
+    unpaid = (
+        Growth(math.nan, 0.0) if without is None else growth_of(candles, positions, result, costs=without, seed=seed)
+    )
     share = _participation(candles, result)
     origin = candles.origin
     return Stresses(
-        unpaid_return=unpaid,
-        unpaid_p=p_value,
+        unpaid_return=unpaid.annual,
+        unpaid_p=unpaid.p_value,
         participation=share,
         is_in_units=origin is not None and origin.reading is None and origin.source != "table",
         largest_cash=result.cash * PARTICIPATION / share if share > 0 else math.inf,

@@ -72,7 +72,7 @@ from candlecast.stats.selection import (
     unit_columns,
 )
 from candlecast.stats.spending import adjusted_p_value, spent_share
-from candlecast.stats.spread import bounce_spread, efficient_spread, high_low_spread, roll_spread
+from candlecast.stats.spread import bounce_spread, efficient_spread, have_ranges, high_low_spread, roll_spread
 
 __all__ = [
     "BootstrapInterval",
@@ -113,6 +113,7 @@ __all__ = [
     "equity_curve",
     "expected_maximum_sharpe",
     "false_discovery",
+    "have_ranges",
     "high_low_spread",
     "hit_rate",
     "information_coefficient",

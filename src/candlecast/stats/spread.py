@@ -93,14 +93,27 @@ def bounce_spread(
             remedy="Leave it out where each bar follows the one before",
         )
     moved = _moved(*prices[1:])
-    o, h, low, c = (np.log(each[moved]) for each in prices)
+    moving = [each[moved] for each in prices]
+    o, h, low, c = map(np.log, moving)
     after = np.diff(np.cumsum(~joined)[moved]) == 0  # nor is there a break at the bars left out
     if after.sum() < MINIMUM:
         return math.nan
     roll = _reversal(c, after)
-    if np.mean((h <= np.maximum(o, c) + SAME) & (low >= np.minimum(o, c) - SAME)) > CLOSES_ONLY:
+    if not have_ranges(*moving):
         return 2 * math.sqrt(max(roll, 0.0))
     return 2 * math.sqrt(_at_once(o, (h + low) / 2, c, after, roll))
+
+
+def have_ranges(opens: np.ndarray, highs: np.ndarray, lows: np.ndarray, closes: np.ndarray) -> bool:
+    """Whether at least two thirds of the bars have prices beyond open and close, so that their ranges are informative.
+
+    All of shape (time,); False without bars.
+
+    >>> have_ranges(np.array([1.0, 2.0]), np.array([2.5, 3.0]), np.array([1.0, 2.0]), np.array([2.0, 3.0]))
+    False
+    """
+    beyond = (highs > np.maximum(opens, closes) * (1 + SAME)) | (lows < np.minimum(opens, closes) * (1 - SAME))
+    return bool(len(beyond)) and float(np.mean(~beyond)) <= CLOSES_ONLY
 
 
 def _at_once(o: np.ndarray, m: np.ndarray, c: np.ndarray, after: np.ndarray, roll: float) -> float:
