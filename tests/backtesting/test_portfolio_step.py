@@ -17,13 +17,24 @@ DEEP = 1e30  # of volume: no order moves the price
 
 
 def walk(
-    bars, targets, *, terms=FREE, cash=1_000.0, interest=0.0, loan=0.0, in_units=True, band=math.inf, volumes=None
+    bars,
+    targets,
+    *,
+    terms=FREE,
+    cash=1_000.0,
+    interest=0.0,
+    loan=0.0,
+    in_units=True,
+    band=math.inf,
+    volumes=None,
+    split=1.0,
 ):
     """Rows of the sums, the fills and the shortfall. `bars`: for each time, (open, high, low, close) or None for A and B."""
     rows = np.array([[each or (NAN,) * 4 for each in pair] for pair in bars], dtype=float)  # (time, asset, 4)
     depth = np.where(np.isnan(rows[:, :, 0]), 0.0, DEEP) if volumes is None else np.array(volumes, dtype=float)
     events = np.zeros((len(bars), 2, 6))
     events[:, :, 0] = 1.0
+    events[1, 0, 0] = split
     events[1:, 0, 4], events[1:, 0, 5] = interest, loan  # none before the first bar
     sums, held = np.empty((len(bars), 5)), np.empty((len(bars), 2))
     fills = np.empty((50, 9))
@@ -95,3 +106,10 @@ def test_a_squeeze_moves_the_prices():
     )
     assert fills[-2:, 5] == pytest.approx([95.0, 210.0])
     assert (sums[-1, 0], shortfall) == (0.0, pytest.approx(125.0))
+
+
+def test_a_band_is_of_fractions_and_not_of_units():
+    """5 units become 10 by a split: a target in units is not traded back to 5, whatever the band."""
+    half = (50.0,) * 4
+    _, fills, _ = walk([(STILL, None), (half, None)], [[5.0, NAN], [NAN] * 2], in_units=True, band=0.05, split=2.0)
+    assert len(fills) == 1 and fills[0, 4] == 5.0

@@ -173,6 +173,8 @@ def test_chance_is_cross_entropy():
     np.testing.assert_allclose(
         Bernoulli().predict(outputs.numpy(), shift=0.0, scale=1.0).mean, torch.sigmoid(outputs[:, 0]).numpy()
     )
+    moved = Bernoulli().predict(np.array([[0.0], [30.0]]), shift=0.1, scale=1.0).mean  # never above 1
+    np.testing.assert_allclose(moved, [0.6, 1.0])
 
 
 @named

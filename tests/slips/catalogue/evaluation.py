@@ -88,7 +88,11 @@ SLIPS = [
         "tests/evaluation/test_judgement.py tests/evaluation/test_objections.py",
         [
             ("spread-turned", "if not conditions.break_even_bps <= least:", "if not conditions.break_even_bps < 0:"),
-            ("stale-fills-turned", "if not conditions.middle_bps <= MIN_LEFT", "if conditions.middle_bps <= MIN_LEFT"),
+            (
+                "stale-fills-turned",
+                "is_lost = conditions.middle_bps <= MIN_LEFT * cost",
+                "is_lost = conditions.middle_bps > MIN_LEFT * cost",
+            ),
             (
                 "folds-out-of-order-allowed",
                 "if evidence.conditions.is_in_time_order:\n        return None",
