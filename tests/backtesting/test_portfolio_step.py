@@ -111,5 +111,5 @@ def test_a_squeeze_moves_the_prices():
 def test_a_band_is_of_fractions_and_not_of_units():
     """5 units become 10 by a split: a target in units is not traded back to 5, whatever the band."""
     half = (50.0,) * 4
-    _, fills, _ = walk([(STILL, None), (half, None)], [[5.0, NAN], [NAN] * 2], in_units=True, band=0.05, split=2.0)
+    _, fills, _ = walk([(STILL, None), (half, None)], [[5.0, NAN], [5.0, NAN]], in_units=True, band=0.05, split=2.0)
     assert len(fills) == 1 and fills[0, 4] == 5.0
