@@ -105,7 +105,7 @@ def test_a_fold_in_a_hole_is_said(model):
     with pytest.raises(cc.NotEnoughDataError) as error:
         cc.walk_forward(model, holed, features=RETURN, folds=cc.WalkForward(train=392, test=13), window=8)
     assert "fold 0 of HOLED has nothing to test on" in str(error.value)
-    assert "holes in the candles cut its windows of 8 bars" in str(error.value)
+    assert "gaps in the candles cut its windows of 8 bars" in str(error.value)
 
 
 def test_folds_that_are_too_short_name_the_asset():

@@ -1,4 +1,4 @@
-"""Bars that fill holes by interpolation: their moves go on into the next bar, as those of other bars do not."""
+"""Bars that fill gaps by interpolation: their moves go on into the next bar, as those of other bars do not."""
 
 from __future__ import annotations
 

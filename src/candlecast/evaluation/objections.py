@@ -218,12 +218,15 @@ def _stale_fills(evidence: Evidence) -> Objection | None:
 def _repeated_opens(evidence: Evidence) -> Objection | None:
     """Opens that repeat the close before on some days only, where the gain is made."""
     gains = evidence.conditions.fill_gains
-    if math.isnan(gains.put_off_return) or gains.put_off_p < LEVEL:
+    if math.isnan(gains.put_off_return):
         return None
-    return Objection(
-        "No edge found: the gain comes from opens that repeat the close before.",
-        f"{_put_off_words(evidence)}, which is not significant (p-value {p_value(gains.put_off_p)})",
-    )
+    headline = "No edge found: the gain comes from opens that repeat the close before."
+    return _insignificant(headline, _put_off_words(evidence), gains.put_off_p)
+
+
+def _insignificant(headline: str, words: str, p: float) -> Objection | None:
+    """The objection that under other terms the gain is not significant."""
+    return None if p < LEVEL else Objection(headline, f"{words}, which is not significant (p-value {p_value(p)})")
 
 
 def _put_off_words(evidence: Evidence) -> str:
@@ -273,12 +276,9 @@ def _amount(cash: float) -> str:
 def _paid(evidence: Evidence) -> Objection | None:
     """What the costs pay is an assumption about a venue."""
     found = evidence.conditions.stresses
-    if math.isnan(found.unpaid_return) or found.unpaid_p < LEVEL:
+    if math.isnan(found.unpaid_return):
         return None
-    return Objection(
-        "No edge found: the gain is what the costs pay.",
-        f"{_paid_words(evidence)}, which is not significant (p-value {p_value(found.unpaid_p)})",
-    )
+    return _insignificant("No edge found: the gain is what the costs pay.", _paid_words(evidence), found.unpaid_p)
 
 
 def _paid_words(evidence: Evidence) -> str:

@@ -140,7 +140,7 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], datetime] = utc_no
 
 
 def words(text: str) -> str:
-    """The first words of an answer for people, without markup, in front of which it says ": "; "" when there are none.
+    """": " and the first words of a page for people, without markup; "" when it has none.
 
     >>> words("<html><title>x</title><h1>403 ERROR</h1> Request blocked.</html>")
     ': 403 ERROR Request blocked.'

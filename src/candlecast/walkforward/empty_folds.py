@@ -72,7 +72,7 @@ def _reason(job: Job, part: Rows, name: str) -> str:
     if absent and (name == "train on" or absent == bars):
         found.append(f"the outcome of {samples.target.name} is not known or undefined in {absent:,} of {bars:,} bars")
     if len(np.unique(candles.segments[max(rows[0] - samples.window + 1, 0) : rows[-1] + 1])) > 1:
-        found.append(f"holes in the candles cut its windows of {samples.window} bars")
+        found.append(f"gaps in the candles cut its windows of {samples.window} bars")
     return "; ".join(found) or f"none of its windows of {samples.window} bars is whole"
 
 

@@ -32,7 +32,7 @@ class Policy(NetModel, uses_local_rng=True):
         p_t = tanh(w h_t + u p_{t-1} + b)
 
     h_t is the state of a recurrent stack of `layers` of `hidden` cells, or, with `layers=0` as in the paper, the features of
-    bar t. The position before, fed back, lets it weigh a change against its cost. What it is paid for, by `objective`,
+    bar t. The position before, fed back, lets it weigh a change against its cost. Its objective, by `objective`,
     "sharpe" or "utility" (whose `risk_aversion` is per bar and unit of variance), and `cost_bps` a side, stands in
     `heads.policy.NetReturn`. A Sharpe ratio knows no size: half of a position is as good; a utility takes what risk it
     bears. It learns from the next return only, in sequence only.
