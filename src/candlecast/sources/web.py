@@ -140,7 +140,7 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], datetime] = utc_no
 
 
 def words(text: str) -> str:
-    """": " and the first words of a page for people, without markup; "" when it has none.
+    """The first words of a page for people, after ": " and without markup; "" when it has none.
 
     >>> words("<html><title>x</title><h1>403 ERROR</h1> Request blocked.</html>")
     ': 403 ERROR Request blocked.'
