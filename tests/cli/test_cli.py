@@ -156,6 +156,8 @@ def test_candles_lists_issues(tmp_path):
         (["compare", "short.csv", "--until", "1990-01-01"], "no bar of short lies within its beginning and 1990-01-01"),
         (["run", "short.csv", "--interval", "1m"], "1m is no multiple of 1h"),
         (["run", "short.csv"], "a window of 32 bars is longer than the 30 candles"),
+        (["run", "sp500", "--folds", "0"], r"folds is 0; expected 1 or more\. Use --folds 5\."),
+        (["run", "sp500", "--seeds", "0"], r"seeds is 0; .* Use --seeds 3\."),
         (["run", "nan.csv"], "holds a price or volume that is absent, NaN or infinite"),
         (["run", "crossed.csv"], "in 30 of 30 rows of crossed.csv the high lies below another price"),
     ],

@@ -18,11 +18,11 @@ from candlecast.cli.candles import candles
 from candlecast.cli.compare import compare
 from candlecast.cli.console import say
 from candlecast.cli.fetch import fetch
-from candlecast.cli.reading import in_shell
 from candlecast.cli.replay import diff, replay
 from candlecast.cli.report import report
 from candlecast.cli.run import run
 from candlecast.cli.runs import runs
+from candlecast.cli.wording import in_shell
 from candlecast.errors import CandlecastError
 
 INTERRUPTED = 130  # exit code of a process that signal 2 ended
@@ -56,13 +56,18 @@ for command in (run, compare, backtest, audit, fetch, candles, report, runs, rep
     cli.add_command(command)
 
 
+def _options() -> set[str]:
+    """The options of all commands."""
+    return {name for command in cli.commands.values() for parameter in command.params for name in parameter.opts}
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave the process with its exit code."""
     atexit.register(gc.freeze)  # or Python searches all that torch and the others made for garbage before it leaves
     try:
         code = cli.main(arguments, standalone_mode=False)
     except CandlecastError as error:
-        click.echo(f"Error: {in_shell(str(error))}", err=True)
+        click.echo(f"Error: {in_shell(str(error), _options())}", err=True)
         sys.exit(1)
     except click.ClickException as error:
         error.show(words := io.StringIO())

@@ -1,9 +1,7 @@
-"""Options that say how a file is to be read, and messages about it in the words of the shell."""
+"""Options that say how a file is to be read."""
 
 from __future__ import annotations
 
-import re
-import shlex
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
@@ -13,9 +11,6 @@ import click
 from candlecast.errors import ConfigError
 
 NAMES = ("zone", "dates", "decimal", "symbol", "columns", "adjusted")
-SPOKEN = re.compile(
-    r"\b(zone|dates|decimal|symbol|interval|since|until|columns|adjusted)=(\"[^\"]*\"|\{[^}]*\}|True|\.\.\.)"
-)
 
 
 def reading_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -48,25 +43,6 @@ def require_file(asset: str, reading: Mapping[str, Any]) -> None:
             expected="options that say how a file is to be read, for a file alone",
             remedy="Leave them out",
         )
-
-
-def in_shell(message: str) -> str:
-    """A message in which arguments of Python are written as options of the shell.
-
-    >>> in_shell('Say zone="America/New_York", decimal="," or columns={"open": "Opn Pric"}.')
-    "Say --zone America/New_York, --decimal , or --columns 'open=Opn Pric'."
-    """
-    return SPOKEN.sub(lambda match: _option(match[1], match[2]), message)
-
-
-def _option(name: str, value: str) -> str:
-    if value == "True":
-        return f"--{name}"
-    if value.startswith("{"):
-        pairs = re.findall(r'"([^"]*)": "([^"]*)"', value)
-        return " ".join(f"--columns {shlex.quote(f'{role}={column}')}" for role, column in pairs)
-    text = value.strip('"')
-    return f"--{name} {text if text in (',', '.', '...') else shlex.quote(text)}"
 
 
 def _columns(given: tuple[str, ...]) -> dict[str, str]:

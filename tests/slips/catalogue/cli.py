@@ -119,8 +119,8 @@ SLIPS = [
         [
             (
                 "errors-exit-with-0",
-                'click.echo(f"Error: {in_shell(str(error))}", err=True)\n        sys.exit(1)',
-                'click.echo(f"Error: {in_shell(str(error))}", err=True)\n        sys.exit(0)',
+                'click.echo(f"Error: {in_shell(str(error), _options())}", err=True)\n        sys.exit(1)',
+                'click.echo(f"Error: {in_shell(str(error), _options())}", err=True)\n        sys.exit(0)',
             )
         ],
     ),
