@@ -128,6 +128,16 @@ def test_each_objection_takes_the_claim_of_trading_away_and_leaves_the_forecast(
 def test_a_spread_is_no_objection_to_what_does_not_pay_anyway():
     noise = STUDY.run(synthetic.random_walk(2_000, seed=3).candles, ledger=Ledger.in_memory())
     assert verdict_under(noise, {"worst_loss": 5.0}, half_spread_bps=500.0).headline == "No edge found."
+
+
+def test_prices_that_could_not_be_traded_at_are_no_headline_where_nothing_was_gained():
+    noise = STUDY.run(synthetic.random_walk(2_000, seed=3).candles, ledger=Ledger.in_memory())
+    verdict = verdict_under(noise, {}, has_stale_opens=True, stale_open_share=0.94)
+    assert verdict.headline == "No edge found." and not verdict.pays
+    told = [
+        next(i for i, reason in enumerate(verdict.reasons) if words in reason) for words in ("Clark-West", "94 % of")
+    ]
+    assert told == sorted(told)  # the evidence first, then the prices
     assert "No verdict on trading" in verdict_under(noise, {"is_in_time_order": False}).headline
 
 

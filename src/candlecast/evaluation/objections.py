@@ -34,11 +34,15 @@ SIGNED = (
 
 @dataclass(frozen=True)
 class Objection:
-    """A reason against a claim: its `headline`, the `reason` as a clause, and whether it holds for the forecast too."""
+    """A reason against a claim: its `headline`, the `reason` as a clause, and whether it holds for the forecast too.
+
+    `is_of_gains`: it is about how a gain was made, so where there is none it is not the headline.
+    """
 
     headline: str
     reason: str
     is_of_forecast: bool = False
+    is_of_gains: bool = False
 
 
 def objections(
@@ -174,7 +178,8 @@ def _untradable(evidence: Evidence) -> Objection | None:
         reason = (
             f"{percent(found.copied_share, 1)} of the bars are copies of the bar before, so their open is an old price"
         )
-    return Objection("No edge found: orders were filled at prices that nobody could have traded at.", reason)
+    headline = "No edge found: orders were filled at prices that nobody could have traded at."
+    return Objection(headline, reason, is_of_gains=True)
 
 
 def _within_the_spread(result: BacktestResult, evidence: Evidence) -> Objection | None:
