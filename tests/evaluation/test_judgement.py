@@ -45,11 +45,11 @@ ROW = {"model": "m", "observations": 400, "r2": 0.02, "r2_low": 0.01, "r2_high":
 ROW |= {"p_naive": 0.01, "p_drift": 0.03, "p_mean": 0.02}
 SUMMARY = pl.DataFrame(
     {
-        "statistic": ["annual return", "Sharpe ratio"],
-        "value": [0.2, 1.0],
-        "low": [0.1, 0.5],
-        "high": [0.3, 1.5],
-        "benchmark": [0.05, 0.2],
+        "statistic": ["annual return", "Sharpe ratio", "maximum drawdown"],
+        "value": [0.2, 1.0, 0.1],
+        "low": [0.1, 0.5, 0.05],
+        "high": [0.3, 1.5, 0.2],
+        "benchmark": [0.05, 0.2, 0.3],
     }
 )
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from candlecast.cli.console import print_json, print_table, progress, say
+from candlecast.cli.answer import show_verdict
+from candlecast.cli.console import print_json, print_table, progress
 from candlecast.cli.options import common
 from candlecast.cli.pricing import GivenCosts, cost_options
 from candlecast.cli.rules import GivenRule, of_run, rule_options
@@ -74,7 +75,7 @@ def backtest(
 
 
 def _show(before: StudyResult, after: StudyResult) -> None:
-    say(f"\n{after.verdict}\n", is_bold=True)
+    show_verdict(after.verdict)
     was, now = _values(before), _values(after)
     rows = [
         [name, *map(written, (was[name]["value"], now[name]["value"], now[name]["benchmark"]))]

@@ -17,7 +17,7 @@ def common(command: Callable[..., None]) -> Callable[..., None]:
 
     @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; progress goes to stderr.")
     @click.option("-q", "--quiet", is_flag=True, help="No progress.")
-    @click.option("-v", "--verbose", is_flag=True, help="Say more on stderr.")
+    @click.option("-v", "--verbose", is_flag=True, help="Say more: the whole verdict, and log messages on stderr.")
     @wraps(command)
     def decorated(verbose: bool, **options: Any) -> None:
         log_to_stderr()
@@ -25,6 +25,11 @@ def common(command: Callable[..., None]) -> Callable[..., None]:
         command(**options)
 
     return decorated
+
+
+def is_verbose() -> bool:
+    """Whether -v was given."""
+    return logging.getLogger("candlecast").isEnabledFor(logging.INFO)
 
 
 class Spread(click.Command):

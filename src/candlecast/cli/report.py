@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from candlecast.cli.answer import show_verdict
 from candlecast.cli.console import print_json, say
 from candlecast.cli.options import common
 
@@ -26,6 +27,7 @@ def report(run: Path, *, output: Path | None, open_report: bool, as_json: bool, 
     if as_json:
         print_json({"run": str(run), "report": str(page), "verdict": result.verdict.to_dict()})
     else:
-        say(f"{result.verdict}\nReport  {page}")
+        show_verdict(result.verdict)
+        say(f"Report  {page}")
     if open_report:
         click.launch(str(page))

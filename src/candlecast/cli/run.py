@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from candlecast.cli import assets, model_registry
+from candlecast.cli.answer import show_verdict, wrapped
 from candlecast.cli.console import print_json, print_table, progress, say
 from candlecast.cli.mending import Mending, mending_options
 from candlecast.cli.options import common
@@ -138,19 +139,17 @@ def make_study(
 
 
 def show(result: StudyResult, folder: Path, page: Path, seconds: float) -> None:
-    """The result for people: verdict, a table of the models, and the paths of run and report."""
-    for notice in result.verdict.notices:
-        say(f"Note: {notice}")
-    say(f"\n{result.verdict}\n", is_bold=True)
+    """The result for people: the answers and their evidence, a table of the models, and the paths of run and report."""
+    show_verdict(result.verdict)
     print_table(
         [_model_row(result, name) for name in result.forecasts],
-        ["model", "R2 vs naive", "95 % CI", "hit rate", "p", "return/year", "Sharpe", "max drawdown", "trades"],
+        ["Model", "R2 vs naive", "95 % CI", "p", "Return/year", "Sharpe", "Trades"],
     )
     lost = ", ".join(f"{count:,} {cause}" for cause, count in result.lost.items() if count)
     origin = f" from {result.candles.origin}" if result.candles.origin else ""
     absent = result.candles.check().missing
     lost = f"{absent:,} missing, {lost}" if absent else lost
-    say(f"\n{result.candles!r}{origin}; rows dropped: {lost or 'none'}")
+    say("\n" + wrapped(f"{result.candles!r}{origin}; rows dropped: {lost or 'none'}"))
     click.echo(f"Folds x seeds: {result.folds.height} x {len(result.forecast.seeds)}; {seconds:.1f} s")
     say(f"Run     {folder}\nReport  {page}")
 
@@ -189,12 +188,10 @@ def _model_row(result: StudyResult, name: str) -> list[str]:
     return [
         name,
         percent(row["r2"], 2),
-        f"{percent(row['r2_low'], 2)} to {percent(row['r2_high'], 2)}",
-        percent(row["hit_rate"]),
+        f"{percent(row['r2_low'], 2).removesuffix(' %')} to {percent(row['r2_high'], 2)}",
         p_value(largest_p(row)),
         percent(values["annual return"]),
         number(values["Sharpe ratio"]),
-        percent(values["maximum drawdown"]),
         f"{values['trades']:,.0f}",
     ]
 

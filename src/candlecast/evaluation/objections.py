@@ -36,13 +36,15 @@ SIGNED = (
 class Objection:
     """A reason against a claim: its `headline`, the `reason` as a clause, and whether it holds for the forecast too.
 
-    `is_of_gains`: it is about how a gain was made, so where there is none it is not the headline.
+    `is_of_gains`: it is about how a gain was made, so where there is none it is not the headline. `is_of_length`: a longer
+    record could remove it.
     """
 
     headline: str
     reason: str
     is_of_forecast: bool = False
     is_of_gains: bool = False
+    is_of_length: bool = False
 
 
 def objections(
@@ -319,4 +321,5 @@ def cautions(evidence: Evidence) -> tuple[str, ...]:
 def _doubtful(evidence: Evidence) -> Objection | None:
     if not evidence.doubt:
         return None
-    return Objection("No edge found: the record is too short to trust its tests.", evidence.doubt)
+    headline = "No edge found: the record is too short to trust its tests."
+    return Objection(headline, evidence.doubt, is_of_length=True)

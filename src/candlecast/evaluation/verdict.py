@@ -9,9 +9,11 @@ from typing import Any
 import polars as pl
 
 from candlecast.backtesting import BacktestResult
+from candlecast.evaluation.answers import Answer, forecast_answer, pay_answer
 from candlecast.evaluation.conditions import Conditions
 from candlecast.evaluation.evidence import LEVEL, Evidence, gather
 from candlecast.evaluation.objections import cautions, objections
+from candlecast.evaluation.measures import Measure, measures
 from candlecast.evaluation.trial_count import TrialCount
 from candlecast.targets import Target
 from candlecast.targets.words import described
@@ -35,6 +37,8 @@ class Verdict:
         ruin, prices that could not be traded at, folds that train on bars after their test, or too short a record.
     has_edge: both.
     headline: the answer in a sentence; `reasons`: what it rests on, one by one; `evidence`: the numbers.
+    answers: to both questions, each yes, no or not enough data, with one number and its interval; `measures`: the evidence as
+        the lines of a small table.
     """
 
     is_forecastable: bool
@@ -42,10 +46,12 @@ class Verdict:
     headline: str
     reasons: tuple[str, ...]
     evidence: Evidence
+    answers: tuple[Answer, ...] = ()
+    measures: tuple[Measure, ...] = ()
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What is odd about the candles, and stands above the answer wherever it is shown."""
+        """What is odd about the candles: shown next to the answers."""
         return self.evidence.conditions.notices
 
     @property
@@ -70,6 +76,7 @@ class Verdict:
             "headline": self.headline,
             "text": self.text,
             "reasons": list(self.reasons),
+            "answers": [answer.to_dict() for answer in self.answers],
             **self.evidence.to_dict(),
         }
 
@@ -120,7 +127,11 @@ def judge(
         *_power_words(evidence, lines["Sharpe ratio"]["value"], has_edge=is_forecastable and pays),
     )
     headline = first[0].headline if first else _headline(is_forecastable, pays)
-    return Verdict(is_forecastable, pays, headline, reasons, evidence)
+    answers = (
+        forecast_answer(row, evidence, against, model=model, is_forecastable=is_forecastable),
+        pay_answer(lines, evidence, against, orders=result.fills.height, is_significant=is_significant, pays=pays),
+    )
+    return Verdict(is_forecastable, pays, headline, reasons, evidence, answers, measures(row, lines, evidence))
 
 
 def _skill_words(model: str, target: Target, row: dict[str, Any], evidence: Evidence) -> str:

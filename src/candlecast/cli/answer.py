@@ -1,0 +1,48 @@
+"""A verdict on the terminal: two answers, a table of evidence, and with -v the paragraph."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+import click
+
+from candlecast.cli.console import print_table, say
+from candlecast.cli.options import is_verbose
+
+if TYPE_CHECKING:
+    from candlecast.evaluation.answers import Answer
+    from candlecast.evaluation.verdict import Verdict
+
+COLUMNS = 80
+COLOURS = {"yes": "green", "no": "red", "not enough data": "yellow"}
+MARGIN = "  "
+
+
+def show_verdict(verdict: Verdict) -> None:
+    """Answers, notices and evidence in 80 columns; the paragraph when -v was given."""
+    from candlecast.evaluation.measures import HEADINGS
+
+    say("")
+    for answer in verdict.answers:
+        _show_answer(answer)
+    for notice in verdict.notices:
+        say(f"{wrapped(f'Note: {notice}')}\n")
+    print_table([measure.cells for measure in verdict.measures], HEADINGS)
+    if is_verbose():
+        say(f"\n{wrapped(str(verdict))}")
+    say("")
+
+
+def wrapped(text: str, margin: str = "") -> str:
+    """Text in lines of at most 80 characters; long words, such as paths, stay whole."""
+    return textwrap.fill(
+        text, COLUMNS, initial_indent=margin, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _show_answer(answer: Answer) -> None:
+    colour = COLOURS[answer.answer]
+    click.echo(click.style(f"{answer.question} {answer.answer.capitalize()}.", bold=True, fg=colour))
+    say(wrapped(f"{answer.figure[0].upper()}{answer.figure[1:]}.", MARGIN))
+    say(f"{wrapped(answer.sentence, MARGIN)}\n")
