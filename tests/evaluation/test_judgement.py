@@ -43,6 +43,7 @@ RESULT = SimpleNamespace(
 )
 ROW = {"model": "m", "observations": 400, "r2": 0.02, "r2_low": 0.01, "r2_high": 0.03, "hit_rate": 0.55}
 ROW |= {"p_naive": 0.01, "p_drift": 0.03, "p_mean": 0.02}
+ROW |= {"hit_rate_low": 0.5, "hit_rate_high": 0.6}
 SUMMARY = pl.DataFrame(
     {
         "statistic": ["annual return", "Sharpe ratio", "maximum drawdown"],

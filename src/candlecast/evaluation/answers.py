@@ -25,8 +25,8 @@ class Answer:
 
     answer: "yes", "no", or "not enough data": the tests found nothing, the record is too short to detect the largest
         plausible edge (`PLAUSIBLE_R2`, `PLAUSIBLE_SHARPE`) with a power of 80 %, and the 95 % confidence interval does not
-        lie below zero, so that nothing is ruled out; or the only objection to gains is a record too short. It never changes `is_forecastable`, `pays` or `has_edge`: all that are
-        not "yes" are False there.
+        lie below zero, so that nothing is ruled out; or the only objection to gains is a record too short. It never changes
+        `is_forecastable`, `pays` or `has_edge`: all that are not "yes" are False there.
     measure: what `value`, `low` and `high` are: a fraction with its 95 % confidence interval; None where undefined.
     sentence: why.
     """
