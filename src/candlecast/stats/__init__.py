@@ -17,6 +17,7 @@ from candlecast.stats.bootstrap import (
     stationary_indices,
     studentised_p_value,
 )
+from candlecast.stats.calendar_returns import monthly_returns, yearly_returns
 from candlecast.stats.confidence import (
     TrackRecord,
     deflated_sharpe,
@@ -36,6 +37,7 @@ from candlecast.stats.density import (
     quantile_bins,
     uniformity_p_value,
 )
+from candlecast.stats.drawdowns import Drawdown, drawdown_curve, drawdowns
 from candlecast.stats.inference import (
     TestResult,
     anatolyev_gerko,
@@ -59,6 +61,7 @@ from candlecast.stats.performance import (
 )
 from candlecast.stats.power import detectable_r2, detectable_sharpe
 from candlecast.stats.rare_losses import RareLosses, check_rare_losses, worst_case_loss
+from candlecast.stats.rolling import rolling_sharpe, rolling_volatility
 from candlecast.stats.selection import (
     Overfitting,
     Superiority,
@@ -76,6 +79,7 @@ from candlecast.stats.spread import bounce_spread, efficient_spread, have_ranges
 
 __all__ = [
     "BootstrapInterval",
+    "Drawdown",
     "Moments",
     "Overfitting",
     "RareLosses",
@@ -107,6 +111,8 @@ __all__ = [
     "detectable_r2",
     "detectable_sharpe",
     "diebold_mariano",
+    "drawdown_curve",
+    "drawdowns",
     "effective_counts",
     "effective_trials",
     "efficient_spread",
@@ -126,6 +132,7 @@ __all__ = [
     "minimum_track_record",
     "model_confidence_set",
     "moments",
+    "monthly_returns",
     "overfitting_probability",
     "percentile_interval",
     "pesaran_timmermann",
@@ -138,6 +145,8 @@ __all__ = [
     "ranks",
     "rmse",
     "roll_spread",
+    "rolling_sharpe",
+    "rolling_volatility",
     "sharpe",
     "sharpe_difference",
     "sortino",
@@ -152,4 +161,5 @@ __all__ = [
     "uniformity_p_value",
     "unit_columns",
     "worst_case_loss",
+    "yearly_returns",
 ]
