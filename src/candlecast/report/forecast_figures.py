@@ -1,33 +1,18 @@
-"""Figures of the forecast: with the outcome over time, and with the mean outcome of groups of forecasts."""
+"""Figures of the forecast's skill: mean outcomes of groups of forecasts, and the lag at which it resembles the price most."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
-import plotly.graph_objects as go
 import polars as pl
 
 from candlecast.evaluation.accuracy import Scored, scored
-from candlecast.report.figures import (
-    BLUE,
-    DETAIL_BARS,
-    GREY,
-    ORANGE,
-    PALE_BLUE,
-    PALE_GREY,
-    Figure,
-    milliseconds,
-    recent_views,
-    show,
-    styled,
-)
-from candlecast.targets.sides import sides_of
-from candlecast.text.cells import number, percent, significant
-from candlecast.text.formatting import count, moment
+from candlecast.report import svg
+from candlecast.report.figures import Figure
+from candlecast.report.forecast_values import forecast_rows, unit_of
+from candlecast.text.cells import number, percent
+from candlecast.text.formatting import count
 
 if TYPE_CHECKING:
     from candlecast.study.result import StudyResult
@@ -35,171 +20,87 @@ if TYPE_CHECKING:
 GROUPS = 10
 SMALLEST_GROUP = 5  # forecasts; a mean of fewer says nothing
 NORMAL_95 = 1.96
-
-
-@dataclass(frozen=True)
-class Unit:
-    """How values of a target are shown: `convert` takes them and the closes at which they were forecast."""
-
-    label: str
-    convert: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    words: Callable[[float], str]
-    change: str  # the axis of changes against naive
-    change_scale: float
-
-
-def _points(value: float) -> str:
-    return f"{number(value, 2)} %"
-
-
-UNITS = {
-    "return": Unit(
-        "closing price", lambda values, close: close * np.exp(values), significant, "change of price, %", 100
-    ),
-    "triple_barrier": Unit("expected label, -1 to 1", lambda values, _: values, significant, "expected label", 1),
-    "scaled_return": Unit(
-        "return, standard deviations", lambda values, _: values, significant, "return, standard deviations", 1
-    ),
-    "excess_return": Unit(
-        "return beyond the benchmark, %", lambda values, _: 100 * values, _points, "return beyond the benchmark, %", 100
-    ),
-    "price": Unit("closing price", lambda values, _: values, significant, "change of price, %", 100),
-    "volatility": Unit(
-        "high to low, % of price",
-        lambda values, _: 100 * np.expm1(np.exp(values)),
-        _points,
-        "change of the range, log points",
-        100,
-    ),
-}
-PROBABILITY = Unit("probability of a rise, %", lambda values, _: 100 * values, _points, "probability of a rise, %", 100)
-
-
-def forecast_over_time(result: StudyResult) -> Figure:
-    """Forecast, naive forecast and actual value at the time that they are forecast for."""
-    rows = _rows(result)
-    known = rows.drop_nulls("target")
-    if known.is_empty():
-        return Figure("forecast", "No outcome is known yet, so there is nothing to compare the forecast with.")
-    unit = _unit(result)
-    drawn = known.tail(DETAIL_BARS)
-    close = drawn["close"].to_numpy()
-    real, forecast, low, high, naive = (
-        unit.convert(drawn[name].to_numpy(), close) for name in ("target", "mean", "low", "high", "naive")
-    )
-    times = milliseconds(drawn["known_at"])
-    is_probability = result.primary_target.kind == "probability"
-    if is_probability:
-        real = unit.convert(_happened(drawn), close)
-    plot = go.Figure()
-    hidden = {"mode": "lines", "line_width": 0, "hoverinfo": "skip"}
-    if len(result.forecast.seeds) > 1:
-        plot.add_scatter(x=times, y=low, showlegend=False, **hidden)
-        plot.add_scatter(x=times, y=high, fill="tonexty", fillcolor=PALE_BLUE, name="range over seeds", **hidden)
-    bounds = _bounds(result, drawn)
-    if bounds is not None:
-        edges, share = bounds
-        edges = [unit.convert(edge, close) for edge in edges]
-        low, high = np.minimum(low, edges[0]), np.maximum(high, edges[1])
-        plot.add_scatter(x=times, y=edges[0], showlegend=False, **hidden)
-        plot.add_scatter(
-            x=times,
-            y=edges[1],
-            fill="tonexty",
-            fillcolor=PALE_GREY,
-            name=f"{percent(share, 0)} forecast interval",
-            **hidden,
-        )
-    mode = {"mode": "markers", "marker": {"color": GREY, "size": 4}} if is_probability else {"mode": "lines"}
-    plot.add_scatter(x=times, y=real, name="actual", line={"color": GREY, "width": 2.5}, **mode)
-    plot.add_scatter(
-        x=times,
-        y=forecast,
-        name=escape(result.model),
-        mode="lines",
-        line={"color": BLUE, "width": 1.8},
-    )
-    plot.add_scatter(x=times, y=naive, name="naive", mode="lines", line={"color": ORANGE, "width": 1.6, "dash": "dot"})
-    styled(plot, height=400).update_layout(hovermode="x unified")
-    plot.update_xaxes(type="date").update_yaxes(title=unit.label)
-    views = recent_views(times, np.minimum.reduce([real, low, naive]), np.maximum.reduce([real, high, naive]))
-    show(plot, views)
-    caption = [_probability_words(known) if is_probability else _distance_words(result, unit, known)]
-    if drawn.height < known.height:
-        caption.append(f"The figure shows the last {drawn.height:,} of {known.height:,} forecasts.")
-    newest = rows.row(-1, named=True)
-    if newest["target"] is None:
-        value = unit.convert(np.array(newest["mean"]), np.array(newest["close"]))
-        caption.append(
-            f"The latest forecast, made {moment(newest['time'])} at a close of {significant(newest['close'])}, "
-            f"is {unit.words(float(value))}; its outcome is not known yet."
-        )
-    return Figure("forecast", " ".join(caption), plot, views)
+LAGS = np.arange(-3, 7)
 
 
 def forecast_in_groups(result: StudyResult) -> Figure:
     """Mean outcome of each tenth of the forecasts: where skill would be visible."""
-    name = "groups"
+    name, title = "groups", "Outcome by size of the forecast"
     score = scored(result.forecast, result.primary_target)
     is_probability = result.primary_target.kind == "probability"
     forecast, outcome = (score.mean, score.target) if is_probability else (score.forecast_change, score.outcome_change)
     groups = min(GROUPS, len(forecast) // SMALLEST_GROUP)
     if groups < 2:
-        return Figure(name, f"{count(len(forecast), 'known outcome')}: too few to group.")
+        return Figure(name, title, f"{count(len(forecast), 'known outcome')}: too few to group.")
     if np.ptp(forecast) == 0:
-        return Figure(name, f"All forecasts of {result.model} are equal, so they cannot be grouped.")
-    unit = _unit(result)
+        return Figure(name, title, f"All forecasts of {result.model} are equal, so they cannot be grouped.")
+    unit = unit_of(result)
     x, y, margin = unit.change_scale * _group_means(forecast, outcome, groups, result.primary_target.horizon)
     naive = unit.change_scale * (float((score.target - score.outcome_change).mean()) if is_probability else 0.0)
+    axes = svg.Axes(x=svg.span(x), y=svg.span(y - margin, y + margin, x, naive))
     ends = np.array([x.min(), x.max()])
-    plot = go.Figure()
-    plot.add_scatter(x=ends, y=ends, name="perfect", mode="lines", line={"color": GREY, "dash": "dash", "width": 1.4})
-    plot.add_scatter(
-        x=ends, y=[naive, naive], name="no skill", mode="lines", line={"color": ORANGE, "dash": "dot", "width": 1.6}
+    labels = [f"forecast {a:.3f}, outcome {b:.3f} (95 % CI {b - c:.3f} to {b + c:.3f})" for a, b, c in zip(x, y, margin, strict=True)]
+    drawing = svg.drawing(
+        axes,
+        title,
+        svg.frame(axes, x_title=f"forecast {unit.change}", y_title=f"actual {unit.change}"),
+        svg.line(axes, ends, ends, "grey dashed"),
+        svg.level(axes, naive, "orange dotted"),
+        svg.whiskers(axes, x, y - margin, y + margin, "blue"),
+        svg.dots(axes, x, y, "blue", labels),
     )
-    plot.add_scatter(
-        x=x,
-        y=y,
-        name="mean, 95 % CI",
-        mode="markers",
-        marker={"color": BLUE, "size": 9},
-        error_y={"array": margin, "color": BLUE, "thickness": 1.4, "width": 4},
-        hovertemplate="forecast %{x:.3f}<br>outcome %{y:.3f}<extra></extra>",
+    legend = (("blue dot", "mean outcome, 95 % CI"), ("grey dashed", "perfect"), ("orange dotted", "no skill"))
+    data = pl.DataFrame({"forecast": x, "outcome": y, "low": y - margin, "high": y + margin})
+    return Figure(name, title, _group_words(result, score, groups), drawing, legend=legend, data=data)
+
+
+def lag_figure(result: StudyResult) -> Figure:
+    """Mean distance of the forecast from the outcome of other bars: a copy of the last price is nearest at the horizon."""
+    name, title = "lag", "Which bar the forecast resembles"
+    known = forecast_rows(result).drop_nulls("target")
+    if result.primary_target.kind == "probability" or known.height < 10 * len(LAGS):
+        return Figure(name, title, "Forecasts of a probability, or too few of them, are not compared with other bars.")
+    unit, close = unit_of(result), known["close"].to_numpy()
+    forecast, outcome = (unit.convert(known[column].to_numpy(), close) for column in ("mean", "target"))
+    errors = lag_errors(forecast, outcome, LAGS)
+    horizon = result.primary_target.horizon
+    nearest = int(LAGS[np.argmin(errors)])
+    edges = np.arange(LAGS[0] - 0.5, LAGS[-1] + 1.0)
+    axes = svg.Axes(x=(edges[0], edges[-1]), y=(0.0, float(errors.max()) * 1.06))
+    labels = [f"lag {lag}: {unit.words(float(error))}" for lag, error in zip(LAGS, errors, strict=True)]
+    drawing = svg.drawing(
+        axes,
+        title,
+        svg.frame(axes, x_title="lag of the outcome, bars", y_title="mean absolute distance"),
+        svg.bars(axes, edges, errors, "grey", labels),
+        svg.bars(axes, np.array([-0.5, 0.5]), errors[LAGS == 0], "blue", ["what it forecasts"]),
+        svg.bars(axes, np.array([horizon - 0.5, horizon + 0.5]), errors[LAGS == horizon], "orange", ["last value known"]),
     )
-    styled(plot, height=400)
-    plot.update_xaxes(title=f"forecast {unit.change}").update_yaxes(title=f"actual {unit.change}")
-    return Figure(name, _group_words(result, score, groups), plot)
-
-
-def _unit(result: StudyResult) -> Unit:
-    if result.primary_target.kind == "probability":
-        return PROBABILITY
-    raw = Unit(
-        result.primary_target.name, lambda values, _: values, significant, f"change of {result.primary_target.name}", 1
+    if nearest == horizon:
+        words = "It is nearest to the last value known when it was made: the curve follows the past, it does not forecast."
+    elif nearest == 0:
+        words = "It is nearest to the value that it forecasts."
+    else:
+        words = f"It is nearest to the value at lag {nearest}."
+    caption = (
+        f"Mean absolute distance of the forecast from the outcome 0, 1, 2 ... bars before the one that it is for. {words} A copy "
+        "of the last value looks right in a plot over time, and shows here."
     )
-    return UNITS.get(result.primary_target.name, raw)
+    legend = (("blue bar", "lag 0: what it forecasts"), ("orange bar", f"lag {horizon}: last value known"), ("grey bar", "others"))
+    return Figure(
+        name, title, caption, drawing, legend=legend, data=pl.DataFrame({"lag": LAGS, "mean_absolute_distance": errors})
+    )
 
 
-def _rows(result: StudyResult) -> pl.DataFrame:
-    """One row per forecast bar: mean, lowest and highest over the seeds, and the close of the bar it was made on."""
-    values = [
-        pl.col("known_at", "naive", "target").first(),
-        pl.col("mean").mean(),
-        pl.col("mean").min().alias("low"),
-        pl.col("mean").max().alias("high"),
-    ]
-    closes = result.candles.frame.select(time="close_time", close="close")
-    return result.forecast.frame.group_by("time").agg(values).sort("time").join(closes, on="time", how="left")
+def lag_errors(forecast: np.ndarray, outcome: np.ndarray, lags: np.ndarray) -> np.ndarray:
+    """Mean |forecast_t - outcome_(t - lag)| over the rows that have all lags. Shape (lags,).
 
-
-def _bounds(result: StudyResult, drawn: pl.DataFrame) -> tuple[list[np.ndarray], float] | None:
-    """Low and high end of the forecast interval at the drawn rows, and the share of outcomes that it should hold."""
-    score = scored(result.forecast, result.primary_target)
-    if score.bounds is None:
-        return None
-    *edges, share = score.bounds
-    place = np.searchsorted(score.time, drawn["time"].to_numpy())
-    return [edge[place] for edge in edges], share
+    >>> lag_errors(np.array([9.0, 1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0, 4.0]), np.array([0, 1])).tolist()
+    [1.0, 0.0]
+    """
+    first, last = max(int(lags.max()), 0), len(outcome) + min(int(lags.min()), 0)
+    rows = np.arange(first, last)
+    return np.array([np.abs(forecast[rows] - outcome[rows - lag]).mean() for lag in lags])
 
 
 def _group_means(forecast: np.ndarray, outcome: np.ndarray, groups: int, horizon: int) -> np.ndarray:
@@ -217,42 +118,6 @@ def _group_means(forecast: np.ndarray, outcome: np.ndarray, groups: int, horizon
         for part in parts
     ]
     return np.array(rows).T
-
-
-def _distance_words(result: StudyResult, unit: Unit, known: pl.DataFrame) -> str:
-    """Mean distance of forecast and outcome from naive, and the mean errors."""
-    close = known["close"].to_numpy()
-    real, forecast, naive = (unit.convert(known[name].to_numpy(), close) for name in ("target", "mean", "naive"))
-    errors = [unit.words(float(np.abs(real - values).mean())) for values in (forecast, naive)]
-    accuracy = f"Mean absolute error {errors[0]}, naive forecast {errors[1]}."
-    if result.primary_target.name not in ("return", "price"):
-        return accuracy
-    away, moved = (float(np.abs(values / naive - 1).mean()) for values in (forecast, real))
-    copy = "The forecast is close to a copy of the last known price, which is the only reason why the two curves look alike."
-    own = "The forecast is not a copy of the last known price."
-    return (
-        f"On average, the forecast differs from the last known price by {percent(away, 2)}, and the actual price by "
-        f"{percent(moved, 2)}. {copy if away < moved / 2 else own} {accuracy}"
-    )
-
-
-def _probability_words(known: pl.DataFrame) -> str:
-    low, high = (percent(known["mean"].quantile(share)) for share in (0.05, 0.95))
-    happened = _happened(known)
-    unchanged = float((happened == 0.5).mean())
-    still = f", stayed the same in {percent(unchanged)} (dots at 50 %)" if unchanged else ""
-    return (
-        f"90 % of the forecast probabilities of a rise lie between {low} and {high}. The price rose in "
-        f"{percent(float((happened == 1.0).mean()))} of cases (dots at 100 %){still}, and fell in the rest (dots at 0 %)."
-    )
-
-
-def _happened(rows: pl.DataFrame) -> np.ndarray:
-    """1.0 for a rise, 0.0 for none, 0.5 where the price stayed, float64 (rows,)."""
-    sides = sides_of(rows["target"].to_numpy(), rows["naive"].to_numpy())
-    happened = np.full(rows.height, 0.5)
-    happened[sides.teaches] = sides.classes
-    return happened
 
 
 def _group_words(result: StudyResult, score: Scored, groups: int) -> str:

@@ -7,17 +7,22 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING
-
-from plotly.offline import get_plotlyjs
+from typing import TYPE_CHECKING, Any
 
 from candlecast.backtesting import Costs, backtest
-from candlecast.report import tables
+from candlecast.report import history_tables, tables
+from candlecast.report.account_chart import account_figure, account_view
+from candlecast.report.answers import answer_cards, evidence_table
 from candlecast.report.calibration_figure import calibration
-from candlecast.report.figures import Figure
-from candlecast.report.forecast_figures import forecast_in_groups, forecast_over_time
+from candlecast.report.chart_library import ADDRESS, NOTICE, chart_library
+from candlecast.report.columns import Columns, compressed
+from candlecast.report.cost_figure import cost_figure
+from candlecast.report.figures import figure_html
+from candlecast.report.forecast_figures import forecast_in_groups, lag_figure
+from candlecast.report.market_chart import add_candles, first_view, forecast_figure, price_figure
 from candlecast.report.page_file import write_page
-from candlecast.report.trading_figures import equity, signals
+from candlecast.report.returns_figures import distribution, drawdown_table, monthly_table
+from candlecast.report.trade_list import add_trades, trade_section
 from candlecast.report.training_figures import losses, skill_by_training, timeline
 from candlecast.report.unbroken import unbroken
 from candlecast.targets.words import described
@@ -25,6 +30,8 @@ from candlecast.text.formatting import count, moment
 
 if TYPE_CHECKING:
     from candlecast.study.result import StudyResult
+
+SCRIPTS = ("columns", "pyramid", "charts", "views", "trades", "page")
 
 
 def write_report(result: StudyResult, path: str | Path) -> Path:
@@ -38,23 +45,27 @@ def write_report(result: StudyResult, path: str | Path) -> Path:
 def render(result: StudyResult) -> str:
     """The page as text."""
     gross = backtest(result.candles, result.positions[result.model], costs=Costs.free(), cash=result.cash)
+    candles, tested, verdict = result.candles, result.backtest.equity, result.verdict
+    columns = Columns()
+    add_candles(result, columns)
     figures = (
-        forecast_over_time(result),
+        price_figure(result, columns),
+        forecast_figure(result, columns),
+        account_figure(result, columns, gross),
         forecast_in_groups(result),
-        signals(result),
-        equity(result, gross),
+        lag_figure(result),
+        distribution(result),
+        cost_figure(result),
         timeline(result),
         skill_by_training(result),
         losses(result),
         *calibration(result),
     )
-    shown = {figure.name: _figure(figure) for figure in figures}
-    candles, tested = result.candles, result.backtest.equity
-    verdict = result.verdict
+    trades = add_trades(result, columns)
     package = files("candlecast.report")
     return Template((package / "page.html").read_text("utf-8")).substitute(
-        {"calibration": ""} | shown,
-        title=escape(f"{candles.symbol} {candles.interval}, {result.model}: {result.verdict.headline}"),
+        {"calibration": ""} | {figure.name: figure_html(figure) for figure in figures},
+        title=escape(f"{candles.symbol} {candles.interval}, {result.model}: {verdict.headline}"),
         symbol=escape(candles.symbol),
         interval=escape(str(candles.interval)),
         question=escape(f"{result.model} forecasts the {described(result.primary_target)}"),
@@ -63,45 +74,38 @@ def render(result: StudyResult) -> str:
             f"{moment(tested['time'][-1])}, {count(result.folds.height, 'fold')}, "
             f"{count(len(result.forecast.seeds), 'seed')} each. No bar is forecast by a model that was trained on it."
         ),
-        edge="edge" if verdict.has_edge else "no-edge",
-        headline=escape(result.verdict.headline),
-        notices="".join(f'<p class="notice">{escape(notice)}</p>' for notice in result.verdict.notices),
-        badges=_badge("Can it be forecast?", verdict.is_forecastable)
-        + _badge("Does it pay after costs?", verdict.pays),
+        answers=answer_cards(verdict),
+        headline=escape(verdict.headline),
+        evidence=evidence_table(verdict),
+        notices="".join(f'<p class="notice">{escape(notice)}</p>' for notice in verdict.notices),
         reasons="".join(f"<li>{escape(unbroken(reason[0].upper() + reason[1:]))}.</li>" for reason in verdict.reasons),
+        trades=trade_section(result.backtest.trades.height),
+        monthly=monthly_table(result.backtest),
+        drawdowns=drawdown_table(result.backtest),
         accuracy=tables.accuracy_table(result),
         notes=tables.measure_notes(result),
         summary=tables.summary_table(result),
-        costs=tables.costs_table(result, gross),
+        payments=tables.costs_table(result, gross),
         data=tables.data_table(result),
-        check=escape(str(candles.check())),
+        issues=history_tables.issues_table(result),
+        audit=history_tables.audit_table(result),
+        tried=history_tables.trials_table(result),
         recipe=escape(json.dumps(result.recipe, indent=2, ensure_ascii=False)),
+        notice=f'{escape(NOTICE)}, <a href="{ADDRESS}" rel="noopener">{ADDRESS}</a>',
         style=(package / "page.css").read_text("utf-8"),
-        plotly=get_plotlyjs(),
-        plots=_plots(figures),
-        script=(package / "page.js").read_text("utf-8"),
+        header=_header(result, columns, trades),
+        library=compressed(chart_library()),
+        columns=columns.payload,
+        script="\n".join((package / "scripts" / f"{name}.js").read_text("utf-8") for name in SCRIPTS),
     )
 
 
-def _figure(figure: Figure) -> str:
-    caption = escape(unbroken(figure.caption))
-    if figure.plot is None:
-        return f'<p class="absent" id="{figure.name}">{caption}</p>'
-    buttons = "".join(
-        f'<button type="button" aria-pressed="{str(index == 0).lower()}" data-figure="{figure.name}" '
-        f'data-layout="{escape(json.dumps(view.layout))}">{escape(view.label)}</button>'
-        for index, view in enumerate(figure.views)
-    )
-    views = f'<div class="views" role="group" aria-label="View">{buttons}</div>' if buttons else ""
-    return f'<figure>{views}<div class="plot" id="{figure.name}"></div><figcaption>{caption}</figcaption></figure>'
-
-
-def _badge(question: str, is_yes: bool) -> str:
-    kind, sign, answer = ("yes", "✓", "Yes") if is_yes else ("no", "✗", "No")
-    return f'<p class="badge {kind}">{question} <strong><span aria-hidden="true">{sign}</span> {answer}</strong></p>'
-
-
-def _plots(figures: tuple[Figure, ...]) -> str:
-    """Data and layout of every plot as JSON that cannot end the script element around it."""
-    plots = ",".join(f'"{figure.name}":{figure.plot.to_json()}' for figure in figures if figure.plot is not None)
-    return f"{{{plots}}}".replace("<", "\\u003c")
+def _header(result: StudyResult, columns: Columns, trades: dict[str, Any]) -> str:
+    """What the script needs to read the columns, as JSON that cannot end the script element around it."""
+    header = {
+        "columns": columns.entries,
+        "step": result.candles.interval.microseconds / 1e6,
+        "trades": trades,
+        "views": {"market": first_view(result), "account": account_view(result)},
+    }
+    return json.dumps(header, separators=(",", ":")).replace("<", "\\u003c")

@@ -18,7 +18,7 @@ from candlecast.text.formatting import CELL, count, moment
 if TYPE_CHECKING:
     from candlecast.study.result import StudyResult
 
-LIBRARIES = ("candlecast", "numpy", "plotly", "polars", "torch")
+LIBRARIES = ("candlecast", "numpy", "polars", "torch")
 SCORES = {  # of forecasts with a width: the column, its heading, and what it means
     "log_score": (
         "Log score",
@@ -160,9 +160,14 @@ def data_table(result: StudyResult) -> str:
 
 
 def table(
-    caption: str, heads: Sequence[str], rows: Iterable[Sequence[object]], *, emphasised: int | None = None
+    caption: str,
+    heads: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    emphasised: int | None = None,
+    style: str = "",
 ) -> str:
-    """An HTML table whose first column names its rows; every cell is escaped."""
+    """An HTML table whose first column names its rows; every cell is escaped. `style`: a class, such as words."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
     body = []
     for index, (name, *cells) in enumerate(rows):
@@ -173,7 +178,8 @@ def table(
     label = escape(caption)
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">'
-        f"<table><caption>{label}</caption>{header}<tbody>{''.join(body)}</tbody></table></div>"
+        f'<table class="{style}"><caption>{label}</caption>'
+        f"{header}<tbody>{''.join(body)}</tbody></table></div>"
     )
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
-import plotly.graph_objects as go
 import polars as pl
-from plotly.subplots import make_subplots
 
-from candlecast.report.figures import BLUE, GREY, ORANGE, PALE_GREY, Figure, milliseconds, styled
+from candlecast.report import svg
+from candlecast.report.figures import Figure
 from candlecast.text.cells import percent
 from candlecast.text.formatting import count, moment
 from candlecast.walkforward.tables import is_in_time_order
@@ -17,13 +17,14 @@ from candlecast.walkforward.tables import is_in_time_order
 if TYPE_CHECKING:
     from candlecast.study.result import StudyResult
 
-ROW_PIXELS = 30
-FRAME_PIXELS = 100
+ROW_PIXELS = 24
+LABEL_PIXELS = 62
+MICROSECONDS_A_YEAR = 365.25 * 86_400 * 1e6
 
 
 def timeline(result: StudyResult) -> Figure:
     """What each fold trained on and was tested on."""
-    folds = result.folds
+    folds, title = result.folds, "Folds"
     if folds.height < 2:
         only = folds.row(0, named=True)
         words = (
@@ -31,30 +32,35 @@ def timeline(result: StudyResult) -> Figure:
             f"{moment(only['test_first'])} to {moment(only['test_last'])}. One split is one sample; "
             "WalkForward(folds=5) gives five."
         )
-        return Figure("timeline", words)
-    labels = _fold_labels(folds["fold"])
-    plot = go.Figure()
-    for part, colour, outline in (("train", PALE_GREY, GREY), ("test", BLUE, BLUE)):
-        start, end = milliseconds(folds[f"{part}_first"]), milliseconds(folds[f"{part}_last"])
-        plot.add_bar(
-            base=start,
-            x=end - start,
-            y=labels,
-            orientation="h",
-            name=part,
-            marker={"color": colour, "line": {"color": outline, "width": 1}},
-            text=[f"{bars:,}" for bars in folds[f"{part}_bars"]],
-            textposition="inside",
-            insidetextanchor="middle",
-            textangle=0,
-            hovertext=[
-                f"{label}, {part}: {moment(first)} to {moment(last)}"
-                for label, first, last in zip(labels, folds[f"{part}_first"], folds[f"{part}_last"], strict=True)
-            ],
-            hoverinfo="text",
-        )
-    styled(plot, height=FRAME_PIXELS + ROW_PIXELS * folds.height).update_layout(barmode="overlay", bargap=0.3)
-    plot.update_xaxes(type="date").update_yaxes(autorange="reversed", type="category")
+        return Figure("timeline", title, words)
+    spans = {name: folds[name].dt.timestamp("us").to_numpy() / MICROSECONDS_A_YEAR + 1970 for name in _ENDS}
+    axes = svg.Axes(
+        x=svg.span(*spans.values(), margin=0.01),
+        y=(float(folds.height), 0.0),
+        height=svg.TOP + svg.BOTTOM + ROW_PIXELS * folds.height,
+        left=LABEL_PIXELS,
+    )
+    parts = []
+    for row, fold in enumerate(folds.iter_rows(named=True)):
+        parts.append(f'<text x="{LABEL_PIXELS - 6}" y="{axes.down(row + 0.62):.0f}" class="end">Fold {fold["fold"]}</text>')
+        for part, kind in (("train", "grey"), ("test", "blue")):
+            left, right = (axes.across(spans[f"{part}_{end}"][row]) for end in ("first", "last"))
+            words = (
+                f"Fold {fold['fold']}, {part}: {moment(fold[f'{part}_first'])} to {moment(fold[f'{part}_last'])}, "
+                f"{fold[f'{part}_bars']:,} bars"
+            )
+            parts.append(
+                f'<g class="bars {kind}"><rect x="{left:.1f}" y="{axes.down(row + 0.15):.1f}" width="{max(right - left, 1):.1f}" '
+                f'height="{0.7 * ROW_PIXELS:.0f}"><title>{escape(words)}</title></rect></g>'
+            )
+    years = [value for value in svg.ticks(*axes.x, 6) if value == round(value)] or [round(float(np.mean(axes.x)), 2)]
+    bottom = axes.height - svg.BOTTOM
+    labels = "".join(
+        f'<text x="{axes.across(year):.0f}" y="{bottom + 16}" class="middle">{year:g}</text>'
+        f'<path class="grid" d="M{axes.across(year):.1f} {svg.TOP}V{bottom}"/>'
+        for year in years
+    )
+    drawing = svg.drawing(axes, title, labels, *parts)
     order = (
         "Each training part is before its test part."
         if is_in_time_order(folds)
@@ -62,88 +68,103 @@ def timeline(result: StudyResult) -> Figure:
     )
     purge = count(result.target.horizon, "bar")
     words = (
-        f"{folds.height} folds, with the number of bars in each part. {order} At least {purge} between a training part and its "
-        "test part are left out, because their outcomes are in the test part (purge)."
+        f"{folds.height} folds. {order} At least {purge} between a training part and its test part are left out, because their "
+        "outcomes are in the test part (purge)."
     )
     if not result.losses.is_empty() and result.losses["valid"].is_not_nan().any():
         words += " The end of each training part is the validation part for early stopping."
-    return Figure("timeline", words, plot)
+    legend = (("grey bar", "training part"), ("blue bar", "test part"))
+    return Figure("timeline", title, words, drawing, legend=legend, data=folds)
+
+
+_ENDS = ("train_first", "train_last", "test_first", "test_last")
 
 
 def skill_by_training(result: StudyResult) -> Figure:
-    """R2 and hit rate of every fold and seed."""
-    parts = result.accuracy_by_part
+    """R2 of every fold and seed, as a table of colours."""
+    parts, title = result.accuracy_by_part, "Skill by fold and seed"
     if parts["r2"].drop_nulls().len() < 2:
-        return Figure("skill", "One fold with one seed: there are no two trainings to compare.")
-    plot = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.06)
-    labels = _fold_labels(parts["fold"])
-    seeds = parts["seed"].to_list()
-    for column, (name, zero) in enumerate((("r2", 0.0), ("hit_rate", 50.0)), start=1):
-        plot.add_scatter(
-            x=100 * parts[name].to_numpy(),
-            y=labels,
-            mode="markers",
-            marker={"color": BLUE, "size": 10, "opacity": 0.75},
-            text=[f"{label}, seed {seed}" for label, seed in zip(labels, seeds, strict=True)],
-            hovertemplate="%{text}: %{x:.2f} %<extra></extra>",
-            showlegend=False,
-            row=1,
-            col=column,
+        return Figure("skill", title, "One fold with one seed: there are no two trainings to compare.")
+    folds, seeds = sorted(set(parts["fold"])), sorted(set(parts["seed"]))
+    height = svg.TOP + svg.BOTTOM + ROW_PIXELS * len(folds)
+    width = (svg.WIDTH - LABEL_PIXELS - svg.RIGHT) / len(seeds)
+    strongest = max(float(parts["r2"].abs().max()), 1e-12)  # type: ignore[arg-type]
+    cells = []
+    for row in parts.drop_nulls("r2").iter_rows(named=True):
+        x, y = LABEL_PIXELS + width * seeds.index(row["seed"]), svg.TOP + ROW_PIXELS * folds.index(row["fold"])
+        kind = "blue" if row["r2"] > 0 else "orange"
+        words = f"Fold {row['fold']}, seed {row['seed']}: R2 {percent(row['r2'], 2)}, hit rate {percent(row['hit_rate'])}"
+        text = f'<text x="{x + width / 2:.1f}" y="{y + 16}" class="middle cell">{escape(percent(row["r2"], 2))}</text>'
+        cells.append(
+            f'<g class="cells {kind}"><rect x="{x + 1:.1f}" y="{y + 1}" width="{width - 2:.1f}" height="{ROW_PIXELS - 2}" '
+            f'fill-opacity="{0.08 + 0.5 * abs(row["r2"]) / strongest:.2f}"><title>{escape(words)}</title></rect>'
+            f"{text if width > 44 else ''}</g>"
         )
-        plot.add_vline(x=zero, line={"color": ORANGE, "width": 1.6, "dash": "dot"}, row=1, col=column)  # type: ignore[arg-type]
-    styled(plot, height=FRAME_PIXELS + ROW_PIXELS * result.folds.height)
-    plot.update_xaxes(title="R2, %", nticks=5, col=1).update_xaxes(title="hit rate, %", nticks=5, col=2)
-    plot.update_yaxes(autorange="reversed", type="category")
+    heads = "".join(
+        f'<text x="{LABEL_PIXELS - 6}" y="{svg.TOP + ROW_PIXELS * row + 16}" class="end">Fold {fold}</text>'
+        for row, fold in enumerate(folds)
+    )
+    heads += "".join(
+        f'<text x="{LABEL_PIXELS + width * (column + 0.5):.1f}" y="{height - 24}" class="middle">Seed {seed}</text>'
+        for column, seed in enumerate(seeds)
+        if width > 30 or not column
+    )
+    axes = svg.Axes(x=(0.0, 1.0), y=(0.0, 1.0), height=height)
     r2, hits = parts["r2"].drop_nulls().to_numpy(), parts["hit_rate"].drop_nulls().to_numpy()
     better, right = (r2 > 0).sum(), (hits > 0.5).sum()
     words = (
-        f"Each dot is one training: a fold and a seed. {better} of {parts.height} have an R2 above zero, better than the naive "
+        f"Out-of-sample R2 against naive of each training. {better} of {parts.height} have an R2 above zero, better than the naive "
         f"forecast; {right} of {parts.height} have a hit rate above 50 %. R2 ranges from {percent(r2.min(), 2)} to "
         f"{percent(r2.max(), 2)}, so a single training proves nothing."
     )
-    return Figure("skill", words, plot)
+    legend = (("blue bar", "better than naive"), ("orange bar", "worse"))
+    data = parts.select("fold", "seed", "r2", "hit_rate")
+    return Figure("skill", title, words, svg.drawing(axes, title, heads, *cells), legend=legend, data=data)
 
 
 def losses(result: StudyResult) -> Figure:
-    """Training and validation loss of every fold and seed, epoch by epoch, relative to where each began."""
-    table = result.losses
+    """Training and validation loss, epoch by epoch, relative to where each training began: the median, and a band of all."""
+    table, title = result.losses, "Loss curves"
     if table.is_empty():
-        return Figure("losses", f"{result.model} is not trained in epochs, so it has no loss curves.")
-    plot = go.Figure()
-    is_validated = table["valid"].is_not_nan().any()
-    for name, colour, words in (("train", GREY, "training"), ("valid", BLUE, "validation")):
-        if name == "valid" and not is_validated:
-            continue
-        x, y = _broken_lines(table, name)
-        plot.add_scatter(
-            x=x,
-            y=y,
-            name=f"{words} loss",
-            mode="lines+markers",
-            line={"color": colour, "width": 1},
-            marker={"size": 4},
-            opacity=0.75,
-        )
-    styled(plot, height=340)
-    epochs = int(table["epoch"].to_numpy().max())
-    plot.update_xaxes(title="epoch", dtick=max(1, epochs // 10)).update_yaxes(title="loss, first epoch = 1")
+        return Figure("losses", title, f"{result.model} is not trained in epochs, so it has no loss curves.")
+    is_validated = bool(table["valid"].is_not_nan().any())
+    names = ("train", "valid") if is_validated else ("train",)
+    bands = {name: loss_band(table, name) for name in names}
+    epochs = bands["train"]["epoch"].to_numpy().astype(float)
+    inner = [bands[name][edge].to_numpy() for name in names for edge in ("low", "high")]
+    axes = svg.Axes(x=svg.span(epochs, margin=0.0), y=svg.span(*inner))
+    parts = []
+    for name in names:
+        kind = "blue" if name == "valid" else "grey"
+        low, median, high = (bands[name][edge].to_numpy() for edge in ("low", "median", "high"))
+        parts += [svg.band(axes, epochs, low, high, kind), svg.line(axes, epochs, median, kind)]
+    drawing = svg.drawing(axes, title, svg.frame(axes, x_title="epoch", y_title="loss, first epoch = 1"), *parts)
     curves = table.group_by("fold", "seed", maintain_order=True)
-    words = f"{count(len(list(curves)), 'training')}, one line each."
+    words = f"{count(len(list(curves)), 'training')}: the line is the median, the band holds 90 % of them."
     if is_validated:
         best = curves.agg(pl.col("epoch").get(pl.col("valid").arg_min()))["epoch"].to_numpy()
-        median = int(np.median(best))
-        later = "it was still falling at the last epoch" if median == epochs else "later epochs overfit"
-        words += f" Lowest validation loss: at epoch {median} of {epochs} (median); {later}."
-    return Figure("losses", words, plot)
+        last, median = int(epochs[-1]), int(np.median(best))
+        later = "it was still falling at the last epoch" if median == last else "later epochs overfit"
+        words += f" Lowest validation loss: at epoch {median} of {last} (median); {later}."
+    legend = tuple(
+        (f"{kind}", f"{words} loss")
+        for name, kind, words in (("train", "grey", "training"), ("valid", "blue", "validation"))
+        if name in names
+    )
+    data = pl.concat([bands[name].with_columns(loss=pl.lit(name)) for name in names])
+    return Figure("losses", title, words, drawing, legend=legend, data=data)
 
 
-def _fold_labels(folds: pl.Series) -> list[str]:
-    return [f"Fold {fold}" for fold in folds]
+def loss_band(table: pl.DataFrame, name: str) -> pl.DataFrame:
+    """`epoch`, and the 5 %, 50 % and 95 % quantiles over the trainings of a loss relative to its first epoch.
 
-
-def _broken_lines(table: pl.DataFrame, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """All curves, relative to their first epoch, as one line broken by NaN: one trace, one entry in the legend."""
-    curves = [curve for _, curve in table.group_by("fold", "seed", maintain_order=True)]
-    x = [np.append(curve["epoch"].cast(pl.Float64).to_numpy(), np.nan) for curve in curves]
-    y = [np.append(curve[name].to_numpy() / curve[name][0], np.nan) for curve in curves]
-    return np.concatenate(x), np.concatenate(y)
+    A training that stopped early keeps its last value, so that later epochs are not those of the others alone.
+    """
+    curves = [curve.sort("epoch") for _, curve in table.group_by("fold", "seed", maintain_order=True)]
+    length = max(curve.height for curve in curves)
+    levels = np.empty((len(curves), length))
+    for row, curve in enumerate(curves):
+        relative = curve[name].to_numpy() / curve[name][0]
+        levels[row, : len(relative)], levels[row, len(relative) :] = relative, relative[-1]
+    low, median, high = np.quantile(levels, [0.05, 0.5, 0.95], axis=0)
+    return pl.DataFrame({"epoch": np.arange(1, length + 1), "low": low, "median": median, "high": high})

@@ -1,0 +1,91 @@
+"""Tables of what stands behind a result: trials made before, issues of the candles, checks of the audit."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from candlecast.errors import CandlecastError
+from candlecast.ledger import Ledger
+from candlecast.report.tables import table
+from candlecast.stats import annual_return, sharpe
+from candlecast.targets import label
+from candlecast.text.cells import number, percent
+from candlecast.text.formatting import count, moment
+
+if TYPE_CHECKING:
+    from candlecast.study.result import StudyResult
+
+MOST_TRIALS = 100  # listed, the last ones
+MOST_ISSUES = 50
+
+
+def trials_table(result: StudyResult) -> str:
+    """The trials of the ledger on this market, interval and target, in order of time, this one emphasised."""
+    ledger = Ledger() if result.ledger is None else result.ledger
+    own = result.trial
+    try:
+        trials = ledger.trials()
+    except CandlecastError as error:
+        return f'<p class="absent">{escape(str(error))}</p>'
+    numbered = [(row, trial) for row, trial in enumerate(trials, start=1) if _family(trial) == _family(own)]
+    counted = result.counted
+    words = (
+        f"{count(counted.trials, 'trial')} counted in this workspace, {counted.family:,} of them on {result.candles.symbol} "
+        f"{result.candles.interval}, {label(result.primary_target)}. Effective number of trials: {counted.forecasts:,.1f} as "
+        f"forecasts, {counted.trades:,.1f} as strategies. "
+    )
+    if math.isfinite(counted.overfitting):
+        words += f"Probability of backtest overfitting: {percent(counted.overfitting, 0)}. "
+    words += "Every further trial raises what a result must show."
+    note = f'<p class="note">{escape(words)}</p>'
+    shown = numbered[-MOST_TRIALS:]
+    if not shown:
+        return f'{note}<p class="absent">The ledger holds no trial of this market, interval and target.</p>'
+    rows, chosen = [], None
+    for place, (row, trial) in enumerate(shown):
+        if trial.identity == own.identity:
+            chosen = place
+        yearly = annual_return(trial.returns, bars_per_year=trial.bars_per_year)
+        ratio = sharpe(trial.returns, bars_per_year=trial.bars_per_year) if np.ptp(trial.returns) > 0 else None
+        first, last = (str(trial.times[end].astype("datetime64[D]")) for end in (0, -1))
+        rows.append((f"{row:,}", trial.model, f"{first} to {last}", percent(yearly), number(ratio)))
+    heads = ("Trial", "Model", "Record", "Annual return", "Sharpe ratio")
+    return note + table(f"Trials, the last {len(shown):,}", heads, rows, emphasised=chosen)
+
+
+def issues_table(result: StudyResult) -> str:
+    """What the check of the candles found."""
+    issues = result.candles.check().issues
+    if issues.is_empty():
+        return '<p class="note">The check of the candles found no issue.</p>'
+    rows = [
+        (
+            row["kind"].replace("_", " "),
+            "fatal" if row["is_fatal"] else "notice",
+            f"{row['bars']:,}",
+            moment(row["first"]),
+            moment(row["last"]),
+            row["detail"],
+        )
+        for row in issues.head(MOST_ISSUES).iter_rows(named=True)
+    ]
+    more = f", the first {MOST_ISSUES} of {issues.height:,}" if issues.height > MOST_ISSUES else ""
+    return table(f"Issues of the candles{more}", ("Kind", "Severity", "Bars", "First", "Last", "Detail"), rows, style="words")
+
+
+def audit_table(result: StudyResult) -> str:
+    """The checks that the audit of the study made, and its findings."""
+    audit = result.audit
+    if audit is None:
+        return '<p class="note">The audit was not run.</p>'
+    rows = [(check.name, check.status, check.detail) for check in audit.checks]
+    findings = "".join(f'<p class="notice">{escape(str(finding))}</p>' for finding in audit.findings)
+    return table(audit.line, ("Check", "Result", "Detail"), rows, style="words") + findings
+
+
+def _family(trial: object) -> tuple[object, ...]:
+    return tuple(getattr(trial, name) for name in ("symbol", "interval", "target"))
