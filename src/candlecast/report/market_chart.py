@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from candlecast.study.result import StudyResult
 
 FIRST_BARS = 250  # shown at first
+SEED_RANGE = {"seeds_low": "lowest seed", "seeds_high": "highest seed"}
 
 
 def add_candles(result: StudyResult, columns: Columns) -> None:
@@ -67,7 +68,7 @@ def forecast_figure(result: StudyResult, columns: Columns) -> Figure:
         columns.add(name, values, offset=first)
     thin = {"kind": "line", "colour": "blue-pale", "width": 1}
     series = [
-        *({**thin, "column": name, "label": name.replace("_", ", ")} for name in ("seeds_low", "seeds_high") if name in shown),
+        *({**thin, "column": name, "label": label} for name, label in SEED_RANGE.items() if name in shown),
         {"kind": "line", "column": "actual", "label": "actual", "colour": "grey", "width": 2},
         {"kind": "line", "column": "naive", "label": "naive", "colour": "orange", "width": 1, "dash": 2},
         {"kind": "line", "column": "forecast", "label": result.model, "colour": "blue", "width": 2},

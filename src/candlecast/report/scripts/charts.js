@@ -21,7 +21,10 @@ class BarChart {
       crosshair: {mode: 0},
     });
     spec.panes.forEach((pane, row) => pane.series.forEach((each) => this.add(each, row)));
-    this.api.panes().forEach((pane, row) => pane.setStretchFactor(spec.panes[row].weight));
+    this.api.panes().forEach((pane, row) => {
+      pane.setStretchFactor(spec.panes[row].weight);
+      pane.priceScale("right").applyOptions({scaleMargins: row ? {top: 0.24, bottom: 0.06} : {top: 0.06, bottom: 0.06}});
+    });
     this.colour();
     this.api.subscribeCrosshairMove(({logical}) => this.tell(logical));
   }

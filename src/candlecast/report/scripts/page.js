@@ -129,6 +129,7 @@ async function start() {
   themes(charts);
   for (const view of Object.values(views)) view.draw();
   Object.assign(window, {candlecast: {data, views, charts, trades}});
+  performance.mark("ready");
   document.documentElement.dataset.ready = "";
 }
 
