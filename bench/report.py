@@ -56,9 +56,7 @@ def steps_of(page: Any, repeats: int) -> list[float]:
 
 def measured(bars: int, browser: Any, folder: Path, repeats: int) -> list[dict[str, Any]]:
     """Figures of the page of a study of this many bars."""
-    study = Study(
-        model=LinearRegression(), features=Features(log_return()), folds=Holdout(0.5), baselines=(), seeds=1
-    )
+    study = Study(model=LinearRegression(), features=Features(log_return()), folds=Holdout(0.5), baselines=(), seeds=1)
     result = study.run(ar1(bars, seed=1, interval="1m").candles, ledger=Ledger.in_memory())
     path = result.report(folder / f"{bars}.html")
     page = browser.new_page(viewport={"width": 1440, "height": 900})
@@ -76,7 +74,14 @@ def measured(bars: int, browser: Any, folder: Path, repeats: int) -> list[dict[s
         ("slowest step", max(steps), "ms", 50),
     )
     return [
-        {"name": f"{name}, {bars:,} bars", "value": value, "unit": unit, "goal": goal, "better": "lower", "against": None}
+        {
+            "name": f"{name}, {bars:,} bars",
+            "value": value,
+            "unit": unit,
+            "goal": goal,
+            "better": "lower",
+            "against": None,
+        }
         for name, value, unit, goal in numbers
     ]
 

@@ -64,7 +64,6 @@ HOMES = {
     "optuna": {"models"},
     "statsmodels": {"models", "stats"},
     "arch": {"stats", "models"},
-    "plotly": {"report"},
     "talib": {"features"},
     "safetensors": {"runs", "study"},
     "click": {"cli"},
@@ -85,7 +84,6 @@ EAGER_HOMES = {
     ("torch", "fleet"),
     ("numba", "nets"),
     ("numba", "backtesting"),
-    ("plotly", "report"),
     ("click", "cli"),
 }
 
@@ -195,9 +193,9 @@ def test_files_hold_one_idea(path):
     ("statement", "absent"),
     [
         ("import candlecast", ["numpy", "polars", "torch", "click"]),
-        ("import candlecast.cli", ["numpy", "polars", "torch", "plotly", "sklearn", "rich"]),
+        ("import candlecast.cli", ["numpy", "polars", "torch", "sklearn", "rich"]),
         ("from candlecast import sample; sample('sp500').check()", ["torch", "arch", "pandas", "sklearn", "numba"]),
-        ("from candlecast import Study, LSTM; Study(model=LSTM())", ["torch", "arch", "sklearn", "numba", "plotly"]),
+        ("from candlecast import Study, LSTM; Study(model=LSTM())", ["torch", "arch", "sklearn", "numba"]),
     ],
 )
 def test_imports_are_lazy(statement, absent):

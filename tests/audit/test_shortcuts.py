@@ -87,8 +87,9 @@ def test_a_target_without_a_return_is_refused():
 
 def test_the_page_holds_the_numbers_and_loads_nothing(report, tmp_path):
     page = write_shortcuts(report, tmp_path / "a" / "page.html").read_text("utf-8")
-    plot = json.loads(re.search(r"const plot = (.*);\n", page)[1])
-    assert plot["data"][0]["y"] == report.frame["shortcut"].reverse().to_list()
+    assert re.findall(r'class="end">([^<]*)</text>', page) == report.frame["shortcut"].to_list()
+    shown = re.findall(r"<title>Sharpe ratio (-?[\d.]+)\. ", page)
+    assert shown == [f"{value:.2f}" for value in report.frame["sharpe"].drop_nulls()]
     assert f"{report.frame['sharpe'][0]:.2f} a year" in page
     assert not re.search(r"<(script|link|img)[^>]*(src|href)=", page)
     with pytest.raises(RunError, match="the report cannot be written"):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from candlecast.candles import Candles
@@ -39,3 +42,29 @@ def result(study_of) -> StudyResult:
 def long(study_of) -> StudyResult:
     """A study of 40,000 hourly bars, 10,000 of them tested."""
     return study_of(ar1(40_000, seed=1, interval="1h").candles, folds=Holdout(0.75), baselines=())
+
+
+def read_columns(entries: dict, payload: str) -> dict[str, tuple[int, np.ndarray]]:
+    """What the page's script reads: the bar of the first value, and the values, by name."""
+    content, start, found = gzip.decompress(base64.b64decode(payload)), 0, {}
+    for name, entry in entries.items():
+        length = entry["length"]
+        size = length * (4 if "decimals" in entry else 8)
+        part = np.frombuffer(content[start : start + size], np.uint8)
+        start += size
+        if "decimals" not in entry:
+            found[name] = entry["offset"], part.view("<f8")
+            continue
+        folded = np.ascontiguousarray(part.reshape(4, length).T).view("<u4").ravel()
+        differences = (folded >> 1).view(np.int32) ^ -(folded & 1).view(np.int32)
+        whole = np.cumsum(differences, dtype=np.int32)
+        values = entry["origin"] + whole / 10.0 ** entry["decimals"]
+        found[name] = entry["offset"], np.where(whole == -(2**31), np.nan, values)
+    assert start == len(content)
+    return found
+
+
+@pytest.fixture(scope="session")
+def column_values() -> Callable[..., dict[str, tuple[int, np.ndarray]]]:
+    """Reads the header and the payload of `Columns` back."""
+    return read_columns

@@ -1,8 +1,9 @@
-"""The page in a real browser: every figure draws, nothing is logged, nothing is wider than a phone."""
+"""The page in a real browser: every chart draws, moves and answers, nothing is logged or fetched, and axe finds no fault."""
 
 from __future__ import annotations
 
 import shutil
+from importlib.metadata import PackageNotFoundError, distribution
 
 import pytest
 
@@ -11,6 +12,8 @@ from candlecast.models import Naive
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+SIZES = [(390, "dark"), (820, "light"), (1440, "light"), (1440, "dark")]
+VIEW = "[candlecast.views.market.from, candlecast.views.market.to]"
 
 
 @pytest.fixture(scope="module")
@@ -20,51 +23,202 @@ def browser():
 
 
 @pytest.fixture(scope="module")
+def path(result, tmp_path_factory):
+    return result.report(tmp_path_factory.mktemp("report") / "report.html")
+
+
+@pytest.fixture(scope="module")
 def visit(browser):
     """Opens a page offline and gives it, with what it logged and what it asked the network for."""
 
-    def open_page(path, width: int, scheme: str = "light"):
+    def open_page(path, width: int = 1440, scheme: str = "light"):
         page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
         said, asked = [], []
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
         page.goto(path.as_uri())
-        page.wait_for_function(
-            "document.querySelectorAll('.plot').length === document.querySelectorAll('.plot .plot-container').length"
-        )
+        page.wait_for_selector("html[data-ready]")
         return page, said, asked
 
     return open_page
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_every_figure_draws_and_fits(result, tmp_path, visit, width, scheme):
-    path = result.report(tmp_path / "report.html")
+def until(page, is_reached):
+    """The view once it is as expected: the browser hands events of the mouse over by and by."""
+    for _ in range(100):
+        view = page.evaluate(VIEW)
+        if is_reached(view):
+            return view
+        page.wait_for_timeout(50)
+    raise AssertionError(f"the view stays at {view}")
+
+
+@pytest.mark.parametrize(("width", "scheme"), SIZES)
+def test_every_chart_draws_and_fits(path, visit, width, scheme):
     page, said, asked = visit(path, width, scheme)
     assert said == []
-    assert asked == [path.as_uri()]
+    assert [address for address in asked if not address.startswith("blob:")] == [path.as_uri()]
     drawn = page.evaluate(
-        "[...document.querySelectorAll('.plot')].map(plot => plot.querySelectorAll('.main-svg').length)"
+        "[...document.querySelectorAll('.chart')].map(chart => chart.querySelectorAll('canvas').length)"
     )
-    assert len(drawn) == 6
-    assert min(drawn) >= 1
+    assert len(drawn) == 3 and min(drawn) >= 1
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()
 
 
-def test_buttons_change_the_view(result, tmp_path, visit):
-    page, said, _ = visit(result.report(tmp_path / "report.html"), 1280)
-    page.get_by_role("button", name="Logarithmic scale").click()
-    assert page.evaluate("document.getElementById('equity').layout.yaxis.type") == "log"
-    assert page.get_by_role("button", name="Linear scale").get_attribute("aria-pressed") == "false"
-    first = "+new Date(document.getElementById('signals').layout.xaxis.range[0])"
-    before = page.evaluate(first)
-    page.locator("[data-figure=signals]").last.click()
-    assert page.evaluate(first) < before
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1440, "dark")])
+def test_axe_finds_no_serious_fault(path, visit, width, scheme):
+    try:
+        script = distribution("axe-playwright-python").locate_file("axe_playwright_python/axe.min.js")
+    except PackageNotFoundError:
+        pytest.skip("axe-playwright-python is not installed")
+    page, _, _ = visit(path, width, scheme)
+    page.locator("#trades tbody button").first.click()
+    page.locator("details").first.evaluate("each => { each.open = true; }")
+    page.evaluate(script.read_text("utf-8"))
+    faults = page.evaluate("axe.run().then(found => found.violations)")
+    serious = [
+        (fault["id"], fault["help"], [node["html"][:200] for node in fault["nodes"][:3]])
+        for fault in faults
+        if fault["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+    page.close()
+
+
+def test_wheel_drag_keys_and_buttons_move_the_view(path, visit):
+    page, said, _ = visit(path)
+    first = page.evaluate(VIEW)
+    chart = page.locator("#signals .chart")
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    page.mouse.move(box["x"] + 300, box["y"] + 150)
+    page.mouse.wheel(0, -200)
+    zoomed = until(page, lambda view: view[1] - view[0] < first[1] - first[0] - 1)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 500, box["y"] + 150, steps=4)
+    page.mouse.up()
+    moved = until(page, lambda view: view[0] != zoomed[0])
+    assert moved[0] < zoomed[0] and moved[1] - moved[0] == pytest.approx(zoomed[1] - zoomed[0])
+    chart.focus()
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate(VIEW)[0] < moved[0]
+    page.keyboard.press("+")
+    assert page.evaluate(f"{VIEW}[1] - {VIEW}[0]") < moved[1] - moved[0]
+    page.get_by_role("group", name="Length of time shown").first.get_by_role("button", name="All").click()
+    assert page.evaluate(VIEW) == [0, 900]
     assert said == []
+    page.close()
+
+
+def test_slots_keep_lows_highs_and_orders(path, visit, result):
+    """At every level of zoom the lowest low, the highest high and both sides of the orders are drawn."""
+    page, _, _ = visit(path, 390)
+    page.evaluate("candlecast.views.market.set(0, 900), candlecast.views.market.draw()")
+    shown = page.evaluate("""() => {
+        const chart = candlecast.charts[0], candles = chart.series.find(each => each.kind === "candles").api.data();
+        return [chart.level, candles.length, Math.min(...candles.map(c => c.low)), Math.max(...candles.map(c => c.high)),
+                chart.marks.markers().length];
+    }""")
+    candles = result.candles
+    assert shown[0] >= 2 and shown[1] == -(-900 // 2 ** shown[0])
+    assert shown[2:4] == pytest.approx([candles.low.min(), candles.high.max()], rel=1e-6)
+    fills = result.backtest.fills
+    places = candles.open_time.searchsorted(fills["time"].dt.replace_time_zone(None).to_numpy()) // 2 ** shown[0]
+    assert shown[4] == len(set(zip(places, fills["side"], strict=True)))
+    lines = page.evaluate("""() => {
+        const view = candlecast.views.account; view.set(0, 900); view.draw();
+        const line = candlecast.charts.find(c => c.spec.group === "account").series.find(s => s.column === "equity_model");
+        const values = line.api.data().map(point => point.value).filter(value => value !== undefined);
+        return [Math.min(...values), Math.max(...values)];
+    }""")
+    equity = result.backtest.equity["equity"]
+    assert lines == pytest.approx([equity.min(), equity.max()], rel=1e-6)
+    page.close()
+
+
+def test_a_trade_is_shown_with_its_orders_and_all_seeds(path, visit, result):
+    page, said, _ = visit(path)
+    trade = result.backtest.trades.sort("opened").row(3, named=True)
+    page.locator("#trades tbody button").nth(3).click()
+    words = page.locator("#trade").inner_text()
+    assert f"{trade['cost']:,.2f}" in words and trade["side"] in words and "Seed 0" in words
+    assert page.locator("#trade table tbody tr").count() >= 1
+    low, high = page.evaluate(VIEW)
+    row = page.evaluate("candlecast.trades.columns.opened[3]")
+    assert low < row < high
+    place = page.evaluate("""() => {
+        const {from, to} = candlecast.views.market, {element, api} = candlecast.charts[0];
+        const part = (candlecast.trades.columns.opened[4] + 0.5 - from) / (to - from);
+        return part * (element.clientWidth - api.priceScale("right").width());
+    }""")
+    page.locator("#signals .chart").click(position={"x": place, "y": 100})
+    assert page.locator("#trade h3").inner_text() == "Trade 5"
+    assert said == []
+    page.close()
+
+
+def test_trades_are_sorted_by_any_column(path, visit, result):
+    page, _, _ = visit(path)
+    page.locator("#trades").get_by_role("button", name="P&L").click()
+    page.locator("#trades").get_by_role("button", name="P&L").click()
+    assert page.locator("#trades th[data-name=pnl]").get_attribute("aria-sort") == "descending"
+    best = result.backtest.trades["pnl"].max()
+    assert page.locator("#trades tbody tr").first.locator("td").nth(5).inner_text() == f"{best:,.2f}"
+    page.close()
+
+
+def test_data_are_downloaded(path, visit, result):
+    page, said, _ = visit(path)
+    lines = {}
+    for name in ("trades", "signals", "equity", "distribution"):
+        with page.expect_download() as download:
+            page.locator(f"[data-csv={name}], #{name} a.csv").first.click()
+        assert download.value.suggested_filename == f"{name}.csv"
+        lines[name] = download.value.path().read_text().splitlines()
+    assert len(lines["trades"]) == result.backtest.trades.height + 1
+    assert len(lines["signals"]) == len(result.candles) + 1
+    assert lines["signals"][0] == 'open_time,open,high,low,close,"volume","position"'
+    last = lines["signals"][-1].split(",")
+    assert float(last[4]) == pytest.approx(result.candles.close[-1], rel=1e-6)
+    assert len(lines["equity"]) == result.backtest.equity.height + 1
+    assert said == []
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_theme_changes_page_and_charts(path, visit, scheme):
+    page, said, _ = visit(path, scheme=scheme)
+    colour = "getComputedStyle(document.body).backgroundColor"
+    text = "candlecast.charts[0].api.options().layout.textColor"
+    before = page.evaluate(f"[{colour}, {text}]")
+    page.locator("#theme").click()
+    after = page.evaluate(f"[{colour}, {text}]")
+    assert before[0] != after[0] and before[1] != after[1]
+    page.locator("#theme").click()
+    assert page.evaluate(f"[{colour}, {text}]") == before
+    page.get_by_role("button", name="Logarithmic scale").click()
+    assert (
+        page.evaluate(
+            "candlecast.charts.find(c => c.spec.group === 'account').api.priceScale('right', 0).options().mode"
+        )
+        == 1
+    )
+    assert said == []
+    page.close()
+
+
+def test_the_page_prints_in_light_colours(path, visit):
+    page, said, _ = visit(path, scheme="dark")
+    assert page.pdf().startswith(b"%PDF")
+    assert page.evaluate("document.documentElement.dataset.theme ?? 'auto'") == "auto"
+    assert said == []
+    page.close()
 
 
 def test_a_page_without_trades_draws(study_of, tmp_path, visit):
     page, said, _ = visit(study_of(model=Naive()).report(tmp_path / "report.html"), 390)
     assert said == []
-    assert page.locator("#signals").inner_text().startswith("The rule never traded")
+    assert "The rule never traded" in page.locator("#signals").inner_text()
+    page.close()

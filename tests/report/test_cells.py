@@ -15,7 +15,8 @@ from candlecast.audit import AuditReport
 from candlecast.backtesting import Costs
 from candlecast.evaluation.trial_count import TrialCount
 from candlecast.report import tables
-from candlecast.report.forecast_figures import UNITS, _distance_words, _group_means
+from candlecast.report.forecast_figures import _group_means
+from candlecast.report.forecast_values import UNITS, _distance_words
 from candlecast.sources import synthetic
 from candlecast.targets import NextReturn, Price
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -12,165 +13,264 @@ from candlecast.backtesting import Costs, backtest
 from candlecast.dataset.folds import Holdout
 from candlecast.dataset.forecast import Forecast
 from candlecast.models import Drift, Naive
-from candlecast.report.figures import DETAIL_BARS, Figure, milliseconds, thinned
-from candlecast.report.forecast_figures import forecast_in_groups, forecast_over_time
-from candlecast.report.trading_figures import equity, signals
-from candlecast.report.training_figures import losses, skill_by_training, timeline
+from candlecast.report.account_chart import account_figure
+from candlecast.report.columns import Columns
+from candlecast.report.cost_figure import cost_figure, returns_at_costs
+from candlecast.report.forecast_figures import LAGS, forecast_in_groups, lag_errors, lag_figure
+from candlecast.report.market_chart import add_candles, bars_of, forecast_figure, price_figure
+from candlecast.report.returns_figures import distribution, drawdown_table, monthly_frame
+from candlecast.report.trade_list import add_trades
+from candlecast.report.training_figures import loss_band, losses, skill_by_training, timeline
 from candlecast.targets import Direction, NextReturn, Price, Volatility
-
-
-def trace(figure: Figure, name: str):
-    return next(trace for trace in figure.plot.data if trace.name == name)
 
 
 def gross(result):
     return backtest(result.candles, result.positions[result.model], costs=Costs.free(), cash=result.cash)
 
 
+@pytest.fixture
+def drawn(column_values):
+    """What a chart shows: the figure, and the bar of the first value and the values of each column."""
+
+    def read(figure, result, *more):
+        columns = Columns()
+        made = figure(result, columns, *more)
+        return made, column_values(columns.entries, columns.payload)
+
+    return read
+
+
 @pytest.mark.parametrize("target", [NextReturn(), NextReturn(5), Price()])
-def test_forecast_is_drawn_as_price_at_the_time_it_is_for(study_of, target):
+def test_forecast_is_drawn_as_price_at_the_bar_it_is_for(study_of, drawn, target):
     result = study_of(target=target)
-    figure = forecast_over_time(result)
-    close = dict(zip(milliseconds(result.candles.frame["close_time"]), result.candles.close, strict=True))
-    happened, naive, forecast = (trace(figure, name) for name in ("actual", "naive", "linear"))
-    np.testing.assert_allclose(happened.y, [close[time] for time in happened.x])
-    np.testing.assert_allclose(naive.y[target.horizon :], happened.y[: -target.horizon])
+    _, columns = drawn(forecast_figure, result)
+    offset, actual = columns["actual"]
+    close = result.candles.close[offset : offset + len(actual)]
+    np.testing.assert_allclose(actual, close, rtol=1e-6)
+    _, naive = columns["naive"]
+    np.testing.assert_allclose(naive[target.horizon :], close[: -target.horizon], rtol=1e-6)
     known = result.forecast.frame.drop_nulls("target")
     mean = known["mean"].to_numpy()
-    np.testing.assert_allclose(forecast.y, mean if target.name == "price" else naive.y * np.exp(mean))
-    assert len(happened.x) == known.height
+    expected = mean if target.name == "price" else naive * np.exp(mean)
+    np.testing.assert_allclose(columns["forecast"][1], expected, rtol=1e-6)
+    assert result.candles.frame["close_time"][offset] == known["known_at"][0]
 
 
-def test_volatility_is_drawn_as_range_in_percent_of_price(study_of):
+def test_volatility_is_drawn_as_range_in_percent_of_price(study_of, drawn):
     result = study_of(target=Volatility())
-    happened = trace(forecast_over_time(result), "actual")
-    candles = result.candles
-    ranges = dict(zip(milliseconds(candles.frame["close_time"]), 100 * (candles.high / candles.low - 1), strict=True))
-    np.testing.assert_allclose(happened.y, [ranges[time] for time in happened.x])
+    offset, actual = drawn(forecast_figure, result)[1]["actual"]
+    ranges = 100 * (result.candles.high / result.candles.low - 1)
+    np.testing.assert_allclose(actual, ranges[offset : offset + len(actual)], rtol=1e-5)
 
 
-def test_direction_is_drawn_as_a_probability_with_its_calibration(study_of):
+def test_direction_is_drawn_as_a_probability(study_of, drawn):
     result = study_of(target=Direction())
     known = result.forecast.frame.drop_nulls("target")
-    np.testing.assert_allclose(trace(forecast_over_time(result), "linear").y, 100 * known["mean"])
-    groups = trace(forecast_in_groups(result), "mean, 95 % CI")
-    assert len(groups.x) == 10
-    assert np.mean(groups.y) == pytest.approx(100 * known["target"].mean(), abs=0.5)
+    columns = drawn(forecast_figure, result)[1]
+    np.testing.assert_allclose(columns["forecast"][1], 100 * known["mean"], rtol=1e-5)
+    assert set(columns["actual"][1]) <= {0.0, 50.0, 100.0}
+    groups = forecast_in_groups(result).data
+    assert groups.height == 10
+    assert groups["outcome"].mean() == pytest.approx(100 * known["target"].mean(), abs=0.5)
+    assert not lag_figure(result).is_drawn
 
 
-def test_newest_forecast_without_outcome_is_told_and_not_drawn(result):
-    figure = forecast_over_time(result)
+def test_newest_forecast_without_outcome_is_told_and_not_drawn(result, drawn):
+    figure, columns = drawn(forecast_figure, result)
     assert "its outcome is not known yet" in figure.caption
-    assert trace(figure, "linear").x[-1] == milliseconds(result.candles.frame["close_time"])[-1]
+    offset, values = columns["forecast"]
+    assert offset + len(values) == len(result.candles)
 
 
-def test_no_known_outcome_gives_a_sentence(result):
+def test_no_known_outcome_gives_a_sentence(result, drawn):
     frame = result.forecast.frame.with_columns(target=pl.lit(None, pl.Float64), known_at=pl.lit(None))
     unknown = replace(result, forecasts={**result.forecasts, result.model: Forecast(frame, 1)})
-    assert forecast_over_time(unknown).plot is None
+    assert not drawn(forecast_figure, unknown)[0].is_drawn
     assert forecast_in_groups(unknown).caption == "0 known outcomes: too few to group."
 
 
-def test_seeds_span_a_band(result):
+def test_seeds_span_a_range(result, drawn):
     frame = result.forecast.frame
     other = frame.with_columns(pl.col("mean") * -1, pl.lit(1, pl.Int32).alias("seed"))
     seeded = replace(result, forecasts={**result.forecasts, result.model: Forecast(pl.concat([frame, other]), 1)})
-    figure = forecast_over_time(seeded)
-    low, high = figure.plot.data[:2]
-    naive = trace(figure, "naive").y
+    columns = drawn(forecast_figure, seeded)[1]
+    naive = columns["naive"][1]
     width = frame.drop_nulls("target")["mean"].abs().to_numpy()
-    assert high.name == "range over seeds"
-    np.testing.assert_allclose(low.y, naive * np.exp(-width))
-    np.testing.assert_allclose(high.y, naive * np.exp(width))
-    np.testing.assert_allclose(trace(figure, "linear").y, naive)
+    np.testing.assert_allclose(columns["seeds_low"][1], naive * np.exp(-width), rtol=1e-6)
+    np.testing.assert_allclose(columns["seeds_high"][1], naive * np.exp(width), rtol=1e-6)
+    np.testing.assert_allclose(columns["forecast"][1], naive, rtol=1e-6)
 
 
 def test_groups_rise_where_skill_was_planted(result):
-    groups = trace(forecast_in_groups(result), "mean, 95 % CI")
-    slope = np.polyfit(groups.x, groups.y, 1)[0]
+    groups = forecast_in_groups(result).data
+    slope = np.polyfit(groups["forecast"], groups["outcome"], 1)[0]
     assert 0.6 < slope < 1.4
-    assert groups.y[-1] > 0 > groups.y[0]
+    assert groups["outcome"][-1] > 0 > groups["outcome"][0]
 
 
-def test_equity_and_drawdown_end_where_the_account_does(result):
-    figure = equity(result, gross(result))
-    for name, table in (("linear", result.backtest.equity), ("buy-and-hold", result.backtest.benchmark)):
-        assert trace(figure, name).y[-1] == table["equity"][-1]
-    assert trace(figure, "without costs").y[-1] == gross(result).equity["equity"][-1]
+def test_a_copy_of_the_last_price_is_unmasked():
+    price = 100 + np.cumsum(np.random.default_rng(0).standard_normal(500))
+    copied = lag_errors(price[:-1], price[1:], LAGS)  # the forecast of each price is the one before
+    assert LAGS[copied.argmin()] == 1 and copied.min() == 0
+    foreseen = lag_errors(price[1:], price[1:], LAGS)
+    assert LAGS[foreseen.argmin()] == 0
+
+
+@pytest.mark.parametrize("horizon", [1, 3])
+def test_a_forecast_of_the_last_price_is_said_to_follow_the_past(study_of, horizon):
+    figure = lag_figure(study_of(model=Naive(), target=NextReturn(horizon), baselines=()))
+    assert "the curve follows the past" in figure.caption
+    errors = dict(figure.data.iter_rows())
+    assert errors[horizon] == pytest.approx(0, abs=1e-9) and errors[0] > 0
+
+
+def test_equity_and_drawdown_end_where_the_account_does(result, drawn):
+    _, columns = drawn(account_figure, result, gross(result))
+    for name, table in (("model", result.backtest.equity), ("hold", result.backtest.benchmark)):
+        assert columns[f"equity_{name}"][1][-1] == pytest.approx(table["equity"][-1], rel=1e-6)
+    assert columns["equity_free"][1][-1] == pytest.approx(gross(result).equity["equity"][-1], rel=1e-6)
     summary = dict(result.backtest.summary().select("statistic", "value").iter_rows())
-    assert -figure.plot.data[-1].y.min() / 100 == pytest.approx(summary["maximum drawdown"])
-    assert len(figure.plot.layout.shapes) == 2 * (result.folds.height - 1)
+    assert -columns["drawdown_model"][1].min() / 100 == pytest.approx(summary["maximum drawdown"], rel=1e-3)
+    assert columns["exposure"][1] == pytest.approx(100 * result.backtest.equity["position"].to_numpy(), rel=1e-2)
+    ends = {offset + len(values) for offset, values in columns.values()}
+    assert ends == {len(result.candles)}
 
 
-def test_every_fill_is_marked_with_its_reason_and_cost(result):
-    figure = signals(result)
-    fills = result.backtest.fills
-    for side in ("buy", "sell"):
-        chosen = fills.filter(pl.col("side") == side)
-        assert list(trace(figure, side).y) == chosen["price"].to_list()
-        assert list(trace(figure, side).x) == list(milliseconds(chosen["time"]))
+def test_turnover_is_that_of_the_summary(result, drawn):
+    """Over the whole record the mean of the rolling figure is near the statistic: value traded / mean equity / years."""
+    _, columns = drawn(account_figure, result, gross(result))
+    rolling = columns["turnover"][1]
+    stated = dict(result.summary.select("statistic", "value").iter_rows())["turnover"]
+    assert np.nanmean(rolling) == pytest.approx(stated, rel=0.3)
+
+
+def test_every_fill_has_its_bar_its_forecast_and_its_cost(result, drawn):
+    _, columns = drawn(add_trades, result)
+    fills = result.backtest.fills.sort("time")
+    bars = columns["fill_bar"][1].astype(int)
+    at_open = fills["is_at_open"].to_numpy()
+    opens = result.candles.frame["open_time"].gather(bars)
+    assert (opens.to_numpy()[at_open] == fills["time"].to_numpy()[at_open]).all()
+    np.testing.assert_allclose(columns["fill_price"][1], fills["price"], rtol=1e-6)
+    np.testing.assert_allclose(columns["fill_cost"][1], fills["fee"] + fills["slippage"], rtol=1e-5, atol=1e-6)
     first = fills.row(0, named=True)
-    decided = result.forecast.frame.filter(pl.col("time") <= first["time"])["expected_return"][-1]
-    words = trace(figure, first["side"]).text[0]
-    assert f"forecast {100 * decided:+.2f}" in words
-    assert f"cost {first['fee'] + first['slippage']:,.2f}" in words
-    held = trace(figure, "long").y + trace(figure, "short").y
-    np.testing.assert_allclose(held, 100 * result.backtest.equity["position"].to_numpy())
+    known = result.forecast.frame.filter(pl.col("time") <= first["time"])["expected_return"][-1]
+    assert columns["fill_mean"][1][0] == pytest.approx(100 * known, rel=1e-4)
+    assert columns["fill_seed_0"][1][0] == pytest.approx(100 * known, rel=1e-4)
 
 
-def test_a_model_that_never_trades_gets_sentences(study_of):
+def test_the_list_of_trades_is_that_of_the_backtest(result, drawn):
+    header, columns = drawn(add_trades, result)
+    trades = result.backtest.trades
+    np.testing.assert_allclose(columns["trade_pnl"][1], trades["pnl"], rtol=1e-5, atol=1e-3)
+    np.testing.assert_allclose(columns["trade_return"][1], 100 * trades["return"], rtol=1e-5, atol=1e-6)
+    sides = [header["words"]["side"][int(code)] for code in columns["trade_side"][1]]
+    assert sides == trades["side"].to_list()
+    reasons = [header["words"]["exit_reason"][int(code)] for code in columns["trade_exit_reason"][1]]
+    assert reasons == trades["exit_reason"].fill_null("still open").to_list()
+    bars = columns["trade_opened"][1].astype(int)
+    assert (result.candles.frame["open_time"].gather(bars).to_numpy() == trades["opened"].to_numpy()).all()
+
+
+def test_candles_and_position_stand_on_their_bars(result, drawn):
+    def both(study, columns):
+        add_candles(study, columns)
+        return price_figure(study, columns)
+
+    figure, columns = drawn(both, result)
+    for name in ("open", "high", "low", "close"):
+        np.testing.assert_allclose(columns[name][1], result.candles.frame[name], rtol=1e-6)
+    seconds = result.candles.open_time.astype("datetime64[s]").astype(float)
+    np.testing.assert_array_equal(columns["time"][1], seconds)
+    offset, position = columns["position"]
+    assert offset == bars_of(result, result.backtest.equity["time"])[0]
+    np.testing.assert_allclose(position, 100 * result.backtest.equity["position"].to_numpy(), atol=0.1)
+    assert figure.caption.startswith(f"{result.backtest.fills.height} orders filled")
+
+
+def test_a_model_that_never_trades_gets_sentences(study_of, drawn):
     result = study_of(model=Naive())
-    assert signals(result).plot is None
+    assert drawn(price_figure, result)[0].caption.startswith("The rule never traded")
     assert forecast_in_groups(result).caption == "All forecasts of naive are equal, so they cannot be grouped."
-    assert losses(result).plot is None
-    assert len(set(trace(equity(result, gross(result)), "naive").y)) == 1
+    assert not losses(result).is_drawn and not cost_figure(result).is_drawn and not distribution(result).is_drawn
+    assert len(set(drawn(account_figure, result, gross(result))[1]["equity_model"][1])) == 1
+
+
+def test_returns_by_month_compound_to_the_account(result):
+    frame = monthly_frame(result.backtest)
+    total = np.prod(1 + frame["Year"].to_numpy())
+    level = result.backtest.equity["equity"]
+    assert total == pytest.approx(level[-1] / level[0])
+    months = frame.drop("year", "Year", "Buy-and-hold").to_numpy()
+    assert np.nanprod(1 + months) == pytest.approx(total)
+
+
+def test_drawdowns_are_listed_with_their_dates(result):
+    page = drawdown_table(result.backtest)
+    summary = dict(result.summary.select("statistic", "value").iter_rows())
+    assert f"{100 * summary['maximum drawdown']:.1f}" in page
+    assert re.search(r"\d{4}-\d\d-\d\d", page)
+
+
+def test_the_cost_curve_passes_the_result_and_the_break_even_cost(result):
+    costs = result.backtest.costs
+    at_own = returns_at_costs(result, np.array([0.0, costs.per_side_bps]))
+    summary = dict(result.summary.select("statistic", "value").iter_rows())
+    assert at_own[1] == pytest.approx(summary["annual return"], abs=0.01)
+    assert at_own[0] > at_own[1]
+    even = result.verdict.evidence.break_even_bps
+    assert returns_at_costs(result, np.array([even]))[0] == pytest.approx(0, abs=0.01)
+    assert f"breaks even at {even:.1f} bp" in cost_figure(result).caption
+
+
+def test_the_distribution_counts_every_bar_with_a_return(result):
+    returns = result.backtest.returns_until_ruin
+    assert distribution(result).data["bars"].sum() == (returns != 0).sum()
 
 
 def test_one_split_is_called_one_opinion(study_of):
     result = study_of(model=Drift(), folds=Holdout())
-    assert timeline(result).plot is None
+    assert not timeline(result).is_drawn
     assert "One split is one sample" in timeline(result).caption
-    assert skill_by_training(result).plot is None
+    assert not skill_by_training(result).is_drawn
 
 
 def test_folds_and_trainings_are_the_results(result):
-    train, test = timeline(result).plot.data
-    assert list(test.base) == list(milliseconds(result.folds["test_first"]))
-    assert all(base + length < start for base, length, start in zip(train.base, train.x, test.base, strict=True))
+    figure = timeline(result)
+    places = re.findall(r'<rect x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', figure.drawing)
+    spans = [(float(x), float(x) + float(width)) for x, width in places]
+    for train, test in zip(spans[::2], spans[1::2], strict=True):
+        assert train[0] < train[1] <= test[0] < test[1]
+    assert figure.data.equals(result.folds)
     skill = skill_by_training(result)
-    np.testing.assert_allclose(skill.plot.data[0].x, 100 * result.accuracy_by_part["r2"].to_numpy())
+    np.testing.assert_allclose(skill.data["r2"], result.accuracy_by_part["r2"].to_numpy())
     better = (result.accuracy_by_part["r2"] > 0).sum()
     assert f"{better} of {result.folds.height} have an R2 above zero" in skill.caption
 
 
-def test_losses_start_at_one_and_break_between_trainings(result):
+def test_losses_start_at_one_and_keep_their_last_value():
+    rows = [(0, 0, 1, 4.0, 2.0), (0, 0, 2, 3.0, 1.0), (1, 0, 1, 0.5, 0.2), (1, 0, 2, 0.4, 0.3), (1, 0, 3, 0.1, 0.4)]
+    table = pl.DataFrame(rows, schema=["fold", "seed", "epoch", "train", "valid"], orient="row")
+    band = loss_band(table, "train")
+    np.testing.assert_allclose(band["median"], [1, (0.75 + 0.8) / 2, (0.75 + 0.2) / 2])
+    np.testing.assert_allclose(band["low"][0], 1)
+    np.testing.assert_allclose(loss_band(table, "valid")["high"], [1, 0.05 * 0.5 + 0.95 * 1.5, 0.05 * 0.5 + 0.95 * 2])
+
+
+def test_losses_say_where_the_best_epoch_was(result):
     rows = [(0, 0, 1, 4.0, 2.0), (0, 0, 2, 3.0, 1.0), (1, 0, 1, 0.5, 0.2), (1, 0, 2, 0.4, 0.3), (1, 0, 3, 0.1, 0.4)]
     table = pl.DataFrame(rows, schema=["fold", "seed", "epoch", "train", "valid"], orient="row")
     figure = losses(replace(result, losses=table))
-    train, valid = figure.plot.data
-    np.testing.assert_allclose(train.y, [1, 0.75, np.nan, 1, 0.8, 0.2, np.nan])
-    np.testing.assert_allclose(valid.y, [1, 0.5, np.nan, 1, 1.5, 2, np.nan])
-    assert figure.caption.startswith("2 trainings, one line each. Lowest validation loss: at epoch 1 of 3")
+    assert figure.caption.startswith(
+        "2 trainings: the line is the median, the band holds 90 % of them. Lowest validation"
+    )
+    assert "at epoch 1 of 3" in figure.caption
+    assert [words for _, words in figure.legend] == ["training loss", "validation loss"]
 
 
 def test_losses_without_validation_are_training_losses(result):
     rows = [(0, 0, 1, 4.0, float("nan")), (0, 0, 2, 3.0, float("nan"))]
     table = pl.DataFrame(rows, schema=["fold", "seed", "epoch", "train", "valid"], orient="row")
     figure = losses(replace(result, losses=table))
-    assert [part.name for part in figure.plot.data] == ["training loss"]
-    assert figure.caption == "1 training, one line each."
-
-
-def test_thinning_keeps_extremes_and_ends():
-    values = np.cumsum(np.random.default_rng(0).standard_normal(50_000))
-    kept = thinned(values)
-    assert len(kept) <= 1_202
-    assert {0, 49_999, values.argmin(), values.argmax()} <= set(kept)
-    assert (np.diff(kept) > 0).all()
-
-
-def test_long_histories_are_drawn_in_part_and_say_so(long):
-    for figure in (forecast_over_time(long), signals(long)):
-        assert f"The figure shows the last {DETAIL_BARS:,}" in figure.caption
-        assert max(len(part.x) for part in figure.plot.data) <= DETAIL_BARS
-    assert "the highest and the lowest value" in equity(long, gross(long)).caption
+    assert [words for _, words in figure.legend] == ["training loss"]
+    assert figure.caption == "1 training: the line is the median, the band holds 90 % of them."

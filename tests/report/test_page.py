@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import os
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
-import numpy as np
 import pytest
-from plotly.offline import get_plotlyjs
 
 from candlecast.errors import RunError
 from candlecast.models import Naive
 from candlecast.report import write_report
+from candlecast.report.chart_library import ADDRESS, chart_library
 from candlecast.report.html import render
 from candlecast.targets import Direction, NextReturn, Price, Volatility
 
@@ -51,15 +52,18 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-def plots(page: Page) -> dict:
+def script(page: Page, name: str) -> str:
     places = [attributes.get("id") for attributes in page.all("script")]
-    return json.loads(page.text["script"][places.index("plots")])
+    return page.text["script"][places.index(name)]
 
 
-def decoded(values) -> np.ndarray:
-    if isinstance(values, dict):
-        return np.frombuffer(base64.b64decode(values["bdata"]), dtype=values["dtype"])
-    return np.array(values)
+def drawn(page: Page) -> set[str | None]:
+    """Names of the figures that there is something to see in."""
+    return {attributes.get("id") for attributes in page.all("figure")}
+
+
+def charts(page: Page) -> list[dict]:
+    return [json.loads(each["data-chart"]) for each in page.all("div") if "data-chart" in each]
 
 
 @pytest.fixture(scope="module")
@@ -69,10 +73,12 @@ def page(result) -> Page:
 
 def test_page_is_whole_and_loads_nothing(page):
     assert page.open == []
-    assert page.text["script"].count(get_plotlyjs()) == 1
+    assert gzip.decompress(base64.b64decode(script(page, "library"))) == chart_library()
     assert page.all("link") == page.all("img") == page.all("iframe") == []
-    for _, attributes in page.elements:
-        assert not {"src", "href", "data", "action", "srcset"} & set(attributes)
+    for tag, attributes in page.elements:
+        assert not {"src", "data", "action", "srcset"} & set(attributes)
+        address = attributes.get("href", "#")
+        assert address.startswith(("#", "data:text/csv")) or (tag == "a" and address == ADDRESS)
     assert "url(" not in page.text["style"][0]
     assert "@import" not in page.text["style"][0]
     policy = next(meta["content"] for meta in page.all("meta") if "http-equiv" in meta)
@@ -81,7 +87,7 @@ def test_page_is_whole_and_loads_nothing(page):
 
 def test_hostile_symbol_stays_text(page, result):
     symbol = result.candles.symbol
-    assert len(page.all("script")) == 3
+    assert len(page.all("script")) == 4
     assert page.text["h1"][0].strip() == symbol
     assert symbol in page.text["title"][0]
     assert symbol in page.text["td"]
@@ -95,56 +101,81 @@ def test_hostile_model_name_stays_text(result):
         for held in (result.forecasts, result.positions)
     )
     page = Page(render(replace(result, model=name, forecasts=forecasts, positions=positions)))
-    assert len(page.all("script")) == 3
+    assert len(page.all("script")) == 4
     assert page.all("b") == []
-    names = {trace.get("name") for trace in plots(page)["equity"]["data"]}
-    assert "&lt;/script&gt;&lt;b&gt;mine&lt;/b&gt;" in names
+    assert name in {each.get("label") for chart in charts(page) for pane in chart["panes"] for each in pane["series"]}
 
 
-def test_verdict_is_the_headline_with_two_badges_in_words(page, result):
-    assert result.verdict.text.startswith(page.text["h2"][0])
-    answers = [text.strip() for text in page.text["strong"]]
-    assert answers == ["Yes" if is_yes else "No" for is_yes in (result.verdict.is_forecastable, result.verdict.pays)]
+def test_the_page_begins_with_the_two_answers(page, result):
+    answers = result.verdict.answers
+    assert page.text["h2"][:2] == [answer.question for answer in answers]
+    shown = [each["class"].split()[1] for each in page.all("div") if (each.get("class") or "").startswith("answer ")]
+    assert shown == [answer.answer.split()[0] for answer in answers]
+    words = [text.replace("\u00a0", " ") for text in page.text["p"]]
+    for answer in answers:
+        assert answer.sentence in words
+        assert any(answer.figure[1:] in text for text in words)
+    assert words.index(answers[1].sentence) < next(row for row, text in enumerate(words) if "Out of sample" in text)
     for reason in result.verdict.reasons:
         assert any(reason[1:] in item.replace("\u00a0", " ") for item in page.text["li"])
 
 
-def test_plots_on_the_page_hold_the_results_numbers(page, result):
-    shown = plots(page)
-    places = {attributes.get("id") for attributes in page.all("div")}
-    assert set(shown) <= places
-    model = next(trace for trace in shown["equity"]["data"] if trace["name"] == "linear")
-    assert decoded(model["y"])[-1] == result.backtest.equity["equity"][-1]
-    assert len(page.all("figcaption")) == len(shown)
+def test_the_evidence_is_a_table(page, result):
+    cells = [text.replace("\u00a0", " ") for text in page.text["td"]]
+    for measure in result.verdict.measures:
+        assert measure.name in page.text["th"]
+        assert measure.value in cells
+
+
+def test_columns_on_the_page_hold_the_results_numbers(page, result, column_values):
+    header = json.loads(script(page, "header"))
+    columns = column_values(header["columns"], script(page, "columns"))
+    offset, equity = columns["equity_model"]
+    own = result.backtest.equity
+    assert equity == pytest.approx(own["equity"].to_numpy(), rel=1e-6)
+    assert result.candles.frame["close_time"][offset] == own["time"][0]
+    assert columns["close"][1] == pytest.approx(result.candles.close, rel=1e-6)
+    for chart in charts(page):
+        for pane in chart["panes"]:
+            assert all(each["kind"] == "candles" or each["column"] in columns for each in pane["series"])
+    assert len(page.all("figcaption")) == len(drawn(page))
+
+
+def test_the_data_of_every_figure_can_be_downloaded(page):
+    links = {each["download"]: each["href"] for each in page.all("a") if "download" in each}
+    buttons = {each["data-csv"] for each in page.all("button") if "data-csv" in each}
+    assert {name.removesuffix(".csv") for name in links} | buttons == drawn(page) | {"trades"}
+    for address in links.values():
+        lines = unquote(address.split(",", 1)[1]).splitlines()
+        assert len(lines) > 1 and len({line.count(",") for line in lines}) == 1
 
 
 def test_tables_are_labelled_and_emphasise_the_model(page, result):
-    assert len(page.all("caption")) == len(page.all("table")) == 4
+    assert len(page.all("caption")) == len(page.all("table")) >= 8
     assert all(head.get("scope") in ("col", "row") for head in page.all("th"))
-    assert sum(row.get("class") == "chosen" for row in page.all("tr")) == 1
     for name in result.forecasts:
         assert name in page.text["th"]
     cash = next(row for row in result.backtest.summary().iter_rows(named=True) if row["statistic"] == "total cost")
     assert f"{cash['value']:,.2f}" in page.text["td"]
 
 
-def test_recipe_check_and_fingerprint_are_there(page, result):
-    check, recipe = page.text["pre"]
+def test_recipe_audit_and_fingerprint_are_there(page, result):
+    (recipe,) = page.text["pre"]
     assert json.loads(recipe) == json.loads(json.dumps(result.recipe))
-    assert check == str(result.candles.check())
     assert result.candles.fingerprint[:12] in page.text["td"]
+    assert result.audit is None or all(check.name in page.text["th"] for check in result.audit.checks)
 
 
 @pytest.mark.parametrize("target", [NextReturn(), NextReturn(24), Price(), Direction(), Volatility()])
 def test_every_target_gets_a_page(study_of, target):
     page = Page(render(study_of(target=target)))
-    assert {"forecast", "groups", "equity", "timeline", "skill"} <= set(plots(page))
+    assert {"signals", "forecast", "groups", "equity", "timeline", "skill"} <= drawn(page)
     assert not re.search(r"\b(nan|None|inf)\b", " ".join(page.text["td"] + page.text["figcaption"] + page.text["p"]))
 
 
 def test_a_study_without_any_trade_gets_a_page(study_of):
     page = Page(render(study_of(model=Naive())))
-    assert "signals" not in plots(page)
+    assert "costs" not in drawn(page)
     assert any("never traded" in text for text in page.text["p"])
 
 
@@ -153,8 +184,9 @@ def test_same_result_gives_the_same_bytes(result):
 
 
 def test_page_of_many_bars_stays_light(long):
-    page = render(long)
-    assert len(page.encode()) - len(get_plotlyjs().encode()) < 2_000_000
+    data = len(script(Page(render(long)), "columns"))
+    assert len(render(long).encode()) - data < 1_000_000
+    assert data < 50 * len(long.candles)
 
 
 def test_report_is_written_where_asked(result, tmp_path):

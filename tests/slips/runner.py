@@ -31,7 +31,6 @@ LIBRARIES = (
     "torch",
     "sklearn.linear_model",
     "statsmodels.api",
-    "plotly",
     "hypothesis",
 )
 LIMIT_SECONDS = 600.0  # of one slip

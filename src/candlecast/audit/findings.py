@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from candlecast.text import count, table
+from candlecast.text.notebook import notebook_text
 
 PASSED, FAILED, NOT_RUN = "passed", "failed", "not run"
 BOUNDS = ("before", "after")
@@ -119,6 +120,10 @@ class AuditReport:
         """The checks: `check`, `status`, `detail`."""
         rows = [(check.name, check.status, check.detail) for check in self.checks]
         return pl.DataFrame(rows, schema=["check", "status", "detail"], orient="row")
+
+    def _repr_html_(self) -> str:
+        """The same as text, for notebooks."""
+        return notebook_text(str(self))
 
     def __str__(self) -> str:
         rows = table([[check.name, check.status, check.detail] for check in self.checks], ["check", "result", "detail"])

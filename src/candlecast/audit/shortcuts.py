@@ -25,6 +25,7 @@ from candlecast.sources.files import as_candles
 from candlecast.stats import sharpe
 from candlecast.targets import components
 from candlecast.text import number, table
+from candlecast.text.notebook import notebook_text
 from candlecast.walkforward import plan_jobs
 from candlecast.walkforward.walk import forecast_frame
 
@@ -40,6 +41,10 @@ class ShortcutReport:
     """
 
     frame: pl.DataFrame
+
+    def _repr_html_(self) -> str:
+        """The same as text, for notebooks."""
+        return notebook_text(str(self))
 
     def __str__(self) -> str:
         rows = [[name, number(sharpe), number(added), why] for name, sharpe, added, why in self.frame.iter_rows()]

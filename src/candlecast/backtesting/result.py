@@ -16,6 +16,8 @@ from candlecast.backtesting.engine.account import LIQUIDATION, REASONS
 from candlecast.backtesting.trades import round_trips
 from candlecast.candles import Candles
 from candlecast.stats import bootstrap, performance
+from candlecast.text.cells import number
+from candlecast.text.notebook import notebook_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -217,6 +219,18 @@ class BacktestResult:
                 "formula": [FORMULAS[name] for name in (*RETURN_STATISTICS, *TRADING_STATISTICS)],
             }
         ).with_columns(pl.col("value", "low", "high", "benchmark").fill_nan(None))
+
+    def _repr_html_(self) -> str:
+        """The summary, for notebooks."""
+        rows = [
+            (
+                f"{row['statistic']} ({row['unit']})",
+                *(number(row[name], None) for name in ("value", "low", "high", "benchmark")),
+            )
+            for row in self.summary().iter_rows(named=True)
+        ]
+        heads = ("Statistic", "Value", "95 % CI, low", "95 % CI, high", "Buy-and-hold")
+        return notebook_table(f"{self.symbol} after costs", heads, rows)
 
     def to_pandas(self) -> pd.DataFrame:
         """The table `equity` as a pandas frame indexed by `time`; `fills.to_pandas()` and so on for the others."""

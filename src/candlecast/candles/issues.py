@@ -23,6 +23,7 @@ from candlecast.candles.volumes import volume_timing
 from candlecast.errors import CandleError
 from candlecast.interval import SECONDS
 from candlecast.text import count
+from candlecast.text.notebook import notebook_text
 
 if TYPE_CHECKING:
     from candlecast.candles.table import Candles
@@ -141,6 +142,10 @@ class CandleReport:
             expected="sorted, unique, on-grid candles with positive prices inside low..high",
             remedy=SORTING if worst["kind"] == "unsorted" else LISTING,
         )
+
+    def _repr_html_(self) -> str:
+        """The same as text, for notebooks."""
+        return notebook_text(str(self))
 
     def __str__(self) -> str:
         lines = [

@@ -18,11 +18,13 @@ from candlecast.interval import Interval
 from candlecast.process.forking import require_threads
 from candlecast.reading.options import Options
 from candlecast.text import count
+from candlecast.text.notebook import notebook_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 YEAR_SECONDS = 31_556_952.0
+SHOWN = 5  # bars at each end in a notebook
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,11 @@ class Candles:
         bars = count(len(self), "bar")
         clock = f"; {self.clock}" if self.zone is not None else ""
         return f"Candles({self.symbol} {self.interval}, {bars}, {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC{clock})"
+
+    def _repr_html_(self) -> str:
+        """The first and the last bars, for notebooks."""
+        rows = self.frame if len(self) <= 2 * SHOWN else pl.concat([self.frame.head(SHOWN), self.frame.tail(SHOWN)])
+        return notebook_table(repr(self), rows.columns, rows.iter_rows())
 
     @cached_property
     def open(self) -> np.ndarray:

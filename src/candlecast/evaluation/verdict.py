@@ -12,12 +12,13 @@ from candlecast.backtesting import BacktestResult
 from candlecast.evaluation.answers import Answer, forecast_answer, pay_answer
 from candlecast.evaluation.conditions import Conditions
 from candlecast.evaluation.evidence import LEVEL, Evidence, gather
-from candlecast.evaluation.measures import Measure, measures
+from candlecast.evaluation.measures import HEADINGS, Measure, measures
 from candlecast.evaluation.objections import cautions, objections
 from candlecast.evaluation.trial_count import TrialCount
 from candlecast.targets import Target
 from candlecast.targets.words import described
 from candlecast.text import count, number, p_value, percent, years
+from candlecast.text.notebook import notebook_paragraph, notebook_table
 
 ABBREVIATIONS = ("ALSTM", "ARIMA", "ETS", "EWMA", "GARCH", "GRU", "HAR", "LSTM", "RNN", "TCN")
 NAMES = (*ABBREVIATIONS, "DLinear", "LightGBM", "MinGRU", "MinLSTM", "NLinear", "PatchTST")
@@ -66,6 +67,16 @@ class Verdict:
 
     def __str__(self) -> str:
         return self.text
+
+    def _repr_html_(self) -> str:
+        """Answers and evidence, for notebooks."""
+        parts = [
+            notebook_paragraph(f"{answer.question} {answer.answer.capitalize()}.", is_bold=True)
+            + notebook_paragraph(f"{answer.figure}. {answer.sentence}")
+            for answer in self.answers
+        ]
+        evidence = notebook_table("Evidence", HEADINGS, (measure.cells for measure in self.measures))
+        return "".join([*parts, evidence, notebook_paragraph(self.text)])
 
     def to_dict(self) -> dict[str, Any]:
         """The verdict as JSON values; what is undefined or without end is None."""

@@ -23,6 +23,7 @@ from candlecast.runs.writing import contents, manifest_of
 from candlecast.study import Study
 from candlecast.study.loading import load_run
 from candlecast.text import table
+from candlecast.text.notebook import notebook_text
 
 EQUAL, DIFFERENT, SAME_VALUES = "equal", "different", "equal values, other bytes"
 STAGES = {  # stages in the order of the computation, and the file of each
@@ -59,6 +60,10 @@ class ReplayReport:
     def first_difference(self) -> str | None:
         """The first stage that differs; None if all are equal."""
         return next((stage for stage, status, _, _ in self.stages if status == DIFFERENT), None)
+
+    def _repr_html_(self) -> str:
+        """The same as text, for notebooks."""
+        return notebook_text(str(self))
 
     def __str__(self) -> str:
         if self.is_equal:

@@ -39,7 +39,14 @@ def account_figure(result: StudyResult, columns: Columns, gross: BacktestResult)
     }
     others = [(name, other) for name, other in result.backtests.items() if name != result.model]
     equity = [
-        {"kind": "line", "label": name, "colour": "grey", "width": 1, "dash": dash, "column": added(f"equity_{row}", _level(other))}
+        {
+            "kind": "line",
+            "label": name,
+            "colour": "grey",
+            "width": 1,
+            "dash": dash,
+            "column": added(f"equity_{row}", _level(other)),
+        }
         for row, ((name, other), dash) in enumerate(zip(others, DASHES * len(others), strict=False))
     ]
     if gross.costs != traded.costs:
@@ -56,7 +63,14 @@ def account_figure(result: StudyResult, columns: Columns, gross: BacktestResult)
             continue
         ratio = rolling_sharpe(returns[name], window=window, bars_per_year=traded.bars_per_year)
         spread = rolling_volatility(returns[name], window=window, bars_per_year=traded.bars_per_year)
-        ratios.append({**style, "label": "rolling Sharpe" if name == "model" else "", "column": added(f"sharpe_{name}", ratio, 5), "digits": 1})
+        ratios.append(
+            {
+                **style,
+                "label": "rolling Sharpe" if name == "model" else "",
+                "column": added(f"sharpe_{name}", ratio, 5),
+                "digits": 1,
+            }
+        )
         spreads.append(
             {
                 **style,
@@ -132,5 +146,7 @@ def _equity_words(result: StudyResult, gross: BacktestResult, window: int | None
         "Grey lines are the baselines, traded by the same rule."
     )
     if window is not None:
-        words += f" Rolling figures are of the last {count(window, 'bar')}; blue is {result.model}, orange buy-and-hold."
+        words += (
+            f" Rolling figures are of the last {count(window, 'bar')}; blue is {result.model}, orange buy-and-hold."
+        )
     return words

@@ -69,6 +69,5 @@ def _download(figure: Figure) -> str:
     if figure.data is None:
         return ""
     content = quote(figure.data.head(MOST_DATA_ROWS).write_csv(), safe=",:.-+/()")
-    return (
-        f'<a class="csv" download="{figure.name}.csv" href="data:text/csv;charset=utf-8,{content}" aria-label="{label}">CSV</a>'
-    )
+    address = f"data:text/csv;charset=utf-8,{content}"
+    return f'<a class="csv" download="{figure.name}.csv" href="{address}" aria-label="{label}">CSV</a>'

@@ -39,7 +39,10 @@ def forecast_in_groups(result: StudyResult) -> Figure:
     naive = unit.change_scale * (float((score.target - score.outcome_change).mean()) if is_probability else 0.0)
     axes = svg.Axes(x=svg.span(x), y=svg.span(y - margin, y + margin, x, naive))
     ends = np.array([x.min(), x.max()])
-    labels = [f"forecast {a:.3f}, outcome {b:.3f} (95 % CI {b - c:.3f} to {b + c:.3f})" for a, b, c in zip(x, y, margin, strict=True)]
+    labels = [
+        f"forecast {a:.3f}, outcome {b:.3f} (95 % CI {b - c:.3f} to {b + c:.3f})"
+        for a, b, c in zip(x, y, margin, strict=True)
+    ]
     drawing = svg.drawing(
         axes,
         title,
@@ -74,10 +77,14 @@ def lag_figure(result: StudyResult) -> Figure:
         svg.frame(axes, x_title="lag of the outcome, bars", y_title="mean absolute distance"),
         svg.bars(axes, edges, errors, "grey", labels),
         svg.bars(axes, np.array([-0.5, 0.5]), errors[LAGS == 0], "blue", ["what it forecasts"]),
-        svg.bars(axes, np.array([horizon - 0.5, horizon + 0.5]), errors[LAGS == horizon], "orange", ["last value known"]),
+        svg.bars(
+            axes, np.array([horizon - 0.5, horizon + 0.5]), errors[horizon == LAGS], "orange", ["last value known"]
+        ),
     )
     if nearest == horizon:
-        words = "It is nearest to the last value known when it was made: the curve follows the past, it does not forecast."
+        words = (
+            "It is nearest to the last value known when it was made: the curve follows the past, it does not forecast."
+        )
     elif nearest == 0:
         words = "It is nearest to the value that it forecasts."
     else:
@@ -86,7 +93,11 @@ def lag_figure(result: StudyResult) -> Figure:
         f"Mean absolute distance of the forecast from the outcome 0, 1, 2 ... bars before the one that it is for. {words} A copy "
         "of the last value looks right in a plot over time, and shows here."
     )
-    legend = (("blue bar", "lag 0: what it forecasts"), ("orange bar", f"lag {horizon}: last value known"), ("grey bar", "others"))
+    legend = (
+        ("blue bar", "lag 0: what it forecasts"),
+        ("orange bar", f"lag {horizon}: last value known"),
+        ("grey bar", "others"),
+    )
     return Figure(
         name, title, caption, drawing, legend=legend, data=pl.DataFrame({"lag": LAGS, "mean_absolute_distance": errors})
     )

@@ -111,12 +111,12 @@ def _distance_words(result: StudyResult, unit: Unit, known: pl.DataFrame) -> str
 
 def _probability_words(known: pl.DataFrame) -> str:
     low, high = (percent(known["mean"].quantile(share)) for share in (0.05, 0.95))
-    happened = happened(known)
-    unchanged = float((happened == 0.5).mean())
+    outcomes = happened(known)
+    unchanged = float((outcomes == 0.5).mean())
     still = f", stayed the same in {percent(unchanged)} (dots at 50 %)" if unchanged else ""
     return (
         f"90 % of the forecast probabilities of a rise lie between {low} and {high}. The price rose in "
-        f"{percent(float((happened == 1.0).mean()))} of cases (dots at 100 %){still}, and fell in the rest (dots at 0 %)."
+        f"{percent(float((outcomes == 1.0).mean()))} of cases (dots at 100 %){still}, and fell in the rest (dots at 0 %)."
     )
 
 

@@ -74,7 +74,9 @@ def issues_table(result: StudyResult) -> str:
         for row in issues.head(MOST_ISSUES).iter_rows(named=True)
     ]
     more = f", the first {MOST_ISSUES} of {issues.height:,}" if issues.height > MOST_ISSUES else ""
-    return table(f"Issues of the candles{more}", ("Kind", "Severity", "Bars", "First", "Last", "Detail"), rows, style="words")
+    return table(
+        f"Issues of the candles{more}", ("Kind", "Severity", "Bars", "First", "Last", "Detail"), rows, style="words"
+    )
 
 
 def audit_table(result: StudyResult) -> str:

@@ -35,7 +35,10 @@ def price_figure(result: StudyResult, columns: Columns) -> Figure:
     panes = [
         {"weight": 5, "series": [{"kind": "candles"}]},
         {"weight": 1, "series": [{"kind": "volume", "column": "volume", "label": "volume", "colour": "grey"}]},
-        {"weight": 1, "series": [{"kind": "area", "column": "position", "label": "position", "percent": True, "digits": 0}]},
+        {
+            "weight": 1,
+            "series": [{"kind": "area", "column": "position", "label": "position", "percent": True, "digits": 0}],
+        },
     ]
     legend = (("buy", "buy"), ("sell", "sell"), ("candle-up", "closed higher"), ("candle-down", "closed lower"))
     return Figure(
@@ -97,6 +100,6 @@ def _signal_words(result: StudyResult) -> str:
     shares = [percent(float(np.mean(chosen)), 0) for chosen in (position > 0, position < 0, position == 0)]
     return (
         f"{count(traded.fills.height, 'order')} filled in {count(traded.equity.height, 'bar')}, at the open after the decision. "
-        f"Long on {shares[0]} of the bars, short on {shares[1]}, flat on {shares[2]}. Closed markets take no width. Zoomed out, a "
-        "candle stands for several bars and keeps their open, high, low and close; arrows mark that there were orders."
+        f"Long on {shares[0]} of the bars, short on {shares[1]}, flat on {shares[2]}. Closed markets take no width. Zoomed out, "
+        "a candle stands for several bars and keeps their open, high, low and close; arrows mark that there were orders."
     )

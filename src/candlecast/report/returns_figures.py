@@ -94,7 +94,10 @@ def distribution(result: StudyResult) -> Figure:
     width = edges[1] - edges[0]
     normal = len(moved) * width * np.exp(-0.5 * ((middle - mean) / deviation) ** 2) / (deviation * np.sqrt(2 * np.pi))
     axes = svg.Axes(x=(float(low), float(high)), y=(0.0, float(max(counted.max(), normal.max())) * 1.05))
-    labels = [f"{left:.2f} to {right:.2f} %: {bars:,} bars" for left, right, bars in zip(edges[:-1], edges[1:], counted, strict=True)]
+    labels = [
+        f"{left:.2f} to {right:.2f} %: {bars:,} bars"
+        for left, right, bars in zip(edges[:-1], edges[1:], counted, strict=True)
+    ]
     drawing = svg.drawing(
         axes,
         title,
@@ -107,9 +110,10 @@ def distribution(result: StudyResult) -> Figure:
     kurtosis = float(np.mean((moved - mean) ** 4) / deviation**4)
     worst, best = (number(value, 2) for value in (moved.min(), moved.max()))
     words = (
-        f"Returns of the {count(len(moved), 'bar')} with a position, the outermost 0.2 % in the outer bars. Mean {number(mean, 3)} %, "
-        f"standard deviation {number(deviation, 2)} %, skewness {number(skewness, 1)}, kurtosis {number(kurtosis, 1)} (normal: 3). "
-        f"Worst bar {worst} %, best {best} %. 5 % of the bars lose more than {number(-float(np.quantile(moved, 0.05)), 2)} %."
+        f"Returns of the {count(len(moved), 'bar')} with a position, the outermost 0.2 % in the outer bars. "
+        f"Mean {number(mean, 3)} %, standard deviation {number(deviation, 2)} %, skewness {number(skewness, 1)}, "
+        f"kurtosis {number(kurtosis, 1)} (normal: 3). Worst bar {worst} %, best {best} %. 5 % of the bars lose more than "
+        f"{number(-float(np.quantile(moved, 0.05)), 2)} %."
     )
     data = pl.DataFrame({"from_percent": edges[:-1], "to_percent": edges[1:], "bars": counted, "normal": normal})
     legend = (("blue bar", "returns"), ("orange dashed", "normal distribution of the same mean and deviation"))

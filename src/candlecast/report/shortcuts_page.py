@@ -58,7 +58,9 @@ def shortcuts_figure(report: ShortcutReport) -> Figure:
             f'height="{0.7 * ROW_PIXELS:.0f}"><title>{escape(words)}</title></rect></g>'
         )
     parts.append(svg.mark(axes, float(values[0]), "blue dotted"))
-    parts.append(f'<text x="{(LABEL_PIXELS + svg.WIDTH) / 2:.0f}" y="{axes.height - 6}" class="middle">Sharpe ratio a year</text>')
+    parts.append(
+        f'<text x="{(LABEL_PIXELS + svg.WIDTH) / 2:.0f}" y="{axes.height - 6}" class="middle">Sharpe ratio a year</text>'
+    )
     title = "Sharpe ratio with each mistake"
     caption = "The dotted line is the study itself. What a mistake adds could not have been earned."
     return Figure("shortcuts", title, caption, svg.drawing(axes, title, *parts), data=frame)
@@ -73,7 +75,5 @@ def write_shortcuts(report: ShortcutReport, path: str | Path) -> Path:
     )
     style = (files("candlecast.report") / "page.css").read_text("utf-8")
     figure = figure_html(shortcuts_figure(report))
-    page = PAGE.format(
-        title="What shortcuts would have earned", summary=escape(summary), figure=figure, style=style
-    )
+    page = PAGE.format(title="What shortcuts would have earned", summary=escape(summary), figure=figure, style=style)
     return write_page(page, path)

@@ -89,7 +89,9 @@ def frame(axes: Axes, *, x_title: str, y_title: str, x_words: Words = plain, y_w
         x = axes.across(value)
         parts.append(f'<text x="{x:.1f}" y="{bottom + 16}" class="middle">{escape(x_words(value))}</text>')
     parts.append(f'<path class="axis" d="M{axes.left} {bottom}H{right}"/>')
-    parts.append(f'<text x="{(axes.left + right) / 2:.0f}" y="{axes.height - 6}" class="middle title">{escape(x_title)}</text>')
+    parts.append(
+        f'<text x="{(axes.left + right) / 2:.0f}" y="{axes.height - 6}" class="middle title">{escape(x_title)}</text>'
+    )
     middle = (TOP + bottom) / 2
     parts.append(
         f'<text transform="translate(12 {middle:.0f}) rotate(-90)" class="middle title">{escape(y_title)}</text>'
@@ -160,6 +162,4 @@ def mark(axes: Axes, value: float, kind: str) -> str:
 
 def drawing(axes: Axes, label: str, *parts: str) -> str:
     """The figure; `label` says what it shows to those who do not see it."""
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {axes.height}" role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'
-    )
+    return f'<svg viewBox="0 0 {WIDTH} {axes.height}" role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'

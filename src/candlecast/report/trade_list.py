@@ -79,8 +79,8 @@ def trade_section(trades: int) -> str:
         '<div id="trades"><div class="head"><h3>Trades</h3><button type="button" class="csv" data-csv="trades" '
         'aria-label="Download the list of trades as CSV">CSV</button></div>'
         '<div class="scroll tall" tabindex="0" role="region" aria-label="Trades"><table class="sorted">'
-        "<caption>Round trips from flat to flat, after fees and slippage. A click on a heading sorts; a click on a trade shows it "
-        f'in the chart.</caption><thead><tr>{heads}</tr></thead><tbody></tbody></table></div>'
+        "<caption>Round trips from flat to flat, after fees and slippage. A click on a heading sorts; a click on a trade shows "
+        f"it in the chart.</caption><thead><tr>{heads}</tr></thead><tbody></tbody></table></div>"
         '<button type="button" class="more" hidden></button></div>'
     )
 

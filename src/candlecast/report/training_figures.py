@@ -42,7 +42,9 @@ def timeline(result: StudyResult) -> Figure:
     )
     parts = []
     for row, fold in enumerate(folds.iter_rows(named=True)):
-        parts.append(f'<text x="{LABEL_PIXELS - 6}" y="{axes.down(row + 0.62):.0f}" class="end">Fold {fold["fold"]}</text>')
+        parts.append(
+            f'<text x="{LABEL_PIXELS - 6}" y="{axes.down(row + 0.62):.0f}" class="end">Fold {fold["fold"]}</text>'
+        )
         for part, kind in (("train", "grey"), ("test", "blue")):
             left, right = (axes.across(spans[f"{part}_{end}"][row]) for end in ("first", "last"))
             words = (
@@ -93,7 +95,9 @@ def skill_by_training(result: StudyResult) -> Figure:
     for row in parts.drop_nulls("r2").iter_rows(named=True):
         x, y = LABEL_PIXELS + width * seeds.index(row["seed"]), svg.TOP + ROW_PIXELS * folds.index(row["fold"])
         kind = "blue" if row["r2"] > 0 else "orange"
-        words = f"Fold {row['fold']}, seed {row['seed']}: R2 {percent(row['r2'], 2)}, hit rate {percent(row['hit_rate'])}"
+        words = (
+            f"Fold {row['fold']}, seed {row['seed']}: R2 {percent(row['r2'], 2)}, hit rate {percent(row['hit_rate'])}"
+        )
         text = f'<text x="{x + width / 2:.1f}" y="{y + 16}" class="middle cell">{escape(percent(row["r2"], 2))}</text>'
         cells.append(
             f'<g class="cells {kind}"><rect x="{x + 1:.1f}" y="{y + 1}" width="{width - 2:.1f}" height="{ROW_PIXELS - 2}" '
@@ -113,8 +117,8 @@ def skill_by_training(result: StudyResult) -> Figure:
     r2, hits = parts["r2"].drop_nulls().to_numpy(), parts["hit_rate"].drop_nulls().to_numpy()
     better, right = (r2 > 0).sum(), (hits > 0.5).sum()
     words = (
-        f"Out-of-sample R2 against naive of each training. {better} of {parts.height} have an R2 above zero, better than the naive "
-        f"forecast; {right} of {parts.height} have a hit rate above 50 %. R2 ranges from {percent(r2.min(), 2)} to "
+        f"Out-of-sample R2 against naive of each training. {better} of {parts.height} have an R2 above zero, better than the "
+        f"naive forecast; {right} of {parts.height} have a hit rate above 50 %. R2 ranges from {percent(r2.min(), 2)} to "
         f"{percent(r2.max(), 2)}, so a single training proves nothing."
     )
     legend = (("blue bar", "better than naive"), ("orange bar", "worse"))

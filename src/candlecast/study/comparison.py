@@ -31,6 +31,7 @@ from candlecast.study import comparison_words
 from candlecast.study.result import StudyResult, record_all
 from candlecast.study.study import Study
 from candlecast.targets import NextReturn, Target
+from candlecast.text.notebook import notebook_paragraph, notebook_text
 from candlecast.walkforward import CheckpointStore, FoldForecast, WalkPlan, forecast_frame
 
 LEVEL = 0.05
@@ -74,6 +75,11 @@ class Comparison:
         """The text, and a table for each of its two questions."""
         tables = comparison_words.forecast_table(self.frame), comparison_words.pay_table(self.frame)
         return "\n\n".join([self.text, *tables])
+
+    def _repr_html_(self) -> str:
+        """The same for notebooks."""
+        text, *tables = str(self).split("\n\n")
+        return notebook_paragraph(text) + "".join(map(notebook_text, tables))
 
     def __repr__(self) -> str:
         return f"Comparison({', '.join(' '.join(key) for key in self.results)})"

@@ -34,6 +34,7 @@ from candlecast.sources.source import moment
 from candlecast.study.computed import computed_of
 from candlecast.study.seal import digests_of, digests_of_view, replaced_parts
 from candlecast.targets import Target, label, primary
+from candlecast.text.notebook import notebook_paragraph
 from candlecast.walkforward.tables import is_in_time_order
 
 if TYPE_CHECKING:
@@ -93,6 +94,11 @@ class StudyResult:
                 f"ledger is of type {type(self.ledger).__name__}", expected="a Ledger", remedy="Use cc.Ledger('runs')"
             )
         object.__setattr__(self, "computed", dict(self.computed))  # a copy goes on with its own
+
+    def _repr_html_(self) -> str:
+        """The verdict, for notebooks; it is recorded as reading `verdict` does."""
+        heading = f"{self.candles.symbol} {self.candles.interval}, {self.model}: {self.verdict.headline}"
+        return notebook_paragraph(heading, is_bold=True) + self.verdict._repr_html_()
 
     @property
     def forecast(self) -> Forecast:

@@ -58,38 +58,59 @@ SLIPS = [
     ),
     *slips(
         "report",
-        "report/forecast_figures.py",
-        "tests/report/test_figures.py::test_forecast_is_drawn_as_price_at_the_time_it_is_for tests/report/test_cells.py",
+        "report/market_chart.py",
+        "tests/report/test_figures.py::test_forecast_is_drawn_as_price_at_the_bar_it_is_for",
         [
             (
                 "at-the-time-it-was-made",
-                'times = milliseconds(drawn["known_at"])',
-                'times = milliseconds(drawn["time"])',
+                'bars_of(result, known["known_at"])',
+                'bars_of(result, known["time"])',
             ),
-            ("margin-without-horizon", "np.sqrt(horizon / len(part))", "np.sqrt(1 / len(part))"),
-            ("naive-error-for-forecast", "for values in (forecast, naive)]", "for values in (naive, forecast)]"),
         ],
     ),
     *slips(
         "report",
-        "report/trading_figures.py",
-        "tests/report/test_figures.py::test_equity_and_drawdown_end_where_the_account_does tests/report/test_figures.py::test_every_fill_is_marked_with_its_reason_and_cost",
+        "report/forecast_figures.py",
+        "tests/report/test_figures.py::test_a_copy_of_the_last_price_is_unmasked tests/report/test_cells.py",
         [
-            ("cost-without-slippage", "number(fill['fee'] + fill['slippage'], 2)", "number(fill['fee'], 2)"),
-            ("fall-from-start", "1 - level / np.maximum.accumulate(level)", "1 - level / level[0]"),
+            ("margin-without-horizon", "np.sqrt(horizon / len(part))", "np.sqrt(1 / len(part))"),
+            ("lag-forwards", "outcome[rows - lag]", "outcome[rows + lag]"),
         ],
+    ),
+    *slips(
+        "report",
+        "report/forecast_values.py",
+        "tests/report/test_cells.py",
+        [("naive-error-for-forecast", "for values in (forecast, naive)]", "for values in (naive, forecast)]")],
+    ),
+    *slips(
+        "report",
+        "report/trade_list.py",
+        "tests/report/test_figures.py::test_every_fill_has_its_bar_its_forecast_and_its_cost",
+        [
+            ("cost-without-slippage", '(fills["fee"] + fills["slippage"]).to_numpy()', 'fills["fee"].to_numpy()'),
+            ("forecast-of-the-next-bar", 'strategy="backward"', 'strategy="forward"'),
+        ],
+    ),
+    *slips(
+        "report",
+        "report/cost_figure.py",
+        "tests/report/test_figures.py::test_the_cost_curve_passes_the_result_and_the_break_even_cost",
+        [("costs-on-top", "traded.costs.of_holding()", "traded.costs")],
+    ),
+    *slips(
+        "report",
+        "stats/drawdowns.py",
+        "tests/stats/test_account_tables.py",
+        [("fall-from-start", "equity / np.maximum.accumulate(equity)", "equity / equity[0]")],
     ),
     *slips(
         "report",
         "report/training_figures.py",
-        "tests/report/test_figures.py::test_losses_start_at_one_and_break_between_trainings tests/report/test_figures.py::test_folds_and_trainings_are_the_results",
+        "tests/report/test_figures.py::test_losses_start_at_one_and_keep_their_last_value tests/report/test_figures.py::test_folds_and_trainings_are_the_results",
         [
             ("losses-unrelated", "curve[name].to_numpy() / curve[name][0]", "curve[name].to_numpy()"),
-            (
-                "train-for-test",
-                'milliseconds(folds[f"{part}_first"]), milliseconds(folds[f"{part}_last"])',
-                'milliseconds(folds["train_first"]), milliseconds(folds["train_last"])',
-            ),
+            ("train-for-test", 'spans[f"{part}_{end}"][row]', 'spans[f"train_{end}"][row]'),
         ],
     ),
 ]

@@ -64,9 +64,10 @@ class Trades {
     const {opened, closed} = this.columns;
     let best = -1, least = reach;
     for (let i = 0; i < this.count; i++) {
-      const distance = bar < opened[i] ? opened[i] - bar : Math.max(bar - closed[i] - 1, 0);
+      const end = Math.max(closed[i], opened[i] + 1);
+      if (opened[i] <= bar && bar < end) return i;
+      const distance = bar < opened[i] ? opened[i] - bar : bar - end;
       if (distance < least) [best, least] = [i, distance];
-      if (distance === 0) return i;
     }
     return best;
   }
