@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -21,6 +22,7 @@ from candlecast.backtesting.untraded import traded_volume, waiting
 from candlecast.backtesting.validation import require_account, require_kind
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, listed, near_misses
+from candlecast.signals.given import as_positions
 from candlecast.signals.positions import Positions
 
 
@@ -64,7 +66,7 @@ def backtest_portfolio(
 
     Args:
         candles: one for each asset, of one interval.
-        positions: one for each asset, in the order of the candles.
+        positions: one for each asset, in the order of the candles; of `equal_weights`, rules, or arrays as in `backtest`.
         costs: of trading and holding, the same for all.
         cash: initial cash of the account, quote currency.
         filters: steps of price, units and money, the same for all.
@@ -76,7 +78,7 @@ def backtest_portfolio(
     """
     require_kind("actions", actions, dict | None, "Give them by symbol, such as {'AAPL': Actions(frame)}")
     actions = {} if actions is None else actions
-    _require_lists(candles, positions)
+    positions = _positions_of(candles, positions)
     for each in candles:
         require_account(each, costs, cash, filters, actions.get(each.symbol))
     order = _paired(candles, positions, actions)
@@ -115,7 +117,8 @@ def backtest_portfolio(
     )
 
 
-def _require_lists(candles: Sequence[Candles], positions: Sequence[Positions]) -> None:
+def _positions_of(candles: Sequence[Candles], positions: Sequence[Any]) -> list[Positions]:
+    """The positions of each asset, once there is a list of candles and one of them."""
     for name, given in (("candles", candles), ("positions", positions)):
         require_kind(name, given, Sequence | Candles | Positions, "Give a list, one for each asset")
     if isinstance(candles, Candles) or isinstance(positions, Positions):
@@ -126,8 +129,11 @@ def _require_lists(candles: Sequence[Candles], positions: Sequence[Positions]) -
         )
     for each in candles:
         require_kind("candles", each, Candles, "Make them with Candles.from_frame, read_csv or a source")
-    for each in positions:
+    held = [as_positions(each, asset) for each, asset in zip(positions, candles, strict=False)]
+    held += positions[len(held) :]
+    for each in held:
         require_kind("positions", each, Positions, "Pass the positions of a rule, one set for each asset")
+    return held
 
 
 def _paired(candles: Sequence[Candles], positions: Sequence[Positions], actions: dict[str, Actions]) -> list[int]:

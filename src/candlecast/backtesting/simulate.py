@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from candlecast.backtesting.validation import require_account, require_kind
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.events import Listener, Progress, ignore
+from candlecast.signals.given import as_positions
 from candlecast.signals.positions import Positions
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class AccountHistory:
 
 def backtest(
     candles: Candles,
-    decided: Positions | Orders | Strategy,
+    decided: Positions | Orders | Strategy | Any,
     *,
     costs: Costs = DEFAULT_COSTS,
     cash: float = 10_000.0,
@@ -131,7 +132,8 @@ def backtest(
         decided: **Positions** of a rule: one decided at the close of bar t is filled at the open of bar t+1, the next bar
             there is, also across a gap; a bar without a position keeps the last target, and units are held until the target
             changes (`account.trade`). A position decided on the last bar has no bar to be filled on: it is
-            `result.pending`. **Orders**: as they rest, see `matching`; units that cash does not cover are bought on credit,
+            `result.pending`. An array with a position for each bar, or a table of times and positions, is taken as such.
+            **Orders**: as they rest, see `matching`; units that cash does not cover are bought on credit,
             up to where the account is liquidated. **A strategy**: called with a `View` at the close of each bar, gives the
             orders that rest from the next bar on; the strategy runs in Python, the account compiled.
         costs: of trading and holding.
@@ -157,21 +159,27 @@ def backtest(
     [10000.0, 12000.0]
     """
     require_account(candles, costs, cash, filters, actions)
+    given: Any = as_positions(decided, candles)
     options = AccountOptions(costs, cash, filters, actions)
     pessimism = 1.0 if pessimistic else -1.0
     pending, bounds = None, None
-    is_new = _announced(decided, progress)
-    if callable(decided):
+    is_new = _announced(given, progress)
+    if callable(given):
         market = Market.of(candles, options)
-        history = _walk_strategy(market, decided, pessimism, progress)
-    elif isinstance(decided, Orders):
-        first, rows, starts = rows_by_bar(candles, decided)
+        history = _walk_strategy(market, cast("Strategy", given), pessimism, progress)
+    elif isinstance(given, Orders):
+        first, rows, starts = rows_by_bar(candles, given)
         market = Market.of(candles, options, first=first)
         history = _walk_orders(market, rows, starts, pessimism)
         bounds = _bounds(history, market, lambda: _walk_orders(market, rows, starts, -pessimism))
     else:
-        require_kind("what was decided", decided, Positions, "Pass the positions of a rule, Orders, or a function")
-        market, targets, history = _walk_positions(candles, decided, options)
+        require_kind(
+            "what was decided",
+            given,
+            Positions,
+            "Pass positions of a rule, one number for each bar, Orders, or a function",
+        )
+        market, targets, history = _walk_positions(candles, given, options)
         last = float(targets[-1])
         is_alive = history.account.cash + history.account.units * market.bars.close[-1] > 0
         pending = last if not math.isnan(last) and last != history.account.target and is_alive else None
@@ -189,6 +197,7 @@ def account_returns(
     Raises what `backtest` raises.
     """
     require_account(candles, costs, cash, NO_FILTERS, None)
+    positions = as_positions(positions, candles)
     require_kind("positions", positions, Positions, "Pass the positions of a rule")
     market, _, history = _walk_positions(candles, positions, AccountOptions(costs, cash, NO_FILTERS, None))
     money, units = history.held.T

@@ -40,14 +40,14 @@ if TYPE_CHECKING:
     from candlecast.study.study import Study
 
 FORECASTS = ("forecasts", "target", "model", "seed")  # what tables of accuracy depend on
-TRADING = ("candles", "positions", "costs", "cash", "model")  # what backtests depend on
+TRADING = ("candles", "positions_by_model", "costs", "cash", "model")  # what backtests depend on
 
 
 @dataclass(frozen=True, eq=False)
 class StudyResult:
     """Everything a study found on one asset. Tables, judgements and figures follow from what is held here.
 
-    `recipe` is the study as JSON values; `forecasts` and `positions` are by model, the baselines first; `folds` has one
+    `recipe` is the study as JSON values; `forecasts` and `positions_by_model` are by model, the baselines first; `folds` has one
     row per fold (`fold`, `train_first`, `train_last`, `test_first`, `test_last`: closes of bars); `losses` one row per
     fold, seed and epoch (`train`, `valid`); `lost` counts bars that could not be learnt from, by cause; `tensors` what
     each job learnt; `searches` what was tried inside training parts; `trial_count` the trials that were counted when this one
@@ -64,7 +64,7 @@ class StudyResult:
     candles: Candles
     target: Target
     forecasts: dict[str, Forecast]
-    positions: dict[str, Positions]
+    positions_by_model: dict[str, Positions]
     costs: Costs
     cash: float
     folds: pl.DataFrame
@@ -100,6 +100,11 @@ class StudyResult:
         return self.forecasts[self.model]
 
     @property
+    def positions(self) -> Positions:
+        """What the studied model's rule wanted to hold."""
+        return self.positions_by_model[self.model]
+
+    @property
     def primary_target(self) -> Target:
         """The target that is traded and evaluated: the first of `Several`, or the only one."""
         return primary(self.target)
@@ -112,7 +117,7 @@ class StudyResult:
     @computed_of(*TRADING)
     def backtests(self) -> dict[str, BacktestResult]:
         """Backtests by model, the baselines first."""
-        return {name: self.backtest if name == self.model else self._backtest(name) for name in self.positions}
+        return {name: self.backtest if name == self.model else self._backtest(name) for name in self.positions_by_model}
 
     @computed_of(*TRADING)
     def backtest(self) -> BacktestResult:
@@ -120,7 +125,7 @@ class StudyResult:
         return self._backtest(self.model)
 
     def _backtest(self, model: str) -> BacktestResult:
-        return backtest(self.candles, self.positions[model], costs=self.costs, cash=self.cash)
+        return backtest(self.candles, self.positions_by_model[model], costs=self.costs, cash=self.cash)
 
     @computed_of(*TRADING, "seed")
     def summary(self) -> pl.DataFrame:
@@ -165,7 +170,7 @@ class StudyResult:
             trial_count=self.counted,
             conditions=conditions_of(
                 self.candles,
-                self.positions[self.model],
+                self.positions,
                 self.backtest,
                 is_in_time_order=is_in_time_order(self.folds),
                 features=self.recipe.get("features"),
@@ -275,11 +280,11 @@ class StudyResult:
             for name, value in (("rule", rule), ("costs", costs), ("cash", cash))
             if value is not None
         }
-        positions = self.positions if rule is None else positions_by_model(rule, self.forecasts, self.candles)
+        positions = self.positions_by_model if rule is None else positions_by_model(rule, self.forecasts, self.candles)
         traded = replace(
             self,
             recipe=self.recipe | changed,
-            positions=positions,
+            positions_by_model=positions,
             costs=costs or self.costs,
             cash=self.cash if cash is None else cash,
             trial_count=None,
@@ -304,7 +309,9 @@ class StudyResult:
         if last is not None:
             chosen &= pl.col("time") < last
         rows = len(self.candles) if last is None else int((self.candles.frame["close_time"] < last).sum())
-        positions = {name: replace(each, frame=each.frame.filter(chosen)) for name, each in self.positions.items()}
+        positions = {
+            name: replace(each, frame=each.frame.filter(chosen)) for name, each in self.positions_by_model.items()
+        }
         if any(len(each) < 2 for each in positions.values()):
             raise NotEnoughDataError(
                 f"there are fewer than 2 forecasts from {since or 'the start'} to {until or 'the end'}",
@@ -316,7 +323,7 @@ class StudyResult:
             recipe=self.recipe | {"since": first and first.isoformat(), "until": last and last.isoformat()},
             candles=self.candles[:rows],
             forecasts={name: replace(each, frame=each.frame.filter(chosen)) for name, each in self.forecasts.items()},
-            positions=positions,
+            positions_by_model=positions,
             trial_count=None,
         )
         return replace(view, digests=digests_of_view(self, view))

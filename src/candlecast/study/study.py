@@ -211,7 +211,7 @@ class Study:
             candles=candles,
             target=self.target,
             forecasts=forecasts,
-            positions=positions_by_model(self._rule(), forecasts, candles),
+            positions_by_model=positions_by_model(self._rule(), forecasts, candles),
             costs=self.costs,
             cash=self.cash,
             folds=tables.fold_table(studied),
