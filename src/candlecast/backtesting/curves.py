@@ -40,6 +40,9 @@ class BreakEven:
     curve: pl.DataFrame
     bps: float
 
+    def __repr__(self) -> str:
+        return f"BreakEven({self.bps:.1f} bp a side)"
+
 
 def break_even(
     candles: Candles,

@@ -16,6 +16,7 @@ from candlecast.backtesting.engine.account import LIQUIDATION, REASONS
 from candlecast.backtesting.trades import round_trips
 from candlecast.candles import Candles
 from candlecast.stats import bootstrap, performance
+from candlecast.text import count, number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,6 +103,14 @@ class BacktestResult:
     shortfall: float
     bounds: tuple[float, float] | None
     ambiguous: int
+
+    def __repr__(self) -> str:
+        equity = self.equity["equity"]
+        return (
+            f"BacktestResult({self.symbol}: {count(len(equity), 'bar')}, {count(self.fills.height, 'fill')}, "
+            f"{count(self.trades.height, 'trade')}, equity {number(self.cash)} to {number(equity[-1])} after "
+            f"{self.costs.per_side_bps:g} bp of costs a side)"
+        )
 
     @classmethod
     def of(

@@ -148,7 +148,7 @@ def _pay_words(result: BacktestResult, lines: dict[str, dict[str, Any]], evidenc
     if not result.fills.height:
         return (f"the strategy never traded; buy-and-hold returned {percent(annual['benchmark'])} {time}",)
     money = (
-        f"after {result.costs.per_side_bps:g} bp of costs a side and {count(result.fills.height, 'order')} "
+        f"after {result.costs.per_side_bps:g} bp of costs a side and {count(result.fills.height, 'fill')} "
         f"the strategy returns {percent(annual['value'])} {time} (95 % CI {percent(annual['low'])} to "
         f"{percent(annual['high'])}), buy-and-hold {percent(annual['benchmark'])}"
     )

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.errors import ConfigError, is_number
+from candlecast.text import count
 
 if TYPE_CHECKING:
     from candlecast.candles import Candles
@@ -35,7 +36,7 @@ class Positions:
     Raises ConfigError for a position outside of that or NaN, and for times that do not rise.
 
     >>> from candlecast.sources.synthetic import random_walk
-    >>> candles = random_walk(4).candles
+    >>> candles = random_walk(4, seed=0).candles
     >>> held = Positions.from_array(candles, [math.nan, 1.0, -1.0, 0.0])
     >>> len(held), (0.5 * held).frame["position"].to_list(), (held - held).frame["position"].to_list()
     (3, [0.5, -0.5, 0.0], [0.0, 0.0, 0.0])
@@ -127,6 +128,11 @@ class Positions:
             )
         frame = candles.frame.select(time="close_time", symbol=pl.lit(candles.symbol), position=held)
         return cls(frame.filter(~np.isnan(held)), leverage, in_units, band)
+
+    def __repr__(self) -> str:
+        unit = "units" if self.in_units else "of equity"
+        low, high = (self.frame["position"].min(), self.frame["position"].max()) if len(self) else (0.0, 0.0)
+        return f"Positions({self.symbol}: {count(len(self), 'decision')}, {low:g} to {high:g} {unit})"
 
     def __len__(self) -> int:
         return self.frame.height

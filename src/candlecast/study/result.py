@@ -19,12 +19,12 @@ from candlecast.backtesting.validation import require_cash, require_kind
 from candlecast.candles import Candles
 from candlecast.causality import require_causal_rule
 from candlecast.dataset.forecast import Forecast
-from candlecast.errors import ConfigError, NotEnoughDataError, calling
+from candlecast.errors import NotEnoughDataError, calling
 from candlecast.evaluation.accuracy import accuracy, accuracy_by_part, skills
 from candlecast.evaluation.conditions import NO_AUDIT, conditions_of
 from candlecast.evaluation.trial_count import UNNAMED, TrialCount, count, count_each
 from candlecast.evaluation.verdict import Verdict, judge
-from candlecast.ledger import Ledger, Searched, Trial
+from candlecast.ledger import Ledger, Searched, Trial, as_ledger
 from candlecast.ledger.profile import profile_of
 from candlecast.models import Fitted
 from candlecast.recipes import describe
@@ -34,6 +34,8 @@ from candlecast.sources.source import moment
 from candlecast.study.computed import computed_of
 from candlecast.study.seal import digests_of, digests_of_view, replaced_parts
 from candlecast.targets import Target, label, primary
+from candlecast.targets.words import described
+from candlecast.text import count as count_words
 from candlecast.walkforward.tables import is_in_time_order
 
 if TYPE_CHECKING:
@@ -88,11 +90,15 @@ class StudyResult:
         for name, (value, kind) in kinds.items():
             require_kind(name, value, kind, f"Leave {name} as the study made it")
         require_cash(self.cash)
-        if self.ledger is not None and not callable(getattr(self.ledger, "record", None)):
-            raise ConfigError(
-                f"ledger is of type {type(self.ledger).__name__}", expected="a Ledger", remedy="Use cc.Ledger('runs')"
-            )
+        as_ledger(self.ledger)
         object.__setattr__(self, "computed", dict(self.computed))  # a copy goes on with its own
+
+    def __repr__(self) -> str:
+        answer = f": {self.verdict.headline}" if "verdict" in self.__dict__ else ""  # reading it records a trial
+        return (
+            f"StudyResult({self.candles.symbol} {self.candles.interval}, {self.model}, {described(self.primary_target)}, "
+            f"{count_words(self.folds.height, 'fold')} x {count_words(len(self.forecast.seeds), 'seed')}{answer})"
+        )
 
     @property
     def forecast(self) -> Forecast:
@@ -192,7 +198,7 @@ class StudyResult:
         """The trials among which this one is judged; what is not recorded yet is recorded. Raises RunError."""
         if self.trial_count is not None and self.trial_count.content in (UNNAMED, self.trial.content):
             return self.trial_count
-        ledger = Ledger() if self.ledger is None else self.ledger
+        ledger = as_ledger(self.ledger)
         ledger.record(self.trial)
         return count(self.trial, ledger.entries())
 

@@ -15,7 +15,8 @@ from candlecast.dataset.forecast import Forecast
 from candlecast.errors import ConfigError, is_whole
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features, standard_features
-from candlecast.ledger import Ledger
+from candlecast.features.feature import require_features
+from candlecast.ledger import Ledger, as_ledger
 from candlecast.models import (
     ARIMA,
     ETS,
@@ -79,9 +80,12 @@ class Study:
     def __post_init__(self) -> None:
         if not is_whole(self.seeds):
             raise ConfigError(
-                f"seeds is {self.seeds!r}", expected="1 training per fold or more", remedy="Use Study(seeds=3)"
+                f"seeds is {self.seeds!r}",
+                expected="1 training per fold or more",
+                remedy="Use Study(seeds=3); Study.run(..., seed=5) begins with another seed",
             )
         require_folds(self.folds)
+        require_features(self.features)
         if self.rule is not None:
             require_rule(self.rule)
         require_learnable(self.model, self.target)
@@ -150,7 +154,7 @@ class Study:
         """
         require_seeds([seed])
         candles = as_candles(candles)
-        ledger = Ledger() if ledger is None else ledger
+        ledger = as_ledger(ledger)
         models = [*self.baseline_models, self.model]
         plan = WalkPlan(
             features=self._features(candles),
