@@ -113,7 +113,7 @@ def judge(
         _skill_words(model, target, row, evidence),
         *_pay_words(result, lines, evidence),
         *(each.reason for each in against if each not in first),
-        *(cautions(evidence) if is_significant and not against else ()),
+        *(cautions(evidence, sharpe=lines["Sharpe ratio"]["value"]) if is_significant and not against else ()),
         _trial_words(row["observations"], trained, evidence),
         conditions.audit,
         *(f"the candles were changed before anything was computed: {change}" for change in conditions.changes),
