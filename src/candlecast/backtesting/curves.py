@@ -117,7 +117,8 @@ def break_even_bps(
     targets, first = targets_by_bar(candles, positions)
     bars = candles[first:]
     events = carry_by_bar(bars, costs, actions)
-    arrays = compiled.BarArrays(bars.open, bars.high, bars.low, bars.close, traded_volume(candles)[first:], events)
+    volume = traded_volume(candles)[first:]
+    arrays = compiled.BarArrays(bars.open, bars.high, bars.low, bars.close, volume, events, bars.has_ended)
     run = compiled.run_summaries if costs.extra is None else compiled.run_summaries.py_func
     extra, sums = checked(costs.extra), np.empty(compiled.SUMS)
 

@@ -87,7 +87,7 @@ class Market:
         from candlecast.backtesting.engine.compiled import BarArrays
 
         bars = self.bars
-        return BarArrays(bars.open, bars.high, bars.low, bars.close, self.volume, self.events)
+        return BarArrays(bars.open, bars.high, bars.low, bars.close, self.volume, self.events, bars.has_ended)
 
     def conditions(self, *, pessimism: float = 1.0, in_units: bool = False) -> Conditions:
         """What the account trades under; what the user's own cost gives is validated."""
@@ -125,7 +125,9 @@ def backtest(
     holds, under the same costs. No trade, no fill: in a gap nothing happens, and in a bar of volume zero, where an earlier
     bar had some, nothing is filled or liquidated; orders and targets wait for the next bar with volume, a later target in
     place of one that waits. Carry events apply there, and equity counts its prices. Where no bar has volume (indices,
-    currencies), bars fill, with the whole impact.
+    currencies), bars fill, with the whole impact. Where the series is known to have ended with the last bar
+    (`Candles.has_ended`), what is held is closed at its close as by a market order, for the reason "series ended": nothing
+    is pending and no trade is open then.
 
     Args:
         candles: of one asset.
@@ -182,7 +184,8 @@ def backtest(
         market, targets, history = _walk_positions(candles, given, options)
         last = float(targets[-1])
         is_alive = history.account.cash + history.account.units * market.bars.close[-1] > 0
-        pending = last if not math.isnan(last) and last != history.account.target and is_alive else None
+        is_due = not math.isnan(last) and last != history.account.target and not market.bars.has_ended
+        pending = last if is_due and is_alive else None
     benchmark = walk_targets(market, np.ones(len(market.bars)))
     if is_new:
         progress(Progress("compile", 1, 1))
@@ -235,7 +238,7 @@ def walk_targets(market: Market, targets: np.ndarray, *, in_units: bool = False)
     held = np.empty((len(market.bars), 2))
     changes = int(np.count_nonzero(targets[1:] != targets[:-1])) + 1
     most = changes if market.terms.band == math.inf else len(targets)
-    fills = np.empty((2 * most + 2, compiled.FILL_COLUMNS))  # a target can be liquidated once
+    fills = np.empty((2 * most + 3, compiled.FILL_COLUMNS))  # a target can be liquidated once, and the series end
     account, count = market.loop(compiled.run_targets)(
         market.arrays, targets, market.conditions(in_units=in_units), market.cash, compiled.Written(held, fills)
     )
@@ -246,7 +249,7 @@ def _walk_orders(market: Market, rows: np.ndarray, starts: np.ndarray, pessimism
     from candlecast.backtesting.engine import compiled
 
     held = np.empty((len(market.bars), 2))
-    fills = np.empty((2 * len(rows) + 2, compiled.FILL_COLUMNS))  # every order once, and a liquidation of each
+    fills = np.empty((2 * len(rows) + 3, compiled.FILL_COLUMNS))  # each order once, a liquidation of each, the end
     account, count, ambiguous, fault = market.loop(compiled.run_orders)(
         market.arrays,
         compiled.Decided(rows, starts),
@@ -272,7 +275,8 @@ def _walk_strategy(market: Market, strategy: Strategy, pessimism: float, progres
         if row == 0:
             continue
         events = None if market.events is None else CarryEvents(*market.events[row].tolist())
-        state, info = advance(worker, state, Bar(opened, high, low, close, volume, events), orders, conditions)
+        ends = bars.has_ended and row + 1 == len(bars)
+        state, info = advance(worker, state, Bar(opened, high, low, close, volume, events, ends), orders, conditions)
         held.append((state.account.cash, state.account.units))
         for fill, at_open in zip(info.fills, info.at_open, strict=True):
             fills.append((row, float(at_open), state.account.target, *fill))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -44,8 +43,8 @@ FATAL = {
     ),
     "negative_volume": ("has a negative volume", "have a negative volume"),
 }  # of one bar, and of several
-SORTING = 'Sort them by time first, for example with frame.sort("open_time")'
-LISTING = "List them with candles.check() or `candlecast candles FILE` and correct them at the source"
+SORTING = "Put them in order of time with candles.mended(sort=True)"
+LISTING = 'List them with candles.check(), and correct them at the source or leave them out with candles.mended("drop")'
 NOTICES = {
     "zero_volume": "without volume",
     "filled_forward": "without volume that repeat the bar before, or its close",
@@ -330,11 +329,10 @@ def find_reuses(candles: Candles) -> list[dict[str, Any]]:
 def _ending(candles: Candles) -> list[dict[str, object]]:
     """That the series ends with the last bar, where the store knows that."""
     ended = candles.origin.ended if candles.origin else None
-    closed = candles.frame["close_time"][-1] if len(candles) else None
-    if ended is None or closed != datetime.fromisoformat(ended.at):
+    if ended is None or not candles.has_ended:
         return []
     last = candles.frame["open_time"][-1]
-    words = f"{ended.why}; a position held then is closed at the last price, at which it may not have been possible to trade"
+    words = f"{ended.why}; a position held then is closed at the last close, at which it may not have been possible to trade"
     return [_row("ended", 1, last, last, words)]
 
 
