@@ -60,7 +60,9 @@ def settle(
     how = "declared" if is_told else "inferred"
     if has_sessions is None:
         has_sessions = _closes(opened, step) or (
-            hint is not None and step <= DAY // 4 and _closes_nightly(local_time(times[: _prefix(opened, step)], hint), step)
+            hint is not None
+            and step <= DAY // 4
+            and _closes_nightly(local_time(times[: _prefix(opened, step)], hint), step)
         )
     zones = [zone]
     if zone is None and not is_told:

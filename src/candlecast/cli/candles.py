@@ -57,16 +57,17 @@ def candles(
     if asset is not None and not found:
         from candlecast.candles import Origin
 
-        table = assets.load(asset, interval=interval, reading=reading, store=store, since=since, until=until)
+        wanted: dict[str, Any] = {"interval": interval, "reading": reading, "since": since, "until": until}
+        table = assets.load(asset, **wanted, store=store, repair=mending.repaired)
         origin = table.origin
         if source:
             origin = Origin(source) if origin is None else replace(origin, source=source)
-        found = [(replace(table, origin=origin), 0)]
+        found = [(mending.joined(replace(table, origin=origin)), 0)]
     else:
         _require_nothing_said(asset, {"since": since, "until": until}, reading)
         if asset is None and source is None and interval is None:
             found += [(assets.load(name, interval=None), 0) for name in SAMPLES]
-    found = [(mending.of(table), changed) for table, changed in found]
+        found = [(mending.joined(mending.repaired(table)), changed) for table, changed in found]
     if as_json:
         print_json({"candles": [_as_object(table, changed) for table, changed in found]})
     elif asset is None:

@@ -44,7 +44,7 @@ def month_bars(opened: pl.Series, *, is_close: bool, what: str) -> tuple[pl.Seri
         raise CandleError(
             f"the bars of {what} are as long as months and have dates within them, such as {opened[0]:%Y-%m-%d %H:%M}",
             expected="months by their first or last day",
-            remedy="Use daily candles, of which resample makes months",
+            remedy="Use daily candles, of which months can be made",
         )
     if is_close and is_first:
         months = months - length

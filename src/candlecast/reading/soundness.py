@@ -49,7 +49,7 @@ def require_interval(common: Interval, given: str | Interval | None, *, what: st
             f"most candles of {what} open {common} apart",
             expected=f"{wanted}, the interval that was named",
             remedy=f'Use interval="{common}"'
-            + (f', then resample("{wanted}")' if wanted.seconds > common.seconds else ", or find shorter candles"),
+            + (f', then candles.resample("{wanted}")' if wanted.seconds > common.seconds else ", or find shorter candles"),
         )
     return wanted
 
@@ -65,8 +65,7 @@ def require_candles(frame: pl.DataFrame, form: NumberForm, *, what: str) -> None
     impossible = sum(map(_impossible, bars.iter_slices(SLICE)))
     if impossible > SHARE * len(bars):
         raise CandleError(
-            f"in {impossible:,} of {len(bars):,} rows of {what} "
-            "the high lies below another price or the low above one",
+            f"in {impossible:,} of {len(bars):,} rows of {what} the high lies below another price or the low above one",
             expected="columns that hold what their names say",
             remedy='Say which column is which, for example columns={"high": "low", "low": "high"}',
         )
