@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from candlecast.cli import assets
-from candlecast.cli.console import print_json, print_table, say
+from candlecast.cli.console import print_json, print_table, say, wrapped
 from candlecast.cli.mending import Mending, mending_options
 from candlecast.cli.options import common
 from candlecast.cli.reading import reading_options, require_file
 from candlecast.cli.source_registry import is_store, store_option
+from candlecast.cli.wording import in_shell
 from candlecast.errors import ConfigError, StoreError, near_misses
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def candles(
             known = f"\n  {changed:,} bars were changed by the vendor since they were first seen" if changed else ""
             known += "".join(f"\n  {change}" for change in (table.origin.changes if table.origin else ()))
             read = f"\n  read as: {table.origin.reading}" if table.origin and table.origin.reading else ""
-            say(f"{table!r}{read}\n{table.check()}{known}")
+            say(wrapped(f"{table!r}{read}\n{in_shell(str(table.check()))}{known}"))
 
 
 def _require_nothing_said(asset: str | None, period: dict[str, str | None], reading: dict[str, Any]) -> None:

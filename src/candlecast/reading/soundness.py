@@ -49,7 +49,11 @@ def require_interval(common: Interval, given: str | Interval | None, *, what: st
             f"most candles of {what} open {common} apart",
             expected=f"{wanted}, the interval that was named",
             remedy=f'Use interval="{common}"'
-            + (f', then candles.resample("{wanted}")' if wanted.seconds > common.seconds else ", or find shorter candles"),
+            + (
+                f', then candles.resample("{wanted}")'
+                if wanted.seconds > common.seconds
+                else ", or find shorter candles"
+            ),
         )
     return wanted
 
