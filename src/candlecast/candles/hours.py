@@ -56,11 +56,12 @@ def describe(candles: Candles) -> tuple[str, ...]:
 
 
 def _may_close(candles: Candles) -> bool:
-    """Whether a table without sessions has a gap that may be a closing, and is too short to show which it is."""
+    """Whether a table without sessions and without Saturdays has a gap that may be a closing, and is too short to show it."""
     opened, step = candles.open_time.astype(np.int64), candles.interval.microseconds
     if candles.clock.how == "declared" or step > DAY // 4 or opened.max() - opened.min() >= SHORTEST:
         return False
-    return bool((np.diff(opened) >= step + CLOSING).any())
+    has_saturdays = bool(((opened // DAY + 3) % 7 == 5).any())  # 1970-01-01 was a Thursday
+    return not has_saturdays and bool((np.diff(opened) >= step + CLOSING).any())
 
 
 def _closed(candles: Candles, weekend: list[int]) -> str:
