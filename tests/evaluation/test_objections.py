@@ -11,6 +11,7 @@ import pytest
 from candlecast.backtesting import Costs
 from candlecast.candles import Change
 from candlecast.dataset.folds import WalkForward
+from candlecast.evaluation.between_bars import BetweenBars
 from candlecast.evaluation.conditions import Conditions
 from candlecast.evaluation.fill_gains import FillGains
 from candlecast.evaluation.stresses import Stresses
@@ -102,6 +103,18 @@ def test_nothing_stands_against_an_edge_that_could_be_earned(planted):
             {},
             "No verdict on trading: the folds train on bars that come after",
             "use WalkForward",
+        ),
+        (
+            {"between_bars": BetweenBars(step_share=0.9, step_p=0.001)},
+            {},
+            "the gain is made between the close of a bar and the open of the next",
+            "90 % of the gain is made between adjoining bars",
+        ),
+        (
+            {"stresses": Stresses(locked_share=0.4, locked_return=0.02, locked_p=0.3)},
+            {},
+            "the gain needs fills at a price limit",
+            "40 % of the fills are in bars of one price",
         ),
         (
             {"worst_loss": 5.0, "bars_known": 3_000},
@@ -385,3 +398,25 @@ class Thin:
     def __call__(self, forecast):
         held = InverseVolatility()(forecast)
         return replace(held, frame=held.frame.with_columns(pl.col("position") * 0.01))
+
+
+@pytest.mark.parametrize(
+    ("conditions", "prices", "words"),
+    [
+        ({"between_bars": BetweenBars(closed_share=0.95)}, {}, "95 % of the gain is made while the market is closed"),
+        (
+            {},
+            {"has_volume": False},
+            "the candles have no volume: an index, a rate or any published number cannot be held",
+        ),
+        ({"stresses": Stresses(locked_share=0.01, locked_return=0.3, locked_p=0.001)}, {}, ""),
+        ({"between_bars": BetweenBars(step_share=0.4, step_p=0.001)}, {}, ""),
+        ({"between_bars": BetweenBars(step_share=0.9, step_p=0.2)}, {}, ""),
+    ],
+)
+def test_what_is_no_objection_is_a_sentence_or_nothing(planted, conditions, prices, words):
+    verdict = verdict_under(planted, conditions, **prices)
+    assert verdict.has_edge
+    assert words.lower() in verdict.text.lower()
+    if not words:
+        assert not any(each in verdict.text for each in ("adjoining", "price limit", "market is closed"))
