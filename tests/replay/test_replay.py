@@ -109,11 +109,55 @@ def test_own_code_is_asked_for(tmp_path):
         cc.replay(folder, study=replace(made, seeds=2))
 
 
-def test_a_part_of_a_study_is_refused(tmp_path):
+@pytest.mark.parametrize("rule", [None, cc.Threshold(0.001, 0.0)], ids=["as it was", "another rule"])
+def test_a_view_is_replayed_from_the_candles_of_the_whole(tmp_path, rule):
+    result, _ = kept(tmp_path, study(rule=cc.Threshold(0.0005, 0.0)))
+    since, until = (result.forecast.frame["time"][place] for place in (60, 200))
+    for number, view in enumerate([result.between(since), result.between(since, until)]):
+        view = view if rule is None else view.rebacktest(rule=rule, ledger=Ledger.in_memory())
+        folder = view.save(tmp_path / f"view-{number}")
+        report = cc.replay(folder, candles=[MARKET])
+        assert [status for _, status, _, _ in report.stages] == ["equal"] * 11, str(report)
+    assert cc.replay(tmp_path / "view-0").is_equal
+    for given in ([], [MARKET[:300]], [PipelineCase.candles(seed=6)]):
+        with pytest.raises(RunError, match=r"until 2015-\S+, and holds no candles after that; expected all candles"):
+            cc.replay(folder, candles=given)
+
+
+def test_a_view_of_a_view_keeps_both_bounds(tmp_path):
     result, _ = kept(tmp_path)
-    part = result.between("2015-01-20")
-    folder = part.save(tmp_path / "part")
-    with pytest.raises(RunError, match="is a part of a study, from 2015-01-20"):
+    since, until = (result.forecast.frame["time"][place] for place in (60, 200))
+    view = result.between(since).between(until=until)
+    assert view.recipe == result.between(since, until).recipe
+    assert view.between(since.replace(year=2000)).recipe == view.recipe
+    assert cc.replay(view.save(tmp_path / "view"), candles=[MARKET]).is_equal
+
+
+def test_a_result_with_another_rule_is_replayed(tmp_path):
+    result, _ = kept(tmp_path)
+    other = result.rebacktest(rule=cc.Threshold(0.001, 0.0), costs=cc.Costs(fee_bps=1.0), cash=500.0)
+    assert cc.replay(other.save(tmp_path / "other")).is_equal
+
+
+def test_results_of_a_comparison_are_replayed(tmp_path):
+    """With the longest window of all models, names and seeds of the user's, and assets that were pooled."""
+    markets = [replace(PipelineCase.candles(seed), symbol=f"M{seed}") for seed in range(3)]
+    nets = {"small": cc.GRU(hidden=2, window=4, training=FIT), "long": cc.RNN(hidden=2, window=30, training=FIT)}
+    pooled = cc.Pooled(cc.LSTM(hidden=2, window=4, training=FIT))
+    found = cc.compare(
+        {"naive": cc.Naive(), **nets, "all": pooled},
+        markets,
+        features=cc.Features(cc.log_return()),
+        folds=cc.WalkForward(folds=2),
+        seeds=[3, 7],
+        ledger=Ledger(tmp_path),
+    )
+    for place, name in [(0, "naive"), (1, "small"), (2, "long"), (1, "all")]:
+        folder = found.results[markets[place].symbol, "1h", name].save(tmp_path / name)
+        others = [each for each in markets if each is not markets[place]]
+        report = cc.replay(folder, candles=others)
+        assert [status for _, status, _, _ in report.stages] == ["equal"] * 11, str(report)
+    with pytest.raises(RunError, match="learnt from 3 assets, and 0 besides its own are given"):
         cc.replay(folder)
 
 

@@ -102,7 +102,7 @@ def _compare_shortcuts(
 def _study(subject: str | None, preset: str | None) -> tuple[Study, Candles | None]:
     """The study, and its candles where it brings some."""
     from candlecast.models import LSTM
-    from candlecast.replay.replay import study_of
+    from candlecast.replay.recomputing import study_of
     from candlecast.study import Study
     from candlecast.study.loading import load_run
     from candlecast.study.presets import tutorial
@@ -120,4 +120,4 @@ def _study(subject: str | None, preset: str | None) -> tuple[Study, Candles | No
     if subject.endswith(".py"):
         return load_study(Path(subject))
     result = load_run(subject)
-    return study_of(result.recipe), result.candles
+    return study_of(result.recipe, remedy="Audit its study file: candlecast audit STUDY.py"), result.candles

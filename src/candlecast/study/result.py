@@ -309,6 +309,11 @@ class StudyResult:
         first, last = (
             None if each is None else moment(each, name) for each, name in ((since, "since"), (until, "until"))
         )
+        held = [self.recipe.get(name) and moment(self.recipe[name], name) for name in ("since", "until")]
+        first, last = (
+            max(filter(None, (first, held[0])), default=None),
+            min(filter(None, (last, held[1])), default=None),
+        )
         chosen = pl.lit(True)
         if first is not None:
             chosen &= pl.col("time") >= first
