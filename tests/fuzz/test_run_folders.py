@@ -63,6 +63,8 @@ def acts():
 class Acts:
     """Programs that were started, connections, and files that were written outside a folder."""
 
+    folder: str | None
+
     def __init__(self):
         self.folder, self.found = None, []
         sys.addaudithook(self._hook)
@@ -81,9 +83,8 @@ class Acts:
             return
         if event in STARTS:
             self.found.append((event, str(arguments)[:200]))
-        elif event == "open" and isinstance(arguments[0], str) and arguments[2] & WRITES:
-            self._written(event, arguments[0])
-        elif event in CHANGES:
+        is_write = event == "open" and isinstance(arguments[0], str) and arguments[2] & WRITES
+        if is_write or event in CHANGES:
             self._written(event, arguments[0])
 
     def _written(self, event, path):

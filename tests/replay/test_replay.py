@@ -113,8 +113,8 @@ def test_own_code_is_asked_for(tmp_path):
 def test_a_view_is_replayed_from_the_candles_of_the_whole(tmp_path, rule):
     result, _ = kept(tmp_path, study(rule=cc.Threshold(0.0005, 0.0)))
     since, until = (result.forecast.frame["time"][place] for place in (60, 200))
-    for number, view in enumerate([result.between(since), result.between(since, until)]):
-        view = view if rule is None else view.rebacktest(rule=rule, ledger=Ledger.in_memory())
+    for number, part in enumerate([result.between(since), result.between(since, until)]):
+        view = part if rule is None else part.rebacktest(rule=rule, ledger=Ledger.in_memory())
         folder = view.save(tmp_path / f"view-{number}")
         report = cc.replay(folder, candles=[MARKET])
         assert [status for _, status, _, _ in report.stages] == ["equal"] * 11, str(report)

@@ -92,9 +92,8 @@ def candles_of_walk(folder: Path, before: StudyResult, given: Sequence[Candles])
     if not before.recipe.get("until"):
         return own
     for each in given:
-        if (each.symbol, each.interval) == (own.symbol, own.interval) and len(each) >= len(own):
-            if each[: len(own)].fingerprint == own.fingerprint:
-                return each
+        if each.symbol == own.symbol and each[: len(own)].fingerprint == own.fingerprint:
+            return each
     raise RunError(
         f"{folder} is a part of a study, until {before.recipe['until']}, and holds no candles after that",
         expected="all candles of the study, from which its folds follow",
