@@ -14,7 +14,7 @@ import candlecast as cc
 from candlecast.cli import main
 from candlecast.errors import RunError
 from candlecast.ledger import Ledger
-from candlecast.runs.environment import code_digest, differences, environment
+from candlecast.recipes.environment import code_digest, differences, environment
 from candlecast.study.checkpoints import run_study
 from candlecast.testing.pipelines import PipelineCase
 from candlecast.testing.pipelines.case import study
@@ -243,3 +243,37 @@ def test_study_files_that_cannot_be_used(tmp_path, capsys, text, said):
         main(["audit", str(file), "-q"])
     assert left.value.code == 1
     assert said in capsys.readouterr().err
+
+
+def test_a_run_says_with_what_it_was_computed_wherever_it_is_read(tmp_path):
+    """Also a result that is traded in another way, or whose page is made again, elsewhere and later."""
+    _, folder = kept(tmp_path)
+    manifest = folder / "manifest.json"
+    held = json.loads(manifest.read_text())
+    held["environment"]["processor"] = "an abacus"
+    manifest.write_text(json.dumps(held))
+    result = cc.load_run(folder)
+    assert result.environment == held["environment"]
+    again = result.rebacktest(cash=50.0).save(tmp_path / "again")
+    assert json.loads((again / "manifest.json").read_text())["environment"] == held["environment"]
+    assert "an abacus" in result.report(folder / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        5,
+        {"packages": "numpy"},
+        {"packages": {"numpy": ["2"]}},
+        {"python": "3" * 1_000},
+        {str(n): "1" for n in range(200)},
+    ],
+    ids=["a number", "packages", "versions", "long", "many"],
+)
+def test_an_environment_of_another_form_is_refused(tmp_path, wrong):
+    _, folder = kept(tmp_path)
+    manifest = folder / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"environment": wrong}))
+    for read in (cc.load_run, cc.replay, lambda place: cc.diff(place, place)):
+        with pytest.raises(RunError, match="its 'environment' is not what candlecast writes"):
+            read(folder)

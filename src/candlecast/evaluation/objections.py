@@ -174,8 +174,8 @@ def _untradable(evidence: Evidence) -> Objection | None:
     elif found.has_filled_weekends:
         share = percent(found.filled_share, 0)
         reason = (
-            f"{share} of the bars are weekends of a closed market that were filled with the last close, so orders decided at that "
-            "close were filled at it; leave these bars out"
+            f"{share} of the bars are weekends of a closed market that were filled with the last close, so that orders decided "
+            "at that close were filled at it; leave these bars out"
         )
     elif found.has_spikes:
         share = percent(found.spike_share, 1)

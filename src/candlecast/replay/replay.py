@@ -14,9 +14,9 @@ import polars as pl
 from candlecast.candles import Candles
 from candlecast.events import Listener, ignore
 from candlecast.recipes.describing import unidentified
+from candlecast.recipes.environment import differences, environment
 from candlecast.replay.recomputing import assets_of_walk, recomputed, study_of
 from candlecast.runs import require_run
-from candlecast.runs.environment import differences, environment
 from candlecast.runs.manifest import read_manifest
 from candlecast.runs.writing import contents, manifest_of
 from candlecast.study import Study
@@ -143,7 +143,7 @@ def _results(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tu
 def _reason(manifest: Mapping[str, Any]) -> str:
     if opaque := unidentified(manifest["recipe"]):
         return f"your own code cannot be identified, and may have changed ({'; '.join(opaque)})"
-    if "environment" not in manifest:
+    if not manifest.get("environment"):
         return "the run does not say with which versions it was made; those of today may round otherwise"
     if found := differences(manifest["environment"], environment()):
         return "; ".join(found)

@@ -128,6 +128,7 @@ def _result(stored: _Stored, others: Sequence[Candles], study: Study | None) -> 
         tensors=tensors,
         searches=tuple(Searched(**values) for values in manifest.get("searches", [])),
         audit=AuditReport.from_dict(manifest["audit"]) if manifest.get("audit") else None,
+        environment=manifest.get("environment"),
         trial_count=TrialCount.from_dict(
             manifest.get("trial_count", {})
         ),  # empty for runs older than the ledger: one trial

@@ -53,8 +53,9 @@ class StudyResult:
     row per fold (`fold`, `train_first`, `train_last`, `test_first`, `test_last`: closes of bars); `losses` one row per
     fold, seed and epoch (`train`, `valid`); `lost` counts bars that could not be learnt from, by cause; `tensors` what
     each job learnt; `searches` what was tried inside training parts; `trial_count` the trials that were counted when this one
-    was recorded, None before; `ledger` where it is recorded, that of the folder `runs` when None; `digests` those of the parts
-    that the study made (`candlecast.study.seal`).
+    was recorded, None before; `ledger` where it is recorded, that of the folder `runs` when None; `environment` what it was
+    computed with (`candlecast.recipes.environment`), None where that is not known; `digests` those of the parts that the study
+    made (`candlecast.study.seal`).
 
     Reading `verdict` makes a trial of the result, or of a view of it (`between`, `rebacktest`, a changed copy): if it is not
     in the ledger yet, it is recorded then. Costs, cash and ledger may be replaced in a copy; with other candles,
@@ -77,6 +78,7 @@ class StudyResult:
     trial_count: TrialCount | None = None
     ledger: Ledger | None = None
     audit: AuditReport | None = None
+    environment: Mapping[str, Any] | None = None
     digests: Mapping[str, str] | None = field(default=None, repr=False)
     computed: dict[str, tuple[tuple[Any, ...], Any]] = field(default_factory=dict, repr=False)
 

@@ -33,6 +33,7 @@ from candlecast.models import (
 )
 from candlecast.models.model import learns_position, require_learnable, require_model
 from candlecast.recipes import describe
+from candlecast.recipes.environment import environment
 from candlecast.signals import FollowDirection, HoldPosition, InverseVolatility, Rule
 from candlecast.signals.rule import require_rule
 from candlecast.sources.files import as_candles
@@ -224,6 +225,7 @@ class Study:
             tensors={part.job.key: part.fitted.tensors() for part in studied},
             searches=tables.searches(studied),
             ledger=ledger,
+            environment=environment(),
         )
         return replace(result, digests=digests_of(result))
 
