@@ -231,7 +231,8 @@ def test_the_audit_of_a_study_file(tmp_path, capsys):
     ("text", "said"),
     [
         ("1 / 0", "fails (ZeroDivisionError: division by zero)"),
-        ("x = 1", "defines no study"),
+        ("x = 1", "study = cc.Study(model=cc.LSTM(hidden=32))"),
+        ("import sys; sys.exit(3)", "fails (SystemExit: 3)"),
         (None, "there is no file"),
     ],
 )
@@ -277,3 +278,19 @@ def test_an_environment_of_another_form_is_refused(tmp_path, wrong):
     for read in (cc.load_run, cc.replay, lambda place: cc.diff(place, place)):
         with pytest.raises(RunError, match="its 'environment' is not what candlecast writes"):
             read(folder)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["audit", "sp500"], "sp500 is neither a study file nor a run; expected a Python file that defines `study`"),
+        (["audit", "--preset", "lesson"], "there is no preset 'lesson'"),
+        (["replay", "nothing"], "nothing is no run"),
+        (["diff", "nothing", "nothing"], "nothing is no run"),
+    ],
+)
+def test_what_the_commands_refuse(capsys, arguments, said):
+    with pytest.raises(SystemExit) as left:
+        main([*arguments, "-q"])
+    assert left.value.code == 1
+    assert said in capsys.readouterr().err

@@ -22,17 +22,26 @@ def provenance_table(result: StudyResult, folder: Path) -> str:
     """Candles, code, seeds, packages, hardware, audit, and the command that computes it again; `folder` is that of the page."""
     environment, own = result.environment or {}, identities(result.recipe)
     rows = (
-        ("Candles", str(result.candles.origin or UNKNOWN)),
+        ("Candles", _candles(result)),
         ("Digest of the candles", result.candles.fingerprint),
         ("candlecast", _code(environment)),
         ("Your own code", ", ".join(f"{name} {_digest(each)}" for name, each in own.items()) or "none"),
         ("Seeds", ", ".join(map(str, result.forecast.seeds))),
         ("Packages", _packages(environment)),
         ("Hardware", _hardware(environment)),
-        ("Audit", result.audit.line.removeprefix("Audit ") if result.audit else "not run"),
+        ("Audit", _audit(result)),
         ("Compute it again", _command(folder, has_own_code=bool(own))),
     )
     return table("Provenance", (), rows)
+
+
+def _candles(result: StudyResult) -> str:
+    candles = result.candles
+    return f"{candles.symbol} {candles.interval}, {count(len(candles), 'bar')}; origin: {candles.origin or UNKNOWN}"
+
+
+def _audit(result: StudyResult) -> str:
+    return f"{result.audit.line.partition(': ')[2]} ({result.audit.kind} audit)" if result.audit else "not run"
 
 
 def _code(environment: Any) -> str:
