@@ -25,7 +25,7 @@ from candlecast.targets import Direction, NextReturn, Price, Volatility
 
 
 def gross(result):
-    return backtest(result.candles, result.positions[result.model], costs=Costs.free(), cash=result.cash)
+    return backtest(result.candles, result.positions, costs=Costs.free(), cash=result.cash)
 
 
 @pytest.fixture

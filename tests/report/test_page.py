@@ -98,9 +98,9 @@ def test_hostile_model_name_stays_text(result):
     name = "</script><b>mine</b>"
     forecasts, positions = (
         {name if key == "linear" else key: value for key, value in held.items()}
-        for held in (result.forecasts, result.positions)
+        for held in (result.forecasts, result.positions_by_model)
     )
-    page = Page(render(replace(result, model=name, forecasts=forecasts, positions=positions)))
+    page = Page(render(replace(result, model=name, forecasts=forecasts, positions_by_model=positions)))
     assert len(page.all("script")) == 4
     assert page.all("b") == []
     assert name in {each.get("label") for chart in charts(page) for pane in chart["panes"] for each in pane["series"]}
@@ -162,7 +162,7 @@ def test_tables_are_labelled_and_emphasise_the_model(page, result):
 def test_recipe_audit_and_fingerprint_are_there(page, result):
     (recipe,) = page.text["pre"]
     assert json.loads(recipe) == json.loads(json.dumps(result.recipe))
-    assert result.candles.fingerprint[:12] in page.text["td"]
+    assert result.candles.fingerprint in page.text["td"]
     assert result.audit is None or all(check.name in page.text["th"] for check in result.audit.checks)
 
 

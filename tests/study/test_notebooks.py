@@ -10,7 +10,8 @@ import pytest
 from candlecast.ledger import Ledger
 from candlecast.models import LinearRegression
 from candlecast.sources.synthetic import ar1
-from candlecast.study import Study, compare
+from candlecast.study import Study
+from candlecast.study.comparison import compare
 
 HOSTILE = "<script>alert(1)</script>"
 

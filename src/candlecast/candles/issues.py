@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -45,11 +44,12 @@ FATAL = {
     ),
     "negative_volume": ("has a negative volume", "have a negative volume"),
 }  # of one bar, and of several
-SORTING = 'Sort them by time first, for example with frame.sort("open_time")'
-LISTING = "List them with candles.check() or `candlecast candles FILE` and correct them at the source"
+SORTING = "Put them in order of time with candles.mended(sort=True)"
+LISTING = 'List them with candles.check(), and correct them at the source or leave them out with candles.mended("drop")'
 NOTICES = {
     "zero_volume": "without volume",
     "filled_forward": "without volume that repeat the bar before, or its close",
+    "filled_weekend": "of weekends that repeat the close before",
     "copied_bar": "that are the bar before once more",
     "flat_run": "in long runs of one price",
     "stale_open": "that open at the close before, or nearly, after a closed market",
@@ -335,11 +335,10 @@ def find_reuses(candles: Candles) -> list[dict[str, Any]]:
 def _ending(candles: Candles) -> list[dict[str, object]]:
     """That the series ends with the last bar, where the store knows that."""
     ended = candles.origin.ended if candles.origin else None
-    closed = candles.frame["close_time"][-1] if len(candles) else None
-    if ended is None or closed != datetime.fromisoformat(ended.at):
+    if ended is None or not candles.has_ended:
         return []
     last = candles.frame["open_time"][-1]
-    words = f"{ended.why}; a position held then is closed at the last price, at which it may not have been possible to trade"
+    words = f"{ended.why}; a position held then is closed at the last close, at which it may not have been possible to trade"
     return [_row("ended", 1, last, last, words)]
 
 
@@ -368,6 +367,7 @@ def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
         return []
     invented = fills.is_invented(candles)
     copied = fills.is_copy(candles) & ~invented
+    weekends = fills.is_filled_weekend(candles) & ~invented
     spikes = fills.is_spike(candles)
     spikes &= fills.are_many(spikes)
     timing = volume_timing(candles)
@@ -377,6 +377,7 @@ def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
     )
     masks = [
         ("filled_forward", invented, "other bars have volume: nobody traded here"),
+        ("filled_weekend", weekends, "filled forward while the market was closed: nobody traded here"),
         ("copied_bar", copied, "the open of a copy is a price that had gone when the bar before closed"),
         ("spike", spikes, "perhaps bad prints: prices that were gone with the next one"),
         (

@@ -131,7 +131,7 @@ def judge(
         _skill_words(model, target, row, evidence),
         *_pay_words(result, lines, evidence),
         *(each.reason for each in against if each not in first),
-        *(cautions(evidence) if is_significant and not against else ()),
+        *(cautions(evidence, sharpe=lines["Sharpe ratio"]["value"]) if is_significant and not against else ()),
         _trial_words(row["observations"], trained, evidence),
         conditions.audit,
         *(f"the candles were changed before anything was computed: {change}" for change in conditions.changes),
@@ -170,7 +170,7 @@ def _pay_words(result: BacktestResult, lines: dict[str, dict[str, Any]], evidenc
     if not result.fills.height:
         return (f"the strategy never traded; buy-and-hold returned {percent(annual['benchmark'])} {time}",)
     money = (
-        f"after {result.costs.per_side_bps:g} bp of costs a side and {count(result.fills.height, 'order')} "
+        f"after {result.costs.per_side_bps:g} bp of costs a side and {count(result.fills.height, 'fill')} "
         f"the strategy returns {percent(annual['value'])} {time} (95 % CI {percent(annual['low'])} to "
         f"{percent(annual['high'])}), buy-and-hold {percent(annual['benchmark'])}"
     )
@@ -189,7 +189,7 @@ def _pay_words(result: BacktestResult, lines: dict[str, dict[str, Any]], evidenc
 
 
 def _cost_words(evidence: Evidence) -> str:
-    """The break-even cost, beside the estimated spread and the tick, and the return with a delay of one bar."""
+    """The break-even cost, beside the estimated spread and the tick, and the return with later and with worse fills."""
     conditions = evidence.conditions
     cost = conditions.break_even_bps
     words = (
@@ -207,6 +207,11 @@ def _cost_words(evidence: Evidence) -> str:
         words += f"; by these candles, {' and '.join(f'{name} is {bp:.1f} bp' for name, bp in parts.items() if bp > 0)}"
     if not math.isnan(conditions.delayed_return):
         words += f"; with fills one bar later it returns {percent(conditions.delayed_return)} {_time_words(evidence)}"
+    if not math.isnan(conditions.worse_return):
+        words += (
+            "; with fills at the worse of open and close of their bar it returns "
+            f"{percent(conditions.worse_return)} {_time_words(evidence)}"
+        )
     return words
 
 

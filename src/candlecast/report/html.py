@@ -21,6 +21,7 @@ from candlecast.report.figures import figure_html
 from candlecast.report.forecast_figures import forecast_in_groups, lag_figure
 from candlecast.report.market_chart import add_candles, first_view, forecast_figure, price_figure
 from candlecast.report.page_file import write_page
+from candlecast.report.provenance import provenance_table
 from candlecast.report.returns_figures import distribution, drawdown_table, monthly_table
 from candlecast.report.trade_list import add_trades, trade_section
 from candlecast.report.training_figures import losses, skill_by_training, timeline
@@ -39,12 +40,12 @@ def write_report(result: StudyResult, path: str | Path) -> Path:
 
     The page loads nothing: it opens from a disk, offline. Raises RunError when the path cannot be written.
     """
-    return write_page(render(result), path)
+    return write_page(render(result, folder=Path(path).parent), path)
 
 
-def render(result: StudyResult) -> str:
-    """The page as text."""
-    gross = backtest(result.candles, result.positions[result.model], costs=Costs.free(), cash=result.cash)
+def render(result: StudyResult, *, folder: Path = Path()) -> str:
+    """The page as text; `folder` is where it is written."""
+    gross = backtest(result.candles, result.positions, costs=Costs.free(), cash=result.cash)
     candles, tested, verdict = result.candles, result.backtest.equity, result.verdict
     columns = Columns()
     add_candles(result, columns)
@@ -90,6 +91,7 @@ def render(result: StudyResult) -> str:
         issues=history_tables.issues_table(result),
         audit=history_tables.audit_table(result),
         tried=history_tables.trials_table(result),
+        provenance=provenance_table(result, folder),
         recipe=escape(json.dumps(result.recipe, indent=2, ensure_ascii=False)),
         notice=f'{escape(NOTICE)}, <a href="{ADDRESS}" rel="noopener">{ADDRESS}</a>',
         style=(package / "page.css").read_text("utf-8"),

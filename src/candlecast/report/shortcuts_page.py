@@ -12,6 +12,8 @@ import numpy as np
 from candlecast.report import svg
 from candlecast.report.figures import Figure, figure_html
 from candlecast.report.page_file import write_page
+from candlecast.report.tables import table
+from candlecast.text.cells import number, percent
 
 if TYPE_CHECKING:
     from candlecast.audit.shortcuts import ShortcutReport
@@ -21,59 +23,86 @@ PAGE = """<!DOCTYPE html>
 <meta name="color-scheme" content="light dark">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>{title}</title>
-<style>{style}</style></head><body>
-<main><h1>{title}</h1><p>{summary}</p>{figure}</main>
+<style>{style}</style></head><body><main>
+<h1>{title}</h1>
+<section><p>{summary}</p>{figure}
+<div class="shortcuts">{rows}</div></section></main>
 </body></html>
 """
-ROW_PIXELS = 24
+CAPTION = (
+    "Each bar goes from the Sharpe ratio of the study (dotted) to that with one mistake: orange where the mistake adds to it, "
+    "blue where it does not. Share: how much of a Sharpe ratio above zero the mistake is."
+)
+ROW_PIXELS = 26
 LABEL_PIXELS = 190
 
 
 def shortcuts_figure(report: ShortcutReport) -> Figure:
-    """Bars of the Sharpe ratio of the study (blue) and with each mistake (orange where it adds)."""
-    frame = report.frame
-    values = frame["sharpe"].cast(float).to_numpy()
-    low, high = svg.span(np.nan_to_num(values), [0.0])
-    axes = svg.Axes(
-        x=(low, high),
-        y=(float(frame.height), 0.0),
-        height=svg.TOP + svg.BOTTOM + ROW_PIXELS * frame.height,
-        left=LABEL_PIXELS,
-    )
-    bottom, zero = axes.height - svg.BOTTOM, axes.across(0.0)
+    """A bar for each mistake, from the Sharpe ratio of the study to that with the mistake, with its number."""
+    honest, frame = float(report.frame["sharpe"][0]), report.frame[1:]
+    low, high = svg.span(frame["sharpe"].to_numpy(), [honest], margin=0.16)
+    height = svg.TOP + svg.BOTTOM + ROW_PIXELS * frame.height
+    axes = svg.Axes(x=(low, high), y=(float(frame.height), 0.0), height=height, left=LABEL_PIXELS)
+    bottom, start = height - svg.BOTTOM, axes.across(honest)
     parts = [
         f'<path class="grid" d="M{axes.across(tick):.1f} {svg.TOP}V{bottom}"/>'
         f'<text x="{axes.across(tick):.1f}" y="{bottom + 16}" class="middle">{svg.plain(tick)}</text>'
         for tick in svg.ticks(low, high, 5)
     ]
-    for row, line in enumerate(frame.iter_rows(named=True)):
+    for row, (name, sharpe, added, why) in enumerate(frame.iter_rows()):
         y = axes.down(row + 0.15)
-        parts.append(f'<text x="{LABEL_PIXELS - 6}" y="{y + 13:.0f}" class="end">{escape(line["shortcut"])}</text>')
-        if line["sharpe"] is None or not np.isfinite(line["sharpe"]):
+        parts.append(f'<text x="{LABEL_PIXELS - 6}" y="{y + 13:.0f}" class="end">{escape(name)}</text>')
+        if sharpe is None or not np.isfinite(sharpe):
             continue
-        end, kind = axes.across(line["sharpe"]), "orange" if (line["added"] or 0) > 0 else "blue"
-        words = f"Sharpe ratio {line['sharpe']:.2f}. {line['why']}"
+        end, kind = axes.across(sharpe), "orange" if added > 0 else "blue"
+        words = f"{why} Sharpe ratio {sharpe:.2f}, {added:+.2f}"
+        beside, anchor = (end + 5, "start") if end >= start else (end - 5, "end")
         parts.append(
-            f'<g class="bars {kind}"><rect x="{min(zero, end):.1f}" y="{y:.1f}" width="{max(abs(end - zero), 1):.1f}" '
+            f'<g class="bars {kind}"><rect x="{min(start, end):.1f}" y="{y:.1f}" width="{max(abs(end - start), 1):.1f}" '
             f'height="{0.7 * ROW_PIXELS:.0f}"><title>{escape(words)}</title></rect></g>'
+            f'<text x="{beside:.1f}" y="{y + 13:.0f}" class="{anchor} value">{number(sharpe)}</text>'
         )
-    parts.append(svg.mark(axes, float(values[0]), "blue dotted"))
-    parts.append(
-        f'<text x="{(LABEL_PIXELS + svg.WIDTH) / 2:.0f}" y="{axes.height - 6}" class="middle">Sharpe ratio a year</text>'
-    )
+    parts.append(svg.mark(axes, honest, "grey dotted"))
+    middle = (LABEL_PIXELS + svg.WIDTH) / 2
+    parts.append(f'<text x="{middle:.0f}" y="{height - 6}" class="middle">Sharpe ratio a year</text>')
     title = "Sharpe ratio with each mistake"
-    caption = "The dotted line is the study itself. What a mistake adds could not have been earned."
-    return Figure("shortcuts", title, caption, svg.drawing(axes, title, *parts), data=frame)
+    legend = (("orange bar", "the mistake adds"), ("blue bar", "it does not"), ("dotted", f"study {number(honest)}"))
+    return Figure("shortcuts", title, CAPTION, svg.drawing(axes, title, *parts), legend=legend, data=report.frame)
 
 
 def write_shortcuts(report: ShortcutReport, path: str | Path) -> Path:
     """Write the page, which loads nothing, and give its path. Raises RunError when the path cannot be written."""
-    largest = report.frame.sort("added", descending=True, nulls_last=True).row(0, named=True)
-    summary = (
-        f"The study itself has a Sharpe ratio of {report.frame['sharpe'][0]:.2f} a year. The largest gain by a mistake: "
-        f"{largest['shortcut']}, {largest['added']:+.2f}. None of the other bars could have been earned."
+    largest = report.frame[1:].fill_nan(None).sort("added", descending=True, nulls_last=True).row(0, named=True)
+    gain = (
+        f"The mistake that adds most is: {largest['shortcut']}, {largest['added']:+.2f}."
+        if (largest["added"] or 0.0) > 0
+        else "None of the mistakes adds to it."
     )
-    style = (files("candlecast.report") / "page.css").read_text("utf-8")
-    figure = figure_html(shortcuts_figure(report))
-    page = PAGE.format(title="What shortcuts would have earned", summary=escape(summary), figure=figure, style=style)
+    summary = (
+        f"The study itself has a Sharpe ratio of {number(report.frame['sharpe'][0])} a year. {gain} No result with a mistake "
+        "could have been earned."
+    )
+    rows = [
+        (name, number(sharpe), number(added), _share(sharpe, added), why)
+        for name, sharpe, added, why in report.frame.iter_rows()
+    ]
+    heads = ("Shortcut", "Sharpe", "Added", "Share", "What it does")
+    page = PAGE.format(
+        title="What shortcuts would have earned",
+        style=(files("candlecast.report") / "page.css").read_text("utf-8"),
+        summary=escape(summary),
+        figure=figure_html(shortcuts_figure(report)),
+        rows=table("The study and the same with one mistake at a time", heads, rows),
+    )
     return write_page(page, path)
+
+
+def _share(sharpe: float, added: float) -> str:
+    """How much of a Sharpe ratio is a mistake; a dash where it is not above zero, or nothing was added.
+
+    >>> _share(2.0, 0.76), _share(0.5, 0.9), _share(-0.4, 0.3)
+    ('38 %', '100 %', '-')
+    """
+    if not (sharpe > 0 and added > 0):
+        return number(None)
+    return percent(min(added / sharpe, 1.0), 0)

@@ -23,7 +23,6 @@ import polars as pl
 from candlecast.disk.files import write_flushed
 from candlecast.disk.replacing import replaced
 from candlecast.errors import RunError
-from candlecast.runs.environment import environment
 from candlecast.runs.folder import require_paths
 from candlecast.runs.manifest import FORMAT, NAME, digests, is_run
 
@@ -59,7 +58,7 @@ def manifest_of(result: StudyResult) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "candlecast": __version__,
-        "environment": environment(),
+        "environment": result.environment,
         "audit": result.audit.to_dict() if result.audit else None,
         "model": result.model,
         "models": list(result.forecasts),
@@ -83,7 +82,7 @@ def manifest_of(result: StudyResult) -> dict[str, Any]:
                 "in_units": held.in_units,
                 "band": None if math.isinf(held.band) else held.band,
             }
-            for name, held in result.positions.items()
+            for name, held in result.positions_by_model.items()
         },
         "lost": result.lost,
         "seeds": result.forecast.seeds,
@@ -101,7 +100,7 @@ def contents(result: StudyResult) -> dict[str, bytes]:
     """Contents of a run's files by name, without the manifest. Equal results give equal bytes."""
     from safetensors.numpy import save
 
-    held = [positions.frame.with_columns(model=pl.lit(name)) for name, positions in result.positions.items()]
+    held = [positions.frame.with_columns(model=pl.lit(name)) for name, positions in result.positions_by_model.items()]
     tables = {
         "candles": result.candles.frame,
         "forecasts": pl.concat([forecast.frame for forecast in result.forecasts.values()], how="diagonal"),

@@ -15,7 +15,8 @@ from candlecast.dataset.forecast import Forecast
 from candlecast.errors import ConfigError, is_whole
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features, standard_features
-from candlecast.ledger import Ledger
+from candlecast.features.feature import require_features
+from candlecast.ledger import Ledger, as_ledger
 from candlecast.models import (
     ARIMA,
     ETS,
@@ -32,6 +33,7 @@ from candlecast.models import (
 )
 from candlecast.models.model import learns_position, require_learnable, require_model
 from candlecast.recipes import describe
+from candlecast.recipes.environment import environment
 from candlecast.signals import FollowDirection, HoldPosition, InverseVolatility, Rule
 from candlecast.signals.rule import require_rule
 from candlecast.sources.files import as_candles
@@ -79,9 +81,12 @@ class Study:
     def __post_init__(self) -> None:
         if not is_whole(self.seeds):
             raise ConfigError(
-                f"seeds is {self.seeds!r}", expected="1 training per fold or more", remedy="Use Study(seeds=3)"
+                f"seeds is {self.seeds!r}",
+                expected="1 training per fold or more",
+                remedy="Use Study(seeds=3); Study.run(..., seed=5) begins with another seed",
             )
         require_folds(self.folds)
+        require_features(self.features)
         if self.rule is not None:
             require_rule(self.rule)
         require_learnable(self.model, self.target)
@@ -116,8 +121,8 @@ class Study:
         """
         return describe(self) | {
             "baselines": describe(self.baseline_models),
-            "features": describe(self._features(candles)),
-            "rule": describe(self._rule()),
+            "features": describe(self.features_on(candles)),
+            "rule": describe(self.trading_rule),
             "window": max(model.window for model in (self.model, *self.baseline_models)),
             "seed": seed,
         }
@@ -150,10 +155,10 @@ class Study:
         """
         require_seeds([seed])
         candles = as_candles(candles)
-        ledger = Ledger() if ledger is None else ledger
+        ledger = as_ledger(ledger)
         models = [*self.baseline_models, self.model]
         plan = WalkPlan(
-            features=self._features(candles),
+            features=self.features_on(candles),
             target=self.target,
             folds=self.folds,
             seeds=tuple(range(seed, seed + self.seeds)),
@@ -177,7 +182,7 @@ class Study:
         progress(Progress("baselines", len(models) - 1, len(models) - 1))
         progress(Progress("judge", 0, 1))
         result = self.assemble(candles, parts, seed=seed, ledger=ledger)
-        result = replace(result, audit=self._audited(candles, parts[self.model.name], seed)).record(ledger)
+        result = replace(result, audit=self.audited(candles, parts[self.model.name], seed=seed)).record(ledger)
         progress(Progress("judge", 1, 1, str(result.verdict)))
         return result
 
@@ -211,7 +216,7 @@ class Study:
             candles=candles,
             target=self.target,
             forecasts=forecasts,
-            positions=positions_by_model(self._rule(), forecasts, candles),
+            positions_by_model=positions_by_model(self.trading_rule, forecasts, candles),
             costs=self.costs,
             cash=self.cash,
             folds=tables.fold_table(studied),
@@ -220,22 +225,26 @@ class Study:
             tensors={part.job.key: part.fitted.tensors() for part in studied},
             searches=tables.searches(studied),
             ledger=ledger,
+            environment=environment(),
         )
         return replace(result, digests=digests_of(result))
 
-    def _audited(self, candles: Candles, parts: Sequence[FoldForecast], seed: int) -> AuditReport:
-        """The quick audit of the first seed's trainings."""
+    def audited(self, candles: Candles, parts: Sequence[FoldForecast], *, seed: int = 0) -> AuditReport:
+        """The quick audit of the first seed's trainings, from the finished folds of the studied model."""
         first = sorted((part for part in parts if part.job.seed == seed), key=lambda part: part.job.fold.index)
         return quick_audit(self.completed(candles), [part.job for part in first], [part.fitted for part in first])
 
     def completed(self, candles: Candles) -> Study:
         """The same study with the features and the rule that it has on these candles."""
-        return replace(self, features=self._features(candles), rule=self._rule())
+        return replace(self, features=self.features_on(candles), rule=self.trading_rule)
 
-    def _features(self, candles: Candles) -> Features:
+    def features_on(self, candles: Candles) -> Features:
+        """The features on these candles: the standard ones of their interval where the study names none."""
         return self.features or standard_features(candles.interval)
 
-    def _rule(self) -> Rule:
+    @property
+    def trading_rule(self) -> Rule:
+        """The rule; that of the model and the target where the study names none."""
         if self.rule is not None:
             return self.rule
         if learns_position(self.model):
