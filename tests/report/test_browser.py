@@ -115,7 +115,7 @@ def test_wheel_drag_keys_and_buttons_move_the_view(path, visit):
 def test_slots_keep_lows_highs_and_orders(path, visit, result):
     """At every level of zoom the lowest low, the highest high and both sides of the orders are drawn."""
     page, _, _ = visit(path, 390)
-    page.evaluate("candlecast.views.market.set(0, 900), candlecast.views.market.draw()")
+    page.evaluate("candlecast.views.market.set(0, 900), candlecast.charts[0].draw(candlecast.views.market)")
     shown = page.evaluate("""() => {
         const chart = candlecast.charts[0], candles = chart.series.find(each => each.kind === "candles").api.data();
         return [chart.level, candles.length, Math.min(...candles.map(c => c.low)), Math.max(...candles.map(c => c.high)),
@@ -128,8 +128,10 @@ def test_slots_keep_lows_highs_and_orders(path, visit, result):
     places = candles.open_time.searchsorted(fills["time"].dt.replace_time_zone(None).to_numpy()) // 2 ** shown[0]
     assert shown[4] == len(set(zip(places, fills["side"], strict=True)))
     lines = page.evaluate("""() => {
-        const view = candlecast.views.account; view.set(0, 900); view.draw();
-        const line = candlecast.charts.find(c => c.spec.group === "account").series.find(s => s.column === "equity_model");
+        const view = candlecast.views.account, chart = candlecast.charts.find(each => each.spec.group === "account");
+        view.set(0, 900);
+        chart.draw(view);
+        const line = chart.series.find(each => each.column === "equity_model");
         const values = line.api.data().map(point => point.value).filter(value => value !== undefined);
         return [Math.min(...values), Math.max(...values)];
     }""")

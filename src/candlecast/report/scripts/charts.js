@@ -2,12 +2,12 @@
 "use strict";
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-const PIXELS = {candles: 3, lines: 1.5};  // least width of a slot
+const PIXELS = {candles: 3, lines: 2};  // least width of a slot
 
 class BarChart {
   /** One chart of a specification that Python wrote: panes of series, each of which names its column. */
   constructor(element, spec, data) {
-    Object.assign(this, {element, spec, data, level: -1, first: 0, last: 0, series: []});
+    Object.assign(this, {element, spec, data, level: -1, first: 0, last: 0, series: [], isSeen: true, isStale: false});
     this.least = spec.panes.some((pane) => pane.series.some((each) => each.kind === "candles")) ? PIXELS.candles : PIXELS.lines;
     this.readouts = spec.panes.map((_, row) => {
       const list = Object.assign(document.createElement("ul"), {className: row ? "legend inside" : "legend"});
@@ -73,7 +73,7 @@ class BarChart {
   }
 
   load(level, start, end) {
-    const margin = end - start;
+    const margin = Math.ceil((end - start) / 2);
     this.level = level;
     this.first = Math.max(0, (start - margin) & ~1);
     this.last = Math.min(Math.ceil(this.data.bars / 2 ** level), end + margin);
@@ -86,7 +86,7 @@ class BarChart {
     const level = this.level, size = 2 ** level;
     for (const each of this.series) each.api.setData(this.values(each, level));
     if (!this.marks) return;
-    this.marks.setMarkers(this.data.marks(this.first * size, this.last * size, size));
+    this.marks.setMarkers(this.data.marks(this.first, this.last, size));
     for (const [name, shade] of this.shades) shade.setData(this.shaded(this.data[name], size));
   }
 

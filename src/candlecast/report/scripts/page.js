@@ -4,7 +4,7 @@
 /** The columns and what is computed from them. */
 class Data {
   constructor(header, columns) {
-    Object.assign(this, {header: header.trades, columns, time: columns.time.values, window: null, held: null, pyramids: {}});
+    Object.assign(this, {header: header.trades, columns, time: columns.time.values, window: null, held: null, pyramids: {}, marked: {}});
     this.bars = this.time.length;
     this.step = header.step;
   }
@@ -16,34 +16,47 @@ class Data {
   /** First and last + 1 of the fills on bars from `from` up to `to`. */
   fillsBetween(from, to) {
     const bars = this.columns.fill_bar.values;
-    const place = (bar) => {
-      let low = 0, high = bars.length;
-      while (low < high) {
-        const middle = (low + high) >> 1;
-        if (bars[middle] < bar) low = middle + 1; else high = middle;
-      }
-      return low;
-    };
-    return [place(from), place(to)];
+    return [placeOf(bars, from), placeOf(bars, to)];
   }
 
-  /** Marks of the fills on bars from `from` up to `to`: of each slot at most one buy and one sell. */
-  marks(from, to, size) {
-    if (!this.columns.fill_bar) return [];
-    const {fill_bar: bars, fill_side: sides} = this.columns;
-    const [first, last] = this.fillsBetween(from, to);
-    const marks = [], seen = new Set();
-    for (let i = first; i < last; i++) {
-      const slot = Math.floor(bars.values[i] / size), isBuy = sides.values[i] > 0, key = 2 * slot + isBuy;
-      if (seen.has(key)) continue;
-      seen.add(key);
+  /** Slots of `size` bars with a buy or a sell: of each slot at most one of both. Computed once for each size. */
+  sides(size) {
+    if (this.marked[size]) return this.marked[size];
+    const {fill_bar: {values: bars}, fill_side: {values: sides}} = this.columns;
+    const slots = [], isBuy = [], last = [-1, -1];
+    for (let i = 0; i < bars.length; i++) {
+      const slot = Math.floor(bars[i] / size), side = sides[i] > 0 ? 1 : 0;
+      if (last[side] === slot) continue;
+      last[side] = slot;
+      slots.push(slot);
+      isBuy.push(side);
+    }
+    return (this.marked[size] = {slots, isBuy});
+  }
+
+  /** Marks of the fills in the slots from `first` up to `last`. */
+  marks(first, last, size) {
+    const {slots, isBuy} = this.sides(size);
+    const start = placeOf(slots, first), end = placeOf(slots, last), [buy, sell] = [css("blue"), css("orange")];
+    const width = end - start > 150 ? 0.6 : 1.2, marks = [];
+    for (let i = start; i < end; i++) {
       marks.push({
-        time: this.time[slot * size], position: isBuy ? "belowBar" : "aboveBar", shape: isBuy ? "arrowUp" : "arrowDown",
-        color: css(isBuy ? "blue" : "orange"), size: last - first > 150 ? 0.6 : 1.2,
+        time: this.time[slots[i] * size], position: isBuy[i] ? "belowBar" : "aboveBar", shape: isBuy[i] ? "arrowUp" : "arrowDown",
+        color: isBuy[i] ? buy : sell, size: width,
       });
     }
     return marks;
   }
+}
+
+/** The first place in rising values that is not below a value. */
+function placeOf(values, value) {
+  let low = 0, high = values.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (values[middle] < value) low = middle + 1; else high = middle;
+  }
+  return low;
 }
 
 function save(name, lines) {
@@ -95,7 +108,12 @@ function themes(charts) {
   });
   dark.addEventListener("change", apply);
   let before;
-  addEventListener("beforeprint", () => { before = root.dataset.theme; root.dataset.theme = "light"; apply(); });
+  addEventListener("beforeprint", () => {
+    before = root.dataset.theme;
+    root.dataset.theme = "light";
+    for (const chart of charts) chart.draw(chart.view);
+    apply();
+  });
   addEventListener("afterprint", () => { if (before) root.dataset.theme = before; else delete root.dataset.theme; apply(); });
   apply();
 }

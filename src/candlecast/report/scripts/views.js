@@ -22,7 +22,10 @@ class View {
 
   draw() {
     this.pending = false;
-    for (const chart of this.charts) chart.draw(this);
+    for (const chart of this.charts) {
+      if (chart.isSeen) chart.draw(this);
+      else chart.isStale = true;
+    }
   }
 
   zoom(factor, centre = (this.from + this.to) / 2) {
@@ -37,6 +40,7 @@ class View {
   /** Make a chart part of the view, and let it be moved there. */
   add(chart, onTap) {
     this.charts.push(chart);
+    chart.view = this;
     const element = chart.element;
     const inner = () => element.clientWidth - chart.api.priceScale("right").width();
     const barAt = (x) => this.from + (x - element.getBoundingClientRect().left) / inner() * (this.to - this.from);
@@ -85,6 +89,12 @@ class View {
       this.pointers.delete(event.pointerId);
     });
     element.addEventListener("pointercancel", (event) => this.pointers.delete(event.pointerId));
+    new IntersectionObserver(([{isIntersecting}]) => {
+      chart.isSeen = isIntersecting;
+      if (!isIntersecting || !chart.isStale) return;
+      chart.isStale = false;
+      chart.draw(this);
+    }, {rootMargin: "200px"}).observe(element);
     new ResizeObserver(() => this.set(this.from, this.to)).observe(element);
   }
 }
