@@ -78,6 +78,7 @@ HOMES = {
     "onnxruntime": {"adapters"},
     "gymnasium": {"adapters"},
     "fastexcel": {"reading"},
+    "exchange_calendars": {"features"},
 }
 # Packages whose every file is about one heavy library, and which are themselves imported lazily.
 EAGER_HOMES = {

@@ -35,6 +35,9 @@ BUILT_IN = [
     *[features.volume_change(period) for period in (2, 20, 100)],
     features.time_of_day(),
     features.time_of_week(),
+    features.calendar("1h"),
+    features.calendar("4h"),
+    features.session_time(),
 ]
 LEVEL_FREE = [feature for feature in BUILT_IN if feature.kind not in {"scaled_close", "volume_change"}]
 

@@ -1,11 +1,12 @@
 """Causal functions of candles, with declared warm-up, and the scaling of their columns."""
 
-from candlecast.features.calendar import time_of_day, time_of_week
+from candlecast.features.calendar import calendar, time_of_day, time_of_week
 from candlecast.features.feature import Feature, Features, feature
 from candlecast.features.indicators import atr, bollinger, ema_ratio, macd, rsi, sma_ratio
 from candlecast.features.outside import Known, outside
 from candlecast.features.returns import log_return, scaled_close
 from candlecast.features.scaling import MinMax, Robust, Scaler, Scaling, Standard, Unscaled, fit_scaling
+from candlecast.features.sessions import session_time
 from candlecast.features.standard import standard_features
 from candlecast.features.undefined import undefined_shares, undefined_words
 from candlecast.features.volatility import log_range, realized_volatility
@@ -14,6 +15,7 @@ from candlecast.features.volume import volume_change
 FACTORIES = (  # functions that make one feature from plain parameters: a stored study may name them
     "atr",
     "bollinger",
+    "calendar",
     "ema_ratio",
     "log_range",
     "log_return",
@@ -21,6 +23,7 @@ FACTORIES = (  # functions that make one feature from plain parameters: a stored
     "realized_volatility",
     "rsi",
     "scaled_close",
+    "session_time",
     "sma_ratio",
     "time_of_day",
     "time_of_week",
@@ -40,6 +43,7 @@ __all__ = [
     "Unscaled",
     "atr",
     "bollinger",
+    "calendar",
     "ema_ratio",
     "feature",
     "fit_scaling",
@@ -50,6 +54,7 @@ __all__ = [
     "realized_volatility",
     "rsi",
     "scaled_close",
+    "session_time",
     "sma_ratio",
     "standard_features",
     "time_of_day",

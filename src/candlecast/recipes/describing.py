@@ -161,7 +161,7 @@ def _is_stock(value: Feature) -> bool:
         again = getattr(features, value.kind)(**value.parameters)
     except (ConfigError, TypeError):  # parameters of a user's feature with the same name
         return False
-    others = [field.name for field in fields(Feature) if field.name not in ("compute", "scaling")]
+    others = [field.name for field in fields(Feature) if field.name not in ("compute", "scaling", "resolve")]
     return all(repr(getattr(again, name)) == repr(getattr(value, name)) for name in others) and _is_same(
         again.compute, value.compute
     )

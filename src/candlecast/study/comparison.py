@@ -15,11 +15,12 @@ from candlecast.candles import Candles
 from candlecast.causality import ModelCheck
 from candlecast.dataset.folds import Folds, WalkForward
 from candlecast.dataset.jobs import Job
+from candlecast.dataset.usual_features import features_for
 from candlecast.errors import ConfigError
 from candlecast.evaluation.accuracy import scored
 from candlecast.evaluation.trial_count import TrialCount
 from candlecast.events import Listener, Progress, ignore
-from candlecast.features import Features, standard_features
+from candlecast.features import Features
 from candlecast.ledger import Ledger
 from candlecast.models import Drift, Model, Naive
 from candlecast.models.model import require_model
@@ -145,7 +146,7 @@ def compare(
         for name, model in models.items():
             study = Study(
                 model=model,
-                features=features or standard_features(each.interval),
+                features=features_for(features, each, target),
                 target=target,
                 folds=folds,
                 rule=rule,

@@ -12,9 +12,10 @@ from candlecast.backtesting.validation import require_cash, require_kind
 from candlecast.candles import Candles
 from candlecast.dataset.folds import Folds, WalkForward, require_folds
 from candlecast.dataset.forecast import Forecast
+from candlecast.dataset.usual_features import features_for
 from candlecast.errors import ConfigError, is_whole
 from candlecast.events import Listener, Progress, ignore
-from candlecast.features import Features, standard_features
+from candlecast.features import Features
 from candlecast.ledger import Ledger
 from candlecast.models import (
     ARIMA,
@@ -233,7 +234,7 @@ class Study:
         return replace(self, features=self._features(candles), rule=self._rule())
 
     def _features(self, candles: Candles) -> Features:
-        return self.features or standard_features(candles.interval)
+        return features_for(self.features, candles, self.target)
 
     def _rule(self) -> Rule:
         if self.rule is not None:
