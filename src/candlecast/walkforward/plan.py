@@ -11,8 +11,8 @@ from candlecast.causality import require_causal_features, require_causal_target
 from candlecast.dataset.folds import Folds, WalkForward, check_folds, require_folds
 from candlecast.dataset.jobs import Job
 from candlecast.dataset.samples import make_samples
-from candlecast.errors import ConfigError, NotEnoughDataError, calling, is_whole
 from candlecast.dataset.usual_features import features_for
+from candlecast.errors import ConfigError, NotEnoughDataError, calling, is_whole
 from candlecast.features import Features
 from candlecast.models import Model
 from candlecast.models.model import require_learnable
