@@ -1,6 +1,7 @@
 """Causal functions of candles, with declared warm-up, and the scaling of their columns."""
 
 from candlecast.features.calendar import calendar, time_of_day, time_of_week
+from candlecast.features.elsewhere import at, of
 from candlecast.features.feature import Feature, Features, feature
 from candlecast.features.indicators import atr, bollinger, ema_ratio, macd, rsi, sma_ratio
 from candlecast.features.outside import Known, outside
@@ -30,8 +31,11 @@ FACTORIES = (  # functions that make one feature from plain parameters: a stored
     "volume_change",
 )
 
+NESTING = ("at", "of")  # the same, of functions whose parameters hold a feature, and other candles
+
 __all__ = [
     "FACTORIES",
+    "NESTING",
     "Feature",
     "Features",
     "Known",
@@ -41,6 +45,7 @@ __all__ = [
     "Scaling",
     "Standard",
     "Unscaled",
+    "at",
     "atr",
     "bollinger",
     "calendar",
@@ -50,6 +55,7 @@ __all__ = [
     "log_range",
     "log_return",
     "macd",
+    "of",
     "outside",
     "realized_volatility",
     "rsi",
