@@ -85,8 +85,11 @@ from .features import (
     session_time as session_time,
     sma_ratio as sma_ratio,
     standard_features as standard_features,
+    taker_imbalance as taker_imbalance,
     time_of_day as time_of_day,
     time_of_week as time_of_week,
+    trade_size_change as trade_size_change,
+    trades_change as trades_change,
     volume_change as volume_change,
 )
 from .fleet.settings import (

@@ -38,7 +38,7 @@ def stocks():
     [
         cc.at("1d", cc.log_return()),
         cc.at("4h", cc.macd(3, 8, 3)),
-        cc.at("1w", cc.log_range(2)),
+        cc.at("1w", cc.log_range(1)),
         cc.at("8h", cc.calendar()),
     ],
 )

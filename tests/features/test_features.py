@@ -46,6 +46,9 @@ def test_no_built_in_feature_is_left_out():
     makers = {name for name in features.__all__ if name[0].islower()} - {
         "at",  # these two in test_elsewhere.py
         "of",
+        "taker_imbalance",  # these three in test_activity.py
+        "trade_size_change",
+        "trades_change",
         "feature",
         "fit_scaling",
         "outside",

@@ -11,7 +11,7 @@ from candlecast.features.sessions import session_time
 from candlecast.features.standard import standard_features
 from candlecast.features.undefined import undefined_shares, undefined_words
 from candlecast.features.volatility import log_range, realized_volatility
-from candlecast.features.volume import volume_change
+from candlecast.features.volume import taker_imbalance, trade_size_change, trades_change, volume_change
 
 FACTORIES = (  # functions that make one feature from plain parameters: a stored study may name them
     "atr",
@@ -26,8 +26,11 @@ FACTORIES = (  # functions that make one feature from plain parameters: a stored
     "scaled_close",
     "session_time",
     "sma_ratio",
+    "taker_imbalance",
     "time_of_day",
     "time_of_week",
+    "trade_size_change",
+    "trades_change",
     "volume_change",
 )
 
@@ -63,8 +66,11 @@ __all__ = [
     "session_time",
     "sma_ratio",
     "standard_features",
+    "taker_imbalance",
     "time_of_day",
     "time_of_week",
+    "trade_size_change",
+    "trades_change",
     "undefined_shares",
     "undefined_words",
     "volume_change",
