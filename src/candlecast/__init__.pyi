@@ -122,6 +122,7 @@ from .models import (
     RNN as RNN,
     TCN as TCN,
     AttentionLSTM as AttentionLSTM,
+    CalendarHAR as CalendarHAR,
     Conformal as Conformal,
     DLinear as DLinear,
     Drift as Drift,
@@ -140,6 +141,7 @@ from .models import (
     Search as Search,
     SeasonalNaive as SeasonalNaive,
     Sklearn as Sklearn,
+    ThresholdHAR as ThresholdHAR,
     Torch as Torch,
     Transformer as Transformer,
 )

@@ -32,6 +32,8 @@ def is_trading_day(clock: TradingClock, days: np.ndarray, holidays: Holidays | N
 
 def next_trading_day(clock: TradingClock, days: np.ndarray, holidays: Holidays | None = None) -> np.ndarray:
     """The first scheduled trading day after days, datetime64[D]."""
+    if not clock.has_sessions:
+        return days + 1
     found = np.full(days.shape, np.datetime64("NaT", "D"))
     for ahead in range(LONGEST_CLOSING, 0, -1):
         later = days + ahead

@@ -16,6 +16,10 @@ from .architectures.policy import Policy as Policy
 from .architectures.tcn import TCN as TCN
 from .architectures.transformer import Transformer as Transformer
 from .baselines.arima import ARIMA as ARIMA
+from .baselines.har import (
+    CalendarHAR as CalendarHAR,
+    ThresholdHAR as ThresholdHAR,
+)
 from .baselines.naive import (
     Baseline as Baseline,
     Drift as Drift,

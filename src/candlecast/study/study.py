@@ -24,6 +24,7 @@ from candlecast.models import (
     GARCH,
     HAR,
     Baseline,
+    CalendarHAR,
     Drift,
     LinearRegression,
     Model,
@@ -52,6 +53,7 @@ BASELINES: tuple[Baseline, ...] = (
     LinearRegression(),
     Ridge(),
     HAR(),
+    CalendarHAR(),
     GARCH(),
 )
 
