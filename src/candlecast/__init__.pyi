@@ -144,6 +144,7 @@ from .models import (
     ThresholdHAR as ThresholdHAR,
     Torch as Torch,
     Transformer as Transformer,
+    ZeroShot as ZeroShot,
 )
 from .replay import (
     ReplayReport as ReplayReport,

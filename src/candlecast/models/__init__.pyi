@@ -58,5 +58,9 @@ from .wrappers.search import (
     Search as Search,
 )
 from .wrappers.torch_module import Torch as Torch
+from .wrappers.zero_shot import (
+    Forecaster as Forecaster,
+    ZeroShot as ZeroShot,
+)
 
 __all__: list[str]

@@ -23,7 +23,7 @@ from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features
 from candlecast.ledger import Ledger
 from candlecast.models import Drift, Model, Naive
-from candlecast.models.model import require_model
+from candlecast.models.model import judged_from, require_model
 from candlecast.models.wrappers.pooled import Pooled
 from candlecast.signals import Rule
 from candlecast.sources.files import as_assets
@@ -122,7 +122,7 @@ def compare(
         require_model(model)
     walked = {**{name: model for name, model in REFERENCES.items() if name not in models}, **models}
     target, folds = NextReturn() if target is None else target, folds or WalkForward()
-    window = max(model.window for model in walked.values())
+    window, since = max(model.window for model in walked.values()), judged_from(walked.values())
     plan = WalkPlan(features, target, folds, tuple(seeds), window)
     plans = {
         name: [plan.jobs(model, each) for each in series] for name, model in walked.items()
@@ -155,7 +155,7 @@ def compare(
                 baselines=(),
             )
             chosen = {label: finished[label] for label in dict.fromkeys([*REFERENCES, name])}
-            result = study.assemble(each, chosen, seed=seeds[0], name=name)
+            result = study.assemble(each, chosen, seed=seeds[0], name=name, since=since)
             recipe = result.recipe | {"window": window}
             if seeds != list(range(seeds[0], seeds[0] + len(seeds))):
                 recipe |= {"seeds": seeds}

@@ -52,7 +52,8 @@ class StudyResult:
     fold, seed and epoch (`train`, `valid`); `lost` counts bars that could not be learnt from, by cause; `tensors` what
     each job learnt; `searches` what was tried inside training parts; `trial_count` the trials that were counted when this one
     was recorded, None before; `ledger` where it is recorded, that of the folder `runs` when None; `digests` those of the parts
-    that the study made (`candlecast.study.seal`).
+    that the study made (`candlecast.study.seal`); `unjudged` the forecasts, by model, of bars that a pretrained model may know,
+    for figures alone: no number is computed of them, and a run does not store them.
 
     Reading `verdict` makes a trial of the result, or of a view of it (`between`, `rebacktest`, a changed copy): if it is not
     in the ledger yet, it is recorded then. Costs, cash and ledger may be replaced in a copy; with other candles,
@@ -76,6 +77,7 @@ class StudyResult:
     ledger: Ledger | None = None
     audit: AuditReport | None = None
     digests: Mapping[str, str] | None = field(default=None, repr=False)
+    unjudged: Mapping[str, Forecast] = field(default_factory=dict, repr=False)
     computed: dict[str, tuple[tuple[Any, ...], Any]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:

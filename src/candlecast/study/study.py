@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
+
+import polars as pl
 
 from candlecast.audit import AuditReport, quick_audit
 from candlecast.backtesting import Costs
@@ -13,7 +16,7 @@ from candlecast.candles import Candles
 from candlecast.dataset.folds import Folds, WalkForward, require_folds
 from candlecast.dataset.forecast import Forecast
 from candlecast.dataset.usual_features import features_for
-from candlecast.errors import ConfigError, is_whole
+from candlecast.errors import ConfigError, NotEnoughDataError, is_whole
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features
 from candlecast.ledger import Ledger
@@ -32,7 +35,7 @@ from candlecast.models import (
     Ridge,
     SeasonalNaive,
 )
-from candlecast.models.model import learns_position, require_learnable, require_model
+from candlecast.models.model import judged_from, learns_position, require_learnable, require_model
 from candlecast.recipes import describe
 from candlecast.signals import FollowDirection, HoldPosition, InverseVolatility, Rule
 from candlecast.signals.rule import require_rule
@@ -155,6 +158,7 @@ class Study:
         candles = as_candles(candles)
         ledger = Ledger() if ledger is None else ledger
         models = [*self.baseline_models, self.model]
+        since = judged_from(models)
         plan = WalkPlan(
             features=self._features(candles),
             target=self.target,
@@ -179,7 +183,7 @@ class Study:
             )
         progress(Progress("baselines", len(models) - 1, len(models) - 1))
         progress(Progress("judge", 0, 1))
-        result = self.assemble(candles, parts, seed=seed, ledger=ledger)
+        result = self.assemble(candles, parts, seed=seed, since=since, ledger=ledger)
         result = replace(result, audit=self._audited(candles, parts[self.model.name], seed)).record(ledger)
         progress(Progress("judge", 1, 1, str(result.verdict)))
         return result
@@ -191,6 +195,7 @@ class Study:
         *,
         seed: int = 0,
         name: str | None = None,
+        since: datetime | None = None,
         ledger: Ledger | None = None,
     ) -> StudyResult:
         """The result that finished walks add up to, by model, the studied one among them; not yet a trial.
@@ -200,6 +205,7 @@ class Study:
             parts: finished folds by model.
             seed: the first seed.
             name: that of the studied model among the parts, where it is not its own.
+            since: the moment from which on forecasts are judged (`judged_from`); of all bars when not given.
             ledger: where the trial is recorded once the result is judged; that of the folder `runs` when not given.
         """
         name = self.model.name if name is None else name
@@ -207,9 +213,12 @@ class Study:
             model: Forecast.joined([part.frame for part in finished], primary(self.target).horizon)
             for model, finished in parts.items()
         }
+        every = forecasts
+        if since is not None:
+            forecasts = {model: _from(forecast, since) for model, forecast in every.items()}
         studied = sorted(parts[name], key=lambda part: part.job.key)  # in whatever order they ended
         result = StudyResult(
-            recipe=self.recipe(candles, seed=seed),
+            recipe=self.recipe(candles, seed=seed) | ({} if since is None else {"judged_from": since.isoformat()}),
             model=name,
             candles=candles,
             target=self.target,
@@ -223,6 +232,7 @@ class Study:
             tensors={part.job.key: part.fitted.tensors() for part in studied},
             searches=tables.searches(studied),
             ledger=ledger,
+            unjudged={} if since is None else {model: _before(forecast, since) for model, forecast in every.items()},
         )
         return replace(result, digests=digests_of(result))
 
@@ -244,3 +254,20 @@ class Study:
         if learns_position(self.model):
             return HoldPosition()
         return InverseVolatility() if isinstance(primary(self.target), Volatility) else FollowDirection()
+
+
+def _from(forecast: Forecast, since: datetime) -> Forecast:
+    """The forecasts of bars that close after a moment. Raises NotEnoughDataError for fewer than two."""
+    kept = forecast.frame.filter(pl.col("time") > since)
+    if kept["time"].n_unique() < 2:
+        raise NotEnoughDataError(
+            f"{forecast.model} forecasts up to {forecast.frame['time'].max()}, and a model of the study may know all bars "
+            f"up to {since:%Y-%m-%d %H:%M} UTC",
+            expected="bars after the end of its training data to judge it on",
+            remedy="Give newer candles, or a model that was trained on older data",
+        )
+    return replace(forecast, frame=kept)
+
+
+def _before(forecast: Forecast, since: datetime) -> Forecast:
+    return replace(forecast, frame=forecast.frame.filter(pl.col("time") <= since))
