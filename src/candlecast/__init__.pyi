@@ -145,6 +145,7 @@ from .models import (
     Torch as Torch,
     Transformer as Transformer,
     ZeroShot as ZeroShot,
+    probe_memory as probe_memory,
 )
 from .replay import (
     ReplayReport as ReplayReport,

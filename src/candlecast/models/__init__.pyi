@@ -52,6 +52,10 @@ from .recurrent import (
 )
 from .wrappers.conformal import Conformal as Conformal
 from .wrappers.estimator import Sklearn as Sklearn
+from .wrappers.memory_probe import (
+    MemoryProbe as MemoryProbe,
+    probe_memory as probe_memory,
+)
 from .wrappers.pooled import Pooled as Pooled
 from .wrappers.search import (
     FittedSearch as FittedSearch,
