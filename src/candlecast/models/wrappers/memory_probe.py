@@ -30,7 +30,7 @@ class MemoryProbe:
     """What `probe_memory` found.
 
     `frame` has one row for each variant of the candles: `variant`, `rows`, `error` (squared error over that of the naive
-    forecast), `p` (one-sided, of the hypothesis that the original is forecast no better than this variant; null for the original).
+    forecast), `p` (one-sided, of the hypothesis that the original is forecast no better than this one; null for itself).
     `is_suspect`: it is forecast better than the inverted candles, p below 5 %.
     """
 
@@ -54,9 +54,9 @@ def probe_memory(model: ZeroShot, candles: Candles, *, target: Target | None = N
     """Whether a pretrained model forecasts these candles better than the same ones changed, as if it remembered them.
 
     They are forecast as they are, `inverted` (1 / price), `rescaled` (moves three times as large) and `shifted` (at seven times
-    the price). What a model has learnt of markets holds for all of these but for a drift; what it has memorised of these very candles
-    holds for the original alone, or for those of its shape. The loss of each forecast is its squared error over the naive mean
-    squared error of its candles; losses are compared pair by pair (Diebold and Mariano 1995).
+    the price). What a model has learnt of markets holds for all of these but for a drift; what it has memorised of these very
+    candles holds for the original alone, or for those of its shape. The loss of each forecast is its squared error over the
+    naive mean squared error of its candles; losses are compared pair by pair (Diebold and Mariano 1995).
 
     Args:
         model: what is probed.
