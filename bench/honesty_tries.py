@@ -98,7 +98,7 @@ class Walked:
             self.result,
             recipe=self.result.recipe | {"tried": recipe, "rule": repr(rule)},
             forecasts=self.result.forecasts | {name: forecast},
-            positions={name: rule(forecast)},
+            positions_by_model={name: rule(forecast)},
         )
 
     @cached_property

@@ -23,7 +23,7 @@ def wild_prices(seed, volumes):
 
 def bar_at(bars, row):
     events = None if bars.events is None else CarryEvents(*bars.events[row].tolist())
-    return Bar(*(float(column[row]) for column in bars[:5]), events)
+    return Bar(*(float(column[row]) for column in bars[:5]), events, bars.ends and row == BARS - 1)
 
 
 def walk_targets(run, targets, bars, conditions):

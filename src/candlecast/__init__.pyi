@@ -164,6 +164,7 @@ from .signals import (
     Positions as Positions,
     Threshold as Threshold,
     VolatilityTarget as VolatilityTarget,
+    equal_weights as equal_weights,
 )
 from .sources import (
     AlphaVantage as AlphaVantage,

@@ -135,7 +135,7 @@ def is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
-def near_misses(name: str, options: Iterable[str]) -> str:
+def near_misses(name: object, options: Iterable[str]) -> str:
     """Words that offer the known names closest to a misspelt one.
 
     >>> near_misses("lstn", ["lstm", "gru", "rnn"])
@@ -145,7 +145,7 @@ def near_misses(name: str, options: Iterable[str]) -> str:
     """
     options = sorted(options)
     lowered = {option.lower(): option for option in options}
-    close = difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.6)
+    close = difflib.get_close_matches(str(name).lower(), lowered, n=3, cutoff=0.6)
     if close:
         return f"Did you mean {' or '.join(lowered[match] for match in close)}?"
     return f"Choose one of {listed(options, most=MAX_LISTED, rest='others')}"

@@ -25,8 +25,8 @@ terms = st.builds(
 )
 
 
-def prices(seed: int, events: np.ndarray | None = None) -> compiled.BarArrays:
-    return wild_prices(seed, [0.0, 5.0, 500.0])._replace(events=events)
+def prices(seed: int, events: np.ndarray | None = None, *, ends: bool = False) -> compiled.BarArrays:
+    return wild_prices(seed, [0.0, 5.0, 500.0])._replace(events=events, ends=ends)
 
 
 def carried(seed: int) -> np.ndarray:
@@ -67,9 +67,9 @@ def decided(seed: int) -> list[list[Order]]:
 
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
 @examples
-@given(seed=seeds, asked=terms, has_events=st.booleans(), pessimism=st.sampled_from([1.0, -1.0]))
-def test_orders_compiled_interpreted_and_stepped(seed, asked, has_events, pessimism):
-    by_bar, bars = decided(seed), prices(seed, carried(seed) if has_events else None)
+@given(seed=seeds, asked=terms, has_events=st.booleans(), pessimism=st.sampled_from([1.0, -1.0]), ends=st.booleans())
+def test_orders_compiled_interpreted_and_stepped(seed, asked, has_events, pessimism, ends):
+    by_bar, bars = decided(seed), prices(seed, carried(seed) if has_events else None, ends=ends)
     conditions = Conditions(asked, None, pessimism)
     stepped = walk_stepping(by_bar, bars, conditions)
     for run in (compiled.run_orders, compiled.run_orders.py_func):
@@ -78,12 +78,13 @@ def test_orders_compiled_interpreted_and_stepped(seed, asked, has_events, pessim
 
 
 @examples
-@given(seed=seeds, asked=terms, has_events=st.booleans())
-def test_targets_and_orders_of_targets(seed, asked, has_events):
+@given(seed=seeds, asked=terms, has_events=st.booleans(), ends=st.booleans())
+def test_targets_and_orders_of_targets(seed, asked, has_events, ends):
     """Positions through the fast loop, and the same as orders through the book and the paper account."""
     rng = np.random.default_rng(seed)
     targets = rng.choice([-1.0, 0.0, 0.3, 1.0, np.nan], BARS)
-    bars, conditions = prices(seed, carried(seed) if has_events else None), Conditions(asked)
+    bars = prices(seed, carried(seed) if has_events else None, ends=ends)
+    conditions = Conditions(asked)
     by_bar = [[] if np.isnan(value) else [target(float(value))] for value in targets]
     stepped = walk_stepping(by_bar, bars, conditions)
     for run in (compiled.run_targets, compiled.run_targets.py_func):
@@ -96,11 +97,11 @@ def test_targets_and_orders_of_targets(seed, asked, has_events):
 
 
 @examples
-@given(seed=seeds, asked=terms, has_events=st.booleans(), in_units=st.booleans())
-def test_sums_are_those_of_the_ledger(seed, asked, has_events, in_units):
+@given(seed=seeds, asked=terms, has_events=st.booleans(), in_units=st.booleans(), ends=st.booleans())
+def test_sums_are_those_of_the_ledger(seed, asked, has_events, in_units, ends):
     rng = np.random.default_rng(seed)
     targets = rng.choice([0.0, 0.3, 1.0, np.nan], BARS)
-    bars = prices(seed, carried(seed) if has_events else None)
+    bars = prices(seed, carried(seed) if has_events else None, ends=ends)
     conditions = Conditions(asked, in_units=in_units)
     held, fills, _ = walk_targets(compiled.run_targets, targets, bars, conditions)
     count, sums = len(fills), np.empty(compiled.SUMS)

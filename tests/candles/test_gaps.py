@@ -200,3 +200,21 @@ def test_what_is_settled_is_kept_and_names_the_data():
     assert replace(candles, origin=Origin("yahoo", "data", 3)).fingerprint == candles.fingerprint
     with pytest.raises(ConfigError, match=r"^bars is -1; expected a whole number of 0 or more"):
         candles.with_max_gap(-1)
+
+
+def test_a_table_too_short_for_trading_hours_says_so():
+    """Two days of a market that closes are no proof of it; a Saturday shows that there is no weekend."""
+    two_days, day_and_night = [*range(9, 16), *range(33, 40)], range(30)
+
+    def hours(first: datetime, numbers) -> Candles:
+        return at([first + timedelta(hours=number) for number in numbers], interval="1h")
+
+    def says_so(candles: Candles) -> bool:
+        return any("too short to show trading hours" in line for line in candles.check().hours)
+
+    assert says_so(hours(MONDAY, two_days))
+    assert not says_so(hours(MONDAY, day_and_night))
+    assert not says_so(hours(MONDAY + timedelta(days=4), two_days))
+    declared = hours(MONDAY, two_days).on_clock("09:00-16:00 UTC")
+    assert declared.check().missing == 0
+    assert not says_so(declared)

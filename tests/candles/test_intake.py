@@ -125,7 +125,7 @@ def test_local_times_are_taken_in_the_zone_named():
         ),
         ([START, None, START, START], "asset has no time in row 2; expected a time in every row. Remove or complete"),
         ([1.7e9, float("nan"), 1.7e9, 1.7e9], "asset has no time in row 2; expected a time in every row"),
-        ([1.0, 2.0, 3.0, 4.0], "asset has time 1.0 in row 1; expected seconds, milliseconds, microseconds or nano"),
+        ([1.0, 2.0, 3.0, 4.0], "asset has time 1 in row 1; expected seconds, milliseconds, microseconds or nano"),
         ([START, -5, START, START], "asset has time -5 in row 2; expected seconds, milliseconds"),
         ([1.7e9, float("inf"), 1.7e9, 1.7e9], "asset has time inf in row 2; expected seconds, milliseconds"),
         ([True, False, True, False], "the time column 'time' of asset holds Boolean; expected times, dates"),
@@ -202,7 +202,7 @@ def test_fewer_than_two_rows(rows, words):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "remedy"), [("4h", ', then resample("4h")'), ("15m", ", or find shorter candles")], ids=str
+    ("wanted", "remedy"), [("4h", ', then candles.resample("4h")'), ("15m", ", or find shorter candles")], ids=str
 )
 def test_an_interval_that_the_data_contradict(wanted, remedy):
     with pytest.raises(CandleError) as error:

@@ -14,7 +14,7 @@ from candlecast.errors import CandleError, ConfigError
 from candlecast.sources import sample, synthetic
 
 CLEAN = synthetic.random_walk(100, seed=1, interval="1h").candles
-REMEDY = "List them with candles.check() or `candlecast candles FILE` and correct them at the source."
+REMEDY = 'List them with candles.check(), and correct them at the source or leave them out with candles.mended("drop").'
 
 
 def with_value(name: str, value: float, row: int = 10) -> Candles:
@@ -98,7 +98,7 @@ def test_unsorted_candles_are_told_to_be_sorted():
     with pytest.raises(CandleError) as error:
         candles.require_sound()
     assert "99 of 100 candles of RANDOM_WALK open before the previous bar" in str(error.value)
-    assert str(error.value).endswith('Sort them by time first, for example with frame.sort("open_time").')
+    assert str(error.value).endswith("Put them in order of time with candles.mended(sort=True).")
 
 
 def test_a_page_repeated_is_told_from_bars_that_disagree():

@@ -128,7 +128,8 @@ def test_real_days_make_weeks():
 
 def test_what_cannot_be_resampled():
     with pytest.raises(
-        ConfigError, match=r"^90m is no multiple of 1h; expected a longer interval made of whole candles. Res"
+        ConfigError,
+        match=r"^90m is no multiple of 1h; expected a longer interval made of whole candles. Use a multiple",
     ):
         HOURLY.resample("90m")
     with pytest.raises(ConfigError, match=r"^30m is no multiple of 1h"):

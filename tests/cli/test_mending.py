@@ -57,6 +57,18 @@ def test_a_newest_first_file_with_a_fault(frame, tmp_path, call):
     assert "  1 bar dropped (prices outside low..high)" in dropped
 
 
+def test_longer_candles_are_made_of_mended_ones(frame, tmp_path, call):
+    """A bar with a faulty high, and bars out of order, which no longer candle may be made of."""
+    frame[[*range(100, 300), *range(100)]].write_csv(tmp_path / "X-1h.csv")
+    code, shown = call("candles", "X-1h.csv", "--interval", "4h")
+    assert (code, "--sort" in shown) == (1, True)
+    code, shown = call("candles", "X-1h.csv", "--interval", "4h", "--sort")
+    assert (code, "--mend drop" in shown) == (1, True)
+    code, shown = call("candles", "X-1h.csv", "--interval", "4h", "--sort", "--mend", "clip")
+    assert code == 0
+    assert "X 4h: 75 bars, sound" in shown
+
+
 def test_a_run_keeps_what_was_mended(frame, tmp_path, call):
     frame.filter(~pl.int_range(pl.len()).is_in([150, 151])).write_csv(tmp_path / "X-1h.csv")
     code, shown = call("run", "X-1h.csv", "--mend", "clip", "--bridge", "2", *SMALL, "-q")

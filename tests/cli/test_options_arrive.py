@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import ClassVar
@@ -33,7 +35,11 @@ def called(monkeypatch, name, arguments):
     def taken(*args, **kwargs):
         raise ArrivedError(args, kwargs)
 
-    monkeypatch.setattr(name, taken)
+    module, _, function = name.rpartition(".")
+    if module in sys.modules:  # a package may have a function of its name
+        monkeypatch.setattr(sys.modules[module], function, taken)
+    else:
+        monkeypatch.setattr(name, taken)
     with pytest.raises(ArrivedError) as arrived:
         cli.main([*arguments, "-q"], standalone_mode=False)
     return arrived.value.args
@@ -176,14 +182,26 @@ def test_compare(monkeypatch, tmp_path):
     assert options["costs"].fee_bps == 8.0 and options["costs"].half_spread_bps == Costs.us_equities().half_spread_bps
 
 
-def test_mending(monkeypatch):
+@pytest.mark.parametrize(
+    ("command", "function"),
+    [
+        (["run"], "candlecast.study.checkpoints.run_study"),
+        (["compare", "X"], "candlecast.study.comparison.compare"),
+        (["audit", "--asset", "X"], "candlecast.audit.audit"),
+    ],
+)
+def test_mending(monkeypatch, tmp_path, command, function):
     """Bars newest first, one of them faulty, and a hole of two."""
     frame = CANDLES.frame.with_columns(low=pl.when(pl.int_range(pl.len()) == 5).then(1e9).otherwise("low"))
     torn = CANDLES.frame.height
     frame = frame.filter(~pl.int_range(pl.len()).is_in([20, 21]))
-    monkeypatch.setattr("candlecast.cli.assets.load", lambda *_, **__: replace(CANDLES, frame=frame[::-1]))
-    options = ["run", "--sort", "--mend", "drop", "--bridge", "2", "--real-jumps"]
-    (_, candles), _ = called(monkeypatch, "candlecast.study.checkpoints.run_study", options)
+    monkeypatch.chdir(tmp_path)
+    importlib.import_module(function.rpartition(".")[0])
+    broken = replace(CANDLES, frame=frame[::-1])
+    monkeypatch.setattr("candlecast.cli.assets.load", lambda *_, repair, **__: repair(broken))
+    options = [*command, "--sort", "--mend", "drop", "--bridge", "2", "--real-jumps"]
+    (_, found), _ = called(monkeypatch, function, options)
+    candles = found[0] if isinstance(found, list) else found
     assert candles.frame["open_time"].is_sorted() and len(candles) == torn - 3
     assert candles.bridge == 2 and not candles.segments.any()
     assert [change.kind for change in candles.origin.changes] == ["sorted", "dropped", "bridged", "accepted"]

@@ -11,6 +11,7 @@ import pytest
 from candlecast.backtesting import Costs
 from candlecast.candles import Change
 from candlecast.dataset.folds import WalkForward
+from candlecast.evaluation.between_bars import BetweenBars
 from candlecast.evaluation.conditions import Conditions
 from candlecast.evaluation.fill_gains import FillGains
 from candlecast.evaluation.stresses import Stresses
@@ -104,6 +105,18 @@ def test_nothing_stands_against_an_edge_that_could_be_earned(planted):
             "use WalkForward",
         ),
         (
+            {"between_bars": BetweenBars(step_share=0.9, step_p=0.001)},
+            {},
+            "the gain is made between the close of a bar and the open of the next",
+            "90 % of the gain is made between adjoining bars",
+        ),
+        (
+            {"stresses": Stresses(locked_share=0.4, locked_return=0.02, locked_p=0.3)},
+            {},
+            "the gain needs fills at a price limit",
+            "40 % of the fills are in bars of one price",
+        ),
+        (
             {"worst_loss": 5.0, "bars_known": 3_000},
             {},
             "the record is too short to trust its tests",
@@ -128,6 +141,16 @@ def test_each_objection_takes_the_claim_of_trading_away_and_leaves_the_forecast(
 def test_a_spread_is_no_objection_to_what_does_not_pay_anyway():
     noise = STUDY.run(synthetic.random_walk(2_000, seed=3).candles, ledger=Ledger.in_memory())
     assert verdict_under(noise, {"worst_loss": 5.0}, half_spread_bps=500.0).headline == "No edge found."
+
+
+def test_prices_that_could_not_be_traded_at_are_no_headline_where_nothing_was_gained():
+    noise = STUDY.run(synthetic.random_walk(2_000, seed=3).candles, ledger=Ledger.in_memory())
+    verdict = verdict_under(noise, {}, has_stale_opens=True, stale_open_share=0.94)
+    assert verdict.headline == "No edge found." and not verdict.pays
+    told = [
+        next(i for i, reason in enumerate(verdict.reasons) if words in reason) for words in ("Clark-West", "94 % of")
+    ]
+    assert told == sorted(told)  # the evidence first, then the prices
     assert "No verdict on trading" in verdict_under(noise, {"is_in_time_order": False}).headline
 
 
@@ -375,3 +398,25 @@ class Thin:
     def __call__(self, forecast):
         held = InverseVolatility()(forecast)
         return replace(held, frame=held.frame.with_columns(pl.col("position") * 0.01))
+
+
+@pytest.mark.parametrize(
+    ("conditions", "prices", "words"),
+    [
+        ({"between_bars": BetweenBars(closed_share=0.95)}, {}, "95 % of the gain is made while the market is closed"),
+        (
+            {},
+            {"has_volume": False},
+            "the candles have no volume: an index, a rate or any published number cannot be held",
+        ),
+        ({"stresses": Stresses(locked_share=0.01, locked_return=0.3, locked_p=0.001)}, {}, ""),
+        ({"between_bars": BetweenBars(step_share=0.4, step_p=0.001)}, {}, ""),
+        ({"between_bars": BetweenBars(step_share=0.9, step_p=0.2)}, {}, ""),
+    ],
+)
+def test_what_is_no_objection_is_a_sentence_or_nothing(planted, conditions, prices, words):
+    verdict = verdict_under(planted, conditions, **prices)
+    assert verdict.has_edge
+    assert words.lower() in verdict.text.lower()
+    if not words:
+        assert not any(each in verdict.text for each in ("adjoining", "price limit", "market is closed"))

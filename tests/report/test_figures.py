@@ -24,7 +24,7 @@ def trace(figure: Figure, name: str):
 
 
 def gross(result):
-    return backtest(result.candles, result.positions[result.model], costs=Costs.free(), cash=result.cash)
+    return backtest(result.candles, result.positions, costs=Costs.free(), cash=result.cash)
 
 
 @pytest.mark.parametrize("target", [NextReturn(), NextReturn(5), Price()])

@@ -92,9 +92,9 @@ def test_hostile_model_name_stays_text(result):
     name = "</script><b>mine</b>"
     forecasts, positions = (
         {name if key == "linear" else key: value for key, value in held.items()}
-        for held in (result.forecasts, result.positions)
+        for held in (result.forecasts, result.positions_by_model)
     )
-    page = Page(render(replace(result, model=name, forecasts=forecasts, positions=positions)))
+    page = Page(render(replace(result, model=name, forecasts=forecasts, positions_by_model=positions)))
     assert len(page.all("script")) == 3
     assert page.all("b") == []
     names = {trace.get("name") for trace in plots(page)["equity"]["data"]}

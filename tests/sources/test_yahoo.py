@@ -140,7 +140,7 @@ def test_limits_are_told_before_anything_is_asked(server, source):
         source().pages("AAPL", "1m", since="2025-01-01")
     assert str(error.value) == (
         "since 2025-01-01 00:00 is too long ago: Yahoo keeps 1m bars for 30 days; expected since 2025-01-11 12:39 or later. "
-        "Leave since out for all there is, or fetch a longer interval."
+        "Leave out since=... for all there is, or fetch a longer interval."
     )
     with pytest.raises(ConfigError, match="Yahoo keeps 15m bars for 60 days"):
         source().pages("AAPL", "15m", since="2024-11-01")

@@ -62,7 +62,7 @@ def test_a_series_that_ended_is_kept_as_such_and_seldom_requested(store, bars, c
     assert candles.origin.ended.at == bars["close_time"][-1].isoformat()
     (notice,) = candles.check().notices
     assert notice.startswith("1 bar after which the series ends, first 2015-02-11 15:00 (shelf ")
-    assert "a position held then is closed at the last price" in notice
+    assert "a position held then is closed at the last close" in notice
     assert candles[:-1].check().notices == ()
     asked = len(vendor.asked)
     for days in (40.5, 41, 43):

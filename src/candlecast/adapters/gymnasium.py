@@ -180,7 +180,8 @@ class TradingEnv(gymnasium.Env[np.ndarray, Any]):
 def _bars(candles: Candles, events: np.ndarray | None) -> list[Bar]:
     columns = candles.open, candles.high, candles.low, candles.close, traded_volume(candles)
     carried = [None] * len(candles) if events is None else [CarryEvents(*row) for row in events.tolist()]
-    rows = zip(*(column.tolist() for column in columns), carried, strict=True)
+    ends = [False] * (len(candles) - 1) + [candles.has_ended]
+    rows = zip(*(column.tolist() for column in columns), carried, ends, strict=True)
     return [Bar(*row) for row in rows]
 
 

@@ -20,6 +20,7 @@ from candlecast.backtesting.untraded import traded_volume
 from candlecast.backtesting.validation import require_account, require_kind
 from candlecast.candles import Candles
 from candlecast.errors import CandleError, ConfigError, is_number
+from candlecast.signals.given import as_positions
 from candlecast.signals.positions import Positions
 
 FEES_BPS = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
@@ -38,6 +39,9 @@ class BreakEven:
 
     curve: pl.DataFrame
     bps: float
+
+    def __repr__(self) -> str:
+        return f"BreakEven({self.bps:.1f} bp a side)"
 
 
 def break_even(
@@ -70,6 +74,7 @@ def break_even(
     >>> round(break_even(candles, held).bps)     # 1.1 (1 - f) / (1 + f) = 1 at f = 0.1 / 2.1
     476
     """
+    positions = as_positions(positions, candles)
     given = list(fees_bps) if isinstance(fees_bps, Iterable) else [fees_bps]
     if not given or any(not is_number(fee) or not 0.0 <= fee <= HIGHEST_BPS for fee in given):
         raise ConfigError(
@@ -106,12 +111,14 @@ def break_even_bps(
     from candlecast.backtesting.engine import compiled
 
     require_account(candles, costs, cash, filters, actions)
+    positions = as_positions(positions, candles)
     require_kind("positions", positions, Positions, "Pass the positions of a rule")
     require_bearable(positions.leverage, _priced(costs, 0.0).terms(filters))
     targets, first = targets_by_bar(candles, positions)
     bars = candles[first:]
     events = carry_by_bar(bars, costs, actions)
-    arrays = compiled.BarArrays(bars.open, bars.high, bars.low, bars.close, traded_volume(candles)[first:], events)
+    volume = traded_volume(candles)[first:]
+    arrays = compiled.BarArrays(bars.open, bars.high, bars.low, bars.close, volume, events, bars.has_ended)
     run = compiled.run_summaries if costs.extra is None else compiled.run_summaries.py_func
     extra, sums = checked(costs.extra), np.empty(compiled.SUMS)
 

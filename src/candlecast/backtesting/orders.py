@@ -14,7 +14,7 @@ from candlecast.errors import ConfigError, is_number
 from candlecast.signals.positions import HIGHEST_LEVERAGE
 
 ORDERED = range(account.TARGET, account.LIQUIDATION)  # kinds that can be asked for
-CANCEL = account.LIQUIDATION + 1  # a kind that takes orders out of the book, and is never filled
+CANCEL = account.SERIES_END + 1  # a kind that takes orders out of the book, and is never filled
 CAPACITY = 64  # resting orders of one asset; scanned on every bar
 # Columns of a book: the fields of Order, in order.
 KIND, UNITS, LIMIT, STOP, TRAIL, BARS, GROUP, PARENT, ID, REDUCES, RESTS = range(11)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -21,6 +22,7 @@ from candlecast.backtesting.untraded import traded_volume, waiting
 from candlecast.backtesting.validation import require_account, require_kind
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, listed, near_misses
+from candlecast.signals.given import as_positions
 from candlecast.signals.positions import Positions
 
 
@@ -52,7 +54,8 @@ def backtest_portfolio(
 
     As `backtest` for each asset: a position decided at the close of its bar t fills at the open of its next bar, however
     the others' bars lie. Assets that trade at the same open are sized together by the equity that is left when all have
-    paid, so that their order changes nothing; where an asset has no bar it is held at its last price.
+    paid, so that their order changes nothing; where an asset has no bar it is held at its last price. Where its series is
+    known to have ended (`Candles.has_ended`), it is closed at the close of its last bar, and its cash is there for the others.
 
     The account is looked at for liquidation at each open, and within each bar at the worst of the prices that its assets may
     have met at once: all their closes, all their lows, all their highs, and the worst price of each with the others where
@@ -64,7 +67,7 @@ def backtest_portfolio(
 
     Args:
         candles: one for each asset, of one interval.
-        positions: one for each asset, in the order of the candles.
+        positions: one for each asset, in the order of the candles; of `equal_weights`, rules, or arrays as in `backtest`.
         costs: of trading and holding, the same for all.
         cash: initial cash of the account, quote currency.
         filters: steps of price, units and money, the same for all.
@@ -76,7 +79,7 @@ def backtest_portfolio(
     """
     require_kind("actions", actions, dict | None, "Give them by symbol, such as {'AAPL': Actions(frame)}")
     actions = {} if actions is None else actions
-    _require_lists(candles, positions)
+    positions = _positions_of(candles, positions)
     for each in candles:
         require_account(each, costs, cash, filters, actions.get(each.symbol))
     order = _paired(candles, positions, actions)
@@ -86,7 +89,7 @@ def backtest_portfolio(
     terms = costs.terms(filters)
     require_bearable(leverage, terms)
     sizing = Sizing(np.array([each.in_units for each in positions]), np.array([float(each.band) for each in positions]))
-    _require_gross(grid.targets[:, ~sizing.in_units], grid.times, leverage)
+    _require_gross(_until_ends(grid)[:, ~sizing.in_units], grid.times, leverage)
     held = np.full(grid.targets.shape, np.nan)
     for asset, rows in enumerate(grid.rows):
         held[rows[1:2], asset] = 1.0 / len(candles)
@@ -115,7 +118,8 @@ def backtest_portfolio(
     )
 
 
-def _require_lists(candles: Sequence[Candles], positions: Sequence[Positions]) -> None:
+def _positions_of(candles: Sequence[Candles], positions: Sequence[Any]) -> list[Positions]:
+    """The positions of each asset, once there is a list of candles and one of them."""
     for name, given in (("candles", candles), ("positions", positions)):
         require_kind(name, given, Sequence | Candles | Positions, "Give a list, one for each asset")
     if isinstance(candles, Candles) or isinstance(positions, Positions):
@@ -126,8 +130,11 @@ def _require_lists(candles: Sequence[Candles], positions: Sequence[Positions]) -
         )
     for each in candles:
         require_kind("candles", each, Candles, "Make them with Candles.from_frame, read_csv or a source")
-    for each in positions:
+    held = [as_positions(each, asset) for each, asset in zip(positions, candles, strict=False)]
+    held += positions[len(held) :]
+    for each in held:
         require_kind("positions", each, Positions, "Pass the positions of a rule, one set for each asset")
+    return held
 
 
 def _paired(candles: Sequence[Candles], positions: Sequence[Positions], actions: dict[str, Actions]) -> list[int]:
@@ -183,8 +190,21 @@ def _grid(
     if has_events:
         seconds = np.diff(times, prepend=times[:1]) / np.timedelta64(1, "s") / 31_557_600
         events[:, 0, 4], events[:, 0, 5] = seconds * costs.interest_percent / 100, seconds * costs.loan_percent / 100
-    prices = Prices(opens, highs, lows, closes, volumes, events if has_events else None)
+    ends = np.array(
+        [place[-1] if each.has_ended else -1 for each, place in zip(bars, rows, strict=True)], dtype=np.int64
+    )
+    has_ends = bool((ends >= 0).any())
+    prices = Prices(opens, highs, lows, closes, volumes, events if has_events else None, ends if has_ends else None)
     return Grid(tuple(bars), tuple(rows), times, prices, targets)
+
+
+def _until_ends(grid: Grid) -> np.ndarray:
+    """The targets (time, asset), 0.0 after the end of a series."""
+    targets = grid.targets.copy()
+    for asset, row in enumerate([] if grid.prices.ends is None else grid.prices.ends.tolist()):
+        if 0 <= row < len(targets) - 1:
+            targets[row + 1, asset] = 0.0
+    return targets
 
 
 def _require_gross(targets: np.ndarray, times: np.ndarray, leverage: float) -> None:
@@ -212,7 +232,7 @@ def _run(
     is_closed = np.isnan(grid.prices.open) | np.isnan(grid.prices.volume)
     targets = np.column_stack([waiting(column, closed) for column, closed in zip(targets.T, is_closed.T, strict=True)])
     held, sums = np.empty(targets.shape), np.empty((len(targets), 5))
-    fills = np.empty((int(np.count_nonzero(~np.isnan(targets))) * 2 + targets.shape[1], compiled.FILL_COLUMNS + 1))
+    fills = np.empty((int(np.count_nonzero(~np.isnan(targets))) * 2 + 2 * targets.shape[1], compiled.FILL_COLUMNS + 1))
     run = compiled.run_portfolio if asked.conditions.extra is None else compiled.run_portfolio.py_func
     shortfall, count = run(grid.prices, targets, asked, cash, Written(held, sums, fills))
     fills = fills[:count]

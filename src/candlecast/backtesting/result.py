@@ -12,10 +12,11 @@ import polars as pl
 
 from candlecast.backtesting.actions import paid_so_far
 from candlecast.backtesting.costs import Costs
-from candlecast.backtesting.engine.account import LIQUIDATION, REASONS
+from candlecast.backtesting.engine.account import LIQUIDATION, REASONS, SERIES_END
 from candlecast.backtesting.trades import round_trips
 from candlecast.candles import Candles
 from candlecast.stats import bootstrap, performance
+from candlecast.text import count, number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +73,7 @@ class BacktestResult:
     `fills` has one row per execution: `time` (open of its bar; the close when it happened within it), `side` (buy or
     sell), `units`, `price` (after slippage), `notional` (units x price), `fee`, `slippage`, `target` (null when an order
     did not aim at a fraction), `is_forced` (liquidated), `reason` (target, market, limit, stop, trailing stop, take
-    profit, liquidation), `is_at_open`.
+    profit, liquidation, series ended), `is_at_open`.
 
     `trades` has one row per round trip from flat to flat, in order of time: `opened` and `closed` (times of the fills),
     `side` (long or short), `units` (all that were entered), `entry` and `exit` (mean prices after slippage), `pnl` (after
@@ -102,6 +103,14 @@ class BacktestResult:
     shortfall: float
     bounds: tuple[float, float] | None
     ambiguous: int
+
+    def __repr__(self) -> str:
+        equity = self.equity["equity"]
+        return (
+            f"BacktestResult({self.symbol}: {count(len(equity), 'bar')}, {count(self.fills.height, 'fill')}, "
+            f"{count(self.trades.height, 'trade')}, equity {number(self.cash)} to {number(equity[-1])} after "
+            f"{self.costs.per_side_bps:g} bp of costs a side)"
+        )
 
     @classmethod
     def of(
@@ -283,7 +292,7 @@ def fill_table(bars: Candles, fills: np.ndarray) -> pl.DataFrame:
             "notional": np.abs(units) * price,
             "fee": fee,
             "slippage": slippage,
-            "target": np.where(reason == LIQUIDATION, 0.0, target),
+            "target": np.where(np.isin(reason, (LIQUIDATION, SERIES_END)), 0.0, target),
             "is_forced": reason == LIQUIDATION,
             "reason": pl.Series(REASONS).gather(reason),
             "is_at_open": at_open == 1.0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from candlecast.backtesting.validation import require_account, require_kind
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.events import Listener, Progress, ignore
+from candlecast.signals.given import as_positions
 from candlecast.signals.positions import Positions
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Market:
         from candlecast.backtesting.engine.compiled import BarArrays
 
         bars = self.bars
-        return BarArrays(bars.open, bars.high, bars.low, bars.close, self.volume, self.events)
+        return BarArrays(bars.open, bars.high, bars.low, bars.close, self.volume, self.events, bars.has_ended)
 
     def conditions(self, *, pessimism: float = 1.0, in_units: bool = False) -> Conditions:
         """What the account trades under; what the user's own cost gives is validated."""
@@ -109,7 +110,7 @@ class AccountHistory:
 
 def backtest(
     candles: Candles,
-    decided: Positions | Orders | Strategy,
+    decided: Positions | Orders | Strategy | Any,
     *,
     costs: Costs = DEFAULT_COSTS,
     cash: float = 10_000.0,
@@ -124,14 +125,17 @@ def backtest(
     holds, under the same costs. No trade, no fill: in a gap nothing happens, and in a bar of volume zero, where an earlier
     bar had some, nothing is filled or liquidated; orders and targets wait for the next bar with volume, a later target in
     place of one that waits. Carry events apply there, and equity counts its prices. Where no bar has volume (indices,
-    currencies), bars fill, with the whole impact.
+    currencies), bars fill, with the whole impact. Where the series is known to have ended with the last bar
+    (`Candles.has_ended`), what is held is closed at its close as by a market order, for the reason "series ended": nothing
+    is pending and no trade is open then.
 
     Args:
         candles: of one asset.
         decided: **Positions** of a rule: one decided at the close of bar t is filled at the open of bar t+1, the next bar
             there is, also across a gap; a bar without a position keeps the last target, and units are held until the target
             changes (`account.trade`). A position decided on the last bar has no bar to be filled on: it is
-            `result.pending`. **Orders**: as they rest, see `matching`; units that cash does not cover are bought on credit,
+            `result.pending`. An array with a position for each bar, or a table of times and positions, is taken as such.
+            **Orders**: as they rest, see `matching`; units that cash does not cover are bought on credit,
             up to where the account is liquidated. **A strategy**: called with a `View` at the close of each bar, gives the
             orders that rest from the next bar on; the strategy runs in Python, the account compiled.
         costs: of trading and holding.
@@ -157,24 +161,31 @@ def backtest(
     [10000.0, 12000.0]
     """
     require_account(candles, costs, cash, filters, actions)
+    given: Any = as_positions(decided, candles)
     options = AccountOptions(costs, cash, filters, actions)
     pessimism = 1.0 if pessimistic else -1.0
     pending, bounds = None, None
-    is_new = _announced(decided, progress)
-    if callable(decided):
+    is_new = _announced(given, progress)
+    if callable(given):
         market = Market.of(candles, options)
-        history = _walk_strategy(market, decided, pessimism, progress)
-    elif isinstance(decided, Orders):
-        first, rows, starts = rows_by_bar(candles, decided)
+        history = _walk_strategy(market, cast("Strategy", given), pessimism, progress)
+    elif isinstance(given, Orders):
+        first, rows, starts = rows_by_bar(candles, given)
         market = Market.of(candles, options, first=first)
         history = _walk_orders(market, rows, starts, pessimism)
         bounds = _bounds(history, market, lambda: _walk_orders(market, rows, starts, -pessimism))
     else:
-        require_kind("what was decided", decided, Positions, "Pass the positions of a rule, Orders, or a function")
-        market, targets, history = _walk_positions(candles, decided, options)
+        require_kind(
+            "what was decided",
+            given,
+            Positions,
+            "Pass positions of a rule, one number for each bar, Orders, or a function",
+        )
+        market, targets, history = _walk_positions(candles, given, options)
         last = float(targets[-1])
         is_alive = history.account.cash + history.account.units * market.bars.close[-1] > 0
-        pending = last if not math.isnan(last) and last != history.account.target and is_alive else None
+        is_due = not math.isnan(last) and last != history.account.target and not market.bars.has_ended
+        pending = last if is_due and is_alive else None
     benchmark = walk_targets(market, np.ones(len(market.bars)))
     if is_new:
         progress(Progress("compile", 1, 1))
@@ -189,6 +200,7 @@ def account_returns(
     Raises what `backtest` raises.
     """
     require_account(candles, costs, cash, NO_FILTERS, None)
+    positions = as_positions(positions, candles)
     require_kind("positions", positions, Positions, "Pass the positions of a rule")
     market, _, history = _walk_positions(candles, positions, AccountOptions(costs, cash, NO_FILTERS, None))
     money, units = history.held.T
@@ -226,7 +238,7 @@ def walk_targets(market: Market, targets: np.ndarray, *, in_units: bool = False)
     held = np.empty((len(market.bars), 2))
     changes = int(np.count_nonzero(targets[1:] != targets[:-1])) + 1
     most = changes if market.terms.band == math.inf else len(targets)
-    fills = np.empty((2 * most + 2, compiled.FILL_COLUMNS))  # a target can be liquidated once
+    fills = np.empty((2 * most + 3, compiled.FILL_COLUMNS))  # a target can be liquidated once, and the series end
     account, count = market.loop(compiled.run_targets)(
         market.arrays, targets, market.conditions(in_units=in_units), market.cash, compiled.Written(held, fills)
     )
@@ -237,7 +249,7 @@ def _walk_orders(market: Market, rows: np.ndarray, starts: np.ndarray, pessimism
     from candlecast.backtesting.engine import compiled
 
     held = np.empty((len(market.bars), 2))
-    fills = np.empty((2 * len(rows) + 2, compiled.FILL_COLUMNS))  # every order once, and a liquidation of each
+    fills = np.empty((2 * len(rows) + 3, compiled.FILL_COLUMNS))  # each order once, a liquidation of each, the end
     account, count, ambiguous, fault = market.loop(compiled.run_orders)(
         market.arrays,
         compiled.Decided(rows, starts),
@@ -263,7 +275,8 @@ def _walk_strategy(market: Market, strategy: Strategy, pessimism: float, progres
         if row == 0:
             continue
         events = None if market.events is None else CarryEvents(*market.events[row].tolist())
-        state, info = advance(worker, state, Bar(opened, high, low, close, volume, events), orders, conditions)
+        ends = bars.has_ended and row + 1 == len(bars)
+        state, info = advance(worker, state, Bar(opened, high, low, close, volume, events, ends), orders, conditions)
         held.append((state.account.cash, state.account.units))
         for fill, at_open in zip(info.fills, info.at_open, strict=True):
             fills.append((row, float(at_open), state.account.target, *fill))

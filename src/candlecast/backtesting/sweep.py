@@ -142,7 +142,9 @@ def _sums(ground: _Ground, positions: Positions | np.ndarray, costs: Costs) -> n
         in_units, terms = positions.in_units, terms._replace(band=float(positions.band))
     sums = np.empty(compiled.SUMS + 1)
     events = carry_by_bar(candles, costs, ground.actions)
-    arrays = compiled.BarArrays(candles.open, candles.high, candles.low, candles.close, ground.volume, events)
+    arrays = compiled.BarArrays(
+        candles.open, candles.high, candles.low, candles.close, ground.volume, events, candles.has_ended
+    )
     compiled.run_summaries(arrays, targets, Conditions(terms, None, 1.0, in_units), ground.cash, sums)
     sums[-1] = len(candles)
     return sums

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from candlecast.backtesting.engine.account import LIMIT, REASONS, STOP, TAKE_PROFIT, TRAILING
+from candlecast.backtesting.engine.account import LIMIT, REASONS, SERIES_END, STOP, TAKE_PROFIT, TRAILING
 from candlecast.backtesting.engine.pairing import COLUMNS
 
 if TYPE_CHECKING:
@@ -68,18 +68,19 @@ def _extremes(candles: Candles, trips: np.ndarray, splits: np.ndarray) -> tuple[
     """Lowest and highest price that each trade met for certain, (trades,), as after the splits before its exit.
 
     These are the prices of its executions and the mark, and the range of every bar that was held from its open to its
-    close. Of a bar that was entered within and held at its close: that close, and the extreme that the entry was on the way
-    to (the low of a limit that bought, the high of a stop that bought; of a sale the other one). Of a bar that was held at
-    its open and left within: that open. `splits`: units after for one before by bar; empty for none.
+    close, as the bar is at whose close a series ends. Of a bar that was entered within and held at its close: that close,
+    and the extreme that the entry was on the way to (the low of a limit that bought, the high of a stop that bought; of a
+    sale the other one). Of a bar that was held at its open and left within: that open. `splits`: units after for one
+    before by bar; empty for none.
     """
     if not len(trips):
         return np.zeros(0), np.zeros(0)
     first, last = trips[:, 0].astype(int), trips[:, 2].astype(int)
-    side, why, is_open = trips[:, 4], trips[:, 10], trips[:, 12] == 1.0
+    side, why, stays_held = trips[:, 4], trips[:, 10], (trips[:, 12] == 1.0) | (trips[:, 11] == SERIES_END)
     growth = np.cumprod(splits) if len(splits) else np.ones(len(candles))
     opens, highs, lows, ends = (each * growth for each in (candles.open, candles.high, candles.low, candles.close))
-    enters_within, leaves_within = trips[:, 1] != 1.0, (trips[:, 3] != 1.0) & ~is_open
-    begin, stop = first + enters_within, last + is_open  # bars held from open to close: begin .. stop - 1
+    enters_within, leaves_within = trips[:, 1] != 1.0, (trips[:, 3] != 1.0) & ~stays_held
+    begin, stop = first + enters_within, last + stays_held  # bars held from open to close: begin .. stop - 1
     bounds = np.column_stack([begin, np.maximum(stop, begin)]).ravel()
     low = np.minimum.reduceat(np.append(lows, [np.inf] * 2), bounds)[::2]
     high = np.maximum.reduceat(np.append(highs, [-np.inf] * 2), bounds)[::2]
@@ -87,7 +88,7 @@ def _extremes(candles: Candles, trips: np.ndarray, splits: np.ndarray) -> tuple[
     is_limit, is_stop = np.isin(why, (LIMIT, TAKE_PROFIT)), np.isin(why, (STOP, TRAILING))
     to_low = (is_limit & (side > 0)) | (is_stop & (side < 0))
     to_high = (is_limit & (side < 0)) | (is_stop & (side > 0))
-    stays = enters_within & ((first < last) | is_open)
+    stays = enters_within & ((first < last) | stays_held)
     was_there = leaves_within & ((first < last) | ~enters_within)
     for is_met, prices in (
         (stays, ends[first]),

@@ -18,6 +18,7 @@ LONG_RUN = 5  # bars of one price: a week of days
 SPIKE = 3.0  # robust standard deviations of the changes around it, out and back
 AROUND = 50  # changes whose median size is the scale of a spike
 RETURNED = 0.25  # of the smaller of the two: what may be left after the way back
+LOCKED = 2.0  # robust standard deviations between a bar of one price and the close before
 MANY = 0.005  # of the bars, at least, that go far and come back, to be bad prints
 REAL = 0.0025  # of the bars of real minutes, hours and days do, at most
 
@@ -107,6 +108,20 @@ def _local_median(values: np.ndarray) -> np.ndarray:
     """The median of the block of AROUND values, or somewhat more, that each belongs to."""
     blocks = np.array_split(values, max(len(values) // AROUND, 1))
     return np.repeat([np.median(block) for block in blocks], [len(block) for block in blocks])
+
+
+def is_locked(candles: Candles) -> np.ndarray:
+    """Bool (time,): the bar has one price, far from the close before: a daily price limit, where one side finds no other.
+
+    Far is LOCKED robust standard deviations (1.4826 times the median size of AROUND changes around it). Known at its close.
+    """
+    locked = np.zeros(len(candles), dtype=bool)
+    if len(candles) < MINIMUM:
+        return locked
+    change = np.abs(np.diff(np.log(candles.close)))
+    least = LOCKED * 1.4826 * _local_median(change)
+    locked[1:] = _flat(candles)[1:] & (change > least) & (least > 0)
+    return locked
 
 
 def flat_runs(candles: Candles) -> np.ndarray:

@@ -22,6 +22,12 @@ HOW = {
 }
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MAX_HOLIDAYS = 25  # weekdays a year
+SHORTEST = 9 * DAY  # from the first to the last bar, which shows a weekend
+CLOSING = 30 * MINUTE  # a gap that may be one
+TOO_SHORT = (
+    "the table is too short to show trading hours, so that a closed market counts as missing bars; declare them with "
+    'candles.on_clock("09:30-16:00 America/New_York")'
+)
 NOTABLE = 15 * MINUTE  # a session is short by at least this, since its last minutes may have no trades
 NEAR = 60  # sessions among which a time is usual
 USUAL = 0.5  # share of the trading days on which a bar opens at a usual time
@@ -33,10 +39,11 @@ def describe(candles: Candles) -> tuple[str, ...]:
     They describe the whole table; nothing is computed from them.
     """
     clock = candles.clock
-    if not len(candles) or (not clock.has_sessions and clock.zone is None) or candles.interval.months:
+    if not len(candles) or candles.interval.months:
         return ()
     if not clock.has_sessions:
-        return (f"always open, on the clock of {clock.zone} ({HOW[clock.how]})",)
+        found = [] if clock.zone is None else [f"always open, on the clock of {clock.zone} ({HOW[clock.how]})"]
+        return (*found, TOO_SHORT) if _may_close(candles) else tuple(found)
     days = trading_days(candles)
     weekend = usual_weekend(np.unique(days))
     found = [f"{_hours(candles)}{_closed(candles, weekend)} ({HOW[clock.how]})"]
@@ -46,6 +53,15 @@ def describe(candles: Candles) -> tuple[str, ...]:
         found += _short_sessions(candles, days)
         found += _short_bars(candles, days)
     return tuple(found)
+
+
+def _may_close(candles: Candles) -> bool:
+    """Whether a table without sessions and without Saturdays has a gap that may be a closing, and is too short to show it."""
+    opened, step = candles.open_time.astype(np.int64), candles.interval.microseconds
+    if candles.clock.how == "declared" or step > DAY // 4 or opened.max() - opened.min() >= SHORTEST:
+        return False
+    has_saturdays = bool(((opened // DAY + 3) % 7 == 5).any())  # 1970-01-01 was a Thursday
+    return not has_saturdays and bool((np.diff(opened) >= step + CLOSING).any())
 
 
 def _closed(candles: Candles, weekend: list[int]) -> str:
@@ -124,7 +140,8 @@ def _short_sessions(candles: Candles, days: np.ndarray) -> list[str]:
     if candles.clock.closure == 0:
         return []
     step = max(candles.interval.microseconds, NOTABLE)
-    since = (wall_clock(candles) - candles.clock.session[0]) % DAY  # type: ignore[index]
+    early = (candles.clock.closure or 0) // 2  # a bar less than this before the session belongs to the one that follows
+    since = (wall_clock(candles) - candles.clock.session[0] + early) % DAY - early  # type: ignore[index]
     first = np.flatnonzero(np.diff(days, prepend=days[:1] - 1).astype(np.int64))
     last = np.append(first[1:], len(days)) - 1
     found = []

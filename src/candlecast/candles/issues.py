@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -44,8 +43,8 @@ FATAL = {
     ),
     "negative_volume": ("has a negative volume", "have a negative volume"),
 }  # of one bar, and of several
-SORTING = 'Sort them by time first, for example with frame.sort("open_time")'
-LISTING = "List them with candles.check() or `candlecast candles FILE` and correct them at the source"
+SORTING = "Put them in order of time with candles.mended(sort=True)"
+LISTING = 'List them with candles.check(), and correct them at the source or leave them out with candles.mended("drop")'
 NOTICES = {
     "zero_volume": "without volume",
     "filled_forward": "without volume that repeat the bar before, or its close",
@@ -61,6 +60,7 @@ NOTICES = {
     "reuse": "perhaps of another asset under the same symbol",
     "ended": "after which the series ends",
 }
+IN_PARTS = ("stale_open", "coarse_tick")  # one row for each part of the table
 SPLITS = tuple(
     ratio for shares in (1.5, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50, 100) for ratio in (shares, 1 / shares)
 )
@@ -111,10 +111,16 @@ class CandleReport:
     @property
     def notices(self) -> tuple[str, ...]:
         """What a reader of a result on these candles should know, in sentences: jumps like splits, symbols that may have been
-        reused, and prices that nobody could have traded at. Gaps and bars without volume are not among them.
+        reused, and prices that nobody could have traded at, all parts of the table in one sentence. Gaps and bars without
+        volume are not among them.
         """
-        kinds = [kind for kind in NOTICES if kind != "zero_volume"]
-        return tuple(_sentence(row) for row in self.issues.filter(pl.col("kind").is_in(kinds)).iter_rows(named=True))
+        sentences = []
+        for (kind,), found in self.issues.group_by("kind", maintain_order=True):
+            if kind not in NOTICES or kind == "zero_volume":
+                continue
+            rows = found.to_dicts()
+            sentences += [_joint_sentence(rows)] if kind in IN_PARTS and len(rows) > 1 else map(_sentence, rows)
+        return tuple(sentences)
 
     @property
     def jumps(self) -> tuple[str, ...]:
@@ -164,6 +170,16 @@ def _said(row: Mapping[str, Any]) -> str:
 
 def _sentence(row: Mapping[str, Any]) -> str:
     return f"{count(row['bars'], 'bar')} {_said(row)}, first {row['first']:%Y-%m-%d %H:%M} ({row['detail']})"
+
+
+def _joint_sentence(rows: list[dict[str, Any]]) -> str:
+    """A sentence on an issue that several parts of the table have: their bars, their time, and the longest of them."""
+    longest = max(rows, key=lambda row: row["bars"])
+    return (
+        f"{count(sum(row['bars'] for row in rows), 'bar')} {_said(rows[0])}, in {len(rows)} parts of the table between "
+        f"{rows[0]['first']:%Y-%m-%d} and {rows[-1]['last']:%Y-%m-%d}, the longest from {longest['first']:%Y-%m-%d} "
+        f"({longest['detail']})"
+    )
 
 
 def check(candles: Candles) -> CandleReport:
@@ -313,11 +329,10 @@ def find_reuses(candles: Candles) -> list[dict[str, Any]]:
 def _ending(candles: Candles) -> list[dict[str, object]]:
     """That the series ends with the last bar, where the store knows that."""
     ended = candles.origin.ended if candles.origin else None
-    closed = candles.frame["close_time"][-1] if len(candles) else None
-    if ended is None or closed != datetime.fromisoformat(ended.at):
+    if ended is None or not candles.has_ended:
         return []
     last = candles.frame["open_time"][-1]
-    words = f"{ended.why}; a position held then is closed at the last price, at which it may not have been possible to trade"
+    words = f"{ended.why}; a position held then is closed at the last close, at which it may not have been possible to trade"
     return [_row("ended", 1, last, last, words)]
 
 

@@ -34,13 +34,14 @@ def resample(candles: Candles, interval: Interval, zone: str | None) -> pl.DataF
         raise ConfigError(
             f"{interval} is no multiple of {candles.interval}",
             expected="a longer interval made of whole candles",
-            remedy="Resample to a multiple, or fetch the candles at the interval wanted",
+            remedy=f'Use a multiple, for example candles.resample("{_multiple(candles.interval)}"), or fetch the candles at '
+            "the interval wanted",
         )
     if zone not in (None, candles.zone) and not interval.months and interval.microseconds % DAY:
         raise ConfigError(
             f"{interval} candles in the days of {zone}",
             expected="whole days, weeks or months, the only bars whose grid depends on a zone",
-            remedy="Leave zone out, or resample to days",
+            remedy='Leave out zone=..., or use candles.resample("1d", zone=...)',
         )
     start, zone = (_month_starts if interval.months else _starts)(candles, interval, zone)
     first = np.flatnonzero(np.diff(start, prepend=start[:1] - 1))  # short bar that each long one opens with
@@ -75,6 +76,11 @@ def resample(candles: Candles, interval: Interval, zone: str | None) -> pl.DataF
     return whole.select(
         "open_time", "close_time", "open", "high", "low", "close", "volume", *candles.activity
     ).rechunk()
+
+
+def _multiple(interval: Interval) -> Interval:
+    """The shortest of the longer intervals that are a multiple of this one."""
+    return Interval.parse(f"{2 * interval.months}mo") if interval.months else Interval(2 * interval.seconds)
 
 
 def _starts(candles: Candles, interval: Interval, zone: str | None) -> tuple[np.ndarray, str | None]:

@@ -60,7 +60,9 @@ def settle(
     how = "declared" if is_told else "inferred"
     if has_sessions is None:
         has_sessions = _closes(opened, step) or (
-            hint is not None and step <= DAY // 4 and _closes_nightly(local_time(times, hint), step)
+            hint is not None
+            and step <= DAY // 4
+            and _closes_nightly(local_time(times[: _prefix(opened, step)], hint), step)
         )
     zones = [zone]
     if zone is None and not is_told:
@@ -87,6 +89,11 @@ def _on(zone: str | None, has_sessions: bool, times: pl.Series, opened: np.ndarr
     return TradingClock(zone, True, *_hours(clock, opened, step))
 
 
+def _prefix(opened: np.ndarray, step: int) -> int:
+    """How many bars show whether the market closes; `opened` rises."""
+    return int(np.searchsorted(opened, opened[0] + max(PREFIX, 20 * step))) if len(opened) else 0
+
+
 def _closes(opened: np.ndarray, step: int) -> bool:
     """Whether the market closes: next to no bar opens on a Saturday (or, in four weeks or more, on a Friday) although the
     table is long enough to hold some.
@@ -95,7 +102,7 @@ def _closes(opened: np.ndarray, step: int) -> bool:
     and a day of currencies may begin then. A table of hours in which only the Saturdays are missing is more likely
     a broken download.
     """
-    opened = opened[: np.searchsorted(opened, opened[0] + max(PREFIX, 20 * step))] if len(opened) else opened
+    opened = opened[: _prefix(opened, step)]
     span = int(opened[-1] - opened[0]) if len(opened) else 0
     if step >= WEEK or span < max(9 * DAY, 7 * step):
         return step <= DAY // 4 and (_closes_nightly(opened, step) or _closes_at_weekends(opened, step))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -254,11 +255,26 @@ class Candles:
         return gaps.segments(self)
 
     @cached_property
+    def has_ended(self) -> bool:
+        """Whether the series is known to have ended with the last bar, as the store knows of a delisted symbol.
+
+        That is so where `origin.ended` names the end of the series, and no later bar could close until then; the last bar of
+        a table alone never says it.
+        """
+        ended = self.origin.ended if self.origin else None
+        if ended is None or not len(self):
+            return False
+        return self.interval.next(self.frame["close_time"][-1]) > datetime.fromisoformat(ended.at)
+
+    @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of symbol, interval, trading hours and every value, as hexadecimal text: names this very data."""
+        """SHA-256 of symbol, interval, trading hours, whether the series has ended, and every value, as hexadecimal text:
+        names this very data.
+        """
         hours: tuple[object, ...] = (self.has_sessions, self.breaks, self.zone, self.bridge)
         if self.clock.day_start or self.clock.closure == 0:  # the session says where a day ends, and so where gaps are
             hours = (*hours, self.clock.session)
+        hours = (*hours, "ended") if self.has_ended else hours
         digest = hashlib.sha256(f"{self.symbol} {self.interval} {hours}".encode())
         for name in (*intake.COLUMNS, *self.activity):
             digest.update(np.ascontiguousarray(self.frame[name].to_numpy()).tobytes())
@@ -353,8 +369,8 @@ class Candles:
             raise CandleError(
                 f"{self.symbol} may be another asset from {time:%Y-%m-%d %H:%M} UTC on: {detail}",
                 expected="candles of one asset to train on",
-                remedy=f'Take the later bars with since="{time:%Y-%m-%dT%H:%M}", as candles[{found[-1]["row"]}:], or declare '
-                "that it is one asset: candles.with_real_jumps(), or --real-jumps in the shell",
+                remedy=f'Take the later bars, candles[{found[-1]["row"]}:] (since="{time:%Y-%m-%dT%H:%M}"), or declare that it '
+                "is one asset with candles.with_real_jumps()",
             )
         return self
 

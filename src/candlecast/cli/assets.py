@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 BARS = 20_000  # fetched of a market that never closes, when neither the user nor the store says since when
 
 
+def unchanged(candles: Candles) -> Candles:
+    """The candles as they are."""
+    return candles
+
+
 def load(
     asset: str,
     *,
@@ -28,13 +33,15 @@ def load(
     store: str = "data",
     since: str | None = None,
     until: str | None = None,
+    repair: Callable[[Candles], Candles] = unchanged,
     progress: Listener = ignore,
 ) -> Candles:
     """Candles of a source, brought up to date in the store; or else of a file, an embedded sample ("sp500", "nasdaq"), or
     the store alone.
 
     `interval`: those of a file or a sample are resampled to it. `reading`: how a file is to be read, as the
-    arguments of `read_candles`. `since`, `until`: bars that open and close within them.
+    arguments of `read_candles`. `since`, `until`: bars that open and close within them. `repair`: what is done to the
+    candles before longer ones are made of them.
 
     Raises SourceError when there is none of that, CandleError or ConfigError when they cannot be read.
     """
@@ -44,12 +51,12 @@ def load(
     reading = reading or {}
     if source not in (None, "sample"):
         require_file(asset, reading)
-        return _fetched(
-            asset, interval=interval, source=source, store=store, since=since, until=until, progress=progress
+        return repair(
+            _fetched(asset, interval=interval, source=source, store=store, since=since, until=until, progress=progress)
         )
     if asset.lower() in SAMPLES:
         require_file(asset, reading)
-        return _part(sample(asset.lower()), interval=interval, since=since, until=until)
+        return _part(repair(sample(asset.lower())), interval=interval, since=since, until=until)
     path, known = Path(asset), list(SAMPLES)
     if source is None and not path.exists() and is_store(store):
         from candlecast.store import Store
@@ -58,9 +65,9 @@ def load(
         known += place.symbols()
         if asset in known:
             require_file(asset, reading)
-            return _stored(place, asset, interval=interval, since=since, until=until)
+            return repair(_stored(place, asset, interval=interval, since=since, until=until))
     if source is None and is_file(asset):
-        return _part(read_candles(path, **reading), interval=interval, since=since, until=until)
+        return _part(repair(read_candles(path, **reading)), interval=interval, since=since, until=until)
     raise SourceError(
         f"{asset!r} is neither a file nor a sample, and not stored in {store}",
         expected=f"a path of a CSV or Parquet file, {', '.join(known)}, or a --source",

@@ -9,6 +9,7 @@ import click
 
 from candlecast.cli import assets
 from candlecast.cli.console import print_json, progress, say
+from candlecast.cli.mending import Mending, mending_options
 from candlecast.cli.options import common
 from candlecast.cli.reading import reading_options
 from candlecast.cli.source_registry import NAMES, store_option
@@ -35,6 +36,7 @@ FAILED = 1  # exit code of an audit that did not pass
 @click.option("--until", help="End, UTC; now when not given.")
 @store_option
 @reading_options
+@mending_options
 @click.option("--shortcuts", is_flag=True, help="Say instead what usual mistakes would add to the Sharpe ratio.")
 @click.option(
     "--output", type=click.Path(path_type=Path), help="Page of the --shortcuts; shortcuts.html when not given."
@@ -48,6 +50,7 @@ def audit(
     *,
     preset: str | None,
     asset: str | None,
+    mending: Mending,
     shortcuts: bool,
     output: Path | None,
     seed: int,
@@ -64,9 +67,11 @@ def audit(
 
     with progress(quiet) as listener:
         study, own = _study(subject, preset)
-        candles = (
-            own if asset is None and own is not None else assets.load(asset or "sp500", **wanted, progress=listener)
-        )
+        if asset is None and own is not None:
+            candles = mending.repaired(own)
+        else:
+            candles = assets.load(asset or "sp500", **wanted, repair=mending.repaired, progress=listener)
+        candles = mending.joined(candles)
         if shortcuts:
             _compare_shortcuts(study, candles, output or Path("shortcuts.html"), seed, listener, as_json=as_json)
             return

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from candlecast.cli import assets
-from candlecast.cli.console import print_json, print_table, say
+from candlecast.cli.console import print_json, print_table, say, wrapped
 from candlecast.cli.mending import Mending, mending_options
 from candlecast.cli.options import common
 from candlecast.cli.reading import reading_options, require_file
 from candlecast.cli.source_registry import is_store, store_option
+from candlecast.cli.wording import in_shell
 from candlecast.errors import ConfigError, StoreError, near_misses
 
 if TYPE_CHECKING:
@@ -57,16 +58,17 @@ def candles(
     if asset is not None and not found:
         from candlecast.candles import Origin
 
-        table = assets.load(asset, interval=interval, reading=reading, store=store, since=since, until=until)
+        wanted: dict[str, Any] = {"interval": interval, "reading": reading, "since": since, "until": until}
+        table = assets.load(asset, **wanted, store=store, repair=mending.repaired)
         origin = table.origin
         if source:
             origin = Origin(source) if origin is None else replace(origin, source=source)
-        found = [(replace(table, origin=origin), 0)]
+        found = [(mending.joined(replace(table, origin=origin)), 0)]
     else:
         _require_nothing_said(asset, {"since": since, "until": until}, reading)
         if asset is None and source is None and interval is None:
             found += [(assets.load(name, interval=None), 0) for name in SAMPLES]
-    found = [(mending.of(table), changed) for table, changed in found]
+        found = [(mending.joined(mending.repaired(table)), changed) for table, changed in found]
     if as_json:
         print_json({"candles": [_as_object(table, changed) for table, changed in found]})
     elif asset is None:
@@ -79,7 +81,7 @@ def candles(
             known = f"\n  {changed:,} bars were changed by the vendor since they were first seen" if changed else ""
             known += "".join(f"\n  {change}" for change in (table.origin.changes if table.origin else ()))
             read = f"\n  read as: {table.origin.reading}" if table.origin and table.origin.reading else ""
-            say(f"{table!r}{read}\n{table.check()}{known}")
+            say(wrapped(f"{table!r}{read}\n{in_shell(str(table.check()))}{known}"))
 
 
 def _require_nothing_said(asset: str | None, period: dict[str, str | None], reading: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ import click
 
 from candlecast.cli import assets, model_registry
 from candlecast.cli.console import print_json, progress, say
+from candlecast.cli.mending import Mending, mending_options
 from candlecast.cli.options import Spread, common
 from candlecast.cli.pricing import GivenCosts, cost_options
 from candlecast.cli.reading import reading_options, require_file
@@ -47,6 +48,7 @@ USUAL = ("naive", "linear", "lstm", "gru")
 @click.option("--until", help="End, UTC; now when not given.")
 @store_option
 @reading_options
+@mending_options
 @click.option(
     "--runs",
     type=click.Path(path_type=Path),
@@ -66,6 +68,7 @@ def compare(
     given_costs: GivenCosts,
     seeds: int,
     seed: int,
+    mending: Mending,
     runs: Path,
     as_json: bool,
     quiet: bool,
@@ -90,7 +93,7 @@ def compare(
     if not any(map(assets.is_file, names)):
         require_file(" ".join(names or SAMPLES), wanted["reading"])
     with progress(quiet) as listener:
-        series = [each for name in names or SAMPLES for each in _load(name, intervals, wanted, listener)]
+        series = [each for name in names or SAMPLES for each in _load(name, intervals, wanted, mending, listener)]
         content = [sorted(chosen), sorted(each.fingerprint for each in series), target, horizon, folds, seeds, seed]
         digest = sha256(json.dumps(content).encode()).hexdigest()[:8]
         checkpoints = FolderCheckpoints(runs / f".compare-{digest}.jobs")
@@ -116,20 +119,26 @@ def compare(
         _show(comparison, seconds)
 
 
-def _load(name: str, intervals: tuple[str, ...], wanted: dict[str, Any], progress: Listener) -> list[Candles]:
-    """The candles of an asset at every interval; longer ones are made of those there are."""
+def _load(
+    name: str, intervals: tuple[str, ...], wanted: dict[str, Any], mending: Mending, progress: Listener
+) -> list[Candles]:
+    """The mended candles of an asset at every interval; longer ones are made of those there are."""
     from candlecast.interval import Interval
 
     if not assets.is_file(name):
         wanted = wanted | {"reading": {}}
+
+    def load(interval: str | None) -> Candles:
+        return assets.load(name, interval=interval, repair=mending.repaired, progress=progress, **wanted)
+
     if wanted["source"] is not None or not intervals:
-        return [assets.load(name, interval=interval, progress=progress, **wanted) for interval in intervals or (None,)]
+        return [mending.joined(load(interval)) for interval in intervals or (None,)]
     try:
-        base = assets.load(name, interval=None, progress=progress, **wanted)
+        base = load(None)
     except ConfigError:  # stored at several intervals
-        return [assets.load(name, interval=interval, progress=progress, **wanted) for interval in intervals]
+        return [mending.joined(load(interval)) for interval in intervals]
     lengths = [Interval.parse(interval) for interval in intervals]
-    return [base if length == base.interval else base.resample(length) for length in lengths]
+    return [mending.joined(base if length == base.interval else base.resample(length)) for length in lengths]
 
 
 def _as_object(comparison: Comparison, seconds: float) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -20,6 +21,21 @@ def say(text: str, *, is_bold: bool = False, is_error: bool = False) -> None:
     """Lines on stdout or stderr, with control characters of names and answers as escapes, and without secrets."""
     lines = _printable(text)
     click.echo(click.style(lines, bold=True) if is_bold else lines, err=is_error)
+
+
+def wrapped(text: str, width: int = 80) -> str:
+    """The text with lines of at most `width` letters where its words allow it; what is continued is indented further.
+
+    >>> print(wrapped("  read as: day before month", 20))
+      read as: day
+        before month
+    """
+    lines = []
+    for line in text.split("\n"):
+        indent = " " * (len(line) - len(line.lstrip(" ")) + 2)
+        wrap = textwrap.TextWrapper(width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+        lines += wrap.wrap(line) if len(line) > width else [line]
+    return "\n".join(lines)
 
 
 def _printable(text: str) -> str:

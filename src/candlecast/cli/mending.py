@@ -26,15 +26,20 @@ class Mending:
     clock: str | None
     real_jumps: bool
 
-    def of(self, candles: Candles) -> Candles:
-        """The candles mended as they say, each change counted in their origin. Raises CandlecastError."""
+    def repaired(self, candles: Candles) -> Candles:
+        """The candles as they were read on the clock given, sorted, mended and adjusted, each change counted in their origin.
+
+        Longer candles are made of these. Raises CandlecastError.
+        """
         from candlecast.sources.file_formats import with_factors
 
         if self.clock is not None:
             candles = candles.on_clock(self.clock)
         candles = candles.mended(self.repair, sort=self.sort)  # type: ignore[arg-type]
-        if self.factors is not None:
-            candles = with_factors(candles, self.factors)
+        return candles if self.factors is None else with_factors(candles, self.factors)
+
+    def joined(self, candles: Candles) -> Candles:
+        """The candles that are computed on: gaps cut out or bridged, jumps declared. Raises CandlecastError."""
         candles = candles.mended(max_gap=self.max_gap, bridge=self.bridge)
         return candles.with_real_jumps() if self.real_jumps else candles
 

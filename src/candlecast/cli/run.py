@@ -80,7 +80,7 @@ def run(
     wanted = {name: settings.pop(name) for name in ("interval", "reading", "source", "store", "since", "until")}
     study = make_study(**settings)
     with progress(quiet) as listener:
-        candles = mending.of(assets.load(asset, **wanted, progress=listener))
+        candles = mending.joined(assets.load(asset, **wanted, repair=mending.repaired, progress=listener))
         result, folder = run_study(study, candles, runs=runs, seed=seed, progress=listener)
         page = result.report(folder / "report.html")
     seconds = time.monotonic() - began

@@ -1,4 +1,4 @@
-"""Messages in the words of the shell: arguments of Python as options."""
+"""Messages in the words of the shell: arguments and methods of Python as options."""
 
 from __future__ import annotations
 
@@ -6,14 +6,35 @@ import re
 import shlex
 from collections.abc import Collection
 
-SPOKEN = re.compile(
-    r"\b(zone|dates|decimal|symbol|interval|since|until|columns|adjusted)=(\"[^\"]*\"|\{[^}]*\}|True|\.\.\.)"
+PARAMETERS = (
+    "zone",
+    "dates",
+    "decimal",
+    "symbol",
+    "interval",
+    "since",
+    "until",
+    "columns",
+    "adjusted",
+    "max_gap",
+    "bridge",
 )
+SPOKEN = re.compile(rf"\b({'|'.join(PARAMETERS)})=(\"[^\"]*\"|\{{[^}}]*\}}|True|\d+|\.\.\.)")
 CALL = re.compile(r"\b(?:cc\.)?[A-Z]\w*\((\w+=[^(),]+(?:, \w+=[^(),]+)*)\)")  # of a class, with parameters by name
+METHODS = {
+    "mended": "--mend",
+    "with_max_gap": "--bridge",
+    "with_real_jumps": "--real-jumps",
+    "on_clock": "--clock",
+    "resample": "--interval",
+    "check": "`candlecast candles FILE`",
+}  # of candles, whose one argument is the value of the option
+METHOD = re.compile(rf"\bcandles\.({'|'.join(METHODS)})\((?:(\w+)=)?([^()]*)\)")
+LATER = re.compile(r"candles\[\d+:\] \(since=(\"[^\"]*\")\)")  # rows, and the time of the first
 
 
 def in_shell(message: str, options: Collection[str] = ()) -> str:
-    """A message in which arguments of Python are written as options of the shell.
+    """A message in which arguments of Python, and methods of candles, are written as options of the shell.
 
     options: those that commands have. A call all of whose parameters are options becomes these.
 
@@ -21,8 +42,12 @@ def in_shell(message: str, options: Collection[str] = ()) -> str:
     "Say --zone America/New_York, --decimal , or --columns 'open=Opn Pric'."
     >>> in_shell("Use Costs(fee_bps=10, slippage_bps=2) or LSTM(hidden=8, head=Gaussian()).", {"--fee-bps", "--slippage-bps"})
     'Use --fee-bps 10 --slippage-bps 2 or LSTM(hidden=8, head=Gaussian()).'
+    >>> in_shell('Use candles.mended("drop"), candles.mended(sort=True) or candles.with_real_jumps().')
+    'Use --mend drop, --sort or --real-jumps.'
     """
     message = CALL.sub(lambda call: _as_options(call, options), message)
+    message = LATER.sub(lambda match: f"those {_option('since', match[1])}", message)
+    message = METHOD.sub(_method, message)
     return SPOKEN.sub(lambda match: _option(match[1], match[2]), message)
 
 
@@ -35,11 +60,21 @@ def _as_options(call: re.Match[str], options: Collection[str]) -> str:
     return " ".join(f"{name} {value}" for name, value in zip(names, values, strict=True))
 
 
+def _method(call: re.Match[str]) -> str:
+    name, parameter, value = call.groups()
+    if parameter is not None:
+        return _option(parameter, value)
+    return f"{METHODS[name]} {shlex.quote(value.strip(chr(34)))}" if value else METHODS[name]
+
+
 def _option(name: str, value: str) -> str:
+    option = f"--{name.replace('_', '-')}"
     if value == "True":
-        return f"--{name}"
+        return option
     if value.startswith("{"):
         pairs = re.findall(r'"([^"]*)": "([^"]*)"', value)
-        return " ".join(f"--columns {shlex.quote(f'{role}={column}')}" for role, column in pairs)
+        return " ".join(f"{option} {shlex.quote(f'{role}={column}')}" for role, column in pairs)
+    if value == "...":
+        return option
     text = value.strip('"')
-    return f"--{name} {text if text in (',', '.', '...') else shlex.quote(text)}"
+    return f"{option} {text if text in (',', '.') else shlex.quote(text)}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from candlecast.errors import ConfigError, listed, near_misses
+from candlecast.text import count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,6 +63,13 @@ class Forecast:
         schema = SCHEMA | {name: SCHEMA.get(name.partition("@")[0], pl.Float64) for name in further}
         frame = self.frame.with_columns(absent).select(*schema).cast(schema).sort("symbol", "seed", "time")
         object.__setattr__(self, "frame", frame)
+
+    def __repr__(self) -> str:
+        models, symbols = (", ".join(map(str, self.frame[name].unique().sort())) for name in ("model", "symbol"))
+        return (
+            f"Forecast({symbols}, {models}: {count(self.frame.height, 'row')}, {count(self.frame['fold'].n_unique(), 'fold')}, "
+            f"{count(self.frame['seed'].n_unique(), 'seed')}, horizon {self.horizon})"
+        )
 
     @classmethod
     def joined(cls, frames: Sequence[pl.DataFrame], horizon: int) -> Forecast:

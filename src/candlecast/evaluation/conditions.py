@@ -12,6 +12,7 @@ import polars as pl
 
 from candlecast.backtesting import BacktestResult, account_returns, break_even_bps, delayed
 from candlecast.candles import Candles
+from candlecast.evaluation.between_bars import BetweenBars, between_bars
 from candlecast.evaluation.fill_gains import FillGains, fill_gains
 from candlecast.evaluation.stresses import Stresses, stresses
 from candlecast.evaluation.tradability import Tradability, tradability
@@ -34,7 +35,8 @@ class Conditions:
         infinite where too many bars have no prices beyond open and close, so their ranges are not informative.
     delayed_return: annual return with fills one bar later. For information only: a true edge may be gone by then.
     tradability: of the candles of the tested bars; None where not known.
-    fill_gains: what the account gains at its fills; stresses: the account under other terms.
+    fill_gains: what the account gains at its fills; between_bars: what it gains between bars; stresses: the account under other
+        terms.
     is_in_time_order: each training part lies before its test part.
     worst_loss: the loss of the strategy in the worst known bar of its market, a positive log return
         (`stats.worst_case_loss`); NaN where not known. bars_known: the number of bars that this is the worst of.
@@ -53,6 +55,7 @@ class Conditions:
     delayed_return: float = math.nan
     tradability: Tradability | None = None
     fill_gains: FillGains = FillGains()
+    between_bars: BetweenBars = BetweenBars()
     stresses: Stresses = Stresses()
     is_in_time_order: bool = True
     worst_loss: float = math.nan
@@ -77,6 +80,7 @@ class Conditions:
             **_finite(numbers),
             "tradability": self.tradability.to_dict() if self.tradability else None,
             "fill_gains": _finite(asdict(self.fill_gains)),
+            "between_bars": _finite(self.between_bars._asdict()),
             "stresses": _finite(asdict(self.stresses)),
             "is_in_time_order": self.is_in_time_order,
             "outside": list(self.outside),
@@ -121,6 +125,7 @@ def conditions_of(
         delayed_return=delayed_return,
         tradability=tradability(candles[first:]),
         fill_gains=fill_gains(candles, positions, result, seed=seed),
+        between_bars=between_bars(candles, result, seed=seed),
         stresses=stresses(candles, positions, result, seed=seed),
         is_in_time_order=is_in_time_order,
         worst_loss=_worst_loss(candles, result),

@@ -20,6 +20,9 @@ HIGHEST_SHARPE = 0.6  # per bar, after costs; that of a forecast with the other 
 MIN_LEFT = 0.25  # of the break-even cost, with fills in the middle of the bar; honest forecasts keep a third on average
 AT_FILL = 0.2  # of the break-even cost, gained at the fill; honest forecasts gain nothing there
 SURE, LIKELY = 0.005, 0.05  # p-value of no gain at the fill: alone, and where the middle of the bar agrees
+MOST_STEPS = 0.5  # of the gain, between adjoining bars
+MOST_CLOSED = 0.8  # of the gain, while the market is closed
+RARE_SHARPE = 5.0  # a year, after costs
 HIGHEST_CARRY = 200.0  # percent a year
 SMALL_ORDER = 0.001  # of a bar's volume: a share that is not worth a word
 MIN_MOVES = 100  # that a hit rate or a Sharpe ratio is taken of
@@ -34,11 +37,15 @@ SIGNED = (
 
 @dataclass(frozen=True)
 class Objection:
-    """A reason against a claim: its `headline`, the `reason` as a clause, and whether it holds for the forecast too."""
+    """A reason against a claim: its `headline`, the `reason` as a clause, and whether it holds for the forecast too.
+
+    `is_of_gains`: it is about how a gain was made, so where there is none it is not the headline.
+    """
 
     headline: str
     reason: str
     is_of_forecast: bool = False
+    is_of_gains: bool = False
 
 
 def objections(
@@ -60,6 +67,8 @@ def objections(
             _within_the_spread(result, evidence),
             _stale_fills(evidence),
             _repeated_opens(evidence),
+            _stepped(evidence),
+            _locked(evidence),
             _too_large(evidence),
             _paid(evidence),
             _doubtful(evidence),
@@ -174,7 +183,8 @@ def _untradable(evidence: Evidence) -> Objection | None:
         reason = (
             f"{percent(found.copied_share, 1)} of the bars are copies of the bar before, so their open is an old price"
         )
-    return Objection("No edge found: orders were filled at prices that nobody could have traded at.", reason)
+    headline = "No edge found: orders were filled at prices that nobody could have traded at."
+    return Objection(headline, reason, is_of_gains=True)
 
 
 def _within_the_spread(result: BacktestResult, evidence: Evidence) -> Objection | None:
@@ -222,6 +232,31 @@ def _repeated_opens(evidence: Evidence) -> Objection | None:
         return None
     headline = "No edge found: the gain comes from opens that repeat the close before."
     return _insignificant(headline, _put_off_words(evidence), gains.put_off_p)
+
+
+def _stepped(evidence: Evidence) -> Objection | None:
+    """Between bars that adjoin no time passes: a gain there is a difference of quotes, not of time."""
+    found = evidence.conditions.between_bars
+    if found.step_share < MOST_STEPS or found.step_p >= SURE:
+        return None
+    return Objection(
+        "No edge found: the gain is made between the close of a bar and the open of the next.",
+        f"{percent(found.step_share, 0)} of the gain is made between adjoining bars, where no time passes (p-value of none "
+        f"{p_value(found.step_p)}): such steps come from tables of two venues, contracts or currencies, and from bids whose "
+        "spread widens; nobody could have traded from one price to the other",
+    )
+
+
+def _locked(evidence: Evidence) -> Objection | None:
+    """A bar of one price at a limit has no other side for the orders that go its way."""
+    found = evidence.conditions.stresses
+    if math.isnan(found.locked_return):
+        return None
+    words = (
+        f"{percent(found.locked_share, 0)} of the fills are in bars of one price far from the close before, as at a daily price "
+        f"limit; without these the strategy returns {percent(found.locked_return)} a year"
+    )
+    return _insignificant("No edge found: the gain needs fills at a price limit.", words, found.locked_p)
 
 
 def _insignificant(headline: str, words: str, p: float) -> Objection | None:
@@ -288,8 +323,8 @@ def _paid_words(evidence: Evidence) -> str:
     )
 
 
-def cautions(evidence: Evidence) -> tuple[str, ...]:
-    """What a significant result depends on, where there is no objection: clauses."""
+def cautions(evidence: Evidence, *, sharpe: float) -> tuple[str, ...]:
+    """What a significant result with this Sharpe ratio a year depends on, where there is no objection: clauses."""
     gains, found = evidence.conditions.fill_gains, evidence.conditions.stresses
     words = []
     if not math.isnan(gains.put_off_return):
@@ -302,6 +337,21 @@ def cautions(evidence: Evidence) -> tuple[str, ...]:
         words.append(
             f"the forecast uses data from outside ({', '.join(evidence.conditions.outside)}): candles cannot verify that it was "
             "known at the times given, and a table stamped with the open of its bars reveals the next bar"
+        )
+    if evidence.conditions.between_bars.closed_share >= MOST_CLOSED:
+        words.append(
+            f"{percent(evidence.conditions.between_bars.closed_share, 0)} of the gain is made while the market is closed: prices "
+            "that are converted at the rate of another time, dividends that a short has to pay, and rolls look like this too"
+        )
+    if evidence.conditions.tradability and not evidence.conditions.tradability.has_volume:
+        words.append(
+            "the candles have no volume: an index, a rate or any published number cannot be held, only a product that follows "
+            "it, at its own prices"
+        )
+    if sharpe > RARE_SHARPE:
+        words.append(
+            f"a Sharpe ratio of {number(sharpe, 1)} a year after costs is rare: verify first where the prices come from, and "
+            "whether they are trades, bids or averages"
         )
     if found.carry_percent <= HIGHEST_CARRY:
         words.append(

@@ -6,9 +6,11 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+import polars as pl
 
 from candlecast.backtesting import BacktestResult, Costs, traded_volume
 from candlecast.candles import Candles
+from candlecast.candles.fills import is_locked
 from candlecast.evaluation.growth import Growth, growth_of
 from candlecast.signals import Positions
 from candlecast.stats import log_returns
@@ -17,6 +19,7 @@ PARTICIPATION = (
     0.1  # of the volume of a bar: the largest median order at which its prices would have stayed what they are
 )
 LONG_HOLDING = 5.0  # bars that a trade lasts, on average, from which a carry matters
+UNLIMITED = 1e18  # volume of the bars of a market that reports none, in which some are to fill nothing
 LARGEST_UNIT = 100_000  # that volumes are counted in: a standard lot of a currency
 
 
@@ -29,6 +32,8 @@ class Stresses:
     participation: median over the fills of the order as a share of the volume of its bar, in units of the asset or in value,
         whichever is smaller; NaN where no volume is known. is_in_units: the source is known to count volume in either.
     largest_cash: the cash, in quote currency, at which that share is PARTICIPATION; infinite where no volume is known.
+    locked_share: share of the fills in bars of one price far from the close before, as at a price limit. locked_return: annual
+        return when nothing is filled there, NaN without such fills; locked_p: p-value of no growth then.
     carry_percent: percent a year, charged on the value held, that would take all of the growth; NaN without growth, where the
         costs charge or pay a carry, and where trades last fewer than LONG_HOLDING bars: such positions are of both sides.
     """
@@ -38,6 +43,9 @@ class Stresses:
     participation: float = math.nan
     is_in_units: bool = False
     largest_cash: float = math.inf
+    locked_share: float = 0.0
+    locked_return: float = math.nan
+    locked_p: float = 0.0
     carry_percent: float = math.nan
 
     @property
@@ -54,6 +62,7 @@ def stresses(candles: Candles, positions: Positions, result: BacktestResult, *, 
         Growth(math.nan, 0.0) if without is None else growth_of(candles, positions, result, costs=without, seed=seed)
     )
     share = _participation(candles, result)
+    locked_share, locked = _unlocked(candles, positions, result, seed)
     origin = candles.origin
     return Stresses(
         unpaid_return=unpaid.annual,
@@ -61,6 +70,9 @@ def stresses(candles: Candles, positions: Positions, result: BacktestResult, *, 
         participation=share,
         is_in_units=origin is not None and origin.reading is None and origin.source != "table",
         largest_cash=result.cash * PARTICIPATION / share if share > 0 else math.inf,
+        locked_share=locked_share,
+        locked_return=locked.annual,
+        locked_p=locked.p_value,
         carry_percent=_carry_percent(result),
     )
 
@@ -84,6 +96,19 @@ def without_payments(costs: Costs) -> Costs | None:
         return max(given(units, price, volume), 0.0) if given else 0.0
 
     return replace(costs, funding_bps=0.0, interest_percent=0.0, extra=charged if given else None)
+
+
+def _unlocked(candles: Candles, positions: Positions, result: BacktestResult, seed: int) -> tuple[float, Growth]:
+    """The share of the fills in locked bars, and the growth when these bars fill nothing, as if they had no volume."""
+    locked = is_locked(candles)
+    times = result.fills["time"].dt.replace_time_zone(None).to_numpy()
+    rows = np.searchsorted(candles.open_time, times, side="right") - 1
+    share = float(locked[rows].mean()) if len(rows) else 0.0
+    if not share:
+        return 0.0, Growth(math.nan, 0.0)
+    volume = candles.volume if (candles.volume > 0).any() else np.full(len(candles), UNLIMITED)
+    frame = candles.frame.with_columns(volume=pl.Series(np.where(locked, 0.0, volume)))
+    return share, growth_of(replace(candles, frame=frame), positions, result, costs=result.costs, seed=seed)
 
 
 def _participation(candles: Candles, result: BacktestResult) -> float:

@@ -44,6 +44,7 @@ class Tradability:
     has_early_volume: the volume seems to be that of the next bar (`candles.volumes.volume_timing`).
     invented_share: share of bars that repeat the bar before or its close and have no volume, where other bars have some.
     flat_share: share of bars that repeat the close before in all four prices.
+    has_volume: any bar has some.
     tick: the smallest step of prices, in units of price (median over the range; 0.0 where there is none); tick_bps: its
         mean share of the price, in basis points.
     half_spread_bps: half of `stats.bounce_spread`, in basis points, from the pairs of bars between which the market was open:
@@ -66,6 +67,7 @@ class Tradability:
     has_early_volume: bool
     invented_share: float
     flat_share: float
+    has_volume: bool
     tick: float
     tick_bps: float
     half_spread_bps: float
@@ -137,6 +139,7 @@ def tradability(candles: Candles) -> Tradability:
         has_early_volume=volume_timing(candles).is_early,
         invented_share=_mean(invented),
         flat_share=_mean(fills.is_repeat(candles)),
+        has_volume=bool((candles.volume > 0).any()),
         tick=steps.typical,
         tick_bps=steps.bps,
         half_spread_bps=5_000 * bounce_spread(*prices, follows=follows),

@@ -107,17 +107,19 @@ def judge(
     is_forecastable = is_known and not any(each.is_of_forecast for each in against)
     pays = is_significant and not against
     lines = {line["statistic"]: line for line in summary.iter_rows(named=True)}
+    first = [each for each in against if is_significant or not each.is_of_gains]
     reasons = (
-        *(each.reason for each in against),
+        *(each.reason for each in first),
         _skill_words(model, target, row, evidence),
         *_pay_words(result, lines, evidence),
-        *(cautions(evidence) if is_significant and not against else ()),
+        *(each.reason for each in against if each not in first),
+        *(cautions(evidence, sharpe=lines["Sharpe ratio"]["value"]) if is_significant and not against else ()),
         _trial_words(row["observations"], trained, evidence),
         conditions.audit,
         *(f"the candles were changed before anything was computed: {change}" for change in conditions.changes),
         *_power_words(evidence, lines["Sharpe ratio"]["value"], has_edge=is_forecastable and pays),
     )
-    headline = against[0].headline if against else _headline(is_forecastable, pays)
+    headline = first[0].headline if first else _headline(is_forecastable, pays)
     return Verdict(is_forecastable, pays, headline, reasons, evidence)
 
 
@@ -146,7 +148,7 @@ def _pay_words(result: BacktestResult, lines: dict[str, dict[str, Any]], evidenc
     if not result.fills.height:
         return (f"the strategy never traded; buy-and-hold returned {percent(annual['benchmark'])} {time}",)
     money = (
-        f"after {result.costs.per_side_bps:g} bp of costs a side and {count(result.fills.height, 'order')} "
+        f"after {result.costs.per_side_bps:g} bp of costs a side and {count(result.fills.height, 'fill')} "
         f"the strategy returns {percent(annual['value'])} {time} (95 % CI {percent(annual['low'])} to "
         f"{percent(annual['high'])}), buy-and-hold {percent(annual['benchmark'])}"
     )

@@ -127,6 +127,16 @@ def require_period(kind: str, period: int, *, least: int = 1) -> None:
         )
 
 
+def require_features(features: object) -> None:
+    """Raise ConfigError for what are no Features; None stands for the standard ones."""
+    if features is not None and not isinstance(features, Features):
+        raise ConfigError(
+            f"features is {_shown(features)}",
+            expected="Features, or None",
+            remedy="Use cc.Features(cc.log_return(), ...)",
+        )
+
+
 def _shown(value: object) -> str:
     """A value in a message: functions by name, arrays and tables by type."""
     if callable(value):

@@ -1,5 +1,5 @@
 """The ledger: every trial that was made in a workspace, and the profiles by which trials are compared."""
 
-from candlecast.ledger.trials import Entry, Ledger, Searched, Trial
+from candlecast.ledger.trials import Entry, Ledger, Searched, Trial, as_ledger
 
-__all__ = ["Entry", "Ledger", "Searched", "Trial"]
+__all__ = ["Entry", "Ledger", "Searched", "Trial", "as_ledger"]

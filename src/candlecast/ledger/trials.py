@@ -497,3 +497,14 @@ def _trial(row: list[Any], searches: tuple[Searched, ...], inflater: Inflater) -
         target=target,
         profile=_unpacked(profile) if profile else None,
     )
+
+
+def as_ledger(ledger: Any) -> Ledger:
+    """The ledger that was given; that of the folder `runs` for None. Raises ConfigError for what records no trials."""
+    if ledger is None:
+        return Ledger()
+    if not callable(getattr(ledger, "record", None)):
+        raise ConfigError(
+            f"ledger is of type {type(ledger).__name__}", expected="a Ledger", remedy="Use cc.Ledger('runs')"
+        )
+    return ledger

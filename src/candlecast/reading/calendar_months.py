@@ -7,6 +7,7 @@ import polars as pl
 
 from candlecast.errors import CandleError
 from candlecast.interval import Interval
+from candlecast.reading.days import FIRST_YEAR, last_year
 from candlecast.reading.instants import are_whole_days
 
 FIRST_DAYS = 7  # of a month, one of which is its first day of trade
@@ -23,6 +24,8 @@ def month_bars(opened: pl.Series, *, is_close: bool, what: str) -> tuple[pl.Seri
     of the close, of which midnight of the first is the end of the month before. Raises CandleError for bars as long as
     months that have the dates of other days.
     """
+    if len(opened) > 12 * (last_year() - FIRST_YEAR + 1):  # more rows than months
+        return None
     days = opened.dt.date().to_numpy().astype("datetime64[D]")
     steps = np.abs(np.diff(days).astype(np.int64))
     if not len(steps) or np.mean(steps >= DAYS[0]) < SHARE or np.median(steps) > DAYS[2]:
@@ -41,7 +44,7 @@ def month_bars(opened: pl.Series, *, is_close: bool, what: str) -> tuple[pl.Seri
         raise CandleError(
             f"the bars of {what} are as long as months and have dates within them, such as {opened[0]:%Y-%m-%d %H:%M}",
             expected="months by their first or last day",
-            remedy="Use daily candles, of which resample makes months",
+            remedy="Use daily candles, of which months can be made",
         )
     if is_close and is_first:
         months = months - length

@@ -305,7 +305,7 @@ def _adjusted(names: Mapping[int, str], *, what: str) -> dict[str, int]:
         raise CandleError(
             f"{what} has no adjusted prices (no column such as Adj Close)",
             expected="adjusted prices beside the plain ones, for adjusted=True",
-            remedy="Leave adjusted out",
+            remedy="Leave out adjusted=True",
         )
     return found if set(PRICES) <= found.keys() else {"close": found["close"]}
 

@@ -94,12 +94,12 @@ def _require_epoch(counts: pl.Series, micros: np.ndarray, *, what: str) -> None:
         raise CandleError(
             f"{what} has time {_shown(counts[row])} in row {row + 1}",
             expected="seconds, milliseconds, microseconds or nanoseconds since 1970",
-            remedy="Name the column of times, or convert it to times with a zone",
+            remedy='Name the column of times, for example columns={"time": "NAME"}, or convert it to times with a zone',
         )
 
 
 def _shown(value: float) -> str:
-    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() and abs(value) >= 1e6 else str(value)
+    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def from_serials(days: pl.Series) -> pl.Series:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from candlecast.errors import CandleError
@@ -11,23 +12,33 @@ from candlecast.reading.vocabulary import PRICES
 
 TICKS = 10  # rows without any range or step that show single trades
 SHARE = 0.5
+SLICE = 2**17  # rows that are examined at once: the memory of a check does not grow with the table
+SLACK = 1e-6  # of a price, by which rounding may put it outside low..high
 
 
 def interval_of(opened: pl.Series, given: str | Interval | None, *, what: str) -> Interval:
     """The most common step of the opening times. Raises CandleError where it is not `given`."""
-    steps = opened.sort().diff().drop_nulls().dt.total_microseconds()
-    steps = steps.filter(steps > 0)
-    if given is not None and steps.is_empty():
+    steps = _steps(opened)
+    if not (steps > 0).all():
+        steps = steps[steps > 0]
+    if given is not None and not len(steps):
         return Interval.parse(given)
-    if steps.is_empty():
+    if not len(steps):
         raise CandleError(
             f"all {opened.len()} candles of {what} open at {opened[0]:%Y-%m-%d %H:%M:%S}",
             expected="candles that follow each other",
             remedy="Check the time column",
         )
-    seconds = steps // 1_000_000
-    common = Interval(max(int(seconds.mode().min()), 1))  # type: ignore[arg-type]
+    seconds = np.floor_divide(steps, 1_000_000, out=steps)
+    common = Interval(max(int(pl.Series(seconds).mode().min()), 1))  # type: ignore[arg-type]
     return require_interval(common, given, what=what)
+
+
+def _steps(opened: pl.Series) -> np.ndarray:
+    """Microseconds between opening times in order of time, int64, shape (times - 1,)."""
+    micros = opened.cast(pl.Int64).to_numpy()
+    steps = np.diff(micros)
+    return steps if not len(steps) or steps.min() >= 0 else np.diff(np.sort(micros))
 
 
 def require_interval(common: Interval, given: str | Interval | None, *, what: str) -> Interval:
@@ -38,7 +49,11 @@ def require_interval(common: Interval, given: str | Interval | None, *, what: st
             f"most candles of {what} open {common} apart",
             expected=f"{wanted}, the interval that was named",
             remedy=f'Use interval="{common}"'
-            + (f', then resample("{wanted}")' if wanted.seconds > common.seconds else ", or find shorter candles"),
+            + (
+                f', then candles.resample("{wanted}")'
+                if wanted.seconds > common.seconds
+                else ", or find shorter candles"
+            ),
         )
     return wanted
 
@@ -49,36 +64,43 @@ def require_candles(frame: pl.DataFrame, form: NumberForm, *, what: str) -> None
     top = max(float(bars[name].fill_nan(None).max() or 0) for name in PRICES)  # type: ignore[arg-type]
     if form.group and top >= LOST_POINT:
         raise lost_point(f"{top:,.0f}", what=what)
-    slack = 1e-6
-    impossible = bars.select(
-        (pl.col("high") * (1 + slack) < pl.max_horizontal("open", "close", "low"))
-        | (pl.col("low") > pl.min_horizontal("open", "close") * (1 + slack))
-    ).to_series()
-    if len(bars) >= TICKS and (impossible.mean() or 0) > SHARE:  # type: ignore[operator]
+    if len(bars) < TICKS:
+        return
+    impossible = sum(map(_impossible, bars.iter_slices(SLICE)))
+    if impossible > SHARE * len(bars):
         raise CandleError(
-            f"in {int(impossible.sum()):,} of {len(bars):,} rows of {what} "
-            "the high lies below another price or the low above one",
+            f"in {impossible:,} of {len(bars):,} rows of {what} the high lies below another price or the low above one",
             expected="columns that hold what their names say",
             remedy='Say which column is which, for example columns={"high": "low", "low": "high"}',
         )
-    repeated = (frame["open_time"].sort().diff().drop_nulls().dt.total_microseconds() == 0).mean() or 0
-    if len(bars) >= TICKS and float(repeated) > SHARE:  # type: ignore[arg-type]
+    steps = _steps(frame["open_time"])
+    if np.count_nonzero(steps == 0) > SHARE * len(steps):
         raise CandleError(
             f"most of the {len(bars):,} rows of {what} open at the time of the row before them",
             expected="times that tell the bars apart, and one symbol",
             remedy='Say which columns hold date and time, for example columns={"time": "Date+Time"}',
         )
-    flat = bars.select(
-        (pl.col("open") == pl.col("high")) & (pl.col("low") == pl.col("close")) & (pl.col("open") == pl.col("close"))
-    ).to_series()
-    if len(bars) >= TICKS and flat.all():
-        steps = frame["open_time"].diff().drop_nulls().dt.total_microseconds()
-        if float((steps == steps.mode()[0]).mean() or 0) < SHARE:  # type: ignore[arg-type]
+    if all(map(_is_flat, bars.iter_slices(SLICE))):
+        common = int(pl.Series(steps).mode()[0])
+        if np.count_nonzero(steps == common) < SHARE * len(steps):
             raise CandleError(
                 f"open, high, low and close are the same in every row of {what}, and the times have no step: single trades",
                 expected="candles of one length",
                 remedy="Make candles of the trades first",
             )
+
+
+def _impossible(bars: pl.DataFrame) -> int:
+    """How many rows have a high below another price, or a low above one."""
+    above = pl.col("high") * (1 + SLACK) < pl.max_horizontal("open", "close", "low")
+    below = pl.col("low") > pl.min_horizontal("open", "close") * (1 + SLACK)
+    return int(bars.select((above | below).sum()).item())
+
+
+def _is_flat(bars: pl.DataFrame) -> bool:
+    """Whether open, high, low and close are the same in every row."""
+    same = (pl.col("open") == pl.col("high")) & (pl.col("low") == pl.col("close")) & (pl.col("open") == pl.col("close"))
+    return bool(bars.select(same.all()).item())
 
 
 def lost_point(price: str, *, what: str) -> CandleError:

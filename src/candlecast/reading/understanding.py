@@ -105,13 +105,14 @@ def understand(table: Table, options: Options, *, what: str) -> Understood:
 
 def _require_numeric(table: Table, columns: Columns, *, what: str) -> None:
     """Raise CandleError for a column of prices or volumes that cannot hold numbers."""
+    roles = {position: role for role, position in columns.prices.items()}
     for place in columns.numeric:
         kind = table.types.get(place)
         if kind is not None and (kind.is_nested() or kind in (pl.Boolean, pl.Object, pl.Binary) or kind.is_temporal()):
             raise CandleError(
                 f"the column {table.display_name(place)} of {what} holds {kind}",
                 expected="numbers, or texts that are numbers",
-                remedy="Convert the column, or name another with columns={...}",
+                remedy=f'Convert the column, or name another, for example columns={{"{roles.get(place, "volume")}": "NAME"}}',
             )
 
 

@@ -37,7 +37,7 @@ def write_report(result: StudyResult, path: str | Path) -> Path:
 
 def render(result: StudyResult) -> str:
     """The page as text."""
-    gross = backtest(result.candles, result.positions[result.model], costs=Costs.free(), cash=result.cash)
+    gross = backtest(result.candles, result.positions, costs=Costs.free(), cash=result.cash)
     figures = (
         forecast_over_time(result),
         forecast_in_groups(result),

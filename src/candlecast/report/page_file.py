@@ -7,14 +7,18 @@ from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
-from candlecast.errors import RunError
+from candlecast.errors import ConfigError, RunError
 
 
 def write_page(page: str, path: str | Path) -> Path:
     """Write a page to a temporary file and move it to `path` when complete, so that an older page survives a failure.
 
-    Raises RunError when the path cannot be written.
+    Raises ConfigError for what names no HTML page, RunError when the path cannot be written.
     """
+    if not isinstance(path, (str, Path)) or Path(path).suffix.lower() not in (".html", ".htm") or Path(path).is_dir():
+        raise ConfigError(
+            f"the report is to be written to {path!r}", expected="the path of an HTML page", remedy='Use "report.html"'
+        )
     path = Path(path)
     partial = path.with_name(f".{path.name}.{uuid4().hex}")
     try:

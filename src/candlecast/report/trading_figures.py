@@ -150,6 +150,8 @@ def _with_reasons(result: StudyResult) -> pl.DataFrame:
         wanted = f"to hold {percent(fill['target'], 0)} of equity"
         if fill["is_forced"]:
             wanted = "liquidated"
+        elif fill["reason"] == "series ended":
+            wanted = "closed because the series ended"
         elif fill["expected_return"] is not None:
             wanted += f", forecast {100 * fill['expected_return']:+.2f} %"
         reasons.append(

@@ -1,6 +1,7 @@
 """Rules that turn a forecast into positions."""
 
 from candlecast.signals.direction import FollowDirection
+from candlecast.signals.given import as_positions, equal_weights
 from candlecast.signals.hold import HoldPosition
 from candlecast.signals.kelly import Kelly
 from candlecast.signals.positions import Positions
@@ -18,4 +19,6 @@ __all__ = [
     "Rule",
     "Threshold",
     "VolatilityTarget",
+    "as_positions",
+    "equal_weights",
 ]

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from candlecast.errors import ConfigError, is_number
+from candlecast.text import count
+
+if TYPE_CHECKING:
+    from candlecast.candles import Candles
 
 SCHEMA: dict[Any, Any] = {"time": pl.Datetime("us", "UTC"), "symbol": pl.String, "position": pl.Float64}
 HIGHEST_LEVERAGE = 125.0  # the most that any large exchange lends
@@ -24,7 +30,16 @@ class Positions:
     are units of the asset instead, of any size. `band`: an unchanged position is rebalanced when the fraction held has
     drifted from it by more than this (0.05: when 100 % has become 94 %); never when not given.
 
+    Positions of one asset can be added, subtracted, and multiplied or divided by a number: `0.5 * trend + 0.5 * value`. Where one
+    of two has no position at a time, its last one holds, and zero before its first.
+
     Raises ConfigError for a position outside of that or NaN, and for times that do not rise.
+
+    >>> from candlecast.sources.synthetic import random_walk
+    >>> candles = random_walk(4, seed=0).candles
+    >>> held = Positions.from_array(candles, [math.nan, 1.0, -1.0, 0.0])
+    >>> len(held), (0.5 * held).frame["position"].to_list(), (held - held).frame["position"].to_list()
+    (3, [0.5, -0.5, 0.0], [0.0, 0.0, 0.0])
     """
 
     frame: pl.DataFrame
@@ -86,8 +101,82 @@ class Positions:
                 remedy="Sort them and remove duplicates",
             )
 
+    @classmethod
+    def from_array(
+        cls,
+        candles: Candles,
+        values: Any,
+        *,
+        leverage: float = 1.0,
+        in_units: bool = False,
+        band: float = math.inf,
+    ) -> Positions:
+        """One position for each bar, shape (time,), decided at its close. Where it is NaN nothing is decided: the last one holds.
+
+        Raises ConfigError for another shape, and as `Positions`.
+        """
+        try:
+            held = np.asarray(values, dtype=np.float64)
+        except (TypeError, ValueError):
+            held = None
+        if held is None or held.shape != (len(candles),):
+            found = f"of type {type(values).__name__}" if held is None else f"of shape {held.shape}"
+            raise ConfigError(
+                f"positions are {found}",
+                expected=f"one number for each of the {len(candles):,} bars",
+                remedy="Give NaN where nothing is decided, such as at the start",
+            )
+        frame = candles.frame.select(time="close_time", symbol=pl.lit(candles.symbol), position=held)
+        return cls(frame.filter(~np.isnan(held)), leverage, in_units, band)
+
+    def __repr__(self) -> str:
+        unit = "units" if self.in_units else "of equity"
+        low, high = (self.frame["position"].min(), self.frame["position"].max()) if len(self) else (0.0, 0.0)
+        return f"Positions({self.symbol}: {count(len(self), 'decision')}, {low:g} to {high:g} {unit})"
+
     def __len__(self) -> int:
         return self.frame.height
+
+    def __mul__(self, factor: float) -> Positions:
+        if not is_number(factor):
+            return NotImplemented
+        return replace(self, frame=self.frame.with_columns(pl.col("position") * float(factor)))
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: float) -> Positions:
+        if not is_number(divisor) or not divisor:
+            return NotImplemented
+        return self * (1.0 / divisor)
+
+    def __neg__(self) -> Positions:
+        return self * -1.0
+
+    def __add__(self, other: Positions) -> Positions:
+        return self._joined(other, np.add)
+
+    def __sub__(self, other: Positions) -> Positions:
+        return self._joined(other, np.subtract)
+
+    def _joined(self, other: Positions, operation: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Positions:
+        """The operation at the times of both; the larger leverage and the smaller band hold."""
+        if not isinstance(other, Positions):
+            return NotImplemented
+        if len(self) and len(other) and self.symbol != other.symbol:
+            raise ConfigError(
+                f"positions of {self.symbol} and of {other.symbol} are joined",
+                expected="positions of one asset",
+                remedy="Trade several assets with backtest_portfolio",
+            )
+        if self.in_units != other.in_units:
+            raise ConfigError(
+                "positions in units and in fractions of equity are joined", expected="one of them", remedy="Convert one"
+            )
+        times = pl.concat([self.frame.select("time"), other.frame.select("time")]).unique().sort("time")
+        held = [times.join_asof(each.frame, on="time")["position"].fill_null(0.0).to_numpy() for each in (self, other)]
+        symbol = self.symbol or other.symbol
+        frame = times.with_columns(symbol=pl.lit(symbol), position=operation(*held))
+        return Positions(frame, max(self.leverage, other.leverage), self.in_units, min(self.band, other.band))
 
     @property
     def symbol(self) -> str:

@@ -67,7 +67,7 @@ class AlphaVantage(Source):
             raise ConfigError(
                 f"{self.market} cannot be adjusted",
                 expected='adjusted=True with market="stocks" only',
-                remedy="Leave adjusted out",
+                remedy="Leave out adjusted=True",
             )
 
     @property

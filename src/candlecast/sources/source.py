@@ -143,7 +143,9 @@ def period(since: Moment | None, until: Moment | None, *, now: datetime, first: 
             raise ConfigError(
                 f"{name} {time:%Y-%m-%d %H:%M} UTC is in the future (it is {now:%Y-%m-%d %H:%M} UTC)",
                 expected="a time that has passed",
-                remedy="Leave until out to get everything up to now" if name == "until" else "Choose an earlier date",
+                remedy="Leave out until=... to get everything up to now"
+                if name == "until"
+                else "Choose an earlier date",
             )
     if since is not None:
         require_order(start, end)
@@ -156,7 +158,7 @@ def require_order(start: datetime, end: datetime) -> None:
         raise ConfigError(
             f"since {start:%Y-%m-%d %H:%M} is not before until {end:%Y-%m-%d %H:%M}",
             expected="since before until",
-            remedy="Exchange the two",
+            remedy="Exchange since=... and until=...",
         )
 
 

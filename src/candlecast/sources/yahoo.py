@@ -93,7 +93,7 @@ class Yahoo(Source):
             raise ConfigError(
                 f"since {start:%Y-%m-%d %H:%M} is too long ago: Yahoo keeps {interval} bars for {days} days",
                 expected=f"since {oldest:%Y-%m-%d %H:%M} or later",
-                remedy="Leave since out for all there is, or fetch a longer interval",
+                remedy="Leave out since=... for all there is, or fetch a longer interval",
             )
         return self._pages(symbol, interval, max(start, FIRST), end)
 

@@ -21,7 +21,7 @@ from candlecast.evaluation.accuracy import scored
 from candlecast.evaluation.trial_count import TrialCount
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features
-from candlecast.ledger import Ledger
+from candlecast.ledger import Ledger, as_ledger
 from candlecast.models import Drift, Model, Naive
 from candlecast.models.model import judged_from, require_model
 from candlecast.models.wrappers.pooled import Pooled
@@ -33,6 +33,7 @@ from candlecast.study.result import StudyResult, record_all
 from candlecast.study.study import Study
 from candlecast.targets import NextReturn, Target
 from candlecast.walkforward import CheckpointStore, FoldForecast, WalkPlan, forecast_frame
+from candlecast.walkforward.plan import as_seeds
 
 LEVEL = 0.05
 REFERENCES: dict[str, Model] = {"naive": Naive(), "drift": Drift()}  # what every forecast is tested against
@@ -89,7 +90,7 @@ def compare(
     folds: Folds | None = None,
     rule: Rule | None = None,
     costs: Costs | None = None,
-    seeds: Iterable[int] = range(3),
+    seeds: int | Iterable[int] = 3,
     checkpoints: CheckpointStore | None = None,
     ledger: Ledger | None = None,
     progress: Listener = ignore,
@@ -107,7 +108,7 @@ def compare(
         folds: the same for all.
         rule: what turns forecasts into positions.
         costs: of trading and holding.
-        seeds: of the trainings of each fold.
+        seeds: of the trainings of each fold: a number of them, or one by one.
         ledger: where the trials are recorded; that of the folder `runs` when not given.
         checkpoints: with it, an interrupted comparison continues after the jobs stored there.
         progress: receives events.
@@ -116,7 +117,7 @@ def compare(
         ConfigError: for a name or a series that comes twice; and what `Study.run` raises.
     """
     series = as_assets(candles)
-    seeds = list(seeds)
+    seeds = list(as_seeds(seeds))
     _require_distinct(models, series)
     for model in models.values():
         require_model(model)
@@ -127,7 +128,7 @@ def compare(
     plans = {
         name: [plan.jobs(model, each) for each in series] for name, model in walked.items()
     }  # everything is planned, hence refused, before anything is trained
-    ledger = Ledger() if ledger is None else ledger
+    ledger = as_ledger(ledger)
     ledger.require_writable()
     stored = {
         job: tensors
@@ -258,6 +259,12 @@ def _across(
 
 
 def _require_distinct(models: Mapping[str, Model], series: Sequence[Candles]) -> None:
+    if not isinstance(models, Mapping):
+        raise ConfigError(
+            f"models is of type {type(models).__name__}",
+            expected="a dictionary of models by the names that the table shows",
+            remedy='Use for example compare({"lstm": cc.LSTM(), "gru": cc.GRU()}, candles)',
+        )
     if not models or not series:
         raise ConfigError(
             f"{len(models)} models on {len(series)} series of candles",

@@ -19,12 +19,12 @@ from candlecast.backtesting.validation import require_cash, require_kind
 from candlecast.candles import Candles
 from candlecast.causality import require_causal_rule
 from candlecast.dataset.forecast import Forecast
-from candlecast.errors import ConfigError, NotEnoughDataError, calling
+from candlecast.errors import NotEnoughDataError, calling
 from candlecast.evaluation.accuracy import accuracy, accuracy_by_part, skills
 from candlecast.evaluation.conditions import NO_AUDIT, conditions_of
 from candlecast.evaluation.trial_count import UNNAMED, TrialCount, count, count_each
 from candlecast.evaluation.verdict import Verdict, judge
-from candlecast.ledger import Ledger, Searched, Trial
+from candlecast.ledger import Ledger, Searched, Trial, as_ledger
 from candlecast.ledger.profile import profile_of
 from candlecast.models import Fitted
 from candlecast.recipes import describe
@@ -34,20 +34,22 @@ from candlecast.sources.source import moment
 from candlecast.study.computed import computed_of
 from candlecast.study.seal import digests_of, digests_of_view, replaced_parts
 from candlecast.targets import Target, label, primary
+from candlecast.targets.words import described
+from candlecast.text import count as count_words
 from candlecast.walkforward.tables import is_in_time_order
 
 if TYPE_CHECKING:
     from candlecast.study.study import Study
 
 FORECASTS = ("forecasts", "target", "model", "seed")  # what tables of accuracy depend on
-TRADING = ("candles", "positions", "costs", "cash", "model")  # what backtests depend on
+TRADING = ("candles", "positions_by_model", "costs", "cash", "model")  # what backtests depend on
 
 
 @dataclass(frozen=True, eq=False)
 class StudyResult:
     """Everything a study found on one asset. Tables, judgements and figures follow from what is held here.
 
-    `recipe` is the study as JSON values; `forecasts` and `positions` are by model, the baselines first; `folds` has one
+    `recipe` is the study as JSON values; `forecasts` and `positions_by_model` are by model, the baselines first; `folds` has one
     row per fold (`fold`, `train_first`, `train_last`, `test_first`, `test_last`: closes of bars); `losses` one row per
     fold, seed and epoch (`train`, `valid`); `lost` counts bars that could not be learnt from, by cause; `tensors` what
     each job learnt; `searches` what was tried inside training parts; `trial_count` the trials that were counted when this one
@@ -65,7 +67,7 @@ class StudyResult:
     candles: Candles
     target: Target
     forecasts: dict[str, Forecast]
-    positions: dict[str, Positions]
+    positions_by_model: dict[str, Positions]
     costs: Costs
     cash: float
     folds: pl.DataFrame
@@ -90,16 +92,25 @@ class StudyResult:
         for name, (value, kind) in kinds.items():
             require_kind(name, value, kind, f"Leave {name} as the study made it")
         require_cash(self.cash)
-        if self.ledger is not None and not callable(getattr(self.ledger, "record", None)):
-            raise ConfigError(
-                f"ledger is of type {type(self.ledger).__name__}", expected="a Ledger", remedy="Use cc.Ledger('runs')"
-            )
+        as_ledger(self.ledger)
         object.__setattr__(self, "computed", dict(self.computed))  # a copy goes on with its own
+
+    def __repr__(self) -> str:
+        answer = f": {self.verdict.headline}" if "verdict" in self.__dict__ else ""  # reading it records a trial
+        return (
+            f"StudyResult({self.candles.symbol} {self.candles.interval}, {self.model}, {described(self.primary_target)}, "
+            f"{count_words(self.folds.height, 'fold')} x {count_words(len(self.forecast.seeds), 'seed')}{answer})"
+        )
 
     @property
     def forecast(self) -> Forecast:
         """The studied model's forecasts, all seeds."""
         return self.forecasts[self.model]
+
+    @property
+    def positions(self) -> Positions:
+        """What the studied model's rule wanted to hold."""
+        return self.positions_by_model[self.model]
 
     @property
     def primary_target(self) -> Target:
@@ -114,7 +125,7 @@ class StudyResult:
     @computed_of(*TRADING)
     def backtests(self) -> dict[str, BacktestResult]:
         """Backtests by model, the baselines first."""
-        return {name: self.backtest if name == self.model else self._backtest(name) for name in self.positions}
+        return {name: self.backtest if name == self.model else self._backtest(name) for name in self.positions_by_model}
 
     @computed_of(*TRADING)
     def backtest(self) -> BacktestResult:
@@ -122,7 +133,7 @@ class StudyResult:
         return self._backtest(self.model)
 
     def _backtest(self, model: str) -> BacktestResult:
-        return backtest(self.candles, self.positions[model], costs=self.costs, cash=self.cash)
+        return backtest(self.candles, self.positions_by_model[model], costs=self.costs, cash=self.cash)
 
     @computed_of(*TRADING, "seed")
     def summary(self) -> pl.DataFrame:
@@ -167,7 +178,7 @@ class StudyResult:
             trial_count=self.counted,
             conditions=conditions_of(
                 self.candles,
-                self.positions[self.model],
+                self.positions,
                 self.backtest,
                 is_in_time_order=is_in_time_order(self.folds),
                 features=self.recipe.get("features"),
@@ -189,7 +200,7 @@ class StudyResult:
         """The trials among which this one is judged; what is not recorded yet is recorded. Raises RunError."""
         if self.trial_count is not None and self.trial_count.content in (UNNAMED, self.trial.content):
             return self.trial_count
-        ledger = Ledger() if self.ledger is None else self.ledger
+        ledger = as_ledger(self.ledger)
         ledger.record(self.trial)
         return count(self.trial, ledger.entries())
 
@@ -277,11 +288,11 @@ class StudyResult:
             for name, value in (("rule", rule), ("costs", costs), ("cash", cash))
             if value is not None
         }
-        positions = self.positions if rule is None else positions_by_model(rule, self.forecasts, self.candles)
+        positions = self.positions_by_model if rule is None else positions_by_model(rule, self.forecasts, self.candles)
         traded = replace(
             self,
             recipe=self.recipe | changed,
-            positions=positions,
+            positions_by_model=positions,
             costs=costs or self.costs,
             cash=self.cash if cash is None else cash,
             trial_count=None,
@@ -306,7 +317,9 @@ class StudyResult:
         if last is not None:
             chosen &= pl.col("time") < last
         rows = len(self.candles) if last is None else int((self.candles.frame["close_time"] < last).sum())
-        positions = {name: replace(each, frame=each.frame.filter(chosen)) for name, each in self.positions.items()}
+        positions = {
+            name: replace(each, frame=each.frame.filter(chosen)) for name, each in self.positions_by_model.items()
+        }
         if any(len(each) < 2 for each in positions.values()):
             raise NotEnoughDataError(
                 f"there are fewer than 2 forecasts from {since or 'the start'} to {until or 'the end'}",
@@ -318,7 +331,7 @@ class StudyResult:
             recipe=self.recipe | {"since": first and first.isoformat(), "until": last and last.isoformat()},
             candles=self.candles[:rows],
             forecasts={name: replace(each, frame=each.frame.filter(chosen)) for name, each in self.forecasts.items()},
-            positions=positions,
+            positions_by_model=positions,
             trial_count=None,
         )
         return replace(view, digests=digests_of_view(self, view))

@@ -19,7 +19,8 @@ from candlecast.dataset.usual_features import features_for
 from candlecast.errors import ConfigError, NotEnoughDataError, is_whole
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features
-from candlecast.ledger import Ledger
+from candlecast.features.feature import require_features
+from candlecast.ledger import Ledger, as_ledger
 from candlecast.models import (
     ARIMA,
     ETS,
@@ -85,9 +86,12 @@ class Study:
     def __post_init__(self) -> None:
         if not is_whole(self.seeds):
             raise ConfigError(
-                f"seeds is {self.seeds!r}", expected="1 training per fold or more", remedy="Use Study(seeds=3)"
+                f"seeds is {self.seeds!r}",
+                expected="1 training per fold or more",
+                remedy="Use Study(seeds=3); Study.run(..., seed=5) begins with another seed",
             )
         require_folds(self.folds)
+        require_features(self.features)
         if self.rule is not None:
             require_rule(self.rule)
         require_learnable(self.model, self.target)
@@ -156,7 +160,7 @@ class Study:
         """
         require_seeds([seed])
         candles = as_candles(candles)
-        ledger = Ledger() if ledger is None else ledger
+        ledger = as_ledger(ledger)
         models = [*self.baseline_models, self.model]
         since = judged_from(models)
         plan = WalkPlan(
@@ -223,7 +227,7 @@ class Study:
             candles=candles,
             target=self.target,
             forecasts=forecasts,
-            positions=positions_by_model(self._rule(), forecasts, candles),
+            positions_by_model=positions_by_model(self._rule(), forecasts, candles),
             costs=self.costs,
             cash=self.cash,
             folds=tables.fold_table(studied),

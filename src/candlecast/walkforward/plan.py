@@ -14,6 +14,7 @@ from candlecast.dataset.samples import make_samples
 from candlecast.dataset.usual_features import features_for
 from candlecast.errors import ConfigError, NotEnoughDataError, calling, is_whole
 from candlecast.features import Features
+from candlecast.features.feature import require_features
 from candlecast.models import Model
 from candlecast.models.model import require_learnable
 from candlecast.sources.files import as_assets
@@ -47,12 +48,12 @@ class WalkPlan:
         features: Features | None,
         target: Target | None,
         folds: Folds | None,
-        seeds: Iterable[int],
+        seeds: int | Iterable[int],
         window: int,
     ) -> WalkPlan:
         """The plan of these parts, each of them the usual one where it is None."""
         target = NextReturn() if target is None else target
-        return cls(features, target, WalkForward() if folds is None else folds, tuple(seeds), window)
+        return cls(features, target, WalkForward() if folds is None else folds, as_seeds(seeds), window)
 
     def jobs(self, model: Model, candles: Any) -> list[Job]:
         """Every (asset, fold, seed) training of the model on candles of one asset or several.
@@ -71,11 +72,9 @@ class WalkPlan:
 
     def _features_of(self, assets: Sequence[Candles], seeds: Sequence[int]) -> list[Features]:
         """The features of each asset, once assets and seeds are ones that can be walked together."""
-        if not assets or not seeds:
+        if not assets:
             raise ConfigError(
-                f"a walk over {len(assets)} assets and {len(seeds)} seeds",
-                expected="at least one of each",
-                remedy="Use seeds=range(1)",
+                "a walk over no assets", expected="candles of one asset at least", remedy="Check what was chosen"
             )
         symbols = [asset.symbol for asset in assets]
         doubled = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
@@ -85,6 +84,7 @@ class WalkPlan:
             )
         require_seeds(seeds)
         require_folds(self.folds)
+        require_features(self.features)
         features = [features_for(self.features, asset, self.target) for asset in assets]
         if len({each.columns for each in features}) > 1:
             raise ConfigError(
@@ -114,6 +114,31 @@ class WalkPlan:
         return jobs
 
 
+def as_seeds(seeds: int | Iterable[int]) -> tuple[int, ...]:
+    """The seeds that a number of them, or seeds one by one, name: 3 names 0, 1 and 2.
+
+    Raises ConfigError for what is no seed, for none, and for one that comes twice, which would train the same net again.
+
+    >>> as_seeds(3), as_seeds(range(5, 7))
+    ((0, 1, 2), (5, 6))
+    """
+    if not isinstance(seeds, Iterable) or isinstance(seeds, (str, bytes)):
+        if not is_whole(seeds) or seeds > HIGHEST_SEED:  # type: ignore[operator]
+            raise ConfigError(
+                f"seeds is {seeds!r}",
+                expected="a number of trainings, or seeds",
+                remedy="Use seeds=3, or seeds=range(3)",
+            )
+        return tuple(range(int(seeds)))  # type: ignore[arg-type]
+    given = tuple(seeds)
+    require_seeds(given)
+    doubled = next((seed for place, seed in enumerate(given) if seed in given[:place]), None)
+    if doubled is not None or not given:
+        found = "there are no seeds" if not given else f"seed {doubled} comes twice"
+        raise ConfigError(found, expected="each seed once, and one at least", remedy="Use seeds=3, or seeds=range(3)")
+    return given
+
+
 def require_seeds(seeds: Iterable[object]) -> None:
     """Raise ConfigError for what is no seed."""
     for seed in seeds:
@@ -132,7 +157,7 @@ def plan_jobs(
     features: Features | None = None,
     target: Target | None = None,
     folds: Folds | None = None,
-    seeds: Iterable[int] = range(1),
+    seeds: int | Iterable[int] = 1,
     window: int = 1,
 ) -> list[Job]:
     """Every (asset, fold, seed) training of a walk; parameters as those of `walk_forward`.

@@ -53,7 +53,7 @@ def walk_forward(
     features: Features | None = None,
     target: Target | None = None,
     folds: Folds | None = None,
-    seeds: Iterable[int] = range(1),
+    seeds: int | Iterable[int] = 1,
     window: int = 1,
     progress: Listener = ignore,
 ) -> Forecast:
@@ -82,7 +82,7 @@ def watch_forward(
     features: Features | None = None,
     target: Target | None = None,
     folds: Folds | None = None,
-    seeds: Iterable[int] = range(1),
+    seeds: int | Iterable[int] = 1,
     window: int = 1,
     checkpoints: CheckpointStore | None = None,
     progress: Listener = ignore,

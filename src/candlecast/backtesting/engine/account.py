@@ -7,6 +7,7 @@ does, and `matching.py` puts orders on top. A backtest, a portfolio, an event lo
     trade      sizes a target, a fraction of equity, and executes it
     execute    one ticket: units and cash change, fee and slippage are taken
     liquidate  closes an account that can no longer pay for what it holds
+    close_out  closes what is held when the series of the asset ends
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from candlecast.backtesting.costs import Extra, Terms
 from candlecast.backtesting.filters import allowed_units, closes, rounded_down, rounded_up
 
 # Why an execution happened.
-NOTHING, TARGET, MARKET, LIMIT, STOP, TRAILING, TAKE_PROFIT, LIQUIDATION = range(8)
-REASONS = ("", "target", "market", "limit", "stop", "trailing stop", "take profit", "liquidation")
+NOTHING, TARGET, MARKET, LIMIT, STOP, TRAILING, TAKE_PROFIT, LIQUIDATION, SERIES_END = range(9)
+REASONS = ("", "target", "market", "limit", "stop", "trailing stop", "take profit", "liquidation", "series ended")
 
 
 class CarryEvents(NamedTuple):
@@ -41,7 +42,8 @@ class Bar(NamedTuple):
     """Prices that the account meets in one bar, in quote currency, its volume in units, and the carry events at its open.
 
     `volume` is NaN where nothing was traded in a market that reports volume (see `untraded.traded_volume`): carry events
-    apply, and nothing is filled or liquidated. 0.0 where no volume is reported.
+    apply, and nothing is filled or liquidated. 0.0 where no volume is reported. `ends`: the series ends with this bar (see
+    `Candles.has_ended`), and what is held is closed at its close.
     """
 
     open: float
@@ -50,6 +52,7 @@ class Bar(NamedTuple):
     close: float
     volume: float
     events: CarryEvents | None = None
+    ends: bool = False
 
 
 class Conditions(NamedTuple):
@@ -123,7 +126,8 @@ def follow(account: Account, bar: Bar, target: float, conditions: Conditions) ->
 
     In this order: carry events are paid at the open; an account that the gap has ruined is closed there; the target is
     filled at the open; an account that cannot bear the bar's worst price (high when short, low when long on borrowed
-    money) is closed where it stops bearing it. Gives the account at the close and these three fills.
+    money) is closed where it stops bearing it, or at the close where the series ends with this bar. Gives the account at
+    the close and these three fills.
 
     >>> account, *_ = follow(start(1_000.0), Bar(10.0, 12.0, 9.0, 12.0, 1.0), 1.0, Conditions(Terms()))
     >>> account.units, account.cash + account.units * 12.0
@@ -131,11 +135,14 @@ def follow(account: Account, bar: Bar, target: float, conditions: Conditions) ->
     """
     account = carry(account, bar.open, bar.events)
     if math.isnan(bar.volume):
-        return account, NO_FILL, NO_FILL, NO_FILL
+        account, ended = close_out(account, Quote(bar.close, 0.0), conditions) if bar.ends else (account, NO_FILL)
+        return account, NO_FILL, NO_FILL, ended
     opening = Quote(bar.open, bar.volume)
     account, gapped = liquidate(account, opening, bar.open, conditions)
     account, filled = trade(account, opening, target, conditions)
     account, ended = liquidate(account, opening, worst(account, bar), conditions)
+    if bar.ends and account.units != 0.0:
+        account, ended = close_out(account, Quote(bar.close, bar.volume), conditions)
     return account, gapped, filled, ended
 
 
@@ -293,3 +300,27 @@ def liquidate(account: Account, quote: Quote, extreme: float, conditions: Condit
     closed, fill = execute(account, Quote(reached, volume), ticket, conditions)
     left = closed.cash if terms.maintenance > 0.0 else min(closed.cash, 0.0)  # rounding leaves no money
     return Account(max(left, 0.0), 0.0, account.target, account.shortfall + max(-left, 0.0)), fill
+
+
+def close_out(account: Account, quote: Quote, conditions: Conditions) -> tuple[Account, Fill]:
+    """Close everything at the price of `quote`, the last close of a series that has ended, for what a market order costs.
+
+    The series may have ended in a bar without trades: it is closed there too, with the whole impact. What the account then
+    owes is its `shortfall`.
+
+    >>> account, fill = close_out(Account(0.0, 8.0, 1.0, 0.0), Quote(100.0, 1.0), Conditions(Terms(taker=0.25)))
+    >>> account.cash, account.units, fill.fee, REASONS[fill.reason]
+    (600.0, 0.0, 200.0, 'series ended')
+    """
+    if account.units == 0.0:
+        return account, NO_FILL
+    closed, fill = close_at(account, quote, conditions)
+    shortfall = account.shortfall + max(-closed.cash, 0.0)
+    return Account(max(closed.cash, 0.0), 0.0, account.target, shortfall), fill
+
+
+def close_at(account: Account, quote: Quote, conditions: Conditions) -> tuple[Account, Fill]:
+    """Sell or buy back all units at the end of their series; the cash may then be below zero."""
+    terms = conditions.terms
+    slippage = slipped(terms, account.units, quote.volume)
+    return execute(account, quote, Ticket(-account.units, terms.taker, slippage, SERIES_END, math.nan), conditions)

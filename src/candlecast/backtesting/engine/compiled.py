@@ -45,7 +45,10 @@ _adopt(portfolio_step)
 
 
 class BarArrays(NamedTuple):
-    """Bars as arrays, (time,), with the fields of `Bar`; `events` (time, 6), or None where there are none."""
+    """Bars as arrays, (time,), with the fields of `Bar`; `events` (time, 6), or None where there are none.
+
+    `ends`: the series ends with the last bar.
+    """
 
     open: np.ndarray
     high: np.ndarray
@@ -53,6 +56,7 @@ class BarArrays(NamedTuple):
     close: np.ndarray
     volume: np.ndarray
     events: np.ndarray | None = None
+    ends: bool = False
 
 
 class Written(NamedTuple):
@@ -80,7 +84,8 @@ class Stamp(NamedTuple):
 @register_jitable
 def _bar(bars: BarArrays, row: int) -> Bar:
     events = _events(bars.events, row)
-    return Bar(bars.open[row], bars.high[row], bars.low[row], bars.close[row], bars.volume[row], events)
+    ends = bars.ends and row == len(bars.open) - 1
+    return Bar(bars.open[row], bars.high[row], bars.low[row], bars.close[row], bars.volume[row], events, ends)
 
 
 @register_jitable

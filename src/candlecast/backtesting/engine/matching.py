@@ -21,7 +21,8 @@ have waited together the last one counts.
 The exits of an entry begin to wait where it has filled, within the same bar. From then on each may close no more than the
 entry has bought (or sold), nor more than the smallest position held since: what is closed by other orders is no longer
 theirs, and they are gone when the position has been flat, or on the other side. An order whose parent has gone unfilled
-goes too, at any depth. Of two orders met at one price, stops come before limits, then the older first.
+goes too, at any depth. Of two orders met at one price, stops come before limits, then the older first. Where a series
+ends, what is held is closed at its last close, and all orders go.
 
 Plain functions on floats and arrays, compiled as they are; see `account`. Rows are read by index: a view of one costs
 two atomic counts each time.
@@ -47,6 +48,7 @@ from candlecast.backtesting.engine.account import (
     Quote,
     Ticket,
     carry,
+    close_out,
     execute,
     liquidate,
     slipped,
@@ -75,7 +77,9 @@ from candlecast.backtesting.orders import (
 
 # Columns of the fills that are written: the fields of Fill, and whether it happened at the open.
 FILL_FIELDS = 6
-MAX_FILLS = 2 * CAPACITY + 2  # of one bar: every order of a full book, and a liquidation after each
+MAX_FILLS = (
+    2 * CAPACITY + 3
+)  # of one bar: every order of a full book, a liquidation after each, and the end of the series
 
 
 class Memory(NamedTuple):
@@ -119,7 +123,8 @@ def work(
     if conditions.terms.tick > 0.0:
         _on_grid(book, resting, conditions.terms.tick)
     if math.isnan(bar.volume):
-        return account, _tidy(book, resting), 0, False
+        account, count = _end(account, bar, fills, 0, conditions)
+        return account, _kept(book, resting, bar.ends), count, False
     opening = Quote(bar.open, bar.volume)
     account, gapped = liquidate(account, opening, bar.open, conditions)
     count = _note(fills, 0, gapped, True)
@@ -137,7 +142,8 @@ def work(
             _bind(book, resting, account.units)
         _trail(book, resting, bar.high)
         _trail(book, resting, bar.low)
-        return account, _tidy(book, resting), count, False
+        account, count = _end(account, bar, fills, count, conditions)
+        return account, _kept(book, resting, bar.ends), count, False
     other, other_fills = memory.other_book, memory.other_fills
     _copy(book, other, resting)
     _copy(fills, other_fills, count)
@@ -148,8 +154,8 @@ def work(
     if conditions.pessimism * (upper - lower) < 0.0:
         _copy(other, book, resting)
         _copy(other_fills, fills, rises_count)
-        return rises, _tidy(book, resting), rises_count, differs
-    return falls, _tidy(book, resting), falls_count, differs
+        return rises, _kept(book, resting, bar.ends), rises_count, differs
+    return falls, _kept(book, resting, bar.ends), falls_count, differs
 
 
 def _path(account: Account, bar: Bar, falls_first: bool, desk: Desk, conditions: Conditions) -> tuple[Account, int]:
@@ -159,7 +165,22 @@ def _path(account: Account, bar: Bar, falls_first: bool, desk: Desk, conditions:
     desk = Desk(desk.book, desk.resting, desk.fills, count)
     account, count = _walk(account, Leg(first, second, bar.volume, False), desk, conditions)
     desk = Desk(desk.book, desk.resting, desk.fills, count)
-    return _walk(account, Leg(second, bar.close, bar.volume, False), desk, conditions)
+    account, count = _walk(account, Leg(second, bar.close, bar.volume, False), desk, conditions)
+    return _end(account, bar, desk.fills, count, conditions)
+
+
+def _end(account: Account, bar: Bar, fills: np.ndarray, count: int, conditions: Conditions) -> tuple[Account, int]:
+    """The close of a bar: where the series ends with it, what is held is closed; gives the account and the fills written."""
+    if not bar.ends:
+        return account, count
+    volume = 0.0 if math.isnan(bar.volume) else bar.volume
+    account, closed = close_out(account, Quote(bar.close, volume), conditions)
+    return account, _note(fills, count, closed, False)
+
+
+def _kept(book: np.ndarray, resting: int, ends: bool) -> int:
+    """Drop the orders that are over, all of them where the series ends; gives the number of those that rest."""
+    return 0 if ends else _tidy(book, resting)
 
 
 def _walk(account: Account, leg: Leg, desk: Desk, conditions: Conditions) -> tuple[Account, int]:

@@ -11,11 +11,11 @@ import numpy as np
 import polars as pl
 
 from candlecast.backtesting.engine.account import REASONS
-from candlecast.backtesting.orders import CANCEL, FIELDS, Order, first_fault, no_parent
+from candlecast.backtesting.orders import CANCEL, FIELDS, ORDERED, Order, first_fault, no_parent
 from candlecast.candles import Candles
 from candlecast.errors import CandleError, ConfigError, NotEnoughDataError, listed, near_misses
 
-KINDS = (*REASONS[1:-1], "cancel")  # a liquidation cannot be ordered
+KINDS = (*(REASONS[kind] for kind in ORDERED), "cancel")
 NUMBERS = {kind: float(number) for number, kind in enumerate(KINDS[:-1], start=1)} | {"cancel": float(CANCEL)}
 SCHEMA: dict[Any, Any] = {
     "time": pl.Datetime("us", "UTC"),

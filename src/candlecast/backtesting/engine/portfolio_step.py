@@ -22,6 +22,7 @@ from candlecast.backtesting.engine.account import (
     Quote,
     Ticket,
     carry,
+    close_at,
     cost,
     execute,
     liquidate,
@@ -43,7 +44,8 @@ class Prices(NamedTuple):
     """Bars of the assets, each (time, asset); NaN where an asset has no bar, and its volume 0.0 there.
 
     `events` (time, asset, 6), or None: splits, dividends, funding and borrow of the asset; interest and loan of the first
-    asset are the account's.
+    asset are the account's. `ends` (asset,), int64: the row of the last bar of a series that has ended, -1 for others; or
+    None where none has.
     """
 
     open: np.ndarray
@@ -52,6 +54,7 @@ class Prices(NamedTuple):
     close: np.ndarray
     volume: np.ndarray
     events: np.ndarray | None
+    ends: np.ndarray | None = None
 
 
 class Holdings(NamedTuple):
@@ -135,6 +138,8 @@ def run(prices: Prices, targets: np.ndarray, asked: Asked, cash: float, written:
         for asset in range(assets):
             if not math.isnan(opens[row, asset]):
                 marks[asset] = prices.close[row, asset]
+        cash, lost, count = _close_ended(cash, holdings, within, prices.ends, asked, Log(fills, count))
+        shortfall += lost
         worth, gross = 0.0, 0.0
         for asset in range(assets):
             held[row, asset] = units[asset]
@@ -330,6 +335,29 @@ def _liquidate_all(cash: float, holdings: Holdings, moment: Moment, asked: Asked
             count = _write(Log(log.fills, count), moment, asset, 0.0, fill)
     left = cash if terms.maintenance > 0.0 else min(cash, 0.0)  # rounding leaves no money
     return max(left, 0.0), max(-left, 0.0), count
+
+
+def _close_ended(
+    cash: float, holdings: Holdings, moment: Moment, ends: np.ndarray | None, asked: Asked, log: Log
+) -> tuple[float, float, int]:
+    """Close the assets whose series end with this row, each at its last close; see `account.close_out`.
+
+    Gives the cash, what could not be paid where nothing else is held, and the number of fills.
+    """
+    if ends is None:
+        return cash, 0.0, log.filled
+    units, count, held = holdings.units, log.filled, 0
+    for asset in range(len(units)):
+        if ends[asset] == moment.row and units[asset] != 0.0:
+            volume = 0.0 if math.isnan(moment.volumes[asset]) else moment.volumes[asset]
+            account = Account(cash, units[asset], 0.0, 0.0)
+            account, fill = close_at(account, Quote(holdings.marks[asset], volume), asked.conditions)
+            cash, units[asset] = account.cash, 0.0
+            count = _write(Log(log.fills, count), moment, asset, 0.0, fill)
+        held += units[asset] != 0.0
+    if held == 0 and count > log.filled:
+        return max(cash, 0.0), max(-cash, 0.0), count
+    return cash, 0.0, count
 
 
 def _can_close(units: np.ndarray, volumes: np.ndarray) -> bool:

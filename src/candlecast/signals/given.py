@@ -1,0 +1,64 @@
+"""Positions as users have them: an array, a series, a table, or `Positions`; and equal weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from candlecast.candles import Candles
+from candlecast.errors import ConfigError
+from candlecast.signals.positions import Positions
+
+
+def as_positions(given: Any, candles: Candles) -> Any:
+    """The positions that an array, a list or a series (one number for each bar) or a table describes; anything else as it is.
+
+    A table, of Polars or pandas, has the columns `time` (closes of the bars) and `position`, and `symbol` where it likes.
+
+    Raises ConfigError as `Positions`.
+    """
+    if isinstance(given, Positions):
+        return given
+    if type(given).__module__.partition(".")[0] == "pandas":
+        given = pl.from_pandas(given)
+    if isinstance(given, pl.DataFrame):
+        named = given if "symbol" in given.columns else given.with_columns(symbol=pl.lit(candles.symbol))
+        if "time" in named.columns and named.schema["time"] == pl.Datetime("us"):
+            named = named.with_columns(pl.col("time").dt.replace_time_zone("UTC"))
+        return Positions(named)
+    if isinstance(given, (np.ndarray, pl.Series)) or _is_numbers(given):
+        return Positions.from_array(candles, given)
+    return given
+
+
+def equal_weights(candles: Sequence[Candles], *, band: float = math.inf) -> list[Positions]:
+    """Positions that hold an equal part of the account in each asset, from its first bar on; for `backtest_portfolio`.
+
+    `band`: a part is rebalanced when it has drifted by more than that fraction of equity; never when not given.
+
+    >>> from candlecast.sources import sample
+    >>> [held.frame["position"].to_list() for held in equal_weights([sample("sp500"), sample("nasdaq")])]
+    [[0.5], [0.5]]
+    """
+    if isinstance(candles, Candles) or not candles:
+        raise ConfigError(
+            "one asset or none was given", expected="a list of candles", remedy="Use equal_weights([btc, eth])"
+        )
+    return [
+        Positions(
+            each.frame[: 1 if math.isinf(band) else None].select(
+                time="close_time", symbol=pl.lit(each.symbol), position=pl.lit(1.0 / len(candles))
+            ),
+            band=band,
+        )
+        for each in candles
+    ]
+
+
+def _is_numbers(given: Any) -> bool:
+    """Whether something is a list or tuple of numbers."""
+    return isinstance(given, (list, tuple)) and all(isinstance(each, (int, float, np.number)) for each in given)
