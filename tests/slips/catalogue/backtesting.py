@@ -94,7 +94,11 @@ SLIPS = [
             ),
             ("impact-linear", "terms.impact * math.sqrt(taken)", "terms.impact * taken"),
             ("loss-in-cash", "account.shortfall + max(-left, 0.0)", "account.shortfall"),
-            ("closed-bars-fill", "if math.isnan(bar.volume):\n        return account, NO_FILL, NO_FILL, NO_FILL\n", ""),
+            (
+                "closed-bars-fill",
+                "if math.isnan(bar.volume):\n        return account, NO_FILL, NO_FILL, NO_FILL\n",
+                "pass\n",
+            ),
             (
                 "fee-rounded-down",
                 "charge = rounded_up(charge, terms.cent)",
