@@ -329,7 +329,9 @@ def test_a_purged_division_by_hand():
 
 def test_a_fold_is_in_the_order_of_time_if_nothing_that_it_learns_from_comes_later():
     early, middle, late = range(50), range(50, 60), range(60, 99)
-    assert Fold(0, early, range(0), middle).is_in_time_order and Fold(0, range(40), range(40, 50), middle).is_in_time_order
+    assert (
+        Fold(0, early, range(0), middle).is_in_time_order and Fold(0, range(40), range(40, 50), middle).is_in_time_order
+    )
     assert not Fold(0, Rows(early, late), range(0), middle).is_in_time_order  # although it begins before
     assert not Fold(0, early, late, middle).is_in_time_order
     assert not Fold(0, range(51), range(0), middle).is_in_time_order

@@ -15,7 +15,21 @@ from spreadsheets import SHEET, packed, workbook
 BARS = synthetic.random_walk(24, seed=3, interval="1h").candles.frame.select("open", "high", "low", "close", "volume")
 DAYS = [[45_355 + number, *(round(70 * value, 2) for value in bar)] for number, bar in enumerate(BARS.iter_rows())]
 PARTS = workbook(("date", "open", "high", "low", "close", "volume"), DAYS)
-VALUES = ("", "-1", "0", "1e308", "NaN", "9" * 400, "99999999", "45355.75", "=1+1", "&#0;", "&lt;", "\u2028", "x" * 70_000)
+VALUES = (
+    "",
+    "-1",
+    "0",
+    "1e308",
+    "NaN",
+    "9" * 400,
+    "99999999",
+    "45355.75",
+    "=1+1",
+    "&#0;",
+    "&lt;",
+    "\u2028",
+    "x" * 70_000,
+)
 MARKUP = (
     '<row r="1048576"><c r="XFD1048576"><v>2</v></c></row>', '<row r="4294967295"><c r="A4294967295"><v>2</v></c></row>',
     '<row r="200000"><c r="SZ200000"><v>2</v></c></row>', '<row r="0"><c r="A0"><v>1</v></c></row>', "<row>" * 50_000,
