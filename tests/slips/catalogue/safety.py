@@ -131,7 +131,6 @@ SLIPS = [
         f"{NETWORK}test_an_answer_that_never_ends_ends {NETWORK}test_a_large_answer_is_refused"
         f" {NETWORK}test_every_source_goes_through_the_proxy_that_the_environment_names",
         [
-            ("time-unlimited", "        if left <= 0:\n            raise SlowError", "        if False:\n            raise SlowError"),
             ("bytes-unlimited", "            if size > most:\n                raise too_large(most)\n            pieces", "            pieces"),
             ("proxies-ignored", "self._pool(proxy_of(str(request.url)))", "self._pool(None)"),
         ],
