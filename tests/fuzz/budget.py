@@ -1,15 +1,14 @@
 """How many cases are tried in all, which of them each test takes, and the limits that every case keeps to.
 
 A case costs from one millisecond (a ledger) to half a second (a workbook, which has a process of its own), so the kinds share
-a number of cases by weight. `CANDLECAST_FUZZ` is that number, `CANDLECAST_FUZZ_FIRST` the number of the first case of each kind, which is also
-its seed: a failure names it. Each kind is cut into SHARDS tests, which processes can take from each other.
+a number of cases by weight. `CANDLECAST_FUZZ` is that number, `CANDLECAST_FUZZ_FIRST` the number of the first case of each
+kind, which is also its seed: a failure names it. Each kind is cut into SHARDS tests, which processes can take from each other.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
