@@ -1,6 +1,6 @@
 # Two commands: `make run` does the main job, `make test` runs all checks. Both create the environment they need in .venv.
 # On Linux without a GPU: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make run
-# Longer checks: `make fuzz` (CASES damaged inputs from number FIRST on), `make kills` (KILLS killed processes of each task),
+# Longer checks: `make replays` (50 runs replayed with other numbers of threads), `make fuzz` (CASES damaged inputs from number FIRST on), `make kills` (KILLS killed processes of each task),
 # `make lowest` (the tests with the lowest versions that pyproject.toml allows, in .venv-lowest; several GB).
 
 PYTHON ?= python3.11
@@ -12,7 +12,7 @@ FIRST ?= 20000
 KILLS ?= 100
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test lint types unit slips fuzz kills lowest clean
+.PHONY: run test lint types unit slips fuzz kills replays lowest clean
 
 run: $(VENV)/.installed
 	$(BIN)/candlecast run
@@ -34,6 +34,9 @@ fuzz: $(VENV)/.installed-test
 
 kills: $(VENV)/.installed-test
 	CANDLECAST_KILLS=$(KILLS) $(BIN)/pytest --numprocesses auto -o timeout=0 tests/kills
+
+replays: $(VENV)/.installed-test
+	$(BIN)/python bench/replays.py
 
 lowest: constraints-lowest.txt pyproject.toml
 	$(PYTHON) -m venv $(LOWEST)

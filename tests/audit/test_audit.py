@@ -172,7 +172,7 @@ def test_a_short_warm_up_fails_its_check(candles):
 def test_stale_opens_fail_the_check_of_prices():
     market = cc.sample("sp500")[:2_000]
     report = cc.audit(study(folds=cc.WalkForward(folds=2)), market)
-    (check,) = (each for each in report.checks if each.name == "prices can be traded at")
+    (check,) = (each for each in report.checks if each.name == "tradable prices")
     assert check.status == "failed" and "stale opens" in check.detail
 
 

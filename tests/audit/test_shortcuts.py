@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -14,6 +15,7 @@ from candlecast.audit.shortcuts import THRESHOLDS
 from candlecast.cli import main
 from candlecast.errors import ConfigError, RunError
 from candlecast.report import write_shortcuts
+from candlecast.report.figures import ORANGE
 from candlecast.signals import FollowDirection
 from candlecast.stats import sharpe
 from candlecast.testing.pipelines import PipelineCase
@@ -88,11 +90,24 @@ def test_a_target_without_a_return_is_refused():
 def test_the_page_holds_the_numbers_and_loads_nothing(report, tmp_path):
     page = write_shortcuts(report, tmp_path / "a" / "page.html").read_text("utf-8")
     plot = json.loads(re.search(r"const plot = (.*);\n", page)[1])
-    assert plot["data"][0]["y"] == report.frame["shortcut"].reverse().to_list()
+    bars, honest = plot["data"][0], report.frame["sharpe"][0]
+    assert [name.replace("<br>", " ") for name in bars["y"]] == report.frame["shortcut"][1:].reverse().to_list()
+    assert bars["base"] == honest
+    assert bars["text"] == [f"{sharpe:.2f}" for sharpe in report.frame["sharpe"][1:].reverse()]
+    assert (np.array(bars["marker"]["color"]) == ORANGE).tolist() == (report.frame["added"][1:].reverse() > 0).to_list()
+    largest = report.frame[1:].sort("added").row(-1, named=True)
+    assert f"The mistake that adds most is: {largest['shortcut']}, {largest['added']:+.2f}." in page
     assert f"{report.frame['sharpe'][0]:.2f} a year" in page
     assert not re.search(r"<(script|link|img)[^>]*(src|href)=", page)
     with pytest.raises(RunError, match="the report cannot be written"):
         write_shortcuts(report, tmp_path)
+
+
+def test_an_account_that_never_trades_adds_nothing(report, tmp_path):
+    without = pl.when(pl.col("shortcut") == "as the study is").then(0.0).otherwise(float("nan"))
+    nothing = replace(report, frame=report.frame.with_columns(sharpe=without, added=without))
+    page = write_shortcuts(nothing, tmp_path / "page.html").read_text("utf-8")
+    assert "None of the mistakes adds to it." in page and "nan" not in page.partition("<script>")[0]
 
 
 def test_the_command(tmp_path, capsys):

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from candlecast.backtesting import Costs, backtest, delayed, filled_at_close
+from candlecast.backtesting import Costs, backtest, delayed, filled_at_close, filled_at_worse
 from candlecast.errors import CandleError, ConfigError
 from candlecast.signals import Positions
 from candlecast.sources import synthetic
@@ -42,6 +42,16 @@ def test_filled_at_the_close_of_the_next_bar(market, decide):
     result = backtest(filled_at_close(candles), decide(candles, {0: 1.0}), costs=FREE, cash=110.0)
     assert result.fills["price"].to_list() == [11.0]
     assert result.equity["equity"].to_list() == [110.0, 110.0, 120.0, 130.0]
+
+
+def test_filled_at_the_worse_of_open_and_close(market, decide):
+    candles = market([10, 10, 11, 12, 11], [10, 11, 12, 11, 11])
+    positions = decide(candles, {0: 1.0, 2: 0.0})
+    own = backtest(candles, positions, costs=FREE, cash=110.0)
+    assert own.fills["price"].to_list() == [10.0, 12.0]
+    worse = backtest(filled_at_worse(candles, own.fills), positions, costs=FREE, cash=110.0)
+    assert worse.fills["price"].to_list() == [11.0, 11.0]  # bought at the close of its bar, sold at the close
+    assert worse.equity["equity"].to_list() == [110.0, 110.0, 120.0, 110.0, 110.0]
 
 
 def test_bounce_is_gone_a_bar_later():

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from candlecast.candles import Candles, fills
-from candlecast.candles.fills import flat_runs, is_averaged, is_copy, is_invented, is_untraded
+from candlecast.candles.fills import flat_runs, is_averaged, is_copy, is_filled_weekend, is_invented, is_untraded
 from candlecast.candles.infill import is_interpolated
 from candlecast.candles.stale import opens
 from candlecast.candles.ticks import ticks
@@ -303,3 +303,37 @@ def test_straight_lines_between_bars_are_told_but_not_the_steps_of_a_tick():
     assert not is_interpolated(market).any()
     coarse = market.frame.with_columns(pl.col("open", "high", "low", "close").round(0))
     assert not tradability(replace(market, frame=coarse)).has_lines
+
+
+def with_weekends(candles: Candles, volume: float) -> Candles:
+    """The candles of weekdays with bars for weekends, at the last close and with that volume."""
+    frame = candles.frame.drop("close_time").upsample("open_time", every="1d")
+    closed = frame["close"].is_null()
+    frame = frame.with_columns(pl.col("close").forward_fill())
+    prices = [pl.col(name).fill_null(pl.col("close")) for name in ("open", "high", "low")]
+    frame = frame.with_columns(*prices, pl.col("volume").fill_null(volume))
+    assert closed.sum() > 100
+    return Candles.from_frame(frame, interval="1d")
+
+
+@pytest.mark.parametrize("volume", [1.0, 0.0])
+def test_weekends_that_were_filled_forward(volume):
+    days = walk(weekdays(300))
+    filled = with_weekends(days, volume)
+    weekend = filled.frame["open_time"].dt.weekday().to_numpy() >= 6
+    assert is_filled_weekend(filled).tolist() == weekend.tolist()
+    kinds = [row[:2] for row in notices(filled)]
+    assert kinds == [("filled_weekend" if volume else "filled_forward", int(weekend.sum()))]
+    found = tradability(filled)
+    assert found.is_tradable is (volume == 0.0)  # bars without volume fill nothing
+    assert found.faults == (("weekends filled forward",) if volume else ())
+
+
+def test_weekends_of_a_market_that_trades_then_or_hardly_ever_are_left_alone():
+    every_day = walk([datetime(2020, 1, 1, tzinfo=UTC) + timedelta(days=day) for day in range(400)])
+    assert not is_filled_weekend(every_day).any()
+    quiet = changed(
+        every_day, **{name: np.repeat(every_day.close[::4], 4) for name in ("open", "high", "low", "close")}
+    )
+    assert fills.is_repeat(quiet).mean() == 0.75 and not is_filled_weekend(quiet).any()
+    assert not is_filled_weekend(walk(weekdays(300))).any() and not is_filled_weekend(every_day[:0]).any()

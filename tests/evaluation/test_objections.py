@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from candlecast.backtesting import Costs
+from candlecast.backtesting import Costs, backtest, delayed, filled_at_worse
 from candlecast.candles import Change
 from candlecast.dataset.folds import WalkForward
 from candlecast.evaluation.between_bars import BetweenBars
@@ -60,13 +60,30 @@ def verdict_under(result, conditions, **prices):
 
 
 def test_nothing_stands_against_an_edge_that_could_be_earned(planted):
-    verdict = verdict_under(planted, {"delayed_return": 0.01}, half_spread_bps=3.0, tick_bps=1.0)
+    terms = {"delayed_return": 0.01, "worse_return": -0.4}
+    verdict = verdict_under(planted, terms, half_spread_bps=3.0, tick_bps=1.0)
     assert verdict.has_edge and verdict.headline == "An edge was found."
     assert (
         "The strategy breaks even at costs of 40.0 bp a side; by these candles, half the bid-ask spread is 3.0 bp and a tick "
         "is 1.0 bp" in verdict.text
     )
-    assert "with fills one bar later it returns 1.0 % a year" in verdict.text
+    assert (
+        "with fills one bar later it returns 1.0 % a year; with fills at the worse of open and close of their bar it returns "
+        "-40.0 % a year" in verdict.text
+    )
+
+
+def test_what_is_returned_with_other_fills_is_that_of_accounts(planted):
+    conditions, result = planted.verdict.evidence.conditions, planted.backtest
+    accounts = {
+        "delayed_return": (planted.candles, delayed(planted.candles, planted.positions)),
+        "worse_return": (filled_at_worse(planted.candles, result.fills), planted.positions),
+    }
+    for name, (candles, positions) in accounts.items():
+        other = backtest(candles, positions, costs=COSTS, cash=result.cash)
+        annual = dict(other.summary().select("statistic", "value").iter_rows())["annual return"]
+        assert getattr(conditions, name) == pytest.approx(annual, rel=1e-9)
+        assert conditions.to_dict()[name] == getattr(conditions, name) < planted.summary["value"][0]
 
 
 @pytest.mark.parametrize(
@@ -97,6 +114,12 @@ def test_nothing_stands_against_an_edge_that_could_be_earned(planted):
             {"has_copied_bars": True, "copied_share": 0.012},
             "prices that nobody could have traded at",
             "1.2 % of the bars",
+        ),
+        (
+            {},
+            {"has_filled_weekends": True, "filled_share": 0.28},
+            "prices that nobody could have traded at",
+            "28 % of the bars are weekends of a closed market",
         ),
         (
             {"is_in_time_order": False},

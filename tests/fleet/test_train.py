@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from candlecast.dataset.folds import WalkForward
+from candlecast.dataset.folds import CombinatorialPurged, WalkForward
 from candlecast.errors import ConfigError
-from candlecast.features import Features, log_range, log_return
+from candlecast.features import Features, log_range, log_return, rsi
 from candlecast.fleet.settings import Fit
 from candlecast.fleet.trainer import train
 from candlecast.heads import SquaredError, StudentT
 from candlecast.models import GRU, LSTM, RNN, Torch
-from candlecast.sources import synthetic
+from candlecast.sources import sample, synthetic
 from candlecast.targets import Direction, NextReturn
 from candlecast.walkforward import plan_jobs
 
@@ -349,3 +349,16 @@ def test_a_users_constants_stay_as_the_factory_makes_them(market):
         plain = ((x @ weight[0] + bias) * np.linspace(0, 1, 6)).sum(1)
         expected = fitted.outcomes.undo(plain[:, None])[:, 0]
         np.testing.assert_allclose(fitted.forecast(fitted.job.samples, rows).mean, expected, rtol=1e-4, atol=1e-7)
+
+
+def test_parts_shorter_than_a_chunk_are_learnt():
+    """Between the test parts of combinatorial folds there may be fewer rows than a chunk, wherever an epoch cuts them."""
+    candles = sample("nasdaq")[-900:]
+    features = Features(log_return(), rsi(14))
+    model = GRU(hidden=2, training=Fit(epochs=3))
+    folds = CombinatorialPurged(4, 2)
+    jobs = plan_jobs(model, candles, features=features, folds=folds, window=model.window)
+    shortest = min(jobs, key=lambda job: len(job.train_rows))
+    assert max(len(part) for part in shortest.fold.train.parts) < model.training.chunk
+    for fitted in model.fit([shortest], progress=lambda event: None):
+        assert len(fitted.losses) == 3 and np.isfinite(fitted.losses).all()

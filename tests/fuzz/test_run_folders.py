@@ -9,6 +9,7 @@ import random
 import shutil
 import struct
 import sys
+from contextlib import contextmanager
 from copy import deepcopy
 from hashlib import sha256
 
@@ -20,6 +21,7 @@ from candlecast.features import Features, log_range, log_return
 from candlecast.fleet.settings import Fit
 from candlecast.ledger import Ledger
 from candlecast.models import LSTM
+from candlecast.replay import diff, replay
 from candlecast.runs.folder import list_runs
 from candlecast.runs.manifest import read_manifest
 from candlecast.sources import synthetic
@@ -32,7 +34,11 @@ from fuzz.budget import SHARDS, Failures, seeds
 VALUES = [
     None, True, False, 0, 1, -1, 2**31, 2**63, 10**30, 1e308, float("nan"), float("inf"), "", "x", "lstm", "\ud800", "\x1b[2J",
     "../../x", "a" * 70_000, [], [[]], {}, {"type": "LSTM"}, [1, 2], {"a": 1}, "1h", "9999999w", "UTC", "2020-01-01",
+    {"type": "function", "name": "os.system"}, {"type": "Estimator", "class": "subprocess.Popen", "parameters": {"args": "id"}},
 ]  # fmt: skip
+STARTS = {"subprocess.Popen", "os.system", "os.exec", "os.spawn", "os.posix_spawn", "os.fork", "socket.connect"}
+CHANGES = {"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.chmod", "os.link", "os.symlink", "os.truncate"}
+WRITES = os.O_WRONLY | os.O_RDWR
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +54,50 @@ def stored(tmp_path_factory):
     return runs
 
 
+@pytest.fixture(scope="session")
+def acts():
+    """What the process does beside computing, as Python's audit events name it."""
+    return Acts()
+
+
+class Acts:
+    """Programs that were started, connections, and files that were written outside a folder."""
+
+    folder: str | None
+
+    def __init__(self):
+        self.folder, self.found = None, []
+        sys.addaudithook(self._hook)
+
+    @contextmanager
+    def outside(self, folder):
+        """The acts of a block that are none of a reader of that folder."""
+        self.folder, self.found = os.path.realpath(folder), []
+        try:
+            yield self.found
+        finally:
+            self.folder = None
+
+    def _hook(self, event, arguments):
+        if self.folder is None:
+            return
+        if event in STARTS:
+            self.found.append((event, str(arguments)[:200]))
+        is_write = event == "open" and isinstance(arguments[0], str) and arguments[2] & WRITES
+        if is_write or event in CHANGES:
+            self._written(event, arguments[0])
+
+    def _written(self, event, path):
+        place = os.path.realpath(os.fsdecode(path)) if isinstance(path, str | bytes | os.PathLike) else str(path)
+        is_cache = "__pycache__" in place  # of Python and Numba
+        if not is_cache and place != os.devnull and not place.startswith(self.folder):
+            self.found.append((event, place))
+
+
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of numbers that no market has
 @pytest.mark.parametrize("shard", range(SHARDS))
 @pytest.mark.skipif(sys.platform == "win32", reason="makes pipes and links")
-def test_every_mutation_is_a_result_or_a_sentence(shard, stored, tmp_path):
+def test_every_mutation_is_a_result_or_a_sentence(shard, stored, tmp_path, acts):
     failures = Failures()
     for seed in seeds("run", shard):
         dice = random.Random(seed)
@@ -59,18 +105,26 @@ def test_every_mutation_is_a_result_or_a_sentence(shard, stored, tmp_path):
         shutil.copytree(stored, runs)
         (folder,) = list_runs(runs)
         ways = [mutate(folder, dice) for _ in range(dice.choice([1, 1, 1, 2]))]
-        with failures.case("case", seed, ways):
-            use(folder, dice)
+        with acts.outside(runs) as found, failures.case("case", seed, ways):
+            use(folder, stored / folder.name, dice)
+        if found:
+            failures.note(("case", seed, ways), f"acted outside the runs: {found[:3]}")
         shutil.rmtree(runs)
     failures.require_none()
 
 
-def use(folder, dice):
+def use(folder, original, dice):
     """What people do with a run of somebody else's."""
     list_runs(folder.parent)
+    step = dice.randrange(8)
+    if step == 6:
+        assert str(replay(folder))
+        return
+    if step == 7:
+        assert str(diff(folder, original)) and str(diff(original, folder))
+        return
     read_manifest(folder)
     result = load_run(folder)
-    step = dice.randrange(6)
     assert str(result.verdict) and result.summaries and result.accuracy.height
     if step == 0:
         result.rebacktest(cash=5_000.0).verdict  # noqa: B018

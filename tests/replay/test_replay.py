@@ -14,7 +14,7 @@ import candlecast as cc
 from candlecast.cli import main
 from candlecast.errors import RunError
 from candlecast.ledger import Ledger
-from candlecast.runs.environment import code_digest, differences, environment
+from candlecast.recipes.environment import code_digest, differences, environment
 from candlecast.study.checkpoints import run_study
 from candlecast.testing.pipelines import PipelineCase
 from candlecast.testing.pipelines.case import study
@@ -109,11 +109,55 @@ def test_own_code_is_asked_for(tmp_path):
         cc.replay(folder, study=replace(made, seeds=2))
 
 
-def test_a_part_of_a_study_is_refused(tmp_path):
+@pytest.mark.parametrize("rule", [None, cc.Threshold(0.001, 0.0)], ids=["as it was", "another rule"])
+def test_a_view_is_replayed_from_the_candles_of_the_whole(tmp_path, rule):
+    result, _ = kept(tmp_path, study(rule=cc.Threshold(0.0005, 0.0)))
+    since, until = (result.forecast.frame["time"][place] for place in (60, 200))
+    for number, part in enumerate([result.between(since), result.between(since, until)]):
+        view = part if rule is None else part.rebacktest(rule=rule, ledger=Ledger.in_memory())
+        folder = view.save(tmp_path / f"view-{number}")
+        report = cc.replay(folder, candles=[MARKET])
+        assert [status for _, status, _, _ in report.stages] == ["equal"] * 11, str(report)
+    assert cc.replay(tmp_path / "view-0").is_equal
+    for given in ([], [MARKET[:300]], [PipelineCase.candles(seed=6)]):
+        with pytest.raises(RunError, match=r"until 2015-\S+, and holds no candles after that; expected all candles"):
+            cc.replay(folder, candles=given)
+
+
+def test_a_view_of_a_view_keeps_both_bounds(tmp_path):
     result, _ = kept(tmp_path)
-    part = result.between("2015-01-20")
-    folder = part.save(tmp_path / "part")
-    with pytest.raises(RunError, match="is a part of a study, from 2015-01-20"):
+    since, until = (result.forecast.frame["time"][place] for place in (60, 200))
+    view = result.between(since).between(until=until)
+    assert view.recipe == result.between(since, until).recipe
+    assert view.between(since.replace(year=2000)).recipe == view.recipe
+    assert cc.replay(view.save(tmp_path / "view"), candles=[MARKET]).is_equal
+
+
+def test_a_result_with_another_rule_is_replayed(tmp_path):
+    result, _ = kept(tmp_path)
+    other = result.rebacktest(rule=cc.Threshold(0.001, 0.0), costs=cc.Costs(fee_bps=1.0), cash=500.0)
+    assert cc.replay(other.save(tmp_path / "other")).is_equal
+
+
+def test_results_of_a_comparison_are_replayed(tmp_path):
+    """With the longest window of all models, names and seeds of the user's, and assets that were pooled."""
+    markets = [replace(PipelineCase.candles(seed), symbol=f"M{seed}") for seed in range(3)]
+    nets = {"small": cc.GRU(hidden=2, window=4, training=FIT), "long": cc.RNN(hidden=2, window=30, training=FIT)}
+    pooled = cc.Pooled(cc.LSTM(hidden=2, window=4, training=FIT))
+    found = cc.compare(
+        {"naive": cc.Naive(), **nets, "all": pooled},
+        markets,
+        features=cc.Features(cc.log_return()),
+        folds=cc.WalkForward(folds=2),
+        seeds=[3, 7],
+        ledger=Ledger(tmp_path),
+    )
+    for place, name in [(0, "naive"), (1, "small"), (2, "long"), (1, "all")]:
+        folder = found.results[markets[place].symbol, "1h", name].save(tmp_path / name)
+        others = [each for each in markets if each is not markets[place]]
+        report = cc.replay(folder, candles=others)
+        assert [status for _, status, _, _ in report.stages] == ["equal"] * 11, str(report)
+    with pytest.raises(RunError, match="learnt from 3 assets, and 0 besides its own are given"):
         cc.replay(folder)
 
 
@@ -187,7 +231,8 @@ def test_the_audit_of_a_study_file(tmp_path, capsys):
     ("text", "said"),
     [
         ("1 / 0", "fails (ZeroDivisionError: division by zero)"),
-        ("x = 1", "defines no study"),
+        ("x = 1", "study = cc.Study(model=cc.LSTM(hidden=32))"),
+        ("import sys; sys.exit(3)", "fails (SystemExit: 3)"),
         (None, "there is no file"),
     ],
 )
@@ -197,5 +242,55 @@ def test_study_files_that_cannot_be_used(tmp_path, capsys, text, said):
         file.write_text(text)
     with pytest.raises(SystemExit) as left:
         main(["audit", str(file), "-q"])
+    assert left.value.code == 1
+    assert said in capsys.readouterr().err
+
+
+def test_a_run_says_with_what_it_was_computed_wherever_it_is_read(tmp_path):
+    """Also a result that is traded in another way, or whose page is made again, elsewhere and later."""
+    _, folder = kept(tmp_path)
+    manifest = folder / "manifest.json"
+    held = json.loads(manifest.read_text())
+    held["environment"]["processor"] = "an abacus"
+    manifest.write_text(json.dumps(held))
+    result = cc.load_run(folder)
+    assert result.environment == held["environment"]
+    again = result.rebacktest(cash=50.0).save(tmp_path / "again")
+    assert json.loads((again / "manifest.json").read_text())["environment"] == held["environment"]
+    assert "an abacus" in result.report(folder / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        5,
+        {"packages": "numpy"},
+        {"packages": {"numpy": ["2"]}},
+        {"python": "3" * 1_000},
+        {str(n): "1" for n in range(200)},
+    ],
+    ids=["a number", "packages", "versions", "long", "many"],
+)
+def test_an_environment_of_another_form_is_refused(tmp_path, wrong):
+    _, folder = kept(tmp_path)
+    manifest = folder / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"environment": wrong}))
+    for read in (cc.load_run, cc.replay, lambda place: cc.diff(place, place)):
+        with pytest.raises(RunError, match="its 'environment' is not what candlecast writes"):
+            read(folder)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["audit", "sp500"], "sp500 is neither a study file nor a run; expected a Python file that defines `study`"),
+        (["audit", "--preset", "lesson"], "there is no preset 'lesson'"),
+        (["replay", "nothing"], "nothing is no run"),
+        (["diff", "nothing", "nothing"], "nothing is no run"),
+    ],
+)
+def test_what_the_commands_refuse(capsys, arguments, said):
+    with pytest.raises(SystemExit) as left:
+        main([*arguments, "-q"])
     assert left.value.code == 1
     assert said in capsys.readouterr().err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import re
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -11,11 +13,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+import candlecast
 from candlecast.audit import AuditReport
 from candlecast.backtesting import Costs
 from candlecast.evaluation.trial_count import TrialCount
+from candlecast.recipes.environment import code_digest, environment
 from candlecast.report import tables
 from candlecast.report.forecast_figures import UNITS, _distance_words, _group_means
+from candlecast.report.provenance import provenance_table
 from candlecast.sources import synthetic
 from candlecast.targets import NextReturn, Price
 
@@ -186,18 +191,42 @@ def test_data():
         candles=candles,
         counted=TrialCount(trials=7, forecasts=2.5, trades=3.5),
         lost={"warm-up": 3, "purge": 1},
-        forecast=SimpleNamespace(seeds=[4, 5]),
-        audit=AuditReport("quick", ()),
     )
     cells = dict(Cells(tables.data_table(result)).rows)
     assert cells["Symbol"] == candles.symbol and cells["Interval"] == "1d" and cells["Bars"] == "50"
     assert cells["Rows dropped: warm-up"] == "3" and cells["Rows dropped: purge"] == "1"
-    assert cells["Fingerprint"] == candles.fingerprint[:12]
-    assert cells["Seeds"] == "4, 5"
     assert cells["Trials counted"] == "7; effective number: 2.5 as forecasts, 3.5 as strategies"
-    assert cells["Audit"] == "(quick): passed, 0 checks"
     first, last = candles.frame["open_time"][0], candles.frame["close_time"][-1]
     assert cells["Period"] == f"{first:%Y-%m-%d} to {last:%Y-%m-%d} UTC"
+
+
+@pytest.mark.parametrize("is_run", [True, False])
+def test_provenance(tmp_path, is_run):
+    candles = synthetic.random_walk(50, seed=1).candles
+    if is_run:
+        (tmp_path / "manifest.json").write_text("{}")
+    own = {"type": "Feature", "kind": "gap", "identity": "cpython-311:0123456789abcdef"}
+    result = SimpleNamespace(
+        candles=candles,
+        recipe={"model": {"type": "LSTM"}, "features": {"features": [own] if is_run else []}},
+        forecast=SimpleNamespace(seeds=[4, 5]),
+        audit=AuditReport("quick", ()),
+        environment=environment() if is_run else None,
+    )
+    cells = dict(Cells(provenance_table(result, tmp_path)).rows)
+    assert cells["Digest of the candles"] == candles.fingerprint
+    assert cells["Seeds"] == "4, 5" and cells["Audit"] == "passed, 0 checks (quick audit)"
+    assert cells["Candles"] == f"{candles.symbol} 1d, 50 bars; origin: {candles.origin or 'not known'}"
+    if is_run:
+        assert cells["candlecast"] == f"{candlecast.__version__}, code {code_digest()[:12]}"
+        assert cells["Your own code"] == "gap 0123456789ab"
+        assert cells["Packages"].startswith(f"Python {platform.python_version()}, numpy {np.__version__}, ")
+        assert cells["Hardware"].endswith(f"{os.cpu_count()} cores")
+        assert cells["Compute it again"] == f"candlecast replay {tmp_path} --study STUDY.py"
+    else:
+        assert cells["candlecast"] == cells["Packages"] == cells["Hardware"] == "not known"
+        assert cells["Your own code"] == "none"
+        assert cells["Compute it again"] == "result.save(FOLDER), then: candlecast replay FOLDER"
 
 
 def test_groups_are_means_with_margins_of_overlapping_outcomes():

@@ -89,4 +89,4 @@ def test_a_study_of_a_policy_holds_what_it_learnt(market, features):
 def test_a_study_asks_before_it_trains():
     with pytest.raises(ConfigError, match=r"target volatility.*expected NextReturn\(horizon=1\)"):
         Study(model=Policy(), target=Volatility())
-    assert Study(model=LSTM())._rule() == FollowDirection()
+    assert Study(model=LSTM()).trading_rule == FollowDirection()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from candlecast.audit.checks import labels_known, streaming, tradable, warm_up
-from candlecast.audit.findings import FAILED, NOT_RUN, PASSED, AuditReport, Check
+from candlecast.audit.checks import labels_known, streaming, survivors, tradable, warm_up
+from candlecast.audit.findings import FAILED, NOT_RUN, PASSED, AuditReport, Check, joined
 from candlecast.audit.movements import Movements
 from candlecast.audit.perturbations import (
     MIRROR,
@@ -28,7 +29,8 @@ from candlecast.dataset.jobs import Job
 from candlecast.errors import LookaheadError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.models import Fitted
-from candlecast.sources.files import as_candles
+from candlecast.sources.files import as_assets
+from candlecast.sources.source import Moment, moment
 from candlecast.text import count
 from candlecast.walkforward import plan_jobs
 
@@ -40,13 +42,21 @@ MOMENTS = 9  # bars after which candles change
 CELLS = 4_000_000  # bars times perturbations in which features are computed: fewer moments on long data
 
 
-def audit(study: Study | Pipeline, candles: Any, *, seed: int = 0, progress: Listener = ignore) -> AuditReport:
+def audit(
+    study: Study | Pipeline,
+    candles: Any,
+    *,
+    as_of: Moment | None = None,
+    seed: int = 0,
+    progress: Listener = ignore,
+) -> AuditReport:
     """Run a study on candles and on copies with another future, and compare each stage with what was known.
 
     Args:
         study: a `Study`; or a function of candles that returns the tables of its stages by name, in order: Polars tables
             with a column `time` (when a row is known or used), or arrays with one row for each candle.
-        candles: `Candles`, a frame or the path of a file.
+        candles: of one asset or a list of several: `Candles`, frames or paths of files. Each asset is audited by itself.
+        as_of: the day on which the list of assets was chosen (ISO text, a date or a time, UTC).
         seed: of the first training, and of the changes.
         progress: receives `Progress` events.
 
@@ -55,7 +65,8 @@ def audit(study: Study | Pipeline, candles: Any, *, seed: int = 0, progress: Lis
     equal to the last bit: features, outcomes and weights of the target, scaling, weights of the model, forecasts, positions
     and the account. What a fold learns depends on its training part; in cross-validated folds, which are not in the order of
     time, it is not compared. Further checks: labels are known before they are trained on, warm-ups are long enough, streaming
-    equals the batch, and orders could have been filled at the prices.
+    equals the batch, and orders could have been filled at the prices; of several assets, or with `as_of`, the list was not chosen
+    with later knowledge: a list of survivors is a warning, and a day after the first tested bar a failure.
 
     Returns:
         The report; it names the first stage and column that moved, the smallest number of bars that it looks ahead, the
@@ -69,11 +80,36 @@ def audit(study: Study | Pipeline, candles: Any, *, seed: int = 0, progress: Lis
     >>> report.passed, report.findings[0].stage, report.findings[0].lead
     (False, 'features', 1)
     """
-    candles = as_candles(candles)
-    given: Any = study
-    if hasattr(given, "model"):
-        return _full(given.completed(candles), candles, seed, progress)
-    return audit_pipeline(given, candles, seed=seed, progress=progress)
+    series = as_assets(candles)
+    chosen_on = None if as_of is None else moment(as_of, "as_of")
+    if len(series) == 1:
+        audited = [_audited(study, series[0], seed, progress)]
+    else:
+        audited = [_audited(study, each, seed, _of_asset(each, progress)) for each in series]
+    report = joined({each.symbol: found.report for each, found in zip(series, audited, strict=True)})
+    if len(series) == 1 and as_of is None:
+        return report
+    tested = min(found.tested_from for found in audited)
+    return replace(report, checks=(*report.checks, survivors(series, as_of=chosen_on, tested_from=tested)))
+
+
+class _Audited(NamedTuple):
+    """The report on one asset, and its first tested bar: the first of all where there are no folds."""
+
+    report: AuditReport
+    tested_from: datetime
+
+
+def _audited(study: Any, candles: Candles, seed: int, progress: Listener) -> _Audited:
+    if hasattr(study, "model"):
+        return _full(study.completed(candles), candles, seed, progress)
+    report = audit_pipeline(study, candles, seed=seed, progress=progress)
+    return _Audited(report, candles.frame["close_time"][0])
+
+
+def _of_asset(candles: Candles, progress: Listener) -> Listener:
+    """A listener to the audit of one asset among several."""
+    return lambda event: progress(replace(event, stage=f"{event.stage} {candles.symbol}"))
 
 
 def quick_audit(study: CompletedStudy, jobs: Sequence[Job], fitted: Sequence[Fitted]) -> AuditReport:
@@ -93,14 +129,16 @@ def quick_audit(study: CompletedStudy, jobs: Sequence[Job], fitted: Sequence[Fit
     return AuditReport("quick", (*checks, labels_known(walk)), found.of(STAGES))
 
 
-def _full(study: CompletedStudy, candles: Candles, seed: int, progress: Listener) -> AuditReport:
+def _full(study: CompletedStudy, candles: Candles, seed: int, progress: Listener) -> _Audited:
+    first = candles.frame["close_time"][0]
     found, generator = Movements(candles), np.random.default_rng(seed)
     changes = list(_changes(study, candles, generator))
     for number, (bar, how) in enumerate(changes):
         progress(Progress("audit", number, 3 * len(changes), "features and target"))
         _have_same_inputs(study, candles, how.apply(candles, bar, generator), found, bar, how)
     if found.of(STAGES):
-        return AuditReport("full", tuple(_stage_checks(found, _extent(changes), trained=None)), found.of(STAGES))
+        checks = tuple(_stage_checks(found, _extent(changes), trained=None))
+        return _Audited(AuditReport("full", checks, found.of(STAGES)), first)
     window = max(model.window for model in (study.model, *study.baseline_models))
     try:
         jobs = plan_jobs(
@@ -113,7 +151,7 @@ def _full(study: CompletedStudy, candles: Candles, seed: int, progress: Listener
             window=window,
         )
     except LookaheadError as error:
-        return AuditReport("full", (Check("computed from the candles", FAILED, str(error)),))
+        return _Audited(AuditReport("full", (Check("computed from the candles", FAILED, str(error)),)), first)
     walk = Walk(study, jobs, sorted(study.model.fit(jobs, progress=ignore), key=lambda each: each.job.fold.index))
     changes += [(bar, how) for job in jobs for bar in _tested(job) for how in (NOISE, MIRROR, TRUNCATION)]
     for number, (bar, how) in enumerate(changes):
@@ -123,9 +161,9 @@ def _full(study: CompletedStudy, candles: Candles, seed: int, progress: Listener
     trained = _compare_learnt(walk, found, generator)
     progress(Progress("audit", 3 * len(changes), 3 * len(changes)))
     checks = _stage_checks(found, _extent(changes), trained=trained)
-    return AuditReport(
-        "full", (*checks, labels_known(walk), warm_up(walk), streaming(walk), tradable(walk)), found.of(STAGES)
-    )
+    checks = (*checks, labels_known(walk), warm_up(walk), streaming(walk), tradable(walk))
+    tested = candles.frame["close_time"][min(int(job.test_rows[0]) for job in jobs)]
+    return _Audited(AuditReport("full", checks, found.of(STAGES)), tested)
 
 
 def _changes(

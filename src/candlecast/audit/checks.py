@@ -1,18 +1,23 @@
-"""Checks of an audit that change no candles: labels, warm-up, streaming, and whether the prices can be traded at."""
+"""Checks of an audit that change no candles: labels, warm-up, streaming, tradable prices, and the list of assets."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 
-from candlecast.audit.findings import FAILED, NOT_RUN, PASSED, Check
+from candlecast.audit.findings import FAILED, NOT_RUN, PASSED, WARNING, Check
 from candlecast.audit.walk import Walk, numbers_of
+from candlecast.candles import Candles
 from candlecast.causality.warmup import settles_after
+from candlecast.evaluation.survivorship import survivorship
 from candlecast.evaluation.tradability import tradability
 from candlecast.targets import components
 from candlecast.text import count
 
+TRADABLE = "tradable prices"
 STREAMED = 200  # newest bars of the last fold
 TOLERANCE = 1e-4  # of the standard deviation of the forecasts: rounding of float32
 
@@ -80,15 +85,15 @@ def streaming(walk: Walk) -> Check:
 
 def tradable(walk: Walk) -> Check:
     """Orders could have been filled at the prices of the tested bars."""
-    found = tradability(walk.candles)
-    detail = f"least cost {found.least_cost_bps:.1f} bp a side"
+    first = min(int(job.test_rows[0]) for job in walk.jobs)
+    found = tradability(walk.candles[first:])
     if found.is_tradable:
-        return Check("prices can be traded at", PASSED, detail)
-    words = {
-        "stale opens": found.has_stale_opens,
-        "averaged opens": found.has_averaged_opens,
-        "copied bars": found.has_copied_bars,
-        "bad prints": found.has_spikes,
-        "interpolated bars": found.has_lines,
-    }
-    return Check("prices can be traded at", FAILED, ", ".join(name for name, is_found in words.items() if is_found))
+        return Check(TRADABLE, PASSED, f"least cost {found.least_cost_bps:.1f} bp a side")
+    return Check(TRADABLE, FAILED, f"{', '.join(found.faults)}; see candles.check()")
+
+
+def survivors(series: Sequence[Candles], *, as_of: datetime | None, tested_from: datetime) -> Check:
+    """The list of assets was not chosen with later knowledge."""
+    found = survivorship(series, as_of=as_of, tested_from=tested_from)
+    status = FAILED if found.is_late else WARNING if found.is_suspicious else PASSED
+    return Check("survivorship", status, found.warning or str(found))

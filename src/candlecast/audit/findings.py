@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import isfinite, nan
 from typing import Any
@@ -12,7 +12,8 @@ import polars as pl
 
 from candlecast.text import count, table
 
-PASSED, FAILED, NOT_RUN = "passed", "failed", "not run"
+PASSED, WARNING, FAILED, NOT_RUN = "passed", "warning", "failed", "not run"
+SEVERITY = (PASSED, NOT_RUN, WARNING, FAILED)
 BOUNDS = ("before", "after")
 FROM_EVERYWHERE = 0.5  # share of the known rows that move when a value is computed from the whole series
 
@@ -20,6 +21,10 @@ CAUSES: dict[str, tuple[str, str]] = {
     "target": (
         "outcomes are known later than the target's horizon says",
         "Give the target the horizon after which its last outcome is known",
+    ),
+    "universe": (
+        "assets were chosen by what came later, such as those that survived or became large",
+        "Choose the assets of each day by what was known on it, and keep those that end",
     ),
     "scaling": (
         "a scaler was fitted on rows after the training part",
@@ -78,7 +83,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Check:
-    """One check of an audit. status: passed, failed or not run. detail: what was compared, or why it was not run."""
+    """One check of an audit. status: passed, warning, failed or not run. detail: what was compared, or why it was not run."""
 
     name: str
     status: str
@@ -112,7 +117,9 @@ class AuditReport:
         done = sum(check.status != NOT_RUN for check in self.checks)
         if failed:
             return f"Audit ({self.kind}): failed at {', '.join(failed)}"
-        return f"Audit ({self.kind}): passed, {count(done, 'check')}"
+        warned = [check.name for check in self.checks if check.status == WARNING]
+        words = f"Audit ({self.kind}): passed, {count(done, 'check')}"
+        return f"{words}; warning: {', '.join(warned)}" if warned else words
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -148,6 +155,29 @@ class AuditReport:
                 for finding in self.findings
             ],
         }
+
+
+def joined(reports: Mapping[str, AuditReport]) -> AuditReport:
+    """One report of those on several assets, by symbol: of each check the worst result, and the earliest stage that moved."""
+    if len(reports) == 1:
+        return next(iter(reports.values()))
+    found: dict[str, list[tuple[str, Check]]] = {}
+    for symbol, report in reports.items():
+        for check in report.checks:
+            found.setdefault(check.name, []).append((symbol, check))
+    checks = []
+    for name, own in found.items():
+        symbol, worst = max(own, key=lambda pair: SEVERITY.index(pair[1].status))
+        is_same = all(check == worst for _, check in own)
+        checks.append(Check(name, worst.status, worst.detail if is_same else f"{symbol}: {worst.detail}"))
+    failed = [check.name for check in checks if check.status == FAILED]
+    findings = [
+        replace(finding, column=f"{finding.column} of {symbol}")
+        for symbol, report in reports.items()
+        for finding in report.findings
+        if finding.stage == failed[0]
+    ]
+    return AuditReport(next(iter(reports.values())).kind, tuple(checks), tuple(findings[:1]))
 
 
 def _bounds(values: Mapping[str, Any]) -> dict[str, float]:

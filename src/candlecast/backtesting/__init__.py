@@ -3,7 +3,7 @@
 from candlecast.backtesting.actions import Actions
 from candlecast.backtesting.costs import Costs, Terms
 from candlecast.backtesting.curves import BreakEven, break_even, break_even_bps, capacity
-from candlecast.backtesting.delay import delayed, filled_at_close
+from candlecast.backtesting.delay import delayed, filled_at_close, filled_at_worse
 from candlecast.backtesting.drawdown_stop import DrawdownStop
 from candlecast.backtesting.engine.account import Account, Bar, CarryEvents, Conditions, Fill
 from candlecast.backtesting.engine.orderbook import Orders
@@ -44,6 +44,7 @@ __all__ = [
     "capacity",
     "delayed",
     "filled_at_close",
+    "filled_at_worse",
     "limit",
     "market",
     "start",

@@ -1,9 +1,11 @@
-"""The same positions filled later, to see how an edge depends on fast fills: `delayed` and `filled_at_close`."""
+"""The same positions filled later or worse, to see how an edge depends on its fills: `delayed`, `filled_at_close`,
+`filled_at_worse`."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import polars as pl
 
 from candlecast.backtesting.engine.orderbook import decision_rows
@@ -53,3 +55,26 @@ def filled_at_close(candles: Candles) -> Candles:
     """
     close = pl.col("close")
     return replace(candles, frame=candles.frame.with_columns(open=close, high=close, low=close))
+
+
+def filled_at_worse(candles: Candles, fills: pl.DataFrame) -> Candles:
+    """Candles on which the orders of a backtest are filled at the worse of open and close of their bar.
+
+    fills: of that backtest on the candles themselves (`BacktestResult.fills`). Bars with a purchase at the open open at the
+    higher of both prices, bars with a sale at the lower; all others stay. Neither price can be known to have been had where
+    opens are stale or closes bounce, so an edge that lasts here does not come from them.
+
+    >>> from candlecast.sources import synthetic
+    >>> candles = synthetic.random_walk(4, seed=0).candles
+    >>> fills = pl.DataFrame({"time": candles.frame["open_time"][1:3], "side": ["buy", "sell"], "is_at_open": True})
+    >>> worse = filled_at_worse(candles, fills)
+    >>> bool(worse.open[1] == max(candles.open[1], candles.close[1]) and worse.open[2] == min(candles.open[2], candles.close[2]))
+    True
+    """
+    at_open = fills.filter("is_at_open")
+    rows = np.searchsorted(candles.open_time, at_open["time"].dt.replace_time_zone(None).to_numpy())
+    buys = (at_open["side"] == "buy").to_numpy()
+    opened = candles.open.copy()
+    opened[rows[buys]] = np.maximum(candles.open, candles.close)[rows[buys]]
+    opened[rows[~buys]] = np.minimum(candles.open, candles.close)[rows[~buys]]
+    return replace(candles, frame=candles.frame.with_columns(open=pl.Series(opened)))

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from candlecast.interval import SECONDS
+
 if TYPE_CHECKING:
     from candlecast.candles.table import Candles
 
@@ -15,6 +17,8 @@ NEAR = 0.02  # of a bar's range: a copy may be converted or rounded
 MINIMUM = 5  # bars that show anything
 MAXIMUM = 0.5  # of the bars, above which their opens are averages
 LONG_RUN = 5  # bars of one price: a week of days
+THURSDAY, SATURDAY = 3, 5  # days of the week from Monday on; day 0 of Unix time was a Thursday
+FILLED, MOVING = 0.9, 0.2  # share of bars that repeat the close before: on Saturdays at least, midweek at most
 SPIKE = 3.0  # robust standard deviations of the changes around it, out and back
 AROUND = 50  # changes whose median size is the scale of a spike
 RETURNED = 0.25  # of the smaller of the two: what may be left after the way back
@@ -76,6 +80,25 @@ def is_invented(candles: Candles) -> np.ndarray:
     """Bool (time,): a bar that repeats the close before, or the whole bar, and has no volume, where any bar has some."""
     has_none = ~(candles.volume > 0) & bool((candles.volume > 0).any())
     return (is_repeat(candles) | is_copy(candles)) & has_none
+
+
+def is_filled_weekend(candles: Candles) -> np.ndarray:
+    """Bool (time,): a bar of a Saturday or Sunday (UTC) that repeats the close before, where nearly all Saturdays do.
+
+    A market that is closed at weekends, whose table was filled forward: an order decided at Friday's close would be filled at
+    that very close. None where FILLED of the Saturdays' bars do not repeat the close, or more than MOVING of the bars from
+    Tuesday to Thursday do, as in a market that hardly trades, and none of bars longer than a day.
+    """
+    days = (candles.open_time.astype("datetime64[D]").astype(np.int64) + THURSDAY) % 7  # Monday is 0
+    repeats, saturdays, midweek = is_repeat(candles), days == SATURDAY, (days >= 1) & (days <= THURSDAY)
+    is_filled = (
+        candles.interval.seconds <= SECONDS["d"]
+        and saturdays.sum() >= MINIMUM
+        and midweek.any()
+        and repeats[saturdays].mean() >= FILLED
+        and repeats[midweek].mean() <= MOVING
+    )
+    return repeats & (days >= SATURDAY) if is_filled else np.zeros(len(candles), dtype=bool)
 
 
 def is_spike(candles: Candles) -> np.ndarray:

@@ -48,6 +48,7 @@ LISTING = 'List them with candles.check(), and correct them at the source or lea
 NOTICES = {
     "zero_volume": "without volume",
     "filled_forward": "without volume that repeat the bar before, or its close",
+    "filled_weekend": "of weekends that repeat the close before",
     "copied_bar": "that are the bar before once more",
     "flat_run": "in long runs of one price",
     "stale_open": "that open at the close before, or nearly, after a closed market",
@@ -361,6 +362,7 @@ def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
         return []
     invented = fills.is_invented(candles)
     copied = fills.is_copy(candles) & ~invented
+    weekends = fills.is_filled_weekend(candles) & ~invented
     spikes = fills.is_spike(candles)
     spikes &= fills.are_many(spikes)
     timing = volume_timing(candles)
@@ -370,6 +372,7 @@ def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
     )
     masks = [
         ("filled_forward", invented, "other bars have volume: nobody traded here"),
+        ("filled_weekend", weekends, "filled forward while the market was closed: nobody traded here"),
         ("copied_bar", copied, "the open of a copy is a price that had gone when the bar before closed"),
         ("spike", spikes, "perhaps bad prints: prices that were gone with the next one"),
         (

@@ -102,7 +102,7 @@ def _compare_shortcuts(
 def _study(subject: str | None, preset: str | None) -> tuple[Study, Candles | None]:
     """The study, and its candles where it brings some."""
     from candlecast.models import LSTM
-    from candlecast.replay.replay import study_of
+    from candlecast.replay.recomputing import study_of
     from candlecast.study import Study
     from candlecast.study.loading import load_run
     from candlecast.study.presets import tutorial
@@ -119,5 +119,11 @@ def _study(subject: str | None, preset: str | None) -> tuple[Study, Candles | No
         return Study(model=LSTM()), None
     if subject.endswith(".py"):
         return load_study(Path(subject))
+    if not Path(subject).is_dir():
+        raise ConfigError(
+            f"{subject} is neither a study file nor a run",
+            expected="a Python file that defines `study`, or the folder of a run",
+            remedy=f"For candles, write: candlecast audit --asset {subject}",
+        )
     result = load_run(subject)
-    return study_of(result.recipe), result.candles
+    return study_of(result.recipe, remedy="Audit its study file: candlecast audit STUDY.py"), result.candles

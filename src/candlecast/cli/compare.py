@@ -46,6 +46,7 @@ USUAL = ("naive", "linear", "lstm", "gru")
 @click.option("--source", help="Fetch from here first, as in `candlecast run`.")
 @click.option("--since", help="First day or time, UTC.")
 @click.option("--until", help="End, UTC; now when not given.")
+@click.option("--as-of", help="Day on which this list of assets was chosen, UTC.")
 @store_option
 @reading_options
 @mending_options
@@ -69,6 +70,7 @@ def compare(
     seeds: int,
     seed: int,
     mending: Mending,
+    as_of: str | None,
     runs: Path,
     as_json: bool,
     quiet: bool,
@@ -105,6 +107,7 @@ def compare(
                 folds=WalkForward(folds=folds),
                 costs=costs,
                 seeds=range(seed, seed + seeds),
+                as_of=as_of,
                 checkpoints=checkpoints,
                 ledger=Ledger(runs),
                 progress=checkpoints.announcing(listener),
@@ -145,6 +148,7 @@ def _as_object(comparison: Comparison, seconds: float) -> dict[str, Any]:
     trial_count = comparison.trial_count
     return {
         "text": comparison.text,
+        "survivorship": comparison.survivorship.warning or None,
         "results": [
             row | {"verdict": comparison.results[row["symbol"], row["interval"], row["model"]].verdict.to_dict()}
             for row in comparison.frame.to_dicts()

@@ -27,7 +27,7 @@ def load_study(path: Path) -> tuple[Study, Any]:
         raise
     except FileNotFoundError as error:
         raise ConfigError(f"there is no file {path}", expected="a Python file", remedy="Check the path") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(
             f"{path} fails ({type(error).__name__}: {str(error)[:200]})",
             expected="a Python file that defines a study",

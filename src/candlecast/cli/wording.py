@@ -20,7 +20,6 @@ PARAMETERS = (
     "bridge",
 )
 SPOKEN = re.compile(rf"\b({'|'.join(PARAMETERS)})=(\"[^\"]*\"|\{{[^}}]*\}}|True|\d+|\.\.\.)")
-CALL = re.compile(r"\b(?:cc\.)?[A-Z]\w*\((\w+=[^(),]+(?:, \w+=[^(),]+)*)\)")  # of a class, with parameters by name
 METHODS = {
     "mended": "--mend",
     "with_max_gap": "--bridge",
@@ -31,6 +30,9 @@ METHODS = {
 }  # of candles, whose one argument is the value of the option
 METHOD = re.compile(rf"\bcandles\.({'|'.join(METHODS)})\((?:(\w+)=)?([^()]*)\)")
 LATER = re.compile(r"candles\[\d+:\] \(since=(\"[^\"]*\")\)")  # rows, and the time of the first
+CALL = re.compile(  # of a class, with parameters by name; not within code, where it is a value
+    r"(?<![=(\[.\w])(?<!= )(?:cc\.)?[A-Z]\w*\((\w+=[^(),]+(?:, \w+=[^(),]+)*)\)"
+)
 
 
 def in_shell(message: str, options: Collection[str] = ()) -> str:
@@ -44,6 +46,8 @@ def in_shell(message: str, options: Collection[str] = ()) -> str:
     'Use --fee-bps 10 --slippage-bps 2 or LSTM(hidden=8, head=Gaussian()).'
     >>> in_shell('Use candles.mended("drop"), candles.mended(sort=True) or candles.with_real_jumps().')
     'Use --mend drop, --sort or --real-jumps.'
+    >>> in_shell("Write study = cc.Study(model=cc.LSTM(hidden=32)).", {"--hidden"})
+    'Write study = cc.Study(model=cc.LSTM(hidden=32)).'
     """
     message = CALL.sub(lambda call: _as_options(call, options), message)
     message = LATER.sub(lambda match: f"those {_option('since', match[1])}", message)

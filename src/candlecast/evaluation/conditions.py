@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from candlecast.backtesting import BacktestResult, account_returns, break_even_bps, delayed
+from candlecast.backtesting import BacktestResult, account_returns, break_even_bps, delayed, filled_at_worse
 from candlecast.candles import Candles
 from candlecast.evaluation.between_bars import BetweenBars, between_bars
 from candlecast.evaluation.fill_gains import FillGains, fill_gains
@@ -21,6 +21,7 @@ from candlecast.stats import annual_return, have_ranges, worst_case_loss
 
 OUTSIDE = "outside:"  # before the name of a feature from outside, in its description
 NO_AUDIT = "Audit: not run"
+NUMBERS = ("break_even_bps", "middle_bps", "delayed_return", "worse_return")  # fields
 MIN_BARS = 2  # of a backtest with delayed fills
 REBALANCED = 1e-9  # of equity: the band within which a constant exposure is not rebalanced
 
@@ -33,7 +34,8 @@ class Conditions:
         (`backtesting.break_even_bps`); NaN where the account loses even without costs.
     middle_bps: the same with fills in the middle of each bar's range, 0.0 where the account then loses even without costs;
         infinite where too many bars have no prices beyond open and close, so their ranges are not informative.
-    delayed_return: annual return with fills one bar later. For information only: a true edge may be gone by then.
+    delayed_return: annual return with fills one bar later; worse_return: with fills at the worse of open and close of their bar
+        (`backtesting.filled_at_worse`). For information only: a true edge may be gone by then.
     tradability: of the candles of the tested bars; None where not known.
     fill_gains: what the account gains at its fills; between_bars: what it gains between bars; stresses: the account under other
         terms.
@@ -53,6 +55,7 @@ class Conditions:
     break_even_bps: float = math.nan
     middle_bps: float = math.inf
     delayed_return: float = math.nan
+    worse_return: float = math.nan
     tradability: Tradability | None = None
     fill_gains: FillGains = FillGains()
     between_bars: BetweenBars = BetweenBars()
@@ -75,7 +78,7 @@ class Conditions:
 
     def to_dict(self) -> dict[str, Any]:
         """The conditions as JSON values; what is undefined or without end is None."""
-        numbers = {name: getattr(self, name) for name in ("break_even_bps", "middle_bps", "delayed_return")}
+        numbers = {name: getattr(self, name) for name in NUMBERS}
         return {
             **_finite(numbers),
             "tradability": self.tradability.to_dict() if self.tradability else None,
@@ -113,16 +116,18 @@ def conditions_of(
     """The conditions of a backtest of these positions on these candles; `features` as the recipe of a study describes them."""
     first = int(np.searchsorted(candles.close_time, result.equity["time"].dt.replace_time_zone(None).to_numpy()[0]))
     later = delayed(candles, positions)
-    delayed_return = math.nan
-    if len(later) >= MIN_BARS and result.fills.height:
-        returns = account_returns(candles, later, costs=result.costs, cash=result.cash)
-        delayed_return = annual_return(returns, bars_per_year=result.bars_per_year)
+    delayed_return = worse_return = math.nan
+    if result.fills.height:
+        worse_return = _annual(filled_at_worse(candles, result.fills), positions, result)
+        if len(later) >= MIN_BARS:
+            delayed_return = _annual(candles, later, result)
     checked, changes = candles.check(), candles.origin.changes if candles.origin else ()
     are_real = any(change.kind == "accepted" for change in changes)
     return Conditions(
         break_even_bps=break_even_bps(candles, positions, costs=result.costs, cash=result.cash),
         middle_bps=_middle_bps(candles, positions, result),
         delayed_return=delayed_return,
+        worse_return=worse_return,
         tradability=tradability(candles[first:]),
         fill_gains=fill_gains(candles, positions, result, seed=seed),
         between_bars=between_bars(candles, result, seed=seed),
@@ -139,6 +144,12 @@ def conditions_of(
         jumps=() if are_real else checked.jumps,
         changes=tuple(map(str, changes)),
     )
+
+
+def _annual(candles: Candles, positions: Positions, result: BacktestResult) -> float:
+    """The annual return of positions with the costs and the cash of a backtest."""
+    returns = account_returns(candles, positions, costs=result.costs, cash=result.cash)
+    return annual_return(returns, bars_per_year=result.bars_per_year)
 
 
 def _outside(described: Any) -> Iterator[str]:

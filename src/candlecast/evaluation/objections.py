@@ -171,6 +171,12 @@ def _untradable(evidence: Evidence) -> Objection | None:
         reason = f"{share} of the opens after a closed market repeat the close before, a price from before the order was decided"
     elif found.has_averaged_opens:
         reason = "most opens are the middle of the bar before, as in Heikin-Ashi candles: nothing was traded at them"
+    elif found.has_filled_weekends:
+        share = percent(found.filled_share, 0)
+        reason = (
+            f"{share} of the bars are weekends of a closed market that were filled with the last close, so that orders decided "
+            "at that close were filled at it; leave these bars out"
+        )
     elif found.has_spikes:
         share = percent(found.spike_share, 1)
         reason = f"{share} of the bars close far from the bars before and after them, as bad prints do"

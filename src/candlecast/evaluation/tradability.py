@@ -37,6 +37,9 @@ class Tradability:
     copied_share: share of bars that copy the bar before, so they open at a price from before its close (bars without volume
         where others have some fill nothing and are not counted). has_copied_bars: that is COPIED_BARS
         or more.
+    filled_share: share of bars of weekends that repeat the close before, in a market that was closed then and whose table was
+        filled forward (`candles.fills.is_filled_weekend`; bars without volume where others have some fill nothing and are not
+        counted). has_filled_weekends: that is COPIED_BARS or more.
     spike_share: share of bars that close far off their neighbours, which agree; has_spikes: too many for real ones
         (`candles.fills.are_many`).
     interpolated_share: share of bars that look interpolated, where their moves go on into the next bar
@@ -60,6 +63,8 @@ class Tradability:
     has_averaged_opens: bool
     copied_share: float
     has_copied_bars: bool
+    filled_share: float
+    has_filled_weekends: bool
     spike_share: float
     has_spikes: bool
     interpolated_share: float
@@ -85,9 +90,22 @@ class Tradability:
 
     @property
     def is_tradable(self) -> bool:
-        """Whether orders could be filled at the prices: none are stale, averaged, copied, bad prints or interpolated."""
-        found = (self.has_stale_opens, self.has_averaged_opens, self.has_copied_bars, self.has_spikes, self.has_lines)
-        return not any(found)
+        """Whether orders could be filled at the prices: none are stale, averaged, copied, filled forward, bad prints or
+        interpolated."""
+        return not self.faults
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What is wrong with the prices, in words; empty where orders could be filled at them."""
+        found = {
+            "stale opens": self.has_stale_opens,
+            "averaged opens": self.has_averaged_opens,
+            "copied bars": self.has_copied_bars,
+            "weekends filled forward": self.has_filled_weekends,
+            "bad prints": self.has_spikes,
+            "interpolated bars": self.has_lines,
+        }
+        return tuple(name for name, is_found in found.items() if is_found)
 
     def to_dict(self) -> dict[str, Any]:
         """The fields and `least_cost_bps` as JSON values; what is undefined is None."""
@@ -117,6 +135,7 @@ def tradability(candles: Candles) -> Tradability:
     opened, steps = opens(candles), ticks(candles)
     stale, invented = _mean(opened.is_stale), fills.is_invented(candles)
     copied = _mean(fills.is_copy(candles) & ~invented)
+    filled = _mean(fills.is_filled_weekend(candles) & ~invented)
     spikes = fills.is_spike(candles)
     lines = _mean(is_interpolated(candles))
     prices = candles.open, candles.high, candles.low, candles.close
@@ -132,6 +151,8 @@ def tradability(candles: Candles) -> Tradability:
         has_averaged_opens=_mean(fills.is_averaged(candles)) > fills.MAXIMUM,
         copied_share=copied,
         has_copied_bars=copied >= COPIED_BARS,
+        filled_share=filled,
+        has_filled_weekends=filled >= COPIED_BARS,
         spike_share=_mean(spikes),
         has_spikes=fills.are_many(spikes),
         interpolated_share=lines,

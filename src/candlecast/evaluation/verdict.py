@@ -167,7 +167,7 @@ def _pay_words(result: BacktestResult, lines: dict[str, dict[str, Any]], evidenc
 
 
 def _cost_words(evidence: Evidence) -> str:
-    """The break-even cost, beside the estimated spread and the tick, and the return with a delay of one bar."""
+    """The break-even cost, beside the estimated spread and the tick, and the return with later and with worse fills."""
     conditions = evidence.conditions
     cost = conditions.break_even_bps
     words = (
@@ -185,6 +185,11 @@ def _cost_words(evidence: Evidence) -> str:
         words += f"; by these candles, {' and '.join(f'{name} is {bp:.1f} bp' for name, bp in parts.items() if bp > 0)}"
     if not math.isnan(conditions.delayed_return):
         words += f"; with fills one bar later it returns {percent(conditions.delayed_return)} {_time_words(evidence)}"
+    if not math.isnan(conditions.worse_return):
+        words += (
+            "; with fills at the worse of open and close of their bar it returns "
+            f"{percent(conditions.worse_return)} {_time_words(evidence)}"
+        )
     return words
 
 

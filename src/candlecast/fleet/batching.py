@@ -87,7 +87,10 @@ class Sampler:
     def epoch(self) -> list[np.ndarray]:
         """Last rows of the sequences of each batch of one epoch, newly shuffled: int64 arrays of at most (batch,)."""
         offset = int(self._generator.integers(self.shape.tail))  # each epoch cuts its chunks elsewhere
-        ends = self._generator.permutation(self._ends(self.train.rows, self._fold.train, offset))
+        ends = self._ends(self.train.rows, self._fold.train, offset)
+        if not len(ends):  # short parts after test rows, all of which the cut leaves out
+            ends = self._ends(self.train.rows, self._fold.train, 0)
+        ends = self._generator.permutation(ends)
         return [ends[first : first + self._batch] for first in range(0, len(ends), self._batch)]
 
     def validation(self) -> np.ndarray:

@@ -99,6 +99,19 @@ def unidentified(description: Any) -> list[str]:
     return list(dict.fromkeys(parts))
 
 
+def identities(description: Any) -> dict[str, str]:
+    """The parts of a description that are a user's own code or objects: name and identity of each."""
+    if isinstance(description, Mapping):
+        name = description.get("name") or description.get("kind") or description.get("class") or description.get("type")
+        own = {_shown(name): str(description["identity"])} if "identity" in description else dict[str, str]()
+        parts = list(description.values())
+    else:
+        own, parts = dict[str, str](), description if isinstance(description, list) else []
+    for part in parts:
+        own |= identities(part)
+    return own
+
+
 def pythons(description: Any) -> set[str]:
     """The Python versions that the identities in a description were made with."""
     if isinstance(description, Mapping):

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from candlecast.errors import is_number
+from candlecast.recipes.environment import differences
 from candlecast.runs import require_run
-from candlecast.runs.environment import differences
 from candlecast.runs.manifest import read_manifest, require_shape
 from candlecast.text import number
 
@@ -51,12 +52,8 @@ def diff(one: str | Path, two: str | Path) -> RunDifference:
     Only the manifests are read. Raises RunError for a run that cannot be read.
     """
     before, after = (_manifest(Path(folder)) for folder in (one, two))
-    code = [
-        f"candlecast {before['candlecast']}, then {after['candlecast']}"
-        for _ in range(before["candlecast"] != after["candlecast"])
-    ]
-    environments = [each.get("environment") or {} for each in (before, after)]
-    code += [each.replace(", now ", ", then ") for each in differences(*environments)]
+    own = ({"candlecast": each.get("candlecast")} | (each.get("environment") or {}) for each in (before, after))
+    code = [each.replace(", now ", ", then ") for each in differences(*own)]
     return RunDifference(
         data=tuple(_data(before["candles"], after["candles"])),
         code=tuple(code),
@@ -75,7 +72,9 @@ def _manifest(folder: Path) -> dict[str, Any]:
 def _data(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
     names = {"symbol": "symbol", "interval": "interval", "bars": "bars", "first": "first bar", "last": "last bar"}
     found = [
-        f"{words} {before[name]}, then {after[name]}" for name, words in names.items() if before[name] != after[name]
+        f"{words} {_shown(before[name])}, then {_shown(after[name])}"
+        for name, words in names.items()
+        if name in before and name in after and before[name] != after[name]
     ]
     yield from found
     if not found and before["fingerprint"] != after["fingerprint"]:
@@ -124,7 +123,7 @@ def _results(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
 
 def _numbers(names: tuple[str, ...], before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
     for name in names:
-        one, two = before.get(name), after.get(name)
+        one, two = (each if is_number(each) else None for each in (before.get(name), after.get(name)))
         if one != two and not (_is_undefined(one) and _is_undefined(two)):
             yield f"{name} {number(one, 4)}, then {number(two, 4)}"
 

@@ -12,12 +12,11 @@ from typing import Any
 import polars as pl
 
 from candlecast.candles import Candles
-from candlecast.errors import RunError
 from candlecast.events import Listener, ignore
-from candlecast.ledger import Ledger
-from candlecast.recipes.describing import restore, unidentified
+from candlecast.recipes.describing import unidentified
+from candlecast.recipes.environment import differences, environment
+from candlecast.replay.recomputing import assets_of_walk, recomputed, study_of
 from candlecast.runs import require_run
-from candlecast.runs.environment import differences, environment
 from candlecast.runs.manifest import read_manifest
 from candlecast.runs.writing import contents, manifest_of
 from candlecast.study import Study
@@ -88,54 +87,26 @@ def replay(
     Args:
         folder: of the run.
         study: the study of the run, needed where a part of it is your own code, of which a run stores only the name.
-        candles: other candles that the study names, such as the benchmark of an ExcessReturn.
+        candles: other candles that the study names, such as the benchmark of an ExcessReturn; for a view of a run with an end
+            (`between`), all candles of the study; for a pooled model of a comparison, its other assets, in their order.
         progress: receives `Progress` events.
 
     On one machine the bytes are equal, whatever the number of threads. Other versions of packages, or a processor with other
     vector instructions, may round otherwise; the report names them. The replay is no trial: nothing is recorded.
 
     Raises:
-        RunError: for a run that cannot be read, a view of a run (`between`), or a study that is not that of the run.
+        RunError: for a run that cannot be read, candles that are needed and not given, or a study that is not that of the run.
     """
     folder = Path(folder)
     require_run(folder)
     manifest = read_manifest(folder)
     before = load_run(folder, candles=candles, study=study)
-    recipe = before.recipe
-    if recipe.get("since") or recipe.get("until"):
-        raise RunError(
-            f"{folder} is a part of a study, from {recipe['since']} to {recipe['until']}",
-            expected="a whole study, whose folds follow from its candles",
-            remedy="Replay the run that it was taken from",
-        )
-    study = study_of(recipe, candles=candles) if study is None else study
-    ledger = Ledger.in_memory()
-    after = study.run(before.candles, seed=before.seed, ledger=ledger, progress=progress)
-    after = replace(after, trial_count=before.trial_count)
+    study = study_of(before.recipe, candles=candles) if study is None else study
+    assets = assets_of_walk(folder, before, study, candles)
+    after = recomputed(before, study, assets, progress=progress)
     stages = (*_files(manifest, contents(before), contents(after)), *_results(manifest, manifest_of(after)))
     report = ReplayReport(str(folder), stages, "")
-    return report if report.is_equal else replace(report, reason=_reason(manifest, recipe))
-
-
-def study_of(recipe: Mapping[str, Any], *, candles: Sequence[Candles] = ()) -> Study:
-    """The study of a recipe. Raises RunError for a part that is code of a user's."""
-    try:
-        parts = {
-            name: restore(recipe[name], candles=candles) for name in ("model", "features", "target", "folds", "rule")
-        }
-        return Study(
-            **parts,
-            costs=restore(recipe["costs"]),
-            cash=recipe["cash"],
-            baselines=tuple(restore(each) for each in recipe["baselines"]),
-            seeds=recipe["seeds"],
-        )
-    except RunError as error:
-        raise RunError(
-            f"the run stores your own code by name only ({error.wrong})",
-            expected="the study that was run",
-            remedy="Give it: replay(folder, study=...)",
-        ) from error
+    return report if report.is_equal else replace(report, reason=_reason(manifest))
 
 
 def _files(
@@ -169,10 +140,10 @@ def _results(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tu
         yield part, EQUAL if same else DIFFERENT, "", ""
 
 
-def _reason(manifest: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
-    if opaque := unidentified(recipe):
+def _reason(manifest: Mapping[str, Any]) -> str:
+    if opaque := unidentified(manifest["recipe"]):
         return f"your own code cannot be identified, and may have changed ({'; '.join(opaque)})"
-    if "environment" not in manifest:
+    if not manifest.get("environment"):
         return "the run does not say with which versions it was made; those of today may round otherwise"
     if found := differences(manifest["environment"], environment()):
         return "; ".join(found)

@@ -17,6 +17,7 @@ from candlecast.report.calibration_figure import calibration
 from candlecast.report.figures import Figure
 from candlecast.report.forecast_figures import forecast_in_groups, forecast_over_time
 from candlecast.report.page_file import write_page
+from candlecast.report.provenance import provenance_table
 from candlecast.report.trading_figures import equity, signals
 from candlecast.report.training_figures import losses, skill_by_training, timeline
 from candlecast.report.unbroken import unbroken
@@ -32,11 +33,11 @@ def write_report(result: StudyResult, path: str | Path) -> Path:
 
     The page loads nothing: it opens from a disk, offline. Raises RunError when the path cannot be written.
     """
-    return write_page(render(result), path)
+    return write_page(render(result, folder=Path(path).parent), path)
 
 
-def render(result: StudyResult) -> str:
-    """The page as text."""
+def render(result: StudyResult, *, folder: Path = Path()) -> str:
+    """The page as text; `folder` is where it is written."""
     gross = backtest(result.candles, result.positions, costs=Costs.free(), cash=result.cash)
     figures = (
         forecast_over_time(result),
@@ -74,6 +75,7 @@ def render(result: StudyResult) -> str:
         summary=tables.summary_table(result),
         costs=tables.costs_table(result, gross),
         data=tables.data_table(result),
+        provenance=provenance_table(result, folder),
         check=escape(str(candles.check())),
         recipe=escape(json.dumps(result.recipe, indent=2, ensure_ascii=False)),
         style=(package / "page.css").read_text("utf-8"),

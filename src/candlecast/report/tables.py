@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from candlecast.backtesting import BacktestResult
@@ -18,7 +16,6 @@ from candlecast.text.formatting import CELL, count, moment
 if TYPE_CHECKING:
     from candlecast.study.result import StudyResult
 
-LIBRARIES = ("candlecast", "numpy", "plotly", "polars", "torch")
 SCORES = {  # of volatility, and of forecasts with a width: the column, its heading, and what it means
     "qlike": (
         "QLIKE",
@@ -139,26 +136,20 @@ def costs_table(result: StudyResult, gross: BacktestResult) -> str:
 
 
 def data_table(result: StudyResult) -> str:
-    """Candles, missing bars, dropped rows, seeds, trials and software."""
+    """Candles, missing bars, dropped rows and trials."""
     candles = result.candles
     frame, counted = candles.frame, result.counted
-    versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     rows = (
         ("Symbol", candles.symbol),
         ("Interval", str(candles.interval)),
         ("Period", f"{moment(frame['open_time'][0])} to {moment(frame['close_time'][-1])} UTC"),
         ("Bars", f"{len(candles):,}"),
-        *((("Origin", str(candles.origin)),) if candles.origin else ()),
         ("Bars missing in gaps", f"{candles.check().missing:,}"),
         *((f"Rows dropped: {cause}", f"{bars:,}") for cause, bars in result.lost.items()),
-        ("Fingerprint", candles.fingerprint[:12]),
-        ("Seeds", ", ".join(map(str, result.forecast.seeds))),
         (
             "Trials counted",
             f"{counted.trials:,}; effective number: {counted.forecasts:,.1f} as forecasts, {counted.trades:,.1f} as strategies",
         ),
-        ("Audit", result.audit.line.removeprefix("Audit ") if result.audit else "not run"),
-        ("Software", f"Python {platform.python_version()}, {versions}"),
     )
     return table("Data", (), rows)
 

@@ -25,6 +25,7 @@ NEEDED = (*(f"{name}.parquet" for name in LOADED), WEIGHTS)  # files that a resu
 LARGEST = 1 << 25  # bytes
 DEEPEST = 64  # levels of lists and objects
 MAXIMUM = 1 << 20  # lists and objects in all
+MAX_PARTS, LONGEST = 100, 200  # of an environment, and characters of a text in it
 HIGHEST = 1 << 63  # of whole numbers
 OLD_KEYS = {"tally": "trial_count"}  # names of parts in stored runs, and their present names
 
@@ -210,6 +211,27 @@ def _are_positions(value: Any) -> bool:
     )
 
 
+def _is_environment(value: Any) -> bool:
+    """Whether it holds what `candlecast.recipes.environment` gives: short texts and whole numbers, and packages by name."""
+    if not isinstance(value, dict) or len(value) > MAX_PARTS:
+        return value is None
+    packages = value.get("packages", {})
+    is_flat = isinstance(packages, dict) and len(packages) <= MAX_PARTS
+    parts = [*(part for name, part in value.items() if name != "packages"), *(packages.values() if is_flat else ())]
+    return is_flat and all(is_whole(part, 0) or part is None or _is_short(part) for part in parts)
+
+
+def _is_short(value: Any) -> bool:
+    return _is_text(value) and len(value) <= LONGEST
+
+
+def _is_table(value: Any) -> bool:
+    """Whether it holds rows: objects of one level."""
+    return isinstance(value, list) and all(
+        isinstance(row, dict) and not any(isinstance(cell, (dict, list)) for cell in row.values()) for row in value
+    )
+
+
 SEARCHED: dict[str, Check] = {
     "symbol": _is_text,
     "fold": _is_count,
@@ -245,5 +267,7 @@ SHAPE: dict[str, Any] = {
     "recipe": {"seed": _is_count, "cash": _is_amount, "window": is_whole},
     "verdict": dict.fromkeys(("is_forecastable", "pays", "has_edge"), _is_flag),
     "files": _is_files,
-    "environment": lambda value: value is None or isinstance(value, dict),
+    "environment": _is_environment,
+    "accuracy": _optional(_is_table),
+    "summary": _optional(_is_table),
 }

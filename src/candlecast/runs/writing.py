@@ -23,7 +23,6 @@ import polars as pl
 from candlecast.disk.files import write_flushed
 from candlecast.disk.replacing import replaced
 from candlecast.errors import RunError
-from candlecast.runs.environment import environment
 from candlecast.runs.folder import require_paths
 from candlecast.runs.manifest import FORMAT, NAME, digests, is_run
 
@@ -59,7 +58,7 @@ def manifest_of(result: StudyResult) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "candlecast": __version__,
-        "environment": environment(),
+        "environment": result.environment,
         "audit": result.audit.to_dict() if result.audit else None,
         "model": result.model,
         "models": list(result.forecasts),

@@ -100,8 +100,6 @@ def list_dumps(
 
     months = read("monthly", since - timedelta(days=31))
     days = read("daily", max(since, months[-1].end) if months else since)
-    month_starts = {month.start for month in months}
-    days = [day for day in days if day.start.replace(day=1) not in month_starts]
     return sorted((file for file in (*months, *days) if file.end > since), key=lambda f: f.start)
 
 

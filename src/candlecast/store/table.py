@@ -15,7 +15,7 @@ import polars as pl
 
 from candlecast.errors import StoreError, is_whole
 from candlecast.interval import Interval
-from candlecast.store.observations import COLUMNS
+from candlecast.store.observations import COLUMNS, TIME
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable, WriterProperties
@@ -196,7 +196,7 @@ class Snapshot:
             actions = pl.DataFrame(self.table.get_add_actions(flatten=True))
         if actions.is_empty():
             kinds = dict.fromkeys((*Series._fields, "part", "name"), pl.String())
-            return pl.DataFrame(schema={**kinds, "bars": pl.Int64, "first": pl.Datetime, "last": pl.Datetime})
+            return pl.DataFrame(schema={**kinds, "bars": pl.Int64, "first": TIME, "last": TIME})
         return actions.select(
             *(pl.col(f"partition.{place}").alias(name) for place, name in zip(PARTITIONS, Series._fields, strict=True)),
             part=pl.col("partition.part"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from candlecast.dataset.jobs import Job
 from candlecast.dataset.usual_features import features_for
 from candlecast.errors import ConfigError
 from candlecast.evaluation.accuracy import scored
+from candlecast.evaluation.survivorship import Survivorship, survivorship
 from candlecast.evaluation.trial_count import TrialCount
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features
@@ -27,6 +30,7 @@ from candlecast.models.model import judged_from, require_model
 from candlecast.models.wrappers.pooled import Pooled
 from candlecast.signals import Rule
 from candlecast.sources.files import as_assets
+from candlecast.sources.source import Moment, moment
 from candlecast.stats import false_discovery, model_confidence_set, superior_models
 from candlecast.study import comparison_words
 from candlecast.study.result import StudyResult, record_all
@@ -45,7 +49,8 @@ Key = tuple[str, str, str]  # symbol, interval, model
 class Comparison:
     """Every model on every series of candles, side by side; printed, the answer and the main columns.
 
-    `results` by (symbol, interval, model), each with its own backtest, verdict and report. `frame` has one row for each:
+    `results` by (symbol, interval, model), each with its own backtest, verdict and report. `as_of`: when the list of assets was
+    chosen. `frame` has one row for each:
 
     symbol, interval, model, observations
     r2, hit_rate, each with _low and _high    as in `accuracy`
@@ -61,11 +66,21 @@ class Comparison:
 
     frame: pl.DataFrame
     results: Mapping[Key, StudyResult]
+    as_of: datetime | None = None
 
     @property
     def text(self) -> str:
         """What came out, in plain words."""
-        return comparison_words.paragraph(self.frame, self.trial_count, level=LEVEL)
+        words = comparison_words.paragraph(self.frame, self.trial_count, level=LEVEL)
+        warning = self.survivorship.warning
+        return f"{words} {warning[0].upper()}{warning[1:]}." if warning else words
+
+    @cached_property
+    def survivorship(self) -> Survivorship:
+        """Whether the assets look like a list of survivors."""
+        tested = min(result.forecast.frame["time"][0] for result in self.results.values())
+        series = [result.candles for result in self.results.values()]
+        return survivorship(series, as_of=self.as_of, tested_from=tested)
 
     @property
     def trial_count(self) -> TrialCount:
@@ -91,6 +106,7 @@ def compare(
     rule: Rule | None = None,
     costs: Costs | None = None,
     seeds: int | Iterable[int] = 3,
+    as_of: Moment | None = None,
     checkpoints: CheckpointStore | None = None,
     ledger: Ledger | None = None,
     progress: Listener = ignore,
@@ -109,6 +125,8 @@ def compare(
         rule: what turns forecasts into positions.
         costs: of trading and holding.
         seeds: of the trainings of each fold: a number of them, or one by one.
+        as_of: the day on which the list of assets was chosen (ISO text, a date or a time, UTC), so that those which ended after
+            it are among them; a list of survivors is warned of where it is not given.
         ledger: where the trials are recorded; that of the folder `runs` when not given.
         checkpoints: with it, an interrupted comparison continues after the jobs stored there.
         progress: receives events.
@@ -118,6 +136,7 @@ def compare(
     """
     series = as_assets(candles)
     seeds = list(as_seeds(seeds))
+    chosen_on = None if as_of is None else moment(as_of, "as_of")
     _require_distinct(models, series)
     for model in models.values():
         require_model(model)
@@ -162,7 +181,7 @@ def compare(
                 recipe |= {"seeds": seeds}
             results[each.symbol, str(each.interval), name] = replace(result, recipe=recipe)
     results = dict(zip(results, record_all(list(results.values()), ledger), strict=True))
-    return Comparison(_table(results, list(models), progress), results)
+    return Comparison(_table(results, list(models), progress), results, chosen_on)
 
 
 def _trained(

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from candlecast.candles import Candles
-from candlecast.errors import RunError
+from candlecast.errors import RunError, is_whole
 from candlecast.models import Fitted
 from candlecast.models.model import require_model
 from candlecast.recipes.describing import pythons, restore, unidentified
@@ -67,6 +67,7 @@ def not_made(error: RunError, how: str) -> RunError:
 def require_same(study: Study, recipe: dict[str, Any], candles: Candles) -> None:
     """Raise RunError for a study that differs from the recipe, or that cannot be compared with it."""
     given, recipe = study.recipe(candles, seed=recipe["seed"]), by_present_names(recipe)
+    given |= {name: recipe[name] for name in ("window", "seeds") if _is_of_comparison(name, given[name], recipe[name])}
     for name, part in given.items():
         if json.dumps(part) == json.dumps(recipe.get(name)):
             continue
@@ -87,3 +88,10 @@ def require_same(study: Study, recipe: dict[str, Any], candles: Candles) -> None
             expected="the study that was run",
             remedy="Build it with the same parts and parameters",
         )
+
+
+def _is_of_comparison(name: str, own: Any, held: Any) -> bool:
+    """Whether a comparison gives a study this part: the longest window of all its models, and seeds one by one."""
+    if name == "seeds":
+        return isinstance(held, list) and len(held) == own
+    return is_whole(held) and held >= own

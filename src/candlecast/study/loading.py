@@ -22,7 +22,7 @@ from candlecast.interval import Interval
 from candlecast.ledger import Ledger, Searched
 from candlecast.recipes.describing import restore
 from candlecast.runs import require_run
-from candlecast.runs.manifest import read_manifest, require_shape
+from candlecast.runs.manifest import LONGEST, read_manifest, require_shape
 from candlecast.runs.tables import read_tables, read_tensors, require_rows
 from candlecast.signals import Positions
 from candlecast.study.fitted import not_made, require_same
@@ -128,6 +128,7 @@ def _result(stored: _Stored, others: Sequence[Candles], study: Study | None) -> 
         tensors=tensors,
         searches=tuple(Searched(**values) for values in manifest.get("searches", [])),
         audit=AuditReport.from_dict(manifest["audit"]) if manifest.get("audit") else None,
+        environment=_environment(manifest),
         trial_count=TrialCount.from_dict(
             manifest.get("trial_count", {})
         ),  # empty for runs older than the ledger: one trial
@@ -135,6 +136,12 @@ def _result(stored: _Stored, others: Sequence[Candles], study: Study | None) -> 
     )
     replaced = manifest.get("replaced", [])
     return replace(result, digests={name: each for name, each in digests_of(result).items() if name not in replaced})
+
+
+def _environment(manifest: dict[str, Any]) -> dict[str, Any] | None:
+    """What a run was computed with; the version of candlecast stands beside it in runs of any age."""
+    held = manifest.get("environment")
+    return held and {"candlecast": str(manifest.get("candlecast"))[:LONGEST]} | held
 
 
 def _positions(manifest: dict[str, Any], frame: pl.DataFrame, name: str) -> Positions:

@@ -53,9 +53,10 @@ class StudyResult:
     row per fold (`fold`, `train_first`, `train_last`, `test_first`, `test_last`: closes of bars); `losses` one row per
     fold, seed and epoch (`train`, `valid`); `lost` counts bars that could not be learnt from, by cause; `tensors` what
     each job learnt; `searches` what was tried inside training parts; `trial_count` the trials that were counted when this one
-    was recorded, None before; `ledger` where it is recorded, that of the folder `runs` when None; `digests` those of the parts
-    that the study made (`candlecast.study.seal`); `unjudged` the forecasts, by model, of bars that a pretrained model may know,
-    for figures alone: no number is computed of them, and a run does not store them.
+    was recorded, None before; `ledger` where it is recorded, that of the folder `runs` when None; `environment` what it was
+    computed with (`candlecast.recipes.environment`), None where that is not known; `digests` those of the parts that the study
+    made (`candlecast.study.seal`); `unjudged` the forecasts, by model, of bars that a pretrained model may know, for figures
+    alone: no number is computed of them, and a run does not store them.
 
     Reading `verdict` makes a trial of the result, or of a view of it (`between`, `rebacktest`, a changed copy): if it is not
     in the ledger yet, it is recorded then. Costs, cash and ledger may be replaced in a copy; with other candles,
@@ -78,6 +79,7 @@ class StudyResult:
     trial_count: TrialCount | None = None
     ledger: Ledger | None = None
     audit: AuditReport | None = None
+    environment: Mapping[str, Any] | None = None
     digests: Mapping[str, str] | None = field(default=None, repr=False)
     unjudged: Mapping[str, Forecast] = field(default_factory=dict, repr=False)
     computed: dict[str, tuple[tuple[Any, ...], Any]] = field(default_factory=dict, repr=False)
@@ -310,6 +312,11 @@ class StudyResult:
             return self
         first, last = (
             None if each is None else moment(each, name) for each, name in ((since, "since"), (until, "until"))
+        )
+        held = [self.recipe.get(name) and moment(self.recipe[name], name) for name in ("since", "until")]
+        first, last = (
+            max(filter(None, (first, held[0])), default=None),
+            min(filter(None, (last, held[1])), default=None),
         )
         chosen = pl.lit(True)
         if first is not None:

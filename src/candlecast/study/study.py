@@ -38,6 +38,7 @@ from candlecast.models import (
 )
 from candlecast.models.model import judged_from, learns_position, require_learnable, require_model
 from candlecast.recipes import describe
+from candlecast.recipes.environment import environment
 from candlecast.signals import FollowDirection, HoldPosition, InverseVolatility, Rule
 from candlecast.signals.rule import require_rule
 from candlecast.sources.files import as_candles
@@ -126,8 +127,8 @@ class Study:
         """
         return describe(self) | {
             "baselines": describe(self.baseline_models),
-            "features": describe(self._features(candles)),
-            "rule": describe(self._rule()),
+            "features": describe(self.features_on(candles)),
+            "rule": describe(self.trading_rule),
             "window": max(model.window for model in (self.model, *self.baseline_models)),
             "seed": seed,
         }
@@ -164,7 +165,7 @@ class Study:
         models = [*self.baseline_models, self.model]
         since = judged_from(models)
         plan = WalkPlan(
-            features=self._features(candles),
+            features=self.features_on(candles),
             target=self.target,
             folds=self.folds,
             seeds=tuple(range(seed, seed + self.seeds)),
@@ -188,7 +189,7 @@ class Study:
         progress(Progress("baselines", len(models) - 1, len(models) - 1))
         progress(Progress("judge", 0, 1))
         result = self.assemble(candles, parts, seed=seed, since=since, ledger=ledger)
-        result = replace(result, audit=self._audited(candles, parts[self.model.name], seed)).record(ledger)
+        result = replace(result, audit=self.audited(candles, parts[self.model.name], seed=seed)).record(ledger)
         progress(Progress("judge", 1, 1, str(result.verdict)))
         return result
 
@@ -227,7 +228,7 @@ class Study:
             candles=candles,
             target=self.target,
             forecasts=forecasts,
-            positions_by_model=positions_by_model(self._rule(), forecasts, candles),
+            positions_by_model=positions_by_model(self.trading_rule, forecasts, candles),
             costs=self.costs,
             cash=self.cash,
             folds=tables.fold_table(studied),
@@ -236,23 +237,27 @@ class Study:
             tensors={part.job.key: part.fitted.tensors() for part in studied},
             searches=tables.searches(studied),
             ledger=ledger,
+            environment=environment(),
             unjudged={} if since is None else {model: _before(forecast, since) for model, forecast in every.items()},
         )
         return replace(result, digests=digests_of(result))
 
-    def _audited(self, candles: Candles, parts: Sequence[FoldForecast], seed: int) -> AuditReport:
-        """The quick audit of the first seed's trainings."""
+    def audited(self, candles: Candles, parts: Sequence[FoldForecast], *, seed: int = 0) -> AuditReport:
+        """The quick audit of the first seed's trainings, from the finished folds of the studied model."""
         first = sorted((part for part in parts if part.job.seed == seed), key=lambda part: part.job.fold.index)
         return quick_audit(self.completed(candles), [part.job for part in first], [part.fitted for part in first])
 
     def completed(self, candles: Candles) -> Study:
         """The same study with the features and the rule that it has on these candles."""
-        return replace(self, features=self._features(candles), rule=self._rule())
+        return replace(self, features=self.features_on(candles), rule=self.trading_rule)
 
-    def _features(self, candles: Candles) -> Features:
+    def features_on(self, candles: Candles) -> Features:
+        """The features on these candles: the standard ones of interval and target where the study names none."""
         return features_for(self.features, candles, self.target)
 
-    def _rule(self) -> Rule:
+    @property
+    def trading_rule(self) -> Rule:
+        """The rule; that of the model and the target where the study names none."""
         if self.rule is not None:
             return self.rule
         if learns_position(self.model):

@@ -101,10 +101,12 @@ def walk_by_plan(
     model: Model,
     candles: Any,
     *,
+    name: str | None = None,
     checkpoints: CheckpointStore | None = None,
     progress: Listener = ignore,
 ) -> Iterator[FoldForecast]:
-    """The walk of a model by a plan; as `watch_forward`."""
+    """The walk of a model by a plan; as `watch_forward`. `name`: that of the model in the tables, its own when not given."""
+    name = model.name if name is None else name
     jobs = plan.jobs(model, candles)
     if isinstance(model, Pooled) and len({job.symbol for job in jobs}) > 1:
         checkpoints = None  # its jobs are no results of their own
@@ -112,7 +114,7 @@ def walk_by_plan(
     for job in jobs:
         if (tensors := stored.get(job.key)) is not None:
             fitted = model.restore(job, tensors)
-            yield FoldForecast(job, fitted, forecast_frame(fitted, model.name))
+            yield FoldForecast(job, fitted, forecast_frame(fitted, name))
     left = [job for job in jobs if stored.get(job.key) is None]
     logger.info("%s: %d jobs, %d of them restored from checkpoints", model.name, len(jobs), len(jobs) - len(left))
     check = ModelCheck(model)
@@ -120,7 +122,7 @@ def walk_by_plan(
         check(fitted)
         if checkpoints:
             checkpoints.save(model, fitted)
-        yield FoldForecast(fitted.job, fitted, forecast_frame(fitted, model.name))
+        yield FoldForecast(fitted.job, fitted, forecast_frame(fitted, name))
 
 
 def forecast_frame(fitted: Fitted, model: str, *, job: Job | None = None) -> pl.DataFrame:

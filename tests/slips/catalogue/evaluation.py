@@ -113,8 +113,8 @@ SLIPS = [
             ),
             (
                 "copies-tradable",
-                "self.has_stale_opens, self.has_averaged_opens, self.has_copied_bars,",
-                "self.has_stale_opens, self.has_averaged_opens,",
+                '"copied bars": self.has_copied_bars,',
+                '"copied bars": False,',
             ),
         ],
     ),

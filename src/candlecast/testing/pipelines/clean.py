@@ -17,7 +17,7 @@ from candlecast.models import HAR, LSTM, Conformal, Ridge
 from candlecast.signals import Positions, Threshold
 from candlecast.targets import Direction, Price, TripleBarrier, Volatility
 from candlecast.testing.pipelines.case import OwnModel, PipelineCase, least_squares, of_feature, study
-from candlecast.testing.pipelines.leaky import WEEK, returns
+from candlecast.testing.pipelines.leaky import WEEK, assets_of, returns, shares_of
 
 
 def heavy_recursion(candles: Candles) -> np.ndarray:
@@ -115,6 +115,18 @@ def filled_at_a_close_decided_before(candles: Candles) -> dict[str, Any]:
     return {"positions": (np.arange(len(candles)) % 20 == 0).astype(float), "fills": fills}
 
 
+def universe_of_the_past(candles: Candles) -> dict[str, Any]:
+    prices = assets_of(candles)
+    universe = (prices > 0.9 * np.maximum.accumulate(prices, axis=0)).astype(float)
+    return {"universe": universe, "positions": shares_of(universe)}
+
+
+def ranked_across_assets(candles: Candles) -> dict[str, Any]:
+    moves = np.diff(np.log(assets_of(candles)), axis=0, prepend=0.0)
+    ranks = (moves - moves.mean(axis=1, keepdims=True)) / np.maximum(moves.std(axis=1, keepdims=True), 1e-12)
+    return {"features": ranks, "positions": np.sign(ranks)}
+
+
 def own_least_squares(job: Any, jobs: Any) -> np.ndarray:
     return least_squares(job.samples, job.fit_rows)
 
@@ -144,6 +156,8 @@ CLEAN = (
     ),
     PipelineCase("long lags", lambda: study(model=HAR(lags=(1, 5, 22)), target=Volatility()), "22 bars of memory"),
     PipelineCase("intervals", lambda: study(model=Conformal(Ridge())), "calibrated inside the training part"),
+    PipelineCase("universe of the past", lambda: universe_of_the_past, "assets leave it and come back"),
+    PipelineCase("ranked across assets", lambda: ranked_across_assets, "statistics over assets of one bar"),
     PipelineCase("own model", lambda: study(model=OwnModel(own_least_squares)), "a model of the user's"),
     PipelineCase("purged folds", lambda: study(folds=PurgedKFold(3)), "trains on later bars by design"),
     PipelineCase("training means", lambda: study(rule=from_train_means), "a rule of the user's"),

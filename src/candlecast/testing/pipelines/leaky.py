@@ -177,9 +177,33 @@ def sold_at_the_best_price(candles: Candles) -> dict[str, Any]:
     return {"positions": (returns(candles) > 0).astype(float), "account": np.cumsum(best / candles.close - 1)}
 
 
+def assets_of(candles: Candles) -> np.ndarray:
+    """Prices of eight assets that follow the market's returns with other weights, half of them inversely: (time, asset)."""
+    weights = np.array([-2.0, -1.5, -1.0, -0.5, 0.5, 1.0, 1.5, 2.0])
+    return np.exp(np.cumsum(np.outer(returns(candles), weights), axis=0))
+
+
+def shares_of(universe: np.ndarray) -> np.ndarray:
+    """The same share of each asset of the universe (time, asset)."""
+    return universe / np.maximum(universe.sum(axis=1, keepdims=True), 1.0)
+
+
 def dropped_by_later_data(candles: Candles) -> dict[str, Any]:
-    survives = float(candles.close[-1] > 0.9 * candles.close[0])
-    return {"positions": np.full(len(candles), survives) * (1 + 1e-9 * candles.close[-1])}
+    prices = assets_of(candles)
+    universe = np.broadcast_to((prices[-1] > prices[0]).astype(float), prices.shape)
+    return {"universe": universe, "positions": shares_of(universe)}
+
+
+def listed_once_large(candles: Candles) -> dict[str, Any]:
+    prices = assets_of(candles)
+    universe = (np.maximum.accumulate(prices[::-1], axis=0)[::-1] > 1.2).astype(float)
+    return {"universe": universe, "positions": shares_of(universe)}
+
+
+def pooled_over_futures(candles: Candles) -> dict[str, Any]:
+    moves = np.diff(np.log(assets_of(candles)), axis=0, prepend=0.0)
+    scaled = (moves - moves.mean()) / moves.std(axis=0)
+    return {"features": scaled, "positions": np.sign(scaled)}
 
 
 def fitted_before_the_walk(candles: Candles) -> dict[str, Any]:
@@ -235,6 +259,8 @@ LEAKY = (
     PipelineCase("scaled by the largest forecast", lambda: study(rule=scaled_by_the_largest), "", "positions"),
     PipelineCase("filled at the deciding close", lambda: filled_at_the_deciding_close, "", "fills"),
     PipelineCase("sold at the best price of five bars", lambda: sold_at_the_best_price, "", "account"),
-    PipelineCase("assets dropped by later data", lambda: dropped_by_later_data, "survivors only", "positions"),
+    PipelineCase("assets dropped by later data", lambda: dropped_by_later_data, "survivors only", "universe"),
+    PipelineCase("assets listed once they are large", lambda: listed_once_large, "those that grow later", "universe"),
+    PipelineCase("pooled over assets' futures", lambda: pooled_over_futures, "statistics of all rows", "features"),
     PipelineCase("fitted before the walk", lambda: fitted_before_the_walk, "saw the test", "forecasts"),
 )

@@ -17,8 +17,9 @@ PACKAGES = ("numpy", "polars", "torch", "numba", "llvmlite", "scipy", "statsmode
 
 
 def environment() -> dict[str, Any]:
-    """Versions and hardware as JSON values: `python`, `code`, `packages`, `system`, `processor`, `cores`."""
+    """Versions and hardware as JSON values: `candlecast`, `python`, `code`, `packages`, `system`, `processor`, `cores`."""
     return {
+        "candlecast": _version("candlecast"),
         "python": platform.python_version(),
         "code": code_digest(),
         "packages": {name: _version(name) for name in PACKAGES},
