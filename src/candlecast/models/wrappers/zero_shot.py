@@ -28,7 +28,7 @@ BATCH = 64  # contexts that a forecaster is given at once
 class Forecaster(Protocol):
     """A pretrained forecaster: the past of several series in, quantiles of their future out."""
 
-    def __call__(self, past: np.ndarray, horizon: int) -> np.ndarray:
+    def __call__(self, past: np.ndarray, horizon: int, /) -> np.ndarray:
         """Quantiles of the next `horizon` values, (series, horizon, level), from `past`, float64 (series, time).
 
         Values before a series begins are NaN; the last is always known, and is 0: a series is given as differences to it.
