@@ -108,6 +108,11 @@ HONEST = {
     "hour": hours,
     "return by night": lambda c: returns(c) * (hours(c) < 6),
     "hour in New York": lambda c: dates(c).tz_localize("UTC").tz_convert("America/New_York").hour,
+    "hour in New York until 2037": lambda c: np.where(
+        dates(c).year <= 2037,
+        dates(c).tz_localize("UTC").tz_convert("America/New_York").hour,
+        (dates(c) - pd.Timedelta(hours=5)).hour,
+    ),
     "weekday": lambda c: dates(c).dayofweek,
     "day of the month": lambda c: pd.DatetimeIndex(c.open_time).day,
     "turn of the month": lambda c: pd.DatetimeIndex(c.open_time).day <= 2,

@@ -327,6 +327,16 @@ def test_a_purged_division_by_hand():
     assert folds[1].fit == Rows(range(10, 38), range(77, 100))
 
 
+def test_a_fold_is_in_the_order_of_time_if_nothing_that_it_learns_from_comes_later():
+    early, middle, late = range(50), range(50, 60), range(60, 99)
+    assert (
+        Fold(0, early, range(0), middle).is_in_time_order and Fold(0, range(40), range(40, 50), middle).is_in_time_order
+    )
+    assert not Fold(0, Rows(early, late), range(0), middle).is_in_time_order  # although it begins before
+    assert not Fold(0, early, late, middle).is_in_time_order
+    assert not Fold(0, range(51), range(0), middle).is_in_time_order
+
+
 def test_fit_does_not_bridge_a_test_part():
     fold = Fold(0, range(10, 38), range(80, 100), range(40, 70))
     assert fold.fit == Rows(range(10, 38), range(80, 100))

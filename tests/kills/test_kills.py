@@ -7,8 +7,8 @@ CANDLECAST_KILLS_SEED.
 from __future__ import annotations
 
 import os
-import random
 import shutil
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,11 +20,11 @@ from candlecast.ledger import Ledger
 from candlecast.runs import list_runs
 from candlecast.sources import synthetic
 from candlecast.sources.binance import Binance
-from kills.children import children
 from servers import BinanceWorld, Listing, market_server
 
-KILLS = int(os.environ.get("CANDLECAST_KILLS", "4"))
-SEED = int(os.environ.get("CANDLECAST_KILLS_SEED", "0"))
+from .children import children
+from .rounds import Rounds
+
 SINCE = "2024-12-01"
 HALT = (datetime(2024, 12, 20, 2, tzinfo=UTC), datetime(2024, 12, 20, 5, tzinfo=UTC))
 TRIALS = 20  # that `kills.tasks.record` writes
@@ -39,30 +39,34 @@ def forked():
 
 
 @pytest.fixture
-def dice():
-    return random.Random(SEED)
+def rounds(forked, record_property):
+    """Rounds of a task, whose moments are those of an undisturbed one."""
+
+    def make(task, *values, each):
+        return Rounds(task, forked, forked.time(task, *values), each, record_property)
+
+    return make
 
 
 def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_a_run(forked, dice, tmp_path):
+def test_a_run(rounds, tmp_path):
     """A run is listed when it is whole, and its bytes are those of an undisturbed run; its trial is recorded once."""
-    moments = forked.time("run", str(tmp_path / "undisturbed"))
+    of_runs = rounds("run", str(tmp_path / "undisturbed"), each=10)
     (whole,) = list_runs(tmp_path / "undisturbed")
-    right, killed, number = files(whole), 0, 0
-    while killed < KILLS:
-        folder = tmp_path / f"runs-{number}"
-        was_killed = forked.kill("run", str(folder), moment=moments.draw(dice))
-        for run in list_runs(folder):
+    right = files(whole)
+
+    def begin(number):
+        return (str(tmp_path / f"runs-{number}"),)
+
+    def check(number):
+        for run in list_runs(tmp_path / f"runs-{number}"):
             assert files(run) == right
-        assert Ledger(folder).count() <= 1
-        killed += was_killed
-        if not was_killed or killed % 10 == 0 or killed == KILLS:
-            forked.time("run", str(folder))
-            require_one_run(folder, right)
-            number += 1
+        assert Ledger(tmp_path / f"runs-{number}").count() <= 1
+
+    of_runs.play(begin, check, lambda number: require_one_run(tmp_path / f"runs-{number}", right))
 
 
 def require_one_run(folder: Path, right: dict[str, bytes]) -> None:
@@ -75,56 +79,62 @@ def require_one_run(folder: Path, right: dict[str, bytes]) -> None:
     }  # fmt: skip
 
 
-def test_a_fetch(forked, dice, tmp_path):
+def test_a_fetch(rounds, tmp_path):
     """Each killed fetch leaves a beginning of the bars, whole and in order; the next one goes on.
 
     Two months by dumps, with a halt in one, and ten days by REST.
     """
-    with market_server() as server:
-        world = BinanceWorld([Listing("BTCUSDT", halts=(HALT,))], weight_limit=10**9).mount(
-            server
-        )  # in one minute of its clock
-        source = Binance(**world.addresses, is_paced=False, clock=server.clock)
-        bars = source.fetch("BTCUSDT", "1m", since=SINCE).frame
-        values = (world.addresses, server.now.isoformat(), SINCE)
-        moments = forked.time("fetch", str(tmp_path / "undisturbed"), *values)
+    with exchange() as (server, addresses):
+        bars = Binance(**addresses, is_paced=False, clock=server.clock).fetch("BTCUSDT", "1m", since=SINCE).frame
+        values = (addresses, server.now.isoformat(), SINCE)
+        of_fetches = rounds("fetch", str(tmp_path / "undisturbed"), *values, each=10)
         require_bars(Store(tmp_path / "undisturbed"), "binance", "BTCUSDT", "1m", bars)
-        killed = number = before = 0
-        while killed < KILLS:
-            store = Store(tmp_path / f"data-{number}")
-            was_killed = forked.kill("fetch", str(store.location), *values, moment=moments.draw(dice))
-            left = pl.DataFrame()
+        kept = {}
+
+        def begin(number):
+            return (str(Store(tmp_path / f"data-{number}").location), *values)
+
+        def check(number):
+            store, left = Store(tmp_path / f"data-{number}"), pl.DataFrame()
             if store.symbols():
                 left = store.read("binance", "BTCUSDT", "1m").frame
                 assert left.equals(bars[: len(left)])
                 assert store.changes("binance", "BTCUSDT", "1m").is_empty()
-            assert len(left) >= before
-            before, killed = len(left), killed + was_killed
-            if not was_killed or killed % 10 == 0 or killed == KILLS:
-                forked.time("fetch", str(store.location), *values)
-                require_bars(store, "binance", "BTCUSDT", "1m", bars)
-                before, number = 0, number + 1
+            assert len(left) >= kept.get(number, 0)
+            kept[number] = len(left)
+
+        def finish(number):
+            require_bars(Store(tmp_path / f"data-{number}"), "binance", "BTCUSDT", "1m", bars)
+
+        of_fetches.play(begin, check, finish)
 
 
-def test_a_compaction(forked, dice, tmp_path):
+@contextmanager
+def exchange():
+    """A loopback exchange without a limit on requests in the one minute of its clock, and its addresses."""
+    with market_server() as server:
+        world = BinanceWorld([Listing("BTCUSDT", halts=(HALT,))], weight_limit=10**9).mount(server)
+        yield server, world.addresses
+
+
+def test_a_compaction(rounds, forked, tmp_path):
     """Each killed compaction leaves every bar, and the next one goes on."""
     bars = synthetic.garch(1_000, seed=5, interval="1h").candles.frame
     bars.write_parquet(tmp_path / "bars.parquet")
     forked.time("fill", str(tmp_path / "full"), str(tmp_path / "bars.parquet"))
     shutil.copytree(tmp_path / "full", tmp_path / "undisturbed")
-    moments = forked.time("compact", str(tmp_path / "undisturbed"))
-    killed = number = 0
-    while killed < KILLS:
+    of_compactions = rounds("compact", str(tmp_path / "undisturbed"), each=5)
+
+    def begin(number):
         folder = tmp_path / f"data-{number}"
         if not folder.exists():
             shutil.copytree(tmp_path / "full", folder)
-        was_killed = forked.kill("compact", str(folder), moment=moments.draw(dice))
-        require_bars(Store(folder), "shelf", "X", "1h", bars)
-        killed += was_killed
-        if not was_killed or killed % 5 == 0 or killed == KILLS:
-            forked.time("compact", str(folder))
-            require_bars(Store(folder), "shelf", "X", "1h", bars)
-            number += 1
+        return (str(folder),)
+
+    def check(number):
+        require_bars(Store(tmp_path / f"data-{number}"), "shelf", "X", "1h", bars)
+
+    of_compactions.play(begin, check, check)
 
 
 def require_bars(store: Store, source: str, symbol: str, interval: str, bars: pl.DataFrame) -> None:
@@ -134,19 +144,22 @@ def require_bars(store: Store, source: str, symbol: str, interval: str, bars: pl
     assert store.series()["bars"].item() == len(bars)
 
 
-def test_a_ledger(forked, dice, tmp_path):
+def test_a_ledger(rounds, tmp_path):
     """What was recorded is there, once, whole and in order; the next process goes on."""
-    values = [str(tmp_path / "undisturbed"), str(tmp_path / "undisturbed.txt")]
-    moments = forked.time("record", *values)
-    killed = number = 0
-    while killed < KILLS:
-        folder, acknowledged = tmp_path / f"runs-{number}", tmp_path / f"runs-{number}.txt"
-        was_killed = forked.kill("record", str(folder), str(acknowledged), moment=moments.draw(dice))
+    of_ledgers = rounds("record", str(tmp_path / "undisturbed"), str(tmp_path / "undisturbed.txt"), each=5)
+
+    def kept(number):
+        return [trial.study["number"] for trial in Ledger(tmp_path / f"runs-{number}").trials()]
+
+    def begin(number):
+        return str(tmp_path / f"runs-{number}"), str(tmp_path / f"runs-{number}.txt")
+
+    def check(number):
+        acknowledged, found = tmp_path / f"runs-{number}.txt", kept(number)
         said = [int(line) for line in acknowledged.read_text().split()] if acknowledged.exists() else []
-        kept = [trial.study["number"] for trial in Ledger(folder).trials()]
-        assert kept == list(range(len(kept))) and set(said) <= set(kept)
-        killed += was_killed
-        if not was_killed or killed % 5 == 0 or killed == KILLS:
-            forked.time("record", str(folder), str(acknowledged))
-            assert [trial.study["number"] for trial in Ledger(folder).trials()] == list(range(TRIALS))
-            number += 1
+        assert found == list(range(len(found))) and set(said) <= set(found)
+
+    def finish(number):
+        assert kept(number) == list(range(TRIALS))
+
+    of_ledgers.play(begin, check, finish)

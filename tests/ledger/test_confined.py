@@ -13,7 +13,8 @@ import pytest
 
 from candlecast.disk.confined import Inflater, bounded_rows
 from candlecast.errors import RunError
-from candlecast.ledger.trials import TRIALS, Ledger, Trial
+from candlecast.ledger import trials as trials_of_ledgers
+from candlecast.ledger.trials import GROWTH, TRIALS, Ledger, Trial
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i"
 HOLD = TRIALS[-1]
@@ -133,6 +134,19 @@ def test_reading_ends():
         with pytest.raises(sqlite3.DatabaseError, match="another type"):
             list(bounded_rows(connection, "SELECT 1", (str,), most=None))
         assert list(bounded_rows(connection, "SELECT 1, 'a'", (int, str), most=1)) == [(1, "a")]
+
+
+def test_every_reading_of_a_ledger_is_limited_by_its_size(ledger, monkeypatch):
+    limits = []
+
+    def noted(connection, query, kinds, *, most):
+        limits.append(most)
+        return bounded_rows(connection, query, kinds, most=most)
+
+    monkeypatch.setattr(trials_of_ledgers, "bounded_rows", noted)
+    assert ledger.count() == len(ledger.entries()) == len(ledger.trials())
+    size = ledger.path.stat().st_size
+    assert len(limits) == 4 and all(size <= most <= size + (1 << 20) + GROWTH for most in limits)
 
 
 def test_inflation_is_limited_in_all():

@@ -106,6 +106,25 @@ def test_by_hand():
     assert said["q10"][0] == pytest.approx(errors[::-1][place])
 
 
+def test_a_miss_widens_the_next_interval_and_each_hit_narrows_it():
+    """Gibbs and Candes (2021), equation 2: a_(t+1) = a_t + step (a - err_t), the upper bound by hand."""
+    candles = synthetic.garch(600, seed=1).candles
+    model = Conformal(Naive(), coverage=0.8, step=0.05, memory=10_000)
+    (job,) = jobs_of(model, candles)
+    (fitted,) = model.fit([job])
+    rows = np.arange(fitted.calibration[-1] + 1, fitted.calibration[-1] + 60)
+    errors, level, missed = job.samples.outcomes[fitted.calibration].tolist(), 0.1, 0
+    bounds = fitted.forecast(job.samples, rows).columns["q90"]
+    for row, bound in zip(rows, bounds, strict=True):
+        place = int(np.ceil((len(errors) + 1) * (1 - level)))
+        assert bound == pytest.approx(max(sorted(errors)[min(max(place, 1), len(errors)) - 1], 0.0), abs=1e-12)
+        is_missed = bool(job.samples.outcomes[row] > bound)
+        level += 0.05 * (0.1 - is_missed)
+        errors.append(job.samples.outcomes[row])
+        missed += is_missed
+    assert 2 <= missed <= 20
+
+
 def test_several_targets_have_an_interval_each(market):
     forecast = walk_forward(
         Conformal(Drift()),

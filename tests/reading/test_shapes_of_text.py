@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
-import zipfile
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -14,6 +12,7 @@ import pytest
 
 from candlecast.errors import CandlecastError, CandleError, ConfigError
 from candlecast.sources import read_candles, synthetic
+from spreadsheets import SHEET, packed, workbook
 
 COUNT = 40
 PRICES = ("open", "high", "low", "close")
@@ -447,64 +446,25 @@ def test_what_is_refused(tmp_path, name):
     assert str(error.value).count("; expected ") == 1
 
 
-def workbook() -> bytes:
-    """A sheet with a header and dates as Excel keeps them: numbers with a style."""
-    rows = ["".join(f'<c t="inlineStr"><is><t>{name}</t></is></c>' for name in NAMED.split(","))]
-    rows += [
-        f'<c s="1"><v>{45_355 + number}</v></c>' + "".join(f"<c><v>{value}</v></c>" for value in [*bar, volume])
-        for number, (bar, volume) in enumerate(zip(BARS, VOLUMES, strict=True))
-    ]
-    main, office = "http://schemas.openxmlformats.org/spreadsheetml/2006/main", "http://schemas.openxmlformats.org"
-    kinds = f"{office}/officeDocument/2006/relationships"
-    sheet = "application/vnd.openxmlformats-officedocument.spreadsheetml"
-    types = "".join(
-        f'<Override PartName="/xl/{part}.xml" ContentType="{sheet}.{kind}+xml"/>'
-        for part, kind in (("workbook", "sheet.main"), ("worksheets/sheet1", "worksheet"), ("styles", "styles"))
-    )
-    parts = {
-        "[Content_Types].xml": f'<Types xmlns="{office}/package/2006/content-types">'
-        f'<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>{types}</Types>',
-        "_rels/.rels": f'<Relationships xmlns="{office}/package/2006/relationships">'
-        f'<Relationship Id="a" Type="{kinds}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{office}/package/2006/relationships">'
-        f'<Relationship Id="b" Type="{kinds}/worksheet" Target="worksheets/sheet1.xml"/>'
-        f'<Relationship Id="c" Type="{kinds}/styles" Target="styles.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{kinds}"><sheets>'
-        '<sheet name="Prices" sheetId="1" r:id="b"/></sheets></workbook>',
-        "xl/styles.xml": f'<styleSheet xmlns="{main}"><cellXfs><xf numFmtId="0"/><xf numFmtId="14"/></cellXfs></styleSheet>',
-        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{main}"><sheetData>'
-        + "".join(f"<row>{row}</row>" for row in rows)
-        + "</sheetData></worksheet>",
-    }
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in parts.items():
-            archive.writestr(name, text)
-    return out.getvalue()
+def parts() -> dict[str, str]:
+    """The parts of a workbook of days."""
+    days = [[45_355 + number, *bar, volume] for number, (bar, volume) in enumerate(zip(BARS, VOLUMES, strict=True))]
+    return workbook(NAMED.split(","), days)
 
 
 def test_a_workbook(tmp_path):
     pytest.importorskip("fastexcel")
-    check(read(tmp_path, workbook(), "ABC.xlsx"))
+    check(read(tmp_path, packed(parts()), "ABC.xlsx"))
     with pytest.raises(
         CandlecastError, match=r"ABC\.xlsx cannot be read .*; expected a workbook of Excel. Save the sheet as CSV"
     ):
-        read(tmp_path, workbook().replace(b"xl/worksheets/sheet1", b"xl/worksheets/sheet2"), "ABC.xlsx")
+        read(tmp_path, packed(parts()).replace(b"xl/worksheets/sheet1", b"xl/worksheets/sheet2"), "ABC.xlsx")
 
 
 def test_a_workbook_of_two_cells_in_opposite_corners_is_refused(tmp_path):
     """Its parser allocates the whole sheet, and ends its process without an exception."""
     pytest.importorskip("fastexcel")
-    with zipfile.ZipFile(io.BytesIO(workbook())) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
     cells = '<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048576"><v>2</v></c></row>'
-    name = "xl/worksheets/sheet1.xml"
-    parts[name] = re.sub(
-        rb"(<sheetData>).*(</sheetData>)", rb"\1" + cells.encode() + rb"\2", parts[name], flags=re.DOTALL
-    )
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        for part, content in parts.items():
-            archive.writestr(part, content)
+    sheet = re.sub("(<sheetData>).*(</sheetData>)", rf"\1{cells}\2", parts()[SHEET])
     with pytest.raises(CandlecastError, match="its cells need more memory or time than its size allows"):
-        read(tmp_path, out.getvalue(), "ABC.xlsx")
+        read(tmp_path, packed(parts() | {SHEET: sheet}), "ABC.xlsx")

@@ -23,7 +23,7 @@ from candlecast.errors import RunError
 from candlecast.features import Features, rsi, scaled_close, standard_features
 from candlecast.heads import Bernoulli, Quantiles
 from candlecast.models import LSTM, Conformal, LinearRegression, Sklearn
-from candlecast.models.wrappers.known_estimators import KNOWN, make
+from candlecast.models.wrappers.known_estimators import KNOWN, make, require_known
 from candlecast.recipes.describing import FACTORIES, MODULES, _recipe, describe, restore
 from candlecast.recipes.identity import PYTHON
 from candlecast.recipes.old_names import RENAMED, by_present_names
@@ -227,6 +227,33 @@ def test_nothing_else_is_made(description):
 def test_made_itself_takes_plain_parameters_only(name, parameters):
     with pytest.raises(RunError):
         make(name, parameters)
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        {"type": "function", "name": "mine.rule"},
+        {"type": "object", "class": "mine.Rule"},
+        {"type": "Holdout", "identity": "3.11:00", "name": "mine.rule"},
+    ],
+    ids=["function", "object", "identified"],
+)
+def test_code_of_a_user_is_asked_for(description):
+    for each in (description, {"type": "Conformal", "model": description}):
+        with pytest.raises(
+            RunError, match="mine.[rR]ule.* is not a recipe of candlecast, but code or data of whoever ran"
+        ) as error:
+            restore(each)
+        assert "Give the object in code" in error.value.remedy
+
+
+@pytest.mark.parametrize(
+    "value", ["../x", "/etc/passwd", "C:\\x", "a" * 101, "x\n", ["a", ["../x"]], {"type": "function"}, b"x"]
+)
+def test_what_is_stored_is_a_word_or_a_number_before_anything_is_imported(value):
+    with pytest.raises(RunError, match="expected a (word, no path|number, a word or another estimator)"):
+        require_known("sklearn.linear_model.Ridge", {"solver": value})
+    require_known("sklearn.linear_model.Ridge", {"solver": "sag", "alpha": 0.5, "max_iter": None})
 
 
 MADE = {

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from candlecast.dataset.folds import WalkForward
+from candlecast.disk import files, replacing
 from candlecast.errors import RunError
 from candlecast.features import Features, Robust, feature
 from candlecast.fleet.settings import Fit
@@ -82,6 +85,36 @@ def test_a_full_disk_is_said_and_nothing_torn(market, features, small, tmp_path,
         run_study(study, market, runs=tmp_path)
     (jobs,) = (path for path in tmp_path.iterdir() if path.is_dir())
     assert list(jobs.iterdir()) == []
+
+
+def test_checkpoints_and_runs_are_flushed_before_they_count(market, features, small, tmp_path, monkeypatch):
+    """Each file is flushed to the disk before it gets the name by which it counts, and its folder as well."""
+    study = Study(model=small, baselines=(), features=features, folds=WalkForward(folds=2), seeds=1)
+    flushed, counted = [], []
+    flush, rename, put = files._flush, os.replace, replacing._put
+
+    def noted(handle):
+        flush(handle)
+        flushed.append(os.fstat(handle).st_ino)
+
+    def renamed(one, other):
+        if Path(other).suffix == ".safetensors":
+            assert os.stat(one).st_ino == flushed[-1]
+            counted.append(Path(other))
+        rename(one, other)
+
+    def exchanged(fresh, folder):
+        assert {path.stat().st_ino for path in [fresh, *fresh.iterdir()]} <= set(flushed)
+        counted.append(folder)
+        put(fresh, folder)
+        flushed.clear()
+
+    monkeypatch.setattr(files, "_flush", noted)
+    monkeypatch.setattr(os, "replace", renamed)
+    monkeypatch.setattr(replacing, "_put", exchanged)
+    _, folder = run_study(study, market, runs=tmp_path / "runs")
+    assert len(counted) == 3 and counted[-1] == folder  # a job of each fold, and the run
+    assert (tmp_path / "runs").stat().st_ino in flushed  # the folder in which the run got its name
 
 
 def net_of(units):

@@ -30,6 +30,7 @@ BARS = 2_000  # after the warm-up, on which a feature is computed
 SHORT = 400  # the same, where it is computed by copies
 CUTS = 3  # bars after which the future is cut off and replaced
 MINIMUM = 60  # rows for a comparison
+ZONES_END = np.datetime64("2038-01-01", "us")  # of many tables of daylight saving time
 FEW_VALUES = 20  # most distinct values of a column of states: digits, counts, flags
 ROUNDING, TINY = 1e-6, 1e-10  # relative to a column's size, and absolute: changes by rounding
 JUMP = 0.3  # of a column's size: more than a price change of 0.01 % moves a computed value
@@ -56,12 +57,21 @@ def require_causal_features(features: Features, candles: Candles, *, seed: int =
     if len(candles) <= features.warmup:
         return  # too short: computing the features raises the error
     for feature in features.features:
+        for inner, given in _nested(feature, candles):
+            require_causal_features(Features(inner), given, seed=seed)
         if is_ours(feature) or _passed.holds(candles, feature):
             continue
         with _silent():
             _require_causal(feature, candles, seed)
         _passed.add(candles, feature)
         logger.debug("feature %s is computed from the candles of %s alone", feature.name, candles.symbol)
+
+
+def _nested(feature: Feature, candles: Candles) -> Iterator[tuple[Feature, Candles]]:
+    """The feature within one of `of` or `at`, and the candles that it is computed on."""
+    inner, other = (feature.parameters.get(name) for name in ("feature", "other"))
+    if feature.kind in package.NESTING and isinstance(inner, Feature):
+        yield inner, other if isinstance(other, Candles) else candles.resample(str(feature.parameters["interval"]))
 
 
 def require_no_answers(feature: Feature, candles: Candles, *, seed: int = 0) -> None:
@@ -181,6 +191,8 @@ def _require_same_on_other_dates(feature: Feature, candles: Candles, base: np.nd
         wrong = ~_are_equal(one, two)
         if not wrong.any() or (is_clock[column] and _is_as_often(one, two)):
             continue
+        if is_clock[column] and _is_as_often_until_2037(feature, candles, one, two, column=column, shift=shift):
+            continue
         row = int(wrong.argmax())
         raise _looked_up(
             feature,
@@ -190,17 +202,34 @@ def _require_same_on_other_dates(feature: Feature, candles: Candles, base: np.nd
         )
 
 
-def _is_as_often(one: np.ndarray, two: np.ndarray) -> bool:
+def _is_as_often_until_2037(
+    feature: Feature, candles: Candles, base: np.ndarray, after: np.ndarray, *, column: int, shift: timedelta
+) -> bool:
+    """As `_is_as_often`, for the bars whose later date is within tables of time zones, many of which end in 2037.
+
+    Without enough of them, all bars are compared as many years earlier, when daylight saving time was shorter. A table of
+    answers by date has none there.
+    """
+    if shift < timedelta():
+        return False
+    is_within = candles.close_time < ZONES_END - np.timedelta64(shift)
+    if is_within.sum() >= MINIMUM:
+        return _is_as_often(base[is_within], after[is_within])
+    earlier = _otherwise(*_dated(feature, candles, -shift), f"on the same candles {shift.days // 365} years earlier")
+    return _is_as_often(base, earlier[:, column], change=2)
+
+
+def _is_as_often(one: np.ndarray, two: np.ndarray, *, change: int = 4) -> bool:
     """Whether a function of the clock takes few values, nearly all at the same bars and each about as often as before.
 
-    Rules of daylight saving time change, and Easter moves.
+    Rules of daylight saving time change, and Easter moves; `change` is the inverse of the most by which a count may differ.
     """
     found = [dict(zip(*np.unique(each, return_counts=True), strict=True)) for each in (one, two)]
     is_moved = ~_are_equal(one, two)
     return (
         len(found[0]) <= len(one) // 4
         and 5 * is_moved.sum() <= len(one)
-        and all(abs(count - found[1].get(value, 0)) <= 2 + count // 4 for value, count in found[0].items())
+        and all(abs(count - found[1].get(value, 0)) <= 2 + count // change for value, count in found[0].items())
     )
 
 

@@ -32,7 +32,7 @@ def other_futures(candles: Candles, first: int, seed: int, *, moments: int = MOM
 
 def another_path(candles: Candles, bar: int, generator: np.random.Generator) -> Candles:
     """The candles with another path of prices and volumes after bar `bar`."""
-    path = _path(len(candles) - bar - 1, candles.close[bar], candles.volume[bar] + 1, generator)
+    path = _path(len(candles) - bar - 1, candles.close[bar], candles.volume[bar] + 1, generator, candles.activity)
     return _with(
         candles, {name: np.concatenate([getattr(candles, name)[: bar + 1], new]) for name, new in path.items()}
     )
@@ -40,7 +40,9 @@ def another_path(candles: Candles, bar: int, generator: np.random.Generator) -> 
 
 def other_prices(candles: Candles, generator: np.random.Generator) -> Candles:
     """Another path of prices, on another level, and of volumes, at the same times."""
-    return _with(candles, _path(len(candles), 1.7 * candles.close[0], 1 + 3 * candles.volume.mean(), generator))
+    return _with(
+        candles, _path(len(candles), 1.7 * candles.close[0], 1 + 3 * candles.volume.mean(), generator, candles.activity)
+    )
 
 
 def unseen(candles: Candles, seed: int) -> Candles:
@@ -60,7 +62,9 @@ def moved_by_a_hair(candles: Candles) -> Candles:
     }
     every = np.stack(list(prices.values()))
     prices |= {"high": every.max(axis=0), "low": every.min(axis=0)}
-    return _with(candles, prices | {"volume": candles.volume * (1 + LIFT)})
+    return _with(
+        candles, prices | {name: getattr(candles, name) * (1 + LIFT) for name in ("volume", *candles.activity)}
+    )
 
 
 def dated_otherwise(candles: Candles, shift: timedelta) -> Candles:
@@ -76,16 +80,21 @@ def same_calendar(candles: Candles) -> timedelta:
     return -CALENDAR if first > 1928 and last < 2100 else GREGORIAN
 
 
-def _path(bars: int, start: float, volume: float, generator: np.random.Generator) -> dict[str, np.ndarray]:
+def _path(
+    bars: int, start: float, volume: float, generator: np.random.Generator, activity: tuple[str, ...] = ()
+) -> dict[str, np.ndarray]:
     shocks = 0.03 * generator.standard_normal((4, bars))
     close = start * np.exp(np.cumsum(shocks[0]))
     opened = np.concatenate([[start], close[:-1]])[:bars]
+    traded = volume * np.exp(10 * shocks[3])
+    shares = generator.uniform(0.3, 0.7, (len(activity), bars)) if activity else ()
     return {
         "open": opened,
         "high": np.maximum(opened, close) * np.exp(np.abs(shocks[1])),
         "low": np.minimum(opened, close) * np.exp(-np.abs(shocks[2])),
         "close": close,
-        "volume": volume * np.exp(10 * shocks[3]),
+        "volume": traded,
+        **{name: share * traded for name, share in zip(activity, shares, strict=True)},
     }
 
 

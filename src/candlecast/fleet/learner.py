@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import torch
+
 from candlecast.fleet.criterion import Criterion
 from candlecast.fleet.losses import gradients
 from candlecast.fleet.recorded_passes import Recorded, RecordedWithLoss, knows_slopes
@@ -41,8 +43,9 @@ class ByAutograd:
     def learn(self, seeds: Sequence[int]) -> Sequence[float]:
         losses = self.criterion.losses(seeds, self.workspace)
         found = gradients(losses, list(self.workspace.params.values()))
-        for place, gradient in zip(self.workspace.gradients.values(), found, strict=True):
-            place.copy_(gradient)
+        with torch.no_grad():  # the places are views, and older versions of torch copy nothing to them otherwise
+            for place, gradient in zip(self.workspace.gradients.values(), found, strict=True):
+                place.copy_(gradient)
         return losses.tolist()
 
 

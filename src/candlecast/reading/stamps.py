@@ -31,7 +31,7 @@ class Stamps:
         frame, bad = self._days(dates)
         if clocks is not None:
             times, unread = self._clocks(clocks)
-            frame, bad = pl.concat([frame, times], how="horizontal"), bad | unread
+            frame, bad = frame.hstack(times), bad | unread
         else:
             none = pl.lit(None, dtype=pl.Int32).alias("offset")
             frame = frame.with_columns(pl.lit(0, dtype=pl.Int64).alias("clock"), none)
@@ -85,7 +85,7 @@ class Stamps:
         pairs = [split(text) for text in unread]
         days, _ = self._days(pl.Series([date for date, _ in pairs], dtype=pl.String))
         clocks, _ = self._clocks(pl.Series([clock for _, clock in pairs], dtype=pl.String))
-        fixed = pl.concat([days, clocks], how="horizontal")
+        fixed = days.hstack(clocks)
         rows = bad.arg_true()
         columns = [frame[name].scatter(rows, fixed[name]) for name in fixed.columns if name in frame.columns]
         frame = pl.DataFrame(columns)

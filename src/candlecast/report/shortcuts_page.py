@@ -67,7 +67,9 @@ def shortcuts_figure(report: ShortcutReport) -> Figure:
     parts.append(f'<text x="{middle:.0f}" y="{height - 6}" class="middle">Sharpe ratio a year</text>')
     title = "Sharpe ratio with each mistake"
     legend = (("orange bar", "the mistake adds"), ("blue bar", "it does not"), ("dotted", f"study {number(honest)}"))
-    return Figure("shortcuts", title, CAPTION, svg.drawing(axes, title, *parts), legend=legend, data=report.frame.fill_nan(None))
+    return Figure(
+        "shortcuts", title, CAPTION, svg.drawing(axes, title, *parts), legend=legend, data=report.frame.fill_nan(None)
+    )
 
 
 def write_shortcuts(report: ShortcutReport, path: str | Path) -> Path:

@@ -15,7 +15,7 @@ import polars as pl
 
 from candlecast.errors import StoreError, is_whole
 from candlecast.interval import Interval
-from candlecast.store.observations import COLUMNS
+from candlecast.store.observations import COLUMNS, TIME
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable, WriterProperties
@@ -134,6 +134,7 @@ class Location:
                         self.url,
                         rows,
                         mode="append",
+                        schema_mode="merge",
                         storage_options=dict(self.options) or None,
                         writer_properties=_writing(),
                         commit_properties=CommitProperties(max_commit_retries=RETRIES),
@@ -195,7 +196,7 @@ class Snapshot:
             actions = pl.DataFrame(self.table.get_add_actions(flatten=True))
         if actions.is_empty():
             kinds = dict.fromkeys((*Series._fields, "part", "name"), pl.String())
-            return pl.DataFrame(schema={**kinds, "bars": pl.Int64, "first": pl.Datetime, "last": pl.Datetime})
+            return pl.DataFrame(schema={**kinds, "bars": pl.Int64, "first": TIME, "last": TIME})
         return actions.select(
             *(pl.col(f"partition.{place}").alias(name) for place, name in zip(PARTITIONS, Series._fields, strict=True)),
             part=pl.col("partition.part"),
@@ -238,6 +239,9 @@ class Snapshot:
             [paths[name] for name in files["name"]],
             hive_partitioning=False,
             glob=False,
+            schema=COLUMNS,
+            missing_columns="insert",  # files that were written before there was a column
+            extra_columns="ignore",
             storage_options=dict(self.location.options) or None,
         )
         if since is not None:
@@ -259,6 +263,7 @@ class Snapshot:
                     self.table,
                     rows,
                     mode="overwrite",
+                    schema_mode="merge",
                     predicate=predicate,
                     writer_properties=_writing(),
                 )

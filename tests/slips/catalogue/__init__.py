@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from . import backtesting, candles, causality, cli, evaluation, fleet, models, report, runs, signals, sources, walks
+from . import (
+    backtesting,
+    candles,
+    causality,
+    cli,
+    evaluation,
+    fleet,
+    models,
+    report,
+    runs,
+    safety,
+    signals,
+    sources,
+    walks,
+)
 
 SLIPS = [
     slip
-    for part in (evaluation, causality, walks, signals, backtesting, report, runs, cli, sources, candles, fleet, models)
+    for part in (
+        evaluation, causality, walks, signals, backtesting, report, runs, cli, sources, candles, fleet, models, safety,
+    )
     for slip in part.SLIPS
-]
+]  # fmt: skip

@@ -94,7 +94,11 @@ SLIPS = [
             ),
             ("impact-linear", "terms.impact * math.sqrt(taken)", "terms.impact * taken"),
             ("loss-in-cash", "account.shortfall + max(-left, 0.0)", "account.shortfall"),
-            ("closed-bars-fill", "if math.isnan(bar.volume):\n        return account, NO_FILL, NO_FILL, NO_FILL\n", ""),
+            (
+                "closed-bars-fill",
+                "    if math.isnan(bar.volume):\n        account, ended",
+                "    if False:\n        account, ended",
+            ),
             (
                 "fee-rounded-down",
                 "charge = rounded_up(charge, terms.cent)",
@@ -291,7 +295,7 @@ SLIPS = [
                 "leverage * terms.maintenance",
             ),
             ("view-sees-next", "return self._candles[: self.bar + 1]", "return self._candles[: self.bar + 2]"),
-            ("pending-forgotten", "pending = last if not math.isnan(last)", "pending = None if not math.isnan(last)"),
+            ("pending-forgotten", "pending = last if is_due and is_alive else None", "pending = None"),
         ],
     ),
 ]

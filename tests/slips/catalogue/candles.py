@@ -108,12 +108,12 @@ SLIPS = [
         [
             (
                 "smallest-step",
-                "common = Interval(max(int(seconds.mode().min()), 1))",
-                "common = Interval(max(int(seconds.min()), 1))",
+                "common = Interval(max(int(pl.Series(seconds).mode().min()), 1))",
+                "common = Interval(max(int(pl.Series(seconds).min()), 1))",
             ),
             ("given-interval-unchecked", "if wanted != common:", "if False:"),
-            ("impossible-read", "if len(bars) >= TICKS and (impossible.mean() or 0) > SHARE:", "if False:"),
-            ("repeated-times-read", "if len(bars) >= TICKS and float(repeated) > SHARE:", "if False:"),
+            ("impossible-read", "if impossible > SHARE * len(bars):", "if False:"),
+            ("repeated-times-read", "if np.count_nonzero(steps == 0) > SHARE * len(steps):", "if False:"),
         ],
     ),
     *slips(

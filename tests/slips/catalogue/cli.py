@@ -32,8 +32,8 @@ SLIPS = [
             ("epochs-dropped", "replace(model.training, epochs=value)", "replace(model.training)"),
             (
                 "mending-dropped",
-                "candles = mending.of(assets.load(asset, **wanted, progress=listener))",
-                "candles = assets.load(asset, **wanted, progress=listener)",
+                "candles = mending.joined(assets.load(asset, **wanted, repair=mending.repaired, progress=listener))",
+                "candles = mending.joined(assets.load(asset, **wanted, progress=listener))",
             ),
             ("costs-dropped", "costs=given_costs.of(study.costs),", "costs=study.costs,"),
         ],

@@ -81,7 +81,7 @@ SLIPS = [
             ),
             ("outcomes-scaled-on-validation", "samples.y[job.train_rows]", "samples.y[job.fit_rows]"),
             ("inputs-scaled-on-all", "samples.inputs[job.fold.train.array]", "samples.inputs"),
-            ("padding-counts", "weight[len(ends) :] = 0.0", "pass"),
+            ("padding-counts", "slot.weight[len(ends) :] = 0.0", "pass"),
             ("no-shuffle", "ends = self._generator.permutation(", "ends = np.asarray("),
             (
                 "validation-of-training",

@@ -39,17 +39,15 @@ SLIPS = [
                 "count * 1_000",
             ),
             ("month-of-30-days", "(start + timedelta(days=32)).replace(day=1)", "start + timedelta(days=30)"),
-            (
-                "days-beside-months",
-                "days = [day for day in days if day.start.replace(day=1) not in month_starts]",
-                "pass",
-            ),
+            ("days-beside-months", "max(since, months[-1].end) if months else since", "since"),
         ],
     ),
     *slips(
         "sources",
         "sources/exchange.py",
-        "tests/sources/test_pages_by_hand.py tests/sources/test_exchange.py",
+        "tests/sources/test_pages_by_hand.py tests/sources/test_exchange.py"
+        " tests/sources/test_network.py::test_an_answer_that_is_none_is_told_and_never_a_hole"
+        " tests/sources/test_network.py::test_a_clock_that_is_a_year_away_closes_no_bars",
         [
             ("last-bar-lost-by-rest", "while cursor + step <= end:", "while cursor + step < end:"),
             ("clock-unchecked", "if abs(now - here) > CLOCKS_APART:", "if False:"),
