@@ -53,7 +53,7 @@ def _require_causal(target: Target, candles: Candles, seed: int) -> None:
         return
     subject = f"target {target.name} (horizon {horizon})"
     short = part[-(SHORT + 4 * horizon) :]
-    _require_nothing_kept(target, short, markets.unseen(short, seed), subject)
+    _require_nothing_kept(target, short, [markets.unseen(short, seed), *markets.other_ends(short, seed)], subject)
     with naming(f"the values or the naive forecast of {subject}", part):
         values, naive = target.values(part), target.naive(part)
     forecast = naive + 0.01 * np.random.default_rng(seed).standard_normal(len(part))
@@ -80,14 +80,14 @@ def _require_causal(target: Target, candles: Candles, seed: int) -> None:
         _require_same(subject, name, part, before, again)
 
 
-def _require_nothing_kept(target: Target, candles: Candles, other: Candles, subject: str) -> None:
+def _require_nothing_kept(target: Target, candles: Candles, others: list[Candles], subject: str) -> None:
     """The same outcomes and forecasts for the same candles, whatever the target was called with before."""
 
     def call(copy: Target, given: Candles) -> np.ndarray:
         naive = copy.naive(given)
         return np.column_stack([copy.values(given), naive, copy.expected_return(naive, given)])
 
-    kept = by_earlier_calls(target, call, own=candles, other=other)
+    kept = by_earlier_calls(target, call, own=candles, others=others)
     if kept is not None:
         row, column = (int(i) for i in np.argwhere((kept[0] != kept[1]) & ~np.isnan(kept).all(axis=0))[0])
         raise LookaheadError(
