@@ -106,13 +106,19 @@ def _require_same_on_other_dates(
     dates = [name for name in forecast.frame.columns if name == "time" or name.startswith("known_at")]
     later = forecast.frame.with_columns(pl.col(dates) + shift)
     years = f"{abs(shift.days) // 365} years {'later' if shift > timedelta() else 'earlier'}"
-    dated = _positions(rule, Given(Forecast(later, forecast.horizon), dated_otherwise(candles, shift), f"dated {years}"))
+    dated = _positions(
+        rule, Given(Forecast(later, forecast.horizon), dated_otherwise(candles, shift), f"dated {years}")
+    )
     one, two = held["position"].to_numpy(), dated["position"].to_numpy()
     is_moved = ~np.isclose(one, two, rtol=1e-9, atol=1e-12) if len(one) == len(two) else np.ones(len(one), dtype=bool)
     if not is_moved.any() or (len(one) == len(two) and _is_as_often(one, two, is_moved)):
         return
     if is_fixed or len(one) != len(two):
-        wrong = "do not depend on the forecast or the candles, and are others for the same dates" if is_fixed else "are others"
+        wrong = (
+            "do not depend on the forecast or the candles, and are others for the same dates"
+            if is_fixed
+            else "are others"
+        )
         wrong += f" {years}"
     else:
         row = int(is_moved.argmax())
@@ -208,7 +214,10 @@ def _turned(frame: pl.DataFrame, moment: datetime) -> pl.DataFrame:
     """Forecasts after the moment in the opposite order."""
     is_later = pl.col("time") > moment
     return frame.with_columns(
-        pl.when(is_later).then(pl.col(name).reverse().over("symbol", "seed", is_later)).otherwise(pl.col(name)).alias(name)
+        pl.when(is_later)
+        .then(pl.col(name).reverse().over("symbol", "seed", is_later))
+        .otherwise(pl.col(name))
+        .alias(name)
         for name in _forecast_columns(frame)
     )
 

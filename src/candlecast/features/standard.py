@@ -11,12 +11,14 @@ from candlecast.features.volume import volume_change
 from candlecast.interval import SECONDS, Interval
 
 
-def standard_features(interval: Interval) -> Features:
+def standard_features(interval: str | Interval) -> Features:
     """Return, trend, momentum, volatility, volume and, for bars shorter than a day, the clock.
+
+    `interval` is that of the candles, such as "1h". Raises ConfigError for a text that is no interval.
 
     The ranges of 1, 5 and 22 bars are the regressors of the HAR model of volatility (Corsi 2009).
     """
-    clock = (time_of_day(), time_of_week()) if interval.seconds < SECONDS["d"] else ()
+    clock = (time_of_day(), time_of_week()) if Interval.parse(interval).seconds < SECONDS["d"] else ()
     return Features(
         log_return(1),
         log_return(5),
