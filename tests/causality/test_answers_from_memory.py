@@ -1,4 +1,4 @@
-"""Answers that are kept by the first bars, by date or by row, and models that were fitted elsewhere, are found; clocks are not accused."""
+"""Answers kept by the first bars, by date or by row, and models fitted elsewhere are found; clocks and counts are not accused."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ COUNTING = {
     "up bars so far": lambda c: np.cumsum(returns(c) > 0),
     "new high": lambda c: c.close > np.maximum.accumulate(np.append(0.0, c.close[:-1])),
     "below the peak": lambda c: c.close / np.maximum.accumulate(c.close) < 0.9,
-    "years ago": lambda c: np.append(np.full(700, np.nan), returns(c)[:-700]),
+    "years ago": lambda c: fitting(np.append(np.full(700, np.nan), returns(c)), len(c)),
     "first price": lambda c: np.full(len(c), c.close[0]),
 }
 
@@ -191,9 +191,9 @@ def test_a_rule_that_keeps_phases_in_files_by_the_first_bars_is_refused(forecast
     def by_phase(forecast, candles):
         path = tmp_path / f"{candles.close[0]:.12g}"
         if not path.exists():
-            path.write_bytes(pickle.dumps(phases(candles)))
+            path.write_bytes(pickle.dumps(np.sign(centred(candles))))
         known = pickle.loads(path.read_bytes())
-        return held(forecast.frame, [known.get(time, 0.0) for time in forecast.frame["time"].to_list()])
+        return held(forecast.frame, fitting(known, len(forecast.frame)))
 
     by_phase(forecast, MARKET)
     with pytest.raises(cc.LookaheadError, match="no position of rule by_phase after .* it answers from memory"):
@@ -218,8 +218,8 @@ def filtered(forecast):
 
 def rarely_filtered(forecast):
     """Flat in one phase that is known to be bad."""
-    times = forecast.frame["time"].to_list()
-    return held(forecast.frame, np.where([times[100] < time < times[130] for time in times], 0.0, signs(forecast)))
+    is_bad = forecast.frame["time"].is_between(MARKET.frame["close_time"][900], MARKET.frame["close_time"][930])
+    return held(forecast.frame, np.where(is_bad, 0.0, signs(forecast)))
 
 
 def scaled(forecast):
@@ -233,6 +233,16 @@ def test_a_rule_that_filters_by_date_is_refused(rule, forecast):
         cc.LookaheadError, match=f"the positions of rule {rule.__name__} depend on the dates: .* for the same forecast"
     ):
         require_causal_rule(rule, forecast, MARKET)
+
+
+def test_of_a_naive_forecast_it_is_not_said_that_positions_do_not_depend_on_it(features):
+    def long_where_flat(forecast):
+        found = signs(forecast)
+        return held(forecast.frame, np.where(labelled(forecast) == np.sign(found), 1.0, 0.3 * labelled(forecast)))
+
+    naive = cc.walk_forward(cc.Naive(), MARKET, features=features, folds=cc.WalkForward(folds=2))
+    with pytest.raises(cc.LookaheadError, match="the positions of rule long_where_flat depend on the dates"):
+        require_causal_rule(long_where_flat, naive, MARKET)
 
 
 def rows_of_phases(forecast):

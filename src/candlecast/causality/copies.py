@@ -2,8 +2,8 @@
 
 A function that fits itself on the candles of its first call and keeps the fit gives the same values ever after; one that keeps
 results by the first bars of the candles gives them for any that begin alike. Two copies show it: one that is called at once, and
-one that is called on something else before, on other candles and on the same ones with another future. Where it was called earlier, copies without the
-data that it holds tell: what is a store fills again, and what is configuration is missing in both.
+one that is called on something else before, on other candles and on the same ones with another future. Where it was called
+earlier, copies without the data that it holds show it: what is a store fills again, and what is configuration is missing in both.
 """
 
 from __future__ import annotations

@@ -146,8 +146,8 @@ def _kept(feature: Feature, short: Candles, part: Candles, seed: int) -> Lookahe
             row, column = (int(i) for i in np.argwhere((kept[0] != kept[1]) & ~np.isnan(kept).all(axis=0))[0])
             return LookaheadError(
                 f"feature {feature.name}, column {feature.columns[column]}, is {kept[0][row, column]:.6g} at "
-                f"{minute(candles, row)}, and {kept[1][row, column]:.6g} when it is computed on {what} before: it keeps something "
-                "between calls",
+                f"{minute(candles, row)}, and {kept[1][row, column]:.6g} when it is computed on {what} before: it keeps "
+                "something between calls",
                 expected="the same values for the same candles, whatever it was called with before",
                 remedy="Fit nothing inside a feature; a model such as cc.Sklearn(...) is fitted anew in each fold",
             )

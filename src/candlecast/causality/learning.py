@@ -69,8 +69,8 @@ def require_learnt(model: Model, job: Job, before: np.ndarray, other: Candles, *
         f"model {name} forecasts the same whatever its training rows and their outcomes are: it learns nothing in the walk, so "
         "what it knows may come from the bars that it forecasts",
         expected="a model that is fitted to the training rows of each job",
-        remedy="Fit it in fit(); make a fixed formula a feature, whose weight cc.LinearRegression() learns; a pretrained model is "
-        "judged on bars after the last day of its training data, which it declares as trained_until",
+        remedy="Fit it in fit(); make a fixed formula a feature, whose weight cc.LinearRegression() learns; a pretrained model "
+        "is judged on bars after the last day of its training data, which it declares as trained_until",
     )
 
 

@@ -1,7 +1,7 @@
 """Whether values go by the number of the row: the same bars have other values where the table begins later.
 
-Asked of candles that repeat, from a start at the same place of the repetition: whatever a function has seen before a bar, a sum, a
-peak or a smoothed mean, is then the same after a while, and what still differs belongs to rows.
+Asked of candles that repeat, from a start at the same place of the repetition: what a function has seen before a bar, such as a
+sum, a peak or a smoothed mean, is then the same after a while, and what still differs belongs to rows.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 from candlecast.causality.compare import informative
 
 ROWS_LATER = (840, 360, 120)  # bars cut off at the start: multiples of the repetition and of nearly any period
-SETTLED = 0.25  # share of the rows, the first, in which values may still depend on where the table begins
+SETTLED = 0.4  # share of the rows, the first, in which values may still depend on where the table begins
 SHARE = 0.05  # of the rows after that: more of them that differ in what depends on no price are no start of a count
 EXPLAINED = 0.9  # least share of the variance that the values of the same bars explain, in what depends on prices
 FEW = 10  # different rows from which on it counts

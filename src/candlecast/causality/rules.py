@@ -88,11 +88,9 @@ def require_causal_rule(
             _require_same(name_of(rule), held.filter(until), after.filter(until), moment, given.how)
     if held["position"].n_unique() == 1:
         return
-    is_fixed = all(
-        _positions(rule, given)["position"].equals(held["position"])
-        for given in _other_worlds(forecast, candles, times[0], generator)
-    )
-    _require_same_on_other_dates(rule, forecast, candles, held, is_fixed=is_fixed)
+    worlds = _other_worlds(forecast, candles, times[0], generator)
+    is_fixed = all(_positions(rule, given)["position"].equals(held["position"]) for given in worlds)
+    _require_same_on_other_dates(rule, forecast, candles, held, is_fixed=is_fixed and _differ(forecast, worlds[0]))
     if not is_fixed:
         _require_answers(rule, forecast, candles, held, times[int(MOMENTS[1] * len(times))])
     _require_no_row_numbers(rule, forecast, candles)
@@ -123,14 +121,20 @@ def _require_same_on_other_dates(
     else:
         row = int(is_moved.argmax())
         wrong = (
-            f"depend on the dates: {one[row]:.6g} at {held['time'][row]:%Y-%m-%d %H:%M}, and {two[row]:.6g} for the same forecast "
-            f"and candles {years}"
+            f"depend on the dates: {one[row]:.6g} at {held['time'][row]:%Y-%m-%d %H:%M}, and {two[row]:.6g} for the same "
+            f"forecast and candles {years}"
         )
     raise LookaheadError(
         f"the positions of rule {name_of(rule)} {wrong}",
         expected="positions that follow from the forecast, the candles, or the hour, weekday, day and month",
         remedy=BY_DATE,
     )
+
+
+def _differ(forecast: Forecast, given: Given) -> bool:
+    """Whether forecasts were changed at all: those of a naive model, mirrored at the naive forecast, are the same."""
+    names = _forecast_columns(forecast.frame)
+    return not forecast.frame.select(names).equals(given.forecast.frame.select(names))
 
 
 def _is_as_often(one: np.ndarray, two: np.ndarray, is_moved: np.ndarray) -> bool:
@@ -196,8 +200,8 @@ def _require_no_row_numbers(rule: Rule, forecast: Forecast, candles: Candles) ->
         if not goes_by_rows(own["position"].to_numpy(), late["position"].to_numpy(), is_clock=False):
             return
     raise LookaheadError(
-        f"the positions of rule {name_of(rule)} are others at the same bars when forecast and candles begin {shift:,} bars later: "
-        "they go by the number of the row",
+        f"the positions of rule {name_of(rule)} are others at the same bars when forecast and candles begin {shift:,} bars "
+        "later: they go by the number of the row",
         expected="positions that follow from the forecast, the candles or the clock",
         remedy=BY_DATE,
     )

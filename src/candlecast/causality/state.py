@@ -29,10 +29,10 @@ EPOCHS = 1  # of a net: what it keeps between fits shows after one
 
 
 def require_stateless(model: Model, job: Job, *, name: str, seed: int = 0) -> None:
-    """Raise unless a job forecasts the same when it is fitted again after a later job, and other once its training rows are.
+    """Raise unless a job forecasts the same when it is fitted again after a later job, and what it forecasts is learnt.
 
-    Raises LookaheadError for a model that keeps something or learns nothing (see `require_learnt`), ConfigError for one that gives other forecasts anyway, or that
-    cannot be fitted on other prices.
+    Raises LookaheadError for a model that keeps something, or learns nothing (see `require_learnt`); ConfigError for one that
+    gives other forecasts anyway, or that cannot be fitted on other prices.
     """
     model = _shortened(model)
     failure: Exception | None = None
