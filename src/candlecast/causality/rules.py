@@ -13,7 +13,6 @@ import polars as pl
 from candlecast.candles import Candles
 from candlecast.causality.copies import by_earlier_calls
 from candlecast.causality.markets import (
-    ENDS,
     PERIOD,
     another_path,
     dated_otherwise,
@@ -77,7 +76,7 @@ def require_causal_rule(
         return
     generator = np.random.default_rng(0)
     others = [_other_worlds(forecast, candles, times[0], generator)[0]]
-    others += [_other_futures(forecast, candles, times[int(share * len(times))], generator)[0] for share in ENDS]
+    others.append(_other_futures(forecast, candles, times[int(MOMENTS[3] * len(times))], generator)[0])
     _require_nothing_kept(rule, Given(forecast, candles, ""), others)
     held = (decide(rule, forecast, candles) if positions is None else positions).frame
     for share in MOMENTS:
