@@ -78,6 +78,8 @@ HOMES = {
     "onnxruntime": {"adapters"},
     "gymnasium": {"adapters"},
     "fastexcel": {"reading"},
+    "exchange_calendars": {"features"},
+    "fracast": {"models"},
 }
 # Packages whose every file is about one heavy library, and which are themselves imported lazily.
 EAGER_HOMES = {

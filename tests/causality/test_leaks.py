@@ -24,8 +24,17 @@ MARKET = synthetic.ar1(420, seed=3, phi=0.3, interval="1h").candles
 FEATURES = Features(log_return(), log_range())
 FIT = cc.Fit(epochs=1, batch=32)
 WINDOWS = replace(FIT, sampling="windows")
+
+
+def damped_step(past, horizon):
+    """Half of the last step goes on."""
+    return np.repeat(-0.5 * past[:, -2, None, None], horizon, axis=1) + np.arange(-4, 5) / 100
+
+
 MODELS = (
     *BASELINES,
+    cc.ThresholdHAR(),
+    cc.ZeroShot(damped_step, trained_until="2015-01-10", context=16),
     cc.LightGBM(trees=5),
     cc.Sklearn(Ridge()),
     cc.LSTM(hidden=2, window=4, training=FIT),
@@ -52,7 +61,7 @@ def targets_of(model):
     match model.name:
         case "policy":
             return [cc.NextReturn()]
-        case "har" | "garch":
+        case "har" | "har-calendar" | "har-threshold" | "garch":
             return [cc.Volatility(2)]
         case "naive" | "drift" | "linear" | "lightgbm":
             return [cc.Direction(2), cc.TripleBarrier(5, halflife=4), cc.Several(cc.NextReturn(), cc.NextReturn(4))]

@@ -35,12 +35,20 @@ BUILT_IN = [
     *[features.volume_change(period) for period in (2, 20, 100)],
     features.time_of_day(),
     features.time_of_week(),
+    features.calendar("1h"),
+    features.calendar("4h"),
+    features.session_time(),
 ]
 LEVEL_FREE = [feature for feature in BUILT_IN if feature.kind not in {"scaled_close", "volume_change"}]
 
 
 def test_no_built_in_feature_is_left_out():
     makers = {name for name in features.__all__ if name[0].islower()} - {
+        "at",  # these two in test_elsewhere.py
+        "of",
+        "taker_imbalance",  # these three in test_activity.py
+        "trade_size_change",
+        "trades_change",
         "feature",
         "fit_scaling",
         "outside",

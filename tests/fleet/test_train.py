@@ -249,7 +249,7 @@ def test_a_plain_module_has_no_memory_to_carry():
 
 def test_assets_with_other_columns_are_refused(market):
     daily = synthetic.random_walk(600, seed=1).candles
-    with pytest.raises(ConfigError, match="standard features of different columns"):
+    with pytest.raises(ConfigError, match="features of different columns"):
         plan_jobs(MODELS[0], [market, daily])
 
 

@@ -18,7 +18,19 @@ from candlecast.dataset.folds import PurgedKFold, WalkForward
 from candlecast.dataset.samples import make_samples
 from candlecast.errors import ConfigError
 from candlecast.features import Features, log_return
-from candlecast.models import ARIMA, ETS, EWMA, GARCH, HAR, LightGBM, LinearRegression, Ridge, SeasonalNaive
+from candlecast.models import (
+    ARIMA,
+    ETS,
+    EWMA,
+    GARCH,
+    HAR,
+    CalendarHAR,
+    LightGBM,
+    LinearRegression,
+    Ridge,
+    SeasonalNaive,
+    ThresholdHAR,
+)
 from candlecast.models.baselines import series, smoothing
 from candlecast.models.deterministic import deterministic_fit
 from candlecast.recipes import describe, restore
@@ -29,7 +41,7 @@ from candlecast.walkforward import plan_jobs, walk_forward
 
 FEATURES = Features(log_return())
 OF_RETURNS = [SeasonalNaive(7), EWMA(5), ETS(), ARIMA(), Ridge(), LightGBM(trees=20)]
-OF_VOLATILITY = [*OF_RETURNS, HAR(), GARCH()]
+OF_VOLATILITY = [*OF_RETURNS, HAR(), CalendarHAR(), CalendarHAR(refit=None), ThresholdHAR(), GARCH()]
 PAIRS = [
     *((model, target) for model in OF_RETURNS for target in (NextReturn(3), Price(2))),
     *((model, Volatility(2)) for model in OF_VOLATILITY),
@@ -93,7 +105,9 @@ def test_ets_is_statsmodels(candles):
     part = job.fold.fit.parts[0]
     logs = np.log(candles.close)
     with deterministic_fit():
-        model = ETSModel(logs[part.start : part.stop], error="add", trend="add", damped_trend=True)
+        own = logs[part.start : part.stop]
+        model = ETSModel(own, error="add", trend="add", damped_trend=True, initialization_method="known",
+                         initial_level=own[0], initial_trend=0.0)  # fmt: skip
         parameters = model.fit(disp=False).params
     bar = int(job.test_rows[50])
     with deterministic_fit():
@@ -101,6 +115,14 @@ def test_ets_is_statsmodels(candles):
                          initial_level=logs[0], initial_trend=0.0)  # fmt: skip
         path = later.smooth([*parameters[:3], logs[0], 0.0]).forecast(2)
     assert learnt.forecast(job.samples, np.array([bar])).mean[0] == pytest.approx(np.exp(path[-1]), rel=1e-6)
+
+
+def test_ets_of_a_few_bars_follows_the_price():
+    """Of 20 bars, a level that hardly moves along a fitted line is the most likely; it must not be followed without the line."""
+    candles = sample("sp500").resample("1mo")
+    walked = walk_forward(ETS(), candles, folds=WalkForward(folds=3)).frame.drop_nulls("target")
+    errors = {name: ((walked[name] - walked["target"]) ** 2).mean() for name in ("mean", "naive")}
+    assert errors["mean"] < 1.5 * errors["naive"]
 
 
 def test_ewma_is_that_of_pandas(candles):

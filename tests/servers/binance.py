@@ -106,10 +106,10 @@ class BinanceWorld:
                 time * 1_000,
                 *(f"{value:.8f}" for value in values),
                 (time + step) * 1_000 - 1,
-                "1.0",
+                f"{values[4] * values[3]:.8f}",
                 7,
-                "0.5",
-                "0.5",
+                f"{values[4] / 2:.8f}",
+                f"{values[4] * values[3] / 2:.8f}",
                 "0",
             ]
             for time, *values in frame.rows()

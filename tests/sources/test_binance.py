@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from candlecast.candles.intake import ACTIVITY
 from candlecast.errors import CandleError, ConfigError, SourceError
 from candlecast.sources import dumps
 from candlecast.sources.binance import Binance
@@ -63,6 +64,8 @@ def test_dumps_hold_what_rest_says(server, binance, monkeypatch):
     monkeypatch.setattr("candlecast.sources.binance.PAGE", 10**9)
     asked = binance().fetch("BTCUSDT", "1m", since="2024-12-30", until="2025-01-03")
     assert kinds(server)["zip"] == 2
+    assert dumped.activity == ("quote_volume", "trades", "taker_volume")
+    assert (dumped.trades == 7).all() and np.allclose(dumped.taker_volume, dumped.volume / 2)
     assert dumped.frame.equals(asked.frame)
     assert dumped.fingerprint == asked.fingerprint
 
@@ -113,7 +116,7 @@ def test_pages_can_be_taken_one_by_one_and_left(server, binance):
     pages = binance().pages("BTCUSDT", "1m", since="2024-12-20")
     first = next(pages)
     pages.close()
-    assert first.columns == ["open_time", "close_time", "open", "high", "low", "close", "volume"]
+    assert first.columns == ["open_time", "close_time", "open", "high", "low", "close", "volume", *ACTIVITY]
     rest = binance().fetch("BTCUSDT", "1m", since=first["close_time"][-1])
     require_whole(rest, first["close_time"][-1], at(2025, 2, 10, 12, 34))
 

@@ -130,8 +130,14 @@ def zipped(*rows: str) -> bytes:
 @pytest.mark.parametrize("count", [1_704_067_200_000, 1_704_067_200_000_000])
 @pytest.mark.parametrize("head", [(), ("open_time,open,high,low,close,volume,close_time,q,n,t,u,i",)])
 def test_a_dump_counts_milliseconds_or_microseconds(count, head):
-    found = parse_dump(zipped(*head, f"{count},1,4,0.5,2,7,0,0,0,0,0,0"), "a.zip")
-    assert found.rows() == [(START, 1.0, 4.0, 0.5, 2.0, 7.0)]
+    found = parse_dump(zipped(*head, f"{count},1,4,0.5,2,7,0,14,3,5,10,0"), "a.zip")
+    assert found.rows() == [(START, 1.0, 4.0, 0.5, 2.0, 7.0, 14.0, 3.0, 5.0)]
+    assert found.columns[6:] == ["quote_volume", "trades", "taker_volume"]
+
+
+def test_what_a_dump_says_beside_prices_and_volume_may_be_unreadable():
+    found = parse_dump(zipped("1704067200000,1,4,0.5,2,7,0,,n/a,5,10,0"), "a.zip")
+    assert found.rows() == [(START, 1.0, 4.0, 0.5, 2.0, 7.0, None, None, 5.0)]
 
 
 def test_a_dump_covers_its_month_or_its_day():

@@ -99,7 +99,19 @@ def test_naive_and_drift_are_always_there(small):
 
 def test_the_usual_baselines_are_those_that_fit_the_target(small):
     beside = names(Study(model=small, target=Volatility()).baseline_models)
-    assert beside == ["naive", "drift", "seasonal", "ewma", "ets", "arima", "linear", "ridge", "har", "garch"]
+    assert beside == [
+        "naive",
+        "drift",
+        "seasonal",
+        "ewma",
+        "ets",
+        "arima",
+        "linear",
+        "ridge",
+        "har",
+        "har-calendar",
+        "garch",
+    ]
     assert names(Study(model=small, target=Direction()).baseline_models) == ["naive", "drift", "linear"]
     assert "linear" not in names(Study(model=LinearRegression(window=5)).baseline_models)  # it takes that one's place
 

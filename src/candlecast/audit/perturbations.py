@@ -38,7 +38,8 @@ def reversal(candles: Candles, bar: int, generator: np.random.Generator) -> Cand
     before = np.concatenate([candles.close[bar : bar + 1], closes[:-1]])
     new = {name: before * values for name, values in relative.items()} | {"close": closes}
     every = np.stack([new[name] for name in PRICES])
-    new |= {"high": every.max(axis=0), "low": every.min(axis=0), "volume": candles.volume[later][::-1]}
+    new |= {"high": every.max(axis=0), "low": every.min(axis=0)}
+    new |= {name: getattr(candles, name)[later][::-1] for name in _volumes(candles)}
     return _later(candles, bar, new)
 
 
@@ -50,7 +51,8 @@ def mirror(candles: Candles, bar: int, generator: np.random.Generator) -> Candle
     start = np.concatenate([candles.close[bar : bar + 1], closes[:-1]])
     new = {name: start * values for name, values in inverse.items()} | {"close": closes}
     every = np.stack([new[name] for name in PRICES])
-    new |= {"high": every.max(axis=0), "low": every.min(axis=0), "volume": LARGER * candles.volume[bar + 1 :] + 1}
+    new |= {"high": every.max(axis=0), "low": every.min(axis=0)}
+    new |= {name: LARGER * getattr(candles, name)[bar + 1 :] + 1 for name in _volumes(candles)}
     return _later(candles, bar, new)
 
 
@@ -61,10 +63,11 @@ def truncation(candles: Candles, bar: int, generator: np.random.Generator) -> Ca
 
 def next_bar(candles: Candles, bar: int, generator: np.random.Generator) -> Candles:
     """The bar after the bar at other prices, with another volume; later bars stay."""
-    new = {name: getattr(candles, name)[bar + 1 :].copy() for name in (*PRICES, "volume")}
+    new = {name: getattr(candles, name)[bar + 1 :].copy() for name in (*PRICES, *_volumes(candles))}
     for name in PRICES:
         new[name][:1] *= STEP
-    new["volume"][:1] = LARGER * new["volume"][:1] + 1
+    for name in _volumes(candles):
+        new[name][:1] = LARGER * new[name][:1] + 1
     return _later(candles, bar, new)
 
 
@@ -80,7 +83,10 @@ def other_column(name: str) -> Perturbation:
             "low": held["low"] / WIDER,
             "volume": held["volume"] * LARGER + 1,
         }
-        return _later(candles, bar, {name: np.clip(changed[name], *_bounds(name, held))})
+        new = {name: np.clip(changed[name], *_bounds(name, held))}
+        if name == "volume":
+            new |= {each: LARGER * getattr(candles, each)[bar + 1 :] + 1 for each in candles.activity}
+        return _later(candles, bar, new)
 
     return Perturbation(f"other {name}s" if name != "volume" else "other volumes", apply)
 
@@ -99,6 +105,10 @@ PERTURBATIONS = (
     TRUNCATION,
     *(other_column(name) for name in (*PRICES, "volume")),
 )
+
+
+def _volumes(candles: Candles) -> tuple[str, ...]:
+    return ("volume", *candles.activity)
 
 
 def _bounds(name: str, held: dict[str, np.ndarray]) -> tuple[np.ndarray | float, np.ndarray | float]:

@@ -12,6 +12,7 @@ from candlecast.reading.understanding import Understood, understand
 from candlecast.reading.vocabulary import PRICES
 
 COLUMNS = ("open_time", "close_time", *PRICES, "volume")
+ACTIVITY = ("quote_volume", "trades", "taker_volume")  # columns that candles may have as well
 
 
 def market_table(frame: Any, options: Options, *, what: str) -> tuple[pl.DataFrame, Understood]:
@@ -28,3 +29,10 @@ def with_close(understood: Understood) -> pl.DataFrame:
     opened = understood.frame["open_time"]
     closed = understood.interval.after(opened).alias("close_time")
     return understood.frame.insert_column(1, closed)
+
+
+def with_known_activity(frame: pl.DataFrame) -> pl.DataFrame:
+    """A market table without the columns of ACTIVITY in which nothing is known; unknown values of the others are NaN."""
+    unknown = [name for name in ACTIVITY if name in frame.columns and frame[name].null_count() == frame.height]
+    present = [name for name in ACTIVITY if name in frame.columns and name not in unknown]
+    return frame.drop(unknown).with_columns(pl.col(present).fill_null(float("nan")))

@@ -54,6 +54,7 @@ def resample(candles: Candles, interval: Interval, zone: str | None) -> pl.DataF
             "low": _over(np.minimum, candles.low, first),
             "close": candles.close[last],
             "volume": _over(np.add, candles.volume, first),
+            **{name: _over(np.add, getattr(candles, name), first) for name in candles.activity},
             "known_at": candles.frame["close_time"].gather(last),
             "bars": last - first + 1,
         }
@@ -72,7 +73,9 @@ def resample(candles: Candles, interval: Interval, zone: str | None) -> pl.DataF
             remedy="Use shorter candles, or another zone",
         )
     whole = long.filter(pl.Series(_is_whole(candles, long, interval), dtype=pl.Boolean))
-    return whole.select("open_time", "close_time", "open", "high", "low", "close", "volume").rechunk()
+    return whole.select(
+        "open_time", "close_time", "open", "high", "low", "close", "volume", *candles.activity
+    ).rechunk()
 
 
 def _multiple(interval: Interval) -> Interval:

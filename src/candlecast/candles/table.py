@@ -67,7 +67,8 @@ class Candles:
 
     `frame` has exactly the columns `open_time`, `close_time` (Datetime[us, UTC]; a bar covers the half-open range
     between them and is *knowable* at `close_time`), `open`, `high`, `low`, `close` (quote currency) and `volume`
-    (base currency or shares), all Float64.
+    (base currency or shares), all Float64; and, where the source gives them, `quote_volume` (value traded, quote currency),
+    `trades` (how many) and `taker_volume` (of `volume`, what buyers took who crossed the spread).
 
     When the market trades is settled once, and kept by slices and longer candles: `clock` is the zone whose clock the
     market keeps, its session and its pauses. Where it is not given, it is inferred from the opening times of the first bars,
@@ -185,6 +186,42 @@ class Candles:
         return self._column("volume")
 
     @cached_property
+    def quote_volume(self) -> np.ndarray:
+        """Value traded, in quote currency; NaN where it is not given; see `open`."""
+        return self._column("quote_volume")
+
+    @cached_property
+    def trades(self) -> np.ndarray:
+        """Number of trades; NaN where it is not given; see `open`."""
+        return self._column("trades")
+
+    @cached_property
+    def taker_volume(self) -> np.ndarray:
+        """Of the volume, that of trades in which the buyer crossed the spread; NaN where it is not given; see `open`."""
+        return self._column("taker_volume")
+
+    @property
+    def activity(self) -> tuple[str, ...]:
+        """Which of `quote_volume`, `trades` and `taker_volume` the candles have."""
+        return tuple(name for name in intake.ACTIVITY if name in self.frame.columns)
+
+    def with_activity(self, **columns: Any) -> Candles:
+        """The same candles with `quote_volume`, `trades` or `taker_volume`, one number for each bar (NaN where not known).
+
+        Raises ConfigError for other names and for anything but a number for each bar.
+        """
+        for name, values in columns.items():
+            numbers = np.asarray(values, dtype=np.float64) if name in intake.ACTIVITY else None
+            if numbers is None or numbers.shape != (len(self),):
+                raise ConfigError(
+                    f"{name} has shape {numbers.shape}" if numbers is not None else f"{name} is no column of candles",
+                    expected=f"{', '.join(intake.ACTIVITY)}, of {len(self):,} numbers",
+                    remedy="Use for example candles.with_activity(trades=counts)",
+                )
+        given = [pl.Series(name, np.asarray(columns[name], np.float64)) for name in intake.ACTIVITY if name in columns]
+        return replace(self, frame=self.frame.with_columns(given))
+
+    @cached_property
     def open_time(self) -> np.ndarray:
         """Start of each bar in UTC, datetime64[us], shape (time,), read-only."""
         return self._time("open_time")
@@ -239,7 +276,7 @@ class Candles:
             hours = (*hours, self.clock.session)
         hours = (*hours, "ended") if self.has_ended else hours
         digest = hashlib.sha256(f"{self.symbol} {self.interval} {hours}".encode())
-        for name in intake.COLUMNS:
+        for name in (*intake.COLUMNS, *self.activity):
             digest.update(np.ascontiguousarray(self.frame[name].to_numpy()).tobytes())
         return digest.hexdigest()
 
@@ -382,7 +419,7 @@ class Candles:
         return replace(self, frame=frame, clock=clock, **kept, **fields)
 
     def _column(self, name: str) -> np.ndarray:
-        values = self.frame[name].to_numpy()
+        values = self.frame[name].to_numpy() if name in self.frame.columns else np.full(len(self), np.nan)
         values.flags.writeable = False
         return values
 

@@ -30,7 +30,7 @@ def require_learnt(model: Model, job: Job, before: np.ndarray, other: Candles, *
     """Raise LookaheadError for a model whose forecasts of a job stay the same whatever its training rows are.
 
     A constant forecast passes, and so does a multiple of one input, of a recent return or of a recent outcome: a rule of thumb.
-    A pretrained model that declares the end of its training data as `trained_until` is not asked.
+    A pretrained model, which has an attribute `trained_until`, the end of its training data, is not asked.
 
     Args:
         model: without wrappers.
@@ -39,7 +39,7 @@ def require_learnt(model: Model, job: Job, before: np.ndarray, other: Candles, *
         other: as many candles, of other prices.
         name: of the model that walks, for messages.
     """
-    if getattr(model, "trained_until", None) is not None:
+    if hasattr(model, "trained_until"):  # a study judges it on later bars alone, and refuses one without a date
         return
     parts = components(job.samples.target)
     if len(parts) > 1:  # models take the outcomes of one of several targets from the candles

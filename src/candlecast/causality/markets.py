@@ -34,7 +34,7 @@ def other_futures(candles: Candles, first: int, seed: int, *, moments: int = MOM
 
 def another_path(candles: Candles, bar: int, generator: np.random.Generator) -> Candles:
     """The candles with another path of prices and volumes after bar `bar`."""
-    path = _path(len(candles) - bar - 1, candles.close[bar], candles.volume[bar] + 1, generator)
+    path = _path(len(candles) - bar - 1, candles.close[bar], candles.volume[bar] + 1, generator, candles.activity)
     return _with(
         candles, {name: np.concatenate([getattr(candles, name)[: bar + 1], new]) for name, new in path.items()}
     )
@@ -42,7 +42,9 @@ def another_path(candles: Candles, bar: int, generator: np.random.Generator) -> 
 
 def other_prices(candles: Candles, generator: np.random.Generator) -> Candles:
     """Another path of prices, on another level, and of volumes, at the same times."""
-    return _with(candles, _path(len(candles), 1.7 * candles.close[0], 1 + 3 * candles.volume.mean(), generator))
+    return _with(
+        candles, _path(len(candles), 1.7 * candles.close[0], 1 + 3 * candles.volume.mean(), generator, candles.activity)
+    )
 
 
 def other_ends(candles: Candles, seed: int) -> list[Candles]:
@@ -53,7 +55,8 @@ def other_ends(candles: Candles, seed: int) -> list[Candles]:
 
 def repeating(candles: Candles, seed: int) -> Candles:
     """A path of `PERIOD` bars without drift over and over again, at the same times."""
-    path = _path(PERIOD, candles.close[0], 1 + candles.volume.mean(), np.random.default_rng(seed), has_drift=False)
+    volume, generator = 1 + candles.volume.mean(), np.random.default_rng(seed)
+    path = _path(PERIOD, candles.close[0], volume, generator, candles.activity, has_drift=False)
     times = -(-len(candles) // PERIOD)
     return _with(candles, {name: np.tile(values, times)[: len(candles)] for name, values in path.items()})
 
@@ -75,7 +78,9 @@ def moved_by_a_hair(candles: Candles) -> Candles:
     }
     every = np.stack(list(prices.values()))
     prices |= {"high": every.max(axis=0), "low": every.min(axis=0)}
-    return _with(candles, prices | {"volume": candles.volume * (1 + LIFT)})
+    return _with(
+        candles, prices | {name: getattr(candles, name) * (1 + LIFT) for name in ("volume", *candles.activity)}
+    )
 
 
 def dated_otherwise(candles: Candles, shift: timedelta) -> Candles:
@@ -92,19 +97,28 @@ def same_calendar(candles: Candles) -> timedelta:
 
 
 def _path(
-    bars: int, start: float, volume: float, generator: np.random.Generator, *, has_drift: bool = True
+    bars: int,
+    start: float,
+    volume: float,
+    generator: np.random.Generator,
+    activity: tuple[str, ...] = (),
+    *,
+    has_drift: bool = True,
 ) -> dict[str, np.ndarray]:
     shocks = 0.03 * generator.standard_normal((4, bars))
     if not has_drift:
         shocks[0] -= shocks[0].mean()
     close = start * np.exp(np.cumsum(shocks[0]))
     opened = np.concatenate([[start], close[:-1]])[:bars]
+    traded = volume * np.exp(10 * shocks[3])
+    shares = generator.uniform(0.3, 0.7, (len(activity), bars)) if activity else ()
     return {
         "open": opened,
         "high": np.maximum(opened, close) * np.exp(np.abs(shocks[1])),
         "low": np.minimum(opened, close) * np.exp(-np.abs(shocks[2])),
         "close": close,
-        "volume": volume * np.exp(10 * shocks[3]),
+        "volume": traded,
+        **{name: share * traded for name, share in zip(activity, shares, strict=True)},
     }
 
 

@@ -12,13 +12,21 @@ if TYPE_CHECKING:
     from candlecast.models import Model
     from candlecast.targets import Target
 
-SHORT = {"AttentionLSTM": "alstm", "LinearRegression": "linear", "SeasonalNaive": "seasonal"}
+SHORT = {
+    "AttentionLSTM": "alstm",
+    "CalendarHAR": "har-calendar",
+    "LinearRegression": "linear",
+    "SeasonalNaive": "seasonal",
+    "ThresholdHAR": "har-threshold",
+}
 NO_CHOICE = (
     "Baseline",
     "Conformal",
     "Fitted",
     "FittedSearch",
+    "Forecaster",
     "Keras",
+    "MemoryProbe",
     "Model",
     "NetModel",
     "Pooled",
@@ -26,6 +34,8 @@ NO_CHOICE = (
     "Search",
     "Sklearn",
     "Torch",
+    "ZeroShot",
+    "probe_memory",
 )  # are no model, or need to be given one
 MODELS = dict(sorted((SHORT.get(name, name.lower()), name) for name in models.__all__ if name not in NO_CHOICE))
 TARGETS = {

@@ -157,6 +157,7 @@ def make_samples(candles: Candles, *, features: Features, target: Target, window
             expected="a horizon shorter than the candles",
             remedy="Use a shorter horizon, or give more candles",
         )
+    features = features.on(candles)
     return Samples(
         candles=candles,
         features=features,

@@ -12,6 +12,8 @@ need. The figures, those of distributions null where a model forecasts none:
     crps             the same of the quantiles where a model says some, coarse where they are few; else of that normal
     pinball          mean loss of the quantiles, of the 5 % and 95 % ones of a normal (Koenker and Bassett 1978)
     coverage         share of outcomes between the outermost quantiles, or in the middle 90 % of the normal
+    qlike            of a volatility as a variance: ln mean(q) - mean(ln q), q the actual variance over the forecast one;
+                     Patton's loss (2011) of the forecast times the constant that suits it best; smaller is better
     interval         share that should lie there; no interval
     p_calibration    that outcomes fall where the distribution says they do; small when it is wrong (`uniformity_p_value`)
 
@@ -31,7 +33,7 @@ from candlecast import stats
 from candlecast.dataset.forecast import Forecast
 from candlecast.dataset.prediction import quantile_level
 from candlecast.errors import NotEnoughDataError
-from candlecast.targets import Target
+from candlecast.targets import Target, Volatility
 
 REFERENCES = ("naive", "drift")  # a forecast of nothing but the mean is no skill either
 ROUNDING = 1e-9  # of the largest change: a forecast so close to the training mean is that mean
@@ -177,6 +179,8 @@ def _figures(score: Scored, target: Target, seed: int) -> dict[str, float | int]
         "ic": (_correlation, _products(y, f)),
         "rank_ic": (_correlation, _products(stats.ranks(y), stats.ranks(f))),
     }
+    if isinstance(target, Volatility):
+        parts["qlike"] = (lambda ratio, log: np.log(ratio) - log, [np.exp(2 * error), 2 * error])
     if len(sigma):
         edges = score.mean[:, None] + COVERED * sigma[:, None] * np.array([-1.0, 1.0])  # (time, 2)
         parts |= {

@@ -1,19 +1,22 @@
 """Causal functions of candles, with declared warm-up, and the scaling of their columns."""
 
-from candlecast.features.calendar import time_of_day, time_of_week
+from candlecast.features.calendar import calendar, time_of_day, time_of_week
+from candlecast.features.elsewhere import at, of
 from candlecast.features.feature import Feature, Features, feature
 from candlecast.features.indicators import atr, bollinger, ema_ratio, macd, rsi, sma_ratio
 from candlecast.features.outside import Known, outside
 from candlecast.features.returns import log_return, scaled_close
 from candlecast.features.scaling import MinMax, Robust, Scaler, Scaling, Standard, Unscaled, fit_scaling
+from candlecast.features.sessions import session_time
 from candlecast.features.standard import standard_features
 from candlecast.features.undefined import undefined_shares, undefined_words
 from candlecast.features.volatility import log_range, realized_volatility
-from candlecast.features.volume import volume_change
+from candlecast.features.volume import taker_imbalance, trade_size_change, trades_change, volume_change
 
 FACTORIES = (  # functions that make one feature from plain parameters: a stored study may name them
     "atr",
     "bollinger",
+    "calendar",
     "ema_ratio",
     "log_range",
     "log_return",
@@ -21,14 +24,21 @@ FACTORIES = (  # functions that make one feature from plain parameters: a stored
     "realized_volatility",
     "rsi",
     "scaled_close",
+    "session_time",
     "sma_ratio",
+    "taker_imbalance",
     "time_of_day",
     "time_of_week",
+    "trade_size_change",
+    "trades_change",
     "volume_change",
 )
 
+NESTING = ("at", "of")  # the same, of functions whose parameters hold a feature, and other candles
+
 __all__ = [
     "FACTORIES",
+    "NESTING",
     "Feature",
     "Features",
     "Known",
@@ -38,22 +48,29 @@ __all__ = [
     "Scaling",
     "Standard",
     "Unscaled",
+    "at",
     "atr",
     "bollinger",
+    "calendar",
     "ema_ratio",
     "feature",
     "fit_scaling",
     "log_range",
     "log_return",
     "macd",
+    "of",
     "outside",
     "realized_volatility",
     "rsi",
     "scaled_close",
+    "session_time",
     "sma_ratio",
     "standard_features",
+    "taker_imbalance",
     "time_of_day",
     "time_of_week",
+    "trade_size_change",
+    "trades_change",
     "undefined_shares",
     "undefined_words",
     "volume_change",

@@ -5,9 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from candlecast.candles import Candles
-from candlecast.candles.clock import local_time
-from candlecast.features.feature import Feature
+from candlecast.candles.clock import DAY, HOUR, local_time
+from candlecast.candles.schedule import next_opening, next_trading_day, trading_day
+from candlecast.errors import ConfigError
+from candlecast.features.feature import Feature, open_feature
+from candlecast.interval import Interval
 
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+YEAR_MONTHS = 12
 DAY_SECONDS = 86_400
 MONDAY_SECONDS = 4 * DAY_SECONDS  # 1970-01-01 was a Thursday: the first Monday came four days later
 
@@ -24,6 +29,86 @@ def time_of_day() -> Feature:
 def time_of_week() -> Feature:
     """Day and hour of the bar's close as a point on a circle, from Monday 00:00 by the market's clock: `sin` and `cos`."""
     return _clock("time_of_week", 7 * DAY_SECONDS, MONDAY_SECONDS)
+
+
+def calendar(interval: str | Interval | None = None) -> Feature:
+    """Indicators (0 or 1) of when the next bar is scheduled to open, by the market's clock; as many as the interval warrants.
+
+    `interval`: that of the candles, which it is taken from when not given.
+
+    bars                 columns
+    shorter than a day   `hour_00` ... `hour_23` (of longer bars one for each of the day), and those of days
+    up to a day          `monday` ... `sunday`, the trading day, and `month_end`, the last one scheduled in its month
+    up to a month        `month_end`: it holds the last day of a month
+    months, quarters     `month_01` ... `month_12`, the month it begins in
+
+    The next bar, since that is what is forecast: at the close of Friday's last bar of a market with weekends, `monday`. The
+    schedule knows weekends and sessions, and no holidays (see `session_time`). Known before the bar; it reads no price.
+
+    Raises ConfigError for bars of a year or more.
+
+    >>> from candlecast.sources import sample
+    >>> calendar("1d").outputs
+    ('monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday', 'month_end')
+    >>> int(calendar()(sample("sp500")[:1])[0].argmax())                  # Monday, 1999-01-04: the next bar is Tuesday's
+    1
+    """
+    if interval is None:
+        return open_feature("calendar", lambda candles: calendar(candles.interval))
+    parsed = Interval.parse(interval)
+    text, outputs = str(parsed), _indicator_names(parsed)
+    if not outputs:
+        raise ConfigError(
+            f"a calendar of {text} candles", expected="candles shorter than a year", remedy="Leave calendar() out"
+        )
+
+    def compute(candles: Candles) -> np.ndarray:
+        return _indicators(candles, Interval.parse(text))
+
+    return Feature("calendar", compute, 0, {"interval": text}, outputs=outputs, label="calendar")
+
+
+def _indicator_names(interval: Interval) -> tuple[str, ...]:
+    if interval.months:
+        return tuple(f"month_{month:02}" for month in range(1, YEAR_MONTHS + 1, interval.months))[
+            : YEAR_MONTHS if interval.months < YEAR_MONTHS else 0
+        ]
+    hours = [f"hour_{slot * _slot(interval) // HOUR:02}" for slot in range(_slots(interval))]
+    return (*hours, *(WEEKDAYS if interval.microseconds <= DAY else ()), "month_end")
+
+
+def _indicators(candles: Candles, interval: Interval) -> np.ndarray:
+    """The indicators of the bar that follows each bar, (time, column)."""
+    clock, length = candles.clock, interval.microseconds
+    closes = local_time(candles.frame["close_time"], candles.zone)
+    if interval.months:
+        month = ((closes + 2 * DAY) // DAY).astype("datetime64[D]").astype("datetime64[M]").astype(
+            np.int64
+        ) % YEAR_MONTHS
+        return _dummies(month // interval.months, -(-YEAR_MONTHS // interval.months))
+    opens = next_opening(clock, closes, in_hours=length < DAY // 2)
+    day = trading_day(clock, opens)
+    following = next_trading_day(clock, day) if length <= DAY else day + length // DAY
+    is_end = following.astype("datetime64[M]") != day.astype("datetime64[M]")
+    parts = []
+    if _slots(interval):
+        parts.append(_dummies(opens % DAY // _slot(interval), _slots(interval)))
+    if length <= DAY:
+        parts.append(_dummies((day.astype(np.int64) + 3) % 7, 7))  # 1970-01-01 was a Thursday
+    return np.column_stack([*parts, is_end])
+
+
+def _slot(interval: Interval) -> int:
+    """Length of a part of the day with an indicator of its own, microseconds."""
+    return max(interval.microseconds, HOUR) // HOUR * HOUR
+
+
+def _slots(interval: Interval) -> int:
+    return -(-DAY // _slot(interval)) if interval.microseconds < DAY else 0
+
+
+def _dummies(number: np.ndarray, kinds: int) -> np.ndarray:
+    return (number[:, None] == np.arange(kinds)).astype(np.float64)
 
 
 def _clock(kind: str, period: int, start: int) -> Feature:

@@ -24,6 +24,9 @@ class Feature:
     from row `warmup` on, the value must not depend on what lies before the candles given. `columns` name the columns.
     `kind` and `parameters` say how it was made, so that a stored study can make it again; `label` is its name, where these
     do not make a good one.
+
+    Columns and warm-up of some features depend on the candles' interval and hours (`calendar()`). Such a feature is open:
+    `resolve` makes it for given candles, `on(candles)` gives the result, and every walk calls it for each asset.
     """
 
     kind: str
@@ -33,6 +36,7 @@ class Feature:
     outputs: tuple[str, ...] = ()
     scaling: Scaler | None = None
     label: str = ""
+    resolve: Callable[[Candles], Feature] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.warmup < 0:
@@ -59,8 +63,14 @@ class Feature:
         """The same feature with a scaling of its own, instead of its set's."""
         return replace(self, scaling=scaling)
 
+    def on(self, candles: Candles) -> Feature:
+        """The feature with the columns and the warm-up that it has on candles of this interval and these hours."""
+        return self if self.resolve is None else replace(self.resolve(candles), scaling=self.scaling)
+
     def __call__(self, candles: Candles) -> np.ndarray:
         """Values of shape (time, column), float64; NaN during warm-up and wherever the feature is undefined."""
+        if self.resolve is not None:
+            return self.on(candles)(candles)
         computed = self.compute(candles)
         if np.iscomplexobj(computed):
             raise ConfigError(
@@ -100,6 +110,11 @@ def feature(
         return Feature(compute.__name__, compute, warmup, outputs=outputs, scaling=scaling)
 
     return decorate
+
+
+def open_feature(kind: str, resolve: Callable[[Candles], Feature]) -> Feature:
+    """A feature whose columns and warm-up `resolve` settles once the candles are known."""
+    return Feature(kind, lambda candles: resolve(candles)(candles), 0, resolve=resolve)
 
 
 def require_period(kind: str, period: int, *, least: int = 1) -> None:
@@ -149,7 +164,8 @@ class Features:
         require_scaler(scaling, of="Features")
         object.__setattr__(self, "features", features)
         object.__setattr__(self, "scaling", scaling or Standard())
-        doubled = {name for name in self.columns if self.columns.count(name) > 1}
+        known = [column for each in features for column in (each.columns if each.resolve is None else (each.name,))]
+        doubled = {name for name in known if known.count(name) > 1}
         if doubled:
             raise ConfigError(
                 f"column {sorted(doubled)[0]} is given twice", expected="distinct features", remedy="Remove one of them"
@@ -157,18 +173,36 @@ class Features:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Names of all columns, in order."""
+        """Names of all columns, in order. Raises ConfigError while a feature is open, as `warmup` and `scalers` do."""
+        self._require_resolved()
         return tuple(column for feature in self.features for column in feature.columns)
 
     @property
     def scalers(self) -> tuple[Scaler, ...]:
         """The scaling recipe of each column, in order."""
+        self._require_resolved()
         return tuple(feature.scaling or self.scaling for feature in self.features for _ in feature.columns)
 
     @property
     def warmup(self) -> int:
         """Rows at the start in which at least one feature is not settled."""
+        self._require_resolved()
         return max(feature.warmup for feature in self.features)
+
+    def on(self, candles: Candles) -> Features:
+        """The same features with the columns and the warm-up that they have on candles of this interval and these hours."""
+        if all(feature.resolve is None for feature in self.features):
+            return self
+        return Features(*(feature.on(candles) for feature in self.features), scaling=self.scaling)
+
+    def _require_resolved(self) -> None:
+        for feature in self.features:
+            if feature.resolve is not None:
+                raise ConfigError(
+                    f"the columns of {feature.name} depend on the candles",
+                    expected="features on candles of one interval",
+                    remedy="Use features.on(candles)",
+                )
 
     def compute(self, candles: Candles) -> np.ndarray:
         """All columns over all bars: float64, shape (time, column), C order, unscaled; NaN where undefined.
@@ -176,6 +210,8 @@ class Features:
         Raises NotEnoughDataError when the warm-up is longer than the candles, CandleError when they are unsound.
         """
         candles.require_sound()
+        if any(feature.resolve is not None for feature in self.features):
+            return self.on(candles).compute(candles)
         if len(candles) <= self.warmup:
             slowest = max(self.features, key=lambda feature: feature.warmup)
             raise NotEnoughDataError(

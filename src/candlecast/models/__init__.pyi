@@ -16,6 +16,10 @@ from .architectures.policy import Policy as Policy
 from .architectures.tcn import TCN as TCN
 from .architectures.transformer import Transformer as Transformer
 from .baselines.arima import ARIMA as ARIMA
+from .baselines.har import (
+    CalendarHAR as CalendarHAR,
+    ThresholdHAR as ThresholdHAR,
+)
 from .baselines.naive import (
     Baseline as Baseline,
     Drift as Drift,
@@ -48,11 +52,19 @@ from .recurrent import (
 )
 from .wrappers.conformal import Conformal as Conformal
 from .wrappers.estimator import Sklearn as Sklearn
+from .wrappers.memory_probe import (
+    MemoryProbe as MemoryProbe,
+    probe_memory as probe_memory,
+)
 from .wrappers.pooled import Pooled as Pooled
 from .wrappers.search import (
     FittedSearch as FittedSearch,
     Search as Search,
 )
 from .wrappers.torch_module import Torch as Torch
+from .wrappers.zero_shot import (
+    Forecaster as Forecaster,
+    ZeroShot as ZeroShot,
+)
 
 __all__: list[str]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -12,6 +13,7 @@ from candlecast.dataset.prediction import Prediction
 from candlecast.dataset.samples import Samples
 from candlecast.errors import ConfigError, listed
 from candlecast.events import Listener
+from candlecast.sources.source import moment
 from candlecast.targets import Target
 from candlecast.targets.target import require_target
 
@@ -116,6 +118,30 @@ def require_learnable(model: Model, target: Target) -> None:
     require_target(target)
     if isinstance(model, RequiresTarget):
         model.require_target(target)
+
+
+def judged_from(models: Iterable[Model]) -> datetime | None:
+    """The moment from which on models that walk together may be judged; None where all bars may be.
+
+    A pretrained model has an attribute `trained_until`, the last day of the data that it was trained on (ISO text), which may
+    hold any bar up to the end of that day. Raises ConfigError where one has no date: none of its bars can be judged.
+    """
+    births = []
+    for model in models:
+        while hasattr(model, "model"):
+            model = model.model  # type: ignore[attr-defined]  # noqa: PLW2901 - within a wrapper
+        if not hasattr(model, "trained_until"):
+            continue
+        declared = model.trained_until  # type: ignore[attr-defined]
+        if declared is None:
+            raise ConfigError(
+                f"{model.name} has no declared end of its training data, so that no bar can be judged",
+                expected="the last day of what it was trained on, as its makers declare it",
+                remedy='Say trained_until="2025-06-30", or look at its forecasts with cc.walk_forward',
+            )
+        is_day = isinstance(declared, str) and len(declared.strip()) <= len("2025-06-30")
+        births.append(moment(declared, "trained_until") + timedelta(days=is_day))
+    return max(births, default=None)
 
 
 def learns_position(model: Model) -> bool:

@@ -17,8 +17,8 @@ import numpy as np
 from candlecast import backtesting, features, heads, models, signals, targets
 from candlecast.candles import Candles
 from candlecast.dataset import folds
-from candlecast.errors import ConfigError, RunError, listed
-from candlecast.features import FACTORIES, Feature, Features
+from candlecast.errors import CandlecastError, RunError, listed
+from candlecast.features import FACTORIES, NESTING, Feature, Features, Known
 from candlecast.fleet import settings
 from candlecast.models.wrappers.estimator import described
 from candlecast.models.wrappers.known_estimators import make, refused, require_known
@@ -143,7 +143,7 @@ def _described_feature(value: Feature) -> dict[str, Any]:
     """Kind and parameters of a feature of candlecast's; its identity as well for a user's own."""
     scaling = describe(value.scaling)
     if _is_stock(value):
-        parameters = dict(value.parameters)
+        parameters = {name: describe(part) for name, part in value.parameters.items()}
         return {
             "type": "Feature",
             "kind": value.kind,
@@ -164,17 +164,25 @@ def _described_feature(value: Feature) -> dict[str, Any]:
 
 def _is_stock(value: Feature) -> bool:
     """Whether the function of candlecast's named by its kind makes an equal feature from its parameters."""
+    inner = value.parameters.get("feature")
+    if value.kind in NESTING and type(value) is Feature and isinstance(inner, Feature):
+        return _is_stock(inner) and _is_made_again(value)
     if (
         value.kind not in FACTORIES
         or type(value) is not Feature
         or not all(type(each) in PLAIN for each in value.parameters.values())
     ):
         return False
+    return _is_made_again(value)
+
+
+def _is_made_again(value: Feature) -> bool:
+    """Whether the function that its kind names makes an equal feature."""
     try:
         again = getattr(features, value.kind)(**value.parameters)
-    except (ConfigError, TypeError):  # parameters of a user's feature with the same name
+    except (CandlecastError, TypeError):  # parameters of a user's feature with the same name
         return False
-    others = [field.name for field in fields(Feature) if field.name not in ("compute", "scaling")]
+    others = [field.name for field in fields(Feature) if field.name not in ("compute", "scaling", "resolve")]
     return all(repr(getattr(again, name)) == repr(getattr(value, name)) for name in others) and _is_same(
         again.compute, value.compute
     )
@@ -185,8 +193,12 @@ def _is_same(one: Any, other: Any) -> bool:
     functions = isinstance(one, FunctionType) and isinstance(other, FunctionType)
     if functions and one.__code__ is other.__code__ and one.__globals__ is other.__globals__:
         held = [[cell.cell_contents for cell in each.__closure__ or ()] for each in (one, other)]
+        if any(isinstance(value, Feature) for value in held[0]):  # of `at`: the very feature that the parameters hold
+            return all(a is b or (type(a) in PLAIN and a == b) for a, b in zip(*held, strict=True))
         if all(type(value) in PLAIN for values in held for value in values):
             return repr([one.__defaults__, held[0]]) == repr([other.__defaults__, held[1]])
+    if isinstance(one, Known) and isinstance(other, Known):
+        return one.combine is None and other.combine is None and one.digest == other.digest
     return identify(one) == identify(other)
 
 
@@ -255,9 +267,13 @@ def _require_estimator(description: dict[str, Any]) -> None:
 
 def _require_feature(description: dict[str, Any]) -> None:
     kind, parameters = description["kind"], description["parameters"]
-    if not isinstance(parameters, dict) or not all(type(each) in PLAIN for each in parameters.values()):
+    allowed = {"feature": "Feature", "other": "Candles"} if kind in NESTING else {}
+    if not isinstance(parameters, dict) or not all(
+        type(each) in PLAIN or (isinstance(each, dict) and each.get("type") == allowed.get(name, ""))
+        for name, each in parameters.items()
+    ):
         raise _malformed("has a Feature whose parameters are not plain")
-    if not isinstance(kind, str) or kind not in FACTORIES:
+    if not isinstance(kind, str) or kind not in (*FACTORIES, *NESTING):
         raise refused(f"{_shown(kind)} is not a recipe of this version", "a feature of candlecast's own")
 
 
@@ -295,7 +311,7 @@ def _made(description: Any, candles: Sequence[Candles]) -> Any:
     if kind == "Candles":
         return _given(description, candles)
     if kind == "Feature":
-        return _made_feature(description)
+        return _made_feature(description, candles)
     if kind == "Estimator":
         parameters = {key: _made(part, candles) for key, part in description["parameters"].items()}
         return make(description["class"], parameters)
@@ -315,9 +331,10 @@ def _made(description: Any, candles: Sequence[Candles]) -> Any:
     return _called(kind, recipe, **{name: part for name, part in parts.items() if name in names})
 
 
-def _made_feature(description: dict[str, Any]) -> Feature:
+def _made_feature(description: dict[str, Any], candles: Sequence[Candles]) -> Feature:
     kind = description["kind"]
-    built = _called(kind, getattr(features, kind), **description["parameters"])
+    parameters = {name: _made(part, candles) for name, part in description["parameters"].items()}
+    built = _called(kind, getattr(features, kind), **parameters)
     if built.warmup != description["warmup"]:
         raise RunError(
             f"{kind} has a warm-up of {built.warmup} bars, and in the run one of {str(description['warmup'])[:20]}",

@@ -16,7 +16,11 @@ from candlecast.text.formatting import CELL, count, moment
 if TYPE_CHECKING:
     from candlecast.study.result import StudyResult
 
-SCORES = {  # of forecasts with a width: the column, its heading, and what it means
+SCORES = {  # of volatility, and of forecasts with a width: the column, its heading, and what it means
+    "qlike": (
+        "QLIKE",
+        "loss of the forecast as a variance, the constant that suits it best set aside (Patton 2011); smaller is better.",
+    ),
     "log_score": (
         "Log score",
         "mean negative log density of the outcomes under the forecast distributions; smaller is better.",

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from candlecast.candles.intake import ACTIVITY
 from candlecast.dataset import forecast
 from candlecast.disk.parquet import Outline, outline
 from candlecast.runs.manifest import LOADED, incomplete, parsed, read_file
@@ -34,6 +35,7 @@ COLUMNS: dict[str, dict[str, Any]] = {
 }
 FURTHER_OWN = ("known_at", "mean", "naive", "target", "expected_return")  # columns of each further target
 HIGHEST = 1e100  # of numbers in a forecast, whose squares must be finite
+OPTIONAL = {"candles": set(ACTIVITY)}
 KNOWN = {  # columns without nulls
     "candles": COLUMNS["candles"],
     "forecasts": ("time", "symbol", "model", "fold", "seed", "mean", "naive"),
@@ -124,6 +126,7 @@ def _outline(folder: Path, name: str, content: bytes) -> Outline:
         raise incomplete(folder, f"{name}.parquet: {error}") from error
     columns, expected = set(found.columns), set(COLUMNS[name])
     further = {each for each in columns - expected if name == "forecasts" and forecast.FURTHER.fullmatch(each)}
+    further |= (columns - expected) & OPTIONAL.get(name, set())
     if columns - further != expected:
         odd = sorted(columns - further ^ expected)[0]
         raise incomplete(folder, f"{name}.parquet has other columns than it should, such as {odd[:50]!r}")

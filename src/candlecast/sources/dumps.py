@@ -21,6 +21,7 @@ from typing import Literal
 
 import polars as pl
 
+from candlecast.candles.intake import ACTIVITY
 from candlecast.errors import SourceError
 from candlecast.interval import Interval
 from candlecast.sources.answers import unusable
@@ -190,13 +191,14 @@ def _read(get: Get, address: str, file: Dump, retry: Retry) -> pl.DataFrame:
 
 
 def parse_dump(content: bytes, name: str) -> pl.DataFrame:
-    """The six first columns of a zipped dump, `open_time` in UTC; with or without header, milliseconds or microseconds."""
+    """The bars of a zipped dump, `open_time` in UTC, with ACTIVITY; with or without header, milliseconds or microseconds."""
     try:
         stream, first = _stream(content)
         rows = pl.scan_csv(io.BytesIO(stream), has_header=False, skip_rows=0 if first.isdigit() else 1, schema=SCHEMA)
         count = pl.col("open_time")
         micros = pl.when(count < MICROSECONDS_FROM).then(count * 1_000).otherwise(count)
-        return rows.select(micros.cast(pl.Datetime("us", "UTC")), *FIELDS[1:]).collect()
+        activity = [pl.col(name).cast(pl.Float64, strict=False) for name in ACTIVITY]
+        return rows.select(micros.cast(pl.Datetime("us", "UTC")), *FIELDS[1:], *activity).collect()
     except (*UNREADABLE, pl.exceptions.PolarsError) as error:
         why = str(error).strip().splitlines()
         raise SourceError(

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import polars as pl
 
+from candlecast.candles.intake import ACTIVITY
 from candlecast.errors import CandlecastError, ConfigError, SourceError, near_misses
 from candlecast.interval import Interval
 from candlecast.sources.answers import MAX_TEXT, are_dated, is_time, parse_json, quoted, says_nothing_found, unusable
@@ -32,6 +33,10 @@ logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 FIRST = datetime(2010, 1, 1, tzinfo=UTC)  # the first exchanges
 CLOCKS_APART = timedelta(days=1)
+KLINE_PLACES, LONG_KLINE = (
+    (7, 8, 9),
+    11,
+)  # of quote volume, trades and taker volume in a kline, which is at least so long
 SAFE_LIMIT = 100  # bars in a page where ccxt does not know how many the exchange gives
 
 
@@ -170,7 +175,8 @@ class Rest:
         """Closed bars of a market of ccxt in [start, end], in pages of `limit` bars (by default as ccxt chooses).
 
         With `until`, the request states the end and the answer is a plain list, as Binance's: an empty one means that no bar
-        is left. Otherwise a page without bars may be a gap, and the next page is requested.
+        is left, and its rows say more than ccxt keeps of them.
+        Otherwise a page without bars may be a gap, and the next page is requested.
         """
         size = limit or self.exchange.feature_value(symbol, "fetchOHLCV", "limit") or SAFE_LIMIT
         extra = {"until": int(end.timestamp() * 1_000) - 1} if until else {}
@@ -200,7 +206,8 @@ class Rest:
 
     def _rows(self, symbol: str, interval: Interval, since: int, size: int, extra: dict[str, Any]) -> pl.DataFrame:
         rows = self.exchange.fetch_ohlcv(symbol, str(interval), since, size, extra)
-        return _frame(self.exchange.name, rows)
+        frame = _frame(self.exchange.name, rows)
+        return _with_activity(frame, self.said[-1] if self.said else None) if extra else frame
 
     def _is_answer(self, frame: pl.DataFrame, start: datetime, end: datetime, *, is_list: bool) -> bool:
         """Whether an answer has bars, or states that there are none. Nothing else is taken for a gap."""
@@ -309,3 +316,17 @@ def _frame(name: str, rows: list[list[Any]]) -> pl.DataFrame:
     schema = {"open_time": pl.Int64, **dict.fromkeys(VALUES, pl.Float64)}
     frame = pl.DataFrame([row[:6] for row in rows], schema=schema, orient="row", strict=False)
     return frame.with_columns((pl.col("open_time") * 1_000).cast(pl.Datetime("us", "UTC")))
+
+
+def _with_activity(frame: pl.DataFrame, said: Any) -> pl.DataFrame:
+    """The frame with what Binance's klines hold beside prices and volume; null where they hold no number."""
+    if not isinstance(said, list) or not all(isinstance(row, list) and len(row) >= LONG_KLINE for row in said):
+        return frame
+    known = {row[0]: [row[place] for place in KLINE_PLACES] for row in said if isinstance(row[0], int)}
+    times = (frame["open_time"].dt.timestamp("ms")).to_list()
+    values = [known.get(time, [None] * len(ACTIVITY)) for time in times]
+    columns = [
+        pl.Series(name, [None if row[place] is None else str(row[place]) for row in values], pl.String)
+        for place, name in enumerate(ACTIVITY)
+    ]
+    return frame.hstack([column.cast(pl.Float64, strict=False) for column in columns])

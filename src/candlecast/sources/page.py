@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from candlecast.candles.intake import ACTIVITY
 from candlecast.errors import SourceError
 from candlecast.interval import Interval
 from candlecast.sources.source import COLUMNS
@@ -20,12 +21,16 @@ def market_page(
     """The market table of raw bars, whose column `open_time` is in UTC: those with open_time >= start, close_time <= end.
 
     Rows that repeat another one exactly come from overlapping pages, and are dropped. Raises SourceError for two rows with
-    different values for one bar, and for a row without a time or with a value that is not a number.
+    different values for one bar, and for a row without a time or with a value that is not a number. Columns of ACTIVITY are
+    kept where there are any; what is no finite number in them is null.
     """
     if frame["open_time"].null_count():
         raise _not_a_bar(symbol, interval, frame["open_time"].null_count(), "time")
     dated = frame.select(
-        "open_time", interval.after(frame["open_time"]).alias("close_time"), pl.col(*VALUES, *extra).cast(pl.Float64)
+        "open_time",
+        interval.after(frame["open_time"]).alias("close_time"),
+        pl.col(*VALUES, *extra).cast(pl.Float64),
+        *_activity(frame),
     )
     page = dated.filter((pl.col("open_time") >= start) & (pl.col("close_time") <= end))
     numbers = page.select(pl.col(*VALUES, *extra).is_finite().fill_null(False))
@@ -43,6 +48,11 @@ def market_page(
             remedy="Try again later, or report it to the vendor",
         )
     return page.rechunk()
+
+
+def _activity(frame: pl.DataFrame) -> list[pl.Expr]:
+    numbers = [pl.col(name).cast(pl.Float64, strict=False) for name in ACTIVITY if name in frame.columns]
+    return [pl.when(each.is_finite()).then(each) for each in numbers]
 
 
 def _not_a_bar(symbol: str, interval: Interval, rows: int, lacking: str) -> SourceError:

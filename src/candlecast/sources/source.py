@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.candles import Candles, Origin
+from candlecast.candles.intake import ACTIVITY, with_known_activity
 from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.interval import Interval
@@ -41,7 +42,8 @@ class Source(ABC):
         """Closed bars page by page, oldest first, no bar twice and none unfinished.
 
         Each page has the columns of `Candles.frame`, in their order; a vendor of stocks adds `dividend` (per share, 0.0
-        for none) and `split` (new shares for an old one, 1.0 for none), both Float64. All bars lie within `since` and
+        for none) and `split` (new shares for an old one, 1.0 for none), an exchange what it has of `quote_volume`, `trades`
+        and `taker_volume`, null where it does not say; all Float64. All bars lie within `since` and
         `until` (open_time >= since, close_time <= until); without them, from the first bar that the source has to now.
         Nothing is asked of the source before the first page is taken, and a caller may stop after any page.
 
@@ -78,7 +80,7 @@ class Source(ABC):
         end = utc_now() if until is None else moment(until, "until")
         pages, bars = [], 0
         for page in self.pages(symbol, interval, since=since, until=until):
-            pages.append(page.select(COLUMNS))
+            pages.append(page.select(*COLUMNS, *(name for name in ACTIVITY if name in page.columns)))
             bars += page.height
             first, last = pages[0]["open_time"][0], page["close_time"][-1]
             days = max((end - first).total_seconds() / 86_400, 0.0)
@@ -86,7 +88,8 @@ class Source(ABC):
             progress(Progress("fetch", round(days - (end - last).total_seconds() / 86_400, 1), round(days, 1), detail))
         if not pages:
             raise no_bar(self, symbol, interval, since, until)
-        frame, has_sessions = pl.concat(pages).rechunk(), self.session(symbol) == "sessions"
+        frame = with_known_activity(pl.concat(pages, how="diagonal").rechunk())
+        has_sessions = self.session(symbol) == "sessions"
         return Candles(frame, symbol, interval, has_sessions, origin=Origin(self.name))
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 import polars as pl
 
 from candlecast.candles import Change
+from candlecast.candles.intake import ACTIVITY
 from candlecast.store.listings import Listings
 from candlecast.store.observations import COLUMNS, PRICES, current, is_current
 from candlecast.store.table import Series, Snapshot
@@ -47,8 +48,8 @@ def joined(snapshot: Snapshot, recorded: Listings, series: Series) -> tuple[pl.D
 
 
 def bars(snapshot: Snapshot, scan: pl.LazyFrame | None) -> pl.DataFrame:
-    """`open_time`, prices and volume that hold, of all observations of a scan, in order of time."""
-    frame = pl.DataFrame(schema={name: COLUMNS[name] for name in ("open_time", *PRICES)})
+    """`open_time`, prices, volume and ACTIVITY that hold, of all observations of a scan, in order of time."""
+    frame = pl.DataFrame(schema={name: COLUMNS[name] for name in ("open_time", *PRICES, *ACTIVITY)})
     if scan is None:
         return frame
     found = snapshot.read(scan.select(frame.columns)).rechunk()

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
+from candlecast.candles.intake import ACTIVITY
 from candlecast.errors import SourceError
 from candlecast.interval import Interval
 
@@ -21,10 +22,11 @@ BEGINNING = datetime(
 )  # what a source without an asked beginning is asked from; no candle is older
 PRICES = ("open", "high", "low", "close", "volume")
 VALUES = (*PRICES, "dividend", "split")
+EVERY = (*VALUES, *ACTIVITY)
 ROUNDING = 1e-6  # relative; a cent of a share of 10,000
 COLUMNS = {
     "open_time": TIME,
-    **dict.fromkeys(VALUES, pl.Float64()),
+    **dict.fromkeys(EVERY, pl.Float64()),
     "asked_from": TIME,
     "has_sessions": pl.Boolean(),
     "seen_at": TIME,
@@ -50,7 +52,7 @@ def observe(
             remedy="Nothing of that page was stored; correct the source",
         )
     closed = interval.after(opened).shift(1, fill_value=asked_from)
-    absent = [pl.lit(None, pl.Float64).alias(name) for name in VALUES if name not in page.columns]
+    absent = [pl.lit(None, pl.Float64).alias(name) for name in EVERY if name not in page.columns]
     return page.with_columns(
         *absent,
         open_time=opened,
@@ -84,7 +86,7 @@ def current(observations: pl.DataFrame) -> pl.DataFrame:
 def distinct(observations: pl.DataFrame) -> pl.DataFrame:
     """The observations without those that repeat the one before of the same bar, in order of bar and of sight."""
     ordered = observations.sort("open_time", "seen_at", maintain_order=True)
-    same = [pl.col(name).eq_missing(pl.col(name).shift(1)) for name in ("open_time", *VALUES)]
+    same = [pl.col(name).eq_missing(pl.col(name).shift(1)) for name in ("open_time", *EVERY)]
     asked = pl.col("asked_from").min().over("open_time")
     return ordered.with_columns(asked).filter(~pl.all_horizontal(same))
 
@@ -93,7 +95,8 @@ def news(fresh: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     """The fresh observations that add to the known ones: another bar, other values, or a longer period requested.
 
     Vendors of stocks round adjusted prices after adjusting them, each time anew, so that there (where `dividend` is
-    given) values that differ by less than ROUNDING are the same. An update is stored as seen after what is known of the
+    given) values that differ by less than ROUNDING are the same. What a source says of ACTIVITY is news where it differs or
+    nothing was known of it. An update is stored as seen after what is known of the
     same bar, whatever the clocks of the machines say.
     """
     if known.is_empty():
@@ -102,7 +105,7 @@ def news(fresh: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     before = pl.col("asked_from_before")
     is_longer = pl.col("asked_from").is_not_null() & (before.is_null() | (pl.col("asked_from") < before))
     later = pl.max_horizontal("seen_at", pl.col("seen_at_before") + timedelta(microseconds=1))
-    found = joined.filter(pl.col("is_known").is_null() | is_longer | _is_other())
+    found = joined.filter(pl.col("is_known").is_null() | is_longer | _is_other() | _says_more())
     return found.with_columns(seen_at=later).select(fresh.columns)
 
 
@@ -112,7 +115,7 @@ def differs(fresh: pl.DataFrame, known: pl.DataFrame) -> bool:
 
 
 def _beside(fresh: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    there = known.select("open_time", "asked_from", "seen_at", *VALUES, is_known=pl.lit(True))
+    there = known.select("open_time", "asked_from", "seen_at", *EVERY, is_known=pl.lit(True))
     return fresh.join(there, on="open_time", how="left", maintain_order="left", suffix="_before")
 
 
@@ -128,13 +131,21 @@ def _is_other() -> pl.Expr:
     return pl.any_horizontal(others)
 
 
+def _says_more() -> pl.Expr:
+    """Any of ACTIVITY is given, and is not what it was."""
+    return pl.any_horizontal(
+        pl.col(name).is_not_null() & pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in ACTIVITY
+    )
+
+
 def changes(observations: pl.DataFrame) -> pl.DataFrame:
     """Every change of a bar's values: `open_time`, `seen_at` (of the new ones), old values as `open_before` ..., and new."""
     repeated = observations.filter(pl.col("open_time").is_duplicated())
     ordered = distinct(repeated)
     before = [pl.col(name).shift(1).alias(f"{name}_before") for name in VALUES]
     pairs = ordered.with_columns(*before, is_first=pl.col("open_time") != pl.col("open_time").shift(1))
-    later = pairs.filter(~pl.col("is_first").fill_null(True))
+    is_other = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in VALUES)
+    later = pairs.filter(~pl.col("is_first").fill_null(True) & is_other)
     return later.select("open_time", "seen_at", *(name for value in VALUES for name in (f"{value}_before", value)))
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.candles import Candles, Change, Ending, Origin
+from candlecast.candles.intake import ACTIVITY, with_known_activity
 from candlecast.errors import CandleError, ConfigError, SourceError, StoreError, UnknownSymbolError, near_misses
 from candlecast.events import Listener, ignore
 from candlecast.interval import Interval
@@ -374,7 +375,8 @@ def _row(candles: Candles, time: datetime) -> int:
 
 def _candles(frame: pl.DataFrame, series: Series, *, has_sessions: bool, origin: Origin) -> Candles:
     closed = series.step.after(frame["open_time"]).alias("close_time")
-    table = pl.DataFrame([frame["open_time"], closed, *(frame[name] for name in PRICES)]).rechunk()
+    table = pl.DataFrame([frame["open_time"], closed, *(frame[name] for name in (*PRICES, *ACTIVITY))])
+    table = with_known_activity(table).rechunk()
     breaks = None if has_sessions else ()
     return Candles(table, series.symbol, series.step, has_sessions=has_sessions, breaks=breaks, origin=origin)
 

@@ -134,6 +134,7 @@ class Location:
                         self.url,
                         rows,
                         mode="append",
+                        schema_mode="merge",
                         storage_options=dict(self.options) or None,
                         writer_properties=_writing(),
                         commit_properties=CommitProperties(max_commit_retries=RETRIES),
@@ -238,6 +239,9 @@ class Snapshot:
             [paths[name] for name in files["name"]],
             hive_partitioning=False,
             glob=False,
+            schema=COLUMNS,
+            missing_columns="insert",  # files that were written before there was a column
+            extra_columns="ignore",
             storage_options=dict(self.location.options) or None,
         )
         if since is not None:
@@ -259,6 +263,7 @@ class Snapshot:
                     self.table,
                     rows,
                     mode="overwrite",
+                    schema_mode="merge",
                     predicate=predicate,
                     writer_properties=_writing(),
                 )

@@ -17,15 +17,16 @@ from candlecast.candles import Candles
 from candlecast.causality import ModelCheck
 from candlecast.dataset.folds import Folds, WalkForward
 from candlecast.dataset.jobs import Job
+from candlecast.dataset.usual_features import features_for
 from candlecast.errors import ConfigError
 from candlecast.evaluation.accuracy import scored
 from candlecast.evaluation.survivorship import Survivorship, survivorship
 from candlecast.evaluation.trial_count import TrialCount
 from candlecast.events import Listener, Progress, ignore
-from candlecast.features import Features, standard_features
+from candlecast.features import Features
 from candlecast.ledger import Ledger, as_ledger
 from candlecast.models import Drift, Model, Naive
-from candlecast.models.model import require_model
+from candlecast.models.model import judged_from, require_model
 from candlecast.models.wrappers.pooled import Pooled
 from candlecast.signals import Rule
 from candlecast.sources.files import as_assets
@@ -141,7 +142,7 @@ def compare(
         require_model(model)
     walked = {**{name: model for name, model in REFERENCES.items() if name not in models}, **models}
     target, folds = NextReturn() if target is None else target, folds or WalkForward()
-    window = max(model.window for model in walked.values())
+    window, since = max(model.window for model in walked.values()), judged_from(walked.values())
     plan = WalkPlan(features, target, folds, tuple(seeds), window)
     plans = {
         name: [plan.jobs(model, each) for each in series] for name, model in walked.items()
@@ -165,7 +166,7 @@ def compare(
         for name, model in models.items():
             study = Study(
                 model=model,
-                features=features or standard_features(each.interval),
+                features=features_for(features, each, target),
                 target=target,
                 folds=folds,
                 rule=rule,
@@ -174,7 +175,7 @@ def compare(
                 baselines=(),
             )
             chosen = {label: finished[label] for label in dict.fromkeys([*REFERENCES, name])}
-            result = study.assemble(each, chosen, seed=seeds[0], name=name)
+            result = study.assemble(each, chosen, seed=seeds[0], name=name, since=since)
             recipe = result.recipe | {"window": window}
             if seeds != list(range(seeds[0], seeds[0] + len(seeds))):
                 recipe |= {"seeds": seeds}

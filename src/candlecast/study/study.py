@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
+
+import polars as pl
 
 from candlecast.audit import AuditReport, quick_audit
 from candlecast.backtesting import Costs
@@ -12,9 +15,10 @@ from candlecast.backtesting.validation import require_cash, require_kind
 from candlecast.candles import Candles
 from candlecast.dataset.folds import Folds, WalkForward, require_folds
 from candlecast.dataset.forecast import Forecast
-from candlecast.errors import ConfigError, is_whole
+from candlecast.dataset.usual_features import features_for
+from candlecast.errors import ConfigError, NotEnoughDataError, is_whole
 from candlecast.events import Listener, Progress, ignore
-from candlecast.features import Features, standard_features
+from candlecast.features import Features
 from candlecast.features.feature import require_features
 from candlecast.ledger import Ledger, as_ledger
 from candlecast.models import (
@@ -24,6 +28,7 @@ from candlecast.models import (
     GARCH,
     HAR,
     Baseline,
+    CalendarHAR,
     Drift,
     LinearRegression,
     Model,
@@ -31,7 +36,7 @@ from candlecast.models import (
     Ridge,
     SeasonalNaive,
 )
-from candlecast.models.model import learns_position, require_learnable, require_model
+from candlecast.models.model import judged_from, learns_position, require_learnable, require_model
 from candlecast.recipes import describe
 from candlecast.recipes.environment import environment
 from candlecast.signals import FollowDirection, HoldPosition, InverseVolatility, Rule
@@ -53,6 +58,7 @@ BASELINES: tuple[Baseline, ...] = (
     LinearRegression(),
     Ridge(),
     HAR(),
+    CalendarHAR(),
     GARCH(),
 )
 
@@ -157,6 +163,7 @@ class Study:
         candles = as_candles(candles)
         ledger = as_ledger(ledger)
         models = [*self.baseline_models, self.model]
+        since = judged_from(models)
         plan = WalkPlan(
             features=self.features_on(candles),
             target=self.target,
@@ -181,7 +188,7 @@ class Study:
             )
         progress(Progress("baselines", len(models) - 1, len(models) - 1))
         progress(Progress("judge", 0, 1))
-        result = self.assemble(candles, parts, seed=seed, ledger=ledger)
+        result = self.assemble(candles, parts, seed=seed, since=since, ledger=ledger)
         result = replace(result, audit=self.audited(candles, parts[self.model.name], seed=seed)).record(ledger)
         progress(Progress("judge", 1, 1, str(result.verdict)))
         return result
@@ -193,6 +200,7 @@ class Study:
         *,
         seed: int = 0,
         name: str | None = None,
+        since: datetime | None = None,
         ledger: Ledger | None = None,
     ) -> StudyResult:
         """The result that finished walks add up to, by model, the studied one among them; not yet a trial.
@@ -202,6 +210,7 @@ class Study:
             parts: finished folds by model.
             seed: the first seed.
             name: that of the studied model among the parts, where it is not its own.
+            since: the moment from which on forecasts are judged (`judged_from`); of all bars when not given.
             ledger: where the trial is recorded once the result is judged; that of the folder `runs` when not given.
         """
         name = self.model.name if name is None else name
@@ -209,9 +218,12 @@ class Study:
             model: Forecast.joined([part.frame for part in finished], primary(self.target).horizon)
             for model, finished in parts.items()
         }
+        every = forecasts
+        if since is not None:
+            forecasts = {model: _from(forecast, since) for model, forecast in every.items()}
         studied = sorted(parts[name], key=lambda part: part.job.key)  # in whatever order they ended
         result = StudyResult(
-            recipe=self.recipe(candles, seed=seed),
+            recipe=self.recipe(candles, seed=seed) | ({} if since is None else {"judged_from": since.isoformat()}),
             model=name,
             candles=candles,
             target=self.target,
@@ -226,6 +238,7 @@ class Study:
             searches=tables.searches(studied),
             ledger=ledger,
             environment=environment(),
+            unjudged={} if since is None else {model: _before(forecast, since) for model, forecast in every.items()},
         )
         return replace(result, digests=digests_of(result))
 
@@ -239,8 +252,8 @@ class Study:
         return replace(self, features=self.features_on(candles), rule=self.trading_rule)
 
     def features_on(self, candles: Candles) -> Features:
-        """The features on these candles: the standard ones of their interval where the study names none."""
-        return self.features or standard_features(candles.interval)
+        """The features on these candles: the standard ones of interval and target where the study names none."""
+        return features_for(self.features, candles, self.target)
 
     @property
     def trading_rule(self) -> Rule:
@@ -250,3 +263,20 @@ class Study:
         if learns_position(self.model):
             return HoldPosition()
         return InverseVolatility() if isinstance(primary(self.target), Volatility) else FollowDirection()
+
+
+def _from(forecast: Forecast, since: datetime) -> Forecast:
+    """The forecasts of bars that close after a moment. Raises NotEnoughDataError for fewer than two."""
+    kept = forecast.frame.filter(pl.col("time") > since)
+    if kept["time"].n_unique() < 2:
+        raise NotEnoughDataError(
+            f"{forecast.model} forecasts up to {forecast.frame['time'].max()}, and a model of the study may know all bars "
+            f"up to {since:%Y-%m-%d %H:%M} UTC",
+            expected="bars after the end of its training data to judge it on",
+            remedy="Give newer candles, or a model that was trained on older data",
+        )
+    return replace(forecast, frame=kept)
+
+
+def _before(forecast: Forecast, since: datetime) -> Forecast:
+    return replace(forecast, frame=forecast.frame.filter(pl.col("time") <= since))

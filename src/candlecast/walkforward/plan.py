@@ -11,8 +11,9 @@ from candlecast.causality import require_causal_features, require_causal_target
 from candlecast.dataset.folds import Folds, WalkForward, check_folds, require_folds
 from candlecast.dataset.jobs import Job
 from candlecast.dataset.samples import make_samples
+from candlecast.dataset.usual_features import features_for
 from candlecast.errors import ConfigError, NotEnoughDataError, calling, is_whole
-from candlecast.features import Features, standard_features
+from candlecast.features import Features
 from candlecast.features.feature import require_features
 from candlecast.models import Model
 from candlecast.models.model import require_learnable
@@ -84,10 +85,10 @@ class WalkPlan:
         require_seeds(seeds)
         require_folds(self.folds)
         require_features(self.features)
-        features = [self.features or standard_features(asset.interval) for asset in assets]
+        features = [features_for(self.features, asset, self.target) for asset in assets]
         if len({each.columns for each in features}) > 1:
             raise ConfigError(
-                "the assets have standard features of different columns, because their intervals differ",
+                "the assets have features of different columns, because their intervals differ",
                 expected="the same features for all",
                 remedy="Name them with features=cc.Features(...)",
             )

@@ -103,7 +103,8 @@ class ETS(Baseline):
 
     l_t = l_{t-1} + phi b_{t-1} + alpha e_t, b_t = phi b_{t-1} + beta e_t; the forecast k bars ahead is
     l_t + (phi + ... + phi^k) b_t. alpha, beta and phi are the maximum-likelihood ones of the fold's training part
-    (statsmodels), then followed bar by bar. Hyndman, Koehler, Ord and Snyder (2008).
+    (statsmodels), of the recursion that is then followed bar by bar: from the first value, without a trend. Hyndman,
+    Koehler, Ord and Snyder (2008).
     """
 
     name: str = field(default="ets", init=False)
@@ -119,8 +120,10 @@ class ETS(Baseline):
 
         values = learnt_part(job, series_of(job.samples).levels)
         values = values[np.isfinite(values)]
+        start = {"initial_level": values[0], "initial_trend": 0.0}  # as it is followed below
         with deterministic_fit():
-            learnt: Any = ETSModel(values, error="add", trend="add", damped_trend=True).fit(disp=False)
+            model = ETSModel(values, trend="add", damped_trend=True, initialization_method="known", **start)
+            learnt: Any = model.fit(disp=False)
         alpha, beta, phi = learnt.alpha, learnt.beta, learnt.phi
 
         def predict(samples: Samples, rows: np.ndarray) -> np.ndarray:

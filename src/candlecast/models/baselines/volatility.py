@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from candlecast.candles import Candles
 from candlecast.dataset.jobs import Job
 from candlecast.dataset.samples import Samples
 from candlecast.errors import ConfigError
@@ -45,16 +46,8 @@ class HAR(Baseline):
         return lambda samples, rows: self._regressors(samples)[rows] @ weights
 
     def _regressors(self, samples: Samples) -> np.ndarray:
-        """A constant and the means, (time, 1 + lags); a mean over the first bars is of those there are."""
-        ranges = Volatility(horizon=1).naive(samples.candles)
-        moved = np.isfinite(ranges)
-        total, count = (np.concatenate([[0.0], np.cumsum(each)]) for each in (np.where(moved, ranges, 0.0), moved))
-        end = np.arange(1, len(ranges) + 1)
-        columns = [np.ones(len(ranges))]
-        for lag in self.lags:
-            start = np.maximum(end - lag, 0)
-            columns.append((total[end] - total[start]) / np.maximum(count[end] - count[start], 1))
-        return np.column_stack(columns)
+        """A constant and the means, (time, 1 + lags)."""
+        return np.column_stack([np.ones(len(samples)), mean_ranges(samples.candles, self.lags)])
 
 
 @dataclass(frozen=True)
@@ -103,3 +96,16 @@ class GARCH(Baseline):
             rows, first = rows[(rows >= part.start) & (rows < part.stop)], part.start
         gap = float(np.mean(job.samples.outcomes[rows] - log_volatility(job.samples, rows, first)))
         return lambda samples, rows: gap + log_volatility(samples, rows)
+
+
+def mean_ranges(candles: Candles, lags: tuple[int, ...]) -> np.ndarray:
+    """Mean log range of the last bars that moved, for each number of bars, (time, lag); at first, of those there are."""
+    ranges = Volatility(horizon=1).naive(candles)
+    moved = np.isfinite(ranges)
+    total, count = (np.concatenate([[0.0], np.cumsum(each)]) for each in (np.where(moved, ranges, 0.0), moved))
+    end = np.arange(1, len(ranges) + 1)
+    columns = []
+    for lag in lags:
+        start = np.maximum(end - lag, 0)
+        columns.append((total[end] - total[start]) / np.maximum(count[end] - count[start], 1))
+    return np.column_stack(columns)
