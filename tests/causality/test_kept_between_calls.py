@@ -165,7 +165,7 @@ def test_the_check_leaves_what_a_user_holds_as_it_is():
         return returns(candles) * known["bars"]
 
     feature = Feature("counted", counted, 1)
-    assert by_earlier_calls(feature, lambda copy, given: copy(given), own=MARKET, other=MARKET[:500]) is None
+    assert by_earlier_calls(feature, lambda copy, given: copy(given), own=MARKET, others=[MARKET[:500]]) is None
     assert known == {"bars": 3}
     copy = fresh(counted)
     assert copy is not counted and np.array_equal(copy(MARKET), counted(MARKET))

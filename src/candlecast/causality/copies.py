@@ -1,8 +1,9 @@
 """Copies of what a user wrote, as if it had never been called: functions, objects, and what they keep from call to call.
 
-A function that fits itself on the candles of its first call and keeps the fit gives the same values ever after. Two copies tell:
-one that is called at once, and one that is called on something else before. Where it was called earlier, copies without the
-data that it holds tell: what is a store fills again, and what is configuration is missing in both.
+A function that fits itself on the candles of its first call and keeps the fit gives the same values ever after; one that keeps
+results by the first bars of the candles gives them for any that begin alike. Two copies show it: one that is called at once, and
+one that is called on something else before, on other candles and on the same ones with another future. Where it was called
+earlier, copies without the data that it holds show it: what is a store fills again, and what is configuration is missing in both.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import copy
 import functools
 import sysconfig
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass
 from typing import Any
 
@@ -49,26 +50,31 @@ KEPT = {
 
 
 def by_earlier_calls(
-    part: Any, call: Callable[[Any, Any], np.ndarray], *, own: Any, other: Any
+    part: Any, call: Callable[[Any, Any], np.ndarray], *, own: Any, others: Sequence[Any]
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """What `call(part, own)` gives at first, and once `call(part, other)` went before, where these differ; else None."""
+    """What `call(part, own)` gives at first, and once it was called with the others before, where these differ; else None."""
     for is_emptied in (False, True):
         first, later = fresh(part, is_emptied=is_emptied), fresh(part, is_emptied=is_emptied)
         try:
             at_once = call(first, own)
-            try:
-                call(later, other)
-            except Exception:  # what it does with other input is checked elsewhere
-                if is_emptied:
-                    continue
+            failures = sum(not _works(call, later, other) for other in others)
+            if failures == len(others) and is_emptied:
+                continue
             after = call(later, own)
-        except (
-            Exception
-        ):  # what it was left without is needed; failures with all its data show when it is called itself
+        except Exception:  # it needs what it was left without; other failures show when it is called itself
             continue
         if not np.array_equal(at_once, after, equal_nan=True):
             return at_once, after
     return None
+
+
+def _works(call: Callable[[Any, Any], np.ndarray], part: Any, given: Any) -> bool:
+    """Calls it; what it does with other input is checked elsewhere."""
+    try:
+        call(part, given)
+    except Exception:
+        return False
+    return True
 
 
 def fresh(part: Any, *, is_emptied: bool = False) -> Any:

@@ -20,6 +20,7 @@ from candlecast.candles import Candles
 from candlecast.causality import markets
 from candlecast.causality.compare import Passed, informative, minute, require_equal, size, usual
 from candlecast.causality.copies import by_earlier_calls
+from candlecast.causality.rows import ROWS_LATER, goes_by_rows
 from candlecast.errors import CandlecastError, ConfigError, LookaheadError, said
 from candlecast.features import Feature, Features, Known
 from candlecast.process.shared import ignoring
@@ -116,7 +117,7 @@ def _require_causal(feature: Feature, candles: Candles, seed: int) -> None:
     first = max(len(candles) - length, 0) // 2
     part = candles[first : first + length]
     short = part[-(SHORT + 2 * feature.warmup) :]
-    kept = by_earlier_calls(feature, lambda copy, given: copy(given), own=short, other=markets.unseen(short, seed))
+    kept = _kept(feature, short, part, seed)
     base = _values(feature, part)
     again = _values(feature, part)
     if not np.array_equal(base, again, equal_nan=True):
@@ -128,13 +129,7 @@ def _require_causal(feature: Feature, candles: Candles, seed: int) -> None:
             remedy="Draw no random numbers, and keep nothing from call to call",
         )
     if kept is not None:
-        row, column = (int(i) for i in np.argwhere((kept[0] != kept[1]) & ~np.isnan(kept).all(axis=0))[0])
-        raise LookaheadError(
-            f"feature {feature.name}, column {feature.columns[column]}, is {kept[0][row, column]:.6g} at {minute(short, row)}, "
-            f"and {kept[1][row, column]:.6g} when it is computed on other candles before: it keeps something between calls",
-            expected="the same values for the same candles, whatever it was called with before",
-            remedy="Fit nothing inside a feature; a model such as cc.Sklearn(...) is fitted anew in each fold",
-        )
+        raise kept
     whole = base if len(part) == len(candles) else _values(feature, candles)
     if np.isfinite(whole).any() and not np.isfinite(base[feature.warmup :]).any():
         first, part, base = 0, candles, whole  # defined elsewhere
@@ -144,8 +139,28 @@ def _require_causal(feature: Feature, candles: Candles, seed: int) -> None:
         _require_causal_values(feature, candles, whole, seed, cuts=1)
         _require_same_on_other_dates(feature, candles, whole, is_clock)
         _require_same_from_later_start(feature, candles, whole, is_clock)
+        _require_no_row_numbers(feature, candles, is_clock, seed, most=1)
         newest = candles[-len(part) :]
         _require_no_answers(feature, newest, _values(feature, newest), seed)
+
+
+def _kept(feature: Feature, short: Candles, part: Candles, seed: int) -> LookaheadError | None:
+    """The error of a feature that keeps something between calls; None of any other."""
+    for candles, others, what in (
+        (short, [markets.unseen(short, seed)], "other candles"),
+        (part, markets.other_ends(part, seed), "the same candles with another future"),
+    ):
+        kept = by_earlier_calls(feature, lambda copy, given: copy(given), own=candles, others=others)
+        if kept is not None:
+            row, column = (int(i) for i in np.argwhere((kept[0] != kept[1]) & ~np.isnan(kept).all(axis=0))[0])
+            return LookaheadError(
+                f"feature {feature.name}, column {feature.columns[column]}, is {kept[0][row, column]:.6g} at "
+                f"{minute(candles, row)}, and {kept[1][row, column]:.6g} when it is computed on {what} before: it keeps "
+                "something between calls",
+                expected="the same values for the same candles, whatever it was called with before",
+                remedy="Fit nothing inside a feature; a model such as cc.Sklearn(...) is fitted anew in each fold",
+            )
+    return None
 
 
 def _require_causal_values(
@@ -175,11 +190,57 @@ def _require_no_answers(feature: Feature, candles: Candles, base: np.ndarray, se
     other = _otherwise(feature, changed, "on other prices at the same times")
     is_clock = np.array([_is_same(*columns) for columns in zip(base.T, other.T, strict=True)])
     _require_same_on_other_dates(feature, candles, base, is_clock)
+    _require_answers(feature, candles, base, is_clock, seed)
     _require_smooth(feature, candles, base)
     _require_same_from_later_start(feature, candles, base, is_clock)
+    _require_no_row_numbers(feature, candles, is_clock, seed)
     for column in np.flatnonzero(is_clock & np.array([informative(values).any() for values in base.T])):
         _require_calendar(feature, candles, base[:, column], int(column))
     return is_clock
+
+
+def _require_answers(feature: Feature, candles: Candles, base: np.ndarray, is_clock: np.ndarray, seed: int) -> None:
+    """What depends on prices moves after a bar when all candles after it are replaced, whatever came before the bar."""
+    bar = len(candles) // 2
+    after = _otherwise(
+        feature, markets.another_path(candles, bar, np.random.default_rng(seed)), "on candles with another future"
+    )
+    for column in np.flatnonzero(~is_clock):
+        defined = np.flatnonzero(~np.isnan(base[:, column]))
+        rows = slice(bar + 1 + max(feature.warmup, int(defined[0]) if len(defined) else 0), None)
+        one, two = base[rows, column], after[rows, column]
+        if informative(one).sum() < MINIMUM or not np.array_equal(one, two, equal_nan=True):
+            continue
+        raise LookaheadError(
+            f"feature {feature.name}, column {feature.columns[column]}, has the same values after bar {bar:,} when all candles "
+            "after it are replaced, though it depends on prices: it answers from memory",
+            expected="values computed from the candles given",
+            remedy="Keep nothing between calls, or by candles.fingerprint, which names all of them",
+        )
+
+
+def _require_no_row_numbers(
+    feature: Feature, candles: Candles, is_clock: np.ndarray, seed: int, *, most: int = 2
+) -> None:
+    """Values belong to bars: where candles that repeat begin later, the same bars have the same values."""
+    starts = [start for start in ROWS_LATER if len(candles) - feature.warmup >= start + 4 * markets.PERIOD][:most]
+    if not starts:
+        return
+    repeated, how = markets.repeating(candles, seed), "on candles that repeat"
+    base = _otherwise(feature, repeated, how)
+    for start in starts:
+        part = _otherwise(feature, repeated[start:], how)
+        for column in range(base.shape[1]):
+            late, own = base[start + feature.warmup :, column], part[feature.warmup :, column]
+            if goes_by_rows(own, late, is_clock=bool(is_clock[column])):
+                row = int((np.nan_to_num(late) != np.nan_to_num(own)).argmax())
+                raise _looked_up(
+                    feature,
+                    column,
+                    f"is {late[row]:.6g} at {minute(candles, start + feature.warmup + row)} and {own[row]:.6g} when the candles "
+                    f"begin {start:,} bars later",
+                    "goes by the number of the row",
+                )
 
 
 def _require_same_on_other_dates(feature: Feature, candles: Candles, base: np.ndarray, is_clock: np.ndarray) -> None:

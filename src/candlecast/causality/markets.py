@@ -17,6 +17,8 @@ CALENDAR = timedelta(days=10_227)  # 28 years: weekdays, months and leap years c
 GREGORIAN = timedelta(days=146_097)  # 400 years: they come back in any year
 WEEKS = timedelta(weeks=52)  # hours and weekdays come back, the days of the year nearly
 SHORT = timedelta(days=60)
+PERIOD = 120  # bars after which a repeating market begins anew
+ENDS = (0.5, 0.9)  # shares of the bars that stay, where those with another end begin alike
 STRETCH, LIFT = 0.003, 1e-4  # of log prices and of prices, where prices move by a hair
 
 _drawn = count()
@@ -43,6 +45,20 @@ def other_prices(candles: Candles, generator: np.random.Generator) -> Candles:
     return _with(
         candles, _path(len(candles), 1.7 * candles.close[0], 1 + 3 * candles.volume.mean(), generator, candles.activity)
     )
+
+
+def other_ends(candles: Candles, seed: int) -> list[Candles]:
+    """As many candles with the same first bars: another path from the middle on, and in the last tenth."""
+    generator = np.random.default_rng(seed)
+    return [another_path(candles, int(share * (len(candles) - 1)), generator) for share in ENDS]
+
+
+def repeating(candles: Candles, seed: int) -> Candles:
+    """A path of `PERIOD` bars without drift over and over again, at the same times."""
+    volume, generator = 1 + candles.volume.mean(), np.random.default_rng(seed)
+    path = _path(PERIOD, candles.close[0], volume, generator, candles.activity, has_drift=False)
+    times = -(-len(candles) // PERIOD)
+    return _with(candles, {name: np.tile(values, times)[: len(candles)] for name, values in path.items()})
 
 
 def unseen(candles: Candles, seed: int) -> Candles:
@@ -81,9 +97,17 @@ def same_calendar(candles: Candles) -> timedelta:
 
 
 def _path(
-    bars: int, start: float, volume: float, generator: np.random.Generator, activity: tuple[str, ...] = ()
+    bars: int,
+    start: float,
+    volume: float,
+    generator: np.random.Generator,
+    activity: tuple[str, ...] = (),
+    *,
+    has_drift: bool = True,
 ) -> dict[str, np.ndarray]:
     shocks = 0.03 * generator.standard_normal((4, bars))
+    if not has_drift:
+        shocks[0] -= shocks[0].mean()
     close = start * np.exp(np.cumsum(shocks[0]))
     opened = np.concatenate([[start], close[:-1]])[:bars]
     traded = volume * np.exp(10 * shocks[3])

@@ -12,7 +12,15 @@ import polars as pl
 
 from candlecast.candles import Candles
 from candlecast.causality.copies import by_earlier_calls
-from candlecast.causality.markets import CALENDAR, another_path, dated_otherwise, other_prices
+from candlecast.causality.markets import (
+    PERIOD,
+    another_path,
+    dated_otherwise,
+    other_prices,
+    repeating,
+    same_calendar,
+)
+from candlecast.causality.rows import ROWS_LATER, goes_by_rows
 from candlecast.dataset.forecast import Forecast
 from candlecast.errors import CandlecastError, LookaheadError
 from candlecast.signals import Positions, Rule
@@ -20,6 +28,8 @@ from candlecast.signals.rule import decide, name_of
 
 MOMENTS = (0.15, 0.35, 0.5, 0.7, 0.9)  # shares of the forecast's bars
 MINIMUM = 20  # bars that can be checked
+CHANGES = 10  # of positions after a moment, from which on they have to answer to what changed
+FEW_VALUES = 20  # most distinct positions of a rule that has sizes of its own
 SIGNED = (
     "mean",
     "expected_return",
@@ -27,6 +37,10 @@ SIGNED = (
 )  # columns whose sign changes; that of the mean around the naive forecast
 
 REMEDY = "Use forecasts and candles up to each bar, and outcomes only where known_at is not later than time"
+BY_DATE = (
+    "Compute them from the forecast, the candles and the clock; what was known elsewhere at the time enters as a feature, "
+    "cc.outside(...). Trade positions that come from elsewhere with cc.backtest(candles, positions)"
+)
 
 
 class Given(NamedTuple):
@@ -43,8 +57,8 @@ def require_causal_rule(
     """Raise unless a rule that is not candlecast's own decides by what was known at each bar.
 
     At several bars t, forecasts and candles after t and outcomes that were not known at t are changed, then taken away: no
-    position at or before t may move. Positions that depend neither on the forecasts nor on the candles have to be constant,
-    or a function of the clock.
+    position at or before t may move, and those after t have to. When all dates move by 28 years, or forecast and candles begin
+    later, the same bars have the same positions.
 
     Args:
         rule: an overlay of candlecast's is checked where the rule under it is not candlecast's.
@@ -61,9 +75,9 @@ def require_causal_rule(
     if len(times) < MINIMUM:
         return
     generator = np.random.default_rng(0)
-    _require_nothing_kept(
-        rule, Given(forecast, candles, ""), next(iter(_other_worlds(forecast, candles, times[0], generator)))
-    )
+    others = [_other_worlds(forecast, candles, times[0], generator)[0]]
+    others.append(_other_futures(forecast, candles, times[int(MOMENTS[3] * len(times))], generator)[0])
+    _require_nothing_kept(rule, Given(forecast, candles, ""), others)
     held = (decide(rule, forecast, candles) if positions is None else positions).frame
     for share in MOMENTS:
         moment = times[int(share * len(times))]
@@ -71,29 +85,153 @@ def require_causal_rule(
         for given in _other_futures(forecast, candles, moment, generator):
             after = _positions(rule, given)
             _require_same(name_of(rule), held.filter(until), after.filter(until), moment, given.how)
-    if held["position"].n_unique() > 1 and all(
-        _positions(rule, given).equals(held) for given in _other_worlds(forecast, candles, times[0], generator)
-    ):
-        later = forecast.frame.with_columns(pl.col("time", "known_at") + CALENDAR)
-        dated = _positions(
-            rule, Given(Forecast(later, forecast.horizon), dated_otherwise(candles, CALENDAR), "28 years later")
+    if held["position"].n_unique() == 1:
+        return
+    worlds = _other_worlds(forecast, candles, times[0], generator)
+    is_fixed = all(_positions(rule, given)["position"].equals(held["position"]) for given in worlds)
+    _require_same_on_other_dates(rule, forecast, candles, held, is_fixed=is_fixed and _differ(forecast, worlds[0]))
+    if not is_fixed:
+        _require_answers(rule, forecast, candles, held, times[int(MOMENTS[1] * len(times))])
+    _require_no_row_numbers(rule, forecast, candles)
+
+
+def _require_same_on_other_dates(
+    rule: Rule, forecast: Forecast, candles: Candles, held: pl.DataFrame, *, is_fixed: bool
+) -> None:
+    """The same positions when all dates move by 28 years, after which hours, weekdays, days and months are the same."""
+    shift = same_calendar(candles)
+    dates = [name for name in forecast.frame.columns if name == "time" or name.startswith("known_at")]
+    later = forecast.frame.with_columns(pl.col(dates) + shift)
+    years = f"{abs(shift.days) // 365} years {'later' if shift > timedelta() else 'earlier'}"
+    dated = _positions(
+        rule, Given(Forecast(later, forecast.horizon), dated_otherwise(candles, shift), f"dated {years}")
+    )
+    one, two = held["position"].to_numpy(), dated["position"].to_numpy()
+    is_moved = ~np.isclose(one, two, rtol=1e-9, atol=1e-12) if len(one) == len(two) else np.ones(len(one), dtype=bool)
+    if not is_moved.any() or (len(one) == len(two) and _is_as_often(one, two, is_moved)):
+        return
+    if is_fixed or len(one) != len(two):
+        wrong = (
+            "do not depend on the forecast or the candles, and are others for the same dates"
+            if is_fixed
+            else "are others"
         )
-        if not dated["position"].equals(held["position"]):
-            raise LookaheadError(
-                f"the positions of rule {name_of(rule)} do not depend on the forecast or the candles, and are others for the "
-                "same dates 28 years later",
-                expected="positions that follow from the forecast, the candles or the clock",
-                remedy="Trade positions that come from elsewhere with cc.backtest(candles, positions)",
-            )
+        wrong += f" {years}"
+    else:
+        row = int(is_moved.argmax())
+        wrong = (
+            f"depend on the dates: {one[row]:.6g} at {held['time'][row]:%Y-%m-%d %H:%M}, and {two[row]:.6g} for the same "
+            f"forecast and candles {years}"
+        )
+    raise LookaheadError(
+        f"the positions of rule {name_of(rule)} {wrong}",
+        expected="positions that follow from the forecast, the candles, or the hour, weekday, day and month",
+        remedy=BY_DATE,
+    )
 
 
-def _require_nothing_kept(rule: Rule, own: Given, other: Given) -> None:
+def _differ(forecast: Forecast, given: Given) -> bool:
+    """Whether forecasts were changed at all: those of a naive model, mirrored at the naive forecast, are the same."""
+    names = _forecast_columns(forecast.frame)
+    return not forecast.frame.select(names).equals(given.forecast.frame.select(names))
+
+
+def _is_as_often(one: np.ndarray, two: np.ndarray, is_moved: np.ndarray) -> bool:
+    """Whether few positions moved, and are as often as before: daylight saving time changes its rules, and Easter moves.
+
+    Of positions of many sizes, those count that are flat: a filter by date that lets them through or does not.
+    """
+    if 5 * is_moved.sum() > len(one):
+        return False
+    if len(np.unique(one)) > FEW_VALUES:
+        if not ((one == 0) | (two == 0))[is_moved].all():
+            return False
+        one, two = one == 0, two == 0
+    found = [dict(zip(*np.unique(each, return_counts=True), strict=True)) for each in (one, two)]
+    changed = np.unique(np.concatenate([one[is_moved], two[is_moved]]))
+    counts = [(int(found[0].get(value, 0)), int(found[1].get(value, 0))) for value in changed]
+    lost = [int((one[is_moved] == value).sum()) - int((two[is_moved] == value).sum()) for value in changed]
+    return all(abs(before - after) <= 2 + before // 4 for before, after in counts) and all(
+        abs(difference) <= 2 + int(is_moved.sum()) // 4 for difference in lost
+    )
+
+
+def _require_answers(rule: Rule, forecast: Forecast, candles: Candles, held: pl.DataFrame, moment: datetime) -> None:
+    """Positions after a moment answer to other forecasts and candles after it."""
+    later = held.filter(pl.col("time") > moment)
+    if (later["position"].diff().abs() > 0).sum() < CHANGES:
+        return
+    generator = np.random.default_rng(1)
+    changed = _other_futures(forecast, candles, moment, generator)[0]
+    turned = Given(Forecast(_turned(forecast.frame, moment), forecast.horizon), changed.candles, "changed")
+    for given in (changed, turned):
+        after = _positions(rule, given).filter(pl.col("time") > moment)
+        if not after["position"].equals(later["position"]):
+            return
+    raise LookaheadError(
+        f"no position of rule {name_of(rule)} after {moment:%Y-%m-%d %H:%M} moved when all forecasts and candles after it were "
+        "replaced, though positions move when those before it are: it answers from memory",
+        expected="positions that follow from the forecast and the candles of each bar",
+        remedy="Keep nothing between calls, or by a key of all that the rule reads",
+    )
+
+
+def _require_no_row_numbers(rule: Rule, forecast: Forecast, candles: Candles) -> None:
+    """Positions belong to bars: where forecast and candles begin later, the same bars have the same positions.
+
+    On a market and forecasts that repeat, so that whatever a rule has seen before a bar is the same in both. Refused is what
+    differs for these forecasts and for the mirrored ones: a rule that stops for good after losses does so in one of them.
+    """
+    times = forecast.frame["time"].unique().sort()
+    shift = next((each for each in ROWS_LATER if len(times) >= each + 4 * PERIOD), None)
+    if shift is None:
+        return
+    frame = _repeated(forecast.frame)
+    market = repeating(candles, 0)
+    rows = np.searchsorted(candles.close_time, times.dt.replace_time_zone(None).to_numpy()[[0, shift]])
+    for each in (frame, _mirrored(frame, times[0] - timedelta(microseconds=1))):
+        whole = _positions(rule, Given(Forecast(each, forecast.horizon), market, "repeated"))
+        late = whole.filter(pl.col("time") >= times[shift])
+        part = each.filter(pl.col("time") >= times[shift])
+        own = _positions(rule, Given(Forecast(part, forecast.horizon), market[int(rows[1] - rows[0]) :], "repeated"))
+        if not own["time"].equals(late["time"]):
+            return
+        if not goes_by_rows(own["position"].to_numpy(), late["position"].to_numpy(), is_clock=False):
+            return
+    raise LookaheadError(
+        f"the positions of rule {name_of(rule)} are others at the same bars when forecast and candles begin {shift:,} bars "
+        "later: they go by the number of the row",
+        expected="positions that follow from the forecast, the candles or the clock",
+        remedy=BY_DATE,
+    )
+
+
+def _repeated(frame: pl.DataFrame) -> pl.DataFrame:
+    """The first forecasts and outcomes of each seed over and over again, at the same times."""
+    names = [*_forecast_columns(frame), "naive", "target"]
+    place = pl.int_range(pl.len()) % PERIOD
+    return frame.with_columns(pl.col(names).gather(place).over("symbol", "seed"))
+
+
+def _turned(frame: pl.DataFrame, moment: datetime) -> pl.DataFrame:
+    """Forecasts after the moment in the opposite order."""
+    is_later = pl.col("time") > moment
+    return frame.with_columns(
+        pl.when(is_later)
+        .then(pl.col(name).reverse().over("symbol", "seed", is_later))
+        .otherwise(pl.col(name))
+        .alias(name)
+        for name in _forecast_columns(frame)
+    )
+
+
+def _require_nothing_kept(rule: Rule, own: Given, others: list[Given]) -> None:
     """The same positions for the same forecast and candles, whatever the rule was called with before."""
 
     def call(copy: Rule, given: Given) -> np.ndarray:
         return decide(copy, given.forecast, given.candles).frame["position"].to_numpy()
 
-    kept = by_earlier_calls(rule, call, own=own, other=other)
+    kept = by_earlier_calls(rule, call, own=own, others=others)
     if kept is not None:
         raise LookaheadError(
             f"rule {name_of(rule)} gives other positions once it was called with another forecast: it keeps something between "

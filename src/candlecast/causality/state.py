@@ -14,6 +14,7 @@ import numpy as np
 
 from candlecast.candles import Candles
 from candlecast.causality.agreement import AGREEING, moved, numbers, rounding, spreads
+from candlecast.causality.learning import require_learnt
 from candlecast.causality.markets import unseen
 from candlecast.dataset.folds import WalkForward
 from candlecast.dataset.jobs import Job
@@ -28,10 +29,10 @@ EPOCHS = 1  # of a net: what it keeps between fits shows after one
 
 
 def require_stateless(model: Model, job: Job, *, name: str, seed: int = 0) -> None:
-    """Raise unless a job forecasts the same when it is fitted again after a later job was fitted and forecast.
+    """Raise unless a job forecasts the same when it is fitted again after a later job, and what it forecasts is learnt.
 
-    Raises LookaheadError for a model that keeps something, ConfigError for one that gives other forecasts anyway, or that
-    cannot be fitted on other prices.
+    Raises LookaheadError for a model that keeps something, or learns nothing (see `require_learnt`); ConfigError for one that
+    gives other forecasts anyway, or that cannot be fitted on other prices.
     """
     model = _shortened(model)
     failure: Exception | None = None
@@ -49,6 +50,7 @@ def require_stateless(model: Model, job: Job, *, name: str, seed: int = 0) -> No
         allowed = np.maximum(AGREEING * spreads(before), rounding(before, naive))
         found = next(filter(None, (moved(before, after, allowed) for after in (again, *beside[1:]))), None)
         if found is None:
+            require_learnt(model, first, before, unseen(first.samples.candles, seed), name=name)
             return
         if moved(again, _learnt(model, first)[0], allowed) is not None:
             raise ConfigError(

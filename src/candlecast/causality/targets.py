@@ -10,7 +10,7 @@ import numpy as np
 from candlecast import targets as package
 from candlecast.candles import Candles
 from candlecast.causality import markets
-from candlecast.causality.compare import Passed, minute, naming, require_equal
+from candlecast.causality.compare import Passed, informative, minute, naming, require_equal
 from candlecast.causality.copies import by_earlier_calls
 from candlecast.errors import LookaheadError, said
 from candlecast.targets import Target, components
@@ -18,6 +18,8 @@ from candlecast.targets import Target, components
 logger = logging.getLogger(__name__)
 
 BARS, CUTS, SHORT = 2_000, 3, 400
+MINIMUM = 60  # informative rows for a comparison
+NAMES = ("values", "naive", "expected_return")
 
 _passed = Passed()
 
@@ -53,7 +55,7 @@ def _require_causal(target: Target, candles: Candles, seed: int) -> None:
         return
     subject = f"target {target.name} (horizon {horizon})"
     short = part[-(SHORT + 4 * horizon) :]
-    _require_nothing_kept(target, short, markets.unseen(short, seed), subject)
+    _require_nothing_kept(target, short, [markets.unseen(short, seed), *markets.other_ends(short, seed)], subject)
     with naming(f"the values or the naive forecast of {subject}", part):
         values, naive = target.values(part), target.naive(part)
     forecast = naive + 0.01 * np.random.default_rng(seed).standard_normal(len(part))
@@ -72,6 +74,7 @@ def _require_causal(target: Target, candles: Candles, seed: int) -> None:
             require_equal(
                 before[:stop, None], after[:stop, None], (name,), part, bar, subject=f"{name} of {subject}", first=first
             )
+    _require_answers(target, part, (values, naive, implied), forecast, subject, seed)
     later = markets.dated_otherwise(part, markets.same_calendar(part))
     for name, before, again in (
         ("naive", naive, lambda: target.naive(later)),
@@ -80,18 +83,48 @@ def _require_causal(target: Target, candles: Candles, seed: int) -> None:
         _require_same(subject, name, part, before, again)
 
 
-def _require_nothing_kept(target: Target, candles: Candles, other: Candles, subject: str) -> None:
+def _require_answers(
+    target: Target, candles: Candles, before: tuple[np.ndarray, ...], forecast: np.ndarray, subject: str, seed: int
+) -> None:
+    """What depends on prices moves after a bar when all candles after it are replaced; outcomes from elsewhere never do."""
+    bar, generator = len(candles) // 2, np.random.default_rng(seed)
+
+    def found(other: Candles) -> tuple[np.ndarray, ...]:
+        with naming(subject, other):
+            return target.values(other), target.naive(other), target.expected_return(forecast, other)
+
+    after = found(markets.another_path(candles, bar, generator))
+    later = slice(bar + 1 + target.horizon, len(candles) - target.horizon)
+    unmoved = [
+        column
+        for column, (one, two) in enumerate(zip(before, after, strict=True))
+        if informative(one[later]).sum() >= MINIMUM and np.array_equal(one[later], two[later], equal_nan=True)
+    ]
+    if not unmoved:
+        return
+    elsewhere = found(markets.unseen(candles, seed))
+    for column in unmoved:
+        if not np.array_equal(before[column][later], elsewhere[column][later], equal_nan=True):
+            raise LookaheadError(
+                f"{NAMES[column]} of {subject} has the same values after bar {bar:,} when all candles after it are replaced, "
+                "though it depends on prices: it answers from memory",
+                expected="numbers computed from the candles given",
+                remedy="Keep nothing between calls, or by candles.fingerprint, which names all of them",
+            )
+
+
+def _require_nothing_kept(target: Target, candles: Candles, others: list[Candles], subject: str) -> None:
     """The same outcomes and forecasts for the same candles, whatever the target was called with before."""
 
     def call(copy: Target, given: Candles) -> np.ndarray:
         naive = copy.naive(given)
         return np.column_stack([copy.values(given), naive, copy.expected_return(naive, given)])
 
-    kept = by_earlier_calls(target, call, own=candles, other=other)
+    kept = by_earlier_calls(target, call, own=candles, others=others)
     if kept is not None:
         row, column = (int(i) for i in np.argwhere((kept[0] != kept[1]) & ~np.isnan(kept).all(axis=0))[0])
         raise LookaheadError(
-            f"{('values', 'naive', 'expected_return')[column]} of {subject} is {kept[0][row, column]:.6g} at "
+            f"{NAMES[column]} of {subject} is {kept[0][row, column]:.6g} at "
             f"{minute(candles, row)}, and {kept[1][row, column]:.6g} when other candles were given before: it keeps something "
             "between calls",
             expected="the same numbers for the same candles, whatever it was called with before",

@@ -209,6 +209,16 @@ class Ledger:
     def __repr__(self) -> str:
         return f"Ledger({str(self.path.parent)!r})" if self.path else "Ledger.in_memory()"
 
+    def __getstate__(self) -> dict[str, object]:
+        """What pickle and copy keep. Raises ConfigError for trials in the memory of this process."""
+        if self._memory is not None:
+            raise ConfigError(
+                "a ledger in memory cannot be pickled or copied, nor can a result that holds it",
+                expected="a ledger in a folder, which is pickled as its path",
+                remedy='Run the study with ledger=cc.Ledger("runs"), or keep the result with result.save(folder)',
+            )
+        return self.__dict__
+
     def count(self) -> int:
         """Number of distinct trials."""
         if not self._is_there():
