@@ -28,7 +28,7 @@ def interruptible():
 def forgotten():
     """Trials of tests are not remembered, unless a test names a workspace: no verdict depends on what ran before."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("study.study", "study.comparison", "study.result"):
+        for module in ("study.study", "study.comparison", "study.result", "ledger.trials"):
             patch.setattr(f"candlecast.{module}.Ledger", lambda *at: Ledger(*at) if at else Ledger.in_memory())
         yield
 

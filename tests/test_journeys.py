@@ -24,7 +24,7 @@ def test_one_line(tmp_path):
     assert str(result.verdict)
     assert result.verdict.has_edge in (True, False)
     page = result.report(tmp_path / "report.html")
-    assert page.stat().st_size > 1_000_000
+    assert page.stat().st_size > 100_000
 
 
 def test_data(candles):

@@ -75,8 +75,8 @@ def test_run_for_people(workspace):
     folder, _ = workspace
     done = call("run", "BTCUSDT-1h.csv.gz", "--model", "linear", "--target", "volatility", "--horizon", "2", cwd=folder)
     assert done.returncode == 0, done.stderr
-    assert "linear forecast of the range of the next 2 bars" in done.stdout
-    assert "buy-and-hold" in done.stdout
+    assert "Can it be forecast? No." in done.stdout and "Does it pay after costs? " in done.stdout
+    assert "Buy-and-hold" in done.stdout
     assert done.stdout.strip().splitlines()[-1].startswith("Report  runs/BTCUSDT-1h-linear-volatility-")
 
 
@@ -87,7 +87,7 @@ def test_runs_and_report(workspace):
     assert result["run"].removeprefix("runs/") in call("runs", cwd=folder).stdout
     done = call("report", result["run"], "--output", "page.html", "--json", cwd=folder)
     assert json.loads(done.stdout)["verdict"] == result["verdict"]
-    assert (folder / "page.html").stat().st_size > 1_000_000
+    assert (folder / "page.html").stat().st_size > 100_000
 
 
 def test_a_file_is_read_as_the_options_say(tmp_path):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from candlecast.errors import CandlecastError
-from candlecast.ledger import Ledger
+from candlecast.ledger.trials import as_ledger
 from candlecast.report.tables import table
 from candlecast.stats import annual_return, sharpe
 from candlecast.targets import label
@@ -25,7 +25,7 @@ MOST_ISSUES = 50
 
 def trials_table(result: StudyResult) -> str:
     """The trials of the ledger on this market, interval and target, in order of time, this one emphasised."""
-    ledger = Ledger() if result.ledger is None else result.ledger
+    ledger = as_ledger(result.ledger)
     own = result.trial
     try:
         trials = ledger.trials()
