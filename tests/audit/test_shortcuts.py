@@ -13,7 +13,7 @@ import pytest
 import candlecast as cc
 from candlecast.audit.shortcuts import THRESHOLDS
 from candlecast.cli import main
-from candlecast.errors import ConfigError, RunError
+from candlecast.errors import ConfigError
 from candlecast.report import write_shortcuts
 from candlecast.report.figures import ORANGE
 from candlecast.signals import FollowDirection
@@ -99,7 +99,7 @@ def test_the_page_holds_the_numbers_and_loads_nothing(report, tmp_path):
     assert f"The mistake that adds most is: {largest['shortcut']}, {largest['added']:+.2f}." in page
     assert f"{report.frame['sharpe'][0]:.2f} a year" in page
     assert not re.search(r"<(script|link|img)[^>]*(src|href)=", page)
-    with pytest.raises(RunError, match="the report cannot be written"):
+    with pytest.raises(ConfigError, match="expected the path of an HTML page"):
         write_shortcuts(report, tmp_path)
 
 
@@ -107,7 +107,7 @@ def test_an_account_that_never_trades_adds_nothing(report, tmp_path):
     without = pl.when(pl.col("shortcut") == "as the study is").then(0.0).otherwise(float("nan"))
     nothing = replace(report, frame=report.frame.with_columns(sharpe=without, added=without))
     page = write_shortcuts(nothing, tmp_path / "page.html").read_text("utf-8")
-    assert "None of the mistakes adds to it." in page and "nan" not in page.partition("<script>")[0]
+    assert "None of the mistakes adds to it." in page and ">nan<" not in page.partition("<script>")[0]
 
 
 def test_the_command(tmp_path, capsys):

@@ -182,6 +182,6 @@ def test_a_failure_leaves_the_older_report_whole(result, tmp_path, monkeypatch):
 
 def test_a_path_that_cannot_be_is_refused(result, tmp_path):
     (tmp_path / "file").write_text("")
-    for path in (tmp_path, tmp_path / "file" / "report.html", Path("/proc/report.html")):
+    for path in (tmp_path / "file" / "report.html", Path("/proc/report.html")):
         with pytest.raises(RunError, match="cannot be written to"):
             write_report(result, path)
