@@ -13,7 +13,7 @@ import pytest
 import candlecast as cc
 from candlecast.audit.shortcuts import THRESHOLDS
 from candlecast.cli import main
-from candlecast.errors import ConfigError, RunError
+from candlecast.errors import ConfigError
 from candlecast.report import write_shortcuts
 from candlecast.signals import FollowDirection
 from candlecast.stats import sharpe
@@ -97,9 +97,8 @@ def test_the_page_holds_the_numbers_and_loads_nothing(report, tmp_path):
     assert f"The mistake that adds most is: {largest['shortcut']}, {largest['added']:+.2f}." in page
     assert f"{report.frame['sharpe'][0]:.2f} a year" in page
     assert not re.search(r"<(script|link|img)[^>]*(src|href)=", page)
-    (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match="the report cannot be written"):
-        write_shortcuts(report, tmp_path / "file" / "page.html")
+    with pytest.raises(ConfigError, match="expected the path of an HTML page"):
+        write_shortcuts(report, tmp_path)
 
 
 def test_an_account_that_never_trades_adds_nothing(report, tmp_path):

@@ -58,7 +58,7 @@ def test_what_an_account_is_given(candles, held, given, message):
         backtest(candles, held, **given)
 
 
-@pytest.mark.parametrize("decided", [np.ones(4), [1.0], None, pl.DataFrame(), buy(1.0)])
+@pytest.mark.parametrize("decided", ["long", {"position": 1.0}, None, 1.0, buy(1.0)])
 def test_what_was_decided(candles, decided):
     with pytest.raises(ConfigError, match=r"what was decided is of type .*; expected Positions"):
         backtest(candles, decided)
@@ -173,8 +173,8 @@ def test_a_portfolio(candles, held):
     split = Actions(pl.DataFrame({"time": [NEW_YEAR], "split": [2.0]}))
     with pytest.raises(ConfigError, match=r"actions are of 'aset'.*Did you mean asset\?"):
         backtest_portfolio([candles], [held], actions={"aset": split})
-    with pytest.raises(ConfigError, match="positions is of type DataFrame"):
-        backtest_portfolio([candles], [held.frame])  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ConfigError, match="positions is of type str"):
+        backtest_portfolio([candles], ["long"])
     with pytest.raises(ConfigError, match="actions is of type Actions; expected dict"):
         backtest_portfolio([candles], [held], actions=split)  # pyright: ignore[reportArgumentType]
     with pytest.raises(ConfigError, match="candles is of type NoneType; expected Sequence"):

@@ -117,7 +117,7 @@ def test_windows_do_not_cross_a_hole(features):
     [
         ({"folds": WalkForward(purge=0)}, LookaheadError, r"known only at .* inside the .* range.*Use purge=1"),
         ({"folds": WalkForward(train="40y", test="1y")}, NotEnoughDataError, "train='40y' takes all"),
-        ({"seeds": []}, ConfigError, "0 seeds"),
+        ({"seeds": []}, ConfigError, "there are no seeds"),
         ({"window": 601}, NotEnoughDataError, "a window of 601 bars is longer than the 600 candles"),
     ],
 )

@@ -20,12 +20,10 @@ import re
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, cached_property
-from hashlib import sha256
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +32,8 @@ import numpy as np
 from candlecast.disk.confined import Inflater, Words, bounded_rows, confine, described, require_own_schema
 from candlecast.disk.files import is_regular, reason
 from candlecast.errors import ConfigError, RunError
-from candlecast.interval import Interval
-from candlecast.ledger.profile import MAX_BUCKETS, Profile, profile_of
+from candlecast.ledger.profile import MAX_BUCKETS, Profile
+from candlecast.ledger.trial import Entry, Searched, Trial
 
 FORMAT = 3  # 1 kept no searches, 2 neither targets nor batches nor profiles
 APPLICATION = 0x43434C47  # "CCLG" in the header of the file: a ledger of candlecast
@@ -96,93 +94,6 @@ ADDED = (  # to a table of an older format
     "ALTER TABLE trials ADD COLUMN profile BLOB NOT NULL DEFAULT x''",
 )
 COLUMNS = "data, code, study, symbol, interval, model, bars_per_year, times, returns, target, profile"
-
-
-@dataclass(frozen=True)
-class Searched:
-    """One configuration tried inside the training part of a fold. `error`: mean squared error there, over naive's."""
-
-    symbol: str
-    fold: int
-    number: int
-    parameters: Mapping[str, Any]
-    error: float
-    is_chosen: bool
-
-
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """One evaluated configuration, and its out-of-sample returns.
-
-    `data` is the fingerprint of the candles; `study` every choice that decides the returns, as JSON values, with the user's
-    own functions as digests; `code` the version of candlecast. `times` are the closes of the bars, datetime64[us], strictly
-    rising, and `returns` their simple net returns, both (time,). `searches` are configurations tried inside training parts
-    to find this one: recorded but not counted, since their choice used no test data. `target` names what was forecast.
-    `profile` is used to compare trials; computed from the returns when not given.
-
-    Raises ConfigError for series that do not belong together.
-    """
-
-    data: str
-    study: Mapping[str, Any]
-    code: str
-    symbol: str
-    interval: str
-    model: str
-    bars_per_year: float
-    times: np.ndarray
-    returns: np.ndarray
-    searches: tuple[Searched, ...] = ()
-    target: str = ""
-    profile: Profile | None = None
-
-    def __post_init__(self) -> None:
-        rising = len(self.times) < 2 or bool((np.diff(self.times) > np.timedelta64(0, "us")).all())
-        if self.times.shape != self.returns.shape or not rising or not np.isfinite(self.returns).all():
-            raise ConfigError(
-                f"a trial of {len(self.times)} times and {len(self.returns)} returns",
-                expected="rising times, each with a finite return",
-                remedy="Pass the closes and returns of one backtest",
-            )
-
-    @cached_property
-    def content(self) -> str:
-        """SHA-256 of data, study, times and returns (as float32), hexadecimal; independent of the version of the code."""
-        digest = sha256(json.dumps([self.data, self.study], sort_keys=True).encode())
-        digest.update(self.times.astype("datetime64[us]").astype("<i8").tobytes())
-        digest.update((self.returns + 0.0).astype("<f4").tobytes())  # -0.0 and 0.0 are the same return
-        return digest.hexdigest()
-
-    @cached_property
-    def identity(self) -> str:
-        """SHA-256 of content and code: equal for a repeated trial, different for other returns."""
-        return sha256(json.dumps([self.content, self.code]).encode()).hexdigest()
-
-    @cached_property
-    def outline(self) -> Profile:
-        """The given profile, or else one computed from the returns."""
-        if self.profile is not None:
-            return self.profile
-        return profile_of(self.times, self.returns, step=Interval.parse(self.interval).microseconds)
-
-
-@dataclass(frozen=True, eq=False)
-class Entry:
-    """A trial as the ledger counts it: `number` in order of time, `batch` shared by trials that were judged together."""
-
-    number: int
-    batch: int
-    identity: str
-    data: str
-    symbol: str
-    interval: str
-    target: str
-    profile: Profile
-
-    @property
-    def family(self) -> tuple[str, str, str]:
-        """Market, interval and target."""
-        return self.symbol, self.interval, self.target
 
 
 class Ledger:

@@ -61,4 +61,4 @@ def equal_weights(candles: Sequence[Candles], *, band: float = math.inf) -> list
 
 def _is_numbers(given: Any) -> bool:
     """Whether something is a list or tuple of numbers."""
-    return isinstance(given, (list, tuple)) and all(isinstance(each, (int, float, np.number)) for each in given)
+    return type(given) in (list, tuple) and all(isinstance(each, (int, float, np.number)) for each in given)

@@ -89,7 +89,7 @@ class Study:
             raise ConfigError(
                 f"seeds is {self.seeds!r}",
                 expected="1 training per fold or more",
-                remedy="Use Study(seeds=3); Study.run(..., seed=5) begins with another seed",
+                remedy="Use Study(seeds=3)",
             )
         require_folds(self.folds)
         require_features(self.features)

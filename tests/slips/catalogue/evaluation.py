@@ -265,11 +265,18 @@ SLIPS = [
     ),
     *slips(
         "ledger",
-        "ledger/trials.py",
+        "ledger/trial.py",
         "tests/ledger/test_ledger.py",
         [
             ("returns-not-named", 'digest.update((self.returns + 0.0).astype("<f4").tobytes())', "pass"),
             ("code-not-named", "json.dumps([self.content, self.code])", "json.dumps([self.content])"),
+        ],
+    ),
+    *slips(
+        "ledger",
+        "ledger/trials.py",
+        "tests/ledger/test_ledger.py",
+        [
             (
                 "each-its-own-batch",
                 "written = [_insert(connection, trial, batch) for trial in trials]",
