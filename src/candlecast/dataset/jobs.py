@@ -132,6 +132,13 @@ class Job:
         return self._require_rows(self._learnable(self.fold.fit))
 
     @cached_property
+    def fit_stretches(self) -> list[np.ndarray]:
+        """The same, in stretches without tested rows in between."""
+        rows = self.fit_rows
+        found = [rows[(rows >= part.start) & (rows < part.stop)] for part in self.fold.fit.parts]
+        return [stretch for stretch in found if len(stretch)]
+
+    @cached_property
     def test_rows(self) -> np.ndarray:
         """Rows to forecast: every bar of the test part with a whole window, its outcome known or not."""
         rows = self.fold.test.array
