@@ -41,6 +41,11 @@ class TrainingSamples(Protocol):
         ...
 
     @property
+    def naive(self) -> np.ndarray:
+        """The naive forecast of the first target, (time,)."""
+        ...
+
+    @property
     def target(self) -> Target:
         """What is forecast."""
         ...

@@ -66,7 +66,7 @@ class RecurrentModel(NetModel):
             widths=(*self.dense, outputs),
             norm=self.norm,
             residual=self.residual,
-            from_zero=self.from_zero,
+            from_zero=self.from_zero or self.training.linear is True,
         )
 
     @staticmethod

@@ -21,6 +21,7 @@ from candlecast.causality import require_causal_rule
 from candlecast.dataset.forecast import Forecast
 from candlecast.errors import NotEnoughDataError, RunError, calling
 from candlecast.evaluation.accuracy import accuracy, accuracy_by_part, skills
+from candlecast.evaluation.ageing import accuracy_by_age
 from candlecast.evaluation.conditions import NO_AUDIT, conditions_of
 from candlecast.evaluation.trial_count import UNNAMED, TrialCount, count, count_each
 from candlecast.evaluation.verdict import Verdict, judge
@@ -166,6 +167,11 @@ class StudyResult:
     def accuracy_by_part(self) -> pl.DataFrame:
         """The studied model's skill by fold and seed."""
         return accuracy_by_part(self.forecast, self.primary_target)
+
+    @computed_of(*FORECASTS)
+    def accuracy_by_age(self) -> pl.DataFrame:
+        """The studied model's error by the bars since its fold's test part began; see `candlecast.evaluation.ageing`."""
+        return accuracy_by_age(self.forecast, self.primary_target)
 
     @cached_property
     def verdict(self) -> Verdict:

@@ -51,6 +51,7 @@ class Policy(NetModel, uses_local_rng=True):
     window: int = 32
     training: Fit = USUAL
     learns_position: ClassVar[bool] = True
+    is_supported: ClassVar[bool] = False
     name: str = field(default="policy", init=False)
     head: Head | None = field(default=None, init=False, repr=False)
 
