@@ -24,6 +24,7 @@ import numpy as np
 import polars as pl
 
 import candlecast as cc
+from candlecast.dataset.forecast import Forecast
 from candlecast.sources import synthetic
 
 PARTS = ("edges", "nulls", "volatility")
@@ -43,7 +44,15 @@ NULLS = (
     ("regime volatility", 0.0, 12.0),
     ("shuffled S&P 500 and Nasdaq", 0.0, 12.0),
 )
-VOLATILITY = (("volatility regimes, drift", 0.001, 12.0), ("volatility clustering, drift", 0.001, 12.0))
+VOLATILITY = (("volatility regimes, drift", 0.0015, 12.0), ("volatility clustering, drift", 0.0015, 12.0))
+VOLATILITY_RULES = (
+    (1.0, 1.0, 0.0),
+    (1.0, 2.0, 0.0),
+    (1.0, 1.0, 0.25),
+    (1.0, 2.0, 0.25),
+    (2.0, 2.0, 0.25),
+    (2.0, 2.0, 0.5),
+)
 MODELS = {
     "linear": cc.LinearRegression(window=4),
     "ridge": cc.Ridge(),
@@ -88,13 +97,17 @@ def with_drift(world: Any, drift: float) -> Any:
     return replace(world, candles=replace(world.candles, frame=world.candles.frame.with_columns(*prices)))
 
 
+def hold(forecast: Forecast) -> cc.Positions:
+    """All long, whatever is forecast."""
+    return cc.Positions(forecast.averaged().frame.select("time", "symbol", position=pl.lit(1.0)))
+
+
 def rules_of(part: str, cost: float) -> dict[str, Any]:
     """The rules that are compared; None is the default."""
     if part == "volatility":
-        return {"default": None} | {
-            f"power {power}, cap {cap}": cc.InverseVolatility(power=power, cap=cap)
-            for power in (1.0, 2.0)
-            for cap in (1.0, 2.0)
+        return {"hold": hold, "default": None} | {
+            f"power {power}, cap {cap}, band {band}": cc.InverseVolatility(power=power, cap=cap, band=band)
+            for power, cap, band in VOLATILITY_RULES
         }
     return {
         "direction": cc.FollowDirection(),

@@ -12,6 +12,8 @@ RENAMED = {  # type of a description: the present one
 
 ADDED: dict[str, dict[str, Any]] = {  # type: values of later parameters with which it does what it did without them
     "Fit": {"linear": False, "shrink": False},
+    "InverseVolatility": {"power": 1.0, "cap": 1.0, "usual": 1.0, "band": 0.0},
+    "WalkForward": {"refit": None},
 }
 
 

@@ -145,6 +145,20 @@ def positions(frame: pl.DataFrame, values: np.ndarray, *, leverage: float = 1.0)
     return Positions(held, leverage=leverage)
 
 
+def kept_within(wanted: np.ndarray, band: float) -> np.ndarray:
+    """Positions that move to the wanted ones (time,) only where these are farther away than `band`; nothing is held before.
+
+    >>> kept_within(np.array([0.05, 0.3, 0.35, 0.1]), 0.1).tolist()
+    [0.0, 0.3, 0.3, 0.1]
+    """
+    held, found = 0.0, np.empty(len(wanted))
+    for bar, value in enumerate(wanted.tolist()):
+        if abs(value - held) > band:
+            held = value
+        found[bar] = held
+    return found
+
+
 def _arguments(rule: object) -> int:
     """How many of forecast and candles a rule can be called with: 2, 1, or 0 for what is no rule."""
     try:
