@@ -36,7 +36,7 @@ class RecurrentModel(NetModel):
     dropout: float = 0.0
     dense: tuple[int, ...] = ()
     window: int = 32
-    training: Fit = Fit(lr=3e-3)
+    training: Fit = Fit(lr=1e-2)
     head: Head | None = None
     norm: bool = False
     residual: bool = False
