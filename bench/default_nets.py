@@ -1,9 +1,9 @@
-"""The nets that users get, against naive, HAR and ridge on the same features: series that took no part in choosing their defaults.
+"""The nets that users get, against naive, HAR and ridge on the same features, on series that did not choose their defaults.
 
     python bench/default_nets.py --candles PATH ... [--nets lstm gru] [--bars 6000] [--json]
 
-Three folds, two seeds averaged, standard features. Volatility: squared error over that of ridge and HAR, and Diebold-Mariano tests.
-Return: R2 against naive, with the same test of whether the net is worse than naive or ridge. `worse` and `better` are p < 0.05.
+Three folds, two seeds averaged, standard features. Volatility: squared error over that of ridge, HAR and EWMA. Return: over that
+of naive and ridge. `worse` and `better` are two-sided Diebold-Mariano tests with p < 0.05.
 """
 
 from __future__ import annotations
