@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from models_real import load
+from tasks import tell
 
 import candlecast as cc
 from candlecast.dataset.forecast import Forecast
@@ -74,7 +75,11 @@ def main() -> None:
     rows: list[dict] = []
     for candles in load(options.candles, options.bars):
         for kind in options.targets:
-            new = compared(candles, options.nets, kind)
+            try:
+                new = compared(candles, options.nets, kind)
+            except cc.CandleError as error:  # two assets in one file, for example
+                tell(f"left out: {error}")
+                continue
             rows += new
             if not options.json:
                 for row in new:
