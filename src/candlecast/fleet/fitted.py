@@ -66,7 +66,8 @@ class FittedNet(Unpickled):
     @cached_property
     def net(self) -> Any:
         """The trained net, for batches of scaled windows; see `candlecast.nets`."""
-        net = build(self.spec, self.job, len(self.inputs.shift)).eval()
+        with one_thread():
+            net = build(self.spec, self.job, len(self.inputs.shift)).eval()
         self._require_own(net)
         net.load_state_dict({**net.state_dict(), **self.weights})  # the rest is as the factory makes it
         return net
@@ -95,6 +96,12 @@ class FittedNet(Unpickled):
         added = self._locations(self._outputs(samples, rows))
         left = self.outcomes.apply(samples.y[rows])
         return added, left if self.linear is None else left - self.linear.forecast(self._scaled(samples, rows))
+
+    def keeping(self, kept: np.ndarray) -> FittedNet:
+        """The same with another share of what the net adds, (N,). The net is not made again."""
+        found = replace(self, kept=kept)
+        found.__dict__.update({name: self.__dict__[name] for name in ("net", "_stepper") if name in self.__dict__})
+        return found
 
     def _scaled(self, samples: Samples, rows: np.ndarray) -> np.ndarray:
         """Scaled features of rows, float64 (rows, column)."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -30,4 +29,4 @@ def shrunk(nets: Sequence[FittedNet], parts: Sequence[tuple[Samples, np.ndarray]
     products, squares = (forecast * left).sum(axis=0), (forecast**2).sum(axis=0)
     noise = np.var(left - forecast, axis=0) * nets[0].job.samples.horizon
     kept = [shrinkage(*map(float, each), doubt=DOUBT) for each in zip(products, squares, noise, strict=True)]
-    return [replace(net, kept=np.array(kept)) for net in nets]
+    return [net.keeping(np.array(kept)) for net in nets]
