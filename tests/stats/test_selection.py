@@ -189,3 +189,11 @@ def test_trials_that_tie_share_their_rank():
     np.testing.assert_allclose(
         stats.overfitting_probability(doubled, blocks=8).logits, naive_overfitting(doubled, 8), atol=1e-9
     )
+
+
+def test_models_with_the_same_losses_share_their_place_in_the_confidence_set():
+    losses = np.random.default_rng(0).random((200, 3)) + np.array([0.0, 0.5, 0.0])
+    alone = stats.model_confidence_set(losses)
+    doubled = stats.model_confidence_set(losses[:, [0, 1, 0, 2, 1]])
+    assert doubled.tolist() == alone[[0, 1, 0, 2, 1]].tolist()
+    assert stats.model_confidence_set(losses[:, [1, 1]]).tolist() == [1.0, 1.0]
