@@ -25,6 +25,7 @@ from candlecast.nets.layers.recurrent import Stepper
 from candlecast.process.forking import require_threads
 from candlecast.targets import components, label
 
+ROUNDING = 1e-12  # of scaled outcomes
 FORECAST_BATCH = 1_024  # windows forecast at once: bounds memory, large enough for full speed
 
 
@@ -173,23 +174,30 @@ class FittedNet(Unpickled):
         `scaled`: features (rows, column) that the linear part reads.
         """
         targets = components(self.job.samples.target)
-        each = np.split(outputs, len(targets), axis=1)  # each (rows, O)
+        each = np.split(self._kept_of(outputs), len(targets), axis=1)  # each (rows, O)
         first, *others = (
             self.spec.head.predict(part, shift=shift, scale=scale)
-            for part, shift, scale in zip(each, self._shifts(outputs, scaled), self.outcomes.scale, strict=True)
+            for part, shift, scale in zip(each, self._shifts(scaled), self.outcomes.scale, strict=True)
         )
         return replace(first, others={label(t): other for t, other in zip(targets[1:], others, strict=True)})
 
-    def _shifts(self, outputs: np.ndarray, scaled: np.ndarray) -> Sequence[Any]:
-        """What is added to the scaled forecast of each target, in its units: a number, or one for each row."""
-        if self.linear is None and self.kept is None:
+    def _shifts(self, scaled: np.ndarray) -> Sequence[Any]:
+        """What is added to the scaled forecast of each target, in its units: a number, or one for each row.
+
+        What is naive but for rounding is naive, so that nets which have learnt nothing forecast the same.
+        """
+        if self.linear is None:
             return self.outcomes.shift.tolist()
-        moved = np.zeros((len(outputs), len(self.outcomes.shift)))
-        if self.linear is not None:
-            moved += self.linear.forecast(scaled)
-        if self.kept is not None:
-            moved += (self.kept - 1.0) * self._locations(outputs)
-        return list((self.outcomes.shift + self.outcomes.scale * moved).T)
+        found = self.outcomes.shift + self.outcomes.scale * self.linear.forecast(scaled)
+        return list(np.where(np.abs(found) < ROUNDING * self.outcomes.scale, 0.0, found).T)
+
+    def _kept_of(self, outputs: np.ndarray) -> np.ndarray:
+        """Outputs of the net (rows, N O) of which the share `kept` of each location is left; see `Head.is_location`."""
+        if self.kept is None:
+            return outputs
+        found, width = outputs.copy(), self.spec.head.outputs
+        found[:, ::width] += (self.kept - 1.0) * self._locations(outputs)
+        return found
 
     @classmethod
     def from_tensors(cls, job: Job, spec: NetSpec, tensors: Mapping[str, np.ndarray]) -> FittedNet:

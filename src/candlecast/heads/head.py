@@ -30,7 +30,7 @@ class Head(ABC):
     """
 
     is_location: ClassVar[bool] = (
-        False  # whether adding a number to an outcome adds it to the forecast, at any shift per row
+        False  # what is added to the first output is added to the forecast; a shift may differ by row
     )
     kinds: ClassVar[frozenset[Kind]] = frozenset({"value"})  # of the targets that it can learn
 

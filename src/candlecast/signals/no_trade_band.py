@@ -78,7 +78,7 @@ class NoTradeBand:
         for place, (mean, std, persistence) in enumerate(measured):
             rows = which.ravel() == place
             region = self._region(mean / forecast.horizon, std / forecast.horizon, persistence, cost)
-            low[rows], high[rows] = (np.sign(per_bar[rows]),) * 2 if region is None else region.bounds(per_bar[rows])
+            low[rows], high[rows] = (_side(per_bar[rows]),) * 2 if region is None else region.bounds(per_bar[rows])
         return positions(frame, self._held(low, high))
 
     def _region(self, mean: float, std: float, persistence: float, cost: float) -> Region | None:
@@ -108,3 +108,8 @@ class NoTradeBand:
                 remedy="Use NoTradeBand(cost_bps=12), or call it as rule(forecast, candles, costs)",
             )
         return costs.per_side_bps / BPS
+
+
+def _side(values: np.ndarray) -> np.ndarray:
+    """1, 0 or -1 for each value; what is 0 but for rounding counts as 0."""
+    return np.where(np.abs(values) > LEAST_STD, np.sign(values), 0.0)

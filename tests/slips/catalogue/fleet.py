@@ -22,7 +22,11 @@ SLIPS = [
         "tests/fleet/test_linear_part.py",
         [
             ("added-twice", "(self.kept - 1.0) * self._locations(outputs)", "self.kept * self._locations(outputs)"),
-            ("linear-left-out", "moved += self.linear.forecast(scaled)", "pass"),
+            (
+                "linear-left-out",
+                "self.outcomes.scale * self.linear.forecast(scaled)",
+                "0.0 * self.linear.forecast(scaled)",
+            ),
         ],
     ),
     *slips(

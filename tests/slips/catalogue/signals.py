@@ -52,7 +52,7 @@ SLIPS = [
         [
             ("horizon-in-one-bar", "expected / forecast.horizon", "expected"),
             ("costs-of-both-sides", "return costs.per_side_bps / BPS", "return 2 * costs.per_side_bps / BPS"),
-            ("constant-is-nothing", "(np.sign(per_bar[rows]),) * 2", "(np.zeros(rows.sum()),) * 2"),
+            ("constant-is-nothing", "(_side(per_bar[rows]),) * 2", "(np.zeros(rows.sum()),) * 2"),
             ("always-to-the-low-edge", "round(min(max(held, lowest), highest))", "round(lowest)"),
         ],
     ),
