@@ -161,6 +161,7 @@ from .signals import (
     HoldPosition as HoldPosition,
     InverseVolatility as InverseVolatility,
     Kelly as Kelly,
+    NoTradeBand as NoTradeBand,
     Positions as Positions,
     Threshold as Threshold,
     VolatilityTarget as VolatilityTarget,

@@ -25,7 +25,7 @@ MARKET = PipelineCase.candles(seed=2)
 
 @pytest.fixture(scope="module")
 def report():
-    return cc.shortcuts(study(costs=cc.Costs(fee_bps=20)), MARKET)
+    return cc.shortcuts(study(costs=cc.Costs(fee_bps=20), rule=FollowDirection()), MARKET)
 
 
 def ratio(candles, positions, costs):
@@ -35,7 +35,7 @@ def ratio(candles, positions, costs):
 
 def test_rows_are_those_of_accounts_made_by_hand(report):
     rows = dict(report.frame.select("shortcut", "sharpe").iter_rows())
-    made = study(costs=cc.Costs(fee_bps=20))
+    made = study(costs=cc.Costs(fee_bps=20), rule=FollowDirection())
     forecast = cc.walk_forward(
         made.model, MARKET, features=made.features, target=made.target, folds=made.folds, seeds=range(1)
     )

@@ -224,7 +224,7 @@ def test_rules_that_know_what_comes_are_refused(rule, message, forecast):
     ],
 )
 def test_rules_that_decide_at_the_time_pass(rule, forecast):
-    require_causal_rule(rule, forecast, MARKET, positions=decide(rule, forecast, MARKET))
+    require_causal_rule(rule, forecast, MARKET, positions=decide(rule, forecast, MARKET, costs=None))
     naive = replace(forecast, frame=forecast.frame.with_columns(pl.col("mean", "expected_return") * 0.0 + 0.001))
     require_causal_rule(rule, naive, MARKET)  # a forecast that hardly changes is no reason
 

@@ -18,7 +18,7 @@ from candlecast.dataset.folds import WalkForward
 from candlecast.ledger import Ledger
 from candlecast.models import LinearRegression
 from candlecast.recipes import describe
-from candlecast.signals import HoldPosition, Kelly, Threshold, VolatilityTarget
+from candlecast.signals import HoldPosition, Kelly, NoTradeBand, Threshold, VolatilityTarget
 from candlecast.sources import synthetic
 from candlecast.study import Study
 from candlecast.study.loading import load_run
@@ -80,7 +80,7 @@ def test_it_is_what_python_gives(run, capsys):
     [
         (["--rule", "kelly", "--fraction", "0.25", "--halflife", "20"], Kelly(fraction=0.25, halflife=20)),
         (["--rule", "position", "--band", "0.2"], HoldPosition(band=0.2)),
-        (["--rule", "volatility-target", "--annual", "0.1"], VolatilityTarget(annual=0.1)),
+        (["--rule", "volatility-target", "--annual", "0.1"], VolatilityTarget(annual=0.1, rule=NoTradeBand())),
         (
             [
                 "--rule",

@@ -136,6 +136,10 @@ def test_candles_lists_issues(tmp_path):
         (["run", "--window", "6000"], "a window of 6,000 bars is longer than the 5,031 candles"),
         (["run", "--model", "linear", "--train", "30y", "--test", "1y"], "train='30y' takes all"),
         (["run", "--model", "linear", "--train", "4y"], "train is '4y' and test is None; expected both lengths"),
+        (
+            ["run", "--preset", "tutorial", "--refit", "1w"],
+            "--refit 1w with the folds of the preset; expected folds that walk",
+        ),
         (["run", "--interval", "7x"], "interval '7x' is not a candle length"),
         (["run", "--fee-bps", "-1"], "fee_bps is -1"),
         (["run", "--folds", "5000"], "cannot be divided|leaves|fold 0"),

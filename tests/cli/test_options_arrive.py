@@ -18,7 +18,7 @@ from candlecast.errors import ConfigError
 from candlecast.ledger import Ledger
 from candlecast.models import GRU
 from candlecast.recipes import describe
-from candlecast.signals import FollowDirection, Threshold
+from candlecast.signals import FollowDirection, InverseVolatility, NoTradeBand, Threshold
 from candlecast.sources import synthetic
 from candlecast.targets import NextReturn, Volatility
 
@@ -71,6 +71,7 @@ def test_run(monkeypatch, tmp_path):
             ),
             *("--store", str(tmp_path), "--model", "gru", "--target", "volatility", "--horizon", "4", "--window", "11"),
             *("--hidden", "7", "--layers", "2", "--epochs", "3", "--train", "40", "--test", "2y", "--fee-bps", "3"),
+            *("--refit", "1w"),
             *("--cash", "123", "--seeds", "6", "--seed", "17", "--runs", str(tmp_path / "kept"), "--bridge", "2"),
         ],
     )
@@ -78,9 +79,9 @@ def test_run(monkeypatch, tmp_path):
     wanted = {"asset": "BTCUSDT", "interval": "1h", "source": "binance", "since": "2024-01-01", "until": "2024-06-01"}
     assert {name: loaded[name] for name in wanted} == wanted and loaded["store"] == str(tmp_path)
     assert candles.bridge == 2
-    assert study.model == GRU(hidden=7, layers=2, window=11, training=type(study.model.training)(epochs=3))
+    assert study.model == GRU(hidden=7, layers=2, window=11, training=replace(GRU().training, epochs=3))
     assert study.target == Volatility(4)
-    assert study.folds == WalkForward(train=40, test="2y")
+    assert study.folds == WalkForward(train=40, test="2y", refit="1w")
     assert (study.costs, study.cash, study.seeds) == (Costs(fee_bps=3), 123.0, 6)
 
 
@@ -114,6 +115,11 @@ class Run:
     [
         (["--rule", "threshold", "--enter", "0.02", "--exit", "0.01"], Threshold(0.02, 0.01)),
         (["--rule", "threshold", "--enter", "0.02", "--exit", "-0.01", "--long-only"], Threshold(0.02, -0.01, False)),
+        (["--rule", "no-trade-band", "--full", "2", "--long-only"], NoTradeBand(full=2.0, allow_short=False)),
+        (
+            ["--rule", "volatility", "--power", "2", "--cap", "1.5", "--usual", "0.5", "--band", "0.25"],
+            InverseVolatility(power=2.0, cap=1.5, usual=0.5, band=0.25),
+        ),
         (["--rule", "direction"], FollowDirection()),
         (["--rule", "direction", "--long-only"], FollowDirection(allow_short=False)),
         ([], None),

@@ -20,7 +20,7 @@ from candlecast.evaluation.verdict import judge
 from candlecast.features import Features, log_range, log_return
 from candlecast.ledger import Ledger
 from candlecast.models import LinearRegression
-from candlecast.signals import InverseVolatility, Positions
+from candlecast.signals import FollowDirection, InverseVolatility, Positions
 from candlecast.sources import synthetic
 from candlecast.study import Study
 from candlecast.targets import Volatility
@@ -236,7 +236,10 @@ def test_ruin_ends_the_claim_and_is_dated():
 
 def test_what_compounds_is_tested_not_the_mean():
     """10 % of volatility a bar: the mean return is above zero, and the account still shrinks."""
-    shrinking = STUDY.run(synthetic.ar1(6_000, seed=103, phi=0.05, volatility=0.10).candles, ledger=Ledger.in_memory())
+    by_sign = replace(STUDY, rule=FollowDirection())
+    shrinking = by_sign.run(
+        synthetic.ar1(6_000, seed=103, phi=0.05, volatility=0.10).candles, ledger=Ledger.in_memory()
+    )
     assert shrinking.backtest.returns.mean() > 0
     assert np.log1p(shrinking.backtest.returns).mean() < 0
     assert shrinking.verdict.evidence.return_p > 0.4 and not shrinking.verdict.has_edge

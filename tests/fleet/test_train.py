@@ -148,7 +148,11 @@ def test_early_stopping_keeps_the_best_epoch(market):
 def test_one_step_equals_plain_torch(market):
     """A single full-batch step: the same as torch.optim.Adam on torch.nn.LSTM with the same weights."""
     model = LSTM(
-        hidden=4, window=5, training=Fit(epochs=1, batch=10_000, lr=0.01, patience=None, clip=None, sampling="windows")
+        hidden=4,
+        window=5,
+        training=Fit(
+            epochs=1, batch=10_000, lr=0.01, patience=None, clip=None, sampling="windows", linear=False, shrink=False
+        ),
     )
     (job,) = plan_jobs(model, market, features=FEATURES, target=NextReturn(), folds=WalkForward(folds=1, valid=0.0))
     (fitted,) = model.fit([job])
@@ -161,7 +165,9 @@ def test_one_step_equals_plain_torch(market):
     start = next(
         iter(
             LSTM(
-                hidden=4, window=5, training=Fit(epochs=1, batch=10_000, lr=1e-30, patience=None, sampling="windows")
+                hidden=4,
+                window=5,
+                training=Fit(epochs=1, batch=10_000, lr=1e-30, patience=None, sampling="windows", linear=False),
             ).fit([job])
         )
     ).weights

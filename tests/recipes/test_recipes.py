@@ -294,6 +294,7 @@ MADE = {
     "MinMax",
     "NLinear",
     "Naive",
+    "NoTradeBand",
     "NextReturn",
     "PatchTST",
     "Policy",

@@ -13,7 +13,7 @@ from candlecast.dataset.forecast import Forecast
 from candlecast.errors import ConfigError
 from candlecast.fleet.settings import Fit
 from candlecast.models import LSTM, Policy
-from candlecast.signals import FollowDirection, HoldPosition
+from candlecast.signals import FollowDirection, HoldPosition, NoTradeBand
 from candlecast.study import Study
 from candlecast.targets import Volatility
 
@@ -89,4 +89,4 @@ def test_a_study_of_a_policy_holds_what_it_learnt(market, features):
 def test_a_study_asks_before_it_trains():
     with pytest.raises(ConfigError, match=r"target volatility.*expected NextReturn\(horizon=1\)"):
         Study(model=Policy(), target=Volatility())
-    assert Study(model=LSTM()).trading_rule == FollowDirection()
+    assert Study(model=LSTM()).trading_rule == NoTradeBand()

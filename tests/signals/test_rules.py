@@ -113,3 +113,30 @@ def test_thresholds_that_cannot_mean_anything(enter, leave):
         ConfigError, match=f"^enter is {enter} and exit is {leave}; expected enter of 0 or more, exit at most"
     ):
         Threshold(enter, leave)
+
+
+def test_inverse_volatility_has_a_power_a_cap_and_a_band():
+    logs = np.log([1.0, 0.5, 0.5, 1.0, 2.0])
+    given = forecast([None] * 5, mean=logs)
+    usual = np.exp(np.cumsum(logs) / np.arange(1, 6))
+    ratio = usual / np.exp(logs)
+
+    def steps(power, cap):
+        return np.minimum(np.round(ratio**power / 0.1) * 0.1, cap)
+
+    for power, cap in ((1.0, 1.0), (1.0, 2.0), (2.0, 1.5)):
+        found = InverseVolatility(power=power, cap=cap)(given)
+        np.testing.assert_allclose(found.frame["position"], steps(power, cap))
+        assert found.leverage == max(cap, 1.0)
+    wanted = steps(1.0, 2.0)
+    held = InverseVolatility(cap=2.0, band=0.35)(given).frame["position"].to_numpy()
+    assert wanted.tolist() == pytest.approx([1.0, 1.4, 1.3, 0.7, 0.4])
+    assert held.tolist() == pytest.approx([1.0, 1.4, 1.4, 0.7, 0.7])
+    half = InverseVolatility(cap=1.0, usual=0.5, step=0.05)(given)
+    np.testing.assert_allclose(half.frame["position"], steps(1.0, 2.0) / 2, atol=0.026)
+    with pytest.raises(ConfigError, match=r"usual is 2; expected above 0 and at most the cap"):
+        InverseVolatility(usual=2)
+    with pytest.raises(ConfigError, match=r"power is 0; expected a number in \(0, 4\]"):
+        InverseVolatility(power=0)
+    with pytest.raises(ConfigError, match=r"band is -0.1; expected a fraction of equity in \[0, 2\)"):
+        InverseVolatility(band=-0.1)

@@ -189,3 +189,24 @@ def test_trials_that_tie_share_their_rank():
     np.testing.assert_allclose(
         stats.overfitting_probability(doubled, blocks=8).logits, naive_overfitting(doubled, 8), atol=1e-9
     )
+
+
+def test_models_with_the_same_losses_share_their_place_in_the_confidence_set():
+    losses = np.random.default_rng(0).random((200, 3)) + np.array([0.0, 0.5, 0.0])
+    alone = stats.model_confidence_set(losses)
+    doubled = stats.model_confidence_set(losses[:, [0, 1, 0, 2, 1]])
+    assert doubled.tolist() == alone[[0, 1, 0, 2, 1]].tolist()
+    assert stats.model_confidence_set(losses[:, [1, 1]]).tolist() == [1.0, 1.0]
+
+
+def test_all_models_may_be_superior_step_by_step():
+    """One is far better and another a little, which shows only once the first is out of the way."""
+    rng = np.random.default_rng(1)
+    benchmark = rng.random(400)
+    for gain in np.linspace(0.01, 0.2, 20):
+        losses = np.column_stack(
+            [benchmark - 2.0 + rng.normal(size=400), benchmark - gain + 0.1 * rng.normal(size=400)]
+        )
+        found = stats.superior_models(benchmark, losses)
+        assert found in ([0], [0, 1], [1])
+    assert stats.superior_models(benchmark, benchmark[:, None] - np.array([0.1, 0.2]) * rng.random((400, 1))) == [0, 1]

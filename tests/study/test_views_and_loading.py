@@ -129,8 +129,11 @@ def test_a_rule_that_knows_the_outcome_is_refused(result):
         return Positions(frame.select("time", "symbol", position=pl.col("target").sign().fill_null(0.0)))
 
     with pytest.raises(LookaheadError, match="prophet"):
-        positions_by_model(prophet, result.forecasts, result.candles)
-    assert positions_by_model(FollowDirection(), result.forecasts, result.candles).keys() == result.forecasts.keys()
+        positions_by_model(prophet, result.forecasts, result.candles, result.costs)
+    assert (
+        positions_by_model(FollowDirection(), result.forecasts, result.candles, result.costs).keys()
+        == result.forecasts.keys()
+    )
 
 
 def rewritten(folder, name, change):

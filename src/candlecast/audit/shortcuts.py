@@ -77,13 +77,13 @@ def shortcuts(study: Any, candles: Any, *, seed: int = 0, progress: Listener = i
             expected="a study of returns, prices or directions",
             remedy="Use for example target=NextReturn()",
         )
-    positions = decide(study.rule, own, candles)
+    positions = _decided(study, own, candles)
     steps: Sequence[tuple[str, str, Callable[[], float]]] = (
         (HONEST, "walk-forward, next open, after costs", lambda: _sharpe(study, candles, positions)),
         (
             "scaler of all rows",
             "inputs are scaled by means and deviations of later rows too",
-            lambda: _sharpe(study, candles, decide(study.rule, _walked(study, candles, seed, scaled=True), candles)),
+            lambda: _sharpe(study, candles, _decided(study, _walked(study, candles, seed, scaled=True), candles)),
         ),
         (
             "filled at the deciding close",
@@ -94,7 +94,7 @@ def shortcuts(study: Any, candles: Any, *, seed: int = 0, progress: Listener = i
         (
             "one split",
             "the last 20 % alone are tested",
-            lambda: _sharpe(study, candles, decide(study.rule, _walked(study, candles, seed, split=True), candles)),
+            lambda: _sharpe(study, candles, _decided(study, _walked(study, candles, seed, split=True), candles)),
         ),
         (
             "the forecast against its own bar",
@@ -134,6 +134,11 @@ def _walked(
     model: Model = study.model
     frames = [forecast_frame(fitted, model.name) for fitted in model.fit(jobs, progress=ignore)]
     return Forecast.joined(frames, components(study.target)[0].horizon)
+
+
+def _decided(study: CompletedStudy, forecast: Forecast, candles: Candles) -> Positions:
+    """What the study's rule holds by a forecast."""
+    return decide(study.rule, forecast, candles, costs=study.costs)
 
 
 def _scaled_by_all_rows(jobs: Sequence[Job]) -> list[Job]:

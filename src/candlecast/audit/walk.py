@@ -149,7 +149,7 @@ class Walk:
         name = self.study.model.name
         frames = [forecast_frame(fitted, name, job=replace(job, samples=samples)) for job, fitted in pairs]
         forecast = Forecast.joined(frames, components(self.study.target)[0].horizon)
-        positions = decide(self.study.rule, forecast, samples.candles)
+        positions = decide(self.study.rule, forecast, samples.candles, costs=self.study.costs)
         result = backtest(samples.candles, positions, costs=self.study.costs, cash=self.study.cash)
         tables = {
             "positions": positions.frame.select("time", "position"),

@@ -46,18 +46,19 @@ class DrawdownStop:
                 remedy="Use for example DrawdownStop(limit=0.2, resume=0.1)",
             )
 
-    def __call__(self, forecast: Forecast, candles: Candles | None = None) -> Positions:
+    def __call__(self, forecast: Forecast, candles: Candles | None = None, costs: Costs | None = None) -> Positions:
         """The positions of `rule` with the stop.
 
         Args:
             forecast: of one asset, as `rule` takes it.
             candles: those that were forecast, for the shadow account.
+            costs: for `rule`, where it takes them; the stop's own when None.
 
         Raises:
             ConfigError: without candles, and whatever `rule` and `backtest` raise.
         """
         candles = require_candles(candles, self)
-        return self.stopped(decide(self.rule, forecast, candles), candles)
+        return self.stopped(decide(self.rule, forecast, candles, costs=costs or self.costs), candles)
 
     def stopped(
         self,

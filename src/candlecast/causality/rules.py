@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -21,10 +21,13 @@ from candlecast.causality.markets import (
     same_calendar,
 )
 from candlecast.causality.rows import ROWS_LATER, goes_by_rows
-from candlecast.dataset.forecast import Forecast
+from candlecast.dataset.forecast import MEASURED, Forecast
 from candlecast.errors import CandlecastError, LookaheadError
 from candlecast.signals import Positions, Rule
 from candlecast.signals.rule import decide, name_of
+
+if TYPE_CHECKING:
+    from candlecast.backtesting import Costs
 
 MOMENTS = (0.15, 0.35, 0.5, 0.7, 0.9)  # shares of the forecast's bars
 MINIMUM = 20  # bars that can be checked
@@ -52,7 +55,12 @@ class Given(NamedTuple):
 
 
 def require_causal_rule(
-    rule: Rule, forecast: Forecast, candles: Candles, *, positions: Positions | None = None
+    rule: Rule,
+    forecast: Forecast,
+    candles: Candles,
+    *,
+    costs: Costs | None = None,
+    positions: Positions | None = None,
 ) -> None:
     """Raise unless a rule that is not candlecast's own decides by what was known at each bar.
 
@@ -64,6 +72,7 @@ def require_causal_rule(
         rule: an overlay of candlecast's is checked where the rule under it is not candlecast's.
         forecast: of one asset.
         candles: those that were forecast.
+        costs: what trading costs, as the rule is given it.
         positions: what the rule made of both; made again when not given.
 
     Raises:
@@ -77,26 +86,28 @@ def require_causal_rule(
     generator = np.random.default_rng(0)
     others = [_other_worlds(forecast, candles, times[0], generator)[0]]
     others.append(_other_futures(forecast, candles, times[int(MOMENTS[3] * len(times))], generator)[0])
-    _require_nothing_kept(rule, Given(forecast, candles, ""), others)
-    held = (decide(rule, forecast, candles) if positions is None else positions).frame
+    _require_nothing_kept(rule, costs, Given(forecast, candles, ""), others)
+    held = (decide(rule, forecast, candles, costs=costs) if positions is None else positions).frame
     for share in MOMENTS:
         moment = times[int(share * len(times))]
         until = pl.col("time") <= moment
         for given in _other_futures(forecast, candles, moment, generator):
-            after = _positions(rule, given)
+            after = _positions(rule, costs, given)
             _require_same(name_of(rule), held.filter(until), after.filter(until), moment, given.how)
     if held["position"].n_unique() == 1:
         return
     worlds = _other_worlds(forecast, candles, times[0], generator)
-    is_fixed = all(_positions(rule, given)["position"].equals(held["position"]) for given in worlds)
-    _require_same_on_other_dates(rule, forecast, candles, held, is_fixed=is_fixed and _differ(forecast, worlds[0]))
+    is_fixed = all(_positions(rule, costs, given)["position"].equals(held["position"]) for given in worlds)
+    _require_same_on_other_dates(
+        rule, costs, forecast, candles, held, is_fixed=is_fixed and _differ(forecast, worlds[0])
+    )
     if not is_fixed:
-        _require_answers(rule, forecast, candles, held, times[int(MOMENTS[1] * len(times))])
-    _require_no_row_numbers(rule, forecast, candles)
+        _require_answers(rule, costs, forecast, candles, held, times[int(MOMENTS[1] * len(times))])
+    _require_no_row_numbers(rule, costs, forecast, candles)
 
 
 def _require_same_on_other_dates(
-    rule: Rule, forecast: Forecast, candles: Candles, held: pl.DataFrame, *, is_fixed: bool
+    rule: Rule, costs: Costs | None, forecast: Forecast, candles: Candles, held: pl.DataFrame, *, is_fixed: bool
 ) -> None:
     """The same positions when all dates move by 28 years, after which hours, weekdays, days and months are the same."""
     shift = same_calendar(candles)
@@ -104,7 +115,7 @@ def _require_same_on_other_dates(
     later = forecast.frame.with_columns(pl.col(dates) + shift)
     years = f"{abs(shift.days) // 365} years {'later' if shift > timedelta() else 'earlier'}"
     dated = _positions(
-        rule, Given(Forecast(later, forecast.horizon), dated_otherwise(candles, shift), f"dated {years}")
+        rule, costs, Given(Forecast(later, forecast.horizon), dated_otherwise(candles, shift), f"dated {years}")
     )
     one, two = held["position"].to_numpy(), dated["position"].to_numpy()
     is_moved = ~np.isclose(one, two, rtol=1e-9, atol=1e-12) if len(one) == len(two) else np.ones(len(one), dtype=bool)
@@ -156,7 +167,9 @@ def _is_as_often(one: np.ndarray, two: np.ndarray, is_moved: np.ndarray) -> bool
     )
 
 
-def _require_answers(rule: Rule, forecast: Forecast, candles: Candles, held: pl.DataFrame, moment: datetime) -> None:
+def _require_answers(
+    rule: Rule, costs: Costs | None, forecast: Forecast, candles: Candles, held: pl.DataFrame, moment: datetime
+) -> None:
     """Positions after a moment answer to other forecasts and candles after it."""
     later = held.filter(pl.col("time") > moment)
     if (later["position"].diff().abs() > 0).sum() < CHANGES:
@@ -165,7 +178,7 @@ def _require_answers(rule: Rule, forecast: Forecast, candles: Candles, held: pl.
     changed = _other_futures(forecast, candles, moment, generator)[0]
     turned = Given(Forecast(_turned(forecast.frame, moment), forecast.horizon), changed.candles, "changed")
     for given in (changed, turned):
-        after = _positions(rule, given).filter(pl.col("time") > moment)
+        after = _positions(rule, costs, given).filter(pl.col("time") > moment)
         if not after["position"].equals(later["position"]):
             return
     raise LookaheadError(
@@ -176,7 +189,7 @@ def _require_answers(rule: Rule, forecast: Forecast, candles: Candles, held: pl.
     )
 
 
-def _require_no_row_numbers(rule: Rule, forecast: Forecast, candles: Candles) -> None:
+def _require_no_row_numbers(rule: Rule, costs: Costs | None, forecast: Forecast, candles: Candles) -> None:
     """Positions belong to bars: where forecast and candles begin later, the same bars have the same positions.
 
     On a market and forecasts that repeat, so that whatever a rule has seen before a bar is the same in both. Refused is what
@@ -190,10 +203,12 @@ def _require_no_row_numbers(rule: Rule, forecast: Forecast, candles: Candles) ->
     market = repeating(candles, 0)
     rows = np.searchsorted(candles.close_time, times.dt.replace_time_zone(None).to_numpy()[[0, shift]])
     for each in (frame, _mirrored(frame, times[0] - timedelta(microseconds=1))):
-        whole = _positions(rule, Given(Forecast(each, forecast.horizon), market, "repeated"))
+        whole = _positions(rule, costs, Given(Forecast(each, forecast.horizon), market, "repeated"))
         late = whole.filter(pl.col("time") >= times[shift])
         part = each.filter(pl.col("time") >= times[shift])
-        own = _positions(rule, Given(Forecast(part, forecast.horizon), market[int(rows[1] - rows[0]) :], "repeated"))
+        own = _positions(
+            rule, costs, Given(Forecast(part, forecast.horizon), market[int(rows[1] - rows[0]) :], "repeated")
+        )
         if not own["time"].equals(late["time"]):
             return
         if not goes_by_rows(own["position"].to_numpy(), late["position"].to_numpy(), is_clock=False):
@@ -225,11 +240,11 @@ def _turned(frame: pl.DataFrame, moment: datetime) -> pl.DataFrame:
     )
 
 
-def _require_nothing_kept(rule: Rule, own: Given, others: list[Given]) -> None:
+def _require_nothing_kept(rule: Rule, costs: Costs | None, own: Given, others: list[Given]) -> None:
     """The same positions for the same forecast and candles, whatever the rule was called with before."""
 
     def call(copy: Rule, given: Given) -> np.ndarray:
-        return decide(copy, given.forecast, given.candles).frame["position"].to_numpy()
+        return decide(copy, given.forecast, given.candles, costs=costs).frame["position"].to_numpy()
 
     kept = by_earlier_calls(rule, call, own=own, others=others)
     if kept is not None:
@@ -283,7 +298,7 @@ def _other_worlds(
 
 def _forecast_columns(frame: pl.DataFrame) -> list[str]:
     """Columns that forecast."""
-    own = {"time", "known_at", "symbol", "model", "fold", "seed", "naive", "target", "naive_error", "train_mean"}
+    own = {"time", "known_at", "symbol", "model", "fold", "seed", "naive", "target", *MEASURED}
     return [name for name in frame.columns if name not in own and not name.startswith(("target@", "known_at@"))]
 
 
@@ -319,9 +334,9 @@ def _cut(frame: pl.DataFrame, moment: datetime) -> pl.DataFrame:
     )
 
 
-def _positions(rule: Rule, given: Given) -> pl.DataFrame:
+def _positions(rule: Rule, costs: Costs | None, given: Given) -> pl.DataFrame:
     try:
-        return decide(rule, given.forecast, given.candles).frame
+        return decide(rule, given.forecast, given.candles, costs=costs).frame
     except Exception as error:  # whatever a user's rule raises
         said = error.wrong if isinstance(error, CandlecastError) else f"{type(error).__name__}: {error}"
         raise LookaheadError(

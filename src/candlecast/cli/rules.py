@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from candlecast.signals import Rule
 
 PLAIN = {
+    "no-trade-band": "NoTradeBand",
     "direction": "FollowDirection",
     "threshold": "Threshold",
     "volatility": "InverseVolatility",
@@ -42,10 +43,13 @@ class Setting(NamedTuple):
 SETTINGS = (
     Setting("enter", "enter", ("threshold",), "Expected log return that opens a position"),
     Setting("exit", "exit", ("threshold",), "Expected log return below which it is closed"),
-    Setting("long-only", "allow_short", ("direction", "threshold"), "Flat instead of short", bool),
-    Setting("band", "band", ("position",), "Change of position that is too small to trade"),
+    Setting("long-only", "allow_short", ("no-trade-band", "direction", "threshold"), "Flat instead of short", bool),
+    Setting("band", "band", ("position", "volatility"), "Change of position that is too small to trade"),
+    Setting("full", "full", ("no-trade-band",), "Forecast, in standard deviations, at which the position is full"),
     Setting("fraction", "fraction", ("kelly",), "Part of the Kelly position"),
-    Setting("cap", "cap", ("kelly",), "Largest position, times equity"),
+    Setting("cap", "cap", ("kelly", "volatility"), "Largest position, times equity"),
+    Setting("usual", "usual", ("volatility",), "Position at the usual range, times equity"),
+    Setting("power", "power", ("volatility",), "Power of usual range / forecast range"),
     Setting("halflife", "halflife", ("kelly", "volatility-target"), "Half-life of the volatility, bars", int),
     Setting("annual", "annual", ("volatility-target",), "Volatility a year to hold, 0.15 for 15 %"),
     Setting("leverage", "leverage", ("volatility-target",), "Largest factor on a position"),

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 @click.option("--folds", type=int, help="Walk-forward test parts.")
 @click.option("--train", help='Length of each training part, such as "4y" or 5000 bars; with --test.')
 @click.option("--test", help='Length of each test part, such as "1y" or 500 bars; with --train.')
+@click.option("--refit", help='Train anew within each test part after that much, such as "1w" or 100 bars.')
 @cost_options
 @click.option("--cash", type=float, help="Initial cash, quote currency; 10,000 when not given.")
 @click.option("--seeds", type=int, help="Trainings per fold, each from another seed.")
@@ -102,6 +103,7 @@ def make_study(
     folds: int | None,
     train: str | None,
     test: str | None,
+    refit: str | None,
     given_costs: GivenCosts,
     cash: float | None,
     seeds: int | None,
@@ -134,6 +136,14 @@ def make_study(
         study = replace(study, folds=WalkForward(train=_length(train), test=_length(test)))
     elif folds is not None:
         study = replace(study, folds=WalkForward(folds=folds))
+    if refit is not None:
+        if not isinstance(study.folds, WalkForward):
+            raise ConfigError(
+                f"--refit {refit} with the folds of the preset",
+                expected="folds that walk forward",
+                remedy="Give --folds or --train and --test as well, or leave --refit out",
+            )
+        study = replace(study, folds=replace(study.folds, refit=_length(refit)))
     study = replace(study, costs=given_costs.of(study.costs), cash=study.cash if cash is None else cash)
     return study if seeds is None else replace(study, seeds=seeds)
 

@@ -17,7 +17,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, combinations
+from itertools import chain, combinations, pairwise
 from typing import Protocol
 
 import numpy as np
@@ -143,7 +143,15 @@ class WalkForward:
     otherwise it rolls. `valid` is the share of the training part, at its end, that early stopping watches. `purge` in
     bars is the target's horizon when not given. A last test part shorter than half of the others joins the one before.
 
+    `refit` in bars or as a span ("1w") trains anew within each test part, so that no forecast is older than that: each
+    stretch of this length is a fold of its own, whose training part has moved on with it. All of them train as one fleet.
+    A last stretch shorter than half of `refit` joins the one before.
+
     Raises ConfigError, NotEnoughDataError, or LookaheadError when `purge` is shorter than the horizon.
+
+    >>> times = np.arange(100).astype("datetime64[us]")
+    >>> [(fold.train.first, fold.test) for fold in WalkForward(folds=2, refit=10).split(times, range(100), horizon=1)][:3]
+    [(0, Rows(range(50, 60))), (10, Rows(range(60, 70))), (20, Rows(range(70, 75)))]
     """
 
     train: int | str | None = None
@@ -152,6 +160,7 @@ class WalkForward:
     expanding: bool = False
     valid: float = 0.2
     purge: int | None = None
+    refit: int | str | None = None
 
     def __post_init__(self) -> None:
         if (self.train is None) != (self.test is None):
@@ -162,7 +171,7 @@ class WalkForward:
             )
         if self.folds < 1:
             raise ConfigError(f"folds is {self.folds}", expected="1 or more", remedy="Use WalkForward(folds=5)")
-        for length in (self.train, self.test):
+        for length in (self.train, self.test, self.refit):
             _require_length(length)
         _require_share("valid", self.valid, lowest=0.0)
 
@@ -170,11 +179,23 @@ class WalkForward:
         starts, train_starts = self._starts(times, usable)
         ends = [*starts[1:], usable.stop]
         gap = horizon if self.purge is None else self.purge
+        stretches = [
+            (first if self.expanding else first + part.start - start, part)
+            for first, start, end in zip(train_starts, starts, ends, strict=True)
+            for part in self._stretches(times, range(start, end))
+        ]
         folds = tuple(
-            _fold(index, range(first, start), Rows(range(start, end)), valid=self.valid, purge=gap)
-            for index, (first, start, end) in enumerate(zip(train_starts, starts, ends, strict=True))
+            _fold(index, range(first, part.start), Rows(part), valid=self.valid, purge=gap)
+            for index, (first, part) in enumerate(stretches)
         )
         return check_folds(folds, times, horizon=horizon)
+
+    def _stretches(self, times: np.ndarray, test: range) -> list[range]:
+        """A test part in the stretches that one training forecasts each."""
+        if self.refit is None:
+            return [test]
+        cuts = _cuts(times, test, self.refit)
+        return [range(first, last) for first, last in pairwise((*cuts, test.stop))]
 
     def _starts(self, times: np.ndarray, usable: range) -> tuple[list[int], list[int]]:
         """First row of each test part, and of the training part before it."""
@@ -191,10 +212,7 @@ class WalkForward:
             firsts = [start - (half - usable.start) for start in starts]
         else:
             start = _shift(times, usable.start, self.train)
-            starts = []
-            while start < usable.stop:
-                starts.append(start)
-                start = max(_shift(times, start, self.test), start + 1)
+            starts = _cuts(times, range(start, usable.stop), self.test)
             if not starts:
                 raise NotEnoughDataError(
                     f"train={self.train!r} takes all {len(usable):,} usable rows "
@@ -202,8 +220,6 @@ class WalkForward:
                     expected=f"rows left to test on (test={self.test!r})",
                     remedy="Shorten train, or give more candles",
                 )
-            if len(starts) > 1 and 2 * (usable.stop - starts[-1]) < starts[-1] - starts[-2]:
-                starts.pop()
             firsts = [max(usable.start, _shift(times, start, self.train, back=True)) for start in starts]
         return starts, [usable.start] * len(starts) if self.expanding else firsts
 
@@ -431,6 +447,17 @@ def _fold(
     valid_rows = free[len(free) - int(len(free) * valid) :]
     learnt = free[free < valid_rows[0] - purge] if len(valid_rows) else free
     return Fold(index, Rows.of(learnt), Rows.of(valid_rows), test)
+
+
+def _cuts(times: np.ndarray, rows: range, length: int | str) -> list[int]:
+    """First rows of parts of that length; a last part shorter than half of the one before joins it."""
+    starts, start = [], rows.start
+    while start < rows.stop:
+        starts.append(start)
+        start = max(_shift(times, start, length), start + 1)
+    if len(starts) > 1 and 2 * (rows.stop - starts[-1]) < starts[-1] - starts[-2]:
+        starts.pop()
+    return starts
 
 
 def _shift(times: np.ndarray, row: int, length: int | str, *, back: bool = False) -> int:

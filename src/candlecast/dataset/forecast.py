@@ -31,8 +31,17 @@ SCHEMA: dict[Any, Any] = {
     "position": pl.Float64,
     "naive_error": pl.Float64,
     "train_mean": pl.Float64,
+    "signal_mean": pl.Float64,
+    "signal_std": pl.Float64,
+    "signal_persistence": pl.Float64,
 }
-OPTIONAL = ("sigma", "position", "naive_error", "train_mean")  # null throughout where a frame comes without them
+SIGNAL = ("signal_mean", "signal_std", "signal_persistence")
+MEASURED = (
+    "naive_error",
+    "train_mean",
+    *SIGNAL,
+)  # columns that are measured on the fitted rows, the same for all rows of a job
+OPTIONAL = ("sigma", "position", *MEASURED)  # null throughout where a frame comes without them
 FURTHER = re.compile(
     r"q\d+|p_(down|flat|up)|\w+@\w+"
 )  # quantiles, probabilities of labels, and forecasts of further targets
@@ -48,8 +57,10 @@ class Forecast:
     `naive` (the naive forecast), `target` (the outcome; null while unknown), `expected_return` (log return over the
     horizon that the forecast implies; null for a target that implies none), `sigma` (standard deviation of the outcome
     around `mean`, of a model that forecasts it; null otherwise), `position` (what a model that learns positions wants to
-    hold; null otherwise), `naive_error` and `train_mean` (means of |target - naive|,
-    the scale of MASE, and of the target over the training rows; null if unknown). A model may give more: quantiles
+    hold; null otherwise). Measured on the training rows, and null if unknown: `naive_error` and `train_mean` (means of
+    |target - naive|, the scale of MASE, and of the target), `signal_mean`, `signal_std` and `signal_persistence` (mean,
+    standard deviation and first autocorrelation of what rules act on: `expected_return`, or `mean` for a target that implies
+    none). A model may give more: quantiles
     (`q05` is that of level 0.05), probabilities of labels (`p_down`, `p_flat`, `p_up`), and forecasts of further targets, see
     `at`. Sorted by symbol, seed and time.
     """
@@ -152,7 +163,7 @@ class Forecast:
         plain = [name for name, (own, *_) in further.items() if own not in ("known_at", "sigma")]
         sigmas = {"sigma": "mean"} | {f: f"mean@{rest}" for f, (own, _, rest) in further.items() if own == "sigma"}
         values = [
-            pl.col("mean", "expected_return", "position", "naive_error", "train_mean", *plain).mean(),
+            pl.col("mean", "expected_return", "position", *MEASURED, *plain).mean(),
             pl.col("fold").min(),
             pl.col("naive", "target").first(),
             *((pl.col(s).pow(2).mean() + pl.col(m).var(ddof=0)).sqrt().alias(s) for s, m in sigmas.items()),

@@ -41,6 +41,11 @@ class TrainingSamples(Protocol):
         ...
 
     @property
+    def naive(self) -> np.ndarray:
+        """The naive forecast of the first target, (time,)."""
+        ...
+
+    @property
     def target(self) -> Target:
         """What is forecast."""
         ...
@@ -130,6 +135,13 @@ class Job:
     def fit_rows(self) -> np.ndarray:
         """Rows to learn from for a model that does not stop early."""
         return self._require_rows(self._learnable(self.fold.fit))
+
+    @cached_property
+    def fit_stretches(self) -> list[np.ndarray]:
+        """The same, in stretches without tested rows in between."""
+        rows = self.fit_rows
+        found = [rows[(rows >= part.start) & (rows < part.stop)] for part in self.fold.fit.parts]
+        return [stretch for stretch in found if len(stretch)]
 
     @cached_property
     def test_rows(self) -> np.ndarray:

@@ -11,6 +11,7 @@ from candlecast.dataset.folds import Rows
 from candlecast.dataset.jobs import TrainingJob, job_generator
 from candlecast.features import Scaling, fit_scaling
 from candlecast.fleet.gather import gather_outcomes, gather_windows
+from candlecast.fleet.linear_part import LinearPart, fit_linear_part
 from candlecast.fleet.net_spec import NetSpec
 from candlecast.heads import Head
 from candlecast.targets import components
@@ -72,12 +73,21 @@ class Sampler:
     window - 1 bars and a chunk of bars that are all learnt. Outcomes count only at rows that the job may learn from.
     """
 
-    def __init__(self, job: TrainingJob, spec: NetSpec, inputs: Scaling, outcomes: Scaling) -> None:
+    def __init__(
+        self,
+        job: TrainingJob,
+        spec: NetSpec,
+        inputs: Scaling,
+        outcomes: Scaling,
+        linear: LinearPart | None = None,
+    ) -> None:
         samples, fit = job.samples, spec.fit
         tail = fit.chunk if fit.sampling == "sequence" else 1
         self.shape = SequenceShape(spec.window + tail - 1, samples.inputs.shape[1], tail, samples.y.shape[1])
         self._inputs, self._scaling, self._batch = samples.inputs, inputs, fit.batch
-        self._y = outcomes.apply(np.nan_to_num(samples.y)).astype(np.float32)  # (time, N)
+        y = outcomes.apply(np.nan_to_num(samples.y))  # (time, N)
+        left = y if linear is None else y - linear.forecast(inputs.apply(samples.inputs))  # what the net is to learn
+        self._y = left.astype(np.float32)
         by_head = [spec.head.sample_weight(each, job.train_rows) for each in samples.y.T]
         self._weights = (np.column_stack(by_head) * samples.sample_weight).astype(np.float32)  # (time, N)
         self._fold = job.fold
@@ -135,6 +145,13 @@ def scalings(job: TrainingJob, head: Head) -> tuple[Scaling, Scaling]:
     inputs = fit_scaling(samples.scalers, samples.inputs[job.fold.train.array])
     scalers = [head.scaling or target.scaling for target in components(samples.target)]
     return inputs, fit_scaling(scalers, samples.y[job.train_rows])
+
+
+def linear_part(job: TrainingJob, spec: NetSpec, inputs: Scaling, outcomes: Scaling) -> LinearPart | None:
+    """The linear part of a job in these scalings; None where the net forecasts alone."""
+    if not spec.adds_linear:
+        return None
+    return fit_linear_part(job, inputs, outcomes, horizon=job.samples.target.horizon)
 
 
 def _row_set(rows: np.ndarray, bars: int) -> RowSet:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -18,12 +18,14 @@ from candlecast.errors import RunError
 from candlecast.features import Scaling
 from candlecast.fleet.building import build, forecasting
 from candlecast.fleet.gather import windows_tensor
+from candlecast.fleet.linear_part import LinearPart
 from candlecast.fleet.net_spec import NetSpec
 from candlecast.fleet.one_thread import one_thread
 from candlecast.nets.layers.recurrent import Stepper
 from candlecast.process.forking import require_threads
 from candlecast.targets import components, label
 
+ROUNDING = 1e-12  # of scaled outcomes
 FORECAST_BATCH = 1_024  # windows forecast at once: bounds memory, large enough for full speed
 
 
@@ -44,6 +46,8 @@ class FittedNet(Unpickled):
     weights: parameters and stored buffers by name.
     inputs, outcomes: the scalings that it was trained with.
     losses: training and validation loss of each epoch (epoch, 2); the latter NaN without validation.
+    linear: the linear part that the net adds to; None where it forecasts alone.
+    kept: share of what the net adds to each target's forecast that is kept, (N,); None where it is kept whole.
     """
 
     job: Job
@@ -52,6 +56,8 @@ class FittedNet(Unpickled):
     inputs: Scaling
     outcomes: Scaling
     losses: np.ndarray
+    linear: LinearPart | None = None
+    kept: np.ndarray | None = None
 
     @property
     def window(self) -> int:
@@ -61,7 +67,8 @@ class FittedNet(Unpickled):
     @cached_property
     def net(self) -> Any:
         """The trained net, for batches of scaled windows; see `candlecast.nets`."""
-        net = build(self.spec, self.job, len(self.inputs.shift)).eval()
+        with one_thread():
+            net = build(self.spec, self.job, len(self.inputs.shift)).eval()
         self._require_own(net)
         net.load_state_dict({**net.state_dict(), **self.weights})  # the rest is as the factory makes it
         return net
@@ -83,12 +90,37 @@ class FittedNet(Unpickled):
 
     def forecast(self, samples: Samples, rows: np.ndarray) -> Prediction:
         """Forecasts made at the close of `rows` (rising), in the target's units."""
+        return self._in_units(self._outputs(samples, rows), self._scaled(samples, rows))
+
+    def added(self, samples: Samples, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What the net adds to the forecasts of `rows`, and what the linear part leaves of their outcomes: scaled, (rows, N)."""
+        added = self._locations(self._outputs(samples, rows))
+        left = self.outcomes.apply(samples.y[rows])
+        return added, left if self.linear is None else left - self.linear.forecast(self._scaled(samples, rows))
+
+    def keeping(self, kept: np.ndarray) -> FittedNet:
+        """The same with another share of what the net adds, (N,). The net is not made again."""
+        found = replace(self, kept=kept)
+        found.__dict__.update({name: self.__dict__[name] for name in ("net", "_stepper") if name in self.__dict__})
+        return found
+
+    def _scaled(self, samples: Samples, rows: np.ndarray) -> np.ndarray:
+        """Scaled features of rows, float64 (rows, column)."""
+        return self.inputs.apply(samples.inputs[rows])
+
+    def _outputs(self, samples: Samples, rows: np.ndarray) -> np.ndarray:
+        """Outputs of the net for all targets, float64 (rows, N O)."""
         require_threads()
         if not len(rows):
-            return self._in_units(np.empty((0, len(self.outcomes.shift) * self.spec.head.outputs)))
+            return np.empty((0, len(self.outcomes.shift) * self.spec.head.outputs))
         with torch.no_grad(), forecasting(self.spec):
             outputs = self._carry(samples, rows) if self._is_carried else self._by_window(samples, rows)
-        return self._in_units(outputs.double().numpy())
+        return outputs.double().numpy()
+
+    def _locations(self, outputs: np.ndarray) -> np.ndarray:
+        """The forecasts that outputs stand for, as scaled differences to the linear part: (rows, N)."""
+        each = np.split(outputs, len(self.outcomes.shift), axis=1)
+        return np.column_stack([self.spec.head.predict(part, shift=0.0, scale=1.0).mean for part in each])
 
     def start(self) -> StreamState:
         """The state before the first bar of a stream. Take a new one after a gap in the candles."""
@@ -108,7 +140,8 @@ class FittedNet(Unpickled):
             The next state, and the forecast: one row in the target's units, NaN until `window` defined rows in succession.
         """
         require_threads()
-        scaled = self.inputs.apply(row).astype(np.float32)
+        exact = self.inputs.apply(row)
+        scaled = exact.astype(np.float32)
         is_defined = bool(np.isfinite(scaled).all())
         scaled = scaled if is_defined else np.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0)
         run = state.run + 1 if is_defined else 0
@@ -120,7 +153,7 @@ class FittedNet(Unpickled):
             with torch.no_grad(), one_thread(), forecasting(self.spec):
                 output = self.net(torch.from_numpy(state.rows)[None])[0].numpy().ravel()
         outputs = output[None].astype(np.float64)
-        return state, self._in_units(outputs if run >= self.window else np.full_like(outputs, np.nan))
+        return state, self._in_units(outputs if run >= self.window else np.full_like(outputs, np.nan), exact[None])
 
     @cached_property
     def _stepper(self) -> Stepper:
@@ -135,15 +168,36 @@ class FittedNet(Unpickled):
         """Whether the net steps by a state of its own; other nets read the last rows again at each step."""
         return self._is_carried and hasattr(self.net, "stepper")
 
-    def _in_units(self, outputs: np.ndarray) -> Prediction:
-        """Outputs of the net for all targets, float64 (rows, N O), as forecasts in their units."""
+    def _in_units(self, outputs: np.ndarray, scaled: np.ndarray) -> Prediction:
+        """Outputs of the net for all targets, float64 (rows, N O), as forecasts in their units.
+
+        `scaled`: features (rows, column) that the linear part reads.
+        """
         targets = components(self.job.samples.target)
-        each = np.split(outputs, len(targets), axis=1)  # each (rows, O)
+        each = np.split(self._kept_of(outputs), len(targets), axis=1)  # each (rows, O)
         first, *others = (
             self.spec.head.predict(part, shift=shift, scale=scale)
-            for part, shift, scale in zip(each, self.outcomes.shift, self.outcomes.scale, strict=True)
+            for part, shift, scale in zip(each, self._shifts(scaled), self.outcomes.scale, strict=True)
         )
         return replace(first, others={label(t): other for t, other in zip(targets[1:], others, strict=True)})
+
+    def _shifts(self, scaled: np.ndarray) -> Sequence[Any]:
+        """What is added to the scaled forecast of each target, in its units: a number, or one for each row.
+
+        What is naive but for rounding is naive, so that nets which have learnt nothing forecast the same.
+        """
+        if self.linear is None:
+            return self.outcomes.shift.tolist()
+        found = self.outcomes.shift + self.outcomes.scale * self.linear.forecast(scaled)
+        return list(np.where(np.abs(found) < ROUNDING * self.outcomes.scale, 0.0, found).T)
+
+    def _kept_of(self, outputs: np.ndarray) -> np.ndarray:
+        """Outputs of the net (rows, N O) of which the share `kept` of each location is left; see `Head.is_location`."""
+        if self.kept is None:
+            return outputs
+        found, width = outputs.copy(), self.spec.head.outputs
+        found[:, ::width] += (self.kept - 1.0) * self._locations(outputs)
+        return found
 
     @classmethod
     def from_tensors(cls, job: Job, spec: NetSpec, tensors: Mapping[str, np.ndarray]) -> FittedNet:
@@ -158,16 +212,21 @@ class FittedNet(Unpickled):
         inputs, outcomes = (
             Scaling(tensors[f"{side}.shift"], tensors[f"{side}.scale"]) for side in ("inputs", "outcomes")
         )
-        return cls(job, spec, weights, inputs, outcomes, tensors["losses"])
+        linear = (
+            LinearPart(tensors["linear.constant"], tensors["linear.weights"]) if "linear.weights" in tensors else None
+        )
+        return cls(job, spec, weights, inputs, outcomes, tensors["losses"], linear, tensors.get("kept"))
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """All that was learnt, by name: weights, shift and scale of inputs and outcomes, losses."""
+        """All that was learnt, by name: weights, shift and scale of inputs and outcomes, the linear part, losses."""
         scalings = {"inputs": self.inputs, "outcomes": self.outcomes}
         return {
             "losses": self.losses,
             **{f"net.{name}": value.numpy() for name, value in self.weights.items()},
             **{f"{side}.shift": scaling.shift for side, scaling in scalings.items()},
             **{f"{side}.scale": scaling.scale for side, scaling in scalings.items()},
+            **({} if self.linear is None else {f"linear.{name}": value for name, value in self.linear.parts().items()}),
+            **({} if self.kept is None else {"kept": self.kept}),
         }
 
     def _by_window(self, samples: Samples, rows: np.ndarray) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -19,6 +21,8 @@ class Graph(nn.Module):
 
     shift: Tensor
     scale: Tensor
+    constant: Tensor
+    weights: Tensor
 
     def __init__(self, fitted: FittedNet) -> None:
         super().__init__()
@@ -26,6 +30,11 @@ class Graph(nn.Module):
         self.register_buffer("shift", torch.tensor(fitted.inputs.shift))
         self.register_buffer("scale", torch.tensor(fitted.inputs.scale))
         self.units = list(zip(fitted.outcomes.shift.tolist(), fitted.outcomes.scale.tolist(), strict=True))
+        self.linear = fitted.linear
+        if fitted.linear is not None:
+            self.register_buffer("constant", torch.tensor(fitted.linear.constant))
+            self.register_buffer("weights", torch.tensor(fitted.linear.weights))
+        self.kept = None if fitted.kept is None else fitted.kept.tolist()
         _, *further = components(fitted.job.samples.target)
         marks = ["", *(f"@{label(target)}" for target in further)]
         example = torch.zeros(1, self.head.outputs, dtype=torch.float64)
@@ -34,10 +43,25 @@ class Graph(nn.Module):
         self.eval()
 
     def forward(self, windows: Tensor) -> tuple[Tensor, ...]:
-        outputs, _ = self.net(((windows - self.shift) / self.scale).float())  # (B, 1, N O)
+        scaled = (windows - self.shift) / self.scale
+        outputs, _ = self.net(scaled.float())  # (B, 1, N O)
         each = outputs[:, 0].double().split(self.head.outputs, dim=1)  # N of (B, O)
         return tuple(
             column
-            for part, (shift, scale) in zip(each, self.units, strict=True)
-            for column in self.head.columns(part, shift=shift, scale=scale).values()
+            for place, part in enumerate(each)
+            for column in self.head.columns(
+                part, shift=self._shift(place, part, scaled[:, -1]), scale=self.units[place][1]
+            ).values()
         )
+
+    def _shift(self, place: int, part: Tensor, scaled: Tensor) -> Any:
+        """What is added to the scaled forecast of the target at `place`, in its units; as `FittedNet` adds it."""
+        shift, scale = self.units[place]
+        if self.linear is None and self.kept is None:
+            return shift
+        moved: Any = 0.0
+        if self.linear is not None:
+            moved = moved + self.constant[place] + scaled @ self.weights[:, place]
+        if self.kept is not None:
+            moved = moved + (self.kept[place] - 1.0) * self.head.columns(part, shift=0.0, scale=1.0)["mean"]
+        return shift + scale * moved

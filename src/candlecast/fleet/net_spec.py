@@ -31,3 +31,13 @@ class NetSpec:
     window: int
     fit: Fit
     uses_local_rng: bool = False
+
+    @property
+    def adds_linear(self) -> bool:
+        """Whether the net adds to a linear part."""
+        return self.fit.linear is True and self.head.is_location
+
+    @property
+    def is_shrunk(self) -> bool:
+        """Whether what the net adds is shrunk by the validation part."""
+        return self.fit.shrink is True and self.head.is_location

@@ -25,6 +25,12 @@ class Fit:
         lr=3e-3 in sequence for the same accuracy (`bench/README.md`). None: in sequence where the net carries memory from
         bar to bar, else by windows.
     schedule: "constant", or "cosine" that lowers lr to zero over the epochs.
+    linear: the net learns what a linear regression on the features of the last bar leaves over, and the forecast is the sum of
+        both. The penalty of the regression, and how much of it is kept, are cross-validated on the training part: nothing,
+        where it has found nothing (`fleet.linear_part`). Its output begins at zero.
+    shrink: what the net adds is multiplied by its slope on the validation part, at most 1, less its uncertainty: it says
+        nothing where it has learnt nothing. Without a validation part, nothing is shrunk.
+        Both are for heads of values; None: on for the nets of candlecast, off for a net of yours and for `Policy`.
     device: "auto" takes a CUDA device when there is one.
     """
 
@@ -37,6 +43,8 @@ class Fit:
     sampling: Literal["windows", "sequence"] | None = None
     chunk: int = 16
     schedule: Literal["constant", "cosine"] = "constant"
+    linear: bool | None = None
+    shrink: bool | None = None
     device: str = "auto"
 
     def __post_init__(self) -> None:
@@ -52,6 +60,8 @@ class Fit:
                 "sampling": (self.sampling in ("windows", "sequence", None), '"windows", "sequence" or None'),
                 "chunk": (is_whole(self.chunk), "a whole number of bars, 1 or more"),
                 "schedule": (self.schedule in ("constant", "cosine"), '"constant" or "cosine"'),
+                "linear": (self.linear in (True, False, None), "True, False or None"),
+                "shrink": (self.shrink in (True, False, None), "True, False or None"),
                 "device": (_names_device(self.device), '"auto", "cpu", "cuda" or one such as "cuda:1"'),
             },
         )

@@ -26,12 +26,13 @@ from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Scaling
 from candlecast.fleet import job_progress, optimizer
-from candlecast.fleet.batching import Batch, Sampler, scalings
+from candlecast.fleet.batching import Batch, Sampler, linear_part, scalings
 from candlecast.fleet.building import build, require_own_weights
 from candlecast.fleet.criterion import Criterion
 from candlecast.fleet.device import choose_device, group_size
 from candlecast.fleet.job_progress import JobProgress
 from candlecast.fleet.learner import OnDemand
+from candlecast.fleet.linear_part import LinearPart
 from candlecast.fleet.net_spec import NetSpec
 from candlecast.fleet.one_thread import one_thread
 from candlecast.fleet.settings import Fit
@@ -78,8 +79,8 @@ def train(jobs: Sequence[TrainingJob], spec: NetSpec, *, progress: Listener = ig
 class Fleet:
     """A group of jobs that train together: what stays the same while they do.
 
-    `samplers` and `scalings` (of inputs and outcomes) have one entry for each job. `criterion` has a net of its own, which
-    lends its layers to all models. `dropout_keys` are the names of the nets' buffers that seed dropout.
+    `samplers`, `scalings` (of inputs and outcomes) and `linear_parts` have one entry for each job. `criterion` has a net of its
+    own, which lends its layers to all models. `dropout_keys` are the names of the nets' buffers that seed dropout.
     """
 
     jobs: Sequence[TrainingJob]
@@ -88,19 +89,22 @@ class Fleet:
     criterion: Criterion
     samplers: Sequence[Sampler]
     scalings: Sequence[tuple[Scaling, Scaling]]
+    linear_parts: Sequence[LinearPart | None]
     dropout_keys: Sequence[str]
 
     @classmethod
     def of(cls, jobs: Sequence[TrainingJob], spec: NetSpec, net: torch.nn.Module, *, device: torch.device) -> Fleet:
         """The fleet of these jobs, which share features and target. `net`: one like theirs, which is not trained."""
         measured = [scalings(job, spec.head) for job in jobs]
+        linear = [linear_part(job, spec, *scaling) for job, scaling in zip(jobs, measured, strict=True)]
         return cls(
             jobs=jobs,
             spec=spec,
             device=device,
             criterion=Criterion(net, spec.head),
-            samplers=[Sampler(job, spec, *scaling) for job, scaling in zip(jobs, measured, strict=True)],
+            samplers=[Sampler(job, spec, *pair, part) for job, pair, part in zip(jobs, measured, linear, strict=True)],
             scalings=measured,
+            linear_parts=linear,
             dropout_keys=[f"{name}.key" for name, module in net.named_modules() if isinstance(module, Dropout)],
         )
 
@@ -116,6 +120,7 @@ class Trained(NamedTuple):
     job: its number among the jobs.
     weights: parameters and stored buffers of its net by name.
     inputs, outcomes: the scalings that it was trained with.
+    linear: the linear part that it adds to; None where it forecasts alone.
     losses: training and validation loss of each epoch (epoch, 2); the latter NaN without validation.
     """
 
@@ -123,6 +128,7 @@ class Trained(NamedTuple):
     weights: dict[str, Tensor]
     inputs: Scaling
     outcomes: Scaling
+    linear: LinearPart | None
     losses: np.ndarray
 
 
@@ -208,7 +214,7 @@ def finish(fleet: Fleet, state: FleetState) -> Iterator[Trained]:
     """The results, in the order of the jobs. All of them must have stopped."""
     for job, (inputs, outcomes) in enumerate(fleet.scalings):
         weights, losses = state.learnt[job]
-        yield Trained(job, weights, inputs, outcomes, np.array(losses))
+        yield Trained(job, weights, inputs, outcomes, fleet.linear_parts[job], np.array(losses))
 
 
 def epochs_done(fleet: Fleet, state: FleetState) -> int:

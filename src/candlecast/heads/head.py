@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from candlecast.heads.arrays import Array
 
+Shift = Any  # a number, or an array or a tensor with one for each row
+
 
 class Head(ABC):
     """A recipe: holds no weights and no statistics. `outputs` numbers of the net stand for each outcome.
@@ -27,6 +29,9 @@ class Head(ABC):
     A head of your own defines `terms`, and `columns`, or instead of it `predict`; it can be exported with `columns` only.
     """
 
+    is_location: ClassVar[bool] = (
+        False  # what is added to the first output is added to the forecast; a shift may differ by row
+    )
     kinds: ClassVar[frozenset[Kind]] = frozenset({"value"})  # of the targets that it can learn
 
     @property
@@ -61,12 +66,13 @@ class Head(ABC):
         """
         return np.ones(len(outcomes))
 
-    def columns(self, outputs: Array, *, shift: float, scale: float) -> dict[str, Array]:
+    def columns(self, outputs: Array, *, shift: Shift, scale: float) -> dict[str, Array]:
         """The forecast in the target's units, of NumPy arrays and of torch tensors alike.
 
         Args:
             outputs: of the net, (rows, O), float64.
-            shift: of the outcome's scaling: y = shift + scale x its scaled value.
+            shift: of the outcome's scaling: y = shift + scale x its scaled value. A head with `is_location` is given one for
+                each row, (rows,), where its net adds to a linear part.
             scale: of the same.
 
         Returns:
@@ -81,7 +87,7 @@ class Head(ABC):
             remedy="Export the net itself with torch.onnx, and read its outputs with the head's predict",
         )
 
-    def predict(self, outputs: np.ndarray, *, shift: float, scale: float) -> Prediction:
+    def predict(self, outputs: np.ndarray, *, shift: Shift, scale: float) -> Prediction:
         """The forecast of outputs (rows, O), float64; parameters as those of `columns`."""
         columns = self.columns(outputs, shift=shift, scale=scale)
         return Prediction(columns.pop("mean"), columns)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from candlecast.dataset.prediction import quantile_column
 from candlecast.errors import require_parameters
 from candlecast.heads.arrays import sigmoid, softplus
-from candlecast.heads.head import Elementwise
+from candlecast.heads.head import Elementwise, Shift
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,6 +25,8 @@ LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)  # of the quantiles that the t distributi
 
 class _MeanAndSpread(Elementwise):
     """Outputs m and a give the mean m and the spread s = softplus(a) + `MIN_SPREAD`."""
+
+    is_location: ClassVar[bool] = True
 
     @property
     def outputs(self) -> int:
@@ -48,7 +50,7 @@ class _MeanAndSpread(Elementwise):
         value, by_z = penalty(z)
         return np.log(spread) + value, np.stack([-by_z, (1 - by_z * z) * sigmoid(a)], -1) / spread[..., None]
 
-    def _in_units(self, outputs: Array, shift: float, scale: float) -> tuple[Array, Array]:
+    def _in_units(self, outputs: Array, shift: Shift, scale: float) -> tuple[Array, Array]:
         """Mean and spread in the target's units, each (rows,)."""
         return shift + scale * outputs[:, 0], scale * (softplus(outputs[:, 1]) + MIN_SPREAD)
 
@@ -67,7 +69,7 @@ class Gaussian(_MeanAndSpread):
     def slopes(self, outputs: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return self._slopes(outputs, y, lambda z: (0.5 * z * z, z))
 
-    def columns(self, outputs: Array, *, shift: float, scale: float) -> dict[str, Array]:
+    def columns(self, outputs: Array, *, shift: Shift, scale: float) -> dict[str, Array]:
         mean, spread = self._in_units(outputs, shift, scale)
         return {"mean": mean, "sigma": spread}
 
@@ -93,7 +95,7 @@ class StudentT(_MeanAndSpread):
         n = self.freedom
         return self._slopes(outputs, y, lambda z: (0.5 * (n + 1) * np.log1p(z * z / n), (n + 1) * z / (n + z * z)))
 
-    def columns(self, outputs: Array, *, shift: float, scale: float) -> dict[str, Array]:
+    def columns(self, outputs: Array, *, shift: Shift, scale: float) -> dict[str, Array]:
         mean, spread = self._in_units(outputs, shift, scale)
         quantiles = {quantile_column(level): mean + spread * self.distance(level) for level in LEVELS}
         return {"mean": mean, "sigma": spread * self.width, **quantiles}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from candlecast.errors import require_parameters
-from candlecast.heads.head import Elementwise
+from candlecast.heads.head import Elementwise, Shift
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 class _Point(Elementwise):
     """The one output is the forecast."""
 
-    def columns(self, outputs: Array, *, shift: float, scale: float) -> dict[str, Array]:
+    is_location: ClassVar[bool] = True
+
+    def columns(self, outputs: Array, *, shift: Shift, scale: float) -> dict[str, Array]:
         return {"mean": shift + scale * outputs[:, 0]}
 
 

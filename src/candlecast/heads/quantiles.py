@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from candlecast.dataset.prediction import quantile_column
 from candlecast.errors import require_parameters
 from candlecast.heads.arrays import mean, sigmoid, softplus
-from candlecast.heads.head import Elementwise
+from candlecast.heads.head import Elementwise, Shift
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,6 +25,8 @@ class Quantiles(Elementwise):
     The first output is the lowest quantile, each further one the step to the next: q_i = q_{i-1} + softplus(a_i). The
     forecast's mean is the median where it is among them, and the mean of all quantiles otherwise.
     """
+
+    is_location: ClassVar[bool] = True
 
     levels: tuple[float, ...] = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -54,7 +56,7 @@ class Quantiles(Elementwise):
         by_step[..., 1:] *= sigmoid(outputs[..., 1:])
         return np.mean(-by_quantile * gap, -1), by_step / len(self.levels)
 
-    def columns(self, outputs: Array, *, shift: float, scale: float) -> dict[str, Array]:
+    def columns(self, outputs: Array, *, shift: Shift, scale: float) -> dict[str, Array]:
         scaled = [outputs[:, 0]]
         for place in range(1, len(self.levels)):
             scaled.append(scaled[-1] + softplus(outputs[:, place]))

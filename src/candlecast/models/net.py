@@ -45,6 +45,7 @@ class NetModel(ABC):
     training: how it is trained.
     head: the loss, and what the outputs stand for; the target's default when None.
     has_memory: whether the net carries a state from bar to bar, so that it can be sampled in sequence.
+    is_supported: whether it adds to a linear part and is shrunk where `training` leaves that open.
     """
 
     window: int
@@ -52,6 +53,7 @@ class NetModel(ABC):
     head: Head | None
     name: str
     has_memory: ClassVar[bool] = True
+    is_supported: ClassVar[bool] = True
     uses_local_rng: ClassVar[bool] = False
 
     def __init_subclass__(cls, *, uses_local_rng: bool = False) -> None:
@@ -74,7 +76,7 @@ class NetModel(ABC):
     def require(self, checks: Mapping[str, tuple[bool, str]]) -> None:
         """Raise ConfigError for a parameter that cannot mean anything: one of the `USUAL` ones, or of `checks`.
 
-        A sampling that was left open becomes the usual one of the net.
+        What `training` leaves open becomes what is usual for the net.
         """
         usual = {
             name: (is_fine(getattr(self, name)), expected)
@@ -82,9 +84,13 @@ class NetModel(ABC):
             if hasattr(self, name)
         }
         require_parameters(self, {**usual, **checks})
-        if self.training.sampling is None:
-            training = replace(self.training, sampling="sequence" if self.has_memory else "windows")
-            object.__setattr__(self, "training", training)
+        usual_training = {
+            "sampling": "sequence" if self.has_memory else "windows",
+            "linear": self.is_supported,
+            "shrink": self.is_supported,
+        }
+        left_open = {name: value for name, value in usual_training.items() if getattr(self.training, name) is None}
+        object.__setattr__(self, "training", replace(self.training, **left_open))
         if self.training.sampling == "sequence" and not self.has_memory:
             raise ConfigError(
                 f"{self.name} is to be sampled in sequence, but carries no memory from bar to bar",
@@ -99,11 +105,13 @@ class NetModel(ABC):
     def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedNet]:
         """Train all jobs as one fleet."""
         from candlecast.fleet.fitted import FittedNet
+        from candlecast.fleet.shrinking import shrunk
         from candlecast.fleet.trainer import train
 
         spec = self.net_spec(jobs[0].samples.target)
-        for job, weights, inputs, outcomes, losses in train(jobs, spec, progress=progress):
-            net = FittedNet(jobs[job], spec, weights, inputs, outcomes, losses)
+        for job, weights, inputs, outcomes, linear, losses in train(jobs, spec, progress=progress):
+            net = FittedNet(jobs[job], spec, weights, inputs, outcomes, losses, linear)
+            (net,) = shrunk([net], [(net.job.samples, net.job.valid_rows)]) if spec.is_shrunk else (net,)
             yield self.measured(net, net.forecast)
 
     def measured(self, net: FittedNet, forecast: Forecaster) -> FittedNet:

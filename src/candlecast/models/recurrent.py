@@ -36,7 +36,7 @@ class RecurrentModel(NetModel):
     dropout: float = 0.0
     dense: tuple[int, ...] = ()
     window: int = 32
-    training: Fit = Fit()
+    training: Fit = Fit(lr=1e-2)
     head: Head | None = None
     norm: bool = False
     residual: bool = False
@@ -66,7 +66,7 @@ class RecurrentModel(NetModel):
             widths=(*self.dense, outputs),
             norm=self.norm,
             residual=self.residual,
-            from_zero=self.from_zero,
+            from_zero=self.from_zero or self.training.linear is True,
         )
 
     @staticmethod

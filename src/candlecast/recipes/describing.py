@@ -23,7 +23,7 @@ from candlecast.fleet import settings
 from candlecast.models.wrappers.estimator import described
 from candlecast.models.wrappers.known_estimators import make, refused, require_known
 from candlecast.recipes.identity import identify
-from candlecast.recipes.old_names import present_type
+from candlecast.recipes.old_names import present_type, with_added
 from candlecast.recipes.provenance import is_installed
 from candlecast.targets import Several
 
@@ -317,7 +317,7 @@ def _made(description: Any, candles: Sequence[Candles]) -> Any:
         return make(description["class"], parameters)
     if kind == "dict":
         return _called(kind, dict, [_made(pair, candles) for pair in description["items"]])
-    parts = {name: _made(value, candles) for name, value in description.items() if name != "type"}
+    parts = {name: _made(value, candles) for name, value in with_added(description).items() if name != "type"}
     if kind == "Features":
         _require_scaler(parts["scaling"])
         return _called(kind, Features, *parts["features"], scaling=parts["scaling"])

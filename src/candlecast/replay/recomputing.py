@@ -129,7 +129,9 @@ def _viewed(whole: StudyResult, before: StudyResult, study: Study) -> StudyResul
     view = whole.between(before.recipe.get("since"), before.recipe.get("until"))
     if _are_equal(view, before):
         return view
-    traded = replace(view, positions_by_model=positions_by_model(study.trading_rule, view.forecasts, view.candles))
+    traded = replace(
+        view, positions_by_model=positions_by_model(study.trading_rule, view.forecasts, view.candles, view.costs)
+    )
     return traded if _are_equal(traded, before) else view
 
 

@@ -4,6 +4,7 @@ from candlecast.signals.direction import FollowDirection
 from candlecast.signals.given import as_positions, equal_weights
 from candlecast.signals.hold import HoldPosition
 from candlecast.signals.kelly import Kelly
+from candlecast.signals.no_trade_band import NoTradeBand
 from candlecast.signals.positions import Positions
 from candlecast.signals.rule import Rule
 from candlecast.signals.sizing import InverseVolatility
@@ -15,6 +16,7 @@ __all__ = [
     "HoldPosition",
     "InverseVolatility",
     "Kelly",
+    "NoTradeBand",
     "Positions",
     "Rule",
     "Threshold",

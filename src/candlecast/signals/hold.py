@@ -10,7 +10,7 @@ from candlecast.candles import Candles
 from candlecast.dataset.forecast import Forecast
 from candlecast.errors import require_parameters
 from candlecast.signals.positions import Positions
-from candlecast.signals.rule import expected_returns, positions, single
+from candlecast.signals.rule import expected_returns, kept_within, positions, single
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,4 @@ class HoldPosition:
         if frame["position"].null_count():
             frame, expected = expected_returns(forecast)
             return positions(frame, np.sign(expected))
-        held, values = 0.0, np.zeros(len(frame))
-        for bar, wanted in enumerate(frame["position"].to_numpy()):
-            if abs(wanted - held) > self.band:
-                held = float(wanted)
-            values[bar] = held
-        return positions(frame, values)
+        return positions(frame, kept_within(frame["position"].to_numpy(), self.band))

@@ -1,10 +1,10 @@
-"""What a rule is: the forecast of one asset and its candles in, positions out; and how every rule is called."""
+"""What a rule is: the forecast of one asset, its candles and costs in, positions out; and how every rule is called."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -14,11 +14,16 @@ from candlecast.dataset.forecast import Forecast
 from candlecast.errors import CandleError, ConfigError
 from candlecast.signals.positions import Positions
 
+if TYPE_CHECKING:
+    from candlecast.backtesting import Costs
+
 
 class Rule(Protocol):
-    """Turns the forecast of one asset, and its candles, into positions: a plain rule, or an overlay on another rule.
+    """Turns the forecast of one asset, its candles and costs into positions: a plain rule, or an overlay on another rule.
 
-    At each bar it may use what was forecast up to that bar and the candles up to its close, and nothing later.
+    The signature is `rule(forecast, candles, costs=None)`; a rule that needs no costs may leave that parameter out, and one
+    that needs no candles both. At each bar it may use what was forecast up to that bar and the candles up to its close, and
+    nothing later.
     """
 
     def __call__(self, forecast: Forecast, candles: Candles, /) -> Positions:
@@ -27,6 +32,7 @@ class Rule(Protocol):
         Args:
             forecast: of one asset; several seeds count as their mean.
             candles: those that were forecast. Rules that need none can be called without them.
+            costs: what trading costs, for a rule with a parameter of that name: those of the study.
 
         Returns:
             A position for every bar of the forecast.
@@ -40,18 +46,19 @@ def require_rule(rule: object) -> None:
         raise ConfigError(
             f"rule is {rule!r}",
             expected="a rule, called as rule(forecast, candles), which gives Positions",
-            remedy="Use for example Threshold(enter=0.001), or a function of a forecast and candles",
+            remedy="Use for example Threshold(enter=0.001), or a function of a forecast and candles, and costs if it needs them",
         )
 
 
-def decide(rule: Rule, forecast: Forecast, candles: Candles) -> Positions:
-    """The positions of a rule. A function of the forecast alone is called without candles.
+def decide(rule: Rule, forecast: Forecast, candles: Candles, *, costs: Costs | None) -> Positions:
+    """The positions of a rule, which is called with as much of forecast, candles and costs as it takes.
 
     Raises ConfigError for what is no rule, or gives anything but `Positions`, and whatever the rule raises.
     """
     require_rule(rule)
-    of_forecast: Callable[[Forecast], Positions] = rule  # pyright: ignore[reportAssignmentType]
-    found = rule(forecast, candles) if _arguments(rule) == 2 else of_forecast(forecast)
+    called: Callable[..., Any] = rule
+    given = (forecast, candles)[: _arguments(rule)]
+    found = called(*given, costs=costs) if _takes_costs(rule) else called(*given)
     if not isinstance(found, Positions):
         raise ConfigError(
             f"rule {name_of(rule)} gives {type(found).__name__}",
@@ -132,9 +139,24 @@ def expected_returns(forecast: Forecast) -> tuple[pl.DataFrame, np.ndarray]:
     return frame, frame["expected_return"].to_numpy()
 
 
-def positions(frame: pl.DataFrame, values: np.ndarray) -> Positions:
+def positions(frame: pl.DataFrame, values: np.ndarray, *, leverage: float = 1.0) -> Positions:
     """Positions of the table's bars."""
-    return Positions(frame.select("time", "symbol").with_columns(position=pl.Series(values, dtype=pl.Float64)))
+    held = frame.select("time", "symbol").with_columns(position=pl.Series(values, dtype=pl.Float64))
+    return Positions(held, leverage=leverage)
+
+
+def kept_within(wanted: np.ndarray, band: float) -> np.ndarray:
+    """Positions that move to the wanted ones (time,) only where these are farther away than `band`; nothing is held before.
+
+    >>> kept_within(np.array([0.05, 0.3, 0.35, 0.1]), 0.1).tolist()
+    [0.0, 0.3, 0.3, 0.1]
+    """
+    held, found = 0.0, np.empty(len(wanted))
+    for bar, value in enumerate(wanted.tolist()):
+        if abs(value - held) > band:
+            held = value
+        found[bar] = held
+    return found
 
 
 def _arguments(rule: object) -> int:
@@ -143,10 +165,20 @@ def _arguments(rule: object) -> int:
         signature = inspect.signature(rule)  # pyright: ignore[reportArgumentType]
     except (TypeError, ValueError):  # written in C, without a signature
         return 2 if callable(rule) else 0
+    named = {"costs": None} if _takes_costs(rule) else {}
     for count in (2, 1):
         try:
-            signature.bind(*[None] * count)
+            signature.bind(*[None] * count, **named)
         except TypeError:
             continue
         return count
     return 0
+
+
+def _takes_costs(rule: object) -> bool:
+    """Whether a rule has a parameter that is named `costs`."""
+    try:
+        parameters = inspect.signature(rule).parameters  # pyright: ignore[reportArgumentType]
+    except (TypeError, ValueError):
+        return False
+    return "costs" in parameters and parameters["costs"].kind is not inspect.Parameter.POSITIONAL_ONLY

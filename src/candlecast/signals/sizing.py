@@ -8,26 +8,43 @@ import numpy as np
 
 from candlecast.candles import Candles
 from candlecast.dataset.forecast import Forecast
-from candlecast.errors import ConfigError, is_number
-from candlecast.signals.positions import Positions
-from candlecast.signals.rule import positions, single
+from candlecast.errors import ConfigError, is_number, require_parameters
+from candlecast.signals.positions import HIGHEST_LEVERAGE, Positions
+from candlecast.signals.rule import kept_within, positions, single
 
 
 @dataclass(frozen=True)
 class InverseVolatility:
-    """Long, in proportion to calm: usual range / forecast range, at most 1 (after Moreira and Muir 2017).
+    """Long, in proportion to calm: `usual` x (usual range / forecast range)^`power`, at most `cap` (Moreira and Muir 2017).
 
-    For forecasts of `Volatility` (log ranges): the usual range is exp of the mean of the forecasts up to the bar. Positions
-    are rounded to steps of `step`, so that small changes of the forecast do not trade.
+    For forecasts of `Volatility` (log ranges): the usual range is exp of the mean of the forecasts up to the bar. With power
+    1 the risk of each bar is the same; with 2, as in the paper, the position is in proportion to 1 / variance, which is the
+    best one where the expected return does not depend on volatility. `usual` is the position at the usual range: where it is
+    the cap, nothing more is held in calm than usually, and half of what the forecast is worth is lost. A cap above 1
+    borrows. Positions are rounded to steps of `step`, and one that is held stays while the wanted one is no farther from it
+    than `band`: small changes of the forecast do not pay for their costs.
     """
 
     step: float = 0.1
+    power: float = 1.0
+    cap: float = 1.0
+    usual: float = 1.0
+    band: float = 0.0
 
     def __post_init__(self) -> None:
-        if not is_number(self.step) or not 0 < self.step <= 1:
-            raise ConfigError(
-                f"step is {self.step!r}", expected="a share in (0, 1]", remedy="Use InverseVolatility(step=0.1)"
-            )
+        require_parameters(
+            self,
+            {
+                "step": (is_number(self.step) and 0 < self.step <= 1, "a share in (0, 1]"),
+                "power": (is_number(self.power) and 0 < self.power <= 4, "a number in (0, 4]"),
+                "usual": (is_number(self.usual) and 0 < self.usual <= self.cap, "above 0 and at most the cap"),
+                "band": (is_number(self.band) and 0 <= self.band < 2, "a fraction of equity in [0, 2)"),
+                "cap": (
+                    is_number(self.cap) and 0 < self.cap <= HIGHEST_LEVERAGE,
+                    "times equity, above 0 and at most 125",
+                ),
+            },
+        )
 
     def __call__(self, forecast: Forecast, candles: Candles | None = None) -> Positions:
         """Positions of the forecast's bars; `candles` are not needed. Raises ConfigError for a forecast that does not fit."""
@@ -40,4 +57,6 @@ class InverseVolatility:
             )
         logs = frame["mean"].to_numpy()
         usual = np.cumsum(logs) / np.arange(1, len(logs) + 1)
-        return positions(frame, np.minimum(np.round(np.exp(usual - logs) / self.step) * self.step, 1.0))
+        sizes = self.usual * np.exp(self.power * (usual - logs))
+        wanted = np.minimum(np.round(sizes / self.step) * self.step, self.cap)
+        return positions(frame, kept_within(wanted, self.band), leverage=max(self.cap, 1.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -14,6 +15,9 @@ from candlecast.signals.direction import FollowDirection
 from candlecast.signals.positions import Positions
 from candlecast.signals.rule import Rule, at_decisions, decide, require_candles, require_rule
 from candlecast.signals.volatility import ewm_volatility
+
+if TYPE_CHECKING:
+    from candlecast.backtesting import Costs
 
 
 @dataclass(frozen=True)
@@ -44,19 +48,20 @@ class VolatilityTarget:
                 remedy="Use for example VolatilityTarget(annual=0.15, halflife=20)",
             )
 
-    def __call__(self, forecast: Forecast, candles: Candles | None = None) -> Positions:
+    def __call__(self, forecast: Forecast, candles: Candles | None = None, costs: Costs | None = None) -> Positions:
         """The positions of `rule`, scaled.
 
         Args:
             forecast: of one asset, as `rule` takes it.
             candles: those that were forecast, for the volatility.
+            costs: for `rule`, where it takes them.
 
         Raises:
             ConfigError: without candles, for positions in units, and whatever `rule` raises.
             CandleError: for other candles.
         """
         candles = require_candles(candles, self)
-        return self.scaled(decide(self.rule, forecast, candles), candles)
+        return self.scaled(decide(self.rule, forecast, candles, costs=costs), candles)
 
     def scaled(self, positions: Positions, candles: Candles) -> Positions:
         """Positions from elsewhere, scaled: fractions of equity, whose sign and size both count.

@@ -217,7 +217,10 @@ def superior_models(
 
     size = _block(benchmark[:, None] - losses[:, differing], block)
     test = StepM(benchmark, losses[:, differing], size=level, block_size=size, reps=paths, seed=seed)
-    test.compute()
+    try:
+        test.compute()
+    except ValueError:  # of arch, which looks for one more once all of them are superior
+        return sorted(differing.tolist())
     return sorted(differing[np.asarray(test.superior_models, dtype=np.int64)].tolist())
 
 
@@ -227,8 +230,9 @@ def model_confidence_set(
     """p-value of each model: the set of those at or above `level` holds the best one with confidence 1 - `level`.
 
     Models are taken out one by one, the one with the largest standardised loss first, while equal predictive ability of
-    those left is rejected (range statistic). Float64 (models,). Through `arch`; `paths`, `block`, `seed` as in
-    `superior_predictive_ability`. Hansen, Lunde and Nason (2011), The Model Confidence Set.
+    those left is rejected (range statistic). Models with the same losses share their p-value. Float64 (models,). Through
+    `arch`; `paths`, `block`, `seed` as in `superior_predictive_ability`. Hansen, Lunde and Nason (2011), The Model
+    Confidence Set.
 
     >>> rng = np.random.default_rng(0)
     >>> model_confidence_set(rng.random((200, 3)) + np.array([0.0, 0.5, 0.0])) >= 0.05
@@ -238,10 +242,16 @@ def model_confidence_set(
     losses = _matrix(losses, "losses", least=2)
     from arch.bootstrap import MCS
 
-    size = _block(losses - losses.mean(axis=1, keepdims=True), block)
-    test = MCS(losses, size=level, block_size=size, reps=paths, seed=seed)
+    _, first, same = np.unique(losses, axis=1, return_index=True, return_inverse=True)
+    kept = np.sort(first)  # of models with the same losses, the first stands for all
+    if len(kept) == 1:
+        return np.ones(losses.shape[1])
+    unlike = losses[:, kept]
+    size = _block(unlike - unlike.mean(axis=1, keepdims=True), block)
+    test = MCS(unlike, size=level, block_size=size, reps=paths, seed=seed)
     test.compute()
-    return test.pvalues["Pvalue"].sort_index().to_numpy(dtype=np.float64)
+    found = test.pvalues["Pvalue"].sort_index().to_numpy(dtype=np.float64)
+    return found[np.searchsorted(kept, first[same.ravel()])]
 
 
 def false_discovery(p_values: np.ndarray, *, dependence: Literal["positive", "any"] = "positive") -> np.ndarray:

@@ -69,7 +69,7 @@ def require_same(study: Study, recipe: dict[str, Any], candles: Candles) -> None
     given, recipe = study.recipe(candles, seed=recipe["seed"]), by_present_names(recipe)
     given |= {name: recipe[name] for name in ("window", "seeds") if _is_of_comparison(name, given[name], recipe[name])}
     for name, part in given.items():
-        if json.dumps(part) == json.dumps(recipe.get(name)):
+        if json.dumps(part, sort_keys=True) == json.dumps(recipe.get(name), sort_keys=True):
             continue
         if opaque := unidentified(part) or unidentified(recipe.get(name)):
             raise RunError(

@@ -25,7 +25,9 @@ def tutorial() -> Study:
             dropout=0.2,
             dense=(25,),
             window=50,
-            training=Fit(epochs=20, batch=32, lr=1e-3, patience=None, clip=None, sampling="windows"),
+            training=Fit(
+                epochs=20, batch=32, lr=1e-3, patience=None, clip=None, sampling="windows", linear=False, shrink=False
+            ),
         ),
         features=Features(scaled_close()),
         target=Price(),

@@ -19,15 +19,16 @@ from candlecast.backtesting.validation import require_cash, require_kind
 from candlecast.candles import Candles
 from candlecast.causality import require_causal_rule
 from candlecast.dataset.forecast import Forecast
-from candlecast.errors import NotEnoughDataError, calling
+from candlecast.errors import NotEnoughDataError, RunError, calling
 from candlecast.evaluation.accuracy import accuracy, accuracy_by_part, skills
+from candlecast.evaluation.ageing import accuracy_by_age
 from candlecast.evaluation.conditions import NO_AUDIT, conditions_of
 from candlecast.evaluation.trial_count import UNNAMED, TrialCount, count, count_each
 from candlecast.evaluation.verdict import Verdict, judge
 from candlecast.ledger import Ledger, Searched, Trial, as_ledger
 from candlecast.ledger.profile import profile_of
 from candlecast.models import Fitted
-from candlecast.recipes import describe
+from candlecast.recipes import describe, restore
 from candlecast.signals import Positions, Rule
 from candlecast.signals.rule import decide, name_of
 from candlecast.sources.source import moment
@@ -173,6 +174,11 @@ class StudyResult:
         """The studied model's skill by fold and seed."""
         return accuracy_by_part(self.forecast, self.primary_target)
 
+    @computed_of(*FORECASTS)
+    def accuracy_by_age(self) -> pl.DataFrame:
+        """The studied model's error by the bars since its fold's test part began; see `candlecast.evaluation.ageing`."""
+        return accuracy_by_age(self.forecast, self.primary_target)
+
     @cached_property
     def verdict(self) -> Verdict:
         """Can it be forecast, and does it pay? In plain words."""
@@ -259,7 +265,8 @@ class StudyResult:
         """The same forecasts traded in another way, which is another trial: recorded as `Study.run` records.
 
         Args:
-            rule: what turns the forecasts into positions; those of before when not given.
+            rule: what turns the forecasts into positions; that of before when not given. With other costs, a rule of
+                candlecast's decides anew; positions of a rule of yours stay, unless it is given again.
             costs: those of before when not given.
             cash: initial cash in quote currency; that of before when not given.
             ledger: where the trial is recorded; that of this result when not given.
@@ -296,18 +303,33 @@ class StudyResult:
             for name, value in (("rule", rule), ("costs", costs), ("cash", cash))
             if value is not None
         }
-        positions = self.positions_by_model if rule is None else positions_by_model(rule, self.forecasts, self.candles)
+        paid = costs or self.costs
+        decides = self._rule_again() if rule is None and paid != self.costs else rule
+        positions = (
+            self.positions_by_model
+            if decides is None
+            else positions_by_model(decides, self.forecasts, self.candles, paid)
+        )
         traded = replace(
             self,
             recipe=self.recipe | changed,
             positions_by_model=positions,
-            costs=costs or self.costs,
+            costs=paid,
             cash=self.cash if cash is None else cash,
             trial_count=None,
         )
-        if rule is None:
+        if decides is None:
             return traded
         return replace(traded, digests={**(self.digests or {}), "positions": digests_of(traded)["positions"]})
+
+    def _rule_again(self) -> Rule | None:
+        """The rule of the recipe, where it can be made again and the positions are its own."""
+        if "positions" in self.replaced:
+            return None
+        try:
+            return restore(self.recipe["rule"])
+        except RunError:
+            return None
 
     def between(self, since: str | datetime | None = None, until: str | datetime | None = None) -> StudyResult:
         """The same forecasts from `since` on and before `until` (UTC), traded no longer than that; a trial once judged.
@@ -383,14 +405,16 @@ def record_all(results: Sequence[StudyResult], ledger: Ledger) -> list[StudyResu
     ]
 
 
-def positions_by_model(rule: Rule, forecasts: Mapping[str, Forecast], candles: Candles) -> dict[str, Positions]:
+def positions_by_model(
+    rule: Rule, forecasts: Mapping[str, Forecast], candles: Candles, costs: Costs
+) -> dict[str, Positions]:
     """What a rule holds by each model's forecasts. Raises LookaheadError for one that looks at what is not known yet."""
     with calling(
         f"rule {name_of(rule)}",
         expected="Positions for the forecast of any asset",
         remedy="Try it on result.forecast and its candles",
     ):
-        positions = {name: decide(rule, forecast, candles) for name, forecast in forecasts.items()}
+        positions = {name: decide(rule, forecast, candles, costs=costs) for name, forecast in forecasts.items()}
     for name, forecast in forecasts.items():
-        require_causal_rule(rule, forecast, candles, positions=positions[name])
+        require_causal_rule(rule, forecast, candles, costs=costs, positions=positions[name])
     return positions

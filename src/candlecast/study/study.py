@@ -39,7 +39,7 @@ from candlecast.models import (
 from candlecast.models.model import judged_from, learns_position, require_learnable, require_model
 from candlecast.recipes import describe
 from candlecast.recipes.environment import environment
-from candlecast.signals import FollowDirection, HoldPosition, InverseVolatility, Rule
+from candlecast.signals import HoldPosition, InverseVolatility, NoTradeBand, Rule
 from candlecast.signals.rule import require_rule
 from candlecast.sources.files import as_candles
 from candlecast.study.result import StudyResult, positions_by_model
@@ -61,6 +61,7 @@ BASELINES: tuple[Baseline, ...] = (
     CalendarHAR(),
     GARCH(),
 )
+VOLATILITY_RULE = InverseVolatility(power=2.0, usual=0.5, band=0.25)  # by `bench/rule_worlds.py`, on its first worlds
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Study:
     """Model, features, target, folds, rule and costs: everything that decides what comes out of given candles.
 
     `features`: the standard ones for the candles' interval when not given. `rule`, when not given: HoldPosition for a model
-    that learns positions, InverseVolatility for a target that implies no return, FollowDirection otherwise. `baselines`
+    that learns positions, `VOLATILITY_RULE` for a target that implies no return, NoTradeBand otherwise. `baselines`
     walk the same folds and trade by the same rule: all of `BASELINES` that fit the target when not given, and naive and
     drift always (see `baseline_models`).
     `seeds`: trainings per fold; forecasts are their mean.
@@ -228,7 +229,7 @@ class Study:
             candles=candles,
             target=self.target,
             forecasts=forecasts,
-            positions_by_model=positions_by_model(self.trading_rule, forecasts, candles),
+            positions_by_model=positions_by_model(self.trading_rule, forecasts, candles, self.costs),
             costs=self.costs,
             cash=self.cash,
             folds=tables.fold_table(studied),
@@ -262,7 +263,7 @@ class Study:
             return self.rule
         if learns_position(self.model):
             return HoldPosition()
-        return InverseVolatility() if isinstance(primary(self.target), Volatility) else FollowDirection()
+        return VOLATILITY_RULE if isinstance(primary(self.target), Volatility) else NoTradeBand()
 
 
 def _from(forecast: Forecast, since: datetime) -> Forecast:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ import polars as pl
 
 from candlecast.causality import ModelCheck
 from candlecast.dataset.folds import Folds
-from candlecast.dataset.forecast import Forecast
+from candlecast.dataset.forecast import SIGNAL, Forecast
 from candlecast.dataset.jobs import Job
 from candlecast.dataset.prediction import Prediction
 from candlecast.dataset.samples import Samples
@@ -143,13 +143,46 @@ def forecast_frame(fitted: Fitted, model: str, *, job: Job | None = None) -> pl.
             "seed": pl.repeat(job.seed, len(rows), eager=True, dtype=pl.Int32),
         }
     )
-    columns = _forecast_columns(job.of(first), prediction, is_known)
+    columns = _forecast_columns(job.of(first), prediction, is_known) | _signal_columns(fitted, len(rows))
     for target in others:
         name = label(target)
         further = _forecast_columns(job.of(target), prediction.others[name], is_known)
         further["known_at"] = _known_at(samples, target, rows, is_known)
         columns |= {f"{column}@{name}": series for column, series in further.items()}
     return frame.with_columns(**columns)
+
+
+def _signal_columns(fitted: Fitted, rows: int) -> dict[str, pl.Series]:
+    """What rules know of a model's signal before they act on it: its moments over the rows that the model was fitted on.
+
+    Each stretch of them is forecast by itself, so that no memory is carried through tested bars.
+    """
+    job = fitted.job.of(primary(fitted.job.samples.target))
+    samples, stretches = job.samples, job.fit_stretches
+    mean = samples.naive.copy()
+    for stretch in stretches:
+        mean[stretch] = fitted.forecast(fitted.job.samples, stretch).mean
+    signal = samples.target.expected_return(mean, samples.candles)
+    if np.isnan(signal).all():
+        signal = mean
+    moments = signal_moments([signal[stretch][np.isfinite(signal[stretch])] for stretch in stretches])
+    return {
+        name: pl.repeat(value, rows, eager=True, dtype=pl.Float64) for name, value in zip(SIGNAL, moments, strict=True)
+    }
+
+
+def signal_moments(stretches: Sequence[np.ndarray]) -> tuple[float, float, float]:
+    """Mean, standard deviation and first autocorrelation of a signal in stretches (time,); 0 where it is constant.
+
+    >>> signal_moments([np.array([1.0, 2.0, 3.0, 2.0])])
+    (2.0, 0.7071067811865476, 0.0)
+    """
+    whole = np.concatenate(stretches)
+    mean, std = float(whole.mean()), float(whole.std())
+    deviations = [stretch - mean for stretch in stretches]
+    products = np.concatenate([each[1:] * each[:-1] for each in deviations])
+    persistence = float(products.mean()) / std**2 if std and len(products) else 0.0
+    return mean, std, min(max(persistence, -1.0), 1.0)
 
 
 def _known_at(samples: Samples, target: Target, rows: np.ndarray, is_known: np.ndarray) -> pl.Series:

@@ -7,6 +7,30 @@ from ..slip import slips
 SLIPS = [
     *slips(
         "fleet",
+        "fleet/linear_part.py",
+        "tests/fleet/test_linear_part.py",
+        [
+            ("nothing-shrunk", "* max(0.0, 1.0 - doubt / t_square)", "* 1.0"),
+            ("slope-unbounded", "min(product / square, 1.0)", "product / square"),
+            ("level-of-the-mean", "level = naive + gap * max(0.0, 1.0 - error / gap**2) if gap else naive", "pass"),
+            ("regression-unshrunk", "weights = share * torch", "weights = torch"),
+        ],
+    ),
+    *slips(
+        "fleet",
+        "fleet/fitted.py",
+        "tests/fleet/test_linear_part.py",
+        [
+            ("added-twice", "(self.kept - 1.0) * self._locations(outputs)", "self.kept * self._locations(outputs)"),
+            (
+                "linear-left-out",
+                "self.outcomes.scale * self.linear.forecast(scaled)",
+                "0.0 * self.linear.forecast(scaled)",
+            ),
+        ],
+    ),
+    *slips(
+        "fleet",
         "fleet/optimizer.py",
         "tests/fleet/test_steps_by_hand.py",
         [

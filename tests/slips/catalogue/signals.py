@@ -37,15 +37,32 @@ SLIPS = [
     ),
     *slips(
         "signals",
-        "signals/hold.py",
-        "tests/signals/test_hold.py",
+        "signals/rule.py",
+        "tests/signals/test_hold.py tests/signals/test_rules.py tests/signals/test_no_trade_band.py",
         [
-            (
-                "band-ignored-at-zero",
-                "if abs(wanted - held) > self.band:",
-                "if abs(wanted - held) > self.band or wanted == 0.0:",
-            ),
-            ("band-of-the-wanted", "if abs(wanted - held) > self.band:", "if abs(wanted) > self.band:"),
+            ("band-ignored-at-zero", "if abs(value - held) > band:", "if abs(value - held) > band or value == 0.0:"),
+            ("band-of-the-wanted", "if abs(value - held) > band:", "if abs(value) > band:"),
+            ("costs-lost", "called(*given, costs=costs) if", "called(*given, costs=None) if"),
+        ],
+    ),
+    *slips(
+        "signals",
+        "signals/no_trade_band.py",
+        "tests/signals/test_no_trade_band.py",
+        [
+            ("horizon-in-one-bar", "expected / forecast.horizon", "expected"),
+            ("costs-of-both-sides", "return costs.per_side_bps / BPS", "return 2 * costs.per_side_bps / BPS"),
+            ("constant-is-nothing", "(_side(per_bar[rows]),) * 2", "(np.zeros(rows.sum()),) * 2"),
+            ("always-to-the-low-edge", "round(min(max(held, lowest), highest))", "round(lowest)"),
+        ],
+    ),
+    *slips(
+        "signals",
+        "signals/trading_region.py",
+        "tests/signals/test_no_trade_band.py",
+        [
+            ("no-persistence", "stay = (1.0 + persistence) / 2.0", "stay = 0.5"),
+            ("units-worth-more-than-they-cost", "np.clip(value, -1.0, 1.0)", "value"),
         ],
     ),
     *slips(
@@ -60,8 +77,8 @@ SLIPS = [
             ),
             (
                 "unbounded",
-                "np.minimum(np.round(np.exp(usual - logs) / self.step) * self.step, 1.0)",
-                "np.round(np.exp(usual - logs) / self.step) * self.step",
+                "np.minimum(np.round(sizes / self.step) * self.step, self.cap)",
+                "np.minimum(np.round(sizes / self.step) * self.step, 125.0)",
             ),
         ],
     ),

@@ -34,7 +34,7 @@ SLIPS = [
             ("expanding-rolls", "[usable.start] * len(starts) if self.expanding else firsts", "firsts"),
             ("fit-crosses-tests", "*(() if is_crossed else (purge,))", "purge"),
             ("in-order-by-first", "return max(rows.last for rows in", "return max(rows.first for rows in"),
-            ("short-end-its-own-fold", "2 * (usable.stop - starts[-1]) < starts[-1] - starts[-2]", "False"),
+            ("short-end-its-own-fold", "2 * (rows.stop - starts[-1]) < starts[-1] - starts[-2]", "False"),
         ],
     ),
     *slips(
@@ -71,7 +71,7 @@ SLIPS = [
                 "(pl.col(s).pow(2).mean() + pl.col(m).var(ddof=0)).sqrt()",
                 "pl.col(s).pow(2).mean().sqrt()",
             ),
-            ("first-seed-only", '"train_mean", *plain).mean(),', '"train_mean", *plain).first(),'),
+            ("first-seed-only", "*MEASURED, *plain).mean(),", "*MEASURED, *plain).first(),"),
             ("horizon-of-the-lead", 'horizon = int(target.rpartition("_")[2])', "horizon = self.horizon"),
         ],
     ),

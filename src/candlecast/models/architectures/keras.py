@@ -44,6 +44,7 @@ class Keras(NetModel):
     training: Fit = BY_WINDOW
     head: Head | None = None
     has_memory: ClassVar[bool] = False
+    is_supported: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         self.require({"factory": (callable(self.factory), "a function of the number of columns that makes a model")})

@@ -51,6 +51,7 @@ class Policy(NetModel, uses_local_rng=True):
     window: int = 32
     training: Fit = USUAL
     learns_position: ClassVar[bool] = True
+    is_supported: ClassVar[bool] = False
     name: str = field(default="policy", init=False)
     head: Head | None = field(default=None, init=False, repr=False)
 
@@ -78,8 +79,7 @@ class Policy(NetModel, uses_local_rng=True):
     def measured(self, net: FittedNet, forecast: Forecaster) -> FittedNet:
         """The net with the return that its positions imply; each stretch of training rows is read by itself."""
         job = net.job
-        stretches = [job.fit_rows[(job.fit_rows >= p.start) & (job.fit_rows < p.stop)] for p in job.fold.fit.parts]
-        held = np.concatenate([forecast(job.samples, rows).columns["position"] for rows in stretches if len(rows)])
+        held = np.concatenate([forecast(job.samples, rows).columns["position"] for rows in job.fit_stretches])
         implied = slope(held, job.samples.outcomes[job.fit_rows])
         return replace(net, outcomes=Scaling(np.zeros(1), np.array([implied])))
 

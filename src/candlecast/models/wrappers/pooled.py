@@ -52,6 +52,7 @@ class Pooled(Wrapped[NetModel]):
     def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedPooled]:
         """Train one net for each fold and seed; each job gets it with the scaling of its own asset."""
         from candlecast.fleet.fitted import FittedNet
+        from candlecast.fleet.shrinking import shrunk
         from candlecast.fleet.trainer import train
 
         spec = self.model.net_spec(jobs[0].samples.target)
@@ -62,9 +63,22 @@ class Pooled(Wrapped[NetModel]):
         pools = [Pool(members(group, spec), reach) for group in groups.values()]
         for trained in train(pools, spec, progress=progress):
             members_of_pool = pools[trained.job].members
-            for place, member in enumerate(members_of_pool):
+            nets: list[FittedNet] = []
+            for member in members_of_pool:
                 inputs, outcomes = member.scalings(trained.outcomes, assets=len(members_of_pool))
-                net = FittedNet(member.job, spec, trained.weights, inputs, outcomes, trained.losses)
+                nets.append(
+                    FittedNet(member.job, spec, trained.weights, inputs, outcomes, trained.losses, trained.linear)
+                )
+            if spec.is_shrunk:
+                assets = len(members_of_pool)
+                nets = shrunk(
+                    nets,
+                    [
+                        (_seen_by(member.job.samples, assets, place), member.valid_rows)
+                        for place, member in enumerate(members_of_pool)
+                    ],
+                )
+            for place, net in enumerate(nets):
                 own = FittedPooled(net, place)
                 yield replace(own, net=self.model.measured(own.net, own.forecast))
 
@@ -94,7 +108,7 @@ class FittedPooled(Unpickled):
     def forecast(self, samples: Samples, rows: np.ndarray) -> Prediction:
         """Forecasts made at the close of `rows` (rising), in the target's units."""
         assets = len(self.net.inputs.shift) - samples.inputs.shape[1]
-        return self.net.forecast(replace(samples, inputs=_marked(samples.inputs, assets, self.place)), rows)
+        return self.net.forecast(_seen_by(samples, assets, self.place), rows)
 
     def tensors(self) -> Mapping[str, np.ndarray]:
         """All that `Pooled.restore` needs."""
@@ -179,14 +193,15 @@ class Pool:
 
     def _joined_samples(self) -> PooledSamples:
         """Inputs and outcomes of all members, each scaled by its own."""
-        inputs, y, sample_weight = [], [], []
+        inputs, y, sample_weight, naive = [], [], [], []
         for place, member in enumerate(self.members):
             samples = member.job.samples
             inputs.append(_marked(member.inputs.apply(samples.inputs), len(self.members), place))
             y.append(member.outcomes.apply(samples.y))
             sample_weight.append(samples.sample_weight)
+            naive.append((samples.naive[:, None] - member.outcomes.shift[0]) / member.outcomes.scale[0])
         joined = (self._joined(arrays) for arrays in (inputs, y, sample_weight))
-        return PooledSamples(*joined, target=self.members[0].job.samples.target)
+        return PooledSamples(*joined, naive=self._joined(naive)[:, 0], target=self.members[0].job.samples.target)
 
     def _rows(self, of_members: Sequence[np.ndarray]) -> np.ndarray:
         offset, found = 0, []
@@ -202,11 +217,12 @@ class Pool:
 
 @dataclass(frozen=True, eq=False)
 class PooledSamples:
-    """What training reads of samples; `inputs` (time, column) and `y` (time, N) are scaled already."""
+    """What training reads of samples; `inputs` (time, column), `y` (time, N) and `naive` (time,) are scaled already."""
 
     inputs: np.ndarray
     y: np.ndarray
     sample_weight: np.ndarray
+    naive: np.ndarray
     target: Target
 
     @property
@@ -218,6 +234,11 @@ class PooledSamples:
     def scalers(self) -> list[Unscaled]:
         """None for any column."""
         return [Unscaled()] * self.inputs.shape[1]
+
+
+def _seen_by(samples: Samples, assets: int, place: int) -> Samples:
+    """The samples with the marks of the asset at `place`, as its net reads them."""
+    return replace(samples, inputs=_marked(samples.inputs, assets, place))
 
 
 def _marked(inputs: np.ndarray, assets: int, place: int) -> np.ndarray:

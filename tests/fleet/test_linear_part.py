@@ -1,0 +1,185 @@
+"""The linear part of nets and how much of a net is kept: by hand, on worlds with and without an edge, and restored."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from candlecast.dataset.folds import Holdout, WalkForward
+from candlecast.features import Features, log_range, log_return
+from candlecast.fleet.batching import linear_part, scalings
+from candlecast.fleet.linear_part import LinearPart, shrinkage
+from candlecast.fleet.settings import Fit
+from candlecast.heads import Bernoulli, Gaussian, Quantiles, SquaredError, StudentT
+from candlecast.models import GRU, LSTM, MinGRU, Policy, Pooled, Torch
+from candlecast.recipes import describe, restore
+from candlecast.sources import synthetic
+from candlecast.study.presets import tutorial
+from candlecast.targets import Direction, NextReturn, Several, Volatility
+from candlecast.walkforward import plan_jobs
+
+FEATURES = Features(log_return(), log_range(), log_return(5))
+SHORT = Fit(epochs=2, lr=3e-3)
+
+
+def job_of(world, model=None, *, target=None, folds=None):
+    (job,) = plan_jobs(
+        model or LSTM(hidden=4, window=4),
+        world.candles,
+        features=FEATURES,
+        target=target,
+        folds=folds or WalkForward(folds=1),
+    )
+    return job
+
+
+def part_of(job, model=None) -> LinearPart:
+    spec = (model or LSTM(hidden=4, window=4)).net_spec(job.samples.target)
+    found = linear_part(job, spec, *scalings(job, spec.head))
+    assert found is not None
+    return found
+
+
+def test_shrinkage_by_hand():
+    assert shrinkage(20.0, 20.0, 1.0) == pytest.approx(1 - 1 / 20)
+    assert shrinkage(10.0, 20.0, 1.0) == pytest.approx(0.5 * (1 - 20 / 100))
+    assert shrinkage(40.0, 20.0, 1.0) == pytest.approx(1 - 20 / 1600)  # no slope above 1
+    assert shrinkage(10.0, 20.0, 1.0, doubt=5.0) == 0.0
+    assert shrinkage(-1.0, 20.0, 1.0) == shrinkage(0.0, 0.0, 1.0) == 0.0
+
+
+def test_a_strong_signal_is_the_regression_of_all_rows():
+    world = synthetic.ar1(1_500, seed=1, phi=0.6)
+    job = job_of(world)
+    part = part_of(job)
+    inputs, outcomes = scalings(job, SquaredError())
+    rows = np.concatenate([job.train_rows, job.valid_rows])
+    x = np.column_stack([np.ones(len(rows)), inputs.apply(job.samples.inputs[rows])])
+    exact = np.linalg.lstsq(x, outcomes.apply(job.samples.y[rows]), rcond=None)[0]
+    np.testing.assert_allclose(part.weights[0], exact[1], rtol=0.03)
+    assert abs(part.weights[1:]).max() < 0.1
+
+
+def test_nothing_is_said_where_nothing_is_learnt():
+    """On random walks regressions and nets are zero in most trainings, and what is left is small."""
+    shares, weights, levels = [], [], []
+    for seed in range(8):
+        job = job_of(synthetic.random_walk(800, seed=seed))
+        net = next(iter(LSTM(hidden=4, window=4, training=SHORT).fit([job])))
+        shares.append(net.kept[0])
+        weights.append(np.abs(net.linear.weights).max())
+        levels.append(abs(net.outcomes.undo(net.linear.constant)[0]))
+    assert sum(share == 0.0 for share in shares) >= 5
+    assert sum(weight == 0.0 for weight in weights) >= 4 and max(weights) < 0.2
+    assert sum(level < 1e-12 for level in levels) >= 3  # a mean within its standard error is none
+
+
+def test_no_row_after_the_training_part_is_read():
+    world = synthetic.ar1(900, seed=3, phi=0.3)
+    job = job_of(world)
+    inputs, y = job.samples.inputs.copy(), job.samples.y.copy()
+    last = job.fold.fit.last
+    inputs[last + 1 :] = 7.0
+    y[last + 1 :] = -7.0
+    other = replace(job, samples=replace(job.samples, inputs=inputs, y=y))
+    one, two = part_of(job), part_of(other)
+    assert np.array_equal(one.weights, two.weights) and np.array_equal(one.constant, two.constant)
+
+
+def test_a_row_is_forecast_to_the_same_bits_alone_and_among_others():
+    generator = np.random.default_rng(0)
+    part = LinearPart(generator.normal(size=2), generator.normal(size=(9, 2)))
+    x = generator.normal(size=(1_001, 9))
+    whole = part.forecast(x)
+    assert all(np.array_equal(part.forecast(x[row : row + 1])[0], whole[row]) for row in range(0, 1_001, 77))
+    np.testing.assert_allclose(whole, part.constant + x @ part.weights)
+
+
+HEADS = [SquaredError(), Gaussian(), StudentT(), Quantiles((0.1, 0.5, 0.9))]
+
+
+@pytest.mark.parametrize("head", HEADS, ids=lambda head: type(head).__name__)
+def test_forecast_is_linear_part_and_what_is_kept_of_the_net(head):
+    world = synthetic.ar1(700, seed=5, phi=0.5)
+    model = GRU(hidden=4, window=4, training=replace(SHORT, sampling="windows"), head=head)
+    job = job_of(world, model)
+    net = next(iter(model.fit([job])))
+    rows = job.test_rows
+    half = replace(net, kept=np.array([0.5]))
+    alone = replace(net, kept=np.array([0.0]))
+    whole, some, none = (each.forecast(job.samples, rows) for each in (replace(net, kept=None), half, alone))
+    np.testing.assert_allclose(some.mean, (whole.mean + none.mean) / 2, atol=1e-12)
+    scaled = net.inputs.apply(job.samples.inputs[rows])
+    np.testing.assert_allclose(none.mean, net.outcomes.undo(net.linear.forecast(scaled))[:, 0], atol=1e-12)
+    for name, column in whole.columns.items():  # the distribution moves with its location, and keeps its shape
+        moved = 0.0 if name == "sigma" else none.mean - whole.mean
+        np.testing.assert_allclose(none.columns[name], column + moved, atol=1e-12)
+    again = model.restore(job, net.tensors())
+    assert np.array_equal(again.forecast(job.samples, rows).mean, net.forecast(job.samples, rows).mean)
+
+
+def test_several_targets_have_parts_of_their_own():
+    world = synthetic.ar1(900, seed=6, phi=0.5)
+    target = Several(NextReturn(1), NextReturn(3))
+    model = LSTM(hidden=4, window=4, training=SHORT)
+    job = job_of(world, model, target=target)
+    net = next(iter(model.fit([job])))
+    assert net.linear.weights.shape == (3, 2) and net.kept.shape == (2,)
+    own = part_of(job_of(world, model, target=NextReturn(1), folds=WalkForward(folds=1, purge=3)), model)
+    np.testing.assert_allclose(net.linear.weights[:, 0], own.weights[:, 0], rtol=0.2, atol=0.02)
+
+
+def test_who_adds_to_a_linear_part():
+    assert LSTM().training.linear is True and MinGRU().training.shrink is True
+    assert Policy().training.linear is False and Torch(lambda inputs: None).training.shrink is False
+    assert LSTM(training=Fit(linear=False)).training.linear is False
+    assert not LSTM(head=Bernoulli()).net_spec(Direction()).adds_linear
+    preset = tutorial().model
+    assert (preset.training.linear, preset.training.shrink) == (False, False)
+
+
+def test_recipes_of_earlier_versions_forecast_alone():
+    described = describe(LSTM())
+    old = {name: value for name, value in described["training"].items() if name not in ("linear", "shrink")}
+    restored = restore(described | {"training": old})
+    assert (restored.training.linear, restored.training.shrink) == (False, False)
+    assert restore(described) == LSTM()
+
+
+def test_without_validation_the_net_is_kept_whole():
+    world = synthetic.ar1(600, seed=7, phi=0.5)
+    model = LSTM(hidden=4, window=4, training=SHORT)
+    net = next(iter(model.fit([job_of(world, model, folds=Holdout(0.8))])))
+    assert net.kept is None and net.linear is not None
+
+
+def test_volatility_is_learnt_beyond_the_regression():
+    world = synthetic.garch(3_000, seed=8, alpha=0.3, beta=0.6)
+    model = LSTM(hidden=8, window=16, training=Fit(epochs=30, lr=1e-2, batch=4))
+    job = job_of(world, model, target=Volatility())
+    net = next(iter(model.fit([job])))
+    rows = job.test_rows[job.samples.is_known[job.test_rows]]
+    outcome = job.samples.outcomes[rows]
+    own, linear = (
+        float(np.mean((each.forecast(job.samples, rows).mean - outcome) ** 2))
+        for each in (net, replace(net, kept=np.zeros(1)))
+    )
+    assert net.kept[0] > 0.3 and own < linear
+
+
+def test_a_pool_keeps_one_share_for_all():
+    worlds = [replace(synthetic.ar1(600, seed=seed, phi=0.4).candles, symbol=f"A{seed}") for seed in (1, 2)]
+    model = Pooled(LSTM(hidden=4, window=4, training=SHORT))
+    jobs = plan_jobs(model, worlds, features=FEATURES, folds=WalkForward(folds=1))
+    one, two = model.fit(jobs)
+    assert np.array_equal(one.net.kept, two.net.kept)
+    for fitted in (one, two):
+        again = model.restore(fitted.job, fitted.tensors())
+        rows = fitted.job.test_rows
+        assert np.array_equal(
+            again.forecast(fitted.job.samples, rows).mean, fitted.forecast(fitted.job.samples, rows).mean
+        )
+        momentum = np.corrcoef(fitted.forecast(fitted.job.samples, rows).mean, fitted.job.samples.inputs[rows, 0])[0, 1]
+        assert momentum > 0.8
