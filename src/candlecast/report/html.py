@@ -20,7 +20,7 @@ from candlecast.report.cost_figure import cost_figure
 from candlecast.report.figures import figure_html
 from candlecast.report.forecast_figures import forecast_in_groups, lag_figure
 from candlecast.report.market_chart import add_candles, first_view, forecast_figure, price_figure
-from candlecast.report.page_file import write_page
+from candlecast.report.page_file import page_path, write_page
 from candlecast.report.provenance import provenance_table
 from candlecast.report.returns_figures import distribution, drawdown_table, monthly_table
 from candlecast.report.trade_list import add_trades, trade_section
@@ -38,9 +38,10 @@ SCRIPTS = ("columns", "pyramid", "charts", "views", "trades", "page")
 def write_report(result: StudyResult, path: str | Path) -> Path:
     """Write one self-contained HTML page about a study, and give its path.
 
-    The page loads nothing: it opens from a disk, offline. Raises RunError when the path cannot be written.
+    The page loads nothing: it opens from a disk, offline. Raises as `write_page`.
     """
-    return write_page(render(result, folder=Path(path).parent), path)
+    path = page_path(path)
+    return write_page(render(result, folder=path.parent), path)
 
 
 def render(result: StudyResult, *, folder: Path = Path()) -> str:

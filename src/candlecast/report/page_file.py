@@ -15,11 +15,7 @@ def write_page(page: str, path: str | Path) -> Path:
 
     Raises ConfigError for what names no HTML page, RunError when the path cannot be written.
     """
-    if not isinstance(path, (str, Path)) or Path(path).suffix.lower() not in (".html", ".htm") or Path(path).is_dir():
-        raise ConfigError(
-            f"the report is to be written to {path!r}", expected="the path of an HTML page", remedy='Use "report.html"'
-        )
-    path = Path(path)
+    path = page_path(path)
     partial = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,3 +30,12 @@ def write_page(page: str, path: str | Path) -> Path:
             remedy="Choose another path, or free space on the disk",
         ) from error
     return path
+
+
+def page_path(path: object) -> Path:
+    """The path of an HTML page. Raises ConfigError for what names none."""
+    if not isinstance(path, (str, Path)) or Path(path).suffix.lower() not in (".html", ".htm") or Path(path).is_dir():
+        raise ConfigError(
+            f"the report is to be written to {path!r}", expected="the path of an HTML page", remedy='Use "report.html"'
+        )
+    return Path(path)
