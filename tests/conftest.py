@@ -11,7 +11,7 @@ import pytest
 from candlecast.candles import Candles
 from candlecast.features import Features, log_range, log_return
 from candlecast.fleet.settings import Fit
-from candlecast.ledger import Ledger
+from candlecast.ledger import Ledger, as_ledger
 from candlecast.models import LSTM
 from candlecast.sources import synthetic
 
@@ -28,8 +28,11 @@ def interruptible():
 def forgotten():
     """Trials of tests are not remembered, unless a test names a workspace: no verdict depends on what ran before."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("study.study", "study.comparison", "study.result", "ledger.trials"):
-            patch.setattr(f"candlecast.{module}.Ledger", lambda *at: Ledger(*at) if at else Ledger.in_memory())
+        for module in ("study.study", "study.comparison", "study.result"):
+            patch.setattr(
+                f"candlecast.{module}.as_ledger",
+                lambda given: Ledger.in_memory() if given is None else as_ledger(given),
+            )
         yield
 
 

@@ -294,7 +294,7 @@ class StudyResult:
 
     def _ledger(self, given: Ledger | None) -> Ledger:
         """The ledger that was given, or else the one of this result, or else that of the folder `runs`."""
-        return given or self.ledger or Ledger()
+        return as_ledger(self.ledger if given is None else given)
 
     def _traded(self, rule: Rule | None, costs: Costs | None, cash: float | None) -> StudyResult:
         """What is not None traded in its place; not yet a trial."""
