@@ -126,7 +126,7 @@ def test_run_fetches_studies_and_says_what_it_saw(world, capsys):
     call(capsys, "fetch", "BTCUSDT", "--interval", "1h")  # the store goes on, the run's version stays
     seen = Store(origin["store"]).read(origin["source"], "BTCUSDT", "1h", version=origin["version"])
     assert seen.fingerprint == manifest["candles"]["fingerprint"]
-    words = call(capsys, "run", "BTCUSDT", *SINCE, *small[:-1])  # from the store alone
+    words = " ".join(call(capsys, "run", "BTCUSDT", *SINCE, *small[:-1]).split())  # from the store alone
     assert (
         "375 bars, 2024-11-15 06:00 to 2024-12-01 00:00 UTC) from binance, version 2 of data; rows dropped: 3 missing, "
         in words

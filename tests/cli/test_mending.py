@@ -73,7 +73,9 @@ def test_a_run_keeps_what_was_mended(frame, tmp_path, call):
     frame.filter(~pl.int_range(pl.len()).is_in([150, 151])).write_csv(tmp_path / "X-1h.csv")
     code, shown = call("run", "X-1h.csv", "--mend", "clip", "--bridge", "2", *SMALL, "-q")
     assert code == 0, shown
+    shown = " ".join(shown.split())
     assert "1 bar clipped (low and high moved to hold open and close), 2 bars missing and bridged" in shown
+    assert "Note: the candles were changed: 1 bar clipped" in shown
     (manifest,) = (tmp_path / "runs").glob("*/manifest.json")
     kept = json.loads(manifest.read_text())["candles"]["origin"]["changes"]
     assert [(change["kind"], change["bars"]) for change in kept] == [("clipped", 1), ("bridged", 2)]

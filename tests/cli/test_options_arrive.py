@@ -146,8 +146,9 @@ def test_the_table_of_a_backtest_has_what_was_what_is_and_what_holding_gave(caps
             {"statistic": list(SHOWN), "value": values, "benchmark": [value + 0.5 for value in values]}
         )
         time = CANDLES.frame["close_time"]
+        shown = SimpleNamespace(answers=(), notices=(), changes=(), measures=())
         return SimpleNamespace(
-            summary=summary, verdict="No edge found.", costs=Costs(), counted=SimpleNamespace(trials=3),
+            summary=summary, verdict=shown, costs=Costs(), counted=SimpleNamespace(trials=3),
             backtest=SimpleNamespace(equity=pl.DataFrame({"time": time})),
         )  # fmt: skip
 

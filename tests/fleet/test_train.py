@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -91,6 +93,7 @@ def test_nothing_behind_the_training_part_is_learnt(model, market, other_future)
 
 @pytest.mark.parametrize("model", MODELS[:2], ids=lambda model: model.training.sampling)
 def test_a_forecast_uses_no_later_bar(model, market, other_future):
+    model = replace(model, training=replace(model.training, linear=False, shrink=False))
     (job,) = jobs_of(model, market, folds=1, seeds=1)
     fitted = results(model, [job])[job.key]
     bar = int(job.test_rows[40])

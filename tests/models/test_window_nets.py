@@ -20,7 +20,7 @@ from candlecast.sources import synthetic
 from candlecast.targets import NextReturn, Several
 from candlecast.walkforward import plan_jobs
 
-FIT = Fit(epochs=2, batch=16, sampling="windows")
+FIT = Fit(epochs=2, batch=16, sampling="windows", linear=False, shrink=False)
 MODELS = [
     AttentionLSTM(hidden=5, dropout=0.2, window=6, training=FIT),
     EncoderDecoder(hidden=5, dropout=0.2, window=6, training=FIT),

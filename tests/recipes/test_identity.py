@@ -24,6 +24,7 @@ import pytest
 import torch
 from numba import njit
 
+import candlecast as cc
 from candlecast.backtesting import Costs
 from candlecast.features import Feature, Features, feature, rsi, scaled_close, standard_features
 from candlecast.interval import Interval
@@ -515,7 +516,9 @@ def test_features_of_one_name_are_told_apart():
 
 
 def test_candlecasts_own_features_are_described_by_kind_and_parameters():
-    stock = [rsi(14), scaled_close(), *standard_features(Interval.parse("1h")).features]
+    clocks = [cc.calendar(), cc.session_time()]
+    activity = [cc.taker_imbalance(), cc.trades_change(), cc.trade_size_change()]
+    stock = [rsi(14), scaled_close(), *clocks, *activity, *standard_features(Interval.parse("1h")).features]
     assert not any("identity" in describe(each) for each in stock)
     assert set(FACTORIES) == {each.kind for each in stock} | {"atr", "ema_ratio"}
 

@@ -22,7 +22,7 @@ from candlecast.dataset.folds import PurgedKFold, WalkForward
 from candlecast.errors import RunError
 from candlecast.features import Features, rsi, scaled_close, standard_features
 from candlecast.heads import Bernoulli, Quantiles
-from candlecast.models import LSTM, Conformal, LinearRegression, Sklearn
+from candlecast.models import LSTM, Conformal, LinearRegression, Sklearn, ZeroShot
 from candlecast.models.wrappers.known_estimators import KNOWN, make, require_known
 from candlecast.recipes.describing import FACTORIES, MODULES, _recipe, describe, restore
 from candlecast.recipes.identity import PYTHON
@@ -261,6 +261,7 @@ MADE = {
     "AbsoluteError",
     "AttentionLSTM",
     "Bernoulli",
+    "CalendarHAR",
     "CombinatorialPurged",
     "Conformal",
     "Costs",
@@ -294,8 +295,8 @@ MADE = {
     "MinMax",
     "NLinear",
     "Naive",
-    "NoTradeBand",
     "NextReturn",
+    "NoTradeBand",
     "PatchTST",
     "Policy",
     "Pooled",
@@ -316,6 +317,7 @@ MADE = {
     "StudentT",
     "TCN",
     "Threshold",
+    "ThresholdHAR",
     "Torch",
     "Transformer",
     "TripleBarrier",
@@ -323,6 +325,7 @@ MADE = {
     "Volatility",
     "VolatilityTarget",
     "WalkForward",
+    "ZeroShot",
 }
 
 
@@ -488,3 +491,12 @@ def test_code_of_another_python_is_said(market, features, tmp_path):
         RunError, match=f"the part 'costs' of the run holds code of cpython-399; expected code of .*{PYTHON}"
     ):
         load_run(folder, study=study)
+
+
+def test_a_recipe_of_others_names_no_place_of_this_machine(tmp_path):
+    model = ZeroShot("fracast", trained_until="2025-01-01", cache=str(tmp_path))
+    described = describe(model)
+    assert "cache" not in described and restore(described).cache is None
+    with pytest.raises(RunError, match="has a ZeroShot with cache, which this version does not know"):
+        restore(described | {"cache": str(tmp_path / "elsewhere")})
+    assert not list(tmp_path.iterdir())

@@ -140,7 +140,7 @@ def test_a_symbol_that_is_given_to_another_asset(store, bars, clock):
     mixed = store.read("shelf", "LUNA", "1h")
     (notice,) = (each for each in mixed.check().notices if "another asset" in each)
     assert "the first price after 410 missing bars" in notice
-    with pytest.raises(CandleError, match=r"LUNA may be another asset from 2015-01-30 14:00 UTC on: .* --real-jumps"):
+    with pytest.raises(CandleError, match=r"LUNA may be another asset from 2015-01-30 14:00 UTC on: .*with_real_jumps"):
         mixed.require_one_asset()
     assert mixed.with_real_jumps().require_one_asset().origin.changes[-1].bars == 1
     store.update(Shelf(bars[400:]), "LUNC", "1h")
@@ -159,7 +159,7 @@ def test_no_model_is_trained_across_a_reuse():
     )
     candles = replace(walk, frame=frame)
     with pytest.raises(
-        CandleError, match=r"may be another asset from .*since=\"2015-02-28T08:00\", as candles\[1000:\]"
+        CandleError, match=r"may be another asset from .*candles\[1000:\] \(since=\"2015-02-28T08:00\"\)"
     ):
         cc.walk_forward(cc.Naive(), candles, folds=cc.Holdout(0.8))
     assert cc.walk_forward(cc.Naive(), candles[1_000:], folds=cc.Holdout(0.8)).frame.height

@@ -197,7 +197,7 @@ def test_the_command(tmp_path, assets):
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert set(found) == {"text", "results", "trials", "seconds"}
+    assert set(found) == {"text", "results", "trials", "survivorship", "seconds"}
     keys = [(row["symbol"], row["interval"], row["model"]) for row in found["results"]]
     assert keys == [(s, i, m) for s in ("PLANTED", "NOISE") for i in ("1h", "2h") for m in ("naive", "linear")]
     assert {"is_forecastable", "has_edge", "text", "reasons"} <= set(found["results"][0]["verdict"])

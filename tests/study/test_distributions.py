@@ -59,7 +59,7 @@ def test_a_run_keeps_all_that_was_forecast(name, results, tmp_path):
 @pytest.mark.parametrize("name", STUDIES)
 def test_the_report_shows_a_distribution_where_there_is_one(name, results):
     page = render(results[name])
-    assert ('id="calibration"' in page) == ('"name":"90' in page) == (name != "barriers")
+    assert ('id="calibration"' in page) == (name != "barriers")
 
 
 def test_the_first_of_several_is_judged_by_its_own_horizon(results):

@@ -28,6 +28,8 @@ def show_verdict(verdict: Verdict) -> None:
         _show_answer(answer)
     for notice in verdict.notices:
         say(f"{wrapped(f'Note: {notice}')}\n")
+    for change in verdict.changes:
+        say(f"{wrapped(f'Note: the candles were changed: {change}')}\n")
     print_table([measure.cells for measure in verdict.measures], HEADINGS)
     if is_verbose():
         say(f"\n{wrapped(str(verdict))}")

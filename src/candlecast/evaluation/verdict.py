@@ -56,6 +56,11 @@ class Verdict:
         return self.evidence.conditions.notices
 
     @property
+    def changes(self) -> tuple[str, ...]:
+        """How the candles were changed before anything was computed."""
+        return self.evidence.conditions.changes
+
+    @property
     def has_edge(self) -> bool:
         """Forecastable, and it pays."""
         return self.is_forecastable and self.pays

@@ -71,7 +71,7 @@ def describe(value: Any) -> Any:
     elif isinstance(value, Candles):
         shown = {"symbol": value.symbol, "interval": str(value.interval), "fingerprint": value.fingerprint}
     elif is_dataclass(value) and not isinstance(value, type):
-        names = [field.name for field in fields(value) if field.init]
+        names = _stored(value)
         if hasattr(value, "name") and "name" not in names:
             names.append("name")
         shown = {name: describe(getattr(value, name)) for name in names}
@@ -324,11 +324,16 @@ def _made(description: Any, candles: Sequence[Candles]) -> Any:
     if kind == "Several":
         return _called(kind, Several, *parts["targets"])
     recipe = _recipe(kind)
-    names = {field.name for field in fields(recipe) if field.init}
+    names = set(_stored(recipe))
     unknown = sorted(parts.keys() - names - {"name"})  # a name may be computed from the rest
     if unknown:
         raise _malformed(f"has a {kind} with {_shown(unknown[0])}, which this version does not know")
     return _called(kind, recipe, **{name: part for name, part in parts.items() if name in names})
+
+
+def _stored(recipe: Any) -> list[str]:
+    """Names of the parameters of a recipe or its class, but for places of this machine, which a recipe of others may not name."""
+    return [field.name for field in fields(recipe) if field.init and field.metadata.get("is_stored", True)]
 
 
 def _made_feature(description: dict[str, Any], candles: Sequence[Candles]) -> Feature:

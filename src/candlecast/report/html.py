@@ -48,6 +48,7 @@ def render(result: StudyResult, *, folder: Path = Path()) -> str:
     """The page as text; `folder` is where it is written."""
     gross = backtest(result.candles, result.positions, costs=Costs.free(), cash=result.cash)
     candles, tested, verdict = result.candles, result.backtest.equity, result.verdict
+    changed = [f"The candles were changed: {change}" for change in verdict.changes]
     columns = Columns()
     add_candles(result, columns)
     figures = (
@@ -79,7 +80,7 @@ def render(result: StudyResult, *, folder: Path = Path()) -> str:
         answers=answer_cards(verdict),
         headline=escape(verdict.headline),
         evidence=evidence_table(verdict),
-        notices="".join(f'<p class="notice">{escape(notice)}</p>' for notice in verdict.notices),
+        notices="".join(f'<p class="notice">{escape(notice)}</p>' for notice in (*verdict.notices, *changed)),
         reasons="".join(f"<li>{escape(unbroken(reason[0].upper() + reason[1:]))}.</li>" for reason in verdict.reasons),
         trades=trade_section(result.backtest.trades.height),
         monthly=monthly_table(result.backtest),

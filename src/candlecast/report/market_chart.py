@@ -59,13 +59,17 @@ def forecast_figure(result: StudyResult, columns: Columns) -> Figure:
         return Figure("forecast", title, "No outcome is known yet, so there is nothing to compare the forecast with.")
     unit = unit_of(result)
     places = bars_of(result, known["known_at"])
-    first, close = int(places[0]), known["close"].to_numpy()
+    first, last = (
+        int(places.min()),
+        int(places.max()),
+    )  # outcomes of barriers are not known in the order of their forecasts
+    close = known["close"].to_numpy()
     is_probability = result.primary_target.kind == "probability"
     shown = {"forecast": "mean", "naive": "naive", "actual": "target"}
     if len(result.forecast.seeds) > 1:
         shown |= {"seeds_low": "low", "seeds_high": "high"}
     for name, source in shown.items():
-        values = np.full(int(places[-1]) - first + 1, np.nan)
+        values = np.full(last - first + 1, np.nan)
         read = happened(known) if is_probability and name == "actual" else known[source].to_numpy()
         values[places - first] = unit.convert(read, close)
         columns.add(name, values, offset=first)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -55,7 +55,7 @@ class ZeroShot(Baseline):
     trained_until: str | None = None
     levels: tuple[float, ...] = DECILES
     context: int = 512
-    cache: str | None = None
+    cache: str | None = field(default=None, metadata={"is_stored": False})
     name: str = "zero-shot"
 
     window: ClassVar[int] = 1  # type: ignore[misc]
