@@ -30,7 +30,7 @@ def small(recipe):
 
 OWN = {name: small(getattr(models, name)()) for name in models.__all__ if name not in NO_CHOICE}
 NETS = {name: model for name, model in OWN.items() if isinstance(model, NetModel)}
-ON_RANGES = ("GARCH", "HAR")  # forecast nothing else
+ON_RANGES = ("CalendarHAR", "GARCH", "HAR", "ThresholdHAR")  # forecast nothing else
 
 
 @pytest.mark.parametrize("name", OWN)
