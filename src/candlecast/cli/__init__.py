@@ -18,6 +18,7 @@ from candlecast.cli.candles import candles
 from candlecast.cli.compare import compare
 from candlecast.cli.console import say
 from candlecast.cli.fetch import fetch
+from candlecast.cli.forecast import forecast
 from candlecast.cli.replay import diff, replay
 from candlecast.cli.report import report
 from candlecast.cli.run import run
@@ -52,7 +53,7 @@ def cli() -> None:
     """Train recurrent networks on market candles, walk forward, backtest after costs, and be told whether there is an edge."""
 
 
-for command in (run, compare, backtest, audit, fetch, candles, report, runs, replay, diff):
+for command in (run, compare, backtest, audit, forecast, fetch, candles, report, runs, replay, diff):
     cli.add_command(command)
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from candlecast.candles import Candles
+from candlecast.dataset.folds import Folds
 from candlecast.errors import RunError, is_whole
-from candlecast.models import Fitted
+from candlecast.features import Features
+from candlecast.models import Fitted, Model
 from candlecast.models.model import require_model
 from candlecast.recipes.describing import pythons, restore, unidentified
 from candlecast.recipes.identity import PYTHON
 from candlecast.recipes.old_names import by_present_names
+from candlecast.signals import Rule
 from candlecast.walkforward import WalkPlan
 
 if TYPE_CHECKING:
@@ -32,6 +35,36 @@ def fitted_of(result: StudyResult, *, fold: int, seed: int, study: Study | None 
             expected="what candlecast writes",
             remedy="Take the run from where it was made, or run it again",
         ) from error
+
+
+class Parts(NamedTuple):
+    """The recipes of a study, with what was left open filled in."""
+
+    model: Model
+    features: Features
+    folds: Folds
+    rule: Rule
+
+
+def parts_of(result: StudyResult, study: Study | None = None, *, how: str = "study=...") -> Parts:
+    """The recipes that a result was made by; from `study` where they are functions of the user's, which a run names only.
+
+    Raises RunError for a study that is not the one of the result, and where a recipe is the user's and `study` is not given;
+    `how` says where to give it.
+    """
+    recipe = result.recipe
+    if study is not None:
+        require_same(study, recipe, result.candles)
+        completed = study.completed(result.candles)
+        assert completed.features is not None
+        assert completed.rule is not None
+        return Parts(completed.model, completed.features, completed.folds, completed.rule)
+    try:
+        model, features, folds, rule = (restore(recipe[name]) for name in ("model", "features", "folds", "rule"))
+    except RunError as error:
+        raise not_made(error, how) from error
+    require_model(model)
+    return Parts(model, features, folds, rule)
 
 
 def _fitted(result: StudyResult, fold: int, seed: int, study: Study | None) -> Fitted:

@@ -25,6 +25,7 @@ from candlecast.evaluation.ageing import accuracy_by_age
 from candlecast.evaluation.conditions import NO_AUDIT, conditions_of
 from candlecast.evaluation.trial_count import UNNAMED, TrialCount, count, count_each
 from candlecast.evaluation.verdict import Verdict, judge
+from candlecast.events import Listener, ignore
 from candlecast.ledger import Ledger, Searched, Trial, as_ledger
 from candlecast.ledger.profile import profile_of
 from candlecast.models import Fitted
@@ -41,6 +42,7 @@ from candlecast.text.notebook import notebook_paragraph
 from candlecast.walkforward.tables import is_in_time_order
 
 if TYPE_CHECKING:
+    from candlecast.study.next_bar import NextBar
     from candlecast.study.study import Study
 
 FORECASTS = ("forecasts", "target", "model", "seed")  # what tables of accuracy depend on
@@ -163,8 +165,8 @@ class StudyResult:
         return accuracy(self.forecasts, self.primary_target, seed=self.seed)
 
     @computed_of(*FORECASTS)
-    def _own_accuracy(self) -> pl.DataFrame:
-        """The rows of the studied model in the accuracy table; those of the baselines take no part in the verdict."""
+    def own_accuracy(self) -> pl.DataFrame:
+        """The row of the studied model in the accuracy table; those of the baselines take no part in the verdict."""
         if "accuracy" in self.computed:
             return self.accuracy.filter(pl.col("model") == self.model)
         return accuracy(self.forecasts, self.primary_target, models=[self.model], seed=self.seed)
@@ -183,7 +185,7 @@ class StudyResult:
     def verdict(self) -> Verdict:
         """Can it be forecast, and does it pay? In plain words."""
         return judge(
-            self._own_accuracy,
+            self.own_accuracy,
             self.backtest,
             self.summary,
             self.primary_target,
@@ -380,6 +382,26 @@ class StudyResult:
         from candlecast.study.fitted import fitted_of
 
         return fitted_of(self, fold=fold, seed=self.seed if seed is None else seed, study=study)
+
+    def next(
+        self, candles: Candles | None = None, *, study: Study | None = None, progress: Listener = ignore
+    ) -> NextBar:
+        """What is forecast after the last known bar: the model is trained once more on everything known by then.
+
+        Args:
+            candles: those of the study with later bars; the study's own when not given. Bars after those of the study are
+                forecast by its last fold, but for the last one.
+            study: that of the run, needed where its model, features or rule are functions of yours.
+            progress: receives events.
+
+        Raises:
+            CandleError: for candles of something else, or older ones.
+            NotEnoughDataError: when the last bar has no whole window.
+            RunError: where the study has to be given.
+        """
+        from candlecast.study.next_bar import next_bar
+
+        return next_bar(self, candles, study=study, progress=progress)
 
     def save(self, folder: str | Path) -> Path:
         """Keep everything as a run on disk; see `candlecast.runs`."""

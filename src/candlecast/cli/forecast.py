@@ -1,0 +1,172 @@
+"""`candlecast forecast`: what a study says about the next bar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from candlecast.cli import assets, model_registry
+from candlecast.cli.console import print_json, print_table, progress, say
+from candlecast.cli.mending import Mending, mending_options
+from candlecast.cli.options import common
+from candlecast.cli.pricing import cost_options
+from candlecast.cli.reading import reading_options
+from candlecast.cli.run import make_study
+from candlecast.cli.source_registry import NAMES, SOURCES, make_source, store_option
+from candlecast.cli.study_files import load_study
+
+if TYPE_CHECKING:
+    from candlecast.candles import Candles
+    from candlecast.events import Listener
+    from candlecast.study import Study
+    from candlecast.study.next_bar import NextBar
+    from candlecast.study.result import StudyResult
+
+
+@click.command(epilog="Example: candlecast forecast runs/BTCUSDT-1d-lstm-return-1a2b3c4d")
+@click.argument("what", nargs=-1, required=True, metavar="RUN|SYMBOL|FILE...")
+@click.option("--interval", help="Length of one candle, for a symbol or a file.")
+@click.option("--source", help=f"Fetch a symbol from here first: {NAMES}.")
+@click.option("--since", help="First day or time of a symbol, UTC.")
+@click.option("--until", help="End, UTC; now when not given.")
+@store_option
+@reading_options
+@mending_options
+@click.option("--preset", help="A ready-made study: tutorial.")
+@click.option("--model", help=f"One of {', '.join(model_registry.MODELS)}; lstm when not given.")
+@click.option("--target", help=f"One of {', '.join(model_registry.TARGETS)}; return when not given.")
+@click.option("--horizon", type=int, help="Bars ahead; 1 when not given.")
+@click.option("--window", type=int, help="Bars that a forecast looks at.")
+@click.option("--hidden", type=int, help="Units per layer of a net.")
+@click.option("--layers", type=int, help="Layers of a net.")
+@click.option("--epochs", type=int, help="Passes over the training rows, at most.")
+@click.option("--folds", type=int, help="Walk-forward test parts.")
+@click.option("--train", help='Length of each training part, such as "4y" or 5000 bars; with --test.')
+@click.option("--test", help='Length of each test part, such as "1y" or 500 bars; with --train.')
+@cost_options
+@click.option("--cash", type=float, help="Initial cash, quote currency; 10,000 when not given.")
+@click.option("--seeds", type=int, help="Trainings per fold, each from another seed.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The first seed.")
+@click.option(
+    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
+)
+@click.option(
+    "--study", type=click.Path(path_type=Path), help="A Python file with the study, for a run with your own code."
+)
+@click.option("--offline", is_flag=True, help="Do not fetch newer candles for a run.")
+@common
+def forecast(
+    what: tuple[str, ...],
+    *,
+    seed: int,
+    runs: Path,
+    study: Path | None,
+    offline: bool,
+    as_json: bool,
+    quiet: bool,
+    mending: Mending,
+    **settings: Any,
+) -> None:
+    """Forecast the next bar of a RUN: its candles are brought up to date, and its model is trained on all of them.
+
+    For a SYMBOL or a FILE, the newest run of the same study is used, and run first where there is none. Of several, a table
+    with one line each.
+    """
+    wanted = {name: settings.pop(name) for name in ("interval", "reading", "source", "store", "since", "until")}
+    given = None if study is None else load_study(study)[0]
+    found: list[NextBar] = []
+    with progress(quiet) as listener:
+        for each in what:
+            if is_run_folder(each):
+                found.append(_of_run(Path(each), given, offline, listener))
+            else:
+                chosen = make_study(**settings) if given is None else given
+                candles = mending.of(assets.load(each, **wanted, progress=listener))
+                found.append(_of_candles(candles, chosen, runs, seed, listener))
+    if as_json:
+        print_json(found[0].to_dict() if len(found) == 1 else {"forecasts": [each.to_dict() for each in found]})
+    elif len(found) == 1:
+        say(str(found[0]))
+    else:
+        headings = ["symbol", "made at (UTC)", "forecast", "90 % interval", "signal", "since", "R2 vs naive", "edge"]
+        print_table([_row(each) for each in found], headings)
+
+
+def is_run_folder(what: str) -> bool:
+    """Whether an argument names the folder of a run."""
+    from candlecast.runs import is_run
+
+    return Path(what).is_dir() and is_run(Path(what))
+
+
+def _of_run(folder: Path, study: Study | None, offline: bool, listener: Listener) -> NextBar:
+    from candlecast.study.loading import load_run
+
+    result = load_run(folder, study=study)
+    candles = None if offline else newest(result.candles, listener)
+    return result.next(candles, study=study, progress=listener)
+
+
+def newest(candles: Candles, listener: Listener) -> Candles | None:
+    """The same candles with what their source has had since; None where they came from no source that is asked again."""
+    origin = candles.origin
+    if origin is None or (origin.source not in SOURCES and origin.store is None) or origin.changes:
+        return None
+    source, since = make_source(origin.source), candles.frame["open_time"][0]
+    if origin.store is None:
+        return source.fetch(candles.symbol, candles.interval, since=since, progress=listener)
+    from candlecast.store import Store
+
+    return Store(origin.store).update(source, candles.symbol, candles.interval, since=since, progress=listener)
+
+
+def _of_candles(candles: Candles, study: Study, runs: Path, seed: int, listener: Listener) -> NextBar:
+    """By the newest run of the same study on these candles, or earlier ones of the same series; run now where there is none."""
+    from candlecast.study.checkpoints import run_study
+
+    result = _known(candles, study, runs, seed)
+    if result is None:
+        result, _ = run_study(study, candles, runs=runs, seed=seed, progress=listener)
+    return result.next(candles, study=study, progress=listener)
+
+
+def _known(candles: Candles, study: Study, runs: Path, seed: int) -> StudyResult | None:
+    import json
+
+    from candlecast.errors import RunError
+    from candlecast.runs import list_runs, read_manifest
+    from candlecast.study.loading import load_run
+
+    recipe = json.dumps(study.recipe(candles, seed=seed))
+    for folder in list_runs(runs):
+        try:
+            manifest = read_manifest(folder)
+            asset = manifest["candles"]
+            is_same = (asset["symbol"], asset["interval"]) == (candles.symbol, str(candles.interval))
+            if is_same and json.dumps(manifest["recipe"]) == recipe:
+                result = load_run(folder, study=study)
+                end = len(result.candles)
+                if len(candles) >= end and candles[:end].fingerprint == result.candles.fingerprint:
+                    return result
+        except (RunError, KeyError):  # a folder that is not readable is no run of this study
+            continue
+    return None
+
+
+def _row(found: NextBar) -> list[str]:
+    from candlecast.study.next_bar import signal_words
+    from candlecast.text.cells import percent, significant
+
+    ends = "-" if found.low is None else f"{significant(found.low)} to {significant(found.high)}"
+    return [
+        f"{found.symbol} {found.interval}",
+        f"{found.made_at:%Y-%m-%d %H:%M}",
+        significant(found.forecast),
+        ends,
+        signal_words(found.position),
+        f"{found.since:%Y-%m-%d}",
+        percent(found.r2, 2),
+        "yes" if found.has_edge else "no",
+    ]
