@@ -46,6 +46,7 @@ ORDER = [
     "runs",
     "study",
     "replay",
+    "live",
     "testing",
     "adapters",
     "cli",

@@ -57,7 +57,7 @@ class Samples:
         unless `Candles.bridged` allows gaps of that length.
         """
         is_defined = ~np.isnan(self.inputs.sum(axis=1))  # a sum is undefined where any column is
-        complete = _run_length(is_defined, self.candles.segments) >= self.window
+        complete = run_length(is_defined, self.candles.segments) >= self.window
         return complete & np.isfinite(self.naive)
 
     @cached_property
@@ -106,7 +106,7 @@ class Samples:
     def dropped_rows(self) -> dict[str, int]:
         """Bars that cannot be learnt from, by the first cause that holds; bars that are missing are not counted."""
         start = self.usable.start
-        is_unbroken = _run_length(np.ones(len(self), dtype=bool), self.candles.segments) >= self.window
+        is_unbroken = run_length(np.ones(len(self), dtype=bool), self.candles.segments) >= self.window
         rows = np.arange(len(self))
         is_late, is_cut = rows >= start, self.is_complete & ~self.is_known
         is_open = rows >= len(self) - self.horizon
@@ -195,7 +195,7 @@ def windows(values: np.ndarray, length: int) -> np.ndarray:
     return np.lib.stride_tricks.sliding_window_view(values, length, axis=0).swapaxes(1, 2)
 
 
-def _run_length(is_defined: np.ndarray, segments: np.ndarray) -> np.ndarray:
+def run_length(is_defined: np.ndarray, segments: np.ndarray) -> np.ndarray:
     """Defined rows in an unbroken row up to and including each row, int64 (time,)."""
     rows = np.arange(len(is_defined))
     starts = np.diff(segments, prepend=segments[:1]) != 0  # the first row after a gap

@@ -114,7 +114,7 @@ class FittedNet(Unpickled):
         if not len(rows):
             return np.empty((0, len(self.outcomes.shift) * self.spec.head.outputs))
         with torch.no_grad(), forecasting(self.spec):
-            outputs = self._carry(samples, rows) if self._is_carried else self._by_window(samples, rows)
+            outputs = self._carry(samples, rows) if self.is_carried else self._by_window(samples, rows)
         return outputs.double().numpy()
 
     def _locations(self, outputs: np.ndarray) -> np.ndarray:
@@ -155,18 +155,39 @@ class FittedNet(Unpickled):
         outputs = output[None].astype(np.float64)
         return state, self._in_units(outputs if run >= self.window else np.full_like(outputs, np.nan), exact[None])
 
+    def carry(self, memory: Any, inputs: np.ndarray) -> tuple[Any, Prediction]:
+        """Forecasts at the close of bars that follow each other, and the net's memory after them: the bits of `forecast`.
+
+        Args:
+            memory: None before the first bar, or what this gave for the bars before. Begin anew after a gap.
+            inputs: rows of the feature array, float64 (time, column), unscaled; `window` - 1 bars before the first that counts.
+
+        Returns:
+            The memory, and one forecast for each bar, in the target's units.
+        """
+        require_threads()
+        length, found = len(inputs), []
+        with torch.no_grad(), forecasting(self.spec):
+            for first in range(0, length, FORECAST_BATCH):
+                part = inputs[first : first + FORECAST_BATCH]
+                x = windows_tensor(part, np.array([len(part) - 1]), len(part), self.inputs)
+                outputs, memory = self.net(x, memory, len(part))  # (1, T, N O)
+                found.append(outputs[0])
+        return memory, self._in_units(torch.cat(found).double().numpy(), self.inputs.apply(inputs))
+
     @cached_property
     def _stepper(self) -> Stepper:
         return self.net.stepper()
 
     @property
-    def _is_carried(self) -> bool:
+    def is_carried(self) -> bool:
+        """Whether forecasts carry a memory from bar to bar; otherwise each reads its own window."""
         return self.spec.fit.sampling == "sequence"
 
     @property
     def _is_stepped(self) -> bool:
         """Whether the net steps by a state of its own; other nets read the last rows again at each step."""
-        return self._is_carried and hasattr(self.net, "stepper")
+        return self.is_carried and hasattr(self.net, "stepper")
 
     def _in_units(self, outputs: np.ndarray, scaled: np.ndarray) -> Prediction:
         """Outputs of the net for all targets, float64 (rows, N O), as forecasts in their units.

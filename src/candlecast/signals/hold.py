@@ -32,4 +32,8 @@ class HoldPosition:
         if frame["position"].null_count():
             frame, expected = expected_returns(forecast)
             return positions(frame, np.sign(expected))
-        return positions(frame, kept_within(frame["position"].to_numpy(), self.band))
+        return positions(frame, self.walked(frame["position"].to_numpy()))
+
+    def walked(self, wanted: np.ndarray, *, held: float = 0.0) -> np.ndarray:
+        """Positions for wanted ones, float64 (time,), when `held` is the position before the first."""
+        return kept_within(wanted, self.band, held=held)

@@ -145,13 +145,13 @@ def positions(frame: pl.DataFrame, values: np.ndarray, *, leverage: float = 1.0)
     return Positions(held, leverage=leverage)
 
 
-def kept_within(wanted: np.ndarray, band: float) -> np.ndarray:
-    """Positions that move to the wanted ones (time,) only where these are farther away than `band`; nothing is held before.
+def kept_within(wanted: np.ndarray, band: float, *, held: float = 0.0) -> np.ndarray:
+    """Positions that move to the wanted ones (time,) only where these are farther away than `band`; `held` is held before.
 
     >>> kept_within(np.array([0.05, 0.3, 0.35, 0.1]), 0.1).tolist()
     [0.0, 0.3, 0.3, 0.1]
     """
-    held, found = 0.0, np.empty(len(wanted))
+    found = np.empty(len(wanted))
     for bar, value in enumerate(wanted.tolist()):
         if abs(value - held) > band:
             held = value

@@ -55,8 +55,14 @@ class InverseVolatility:
                 expected="a forecast of volatility",
                 remedy="Use FollowDirection() or Threshold() for forecasts of return, price or direction",
             )
-        logs = frame["mean"].to_numpy()
-        usual = np.cumsum(logs) / np.arange(1, len(logs) + 1)
+        return positions(frame, self.sized(frame["mean"].to_numpy()), leverage=max(self.cap, 1.0))
+
+    def sized(self, logs: np.ndarray, *, total: float = 0.0, count: int = 0, held: float = 0.0) -> np.ndarray:
+        """Positions for forecasts of log ranges, float64 (time,), after `count` earlier ones whose sum is `total`, and with
+        the position `held` before the first.
+        """
+        sums = np.cumsum(np.append(total, logs))[1:] if count else np.cumsum(logs)
+        usual = sums / np.arange(count + 1, count + len(logs) + 1)
         sizes = self.usual * np.exp(self.power * (usual - logs))
         wanted = np.minimum(np.round(sizes / self.step) * self.step, self.cap)
-        return positions(frame, kept_within(wanted, self.band), leverage=max(self.cap, 1.0))
+        return kept_within(wanted, self.band, held=held)

@@ -37,7 +37,11 @@ class Threshold:
     def __call__(self, forecast: Forecast, candles: Candles | None = None) -> Positions:
         """Positions of the forecast's bars; `candles` are not needed. Raises ConfigError for a forecast that does not fit."""
         frame, expected = expected_returns(forecast)
-        held, values = 0.0, np.zeros(len(expected))
+        return positions(frame, self.walked(expected))
+
+    def walked(self, expected: np.ndarray, *, held: float = 0.0) -> np.ndarray:
+        """Positions for expected log returns, float64 (time,), when `held` is the position before the first."""
+        values = np.zeros(len(expected))
         for bar, value in enumerate(expected):
             if value > self.enter:
                 held = 1.0
@@ -46,4 +50,4 @@ class Threshold:
             elif held * value < self.exit:
                 held = 0.0
             values[bar] = held
-        return positions(frame, values)
+        return values

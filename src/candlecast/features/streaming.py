@@ -1,0 +1,48 @@
+"""Features bar by bar: the values of `Features.compute` to the last bit, from the bars that `GrowingCandles` keeps.
+
+A feature of candlecast with a finite memory is computed on as many bars. One with an average that never forgets is computed
+on all bars that are kept, by TA-Lib in about 10 ns a bar; your own features likewise, on a table of candles. With 65,536 bars
+the older half is left out, and the averages begin there: then the values are those of the whole history but for rounding.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from candlecast.candles.growing import GrowingCandles
+from candlecast.errors import ConfigError
+from candlecast.features.feature import Features
+from candlecast.features.outside import Known
+
+SPARE = 32  # bars beyond the warm-up
+FINITE = ("log_return", "scaled_close", "realized_volatility", "log_range", "time_of_day", "time_of_week")
+BY_ARRAYS = ("sma_ratio", "ema_ratio", "rsi", "macd", "bollinger", "atr", "volume_change")
+
+
+def newest_values(features: Features, growing: GrowingCandles, count: int) -> np.ndarray:
+    """Values of the newest `count` bars, float64 (count, column), as `features.compute` gives them; NaN where undefined."""
+    table = None
+    values, column = np.empty((count, len(features.columns))), 0
+    for feature in features.features:
+        if feature.kind in FINITE and not feature.label:
+            own = feature(growing.last(count + feature.warmup + SPARE))  # pyright: ignore[reportArgumentType]
+        elif feature.kind in BY_ARRAYS and not feature.label:
+            own = feature(growing.last(len(growing)))  # pyright: ignore[reportArgumentType]
+        else:
+            table = growing.candles(len(growing)) if table is None else table
+            own = feature(table)
+        width = len(feature.columns)
+        values[:, column : column + width] = own[-count:]
+        column += width
+    return values
+
+
+def require_streaming(features: Features) -> None:
+    """Raise ConfigError for features that cannot be computed from the bars of a feed."""
+    for feature in features.features:
+        if isinstance(feature.compute, Known):
+            raise ConfigError(
+                f"the feature {feature.name} is data from elsewhere, which a feed of candles does not bring",
+                expected="features that are computed from the candles",
+                remedy="Run the study without it",
+            )

@@ -1,0 +1,1 @@
+"""Paper trading: feed -> streaming features -> fitted nets -> rule -> account, one closed bar at a time."""

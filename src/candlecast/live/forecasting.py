@@ -1,0 +1,260 @@
+"""`Forecaster`: from closed bars to rows of the forecast table, in constant time for recurrent nets and standard features.
+
+The bits are those of the walk over all bars at once, however the bars are divided into parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from candlecast.candles import Candles
+from candlecast.candles.growing import MOST_BARS, GrowingCandles
+from candlecast.dataset.forecast import Forecast
+from candlecast.dataset.prediction import Prediction
+from candlecast.dataset.samples import Samples, run_length
+from candlecast.features import Features
+from candlecast.features.streaming import SPARE, newest_values, require_streaming
+from candlecast.fleet.fitted import FittedNet
+from candlecast.live.generations import Generation
+from candlecast.models import Fitted
+from candlecast.targets import Target, components, label, memory, primary
+
+
+class Forecaster:
+    """Forecasts of a growing series of bars.
+
+    Args:
+        history: bars before the first one to be forecast.
+        features: of the study.
+        target: of the study.
+        window: bars that must be complete for a forecast, the longest of the study's models.
+        generations: fitted models, in order of time.
+        model: name of the model.
+    """
+
+    def __init__(
+        self,
+        history: Candles,
+        *,
+        features: Features,
+        target: Target,
+        window: int,
+        generations: Sequence[Generation],
+        model: str,
+    ) -> None:
+        require_streaming(features)
+        self.features, self.target, self.window, self.model = features, target, window, model
+        self.generations = list(generations)
+        self.growing = GrowingCandles(history)
+        self.active: Generation | None = None
+        kept = self._table = self.growing.candles(len(self.growing))
+        self._inputs = newest_values(features, self.growing, len(kept))
+        self._segments = kept.segments
+        is_defined = ~np.isnan(self._inputs.sum(axis=1))
+        self._runs = run_length(is_defined, self._segments)
+        self._memories: list[object] = []
+        self._is_running = False
+        self._warm(kept)
+
+    def _warm(self, kept: Candles) -> None:
+        """Bring the memories of the nets that are active at the end of the history up to there."""
+        times = kept.close_time
+        for generation in self.generations:
+            if len(times) and generation.since <= times[-1]:
+                self._activate(generation)
+        if self.active is not None:
+            self._rows(int(np.searchsorted(times, self.active.since)), len(times))
+
+    def add(self, generation: Generation) -> None:
+        """Forecast with other fitted models from their first bar on."""
+        self.generations.append(generation)
+
+    def step(self, bars: Candles) -> Forecast | None:
+        """The forecasts made at the closes of new bars; None where none of them has a whole window."""
+        frames: list[pl.DataFrame] = []
+        for part in self._parts(bars):
+            self._append(part)
+            count, times = len(part), self._table.close_time[-len(part) :]
+            start = len(self._runs) - count
+            bounds = [start]
+            waiting = [g for g in self.generations if self.active is None or g.since > self.active.since]
+            changes = {int(np.searchsorted(times, g.since)): g for g in waiting if g.since <= times[-1]}
+            if 0 in changes:
+                self._activate(changes.pop(0))
+            for row in sorted(changes):
+                frames += self._rows(bounds[-1], start + row)
+                self._activate(changes[row])
+                bounds.append(start + row)
+            frames += self._rows(bounds[-1], len(self._runs))
+        return Forecast.joined(frames, primary(self.target).horizon) if frames else None
+
+    def _parts(self, bars: Candles) -> list[Candles]:
+        """The bars in parts within which no older bars are left out, and of a bounded size."""
+        parts, first, room = [], 0, self.growing.room()
+        while first < len(bars):
+            size = min(len(bars) - first, room or MOST_BARS // 2 - 1, 4_096)
+            parts.append(bars[first : first + size])
+            first += size
+            room = (room or MOST_BARS // 2 - 1) - size
+        return parts
+
+    def _append(self, part: Candles) -> None:
+        """Features, segments and completeness of new bars, beside those that are kept."""
+        count, before = len(part), self.growing.first
+        self.growing.append(part)
+        left_out = self.growing.first - before
+        values = newest_values(self.features, self.growing, count)
+        self._inputs = np.concatenate([self._inputs[left_out:], values])
+        self._table = self.growing.candles(self._needed(count))
+        numbers = self._table.segments
+        last = int(self._segments[-1]) if len(self._segments) else 0
+        before_them = numbers[-count - 1] if len(numbers) > count else numbers[0]
+        new = last + numbers[-count:] - before_them
+        run = int(self._runs[-1]) if len(self._runs) else 0
+        runs = np.empty(count, dtype=np.int64)
+        for row, (is_defined, segment) in enumerate(zip(~np.isnan(values.sum(axis=1)), new, strict=True)):
+            run = 0 if not is_defined else (run + 1 if segment == last else 1)
+            runs[row], last = run, int(segment)
+        self._segments = np.concatenate([self._segments[left_out:], new])
+        self._runs = np.concatenate([self._runs[left_out:], runs])
+
+    def _activate(self, generation: Generation) -> None:
+        self.active = generation
+        self._is_running, self._memories = False, [None] * len(generation.fitted)
+
+    def _rows(self, first: int, stop: int) -> list[pl.DataFrame]:
+        """Forecast table of the complete rows in [first, stop) of those kept, by the active models; one frame for each seed."""
+        if self.active is None or first >= stop:
+            return []
+        tail = self._table
+        offset = len(self._runs) - len(tail)
+        samples = self._samples(tail, offset)
+        rows = np.arange(first, stop)
+        rows = rows[(self._runs[rows] >= self.window) & np.isfinite(samples.naive[rows - offset])]
+        found = [self._predicted(place, first, stop, rows, samples) for place in range(len(self.active.fitted))]
+        self._is_running = self._is_running_after(first, stop, rows)
+        given = [(job.seed, each) for job, each in zip(self.active.jobs, found, strict=True) if each is not None]
+        return [_frame(samples, rows - offset, given, self.active, self.model)] if len(rows) else []
+
+    def _needed(self, count: int) -> int:
+        """Bars that targets and models without a memory of their own read for the newest `count` bars."""
+        models = [each for generation in self.generations for each in generation.fitted]
+        if all(isinstance(each, FittedNet) for each in models):
+            return min(count + max(self.window, memory(self.target), 1) + SPARE, len(self.growing))
+        return len(self.growing)
+
+    def _samples(self, tail: Candles, offset: int) -> Samples:
+        y = np.column_stack([np.asarray(each.values(tail), dtype=np.float64) for each in components(self.target)])
+        naive = np.asarray(self.target.naive(tail), dtype=np.float64)
+        return Samples(tail, self.features, self.target, self.window, self._inputs[offset:], y, naive)
+
+    def _predicted(self, place: int, first: int, stop: int, rows: np.ndarray, samples: Samples) -> Prediction | None:
+        """Forecasts of the complete `rows` by one seed's model."""
+        assert self.active is not None
+        fitted = self.active.fitted[place]
+        if isinstance(fitted, FittedNet) and fitted.is_carried:
+            return self._carried(fitted, place, first, stop, rows)
+        if not len(rows):
+            return None
+        offset = len(self._runs) - len(samples)
+        if isinstance(fitted, FittedNet):
+            return fitted.forecast(samples, rows - offset)
+        return self._by_history(fitted, rows - offset, samples)
+
+    def _by_history(self, fitted: Fitted, rows: np.ndarray, samples: Samples) -> Prediction:
+        """By a model that may read the whole history: all rows that it has forecast, of which the newest are taken."""
+        assert self.active is not None
+        times = samples.candles.close_time
+        every = np.arange(int(np.searchsorted(times, self.active.since)), int(rows[-1]) + 1)
+        every = every[samples.is_complete[every]]
+        return _newest(fitted.forecast(samples, every), len(rows))
+
+    def _carried(self, fitted: FittedNet, place: int, first: int, stop: int, rows: np.ndarray) -> Prediction | None:
+        """By a net that carries its memory: begun `window` - 1 bars before the first complete row of each segment."""
+        found: list[Prediction] = []
+        is_running, row = self._is_running, first
+        if is_running and first and self._segments[first] != self._segments[first - 1]:
+            is_running = False
+        complete = set(rows.tolist())
+        while row < stop:
+            segment = self._segments[row]
+            end = row + int(np.searchsorted(self._segments[row:stop], segment, side="right"))
+            begin = row
+            if not is_running:
+                inside = rows[(rows >= row) & (rows < end)]
+                if not len(inside):
+                    row = end
+                    continue
+                opening = int(np.searchsorted(self._segments, segment))
+                begin = max(opening, int(inside[0]) - fitted.window + 1)
+                self._memories[place] = None
+            memories, said = fitted.carry(self._memories[place], self._inputs[begin:end])
+            self._memories[place] = memories
+            wanted = np.array([each - begin for each in range(max(begin, row), end) if each in complete], dtype=np.int64)
+            found.append(_taken(said, wanted))
+            is_running, row = False, end  # another segment begins there, or the rows end
+        return _joined(found) if found and len(rows) else None
+
+    def _is_running_after(self, first: int, stop: int, rows: np.ndarray) -> bool:
+        """Whether the nets' memories belong to the segment of the last row."""
+        segment = self._segments[stop - 1]
+        was = self._is_running and first > 0 and self._segments[first - 1] == segment
+        return bool(was or (self._segments[rows] == segment).any())
+
+
+def _taken(said: Prediction, rows: np.ndarray) -> Prediction:
+    columns = {name: values[rows] for name, values in said.columns.items()}
+    return Prediction(said.mean[rows], columns, {name: _taken(other, rows) for name, other in said.others.items()})
+
+
+def _newest(said: Prediction, count: int) -> Prediction:
+    return _taken(said, np.arange(len(said.mean) - count, len(said.mean)))
+
+
+def _joined(parts: Sequence[Prediction]) -> Prediction:
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in first.columns}
+    others = {name: _joined([part.others[name] for part in parts]) for name in first.others}
+    return Prediction(np.concatenate([part.mean for part in parts]), columns, others)
+
+
+def _frame(
+    samples: Samples, rows: np.ndarray, said: Sequence[tuple[int, Prediction]], generation: Generation, model: str
+) -> pl.DataFrame:
+    """Rows of the forecast table, seed after seed, whose outcomes are not known yet."""
+    first, *others = components(samples.target)
+    count = len(rows) * len(said)
+    times = samples.candles.close_time[rows]
+    columns: dict[str, object] = {
+        "time": pl.Series(np.tile(times, len(said))).dt.replace_time_zone("UTC"),
+        "symbol": [samples.candles.symbol] * count,
+        "model": [model] * count,
+        "fold": pl.Series([generation.index] * count, dtype=pl.Int32),
+        "seed": pl.Series(np.repeat([seed for seed, _ in said], len(rows)), dtype=pl.Int32),
+        "known_at": pl.Series([None] * count, dtype=pl.Datetime("us", "UTC")),
+        "target": pl.Series([None] * count, dtype=pl.Float64),
+    }
+    columns |= _columns(first, samples, rows, [each for _, each in said])
+    for other in others:
+        name = label(other)
+        own = _columns(other, samples, rows, [each.others[name] for _, each in said])
+        columns |= {f"{column}@{name}": values for column, values in own.items()}
+    return pl.DataFrame(columns)
+
+
+def _columns(target: Target, samples: Samples, rows: np.ndarray, said: Sequence[Prediction]) -> dict[str, pl.Series]:
+    naive = np.asarray(target.naive(samples.candles), dtype=np.float64)
+    parts: dict[str, list[np.ndarray]] = {"mean": [], "naive": [], "expected_return": []}
+    for prediction in said:
+        mean = naive.copy()
+        mean[rows] = prediction.mean
+        expected = target.expected_return(mean, samples.candles)[rows]
+        values = {"mean": mean[rows], "naive": naive[rows], "expected_return": expected, **prediction.columns}
+        for name, each in values.items():
+            parts.setdefault(name, []).append(each)
+    return {name: pl.Series(np.concatenate(each), dtype=pl.Float64, nan_to_null=True) for name, each in parts.items()}
