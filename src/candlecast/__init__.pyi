@@ -13,6 +13,7 @@ from .backtesting import (
     Costs as Costs,
     DrawdownStop as DrawdownStop,
     Filters as Filters,
+    Limits as Limits,
     Order as Order,
     Orders as Orders,
     backtest as backtest,
@@ -111,6 +112,11 @@ from .ledger import (
     Ledger as Ledger,
     Trial as Trial,
 )
+from .live import (
+    PaperEvent as PaperEvent,
+    PaperSession as PaperSession,
+    paper as paper,
+)
 from .models import (
     ARIMA as ARIMA,
     ETS as ETS,
@@ -179,6 +185,9 @@ from .sources import (
     read_parquet as read_parquet,
     sample as sample,
     synthetic as synthetic,
+)
+from .sources.feed import (
+    Tape as Tape,
 )
 from .store import (
     Store as Store,

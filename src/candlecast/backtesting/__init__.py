@@ -9,6 +9,7 @@ from candlecast.backtesting.engine.account import Account, Bar, CarryEvents, Con
 from candlecast.backtesting.engine.orderbook import Orders
 from candlecast.backtesting.engine.stepping import Info, State, start, step
 from candlecast.backtesting.filters import Filters
+from candlecast.backtesting.limits import Limits
 from candlecast.backtesting.orders import Order, bracket, cancel, limit, market, stop, stop_limit, target, trailing
 from candlecast.backtesting.portfolio import backtest_portfolio
 from candlecast.backtesting.result import BacktestResult
@@ -29,6 +30,7 @@ __all__ = [
     "Fill",
     "Filters",
     "Info",
+    "Limits",
     "Order",
     "Orders",
     "State",

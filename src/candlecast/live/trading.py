@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +20,7 @@ from candlecast.signals import Rule
 from candlecast.signals.streaming import RuleStream
 
 NAN = float("nan")
+Limited = Callable[[int, float, float, float, float], float]
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Step:
     """One closed bar: the account at its close, what was filled in it, and the target decided at its close.
 
     `fills` are rows of bar, whether at the open, target, and the fields of `Fill`, as backtests write them; `decided` is NaN
-    where there is no forecast, and `traded` the target that the account was given at the open.
+    where there is no forecast, `traded` the target that the account was given at the open, and `waiting` the one that waits.
     """
 
     bar: int
@@ -34,6 +37,7 @@ class Step:
     fills: tuple[tuple[float, ...], ...]
     traded: float
     decided: float
+    waiting: float
 
 
 class Trader:
@@ -69,13 +73,21 @@ class Trader:
             decided[np.searchsorted(bars.close_time, times)] = self.rules.step(forecast, growing)
         return decided
 
-    def trade(self, bars: Candles, decided: np.ndarray, *, held_back: np.ndarray | None = None) -> list[Step]:
+    def trade(
+        self,
+        bars: Candles,
+        decided: np.ndarray,
+        *,
+        held_back: np.ndarray | None = None,
+        limited: Limited | None = None,
+    ) -> list[Step]:
         """Carry the account through new bars, which follow those before.
 
         Args:
             bars: new ones.
-            decided: what is decided at the close of each, (bars,).
+            decided: what the rule decides at the close of each, (bars,), NaN for nothing.
             held_back: bool (bars,): the target that waits is not given to the account in this bar.
+            limited: called with the row, equity, close, decided and last target at each close; gives the target instead.
         """
         joined = bars if self._before is None else _after(self._before, bars)
         events = carry_by_bar(joined, self.costs, None)
@@ -96,13 +108,33 @@ class Trader:
                 bar = Bar(opened, high, low, close, NAN if is_untraded else volume, carried)
                 self.account, *made = follow(self.account, bar, target, self._terms())
                 fills = self._stamped(made, target)
-            if not math.isnan(decided[row]):
-                self.pending = float(decided[row])
-                self.bar = max(self.bar, 0)
             equity = self.account.cash + self.account.units * close
-            steps.append(Step(self.bar, self.account, equity, tuple(fills), target, float(decided[row])))
+            wanted = float(decided[row])
+            if limited is not None:
+                wanted = limited(row, equity, close, wanted, self.target)
+            if not math.isnan(wanted):
+                self.pending = wanted
+                self.bar = max(self.bar, 0)
+            steps.append(Step(self.bar, self.account, equity, tuple(fills), target, wanted, self.pending))
         self._before = joined[-1:]
         return steps
+
+    def restore(self, bars: Sequence[dict[str, Any]], last: Candles) -> None:
+        """The account as it was after the bars of a journal, the last of which is given as candles too."""
+        traded = [bar for bar in bars if bar["number"] >= 0]
+        self._before = last
+        self._has_traded = self._has_traded or any((bar["bar"][4] or 0.0) > 0 for bar in bars)
+        if not traded:
+            return
+        content = traded[-1]
+        self.account = Account(*content["account"])
+        self.bar = content["number"]
+        self.pending = NAN if content["waiting"] is None else content["waiting"]
+
+    @property
+    def target(self) -> float:
+        """The target that waits, or else the one that the account was given last."""
+        return self.account.target if math.isnan(self.pending) else self.pending
 
     def _stamped(self, made: list[Fill], target: float) -> list[tuple[float, ...]]:
         gapped, filled, ended = made
@@ -121,6 +153,4 @@ class Trader:
 
 
 def _after(one: Candles, other: Candles) -> Candles:
-    from dataclasses import replace
-
     return replace(other, frame=one.frame.vstack(other.frame))

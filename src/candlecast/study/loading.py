@@ -133,6 +133,7 @@ def _result(stored: _Stored, others: Sequence[Candles], study: Study | None) -> 
             manifest.get("trial_count", {})
         ),  # empty for runs older than the ledger: one trial
         ledger=Ledger(folder.parent),
+        folder=folder,
     )
     replaced = manifest.get("replaced", [])
     return replace(result, digests={name: each for name, each in digests_of(result).items() if name not in replaced})

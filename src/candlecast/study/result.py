@@ -60,7 +60,8 @@ class StudyResult:
     was recorded, None before; `ledger` where it is recorded, that of the folder `runs` when None; `environment` what it was
     computed with (`candlecast.recipes.environment`), None where that is not known; `digests` those of the parts that the study
     made (`candlecast.study.seal`); `unjudged` the forecasts, by model, of bars that a pretrained model may know, for figures
-    alone: no number is computed of them, and a run does not store them.
+    alone: no number is computed of them, and a run does not store them; `folder` is that of the run that it was loaded
+    from, None for others.
 
     Reading `verdict` makes a trial of the result, or of a view of it (`between`, `rebacktest`, a changed copy): if it is not
     in the ledger yet, it is recorded then. Costs, cash and ledger may be replaced in a copy; with other candles,
@@ -86,6 +87,7 @@ class StudyResult:
     environment: Mapping[str, Any] | None = None
     digests: Mapping[str, str] | None = field(default=None, repr=False)
     unjudged: Mapping[str, Forecast] = field(default_factory=dict, repr=False)
+    folder: Path | None = field(default=None, repr=False)
     computed: dict[str, tuple[tuple[Any, ...], Any]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
