@@ -115,7 +115,11 @@ from .ledger import (
 from .live import (
     PaperEvent as PaperEvent,
     PaperSession as PaperSession,
+    Reconciliation as Reconciliation,
+    list_sessions as list_sessions,
     paper as paper,
+    read_session as read_session,
+    reconcile as reconcile,
 )
 from .models import (
     ARIMA as ARIMA,

@@ -7,52 +7,20 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from paper_sessions import FIRST, Scripted, later, played, run, seen
 
 from candlecast.backtesting import Limits
-from candlecast.dataset.folds import WalkForward
 from candlecast.errors import ConfigError, RunError
-from candlecast.features import Features, ema_ratio, log_return
-from candlecast.fleet.settings import Fit
 from candlecast.ledger import Ledger
 from candlecast.live import paper
 from candlecast.live.journal import FORMAT, read_journal
-from candlecast.models import LSTM
-from candlecast.signals import Threshold
-from candlecast.sources import synthetic
-from candlecast.sources.feed import Notice, Seen, Tape
-from candlecast.study import Study
-from candlecast.study.checkpoints import run_study
-from candlecast.study.loading import load_run
+from candlecast.sources.feed import Notice, Tape
 
-FIRST = 260
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    candles = synthetic.ar1(420, seed=3, phi=0.3, interval="1h").candles
-    study = Study(
-        model=LSTM(hidden=6, window=8, training=Fit(epochs=1, batch=8, sampling="sequence")),
-        features=Features(log_return(), ema_ratio(5)),
-        folds=WalkForward(folds=2),
-        seeds=2,
-        rule=Threshold(0.0002),
-        baselines=(),
-    )
-    folder = tmp_path_factory.mktemp("work") / "runs"
-    _, path = run_study(study, candles, runs=folder)
-    return load_run(path)
-
-
-def played(run, folder, *, first=FIRST, **options):
-    feed = options.pop("feed", None) or Tape(run.candles[first:])
-    session = paper(run, feed=feed, session=folder, **options)
-    events = list(session)
-    return session, events
+__all__ = ["later", "run"]  # fixtures
 
 
 def first_test_row(run):
@@ -134,49 +102,6 @@ def test_killed_by_the_system_it_continues_to_the_same_bytes(run, tmp_path, coun
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
     again, _ = played(run, tmp_path / "s")
     assert again.digest == whole.digest
-
-
-@dataclass
-class Scripted:
-    """A feed that gives the batches that it was made with, from the bar that is asked for."""
-
-    candles: object
-    given: list
-    symbol: str = ""
-    interval: object = None
-    name: str = "scripted"
-    at: object = None
-    closed: list = field(default_factory=list)
-
-    def __post_init__(self):
-        self.symbol, self.interval = self.candles.symbol, self.candles.interval
-        self.at = self.candles.frame["close_time"][-1] if self.at is None else self.at
-
-    def batches(self, since):
-        for batch in self.given:
-            if batch and isinstance(batch[-1], Seen):
-                self.at = max(self.at, batch[-1].received_at)
-            yield batch
-
-    def now(self):
-        return self.at
-
-    def close(self):
-        self.closed.append(True)
-
-
-def seen(candles, row, *, delay=0.0, **changed):
-    opened, closed, *values = candles.frame.row(row)
-    bar = Seen(opened, *values, received_at=closed + timedelta(seconds=delay), how="stream")
-    return replace(bar, **changed)
-
-
-@pytest.fixture
-def later(run):
-    """Bars after those of the run."""
-    whole = synthetic.ar1(460, seed=3, phi=0.3, interval="1h").candles
-    assert whole[:420].fingerprint == run.candles.fingerprint
-    return whole
 
 
 def test_bars_missed_since_the_run_are_history_and_not_traded(run, later, tmp_path):

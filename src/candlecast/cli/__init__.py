@@ -19,6 +19,8 @@ from candlecast.cli.compare import compare
 from candlecast.cli.console import say
 from candlecast.cli.fetch import fetch
 from candlecast.cli.forecast import forecast
+from candlecast.cli.paper import paper
+from candlecast.cli.reconcile import reconcile
 from candlecast.cli.replay import diff, replay
 from candlecast.cli.report import report
 from candlecast.cli.run import run
@@ -27,7 +29,7 @@ from candlecast.cli.wording import in_shell
 from candlecast.errors import CandlecastError
 
 INTERRUPTED = 130  # exit code of a process that signal 2 ended
-CONTINUED = ("run", "compare", "fetch")  # commands that continue an interrupted one when they are run again
+CONTINUED = ("run", "compare", "fetch", "paper")  # commands that continue an interrupted one when they are run again
 
 
 class Commands(click.Group):
@@ -53,7 +55,7 @@ def cli() -> None:
     """Train recurrent networks on market candles, walk forward, backtest after costs, and be told whether there is an edge."""
 
 
-for command in (run, compare, backtest, audit, forecast, fetch, candles, report, runs, replay, diff):
+for command in (run, compare, backtest, audit, forecast, paper, reconcile, fetch, candles, report, runs, replay, diff):
     cli.add_command(command)
 
 

@@ -1,5 +1,16 @@
 """Paper trading: feed -> streaming features -> fitted nets -> rule -> account, one closed bar at a time."""
 
+from candlecast.live.reconcile import Reconciliation, reconcile
+from candlecast.live.record import SessionRecord, list_sessions, read_session
 from candlecast.live.session import PaperEvent, PaperSession, paper
 
-__all__ = ["PaperEvent", "PaperSession", "paper"]
+__all__ = [
+    "PaperEvent",
+    "PaperSession",
+    "Reconciliation",
+    "SessionRecord",
+    "list_sessions",
+    "paper",
+    "read_session",
+    "reconcile",
+]
