@@ -1,0 +1,120 @@
+"""`LiveVerdict`: what a paper session has shown so far, valid at every look."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from candlecast.evaluation.anytime import LEVEL, anytime_p, bars_until_shown, beats, earns, falls_short
+from candlecast.live.record import SessionRecord
+from candlecast.study.result import StudyResult
+from candlecast.text import count
+
+
+@dataclass(frozen=True)
+class LiveVerdict:
+    """The state of three tests after the last bar; each may be looked at after every bar, and stays valid.
+
+    `p_earns`: the strategy earns after costs. `p_beats`: the forecast is better than naive, by relative squared errors (NaN
+    for classes). `p_falls_short`: it earns less than in the backtest. Each p is anytime-valid (`candlecast.evaluation.anytime`),
+    and below 5 % the claim is shown. `days_needed`: how long about it takes to show earnings like the backtest's (infinite
+    where the backtest earned nothing).
+    """
+
+    bars: int
+    days: float
+    p_earns: float
+    p_beats: float
+    p_falls_short: float
+    days_needed: float
+
+    @property
+    def has_edge(self) -> bool:
+        """Earnings after costs are shown."""
+        return self.p_earns < LEVEL
+
+    @property
+    def is_worse(self) -> bool:
+        """It is shown that the session earns less than the backtest."""
+        return self.p_falls_short < LEVEL
+
+    @property
+    def days_left(self) -> float:
+        """About how many days are left at the backtest's pace; 0 once earnings are shown."""
+        return 0.0 if self.has_edge else max(self.days_needed - self.days, 0.0)
+
+    @property
+    def text(self) -> str:
+        """In a few sentences."""
+        day = f"Day {math.ceil(self.days):,} ({count(self.bars, 'bar')}): "
+        if self.has_edge:
+            said = f"earnings after costs are shown (p = {self.p_earns:.3f} at every look)."
+        else:
+            said = f"no edge shown so far (p = {self.p_earns:.2f} at every look)"
+            said += (
+                "; the backtest earned nothing that could be shown."
+                if math.isinf(self.days_needed)
+                else f"; at the backtest's pace it would take about {math.ceil(self.days_needed):,} days."
+            )
+        if not math.isnan(self.p_beats):
+            is_better = self.p_beats < LEVEL
+            words = "is better than naive" if is_better else "is not shown to be better than naive"
+            said += f" The forecast {words} (p = {self.p_beats:.2f})."
+        if self.is_worse:
+            said += f" Results are worse than the backtest's (p = {self.p_falls_short:.3f})."
+        return day + said
+
+    def __str__(self) -> str:
+        return self.text
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as JSON values; what is undefined or without end is None."""
+        values = asdict(self) | {"days_left": self.days_left, "has_edge": self.has_edge, "text": self.text}
+        return {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in values.items()
+        }
+
+
+def live_verdict(record: SessionRecord, result: StudyResult) -> LiveVerdict:
+    """What a session has shown so far, beside the backtest of its run."""
+    returns, past = record.returns(), result.backtest.returns
+    bars = [bar for bar in record.bars if bar["number"] >= 0]
+    times = [datetime.fromisoformat(bar["close_time"]) for bar in bars]
+    days = (times[-1] - times[0]).total_seconds() / 86_400 if len(times) > 1 else 0.0
+    a_year = result.backtest.bars_per_year / 365.25
+    needed = bars_until_shown(past) / a_year
+    own, naive = _losses(record, result)
+    horizon = result.primary_target.horizon
+    e_beats = beats(own, naive, horizon=horizon)
+    return LiveVerdict(
+        bars=len(record.bars),
+        days=days,
+        p_earns=_last_p(earns(returns)),
+        p_beats=_last_p(e_beats) if result.primary_target.kind == "value" else math.nan,
+        p_falls_short=_last_p(falls_short(returns, float(past.mean()) if len(past) else 0.0)),
+        days_needed=needed,
+    )
+
+
+def _losses(record: SessionRecord, result: StudyResult) -> tuple[np.ndarray, np.ndarray]:
+    """Squared errors of the forecasts whose outcomes are known, and those of the naive forecast, (forecasts,)."""
+    candles, target = record.candles(result), result.primary_target
+    values, naive = target.values(candles), target.naive(candles)
+    rows = {time: row for row, time in enumerate(candles.frame["close_time"])}
+    said = [
+        (rows[datetime.fromisoformat(bar["close_time"])], bar["forecast"]["mean"])
+        for bar in record.bars
+        if bar["forecast"] is not None
+    ]
+    if not said:
+        return np.empty(0), np.empty(0)
+    place, means = np.array([row for row, _ in said]), np.array([mean for _, mean in said])
+    return (values[place] - means) ** 2, (values[place] - naive[place]) ** 2
+
+
+def _last_p(e_values: np.ndarray) -> float:
+    return float(anytime_p(e_values)[-1]) if len(e_values) else 1.0
