@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -22,6 +22,9 @@ from candlecast.sources.refusals import lacking_interval, unknown_symbol
 from candlecast.sources.retry import Retry
 from candlecast.sources.source import Moment, Session, Source, Status, period, utc_now
 from candlecast.sources.web import Get, MissingError, web
+
+if TYPE_CHECKING:
+    from candlecast.sources.binance_stream import BinanceStream
 
 logger = logging.getLogger(__name__)
 MARKETS: tuple[Market, ...] = ("spot", "usdm")
@@ -42,14 +45,15 @@ class Binance(Source):
     alone, and so does a period of the past that they hold whole: then REST is asked for nothing. Binance's own clock
     decides which bars are closed.
 
-    `rest`, `dumps` and `listing` are the addresses of the REST interface (ccxt's when None), of the archive's files and of
-    its index. Requests keep to the rate limits when `is_paced`; what fails for a moment is asked again as `retry` says.
+    `rest`, `dumps`, `listing` and `streams` are the addresses of the REST interface (ccxt's when None), of the archive's
+    files, of its index, and of the websocket streams (the market's when None). Requests keep to the rate limits when `is_paced`; what fails for a moment is asked again as `retry` says.
     Needs the extra `exchanges`.
     """
 
     market: Market = "spot"
     rest: str | None = None
     dumps: str = "https://data.binance.vision"
+    streams: str | None = None
     listing: str = "https://s3-ap-northeast-1.amazonaws.com/data.binance.vision"
     retry: Retry = field(default=Retry(), repr=False)
     is_paced: bool = True
@@ -78,6 +82,19 @@ class Binance(Source):
             raise lacking_interval("Binance", interval, known)
         start, end = period(since, until, now=self.clock(), first=FIRST)
         return self._pages(symbol, interval, max(start, FIRST), None if until is None else end)
+
+    def stream(self, symbol: str, interval: str | Interval) -> BinanceStream:
+        """Closed bars as they become known, by websocket, with REST for what is missed; see `BinanceStream`.
+
+        Raises ConfigError for an interval that Binance lacks. Nothing is asked before the first batch is taken.
+        """
+        from candlecast.sources.binance_stream import BinanceStream
+
+        interval = Interval.parse(interval)
+        known = INTERVALS if self.market == "spot" else INTERVALS[1:]
+        if interval not in map(Interval.parse, known):
+            raise lacking_interval("Binance", interval, known)
+        return BinanceStream(self, symbol, interval, url=self.streams)
 
     def _pages(self, symbol: str, interval: Interval, start: datetime, end: datetime | None) -> Iterator[pl.DataFrame]:
         with web("Binance", self.retry) as get, self._market(symbol, interval) as market:

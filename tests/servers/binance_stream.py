@@ -1,0 +1,105 @@
+"""The websocket part of the loopback exchange: klines as they close, with what goes wrong on the way."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from servers.binance import BinanceWorld, Listing, bars
+
+
+@dataclass
+class Streamed:
+    """An exchange whose clock moves one bar at a time, and sends the bar that has closed, or not.
+
+    `faults` by bar number: "drop" (never sent), "twice", "late" (sent with the next one), "revised" (sent with other values
+    after the next one), "cut" (the connection breaks in place of the bar). Each message of a bar is preceded by the best bid
+    and ask, and by the bar while it was unfinished.
+    """
+
+    world: BinanceWorld
+    listing: Listing
+    step: int
+    faults: dict[int, str] = field(default_factory=dict)
+    number: int = -1
+    url: str = ""
+    connections: int = 0
+    queue: deque[str | None] = field(default_factory=deque)
+    held: list[str] = field(default_factory=list)
+    closing: threading.Event = field(default_factory=threading.Event)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def advance(self) -> None:
+        """The clock moves to the close of the next bar, which is sent."""
+        with self.lock:
+            self.number += 1
+            server = self.world.server
+            opened = int(server.now.timestamp()) // self.step * self.step
+            server.now = datetime.fromtimestamp(opened + self.step, UTC)
+            frame = bars(self.listing, self.step, opened, opened + 1)
+            fault, later = self.faults.get(self.number), self.held
+            self.held = []
+            if frame.height:
+                text = self.message(frame.row(0), is_closed=True)
+                if fault == "cut":
+                    self.queue.append(None)
+                elif fault == "late":
+                    self.held.append(text)
+                elif fault != "drop":
+                    self.queue += [self.quote(frame.row(0)), self.message(frame.row(0), is_closed=False), text]
+                if fault == "twice":
+                    self.queue.append(text)
+                if fault == "revised":
+                    time, opening, high, low, close, volume = frame.row(0)
+                    self.held.append(self.message((time, opening, high + 1, low, close + 0.5, volume), is_closed=True))
+            self.queue += later
+
+    def message(self, row: tuple, *, is_closed: bool) -> str:
+        time, opened, high, low, close, volume = row
+        kline = {"t": time * 1_000, "T": (time + self.step) * 1_000 - 1, "s": self.listing.symbol, "x": is_closed}
+        kline |= {"o": f"{opened:.8f}", "h": f"{high:.8f}", "l": f"{low:.8f}", "c": f"{close:.8f}", "v": f"{volume:.8f}"}
+        data = {"e": "kline", "E": (time + self.step) * 1_000, "s": self.listing.symbol, "k": kline}
+        return json.dumps({"stream": "kline", "data": data})
+
+    def quote(self, row: tuple) -> str:
+        close = row[4]
+        told = {"u": 1, "s": self.listing.symbol, "b": f"{close - 0.01:.8f}", "a": f"{close + 0.01:.8f}"}
+        return json.dumps({"stream": "bookTicker", "data": told})
+
+    def serve(self, connection: object) -> None:
+        """Send what is queued to the newest connection, until it breaks."""
+        with self.lock:
+            self.connections += 1
+            mine = self.connections
+        with suppress(Exception):
+            while not self.closing.wait(0.002) and mine == self.connections:
+                while self.queue:
+                    text = self.queue.popleft()
+                    if text is None:
+                        connection.close(code=1011)
+                        return
+                    connection.send(text)
+
+
+@contextmanager
+def stream_server(world: BinanceWorld, listing: Listing, step: int, faults: dict[int, str] | None = None):
+    """A stream on a free port of 127.0.0.1, beside the REST interface of the world."""
+    from websockets.sync.server import serve
+
+    streamed = Streamed(world, listing, step, faults or {})
+    with serve(streamed.serve, "127.0.0.1", 0) as server:
+        streamed.url = f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield streamed
+        finally:
+            streamed.closing.set()
+            server.shutdown()
+            thread.join(5)
+
+
