@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from servers.server import market_server
 
 import candlecast as cc
 from candlecast.errors import ConfigError
+from candlecast.interval import Interval
 from candlecast.sources.feed import Notice, Seen
 from candlecast.sources.polling import Polling
 from candlecast.sources.retry import Retry
@@ -38,8 +40,6 @@ def source_of(exchange, *, skew=0.0, market="spot"):
 
 
 def feed_of(source, **options):
-    from dataclasses import replace
-
     fast = {"beat_seconds": 0.02, "first_wait_seconds": 0.01, "longest_wait_seconds": 0.02}
     return replace(source.stream("BTCUSDT", "1h"), **(fast | options))
 
@@ -63,11 +63,12 @@ def run(exchange, tmp_path):
 def traded(exchange, run, folder, *, bars, skew=0.0, leaves=()):
     """The events of a session that trades so many bars, left and begun again after some of them."""
     streamed = exchange[2]
-    events, count = [], 0
-    streamed.advance()
+    result, events, count = cc.load_run(run), [], 0
     while count < bars:
         feed = feed_of(source_of(exchange, skew=skew))
-        session = cc.paper(cc.load_run(run), feed=feed, session=folder, cash=10_000.0)
+        session = cc.paper(result, feed=feed, session=folder, cash=10_000.0)
+        if count == 0:
+            streamed.advance()  # the session has begun by the time at which the first bar closes
         for event in session:
             events.append(event)
             if event.kind == "bar" and event.is_live:
@@ -158,8 +159,8 @@ def test_messages_that_are_no_bars_are_left_out(exchange):
 def test_a_source_without_a_stream_is_polled(exchange):
     server, _, _ = exchange
     source = source_of(exchange)
-    feed = Polling(source, "BTCUSDT", cc.Interval.parse("1h") if hasattr(cc, "Interval") else source.stream("BTCUSDT", "1h").interval,
-                   after_seconds=0.0, poll_seconds=0.01, clock=server.clock)
+    hour = Interval.parse("1h")
+    feed = Polling(source, "BTCUSDT", hour, after_seconds=0.0, poll_seconds=0.01, clock=server.clock)
     seen = []
     for batch in feed.batches(NOW - timedelta(hours=3)):
         seen += [each for each in batch if isinstance(each, Seen)]

@@ -252,8 +252,7 @@ class PaperSession:
         if entries:
             self._journal.append(entries)
         for event in events:
-            if event.kind != "bar" or event.fills:
-                _tell(self._alerts, event)
+            _tell(self._alerts, event)
             yield event
 
     def _wanted(self, found: Classified) -> list[Seen]:
@@ -499,7 +498,10 @@ def _last_training(entries: Sequence[Any]) -> datetime | None:
 
 def _tell(alerts: Sequence[Listener], event: PaperEvent) -> None:
     """Call the listeners; one that fails does not stop the session."""
+    is_news = event.kind != "bar" or bool(event.fills)
     for alert in alerts:
+        if not (is_news or getattr(alert, "wants_every_bar", False)):
+            continue
         try:
             alert(event)
         except Exception as error:  # noqa: BLE001 - whatever a listener of the user's raises

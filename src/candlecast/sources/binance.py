@@ -53,8 +53,8 @@ class Binance(Source):
     market: Market = "spot"
     rest: str | None = None
     dumps: str = "https://data.binance.vision"
-    streams: str | None = None
     listing: str = "https://s3-ap-northeast-1.amazonaws.com/data.binance.vision"
+    streams: str | None = None
     retry: Retry = field(default=Retry(), repr=False)
     is_paced: bool = True
     clock: Callable[[], datetime] = field(default=utc_now, repr=False)

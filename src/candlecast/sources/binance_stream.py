@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,7 +27,7 @@ logger = logging.getLogger(__name__)
 STREAMS = {"spot": "wss://stream.binance.com:9443", "usdm": "wss://fstream.binance.com"}
 TIMES = {"spot": ("https://api.binance.com", "/api/v3/time"), "usdm": ("https://fapi.binance.com", "/fapi/v1/time")}
 LARGEST_MESSAGE = 1 << 20  # bytes
-LONGEST_LIFE = timedelta(hours=23)  # Binance ends a connection after 24 hours; it is renewed before
+LONGEST_LIFE = 23 * 3_600.0  # seconds; Binance ends a connection after 24 hours; it is renewed before
 CLOCK_SECONDS = 1.0  # the machine's clock may be off by so much
 
 
@@ -100,7 +101,7 @@ class BinanceStream:
 
     def _received(self, receive: Callable[[float], str | None], wanted: datetime) -> Iterator[Batch]:
         """Batches of one connection, first whatever closed while it was made. Ends, or raises _LostError, when it does."""
-        began = last = self.now()
+        began = last = time.monotonic()
         bars, ended = self._filled(wanted)
         wanted = self._after(bars, wanted)
         if bars or ended:
@@ -112,7 +113,7 @@ class BinanceStream:
             text = receive(self.beat_seconds)
             now = self.now()
             if text is not None:
-                last = now
+                last = time.monotonic()
                 bar, quote = self._read(text, quote)
                 if bar is not None:
                     batch: list[Seen | Notice] = []
@@ -134,9 +135,9 @@ class BinanceStream:
                         is_told = True
                         given.append(Notice(state, now, f"{self.symbol} is {state} at {self.name}"))
             yield given
-            if now - began > LONGEST_LIFE:
+            if time.monotonic() - began > LONGEST_LIFE:
                 return
-            if (now - last).total_seconds() > self.silent_seconds:
+            if time.monotonic() - last > self.silent_seconds:
                 raise _LostError(f"silent for {self.silent_seconds:g} s")
 
     def _filled(self, wanted: datetime, *, before: datetime | None = None) -> tuple[list[Seen], list[Notice]]:

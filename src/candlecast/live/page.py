@@ -1,0 +1,208 @@
+"""The page of a session: one self-contained file, or live on 127.0.0.1, read-only, by server-sent events."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from html import escape
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from candlecast.errors import CandlecastError
+from candlecast.live.reconcile import reconcile
+from candlecast.live.record import SessionRecord, read_session
+from candlecast.live.verdict import live_verdict
+from candlecast.report.page_file import write_page
+from candlecast.study.result import StudyResult
+from candlecast.study.study import Study
+
+NEWEST = 12  # bars and notices that are listed
+POINTS = 600  # of each line
+LOOK_SECONDS = 1.0  # between two looks at the journal
+HOST = "127.0.0.1"
+
+
+def save_page(session: str | Path, path: str | Path, *, study: Study | None = None) -> Path:
+    """Write the page of a session to one self-contained file; gives its path. Raises RunError."""
+    record = read_session(session)
+    return write_page(page_of(state_of(record, record.result(study=study), study)), path)
+
+
+@contextmanager
+def serve_page(session: str | Path, *, port: int = 0, study: Study | None = None) -> Iterator[str]:
+    """Serve the page of a session while the block runs: its address on this machine, which nobody else can reach.
+
+    Only requests for 127.0.0.1 or localhost are answered, and only with this page. Raises OSError for a port in use.
+    """
+    closing = threading.Event()
+    look = _Looked(Path(session), study)
+    server = ThreadingHTTPServer((HOST, port), _handler(look, closing))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://{HOST}:{server.server_address[1]}/"
+    finally:
+        closing.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def state_of(record: SessionRecord, result: StudyResult, study: Study | None = None) -> dict[str, Any]:
+    """What the page shows, as JSON values."""
+    opening, bars = record.opening, record.bars
+    first = bars[0]["close_time"][:16] if bars else "no bar yet"
+    last = bars[-1]["close_time"][:16] if bars else ""
+    verdict = live_verdict(record, result)
+    held = bars[-1]["decided"] if bars else None
+    state = {
+        "title": f"{opening['symbol']} {opening['interval']} on paper",
+        "symbol": opening["symbol"],
+        "interval": opening["interval"],
+        "run": f"Paper trading of {Path(opening['run']).name}, from {opening['feed']}",
+        "period": f"{first} to {last} UTC, {len(bars):,} bars".replace("T", " "),
+        "verdict": verdict.text,
+        "badges": [
+            record.state,
+            f"position {'none' if held is None else f'{held:+.0%}'}",
+            f"equity {record.equity:,.2f}",
+            *([] if verdict.days_left in (0.0, float("inf")) else [f"about {verdict.days_left:,.0f} days left"]),
+        ],
+        "paper": _points([bar["close_time"] for bar in bars], [bar["equity"] for bar in bars]),
+        "hold": _points([bar["close_time"] for bar in bars], _held(record)),
+        "backtest": [],
+        "reconciled": "",
+        "bars": [_bar_row(bar) for bar in bars[-NEWEST:][::-1]],
+        "notices": [_notice_row(entry.content, entry.kind) for entry in record.entries if entry.kind in ("notice", "limit", "refit")][
+            -NEWEST:
+        ][::-1],
+    }
+    if bars:
+        try:
+            found = reconcile(record.folder, run=result, study=study)
+        except CandlecastError as error:
+            return state | {"reconciled": str(error)}
+        frame = found.frame
+        state["backtest"] = _points([time.isoformat() for time in frame["time"]], frame["backtest"].to_list())
+        state["reconciled"] = found.text
+    return state
+
+
+def page_of(state: dict[str, Any]) -> str:
+    """The page with a state in it."""
+    page = Template(files("candlecast.live").joinpath("page.html").read_text("utf-8"))
+    style = files("candlecast.report").joinpath("page.css").read_text("utf-8")
+    return page.substitute(title=escape(state["title"]), style=style, state=_embedded(state))
+
+
+class _Looked:
+    """The newest state of a session; computed again when its journal has grown."""
+
+    def __init__(self, folder: Path, study: Study | None) -> None:
+        self._folder, self._study = folder, study
+        self._lock = threading.Lock()
+        self._result: StudyResult | None = None
+        self._seen, self._state = "", dict[str, Any]()
+
+    def __call__(self) -> tuple[str, dict[str, Any]]:
+        """Digest of the journal, and the state."""
+        with self._lock:
+            record = read_session(self._folder)
+            digest = record.entries[-1].digest
+            if digest != self._seen:
+                if self._result is None:
+                    self._result = record.result(study=self._study)
+                self._state, self._seen = state_of(record, self._result, self._study), digest
+            return self._seen, self._state
+
+
+def _handler(look: Callable[[], tuple[str, dict[str, Any]]], closing: threading.Event) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        server_version, sys_version = "candlecast", ""
+
+        def do_GET(self) -> None:
+            host = (self.headers.get("Host") or "").partition(":")[0]
+            if host not in (HOST, "localhost"):  # a name of someone else's that points here
+                self.send_error(403)
+            elif self.path == "/":
+                self._send("text/html; charset=utf-8", page_of(look()[1]).encode())
+            elif self.path == "/events":
+                self._stream()
+            else:
+                self.send_error(404)
+
+        def _send(self, kind: str, content: bytes) -> None:
+            self.send_response(200)
+            for name, value in (("Content-Type", kind), ("Content-Length", str(len(content))), ("Cache-Control", "no-store")):
+                self.send_header(name, value)
+            self.send_header("X-Content-Type-Options", "nosniff")
+            self.end_headers()
+            self.wfile.write(content)
+
+        def _stream(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.send_header("Cache-Control", "no-store")
+            self.end_headers()
+            seen = ""
+            with suppress(OSError):
+                while not closing.wait(0 if not seen else LOOK_SECONDS):
+                    digest, state = look()
+                    text = f"data: {json.dumps(state)}\n\n" if digest != seen else ": \n\n"
+                    seen = digest
+                    self.wfile.write(text.encode())
+                    self.wfile.flush()
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            """Nothing is printed."""
+
+    return Handler
+
+
+def _points(times: Sequence[str], values: Sequence[float]) -> list[list[float]]:
+    """At most about POINTS points of a line: seconds since 1970 and value."""
+    step = max(1, len(values) // POINTS)
+    rows = [*range(0, len(values), step), *([len(values) - 1] if len(values) and (len(values) - 1) % step else [])]
+    return [[datetime.fromisoformat(times[row]).timestamp(), values[row]] for row in rows]
+
+
+def _held(record: SessionRecord) -> list[float]:
+    """The cash invested at the first close, without costs."""
+    closes = [bar["bar"][3] for bar in record.bars]
+    return [record.opening["cash"] * close / closes[0] for close in closes]
+
+
+def _bar_row(bar: dict[str, Any]) -> list[str]:
+    forecast = "-" if bar["forecast"] is None else f"{bar['forecast']['mean']:.5g}"
+    position = "-" if bar["decided"] is None else f"{bar['decided']:+.0%}".replace("%", " %")
+    return [
+        bar["close_time"][:16].replace("T", " "),
+        f"{bar['bar'][3]:.8g}",
+        forecast,
+        position,
+        f"{bar['equity']:,.2f}",
+        "late" if bar["late"] else "",
+    ]
+
+
+def _notice_row(content: dict[str, Any], kind: str) -> list[str]:
+    at = str(content.get("at") or content.get("since") or content.get("open_time") or "")[:16].replace("T", " ")
+    words = content.get("detail") or content.get("reason") or content.get("state") or ""
+    if kind == "refit":
+        words = f"models trained on everything known by {content['trained_at'][:16].replace('T', ' ')} UTC"
+    elif kind == "limit":
+        words = f"{content['state']}: {content['reason']}" if content["reason"] else f"{content['state']} again"
+    return [at, words]
+
+
+def _embedded(state: dict[str, Any]) -> str:
+    """JSON that no text can end early inside a page."""
+    return json.dumps(state).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
