@@ -31,7 +31,7 @@ def test_step_and_path_agree_and_what_is_unknown_counts_for_nothing():
         state = bets.step(state, float(value))
         found.append(bets.e_value(state))
     np.testing.assert_allclose(found, bets.path(x))
-    assert state.count == 190
+    assert state.values == 190
     assert bets.p_value(state) == pytest.approx(anytime_p(np.array(found))[-1])
 
 

@@ -34,7 +34,7 @@ from candlecast.signals import HoldPosition, InverseVolatility, Kelly, Threshold
 from candlecast.sources import sample, synthetic
 from candlecast.study import Study
 from candlecast.study.fitted import parts_of
-from candlecast.targets import Price, Several, Volatility, NextReturn
+from candlecast.targets import NextReturn, Price, Several, Volatility
 
 SIZES = (1, 7, 1_000)
 
@@ -81,7 +81,9 @@ def walked(result, size, *, first=None):
     """Forecasts and account of a run's bars, from its first test bar on, in parts of a size."""
     candles, parts = result.candles, parts_of(result)
     times = candles.close_time
-    row = int(np.searchsorted(times, result.positions[result.model].frame["time"].dt.replace_time_zone(None).to_numpy()[0]))
+    row = int(
+        np.searchsorted(times, result.positions[result.model].frame["time"].dt.replace_time_zone(None).to_numpy()[0])
+    )
     generations = generations_of(result, parts, after=times[row])
     forecaster = Forecaster(
         candles[:row],
@@ -122,9 +124,15 @@ CARRIED = Fit(epochs=1, batch=8, sampling="sequence")
 WINDOWS = Fit(epochs=1, batch=32, sampling="windows")
 STUDIES = {
     "lstm": Study(model=LSTM(hidden=6, window=8, training=CARRIED), folds=WalkForward(folds=3), seeds=2),
-    "gru": Study(model=GRU(hidden=6, window=12, training=CARRIED), folds=WalkForward(folds=2), seeds=1, rule=Threshold(0.0005)),
-    "rnn": Study(model=RNN(hidden=6, window=8, training=WINDOWS), folds=WalkForward(folds=2), seeds=2, rule=HoldPosition()),
-    "price": Study(model=LSTM(hidden=4, window=8, training=CARRIED), target=Price(2), folds=WalkForward(folds=2), seeds=1),
+    "gru": Study(
+        model=GRU(hidden=6, window=12, training=CARRIED), folds=WalkForward(folds=2), seeds=1, rule=Threshold(0.0005)
+    ),
+    "rnn": Study(
+        model=RNN(hidden=6, window=8, training=WINDOWS), folds=WalkForward(folds=2), seeds=2, rule=HoldPosition()
+    ),
+    "price": Study(
+        model=LSTM(hidden=4, window=8, training=CARRIED), target=Price(2), folds=WalkForward(folds=2), seeds=1
+    ),
     "range": Study(
         model=LSTM(hidden=4, window=8, training=CARRIED),
         target=Volatility(),

@@ -14,7 +14,6 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from click.testing import CliRunner
-from paper_sessions import FIRST, played, run
 
 from candlecast.cli import cli
 from candlecast.errors import ConfigError
@@ -23,6 +22,7 @@ from candlecast.live.alerts import alerts_of, to_telegram
 from candlecast.live.page import page_of, save_page, serve_page, state_of
 from candlecast.live.verdict import live_verdict
 from candlecast.sources.feed import Tape
+from paper_sessions import FIRST, played, run
 
 __all__ = ["run"]  # fixtures
 
@@ -35,7 +35,9 @@ def told(*words, code=0):
 
 def test_the_tape_of_a_run_is_played_listed_continued_and_reconciled(run, tmp_path):
     folder = tmp_path / "paper"
-    out = told("paper", run.folder, "--tape", "--folder", folder, "--session", "s", "--json", "--save", tmp_path / "p.html")
+    out = told(
+        "paper", run.folder, "--tape", "--folder", folder, "--session", "s", "--json", "--save", tmp_path / "p.html"
+    )
     lines = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
     assert lines[-1]["kind"] == "end"
     bars = [line for line in lines if line["kind"] == "bar"]
@@ -77,7 +79,9 @@ feed.Tape.batches = batches
 main(sys.argv[1:])
 """
     words = [sys.executable, "-c", code, "paper", run.folder, "--tape", "--folder", tmp_path, "--session", "s"]
-    process = subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ)
+    process = subprocess.Popen(
+        [str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ
+    )
     for line in process.stdout:
         if b"batch" in line:
             break

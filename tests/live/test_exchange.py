@@ -7,9 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from servers.binance import BinanceWorld, Listing
-from servers.binance_stream import stream_server
-from servers.server import market_server
 
 import candlecast as cc
 from candlecast.errors import ConfigError
@@ -18,6 +15,9 @@ from candlecast.sources.feed import Notice, Seen
 from candlecast.sources.polling import Polling
 from candlecast.sources.retry import Retry
 from candlecast.sources.streams import stream_of
+from servers.binance import BinanceWorld, Listing
+from servers.binance_stream import stream_server
+from servers.server import market_server
 
 NOW = datetime(2025, 2, 10, 12, 0, 0, tzinfo=UTC)
 HOUR = 3_600
@@ -145,14 +145,26 @@ def test_a_halt_and_the_end_of_a_symbol_are_said(exchange):
 def test_futures_have_their_own_stream_and_intervals_that_are_not_there_are_refused(exchange):
     feed = source_of(exchange, market="usdm").stream("BTCUSDT", "1h")
     assert (feed.name, feed.symbol, str(feed.interval)) == ("binance-usdm", "BTCUSDT", "1h")
-    assert cc.Binance("usdm").stream("BTCUSDT", "1m")._address().startswith("wss://fstream.binance.com/stream?streams=btcusdt@")
+    assert (
+        cc.Binance("usdm")
+        .stream("BTCUSDT", "1m")
+        ._address()
+        .startswith("wss://fstream.binance.com/stream?streams=btcusdt@")
+    )
     with pytest.raises(ConfigError, match="7m"):
         cc.Binance().stream("BTCUSDT", "7m")
 
 
 def test_messages_that_are_no_bars_are_left_out(exchange):
     feed = feed_of(source_of(exchange))
-    for text in ("", "[]", "{}", '{"data": {"e": "kline"}}', '{"data": 5}', '{"data": {"e": "kline", "s": "BTCUSDT", "k": {"x": true}}}'):
+    for text in (
+        "",
+        "[]",
+        "{}",
+        '{"data": {"e": "kline"}}',
+        '{"data": 5}',
+        '{"data": {"e": "kline", "s": "BTCUSDT", "k": {"x": true}}}',
+    ):
         assert feed._read(text, (1.0, 2.0)) == (None, (1.0, 2.0))
 
 

@@ -9,7 +9,6 @@ from fractions import Fraction
 
 import pytest
 from click.testing import CliRunner
-from paper_sessions import FIRST, Scripted, later, played, run, seen
 
 from candlecast.backtesting import Limits
 from candlecast.cli import cli
@@ -18,6 +17,7 @@ from candlecast.live import paper, reconcile
 from candlecast.live.journal import JOURNAL, chained
 from candlecast.live.reconcile import CAUSES
 from candlecast.sources.feed import Notice, Tape
+from paper_sessions import FIRST, Scripted, later, played, run, seen
 
 __all__ = ["later", "run"]  # fixtures
 
@@ -90,12 +90,13 @@ def test_a_changed_decision_is_unexplained(run, tmp_path):
             connection.execute(f"DROP TRIGGER {name}")
         rows, digest = connection.execute("SELECT number, kind, content FROM entries ORDER BY number").fetchall(), b""
         for number, kind, text in rows:
+            written = text
             if kind == "bar":
                 content = json.loads(text)
                 content["equity"] += 1.0 if number == len(rows) else 0.0
-                text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-            digest = chained(digest, kind, text)
-            connection.execute("UPDATE entries SET content = ?, digest = ? WHERE number = ?", (text, digest, number))
+                written = json.dumps(content, sort_keys=True, separators=(",", ":"))
+            digest = chained(digest, kind, written)
+            connection.execute("UPDATE entries SET content = ?, digest = ? WHERE number = ?", (written, digest, number))
         for statement in statements:
             connection.execute(statement)
     connection.close()

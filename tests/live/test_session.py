@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from paper_sessions import FIRST, Scripted, later, played, run, seen
 
 from candlecast.backtesting import Limits
 from candlecast.errors import ConfigError, RunError
@@ -19,6 +18,7 @@ from candlecast.ledger import Ledger
 from candlecast.live import paper
 from candlecast.live.journal import FORMAT, read_journal
 from candlecast.sources.feed import Notice, Tape
+from paper_sessions import FIRST, Scripted, later, played, run, seen
 
 __all__ = ["later", "run"]  # fixtures
 
@@ -98,7 +98,9 @@ for event in cc.paper(run, feed=feed, session=sys.argv[2]): pass
 def test_killed_by_the_system_it_continues_to_the_same_bytes(run, tmp_path, count, where):
     whole, _ = played(run, tmp_path / "whole")
     words = [sys.executable, "-c", KILLED, str(run.folder), str(tmp_path / "s"), str(count), where, str(FIRST)]
-    done = subprocess.run(words, capture_output=True, timeout=120, env=os.environ | {"PYTHONHASHSEED": "0"})
+    done = subprocess.run(
+        words, check=False, capture_output=True, timeout=120, env=os.environ | {"PYTHONHASHSEED": "0"}
+    )
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
     again, _ = played(run, tmp_path / "s")
     assert again.digest == whole.digest
@@ -118,7 +120,15 @@ def test_revised_late_missing_and_impossible_bars_are_said_and_not_traded(run, l
     bad = seen(later, 425, low=-1.0)
     feed = Scripted(
         later,
-        [[seen(later, 420), good], [good], [revised], [seen(later, 424)], [seen(later, 422)], [bad], [seen(later, 426)]],
+        [
+            [seen(later, 420), good],
+            [good],
+            [revised],
+            [seen(later, 424)],
+            [seen(later, 422)],
+            [bad],
+            [seen(later, 426)],
+        ],
         at=later.frame["close_time"][419],
     )
     _, events = played(run, tmp_path / "s", feed=feed)

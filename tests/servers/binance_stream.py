@@ -61,7 +61,13 @@ class Streamed:
     def message(self, row: tuple, *, is_closed: bool) -> str:
         time, opened, high, low, close, volume = row
         kline = {"t": time * 1_000, "T": (time + self.step) * 1_000 - 1, "s": self.listing.symbol, "x": is_closed}
-        kline |= {"o": f"{opened:.8f}", "h": f"{high:.8f}", "l": f"{low:.8f}", "c": f"{close:.8f}", "v": f"{volume:.8f}"}
+        kline |= {
+            "o": f"{opened:.8f}",
+            "h": f"{high:.8f}",
+            "l": f"{low:.8f}",
+            "c": f"{close:.8f}",
+            "v": f"{volume:.8f}",
+        }
         data = {"e": "kline", "E": (time + self.step) * 1_000, "s": self.listing.symbol, "k": kline}
         return json.dumps({"stream": "kline", "data": data})
 
@@ -101,5 +107,3 @@ def stream_server(world: BinanceWorld, listing: Listing, step: int, faults: dict
             streamed.closing.set()
             server.shutdown()
             thread.join(5)
-
-

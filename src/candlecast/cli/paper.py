@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 @click.option("--drawdown", type=float, help="Stop for good when equity is this share below its peak, such as 0.2.")
 @click.option("--max-position", type=float, help="Largest position, a fraction of equity.")
 @click.option("--price-band", type=float, help="Only reduce after a bar whose close moved by more than this share.")
-@click.option("--stale-bars", type=float, default=2.0, show_default=True, help="Flat after so many intervals without a bar.")
+@click.option(
+    "--stale-bars", type=float, default=2.0, show_default=True, help="Flat after so many intervals without a bar."
+)
 @click.option("--kill-file", type=click.Path(path_type=Path), help="Flat while this file exists.")
 @click.option("--resume", is_flag=True, help="Go on after the limits have stopped the session.")
 @click.option("--webhook", help="Address that alerts are posted to, as JSON.")
@@ -47,7 +49,9 @@ if TYPE_CHECKING:
 @click.option("--page", is_flag=True, help="Serve the session's page on 127.0.0.1 while it runs.")
 @click.option("--port", type=int, default=0, help="Port of the page; a free one when not given.")
 @click.option("--save", type=click.Path(path_type=Path), help="Write the session's page to a file at the end.")
-@click.option("--study", type=click.Path(path_type=Path), help="A Python file with the study, for a run with your own code.")
+@click.option(
+    "--study", type=click.Path(path_type=Path), help="A Python file with the study, for a run with your own code."
+)
 @click.option("--list", "listed", is_flag=True, help="List the sessions.")
 @click.option("--stop", "stopped", help="Stop a session by name.")
 @common

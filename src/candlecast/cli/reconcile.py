@@ -17,7 +17,9 @@ MOST = 20  # differences that are listed
 @click.command(epilog="Example: candlecast reconcile paper/BTCUSDT-1h-lstm-return-1a2b3c4d")
 @click.argument("session", type=click.Path(path_type=Path))
 @click.option("--source", help=f"Take the final candles from here: {NAMES}; what the feed told last when not given.")
-@click.option("--study", type=click.Path(path_type=Path), help="A Python file with the study, for a run with your own code.")
+@click.option(
+    "--study", type=click.Path(path_type=Path), help="A Python file with the study, for a run with your own code."
+)
 @common
 def reconcile(session: Path, *, source: str | None, study: Path | None, as_json: bool, quiet: bool) -> None:
     """Explain, in money, how a paper SESSION differs from its backtest on the final candles.
@@ -45,7 +47,9 @@ def reconcile(session: Path, *, source: str | None, study: Path | None, as_json:
         rows = found.differences.head(MOST).rows()
         if rows:
             click.echo()
-            print_table([[f"{time:%Y-%m-%d %H:%M}", cause, what] for time, cause, what in rows], ["time", "cause", "what"])
+            print_table(
+                [[f"{time:%Y-%m-%d %H:%M}", cause, what] for time, cause, what in rows], ["time", "cause", "what"]
+            )
         if found.differences.height > MOST:
             say(f"... and {found.differences.height - MOST:,} more; --json lists all")
     if found.unexplained != 0.0:

@@ -35,7 +35,7 @@ class BetState(NamedTuple):
 
     log_wealth: np.ndarray
     highest: float
-    count: int
+    values: int
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Bets:
         if math.isnan(x):
             return state
         wealth = state.log_wealth + np.log1p(self.fractions * max(x, -self.bound))
-        return BetState(wealth, max(state.highest, _mean_exp(wealth)), state.count + 1)
+        return BetState(wealth, max(state.highest, _mean_exp(wealth)), state.values + 1)
 
     def e_value(self, state: BetState) -> float:
         """The evidence against the hypothesis now: 1 is none, 20 is as much as p = 5 %."""
@@ -178,6 +178,8 @@ def _series(values: np.ndarray, name: str) -> np.ndarray:
     found = np.asarray(values, dtype=np.float64)
     if found.ndim != 1:
         raise ConfigError(
-            f"{name} have the shape {found.shape}", expected="one value for each bar", remedy="Pass one series at a time"
+            f"{name} have the shape {found.shape}",
+            expected="one value for each bar",
+            remedy="Pass one series at a time",
         )
     return found

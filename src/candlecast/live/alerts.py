@@ -71,13 +71,19 @@ class Alert:
                 self._deliver(message)
             except CandlecastError as error:
                 logger.warning("%s", error.wrong)
-            except Exception as error:  # noqa: BLE001 - an alert never stops a session
+            except Exception as error:
                 logger.warning("an alert failed (%s)", type(error).__name__)
 
 
 def message_of(session: str, event: PaperEvent) -> dict[str, Any]:
     """An event as a message."""
-    return {"session": session, "kind": event.kind, "time": event.time.isoformat(), "state": event.state, "text": shown(event.text)}
+    return {
+        "session": session,
+        "kind": event.kind,
+        "time": event.time.isoformat(),
+        "state": event.state,
+        "text": shown(event.text),
+    }
 
 
 def target_of(session: str, event: PaperEvent) -> dict[str, Any]:
@@ -117,10 +123,14 @@ def to_command(words: str) -> Deliver:
     """Runs a command for each message, with the message as JSON on its standard input."""
     parts = shlex.split(words)
     if not parts:
-        raise ConfigError("the command is empty", expected="a program and its arguments", remedy="Leave it out for none")
+        raise ConfigError(
+            "the command is empty", expected="a program and its arguments", remedy="Leave it out for none"
+        )
 
     def deliver(message: Mapping[str, Any]) -> None:
-        done = subprocess.run(parts, input=json.dumps(message).encode(), capture_output=True, timeout=SECONDS, check=False)
+        done = subprocess.run(
+            parts, input=json.dumps(message).encode(), capture_output=True, timeout=SECONDS, check=False
+        )
         if done.returncode:
             logger.warning("the command %s of an alert ended with %d", parts[0], done.returncode)
 

@@ -57,7 +57,9 @@ def _again(bar: Seen, before: Values | None, at: str) -> list[Notice]:
     if before is None:
         words = f"the bar of {at} UTC came after later ones, or the feed went back in time; it is not traded"
         return [Notice("back in time", bar.received_at, words, bar)]
-    if all(one == other or (one != one and other != other) for one, other in zip(before, bar.values, strict=True)):
+    if all(
+        one == other or (math.isnan(one) and math.isnan(other)) for one, other in zip(before, bar.values, strict=True)
+    ):
         return []
     words = f"the bar of {at} UTC was revised after it was traded: close {before[3]:.8g}, now {bar.close:.8g}"
     return [Notice("revised", bar.received_at, words, bar)]

@@ -6,6 +6,7 @@ The bits are those of the walk over all bars at once, however the bars are divid
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -55,7 +56,7 @@ class Forecaster:
         self._segments = kept.segments
         is_defined = ~np.isnan(self._inputs.sum(axis=1))
         self._runs = run_length(is_defined, self._segments)
-        self._memories: list[object] = []
+        self._memories: list[Any] = []
         self._is_running = False
         self._warm(kept)
 
@@ -193,7 +194,9 @@ class Forecaster:
                 self._memories[place] = None
             memories, said = fitted.carry(self._memories[place], self._inputs[begin:end])
             self._memories[place] = memories
-            wanted = np.array([each - begin for each in range(max(begin, row), end) if each in complete], dtype=np.int64)
+            wanted = np.array(
+                [each - begin for each in range(max(begin, row), end) if each in complete], dtype=np.int64
+            )
             found.append(_taken(said, wanted))
             is_running, row = False, end  # another segment begins there, or the rows end
         return _joined(found) if found and len(rows) else None

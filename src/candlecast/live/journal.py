@@ -164,8 +164,8 @@ def chained(digest: bytes, kind: str, text: str) -> bytes:
 def bar_of(content: dict[str, Any]) -> Seen:
     """A bar from its JSON values."""
     values = dict(content)
-    times = {name: datetime.fromisoformat(values.pop(name)) for name in ("open_time", "received_at")}
-    prices = {name: math.nan if value is None else value for name, value in values.items()}
+    times: dict[str, Any] = {name: datetime.fromisoformat(values.pop(name)) for name in ("open_time", "received_at")}
+    prices: dict[str, Any] = {name: math.nan if value is None else value for name, value in values.items()}
     return Seen(**times, **prices)
 
 
@@ -173,7 +173,11 @@ def values_of(bar: Seen) -> dict[str, Any]:
     """The JSON values of a bar."""
     found = {name: getattr(bar, name) for name in bar.__dataclass_fields__}
     return {
-        name: None if isinstance(value, float) and math.isnan(value) else _plain(value) if isinstance(value, datetime) else value
+        name: None
+        if isinstance(value, float) and math.isnan(value)
+        else _plain(value)
+        if isinstance(value, datetime)
+        else value
         for name, value in found.items()
     }
 

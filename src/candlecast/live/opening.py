@@ -164,7 +164,9 @@ def candles_of(bars: Sequence[dict[str, Any]], like: Candles) -> Candles:
     from dataclasses import replace
 
     times = {
-        name: np.array([datetime.fromisoformat(bar[name]).astimezone(UTC).replace(tzinfo=None) for bar in bars], "datetime64[us]")
+        name: np.array(
+            [datetime.fromisoformat(bar[name]).astimezone(UTC).replace(tzinfo=None) for bar in bars], "datetime64[us]"
+        )
         for name in ("open_time", "close_time")
     }
     prices = np.array([bar["bar"] for bar in bars], dtype=np.float64).reshape(len(bars), 5).T
@@ -177,7 +179,9 @@ def account_of(content: dict[str, Any]) -> Account:
     return Account(*(math.nan if value is None else float(value) for value in content["account"]))
 
 
-def require_same_session(opening: dict[str, Any], result: StudyResult, feed: Feed, folder: Path, cash: float | None) -> None:
+def require_same_session(
+    opening: dict[str, Any], result: StudyResult, feed: Feed, folder: Path, cash: float | None
+) -> None:
     """Raise RunError when a folder holds the session of another run or feed."""
     wanted = {"identity": identity_of(result), "symbol": feed.symbol, "interval": str(feed.interval)}
     wanted |= {} if cash is None else {"cash": float(cash)}

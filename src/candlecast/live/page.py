@@ -80,9 +80,11 @@ def state_of(record: SessionRecord, result: StudyResult, study: Study | None = N
         "backtest": [],
         "reconciled": "",
         "bars": [_bar_row(bar) for bar in bars[-NEWEST:][::-1]],
-        "notices": [_notice_row(entry.content, entry.kind) for entry in record.entries if entry.kind in ("notice", "limit", "refit")][
-            -NEWEST:
-        ][::-1],
+        "notices": [
+            _notice_row(entry.content, entry.kind)
+            for entry in record.entries
+            if entry.kind in ("notice", "limit", "refit")
+        ][-NEWEST:][::-1],
     }
     if bars:
         try:
@@ -140,7 +142,11 @@ def _handler(look: Callable[[], tuple[str, dict[str, Any]]], closing: threading.
 
         def _send(self, kind: str, content: bytes) -> None:
             self.send_response(200)
-            for name, value in (("Content-Type", kind), ("Content-Length", str(len(content))), ("Cache-Control", "no-store")):
+            for name, value in (
+                ("Content-Type", kind),
+                ("Content-Length", str(len(content))),
+                ("Cache-Control", "no-store"),
+            ):
                 self.send_header(name, value)
             self.send_header("X-Content-Type-Options", "nosniff")
             self.end_headers()
@@ -205,4 +211,3 @@ def _notice_row(content: dict[str, Any], kind: str) -> list[str]:
 def _embedded(state: dict[str, Any]) -> str:
     """JSON that no text can end early inside a page."""
     return json.dumps(state).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-

@@ -86,7 +86,9 @@ class Reconciliation:
             f"{self.session}: {count(self.bars, 'bar')}, paper {self.paper:,.2f}, backtest {self.backtest:,.2f}: "
             f"{'no difference' if gap == 0 else f'{gap:+,.2f}'}."
         )
-        rows = [[WORDS[name], f"{value:+,.2f}"] for name, value in self.causes.items() if value or name == "unexplained"]
+        rows = [
+            [WORDS[name], f"{value:+,.2f}"] for name, value in self.causes.items() if value or name == "unexplained"
+        ]
         seen = f"Bars: {self.late:,} late, {self.revised:,} revised, {self.missing:,} missing when they were due."
         spread = (
             "The feed showed no bid and ask."
@@ -187,7 +189,9 @@ def _of_journal(record: SessionRecord) -> Walk:
     bars = record.bars
     times = [datetime.fromisoformat(bar["close_time"]) for bar in bars]
     fills = [
-        (time, _number(fill[3]), _number(fill[4])) for time, bar in zip(times, bars, strict=True) for fill in bar["fills"]
+        (time, _number(fill[3]), _number(fill[4]))
+        for time, bar in zip(times, bars, strict=True)
+        for fill in bar["fills"]
     ]
     return Walk(times, [bar["equity"] for bar in bars], [_number(bar["decided"]) for bar in bars], fills)
 
@@ -357,21 +361,32 @@ def _along(walk: Walk, times: list[datetime], cash: float) -> list[float]:
 def _differences(walks: list[Walk]) -> pl.DataFrame:
     rows: list[dict[str, Any]] = []
     for name, before, after in zip(CAUSES, walks[:-1], walks[1:], strict=True):
-        one, other = dict(zip(before.times, before.decided, strict=True)), dict(zip(after.times, after.decided, strict=True))
+        one, other = (
+            dict(zip(before.times, before.decided, strict=True)),
+            dict(zip(after.times, after.decided, strict=True)),
+        )
         for time in sorted({*one, *other}):
             held, wanted = one.get(time, math.nan), other.get(time, math.nan)
             if held != wanted and not (math.isnan(held) and math.isnan(wanted)):
-                rows.append({"time": time, "cause": name, "what": f"position {_shown(held)} in place of {_shown(wanted)}"})
+                rows.append(
+                    {"time": time, "cause": name, "what": f"position {_shown(held)} in place of {_shown(wanted)}"}
+                )
         rows += [{"time": time, "cause": name, "what": what} for time, what in _filled(before.fills, after.fills)]
     schema = {"time": pl.Datetime("us", "UTC"), "cause": pl.String, "what": pl.String}
     return pl.DataFrame(rows, schema=schema).sort("time", maintain_order=True)
 
 
-def _filled(one: list[tuple[datetime, float, float]], other: list[tuple[datetime, float, float]]) -> list[tuple[datetime, str]]:
+def _filled(
+    one: list[tuple[datetime, float, float]], other: list[tuple[datetime, float, float]]
+) -> list[tuple[datetime, str]]:
     """Fills that only one of two walks has, or has otherwise."""
     before, after = set(one), set(other)
-    gone = [(time, f"filled {units:+.6g} at {price:.8g}") for time, units, price in one if (time, units, price) not in after]
-    new = [(t, f"did not fill {units:+.6g} at {price:.8g}") for t, units, price in other if (t, units, price) not in before]
+    gone = [
+        (time, f"filled {units:+.6g} at {price:.8g}") for time, units, price in one if (time, units, price) not in after
+    ]
+    new = [
+        (t, f"did not fill {units:+.6g} at {price:.8g}") for t, units, price in other if (t, units, price) not in before
+    ]
     return gone + new
 
 

@@ -118,7 +118,9 @@ def read_session(folder: str | Path) -> SessionRecord:
     entries = read_journal(Path(folder))
     if not entries or entries[0].kind != "session":
         raise RunError(
-            f"{folder} holds no session yet", expected="a session that has begun", remedy="Begin it with: candlecast paper RUN"
+            f"{folder} holds no session yet",
+            expected="a session that has begun",
+            remedy="Begin it with: candlecast paper RUN",
         )
     return SessionRecord(Path(folder), entries[0].content, tuple(entries))
 

@@ -108,7 +108,9 @@ def save_tensors(path: Path, fitted: Sequence[Fitted]) -> None:
     from safetensors.numpy import save
 
     tensors: dict[str, Any] = {
-        f"{each.job.seed}|{name}": np.ascontiguousarray(value) for each in fitted for name, value in each.tensors().items()
+        f"{each.job.seed}|{name}": np.ascontiguousarray(value)
+        for each in fitted
+        for name, value in each.tensors().items()
     }
     fresh = path.with_suffix(f".{secrets.token_hex(4)}")
     write_flushed(fresh, save(tensors))

@@ -20,10 +20,10 @@ from candlecast.disk.files import reason
 from candlecast.errors import ConfigError, RunError
 from candlecast.interval import span_seconds
 from candlecast.live.classify import Classified, classified
-from candlecast.live.journal import Arrivals, Journal
-from candlecast.live.opening import NETS, Machinery, candles_of, machinery, opened, require_same_session
-from candlecast.live.retraining import Background, save_tensors
 from candlecast.live.generations import Generation
+from candlecast.live.journal import Arrivals, Journal
+from candlecast.live.opening import NETS, candles_of, machinery, opened, require_same_session
+from candlecast.live.retraining import Background, save_tensors
 from candlecast.live.trading import Step
 from candlecast.sources.feed import Batch, Feed, Notice, Seen, Tape, is_late
 from candlecast.sources.source import Moment, moment
@@ -162,11 +162,15 @@ class PaperSession:
             self._made = machinery(result, self._opening, entries, folder, study)
             if not entries:
                 self._journal.append([("session", self._opening)])
-            self._state = _limit_state(limits, self._opening["cash"], [entry.content for entry in entries if entry.kind == "bar"])
+            self._state = _limit_state(
+                limits, self._opening["cash"], [entry.content for entry in entries if entry.kind == "bar"]
+            )
             if resume and self._state.state == "HALTED":
                 self._state = LimitState("ACTIVE", "", self.equity, self._state.close)
             self._trained_at = _last_training(entries)
-            self._was_late = bool([e for e in entries if e.kind == "bar"][-1].content["late"]) if self._made_bars else False
+            self._was_late = (
+                bool([e for e in entries if e.kind == "bar"][-1].content["late"]) if self._made_bars else False
+            )
         except BaseException:
             self.close()
             raise
@@ -344,7 +348,9 @@ class PaperSession:
         said = _by_bar(forecast, closes)
         entries, events, before = [], [], self._told
         for row, (bar, step) in enumerate(zip(bars, steps, strict=True)):
-            content = _bar_content(bar, closes[row], said.get(closes[row]), float(ruled[row]), step, states[row], late[row])
+            content = _bar_content(
+                bar, closes[row], said.get(closes[row]), float(ruled[row]), step, states[row], late[row]
+            )
             entries.append(("bar", content | {"warm": bool(is_warm[row])}))
             events.append(_bar_event(bar, closes[row], content, step, states[row], is_live=not is_warm[row]))
             if (states[row].state, states[row].reason) != before:
@@ -413,7 +419,11 @@ def _claimed(folder: Path) -> Claim:
 
 def _candles(bars: Sequence[Seen], like: Candles) -> Candles:
     contents = [
-        {"open_time": bar.open_time.isoformat(), "close_time": like.interval.next(bar.open_time).isoformat(), "bar": bar.values}
+        {
+            "open_time": bar.open_time.isoformat(),
+            "close_time": like.interval.next(bar.open_time).isoformat(),
+            "bar": bar.values,
+        }
         for bar in bars
     ]
     return candles_of(contents, like)
@@ -461,13 +471,17 @@ def _bar_content(
     }
 
 
-def _bar_event(bar: Seen, close: datetime, content: dict[str, Any], step: Step, state: LimitState, *, is_live: bool) -> PaperEvent:
+def _bar_event(
+    bar: Seen, close: datetime, content: dict[str, Any], step: Step, state: LimitState, *, is_live: bool
+) -> PaperEvent:
     fills = tuple((fill[3], fill[4], fill[5], fill[6]) for fill in step.fills)
     mean = None if content["forecast"] is None else content["forecast"]["mean"]
     words = f"{close:%Y-%m-%d %H:%M} UTC close {bar.close:.8g}"
     words += "" if mean is None else f", forecast {mean:.5g}"
     words += "" if content["decided"] is None else f", position {step.decided:+.0%}".replace("%", " %")
-    words += "".join(f", {'bought' if units > 0 else 'sold'} {abs(units):.6g} at {price:.8g}" for units, price, *_ in fills)
+    words += "".join(
+        f", {'bought' if units > 0 else 'sold'} {abs(units):.6g} at {price:.8g}" for units, price, *_ in fills
+    )
     words += f", equity {step.equity:,.2f}" if is_live else ", before the session began"
     words += ", decided too late for the next open" if content["late"] else ""
     position = content["decided"]
@@ -504,7 +518,7 @@ def _tell(alerts: Sequence[Listener], event: PaperEvent) -> None:
             continue
         try:
             alert(event)
-        except Exception as error:  # noqa: BLE001 - whatever a listener of the user's raises
+        except Exception as error:
             logger.warning("an alert failed (%s)", type(error).__name__)
 
 

@@ -75,7 +75,8 @@ class LiveVerdict:
         """The figures as JSON values; what is undefined or without end is None."""
         values = asdict(self) | {"days_left": self.days_left, "has_edge": self.has_edge, "text": self.text}
         return {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in values.items()
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in values.items()
         }
 
 

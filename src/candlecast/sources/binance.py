@@ -46,7 +46,8 @@ class Binance(Source):
     decides which bars are closed.
 
     `rest`, `dumps`, `listing` and `streams` are the addresses of the REST interface (ccxt's when None), of the archive's
-    files, of its index, and of the websocket streams (the market's when None). Requests keep to the rate limits when `is_paced`; what fails for a moment is asked again as `retry` says.
+    files, of its index, and of the websocket streams (the market's when None). Requests keep to the rate
+    limits when `is_paced`; what fails for a moment is asked again as `retry` says.
     Needs the extra `exchanges`.
     """
 

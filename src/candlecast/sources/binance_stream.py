@@ -31,6 +31,15 @@ LONGEST_LIFE = 23 * 3_600.0  # seconds; Binance ends a connection after 24 hours
 CLOCK_SECONDS = 1.0  # the machine's clock may be off by so much
 
 
+@dataclass
+class _State:
+    """What a stream knows of the moment."""
+
+    offset: timedelta = timedelta(0)
+    is_off: bool = False
+    closing: threading.Event = field(default_factory=threading.Event)
+
+
 @dataclass(frozen=True)
 class BinanceStream:
     """Closed bars of a symbol as Binance sends them, with the best bid and ask; made by `Binance.stream`.
@@ -53,7 +62,7 @@ class BinanceStream:
     beat_seconds: float = 1.0
     first_wait_seconds: float = 1.0
     longest_wait_seconds: float = 60.0
-    _state: _State = field(default_factory=lambda: _State(), init=False, repr=False, compare=False)
+    _state: _State = field(default_factory=_State, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         names = ("grace_seconds", "silent_seconds", "beat_seconds", "first_wait_seconds", "longest_wait_seconds")
@@ -184,20 +193,13 @@ class BinanceStream:
         was, self._state.is_off = self._state.is_off, abs(seconds) > CLOCK_SECONDS
         if self._state.is_off and not was:
             side = "behind" if seconds > 0 else "ahead of"
-            words = f"the clock of this machine is {abs(seconds):,.1f} s {side} that of {self.name}, which is used instead"
+            words = (
+                f"the clock of this machine is {abs(seconds):,.1f} s {side} that of {self.name}, which is used instead"
+            )
             return [Notice("clock", self.now(), words)]
         if was and not self._state.is_off:
             return [Notice("clock", self.now(), "the clock of this machine is right again")]
         return []
-
-
-@dataclass
-class _State:
-    """What a stream knows of the moment."""
-
-    offset: timedelta = timedelta(0)
-    is_off: bool = False
-    closing: threading.Event = field(default_factory=threading.Event)
 
 
 class _LostError(Exception):
@@ -209,6 +211,7 @@ class _connected:  # noqa: N801 - a context manager that is used as a function
 
     def __init__(self, address: str, stream: BinanceStream) -> None:
         self._address, self._stream = address, stream
+        self._manager: Any = None
         self._connection: Any = None
 
     def __enter__(self) -> Callable[[float], str | None]:
@@ -222,9 +225,10 @@ class _connected:  # noqa: N801 - a context manager that is used as a function
             ) from error
         proxy = proxy_of(self._address.replace("wss://", "https://").replace("ws://", "http://"))
         try:
-            self._connection = connect(
+            self._manager = connect(
                 self._address, open_timeout=20, close_timeout=2, max_size=LARGEST_MESSAGE, ping_interval=20, proxy=proxy
             )
+            self._connection = self._manager.__enter__()
         except Exception as error:
             raise _LostError(_why(error)) from error
         return self._receive
@@ -241,8 +245,8 @@ class _connected:  # noqa: N801 - a context manager that is used as a function
     def __exit__(self, *_: object) -> None:
         if self._connection is not None:
             try:
-                self._connection.close()
-            except Exception as error:  # noqa: BLE001 - it is given up anyway
+                self._manager.__exit__(None, None, None)
+            except Exception as error:
                 logger.info("closing a stream failed (%s)", type(error).__name__)
 
 
@@ -252,4 +256,3 @@ def _why(error: Exception) -> str:
 
 def _is_delisted(batch: Batch | list[Notice]) -> bool:
     return any(isinstance(each, Notice) and each.kind == "delisted" for each in batch)
-

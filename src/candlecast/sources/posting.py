@@ -34,7 +34,9 @@ def post_json(address: str, value: Mapping[str, Any]) -> None:
 
     try:
         with redacting_loggers(*WIRE_LOGGERS):
-            answer = httpx.post(address, content=json.dumps(value), headers={"Content-Type": "application/json"}, timeout=SECONDS)
+            answer = httpx.post(
+                address, content=json.dumps(value), headers={"Content-Type": "application/json"}, timeout=SECONDS
+            )
     except Exception as error:
         raise _failed(address, type(error).__name__) from None
     if answer.is_error:
