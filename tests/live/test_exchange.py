@@ -40,7 +40,7 @@ def source_of(exchange, *, skew=0.0, market="spot"):
 
 
 def feed_of(source, **options):
-    fast = {"beat_seconds": 0.02, "first_wait_seconds": 0.01, "longest_wait_seconds": 0.02}
+    fast = {"beat_seconds": 0.02, "first_wait_seconds": 0.01, "longest_wait_seconds": 0.02, "grace_seconds": 0.5}
     return replace(source.stream("BTCUSDT", "1h"), **(fast | options))
 
 
@@ -60,12 +60,12 @@ def run(exchange, tmp_path):
     return folder
 
 
-def traded(exchange, run, folder, *, bars, skew=0.0, leaves=()):
+def traded(exchange, run, folder, *, bars, skew=0.0, leaves=(), **options):
     """The events of a session that trades so many bars, left and begun again after some of them."""
     streamed = exchange[2]
     result, events, count = cc.load_run(run), [], 0
     while count < bars:
-        feed = feed_of(source_of(exchange, skew=skew))
+        feed = feed_of(source_of(exchange, skew=skew), **options)
         session = cc.paper(result, feed=feed, session=folder, cash=10_000.0)
         if count == 0:
             streamed.advance()  # the session has begun by the time at which the first bar closes
@@ -83,7 +83,7 @@ def traded(exchange, run, folder, *, bars, skew=0.0, leaves=()):
 
 
 def test_journey_nine_differs_in_nothing_when_nothing_goes_wrong(exchange, run, tmp_path):
-    events = traded(exchange, run, tmp_path / "paper" / "btc", bars=20)
+    events = traded(exchange, run, tmp_path / "paper" / "btc", bars=20, grace_seconds=1e6)
     assert [e for e in events if e.kind == "notice" and "connected" not in e.text] == []
     assert [fill for e in events for fill in e.fills]
     found = cc.reconcile(tmp_path / "paper" / "btc")

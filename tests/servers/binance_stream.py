@@ -34,12 +34,12 @@ class Streamed:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def advance(self) -> None:
-        """The clock moves to the close of the next bar, which is sent."""
+        """The clock moves to a second after the close of the next bar, which is sent."""
         with self.lock:
             self.number += 1
             server = self.world.server
             opened = int(server.now.timestamp()) // self.step * self.step
-            server.now = datetime.fromtimestamp(opened + self.step, UTC)
+            server.now = datetime.fromtimestamp(opened + self.step + 1, UTC)
             frame = bars(self.listing, self.step, opened, opened + 1)
             fault, later = self.faults.get(self.number), self.held
             self.held = []

@@ -8,7 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -137,6 +137,7 @@ class BinanceStream:
             if overdue > self.grace_seconds and (now - asked_at).total_seconds() > self.grace_seconds:
                 asked_at = now
                 bars, ended = self._filled(wanted)
+                bars = [replace(bar, bid=quote[0], ask=quote[1]) for bar in bars]
                 wanted, given = self._after(bars, wanted), [*bars, *ended]
                 if not bars and not is_told and overdue > 2 * self.interval.seconds:
                     state = standing(self.source, self.symbol)
