@@ -89,7 +89,6 @@ def test_journey_nine_differs_in_nothing_when_nothing_goes_wrong(exchange, run, 
     found = cc.reconcile(tmp_path / "paper" / "btc")
     assert (found.bars, found.late, found.revised, found.missing) == (20, 0, 0, 0)
     assert set(found.causes.values()) == {0.0}
-    assert found.spread is not None
     final = source_of(exchange).fetch("BTCUSDT", "1h", since=NOW)
     assert set(cc.reconcile(tmp_path / "paper" / "btc", candles=final).causes.values()) == {0.0}
 
