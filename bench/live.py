@@ -94,13 +94,17 @@ def lives(count: int) -> list[dict[str, Any]]:
             page.append(first(cusum(earning, mean) >= threshold))
             alarms.append((bets.path(mean - earning[:, :LOOKS]) >= 20.0).any(axis=1))
         figures += [
-            figure(f"{kind}: false alarms, e-process at every bar", np.concatenate(wrong).mean(), "share", 0.05, "lower"),
+            figure(
+                f"{kind}: false alarms, e-process at every bar", np.concatenate(wrong).mean(), "share", 0.05, "lower"
+            ),
             figure(f"{kind}: false alarms, t-test at every bar", np.concatenate(peeked).mean(), "share", None, "lower"),
             figure(f"{kind}: false drift alarms at every bar", np.concatenate(alarms).mean(), "share", 0.05, "lower"),
             figure(f"{kind}: median delay, e-process", np.median(np.concatenate(shown)), "bars", None, "lower"),
             figure(f"{kind}: one look of a t-test after so many bars", float(planned), "bars", None, "lower"),
             figure(f"{kind}: power of that look", np.concatenate(fixed).mean(), "share", None, "higher"),
-            figure(f"{kind}: median delay, CUSUM of the true mean", np.median(np.concatenate(page)), "bars", None, "lower"),
+            figure(
+                f"{kind}: median delay, CUSUM of the true mean", np.median(np.concatenate(page)), "bars", None, "lower"
+            ),
         ]
     needed = bars_until_shown(noise("normal", np.random.default_rng(3), 1, 200_000)[0] + mean)
     return [*figures, figure("normal: bars said to be needed", needed, "bars", None, "lower")]
@@ -119,7 +123,9 @@ def speed(bars: int, memory_bars: int) -> list[dict[str, Any]]:
         began, cpu = time.perf_counter(), time.process_time()
         count = sum(event.kind == "bar" for event in session)
         figures += [
-            figure("bars a second from a tape, one process", count / (time.perf_counter() - began), "1/s", 5_000, "higher"),
+            figure(
+                "bars a second from a tape, one process", count / (time.perf_counter() - began), "1/s", 5_000, "higher"
+            ),
             figure("the same, a second of processor", count / (time.process_time() - cpu), "1/s", None, "higher"),
         ]
     made = machinery(result, opened(result, Tape(candles[4_000:]), cash=1e4, study=None), (), Path(), None)
@@ -143,7 +149,9 @@ def speed(bars: int, memory_bars: int) -> list[dict[str, Any]]:
             made.trader.trade(part, made.trader.decide(made.forecaster.step(part), part, made.forecaster.growing))
             at.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
         early = at[min(len(at) - 1, max(len(at) // 4, 40))]
-        figures.append(figure(f"peak memory grown over the last bars of {memory_bars:,}", at[-1] - early, "MiB", 20.0, "lower"))
+        figures.append(
+            figure(f"peak memory grown over the last bars of {memory_bars:,}", at[-1] - early, "MiB", 20.0, "lower")
+        )
     return figures
 
 

@@ -83,7 +83,7 @@ def forecast(
                 found.append(_of_run(Path(each), given, offline, listener))
             else:
                 chosen = make_study(**settings) if given is None else given
-                candles = mending.of(assets.load(each, **wanted, progress=listener))
+                candles = mending.joined(assets.load(each, **wanted, repair=mending.repaired, progress=listener))
                 found.append(_of_candles(candles, chosen, runs, seed, listener))
     if as_json:
         print_json(found[0].to_dict() if len(found) == 1 else {"forecasts": [each.to_dict() for each in found]})

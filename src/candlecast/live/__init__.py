@@ -1,8 +1,9 @@
 """Paper trading: feed -> streaming features -> fitted nets -> rule -> account, one closed bar at a time."""
 
+from candlecast.live.events import PaperEvent
 from candlecast.live.reconcile import Reconciliation, reconcile
 from candlecast.live.record import SessionRecord, list_sessions, read_session
-from candlecast.live.session import PaperEvent, PaperSession, paper
+from candlecast.live.session import PaperSession, paper
 
 __all__ = [
     "PaperEvent",

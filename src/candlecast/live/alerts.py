@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from candlecast.errors import CandlecastError, ConfigError
-from candlecast.live.session import PaperEvent
+from candlecast.live.events import PaperEvent
 from candlecast.sources.posting import post_json, require_address
 from candlecast.text.redaction import register_secret, shown
 

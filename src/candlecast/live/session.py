@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from candlecast.backtesting.limits import Close, Limits, LimitState
 from candlecast.candles import Candles
-from candlecast.dataset.forecast import Forecast
 from candlecast.disk.claims import Claim
 from candlecast.disk.files import reason
 from candlecast.errors import ConfigError, RunError
 from candlecast.interval import span_seconds
 from candlecast.live.classify import Classified, classified
+from candlecast.live.events import Listener, PaperEvent, bar_content, bar_event, by_bar, none, notice_content
 from candlecast.live.generations import Generation
 from candlecast.live.journal import Arrivals, Journal
 from candlecast.live.opening import NETS, candles_of, machinery, opened, require_same_session
 from candlecast.live.retraining import Background, save_tensors
-from candlecast.live.trading import Step
-from candlecast.sources.feed import Batch, Feed, Notice, Seen, Tape, is_late
+from candlecast.sources.feed import Batch, Feed, Seen, Tape, is_late
 from candlecast.sources.source import Moment, moment
 from candlecast.study.loading import load_run
 from candlecast.study.result import StudyResult
@@ -37,34 +35,6 @@ LATE_SHARE = 0.1  # of the interval after a bar's close: an order decided later 
 REMEMBERED = 4_096  # bars whose values are compared when they come again
 STOP = "stop"  # a file in the session's folder that ends it at the next batch
 NO_LIMITS = Limits()
-Kind = Literal["bar", "notice", "limit", "refit"]
-
-
-@dataclass(frozen=True)
-class PaperEvent:
-    """What happened in a session: a closed bar and all that followed from it, a notice of the feed, a limit, a training.
-
-    Of a bar: `forecast` (mean of the seeds in the target's units; None without a whole window), `position` (the target held
-    from the next open on; None when nothing was decided), `fills` (units, price, fee and slippage of each), `equity` and
-    `state` of the limits. `text` says it in a sentence.
-    """
-
-    kind: Kind
-    time: datetime
-    text: str
-    bar: Seen | None = None
-    forecast: float | None = None
-    position: float | None = None
-    fills: tuple[tuple[float, float, float, float], ...] = ()
-    equity: float = math.nan
-    state: str = "ACTIVE"
-    is_live: bool = True
-
-    def __str__(self) -> str:
-        return self.text
-
-
-Listener = Callable[[PaperEvent], None]
 
 
 def paper(
@@ -237,7 +207,7 @@ class PaperSession:
         entries: list[tuple[str, dict[str, Any]]] = []
         events: list[PaperEvent] = []
         for notice in found.notices:
-            entries.append(("notice", _notice_content(notice)))
+            entries.append(("notice", notice_content(notice)))
             events.append(PaperEvent("notice", notice.at, notice.detail, bar=notice.bar, state=self._state.state))
         bars = self._wanted(found)
         for part in self._between_trainings(bars):
@@ -345,14 +315,14 @@ class PaperSession:
             return wanted
 
         steps = made.trader.trade(candles, ruled, held_back=held_back, limited=limited)
-        said = _by_bar(forecast, closes)
+        said = by_bar(forecast, closes)
         entries, events, before = [], [], self._told
         for row, (bar, step) in enumerate(zip(bars, steps, strict=True)):
-            content = _bar_content(
+            content = bar_content(
                 bar, closes[row], said.get(closes[row]), float(ruled[row]), step, states[row], late[row]
             )
             entries.append(("bar", content | {"warm": bool(is_warm[row])}))
-            events.append(_bar_event(bar, closes[row], content, step, states[row], is_live=not is_warm[row]))
+            events.append(bar_event(bar, closes[row], content, step, states[row], is_live=not is_warm[row]))
             if (states[row].state, states[row].reason) != before:
                 before = states[row].state, states[row].reason
                 words = f"{before[0]}: {before[1]}" if before[1] else f"{before[0]} again"
@@ -392,7 +362,7 @@ class PaperSession:
         self._told = (self._state.state, self._state.reason)
         content = {"at": self.feed.now().isoformat(), "state": self._state.state, "reason": self._state.reason}
         words = f"{self._state.state}: {self._state.reason}; flat from the next open on"
-        return ("limit", content | {"target": _none(wanted)}), PaperEvent(
+        return ("limit", content | {"target": none(wanted)}), PaperEvent(
             "limit", self.feed.now(), words, equity=self.equity, state=self._state.state
         )
 
@@ -429,71 +399,6 @@ def _candles(bars: Sequence[Seen], like: Candles) -> Candles:
     return candles_of(contents, like)
 
 
-def _by_bar(forecast: Forecast | None, closes: Sequence[datetime]) -> dict[datetime, dict[str, Any]]:
-    """What was forecast at each close: the fold, the seeds' means, their mean, and the return that it implies."""
-    if forecast is None:
-        return {}
-    frame = forecast.frame
-    count = frame["seed"].n_unique()
-    means = frame["mean"].to_numpy().reshape(count, -1).T.tolist()
-    averaged = forecast.averaged().frame
-    rows = zip(averaged["time"], averaged["fold"], means, averaged["mean"], averaged["expected_return"], strict=True)
-    return {
-        time: {"fold": fold, "means": each, "mean": mean, "expected_return": expected}
-        for time, fold, each, mean, expected in rows
-    }
-
-
-def _bar_content(
-    bar: Seen,
-    close: datetime,
-    forecast: dict[str, Any] | None,
-    ruled: float,
-    step: Step,
-    state: LimitState,
-    is_late_: bool,
-) -> dict[str, Any]:
-    return {
-        "open_time": bar.open_time.isoformat(),
-        "close_time": close.isoformat(),
-        "bar": [_none(value) for value in bar.values],
-        "forecast": forecast,
-        "ruled": _none(ruled),
-        "decided": _none(step.decided),
-        "waiting": _none(step.waiting),
-        "traded": _none(step.traded),
-        "number": step.bar,
-        "account": list(step.account),
-        "equity": step.equity,
-        "fills": [[_none(value) for value in fill] for fill in step.fills],
-        "late": is_late_,
-        "limits": [state.state, state.reason, state.peak],
-    }
-
-
-def _bar_event(
-    bar: Seen, close: datetime, content: dict[str, Any], step: Step, state: LimitState, *, is_live: bool
-) -> PaperEvent:
-    fills = tuple((fill[3], fill[4], fill[5], fill[6]) for fill in step.fills)
-    mean = None if content["forecast"] is None else content["forecast"]["mean"]
-    words = f"{close:%Y-%m-%d %H:%M} UTC close {bar.close:.8g}"
-    words += "" if mean is None else f", forecast {mean:.5g}"
-    words += "" if content["decided"] is None else f", position {step.decided:+.0%}".replace("%", " %")
-    words += "".join(
-        f", {'bought' if units > 0 else 'sold'} {abs(units):.6g} at {price:.8g}" for units, price, *_ in fills
-    )
-    words += f", equity {step.equity:,.2f}" if is_live else ", before the session began"
-    words += ", decided too late for the next open" if content["late"] else ""
-    position = content["decided"]
-    return PaperEvent("bar", close, words, bar, mean, position, fills, step.equity, state.state, is_live)
-
-
-def _notice_content(notice: Notice) -> dict[str, Any]:
-    about = None if notice.bar is None else [_none(value) for value in notice.bar.values]
-    opened_at = None if notice.bar is None else notice.bar.open_time.isoformat()
-    return {"kind": notice.kind, "detail": notice.detail, "bar": about, "open_time": opened_at}
-
-
 def _limit_state(limits: Limits, cash: float, bars: Sequence[dict[str, Any]]) -> LimitState:
     """The state after the last bar of a journal."""
     traded = [bar for bar in bars if not bar["warm"]]
@@ -520,7 +425,3 @@ def _tell(alerts: Sequence[Listener], event: PaperEvent) -> None:
             alert(event)
         except Exception as error:
             logger.warning("an alert failed (%s)", type(error).__name__)
-
-
-def _none(value: float) -> float | None:
-    return None if isinstance(value, float) and math.isnan(value) else value
