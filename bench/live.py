@@ -32,6 +32,7 @@ from candlecast.sources.feed import Tape
 
 LOOKS, LONGEST, CHUNK = 1_000, 2_500, 250
 SHARPE, DAYS, SIGMA = 2.0, 252, 0.01
+LARGEST = 0.1  # loss of one bar that the e-process allows for
 KINDS = ("normal", "student", "clustered")
 
 
@@ -75,7 +76,7 @@ def cusum(returns: np.ndarray, mean: float) -> np.ndarray:
 
 def lives(count: int) -> list[dict[str, Any]]:
     """Size and delay of the tests."""
-    mean, bets, figures = SHARPE / math.sqrt(DAYS) * SIGMA, Bets(0.25), []
+    mean, bets, figures = SHARPE / math.sqrt(DAYS) * SIGMA, Bets(LARGEST), []
     planned = math.ceil(((1.645 + 0.842) / (SHARPE / math.sqrt(DAYS))) ** 2)
     for kind in KINDS:
         rng = np.random.default_rng(11)

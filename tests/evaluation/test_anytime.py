@@ -41,10 +41,10 @@ def test_looked_at_after_every_bar_it_is_wrong_in_at_most_one_of_twenty_lives(na
     rng = np.random.default_rng(7)
     noise = rng.standard_t(4, (2_000, 300)) / math.sqrt(2) if name == "student" else rng.standard_normal((2_000, 300))
     scale = np.exp(0.5 * rng.standard_normal((2_000, 1)) + 0.02 * np.cumsum(rng.standard_normal((2_000, 300)), axis=1))
-    returns = (0.01 * noise * (scale if name == "clustered" else 1.0)).clip(-0.25, 0.25)
-    wrong = (Bets(0.25).path(returns) >= 20.0).any(axis=1).mean()
+    returns = (0.01 * noise * (scale if name == "clustered" else 1.0)).clip(-0.1, 0.1)
+    wrong = (Bets(0.1).path(returns) >= 20.0).any(axis=1).mean()
     assert wrong <= 0.05
-    alarms = (Bets(0.25).path(-returns) >= 20.0).any(axis=1).mean()
+    alarms = (Bets(0.1).path(-returns) >= 20.0).any(axis=1).mean()
     assert alarms <= 0.05
 
 

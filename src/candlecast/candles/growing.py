@@ -35,7 +35,7 @@ class Bars:
     @cached_property
     def frame(self) -> pl.DataFrame:
         """The closing times as `Candles.frame` has them."""
-        return pl.DataFrame({"close_time": pl.Series(self.close_time).dt.replace_time_zone("UTC")})
+        return pl.DataFrame({"close_time": utc(self.close_time)})
 
 
 class GrowingCandles:
@@ -103,7 +103,12 @@ class GrowingCandles:
         return replace(self._like, frame=frame_of({name: array[rows] for name, array in self._arrays.items()}))
 
 
+def utc(times: np.ndarray) -> pl.Series:
+    """Times, datetime64[us], as a column in UTC."""
+    return pl.Series(times.view(np.int64)).cast(pl.Datetime("us", "UTC"))
+
+
 def frame_of(columns: dict[str, np.ndarray] | dict[str, Sequence[float]]) -> pl.DataFrame:
     """A frame of candles from its columns, times as datetime64[us] in UTC."""
-    times = {name: pl.Series(np.asarray(columns[name], "datetime64[us]")).dt.replace_time_zone("UTC") for name in TIMES}
+    times = {name: utc(np.asarray(columns[name], "datetime64[us]")) for name in TIMES}
     return pl.DataFrame({**times, **{name: np.asarray(columns[name], np.float64) for name in PRICES}})

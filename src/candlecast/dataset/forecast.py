@@ -69,6 +69,9 @@ class Forecast:
     horizon: int
 
     def __post_init__(self) -> None:
+        if self.frame.columns == [*SCHEMA] and self.frame.schema == SCHEMA:  # nothing to add or to convert
+            object.__setattr__(self, "frame", self.frame.sort("symbol", "seed", "time"))
+            return
         absent = [pl.lit(None).alias(name) for name in OPTIONAL if name not in self.frame.columns]
         further = sorted(name for name in self.frame.columns if FURTHER.fullmatch(name) and not self._is_void(name))
         schema = SCHEMA | {name: SCHEMA.get(name.partition("@")[0], pl.Float64) for name in further}

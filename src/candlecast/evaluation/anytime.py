@@ -23,8 +23,8 @@ import numpy as np
 
 from candlecast.errors import ConfigError, require_parameters
 
-BETS = 16  # fractions, geometric up to the largest
-SPREAD = 128.0  # the largest over the smallest
+BETS = 8  # fractions, geometric up to the largest
+SPREAD = 32.0  # the largest over the smallest
 LARGEST = 0.99  # of what the bound allows, so that no bet loses everything
 LEVEL = 0.05
 HIGHEST_LOG = 600.0  # of an e-value, below the largest float
@@ -90,7 +90,7 @@ class Bets:
         return np.exp(np.minimum(most, HIGHEST_LOG)) * np.exp(logs - most).mean(axis=0)
 
 
-def earns(returns: np.ndarray, *, largest_loss: float = 0.25) -> np.ndarray:
+def earns(returns: np.ndarray, *, largest_loss: float = 0.1) -> np.ndarray:
     """E-values against "the strategy earns nothing after costs", after each return, float64 (time,).
 
     Args:
@@ -103,7 +103,7 @@ def earns(returns: np.ndarray, *, largest_loss: float = 0.25) -> np.ndarray:
     return Bets(largest_loss).path(_series(returns, "returns"))
 
 
-def falls_short(returns: np.ndarray, expected: float, *, largest_gain: float = 0.25) -> np.ndarray:
+def falls_short(returns: np.ndarray, expected: float, *, largest_gain: float = 0.1) -> np.ndarray:
     """E-values against "the strategy earns at least `expected` in a bar on average": an alarm that results are worse.
 
     Args:
@@ -151,17 +151,17 @@ def anytime_p(e_values: np.ndarray) -> np.ndarray:
     return np.minimum(1.0, 1.0 / np.maximum.accumulate(np.maximum(e_values, 1.0), axis=-1))
 
 
-def bars_until_shown(returns: np.ndarray, *, largest_loss: float = 0.25, level: float = LEVEL) -> float:
+def bars_until_shown(returns: np.ndarray, *, largest_loss: float = 0.1, level: float = LEVEL) -> float:
     """About how many bars like these it takes until `earns` shows them at a level; infinity where it would not.
 
-    ln(bets / level) over the growth of the best bet: mean of ln(1 + lambda r).
+    ln(bets / 2 level) over the growth of the best bet: mean of ln(1 + lambda r).
 
     >>> bars_until_shown(np.array([-0.01, -0.02, 0.01]))
     inf
     """
     bets, clipped = Bets(largest_loss), np.maximum(_series(returns, "returns"), -largest_loss)
     growth = max(float(np.log1p(fraction * clipped).mean()) for fraction in bets.fractions) if len(clipped) else 0.0
-    return math.log(BETS / level) / growth if growth > 0 else math.inf
+    return math.log(BETS / (2 * level)) / growth if growth > 0 else math.inf
 
 
 def _mean_exp(logs: np.ndarray) -> float:

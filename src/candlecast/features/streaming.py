@@ -22,10 +22,11 @@ BY_ARRAYS = ("sma_ratio", "ema_ratio", "rsi", "macd", "bollinger", "atr", "volum
 def newest_values(features: Features, growing: GrowingCandles, count: int) -> np.ndarray:
     """Values of the newest `count` bars, float64 (count, column), as `features.compute` gives them; NaN where undefined."""
     table = None
+    finite = growing.last(count + features.warmup + SPARE)
     values, column = np.empty((count, len(features.columns))), 0
     for feature in features.features:
         if feature.kind in FINITE and not feature.label:
-            own = feature(growing.last(count + feature.warmup + SPARE))  # pyright: ignore[reportArgumentType]
+            own = feature(finite)  # pyright: ignore[reportArgumentType]
         elif feature.kind in BY_ARRAYS and not feature.label:
             own = feature(growing.last(len(growing)))  # pyright: ignore[reportArgumentType]
         else:

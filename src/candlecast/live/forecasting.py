@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 
 from candlecast.candles import Candles
-from candlecast.candles.growing import MOST_BARS, GrowingCandles
-from candlecast.dataset.forecast import Forecast
+from candlecast.candles.growing import MOST_BARS, GrowingCandles, utc
+from candlecast.dataset.forecast import OPTIONAL, Forecast
 from candlecast.dataset.prediction import Prediction
 from candlecast.dataset.samples import Samples, run_length
 from candlecast.features import Features
@@ -90,7 +90,10 @@ class Forecaster:
                 self._activate(changes[row])
                 bounds.append(start + row)
             frames += self._rows(bounds[-1], len(self._runs))
-        return Forecast.joined(frames, primary(self.target).horizon) if frames else None
+        if not frames:
+            return None
+        horizon = primary(self.target).horizon
+        return Forecast(frames[0], horizon) if len(frames) == 1 else Forecast.joined(frames, horizon)
 
     def _parts(self, bars: Candles) -> list[Candles]:
         """The bars in parts within which no older bars are left out, and of a bounded size."""
@@ -233,14 +236,15 @@ def _frame(
     first, *others = components(samples.target)
     count = len(rows) * len(said)
     times = samples.candles.close_time[rows]
+    empty = pl.Series([None] * count, dtype=pl.Float64)
     columns: dict[str, object] = {
-        "time": pl.Series(np.tile(times, len(said))).dt.replace_time_zone("UTC"),
+        "time": utc(np.tile(times, len(said))),
+        "known_at": pl.Series([None] * count, dtype=pl.Datetime("us", "UTC")),
         "symbol": [samples.candles.symbol] * count,
         "model": [model] * count,
         "fold": pl.Series([generation.index] * count, dtype=pl.Int32),
         "seed": pl.Series(np.repeat([seed for seed, _ in said], len(rows)), dtype=pl.Int32),
-        "known_at": pl.Series([None] * count, dtype=pl.Datetime("us", "UTC")),
-        "target": pl.Series([None] * count, dtype=pl.Float64),
+        **dict.fromkeys(("mean", "naive", "target", "expected_return", *OPTIONAL), empty),
     }
     columns |= _columns(first, samples, rows, [each for _, each in said])
     for other in others:

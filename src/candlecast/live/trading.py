@@ -69,7 +69,7 @@ class Trader:
         """Targets decided at the closes of new bars, float64 (bars,), NaN where there is no forecast."""
         decided = np.full(len(bars), np.nan)
         if forecast is not None:
-            times = forecast.frame["time"].unique().sort().dt.replace_time_zone(None).to_numpy()
+            times = np.unique(forecast.frame["time"].to_physical().to_numpy()).astype("datetime64[us]")
             decided[np.searchsorted(bars.close_time, times)] = self.rules.step(forecast, growing)
         return decided
 

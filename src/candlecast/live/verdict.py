@@ -14,6 +14,8 @@ from candlecast.live.record import SessionRecord
 from candlecast.study.result import StudyResult
 from candlecast.text import count
 
+SMALLEST_BOUND = 0.02  # of equity, that one bar can lose or gain at most
+
 
 @dataclass(frozen=True)
 class LiveVerdict:
@@ -87,18 +89,24 @@ def live_verdict(record: SessionRecord, result: StudyResult) -> LiveVerdict:
     times = [datetime.fromisoformat(bar["close_time"]) for bar in bars]
     days = (times[-1] - times[0]).total_seconds() / 86_400 if len(times) > 1 else 0.0
     a_year = result.backtest.bars_per_year / 365.25
-    needed = bars_until_shown(past) / a_year
+    largest = _largest(past)
+    needed = bars_until_shown(past, largest_loss=largest) / a_year
     own, naive = _losses(record, result)
     horizon = result.primary_target.horizon
     e_beats = beats(own, naive, horizon=horizon)
     return LiveVerdict(
         bars=len(record.bars),
         days=days,
-        p_earns=_last_p(earns(returns)),
+        p_earns=_last_p(earns(returns, largest_loss=largest)),
         p_beats=_last_p(e_beats) if result.primary_target.kind == "value" else math.nan,
-        p_falls_short=_last_p(falls_short(returns, float(past.mean()) if len(past) else 0.0)),
+        p_falls_short=_last_p(falls_short(returns, float(past.mean()) if len(past) else 0.0, largest_gain=largest)),
         days_needed=needed,
     )
+
+
+def _largest(past: np.ndarray) -> float:
+    """What one bar can lose or gain at most: twice the largest move of the backtest, at least 2 %."""
+    return min(max(2.0 * float(np.abs(past).max(initial=0.0)), SMALLEST_BOUND), 1.0)
 
 
 def _losses(record: SessionRecord, result: StudyResult) -> tuple[np.ndarray, np.ndarray]:

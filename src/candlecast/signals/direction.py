@@ -24,4 +24,8 @@ class FollowDirection:
     def __call__(self, forecast: Forecast, candles: Candles | None = None) -> Positions:
         """Positions of the forecast's bars; `candles` are not needed. Raises ConfigError for a forecast that does not fit."""
         frame, expected = expected_returns(forecast)
-        return positions(frame, np.sign(expected) if self.allow_short else (expected > 0).astype(np.float64))
+        return positions(frame, self.followed(expected))
+
+    def followed(self, expected: np.ndarray) -> np.ndarray:
+        """Positions for expected log returns, float64 (time,)."""
+        return np.sign(expected) if self.allow_short else (expected > 0).astype(np.float64)

@@ -42,7 +42,7 @@ class RuleStream:
         """Positions for the newest forecasts, float64 (bars,); `growing` has their candles, the newest one last."""
         rule = self.rule
         if type(rule) is FollowDirection:
-            return self._of(rule(forecast))
+            return rule.followed(expected_returns(forecast)[1])
         if type(rule) is Threshold:
             values = rule.walked(expected_returns(forecast)[1], held=self._held)
         elif type(rule) is HoldPosition:
