@@ -116,6 +116,7 @@ from .live import (
     PaperEvent as PaperEvent,
     PaperSession as PaperSession,
     Reconciliation as Reconciliation,
+    limited_backtest as limited_backtest,
     list_sessions as list_sessions,
     paper as paper,
     read_session as read_session,

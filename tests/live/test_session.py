@@ -15,7 +15,7 @@ import pytest
 from candlecast.backtesting import Limits
 from candlecast.errors import ConfigError, RunError
 from candlecast.ledger import Ledger
-from candlecast.live import paper
+from candlecast.live import limited_backtest, paper
 from candlecast.live.journal import FORMAT, read_journal
 from candlecast.sources.feed import Notice, Tape
 from paper_sessions import FIRST, Scripted, later, played, run, seen
@@ -38,7 +38,7 @@ def test_paper_on_a_tape_of_the_run_is_its_backtest(run, tmp_path, together):
     made = [fill for e in bars for fill in e.fills]
     assert [abs(units) for units, *_ in made] == fills["units"].to_list()
     assert [price for _, price, *_ in made] == fills["price"].to_list()
-    decided = run.positions[run.model].frame["position"].to_list()
+    decided = run.positions.frame["position"].to_list()
     assert [e.position for e in bars] == decided
 
 
@@ -270,3 +270,14 @@ def test_results_of_a_ledger_in_memory_have_a_session_too(run, tmp_path, monkeyp
     session = paper(result, feed=Tape(run.candles[400:]))
     assert session.folder.parent.name == "paper"
     list(session)
+
+
+def test_the_same_limits_stand_in_a_backtest(run, tmp_path):
+    first = first_test_row(run)
+    limits = Limits(drawdown=0.02, max_position=0.7, price_band=0.03)
+    _, events = played(run, tmp_path / "s", feed=Tape(run.candles[first:]), limits=limits)
+    found = limited_backtest(run.candles, run.positions, limits=limits, costs=run.costs, cash=run.cash)
+    assert [e.equity for e in events if e.kind == "bar"] == found.equity["equity"].to_list()
+    free = limited_backtest(run.candles, run.positions, limits=Limits(), costs=run.costs, cash=run.cash)
+    assert free.equity.equals(run.backtest.equity)
+    assert free.fills.equals(run.backtest.fills)

@@ -1,6 +1,7 @@
 """Paper trading: feed -> streaming features -> fitted nets -> rule -> account, one closed bar at a time."""
 
 from candlecast.live.events import PaperEvent
+from candlecast.live.limited import limited_backtest
 from candlecast.live.reconcile import Reconciliation, reconcile
 from candlecast.live.record import SessionRecord, list_sessions, read_session
 from candlecast.live.session import PaperSession, paper
@@ -10,6 +11,7 @@ __all__ = [
     "PaperSession",
     "Reconciliation",
     "SessionRecord",
+    "limited_backtest",
     "list_sessions",
     "paper",
     "read_session",

@@ -58,8 +58,7 @@ def serve_page(session: str | Path, *, port: int = 0, study: Study | None = None
 def state_of(record: SessionRecord, result: StudyResult, study: Study | None = None) -> dict[str, Any]:
     """What the page shows, as JSON values."""
     opening, bars = record.opening, record.bars
-    first = bars[0]["close_time"][:16] if bars else "no bar yet"
-    last = bars[-1]["close_time"][:16] if bars else ""
+    first, last = (_minute(bars[row]["close_time"]) if bars else "no bar yet" for row in (0, -1))
     verdict = live_verdict(record, result)
     held = bars[-1]["decided"] if bars else None
     state = {
@@ -67,11 +66,11 @@ def state_of(record: SessionRecord, result: StudyResult, study: Study | None = N
         "symbol": opening["symbol"],
         "interval": opening["interval"],
         "run": f"Paper trading of {Path(opening['run']).name}, from {opening['feed']}",
-        "period": f"{first} to {last} UTC, {len(bars):,} bars".replace("T", " "),
+        "period": f"{first} to {last} UTC, {len(bars):,} bars",
         "verdict": verdict.text,
         "badges": [
             record.state,
-            f"position {'none' if held is None else f'{held:+.0%}'}",
+            f"position {'none' if held is None else f'{held * 100:+.0f} %'}",
             f"equity {record.equity:,.2f}",
             *([] if verdict.days_left in (0.0, float("inf")) else [f"about {verdict.days_left:,.0f} days left"]),
         ],
@@ -185,11 +184,15 @@ def _held(record: SessionRecord) -> list[float]:
     return [record.opening["cash"] * close / closes[0] for close in closes]
 
 
+def _minute(time: str) -> str:
+    return time[:16].replace("T", " ")
+
+
 def _bar_row(bar: dict[str, Any]) -> list[str]:
     forecast = "-" if bar["forecast"] is None else f"{bar['forecast']['mean']:.5g}"
     position = "-" if bar["decided"] is None else f"{bar['decided']:+.0%}".replace("%", " %")
     return [
-        bar["close_time"][:16].replace("T", " "),
+        _minute(bar["close_time"]),
         f"{bar['bar'][3]:.8g}",
         forecast,
         position,

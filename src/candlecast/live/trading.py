@@ -57,12 +57,12 @@ class Trader:
         self._has_traded = False
         self._conditions: Conditions | None = None
 
-    def remember(self, history: Candles, forecast: Forecast | None, growing: GrowingCandles) -> None:
+    def remember(self, history: Candles, forecast: Forecast | None, growing: GrowingCandles | None) -> None:
         """Take note of the bars, and of what was forecast, before the account begins."""
         self._has_traded = bool((history.volume > 0).any())
         if len(history):
             self._before = history[-1:]
-        if forecast is not None and len(forecast):
+        if forecast is not None and growing is not None and len(forecast):
             self.rules.step(forecast, growing)
 
     def decide(self, forecast: Forecast | None, bars: Candles, growing: GrowingCandles) -> np.ndarray:
