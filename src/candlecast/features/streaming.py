@@ -16,6 +16,7 @@ from candlecast.features.outside import Known
 
 SPARE = 32  # bars beyond the warm-up
 FINITE = ("log_return", "scaled_close", "realized_volatility", "log_range", "time_of_day", "time_of_week")
+ACTIVITY = ("trades_change", "trade_size_change", "taker_imbalance")
 BY_ARRAYS = ("sma_ratio", "ema_ratio", "rsi", "macd", "bollinger", "atr", "volume_change")
 
 
@@ -45,5 +46,11 @@ def require_streaming(features: Features) -> None:
             raise ConfigError(
                 f"the feature {feature.name} is data from elsewhere, which a feed of candles does not bring",
                 expected="features that are computed from the candles",
+                remedy="Run the study without it",
+            )
+        if feature.kind in ACTIVITY:
+            raise ConfigError(
+                f"the feature {feature.name} needs columns beyond open, high, low, close and volume, which a feed does not bring",
+                expected="features of prices and volume",
                 remedy="Run the study without it",
             )

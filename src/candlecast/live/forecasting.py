@@ -13,7 +13,7 @@ import polars as pl
 
 from candlecast.candles import Candles
 from candlecast.candles.growing import MOST_BARS, GrowingCandles, utc
-from candlecast.dataset.forecast import OPTIONAL, Forecast
+from candlecast.dataset.forecast import OPTIONAL, SIGNAL, Forecast
 from candlecast.dataset.prediction import Prediction
 from candlecast.dataset.samples import Samples, run_length
 from candlecast.features import Features
@@ -246,6 +246,8 @@ def _frame(
         "seed": pl.Series(np.repeat([seed for seed, _ in said], len(rows)), dtype=pl.Int32),
         **dict.fromkeys(("mean", "naive", "target", "expected_return", *OPTIONAL), empty),
     }
+    moments = np.array([generation.moments[seed] for seed, _ in said])  # (seeds, 3)
+    columns |= {name: np.repeat(each, len(rows)) for name, each in zip(SIGNAL, moments.T, strict=True)}
     columns |= _columns(first, samples, rows, [each for _, each in said])
     for other in others:
         name = label(other)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from candlecast.models import Fitted, Model
 from candlecast.study.fitted import Parts
 from candlecast.study.result import StudyResult
 from candlecast.walkforward.plan import WalkPlan
+from candlecast.walkforward.walk import moments_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +32,11 @@ class Generation:
     since: np.datetime64
     jobs: tuple[Job, ...]
     fitted: tuple[Fitted, ...]
+
+    @cached_property
+    def moments(self) -> dict[int, tuple[float, float, float]]:
+        """The moments of each model's signal over the rows that it was fitted on, by seed."""
+        return {job.seed: moments_of(fitted) for job, fitted in zip(self.jobs, self.fitted, strict=True)}
 
     @property
     def trained_until(self) -> np.datetime64:

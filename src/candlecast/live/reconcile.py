@@ -29,6 +29,7 @@ import polars as pl
 
 from candlecast.backtesting import BacktestResult, backtest
 from candlecast.candles import Candles
+from candlecast.candles.growing import PRICES, TIMES
 from candlecast.errors import CandleError, NotEnoughDataError
 from candlecast.live.journal import Arrivals, Entry
 from candlecast.live.opening import Machinery, candles_of, machinery
@@ -268,7 +269,7 @@ def _backtested(made: Machinery, record: SessionRecord, result: StudyResult, fin
     positions = Positions(
         frame.with_columns(symbol=pl.lit(final.symbol)), rules.leverage, in_units=rules.in_units, band=rules.band
     )
-    whole = replace(final, frame=made.history.frame.vstack(final.frame))
+    whole = replace(final, frame=made.history.frame.select(final.frame.columns).vstack(final.frame))
     found = backtest(whole, positions, costs=result.costs, cash=cash)
     by_time = dict(zip(found.equity["time"], found.equity["equity"], strict=True))
     equity = [by_time.get(time, cash) for time in times]
@@ -297,7 +298,7 @@ def _final(record: SessionRecord, result: StudyResult, candles: Candles | None) 
                 expected=f"all bars of the session, from {first} to {last}",
                 remedy="Fetch the candles again",
             )
-        return replace(result.candles, frame=frame, origin=None)
+        return replace(result.candles, frame=frame.select(*TIMES, *PRICES), origin=None)
     bars = {bar["open_time"]: bar for bar in record.every_bar}
     interval = result.candles.interval
     for entry in record.entries:

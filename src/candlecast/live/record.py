@@ -105,7 +105,7 @@ class SessionRecord:
         opened = datetime.fromisoformat(self.opening["first"])
         history = result.candles.frame.filter(result.candles.frame["open_time"] < opened)
         own = candles_of(self.every_bar, result.candles).frame
-        return replace(result.candles, frame=history.vstack(own), origin=None)
+        return replace(result.candles, frame=history.select(own.columns).vstack(own), origin=None)
 
     def returns(self) -> np.ndarray:
         """Simple net returns of equity by bar since the first decision, float64."""

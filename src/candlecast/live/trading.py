@@ -48,7 +48,7 @@ class Trader:
     """
 
     def __init__(self, rule: Rule, costs: Costs, cash: float) -> None:
-        self.rules = RuleStream(rule)
+        self.rules = RuleStream(rule, costs)
         self.costs, self.cash = costs, float(cash)
         self.account = start(self.cash)
         self.bar = -1
@@ -153,4 +153,4 @@ class Trader:
 
 
 def _after(one: Candles, other: Candles) -> Candles:
-    return replace(other, frame=one.frame.vstack(other.frame))
+    return replace(other, frame=one.frame.select(other.frame.columns).vstack(other.frame))

@@ -15,6 +15,8 @@ from candlecast.signals.rule import expected_returns, positions
 from candlecast.signals.trading_region import Region, trading_region
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from candlecast.backtesting import Costs
 
 BPS = 10_000.0
@@ -64,6 +66,11 @@ class NoTradeBand:
         Raises:
             ConfigError: without costs, for a target that implies no return, or for a forecast without these columns.
         """
+        frame, low, high = self.bounded(forecast, costs)
+        return positions(frame, self.positions_of(self.stepped(low, high)))
+
+    def bounded(self, forecast: Forecast, costs: Costs | None) -> tuple[pl.DataFrame, np.ndarray, np.ndarray]:
+        """The averaged table, and the bounds of each bar's position, float64 (time,); raises as a call."""
         frame, expected = expected_returns(forecast)
         absent = [name for name in SIGNAL if frame[name].null_count()]
         if absent:
@@ -79,7 +86,7 @@ class NoTradeBand:
             rows = which.ravel() == place
             region = self._region(mean / forecast.horizon, std / forecast.horizon, persistence, cost)
             low[rows], high[rows] = (_side(per_bar[rows]),) * 2 if region is None else region.bounds(per_bar[rows])
-        return positions(frame, self._held(low, high))
+        return frame, low, high
 
     def _region(self, mean: float, std: float, persistence: float, cost: float) -> Region | None:
         """What is kept, for a forecast with these moments; None for a constant one."""
@@ -88,14 +95,19 @@ class NoTradeBand:
         lowest = -1.0 if self.allow_short else 0.0
         return trading_region(cost=cost, mean=mean, std=std, persistence=persistence, full=self.full, lowest=lowest)
 
-    def _held(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-        """Positions within the bounds (time,) of each bar, as near as possible to the one before, in steps."""
-        held, found = 0, np.empty(len(low))
-        least, steps = (-1.0 if self.allow_short else 0.0), 1.0 / self.step
+    def stepped(self, low: np.ndarray, high: np.ndarray, *, held: int = 0) -> np.ndarray:
+        """Positions in steps, whole numbers (time,), within the bounds of each bar and as near as possible to the one before;
+        `held` is that before the first.
+        """
+        found, steps = np.empty(len(low)), 1.0 / self.step
         for bar, (lowest, highest) in enumerate(zip((low * steps).tolist(), (high * steps).tolist(), strict=True)):
             held = round(min(max(held, lowest), highest))
             found[bar] = held
-        return np.clip(found * self.step, least, 1.0)
+        return found
+
+    def positions_of(self, steps: np.ndarray) -> np.ndarray:
+        """Positions for numbers of steps, (time,)."""
+        return np.clip(steps * self.step, -1.0 if self.allow_short else 0.0, 1.0)
 
     def _cost(self, costs: Costs | None) -> float:
         """What one unit costs to trade, as a fraction."""

@@ -204,7 +204,7 @@ def _told(result: StudyResult, parts: Parts, candles: Candles, made: Forecast, j
     """What the last row of the forecasts says, beside what such forecasts were worth."""
     row = made.averaged().frame.row(-1, named=True)
     target, price = result.primary_target, float(candles.close[-1])
-    held = decide(parts.rule, made, candles).frame
+    held = decide(parts.rule, made, candles, costs=result.costs).frame
     position = float(held["position"][-1])
     changes = np.flatnonzero(np.diff(held["position"].to_numpy(), prepend=np.nan) != 0)
     low, high = _interval(result.forecast, row) if target.kind == "value" else (None, None)

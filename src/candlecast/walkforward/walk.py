@@ -153,7 +153,15 @@ def forecast_frame(fitted: Fitted, model: str, *, job: Job | None = None) -> pl.
 
 
 def _signal_columns(fitted: Fitted, rows: int) -> dict[str, pl.Series]:
-    """What rules know of a model's signal before they act on it: its moments over the rows that the model was fitted on.
+    """What rules know of a model's signal before they act on it: its moments over the rows that the model was fitted on."""
+    return {
+        name: pl.repeat(value, rows, eager=True, dtype=pl.Float64)
+        for name, value in zip(SIGNAL, moments_of(fitted), strict=True)
+    }
+
+
+def moments_of(fitted: Fitted) -> tuple[float, float, float]:
+    """The moments of a model's signal over the rows that it was fitted on; see `signal_moments`.
 
     Each stretch of them is forecast by itself, so that no memory is carried through tested bars.
     """
@@ -165,10 +173,7 @@ def _signal_columns(fitted: Fitted, rows: int) -> dict[str, pl.Series]:
     signal = samples.target.expected_return(mean, samples.candles)
     if np.isnan(signal).all():
         signal = mean
-    moments = signal_moments([signal[stretch][np.isfinite(signal[stretch])] for stretch in stretches])
-    return {
-        name: pl.repeat(value, rows, eager=True, dtype=pl.Float64) for name, value in zip(SIGNAL, moments, strict=True)
-    }
+    return signal_moments([signal[stretch][np.isfinite(signal[stretch])] for stretch in stretches])
 
 
 def signal_moments(stretches: Sequence[np.ndarray]) -> tuple[float, float, float]:
