@@ -111,13 +111,13 @@ class BinanceStream:
     def _received(self, receive: Callable[[float], str | None], wanted: datetime) -> Iterator[Batch]:
         """Batches of one connection, first whatever closed while it was made. Ends, or raises _LostError, when it does."""
         began = last = time.monotonic()
+        asked_at = self.now()
         bars, ended = self._filled(wanted)
         wanted = self._after(bars, wanted)
         if bars or ended:
             yield [*bars, *ended]
         is_told = False
         quote = math.nan, math.nan
-        asked_at = self.now()
         while not self._state.closing.is_set():
             text = receive(self.beat_seconds)
             now = self.now()
