@@ -16,7 +16,7 @@ from candlecast.backtesting import BacktestResult
 from candlecast.backtesting.filters import NO_FILTERS
 from candlecast.backtesting.simulate import AccountHistory, AccountOptions, Market, walk_targets
 from candlecast.candles import Candles
-from candlecast.disk.claims import Claim
+from candlecast.disk.exclusive import is_held
 from candlecast.errors import NotEnoughDataError, RunError
 from candlecast.live.journal import JOURNAL, Entry, read_journal
 from candlecast.live.opening import account_of, candles_of
@@ -66,11 +66,7 @@ class SessionRecord:
     @property
     def is_running(self) -> bool:
         """Whether a process runs it now."""
-        claim = Claim(self.folder)
-        try:
-            return not claim.is_alone()
-        finally:
-            claim.release()
+        return is_held(self.folder)
 
     def result(self, *, study: Study | None = None) -> StudyResult:
         """The run that is traded. Raises RunError when it is gone."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from candlecast.backtesting.limits import Close, Limits, LimitState
 from candlecast.candles import Candles
-from candlecast.disk.claims import Claim
+from candlecast.disk.exclusive import Exclusive
 from candlecast.disk.files import reason
 from candlecast.errors import ConfigError, RunError
 from candlecast.interval import span_seconds
@@ -367,24 +367,22 @@ class PaperSession:
         )
 
 
-def _claimed(folder: Path) -> Claim:
-    """The claim of the one process that runs a session. Raises RunError when another one does."""
+def _claimed(folder: Path) -> Exclusive:
+    """The lock of the one process that runs a session. Raises RunError when another one does."""
     try:
-        claim = Claim(folder)
+        return Exclusive(folder)
+    except BlockingIOError as error:
+        raise RunError(
+            f"the session {folder} is running already",
+            expected="one process for each session",
+            remedy="Stop the other one with: candlecast paper --stop, or give this one another name",
+        ) from error
     except OSError as error:
         raise RunError(
             f"{folder} cannot be made or opened ({reason(error)})",
             expected="a folder that may be written to",
             remedy="Choose another one with session=...",
         ) from error
-    if not claim.is_alone():
-        claim.release()
-        raise RunError(
-            f"the session {folder} is running already",
-            expected="one process for each session",
-            remedy="Stop the other one with: candlecast paper --stop, or give this one another name",
-        )
-    return claim
 
 
 def _candles(bars: Sequence[Seen], like: Candles) -> Candles:
