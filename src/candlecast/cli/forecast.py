@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 @click.option("--folds", type=int, help="Walk-forward test parts.")
 @click.option("--train", help='Length of each training part, such as "4y" or 5000 bars; with --test.')
 @click.option("--test", help='Length of each test part, such as "1y" or 500 bars; with --train.')
+@click.option("--refit", help='Train anew within each test part after that much, such as "1w" or 100 bars.')
 @cost_options
 @click.option("--cash", type=float, help="Initial cash, quote currency; 10,000 when not given.")
 @click.option("--seeds", type=int, help="Trainings per fold, each from another seed.")
