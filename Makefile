@@ -1,6 +1,7 @@
 # Two commands: `make run` does the main job, `make test` runs all checks. Both create the environment they need in .venv.
 # On Linux without a GPU: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make run
-# Longer checks: `make replays` (50 runs replayed with other numbers of threads), `make fuzz` (CASES damaged inputs from number FIRST on), `make kills` (KILLS killed processes of each task),
+# Longer checks: `make fuzz` (CASES damaged inputs from number FIRST on), `make kills` (KILLS killed processes of each task),
+# `make replays` (50 runs replayed with other numbers of threads), `make slips` (small faults that tests must catch),
 # `make lowest` (the tests with the lowest versions that pyproject.toml allows, in .venv-lowest; several GB).
 
 PYTHON ?= python3.11
