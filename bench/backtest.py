@@ -99,7 +99,9 @@ def orders(rounds, folder):
     conditions, held, final = Conditions(COSTS.terms(), in_units=True), np.empty((LENGTH + 1, 2)), np.empty(ASSETS)
     fills, first = [np.empty((2 * LENGTH + 2, 8)) for _ in range(ASSETS)], np.zeros(1)
     paths = [  # one bar before, so that the first order fills on the first bar
-        compiled.BarArrays(*(np.concatenate([column[asset][:1], column[asset]]) for column in columns))
+        compiled.BarArrays._make(
+            [*(np.concatenate([column[asset][:1], column[asset]]) for column in columns), None, False]
+        )
         for asset in range(ASSETS)
     ]
     wanted = [np.concatenate([row, first]) for row in decided]

@@ -22,6 +22,7 @@ import numpy as np
 import candlecast as cc
 from candlecast.dataset.forecast import Forecast
 from candlecast.evaluation.ageing import accuracy_by_age
+from candlecast.models import NetModel
 from candlecast.models.model import Model
 from candlecast.targets import Target
 
@@ -74,7 +75,7 @@ def by_cadence(series: list[cc.Candles], name: str, target: str, cadences: list[
 def pooled(series: list[cc.Candles], name: str, target: str, seeds: int) -> dict | None:
     """Error of one net for all series over that of one net for each, by series."""
     model, aim = MODELS[name], TARGETS[target]
-    if not hasattr(model, "training"):
+    if not isinstance(model, NetModel):
         return None
     options = {"target": aim, "folds": FOLDS, "seeds": range(seeds)}
     together = cc.walk_forward(cc.Pooled(model), series, **options)

@@ -18,13 +18,13 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 from freshness import squared_error
 
 import candlecast as cc
-from candlecast.models import NetModel
 
 END = datetime(2023, 1, 1, tzinfo=UTC)
 CRYPTO = {
@@ -36,17 +36,17 @@ SHARES = ("aig", "bac", "iwm")
 FOLDS, SEEDS = cc.WalkForward(folds=2), range(2)
 
 
-def recipes() -> dict[str, NetModel]:
+def recipes() -> dict[str, Any]:
     """The recipes that were compared, by what they change."""
     fit = cc.Fit
 
-    def alone(model: NetModel) -> NetModel:
+    def alone(model: Any) -> Any:
         return changed(model, linear=False, shrink=False)
 
-    def changed(model: NetModel, **settings: object) -> NetModel:
+    def changed(model: Any, **settings: object) -> Any:
         return replace(model, training=replace(model.training, **settings))
 
-    found: dict[str, NetModel] = {
+    found: dict[str, Any] = {
         "LSTM alone, lr 1e-3": alone(cc.LSTM(training=fit(lr=1e-3))),
         "LSTM alone, lr 3e-3": alone(cc.LSTM(training=fit(lr=3e-3))),
         "LSTM alone, lr 3e-3, 60 epochs, patience 10": alone(cc.LSTM(training=fit(lr=3e-3, epochs=60, patience=10))),

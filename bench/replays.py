@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import candlecast as cc
 from candlecast.sources import synthetic
@@ -173,7 +174,7 @@ def main():
     if options.work:
         worker(options.runs, first=options.work == "run", threads=options.threads, numbers=options.cases)
         return
-    rows = {number: {"case": described(number)} for number in options.cases}
+    rows: dict[int, dict[str, Any]] = {number: {"case": described(number)} for number in options.cases}
     with tempfile.TemporaryDirectory() as runs:
         for work, shift in (("run", 0), ("replay", 1)):
             for place, threads in enumerate(THREADS):
