@@ -22,6 +22,7 @@ from candlecast.evaluation.verdict import LEVEL, Verdict
 from candlecast.ledger import Trial
 from candlecast.ledger.profile import profile_of
 from candlecast.stats import adjusted_p_value, clark_west
+from candlecast.study.seal import digests_of
 from candlecast.walkforward import watch_forward
 
 COSTS = cc.Costs(fee_bps=1.0, slippage_bps=1.0)
@@ -94,12 +95,13 @@ class Walked:
         if not known["expected_return"].null_count():
             changed["expected_return"] = pl.Series(mean)
         forecast = Forecast(known.with_columns(**changed), self.result.primary_target.horizon)
-        return replace(
+        tried = replace(
             self.result,
             recipe=self.result.recipe | {"tried": recipe, "rule": repr(rule)},
             forecasts=self.result.forecasts | {name: forecast},
             positions_by_model={name: rule(forecast)},
         )
+        return replace(tried, digests=digests_of(tried))  # as a study of its own would have it: no part is replaced
 
     @cached_property
     def _references(self) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray, np.ndarray]:
@@ -174,7 +176,10 @@ class Workspace:
         recorded = result.record(self.ledger)
         self.counted = recorded.counted
         if self.could_be_forecastable(row):
-            self.verdicts.append(recorded.verdict)
+            verdict = recorded.verdict
+            if verdict.evidence.conditions.replaced:
+                raise RuntimeError(f"a trial of {result.model} gets no verdict, so that nothing would be measured")
+            self.verdicts.append(verdict)
 
     def follow(self, walked: Walked, mean: np.ndarray, row: dict[str, float], **recipe) -> None:
         """A forecast whose direction is followed: judged where it could be forecastable, and recorded in any case."""

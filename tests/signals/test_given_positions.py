@@ -88,6 +88,15 @@ def test_positions_that_do_not_belong_together_are_not_added():
             wrong()
 
 
+def test_a_position_without_a_time_is_refused():
+    frame = cc.Positions.from_array(CANDLES, np.ones(50)).frame
+    timeless = frame.with_columns(time=pl.when(pl.int_range(50) == 0).then(None).otherwise(pl.col("time")))
+    with pytest.raises(
+        cc.ConfigError, match="1 time of the positions is missing; expected the close of a bar for each"
+    ):
+        cc.Positions(timeless)
+
+
 def test_equal_weights_hold_the_benchmark_of_a_portfolio():
     assets = [cc.sample("sp500")[-300:], cc.sample("nasdaq")[-300:]]
     result = cc.backtest_portfolio(assets, cc.equal_weights(assets))

@@ -94,6 +94,14 @@ class Positions:
                 expected="one",
                 remedy="Split them by symbol",
             )
+        if times.null_count():
+            raise ConfigError(
+                f"{count(times.null_count(), 'time')} of the positions is missing"
+                if times.null_count() == 1
+                else f"{count(times.null_count(), 'time')} of the positions are missing",
+                expected="the close of a bar for each",
+                remedy="Take the column time of the forecast, not known_at",
+            )
         if not times.is_sorted() or times.n_unique() < len(times):
             raise ConfigError(
                 "times of the positions do not rise",
