@@ -50,7 +50,7 @@ class Bets:
     >>> for x in [0.5, 0.5, -0.25, 0.5]:
     ...     state = bets.step(state, x)
     >>> round(bets.e_value(state), 3), round(bets.p_value(state), 3)
-    (1.318, 0.759)
+    (1.448, 0.691)
     """
 
     bound: float = 1.0
