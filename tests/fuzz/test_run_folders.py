@@ -304,6 +304,8 @@ def paged(folder, dice):
         return "no table"
     changed = bytearray(content.getvalue())
     (length,) = struct.unpack("<I", changed[-8:-4])
+    if len(changed) - 8 - length <= 4:
+        return "no pages"
     for _ in range(dice.choice([1, 2, 8])):
         changed[dice.randrange(4, len(changed) - 8 - length)] = dice.choice([0, 127, 128, 255, dice.randrange(256)])
     return write(folder, path.name, bytes(changed), dice, always=True)
