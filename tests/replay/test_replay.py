@@ -15,6 +15,7 @@ from candlecast.cli import main
 from candlecast.errors import RunError
 from candlecast.ledger import Ledger
 from candlecast.recipes.environment import code_digest, differences, environment
+from candlecast.replay.recomputing import study_of
 from candlecast.study.checkpoints import run_study
 from candlecast.testing.pipelines import PipelineCase
 from candlecast.testing.pipelines.case import study
@@ -294,3 +295,11 @@ def test_what_the_commands_refuse(capsys, arguments, said):
         main([*arguments, "-q"])
     assert left.value.code == 1
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("part", ["rule", "features", "seeds", "costs"])
+def test_a_recipe_that_lacks_a_part_is_refused(part):
+    recipe = cc.Study(model=cc.LinearRegression(), baselines=()).recipe(cc.synthetic.random_walk(300, seed=1).candles)
+    assert study_of(recipe | {"seeds": 1}).model == cc.LinearRegression()
+    with pytest.raises(RunError, match=f"the recipe of the run has no {part}; expected model, features, target, folds"):
+        study_of({name: value for name, value in (recipe | {"seeds": 1}).items() if name != part})

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from candlecast.candles import Candles
-from candlecast.errors import RunError
+from candlecast.errors import RunError, listed
 from candlecast.events import Listener, Progress, ignore
 from candlecast.ledger import Ledger
 from candlecast.models import Pooled
@@ -19,12 +19,20 @@ from candlecast.study.result import positions_by_model
 from candlecast.walkforward import WalkPlan, walk_by_plan
 
 PARTS = ("model", "features", "target", "folds", "rule")
+NEEDED = (*PARTS, "costs", "cash", "baselines", "seeds", "window")
 
 
 def study_of(
     recipe: Mapping[str, Any], *, candles: Sequence[Candles] = (), remedy: str = "Give it: replay(folder, study=...)"
 ) -> Study:
-    """The study of a recipe. Raises RunError, with the `remedy`, for a part that is code of a user's."""
+    """The study of a recipe. Raises RunError for one that lacks a part, and, with the `remedy`, for code of a user's."""
+    absent = [name for name in NEEDED if name not in recipe]
+    if absent:
+        raise RunError(
+            f"the recipe of the run has no {listed(absent)}",
+            expected=listed(NEEDED, most=len(NEEDED)),
+            remedy="Take the run from where it was made",
+        )
     try:
         seeds = recipe["seeds"]
         return Study(
