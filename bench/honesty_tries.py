@@ -99,7 +99,7 @@ class Walked:
             self.result,
             recipe=self.result.recipe | {"tried": recipe, "rule": repr(rule)},
             forecasts=self.result.forecasts | {name: forecast},
-            positions_by_model={name: rule(forecast)},
+            positions={name: rule(forecast)},
         )
         return replace(tried, digests=digests_of(tried))  # as a study of its own would have it: no part is replaced
 

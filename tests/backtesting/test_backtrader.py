@@ -199,7 +199,7 @@ def test_a_fitted_run_in_a_strategy_of_the_users_own(made_up):
     known = np.isin(made_up.close_time, result.forecast.frame["time"].dt.replace_time_zone(None).to_numpy())
     np.testing.assert_array_equal(close, made_up.close)
     np.testing.assert_array_equal(np.isnan(position), ~known)
-    np.testing.assert_array_equal(position[known], result.positions_by_model["linear"].frame["position"].to_numpy())
+    np.testing.assert_array_equal(position[known], result.positions["linear"].frame["position"].to_numpy())
     np.testing.assert_array_equal(expected[known], result.forecast.averaged().frame["expected_return"].to_numpy())
     assert cerebro.broker.getvalue() != 10_000.0
 

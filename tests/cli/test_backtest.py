@@ -113,9 +113,9 @@ def test_other_dates(run, capsys):
     found = priced(capsys, run, "--since", str(since), "--until", str(until))
     assert (found["first"], found["last"] < str(until)) == (str(since), True)
     part = whole.between(since, until)
-    assert len(part.positions) == 100
-    held = whole.positions.frame["position"].to_numpy()[50:150]
-    np.testing.assert_array_equal(part.positions.frame["position"].to_numpy(), held)
+    assert len(part.positions[part.model]) == 100
+    held = whole.positions[whole.model].frame["position"].to_numpy()[50:150]
+    np.testing.assert_array_equal(part.positions[part.model].frame["position"].to_numpy(), held)
 
 
 def test_the_table_for_people(run, capsys):

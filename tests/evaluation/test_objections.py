@@ -76,8 +76,8 @@ def test_nothing_stands_against_an_edge_that_could_be_earned(planted):
 def test_what_is_returned_with_other_fills_is_that_of_accounts(planted):
     conditions, result = planted.verdict.evidence.conditions, planted.backtest
     accounts = {
-        "delayed_return": (planted.candles, delayed(planted.candles, planted.positions)),
-        "worse_return": (filled_at_worse(planted.candles, result.fills), planted.positions),
+        "delayed_return": (planted.candles, delayed(planted.candles, planted.positions[planted.model])),
+        "worse_return": (filled_at_worse(planted.candles, result.fills), planted.positions[planted.model]),
     }
     for name, (candles, positions) in accounts.items():
         other = backtest(candles, positions, costs=COSTS, cash=result.cash)

@@ -272,9 +272,7 @@ def test_views_of_a_result_are_trials_once_they_are_judged(planted):
     assert view.verdict.evidence.trial_count.trials == 2 == ledger.count()
     assert result.between(since=half).verdict.evidence.trial_count.trials == 3  # the other half is another trial
     assert result.between(until=half).verdict.evidence.trial_count.trials == 2  # judged again
-    changed = replace(
-        result, positions_by_model=result.positions_by_model | {"linear": result.positions_by_model["naive"]}
-    )
+    changed = replace(result, positions=result.positions | {"linear": result.positions["naive"]})
     assert changed.verdict.evidence.trial_count.trials == 4  # a copy with other positions under the same recipe
     assert result.verdict.evidence.trial_count.trials == 1
 

@@ -81,7 +81,9 @@ def walked(result, size, *, first=None):
     """Forecasts and account of a run's bars, from its first test bar on, in parts of a size."""
     candles, parts = result.candles, parts_of(result)
     times = candles.close_time
-    row = int(np.searchsorted(times, result.positions.frame["time"].dt.replace_time_zone(None).to_numpy()[0]))
+    row = int(
+        np.searchsorted(times, result.positions[result.model].frame["time"].dt.replace_time_zone(None).to_numpy()[0])
+    )
     generations = generations_of(result, parts, after=times[row])
     forecaster = Forecaster(
         candles[:row],

@@ -71,8 +71,8 @@ def test_limits_and_models_trained_on_the_way_are_causes(run, tmp_path):
 
 
 def test_a_wrong_clock_is_told_from_other_delays(run, later, tmp_path):
-    wrong = Notice("clock", later.frame["close_time"][425], "the clock of this machine is 900 s behind")
-    right = Notice("clock", later.frame["close_time"][440], "the clock of this machine is right again")
+    wrong = Notice("clock wrong", later.frame["close_time"][425], "the clock of this machine is 900 s behind")
+    right = Notice("clock right", later.frame["close_time"][440], "the clock of this machine is right again")
     batches = [[seen(later, row, delay=900.0 if 425 < row < 440 else 0.0)] for row in range(420, 460)]
     batches.insert(6, [wrong])
     batches.insert(21, [right])

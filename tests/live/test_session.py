@@ -38,7 +38,7 @@ def test_paper_on_a_tape_of_the_run_is_its_backtest(run, tmp_path, together):
     made = [fill for e in bars for fill in e.fills]
     assert [abs(units) for units, *_ in made] == fills["units"].to_list()
     assert [price for _, price, *_ in made] == fills["price"].to_list()
-    decided = run.positions.frame["position"].to_list()
+    decided = run.positions[run.model].frame["position"].to_list()
     assert [e.position for e in bars] == decided
 
 

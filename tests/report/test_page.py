@@ -98,9 +98,9 @@ def test_hostile_model_name_stays_text(result):
     name = "</script><b>mine</b>"
     forecasts, positions = (
         {name if key == "linear" else key: value for key, value in held.items()}
-        for held in (result.forecasts, result.positions_by_model)
+        for held in (result.forecasts, result.positions)
     )
-    page = Page(render(replace(result, model=name, forecasts=forecasts, positions_by_model=positions)))
+    page = Page(render(replace(result, model=name, forecasts=forecasts, positions=positions)))
     assert len(page.all("script")) == 4
     assert page.all("b") == []
     assert name in {each.get("label") for chart in charts(page) for pane in chart["panes"] for each in pane["series"]}

@@ -296,11 +296,9 @@ class Leveraged:
 def test_leverage_and_band_come_back(study, market, tmp_path):
     result, folder = run_study(replace(study, rule=Leveraged()), market, runs=tmp_path)
     again = load_run(folder)
-    assert (again.positions_by_model["linear"].leverage, again.positions_by_model["linear"].band) == (2.0, 0.1)
+    assert (again.positions["linear"].leverage, again.positions["linear"].band) == (2.0, 0.1)
     assert again.backtest.equity.equals(result.backtest.equity)
-    assert (
-        load_run(save_run(result.rebacktest(cash=1.0), tmp_path / "more")).positions_by_model["naive"].leverage == 2.0
-    )
+    assert load_run(save_run(result.rebacktest(cash=1.0), tmp_path / "more")).positions["naive"].leverage == 2.0
 
 
 TWO = """

@@ -79,10 +79,10 @@ def test_a_study_of_a_policy_holds_what_it_learnt(market, features):
     assert result.recipe["rule"] == {"type": "HoldPosition", "band": 0.1}
     assert result.recipe["model"]["cost_bps"] == 0.0
     wanted = result.forecast.averaged().frame["position"].to_numpy()
-    traded = result.positions_by_model["policy"].frame["position"].to_numpy()
+    traded = result.positions["policy"].frame["position"].to_numpy()
     assert abs(traded - wanted).max() <= 0.1
     drift = result.forecasts["drift"]
-    assert result.positions_by_model["drift"].frame.equals(FollowDirection()(drift).frame)
+    assert result.positions["drift"].frame.equals(FollowDirection()(drift).frame)
     assert result.verdict.text.startswith(("No edge", "An edge"))
 
 

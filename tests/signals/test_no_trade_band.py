@@ -145,11 +145,11 @@ def test_overlays_pass_the_costs_on():
         costs=cc.Costs.free(),
         rule=VolatilityTarget(rule=NoTradeBand()),
     ).run(world.candles, ledger=cc.Ledger.in_memory())
-    assert result.positions.frame["position"].n_unique() > 2
+    assert result.positions[result.model].frame["position"].n_unique() > 2
     stopped = result.rebacktest(
         rule=cc.DrawdownStop(limit=0.9, resume=0.1, rule=NoTradeBand()), ledger=cc.Ledger.in_memory()
     )
-    assert stopped.positions.frame["position"].n_unique() > 2
+    assert stopped.positions[stopped.model].frame["position"].n_unique() > 2
 
 
 def test_it_says_what_it_lacks():
@@ -181,8 +181,8 @@ def test_other_costs_make_the_rule_decide_anew():
     result = study.run(world.candles, ledger=cc.Ledger.in_memory())
     dear = replace(study, costs=cc.Costs(fee_bps=100)).run(world.candles, ledger=cc.Ledger.in_memory())
     again = result.rebacktest(costs=cc.Costs(fee_bps=100), ledger=cc.Ledger.in_memory())
-    assert again.positions.frame.equals(dear.positions.frame)
-    assert not again.positions.frame.equals(result.positions.frame)
+    assert again.positions[again.model].frame.equals(dear.positions[dear.model].frame)
+    assert not again.positions[again.model].frame.equals(result.positions[result.model].frame)
     assert not again.replaced
     assert again.trial.content == dear.trial.content
 
@@ -196,6 +196,6 @@ def test_a_null_world_is_traded_less_and_a_strong_one_pays():
         )
         found[phi] = result.rebacktest(rule=cc.FollowDirection(), ledger=cc.Ledger.in_memory()), result
     by_sign, by_band = found[0.0]
-    changes = [each.positions.frame["position"].diff().abs().sum() for each in (by_band, by_sign)]
+    changes = [each.positions[each.model].frame["position"].diff().abs().sum() for each in (by_band, by_sign)]
     assert changes[0] < changes[1] / 2
     assert found[0.5][1].verdict.has_edge

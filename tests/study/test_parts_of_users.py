@@ -176,18 +176,18 @@ def result():
 
 def hindsight(result):
     """Positions that are right in most bars."""
-    frame = result.positions.frame
+    frame = result.positions[result.model].frame
     after = result.candles.frame.select(
         time="close_time", up=(pl.col("open").shift(-2) / pl.col("open").shift(-1) - 1).sign().fill_null(0.0)
     )
     right = pl.Series(np.where(np.random.default_rng(0).random(len(frame)) < 0.6, 1.0, -1.0))
     right = frame.join(after, on="time", how="left").with_columns(position=pl.col("up") * right)
-    return result.positions_by_model | {result.model: cc.Positions(right.select(frame.columns))}
+    return result.positions | {result.model: cc.Positions(right.select(frame.columns))}
 
 
 def test_positions_from_elsewhere_get_no_verdict_on_skill(result):
     assert result.replaced == () and result.verdict.is_forecastable
-    copy = replace(result, positions_by_model=hindsight(result), ledger=cc.Ledger.in_memory())
+    copy = replace(result, positions=hindsight(result), ledger=cc.Ledger.in_memory())
     assert copy.replaced == ("positions",)
     assert copy.verdict.headline == "No verdict on skill: positions from elsewhere."
     assert not copy.verdict.is_forecastable and not copy.verdict.pays
@@ -196,7 +196,7 @@ def test_positions_from_elsewhere_get_no_verdict_on_skill(result):
 
 
 def test_views_of_a_changed_copy_stay_without_a_verdict(result, tmp_path):
-    copy = replace(result, positions_by_model=hindsight(result), ledger=cc.Ledger.in_memory())
+    copy = replace(result, positions=hindsight(result), ledger=cc.Ledger.in_memory())
     times = result.forecast.frame["time"]
     view = copy.between(times[100], times[700])
     assert view.replaced == ("positions",) and view.verdict.headline.startswith("No verdict on skill: positions")

@@ -41,7 +41,7 @@ def test_every_rule_stands_in_a_study(rule, first, tmp_path):
     result = replace(STUDY, rule=rule).run(first.candles, ledger=ledger)
     assert ledger.count() == 1 and result.verdict.evidence.trial_count.trials == 1
     held = rule(result.forecast, first.candles)
-    assert held.frame.equals(result.positions_by_model["linear"].frame)
+    assert held.frame.equals(result.positions["linear"].frame)
     equity = cc.backtest(first.candles, held, costs=result.costs).equity
     assert equity.equals(result.backtest.equity)
     again = first.rebacktest(rule=rule, ledger=Ledger.in_memory())

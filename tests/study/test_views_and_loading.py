@@ -82,7 +82,7 @@ def test_two_periods_are_two_trials_and_two_runs(result):
 def test_a_period_begins_at_since_and_ends_before_until(result):
     times = result.forecast.frame["time"]
     view = result.between(str(times[100]), str(times[150]))
-    for frame in (view.forecast.frame, view.positions_by_model["linear"].frame):
+    for frame in (view.forecast.frame, view.positions["linear"].frame):
         assert frame["time"].to_list() == times[100:150].to_list()
     assert view.candles.frame["close_time"][-1] == times[149]
     assert view.backtest.equity["time"].to_list() == times[100:150].to_list()
@@ -159,15 +159,15 @@ def test_rows_must_be_those_of_the_run(result, tmp_path):
 
 
 def test_a_run_is_read_back_with_its_money_its_tally_and_its_band(result, tmp_path):
-    banded = {name: replace(held, band=0.25, leverage=2.0) for name, held in result.positions_by_model.items()}
-    made = replace(result, positions_by_model=banded, trial_count=replace(result.counted, trials=9, family=3))
+    banded = {name: replace(held, band=0.25, leverage=2.0) for name, held in result.positions.items()}
+    made = replace(result, positions=banded, trial_count=replace(result.counted, trials=9, family=3))
     made = replace(made, trial_count=replace(made.trial_count, content=made.trial.content))
     loaded = load_run(made.save(tmp_path / "run"))
     assert loaded.cash == 5_000.0 == loaded.backtest.equity["equity"][0]
     assert loaded.counted == made.trial_count and loaded.counted.trials == 9
-    assert {(held.band, held.leverage) for held in loaded.positions_by_model.values()} == {(0.25, 2.0)}
+    assert {(held.band, held.leverage) for held in loaded.positions.values()} == {(0.25, 2.0)}
     assert loaded.seed == 7 and loaded.forecast.seeds == [7]
-    assert math.isinf(load_run(result.save(tmp_path / "other")).positions_by_model["linear"].band)
+    assert math.isinf(load_run(result.save(tmp_path / "other")).positions["linear"].band)
 
 
 def test_a_moment_of_another_zone_is_the_same_moment(result):

@@ -61,11 +61,26 @@ def test_mistakes_get_a_sentence(use, message):
 
 def test_results_are_shown_in_a_line():
     result = studied(folds=cc.WalkForward(folds=2)).run(CANDLES, ledger=cc.Ledger.in_memory())
-    shown = [result, result.backtest, result.forecast, result.positions, cc.break_even(CANDLES, result.positions)]
+    shown = [
+        result,
+        result.backtest,
+        result.forecast,
+        result.positions["linear"],
+        cc.break_even(CANDLES, result.positions),
+    ]
     assert all(len(repr(each)) < 200 and "\n" not in repr(each) for each in shown)
     assert repr(result).startswith("StudyResult(RANDOM_WALK 1d, linear, next return, 2 folds x 1 seed")
     assert repr(result.backtest).startswith("BacktestResult(RANDOM_WALK: ")
     assert result.verdict.headline in repr(result)
+
+
+def test_positions_by_model_stand_for_those_of_the_studied_model(tmp_path):
+    result = studied(baselines=(cc.Ridge(),), folds=cc.WalkForward(folds=2)).run(CANDLES, ledger=cc.Ledger.in_memory())
+    own = result.positions["linear"]
+    assert list(result.positions) == ["naive", "drift", "ridge", "linear"]
+    for each in (result, cc.load_run(result.save(tmp_path / "run"))):
+        assert cc.backtest(CANDLES, each.positions).equity.equals(cc.backtest(CANDLES, own).equity)
+        assert cc.break_even(each.candles, each.positions).curve.equals(cc.break_even(CANDLES, own).curve)
 
 
 @pytest.mark.parametrize("path", [".", "page.pdf", "page", None, 5])

@@ -63,7 +63,7 @@ def feed_of_run(result: StudyResult) -> Any:
         params = (("expected_return", -1), ("position", -1), ("openinterest", None))
 
     forecast = result.forecast.averaged().frame.select("time", "expected_return")
-    positions = result.positions.frame.select("time", "position")
+    positions = result.positions[result.model].frame.select("time", "position")
     known = result.candles.frame.select(time="close_time").join(forecast, on="time", how="left")
     known = known.join(positions, on="time", how="left", maintain_order="left")
     frame = _frame(result.candles)

@@ -24,7 +24,7 @@ class Classified:
 def classified(
     batch: Batch, last_open: datetime, like: Candles, *, known: Callable[[datetime], Values | None]
 ) -> Classified:
-    """Divide a batch that came after the bar that opened at `last_open`. Nothing is repaired: what cannot be used is said.
+    """Divide a batch that came after the bar that opened at `last_open`. Nothing is repaired: what cannot be used is reported.
 
     `known` gives the values that a bar was traded with, by its opening time; None for one that was not seen, or long ago.
     """
@@ -46,14 +46,14 @@ def classified(
         missing = _missing(newest, each.open_time, like)
         if missing:
             words = f"{missing:,} {'bar is' if missing == 1 else 'bars are'} missing before {at} UTC"
-            notices.append(Notice("missing", each.received_at, words, each))
+            notices.append(Notice("missing", each.received_at, words, each, missing))
         bars.append(each)
         newest = each.open_time
     return Classified(bars, notices)
 
 
 def _again(bar: Seen, before: Values | None, at: str) -> list[Notice]:
-    """What is said of a bar that is not newer than the newest: nothing when it is the same once more."""
+    """Notices of a bar that is not newer than the newest one: none when its values are the same."""
     if before is None:
         words = f"the bar of {at} UTC came after later ones, or the feed went back in time; it is not traded"
         return [Notice("back in time", bar.received_at, words, bar)]

@@ -105,7 +105,8 @@ def bar_event(
 def notice_content(notice: Notice) -> dict[str, Any]:
     about = None if notice.bar is None else [none(value) for value in notice.bar.values]
     opened_at = None if notice.bar is None else notice.bar.open_time.isoformat()
-    return {"kind": notice.kind, "detail": notice.detail, "bar": about, "open_time": opened_at}
+    content = {"kind": notice.kind, "detail": notice.detail, "bar": about, "open_time": opened_at}
+    return content | {"bars": notice.bars}
 
 
 def none(value: float) -> float | None:

@@ -186,7 +186,9 @@ def _written(each: Seen | Notice) -> tuple[str, str]:
     if isinstance(each, Seen):
         return "bar", json.dumps(values_of(each))
     about = None if each.bar is None else values_of(each.bar)
-    return "notice", json.dumps({"kind": each.kind, "at": _plain(each.at), "detail": each.detail, "bar": about})
+    return "notice", json.dumps(
+        {"kind": each.kind, "at": _plain(each.at), "detail": each.detail, "bar": about, "bars": each.bars}
+    )
 
 
 def _plain(value: object) -> str:

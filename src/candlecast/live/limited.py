@@ -16,6 +16,7 @@ from candlecast.backtesting.validation import require_account
 from candlecast.candles import Candles
 from candlecast.live.trading import Trader
 from candlecast.signals import FollowDirection, Positions
+from candlecast.signals.given import as_positions
 
 
 def limited_backtest(
@@ -45,6 +46,7 @@ def limited_backtest(
     [0.5]
     """
     require_account(candles, costs, cash, NO_FILTERS, None)
+    positions = as_positions(positions, candles)
     decided, first = decided_by_bar(candles, positions)
     trader = Trader(FollowDirection(), costs, cash)
     trader.rules.leverage, trader.rules.in_units, trader.rules.band = (

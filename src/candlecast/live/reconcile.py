@@ -139,7 +139,7 @@ def reconcile(
     Args:
         session: its folder.
         run: that was traded; read from where it was when not given.
-        candles: the final ones, such as a source gives them now; when not given, the bars as the feed told them last: with
+        candles: the final ones, such as a source gives them now; when not given, the bars as the feed gave them last, with
             the revisions and the late bars that came during the session.
         study: that of the run, needed where its model, features or rule are functions of yours.
 
@@ -224,8 +224,8 @@ def _held_back(record: SessionRecord) -> tuple[np.ndarray, np.ndarray]:
     late = [bool(bar["late"]) for bar in record.every_bar]
     is_off, by_clock = False, []
     for entry in record.entries:
-        if entry.kind == "notice" and entry.content["kind"] == "clock":
-            is_off = "right" not in entry.content["detail"]
+        if entry.kind == "notice" and entry.content["kind"] in ("clock wrong", "clock right"):
+            is_off = entry.content["kind"] == "clock wrong"
         elif entry.kind == "bar":
             by_clock.append(is_off and bool(entry.content["late"]))
     return np.array([False, *late[:-1]]), np.array([False, *by_clock[:-1]])
@@ -302,14 +302,14 @@ def _final(record: SessionRecord, result: StudyResult, candles: Candles | None) 
     bars = {bar["open_time"]: bar for bar in record.every_bar}
     interval = result.candles.interval
     for entry in record.entries:
-        told = entry.content
-        if entry.kind == "notice" and told["kind"] in ("revised", "back in time") and told["bar"] is not None:
-            opened = datetime.fromisoformat(told["open_time"])
+        notice = entry.content
+        if entry.kind == "notice" and notice["kind"] in ("revised", "back in time") and notice["bar"] is not None:
+            opened = datetime.fromisoformat(notice["open_time"])
             if first <= opened <= last:
-                bars[told["open_time"]] = {
-                    "open_time": told["open_time"],
+                bars[notice["open_time"]] = {
+                    "open_time": notice["open_time"],
                     "close_time": interval.next(opened).isoformat(),
-                    "bar": told["bar"],
+                    "bar": notice["bar"],
                 }
     return candles_of([bars[time] for time in sorted(bars)], result.candles)
 
@@ -343,10 +343,10 @@ def _explained(record: SessionRecord, walks: list[Walk], final: Candles, *, is_r
 
 def _absent(record: SessionRecord) -> int:
     """Bars that never came."""
-    notices = [entry.content["detail"] for entry in record.entries if entry.kind == "notice"]
-    told = sum(int(words.split(" ")[0].replace(",", "")) for words in notices if "missing before" in words)
-    came = sum("came after later ones" in words for words in notices)
-    return max(told - came, 0)
+    notices = [entry.content for entry in record.entries if entry.kind == "notice"]
+    absent = sum(notice["bars"] for notice in notices if notice["kind"] == "missing")
+    late = sum(notice["kind"] == "back in time" for notice in notices)
+    return max(absent - late, 0)
 
 
 def _along(walk: Walk, times: list[datetime], cash: float) -> list[float]:

@@ -137,12 +137,10 @@ def _viewed(whole: StudyResult, before: StudyResult, study: Study) -> StudyResul
     view = whole.between(before.recipe.get("since"), before.recipe.get("until"))
     if _are_equal(view, before):
         return view
-    traded = replace(
-        view, positions_by_model=positions_by_model(study.trading_rule, view.forecasts, view.candles, view.costs)
-    )
+    traded = replace(view, positions=positions_by_model(study.trading_rule, view.forecasts, view.candles, view.costs))
     return traded if _are_equal(traded, before) else view
 
 
 def _are_equal(one: StudyResult, two: StudyResult) -> bool:
     """Whether two results have the same positions."""
-    return all(one.positions_by_model[name].frame.equals(held.frame) for name, held in two.positions_by_model.items())
+    return all(one.positions[name].frame.equals(held.frame) for name, held in two.positions.items())

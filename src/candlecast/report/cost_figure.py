@@ -24,7 +24,7 @@ LEAST_BPS = 20.0  # a side, at the right end of the figure
 def returns_at_costs(result: StudyResult, costs_bps: np.ndarray) -> np.ndarray:
     """Annual return, a fraction, with all of these costs a side (basis points) as the fee, other terms as they are. (costs,)"""
     traded = result.backtest
-    positions = result.positions
+    positions = result.positions[result.model]
     free = traded.costs.of_holding()
     return np.array(
         [

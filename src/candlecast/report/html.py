@@ -46,7 +46,7 @@ def write_report(result: StudyResult, path: str | Path) -> Path:
 
 def render(result: StudyResult, *, folder: Path = Path()) -> str:
     """The page as text; `folder` is where it is written."""
-    gross = backtest(result.candles, result.positions, costs=Costs.free(), cash=result.cash)
+    gross = backtest(result.candles, result.positions[result.model], costs=Costs.free(), cash=result.cash)
     candles, tested, verdict = result.candles, result.backtest.equity, result.verdict
     changed = [f"The candles were changed: {change}" for change in verdict.changes]
     columns = Columns()

@@ -82,7 +82,7 @@ def manifest_of(result: StudyResult) -> dict[str, Any]:
                 "in_units": held.in_units,
                 "band": None if math.isinf(held.band) else held.band,
             }
-            for name, held in result.positions_by_model.items()
+            for name, held in result.positions.items()
         },
         "lost": result.lost,
         "seeds": result.forecast.seeds,
@@ -100,7 +100,7 @@ def contents(result: StudyResult) -> dict[str, bytes]:
     """Contents of a run's files by name, without the manifest. Equal results give equal bytes."""
     from safetensors.numpy import save
 
-    held = [positions.frame.with_columns(model=pl.lit(name)) for name, positions in result.positions_by_model.items()]
+    held = [positions.frame.with_columns(model=pl.lit(name)) for name, positions in result.positions.items()]
     tables = {
         "candles": result.candles.frame,
         "forecasts": pl.concat([forecast.frame for forecast in result.forecasts.values()], how="diagonal"),

@@ -11,16 +11,19 @@ import polars as pl
 
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError
-from candlecast.signals.positions import Positions
+from candlecast.signals.positions import Positions, PositionsByModel
 
 
 def as_positions(given: Any, candles: Candles) -> Any:
-    """The positions that an array, a list or a series (one number for each bar) or a table describes; anything else as it is.
+    """The positions that an array, list or series (one number for each bar), a table, or a study's `positions` give.
 
-    A table, of Polars or pandas, has the columns `time` (closes of the bars) and `position`, and `symbol` where it likes.
+    A table, of Polars or pandas, has the columns `time` (closes of the bars) and `position`; `symbol` is optional. Anything else
+    is returned as it is.
 
     Raises ConfigError as `Positions`.
     """
+    if isinstance(given, PositionsByModel):
+        given = given.get(given.studied)
     if isinstance(given, Positions):
         return given
     if type(given).__module__.partition(".")[0] == "pandas":

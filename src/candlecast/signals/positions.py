@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -190,3 +190,18 @@ class Positions:
     def symbol(self) -> str:
         """The asset; empty when there are no positions."""
         return self.frame["symbol"][0] if len(self) else ""
+
+
+class PositionsByModel(dict[str, Positions]):
+    """Positions by model; where one set of positions is wanted, those of the `studied` model are taken."""
+
+    def __init__(self, positions: Mapping[str, Positions], *, studied: str) -> None:
+        super().__init__(positions)
+        self.studied = studied
+
+    @classmethod
+    def of(cls, positions: Mapping[str, Positions], *, studied: str) -> PositionsByModel:
+        """The same object where it is such already."""
+        if isinstance(positions, cls) and positions.studied == studied:
+            return positions
+        return cls(positions, studied=studied)

@@ -197,9 +197,9 @@ class BinanceStream:
             words = (
                 f"the clock of this machine is {abs(seconds):,.1f} s {side} that of {self.name}, which is used instead"
             )
-            return [Notice("clock", self.now(), words)]
+            return [Notice("clock wrong", self.now(), words)]
         if was and not self._state.is_off:
-            return [Notice("clock", self.now(), "the clock of this machine is right again")]
+            return [Notice("clock right", self.now(), "the clock of this machine is right again")]
         return []
 
 

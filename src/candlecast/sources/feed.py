@@ -14,7 +14,17 @@ from candlecast.errors import ConfigError, is_number, is_whole
 from candlecast.interval import Interval
 
 Happening = Literal[
-    "connected", "disconnected", "missing", "revised", "late", "halted", "delisted", "clock", "back in time", "refused"
+    "connected",
+    "disconnected",
+    "missing",
+    "revised",
+    "late",
+    "halted",
+    "delisted",
+    "clock wrong",
+    "clock right",
+    "back in time",
+    "refused",
 ]
 
 
@@ -45,12 +55,16 @@ class Seen:
 
 @dataclass(frozen=True)
 class Notice:
-    """Something that happened to a feed, in a sentence; `bar` is the bar it is about, such as the revised one."""
+    """An event of a feed, described by the sentence `detail`.
+
+    `bar` is the bar it is about, such as the revised one, or the one before which bars are missing; `bars` is their number.
+    """
 
     kind: Happening
     at: datetime
     detail: str
     bar: Seen | None = None
+    bars: int = 1
 
 
 Batch = Sequence[Seen | Notice]

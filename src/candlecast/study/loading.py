@@ -119,7 +119,7 @@ def _result(stored: _Stored, others: Sequence[Candles], study: Study | None) -> 
             name: Forecast(tables["forecasts"].filter(pl.col("model") == name), primary(target).horizon)
             for name in manifest["models"]
         },
-        positions_by_model={name: _positions(manifest, tables["positions"], name) for name in manifest["models"]},
+        positions={name: _positions(manifest, tables["positions"], name) for name in manifest["models"]},
         costs=costs,
         cash=recipe["cash"],
         folds=tables["folds"],

@@ -31,6 +31,7 @@ from candlecast.ledger.profile import profile_of
 from candlecast.models import Fitted
 from candlecast.recipes import describe, restore
 from candlecast.signals import Positions, Rule
+from candlecast.signals.positions import PositionsByModel
 from candlecast.signals.rule import decide, name_of
 from candlecast.sources.source import moment
 from candlecast.study.computed import computed_of
@@ -46,14 +47,15 @@ if TYPE_CHECKING:
     from candlecast.study.study import Study
 
 FORECASTS = ("forecasts", "target", "model", "seed")  # what tables of accuracy depend on
-TRADING = ("candles", "positions_by_model", "costs", "cash", "model")  # what backtests depend on
+TRADING = ("candles", "positions", "costs", "cash", "model")  # what backtests depend on
 
 
 @dataclass(frozen=True, eq=False)
 class StudyResult:
     """Everything a study found on one asset. Tables, judgements and figures follow from what is held here.
 
-    `recipe` is the study as JSON values; `forecasts` and `positions_by_model` are by model, the baselines first; `folds` has one
+    `recipe` is the study as JSON values; `forecasts` and `positions` are by model, the baselines first (`backtest` and
+    `break_even` take the studied model's of the latter); `folds` has one
     row per fold (`fold`, `train_first`, `train_last`, `test_first`, `test_last`: closes of bars); `losses` one row per
     fold, seed and epoch (`train`, `valid`); `lost` counts bars that could not be learnt from, by cause; `tensors` what
     each job learnt; `searches` what was tried inside training parts; `trial_count` the trials that were counted when this one
@@ -73,7 +75,7 @@ class StudyResult:
     candles: Candles
     target: Target
     forecasts: dict[str, Forecast]
-    positions_by_model: dict[str, Positions]
+    positions: dict[str, Positions]
     costs: Costs
     cash: float
     folds: pl.DataFrame
@@ -101,6 +103,7 @@ class StudyResult:
             require_kind(name, value, kind, f"Leave {name} as the study made it")
         require_cash(self.cash)
         as_ledger(self.ledger)
+        object.__setattr__(self, "positions", PositionsByModel.of(self.positions, studied=self.model))
         object.__setattr__(self, "computed", dict(self.computed))  # a copy goes on with its own
 
     def _repr_html_(self) -> str:
@@ -121,11 +124,6 @@ class StudyResult:
         return self.forecasts[self.model]
 
     @property
-    def positions(self) -> Positions:
-        """What the studied model's rule wanted to hold."""
-        return self.positions_by_model[self.model]
-
-    @property
     def primary_target(self) -> Target:
         """The target that is traded and evaluated: the first of `Several`, or the only one."""
         return primary(self.target)
@@ -138,7 +136,7 @@ class StudyResult:
     @computed_of(*TRADING)
     def backtests(self) -> dict[str, BacktestResult]:
         """Backtests by model, the baselines first."""
-        return {name: self.backtest if name == self.model else self._backtest(name) for name in self.positions_by_model}
+        return {name: self.backtest if name == self.model else self._backtest(name) for name in self.positions}
 
     @computed_of(*TRADING)
     def backtest(self) -> BacktestResult:
@@ -146,7 +144,7 @@ class StudyResult:
         return self._backtest(self.model)
 
     def _backtest(self, model: str) -> BacktestResult:
-        return backtest(self.candles, self.positions_by_model[model], costs=self.costs, cash=self.cash)
+        return backtest(self.candles, self.positions[model], costs=self.costs, cash=self.cash)
 
     @computed_of(*TRADING, "seed")
     def summary(self) -> pl.DataFrame:
@@ -196,7 +194,7 @@ class StudyResult:
             trial_count=self.counted,
             conditions=conditions_of(
                 self.candles,
-                self.positions,
+                self.positions[self.model],
                 self.backtest,
                 is_in_time_order=is_in_time_order(self.folds),
                 features=self.recipe.get("features"),
@@ -310,14 +308,12 @@ class StudyResult:
         paid = costs or self.costs
         decides = self._rule_again() if rule is None and paid != self.costs else rule
         positions = (
-            self.positions_by_model
-            if decides is None
-            else positions_by_model(decides, self.forecasts, self.candles, paid)
+            self.positions if decides is None else positions_by_model(decides, self.forecasts, self.candles, paid)
         )
         traded = replace(
             self,
             recipe=self.recipe | changed,
-            positions_by_model=positions,
+            positions=positions,
             costs=paid,
             cash=self.cash if cash is None else cash,
             trial_count=None,
@@ -356,9 +352,7 @@ class StudyResult:
         if last is not None:
             chosen &= pl.col("time") < last
         rows = len(self.candles) if last is None else int((self.candles.frame["close_time"] < last).sum())
-        positions = {
-            name: replace(each, frame=each.frame.filter(chosen)) for name, each in self.positions_by_model.items()
-        }
+        positions = {name: replace(each, frame=each.frame.filter(chosen)) for name, each in self.positions.items()}
         if any(len(each) < 2 for each in positions.values()):
             raise NotEnoughDataError(
                 f"there are fewer than 2 forecasts from {since or 'the start'} to {until or 'the end'}",
@@ -370,7 +364,7 @@ class StudyResult:
             recipe=self.recipe | {"since": first and first.isoformat(), "until": last and last.isoformat()},
             candles=self.candles[:rows],
             forecasts={name: replace(each, frame=each.frame.filter(chosen)) for name, each in self.forecasts.items()},
-            positions_by_model=positions,
+            positions=positions,
             trial_count=None,
         )
         return replace(view, digests=digests_of_view(self, view))

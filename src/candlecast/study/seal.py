@@ -41,9 +41,9 @@ def _forecast(result: StudyResult) -> str:
 
 
 def _positions(result: StudyResult) -> str:
-    if result.model not in result.positions_by_model:
+    if result.model not in result.positions:
         return "none"
-    held = result.positions
+    held = result.positions[result.model]
     return f"{_table(held.frame)} {held.leverage!r} {held.in_units} {held.band!r}"
 
 

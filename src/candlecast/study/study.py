@@ -229,7 +229,7 @@ class Study:
             candles=candles,
             target=self.target,
             forecasts=forecasts,
-            positions_by_model=positions_by_model(self.trading_rule, forecasts, candles, self.costs),
+            positions=positions_by_model(self.trading_rule, forecasts, candles, self.costs),
             costs=self.costs,
             cash=self.cash,
             folds=tables.fold_table(studied),
