@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from candlecast.cli import assets
+from candlecast.cli.asset_options import AssetOptions, asset_options
 from candlecast.cli.console import print_json, progress, say
-from candlecast.cli.mending import Mending, mending_options
 from candlecast.cli.options import common
-from candlecast.cli.reading import reading_options
-from candlecast.cli.source_registry import NAMES, store_option
 from candlecast.cli.study_files import load_study
 from candlecast.errors import ConfigError
 
@@ -30,13 +27,7 @@ FAILED = 1  # exit code of an audit that did not pass
 @click.option(
     "--asset", metavar="SYMBOL or FILE", help="Candles; those of the run or of the file, or sp500, when not given."
 )
-@click.option("--interval", help="Length of one candle, such as 1h; the file's when not given.")
-@click.option("--source", help=f"Fetch from here first: {NAMES}.")
-@click.option("--since", help="First day or time, UTC.")
-@click.option("--until", help="End, UTC; now when not given.")
-@store_option
-@reading_options
-@mending_options
+@asset_options
 @click.option("--shortcuts", is_flag=True, help="Say instead what usual mistakes would add to the Sharpe ratio.")
 @click.option(
     "--output", type=click.Path(path_type=Path), help="Page of the --shortcuts; shortcuts.html when not given."
@@ -50,13 +41,12 @@ def audit(
     *,
     preset: str | None,
     asset: str | None,
-    mending: Mending,
+    options: AssetOptions,
     shortcuts: bool,
     output: Path | None,
     seed: int,
     as_json: bool,
     quiet: bool,
-    **wanted: Any,
 ) -> None:
     """Run a study on candles with another future, and compare every stage with what was known.
 
@@ -68,10 +58,9 @@ def audit(
     with progress(quiet) as listener:
         study, own = _study(subject, preset)
         if asset is None and own is not None:
-            candles = mending.repaired(own)
+            candles = options.mending.joined(options.mending.repaired(own))
         else:
-            candles = assets.load(asset or "sp500", **wanted, repair=mending.repaired, progress=listener)
-        candles = mending.joined(candles)
+            candles = options.load(asset or "sp500", listener)
         if shortcuts:
             _compare_shortcuts(study, candles, output or Path("shortcuts.html"), seed, listener, as_json=as_json)
             return

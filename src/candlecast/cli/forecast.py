@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from candlecast.cli import assets, model_registry
+from candlecast.cli.asset_options import AssetOptions, asset_options
 from candlecast.cli.console import print_json, print_table, progress, say
-from candlecast.cli.mending import Mending, mending_options
 from candlecast.cli.options import common
-from candlecast.cli.pricing import cost_options
-from candlecast.cli.reading import reading_options
-from candlecast.cli.run import make_study
-from candlecast.cli.source_registry import NAMES, SOURCES, make_source, store_option
+from candlecast.cli.source_registry import SOURCES, make_source
 from candlecast.cli.study_files import load_study
+from candlecast.cli.study_options import make_study, study_options
 
 if TYPE_CHECKING:
     from candlecast.candles import Candles
@@ -27,28 +24,8 @@ if TYPE_CHECKING:
 
 @click.command(epilog="Example: candlecast forecast runs/BTCUSDT-1d-lstm-return-1a2b3c4d")
 @click.argument("what", nargs=-1, required=True, metavar="RUN|SYMBOL|FILE...")
-@click.option("--interval", help="Length of one candle, for a symbol or a file.")
-@click.option("--source", help=f"Fetch a symbol from here first: {NAMES}.")
-@click.option("--since", help="First day or time of a symbol, UTC.")
-@click.option("--until", help="End, UTC; now when not given.")
-@store_option
-@reading_options
-@mending_options
-@click.option("--preset", help="A ready-made study: tutorial.")
-@click.option("--model", help=f"One of {', '.join(model_registry.MODELS)}; lstm when not given.")
-@click.option("--target", help=f"One of {', '.join(model_registry.TARGETS)}; return when not given.")
-@click.option("--horizon", type=int, help="Bars ahead; 1 when not given.")
-@click.option("--window", type=int, help="Bars that a forecast looks at.")
-@click.option("--hidden", type=int, help="Units per layer of a net.")
-@click.option("--layers", type=int, help="Layers of a net.")
-@click.option("--epochs", type=int, help="Passes over the training rows, at most.")
-@click.option("--folds", type=int, help="Walk-forward test parts.")
-@click.option("--train", help='Length of each training part, such as "4y" or 5000 bars; with --test.')
-@click.option("--test", help='Length of each test part, such as "1y" or 500 bars; with --train.')
-@click.option("--refit", help='Train anew within each test part after that much, such as "1w" or 100 bars.')
-@cost_options
-@click.option("--cash", type=float, help="Initial cash, quote currency; 10,000 when not given.")
-@click.option("--seeds", type=int, help="Trainings per fold, each from another seed.")
+@asset_options
+@study_options
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The first seed.")
 @click.option(
     "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
@@ -67,15 +44,14 @@ def forecast(
     offline: bool,
     as_json: bool,
     quiet: bool,
-    mending: Mending,
-    **settings: Any,
+    options: AssetOptions,
+    described: dict[str, Any],
 ) -> None:
     """Forecast the next bar of a RUN: its candles are brought up to date, and its model is trained on all of them.
 
     For a SYMBOL or a FILE, the newest run of the same study is used, and run first where there is none. Of several, a table
     with one line each.
     """
-    wanted = {name: settings.pop(name) for name in ("interval", "reading", "source", "store", "since", "until")}
     given = None if study is None else load_study(study)[0]
     found: list[NextBar] = []
     with progress(quiet) as listener:
@@ -83,9 +59,8 @@ def forecast(
             if is_run_folder(each):
                 found.append(_of_run(Path(each), given, offline, listener))
             else:
-                chosen = make_study(**settings) if given is None else given
-                candles = mending.joined(assets.load(each, **wanted, repair=mending.repaired, progress=listener))
-                found.append(_of_candles(candles, chosen, runs, seed, listener))
+                chosen = make_study(**described) if given is None else given
+                found.append(_of_candles(options.load(each, listener), chosen, runs, seed, listener))
     if as_json:
         print_json(found[0].to_dict() if len(found) == 1 else {"forecasts": [each.to_dict() for each in found]})
     elif len(found) == 1:

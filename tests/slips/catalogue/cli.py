@@ -12,6 +12,13 @@ SLIPS = [
         [
             ("seed-dropped", "runs=runs, seed=seed, progress=listener)", "runs=runs, progress=listener)"),
             ("runs-dropped", "run_study(study, candles, runs=runs, seed", "run_study(study, candles, seed"),
+        ],
+    ),
+    *slips(
+        "cli",
+        "cli/study_options.py",
+        "tests/cli/test_options_arrive.py",
+        [
             ("seeds-dropped", "return study if seeds is None else replace(study, seeds=seeds)", "return study"),
             (
                 "horizon-dropped",
@@ -30,12 +37,17 @@ SLIPS = [
                 "WalkForward(train=_length(test), test=_length(train))",
             ),
             ("epochs-dropped", "replace(model.training, epochs=value)", "replace(model.training)"),
-            (
-                "mending-dropped",
-                "candles = mending.joined(assets.load(asset, **wanted, repair=mending.repaired, progress=listener))",
-                "candles = mending.joined(assets.load(asset, **wanted, progress=listener))",
-            ),
             ("costs-dropped", "costs=given_costs.of(study.costs),", "costs=study.costs,"),
+        ],
+    ),
+    *slips(
+        "cli",
+        "cli/asset_options.py",
+        "tests/cli/test_options_arrive.py",
+        [
+            ("mending-dropped", "            repair=self.mending.repaired,\n", ""),
+            ("joining-dropped", "return self.mending.joined(candles)", "return candles"),
+            ("asset-since-dropped", "since=self.since,", "since=None,"),
         ],
     ),
     *slips(

@@ -1,0 +1,138 @@
+"""Options that describe a study, and the study that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from candlecast.cli import model_registry
+from candlecast.cli.pricing import GivenCosts, cost_options
+from candlecast.errors import ConfigError, near_misses
+
+if TYPE_CHECKING:
+    from candlecast.models import Model
+    from candlecast.study import Study
+
+NAMES = (
+    "preset",
+    "model",
+    "target",
+    "horizon",
+    "window",
+    "hidden",
+    "layers",
+    "epochs",
+    "folds",
+    "train",
+    "test",
+    "refit",
+    "given_costs",
+    "cash",
+    "seeds",
+)  # of the parameters that the options give
+
+
+def study_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of a study, from --preset to --seeds; the command receives them as `described`, for `make_study`."""
+
+    @click.option("--preset", help="A ready-made study: tutorial.")
+    @click.option("--model", help=f"One of {', '.join(model_registry.MODELS)}; lstm when not given.")
+    @click.option("--target", help=f"One of {', '.join(model_registry.TARGETS)}; return when not given.")
+    @click.option("--horizon", type=int, help="Bars ahead; 1 when not given.")
+    @click.option("--window", type=int, help="Bars that a forecast looks at.")
+    @click.option("--hidden", type=int, help="Units per layer of a net.")
+    @click.option("--layers", type=int, help="Layers of a net.")
+    @click.option("--epochs", type=int, help="Passes over the training rows, at most.")
+    @click.option("--folds", type=int, help="Walk-forward test parts.")
+    @click.option("--train", help='Length of each training part, such as "4y" or 5000 bars; with --test.')
+    @click.option("--test", help='Length of each test part, such as "1y" or 500 bars; with --train.')
+    @click.option("--refit", help='Train anew within each test part after that much, such as "1w" or 100 bars.')
+    @cost_options
+    @click.option("--cash", type=float, help="Initial cash, quote currency; 10,000 when not given.")
+    @click.option("--seeds", type=int, help="Trainings per fold, each from another seed.")
+    @wraps(command)
+    def decorated(**options: Any) -> None:
+        described = {name: options.pop(name) for name in NAMES}
+        command(described=described, **options)
+
+    return decorated
+
+
+def make_study(
+    *,
+    preset: str | None,
+    model: str | None,
+    target: str | None,
+    horizon: int | None,
+    folds: int | None,
+    train: str | None,
+    test: str | None,
+    refit: str | None,
+    given_costs: GivenCosts,
+    cash: float | None,
+    seeds: int | None,
+    **settings: int | None,
+) -> Study:
+    """The study that the options describe; what is not given is as in Python, or as in the preset."""
+    from candlecast.dataset.folds import WalkForward
+    from candlecast.models import LSTM
+    from candlecast.study import Study
+    from candlecast.study.presets import tutorial
+
+    if preset not in (None, "tutorial"):
+        raise ConfigError(
+            f"there is no preset {preset!r}", expected="tutorial", remedy=near_misses(str(preset), ["tutorial"])
+        )
+    study = tutorial() if preset else Study(model=LSTM())
+    if model is not None:
+        study = replace(study, model=model_registry.model(model))
+    study = replace(study, model=_with(study.model, settings))
+    if target is not None or horizon is not None:
+        chosen: Any = study.target if target is None else model_registry.target(target)
+        study = replace(study, target=replace(chosen, horizon=study.target.horizon if horizon is None else horizon))
+        if target is not None:
+            study = replace(study, rule=None)
+    if folds is not None and (train is not None or test is not None):
+        raise ConfigError(
+            f"--folds {folds} with --train and --test", expected="one or the other", remedy="Leave --folds out"
+        )
+    if train is not None or test is not None:
+        study = replace(study, folds=WalkForward(train=_length(train), test=_length(test)))
+    elif folds is not None:
+        study = replace(study, folds=WalkForward(folds=folds))
+    if refit is not None:
+        if not isinstance(study.folds, WalkForward):
+            raise ConfigError(
+                f"--refit {refit} with the folds of the preset",
+                expected="folds that walk forward",
+                remedy="Give --folds or --train and --test as well, or leave --refit out",
+            )
+        study = replace(study, folds=replace(study.folds, refit=_length(refit)))
+    study = replace(study, costs=given_costs.of(study.costs), cash=study.cash if cash is None else cash)
+    return study if seeds is None else replace(study, seeds=seeds)
+
+
+def _with(model: Any, settings: dict[str, int | None]) -> Model:
+    """The model with the options that were given; an option that it does not have is an error."""
+    for name, value in settings.items():
+        if value is None:
+            continue
+        if name == "epochs" and hasattr(model, "training"):
+            model = replace(model, training=replace(model.training, epochs=value))
+        elif name in getattr(model, "__dataclass_fields__", {}) and model.__dataclass_fields__[name].init:
+            model = replace(model, **{name: value})
+        else:
+            raise ConfigError(
+                f"--{name} {value} does not apply to the model {model.name}",
+                expected="an option of that model",
+                remedy="Leave it out, or choose a model that has it, such as lstm",
+            )
+    return model
+
+
+def _length(text: str | None) -> int | str | None:
+    return int(text) if text is not None and text.isdigit() else text
