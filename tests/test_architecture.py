@@ -18,6 +18,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 ORDER = [
     "text",
     "errors",
+    "parameters",
     "interval",
     "events",
     "process",
@@ -142,7 +143,7 @@ def imported_files(path: Path) -> list[Path]:
 
 def test_only_three_modules_stand_outside_packages():
     loose = {path.stem for path in SOURCE.glob("*.py")} - {"__init__", "__main__"}
-    assert loose == {"errors", "events", "interval"}
+    assert loose == {"errors", "events", "interval", "parameters"}
     packages = [path.parent.name for path in FILES if path.name == "__init__.py" and path.parent != SOURCE]
     assert len(packages) == len(set(packages)), "two packages have one name"
 
@@ -154,7 +155,9 @@ def test_tests_stand_in_folders_named_as_the_packages():
     assert folders <= set(ORDER), f"folders without a package: {folders - set(ORDER)}"
     loose = {path.stem.removeprefix("test_") for path in tests.glob("test_*.py")}
     whole = {"architecture", "benches", "docs", "examples", "journeys"}
-    assert loose - whole <= {"errors", "events", "interval"}, "only tests of the whole project stand outside folders"
+    assert loose - whole <= {"errors", "events", "interval", "parameters"}, (
+        "only tests of the whole project stand outside folders"
+    )
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if p.parent != SOURCE or p.stem not in ("__init__", "__main__")])

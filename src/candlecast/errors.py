@@ -17,11 +17,10 @@ characters and secrets, also where it quotes names or answers of third parties.
 from __future__ import annotations
 
 import difflib
-import numbers
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, TypeGuard
+from typing import Any
 
 from candlecast.text.redaction import shown
 
@@ -104,35 +103,6 @@ def said(error: Exception) -> str:
     """
     text = str(error).strip()
     return f"{type(error).__name__}: {text.splitlines()[0] if text else 'no message'}"
-
-
-def require_parameters(recipe: object, checks: Mapping[str, tuple[bool, str]]) -> None:
-    """Raise ConfigError for the first invalid parameter. `checks`: for each, whether it is valid, and what was expected."""
-    for name, (is_fine, expected) in checks.items():
-        if not is_fine:
-            raise ConfigError(
-                f"{name} is {getattr(recipe, name)!r}",
-                expected=expected,
-                remedy=f"Change {type(recipe).__name__}({name}=...)",
-            )
-
-
-def is_whole(value: object, least: int = 1) -> bool:
-    """Whether a value is a whole number of at least that; True and False are not.
-
-    >>> is_whole(3), is_whole(3.0), is_whole(True), is_whole(0)
-    (True, False, False, False)
-    """
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= least
-
-
-def is_number(value: object) -> TypeGuard[float]:
-    """Whether a value is a real number; True and False are not.
-
-    >>> is_number(2), is_number("2"), is_number(True)
-    (True, False, False)
-    """
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def near_misses(name: object, options: Iterable[str]) -> str:

@@ -24,8 +24,9 @@ from candlecast.backtesting.untraded import traded_volume
 from candlecast.backtesting.validation import require_account
 from candlecast.candles import Candles
 from candlecast.dataset.samples import Samples
-from candlecast.errors import ConfigError, NotEnoughDataError, is_whole
+from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.features import Scaling, fit_scaling
+from candlecast.parameters import is_whole
 
 try:
     import gymnasium

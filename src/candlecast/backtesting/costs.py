@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from candlecast.backtesting.filters import NO_FILTERS, Filters
-from candlecast.errors import ConfigError, calling, is_number
+from candlecast.errors import ConfigError, calling
+from candlecast.parameters import is_number, require_kinds
 
 HIGHEST_BPS = 1_000.0  # 10 %: more is a unit mistaken (percent, or a fraction of price), not a market
 HIGHEST_PERCENT = 200.0  # a year: borrowing a squeezed share has cost more than 100 %
@@ -73,6 +74,7 @@ class Costs:
     extra: Extra | None = None
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         for name in ("fee_bps", "slippage_bps", "half_spread_bps", "impact_bps"):
             _require(name, getattr(self, name), 0.0, HIGHEST_BPS, "basis points of the value traded")
         if self.maker_fee_bps is not None:

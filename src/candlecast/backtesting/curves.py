@@ -19,7 +19,8 @@ from candlecast.backtesting.sweep import sweep
 from candlecast.backtesting.untraded import traded_volume
 from candlecast.backtesting.validation import require_account, require_kind
 from candlecast.candles import Candles
-from candlecast.errors import CandleError, ConfigError, is_number
+from candlecast.errors import CandleError, ConfigError
+from candlecast.parameters import is_number
 from candlecast.signals.given import as_positions
 from candlecast.signals.positions import Positions
 

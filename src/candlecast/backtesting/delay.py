@@ -11,7 +11,8 @@ import polars as pl
 from candlecast.backtesting.engine.orderbook import decision_rows
 from candlecast.backtesting.validation import require_kind
 from candlecast.candles import Candles
-from candlecast.errors import ConfigError, is_whole
+from candlecast.errors import ConfigError
+from candlecast.parameters import is_whole
 from candlecast.signals.positions import Positions
 
 

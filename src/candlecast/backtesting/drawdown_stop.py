@@ -13,7 +13,8 @@ from candlecast.backtesting.filters import NO_FILTERS, Filters
 from candlecast.backtesting.simulate import backtest
 from candlecast.candles import Candles
 from candlecast.dataset.forecast import Forecast
-from candlecast.errors import ConfigError, is_number
+from candlecast.errors import ConfigError
+from candlecast.parameters import is_number, require_kinds
 from candlecast.signals.direction import FollowDirection
 from candlecast.signals.positions import Positions
 from candlecast.signals.rule import Rule, decide, require_candles, require_rule
@@ -37,6 +38,7 @@ class DrawdownStop:
     costs: Costs = field(default=DEFAULT_COSTS)
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_rule(self.rule)
         numbers = is_number(self.limit) and is_number(self.resume)
         if not numbers or not 0.0 <= self.resume < self.limit < 1.0:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from candlecast.errors import ConfigError, is_number
+from candlecast.errors import ConfigError
+from candlecast.parameters import is_number, require_kinds
 
 ROUNDING = 1e-9  # of a step: 0.3 / 0.1 is 2.9999999999999996 lots, and means 3
 RESIDUE = 1e-10  # of the units traded: 0.1 + 0.2 - 0.3 is 5.6e-17, and means 0
@@ -31,6 +32,7 @@ class Filters:
     cent: float = 0.0
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         for name in ("tick", "lot", "minimum", "cent"):
             value = getattr(self, name)
             if not is_number(value) or not 0.0 <= value < math.inf:

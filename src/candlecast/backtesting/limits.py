@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from candlecast.errors import is_number, require_parameters
+from candlecast.parameters import as_path, is_number, require_kinds, require_parameters
 
 TradingState = Literal["ACTIVE", "REDUCING", "HALTED"]
 
@@ -57,6 +57,7 @@ class Limits:
     kill_file: Path | None = None
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_parameters(
             self,
             {
@@ -67,7 +68,7 @@ class Limits:
             },
         )
         if self.kill_file is not None:
-            object.__setattr__(self, "kill_file", Path(self.kill_file))
+            object.__setattr__(self, "kill_file", as_path(self.kill_file, "kill_file"))
 
     def init(self, equity: float) -> LimitState:
         """The state before the first bar."""

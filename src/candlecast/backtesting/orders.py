@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from candlecast.backtesting.engine import account
-from candlecast.errors import ConfigError, is_number
+from candlecast.errors import ConfigError
+from candlecast.parameters import is_number
 from candlecast.signals.positions import HIGHEST_LEVERAGE
 
 ORDERED = range(account.TARGET, account.LIQUIDATION)  # kinds that can be asked for

@@ -8,7 +8,8 @@ from candlecast.backtesting.actions import Actions
 from candlecast.backtesting.costs import Costs
 from candlecast.backtesting.filters import Filters
 from candlecast.candles import Candles
-from candlecast.errors import ConfigError, NotEnoughDataError, is_number
+from candlecast.errors import ConfigError, NotEnoughDataError
+from candlecast.parameters import is_number
 
 LOWEST_CASH = 1e-8  # the smallest unit of bitcoin
 HIGHEST_CASH = 1e13  # beyond, a float no longer counts the cents

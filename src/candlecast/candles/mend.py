@@ -10,7 +10,8 @@ import polars as pl
 
 from candlecast.candles.gaps import find_gaps
 from candlecast.candles.issues import fatal_bars
-from candlecast.errors import CandleError, ConfigError, is_whole
+from candlecast.errors import CandleError, ConfigError
+from candlecast.parameters import is_whole
 from candlecast.reading.vocabulary import PRICES
 from candlecast.text import count
 

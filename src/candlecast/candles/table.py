@@ -14,8 +14,9 @@ import polars as pl
 
 from candlecast.candles import gaps, intake, issues, mend, resample, sessions
 from candlecast.candles.clock import DAY, Breaks, TradingClock, local_time
-from candlecast.errors import CandleError, ConfigError, is_whole
+from candlecast.errors import CandleError, ConfigError
 from candlecast.interval import Interval
+from candlecast.parameters import is_whole
 from candlecast.process.forking import require_threads
 from candlecast.reading.options import Options
 from candlecast.text import count

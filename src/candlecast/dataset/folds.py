@@ -24,6 +24,7 @@ import numpy as np
 
 from candlecast.errors import ConfigError, LookaheadError, NotEnoughDataError
 from candlecast.interval import span_seconds
+from candlecast.parameters import require_kinds
 
 
 @dataclass(frozen=True, init=False)
@@ -163,6 +164,7 @@ class WalkForward:
     refit: int | str | None = None
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         if (self.train is None) != (self.test is None):
             raise ConfigError(
                 f"train is {self.train!r} and test is {self.test!r}",
@@ -236,6 +238,7 @@ class Holdout:
     purge: int | None = None
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         _require_share("train", self.train, lowest=None)
         _require_share("valid", self.valid, lowest=0.0)
 
@@ -270,6 +273,7 @@ class PurgedKFold:
     embargo: int | str | None = None
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         if self.folds < 2:
             raise ConfigError(f"folds is {self.folds}", expected="2 or more", remedy="Use PurgedKFold(folds=5)")
         _require_share("valid", self.valid, lowest=0.0)
@@ -302,6 +306,7 @@ class CombinatorialPurged:
     embargo: int | str | None = None
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         if not 1 <= self.test_groups < self.groups:
             raise ConfigError(
                 f"{self.test_groups} of {self.groups} groups to test on",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from candlecast.dataset.forecast import Forecast
-from candlecast.errors import ConfigError, NotEnoughDataError, is_whole
+from candlecast.errors import ConfigError, NotEnoughDataError
+from candlecast.parameters import is_whole
 from candlecast.targets import Target
 
 

@@ -21,7 +21,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from candlecast.errors import ConfigError, require_parameters
+from candlecast.errors import ConfigError
+from candlecast.parameters import require_kinds, require_parameters
 
 BETS = 8  # fractions, geometric up to the largest
 SPREAD = 32.0  # the largest over the smallest
@@ -56,6 +57,7 @@ class Bets:
     bound: float = 1.0
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_parameters(self, {"bound": (0 < self.bound < math.inf, "a number above 0")})
 
     @property

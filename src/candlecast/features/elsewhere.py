@@ -9,10 +9,11 @@ import polars as pl
 
 from candlecast.candles import Candles
 from candlecast.candles.clock import DAY
-from candlecast.errors import ConfigError, is_whole
+from candlecast.errors import ConfigError
 from candlecast.features.feature import Feature, open_feature
 from candlecast.features.outside import outside
 from candlecast.interval import Interval
+from candlecast.parameters import is_whole
 
 MONTH_DAYS = 31
 TRADING_DAYS = {7: 5, MONTH_DAYS: 23}  # most trading days in a week and in a month of a market with weekends

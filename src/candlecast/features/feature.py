@@ -11,9 +11,11 @@ import numpy as np
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.features.scaling import Scaler, Standard, require_scaler
+from candlecast.parameters import is_whole
 from candlecast.text import count
 
 Compute = Callable[[Candles], np.ndarray]
+LONGEST_PERIOD = 100_000  # bars that indicators of TA-Lib take at most
 
 
 @dataclass(frozen=True)
@@ -119,10 +121,13 @@ def open_feature(kind: str, resolve: Callable[[Candles], Feature]) -> Feature:
 
 def require_period(kind: str, period: int, *, least: int = 1) -> None:
     """Raise ConfigError for a period that the feature of this kind cannot be computed over."""
-    if period < least:
+    if not is_whole(period, least) or period > LONGEST_PERIOD:
+        expected = f"{count(least, 'bar')} or more" if is_whole(period, -LONGEST_PERIOD) else "a whole number of bars"
+        if is_whole(period, LONGEST_PERIOD):
+            expected = f"{LONGEST_PERIOD:,} bars or fewer"
         raise ConfigError(
-            f"period of {kind} is {period}",
-            expected=f"{count(least, 'bar')} or more",
+            f"period of {kind} is {period!r}",
+            expected=expected,
             remedy=f"Use for example {kind}(20)",
         )
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError
-from candlecast.features.feature import Feature, require_period
+from candlecast.features.feature import LONGEST_PERIOD, Feature, require_period
+from candlecast.parameters import is_number, is_whole
 
 MEMORY = 1e-4
 
@@ -62,10 +63,13 @@ def macd(fast: int = 12, slow: int = 26, signal: int = 9) -> Feature:
 
     Columns: `line` (EMA_fast - EMA_slow) / C, `signal` EMA of the line / C, `histogram` their difference / C.
     """
-    if not 2 <= fast < slow or signal < 1:
+    if (
+        not (is_whole(fast, 2) and is_whole(slow, 2) and is_whole(signal) and fast < slow)
+        or max(slow, signal) > LONGEST_PERIOD
+    ):
         raise ConfigError(
-            f"macd({fast}, {slow}, {signal})",
-            expected="2 <= fast < slow and a signal of 1 bar or more",
+            f"macd({fast!r}, {slow!r}, {signal!r})",
+            expected="whole numbers of bars, 2 <= fast < slow and a signal of 1 bar or more",
             remedy="Use macd(12, 26, 9)",
         )
 
@@ -86,9 +90,9 @@ def bollinger(period: int = 20, width: float = 2.0) -> Feature:
     the price stands still.
     """
     require_period("bollinger", period, least=2)
-    if not width > 0:
+    if not is_number(width) or not 0 < width < np.inf:
         raise ConfigError(
-            f"width of bollinger is {width}", expected="a number above 0", remedy="Use bollinger(20, 2.0)"
+            f"width of bollinger is {width!r}", expected="a number above 0", remedy="Use bollinger(20, 2.0)"
         )
 
     def compute(candles: Candles) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from candlecast.errors import ConfigError, NotEnoughDataError
+from candlecast.parameters import require_kinds
 
 ROUNDING = 1e-12
 
@@ -46,6 +47,7 @@ class MinMax:
     high: float = 1.0
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         if not self.low < self.high:
             raise ConfigError(
                 f"MinMax range is {self.low}..{self.high}", expected="low below high", remedy="Use MinMax()"

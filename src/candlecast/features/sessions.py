@@ -42,6 +42,12 @@ def session_time(exchange: str = "") -> Feature:
     >>> np.expm1(weekend).round(1).tolist()
     [0.0, 0.0, 0.0, 0.0, 48.0]
     """
+    if not isinstance(exchange, str):
+        raise ConfigError(
+            f"exchange is of type {type(exchange).__name__}",
+            expected="text",
+            remedy='Use for example session_time("XNYS")',
+        )
     if exchange:
         _calendar(exchange)
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from candlecast.errors import is_whole, require_parameters
+from candlecast.parameters import is_whole, require_kinds, require_parameters
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Fit:
     device: str = "auto"
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_parameters(
             self,
             {

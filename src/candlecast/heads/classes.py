@@ -10,6 +10,7 @@ import numpy as np
 from candlecast.features import Scaler, Unscaled
 from candlecast.heads.arrays import exp, maximum, sigmoid, softplus
 from candlecast.heads.head import Elementwise
+from candlecast.parameters import require_kinds
 from candlecast.targets import LABELS, Kind
 
 if TYPE_CHECKING:
@@ -63,6 +64,9 @@ class Bernoulli(_Classes):
     balanced: bool = False
     kinds: ClassVar[frozenset[Kind]] = frozenset({"probability"})
 
+    def __post_init__(self) -> None:
+        require_kinds(self)
+
     @property
     def scaling(self) -> Scaler:
         return Centred()
@@ -99,6 +103,9 @@ class Labels(_Classes):
     ordinal: bool = False
     balanced: bool = False
     kinds: ClassVar[frozenset[Kind]] = frozenset({"label"})
+
+    def __post_init__(self) -> None:
+        require_kinds(self)
 
     @property
     def outputs(self) -> int:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from candlecast.dataset.prediction import quantile_column
-from candlecast.errors import require_parameters
 from candlecast.heads.arrays import sigmoid, softplus
 from candlecast.heads.head import Elementwise, Shift
+from candlecast.parameters import require_kinds, require_parameters
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -85,6 +85,7 @@ class StudentT(_MeanAndSpread):
     freedom: float = 4.0
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_parameters(self, {"freedom": (2 < self.freedom < float("inf"), "a number above 2")})
 
     def terms(self, outputs: Tensor, y: Tensor) -> Tensor:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from candlecast.errors import require_parameters
 from candlecast.heads.head import Elementwise, Shift
+from candlecast.parameters import require_kinds, require_parameters
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,6 +56,7 @@ class Huber(_Point):
     delta: float = 1.0
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_parameters(self, {"delta": (0 < self.delta < float("inf"), "a number above 0")})
 
     def terms(self, outputs: Tensor, y: Tensor) -> Tensor:

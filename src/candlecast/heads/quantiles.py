@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from candlecast.dataset.prediction import quantile_column
-from candlecast.errors import require_parameters
 from candlecast.heads.arrays import mean, sigmoid, softplus
 from candlecast.heads.head import Elementwise, Shift
+from candlecast.parameters import require_kinds, require_parameters
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,6 +31,7 @@ class Quantiles(Elementwise):
     levels: tuple[float, ...] = (0.05, 0.25, 0.5, 0.75, 0.95)
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         levels = self.levels if isinstance(self.levels, tuple) else ()
         rising = bool(levels) and all(a < b for a, b in zip((0.0, *levels), (*levels, 1.0), strict=True))
         require_parameters(self, {"levels": (rising, "a tuple of rising numbers in (0, 1), as (0.05, 0.5, 0.95)")})

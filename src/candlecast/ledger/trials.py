@@ -34,6 +34,7 @@ from candlecast.disk.files import is_regular, reason
 from candlecast.errors import ConfigError, RunError
 from candlecast.ledger.profile import MAX_BUCKETS, Profile
 from candlecast.ledger.trial import Entry, Searched, Trial
+from candlecast.parameters import as_path
 
 FORMAT = 3  # 1 kept no searches, 2 neither targets nor batches nor profiles
 APPLICATION = 0x43434C47  # "CCLG" in the header of the file: a ledger of candlecast
@@ -107,7 +108,7 @@ class Ledger:
     """
 
     def __init__(self, folder: str | Path = "runs") -> None:
-        self.path: Path | None = Path(folder) / "ledger.sqlite"
+        self.path: Path | None = as_path(folder, "folder") / "ledger.sqlite"
         self._memory: sqlite3.Connection | None = None
 
     @classmethod

@@ -20,6 +20,7 @@ from candlecast.disk.exclusive import is_held
 from candlecast.errors import NotEnoughDataError, RunError
 from candlecast.live.journal import JOURNAL, Entry, read_journal
 from candlecast.live.opening import account_of, candles_of
+from candlecast.parameters import as_path
 from candlecast.study.loading import load_run
 from candlecast.study.result import StudyResult
 from candlecast.study.study import Study
@@ -123,6 +124,6 @@ def read_session(folder: str | Path) -> SessionRecord:
 
 def list_sessions(folder: str | Path = "paper") -> list[Path]:
     """The sessions in a folder, by name."""
-    place = Path(folder)
+    place = as_path(folder, "folder")
     found: Sequence[Path] = sorted(place.iterdir()) if place.is_dir() else []
     return [path for path in found if (path / JOURNAL).is_file()]

@@ -13,11 +13,12 @@ import numpy as np
 from candlecast.dataset.jobs import Job
 from candlecast.dataset.prediction import Prediction
 from candlecast.dataset.samples import Samples
-from candlecast.errors import ConfigError, is_whole, require_parameters
+from candlecast.errors import ConfigError
 from candlecast.events import Listener, ignore
 from candlecast.fleet.net_spec import NetSpec
 from candlecast.fleet.settings import Fit
 from candlecast.heads import Head, usual_head
+from candlecast.parameters import is_whole, require_kinds, require_parameters
 from candlecast.targets import Target, components
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class NetModel(ABC):
 
         What `training` leaves open becomes what is usual for the net.
         """
+        require_kinds(self)
         usual = {
             name: (is_fine(getattr(self, name)), expected)
             for name, (is_fine, expected) in USUAL.items()

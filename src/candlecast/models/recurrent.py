@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from candlecast.errors import is_whole
 from candlecast.fleet.settings import Fit
 from candlecast.heads import Head
 from candlecast.models.net import NetModel
+from candlecast.parameters import is_whole
 
 if TYPE_CHECKING:
     from candlecast.nets import Layer, Recurrent, RecurrentLayer

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from candlecast.errors import is_number
+from candlecast.parameters import is_number
 from candlecast.recipes.environment import differences
 from candlecast.runs import require_run
 from candlecast.runs.manifest import read_manifest, require_shape

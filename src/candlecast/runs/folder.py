@@ -15,6 +15,7 @@ from candlecast.candles import Candles
 from candlecast.disk.files import require_names
 from candlecast.disk.replacing import tidy
 from candlecast.errors import RunError, near_misses
+from candlecast.parameters import as_path
 from candlecast.runs.manifest import FILES, NAME, is_run, read_manifest
 
 NAMED = ("model", "target")  # parts of a study in the name of its folder
@@ -72,7 +73,7 @@ def require_run(folder: Path) -> None:
 
 def list_runs(folder: str | Path = "runs") -> list[Path]:
     """Runs in a folder, newest first, without hidden folders, which are copies being written."""
-    folder = Path(folder)
+    folder = as_path(folder, "folder")
     found: list[tuple[float, Path]] = []
     with suppress(OSError, ValueError):
         for path in folder.iterdir():

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from candlecast.disk.files import is_regular, read_regular
-from candlecast.errors import RunError, is_number, is_whole
+from candlecast.errors import RunError
+from candlecast.parameters import is_number, is_whole
 
 FORMAT = 2  # 1 did not say when the market trades, nor what was tried
 NAME = "manifest.json"

@@ -8,6 +8,7 @@ import numpy as np
 
 from candlecast.candles import Candles
 from candlecast.dataset.forecast import Forecast
+from candlecast.parameters import require_kinds
 from candlecast.signals.positions import Positions
 from candlecast.signals.rule import expected_returns, positions
 
@@ -20,6 +21,9 @@ class FollowDirection:
     """
 
     allow_short: bool = True
+
+    def __post_init__(self) -> None:
+        require_kinds(self)
 
     def __call__(self, forecast: Forecast, candles: Candles | None = None) -> Positions:
         """Positions of the forecast's bars; `candles` are not needed. Raises ConfigError for a forecast that does not fit."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from candlecast.candles import Candles
 from candlecast.dataset.forecast import Forecast
-from candlecast.errors import require_parameters
+from candlecast.parameters import require_kinds, require_parameters
 from candlecast.signals.positions import Positions
 from candlecast.signals.rule import expected_returns, kept_within, positions, single
 
@@ -24,6 +24,7 @@ class HoldPosition:
     band: float = 0.1
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_parameters(self, {"band": (0 <= self.band < 2, "a fraction of equity in [0, 2)")})
 
     def __call__(self, forecast: Forecast, candles: Candles | None = None) -> Positions:

@@ -9,7 +9,8 @@ import polars as pl
 
 from candlecast.candles import Candles
 from candlecast.dataset.forecast import Forecast
-from candlecast.errors import ConfigError, is_number
+from candlecast.errors import ConfigError
+from candlecast.parameters import is_number, require_kinds
 from candlecast.signals.positions import Positions
 from candlecast.signals.rule import at_decisions, expected_returns, require_candles
 from candlecast.signals.volatility import ewm_variance
@@ -30,6 +31,7 @@ class Kelly:
     step: float = 0.1
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         numbers = all(map(is_number, (self.fraction, self.cap, self.halflife, self.step)))
         if not numbers or not (
             0 < self.fraction <= 1 and 0 < self.cap <= 125 and self.halflife >= 2 and 0 < self.step <= 1

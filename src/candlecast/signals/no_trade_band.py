@@ -9,7 +9,8 @@ import numpy as np
 
 from candlecast.candles import Candles
 from candlecast.dataset.forecast import SIGNAL, Forecast
-from candlecast.errors import ConfigError, require_parameters
+from candlecast.errors import ConfigError
+from candlecast.parameters import require_kinds, require_parameters
 from candlecast.signals.positions import Positions
 from candlecast.signals.rule import expected_returns, positions
 from candlecast.signals.trading_region import Region, trading_region
@@ -45,6 +46,7 @@ class NoTradeBand:
     allow_short: bool = True
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_parameters(
             self,
             {

@@ -8,7 +8,8 @@ import numpy as np
 
 from candlecast.candles import Candles
 from candlecast.dataset.forecast import Forecast
-from candlecast.errors import ConfigError, is_number, require_parameters
+from candlecast.errors import ConfigError
+from candlecast.parameters import is_number, require_kinds, require_parameters
 from candlecast.signals.positions import HIGHEST_LEVERAGE, Positions
 from candlecast.signals.rule import kept_within, positions, single
 
@@ -32,6 +33,7 @@ class InverseVolatility:
     band: float = 0.0
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_parameters(
             self,
             {

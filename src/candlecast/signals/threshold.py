@@ -8,7 +8,8 @@ import numpy as np
 
 from candlecast.candles import Candles
 from candlecast.dataset.forecast import Forecast
-from candlecast.errors import ConfigError, is_number
+from candlecast.errors import ConfigError
+from candlecast.parameters import is_number, require_kinds
 from candlecast.signals.positions import Positions
 from candlecast.signals.rule import expected_returns, positions
 
@@ -26,6 +27,7 @@ class Threshold:
     allow_short: bool = True
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         numbers = is_number(self.enter) and is_number(self.exit)
         if not numbers or not (0 <= self.enter < np.inf and -np.inf < self.exit <= self.enter):
             raise ConfigError(

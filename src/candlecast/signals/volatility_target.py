@@ -10,7 +10,8 @@ import polars as pl
 
 from candlecast.candles import Candles
 from candlecast.dataset.forecast import Forecast
-from candlecast.errors import ConfigError, is_number
+from candlecast.errors import ConfigError
+from candlecast.parameters import is_number, require_kinds
 from candlecast.signals.direction import FollowDirection
 from candlecast.signals.positions import Positions
 from candlecast.signals.rule import Rule, at_decisions, decide, require_candles, require_rule
@@ -37,6 +38,7 @@ class VolatilityTarget:
     rule: Rule = field(default=FollowDirection())
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_rule(self.rule)
         numbers = all(map(is_number, (self.annual, self.halflife, self.leverage, self.step)))
         if not numbers or not (

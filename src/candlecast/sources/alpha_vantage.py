@@ -15,6 +15,7 @@ import polars.selectors as cs
 
 from candlecast.errors import ConfigError, SourceError, near_misses
 from candlecast.interval import Interval
+from candlecast.parameters import require_kinds
 from candlecast.sources.adjust import ACTIONS, adjusted_by
 from candlecast.sources.answers import MAX_TEXT, parse_json, unusable
 from candlecast.sources.page import market_page
@@ -56,6 +57,7 @@ class AlphaVantage(Source):
     clock: Callable[[], datetime] = field(default=utc_now, repr=False)
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         markets = ("stocks", "currencies", "crypto")
         if self.market not in markets:
             raise ConfigError(

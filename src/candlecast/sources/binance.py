@@ -15,6 +15,7 @@ import polars as pl
 
 from candlecast.errors import ConfigError, SourceError
 from candlecast.interval import Interval
+from candlecast.parameters import require_kinds
 from candlecast.sources.dumps import Dump, Market, list_dumps, read_dumps
 from candlecast.sources.exchange import Rest, connect
 from candlecast.sources.page import market_page
@@ -61,6 +62,7 @@ class Binance(Source):
     clock: Callable[[], datetime] = field(default=utc_now, repr=False)
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         if self.market not in MARKETS:
             raise ConfigError(
                 f"market is {self.market!r}",

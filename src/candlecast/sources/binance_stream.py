@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from candlecast.errors import ConfigError, SourceError, require_parameters
+from candlecast.errors import ConfigError, SourceError
 from candlecast.interval import Interval
+from candlecast.parameters import require_parameters
 from candlecast.sources.feed import Batch, Notice, Seen
 from candlecast.sources.filling import missed, standing
 from candlecast.sources.proxies import proxy_of

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from candlecast.candles import Candles
-from candlecast.errors import ConfigError, is_number, is_whole
+from candlecast.errors import ConfigError
 from candlecast.interval import Interval
+from candlecast.parameters import is_number, is_whole
 
 Happening = Literal[
     "connected",

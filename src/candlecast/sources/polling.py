@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from candlecast.errors import require_parameters
 from candlecast.interval import Interval
+from candlecast.parameters import require_parameters
 from candlecast.sources.feed import Batch, Notice
 from candlecast.sources.filling import missed, standing
 from candlecast.sources.source import Source, utc_now

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from candlecast.errors import SourceError
+from candlecast.parameters import require_kinds
 
 logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
@@ -56,6 +57,9 @@ class Retry:
     answer_bytes: int = 256 << 20
     pause: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random.random
+
+    def __post_init__(self) -> None:
+        require_kinds(self)
 
     def at_most(self, answer_bytes: int) -> Retry:
         """The same for answers of at most so many bytes.

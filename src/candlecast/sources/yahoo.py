@@ -17,6 +17,7 @@ import polars as pl
 
 from candlecast.errors import CandlecastError, ConfigError, UnknownSymbolError
 from candlecast.interval import Interval
+from candlecast.parameters import require_kinds
 from candlecast.process.shared import ignoring
 from candlecast.sources.adjust import ACTIONS, PRICES, monthly
 from candlecast.sources.answers import MAX_TEXT, parse_json, unusable
@@ -67,6 +68,9 @@ class Yahoo(Source):
     url: str | None = None
     retry: Retry = field(default=Retry(first_seconds=2.0), repr=False)
     clock: Callable[[], datetime] = field(default=utc_now, repr=False)
+
+    def __post_init__(self) -> None:
+        require_kinds(self)
 
     @property
     def name(self) -> str:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
-from candlecast.errors import StoreError, is_whole
+from candlecast.errors import StoreError
 from candlecast.interval import Interval
+from candlecast.parameters import is_whole
 from candlecast.store.observations import COLUMNS, TIME
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from candlecast.candles import Candles
 from candlecast.dataset.folds import Folds
-from candlecast.errors import RunError, is_whole
+from candlecast.errors import RunError
 from candlecast.features import Features
 from candlecast.models import Fitted, Model
 from candlecast.models.model import require_model
+from candlecast.parameters import is_whole
 from candlecast.recipes.describing import pythons, restore, unidentified
 from candlecast.recipes.identity import PYTHON
 from candlecast.recipes.old_names import by_present_names

@@ -16,7 +16,7 @@ from candlecast.candles import Candles
 from candlecast.dataset.folds import Folds, WalkForward, require_folds
 from candlecast.dataset.forecast import Forecast
 from candlecast.dataset.usual_features import features_for
-from candlecast.errors import ConfigError, NotEnoughDataError, is_whole
+from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features
 from candlecast.features.feature import require_features
@@ -37,6 +37,7 @@ from candlecast.models import (
     SeasonalNaive,
 )
 from candlecast.models.model import judged_from, learns_position, require_learnable, require_model
+from candlecast.parameters import is_whole, require_kinds
 from candlecast.recipes import describe
 from candlecast.recipes.environment import environment
 from candlecast.signals import HoldPosition, InverseVolatility, NoTradeBand, Rule
@@ -86,6 +87,7 @@ class Study:
     seeds: int = 3
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         if not is_whole(self.seeds):
             raise ConfigError(
                 f"seeds is {self.seeds!r}",

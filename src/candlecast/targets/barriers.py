@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from candlecast.candles import Candles
-from candlecast.errors import require_parameters
 from candlecast.features import Scaler, Unscaled
+from candlecast.parameters import require_kinds, require_parameters
 from candlecast.targets.spread import halflife_memory, recent_volatility, require_halflife
 from candlecast.targets.target import Kind, require_horizon
 
@@ -37,6 +37,7 @@ class TripleBarrier:
     scaling: Scaler = field(default=Unscaled(), init=False)
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_horizon(self.horizon)
         require_halflife(self.halflife)
         require_parameters(self, {"width": (0 < self.width < np.inf, "standard deviations above 0")})

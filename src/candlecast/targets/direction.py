@@ -8,6 +8,7 @@ import numpy as np
 
 from candlecast.candles import Candles
 from candlecast.features import Scaler, Unscaled
+from candlecast.parameters import require_kinds
 from candlecast.targets.target import Kind, ahead, log_return_ahead, require_horizon
 
 
@@ -37,6 +38,7 @@ class Direction:
     MAGNITUDE_BARS = 100
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_horizon(self.horizon)
 
     def values(self, candles: Candles) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError
 from candlecast.features import Scaler, Standard
+from candlecast.parameters import require_kinds
 from candlecast.targets.target import Kind, ahead, require_horizon
 
 
@@ -31,6 +32,7 @@ class ExcessReturn:
     scaling: Scaler = field(default=Standard(), init=False)
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_horizon(self.horizon)
         if not isinstance(self.benchmark, Candles):
             raise ConfigError(

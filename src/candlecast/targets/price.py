@@ -8,6 +8,7 @@ import numpy as np
 
 from candlecast.candles import Candles
 from candlecast.features import MinMax, Scaler
+from candlecast.parameters import require_kinds
 from candlecast.targets.target import Kind, ahead, require_horizon
 
 LOWEST = 1e-6  # of the price now: a lower forecast, also one below zero, implies the log return of this one
@@ -26,6 +27,7 @@ class Price:
     kind: Kind = field(default="value", init=False)
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_horizon(self.horizon)
 
     def values(self, candles: Candles) -> np.ndarray:

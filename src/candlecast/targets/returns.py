@@ -8,6 +8,7 @@ import numpy as np
 
 from candlecast.candles import Candles
 from candlecast.features import Scaler, Standard
+from candlecast.parameters import require_kinds
 from candlecast.targets.target import Kind, log_return_ahead, require_horizon
 
 
@@ -21,6 +22,7 @@ class NextReturn:
     scaling: Scaler = field(default=Standard(), init=False)
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_horizon(self.horizon)
 
     def values(self, candles: Candles) -> np.ndarray:

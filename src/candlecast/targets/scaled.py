@@ -8,6 +8,7 @@ import numpy as np
 
 from candlecast.candles import Candles
 from candlecast.features import Scaler, Standard
+from candlecast.parameters import require_kinds
 from candlecast.targets.spread import halflife_memory, recent_volatility, require_halflife
 from candlecast.targets.target import Kind, log_return_ahead, require_horizon
 
@@ -28,6 +29,7 @@ class ScaledReturn:
     scaling: Scaler = field(default=Standard(), init=False)
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_horizon(self.horizon)
         require_halflife(self.halflife)
 

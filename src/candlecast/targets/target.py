@@ -7,8 +7,9 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 
 from candlecast.candles import Candles
-from candlecast.errors import ConfigError, is_whole
+from candlecast.errors import ConfigError
 from candlecast.features import Scaler
+from candlecast.parameters import is_whole
 
 Kind = Literal["value", "probability", "label"]
 LABELS = (-1.0, 0.0, 1.0)

@@ -8,6 +8,7 @@ import numpy as np
 
 from candlecast.candles import Candles
 from candlecast.features import Scaler, Standard
+from candlecast.parameters import require_kinds
 from candlecast.targets.target import Kind, ahead, require_horizon
 
 
@@ -28,6 +29,7 @@ class Volatility:
     scaling: Scaler = field(default=Standard(), init=False)
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_horizon(self.horizon)
 
     def values(self, candles: Candles) -> np.ndarray:

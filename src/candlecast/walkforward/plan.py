@@ -12,11 +12,12 @@ from candlecast.dataset.folds import Folds, WalkForward, check_folds, require_fo
 from candlecast.dataset.jobs import Job
 from candlecast.dataset.samples import make_samples
 from candlecast.dataset.usual_features import features_for
-from candlecast.errors import ConfigError, NotEnoughDataError, calling, is_whole
+from candlecast.errors import ConfigError, NotEnoughDataError, calling
 from candlecast.features import Features
 from candlecast.features.feature import require_features
 from candlecast.models import Model
 from candlecast.models.model import require_learnable
+from candlecast.parameters import is_whole
 from candlecast.sources.files import as_assets
 from candlecast.targets import NextReturn, Target, memory
 from candlecast.walkforward.empty_folds import require_rows

@@ -8,11 +8,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from candlecast.errors import is_whole
 from candlecast.fleet.settings import Fit
 from candlecast.heads import Head
 from candlecast.models.net import BY_WINDOW, NetModel
 from candlecast.nets import Dense, PerWindow
+from candlecast.parameters import is_whole
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from candlecast.errors import is_whole
 from candlecast.fleet.settings import Fit
 from candlecast.heads import Head
 from candlecast.models.net import BY_WINDOW, NetModel
@@ -18,6 +17,7 @@ from candlecast.nets.layers.linear import LINE, Linear
 from candlecast.nets.layers.norm import LayerNorm
 from candlecast.nets.layers.recurrent import State
 from candlecast.nets.layers.weights import uniform
+from candlecast.parameters import is_whole
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from candlecast.errors import ConfigError, is_whole
+from candlecast.errors import ConfigError
 from candlecast.features import Scaling
 from candlecast.fleet.fitted import FittedNet
 from candlecast.fleet.settings import Fit
@@ -19,6 +19,7 @@ from candlecast.models.net import Forecaster, NetModel
 from candlecast.nets import GRULayer, LSTMLayer, Recurrent, RNNLayer, Stacked
 from candlecast.nets.layers.layer import Stepper
 from candlecast.nets.layers.recurrent import State
+from candlecast.parameters import is_whole, require_kinds
 
 LAYERS = {"lstm": LSTMLayer, "gru": GRULayer, "rnn": RNNLayer}
 TIMID = 0.3  # of the usual first weights of the position; measured likewise
@@ -56,6 +57,7 @@ class Policy(NetModel, uses_local_rng=True):
     head: Head | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         self.require(
             {
                 "cell": (self.cell in LAYERS, '"lstm", "gru" or "rnn"'),

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from candlecast.errors import is_whole
 from candlecast.fleet.settings import Fit
 from candlecast.heads import Head
 from candlecast.models.net import NetModel
 from candlecast.nets import Causal, Linear
 from candlecast.nets.layers.dropout import Dropout
+from candlecast.parameters import is_whole
 
 
 @dataclass(frozen=True)

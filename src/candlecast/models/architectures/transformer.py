@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from candlecast.errors import is_whole
 from candlecast.fleet.settings import Fit
 from candlecast.heads import Head
 from candlecast.models.net import NetModel
 from candlecast.nets import Causal, LayerNorm, Linear
 from candlecast.nets.layers.dropout import Dropout
 from candlecast.nets.layers.linear import LINE
+from candlecast.parameters import is_whole
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from candlecast.errors import ConfigError
 from candlecast.models.baselines.naive import Baseline, Predict
 from candlecast.models.baselines.series import CONTINUED, has_series, learnt_part, series_of
 from candlecast.models.deterministic import deterministic_fit
+from candlecast.parameters import require_kinds
 from candlecast.targets import Target
 
 
@@ -33,6 +34,7 @@ class ARIMA(Baseline):
     domain: ClassVar[str] = CONTINUED
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         if min(self.p, self.q) < 0 or self.p + self.q < 1:
             raise ConfigError(
                 f"p is {self.p} and q is {self.q}",

@@ -10,7 +10,6 @@ import numpy as np
 
 from candlecast.dataset.jobs import Job
 from candlecast.dataset.samples import Samples
-from candlecast.errors import ConfigError, require_parameters
 from candlecast.features import calendar
 from candlecast.features.calendar import YEAR_MONTHS
 from candlecast.features.volatility import STILL
@@ -18,8 +17,9 @@ from candlecast.interval import SECONDS, span_seconds
 from candlecast.models.baselines.naive import Baseline, Predict
 from candlecast.models.baselines.series import bar_returns, clear_rows
 from candlecast.models.baselines.smoothing import BUSINESS_DAYS, season_bars
-from candlecast.models.baselines.volatility import mean_ranges
+from candlecast.models.baselines.volatility import mean_ranges, require_lags
 from candlecast.models.deterministic import deterministic_fit
+from candlecast.parameters import require_kinds
 from candlecast.targets import Target, Volatility
 
 LAGS = (1, 5, 22)
@@ -50,8 +50,8 @@ class CalendarHAR(Baseline):
     domain: ClassVar[str] = "volatility"
 
     def __post_init__(self) -> None:
-        is_lag = self.lags is None or (len(self.lags) > 0 and min(self.lags) >= 1)
-        require_parameters(self, {"lags": (is_lag, "numbers of bars, 1 or more, or None")})
+        require_kinds(self)
+        require_lags(self)
         if self.refit is not None:
             span_seconds(self.refit)
 
@@ -97,12 +97,8 @@ class ThresholdHAR(Baseline):
     domain: ClassVar[str] = "volatility"
 
     def __post_init__(self) -> None:
-        if not self.lags or min(self.lags) < 1:
-            raise ConfigError(
-                f"lags are {self.lags}",
-                expected="numbers of bars, 1 or more",
-                remedy="Use ThresholdHAR(lags=(1, 5, 22))",
-            )
+        require_kinds(self)
+        require_lags(self)
 
     def fits(self, target: Target) -> bool:
         return isinstance(target, Volatility)

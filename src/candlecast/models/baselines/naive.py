@@ -16,6 +16,7 @@ from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import fit_scaling
 from candlecast.models.deterministic import deterministic_fit
+from candlecast.parameters import require_kinds
 from candlecast.targets import Target, components, label
 from candlecast.targets.sides import sides_of
 
@@ -118,6 +119,7 @@ class LinearRegression(Baseline):
     is_seeded: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         if self.window < 1:
             raise ConfigError(
                 f"window is {self.window}", expected="1 bar or more", remedy="Use LinearRegression(window=1)"

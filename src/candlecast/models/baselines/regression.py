@@ -9,9 +9,10 @@ import numpy as np
 
 from candlecast.dataset.jobs import Job
 from candlecast.dataset.samples import Samples
-from candlecast.errors import ConfigError, is_whole, require_parameters
+from candlecast.errors import ConfigError
 from candlecast.models.baselines.naive import Baseline, Predict, regressors
 from candlecast.models.deterministic import deterministic_fit
+from candlecast.parameters import is_whole, require_kinds, require_parameters
 from candlecast.targets import Target
 from candlecast.targets.sides import sides_of
 
@@ -31,6 +32,7 @@ class Ridge(Baseline):
     domain: ClassVar[str] = "values and labels"
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         if not (self.alpha > 0 and self.window >= 1):
             raise ConfigError(
                 f"alpha is {self.alpha} and window is {self.window}",
@@ -68,6 +70,7 @@ class LightGBM(Baseline):
     is_seeded: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_parameters(
             self,
             {

@@ -16,6 +16,7 @@ from candlecast.interval import SECONDS
 from candlecast.models.baselines.naive import Baseline, Predict
 from candlecast.models.baselines.series import CONTINUED, has_series, learnt_part, series_of
 from candlecast.models.deterministic import deterministic_fit
+from candlecast.parameters import require_kinds
 from candlecast.targets import Target
 
 BUSINESS_DAYS, YEAR_WEEKS = 5, 52
@@ -37,6 +38,7 @@ class SeasonalNaive(Baseline):
     domain: ClassVar[str] = CONTINUED
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         if self.season is not None and self.season < 1:
             raise ConfigError(
                 f"season is {self.season}", expected="1 bar or more", remedy="Use for example SeasonalNaive(season=24)"
@@ -75,6 +77,7 @@ class EWMA(Baseline):
     domain: ClassVar[str] = CONTINUED
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         if not 0 < self.halflife < math.inf:
             raise ConfigError(
                 f"halflife is {self.halflife}", expected="a number of bars above 0", remedy="Use EWMA(halflife=20)"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from candlecast.errors import ConfigError
 from candlecast.models.baselines.naive import Baseline, Predict
 from candlecast.models.baselines.series import bar_returns, clear_rows, learnt_part, longest_part
 from candlecast.models.deterministic import deterministic_fit
+from candlecast.parameters import require_kinds
 from candlecast.targets import Target, Volatility
 
 
@@ -32,10 +33,8 @@ class HAR(Baseline):
     domain: ClassVar[str] = "volatility"
 
     def __post_init__(self) -> None:
-        if not self.lags or min(self.lags) < 1:
-            raise ConfigError(
-                f"lags are {self.lags}", expected="numbers of bars, 1 or more", remedy="Use HAR(lags=(1, 5, 22))"
-            )
+        require_kinds(self)
+        require_lags(self)
 
     def fits(self, target: Target) -> bool:
         return isinstance(target, Volatility)
@@ -96,6 +95,17 @@ class GARCH(Baseline):
             rows, first = rows[(rows >= part.start) & (rows < part.stop)], part.start
         gap = float(np.mean(job.samples.outcomes[rows] - log_volatility(job.samples, rows, first)))
         return lambda samples, rows: gap + log_volatility(samples, rows)
+
+
+def require_lags(recipe: Any) -> None:
+    """Raise ConfigError for a recipe whose `lags` are no bars back; None stands for the usual ones where it is allowed."""
+    lags = recipe.lags
+    if lags is not None and (not lags or min(lags) < 1):
+        raise ConfigError(
+            f"lags are {lags}",
+            expected="numbers of bars, 1 or more",
+            remedy=f"Use {type(recipe).__name__}(lags=(1, 5, 22))",
+        )
 
 
 def mean_ranges(candles: Candles, lags: tuple[int, ...]) -> np.ndarray:

@@ -15,10 +15,11 @@ from candlecast.dataset.folds import Fold, Rows
 from candlecast.dataset.jobs import Job, Unpickled
 from candlecast.dataset.prediction import Prediction, quantile_column, quantile_level
 from candlecast.dataset.samples import Samples
-from candlecast.errors import ConfigError, NotEnoughDataError, is_whole, require_parameters
+from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.events import Listener, ignore
 from candlecast.models.model import Fitted, Model, require_learnable, require_model
 from candlecast.models.wrappers.wrapped import Wrapped
+from candlecast.parameters import is_whole, require_kinds, require_parameters
 from candlecast.targets import Target, components, label
 
 CALIBRATION_SHARE = 0.2  # of the training part, where a fold has no validation part
@@ -46,6 +47,7 @@ class Conformal(Wrapped[Model]):
     name: str = field(init=False)
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_model(self.model)
         require_parameters(
             self,

@@ -12,10 +12,11 @@ import numpy as np
 from candlecast.dataset.jobs import Job, job_generator
 from candlecast.dataset.prediction import Prediction
 from candlecast.dataset.samples import Samples
-from candlecast.errors import ConfigError, is_whole, require_parameters
+from candlecast.errors import ConfigError
 from candlecast.heads.classes import NAMES
 from candlecast.models.baselines.naive import Baseline, Predict, regressors
 from candlecast.models.deterministic import deterministic_fit
+from candlecast.parameters import is_whole, require_parameters
 from candlecast.targets import LABELS
 from candlecast.targets.sides import sides_of
 

@@ -13,11 +13,12 @@ from candlecast.dataset.folds import Fold, Rows
 from candlecast.dataset.jobs import Job, Unpickled
 from candlecast.dataset.prediction import Prediction
 from candlecast.dataset.samples import Samples
-from candlecast.errors import NotEnoughDataError, require_parameters
+from candlecast.errors import NotEnoughDataError
 from candlecast.events import Listener, ignore
 from candlecast.features import Scaling, Unscaled, fit_scaling
 from candlecast.models.net import NetModel
 from candlecast.models.wrappers.wrapped import Wrapped
+from candlecast.parameters import require_parameters
 from candlecast.targets import Target, components
 
 if TYPE_CHECKING:

@@ -15,11 +15,12 @@ from candlecast.dataset.folds import nested
 from candlecast.dataset.jobs import Job, Unpickled
 from candlecast.dataset.prediction import Prediction
 from candlecast.dataset.samples import Samples
-from candlecast.errors import ConfigError, is_whole, require_parameters
+from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.ledger import Searched
 from candlecast.models.model import Fitted, Model
 from candlecast.models.net import NetModel
+from candlecast.parameters import is_whole, require_parameters
 from candlecast.process.shared import Shared
 
 if TYPE_CHECKING:

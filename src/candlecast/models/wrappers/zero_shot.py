@@ -11,12 +11,13 @@ import numpy as np
 from candlecast.dataset.jobs import Job
 from candlecast.dataset.prediction import Prediction, quantile_column
 from candlecast.dataset.samples import Samples
-from candlecast.errors import ConfigError, is_whole, require_parameters
+from candlecast.errors import ConfigError
 from candlecast.models.baselines.naive import Baseline, Predict
 from candlecast.models.baselines.series import CONTINUED, TargetSeries, has_series, series_of
 from candlecast.models.deterministic import deterministic_fit
 from candlecast.models.wrappers.forecast_cache import known_forecasts
 from candlecast.models.wrappers.pretrained import LOADERS, version_of
+from candlecast.parameters import is_whole, require_kinds, require_parameters
 from candlecast.sources.source import moment
 from candlecast.targets import Target
 
@@ -63,6 +64,7 @@ class ZeroShot(Baseline):
     domain: ClassVar[str] = CONTINUED
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         if isinstance(self.forecaster, str):
             is_known, levels = self.forecaster in LOADERS, self.levels == DECILES
         else:
