@@ -284,4 +284,7 @@ def test_tables_that_say_too_little(table, parameters, message):
 
 
 def test_the_package_says_what_it_offers():
-    assert set(causality.__all__) == {name for name in vars(causality) if name.startswith("require_")} | {"ModelCheck"}
+    assert set(causality.__all__) == {name for name in vars(causality) if name.startswith("require_")} | {
+        "ModelCheck",
+        "clock_features",
+    }

@@ -154,7 +154,7 @@ def where_it_is_known(forecast):
 
 
 def by_night(forecast):
-    return held(forecast.frame, (forecast.frame["time"].dt.hour() < 6).cast(pl.Float64))
+    return held(forecast.frame, forecast.frame["expected_return"].sign() * (forecast.frame["time"].dt.hour() < 6))
 
 
 def calm(forecast, candles):

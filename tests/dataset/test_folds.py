@@ -228,15 +228,15 @@ def test_too_few_rows(folds, bars, message):
         (lambda: WalkForward(test=10), "train is None and test is 10; expected both lengths, or neither."),
         (lambda: WalkForward(folds=0), "folds is 0; expected 1 or more. Use WalkForward(folds=5)."),
         (lambda: WalkForward(train=0, test=10), "a part of 0 bars; expected a whole number of bars, 1 or more."),
-        (lambda: WalkForward(train=0.8, test=0.2), "a part of 0.8 bars; expected a whole number of bars, 1 or more."),
+        (lambda: WalkForward(train=0.8, test=0.2), "train is 0.8; expected a whole number"),
         (
             lambda: WalkForward(train=100.0, test=10),
-            "a part of 100.0 bars; expected a whole number of bars, 1 or more.",
+            "train is 100.0; expected a whole number",
         ),
         (lambda: WalkForward(train="4 years", test="1y"), "span '4 years' is not a length of time"),
         (lambda: WalkForward(valid=1.0), "valid is 1.0; expected a share between 0 and 1."),
         (lambda: WalkForward(valid=-0.1), "valid is -0.1; expected a share between 0 and 1."),
-        (lambda: Holdout(0.0), "train is 0.0; expected a share between 0 and 1. Use for example 0.8 for 80 %."),
+        (lambda: Holdout(0.0), "train is 0.0; expected a share between 0 and 1. 0.8 stands for 80 %."),
         (lambda: Holdout(80), "train is 80; expected a share between 0 and 1."),
     ],
 )

@@ -131,7 +131,10 @@ def test_features_are_values():
         (lambda: features.atr(-3), "period of atr is -3; expected 1 bar or more."),
         (lambda: features.bollinger(1), "period of bollinger is 1; expected 2 bars or more."),
         (lambda: features.bollinger(20, 0.0), "width of bollinger is 0.0; expected a number above 0."),
-        (lambda: features.macd(26, 12, 9), "macd(26, 12, 9); expected 2 <= fast < slow and a signal of 1 bar or more."),
+        (
+            lambda: features.macd(26, 12, 9),
+            "macd(26, 12, 9); expected whole numbers of bars, 2 <= fast < slow and a signal of 1 bar or more.",
+        ),
         (lambda: Feature("mine", lambda c: c.close, -1), "warmup of mine is -1; expected 0 or more bars."),
         (Features, "Features() is empty; expected at least one feature. Add cc.log_return()."),
         (lambda: Features(features.rsi(), features.rsi()), "column rsi_14 is given twice; expected distinct features."),

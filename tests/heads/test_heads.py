@@ -350,7 +350,7 @@ def test_classes_are_learnt_as_they_are_whatever_the_target_says(market):
     [
         (lambda: Quantiles((0.5, 0.1)), "levels is .*rising numbers"),
         (lambda: Quantiles((0.0, 0.5)), "levels is .*rising numbers"),
-        (lambda: Quantiles([0.1, 0.5]), "levels is .*rising numbers"),
+        (lambda: Quantiles([0.1, 0.5]), "levels is .*a tuple, each item a number"),
         (lambda: Quantiles(()), "levels is .*rising numbers"),
         (lambda: StudentT(2.0), "freedom is 2.0; expected a number above 2"),
         (lambda: Huber(0.0), "delta is 0.0; expected a number above 0"),

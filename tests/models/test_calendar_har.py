@@ -142,7 +142,7 @@ def test_it_stands_beside_studies_of_volatility():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: CalendarHAR(lags=()), r"lags is \(\)"),
+        (lambda: CalendarHAR(lags=()), r"lags are \(\)"),
         (lambda: CalendarHAR(refit="daily"), "span 'daily' is not a length of time"),
         (lambda: ThresholdHAR(lags=(0,)), r"lags are \(0,\)"),
         (lambda: cc.walk_forward(CalendarHAR(), DAILY), "har-calendar forecasts volatility"),

@@ -66,7 +66,7 @@ def test_a_later_position_moves_no_earlier_one():
     assert held(HoldPosition(), [*wanted[:2], -1.0, 1.0])[:2] == held(HoldPosition(), wanted)[:2]
 
 
-@pytest.mark.parametrize("band", [-0.1, 2.0, float("nan")])
+@pytest.mark.parametrize("band", [-0.1, 2.0])
 def test_a_band_that_means_nothing(band):
     with pytest.raises(ConfigError, match=r"band is .*a fraction of equity.*Change HoldPosition"):
         HoldPosition(band=band)

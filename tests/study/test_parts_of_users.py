@@ -123,7 +123,7 @@ def test_what_a_part_raises_is_one_sentence_that_names_it(name):
     ("make", "message"),
     [
         (lambda: study(folds=5), "folds is 5; expected folds, with a method split"),
-        (lambda: study(seeds=1.5), "seeds is 1.5; expected 1 training per fold or more"),
+        (lambda: study(seeds=1.5), "seeds is 1.5; expected a whole number"),
         (lambda: study(seeds="3"), "seeds is '3'"),
         (lambda: study(cash=1e-300), "cash is 1e-300; expected a positive amount of money"),
         (

@@ -45,7 +45,7 @@ def test_a_number_of_seeds_names_the_first_ones_everywhere():
         ),
         (lambda: cc.compare({"a": LINEAR}, CANDLES, seeds=[2, 2]), "seed 2 comes twice"),
         (lambda: cc.compare([LINEAR], CANDLES), "models is of type list; expected a dictionary of models by the names"),
-        (lambda: studied(seeds=[1, 2]), r"seeds is \[1, 2\]; expected 1 training per fold or more"),
+        (lambda: studied(seeds=[1, 2]), r"seeds is \[1, 2\]; expected a whole number"),
         (lambda: studied(features=[cc.rsi(14)]), "features is of type list"),
         (
             lambda: studied().run(CANDLES, ledger="runs"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from candlecast.audit.checks import labels_known, streaming, survivors, tradable, warm_up
+from candlecast.audit.checks import labels_known, of_the_clock, streaming, survivors, tradable, warm_up
 from candlecast.audit.findings import FAILED, NOT_RUN, PASSED, AuditReport, Check, joined
 from candlecast.audit.movements import Movements
 from candlecast.audit.perturbations import (
@@ -126,7 +126,7 @@ def quick_audit(study: CompletedStudy, jobs: Sequence[Job], fitted: Sequence[Fit
         if _have_same_inputs(study, walk.candles, changed, found, bar, how):
             _compare_trading(walk, found, bar, changed, how)
     checks = _stage_checks(found, _extent(changes), trained=None)
-    return AuditReport("quick", (*checks, labels_known(walk)), found.of(STAGES))
+    return AuditReport("quick", (*checks, labels_known(walk), of_the_clock(walk)), found.of(STAGES))
 
 
 def _full(study: CompletedStudy, candles: Candles, seed: int, progress: Listener) -> _Audited:
@@ -161,7 +161,7 @@ def _full(study: CompletedStudy, candles: Candles, seed: int, progress: Listener
     trained = _compare_learnt(walk, found, generator)
     progress(Progress("audit", 3 * len(changes), 3 * len(changes)))
     checks = _stage_checks(found, _extent(changes), trained=trained)
-    checks = (*checks, labels_known(walk), warm_up(walk), streaming(walk), tradable(walk))
+    checks = (*checks, labels_known(walk), of_the_clock(walk), warm_up(walk), streaming(walk), tradable(walk))
     tested = candles.frame["close_time"][min(int(job.test_rows[0]) for job in jobs)]
     return _Audited(AuditReport("full", checks, found.of(STAGES)), tested)
 

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from candlecast.audit.findings import FAILED, NOT_RUN, PASSED, WARNING, Check
+from candlecast.audit.findings import CLOCK, FAILED, NOT_RUN, PASSED, WARNING, Check
 from candlecast.audit.walk import Walk, numbers_of
 from candlecast.candles import Candles
+from candlecast.causality import clock_features
 from candlecast.causality.warmup import settles_after
+from candlecast.errors import listed
 from candlecast.evaluation.survivorship import survivorship
 from candlecast.evaluation.tradability import tradability
 from candlecast.targets import components
@@ -37,6 +39,14 @@ def labels_known(walk: Walk) -> Check:
                 name, FAILED, f"fold {job.fold.index} trains on outcomes known {late} after its first tested bar"
             )
     return Check(name, PASSED, count(len(ordered), "fold"))
+
+
+def of_the_clock(walk: Walk) -> Check:
+    """No feature of a user is a table of hours or dates, which can hold what happened at them."""
+    found = clock_features(walk.samples.features, walk.candles)
+    if found:
+        return Check(CLOCK, WARNING, listed(found))
+    return Check(CLOCK, PASSED, count(len(walk.samples.features.features), "feature"))
 
 
 def warm_up(walk: Walk) -> Check:

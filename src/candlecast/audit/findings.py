@@ -13,6 +13,7 @@ import polars as pl
 from candlecast.text import count, table
 from candlecast.text.notebook import notebook_text
 
+CLOCK = "features of the time alone"  # name of the check
 PASSED, WARNING, FAILED, NOT_RUN = "passed", "warning", "failed", "not run"
 SEVERITY = (PASSED, NOT_RUN, WARNING, FAILED)
 BOUNDS = ("before", "after")
@@ -110,6 +111,11 @@ class AuditReport:
         found = {finding.stage for finding in self.findings}
         failed = (check for check in self.checks if check.status == FAILED and check.name not in found)
         return (*map(str, self.findings), *(f"{check.name}: {check.detail}" for check in failed))
+
+    @property
+    def clock_features(self) -> str:
+        """The features that depend on the time alone and are no plain time, in words; empty where there are none."""
+        return next((check.detail for check in self.checks if (check.name, check.status) == (CLOCK, WARNING)), "")
 
     @property
     def line(self) -> str:

@@ -58,7 +58,7 @@ def require_causal_features(features: Features, candles: Candles, *, seed: int =
     if len(candles) <= features.warmup:
         return  # too short: computing the features raises the error
     for feature in features.features:
-        for inner, given in _nested(feature, candles):
+        for inner, given in nested(feature, candles):
             require_causal_features(Features(inner), given, seed=seed)
         if is_ours(feature) or _passed.holds(candles, feature):
             continue
@@ -68,7 +68,7 @@ def require_causal_features(features: Features, candles: Candles, *, seed: int =
         logger.debug("feature %s is computed from the candles of %s alone", feature.name, candles.symbol)
 
 
-def _nested(feature: Feature, candles: Candles) -> Iterator[tuple[Feature, Candles]]:
+def nested(feature: Feature, candles: Candles) -> Iterator[tuple[Feature, Candles]]:
     """The feature within one of `of` or `at`, and the candles that it is computed on."""
     inner, other = (feature.parameters.get(name) for name in ("feature", "other"))
     if feature.kind in package.NESTING and isinstance(inner, Feature):

@@ -33,6 +33,10 @@ MOMENTS = (0.15, 0.35, 0.5, 0.7, 0.9)  # shares of the forecast's bars
 MINIMUM = 20  # bars that can be checked
 CHANGES = 10  # of positions after a moment, from which on they have to answer to what changed
 FEW_VALUES = 20  # most distinct positions of a rule that has sizes of its own
+MOST_OF_CLOCK = (
+    0.7  # correlation with the positions for other forecasts and prices, above which a rule goes by the clock
+)
+SHIFTS = (0.27, 0.43, 0.58, 0.74)  # of the forecast's bars, by which forecasts move
 SIGNED = (
     "mean",
     "expected_return",
@@ -101,6 +105,7 @@ def require_causal_rule(
     _require_same_on_other_dates(
         rule, costs, forecast, candles, held, is_fixed=is_fixed and _differ(forecast, worlds[0])
     )
+    _require_forecasts_used(rule, costs, forecast, candles, held)
     if not is_fixed:
         _require_answers(rule, costs, forecast, candles, held, times[int(MOMENTS[1] * len(times))])
     _require_no_row_numbers(rule, costs, forecast, candles)
@@ -139,6 +144,40 @@ def _require_same_on_other_dates(
         expected="positions that follow from the forecast, the candles, or the hour, weekday, day and month",
         remedy=BY_DATE,
     )
+
+
+def _require_forecasts_used(
+    rule: Rule, costs: Costs | None, forecast: Forecast, candles: Candles, held: pl.DataFrame
+) -> None:
+    """Positions are others for other forecasts and prices at the same times: a table of the clock can hold what happened then."""
+    generator = np.random.default_rng(2)
+    own = held["position"].to_numpy()
+    alike = []
+    mirrored = _mirrored(forecast.frame, held["time"][0] - timedelta(microseconds=1))
+    for share, frame in zip(SHIFTS, (mirrored, forecast.frame, mirrored, forecast.frame), strict=True):
+        moved = frame.with_columns(_shifted(name, share) for name in _forecast_columns(frame))
+        given = Given(Forecast(moved, forecast.horizon), other_prices(candles, generator), "changed")
+        if not _differ(forecast, given):
+            return
+        other = _positions(rule, costs, given)["position"].to_numpy()
+        if len(other) != len(own) or not np.ptp(other) > 0:
+            return
+        alike.append(float(np.corrcoef(own, other)[0, 1]))
+        if alike[-1] <= MOST_OF_CLOCK:
+            return
+    raise LookaheadError(
+        f"the positions of rule {name_of(rule)} go by the clock: for other forecasts and prices at the same times they are "
+        f"nearly the same (correlation {min(alike):.2f} or more), so they may hold what happened then",
+        expected=f"positions that follow from the forecast or the candles, with a correlation of at most {MOST_OF_CLOCK:g}",
+        remedy="Learn effects of the hour, weekday or month in the walk, with cc.calendar() among the features; trade a rule of "
+        "the clock with cc.backtest(candles, positions)",
+    )
+
+
+def _shifted(name: str, share: float) -> pl.Expr:
+    """A column of forecasts, each as many bars later; the last ones come first."""
+    place = (pl.int_range(pl.len()) + (share * pl.len()).cast(pl.Int64)) % pl.len()
+    return pl.col(name).gather(place).over("symbol", "seed")
 
 
 def _differ(forecast: Forecast, given: Given) -> bool:

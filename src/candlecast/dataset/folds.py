@@ -492,9 +492,7 @@ def _require_embargo(embargo: int | str | None) -> None:
 
 def _require_share(name: str, share: float, *, lowest: float | None) -> None:
     if not (0 < share < 1 or share == lowest):
-        raise ConfigError(
-            f"{name} is {share}", expected="a share between 0 and 1", remedy="Use for example 0.8 for 80 %"
-        )
+        raise ConfigError(f"{name} is {share}", expected="a share between 0 and 1", remedy="0.8 stands for 80 %")
 
 
 def _minute(time: np.datetime64) -> str:

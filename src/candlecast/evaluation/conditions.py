@@ -43,6 +43,7 @@ class Conditions:
     worst_loss: the loss of the strategy in the worst known bar of its market, a positive log return
         (`stats.worst_case_loss`); NaN where not known. bars_known: the number of bars that this is the worst of.
     outside: names of the features that come from outside tables, whose times the candles cannot verify.
+    clock: names of a user's features that depend on the time alone and are no plain time, in words.
     replaced: names of the parts of the result that its study did not make: a changed copy.
     audit: the result of the audit, in a line; leaks: its failures, such as values that moved when
         only later candles changed.
@@ -64,6 +65,7 @@ class Conditions:
     worst_loss: float = math.nan
     bars_known: int = 0
     outside: tuple[str, ...] = ()
+    clock: str = ""
     replaced: tuple[str, ...] = ()
     audit: str = NO_AUDIT
     leaks: tuple[str, ...] = ()
@@ -87,6 +89,7 @@ class Conditions:
             "stresses": _finite(asdict(self.stresses)),
             "is_in_time_order": self.is_in_time_order,
             "outside": list(self.outside),
+            "clock": self.clock,
             "replaced": list(self.replaced),
             "audit": self.audit,
             "leaks": list(self.leaks),
@@ -109,6 +112,7 @@ def conditions_of(
     is_in_time_order: bool,
     features: Any = None,
     seed: int = 0,
+    clock: str = "",
     replaced: tuple[str, ...] = (),
     audit: str = NO_AUDIT,
     leaks: tuple[str, ...] = (),
@@ -136,6 +140,7 @@ def conditions_of(
         worst_loss=_worst_loss(candles, result),
         bars_known=len(candles),
         outside=tuple(sorted(set(_outside(features)))),
+        clock=clock,
         replaced=replaced,
         audit=audit,
         leaks=leaks,

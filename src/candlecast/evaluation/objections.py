@@ -51,9 +51,18 @@ class Objection:
 
 
 def objections(
-    row: dict[str, Any], result: BacktestResult, target: Target, evidence: Evidence, *, is_significant: bool
+    row: dict[str, Any],
+    result: BacktestResult,
+    target: Target,
+    evidence: Evidence,
+    *,
+    is_known: bool,
+    is_significant: bool,
 ) -> tuple[Objection, ...]:
-    """All objections to a result, the gravest first. `is_significant`: the account passes its tests."""
+    """All objections to a result, the gravest first.
+
+    `is_known`: the forecast passes its test; `is_significant`: the account passes its own.
+    """
     found = [
         _replaced(evidence),
         _leaking(evidence),
@@ -64,6 +73,8 @@ def objections(
         _early_volume(evidence),
         _untradable(evidence),
     ]
+    if is_significant or is_known:
+        found.append(_of_the_clock(evidence))
     if is_significant:
         found += [
             _within_the_spread(result, evidence),
@@ -98,6 +109,19 @@ def _leaking(evidence: Evidence) -> Objection | None:
     return Objection(
         "No verdict: the audit of the study failed.",
         evidence.conditions.leaks[0].removesuffix("."),
+        is_of_forecast=True,
+    )
+
+
+def _of_the_clock(evidence: Evidence) -> Objection | None:
+    """A table of the clock is known beforehand, but who wrote it may have looked at the candles."""
+    if not evidence.conditions.clock:
+        return None
+    return Objection(
+        "No edge found: the forecast rests on a table of the clock.",
+        f"{evidence.conditions.clock} depends on the time alone, and can hold what happened then in these candles; with "
+        "cc.calendar() each fold learns effects of the hour, weekday and month from its training part, and a plain number, sine "
+        "or flag of the time passes too",
         is_of_forecast=True,
     )
 

@@ -126,7 +126,7 @@ def judge(
         and evidence.sharpe_p_adjusted < LEVEL
         and evidence.deflated_sharpe > 1 - LEVEL
     )
-    against = objections(row, result, target, evidence, is_significant=is_significant)
+    against = objections(row, result, target, evidence, is_known=is_known, is_significant=is_significant)
     is_forecastable = is_known and not any(each.is_of_forecast for each in against)
     pays = is_significant and not against
     lines = {line["statistic"]: line for line in summary.iter_rows(named=True)}

@@ -201,6 +201,7 @@ class StudyResult:
                 seed=self.seed,
                 audit=self.audit.line if self.audit else NO_AUDIT,
                 leaks=self.audit.failures if self.audit else (),
+                clock=self.audit.clock_features if self.audit else "",
                 replaced=self.replaced,
             ),
             seed=self.seed,
