@@ -18,6 +18,7 @@ from candlecast.evaluation.stresses import Stresses, stresses
 from candlecast.evaluation.tradability import Tradability, tradability
 from candlecast.signals import Positions
 from candlecast.stats import annual_return, have_ranges, worst_case_loss
+from candlecast.text import json_values
 
 OUTSIDE = "outside:"  # before the name of a feature from outside, in its description
 NO_AUDIT = "Audit: not run"
@@ -81,27 +82,24 @@ class Conditions:
     def to_dict(self) -> dict[str, Any]:
         """The conditions as JSON values; what is undefined or without end is None."""
         numbers = {name: getattr(self, name) for name in NUMBERS}
-        return {
-            **_finite(numbers),
-            "tradability": self.tradability.to_dict() if self.tradability else None,
-            "fill_gains": _finite(asdict(self.fill_gains)),
-            "between_bars": _finite(self.between_bars._asdict()),
-            "stresses": _finite(asdict(self.stresses)),
-            "is_in_time_order": self.is_in_time_order,
-            "outside": list(self.outside),
-            "clock": self.clock,
-            "replaced": list(self.replaced),
-            "audit": self.audit,
-            "leaks": list(self.leaks),
-            "notices": list(self.notices),
-            "jumps": list(self.jumps),
-            "changes": list(self.changes),
-        }
-
-
-def _finite(values: dict[str, Any]) -> dict[str, Any]:
-    """Values for JSON; those that are undefined or without end are None."""
-    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+        return json_values(
+            {
+                **numbers,
+                "tradability": self.tradability.to_dict() if self.tradability else None,
+                "fill_gains": asdict(self.fill_gains),
+                "between_bars": self.between_bars._asdict(),
+                "stresses": asdict(self.stresses),
+                "is_in_time_order": self.is_in_time_order,
+                "outside": self.outside,
+                "clock": self.clock,
+                "replaced": self.replaced,
+                "audit": self.audit,
+                "leaks": self.leaks,
+                "notices": self.notices,
+                "jumps": self.jumps,
+                "changes": self.changes,
+            }
+        )
 
 
 def conditions_of(

@@ -25,6 +25,7 @@ from candlecast.stats import (
     sharpe_difference,
     track_record,
 )
+from candlecast.text import json_values
 
 LEVEL = 0.05  # probability of a false claim that is accepted in each question
 RUINED = -0.999999  # return of a static account that is lost
@@ -82,8 +83,9 @@ class Evidence:
         """The evidence as JSON values; what is undefined or without end is None."""
         held = ("doubt", "conditions", "trial_count")
         numbers = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in held}
-        finite = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
-        return finite | {"doubt": self.doubt} | self.conditions.to_dict() | {"trials": self.trial_count.to_dict()}
+        return json_values(
+            numbers | {"doubt": self.doubt} | self.conditions.to_dict() | {"trials": self.trial_count.to_dict()}
+        )
 
 
 def gather(

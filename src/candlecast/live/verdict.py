@@ -12,7 +12,7 @@ import numpy as np
 from candlecast.evaluation.anytime import LEVEL, anytime_p, bars_until_shown, beats, earns, falls_short
 from candlecast.live.record import SessionRecord
 from candlecast.study.result import StudyResult
-from candlecast.text import count
+from candlecast.text import count, json_values
 
 SMALLEST_BOUND = 0.02  # of equity, that one bar can lose or gain at most
 
@@ -75,11 +75,7 @@ class LiveVerdict:
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as JSON values; what is undefined or without end is None."""
-        values = asdict(self) | {"days_left": self.days_left, "has_edge": self.has_edge, "text": self.text}
-        return {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in values.items()
-        }
+        return json_values(asdict(self) | {"days_left": self.days_left, "has_edge": self.has_edge, "text": self.text})
 
 
 def live_verdict(record: SessionRecord, result: StudyResult) -> LiveVerdict:
