@@ -120,7 +120,8 @@ SLIPS = [
     *slips(
         "causality",
         "causality/rules.py",
-        "tests/causality/test_clock.py::test_a_rule_that_goes_by_the_clock_is_refused",
+        "tests/causality/test_clock.py::test_a_rule_that_goes_by_the_clock_is_refused "
+        "tests/causality/test_clock.py::test_a_trace_of_the_forecast_does_not_hide_the_clock",
         [
             ("clock-rules-pass", "    _require_forecasts_used(rule, costs, forecast, candles, held)\n", ""),
             ("exact-clock-rules-only", "if alike[-1] <= MOST_OF_CLOCK:", "if alike[-1] <= 0.999999:"),
