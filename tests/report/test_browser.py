@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-from importlib.metadata import PackageNotFoundError, distribution
-
 import pytest
 
+from browsing import browser, needs_browser, serious_faults, watched
 from candlecast.models import Naive
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+__all__ = ["browser"]  # fixtures
+pytestmark = needs_browser
 SIZES = [(390, "dark"), (820, "light"), (1440, "light"), (1440, "dark")]
 VIEW = "[candlecast.views.market.from, candlecast.views.market.to]"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--headless", "--no-sandbox", "--disable-gpu"])
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +23,7 @@ def visit(browser):
     """Opens a page offline and gives it, with what it logged and what it asked the network for."""
 
     def open_page(path, width: int = 1440, scheme: str = "light"):
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        said, asked = [], []
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
+        page, said, asked = watched(browser, width, scheme)
         page.goto(path.as_uri())
         page.wait_for_selector("html[data-ready]")
         return page, said, asked
@@ -69,21 +56,10 @@ def test_every_chart_draws_and_fits(path, visit, width, scheme):
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1440, "dark")])
 def test_axe_finds_no_serious_fault(path, visit, width, scheme):
-    try:
-        script = distribution("axe-playwright-python").locate_file("axe_playwright_python/axe.min.js")
-    except PackageNotFoundError:
-        pytest.skip("axe-playwright-python is not installed")
     page, _, _ = visit(path, width, scheme)
     page.locator("#trades tbody button").first.click()
     page.locator("details").first.evaluate("each => { each.open = true; }")
-    page.evaluate(script.read_text("utf-8"))
-    faults = page.evaluate("axe.run().then(found => found.violations)")
-    serious = [
-        (fault["id"], fault["help"], [node["html"][:200] for node in fault["nodes"][:3]])
-        for fault in faults
-        if fault["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
+    assert serious_faults(page) == []
     page.close()
 
 

@@ -25,6 +25,7 @@ from candlecast.cli.replay import diff, replay
 from candlecast.cli.report import report
 from candlecast.cli.run import run
 from candlecast.cli.runs import runs
+from candlecast.cli.ui import ui
 from candlecast.cli.wording import in_shell
 from candlecast.errors import CandlecastError
 
@@ -55,7 +56,22 @@ def cli() -> None:
     """Train recurrent networks on market candles, walk forward, backtest after costs, and be told whether there is an edge."""
 
 
-for command in (run, compare, backtest, audit, forecast, paper, reconcile, fetch, candles, report, runs, replay, diff):
+for command in (
+    run,
+    compare,
+    backtest,
+    audit,
+    forecast,
+    paper,
+    reconcile,
+    fetch,
+    candles,
+    report,
+    runs,
+    ui,
+    replay,
+    diff,
+):
     cli.add_command(command)
 
 
