@@ -54,8 +54,8 @@ def trials_page(workspace: Workspace, query: Query) -> Reply:
 def level_of(effective: float) -> float:
     """The p-value below which one more test, after `effective` independent ones, is significant at 5 % (family-wise).
 
-    >>> round(level_of(0.0), 3), round(level_of(10.0), 5)
-    (0.045, 0.00005)
+    >>> round(level_of(0.0), 3), round(level_of(10.0), 6)
+    (0.045, 4.9e-05)
     """
     return LEVEL * spent_share(effective, effective + 1.0)
 
