@@ -17,11 +17,12 @@ import candlecast as cc
 from candlecast.errors import ConfigError
 from candlecast.evaluation.trial_count import count, counts_over_time
 from candlecast.ledger import Ledger
+from candlecast.stats import adjusted_p_value, level_of_next
 from candlecast.ui import serve_ui
 from candlecast.ui.candles import MOST_CHECKED
 from candlecast.ui.coverage import coverage, equal_edges, monthly
 from candlecast.ui.listing import ROWS, Column, Listing
-from candlecast.ui.trials import level_of, lucky_sharpe
+from candlecast.ui.trials import lucky_sharpe
 from candlecast.ui.workspace import Run, Workspace
 
 VOID = {"meta", "link", "input", "br", "hr", "img"}
@@ -153,11 +154,11 @@ def test_trials_are_those_of_the_ledger_and_the_threshold_follows_their_number(p
         last.trades,
     )
     assert all(each.recorded_at for each in counted)
-    levels = [level_of(each.trades) for each in counted]
+    levels = [level_of_next(each.trades) for each in counted]
     assert levels == sorted(levels, reverse=True) and levels[-1] < levels[0] < 0.05
-    assert f"below {level_of(last.trades):.2g} for its account" in unescape(page)
+    assert f"below {level_of_next(last.trades):.2g} for its account" in unescape(page)
     assert lucky_sharpe(last.trades, 1.0) >= lucky_sharpe(1.0, 1.0) == 0.0
-    assert cc.stats.adjusted_p_value(level_of(7.0), before=7.0, after=8.0) == pytest.approx(0.05)
+    assert adjusted_p_value(level_of_next(7.0), before=7.0, after=8.0) == pytest.approx(0.05)
 
 
 def test_few_points_are_drawn_of_many_batches():

@@ -13,6 +13,7 @@ from candlecast.evaluation.anytime import LEVEL, anytime_p, bars_until_shown, be
 from candlecast.live.record import SessionRecord
 from candlecast.study.result import StudyResult
 from candlecast.text import count, json_values
+from candlecast.text.notebook import notebook_paragraph
 
 SMALLEST_BOUND = 0.02  # of equity, that one bar can lose or gain at most
 
@@ -72,6 +73,10 @@ class LiveVerdict:
 
     def __str__(self) -> str:
         return self.text
+
+    def _repr_html_(self) -> str:
+        """The same for notebooks."""
+        return notebook_paragraph(self.text)
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as JSON values; what is undefined or without end is None."""

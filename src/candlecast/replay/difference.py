@@ -15,6 +15,7 @@ from candlecast.recipes.environment import differences
 from candlecast.runs import require_run
 from candlecast.runs.manifest import read_manifest, require_shape
 from candlecast.text import number, percent
+from candlecast.text.notebook import notebook_text
 
 SHOWN: dict[str, Callable[[float | None], str]] = {  # statistics of an account, and how they are written
     "annual return": percent,
@@ -52,6 +53,10 @@ class RunDifference:
             lines.append(f"{name}: {'equal' if not found else ''}".rstrip())
             lines += [f"  {each}" for each in found]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The same for notebooks."""
+        return notebook_text(str(self))
 
     def to_dict(self) -> dict[str, Any]:
         """The difference as JSON values."""

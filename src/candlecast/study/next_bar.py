@@ -24,6 +24,7 @@ from candlecast.study.fitted import Parts, parts_of
 from candlecast.targets import primary
 from candlecast.targets.words import described
 from candlecast.text import json_values, number, percent
+from candlecast.text.notebook import notebook_paragraph
 from candlecast.walkforward.plan import WalkPlan
 from candlecast.walkforward.walk import forecast_frame
 
@@ -99,6 +100,10 @@ class NextBar:
 
     def __str__(self) -> str:
         return self.text
+
+    def _repr_html_(self) -> str:
+        """The same for notebooks, a paragraph each."""
+        return "".join(map(notebook_paragraph, self.text.split("\n")))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON values; what is undefined is None."""

@@ -14,7 +14,7 @@ from candlecast.evaluation.trial_count import Counted
 from candlecast.report import svg
 from candlecast.report.figures import Figure, figure_html
 from candlecast.serving import Reply
-from candlecast.stats import expected_maximum_sharpe, spent_share
+from candlecast.stats import expected_maximum_sharpe, level_of_next
 from candlecast.text.cells import number, percent
 from candlecast.text.formatting import CELL, count
 from candlecast.ui.layout import page
@@ -39,8 +39,8 @@ def trials_page(workspace: Workspace, query: Query) -> Reply:
     last = counts[-1]
     words = (
         f"{count(last.trials, 'trial')}; effective number: {last.forecasts:,.1f} as forecasts, {last.trades:,.1f} as strategies. "
-        f"The next trial is significant at 5 % with a p-value below {level_of(last.forecasts):.2g} for its forecast and "
-        f"below {level_of(last.trades):.2g} for its account. By luck alone, the best of these strategies has a Sharpe ratio "
+        f"The next trial is significant at 5 % with a p-value below {level_of_next(last.forecasts):.2g} for its forecast and "
+        f"below {level_of_next(last.trades):.2g} for its account. By luck alone, the best of these strategies has a Sharpe ratio "
         f"of {number(lucky_sharpe(last.trades, years))} a year in {number(years, 1)} years, the median record."
     )
     listing = Listing("trials", "Trials", COLUMNS, trials[::-1], query)
@@ -49,15 +49,6 @@ def trials_page(workspace: Workspace, query: Query) -> Reply:
         f"<section><h2>All trials</h2>{listing.form()}{listing.table()}</section>"
     )
     return page("Trials", content, of="trials", lead=str(workspace.ledger.path))
-
-
-def level_of(effective: float) -> float:
-    """The p-value below which one more test, after `effective` independent ones, is significant at 5 % (family-wise).
-
-    >>> round(level_of(0.0), 3), round(level_of(10.0), 6)
-    (0.045, 4.9e-05)
-    """
-    return LEVEL * spent_share(effective, effective + 1.0)
 
 
 def lucky_sharpe(effective: float, years: float) -> float:
@@ -99,8 +90,8 @@ def threshold_figure(counts: Sequence[Counted], years: float) -> Figure:
         return Figure("threshold", title, "One batch of trials: there is no course to draw.")
     x, words = elapsed([each.recorded_at for each in counts])
     lines = {
-        "blue": np.log10([level_of(each.forecasts) for each in counts]),
-        "orange dashed": np.log10([level_of(each.trades) for each in counts]),
+        "blue": np.log10([level_of_next(each.forecasts) for each in counts]),
+        "orange dashed": np.log10([level_of_next(each.trades) for each in counts]),
     }
     axes = svg.Axes(x=svg.span(x, margin=0.03), y=svg.span(*lines.values(), [math.log10(LEVEL)]), left=LEFT)
     drawing = svg.drawing(
@@ -153,8 +144,8 @@ def _data(counts: Sequence[Counted], years: float | None = None) -> pl.DataFrame
         return frame
     return frame.select(
         "recorded_at",
-        p_forecast=pl.Series([level_of(each.forecasts) for each in counts]),
-        p_account=pl.Series([level_of(each.trades) for each in counts]),
+        p_forecast=pl.Series([level_of_next(each.forecasts) for each in counts]),
+        p_account=pl.Series([level_of_next(each.trades) for each in counts]),
         lucky_sharpe=pl.Series([lucky_sharpe(each.trades, years) for each in counts]),
     )
 
