@@ -51,6 +51,9 @@ def test_every_chart_draws_and_fits(path, visit, width, scheme):
     )
     assert len(drawn) == 3 and min(drawn) >= 1
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    narrowest = """Math.min(...[...document.querySelectorAll("th, td")].filter(each => each.innerText.trim().length > 3)
+        .map(each => each.getBoundingClientRect().width))"""
+    assert page.evaluate(narrowest) > 30  # no text of one letter a line
     page.close()
 
 
@@ -190,6 +193,11 @@ def test_the_theme_changes_page_and_charts(path, visit, scheme):
 def test_the_page_prints_in_light_colours(path, visit):
     page, said, _ = visit(path, scheme="dark")
     assert page.pdf().startswith(b"%PDF")
+    page.emulate_media(media="print")
+    assert page.locator("#trades thead").inner_text().split("\t")[0].startswith("Opened")
+    assert page.locator("#trades tbody button").first.is_visible() and page.locator("#trades tbody tr").count() > 1
+    assert not page.locator("#theme").is_visible() and not page.locator("a.csv").first.is_visible()
+    page.emulate_media(media="screen")
     assert page.evaluate("document.documentElement.dataset.theme ?? 'auto'") == "auto"
     assert said == []
     page.close()
