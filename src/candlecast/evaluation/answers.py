@@ -134,9 +134,10 @@ def _failed_test(lines: dict[str, dict[str, Any]], evidence: Evidence) -> str:
     """The first test of the account that fails, as a sentence."""
     if _is_below_zero(lines["annual return"]["high"]):
         return f"It loses money: the whole confidence interval is below zero; buy-and-hold {_held(lines)}."
+    static = "holding at equal risk" if evidence.conditions.is_at_equal_risk else "its mean position"
     p_values = {
         "It does not grow significantly": evidence.return_p_adjusted,
-        "It earns no more than its mean position does": evidence.timing_p_adjusted,
+        f"It earns no more than {static} does": evidence.timing_p_adjusted,
         "Its Sharpe ratio is not significantly above that of buy-and-hold": evidence.sharpe_p_adjusted,
     }
     for words, p in p_values.items():
