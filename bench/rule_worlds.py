@@ -1,17 +1,17 @@
 """Rules on worlds whose truth is known: how often the default study finds an edge that is there, and one that is not.
 
-    python bench/rule_worlds.py [--worlds 6] [--models oracle ridge lstm] [--only PART ...] [--first SEED] [--records FILE] [--json]
+    python bench/rule_worlds.py [--worlds 6] [--models oracle ridge lstm] [--only PART ...] [--records FILE] [--json]
 
-Three parts. `edges`: a reversal of 5-minute bars at 1.5 bp a side, drift by the hour of the day at 5 bp, and daily worlds at 12 bp,
-each traded by `FollowDirection`, by thresholds of the costs, and by the default rule. `nulls`: the same where there is nothing to
-find. `volatility`: worlds whose volatility can be forecast while the drift stays the same, so that holding less when it is high
-pays, and worlds where it does not, since there is no drift, no change of volatility, or a drift in proportion to the variance;
-traded by the default rule for forecasts of volatility, and by those that it was chosen among. An edge counts as found by the
-verdict, one trial. The oracle forecasts the true expectation.
+Three parts. `edges`: a reversal of 5-minute bars at 1.5 bp a side, drift by the hour of the day at 5 bp, and daily worlds at
+12 bp, each traded by `FollowDirection`, by thresholds of the costs, and by the default rule. `nulls`: the same where there is
+nothing to find. `volatility`: worlds whose volatility can be forecast while the drift stays the same, so that holding less when
+it is high pays, and worlds where it does not, since there is no drift, no change of volatility, or a drift in proportion to the
+variance; traded by the default rule for forecasts of volatility, and by those that it was chosen among. An edge counts as found
+by the verdict, one trial. The oracle forecasts the true expectation.
 
 Features are the standard ones, with the leader's return where there is a leader and the calendar for the drift by the hour;
-`--features short`: return and range of the bar alone. With `--records`, each world is appended to FILE as it ends, and worlds that
-FILE holds are not run again.
+`--features short`: return and range of the bar alone. With `--records`, each world is appended to FILE as it ends, and worlds
+that FILE holds are not run again.
 """
 
 from __future__ import annotations
@@ -172,10 +172,11 @@ def rules_of(part: str, cost: float) -> dict[str, Any]:
 
 def features_of(world: Any, family: str, kind: str) -> cc.Features:
     """Standard features of returns, or return and range alone; with what the world's signal is in."""
-    own = (cc.log_return(1), cc.log_range(1)) if kind == "short" else tuple(standard_features(world.candles.interval))
-    clock = (cc.calendar(),) if "hour" in family else ()
+    own = (cc.log_return(1), cc.log_range(1))
+    if kind == "usual":
+        own = standard_features(world.candles.interval, has_calendar="hour" in family).features
     leader = () if world.leader is None else (honesty_worlds.leader_return(world.leader),)
-    return cc.Features(*own, *clock, *leader)
+    return cc.Features(*own, *leader)
 
 
 def studied(study: cc.Study, world: Any) -> StudyResult:
