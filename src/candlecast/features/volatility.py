@@ -69,13 +69,12 @@ def leverage_effect(period: int = 22) -> Feature:
     (Black 1976; Corsi and Reno 2012).
     """
     require_period("leverage_effect", period)
-    usual = log_range(period)
 
     def compute(candles: Candles) -> np.ndarray:
         values = np.full((len(candles), 3), np.nan)
         returns = np.diff(np.log(candles.close))
         if len(returns) >= RECENT:
-            unit = np.maximum(np.exp(usual(candles)).ravel(), STILL)
+            unit = np.maximum(np.exp(log_range(period)(candles)[:, 0]), STILL)
             values[1:, 0], values[1:, 1] = np.minimum(returns, 0.0), np.abs(returns)
             values[RECENT:, 2] = np.minimum(_mean(returns, RECENT), 0.0)
             values /= unit[:, None]
