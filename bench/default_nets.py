@@ -2,9 +2,9 @@
 
     python bench/default_nets.py --candles PATH ... [--nets lstm gru] [--targets volatility return] [--bars 6000] [--json]
 
-Three folds, two seeds averaged, standard features. Volatility: squared error over that of HAR, HAR with the calendar refitted daily,
-least squares, ridge and EWMA, and of the best of them, chosen on the tested bars. Return: over that of naive and ridge. `worse`
-and `better` are two-sided Diebold-Mariano tests with p < 0.05.
+Three folds, two seeds averaged, standard features. Volatility: squared error over that of HAR, HAR with the calendar refitted
+daily, least squares, ridge and EWMA, and of the best of them, chosen on the tested bars. Return: over that of naive and ridge.
+`worse` and `better` are two-sided Diebold-Mariano tests with p < 0.05.
 """
 
 from __future__ import annotations
