@@ -6,8 +6,8 @@ Three parts. `edges`: a reversal of 5-minute bars at 1.5 bp a side, drift by the
 12 bp, each traded by `FollowDirection`, by thresholds of the costs, and by the default rule. `nulls`: the same where there is
 nothing to find. `volatility`: worlds whose volatility can be forecast while the drift stays the same, so that holding less when
 it is high pays, and worlds where it does not, since there is no drift, no change of volatility, or a drift in proportion to the
-variance; traded by the default rule for forecasts of volatility, and by the oracle (with `--rules`, by all models) with those that
-it was chosen among. An edge counts as found by the verdict, one trial. The oracle forecasts the true expectation.
+variance; traded by the default rule for forecasts of volatility, and by the oracle (with `--rules`, by all models) with those
+that it was chosen among. An edge counts as found by the verdict, one trial. The oracle forecasts the true expectation.
 
 Features are the standard ones, with the leader's return where there is a leader and the calendar for the drift by the hour;
 `--features short`: return and range of the bar alone. With `--records`, each world is appended to FILE as it ends, and worlds
