@@ -116,8 +116,8 @@ def make_world(family: str, strength: float, seed: int) -> Any:
             return synthetic.random_walk(30_000, seed=seed, volatility=0.001, interval="5m")
         case "hour of the day, drift / volatility":
             world = synthetic.random_walk(HOURS, seed=seed, volatility=0.006, interval="1h")
-            hours = world.candles.frame["open_time"].dt.hour().to_numpy()
-            return with_drift(world, 0.006 * strength * np.isin(hours, FAVOURABLE_HOURS))
+            is_up = np.isin(world.candles.frame["open_time"].dt.hour().to_numpy(), FAVOURABLE_HOURS)
+            return with_drift(world, 0.006 * strength * (is_up - is_up.mean()))  # holding earns nothing
         case "random walk by the hour":
             return synthetic.random_walk(HOURS, seed=seed, volatility=0.006, interval="1h")
         case "volatility regimes, drift":
