@@ -43,7 +43,7 @@ PARTS = ("edges", "nulls", "volatility")
 FOUND, LEAST_FOUND, MOST_FALSE = 0.95, 0.8, 0.05  # share of worlds in which the oracle is found; goals
 EDGES = (  # family, strength, costs a side in bp
     ("5-minute reversal, phi", 0.15, 1.5),
-    ("hour of the day, drift / volatility", 0.2, 5.0),
+    ("hour of the day, drift / volatility", 0.4, 5.0),
     ("AR(1), phi", 0.15, 12.0),
     ("AR(1), phi", 0.25, 12.0),
     ("momentum regimes, drift / volatility", 0.2, 12.0),
@@ -117,7 +117,7 @@ def make_world(family: str, strength: float, seed: int) -> Any:
         case "hour of the day, drift / volatility":
             world = synthetic.random_walk(HOURS, seed=seed, volatility=0.006, interval="1h")
             is_up = np.isin(world.candles.frame["open_time"].dt.hour().to_numpy(), FAVOURABLE_HOURS)
-            return with_drift(world, 0.006 * strength * (is_up - is_up.mean()))  # holding earns nothing
+            return with_drift(world, 0.006 * strength * (is_up - is_up.mean()), is_even=True)  # holding earns nothing
         case "random walk by the hour":
             return synthetic.random_walk(HOURS, seed=seed, volatility=0.006, interval="1h")
         case "volatility regimes, drift":
@@ -137,15 +137,19 @@ def make_world(family: str, strength: float, seed: int) -> Any:
             return honesty_worlds.make_world(family, strength, seed, 5_000)
 
 
-def with_drift(world: Any, drift: np.ndarray) -> Any:
-    """The same world whose close moves by `drift`, (time,), more from open to close of each bar; `mean` follows."""
+def with_drift(world: Any, drift: np.ndarray, *, is_even: bool = False) -> Any:
+    """The same world whose close moves by `drift`, (time,), more from open to close of each bar; `mean` follows.
+
+    High and low move by the whole drift of the bar, or by half of it where it is spread evenly over the bar.
+    """
     growth = np.exp(np.cumsum(drift))
     before, candles = np.append(1.0, growth[:-1]), world.candles
     opened, close = candles.open * before, candles.close * growth
+    middle = np.sqrt(before * growth) if is_even else growth
     prices = {
         "open": opened,
-        "high": np.maximum(candles.high * growth, opened),
-        "low": np.minimum(candles.low * growth, opened),
+        "high": np.maximum(candles.high * middle, np.maximum(opened, close)),
+        "low": np.minimum(candles.low * middle, np.minimum(opened, close)),
         "close": close,
     }
     frame = candles.frame.with_columns(**{name: pl.Series(values) for name, values in prices.items()})
