@@ -228,7 +228,7 @@ def test_a_name_is_that_of_a_run_or_of_nothing(place, name):
         assert place.get(path)[0] == 404
 
 
-def test_a_strangers_run_is_read_and_nothing_in_it_is_shown_as_a_page(place, tmp_path):
+def test_a_run_of_a_third_party_is_read_and_nothing_in_it_is_shown_as_a_page(place, tmp_path):
     runs = tmp_path / "runs"
     name = next(name for name in place.names if "linear" in name)
     shutil.copytree(place.runs / name, runs / "given")
