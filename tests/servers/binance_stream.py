@@ -51,6 +51,7 @@ class Streamed:
                     self.held.append(text)
                 elif fault != "drop":
                     self.queue += [self.quote(frame.row(0)), self.message(frame.row(0), is_closed=False), text]
+                    self.queue.append(self.beginning(opened + self.step))
                 if fault == "twice":
                     self.queue.append(text)
                 if fault == "revised":
@@ -61,6 +62,7 @@ class Streamed:
     def message(self, row: tuple, *, is_closed: bool) -> str:
         time, opened, high, low, close, volume = row
         kline = {"t": time * 1_000, "T": (time + self.step) * 1_000 - 1, "s": self.listing.symbol, "x": is_closed}
+        kline["i"] = {60: "1m", 3_600: "1h", 86_400: "1d"}[self.step]
         kline |= {
             "o": f"{opened:.8f}",
             "h": f"{high:.8f}",
@@ -71,17 +73,30 @@ class Streamed:
         data = {"e": "kline", "E": (time + self.step) * 1_000, "s": self.listing.symbol, "k": kline}
         return json.dumps({"stream": "kline", "data": data})
 
+    def beginning(self, opened: int) -> str:
+        """The bar that has just begun, after its first trade."""
+        price = bars(self.listing, self.step, opened, opened + 1)["open"][0]
+        return self.message((opened, price, price, price, price, 0.01), is_closed=False)
+
     def quote(self, row: tuple) -> str:
         close = row[4]
         told = {"u": 1, "s": self.listing.symbol, "b": f"{close - 0.01:.8f}", "a": f"{close + 0.01:.8f}"}
         return json.dumps({"stream": "bookTicker", "data": told})
 
     def serve(self, connection: object) -> None:
-        """Send what is queued to the newest connection, until it breaks."""
-        with self.lock:
-            self.connections += 1
-            mine = self.connections
+        """Send what is queued to the newest connection, until it breaks.
+
+        A combined stream names its streams in its path; other clients ask for bars, or for best prices, by a first message.
+        """
+        is_combined = "streams=" in connection.request.path
         with suppress(Exception):
+            asked = "@kline" if is_combined else str(json.loads(connection.recv())["params"])
+            if "@kline" not in asked:
+                self.closing.wait()  # best prices: none are sent by themselves
+                return
+            with self.lock:
+                self.connections += 1
+                mine = self.connections
             while not self.closing.wait(0.002) and mine == self.connections:
                 while self.queue:
                     text = self.queue.popleft()
