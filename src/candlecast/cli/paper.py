@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @click.argument("run", required=False, type=click.Path(path_type=Path))
 @click.option("--tape", is_flag=True, help="Play the newest candles of the run itself, without network.")
 @click.option("--source", help=f"Where the bars come from: {NAMES}; that of the run's candles when not given.")
+@click.option("--store", help="Folder, or URL of an object store, that keeps every bar that is received.")
 @click.option("--cash", type=float, help="Initial cash, quote currency; the study's when not given.")
 @click.option("--session", help="Name of the session; the run's when not given.")
 @click.option(
@@ -84,6 +85,7 @@ def _run(run: Path, folder: Path, as_json: bool, quiet: bool, **settings: Any) -
     from candlecast.backtesting import Limits
     from candlecast.live import paper as begun
     from candlecast.live.alerts import alerts_of
+    from candlecast.store import Store
     from candlecast.study.loading import load_run
 
     study = None if settings["study"] is None else load_study(settings["study"])[0]
@@ -112,6 +114,7 @@ def _run(run: Path, folder: Path, as_json: bool, quiet: bool, **settings: Any) -
         limits=limits,
         refit=settings["refit"],
         study=study,
+        store=None if settings["store"] is None else Store(settings["store"]),
         alerts=alerts,
         resume=settings["resume"],
     )

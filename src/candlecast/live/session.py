@@ -17,7 +17,7 @@ from candlecast.disk.exclusive import Exclusive
 from candlecast.disk.files import reason
 from candlecast.errors import ConfigError, RunError
 from candlecast.interval import span_seconds
-from candlecast.live.classify import Classified, classified
+from candlecast.live.classify import Classified, classified, impossible
 from candlecast.live.events import Listener, PaperEvent, bar_content, bar_event, by_bar, none, notice_content
 from candlecast.live.generations import Generation
 from candlecast.live.journal import Arrivals, Journal
@@ -25,6 +25,7 @@ from candlecast.live.opening import NETS, candles_of, machinery, opened, require
 from candlecast.live.retraining import Background, save_tensors
 from candlecast.sources.feed import Batch, Feed, Seen, Tape, is_late
 from candlecast.sources.source import Moment, moment
+from candlecast.store import Store
 from candlecast.study.loading import load_run
 from candlecast.study.result import StudyResult
 from candlecast.study.study import Study
@@ -47,6 +48,7 @@ def paper(
     limits: Limits = NO_LIMITS,
     refit: str | None = None,
     study: Study | None = None,
+    store: Store | None = None,
     alerts: Sequence[Listener] = (),
     resume: bool = False,
 ) -> PaperSession:
@@ -66,6 +68,7 @@ def paper(
         refit: train once more after each such span ("1d") on everything known by then, on another thread, and go on with
             those models from a bar's close on; never when None.
         study: that of the run, needed where its model, features or rule are functions of yours.
+        store: keeps every bar that is received, before anything acts on it.
         alerts: called with each event that people want to know of: fills, limits, trainings, notices.
         resume: leave the state HALTED.
 
@@ -92,7 +95,7 @@ def paper(
     every = None if refit is None else timedelta(seconds=span_seconds(refit))
     end = None if until is None else moment(until, "until")
     folder = Path(session) if session is not None else Path("paper") / _name(result)
-    return PaperSession(result, feed, folder, cash, end, limits, every, study, tuple(alerts), resume)
+    return PaperSession(result, feed, folder, cash, end, limits, every, study, store, tuple(alerts), resume)
 
 
 def _name(result: StudyResult) -> str:
@@ -114,12 +117,14 @@ class PaperSession:
         limits: Limits,
         refit: timedelta | None,
         study: Study | None,
+        store: Store | None,
         alerts: tuple[Listener, ...],
         resume: bool,
     ) -> None:
         self.result, self.feed, self.folder = result, feed, folder
         self.limits, self.until = limits, until
         self._refit, self._study, self._alerts, self._resume = refit, study, alerts, resume
+        self._store = store
         self._claim = _claimed(folder)
         try:
             self._journal, self._arrivals = Journal(folder), Arrivals(folder)
@@ -175,15 +180,27 @@ class PaperSession:
             interval = self._made.history.interval
             known = self._arrivals.bars(interval.next(self._made.last_open))
             if known:
+                self._keep(known)
                 yield from self._taken(known)
             for batch in self.feed.batches(interval.next(self._made.last_open)):
                 if batch:
                     self._arrivals.write(batch)
+                    self._keep(batch)
                 yield from self._taken(batch)
                 if self._is_over():
                     return
         finally:
             self.close()
+
+    def _keep(self, batch: Batch) -> None:
+        """Give the bars to the store, but for those that no market can have traded."""
+        if self._store is None:
+            return
+        bars = [each for each in batch if isinstance(each, Seen) and not impossible(each)]
+        history = self._made.history
+        self._store.add(
+            self.feed.name, self.feed.symbol, history.interval, bars, has_sessions=bool(history.has_sessions)
+        )
 
     def close(self) -> None:
         """End the session; it can be begun again. The journal is whole at any time."""
