@@ -48,7 +48,7 @@ def by_bar(forecast: Forecast | None, closes: Sequence[datetime]) -> dict[dateti
     if forecast is None:
         return {}
     frame = forecast.frame
-    count = frame["seed"].n_unique()
+    count = len(set(frame["seed"].to_list()))
     means = frame["mean"].to_numpy().reshape(count, -1).T.tolist()
     averaged = forecast.averaged().frame
     rows = zip(averaged["time"], averaged["fold"], means, averaged["mean"], averaged["expected_return"], strict=True)

@@ -21,7 +21,7 @@ from candlecast.live.classify import Classified, classified, impossible
 from candlecast.live.events import Listener, PaperEvent, bar_content, bar_event, by_bar, none, notice_content
 from candlecast.live.generations import Generation
 from candlecast.live.journal import Arrivals, Journal
-from candlecast.live.opening import NETS, candles_of, machinery, opened, require_same_session
+from candlecast.live.opening import NETS, candles_from, machinery, opened, require_same_session
 from candlecast.live.retraining import Background, save_tensors
 from candlecast.sources.feed import Batch, Feed, Seen, Tape, is_late
 from candlecast.sources.source import Moment, moment
@@ -127,7 +127,7 @@ class PaperSession:
         self._store = store
         self._claim = _claimed(folder)
         try:
-            self._journal, self._arrivals = Journal(folder), Arrivals(folder)
+            self._journal, self._arrivals = Journal(folder), Arrivals(folder, is_written=True)
             entries = list(self._journal.entries())
             if entries:
                 self._opening = entries[0].content
@@ -403,15 +403,8 @@ def _claimed(folder: Path) -> Exclusive:
 
 
 def _candles(bars: Sequence[Seen], like: Candles) -> Candles:
-    contents = [
-        {
-            "open_time": bar.open_time.isoformat(),
-            "close_time": like.interval.next(bar.open_time).isoformat(),
-            "bar": bar.values,
-        }
-        for bar in bars
-    ]
-    return candles_of(contents, like)
+    opened = [bar.open_time for bar in bars]
+    return candles_from(opened, [like.interval.next(time) for time in opened], [bar.values for bar in bars], like)
 
 
 def _limit_state(limits: Limits, cash: float, bars: Sequence[dict[str, Any]]) -> LimitState:

@@ -89,9 +89,7 @@ class Trader:
             held_back: bool (bars,): the target that waits is not given to the account in this bar.
             limited: called with the row, equity, close, decided and last target at each close; gives the target instead.
         """
-        joined = bars if self._before is None else _after(self._before, bars)
-        events = carry_by_bar(joined, self.costs, None)
-        events = None if events is None else events[len(joined) - len(bars) :]
+        events = self._events(bars)
         columns = [getattr(bars, name).tolist() for name in ("open", "high", "low", "close")]
         volumes = np.nan_to_num(bars.volume, nan=0.0).tolist()
         steps = []
@@ -116,8 +114,15 @@ class Trader:
                 self.pending = wanted
                 self.bar = max(self.bar, 0)
             steps.append(Step(self.bar, self.account, equity, tuple(fills), target, wanted, self.pending))
-        self._before = joined[-1:]
+        self._before = bars[-1:]
         return steps
+
+    def _events(self, bars: Candles) -> np.ndarray | None:
+        """What holding costs in each of the new bars; see `carry_by_bar`."""
+        if self._before is None or not self.costs.has_carry:
+            return carry_by_bar(bars, self.costs, None)
+        found = carry_by_bar(_after(self._before, bars), self.costs, None)
+        return None if found is None else found[len(found) - len(bars) :]
 
     def restore(self, bars: Sequence[dict[str, Any]], last: Candles) -> None:
         """The account as it was after the bars of a journal, the last of which is given as candles too."""
