@@ -193,7 +193,7 @@ def values_of(bar: Seen) -> dict[str, Any]:
 
 
 def _known(value: float) -> float | None:
-    return None if value != value else value
+    return None if math.isnan(value) else value
 
 
 def _written(each: Seen | Notice) -> tuple[str, str]:
