@@ -17,7 +17,8 @@ class Streamed:
     """An exchange whose clock moves one bar at a time, and sends the bar that has closed, or not.
 
     `faults` by bar number: "drop" (never sent), "twice", "late" (sent with the next one), "revised" (sent with other values
-    after the next one), "cut" (the connection breaks in place of the bar). Each message of a bar is preceded by the best bid
+    after the next one), "cut" (the connection breaks in place of the bar), "preliminary" (sent with other values at first, and
+    as it is with the next one), "lag" (neither sent nor had by REST until the next one has been sent). Each message of a bar is preceded by the best bid
     and ask, and by the bar while it was unfinished.
     """
 
@@ -32,6 +33,18 @@ class Streamed:
     held: list[str] = field(default_factory=list)
     closing: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def advance_from(self, known: int) -> None:
+        """Move on if the newest bar that has closed opened at `known`, or before: asked for twice, it is done once."""
+        now = int(self.world.server.now.timestamp())
+        newest = bars(self.listing, self.step, known, now - self.step + 1)["time"]
+        if len(newest) and newest[-1] > known:
+            return
+        self.advance()
+        while not len(
+            bars(self.listing, self.step, known + self.step, int(self.world.server.now.timestamp()) - self.step + 1)
+        ):
+            self.advance()  # the bars of a halt
 
     def advance(self) -> None:
         """The clock moves to a second after the close of the next bar, which is sent."""
@@ -48,6 +61,14 @@ class Streamed:
                 if fault == "cut":
                     self.queue.append(None)
                 elif fault == "late":
+                    self.held.append(text)
+                elif fault == "lag":
+                    self.held.append(text)
+                    self.world.hidden[frame["time"][0]] = float(opened + 2 * self.step + 2)
+                elif fault == "preliminary":
+                    time, opening, high, low, close, volume = frame.row(0)
+                    told = (time, opening, high + 1, low, close + 0.5, volume)
+                    self.queue += [self.quote(frame.row(0)), self.message(told, is_closed=True)]
                     self.held.append(text)
                 elif fault != "drop":
                     self.queue += [self.quote(frame.row(0)), self.message(frame.row(0), is_closed=False), text]

@@ -49,7 +49,9 @@ class Machinery:
     history: Candles
 
 
-def opened(result: StudyResult, feed: Feed, *, cash: float, study: Study | None) -> dict[str, Any]:
+def opened(
+    result: StudyResult, feed: Feed, *, cash: float, study: Study | None, at_spread: bool = False
+) -> dict[str, Any]:
     """The first entry of a new session. Raises ConfigError and RunError for what cannot be traded on this feed."""
     require_feed(result, feed)
     parts_of(result, study, how="paper(study=...)")
@@ -66,6 +68,7 @@ def opened(result: StudyResult, feed: Feed, *, cash: float, study: Study | None)
         "feed": feed.name,
         "first": min(first, result.candles.frame["close_time"][-1]).isoformat(),
         "trades_from": (first if is_tape else feed.now()).isoformat(),
+        "at_spread": at_spread,
     }
 
 
@@ -185,12 +188,16 @@ def account_of(content: dict[str, Any]) -> Account:
 
 
 def require_same_session(
-    opening: dict[str, Any], result: StudyResult, feed: Feed, folder: Path, cash: float | None
+    opening: dict[str, Any], result: StudyResult, feed: Feed, folder: Path, *, cash: float | None, at_spread: bool
 ) -> None:
-    """Raise RunError when a folder holds the session of another run or feed."""
+    """Raise RunError when a folder holds the session of another run or feed, or one with other costs."""
     wanted = {"identity": identity_of(result), "symbol": feed.symbol, "interval": str(feed.interval)}
     wanted |= {} if cash is None else {"cash": float(cash)}
-    differing = [name for name, value in wanted.items() if opening.get(name) != value]
+    differing = (
+        ["spread"]
+        if at_spread is not bool(opening.get("at_spread"))
+        else [name for name, value in wanted.items() if opening.get(name) != value]
+    )
     if differing:
         name = differing[0].replace("identity", "run")
         raise RunError(
