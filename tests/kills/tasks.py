@@ -1,4 +1,4 @@
-"""Work that is killed: a study, a fetch, a compaction, writing to a ledger, and a paper session. Loading this file does no work."""
+"""Work that is killed: a study, a fetch, a compaction, writing to a ledger, a paper session. Loading this file does no work."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import os
 import struct
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from urllib.request import urlopen
 
 import ccxt  # noqa: F401  loaded before the fork, as all that a task needs
 import deltalake  # noqa: F401
-import httpx
+import httpx  # noqa: F401
 import numpy as np
 import polars as pl
 import torch  # noqa: F401
@@ -95,7 +96,8 @@ def paper(run: str, folder: str, addresses: dict[str, str], streams: str, clock:
         if event.kind == "bar":
             known = event.bar.open_time
         if event.kind == "bar" or "connected to" in event.text:
-            httpx.get(f"{addresses['rest']}/advance?known={known.timestamp():.0f}", timeout=30)
+            with urlopen(f"{addresses['rest']}/advance?known={known.timestamp():.0f}", timeout=30) as answer:
+                answer.read()
 
 
 def trial(number: int) -> Trial:

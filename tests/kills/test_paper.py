@@ -103,7 +103,7 @@ def test_a_session(run, forked, tmp_path, record_property):
         moments = forked.time("paper", str(run), str(tmp_path / "short" / "s"), *values, until, 0.0)
     until, dice = (FIRST + bars * step).isoformat(), random.Random(SEED)
     found = []
-    with exchange(tmp_path, interval, bars, is_faulty=True) as (source, values, streamed):
+    with exchange(tmp_path, interval, bars, is_faulty=True) as (source, values, _):
         rounds = Rounds("paper", forked, Moments(moments.events, moments.end), 10**9, record_property)
 
         def begin(number):
@@ -118,13 +118,10 @@ def test_a_session(run, forked, tmp_path, record_property):
             rounds.kills = max(rounds.kills, KILLS)
 
         rounds.play(begin, check, finish)
-        killed = rounds.kills
         if not found:
             forked.time("paper", str(run), str(tmp_path / "s"), *values, until, 0.0)
         final = source.fetch("BTCUSDT", interval, since=FIRST - 2 * step)
-        connections = streamed.connections
     require_explained(tmp_path / "s", run, final, until)
-    print(killed, connections)
 
 
 def require_explained(folder, run, final, until):

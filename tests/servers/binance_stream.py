@@ -16,10 +16,10 @@ from servers.binance import BinanceWorld, Listing, bars
 class Streamed:
     """An exchange whose clock moves one bar at a time, and sends the bar that has closed, or not.
 
-    `faults` by bar number: "drop" (never sent), "twice", "late" (sent with the next one), "revised" (sent with other values
-    after the next one), "cut" (the connection breaks in place of the bar), "preliminary" (sent with other values at first, and
-    as it is with the next one), "lag" (neither sent nor had by REST until the next one has been sent). Each message of a bar is preceded by the best bid
-    and ask, and by the bar while it was unfinished.
+    `faults` by bar number: "drop" (never sent), "twice", "late" (sent with the next one), "revised" (sent with other
+    values after the next one), "cut" (the connection breaks in place of the bar), "preliminary" (sent with other values
+    at first, and as it is with the next one), "lag" (neither sent nor had by REST until the next one has been sent).
+    Each message of a bar is preceded by the best bid and ask, and by the bar while it was unfinished.
     """
 
     world: BinanceWorld
@@ -35,16 +35,15 @@ class Streamed:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def advance_from(self, known: int) -> None:
-        """Move on if the newest bar that has closed opened at `known`, or before: asked for twice, it is done once."""
-        now = int(self.world.server.now.timestamp())
-        newest = bars(self.listing, self.step, known, now - self.step + 1)["time"]
-        if len(newest) and newest[-1] > known:
-            return
-        self.advance()
-        while not len(
-            bars(self.listing, self.step, known + self.step, int(self.world.server.now.timestamp()) - self.step + 1)
-        ):
-            self.advance()  # the bars of a halt
+        """Move on, unless a bar after the one that opened at `known` can be had: asked for twice, it is done once."""
+        while not self._can_be_had(known):
+            self.advance()
+
+    def _can_be_had(self, known: int) -> bool:
+        """Whether a bar after `known` has closed that REST has: not in a halt, and not while it lags."""
+        now = self.world.server.now.timestamp()
+        times = bars(self.listing, self.step, known + self.step, int(now) - self.step + 1)["time"].to_list()
+        return any(now >= self.world.hidden.get(time, 0.0) for time in times)
 
     def advance(self) -> None:
         """The clock moves to a second after the close of the next bar, which is sent."""
