@@ -68,7 +68,7 @@ def exchange(folder, interval: str, bars: int, *, is_faulty: bool):
             yield source, (world.addresses, streamed.url, str(clock)), streamed
 
 
-@pytest.fixture(scope="module", params=["1h", "1m"])
+@pytest.fixture(scope="module", params=["1h", "1m"] if KILLS >= 100 else ["1h"])
 def run(request, tmp_path_factory):
     """A study on the bars before the session."""
     folder = tmp_path_factory.mktemp(request.param)

@@ -71,7 +71,7 @@ class Streamed:
                     self.held.append(text)
                 elif fault != "drop":
                     self.queue += [self.quote(frame.row(0)), self.message(frame.row(0), is_closed=False), text]
-                    self.queue.append(self.beginning(opened + self.step))
+                    self.queue += self.beginning(opened + self.step)
                 if fault == "twice":
                     self.queue.append(text)
                 if fault == "revised":
@@ -93,10 +93,10 @@ class Streamed:
         data = {"e": "kline", "E": (time + self.step) * 1_000, "s": self.listing.symbol, "k": kline}
         return json.dumps({"stream": "kline", "data": data})
 
-    def beginning(self, opened: int) -> str:
-        """The bar that has just begun, after its first trade."""
-        price = bars(self.listing, self.step, opened, opened + 1)["open"][0]
-        return self.message((opened, price, price, price, price, 0.01), is_closed=False)
+    def beginning(self, opened: int) -> list[str]:
+        """The bar that has just begun, after its first trade; nothing in a halt."""
+        prices = bars(self.listing, self.step, opened, opened + 1)["open"].to_list()
+        return [self.message((opened, *[price] * 4, 0.01), is_closed=False) for price in prices]
 
     def quote(self, row: tuple) -> str:
         close = row[4]
