@@ -131,7 +131,7 @@ def require_explained(folder, run, final, until):
     found = cc.reconcile(folder, candles=final)
     assert found.unexplained == 0.0
     assert set(found.frame["unexplained"]) == {0.0}
-    assert set(found.differences["cause"]) <= {"clock", "delay", "data"}
+    assert set(found.differences["cause"]) <= {"limits", "clock", "delay", "data"}
     traded = {bar["close_time"]: bar for bar in record.every_bar}
     seen = {time: tuple(bar["bar"]) for time, bar in traded.items()}
     own = final.frame.filter(

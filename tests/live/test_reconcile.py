@@ -70,6 +70,24 @@ def test_limits_and_models_trained_on_the_way_are_causes(run, tmp_path):
     assert "model" in {*caused(found), *found.differences["cause"]} or found.causes["model"] == 0.0
 
 
+def test_a_target_that_a_stale_feed_took_back_is_a_limit_and_not_unexplained(run, later, tmp_path):
+    feed = Scripted(later, [[seen(later, row)] for row in range(420, 450)], at=later.frame["close_time"][419])
+
+    def batches(since):
+        for row, batch in enumerate(feed.given):
+            feed.at = batch[-1].received_at
+            yield batch
+            if row % 5 == 4:
+                feed.at = later.frame["close_time"][min(420 + row + 3, 459)]
+                yield []
+
+    feed.batches = batches
+    played(run, tmp_path / "s", feed=feed)
+    found = explained(tmp_path / "s")
+    assert "unexplained" not in set(found.differences["cause"])
+    assert "limits" in set(found.differences["cause"])
+
+
 def test_the_spread_that_was_seen_is_a_cause_of_its_own(run, later, tmp_path):
     def played_at(name, **options):
         batches = [

@@ -206,7 +206,9 @@ def _of_journal(record: SessionRecord) -> Walk:
         for time, bar in zip(times, bars, strict=True)
         for fill in bar["fills"]
     ]
-    return Walk(times, [bar["equity"] for bar in bars], [_number(bar["decided"]) for bar in bars], fills)
+    given = _with_stale(record.entries, np.array([_number(bar["decided"]) for bar in record.every_bar]))
+    decided = [float(each) for each, bar in zip(given, record.every_bar, strict=True) if not bar["warm"]]
+    return Walk(times, [bar["equity"] for bar in bars], decided, fills)
 
 
 def _ruled(made: Machinery, bars: Candles, entries: Sequence[Entry], folder: Path) -> np.ndarray:
