@@ -17,8 +17,10 @@ from candlecast.cli.backtest import backtest
 from candlecast.cli.candles import candles
 from candlecast.cli.compare import compare
 from candlecast.cli.console import say
+from candlecast.cli.doctor import doctor
 from candlecast.cli.fetch import fetch
 from candlecast.cli.forecast import forecast
+from candlecast.cli.init import init
 from candlecast.cli.paper import paper
 from candlecast.cli.reconcile import reconcile
 from candlecast.cli.replay import diff, replay
@@ -55,7 +57,24 @@ def cli() -> None:
     """Train recurrent networks on market candles, walk forward, backtest after costs, and be told whether there is an edge."""
 
 
-for command in (run, compare, backtest, audit, forecast, paper, reconcile, fetch, candles, report, runs, replay, diff):
+COMMANDS = (
+    run,
+    compare,
+    backtest,
+    audit,
+    forecast,
+    paper,
+    reconcile,
+    fetch,
+    candles,
+    report,
+    runs,
+    replay,
+    diff,
+    init,
+    doctor,
+)
+for command in COMMANDS:
     cli.add_command(command)
 
 

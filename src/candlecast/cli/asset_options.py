@@ -13,10 +13,13 @@ from candlecast.cli import assets
 from candlecast.cli.mending import Mending, mending_options
 from candlecast.cli.reading import reading_options
 from candlecast.cli.source_registry import NAMES, store_option
+from candlecast.errors import ConfigError
 from candlecast.events import Listener
 
 if TYPE_CHECKING:
     from candlecast.candles import Candles
+
+USUAL = "sp500"  # studied where nothing is named
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,24 @@ class AssetOptions:
             repair=self.mending.repaired,
             progress=listener,
         )
+        return self.mending.joined(candles)
+
+    def load_or_take(self, asset: str | None, own: Candles | None, listener: Listener) -> Candles:
+        """The candles of an asset; where none is named, those of a study file or a run, or else the S&P 500.
+
+        --interval, --since and --until hold for all of them. Raises ConfigError for an option that says where candles
+        come from, or how a file is read, where they are those of a study file or a run.
+        """
+        if asset is not None or own is None:
+            return self.load(asset or USUAL, listener)
+        for name, value in [("source", self.source), *self.reading.items()]:
+            if value:
+                raise ConfigError(
+                    f"--{name} without --asset",
+                    expected="a symbol or a file that the option belongs to; the study file or the run has candles of its own",
+                    remedy="Name it with --asset, or leave the option out",
+                )
+        candles = assets.part(self.mending.repaired(own), interval=self.interval, since=self.since, until=self.until)
         return self.mending.joined(candles)
 
 

@@ -56,7 +56,7 @@ def load(
         )
     if asset.lower() in SAMPLES:
         require_file(asset, reading)
-        return _part(repair(sample(asset.lower())), interval=interval, since=since, until=until)
+        return part(repair(sample(asset.lower())), interval=interval, since=since, until=until)
     path, known = Path(asset), list(SAMPLES)
     if source is None and not path.exists() and is_store(store):
         from candlecast.store import Store
@@ -67,7 +67,7 @@ def load(
             require_file(asset, reading)
             return repair(_stored(place, asset, interval=interval, since=since, until=until))
     if source is None and is_file(asset):
-        return _part(repair(read_candles(path, **reading)), interval=interval, since=since, until=until)
+        return part(repair(read_candles(path, **reading)), interval=interval, since=since, until=until)
     raise SourceError(
         f"{asset!r} is neither a file nor a sample, and not stored in {store}",
         expected=f"a path of a CSV or Parquet file, {', '.join(known)}, or a --source",
@@ -81,7 +81,7 @@ def is_file(asset: str) -> bool:
     return path.exists() or bool(path.suffix) or len(path.parts) > 1
 
 
-def _part(candles: Candles, *, interval: str | None, since: str | None, until: str | None) -> Candles:
+def part(candles: Candles, *, interval: str | None, since: str | None, until: str | None) -> Candles:
     """The bars within a period, made longer if an interval is given. Raises ConfigError, CandleError for an empty period."""
     from candlecast.interval import Interval
     from candlecast.sources.source import moment, require_order

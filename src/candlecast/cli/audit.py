@@ -10,7 +10,7 @@ import click
 from candlecast.cli.asset_options import AssetOptions, asset_options
 from candlecast.cli.console import print_json, progress, say
 from candlecast.cli.options import common
-from candlecast.cli.study_files import load_study
+from candlecast.cli.study_files import is_study_file, load_study
 from candlecast.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -57,10 +57,7 @@ def audit(
 
     with progress(quiet) as listener:
         study, own = _study(subject, preset)
-        if asset is None and own is not None:
-            candles = options.mending.joined(options.mending.repaired(own))
-        else:
-            candles = options.load(asset or "sp500", listener)
+        candles = options.load_or_take(asset, own, listener)
         if shortcuts:
             _compare_shortcuts(study, candles, output or Path("shortcuts.html"), seed, listener, as_json=as_json)
             return
@@ -106,7 +103,7 @@ def _study(subject: str | None, preset: str | None) -> tuple[Study, Candles | No
         return tutorial(), None
     if subject is None:
         return Study(model=LSTM()), None
-    if subject.endswith(".py"):
+    if is_study_file(subject):
         return load_study(Path(subject))
     if not Path(subject).is_dir():
         raise ConfigError(

@@ -63,6 +63,7 @@ def study_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def make_study(
+    base: Study | None = None,
     *,
     preset: str | None,
     model: str | None,
@@ -77,7 +78,14 @@ def make_study(
     seeds: int | None,
     **settings: int | None,
 ) -> Study:
-    """The study that the options describe; what is not given is as in Python, or as in the preset."""
+    """The study that the options describe; what is not given is as in `base`, the preset, or Python.
+
+    Args:
+        base: the study of a study file.
+
+    Raises:
+        ConfigError: for options that contradict each other or the study.
+    """
     from candlecast.dataset.folds import WalkForward
     from candlecast.models import LSTM
     from candlecast.study import Study
@@ -87,7 +95,11 @@ def make_study(
         raise ConfigError(
             f"there is no preset {preset!r}", expected="tutorial", remedy=near_misses(str(preset), ["tutorial"])
         )
-    study = tutorial() if preset else Study(model=LSTM())
+    if preset is not None and base is not None:
+        raise ConfigError(
+            f"--preset {preset} with a study file", expected="one of them", remedy="Leave one of them out"
+        )
+    study = tutorial() if preset else base or Study(model=LSTM())
     if model is not None:
         study = replace(study, model=model_registry.model(model))
     study = replace(study, model=_with(study.model, settings))
