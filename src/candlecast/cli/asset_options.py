@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from candlecast.cli import assets
+from candlecast.cli.completion import one_of
 from candlecast.cli.mending import Mending, mending_options
 from candlecast.cli.reading import reading_options
-from candlecast.cli.source_registry import NAMES, store_option
+from candlecast.cli.source_registry import NAMES, SOURCES, store_option
 from candlecast.errors import ConfigError
 from candlecast.events import Listener
 
@@ -75,7 +76,7 @@ def asset_options(command: Callable[..., None]) -> Callable[..., None]:
         "--interval",
         help="Length of one candle, such as 1h; the file's when not given, which is made longer if needed.",
     )
-    @click.option("--source", help=f"Fetch a symbol from here first: {NAMES}.")
+    @click.option("--source", shell_complete=one_of(SOURCES), help=f"Fetch a symbol from here first: {NAMES}.")
     @click.option("--since", help="First day or time, UTC.")
     @click.option("--until", help="End, UTC; now when not given.")
     @store_option

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from candlecast.cli.answer import show_verdict
+from candlecast.cli.command import Command
+from candlecast.cli.completion import folders
 from candlecast.cli.console import print_json, print_table, progress
 from candlecast.cli.options import common
 from candlecast.cli.pricing import GivenCosts, cost_options
@@ -30,8 +32,15 @@ SHOWN: dict[str, Callable[[float | None], str]] = {  # statistics and how they a
 }
 
 
-@click.command(epilog="Example: candlecast backtest runs/SP500-1d-lstm-return-1a2b3c4d --fee-bps 5")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.command(
+    cls=Command,
+    short_help="Price the forecasts of a run again: other costs or rules.",
+    epilog="""
+    candlecast backtest runs/SP500-1d-lstm-return-1a2b3c4d --fee-bps 5
+    candlecast backtest runs/SP500-1d-lstm-return-1a2b3c4d --rule kelly --cap 1
+    """,
+)
+@click.argument("run", type=click.Path(path_type=Path), shell_complete=folders("runs"))
 @cost_options
 @rule_options
 @click.option("--cash", type=float, help="Initial cash, quote currency.")

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from candlecast.cli import checks
+from candlecast.cli.command import Command
 from candlecast.cli.console import print_json, progress, say
 from candlecast.cli.options import common
 from candlecast.cli.source_registry import store_option
@@ -20,7 +21,14 @@ COLOURS = {"ok": "green", "note": "yellow", "failed": "red"}
 COLUMNS, INDENT = 80, 29
 
 
-@click.command(epilog="Example: candlecast doctor --offline")
+@click.command(
+    cls=Command,
+    short_help="Does this installation work? Check all of it.",
+    epilog="""
+    candlecast doctor
+    candlecast doctor --offline --json
+    """,
+)
 @store_option
 @click.option(
     "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."

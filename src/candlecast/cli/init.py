@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from candlecast.cli import assets
+from candlecast.cli.command import Command
 from candlecast.cli.console import print_json, say
 from candlecast.cli.options import common
 from candlecast.cli.reading import reading_options
@@ -19,7 +20,14 @@ from candlecast.errors import ConfigError
 TEMPLATE = "study.py.txt"
 
 
-@click.command(epilog="Example: candlecast init study.py && candlecast run study.py")
+@click.command(
+    cls=Command,
+    short_help="Write a study file to edit.",
+    epilog="""
+    candlecast init study.py && candlecast run study.py
+    candlecast init btc.py --asset btc_1h.csv
+    """,
+)
 @click.argument("path", default="study.py", type=click.Path(path_type=Path), metavar="[STUDY.py]")
 @click.option("--asset", default="sp500", show_default=True, help="Candles of the study: a file, or a sample.")
 @reading_options

@@ -11,6 +11,8 @@ import click
 
 from candlecast.cli.answer import show_verdict, wrapped
 from candlecast.cli.asset_options import AssetOptions, asset_options
+from candlecast.cli.command import Command
+from candlecast.cli.completion import assets as completed
 from candlecast.cli.console import print_json, print_table, progress, say
 from candlecast.cli.options import common
 from candlecast.cli.study_files import is_study_file, load_study
@@ -24,9 +26,23 @@ if TYPE_CHECKING:
     from candlecast.study.result import StudyResult
 
 
-@click.command(epilog="Example: candlecast run BTCUSDT --interval 1h --source binance --target volatility --open")
-@click.argument("subject", required=False, metavar="[SYMBOL, FILE or STUDY.py]")
-@click.option("--asset", metavar="SYMBOL or FILE", help="Candles for a STUDY.py; its own, or sp500, when not given.")
+@click.command(
+    cls=Command,
+    short_help="Train, forecast, trade and judge: the main command.",
+    epilog="""
+    candlecast run
+    candlecast run btc_1h.csv --model gru --folds 4 --open
+    candlecast run BTCUSDT --interval 1h --source binance --target volatility
+    candlecast run study.py --seeds 5
+    """,
+)
+@click.argument("subject", required=False, metavar="[SYMBOL, FILE or STUDY.py]", shell_complete=completed)
+@click.option(
+    "--asset",
+    metavar="SYMBOL or FILE",
+    shell_complete=completed,
+    help="Candles for a STUDY.py; its own, or sp500, when not given.",
+)
 @asset_options
 @study_options
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The first seed.")
