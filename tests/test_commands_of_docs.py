@@ -8,7 +8,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -21,11 +21,15 @@ from candlecast.interval import Interval
 from candlecast.models import Drift, Naive
 from candlecast.sources import sample, synthetic
 from candlecast.sources.source import Source, moment, utc_now
+from candlecast.study.presets import tutorial
 from test_docs import PAGES, ROOT, code_of
 
 BARS = 260  # of files and vendors
 DAYS = 1_500  # of samples, of which weeks are made too
 FEW = ["--epochs", "1", "--folds", "2", "--seeds", "1"]  # of a command that trains a net and says nothing of them
+WHOLE = tutorial().model
+FEW_EPOCHS = replace(WHOLE.training, epochs=1)
+SMALL = replace(tutorial(), model=replace(WHOLE, hidden=3, dense=(2,), training=FEW_EPOCHS))
 FILES = ("btc.csv", "btc_1h.csv", "Bitcoin Historical Data.csv")
 FAILS = {"audit --preset tutorial --asset btc.csv"}  # commands that may end with exit code 1 by what they find
 
@@ -40,9 +44,10 @@ class Vendor(Source):
         return "always"
 
     def pages(self, symbol, interval, *, since=None, until=None) -> Iterator[pl.DataFrame]:
-        found = synthetic.ar1(
-            BARS, seed=len(symbol), interval=str(Interval.parse(interval))
-        ).candles.frame
+        length = Interval.parse(interval)
+        found = synthetic.ar1(BARS, seed=len(symbol), interval=str(length)).candles.frame
+        today = utc_now().replace(hour=0, minute=0, second=0, microsecond=0)
+        found = found.with_columns(pl.col("open_time", "close_time") + (today - found["close_time"][-1]))
         if since is not None:
             found = found.filter(pl.col("open_time") >= moment(since))
         if until is not None:
@@ -53,14 +58,9 @@ class Vendor(Source):
 
 def commands_of(page: Path) -> list[list[str]]:
     """The words of each command of a page, in its order; `&&` joins two."""
-    found = []
-    for language, words, text in code_of(page):
-        if language in ("", "sh", "console", "bash") and words == "":
-            for line in text.splitlines():
-                for part in line.split("#")[0].removeprefix("$ ").split(" && "):
-                    if part.strip().startswith("candlecast "):
-                        found.append(shlex.split(part)[1:])
-    return found
+    texts = [text for language, words, text in code_of(page) if language in ("", "sh", "bash") and words == ""]
+    parts = [part for text in texts for line in text.splitlines() for part in line.split("#")[0].split(" && ")]
+    return [shlex.split(part)[1:] for part in parts if part.strip().startswith("candlecast ")]
 
 
 OF_PAGES = {page: commands_of(page) for page in PAGES if page.name != "CHANGELOG.md"}
@@ -91,6 +91,7 @@ def _few_bars(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sys.modules["candlecast.sources.sample"], "sample", lambda name: sample(name)[-DAYS:])
     patch.setattr(candlecast, "sample", lambda name: sample(name)[-DAYS:], raising=False)
     patch.setattr("candlecast.study.study.BASELINES", (Naive(), Drift()))
+    patch.setattr("candlecast.study.presets.tutorial", lambda: SMALL)
     for name in SOURCES:
         patch.setitem(SOURCES, name, lambda name=name: Vendor(name))
 

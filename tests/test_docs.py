@@ -169,7 +169,10 @@ def test_every_page_is_linked():
     placed = {
         f"docs/{name}" for name in re.findall(r": ([\w/]+\.md)$", CONFIG.read_text(encoding="utf-8"), re.MULTILINE)
     }
-    assert {page.relative_to(ROOT).as_posix() for page in PAGES} - {"README.md", "examples/README.md"} == linked | placed
+    assert {page.relative_to(ROOT).as_posix() for page in PAGES} - {
+        "README.md",
+        "examples/README.md",
+    } == linked | placed
     assert {page.relative_to(ROOT).as_posix() for page in ROOT.glob("docs/**/*.md")} == placed
 
 

@@ -124,7 +124,7 @@ def are_many(spikes: np.ndarray) -> bool:
     MANY of them, 3 or more, and more than three standard deviations above REAL: a short table may have some by chance.
     """
     count, real = int(spikes.sum()), REAL * len(spikes)
-    return count >= max(MANY * len(spikes), 3) and count > real + 3 * np.sqrt(real)
+    return bool(count >= max(MANY * len(spikes), 3) and count > real + 3 * np.sqrt(real))
 
 
 def _local_median(values: np.ndarray) -> np.ndarray:
