@@ -75,7 +75,7 @@ def backtest(
             cash=cash,
             ledger=Ledger(run.parent),
         )
-        listener(Progress("price", 1, 2, f"{len(after.summary)} statistics with their intervals"))
+        listener(Progress("price", 1, 2, f"{len(after.summary())} statistics with their intervals"))
         listener(Progress("price", 2, 2, str(after.verdict)))
     if as_json:
         print_json(_as_object(after, run))
@@ -114,4 +114,4 @@ def _as_object(after: StudyResult, run: Path) -> dict[str, Any]:
 
 
 def _values(result: StudyResult) -> dict[str, dict[str, Any]]:
-    return {row.pop("statistic"): row for row in result.summary.to_dicts()}
+    return {row.pop("statistic"): row for row in result.summary().to_dicts()}

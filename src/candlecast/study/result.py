@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from candlecast.study.next_bar import NextBar
     from candlecast.study.study import Study
 
+LEVEL = 0.95  # of intervals
 FORECASTS = ("forecasts", "target", "model", "seed")  # what tables of accuracy depend on
 TRADING = ("candles", "positions", "costs", "cash", "model")  # what backtests depend on
 
@@ -146,16 +147,24 @@ class StudyResult:
     def _backtest(self, model: str) -> BacktestResult:
         return backtest(self.candles, self.positions[model], costs=self.costs, cash=self.cash)
 
+    def summary(self, level: float = LEVEL, seed: int | None = None) -> pl.DataFrame:
+        """Statistics of the studied model's backtest with their intervals, as `BacktestResult.summary` gives them.
+
+        `seed`: of the bootstrap; the study's when not given.
+        """
+        if level == LEVEL and seed in (None, self.seed):
+            return self._summary
+        return self.backtest.summary(level, self.seed if seed is None else seed)
+
     @computed_of(*TRADING, "seed")
-    def summary(self) -> pl.DataFrame:
-        """Statistics of the studied model's backtest with their intervals; see `BacktestResult.summary`."""
-        return self.backtest.summary(seed=self.seed)
+    def _summary(self) -> pl.DataFrame:
+        return self.backtest.summary(LEVEL, self.seed)
 
     @computed_of(*TRADING, "seed")
     def summaries(self) -> dict[str, pl.DataFrame]:
         """The same for each backtest, by model."""
         return {
-            name: self.summary if name == self.model else result.summary(seed=self.seed)
+            name: self.summary() if name == self.model else result.summary(seed=self.seed)
             for name, result in self.backtests.items()
         }
 
@@ -187,7 +196,7 @@ class StudyResult:
         return judge(
             self.own_accuracy,
             self.backtest,
-            self.summary,
+            self.summary(),
             self.primary_target,
             model=self.model,
             trained=self.folds.height * len(self.forecast.seeds),
