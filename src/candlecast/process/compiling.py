@@ -65,8 +65,10 @@ class CacheState:
 
 
 def cache_state(function: Any) -> CacheState:
-    """What became of a function of `compiled`, which has been compiled."""
-    stats = function.stats
+    """What became of a function of `compiled`, which has been compiled; nothing where NUMBA_DISABLE_JIT is set."""
+    stats = getattr(function, "stats", None)
+    if stats is None:
+        return CacheState(None, is_reused=False)
     return CacheState(Path(stats.cache_path) if stats.cache_path else None, bool(stats.cache_hits))
 
 
