@@ -16,6 +16,7 @@ from candlecast.backtesting.engine.account import LIQUIDATION, REASONS, SERIES_E
 from candlecast.backtesting.summary_table import SummaryTable
 from candlecast.backtesting.trades import round_trips
 from candlecast.candles import Candles
+from candlecast.parameters import require_seed
 from candlecast.stats import bootstrap, performance
 from candlecast.text import cells, count, number
 from candlecast.text.notebook import notebook_table
@@ -199,6 +200,7 @@ class BacktestResult:
 
         Raises ConfigError for a `level` outside (0, 1).
         """
+        require_seed(seed)
         yearly = self.bars_per_year
         returns, living = self.returns_until_ruin, self._living
         own, held = performance.moments(returns), performance.moments(self.benchmark_returns_until_ruin)

@@ -23,6 +23,7 @@ from candlecast.live.generations import Generation
 from candlecast.live.journal import Arrivals, Journal
 from candlecast.live.opening import NETS, candles_of, machinery, opened, require_same_session
 from candlecast.live.retraining import Background, save_tensors
+from candlecast.parameters import as_path
 from candlecast.sources.feed import Batch, Feed, Seen, Tape, is_late
 from candlecast.sources.source import Moment, moment
 from candlecast.study.loading import load_run
@@ -91,7 +92,7 @@ def paper(
             )
     every = None if refit is None else timedelta(seconds=span_seconds(refit))
     end = None if until is None else moment(until, "until")
-    folder = Path(session) if session is not None else Path("paper") / _name(result)
+    folder = as_path(session, "session") if session is not None else Path("paper") / _name(result)
     return PaperSession(result, feed, folder, cash, end, limits, every, study, tuple(alerts), resume)
 
 

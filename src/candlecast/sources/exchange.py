@@ -18,6 +18,7 @@ import polars as pl
 from candlecast.candles.intake import ACTIVITY
 from candlecast.errors import CandlecastError, ConfigError, SourceError, near_misses
 from candlecast.interval import Interval
+from candlecast.parameters import require_kinds
 from candlecast.sources.answers import MAX_TEXT, are_dated, is_time, parse_json, quoted, says_nothing_found, unusable
 from candlecast.sources.page import VALUES, market_page
 from candlecast.sources.refusals import lacking_interval, missing_extra, unknown_symbol
@@ -56,6 +57,9 @@ class Exchange(Source):
     retry: Retry = field(default=Retry(), repr=False)
     is_paced: bool = True
     clock: Callable[[], datetime] = field(default=utc_now, repr=False)
+
+    def __post_init__(self) -> None:
+        require_kinds(self)
 
     @property
     def name(self) -> str:

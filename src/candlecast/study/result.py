@@ -19,7 +19,7 @@ from candlecast.backtesting.validation import require_cash, require_kind
 from candlecast.candles import Candles
 from candlecast.causality import require_causal_rule
 from candlecast.dataset.forecast import Forecast
-from candlecast.errors import NotEnoughDataError, RunError, calling
+from candlecast.errors import ConfigError, NotEnoughDataError, RunError, calling
 from candlecast.evaluation.accuracy import accuracy, accuracy_by_part, skills
 from candlecast.evaluation.ageing import accuracy_by_age
 from candlecast.evaluation.conditions import NO_AUDIT, conditions_of
@@ -300,8 +300,15 @@ class StudyResult:
     ) -> list[StudyResult]:
         """The same forecasts traded by each of several rules, such as one threshold after another.
 
-        As `rebacktest` for each, but all are recorded before any is judged: each among all of them.
+        As `rebacktest` for each, but all are recorded before any is judged: each among all of them. Raises ConfigError for
+        what is no list of rules.
         """
+        if callable(rules) or not isinstance(rules, Iterable):
+            raise ConfigError(
+                f"rules is {rules!r}",
+                expected="a list of rules",
+                remedy="Use for example result.sweep([Threshold(enter=each) for each in (0.001, 0.002)])",
+            )
         return record_all([self._traded(rule, costs, cash) for rule in rules], self._ledger(ledger))
 
     def _ledger(self, given: Ledger | None) -> Ledger:
