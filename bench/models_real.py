@@ -22,6 +22,7 @@ SECTION = "## All models on real candles"
 PAGE = HERE.parent / "docs" / "experiments.md"
 FOLDS, SEEDS = 3, 2
 SHORTEST, MINIMUM = 300, 1_000  # seconds of a bar, and bars of a series
+LONGEST_PAUSE = np.timedelta64(90, "D")
 BATCH_BARS = 20_000  # of series that one process takes at once
 LEVEL = 0.05
 
@@ -98,6 +99,7 @@ def load(places, bars):
         except cc.CandlecastError as error:
             tell(f"left out: {path.name}: {error}")
             continue
+        candles = usable(candles)
         key = candles.symbol, str(candles.interval)
         if candles.interval.seconds < SHORTEST or len(candles) < MINIMUM:
             tell(f"left out: {path.name}, {len(candles):,} bars of {candles.interval}")
@@ -106,6 +108,26 @@ def load(places, bars):
     if not longest:
         raise SystemExit(f"no candles of {SHORTEST // 60} minutes or longer in {', '.join(map(str, places))}")
     return [candles[-bars:] for candles in longest.values()]
+
+
+def usable(candles):
+    """Without impossible bars, and after the last pause of three months beyond which they may be another asset."""
+    import candlecast as cc
+
+    try:
+        candles.require_sound()
+    except cc.CandleError:
+        candles = candles.mended("drop")
+    while True:
+        try:
+            candles.require_one_asset()
+        except cc.CandleError:
+            pauses = np.flatnonzero(np.diff(candles.open_time) > LONGEST_PAUSE)
+            if not len(pauses):
+                return candles
+            candles = candles[int(pauses[0]) + 1 :]
+        else:
+            return candles
 
 
 def groups(series):

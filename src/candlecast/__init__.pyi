@@ -75,6 +75,7 @@ from .features import (
     calendar as calendar,
     ema_ratio as ema_ratio,
     feature as feature,
+    leverage_effect as leverage_effect,
     log_range as log_range,
     log_return as log_return,
     macd as macd,

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 import candlecast as cc
-from candlecast.causality import clock_features
+from candlecast.causality import clock_features, require_causal_rule
 
 HOURS = cc.synthetic.random_walk(3_000, seed=3, interval="1h").candles
 DAYS = cc.synthetic.random_walk(3_000, seed=3).candles
@@ -152,3 +152,12 @@ def test_a_rule_that_goes_by_the_clock_is_refused(name):
             study.run(HOURS, ledger=cc.Ledger.in_memory())
     else:
         assert study.run(HOURS, ledger=cc.Ledger.in_memory()).verdict
+
+
+def test_a_trace_of_the_forecast_does_not_hide_the_clock():
+    study = cc.Study(cc.LinearRegression(), features=cc.Features(cc.log_return()), baselines=(), seeds=1)
+    forecast = study.run(HOURS, ledger=cc.Ledger.in_memory()).forecast
+    expression, _ = RULES["with a trace of the forecast"]
+    rule = rule_of(lambda frame: frame.select(expression.clip(-1, 1).alias("x"))["x"])
+    with pytest.raises(cc.LookaheadError, match="go by the clock"):
+        require_causal_rule(rule, forecast, HOURS)

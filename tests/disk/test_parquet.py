@@ -89,22 +89,36 @@ def varint(value):
     return found + bytes([value])
 
 
-def made_up(groups):
-    """A Parquet file of one column and so many row groups, all of which name the same hundred empty pages."""
-    page = struct_of((1, 0), (2, 0), (3, 0), (5, struct_of((1, 0), (2, 0), (3, 3), (4, 3))))
+def made_up(groups=1, rows=0, values=0, page_size=0, stated=0):
+    """A Parquet file of one column and so many row groups, all of which name the same hundred pages.
+
+    rows: of each group, by the footer; values: in each page, and a hundred times as many by the footer. page_size: unpacked
+    bytes of each page by its header; stated: those of all pages by the footer.
+    """
+    page = struct_of((1, 0), (2, page_size), (3, 0), (5, struct_of((1, values), (2, 0), (3, 3), (4, 3))))
     pages = page * 100
-    about = struct_of((1, 5), (2, [0]), (4, 0), (5, 0), (6, 0), (7, len(pages)), (9, 4))
+    about = struct_of((1, 5), (2, [0]), (4, 0), (5, 100 * values), (6, stated), (7, len(pages)), (9, 4))
     chunk = struct_of((2, 4), (3, about))
     schema = [struct_of((4, "root"), (5, 1)), struct_of((1, 5), (3, 0), (4, "a"))]
-    footer = struct_of((1, 1), (2, schema), (3, 0), (4, [struct_of((1, [chunk]), (2, 0), (3, 0))] * groups))
+    group = struct_of((1, [chunk]), (2, 0), (3, rows))
+    footer = struct_of((1, 1), (2, schema), (3, groups * rows), (4, [group] * groups))
     return b"PAR1" + pages + footer + struct.pack("<I", len(footer)) + b"PAR1"
 
 
 def test_column_chunks_that_overlap_are_refused():
     """A small file whose chunks share their pages would be read for hours."""
-    assert outline(made_up(1)).rows == 0
+    assert outline(made_up()).rows == 0
     with pytest.raises(ValueError, match="its column chunks overlap"):
         outline(made_up(1_000))
+
+
+def test_the_footer_states_no_fewer_values_and_bytes_than_the_pages():
+    """What memory is allowed by is the footer: pages of more than it states would be read beyond that."""
+    assert outline(made_up(rows=300, values=3, page_size=24, stated=2_400)).rows == 300
+    with pytest.raises(ValueError, match="the column a has 300 values for 2 rows"):
+        outline(made_up(rows=2, values=3, page_size=24, stated=2_400))
+    with pytest.raises(ValueError, match="the pages of the column a are larger than its footer says"):
+        outline(made_up(rows=300, values=3, page_size=1 << 20, stated=2_400))
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,8 @@ def test_what_was_never_tested_says_so():
 def test_each_failed_test_of_the_account_is_named():
     grown = replace(NOTHING, return_p_adjusted=0.01)
     assert pay(grown).sentence.startswith("It earns no more than its mean position does (p 0.30")
+    of_volatility = replace(grown, conditions=replace(grown.conditions, is_at_equal_risk=True))
+    assert pay(of_volatility).sentence.startswith("It earns no more than holding at equal risk does (p 0.30")
     timed = replace(grown, timing_p_adjusted=0.01)
     assert pay(timed).sentence.startswith("Its Sharpe ratio is not significantly above that of buy-and-hold (p 0.45")
     better = replace(timed, sharpe_p_adjusted=0.01)

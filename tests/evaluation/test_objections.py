@@ -409,6 +409,39 @@ def test_a_constant_leveraged_exposure_is_no_skill():
     assert double.evidence.timing_p > 0.05
 
 
+def test_timing_of_volatility_is_judged_at_equal_risk():
+    """Where volatility changes and drift does not, holding less before large moves lowers the risk and not the mean return."""
+    world = synthetic.regime_volatility(3_000, seed=2, calm=0.005, wild=0.03)
+    growth = np.exp(0.002 * np.arange(3_000))
+    prices = [pl.col(name) * pl.Series(growth) for name in ("open", "high", "low", "close")]
+    candles = replace(world.candles, frame=world.candles.frame.with_columns(prices))
+    study = replace(RANGES, rule=InverseVolatility(power=2.0, usual=0.5, band=0.25))
+    result = study.run(candles, ledger=Ledger.in_memory())
+    account, static = result.backtest, result.verdict.evidence.conditions.static_returns
+    assert result.verdict.evidence.conditions.is_at_equal_risk
+    assert np.std(static) == pytest.approx(np.std(account.returns), rel=0.01)
+    held = account.equity["position"].to_numpy().mean()
+    assert np.std(static) < 0.95 * held * np.std(account.benchmark_returns)
+    assert result.verdict.evidence.timing_p < 0.05
+    assert "(H0: return no higher than that of holding at equal risk)" in result.verdict.text
+
+
+def test_more_risk_than_the_mean_position_has_is_judged_at_the_mean_position():
+    """A rule that holds more before large moves has more risk: the constant position is not raised to it."""
+
+    def more_when_wide(forecast):
+        frame = forecast.averaged().frame
+        wide = frame["mean"] > np.log(0.02)
+        return Positions(frame.select("time", "symbol", position=pl.Series(np.where(wide, 1.0, 0.2))))
+
+    world = synthetic.regime_volatility(3_000, seed=2, calm=0.005, wild=0.03)
+    result = replace(RANGES, rule=more_when_wide).run(world.candles, ledger=Ledger.in_memory())
+    mean = result.backtest.equity["position"].to_numpy().mean()
+    static = result.verdict.evidence.conditions.static_returns
+    assert np.std(static) < np.std(result.backtest.returns)
+    assert np.std(static) == pytest.approx(mean * np.std(result.backtest.benchmark_returns), rel=0.02)
+
+
 def test_interest_is_no_skill():
     """Interest on cash is earned by anybody who holds cash."""
     costs = Costs(fee_bps=1, slippage_bps=1, interest_percent=20)

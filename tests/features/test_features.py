@@ -32,6 +32,7 @@ BUILT_IN = [
     *[features.atr(period) for period in (1, 14, 50)],
     *[features.realized_volatility(period) for period in (1, 20)],
     *[features.log_range(period) for period in (1, 5, 22)],
+    *[features.leverage_effect(period) for period in (2, 22)],
     *[features.volume_change(period) for period in (2, 20, 100)],
     features.time_of_day(),
     features.time_of_week(),

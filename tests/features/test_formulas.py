@@ -132,3 +132,26 @@ def test_bars_that_do_not_move_have_the_smallest_values():
     change = features.volume_change(20)(quiet)[19:, 0]
     assert np.isfinite(change).all()
     assert change.argmin() == 700 - 19
+
+
+def test_leverage_effect():
+    change = np.log(CLOSE / CLOSE.shift(1))
+    usual = np.exp(np.log(np.log(HIGH / LOW)).rolling(22).mean())
+    agree(features.leverage_effect(), change.clip(upper=0) / usual)
+    agree(features.leverage_effect(), change.abs() / usual, column=1)
+    agree(features.leverage_effect(), change.rolling(5).mean().clip(upper=0) / usual, column=2)
+    assert features.leverage_effect(3).warmup == 5
+    assert np.isnan(features.leverage_effect()(CANDLES[:4])).all()
+
+
+@pytest.mark.parametrize(
+    ("interval", "periods"),
+    [("1m", (66, 288)), ("1h", (24, 168)), ("8h", (3, 21)), ("1d", (66,)), ("1w", ()), ("1mo", ())],
+)
+def test_standard_features_of_volatility_have_longer_ranges(interval, periods):
+    plain, chosen = features.standard_features(interval), features.standard_features(interval, of_volatility=True)
+    added = [name for name in chosen.columns if name not in plain.columns]
+    assert [name for name in added if name.startswith("log_range")] == [f"log_range_{period}" for period in periods]
+    assert [name for name in added if name.startswith("leverage")] == [
+        f"leverage_effect_22_{part}" for part in ("fall", "move", "falls")
+    ]

@@ -518,7 +518,14 @@ def test_features_of_one_name_are_told_apart():
 def test_candlecasts_own_features_are_described_by_kind_and_parameters():
     clocks = [cc.calendar(), cc.session_time()]
     activity = [cc.taker_imbalance(), cc.trades_change(), cc.trade_size_change()]
-    stock = [rsi(14), scaled_close(), *clocks, *activity, *standard_features(Interval.parse("1h")).features]
+    stock = [
+        rsi(14),
+        scaled_close(),
+        cc.leverage_effect(),
+        *clocks,
+        *activity,
+        *standard_features(Interval.parse("1h")).features,
+    ]
     assert not any("identity" in describe(each) for each in stock)
     assert set(FACTORIES) == {each.kind for each in stock} | {"atr", "ema_ratio"}
 

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-from importlib.metadata import PackageNotFoundError, distribution
-
 import pytest
 
+from browsing import browser, needs_browser, serious_faults, watched
 from candlecast.models import Naive
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+__all__ = ["browser"]  # fixtures
+pytestmark = needs_browser
 SIZES = [(390, "dark"), (820, "light"), (1440, "light"), (1440, "dark")]
 VIEW = "[candlecast.views.market.from, candlecast.views.market.to]"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--headless", "--no-sandbox", "--disable-gpu"])
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +23,7 @@ def visit(browser):
     """Opens a page offline and gives it, with what it logged and what it asked the network for."""
 
     def open_page(path, width: int = 1440, scheme: str = "light"):
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        said, asked = [], []
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
+        page, said, asked = watched(browser, width, scheme)
         page.goto(path.as_uri())
         page.wait_for_selector("html[data-ready]")
         return page, said, asked
@@ -64,26 +51,18 @@ def test_every_chart_draws_and_fits(path, visit, width, scheme):
     )
     assert len(drawn) == 3 and min(drawn) >= 1
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    narrowest = """Math.min(...[...document.querySelectorAll("th, td")].filter(each => each.innerText.trim().length > 3)
+        .map(each => each.getBoundingClientRect().width))"""
+    assert page.evaluate(narrowest) > 30  # no text of one letter a line
     page.close()
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1440, "dark")])
 def test_axe_finds_no_serious_fault(path, visit, width, scheme):
-    try:
-        script = distribution("axe-playwright-python").locate_file("axe_playwright_python/axe.min.js")
-    except PackageNotFoundError:
-        pytest.skip("axe-playwright-python is not installed")
     page, _, _ = visit(path, width, scheme)
     page.locator("#trades tbody button").first.click()
     page.locator("details").first.evaluate("each => { each.open = true; }")
-    page.evaluate(script.read_text("utf-8"))
-    faults = page.evaluate("axe.run().then(found => found.violations)")
-    serious = [
-        (fault["id"], fault["help"], [node["html"][:200] for node in fault["nodes"][:3]])
-        for fault in faults
-        if fault["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
+    assert serious_faults(page) == []
     page.close()
 
 
@@ -214,6 +193,11 @@ def test_the_theme_changes_page_and_charts(path, visit, scheme):
 def test_the_page_prints_in_light_colours(path, visit):
     page, said, _ = visit(path, scheme="dark")
     assert page.pdf().startswith(b"%PDF")
+    page.emulate_media(media="print")
+    assert page.locator("#trades thead").inner_text().split("\t")[0].startswith("Opened")
+    assert page.locator("#trades tbody button").first.is_visible() and page.locator("#trades tbody tr").count() > 1
+    assert not page.locator("#theme").is_visible() and not page.locator("a.csv").first.is_visible()
+    page.emulate_media(media="screen")
     assert page.evaluate("document.documentElement.dataset.theme ?? 'auto'") == "auto"
     assert said == []
     page.close()

@@ -18,7 +18,7 @@ from candlecast.report.columns import Columns
 from candlecast.report.cost_figure import cost_figure, returns_at_costs
 from candlecast.report.forecast_figures import LAGS, forecast_in_groups, lag_errors, lag_figure
 from candlecast.report.market_chart import add_candles, bars_of, forecast_figure, price_figure
-from candlecast.report.returns_figures import distribution, drawdown_table, monthly_frame
+from candlecast.report.returns_figures import distribution, drawdown_frame, drawdown_table, monthly_frame
 from candlecast.report.trade_list import add_trades
 from candlecast.report.training_figures import loss_band, losses, skill_by_training, timeline
 from candlecast.targets import Direction, NextReturn, Price, Volatility
@@ -209,6 +209,9 @@ def test_drawdowns_are_listed_with_their_dates(result):
     page = drawdown_table(result.backtest)
     summary = dict(result.summary().select("statistic", "value").iter_rows())
     assert f"{100 * summary['maximum drawdown']:.1f}" in page
+    frame = drawdown_frame(result.backtest)
+    assert frame["depth"][0] == pytest.approx(summary["maximum drawdown"])
+    assert (frame["peak"] < frame["trough"]).all() and frame["recovered"].null_count() <= 1
     assert re.search(r"\d{4}-\d\d-\d\d", page)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import gzip
 import json
 import os
@@ -144,10 +145,15 @@ def test_columns_on_the_page_hold_the_results_numbers(page, result, column_value
 def test_the_data_of_every_figure_can_be_downloaded(page):
     links = {each["download"]: each["href"] for each in page.all("a") if "download" in each}
     buttons = {each["data-csv"] for each in page.all("button") if "data-csv" in each}
-    assert {name.removesuffix(".csv") for name in links} | buttons == drawn(page) | {"trades"}
+    assert {name.removesuffix(".csv") for name in links} | buttons == drawn(page) | {
+        "trades",
+        "monthly",
+        "drawdowns",
+        "summary",
+    }
     for address in links.values():
         lines = unquote(address.split(",", 1)[1]).splitlines()
-        assert len(lines) > 1 and len({line.count(",") for line in lines}) == 1
+        assert len(lines) > 1 and len({len(row) for row in csv.reader(lines)}) == 1
 
 
 def test_tables_are_labelled_and_emphasise_the_model(page, result):

@@ -7,11 +7,18 @@ from html.parser import HTMLParser
 
 import pytest
 
+from candlecast.backtesting import break_even
+from candlecast.evaluation.survivorship import survivorship
 from candlecast.ledger import Ledger
+from candlecast.live import paper, read_session, reconcile
+from candlecast.live.verdict import live_verdict
 from candlecast.models import LinearRegression
+from candlecast.replay.difference import diff
+from candlecast.sources.feed import Tape
 from candlecast.sources.synthetic import ar1
 from candlecast.study import Study
 from candlecast.study.comparison import compare
+from candlecast.study.loading import load_run
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -38,8 +45,22 @@ def result():
     return Study(model=LinearRegression(), baselines=()).run(candles, ledger=Ledger.in_memory())
 
 
-def test_every_value_is_html_without_scripts(result):
-    for value in (result, result.verdict, result.backtest, result.candles, result.candles.check(), result.audit):
+def test_every_value_is_html_without_scripts(result, tmp_path):
+    run = result.save(tmp_path / "run")
+    for value in (
+        result,
+        result.verdict,
+        result.backtest,
+        result.candles,
+        result.candles.check(),
+        result.audit,
+        result.forecast,
+        result.positions[result.model],
+        result.next(),
+        break_even(result.candles, result.positions[result.model]),
+        diff(run, run),
+        survivorship([result.candles]),
+    ):
         page = value._repr_html_()
         tags = Tags(page)
         assert tags.open == [] and tags.found
@@ -57,6 +78,26 @@ def test_a_result_begins_with_the_answers(result):
 def test_a_backtest_shows_its_summary(result):
     page = result.backtest._repr_html_()
     assert page.count("<tr>") == len(result.backtest.summary()) + 1
+
+
+def test_a_paper_session_its_verdict_and_its_reconciliation_are_html(result, tmp_path):
+    run = result.save(tmp_path / "run")
+    session = paper(load_run(run), feed=Tape(result.candles[-30:]), session=tmp_path / "session")
+    assert sum(1 for _ in session)
+    session.close()
+    record = read_session(tmp_path / "session")
+    traded = load_run(run)
+    for value in (record, live_verdict(record, traded), reconcile(tmp_path / "session", run=traded)):
+        tags = Tags(value._repr_html_())
+        assert tags.open == [] and tags.found and "script" not in tags.found
+        assert len(repr(value)) < 500
+    assert record._repr_html_().count("<tr>") == 6
+
+
+def test_a_long_table_shows_its_ends_without_empty_columns(result):
+    page = result.forecast._repr_html_()
+    assert page.count("<tr>") == 11
+    assert "<th>position</th>" not in page and "<th>mean</th>" in page
 
 
 def test_candles_show_both_ends(result):

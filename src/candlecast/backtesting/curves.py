@@ -23,6 +23,7 @@ from candlecast.errors import CandleError, ConfigError
 from candlecast.parameters import is_number
 from candlecast.signals.given import as_positions
 from candlecast.signals.positions import Positions
+from candlecast.text.notebook import notebook_ends
 
 FEES_BPS = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 LADDER = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, HIGHEST_BPS)  # first looked at
@@ -43,6 +44,10 @@ class BreakEven:
 
     def __repr__(self) -> str:
         return f"BreakEven({self.bps:.1f} bp a side)"
+
+    def _repr_html_(self) -> str:
+        """The curve, for notebooks."""
+        return notebook_ends(repr(self), self.curve)
 
 
 def break_even(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -124,7 +125,7 @@ def are_many(spikes: np.ndarray) -> bool:
     MANY of them, 3 or more, and more than three standard deviations above REAL: a short table may have some by chance.
     """
     count, real = int(spikes.sum()), REAL * len(spikes)
-    return bool(count >= max(MANY * len(spikes), 3) and count > real + 3 * np.sqrt(real))
+    return count >= max(MANY * len(spikes), 3) and count > real + 3 * math.sqrt(real)
 
 
 def _local_median(values: np.ndarray) -> np.ndarray:

@@ -20,13 +20,12 @@ from candlecast.parameters import is_whole
 from candlecast.process.forking import require_threads
 from candlecast.reading.options import Options
 from candlecast.text import count
-from candlecast.text.notebook import notebook_table
+from candlecast.text.notebook import notebook_ends
 
 if TYPE_CHECKING:
     import pandas as pd
 
 YEAR_SECONDS = 31_556_952.0
-SHOWN = 5  # bars at each end in a notebook
 
 
 @dataclass(frozen=True)
@@ -165,8 +164,7 @@ class Candles:
 
     def _repr_html_(self) -> str:
         """The first and the last bars, for notebooks."""
-        rows = self.frame if len(self) <= 2 * SHOWN else pl.concat([self.frame.head(SHOWN), self.frame.tail(SHOWN)])
-        return notebook_table(repr(self), rows.columns, rows.iter_rows())
+        return notebook_ends(repr(self), self.frame)
 
     @cached_property
     def open(self) -> np.ndarray:

@@ -30,6 +30,7 @@ from candlecast.cli.replay import diff, replay
 from candlecast.cli.report import report
 from candlecast.cli.run import run
 from candlecast.cli.runs import runs
+from candlecast.cli.ui import ui
 from candlecast.cli.wording import in_shell
 from candlecast.errors import CandlecastError
 
@@ -79,7 +80,7 @@ def cli() -> None:
 
 
 COMMANDS = (
-    *(fetch, candles, run, compare, init, audit, runs, report, backtest, forecast, replay, diff),
+    *(fetch, candles, run, compare, init, audit, runs, report, ui, backtest, forecast, replay, diff),
     *(paper, reconcile, doctor, completion),
 )
 for command in COMMANDS:

@@ -12,6 +12,7 @@ import polars as pl
 
 from candlecast.errors import ConfigError, listed, near_misses
 from candlecast.text import count
+from candlecast.text.notebook import notebook_ends
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,6 +85,10 @@ class Forecast:
             f"Forecast({symbols}, {models}: {count(self.frame.height, 'row')}, {count(self.frame['fold'].n_unique(), 'fold')}, "
             f"{count(self.frame['seed'].n_unique(), 'seed')}, horizon {self.horizon})"
         )
+
+    def _repr_html_(self) -> str:
+        """The first and the last rows, for notebooks."""
+        return notebook_ends(repr(self), self.frame)
 
     @classmethod
     def joined(cls, frames: Sequence[pl.DataFrame], horizon: int) -> Forecast:

@@ -6,6 +6,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from candlecast.disk.files import is_regular
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -45,7 +47,9 @@ class Exclusive:
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a process holds the lock of a folder."""
+    """Whether a process holds the lock of a folder. Nothing is made where there is none."""
+    if not is_regular(folder / NAME):
+        return False
     try:
         Exclusive(folder).release()
     except BlockingIOError:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from candlecast.evaluation.evidence import LEVEL, Evidence
 from candlecast.evaluation.objections import Objection
-from candlecast.text import number, p_value, percent
+from candlecast.text import json_value, number, p_value, percent
 
 YES, NO, NOT_ENOUGH = "yes", "no", "not enough data"
 FORECAST, PAY = "Can it be forecast?", "Does it pay after costs?"
@@ -71,7 +71,7 @@ def forecast_answer(
     row: dict[str, Any], evidence: Evidence, against: tuple[Objection, ...], *, model: str, is_forecastable: bool
 ) -> Answer:
     """Can it be forecast? From the row of the accuracy table."""
-    value, low, high = (_finite(row.get(name)) for name in ("r2", "r2_low", "r2_high"))
+    value, low, high = (json_value(row.get(name)) for name in ("r2", "r2_low", "r2_high"))
     of_forecast = [objection for objection in against if objection.is_of_forecast]
     answer = NO
     if is_forecastable:
@@ -107,7 +107,7 @@ def pay_answer(
 ) -> Answer:
     """Does it pay after costs? From the lines of the summary of a backtest with this many `orders`."""
     line = lines["annual return"]
-    value, low, high = (_finite(line[name]) for name in ("value", "low", "high"))
+    value, low, high = (json_value(line[name]) for name in ("value", "low", "high"))
     counted = [objection for objection in against if is_significant or not objection.is_of_gains]
     answer = NO
     if pays:
@@ -134,9 +134,10 @@ def _failed_test(lines: dict[str, dict[str, Any]], evidence: Evidence) -> str:
     """The first test of the account that fails, as a sentence."""
     if _is_below_zero(lines["annual return"]["high"]):
         return f"It loses money: the whole confidence interval is below zero; buy-and-hold {_held(lines)}."
+    static = "holding at equal risk" if evidence.conditions.is_at_equal_risk else "its mean position"
     p_values = {
         "It does not grow significantly": evidence.return_p_adjusted,
-        "It earns no more than its mean position does": evidence.timing_p_adjusted,
+        f"It earns no more than {static} does": evidence.timing_p_adjusted,
         "Its Sharpe ratio is not significantly above that of buy-and-hold": evidence.sharpe_p_adjusted,
     }
     for words, p in p_values.items():
@@ -158,10 +159,6 @@ def _sentence(objection: Objection) -> str:
     _, colon, rest = objection.headline.partition(": ")
     words = rest if colon else objection.headline
     return f"{words[0].upper()}{words[1:]}"
-
-
-def _finite(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(value)
 
 
 def _is_below_zero(high: float | None) -> bool:

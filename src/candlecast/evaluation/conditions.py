@@ -18,6 +18,7 @@ from candlecast.evaluation.stresses import Stresses, stresses
 from candlecast.evaluation.tradability import Tradability, tradability
 from candlecast.signals import Positions
 from candlecast.stats import annual_return, have_ranges, worst_case_loss
+from candlecast.text import json_values
 
 OUTSIDE = "outside:"  # before the name of a feature from outside, in its description
 NO_AUDIT = "Audit: not run"
@@ -47,8 +48,9 @@ class Conditions:
     replaced: names of the parts of the result that its study did not make: a changed copy.
     audit: the result of the audit, in a line; leaks: its failures, such as values that moved when
         only later candles changed.
-    static_returns: returns per bar of an account that holds the mean position of this one, with the same financing and no
-        trading costs; empty where not known.
+    static_returns: returns per bar of an account with a constant position, with the same financing and no trading costs: the
+        mean position of this one, or, where the forecast is of volatility, less of it with the same risk (`is_at_equal_risk`);
+        empty where not known.
     notices: odd properties of the candles, in sentences; jumps: the notices of jumps that look like splits and were not
         declared to be real; changes: the changes made to the candles before anything was computed.
     """
@@ -70,6 +72,7 @@ class Conditions:
     audit: str = NO_AUDIT
     leaks: tuple[str, ...] = ()
     static_returns: np.ndarray = field(default_factory=lambda: np.empty(0), compare=False, repr=False)
+    is_at_equal_risk: bool = False
     notices: tuple[str, ...] = ()
     jumps: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
@@ -81,27 +84,25 @@ class Conditions:
     def to_dict(self) -> dict[str, Any]:
         """The conditions as JSON values; what is undefined or without end is None."""
         numbers = {name: getattr(self, name) for name in NUMBERS}
-        return {
-            **_finite(numbers),
-            "tradability": self.tradability.to_dict() if self.tradability else None,
-            "fill_gains": _finite(asdict(self.fill_gains)),
-            "between_bars": _finite(self.between_bars._asdict()),
-            "stresses": _finite(asdict(self.stresses)),
-            "is_in_time_order": self.is_in_time_order,
-            "outside": list(self.outside),
-            "clock": self.clock,
-            "replaced": list(self.replaced),
-            "audit": self.audit,
-            "leaks": list(self.leaks),
-            "notices": list(self.notices),
-            "jumps": list(self.jumps),
-            "changes": list(self.changes),
-        }
-
-
-def _finite(values: dict[str, Any]) -> dict[str, Any]:
-    """Values for JSON; those that are undefined or without end are None."""
-    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+        return json_values(
+            {
+                **numbers,
+                "tradability": self.tradability.to_dict() if self.tradability else None,
+                "fill_gains": asdict(self.fill_gains),
+                "between_bars": self.between_bars._asdict(),
+                "stresses": asdict(self.stresses),
+                "is_in_time_order": self.is_in_time_order,
+                "is_at_equal_risk": self.is_at_equal_risk,
+                "outside": self.outside,
+                "clock": self.clock,
+                "replaced": self.replaced,
+                "audit": self.audit,
+                "leaks": self.leaks,
+                "notices": self.notices,
+                "jumps": self.jumps,
+                "changes": self.changes,
+            }
+        )
 
 
 def conditions_of(
@@ -110,6 +111,7 @@ def conditions_of(
     result: BacktestResult,
     *,
     is_in_time_order: bool,
+    implies_return: bool = True,
     features: Any = None,
     seed: int = 0,
     clock: str = "",
@@ -117,7 +119,10 @@ def conditions_of(
     audit: str = NO_AUDIT,
     leaks: tuple[str, ...] = (),
 ) -> Conditions:
-    """The conditions of a backtest of these positions on these candles; `features` as the recipe of a study describes them."""
+    """The conditions of a backtest of these positions on these candles; `features` as the recipe of a study describes them.
+
+    `implies_return`: whether the forecast implies a return; one of volatility does not, and is judged at equal risk.
+    """
     first = int(np.searchsorted(candles.close_time, result.equity["time"].dt.replace_time_zone(None).to_numpy()[0]))
     later = delayed(candles, positions)
     delayed_return = worse_return = math.nan
@@ -144,7 +149,8 @@ def conditions_of(
         replaced=replaced,
         audit=audit,
         leaks=leaks,
-        static_returns=_static_returns(candles, positions, result),
+        static_returns=_static_returns(candles, positions, result, is_at_equal_risk=not implies_return),
+        is_at_equal_risk=not implies_return,
         notices=checked.notices,
         jumps=() if are_real else checked.jumps,
         changes=tuple(map(str, changes)),
@@ -177,10 +183,26 @@ def _worst_loss(candles: Candles, result: BacktestResult) -> float:
     return worst_case_loss(result.equity["position"].to_numpy(), moves)
 
 
-def _static_returns(candles: Candles, positions: Positions, result: BacktestResult) -> np.ndarray:
-    """Returns of an account that holds the mean position: the same exposure and financing, without timing."""
+def _static_returns(
+    candles: Candles, positions: Positions, result: BacktestResult, *, is_at_equal_risk: bool
+) -> np.ndarray:
+    """Returns of an account that holds the mean position: the same exposure and financing, without timing.
+
+    At equal risk, the mean position is multiplied by the ratio of the standard deviations of both accounts' returns, 1 at most.
+    Who forecasts volatility holds less before large moves: the mean return of a position of constant size is nearly the same as
+    his, and its risk is larger. A ratio above 1 is not applied, so that this account never holds more than the mean position.
+    """
     mean = float(result.equity["position"].to_numpy().mean())
-    held = positions.frame.with_columns(position=pl.lit(max(min(mean, positions.leverage), -positions.leverage)))
+    returns = _constant_returns(candles, positions, result, mean)
+    if not is_at_equal_risk:
+        return returns
+    risk, own = float(np.std(returns)), float(np.std(result.returns_until_ruin))
+    return _constant_returns(candles, positions, result, mean * own / risk) if own < risk else returns
+
+
+def _constant_returns(candles: Candles, positions: Positions, result: BacktestResult, exposure: float) -> np.ndarray:
+    """Returns per bar of a constant exposure within the leverage of these positions, with no trading costs."""
+    held = positions.frame.with_columns(position=pl.lit(max(min(exposure, positions.leverage), -positions.leverage)))
     static = replace(positions, frame=held, in_units=False, band=REBALANCED)
     free = result.costs.of_holding()
     return account_returns(candles, static, costs=free, cash=result.cash)[: len(result.returns_until_ruin)]

@@ -25,6 +25,7 @@ from candlecast.stats import (
     sharpe_difference,
     track_record,
 )
+from candlecast.text import json_values
 
 LEVEL = 0.05  # probability of a false claim that is accepted in each question
 RUINED = -0.999999  # return of a static account that is lost
@@ -40,7 +41,8 @@ class Evidence:
     forecast_p: the largest of the Clark-West p-values against naive, drift and the mean outcome of the training rows.
     return_p: test of growth, by bootstrap: the null hypothesis is a mean log return of zero or less. 1 for a ruined account.
     timing_p: timing test, by bootstrap: the null hypothesis is a mean log return no higher than that of an account that holds
-        the mean position, with the same financing. A constant exposure earns drift or interest, and is no skill.
+        the mean position, with the same financing. A constant exposure earns drift or interest, and is no skill. Where the
+        forecast is of volatility, that account holds less, so that its risk is the same (`Conditions.static_returns`).
     sharpe_difference: Sharpe ratio per year less that of buy-and-hold, with its 95 % confidence interval
         `sharpe_difference_low` to `sharpe_difference_high`; sharpe_p: test of the Sharpe difference: the null hypothesis is
         zero or less.
@@ -82,8 +84,9 @@ class Evidence:
         """The evidence as JSON values; what is undefined or without end is None."""
         held = ("doubt", "conditions", "trial_count")
         numbers = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in held}
-        finite = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
-        return finite | {"doubt": self.doubt} | self.conditions.to_dict() | {"trials": self.trial_count.to_dict()}
+        return json_values(
+            numbers | {"doubt": self.doubt} | self.conditions.to_dict() | {"trials": self.trial_count.to_dict()}
+        )
 
 
 def gather(
@@ -144,7 +147,7 @@ def largest_p(row: dict[str, Any]) -> float:
 
 
 def _account_p_values(growth: np.ndarray, static: np.ndarray, *, is_ruined: bool, seed: int) -> tuple[float, float]:
-    """Tests of log returns (time,), on the same draws: against zero, and against those of the mean position where known."""
+    """Tests of log returns (time,), on the same draws: against zero, and against those of the static account where known."""
     if is_ruined:
         return 1.0, 1.0
     if not len(growth):

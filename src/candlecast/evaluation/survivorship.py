@@ -11,6 +11,7 @@ import numpy as np
 
 from candlecast.candles import Candles
 from candlecast.text import count
+from candlecast.text.notebook import notebook_paragraph
 
 RATE = 0.04  # share of the assets of a market that end in a year, cautiously: listed shares end more often
 UNLIKELY = 0.05  # chance that none has ended, below which a list without an end is suspicious
@@ -71,6 +72,10 @@ class Survivorship:
         if self.as_of is not None:
             return f"{count(self.assets, 'asset')}, chosen on {self.as_of:%Y-%m-%d}"
         return f"{count(self.assets, 'asset')}, of which {len(self.ended):,} ended"
+
+    def _repr_html_(self) -> str:
+        """The assets and the warning, for notebooks."""
+        return notebook_paragraph(str(self), is_bold=True) + notebook_paragraph(self.warning or "No warning.")
 
 
 def survivorship(

@@ -16,6 +16,7 @@ from candlecast.candles.ticks import ticks
 from candlecast.candles.volumes import volume_timing
 from candlecast.sources.files import as_candles
 from candlecast.stats import bounce_spread, efficient_spread, high_low_spread, roll_spread
+from candlecast.text import json_values
 
 STALE_BARS = 0.05  # share of the bars from which gains may come from stale opens
 LINES = 0.002  # share of the bars: each interpolated bar reveals where the next real one ends
@@ -110,11 +111,7 @@ class Tradability:
 
     def to_dict(self) -> dict[str, Any]:
         """The fields and `least_cost_bps` as JSON values; what is undefined is None."""
-        values = asdict(self) | {"least_cost_bps": self.least_cost_bps}
-        return {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in values.items()
-        }
+        return json_values(asdict(self) | {"least_cost_bps": self.least_cost_bps})
 
 
 def tradability(candles: Candles) -> Tradability:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -84,6 +84,33 @@ def count_each(judged: Sequence[Trial], entries: Sequence[Entry]) -> list[TrialC
     everything, found = [*entries, *new.values()], known | new
     counted = {batch: _counted(everything, batch) for batch in {found[trial.identity].batch for trial in judged}}
     return [_trial_count(trial, found[trial.identity], everything, counted) for trial in judged]
+
+
+class Counted(NamedTuple):
+    """The trials of a ledger up to one batch: when it was recorded (ISO text), how many, and their effective numbers."""
+
+    recorded_at: str
+    trials: int
+    forecasts: float
+    trades: float
+
+
+def counts_over_time(entries: Sequence[Entry], *, most: int = 40) -> list[Counted]:
+    """What was counted after each batch of a ledger, in order of time; after `most` of them, evenly chosen, where there are more.
+
+    >>> from candlecast.ledger import Ledger
+    >>> counts_over_time(Ledger.in_memory().entries())
+    []
+    """
+    last = {entry.batch: entry for entry in entries}  # of each batch
+    batches = sorted(last)
+    chosen = np.unique(np.linspace(0, len(batches) - 1, min(most, len(batches))).round().astype(int))
+    found = []
+    for batch in (batches[place] for place in chosen):
+        forecasts, trades = _counted(entries, batch)
+        seen = sum(entry.batch <= batch for entry in entries)
+        found.append(Counted(last[batch].recorded_at, seen, forecasts[1], trades[1]))
+    return found
 
 
 def _trial_count(

@@ -33,9 +33,10 @@ class Verdict:
     is_forecastable: the forecast adds to naive, to drift and to the mean of the training part: all Clark-West p-values,
         adjusted for multiple testing, are below 5 %.
     pays: the account passes three bootstrap tests, net of costs: it grows; it earns more than its mean position would have
-        earned (timing); its Sharpe ratio is above that of buy-and-hold. All p-values, adjusted for multiple testing, are below
-        5 %, the deflated Sharpe ratio is above 95 %, and there is no objection (`candlecast.evaluation.objections`), such as
-        ruin, prices that could not be traded at, folds that train on bars after their test, or too short a record.
+        earned, or, where volatility is forecast, more than holding at equal risk (timing); its Sharpe ratio is above that of
+        buy-and-hold. All p-values, adjusted for multiple testing, are below 5 %, the deflated Sharpe ratio is above 95 %, and
+        there is no objection (`candlecast.evaluation.objections`), such as ruin, prices that could not be traded at, folds that
+        train on bars after their test, or too short a record.
     has_edge: both.
     headline: the answer in a sentence; `reasons`: what it rests on, one by one; `evidence`: the numbers.
     answers: to both questions, each yes, no or not enough data, with one number and its interval; `measures`: the evidence as
@@ -186,11 +187,16 @@ def _pay_words(result: BacktestResult, lines: dict[str, dict[str, Any]], evidenc
     )
     tests = {
         "no growth": (evidence.return_p, evidence.return_p_adjusted),
-        "return no higher than the mean position's": (evidence.timing_p, evidence.timing_p_adjusted),
+        f"return no higher than {_static_words(evidence)}": (evidence.timing_p, evidence.timing_p_adjusted),
         "Sharpe ratio no higher than buy-and-hold's": (evidence.sharpe_p, evidence.sharpe_p_adjusted),
     }
     words = "; ".join(f"{p_value(p)} / {p_value(adjusted)} (H0: {null})" for null, (p, adjusted) in tests.items())
     return money, ratio, f"p-values, raw / adjusted for multiple testing: {words}", _cost_words(evidence)
+
+
+def _static_words(evidence: Evidence) -> str:
+    """What the static account of the timing test holds, whose return is compared."""
+    return "that of holding at equal risk" if evidence.conditions.is_at_equal_risk else "the mean position's"
 
 
 def _cost_words(evidence: Evidence) -> str:

@@ -10,7 +10,7 @@ from candlecast.features.scaling import MinMax, Robust, Scaler, Scaling, Standar
 from candlecast.features.sessions import session_time
 from candlecast.features.standard import standard_features
 from candlecast.features.undefined import undefined_shares, undefined_words
-from candlecast.features.volatility import log_range, realized_volatility
+from candlecast.features.volatility import leverage_effect, log_range, realized_volatility
 from candlecast.features.volume import taker_imbalance, trade_size_change, trades_change, volume_change
 
 FACTORIES = (  # functions that make one feature from plain parameters: a stored study may name them
@@ -18,6 +18,7 @@ FACTORIES = (  # functions that make one feature from plain parameters: a stored
     "bollinger",
     "calendar",
     "ema_ratio",
+    "leverage_effect",
     "log_range",
     "log_return",
     "macd",
@@ -55,6 +56,7 @@ __all__ = [
     "ema_ratio",
     "feature",
     "fit_scaling",
+    "leverage_effect",
     "log_range",
     "log_return",
     "macd",

@@ -15,7 +15,15 @@ from candlecast.features.feature import Features
 from candlecast.features.outside import Known
 
 SPARE = 32  # bars beyond the warm-up
-FINITE = ("log_return", "scaled_close", "realized_volatility", "log_range", "time_of_day", "time_of_week")
+FINITE = (
+    "log_return",
+    "scaled_close",
+    "realized_volatility",
+    "log_range",
+    "leverage_effect",
+    "time_of_day",
+    "time_of_week",
+)
 ACTIVITY = ("trades_change", "trade_size_change", "taker_imbalance")
 BY_ARRAYS = ("sma_ratio", "ema_ratio", "rsi", "macd", "bollinger", "atr", "volume_change")
 

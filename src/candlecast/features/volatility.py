@@ -8,6 +8,7 @@ from candlecast.candles import Candles
 from candlecast.features.feature import Feature, require_period
 
 STILL = 1e-5  # a tenth of a basis point, in place of a range or a return of zero in a logarithm
+RECENT = 5  # bars whose mean return is a column of `leverage_effect`
 HALF = 0.5  # of the smallest range in the window, in place of a range of zero where other bars moved
 
 
@@ -58,6 +59,29 @@ def log_range(period: int = 1) -> Feature:
         return values
 
     return Feature("log_range", compute, period - 1, {"period": period})
+
+
+def leverage_effect(period: int = 22) -> Feature:
+    """What the last returns say of the next ranges: columns `fall` = r^-, `move` = |r| and `falls` = r^(5)-, in usual ranges.
+
+    r is the log return of the bar, r^- that where it is negative and else 0, r^(5) the mean of the last five. Each is divided by
+    the usual range exp(mean ln ln(H/L)) of the last `period` bars, `log_range(period)`. Prices move more after they fell
+    (Black 1976; Corsi and Reno 2012).
+    """
+    require_period("leverage_effect", period)
+
+    def compute(candles: Candles) -> np.ndarray:
+        values = np.full((len(candles), 3), np.nan)
+        returns = np.diff(np.log(candles.close))
+        if len(returns) >= RECENT:
+            unit = np.maximum(np.exp(log_range(period)(candles)[:, 0]), STILL)
+            values[1:, 0], values[1:, 1] = np.minimum(returns, 0.0), np.abs(returns)
+            values[RECENT:, 2] = np.minimum(_mean(returns, RECENT), 0.0)
+            values /= unit[:, None]
+        return values
+
+    warmup = max(period - 1, RECENT)
+    return Feature("leverage_effect", compute, warmup, {"period": period}, outputs=("fall", "move", "falls"))
 
 
 def _mean(values: np.ndarray, period: int) -> np.ndarray:

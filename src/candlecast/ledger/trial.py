@@ -86,7 +86,10 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """A trial as the ledger counts it: `number` in order of time, `batch` shared by trials that were judged together."""
+    """A trial as the ledger counts it: `number` in order of time, `batch` shared by trials that were judged together.
+
+    `recorded_at`: ISO text, UTC; empty for one that is not recorded.
+    """
 
     number: int
     batch: int
@@ -96,6 +99,7 @@ class Entry:
     interval: str
     target: str
     profile: Profile
+    recorded_at: str = ""
 
     @property
     def family(self) -> tuple[str, str, str]:

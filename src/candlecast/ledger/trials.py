@@ -165,9 +165,10 @@ class Ledger:
         """All trials as they are counted, oldest first; none for a workspace without a ledger. Raises RunError."""
         if not self._is_there():
             return []
-        query = "SELECT number, batch, identity, data, symbol, interval, target, profile FROM trials ORDER BY number"
+        columns = "number, batch, identity, data, symbol, interval, target, recorded_at, profile"
         with self._open() as connection:
-            rows = list(self._rows(connection, query, (int, int, str, str, str, str, str, bytes)))
+            query = f"SELECT {columns} FROM trials ORDER BY number"
+            rows = list(self._rows(connection, query, (int, int, *(str,) * 6, bytes)))
         older = {trial.identity: trial for trial in self.trials()} if any(not row[-1] for row in rows) else {}
         try:
             return [
@@ -180,8 +181,9 @@ class Ledger:
                     interval,
                     target,
                     _profile(content, older.get(identity)),
+                    recorded_at,
                 )
-                for number, batch, identity, data, symbol, interval, target, content in rows
+                for number, batch, identity, data, symbol, interval, target, recorded_at, content in rows
             ]
         except ValueError as error:
             raise self._damaged(error) from error

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from html import escape
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -19,13 +18,14 @@ from candlecast.live.reconcile import reconcile
 from candlecast.live.record import SessionRecord, read_session
 from candlecast.live.verdict import live_verdict
 from candlecast.report.page_file import write_page
+from candlecast.serving import Reply, Stream, serve
 from candlecast.study.result import StudyResult
 from candlecast.study.study import Study
 
 NEWEST = 12  # bars and notices that are listed
 POINTS = 600  # of each line
 LOOK_SECONDS = 1.0  # between two looks at the journal
-HOST = "127.0.0.1"
+POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'"
 
 
 def save_page(session: str | Path, path: str | Path, *, study: Study | None = None) -> Path:
@@ -38,21 +38,45 @@ def save_page(session: str | Path, path: str | Path, *, study: Study | None = No
 def serve_page(session: str | Path, *, port: int = 0, study: Study | None = None) -> Iterator[str]:
     """Serve the page of a session while the block runs: its address on this machine, which nobody else can reach.
 
-    Only requests for 127.0.0.1 or localhost are answered, and only with this page. Raises OSError for a port in use.
+    Raises ConfigError for a port in use.
     """
-    closing = threading.Event()
-    look = _Looked(Path(session), study)
-    server = ThreadingHTTPServer((HOST, port), _handler(look, closing))
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://{HOST}:{server.server_address[1]}/"
-    finally:
-        closing.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    page = LivePage(Path(session), study)
+    with serve(lambda path, _: page.answer(path), port=port) as address:
+        yield address
+
+
+class LivePage:
+    """The page of a session, computed again when its journal has grown, and its server-sent events."""
+
+    def __init__(self, folder: Path, study: Study | None = None) -> None:
+        self._folder, self._study = folder, study
+        self._lock = threading.Lock()
+        self._result: StudyResult | None = None
+        self._seen, self._state = "", dict[str, Any]()
+
+    def answer(self, path: str) -> Reply | Stream | None:
+        """The page at the empty path, its events at "events". Raises RunError for a damaged session."""
+        if path == "events":
+            return Stream(self._events)
+        return Reply(page_of(self._look()[1]), policy=POLICY) if not path else None
+
+    def _look(self) -> tuple[str, dict[str, Any]]:
+        """Digest of the journal, and the state."""
+        with self._lock:
+            record = read_session(self._folder)
+            digest = record.entries[-1].digest
+            if digest != self._seen:
+                if self._result is None:
+                    self._result = record.result(study=self._study)
+                self._state, self._seen = state_of(record, self._result, self._study), digest
+            return self._seen, self._state
+
+    def _events(self, closing: threading.Event) -> Iterator[str]:
+        seen = ""
+        while not closing.wait(0 if not seen else LOOK_SECONDS):
+            digest, state = self._look()
+            yield f"data: {json.dumps(state)}\n\n" if digest != seen else ": \n\n"
+            seen = digest
 
 
 def state_of(record: SessionRecord, result: StudyResult, study: Study | None = None) -> dict[str, Any]:
@@ -101,74 +125,6 @@ def page_of(state: dict[str, Any]) -> str:
     page = Template(files("candlecast.live").joinpath("page.html").read_text("utf-8"))
     style = files("candlecast.report").joinpath("page.css").read_text("utf-8")
     return page.substitute(title=escape(state["title"]), style=style, state=_embedded(state))
-
-
-class _Looked:
-    """The newest state of a session; computed again when its journal has grown."""
-
-    def __init__(self, folder: Path, study: Study | None) -> None:
-        self._folder, self._study = folder, study
-        self._lock = threading.Lock()
-        self._result: StudyResult | None = None
-        self._seen, self._state = "", dict[str, Any]()
-
-    def __call__(self) -> tuple[str, dict[str, Any]]:
-        """Digest of the journal, and the state."""
-        with self._lock:
-            record = read_session(self._folder)
-            digest = record.entries[-1].digest
-            if digest != self._seen:
-                if self._result is None:
-                    self._result = record.result(study=self._study)
-                self._state, self._seen = state_of(record, self._result, self._study), digest
-            return self._seen, self._state
-
-
-def _handler(look: Callable[[], tuple[str, dict[str, Any]]], closing: threading.Event) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        server_version, sys_version = "candlecast", ""
-
-        def do_GET(self) -> None:
-            host = (self.headers.get("Host") or "").partition(":")[0]
-            if host not in (HOST, "localhost"):  # a name of someone else's that points here
-                self.send_error(403)
-            elif self.path == "/":
-                self._send("text/html; charset=utf-8", page_of(look()[1]).encode())
-            elif self.path == "/events":
-                self._stream()
-            else:
-                self.send_error(404)
-
-        def _send(self, kind: str, content: bytes) -> None:
-            self.send_response(200)
-            for name, value in (
-                ("Content-Type", kind),
-                ("Content-Length", str(len(content))),
-                ("Cache-Control", "no-store"),
-            ):
-                self.send_header(name, value)
-            self.send_header("X-Content-Type-Options", "nosniff")
-            self.end_headers()
-            self.wfile.write(content)
-
-        def _stream(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/event-stream")
-            self.send_header("Cache-Control", "no-store")
-            self.end_headers()
-            seen = ""
-            with suppress(OSError):
-                while not closing.wait(0 if not seen else LOOK_SECONDS):
-                    digest, state = look()
-                    text = f"data: {json.dumps(state)}\n\n" if digest != seen else ": \n\n"
-                    seen = digest
-                    self.wfile.write(text.encode())
-                    self.wfile.flush()
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            """Nothing is printed."""
-
-    return Handler
 
 
 def _points(times: Sequence[str], values: Sequence[float]) -> list[list[float]]:

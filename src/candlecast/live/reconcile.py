@@ -39,6 +39,7 @@ from candlecast.signals.positions import Positions
 from candlecast.study.result import StudyResult
 from candlecast.study.study import Study
 from candlecast.text import count, number, table
+from candlecast.text.notebook import notebook_text
 
 CAUSES = ("unexplained", "limits", "clock", "delay", "model", "data")
 WORDS = {
@@ -100,6 +101,13 @@ class Reconciliation:
 
     def __str__(self) -> str:
         return self.text
+
+    def __repr__(self) -> str:
+        return f"Reconciliation({self.text.splitlines()[0]})"
+
+    def _repr_html_(self) -> str:
+        """The answer and the causes, for notebooks."""
+        return notebook_text(self.text)
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as JSON values."""

@@ -24,9 +24,13 @@ from candlecast.parameters import as_path
 from candlecast.study.loading import load_run
 from candlecast.study.result import StudyResult
 from candlecast.study.study import Study
+from candlecast.text import count
+from candlecast.text.notebook import notebook_table
+
+SHOWN = 5  # bars in a notebook
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SessionRecord:
     """What the journal of a session holds.
 
@@ -38,6 +42,16 @@ class SessionRecord:
     folder: Path
     opening: dict[str, Any]
     entries: tuple[Entry, ...]
+
+    def __repr__(self) -> str:
+        market = f"{self.opening.get('symbol')} {self.opening.get('interval')}"
+        return f"SessionRecord({market}: {count(len(self.bars), 'bar')}, equity {self.equity:,.2f}, {self.state})"
+
+    def _repr_html_(self) -> str:
+        """The last bars, for notebooks."""
+        heads = ("close", "price", "position", "equity")
+        rows = [(bar["close_time"][:16], bar["bar"][3], bar["decided"], bar["equity"]) for bar in self.bars[-SHOWN:]]
+        return notebook_table(repr(self), heads, rows)
 
     @cached_property
     def bars(self) -> list[dict[str, Any]]:

@@ -12,7 +12,8 @@ import numpy as np
 from candlecast.evaluation.anytime import LEVEL, anytime_p, bars_until_shown, beats, earns, falls_short
 from candlecast.live.record import SessionRecord
 from candlecast.study.result import StudyResult
-from candlecast.text import count
+from candlecast.text import count, json_values
+from candlecast.text.notebook import notebook_paragraph
 
 SMALLEST_BOUND = 0.02  # of equity, that one bar can lose or gain at most
 
@@ -73,13 +74,13 @@ class LiveVerdict:
     def __str__(self) -> str:
         return self.text
 
+    def _repr_html_(self) -> str:
+        """The same for notebooks."""
+        return notebook_paragraph(self.text)
+
     def to_dict(self) -> dict[str, Any]:
         """The figures as JSON values; what is undefined or without end is None."""
-        values = asdict(self) | {"days_left": self.days_left, "has_edge": self.has_edge, "text": self.text}
-        return {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in values.items()
-        }
+        return json_values(asdict(self) | {"days_left": self.days_left, "has_edge": self.has_edge, "text": self.text})
 
 
 def live_verdict(record: SessionRecord, result: StudyResult) -> LiveVerdict:

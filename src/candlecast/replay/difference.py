@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,21 @@ from candlecast.parameters import as_path, is_number
 from candlecast.recipes.environment import differences
 from candlecast.runs import require_run
 from candlecast.runs.manifest import read_manifest, require_shape
-from candlecast.text import number
+from candlecast.text import number, percent
+from candlecast.text.notebook import notebook_text
 
-SHOWN = ("annual return", "Sharpe ratio", "maximum drawdown", "trades")  # statistics of an account
-OF_FORECASTS = ("r2", "mse", "hit_rate")  # measures of accuracy
+SHOWN: dict[str, Callable[[float | None], str]] = {  # statistics of an account, and how they are written
+    "annual return": percent,
+    "Sharpe ratio": number,
+    "maximum drawdown": percent,
+    "trades": partial(number, digits=0),
+}
+OF_FORECASTS: dict[str, Callable[[float | None], str]] = {  # measures of accuracy
+    "r2": partial(percent, digits=2),
+    "mse": "{:.4g}".format,
+    "hit_rate": percent,
+}
+WORDS = {"r2": "R2 out of sample", "mse": "mean squared error", "hit_rate": "hit rate"}
 LONGEST = 80  # characters of a value
 
 
@@ -40,6 +53,10 @@ class RunDifference:
             lines.append(f"{name}: {'equal' if not found else ''}".rstrip())
             lines += [f"  {each}" for each in found]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The same for notebooks."""
+        return notebook_text(str(self))
 
     def to_dict(self) -> dict[str, Any]:
         """The difference as JSON values."""
@@ -72,13 +89,23 @@ def _manifest(folder: Path) -> dict[str, Any]:
 def _data(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
     names = {"symbol": "symbol", "interval": "interval", "bars": "bars", "first": "first bar", "last": "last bar"}
     found = [
-        f"{words} {_shown(before[name])}, then {_shown(after[name])}"
+        f"{words} {_of_candles(before[name])}, then {_of_candles(after[name])}"
         for name, words in names.items()
         if name in before and name in after and before[name] != after[name]
     ]
     yield from found
     if not found and before["fingerprint"] != after["fingerprint"]:
         yield "prices or volumes of the same bars differ"
+
+
+def _of_candles(value: Any) -> str:
+    """Numbers of bars with separators, moments to the minute, anything else as it is."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    try:
+        return f"{datetime.fromisoformat(value):%Y-%m-%d %H:%M} UTC"
+    except (TypeError, ValueError):
+        return _shown(value)
 
 
 def _settings(before: Any, after: Any, place: str) -> Iterator[str]:
@@ -121,11 +148,14 @@ def _results(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
     yield from _numbers(SHOWN, *tables)
 
 
-def _numbers(names: tuple[str, ...], before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    for name in names:
+def _numbers(
+    written: Mapping[str, Callable[[float | None], str]], before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Iterator[str]:
+    for name, words in written.items():
         one, two = (each if is_number(each) else None for each in (before.get(name), after.get(name)))
         if one != two and not (_is_undefined(one) and _is_undefined(two)):
-            yield f"{name} {number(one, 4)}, then {number(two, 4)}"
+            first, second = ("none" if _is_undefined(each) else words(each) for each in (one, two))
+            yield f"{WORDS.get(name, name)} {first}, then {second}"
 
 
 def _row(rows: list[dict[str, Any]], column: str, value: str) -> dict[str, Any]:

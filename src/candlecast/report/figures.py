@@ -53,6 +53,13 @@ def figure_html(figure: Figure) -> str:
     )
 
 
+def table_with_data(name: str, title: str, table: str, data: pl.DataFrame) -> str:
+    """A table on the page under a title, with its data behind a link."""
+    return (
+        f'<div id="{name}"><div class="head"><h3>{escape(title)}</h3>{_csv_link(name, title, data)}</div>{table}</div>'
+    )
+
+
 def _chart_html(figure: Figure) -> str:
     label = escape(f"{figure.title}. Keys: arrows move, plus and minus zoom, 0 shows all.")
     return (
@@ -63,11 +70,18 @@ def _chart_html(figure: Figure) -> str:
 
 def _download(figure: Figure) -> str:
     """A link with the data of a small figure in it; a button for a chart, whose data the script has."""
-    label = escape(f"Download the data of the figure {figure.title} as CSV")
     if figure.chart is not None:
+        label = escape(_download_words(figure.title))
         return f'<button type="button" class="csv" data-csv="{figure.name}" aria-label="{label}">CSV</button>'
-    if figure.data is None:
-        return ""
-    content = quote(figure.data.head(MOST_DATA_ROWS).write_csv(), safe=",:.-+/()")
+    return "" if figure.data is None else _csv_link(figure.name, figure.title, figure.data)
+
+
+def _csv_link(name: str, title: str, data: pl.DataFrame) -> str:
+    content = quote(data.head(MOST_DATA_ROWS).write_csv(), safe=",:.-+/()")
     address = f"data:text/csv;charset=utf-8,{content}"
-    return f'<a class="csv" download="{figure.name}.csv" href="{address}" aria-label="{label}">CSV</a>'
+    label = escape(_download_words(title))
+    return f'<a class="csv" download="{name}.csv" href="{address}" aria-label="{label}">CSV</a>'
+
+
+def _download_words(title: str) -> str:
+    return f"Download the data of {title} as CSV"

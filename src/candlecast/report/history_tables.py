@@ -11,7 +11,7 @@ import numpy as np
 from candlecast.errors import CandlecastError
 from candlecast.ledger.trials import as_ledger
 from candlecast.report.tables import table
-from candlecast.stats import annual_return, sharpe
+from candlecast.stats import annual_return, level_of_next, sharpe
 from candlecast.targets import label
 from candlecast.text.cells import number, percent
 from candlecast.text.formatting import count, moment
@@ -40,7 +40,10 @@ def trials_table(result: StudyResult) -> str:
     )
     if math.isfinite(counted.overfitting):
         words += f"Probability of backtest overfitting: {percent(counted.overfitting, 0)}. "
-    words += "Every further trial raises what a result must show."
+    words += (
+        "Every further trial raises what a result must show: the next one is significant at 5 % with a p-value below "
+        f"{level_of_next(counted.forecasts):.2g} for its forecast and {level_of_next(counted.trades):.2g} for its account."
+    )
     note = f'<p class="note">{escape(words)}</p>'
     shown = numbered[-MOST_TRIALS:]
     if not shown:

@@ -17,12 +17,12 @@ from candlecast.report.calibration_figure import calibration
 from candlecast.report.chart_library import ADDRESS, NOTICE, chart_library
 from candlecast.report.columns import Columns, compressed
 from candlecast.report.cost_figure import cost_figure
-from candlecast.report.figures import figure_html
+from candlecast.report.figures import figure_html, table_with_data
 from candlecast.report.forecast_figures import forecast_in_groups, lag_figure
 from candlecast.report.market_chart import add_candles, first_view, forecast_figure, price_figure
 from candlecast.report.page_file import page_path, write_page
 from candlecast.report.provenance import provenance_table
-from candlecast.report.returns_figures import distribution, drawdown_table, monthly_table
+from candlecast.report.returns_figures import distribution, drawdown_frame, drawdown_table, monthly_frame, monthly_table
 from candlecast.report.trade_list import add_trades, trade_section
 from candlecast.report.training_figures import losses, skill_by_training, timeline
 from candlecast.report.unbroken import unbroken
@@ -83,11 +83,15 @@ def render(result: StudyResult, *, folder: Path = Path()) -> str:
         notices="".join(f'<p class="notice">{escape(notice)}</p>' for notice in (*verdict.notices, *changed)),
         reasons="".join(f"<li>{escape(unbroken(reason[0].upper() + reason[1:]))}.</li>" for reason in verdict.reasons),
         trades=trade_section(result.backtest.trades.height),
-        monthly=monthly_table(result.backtest),
-        drawdowns=drawdown_table(result.backtest),
+        monthly=table_with_data(
+            "monthly", "Returns by month and year", monthly_table(result.backtest), monthly_frame(result.backtest)
+        ),
+        drawdowns=table_with_data(
+            "drawdowns", "Deepest drawdowns", drawdown_table(result.backtest), drawdown_frame(result.backtest)
+        ),
+        statistics=table_with_data("summary", "Statistics", tables.summary_table(result), result.summary()),
         accuracy=tables.accuracy_table(result),
         notes=tables.measure_notes(result),
-        summary=tables.summary_table(result),
         payments=tables.costs_table(result, gross),
         data=tables.data_table(result),
         issues=history_tables.issues_table(result),

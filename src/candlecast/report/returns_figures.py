@@ -58,23 +58,40 @@ def _shaded(value: float | None) -> str:
     return f'<td class="{kind}" style="--share:{strength:.2f}">{escape(number(100 * value, 1))}</td>'
 
 
-def drawdown_table(traded: BacktestResult) -> str:
-    """The deepest drawdowns with dates and lengths."""
+def drawdown_frame(traded: BacktestResult) -> pl.DataFrame:
+    """The deepest drawdowns: `depth` (a fraction), `peak`, `trough`, `recovered` (null if not yet), `days` and `bars`."""
     times = traded.equity["time"]
     rows = []
     for fall in drawdowns(traded.equity["equity"].to_numpy(), most=DEEPEST):
         end = times[fall.recovered] if fall.recovered is not None else None
-        length = (end or times[-1]) - times[fall.peak]
-        rows.append(
-            (
-                percent(fall.depth),
-                moment(times[fall.peak]),
-                moment(times[fall.trough]),
-                moment(end) if end is not None else "not yet",
-                number(length.total_seconds() / 86_400, 0),
-                f"{(fall.recovered or len(times) - 1) - fall.peak:,}",
-            )
+        days = ((end or times[-1]) - times[fall.peak]).total_seconds() / 86_400
+        bars = (fall.recovered or len(times) - 1) - fall.peak
+        rows.append((fall.depth, times[fall.peak], times[fall.trough], end, days, bars))
+    time = pl.Datetime("us", "UTC")
+    schema = {
+        "depth": pl.Float64,
+        "peak": time,
+        "trough": time,
+        "recovered": time,
+        "days": pl.Float64,
+        "bars": pl.Int64,
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def drawdown_table(traded: BacktestResult) -> str:
+    """The deepest drawdowns with dates and lengths."""
+    rows = [
+        (
+            percent(depth),
+            moment(peak),
+            moment(trough),
+            moment(recovered) if recovered is not None else "not yet",
+            number(days, 0),
+            f"{bars:,}",
         )
+        for depth, peak, trough, recovered, days, bars in drawdown_frame(traded).iter_rows()
+    ]
     heads = ("Depth", "Peak", "Trough", "Recovered", "Days", "Bars")
     return table("Deepest drawdowns after costs", heads, rows or [("none", *[CELL] * 5)])
 

@@ -170,6 +170,7 @@ def table(
         values = "".join(f"<td>{escape(unbroken(str(cell)))}</td>" for cell in cells)
         body.append(f'<tr{kind}><th scope="row">{escape(str(name))}</th>{values}</tr>')
     header = f"<thead><tr>{head}</tr></thead>" if heads else ""
+    style = style or ("" if heads else "pairs")
     label = escape(caption)
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">'

@@ -13,6 +13,7 @@ import polars as pl
 from candlecast.errors import ConfigError
 from candlecast.parameters import is_number
 from candlecast.text import count
+from candlecast.text.notebook import notebook_ends
 
 if TYPE_CHECKING:
     from candlecast.candles import Candles
@@ -142,6 +143,10 @@ class Positions:
         unit = "units" if self.in_units else "of equity"
         low, high = (self.frame["position"].min(), self.frame["position"].max()) if len(self) else (0.0, 0.0)
         return f"Positions({self.symbol}: {count(len(self), 'decision')}, {low:g} to {high:g} {unit})"
+
+    def _repr_html_(self) -> str:
+        """The first and the last decisions, for notebooks."""
+        return notebook_ends(repr(self), self.frame)
 
     def __len__(self) -> int:
         return self.frame.height

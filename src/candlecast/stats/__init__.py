@@ -74,7 +74,7 @@ from candlecast.stats.selection import (
     superior_predictive_ability,
     unit_columns,
 )
-from candlecast.stats.spending import adjusted_p_value, spent_share
+from candlecast.stats.spending import adjusted_p_value, level_of_next, spent_share
 from candlecast.stats.spread import bounce_spread, efficient_spread, have_ranges, high_low_spread, roll_spread
 
 __all__ = [
@@ -123,6 +123,7 @@ __all__ = [
     "high_low_spread",
     "hit_rate",
     "information_coefficient",
+    "level_of_next",
     "log_returns",
     "log_score",
     "long_run_variance",

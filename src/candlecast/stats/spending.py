@@ -40,6 +40,17 @@ def spent_share(before: float, after: float) -> float:
     return half * (after - first) / ((after + half) * (first + half))  # S(after) - S(first)
 
 
+def level_of_next(before: float, *, level: float = 0.05) -> float:
+    """The p-value below which one more test, after `before` others, is significant with a family-wise error rate of `level`.
+
+    level x `spent_share`(before, before + 1): `adjusted_p_value` of it is `level`. Raises ConfigError as `spent_share`.
+
+    >>> round(level_of_next(0.0), 3), round(level_of_next(10.0), 6)
+    (0.045, 4.9e-05)
+    """
+    return level * spent_share(before, before + 1.0)
+
+
 def adjusted_p_value(p_value: float, *, before: float, after: float) -> float:
     """A p-value adjusted for multiple testing: for the tests before it, those of its batch, and all later ones.
 

@@ -23,7 +23,8 @@ from candlecast.signals.rule import decide
 from candlecast.study.fitted import Parts, parts_of
 from candlecast.targets import primary
 from candlecast.targets.words import described
-from candlecast.text import number, percent
+from candlecast.text import json_values, number, percent
+from candlecast.text.notebook import notebook_paragraph
 from candlecast.walkforward.plan import WalkPlan
 from candlecast.walkforward.walk import forecast_frame
 
@@ -100,17 +101,13 @@ class NextBar:
     def __str__(self) -> str:
         return self.text
 
+    def _repr_html_(self) -> str:
+        """The same for notebooks, a paragraph each."""
+        return "".join(map(notebook_paragraph, self.text.split("\n")))
+
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON values; what is undefined is None."""
-        values = asdict(self) | {"signal": signal_words(self.position)}
-        return {
-            name: value.isoformat()
-            if isinstance(value, datetime)
-            else None
-            if isinstance(value, float) and not math.isfinite(value)
-            else value
-            for name, value in values.items()
-        }
+        return json_values(asdict(self) | {"signal": signal_words(self.position)})
 
 
 def signal_words(position: float) -> str:

@@ -206,6 +206,7 @@ class StudyResult:
                 self.positions[self.model],
                 self.backtest,
                 is_in_time_order=is_in_time_order(self.folds),
+                implies_return=self.forecast.frame["expected_return"].null_count() < self.forecast.frame.height,
                 features=self.recipe.get("features"),
                 seed=self.seed,
                 audit=self.audit.line if self.audit else NO_AUDIT,

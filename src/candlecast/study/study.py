@@ -62,7 +62,7 @@ BASELINES: tuple[Baseline, ...] = (
     CalendarHAR(),
     GARCH(),
 )
-VOLATILITY_RULE = InverseVolatility(power=2.0, usual=0.5, band=0.25)  # by `bench/rule_worlds.py`, on its first worlds
+VOLATILITY_RULE = InverseVolatility(power=1.5, usual=0.5, band=0.25)  # by `bench/rule_worlds.py`, on its first worlds
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from html import escape
+from typing import Any
 
+from candlecast.text.formatting import CELL
 from candlecast.text.redaction import visible
+
+SHOWN = 5  # rows at each end of a table
 
 
 def notebook_table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -20,6 +25,18 @@ def notebook_table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[o
         for name, *cells in rows
     )
     return f"<table><caption>{_safe(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def notebook_ends(caption: str, frame: Any, *, shown: int = SHOWN) -> str:
+    """The first and the last rows of a Polars table, without columns that are null in all of them.
+
+    >>> import polars as pl
+    >>> notebook_ends("x", pl.DataFrame({"time": ["a"], "value": [0.1 + 0.2], "none": [None]})).count("<td>")
+    1
+    """
+    kept = frame if frame.height <= 2 * shown else frame.head(shown).vstack(frame.tail(shown))
+    names = [name for name in kept.columns if kept[name].null_count() < kept.height or not kept.height]
+    return notebook_table(caption, names, ([_plain(value) for value in row] for row in kept.select(names).iter_rows()))
 
 
 def notebook_paragraph(text: str, *, is_bold: bool = False) -> str:
@@ -39,6 +56,15 @@ def notebook_text(text: str) -> str:
     """
     lines = "\n".join(_safe(line) for line in text.split("\n"))
     return f"<pre>{lines}</pre>"
+
+
+def _plain(value: object) -> str:
+    """A value of a table: times to the minute, numbers with eight figures, a dash for none."""
+    if value is None:
+        return CELL
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    return f"{value:.8g}" if isinstance(value, float) else str(value)
 
 
 def _safe(value: object) -> str:

@@ -102,4 +102,46 @@ SLIPS = [
             ),
         ],
     ),
+    *slips(
+        "causality",
+        "causality/clock.py",
+        "tests/causality/test_clock.py",
+        [
+            ("tables-unseen", "if all(_are_alike(base[:, column]", "if not all(_are_alike(base[:, column]"),
+            ("plain-times-named", "and not is_plain_time(base[:, column], candles)", ""),
+            (
+                "any-table-is-plain",
+                "return bool(is_flag or (steps < 0).sum() <= 1",
+                "return bool(True or (steps < 0).sum() <= 1",
+            ),
+            ("exact-tables-only", "ALIKE = 0.9 ", "ALIKE = 0.9999999 "),
+        ],
+    ),
+    *slips(
+        "causality",
+        "causality/rules.py",
+        "tests/causality/test_clock.py::test_a_rule_that_goes_by_the_clock_is_refused "
+        "tests/causality/test_clock.py::test_a_trace_of_the_forecast_does_not_hide_the_clock",
+        [
+            ("clock-rules-pass", "    _require_forecasts_used(rule, costs, forecast, candles, held)\n", ""),
+            ("exact-clock-rules-only", "if alike[-1] <= MOST_OF_CLOCK:", "if alike[-1] <= 0.999999:"),
+            (
+                "signs-not-mirrored",
+                "zip(SHIFTS, (mirrored, forecast.frame, mirrored, forecast.frame)",
+                "zip(SHIFTS, (forecast.frame, forecast.frame, forecast.frame, forecast.frame)",
+            ),
+        ],
+    ),
+    *slips(
+        "evaluation",
+        "evaluation/objections.py",
+        "tests/causality/test_clock.py::test_an_edge_of_a_table_made_of_what_happened_is_not_claimed",
+        [
+            (
+                "clock-claimed",
+                "    if is_significant or is_known:\n        found.append(_of_the_clock(evidence))\n",
+                "",
+            ),
+        ],
+    ),
 ]

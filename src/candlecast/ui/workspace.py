@@ -1,0 +1,251 @@
+"""`Workspace`: the runs, ledger, stored candles and paper sessions that the pages show. It reads and never writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from candlecast.candles import CandleReport
+from candlecast.errors import CandlecastError, RunError, StoreError, near_misses
+from candlecast.evaluation.trial_count import UNNAMED, Counted, count, counts_over_time
+from candlecast.ledger import Entry, Ledger, Trial
+from candlecast.live.page import LivePage
+from candlecast.live.record import SessionRecord, list_sessions, read_session
+from candlecast.parameters import is_number
+from candlecast.report.html import render
+from candlecast.runs import list_runs
+from candlecast.runs.manifest import FILES, NAME, read_manifest, require_shape
+from candlecast.stats import annual_return, max_drawdown, sharpe
+from candlecast.store import Store
+from candlecast.study.loading import load_run
+from candlecast.study.result import StudyResult
+from candlecast.ui.coverage import Coverage, coverage, monthly
+from candlecast.ui.memory import Memory, stamp_of
+
+MOST_MANIFESTS, MOST_RESULTS, MOST_REPORTS, MOST_SERIES, MOST_SESSIONS = 2_000, 4, 8, 500, 50
+ANSWERS = ("yes", "no", "not enough data")
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A run by its manifest; `manifest` is None for one that cannot be read, and `error` says why."""
+
+    path: Path
+    manifest: Mapping[str, Any] | None
+    error: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return self.path.name
+
+    @cached_property
+    def written_at(self) -> datetime | None:
+        """When it was written, UTC."""
+        stamp = stamp_of(self.path / NAME)[0]
+        return None if stamp is None else datetime.fromtimestamp(stamp[0] / 1e9, UTC)
+
+    @cached_property
+    def answers(self) -> tuple[str, str]:
+        """To both questions: yes, no, or not enough data. Runs written before there were three answers have two."""
+        verdict = (self.manifest or {})["verdict"]
+        given = verdict.get("answers")
+        words = [str(each.get("answer")) for each in given if isinstance(each, dict)] if isinstance(given, list) else []
+        if len(words) == 2 and all(word in ANSWERS for word in words):
+            return words[0], words[1]
+        one, two = ("yes" if verdict[name] else "no" for name in ("is_forecastable", "pays"))
+        return one, two
+
+    def statistic(self, name: str, column: str = "value") -> float | None:
+        """A statistic of the account, such as "Sharpe ratio"; None where it is undefined."""
+        return _number(_row((self.manifest or {}).get("summary"), "statistic", name).get(column))
+
+    def score(self, name: str) -> float | None:
+        """A measure of the studied model's forecasts, such as "r2"."""
+        manifest = self.manifest or {}
+        return _number(_row(manifest.get("accuracy"), "model", manifest.get("model")).get(name))
+
+    def recipe(self, *places: str) -> Any:
+        """A part of the recipe, such as ("model", "name"); None where there is none."""
+        held: Any = (self.manifest or {}).get("recipe")
+        for place in places:
+            held = held.get(place) if isinstance(held, dict) else None
+        return held
+
+    @property
+    def content(self) -> str:
+        """What the ledger knows its trial by; empty for runs that do not say."""
+        counted = (self.manifest or {}).get("trial_count")
+        held = counted.get("content") if isinstance(counted, dict) else None
+        return held if isinstance(held, str) and held != UNNAMED else ""
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """A trial of the ledger with its figures: annual return, Sharpe ratio a year and maximum drawdown; None where undefined."""
+
+    entry: Entry
+    trial: Trial
+    annual_return: float | None
+    sharpe: float | None
+    drawdown: float | None
+
+    @classmethod
+    def of(cls, entry: Entry, trial: Trial) -> Judged:
+        """The figures of a trial."""
+        returns, yearly = trial.returns, trial.bars_per_year
+        if not len(returns):
+            return cls(entry, trial, None, None, None)
+        ratio = sharpe(returns, bars_per_year=yearly) if np.ptp(returns) > 0 else None
+        level = np.cumprod(np.maximum(1.0 + returns, 0.0))
+        fall = max_drawdown(np.concatenate([[1.0], level]))
+        return cls(entry, trial, *map(_number, (annual_return(returns, bars_per_year=yearly), ratio, fall)))
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """A paper session, or why it cannot be read."""
+
+    name: str
+    record: SessionRecord | None
+    error: str = ""
+
+
+class Workspace:
+    """What stands in three places, read anew when it has changed. Used by several threads at once."""
+
+    def __init__(self, *, runs: Path, store: str, paper: Path) -> None:
+        self.runs, self.paper, self.store = runs, paper, Store(store)
+        self.ledger = Ledger(runs)
+        self._manifests, self._results = Memory[Run](MOST_MANIFESTS), Memory[StudyResult](MOST_RESULTS)
+        self._reports, self._pages = Memory[str](MOST_REPORTS), Memory[LivePage](MOST_SESSIONS)
+        self._trials, self._counts = Memory[list[Judged]](1), Memory[list[Counted]](1)
+        self._covered, self._checked = Memory[Any](MOST_SERIES), Memory[CandleReport](MOST_SERIES)
+
+    def list_runs(self) -> list[Run]:
+        """All runs, the newest first."""
+        return [
+            self._manifests(path, stamp_of(path / NAME), lambda path=path: _run(path)) for path in list_runs(self.runs)
+        ]
+
+    def run(self, name: str) -> Run:
+        """The run of a name. Raises RunError when there is none."""
+        found = {run.name: run for run in self.list_runs()}
+        if name not in found:
+            raise RunError(
+                f"there is no run {name!r} in {self.runs}",
+                expected="the name of one",
+                remedy=near_misses(name, list(found)) if found else "Make one with: candlecast run",
+            )
+        return found[name]
+
+    def result(self, name: str) -> StudyResult:
+        """The result of a run, with its trial counted and not recorded. Raises RunError."""
+        path = self.run(name).path
+        return self._results(name, self._stamp(path), lambda: _counted(load_run(path)))
+
+    def report(self, name: str) -> str:
+        """The page of a run, made from its tables; a page in its folder is never shown. Raises RunError."""
+        path = self.run(name).path
+        return self._reports(name, self._stamp(path), lambda: render(self.result(name), folder=path))
+
+    def trials(self) -> list[Judged]:
+        """The trials of the ledger, oldest first. Raises RunError."""
+        return self._trials("", self._ledger_stamp(), self._judged)
+
+    def counts(self) -> list[Counted]:
+        """The number of trials over time. Raises RunError."""
+        return self._counts("", self._ledger_stamp(), lambda: counts_over_time([each.entry for each in self.trials()]))
+
+    def series(self) -> pl.DataFrame:
+        """What is stored, as `Store.series` lists it. Raises StoreError."""
+        return self.store.series()
+
+    def coverage(self, series: tuple[str, str, str], edges: np.ndarray) -> Coverage:
+        """Where a stored series has bars between these times, and where they are missing. Raises StoreError."""
+        key = (*series, edges.tobytes())
+        return self._covered(key, self.store.version, lambda: coverage(self.store.read(*series), edges))
+
+    def monthly(self, series: tuple[str, str, str]) -> pl.DataFrame:
+        """The same by calendar month: `year`, `month`, `bars`, `missing`. Raises StoreError."""
+        return self._covered(series, self.store.version, lambda: monthly(self.store.read(*series)))
+
+    def checked(self, series: tuple[str, str, str]) -> CandleReport:
+        """The issues of a stored series. Raises StoreError."""
+        return self._checked(series, self.store.version, lambda: self.store.read(*series).check())
+
+    def require_series(self, series: tuple[str, str, str]) -> None:
+        """Raise StoreError for a series that is not stored."""
+        known = [" ".join(row) for row in self.series().select("source", "symbol", "interval").rows()]
+        if " ".join(series) not in known:
+            raise StoreError(
+                f"{' '.join(series)!r} is not stored in {self.store.url}",
+                expected="candles that were fetched",
+                remedy=near_misses(" ".join(series), known) if known else "Fetch them with: candlecast fetch",
+            )
+
+    def sessions(self) -> list[Session]:
+        """Paper sessions by name."""
+        found = []
+        for path in list_sessions(self.paper):
+            try:
+                found.append(Session(path.name, read_session(path)))
+            except CandlecastError as error:
+                found.append(Session(path.name, None, str(error)))
+        return found
+
+    def session(self, name: str) -> LivePage:
+        """The page of a session. Raises RunError when there is none."""
+        found = {path.name: path for path in list_sessions(self.paper)}
+        if name not in found:
+            raise RunError(
+                f"there is no session {name!r} in {self.paper}",
+                expected="the name of one",
+                remedy=near_misses(name, list(found)) if found else "Begin one with: candlecast paper RUN --tape",
+            )
+        return self._pages(name, found[name], lambda: LivePage(found[name]))
+
+    def _judged(self) -> list[Judged]:
+        trials = {trial.identity: trial for trial in self.ledger.trials()}
+        return [Judged.of(entry, trials[entry.identity]) for entry in self.ledger.entries() if entry.identity in trials]
+
+    def _stamp(self, path: Path) -> Any:
+        return stamp_of(path / NAME, *(path / name for name in FILES)), self._ledger_stamp()
+
+    def _ledger_stamp(self) -> Any:
+        path = self.ledger.path
+        return path and stamp_of(path, path.with_name(f"{path.name}-wal"))
+
+
+def _run(path: Path) -> Run:
+    try:
+        manifest = read_manifest(path)
+        require_shape(path, manifest)
+    except CandlecastError as error:
+        return Run(path, None, str(error))
+    return Run(path, manifest)
+
+
+def _counted(result: StudyResult) -> StudyResult:
+    """The result with a trial count, so that reading its verdict records nothing."""
+    held = result.trial_count
+    if held is not None and held.content in (UNNAMED, result.trial.content):
+        return result
+    ledger = result.ledger or Ledger.in_memory()
+    return replace(result, trial_count=count(result.trial, ledger.entries()))
+
+
+def _row(rows: Any, column: str, value: Any) -> Mapping[str, Any]:
+    found = rows if isinstance(rows, list) else []
+    return next((row for row in found if isinstance(row, dict) and row.get(column) == value), {})
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if is_number(value) and np.isfinite(value) else None
