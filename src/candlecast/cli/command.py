@@ -24,6 +24,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Output": (
         "runs",
+        "paper",
         "folder",
         "output",
         "open",
