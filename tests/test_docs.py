@@ -32,14 +32,14 @@ OF_READERS = {
 }  # may exist
 OWN = "https://github.com/candlecast/candlecast/blob/main/"  # addresses of files of this project
 CONFIG = ROOT / "mkdocs.yml"
-BLOCK = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^(?:<!-- (\w+) -->\n)?```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
 
 def code_of(page: Path) -> list[tuple[str, str, str]]:
-    """Language, further words of the fence, and text of each block of code."""
-    return [(found[1], found[2].strip(), found[3]) for found in BLOCK.finditer(page.read_text(encoding="utf-8"))]
+    """Language, word of the comment above it (`norun`), and text of each block of code."""
+    return [(found[2], found[1] or "", found[3]) for found in BLOCK.finditer(page.read_text(encoding="utf-8"))]
 
 
 def spans_of(page: Path) -> list[str]:
@@ -120,6 +120,13 @@ def test_commands_exist(page):
 
 
 @pages
+def test_fences_have_a_language_alone(page):
+    """Other words would hide the block, and what follows it, on the site."""
+    opened = re.findall(r"^```(.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert all(re.fullmatch(r"\w+", words) for words in opened), f"{page.name}: write <!-- norun --> above a block"
+
+
+@pages
 def test_code_compiles(page):
     for language, _, text in code_of(page):
         if language == "python":
@@ -132,7 +139,7 @@ def test_code_compiles(page):
     ids=lambda page: page.name,
 )
 def test_code_runs(page, tmp_path, monkeypatch):
-    """Blocks of Python of a page, one after the other, on few bars and with two baselines; `norun` exempts a block."""
+    """Blocks of Python of a page, one after the other, on few bars and with two baselines; a comment `norun` above it exempts a block."""
     whole = cc.sample
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(cc, "sample", lambda name: whole(name)[-400:])
