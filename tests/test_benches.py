@@ -130,3 +130,39 @@ def test_figures_of_honesty_are_shares_with_exact_intervals(honesty):
     assert figures["false edges: ticks, chained opens"]["goal"] == 5.0
     assert "false forecasts: ticks, chained opens" not in figures
     assert figures["whole benchmark"]["value"] == 1.0
+
+
+@pytest.fixture(scope="module")
+def rule_worlds():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCH))
+        yield importlib.import_module("rule_worlds")
+
+
+@pytest.mark.parametrize("is_even", [False, True])
+def test_worlds_with_a_drift_are_sound_and_known_to_the_oracle(rule_worlds, is_even):
+    world = rule_worlds.honesty_worlds.make_world("random walk", 0.0, 1, 300)
+    drift = np.linspace(-0.01, 0.02, 300)
+    moved = rule_worlds.with_drift(world, drift, is_even=is_even)
+    moved.candles.require_sound()
+    np.testing.assert_allclose(np.diff(np.log(moved.candles.close / world.candles.close)), drift[1:], atol=1e-12)
+    np.testing.assert_allclose(moved.mean[:-1], drift[1:], atol=1e-12)
+
+
+def test_edges_are_counted_where_the_oracle_is_found(rule_worlds):
+    def outcome(family, strength, seed, model, rule, *, found):
+        return rule_worlds.Outcome(
+            "edges", family, strength, seed, model, rule, found, found, found, 1.0, 0.01, 0.01, 0.01
+        )  # fmt: skip
+
+    found = [
+        *(outcome("AR", 0.2, seed, "oracle", "threshold", found=True) for seed in (1, 2)),
+        *(outcome("AR", 0.2, seed, model, "default", found=model != "lstm" or seed == 1)
+          for model in ("oracle", "ridge", "lstm") for seed in (1, 2)),
+        outcome("walk", 0.0, 1, "lstm", "default", found=False),
+    ]  # fmt: skip
+    figures = {figure["name"]: (figure["value"], figure["goal"]) for figure in rule_worlds.figures_of(found)}
+    assert figures["edges found, oracle with its best rule: AR 0.2"] == (1.0, None)
+    assert figures["edges found: AR 0.2, lstm"] == (0.5, 0.8)
+    assert figures["forecastable by the LSTM where by ridge: AR 0.2"] == (0.5, 0.95)
+    assert figures["false edges, edges: walk, lstm"] == (0.0, 0.05)

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 import candlecast as cc
-from candlecast.errors import ConfigError
+from candlecast.errors import ConfigError, RunError
 from candlecast.evaluation.trial_count import count, counts_over_time
 from candlecast.ledger import Ledger
+from candlecast.live.journal import Journal
 from candlecast.stats import adjusted_p_value, level_of_next
 from candlecast.ui import serve_ui
 from candlecast.ui.candles import MOST_CHECKED
@@ -106,11 +107,11 @@ def test_runs_are_listed_sorted_and_filtered(place):
     by_r2 = Page(place.get("?sort=r2&order=desc")[1]).rows[1:]
     values = [float(row[8].removesuffix(" %")) for row in by_r2]
     assert values == sorted(values, reverse=True)
-    assert len({row[4] for row in Page(place.get("?model=linear")[1]).rows[1:]}) == 1
+    assert len({row[6] for row in Page(place.get("?model=linear")[1]).rows[1:]}) == 1
     assert len(Page(place.get("?q=NAIVE+1h")[1]).rows[1:]) == 1
     assert "No row fits" in place.get("?q=zzz")[1]
     verdict = json.loads((place.runs / by_r2[0][1] / "manifest.json").read_text())["verdict"]
-    assert by_r2[0][6:8] == [answer["answer"] for answer in verdict["answers"]]
+    assert by_r2[0][2:4] == [answer["answer"] for answer in verdict["answers"]]
 
 
 def test_a_run_shows_its_verdict_and_its_report(place):
@@ -210,6 +211,35 @@ def test_a_session_has_its_page_and_events(place):
     assert 'href="../../style.css"' in page
 
 
+def test_a_session_whose_journal_is_malformed_is_named_and_the_others_are_shown(place, tmp_path):
+    paper = tmp_path / "paper"
+    shutil.copytree(place.folder / "paper" / "first", paper / "first")
+    (paper / "torn").mkdir()
+    (paper / "torn" / "journal.sqlite").write_bytes(b"no database" * 500)
+    (paper / "odd").mkdir()
+    journal = Journal(paper / "odd")
+    journal.append([("session", {"run": "<b>", "cash": "<b>"})])
+    journal.close()
+    with serve_ui(runs=place.runs, store=tmp_path / "none", paper=paper) as address:
+        there = type(place)(tmp_path, address)
+        status, page = there.get("paper")
+        assert status == 200 and [row[0] for row in Page(page).rows[1:]] == ["first"]
+        assert "odd cannot be read: its journal is malformed" in page and "torn cannot be read" in page
+        for name in ("odd", "torn"):
+            status, page = there.get(f"session/{name}/")
+            assert status == 404 and f"the session {name} cannot be read" in sentence_of(page)
+
+
+def test_a_report_that_cannot_be_made_is_said_in_a_sentence(place, monkeypatch, tmp_path):
+    def fails(*_, **__):
+        raise ZeroDivisionError("odd values")
+
+    monkeypatch.setattr("candlecast.ui.workspace.render", fails)
+    workspace = Workspace(runs=place.runs, store=str(tmp_path / "none"), paper=tmp_path)
+    with pytest.raises(RunError, match=r"^the report of .* cannot be made \(ZeroDivisionError: odd values\)"):
+        workspace.report(place.names[0])
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_markup_of_others_stays_text(place, path):
     _, page = place.get(path)
@@ -228,7 +258,7 @@ def test_a_name_is_that_of_a_run_or_of_nothing(place, name):
         assert place.get(path)[0] == 404
 
 
-def test_a_strangers_run_is_read_and_nothing_in_it_is_shown_as_a_page(place, tmp_path):
+def test_a_run_of_a_third_party_is_read_and_nothing_in_it_is_shown_as_a_page(place, tmp_path):
     runs = tmp_path / "runs"
     name = next(name for name in place.names if "linear" in name)
     shutil.copytree(place.runs / name, runs / "given")

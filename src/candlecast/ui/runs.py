@@ -9,8 +9,6 @@ from candlecast.ui.layout import error, page
 from candlecast.ui.listing import Column, Listing, Query, address, safe
 from candlecast.ui.workspace import Run, Workspace
 
-ORDER = {"yes": 0.0, "not enough data": 1.0, "no": 2.0}
-
 
 def runs_page(workspace: Workspace, query: Query) -> Reply:
     """All runs, the newest first."""
@@ -67,12 +65,12 @@ def _trials(run: Run) -> float | None:
 
 COLUMNS: tuple[Column[Run], ...] = (
     Column("run", "Run", lambda run: run.name.lower(), lambda run: run.name, lambda run: address("run", name=run.name)),
+    Column("forecast", "Forecast?", lambda run: run.answers[0], lambda run: run.answers[0], is_choice=True),
+    Column("pays", "Pays?", lambda run: run.answers[1], lambda run: run.answers[1], is_choice=True),
     Column("market", "Market", market_of, market_of, is_choice=True),
     Column("interval", "Interval", interval_of, interval_of, is_choice=True),
     Column("model", "Model", model_of, model_of, is_choice=True),
     Column("target", "Target", target_of, target_of, is_choice=True),
-    Column("forecast", "Forecast?", lambda run: run.answers[0], lambda run: run.answers[0], is_choice=True),
-    Column("pays", "Pays?", lambda run: run.answers[1], lambda run: run.answers[1], is_choice=True),
     Column("r2", "R2", lambda run: run.score("r2"), lambda run: percent(run.score("r2"), 2)),
     Column(
         "return",

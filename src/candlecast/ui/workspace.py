@@ -154,7 +154,7 @@ class Workspace:
     def report(self, name: str) -> str:
         """The page of a run, made from its tables; a page in its folder is never shown. Raises RunError."""
         path = self.run(name).path
-        return self._reports(name, self._stamp(path), lambda: render(self.result(name), folder=path))
+        return self._reports(name, self._stamp(path), lambda: _report(self.result(name), path))
 
     def trials(self) -> list[Judged]:
         """The trials of the ledger, oldest first. Raises RunError."""
@@ -193,13 +193,7 @@ class Workspace:
 
     def sessions(self) -> list[Session]:
         """Paper sessions by name."""
-        found = []
-        for path in list_sessions(self.paper):
-            try:
-                found.append(Session(path.name, read_session(path)))
-            except CandlecastError as error:
-                found.append(Session(path.name, None, str(error)))
-        return found
+        return [_session(path) for path in list_sessions(self.paper)]
 
     def session(self, name: str) -> LivePage:
         """The page of a session. Raises RunError when there is none."""
@@ -209,6 +203,10 @@ class Workspace:
                 f"there is no session {name!r} in {self.paper}",
                 expected="the name of one",
                 remedy=near_misses(name, list(found)) if found else "Begin one with: candlecast paper RUN --tape",
+            )
+        if error := _session(found[name]).error:
+            raise RunError(
+                f"the session {name} cannot be read: {error}", expected="an untouched journal", remedy="Restore it"
             )
         return self._pages(name, found[name], lambda: LivePage(found[name]))
 
@@ -231,6 +229,43 @@ def _run(path: Path) -> Run:
     except CandlecastError as error:
         return Run(path, None, str(error))
     return Run(path, manifest)
+
+
+def _report(result: StudyResult, path: Path) -> str:
+    try:
+        return render(result, folder=path)
+    except CandlecastError:
+        raise
+    except Exception as error:  # values that candlecast never writes raise many types
+        raise RunError(
+            f"the report of {path} cannot be made ({type(error).__name__}: {str(error)[:200]})",
+            expected="a run that candlecast wrote",
+            remedy="Take the run from where it was made, or run it again",
+        ) from error
+
+
+def _session(path: Path) -> Session:
+    """A session whose journal has what the pages show."""
+    try:
+        record = read_session(path)
+        _shown(record)
+    except CandlecastError as error:
+        return Session(path.name, None, str(error))
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        return Session(path.name, None, f"its journal is malformed ({type(error).__name__}: {str(error)[:200]})")
+    return Session(path.name, record)
+
+
+def _shown(record: SessionRecord) -> tuple[object, ...]:
+    """What the list of sessions reads of one."""
+    opening = record.opening
+    return (
+        *(opening[name] for name in ("symbol", "interval", "run")),
+        float(opening["cash"]),
+        record.equity,
+        record.state,
+        record.last_close,
+    )
 
 
 def _counted(result: StudyResult) -> StudyResult:
