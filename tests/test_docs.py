@@ -139,7 +139,7 @@ def test_code_compiles(page):
     ids=lambda page: page.name,
 )
 def test_code_runs(page, tmp_path, monkeypatch):
-    """Blocks of Python of a page, one after the other, on few bars and with two baselines; a comment `norun` above it exempts a block."""
+    """Blocks of Python of a page, one after the other, on few bars and with two baselines; `norun` above one exempts it."""
     whole = cc.sample
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(cc, "sample", lambda name: whole(name)[-400:])
