@@ -121,6 +121,11 @@ def feature(
             remedy="Write @cc.feature(warmup=20) above the function",
         )
 
+    if not is_whole(warmup, 0):
+        raise ConfigError(
+            f"warmup is {warmup!r}", expected="a whole number of bars, 0 or more", remedy="Use for example warmup=20"
+        )
+
     def decorate(compute: Compute) -> Feature:
         return Feature(compute.__name__, compute, warmup, outputs=outputs, scaling=scaling)
 
