@@ -1,5 +1,7 @@
 """A pretrained forecaster on trial: all models are judged on bars after the end of its training data alone."""
 
+from typing import Any
+
 import numpy as np
 
 import candlecast as cc
@@ -16,5 +18,6 @@ def forecaster(past: np.ndarray, horizon: int) -> np.ndarray:
 
 if __name__ == "__main__":
     born = cc.ZeroShot(forecaster, levels=LEVELS, trained_until="2015-12-31")
-    table = cc.compare({"ridge": cc.Ridge(), "zero-shot": born}, cc.sample("sp500"), folds=cc.WalkForward(folds=2))
+    models: dict[str, Any] = {"ridge": cc.Ridge(), "zero-shot": born}
+    table = cc.compare(models, cc.sample("sp500"), folds=cc.WalkForward(folds=2))
     print(table)
