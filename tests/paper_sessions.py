@@ -24,7 +24,7 @@ FIRST = 260
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    candles = synthetic.ar1(460, seed=3, phi=0.3, interval="1h").candles[:420]
+    candles = bars()[:420]
     study = Study(
         model=LSTM(hidden=6, window=8, training=Fit(epochs=1, batch=8, sampling="sequence")),
         features=Features(log_return(), ema_ratio(5)),
@@ -36,6 +36,10 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("work") / "runs"
     _, path = run_study(study, candles, runs=folder)
     return load_run(path)
+
+
+def bars():
+    return replace(synthetic.ar1(460, seed=3, phi=0.3, interval="1h").candles, symbol="AR1")
 
 
 def played(run, folder, *, first=FIRST, **options):
@@ -82,5 +86,5 @@ def seen(candles, row, *, delay=0.0, **changed):
 
 @pytest.fixture
 def later(run):
-    """Bars after those of the run."""
-    return synthetic.ar1(460, seed=3, phi=0.3, interval="1h").candles
+    """Bars of the run, and after them."""
+    return bars()

@@ -117,7 +117,12 @@ def without_typing(path: Path) -> ast.Module:
 def imports(path: Path) -> list[tuple[str, bool]]:
     """Modules that a file imports, each with whether that happens as the file itself is imported."""
     tree = without_typing(path)
-    inner = {id(node) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for node in ast.walk(f)}
+    inner = {
+        id(node)
+        for f in ast.walk(tree)
+        if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(f)
+    }
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

@@ -1,9 +1,13 @@
-"""Work that is killed: a study, a fetch, a compaction, and writing to a ledger. Loading this file does no work."""
+"""Work that is killed: a study, a fetch, a compaction, writing to a ledger, a paper session. Loading this file does no work."""
 
 from __future__ import annotations
 
+import mmap
 import os
-from datetime import datetime
+import struct
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from urllib.request import urlopen
 
 import ccxt  # noqa: F401  loaded before the fork, as all that a task needs
 import deltalake  # noqa: F401
@@ -20,12 +24,15 @@ from candlecast.fleet import trainer  # noqa: F401
 from candlecast.fleet.settings import Fit
 from candlecast.ledger import Ledger
 from candlecast.ledger.trials import Trial
+from candlecast.live import paper as paper_session
 from candlecast.models import LSTM
 from candlecast.sources import dumps, exchange, synthetic  # noqa: F401
 from candlecast.sources.binance import Binance
+from candlecast.sources.retry import Retry
 from candlecast.store import compact as compaction, update
 from candlecast.study import Study
 from candlecast.study.checkpoints import run_study
+from candlecast.study.loading import load_run
 from shelf import Shelf
 
 TRIALS = 20
@@ -65,6 +72,32 @@ def record(folder: str, acknowledged: str) -> None:
     for number in range(TRIALS):
         Ledger(folder).record(trial(number))
         os.write(handle, f"{number}\n".encode())
+
+
+def paper(run: str, folder: str, addresses: dict[str, str], streams: str, clock: str, until: str, skew: float) -> None:
+    """A paper session by the stream of a loopback exchange, which moves on when a bar has been acted on.
+
+    `clock` is a file with the exchange's time; this machine's is ahead of it by `skew` seconds.
+    """
+    with open(clock, "r+b") as file:
+        shown = mmap.mmap(file.fileno(), 8)
+
+    def now() -> datetime:
+        return datetime.fromtimestamp(struct.unpack("d", shown[:8])[0] + skew, UTC)
+
+    retry = Retry(attempts=2, first_seconds=0.01, pause=lambda seconds: None)
+    source = Binance(**addresses, streams=streams, retry=retry, is_paced=False, clock=now)
+    result = load_run(run)
+    seconds = {"beat_seconds": 0.02, "first_wait_seconds": 0.01, "longest_wait_seconds": 0.02, "grace_seconds": 0.5}
+    feed = replace(source.stream("BTCUSDT", result.candles.interval), **seconds)
+    session = paper_session(result, feed=feed, session=folder, cash=10_000.0, until=until)
+    known = session.wanted - timedelta(seconds=result.candles.interval.seconds)
+    for event in session:
+        if event.kind == "bar":
+            known = event.bar.open_time
+        if event.kind == "bar" or "connected to" in event.text:
+            with urlopen(f"{addresses['rest']}/advance?known={known.timestamp():.0f}", timeout=30) as answer:
+                answer.read()
 
 
 def trial(number: int) -> Trial:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -52,6 +53,21 @@ def test_the_tape_of_a_run_is_played_listed_continued_and_reconciled(run, tmp_pa
     assert json.loads(again.splitlines()[-1])["bars"] == 0
     assert "is not running" in told("paper", "--stop", "s", "--folder", folder)
     assert "no difference" in told("reconcile", folder / "s")
+
+
+def test_several_runs_are_traded_by_one_command(run, tmp_path):
+    folder = tmp_path / "paper"
+    copy = tmp_path / "copy"
+    shutil.copytree(run.folder, copy)
+    words = ("--tape", "--folder", folder, "--json", "--until", str(run.candles.frame["close_time"][360]))
+    lines = [json.loads(line) for line in told("paper", run.folder, copy, *words).splitlines()]
+    ends = [line for line in lines if line["kind"] == "end"]
+    assert [end["session"] for end in ends] == [str(folder / f"{run.folder.name}-tape"), str(folder / "copy-tape")]
+    assert ends[0]["bars"] == ends[1]["bars"] > 0
+    assert ends[0]["equity"] == ends[1]["equity"]
+    assert {line["session"] for line in lines if line["kind"] == "bar"} == {f"{run.folder.name}-tape", "copy-tape"}
+    result = CliRunner().invoke(cli, ["paper", str(run.folder), str(copy), "--tape", "--session", "s"])
+    assert (result.exit_code, "--session is for one RUN; 2 are given" in result.output) == (2, True)
 
 
 def test_wrong_use_is_said_in_sentences(run, tmp_path):

@@ -147,8 +147,7 @@ def test_futures_have_their_own_stream_and_intervals_that_are_not_there_are_refu
     assert (
         cc.Binance("usdm")
         .stream("BTCUSDT", "1m")
-        ._address()
-        .startswith("wss://fstream.binance.com/stream?streams=btcusdt@")
+        .address.startswith("wss://fstream.binance.com/stream?streams=btcusdt@")
     )
     with pytest.raises(ConfigError, match="7m"):
         cc.Binance().stream("BTCUSDT", "7m")
@@ -164,7 +163,7 @@ def test_messages_that_are_no_bars_are_left_out(exchange):
         '{"data": 5}',
         '{"data": {"e": "kline", "s": "BTCUSDT", "k": {"x": true}}}',
     ):
-        assert feed._read(text, (1.0, 2.0)) == (None, (1.0, 2.0))
+        assert feed.read(text) == []
 
 
 def test_a_source_without_a_stream_is_polled(exchange):

@@ -70,6 +70,54 @@ def test_limits_and_models_trained_on_the_way_are_causes(run, tmp_path):
     assert "model" in {*caused(found), *found.differences["cause"]} or found.causes["model"] == 0.0
 
 
+def test_a_target_that_a_stale_feed_took_back_is_a_limit_and_not_unexplained(run, later, tmp_path):
+    feed = Scripted(later, [[seen(later, row)] for row in range(420, 450)], at=later.frame["close_time"][419])
+
+    def batches(since):
+        for row, batch in enumerate(feed.given):
+            feed.at = batch[-1].received_at
+            yield batch
+            if row % 5 == 4:
+                feed.at = later.frame["close_time"][min(420 + row + 3, 459)]
+                yield []
+
+    feed.batches = batches
+    played(run, tmp_path / "s", feed=feed)
+    found = explained(tmp_path / "s")
+    assert "unexplained" not in set(found.differences["cause"])
+    assert "limits" in set(found.differences["cause"])
+
+
+def test_the_spread_that_was_seen_is_a_cause_of_its_own(run, later, tmp_path):
+    def played_at(name, **options):
+        batches = [
+            [seen(later, row, bid=later.close[row] * 0.997, ask=later.close[row] * 1.003)] for row in range(420, 460)
+        ]
+        feed = Scripted(later, batches, at=later.frame["close_time"][419])
+        return played(run, tmp_path / name, feed=feed, **options)
+
+    played_at("assumed")
+    assert caused(explained(tmp_path / "assumed")) == set()
+    _, events = played_at("seen", at_spread=True)
+    fills = [(event.bar.open, *fill) for event in events for fill in event.fills]
+    assert fills
+    assumed = run.costs.slippage_bps / 10_000
+    for opened, units, price, *_ in fills:
+        side = 1.0 if units > 0 else -1.0
+        assert price == pytest.approx(opened * (1.0 + side * (0.003 + assumed)), rel=1e-9)
+    found = explained(tmp_path / "seen")
+    assert caused(found) == {"costs"}
+    assert found.causes["costs"] < 0.0
+    assert "spread seen in place of the assumed one" in found.text
+    with pytest.raises(RunError, match="is a session with another spread"):
+        played_at("seen")
+    session = paper(
+        run, feed=Scripted(later, [], at=later.frame["close_time"][459]), session=tmp_path / "seen", at_spread=True
+    )
+    assert session._half_spread == pytest.approx(0.003)
+    session.close()
+
+
 def test_a_wrong_clock_is_told_from_other_delays(run, later, tmp_path):
     wrong = Notice("clock wrong", later.frame["close_time"][425], "the clock of this machine is 900 s behind")
     right = Notice("clock right", later.frame["close_time"][440], "the clock of this machine is right again")

@@ -43,6 +43,7 @@ class BinanceWorld:
     weight_limit: int = 6_000
     monthly_delay: timedelta = timedelta(days=2)
     used: dict[datetime, int] = field(default_factory=dict)
+    hidden: dict[int, float] = field(default_factory=dict)  # by opening time: until when REST does not have the bar
     server: Server = field(default_factory=Server)
 
     def mount(self, server: Server) -> BinanceWorld:
@@ -100,7 +101,11 @@ class BinanceWorld:
         start = int(query.get("startTime", 0)) / 1_000
         end = min(int(query.get("endTime", now * 1_000)) / 1_000, now)
         limit = min(int(query.get("limit", 500)), 1_000)
-        frame = bars(listing, step, int(max(start, listing.opened.timestamp())), int(end) + 1).head(limit)
+        frame = bars(listing, step, int(max(start, listing.opened.timestamp())), int(end) + 1)
+        if self.hidden:
+            absent = [time for time, until in self.hidden.items() if now < until]
+            frame = frame.filter(~pl.col("time").is_in(absent))
+        frame = frame.head(limit)
         return [
             [
                 time * 1_000,

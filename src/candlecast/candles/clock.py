@@ -178,7 +178,7 @@ class TradingClock:
 
 def local_time(times: pl.Series, zone: str | None) -> np.ndarray:
     """Microseconds since 1970 that the zone's clocks show at times in UTC, int64, shape (time,)."""
-    utc = times.dt.replace_time_zone(None).to_numpy().astype(np.int64)
+    utc = microseconds(times)
     if zone is None:
         return utc
     quarter = utc // QUARTER  # clocks change at quarters of an hour: one offset for each run of equal ones
@@ -187,6 +187,13 @@ def local_time(times: pl.Series, zone: str | None) -> np.ndarray:
     shown = pl.Series(starts).cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(zone).dt.replace_time_zone(None)
     ahead = shown.to_numpy().astype(np.int64) - starts
     return utc + np.repeat(ahead, np.diff(np.append(first, len(utc))))
+
+
+def microseconds(times: pl.Series) -> np.ndarray:
+    """Times in UTC as microseconds since 1970, int64, shape (time,), without an expression of Polars, each of which costs
+    as much as a bar.
+    """
+    return times.cast(pl.Datetime("us", "UTC")).cast(pl.Int64).to_numpy()
 
 
 def split_at_midnight(pauses: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,13 +33,17 @@ if TYPE_CHECKING:
     candlecast paper --list
     """,
 )
-@click.argument("run", required=False, type=click.Path(path_type=Path), shell_complete=folders("runs"))
+@click.argument("runs", nargs=-1, metavar="[RUN]...", type=click.Path(path_type=Path), shell_complete=folders("runs"))
 @click.option("--tape", is_flag=True, help="Play the newest candles of the run itself, without network.")
 @click.option("--source", help=f"Where the bars come from: {NAMES}; that of the run's candles when not given.")
+@click.option("--store", help="Folder, or URL of an object store, that keeps every bar that is received.")
 @click.option("--cash", type=float, help="Initial cash, quote currency; the study's when not given.")
-@click.option("--session", help="Name of the session; the run's when not given.")
+@click.option("--session", help="Name of the session; the run's when not given, and for several runs.")
 @click.option(
     "--folder", type=click.Path(path_type=Path), default=Path("paper"), show_default=True, help="Folder of sessions."
+)
+@click.option(
+    "--at-spread", is_flag=True, help="Orders pay the spread that the feed shows, in place of the assumed one."
 )
 @click.option("--until", help="The session ends with the last bar that closes by then, UTC.")
 @click.option("--refit", help='Train once more after each such span, such as "1d".')
@@ -65,7 +69,7 @@ if TYPE_CHECKING:
 @click.option("--stop", "stopped", help="Stop a session by name.")
 @common
 def paper(
-    run: Path | None,
+    runs: tuple[Path, ...],
     *,
     folder: Path,
     listed: bool,
@@ -74,7 +78,8 @@ def paper(
     quiet: bool,
     **settings: Any,
 ) -> None:
-    """Trade a RUN on paper, one closed bar at a time; each decision is written down before anything else.
+    """Trade a RUN on paper, or several in one process, one closed bar at a time; each decision is written down before
+    anything else.
 
     Without --tape the bars come live from the source of the run's candles. Ctrl-C ends the session; the same command
     continues it. Nothing is ever sent to an exchange.
@@ -83,21 +88,25 @@ def paper(
         _list(folder, as_json)
     elif stopped is not None:
         _stop(folder / stopped)
-    elif run is None:
+    elif not runs:
         raise click.UsageError("Missing argument 'RUN'.")
+    elif len(runs) > 1 and (given := [name for name in ("session", "save", "port") if settings[name]]):
+        raise click.UsageError(f"--{given[0]} is for one RUN; {len(runs)} are given.")
     else:
-        _run(run, folder, as_json, quiet, **settings)
+        _run(runs, folder, as_json, quiet, **settings)
 
 
-def _run(run: Path, folder: Path, as_json: bool, quiet: bool, **settings: Any) -> None:
+def _run(runs: Sequence[Path], folder: Path, as_json: bool, quiet: bool, **settings: Any) -> None:
     from candlecast.backtesting import Limits
     from candlecast.live import paper as begun
     from candlecast.live.alerts import alerts_of
+    from candlecast.store import Store
     from candlecast.study.loading import load_run
 
     study = None if settings["study"] is None else load_study(settings["study"])[0]
-    result = load_run(run, study=study)
-    name = settings["session"] or (f"{run.resolve().name}-tape" if settings["tape"] else run.resolve().name)
+    results = [load_run(run, study=study) for run in runs]
+    ending = "-tape" if settings["tape"] else ""
+    names = [settings["session"] or f"{run.resolve().name}{ending}" for run in runs]
     limits = Limits(
         drawdown=settings["drawdown"],
         max_position=settings["max_position"],
@@ -106,42 +115,48 @@ def _run(run: Path, folder: Path, as_json: bool, quiet: bool, **settings: Any) -
         kill_file=settings["kill_file"],
     )
     alerts = alerts_of(
-        name,
+        names[0],
         webhook=settings["webhook"],
         telegram=settings["telegram"],
         command=settings["command"],
         targets=settings["targets"],
     )
-    session = begun(
-        result,
-        feed=_feed(result, settings["tape"], settings["source"]),
+    sessions = begun(
+        results,
+        feed=[_feed(result, settings["tape"], settings["source"]) for result in results],
         cash=settings["cash"],
-        session=folder / name,
+        session=[folder / name for name in names],
         until=settings["until"],
         limits=limits,
         refit=settings["refit"],
         study=study,
+        store=None if settings["store"] is None else Store(settings["store"]),
         alerts=alerts,
         resume=settings["resume"],
+        at_spread=settings["at_spread"],
     )
-    count = 0
-    with _terminated(), _page(session, settings["page"], settings["port"]):
+    counts = dict.fromkeys(names, 0)
+    with _terminated(), ExitStack() as pages:
+        for session in sessions.sessions:
+            pages.enter_context(_page(session, settings["page"], settings["port"]))
         try:
-            for event in session:
-                count += event.kind == "bar"
+            for event in sessions:
+                counts[event.session] += event.kind == "bar"
                 if as_json:
                     click.echo(json.dumps(_as_object(event)))
                 elif not quiet:
-                    say(f"{event.kind:<7} {event.text}")
+                    of = f"{event.session}  " if len(names) > 1 else ""
+                    say(f"{of}{event.kind:<7} {event.text}")
         finally:
-            session.close()
+            sessions.close()
             for alert in alerts:
                 alert.close()
-    _ended(folder / name, count, as_json=as_json)
+    for name, count in counts.items():
+        _ended(folder / name, count, as_json=as_json)
     if settings["save"] is not None:
         from candlecast.live.page import save_page
 
-        say(f"Page     {save_page(folder / name, settings['save'], study=study)}", is_error=as_json)
+        say(f"Page     {save_page(folder / names[0], settings['save'], study=study)}", is_error=as_json)
 
 
 @contextmanager
@@ -203,6 +218,7 @@ def _ended(folder: Path, count: int, *, as_json: bool) -> None:
 
 def _as_object(event: PaperEvent) -> dict[str, Any]:
     return {
+        "session": event.session,
         "kind": event.kind,
         "time": event.time.isoformat(),
         "text": event.text,

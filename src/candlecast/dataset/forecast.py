@@ -71,7 +71,8 @@ class Forecast:
 
     def __post_init__(self) -> None:
         if self.frame.columns == [*SCHEMA] and self.frame.schema == SCHEMA:  # nothing to add or to convert
-            object.__setattr__(self, "frame", self.frame.sort("symbol", "seed", "time"))
+            if self.frame.height > 1:
+                object.__setattr__(self, "frame", self.frame.sort("symbol", "seed", "time"))
             return
         absent = [pl.lit(None).alias(name) for name in OPTIONAL if name not in self.frame.columns]
         further = sorted(name for name in self.frame.columns if FURTHER.fullmatch(name) and not self._is_void(name))
@@ -166,6 +167,8 @@ class Forecast:
         `sigma` is that of the mixture: the root of its mean square plus the variance of the means. Quantiles are averaged
         level by level (Vincent 1912).
         """
+        if self.frame.height == 1:  # bar by bar: what follows gives the same bits
+            return replace(self, frame=self.frame.with_columns(seed=pl.lit(0, dtype=SCHEMA["seed"])))
         further = {name: name.partition("@") for name in self.further}
         keys = ["time", "known_at", "symbol", "model", *(f for f, (own, *_) in further.items() if own == "known_at")]
         plain = [name for name, (own, *_) in further.items() if own not in ("known_at", "sigma")]

@@ -173,7 +173,11 @@ class FittedNet(Unpickled):
                 x = windows_tensor(part, np.array([len(part) - 1]), len(part), self.inputs)
                 outputs, memory = self.net(x, memory, len(part))  # (1, T, N O)
                 found.append(outputs[0])
-        return memory, self._in_units(torch.cat(found).double().numpy(), self.inputs.apply(inputs))
+        return memory, self.in_units(torch.cat(found).double().numpy(), inputs)
+
+    def in_units(self, outputs: np.ndarray, inputs: np.ndarray) -> Prediction:
+        """The net's outputs for rows of the feature array, float64 (rows, N O), as forecasts in the target's units."""
+        return self._in_units(outputs, self.inputs.apply(inputs))
 
     @cached_property
     def _stepper(self) -> Stepper:

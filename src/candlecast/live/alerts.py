@@ -34,7 +34,7 @@ Deliver = Callable[[Mapping[str, Any]], None]
 class Alert:
     """Calls `deliver` with one JSON object for each event, on a thread of its own.
 
-    session: name that the messages carry.
+    session: name that messages carry whose events have none.
     deliver: sends one message; whatever it raises is logged.
     is_targets: the target position of each bar, in place of sentences.
     """
@@ -55,7 +55,8 @@ class Alert:
         """Hand an event over; returns at once."""
         if not event.is_live or (self.is_targets and (event.kind != "bar" or event.position is None)):
             return
-        message = target_of(self.session, event) if self.is_targets else message_of(self.session, event)
+        name = event.session or self.session
+        message = target_of(name, event) if self.is_targets else message_of(name, event)
         if self._queue.full():
             self._queue.get_nowait()
         self._queue.put_nowait(message)

@@ -39,7 +39,7 @@ def classified(
             here = next((bar.values for bar in bars if bar.open_time == each.open_time), None)
             notices += _again(each, here or known(each.open_time), at)
             continue
-        if wrong := _impossible(each):
+        if wrong := impossible(each):
             words = f"the bar of {at} UTC is not possible ({wrong}) and is left out"
             notices.append(Notice("refused", each.received_at, words, each))
             continue
@@ -72,7 +72,7 @@ def _missing(before: datetime, opened: datetime, like: Candles) -> int:
     return round((opened - before).total_seconds() / like.interval.seconds) - 1
 
 
-def _impossible(bar: Seen) -> str:
+def impossible(bar: Seen) -> str:
     """Why no market can have traded a bar; empty for one that it can."""
     prices: Sequence[float] = bar.values[:4]
     if not all(math.isfinite(price) and price > 0 for price in prices):

@@ -22,7 +22,8 @@ class PaperEvent:
 
     Of a bar: `forecast` (mean of the seeds in the target's units; None without a whole window), `position` (the target held
     from the next open on; None when nothing was decided), `fills` (units, price, fee and slippage of each), `equity` and
-    `state` of the limits. `text` says it in a sentence.
+    `state` of the limits. `text` says it in a sentence; `session` is the name of the
+    session.
     """
 
     kind: Kind
@@ -35,6 +36,7 @@ class PaperEvent:
     equity: float = math.nan
     state: str = "ACTIVE"
     is_live: bool = True
+    session: str = ""
 
     def __str__(self) -> str:
         return self.text
@@ -48,7 +50,7 @@ def by_bar(forecast: Forecast | None, closes: Sequence[datetime]) -> dict[dateti
     if forecast is None:
         return {}
     frame = forecast.frame
-    count = frame["seed"].n_unique()
+    count = len(set(frame["seed"].to_list()))
     means = frame["mean"].to_numpy().reshape(count, -1).T.tolist()
     averaged = forecast.averaged().frame
     rows = zip(averaged["time"], averaged["fold"], means, averaged["mean"], averaged["expected_return"], strict=True)

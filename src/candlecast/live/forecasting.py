@@ -18,8 +18,10 @@ from candlecast.dataset.prediction import Prediction
 from candlecast.dataset.samples import Samples, run_length
 from candlecast.features import Features
 from candlecast.features.streaming import SPARE, newest_values, require_streaming
+from candlecast.fleet.carrying import Carry
 from candlecast.fleet.fitted import FittedNet
 from candlecast.live.generations import Generation
+from candlecast.live.stepping import Work, finished, together
 from candlecast.models import Fitted
 from candlecast.targets import Target, components, label, memory, primary
 
@@ -67,7 +69,7 @@ class Forecaster:
             if len(times) and generation.since <= times[-1]:
                 self._activate(generation)
         if self.active is not None:
-            self._rows(int(np.searchsorted(times, self.active.since)), len(times))
+            finished(self._rows(int(np.searchsorted(times, self.active.since)), len(times)))
 
     def add(self, generation: Generation) -> None:
         """Forecast with other fitted models from their first bar on."""
@@ -75,6 +77,10 @@ class Forecaster:
 
     def step(self, bars: Candles) -> Forecast | None:
         """The forecasts made at the closes of new bars; None where none of them has a whole window."""
+        return finished(self.stepping(bars))
+
+    def stepping(self, bars: Candles) -> Work[Forecast | None]:
+        """`step` as a piece of work, which may go on together with others."""
         frames: list[pl.DataFrame] = []
         for part in self._parts(bars):
             self._append(part)
@@ -86,10 +92,10 @@ class Forecaster:
             if 0 in changes:
                 self._activate(changes.pop(0))
             for row in sorted(changes):
-                frames += self._rows(bounds[-1], start + row)
+                frames += yield from self._rows(bounds[-1], start + row)
                 self._activate(changes[row])
                 bounds.append(start + row)
-            frames += self._rows(bounds[-1], len(self._runs))
+            frames += yield from self._rows(bounds[-1], len(self._runs))
         if not frames:
             return None
         horizon = primary(self.target).horizon
@@ -129,7 +135,7 @@ class Forecaster:
         self.active = generation
         self._is_running, self._memories = False, [None] * len(generation.fitted)
 
-    def _rows(self, first: int, stop: int) -> list[pl.DataFrame]:
+    def _rows(self, first: int, stop: int) -> Work[list[pl.DataFrame]]:
         """Forecast table of the complete rows in [first, stop) of those kept, by the active models; one frame for each seed."""
         if self.active is None or first >= stop:
             return []
@@ -138,7 +144,8 @@ class Forecaster:
         samples = self._samples(tail, offset)
         rows = np.arange(first, stop)
         rows = rows[(self._runs[rows] >= self.window) & np.isfinite(samples.naive[rows - offset])]
-        found = [self._predicted(place, first, stop, rows, samples) for place in range(len(self.active.fitted))]
+        places = range(len(self.active.fitted))
+        found = yield from together([self._predicted(place, first, stop, rows, samples) for place in places])
         self._is_running = self._is_running_after(first, stop, rows)
         given = [(job.seed, each) for job, each in zip(self.active.jobs, found, strict=True) if each is not None]
         return [_frame(samples, rows - offset, given, self.active, self.model)] if len(rows) else []
@@ -155,12 +162,14 @@ class Forecaster:
         naive = np.asarray(self.target.naive(tail), dtype=np.float64)
         return Samples(tail, self.features, self.target, self.window, self._inputs[offset:], y, naive)
 
-    def _predicted(self, place: int, first: int, stop: int, rows: np.ndarray, samples: Samples) -> Prediction | None:
+    def _predicted(
+        self, place: int, first: int, stop: int, rows: np.ndarray, samples: Samples
+    ) -> Work[Prediction | None]:
         """Forecasts of the complete `rows` by one seed's model."""
         assert self.active is not None
         fitted = self.active.fitted[place]
         if isinstance(fitted, FittedNet) and fitted.is_carried:
-            return self._carried(fitted, place, first, stop, rows)
+            return (yield from self._carried(fitted, place, first, stop, rows))
         if not len(rows):
             return None
         offset = len(self._runs) - len(samples)
@@ -176,7 +185,9 @@ class Forecaster:
         every = every[samples.is_complete[every]]
         return _newest(fitted.forecast(samples, every), len(rows))
 
-    def _carried(self, fitted: FittedNet, place: int, first: int, stop: int, rows: np.ndarray) -> Prediction | None:
+    def _carried(
+        self, fitted: FittedNet, place: int, first: int, stop: int, rows: np.ndarray
+    ) -> Work[Prediction | None]:
         """By a net that carries its memory: begun `window` - 1 bars before the first complete row of each segment."""
         found: list[Prediction] = []
         is_running, row = self._is_running, first
@@ -195,8 +206,8 @@ class Forecaster:
                 opening = int(np.searchsorted(self._segments, segment))
                 begin = max(opening, int(inside[0]) - fitted.window + 1)
                 self._memories[place] = None
-            memories, said = fitted.carry(self._memories[place], self._inputs[begin:end])
-            self._memories[place] = memories
+            answers = yield [Carry(fitted, self._memories[place], self._inputs[begin:end])]
+            self._memories[place], said = answers[0]
             wanted = np.array(
                 [each - begin for each in range(max(begin, row), end) if each in complete], dtype=np.int64
             )

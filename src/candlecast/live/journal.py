@@ -15,7 +15,7 @@ import json
 import math
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -43,6 +43,7 @@ ENTRIES = (
     """CREATE TRIGGER entries_hold BEFORE UPDATE ON entries
         BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END""",
 )
+NUMBERS = ("open", "high", "low", "close", "volume", "bid", "ask")
 SEEN = (
     """CREATE TABLE arrivals (
         number INTEGER PRIMARY KEY,
@@ -90,7 +91,7 @@ class Journal:
         rows = []
         count, digest = self._count, self._digest
         for kind, content in entries:
-            text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=_plain)
+            text = ENCODE(content)
             count, digest = count + 1, chained(digest, kind, text)
             rows.append((count, kind, text, digest))
         try:
@@ -127,9 +128,14 @@ def read_journal(folder: Path) -> list[Entry]:
 class Arrivals:
     """What was received and when: written before anything acts on it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, is_written: bool = False) -> None:
         self.path = folder / ARRIVALS
         self._connection = _opened(self.path, SEEN)
+        self._is_written = is_written
+        if (
+            is_written
+        ):  # whole after a kill, and no bar waits for the disk: what a loss of power takes is asked for again
+            self._set("journal_mode = WAL", "synchronous = NORMAL")
 
     def write(self, batch: Batch) -> None:
         """Write what came together. Raises RunError."""
@@ -153,7 +159,17 @@ class Arrivals:
 
     def close(self) -> None:
         """Close the file."""
+        if self._is_written:
+            with suppress(sqlite3.Error):  # another process reads it: it stays as it is
+                self._connection.execute("PRAGMA journal_mode = DELETE")
         self._connection.close()
+
+    def _set(self, *settings: str) -> None:
+        try:
+            for setting in settings:
+                self._connection.execute(f"PRAGMA {setting}")
+        except sqlite3.Error as error:
+            raise _unwritable(self.path, error) from error
 
 
 def chained(digest: bytes, kind: str, text: str) -> bytes:
@@ -171,15 +187,13 @@ def bar_of(content: dict[str, Any]) -> Seen:
 
 def values_of(bar: Seen) -> dict[str, Any]:
     """The JSON values of a bar."""
-    found = {name: getattr(bar, name) for name in bar.__dataclass_fields__}
-    return {
-        name: None
-        if isinstance(value, float) and math.isnan(value)
-        else _plain(value)
-        if isinstance(value, datetime)
-        else value
-        for name, value in found.items()
-    }
+    numbers = {name: _known(getattr(bar, name)) for name in NUMBERS}
+    times = {"open_time": bar.open_time.isoformat(), "received_at": bar.received_at.isoformat()}
+    return {**times, **numbers, "how": bar.how}
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _written(each: Seen | Notice) -> tuple[str, str]:
@@ -193,6 +207,9 @@ def _written(each: Seen | Notice) -> tuple[str, str]:
 
 def _plain(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+ENCODE = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_plain).encode  # made once, not for each entry
 
 
 def _opened(path: Path, schema: Sequence[str]) -> sqlite3.Connection:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from candlecast.targets import ExcessReturn, components, primary
 from candlecast.walkforward.plan import WalkPlan
 
 NETS = "nets-{}.safetensors"
+EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 BLOCK = 4_096  # bars that are read back at once
 
 
@@ -48,7 +49,9 @@ class Machinery:
     history: Candles
 
 
-def opened(result: StudyResult, feed: Feed, *, cash: float, study: Study | None) -> dict[str, Any]:
+def opened(
+    result: StudyResult, feed: Feed, *, cash: float, study: Study | None, at_spread: bool = False
+) -> dict[str, Any]:
     """The first entry of a new session. Raises ConfigError and RunError for what cannot be traded on this feed."""
     require_feed(result, feed)
     parts_of(result, study, how="paper(study=...)")
@@ -65,6 +68,7 @@ def opened(result: StudyResult, feed: Feed, *, cash: float, study: Study | None)
         "feed": feed.name,
         "first": min(first, result.candles.frame["close_time"][-1]).isoformat(),
         "trades_from": (first if is_tape else feed.now()).isoformat(),
+        "at_spread": at_spread,
     }
 
 
@@ -161,15 +165,19 @@ def _replay(made: Machinery, entries: Sequence[Entry], folder: Path) -> None:
 
 def candles_of(bars: Sequence[dict[str, Any]], like: Candles) -> Candles:
     """Bars of a journal as candles like others."""
-    from dataclasses import replace
+    opened, closed = ([datetime.fromisoformat(bar[name]) for bar in bars] for name in ("open_time", "close_time"))
+    return candles_from(opened, closed, [bar["bar"] for bar in bars], like)
 
+
+def candles_from(
+    opened: Sequence[datetime], closed: Sequence[datetime], values: Sequence[Sequence[float | None]], like: Candles
+) -> Candles:
+    """Candles like others from the times of bars, and their open, high, low, close and volume."""
     times = {
-        name: np.array(
-            [datetime.fromisoformat(bar[name]).astimezone(UTC).replace(tzinfo=None) for bar in bars], "datetime64[us]"
-        )
-        for name in ("open_time", "close_time")
+        name: np.array([(time - EPOCH) // MICROSECOND for time in given], np.int64).view("datetime64[us]")
+        for name, given in (("open_time", opened), ("close_time", closed))
     }
-    prices = np.array([bar["bar"] for bar in bars], dtype=np.float64).reshape(len(bars), 5).T
+    prices = np.array(values, dtype=np.float64).reshape(len(opened), 5).T
     columns = dict(zip(("open", "high", "low", "close", "volume"), prices, strict=True))
     return replace(like, frame=frame_of({**times, **columns}))
 
@@ -180,12 +188,16 @@ def account_of(content: dict[str, Any]) -> Account:
 
 
 def require_same_session(
-    opening: dict[str, Any], result: StudyResult, feed: Feed, folder: Path, cash: float | None
+    opening: dict[str, Any], result: StudyResult, feed: Feed, folder: Path, *, cash: float | None, at_spread: bool
 ) -> None:
-    """Raise RunError when a folder holds the session of another run or feed."""
+    """Raise RunError when a folder holds the session of another run or feed, or one with other costs."""
     wanted = {"identity": identity_of(result), "symbol": feed.symbol, "interval": str(feed.interval)}
     wanted |= {} if cash is None else {"cash": float(cash)}
-    differing = [name for name, value in wanted.items() if opening.get(name) != value]
+    differing = (
+        ["spread"]
+        if at_spread is not bool(opening.get("at_spread"))
+        else [name for name, value in wanted.items() if opening.get(name) != value]
+    )
     if differing:
         name = differing[0].replace("identity", "run")
         raise RunError(

@@ -7,6 +7,7 @@ The account is walked several times along the session, and one cause is taken aw
     limits         the rule's decisions in place of those that safety limits changed
     clock          orders held back because the machine's clock was wrong are given at their open
     delay          orders that were decided too late are given at their open
+    costs          orders pay the assumed spread in place of the one that the feed showed
     model          the run's models in place of those that were trained during the session
     data           the final candles in place of the bars as they were seen: revised, late and missing ones
     backtest       `backtest` of the rule's positions on the final candles
@@ -41,13 +42,14 @@ from candlecast.study.study import Study
 from candlecast.text import count, number, table
 from candlecast.text.notebook import notebook_text
 
-CAUSES = ("unexplained", "limits", "clock", "delay", "model", "data")
+CAUSES = ("unexplained", "limits", "clock", "delay", "costs", "model", "data")
 WORDS = {
     "unexplained": "unexplained: a defect",
     "limits": "safety limits",
     "clock": "orders held back by a wrong clock",
     "delay": "orders decided too late for the next open",
-    "model": "models trained during the session",
+    "costs": "spread seen in place of the assumed one",
+    "model": "age of the model: models trained during the session",
     "data": "bars revised, late or missing when they were traded",
 }
 
@@ -173,12 +175,14 @@ def reconcile(
     held_back, by_clock = _held_back(record)
     decided, own = (np.array([_number(bar[name]) for bar in record.every_bar]) for name in ("decided", "ruled"))
     same = np.array_equal(own, ruled, equal_nan=True)
+    paid = _half_spreads(record)
     prompt = np.zeros_like(held_back)
     walks = [
         journal,
-        _walked(made, record, seen, _with_stale(entries, decided), held_back),
-        _walked(made, record, seen, own, held_back),
-        _walked(made, record, seen, own, held_back & ~by_clock),
+        _walked(made, record, seen, _with_stale(entries, decided), held_back, paid),
+        _walked(made, record, seen, own, held_back, paid),
+        _walked(made, record, seen, own, held_back & ~by_clock, paid),
+        _walked(made, record, seen, own, prompt, paid),
         _walked(made, record, seen, own, prompt),
         _walked(made, record, seen, untrained, prompt),
         _backtested(_fresh(result, opening, study), record, result, final),
@@ -202,7 +206,9 @@ def _of_journal(record: SessionRecord) -> Walk:
         for time, bar in zip(times, bars, strict=True)
         for fill in bar["fills"]
     ]
-    return Walk(times, [bar["equity"] for bar in bars], [_number(bar["decided"]) for bar in bars], fills)
+    given = _with_stale(record.entries, np.array([_number(bar["decided"]) for bar in record.every_bar]))
+    decided = [float(each) for each, bar in zip(given, record.every_bar, strict=True) if not bar["warm"]]
+    return Walk(times, [bar["equity"] for bar in bars], decided, fills)
 
 
 def _ruled(made: Machinery, bars: Candles, entries: Sequence[Entry], folder: Path) -> np.ndarray:
@@ -249,13 +255,27 @@ def _with_stale(entries: Sequence[Entry], decided: np.ndarray) -> np.ndarray:
     return found
 
 
-def _walked(made: Machinery, record: SessionRecord, bars: Candles, decided: np.ndarray, held_back: np.ndarray) -> Walk:
+def _half_spreads(record: SessionRecord) -> np.ndarray | None:
+    """What orders paid in place of the assumed spread, (bars,); None for a session at the assumed one."""
+    if not record.opening.get("at_spread"):
+        return None
+    return np.array([math.nan, *(_number(bar.get("half_spread")) for bar in record.every_bar[:-1])])
+
+
+def _walked(
+    made: Machinery,
+    record: SessionRecord,
+    bars: Candles,
+    decided: np.ndarray,
+    held_back: np.ndarray,
+    half_spreads: np.ndarray | None = None,
+) -> Walk:
     """The account along bars with given decisions; what was decided before the session began is not traded."""
     is_warm = np.array([bar["warm"] for bar in record.every_bar])
     trader = Trader(made.parts.rule, made.trader.costs, record.opening["cash"])
     trader.rules = made.trader.rules  # whose unit and band are known
     trader.remember(made.history, None, made.forecaster.growing)
-    steps = trader.trade(bars, np.where(is_warm, np.nan, decided), held_back=held_back)
+    steps = trader.trade(bars, np.where(is_warm, np.nan, decided), held_back=held_back, half_spreads=half_spreads)
     closes = bars.frame["close_time"].to_list()
     traded = [(time, step) for time, step, warm in zip(closes, steps, is_warm, strict=True) if not warm]
     fills = [(time, fill[3], fill[4]) for time, step in traded for fill in step.fills]

@@ -1,10 +1,11 @@
-"""`paper`: a run traded on paper, bar by bar as a feed brings them, written down before anything else happens."""
+"""`PaperSession`: a run traded on paper, bar by bar as a feed brings them, written down before anything else happens."""
 
 from __future__ import annotations
 
 import logging
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,18 +16,16 @@ from candlecast.backtesting.limits import Close, Limits, LimitState
 from candlecast.candles import Candles
 from candlecast.disk.exclusive import Exclusive
 from candlecast.disk.files import reason
-from candlecast.errors import ConfigError, RunError
-from candlecast.interval import span_seconds
-from candlecast.live.classify import Classified, classified
+from candlecast.errors import RunError
+from candlecast.live.classify import Classified, classified, impossible
 from candlecast.live.events import Listener, PaperEvent, bar_content, bar_event, by_bar, none, notice_content
 from candlecast.live.generations import Generation
 from candlecast.live.journal import Arrivals, Journal
-from candlecast.live.opening import NETS, candles_of, machinery, opened, require_same_session
+from candlecast.live.opening import NETS, candles_from, machinery, opened, require_same_session
 from candlecast.live.retraining import Background, save_tensors
-from candlecast.parameters import as_path
-from candlecast.sources.feed import Batch, Feed, Seen, Tape, is_late
-from candlecast.sources.source import Moment, moment
-from candlecast.study.loading import load_run
+from candlecast.live.stepping import Work, finished
+from candlecast.sources.feed import Batch, Feed, Seen, Tape, half_spread, is_late
+from candlecast.store import Store
 from candlecast.study.result import StudyResult
 from candlecast.study.study import Study
 
@@ -38,107 +37,49 @@ STOP = "stop"  # a file in the session's folder that ends it at the next batch
 NO_LIMITS = Limits()
 
 
-def paper(
-    run: StudyResult | str | Path,
-    *,
-    feed: Feed,
-    cash: float | None = None,
-    session: str | Path | None = None,
-    until: Moment | None = None,
-    limits: Limits = NO_LIMITS,
-    refit: str | None = None,
-    study: Study | None = None,
-    alerts: Sequence[Listener] = (),
-    resume: bool = False,
-) -> PaperSession:
-    """Trade a run on paper: forecast, rule and account as in its backtest, one closed bar at a time.
+@dataclass(frozen=True)
+class SessionOptions:
+    """How a session trades; see `paper` for each field."""
 
-    Iterating over the session runs it; each event is on the disk before it is given. Killed at any moment and begun again
-    with the same arguments, it continues after its last bar, and ends with the same journal. A bar is forecast by the fold
-    of the run that tests it, and bars after the run by its last fold. Nothing is ever sent to an exchange.
-
-    Args:
-        run: a stored run or its folder, or any result of a study.
-        feed: of the run's symbol and interval, such as `Binance().stream("BTCUSDT", "1h")` or `Tape(candles)`.
-        cash: initial cash; the study's when not given.
-        session: folder of the journal; the run's name in the folder `paper` when not given.
-        until: the session ends with the last bar that closes by then (UTC).
-        limits: safety limits.
-        refit: train once more after each such span ("1d") on everything known by then, on another thread, and go on with
-            those models from a bar's close on; never when None.
-        study: that of the run, needed where its model, features or rule are functions of yours.
-        alerts: called with each event that people want to know of: fills, limits, trainings, notices.
-        resume: leave the state HALTED.
-
-    Raises:
-        ConfigError: for a feed of something else, features from elsewhere, or folds that know later bars.
-        RunError: for a session of another run, a journal that is damaged or newer, a session that is running already.
-
-    >>> import candlecast as cc, tempfile
-    >>> candles = cc.synthetic.ar1(300, seed=1, phi=0.3).candles
-    >>> study = cc.Study(model=cc.LinearRegression(), features=cc.Features(cc.log_return()), baselines=())
-    >>> result = study.run(candles, ledger=cc.Ledger.in_memory())
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     session = cc.paper(result, feed=cc.Tape(candles[150:]), session=folder + "/ar")
-    ...     last = list(session)[-1]
-    >>> last.equity == result.backtest.equity["equity"][-1]
-    True
-    """
-    result = run if isinstance(run, StudyResult) else load_run(run, study=study)
-    for name in ("batches", "symbol", "interval", "now", "close"):
-        if not hasattr(feed, name):
-            raise ConfigError(
-                f"feed is {feed!r}", expected="a feed of closed bars", remedy='Use Binance().stream("BTCUSDT", "1h")'
-            )
-    every = None if refit is None else timedelta(seconds=span_seconds(refit))
-    end = None if until is None else moment(until, "until")
-    folder = as_path(session, "session") if session is not None else Path("paper") / _name(result)
-    return PaperSession(result, feed, folder, cash, end, limits, every, study, tuple(alerts), resume)
-
-
-def _name(result: StudyResult) -> str:
-    from candlecast.runs import run_name
-
-    return result.folder.resolve().name if result.folder else run_name(result.recipe, result.candles)
+    cash: float | None = None
+    until: datetime | None = None
+    limits: Limits = NO_LIMITS
+    refit: timedelta | None = None
+    study: Study | None = None
+    store: Store | None = None
+    alerts: tuple[Listener, ...] = ()
+    resume: bool = False
+    at_spread: bool = False
 
 
 class PaperSession:
     """A paper session: iterate over it to run it; `folder` holds its journal, from which everything else is read."""
 
-    def __init__(
-        self,
-        result: StudyResult,
-        feed: Feed,
-        folder: Path,
-        cash: float | None,
-        until: datetime | None,
-        limits: Limits,
-        refit: timedelta | None,
-        study: Study | None,
-        alerts: tuple[Listener, ...],
-        resume: bool,
-    ) -> None:
+    def __init__(self, result: StudyResult, feed: Feed, folder: Path, options: SessionOptions) -> None:
         self.result, self.feed, self.folder = result, feed, folder
-        self.limits, self.until = limits, until
-        self._refit, self._study, self._alerts, self._resume = refit, study, alerts, resume
+        self.limits, self.until = options.limits, options.until
+        limits, cash, study = options.limits, options.cash, options.study
+        self._refit, self._store, self._alerts = options.refit, options.store, options.alerts
         self._claim = _claimed(folder)
         try:
-            self._journal, self._arrivals = Journal(folder), Arrivals(folder)
+            self._journal, self._arrivals = Journal(folder), Arrivals(folder, is_written=True)
             entries = list(self._journal.entries())
             if entries:
                 self._opening = entries[0].content
-                require_same_session(self._opening, result, feed, folder, cash)
+                require_same_session(self._opening, result, feed, folder, cash=cash, at_spread=options.at_spread)
             else:
-                self._opening = opened(result, feed, cash=float(result.cash if cash is None else cash), study=study)
+                cash = float(result.cash if cash is None else cash)
+                self._opening = opened(result, feed, cash=cash, study=study, at_spread=options.at_spread)
             self._made = machinery(result, self._opening, entries, folder, study)
             if not entries:
                 self._journal.append([("session", self._opening)])
             self._state = _limit_state(
                 limits, self._opening["cash"], [entry.content for entry in entries if entry.kind == "bar"]
             )
-            if resume and self._state.state == "HALTED":
+            if options.resume and self._state.state == "HALTED":
                 self._state = LimitState("ACTIVE", "", self.equity, self._state.close)
             self._trained_at = _last_training(entries)
+            self._half_spread = _last_half_spread(entries)
             self._was_late = (
                 bool([e for e in entries if e.kind == "bar"][-1].content["late"]) if self._made_bars else False
             )
@@ -172,38 +113,75 @@ class PaperSession:
     def __iter__(self) -> Iterator[PaperEvent]:
         """Run the session until the feed ends, `until`, or `stop`; may be left at any event."""
         try:
-            (self.folder / STOP).unlink(missing_ok=True)
-            interval = self._made.history.interval
-            known = self._arrivals.bars(interval.next(self._made.last_open))
+            known = self.begun()
             if known:
-                yield from self._taken(known)
-            for batch in self.feed.batches(interval.next(self._made.last_open)):
-                if batch:
-                    self._arrivals.write(batch)
-                yield from self._taken(batch)
-                if self._is_over():
+                yield from self.told(finished(self.acting(known)))
+            for batch in self.feed.batches(self.wanted):
+                self.keep(batch)
+                yield from self.told(finished(self.acting(batch)))
+                if self.is_over:
                     return
         finally:
             self.close()
 
+    @property
+    def wanted(self) -> datetime:
+        """When the next bar opens."""
+        return self._made.history.interval.next(self._made.last_open)
+
+    def begun(self) -> list[Seen]:
+        """What was received and not acted on, when the session ended the last time; it is kept in the store, too."""
+        (self.folder / STOP).unlink(missing_ok=True)
+        known = self._arrivals.bars(self.wanted)
+        self._store_bars(known)
+        return known
+
+    def keep(self, batch: Batch) -> None:
+        """Write down what was received, before anything acts on it."""
+        if batch:
+            self._arrivals.write(batch)
+            self._store_bars(batch)
+
+    def told(self, events: Sequence[PaperEvent]) -> Iterator[PaperEvent]:
+        """Give events that are in the journal to the alerts, and then to the caller."""
+        for event in events:
+            _tell(self._alerts, event)
+            yield event
+
+    def _store_bars(self, batch: Batch) -> None:
+        """Give the bars to the store, but for those that no market can have traded."""
+        if self._store is None:
+            return
+        bars = [each for each in batch if isinstance(each, Seen) and not impossible(each)]
+        history = self._made.history
+        self._store.add(
+            self.feed.name, self.feed.symbol, history.interval, bars, has_sessions=bool(history.has_sessions)
+        )
+
     def close(self) -> None:
-        """End the session; it can be begun again. The journal is whole at any time."""
+        """End the session and its feed; it can be begun again. The journal is whole at any time."""
+        self.feed.close()
+        self.release()
+
+    def release(self) -> None:
+        """End the session, but not its feed, which others may use."""
         if getattr(self, "_background", None) is not None:
             self._background.close()  # type: ignore[union-attr]
-        self.feed.close()
         for part in ("_journal", "_arrivals"):
             if hasattr(self, part):
                 getattr(self, part).close()
         self._claim.release()
 
-    def _is_over(self) -> bool:
+    @property
+    def is_over(self) -> bool:
+        """Whether the session is to end: it was stopped, or the next bar closes after `until`."""
         if (self.folder / STOP).exists():
             return True
         closed = self._made.history.interval.next(self._made.last_open)
         return self.until is not None and self._made.history.interval.next(closed) > self.until
 
-    def _taken(self, batch: Batch) -> Iterator[PaperEvent]:
-        """Act on what came together: decide, write it down, and only then say so."""
+    def acting(self, batch: Batch) -> Work[list[PaperEvent]]:
+        """Act on what came together: decide, and write it down; gives what happened. A piece of work: see `finished`."""
         found = classified(batch, self._made.last_open, self._made.history, known=self._known)
         entries: list[tuple[str, dict[str, Any]]] = []
         events: list[PaperEvent] = []
@@ -217,7 +195,7 @@ class PaperSession:
                 entries.append(("refit", swapped))
                 words = f"models trained on everything known by {swapped['trained_at'][:16]} UTC forecast from now on"
                 events.append(PaperEvent("refit", part[0].received_at, words, state=self._state.state))
-            own, said = self._traded(part)
+            own, said = yield from self._traded(part)
             entries += own
             events += said
         stale = self._stale(bars)
@@ -226,9 +204,7 @@ class PaperSession:
             events.append(stale[1])
         if entries:
             self._journal.append(entries)
-        for event in events:
-            _tell(self._alerts, event)
-            yield event
+        return [replace(event, session=self.folder.name) for event in events]
 
     def _wanted(self, found: Classified) -> list[Seen]:
         if self.until is None:
@@ -288,12 +264,12 @@ class PaperSession:
         self._made.forecaster.add(Generation(index, since64, tuple(each.job for each in fitted), tuple(fitted)))
         return {"index": index, "trained_at": trained_at.isoformat(), "since": since.isoformat()}
 
-    def _traded(self, bars: list[Seen]) -> tuple[list[tuple[str, dict[str, Any]]], list[PaperEvent]]:
+    def _traded(self, bars: list[Seen]) -> Work[tuple[list[tuple[str, dict[str, Any]]], list[PaperEvent]]]:
         """Forecast, decide and trade bars that follow those before."""
         made, interval = self._made, self._made.history.interval
         candles = _candles(bars, made.history)
         closes = candles.frame["close_time"].to_list()
-        forecast = made.forecaster.step(candles)
+        forecast = yield from made.forecaster.stepping(candles)
         ruled = made.trader.decide(forecast, candles, made.forecaster.growing)
         trades_from = datetime.fromisoformat(self._opening["trades_from"])
         is_warm = np.array([close <= trades_from for close in closes])
@@ -303,6 +279,9 @@ class PaperSession:
         ]
         held_back = np.array([self._was_late, *late[:-1]])
         self._was_late = late[-1]
+        seen = [half_spread(bar.bid, bar.ask) for bar in bars]
+        half_spreads = np.array([self._half_spread, *seen[:-1]]) if self._opening.get("at_spread") else None
+        self._half_spread = seen[-1]
         states: list[LimitState] = []
         is_killed = self.limits.kill_file is not None and self.limits.kill_file.exists()
 
@@ -315,14 +294,14 @@ class PaperSession:
             states.append(self._state)
             return wanted
 
-        steps = made.trader.trade(candles, ruled, held_back=held_back, limited=limited)
+        steps = made.trader.trade(candles, ruled, held_back=held_back, limited=limited, half_spreads=half_spreads)
         said = by_bar(forecast, closes)
         entries, events, before = [], [], self._told
         for row, (bar, step) in enumerate(zip(bars, steps, strict=True)):
             content = bar_content(
                 bar, closes[row], said.get(closes[row]), float(ruled[row]), step, states[row], late[row]
             )
-            entries.append(("bar", content | {"warm": bool(is_warm[row])}))
+            entries.append(("bar", content | {"warm": bool(is_warm[row]), "half_spread": none(seen[row])}))
             events.append(bar_event(bar, closes[row], content, step, states[row], is_live=not is_warm[row]))
             if (states[row].state, states[row].reason) != before:
                 before = states[row].state, states[row].reason
@@ -387,15 +366,8 @@ def _claimed(folder: Path) -> Exclusive:
 
 
 def _candles(bars: Sequence[Seen], like: Candles) -> Candles:
-    contents = [
-        {
-            "open_time": bar.open_time.isoformat(),
-            "close_time": like.interval.next(bar.open_time).isoformat(),
-            "bar": bar.values,
-        }
-        for bar in bars
-    ]
-    return candles_of(contents, like)
+    opened = [bar.open_time for bar in bars]
+    return candles_from(opened, [like.interval.next(time) for time in opened], [bar.values for bar in bars], like)
 
 
 def _limit_state(limits: Limits, cash: float, bars: Sequence[dict[str, Any]]) -> LimitState:
@@ -412,6 +384,12 @@ def _last_training(entries: Sequence[Any]) -> datetime | None:
     first = next((entry.content["close_time"] for entry in entries if entry.kind == "bar"), None)
     last = refits[-1] if refits else first
     return None if last is None else datetime.fromisoformat(last)
+
+
+def _last_half_spread(entries: Sequence[Any]) -> float:
+    last = next((entry.content for entry in reversed(entries) if entry.kind == "bar"), {})
+    found = last.get("half_spread")
+    return math.nan if found is None else float(found)
 
 
 def _tell(alerts: Sequence[Listener], event: PaperEvent) -> None:

@@ -80,6 +80,7 @@ class Trader:
         *,
         held_back: np.ndarray | None = None,
         limited: Limited | None = None,
+        half_spreads: np.ndarray | None = None,
     ) -> list[Step]:
         """Carry the account through new bars, which follow those before.
 
@@ -88,10 +89,10 @@ class Trader:
             decided: what the rule decides at the close of each, (bars,), NaN for nothing.
             held_back: bool (bars,): the target that waits is not given to the account in this bar.
             limited: called with the row, equity, close, decided and last target at each close; gives the target instead.
+            half_spreads: half the spread that was seen before each bar, a fraction of the price, (bars,), which an order pays
+                in place of the assumed one; NaN for the assumed one.
         """
-        joined = bars if self._before is None else _after(self._before, bars)
-        events = carry_by_bar(joined, self.costs, None)
-        events = None if events is None else events[len(joined) - len(bars) :]
+        events = self._events(bars)
         columns = [getattr(bars, name).tolist() for name in ("open", "high", "low", "close")]
         volumes = np.nan_to_num(bars.volume, nan=0.0).tolist()
         steps = []
@@ -106,7 +107,7 @@ class Trader:
                     target, self.pending = self.pending, NAN
                 carried = None if events is None else CarryEvents(*events[row].tolist())
                 bar = Bar(opened, high, low, close, NAN if is_untraded else volume, carried)
-                self.account, *made = follow(self.account, bar, target, self._terms())
+                self.account, *made = follow(self.account, bar, target, self._terms(half_spreads, row))
                 fills = self._stamped(made, target)
             equity = self.account.cash + self.account.units * close
             wanted = float(decided[row])
@@ -116,8 +117,15 @@ class Trader:
                 self.pending = wanted
                 self.bar = max(self.bar, 0)
             steps.append(Step(self.bar, self.account, equity, tuple(fills), target, wanted, self.pending))
-        self._before = joined[-1:]
+        self._before = bars[-1:]
         return steps
+
+    def _events(self, bars: Candles) -> np.ndarray | None:
+        """What holding costs in each of the new bars; see `carry_by_bar`."""
+        if self._before is None or not self.costs.has_carry:
+            return carry_by_bar(bars, self.costs, None)
+        found = carry_by_bar(_after(self._before, bars), self.costs, None)
+        return None if found is None else found[len(found) - len(bars) :]
 
     def restore(self, bars: Sequence[dict[str, Any]], last: Candles) -> None:
         """The account as it was after the bars of a journal, the last of which is given as candles too."""
@@ -142,7 +150,14 @@ class Trader:
         rows = ((1.0, held, gapped), (1.0, target, filled), (0.0, held, ended))
         return [(self.bar, at_open, aim, *fill) for at_open, aim, fill in rows if fill.reason != 0]
 
-    def _terms(self) -> Conditions:
+    def _terms(self, half_spreads: np.ndarray | None, row: int) -> Conditions:
+        assumed = self._assumed()
+        if half_spreads is None or math.isnan(half_spreads[row]):
+            return assumed
+        slippage = self.costs.slippage_bps / 10_000 + float(half_spreads[row])
+        return assumed._replace(terms=assumed.terms._replace(slippage=slippage))
+
+    def _assumed(self) -> Conditions:
         rules = self.rules
         if self._conditions is None:
             terms = self.costs.terms()

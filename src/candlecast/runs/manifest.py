@@ -218,18 +218,27 @@ def _is_environment(value: Any) -> bool:
         return value is None
     packages = value.get("packages", {})
     is_flat = isinstance(packages, dict) and len(packages) <= MAX_PARTS
-    parts = [*(part for name, part in value.items() if name != "packages"), *(packages.values() if is_flat else ())]
-    return is_flat and all(is_whole(part, 0) or part is None or _is_short(part) for part in parts)
+    texts = [
+        *(part for name, part in value.items() if name not in ("packages", "cores")),
+        *(packages.values() if is_flat else ()),
+    ]
+    return is_flat and _optional(_is_count)(value.get("cores")) and all(map(_optional(_is_short), texts))
 
 
 def _is_short(value: Any) -> bool:
     return _is_text(value) and len(value) <= LONGEST
 
 
-def _is_table(value: Any) -> bool:
-    """Whether it holds rows: objects of one level."""
-    return isinstance(value, list) and all(
-        isinstance(row, dict) and not any(isinstance(cell, (dict, list)) for cell in row.values()) for row in value
+def _is_table(name: str) -> Check:
+    """Whether a value holds rows, objects of one level, each with a text in the column of this name."""
+    return lambda value: (
+        isinstance(value, list)
+        and all(
+            isinstance(row, dict)
+            and _is_text(row.get(name))
+            and not any(isinstance(cell, (dict, list)) for cell in row.values())
+            for row in value
+        )
     )
 
 
@@ -269,6 +278,6 @@ SHAPE: dict[str, Any] = {
     "verdict": dict.fromkeys(("is_forecastable", "pays", "has_edge"), _is_flag),
     "files": _is_files,
     "environment": _is_environment,
-    "accuracy": _optional(_is_table),
-    "summary": _optional(_is_table),
+    "accuracy": _optional(_is_table("model")),
+    "summary": _optional(_is_table("statistic")),
 }

@@ -83,7 +83,9 @@ class NoTradeBand:
             )
         cost, per_bar = self._cost(costs), expected / forecast.horizon
         low, high = np.empty(len(frame)), np.empty(len(frame))
-        measured, which = np.unique(frame.select(*SIGNAL).to_numpy(), axis=0, return_inverse=True)
+        measured, which = np.unique(
+            np.column_stack([frame[name].to_numpy() for name in SIGNAL]), axis=0, return_inverse=True
+        )
         for place, (mean, std, persistence) in enumerate(measured):
             rows = which.ravel() == place
             region = self._region(mean / forecast.horizon, std / forecast.horizon, persistence, cost)

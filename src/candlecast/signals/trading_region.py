@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ class Region(NamedTuple):
         return np.interp(forecasts, self.at, self.low), np.interp(forecasts, self.at, self.high)
 
 
+@lru_cache(maxsize=1_024)
 def trading_region(
     *, cost: float, mean: float, std: float, persistence: float, full: float, lowest: float = -1.0
 ) -> Region:

@@ -97,7 +97,7 @@ class Binance(Source):
         known = INTERVALS if self.market == "spot" else INTERVALS[1:]
         if interval not in map(Interval.parse, known):
             raise lacking_interval("Binance", interval, known)
-        return BinanceStream(self, symbol, interval, url=self.streams)
+        return BinanceStream(symbol, interval, url=self.streams, source=self)
 
     def _pages(self, symbol: str, interval: Interval, start: datetime, end: datetime | None) -> Iterator[pl.DataFrame]:
         with web("Binance", self.retry) as get, self._market(symbol, interval) as market:

@@ -6,12 +6,11 @@ import json
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 import polars as pl
 
@@ -19,6 +18,7 @@ from candlecast.candles.intake import ACTIVITY
 from candlecast.errors import CandlecastError, ConfigError, SourceError, near_misses
 from candlecast.interval import Interval
 from candlecast.parameters import require_kinds
+from candlecast.sources.addresses import moved
 from candlecast.sources.answers import MAX_TEXT, are_dated, is_time, parse_json, quoted, says_nothing_found, unusable
 from candlecast.sources.page import VALUES, market_page
 from candlecast.sources.refusals import lacking_interval, missing_extra, unknown_symbol
@@ -29,6 +29,8 @@ from candlecast.text.redaction import redacting_loggers
 
 if TYPE_CHECKING:
     import requests
+
+    from candlecast.sources.feed import Feed
 
 logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
@@ -47,15 +49,16 @@ class Exchange(Source):
 
     Symbols are written as ccxt writes them, such as "BTC/USDT" and "BTC/USDT:USDT" for a perpetual contract. Many
     exchanges give only their latest bars (Kraken 720 of each interval); for the whole history of Binance use `Binance`.
-    `url` replaces scheme and host of every address, for a mirror. With `is_paced`, requests respect the exchange's rate
-    limits. `retry` decides how transient failures are retried. The exchange's own clock decides which bars are closed.
-    Needs the extra `exchanges`.
+    `url` replaces scheme and host of every address, for a mirror, and `streams` those of the websocket streams. With
+    `is_paced`, requests respect the exchange's rate limits. `retry` decides how transient failures are retried. The exchange's
+    own clock decides which bars are closed. Needs the extra `exchanges`.
     """
 
     id: str
     url: str | None = None
     retry: Retry = field(default=Retry(), repr=False)
     is_paced: bool = True
+    streams: str | None = None
     clock: Callable[[], datetime] = field(default=utc_now, repr=False)
 
     def __post_init__(self) -> None:
@@ -74,10 +77,30 @@ class Exchange(Source):
         start, end = period(since, until, now=self.clock(), first=FIRST)
         return self._pages(symbol, interval, max(start, FIRST) if since else None, None if until is None else end)
 
+    def stream(self, symbol: str, interval: str | Interval) -> Feed:
+        """Closed bars as they become known: by the websocket that `ccxt.pro` has for the exchange, with REST for what is
+        missed; where it has none, by asking when a bar is due.
+
+        Raises ConfigError for an interval that the exchange lacks. Nothing is asked before the first batch is taken.
+        """
+        from candlecast.sources.exchange_stream import ExchangeStream, has_stream
+        from candlecast.sources.polling import Polling
+
+        length = Interval.parse(interval)
+        with self.opened() as rest:
+            rest.require_interval(length)
+        if not has_stream(self.id):
+            return Polling(self, symbol, length, clock=self.clock)
+        return ExchangeStream(symbol, length, url=self.streams, grace_seconds=2.0, source=self)
+
+    def opened(self) -> AbstractContextManager[Rest]:
+        """A connection to the exchange, which is used when something is asked of it."""
+        return connect(self.id, url=self.url, retry=self.retry, is_paced=self.is_paced, clock=self.clock)
+
     def _pages(
         self, symbol: str, interval: Interval, start: datetime | None, end: datetime | None
     ) -> Iterator[pl.DataFrame]:
-        with connect(self.id, url=self.url, retry=self.retry, is_paced=self.is_paced, clock=self.clock) as rest:
+        with self.opened() as rest:
             rest.require_interval(interval)
             markets = rest.ask(rest.exchange.load_markets)
             if symbol not in markets:
@@ -92,7 +115,7 @@ class Exchange(Source):
 
     def status(self, symbol: str) -> Status:
         """As the exchange lists the symbol."""
-        with connect(self.id, url=self.url, retry=self.retry, is_paced=self.is_paced, clock=self.clock) as rest:
+        with self.opened() as rest:
             markets = rest.ask(rest.exchange.load_markets)
         if symbol not in markets:
             return "delisted"
@@ -254,7 +277,7 @@ def connect(
         }
     )
     if url:
-        exchange.urls["api"] = _moved(exchange.urls["api"], url)
+        exchange.urls["api"] = moved(exchange.urls["api"], url)
     rest = Rest(exchange, retry, clock)
     bound(exchange.session, exchange.name, retry.at_most(MAX_TEXT))
     exchange.session.hooks["response"].append(_judge(exchange.name, refused, rest.said))
@@ -290,15 +313,6 @@ def _judge(name: str, refused: str, said: list[Any]) -> Callable[..., None]:
             require_ok(name, answer.status_code, answer.headers, answer.text, refused=refused)
 
     return judge
-
-
-def _moved(addresses: Any, url: str) -> Any:
-    """Addresses (nested in ways that differ between exchanges) with the scheme and host of `url` and their own paths."""
-    if isinstance(addresses, dict):
-        return {name: _moved(address, url) for name, address in addresses.items()}
-    if not isinstance(addresses, str):
-        return addresses
-    return urlunsplit((*urlsplit(url)[:2], *urlsplit(addresses)[2:]))
 
 
 def _opening(market: Mapping[str, Any], symbol: str) -> datetime:

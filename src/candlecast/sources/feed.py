@@ -185,3 +185,12 @@ def is_late(bar: Seen, close_time: datetime, interval: Interval, *, share: float
     True
     """
     return bar.received_at - close_time > timedelta(seconds=share * interval.seconds)
+
+
+def half_spread(bid: float, ask: float) -> float:
+    """Half the spread as a fraction of the middle price; NaN where no prices were seen, or they cross.
+
+    >>> half_spread(99.0, 101.0)
+    0.01
+    """
+    return (ask - bid) / (ask + bid) if 0.0 < bid <= ask else math.nan

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from typing import Protocol
+
+import polars as pl
 
 from candlecast.errors import CandleError, SourceError, UnknownSymbolError
 from candlecast.interval import Interval
@@ -11,10 +14,18 @@ from candlecast.sources.feed import Notice, Seen
 from candlecast.sources.source import Source
 
 
+class Pages(Protocol):
+    """Closed bars page by page, as `Source.pages`."""
+
+    def __call__(self, symbol: str, interval: Interval, /, *, since: datetime) -> Iterator[pl.DataFrame]:
+        """See `Source.pages`."""
+        ...
+
+
 def missed(
-    source: Source, symbol: str, interval: Interval, since: datetime, *, how: str, now: Callable[[], datetime]
+    pages: Pages, symbol: str, interval: Interval, since: datetime, *, how: str, now: Callable[[], datetime]
 ) -> tuple[list[Seen], Notice | None]:
-    """Closed bars that open at `since` or later; and a notice where the source has no such symbol any more.
+    """Closed bars that open at `since` or later; and a notice where their source has no such symbol any more.
 
     A source that gives no usable answer is asked again at the next occasion; its error is the notice.
     """
@@ -22,7 +33,7 @@ def missed(
         return [], None
     found: list[Seen] = []
     try:
-        for page in source.pages(symbol, interval, since=since):
+        for page in pages(symbol, interval, since=since):
             rows = page.select("open_time", "open", "high", "low", "close", "volume").iter_rows()
             found += [Seen(*row, received_at=now(), how=how) for row in rows]
     except UnknownSymbolError as error:

@@ -58,7 +58,7 @@ class Polling:
         """See `Feed.batches`."""
         wanted, is_told = since, False
         while not self._closing.is_set():
-            bars, notice = missed(self.source, self.symbol, self.interval, wanted, how="poll", now=self.now)
+            bars, notice = missed(self.source.pages, self.symbol, self.interval, wanted, how="poll", now=self.now)
             if bars:
                 wanted, is_told = self.interval.next(bars[-1].open_time), False
             batch: list = [*bars, *([] if notice is None else [notice])]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from candlecast.interval import Interval
 from candlecast.sources.alpha_vantage import AlphaVantage
 from candlecast.sources.binance import Binance
+from candlecast.sources.exchange import Exchange
 from candlecast.sources.feed import Feed
 from candlecast.sources.polling import Polling
 from candlecast.sources.source import Source
@@ -19,7 +20,7 @@ def stream_of(source: Source, symbol: str, interval: str | Interval) -> Feed:
     Raises ConfigError for an interval that the source lacks.
     """
     length = Interval.parse(interval)
-    if isinstance(source, Binance):
+    if isinstance(source, Binance | Exchange):
         return source.stream(symbol, length)
     seconds = PATIENCE["alphavantage"] if isinstance(source, AlphaVantage) else USUAL_SECONDS
     return Polling(source, symbol, length, poll_seconds=seconds)

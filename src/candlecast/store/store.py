@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,8 +20,9 @@ from candlecast.events import Listener, ignore
 from candlecast.interval import Interval
 from candlecast.parameters import as_path
 from candlecast.process.forking import require_threads
+from candlecast.sources.feed import Seen
 from candlecast.sources.source import Moment, Source, moment, period, require_order, utc_now
-from candlecast.store import compact, joining, listings, update
+from candlecast.store import adding, compact, joining, listings, update
 from candlecast.store.listings import Listings, read_listings
 from candlecast.store.observations import BEGINNING, COLUMNS, PRICES, TIME, changes, current, is_current
 from candlecast.store.table import SUPERSEDED, Location, Series, Snapshot
@@ -142,6 +143,31 @@ class Store:
             compact.compact(self._table, series, parts)
             snapshot = self._snapshot(None)
         return self._read(snapshot, series, since, until)
+
+    def add(
+        self, source: Source | str, symbol: str, interval: str | Interval, bars: Sequence[Seen], *, has_sessions: bool
+    ) -> int:
+        """Keep bars that came by themselves, as those of a live feed; gives how many of them were news.
+
+        A bar that is there with other values is kept beside them, as a change of the vendor. Nothing is claimed about the
+        bars between them: `update` asks for those. Raises StoreError.
+
+        >>> import tempfile
+        >>> from candlecast.sources.feed import Seen
+        >>> opened = datetime.fromisoformat("2024-01-01T00:00Z")
+        >>> bar = Seen(opened, 1.0, 2.0, 0.5, 1.5, 9.0, received_at=opened)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     store = Store(folder + "/data")
+        ...     [store.add("binance", "BTCUSDT", "1h", [bar], has_sessions=False) for _ in range(2)]
+        [1, 0]
+        """
+        series = _series(source, symbol, interval)
+        if not bars:
+            return 0
+        added = adding.add(self._table, series, bars, has_sessions=has_sessions)
+        if added and (parts := compact.crowded(self._snapshot(None), series, least=compact.CROWDED)):
+            compact.compact(self._table, series, parts)
+        return added
 
     def rename(self, source: Source | str, old: str, new: str, *, at: Moment | None = None) -> None:
         """Declare that a source calls by another symbol, from `at` on, what it called `old` before.

@@ -155,3 +155,32 @@ class Recurrent(Stacked):
         """The state that `stepper` begins with: zeros."""
         one = torch.zeros(1, 1, 1)
         return tuple(tensor[0].numpy() for layer in self.layers for tensor in cast("Layer", layer).start(one))
+
+
+def forward_together(
+    nets: Sequence[Recurrent], x: Sequence[Tensor], states: Sequence[State | None], tail: int
+) -> tuple[Tensor, list[State]]:
+    """What each of K fused nets of one shape gives for its own x (B, T, F), to the last bit: the outputs (K, B, tail, O), and
+    the state of each. Without autograd.
+    """
+    first = nets[0]
+    begun = [
+        tuple(tuple(cast("Layer", layer).start(own)) for layer in net.layers) if state is None else state
+        for net, own, state in zip(nets, x, states, strict=True)
+    ]
+    tensors = [
+        [
+            *(torch.stack(parts) for parts in zip(*(state[depth] for state in begun), strict=True)),
+            *(
+                torch.stack(parts)
+                for parts in zip(*(cast("RecurrentLayer", net.layers[depth]).weights for net in nets), strict=True)
+            ),
+        ]
+        for depth in range(len(first.layers))
+    ]
+    cell = cast("RecurrentLayer", first.layers[0]).cell
+    top, ends = kernels.layers(cell, torch.stack(tuple(x)), tensors, tail=tail)
+    head = [torch.stack(parts) for parts in zip(*(net.head.parameters() for net in nets), strict=True)]
+    outputs, _ = first.head.vjp(top, head)
+    own = [tuple(tuple(tensor[place] for tensor in end) for end in ends) for place in range(len(nets))]
+    return outputs, own
