@@ -1,10 +1,15 @@
 # Two commands: `make run` does the main job, `make test` runs all checks. Both create the environment they need in .venv.
 # On Linux without a GPU: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make run
+# `make docs` builds the site in build/site, `make dist` the wheel and the source archive.
 # Longer checks: `make fuzz` (CASES damaged inputs from number FIRST on), `make kills` (KILLS killed processes of each task),
 # `make replays` (50 runs replayed with other numbers of threads), `make slips` (small faults that tests must catch),
 # `make lowest` (the tests with the lowest versions that pyproject.toml allows, in .venv-lowest; several GB).
 
-PYTHON ?= python3.11
+# The newest Python from 3.11 to 3.14 that runs and can make environments; PYTHON=... names another.
+SUPPORTED := 3.14 3.13 3.12 3.11
+IS_USABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
+PYTHON ?= $(shell for name in $(addprefix python,$(SUPPORTED)) python3 python; do \
+	if $$name -c '$(IS_USABLE)' >/dev/null 2>&1; then echo $$name; break; fi; done)
 VENV := .venv
 BIN := $(VENV)/bin
 LOWEST := .venv-lowest
@@ -13,7 +18,19 @@ FIRST ?= 20000
 KILLS ?= 100
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test lint types unit slips fuzz kills replays lowest clean
+define require-python
+	@if [ -z "$(PYTHON)" ]; then \
+	  echo "There is no Python from 3.11 to 3.14 with venv and ensurepip here. Install one:"; \
+	  echo "  Debian, Ubuntu   sudo apt install python3 python3-venv"; \
+	  echo "  Fedora           sudo dnf install python3"; \
+	  echo "  macOS            brew install python@3.13"; \
+	  echo "  Windows          winget install Python.Python.3.13"; \
+	  echo "  anywhere         uv python install 3.13, then make PYTHON=\"\$$(uv python find 3.13)\" run"; \
+	  exit 1; \
+	fi
+endef
+
+.PHONY: run test lint types unit slips fuzz kills replays lowest docs dist python clean
 
 run: $(VENV)/.installed
 	$(BIN)/candlecast run
@@ -21,8 +38,8 @@ run: $(VENV)/.installed
 test: lint types unit
 
 lint: $(VENV)/.installed-test
-	$(BIN)/ruff format --check src tests bench examples
-	$(BIN)/ruff check src tests bench examples
+	$(BIN)/ruff format --check src tests bench examples tools
+	$(BIN)/ruff check src tests bench examples tools
 
 types: $(VENV)/.installed-test
 	$(BIN)/pyright
@@ -40,11 +57,13 @@ replays: $(VENV)/.installed-test
 	$(BIN)/python bench/replays.py
 
 lowest: constraints-lowest.txt pyproject.toml
+	$(require-python)
 	$(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $< --editable '.[test]'
 	$(LOWEST)/bin/python -m pytest --numprocesses auto
 
 $(BIN)/python:
+	$(require-python)
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
@@ -54,6 +73,18 @@ $(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
 $(VENV)/.installed-test: $(BIN)/python pyproject.toml constraints.txt
 	$(INSTALL) --editable '.[test]'
 	touch $@ $(VENV)/.installed
+
+docs: $(VENV)/.installed-test
+	$(BIN)/zensical build --clean --strict
+
+# The wheel and the source archive, in dist, without a network.
+dist: $(VENV)/.installed-test
+	$(BIN)/python -m build --no-isolation
+
+# Which Python the environment is made with.
+python:
+	$(require-python)
+	@echo $(PYTHON)
 
 # Small faults in copies of the source, each with the tests that must fail; takes about an hour, and is no part of `test`.
 slips: $(VENV)/.installed-test

@@ -103,7 +103,7 @@ def daily(data: Path, seeds: int) -> Iterator[dict]:
 
 def row_of(result: StudyResult, model: str, label: str) -> dict:
     """What a trial came to."""
-    lines = {line["statistic"]: line for line in result.summary.iter_rows(named=True)}
+    lines = {line["statistic"]: line for line in result.summary().iter_rows(named=True)}
     accuracy = result.own_accuracy.row(0, named=True)
     verdict, account = result.verdict, result.backtest
     return {

@@ -228,7 +228,7 @@ def outcomes(
     for label, rule in rules_of(part, bps / 1e4, has_all=options.rules or name == "oracle").items():
         traded = result if rule is None else result.rebacktest(rule=rule, ledger=cc.Ledger.in_memory())
         verdict = traded.verdict
-        sharpe = traded.summary.filter(statistic="Sharpe ratio")["value"][0]
+        sharpe = traded.summary().filter(statistic="Sharpe ratio")["value"][0]
         yield Outcome(
             part, family, strength, seed, name, label,
             verdict.is_forecastable, verdict.pays, verdict.has_edge, float(sharpe if sharpe is not None else np.nan),

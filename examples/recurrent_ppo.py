@@ -145,7 +145,7 @@ def main() -> None:
     result = study.run(cc.sample("sp500"))
     print(result.verdict)
     print(result.accuracy)
-    print(result.summary)
+    print(result.summary())
 
 
 if __name__ == "__main__":

@@ -161,7 +161,7 @@ def test_tests_stand_in_folders_named_as_the_packages():
     folders = {path.parent.name for path in tests.glob("*/test_*.py")} - of_several
     assert folders <= set(ORDER), f"folders without a package: {folders - set(ORDER)}"
     loose = {path.stem.removeprefix("test_") for path in tests.glob("test_*.py")}
-    whole = {"architecture", "benches", "docs", "examples", "journeys"}
+    whole = {"architecture", "benches", "commands_of_docs", "docs", "examples", "journeys", "misuse", "release"}
     assert loose - whole <= {"errors", "events", "interval", "parameters"}, (
         "only tests of the whole project stand outside folders"
     )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,16 +18,28 @@ from test_architecture import ORDER
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "candlecast"
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "bench" / "README.md"])
-OF_READERS = {"report.html", "manifest.json", "btc_1h.csv.gz", "es_1h.csv", "aapl.csv"}  # files that a reader may have
-BLOCK = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "bench" / "README.md", ROOT / "examples" / "README.md"]
+)
+OF_READERS = {
+    "report.html",
+    "manifest.json",
+    "btc_1h.csv.gz",
+    "es_1h.csv",
+    "aapl.csv",
+    "study.py",
+    "STUDY.py",
+}  # may exist
+OWN = "https://github.com/candlecast/candlecast/blob/main/"  # addresses of files of this project
+CONFIG = ROOT / "mkdocs.yml"
+BLOCK = re.compile(r"^(?:<!-- (\w+) -->\n)?```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
 
 def code_of(page: Path) -> list[tuple[str, str, str]]:
-    """Language, further words of the fence, and text of each block of code."""
-    return [(found[1], found[2].strip(), found[3]) for found in BLOCK.finditer(page.read_text(encoding="utf-8"))]
+    """Language, word of the comment above it (`norun`), and text of each block of code."""
+    return [(found[2], found[1] or "", found[3]) for found in BLOCK.finditer(page.read_text(encoding="utf-8"))]
 
 
 def spans_of(page: Path) -> list[str]:
@@ -43,7 +58,9 @@ def test_the_readme_is_short():
 
 @pages
 def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+    for target in re.findall(r"\]\(([^)\s]+)\)", BLOCK.sub("", page.read_text(encoding="utf-8"))):
+        if target.startswith(OWN):
+            assert (ROOT / target.removeprefix(OWN)).exists(), f"{page.name} links to {target}"
         if re.match(r"https?:", target):
             continue
         path, _, anchor = target.partition("#")
@@ -103,6 +120,13 @@ def test_commands_exist(page):
 
 
 @pages
+def test_fences_have_a_language_alone(page):
+    """Other words would hide the block, and what follows it, on the site."""
+    opened = re.findall(r"^```(.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert all(re.fullmatch(r"\w+", words) for words in opened), f"{page.name}: write <!-- norun --> above a block"
+
+
+@pages
 def test_code_compiles(page):
     for language, _, text in code_of(page):
         if language == "python":
@@ -115,7 +139,7 @@ def test_code_compiles(page):
     ids=lambda page: page.name,
 )
 def test_code_runs(page, tmp_path, monkeypatch):
-    """Blocks of Python of a page, one after the other, on few bars and with two baselines; `norun` exempts a block."""
+    """Blocks of Python of a page, one after the other, on few bars and with two baselines; `norun` above one exempts it."""
     whole = cc.sample
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(cc, "sample", lambda name: whole(name)[-400:])
@@ -146,9 +170,44 @@ def test_a_change_touches_at_most_three_files():
         assert len(re.findall(r"`[\w/]+\.(?:py|html)`", files)) + files.count("a new file") <= 3, change
 
 
-def test_every_page_is_linked_from_the_readme():
+def test_every_page_is_linked():
+    """From the README, or from the navigation of the site."""
     linked = set(re.findall(r"\]\(([\w/]+\.md)", (ROOT / "README.md").read_text(encoding="utf-8")))
-    assert {page.relative_to(ROOT).as_posix() for page in PAGES} - {"README.md"} == linked
+    placed = {
+        f"docs/{name}" for name in re.findall(r": ([\w/]+\.md)$", CONFIG.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert {page.relative_to(ROOT).as_posix() for page in PAGES} - {
+        "README.md",
+        "examples/README.md",
+    } == linked | placed
+    assert {page.relative_to(ROOT).as_posix() for page in ROOT.glob("docs/**/*.md")} == placed
+
+
+def test_every_public_name_has_its_reference():
+    text = "".join(page.read_text(encoding="utf-8") for page in ROOT.glob("docs/reference/*.md"))
+    named = re.findall(r"^::: candlecast\.(\w+)$", text, re.MULTILINE)
+    assert sorted(named) == sorted({*cc.__all__, "testing"})
+
+
+def test_the_site_is_built_strictly(tmp_path):
+    """Every link, anchor and reference of the site leads somewhere."""
+    config = CONFIG.read_text(encoding="utf-8")
+    for old, new in {"paths: [src]": f"paths: [{ROOT / 'src'}]", "[tools/": f"[{ROOT / 'tools'}/"}.items():
+        assert old in config
+        config = config.replace(old, new)
+    (tmp_path / "mkdocs.yml").write_text(config, encoding="utf-8")
+    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    command = [sys.executable, "-m", "zensical", "build", "--strict", "--config-file", str(tmp_path / "mkdocs.yml")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    page = (tmp_path / "build" / "site" / "reference" / "study" / "index.html").read_text(encoding="utf-8")
+    assert "Walk forward, trade, record the trial, and judge." in page
+    loaded = re.findall(
+        r"<(?:script|img|iframe)[^>]* src=\"([^\"]+)|<link[^>]* rel=\"stylesheet\" href=\"([^\"]+)", page
+    )
+    assert not [each for pair in loaded for each in pair if each.startswith(("http", "//"))], (
+        "loads something from elsewhere"
+    )
 
 
 def test_every_command_is_listed():

@@ -26,7 +26,7 @@ def stage(total, name="train", detail=""):
 
 def test_first_and_last_and_at_most_every_five_seconds_or_tenth():
     written = lines(stage(1_000), every=0.1)
-    assert written[0] == "train: 1 of 1,000 (0 %), about 2 min left"
+    assert written[0] == "train: 1 of 1,000 (0 %), 10/s, about 2 min left"
     assert written[-1] == "train: 1,000 of 1,000 (100 %) in 2 min"
     assert [line.split()[1] for line in written] == ["1", *(f"{50 * i + 1:,}" for i in range(1, 20)), "1,000"]
     assert [line.split()[1] for line in lines(stage(1_000), every=0.0)] == [
@@ -38,9 +38,9 @@ def test_first_and_last_and_at_most_every_five_seconds_or_tenth():
 
 def test_the_time_left_is_that_of_the_work_done():
     assert lines(stage(4), every=30.0) == [
-        "train: 1 of 4 (25 %), about 2 min left",
-        "train: 2 of 4 (50 %), about 60 s left",
-        "train: 3 of 4 (75 %), about 30 s left",
+        "train: 1 of 4 (25 %), 2/min, about 2 min left",
+        "train: 2 of 4 (50 %), 2/min, about 60 s left",
+        "train: 3 of 4 (75 %), 2/min, about 30 s left",
         "train: 4 of 4 (100 %) in 2 min",
     ]
 
@@ -50,7 +50,7 @@ def test_work_taken_up_counts_for_no_time():
     written = lines([Progress("fetch", done, 100.0) for done in (90.0, 91.0, 100.0)], every=10.0)
     assert written == [
         "fetch: 90 of 100 (90 %)",
-        "fetch: 91 of 100 (91 %), about 2 min left",
+        "fetch: 91 of 100 (91 %), 6/min, about 2 min left",
         "fetch: 100 of 100 (100 %) in 20 s",
     ]
 
@@ -58,8 +58,8 @@ def test_work_taken_up_counts_for_no_time():
 def test_each_stage_has_its_own_lines():
     events = [event for pair in zip(stage(2, "fit"), stage(2, "judge", "x" * 3), strict=True) for event in pair]
     assert lines(events) == [
-        "fit: 1 of 2 (50 %), about 2 s left",
-        "judge: 1 of 2 (50 %), about 2 s left; xxx",
+        "fit: 1 of 2 (50 %), 30/min, about 2 s left",
+        "judge: 1 of 2 (50 %), 30/min, about 2 s left; xxx",
         "fit: 2 of 2 (100 %) in 4 s",
         "judge: 2 of 2 (100 %) in 4 s; xxx",
     ]

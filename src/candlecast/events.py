@@ -39,7 +39,7 @@ class ProgressLines:
         result = study.run(candles, progress=cc.ProgressLines())
 
     The first and the last step of a stage are always written, those between when `seconds` or a tenth of the stage have
-    passed since the last line. The time left is that of the work done so far, scaled to the rest.
+    passed since the last line. The rate is the mean since the stage began, and the time left is that of the rest at this rate.
 
     Args:
         stream: where lines are written; standard error, as it is then, when not given.
@@ -49,7 +49,7 @@ class ProgressLines:
     >>> lines = ProgressLines(sys.stdout, clock=iter([0.0, 60.0, 61.0, 240.0]).__next__)
     >>> for done in (0, 1, 1.2, 4):
     ...     lines(Progress("train", done, 4, "loss 0.98"))
-    train: 1 of 4 (25 %), about 3 min left; loss 0.98
+    train: 1 of 4 (25 %), 1/min, about 3 min left; loss 0.98
     train: 4 of 4 (100 %) in 4 min; loss 0.98
     """
 
@@ -100,6 +100,7 @@ def _line(event: Progress, elapsed: float, worked: float) -> str:
     if event.done >= event.total:
         line += f" in {duration(elapsed)}" if worked > 0 else ""
     elif worked > 0:
+        line += f", {rate(worked / elapsed)}" if elapsed > 0 else ""
         line += f", about {duration(elapsed * (event.total - event.done) / worked)} left"
     return f"{line}; {event.detail}" if 0 < len(event.detail) <= LONGEST_DETAIL else line
 
@@ -115,3 +116,17 @@ def duration(seconds: float) -> str:
     if seconds < 5_400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3_600:.1f} h" if seconds < 129_600 else f"{seconds / 86_400:.1f} days"
+
+
+def rate(per_second: float | None) -> str:
+    """Units a second, a minute or an hour: the shortest span in which there is at least one; empty when unknown.
+
+    >>> rate(250.0), rate(2.5), rate(0.05), rate(0.001), rate(None)
+    ('250/s', '2.5/s', '3/min', '3.6/h', '')
+    """
+    if not per_second:
+        return ""
+    for seconds, name in ((1, "s"), (60, "min")):
+        if (count := per_second * seconds) >= 1:
+            return f"{count:,.0f}/{name}" if count >= 1_000 else f"{count:.3g}/{name}"
+    return f"{per_second * 3_600:.2g}/h"

@@ -111,6 +111,19 @@ def is_whole(value: object, least: int = 1) -> bool:
     return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= least
 
 
+def require_seed(seed: object) -> None:
+    """Raise ConfigError for what is no whole number of 0 or more.
+
+    >>> require_seed("a")
+    Traceback (most recent call last):
+    candlecast.errors.ConfigError: seed is 'a'; expected a whole number, 0 or more. Use for example seed=0.
+    """
+    if not is_whole(seed, 0):
+        raise ConfigError(
+            f"seed is {_cut(seed)}", expected="a whole number, 0 or more", remedy="Use for example seed=0"
+        )
+
+
 def is_number(value: object) -> TypeGuard[float]:
     """Whether a value is a real number that a float can hold; True and False are none.
 

@@ -103,7 +103,7 @@ def test_rules_and_overlays(run, capsys, options, rule):
     found = priced(capsys, run, "--fee-bps", "3", *options)
     assert found["rule"] == json.loads(json.dumps(describe(rule)))
     again = load_run(run).rebacktest(rule=rule, costs=Costs(fee_bps=3), ledger=Ledger.in_memory())
-    assert found["backtest"]["total return"]["value"] == again.summary["value"][0]
+    assert found["backtest"]["total return"]["value"] == again.summary()["value"][0]
 
 
 def test_other_dates(run, capsys):

@@ -37,15 +37,6 @@ def workspace(tmp_path_factory):
     return folder, json.loads(done.stdout)
 
 
-def test_help_ends_in_an_example(tmp_path):
-    for command in ([], ["run"], ["compare"], ["fetch"], ["report"], ["runs"], ["candles"]):
-        done = call(*command, "-h", cwd=tmp_path)
-        assert done.returncode == 0
-        assert (
-            "Example: candlecast" in done.stdout.strip().splitlines()[-1] or "Example: candlecast" in done.stdout[-200:]
-        )
-
-
 def test_run_gives_one_json_object(workspace):
     folder, result = workspace
     assert set(result) >= {"run", "verdict", "accuracy", "backtest", "baselines", "folds", "seeds", "bars", "seconds"}

@@ -119,7 +119,7 @@ def test_answers_and_measures_are_those_of_the_verdict():
     row = result.accuracy.filter(model="linear").row(0, named=True)
     assert (first.value, first.low, first.high) == (row["r2"], row["r2_low"], row["r2_high"])
     assert (first.answer == "yes", second.answer == "yes") == (verdict.is_forecastable, verdict.pays)
-    annual = result.summary.row(1, named=True)
+    annual = result.summary().row(1, named=True)
     assert (second.value, second.low, second.high) == (annual["value"], annual["low"], annual["high"])
     assert all(len(measure.cells) == len(HEADINGS) for measure in verdict.measures)
     values = json.loads(json.dumps(verdict.to_dict(), allow_nan=False))["answers"]

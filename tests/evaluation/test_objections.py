@@ -51,7 +51,7 @@ def verdict_under(result, conditions, **prices):
     return judge(
         result.accuracy,
         result.backtest,
-        result.summary,
+        result.summary(),
         result.primary_target,
         model=result.model,
         trained=2,
@@ -83,7 +83,7 @@ def test_what_is_returned_with_other_fills_is_that_of_accounts(planted):
         other = backtest(candles, positions, costs=COSTS, cash=result.cash)
         annual = dict(other.summary().select("statistic", "value").iter_rows())["annual return"]
         assert getattr(conditions, name) == pytest.approx(annual, rel=1e-9)
-        assert conditions.to_dict()[name] == getattr(conditions, name) < planted.summary["value"][0]
+        assert conditions.to_dict()[name] == getattr(conditions, name) < planted.summary()["value"][0]
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def changed(result, **columns):
 )
 def test_figures_that_no_market_gives_stop_the_verdict_with_a_question(planted, figures, said):
     result, accuracy = changed(planted, **figures)
-    verdict = judge(accuracy, result.backtest, result.summary, result.primary_target, model=result.model, trained=2)
+    verdict = judge(accuracy, result.backtest, result.summary(), result.primary_target, model=result.model, trained=2)
     assert not verdict.is_forecastable and not verdict.pays
     assert verdict.headline.endswith("Does a feature, the target or the model see the future?")
     assert f"{said[0].upper()}{said[1:]} out of sample is a sign of leakage" in verdict.text

@@ -122,3 +122,10 @@ def test_unsound_candles_are_refused():
     candles = synthetic.random_walk(10, seed=0).candles
     with pytest.raises(CandleError, match="holds a price of zero or below"):
         tradability(replace(candles, frame=candles.frame.with_columns(low=pl.lit(0.0))[:1]))
+
+
+@pytest.mark.parametrize("bars", [300, 1_500])  # the second has so many spikes that chance is considered
+def test_every_field_is_a_plain_value(bars):
+    found = tradability(sample("sp500")[-bars:])
+    assert {type(value) for value in vars(found).values()} <= {int, float, bool}
+    assert json.loads(json.dumps(found.to_dict())) == found.to_dict()

@@ -140,7 +140,7 @@ def test_turnover_is_that_of_the_summary(result, drawn):
     """Over the whole record the mean of the rolling figure is near the statistic: value traded / mean equity / years."""
     _, columns = drawn(account_figure, result, gross(result))
     rolling = columns["turnover"][1]
-    stated = dict(result.summary.select("statistic", "value").iter_rows())["turnover"]
+    stated = dict(result.summary().select("statistic", "value").iter_rows())["turnover"]
     assert np.nanmean(rolling) == pytest.approx(stated, rel=0.3)
 
 
@@ -207,7 +207,7 @@ def test_returns_by_month_compound_to_the_account(result):
 
 def test_drawdowns_are_listed_with_their_dates(result):
     page = drawdown_table(result.backtest)
-    summary = dict(result.summary.select("statistic", "value").iter_rows())
+    summary = dict(result.summary().select("statistic", "value").iter_rows())
     assert f"{100 * summary['maximum drawdown']:.1f}" in page
     frame = drawdown_frame(result.backtest)
     assert frame["depth"][0] == pytest.approx(summary["maximum drawdown"])
@@ -218,7 +218,7 @@ def test_drawdowns_are_listed_with_their_dates(result):
 def test_the_cost_curve_passes_the_result_and_the_break_even_cost(result):
     costs = result.backtest.costs
     at_own = returns_at_costs(result, np.array([0.0, costs.per_side_bps]))
-    summary = dict(result.summary.select("statistic", "value").iter_rows())
+    summary = dict(result.summary().select("statistic", "value").iter_rows())
     assert at_own[1] == pytest.approx(summary["annual return"], abs=0.01)
     assert at_own[0] > at_own[1]
     even = result.verdict.evidence.break_even_bps

@@ -111,8 +111,8 @@ def test_copies_keep_what_still_holds(first, monkeypatch):
     assert len(made) == 1 and count == 1
     for changes in ({"trial_count": result.counted}, {"ledger": Ledger.in_memory()}, {"recipe": dict(result.recipe)}):
         copy = replace(result, **changes)
-        assert copy.backtest is result.backtest and copy.summary is result.summary
-    assert result.record(Ledger.in_memory()).summary is result.summary
+        assert copy.backtest is result.backtest and copy.summary() is result.summary()
+    assert result.record(Ledger.in_memory()).summary() is result.summary()
     assert len(made) == 1
     free = replace(result, costs=cc.Costs.free())
     assert free.backtest is not result.backtest and len(made) == 2

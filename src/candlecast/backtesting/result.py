@@ -13,8 +13,10 @@ import polars as pl
 from candlecast.backtesting.actions import paid_so_far
 from candlecast.backtesting.costs import Costs
 from candlecast.backtesting.engine.account import LIQUIDATION, REASONS, SERIES_END
+from candlecast.backtesting.summary_table import SummaryTable
 from candlecast.backtesting.trades import round_trips
 from candlecast.candles import Candles
+from candlecast.parameters import require_seed
 from candlecast.stats import bootstrap, performance
 from candlecast.text import cells, count, number
 from candlecast.text.notebook import notebook_table
@@ -187,7 +189,7 @@ class BacktestResult:
         return int(is_lost.argmax()) + 1 if is_lost.any() else len(is_lost)
 
     def summary(self, level: float = 0.95, seed: int = 0) -> pl.DataFrame:
-        """One row per statistic: `statistic`, `value`, `low`, `high`, `benchmark`, `unit`, `formula`.
+        """One row per statistic: `statistic`, `value`, `low`, `high`, `benchmark`, `unit`, `formula`; printed, all rows.
 
         `low` and `high` bound the value with probability `level`: percentiles over 1,000 stationary-bootstrap paths of
         the returns, in blocks as long as returns and squared returns need, for the statistics that are functions of
@@ -198,6 +200,7 @@ class BacktestResult:
 
         Raises ConfigError for a `level` outside (0, 1).
         """
+        require_seed(seed)
         yearly = self.bars_per_year
         returns, living = self.returns_until_ruin, self._living
         own, held = performance.moments(returns), performance.moments(self.benchmark_returns_until_ruin)
@@ -216,7 +219,7 @@ class BacktestResult:
             *self._trading_statistics(self.benchmark.head(living), self.benchmark_fills, self.benchmark_trades),
         ]
         missing = [None] * len(TRADING_STATISTICS)
-        return pl.DataFrame(
+        found = pl.DataFrame(
             {
                 "statistic": [*RETURN_STATISTICS, *TRADING_STATISTICS],
                 "value": values,
@@ -227,6 +230,7 @@ class BacktestResult:
                 "formula": [FORMULAS[name] for name in (*RETURN_STATISTICS, *TRADING_STATISTICS)],
             }
         ).with_columns(pl.col("value", "low", "high", "benchmark").fill_nan(None))
+        return SummaryTable(found)
 
     def _repr_html_(self) -> str:
         """The summary, for notebooks."""

@@ -225,7 +225,7 @@ def _announced(decided: object, progress: Listener) -> bool:
     loop = compiled.run_targets
     if not isinstance(decided, Positions):
         loop = compiled.run_orders if isinstance(decided, Orders) else compiled.run_work
-    is_new = not loop.signatures
+    is_new = not getattr(loop, "signatures", True)  # none where NUMBA_DISABLE_JIT is set
     if is_new:
         progress(Progress("compile", 0, 1, "the account's loop, kept on disk for the next time"))
     return is_new

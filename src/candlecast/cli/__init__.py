@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import gc
 import io
+import os
 import sys
 
 import click
@@ -15,10 +16,14 @@ import click
 from candlecast.cli.audit import audit
 from candlecast.cli.backtest import backtest
 from candlecast.cli.candles import candles
+from candlecast.cli.command import WIDTH, Commands
 from candlecast.cli.compare import compare
+from candlecast.cli.completion import completion
 from candlecast.cli.console import say
+from candlecast.cli.doctor import doctor
 from candlecast.cli.fetch import fetch
 from candlecast.cli.forecast import forecast
+from candlecast.cli.init import init
 from candlecast.cli.paper import paper
 from candlecast.cli.reconcile import reconcile
 from candlecast.cli.replay import diff, replay
@@ -29,11 +34,12 @@ from candlecast.cli.ui import ui
 from candlecast.cli.wording import in_shell
 from candlecast.errors import CandlecastError
 
+NAME = "candlecast"
 INTERRUPTED = 130  # exit code of a process that signal 2 ended
 CONTINUED = ("run", "compare", "fetch", "paper")  # commands that continue an interrupted one when they are run again
 
 
-class Commands(click.Group):
+class Interruptible(Commands):
     """Commands that, when they are interrupted, say what the same command would do next."""
 
     def invoke(self, ctx: click.Context) -> object:
@@ -46,32 +52,38 @@ class Commands(click.Group):
             ctx.exit(INTERRUPTED)
 
 
+HEADINGS = {
+    "Candles": ("fetch", "candles"),
+    "Studies": ("run", "compare", "scan", "init", "audit"),
+    "Runs": ("runs", "report", "backtest", "forecast", "replay", "diff", "ui"),
+    "Paper trading": ("paper", "reconcile"),
+    "This installation": ("doctor", "completion"),
+}
+
+
 @click.group(
-    cls=Commands,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Example: candlecast run sp500 --model gru --open",
+    cls=Interruptible,
+    headings=HEADINGS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
+    epilog="""
+    candlecast run
+    candlecast run btc_1h.csv --model gru --open
+    candlecast compare sp500 --model naive linear lstm
+    """,
 )
 @click.version_option(package_name="candlecast")
 def cli() -> None:
-    """Train recurrent networks on market candles, walk forward, backtest after costs, and be told whether there is an edge."""
+    """Train recurrent networks on market candles, walk forward, backtest after costs, and be told whether there is an edge.
+
+    `-h` after a command lists its options.
+    """
 
 
-for command in (
-    run,
-    compare,
-    backtest,
-    audit,
-    forecast,
-    paper,
-    reconcile,
-    fetch,
-    candles,
-    report,
-    runs,
-    ui,
-    replay,
-    diff,
-):
+COMMANDS = (
+    *(fetch, candles, run, compare, init, audit, runs, report, ui, backtest, forecast, replay, diff),
+    *(paper, reconcile, doctor, completion),
+)
+for command in COMMANDS:
     cli.add_command(command)
 
 
@@ -83,8 +95,9 @@ def _options() -> set[str]:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave the process with its exit code."""
     atexit.register(gc.freeze)  # or Python searches all that torch and the others made for garbage before it leaves
+    color = False if os.environ.get("NO_COLOR") else None  # None: where the output is a terminal
     try:
-        code = cli.main(arguments, standalone_mode=False)
+        code = cli.main(arguments, prog_name=NAME, standalone_mode=False, color=color)
     except CandlecastError as error:
         click.echo(f"Error: {in_shell(str(error), _options())}", err=True)
         sys.exit(1)

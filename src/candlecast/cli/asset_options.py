@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from candlecast.cli import assets
+from candlecast.cli.completion import one_of
 from candlecast.cli.mending import Mending, mending_options
 from candlecast.cli.reading import reading_options
-from candlecast.cli.source_registry import NAMES, store_option
+from candlecast.cli.source_registry import NAMES, SOURCES, store_option
+from candlecast.errors import ConfigError
 from candlecast.events import Listener
 
 if TYPE_CHECKING:
     from candlecast.candles import Candles
+
+USUAL = "sp500"  # studied where nothing is named
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,24 @@ class AssetOptions:
         )
         return self.mending.joined(candles)
 
+    def load_or_take(self, asset: str | None, own: Candles | None, listener: Listener) -> Candles:
+        """The candles of an asset; where none is named, those of a study file or a run, or else the S&P 500.
+
+        --interval, --since and --until hold for all of them. Raises ConfigError for an option that says where candles
+        come from, or how a file is read, where they are those of a study file or a run.
+        """
+        if asset is not None or own is None:
+            return self.load(asset or USUAL, listener)
+        for name, value in [("source", self.source), *self.reading.items()]:
+            if value:
+                raise ConfigError(
+                    f"--{name} without --asset",
+                    expected="a symbol or a file that the option belongs to; the study file or the run has candles of its own",
+                    remedy="Name it with --asset, or leave the option out",
+                )
+        candles = assets.part(self.mending.repaired(own), interval=self.interval, since=self.since, until=self.until)
+        return self.mending.joined(candles)
+
 
 def asset_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add --interval, --source, --since, --until, --store and the options of reading and mending, received as `options`."""
@@ -54,7 +76,7 @@ def asset_options(command: Callable[..., None]) -> Callable[..., None]:
         "--interval",
         help="Length of one candle, such as 1h; the file's when not given, which is made longer if needed.",
     )
-    @click.option("--source", help=f"Fetch a symbol from here first: {NAMES}.")
+    @click.option("--source", shell_complete=one_of(SOURCES), help=f"Fetch a symbol from here first: {NAMES}.")
     @click.option("--since", help="First day or time, UTC.")
     @click.option("--until", help="End, UTC; now when not given.")
     @store_option

@@ -56,8 +56,9 @@ def load(
         )
     if asset.lower() in SAMPLES:
         require_file(asset, reading)
-        return _part(repair(sample(asset.lower())), interval=interval, since=since, until=until)
-    path, known = Path(asset), list(SAMPLES)
+        return part(repair(sample(asset.lower())), interval=interval, since=since, until=until)
+    path = Path(asset)
+    known: list[str] = [*SAMPLES]
     if source is None and not path.exists() and is_store(store):
         from candlecast.store import Store
 
@@ -67,12 +68,24 @@ def load(
             require_file(asset, reading)
             return repair(_stored(place, asset, interval=interval, since=since, until=until))
     if source is None and is_file(asset):
-        return _part(repair(read_candles(path, **reading)), interval=interval, since=since, until=until)
+        return part(repair(read_candles(path, **reading)), interval=interval, since=since, until=until)
     raise SourceError(
         f"{asset!r} is neither a file nor a sample, and not stored in {store}",
         expected=f"a path of a CSV or Parquet file, {', '.join(known)}, or a --source",
-        remedy=near_misses(asset, known),
+        remedy=_instead(asset, known),
     )
+
+
+def _instead(asset: str, known: list[str]) -> str:
+    """What was probably meant by a name that is none: a known one, a model, or a symbol to be fetched."""
+    from candlecast.cli.model_registry import MODELS
+
+    offered = near_misses(asset, known)
+    if asset.lower() in MODELS:
+        return f"{asset} is a model: to run several, use candlecast compare --model NAME NAME"
+    if offered.startswith("Did"):
+        return offered
+    return f"{offered}, or fetch it: --source yahoo --interval 1d, or for crypto --source binance --interval 1h"
 
 
 def is_file(asset: str) -> bool:
@@ -81,7 +94,7 @@ def is_file(asset: str) -> bool:
     return path.exists() or bool(path.suffix) or len(path.parts) > 1
 
 
-def _part(candles: Candles, *, interval: str | None, since: str | None, until: str | None) -> Candles:
+def part(candles: Candles, *, interval: str | None, since: str | None, until: str | None) -> Candles:
     """The bars within a period, made longer if an interval is given. Raises ConfigError, CandleError for an empty period."""
     from candlecast.interval import Interval
     from candlecast.sources.source import moment, require_order

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from candlecast.cli.asset_options import AssetOptions, asset_options
+from candlecast.cli.command import Command
+from candlecast.cli.completion import assets as completed, folders
 from candlecast.cli.console import print_json, progress, say
 from candlecast.cli.options import common
-from candlecast.cli.study_files import load_study
+from candlecast.cli.study_files import is_study_file, load_study
 from candlecast.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,11 +23,22 @@ if TYPE_CHECKING:
 FAILED = 1  # exit code of an audit that did not pass
 
 
-@click.command(epilog="Example: candlecast audit --preset tutorial")
-@click.argument("subject", required=False, metavar="[STUDY.py or RUN]")
+@click.command(
+    cls=Command,
+    short_help="Does a study use the future? Prove that it does not.",
+    epilog="""
+    candlecast audit --preset tutorial
+    candlecast audit study.py
+    candlecast audit --asset btc_1h.csv --shortcuts
+    """,
+)
+@click.argument("subject", required=False, metavar="[STUDY.py or RUN]", shell_complete=folders("runs"))
 @click.option("--preset", help="A ready-made study instead: tutorial.")
 @click.option(
-    "--asset", metavar="SYMBOL or FILE", help="Candles; those of the run or of the file, or sp500, when not given."
+    "--asset",
+    metavar="SYMBOL or FILE",
+    shell_complete=completed,
+    help="Candles; those of the run or of the file, or sp500, when not given.",
 )
 @asset_options
 @click.option("--shortcuts", is_flag=True, help="Say instead what usual mistakes would add to the Sharpe ratio.")
@@ -57,10 +70,7 @@ def audit(
 
     with progress(quiet) as listener:
         study, own = _study(subject, preset)
-        if asset is None and own is not None:
-            candles = options.mending.joined(options.mending.repaired(own))
-        else:
-            candles = options.load(asset or "sp500", listener)
+        candles = options.load_or_take(asset, own, listener)
         if shortcuts:
             _compare_shortcuts(study, candles, output or Path("shortcuts.html"), seed, listener, as_json=as_json)
             return
@@ -106,7 +116,7 @@ def _study(subject: str | None, preset: str | None) -> tuple[Study, Candles | No
         return tutorial(), None
     if subject is None:
         return Study(model=LSTM()), None
-    if subject.endswith(".py"):
+    if is_study_file(subject):
         return load_study(Path(subject))
     if not Path(subject).is_dir():
         raise ConfigError(

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from candlecast.cli.answer import show_verdict
+from candlecast.cli.command import Command
+from candlecast.cli.completion import folders
 from candlecast.cli.console import print_json, print_table, progress
 from candlecast.cli.options import common
 from candlecast.cli.pricing import GivenCosts, cost_options
@@ -30,8 +32,15 @@ SHOWN: dict[str, Callable[[float | None], str]] = {  # statistics and how they a
 }
 
 
-@click.command(epilog="Example: candlecast backtest runs/SP500-1d-lstm-return-1a2b3c4d --fee-bps 5")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.command(
+    cls=Command,
+    short_help="Price the forecasts of a run again: other costs or rules.",
+    epilog="""
+    candlecast backtest runs/SP500-1d-lstm-return-1a2b3c4d --fee-bps 5
+    candlecast backtest runs/SP500-1d-lstm-return-1a2b3c4d --rule kelly --cap 1
+    """,
+)
+@click.argument("run", type=click.Path(path_type=Path), shell_complete=folders("runs"))
 @cost_options
 @rule_options
 @click.option("--cash", type=float, help="Initial cash, quote currency.")
@@ -66,7 +75,7 @@ def backtest(
             cash=cash,
             ledger=Ledger(run.parent),
         )
-        listener(Progress("price", 1, 2, f"{len(after.summary)} statistics with their intervals"))
+        listener(Progress("price", 1, 2, f"{len(after.summary())} statistics with their intervals"))
         listener(Progress("price", 2, 2, str(after.verdict)))
     if as_json:
         print_json(_as_object(after, run))
@@ -105,4 +114,4 @@ def _as_object(after: StudyResult, run: Path) -> dict[str, Any]:
 
 
 def _values(result: StudyResult) -> dict[str, dict[str, Any]]:
-    return {row.pop("statistic"): row for row in result.summary.to_dicts()}
+    return {row.pop("statistic"): row for row in result.summary().to_dicts()}

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from candlecast.cli import assets
+from candlecast.cli.command import Command
+from candlecast.cli.completion import assets as completed
 from candlecast.cli.console import print_json, print_table, say, wrapped
 from candlecast.cli.mending import Mending, mending_options
 from candlecast.cli.options import common
@@ -21,8 +23,16 @@ if TYPE_CHECKING:
     from candlecast.store import Store
 
 
-@click.command(epilog="Example: candlecast candles BTCUSDT --interval 1m")
-@click.argument("asset", required=False, metavar="[SYMBOL or FILE]")
+@click.command(
+    cls=Command,
+    short_help="What candles there are, and what is wrong with them.",
+    epilog="""
+    candlecast candles
+    candlecast candles btc_1h.csv
+    candlecast candles BTCUSDT --interval 1m
+    """,
+)
+@click.argument("asset", required=False, metavar="[SYMBOL or FILE]", shell_complete=completed)
 @click.option("--interval", help="Length of one candle, such as 1h; every one stored, or the file's, when not given.")
 @click.option(
     "--source", help="Only candles of this source, such as binance; of a file, where it came from, for known halts."

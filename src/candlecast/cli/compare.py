@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from candlecast.cli import assets, model_registry
+from candlecast.cli.command import Command
+from candlecast.cli.completion import assets as completed, one_of
 from candlecast.cli.console import print_json, progress, say
 from candlecast.cli.mending import Mending, mending_options
-from candlecast.cli.options import Spread, common
+from candlecast.cli.options import common
 from candlecast.cli.pricing import GivenCosts, cost_options
 from candlecast.cli.reading import reading_options, require_file
 from candlecast.cli.source_registry import store_option
@@ -28,16 +30,31 @@ USUAL = ("naive", "linear", "lstm", "gru")
 
 
 @click.command(
-    cls=Spread, epilog="Example: candlecast compare BTCUSDT ETHUSDT --interval 1h 4h 1d --model naive linear lstm gru"
+    cls=Command,
+    short_help="Compare models on the same folds and costs.",
+    epilog="""
+    candlecast compare sp500 --interval 1d 1w --model naive linear lstm
+    candlecast compare BTCUSDT ETHUSDT --interval 1h 4h 1d --seeds 5
+    """,
 )
-@click.argument("names", nargs=-1, metavar="[SYMBOL or FILE]...")
+@click.argument("names", nargs=-1, metavar="[SYMBOL or FILE]...", shell_complete=completed)
 @click.option(
     "--interval", "intervals", multiple=True, help="Lengths of one candle; longer ones are made of stored ones."
 )
 @click.option(
-    "--model", "models", multiple=True, help=f"Any of {', '.join(model_registry.MODELS)}; {' '.join(USUAL)} if none."
+    "--model",
+    "models",
+    multiple=True,
+    shell_complete=one_of(model_registry.MODELS),
+    help=f"Any of {', '.join(model_registry.MODELS)}; {' '.join(USUAL)} if none.",
 )
-@click.option("--target", default="return", show_default=True, help=f"One of {', '.join(model_registry.TARGETS)}.")
+@click.option(
+    "--target",
+    shell_complete=one_of(model_registry.TARGETS),
+    default="return",
+    show_default=True,
+    help=f"One of {', '.join(model_registry.TARGETS)}.",
+)
 @click.option("--horizon", type=int, default=1, show_default=True, help="Bars ahead.")
 @click.option("--folds", type=int, default=5, show_default=True, help="Walk-forward test parts.")
 @cost_options

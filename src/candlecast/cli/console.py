@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from candlecast.events import LONGEST_DETAIL, Listener, Progress, ProgressLines, ignore
+from candlecast.events import LONGEST_DETAIL, Listener, Progress, ProgressLines, ignore, rate
 from candlecast.text import table
 from candlecast.text.redaction import redacted, shown, visible
 
@@ -75,7 +75,7 @@ def print_table(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> None:
 
 @contextmanager
 def progress(quiet: bool) -> Iterator[Listener]:
-    """A listener that draws a bar per stage, with the time left, or writes lines when stderr is no terminal; none when quiet."""
+    """A listener that draws a bar per stage, with time left and rate, or lines where stderr is no terminal; none if quiet."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -100,6 +100,7 @@ def progress(quiet: bool) -> Iterator[Listener]:
         MofNCompleteColumn(table_column=Column(no_wrap=True)),
         TimeElapsedColumn(table_column=Column(no_wrap=True)),
         TimeRemainingColumn(table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[rate]}", markup=False, table_column=Column(no_wrap=True)),
         TextColumn("{task.fields[detail]}", markup=False),
     )
     with Bars(*columns, console=console, transient=True) as bars:
@@ -110,8 +111,9 @@ def progress(quiet: bool) -> Iterator[Listener]:
                 bars.console.print(visible(event.detail), markup=False, highlight=False)
                 return
             if event.stage not in tasks:
-                tasks[event.stage] = bars.add_task(visible(event.stage), total=event.total, detail="")
+                tasks[event.stage] = bars.add_task(visible(event.stage), total=event.total, detail="", rate="")
+            speed = bars.tasks[tasks[event.stage]].speed
             detail = visible(event.detail) if len(event.detail) <= LONGEST_DETAIL else ""
-            bars.update(tasks[event.stage], completed=event.done, total=event.total, detail=detail)
+            bars.update(tasks[event.stage], completed=event.done, total=event.total, detail=detail, rate=rate(speed))
 
         yield listen

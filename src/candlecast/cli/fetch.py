@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from candlecast.cli.command import Command
+from candlecast.cli.completion import one_of
 from candlecast.cli.console import print_json, progress, say
-from candlecast.cli.options import Spread, common
-from candlecast.cli.source_registry import NAMES, make_source, store_option
+from candlecast.cli.options import common
+from candlecast.cli.source_registry import NAMES, SOURCES, make_source, store_option
 
 if TYPE_CHECKING:
     from candlecast.candles import Candles
@@ -21,13 +23,21 @@ if TYPE_CHECKING:
     from candlecast.store import Store
 
 
-@click.command(cls=Spread, epilog="Example: candlecast fetch BTCUSDT ETHUSDT --interval 1m 1h --since 2017-08-17")
+@click.command(
+    cls=Command,
+    short_help="Fetch candles into the store.",
+    epilog="""
+    candlecast fetch BTCUSDT ETHUSDT --interval 1m 1h --since 2017-08-17
+    candlecast fetch AAPL --interval 1d --source yahoo
+    """,
+)
 @click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL...")
 @click.option("--interval", "intervals", multiple=True, required=True, help="Lengths of one candle, such as 1m 1h.")
 @click.option("--since", help="First day or time, UTC; where it stopped, or the source's first, when not given.")
 @click.option("--until", help="End, UTC; now when not given.")
 @click.option(
     "--source",
+    shell_complete=one_of(SOURCES),
     default="binance",
     show_default=True,
     help=f"{NAMES}.",

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from candlecast.cli.asset_options import AssetOptions, asset_options
+from candlecast.cli.command import Command
+from candlecast.cli.completion import folders
 from candlecast.cli.console import print_json, print_table, progress, say
 from candlecast.cli.options import common
 from candlecast.cli.source_registry import SOURCES, make_source
@@ -22,8 +24,15 @@ if TYPE_CHECKING:
     from candlecast.study.result import StudyResult
 
 
-@click.command(epilog="Example: candlecast forecast runs/BTCUSDT-1d-lstm-return-1a2b3c4d")
-@click.argument("what", nargs=-1, required=True, metavar="RUN|SYMBOL|FILE...")
+@click.command(
+    cls=Command,
+    short_help="Forecast the next bar.",
+    epilog="""
+    candlecast forecast runs/BTCUSDT-1d-lstm-return-1a2b3c4d
+    candlecast forecast sp500 nasdaq --model gru
+    """,
+)
+@click.argument("what", nargs=-1, required=True, metavar="RUN|SYMBOL|FILE...", shell_complete=folders("runs"))
 @asset_options
 @study_options
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The first seed.")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from candlecast.cli.command import Command
+from candlecast.cli.completion import folders
 from candlecast.cli.console import print_json, print_table, say
 from candlecast.cli.options import common
 from candlecast.cli.source_registry import NAMES, make_source
@@ -23,8 +25,15 @@ if TYPE_CHECKING:
     from candlecast.study.result import StudyResult
 
 
-@click.command(epilog="Example: candlecast paper runs/BTCUSDT-1h-lstm-return-1a2b3c4d --tape")
-@click.argument("runs", nargs=-1, metavar="[RUN]...", type=click.Path(path_type=Path))
+@click.command(
+    cls=Command,
+    short_help="Trade a run on paper, bar by bar.",
+    epilog="""
+    candlecast paper runs/BTCUSDT-1h-lstm-return-1a2b3c4d --tape
+    candlecast paper --list
+    """,
+)
+@click.argument("runs", nargs=-1, metavar="[RUN]...", type=click.Path(path_type=Path), shell_complete=folders("runs"))
 @click.option("--tape", is_flag=True, help="Play the newest candles of the run itself, without network.")
 @click.option("--source", help=f"Where the bars come from: {NAMES}; that of the run's candles when not given.")
 @click.option("--store", help="Folder, or URL of an object store, that keeps every bar that is received.")

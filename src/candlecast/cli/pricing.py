@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from candlecast.cli.completion import one_of
 from candlecast.errors import ConfigError, near_misses
 
 if TYPE_CHECKING:
@@ -44,7 +45,9 @@ class GivenCosts:
 def cost_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add --venue and a rate for each number of `Costs`; the command receives them as `given_costs`."""
 
-    @click.option("--venue", help=f"Costs of a venue to begin with: {', '.join(VENUES)}.")
+    @click.option(
+        "--venue", shell_complete=one_of(VENUES), help=f"Costs of a venue to begin with: {', '.join(VENUES)}."
+    )
     @wraps(command)
     def decorated(venue: str | None, **options: Any) -> None:
         rates = {name: options.pop(name) for name in RATES}

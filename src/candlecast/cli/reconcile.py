@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from candlecast.cli.command import Command
+from candlecast.cli.completion import folders
 from candlecast.cli.console import print_json, print_table, progress, say
 from candlecast.cli.options import common
 from candlecast.cli.source_registry import NAMES, make_source
@@ -14,8 +16,14 @@ from candlecast.cli.study_files import load_study
 MOST = 20  # differences that are listed
 
 
-@click.command(epilog="Example: candlecast reconcile paper/BTCUSDT-1h-lstm-return-1a2b3c4d")
-@click.argument("session", type=click.Path(path_type=Path))
+@click.command(
+    cls=Command,
+    short_help="Explain how a paper session differs from its backtest.",
+    epilog="""
+    candlecast reconcile paper/BTCUSDT-1h-lstm-return-1a2b3c4d
+    """,
+)
+@click.argument("session", type=click.Path(path_type=Path), shell_complete=folders("paper"))
 @click.option("--source", help=f"Take the final candles from here: {NAMES}; what the feed told last when not given.")
 @click.option(
     "--study", type=click.Path(path_type=Path), help="A Python file with the study, for a run with your own code."

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from candlecast.cli.command import Command
+from candlecast.cli.completion import folders
 from candlecast.cli.console import print_json, progress, say
 from candlecast.cli.options import common
 from candlecast.cli.study_files import load_study
@@ -13,8 +15,14 @@ from candlecast.cli.study_files import load_study
 DIFFERENT = 1  # exit code
 
 
-@click.command(epilog="Example: candlecast replay runs/SP500-1d-lstm-return-1a2b3c4d")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.command(
+    cls=Command,
+    short_help="Compute a run again, and compare every stage.",
+    epilog="""
+    candlecast replay runs/SP500-1d-lstm-return-1a2b3c4d
+    """,
+)
+@click.argument("run", type=click.Path(path_type=Path), shell_complete=folders("runs"))
 @click.option(
     "--study", type=click.Path(path_type=Path), help="A Python file with the study, for a run with your own code."
 )
@@ -37,9 +45,15 @@ def replay(run: Path, *, study: Path | None, as_json: bool, quiet: bool) -> None
         click.get_current_context().exit(DIFFERENT)
 
 
-@click.command(epilog="Example: candlecast diff runs/SP500-1d-lstm-return-1a2b3c4d runs/SP500-1d-gru-return-5e6f7a8b")
-@click.argument("one", type=click.Path(path_type=Path))
-@click.argument("two", type=click.Path(path_type=Path))
+@click.command(
+    cls=Command,
+    short_help="Say what differs between two runs.",
+    epilog="""
+    candlecast diff runs/SP500-1d-lstm-return-1a2b3c4d runs/SP500-1d-gru-5e6f7a8b
+    """,
+)
+@click.argument("one", type=click.Path(path_type=Path), shell_complete=folders("runs"))
+@click.argument("two", type=click.Path(path_type=Path), shell_complete=folders("runs"))
 @common
 def diff(one: Path, two: Path, *, as_json: bool, quiet: bool) -> None:
     """Say what differs between two runs: data, code, settings, results."""

@@ -7,12 +7,20 @@ from pathlib import Path
 import click
 
 from candlecast.cli.answer import show_verdict
+from candlecast.cli.command import Command
+from candlecast.cli.completion import folders
 from candlecast.cli.console import print_json, say
 from candlecast.cli.options import common
 
 
-@click.command(epilog="Example: candlecast report runs/SP500-1d-lstm-return-1a2b3c4d --open")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.command(
+    cls=Command,
+    short_help="Write the report of a run again.",
+    epilog="""
+    candlecast report runs/SP500-1d-lstm-return-1a2b3c4d --open
+    """,
+)
+@click.argument("run", type=click.Path(path_type=Path), shell_complete=folders("runs"))
 @click.option(
     "--output", type=click.Path(path_type=Path), help="Where to write the page; report.html in the run when not given."
 )

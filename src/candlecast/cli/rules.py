@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from candlecast.cli.completion import one_of
 from candlecast.errors import ConfigError, RunError, near_misses
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def rule_options(command: Callable[..., None]) -> Callable[..., None]:
     words = (
         f"One of {', '.join(PLAIN)}; the run's when not given. Overlays on it: {' and '.join(OVERLAYS)}. Repeatable."
     )
-    return click.option("--rule", "rules", multiple=True, help=words)(decorated)
+    return click.option("--rule", "rules", multiple=True, shell_complete=one_of(RULES), help=words)(decorated)
 
 
 def _received(setting: Setting) -> str:

@@ -11,9 +11,13 @@ import click
 
 from candlecast.cli.answer import show_verdict, wrapped
 from candlecast.cli.asset_options import AssetOptions, asset_options
+from candlecast.cli.command import Command
+from candlecast.cli.completion import assets as completed
 from candlecast.cli.console import print_json, print_table, progress, say
 from candlecast.cli.options import common
+from candlecast.cli.study_files import is_study_file, load_study
 from candlecast.cli.study_options import make_study, study_options
+from candlecast.errors import ConfigError
 from candlecast.text.cells import number, p_value, percent
 
 if TYPE_CHECKING:
@@ -22,8 +26,23 @@ if TYPE_CHECKING:
     from candlecast.study.result import StudyResult
 
 
-@click.command(epilog="Example: candlecast run BTCUSDT --interval 1h --source binance --target volatility --open")
-@click.argument("asset", default="sp500", metavar="[SYMBOL or FILE]")
+@click.command(
+    cls=Command,
+    short_help="Train, forecast, trade and judge: the main command.",
+    epilog="""
+    candlecast run
+    candlecast run btc_1h.csv --model gru --folds 4 --open
+    candlecast run BTCUSDT --interval 1h --source binance --target volatility
+    candlecast run study.py --seeds 5
+    """,
+)
+@click.argument("subject", required=False, metavar="[SYMBOL, FILE or STUDY.py]", shell_complete=completed)
+@click.option(
+    "--asset",
+    metavar="SYMBOL or FILE",
+    shell_complete=completed,
+    help="Candles for a STUDY.py; its own, or sp500, when not given.",
+)
 @asset_options
 @study_options
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The first seed.")
@@ -33,8 +52,9 @@ if TYPE_CHECKING:
 @click.option("--open", "open_report", is_flag=True, help="Open the report in the browser.")
 @common
 def run(
-    asset: str,
+    subject: str | None,
     *,
+    asset: str | None,
     seed: int,
     runs: Path,
     open_report: bool,
@@ -45,15 +65,23 @@ def run(
 ) -> None:
     """Train, forecast, trade and judge, fold by fold, and keep it all as a run with a report.
 
-    Candles of a --source are kept in the store, and only what is missing is fetched. Without an argument: the S&P 500 by
-    day, 1999 to 2018, which comes with the installation.
+    A STUDY.py is a Python file that defines `study` and, if it likes, `candles`; options replace parts of it. `candlecast init`
+    writes one. Candles of a --source are kept in the store, and only what is missing is fetched. Without an argument: the
+    S&P 500 by day, 1999 to 2018, which comes with the installation.
     """
     from candlecast.study.checkpoints import run_study
 
     began = time.monotonic()
-    study = make_study(**described)
+    base, own = None, None
+    if is_study_file(subject):
+        base, own = load_study(Path(str(subject)))
+    elif asset is not None and subject is not None:
+        raise ConfigError(f"{subject} and --asset {asset}", expected="one asset", remedy="Leave one of them out")
+    else:
+        asset = subject or asset
+    study = make_study(base, **described)
     with progress(quiet) as listener:
-        candles = options.load(asset, listener)
+        candles = options.load_or_take(asset, own, listener)
         result, folder = run_study(study, candles, runs=runs, seed=seed, progress=listener)
         page = result.report(folder / "report.html")
     seconds = time.monotonic() - began

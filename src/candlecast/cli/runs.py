@@ -7,12 +7,20 @@ from typing import Any
 
 import click
 
+from candlecast.cli.command import Command
 from candlecast.cli.console import print_json, print_table, say
 from candlecast.cli.options import common
 from candlecast.text.redaction import visible
 
 
-@click.command(epilog="Example: candlecast runs --json")
+@click.command(
+    cls=Command,
+    short_help="List the runs, with their verdicts.",
+    epilog="""
+    candlecast runs
+    candlecast runs --json
+    """,
+)
 @click.option(
     "--runs", "folder", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
 )

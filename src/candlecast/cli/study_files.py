@@ -1,4 +1,4 @@
-"""Studies from Python files of the user's."""
+"""Studies from Python files of the user's: one way to read them, for every command that takes one."""
 
 from __future__ import annotations
 
@@ -7,39 +7,82 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from candlecast.errors import CandlecastError, ConfigError
+from candlecast.errors import CandlecastError, ConfigError, near_misses
 
 if TYPE_CHECKING:
+    from candlecast.candles import Candles
     from candlecast.study import Study
 
 
-def load_study(path: Path) -> tuple[Study, Any]:
+def is_study_file(subject: str | None) -> bool:
+    """Whether an argument names a Python file.
+
+    >>> is_study_file("study.py"), is_study_file("btc_1h.csv"), is_study_file(None)
+    (True, False, False)
+    """
+    return subject is not None and subject.lower().endswith(".py")
+
+
+def load_study(path: Path) -> tuple[Study, Candles | None]:
     """The `study` that a Python file defines, and its `candles`, None if it has none.
 
-    The file is run, like `python FILE`. Raises ConfigError for a file that fails or defines no study.
+    The file is run, like `python FILE`, but as a module of another name than `__main__`. Candles may be given as everywhere: also
+    as a frame, or as the path of a file. Raises ConfigError for a file that fails or defines no study.
     """
-    from candlecast.study import Study
+    from candlecast.sources.files import as_candles
 
-    sys.path.insert(0, str(path.resolve().parent))
+    names = _run(path)
+    candles = names.get("candles")
+    return _study(path, names), None if candles is None else as_candles(candles)
+
+
+def _run(path: Path) -> dict[str, Any]:
+    folder = str(path.resolve().parent)
+    sys.path.insert(0, folder)
     try:
-        names = runpy.run_path(str(path), run_name="candlecast_study")
+        return runpy.run_path(str(path), run_name="candlecast_study")
     except CandlecastError:
         raise
     except FileNotFoundError as error:
-        raise ConfigError(f"there is no file {path}", expected="a Python file", remedy="Check the path") from error
-    except (Exception, SystemExit) as error:
+        if path.exists():
+            raise _failed(path, error) from error
+        others = [each.name for each in path.parent.glob("*.py")]
         raise ConfigError(
-            f"{path} fails ({type(error).__name__}: {str(error)[:200]})",
+            f"there is no file {path}",
             expected="a Python file that defines a study",
-            remedy=f"Run it to see the whole error: python {path}",
+            remedy=near_misses(path.name, others) if others else f"Write one with: candlecast init {path}",
         ) from error
+    except (Exception, SystemExit) as error:
+        raise _failed(path, error) from error
     finally:
-        sys.path.remove(str(path.resolve().parent))
+        sys.path.remove(folder)
+
+
+def _failed(path: Path, error: BaseException) -> ConfigError:
+    return ConfigError(
+        f"{path} fails ({type(error).__name__}: {str(error)[:200]})",
+        expected="a Python file that defines a study",
+        remedy=f"Run it to see the whole error: python {path}",
+    )
+
+
+def _study(path: Path, names: dict[str, Any]) -> Study:
+    from candlecast.study import Study
+
     study = names.get("study")
-    if not isinstance(study, Study):
+    if isinstance(study, Study):
+        return study
+    others = [name for name, value in names.items() if isinstance(value, Study)]
+    if study is None:
         raise ConfigError(
             f"{path} defines no study",
             expected="a module-level name study",
-            remedy="Write for example: study = cc.Study(model=cc.LSTM(hidden=32))",
+            remedy=f"Rename {others[0]} to study"
+            if others
+            else "Write for example: study = cc.Study(model=cc.LSTM(hidden=32))",
         )
-    return study, names.get("candles")
+    raise ConfigError(
+        f"study of {path} is of type {type(study).__name__}",
+        expected="a Study",
+        remedy="Write for example: study = cc.Study(model=cc.LSTM(hidden=32))",
+    )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from candlecast.cli import model_registry
+from candlecast.cli.completion import one_of
 from candlecast.cli.pricing import GivenCosts, cost_options
 from candlecast.errors import ConfigError, near_misses
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from candlecast.models import Model
     from candlecast.study import Study
 
+PRESETS = ("tutorial",)
 NAMES = (
     "preset",
     "model",
@@ -39,9 +41,17 @@ NAMES = (
 def study_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of a study, from --preset to --seeds; the command receives them as `described`, for `make_study`."""
 
-    @click.option("--preset", help="A ready-made study: tutorial.")
-    @click.option("--model", help=f"One of {', '.join(model_registry.MODELS)}; lstm when not given.")
-    @click.option("--target", help=f"One of {', '.join(model_registry.TARGETS)}; return when not given.")
+    @click.option("--preset", shell_complete=one_of(PRESETS), help="A ready-made study: tutorial.")
+    @click.option(
+        "--model",
+        shell_complete=one_of(model_registry.MODELS),
+        help=f"One of {', '.join(model_registry.MODELS)}; lstm when not given.",
+    )
+    @click.option(
+        "--target",
+        shell_complete=one_of(model_registry.TARGETS),
+        help=f"One of {', '.join(model_registry.TARGETS)}; return when not given.",
+    )
     @click.option("--horizon", type=int, help="Bars ahead; 1 when not given.")
     @click.option("--window", type=int, help="Bars that a forecast looks at.")
     @click.option("--hidden", type=int, help="Units per layer of a net.")
@@ -63,6 +73,7 @@ def study_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def make_study(
+    base: Study | None = None,
     *,
     preset: str | None,
     model: str | None,
@@ -77,17 +88,28 @@ def make_study(
     seeds: int | None,
     **settings: int | None,
 ) -> Study:
-    """The study that the options describe; what is not given is as in Python, or as in the preset."""
+    """The study that the options describe; what is not given is as in `base`, the preset, or Python.
+
+    Args:
+        base: the study of a study file.
+
+    Raises:
+        ConfigError: for options that contradict each other or the study.
+    """
     from candlecast.dataset.folds import WalkForward
     from candlecast.models import LSTM
     from candlecast.study import Study
     from candlecast.study.presets import tutorial
 
-    if preset not in (None, "tutorial"):
+    if preset not in (None, *PRESETS):
         raise ConfigError(
-            f"there is no preset {preset!r}", expected="tutorial", remedy=near_misses(str(preset), ["tutorial"])
+            f"there is no preset {preset!r}", expected="tutorial", remedy=near_misses(str(preset), PRESETS)
         )
-    study = tutorial() if preset else Study(model=LSTM())
+    if preset is not None and base is not None:
+        raise ConfigError(
+            f"--preset {preset} with a study file", expected="one of them", remedy="Leave one of them out"
+        )
+    study = tutorial() if preset else base or Study(model=LSTM())
     if model is not None:
         study = replace(study, model=model_registry.model(model))
     study = replace(study, model=_with(study.model, settings))

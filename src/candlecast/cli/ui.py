@@ -9,13 +9,21 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from candlecast.cli.command import Command
 from candlecast.cli.console import print_json, say
 from candlecast.cli.options import common
 from candlecast.cli.source_registry import is_store, store_option
 from candlecast.errors import ConfigError
 
 
-@click.command(epilog="Example: candlecast ui --runs runs --open")
+@click.command(
+    cls=Command,
+    short_help="Local pages over runs, trials, candles and sessions.",
+    epilog="""
+    candlecast ui --open
+    candlecast ui --runs runs --port 8000
+    """,
+)
 @click.option(
     "--runs",
     type=click.Path(path_type=Path),

@@ -364,7 +364,7 @@ def nested(fold: Fold, *, horizon: int) -> Fold:
 
 def require_folds(folds: object) -> None:
     """Raise ConfigError for what cannot divide rows."""
-    if isinstance(folds, type) or not callable(getattr(folds, "split", None)):
+    if isinstance(folds, (type, str)) or not callable(getattr(folds, "split", None)):
         raise ConfigError(
             f"folds is {folds!r}",
             expected="folds, with a method split",

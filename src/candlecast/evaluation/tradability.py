@@ -14,6 +14,7 @@ from candlecast.candles.infill import is_interpolated
 from candlecast.candles.stale import opens
 from candlecast.candles.ticks import ticks
 from candlecast.candles.volumes import volume_timing
+from candlecast.sources.files import as_candles
 from candlecast.stats import bounce_spread, efficient_spread, high_low_spread, roll_spread
 from candlecast.text import json_values
 
@@ -127,7 +128,7 @@ def tradability(candles: Candles) -> Tradability:
     >>> tradability(sp500[:1_500]).has_stale_opens, tradability(sp500[-500:]).has_stale_opens
     (True, False)
     """
-    candles.require_sound()
+    candles = as_candles(candles).require_sound()
     bars = len(candles)
     opened, steps = opens(candles), ticks(candles)
     stale, invented = _mean(opened.is_stale), fills.is_invented(candles)

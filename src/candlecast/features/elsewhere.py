@@ -14,6 +14,7 @@ from candlecast.features.feature import Feature, open_feature
 from candlecast.features.outside import outside
 from candlecast.interval import Interval
 from candlecast.parameters import is_whole
+from candlecast.sources.files import as_candles
 
 MONTH_DAYS = 31
 TRADING_DAYS = {7: 5, MONTH_DAYS: 23}  # most trading days in a week and in a month of a market with weekends
@@ -38,6 +39,7 @@ def of(other: Candles, feature: Feature, *, max_age: str | None = None) -> Featu
     True
     """
     _require_feature("of", feature)
+    other = as_candles(other)
     settled = feature.on(other.require_sound())
     name = f"{other.symbol}_{other.interval}_{settled.name}"
     columns = [f"{name}_{output}" for output in settled.outputs] or [name]

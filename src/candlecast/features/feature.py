@@ -94,12 +94,18 @@ class Feature:
 
 
 def feature(
-    *, warmup: int, outputs: tuple[str, ...] = (), scaling: Scaler | None = None
+    undeclared: object = None,
+    /,
+    *,
+    warmup: int | None = None,
+    outputs: tuple[str, ...] = (),
+    scaling: Scaler | None = None,
 ) -> Callable[[Compute], Feature]:
     """Make a feature of a function of candles, declaring how many earlier bars its value needs.
 
     Every walk checks on its own candles that the function computes from them, and from nothing that comes later; data from
     elsewhere enter as `outside`. `candlecast.testing.check_feature` checks that too, and whether the warm-up is long enough.
+    Raises ConfigError where no warm-up is declared.
 
     >>> @feature(warmup=1)
     ... def overnight(candles):
@@ -107,6 +113,18 @@ def feature(
     >>> overnight.name, overnight.warmup
     ('overnight', 1)
     """
+
+    if warmup is None or undeclared is not None:
+        raise ConfigError(
+            f"feature of {getattr(undeclared, '__name__', _shown(undeclared))} without a warm-up",
+            expected="the number of earlier bars that a value needs",
+            remedy="Write @cc.feature(warmup=20) above the function",
+        )
+
+    if not is_whole(warmup, 0):
+        raise ConfigError(
+            f"warmup is {warmup!r}", expected="a whole number of bars, 0 or more", remedy="Use for example warmup=20"
+        )
 
     def decorate(compute: Compute) -> Feature:
         return Feature(compute.__name__, compute, warmup, outputs=outputs, scaling=scaling)

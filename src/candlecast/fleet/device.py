@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from typing import TypeVar
+
 import torch
 from torch import nn
 
-from candlecast.errors import ConfigError
+from candlecast.errors import ConfigError, said
+
+T = TypeVar("T")
 
 SHARE = 0.5  # of the free memory
 MAX_JOBS = {"cpu": 16, "cuda": 1_024}  # a larger group uses no more of the cores
@@ -35,6 +41,25 @@ def group_size(net: nn.Module, *, jobs: int, batch: int, length: int, columns: i
     sequence = length * (columns + STATES * units)
     job = 4 * (COPIES * weights + sequence * max(batch, VALIDATION_BATCH[device.type]))
     return max(1, min(jobs, int(SHARE * free_memory(device) / job), MAX_JOBS[device.type]))
+
+
+def enough_memory(name: str, trained: Iterator[T]) -> Iterator[T]:
+    """What `trained` gives. Raises ConfigError, in place of what torch and NumPy raise, where the memory does not suffice."""
+    while True:
+        try:
+            each = next(trained)
+        except StopIteration:
+            return
+        except (MemoryError, RuntimeError) as error:
+            is_memory = isinstance(error, MemoryError) or re.search(r"allocate memory|out of memory", str(error))
+            if not is_memory:
+                raise
+            raise ConfigError(
+                f"there is too little memory to train {name} ({said(error)[:200]})",
+                expected="a net and batches that fit",
+                remedy="Use fewer units, a shorter window, or a smaller Fit(batch=...)",
+            ) from error
+        yield each
 
 
 def free_memory(device: torch.device) -> int:

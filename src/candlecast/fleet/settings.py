@@ -8,6 +8,8 @@ from typing import Literal
 
 from candlecast.parameters import is_whole, require_kinds, require_parameters
 
+LARGEST_BATCH = 1_000_000  # sequences; more than any training part has
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -53,7 +55,10 @@ class Fit:
             self,
             {
                 "epochs": (is_whole(self.epochs), "a whole number, 1 or more"),
-                "batch": (is_whole(self.batch), "a whole number, 1 or more"),
+                "batch": (
+                    is_whole(self.batch) and self.batch <= LARGEST_BATCH,
+                    f"a whole number, 1 to {LARGEST_BATCH:,}",
+                ),
                 "lr": (0 < self.lr < float("inf"), "a number above 0"),
                 "patience": (self.patience is None or is_whole(self.patience), "a whole number, 1 or more, or None"),
                 "weight_decay": (0 <= self.weight_decay < float("inf"), "0 or more"),

@@ -126,14 +126,15 @@ class SessionRecord:
 
 def read_session(folder: str | Path) -> SessionRecord:
     """A session from its folder. Raises RunError for what is no session, or a damaged one."""
-    entries = read_journal(Path(folder))
+    folder = as_path(folder, "session")
+    entries = read_journal(folder)
     if not entries or entries[0].kind != "session":
         raise RunError(
             f"{folder} holds no session yet",
             expected="a session that has begun",
             remedy="Begin it with: candlecast paper RUN",
         )
-    return SessionRecord(Path(folder), entries[0].content, tuple(entries))
+    return SessionRecord(folder, entries[0].content, tuple(entries))
 
 
 def list_sessions(folder: str | Path = "paper") -> list[Path]:

@@ -13,6 +13,7 @@ from candlecast.interval import span_seconds
 from candlecast.live.events import Listener
 from candlecast.live.session import NO_LIMITS, PaperSession, SessionOptions
 from candlecast.live.sessions import PaperSessions
+from candlecast.parameters import as_path
 from candlecast.sources.feed import Feed
 from candlecast.sources.source import Moment, moment
 from candlecast.store import Store
@@ -117,7 +118,7 @@ def paper(
     results = [each if isinstance(each, StudyResult) else load_run(each, study=study) for each in runs]
     feeds = _of_each("feed", feed, len(runs))
     named = [Path("paper") / _name(result) for result in results] if session is None else session
-    folders = [Path(each) for each in _of_each("session", named, len(runs), is_shared=False)]
+    folders = [as_path(each, "session") for each in _of_each("session", named, len(runs), is_shared=False)]
     for each in feeds:
         _require_feed(each)
     options = SessionOptions(

@@ -128,6 +128,7 @@ def judged_from(models: Iterable[Model]) -> datetime | None:
     """
     births = []
     for model in models:
+        require_model(model)
         while hasattr(model, "model"):
             model = model.model  # type: ignore[attr-defined]  # noqa: PLW2901 - within a wrapper
         if not hasattr(model, "trained_until"):

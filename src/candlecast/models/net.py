@@ -106,12 +106,14 @@ class NetModel(ABC):
 
     def fit(self, jobs: Sequence[Job], *, progress: Listener = ignore) -> Iterator[FittedNet]:
         """Train all jobs as one fleet."""
+        from candlecast.fleet.device import enough_memory
         from candlecast.fleet.fitted import FittedNet
         from candlecast.fleet.shrinking import shrunk
         from candlecast.fleet.trainer import train
 
         spec = self.net_spec(jobs[0].samples.target)
-        for job, weights, inputs, outcomes, linear, losses in train(jobs, spec, progress=progress):
+        trained = enough_memory(self.name, train(jobs, spec, progress=progress))
+        for job, weights, inputs, outcomes, linear, losses in trained:
             net = FittedNet(jobs[job], spec, weights, inputs, outcomes, losses, linear)
             (net,) = shrunk([net], [(net.job.samples, net.job.valid_rows)]) if spec.is_shrunk else (net,)
             yield self.measured(net, net.forecast)

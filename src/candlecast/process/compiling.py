@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import zlib
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,22 @@ def internal(function: Function, *, is_inlined: bool = False) -> Any:
     """
     inlining = {"forceinline": True} if is_inlined else {}
     return _njit()(no_cpython_wrapper=True, no_cfunc_wrapper=True, **inlining)(function)
+
+
+@dataclass(frozen=True)
+class CacheState:
+    """Where compiled code is kept. `folder`: None where none can be written. `is_reused`: whether it was read from there."""
+
+    folder: Path | None
+    is_reused: bool
+
+
+def cache_state(function: Any) -> CacheState:
+    """What became of a function of `compiled`, which has been compiled; nothing where NUMBA_DISABLE_JIT is set."""
+    stats = getattr(function, "stats", None)
+    if stats is None:
+        return CacheState(None, is_reused=False)
+    return CacheState(Path(stats.cache_path) if stats.cache_path else None, bool(stats.cache_hits))
 
 
 def _njit() -> Any:

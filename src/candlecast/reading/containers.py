@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, cast
 
-from candlecast.errors import SourceError
+from candlecast.errors import ConfigError, SourceError
 from candlecast.reading import zstandard
 
 Kind = Literal["text", "parquet", "feather", "workbook"]
@@ -57,6 +57,13 @@ def find(path: str | Path) -> Content:
 
 def existing(path: str | Path) -> Path:
     """The path of a regular file. Raises SourceError for anything else."""
+    if not isinstance(path, (str, Path)):
+        is_table = hasattr(path, "columns") or hasattr(path, "frame")
+        raise ConfigError(
+            f"a {type(path).__name__} is no path of a file",
+            expected="a path",
+            remedy="Make candles of a table with Candles.from_frame" if is_table else 'Use text, such as "btc_1h.csv"',
+        )
     path = Path(path)
     try:
         is_file, is_there, is_folder = path.is_file(), path.exists(), path.is_dir()

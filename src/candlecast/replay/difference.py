@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from candlecast.parameters import is_number
+from candlecast.parameters import as_path, is_number
 from candlecast.recipes.environment import differences
 from candlecast.runs import require_run
 from candlecast.runs.manifest import read_manifest, require_shape
@@ -68,7 +68,7 @@ def diff(one: str | Path, two: str | Path) -> RunDifference:
 
     Only the manifests are read. Raises RunError for a run that cannot be read.
     """
-    before, after = (_manifest(Path(folder)) for folder in (one, two))
+    before, after = (_manifest(as_path(folder, "run")) for folder in (one, two))
     own = ({"candlecast": each.get("candlecast")} | (each.get("environment") or {}) for each in (before, after))
     code = [each.replace(", now ", ", then ") for each in differences(*own)]
     return RunDifference(

@@ -13,6 +13,7 @@ import polars as pl
 
 from candlecast.candles import Candles
 from candlecast.events import Listener, ignore
+from candlecast.parameters import as_path
 from candlecast.recipes.describing import unidentified
 from candlecast.recipes.environment import differences, environment
 from candlecast.replay.recomputing import assets_of_walk, recomputed, study_of
@@ -102,7 +103,7 @@ def replay(
     Raises:
         RunError: for a run that cannot be read, candles that are needed and not given, or a study that is not that of the run.
     """
-    folder = Path(folder)
+    folder = as_path(folder, "folder")
     require_run(folder)
     manifest = read_manifest(folder)
     before = load_run(folder, candles=candles, study=study)

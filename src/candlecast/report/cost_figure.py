@@ -47,7 +47,7 @@ def cost_figure(result: StudyResult) -> Figure:
     shown = break_even if np.isfinite(break_even) else 0.0
     costs = np.linspace(0.0, max(LEAST_BPS, 2.0 * paid, min(1.3 * shown, 10 * LEAST_BPS)), POINTS)
     gained = 100 * returns_at_costs(result, costs)
-    held = result.summary.row(by_predicate=pl.col("statistic") == "annual return", named=True)["benchmark"]
+    held = result.summary().row(by_predicate=pl.col("statistic") == "annual return", named=True)["benchmark"]
     held = 100 * held if held is not None else np.nan
     axes = svg.Axes(x=(0.0, float(costs[-1])), y=svg.span(gained, [0.0, held]))
     labels = [f"{cost:.1f} bp: {value:.1f} % a year" for cost, value in zip(costs, gained, strict=True)]

@@ -89,7 +89,7 @@ def render(result: StudyResult, *, folder: Path = Path()) -> str:
         drawdowns=table_with_data(
             "drawdowns", "Deepest drawdowns", drawdown_table(result.backtest), drawdown_frame(result.backtest)
         ),
-        statistics=table_with_data("summary", "Statistics", tables.summary_table(result), result.summary),
+        statistics=table_with_data("summary", "Statistics", tables.summary_table(result), result.summary()),
         accuracy=tables.accuracy_table(result),
         notes=tables.measure_notes(result),
         payments=tables.costs_table(result, gross),

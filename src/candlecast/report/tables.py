@@ -101,7 +101,7 @@ def measure_notes(result: StudyResult) -> str:
 def summary_table(result: StudyResult) -> str:
     """The backtest's statistics, and those of buy-and-hold."""
     rows = []
-    for row in result.summary.iter_rows(named=True):
+    for row in result.summary().iter_rows(named=True):
         words = _statistic_words(row["unit"])
         bounds = CELL if row["low"] is None else f"{words(row['low'])} to {words(row['high'])}"
         name = row["statistic"][0].upper() + row["statistic"][1:]
@@ -115,7 +115,7 @@ def summary_table(result: StudyResult) -> str:
 def costs_table(result: StudyResult, gross: BacktestResult) -> str:
     """Rates, what was paid, and returns with and without costs (`gross`)."""
     traded = result.backtest
-    values = dict(result.summary.select("statistic", "value").iter_rows())
+    values = dict(result.summary().select("statistic", "value").iter_rows())
     annual, annual_gross = values["annual return"], annual_return(gross.returns, bars_per_year=gross.bars_per_year)
     took = CELL if annual is None else f"{number(100 * (annual_gross - annual), 1)} percentage points a year"
     carried = traded.equity["financing"][-1]

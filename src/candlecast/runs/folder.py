@@ -38,7 +38,8 @@ def run_name(recipe: dict[str, Any], candles: Candles, *, digits: int = 8) -> st
 
 def run_folder(recipe: dict[str, Any], candles: Candles, runs: str | Path) -> Path:
     """The folder for a study's run: that of its name, with more digits if the run of another study is there."""
-    folders = [Path(runs) / run_name(recipe, candles, digits=digits) for digits in (8, 16, 64)]
+    place = as_path(runs, "runs")
+    folders = [place / run_name(recipe, candles, digits=digits) for digits in (8, 16, 64)]
     return next((folder for folder in folders if not _holds_another(folder, recipe, candles)), folders[-1])
 
 

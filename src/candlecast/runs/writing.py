@@ -90,7 +90,7 @@ def manifest_of(result: StudyResult) -> dict[str, Any]:
         "trial_count": result.counted.to_dict(),
         "verdict": verdict.to_dict(),
         "accuracy": result.accuracy.to_dicts(),
-        "summary": result.summary.to_dicts(),
+        "summary": result.summary().to_dicts(),
         "replaced": list(result.replaced),
         "searches": [asdict(each) for each in result.searches],
     }

@@ -12,6 +12,7 @@ import polars as pl
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError
 from candlecast.signals.positions import Positions, PositionsByModel
+from candlecast.sources.files import as_assets
 
 
 def as_positions(given: Any, candles: Candles) -> Any:
@@ -51,14 +52,15 @@ def equal_weights(candles: Sequence[Candles], *, band: float = math.inf) -> list
         raise ConfigError(
             "one asset or none was given", expected="a list of candles", remedy="Use equal_weights([btc, eth])"
         )
+    assets = as_assets(list(candles))
     return [
         Positions(
             each.frame[: 1 if math.isinf(band) else None].select(
-                time="close_time", symbol=pl.lit(each.symbol), position=pl.lit(1.0 / len(candles))
+                time="close_time", symbol=pl.lit(each.symbol), position=pl.lit(1.0 / len(assets))
             ),
             band=band,
         )
-        for each in candles
+        for each in assets
     ]
 
 

@@ -17,6 +17,7 @@ import polars as pl
 from candlecast.candles.intake import ACTIVITY
 from candlecast.errors import CandlecastError, ConfigError, SourceError, near_misses
 from candlecast.interval import Interval
+from candlecast.parameters import require_kinds
 from candlecast.sources.addresses import moved
 from candlecast.sources.answers import MAX_TEXT, are_dated, is_time, parse_json, quoted, says_nothing_found, unusable
 from candlecast.sources.page import VALUES, market_page
@@ -59,6 +60,9 @@ class Exchange(Source):
     is_paced: bool = True
     streams: str | None = None
     clock: Callable[[], datetime] = field(default=utc_now, repr=False)
+
+    def __post_init__(self) -> None:
+        require_kinds(self)
 
     @property
     def name(self) -> str:

@@ -76,6 +76,10 @@ class Source(ABC):
 
         Raises CandleError when there is no bar in the period, otherwise as `pages`.
         """
+        if not isinstance(symbol, str):
+            raise ConfigError(
+                f"symbol is {symbol!r}", expected="a name", remedy='Use text as the source writes it, such as "BTCUSDT"'
+            )
         interval = Interval.parse(interval)
         end = utc_now() if until is None else moment(until, "until")
         pages, bars = [], 0

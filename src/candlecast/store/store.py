@@ -18,6 +18,7 @@ from candlecast.candles.intake import ACTIVITY, with_known_activity
 from candlecast.errors import CandleError, ConfigError, SourceError, StoreError, UnknownSymbolError, near_misses
 from candlecast.events import Listener, ignore
 from candlecast.interval import Interval
+from candlecast.parameters import as_path
 from candlecast.process.forking import require_threads
 from candlecast.sources.feed import Seen
 from candlecast.sources.source import Moment, Source, moment, period, require_order, utc_now
@@ -63,6 +64,7 @@ class Store:
     options: Mapping[str, str] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
+        as_path(self.location, "location")
         for name, value in (self.options or {}).items():
             if SECRET.search(name):
                 register_secret(value)

@@ -231,7 +231,7 @@ def _table(results: Mapping[Key, StudyResult], models: list[str], progress: List
     across = {key: _across(results, key, models) for key in dict.fromkeys(key[:2] for key in results)}
     for done, ((symbol, interval, name), result) in enumerate(results.items(), start=1):
         skill = result.accuracy.row(by_predicate=pl.col("model") == name, named=True)
-        lines = {line["statistic"]: line for line in result.summary.iter_rows(named=True)}
+        lines = {line["statistic"]: line for line in result.summary().iter_rows(named=True)}
         verdict, evidence = result.verdict, result.verdict.evidence
         superior, best = across[symbol, interval]
         rows.append(

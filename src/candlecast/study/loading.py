@@ -20,6 +20,7 @@ from candlecast.errors import RunError
 from candlecast.evaluation.trial_count import TrialCount
 from candlecast.interval import Interval
 from candlecast.ledger import Ledger, Searched
+from candlecast.parameters import as_path
 from candlecast.recipes.describing import restore
 from candlecast.runs import require_run
 from candlecast.runs.manifest import LONGEST, read_manifest, require_shape
@@ -46,7 +47,7 @@ def load_run(folder: str | Path, *, candles: Sequence[Candles] = (), study: Stud
     Raises:
         RunError: for a folder that is no run, or not as it was written.
     """
-    folder = Path(folder)
+    folder = as_path(folder, "folder")
     require_run(folder)
     manifest = read_manifest(folder)
     require_shape(folder, manifest)

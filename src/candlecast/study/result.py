@@ -19,7 +19,7 @@ from candlecast.backtesting.validation import require_cash, require_kind
 from candlecast.candles import Candles
 from candlecast.causality import require_causal_rule
 from candlecast.dataset.forecast import Forecast
-from candlecast.errors import NotEnoughDataError, RunError, calling
+from candlecast.errors import ConfigError, NotEnoughDataError, RunError, calling
 from candlecast.evaluation.accuracy import accuracy, accuracy_by_part, skills
 from candlecast.evaluation.ageing import accuracy_by_age
 from candlecast.evaluation.conditions import NO_AUDIT, conditions_of
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from candlecast.study.next_bar import NextBar
     from candlecast.study.study import Study
 
+LEVEL = 0.95  # of intervals
 FORECASTS = ("forecasts", "target", "model", "seed")  # what tables of accuracy depend on
 TRADING = ("candles", "positions", "costs", "cash", "model")  # what backtests depend on
 
@@ -146,16 +147,24 @@ class StudyResult:
     def _backtest(self, model: str) -> BacktestResult:
         return backtest(self.candles, self.positions[model], costs=self.costs, cash=self.cash)
 
+    def summary(self, level: float = LEVEL, seed: int | None = None) -> pl.DataFrame:
+        """Statistics of the studied model's backtest with their intervals, as `BacktestResult.summary` gives them.
+
+        `seed`: of the bootstrap; the study's when not given.
+        """
+        if level == LEVEL and seed in (None, self.seed):
+            return self._summary
+        return self.backtest.summary(level, self.seed if seed is None else seed)
+
     @computed_of(*TRADING, "seed")
-    def summary(self) -> pl.DataFrame:
-        """Statistics of the studied model's backtest with their intervals; see `BacktestResult.summary`."""
-        return self.backtest.summary(seed=self.seed)
+    def _summary(self) -> pl.DataFrame:
+        return self.backtest.summary(LEVEL, self.seed)
 
     @computed_of(*TRADING, "seed")
     def summaries(self) -> dict[str, pl.DataFrame]:
         """The same for each backtest, by model."""
         return {
-            name: self.summary if name == self.model else result.summary(seed=self.seed)
+            name: self.summary() if name == self.model else result.summary(seed=self.seed)
             for name, result in self.backtests.items()
         }
 
@@ -187,7 +196,7 @@ class StudyResult:
         return judge(
             self.own_accuracy,
             self.backtest,
-            self.summary,
+            self.summary(),
             self.primary_target,
             model=self.model,
             trained=self.folds.height * len(self.forecast.seeds),
@@ -292,8 +301,15 @@ class StudyResult:
     ) -> list[StudyResult]:
         """The same forecasts traded by each of several rules, such as one threshold after another.
 
-        As `rebacktest` for each, but all are recorded before any is judged: each among all of them.
+        As `rebacktest` for each, but all are recorded before any is judged: each among all of them. Raises ConfigError for
+        what is no list of rules.
         """
+        if callable(rules) or not isinstance(rules, Iterable):
+            raise ConfigError(
+                f"rules is {rules!r}",
+                expected="a list of rules",
+                remedy="Use for example result.sweep([Threshold(enter=each) for each in (0.001, 0.002)])",
+            )
         return record_all([self._traded(rule, costs, cash) for rule in rules], self._ledger(ledger))
 
     def _ledger(self, given: Ledger | None) -> Ledger:

@@ -19,6 +19,7 @@ from candlecast.dataset.samples import Samples
 from candlecast.events import Listener, ignore
 from candlecast.features import Features
 from candlecast.models import Fitted, Model, Pooled
+from candlecast.models.model import require_model
 from candlecast.targets import Target, components, label, primary
 from candlecast.walkforward.plan import WalkPlan
 
@@ -106,6 +107,7 @@ def walk_by_plan(
     progress: Listener = ignore,
 ) -> Iterator[FoldForecast]:
     """The walk of a model by a plan; as `watch_forward`. `name`: that of the model in the tables, its own when not given."""
+    require_model(model)
     name = model.name if name is None else name
     jobs = plan.jobs(model, candles)
     if isinstance(model, Pooled) and len({job.symbol for job in jobs}) > 1:

@@ -38,7 +38,9 @@ class Torch(NetModel):
     is_supported: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        self.require({"factory": (callable(self.factory), "a function of the number of columns that makes a module")})
+        is_module = hasattr(self.factory, "forward") and not isinstance(self.factory, type)  # would share its weights
+        wanted = "a function of the number of columns that makes a fresh module"
+        self.require({"factory": (callable(self.factory) and not is_module, wanted)})
 
     def build(self, inputs: int, outputs: int) -> nn.Module:
         """A fresh module with the interface of the fleet's nets, its dropout seeded per job."""

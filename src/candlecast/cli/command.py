@@ -1,0 +1,141 @@
+"""Commands as this command line has them: options in groups, examples at the end, several values after one name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import click
+
+WIDTH = 80  # columns of the help, at most
+OTHER = "Options"
+SEVERAL = "`candlecast compare --model NAME NAME` runs several models"
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Data": ("asset", "source", "interval", "since", "until", "as-of", "store", "offline"),
+    "Reading a file": ("symbol", "zone", "dates", "decimal", "columns", "adjusted"),
+    "Repairs": ("clock", "sort", "mend", "factors", "max-gap", "bridge", "real-jumps"),
+    "Model": ("preset", "study", "model", "target", "horizon", "window", "hidden", "layers", "epochs"),
+    "Walk": ("folds", "train", "test", "refit", "seeds", "seed"),
+    "Rule": ("rule", "enter", "exit", "long-only", "band", "full", "fraction", "cap", "usual", "power", "halflife"),
+    "Overlays on the rule": ("annual", "leverage", "limit", "resume"),
+    "Costs": (
+        *("venue", "fee-bps", "maker-fee-bps", "slippage-bps", "half-spread-bps", "impact-bps", "funding-bps"),
+        *("borrow-percent", "interest-percent", "loan-percent", "maintenance-percent", "cash"),
+    ),
+    "Output": (
+        "runs",
+        "paper",
+        "folder",
+        "output",
+        "open",
+        "page",
+        "port",
+        "save",
+        "json",
+        "quiet",
+        "verbose",
+        "version",
+        "help",
+    ),
+}  # headings of the help, and the options under each, in their order; an option means the same in every command
+
+
+class Command(click.Command):
+    """A command whose help has its options in groups and ends in the lines of `epilog`, which are examples.
+
+    Repeatable options take several values after one name: `--interval 1m 1h`. All values up to the next option belong to it,
+    so that arguments come first. Any other option may be given once.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the name of a repeatable option before each of its values, and refuse others that are repeated."""
+        names = {name for option in self.params if getattr(option, "multiple", False) for name in option.opts}
+        spread: list[str] = []
+        current = ""
+        is_first = False
+        for word in args:
+            if word.startswith("-"):
+                current, is_first = (word, True) if word in names else ("", False)
+                spread.append(word)
+            else:
+                spread += [word] if is_first or not current else [current, word]
+                is_first = False
+        self._require_once(ctx, spread)
+        try:
+            return super().parse_args(ctx, spread)
+        except click.UsageError as error:
+            if "--model" in args and "--model" not in names and "extra argument" in error.message:
+                raise click.UsageError(f"{error.message}; {SEVERAL}.", ctx) from error
+            raise
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each group of options under its heading."""
+        records: dict[str, list[tuple[int, tuple[str, str]]]] = {heading: [] for heading in (OTHER, *GROUPS)}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and isinstance(parameter, click.Option):
+                heading, place = _place(parameter)
+                records[heading].append((place, record))
+        for heading, found in records.items():
+            if found:
+                with formatter.section(heading):
+                    formatter.write_dl([record for _, record in sorted(found, key=lambda each: each[0])])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples, one a line."""
+        write_examples(self.epilog, formatter)
+
+    def _require_once(self, ctx: click.Context, args: list[str]) -> None:
+        if ctx.resilient_parsing:
+            return
+        _, _, order = self.make_parser(ctx).parse_args(list(args))
+        counts = Counter(order)
+        for parameter in order:
+            once = isinstance(parameter, click.Option) and not (
+                parameter.multiple or parameter.is_flag or parameter.count
+            )
+            if once and counts[parameter] > 1:
+                name = max(parameter.opts, key=len)
+                hint = f"; {SEVERAL}" if name == "--model" else ""
+                raise click.UsageError(f"{name} is given {counts[parameter]} times; expected one value{hint}.", ctx)
+
+
+class Commands(click.Group):
+    """Commands under headings. `headings`: of each the names of its commands; commands of no heading come last."""
+
+    def __init__(self, *args: Any, headings: dict[str, tuple[str, ...]], **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.headings = headings
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each group of commands under its heading."""
+        named = {name for names in self.headings.values() for name in names}
+        rest = tuple(name for name in self.list_commands(ctx) if name not in named)
+        longest = max(map(len, self.commands))
+        for heading, names in {**self.headings, "Other": rest}.items():
+            rows = [(name, self.commands[name]) for name in names if name in self.commands]
+            if rows:
+                limit = formatter.width - longest - 4
+                with formatter.section(heading):
+                    formatter.write_dl([(f"{name:<{longest}}", each.get_short_help_str(limit)) for name, each in rows])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples, one a line."""
+        write_examples(self.epilog, formatter)
+
+
+def write_examples(text: str | None, formatter: click.HelpFormatter) -> None:
+    """The lines of an epilog under the heading "Examples"."""
+    if text:
+        with formatter.section("Examples"):
+            for line in text.strip().splitlines():
+                formatter.write(f"{'':>{formatter.current_indent}}{line.strip()}\n")
+
+
+def _place(option: click.Option) -> tuple[str, int]:
+    """The heading of an option, and its place below it; one of no group stays in the order of its command."""
+    name = max(option.opts, key=len).lstrip("-")
+    for heading, names in GROUPS.items():
+        if name in names:
+            return heading, names.index(name)
+    return OTHER, 0
