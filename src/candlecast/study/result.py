@@ -22,7 +22,7 @@ from candlecast.dataset.forecast import Forecast
 from candlecast.errors import NotEnoughDataError, RunError, calling
 from candlecast.evaluation.accuracy import accuracy, accuracy_by_part, skills
 from candlecast.evaluation.ageing import accuracy_by_age
-from candlecast.evaluation.conditions import NO_AUDIT, conditions_of
+from candlecast.evaluation.conditions import NO_AUDIT, Conditions, conditions_of
 from candlecast.evaluation.trial_count import UNNAMED, TrialCount, count, count_each
 from candlecast.evaluation.verdict import Verdict, judge
 from candlecast.events import Listener, ignore
@@ -192,20 +192,25 @@ class StudyResult:
             model=self.model,
             trained=self.folds.height * len(self.forecast.seeds),
             trial_count=self.counted,
-            conditions=conditions_of(
-                self.candles,
-                self.positions[self.model],
-                self.backtest,
-                is_in_time_order=is_in_time_order(self.folds),
-                implies_return=self.forecast.frame["expected_return"].null_count() < self.forecast.frame.height,
-                features=self.recipe.get("features"),
-                seed=self.seed,
-                audit=self.audit.line if self.audit else NO_AUDIT,
-                leaks=self.audit.failures if self.audit else (),
-                clock=self.audit.clock_features if self.audit else "",
-                replaced=self.replaced,
-            ),
+            conditions=self.conditions,
             seed=self.seed,
+        )
+
+    @cached_property
+    def conditions(self) -> Conditions:
+        """The conditions of market, prices, folds and audit, which may forbid a claim whatever the tests give."""
+        return conditions_of(
+            self.candles,
+            self.positions[self.model],
+            self.backtest,
+            is_in_time_order=is_in_time_order(self.folds),
+            implies_return=self.forecast.frame["expected_return"].null_count() < self.forecast.frame.height,
+            features=self.recipe.get("features"),
+            seed=self.seed,
+            audit=self.audit.line if self.audit else NO_AUDIT,
+            leaks=self.audit.failures if self.audit else (),
+            clock=self.audit.clock_features if self.audit else "",
+            replaced=self.replaced,
         )
 
     @cached_property

@@ -74,8 +74,7 @@ class WalkPlan:
         features = self._features_of(assets, self.seeds)
         window = self.window if window is None else window
         planned = [
-            self._jobs_of(asset, chosen, window, self.seeds[0])
-            for asset, chosen in zip(assets, features, strict=True)
+            self._jobs_of(asset, chosen, window, self.seeds[0]) for asset, chosen in zip(assets, features, strict=True)
         ]
         return [job for jobs in planned for job in jobs]
 
