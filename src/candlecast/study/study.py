@@ -244,8 +244,12 @@ class Study:
         name: str | None = None,
         since: datetime | None = None,
         ledger: Ledger | None = None,
+        trading: Sequence[str] | None = None,
     ) -> StudyResult:
-        """The result that forecasts add up to, by model, with the finished folds of the studied one; as `assemble`."""
+        """The result that forecasts add up to, by model, with the finished folds of the studied one; as `assemble`.
+
+        `trading`: the models that get positions, the studied one among them; all when not given.
+        """
         name, every = self.model.name if name is None else name, dict(forecasts)
         if since is not None:
             forecasts = {model: _from(forecast, since) for model, forecast in every.items()}
@@ -256,7 +260,12 @@ class Study:
             candles=candles,
             target=self.target,
             forecasts=dict(forecasts),
-            positions=positions_by_model(self.trading_rule, forecasts, candles, self.costs),
+            positions=positions_by_model(
+                self.trading_rule,
+                {model: each for model, each in forecasts.items() if trading is None or model in trading},
+                candles,
+                self.costs,
+            ),
             costs=self.costs,
             cash=self.cash,
             folds=tables.fold_table(studied),
