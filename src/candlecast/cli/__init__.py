@@ -25,12 +25,19 @@ from candlecast.cli.replay import diff, replay
 from candlecast.cli.report import report
 from candlecast.cli.run import run
 from candlecast.cli.runs import runs
+from candlecast.cli.scan import scan
 from candlecast.cli.ui import ui
 from candlecast.cli.wording import in_shell
 from candlecast.errors import CandlecastError
 
 INTERRUPTED = 130  # exit code of a process that signal 2 ended
-CONTINUED = ("run", "compare", "fetch", "paper")  # commands that continue an interrupted one when they are run again
+CONTINUED = (
+    "run",
+    "compare",
+    "scan",
+    "fetch",
+    "paper",
+)  # commands that continue an interrupted one when they are run again
 
 
 class Commands(click.Group):
@@ -59,6 +66,7 @@ def cli() -> None:
 for command in (
     run,
     compare,
+    scan,
     backtest,
     audit,
     forecast,

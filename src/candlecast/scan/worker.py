@@ -57,7 +57,3 @@ def main() -> None:
             send(answers, answered(message))
         except BrokenPipeError:
             return
-
-
-if __name__ == "__main__":
-    main()

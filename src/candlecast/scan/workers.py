@@ -120,7 +120,7 @@ class Processes:
 
     def _begin(self) -> subprocess.Popen[bytes]:
         worker = subprocess.Popen(
-            [sys.executable, "-m", "candlecast.scan.worker"],
+            [sys.executable, "-c", "from candlecast.scan.worker import main; main()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | dict.fromkeys(LIMITS, str(self.threads)) | {"PYTHONPATH": _paths()},
