@@ -17,7 +17,7 @@ Paths are relative to the folder of the file.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,18 +93,15 @@ def plan_of(values: Mapping[str, Any], *, folder: Path) -> Plan:
     else:
         place = _text(values, "store")
         given["assets"] = Store(place if "://" in place else folder / Path(place).expanduser())
-    if "symbols" in values:
-        given["symbols"] = _symbols(values["symbols"], folder)
-    if "targets" in values:
-        given["targets"] = [target_of(each) for each in _items(values, "targets")]
-    if "models" in values:
-        given["models"] = models_of(_items(values, "models"))
-    if "baselines" in values:
-        given["baselines"] = tuple(models_of(_items(values, "baselines")).values())
-    if "costs" in values:
-        given["costs"] = [costs_of(each) for each in _items(values, "costs")]
-    if "intervals" in values:
-        given["intervals"] = _texts(values, "intervals")
+    makers: dict[str, Callable[[], Any]] = {
+        "symbols": lambda: _symbols(values["symbols"], folder),
+        "targets": lambda: [target_of(each) for each in _items(values, "targets")],
+        "models": lambda: models_of(_items(values, "models")),
+        "baselines": lambda: tuple(models_of(_items(values, "baselines")).values()),
+        "costs": lambda: [costs_of(each) for each in _items(values, "costs")],
+        "intervals": lambda: _texts(values, "intervals"),
+    }
+    given |= {name: make() for name, make in makers.items() if name in values}
     if folds := {name: values[name] for name in ("folds", "train", "test", "refit") if name in values}:
         given["folds"] = _folds(folds)
     for name, kinds in {
