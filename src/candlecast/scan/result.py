@@ -13,6 +13,7 @@ import polars as pl
 
 from candlecast.audit import AuditReport
 from candlecast.dataset.forecast import Forecast
+from candlecast.dataset.membership import WhileMember
 from candlecast.errors import ConfigError, RunError, listed, near_misses
 from candlecast.evaluation.survivorship import Survivorship
 from candlecast.evaluation.trial_count import TrialCount
@@ -151,16 +152,18 @@ def cell_result(folder: ScanFolder, name: str, *, ledger: Ledger | None = None) 
     horizon = primary(target).horizon
     own = Forecast(table_of(files["forecasts.parquet"]), horizon)
     forecasts = _baselines(folder, values, own, horizon) | {own.model: own}
+    folds = table_of(files["folds.parquet"])
+    parts = folds if recipe["folds"].get("type") == WhileMember.__name__ else None
     result = StudyResult(
         recipe=recipe,
         model=own.model,
         candles=candles,
         target=target,
         forecasts=forecasts,
-        positions=positions_by_model(rule, forecasts, candles, costs),
+        positions=positions_by_model(rule, forecasts, candles, costs, parts=parts),
         costs=costs,
         cash=recipe["cash"],
-        folds=table_of(files["folds.parquet"]),
+        folds=folds,
         losses=table_of(files["losses.parquet"]),
         lost=values["lost"],
         tensors=tensors_of(files["weights.safetensors"]),

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from candlecast.dataset.membership import WhileMember
 from candlecast.recipes import describe
 from candlecast.scan.cells import Cell
 from candlecast.scan.computing import Task
@@ -65,7 +66,8 @@ def shares_of(cells: Sequence[Cell]) -> list[Share]:
 
 def trainings_of(cell: Cell) -> int:
     """Trainings of the model of a cell: folds x seeds."""
-    folds = getattr(cell.study.folds, "folds", None) or FOLDS
+    folds = cell.study.folds
+    folds = getattr(folds.folds if isinstance(folds, WhileMember) else folds, "folds", None) or FOLDS
     return folds * (cell.study.seeds if cell.study.model.is_seeded else 1)
 
 

@@ -15,6 +15,7 @@ from candlecast.backtesting.validation import require_cash, require_kind
 from candlecast.candles import Candles
 from candlecast.dataset.folds import Folds, WalkForward, require_folds
 from candlecast.dataset.forecast import Forecast
+from candlecast.dataset.membership import WhileMember
 from candlecast.dataset.usual_features import features_for
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.events import Listener, Progress, ignore
@@ -265,6 +266,7 @@ class Study:
                 {model: each for model, each in forecasts.items() if trading is None or model in trading},
                 candles,
                 self.costs,
+                parts=tables.fold_table(studied) if isinstance(self.folds, WhileMember) else None,
             ),
             costs=self.costs,
             cash=self.cash,
