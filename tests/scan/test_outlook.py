@@ -7,7 +7,7 @@ import pytest
 
 from candlecast.ledger import Ledger
 from candlecast.scan.outlook import smallest_edge
-from candlecast.scan.scan import compute_cells, open_plan, outlook_of, working
+from candlecast.scan.scanning import compute_cells, open_plan, outlook_of, working
 from candlecast.stats import adjusted_p_value, clark_west, corrected_level
 from small_scans import LINEAR, plan_of, walk
 

@@ -22,7 +22,7 @@ from candlecast.models import LinearRegression, Ridge
 from candlecast.scan import Scan, list_scans, load_scan, running, scan, workers
 from candlecast.scan.cells import every_baseline
 from candlecast.scan.messages import packed
-from candlecast.scan.scan import compute_cells, finish, open_plan, require_finished, working
+from candlecast.scan.scanning import compute_cells, finish, open_plan, require_finished, working
 from candlecast.scan.tasks import Share, shares_of
 from candlecast.sources import synthetic
 from candlecast.store import Store

@@ -86,7 +86,7 @@ def scan(
     continues, and another plan computes only what no scan has computed.
     """
     from candlecast.ledger import Ledger
-    from candlecast.scan.scan import compute_cells, finish, open_plan, outlook_of, require_finished, working
+    from candlecast.scan.scanning import compute_cells, finish, open_plan, outlook_of, require_finished, working
 
     began = time.monotonic()
     part = _shard(shard)

@@ -169,8 +169,9 @@ def _folds(values: Mapping[str, Any]) -> Any:
 
     if "folds" in values and ("train" in values or "test" in values):
         raise ConfigError("folds with train and test", expected="one or the other", remedy="Leave folds out")
-    given = {name: _of_kind(name, value, (int, str)) for name, value in values.items()}
-    return WalkForward(**{name: as_length(value) if isinstance(value, str) else value for name, value in given.items()})
+    given: dict[str, Any] = {name: _of_kind(name, value, (int, str)) for name, value in values.items()}
+    lengths: dict[str, Any] = {name: as_length(each) if isinstance(each, str) else each for name, each in given.items()}
+    return WalkForward(**lengths)
 
 
 def _asset(name: str, folder: Path) -> Any:

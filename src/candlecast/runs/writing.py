@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,8 +87,6 @@ def manifest_of(result: StudyResult) -> dict[str, Any]:
 
 def contents(result: StudyResult) -> dict[str, bytes]:
     """Contents of a run's files by name, without the manifest. Equal results give equal bytes."""
-    from safetensors.numpy import save
-
     held = [positions.frame.with_columns(model=pl.lit(name)) for name, positions in result.positions.items()]
     tables = {
         "candles": result.candles.frame,
@@ -98,14 +97,18 @@ def contents(result: StudyResult) -> dict[str, bytes]:
         "folds": result.folds,
         "losses": result.losses,
     }
-    tensors = {
-        f"{key}/{name}": np.ascontiguousarray(value)
-        for key, held in result.tensors.items()
-        for name, value in held.items()
-    }
     return {f"{name}.parquet": parquet_bytes(frame) for name, frame in tables.items()} | {
-        "weights.safetensors": save(tensors)
+        "weights.safetensors": weights_bytes(result.tensors)
     }
+
+
+def weights_bytes(tensors: Mapping[str, Mapping[str, np.ndarray]]) -> bytes:
+    """What jobs learnt as the content of a safetensors file, whose names are `job/name`; see `runs.tables.tensors_of`."""
+    from safetensors.numpy import save
+
+    return save(
+        {f"{key}/{name}": np.ascontiguousarray(value) for key, held in tensors.items() for name, value in held.items()}
+    )
 
 
 def parquet_bytes(frame: pl.DataFrame) -> bytes:

@@ -2,6 +2,6 @@
 
 from candlecast.scan.plan import Plan
 from candlecast.scan.result import Scan
-from candlecast.scan.scan import list_scans, load_scan, scan
+from candlecast.scan.scanning import list_scans, load_scan, scan
 
 __all__ = ["Plan", "Scan", "list_scans", "load_scan", "scan"]

@@ -22,7 +22,7 @@ from candlecast.ledger import Ledger
 from candlecast.models import Model
 from candlecast.models.model import judged_from
 from candlecast.runs.tables import tensors_of
-from candlecast.runs.writing import parquet_bytes
+from candlecast.runs.writing import parquet_bytes, weights_bytes
 from candlecast.scan.cells import Cell, Failure, every_baseline
 from candlecast.scan.finding import Finding
 from candlecast.scan.folder import BASELINES, CELLS, candles_of, table_of, with_header
@@ -214,16 +214,9 @@ def _result(task: Task, cell: Cell, parts: list[FoldForecast], references: Mappi
 
 def cell_files(cell: Cell, result: StudyResult) -> dict[str, bytes]:
     """The files of a finished cell; equal cells have equal bytes, whatever was computed with them."""
-    from safetensors.numpy import save
-
     from candlecast import __version__
 
     equity = result.backtest.equity
-    tensors = {
-        f"{key}/{name}": np.ascontiguousarray(value)
-        for key, held in result.tensors.items()
-        for name, value in held.items()
-    }
     account = equity.select("time", "equity", "position").with_columns(
         benchmark=pl.Series(np.concatenate([[1.0], np.cumprod(1.0 + result.backtest.benchmark_returns)]))
     )
@@ -253,4 +246,4 @@ def cell_files(cell: Cell, result: StudyResult) -> dict[str, bytes]:
         "audit": result.audit.to_dict() if result.audit else None,
         "finding": Finding.of(result).to_dict(),
     }
-    return with_header(CELLS, values, files | {"weights.safetensors": save(tensors)})
+    return with_header(CELLS, values, files | {"weights.safetensors": weights_bytes(result.tensors)})

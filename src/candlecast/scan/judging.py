@@ -107,9 +107,10 @@ def with_discoveries(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
     frame = pl.DataFrame(list(rows), schema={name: kind for name, kind in COLUMNS.items() if "discovery" not in name})
     for name in ("p", "p_pay"):
         values = np.array(frame[name].fill_null(np.nan).to_numpy())
-        for ending, dependence in (("", "positive"), ("_any", "any")):
-            adjusted = false_discovery(values, dependence=dependence)
-            frame = frame.with_columns(pl.Series(f"{name}_discovery{ending}", adjusted))
+        frame = frame.with_columns(
+            pl.Series(f"{name}_discovery", false_discovery(values)),
+            pl.Series(f"{name}_discovery_any", false_discovery(values, dependence="any")),
+        )
     return frame.select(*COLUMNS).with_columns(pl.selectors.float().fill_nan(None))
 
 

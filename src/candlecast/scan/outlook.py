@@ -188,17 +188,14 @@ def _timed(
     for done, own in enumerate(kinds.values()):
         progress(Progress("sample", done, len(kinds), " ".join(own[0].key[:3])))
         series = _middle(own)
-        measured: Measured | None = None
+        rate = 0.0  # seconds for a bar of a cell, of the last series that was computed
         for name in series:
             for share in shares_of([cell for cell in own if cell.series.name == name]):
-                found = _computed(share, folder, workers, seed=seed)
-                measured = found or measured
-                if found is not None:
-                    memory = max(memory, found.memory)
-                    rate = found.seconds / max(sum(cell.series.bars for cell in share.cells), 1)
-        if measured is not None:
-            rest = [cell for cell in own if cell.series.name not in series]
-            seconds += rate * sum(cell.series.bars for cell in rest)
+                measured = _computed(share, folder, workers, seed=seed)
+                if measured is not None:
+                    memory = max(memory, measured.memory)
+                    rate = measured.seconds / max(sum(cell.series.bars for cell in share.cells), 1)
+        seconds += rate * sum(cell.series.bars for cell in own if cell.series.name not in series)
     progress(Progress("sample", len(kinds), len(kinds)))
     return seconds, memory
 

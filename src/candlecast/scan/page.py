@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.report.page_file import page_path, write_page
+from candlecast.scan.cell_result import cell_result
 from candlecast.scan.folder import ScanFolder
 from candlecast.scan.judging import equity_of
 from candlecast.scan.words import cell_words, found_words, ranked
@@ -45,8 +46,6 @@ QUESTIONS = (  # title, p-value, number that is shown, its name, scale, what the
 
 def write_scan_page(scan: Scan, folder: ScanFolder, path: str | Path, *, cells: int | None) -> Path:
     """Write the page, and the reports of the first cells of its list beside it; gives the path of the page. Raises RunError."""
-    from candlecast.scan.result import cell_result
-
     path = page_path(path)
     order = ranked(scan.frame)
     place = path.parent / f"{path.stem}_cells"

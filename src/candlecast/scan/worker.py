@@ -11,25 +11,25 @@ from __future__ import annotations
 import os
 import struct
 import sys
-from typing import BinaryIO
+from typing import IO
 
 LENGTH = struct.Struct("<Q")
 
 
-def send(stream: BinaryIO, message: bytes) -> None:
+def send(stream: IO[bytes], message: bytes) -> None:
     """Write a message."""
     stream.write(LENGTH.pack(len(message)))
     stream.write(message)
     stream.flush()
 
 
-def receive(stream: BinaryIO) -> bytes | None:
+def receive(stream: IO[bytes]) -> bytes | None:
     """The next message; None where the stream has ended, within a message too."""
     head = _exactly(stream, LENGTH.size)
     return None if head is None else _exactly(stream, LENGTH.unpack(head)[0])
 
 
-def _exactly(stream: BinaryIO, size: int) -> bytes | None:
+def _exactly(stream: IO[bytes], size: int) -> bytes | None:
     parts, left = [], size
     while left:
         part = stream.read(min(left, 1 << 24))
