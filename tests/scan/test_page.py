@@ -10,7 +10,7 @@ import pytest
 
 from candlecast.errors import ConfigError
 from candlecast.scan import scan
-from small_scans import LINEAR, plan_of, walk
+from small_scans import LINEAR, SMALL, plan_of, walk
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +37,27 @@ def test_the_page_shows_every_cell_and_links_to_reports(odd, tmp_path):
     for found in maps:
         assert found.count('<th scope="row">') == 2
         assert len(re.findall(r"<td class=.s\d", found)) == odd.frame.height == 4
+        (heads,) = re.findall(r"</tr><tr><td></td>(.*?)</tr></thead>", found, re.DOTALL)
+        assert re.findall(r'<th scope="col">(\w+)</th>', heads) == ["1d", "2d"]
     assert text.count("<svg") == 4
     assert "Can it be forecast?" in text
     everything = odd.report(tmp_path / "all.html", cells=None)
     assert len(set(re.findall(r'href="(all_cells/[^"]+)"', everything.read_text()))) == 4
     assert "Each cell links to its report." in everything.read_text()
+
+
+def test_columns_of_a_map_stand_under_their_model(tmp_path):
+    """Each number is that of the cell whose model and interval its heads name."""
+    found = scan(plan_of(walk("A", 1), models=[LINEAR, SMALL], intervals=["2d", "1d"]), runs=tmp_path, workers=1)
+    page = found.report(cells=0).read_text()
+    table = re.findall(r'<table class="map">.*?</table>', page, re.DOTALL)[0]
+    models = [words.split()[1] for words in re.findall(r'scope="colgroup">([^<]+)<', table) for _ in range(2)]
+    intervals = re.findall(r'<th scope="col">(\w+)</th>', table)
+    assert intervals == ["1d", "2d"] * 2
+    shown = re.findall(r'title="([^"]+)"', table)
+    for model, interval, words in zip(models, intervals, shown, strict=True):
+        row = found.find(model=model, interval=interval)
+        assert words.startswith(f"{model} return_1 A {interval} 12 bp: {100 * row['r2']:.2f}")
 
 
 def test_the_page_is_the_same_each_time(odd, tmp_path):

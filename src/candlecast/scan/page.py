@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from candlecast.interval import Interval
 from candlecast.report.page_file import page_path, write_page
 from candlecast.scan.cell_result import cell_result
 from candlecast.scan.folder import ScanFolder
@@ -135,12 +136,13 @@ def heat_maps(frame: pl.DataFrame, question: tuple[str, str, str, str, float, st
     if frame.is_empty():
         return ""
     keys = ("target", "model", "costs", "interval")
-    columns = list(dict.fromkeys(frame.select(keys).rows()))
+    found = list(dict.fromkeys(frame.select(keys).rows()))
+    groups = list(dict.fromkeys(column[:3] for column in found))
+    columns = sorted(found, key=lambda column: (groups.index(column[:3]), Interval.parse(column[3])))
     best = (
         frame.group_by("symbol", maintain_order=True).agg(pl.col(p).min()).sort(p, nulls_last=True, maintain_order=True)
     )
     known = {(row["symbol"], *(row[key] for key in keys)): row for row in frame.iter_rows(named=True)}
-    groups = list(dict.fromkeys(column[:3] for column in columns))
     top = "".join(
         f'<th colspan="{sum(column[:3] == group for column in columns)}" scope="colgroup">{escape(" ".join(group))}</th>'
         for group in groups

@@ -23,13 +23,16 @@ def paragraph(frame: pl.DataFrame, failures: pl.DataFrame, trial_count: TrialCou
         found = f"No edge found. Information was found in {named(known)}, but trading it does not pay."
     else:
         found = "No edge found, and nothing that can be forecast."
-    for column, verb in (("p_discovery", "carry information"), ("p_pay_discovery", "pay")):
+    for column, one, many in (
+        ("p_discovery", "carries information", "carry information"),
+        ("p_pay_discovery", "pays", "pay"),
+    ):
         tested = frame.filter(pl.col(column).is_not_null())
         if tested.is_empty():
             continue
         passed, in_any = (tested.filter(pl.col(name) < level) for name in (column, f"{column}_any"))
         found += f" At a false discovery rate of {formatting.percent(level, 0)}, {passed.height:,} of "
-        found += f"{formatting.count(tested.height, 'cell')} {verb}"
+        found += f"{formatting.count(tested.height, 'cell')} {one if passed.height == 1 else many}"
         found += f" ({in_any.height:,} under any dependence)" if passed.height else ""
         found += f": {named(passed)}." if passed.height else "."
     found += (
