@@ -239,6 +239,8 @@ def test_shares_hold_cells_that_walk_together(assets, tmp_path):
     assert sorted(cell.name for share in shares for cell in share.cells) == sorted(cell.name for cell in opened.cells)
     for share in shares:
         assert len({(cell.target, cell.study.window) for cell in share.cells}) == 1
+    assert len(shares) == 4
+    assert len(shares_of(opened.cells, workers=4)) == 12, "a series each, for so many workers"
     halves = shares[0].halves()
     assert [len(half.cells) for half in halves] == [1, 2]
     assert Share(shares[0].cells[:1]).halves() == [Share(shares[0].cells[:1])]

@@ -156,7 +156,7 @@ class Decision(NamedTuple):
 def decide(evidence: Evidence, against: Sequence[Objection]) -> Decision:
     """Both answers and the headline, from tests that are adjusted for all trials and from the objections to a result.
 
-    `against` are those of `objections` with `is_significant=evidence.is_significant`.
+    `against`: what `objections` gives for the same evidence.
     """
     is_forecastable = evidence.is_known and not any(each.is_of_forecast for each in against)
     pays = evidence.is_significant and not against

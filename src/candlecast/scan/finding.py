@@ -20,6 +20,12 @@ from candlecast.stats.confidence import TrackRecord
 from candlecast.study.result import StudyResult
 
 UNCOUNTED = TrialCount()
+PASSED = (
+    (False, False),
+    (False, True),
+    (True, False),
+    (True, True),
+)  # whether the forecast and the account pass their tests
 BARE = ("conditions", "trial_count", "record")  # parts of the evidence that are stored apart, or not
 
 
@@ -29,7 +35,7 @@ class Finding:
 
     accuracy: the row of the model in the accuracy table; summary: the statistics of its account by name, each with `value`,
     `low`, `high` and `benchmark`; baselines: R2 of the baselines by name. evidence: the tests, not adjusted for other trials;
-    its conditions are left out. always, of_gains: the objections where the account does not pass its tests, and where it does.
+    its conditions are left out. against: the objections, by whether the forecast and the account pass their tests.
     profile: that of the trial. break_even_bps: costs a side at which the account would have ended where it began.
     """
 
@@ -37,8 +43,7 @@ class Finding:
     summary: dict[str, dict[str, Any]]
     baselines: dict[str, float]
     evidence: Evidence
-    always: tuple[Objection, ...]
-    of_gains: tuple[Objection, ...]
+    against: dict[tuple[bool, bool], tuple[Objection, ...]]
     profile: Profile
     break_even_bps: float
     fills: int
@@ -56,17 +61,18 @@ class Finding:
             conditions=result.conditions,
             seed=result.seed,
         )
-        always, of_gains = (
-            objections(row, result.backtest, result.primary_target, evidence, is_significant=is_significant)
-            for is_significant in (False, True)
-        )
+        against = {
+            passed: objections(
+                row, result.backtest, result.primary_target, evidence, is_known=passed[0], is_significant=passed[1]
+            )
+            for passed in PASSED
+        }
         return cls(
             accuracy=row,
             summary={line.pop("statistic"): line for line in result.summary.to_dicts()},
             baselines=_skills(result),
             evidence=evidence,
-            always=always,
-            of_gains=of_gains,
+            against=against,
             profile=result.trial.outline,
             break_even_bps=evidence.break_even_bps,
             fills=result.backtest.fills.height,
@@ -76,7 +82,7 @@ class Finding:
     def among(self, trial_count: TrialCount) -> tuple[Evidence, Decision]:
         """The tests adjusted for all trials, and what they amount to; as a verdict says it."""
         evidence = self.evidence.among(trial_count)
-        return evidence, decide(evidence, self.of_gains if evidence.is_significant else self.always)
+        return evidence, decide(evidence, self.against[evidence.is_known, evidence.is_significant])
 
     def to_dict(self) -> dict[str, Any]:
         """The finding as JSON values; numbers that JSON lacks are text."""
@@ -89,8 +95,7 @@ class Finding:
                 "tests": tests,
                 "record": list(self.evidence.record),
                 "conditions": self.evidence.conditions.to_dict(),
-                "always": [asdict(each) for each in self.always],
-                "of_gains": [asdict(each) for each in self.of_gains],
+                "against": [[asdict(each) for each in self.against[passed]] for passed in PASSED],
                 "profile": base64.b64encode(self.profile.pack()).decode(),
                 "break_even_bps": self.break_even_bps,
                 "fills": self.fills,
@@ -114,8 +119,10 @@ class Finding:
             summary=read["summary"],
             baselines=read["baselines"],
             evidence=evidence,
-            always=tuple(Objection(**each) for each in read["always"]),
-            of_gains=tuple(Objection(**each) for each in read["of_gains"]),
+            against={
+                passed: tuple(Objection(**each) for each in held)
+                for passed, held in zip(PASSED, read["against"], strict=True)
+            },
             profile=Profile.unpack(base64.b64decode(read["profile"])),
             break_even_bps=read["break_even_bps"],
             fills=read["fills"],

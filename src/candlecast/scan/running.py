@@ -29,7 +29,7 @@ def run_cells(
 
     `total`: cells of the scan, those that are finished already among them.
     """
-    left = deque((share, 1) for share in shares_of(cells))
+    left = deque((share, 1) for share in shares_of(cells, workers=workers.capacity))
     total = len(cells) if total is None else total
     done = total - len(cells)
     failures: dict[str, Failure] = {}

@@ -13,6 +13,7 @@ from candlecast.scan.computing import Task
 from candlecast.scan.folder import BASELINES, CANDLES, CELLS, ScanFolder
 
 TRAININGS = 96  # of one model in a task: a fleet of this many is as fast as any, and a task that is lost costs little
+PER_WORKER = 3  # shares for each worker at the least, where there are as many series
 BARS = 200_000  # of all series of a task, which bounds its memory
 FOLDS = 5  # of a division whose number of folds is known only with its candles
 
@@ -38,11 +39,13 @@ class Share:
         return [Share(tuple(part)) for part in parts if part]
 
 
-def shares_of(cells: Sequence[Cell]) -> list[Share]:
+def shares_of(cells: Sequence[Cell], *, workers: int = 1) -> list[Share]:
     """The cells in shares, in their order; those of a share have one target, and windows of one length.
 
-    What a share holds does not change what comes out of it.
+    Several for each of the `workers`, so that none waits long for the last. What a share holds does not change what comes out
+    of it.
     """
+    most = min(TRAININGS, sum(map(trainings_of, cells)) // (PER_WORKER * workers)) if workers > 1 else TRAININGS
     groups: dict[str, dict[str, list[Cell]]] = {}
     for cell in cells:
         kind = json.dumps(
@@ -55,7 +58,7 @@ def shares_of(cells: Sequence[Cell]) -> list[Share]:
         trainings = bars = 0
         for own in group.values():
             more = trainings_of(own[0])
-            if held and (trainings + more > TRAININGS or bars + own[0].series.bars > BARS):
+            if held and (trainings + more > most or bars + own[0].series.bars > BARS):
                 shares.append(Share(tuple(held)))
                 held, trainings, bars = [], 0, 0
             held += own

@@ -14,6 +14,7 @@ import sys
 from typing import IO
 
 LENGTH = struct.Struct("<Q")
+READY = b"ready"  # the first message of a worker
 
 
 def send(stream: IO[bytes], message: bytes) -> None:
@@ -41,7 +42,7 @@ def _exactly(stream: IO[bytes], size: int) -> bytes | None:
 
 
 def main() -> None:
-    """Answer every message with the outcome of its task."""
+    """Say that it is ready, and answer every message with the outcome of its task."""
     tasks, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -52,6 +53,7 @@ def main() -> None:
     sys.path[:] = first.decode().split("\0")
     from candlecast.scan.messages import answered
 
+    send(answers, READY)
     while (message := receive(tasks)) is not None:
         try:
             send(answers, answered(message))

@@ -10,8 +10,9 @@ import threading
 from contextlib import suppress
 from typing import Protocol
 
+from candlecast.errors import RunError
 from candlecast.scan.messages import answered
-from candlecast.scan.worker import receive, send
+from candlecast.scan.worker import READY, receive, send
 
 LIMITS = (
     "OMP_NUM_THREADS",
@@ -22,6 +23,7 @@ LIMITS = (
     "POLARS_MAX_THREADS",
     "RAYON_NUM_THREADS",
 )  # each names the threads of a library that a worker uses
+STARTS = 3  # processes in succession that end before they are ready, after which no more are started
 GRACE_SECONDS = 2.0  # that an idle worker has to end by itself
 
 
@@ -77,6 +79,8 @@ class Processes:
     def __init__(self, processes: int, *, threads: int) -> None:
         self.capacity, self.threads = processes, threads
         self._ended: queue.Queue[tuple[int, bytes | None]] = queue.Queue()
+        self._ready: set[int] = set()
+        self._failed = 0  # starts in succession
         self._idle: list[subprocess.Popen[bytes]] = []
         self._busy: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -92,18 +96,28 @@ class Processes:
         threading.Thread(target=self._compute, args=(number, worker, message), daemon=True).start()
 
     def next(self) -> tuple[int, bytes | None]:
-        """Wait for a task to end."""
+        """Wait for a task to end. Raises RunError where processes end before they are ready."""
         while True:
             try:
                 number, answer = self._ended.get(timeout=0.5)  # a wait without an end is deaf to Ctrl-C on Windows
             except queue.Empty:
                 continue
             worker = self._busy.pop(number)
+            self._failed = 0 if worker.pid in self._ready else self._failed + 1
             if answer is None:
                 _end(worker)
+                self._require_starts()
             else:
                 self._idle.append(worker)
             return number, answer
+
+    def _require_starts(self) -> None:
+        if self._failed >= STARTS:
+            raise RunError(
+                f"{self._failed} processes in succession ended before they were ready",
+                expected="processes that can import candlecast",
+                remedy="See what they wrote to standard error, or use workers=1",
+            )
 
     def close(self) -> None:
         """End all processes, those at work too."""
@@ -136,8 +150,11 @@ class Processes:
         assert worker.stdout is not None
         answer = None
         with suppress(OSError, ValueError):
-            send(worker.stdin, message)
-            answer = receive(worker.stdout)
+            if worker.pid not in self._ready and receive(worker.stdout) == READY:
+                self._ready.add(worker.pid)
+            if worker.pid in self._ready:
+                send(worker.stdin, message)
+                answer = receive(worker.stdout)
         self._ended.put((number, answer))
 
 
