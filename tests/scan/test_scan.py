@@ -232,6 +232,19 @@ def test_shards_are_joined(plan, scanned, tmp_path):
         opened.shard((3, 2))
 
 
+def test_shards_hand_on_what_failed(assets, tmp_path):
+    given = plan_of(assets[0], walk("SHORT", 5, bars=5), models=[LINEAR])
+    folder, opened = open_plan(given, runs=tmp_path, seed=0)
+    for number in (1, 2):
+        compute_cells(opened, opened.shard((number, 2)), folder, workers.Here())
+    require_finished(opened, folder)
+    joined = finish(opened, folder, Ledger(tmp_path), failures={})
+    assert joined.frame["symbol"].to_list() == ["A"]
+    assert joined.failures["symbol"].to_list() == ["SHORT"]
+    whole = scan(given, runs=tmp_path / "whole", workers=1)
+    assert whole.failures.equals(joined.failures)
+
+
 def test_shares_hold_cells_that_walk_together(assets, tmp_path):
     given = plan_of(*assets, targets=[NextReturn(), Volatility()], models=[SMALL, LinearRegression(window=9)])
     _, opened = open_plan(given, runs=tmp_path, seed=0)

@@ -99,7 +99,7 @@ def scan(
     ledger.require_writable()
     with progress(quiet) as listener:
         folder, opened = open_plan(plan, runs=runs, seed=seed, progress=listener)
-        failures = {}
+        failures, cells = {}, opened.shard(part)
         if join:
             require_finished(opened, folder)
         else:
@@ -110,7 +110,6 @@ def scan(
                         _print_outlook(outlook, as_json=as_json)
                         return
                     say(f"{outlook}\n", is_error=True)
-                cells = opened.shard(part)
                 failures = compute_cells(opened, cells, folder, pool, progress=listener)
         if part is not None:
             done = len(cells) - len(failures)

@@ -3,6 +3,7 @@
 runs/scans/candles/DIGEST/      candles.parquet, asset.json
 runs/scans/baselines/DIGEST/    forecasts.parquet
 runs/scans/cells/WALK-CELL/     cell.json, forecasts.parquet, equity.parquet, folds.parquet, losses.parquet, weights.safetensors
+runs/scans/failed/WALK-CELL/    failure.json: why a cell has no result
 runs/scans/NAME/                a scan: scan.json, table.parquet, failures.parquet, report.html
 
 All of it is written completely or not at all, and nothing is written twice: scans share what they have in common.
@@ -29,12 +30,13 @@ from candlecast.runs.manifest import parsed
 from candlecast.runs.writing import parquet_bytes
 
 SCANS = "scans"  # in the folder of runs
-CANDLES, BASELINES, CELLS = "candles", "baselines", "cells"
-KEPT = (CANDLES, BASELINES, CELLS)  # folders that are no scans
+CANDLES, BASELINES, CELLS, FAILED = "candles", "baselines", "cells", "failed"
+KEPT = (CANDLES, BASELINES, CELLS, FAILED)  # folders that are no scans
 HEADERS = {
     CANDLES: "asset.json",
     BASELINES: "baselines.json",
     CELLS: "cell.json",
+    FAILED: "failure.json",
 }  # the file with the digests of the others
 LENGTH = 32  # characters of a digest in a name
 DENSEST, SPARE = 64, 1 << 28  # limit on bytes in memory: per byte of a table, and in any case

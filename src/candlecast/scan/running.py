@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from candlecast.errors import CandlecastError, RunError
 from candlecast.events import Listener, Progress, ignore
-from candlecast.scan.cells import Cell, Failure
-from candlecast.scan.folder import BASELINES, CELLS, ScanFolder
+from candlecast.scan.cells import FAILURES, Cell, Failure
+from candlecast.scan.folder import BASELINES, CELLS, FAILED, ScanFolder, with_header
 from candlecast.scan.messages import Measured, packed, unpacked
 from candlecast.scan.tasks import Share, shares_of, task_of
 from candlecast.scan.workers import Workers
@@ -74,7 +75,17 @@ def keep(measured: Measured, folder: ScanFolder) -> dict[str, Failure]:
             folder.write(BASELINES, digest, files)
     for name, files in outcome.cells.items():
         folder.write(CELLS, name, files)
+    for name, failure in outcome.failures.items():
+        folder.write(FAILED, name, with_header(FAILED, asdict(failure), {}))
     return outcome.failures
+
+
+def known_failure(cell: Cell, folder: ScanFolder) -> Failure | None:
+    """Why a cell had no result when it was last computed, by whichever shard; None where it was not."""
+    if folder.has(CELLS, cell.name) or not folder.has(FAILED, cell.name):
+        return None
+    values = folder.header(FAILED, cell.name)
+    return Failure(**{name: str(values[name]) for name in FAILURES})
 
 
 def _again(share: Share, attempt: int) -> list[tuple[Share, int]]:

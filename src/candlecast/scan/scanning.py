@@ -21,13 +21,13 @@ from candlecast.runs.manifest import parsed
 from candlecast.runs.writing import parquet_bytes
 from candlecast.scan.assets import Unopened, open_assets
 from candlecast.scan.cells import Cell, Failure, Series, cells_of, failure_table
-from candlecast.scan.folder import CELLS, KEPT, SCANS, ScanFolder, damaged, digest_of, table_of
+from candlecast.scan.folder import CELLS, FAILED, KEPT, SCANS, ScanFolder, damaged, digest_of, table_of
 from candlecast.scan.judging import judge_cells
 from candlecast.scan.members import members_of
 from candlecast.scan.outlook import Outlook, SmallestEdge, look_ahead, smallest_edges
 from candlecast.scan.plan import Plan
 from candlecast.scan.result import Scan
-from candlecast.scan.running import run_cells
+from candlecast.scan.running import known_failure, run_cells
 from candlecast.scan.workers import Here, Processes, Workers, cores
 from candlecast.walkforward.plan import require_seeds
 
@@ -160,13 +160,13 @@ def working(opened: Opened, folder: ScanFolder, *, workers: int | None, ray: str
         raise ConfigError(
             f"workers is {workers!r}", expected="a number of processes, 1 or more", remedy="Use workers=2"
         )
-    if ray is not None:
+    left = sum(not folder.has(CELLS, cell.name) for cell in opened.cells)
+    if ray is not None and left:
         from candlecast.scan.ray_workers import RayWorkers
 
         pool: Workers = RayWorkers(ray, workers=workers)
     else:
         available = cores()
-        left = sum(not folder.has(CELLS, cell.name) for cell in opened.cells)
         wanted = min(available if workers is None else workers, max(left, 1))
         pool = Here() if wanted == 1 else Processes(wanted, threads=max(available // wanted, 1))
     try:
@@ -206,7 +206,8 @@ def finish(
     """Judge all finished cells, and keep the tables of the scan. Raises RunError."""
     cells = [cell for cell in opened.cells if folder.has(CELLS, cell.name)]
     frame, trial_count, tested_from = judge_cells(cells, folder, ledger, progress=progress)
-    unfinished = [failures[cell.name] for cell in opened.cells if cell.name in failures]
+    found = (failures.get(cell.name) or known_failure(cell, folder) for cell in opened.cells)
+    unfinished = [failure for failure in found if failure is not None]
     failed = failure_table([*opened.failures, *unfinished])
     place, edges = folder.path / opened.name, smallest_edges(cells, folder, before=trial_count.forecasts_before)
     values = {
@@ -249,8 +250,9 @@ def list_scans(runs: str | Path = "runs") -> list[Path]:
 
 
 def require_finished(opened: Opened, folder: ScanFolder) -> None:
-    """Raise RunError unless every cell is finished, as after all shards of a scan."""
-    left = [cell for cell in opened.cells if not folder.has(CELLS, cell.name)]
+    """Raise RunError unless every cell is finished or has failed, as after all shards of a scan."""
+    done = (folder.has(CELLS, cell.name) or folder.has(FAILED, cell.name) for cell in opened.cells)
+    left = [cell for cell, is_done in zip(opened.cells, done, strict=True) if not is_done]
     if left:
         raise RunError(
             f"{len(left):,} of {len(opened.cells):,} cells are not finished, such as {' '.join(left[0].key)}",
