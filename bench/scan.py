@@ -3,8 +3,8 @@
     python bench/scan.py [--assets 24] [--bars 2000] [--worlds 400] [--planted 20] [--kills 20] [--ray-kills 0] [--long 0]
 
 Market: so many assets of so many daily bars, walk-forward in 5 folds, 3 seeds of LSTM(32), all baselines and verdicts, on
-all cores, and of a quarter of them. What 1,000 assets take is extrapolated from the difference, and printed as such. Beside seconds
-of the clock stand seconds of the processors, which other work on the machine changes less.
+all cores, and of a quarter of them. What 1,000 assets take is extrapolated from the difference, and printed as such. Beside
+seconds of the clock stand seconds of the processors, which other work on the machine changes less.
 
 Worlds: independent random walks and worlds with planted momentum, 1,000 daily bars each, one scan with a quick net: the share
 of scans' false discoveries is that of edgeless cells that are called an edge, or a forecast, or pass at a false discovery rate of

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -79,12 +79,16 @@ class ScanFolder:
             for file, content in contents.items():
                 write_flushed(fresh / file, content)
 
-    def read(self, kind: str, name: str) -> dict[str, bytes]:
-        """All files that are kept under a name. Raises RunError for what is missing or not as it was written."""
+    def read(self, kind: str, name: str, *, only: Collection[str] | None = None) -> dict[str, bytes]:
+        """The files that are kept under a name, all of them or `only` some and the header.
+
+        Raises RunError for what is missing or not as it was written.
+        """
         folder, header = self.path / kind / name, HEADERS[kind]
         try:
             content = read_regular(folder / header)
-            files = parsed(content)["files"]
+            known = parsed(content)["files"]
+            files = {file: known[file] for file in (known if only is None else only)}
             found = {header: content} | {file: read_regular(folder / file) for file in map(str, files)}
             for file, digest in files.items():
                 if digest != sha256(found[file]).hexdigest() or "/" in file:

@@ -52,7 +52,7 @@ class Read:
 
 def read_cell(folder: ScanFolder, cell: Cell) -> Read:
     """A finished cell from its files. Raises RunError for others than were written."""
-    files = folder.read(CELLS, cell.name)
+    files = folder.read(CELLS, cell.name, only=("account.parquet", "returns.parquet"))
     try:
         values = json.loads(files["cell.json"])
         finding = Finding.from_dict(values["finding"])
@@ -156,4 +156,4 @@ def _bounded(name: str, line: dict[str, Any]) -> dict[str, Any]:
 
 def equity_of(folder: ScanFolder, name: str) -> pl.DataFrame:
     """The account of a cell: `time`, `equity`, `position` and `benchmark`, buy-and-hold from 1. Raises RunError."""
-    return table_of(folder.read(CELLS, name)["account.parquet"])
+    return table_of(folder.read(CELLS, name, only=("account.parquet",))["account.parquet"])

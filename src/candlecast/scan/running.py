@@ -14,7 +14,7 @@ from candlecast.scan.messages import Measured, packed, unpacked
 from candlecast.scan.tasks import Share, shares_of, task_of
 from candlecast.scan.workers import Workers
 
-ATTEMPTS = 30  # of a single cell whose worker ends each time, before it counts as failed
+ATTEMPTS = 12  # of a single cell whose worker ends each time, before it counts as failed
 
 
 def run_cells(

@@ -80,7 +80,7 @@ def task_of(share: Share, folder: ScanFolder, *, seed: int) -> Task:
     stored, baselines = {}, {}
     for walk in dict.fromkeys(cell.walk for cell in share.cells):
         if known := folder.with_walk(walk):
-            stored[walk] = folder.read(CELLS, known[0])["weights.safetensors"]
+            stored[walk] = folder.read(CELLS, known[0], only=("weights.safetensors",))["weights.safetensors"]
     for digest in dict.fromkeys(cell.baselines for cell in share.cells):
         if folder.has(BASELINES, digest):
             baselines[digest] = folder.read(BASELINES, digest)["forecasts.parquet"]
