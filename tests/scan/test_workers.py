@@ -49,6 +49,15 @@ def test_processes_that_cannot_start_are_reported(monkeypatch):
     pool.close()
 
 
+def test_processes_that_are_killed_as_they_start_are_replaced():
+    pool = workers.Processes(1, threads=1)
+    for number in range(2 * workers.STARTS):
+        pool.start(number, b"")
+        pool._busy[number].kill()
+        assert pool.next() == (number, None)
+    pool.close()
+
+
 class FakeRay:
     """What a scan uses of Ray, in this process; every third task loses its worker, the first too."""
 

@@ -103,15 +103,19 @@ class Processes:
             except queue.Empty:
                 continue
             worker = self._busy.pop(number)
-            self._failed = 0 if worker.pid in self._ready else self._failed + 1
             if answer is None:
                 _end(worker)
-                self._require_starts()
+                self._count_start(worker)
             else:
                 self._idle.append(worker)
             return number, answer
 
-    def _require_starts(self) -> None:
+    def _count_start(self, worker: subprocess.Popen[bytes]) -> None:
+        """Raise RunError for the last of several processes that ended by themselves before they were ready."""
+        if worker.pid in self._ready:
+            self._failed = 0
+        elif worker.returncode > 0:  # below zero where a signal ended it
+            self._failed += 1
         if self._failed >= STARTS:
             raise RunError(
                 f"{self._failed} processes in succession ended before they were ready",
