@@ -35,15 +35,20 @@ class WhileMember:
 
     def __post_init__(self) -> None:
         require_folds(self.folds)
-        object.__setattr__(self, "spans", tuple((str(first), str(end)) for first, end in self.spans))
+        wrong = ConfigError(
+            f"spans are {self.spans!r:.80}",
+            expected="pairs of moments in ISO text",
+            remedy='Use (("2020-01-01", "2021-01-01"),)',
+        )
+        if not isinstance(self.spans, (list, tuple)) or not all(map(_is_pair, self.spans)):
+            raise wrong
+        object.__setattr__(self, "spans", tuple((first, end) for first, end in self.spans))
         try:
             moments = np.array([part for span in self.spans for part in span], dtype="datetime64[us]")
         except ValueError as error:
-            raise ConfigError(
-                f"spans are {self.spans!r:.80}",
-                expected="moments in ISO text",
-                remedy='Use (("2020-01-01", "2021-01-01"),)',
-            ) from error
+            raise wrong from error
+        if np.isnat(moments).any():
+            raise wrong
         if (np.diff(moments) < np.timedelta64(0, "us")).any():
             raise ConfigError("spans overlap or end before they begin", expected="rising spans", remedy="Sort them")
 
@@ -62,3 +67,7 @@ class WhileMember:
     def _holds(self, time: np.datetime64) -> bool:
         """Whether a moment lies in a span: the close of the bar before a test part, when membership is known."""
         return any(np.datetime64(first, "us") <= time < np.datetime64(end, "us") for first, end in self.spans)
+
+
+def _is_pair(span: object) -> bool:
+    return isinstance(span, (list, tuple)) and len(span) == 2 and all(isinstance(part, str) for part in span)
