@@ -49,6 +49,7 @@ ORDER = [
     "study",
     "replay",
     "live",
+    "scan",
     "ui",
     "testing",
     "adapters",
@@ -84,6 +85,8 @@ HOMES = {
     "fastexcel": {"reading"},
     "exchange_calendars": {"features"},
     "fracast": {"models"},
+    "ray": {"scan"},
+    "cloudpickle": {"scan"},
 }
 # Packages whose every file is about one heavy library, and which are themselves imported lazily.
 EAGER_HOMES = {

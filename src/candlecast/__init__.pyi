@@ -168,6 +168,13 @@ from .replay import (
 from .runs import (
     list_runs as list_runs,
 )
+from .scan import (
+    Plan as Plan,
+    Scan as Scan,
+    list_scans as list_scans,
+    load_scan as load_scan,
+    scan as scan,
+)
 from .signals import (
     FollowDirection as FollowDirection,
     HoldPosition as HoldPosition,

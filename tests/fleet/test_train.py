@@ -371,3 +371,19 @@ def test_parts_shorter_than_a_chunk_are_learnt():
     assert max(len(part) for part in shortest.fold.train.parts) < model.training.chunk
     for fitted in model.fit([shortest], progress=lambda event: None):
         assert len(fitted.losses) == 3 and np.isfinite(fitted.losses).all()
+
+
+def test_weights_that_are_loaded_are_not_drawn(market, features, monkeypatch):
+    """A net that forecasts is built without initial weights, and forecasts the same."""
+    model = LSTM(hidden=4, window=6, training=Fit(epochs=1, batch=16))
+    (fitted,) = model.fit(plan_jobs(model, market, features=features, folds=WalkForward(folds=1)))
+    rows = fitted.job.test_rows
+    before = fitted.forecast(fitted.job.samples, rows).mean
+
+    def drawn(*_, **__):
+        raise AssertionError("initial weights were drawn")
+
+    for name in ("orthogonal_", "xavier_uniform_", "uniform_"):
+        monkeypatch.setattr(torch.nn.init, name, drawn)
+    again = model.restore(fitted.job, fitted.tensors())
+    assert np.array_equal(again.forecast(again.job.samples, rows).mean, before)

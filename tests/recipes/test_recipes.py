@@ -325,6 +325,7 @@ MADE = {
     "Volatility",
     "VolatilityTarget",
     "WalkForward",
+    "WhileMember",
     "ZeroShot",
 }
 

@@ -30,13 +30,20 @@ from candlecast.cli.replay import diff, replay
 from candlecast.cli.report import report
 from candlecast.cli.run import run
 from candlecast.cli.runs import runs
+from candlecast.cli.scan import scan
 from candlecast.cli.ui import ui
 from candlecast.cli.wording import in_shell
 from candlecast.errors import CandlecastError
 
 NAME = "candlecast"
 INTERRUPTED = 130  # exit code of a process that signal 2 ended
-CONTINUED = ("run", "compare", "fetch", "paper")  # commands that continue an interrupted one when they are run again
+CONTINUED = (
+    "run",
+    "compare",
+    "scan",
+    "fetch",
+    "paper",
+)  # commands that continue an interrupted one when they are run again
 
 
 class Interruptible(Commands):
@@ -80,7 +87,7 @@ def cli() -> None:
 
 
 COMMANDS = (
-    *(fetch, candles, run, compare, init, audit, runs, report, ui, backtest, forecast, replay, diff),
+    *(fetch, candles, run, compare, scan, init, audit, runs, report, ui, backtest, forecast, replay, diff),
     *(paper, reconcile, doctor, completion),
 )
 for command in COMMANDS:

@@ -26,21 +26,53 @@ from candlecast.text.redaction import visible
 )
 @common
 def runs(folder: Path, *, as_json: bool, quiet: bool) -> None:
-    """List the runs, the newest first, with their verdicts. Those that cannot be read are marked, and why."""
+    """List the runs, the newest first, with their verdicts, and the scans. Those that cannot be read are marked, and why."""
     from candlecast.runs import list_runs
+    from candlecast.scan import list_scans
 
     found = [(path, *_looked_at(path)) for path in list_runs(folder)]
+    scans = [(path, *_scanned(path)) for path in list_scans(folder)]
     if as_json:
-        print_json({"runs": [{"run": str(path), **(manifest or {"error": why})} for path, manifest, why in found]})
+        runs_found = [{"run": str(path), **(manifest or {"error": why})} for path, manifest, why in found]
+        print_json(
+            {
+                "runs": runs_found,
+                "scans": [{"scan": str(path), **(values or {"error": why})} for path, values, why in scans],
+            }
+        )
         return
-    if not found:
+    if not found and not scans:
         click.echo(f"No runs in {folder}. Make one with: candlecast run")
         return
-    rows = [_row(path, manifest) for path, manifest, _ in found]
-    print_table(rows, ["run", "bars", "seeds", "forecastable", "pays", "edge"])
-    for path, _, why in found:
+    if found:
+        rows = [_row(path, manifest) for path, manifest, _ in found]
+        print_table(rows, ["run", "bars", "seeds", "forecastable", "pays", "edge"])
+    if scans:
+        if found:
+            click.echo()
+        print_table([_scan_row(path, values) for path, values, _ in scans], ["scan", "cells", "failures", "edges"])
+    for path, _, why in (*found, *scans):
         if why:
             say(f"{path.name} cannot be read: {why}")
+
+
+def _scanned(path: Path) -> tuple[dict[str, Any] | None, str]:
+    """What a scan found, in numbers, or why it cannot be read."""
+    from candlecast.errors import RunError
+    from candlecast.scan import load_scan
+
+    try:
+        scan = load_scan(path)
+    except RunError as error:
+        return None, str(error)
+    edges = int(scan.frame["has_edge"].sum())
+    return {"cells": scan.frame.height, "failures": scan.failures.height, "edges": edges}, ""
+
+
+def _scan_row(path: Path, values: dict[str, Any] | None) -> list[str]:
+    if values is None:
+        return [visible(path.name), "-", "-", "-"]
+    return [visible(path.name), *(f"{values[name]:,}" for name in ("cells", "failures", "edges"))]
 
 
 def _looked_at(path: Path) -> tuple[dict[str, Any] | None, str]:

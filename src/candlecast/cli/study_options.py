@@ -123,7 +123,7 @@ def make_study(
             f"--folds {folds} with --train and --test", expected="one or the other", remedy="Leave --folds out"
         )
     if train is not None or test is not None:
-        study = replace(study, folds=WalkForward(train=_length(train), test=_length(test)))
+        study = replace(study, folds=WalkForward(train=as_length(train), test=as_length(test)))
     elif folds is not None:
         study = replace(study, folds=WalkForward(folds=folds))
     if refit is not None:
@@ -133,7 +133,7 @@ def make_study(
                 expected="folds that walk forward",
                 remedy="Give --folds or --train and --test as well, or leave --refit out",
             )
-        study = replace(study, folds=replace(study.folds, refit=_length(refit)))
+        study = replace(study, folds=replace(study.folds, refit=as_length(refit)))
     study = replace(study, costs=given_costs.of(study.costs), cash=study.cash if cash is None else cash)
     return study if seeds is None else replace(study, seeds=seeds)
 
@@ -156,5 +156,6 @@ def _with(model: Any, settings: dict[str, int | None]) -> Model:
     return model
 
 
-def _length(text: str | None) -> int | str | None:
+def as_length(text: str | None) -> int | str | None:
+    """A length of folds: a number of bars, or a span such as "4y"."""
     return int(text) if text is not None and text.isdigit() else text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,7 @@ class Evidence:
     years: length of the record, up to ruin; years_needed: minimum track record length, at 95 % confidence, for a Sharpe ratio
         like this one to differ from zero, or, if positive, to exceed `lucky_sharpe`; infinite where it does not exceed that.
     doubt: the reason why a significant gain cannot be trusted (`stats.check_rare_losses`); empty where there is none.
+    record: of the log returns, of the returns of a ruined account; bars_per_year: of the account.
     """
 
     forecast_p: float
@@ -74,6 +75,42 @@ class Evidence:
     doubt: str
     conditions: Conditions
     trial_count: TrialCount
+    record: TrackRecord = TrackRecord(math.nan, 0)
+    is_ruined: bool = False
+    bars_per_year: float = math.nan
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the forecast passes its test, adjusted for multiple testing."""
+        return self.forecast_p_adjusted < LEVEL
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether the account passes its tests, adjusted for multiple testing."""
+        return (
+            self.return_p_adjusted < LEVEL
+            and self.timing_p_adjusted < LEVEL
+            and self.sharpe_p_adjusted < LEVEL
+            and self.deflated_sharpe > 1 - LEVEL
+        )
+
+    def among(self, trial_count: TrialCount) -> Evidence:
+        """The same tests, adjusted for other trials."""
+        before, after = trial_count.trades_before, trial_count.trades
+        lucky, yearly = lucky_sharpe(self.record, after), self.bars_per_year
+        return replace(
+            self,
+            forecast_p_adjusted=adjusted_p_value(
+                self.forecast_p, before=trial_count.forecasts_before, after=trial_count.forecasts
+            ),
+            return_p_adjusted=adjusted_p_value(self.return_p, before=before, after=after),
+            timing_p_adjusted=adjusted_p_value(self.timing_p, before=before, after=after),
+            sharpe_p_adjusted=adjusted_p_value(self.sharpe_p, before=before, after=after),
+            lucky_sharpe=lucky * math.sqrt(yearly),
+            deflated_sharpe=0.0 if self.is_ruined else deflated_sharpe(self.record, trials=after),
+            years_needed=float(_bars_needed(self.record, lucky) / yearly),
+            trial_count=trial_count,
+        )
 
     @property
     def break_even_bps(self) -> float:
@@ -82,7 +119,7 @@ class Evidence:
 
     def to_dict(self) -> dict[str, Any]:
         """The evidence as JSON values; what is undefined or without end is None."""
-        held = ("doubt", "conditions", "trial_count")
+        held = ("doubt", "conditions", "trial_count", "record", "is_ruined", "bars_per_year")
         numbers = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in held}
         return json_values(
             numbers | {"doubt": self.doubt} | self.conditions.to_dict() | {"trials": self.trial_count.to_dict()}
@@ -104,35 +141,41 @@ def gather(
     is_ruined = result.ruined_at is not None
     growth = returns if is_ruined else log_returns(returns)
     record = track_record(growth)
-    lucky = expected_maximum_sharpe(trial_count.trades, variance=1.0 / max(record.observations - 1, 1))
     return_p, timing_p = _account_p_values(growth, conditions.static_returns, is_ruined=is_ruined, seed=seed)
     difference = sharpe_difference(returns, result.benchmark_returns_until_ruin, bars_per_year=yearly, seed=seed)
-    of_forecasts = {"before": trial_count.forecasts_before, "after": trial_count.forecasts}
-    of_trades = {"before": trial_count.trades_before, "after": trial_count.trades}
-    return Evidence(
+    unadjusted = Evidence(
         forecast_p=forecast_p,
-        forecast_p_adjusted=adjusted_p_value(forecast_p, **of_forecasts),
+        forecast_p_adjusted=forecast_p,
         return_p=return_p,
-        return_p_adjusted=adjusted_p_value(return_p, **of_trades),
+        return_p_adjusted=return_p,
         timing_p=timing_p,
-        timing_p_adjusted=adjusted_p_value(timing_p, **of_trades),
+        timing_p_adjusted=timing_p,
         sharpe_difference=difference.difference,
         sharpe_difference_low=difference.low,
         sharpe_difference_high=difference.high,
         sharpe_p=difference.p_value,
-        sharpe_p_adjusted=adjusted_p_value(difference.p_value, **of_trades),
-        lucky_sharpe=lucky * math.sqrt(yearly),
-        deflated_sharpe=0.0 if is_ruined else deflated_sharpe(record, trials=trial_count.trades),
+        sharpe_p_adjusted=difference.p_value,
+        lucky_sharpe=math.nan,
+        deflated_sharpe=math.nan,
         detectable_sharpe=detectable_sharpe(len(returns), bars_per_year=yearly) if len(returns) > 1 else math.nan,
         detectable_r2=(
             detectable_r2(row["observations"], horizon=horizon) if row["observations"] >= max(horizon, 2) else math.nan
         ),
         years=float(record.observations / yearly),
-        years_needed=float(_bars_needed(record, lucky) / yearly),
+        years_needed=math.nan,
         doubt=_doubt(growth, return_p, conditions, seed) if not is_ruined else "",
         conditions=conditions,
         trial_count=trial_count,
+        record=record,
+        is_ruined=is_ruined,
+        bars_per_year=yearly,
     )
+    return unadjusted.among(trial_count)
+
+
+def lucky_sharpe(record: TrackRecord, trials: float) -> float:
+    """The expected largest Sharpe ratio per bar of this many strategies without skill, over a record of that length."""
+    return expected_maximum_sharpe(trials, variance=1.0 / max(record.observations - 1, 1))
 
 
 def largest_p(row: dict[str, Any]) -> float:

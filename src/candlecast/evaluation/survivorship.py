@@ -90,23 +90,34 @@ def survivorship(
 
     A series ends where its source says so (`Origin.ended`), or where it has no bar in the last 30 days of all.
     """
-    longest: dict[str, Candles] = {}
+    lengths = Lengths()
     for each in series:
-        known = longest.get(each.symbol)
-        if len(each) and (known is None or _span(each) > _span(known)):
-            longest[each.symbol] = each
-    latest = max([each.close_time[-1] for each in longest.values()], default=np.datetime64("NaT", "us"))
-    ended = (
-        symbol
-        for symbol, each in longest.items()
-        if each.close_time[-1] < latest - LATE or (each.origin is not None and each.origin.ended is not None)
-    )
-    lengths = sum(float(_span(each) / YEAR) for each in longest.values())
-    return Survivorship(len(longest), lengths, tuple(ended), _in_utc(as_of), _in_utc(tested_from))
+        lengths.add(each)
+    return lengths.survivorship(as_of, tested_from)
 
 
-def _span(candles: Candles) -> np.timedelta64:
-    return candles.close_time[-1] - candles.open_time[0]
+class Lengths:
+    """First and last moment of each symbol, taken from series of candles one by one."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[np.datetime64, np.datetime64, bool]] = {}
+
+    def add(self, candles: Candles) -> None:
+        """Count the candles of a symbol, unless longer ones of it are counted."""
+        if not len(candles):
+            return
+        first, last = candles.open_time[0], candles.close_time[-1]
+        known = self._known.get(candles.symbol)
+        if known is None or last - first > known[1] - known[0]:
+            has_ended = candles.origin is not None and candles.origin.ended is not None
+            self._known[candles.symbol] = first, last, has_ended
+
+    def survivorship(self, as_of: datetime | None = None, tested_from: datetime | None = None) -> Survivorship:
+        """Whether what was added looks like a list of survivors; as `survivorship`."""
+        latest = max([last for _, last, _ in self._known.values()], default=np.datetime64("NaT", "us"))
+        ended = (symbol for symbol, (_, last, is_over) in self._known.items() if last < latest - LATE or is_over)
+        years = sum(float((last - first) / YEAR) for first, last, _ in self._known.values())
+        return Survivorship(len(self._known), years, tuple(ended), _in_utc(as_of), _in_utc(tested_from))
 
 
 def _in_utc(time: datetime | None) -> datetime | None:

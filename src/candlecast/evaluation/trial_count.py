@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
@@ -73,6 +74,14 @@ def count(trial: Trial, entries: Sequence[Entry]) -> TrialCount:
     return count_each([trial], entries)[0]
 
 
+def effective_of(entries: Sequence[Entry]) -> float:
+    """The effective number of the trials of a ledger: of forecasts or of strategies, whichever is larger; 0 for none."""
+    if not entries:
+        return 0.0
+    forecasts, trades = _counted(entries, max(entry.batch for entry in entries))
+    return max(forecasts[1], trades[1])
+
+
 def count_each(judged: Sequence[Trial], entries: Sequence[Entry]) -> list[TrialCount]:
     """The trial count of each trial of a batch; those that the ledger does not hold count as the next.
 
@@ -82,8 +91,8 @@ def count_each(judged: Sequence[Trial], entries: Sequence[Entry]) -> list[TrialC
     number = max((entry.number for entry in entries), default=0) + 1
     new = {trial.identity: _entry(trial, number) for trial in judged if trial.identity not in known}
     everything, found = [*entries, *new.values()], known | new
-    counted = {batch: _counted(everything, batch) for batch in {found[trial.identity].batch for trial in judged}}
-    return [_trial_count(trial, found[trial.identity], everything, counted) for trial in judged]
+    batches = {batch: _Seen.of(everything, batch) for batch in {found[trial.identity].batch for trial in judged}}
+    return [batches[found[trial.identity].batch].trial_count(trial, found[trial.identity]) for trial in judged]
 
 
 class Counted(NamedTuple):
@@ -113,21 +122,41 @@ def counts_over_time(entries: Sequence[Entry], *, most: int = 40) -> list[Counte
     return found
 
 
-def _trial_count(
-    trial: Trial, own: Entry, entries: Sequence[Entry], counted: dict[int, tuple[tuple[float, float], ...]]
-) -> TrialCount:
-    seen = [entry for entry in entries if entry.batch <= own.batch]
-    forecasts, trades = counted[own.batch]
-    return TrialCount(
-        trials=len(seen),
-        family=sum(entry.family == own.family for entry in seen),
-        forecasts=forecasts[1],
-        trades=trades[1],
-        forecasts_before=forecasts[0],
-        trades_before=trades[0],
-        overfitting=_overfitting([entry.profile for entry in seen if _series(entry) == _series(own)]),
-        content=trial.content,
-    )
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """The entries that the trials of a batch are judged among: their numbers, in all and by family, and by the candles."""
+
+    trials: int
+    families: Mapping[tuple[str, str, str], int]
+    counted: tuple[tuple[float, float], tuple[float, float]]
+    overfitting: Mapping[tuple[str, str], float]
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry], batch: int) -> _Seen:
+        seen = [entry for entry in entries if entry.batch <= batch]
+        series: dict[tuple[str, str], list[Profile]] = {}
+        for entry in seen:
+            series.setdefault(_series(entry), []).append(entry.profile)
+        own = {_series(entry) for entry in seen if entry.batch == batch}
+        return cls(
+            len(seen),
+            Counter(entry.family for entry in seen),
+            _counted(entries, batch),
+            {each: _overfitting(series[each]) for each in own},
+        )
+
+    def trial_count(self, trial: Trial, own: Entry) -> TrialCount:
+        forecasts, trades = self.counted
+        return TrialCount(
+            trials=self.trials,
+            family=self.families[own.family],
+            forecasts=forecasts[1],
+            trades=trades[1],
+            forecasts_before=forecasts[0],
+            trades_before=trades[0],
+            overfitting=self.overfitting[_series(own)],
+            content=trial.content,
+        )
 
 
 def _counted(entries: Sequence[Entry], batch: int) -> tuple[tuple[float, float], tuple[float, float]]:

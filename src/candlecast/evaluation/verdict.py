@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -13,7 +14,7 @@ from candlecast.evaluation.answers import Answer, forecast_answer, pay_answer
 from candlecast.evaluation.conditions import Conditions
 from candlecast.evaluation.evidence import LEVEL, Evidence, gather
 from candlecast.evaluation.measures import HEADINGS, Measure, measures
-from candlecast.evaluation.objections import cautions, objections
+from candlecast.evaluation.objections import Objection, cautions, objections
 from candlecast.evaluation.trial_count import TrialCount
 from candlecast.targets import Target
 from candlecast.targets.words import described
@@ -120,18 +121,11 @@ def judge(
     conditions = Conditions() if conditions is None else conditions
     counted = trial_count or TrialCount()
     evidence = gather(row, result, horizon=target.horizon, trial_count=counted, conditions=conditions, seed=seed)
-    is_known = evidence.forecast_p_adjusted < LEVEL
-    is_significant = (
-        evidence.return_p_adjusted < LEVEL
-        and evidence.timing_p_adjusted < LEVEL
-        and evidence.sharpe_p_adjusted < LEVEL
-        and evidence.deflated_sharpe > 1 - LEVEL
-    )
+    is_known, is_significant = evidence.is_known, evidence.is_significant
     against = objections(row, result, target, evidence, is_known=is_known, is_significant=is_significant)
-    is_forecastable = is_known and not any(each.is_of_forecast for each in against)
-    pays = is_significant and not against
+    decision = decide(evidence, against)
+    is_forecastable, pays, first = decision.is_forecastable, decision.pays, decision.first
     lines = {line["statistic"]: line for line in summary.iter_rows(named=True)}
-    first = [each for each in against if is_significant or not each.is_of_gains]
     reasons = (
         *(each.reason for each in first),
         _skill_words(model, target, row, evidence),
@@ -143,12 +137,32 @@ def judge(
         *(f"the candles were changed before anything was computed: {change}" for change in conditions.changes),
         *_power_words(evidence, lines["Sharpe ratio"]["value"], has_edge=is_forecastable and pays),
     )
-    headline = first[0].headline if first else _headline(is_forecastable, pays)
     answers = (
         forecast_answer(row, evidence, against, model=model, is_forecastable=is_forecastable),
         pay_answer(lines, evidence, against, orders=result.fills.height, is_significant=is_significant, pays=pays),
     )
-    return Verdict(is_forecastable, pays, headline, reasons, evidence, answers, measures(row, lines, evidence))
+    return Verdict(is_forecastable, pays, decision.headline, reasons, evidence, answers, measures(row, lines, evidence))
+
+
+class Decision(NamedTuple):
+    """What evidence and objections amount to; `first` are the objections that come before the tests."""
+
+    is_forecastable: bool
+    pays: bool
+    headline: str
+    first: tuple[Objection, ...]
+
+
+def decide(evidence: Evidence, against: Sequence[Objection]) -> Decision:
+    """Both answers and the headline, from tests that are adjusted for all trials and from the objections to a result.
+
+    `against`: what `objections` gives for the same evidence.
+    """
+    is_forecastable = evidence.is_known and not any(each.is_of_forecast for each in against)
+    pays = evidence.is_significant and not against
+    first = tuple(each for each in against if evidence.is_significant or not each.is_of_gains)
+    headline = first[0].headline if first else _headline(is_forecastable, pays)
+    return Decision(is_forecastable, pays, headline, first)
 
 
 def _skill_words(model: str, target: Target, row: dict[str, Any], evidence: Evidence) -> str:

@@ -10,7 +10,8 @@ from torch import nn
 from candlecast.dataset.jobs import TrainingJob, job_generator
 from candlecast.errors import ConfigError
 from candlecast.fleet.net_spec import NetSpec
-from candlecast.nets.layers.weights import globally_seeded, locally_seeded
+from candlecast.fleet.one_thread import one_thread
+from candlecast.nets.layers.weights import globally_seeded, locally_seeded, undrawn
 
 FORECAST_SEED = 0  # of random numbers that a net draws outside training
 
@@ -36,8 +37,22 @@ def build(spec: NetSpec, job: TrainingJob, columns: int) -> nn.Module:
 
 
 def seeded(spec: NetSpec, columns: int, seed: int) -> nn.Module:
-    """A fresh net for that many columns. Equal seeds give equal nets, whatever other threads draw or build meanwhile."""
-    with locally_seeded(seed) if spec.uses_local_rng else globally_seeded(seed):
+    """A fresh net for that many columns. Equal seeds give equal nets, whatever other threads draw or build meanwhile.
+
+    On one thread: the threads of a decomposition of a small matrix cost more than it does.
+    """
+    with one_thread(), locally_seeded(seed) if spec.uses_local_rng else globally_seeded(seed):
+        return spec.build(columns)
+
+
+def unfilled(spec: NetSpec, job: TrainingJob, columns: int) -> nn.Module:
+    """The net of a job whose weights are loaded next: those of candlecast's nets are not drawn, which costs more than all else.
+
+    A user's factory may draw what is no parameter, so that it is called as for training.
+    """
+    if not spec.uses_local_rng:
+        return build(spec, job, columns)
+    with undrawn():
         return spec.build(columns)
 
 

@@ -16,7 +16,7 @@ from candlecast.dataset.prediction import Prediction
 from candlecast.dataset.samples import Samples
 from candlecast.errors import RunError
 from candlecast.features import Scaling
-from candlecast.fleet.building import build, forecasting
+from candlecast.fleet.building import forecasting, unfilled
 from candlecast.fleet.gather import windows_tensor
 from candlecast.fleet.linear_part import LinearPart
 from candlecast.fleet.net_spec import NetSpec
@@ -67,8 +67,7 @@ class FittedNet(Unpickled):
     @cached_property
     def net(self) -> Any:
         """The trained net, for batches of scaled windows; see `candlecast.nets`."""
-        with one_thread():
-            net = build(self.spec, self.job, len(self.inputs.shift)).eval()
+        net = unfilled(self.spec, self.job, len(self.inputs.shift)).eval()
         self._require_own(net)
         net.load_state_dict({**net.state_dict(), **self.weights})  # the rest is as the factory makes it
         return net

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,16 +31,16 @@ class _ProcessWide(Shared):
     """
 
     others: ThreadpoolController
+    _found: ThreadpoolController
 
     def __init__(self) -> None:
         super().__init__()
+        self._modules = 0  # that were imported when the libraries were looked for
         self._limited: dict[str, tuple[Any, int]] = {}  # by path: the library, and the number it had
 
     def make(self) -> None:
         """Limit those that are not, also if they were loaded while a block was open."""
-        from threadpoolctl import ThreadpoolController
-
-        there = ThreadpoolController()
+        there = self._loaded()
         found = {
             library: library.num_threads
             for library in there.lib_controllers
@@ -49,6 +50,17 @@ class _ProcessWide(Shared):
         self._limited |= {library.filepath: (library, found[library]) for library in done}
         paths = [library.filepath for library in there.lib_controllers if library.filepath not in self._limited]
         self.others = there.select(filepath=paths)
+
+    def _loaded(self) -> ThreadpoolController:
+        """The libraries of the process, looked for again once another module was imported: reading the list takes longer than
+        a small fit.
+        """
+        if self._modules != len(sys.modules):
+            from threadpoolctl import ThreadpoolController
+
+            self._found = ThreadpoolController()
+            self._modules = len(sys.modules)
+        return self._found
 
     def undo(self) -> None:
         if self._limited:

@@ -16,7 +16,7 @@ import numpy as np
 
 from candlecast import backtesting, features, heads, models, signals, targets
 from candlecast.candles import Candles
-from candlecast.dataset import folds
+from candlecast.dataset import folds, membership
 from candlecast.errors import CandlecastError, RunError, listed
 from candlecast.features import FACTORIES, NESTING, Feature, Features, Known
 from candlecast.fleet import settings
@@ -30,6 +30,7 @@ from candlecast.targets import Several
 MODULES: dict[Any, Sequence[str]] = {  # the recipes that may be made again, by module
     backtesting: ("Costs", "DrawdownStop", "Filters"),
     features: ("MinMax", "Robust", "Standard", "Unscaled"),
+    membership: ("WhileMember",),
     folds: ("CombinatorialPurged", "Holdout", "PurgedKFold", "WalkForward"),
     heads: heads.__all__,
     models: models.__all__,

@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ import polars as pl
 from candlecast.disk.files import write_flushed
 from candlecast.disk.replacing import replaced
 from candlecast.errors import RunError
+from candlecast.runs.assets import asset_values
 from candlecast.runs.folder import require_paths
 from candlecast.runs.manifest import FORMAT, NAME, digests, is_run
 
@@ -62,20 +64,7 @@ def manifest_of(result: StudyResult) -> dict[str, Any]:
         "audit": result.audit.to_dict() if result.audit else None,
         "model": result.model,
         "models": list(result.forecasts),
-        "candles": {
-            "symbol": result.candles.symbol,
-            "interval": str(result.candles.interval),
-            "bars": len(result.candles),
-            "first": str(result.candles.open_time[0]),
-            "last": str(result.candles.close_time[-1]),
-            "fingerprint": result.candles.fingerprint,
-            "has_sessions": result.candles.has_sessions,
-            "breaks": result.candles.breaks,
-            "zone": result.candles.zone,
-            "clock": result.candles.clock.to_dict(),
-            "bridge": result.candles.bridge,
-            "origin": asdict(result.candles.origin) if result.candles.origin else None,
-        },
+        "candles": asset_values(result.candles),
         "positions": {
             name: {
                 "leverage": held.leverage,
@@ -98,8 +87,6 @@ def manifest_of(result: StudyResult) -> dict[str, Any]:
 
 def contents(result: StudyResult) -> dict[str, bytes]:
     """Contents of a run's files by name, without the manifest. Equal results give equal bytes."""
-    from safetensors.numpy import save
-
     held = [positions.frame.with_columns(model=pl.lit(name)) for name, positions in result.positions.items()]
     tables = {
         "candles": result.candles.frame,
@@ -110,17 +97,22 @@ def contents(result: StudyResult) -> dict[str, bytes]:
         "folds": result.folds,
         "losses": result.losses,
     }
-    tensors = {
-        f"{key}/{name}": np.ascontiguousarray(value)
-        for key, held in result.tensors.items()
-        for name, value in held.items()
-    }
-    return {f"{name}.parquet": _parquet(frame) for name, frame in tables.items()} | {
-        "weights.safetensors": save(tensors)
+    return {f"{name}.parquet": parquet_bytes(frame) for name, frame in tables.items()} | {
+        "weights.safetensors": weights_bytes(result.tensors)
     }
 
 
-def _parquet(frame: pl.DataFrame) -> bytes:
+def weights_bytes(tensors: Mapping[str, Mapping[str, np.ndarray]]) -> bytes:
+    """What jobs learnt as the content of a safetensors file, whose names are `job/name`; see `runs.tables.tensors_of`."""
+    from safetensors.numpy import save
+
+    return save(
+        {f"{key}/{name}": np.ascontiguousarray(value) for key, held in tensors.items() for name, value in held.items()}
+    )
+
+
+def parquet_bytes(frame: pl.DataFrame) -> bytes:
+    """A table as the content of a Parquet file; equal tables give equal bytes."""
     content = io.BytesIO()
     frame.write_parquet(content)
     return content.getvalue()

@@ -74,7 +74,7 @@ from candlecast.stats.selection import (
     superior_predictive_ability,
     unit_columns,
 )
-from candlecast.stats.spending import adjusted_p_value, level_of_next, spent_share
+from candlecast.stats.spending import adjusted_p_value, corrected_level, level_of_next, spent_share
 from candlecast.stats.spread import bounce_spread, efficient_spread, have_ranges, high_low_spread, roll_spread
 
 __all__ = [
@@ -102,6 +102,7 @@ __all__ = [
     "calmar",
     "check_rare_losses",
     "clark_west",
+    "corrected_level",
     "cosine_count",
     "coverage",
     "coverage_p_value",

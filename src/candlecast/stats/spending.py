@@ -66,3 +66,16 @@ def adjusted_p_value(p_value: float, *, before: float, after: float) -> float:
     tests = max(after - before, 1.0)
     within_batch = -math.expm1(tests * math.log1p(-min(p_value, 1.0 - 1e-12)))
     return min(within_batch / spent_share(before, after), 1.0)
+
+
+def corrected_level(*, before: float, after: float, level: float = 0.05) -> float:
+    """The unadjusted p-value below which a test of a batch is rejected at `level`, once `adjusted_p_value` has adjusted it.
+
+    1 - (1 - level s)^(1 / m), with s = `spent_share` and m = max(after - before, 1). Raises ConfigError as `spent_share`.
+
+    >>> level = corrected_level(before=0, after=100)
+    >>> round(level, 6), round(adjusted_p_value(level, before=0, after=100), 6)
+    (0.000508, 0.05)
+    """
+    tests = max(after - before, 1.0)
+    return -math.expm1(math.log1p(-level * spent_share(before, after)) / tests)

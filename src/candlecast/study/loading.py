@@ -14,15 +14,15 @@ import polars as pl
 from candlecast.audit import AuditReport
 from candlecast.backtesting import Costs
 from candlecast.backtesting.validation import require_kind
-from candlecast.candles import Candles, Origin, TradingClock
+from candlecast.candles import Candles
 from candlecast.dataset.forecast import Forecast
 from candlecast.errors import RunError
 from candlecast.evaluation.trial_count import TrialCount
-from candlecast.interval import Interval
 from candlecast.ledger import Ledger, Searched
 from candlecast.parameters import as_path
 from candlecast.recipes.describing import restore
 from candlecast.runs import require_run
+from candlecast.runs.assets import stored_candles
 from candlecast.runs.manifest import LONGEST, read_manifest, require_shape
 from candlecast.runs.tables import read_tables, read_tensors, require_rows
 from candlecast.signals import Positions
@@ -66,14 +66,6 @@ def load_run(folder: str | Path, *, candles: Sequence[Candles] = (), study: Stud
         ) from error
 
 
-def _hours(asset: dict[str, Any]) -> dict[str, Any]:
-    """Trading hours as parameters of Candles: the clock, or what older runs without a clock have."""
-    if "clock" in asset:
-        return {"clock": TradingClock.from_dict(asset["clock"])}
-    breaks = tuple((first, last) for first, last in asset["breaks"])
-    return {"has_sessions": asset["has_sessions"], "breaks": breaks, "zone": asset["zone"]}
-
-
 class _Stored(NamedTuple):
     """What the files of a run hold."""
 
@@ -86,14 +78,7 @@ class _Stored(NamedTuple):
 def _result(stored: _Stored, others: Sequence[Candles], study: Study | None) -> StudyResult:
     folder, manifest, tables, tensors = stored
     recipe, asset = manifest["recipe"], manifest["candles"]
-    candles = Candles(
-        tables["candles"],
-        asset["symbol"],
-        Interval.parse(asset["interval"]),
-        bridge=asset["bridge"],
-        origin=asset["origin"] and Origin(**asset["origin"]),
-        **_hours(asset),
-    )
+    candles = stored_candles(tables["candles"], asset)
     candles.require_sound()
     if candles.fingerprint != asset["fingerprint"]:
         raise RunError(

@@ -22,7 +22,7 @@ from candlecast.dataset.forecast import Forecast
 from candlecast.errors import ConfigError, NotEnoughDataError, RunError, calling
 from candlecast.evaluation.accuracy import accuracy, accuracy_by_part, skills
 from candlecast.evaluation.ageing import accuracy_by_age
-from candlecast.evaluation.conditions import NO_AUDIT, conditions_of
+from candlecast.evaluation.conditions import NO_AUDIT, Conditions, conditions_of
 from candlecast.evaluation.trial_count import UNNAMED, TrialCount, count, count_each
 from candlecast.evaluation.verdict import Verdict, judge
 from candlecast.events import Listener, ignore
@@ -201,20 +201,25 @@ class StudyResult:
             model=self.model,
             trained=self.folds.height * len(self.forecast.seeds),
             trial_count=self.counted,
-            conditions=conditions_of(
-                self.candles,
-                self.positions[self.model],
-                self.backtest,
-                is_in_time_order=is_in_time_order(self.folds),
-                implies_return=self.forecast.frame["expected_return"].null_count() < self.forecast.frame.height,
-                features=self.recipe.get("features"),
-                seed=self.seed,
-                audit=self.audit.line if self.audit else NO_AUDIT,
-                leaks=self.audit.failures if self.audit else (),
-                clock=self.audit.clock_features if self.audit else "",
-                replaced=self.replaced,
-            ),
+            conditions=self.conditions,
             seed=self.seed,
+        )
+
+    @cached_property
+    def conditions(self) -> Conditions:
+        """The conditions of market, prices, folds and audit, which may forbid a claim whatever the tests give."""
+        return conditions_of(
+            self.candles,
+            self.positions[self.model],
+            self.backtest,
+            is_in_time_order=is_in_time_order(self.folds),
+            implies_return=self.forecast.frame["expected_return"].null_count() < self.forecast.frame.height,
+            features=self.recipe.get("features"),
+            seed=self.seed,
+            audit=self.audit.line if self.audit else NO_AUDIT,
+            leaks=self.audit.failures if self.audit else (),
+            clock=self.audit.clock_features if self.audit else "",
+            replaced=self.replaced,
         )
 
     @cached_property
@@ -442,9 +447,17 @@ def record_all(results: Sequence[StudyResult], ledger: Ledger) -> list[StudyResu
 
 
 def positions_by_model(
-    rule: Rule, forecasts: Mapping[str, Forecast], candles: Candles, costs: Costs
+    rule: Rule,
+    forecasts: Mapping[str, Forecast],
+    candles: Candles,
+    costs: Costs,
+    *,
+    parts: pl.DataFrame | None = None,
 ) -> dict[str, Positions]:
-    """What a rule holds by each model's forecasts. Raises LookaheadError for one that looks at what is not known yet."""
+    """What a rule holds by each model's forecasts. Raises LookaheadError for one that looks at what is not known yet.
+
+    `parts`: the table of the folds where some test parts are left out, between which nothing is held.
+    """
     with calling(
         f"rule {name_of(rule)}",
         expected="Positions for the forecast of any asset",
@@ -453,4 +466,19 @@ def positions_by_model(
         positions = {name: decide(rule, forecast, candles, costs=costs) for name, forecast in forecasts.items()}
     for name, forecast in forecasts.items():
         require_causal_rule(rule, forecast, candles, costs=costs, positions=positions[name])
+    if parts is not None:
+        positions = {name: _flat_between(held, parts, candles) for name, held in positions.items()}
     return positions
+
+
+def _flat_between(positions: Positions, parts: pl.DataFrame, candles: Candles) -> Positions:
+    """Positions that are closed after each test part that the next one does not follow at once.
+
+    The decision of the last bar of a part is held for a bar; the next decision is to hold nothing.
+    """
+    closes = candles.frame["close_time"]
+    first, last = (closes.search_sorted(parts[name].sort()).to_numpy() for name in ("test_first", "test_last"))
+    ends = [bar + 1 for bar, following in zip(last, [*first[1:], len(closes)], strict=True) if bar + 1 < following]
+    flat = positions.frame.head(1).select("symbol").join(pl.DataFrame({"time": closes.gather(ends)}), how="cross")
+    added = flat.with_columns(position=pl.lit(0.0)).select(positions.frame.columns)
+    return replace(positions, frame=pl.concat([positions.frame, added]).unique("time", keep="first").sort("time"))

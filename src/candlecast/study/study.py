@@ -15,6 +15,7 @@ from candlecast.backtesting.validation import require_cash, require_kind
 from candlecast.candles import Candles
 from candlecast.dataset.folds import Folds, WalkForward, require_folds
 from candlecast.dataset.forecast import Forecast
+from candlecast.dataset.membership import WhileMember
 from candlecast.dataset.usual_features import features_for
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.events import Listener, Progress, ignore
@@ -46,7 +47,7 @@ from candlecast.sources.files import as_candles
 from candlecast.study.result import StudyResult, positions_by_model
 from candlecast.study.seal import digests_of
 from candlecast.targets import NextReturn, Target, Volatility, components, primary
-from candlecast.walkforward import CheckpointStore, FoldForecast, WalkPlan, tables, walk_by_plan
+from candlecast.walkforward import CheckpointStore, FoldForecast, WalkPlan, tables, walk_jobs
 from candlecast.walkforward.plan import require_seeds
 
 BASELINES: tuple[Baseline, ...] = (
@@ -123,6 +124,21 @@ class Study:
         needed = [model for model in (Naive(), Drift()) if model not in (self.model, *others)]
         return (*needed, *others)
 
+    @property
+    def window(self) -> int:
+        """The longest window of all models, by which the rows are chosen."""
+        return max(model.window for model in (self.model, *self.baseline_models))
+
+    def walk_plan(self, candles: Candles, *, seed: int = 0) -> WalkPlan:
+        """The plan by which the model and the baselines walk these candles."""
+        return WalkPlan(
+            features=self.features_on(candles),
+            target=self.target,
+            folds=self.folds,
+            seeds=tuple(range(seed, seed + self.seeds)),
+            window=self.window,
+        )
+
     def recipe(self, candles: Candles, *, seed: int = 0) -> dict[str, Any]:
         """The study on these candles as JSON values, with what was left open filled in.
 
@@ -132,7 +148,7 @@ class Study:
             "baselines": describe(self.baseline_models),
             "features": describe(self.features_on(candles)),
             "rule": describe(self.trading_rule),
-            "window": max(model.window for model in (self.model, *self.baseline_models)),
+            "window": self.window,
             "seed": seed,
         }
 
@@ -167,13 +183,10 @@ class Study:
         ledger = as_ledger(ledger)
         models = [*self.baseline_models, self.model]
         since = judged_from(models)
-        plan = WalkPlan(
-            features=self.features_on(candles),
-            target=self.target,
-            folds=self.folds,
-            seeds=tuple(range(seed, seed + self.seeds)),
-            window=max(model.window for model in models),
-        )
+        for model in models:
+            require_learnable(model, self.target)
+        plan = self.walk_plan(candles, seed=seed)
+        prepared = plan.prepared(candles)
         parts: dict[str, list[FoldForecast]] = {}
         for done, model in enumerate(models):
             if model is self.model:
@@ -181,10 +194,9 @@ class Study:
             else:
                 progress(Progress("baselines", done, len(models) - 1, model.name))
             parts[model.name] = list(
-                walk_by_plan(
-                    plan,
+                walk_jobs(
                     model,
-                    candles,
+                    plan.of_model(model, prepared),
                     checkpoints=checkpoints if model is self.model else None,
                     progress=progress if model is self.model else ignore,
                 )
@@ -221,17 +233,41 @@ class Study:
             model: Forecast.joined([part.frame for part in finished], primary(self.target).horizon)
             for model, finished in parts.items()
         }
-        every = forecasts
+        return self.judged(candles, forecasts, parts[name], seed=seed, name=name, since=since, ledger=ledger)
+
+    def judged(
+        self,
+        candles: Candles,
+        forecasts: Mapping[str, Forecast],
+        parts: Sequence[FoldForecast],
+        *,
+        seed: int = 0,
+        name: str | None = None,
+        since: datetime | None = None,
+        ledger: Ledger | None = None,
+        trading: Sequence[str] | None = None,
+    ) -> StudyResult:
+        """The result that forecasts add up to, by model, with the finished folds of the studied one; as `assemble`.
+
+        `trading`: the models that get positions, the studied one among them; all when not given.
+        """
+        name, every = self.model.name if name is None else name, dict(forecasts)
         if since is not None:
             forecasts = {model: _from(forecast, since) for model, forecast in every.items()}
-        studied = sorted(parts[name], key=lambda part: part.job.key)  # in whatever order they ended
+        studied = sorted(parts, key=lambda part: part.job.key)  # in whatever order they ended
         result = StudyResult(
             recipe=self.recipe(candles, seed=seed) | ({} if since is None else {"judged_from": since.isoformat()}),
             model=name,
             candles=candles,
             target=self.target,
-            forecasts=forecasts,
-            positions=positions_by_model(self.trading_rule, forecasts, candles, self.costs),
+            forecasts=dict(forecasts),
+            positions=positions_by_model(
+                self.trading_rule,
+                {model: each for model, each in forecasts.items() if trading is None or model in trading},
+                candles,
+                self.costs,
+                parts=tables.fold_table(studied) if isinstance(self.folds, WhileMember) else None,
+            ),
             costs=self.costs,
             cash=self.cash,
             folds=tables.fold_table(studied),

@@ -7,6 +7,7 @@ from candlecast.walkforward.walk import (
     forecast_frame,
     walk_by_plan,
     walk_forward,
+    walk_jobs,
     watch_forward,
 )
 
@@ -18,5 +19,6 @@ __all__ = [
     "plan_jobs",
     "walk_by_plan",
     "walk_forward",
+    "walk_jobs",
     "watch_forward",
 ]

@@ -62,14 +62,26 @@ class WalkPlan:
         Raises CandleError, ConfigError, NotEnoughDataError or LookaheadError.
         """
         require_learnable(model, self.target)
+        return self.of_model(model, self.prepared(candles, window=max(self.window, model.window)))
+
+    def prepared(self, candles: Any, *, window: int | None = None) -> list[Job]:
+        """One job for each asset and fold, of the first seed: what all models have in common that walk by this plan.
+
+        `window`: that of the plan when not given. Features, outcomes and folds are computed here, once; see `of_model`.
+        Raises as `jobs`.
+        """
         assets = as_assets(candles)
+        features = self._features_of(assets, self.seeds)
+        window = self.window if window is None else window
+        planned = [
+            self._jobs_of(asset, chosen, window, self.seeds[0]) for asset, chosen in zip(assets, features, strict=True)
+        ]
+        return [job for jobs in planned for job in jobs]
+
+    def of_model(self, model: Model, prepared: Sequence[Job]) -> list[Job]:
+        """The trainings of a model whose window is that of the prepared jobs, or shorter: each of them with every seed."""
         seeds = self.seeds if model.is_seeded else self.seeds[:1]
-        features = self._features_of(assets, seeds)
-        jobs = []
-        for asset, chosen in zip(assets, features, strict=True):
-            planned = self._jobs_of(asset, chosen, max(self.window, model.window), seeds[0])
-            jobs += [replace(job, seed=seed) for job in planned for seed in seeds]
-        return jobs
+        return [replace(job, seed=seed) for job in prepared for seed in seeds]
 
     def _features_of(self, assets: Sequence[Candles], seeds: Sequence[int]) -> list[Features]:
         """The features of each asset, once assets and seeds are ones that can be walked together."""

@@ -108,16 +108,27 @@ def walk_by_plan(
 ) -> Iterator[FoldForecast]:
     """The walk of a model by a plan; as `watch_forward`. `name`: that of the model in the tables, its own when not given."""
     require_model(model)
+    yield from walk_jobs(model, plan.jobs(model, candles), name=name, checkpoints=checkpoints, progress=progress)
+
+
+def walk_jobs(
+    model: Model,
+    jobs: Sequence[Job],
+    *,
+    name: str | None = None,
+    checkpoints: CheckpointStore | None = None,
+    progress: Listener = ignore,
+) -> Iterator[FoldForecast]:
+    """The walk of a model whose jobs are planned (`WalkPlan.of_model`); as `walk_by_plan`."""
     name = model.name if name is None else name
-    jobs = plan.jobs(model, candles)
     if isinstance(model, Pooled) and len({job.symbol for job in jobs}) > 1:
         checkpoints = None  # its jobs are no results of their own
-    stored = {job.key: checkpoints.load(model, job) for job in jobs} if checkpoints else {}
+    stored = {job: checkpoints.load(model, job) for job in jobs} if checkpoints else {}
     for job in jobs:
-        if (tensors := stored.get(job.key)) is not None:
+        if (tensors := stored.get(job)) is not None:
             fitted = model.restore(job, tensors)
             yield FoldForecast(job, fitted, forecast_frame(fitted, name))
-    left = [job for job in jobs if stored.get(job.key) is None]
+    left = [job for job in jobs if stored.get(job) is None]
     logger.info("%s: %d jobs, %d of them restored from checkpoints", model.name, len(jobs), len(jobs) - len(left))
     check = ModelCheck(model)
     for fitted in model.fit(left, progress=progress) if left else ():

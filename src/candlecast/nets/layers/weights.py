@@ -3,33 +3,50 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from candlecast.process.shared import hold_at_fork
 
 _generator: ContextVar[torch.Generator | None] = ContextVar("generator", default=None)  # None: torch's global one
+_is_drawn: ContextVar[bool] = ContextVar("is_drawn", default=True)
 _global = threading.RLock()
 hold_at_fork(_global)
 
 
 def glorot(inputs: int, outputs: int) -> nn.Parameter:
     """Weights (I, O), uniform within sqrt(6 / (I + O)) of zero (Glorot and Bengio 2010)."""
-    return nn.Parameter(nn.init.xavier_uniform_(torch.empty(inputs, outputs), generator=_generator.get()))
+    return _drawn(nn.init.xavier_uniform_, inputs, outputs)
 
 
 def orthogonal(inputs: int, outputs: int) -> nn.Parameter:
     """Weights (I, O), a random matrix with orthonormal rows or columns (Saxe, McClelland and Ganguli 2014)."""
-    return nn.Parameter(nn.init.orthogonal_(torch.empty(inputs, outputs), generator=_generator.get()))
+    return _drawn(nn.init.orthogonal_, inputs, outputs)
 
 
 def uniform(*shape: int, within: float) -> nn.Parameter:
     """Weights of this shape, uniform within that distance of zero."""
-    return nn.Parameter(nn.init.uniform_(torch.empty(shape), -within, within, generator=_generator.get()))
+    return _drawn(partial(nn.init.uniform_, a=-within, b=within), *shape)
+
+
+def _drawn(draw: Callable[..., Tensor], *shape: int) -> nn.Parameter:
+    weights = torch.empty(shape)
+    return nn.Parameter(draw(weights, generator=_generator.get()) if _is_drawn.get() else weights)
+
+
+@contextmanager
+def undrawn() -> Iterator[None]:
+    """Within the block, the functions of this module give weights of any value, for a net whose weights are loaded at once."""
+    token = _is_drawn.set(False)
+    try:
+        yield
+    finally:
+        _is_drawn.reset(token)
 
 
 @contextmanager
