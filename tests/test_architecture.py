@@ -47,6 +47,7 @@ ORDER = [
     "report",
     "runs",
     "study",
+    "panel",
     "replay",
     "live",
     "ui",
