@@ -80,6 +80,16 @@ class Evidence:
         """Costs a side at which the account would have ended where it began; see `Conditions`."""
         return self.conditions.break_even_bps
 
+    @property
+    def is_significant(self) -> bool:
+        """Whether the account passes all its tests, adjusted for all trials."""
+        return (
+            self.return_p_adjusted < LEVEL
+            and self.timing_p_adjusted < LEVEL
+            and self.sharpe_p_adjusted < LEVEL
+            and self.deflated_sharpe > 1 - LEVEL
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """The evidence as JSON values; what is undefined or without end is None."""
         held = ("doubt", "conditions", "trial_count")

@@ -60,10 +60,7 @@ def with_ends(assets: list[Candles], end: Any) -> list[Candles]:
     """
     from candlecast.evaluation.survivorship import LATE
 
-    return [
-        _ended(each) if each.close_time[-1] < end - LATE and not each.has_ended else each
-        for each in assets
-    ]
+    return [_ended(each) if each.close_time[-1] < end - LATE and not each.has_ended else each for each in assets]
 
 
 def _ended(candles: Candles) -> Candles:

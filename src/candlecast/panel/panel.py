@@ -68,7 +68,9 @@ class Panel:
         there = (bars >= 0).sum(axis=1)
         is_shared = (there >= 2) & (there >= SHARE * listed_then)
         if not is_shared.any():
-            spans = [f"{each.symbol} from {_day(each.close_time[0])} to {_day(each.close_time[-1])}" for each in found[:3]]
+            spans = [
+                f"{each.symbol} from {_day(each.close_time[0])} to {_day(each.close_time[-1])}" for each in found[:3]
+            ]
             raise NotEnoughDataError(
                 f"the assets have no moment in common: {'; '.join(spans)}",
                 expected="bars of two assets or more that close at the same moment",
@@ -165,7 +167,9 @@ class Panel:
         returns, window = self.returns_behind(1), Section.VOLATILITY_BARS
         counted = np.isfinite(returns)
         sums = [np.cumsum(np.where(counted, returns**power, 0.0), axis=0) for power in (0, 1, 2)]
-        number, total, square = (each - np.concatenate([np.zeros((window, each.shape[1])), each])[: len(each)] for each in sums)
+        number, total, square = (
+            each - np.concatenate([np.zeros((window, each.shape[1])), each])[: len(each)] for each in sums
+        )
         is_known = number >= window // 2
         mean = np.divide(total, number, out=np.zeros(total.shape), where=is_known)
         spread = np.sqrt(np.maximum(square - number * mean**2, 0.0) / np.maximum(number - 1, 1))
@@ -222,7 +226,9 @@ class Panel:
                 "and are too good where those that failed are among them"
             )
         if strange:
-            found.append(f"{count(len(strange), 'asset')} not in the universe ({_listed(strange)}): never members, so never held")
+            found.append(
+                f"{count(len(strange), 'asset')} not in the universe ({_listed(strange)}): never members, so never held"
+            )
         return found
 
 

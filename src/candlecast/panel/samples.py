@@ -273,5 +273,3 @@ def stacked(samples: PanelSamples, places: Sequence[int], first: int, last: int,
         place=np.concatenate(place),
         moment=np.concatenate(moment),
     )
-
-

@@ -164,6 +164,8 @@ def _dates(frame: pl.DataFrame, name: str) -> pl.Series:
     unread = text.filter(days.is_null() & text.is_not_null())
     if unread.len():
         raise ConfigError(
-            f"{name} of the universe is {unread[0]!r}", expected="a date such as 2020-06-22", remedy="Write it as ISO date"
+            f"{name} of the universe is {unread[0]!r}",
+            expected="a date such as 2020-06-22",
+            remedy="Write it as ISO date",
         )
     return days.cast(pl.Datetime("us")).dt.replace_time_zone("UTC").alias(name)

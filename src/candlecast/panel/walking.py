@@ -32,7 +32,7 @@ class PanelJob:
     @property
     def stack(self) -> Stack:
         """The rows that it learns from."""
-        return cast(Stack, self.job.samples)
+        return cast("Stack", self.job.samples)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,9 +76,7 @@ def folds_of(samples: PanelSamples, folds: Folds, features: Features) -> tuple[F
     return check_folds(divided, times, horizon=horizon)
 
 
-def panel_jobs(
-    samples: PanelSamples, model: Model, folds: Sequence[Fold], seeds: Sequence[int]
-) -> list[PanelJob]:
+def panel_jobs(samples: PanelSamples, model: Model, folds: Sequence[Fold], seeds: Sequence[int]) -> list[PanelJob]:
     """Every training of a walk; those of an asset without a row to learn from in a fold are left out.
 
     Raises NotEnoughDataError for a fold in which there is nothing to learn from or to forecast.
@@ -121,7 +119,7 @@ def walk_panel(
 def forecast_of(job: PanelJob, fitted: Fitted, stack: Stack, moments: int) -> PanelFold:
     """The forecasts of a fold's test part by a fitted model."""
     rows = stack.forecastable(marked(job.fold.test, moments))
-    values = fitted.forecast(cast(Any, stack), rows).mean if len(rows) else np.empty(0)
+    values = fitted.forecast(cast("Any", stack), rows).mean if len(rows) else np.empty(0)
     return PanelFold(job, fitted, stack.moment[rows], stack.place[rows], np.asarray(values, np.float64))
 
 
@@ -235,7 +233,7 @@ def _job(samples: PanelSamples, model: Model, fold: Fold, places: tuple[int, ...
         return None
     end = len(stack)
     divided = Fold(fold.index, Rows.of(train), Rows.of(valid), range(end, end + 1))
-    return PanelJob(Job(cast(Any, stack), divided, 0), fold, places)
+    return PanelJob(Job(cast("Any", stack), divided, 0), fold, places)
 
 
 def _seeded(job: Job, seed: int) -> Job:
@@ -246,9 +244,7 @@ def _tested(samples: PanelSamples, model: Model, job: PanelJob) -> Stack:
     """The rows of a fold's test part, and the bars before them that a forecast reads."""
     test = job.fold.test
     try:
-        return stacked(
-            samples, job.places, test.first, test.last, reach=reach_of(model), name=job.job.symbol
-        )
+        return stacked(samples, job.places, test.first, test.last, reach=reach_of(model), name=job.job.symbol)
     except NotEnoughDataError:  # an asset that ended before
         return stacked(samples, job.places, 0, test.last, reach=reach_of(model), name=job.job.symbol)
 
