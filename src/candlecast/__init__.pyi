@@ -172,6 +172,8 @@ from .panel import (
     PanelStudy as PanelStudy,
     Reversal as Reversal,
     Universe as Universe,
+    load_panel_run as load_panel_run,
+    run_panel_study as run_panel_study,
     usual_panel_features as usual_panel_features,
 )
 from .replay import (

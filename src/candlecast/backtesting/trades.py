@@ -96,7 +96,7 @@ def _extremes(candles: Candles, trips: np.ndarray, splits: np.ndarray) -> tuple[
     low = np.minimum.reduceat(np.append(lows, [np.inf] * 2), bounds)[::2]
     high = np.maximum.reduceat(np.append(highs, [-np.inf] * 2), bounds)[::2]
     low, high = np.where(stop > begin, low, np.inf), np.where(stop > begin, high, -np.inf)
-    is_limit, is_stop = np.isin(why, (LIMIT, TAKE_PROFIT)), np.isin(why, (STOP, TRAILING))
+    is_limit, is_stop = (why == LIMIT) | (why == TAKE_PROFIT), (why == STOP) | (why == TRAILING)
     to_low = (is_limit & (side > 0)) | (is_stop & (side < 0))
     to_high = (is_limit & (side < 0)) | (is_stop & (side > 0))
     stays = enters_within & ((first < last) | stays_held)

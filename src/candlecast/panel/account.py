@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.backtesting import BacktestResult, Costs, backtest_portfolio
+from candlecast.backtesting.portfolio import prepare
 from candlecast.panel.panel import Panel
 from candlecast.signals import Positions
 
@@ -83,12 +84,12 @@ class Traded:
 
         Found between the steps of a ladder by bisection, to about a hundredth of the step. Infinity above 1,000.
         """
-        return _highest(lambda cost: self._earns(weights, cost))
-
-    def _earns(self, weights: np.ndarray, cost: float) -> bool:
-        costs = replace(self.costs.of_holding(), fee_bps=cost, extra=None)
-        equity = self.run(weights, costs=costs).equity["equity"]
-        return bool(equity[-1] > self.cash)
+        assets = [self.panel.assets[place] for place in self.places()]
+        positions = self.positions(weights)
+        chosen = [positions[place] for place in self.places()]
+        prepared = prepare(assets, chosen, costs=self.costs, cash=self.cash)
+        held = replace(self.costs.of_holding(), extra=None)
+        return _highest(lambda cost: prepared.final_equity(replace(held, fee_bps=cost), self.cash) > self.cash)
 
     def static_returns(self, weights: np.ndarray, result: BacktestResult) -> np.ndarray:
         """Returns by bar of holding each asset's mean weight throughout, with the financing of the account: (bars - 1,)."""

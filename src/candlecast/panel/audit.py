@@ -151,7 +151,7 @@ def _finding(
 ) -> Finding:
     """A value that moved; `where`: its time, the moment after which the candles changed, and how far it looks ahead."""
     time, moment, lead = where
-    known: datetime = np.datetime64(time, "us").item()
+    known = datetime.fromisoformat(str(np.datetime64(time, "us")))
     cause, remedy = cause_of(stage, max(lead, 1), share)
     known = known.replace(tzinfo=UTC)
     return Finding(stage, column, known, moment, max(lead, 1), HOW, float(values[0]), float(values[1]), cause, remedy)

@@ -190,7 +190,7 @@ class Panel:
         if ended:
             found.append(
                 f"{count(len(ended), 'asset')} ended before the panel does ({_listed(ended)}): "
-                f"{'it is' if len(ended) == 1 else 'they are'} closed at the last close, and what was paid after that is not known"
+                f"{'it is' if len(ended) == 1 else 'they are'} closed at the last close; what was paid after that is not known"
             )
         off = sum(int((rows < 0).sum()) for rows in self.rows)
         if off:

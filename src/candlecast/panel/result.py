@@ -38,8 +38,8 @@ class PanelResult:
 
     `recipe` is the study as JSON values; `scores` and `weights` (time, asset) are by model, the baselines first: what is forecast
     of each asset, higher for a higher return, and what is held of it. `forecasts` are those of the models that were
-    trained. `folds` has one row per fold, `losses` one per fold, seed and epoch; `lost` counts bars that could not be learnt from;
-    `tensors` what each training learnt. `trial_count`, `ledger`, `audit`, `environment` and `folder` as those of `StudyResult`.
+    trained. `folds` has one row per fold, `losses` one per fold, seed and epoch; `lost` counts bars that could not be learnt
+    from; `tensors` what each training learnt. `trial_count`, `ledger`, `audit`, `environment` and `folder` as those of `StudyResult`.
     """
 
     recipe: dict[str, Any]
@@ -87,7 +87,7 @@ class PanelResult:
     @cached_property
     def tested(self) -> np.ndarray:
         """Whether each moment is tested, bool (time,)."""
-        return np.isfinite(self.scores[self.model]).any(axis=1)
+        return np.asarray(np.isfinite(self.scores[self.model]).any(axis=1))
 
     @cached_property
     def traded(self) -> Traded:

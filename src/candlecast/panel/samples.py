@@ -208,7 +208,7 @@ class Stack:
     @cached_property
     def is_known(self) -> np.ndarray:
         """Whether the outcome is known, bool (rows,)."""
-        return np.isfinite(self.y).all(axis=1)
+        return np.asarray(np.isfinite(self.y).all(axis=1))
 
     @property
     def sample_weight(self) -> np.ndarray:

@@ -64,8 +64,8 @@ class PanelStudy:
     nets (LinearRegression, LightGBM, Sklearn) always learn from all assets together.
 
     `features`: those of each asset alone, and those across assets (`cross_rank` and others); `usual_panel_features()` when not
-    given. `target`: one across assets, such as AboveMedian, RelativeReturn or TopQuantile. `folds`: one calendar for all assets, in
-    moments of the panel. `rule`: one across assets, such as TopBottom, QuantileSpread, SectorNeutral or TurnoverLimited.
+    given. `target`: one across assets, such as AboveMedian, RelativeReturn or TopQuantile. `folds`: one calendar for all assets,
+    in moments of the panel. `rule`: one across assets, such as TopBottom, QuantileSpread, SectorNeutral or TurnoverLimited.
     `universe`: membership by date; every asset wherever it has a bar when not given, of which a notice warns.
     `baselines`: `Reversal`, `Momentum` and models on the same folds, traded by the same rule; reversal, momentum and a linear
     regression when not given. `seeds`: trainings per fold; scores are their mean.
@@ -215,7 +215,7 @@ class PanelStudy:
         panel, name = samples.panel, self.model.name
         forecasts = {model: forecast_table(samples, found, model=model) for model, found in parts.items()}
         studied = scores_of(forecasts[name], samples)
-        is_tested = np.isfinite(studied).any(axis=1)[:, None]
+        is_tested = np.isfinite(studied).any(axis=1, keepdims=True)
         named = [each.name for each in self.baselines_on(self.chosen_features)]
         every = {
             each: np.where(is_tested, scores[each] if each in scores else scores_of(forecasts[each], samples), np.nan)

@@ -121,7 +121,8 @@ def _understood(table: Any) -> pl.DataFrame:
             remedy="Rename them, for example with frame.rename({'ticker': 'symbol'})",
         )
     parts = [
-        (pl.col(found[role]).cast(pl.String) if found[role] else pl.lit(None, pl.String)).alias(role) for role in NAMES
+        (pl.lit(None, pl.String) if name is None else pl.col(name).cast(pl.String)).alias(role)
+        for role, name in found.items()
     ]
     made = frame.select(*parts).with_columns(
         pl.col("start", "end").str.strip_chars().replace("", None), pl.col("symbol").str.strip_chars()

@@ -53,9 +53,11 @@ def judge_panel(
         seed=seed,
     )
     is_significant = evidence.is_significant
+    is_known = evidence.forecast_p_adjusted < LEVEL
     unknown = {"r2": None, "hit_rate": None}
-    against = (*_implausible(row), *objections(unknown, result, target, evidence, is_significant=is_significant))
-    is_forecastable = evidence.forecast_p_adjusted < LEVEL and not any(each.is_of_forecast for each in against)
+    found = objections(unknown, result, target, evidence, is_known=is_known, is_significant=is_significant)
+    against = (*_implausible(row), *found)
+    is_forecastable = is_known and not any(each.is_of_forecast for each in against)
     pays = is_significant and not against
     lines = {line["statistic"]: line for line in summary.iter_rows(named=True)}
     first = [each for each in against if is_significant or not each.is_of_gains]
@@ -108,10 +110,11 @@ def _rank_words(model: str, target: AcrossTarget, row: dict[str, Any], evidence:
 def _power_words(row: dict[str, Any], evidence: Evidence, *, has_edge: bool) -> tuple[str, ...]:
     if has_edge or math.isnan(evidence.detectable_sharpe):
         return ()
-    return (
+    words = (
         f"this much data detects a Sharpe ratio of {evidence.detectable_sharpe:.2f} or a mean rank IC of "
-        f"{number(detectable_ic(row), 4)} with a power of 80 %; a smaller edge may have been missed",
+        f"{number(detectable_ic(row), 4)} with a power of 80 %; a smaller edge may have been missed"
     )
+    return (words,)
 
 
 def _forecast_answer(
@@ -143,7 +146,8 @@ def _forecast_answer(
 
 def _measures(row: dict[str, Any], lines: dict[str, dict[str, Any]], evidence: Evidence) -> tuple[Measure, ...]:
     """The lines of the table of evidence: those of every account, after those of the ranking."""
-    undefined = dict.fromkeys(("r2", "r2_low", "r2_high", "hit_rate", "hit_rate_low", "hit_rate_high"))
+    names = ("r2", "r2_low", "r2_high", "hit_rate", "hit_rate_low", "hit_rate_high")
+    undefined: dict[str, Any] = dict.fromkeys(names)
     of_account = [
         each for each in measures(undefined, lines, evidence) if each.name not in ("R2 against naive", "Hit rate")
     ]

@@ -81,7 +81,7 @@ def panel_jobs(samples: PanelSamples, model: Model, folds: Sequence[Fold], seeds
 
     Raises NotEnoughDataError for a fold in which there is nothing to learn from or to forecast.
     """
-    chosen = seeds if learner(model).is_seeded else seeds[:1]
+    chosen = seeds if learner(model).is_seeded else [seeds[0]]
     assets = len(samples.assets)
     groups = [tuple(range(assets))] if is_pooled(model) else [(place,) for place in range(assets)]
     found = []
@@ -219,7 +219,7 @@ def tensors_of(parts: Sequence[PanelFold]) -> dict[str, Mapping[str, np.ndarray]
     return {part.job.job.key: part.fitted.tensors() for part in parts}
 
 
-def _job(samples: PanelSamples, model: Model, fold: Fold, places: tuple[int, ...]) -> PanelJob | None:
+def _job(samples: PanelSamples, model: Model, fold: Fold, places: Sequence[int]) -> PanelJob | None:
     """The first seed's training of a fold; None where these assets have nothing to learn from."""
     reach, moments = reach_of(model), len(samples.panel)
     last = max(fold.fit.last, fold.train.last)

@@ -60,7 +60,7 @@ def rank_rows(values: np.ndarray) -> np.ndarray:
     """
     order = np.argsort(values, axis=1, kind="stable")  # NaN last
     ordered = np.take_along_axis(values, order, axis=1)
-    rows, assets = values.shape
+    assets = values.shape[1]
     place = np.arange(assets)
     is_new = np.ones(values.shape, dtype=bool)
     is_new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
