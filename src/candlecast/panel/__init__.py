@@ -8,4 +8,14 @@ from candlecast.panel.saving import run_panel_study
 from candlecast.panel.study import PanelStudy, usual_panel_features
 from candlecast.panel.universe import Universe
 
-__all__ = ["Momentum", "Panel", "PanelResult", "PanelStudy", "Reversal", "Universe", "load_panel_run", "run_panel_study", "usual_panel_features"]
+__all__ = [
+    "Momentum",
+    "Panel",
+    "PanelResult",
+    "PanelStudy",
+    "Reversal",
+    "Universe",
+    "load_panel_run",
+    "run_panel_study",
+    "usual_panel_features",
+]

@@ -64,7 +64,10 @@ def load_panel_run(folder: str | Path) -> PanelResult:
 
 
 def _result(
-    folder: Path, manifest: dict[str, Any], tables: Mapping[str, pl.DataFrame], tensors: dict[str, dict[str, np.ndarray]]
+    folder: Path,
+    manifest: dict[str, Any],
+    tables: Mapping[str, pl.DataFrame],
+    tensors: dict[str, dict[str, np.ndarray]],
 ) -> PanelResult:
     recipe, kept = manifest["recipe"], manifest["panel"]
     panel = _panel(folder, manifest, tables["candles"])

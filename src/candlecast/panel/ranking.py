@@ -69,9 +69,14 @@ def groups_of(scores: np.ndarray, returns: np.ndarray) -> np.ndarray:
 
 
 def group_table(scores: np.ndarray, returns: np.ndarray, *, horizon: int, per_year: float) -> pl.DataFrame:
-    """One row for each group by score, the lowest first: `group`, `mean`, `low`, `high` (return over the horizon), `annual`."""
+    """One row for each group by score, the lowest first: `group`, `mean`, `low`, `high`, `annual`.
+
+    Returns over the horizon less the mean of all assets at the moment: what moves all of them tells nothing about a ranking.
+    """
     rows = []
-    for number, values in enumerate(groups_of(scores, returns).T, start=1):
+    both = np.isfinite(scores) & np.isfinite(returns)
+    relative = returns - _row_mean(np.where(both, returns, np.nan))[:, None]
+    for number, values in enumerate(groups_of(scores, relative).T, start=1):
         found = stats.mean_test(values, horizon=horizon)
         rows.append(
             {

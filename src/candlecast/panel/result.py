@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -39,7 +40,7 @@ class PanelResult:
     `recipe` is the study as JSON values; `scores` and `weights` (time, asset) are by model, the baselines first: what is forecast
     of each asset, higher for a higher return, and what is held of it. `forecasts` are those of the models that were
     trained. `folds` has one row per fold, `losses` one per fold, seed and epoch; `lost` counts bars that could not be learnt
-    from; `tensors` what each training learnt. `trial_count`, `ledger`, `audit`, `environment` and `folder` as those of `StudyResult`.
+    from; `tensors` what each training learnt. `trial_count`, `ledger`, `audit`, `environment` and `folder`: see `StudyResult`.
     """
 
     recipe: dict[str, Any]
@@ -201,6 +202,22 @@ class PanelResult:
             )
         schema = {"side": pl.String, "return": pl.Float64, "sharpe": pl.Float64, "turnover": pl.Float64}
         return pl.DataFrame(rows, schema=schema)
+
+    @cached_property
+    def net(self) -> dict[str, tuple[float, float]]:
+        """Return and Sharpe ratio a year of each model's portfolio, after costs."""
+        found = {}
+        for name, result in self.backtests.items():
+            returns, yearly = result.returns_until_ruin, result.bars_per_year
+            ratio = stats.sharpe(returns, bars_per_year=yearly) if np.ptp(returns) > 0 else math.nan
+            found[name] = annual_return(returns, bars_per_year=yearly), ratio
+        return found
+
+    @cached_property
+    def gross_equity(self) -> np.ndarray:
+        """Equity of the studied model's portfolio without costs of trading, (bars,)."""
+        free = self.traded.run(self.weights[self.model], costs=self.costs.of_holding())
+        return free.equity["equity"].to_numpy()
 
     @cached_property
     def turnover(self) -> float:

@@ -12,7 +12,6 @@ from candlecast.errors import CandlecastError
 from candlecast.ledger.trials import as_ledger
 from candlecast.report.tables import table
 from candlecast.stats import annual_return, level_of_next, sharpe
-from candlecast.targets import label
 from candlecast.text.cells import number, percent
 from candlecast.text.formatting import count, moment
 
@@ -34,8 +33,8 @@ def trials_table(result: StudyResult) -> str:
     numbered = [(row, trial) for row, trial in enumerate(trials, start=1) if _family(trial) == _family(own)]
     counted = result.counted
     words = (
-        f"{count(counted.trials, 'trial')} counted in this workspace, {counted.family:,} of them on {result.candles.symbol} "
-        f"{result.candles.interval}, {label(result.primary_target)}. Effective number of trials: {counted.forecasts:,.1f} as "
+        f"{count(counted.trials, 'trial')} counted in this workspace, {counted.family:,} of them on {own.symbol} "
+        f"{own.interval}, {own.target}. Effective number of trials: {counted.forecasts:,.1f} as "
         f"forecasts, {counted.trades:,.1f} as strategies. "
     )
     if math.isfinite(counted.overfitting):

@@ -54,7 +54,9 @@ def load_run(folder: str | Path, *, candles: Sequence[Candles] = (), study: Stud
     require_shape(folder, manifest)
     if manifest["recipe"].get("type") == PANEL:
         raise RunError(
-            f"{folder} is the run of a panel", expected="the run of one asset", remedy="Read it with load_panel_run(folder)"
+            f"{folder} is the run of a panel",
+            expected="the run of one asset",
+            remedy="Read it with load_panel_run(folder)",
         )
     tables, tensors = read_tables(folder, manifest), read_tensors(folder, manifest)
     try:
