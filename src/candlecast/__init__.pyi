@@ -172,6 +172,7 @@ from .panel import (
     PanelStudy as PanelStudy,
     Reversal as Reversal,
     Universe as Universe,
+    fischer_krauss as fischer_krauss,
     load_panel_run as load_panel_run,
     run_panel_study as run_panel_study,
     usual_panel_features as usual_panel_features,

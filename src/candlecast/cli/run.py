@@ -14,6 +14,7 @@ from candlecast.cli.asset_options import AssetOptions, asset_options
 from candlecast.cli.console import print_json, print_table, progress, say
 from candlecast.cli.options import common
 from candlecast.cli.study_options import make_study, study_options
+from candlecast.errors import ConfigError
 from candlecast.text.cells import number, p_value, percent
 
 if TYPE_CHECKING:
@@ -22,10 +23,19 @@ if TYPE_CHECKING:
     from candlecast.study.result import StudyResult
 
 
-@click.command(epilog="Example: candlecast run BTCUSDT --interval 1h --source binance --target volatility --open")
-@click.argument("asset", default="sp500", metavar="[SYMBOL or FILE]")
+@click.command(
+    epilog="Examples: candlecast run BTCUSDT --interval 1h --source binance --target volatility --open; "
+    "candlecast run AAA.csv BBB.csv CCC.csv --panel --universe members.csv; candlecast run --preset fischer-krauss stocks/"
+)
+@click.argument("assets", nargs=-1, metavar="[SYMBOL or FILE]...")
 @asset_options
 @study_options
+@click.option("--panel", is_flag=True, help="One portfolio of all the assets, ranked against each other.")
+@click.option(
+    "--universe", type=click.Path(path_type=Path), help="With --panel: a table of symbol, start and end of membership."
+)
+@click.option("--k", type=int, help="With --panel: assets held long, and short; 10, or a third of the assets.")
+@click.option("--each", is_flag=True, help="With --panel: one net for each asset, in place of one for all.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The first seed.")
 @click.option(
     "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
@@ -33,8 +43,12 @@ if TYPE_CHECKING:
 @click.option("--open", "open_report", is_flag=True, help="Open the report in the browser.")
 @common
 def run(
-    asset: str,
+    assets: tuple[str, ...],
     *,
+    panel: bool,
+    universe: Path | None,
+    k: int | None,
+    each: bool,
     seed: int,
     runs: Path,
     open_report: bool,
@@ -46,11 +60,31 @@ def run(
     """Train, forecast, trade and judge, fold by fold, and keep it all as a run with a report.
 
     Candles of a --source are kept in the store, and only what is missing is fetched. Without an argument: the S&P 500 by
-    day, 1999 to 2018, which comes with the installation.
+    day, 1999 to 2018, which comes with the installation. With --panel: several symbols, files or folders of files, ranked against
+    each other and traded as one portfolio.
     """
+    from candlecast.cli.panel import is_panel, load_assets, make_panel_study, panel_object, require_one, show_panel
     from candlecast.study.checkpoints import run_study
 
     began = time.monotonic()
+    if is_panel(described["preset"], panel=panel):
+        from candlecast.panel import run_panel_study
+
+        with progress(quiet) as listener:
+            loaded = load_assets(assets, options, listener)
+            across = make_panel_study(described, assets=len(loaded), universe=universe, k=k, each=each)
+            found, folder = run_panel_study(across, loaded, runs=runs, seed=seed, progress=listener)
+            page = found.report(folder / "report.html")
+        seconds = time.monotonic() - began
+        if as_json:
+            print_json(panel_object(found, folder, seconds))
+        else:
+            show_panel(found, folder, page, seconds)
+        if open_report:
+            click.launch(str(page))
+        return
+    require_no_panel_options(universe=universe, k=k, each=each)
+    asset = require_one(assets)
     study = make_study(**described)
     with progress(quiet) as listener:
         candles = options.load(asset, listener)
@@ -63,6 +97,14 @@ def run(
         show(result, folder, page, seconds)
     if open_report:
         click.launch(str(page))
+
+
+def require_no_panel_options(*, universe: Path | None, k: int | None, each: bool) -> None:
+    """Raise ConfigError for options that only a panel has."""
+    given = {"universe": universe is not None, "k": k is not None, "each": each}
+    name = next((name for name, is_given in given.items() if is_given), None)
+    if name is not None:
+        raise ConfigError(f"--{name} without --panel", expected="--panel", remedy=f"Add it, or leave --{name} out")
 
 
 def show(result: StudyResult, folder: Path, page: Path, seconds: float) -> None:

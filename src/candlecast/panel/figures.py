@@ -76,8 +76,8 @@ def coefficient_figure(result: PanelResult) -> Figure:
     row = result.own_ranking
     words = (
         f"Mean rank IC {number(row['rank_ic'], 4)} (95 % CI {number(row['rank_ic_low'], 4)} to "
-        f"{number(row['rank_ic_high'], 4)}), positive at {percent(row['positive'])} of {count(len(known), 'moment')}. A line that "
-        "flattens is a signal that fades."
+        f"{number(row['rank_ic_high'], 4)}), positive at {percent(row['positive'])} of {count(len(known), 'moment')}. A line "
+        "that flattens is a signal that fades."
     )
     data = pl.DataFrame({"time": result.panel.times[known], "rank_ic": values, "sum": total})
     return Figure("coefficients", title, words, drawing, legend=(("blue", result.model),), data=data)

@@ -233,7 +233,7 @@ def _job(samples: PanelSamples, model: Model, fold: Fold, places: Sequence[int])
         return None
     end = len(stack)
     divided = Fold(fold.index, Rows.of(train), Rows.of(valid), range(end, end + 1))
-    return PanelJob(Job(cast("Any", stack), divided, 0), fold, places)
+    return PanelJob(Job(cast("Any", stack), divided, 0), fold, tuple(places))
 
 
 def _seeded(job: Job, seed: int) -> Job:

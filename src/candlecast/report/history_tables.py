@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -22,7 +22,23 @@ MOST_TRIALS = 100  # listed, the last ones
 MOST_ISSUES = 50
 
 
-def trials_table(result: StudyResult) -> str:
+class Recorded(Protocol):
+    """What these tables read of a result: its trial, among which others it is counted, where, and its audit."""
+
+    @property
+    def trial(self) -> Any: ...
+
+    @property
+    def counted(self) -> Any: ...
+
+    @property
+    def ledger(self) -> Any: ...
+
+    @property
+    def audit(self) -> Any: ...
+
+
+def trials_table(result: Recorded) -> str:
     """The trials of the ledger on this market, interval and target, in order of time, this one emphasised."""
     ledger = as_ledger(result.ledger)
     own = result.trial
@@ -81,7 +97,7 @@ def issues_table(result: StudyResult) -> str:
     )
 
 
-def audit_table(result: StudyResult) -> str:
+def audit_table(result: Recorded) -> str:
     """The checks that the audit of the study made, and its findings."""
     audit = result.audit
     if audit is None:
