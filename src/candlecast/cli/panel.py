@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -175,4 +176,4 @@ def _target(name: str) -> Any:
 
 
 def _finite(value: float) -> float | None:
-    return value if value == value else None
+    return value if math.isfinite(value) else None

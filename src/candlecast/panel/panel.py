@@ -69,7 +69,7 @@ class Panel:
         is_shared = (there >= 2) & (there >= SHARE * listed_then)
         if not is_shared.any():
             spans = [
-                f"{each.symbol} from {_day(each.close_time[0])} to {_day(each.close_time[-1])}" for each in found[:3]
+                f"{each.symbol} from {_day(each.open_time[0])} to {_day(each.close_time[-1])}" for each in found[:3]
             ]
             raise NotEnoughDataError(
                 f"the assets have no moment in common: {'; '.join(spans)}",
