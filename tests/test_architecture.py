@@ -71,7 +71,7 @@ HOMES = {
     "statsmodels": {"models", "stats"},
     "arch": {"stats", "models"},
     "talib": {"features"},
-    "safetensors": {"runs", "study", "live"},
+    "safetensors": {"runs", "study", "panel", "live"},
     "click": {"cli"},
     "rich": {"cli"},
     "pandas": {"candles", "dataset"},

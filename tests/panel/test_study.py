@@ -151,8 +151,21 @@ def test_an_account_by_hand():
     assert equity == pytest.approx([100.0, 100.0, 150.0, 175.0])  # 5 A + 50, then -5 B fall by 5 each: flat at the open
     paid = replace(traded, costs=cc.Costs(fee_bps=100, slippage_bps=0)).run(weights)
     assert paid.fills.height == 4 and paid.equity["equity"][-1] < 175.0
-    assert 0 < traded.break_even_bps(weights) < 10_000
-    assert np.isnan(traded.break_even_bps(-weights))
+    assert np.isinf(traded.break_even_bps(weights)) and np.isnan(traded.break_even_bps(-weights))
+
+
+def test_the_cost_that_a_portfolio_breaks_even_at(world):
+    """Costs of that many basis points leave the account where it began."""
+    panel = cc.Panel.of(world.assets)
+    weights = cc.TopBottom(3).weights(world.mean, panel.section)  # the oracle's
+    traded = Traded(panel, 0, 499, cc.Costs(), 1_000.0, 1.0)
+    cost = traded.break_even_bps(weights)
+    assert 5 < cost < 200
+    final = [
+        traded.run(weights, costs=cc.Costs(fee_bps=cost + more, slippage_bps=0)).equity["equity"][-1]
+        for more in (-1, 1)
+    ]
+    assert final[0] > 1_000.0 > final[1]
 
 
 def test_holding_the_universe_trades_when_its_members_change(world):
@@ -184,8 +197,8 @@ def test_trials_are_counted(uneven, study, tmp_path):
 
 
 def test_panels_without_a_signal_have_no_edge(study):
-    for seed in range(3):
-        world = synthetic_panel(12, 400, seed=100 + seed)
+    for seed in range(2):
+        world = synthetic_panel(12, 300, seed=100 + seed)
         assert not study.run(world.assets, ledger=Ledger.in_memory()).verdict.has_edge
 
 
