@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from candlecast.errors import ConfigError, near_misses
 from candlecast.events import Listener
 from candlecast.text.cells import number, p_value, percent
 from candlecast.text.formatting import count
+from candlecast.text.json_values import json_value
 
 if TYPE_CHECKING:
     from candlecast.candles import Candles
@@ -123,7 +123,7 @@ def panel_object(result: PanelResult, folder: Path, seconds: float) -> dict[str,
         "ranking": rows[result.model],
         "backtest": {row.pop("statistic"): row for row in result.summary.to_dicts()},
         "baselines": {
-            name: {"ranking": row, "annual_return": result.net[name][0], "sharpe": _finite(result.net[name][1])}
+            name: {"ranking": row, "annual_return": result.net[name][0], "sharpe": json_value(result.net[name][1])}
             for name, row in rows.items()
             if name != result.model
         },
@@ -173,7 +173,3 @@ def _target(name: str) -> Any:
             remedy=near_misses(name, list(TARGETS)),
         )
     return getattr(targets, TARGETS[name.lower()])()
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

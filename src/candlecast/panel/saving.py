@@ -24,6 +24,7 @@ from candlecast.runs import fresh_folder, is_run, prepare_runs
 from candlecast.runs.folder import require_paths
 from candlecast.runs.manifest import FORMAT, NAME, digests
 from candlecast.runs.tables import COLUMNS
+from candlecast.text import json_values
 
 if TYPE_CHECKING:
     from candlecast.panel.result import PanelResult
@@ -110,21 +111,23 @@ def manifest_of(result: PanelResult) -> dict[str, Any]:
             "bridge": 0,
             "origin": None,
         },
-        "panel": {
-            "moments": len(panel),
-            "assets": [_asset(each) for each in panel.assets],
-            "universe": universe and _rows(universe.table),
-            "trained": list(result.forecasts),
-            "gross": result.gross,
-            "folds": result.folds.select(OF_FOLDS).to_dicts(),
-            "ranking": result.ranking.to_dicts(),
-            "groups": result.groups.to_dicts(),
-            "decay": result.decay.to_dicts(),
-            "exposure": result.exposure.to_dicts(),
-            "by_year": result.by_year.to_dicts(),
-            "sides": result.sides.to_dicts(),
-            "turnover": result.turnover,
-        },
+        "panel": json_values(
+            {
+                "moments": len(panel),
+                "assets": [_asset(each) for each in panel.assets],
+                "universe": universe and _rows(universe.table),
+                "trained": list(result.forecasts),
+                "gross": result.gross,
+                "folds": result.folds.select(OF_FOLDS).to_dicts(),
+                "ranking": result.ranking.to_dicts(),
+                "groups": result.groups.to_dicts(),
+                "decay": result.decay.to_dicts(),
+                "exposure": result.exposure.to_dicts(),
+                "by_year": result.by_year.to_dicts(),
+                "sides": result.sides.to_dicts(),
+                "turnover": result.turnover,
+            }
+        ),
         "positions": {},
         "lost": result.lost,
         "seeds": result.forecast.seeds,
