@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    epilog="Examples: candlecast run BTCUSDT --interval 1h --source binance --target volatility --open; "
-    "candlecast run AAA.csv BBB.csv CCC.csv --panel --universe members.csv; candlecast run --preset fischer-krauss stocks/"
+    epilog="Example: candlecast run BTCUSDT --interval 1h --source binance --target volatility --open, or for one portfolio of "
+    "many assets: candlecast run stocks/ --panel --universe members.csv"
 )
 @click.argument("assets", nargs=-1, metavar="[SYMBOL or FILE]...")
 @asset_options
