@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 import candlecast as cc
 from candlecast import stats
@@ -41,6 +42,8 @@ from candlecast.panel.walking import folds_of, walk_panel
 
 WHOLE = 500, 6_000  # assets and days of the paper's size
 STRENGTH = 0.05  # information coefficient that is planted
+BAD_PRINT = 3.0  # AIG printed a high of 295.76 on 2009-05-05, between closes of 21.15 and 24.25
+SINCE = {"GOOG": "2014-04-04", "WM": "2009-08-06"}  # Google's class A before, and Washington Mutual
 SMALL = cc.Fit(epochs=5, batch=64, lr=3e-3, patience=2)
 
 
@@ -152,10 +155,19 @@ def backtest() -> list[dict[str, Any]]:
 
 
 def lean_assets(folder: Path) -> Iterator[cc.Candles]:
-    """Adjusted daily candles of Lean's zips; factor files lie in `factor_files` beside their folder."""
+    """Adjusted daily candles of Lean's zips; factor files lie in `factor_files` beside their folder.
+
+    Left out are bars whose high is above `BAD_PRINT` times open and close, and what lies before `SINCE`, where a symbol was
+    another share. Jumps that remain are moves of the market.
+    """
     for path in sorted(folder.glob("*.zip")):
-        factors = folder.parent / "factor_files" / f"{path.stem}.csv"
-        yield replace(cc.read_candles(path, factors=factors if factors.exists() else None), symbol=path.stem.upper())
+        symbol, factors = path.stem.upper(), folder.parent / "factor_files" / f"{path.stem}.csv"
+        candles = cc.read_candles(path, factors=factors if factors.exists() else None)
+        frame = candles.frame.filter(
+            (pl.col("high") < BAD_PRINT * pl.max_horizontal("open", "close"))
+            & (pl.col("open_time") >= pl.lit(SINCE.get(symbol, "1900-01-01")).str.to_datetime(time_zone="UTC"))
+        )
+        yield replace(candles, frame=frame, symbol=symbol).with_real_jumps()
 
 
 def real(folder: Path, members: Path, k: int) -> None:

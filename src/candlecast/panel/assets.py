@@ -23,7 +23,7 @@ def as_panel_assets(assets: Any, *, interval: str | None = None) -> list[Candles
 
     Raises:
         ConfigError: for one asset, for several of one symbol, and for several intervals.
-        CandleError, SourceError: for what cannot be read.
+        CandleError, SourceError: for what cannot be read, for unsound candles, and for a symbol that was given to another asset.
     """
     found = _candles(assets, interval)
     if len(found) < 2:
@@ -49,7 +49,7 @@ def as_panel_assets(assets: Any, *, interval: str | None = None) -> list[Candles
             remedy="Resample to the longest: candles.resample(...)",
         )
     for each in found:
-        each.require_sound()
+        each.require_sound().require_one_asset()
     return sorted(found, key=lambda each: each.symbol)
 
 
