@@ -86,6 +86,13 @@ def test_a_net_of_one_asset_is_the_one_of_a_stack_of_one(world, sampling):
         assert np.array_equal(found, part.values[part.places == place])
 
 
+def test_a_study_of_a_net_for_each_asset_runs(uneven, study):
+    each = replace(study, model=cc.LSTM(2, window=6, training=FIT), baselines=())
+    result = each.run(uneven, ledger=Ledger.in_memory())
+    assert result.audit.passed and result.model == "lstm"
+    assert len(result.tensors) > 12 and "A001/fold-0/seed-0" in result.tensors
+
+
 def test_windows_are_views_of_the_rows(world):
     samples = samples_of(world.assets, window=60)
     stack = stacked(samples, range(12), 100, 300, reach=60, name="all")

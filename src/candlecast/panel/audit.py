@@ -13,8 +13,8 @@ from candlecast.causality.markets import another_path
 from candlecast.features import Features
 from candlecast.models import Model
 from candlecast.panel.panel import Panel
-from candlecast.panel.samples import PanelSamples, panel_samples, stacked
-from candlecast.panel.walking import PanelFold, forecast_of, forecast_table, reach_of, scores_of
+from candlecast.panel.samples import PanelSamples, panel_samples
+from candlecast.panel.walking import PanelFold, forecast_of, forecast_table, scores_of, tested_stack
 from candlecast.signals.across import RuleAcross
 
 HOW = "another path of all assets"
@@ -103,9 +103,7 @@ def _forecasts(
         again = []
         for part in parts:
             job = part.job
-            stack = stacked(
-                samples, job.places, job.fold.test.first, job.fold.test.last, reach=reach_of(model), name=job.job.symbol
-            )
+            stack = tested_stack(samples, model, job)
             again.append(forecast_of(job, part.fitted, stack, len(samples.panel)))
         scores.append(scores_of(forecast_table(samples, again, model=model.name), samples))
     until = slice(None, moment + 1)

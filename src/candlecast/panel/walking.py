@@ -112,7 +112,7 @@ def walk_panel(
         job = by_key[fitted.job.key]
         key = job.fold.index, job.places
         if key not in tested:
-            tested[key] = _tested(samples, model, job)
+            tested[key] = tested_stack(samples, model, job)
         yield forecast_of(job, fitted, tested[key], len(samples.panel))
 
 
@@ -240,7 +240,7 @@ def _seeded(job: Job, seed: int) -> Job:
     return Job(job.samples, job.fold, seed)
 
 
-def _tested(samples: PanelSamples, model: Model, job: PanelJob) -> Stack:
+def tested_stack(samples: PanelSamples, model: Model, job: PanelJob) -> Stack:
     """The rows of a fold's test part, and the bars before them that a forecast reads."""
     test = job.fold.test
     try:
