@@ -166,3 +166,13 @@ def test_edges_are_counted_where_the_oracle_is_found(rule_worlds):
     assert figures["edges found: AR 0.2, lstm"] == (0.5, 0.8)
     assert figures["forecastable by the LSTM where by ridge: AR 0.2"] == (0.5, 0.95)
     assert figures["false edges, edges: walk, lstm"] == (0.0, 0.05)
+
+
+def test_the_bench_of_panels_runs(monkeypatch):
+    spec = importlib.util.spec_from_file_location("bench_panel", BENCH / "panel.py")
+    panel = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(panel)
+    monkeypatch.setattr(panel, "WHOLE", (4, 90))
+    figures = [*panel.edgeless(1), *panel.backtest()]
+    assert {"name", "value", "unit", "goal", "better", "against"} == set(figures[0])
+    assert all(np.isfinite(each["value"]) for each in figures)

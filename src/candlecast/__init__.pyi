@@ -69,10 +69,14 @@ from .features import (
     Robust as Robust,
     Standard as Standard,
     Unscaled as Unscaled,
+    across as across,
     at as at,
     atr as atr,
     bollinger as bollinger,
     calendar as calendar,
+    cross_rank as cross_rank,
+    cross_relative as cross_relative,
+    cross_zscore as cross_zscore,
     ema_ratio as ema_ratio,
     feature as feature,
     leverage_effect as leverage_effect,
@@ -84,6 +88,8 @@ from .features import (
     realized_volatility as realized_volatility,
     rsi as rsi,
     scaled_close as scaled_close,
+    sector_mean as sector_mean,
+    sector_relative as sector_relative,
     session_time as session_time,
     sma_ratio as sma_ratio,
     standard_features as standard_features,
@@ -159,6 +165,18 @@ from .models import (
     ZeroShot as ZeroShot,
     probe_memory as probe_memory,
 )
+from .panel import (
+    Momentum as Momentum,
+    Panel as Panel,
+    PanelResult as PanelResult,
+    PanelStudy as PanelStudy,
+    Reversal as Reversal,
+    Universe as Universe,
+    fischer_krauss as fischer_krauss,
+    load_panel_run as load_panel_run,
+    run_panel_study as run_panel_study,
+    usual_panel_features as usual_panel_features,
+)
 from .replay import (
     ReplayReport as ReplayReport,
     RunDifference as RunDifference,
@@ -176,13 +194,20 @@ from .scan import (
     scan as scan,
 )
 from .signals import (
+    EqualWeight as EqualWeight,
     FollowDirection as FollowDirection,
     HoldPosition as HoldPosition,
     InverseVolatility as InverseVolatility,
     Kelly as Kelly,
     NoTradeBand as NoTradeBand,
     Positions as Positions,
+    QuantileSpread as QuantileSpread,
+    RankWeights as RankWeights,
+    SectorNeutral as SectorNeutral,
     Threshold as Threshold,
+    TopBottom as TopBottom,
+    TurnoverLimited as TurnoverLimited,
+    VolatilityScaled as VolatilityScaled,
     VolatilityTarget as VolatilityTarget,
     equal_weights as equal_weights,
 )
@@ -198,6 +223,7 @@ from .sources import (
     read_parquet as read_parquet,
     sample as sample,
     synthetic as synthetic,
+    synthetic_panel as synthetic_panel,
 )
 from .sources.feed import (
     Tape as Tape,
@@ -219,12 +245,18 @@ from .study.presets import (
     tutorial as tutorial,
 )
 from .targets import (
+    AboveMean as AboveMean,
+    AboveMedian as AboveMedian,
+    BottomQuantile as BottomQuantile,
+    CrossSectionRank as CrossSectionRank,
     Direction as Direction,
     ExcessReturn as ExcessReturn,
     NextReturn as NextReturn,
     Price as Price,
+    RelativeReturn as RelativeReturn,
     ScaledReturn as ScaledReturn,
     Several as Several,
+    TopQuantile as TopQuantile,
     TripleBarrier as TripleBarrier,
     Volatility as Volatility,
 )

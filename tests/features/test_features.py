@@ -47,6 +47,8 @@ def test_no_built_in_feature_is_left_out():
     makers = {name for name in features.__all__ if name[0].islower()} - {
         "at",  # these two in test_elsewhere.py
         "of",
+        *features.ACROSS,  # these in tests/panel/test_across.py
+        "across_of",
         "taker_imbalance",  # these three in test_activity.py
         "trade_size_change",
         "trades_change",

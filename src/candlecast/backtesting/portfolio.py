@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -15,9 +15,9 @@ from candlecast.backtesting.costs import DEFAULT_COSTS, Costs, checked
 from candlecast.backtesting.engine.account import Conditions
 from candlecast.backtesting.engine.portfolio_step import Asked, Prices, Sizing, Written
 from candlecast.backtesting.filters import NO_FILTERS, Filters
-from candlecast.backtesting.result import BacktestResult, fill_table
+from candlecast.backtesting.result import BacktestResult, fill_table_of
 from candlecast.backtesting.simulate import decided_by_bar, require_bearable
-from candlecast.backtesting.trades import round_trips
+from candlecast.backtesting.trades import trip_columns, trip_table
 from candlecast.backtesting.untraded import traded_volume, waiting
 from candlecast.backtesting.validation import require_account, require_kind
 from candlecast.candles import Candles
@@ -77,28 +77,12 @@ def backtest_portfolio(
         ConfigError: when symbols repeat or do not pair, intervals differ, or fractions together exceed their leverage; and
             what `backtest` raises.
     """
-    require_kind("actions", actions, dict | None, "Give them by symbol, such as {'AAPL': Actions(frame)}")
-    actions = {} if actions is None else actions
-    positions = _positions_of(candles, positions)
-    for each in candles:
-        require_account(each, costs, cash, filters, actions.get(each.symbol))
-    order = _paired(candles, positions, actions)
-    candles, positions = [candles[place] for place in order], [positions[place] for place in order]
-    grid = _grid(candles, positions, costs, actions)
-    leverage = max(each.leverage for each in positions)
-    terms = costs.terms(filters)
-    require_bearable(leverage, terms)
-    sizing = Sizing(np.array([each.in_units for each in positions]), np.array([float(each.band) for each in positions]))
-    _require_gross(_until_ends(grid)[:, ~sizing.in_units], grid.times, leverage)
-    held = np.full(grid.targets.shape, np.nan)
-    for asset, rows in enumerate(grid.rows):
-        held[rows[1:2], asset] = 1.0 / len(candles)
-    unbanded = Sizing(np.zeros(len(candles), dtype=bool), np.full(len(candles), math.inf))
-    conditions = Conditions(terms, checked(costs.extra), 1.0, False)
+    prepared = prepare(candles, positions, costs=costs, cash=cash, filters=filters, actions=actions)
+    grid, asked = prepared
     (equity, fills, trades, shortfall), (benchmark, benchmark_fills, benchmark_trades, _) = (
-        _run(grid, targets, Asked(conditions, how), float(cash))
-        for targets, how in ((grid.targets, sizing), (held, unbanded))
+        _run(grid, targets, how, float(cash)) for targets, how in ((grid.targets, asked), _held(prepared))
     )
+    candles = grid.candles
     years = (grid.times[-1] - grid.times[0]) / np.timedelta64(1, "s") / 31_556_952
     return BacktestResult(
         symbol="+".join(each.symbol for each in candles),
@@ -116,6 +100,57 @@ def backtest_portfolio(
         bounds=None,
         ambiguous=0,
     )
+
+
+class Prepared(NamedTuple):
+    """What an account of many assets is run on."""
+
+    grid: Grid
+    asked: Asked
+
+    def final_equity(self, costs: Costs, cash: float) -> float:
+        """Equity at the end at other costs of trading; carry events stay as they are."""
+        conditions = self.asked.conditions._replace(terms=costs.terms())
+        sums, _, _ = _account(self.grid, self.grid.targets, self.asked._replace(conditions=conditions), float(cash))
+        return float(sums[-1, 0])
+
+
+def prepare(
+    candles: Sequence[Candles],
+    positions: Sequence[Positions],
+    *,
+    costs: Costs = DEFAULT_COSTS,
+    cash: float = 10_000.0,
+    filters: Filters = NO_FILTERS,
+    actions: dict[str, Actions] | None = None,
+) -> Prepared:
+    """The grid of these assets and how their targets are meant, once all of it fits; as `backtest_portfolio`, which raises the
+    same.
+    """
+    require_kind("actions", actions, dict | None, "Give them by symbol, such as {'AAPL': Actions(frame)}")
+    actions = {} if actions is None else actions
+    positions = _positions_of(candles, positions)
+    for each in candles:
+        require_account(each, costs, cash, filters, actions.get(each.symbol))
+    order = _paired(candles, positions, actions)
+    candles, positions = [candles[place] for place in order], [positions[place] for place in order]
+    grid = _grid(candles, positions, costs, actions)
+    leverage = max(each.leverage for each in positions)
+    terms = costs.terms(filters)
+    require_bearable(leverage, terms)
+    sizing = Sizing(np.array([each.in_units for each in positions]), np.array([float(each.band) for each in positions]))
+    _require_gross(_until_ends(grid)[:, ~sizing.in_units], grid.times, leverage)
+    return Prepared(grid, Asked(Conditions(terms, checked(costs.extra), 1.0, False), sizing))
+
+
+def _held(prepared: Prepared) -> tuple[np.ndarray, Asked]:
+    """Targets of holding an equal part of each asset from its first open on, and how they are meant."""
+    grid, asked = prepared
+    assets = len(grid.candles)
+    held = np.full(grid.targets.shape, np.nan)
+    for asset, rows in enumerate(grid.rows):
+        held[rows[1:2], asset] = 1.0 / assets
+    return held, asked._replace(sizing=Sizing(np.zeros(assets, dtype=bool), np.full(assets, math.inf)))
 
 
 def _positions_of(candles: Sequence[Candles], positions: Sequence[Any]) -> list[Positions]:
@@ -168,34 +203,45 @@ def _grid(
     decided = [decided_by_bar(each, held) for each, held in zip(candles, positions, strict=True)]
     began = min(each.open_time[first] for each, (_, first) in zip(candles, decided, strict=True))
     first_bars = [int(np.searchsorted(each.open_time, began)) for each in candles]
-    bars = [each[first:] for each, first in zip(candles, first_bars, strict=True)]
+    bars = [each[first:] if first else each for each, first in zip(candles, first_bars, strict=True)]
     times = np.unique(np.concatenate([each.open_time for each in bars]))
-    shape = (len(times), len(bars))
+    shape = (len(bars), len(times))  # turned at the end: writing whole rows is several times faster
     opens, highs, lows, closes, targets = (np.full(shape, np.nan) for _ in range(5))
-    volumes, rows, has_events = np.zeros(shape), [], False
+    volumes, rows, carried = np.zeros(shape), [], {}
     columns = {"open": opens, "high": highs, "low": lows, "close": closes}
-    events = np.zeros((*shape, 6))
-    events[:, :, 0] = 1.0
     for asset, (each, first, (wanted, decided_first)) in enumerate(zip(bars, first_bars, decided, strict=True)):
         place = np.searchsorted(times, each.open_time)
         rows.append(place)
         for name, values in columns.items():
-            values[place, asset] = getattr(each, name)
-        volumes[place, asset] = traded_volume(candles[asset])[first:]
-        targets[place[decided_first - first + 1 :], asset] = wanted[:-1]
+            values[asset, place] = getattr(each, name)
+        volumes[asset, place] = traded_volume(candles[asset])[first:]
+        targets[asset, place[decided_first - first + 1 :]] = wanted[:-1]
         own = carry_by_bar(each, costs, actions.get(each.symbol))
         if own is not None:
-            has_events = True
-            events[place, asset] = own
-    if has_events:
-        seconds = np.diff(times, prepend=times[:1]) / np.timedelta64(1, "s") / 31_557_600
-        events[:, 0, 4], events[:, 0, 5] = seconds * costs.interest_percent / 100, seconds * costs.loan_percent / 100
+            carried[asset] = own
+    opens, highs, lows, closes, volumes, targets = (
+        np.ascontiguousarray(values.T) for values in (opens, highs, lows, closes, volumes, targets)
+    )
+    events = _events(carried, rows, times, costs) if carried else None
     ends = np.array(
         [place[-1] if each.has_ended else -1 for each, place in zip(bars, rows, strict=True)], dtype=np.int64
     )
     has_ends = bool((ends >= 0).any())
-    prices = Prices(opens, highs, lows, closes, volumes, events if has_events else None, ends if has_ends else None)
+    prices = Prices(opens, highs, lows, closes, volumes, events, ends if has_ends else None)
     return Grid(tuple(bars), tuple(rows), times, prices, targets)
+
+
+def _events(
+    carried: Mapping[int, np.ndarray], rows: Sequence[np.ndarray], times: np.ndarray, costs: Costs
+) -> np.ndarray:
+    """Carry events by row, asset and kind, from those of each asset by its own bars."""
+    events = np.zeros((len(times), len(rows), 6))
+    events[:, :, 0] = 1.0
+    for asset, own in carried.items():
+        events[rows[asset], asset] = own
+    seconds = np.diff(times, prepend=times[:1]) / np.timedelta64(1, "s") / 31_557_600
+    events[:, 0, 4], events[:, 0, 5] = seconds * costs.interest_percent / 100, seconds * costs.loan_percent / 100
+    return events
 
 
 def _until_ends(grid: Grid) -> np.ndarray:
@@ -223,10 +269,8 @@ def _require_gross(targets: np.ndarray, times: np.ndarray, leverage: float) -> N
         )
 
 
-def _run(
-    grid: Grid, targets: np.ndarray, asked: Asked, cash: float
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, float]:
-    """Tables of equity, fills and trades, and the shortfall."""
+def _account(grid: Grid, targets: np.ndarray, asked: Asked, cash: float) -> tuple[np.ndarray, np.ndarray, float]:
+    """The sums of the account by row (time, 5), its executions, and the shortfall."""
     from candlecast.backtesting.engine import compiled
 
     is_closed = np.isnan(grid.prices.open) | np.isnan(grid.prices.volume)
@@ -235,7 +279,14 @@ def _run(
     fills = np.empty((int(np.count_nonzero(~np.isnan(targets))) * 2 + 2 * targets.shape[1], compiled.FILL_COLUMNS + 1))
     run = compiled.run_portfolio if asked.conditions.extra is None else compiled.run_portfolio.py_func
     shortfall, count = run(grid.prices, targets, asked, cash, Written(held, sums, fills))
-    fills = fills[:count]
+    return sums, fills[:count], float(shortfall)
+
+
+def _run(
+    grid: Grid, targets: np.ndarray, asked: Asked, cash: float
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, float]:
+    """Tables of equity, fills and trades, and the shortfall."""
+    sums, fills, shortfall = _account(grid, targets, asked, cash)
     equity, money, gross, financing, dividends = sums.T
     paid = np.bincount(fills[:, 0].astype(int), weights=fills[:, 6] + fills[:, 7], minlength=len(sums))
     closes = grid.candles[0].interval.after(pl.Series(grid.times))
@@ -250,15 +301,30 @@ def _run(
             "dividends": np.cumsum(dividends),
         }
     )
-    filled, traded = [], []
+    filled, traded = _tables(grid, fills)
+    return table, filled, traded, float(shortfall)
+
+
+def _tables(grid: Grid, fills: np.ndarray) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Fills and trades of all assets, in order of time, from executions in order of time."""
+    order = np.argsort(fills[:, 1], kind="stable")
+    bounds = np.searchsorted(fills[order, 1], np.arange(len(grid.candles) + 1))
+    executions, times, trips, symbols, traders = [], [], [], [], []
     for asset, (bars, rows) in enumerate(zip(grid.candles, grid.rows, strict=True)):
-        own = fills[fills[:, 1] == asset]
+        own = fills[order[bounds[asset] : bounds[asset + 1]]]
         own_rows = np.searchsorted(rows, own[:, 0], side="right") - 1  # without a bar it was closed at its last close
         at_open = (own[:, 2] == 1.0) & (rows[own_rows] == own[:, 0])
         executed = np.column_stack([own_rows, at_open, own[:, 3:]])
         events = None if grid.prices.events is None else grid.prices.events[rows, asset]
-        symbol = pl.lit(bars.symbol).alias("symbol")
-        filled.append(fill_table(bars, executed).with_columns(symbol))
-        traded.append(round_trips(bars, executed, events).with_columns(symbol))
-    by_time = pl.concat(filled).sort("time", maintain_order=True)
-    return table, by_time, pl.concat(traded).sort("opened", maintain_order=True), float(shortfall)
+        executions.append(executed)
+        times.append(np.where(at_open, bars.open_time[own_rows], bars.close_time[own_rows]))
+        trips.append(trip_columns(bars, executed, events))
+        symbols.append(np.full(len(own), asset))
+        traders.append(np.full(len(trips[-1]["side"]), asset))
+    names = pl.Series([each.symbol for each in grid.candles])
+    filled = fill_table_of(np.concatenate(times), np.concatenate(executions))
+    traded = trip_table({name: np.concatenate([each[name] for each in trips]) for name in trips[0]})
+    return tuple(
+        table.with_columns(names.gather(np.concatenate(owners)).alias("symbol")).sort(by, maintain_order=True)
+        for table, owners, by in ((filled, symbols, "time"), (traded, traders, "opened"))
+    )  # type: ignore[return-value]

@@ -298,11 +298,17 @@ def _equity_table(bars: Candles, history: AccountHistory, events: np.ndarray | N
 
 def fill_table(bars: Candles, fills: np.ndarray) -> pl.DataFrame:
     """Executions as the table that `BacktestResult.fills` describes."""
-    row, at_open, target, units, price, fee, slippage, reason = fills.T
-    row, reason = row.astype(int), reason.astype(int)
+    row, at_open = fills[:, 0].astype(int), fills[:, 1] == 1.0
+    return fill_table_of(np.where(at_open, bars.open_time[row], bars.close_time[row]), fills)
+
+
+def fill_table_of(times: np.ndarray, fills: np.ndarray) -> pl.DataFrame:
+    """The same of executions whose times, datetime64[us] (rows,), are known."""
+    _, at_open, target, units, price, fee, slippage, reason = fills.T
+    reason = reason.astype(int)
     return pl.DataFrame(
         {
-            "time": np.where(at_open == 1.0, bars.open_time[row], bars.close_time[row]),
+            "time": times,
             "side": pl.Series(["sell", "buy"]).gather((units > 0).astype(int)),
             "units": np.abs(units),
             "price": price,

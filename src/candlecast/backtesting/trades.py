@@ -19,6 +19,11 @@ def round_trips(candles: Candles, fills: np.ndarray, events: np.ndarray | None) 
 
     A fill that turns a long into a short, or back, ends one trade and begins the next, its costs shared by units.
     """
+    return trip_table(trip_columns(candles, fills, events))
+
+
+def trip_columns(candles: Candles, fills: np.ndarray, events: np.ndarray | None) -> dict[str, np.ndarray]:
+    """The columns of `round_trips` as arrays (trades,), sides and reasons as numbers: those of many assets are joined faster."""
     from candlecast.backtesting.engine import compiled
 
     splits = np.empty((0, 2))
@@ -37,25 +42,31 @@ def round_trips(candles: Candles, fills: np.ndarray, events: np.ndarray | None) 
     low, high = _extremes(candles, trips[:count], np.ones(0) if events is None else events[:, 0])
     entry = np.divide(entered, units, out=np.zeros(count), where=units > 0)
     against, favour = np.where(side > 0, low, high), np.where(side > 0, high, low)
+    return {
+        "opened": opened,
+        "closed": closed,
+        "side": (side > 0).astype(int),
+        "units": units,
+        "entry": entry,
+        "exit": np.divide(exited, units, out=np.zeros(count), where=units > 0),
+        "pnl": pnl,
+        "return": np.divide(pnl, entered, out=np.zeros(count), where=entered > 0),
+        "cost": fees + slippage,
+        "bars": last - first + (closes_at_open != 1.0),
+        "is_open": is_open,
+        "entry_reason": why.astype(int),
+        "exit_reason": np.where(is_open, 0, whence).astype(int),
+        "mae": np.maximum(side * (1.0 - against / np.where(entry > 0, entry, 1.0)), 0.0),
+        "mfe": np.maximum(side * (favour / np.where(entry > 0, entry, 1.0) - 1.0), 0.0),
+    }
+
+
+def trip_table(columns: dict[str, np.ndarray]) -> pl.DataFrame:
+    """The table of such columns, sides and reasons in words."""
     words = pl.Series([None, *REASONS[1:]])
+    named = {"side": pl.Series(["short", "long"]), "entry_reason": words, "exit_reason": words}
     return pl.DataFrame(
-        {
-            "opened": opened,
-            "closed": closed,
-            "side": pl.Series(["short", "long"]).gather((side > 0).astype(int)),
-            "units": units,
-            "entry": entry,
-            "exit": np.divide(exited, units, out=np.zeros(count), where=units > 0),
-            "pnl": pnl,
-            "return": np.divide(pnl, entered, out=np.zeros(count), where=entered > 0),
-            "cost": fees + slippage,
-            "bars": last - first + (closes_at_open != 1.0),
-            "is_open": is_open,
-            "entry_reason": words.gather(why.astype(int)),
-            "exit_reason": words.gather(np.where(is_open, 0, whence).astype(int)),
-            "mae": np.maximum(side * (1.0 - against / np.where(entry > 0, entry, 1.0)), 0.0),
-            "mfe": np.maximum(side * (favour / np.where(entry > 0, entry, 1.0) - 1.0), 0.0),
-        },
+        {name: named[name].gather(values) if name in named else values for name, values in columns.items()},
         schema_overrides={
             "bars": pl.Int64,
             "opened": pl.Datetime("us"),
@@ -85,7 +96,7 @@ def _extremes(candles: Candles, trips: np.ndarray, splits: np.ndarray) -> tuple[
     low = np.minimum.reduceat(np.append(lows, [np.inf] * 2), bounds)[::2]
     high = np.maximum.reduceat(np.append(highs, [-np.inf] * 2), bounds)[::2]
     low, high = np.where(stop > begin, low, np.inf), np.where(stop > begin, high, -np.inf)
-    is_limit, is_stop = np.isin(why, (LIMIT, TAKE_PROFIT)), np.isin(why, (STOP, TRAILING))
+    is_limit, is_stop = (why == LIMIT) | (why == TAKE_PROFIT), (why == STOP) | (why == TRAILING)
     to_low = (is_limit & (side > 0)) | (is_stop & (side < 0))
     to_high = (is_limit & (side < 0)) | (is_stop & (side > 0))
     stays = enters_within & ((first < last) | stays_held)

@@ -60,7 +60,7 @@ def require_causal_features(features: Features, candles: Candles, *, seed: int =
     for feature in features.features:
         for inner, given in nested(feature, candles):
             require_causal_features(Features(inner), given, seed=seed)
-        if is_ours(feature) or _passed.holds(candles, feature):
+        if package.across_of(feature) is not None or is_ours(feature) or _passed.holds(candles, feature):
             continue
         with _silent():
             _require_causal(feature, candles, seed)
@@ -71,7 +71,9 @@ def require_causal_features(features: Features, candles: Candles, *, seed: int =
 def nested(feature: Feature, candles: Candles) -> Iterator[tuple[Feature, Candles]]:
     """The feature within one of `of` or `at`, and the candles that it is computed on."""
     inner, other = (feature.parameters.get(name) for name in ("feature", "other"))
-    if feature.kind in package.NESTING and isinstance(inner, Feature):
+    if package.across_of(feature) is not None and isinstance(inner, Feature):
+        yield inner, candles
+    elif feature.kind in package.NESTING and isinstance(inner, Feature):
         yield inner, other if isinstance(other, Candles) else candles.resample(str(feature.parameters["interval"]))
 
 

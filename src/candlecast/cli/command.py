@@ -11,10 +11,23 @@ WIDTH = 80  # columns of the help, at most
 OTHER = "Options"
 SEVERAL = "`candlecast compare --model NAME NAME` runs several models"
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Data": ("asset", "source", "interval", "since", "until", "as-of", "store", "offline"),
+    "Data": (
+        "asset",
+        "symbols",
+        "files",
+        "source",
+        "interval",
+        "since",
+        "until",
+        "as-of",
+        "largest",
+        "store",
+        "offline",
+    ),
     "Reading a file": ("symbol", "zone", "dates", "decimal", "columns", "adjusted"),
     "Repairs": ("clock", "sort", "mend", "factors", "max-gap", "bridge", "real-jumps"),
     "Model": ("preset", "study", "model", "target", "horizon", "window", "hidden", "layers", "epochs"),
+    "Many assets as one portfolio": ("panel", "universe", "k", "each"),
     "Walk": ("folds", "train", "test", "refit", "seeds", "seed"),
     "Rule": ("rule", "enter", "exit", "long-only", "band", "full", "fraction", "cap", "usual", "power", "halflife"),
     "Overlays on the rule": ("annual", "leverage", "limit", "resume"),
@@ -22,8 +35,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("venue", "fee-bps", "maker-fee-bps", "slippage-bps", "half-spread-bps", "impact-bps", "funding-bps"),
         *("borrow-percent", "interest-percent", "loan-percent", "maintenance-percent", "cash"),
     ),
+    "Where it runs": ("dry-run", "workers", "ray", "shard", "join"),
     "Output": (
         "runs",
+        "reports",
         "paper",
         "folder",
         "output",

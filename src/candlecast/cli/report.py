@@ -28,9 +28,10 @@ from candlecast.cli.options import common
 @common
 def report(run: Path, *, output: Path | None, open_report: bool, as_json: bool, quiet: bool) -> None:
     """Write the report of a RUN as one self-contained HTML page."""
+    from candlecast.panel.loading import is_panel_run, load_panel_run
     from candlecast.study.loading import load_run
 
-    result = load_run(run)
+    result = load_panel_run(run) if is_panel_run(run) else load_run(run)
     page = result.report(output or run / "report.html")
     if as_json:
         print_json({"run": str(run), "report": str(page), "verdict": result.verdict.to_dict()})

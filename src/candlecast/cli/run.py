@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     candlecast run btc_1h.csv --model gru --folds 4 --open
     candlecast run BTCUSDT --interval 1h --source binance --target volatility
     candlecast run study.py --seeds 5
+    candlecast run stocks/ --panel --universe members.csv
     """,
 )
-@click.argument("subject", required=False, metavar="[SYMBOL, FILE or STUDY.py]", shell_complete=completed)
+@click.argument("subjects", nargs=-1, metavar="[SYMBOL, FILE or STUDY.py]...", shell_complete=completed)
 @click.option(
     "--asset",
     metavar="SYMBOL or FILE",
@@ -45,6 +46,12 @@ if TYPE_CHECKING:
 )
 @asset_options
 @study_options
+@click.option("--panel", is_flag=True, help="One portfolio of all the assets, ranked against each other.")
+@click.option(
+    "--universe", type=click.Path(path_type=Path), help="With --panel: a table of symbol, start and end of membership."
+)
+@click.option("--k", type=int, help="With --panel: assets held long, and short; 10, or a third of the assets.")
+@click.option("--each", is_flag=True, help="With --panel: one net for each asset, in place of one for all.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The first seed.")
 @click.option(
     "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
@@ -52,9 +59,13 @@ if TYPE_CHECKING:
 @click.option("--open", "open_report", is_flag=True, help="Open the report in the browser.")
 @common
 def run(
-    subject: str | None,
+    subjects: tuple[str, ...],
     *,
     asset: str | None,
+    panel: bool,
+    universe: Path | None,
+    k: int | None,
+    each: bool,
     seed: int,
     runs: Path,
     open_report: bool,
@@ -67,12 +78,35 @@ def run(
 
     A STUDY.py is a Python file that defines `study` and, if it likes, `candles`; options replace parts of it. `candlecast init`
     writes one. Candles of a --source are kept in the store, and only what is missing is fetched. Without an argument: the
-    S&P 500 by day, 1999 to 2018, which comes with the installation.
+    S&P 500 by day, 1999 to 2018, which comes with the installation. With --panel: several symbols, files or folders of files,
+    ranked against each other and traded as one portfolio.
     """
+    from candlecast.cli.panel import is_panel, load_assets, make_panel_study, panel_object, require_one, show_panel
     from candlecast.study.checkpoints import run_study
 
     began = time.monotonic()
-    base, own = None, None
+    if is_panel(described["preset"], panel=panel):
+        from candlecast.panel import run_panel_study
+
+        if asset is not None:
+            raise ConfigError(
+                f"--asset {asset} with --panel", expected="assets as arguments", remedy="Leave --asset out"
+            )
+        with progress(quiet) as listener:
+            loaded = load_assets(subjects, options, listener)
+            across = make_panel_study(described, assets=len(loaded), universe=universe, k=k, each=each)
+            found, folder = run_panel_study(across, loaded, runs=runs, seed=seed, progress=listener)
+            page = found.report(folder / "report.html")
+        seconds = time.monotonic() - began
+        if as_json:
+            print_json(panel_object(found, folder, seconds))
+        else:
+            show_panel(found, folder, page, seconds)
+        if open_report:
+            click.launch(str(page))
+        return
+    require_no_panel_options(universe=universe, k=k, each=each)
+    subject, base, own = require_one(subjects), None, None
     if is_study_file(subject):
         base, own = load_study(Path(str(subject)))
     elif asset is not None and subject is not None:
@@ -91,6 +125,14 @@ def run(
         show(result, folder, page, seconds)
     if open_report:
         click.launch(str(page))
+
+
+def require_no_panel_options(*, universe: Path | None, k: int | None, each: bool) -> None:
+    """Raise ConfigError for options that only a panel has."""
+    given = {"universe": universe is not None, "k": k is not None, "each": each}
+    name = next((name for name, is_given in given.items() if is_given), None)
+    if name is not None:
+        raise ConfigError(f"--{name} without --panel", expected="--panel", remedy=f"Add it, or leave --{name} out")
 
 
 def show(result: StudyResult, folder: Path, page: Path, seconds: float) -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from candlecast.cli import model_registry
+from candlecast.cli.command import Command
 from candlecast.cli.console import print_json, progress, say
-from candlecast.cli.options import Spread, common
+from candlecast.cli.options import common
 from candlecast.cli.pricing import GivenCosts, cost_options
 from candlecast.cli.scan_plan import plan_of, read_plan
 from candlecast.cli.source_registry import store_option
@@ -20,17 +21,15 @@ if TYPE_CHECKING:
     from candlecast.scan import Plan, Scan
     from candlecast.scan.outlook import Outlook
 
-EXAMPLES = """Examples:
-
-candlecast scan --symbols BTCUSDT ETHUSDT --interval 1h 1d --model lstm gru --target return volatility --dry-run
-
-candlecast scan PLAN.toml --workers 8
-
-candlecast scan PLAN.toml --shard 1/4    (and 2/4 ... on other machines, then: candlecast scan PLAN.toml --join)
+EXAMPLES = """
+    candlecast scan --symbols BTCUSDT ETHUSDT --interval 1h 1d --dry-run
+    candlecast scan --model lstm gru --target return volatility
+    candlecast scan PLAN.toml --workers 8
+    candlecast scan PLAN.toml --shard 1/4
 """
 
 
-@click.command(cls=Spread, epilog=EXAMPLES)
+@click.command(cls=Command, short_help="Study every cell of a plan, and say which hold.", epilog=EXAMPLES)
 @click.argument("plan_file", required=False, metavar="[PLAN.toml]", type=click.Path(path_type=Path))
 @click.option("--symbols", multiple=True, help="Symbols of the store; all of them when not given.")
 @click.option("--files", multiple=True, help="Files of candles, or samples, instead of the store.")

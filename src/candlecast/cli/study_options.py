@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,11 @@ from candlecast.cli.pricing import GivenCosts, cost_options
 from candlecast.errors import ConfigError, near_misses
 
 if TYPE_CHECKING:
+    from candlecast.dataset.folds import Folds
     from candlecast.models import Model
     from candlecast.study import Study
 
-PRESETS = ("tutorial",)
+PRESETS = ("tutorial", "fischer-krauss")
 NAMES = (
     "preset",
     "model",
@@ -41,7 +42,11 @@ NAMES = (
 def study_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of a study, from --preset to --seeds; the command receives them as `described`, for `make_study`."""
 
-    @click.option("--preset", shell_complete=one_of(PRESETS), help="A ready-made study: tutorial.")
+    @click.option(
+        "--preset",
+        shell_complete=one_of(PRESETS),
+        help="A ready-made study: tutorial, or fischer-krauss for several assets.",
+    )
     @click.option(
         "--model",
         shell_complete=one_of(model_registry.MODELS),
@@ -50,7 +55,8 @@ def study_options(command: Callable[..., None]) -> Callable[..., None]:
     @click.option(
         "--target",
         shell_complete=one_of(model_registry.TARGETS),
-        help=f"One of {', '.join(model_registry.TARGETS)}; return when not given.",
+        help=f"One of {', '.join(model_registry.TARGETS)}; return when not given. Of a panel: median (when not given), mean, "
+        "relative, rank, top, bottom.",
     )
     @click.option("--horizon", type=int, help="Bars ahead; 1 when not given.")
     @click.option("--window", type=int, help="Bars that a forecast looks at.")
@@ -96,15 +102,11 @@ def make_study(
     Raises:
         ConfigError: for options that contradict each other or the study.
     """
-    from candlecast.dataset.folds import WalkForward
     from candlecast.models import LSTM
     from candlecast.study import Study
     from candlecast.study.presets import tutorial
 
-    if preset not in (None, *PRESETS):
-        raise ConfigError(
-            f"there is no preset {preset!r}", expected="tutorial", remedy=near_misses(str(preset), PRESETS)
-        )
+    require_preset(preset, ("tutorial",))
     if preset is not None and base is not None:
         raise ConfigError(
             f"--preset {preset} with a study file", expected="one of them", remedy="Leave one of them out"
@@ -112,33 +114,54 @@ def make_study(
     study = tutorial() if preset else base or Study(model=LSTM())
     if model is not None:
         study = replace(study, model=model_registry.model(model))
-    study = replace(study, model=_with(study.model, settings))
+    study = replace(study, model=with_settings(study.model, settings))
     if target is not None or horizon is not None:
         chosen: Any = study.target if target is None else model_registry.target(target)
         study = replace(study, target=replace(chosen, horizon=study.target.horizon if horizon is None else horizon))
         if target is not None:
             study = replace(study, rule=None)
+    study = replace(study, folds=folds_of(study.folds, folds=folds, train=train, test=test, refit=refit))
+    study = replace(study, costs=given_costs.of(study.costs), cash=study.cash if cash is None else cash)
+    return study if seeds is None else replace(study, seeds=seeds)
+
+
+def require_preset(preset: str | None, known: Sequence[str]) -> str | None:
+    """A preset that there is, or None. Raises ConfigError."""
+    if preset is not None and preset not in known:
+        every = [*known, *(name for name in PRESETS if name not in known)]
+        raise ConfigError(
+            f"there is no preset {preset!r}" if preset not in PRESETS else f"--preset {preset} with these options",
+            expected=" or ".join(known),
+            remedy=near_misses(str(preset), every),
+        )
+    return preset
+
+
+def folds_of(usual: Folds, *, folds: int | None, train: str | None, test: str | None, refit: str | None) -> Folds:
+    """The folds that the options describe; `usual` where they say nothing. Raises ConfigError for options that do not fit."""
+    from candlecast.dataset.folds import WalkForward
+
+    found: Folds = usual
     if folds is not None and (train is not None or test is not None):
         raise ConfigError(
             f"--folds {folds} with --train and --test", expected="one or the other", remedy="Leave --folds out"
         )
     if train is not None or test is not None:
-        study = replace(study, folds=WalkForward(train=as_length(train), test=as_length(test)))
+        found = WalkForward(train=as_length(train), test=as_length(test))
     elif folds is not None:
-        study = replace(study, folds=WalkForward(folds=folds))
-    if refit is not None:
-        if not isinstance(study.folds, WalkForward):
-            raise ConfigError(
-                f"--refit {refit} with the folds of the preset",
-                expected="folds that walk forward",
-                remedy="Give --folds or --train and --test as well, or leave --refit out",
-            )
-        study = replace(study, folds=replace(study.folds, refit=as_length(refit)))
-    study = replace(study, costs=given_costs.of(study.costs), cash=study.cash if cash is None else cash)
-    return study if seeds is None else replace(study, seeds=seeds)
+        found = WalkForward(folds=folds)
+    if refit is None:
+        return found
+    if not isinstance(found, WalkForward):
+        raise ConfigError(
+            f"--refit {refit} with the folds of the preset",
+            expected="folds that walk forward",
+            remedy="Give --folds or --train and --test as well, or leave --refit out",
+        )
+    return replace(found, refit=as_length(refit))
 
 
-def _with(model: Any, settings: dict[str, int | None]) -> Model:
+def with_settings(model: Any, settings: Mapping[str, int | None]) -> Model:
     """The model with the options that were given; an option that it does not have is an error."""
     for name, value in settings.items():
         if value is None:

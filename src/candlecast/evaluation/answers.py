@@ -104,15 +104,16 @@ def pay_answer(
     orders: int,
     is_significant: bool,
     pays: bool,
+    held: str = "buy-and-hold",
 ) -> Answer:
-    """Does it pay after costs? From the lines of the summary of a backtest with this many `orders`."""
+    """Does it pay after costs? From the lines of the summary of a backtest with this many `orders`; `held`: its benchmark."""
     line = lines["annual return"]
     value, low, high = (json_value(line[name]) for name in ("value", "low", "high"))
     counted = [objection for objection in against if is_significant or not objection.is_of_gains]
     answer = NO
     if pays:
         answer = YES
-        sentence = f"It grows by timing, and its Sharpe ratio is above that of buy-and-hold, which {_held(lines)}."
+        sentence = f"It grows by timing, and its Sharpe ratio is above that of {held}, which {_held(lines)}."
     elif not orders:
         sentence = "The strategy never traded."
     elif counted:
@@ -125,24 +126,24 @@ def pay_answer(
             f"more than {number(PLAUSIBLE_SHARPE, 1)} is not plausible."
         )
     else:
-        sentence = _failed_test(lines, evidence)
+        sentence = _failed_test(lines, evidence, held)
     measure = "annual return" if evidence.years >= 1.0 else "total return"
     return Answer(PAY, answer, measure, value, low, high, sentence)
 
 
-def _failed_test(lines: dict[str, dict[str, Any]], evidence: Evidence) -> str:
+def _failed_test(lines: dict[str, dict[str, Any]], evidence: Evidence, held: str) -> str:
     """The first test of the account that fails, as a sentence."""
     if _is_below_zero(lines["annual return"]["high"]):
-        return f"It loses money: the whole confidence interval is below zero; buy-and-hold {_held(lines)}."
+        return f"It loses money: the whole confidence interval is below zero; {held} {_held(lines)}."
     static = "holding at equal risk" if evidence.conditions.is_at_equal_risk else "its mean position"
     p_values = {
         "It does not grow significantly": evidence.return_p_adjusted,
         f"It earns no more than {static} does": evidence.timing_p_adjusted,
-        "Its Sharpe ratio is not significantly above that of buy-and-hold": evidence.sharpe_p_adjusted,
+        f"Its Sharpe ratio is not significantly above that of {held}": evidence.sharpe_p_adjusted,
     }
     for words, p in p_values.items():
         if not p < LEVEL:
-            return f"{words} (p {p_value(p)}, adjusted for all trials); buy-and-hold {_held(lines)}."
+            return f"{words} (p {p_value(p)}, adjusted for all trials); {held} {_held(lines)}."
     return (
         f"The best of this many trials does as well by luck (deflated Sharpe ratio {percent(evidence.deflated_sharpe)}, "
         f"{percent(1 - LEVEL, 0)} needed)."

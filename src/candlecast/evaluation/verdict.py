@@ -129,10 +129,10 @@ def judge(
     reasons = (
         *(each.reason for each in first),
         _skill_words(model, target, row, evidence),
-        *_pay_words(result, lines, evidence),
+        *pay_words(result, lines, evidence),
         *(each.reason for each in against if each not in first),
         *(cautions(evidence, sharpe=lines["Sharpe ratio"]["value"]) if is_significant and not against else ()),
-        _trial_words(row["observations"], trained, evidence),
+        trial_words(row["observations"], trained, evidence),
         conditions.audit,
         *(f"the candles were changed before anything was computed: {change}" for change in conditions.changes),
         *_power_words(evidence, lines["Sharpe ratio"]["value"], has_edge=is_forecastable and pays),
@@ -161,13 +161,13 @@ def decide(evidence: Evidence, against: Sequence[Objection]) -> Decision:
     is_forecastable = evidence.is_known and not any(each.is_of_forecast for each in against)
     pays = evidence.is_significant and not against
     first = tuple(each for each in against if evidence.is_significant or not each.is_of_gains)
-    headline = first[0].headline if first else _headline(is_forecastable, pays)
+    headline = first[0].headline if first else headline_of(is_forecastable, pays)
     return Decision(is_forecastable, pays, headline, first)
 
 
 def _skill_words(model: str, target: Target, row: dict[str, Any], evidence: Evidence) -> str:
     """What the accuracy row says about the first question."""
-    forecast = f"the {_written(model)} forecast of the {described(target)}"
+    forecast = f"the {written(model)} forecast of the {described(target)}"
     if model == "naive":
         return f"{forecast} is the reference of all others: it makes no claim"
     if model == "drift":
@@ -184,25 +184,27 @@ def _skill_words(model: str, target: Target, row: dict[str, Any], evidence: Evid
     return f"{forecast} carries information that naive, drift and the past mean lack, but its noise outweighs it ({numbers})"
 
 
-def _pay_words(result: BacktestResult, lines: dict[str, dict[str, Any]], evidence: Evidence) -> tuple[str, ...]:
-    """What the account says about the second question."""
+def pay_words(
+    result: BacktestResult, lines: dict[str, dict[str, Any]], evidence: Evidence, *, held: str = "buy-and-hold"
+) -> tuple[str, ...]:
+    """What the account says about the second question; `held` names its benchmark."""
     annual, sharpe, time = lines["annual return"], lines["Sharpe ratio"], _time_words(evidence)
     if not result.fills.height:
-        return (f"the strategy never traded; buy-and-hold returned {percent(annual['benchmark'])} {time}",)
+        return (f"the strategy never traded; {held} returned {percent(annual['benchmark'])} {time}",)
     money = (
         f"after {result.costs.per_side_bps:g} bp of costs a side and {count(result.fills.height, 'fill')} "
         f"the strategy returns {percent(annual['value'])} {time} (95 % CI {percent(annual['low'])} to "
-        f"{percent(annual['high'])}), buy-and-hold {percent(annual['benchmark'])}"
+        f"{percent(annual['high'])}), {held} {percent(annual['benchmark'])}"
     )
     ratio = (
-        f"Sharpe ratio {number(sharpe['value'])} against {number(sharpe['benchmark'])} for buy-and-hold "
+        f"Sharpe ratio {number(sharpe['value'])} against {number(sharpe['benchmark'])} for {held} "
         f"(difference {number(evidence.sharpe_difference)}, 95 % CI {number(evidence.sharpe_difference_low)} to "
         f"{number(evidence.sharpe_difference_high)})"
     )
     tests = {
         "no growth": (evidence.return_p, evidence.return_p_adjusted),
         f"return no higher than {_static_words(evidence)}": (evidence.timing_p, evidence.timing_p_adjusted),
-        "Sharpe ratio no higher than buy-and-hold's": (evidence.sharpe_p, evidence.sharpe_p_adjusted),
+        f"Sharpe ratio no higher than that of {held}": (evidence.sharpe_p, evidence.sharpe_p_adjusted),
     }
     words = "; ".join(f"{p_value(p)} / {p_value(adjusted)} (H0: {null})" for null, (p, adjusted) in tests.items())
     return money, ratio, f"p-values, raw / adjusted for multiple testing: {words}", _cost_words(evidence)
@@ -245,7 +247,7 @@ def _time_words(evidence: Evidence) -> str:
     return "a year" if evidence.years >= 1.0 else f"in {count(max(round(evidence.years * 365.25), 1), 'day')}"
 
 
-def _trial_words(observations: int, trained: int, evidence: Evidence) -> str:
+def trial_words(observations: int, trained: int, evidence: Evidence) -> str:
     """How many bars were tested, by how many fits, and among how many trials."""
     trial_count = evidence.trial_count
     words = f"tested on {count(observations, 'bar')} out of sample, with {count(trained, 'separate fit')}; "
@@ -290,19 +292,20 @@ def _power_words(evidence: Evidence, sharpe: float | None, *, has_edge: bool) ->
     return tuple(words)
 
 
-def _written(model: str) -> str:
+def written(model: str) -> str:
     """A model's name as it is written in a sentence.
 
-    >>> _written("attention-lstm"), _written("conformal_patchtst"), _written("linear")
+    >>> written("attention-lstm"), written("conformal_patchtst"), written("linear")
     ('attention-LSTM', 'conformal PatchTST', 'linear')
     """
     wrapper, _, within = model.partition("_")
     if within and wrapper in WRAPPERS:
-        return f"{wrapper} {_written(within)}"
+        return f"{wrapper} {written(within)}"
     return "-".join(WRITTEN.get(part, part) for part in model.split("-"))
 
 
-def _headline(is_forecastable: bool, pays: bool) -> str:
+def headline_of(is_forecastable: bool, pays: bool) -> str:
+    """The answers to both questions in one sentence, where there is no objection."""
     if is_forecastable and pays:
         return "An edge was found."
     if is_forecastable:

@@ -1,5 +1,16 @@
 """Causal functions of candles, with declared warm-up, and the scaling of their columns."""
 
+from candlecast.features.across import (
+    ACROSS,
+    Across,
+    across,
+    across_of,
+    cross_rank,
+    cross_relative,
+    cross_zscore,
+    sector_mean,
+    sector_relative,
+)
 from candlecast.features.calendar import calendar, time_of_day, time_of_week
 from candlecast.features.elsewhere import at, of
 from candlecast.features.feature import Feature, Features, feature
@@ -35,11 +46,13 @@ FACTORIES = (  # functions that make one feature from plain parameters: a stored
     "volume_change",
 )
 
-NESTING = ("at", "of")  # the same, of functions whose parameters hold a feature, and other candles
+NESTING = ("at", "of", *ACROSS)  # the same, of functions whose parameters hold a feature, and other candles
 
 __all__ = [
+    "ACROSS",
     "FACTORIES",
     "NESTING",
+    "Across",
     "Feature",
     "Features",
     "Known",
@@ -49,10 +62,15 @@ __all__ = [
     "Scaling",
     "Standard",
     "Unscaled",
+    "across",
+    "across_of",
     "at",
     "atr",
     "bollinger",
     "calendar",
+    "cross_rank",
+    "cross_relative",
+    "cross_zscore",
     "ema_ratio",
     "feature",
     "fit_scaling",
@@ -65,6 +83,8 @@ __all__ = [
     "realized_volatility",
     "rsi",
     "scaled_close",
+    "sector_mean",
+    "sector_relative",
     "session_time",
     "sma_ratio",
     "standard_features",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -12,7 +12,6 @@ from candlecast.errors import CandlecastError
 from candlecast.ledger.trials import as_ledger
 from candlecast.report.tables import table
 from candlecast.stats import annual_return, level_of_next, sharpe
-from candlecast.targets import label
 from candlecast.text.cells import number, percent
 from candlecast.text.formatting import count, moment
 
@@ -23,7 +22,23 @@ MOST_TRIALS = 100  # listed, the last ones
 MOST_ISSUES = 50
 
 
-def trials_table(result: StudyResult) -> str:
+class Recorded(Protocol):
+    """What these tables read of a result: its trial, among which others it is counted, where, and its audit."""
+
+    @property
+    def trial(self) -> Any: ...
+
+    @property
+    def counted(self) -> Any: ...
+
+    @property
+    def ledger(self) -> Any: ...
+
+    @property
+    def audit(self) -> Any: ...
+
+
+def trials_table(result: Recorded) -> str:
     """The trials of the ledger on this market, interval and target, in order of time, this one emphasised."""
     ledger = as_ledger(result.ledger)
     own = result.trial
@@ -34,8 +49,8 @@ def trials_table(result: StudyResult) -> str:
     numbered = [(row, trial) for row, trial in enumerate(trials, start=1) if _family(trial) == _family(own)]
     counted = result.counted
     words = (
-        f"{count(counted.trials, 'trial')} counted in this workspace, {counted.family:,} of them on {result.candles.symbol} "
-        f"{result.candles.interval}, {label(result.primary_target)}. Effective number of trials: {counted.forecasts:,.1f} as "
+        f"{count(counted.trials, 'trial')} counted in this workspace, {counted.family:,} of them on {own.symbol} "
+        f"{own.interval}, {own.target}. Effective number of trials: {counted.forecasts:,.1f} as "
         f"forecasts, {counted.trades:,.1f} as strategies. "
     )
     if math.isfinite(counted.overfitting):
@@ -82,7 +97,7 @@ def issues_table(result: StudyResult) -> str:
     )
 
 
-def audit_table(result: StudyResult) -> str:
+def audit_table(result: Recorded) -> str:
     """The checks that the audit of the study made, and its findings."""
     audit = result.audit
     if audit is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,19 +21,28 @@ UNKNOWN = "not known"
 
 def provenance_table(result: StudyResult, folder: Path) -> str:
     """Candles, code, seeds, packages, hardware, audit, and the command that computes it again; `folder` is that of the page."""
-    environment, own = result.environment or {}, identities(result.recipe)
     rows = (
         ("Candles", _candles(result)),
         ("Digest of the candles", result.candles.fingerprint),
-        ("candlecast", _code(environment)),
-        ("Your own code", ", ".join(f"{name} {_digest(each)}" for name, each in own.items()) or "none"),
-        ("Seeds", ", ".join(map(str, result.forecast.seeds))),
-        ("Packages", _packages(environment)),
-        ("Hardware", _hardware(environment)),
+        *provenance_rows(result.environment, result.recipe, result.forecast.seeds),
         ("Audit", _audit(result)),
-        ("Compute it again", _command(folder, has_own_code=bool(own))),
+        ("Compute it again", _command(folder, has_own_code=bool(identities(result.recipe)))),
     )
     return table("Provenance", (), rows)
+
+
+def provenance_rows(
+    environment: Mapping[str, Any] | None, recipe: Mapping[str, Any], seeds: Sequence[int]
+) -> list[tuple[str, str]]:
+    """Code, seeds, packages and hardware that a result was computed with, in words."""
+    known, own = environment or {}, identities(recipe)
+    return [
+        ("candlecast", _code(known)),
+        ("Your own code", ", ".join(f"{name} {_digest(each)}" for name, each in own.items()) or "none"),
+        ("Seeds", ", ".join(map(str, seeds))),
+        ("Packages", _packages(known)),
+        ("Hardware", _hardware(known)),
+    ]
 
 
 def _candles(result: StudyResult) -> str:

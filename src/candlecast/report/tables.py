@@ -14,6 +14,8 @@ from candlecast.text.cells import number, p_value, percent, significant
 from candlecast.text.formatting import CELL, count, moment
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from candlecast.study.result import StudyResult
 
 SCORES = {  # of volatility, and of forecasts with a width: the column, its heading, and what it means
@@ -100,15 +102,20 @@ def measure_notes(result: StudyResult) -> str:
 
 def summary_table(result: StudyResult) -> str:
     """The backtest's statistics, and those of buy-and-hold."""
+    return account_table(result.summary(), result.model)
+
+
+def account_table(summary: pl.DataFrame, model: str, *, held: str = "Buy-and-hold") -> str:
+    """The statistics of an account (`BacktestResult.summary`) beside those of its benchmark, `held`."""
     rows = []
-    for row in result.summary().iter_rows(named=True):
+    for row in summary.iter_rows(named=True):
         words = _statistic_words(row["unit"])
         bounds = CELL if row["low"] is None else f"{words(row['low'])} to {words(row['high'])}"
         name = row["statistic"][0].upper() + row["statistic"][1:]
         if not row["unit"].startswith(("fraction", "ratio", "count")):
             name += f" ({row['unit']})"
         rows.append((name, words(row["value"]), bounds, words(row["benchmark"])))
-    heads = ("Statistic", result.model, "95 % CI", "Buy-and-hold")
+    heads = ("Statistic", model, "95 % CI", held)
     return table("Strategy after costs", heads, rows)
 
 

@@ -69,7 +69,7 @@ class Finding:
         }
         return cls(
             accuracy=row,
-            summary={line.pop("statistic"): line for line in result.summary.to_dicts()},
+            summary={line.pop("statistic"): line for line in result.summary().to_dicts()},
             baselines=_skills(result),
             evidence=evidence,
             against=against,

@@ -1,5 +1,15 @@
 """Rules that turn a forecast into positions."""
 
+from candlecast.signals.across import (
+    EqualWeight,
+    QuantileSpread,
+    RankWeights,
+    RuleAcross,
+    SectorNeutral,
+    TopBottom,
+    TurnoverLimited,
+    VolatilityScaled,
+)
 from candlecast.signals.direction import FollowDirection
 from candlecast.signals.given import as_positions, equal_weights
 from candlecast.signals.hold import HoldPosition
@@ -12,14 +22,22 @@ from candlecast.signals.threshold import Threshold
 from candlecast.signals.volatility_target import VolatilityTarget
 
 __all__ = [
+    "EqualWeight",
     "FollowDirection",
     "HoldPosition",
     "InverseVolatility",
     "Kelly",
     "NoTradeBand",
     "Positions",
+    "QuantileSpread",
+    "RankWeights",
     "Rule",
+    "RuleAcross",
+    "SectorNeutral",
     "Threshold",
+    "TopBottom",
+    "TurnoverLimited",
+    "VolatilityScaled",
     "VolatilityTarget",
     "as_positions",
     "equal_weights",

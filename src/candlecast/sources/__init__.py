@@ -8,12 +8,14 @@ from candlecast.sources.files import read_candles, read_csv, read_parquet
 from candlecast.sources.retry import Retry
 from candlecast.sources.sample import sample
 from candlecast.sources.source import Source
+from candlecast.sources.synthetic_panel import PanelWorld, synthetic_panel
 from candlecast.sources.yahoo import Yahoo
 
 __all__ = [
     "AlphaVantage",
     "Binance",
     "Exchange",
+    "PanelWorld",
     "Retry",
     "Source",
     "Yahoo",
@@ -22,4 +24,5 @@ __all__ = [
     "read_parquet",
     "sample",
     "synthetic",
+    "synthetic_panel",
 ]

@@ -60,6 +60,15 @@ from candlecast.stats.performance import (
     total_return,
 )
 from candlecast.stats.power import detectable_r2, detectable_sharpe
+from candlecast.stats.ranking import (
+    MeanTest,
+    coefficients,
+    group_means,
+    mean_test,
+    rank_rows,
+    rising_p_value,
+    turnover_of,
+)
 from candlecast.stats.rare_losses import RareLosses, check_rare_losses, worst_case_loss
 from candlecast.stats.rolling import rolling_sharpe, rolling_volatility
 from candlecast.stats.selection import (
@@ -80,6 +89,7 @@ from candlecast.stats.spread import bounce_spread, efficient_spread, have_ranges
 __all__ = [
     "BootstrapInterval",
     "Drawdown",
+    "MeanTest",
     "Moments",
     "Overfitting",
     "RareLosses",
@@ -102,6 +112,7 @@ __all__ = [
     "calmar",
     "check_rare_losses",
     "clark_west",
+    "coefficients",
     "corrected_level",
     "cosine_count",
     "coverage",
@@ -120,6 +131,7 @@ __all__ = [
     "equity_curve",
     "expected_maximum_sharpe",
     "false_discovery",
+    "group_means",
     "have_ranges",
     "high_low_spread",
     "hit_rate",
@@ -131,6 +143,7 @@ __all__ = [
     "mae",
     "mase",
     "max_drawdown",
+    "mean_test",
     "minimum_track_record",
     "model_confidence_set",
     "moments",
@@ -144,7 +157,9 @@ __all__ = [
     "quantile_bins",
     "r2_against",
     "rank_ic",
+    "rank_rows",
     "ranks",
+    "rising_p_value",
     "rmse",
     "roll_spread",
     "rolling_sharpe",
@@ -160,6 +175,7 @@ __all__ = [
     "superior_predictive_ability",
     "total_return",
     "track_record",
+    "turnover_of",
     "uniformity_p_value",
     "unit_columns",
     "worst_case_loss",

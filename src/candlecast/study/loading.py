@@ -33,6 +33,8 @@ from candlecast.study.study import Study
 from candlecast.targets import primary
 from candlecast.targets.target import require_target
 
+PANEL = "PanelStudy"  # the type of the recipe of a study of many assets
+
 
 def load_run(folder: str | Path, *, candles: Sequence[Candles] = (), study: Study | None = None) -> StudyResult:
     """Read a run; what is not stored is computed again.
@@ -51,6 +53,12 @@ def load_run(folder: str | Path, *, candles: Sequence[Candles] = (), study: Stud
     require_run(folder)
     manifest = read_manifest(folder)
     require_shape(folder, manifest)
+    if manifest["recipe"].get("type") == PANEL:
+        raise RunError(
+            f"{folder} is the run of a panel",
+            expected="the run of one asset",
+            remedy="Read it with load_panel_run(folder)",
+        )
     tables, tensors = read_tables(folder, manifest), read_tensors(folder, manifest)
     try:
         require_rows(folder, manifest, tables)

@@ -1,5 +1,14 @@
 """Targets: what is forecast, when each value becomes known, and what somebody who learns nothing would say."""
 
+from candlecast.targets.across import (
+    AboveMean,
+    AboveMedian,
+    AcrossTarget,
+    BottomQuantile,
+    CrossSectionRank,
+    RelativeReturn,
+    TopQuantile,
+)
 from candlecast.targets.barriers import TripleBarrier
 from candlecast.targets.direction import Direction
 from candlecast.targets.excess import ExcessReturn
@@ -22,6 +31,11 @@ from candlecast.targets.volatility import Volatility
 
 __all__ = [
     "LABELS",
+    "AboveMean",
+    "AboveMedian",
+    "AcrossTarget",
+    "BottomQuantile",
+    "CrossSectionRank",
     "Direction",
     "ExcessReturn",
     "Kind",
@@ -29,9 +43,11 @@ __all__ = [
     "LookingBack",
     "NextReturn",
     "Price",
+    "RelativeReturn",
     "ScaledReturn",
     "Several",
     "Target",
+    "TopQuantile",
     "TripleBarrier",
     "Volatility",
     "Weighted",

@@ -11,6 +11,12 @@ WORDS = {  # one bar ahead, and several
     "volatility": ("next range", "range of the next {} bars"),
     "triple_barrier": ("first barrier touched", "first barrier touched within {} bars"),
     "scaled_return": ("next return in standard deviations", "return over the next {} bars in standard deviations"),
+    "above_median": ("chance to beat the median return", "chance to beat the median return over the next {} bars"),
+    "above_mean": ("chance to beat the mean return", "chance to beat the mean return over the next {} bars"),
+    "relative_return": ("next return relative to the others", "return over the next {} bars relative to the others"),
+    "cross_section_rank": ("rank of the next return", "rank of the return over the next {} bars"),
+    "top_quantile": ("chance to be among the highest returns", "chance to be among the highest returns over {} bars"),
+    "bottom_quantile": ("chance to be among the lowest returns", "chance to be among the lowest returns over {} bars"),
     "excess_return": ("next return beyond the benchmark's", "return beyond the benchmark's over the next {} bars"),
 }
 

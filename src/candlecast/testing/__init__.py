@@ -1,5 +1,6 @@
 """Checks that any source, feature, target, way to fold, net or model must pass, for the tests of those who write their own."""
 
+from candlecast.testing.across import check_across
 from candlecast.testing.features import check_feature
 from candlecast.testing.folds import check_folds
 from candlecast.testing.models import check_model
@@ -9,6 +10,7 @@ from candlecast.testing.targets import check_target
 
 __all__ = [
     "NetCheck",
+    "check_across",
     "check_feature",
     "check_folds",
     "check_model",

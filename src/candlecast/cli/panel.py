@@ -1,0 +1,175 @@
+"""Panels on the command line: the study that options describe, its assets, and what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from candlecast.cli import model_registry
+from candlecast.cli.answer import show_verdict, wrapped
+from candlecast.cli.asset_options import AssetOptions
+from candlecast.cli.console import print_table, say
+from candlecast.cli.pricing import GivenCosts
+from candlecast.cli.study_options import folds_of, require_preset, with_settings
+from candlecast.errors import ConfigError, near_misses
+from candlecast.events import Listener
+from candlecast.text.cells import number, p_value, percent
+from candlecast.text.formatting import count
+from candlecast.text.json_values import json_value
+
+if TYPE_CHECKING:
+    from candlecast.candles import Candles
+    from candlecast.panel import PanelResult, PanelStudy
+
+PRESET = "fischer-krauss"
+TARGETS = {
+    "median": "AboveMedian",
+    "mean": "AboveMean",
+    "relative": "RelativeReturn",
+    "rank": "CrossSectionRank",
+    "top": "TopQuantile",
+    "bottom": "BottomQuantile",
+}
+MOST_K = 10  # assets on each side where --k is not given, or a third of the assets
+
+
+def make_panel_study(
+    described: Mapping[str, Any], *, assets: int, universe: Path | None, k: int | None, each: bool
+) -> PanelStudy:
+    """The study of a panel that the options describe; what is not given is as in Python, or as in the preset.
+
+    Args:
+        described: the options of every study.
+        assets: their number, of which the usual `k` is a third at most.
+        universe: a file of members.
+        k: assets on each side.
+        each: one net for each asset, in place of one for all.
+    """
+    from candlecast.models import LSTM, NetModel, Pooled
+    from candlecast.panel import PanelStudy, Universe, fischer_krauss
+    from candlecast.signals import TopBottom
+
+    options = dict(described)
+    preset = require_preset(options.pop("preset"), (PRESET,))
+    k = max(1, min(MOST_K, assets // 3)) if k is None else k
+    study = fischer_krauss(k=k) if preset else PanelStudy(model=Pooled(LSTM(hidden=25)), rule=TopBottom(k))
+    named = options.pop("model")
+    inner: Any = study.model.model if isinstance(study.model, Pooled) else study.model
+    inner = inner if named is None else model_registry.model(named)
+    settings = {name: options.pop(name) for name in ("window", "hidden", "layers", "epochs")}
+    inner = with_settings(inner, settings)
+    model = Pooled(inner) if isinstance(inner, NetModel) and not each else inner
+    target, horizon = options.pop("target"), options.pop("horizon")
+    chosen: Any = study.target if target is None else _target(target)
+    given_costs: GivenCosts = options.pop("given_costs")
+    cash, seeds = options.pop("cash"), options.pop("seeds")
+    return replace(
+        study,
+        model=model,
+        target=replace(chosen, horizon=chosen.horizon if horizon is None else horizon),
+        folds=folds_of(study.folds, **options),
+        costs=given_costs.of(study.costs),
+        cash=study.cash if cash is None else cash,
+        seeds=study.seeds if seeds is None else seeds,
+        universe=None if universe is None else Universe.read(universe),
+    )
+
+
+def load_assets(names: Sequence[str], options: AssetOptions, listener: Listener) -> list[Candles]:
+    """The candles of each symbol or file; of all files of a folder."""
+    paths = [str(path) for name in names for path in _files(name)]
+    return [options.load(path, listener) for path in paths]
+
+
+def is_panel(preset: str | None, *, panel: bool) -> bool:
+    """Whether options ask for a study of several assets."""
+    return panel or preset == PRESET
+
+
+def require_one(assets: Sequence[str]) -> str:
+    """The asset of a study of one; that of the sample where none is named. Raises ConfigError for several."""
+    if len(assets) > 1:
+        raise ConfigError(
+            f"{len(assets)} assets are given",
+            expected="one",
+            remedy="Add --panel for a study across assets, or use candlecast compare",
+        )
+    return assets[0] if assets else "sp500"
+
+
+def show_panel(result: PanelResult, folder: Path, page: Path, seconds: float) -> None:
+    """The result for people: the answers and their evidence, a table of the models, and the paths of run and report."""
+    show_verdict(result.verdict)
+    print_table(
+        [_model_row(result, row) for row in result.ranking.iter_rows(named=True)],
+        ["Model", "Rank IC", "95 % CI", "p", "Return/year", "Sharpe", "Fills"],
+    )
+    lost = ", ".join(f"{bars:,} {cause}" for cause, bars in result.lost.items() if bars)
+    say("\n" + wrapped(f"{result.panel!r}; bars of members not used: {lost or 'none'}"))
+    click.echo(f"Folds x seeds: {result.folds.height} x {len(result.forecast.seeds)}; {seconds:.1f} s")
+    say(f"Run     {folder}\nReport  {page}")
+
+
+def panel_object(result: PanelResult, folder: Path, seconds: float) -> dict[str, Any]:
+    """The result for programs."""
+    rows = {row["model"]: row for row in result.ranking.to_dicts()}
+    return {
+        "run": str(folder),
+        "verdict": result.verdict.to_dict(),
+        "ranking": rows[result.model],
+        "backtest": {row.pop("statistic"): row for row in result.summary().to_dicts()},
+        "baselines": {
+            name: {"ranking": row, "annual_return": result.net[name][0], "sharpe": json_value(result.net[name][1])}
+            for name, row in rows.items()
+            if name != result.model
+        },
+        "by_year": result.by_year.to_dicts(),
+        "folds": result.folds.to_dicts(),
+        "seeds": result.forecast.seeds,
+        "assets": result.panel.symbols,
+        "bars": len(result.panel),
+        "lost": result.lost,
+        "notices": list(result.panel.notices),
+        "seconds": round(seconds, 3),
+    }
+
+
+def _model_row(result: PanelResult, row: dict[str, Any]) -> list[str]:
+    annual, sharpe = result.net[row["model"]]
+    return [
+        row["model"],
+        number(row["rank_ic"], 4),
+        f"{number(row['rank_ic_low'], 4)} to {number(row['rank_ic_high'], 4)}",
+        p_value(row["p_rank_ic"]),
+        percent(annual),
+        number(sharpe),
+        f"{result.backtests[row['model']].fills.height:,}",
+    ]
+
+
+def _files(name: str) -> list[Path | str]:
+    folder = Path(name)
+    if not folder.is_dir():
+        return [name]
+    found: list[Path | str] = [each for each in sorted(folder.iterdir()) if each.is_file() and each.name[0] != "."]
+    if not found:
+        raise ConfigError(
+            f"the folder {name} holds {count(0, 'file')}", expected="a file for each asset", remedy="Check the path"
+        )
+    return found
+
+
+def _target(name: str) -> Any:
+    from candlecast import targets
+
+    if name.lower() not in TARGETS:
+        raise ConfigError(
+            f"there is no target {name!r} of a panel",
+            expected=f"one of {', '.join(TARGETS)}",
+            remedy=near_misses(name, list(TARGETS)),
+        )
+    return getattr(targets, TARGETS[name.lower()])()

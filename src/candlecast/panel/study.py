@@ -1,0 +1,256 @@
+"""`PanelStudy`: the whole chain across assets as one recipe, from the candles of many assets to a verdict on one portfolio."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from candlecast.audit import AuditReport
+from candlecast.backtesting import Costs
+from candlecast.backtesting.validation import require_cash, require_kind
+from candlecast.dataset.folds import Folds, WalkForward, require_folds
+from candlecast.errors import ConfigError
+from candlecast.events import Listener, Progress, ignore
+from candlecast.features import Features, cross_rank, cross_relative, log_return, realized_volatility
+from candlecast.features.feature import require_features
+from candlecast.ledger import Ledger, as_ledger
+from candlecast.models import LinearRegression, Model
+from candlecast.models.model import require_learnable
+from candlecast.panel.audit import audit_panel
+from candlecast.panel.baselines import Momentum, Reversal, Scored, require_scored
+from candlecast.panel.panel import Panel, require_members
+from candlecast.panel.result import PanelResult
+from candlecast.panel.samples import PanelSamples, panel_samples
+from candlecast.panel.universe import Universe
+from candlecast.panel.walking import (
+    PanelFold,
+    fold_table,
+    folds_of,
+    forecast_table,
+    loss_table,
+    scores_of,
+    tensors_of,
+    walk_panel,
+)
+from candlecast.parameters import is_whole, require_kinds
+from candlecast.recipes import describe
+from candlecast.recipes.environment import environment
+from candlecast.signals.across import RuleAcross, TopBottom, require_rule_across, weights_of
+from candlecast.targets import AboveMedian, AcrossTarget
+from candlecast.walkforward.plan import require_seeds
+
+LINEAR_WINDOW = 20  # bars that the linear baseline reads of a single feature; of several, the last bar
+
+
+def usual_panel_features() -> Features:
+    """The features of a panel study that names none: the last return, and ranks of returns and volatility among the assets."""
+    return Features(
+        log_return(1),
+        cross_relative(log_return(1)),
+        *(cross_rank(log_return(bars)) for bars in (5, 20, 60)),
+        cross_rank(realized_volatility(20)),
+    )
+
+
+@dataclass(frozen=True)
+class PanelStudy:
+    """Model, features, target, folds, rule and costs across assets: everything that decides what comes out of given candles.
+
+    `model`: `Pooled(net)` is one net that learns from all assets together, with one scaling and without knowing which asset a row
+    is of, so that it can forecast assets that it has never seen. A net alone is one net for each asset. Models that are no
+    nets (LinearRegression, LightGBM, Sklearn) always learn from all assets together.
+
+    `features`: those of each asset alone, and those across assets (`cross_rank` and others); `usual_panel_features()` when not
+    given. `target`: one across assets, such as AboveMedian, RelativeReturn or TopQuantile. `folds`: one calendar for all assets,
+    in moments of the panel. `rule`: one across assets, such as TopBottom, QuantileSpread, SectorNeutral or TurnoverLimited.
+    `universe`: membership by date; every asset wherever it has a bar when not given, of which a notice warns.
+    `baselines`: `Reversal`, `Momentum` and models on the same folds, traded by the same rule; reversal, momentum and a linear
+    regression when not given. `seeds`: trainings per fold; scores are their mean.
+
+    >>> study = PanelStudy(model=LinearRegression(window=5), rule=TopBottom(2), baselines=())
+    >>> study.rule
+    TopBottom(k=2, gross=1.0, long_only=False)
+    """
+
+    model: Model
+    features: Features | None = None
+    target: AcrossTarget = field(default=AboveMedian())
+    folds: Folds = field(default=WalkForward())
+    rule: RuleAcross = field(default=TopBottom())
+    costs: Costs = field(default=Costs())
+    cash: float = 10_000.0
+    universe: Universe | None = None
+    baselines: tuple[Scored | Model, ...] | None = None
+    seeds: int = 3
+
+    def __post_init__(self) -> None:
+        require_kinds(self)
+        if not is_whole(self.seeds):
+            raise ConfigError(
+                f"seeds is {self.seeds!r}", expected="1 training per fold or more", remedy="Use PanelStudy(seeds=3)"
+            )
+        if not isinstance(self.target, AcrossTarget):
+            raise ConfigError(
+                f"target is {self.target!r}",
+                expected="a target across assets",
+                remedy="Use for example cc.AboveMedian(), or cc.Study for a target of one asset",
+            )
+        require_folds(self.folds)
+        require_features(self.features)
+        require_rule_across(self.rule)
+        require_learnable(self.model, self.target)
+        require_cash(self.cash)
+        require_kind("costs", self.costs, Costs, "Use for example Costs(fee_bps=10) or Costs.us_equities()")
+        require_kind("universe", self.universe, Universe | None, 'Use cc.Universe.read("members.csv")')
+        for baseline in self.baselines or ():
+            require_scored(baseline)
+        names = [each.name for each in (self.model, *self.baselines_on(self.chosen_features))]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ConfigError(
+                f"two models are called {doubled[0]}", expected="a name each", remedy="Remove one of them"
+            )
+
+    @property
+    def chosen_features(self) -> Features:
+        """The features; the usual ones where the study names none."""
+        return usual_panel_features() if self.features is None else self.features
+
+    def baselines_on(self, features: Features) -> tuple[Scored | Model, ...]:
+        """The baselines that are run with the model. The model replaces the usual baseline of its own name."""
+        if self.baselines is not None:
+            return self.baselines
+        window = LINEAR_WINDOW if len(features.features) == 1 else 1
+        usual = (Reversal(), Momentum(), LinearRegression(window=min(window, max(self.model.window, 1))))
+        return tuple(each for each in usual if each.name != self.model.name)
+
+    def recipe(self, panel: Panel, *, seed: int = 0) -> dict[str, Any]:
+        """The study on these assets as JSON values, with what was left open filled in."""
+        features = self.chosen_features.on(panel.assets[0])
+        universe = self.universe
+        return {
+            "type": "PanelStudy",
+            "model": describe(self.model),
+            "features": describe(features),
+            "target": describe(self.target),
+            "folds": describe(self.folds),
+            "rule": describe(self.rule),
+            "costs": describe(self.costs),
+            "cash": self.cash,
+            "universe": universe and {"symbols": len(universe.symbols), "fingerprint": universe.fingerprint},
+            "baselines": [describe(each) for each in self.baselines_on(features)],
+            "seeds": self.seeds,
+            "window": self._window(features),
+            "seed": seed,
+        }
+
+    def run(
+        self,
+        assets: Any,
+        *,
+        interval: str | None = None,
+        seed: int = 0,
+        ledger: Ledger | None = None,
+        progress: Listener = ignore,
+    ) -> PanelResult:
+        """Walk forward, trade, record the trial, and judge.
+
+        Args:
+            assets: candles of several assets: a list of `Candles`, frames or paths, a dict of them by symbol, a folder of files,
+                a `Store`, or a `Panel`.
+            interval: which series of a store.
+            seed: the first seed; the others are `seed` + 1, `seed` + 2, ...
+            ledger: where the trial is recorded, and whose trials the verdict counts; that of the folder `runs` when not given.
+            progress: receives events.
+
+        Raises:
+            CandleError, ConfigError, NotEnoughDataError, LookaheadError: as `Study.run`; for one asset, assets without a
+                moment in common, and a universe that names none of them.
+            RunError: before the model is trained, when the ledger cannot be written.
+        """
+        require_seeds([seed])
+        ledger = as_ledger(ledger)
+        ledger.require_writable()
+        panel = Panel.of(assets, universe=self.universe, interval=interval)
+        if self.universe is not panel.universe:
+            panel = Panel(panel.assets, self.universe, panel.times, panel.bars)
+        require_members(panel)
+        progress(Progress("features", 0, 1))
+        features = self.chosen_features.on(panel.assets[0])
+        samples = panel_samples(panel, features=features, target=self.target, window=self._window(features))
+        progress(Progress("features", 1, 1))
+        folds = folds_of(samples, self.folds, features)
+        scores: dict[str, np.ndarray] = {}
+        parts: dict[str, list[PanelFold]] = {}
+        seeds = range(seed, seed + self.seeds)
+        baselines = self.baselines_on(features)
+        for done, baseline in enumerate(baselines):
+            progress(Progress("baselines", done, len(baselines), baseline.name))
+            if isinstance(baseline, Reversal | Momentum):
+                scores[baseline.name] = baseline.scores(panel)
+            else:
+                parts[baseline.name] = list(walk_panel(samples, baseline, folds, seeds))
+        progress(Progress("baselines", len(baselines), len(baselines)))
+        parts[self.model.name] = list(walk_panel(samples, self.model, folds, seeds, progress=progress))
+        progress(Progress("judge", 0, 1))
+        result = self.assemble(samples, parts, scores, seed=seed, ledger=ledger)
+        audit = self.audited(samples, parts[self.model.name], features, seed=seed)
+        result = replace(result, audit=audit).record(ledger)
+        progress(Progress("judge", 1, 1, str(result.verdict)))
+        return result
+
+    def assemble(
+        self,
+        samples: PanelSamples,
+        parts: Mapping[str, list[PanelFold]],
+        scores: Mapping[str, np.ndarray],
+        *,
+        seed: int = 0,
+        ledger: Ledger | None = None,
+    ) -> PanelResult:
+        """The result that finished walks, and the scores of baselines that are not trained, add up to; not yet a trial."""
+        panel, name = samples.panel, self.model.name
+        forecasts = {model: forecast_table(samples, found, model=model) for model, found in parts.items()}
+        studied = scores_of(forecasts[name], samples)
+        is_tested = np.isfinite(studied).any(axis=1, keepdims=True)
+        named = [each.name for each in self.baselines_on(self.chosen_features)]
+        every = {
+            each: np.where(is_tested, scores[each] if each in scores else scores_of(forecasts[each], samples), np.nan)
+            for each in named
+        } | {name: studied}
+        ordered = sorted(parts[name], key=lambda part: part.job.job.key)
+        return PanelResult(
+            recipe=self.recipe(panel, seed=seed),
+            model=name,
+            panel=panel,
+            target=self.target,
+            forecasts=forecasts,
+            scores=every,
+            weights={each: weights_of(self.rule, own, panel.section) for each, own in every.items()},
+            gross=self.rule.gross,
+            costs=self.costs,
+            cash=self.cash,
+            folds=fold_table(samples, ordered),
+            losses=loss_table(ordered),
+            lost=samples.dropped,
+            tensors=tensors_of(ordered),
+            ledger=ledger,
+            environment=environment(),
+        )
+
+    def audited(
+        self, samples: PanelSamples, parts: list[PanelFold], features: Features, *, seed: int = 0
+    ) -> AuditReport:
+        """The quick audit of the first seed's trainings."""
+        first = [part for part in parts if part.job.job.seed == seed] or parts
+        return audit_panel(samples, first, model=self.model, features=features, rule=self.rule)
+
+    def _window(self, features: Features) -> int:
+        models = [
+            self.model,
+            *(each for each in self.baselines_on(features) if not isinstance(each, Reversal | Momentum)),
+        ]
+        return max(model.window for model in models)

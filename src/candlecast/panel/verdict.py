@@ -1,0 +1,178 @@
+"""The verdict on a panel: do the scores rank the returns, and does the portfolio pay? By the tests and words of every study."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import polars as pl
+
+from candlecast.backtesting import BacktestResult
+from candlecast.evaluation.answers import FORECAST, NO, NOT_ENOUGH, YES, Answer, pay_answer
+from candlecast.evaluation.conditions import Conditions
+from candlecast.evaluation.evidence import LEVEL, Evidence, gather
+from candlecast.evaluation.measures import Measure, measures
+from candlecast.evaluation.objections import Objection, cautions, objections
+from candlecast.evaluation.trial_count import TrialCount
+from candlecast.evaluation.verdict import Verdict, headline_of, pay_words, trial_words, written
+from candlecast.targets import AcrossTarget
+from candlecast.targets.words import described
+from candlecast.text import count, number, p_value, percent
+from candlecast.text.cells import number as cell_number
+
+HELD = "holding the universe"
+HIGHEST_IC = 0.5  # mean rank IC out of sample; that of published signals is 0.01 to 0.1
+PLAUSIBLE_IC = 0.03  # the largest that is plausible in a liquid market: a record that would miss it cannot answer "no"
+POWER = 1.6449 + 0.8416  # standard errors detected by a one-sided test of 5 % with a power of 80 %
+
+
+def judge_panel(
+    row: dict[str, Any],
+    result: BacktestResult,
+    summary: pl.DataFrame,
+    target: AcrossTarget,
+    *,
+    model: str,
+    trained: int,
+    trial_count: TrialCount,
+    conditions: Conditions,
+    seed: int = 0,
+) -> Verdict:
+    """The verdict on a portfolio, from its row of the ranking table and its backtest against holding the universe.
+
+    `is_forecastable`: the mean rank IC is above zero, its p-value adjusted for all trials. `pays`: as for one asset
+    (`candlecast.evaluation.Verdict`), with holding the universe in place of buy-and-hold.
+    """
+    as_forecast = {"p_naive": row["p_rank_ic"], "p_drift": row["p_rank_ic"], "observations": row["observations"]}
+    evidence = gather(
+        {name: math.nan if value is None else value for name, value in as_forecast.items()},
+        result,
+        horizon=target.horizon,
+        trial_count=trial_count,
+        conditions=conditions,
+        seed=seed,
+    )
+    is_significant = evidence.is_significant
+    is_known = evidence.forecast_p_adjusted < LEVEL
+    unknown = {"r2": None, "hit_rate": None}
+    found = objections(unknown, result, target, evidence, is_known=is_known, is_significant=is_significant)
+    against = (*_implausible(row), *found)
+    is_forecastable = is_known and not any(each.is_of_forecast for each in against)
+    pays = is_significant and not against
+    lines = {line["statistic"]: line for line in summary.iter_rows(named=True)}
+    first = [each for each in against if is_significant or not each.is_of_gains]
+    has_edge = is_forecastable and pays
+    reasons = (
+        *(each.reason for each in first),
+        _rank_words(model, target, row, evidence),
+        *pay_words(result, lines, evidence, held=HELD),
+        *(each.reason for each in against if each not in first),
+        *(cautions(evidence, sharpe=lines["Sharpe ratio"]["value"]) if is_significant and not against else ()),
+        trial_words(row["observations"], trained, evidence),
+        conditions.audit,
+        *_power_words(row, evidence, has_edge=has_edge),
+    )
+    answers = (
+        _forecast_answer(row, evidence, against, is_forecastable=is_forecastable),
+        pay_answer(
+            lines,
+            evidence,
+            against,
+            orders=result.fills.height,
+            is_significant=is_significant,
+            pays=pays,
+            held=HELD,
+        ),
+    )
+    headline = first[0].headline if first else headline_of(is_forecastable, pays)
+    return Verdict(is_forecastable, pays, headline, reasons, evidence, answers, _measures(row, lines, evidence))
+
+
+def detectable_ic(row: dict[str, Any]) -> float:
+    """The mean rank IC that a record of this length detects with a power of 80 %, in a test of one side at 5 %."""
+    low, high = row["rank_ic_low"], row["rank_ic_high"]
+    return math.nan if low is None or high is None else POWER * (high - low) / (2 * 1.96)
+
+
+def _rank_words(model: str, target: AcrossTarget, row: dict[str, Any], evidence: Evidence) -> str:
+    numbers = (
+        f"mean rank IC {number(row['rank_ic'], 4)}, 95 % CI {number(row['rank_ic_low'], 4)} to "
+        f"{number(row['rank_ic_high'], 4)}, ICIR {number(row['icir'], 3)}; p-value {p_value(evidence.forecast_p)}, adjusted for "
+        f"multiple testing {p_value(evidence.forecast_p_adjusted)}; highest less lowest group {percent(row['spread'], 3)} in "
+        f"{count(target.horizon, 'bar')} before costs"
+    )
+    subject = f"the {written(model)} forecast of the {described(target)}"
+    if evidence.forecast_p_adjusted < LEVEL:
+        return f"{subject} ranks the returns of the assets better than chance ({numbers})"
+    return f"{subject} ranks the returns of the assets no better than chance ({numbers})"
+
+
+def _power_words(row: dict[str, Any], evidence: Evidence, *, has_edge: bool) -> tuple[str, ...]:
+    if has_edge or math.isnan(evidence.detectable_sharpe):
+        return ()
+    words = (
+        f"this much data detects a Sharpe ratio of {evidence.detectable_sharpe:.2f} or a mean rank IC of "
+        f"{number(detectable_ic(row), 4)} with a power of 80 %; a smaller edge may have been missed"
+    )
+    return (words,)
+
+
+def _forecast_answer(
+    row: dict[str, Any], evidence: Evidence, against: tuple[Objection, ...], *, is_forecastable: bool
+) -> Answer:
+    of_forecast = [each for each in against if each.is_of_forecast]
+    detectable, high = detectable_ic(row), row["rank_ic_high"]
+    answer = NO
+    if is_forecastable:
+        answer, sentence = YES, "The scores rank the returns of the assets better than chance."
+    elif of_forecast:
+        words = of_forecast[0].headline.partition(": ")[2] or of_forecast[0].headline
+        sentence = words[0].upper() + words[1:]
+    elif math.isnan(evidence.forecast_p):
+        answer, sentence = NOT_ENOUGH, "Too few moments have an outcome for a test."
+    elif not detectable <= PLAUSIBLE_IC and not (high is not None and high < 0):
+        answer = NOT_ENOUGH
+        sentence = (
+            f"This record detects a mean rank IC of {number(detectable, 3)} or more (power 80 %); "
+            f"more than {number(PLAUSIBLE_IC)} is not plausible."
+        )
+    else:
+        sentence = (
+            "The scores rank the returns of the assets no better than chance "
+            f"(p {p_value(evidence.forecast_p_adjusted)}, adjusted for all trials)."
+        )
+    return Answer(FORECAST, answer, "rank IC", row["rank_ic"], row["rank_ic_low"], high, sentence)
+
+
+def _measures(row: dict[str, Any], lines: dict[str, dict[str, Any]], evidence: Evidence) -> tuple[Measure, ...]:
+    """The lines of the table of evidence: those of every account, after those of the ranking."""
+    names = ("r2", "r2_low", "r2_high", "hit_rate", "hit_rate_low", "hit_rate_high")
+    undefined: dict[str, Any] = dict.fromkeys(names)
+    of_account = [
+        each for each in measures(undefined, lines, evidence) if each.name not in ("R2 against naive", "Hit rate")
+    ]
+    return (
+        Measure(
+            "Rank IC",
+            cell_number(row["rank_ic"], 4),
+            f"{cell_number(row['rank_ic_low'], 4)} to {cell_number(row['rank_ic_high'], 4)}",
+            p=p_value(evidence.forecast_p),
+            p_adjusted=p_value(evidence.forecast_p_adjusted),
+        ),
+        Measure("ICIR (a moment)", cell_number(row["icir"], 3)),
+        Measure("Groups rise", "-", p=p_value(row["p_rising"])),
+        *of_account,
+    )
+
+
+def _implausible(row: dict[str, Any]) -> tuple[Objection, ...]:
+    """A ranking better than any market gives points to leakage."""
+    if row["rank_ic"] is None or row["rank_ic"] <= HIGHEST_IC:
+        return ()
+    return (
+        Objection(
+            "No verdict: the result is better than any market gives. Does a feature, the target or the model see the future?",
+            f"a mean rank IC of {number(row['rank_ic'])} out of sample is a sign of leakage until it is explained",
+            is_of_forecast=True,
+        ),
+    )

@@ -1,0 +1,112 @@
+"""Runs of panels on disk, and their page."""
+
+import json
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+import candlecast as cc
+from candlecast.panel.loading import is_panel_run
+
+
+@pytest.fixture(scope="module")
+def folder(uneven, study, tmp_path_factory):
+    runs = tmp_path_factory.mktemp("runs")
+    _, folder = cc.run_panel_study(study, uneven, runs=runs)
+    return folder
+
+
+def test_a_run_comes_back_as_it_was(folder, result):
+    loaded = cc.load_panel_run(folder)
+    assert loaded.panel.fingerprint == result.panel.fingerprint
+    for name in result.scores:
+        assert np.array_equal(loaded.scores[name], result.scores[name], equal_nan=True)
+        assert np.array_equal(loaded.weights[name], result.weights[name])
+    assert loaded.verdict.text == result.verdict.text and loaded.lost == result.lost
+    assert loaded.folds.equals(result.folds) and loaded.backtest.equity.equals(result.backtest.equity)
+    assert loaded.save(folder.parent / "again").name == "again"
+    again = json.loads((folder.parent / "again" / "manifest.json").read_text())
+    assert again == json.loads((folder / "manifest.json").read_text())
+
+
+def test_the_universe_of_a_run_is_kept(world, study, tmp_path):
+    from dataclasses import replace
+
+    universe = cc.Universe(
+        [(each.symbol, "2014-01-01", None, "even" if n % 2 else "odd") for n, each in enumerate(world.assets)]
+    )
+    _, folder = cc.run_panel_study(replace(study, universe=universe), world.assets, runs=tmp_path)
+    loaded = cc.load_panel_run(folder)
+    assert loaded.panel.universe.fingerprint == universe.fingerprint
+    assert len(np.unique(loaded.panel.sectors)) == 2
+
+
+def test_a_run_of_a_panel_is_no_run_of_one_asset(folder):
+    assert is_panel_run(folder) and folder in cc.list_runs(folder.parent)
+    with pytest.raises(cc.RunError, match="is the run of a panel; expected the run of one asset.*load_panel_run"):
+        cc.load_run(folder)
+
+
+@pytest.mark.parametrize("name", ["candles", "positions", "forecasts"])
+def test_a_changed_file_is_refused(folder, tmp_path, name):
+    import shutil
+
+    copy = tmp_path / "run"
+    shutil.copytree(folder, copy)
+    content = bytearray((copy / f"{name}.parquet").read_bytes())
+    content[len(content) // 2] ^= 1
+    (copy / f"{name}.parquet").write_bytes(content)
+    with pytest.raises(cc.RunError, match="is not the file that was written"):
+        cc.load_panel_run(copy)
+
+
+def test_a_damaged_manifest_is_refused(folder, tmp_path):
+    import shutil
+
+    copy = tmp_path / "run"
+    shutil.copytree(folder, copy)
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["panel"]["assets"][0]["bars"] = "many"
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(cc.RunError, match="is malformed"):
+        cc.load_panel_run(copy)
+
+
+class Ids(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attrs):
+        self.found += [value for name, value in attrs if name == "id"]
+
+
+def test_the_page_has_every_figure_and_loads_nothing(result, tmp_path):
+    page = result.report(tmp_path / "panel.html").read_text()
+    ids = Ids()
+    ids.feed(page)
+    assert {
+        "answer",
+        "account",
+        "ranking",
+        "years",
+        "account-figure",
+        "coefficients",
+        "groups",
+        "decay",
+        "breadth",
+    } <= {*ids.found}
+    assert "<script" not in page and "http://" not in page and "$" not in page.split("<body>")[1].split("<pre>")[0]
+    for words in (
+        "Rank IC",
+        "beta to market",
+        "beta to size",
+        "long",
+        "short",
+        "2016",
+        "A001",
+        "ended",
+        "Reversal"[1:],
+    ):
+        assert words in page
