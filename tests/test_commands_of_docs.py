@@ -19,7 +19,7 @@ from candlecast.cli import cli
 from candlecast.cli.source_registry import SOURCES
 from candlecast.interval import Interval
 from candlecast.models import Drift, Naive
-from candlecast.sources import sample, synthetic
+from candlecast.sources import sample, synthetic, synthetic_panel
 from candlecast.sources.source import Source, moment, utc_now
 from candlecast.study.presets import tutorial
 from test_docs import PAGES, ROOT, code_of
@@ -31,6 +31,8 @@ WHOLE = tutorial().model
 FEW_EPOCHS = replace(WHOLE.training, epochs=1)
 SMALL = replace(tutorial(), model=replace(WHOLE, hidden=3, dense=(2,), training=FEW_EPOCHS))
 FILES = ("btc.csv", "btc_1h.csv", "Bitcoin Historical Data.csv")
+SHARES = ("AAA.csv", "BBB.csv", "CCC.csv", "DDD.csv")
+OF_PANELS = [*FEW, "--window", "4", "--hidden", "2"]
 FAILS = {"audit --preset tutorial --asset btc.csv"}  # commands that may end with exit code 1 by what they find
 
 
@@ -74,6 +76,15 @@ def prepared(tmp_path_factory):
     frame = synthetic.ar1(BARS, seed=3, interval="1h").candles.frame.drop("close_time")
     for name in FILES:
         frame.write_csv(folder / name)
+    (folder / "stocks").mkdir()
+    across = synthetic_panel(24, BARS, seed=1).assets
+    for asset in across:
+        asset.frame.write_csv(folder / "stocks" / f"{asset.symbol}.csv")
+    for name, asset in zip(SHARES, across, strict=False):
+        asset.frame.write_csv(folder / name)
+    (folder / "members.csv").write_text(
+        "symbol,start,end\n" + "".join(f"{each.symbol},2010-01-01,\n" for each in across)
+    )
     with gzip.open(folder / "btc_1h.csv.gz", "wb") as file:
         frame.write_csv(file)
     (folder / "STUDY.py").write_text(
@@ -99,8 +110,9 @@ def _few_bars(patch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_the_commands_of_a_page_run(page, prepared, tmp_path, monkeypatch, capsys):
     folder, made = prepared
-    for name in (*FILES, "btc_1h.csv.gz", "STUDY.py"):
+    for name in (*FILES, *SHARES, "btc_1h.csv.gz", "STUDY.py", "members.csv"):
         shutil.copy(folder / name, tmp_path / name)
+    shutil.copytree(folder / "stocks", tmp_path / "stocks")
     monkeypatch.chdir(tmp_path)
     _few_bars(monkeypatch)
     for words in OF_PAGES[page]:
@@ -122,7 +134,9 @@ def _fewer(words: list[str]) -> list[str]:
     options = list(zip(FEW[::2], FEW[1::2], strict=True)) if words[0] in ("run", "compare") else []
     if words[0] == "compare" or not is_net:
         options = [pair for pair in options if pair[0] != "--epochs"]
-    if "--preset" in words:
+    if "--panel" in words or "fischer-krauss" in words:
+        options = list(zip(OF_PANELS[::2], OF_PANELS[1::2], strict=True))
+    elif "--preset" in words:
         options = [pair for pair in options if pair[0] == "--epochs"]
     return [word for name, value in options if name not in words for word in (name, value)]
 

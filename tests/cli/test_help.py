@@ -50,7 +50,17 @@ def test_examples_are_accepted(name):
 
 def test_the_groups_of_run_are_those_of_a_study():
     headings = re.findall(r"^([A-Z][\w ]*):$", help_of("run"), re.MULTILINE)
-    assert headings == ["Data", "Reading a file", "Repairs", "Model", "Walk", "Costs", "Output", "Examples"]
+    assert headings == [
+        "Data",
+        "Reading a file",
+        "Repairs",
+        "Model",
+        "Many assets as one portfolio",
+        "Walk",
+        "Costs",
+        "Output",
+        "Examples",
+    ]
     assert OTHER not in headings
 
 
@@ -74,7 +84,11 @@ def test_the_commands_are_grouped_with_whole_sentences():
         (["run", "--model", "gur"], 1, "there is no model 'gur'; .* Did you mean gru?"),
         (["run", "--model", "naive", "--model", "lstm"], 2, "--model is given 2 times; .*`candlecast compare --model"),
         (["run", "--model", "lstm", "gru"], 1, "gru is a model: to run several, use candlecast compare"),
-        (["run", "--model", "lstm", "gru", "rnn"], 2, "extra argument (rnn); `candlecast compare --model NAME NAME`"),
+        (
+            ["run", "--model", "lstm", "gru", "rnn"],
+            1,
+            "2 assets are given: gru, rnn; .* gru is a model: to run several",
+        ),
         (["run", "--folds", "3", "--folds", "4"], 2, "--folds is given 2 times; expected one value."),
         (["run", "sp50"], 1, "Did you mean sp500?"),
         (["run", "AAPL"], 1, "or fetch it: --source yahoo --interval 1d"),

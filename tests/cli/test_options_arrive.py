@@ -148,7 +148,7 @@ def test_the_table_of_a_backtest_has_what_was_what_is_and_what_holding_gave(caps
         time = CANDLES.frame["close_time"]
         shown = SimpleNamespace(answers=(), notices=(), changes=(), measures=())
         return SimpleNamespace(
-            summary=summary, verdict=shown, costs=Costs(), counted=SimpleNamespace(trials=3),
+            summary=lambda: summary, verdict=shown, costs=Costs(), counted=SimpleNamespace(trials=3),
             backtest=SimpleNamespace(equity=pl.DataFrame({"time": time})),
         )  # fmt: skip
 

@@ -59,7 +59,10 @@ def test_a_panel_is_run_listed_and_reported(folder, monkeypatch, capsys):
     ("arguments", "message"),
     [
         (["stocks/A000.csv", "--panel"], "one asset (A000) was given for a cross-section; expected two assets or more"),
-        (["stocks/A000.csv", "stocks/A001.csv"], "2 assets are given; expected one. Add --panel"),
+        (
+            ["stocks/A000.csv", "stocks/A001.csv"],
+            "2 assets are given: stocks/A000.csv, stocks/A001.csv; expected one. Add --panel",
+        ),
         (["--panel"], "no asset was given for a cross-section"),
         (["stocks/A000.csv", "FAR.csv", "--panel"], "the assets have no moment in common: A000 from 2015-01-01"),
         (

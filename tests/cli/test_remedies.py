@@ -282,7 +282,7 @@ def test_in_the_shell(name, written, capsys):
     def call(*words: str) -> str | None:
         """What is to be done after the command; None where it works."""
         try:
-            main([command, str(path), *rest, *words])
+            main([command, str(path), *last_of(command, [*rest, *words])])
         except SystemExit as ended:
             code, said = ended.code, capsys.readouterr().err
         else:
@@ -308,6 +308,20 @@ def test_in_the_shell(name, written, capsys):
         words = () if "Leave out" in remedy else proposal
         after = call(*kept, *words)
         assert after is None or after != message, (proposal, after)
+
+
+def last_of(command: str, words: list[str]) -> list[str]:
+    """The words with each option once, but for those that may be repeated: what is given last counts."""
+    several = {name for each in cli.commands[command].params if getattr(each, "multiple", False) for name in each.opts}
+    found: dict[str, list[str]] = {}
+    option = ""
+    for word in words:
+        if word.startswith("--"):
+            option = word
+            found[word] = found.get(word, []) if word in several else []
+        else:
+            found[option].append(word)
+    return [word for name, values in found.items() for word in (name, *values)]
 
 
 def groups(remedy: str) -> Iterator[list[str]]:

@@ -15,11 +15,10 @@ from candlecast.cli.asset_options import AssetOptions
 from candlecast.cli.console import print_table, say
 from candlecast.cli.pricing import GivenCosts
 from candlecast.cli.study_options import folds_of, require_preset, with_settings
-from candlecast.errors import ConfigError, near_misses
+from candlecast.errors import ConfigError, listed, near_misses
 from candlecast.events import Listener
+from candlecast.text import count, json_value
 from candlecast.text.cells import number, p_value, percent
-from candlecast.text.formatting import count
-from candlecast.text.json_values import json_value
 
 if TYPE_CHECKING:
     from candlecast.candles import Candles
@@ -90,15 +89,18 @@ def is_panel(preset: str | None, *, panel: bool) -> bool:
     return panel or preset == PRESET
 
 
-def require_one(assets: Sequence[str]) -> str:
-    """The asset of a study of one; that of the sample where none is named. Raises ConfigError for several."""
+def require_one(assets: Sequence[str]) -> str | None:
+    """The asset of a study of one; None where none is named. Raises ConfigError for several."""
     if len(assets) > 1:
+        model = next((asset for asset in assets if asset in model_registry.MODELS), None)
         raise ConfigError(
-            f"{len(assets)} assets are given",
+            f"{len(assets)} assets are given: {listed(assets)}",
             expected="one",
-            remedy="Add --panel for a study across assets, or use candlecast compare",
+            remedy=f"{model} is a model: to run several, use candlecast compare --model NAME NAME"
+            if model
+            else "Add --panel for a study across assets, or use candlecast compare",
         )
-    return assets[0] if assets else "sp500"
+    return assets[0] if assets else None
 
 
 def show_panel(result: PanelResult, folder: Path, page: Path, seconds: float) -> None:
