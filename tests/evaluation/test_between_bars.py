@@ -79,8 +79,8 @@ def test_gains_over_night_are_made_while_the_market_is_closed():
     assert found.closed_share == pytest.approx(nights / whole, abs=0.05) and found.step_share == 0.0
 
 
-def limited(days: int) -> cc.Candles:
-    """A share whose price may move 10 % a day: after larger news it trades at the limit alone, day after day."""
+def limited(days: int, *, tick: float = 0.0) -> cc.Candles:
+    """A share whose price may move 10 % a day: after larger news it trades at the limit, or a tick off it, day after day."""
     value = np.cumsum(
         0.02 * RNG.standard_normal(days) + np.where(RNG.random(days) < 0.02, RNG.choice([-0.35, 0.35], days), 0.0)
     )
@@ -94,8 +94,8 @@ def limited(days: int) -> cc.Candles:
         {
             "time": np.datetime64("2010-01-01", "us") + np.arange(days) * np.timedelta64(1, "D"),
             "open": opened,
-            "high": np.maximum(opened, close) * np.where(locked, 1.0, 1.004),
-            "low": np.minimum(opened, close) * np.where(locked, 1.0, 0.996),
+            "high": np.maximum(opened, close) * np.where(locked, 1.0 + tick, 1.004),
+            "low": np.minimum(opened, close) * np.where(locked, 1.0 - tick, 0.996),
             "close": close,
             "volume": RNG.uniform(1e6, 2e6, days),
         }
@@ -109,8 +109,9 @@ def at_limit(candles: cc.Candles) -> np.ndarray:
     return np.where(np.abs(moves) > 0.094, np.sign(moves), 0.0)
 
 
-def test_no_edge_is_claimed_that_needs_fills_at_a_price_limit():
-    candles = limited(3_000)
+@pytest.mark.parametrize("tick", [0.0, 1e-4])
+def test_no_edge_is_claimed_that_needs_fills_at_a_price_limit(tick):
+    candles = limited(3_000, tick=tick)
     assert 20 < is_locked(candles).sum() < 400
     study = cc.Study(
         model=cc.LinearRegression(),

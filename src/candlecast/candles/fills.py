@@ -23,7 +23,8 @@ FILLED, MOVING = 0.9, 0.2  # share of bars that repeat the close before: on Satu
 SPIKE = 3.0  # robust standard deviations of the changes around it, out and back
 AROUND = 50  # changes whose median size is the scale of a spike
 RETURNED = 0.25  # of the smaller of the two: what may be left after the way back
-LOCKED = 2.0  # robust standard deviations between a bar of one price and the close before
+LOCKED = 2.0  # robust standard deviations between a bar without a range and the close before
+NARROW = 0.25  # of the median range: less is no range; real bars that go so far have more, or one price
 MANY = 0.005  # of the bars, at least, that go far and come back, to be bad prints
 REAL = 0.0025  # of the bars of real minutes, hours and days do, at most
 
@@ -135,16 +136,20 @@ def _local_median(values: np.ndarray) -> np.ndarray:
 
 
 def is_locked(candles: Candles) -> np.ndarray:
-    """Bool (time,): the bar has one price, far from the close before: a daily price limit, where one side finds no other.
+    """Bool (time,): the bar has no range and lies far from the close before: a daily price limit, where one side finds no other.
 
-    Far is LOCKED robust standard deviations (1.4826 times the median size of AROUND changes around it). Known at its close.
+    Far is LOCKED robust standard deviations (1.4826 times the median size of AROUND changes around it). A bar of one price has
+    no range, nor has one whose range is below NARROW of the median of AROUND bars around it: at a limit a few trades may be a tick
+    away. Retrospective: the bars around it are later ones too.
     """
     locked = np.zeros(len(candles), dtype=bool)
     if len(candles) < MINIMUM:
         return locked
     change = np.abs(np.diff(np.log(candles.close)))
     least = LOCKED * 1.4826 * _local_median(change)
-    locked[1:] = _flat(candles)[1:] & (change > least) & (least > 0)
+    ranges = np.log(candles.high / candles.low)
+    is_narrow = _flat(candles) | (ranges < NARROW * _local_median(ranges))
+    locked[1:] = is_narrow[1:] & (change > least) & (least > 0)
     return locked
 
 

@@ -11,7 +11,7 @@ from candlecast.candles.stale import MAJORITY
 from candlecast.errors import listed
 from candlecast.evaluation.evidence import LEVEL, Evidence
 from candlecast.evaluation.stresses import PARTICIPATION
-from candlecast.stats import track_record
+from candlecast.stats import annual_return, track_record
 from candlecast.targets import Target
 from candlecast.text import number, p_value, percent
 
@@ -20,6 +20,7 @@ HIGHEST_SHARPE = 0.6  # per bar, after costs; that of a forecast with the other 
 MIN_LEFT = 0.25  # of the break-even cost, with fills in the middle of the bar; honest forecasts keep a third on average
 AT_FILL = 0.2  # of the break-even cost, gained at the fill; honest forecasts gain nothing there
 SURE, LIKELY = 0.005, 0.05  # p-value of no gain at the fill: alone, and where the middle of the bar agrees
+MIN_GROWTH = 0.5  # of the growth, without fills that nobody can count on; honest forecasts hardly have such fills
 MOST_STEPS = 0.5  # of the gain, between adjoining bars
 MOST_CLOSED = 0.8  # of the gain, while the market is closed
 RARE_SHARPE = 5.0  # a year, after costs
@@ -81,7 +82,8 @@ def objections(
             _stale_fills(evidence),
             _repeated_opens(evidence),
             _stepped(evidence),
-            _locked(evidence),
+            _locked(result, evidence),
+            _capped(result, evidence),
             _too_large(evidence),
             _paid(evidence),
             _doubtful(evidence),
@@ -279,21 +281,44 @@ def _stepped(evidence: Evidence) -> Objection | None:
     )
 
 
-def _locked(evidence: Evidence) -> Objection | None:
-    """A bar of one price at a limit has no other side for the orders that go its way."""
+def _locked(result: BacktestResult, evidence: Evidence) -> Objection | None:
+    """A bar without a range at a limit has no other side for the orders that go its way."""
     found = evidence.conditions.stresses
     if math.isnan(found.locked_return):
         return None
     words = (
-        f"{percent(found.locked_share, 0)} of the fills are in bars of one price far from the close before, as at a daily price "
-        f"limit; without these the strategy returns {percent(found.locked_return)} a year"
+        f"{percent(found.locked_share, 0)} of the fills are in bars with hardly any range far from the close before, as at a "
+        f"daily price limit; without these the strategy returns {percent(found.locked_return)} a year"
     )
-    return _insignificant("No edge found: the gain needs fills at a price limit.", words, found.locked_p)
+    headline = "No edge found: the gain needs fills at a price limit."
+    return _insignificant(headline, words, found.locked_p) or _lost(headline, words, found.locked_return, result)
+
+
+def _capped(result: BacktestResult, evidence: Evidence) -> Objection | None:
+    """Where moves are cut to a largest size, the price at the close of such a bar is not that of the market."""
+    found = evidence.conditions.stresses
+    if math.isnan(found.capped_return):
+        return None
+    words = (
+        f"{percent(found.capped_share, 0)} of the fills follow moves that pile up at one largest size, as after a filter of outliers "
+        "or at a daily price limit, or are at such a limit; without these the strategy returns "
+        f"{percent(found.capped_return)} a year"
+    )
+    headline = "No edge found: the gain needs fills after moves that were cut."
+    return _insignificant(headline, words, found.capped_p) or _lost(headline, words, found.capped_return, result)
 
 
 def _insignificant(headline: str, words: str, p: float) -> Objection | None:
     """The objection that under other terms the gain is not significant."""
     return None if p < LEVEL else Objection(headline, f"{words}, which is not significant (p-value {p_value(p)})")
+
+
+def _lost(headline: str, words: str, annual: float, result: BacktestResult) -> Objection | None:
+    """The objection that under other terms most of the growth is lost."""
+    own = annual_return(result.returns_until_ruin, bars_per_year=result.bars_per_year)
+    if math.log1p(annual) >= MIN_GROWTH * math.log1p(own):
+        return None
+    return Objection(headline, f"{words}, instead of {percent(own)}")
 
 
 def _put_off_words(evidence: Evidence) -> str:

@@ -1,4 +1,4 @@
-"""The same account under other terms: without what its costs pay it, against the volume of its bars, and with a carry."""
+"""The same account under other terms: without what its costs pay it or some of its fills, against volumes, and with a carry."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import polars as pl
 
 from candlecast.backtesting import BacktestResult, Costs, traded_volume
 from candlecast.candles import Candles
+from candlecast.candles.caps import is_at_cap
 from candlecast.candles.fills import is_locked
 from candlecast.evaluation.growth import Growth, growth_of
 from candlecast.signals import Positions
@@ -32,8 +33,10 @@ class Stresses:
     participation: median over the fills of the order as a share of the volume of its bar, in units of the asset or in value,
         whichever is smaller; NaN where no volume is known. is_in_units: the source is known to count volume in either.
     largest_cash: the cash, in quote currency, at which that share is PARTICIPATION; infinite where no volume is known.
-    locked_share: share of the fills in bars of one price far from the close before, as at a price limit. locked_return: annual
+    locked_share: share of the fills in bars without a range far from the close before, as at a price limit. locked_return: annual
         return when nothing is filled there, NaN without such fills; locked_p: p-value of no growth then.
+    capped_share: share of the fills in bars after a move of a size that moves pile up at (`candles.caps.is_at_cap`), or in locked
+        ones. capped_return, capped_p: the same without these fills; NaN where no fill follows such a move.
     carry_percent: percent a year, charged on the value held, that would take all of the growth; NaN without growth, where the
         costs charge or pay a carry, and where trades last fewer than LONG_HOLDING bars: such positions are of both sides.
     """
@@ -46,6 +49,9 @@ class Stresses:
     locked_share: float = 0.0
     locked_return: float = math.nan
     locked_p: float = 0.0
+    capped_share: float = 0.0
+    capped_return: float = math.nan
+    capped_p: float = 0.0
     carry_percent: float = math.nan
 
     @property
@@ -62,7 +68,12 @@ def stresses(candles: Candles, positions: Positions, result: BacktestResult, *, 
         Growth(math.nan, 0.0) if without is None else growth_of(candles, positions, result, costs=without, seed=seed)
     )
     share = _participation(candles, result)
-    locked_share, locked = _unlocked(candles, positions, result, seed)
+    is_barred = is_locked(candles)
+    locked_share, locked = _without(candles, positions, result, is_barred, seed)
+    follows_cap = np.concatenate([[False], is_at_cap(candles)[:-1]])
+    capped_share, capped = 0.0, Growth(math.nan, 0.0)
+    if follows_cap[_fill_rows(candles, result)].any():
+        capped_share, capped = _without(candles, positions, result, is_barred | follows_cap, seed)
     origin = candles.origin
     return Stresses(
         unpaid_return=unpaid.annual,
@@ -73,6 +84,9 @@ def stresses(candles: Candles, positions: Positions, result: BacktestResult, *, 
         locked_share=locked_share,
         locked_return=locked.annual,
         locked_p=locked.p_value,
+        capped_share=capped_share,
+        capped_return=capped.annual,
+        capped_p=capped.p_value,
         carry_percent=_carry_percent(result),
     )
 
@@ -98,16 +112,22 @@ def without_payments(costs: Costs) -> Costs | None:
     return replace(costs, funding_bps=0.0, interest_percent=0.0, extra=charged if given else None)
 
 
-def _unlocked(candles: Candles, positions: Positions, result: BacktestResult, seed: int) -> tuple[float, Growth]:
-    """The share of the fills in locked bars, and the growth when these bars fill nothing, as if they had no volume."""
-    locked = is_locked(candles)
+def _fill_rows(candles: Candles, result: BacktestResult) -> np.ndarray:
+    """The row of the bar of each fill."""
     times = result.fills["time"].dt.replace_time_zone(None).to_numpy()
-    rows = np.searchsorted(candles.open_time, times, side="right") - 1
-    share = float(locked[rows].mean()) if len(rows) else 0.0
+    return np.searchsorted(candles.open_time, times, side="right") - 1
+
+
+def _without(
+    candles: Candles, positions: Positions, result: BacktestResult, is_barred: np.ndarray, seed: int
+) -> tuple[float, Growth]:
+    """The share of the fills in these bars, bool (time,), and the growth when they fill nothing, as if they had no volume."""
+    rows = _fill_rows(candles, result)
+    share = float(is_barred[rows].mean()) if len(rows) else 0.0
     if not share:
         return 0.0, Growth(math.nan, 0.0)
     volume = candles.volume if (candles.volume > 0).any() else np.full(len(candles), UNLIMITED)
-    frame = candles.frame.with_columns(volume=pl.Series(np.where(locked, 0.0, volume)))
+    frame = candles.frame.with_columns(volume=pl.Series(np.where(is_barred, 0.0, volume)))
     return share, growth_of(replace(candles, frame=frame), positions, result, costs=result.costs, seed=seed)
 
 
