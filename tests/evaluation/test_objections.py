@@ -386,6 +386,7 @@ def test_typical_prices_as_closes_are_no_edge():
     [
         ({"has_spikes": True, "spike_share": 0.021}, "2.1 % of the bars close far from the bars before and after"),
         ({"has_lines": True, "interpolated_share": 0.05}, "5.0 % of the bars look interpolated"),
+        ({"has_repeats": True, "repeated_share": 0.02}, "2.0 % of the bars repeat a stretch of earlier bars"),
     ],
 )
 def test_bad_prints_and_interpolated_bars_are_named(planted, prices, words):

@@ -96,7 +96,7 @@ def streaming(walk: Walk) -> Check:
 def tradable(walk: Walk) -> Check:
     """Orders could have been filled at the prices of the tested bars."""
     first = min(int(job.test_rows[0]) for job in walk.jobs)
-    found = tradability(walk.candles[first:])
+    found = tradability(walk.candles, first=first)
     if found.is_tradable:
         return Check(TRADABLE, PASSED, f"least cost {found.least_cost_bps:.1f} bp a side")
     return Check(TRADABLE, FAILED, f"{', '.join(found.faults)}; see candles.check()")

@@ -139,8 +139,8 @@ def is_locked(candles: Candles) -> np.ndarray:
     """Bool (time,): the bar has no range and lies far from the close before: a daily price limit, where one side finds no other.
 
     Far is LOCKED robust standard deviations (1.4826 times the median size of AROUND changes around it). A bar of one price has
-    no range, nor has one whose range is below NARROW of the median of AROUND bars around it: at a limit a few trades may be a tick
-    away. Retrospective: the bars around it are later ones too.
+    no range, nor has one whose range is below NARROW of the median of AROUND bars around it: at a limit a few trades may be a
+    tick away. Retrospective: the bars around it are later ones too.
     """
     locked = np.zeros(len(candles), dtype=bool)
     if len(candles) < MINIMUM:

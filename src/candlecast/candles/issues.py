@@ -16,6 +16,7 @@ from candlecast.candles.gaps import day_start, find_gaps, month_numbers, wall_cl
 from candlecast.candles.halts import is_halt
 from candlecast.candles.hours import describe
 from candlecast.candles.infill import is_interpolated
+from candlecast.candles.repeats import is_repeated
 from candlecast.candles.stale import Stretch, opens
 from candlecast.candles.ticks import ticks
 from candlecast.candles.volumes import volume_timing
@@ -51,6 +52,7 @@ NOTICES = {
     "filled_forward": "without volume that repeat the bar before, or its close",
     "filled_weekend": "of weekends that repeat the close before",
     "copied_bar": "that are the bar before once more",
+    "repeated_bar": "that repeat a stretch of earlier bars",
     "flat_run": "in long runs of one price",
     "stale_open": "that open at the close before, or nearly, after a closed market",
     "averaged_open": "that open midway through the bar before",
@@ -379,6 +381,11 @@ def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
         ("filled_forward", invented, "other bars have volume: nobody traded here"),
         ("filled_weekend", weekends, "filled forward while the market was closed: nobody traded here"),
         ("copied_bar", copied, "the open of a copy is a price that had gone when the bar before closed"),
+        (
+            "repeated_bar",
+            is_repeated(candles),
+            "the same moves and ranges once more, perhaps mirrored or at another price",
+        ),
         ("spike", spikes, "perhaps bad prints: prices that were gone with the next one"),
         (
             "interpolated",

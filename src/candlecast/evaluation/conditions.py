@@ -137,7 +137,7 @@ def conditions_of(
         middle_bps=_middle_bps(candles, positions, result),
         delayed_return=delayed_return,
         worse_return=worse_return,
-        tradability=tradability(candles[first:]),
+        tradability=tradability(candles, first=first),
         fill_gains=fill_gains(candles, positions, result, seed=seed),
         between_bars=between_bars(candles, result, seed=seed),
         stresses=stresses(candles, positions, result, seed=seed),

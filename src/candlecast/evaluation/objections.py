@@ -213,6 +213,11 @@ def _untradable(evidence: Evidence) -> Objection | None:
         reason = (
             f"{share} of the bars look interpolated: their moves go on into the next bar, which they were made from"
         )
+    elif found.has_repeats:
+        reason = (
+            f"{percent(found.repeated_share, 1)} of the bars repeat a stretch of earlier bars, as where a vendor filled a gap "
+            "with bars of another time: what follows is known from the first time"
+        )
     else:
         reason = (
             f"{percent(found.copied_share, 1)} of the bars are copies of the bar before, so their open is an old price"
@@ -300,8 +305,8 @@ def _capped(result: BacktestResult, evidence: Evidence) -> Objection | None:
     if math.isnan(found.capped_return):
         return None
     words = (
-        f"{percent(found.capped_share, 0)} of the fills follow moves that pile up at one largest size, as after a filter of outliers "
-        "or at a daily price limit, or are at such a limit; without these the strategy returns "
+        f"{percent(found.capped_share, 0)} of the fills follow moves that pile up at one largest size, as after a filter of "
+        "outliers or at a daily price limit, or are at such a limit; without these the strategy returns "
         f"{percent(found.capped_return)} a year"
     )
     headline = "No edge found: the gain needs fills after moves that were cut."

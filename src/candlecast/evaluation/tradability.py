@@ -11,6 +11,7 @@ import numpy as np
 from candlecast.candles import Candles, fills
 from candlecast.candles.gaps import DAY
 from candlecast.candles.infill import is_interpolated
+from candlecast.candles.repeats import is_repeated
 from candlecast.candles.stale import opens
 from candlecast.candles.ticks import ticks
 from candlecast.candles.volumes import volume_timing
@@ -39,6 +40,8 @@ class Tradability:
     copied_share: share of bars that copy the bar before, so they open at a price from before its close (bars without volume
         where others have some fill nothing and are not counted). has_copied_bars: that is COPIED_BARS
         or more.
+    repeated_share: share of bars that belong to a stretch of bars that occurred before, at any price, mirrored or jittered, in
+        the range or in the bars before it (`candles.repeats.is_repeated`). has_repeats: that is COPIED_BARS or more.
     filled_share: share of bars of weekends that repeat the close before, in a market that was closed then and whose table was
         filled forward (`candles.fills.is_filled_weekend`; bars without volume where others have some fill nothing and are not
         counted). has_filled_weekends: that is COPIED_BARS or more.
@@ -65,6 +68,8 @@ class Tradability:
     has_averaged_opens: bool
     copied_share: float
     has_copied_bars: bool
+    repeated_share: float
+    has_repeats: bool
     filled_share: float
     has_filled_weekends: bool
     spike_share: float
@@ -103,6 +108,7 @@ class Tradability:
             "stale opens": self.has_stale_opens,
             "averaged opens": self.has_averaged_opens,
             "copied bars": self.has_copied_bars,
+            "copied stretches": self.has_repeats,
             "weekends filled forward": self.has_filled_weekends,
             "bad prints": self.has_spikes,
             "interpolated bars": self.has_lines,
@@ -114,9 +120,10 @@ class Tradability:
         return json_values(asdict(self) | {"least_cost_bps": self.least_cost_bps})
 
 
-def tradability(candles: Candles) -> Tradability:
-    """The tradability of these candles; pass `candles[first:end]` for the bars that were tested.
+def tradability(candles: Candles, *, first: int = 0) -> Tradability:
+    """The tradability of the bars of these candles from row `first` on, that of the first bar that was tested.
 
+    The bars before it count only as those that later ones may be copies of.
     Retrospective: it describes the range as a whole and must not decide anything within it. Raises CandleError for unsound
     candles.
 
@@ -129,6 +136,8 @@ def tradability(candles: Candles) -> Tradability:
     (True, False)
     """
     candles = as_candles(candles).require_sound()
+    repeated = _mean(is_repeated(candles)[first:])
+    candles = candles[first:]
     bars = len(candles)
     opened, steps = opens(candles), ticks(candles)
     stale, invented = _mean(opened.is_stale), fills.is_invented(candles)
@@ -149,6 +158,8 @@ def tradability(candles: Candles) -> Tradability:
         has_averaged_opens=_mean(fills.is_averaged(candles)) > fills.MAXIMUM,
         copied_share=copied,
         has_copied_bars=copied >= COPIED_BARS,
+        repeated_share=repeated,
+        has_repeats=repeated >= COPIED_BARS,
         filled_share=filled,
         has_filled_weekends=filled >= COPIED_BARS,
         spike_share=_mean(spikes),
