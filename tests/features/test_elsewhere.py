@@ -139,3 +139,24 @@ def test_a_feature_that_only_looks_like_one_is_described_by_its_code():
 def test_what_cannot_be_computed_is_refused(make, words):
     with pytest.raises(ConfigError, match=words):
         make()
+
+
+def test_a_result_names_the_other_candles_that_it_depends_on():
+    study = cc.Study(cc.LinearRegression(), features=Features(cc.log_return()), baselines=(), seeds=1)
+    candles, leader = WORLD.candles[:600], WORLD.leader
+    for features, target, expected in (
+        (Features(cc.log_return()), cc.NextReturn(), ()),
+        (Features(cc.of(leader, cc.log_return()), cc.at("2d", cc.log_return())), cc.NextReturn(), ("LEADER 1d",)),
+        (Features(cc.log_return()), cc.ExcessReturn(leader), ("LEADER 1d",)),
+    ):
+        result = replace(study, features=features, target=target).run(candles, ledger=cc.Ledger.in_memory())
+        assert result.verdict.evidence.conditions.outside == expected
+
+
+def test_an_edge_that_rests_on_other_candles_says_so():
+    study = cc.Study(
+        cc.LinearRegression(), features=Features(cc.of(WORLD.leader, cc.log_return())), baselines=(), seeds=1
+    )
+    verdict = study.run(WORLD.candles, ledger=cc.Ledger.in_memory()).verdict
+    assert verdict.has_edge
+    assert "The forecast uses data from outside (LEADER 1d)" in verdict.text

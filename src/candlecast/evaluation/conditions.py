@@ -21,6 +21,7 @@ from candlecast.stats import annual_return, have_ranges, worst_case_loss
 from candlecast.text import json_values
 
 OUTSIDE = "outside:"  # before the name of a feature from outside, in its description
+CANDLES = "Candles"  # the type of candles within a description
 NO_AUDIT = "Audit: not run"
 NUMBERS = ("break_even_bps", "middle_bps", "delayed_return", "worse_return")  # fields
 MIN_BARS = 2  # of a backtest with delayed fills
@@ -43,7 +44,8 @@ class Conditions:
     is_in_time_order: each training part lies before its test part.
     worst_loss: the loss of the strategy in the worst known bar of its market, a positive log return
         (`stats.worst_case_loss`); NaN where not known. bars_known: the number of bars that this is the worst of.
-    outside: names of the features that come from outside tables, whose times the candles cannot verify.
+    outside: names of what comes from elsewhere, whose times the candles cannot verify: features from outside tables, and other
+        candles (`features.of`, benchmarks) by symbol and interval.
     clock: names of a user's features that depend on the time alone and are no plain time, in words.
     replaced: names of the parts of the result that its study did not make: a changed copy.
     audit: the result of the audit, in a line; leaks: its failures, such as values that moved when
@@ -112,14 +114,14 @@ def conditions_of(
     *,
     is_in_time_order: bool,
     implies_return: bool = True,
-    features: Any = None,
+    described: Any = None,
     seed: int = 0,
     clock: str = "",
     replaced: tuple[str, ...] = (),
     audit: str = NO_AUDIT,
     leaks: tuple[str, ...] = (),
 ) -> Conditions:
-    """The conditions of a backtest of these positions on these candles; `features` as the recipe of a study describes them.
+    """The conditions of a backtest of these positions on these candles; `described`: the parts of the study, as its recipe describes them.
 
     `implies_return`: whether the forecast implies a return; one of volatility does not, and is judged at equal risk.
     """
@@ -144,7 +146,7 @@ def conditions_of(
         is_in_time_order=is_in_time_order,
         worst_loss=_worst_loss(candles, result),
         bars_known=len(candles),
-        outside=tuple(sorted(set(_outside(features)))),
+        outside=tuple(sorted(set(_outside(described)))),
         clock=clock,
         replaced=replaced,
         audit=audit,
@@ -164,8 +166,10 @@ def _annual(candles: Candles, positions: Positions, result: BacktestResult) -> f
 
 
 def _outside(described: Any) -> Iterator[str]:
-    """Names of the outside features within the description of features."""
+    """Names of the outside features and of the other candles within the description of a study's parts."""
     if isinstance(described, dict):
+        if described.get("type") == CANDLES:
+            yield f"{described.get('symbol')} {described.get('interval')}"
         kind = described.get("kind")
         if isinstance(kind, str) and kind.startswith(OUTSIDE):
             yield kind.removeprefix(OUTSIDE)

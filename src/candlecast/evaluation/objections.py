@@ -398,7 +398,7 @@ def cautions(evidence: Evidence, *, sharpe: float) -> tuple[str, ...]:
     if evidence.conditions.outside:
         words.append(
             f"the forecast uses data from outside ({', '.join(evidence.conditions.outside)}): candles cannot verify that it was "
-            "known at the times given, and a table stamped with the open of its bars reveals the next bar"
+            "known at the times given, and bars stamped one bar early, such as with their open, reveal the next bar"
         )
     if evidence.conditions.between_bars.closed_share >= MOST_CLOSED:
         words.append(

@@ -214,7 +214,7 @@ class StudyResult:
             self.backtest,
             is_in_time_order=is_in_time_order(self.folds),
             implies_return=self.forecast.frame["expected_return"].null_count() < self.forecast.frame.height,
-            features=self.recipe.get("features"),
+            described=[self.recipe.get(part) for part in ("features", "target", "rule", "model")],
             seed=self.seed,
             audit=self.audit.line if self.audit else NO_AUDIT,
             leaks=self.audit.failures if self.audit else (),
