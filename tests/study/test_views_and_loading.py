@@ -13,7 +13,7 @@ import pytest
 
 from candlecast.backtesting import Costs
 from candlecast.dataset.folds import WalkForward
-from candlecast.errors import LookaheadError, RunError
+from candlecast.errors import ConfigError, LookaheadError, RunError
 from candlecast.features import Features, log_return
 from candlecast.ledger import Ledger
 from candlecast.models import LinearRegression
@@ -170,6 +170,20 @@ def test_a_run_is_read_back_with_its_money_its_tally_and_its_band(result, tmp_pa
     assert {(held.band, held.leverage) for held in loaded.positions.values()} == {(0.25, 2.0)}
     assert loaded.seed == 7 and loaded.forecast.seeds == [7]
     assert math.isinf(load_run(result.save(tmp_path / "other")).positions["linear"].band)
+
+
+def test_a_range_whose_end_is_not_after_its_start_is_refused_and_a_year_stands_for_its_first_day(result):
+    first, last = (result.forecast.frame["time"][row] for row in (0, -1))
+    assert result.between(str(first.year)).recipe["since"] == f"{first.year}-01-01T00:00:00+00:00"
+    assert (
+        result.between(f"{first.year}-01", f"{last.year + 1}").recipe["until"]
+        == f"{last.year + 1}-01-01T00:00:00+00:00"
+    )
+    for since, until in (("2014", "2012"), ("2014", "2014-01"), (last, first)):
+        with pytest.raises(
+            ConfigError, match="is not before until .*; expected a first moment and a later one. Change"
+        ):
+            result.between(since, until)
 
 
 def test_a_moment_of_another_zone_is_the_same_moment(result):

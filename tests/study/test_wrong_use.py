@@ -11,6 +11,21 @@ LINEAR = cc.LinearRegression()
 FEATURES = cc.Features(cc.log_return())
 
 
+class NoOutcome(cc.NextReturn):
+    def values(self, candles):
+        return None
+
+
+class NoReturn(cc.NextReturn):
+    def expected_return(self, forecast, candles):
+        return None
+
+
+class Listed(cc.NextReturn):
+    def values(self, candles):
+        return super().values(candles).tolist()
+
+
 def walked(**changes):
     return cc.walk_forward(LINEAR, CANDLES, **({"features": FEATURES, "target": cc.NextReturn()} | changes))
 
@@ -52,11 +67,29 @@ def test_a_number_of_seeds_names_the_first_ones_everywhere():
             r"ledger is of type str; expected a Ledger. Use cc.Ledger\('runs'\)",
         ),
         (lambda: cc.sample(None), "sp500"),
+        (
+            lambda: studied(target=NoOutcome()).run(CANDLES),
+            "values of the target return gave object of shape .*400 real numbers",
+        ),
+        (lambda: studied(target=NoReturn()).run(CANDLES), "expected_return of the target return gave object of shape"),
+        (lambda: CANDLES.with_activity(trades="x"), "trades holds what is no number.*of 400 numbers"),
+        (lambda: cc.audit(3, CANDLES), "study is 3; expected a Study, or a function of candles"),
+        (lambda: cc.audit(cc.Study, CANDLES), "expected a Study, or a function.*Make one, such as"),
+        (lambda: cc.shortcuts(3, CANDLES), "study is 3; expected a Study. Make one"),
+        (lambda: cc.shortcuts(lambda candles: candles, CANDLES), "expected a Study. Make one"),
+        (lambda: cc.of(3, cc.log_return()), "int.* no candles; expected Candles"),
+        (lambda: studied(rule=cc.Threshold).run(CANDLES), r"rule is the class Threshold.*Make one: Threshold\(\)"),
     ],
 )
 def test_mistakes_get_a_sentence(use, message):
     with pytest.raises(cc.CandlecastError, match=message):
         use()
+
+
+def test_outcomes_may_be_a_list():
+    ledger = cc.Ledger.in_memory()
+    listed, plain = (studied(target=each, seeds=1).run(CANDLES, ledger=ledger) for each in (Listed(), cc.NextReturn()))
+    assert listed.forecast.frame.equals(plain.forecast.frame)
 
 
 def test_results_are_shown_in_a_line():

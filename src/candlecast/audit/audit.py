@@ -22,7 +22,7 @@ from candlecast.audit.perturbations import (
     noise,
 )
 from candlecast.audit.pipelines import Pipeline, audit_pipeline
-from candlecast.audit.walk import CompletedStudy, Walk, features_of, of_fold, target_of
+from candlecast.audit.walk import CompletedStudy, Walk, features_of, of_fold, require_study, target_of
 from candlecast.candles import Candles
 from candlecast.causality.models import is_ours
 from candlecast.dataset.jobs import Job
@@ -101,7 +101,7 @@ class _Audited(NamedTuple):
 
 
 def _audited(study: Any, candles: Candles, seed: int, progress: Listener) -> _Audited:
-    if hasattr(study, "model"):
+    if require_study(study, takes_functions=True):
         return _full(study.completed(candles), candles, seed, progress)
     report = audit_pipeline(study, candles, seed=seed, progress=progress)
     return _Audited(report, candles.frame["close_time"][0])

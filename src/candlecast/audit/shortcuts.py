@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from candlecast.audit.walk import CompletedStudy
+from candlecast.audit.walk import CompletedStudy, require_study
 from candlecast.backtesting import Costs, backtest
 from candlecast.candles import Candles
 from candlecast.dataset.folds import Holdout
@@ -68,6 +68,7 @@ def shortcuts(study: Any, candles: Any, *, seed: int = 0, progress: Listener = i
     Raises:
         ConfigError: for a target that implies no return; and whatever the study itself raises.
     """
+    require_study(study)
     candles = as_candles(candles)
     study = study.completed(candles)
     own = _walked(study, candles, seed)

@@ -16,6 +16,7 @@ from candlecast.dataset.forecast import Forecast
 from candlecast.dataset.jobs import Job
 from candlecast.dataset.prediction import Prediction
 from candlecast.dataset.samples import Samples, make_samples
+from candlecast.errors import ConfigError
 from candlecast.events import Listener, ignore
 from candlecast.features import Features
 from candlecast.models import Fitted, Model
@@ -40,11 +41,25 @@ def target_of(target: Target, candles: Candles) -> Stage:
         times = np.full(len(candles), np.datetime64("NaT", "us"))
         times[known < len(candles)] = candles.close_time[known[known < len(candles)]]
         columns += [
-            (f"outcome of {label(part)}", times, part.values(candles)),
+            (f"outcome of {label(part)}", times, np.asarray(part.values(candles))),
             (f"weight of {label(part)}", times, sample_weight(part, candles)),
-            (f"naive forecast of {label(part)}", candles.close_time, part.naive(candles)),
+            (f"naive forecast of {label(part)}", candles.close_time, np.asarray(part.naive(candles))),
         ]
     return Stage.of("target", columns)
+
+
+def require_study(study: object, *, takes_functions: bool = False) -> bool:
+    """Whether it is a study; False for a function, where those are taken. Raises ConfigError for anything else."""
+    is_thing = not isinstance(study, type)
+    is_study = is_thing and hasattr(study, "completed") and hasattr(study, "model")
+    if not is_study and not (takes_functions and is_thing and callable(study)):
+        or_function = ", or a function of candles that gives the tables of its stages" if takes_functions else ""
+        raise ConfigError(
+            f"study is {study!r:.80}",
+            expected=f"a Study{or_function}",
+            remedy="Make one, such as cc.Study(cc.LSTM())",
+        )
+    return is_study
 
 
 class CompletedStudy(Protocol):

@@ -14,7 +14,7 @@ import polars as pl
 
 from candlecast.candles import gaps, intake, issues, mend, resample, sessions
 from candlecast.candles.clock import DAY, Breaks, TradingClock, local_time
-from candlecast.errors import CandleError, ConfigError
+from candlecast.errors import CandleError, ConfigError, said
 from candlecast.interval import Interval
 from candlecast.parameters import is_whole
 from candlecast.process.forking import require_threads
@@ -217,10 +217,18 @@ class Candles:
         Raises ConfigError for other names and for anything but a number for each bar.
         """
         for name, values in columns.items():
-            numbers = np.asarray(values, dtype=np.float64) if name in intake.ACTIVITY else None
+            numbers = None
+            if name not in intake.ACTIVITY:
+                wrong = f"{name} is no column of candles"
+            else:
+                try:
+                    numbers = np.asarray(values, dtype=np.float64)
+                    wrong = f"{name} has shape {numbers.shape}"
+                except (TypeError, ValueError) as error:
+                    wrong = f"{name} holds what is no number ({said(error)})"
             if numbers is None or numbers.shape != (len(self),):
                 raise ConfigError(
-                    f"{name} has shape {numbers.shape}" if numbers is not None else f"{name} is no column of candles",
+                    wrong,
                     expected=f"{', '.join(intake.ACTIVITY)}, of {len(self):,} numbers",
                     remedy="Use for example candles.with_activity(trades=counts)",
                 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from candlecast.candles import Candles
 from candlecast.causality import markets
 from candlecast.causality.compare import Passed, informative, minute, naming, require_equal
 from candlecast.causality.copies import by_earlier_calls
-from candlecast.errors import LookaheadError, said
+from candlecast.errors import ConfigError, LookaheadError, said
 from candlecast.targets import Target, components
 
 logger = logging.getLogger(__name__)
@@ -57,14 +58,17 @@ def _require_causal(target: Target, candles: Candles, seed: int) -> None:
     short = part[-(SHORT + 4 * horizon) :]
     _require_nothing_kept(target, short, [markets.unseen(short, seed), *markets.other_ends(short, seed)], subject)
     with naming(f"the values or the naive forecast of {subject}", part):
-        values, naive = target.values(part), target.naive(part)
+        given = target.values(part), target.naive(part)
+    values, naive = _numbers(target, given, NAMES, part)
     forecast = naive + 0.01 * np.random.default_rng(seed).standard_normal(len(part))
     with naming(f"expected_return of {subject}", part):
-        implied = target.expected_return(forecast, part)
+        given = (target.expected_return(forecast, part),)
+    (implied,) = _numbers(target, given, NAMES[2:], part)
     for bar, other in markets.other_futures(part, horizon, seed, moments=CUTS):
         forecast_there = np.where(np.arange(len(other)) <= bar, forecast[: len(other)], forecast[::-1][: len(other)])
         with naming(subject, other):
-            found = target.values(other), target.naive(other), target.expected_return(forecast_there, other)
+            given = target.values(other), target.naive(other), target.expected_return(forecast_there, other)
+        found = _numbers(target, given, NAMES, other)
         pairs = {
             "values": (values, found[0], max(bar + 1 - horizon, 0)),
             "naive": (naive, found[1], bar + 1),
@@ -83,6 +87,21 @@ def _require_causal(target: Target, candles: Candles, seed: int) -> None:
         _require_same(subject, name, part, before, again)
 
 
+def _numbers(
+    target: Target, given: tuple[Any, ...], methods: tuple[str, ...], candles: Candles
+) -> tuple[np.ndarray, ...]:
+    """What methods of a target gave, as arrays. Raises ConfigError for anything but real numbers, one for each bar."""
+    found = tuple(np.asarray(each) for each in given)
+    for each, method in zip(found, methods, strict=False):
+        if each.shape != (len(candles),) or each.dtype.kind not in "fiub":
+            raise ConfigError(
+                f"{method} of the target {target.name} gave {each.dtype} of shape {each.shape} for {len(candles):,} candles",
+                expected=f"{len(candles):,} real numbers, one for each bar",
+                remedy=f"Correct {type(target).__name__}.{method}",
+            )
+    return found
+
+
 def _require_answers(
     target: Target, candles: Candles, before: tuple[np.ndarray, ...], forecast: np.ndarray, subject: str, seed: int
 ) -> None:
@@ -91,7 +110,8 @@ def _require_answers(
 
     def found(other: Candles) -> tuple[np.ndarray, ...]:
         with naming(subject, other):
-            return target.values(other), target.naive(other), target.expected_return(forecast, other)
+            given = target.values(other), target.naive(other), target.expected_return(forecast, other)
+        return _numbers(target, given, NAMES, other)
 
     after = found(markets.another_path(candles, bar, generator))
     later = slice(bar + 1 + target.horizon, len(candles) - target.horizon)

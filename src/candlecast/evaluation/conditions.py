@@ -121,7 +121,7 @@ def conditions_of(
     audit: str = NO_AUDIT,
     leaks: tuple[str, ...] = (),
 ) -> Conditions:
-    """The conditions of a backtest of these positions on these candles; `described`: the parts of the study, as its recipe describes them.
+    """The conditions of a backtest of these positions on these candles; `described`: the parts of the study, as in its recipe.
 
     `implies_return`: whether the forecast implies a return; one of volatility does not, and is judged at equal risk.
     """

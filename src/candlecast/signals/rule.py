@@ -41,7 +41,13 @@ class Rule(Protocol):
 
 
 def require_rule(rule: object) -> None:
-    """Raise ConfigError for anything that cannot be called with a forecast and candles."""
+    """Raise ConfigError for anything that cannot be called with a forecast and candles, and for the class of a rule."""
+    if isinstance(rule, type):
+        raise ConfigError(
+            f"rule is the class {rule.__name__}",
+            expected="a rule: an instance of it, or a function",
+            remedy=f"Make one: {rule.__name__}()",
+        )
     if not callable(rule) or _arguments(rule) == 0:
         raise ConfigError(
             f"rule is {rule!r}",

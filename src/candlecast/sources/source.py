@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -18,6 +19,8 @@ from candlecast.interval import Interval
 from candlecast.sources.refusals import no_bar
 
 COLUMNS = ("open_time", "close_time", "open", "high", "low", "close", "volume")
+SHORT_DATE = r"\d{4}(-\d{2})?"  # a year, or a year and a month
+FIRST_DAY = {4: "-01-01", 7: "-01"}  # what makes it a date, by its length
 Moment = str | date | datetime | np.datetime64
 Session = Literal["always", "sessions"]
 Status = Literal["trading", "halted", "delisted", "unknown"]
@@ -100,12 +103,17 @@ class Source(ABC):
 def moment(value: Moment, name: str = "since") -> datetime:
     """A time in UTC from ISO text, a date or a datetime, NumPy's too; without a zone it is in UTC. Raises ConfigError.
 
+    A year, or a year and a month, stands for its first day.
+
     >>> moment("2021-01-01").isoformat(), moment("2021-01-01T02:00+02:00").isoformat()
     ('2021-01-01T00:00:00+00:00', '2021-01-01T00:00:00+00:00')
+    >>> moment("2021").isoformat(), moment("2021-03").isoformat()
+    ('2021-01-01T00:00:00+00:00', '2021-03-01T00:00:00+00:00')
     """
     if isinstance(value, str):
+        text = value.strip()
         try:
-            value = datetime.fromisoformat(value.strip())
+            value = datetime.fromisoformat(text + FIRST_DAY[len(text)] if re.fullmatch(SHORT_DATE, text) else text)
         except ValueError as error:
             raise ConfigError(
                 f"{name} {value!r} is not a date",

@@ -364,6 +364,12 @@ class StudyResult:
         first, last = (
             None if each is None else moment(each, name) for each, name in ((since, "since"), (until, "until"))
         )
+        if first is not None and last is not None and first >= last:
+            raise ConfigError(
+                f"since {first:%Y-%m-%d %H:%M} is not before until {last:%Y-%m-%d %H:%M}",
+                expected="a first moment and a later one",
+                remedy="Change their order; a year alone stands for its first day",
+            )
         held = [self.recipe.get(name) and moment(self.recipe[name], name) for name in ("since", "until")]
         first, last = (
             max(filter(None, (first, held[0])), default=None),
