@@ -19,7 +19,7 @@ from candlecast.candles.infill import is_interpolated
 from candlecast.candles.repeats import is_repeated
 from candlecast.candles.stale import Stretch, opens
 from candlecast.candles.ticks import ticks
-from candlecast.candles.volumes import volume_timing
+from candlecast.candles.volumes import early_activity, volume_timing
 from candlecast.errors import CandleError
 from candlecast.interval import SECONDS
 from candlecast.text import count
@@ -59,6 +59,7 @@ NOTICES = {
     "spike": "that close far off their neighbours, which agree",
     "interpolated": "that look interpolated between other bars",
     "early_volume": "whose volume seems to be that of the next bar",
+    "early_activity": "with a column that seems to be that of the next bar",
     "coarse_tick": "with steps of price about as large as their moves",
     "split": "as after a split",
     "reuse": "perhaps of another asset under the same symbol",
@@ -377,6 +378,7 @@ def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
     early = (
         f"correlation of volume with the range of its own bar {timing.own:.2f}, with that of the next {timing.next:.2f}"
     )
+    shifted = early_activity(candles)
     masks = [
         ("filled_forward", invented, "other bars have volume: nobody traded here"),
         ("filled_weekend", weekends, "filled forward while the market was closed: nobody traded here"),
@@ -393,6 +395,7 @@ def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
             "their moves go on into the next bar: they lead to prices that came later",
         ),
         ("early_volume", volume, early),
+        ("early_activity", np.full(len(candles), bool(shifted)), f"{', '.join(shifted)}: perhaps one bar early"),
         ("flat_run", fills.flat_runs(candles), "open, high, low and close are equal from bar to bar"),
     ]
     rows = [_issue(candles, kind, mask, _runs(mask, detail)) for kind, mask, detail in masks if mask.any()]

@@ -1,10 +1,13 @@
-"""A volume column that belongs to the next bar."""
+"""Columns of volume and activity that belong to the next bar."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import polars as pl
+
+from candlecast.candles.intake import ACTIVITY
 
 if TYPE_CHECKING:
     from candlecast.candles.table import Candles
@@ -15,6 +18,12 @@ BEYOND = (
     0.2  # by how much it exceeds that with the ranges of its own bar and the one before; real markets have -0.2 or less
 )
 SHARE = 0.5  # of the bars with a volume, at least
+LEADS = 0.03  # correlation of the takers' share with the next return, at least, and by how much it exceeds that with its own
+ERRORS, OTHER_ERRORS = 4.0, 2.0  # the same in standard errors of a correlation, and of a difference of two
+CUT = 3.0  # robust standard deviations at which returns are cut
+INSIDE = 0.9  # share of the bars whose mean price lies within their range, at least
+BETTER = 0.1  # by how much more often it lies within the range of the next bar
+ROUNDED = 1e-4  # relative: by how much the rounding of volumes may move a mean price
 
 
 class VolumeTiming(NamedTuple):
@@ -25,6 +34,69 @@ class VolumeTiming(NamedTuple):
     is_early: bool
 
 
+def early_activity(candles: Candles) -> tuple[str, ...]:
+    """Names of the columns of activity that seem to belong to the next bar, or hold a part of it.
+
+    `quote_volume`, `trades` and `taker_volume` that follow the range of the next bar as in `volume_timing`; `taker_volume` whose
+    share of the volume goes with the return of the next bar and not with that of its own: takers move prices while they trade
+    (Evans and Lyons 2002); and `quote_volume` whose mean price, quote_volume / volume, lies outside of its bar and within the next.
+
+    >>> from candlecast.sources import synthetic
+    >>> candles = synthetic.garch(1_000, seed=1).candles
+    >>> early_activity(candles.with_activity(trades=candles.volume)), volume_timing(candles).is_early
+    ((), False)
+    """
+    found = []
+    for name in ACTIVITY:
+        values = _column(candles, name)
+        if values is None:
+            continue
+        is_early = _timing(candles, values).is_early
+        is_early |= name == "taker_volume" and _takers_lead(candles, values)
+        is_early |= name == "quote_volume" and _is_mean_of_next(candles, values)
+        if is_early:
+            found.append(name)
+    return tuple(found)
+
+
+def _column(candles: Candles, name: str) -> np.ndarray | None:
+    """Values of a column, NaN where not known, (time,); None where there are none."""
+    if name not in candles.frame.columns:
+        return None
+    values = candles.frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    return values if np.isfinite(values).any() else None
+
+
+def _takers_lead(candles: Candles, taken: np.ndarray) -> bool:
+    """Whether the takers' share of the volume goes with the next return rather than its own."""
+    known = np.isfinite(taken) & (candles.volume > 0)
+    known[:1] = False
+    both = known[:-1] & known[1:]
+    if both.sum() < MINIMUM:
+        return False
+    share = np.where(known, taken / np.where(known, candles.volume, 1.0), 0.0)
+    returns = np.diff(np.log(candles.close), prepend=np.log(candles.close[0]))
+    cut = CUT * 1.4826 * float(np.median(np.abs(returns)))
+    returns = np.clip(returns, -cut, cut)
+    own, later = (_correlation(share[:-1][both], each[both]) for each in (returns[:-1], returns[1:]))
+    error = 1 / np.sqrt(both.sum())
+    return later > max(LEADS, ERRORS * error) and later - own > max(LEADS, OTHER_ERRORS * np.sqrt(2) * error)
+
+
+def _is_mean_of_next(candles: Candles, value: np.ndarray) -> bool:
+    """Whether the mean price, value traded / volume, lies outside of its bar and within the next; in other units, in neither."""
+    known = np.isfinite(value) & (candles.volume > 0)
+    known[-1:] = False
+    if known.sum() < MINIMUM:
+        return False
+    mean = np.where(known, value / np.where(known, candles.volume, 1.0), 0.0)
+    slack = ROUNDED * candles.close
+    low, high = candles.low - slack, candles.high + slack
+    own = float(((mean >= low) & (mean <= high))[known].mean())
+    later = float(((mean >= np.roll(low, -1)) & (mean <= np.roll(high, -1)))[known].mean())
+    return own < INSIDE and later > own + BETTER
+
+
 def volume_timing(candles: Candles) -> VolumeTiming:
     """How the volume follows the range of its own bar and that of the next bar.
 
@@ -32,10 +104,15 @@ def volume_timing(candles: Candles) -> VolumeTiming:
     bars beside it, so that slow changes of both do not count. NaN where fewer than MINIMUM bars in a row have both.
     Retrospective: it describes the table as a whole.
     """
-    has_both = (candles.volume > 0) & (candles.high > candles.low)
+    return _timing(candles, candles.volume)
+
+
+def _timing(candles: Candles, amount: np.ndarray) -> VolumeTiming:
+    """The same of another amount, such as the number of trades, (time,)."""
+    has_both = (amount > 0) & (candles.high > candles.low)
     if has_both.mean() < SHARE if len(has_both) else True:
         return VolumeTiming(np.nan, np.nan, False)
-    volume = _beyond_neighbours(np.log(np.where(has_both, candles.volume, 1.0)))
+    volume = _beyond_neighbours(np.log(np.where(has_both, amount, 1.0)))
     ranges = _beyond_neighbours(np.log(np.where(has_both, (candles.high - candles.low) / candles.close, 1.0)))
     known = has_both[:-3] & has_both[1:-2] & has_both[2:-1] & has_both[3:]
     if known.sum() < MINIMUM:

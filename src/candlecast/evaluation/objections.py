@@ -336,6 +336,14 @@ def _put_off_words(evidence: Evidence) -> str:
 
 def _early_volume(evidence: Evidence) -> Objection | None:
     found = evidence.conditions.tradability
+    if found is not None and found.early_activity:
+        names = listed((*(("volume",) if found.has_early_volume else ()), *found.early_activity))
+        return Objection(
+            f"No verdict: {names} may be of the next bar. Are columns shifted?",
+            f"{names} agrees with the range, the return or the prices of the next bar better than with those of its "
+            "own, which may reveal the future; shift what is early back by one bar",
+            is_of_forecast=True,
+        )
     if found is None or not found.has_early_volume:
         return None
     return Objection(

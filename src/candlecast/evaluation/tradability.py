@@ -14,7 +14,7 @@ from candlecast.candles.infill import is_interpolated
 from candlecast.candles.repeats import is_repeated
 from candlecast.candles.stale import opens
 from candlecast.candles.ticks import ticks
-from candlecast.candles.volumes import volume_timing
+from candlecast.candles.volumes import early_activity, volume_timing
 from candlecast.sources.files import as_candles
 from candlecast.stats import bounce_spread, efficient_spread, high_low_spread, roll_spread
 from candlecast.text import json_values
@@ -50,6 +50,8 @@ class Tradability:
     interpolated_share: share of bars that look interpolated, where their moves go on into the next bar
         (`candles.infill.is_interpolated`); has_lines: LINES or more, at least 3.
     has_early_volume: the volume seems to be that of the next bar (`candles.volumes.volume_timing`).
+    early_activity: names of the columns of activity that seem to be of the next bar, in the range or in all bars
+        (`candles.volumes.early_activity`).
     invented_share: share of bars that repeat the bar before or its close and have no volume, where other bars have some.
     flat_share: share of bars that repeat the close before in all four prices.
     has_volume: any bar has some.
@@ -77,6 +79,7 @@ class Tradability:
     interpolated_share: float
     has_lines: bool
     has_early_volume: bool
+    early_activity: tuple[str, ...]
     invented_share: float
     flat_share: float
     has_volume: bool
@@ -136,7 +139,7 @@ def tradability(candles: Candles, *, first: int = 0) -> Tradability:
     (True, False)
     """
     candles = as_candles(candles).require_sound()
-    repeated = _mean(is_repeated(candles)[first:])
+    repeated, shifted = _mean(is_repeated(candles)[first:]), early_activity(candles)
     candles = candles[first:]
     bars = len(candles)
     opened, steps = opens(candles), ticks(candles)
@@ -167,6 +170,7 @@ def tradability(candles: Candles, *, first: int = 0) -> Tradability:
         interpolated_share=lines,
         has_lines=lines >= max(LINES, 3 / max(bars, 1)),
         has_early_volume=volume_timing(candles).is_early,
+        early_activity=tuple(sorted({*shifted, *early_activity(candles)})),
         invented_share=_mean(invented),
         flat_share=_mean(fills.is_repeat(candles)),
         has_volume=bool((candles.volume > 0).any()),

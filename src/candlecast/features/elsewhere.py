@@ -29,7 +29,7 @@ def of(other: Candles, feature: Feature, *, max_age: str | None = None) -> Featu
 
     The other candles are part of the feature: other prices are another study. A feature of your own is checked on them.
 
-    Raises CandleError for unsound candles, ConfigError for what is no candles or no feature.
+    Raises CandleError for unsound candles and what is no candles, ConfigError for what is no feature.
 
     >>> from candlecast.features import log_return
     >>> from candlecast.sources import synthetic
