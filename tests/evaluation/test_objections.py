@@ -389,6 +389,10 @@ def test_typical_prices_as_closes_are_no_edge():
     [
         ({"has_spikes": True, "spike_share": 0.021}, "2.1 % of the bars close far from the bars before and after"),
         ({"has_lines": True, "interpolated_share": 0.05}, "5.0 % of the bars look interpolated"),
+        (
+            {"has_smoothed_prices": True, "range_ratio": 1.62, "autocorrelation": 0.4},
+            "1.6 times in variance, although these moves go on (autocorrelation 0.40)",
+        ),
         ({"has_repeats": True, "repeated_share": 0.02}, "2.0 % of the bars repeat a stretch of earlier bars"),
     ],
 )

@@ -17,6 +17,7 @@ from candlecast.candles.halts import is_halt
 from candlecast.candles.hours import describe
 from candlecast.candles.infill import is_interpolated
 from candlecast.candles.repeats import is_repeated
+from candlecast.candles.smoothing import smoothing
 from candlecast.candles.stale import Stretch, opens
 from candlecast.candles.ticks import ticks
 from candlecast.candles.volumes import early_activity, volume_timing
@@ -59,6 +60,7 @@ NOTICES = {
     "spike": "that close far off their neighbours, which agree",
     "interpolated": "that look interpolated between other bars",
     "early_volume": "whose volume seems to be that of the next bar",
+    "smoothed": "with prices that look like averages over several bars",
     "early_activity": "with a column that seems to be that of the next bar",
     "coarse_tick": "with steps of price about as large as their moves",
     "split": "as after a split",
@@ -378,7 +380,11 @@ def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
     early = (
         f"correlation of volume with the range of its own bar {timing.own:.2f}, with that of the next {timing.next:.2f}"
     )
-    shifted = early_activity(candles)
+    shifted, smoothed = early_activity(candles), smoothing(candles)
+    averages = (
+        f"the ranges are {smoothed.ratio:.1f} times too wide for the moves of the closes, in variance, and these moves go on "
+        f"(autocorrelation {smoothed.autocorrelation:.2f})"
+    )
     masks = [
         ("filled_forward", invented, "other bars have volume: nobody traded here"),
         ("filled_weekend", weekends, "filled forward while the market was closed: nobody traded here"),
@@ -394,6 +400,7 @@ def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
             is_interpolated(candles),
             "their moves go on into the next bar: they lead to prices that came later",
         ),
+        ("smoothed", np.full(len(candles), smoothed.is_smoothed), averages),
         ("early_volume", volume, early),
         ("early_activity", np.full(len(candles), bool(shifted)), f"{', '.join(shifted)}: perhaps one bar early"),
         ("flat_run", fills.flat_runs(candles), "open, high, low and close are equal from bar to bar"),

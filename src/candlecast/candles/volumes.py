@@ -37,9 +37,9 @@ class VolumeTiming(NamedTuple):
 def early_activity(candles: Candles) -> tuple[str, ...]:
     """Names of the columns of activity that seem to belong to the next bar, or hold a part of it.
 
-    `quote_volume`, `trades` and `taker_volume` that follow the range of the next bar as in `volume_timing`; `taker_volume` whose
-    share of the volume goes with the return of the next bar and not with that of its own: takers move prices while they trade
-    (Evans and Lyons 2002); and `quote_volume` whose mean price, quote_volume / volume, lies outside of its bar and within the next.
+    `quote_volume`, `trades` and `taker_volume` that follow the range of the next bar as in `volume_timing`. `taker_volume` whose
+    share of the volume goes with the return of the next bar and not with that of its own: takers move prices as they trade (Evans
+    and Lyons 2002). `quote_volume` whose mean price, quote_volume / volume, lies outside of its bar and within the next.
 
     >>> from candlecast.sources import synthetic
     >>> candles = synthetic.garch(1_000, seed=1).candles

@@ -213,6 +213,11 @@ def _untradable(evidence: Evidence) -> Objection | None:
         reason = (
             f"{share} of the bars look interpolated: their moves go on into the next bar, which they were made from"
         )
+    elif found.has_smoothed_prices:
+        reason = (
+            f"the ranges are too wide for the moves of the closes, {found.range_ratio:.1f} times in variance, although these "
+            f"moves go on (autocorrelation {found.autocorrelation:.2f}): the prices are averages over several bars"
+        )
     elif found.has_repeats:
         reason = (
             f"{percent(found.repeated_share, 1)} of the bars repeat a stretch of earlier bars, as where a vendor filled a gap "

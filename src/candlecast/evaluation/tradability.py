@@ -12,6 +12,7 @@ from candlecast.candles import Candles, fills
 from candlecast.candles.gaps import DAY
 from candlecast.candles.infill import is_interpolated
 from candlecast.candles.repeats import is_repeated
+from candlecast.candles.smoothing import smoothing
 from candlecast.candles.stale import opens
 from candlecast.candles.ticks import ticks
 from candlecast.candles.volumes import early_activity, volume_timing
@@ -49,6 +50,8 @@ class Tradability:
         (`candles.fills.are_many`).
     interpolated_share: share of bars that look interpolated, where their moves go on into the next bar
         (`candles.infill.is_interpolated`); has_lines: LINES or more, at least 3.
+    range_ratio: variance by the ranges over that by the moves of closes; autocorrelation: of these moves; NaN for few bars.
+        has_smoothed_prices: the ranges are too wide for moves that go on (`candles.smoothing`).
     has_early_volume: the volume seems to be that of the next bar (`candles.volumes.volume_timing`).
     early_activity: names of the columns of activity that seem to be of the next bar, in the range or in all bars
         (`candles.volumes.early_activity`).
@@ -78,6 +81,9 @@ class Tradability:
     has_spikes: bool
     interpolated_share: float
     has_lines: bool
+    range_ratio: float
+    autocorrelation: float
+    has_smoothed_prices: bool
     has_early_volume: bool
     early_activity: tuple[str, ...]
     invented_share: float
@@ -100,8 +106,8 @@ class Tradability:
 
     @property
     def is_tradable(self) -> bool:
-        """Whether orders could be filled at the prices: none are stale, averaged, copied, filled forward, bad prints or
-        interpolated."""
+        """Whether orders could be filled at the prices: none are stale, averaged, copied, filled forward, bad prints,
+        interpolated or smoothed."""
         return not self.faults
 
     @property
@@ -115,6 +121,7 @@ class Tradability:
             "weekends filled forward": self.has_filled_weekends,
             "bad prints": self.has_spikes,
             "interpolated bars": self.has_lines,
+            "smoothed prices": self.has_smoothed_prices,
         }
         return tuple(name for name, is_found in found.items() if is_found)
 
@@ -148,6 +155,7 @@ def tradability(candles: Candles, *, first: int = 0) -> Tradability:
     filled = _mean(fills.is_filled_weekend(candles) & ~invented)
     spikes = fills.is_spike(candles)
     lines = _mean(is_interpolated(candles))
+    smoothed = smoothing(candles)
     prices = candles.open, candles.high, candles.low, candles.close
     follows = np.ones(bars, dtype=bool)
     if candles.interval.microseconds < DAY:
@@ -169,6 +177,9 @@ def tradability(candles: Candles, *, first: int = 0) -> Tradability:
         has_spikes=fills.are_many(spikes),
         interpolated_share=lines,
         has_lines=lines >= max(LINES, 3 / max(bars, 1)),
+        range_ratio=smoothed.ratio,
+        autocorrelation=smoothed.autocorrelation,
+        has_smoothed_prices=smoothed.is_smoothed,
         has_early_volume=volume_timing(candles).is_early,
         early_activity=tuple(sorted({*shifted, *early_activity(candles)})),
         invented_share=_mean(invented),
