@@ -91,6 +91,49 @@ SLIPS = [
     ),
     *slips(
         "candles",
+        "candles/fills.py",
+        "tests/evaluation/test_between_bars.py",
+        [("locked-in-one-price-only", " | (ranges < NARROW * _local_median(ranges))", "")],
+    ),
+    *slips(
+        "candles",
+        "candles/caps.py",
+        "tests/candles/test_caps.py",
+        [
+            ("rises-alone", "for sign in (1.0, -1.0):", "for sign in (1.0,):"),
+            ("tails-are-caps", "inside >= MINIMUM", "inside >= 1"),
+            ("ticks-forgotten", "np.minimum(np.median(step), COARSEST * cap)", "0.0"),
+        ],
+    ),
+    *slips(
+        "candles",
+        "candles/repeats.py",
+        "tests/candles/test_repeats.py",
+        [
+            ("mirror-images-unseen", "    if mirrored:\n", "    if False:\n"),
+            ("alike-is-repeated", "pairs / matches if matches >= SHORTEST else 0.0", "0.0"),
+            ("first-time-marked", "found[1 + other[is_same] + bar] = True", "found[1 + one[is_same] + bar] = True"),
+        ],
+    ),
+    *slips(
+        "candles",
+        "candles/smoothing.py",
+        "tests/candles/test_smoothing.py",
+        [
+            ("true-moves-accused", "is_smoothed = ratio >= WIDE and", "is_smoothed ="),
+        ],
+    ),
+    *slips(
+        "candles",
+        "candles/volumes.py",
+        "tests/candles/test_volumes.py",
+        [
+            ("late-is-early", "(returns[:-1], returns[1:])", "(returns[1:], returns[:-1])"),
+            ("other-units-early", "own < INSIDE and later > own + BETTER", "own < INSIDE"),
+        ],
+    ),
+    *slips(
+        "candles",
         "candles/ticks.py",
         "tests/candles/test_fills.py",
         [

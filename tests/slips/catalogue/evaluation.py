@@ -99,6 +99,13 @@ SLIPS = [
                 "return None",
             ),
             ("averaged-opens-allowed", "elif found.has_averaged_opens:", "elif False:"),
+            (
+                "lost-growth-allowed",
+                "if math.log1p(annual) >= MIN_GROWTH * math.log1p(own):",
+                "if math.log1p(annual) <= MIN_GROWTH * math.log1p(own):",
+            ),
+            ("cut-moves-allowed", "            _capped(result, evidence),\n", ""),
+            ("early-activity-allowed", "if found is not None and found.early_activity:", "if False:"),
         ],
     ),
     *slips(
@@ -116,6 +123,35 @@ SLIPS = [
                 '"copied bars": self.has_copied_bars,',
                 '"copied bars": False,',
             ),
+        ],
+    ),
+    *slips(
+        "evaluation",
+        "evaluation/tradability.py",
+        "tests/candles/test_repeats.py tests/candles/test_smoothing.py",
+        [
+            ("copied-before-unseen", "_mean(is_repeated(candles)[first:])", "_mean(is_repeated(candles[first:]))"),
+            ("smoothed-tradable", '"smoothed prices": self.has_smoothed_prices,', '"smoothed prices": False,'),
+        ],
+    ),
+    *slips(
+        "evaluation",
+        "evaluation/stresses.py",
+        "tests/candles/test_caps.py tests/evaluation/test_between_bars.py",
+        [
+            (
+                "capped-bar-itself",
+                "np.concatenate([[False], is_at_cap(candles)[:-1]])",
+                "is_at_cap(candles) & False",
+            ),
+        ],
+    ),
+    *slips(
+        "evaluation",
+        "evaluation/conditions.py",
+        "tests/features/test_elsewhere.py",
+        [
+            ("other-candles-unnamed", 'if described.get("type") == CANDLES:', "if False:"),
         ],
     ),
     *slips(
