@@ -380,6 +380,8 @@ def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
     early = (
         f"correlation of volume with the range of its own bar {timing.own:.2f}, with that of the next {timing.next:.2f}"
     )
+    averaged = fills.is_averaged(candles)
+    has_averages = averaged.mean() > fills.MAXIMUM
     shifted, smoothed = early_activity(candles), smoothing(candles)
     averages = (
         f"the ranges are {smoothed.ratio:.1f} times too wide for the moves of the closes, in variance, and these moves go on "
@@ -400,15 +402,14 @@ def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
             is_interpolated(candles),
             "their moves go on into the next bar: they lead to prices that came later",
         ),
-        ("smoothed", np.full(len(candles), smoothed.is_smoothed), averages),
+        ("smoothed", np.full(len(candles), smoothed.is_smoothed and not has_averages), averages),
         ("early_volume", volume, early),
         ("early_activity", np.full(len(candles), bool(shifted)), f"{', '.join(shifted)}: perhaps one bar early"),
         ("flat_run", fills.flat_runs(candles), "open, high, low and close are equal from bar to bar"),
     ]
     rows = [_issue(candles, kind, mask, _runs(mask, detail)) for kind, mask, detail in masks if mask.any()]
     rows += [_stale_row(candles, part) for part in opens(candles).in_order]
-    averaged = fills.is_averaged(candles)
-    if averaged.mean() > fills.MAXIMUM:
+    if has_averages:
         words = f"{averaged.mean():.0%} of all bars, as in Heikin-Ashi candles: averages, which nobody traded at"
         rows.append(_issue(candles, "averaged_open", averaged, words))
     steps = ticks(candles)
