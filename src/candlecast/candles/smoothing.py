@@ -40,7 +40,7 @@ def smoothing(candles: Candles) -> Smoothing:
     >>> from candlecast.sources import synthetic
     >>> found = smoothing(synthetic.ar1(2_000, seed=1, phi=0.3).candles)
     >>> round(found.ratio, 1), round(found.autocorrelation, 1), found.is_smoothed
-    (0.6, 0.3, False)
+    (0.7, 0.3, False)
     """
     if len(candles) <= MINIMUM:
         return Smoothing(math.nan, math.nan, False)
