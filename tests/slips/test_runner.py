@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from slips.catalogue import SLIPS
 from slips.slip import Slip
 
 CODE = """
@@ -65,3 +66,9 @@ def test_a_slip_applies_to_text_that_occurs_once():
     assert slip.applied("x + 1") == "x - 1"
     assert slip.applied("x + 1 + 1") is None is slip.applied("x")
     assert slip.package == "a"
+
+
+def test_no_slip_of_the_catalogue_is_stale():
+    root = Path(__file__).parents[2] / "src" / "candlecast"
+    assert not [slip.name for slip in SLIPS if slip.applied((root / slip.path).read_text(encoding="utf-8")) is None]
+    assert len({slip.name for slip in SLIPS}) == len(SLIPS)

@@ -24,14 +24,14 @@ SLIPS = [
         [
             (
                 "dates-unchecked",
-                "    _require_same_on_other_dates(feature, candles, base, is_clock)\n    _require_smooth",
-                "    _require_smooth",
+                "    _require_same_on_other_dates(feature, candles, base, is_clock)\n    _require_answers",
+                "    _require_answers",
             ),
             ("marks-unchecked", "    _require_smooth(feature, candles, base)\n", ""),
             (
                 "rows-unchecked",
-                "    _require_same_from_later_start(feature, candles, base, is_clock)\n    for column",
-                "    for column",
+                "    _require_same_from_later_start(feature, candles, base, is_clock)\n    _require_no_row",
+                "    _require_no_row",
             ),
             ("rounding-coarse", "ROUNDING, TINY = 1e-6, 1e-10", "ROUNDING, TINY = 1e+6, 1e-10"),
         ],
@@ -43,7 +43,7 @@ SLIPS = [
         [
             (
                 "future-kept",
-                "_path(len(candles) - bar - 1, candles.close[bar], candles.volume[bar] + 1, generator)",
+                "_path(len(candles) - bar - 1, candles.close[bar], candles.volume[bar] + 1, generator, candles.activity)",
                 "{n: getattr(candles, n)[bar + 1 :] for n in ('open', 'high', 'low', 'close', 'volume')}",
             ),
             (

@@ -10,7 +10,11 @@ SLIPS = [
         "cli/run.py",
         "tests/cli/test_options_arrive.py",
         [
-            ("seed-dropped", "runs=runs, seed=seed, progress=listener)", "runs=runs, progress=listener)"),
+            (
+                "seed-dropped",
+                "candles, runs=runs, seed=seed, progress=listener)",
+                "candles, runs=runs, progress=listener)",
+            ),
             ("runs-dropped", "run_study(study, candles, runs=runs, seed", "run_study(study, candles, seed"),
         ],
     ),
@@ -28,13 +32,13 @@ SLIPS = [
             ("cash-dropped", "cash=study.cash if cash is None else cash", "cash=study.cash"),
             (
                 "folds-dropped",
-                "elif folds is not None:\n        study = replace(study, folds=WalkForward(folds=folds))",
+                "elif folds is not None:\n        found = WalkForward(folds=folds)",
                 "elif folds is not None:\n        pass",
             ),
             (
                 "test-for-train",
-                "WalkForward(train=_length(train), test=_length(test))",
-                "WalkForward(train=_length(test), test=_length(train))",
+                "WalkForward(train=as_length(train), test=as_length(test))",
+                "WalkForward(train=as_length(test), test=as_length(train))",
             ),
             ("epochs-dropped", "replace(model.training, epochs=value)", "replace(model.training)"),
             ("costs-dropped", "costs=given_costs.of(study.costs),", "costs=study.costs,"),
@@ -46,8 +50,12 @@ SLIPS = [
         "tests/cli/test_options_arrive.py",
         [
             ("mending-dropped", "            repair=self.mending.repaired,\n", ""),
-            ("joining-dropped", "return self.mending.joined(candles)", "return candles"),
-            ("asset-since-dropped", "since=self.since,", "since=None,"),
+            (
+                "joining-dropped",
+                "        )\n        return self.mending.joined(candles)",
+                "        )\n        return candles",
+            ),
+            ("asset-since-dropped", "            since=self.since,\n", "            since=None,\n"),
         ],
     ),
     *slips(

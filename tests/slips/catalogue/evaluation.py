@@ -10,24 +10,7 @@ SLIPS = [
         "evaluation/verdict.py",
         "tests/evaluation/test_judgement.py",
         [
-            (
-                "forecast-turned",
-                "is_known = evidence.forecast_p_adjusted < LEVEL",
-                "is_known = evidence.forecast_p_adjusted > LEVEL",
-            ),
-            (
-                "forecast-unadjusted",
-                "is_known = evidence.forecast_p_adjusted < LEVEL",
-                "is_known = evidence.forecast_p < LEVEL",
-            ),
-            ("growth-dropped", "evidence.return_p_adjusted < LEVEL\n        and", "True\n        and"),
-            ("growth-unadjusted", "evidence.return_p_adjusted < LEVEL\n", "evidence.return_p < LEVEL\n"),
-            ("timing-dropped", "and evidence.timing_p_adjusted < LEVEL", ""),
-            ("sharpe-dropped", "and evidence.sharpe_p_adjusted < LEVEL", ""),
-            ("sharpe-unadjusted", "and evidence.sharpe_p_adjusted < LEVEL", "and evidence.sharpe_p < LEVEL"),
-            ("deflated-dropped", "and evidence.deflated_sharpe > 1 - LEVEL", ""),
-            ("deflated-turned", "and evidence.deflated_sharpe > 1 - LEVEL", "and evidence.deflated_sharpe > LEVEL"),
-            ("objections-ignored", "pays = is_significant and not against", "pays = is_significant"),
+            ("objections-ignored", "pays = evidence.is_significant and not against", "pays = evidence.is_significant"),
             (
                 "objections-to-forecast-ignored",
                 "is_known and not any(each.is_of_forecast for each in against)",
@@ -47,6 +30,19 @@ SLIPS = [
         "evaluation/evidence.py",
         "tests/evaluation/test_judgement.py",
         [
+            ("forecast-turned", "return self.forecast_p_adjusted < LEVEL", "return self.forecast_p_adjusted > LEVEL"),
+            ("forecast-unadjusted", "return self.forecast_p_adjusted < LEVEL", "return self.forecast_p < LEVEL"),
+            ("growth-dropped", "self.return_p_adjusted < LEVEL\n            and", "True\n            and"),
+            (
+                "growth-unadjusted",
+                "            self.return_p_adjusted < LEVEL\n",
+                "            self.return_p < LEVEL\n",
+            ),
+            ("timing-dropped", "and self.timing_p_adjusted < LEVEL", ""),
+            ("sharpe-dropped", "and self.sharpe_p_adjusted < LEVEL", ""),
+            ("sharpe-unadjusted", "and self.sharpe_p_adjusted < LEVEL", "and self.sharpe_p < LEVEL"),
+            ("deflated-dropped", "and self.deflated_sharpe > 1 - LEVEL", ""),
+            ("deflated-turned", "and self.deflated_sharpe > 1 - LEVEL", "and self.deflated_sharpe > LEVEL"),
             ("past-mean-left-out", 'p_values.append(row["p_mean"])', "pass"),
             (
                 "smallest-p",
@@ -63,14 +59,14 @@ SLIPS = [
             ("ruin-forgiven", "    if is_ruined:\n        return 1.0, 1.0\n", ""),
             (
                 "tally-of-forecasts-for-trades",
-                'of_trades = {"before": trial_count.trades_before, "after": trial_count.trades}',
-                "of_trades = of_forecasts",
+                "before, after = trial_count.trades_before, trial_count.trades",
+                "before, after = trial_count.forecasts_before, trial_count.forecasts",
             ),
-            ("tally-before-lost", '"before": trial_count.forecasts_before,', '"before": 0.0,'),
+            ("tally-before-lost", "before=trial_count.forecasts_before,", "before=0.0,"),
             (
                 "deflated-by-forecasts",
-                "deflated_sharpe(record, trials=trial_count.trades)",
-                "deflated_sharpe(record, trials=1.0)",
+                "deflated_sharpe(self.record, trials=after)",
+                "deflated_sharpe(self.record, trials=1.0)",
             ),
             ("timing-against-zero", "np.column_stack([growth, growth - held])", "np.column_stack([growth, growth])"),
             ("benchmark-turned", "sharpe_difference=difference.difference", "sharpe_difference=-difference.difference"),
@@ -188,8 +184,8 @@ SLIPS = [
         [
             (
                 "later-trials-count",
-                "seen = [entry for entry in entries if entry.batch <= own.batch]",
-                "seen = list(entries)",
+                "seen = [entry for entry in entries if entry.batch <= batch]\n        series",
+                "seen = list(entries)\n        series",
             ),
             (
                 "batch-counts-as-before",
@@ -263,7 +259,7 @@ SLIPS = [
         "stats/spending.py",
         "tests/stats/test_spending.py",
         [
-            ("one-test-a-batch", "tests = max(after - before, 1.0)", "tests = 1.0"),
+            ("one-test-a-batch", "tests = max(after - before, 1.0)\n    within", "tests = 1.0\n    within"),
             ("nothing-spent-before", "min(before, after - 1.0), 1.0 / FIRST_SHARE", "0.0, 1.0 / FIRST_SHARE"),
         ],
     ),

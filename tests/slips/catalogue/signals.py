@@ -72,7 +72,7 @@ SLIPS = [
         [
             (
                 "usual-of-all",
-                "usual = np.cumsum(logs) / np.arange(1, len(logs) + 1)",
+                "usual = sums / np.arange(count + 1, count + len(logs) + 1)",
                 "usual = np.full(len(logs), logs.mean())",
             ),
             (
