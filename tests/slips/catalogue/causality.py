@@ -30,8 +30,8 @@ SLIPS = [
             ("marks-unchecked", "    _require_smooth(feature, candles, base)\n", ""),
             (
                 "rows-unchecked",
-                "    _require_same_from_later_start(feature, candles, base, is_clock)\n    _require_no_row",
-                "    _require_no_row",
+                "    _require_same_from_later_start(feature, candles, base, is_clock)\n    _require_no_row_numbers(feature, candles, is_clock, seed)\n",
+                "",
             ),
             ("rounding-coarse", "ROUNDING, TINY = 1e-6, 1e-10", "ROUNDING, TINY = 1e+6, 1e-10"),
         ],
