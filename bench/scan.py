@@ -215,7 +215,7 @@ print(json.dumps([took, processors, memory, time.perf_counter() - began, time.pr
 
 def main() -> None:
     """Measure what is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, usual in {
         "assets": 24,
         "bars": 2_000,
