@@ -16,7 +16,6 @@ SLIPS = [
                 "is_known and not any(each.is_of_forecast for each in against)",
                 "is_known",
             ),
-            ("level-ten-percent", "import LEVEL, Evidence, gather", "import Evidence, gather\n\nLEVEL = 0.10"),
             ("edge-is-either", "return self.is_forecastable and self.pays", "return self.is_forecastable or self.pays"),
             (
                 "luck-named-edge",
@@ -30,6 +29,7 @@ SLIPS = [
         "evaluation/evidence.py",
         "tests/evaluation/test_judgement.py",
         [
+            ("level-ten-percent", "LEVEL = 0.05", "LEVEL = 0.10"),
             ("forecast-turned", "return self.forecast_p_adjusted < LEVEL", "return self.forecast_p_adjusted > LEVEL"),
             ("forecast-unadjusted", "return self.forecast_p_adjusted < LEVEL", "return self.forecast_p < LEVEL"),
             ("growth-dropped", "self.return_p_adjusted < LEVEL\n            and", "True\n            and"),
