@@ -151,7 +151,7 @@ def summary():
 
 
 def test_summary():
-    cells = Cells(tables.summary_table(SimpleNamespace(model="m", summary=summary()))).rows
+    cells = Cells(tables.summary_table(SimpleNamespace(model="m", summary=summary))).rows
     assert cells == [
         ["Statistic", "m", "95 % CI", "Buy-and-hold"],
         ["Total return", "11.0 %", "2.1 % to 31.0 %", "41.0 %"],
@@ -170,7 +170,7 @@ def test_costs(carry):
     fills = pl.DataFrame({"fee": [10.0, 20.5], "slippage": [1.0, 4.25]})
     traded = SimpleNamespace(costs=costs, fills=fills, equity=pl.DataFrame({"financing": [0.0, 7.75]}))
     gross = SimpleNamespace(returns=np.full(100, 0.002), bars_per_year=100.0)
-    cells = Cells(tables.costs_table(SimpleNamespace(backtest=traded, summary=summary()), gross)).rows
+    cells = Cells(tables.costs_table(SimpleNamespace(backtest=traded, summary=summary), gross)).rows
     yearly = 1.002**100 - 1
     assert cells == [
         ["Fee", "4 bp of each trade's value"],

@@ -42,7 +42,8 @@ def test_a_store_of_minutes_goes_on_where_it_stopped(server, store, binance):
         time.replace(tzinfo=None) for time in (first, last)
     )
     assert len(candles) == (last - first).total_seconds() / 60 - 180
-    assert candles.check().issues.select("kind", "bars", "first").rows() == [("gap", 180, HALT[0])]
+    issues = candles.check().issues.filter(pl.col("kind") != "smoothed")  # its prices are waves
+    assert issues.select("kind", "bars", "first").rows() == [("gap", 180, HALT[0])]
     assert server.count("/data/") > 0 and server.count("klines") > 0
     again = store.read(binance, "BTCUSDT", "1m", version=candles.origin.version)
     assert again.fingerprint == candles.fingerprint

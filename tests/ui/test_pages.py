@@ -271,7 +271,10 @@ def test_a_run_of_a_third_party_is_read_and_nothing_in_it_is_shown_as_a_page(pla
     }
     manifest["verdict"] |= odd
     manifest["trial_count"]["content"] = "<b>"
-    manifest["summary"] = [{"statistic": "Sharpe ratio", "value": "<script>alert(1)</script>"}, {"x": None}]
+    manifest["summary"] = [
+        {"statistic": "Sharpe ratio", "value": "<script>alert(1)</script>"},
+        {"statistic": "x", "value": None},
+    ]
     manifest["accuracy"] = [{"model": manifest["model"], "r2": 1e400, "hit_rate": True}]
     (runs / "given" / "manifest.json").write_text(json.dumps(manifest))
     (runs / "broken").mkdir()

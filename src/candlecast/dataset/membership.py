@@ -25,9 +25,9 @@ class WhileMember:
 
     >>> from candlecast.dataset.folds import WalkForward
     >>> times = np.datetime64("2024-01-01", "us") + np.arange(1, 101) * np.timedelta64(1, "D")
-    >>> kept = WhileMember(WalkForward(folds=4, train=0.2), (("2024-03-01", "2024-03-25"),))
+    >>> kept = WhileMember(WalkForward(folds=4), (("2024-03-01", "2024-03-25"),))
     >>> [fold.index for fold in kept.split(times, range(100), horizon=1)]
-    [2]
+    [1, 2]
     """
 
     folds: Folds

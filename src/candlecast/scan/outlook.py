@@ -139,7 +139,7 @@ def smallest_edge(
         ConfigError: for fewer bars than 2 or than the horizon.
 
     >>> [round(each, 4) for each in smallest_edge(bars=2_500, horizon=1, bars_per_year=252, cells=1_000)]
-    [0.0001, 0.0085, 1.4639]
+    [0.0001, 0.0089, 1.5005]
     """
     level = corrected_level(before=before, after=before + cells)
     r2 = detectable_r2(bars, horizon=horizon, level=level)

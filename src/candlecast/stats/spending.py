@@ -75,7 +75,7 @@ def corrected_level(*, before: float, after: float, level: float = 0.05) -> floa
 
     >>> level = corrected_level(before=0, after=100)
     >>> round(level, 6), round(adjusted_p_value(level, before=0, after=100), 6)
-    (0.000508, 0.05)
+    (0.000512, 0.05)
     """
     tests = max(after - before, 1.0)
     return -math.expm1(math.log1p(-level * spent_share(before, after)) / tests)
