@@ -87,6 +87,7 @@ def prepared(tmp_path_factory):
     )
     with gzip.open(folder / "btc_1h.csv.gz", "wb") as file:
         frame.write_csv(file)
+    (folder / "PLAN.toml").write_text('files = ["btc.csv"]\nmodels = ["ridge"]\nfolds = 2\nseeds = 1\n')
     (folder / "STUDY.py").write_text(
         "import candlecast as cc\nstudy = cc.Study(cc.Ridge(), folds=cc.WalkForward(folds=2), baselines=())\n"
     )
@@ -110,7 +111,7 @@ def _few_bars(patch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_the_commands_of_a_page_run(page, prepared, tmp_path, monkeypatch, capsys):
     folder, made = prepared
-    for name in (*FILES, *SHARES, "btc_1h.csv.gz", "STUDY.py", "members.csv"):
+    for name in (*FILES, *SHARES, "btc_1h.csv.gz", "STUDY.py", "PLAN.toml", "members.csv"):
         shutil.copy(folder / name, tmp_path / name)
     shutil.copytree(folder / "stocks", tmp_path / "stocks")
     monkeypatch.chdir(tmp_path)
