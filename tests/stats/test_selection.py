@@ -210,3 +210,10 @@ def test_all_models_may_be_superior_step_by_step():
         found = stats.superior_models(benchmark, losses)
         assert found in ([0], [0, 1], [1])
     assert stats.superior_models(benchmark, benchmark[:, None] - np.array([0.1, 0.2]) * rng.random((400, 1))) == [0, 1]
+
+
+def test_models_of_equal_mean_loss_stay_in_the_confidence_set_and_the_best_one_too():
+    losses = np.random.default_rng(0).random(200)
+    assert (stats.model_confidence_set(np.column_stack([losses, losses[::-1]])) > 0.5).all()
+    found = stats.model_confidence_set(np.column_stack([losses + 0.5, losses[::-1] + 0.5, losses]))
+    assert (found >= 0.05).tolist() == [False, False, True]

@@ -21,6 +21,7 @@ FEW = 64  # trials up to which all draws are made; the best of more trials varie
 MIN_DRAWS, CHUNK = 1_024, 1_024  # at least, and at once
 PRECISION = 1e-13  # of the logarithm of an effective number
 JITTER = 1e-9  # of a correlation matrix, whose rank is lower than its size where trials are copies
+UNTIED = 1e-12  # of a loss, by which models of equal mean loss differ
 
 
 class Overfitting(NamedTuple):
@@ -246,7 +247,7 @@ def model_confidence_set(
     kept = np.sort(first)  # of models with the same losses, the first stands for all
     if len(kept) == 1:
         return np.ones(losses.shape[1])
-    unlike = losses[:, kept]
+    unlike = losses[:, kept] * (1 + UNTIED * np.arange(len(kept)))  # arch takes out both models of a tie of means
     size = _block(unlike - unlike.mean(axis=1, keepdims=True), block)
     test = MCS(unlike, size=level, block_size=size, reps=paths, seed=seed)
     test.compute()
