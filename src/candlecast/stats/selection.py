@@ -247,7 +247,8 @@ def model_confidence_set(
     kept = np.sort(first)  # of models with the same losses, the first stands for all
     if len(kept) == 1:
         return np.ones(losses.shape[1])
-    unlike = losses[:, kept] * (1 + UNTIED * np.arange(len(kept)))  # arch takes out both models of a tie of means
+    shares = 1 + UNTIED * np.arange(len(kept), dtype=np.float64)  # arch takes out both models of a tie of means
+    unlike: np.ndarray = losses[:, kept] * shares
     size = _block(unlike - unlike.mean(axis=1, keepdims=True), block)
     test = MCS(unlike, size=level, block_size=size, reps=paths, seed=seed)
     test.compute()
