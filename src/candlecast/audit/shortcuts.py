@@ -98,7 +98,7 @@ def shortcuts(study: Any, candles: Any, *, seed: int = 0, progress: Listener = i
             lambda: _sharpe(study, candles, _decided(study, _walked(study, candles, seed, split=True), candles)),
         ),
         (
-            "the forecast against its own bar",
+            "forecast against its own bar",
             "long where a bar closes below what was forecast for it",
             lambda: _sharpe(study, candles, _against_own_bar(own)),
         ),
