@@ -49,7 +49,7 @@ def require_equal(
 ) -> None:
     """Raise LookaheadError when a value moved by a bit; both arrays have shape (time, column).
 
-    `first`: the number that the first of these candles has for whoever reads the message.
+    `first`: the number of the first of these candles in the message.
     """
     moved = (before != after) & ~(np.isnan(before) & np.isnan(after))
     if not moved.any():

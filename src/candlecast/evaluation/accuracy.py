@@ -108,7 +108,7 @@ def accuracy(
 
     The p-values are one-sided. `p_naive`, `p_drift` and `p_mean`: Clark-West, of the hypothesis that the forecast adds nothing
     to naive, to naive and drift, or to the mean outcome of the training rows. (Where volatility only scatters around a level,
-    whoever knows the level beats naive, the last range, and has forecast nothing.) `p_direction`: Pesaran-Timmermann, that
+    the level alone beats naive, which is the last range, and forecasts nothing.) `p_direction`: Pesaran-Timmermann, that
     signs of forecast and actual change are unrelated.
     `p_profit`: Anatolyev-Gerko, that following those signs earns no more than holding.
 

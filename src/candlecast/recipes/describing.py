@@ -234,7 +234,7 @@ def _require_object(description: dict[Any, Any]) -> None:
     if "identity" in description or kind in ("function", "object"):
         name = description.get("name", description.get("kind", description.get("class", kind)))
         raise refused(
-            f"{_shown(name)} is not a recipe of candlecast, but code or data of whoever ran the study", "a recipe"
+            f"{_shown(name)} is not a recipe of candlecast, but code or data of the user who ran the study", "a recipe"
         )
     if kind in SHAPES:
         keys, require = SHAPES[kind]

@@ -193,7 +193,7 @@ class _Known:
         return self._tensors.get(id(job))
 
     def save(self, model: Model, fitted: Any) -> None:
-        """Nothing: finished cells are stored by whoever asked for them."""
+        """Does nothing: the caller stores finished cells."""
 
 
 def _result(task: Task, cell: Cell, parts: list[FoldForecast], references: Mapping[str, Forecast]) -> StudyResult:

@@ -92,7 +92,7 @@ class Outlook:
             words += f" with {count(self.workers, 'worker')}, {self.memory / GIGABYTE:.1f} GB of memory at the most"
         words += "."
         if self.before >= 1.0:
-            words += f" The ledger holds {self.before:,.1f} effective trials, which are paid for as well."
+            words += f" The ledger holds {self.before:,.1f} effective trials. The cells are adjusted for these too."
         return words
 
 

@@ -1,7 +1,7 @@
 """Effective bid-ask spreads estimated from candles.
 
-A close at the ask stands half a spread too high, one at the bid half a spread too low. Whoever buys at a bid that is past,
-as a backtest on such prices does, earns what he would have paid. Each function here takes open, high, low and close of
+A close at the ask stands half a spread too high, one at the bid half a spread too low. A backtest on such prices buys at
+a bid that is past, and earns what it would have paid. Each function here takes open, high, low and close of
 one range of bars, float64, shape (time,), and gives the full spread as a fraction of the price: 0.01 is 1 %, of which a
 market order pays half. Where the square of the spread comes out negative, so does the estimate: no spread shows. NaN
 where the prices do not determine it.

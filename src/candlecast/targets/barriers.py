@@ -19,7 +19,7 @@ class TripleBarrier:
 
     The barriers lie at C_t exp(w_t) and C_t exp(-w_t), w_t = width s_t sqrt(horizon), with s_t the exponentially weighted
     volatility of single bars with that `halflife`, known at bar t. A high touches the upper, a low the lower one; a bar that
-    touches both counts as -1: whoever is long must reckon with having been stopped first. The outcome is known at the close of
+    touches both counts as -1: a long position may have been stopped first. The outcome is known at the close of
     the bar that touches. Naive: 0. An expected label f implies the return f w_t. NaN before the first return, and where
     t + horizon lies beyond the end, though a barrier may have been touched by then.
 

@@ -23,8 +23,8 @@ class Direction:
         N_t + sign(C_{t+h} - C_t) / 2
 
     1 for a rise and 0 for a fall where every close moves. A close that does not change gives N_t: it is neither right nor
-    wrong about a direction. Its expectation is the chance of a rise, N_t + (P(rise) - P(fall)) / 2, and whoever knows only
-    how many closes move, at this hour or in this market, knows no more than N_t.
+    wrong about a direction. Its expectation is the chance of a rise, N_t + (P(rise) - P(fall)) / 2, and the share
+    of closes that move, at this hour or in this market, tells no more than N_t.
 
     The return implied by a chance p is (P(rise) - P(fall)) m = 2 (p - N_t) m, m the mean absolute return of those that moved
     among the last `MAGNITUDE_BARS` returns known at bar t, and 0 where none did.

@@ -86,7 +86,7 @@ def _threads() -> int:
 def recorded() -> Iterator[Chain]:
     """Within the block `share` only notes its work, `chained` blocks and all, for as many threads as there are now.
 
-    Whoever has the chain runs it.
+    The caller runs the chain.
     """
     chain = Chain(_threads())
     token = _chain.set(chain)
