@@ -235,3 +235,15 @@ def test_members_that_never_meet(world, study):
 def test_a_window_longer_than_the_panel(world, study):
     with pytest.raises(cc.NotEnoughDataError, match="have none at which two members have a whole window of 600 bars"):
         replace(study, model=cc.LinearRegression(window=600)).run(world.assets, ledger=Ledger.in_memory())
+
+
+def test_a_copy_with_other_weights_or_scores_gets_no_verdict_on_skill(result, tmp_path):
+    """Weights that know the next return would be an edge."""
+    assert result.replaced == ()
+    known = {**result.weights, result.model: np.roll(result.weights[result.model], 1, axis=0)}
+    copy = replace(result, weights=known, trial_count=None, ledger=cc.Ledger.in_memory())
+    assert copy.replaced == ("weights",)
+    assert not copy.verdict.is_forecastable
+    assert copy.verdict.headline == "No verdict on skill: weights from elsewhere."
+    assert cc.load_panel_run(copy.save(tmp_path / "copy")).replaced == ("weights",)
+    assert replace(result, costs=cc.Costs(fee_bps=1.0)).replaced == ()

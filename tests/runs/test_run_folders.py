@@ -156,7 +156,7 @@ def changed(run, name, *columns, **more):
         (
             "candles",
             {"close": pl.col("close") * 2},
-            "have their open, high or close outside|are not those of its study",
+            "have their open, high or close outside|are not those that were written",
         ),
         ("losses", {"epoch": pl.lit(1.0)}, "epoch of losses.parquet is of type Float64, not Int32"),
     ],

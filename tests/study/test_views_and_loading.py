@@ -149,7 +149,7 @@ def rewritten(folder, name, change):
 def test_candles_must_be_those_of_the_fingerprint(result, tmp_path):
     folder = result.save(tmp_path / "run")
     rewritten(folder, "candles", lambda frame: frame.with_columns(volume=pl.col("volume") + 1))
-    with pytest.raises(RunError, match="the candles in .* are not those of its study"):
+    with pytest.raises(RunError, match="the candles of .* are not those that were written"):
         load_run(folder)
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from candlecast.ledger import Entry, Trial
+from candlecast.ledger import Entry, Ledger, Trial
 from candlecast.ledger.profile import ROUNDING, Profile, groups, side_by_side
 from candlecast.stats import effective_counts, overfitting_probability, unit_columns
 
@@ -72,6 +72,17 @@ def count(trial: Trial, entries: Sequence[Entry]) -> TrialCount:
     (True, 1)
     """
     return count_each([trial], entries)[0]
+
+
+def counted_among(trial: Trial, known: TrialCount | None, ledger: Ledger) -> TrialCount:
+    """The trial count of a result: the `known` one where that is of the same content, else the ledger's, which keeps the trial.
+
+    Raises RunError for a ledger that cannot be written.
+    """
+    if known is not None and known.content in (UNNAMED, trial.content):
+        return known
+    ledger.record(trial)
+    return count(trial, ledger.entries())
 
 
 def effective_of(entries: Sequence[Entry]) -> float:

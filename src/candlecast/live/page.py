@@ -7,16 +7,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from html import escape
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from candlecast.errors import CandlecastError
 from candlecast.live.reconcile import reconcile
 from candlecast.live.record import SessionRecord, read_session
 from candlecast.live.verdict import live_verdict
+from candlecast.report.document import document
 from candlecast.report.page_file import write_page
 from candlecast.serving import Reply, Stream, serve
 from candlecast.study.result import StudyResult
@@ -122,9 +120,8 @@ def state_of(record: SessionRecord, result: StudyResult, study: Study | None = N
 
 def page_of(state: dict[str, Any]) -> str:
     """The page with a state in it."""
-    page = Template(files("candlecast.live").joinpath("page.html").read_text("utf-8"))
-    style = files("candlecast.report").joinpath("page.css").read_text("utf-8")
-    return page.substitute(title=escape(state["title"]), style=style, state=_embedded(state))
+    allowed = "script-src 'unsafe-inline'; connect-src 'self'"
+    return document("live", {"state": _embedded(state)}, title=state["title"], allowed=allowed)
 
 
 def _points(times: Sequence[str], values: Sequence[float]) -> list[list[float]]:

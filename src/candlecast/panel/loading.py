@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,10 @@ import polars as pl
 from candlecast.audit import AuditReport
 from candlecast.backtesting import Costs
 from candlecast.backtesting.validation import require_kind
-from candlecast.candles import Candles, Origin, TradingClock
 from candlecast.candles.intake import ACTIVITY
 from candlecast.dataset.forecast import Forecast
 from candlecast.errors import RunError
 from candlecast.evaluation.trial_count import TrialCount
-from candlecast.interval import Interval
 from candlecast.ledger import Ledger
 from candlecast.panel.panel import Panel
 from candlecast.panel.result import PanelResult
@@ -25,8 +24,10 @@ from candlecast.panel.saving import KIND, OF_FOLDS
 from candlecast.panel.universe import Universe
 from candlecast.recipes import restore
 from candlecast.runs import require_run
-from candlecast.runs.manifest import read_manifest, require_shape
+from candlecast.runs.assets import stored_candles
+from candlecast.runs.manifest import read_manifest, require_shape, well_formed
 from candlecast.runs.tables import read_tables, read_tensors
+from candlecast.study.seal import digests_at_rest
 from candlecast.targets import AcrossTarget
 
 
@@ -51,16 +52,8 @@ def load_panel_run(folder: str | Path) -> PanelResult:
     manifest = read_manifest(folder)
     require_shape(folder, manifest)
     tables, tensors = read_tables(folder, manifest), read_tensors(folder, manifest)
-    try:
+    with well_formed(folder):
         return _result(folder, manifest, tables, tensors)
-    except RunError:
-        raise
-    except (Exception, pl.exceptions.PanicException) as error:  # values that candlecast never writes raise many types
-        raise RunError(
-            f"the manifest of {folder} is malformed ({type(error).__name__}: {str(error)[:200]})",
-            expected="what candlecast writes",
-            remedy="Take the run from where it was made, or run it again",
-        ) from error
 
 
 def _result(
@@ -84,7 +77,7 @@ def _result(
     means = {
         name: _matrix(panel, frames[name], "mean") * (target.direction if name in trained else 1.0) for name in models
     }
-    return PanelResult(
+    result = PanelResult(
         recipe=recipe,
         model=manifest["model"],
         panel=panel,
@@ -108,30 +101,17 @@ def _result(
         ledger=Ledger(folder.parent),
         folder=folder,
     )
+    return replace(result, digests=digests_at_rest(result, manifest.get("replaced", [])))
 
 
 def _panel(folder: Path, manifest: dict[str, Any], frame: pl.DataFrame) -> Panel:
     """The assets of a run, each of the rows that the manifest says."""
-    interval, first, assets = Interval.parse(manifest["candles"]["interval"]), 0, []
+    first, assets = 0, []
     for about in manifest["panel"]["assets"]:
         own = frame[first : first + about["bars"]]
         first += about["bars"]
         absent = [name for name in ACTIVITY if name in own.columns and own[name].null_count() == own.height]
-        candles = Candles(
-            own.drop(absent),
-            about["symbol"],
-            interval,
-            bridge=about["bridge"],
-            origin=about["origin"] and Origin(**about["origin"]),
-            clock=TradingClock.from_dict(about["clock"]),
-        )
-        if candles.fingerprint != about["fingerprint"]:
-            raise RunError(
-                f"the candles of {about['symbol']} in {folder} are not those of its study",
-                expected="unchanged files",
-                remedy="Run it again",
-            )
-        assets.append(candles)
+        assets.append(stored_candles(own.drop(absent), about, where=folder))
     rows = manifest["panel"]["universe"]
     return Panel.of(assets, universe=Universe([tuple(row) for row in rows]) if rows else None)
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from html import escape
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING, Any
 
 from candlecast.panel import figures
-from candlecast.report.answers import answer_cards, evidence_table
+from candlecast.report.answers import answer_section
+from candlecast.report.document import document
 from candlecast.report.figures import figure_html
 from candlecast.report.history_tables import audit_table, trials_table
 from candlecast.report.page_file import page_path, write_page
-from candlecast.report.provenance import provenance_rows
+from candlecast.report.provenance import provenance_rows, recipe_details
 from candlecast.report.returns_figures import drawdown_table, monthly_table
 from candlecast.report.tables import account_table, table
-from candlecast.report.unbroken import unbroken
 from candlecast.targets.words import described
 from candlecast.text.cells import number, p_value, percent
 from candlecast.text.formatting import count, moment
@@ -56,42 +53,37 @@ def render(result: PanelResult, *, folder: Path = Path()) -> str:
         "decay": figures.decay_figure(result),
         "losses": figures.loss_figure(result),
     }
-    page = Template((files("candlecast.panel") / "page.html").read_text("utf-8"))
-    return page.substitute(
-        {name: figure_html(figure) for name, figure in drawn.items()},
-        title=escape(f"{result.panel.name} {result.panel.interval}, {result.model}: {verdict.headline}"),
-        name=escape(result.panel.name[0].upper() + result.panel.name[1:] + " assets"),
-        interval=escape(str(result.panel.interval)),
-        question=escape(f"{result.model} forecasts the {described(result.target)}"),
-        period=escape(
-            f"Out of sample: {count(tested.height, 'bar')} from {moment(tested['time'][0])} to {moment(tested['time'][-1])}, "
+    values = {name: figure_html(figure) for name, figure in drawn.items()} | {
+        "name": escape(result.panel.name[0].upper() + result.panel.name[1:] + " assets"),
+        "interval": escape(str(result.panel.interval)),
+        "question": escape(f"{result.model} forecasts the {described(result.target)}"),
+        "answer": answer_section(
+            verdict,
+            period=f"Out of sample: {count(tested.height, 'bar')} from {moment(tested['time'][0])} to "
+            f"{moment(tested['time'][-1])}, "
             f"{count(result.folds.height, 'fold')} that begin and end at one moment for all assets, "
-            f"{count(len(result.forecast.seeds), 'seed')} each."
+            f"{count(len(result.forecast.seeds), 'seed')} each.",
         ),
-        answers=answer_cards(verdict),
-        headline=escape(verdict.headline),
-        evidence=evidence_table(verdict),
-        notices="".join(f'<p class="notice">{escape(_sentence(notice))}</p>' for notice in verdict.notices),
-        reasons="".join(f"<li>{escape(unbroken(_sentence(reason)))}</li>" for reason in verdict.reasons),
-        monthly=monthly_table(result.backtest),
-        summary=account_table(result.summary(), result.model, held="Universe"),
-        drawdowns=drawdown_table(result.backtest),
-        turnover=escape(figures.turnover_words(result)),
-        sides=_sides(result),
-        exposure=_exposure(result),
-        models=_models(result),
-        notes="".join(f"<dt>{escape(name)}</dt><dd>{escape(words)}</dd>" for name, words in NOTES.items()).join(
+        "monthly": monthly_table(result.backtest),
+        "summary": account_table(result.summary(), result.model, held="Universe"),
+        "drawdowns": drawdown_table(result.backtest),
+        "turnover": escape(figures.turnover_words(result)),
+        "sides": _sides(result),
+        "exposure": _exposure(result),
+        "models": _models(result),
+        "notes": "".join(f"<dt>{escape(name)}</dt><dd>{escape(words)}</dd>" for name, words in NOTES.items()).join(
             ('<dl class="notes">', "</dl>")
         ),
-        by_year=_by_year(result),
-        folds=_folds(result),
-        tried=trials_table(result),
-        assets=_assets(result),
-        audit=audit_table(result),
-        provenance=table("Provenance", (), _provenance(result, folder)),
-        recipe=escape(json.dumps(result.recipe, indent=2, ensure_ascii=False)),
-        style=(files("candlecast.report") / "page.css").read_text("utf-8"),
-    )
+        "by_year": _by_year(result),
+        "folds": _folds(result),
+        "tried": trials_table(result),
+        "assets": _assets(result),
+        "audit": audit_table(result),
+        "provenance": table("Provenance", (), _provenance(result, folder)),
+        "recipe": recipe_details(result.recipe),
+    }
+    title = f"{result.panel.name} {result.panel.interval}, {result.model}: {verdict.headline}"
+    return document("panel", values, title=title, allowed="img-src data:")
 
 
 def _models(result: PanelResult) -> str:
@@ -217,7 +209,3 @@ def _within(words: Callable[..., str], row: dict[str, Any], name: str, digits: i
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "-"
     return f"{words(value, digits)} [{words(low, digits).removesuffix(' %')}, {words(high, digits).removesuffix(' %')}]"
-
-
-def _sentence(words: str) -> str:
-    return f"{words[0].upper()}{words[1:]}" + ("" if words.endswith(".") else ".")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +19,18 @@ from candlecast.audit import AuditReport
 from candlecast.backtesting import BacktestResult, Costs
 from candlecast.dataset.forecast import Forecast
 from candlecast.evaluation.conditions import NO_AUDIT, Conditions
-from candlecast.evaluation.trial_count import UNNAMED, TrialCount, count
+from candlecast.evaluation.trial_count import TrialCount, count, counted_among
+from candlecast.evaluation.trials import trial_of
 from candlecast.evaluation.verdict import Verdict
 from candlecast.ledger import Ledger, Trial, as_ledger
-from candlecast.ledger.profile import profile_of
 from candlecast.panel import ranking
 from candlecast.panel.account import Traded, leg, returns_by_moment
 from candlecast.panel.panel import Panel
 from candlecast.panel.verdict import judge_panel
+from candlecast.recipes import describe
 from candlecast.stats import annual_return
 from candlecast.study.result import LEVEL
+from candlecast.study.seal import replaced_parts, table_digest
 from candlecast.targets import AcrossTarget, label
 from candlecast.targets.words import described
 from candlecast.text import count as count_words
@@ -41,7 +45,9 @@ class PanelResult:
     `recipe` is the study as JSON values; `scores` and `weights` (time, asset) are by model, the baselines first: what is forecast
     of each asset, higher for a higher return, and what is held of it. `forecasts` are those of the models that were
     trained. `folds` has one row per fold, `losses` one per fold, seed and epoch; `lost` counts bars that could not be learnt
-    from; `tensors` what each training learnt. `trial_count`, `ledger`, `audit`, `environment` and `folder`: see `StudyResult`.
+    from; `tensors` what each training learnt. `trial_count`, `ledger`, `audit`, `environment`, `digests` and
+    `folder`: see `StudyResult`.
+    A copy with other candles, scores or weights than the study made gets no verdict on skill.
     """
 
     recipe: dict[str, Any]
@@ -62,6 +68,7 @@ class PanelResult:
     ledger: Ledger | None = None
     audit: AuditReport | None = None
     environment: Mapping[str, Any] | None = None
+    digests: Mapping[str, str] | None = field(default=None, repr=False)
     folder: Path | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
@@ -249,6 +256,7 @@ class PanelResult:
             break_even_bps=self.traded.break_even_bps(weights),
             delayed_return=annual_return(delayed.returns_until_ruin, bars_per_year=delayed.bars_per_year),
             is_in_time_order=is_in_time_order(self.folds),
+            replaced=self.replaced,
             audit=self.audit.line if self.audit else NO_AUDIT,
             leaks=self.audit.failures if self.audit else (),
             static_returns=self.traded.static_returns(weights, self.backtest)[: len(self.backtest.returns_until_ruin)],
@@ -271,40 +279,34 @@ class PanelResult:
             seed=self.seed,
         )
 
+    @property
+    def parts(self) -> Mapping[str, Callable[[PanelResult], str]]:
+        """What gives the digest of each part that the study makes."""
+        return OF_PANEL
+
+    @cached_property
+    def replaced(self) -> tuple[str, ...]:
+        """Names of the parts of this copy that its study did not make, such as weights from elsewhere."""
+        return replaced_parts(self)
+
     @cached_property
     def counted(self) -> TrialCount:
         """The trials among which this one is judged; what is not recorded yet is recorded. Raises RunError."""
-        if self.trial_count is not None and self.trial_count.content in (UNNAMED, self.trial.content):
-            return self.trial_count
-        ledger = as_ledger(self.ledger)
-        ledger.record(self.trial)
-        return count(self.trial, ledger.entries())
+        return counted_among(self.trial, self.trial_count, as_ledger(self.ledger))
 
     @cached_property
     def trial(self) -> Trial:
         """What the ledger keeps of it: the portfolio's net returns, by assets, choices and code."""
-        from candlecast import __version__
-
-        times = self.backtest.equity["time"].dt.replace_time_zone(None).to_numpy()[1:]
         known = np.isfinite(self.coefficients)
-        return Trial(
+        return trial_of(
+            self.backtest,
+            self.recipe,
             data=self.panel.fingerprint,
-            study={name: value for name, value in self.recipe.items() if name not in ("baselines", "type")},
-            code=__version__,
             symbol=self.panel.name,
-            interval=str(self.panel.interval),
+            interval=self.panel.interval,
             model=self.model,
-            bars_per_year=self.backtest.bars_per_year,
-            times=times,
-            returns=self.backtest.returns,
             target=label(self.target),
-            profile=profile_of(
-                times,
-                self.backtest.returns,
-                step=self.panel.interval.microseconds,
-                benchmark=self.backtest.benchmark_returns,
-                skills=(self.panel.times[known], self.coefficients[known]),
-            ),
+            skills=(self.panel.times[known], self.coefficients[known]),
         )
 
     def record(self, ledger: Ledger) -> PanelResult:
@@ -328,6 +330,14 @@ class PanelResult:
         return write_panel_report(self, path)
 
 
+OF_PANEL: dict[str, Callable[[PanelResult], str]] = {
+    "model": lambda result: str(result.model),
+    "target": lambda result: json.dumps(describe(result.target)),
+    "assets": lambda result: result.panel.fingerprint,
+    "folds": lambda result: table_digest(result.folds),
+    "scores": lambda result: _digest(result.scores.get(result.model)),
+    "weights": lambda result: f"{_digest(result.weights.get(result.model))} {result.gross!r}",
+}  # see `candlecast.study.seal`
 KEPT = (
     "tested",
     "traded",
@@ -343,3 +353,8 @@ KEPT = (
 def _is_accepted(candles: Any) -> bool:
     """Whether jumps of the candles are declared to be moves of the market."""
     return candles.origin is not None and any(change.kind == "accepted" for change in candles.origin.changes)
+
+
+def _digest(values: np.ndarray | None) -> str:
+    """A digest of the values and the shape of an array."""
+    return "none" if values is None else f"{values.shape} {sha256(np.ascontiguousarray(values).tobytes()).hexdigest()}"

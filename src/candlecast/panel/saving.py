@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,17 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from candlecast.candles import Candles
-from candlecast.disk.files import write_flushed
-from candlecast.disk.replacing import replaced
-from candlecast.errors import RunError
 from candlecast.events import Listener, ignore
 from candlecast.ledger import Ledger
 from candlecast.panel.panel import Panel
 from candlecast.runs import fresh_folder, is_run, prepare_runs
-from candlecast.runs.folder import require_paths
-from candlecast.runs.manifest import FORMAT, NAME, digests
+from candlecast.runs.assets import asset_values
+from candlecast.runs.manifest import FORMAT, WEIGHTS
 from candlecast.runs.tables import COLUMNS
+from candlecast.runs.writing import parquet_bytes, weights_bytes, write_run
 from candlecast.text import json_values
 
 if TYPE_CHECKING:
@@ -68,20 +63,7 @@ def save_panel_run(result: PanelResult, folder: str | Path) -> Path:
 
     Raises RunError when it cannot be written, or when the folder holds something other than a run.
     """
-    folder = Path(folder)
-    require_paths(folder)
-    if folder.exists() and not is_run(folder) and (not folder.is_dir() or any(folder.iterdir())):
-        raise RunError(
-            f"{folder} exists and is no run", expected="a new or empty folder, or a run", remedy="Choose another"
-        )
-    manifest = manifest_of(result)
-    with replaced(folder) as fresh:
-        written = contents(result)
-        manifest["files"] = digests(written)
-        for name, content in written.items():
-            write_flushed(fresh / name, content)
-        write_flushed(fresh / NAME, (json.dumps(manifest, indent=2) + "\n").encode())
-    return folder
+    return write_run(folder, manifest_of(result), contents(result))
 
 
 def manifest_of(result: PanelResult) -> dict[str, Any]:
@@ -114,7 +96,7 @@ def manifest_of(result: PanelResult) -> dict[str, Any]:
         "panel": json_values(
             {
                 "moments": len(panel),
-                "assets": [_asset(each) for each in panel.assets],
+                "assets": [asset_values(each) for each in panel.assets],
                 "universe": universe and _rows(universe.table),
                 "trained": list(result.forecasts),
                 "gross": result.gross,
@@ -135,15 +117,13 @@ def manifest_of(result: PanelResult) -> dict[str, Any]:
         "trial_count": result.counted.to_dict(),
         "verdict": result.verdict.to_dict(),
         "summary": result.summary().to_dicts(),
-        "replaced": [],
+        "replaced": list(result.replaced),
         "searches": [],
     }
 
 
 def contents(result: PanelResult) -> dict[str, bytes]:
     """Contents of a run's files by name, without the manifest. Equal results give equal bytes."""
-    from safetensors.numpy import save
-
     scored = [name for name in result.scores if name not in result.forecasts]
     forecasts = [forecast.frame for forecast in result.forecasts.values()]
     forecasts += [_scores(result, name) for name in scored]
@@ -156,24 +136,8 @@ def contents(result: PanelResult) -> dict[str, bytes]:
         "folds": result.folds.select(COLUMNS["folds"].keys()),
         "losses": result.losses,
     }
-    tensors = {
-        f"{key}/{name}": np.ascontiguousarray(value)
-        for key, held in result.tensors.items()
-        for name, value in held.items()
-    }
-    return {f"{name}.parquet": _parquet(frame) for name, frame in tables.items()} | {
-        "weights.safetensors": save(tensors)
-    }
-
-
-def _asset(candles: Candles) -> dict[str, Any]:
-    return {
-        "symbol": candles.symbol,
-        "bars": len(candles),
-        "fingerprint": candles.fingerprint,
-        "clock": candles.clock.to_dict(),
-        "bridge": candles.bridge,
-        "origin": asdict(candles.origin) if candles.origin else None,
+    return {f"{name}.parquet": parquet_bytes(frame) for name, frame in tables.items()} | {
+        WEIGHTS: weights_bytes(result.tensors)
     }
 
 
@@ -207,9 +171,3 @@ def _scores(result: PanelResult, model: str) -> pl.DataFrame:
         seed=pl.lit(result.seed, pl.Int32),
         naive=pl.lit(0.0),
     )
-
-
-def _parquet(frame: pl.DataFrame) -> bytes:
-    content = io.BytesIO()
-    frame.write_parquet(content)
-    return content.getvalue()

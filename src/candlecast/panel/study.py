@@ -39,6 +39,7 @@ from candlecast.parameters import is_whole, require_kinds
 from candlecast.recipes import describe
 from candlecast.recipes.environment import environment
 from candlecast.signals.across import RuleAcross, TopBottom, require_rule_across, weights_of
+from candlecast.study.seal import digests_of
 from candlecast.targets import AboveMedian, AcrossTarget
 from candlecast.walkforward.plan import require_seeds
 
@@ -222,7 +223,7 @@ class PanelStudy:
             for each in named
         } | {name: studied}
         ordered = sorted(parts[name], key=lambda part: part.job.job.key)
-        return PanelResult(
+        result = PanelResult(
             recipe=self.recipe(panel, seed=seed),
             model=name,
             panel=panel,
@@ -240,6 +241,7 @@ class PanelStudy:
             ledger=ledger,
             environment=environment(),
         )
+        return replace(result, digests=digests_of(result))
 
     def audited(
         self, samples: PanelSamples, parts: list[PanelFold], features: Features, *, seed: int = 0

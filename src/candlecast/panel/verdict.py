@@ -14,7 +14,7 @@ from candlecast.evaluation.evidence import LEVEL, Evidence, gather
 from candlecast.evaluation.measures import Measure, measures
 from candlecast.evaluation.objections import Objection, cautions, objections
 from candlecast.evaluation.trial_count import TrialCount
-from candlecast.evaluation.verdict import Verdict, headline_of, pay_words, trial_words, written
+from candlecast.evaluation.verdict import Verdict, decide, pay_words, trial_words, written
 from candlecast.targets import AcrossTarget
 from candlecast.targets.words import described
 from candlecast.text import count, number, p_value, percent
@@ -52,15 +52,12 @@ def judge_panel(
         conditions=conditions,
         seed=seed,
     )
-    is_significant = evidence.is_significant
-    is_known = evidence.forecast_p_adjusted < LEVEL
+    is_known, is_significant = evidence.is_known, evidence.is_significant
     unknown = {"r2": None, "hit_rate": None}
     found = objections(unknown, result, target, evidence, is_known=is_known, is_significant=is_significant)
     against = (*_implausible(row), *found)
-    is_forecastable = is_known and not any(each.is_of_forecast for each in against)
-    pays = is_significant and not against
+    is_forecastable, pays, headline, first = decide(evidence, against)
     lines = {line["statistic"]: line for line in summary.iter_rows(named=True)}
-    first = [each for each in against if is_significant or not each.is_of_gains]
     has_edge = is_forecastable and pays
     reasons = (
         *(each.reason for each in first),
@@ -84,7 +81,6 @@ def judge_panel(
             held=HELD,
         ),
     )
-    headline = first[0].headline if first else headline_of(is_forecastable, pays)
     return Verdict(is_forecastable, pays, headline, reasons, evidence, answers, _measures(row, lines, evidence))
 
 

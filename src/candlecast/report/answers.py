@@ -1,7 +1,8 @@
-"""The two answers of a verdict and the table of its evidence, as HTML."""
+"""The first section of a page: the two answers of a verdict, the table of its evidence, and its words, as HTML."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from html import escape
 
 from candlecast.evaluation.measures import HEADINGS
@@ -10,6 +11,27 @@ from candlecast.report.tables import table
 from candlecast.report.unbroken import unbroken
 
 SIGNS = {"yes": "✓", "no": "✗", "not enough data": "?"}
+
+
+def answer_section(verdict: Verdict, *, period: str, changes: Iterable[str] = ()) -> str:
+    """The answers, what was tested (`period`), notices and changes of the candles, the evidence, and the reasons in words."""
+    notices = "".join(f'<p class="notice">{escape(sentence(each))}</p>' for each in (*verdict.notices, *changes))
+    reasons = "".join(f"<li>{escape(unbroken(sentence(each)))}</li>" for each in verdict.reasons)
+    return (
+        f'<section id="answer" aria-label="Answer">\n<div class="answers">{answer_cards(verdict)}</div>\n'
+        f'<p class="period">{escape(period)}</p>\n{notices}\n{evidence_table(verdict)}\n'
+        f"<details>\n<summary>The verdict in words: {escape(verdict.headline)}</summary>\n"
+        f'<ul class="reasons">{reasons}</ul>\n</details>\n</section>'
+    )
+
+
+def sentence(words: str) -> str:
+    """Words as a sentence.
+
+    >>> sentence("the audit passed")
+    'The audit passed.'
+    """
+    return f"{words[0].upper()}{words[1:]}{'' if words.endswith(('.', '?')) else '.'}"
 
 
 def answer_cards(verdict: Verdict) -> str:

@@ -16,7 +16,7 @@ from candlecast.text.cells import number, percent
 from candlecast.text.formatting import count, moment
 
 if TYPE_CHECKING:
-    from candlecast.study.result import StudyResult
+    from candlecast.candles import CandleReport
 
 MOST_TRIALS = 100  # listed, the last ones
 MOST_ISSUES = 50
@@ -75,9 +75,9 @@ def trials_table(result: Recorded) -> str:
     return note + table(f"Trials, the last {len(shown):,}", heads, rows, emphasised=chosen)
 
 
-def issues_table(result: StudyResult) -> str:
-    """What the check of the candles found."""
-    issues = result.candles.check().issues
+def issues_table(report: CandleReport) -> str:
+    """What a check of candles found."""
+    issues = report.issues
     if issues.is_empty():
         return '<p class="note">The check of the candles found no issue.</p>'
     rows = [

@@ -6,26 +6,25 @@ import json
 from html import escape
 from importlib.resources import files
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING, Any
 
 from candlecast.backtesting import Costs, backtest
 from candlecast.report import history_tables, tables
 from candlecast.report.account_chart import account_figure, account_view
-from candlecast.report.answers import answer_cards, evidence_table
+from candlecast.report.answers import answer_section
 from candlecast.report.calibration_figure import calibration
 from candlecast.report.chart_library import ADDRESS, NOTICE, chart_library
 from candlecast.report.columns import Columns, compressed
 from candlecast.report.cost_figure import cost_figure
+from candlecast.report.document import document
 from candlecast.report.figures import figure_html, table_with_data
 from candlecast.report.forecast_figures import forecast_in_groups, lag_figure
 from candlecast.report.market_chart import add_candles, first_view, forecast_figure, price_figure
 from candlecast.report.page_file import page_path, write_page
-from candlecast.report.provenance import provenance_table
+from candlecast.report.provenance import provenance_table, recipe_details
 from candlecast.report.returns_figures import distribution, drawdown_frame, drawdown_table, monthly_frame, monthly_table
 from candlecast.report.trade_list import add_trades, trade_section
 from candlecast.report.training_figures import losses, skill_by_training, timeline
-from candlecast.report.unbroken import unbroken
 from candlecast.targets.words import described
 from candlecast.text.formatting import count, moment
 
@@ -48,7 +47,6 @@ def render(result: StudyResult, *, folder: Path = Path()) -> str:
     """The page as text; `folder` is where it is written."""
     gross = backtest(result.candles, result.positions[result.model], costs=Costs.free(), cash=result.cash)
     candles, tested, verdict = result.candles, result.backtest.equity, result.verdict
-    changed = [f"The candles were changed: {change}" for change in verdict.changes]
     columns = Columns()
     add_candles(result, columns)
     figures = (
@@ -65,47 +63,44 @@ def render(result: StudyResult, *, folder: Path = Path()) -> str:
         *calibration(result),
     )
     trades = add_trades(result, columns)
-    package = files("candlecast.report")
-    return Template((package / "page.html").read_text("utf-8")).substitute(
-        {"calibration": ""} | {figure.name: figure_html(figure) for figure in figures},
-        title=escape(f"{candles.symbol} {candles.interval}, {result.model}: {verdict.headline}"),
-        symbol=escape(candles.symbol),
-        interval=escape(str(candles.interval)),
-        question=escape(f"{result.model} forecasts the {described(result.primary_target)}"),
-        period=escape(
-            f"Out of sample: {count(tested.height, 'bar')} from {moment(tested['time'][0])} to "
+    scripts = files("candlecast.report") / "scripts"
+    drawn = {"calibration": ""} | {figure.name: figure_html(figure) for figure in figures}
+    values = drawn | {
+        "symbol": escape(candles.symbol),
+        "interval": escape(str(candles.interval)),
+        "question": escape(f"{result.model} forecasts the {described(result.primary_target)}"),
+        "answer": answer_section(
+            verdict,
+            period=f"Out of sample: {count(tested.height, 'bar')} from {moment(tested['time'][0])} to "
             f"{moment(tested['time'][-1])}, {count(result.folds.height, 'fold')}, "
-            f"{count(len(result.forecast.seeds), 'seed')} each. No bar is forecast by a model that was trained on it."
+            f"{count(len(result.forecast.seeds), 'seed')} each. No bar is forecast by a model that was trained on it.",
+            changes=[f"The candles were changed: {change}" for change in verdict.changes],
         ),
-        answers=answer_cards(verdict),
-        headline=escape(verdict.headline),
-        evidence=evidence_table(verdict),
-        notices="".join(f'<p class="notice">{escape(notice)}</p>' for notice in (*verdict.notices, *changed)),
-        reasons="".join(f"<li>{escape(unbroken(reason[0].upper() + reason[1:]))}.</li>" for reason in verdict.reasons),
-        trades=trade_section(result.backtest.trades.height),
-        monthly=table_with_data(
+        "trades": trade_section(result.backtest.trades.height),
+        "monthly": table_with_data(
             "monthly", "Returns by month and year", monthly_table(result.backtest), monthly_frame(result.backtest)
         ),
-        drawdowns=table_with_data(
+        "drawdowns": table_with_data(
             "drawdowns", "Deepest drawdowns", drawdown_table(result.backtest), drawdown_frame(result.backtest)
         ),
-        statistics=table_with_data("summary", "Statistics", tables.summary_table(result), result.summary()),
-        accuracy=tables.accuracy_table(result),
-        notes=tables.measure_notes(result),
-        payments=tables.costs_table(result, gross),
-        data=tables.data_table(result),
-        issues=history_tables.issues_table(result),
-        audit=history_tables.audit_table(result),
-        tried=history_tables.trials_table(result),
-        provenance=provenance_table(result, folder),
-        recipe=escape(json.dumps(result.recipe, indent=2, ensure_ascii=False)),
-        notice=f'{escape(NOTICE)}, <a href="{ADDRESS}" rel="noopener">{ADDRESS}</a>',
-        style=(package / "page.css").read_text("utf-8"),
-        header=_header(result, columns, trades),
-        library=compressed(chart_library()),
-        columns=columns.payload,
-        script="\n".join((package / "scripts" / f"{name}.js").read_text("utf-8") for name in SCRIPTS),
-    )
+        "statistics": table_with_data("summary", "Statistics", tables.summary_table(result), result.summary()),
+        "accuracy": tables.accuracy_table(result),
+        "notes": tables.measure_notes(result),
+        "payments": tables.costs_table(result, gross),
+        "data": tables.data_table(result),
+        "issues": history_tables.issues_table(candles.check()),
+        "audit": history_tables.audit_table(result),
+        "tried": history_tables.trials_table(result),
+        "provenance": provenance_table(result, folder),
+        "recipe": recipe_details(result.recipe),
+        "notice": f'{escape(NOTICE)}, <a href="{ADDRESS}" rel="noopener">{ADDRESS}</a>',
+        "header": _header(result, columns, trades),
+        "library": compressed(chart_library()),
+        "columns": columns.payload,
+        "script": "\n".join((scripts / f"{name}.js").read_text("utf-8") for name in SCRIPTS),
+    }
+    title = f"{candles.symbol} {candles.interval}, {result.model}: {verdict.headline}"
+    return document("report", values, title=title, allowed="script-src 'unsafe-inline'; img-src data: blob:")
 
 
 def _header(result: StudyResult, columns: Columns, trades: dict[str, Any]) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +72,12 @@ def _hardware(environment: Any) -> str:
     cores = environment.get("cores")
     parts = [environment.get("system"), environment.get("processor"), count(cores, "core") if cores else None]
     return ", ".join(str(part) for part in parts if part) or UNKNOWN
+
+
+def recipe_details(recipe: Mapping[str, Any]) -> str:
+    """The recipe of a study as JSON, folded."""
+    text = escape(json.dumps(recipe, indent=2, ensure_ascii=False))
+    return f"<details>\n<summary>Recipe of the study (JSON)</summary>\n<pre>{text}</pre>\n</details>"
 
 
 def _digest(identity: str) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from candlecast.report import svg
+from candlecast.report.document import document
 from candlecast.report.figures import Figure, figure_html
 from candlecast.report.page_file import write_page
 from candlecast.report.tables import table
@@ -18,17 +18,6 @@ from candlecast.text.cells import number, percent
 if TYPE_CHECKING:
     from candlecast.audit.shortcuts import ShortcutReport
 
-PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>{title}</title>
-<style>{style}</style></head><body><main>
-<h1>{title}</h1>
-<section><p>{summary}</p>{figure}
-<div class="shortcuts">{rows}</div></section></main>
-</body></html>
-"""
 CAPTION = (
     "Each bar goes from the Sharpe ratio of the study (dotted) to that with one mistake: orange where the mistake adds to it, "
     "blue where it does not. Share: how much of a Sharpe ratio above zero the mistake is."
@@ -89,14 +78,14 @@ def write_shortcuts(report: ShortcutReport, path: str | Path) -> Path:
         for name, sharpe, added, why in report.frame.iter_rows()
     ]
     heads = ("Shortcut", "Sharpe", "Added", "Share", "What it does")
-    page = PAGE.format(
-        title="What shortcuts would have earned",
-        style=(files("candlecast.report") / "page.css").read_text("utf-8"),
-        summary=escape(summary),
-        figure=figure_html(shortcuts_figure(report)),
-        rows=table("The study and the same with one mistake at a time", heads, rows),
-    )
-    return write_page(page, path)
+    title = "What shortcuts would have earned"
+    values = {
+        "title": title,
+        "summary": escape(summary),
+        "figure": figure_html(shortcuts_figure(report)),
+        "rows": table("The study and the same with one mistake at a time", heads, rows),
+    }
+    return write_page(document("report", values, title=title, body="shortcuts"), path)
 
 
 def _share(sharpe: float, added: float) -> str:

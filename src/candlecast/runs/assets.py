@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from candlecast.candles import Candles, Origin, TradingClock
+from candlecast.errors import RunError
 from candlecast.interval import Interval
 
 
@@ -30,9 +32,12 @@ def asset_values(candles: Candles) -> dict[str, Any]:
     }
 
 
-def stored_candles(frame: pl.DataFrame, asset: Mapping[str, Any]) -> Candles:
-    """The candles of a table and of its `asset_values`, after they were written as JSON and read."""
-    return Candles(
+def stored_candles(frame: pl.DataFrame, asset: Mapping[str, Any], *, where: str | Path) -> Candles:
+    """The candles of a table and of its `asset_values`, after they were written as JSON and read.
+
+    `where` they are stored, for the message. Raises CandleError for unsound ones, RunError for others than were written.
+    """
+    candles = Candles(
         frame,
         asset["symbol"],
         Interval.parse(asset["interval"]),
@@ -40,6 +45,14 @@ def stored_candles(frame: pl.DataFrame, asset: Mapping[str, Any]) -> Candles:
         origin=asset["origin"] and Origin(**asset["origin"]),
         **_hours(asset),
     )
+    if candles.fingerprint != asset["fingerprint"]:
+        raise RunError(
+            f"the candles of {candles.symbol} in {where} are not those that were written",
+            expected="unchanged files",
+            remedy="Take the folder from where it was made, or compute it again",
+        )
+    candles.require_sound()
+    return candles
 
 
 def _hours(asset: Mapping[str, Any]) -> dict[str, Any]:

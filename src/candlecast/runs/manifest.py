@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+import polars as pl
 
 from candlecast.disk.files import is_regular, read_regular
 from candlecast.errors import RunError
@@ -81,6 +84,21 @@ def require_shape(folder: Path, manifest: Mapping[str, Any]) -> None:
             expected="what candlecast writes",
             remedy="Take the run from where it was made, or run it again",
         )
+
+
+@contextmanager
+def well_formed(folder: Path) -> Iterator[None]:
+    """Around what is made of a run's manifest and tables: values that candlecast never writes raise RunError."""
+    try:
+        yield
+    except RunError:
+        raise
+    except (Exception, pl.exceptions.PanicException) as error:  # such values raise many types
+        raise RunError(
+            f"the manifest of {folder} is malformed ({type(error).__name__}: {str(error)[:200]})",
+            expected="what candlecast writes",
+            remedy="Take the run from where it was made, or run it again",
+        ) from error
 
 
 def digests(contents: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:

@@ -26,7 +26,7 @@ from candlecast.disk.replacing import replaced
 from candlecast.errors import RunError
 from candlecast.runs.assets import asset_values
 from candlecast.runs.folder import require_paths
-from candlecast.runs.manifest import FORMAT, NAME, digests, is_run
+from candlecast.runs.manifest import FORMAT, NAME, WEIGHTS, digests, is_run
 
 if TYPE_CHECKING:
     from candlecast.study.result import StudyResult
@@ -37,19 +37,22 @@ def save_run(result: StudyResult, folder: str | Path) -> Path:
 
     Raises RunError when it cannot be written, or when the folder holds something other than a run.
     """
+    return write_run(folder, manifest_of(result), contents(result))
+
+
+def write_run(folder: str | Path, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Path:
+    """Write the files of a run and its manifest, with the digest of each; as `save_run`, which raises the same."""
     folder = Path(folder)
     require_paths(folder)
     if folder.exists() and not is_run(folder) and (not folder.is_dir() or any(folder.iterdir())):
         raise RunError(
             f"{folder} exists and is no run", expected="a new or empty folder, or a run", remedy="Choose another"
         )
-    manifest = manifest_of(result)
     with replaced(folder) as fresh:
-        written = contents(result)
-        manifest["files"] = digests(written)
-        for name, content in written.items():
+        for name, content in files.items():
             write_flushed(fresh / name, content)
-        write_flushed(fresh / NAME, (json.dumps(manifest, indent=2) + "\n").encode())
+        described = {**manifest, "files": digests(files)}
+        write_flushed(fresh / NAME, (json.dumps(described, indent=2) + "\n").encode())
     return folder
 
 
@@ -98,7 +101,7 @@ def contents(result: StudyResult) -> dict[str, bytes]:
         "losses": result.losses,
     }
     return {f"{name}.parquet": parquet_bytes(frame) for name, frame in tables.items()} | {
-        "weights.safetensors": weights_bytes(result.tensors)
+        WEIGHTS: weights_bytes(result.tensors)
     }
 
 

@@ -135,14 +135,7 @@ def candles_files(candles: Candles) -> dict[str, bytes]:
 def candles_of(files: Mapping[str, bytes]) -> Candles:
     """Candles of their files. Raises RunError for others than were written."""
     asset = json.loads(files["asset.json"])
-    candles = stored_candles(table_of(files["candles.parquet"]), asset)
-    if candles.fingerprint != asset["fingerprint"]:
-        raise RunError(
-            f"the stored candles of {candles.symbol} are not those that were written",
-            expected="unchanged files",
-            remedy="Remove them; the scan stores them again",
-        )
-    return candles
+    return stored_candles(table_of(files["candles.parquet"]), asset, where="the folder of the scan")
 
 
 def table_of(content: bytes) -> pl.DataFrame:

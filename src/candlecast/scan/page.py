@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from candlecast.interval import Interval
+from candlecast.report.document import document
 from candlecast.report.page_file import page_path, write_page
 from candlecast.scan.cell_result import cell_result
 from candlecast.scan.folder import ScanFolder
@@ -61,7 +60,6 @@ def write_scan_page(scan: Scan, folder: ScanFolder, path: str | Path, *, cells: 
 
 def render(scan: Scan, folder: ScanFolder, order: pl.DataFrame, links: dict[str, str]) -> str:
     """The page as text; `order` are the cells from the first of the list to the last, `links` the reports of some."""
-    package = files("candlecast.scan")
     frame = scan.frame
     edges = int(frame["has_edge"].sum()) if frame.height else 0
     linked = (
@@ -72,20 +70,19 @@ def render(scan: Scan, folder: ScanFolder, order: pl.DataFrame, links: dict[str,
             "shell, writes more."
         )
     )
-    return Template((package / "page.html").read_text("utf-8")).substitute(
-        style=(files("candlecast.report") / "page.css").read_text("utf-8"),
-        title=escape(f"Scan: {count(frame.height, 'cell')}, {edges:,} with an edge"),
-        heading=f"Scan <span class='interval'>{count(frame.height, 'cell')}</span>",
-        question=escape(_subjects(frame)),
-        text=escape(scan.text),
-        linked=escape(linked),
-        edges=_edge_table(scan.smallest_edges),
-        heat="".join(heat_maps(frame, question, links) for question in QUESTIONS),
-        cells=_list(order, links),
-        accounts=_accounts(order, folder, links),
-        failures=_failures(scan.failures),
-        name=escape(scan.folder.name),
-    )
+    values = {
+        "heading": f"Scan <span class='interval'>{count(frame.height, 'cell')}</span>",
+        "question": escape(_subjects(frame)),
+        "text": escape(scan.text),
+        "linked": escape(linked),
+        "edges": _edge_table(scan.smallest_edges),
+        "heat": "".join(heat_maps(frame, question, links) for question in QUESTIONS),
+        "cells": _list(order, links),
+        "accounts": _accounts(order, folder, links),
+        "failures": _failures(scan.failures),
+        "name": escape(scan.folder.name),
+    }
+    return document("scan", values, title=f"Scan: {count(frame.height, 'cell')}, {edges:,} with an edge")
 
 
 def _subjects(frame: pl.DataFrame) -> str:

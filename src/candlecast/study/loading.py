@@ -23,12 +23,12 @@ from candlecast.parameters import as_path
 from candlecast.recipes.describing import restore
 from candlecast.runs import require_run
 from candlecast.runs.assets import stored_candles
-from candlecast.runs.manifest import LONGEST, read_manifest, require_shape
+from candlecast.runs.manifest import LONGEST, read_manifest, require_shape, well_formed
 from candlecast.runs.tables import read_tables, read_tensors, require_rows
 from candlecast.signals import Positions
 from candlecast.study.fitted import not_made, require_same
 from candlecast.study.result import StudyResult
-from candlecast.study.seal import digests_of
+from candlecast.study.seal import digests_at_rest
 from candlecast.study.study import Study
 from candlecast.targets import primary
 from candlecast.targets.target import require_target
@@ -60,18 +60,10 @@ def load_run(folder: str | Path, *, candles: Sequence[Candles] = (), study: Stud
             remedy="Read it with load_panel_run(folder)",
         )
     tables, tensors = read_tables(folder, manifest), read_tensors(folder, manifest)
-    try:
+    with well_formed(folder):
         require_rows(folder, manifest, tables)
         stored = _Stored(folder, manifest, tables, tensors)
         return _result(stored, candles, study)
-    except RunError:
-        raise
-    except (Exception, pl.exceptions.PanicException) as error:  # values that candlecast never writes raise many types
-        raise RunError(
-            f"the manifest of {folder} is malformed ({type(error).__name__}: {str(error)[:200]})",
-            expected="what candlecast writes",
-            remedy="Take the run from where it was made, or run it again",
-        ) from error
 
 
 class _Stored(NamedTuple):
@@ -86,12 +78,7 @@ class _Stored(NamedTuple):
 def _result(stored: _Stored, others: Sequence[Candles], study: Study | None) -> StudyResult:
     folder, manifest, tables, tensors = stored
     recipe, asset = manifest["recipe"], manifest["candles"]
-    candles = stored_candles(tables["candles"], asset)
-    candles.require_sound()
-    if candles.fingerprint != asset["fingerprint"]:
-        raise RunError(
-            f"the candles in {folder} are not those of its study", expected="unchanged files", remedy="Run it again"
-        )
+    candles = stored_candles(tables["candles"], asset, where=folder)
     if study is None:
         try:
             target, costs = restore(recipe["target"], candles=others), restore(recipe["costs"])
@@ -129,8 +116,7 @@ def _result(stored: _Stored, others: Sequence[Candles], study: Study | None) -> 
         ledger=Ledger(folder.parent),
         folder=folder,
     )
-    replaced = manifest.get("replaced", [])
-    return replace(result, digests={name: each for name, each in digests_of(result).items() if name not in replaced})
+    return replace(result, digests=digests_at_rest(result, manifest.get("replaced", [])))
 
 
 def _environment(manifest: dict[str, Any]) -> dict[str, Any] | None:

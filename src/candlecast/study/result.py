@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -23,11 +23,11 @@ from candlecast.errors import ConfigError, NotEnoughDataError, RunError, calling
 from candlecast.evaluation.accuracy import accuracy, accuracy_by_part, skills
 from candlecast.evaluation.ageing import accuracy_by_age
 from candlecast.evaluation.conditions import NO_AUDIT, Conditions, conditions_of
-from candlecast.evaluation.trial_count import UNNAMED, TrialCount, count, count_each
+from candlecast.evaluation.trial_count import TrialCount, count, count_each, counted_among
+from candlecast.evaluation.trials import trial_of
 from candlecast.evaluation.verdict import Verdict, judge
 from candlecast.events import Listener, ignore
 from candlecast.ledger import Ledger, Searched, Trial, as_ledger
-from candlecast.ledger.profile import profile_of
 from candlecast.models import Fitted
 from candlecast.recipes import describe, restore
 from candlecast.signals import Positions, Rule
@@ -35,7 +35,7 @@ from candlecast.signals.positions import PositionsByModel
 from candlecast.signals.rule import decide, name_of
 from candlecast.sources.source import moment
 from candlecast.study.computed import computed_of
-from candlecast.study.seal import digests_of, digests_of_view, replaced_parts
+from candlecast.study.seal import OF_STUDY, digests_of, digests_of_view, replaced_parts
 from candlecast.targets import Target, label, primary
 from candlecast.targets.words import described
 from candlecast.text import count as count_words
@@ -222,6 +222,11 @@ class StudyResult:
             replaced=self.replaced,
         )
 
+    @property
+    def parts(self) -> Mapping[str, Callable[[StudyResult], str]]:
+        """What gives the digest of each part that the study makes."""
+        return OF_STUDY
+
     @cached_property
     def replaced(self) -> tuple[str, ...]:
         """Names of the parts of this copy that its study did not make, such as positions from elsewhere."""
@@ -230,11 +235,7 @@ class StudyResult:
     @cached_property
     def counted(self) -> TrialCount:
         """The trials among which this one is judged; what is not recorded yet is recorded. Raises RunError."""
-        if self.trial_count is not None and self.trial_count.content in (UNNAMED, self.trial.content):
-            return self.trial_count
-        ledger = as_ledger(self.ledger)
-        ledger.record(self.trial)
-        return count(self.trial, ledger.entries())
+        return counted_among(self.trial, self.trial_count, as_ledger(self.ledger))
 
     @computed_of(*TRADING, *FORECASTS, "recipe", "searches")
     def trial(self) -> Trial:
@@ -242,29 +243,16 @@ class StudyResult:
 
         The baselines that run with it are no choice of its own.
         """
-        from candlecast import __version__
-
-        chosen = {name: value for name, value in self.recipe.items() if name not in ("baselines", "type")}
-        times = self.backtest.equity["time"].dt.replace_time_zone(None).to_numpy()[1:]
-        return Trial(
+        return trial_of(
+            self.backtest,
+            self.recipe,
             data=self.candles.fingerprint,
-            study=chosen,
-            code=__version__,
             symbol=self.candles.symbol,
-            interval=str(self.candles.interval),
+            interval=self.candles.interval,
             model=self.model,
-            bars_per_year=self.backtest.bars_per_year,
-            times=times,
-            returns=self.backtest.returns,
-            searches=self.searches,
             target=label(self.primary_target),
-            profile=profile_of(
-                times,
-                self.backtest.returns,
-                step=self.candles.interval.microseconds,
-                benchmark=self.backtest.benchmark_returns,
-                skills=skills(self.forecast, self.primary_target),
-            ),
+            skills=skills(self.forecast, self.primary_target),
+            searches=self.searches,
         )
 
     def record(self, ledger: Ledger) -> StudyResult:

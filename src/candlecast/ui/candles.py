@@ -11,6 +11,7 @@ import polars as pl
 
 from candlecast.candles import CandleReport
 from candlecast.errors import CandlecastError
+from candlecast.report.history_tables import issues_table
 from candlecast.report.returns_figures import MONTHS
 from candlecast.report.tables import table
 from candlecast.serving import Reply
@@ -24,7 +25,7 @@ from candlecast.ui.workspace import Workspace
 
 BUCKETS = 240  # of a strip
 MOST_CHECKED = 200_000  # bars of a series whose issues are counted in the list
-MOST_ROWS = 100  # of a table of issues or changes
+MOST_ROWS = 100  # of a table of changes
 PRICES = ("open", "high", "low", "close", "volume")
 Key = tuple[str, str, str]
 
@@ -115,26 +116,6 @@ def months_table(months: pl.DataFrame) -> str:
         '<table class="heat months"><caption>Bars that are there, % of those that the market\'s clock expects</caption>'
         f"<thead><tr>{heads}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
     )
-
-
-def issues_table(report: CandleReport) -> str:
-    """What the check of the candles found."""
-    issues = report.issues
-    if issues.is_empty():
-        return '<p class="note">The check found no issue.</p>'
-    rows = [
-        (
-            row["kind"].replace("_", " "),
-            "fatal" if row["is_fatal"] else "notice",
-            f"{row['bars']:,}",
-            moment(row["first"]),
-            moment(row["last"]),
-            row["detail"],
-        )
-        for row in issues.head(MOST_ROWS).iter_rows(named=True)
-    ]
-    more = f", the first {MOST_ROWS} of {issues.height:,}" if issues.height > MOST_ROWS else ""
-    return table(f"Issues{more}", ("Kind", "Severity", "Bars", "First", "Last", "Detail"), rows, style="words")
 
 
 def changes_table(changes: pl.DataFrame) -> str:
