@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from candlecast.dataset.folds import WalkForward
-from candlecast.features import Features, ema_ratio, log_return
+from candlecast.features import Features, ema_ratio, log_range, log_return
 from candlecast.fleet.settings import Fit
 from candlecast.live import paper
 from candlecast.models import LSTM
@@ -20,6 +20,14 @@ from candlecast.study.checkpoints import run_study
 from candlecast.study.loading import load_run
 
 FIRST = 260
+OF_STREAMS = Study(
+    model=LSTM(hidden=4, window=8, training=Fit(epochs=1, batch=8, sampling="sequence")),
+    features=Features(log_return(), log_range()),
+    folds=WalkForward(folds=2),
+    rule=Threshold(0.0005),
+    seeds=1,
+    baselines=(),
+)  # of bars that come from a loopback exchange
 
 
 @pytest.fixture(scope="module")

@@ -88,7 +88,7 @@ def paper(run: str, folder: str, addresses: dict[str, str], streams: str, clock:
     retry = Retry(attempts=2, first_seconds=0.01, pause=lambda seconds: None)
     source = Binance(**addresses, streams=streams, retry=retry, is_paced=False, clock=now)
     result = load_run(run)
-    seconds = {"beat_seconds": 0.02, "first_wait_seconds": 0.01, "longest_wait_seconds": 0.02, "grace_seconds": 0.5}
+    seconds = {"beat_seconds": 0.02, "first_wait_seconds": 0.01, "longest_wait_seconds": 0.02, "grace_seconds": 2.0}
     feed = replace(source.stream("BTCUSDT", result.candles.interval), **seconds)
     session = paper_session(result, feed=feed, session=folder, cash=10_000.0, until=until)
     known = session.wanted - timedelta(seconds=result.candles.interval.seconds)

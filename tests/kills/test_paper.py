@@ -18,6 +18,7 @@ import pytest
 import candlecast as cc
 from candlecast.live import read_session
 from candlecast.sources.binance import Binance
+from paper_sessions import OF_STREAMS
 from servers import Answer, BinanceWorld, Listing, market_server
 from servers.binance_stream import stream_server
 
@@ -75,15 +76,7 @@ def run(request, tmp_path_factory):
     with exchange(folder, request.param, 10, is_faulty=False) as (source, *_):
         length = timedelta(hours=400) if request.param == "1h" else timedelta(minutes=400)
         candles = source.fetch("BTCUSDT", request.param, since=FIRST - length)
-    study = cc.Study(
-        model=cc.LSTM(hidden=4, window=8, training=cc.Fit(epochs=1, batch=8, sampling="sequence")),
-        features=cc.Features(cc.log_return(), cc.log_range()),
-        folds=cc.WalkForward(folds=2),
-        rule=cc.Threshold(0.0005),
-        seeds=1,
-        baselines=(),
-    )
-    return cc.run_study(study, candles, runs=folder / "runs")[1]
+    return cc.run_study(OF_STREAMS, candles, runs=folder / "runs")[1]
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from candlecast.sources.feed import Notice, Seen
 from candlecast.sources.polling import Polling
 from candlecast.sources.retry import Retry
 from candlecast.sources.streams import stream_of
+from paper_sessions import OF_STREAMS
 from servers.binance import BinanceWorld, Listing
 from servers.binance_stream import stream_server
 from servers.server import market_server
@@ -40,7 +41,7 @@ def source_of(exchange, *, skew=0.0, market="spot"):
 
 
 def feed_of(source, **options):
-    fast = {"beat_seconds": 0.02, "first_wait_seconds": 0.01, "longest_wait_seconds": 0.02, "grace_seconds": 0.5}
+    fast = {"beat_seconds": 0.02, "first_wait_seconds": 0.01, "longest_wait_seconds": 0.02, "grace_seconds": 2.0}
     return replace(source.stream("BTCUSDT", "1h"), **(fast | options))
 
 
@@ -48,15 +49,7 @@ def feed_of(source, **options):
 def run(exchange, tmp_path):
     source = source_of(exchange)
     candles = source.fetch("BTCUSDT", "1h", since=NOW - timedelta(hours=400))
-    study = cc.Study(
-        model=cc.LSTM(hidden=4, window=8, training=cc.Fit(epochs=1, batch=8, sampling="sequence")),
-        features=cc.Features(cc.log_return(), cc.log_range()),
-        folds=cc.WalkForward(folds=2),
-        rule=cc.Threshold(0.0005),
-        seeds=1,
-        baselines=(),
-    )
-    _, folder = cc.run_study(study, candles, runs=tmp_path / "runs")
+    _, folder = cc.run_study(OF_STREAMS, candles, runs=tmp_path / "runs")
     return folder
 
 

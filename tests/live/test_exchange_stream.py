@@ -20,7 +20,7 @@ from servers.binance_stream import stream_server
 from servers.server import market_server
 
 NOW = datetime(2025, 2, 10, 12, 0, 0, tzinfo=UTC)
-FAST = {"beat_seconds": 0.02, "first_wait_seconds": 0.01, "longest_wait_seconds": 0.02, "grace_seconds": 0.5}
+FAST = {"beat_seconds": 0.02, "first_wait_seconds": 0.01, "longest_wait_seconds": 0.02, "grace_seconds": 2.0}
 
 
 @pytest.fixture

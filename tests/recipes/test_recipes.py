@@ -241,7 +241,7 @@ def test_made_itself_takes_plain_parameters_only(name, parameters):
 def test_code_of_a_user_is_asked_for(description):
     for each in (description, {"type": "Conformal", "model": description}):
         with pytest.raises(
-            RunError, match="mine.[rR]ule.* is not a recipe of candlecast, but code or data of whoever ran"
+            RunError, match="mine.[rR]ule.* is not a recipe of candlecast, but code or data of the user who ran"
         ) as error:
             restore(each)
         assert "Give the object in code" in error.value.remedy

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 
 from servers.binance import BinanceWorld, Listing, bars
 
+UNSENT = ("drop", "late", "cut")  # faults with which a bar does not come by the stream, or with the next one
+
 
 @dataclass
 class Streamed:
@@ -46,14 +48,15 @@ class Streamed:
         return any(now >= self.world.hidden.get(time, 0.0) for time in times)
 
     def advance(self) -> None:
-        """The clock moves to a second after the close of the next bar, which is sent."""
+        """The clock moves to a second after the close of the next bar, which is sent; to ten seconds when it is not."""
         with self.lock:
             self.number += 1
             server = self.world.server
             opened = int(server.now.timestamp()) // self.step * self.step
-            server.now = datetime.fromtimestamp(opened + self.step + 1, UTC)
             frame = bars(self.listing, self.step, opened, opened + 1)
             fault, later = self.faults.get(self.number), self.held
+            waited = 10 if fault in UNSENT or not frame.height else 1
+            server.now = datetime.fromtimestamp(opened + self.step + waited, UTC)
             self.held = []
             if frame.height:
                 text = self.message(frame.row(0), is_closed=True)
@@ -118,12 +121,14 @@ class Streamed:
                 self.connections += 1
                 mine = self.connections
             while not self.closing.wait(0.002) and mine == self.connections:
-                while self.queue:
-                    text = self.queue.popleft()
+                while self.queue and mine == self.connections:
+                    text = self.queue[0]
+                    if text is not None:
+                        connection.send(text)  # one that cannot be sent is left to the next connection
+                    self.queue.popleft()
                     if text is None:
                         connection.close(code=1011)
                         return
-                    connection.send(text)
 
 
 @contextmanager

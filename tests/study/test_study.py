@@ -153,7 +153,7 @@ def test_an_older_run_survives_a_failed_write(result, tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
+    monkeypatch.setattr("candlecast.runs.writing.write_flushed", full)
     with pytest.raises(RunError, match="No space left on device.*earlier runs are untouched"):
         save_run(result, folder)
     assert (folder / "manifest.json").read_bytes() == before

@@ -1,9 +1,11 @@
-"""A verdict on the terminal: two answers, a table of evidence, and with -v the paragraph."""
+"""What a study comes to on the terminal: two answers, a table of evidence, and with -v the paragraph."""
 
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -17,6 +19,17 @@ if TYPE_CHECKING:
 COLUMNS = 80
 COLOURS = {"yes": "green", "no": "red", "not enough data": "yellow"}
 MARGIN = "  "
+
+
+class Ran(NamedTuple):
+    """A study that was run: its folder, and what writes its report to a path, gives it as JSON values after so many seconds,
+    and shows it with the path of the report.
+    """
+
+    folder: Path
+    report: Callable[[Path], Path]
+    values: Callable[[float], dict[str, Any]]
+    show: Callable[[Path, float], None]
 
 
 def show_verdict(verdict: Verdict) -> None:

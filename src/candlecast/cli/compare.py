@@ -15,7 +15,7 @@ from candlecast.cli.command import Command
 from candlecast.cli.completion import assets as completed, one_of
 from candlecast.cli.console import print_json, progress, say
 from candlecast.cli.mending import Mending, mending_options
-from candlecast.cli.options import common
+from candlecast.cli.options import common, runs_option, seed_option
 from candlecast.cli.pricing import GivenCosts, cost_options
 from candlecast.cli.reading import reading_options, require_file
 from candlecast.cli.source_registry import store_option
@@ -59,7 +59,7 @@ USUAL = ("naive", "linear", "lstm", "gru")
 @click.option("--folds", type=int, default=5, show_default=True, help="Walk-forward test parts.")
 @cost_options
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Trainings per fold.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The first seed.")
+@seed_option
 @click.option("--source", help="Fetch from here first, as in `candlecast run`.")
 @click.option("--since", help="First day or time, UTC.")
 @click.option("--until", help="End, UTC; now when not given.")
@@ -67,13 +67,7 @@ USUAL = ("naive", "linear", "lstm", "gru")
 @store_option
 @reading_options
 @mending_options
-@click.option(
-    "--runs",
-    type=click.Path(path_type=Path),
-    default=Path("runs"),
-    show_default=True,
-    help="Folder of runs and their ledger.",
-)
+@runs_option
 @common
 def compare(
     names: tuple[str, ...],

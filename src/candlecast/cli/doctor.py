@@ -11,7 +11,7 @@ import click
 from candlecast.cli import checks
 from candlecast.cli.command import Command
 from candlecast.cli.console import print_json, progress, say
-from candlecast.cli.options import common
+from candlecast.cli.options import common, runs_option
 from candlecast.cli.source_registry import store_option
 from candlecast.events import Progress
 from candlecast.text.redaction import visible
@@ -30,9 +30,7 @@ COLUMNS, INDENT = 80, 29
     """,
 )
 @store_option
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
-)
+@runs_option
 @click.option("--offline", is_flag=True, help="Do not ask the servers of the sources.")
 @common
 def doctor(store: str, *, runs: Path, offline: bool, as_json: bool, quiet: bool) -> None:

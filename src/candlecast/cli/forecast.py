@@ -11,7 +11,7 @@ from candlecast.cli.asset_options import AssetOptions, asset_options
 from candlecast.cli.command import Command
 from candlecast.cli.completion import folders
 from candlecast.cli.console import print_json, print_table, progress, say
-from candlecast.cli.options import common
+from candlecast.cli.options import common, runs_option, seed_option
 from candlecast.cli.source_registry import SOURCES, make_source
 from candlecast.cli.study_files import load_study
 from candlecast.cli.study_options import make_study, study_options
@@ -35,10 +35,8 @@ if TYPE_CHECKING:
 @click.argument("what", nargs=-1, required=True, metavar="RUN|SYMBOL|FILE...", shell_complete=folders("runs"))
 @asset_options
 @study_options
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The first seed.")
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
-)
+@seed_option
+@runs_option
 @click.option(
     "--study", type=click.Path(path_type=Path), help="A Python file with the study, for a run with your own code."
 )

@@ -1,10 +1,11 @@
-"""Options that every command has."""
+"""Options that several commands have."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
@@ -25,6 +26,24 @@ def common(command: Callable[..., None]) -> Callable[..., None]:
         command(**options)
 
     return decorated
+
+
+def runs_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Add --runs; the command receives `runs`."""
+    return click.option(
+        "--runs",
+        type=click.Path(path_type=Path),
+        default=Path("runs"),
+        show_default=True,
+        help="Folder of runs and their ledger.",
+    )(command)
+
+
+def seed_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Add --seed; the command receives `seed`."""
+    return click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The first seed.")(
+        command
+    )
 
 
 def is_verbose() -> bool:

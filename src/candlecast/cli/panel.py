@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from candlecast.cli import model_registry
-from candlecast.cli.answer import show_verdict, wrapped
+from candlecast.cli.answer import Ran, show_verdict, wrapped
 from candlecast.cli.asset_options import AssetOptions
 from candlecast.cli.console import print_table, say
 from candlecast.cli.pricing import GivenCosts
@@ -21,7 +22,6 @@ from candlecast.text import count, json_value
 from candlecast.text.cells import number, p_value, percent
 
 if TYPE_CHECKING:
-    from candlecast.candles import Candles
     from candlecast.panel import PanelResult, PanelStudy
 
 PRESET = "fischer-krauss"
@@ -37,7 +37,7 @@ MOST_K = 10  # assets on each side where --k is not given, or a third of the ass
 
 
 def make_panel_study(
-    described: Mapping[str, Any], *, assets: int, universe: Path | None, k: int | None, each: bool
+    *, described: Mapping[str, Any], assets: int, universe: Path | None, k: int | None, each: bool
 ) -> PanelStudy:
     """The study of a panel that the options describe; what is not given is as in Python, or as in the preset.
 
@@ -78,10 +78,26 @@ def make_panel_study(
     )
 
 
-def load_assets(names: Sequence[str], options: AssetOptions, listener: Listener) -> list[Candles]:
-    """The candles of each symbol or file; of all files of a folder."""
+def run_panel(
+    names: Sequence[str],
+    options: AssetOptions,
+    study: Mapping[str, Any],
+    *,
+    runs: Path,
+    seed: int,
+    listener: Listener,
+) -> Ran:
+    """Run the study of a panel on the candles of each symbol or file, or of all files of a folder.
+
+    study: the options that `make_panel_study` takes.
+    """
+    from candlecast.panel import run_panel_study
+
     paths = [str(path) for name in names for path in _files(name)]
-    return [options.load(path, listener) for path in paths]
+    assets = [options.load(path, listener) for path in paths]
+    made = make_panel_study(**study, assets=len(assets))
+    result, folder = run_panel_study(made, assets, runs=runs, seed=seed, progress=listener)
+    return Ran(folder, result.report, partial(panel_object, result, folder), partial(show_panel, result, folder))
 
 
 def is_panel(preset: str | None, *, panel: bool) -> bool:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from candlecast.cli.answer import show_verdict, wrapped
+from candlecast.cli.answer import Ran, show_verdict, wrapped
 from candlecast.cli.asset_options import AssetOptions, asset_options
 from candlecast.cli.command import Command
 from candlecast.cli.completion import assets as completed
 from candlecast.cli.console import print_json, print_table, progress, say
-from candlecast.cli.options import common
+from candlecast.cli.options import common, runs_option, seed_option
 from candlecast.cli.study_files import is_study_file, load_study
 from candlecast.cli.study_options import make_study, study_options
 from candlecast.errors import ConfigError
@@ -23,6 +24,7 @@ from candlecast.text.cells import number, p_value, percent
 if TYPE_CHECKING:
     import polars as pl
 
+    from candlecast.events import Listener
     from candlecast.study.result import StudyResult
 
 
@@ -52,10 +54,8 @@ if TYPE_CHECKING:
 )
 @click.option("--k", type=int, help="With --panel: assets held long, and short; 10, or a third of the assets.")
 @click.option("--each", is_flag=True, help="With --panel: one net for each asset, in place of one for all.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The first seed.")
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
-)
+@seed_option
+@runs_option
 @click.option("--open", "open_report", is_flag=True, help="Open the report in the browser.")
 @common
 def run(
@@ -81,32 +81,44 @@ def run(
     S&P 500 by day, 1999 to 2018, which comes with the installation. With --panel: several symbols, files or folders of files,
     ranked against each other and traded as one portfolio.
     """
-    from candlecast.cli.panel import is_panel, load_assets, make_panel_study, panel_object, require_one, show_panel
-    from candlecast.study.checkpoints import run_study
+    from candlecast.cli.panel import is_panel, require_one, run_panel
 
     began = time.monotonic()
-    if is_panel(described["preset"], panel=panel):
-        from candlecast.panel import run_panel_study
-
-        if asset is not None:
-            raise ConfigError(
-                f"--asset {asset} with --panel", expected="assets as arguments", remedy="Leave --asset out"
-            )
-        with progress(quiet) as listener:
-            loaded = load_assets(subjects, options, listener)
-            across = make_panel_study(described, assets=len(loaded), universe=universe, k=k, each=each)
-            found, folder = run_panel_study(across, loaded, runs=runs, seed=seed, progress=listener)
-            page = found.report(folder / "report.html")
-        seconds = time.monotonic() - began
-        if as_json:
-            print_json(panel_object(found, folder, seconds))
+    with progress(quiet) as listener:
+        if is_panel(described["preset"], panel=panel):
+            if asset is not None:
+                raise ConfigError(
+                    f"--asset {asset} with --panel", expected="assets as arguments", remedy="Leave --asset out"
+                )
+            study = {"universe": universe, "k": k, "each": each, "described": described}
+            ran = run_panel(subjects, options, study, runs=runs, seed=seed, listener=listener)
         else:
-            show_panel(found, folder, page, seconds)
-        if open_report:
-            click.launch(str(page))
-        return
-    require_no_panel_options(universe=universe, k=k, each=each)
-    subject, base, own = require_one(subjects), None, None
+            require_no_panel_options(universe=universe, k=k, each=each)
+            ran = run_one(require_one(subjects), asset, options, described, runs=runs, seed=seed, listener=listener)
+        page = ran.report(ran.folder / "report.html")
+    seconds = time.monotonic() - began
+    if as_json:
+        print_json(ran.values(seconds))
+    else:
+        ran.show(page, seconds)
+    if open_report:
+        click.launch(str(page))
+
+
+def run_one(
+    subject: str | None,
+    asset: str | None,
+    options: AssetOptions,
+    described: dict[str, Any],
+    *,
+    runs: Path,
+    seed: int,
+    listener: Listener,
+) -> Ran:
+    """Run the study of one asset: of a symbol or a file, or that of a study file, with its own candles or those of `asset`."""
+    from candlecast.study.checkpoints import run_study
+
+    base, own = None, None
     if is_study_file(subject):
         base, own = load_study(Path(str(subject)))
     elif asset is not None and subject is not None:
@@ -114,17 +126,9 @@ def run(
     else:
         asset = subject or asset
     study = make_study(base, **described)
-    with progress(quiet) as listener:
-        candles = options.load_or_take(asset, own, listener)
-        result, folder = run_study(study, candles, runs=runs, seed=seed, progress=listener)
-        page = result.report(folder / "report.html")
-    seconds = time.monotonic() - began
-    if as_json:
-        print_json(as_object(result, folder, seconds))
-    else:
-        show(result, folder, page, seconds)
-    if open_report:
-        click.launch(str(page))
+    candles = options.load_or_take(asset, own, listener)
+    result, folder = run_study(study, candles, runs=runs, seed=seed, progress=listener)
+    return Ran(folder, result.report, partial(as_object, result, folder), partial(show, result, folder))
 
 
 def require_no_panel_options(*, universe: Path | None, k: int | None, each: bool) -> None:

@@ -9,7 +9,7 @@ import click
 
 from candlecast.cli.command import Command
 from candlecast.cli.console import print_json, print_table, say
-from candlecast.cli.options import common
+from candlecast.cli.options import common, runs_option
 from candlecast.text.redaction import visible
 
 
@@ -21,17 +21,15 @@ from candlecast.text.redaction import visible
     candlecast runs --json
     """,
 )
-@click.option(
-    "--runs", "folder", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
-)
+@runs_option
 @common
-def runs(folder: Path, *, as_json: bool, quiet: bool) -> None:
+def runs(runs: Path, *, as_json: bool, quiet: bool) -> None:
     """List the runs, the newest first, with their verdicts, and the scans. Those that cannot be read are marked, and why."""
     from candlecast.runs import list_runs
     from candlecast.scan import list_scans
 
-    found = [(path, *_looked_at(path)) for path in list_runs(folder)]
-    scans = [(path, *_scanned(path)) for path in list_scans(folder)]
+    found = [(path, *_looked_at(path)) for path in list_runs(runs)]
+    scans = [(path, *_scanned(path)) for path in list_scans(runs)]
     if as_json:
         runs_found = [{"run": str(path), **(manifest or {"error": why})} for path, manifest, why in found]
         print_json(
@@ -42,7 +40,7 @@ def runs(folder: Path, *, as_json: bool, quiet: bool) -> None:
         )
         return
     if not found and not scans:
-        click.echo(f"No runs in {folder}. Make one with: candlecast run")
+        click.echo(f"No runs in {runs}. Make one with: candlecast run")
         return
     if found:
         rows = [_row(path, manifest) for path, manifest, _ in found]

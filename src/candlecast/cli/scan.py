@@ -11,7 +11,7 @@ import click
 from candlecast.cli import model_registry
 from candlecast.cli.command import Command
 from candlecast.cli.console import print_json, progress, say
-from candlecast.cli.options import common
+from candlecast.cli.options import common, runs_option, seed_option
 from candlecast.cli.pricing import GivenCosts, cost_options
 from candlecast.cli.scan_plan import plan_of, read_plan
 from candlecast.cli.source_registry import store_option
@@ -48,7 +48,7 @@ EXAMPLES = """
 @click.option("--as-of", help="Day on which this list of assets was chosen, UTC.")
 @cost_options
 @store_option
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The first seed.")
+@seed_option
 @click.option(
     "--dry-run", is_flag=True, help="Stop after the plan: what it takes, and the smallest edge that it can find."
 )
@@ -58,9 +58,7 @@ EXAMPLES = """
 @click.option("--join", is_flag=True, help="Judge the cells that shards computed; compute nothing.")
 @click.option("--reports", type=click.IntRange(min=0), default=24, show_default=True, help="Cells that get a report.")
 @click.option("--open", "open_report", is_flag=True, help="Open the page in the browser.")
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
-)
+@runs_option
 @common
 def scan(
     plan_file: Path | None,

@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from candlecast.cli.command import Command
 from candlecast.cli.console import print_json, say
-from candlecast.cli.options import common
+from candlecast.cli.options import common, runs_option
 from candlecast.cli.source_registry import is_store, store_option
 from candlecast.errors import ConfigError
 
@@ -24,13 +24,7 @@ from candlecast.errors import ConfigError
     candlecast ui --runs runs --port 8000
     """,
 )
-@click.option(
-    "--runs",
-    type=click.Path(path_type=Path),
-    default=Path("runs"),
-    show_default=True,
-    help="Folder of runs and their ledger.",
-)
+@runs_option
 @store_option
 @click.option(
     "--paper",

@@ -10,6 +10,7 @@ from candlecast.backtesting import BacktestResult
 from candlecast.candles.stale import MAJORITY
 from candlecast.errors import listed
 from candlecast.evaluation.evidence import LEVEL, Evidence
+from candlecast.evaluation.growth import Growth
 from candlecast.evaluation.stresses import PARTICIPATION
 from candlecast.stats import annual_return, track_record
 from candlecast.targets import Target
@@ -294,28 +295,33 @@ def _stepped(evidence: Evidence) -> Objection | None:
 def _locked(result: BacktestResult, evidence: Evidence) -> Objection | None:
     """A bar without a range at a limit has no other side for the orders that go its way."""
     found = evidence.conditions.stresses
-    if math.isnan(found.locked_return):
-        return None
-    words = (
+    return _without_fills(
+        "No edge found: the gain needs fills at a price limit.",
         f"{percent(found.locked_share, 0)} of the fills are in bars with hardly any range far from the close before, as at a "
-        f"daily price limit; without these the strategy returns {percent(found.locked_return)} a year"
+        "daily price limit",
+        Growth(found.locked_return, found.locked_p),
+        result,
     )
-    headline = "No edge found: the gain needs fills at a price limit."
-    return _insignificant(headline, words, found.locked_p) or _lost(headline, words, found.locked_return, result)
 
 
 def _capped(result: BacktestResult, evidence: Evidence) -> Objection | None:
     """Where moves are cut to a largest size, the price at the close of such a bar is not that of the market."""
     found = evidence.conditions.stresses
-    if math.isnan(found.capped_return):
-        return None
-    words = (
+    return _without_fills(
+        "No edge found: the gain needs fills after moves that were cut.",
         f"{percent(found.capped_share, 0)} of the fills follow moves that pile up at one largest size, as after a filter of "
-        "outliers or at a daily price limit, or are at such a limit; without these the strategy returns "
-        f"{percent(found.capped_return)} a year"
+        "outliers or at a daily price limit, or are at such a limit",
+        Growth(found.capped_return, found.capped_p),
+        result,
     )
-    headline = "No edge found: the gain needs fills after moves that were cut."
-    return _insignificant(headline, words, found.capped_p) or _lost(headline, words, found.capped_return, result)
+
+
+def _without_fills(headline: str, words: str, rest: Growth, result: BacktestResult) -> Objection | None:
+    """The objection that without some fills the gain is not significant, or most of the growth is lost."""
+    if math.isnan(rest.annual):
+        return None
+    words += f"; without these the strategy returns {percent(rest.annual)} a year"
+    return _insignificant(headline, words, rest.p_value) or _lost(headline, words, rest.annual, result)
 
 
 def _insignificant(headline: str, words: str, p: float) -> Objection | None:

@@ -17,7 +17,7 @@ from candlecast.report.page_file import page_path, write_page
 from candlecast.scan.cell_result import cell_result
 from candlecast.scan.folder import ScanFolder
 from candlecast.scan.judging import equity_of
-from candlecast.scan.words import cell_words, found_words, ranked
+from candlecast.scan.words import cell_words, ranked, verdict_word
 from candlecast.text.cells import number, p_value, percent
 from candlecast.text.formatting import CELL, count
 
@@ -199,7 +199,7 @@ def _list(order: pl.DataFrame, links: dict[str, str]) -> str:
     rows = [
         (
             _linked(escape(cell_words(row)), row["cell"], links, escape(f"Report of {cell_words(row)}")),
-            found_words(row),
+            verdict_word(row),
             percent(row["r2"], 2),
             _range(row["r2_low"], row["r2_high"], 100, 2),
             p_value(row["p"]),
@@ -256,7 +256,7 @@ def _account(row: dict[str, Any], folder: ScanFolder, links: dict[str, str]) -> 
     return (
         f'<figure class="small"><h4>{_linked(escape(name), row["cell"], links, escape(f"Report of {name}"))}</h4>'
         f'<svg viewBox="0 0 {WIDE} {HIGH}" role="img" aria-label="{label}">{drawn}</svg>'
-        f"<figcaption>{found_words(row)}; {end}, buy-and-hold {percent(float(np.exp(lines[1][-1])) - 1.0)}</figcaption></figure>"
+        f"<figcaption>{verdict_word(row)}; {end}, buy-and-hold {percent(float(np.exp(lines[1][-1])) - 1.0)}</figcaption></figure>"
     )
 
 

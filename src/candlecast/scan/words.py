@@ -5,10 +5,10 @@ from __future__ import annotations
 import polars as pl
 
 from candlecast.evaluation.trial_count import TrialCount
+from candlecast.study.comparison_words import bounded, first_of, found_words, judged_words
 from candlecast.text import formatting
-from candlecast.text.cells import number, p_value
+from candlecast.text.cells import p_value
 
-SHOWN = 5  # cells named in a sentence
 ROWS = 20  # of the table on the terminal
 
 
@@ -16,13 +16,7 @@ def paragraph(frame: pl.DataFrame, failures: pl.DataFrame, trial_count: TrialCou
     """What came out; `frame` and `failures` as in `Scan`, false discoveries held to `level`."""
     if frame.is_empty():
         return f"No cell has a result: {formatting.count(failures.height, 'failure')}."
-    edges, known = frame.filter("has_edge"), frame.filter("is_forecastable")
-    if not edges.is_empty():
-        found = f"{'An edge was' if edges.height == 1 else 'Edges were'} found: {named(edges)}."
-    elif not known.is_empty():
-        found = f"No edge found. Information was found in {named(known)}, but trading it does not pay."
-    else:
-        found = "No edge found, and nothing that can be forecast."
+    found = found_words(frame, named)
     for column, one, many in (
         ("p_discovery", "carries information", "carry information"),
         ("p_pay_discovery", "pays", "pay"),
@@ -35,11 +29,7 @@ def paragraph(frame: pl.DataFrame, failures: pl.DataFrame, trial_count: TrialCou
         found += f"{formatting.count(tested.height, 'cell')} {one if passed.height == 1 else many}"
         found += f" ({in_any.height:,} under any dependence)" if passed.height else ""
         found += f": {named(passed)}." if passed.height else "."
-    found += (
-        f" Judged: {formatting.count(frame.height, 'cell')}, among {formatting.count(trial_count.trials, 'trial')} counted "
-        f"in this workspace; effective number of trials: {trial_count.forecasts:.1f} as forecasts, "
-        f"{trial_count.trades:.1f} as strategies."
-    )
+    found += f" {judged_words(formatting.count(frame.height, 'cell'), trial_count)}"
     if failures.height:
         found += f" Without a result: {formatting.count(failures.height, 'failure')}."
     return found
@@ -53,14 +43,14 @@ def results_table(frame: pl.DataFrame, rows: int = ROWS) -> str:
     shown = [
         [
             cell_words(row),
-            _bounded(row, "r2", 100, 2),
+            bounded(row, "r2", 100, 2),
             p_value(row["p"]),
             p_value(row["p_trials"]),
             p_value(row["p_discovery"]),
-            _bounded(row, "sharpe_difference", 1, 2),
+            bounded(row, "sharpe_difference", 1, 2),
             p_value(row["p_pay"]),
             p_value(row["p_pay_discovery"]),
-            found_words(row),
+            verdict_word(row),
         ]
         for row in ranked(frame).head(rows).iter_rows(named=True)
     ]
@@ -85,7 +75,7 @@ def ranked(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def found_words(row: dict[str, object]) -> str:
+def verdict_word(row: dict[str, object]) -> str:
     """What was found in a cell, in a word."""
     return "EDGE" if row["has_edge"] else "forecast" if row["is_forecastable"] else "nothing"
 
@@ -97,13 +87,4 @@ def cell_words(row: dict[str, object]) -> str:
 
 def named(rows: pl.DataFrame) -> str:
     """The first of the cells by name, and how many more there are."""
-    shown = [cell_words(row) for row in rows.head(SHOWN).iter_rows(named=True)]
-    return ", ".join(shown) + (f" and {rows.height - SHOWN:,} more" if rows.height > SHOWN else "")
-
-
-def _bounded(row: dict[str, float | None], name: str, scale: int, digits: int) -> str:
-    value, low, high = (row[name + end] for end in ("", "_low", "_high"))
-    if value is None:
-        return formatting.CELL
-    bounds = " to ".join(number(None if bound is None else scale * bound, digits) for bound in (low, high))
-    return f"{number(scale * value, digits)} ({bounds})"
+    return first_of(rows, cell_words)

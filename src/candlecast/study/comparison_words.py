@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import polars as pl
 
@@ -15,13 +17,7 @@ SHOWN = 5  # results named in a sentence
 
 def paragraph(frame: pl.DataFrame, trial_count: TrialCount, *, level: float) -> str:
     """What came out; `frame` as in `Comparison`, false discoveries held to `level`."""
-    edges, known = frame.filter("has_edge"), frame.filter("is_forecastable")
-    if not edges.is_empty():
-        found = f"{'An edge was' if edges.height == 1 else 'Edges were'} found: {_named(edges)}."
-    elif not known.is_empty():
-        found = f"No edge found. Information was found in {_named(known)}, but trading it does not pay."
-    else:
-        found = "No edge found, and nothing that can be forecast."
+    found = found_words(frame, named)
     tested = frame.filter(pl.col("p_discovery").is_not_null())
     discovered = tested.filter(pl.col("p_discovery") < level)
     if not tested.is_empty():
@@ -29,12 +25,46 @@ def paragraph(frame: pl.DataFrame, trial_count: TrialCount, *, level: float) -> 
         found += f"{discovered.height:,}" if discovered.height else "none"
         found += f" {'carry' if discovered.height > 1 else 'carries'} information"
         found += f" at a false discovery rate of {formatting.percent(level, 0)}"
-        found += f": {_named(discovered)}." if discovered.height else "."
+        found += f": {named(discovered)}." if discovered.height else "."
+    return f"{found} {judged_words(formatting.count(frame.height, 'result'), trial_count)}"
+
+
+def found_words(frame: pl.DataFrame, named: Callable[[pl.DataFrame], str]) -> str:
+    """Which rows have an edge or can be forecast (`has_edge`, `is_forecastable`); `named` gives the names of some rows."""
+    edges, known = frame.filter("has_edge"), frame.filter("is_forecastable")
+    if not edges.is_empty():
+        return f"{'An edge was' if edges.height == 1 else 'Edges were'} found: {named(edges)}."
+    if not known.is_empty():
+        return f"No edge found. Information was found in {named(known)}, but trading it does not pay."
+    return "No edge found, and nothing that can be forecast."
+
+
+def judged_words(counted: str, trial_count: TrialCount) -> str:
+    """How much was judged (`counted`, in words), and among how many trials."""
     return (
-        f"{found} Judged: {formatting.count(frame.height, 'result')}, among "
-        f"{formatting.count(trial_count.trials, 'trial')} counted in this workspace; effective number of trials: "
-        f"{trial_count.forecasts:.1f} as forecasts, {trial_count.trades:.1f} as strategies."
+        f"Judged: {counted}, among {formatting.count(trial_count.trials, 'trial')} counted in this workspace; effective number "
+        f"of trials: {trial_count.forecasts:.1f} as forecasts, {trial_count.trades:.1f} as strategies."
     )
+
+
+def first_of(rows: pl.DataFrame, name: Callable[[dict[str, Any]], str]) -> str:
+    """The first rows by name, and how many more there are."""
+    shown = [name(row) for row in rows.head(SHOWN).iter_rows(named=True)]
+    return ", ".join(shown) + (f" and {rows.height - SHOWN:,} more" if rows.height > SHOWN else "")
+
+
+def bounded(row: dict[str, float | None], name: str, scale: int, digits: int) -> str:
+    """A value with its interval; `scale` is 100 for percent."""
+    value, low, high = (row[name + end] for end in ("", "_low", "_high"))
+    if value is None:
+        return formatting.CELL
+    bounds = " to ".join(number(None if bound is None else scale * bound, digits) for bound in (low, high))
+    return f"{number(scale * value, digits)} ({bounds})"
+
+
+def named(rows: pl.DataFrame) -> str:
+    """Results of a comparison by name."""
+    return first_of(rows, lambda row: f"{row['model']} on {row['symbol']} {row['interval']}")
 
 
 def forecast_table(frame: pl.DataFrame) -> str:
@@ -44,8 +74,8 @@ def forecast_table(frame: pl.DataFrame) -> str:
         [
             f"{row['symbol']} {row['interval']}",
             row["model"],
-            _bounded(row, "r2", 100, 2),
-            _bounded(row, "hit_rate", 100, 1),
+            bounded(row, "r2", 100, 2),
+            bounded(row, "hit_rate", 100, 1),
             p_value(row["p"]),
             p_value(row["p_trials"]),
             p_value(row["p_discovery"]),
@@ -72,9 +102,9 @@ def pay_table(frame: pl.DataFrame) -> str:
         [
             f"{row['symbol']} {row['interval']}",
             row["model"],
-            _bounded(row, "annual_return", 100, 1),
-            _bounded(row, "sharpe", 1, 2),
-            _bounded(row, "sharpe_difference", 1, 2),
+            bounded(row, "annual_return", 100, 1),
+            bounded(row, "sharpe", 1, 2),
+            bounded(row, "sharpe_difference", 1, 2),
             "> 1,000" if row["break_even_bps"] == math.inf else number(row["break_even_bps"], 1),
             f"{row['trades']:,}",
             "EDGE" if row["has_edge"] else "forecast" if row["is_forecastable"] else "nothing",
@@ -82,17 +112,3 @@ def pay_table(frame: pl.DataFrame) -> str:
         for row in frame.iter_rows(named=True)
     ]
     return formatting.table(rows, headings)
-
-
-def _bounded(row: dict[str, float | None], name: str, scale: int, digits: int) -> str:
-    """A value with its interval; `scale` is 100 for percent."""
-    value, low, high = (row[name + end] for end in ("", "_low", "_high"))
-    if value is None:
-        return formatting.CELL
-    bounds = " to ".join(number(None if bound is None else scale * bound, digits) for bound in (low, high))
-    return f"{number(scale * value, digits)} ({bounds})"
-
-
-def _named(rows: pl.DataFrame) -> str:
-    shown = [f"{row['model']} on {row['symbol']} {row['interval']}" for row in rows.head(SHOWN).iter_rows(named=True)]
-    return ", ".join(shown) + (f" and {rows.height - SHOWN} more" if rows.height > SHOWN else "")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, NoReturn
+from typing import Any, ClassVar, Literal, NoReturn
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from candlecast.features import Scaler, Standard, Unscaled
 from candlecast.parameters import require_kinds, require_parameters
 from candlecast.targets.target import Kind, require_horizon
 
+ROUNDING = 1e-15  # of the mean of log returns
 HALF = 0.5  # naive forecast where each asset is as likely in the upper half of the returns as in the lower
 
 
@@ -26,8 +28,8 @@ class AcrossTarget(ABC):
 
     horizon: int
     name: str
-    kind: Kind
-    scaling: Scaler
+    kind: Kind = "value"
+    scaling: Scaler = Standard()
     direction: ClassVar[float] = 1.0
 
     def __post_init__(self) -> None:
@@ -67,8 +69,19 @@ class AcrossTarget(ABC):
         )
 
 
+class _ChanceTarget(AcrossTarget):
+    """An outcome of 0 to 1 that is forecast as a chance; naive is 1/2."""
+
+    kind: Kind = "probability"
+    scaling: Scaler = Unscaled()
+
+    @property
+    def level(self) -> float:
+        return HALF
+
+
 @dataclass(frozen=True)
-class AboveMedian(AcrossTarget):
+class AboveMedian(_ChanceTarget):
     """Whether the return over the next `horizon` bars is above the median of all assets, forecast as a chance.
 
     1 above the median of the moment, 0 below, 1/2 at it. Naive: 1/2. Fischer and Krauss (2018), section 3.2.
@@ -79,19 +92,13 @@ class AboveMedian(AcrossTarget):
 
     horizon: int = 1
     name: str = field(default="above_median", init=False)
-    kind: Kind = field(default="probability", init=False)
-    scaling: Scaler = field(default=Unscaled(), init=False)
-
-    @property
-    def level(self) -> float:
-        return HALF
 
     def across(self, returns: np.ndarray) -> np.ndarray:
-        return HALF + HALF * np.sign(returns - _by_row(np.median, returns))
+        return HALF + HALF * np.sign(returns - _by_row(np.nanmedian, returns))
 
 
 @dataclass(frozen=True)
-class AboveMean(AcrossTarget):
+class AboveMean(_ChanceTarget):
     """Whether the return over the next `horizon` bars is above the mean of all assets, forecast as a chance; naive: 1/2.
 
     >>> AboveMean().across(np.array([[0.01, -0.02, 0.04]])).tolist()
@@ -100,16 +107,10 @@ class AboveMean(AcrossTarget):
 
     horizon: int = 1
     name: str = field(default="above_mean", init=False)
-    kind: Kind = field(default="probability", init=False)
-    scaling: Scaler = field(default=Unscaled(), init=False)
-
-    @property
-    def level(self) -> float:
-        return HALF
 
     def across(self, returns: np.ndarray) -> np.ndarray:
-        distance = returns - _by_row(np.mean, returns)
-        return HALF + HALF * np.sign(np.where(np.abs(distance) > 1e-15, distance, 0.0 * distance))
+        distance = returns - _by_row(np.nanmean, returns)
+        return HALF + HALF * np.sign(np.where(np.abs(distance) <= ROUNDING, 0.0, distance))
 
 
 @dataclass(frozen=True)
@@ -123,15 +124,13 @@ class RelativeReturn(AcrossTarget):
     horizon: int = 1
     reference: Literal["median", "mean"] = "median"
     name: str = field(default="relative_return", init=False)
-    kind: Kind = field(default="value", init=False)
-    scaling: Scaler = field(default=Standard(), init=False)
 
     @property
     def level(self) -> float:
         return 0.0
 
     def across(self, returns: np.ndarray) -> np.ndarray:
-        return returns - _by_row(np.median if self.reference == "median" else np.mean, returns)
+        return returns - _by_row(np.nanmedian if self.reference == "median" else np.nanmean, returns)
 
 
 @dataclass(frozen=True)
@@ -146,8 +145,6 @@ class CrossSectionRank(AcrossTarget):
 
     horizon: int = 1
     name: str = field(default="cross_section_rank", init=False)
-    kind: Kind = field(default="value", init=False)
-    scaling: Scaler = field(default=Standard(), init=False)
 
     @property
     def level(self) -> float:
@@ -158,33 +155,38 @@ class CrossSectionRank(AcrossTarget):
 
 
 @dataclass(frozen=True)
-class TopQuantile(AcrossTarget):
-    """Whether the return over the next `horizon` bars is in the highest `share` of all assets; naive: that share.
-
-    >>> TopQuantile(share=0.5).across(np.array([[0.3, 0.1, 0.4, 0.2]])).tolist()
-    [[1.0, 0.0, 1.0, 0.0]]
-    """
+class _QuantileTarget(_ChanceTarget):
+    """Whether the return is in an outer `share` of all assets, the highest or, with a `direction` of -1, the lowest."""
 
     share: float = 0.2
     horizon: int = 1
-    name: str = field(default="top_quantile", init=False)
-    kind: Kind = field(default="probability", init=False)
-    scaling: Scaler = field(default=Unscaled(), init=False)
 
     def __post_init__(self) -> None:
         AcrossTarget.__post_init__(self)
-        _require_share(self, self.share)
+        require_parameters(self, {"share": (0.0 < self.share <= 0.5, "a share in (0, 0.5]")})
 
     @property
     def level(self) -> float:
         return self.share
 
     def across(self, returns: np.ndarray) -> np.ndarray:
-        return _is_highest(returns, self.share)
+        found = (rank_shares(self.direction * returns) >= 1.0 - self.share).astype(np.float64)
+        return np.where(np.isfinite(returns), found, np.nan)
 
 
 @dataclass(frozen=True)
-class BottomQuantile(AcrossTarget):
+class TopQuantile(_QuantileTarget):
+    """Whether the return over the next `horizon` bars is in the highest `share` of all assets; naive: that share.
+
+    >>> TopQuantile(share=0.5).across(np.array([[0.3, 0.1, 0.4, 0.2]])).tolist()
+    [[1.0, 0.0, 1.0, 0.0]]
+    """
+
+    name: str = field(default="top_quantile", init=False)
+
+
+@dataclass(frozen=True)
+class BottomQuantile(_QuantileTarget):
     """Whether the return over the next `horizon` bars is in the lowest `share` of all assets; naive: that share.
 
     A rule sells what has a high forecast.
@@ -193,23 +195,8 @@ class BottomQuantile(AcrossTarget):
     [[0.0, 1.0, 0.0, 0.0]]
     """
 
-    share: float = 0.2
-    horizon: int = 1
     name: str = field(default="bottom_quantile", init=False)
-    kind: Kind = field(default="probability", init=False)
-    scaling: Scaler = field(default=Unscaled(), init=False)
     direction: ClassVar[float] = -1.0
-
-    def __post_init__(self) -> None:
-        AcrossTarget.__post_init__(self)
-        _require_share(self, self.share)
-
-    @property
-    def level(self) -> float:
-        return self.share
-
-    def across(self, returns: np.ndarray) -> np.ndarray:
-        return _is_highest(-returns, self.share)
 
 
 def rank_shares(values: np.ndarray) -> np.ndarray:
@@ -231,20 +218,9 @@ def rank_shares(values: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(values), found, np.nan)
 
 
-def _is_highest(values: np.ndarray, share: float) -> np.ndarray:
-    """1.0 for those in the highest share of each row, 0.0 for the others; NaN where undefined."""
-    found = (rank_shares(values) >= 1.0 - share).astype(np.float64)
-    return np.where(np.isfinite(values), found, np.nan)
-
-
-def _by_row(statistic: object, values: np.ndarray) -> np.ndarray:
+def _by_row(statistic: Callable[..., Any], values: np.ndarray) -> np.ndarray:
     """A median or mean over the defined values of each row, (time, 1); NaN for a row without any."""
     found = np.full((len(values), 1), np.nan)
     is_known = np.isfinite(values).any(axis=1)
-    over = np.nanmedian if statistic is np.median else np.nanmean
-    found[is_known, 0] = over(values[is_known], axis=1)
+    found[is_known, 0] = statistic(values[is_known], axis=1)
     return found
-
-
-def _require_share(target: AcrossTarget, share: float) -> None:
-    require_parameters(target, {"share": (0.0 < share <= 0.5, "a share in (0, 0.5]")})

@@ -10,12 +10,35 @@ SLIPS = [
         "study/loading.py",
         "tests/study/test_views_and_loading.py",
         [
-            ("fingerprint-unchecked", 'if candles.fingerprint != asset["fingerprint"]:', "if False:"),
             ("cash-of-today", 'cash=recipe["cash"],', "cash=10_000.0,"),
             ("tally-forgotten", 'manifest.get("trial_count", {})\n        ),', "{}\n        ),"),
             ("band-forgotten", 'options = dict(manifest.get("positions", {}).get(name, {}))', "options = {}"),
             ("rows-unchecked", "require_rows(folder, manifest, tables)\n        stored", "stored"),
         ],
+    ),
+    *slips(
+        "study",
+        "runs/assets.py",
+        "tests/study/test_views_and_loading.py",
+        [("fingerprint-unchecked", 'if candles.fingerprint != asset["fingerprint"]:', "if False:")],
+    ),
+    *slips(
+        "study",
+        "evaluation/trials.py",
+        "tests/study/test_views_and_loading.py",
+        [
+            (
+                "trial-without-recipe",
+                "study={name: value for name, value in recipe.items() if name not in NO_CHOICE},",
+                "study={},",
+            )
+        ],
+    ),
+    *slips(
+        "study",
+        "evaluation/trial_count.py",
+        "tests/study/test_views_and_loading.py",
+        [("tally-of-others-results", "known.content in (UNNAMED, trial.content)", "True")],
     ),
     *slips(
         "study",
@@ -32,13 +55,11 @@ SLIPS = [
             ("retraded-costs-ignored", "costs=paid,", "costs=self.costs,"),
             ("decided-under-old-costs", "self.candles, paid)", "self.candles, self.costs)"),
             ("target-not-recorded", "target=label(self.primary_target),", 'target="",'),
-            ("trial-without-recipe", "study=chosen,", "study={},"),
             (
                 "rule-unchecked",
                 "        require_causal_rule(rule, forecast, candles, costs=costs, positions=positions[name])\n",
                 "        pass\n",
             ),
-            ("tally-of-others-results", "self.trial_count.content in (UNNAMED, self.trial.content)", "True"),
         ],
     ),
     *slips(
