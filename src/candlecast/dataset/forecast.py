@@ -168,6 +168,8 @@ class Forecast:
         level by level (Vincent 1912).
         """
         if self.frame.height == 1:  # bar by bar: what follows gives the same bits
+            if self.frame["seed"][0] == 0:
+                return self
             return replace(self, frame=self.frame.with_columns(seed=pl.lit(0, dtype=SCHEMA["seed"])))
         further = {name: name.partition("@") for name in self.further}
         keys = ["time", "known_at", "symbol", "model", *(f for f, (own, *_) in further.items() if own == "known_at")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
@@ -49,14 +50,14 @@ class Feature:
             )
         require_scaler(self.scaling, of=self.kind)
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The kind and its parameters, `rsi_14`, or its label."""
         return self.label or "_".join(
             [self.kind, *(str(value).replace(".", "p") for value in self.parameters.values())]
         )
 
-    @property
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns it gives."""
         return tuple(f"{self.name}_{output}" for output in self.outputs) or (self.name,)

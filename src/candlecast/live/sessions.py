@@ -37,6 +37,18 @@ class PaperSessions:
 
     One feed is read for sessions of the same bars. What is there at once is acted on together, so that nets of one shape
     step in one call. A session that is stopped, or whose `until` has come, ends alone.
+
+    >>> import candlecast as cc, tempfile
+    >>> candles = cc.synthetic.ar1(300, seed=1, phi=0.3).candles
+    >>> models = cc.LinearRegression(), cc.LinearRegression(window=2)
+    >>> studies = [cc.Study(model=each, features=cc.Features(cc.log_return()), baselines=()) for each in models]
+    >>> results = [each.run(candles, ledger=cc.Ledger.in_memory()) for each in studies]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     feeds = [cc.Tape(candles[150:160]) for _ in results]
+    ...     sessions = cc.paper(results, feed=feeds, session=[f"{folder}/one", f"{folder}/two"])
+    ...     bars = [event.session for event in sessions if event.kind == "bar"]
+    >>> bars.count("one"), bars.count("two")
+    (10, 10)
     """
 
     def __init__(self, sessions: tuple[PaperSession, ...]) -> None:
