@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from candlecast.dataset.folds import Holdout, WalkForward
 from candlecast.features import Features, log_range, log_return
 from candlecast.fleet.batching import linear_part, scalings
-from candlecast.fleet.linear_part import LinearPart, shrinkage
+from candlecast.fleet.linear_part import BLOCKS, PENALTIES, LinearPart, shrinkage
 from candlecast.fleet.settings import Fit
 from candlecast.heads import Bernoulli, Gaussian, Quantiles, SquaredError, StudentT
 from candlecast.models import GRU, LSTM, MinGRU, Policy, Pooled, Torch
@@ -60,6 +61,36 @@ def test_a_strong_signal_is_the_regression_of_all_rows():
     exact = np.linalg.lstsq(x, outcomes.apply(job.samples.y[rows]), rcond=None)[0]
     np.testing.assert_allclose(part.weights[0], exact[1], rtol=0.03)
     assert abs(part.weights[1:]).max() < 0.1
+
+
+def test_a_weak_signal_is_the_ridge_regression_times_what_its_forecasts_of_other_blocks_earn():
+    world = synthetic.ar1(900, seed=7, phi=0.2)
+    job = job_of(world)
+    part = part_of(job)
+    inputs, outcomes = scalings(job, SquaredError())
+    rows = np.sort(np.concatenate([job.train_rows, job.valid_rows]))
+    x, y = inputs.apply(job.samples.inputs[rows]), outcomes.apply(job.samples.y[rows])[:, 0]
+    bounds = np.linspace(0, len(y), BLOCKS + 1).astype(int)
+
+    def ridge(chosen, penalty):
+        about = x[chosen] - x[chosen].mean(axis=0)
+        square = about.T @ about + penalty * chosen.sum() * np.eye(x.shape[1])
+        return np.linalg.solve(square, about.T @ (y[chosen] - y[chosen].mean()))
+
+    best = None
+    for penalty in PENALTIES:
+        product = square = total = 0.0
+        for first, last in itertools.pairwise(bounds):
+            others = np.ones(len(y), dtype=bool)
+            others[max(first - 1, 0) : last + 1] = False
+            said = (x[first:last] - x[others].mean(axis=0)) @ ridge(others, penalty)
+            outcome = y[first:last] - y[others].mean()
+            product, square, total = product + said @ outcome, square + said @ said, total + outcome @ outcome
+        gain = 2 * product - square
+        if best is None or gain > best[0]:
+            best = gain, penalty, shrinkage(product, square, (total - gain) / len(y))
+    assert 0.05 < best[2] < 0.95
+    np.testing.assert_allclose(part.weights[:, 0], best[2] * ridge(np.ones(len(y), dtype=bool), best[1]), rtol=1e-8)
 
 
 def test_nothing_is_said_where_nothing_is_learnt():

@@ -12,6 +12,6 @@ def pytest_terminal_summary(terminalreporter):
         return
     terminalreporter.section("kills")
     terminalreporter.write_line(f"{'work':<12}" + "".join(f"{name:>14}" for name in (*COLUMNS, "outcome")))
-    for work, counts, outcome in sorted(rows):
+    for work, counts, outcome in sorted(rows, key=lambda row: row[0]):
         figures = "".join(f"{counts[name]:>14,}" for name in COLUMNS)
         terminalreporter.write_line(f"{work:<12}{figures}{outcome:>14}")

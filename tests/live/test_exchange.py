@@ -116,6 +116,14 @@ def test_a_wrong_clock_of_this_machine_is_said_and_changes_nothing(exchange, run
     assert cc.reconcile(tmp_path / "s").late == 0
 
 
+def test_a_clock_that_is_bars_behind_stops_no_session(exchange, run, tmp_path):
+    """Bars missed while the session was down are asked for by the clock of the exchange."""
+    exchange[2].faults[4] = "cut"
+    traded(exchange, run, tmp_path / "s", bars=8, skew=-3.0 * HOUR, leaves=(2, 6))
+    found = cc.reconcile(tmp_path / "s")
+    assert (found.bars, found.missing) == (8, 0)
+
+
 def test_a_halt_and_the_end_of_a_symbol_are_said(exchange):
     server, world, streamed = exchange
     world.listings[0].closed = NOW

@@ -159,6 +159,15 @@ def test_every_fill_has_its_bar_its_forecast_and_its_cost(result, drawn):
     assert columns["fill_seed_0"][1][0] == pytest.approx(100 * known, rel=1e-4)
 
 
+def test_a_fill_between_closes_has_the_forecast_of_the_close_before(result, drawn):
+    earlier = pl.col("time") - result.candles.interval.timedelta / 2
+    forecast = replace(result.forecast, frame=result.forecast.frame.with_columns(earlier))
+    _, columns = drawn(add_trades, replace(result, forecasts={**result.forecasts, result.model: forecast}))
+    known = forecast.frame.sort("time").select("time", "expected_return")
+    expected = result.backtest.fills.sort("time").join_asof(known, on="time")["expected_return"]
+    np.testing.assert_allclose(columns["fill_mean"][1], 100 * expected, atol=1e-5)
+
+
 def test_the_list_of_trades_is_that_of_the_backtest(result, drawn):
     header, columns = drawn(add_trades, result)
     trades = result.backtest.trades

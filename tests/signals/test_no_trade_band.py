@@ -120,6 +120,9 @@ def test_costs_of_the_study_reach_the_rule():
     dear, free = cc.Costs(fee_bps=900), cc.Costs.free()
     assert decide(NoTradeBand(), given, candles, costs=dear).frame["position"].to_list() == [0.0] * 6
     assert decide(NoTradeBand(), given, candles, costs=free).frame["position"].abs().max() == 1.0
+    paid = cc.Costs(fee_bps=1, slippage_bps=0.5)
+    assert held(NoTradeBand(), given, paid) == held(NoTradeBand(cost_bps=1.5), given)
+    assert held(NoTradeBand(), given, paid) != held(NoTradeBand(cost_bps=3.0), given)
     assert held(NoTradeBand(cost_bps=0), given, dear) == held(NoTradeBand(), given, free)
     seen = []
 

@@ -6,13 +6,14 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from candlecast.errors import ConfigError, SourceError
 from candlecast.sources.closed_bars import ClosedBarStream, Heard, LostError, Receive, why
 from candlecast.sources.feed import Seen
+from candlecast.sources.filling import Pages
 from candlecast.sources.proxies import proxy_of
 from candlecast.sources.web import web
 
@@ -39,6 +40,10 @@ class BinanceStream(ClosedBarStream):
     def asked(self) -> Binance:
         """See `ClosedBarStream.asked`."""
         return self.source
+
+    def pages(self) -> Pages:
+        """See `ClosedBarStream.pages`."""
+        return replace(self.source, clock=self.now).pages
 
     def machine_now(self) -> datetime:
         """See `ClosedBarStream.machine_now`."""

@@ -91,9 +91,9 @@ class ClosedBarStream(ABC):
     def connected(self) -> AbstractContextManager[Receive]:
         """A connection to the stream. Raises LostError, as its function does, and UnknownSymbolError."""
 
+    @abstractmethod
     def pages(self) -> Pages:
-        """Where missed bars come from."""
-        return self.asked.pages
+        """Where missed bars come from: a source that goes by the exchange's clock, whatever the machine's shows."""
 
     @property
     def name(self) -> str:

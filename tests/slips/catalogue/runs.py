@@ -43,7 +43,7 @@ SLIPS = [
     *slips(
         "study",
         "study/result.py",
-        "tests/study/test_views_and_loading.py",
+        "tests/study/test_views_and_loading.py tests/signals/test_no_trade_band.py::test_other_costs_make_the_rule_decide_anew",
         [
             (
                 "periods-of-one-name",
