@@ -86,7 +86,8 @@ SLIPS = [
     *slips(
         "report",
         "report/trade_list.py",
-        "tests/report/test_figures.py::test_every_fill_has_its_bar_its_forecast_and_its_cost",
+        "tests/report/test_figures.py::test_every_fill_has_its_bar_its_forecast_and_its_cost "
+        "tests/report/test_figures.py::test_a_fill_between_closes_has_the_forecast_of_the_close_before",
         [
             ("cost-without-slippage", '(fills["fee"] + fills["slippage"]).to_numpy()', 'fills["fee"].to_numpy()'),
             ("forecast-of-the-next-bar", 'strategy="backward"', 'strategy="forward"'),
