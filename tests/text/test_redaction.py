@@ -161,6 +161,7 @@ def test_long_lists_and_long_texts_are_cut():
     with pytest.raises(CandlecastError) as error:
         Store("x").read("binance", "A" * 1_000_000, "1h")
     assert len(str(error.value)) < 2_000
+    assert len(str(ConfigError("a" * 100_000, expected="less", remedy="Shorten it"))) < 1_700
 
 
 def test_names_too_long_for_a_folder_are_refused_before_anything_is_asked(tmp_path):
