@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 
 from candlecast.backtesting import (
@@ -27,6 +28,8 @@ from candlecast.backtesting import (
     target,
     trailing,
 )
+from candlecast.backtesting.engine.matching import drop_orphans
+from candlecast.backtesting.orders import ID, KIND, PARENT
 from candlecast.errors import ConfigError
 
 FLAT = (100, 100, 100, 100)
@@ -278,3 +281,13 @@ def test_a_residue_meets_no_lot_and_no_minimum():
     held = start(0.0)._replace(account=Account(1_000.0, 0.1 + 0.2, math.nan, 0.0))
     _, state = walk({0: [market(-0.3)]}, [FLAT], terms, held)
     assert state.account[:2] == (1_000.0 + (0.1 + 0.2) * 100.0, 0.0)  # below the minimum, and closing
+
+
+def test_what_waits_for_an_order_that_waits_for_a_dropped_one_is_dropped_in_any_order_of_rows():
+    """Rows are taken again, so that a grandchild may stand before its parent."""
+    for rows in ((0, 1, 2), (2, 1, 0), (1, 2, 0)):
+        book = np.zeros((3, 32))
+        for row, (own, parent) in zip(rows, ((2.0, 1.0), (3.0, 2.0), (4.0, 3.0)), strict=True):
+            book[row, [ID, PARENT, KIND]] = own, parent, 1.0
+        drop_orphans(book, 3)
+        assert (book[:, KIND] == 0.0).all()

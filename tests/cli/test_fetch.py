@@ -153,6 +153,8 @@ def test_what_servers_and_names_say_obeys_no_terminal(world, capsys, caplog):
     errors = capsys.readouterr().err
     assert "\\x1b[31m" in errors and "\x1b" not in errors
     assert "fetch --help' for help." in errors
+    console.say("a \x1b[2J name\nof s3://user:pass@bucket")
+    assert capsys.readouterr().out == "a \\x1b[2J name\nof s3://***@bucket\n"
 
 
 def test_the_log_is_one_printable_line_for_each_message(capsys):

@@ -320,7 +320,7 @@ def _done(book: np.ndarray, resting: int, chosen: int, price: float, fill: Fill)
             book[row, PARENT] = -own
             if book[row, REDUCES] != 0.0:
                 book[row, UNITS] = math.copysign(min(abs(book[row, UNITS]), abs(fill.units)), book[row, UNITS])
-    _drop_orphans(book, resting)
+    drop_orphans(book, resting)
     _trail(book, resting, price)
 
 
@@ -336,10 +336,10 @@ def _bind(book: np.ndarray, resting: int, held: float) -> None:
         elif abs(units) > abs(held):
             book[row, UNITS] = -held
     if is_gone:
-        _drop_orphans(book, resting)
+        drop_orphans(book, resting)
 
 
-def _drop_orphans(book: np.ndarray, resting: int) -> None:
+def drop_orphans(book: np.ndarray, resting: int) -> None:
     """Drop what waits for an order that is no longer there, and what waits for that."""
     is_dropped = True
     while is_dropped:
@@ -402,7 +402,7 @@ def _cancel(book: np.ndarray, resting: int, group: float, own: float) -> int:
             for other in range(resting):
                 if book[row, PARENT] > 0.0 and book[other, ID] == book[row, PARENT]:
                     book[other, KIND] = 0.0
-    _drop_orphans(book, resting)
+    drop_orphans(book, resting)
     kept = 0
     for row in range(resting):
         if book[row, KIND] != 0.0:
@@ -458,7 +458,7 @@ def _tidy(book: np.ndarray, resting: int) -> int:
         if book[row, KIND] != 0.0 and book[row, BARS] <= 1.0 and book[row, PARENT] <= 0.0:
             book[row, KIND], has_expired = 0.0, True
     if has_expired:
-        _drop_orphans(book, resting)
+        drop_orphans(book, resting)
     for row in range(resting):
         if book[row, KIND] != 0.0:
             if row != kept:
