@@ -87,6 +87,7 @@ HOMES = {
     "exchange_calendars": {"features"},
     "fracast": {"models"},
     "ray": {"scan"},
+    "skfolio": {"signals"},
     "cloudpickle": {"scan"},
 }
 # Packages whose every file is about one heavy library, and which are themselves imported lazily.

@@ -163,7 +163,7 @@ class Panel:
 
     @cached_property
     def section(self) -> Section:
-        """What rules know beside the scores: volatilities and sectors."""
+        """What rules know beside the scores: volatilities, sectors and returns."""
         returns, window = self.returns_behind(1), Section.VOLATILITY_BARS
         counted = np.isfinite(returns)
         sums = [np.cumsum(np.where(counted, returns**power, 0.0), axis=0) for power in (0, 1, 2)]
@@ -173,7 +173,7 @@ class Panel:
         is_known = number >= window // 2
         mean = np.divide(total, number, out=np.zeros(total.shape), where=is_known)
         spread = np.sqrt(np.maximum(square - number * mean**2, 0.0) / np.maximum(number - 1, 1))
-        return Section(np.where(is_known & (spread > 0), spread, np.nan), self.sectors)
+        return Section(np.where(is_known & (spread > 0), spread, np.nan), self.sectors, returns)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -39,6 +39,7 @@ from candlecast.parameters import is_whole, require_kinds
 from candlecast.recipes import describe
 from candlecast.recipes.environment import environment
 from candlecast.signals.across import RuleAcross, TopBottom, require_rule_across, weights_of
+from candlecast.signals.optimisers import require_optimiser
 from candlecast.study.seal import digests_of
 from candlecast.targets import AboveMedian, AcrossTarget
 from candlecast.walkforward.plan import require_seeds
@@ -173,6 +174,7 @@ class PanelStudy:
             RunError: before the model is trained, when the ledger cannot be written.
         """
         require_seeds([seed])
+        require_optimiser(self.rule)
         ledger = as_ledger(ledger)
         ledger.require_writable()
         panel = Panel.of(assets, universe=self.universe, interval=interval)

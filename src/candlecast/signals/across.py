@@ -12,6 +12,7 @@ from candlecast.errors import ConfigError, LookaheadError
 from candlecast.parameters import is_whole, require_kinds, require_parameters
 
 HIGHEST_GROSS = 10.0  # times equity
+OWN = "candlecast.signals."  # modules of the rules that need no check
 MOMENTS = (0.35, 0.6, 0.85)  # of the scores, at which later ones are changed in the check of a rule
 
 
@@ -20,17 +21,24 @@ class Section:
     """What a rule across assets knows beside the scores.
 
     volatility: standard deviation of the log return a bar over the `VOLATILITY_BARS` bars up to each close, (time, asset), NaN
-        where it is not known; sectors: number of each asset's sector, int64 (asset,).
+        where it is not known; sectors: number of each asset's sector, int64 (asset,); returns: log return of the bar that ends at
+        each close, (time, asset), NaN where there is none; None where no rule needs them.
     """
 
     volatility: np.ndarray
     sectors: np.ndarray
+    returns: np.ndarray | None = None
 
     VOLATILITY_BARS = 60
 
     def until(self, row: int) -> Section:
         """What is known at the moments before `row`."""
-        return Section(self.volatility[:row], self.sectors)
+        return Section(self.volatility[:row], self.sectors, None if self.returns is None else self.returns[:row])
+
+    def of(self, assets: np.ndarray) -> Section:
+        """What is known of some assets, bool (asset,)."""
+        returns = None if self.returns is None else self.returns[:, assets]
+        return Section(self.volatility[:, assets], self.sectors[assets], returns)
 
 
 @runtime_checkable
@@ -48,7 +56,7 @@ class RuleAcross(Protocol):
         Args:
             scores: what is forecast of each asset, higher for a higher return, (time, asset); NaN where an asset is no member
                 of the universe, or is not forecast.
-            section: volatilities and sectors.
+            section: volatilities, sectors and returns.
 
         Returns:
             Fractions of equity, (time, asset), of which the sizes at each moment add up to `gross` at most. Row t may use rows
@@ -203,8 +211,7 @@ class SectorNeutral:
             own = section.sectors == sector
             part = scores[:, own]
             is_enough = (np.isfinite(part).sum(axis=1) > 1)[:, None]
-            inner = Section(section.volatility[:, own], section.sectors[own])
-            found[:, own] = self.rule.weights(np.where(is_enough, part, np.nan), inner)
+            found[:, own] = self.rule.weights(np.where(is_enough, part, np.nan), section.of(own))
             used += is_enough
         return found / np.maximum(used, 1.0)
 
@@ -294,7 +301,7 @@ def weights_of(rule: RuleAcross, scores: np.ndarray, section: Section) -> np.nda
 def _is_own(rule: object) -> bool:
     """Whether a rule, and the rule within it, is one of candlecast's."""
     within = getattr(rule, "rule", None)
-    return type(rule).__module__ == __name__ and (within is None or _is_own(within))
+    return type(rule).__module__.startswith(OWN) and (within is None or _is_own(within))
 
 
 def _checked(rule: RuleAcross, found: object, scores: np.ndarray) -> np.ndarray:
