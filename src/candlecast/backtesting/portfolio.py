@@ -13,6 +13,7 @@ import polars as pl
 from candlecast.backtesting.actions import Actions, carry_by_bar
 from candlecast.backtesting.costs import DEFAULT_COSTS, Costs, checked
 from candlecast.backtesting.engine.account import Conditions
+from candlecast.backtesting.engine.orderbook import rows_among
 from candlecast.backtesting.engine.portfolio_step import Asked, Prices, Sizing, Written
 from candlecast.backtesting.filters import NO_FILTERS, Filters
 from candlecast.backtesting.result import BacktestResult, fill_table_of
@@ -78,10 +79,18 @@ def backtest_portfolio(
             what `backtest` raises.
     """
     prepared = prepare(candles, positions, costs=costs, cash=cash, filters=filters, actions=actions)
+    return account_of(prepared, costs, float(cash), _run(prepared.grid, *_held(prepared), float(cash)))
+
+
+Kept = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, float]  # equity, fills, trades and the shortfall of an account
+
+
+def account_of(prepared: Prepared, costs: Costs, cash: float, benchmark: Kept | None = None) -> BacktestResult:
+    """The account of these assets; itself is the benchmark where none is given."""
     grid, asked = prepared
-    (equity, fills, trades, shortfall), (benchmark, benchmark_fills, benchmark_trades, _) = (
-        _run(grid, targets, how, float(cash)) for targets, how in ((grid.targets, asked), _held(prepared))
-    )
+    own = _run(grid, grid.targets, asked, cash)
+    equity, fills, trades, shortfall = own
+    held, held_fills, held_trades, _ = own if benchmark is None else benchmark
     candles = grid.candles
     years = (grid.times[-1] - grid.times[0]) / np.timedelta64(1, "s") / 31_556_952
     return BacktestResult(
@@ -89,9 +98,9 @@ def backtest_portfolio(
         equity=equity,
         fills=fills,
         trades=trades,
-        benchmark=benchmark,
-        benchmark_fills=benchmark_fills,
-        benchmark_trades=benchmark_trades,
+        benchmark=held,
+        benchmark_fills=held_fills,
+        benchmark_trades=held_trades,
         costs=costs,
         cash=cash,
         bars_per_year=(len(grid.times) - 1) / years if years else candles[0].bars_per_year,
@@ -204,13 +213,15 @@ def _grid(
     began = min(each.open_time[first] for each, (_, first) in zip(candles, decided, strict=True))
     first_bars = [int(np.searchsorted(each.open_time, began)) for each in candles]
     bars = [each[first:] if first else each for each, first in zip(candles, first_bars, strict=True)]
-    times = np.unique(np.concatenate([each.open_time for each in bars]))
+    first = bars[0].open_time
+    is_same = all(np.array_equal(each.open_time, first) for each in bars[1:])
+    times = first if is_same else np.unique(np.concatenate([each.open_time for each in bars]))
     shape = (len(bars), len(times))  # turned at the end: writing whole rows is several times faster
     opens, highs, lows, closes, targets = (np.full(shape, np.nan) for _ in range(5))
     volumes, rows, carried = np.zeros(shape), [], {}
     columns = {"open": opens, "high": highs, "low": lows, "close": closes}
     for asset, (each, first, (wanted, decided_first)) in enumerate(zip(bars, first_bars, decided, strict=True)):
-        place = np.searchsorted(times, each.open_time)
+        place = rows_among(times, each.open_time)
         rows.append(place)
         for name, values in columns.items():
             values[asset, place] = getattr(each, name)
@@ -274,17 +285,19 @@ def _account(grid: Grid, targets: np.ndarray, asked: Asked, cash: float) -> tupl
     from candlecast.backtesting.engine import compiled
 
     is_closed = np.isnan(grid.prices.open) | np.isnan(grid.prices.volume)
-    targets = np.column_stack([waiting(column, closed) for column, closed in zip(targets.T, is_closed.T, strict=True)])
-    held, sums = np.empty(targets.shape), np.empty((len(targets), 5))
+    halted = np.flatnonzero(is_closed.any(axis=0))
+    if len(halted):
+        targets = targets.copy()
+        for asset in halted:
+            targets[:, asset] = waiting(targets[:, asset], is_closed[:, asset])
+    sums = np.empty((len(targets), 5))
     fills = np.empty((int(np.count_nonzero(~np.isnan(targets))) * 2 + 2 * targets.shape[1], compiled.FILL_COLUMNS + 1))
     run = compiled.run_portfolio if asked.conditions.extra is None else compiled.run_portfolio.py_func
-    shortfall, count = run(grid.prices, targets, asked, cash, Written(held, sums, fills))
+    shortfall, count = run(grid.prices, targets, asked, cash, Written(None, sums, fills))
     return sums, fills[:count], float(shortfall)
 
 
-def _run(
-    grid: Grid, targets: np.ndarray, asked: Asked, cash: float
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, float]:
+def _run(grid: Grid, targets: np.ndarray, asked: Asked, cash: float) -> Kept:
     """Tables of equity, fills and trades, and the shortfall."""
     sums, fills, shortfall = _account(grid, targets, asked, cash)
     equity, money, gross, financing, dividends = sums.T
@@ -312,9 +325,12 @@ def _tables(grid: Grid, fills: np.ndarray) -> tuple[pl.DataFrame, pl.DataFrame]:
     executions, times, trips, symbols, traders = [], [], [], [], []
     for asset, (bars, rows) in enumerate(zip(grid.candles, grid.rows, strict=True)):
         own = fills[order[bounds[asset] : bounds[asset + 1]]]
-        own_rows = np.searchsorted(rows, own[:, 0], side="right") - 1  # without a bar it was closed at its last close
-        at_open = (own[:, 2] == 1.0) & (rows[own_rows] == own[:, 0])
-        executed = np.column_stack([own_rows, at_open, own[:, 3:]])
+        own_rows, at_open = own[:, 0].astype(np.int64), own[:, 2] == 1.0
+        if len(rows) < len(grid.times):  # without a bar it was closed at its last close
+            own_rows = np.searchsorted(rows, own_rows, side="right") - 1
+            at_open &= rows[own_rows] == own[:, 0]
+        executed = own[:, 1:].copy()
+        executed[:, 0], executed[:, 1] = own_rows, at_open
         events = None if grid.prices.events is None else grid.prices.events[rows, asset]
         executions.append(executed)
         times.append(np.where(at_open, bars.open_time[own_rows], bars.close_time[own_rows]))

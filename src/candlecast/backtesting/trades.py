@@ -88,8 +88,12 @@ def _extremes(candles: Candles, trips: np.ndarray, splits: np.ndarray) -> tuple[
         return np.zeros(0), np.zeros(0)
     first, last = trips[:, 0].astype(int), trips[:, 2].astype(int)
     side, why, stays_held = trips[:, 4], trips[:, 10], (trips[:, 12] == 1.0) | (trips[:, 11] == SERIES_END)
-    growth = np.cumprod(splits) if len(splits) else np.ones(len(candles))
-    opens, highs, lows, ends = (each * growth for each in (candles.open, candles.high, candles.low, candles.close))
+    opens, highs, lows, ends = candles.open, candles.high, candles.low, candles.close
+    at_exit: np.ndarray | float = 1.0
+    if len(splits):
+        growth = np.cumprod(splits)
+        opens, highs, lows, ends = (each * growth for each in (opens, highs, lows, ends))
+        at_exit = growth[last]
     enters_within, leaves_within = trips[:, 1] != 1.0, (trips[:, 3] != 1.0) & ~stays_held
     begin, stop = first + enters_within, last + stays_held  # bars held from open to close: begin .. stop - 1
     bounds = np.column_stack([begin, np.maximum(stop, begin)]).ravel()
@@ -108,4 +112,4 @@ def _extremes(candles: Candles, trips: np.ndarray, splits: np.ndarray) -> tuple[
         (was_there, opens[last]),
     ):
         low, high = np.where(is_met, np.minimum(low, prices), low), np.where(is_met, np.maximum(high, prices), high)
-    return np.minimum(low / growth[last], trips[:, 13]), np.maximum(high / growth[last], trips[:, 14])
+    return np.minimum(low / at_exit, trips[:, 13]), np.maximum(high / at_exit, trips[:, 14])

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from candlecast.backtesting import BacktestResult, Costs, backtest_portfolio
-from candlecast.backtesting.portfolio import prepare
+from candlecast.backtesting import BacktestResult, Costs
+from candlecast.backtesting.portfolio import Prepared, account_of, prepare
 from candlecast.panel.panel import Panel
 from candlecast.signals import Positions
 
@@ -56,11 +56,18 @@ class Traded:
         return found
 
     def run(self, weights: np.ndarray, *, costs: Costs | None = None) -> BacktestResult:
-        """The account of weights (time, asset), decided at each moment and filled at the next open of the asset."""
-        assets = [self.panel.assets[place] for place in self.places()]
-        positions = self.positions(weights)
-        chosen = [positions[place] for place in self.places()]
-        return backtest_portfolio(assets, chosen, costs=costs or self.costs, cash=self.cash)
+        """The account of weights (time, asset), decided at each moment and filled at the next open of the asset.
+
+        Its benchmark is itself.
+        """
+        costs = costs or self.costs
+        return account_of(self.prepared(weights, costs=costs), costs, float(self.cash))
+
+    def prepared(self, weights: np.ndarray, *, costs: Costs | None = None) -> Prepared:
+        """What the account of these weights is run on."""
+        places, positions = self.places(), self.positions(weights)
+        assets, chosen = [self.panel.assets[place] for place in places], [positions[place] for place in places]
+        return prepare(assets, chosen, costs=costs or self.costs, cash=self.cash)
 
     def against_universe(self, weights: np.ndarray, universe: BacktestResult | None = None) -> BacktestResult:
         """The same, with holding the universe as its benchmark."""
@@ -84,10 +91,7 @@ class Traded:
 
         Found between the steps of a ladder by bisection, to about a hundredth of the step. Infinity above 1,000.
         """
-        assets = [self.panel.assets[place] for place in self.places()]
-        positions = self.positions(weights)
-        chosen = [positions[place] for place in self.places()]
-        prepared = prepare(assets, chosen, costs=self.costs, cash=self.cash)
+        prepared = self.prepared(weights)
         held = replace(self.costs.of_holding(), extra=None)
         return _highest(lambda cost: prepared.final_equity(replace(held, fee_bps=cost), self.cash) > self.cash)
 

@@ -154,8 +154,8 @@ SLIPS = [
             ),
             (
                 "band-in-units",
-                "trades[asset] = not in_units[asset] and band[asset] < math.inf",
-                "trades[asset] = band[asset] < math.inf",
+                "drifted = not in_units[asset] and band[asset] < math.inf",
+                "drifted = band[asset] < math.inf",
             ),
         ],
     ),

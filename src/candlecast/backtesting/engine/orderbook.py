@@ -119,16 +119,18 @@ def decision_rows(candles: Candles, frame: pl.DataFrame, thing: str) -> np.ndarr
 
     Raises CandleError for rows of another symbol, and for a time at which no bar closes.
     """
-    foreign = frame.filter(pl.col("symbol") != candles.symbol)["symbol"]
-    if foreign.len():
+    symbols = frame["symbol"]
+    is_foreign = symbols != candles.symbol
+    if is_foreign.any():
+        foreign = symbols.filter(is_foreign)
         raise CandleError(
             f"{thing}s are of {foreign[0]!r}",
             expected=f"{thing}s of {candles.symbol!r}, the symbol of the candles",
             remedy=f"Pass the candles that the {thing}s were decided on",
         )
-    decided = frame["time"].dt.replace_time_zone(None).to_numpy()
+    decided = frame["time"].cast(pl.Int64).to_numpy().view("datetime64[us]")  # faster than to drop the zone
     closes = candles.close_time
-    rows = np.searchsorted(closes, decided)
+    rows = rows_among(closes, decided)
     unknown = closes[np.minimum(rows, len(closes) - 1)] != decided
     if unknown.any():
         raise CandleError(
@@ -137,6 +139,18 @@ def decision_rows(candles: Candles, frame: pl.DataFrame, thing: str) -> np.ndarr
             remedy=f"Pass the candles that the {thing}s were decided on",
         )
     return rows
+
+
+def rows_among(times: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Where each time is, or would be, among rising times: `np.searchsorted`, in a step where they are a stretch of them.
+
+    >>> rows_among(np.array([1, 3, 5, 7]), np.array([3, 5])).tolist(), rows_among(np.array([1, 3]), np.array([2])).tolist()
+    ([1, 2], [1])
+    """
+    first = int(np.searchsorted(times, own[0])) if len(own) else 0
+    if np.array_equal(times[first : first + len(own)], own):
+        return np.arange(first, first + len(own))
+    return np.searchsorted(times, own)
 
 
 def rows_by_bar(candles: Candles, orders: Orders) -> tuple[int, np.ndarray, np.ndarray]:

@@ -60,13 +60,14 @@ class Prices(NamedTuple):
 class Holdings(NamedTuple):
     """What is held: `units`, the price that each was last seen at (`marks`), the target last traded (`last`); (asset,).
 
-    `bad`: memory for the prices that the account is tried at, (asset,).
+    `bad`, `trades`: memory for the prices that the account is tried at, and for the assets that trade, int64; (asset,).
     """
 
     units: np.ndarray
     marks: np.ndarray
     last: np.ndarray
     bad: np.ndarray
+    trades: np.ndarray
 
 
 class Moment(NamedTuple):
@@ -98,11 +99,11 @@ class Log(NamedTuple):
 
 
 class Written(NamedTuple):
-    """Arrays that `run` writes to: units `held` (time, asset), executions, and `sums` (time, 5): equity, cash, gross value,
-    financing paid and dividends received.
+    """Arrays that `run` writes to: units `held` (time, asset), or None where nobody reads them, executions, and `sums`
+    (time, 5): equity, cash, gross value, financing paid and dividends received.
     """
 
-    held: np.ndarray
+    held: np.ndarray | None
     sums: np.ndarray
     fills: np.ndarray
 
@@ -114,7 +115,8 @@ def run(prices: Prices, targets: np.ndarray, asked: Asked, cash: float, written:
     the shortfall and the number of fills.
     """
     opens, assets = prices.open, prices.open.shape[1]
-    holdings = Holdings(np.zeros(assets), np.zeros(assets), np.zeros(assets), np.zeros(assets))
+    memory = np.zeros(assets, np.int64)
+    holdings = Holdings(np.zeros(assets), np.zeros(assets), np.zeros(assets), np.zeros(assets), memory)
     units, marks = holdings.units, holdings.marks
     held, sums, fills = written
     shortfall, count = 0.0, 0
@@ -127,27 +129,43 @@ def run(prices: Prices, targets: np.ndarray, asked: Asked, cash: float, written:
         for asset in range(assets):
             if not math.isnan(opens[row, asset]):
                 marks[asset] = opens[row, asset]
-        for asset in range(assets):
-            holdings.bad[asset] = marks[asset]
+        holdings.bad[:] = marks
         cash, lost, count = _liquidate_all(cash, holdings, opening, asked, Log(fills, count))
         shortfall += lost
         cash, count = _rebalance(cash, holdings, opening, asked, Log(fills, count))
-        _find_worst(cash, holdings, prices, within, asked)
-        cash, lost, count = _liquidate_all(cash, holdings, within, asked, Log(fills, count))
-        shortfall += lost
+        if _owes(cash, units):
+            _find_worst(cash, holdings, prices, within, asked)
+            cash, lost, count = _liquidate_all(cash, holdings, within, asked, Log(fills, count))
+            shortfall += lost
         for asset in range(assets):
             if not math.isnan(opens[row, asset]):
                 marks[asset] = prices.close[row, asset]
         cash, lost, count = _close_ended(cash, holdings, within, prices.ends, asked, Log(fills, count))
         shortfall += lost
+        _keep(held, row, units)
         worth, gross = 0.0, 0.0
         for asset in range(assets):
-            held[row, asset] = units[asset]
+            if units[asset] == 0.0:
+                continue
             worth += units[asset] * marks[asset]
             gross += abs(units[asset]) * marks[asset]
         sums[row, 0], sums[row, 1], sums[row, 2], sums[row, 3] = cash + worth, cash, gross, financing
         sums[row, 4] = dividends
     return shortfall, count
+
+
+def _keep(held: np.ndarray | None, row: int, units: np.ndarray) -> None:
+    if held is None:
+        return
+    held[row] = units
+
+
+def _owes(cash: float, units: np.ndarray) -> bool:
+    """Whether the account has a loan or a short position, without which no price liquidates it."""
+    owes = cash < 0.0
+    for asset in range(len(units)):
+        owes = owes or units[asset] < 0.0
+    return owes
 
 
 def _carry_all(cash: float, holdings: Holdings, moment: Moment, events: np.ndarray | None) -> tuple[float, float]:
@@ -185,20 +203,22 @@ def _rebalance(cash: float, holdings: Holdings, moment: Moment, asked: Asked, lo
         equity += units[asset] * marks[asset]
     if equity <= 0.0:
         return cash, count
-    trades = np.empty(len(units), dtype=np.bool_)
+    trades, size = holdings.trades, 0
     for asset in range(len(units)):
         target, price = targets[asset], opens[asset]
         if math.isnan(target) or math.isnan(price):
-            trades[asset] = False
-        elif target != last[asset]:
-            trades[asset] = True
-        else:
-            drift = abs(units[asset] * price - target * equity)
-            trades[asset] = not in_units[asset] and band[asset] < math.inf and drift > band[asset] * equity
-    left = _equity_left(equity, trades, units, moment, asked)
-    for asset in range(len(units)):
-        if not trades[asset]:
             continue
+        drifted = False
+        if target == last[asset]:
+            drift = abs(units[asset] * price - target * equity)
+            drifted = not in_units[asset] and band[asset] < math.inf and drift > band[asset] * equity
+        if drifted or target != last[asset]:
+            trades[size] = asset
+            size += 1
+    if size == 0:
+        return cash, count
+    left = _equity_left(equity, trades[:size], units, moment, asked)
+    for asset in trades[:size]:
         target, price, volume = targets[asset], opens[asset], volumes[asset]
         last[asset] = target
         wanted = _value(target, equity, price, in_units[asset]) - units[asset] * price
@@ -227,9 +247,7 @@ def _equity_left(equity: float, trades: np.ndarray, units: np.ndarray, moment: M
     terms, all_in_units, left, seen = asked.conditions.terms, asked.sizing.in_units, equity, math.nan
     for _ in range(MAX_ROUNDS):
         value, weight = 0.0, 0.0
-        for asset in range(len(units)):
-            if not trades[asset]:
-                continue
+        for asset in trades:
             target, price, in_units = targets[asset], opens[asset], all_in_units[asset]
             held = units[asset] * price
             slippage = slipped(terms, (_value(target, equity, price, in_units) - held) / price, volumes[asset])
@@ -259,13 +277,14 @@ def _find_worst(cash: float, holdings: Holdings, prices: Prices, moment: Moment,
     for case, side in enumerate((prices.close, prices.low, prices.high)):
         worth = cash
         for asset in range(len(units)):
-            price = marks[asset] if _is_still(moment, asset) else side[row, asset]
-            worth += _counted(units[asset], asked.conditions.terms) * price
+            if units[asset] != 0.0:
+                price = marks[asset] if _is_still(moment, asset) else side[row, asset]
+                worth += _counted(units[asset], asked.conditions.terms) * price
         if worth < least:
             together, least = case, worth
     opened = cash
     for asset in range(len(units)):
-        opened += _counted(units[asset], asked.conditions.terms) * marks[asset]
+        opened += 0.0 if units[asset] == 0.0 else _counted(units[asset], asked.conditions.terms) * marks[asset]
     for asset in range(len(units)):
         if units[asset] == 0.0 or _is_still(moment, asset):
             continue
@@ -275,14 +294,13 @@ def _find_worst(cash: float, holdings: Holdings, prices: Prices, moment: Moment,
             alone, least = asset, worth
     for asset in range(len(units)):
         holdings.bad[asset] = marks[asset]
-        if _is_still(moment, asset):
+        if units[asset] == 0.0 or _is_still(moment, asset):
             continue
         if asset == alone:
             holdings.bad[asset] = prices.high[row, asset] if units[asset] < 0.0 else prices.low[row, asset]
-        elif alone < 0 and together == 0:
-            holdings.bad[asset] = prices.close[row, asset]
         elif alone < 0:
-            holdings.bad[asset] = prices.low[row, asset] if together == 1 else prices.high[row, asset]
+            other = prices.low[row, asset] if together == 1 else prices.high[row, asset]
+            holdings.bad[asset] = prices.close[row, asset] if together == 0 else other
 
 
 def _is_still(moment: Moment, asset: int) -> bool:
@@ -304,14 +322,16 @@ def _liquidate_all(cash: float, holdings: Holdings, moment: Moment, asked: Asked
     """
     units, marks, bad, terms = holdings.units, holdings.marks, holdings.bad, asked.conditions.terms
     count = log.filled
-    held, only, owes, now, then = 0, 0, cash < 0.0, cash, cash
+    if not _owes(cash, units):
+        return cash, 0.0, count
+    held, only, now, then = 0, 0, cash, cash
     for asset in range(len(units)):
-        if units[asset] != 0.0:
-            held, only = held + 1, asset
-        owes = owes or units[asset] < 0.0
+        if units[asset] == 0.0:
+            continue
+        held, only = held + 1, asset
         now += _counted(units[asset], terms) * marks[asset]
         then += _counted(units[asset], terms) * bad[asset]
-    if held == 0 or not owes or not _can_close(units, moment.volumes):
+    if held == 0 or not _can_close(units, moment.volumes):
         return cash, 0.0, count
     if held == 1:
         volume = moment.volumes[only]
