@@ -12,6 +12,7 @@ import polars as pl
 
 from candlecast.backtesting import BacktestResult, account_returns, break_even_bps, delayed, filled_at_worse
 from candlecast.candles import Candles
+from candlecast.evaluation.asset_prices import AssetPrices
 from candlecast.evaluation.between_bars import BetweenBars, between_bars
 from candlecast.evaluation.fill_gains import FillGains, fill_gains
 from candlecast.evaluation.stresses import Stresses, stresses
@@ -38,7 +39,7 @@ class Conditions:
         infinite where too many bars have no prices beyond open and close, so their ranges are not informative.
     delayed_return: annual return with fills one bar later; worse_return: with fills at the worse of open and close of their bar
         (`backtesting.filled_at_worse`). For information only: a true edge may be gone by then.
-    tradability: of the candles of the tested bars; None where not known.
+    tradability: of the candles of the tested bars; None where not known. assets: the same of a panel, of all its assets.
     fill_gains: what the account gains at its fills; between_bars: what it gains between bars; stresses: the account under other
         terms.
     is_in_time_order: each training part lies before its test part.
@@ -62,6 +63,7 @@ class Conditions:
     delayed_return: float = math.nan
     worse_return: float = math.nan
     tradability: Tradability | None = None
+    assets: AssetPrices | None = None
     fill_gains: FillGains = FillGains()
     between_bars: BetweenBars = BetweenBars()
     stresses: Stresses = Stresses()
@@ -81,14 +83,17 @@ class Conditions:
 
     def least_cost_bps(self, cost_bps: float) -> float:
         """The least cost of a trade, a side: the largest of the costs, half the estimated spread and a tick."""
-        return max(cost_bps, self.tradability.least_cost_bps if self.tradability else 0.0)
+        of_prices = self.tradability or self.assets
+        return max(cost_bps, of_prices.least_cost_bps if of_prices else 0.0)
 
     def to_dict(self) -> dict[str, Any]:
         """The conditions as JSON values; what is undefined or without end is None."""
         numbers = {name: getattr(self, name) for name in NUMBERS}
+        of_assets = {} if self.assets is None else {"assets": asdict(self.assets)}
         return json_values(
             {
                 **numbers,
+                **of_assets,
                 "tradability": self.tradability.to_dict() if self.tradability else None,
                 "fill_gains": asdict(self.fill_gains),
                 "between_bars": self.between_bars._asdict(),

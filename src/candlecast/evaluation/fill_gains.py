@@ -42,7 +42,7 @@ def fill_gains(candles: Candles, positions: Positions, result: BacktestResult, *
     """What the account of these positions gains at its fills."""
     rows, signed, weights = _fills(candles, result)
     at_fill, p_value = gain_at_fill(candles, rows, signed * weights, seed=seed)
-    repeated = _repeated(candles)
+    repeated = repeats_close(candles)
     share = float(repeated[rows].mean()) if len(rows) else 0.0
     if share < FEW:
         return FillGains(at_fill, p_value, share)
@@ -80,7 +80,7 @@ def _fills(candles: Candles, result: BacktestResult) -> tuple[np.ndarray, np.nda
     return rows, signed, fills["notional"].to_numpy() / equity
 
 
-def _repeated(candles: Candles) -> np.ndarray:
+def repeats_close(candles: Candles) -> np.ndarray:
     """Bool (time,): the bar opens at the close before, or nearly, after the market was closed.
 
     None in a market that does not close: then the gaps of other days are small, too.

@@ -74,12 +74,11 @@ def stresses(candles: Candles, positions: Positions, result: BacktestResult, *, 
     capped_share, capped = 0.0, Growth(math.nan, 0.0)
     if follows_cap[_fill_rows(candles, result)].any():
         capped_share, capped = _without(candles, positions, result, is_barred | follows_cap, seed)
-    origin = candles.origin
     return Stresses(
         unpaid_return=unpaid.annual,
         unpaid_p=unpaid.p_value,
         participation=share,
-        is_in_units=origin is not None and origin.reading is None and origin.source != "table",
+        is_in_units=counts_units(candles),
         largest_cash=result.cash * PARTICIPATION / share if share > 0 else math.inf,
         locked_share=locked_share,
         locked_return=locked.annual,
@@ -87,8 +86,14 @@ def stresses(candles: Candles, positions: Positions, result: BacktestResult, *, 
         capped_share=capped_share,
         capped_return=capped.annual,
         capped_p=capped.p_value,
-        carry_percent=_carry_percent(result),
+        carry_percent=carry_percent(result),
     )
+
+
+def counts_units(candles: Candles) -> bool:
+    """Whether the source of candles is known to count volume in units of the asset or in money."""
+    origin = candles.origin
+    return origin is not None and origin.reading is None and origin.source != "table"
 
 
 def without_payments(costs: Costs) -> Costs | None:
@@ -145,7 +150,7 @@ def _participation(candles: Candles, result: BacktestResult) -> float:
     return float(min(np.median(each / volume[has_volume]) for each in (units, value)))
 
 
-def _carry_percent(result: BacktestResult) -> float:
+def carry_percent(result: BacktestResult) -> float:
     """Growth a year / mean size of the position, in percent; NaN where a carry does not matter, or is charged."""
     returns, bars = result.returns_until_ruin, result.trades["bars"].to_numpy()
     held = float(np.abs(result.equity["position"].to_numpy()).mean())

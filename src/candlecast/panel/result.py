@@ -25,6 +25,7 @@ from candlecast.evaluation.verdict import Verdict
 from candlecast.ledger import Ledger, Trial, as_ledger
 from candlecast.panel import ranking
 from candlecast.panel.account import Traded, leg, returns_by_moment
+from candlecast.panel.conditions import panel_conditions
 from candlecast.panel.panel import Panel
 from candlecast.panel.verdict import judge_panel
 from candlecast.recipes import describe
@@ -242,27 +243,22 @@ class PanelResult:
 
     @cached_property
     def conditions(self) -> Conditions:
-        """What market, folds and costs allow."""
-        weights = self.weights[self.model]
-        later = np.concatenate([np.zeros((1, weights.shape[1])), weights[:-1]])
-        delayed = self.traded.run(later)
+        """What market, folds, prices and costs allow."""
         jumps = [
             f"{each.symbol}: {jump}"
             for each in self.panel.assets
             if not _is_accepted(each)
             for jump in each.check().jumps
         ]
-        return Conditions(
-            break_even_bps=self.traded.break_even_bps(weights),
-            delayed_return=annual_return(delayed.returns_until_ruin, bars_per_year=delayed.bars_per_year),
+        given = Conditions(
             is_in_time_order=is_in_time_order(self.folds),
             replaced=self.replaced,
             audit=self.audit.line if self.audit else NO_AUDIT,
             leaks=self.audit.failures if self.audit else (),
-            static_returns=self.traded.static_returns(weights, self.backtest)[: len(self.backtest.returns_until_ruin)],
             notices=self.panel.notices,
             jumps=tuple(jumps),
         )
+        return panel_conditions(self.traded, self.weights[self.model], self.backtest, given, seed=self.seed)
 
     @cached_property
     def verdict(self) -> Verdict:

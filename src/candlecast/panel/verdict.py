@@ -8,13 +8,15 @@ from typing import Any
 import polars as pl
 
 from candlecast.backtesting import BacktestResult
+from candlecast.errors import listed
 from candlecast.evaluation.answers import FORECAST, NO, NOT_ENOUGH, YES, Answer, pay_answer
 from candlecast.evaluation.conditions import Conditions
 from candlecast.evaluation.evidence import LEVEL, Evidence, gather
 from candlecast.evaluation.measures import Measure, measures
-from candlecast.evaluation.objections import Objection, cautions, objections
+from candlecast.evaluation.objections import MIN_GROWTH, Objection, cautions, objections
 from candlecast.evaluation.trial_count import TrialCount
 from candlecast.evaluation.verdict import Verdict, decide, pay_words, trial_words, written
+from candlecast.stats import annual_return
 from candlecast.targets import AcrossTarget
 from candlecast.targets.words import described
 from candlecast.text import count, number, p_value, percent
@@ -23,6 +25,7 @@ from candlecast.text.cells import number as cell_number
 HELD = "holding the universe"
 HIGHEST_IC = 0.5  # mean rank IC out of sample; that of published signals is 0.01 to 0.1
 PLAUSIBLE_IC = 0.03  # the largest that is plausible in a liquid market: a record that would miss it cannot answer "no"
+SHOWN = 5  # assets that an objection names
 POWER = 1.6449 + 0.8416  # standard errors detected by a one-sided test of 5 % with a power of 80 %
 
 
@@ -55,7 +58,7 @@ def judge_panel(
     is_known, is_significant = evidence.is_known, evidence.is_significant
     unknown = {"r2": None, "hit_rate": None}
     found = objections(unknown, result, target, evidence, is_known=is_known, is_significant=is_significant)
-    against = (*_implausible(row), *found)
+    against = (*_implausible(row), *_of_assets(result, evidence), *found)
     is_forecastable, pays, headline, first = decide(evidence, against)
     lines = {line["statistic"]: line for line in summary.iter_rows(named=True)}
     has_edge = is_forecastable and pays
@@ -172,3 +175,36 @@ def _implausible(row: dict[str, Any]) -> tuple[Objection, ...]:
             is_of_forecast=True,
         ),
     )
+
+
+def _of_assets(result: BacktestResult, evidence: Evidence) -> tuple[Objection, ...]:
+    """Prices of the assets at which no order could have been filled, and volumes that are early."""
+    found = evidence.conditions.assets
+    if found is None:
+        return ()
+    against = []
+    if found.has_early_volume:
+        names = f"{listed(found.early[:SHOWN])}{' and others' if len(found.early) > SHOWN else ''}"
+        against.append(
+            Objection(
+                "No verdict: the volume of many assets may be of the next bar. Are columns shifted?",
+                f"volume or another column of activity of {names} agrees better with the next bar than with its own, which may "
+                "reveal the future; shift what is early back by one bar",
+                is_of_forecast=True,
+            )
+        )
+    own = annual_return(result.returns_until_ruin, bars_per_year=result.bars_per_year)
+    is_lost = not found.rest_p < LEVEL or math.log1p(found.rest_return) < MIN_GROWTH * math.log1p(own)
+    if found.faults and is_lost:
+        names = f"{'; '.join(found.faults[:SHOWN])}{' and others' if len(found.faults) > SHOWN else ''}"
+        against.append(
+            Objection(
+                "No edge found: orders were filled at prices that nobody could have traded at.",
+                f"{count(len(found.faults), 'asset')} with {percent(found.traded_share, 0)} of the value traded "
+                f"{'has' if len(found.faults) == 1 else 'have'} such prices ({names}); without "
+                f"{'it' if len(found.faults) == 1 else 'them'} the portfolio returns {percent(found.rest_return)} a year, "
+                f"p-value {p_value(found.rest_p)}, instead of {percent(own)}",
+                is_of_gains=True,
+            )
+        )
+    return tuple(against)

@@ -1,0 +1,68 @@
+"""`AssetPrices`: whether a portfolio could have been filled at the prices of its assets, and the least cost of a trade."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from candlecast.candles import Candles
+from candlecast.evaluation.growth import Growth
+from candlecast.evaluation.tradability import Tradability, tradability
+
+FEW = 0.1  # share of the assets, above which their volume is early together; a few are by chance
+
+
+@dataclass(frozen=True)
+class AssetPrices:
+    """What `Tradability` says of each asset, put together. The defaults mean that nothing is known.
+
+    faults: assets at whose prices orders could not be filled, each with what is wrong, such as ("A001: stale opens",).
+    traded_share: their share of the value traded. rest_return: annual return of the portfolio without them, NaN where
+        there are none; rest_p: p-value of no growth then.
+    early: assets whose volume, or another column of activity, seems to be that of the next bar.
+    early_share: their share of all assets.
+    least_cost_bps: the least cost of a side, in basis points: mean over the value traded of the larger of half the spread
+        and a tick of each asset.
+    """
+
+    faults: tuple[str, ...] = ()
+    traded_share: float = 0.0
+    rest_return: float = math.nan
+    rest_p: float = 0.0
+    early: tuple[str, ...] = ()
+    early_share: float = 0.0
+    least_cost_bps: float = 0.0
+
+    @property
+    def has_early_volume(self) -> bool:
+        """More assets than chance gives have volume that seems to be that of the next bar."""
+        return self.early_share > FEW
+
+
+def prices_of(assets: Sequence[Candles], first_rows: Sequence[int]) -> list[Tradability]:
+    """The tradability of each asset from its first tested bar on."""
+    return [tradability(each, first=first) for each, first in zip(assets, first_rows, strict=True)]
+
+
+def asset_prices(found: Mapping[str, Tradability], traded: Mapping[str, float], rest: Growth | None) -> AssetPrices:
+    """Together what was found of each asset by symbol.
+
+    Args:
+        found: of the assets that were traded.
+        traded: the value traded of each.
+        rest: growth of the portfolio without those with faults; None where there are none.
+    """
+    value = sum(traded.values())
+    faulty = {symbol: each.faults for symbol, each in found.items() if each.faults}
+    early = tuple(symbol for symbol, each in found.items() if each.has_early_volume or each.early_activity)
+    cost = sum(traded[symbol] * each.least_cost_bps for symbol, each in found.items())
+    return AssetPrices(
+        faults=tuple(f"{symbol}: {' and '.join(words)}" for symbol, words in faulty.items()),
+        traded_share=sum(traded[symbol] for symbol in faulty) / value if value > 0 else 0.0,
+        rest_return=math.nan if rest is None else rest.annual,
+        rest_p=0.0 if rest is None else rest.p_value,
+        early=early,
+        early_share=len(early) / len(found) if found else 0.0,
+        least_cost_bps=cost / value if value > 0 else 0.0,
+    )

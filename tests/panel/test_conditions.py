@@ -1,0 +1,154 @@
+"""Panels whose gain nobody could have had: each was an edge by its tests alone, and is refused for its prices and fills."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+import candlecast as cc
+from candlecast.evaluation.asset_prices import AssetPrices
+from candlecast.evaluation.conditions import Conditions
+from candlecast.ledger import Ledger
+from candlecast.panel.verdict import judge_panel
+from candlecast.sources import synthetic
+
+BARS, ASSETS = 700, 9
+STUDY = cc.PanelStudy(
+    model=cc.LinearRegression(window=3),
+    features=cc.Features(cc.log_return(), cc.cross_relative(cc.log_return())),
+    target=cc.RelativeReturn(),
+    rule=cc.TopBottom(3),
+    folds=cc.WalkForward(folds=1),
+    baselines=(),
+    seeds=1,
+    costs=cc.Costs(fee_bps=0.1, slippage_bps=0),
+)
+
+
+def named(made):
+    return [replace(each, symbol=f"A{number:02d}") for number, each in enumerate(made)]
+
+
+def bounced():
+    """Prices at the bid or the ask: what reverts is the spread."""
+    return named(synthetic.bid_ask_bounce(BARS, seed=seed).candles for seed in range(ASSETS))
+
+
+def stale():
+    """Opens that repeat a close that is old."""
+    return named(synthetic.stale_index(BARS, seed=seed).candles for seed in range(ASSETS))
+
+
+def limited():
+    """Runs of three bars at a daily limit, of which the second and the third have no other side."""
+    made = []
+    for seed in range(ASSETS):
+        candles = synthetic.random_walk(BARS, seed=seed).candles
+        generator = np.random.default_rng(seed)
+        close, frame = [100.0], candles.frame
+        opened, high, low = [100.0], [100.0], [100.0]
+        run, side = 0, 1.0
+        for _ in range(1, BARS):
+            last = close[-1]
+            if run == 0 and generator.random() < 0.04:
+                run, side = 3, generator.choice([-1.0, 1.0])
+                opened.append(last)
+                close.append(last * (1 + 0.05 * side))
+            elif run:
+                opened.append(last * (1 + 0.05 * side))
+                close.append(opened[-1])
+            else:
+                opened.append(last)
+                close.append(last * np.exp(0.01 * generator.standard_normal()))
+            is_flat = run in (1, 2)
+            noise = 0.0 if is_flat else 0.004
+            high.append(max(opened[-1], close[-1]) * (1 + noise * generator.random()))
+            low.append(min(opened[-1], close[-1]) * (1 - noise * generator.random()))
+            run = max(run - 1, 0)
+        made.append(
+            replace(
+                candles,
+                frame=frame.with_columns(
+                    open=pl.Series(opened), high=pl.Series(high), low=pl.Series(low), close=pl.Series(close)
+                ),
+            )
+        )
+    return [each.with_real_jumps() for each in named(made)]
+
+
+def without_fills(result):
+    """The verdict by the tests alone."""
+    found = result.conditions
+    return verdict_with(
+        result, Conditions(break_even_bps=found.break_even_bps, static_returns=found.static_returns, jumps=found.jumps)
+    )
+
+
+def verdict_with(result, conditions):
+    return judge_panel(
+        result.own_ranking,
+        result.backtest,
+        result.summary(),
+        result.target,
+        model=result.model,
+        trained=1,
+        trial_count=result.counted,
+        conditions=conditions,
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "headline"),
+    [
+        (bounced, "No edge found: it was earned inside the spread"),
+        (stale, "No edge found: orders were filled at prices that nobody could have traded at."),
+        (limited, "No edge found: the gain needs fills at a price limit."),
+    ],
+)
+def test_a_gain_that_nobody_could_have_had_is_no_edge(make, headline):
+    result = STUDY.run(make(), ledger=Ledger.in_memory())
+    assert without_fills(result).has_edge
+    assert result.verdict.headline.startswith(headline)
+    assert not result.verdict.pays
+
+
+def test_a_gain_that_could_be_had_stays_an_edge_with_some_bad_prices():
+    """Two of nine assets have bars that are copies; without them the portfolio still earns most of its gain."""
+    world = cc.synthetic_panel(ASSETS, BARS, seed=3, ic=0.2)
+    assert STUDY.run(world.assets, ledger=Ledger.in_memory()).verdict.has_edge
+    assets = list(world.assets)
+    for place in (0, 1):
+        rows = np.arange(BARS)
+        rows[50::50] -= 1  # every fiftieth bar is the one before once more
+        frame = assets[place].frame
+        columns = [frame[name].gather(rows) for name in ("open", "high", "low", "close", "volume")]
+        assets[place] = replace(assets[place], frame=frame.with_columns(columns))
+    result = STUDY.run(assets, ledger=Ledger.in_memory())
+    found = result.conditions.assets
+    assert found.faults == ("A000: copied bars", "A001: copied bars")
+    assert 0 < found.traded_share < 0.5 and found.rest_p < 0.05
+    assert result.verdict.has_edge
+    assert result.conditions.to_dict()["assets"]["traded_share"] == pytest.approx(found.traded_share)
+
+
+def test_orders_as_large_as_the_market_are_too_large():
+    assets = [
+        replace(each, frame=each.frame.with_columns(volume=pl.lit(1.0e-9)))
+        for each in cc.synthetic_panel(ASSETS, BARS, seed=3, ic=0.2).assets
+    ]
+    result = STUDY.run(assets, ledger=Ledger.in_memory())
+    assert result.verdict.headline == "No edge found: the orders are too large for the market."
+
+
+def test_early_volume_of_many_assets_gives_no_verdict(result):
+    for share, is_early in ((0.05, False), (1.0, True)):
+        given = replace(result.conditions, assets=AssetPrices(early=("A000", "A001"), early_share=share))
+        found = verdict_with(result, given)
+        assert ("the volume of many assets may be of the next bar" in found.headline) == is_early
+        assert not (is_early and found.is_forecastable)
+
+
+def test_a_losing_portfolio_is_not_looked_into(world, study):
+    result = replace(study, costs=cc.Costs(fee_bps=200)).run(world.assets, ledger=Ledger.in_memory())
+    assert result.conditions.assets is None and not result.verdict.pays
