@@ -19,6 +19,7 @@ from candlecast.cli.study_options import make_study, study_options
 if TYPE_CHECKING:
     from candlecast.candles import Candles
     from candlecast.events import Listener
+    from candlecast.panel.next_moment import NextMoment
     from candlecast.study import Study
     from candlecast.study.next_bar import NextBar
     from candlecast.study.result import StudyResult
@@ -56,23 +57,33 @@ def forecast(
 ) -> None:
     """Forecast the next bar of a RUN: its candles are brought up to date, and its model is trained on all of them.
 
-    For a SYMBOL or a FILE, the newest run of the same study is used, and run first where there is none. Of several, a table
+    For a RUN across assets, its assets are ranked, with what its rule would hold of each. For a SYMBOL or a FILE, the newest
+    run of the same study is used, and run first where there is none. Of several, a table
     with one line each.
     """
     given = None if study is None else load_study(study)[0]
+    from candlecast.panel.loading import is_panel_run
+
     found: list[NextBar] = []
+    panels: list[NextMoment] = []
     with progress(quiet) as listener:
         for each in what:
-            if is_run_folder(each):
+            if is_run_folder(each) and is_panel_run(each):
+                panels.append(_of_panel(Path(each), given, offline, listener))
+            elif is_run_folder(each):
                 found.append(_of_run(Path(each), given, offline, listener))
             else:
                 chosen = make_study(**described) if given is None else given
                 found.append(_of_candles(options.load(each, listener), chosen, runs, seed, listener))
     if as_json:
-        print_json(found[0].to_dict() if len(found) == 1 else {"forecasts": [each.to_dict() for each in found]})
-    elif len(found) == 1:
+        every = [*found, *panels]
+        print_json(every[0].to_dict() if len(every) == 1 else {"forecasts": [each.to_dict() for each in every]})
+        return
+    for each in panels:
+        say(str(each))
+    if len(found) == 1:
         say(str(found[0]))
-    else:
+    elif found:
         headings = ["symbol", "made at (UTC)", "forecast", "90 % interval", "signal", "since", "R2 vs naive", "edge"]
         print_table([_row(each) for each in found], headings)
 
@@ -90,6 +101,16 @@ def _of_run(folder: Path, study: Study | None, offline: bool, listener: Listener
     result = load_run(folder, study=study)
     candles = None if offline else newest(result.candles, listener)
     return result.next(candles, study=study, progress=listener)
+
+
+def _of_panel(folder: Path, study: Any, offline: bool, listener: Listener) -> NextMoment:
+    """The ranking of the assets of a panel, brought up to date where each has a source."""
+    from candlecast.panel import load_panel_run
+
+    result = load_panel_run(folder)
+    later = [None if offline else newest(each, listener) for each in result.panel.assets]
+    assets = [new or old for new, old in zip(later, result.panel.assets, strict=True)]
+    return result.next(assets if any(later) else None, study=study, progress=listener)
 
 
 def newest(candles: Candles, listener: Listener) -> Candles | None:

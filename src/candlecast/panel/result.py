@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -22,6 +22,7 @@ from candlecast.evaluation.conditions import NO_AUDIT, Conditions
 from candlecast.evaluation.trial_count import TrialCount, count, counted_among
 from candlecast.evaluation.trials import trial_of
 from candlecast.evaluation.verdict import Verdict
+from candlecast.events import Listener, ignore
 from candlecast.ledger import Ledger, Trial, as_ledger
 from candlecast.panel import ranking
 from candlecast.panel.account import Traded, leg, returns_by_moment
@@ -37,6 +38,10 @@ from candlecast.targets.words import described
 from candlecast.text import count as count_words
 from candlecast.text.notebook import notebook_paragraph
 from candlecast.walkforward.tables import is_in_time_order
+
+if TYPE_CHECKING:
+    from candlecast.panel.next_moment import NextMoment
+    from candlecast.panel.study import PanelStudy
 
 
 @dataclass(frozen=True, eq=False)
@@ -312,6 +317,24 @@ class PanelResult:
         kept = {name: value for name, value in self.__dict__.items() if name in KEPT}
         found.__dict__.update(kept)
         return found
+
+    def next(self, assets: Any = None, *, study: PanelStudy | None = None, progress: Listener = ignore) -> NextMoment:
+        """How the assets rank after the last known moment: the model is trained once more on everything known by then.
+
+        Args:
+            assets: those of the study with later bars; the study's own when not given. The walk has no scores of moments after
+                it, so that a rule that depends on earlier moments (TurnoverLimited) begins anew at the last one.
+            study: that of the run, needed where its model, features or rule are functions of yours.
+            progress: receives events.
+
+        Raises:
+            ConfigError, CandleError: for other assets, or older candles.
+            NotEnoughDataError: when fewer than two members have a whole window at the last moment.
+            RunError: where the study has to be given.
+        """
+        from candlecast.panel.next_moment import next_moment
+
+        return next_moment(self, assets, study=study, progress=progress)
 
     def save(self, folder: str | Path) -> Path:
         """Keep everything as a run on disk; see `candlecast.panel.saving`."""

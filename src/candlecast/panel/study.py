@@ -180,6 +180,14 @@ class PanelStudy:
         panel = Panel.of(assets, universe=self.universe, interval=interval)
         if self.universe is not panel.universe:
             panel = Panel(panel.assets, self.universe, panel.times, panel.bars)
+        result = self.computed(panel, seed=seed, ledger=ledger, progress=progress).record(ledger)
+        progress(Progress("judge", 1, 1, str(result.verdict)))
+        return result
+
+    def computed(
+        self, panel: Panel, *, seed: int = 0, ledger: Ledger | None = None, progress: Listener = ignore
+    ) -> PanelResult:
+        """The result on a panel, audited and not recorded; as `run`, which records it. Raises what `run` raises."""
         require_members(panel)
         progress(Progress("features", 0, 1))
         features = self.chosen_features.on(panel.assets[0])
@@ -201,9 +209,7 @@ class PanelStudy:
         progress(Progress("judge", 0, 1))
         result = self.assemble(samples, parts, scores, seed=seed, ledger=ledger)
         audit = self.audited(samples, parts[self.model.name], features, seed=seed)
-        result = replace(result, audit=audit).record(ledger)
-        progress(Progress("judge", 1, 1, str(result.verdict)))
-        return result
+        return replace(result, audit=audit)
 
     def assemble(
         self,

@@ -11,8 +11,13 @@ from typing import Any
 
 import polars as pl
 
+from candlecast.backtesting.validation import require_kind
 from candlecast.candles import Candles
 from candlecast.events import Listener, ignore
+from candlecast.ledger import Ledger
+from candlecast.panel import PanelStudy, load_panel_run, saving
+from candlecast.panel.loading import is_panel_run
+from candlecast.panel.restoring import panel_study_of
 from candlecast.parameters import as_path
 from candlecast.recipes.describing import unidentified
 from candlecast.recipes.environment import differences, environment
@@ -37,6 +42,7 @@ STAGES = {  # stages in the order of the computation, and the file of each
     "equity": "equity.parquet",
 }
 RESULTS = ("accuracy", "summary", "verdict")  # parts of the manifest
+OF_PANEL = ("panel", "summary", "verdict")  # of a run of a panel
 
 
 @dataclass(frozen=True)
@@ -86,13 +92,18 @@ class ReplayReport:
 
 
 def replay(
-    folder: str | Path, *, study: Study | None = None, candles: Sequence[Candles] = (), progress: Listener = ignore
+    folder: str | Path,
+    *,
+    study: Study | PanelStudy | None = None,
+    candles: Sequence[Candles] = (),
+    progress: Listener = ignore,
 ) -> ReplayReport:
     """Compute a run again from its recipe and its candles, and compare each stage with the stored one.
 
     Args:
         folder: of the run.
-        study: the study of the run, needed where a part of it is your own code, of which a run stores only the name.
+        study: the study of the run, a `PanelStudy` for one of a panel; needed where a part of it is your own code, of which a
+            run stores only the name.
         candles: other candles that the study names, such as the benchmark of an ExcessReturn; for a view of a run with an end
             (`between`), all candles of the study; for a pooled model of a comparison, its other assets, in their order.
         progress: receives `Progress` events.
@@ -106,11 +117,37 @@ def replay(
     folder = as_path(folder, "folder")
     require_run(folder)
     manifest = read_manifest(folder)
+    if is_panel_run(folder):
+        return _of_panel(folder, manifest, study, progress)
+    require_kind("study", study, Study | None, "Give the Study that was run")
     before = load_run(folder, candles=candles, study=study)
     study = study_of(before.recipe, candles=candles) if study is None else study
     assets = assets_of_walk(folder, before, study, candles)
     after = recomputed(before, study, assets, progress=progress)
-    stages = (*_files(manifest, contents(before), contents(after)), *_results(manifest, manifest_of(after)))
+    return _compared(folder, manifest, (contents(before), contents(after)), manifest_of(after), RESULTS)
+
+
+def _of_panel(folder: Path, manifest: Mapping[str, Any], study: Any, progress: Listener) -> ReplayReport:
+    """The replay of the run of a panel."""
+    before = load_panel_run(folder)
+    if study is None:
+        study = panel_study_of(before.recipe, before.panel.universe, remedy="Give it: replay(folder, study=...)")
+    require_kind("study", study, PanelStudy, "Give the PanelStudy that was run")
+    made = study.computed(before.panel, seed=before.seed, ledger=Ledger.in_memory(), progress=progress)
+    after = replace(made, trial_count=before.trial_count)
+    files = saving.contents(before), saving.contents(after)
+    return _compared(folder, manifest, files, saving.manifest_of(after), OF_PANEL)
+
+
+def _compared(
+    folder: Path,
+    manifest: Mapping[str, Any],
+    files: tuple[Mapping[str, bytes], Mapping[str, bytes]],
+    after: Mapping[str, Any],
+    parts: Sequence[str],
+) -> ReplayReport:
+    """The report on the files of a run and of its replay, and on parts of their manifests."""
+    stages = (*_files(manifest, *files), *_results(manifest, after, parts))
     report = ReplayReport(str(folder), stages, "")
     return report if report.is_equal else replace(report, reason=_reason(manifest))
 
@@ -138,8 +175,10 @@ def _are_equal_tables(name: str, before: bytes, after: bytes) -> bool:
     return one.equals(two)
 
 
-def _results(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
-    for part in RESULTS:
+def _results(
+    before: Mapping[str, Any], after: Mapping[str, Any], parts: Sequence[str]
+) -> Iterator[tuple[str, str, str, str]]:
+    for part in parts:
         same = json.dumps(before.get(part), sort_keys=True) == json.dumps(
             json.loads(json.dumps(after[part])), sort_keys=True
         )

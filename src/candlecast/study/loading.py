@@ -57,7 +57,7 @@ def load_run(folder: str | Path, *, candles: Sequence[Candles] = (), study: Stud
         raise RunError(
             f"{folder} is the run of a panel",
             expected="the run of one asset",
-            remedy="Read it with load_panel_run(folder)",
+            remedy="Use candlecast report, forecast or replay, or load_panel_run(folder) in Python",
         )
     tables, tensors = read_tables(folder, manifest), read_tensors(folder, manifest)
     with well_formed(folder):
