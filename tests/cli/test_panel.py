@@ -51,8 +51,13 @@ def test_a_panel_is_run_listed_and_reported(folder, monkeypatch, capsys):
     assert code == 0 and "panel-6-1d-pooled_lstm-above_median" in out
     code, out, _ = call(folder, monkeypatch, capsys, "report", found["run"], "--output", "again.html")
     assert code == 0 and (folder / "again.html").stat().st_size > 50_000
-    code, _, err = call(folder, monkeypatch, capsys, "replay", found["run"])
-    assert code == 1 and "is the run of a panel; expected the run of one asset" in err
+    code, out, _ = call(folder, monkeypatch, capsys, "replay", found["run"])
+    assert code == 0 and "the replay is equal in all 11 stages" in out
+    code, out, _ = call(folder, monkeypatch, capsys, "forecast", found["run"])
+    assert code == 0 and "5 assets 1d, pooled_lstm: ranked by the chance to beat the median return" in out
+    for command in ("paper", "backtest"):
+        code, _, err = call(folder, monkeypatch, capsys, command, found["run"])
+        assert code == 1 and "is the run of a panel; expected the run of one asset. Use candlecast report" in err
 
 
 @pytest.mark.parametrize(
