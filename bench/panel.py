@@ -2,6 +2,7 @@
 
     python bench/panel.py [--assets 50] [--bars 2000] [--epochs 3] [--signals 5] [--edgeless 200] [--json]
     python bench/panel.py --assets 500 --bars 6000 --epochs 1000 --signals 0 --edgeless 0     # the whole, in hours
+    python bench/panel.py --rivals PYTHON --signals 0 --edgeless 0 --no-backtest     # a step of Keras and of qlib beside ours
     python bench/panel.py --real FOLDER --members FILE     # the protocol on daily zips of Lean in a folder, by year
 
 Protocol: windows of 240 returns, an LSTM of 25 units, 510 + 240 days of training and 250 of trading, on `--assets` random
@@ -13,6 +14,8 @@ a pooled net and of the linear baseline as a share of the oracle's. Edgeless: pa
 share in which a study claims an edge, a forecast, or that it pays. Each study has a ledger of its own.
 
 Backtest: 500 assets x 6,000 days, rebalanced each day by TopBottom(10): both accounts, fills and trades of all assets.
+Rivals: a step of 256 windows of that net in Keras and in qlib, in an environment with both (`bench/panel_rivals.py`), and in
+the protocol above; memory for each window of the training data.
 Times are of this process's processor where the machine is shared: `time.process_time`, all threads.
 """
 
@@ -20,8 +23,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import resource
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -159,6 +165,31 @@ def backtest() -> list[dict[str, Any]]:
     ]
 
 
+def rivals(python: Path, steps: int, own: float) -> list[dict[str, Any]]:
+    """Processor milliseconds of a training step of the rivals, over `own`, those of a step of the protocol."""
+    figures = [figure("a step of 256 windows: processor time", own, "ms")]
+    for name in ("keras", "qlib"):
+        script = Path(__file__).with_name("panel_rivals.py")
+        one = os.environ | {"OMP_NUM_THREADS": "1"}  # threads that wait for each other count as processor time
+        done = subprocess.run([python, script, name, str(steps)], capture_output=True, text=True, check=False, env=one)
+        if done.returncode:
+            print(f"{name} did not run: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
+            continue
+        found = json.loads(done.stdout.splitlines()[-1])
+        figures += [
+            figure(f"{name}: the same step", found["processor_ms"], "ms"),
+            figure(
+                f"{name}: the step of candlecast is so many times faster",
+                found["processor_ms"] / own,
+                "x",
+                None,
+                "higher",
+            ),
+            figure(f"{name}: memory for each window", found["bytes"], "bytes"),
+        ]
+    return figures
+
+
 def lean_assets(folder: Path) -> Iterator[cc.Candles]:
     """Adjusted daily candles of Lean's zips; factor files lie in `factor_files` beside their folder.
 
@@ -196,6 +227,8 @@ def main() -> None:
     parser.add_argument("--signals", type=int, default=5, help="panels with a signal; 0 for none")
     parser.add_argument("--edgeless", type=int, default=200, help="panels without one; 0 for none")
     parser.add_argument("--no-backtest", action="store_true")
+    parser.add_argument("--rivals", type=Path, help="Python of an environment with keras and pyqlib")
+    parser.add_argument("--steps", type=int, default=12, help="of the rivals")
     parser.add_argument("--real", type=Path, help="folder of Lean's daily zips")
     parser.add_argument("--members", type=Path, help="table of symbol, start and end")
     parser.add_argument("--k", type=int, default=3, help="assets on each side, of --real")
@@ -205,6 +238,9 @@ def main() -> None:
         real(options.real, options.members, options.k)
         return
     figures = protocol(options.assets, options.bars, options.epochs) if options.assets else []
+    if options.rivals and figures:
+        per_second = next(each["value"] for each in figures if each["unit"] == "windows/s")
+        figures += rivals(options.rivals, options.steps, 256_000 / per_second)
     figures += signals(options.signals) if options.signals else []
     figures += edgeless(options.edgeless) if options.edgeless else []
     figures += [] if options.no_backtest else backtest()
