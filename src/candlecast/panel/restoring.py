@@ -47,7 +47,7 @@ def panel_study_of(recipe: Mapping[str, Any], universe: Universe | None, *, reme
 
 def _baseline(description: Any) -> Any:
     """A baseline across assets, or a model."""
-    kind = SCORED.get(description.get("type")) if isinstance(description, dict) else None
+    kind = SCORED.get(str(description.get("type"))) if isinstance(description, dict) else None
     if kind is None:
         return restore(description)
     names = {field.name for field in fields(kind) if field.init}

@@ -120,6 +120,7 @@ def replay(
     if is_panel_run(folder):
         return _of_panel(folder, manifest, study, progress)
     require_kind("study", study, Study | None, "Give the Study that was run")
+    assert not isinstance(study, PanelStudy)
     before = load_run(folder, candles=candles, study=study)
     study = study_of(before.recipe, candles=candles) if study is None else study
     assets = assets_of_walk(folder, before, study, candles)

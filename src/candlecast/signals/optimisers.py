@@ -91,7 +91,7 @@ class _Optimised(ABC):
     def _sizes(self, returns: np.ndarray, aim: np.ndarray, expected: np.ndarray, row: int) -> np.ndarray:
         """The size of each asset relative to the mean of its side, with the sign of the side, (asset,)."""
         side, total = np.sign(aim), float(np.abs(aim).sum())
-        shares = tuple(float(np.abs(aim[side == sign]).sum()) / total for sign in SIDES)
+        shares = [float(np.abs(aim[side == sign]).sum()) / total for sign in SIDES]
         largest = np.zeros(len(aim))
         for sign, share in zip(SIDES, shares, strict=True):
             own = side == sign
@@ -104,8 +104,14 @@ class _Optimised(ABC):
             return side
         scale = float(deviation.mean())
         read = Estimate(
-            simple * side / scale, expected * side * deviation / scale, side > 0, shares, largest, scale, total
-        )  # type: ignore[arg-type]
+            returns=simple * side / scale,
+            expected=expected * side * deviation / scale,
+            is_long=side > 0,
+            shares=(shares[0], shares[1]),
+            largest=largest,
+            scale=scale,
+            gross=total,
+        )
         try:
             with deterministic_fit():
                 found = np.asarray(self.shares(read), np.float64)
@@ -269,15 +275,14 @@ def _mean_risk(estimate: Estimate, utility: tuple[np.ndarray, float] | None) -> 
     if is_both:  # what the longs add up to, and with the budget of 1 the shorts
         share = estimate.shares[0]
         settings |= {"left_inequality": np.stack([sums, -sums]), "right_inequality": np.array([share, -share])}
-    covariance = {"covariance_estimator": LedoitWolf()}
     if utility is None:
-        model = MeanRisk(prior_estimator=EmpiricalPrior(**covariance), **settings)
+        model = MeanRisk(prior_estimator=EmpiricalPrior(covariance_estimator=LedoitWolf()), **settings)
     else:
         expected, aversion = utility
         model = MeanRisk(
             objective_function=ObjectiveFunction.MAXIMIZE_UTILITY,
             risk_aversion=aversion,
-            prior_estimator=EmpiricalPrior(mu_estimator=_given(expected), **covariance),
+            prior_estimator=EmpiricalPrior(mu_estimator=_given(expected), covariance_estimator=LedoitWolf()),
             **settings,
         )
     return np.asarray(model.fit(estimate.returns).weights_)
