@@ -13,7 +13,7 @@ from candlecast.dataset.latest import latest_fold
 from candlecast.errors import CandleError, ConfigError, NotEnoughDataError
 from candlecast.events import Listener, ignore
 from candlecast.panel.panel import Panel
-from candlecast.panel.restoring import panel_study_of
+from candlecast.panel.restoring import study_parts
 from candlecast.panel.samples import panel_samples
 from candlecast.panel.walking import folds_of, forecast_table, scores_of, walk_panel
 from candlecast.signals.across import weights_of
@@ -86,10 +86,13 @@ def next_moment(
 ) -> NextMoment:
     """The ranking after the last moment; see `PanelResult.next`."""
     if study is None:
-        study = panel_study_of(result.recipe, result.panel.universe, remedy="Give it: next(study=...)")
+        parts = study_parts(result.recipe, remedy="Give it: next(study=...)")
+        model, chosen, folds, rule = (parts[name] for name in ("model", "features", "folds", "rule"))
+    else:
+        model, chosen, folds, rule = study.model, study.chosen_features, study.folds, study.rule
     panel = result.panel if assets is None else _later(result.panel, assets)
     window, horizon = int(result.recipe["window"]), result.target.horizon
-    features = study.chosen_features.on(result.panel.assets[0])
+    features = chosen.on(result.panel.assets[0])
     samples = panel_samples(panel, features=features, target=result.target, window=window)
     if samples.is_complete[-1].sum() < 2:
         raise NotEnoughDataError(
@@ -99,14 +102,12 @@ def next_moment(
         )
     own = samples if panel is result.panel else None
     walked = own or panel_samples(result.panel, features=features, target=result.target, window=window)
-    last = folds_of(walked, study.folds, features)[-1]
-    fold = latest_fold(
-        study.folds, last, times=panel.times, usable=samples.usable, horizon=horizon, index=last.index + 1
-    )
-    parts = list(walk_panel(samples, study.model, [fold], result.forecast.seeds, progress=progress))
+    last = folds_of(walked, folds, features)[-1]
+    fold = latest_fold(folds, last, times=panel.times, usable=samples.usable, horizon=horizon, index=last.index + 1)
+    trained = list(walk_panel(samples, model, [fold], result.forecast.seeds, progress=progress))
     scores = _carried(result, panel)
-    scores[-1] = scores_of(forecast_table(samples, parts, model=study.model.name), samples)[-1]
-    weights = weights_of(study.rule, scores, panel.section)[-1]
+    scores[-1] = scores_of(forecast_table(samples, trained, model=model.name), samples)[-1]
+    weights = weights_of(rule, scores, panel.section)[-1]
     known = np.flatnonzero(np.isfinite(scores[-1]))
     order = known[np.argsort(-scores[-1][known], kind="stable")]
     row = result.own_ranking
@@ -124,7 +125,9 @@ def next_moment(
                 "weight": weights[order],
             }
         ),
-        trained_rows=sum(len(part.job.job.fit_rows) for part in parts if part.job.job.seed == parts[0].job.job.seed),
+        trained_rows=sum(
+            len(part.job.job.fit_rows) for part in trained if part.job.job.seed == trained[0].job.job.seed
+        ),
         trained_until=times[int(fold.fit.last)],
         is_forecastable=result.verdict.is_forecastable,
         has_edge=result.verdict.has_edge,

@@ -1,4 +1,4 @@
-"""The study of a panel, made again from the recipe of its run: recipes of candlecast alone."""
+"""The parts of a study of a panel, made again from the recipe of its run: recipes of candlecast alone."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import Any
 
 from candlecast.errors import RunError, listed
 from candlecast.panel.baselines import Momentum, Reversal, Scored
-from candlecast.panel.study import PanelStudy
-from candlecast.panel.universe import Universe
 from candlecast.recipes import restore
 
 PARTS = ("model", "features", "target", "folds", "rule", "costs")
@@ -17,8 +15,8 @@ NEEDED = (*PARTS, "cash", "baselines", "seeds")
 SCORED: dict[str, type[Scored]] = {"Reversal": Reversal, "Momentum": Momentum}  # that may be made again
 
 
-def panel_study_of(recipe: Mapping[str, Any], universe: Universe | None, *, remedy: str) -> PanelStudy:
-    """The study of the recipe of a run of a panel.
+def study_parts(recipe: Mapping[str, Any], *, remedy: str) -> dict[str, Any]:
+    """The parameters of `PanelStudy` that the recipe of a run holds, all but the universe.
 
     Raises RunError for a recipe that lacks a part, and, with the `remedy`, for code of a user's, which is never stored.
     """
@@ -30,13 +28,12 @@ def panel_study_of(recipe: Mapping[str, Any], universe: Universe | None, *, reme
             remedy="Take the run from where it was made",
         )
     try:
-        return PanelStudy(
-            **{name: restore(recipe[name]) for name in PARTS},
-            cash=recipe["cash"],
-            universe=universe,
-            baselines=tuple(_baseline(each) for each in recipe["baselines"]),
-            seeds=recipe["seeds"],
-        )
+        parts = {name: restore(recipe[name]) for name in PARTS}
+        return parts | {
+            "cash": recipe["cash"],
+            "baselines": tuple(_baseline(each) for each in recipe["baselines"]),
+            "seeds": recipe["seeds"],
+        }
     except RunError as error:
         raise RunError(
             f"the run stores your own code by name only ({error.wrong})",

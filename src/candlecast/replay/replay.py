@@ -17,7 +17,7 @@ from candlecast.events import Listener, ignore
 from candlecast.ledger import Ledger
 from candlecast.panel import PanelStudy, load_panel_run, saving
 from candlecast.panel.loading import is_panel_run
-from candlecast.panel.restoring import panel_study_of
+from candlecast.panel.restoring import study_parts
 from candlecast.parameters import as_path
 from candlecast.recipes.describing import unidentified
 from candlecast.recipes.environment import differences, environment
@@ -132,7 +132,8 @@ def _of_panel(folder: Path, manifest: Mapping[str, Any], study: Any, progress: L
     """The replay of the run of a panel."""
     before = load_panel_run(folder)
     if study is None:
-        study = panel_study_of(before.recipe, before.panel.universe, remedy="Give it: replay(folder, study=...)")
+        parts = study_parts(before.recipe, remedy="Give it: replay(folder, study=...)")
+        study = PanelStudy(**parts, universe=before.panel.universe)
     require_kind("study", study, PanelStudy, "Give the PanelStudy that was run")
     made = study.computed(before.panel, seed=before.seed, ledger=Ledger.in_memory(), progress=progress)
     after = replace(made, trial_count=before.trial_count)
