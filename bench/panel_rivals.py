@@ -17,6 +17,7 @@ import time
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow" if find_spec("tensorflow") else "torch")
@@ -39,7 +40,7 @@ def keras_epoch(x: np.ndarray, y: np.ndarray) -> Callable[[], object]:
     import keras
     from keras import layers
 
-    net = keras.Sequential(
+    net: Any = keras.Sequential(
         [layers.Input((WINDOW, 1)), layers.LSTM(HIDDEN), layers.Dropout(DROPOUT), layers.Dense(1, activation="sigmoid")]
     )
     net.compile(optimizer=keras.optimizers.Adam(1e-3), loss="binary_crossentropy")

@@ -218,7 +218,8 @@ def _rebalance(cash: float, holdings: Holdings, moment: Moment, asked: Asked, lo
     if size == 0:
         return cash, count
     left = _equity_left(equity, trades[:size], units, moment, asked)
-    for asset in trades[:size]:
+    for place in range(size):
+        asset = int(trades[place])
         target, price, volume = targets[asset], opens[asset], volumes[asset]
         last[asset] = target
         wanted = _value(target, equity, price, in_units[asset]) - units[asset] * price
@@ -247,7 +248,8 @@ def _equity_left(equity: float, trades: np.ndarray, units: np.ndarray, moment: M
     terms, all_in_units, left, seen = asked.conditions.terms, asked.sizing.in_units, equity, math.nan
     for _ in range(MAX_ROUNDS):
         value, weight = 0.0, 0.0
-        for asset in trades:
+        for place in range(len(trades)):
+            asset = int(trades[place])
             target, price, in_units = targets[asset], opens[asset], all_in_units[asset]
             held = units[asset] * price
             slippage = slipped(terms, (_value(target, equity, price, in_units) - held) / price, volumes[asset])
