@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -11,10 +12,23 @@ import polars as pl
 from candlecast.candles import Candles
 from candlecast.errors import CandlecastError, ConfigError, StoreError, near_misses
 from candlecast.interval import Interval
+from candlecast.scan.address import Address, resampled, within
 from candlecast.scan.plan import Plan
 from candlecast.sources.files import as_candles
-from candlecast.sources.source import moment
 from candlecast.store import Store
+
+
+@dataclass(frozen=True)
+class Asset:
+    """Candles of a plan; `address`: where a worker can read them by itself, None for those that are in no store."""
+
+    candles: Candles
+    address: Address | None = None
+
+    @property
+    def symbol(self) -> str:
+        """The symbol of the candles."""
+        return self.candles.symbol
 
 
 @dataclass(frozen=True)
@@ -26,7 +40,7 @@ class Unopened:
     error: Exception
 
 
-def open_assets(plan: Plan) -> Iterator[Candles | Unopened]:
+def open_assets(plan: Plan) -> Iterator[Asset | Unopened]:
     """The candles of every asset at every interval, one at a time. Raises ConfigError or StoreError for a plan without assets."""
     if isinstance(plan.assets, Store):
         yield from _of_store(plan, plan.assets)
@@ -46,7 +60,7 @@ def open_assets(plan: Plan) -> Iterator[Candles | Unopened]:
         yield from _lengths(plan, each)
 
 
-def _lengths(plan: Plan, asset: Any) -> Iterator[Candles | Unopened]:
+def _lengths(plan: Plan, asset: Any) -> Iterator[Asset | Unopened]:
     """An asset at each interval."""
     name = (
         asset.symbol
@@ -63,33 +77,14 @@ def _lengths(plan: Plan, asset: Any) -> Iterator[Candles | Unopened]:
         return
     for interval in plan.intervals or (str(candles.interval),):
         try:
-            yield _within(plan, _resampled(candles, Interval.parse(interval)))
+            yield Asset(within(resampled(candles, interval), since=plan.since, until=plan.until))
         except CandlecastError as error:
             yield Unopened(candles.symbol, interval, error)
 
 
-def _resampled(candles: Candles, interval: Interval) -> Candles:
-    return candles if interval == candles.interval else candles.resample(interval)
-
-
-def _within(plan: Plan, candles: Candles) -> Candles:
-    """The bars of the plan's period. Raises ConfigError where there is none."""
-    if plan.since is None and plan.until is None:
-        return candles
-    opened, closed = candles.frame["open_time"], candles.frame["close_time"]
-    first = 0 if plan.since is None else int((opened < moment(plan.since)).sum())
-    last = len(candles) if plan.until is None else int((closed <= moment(plan.until, "until")).sum())
-    if last - first < 2:
-        raise ConfigError(
-            f"{candles.symbol} has {max(last - first, 0)} bars from {plan.since or 'its beginning'} to {plan.until or 'its end'}",
-            expected="2 or more",
-            remedy="Choose another period, or leave it out",
-        )
-    return candles[first:last]
-
-
-def _of_store(plan: Plan, store: Store) -> Iterator[Candles | Unopened]:
-    listing = store.series()
+def _of_store(plan: Plan, store: Store) -> Iterator[Asset | Unopened]:
+    version = store.version  # of all series, whatever is written meanwhile
+    listing = store.series(version=version)
     if plan.source is not None:
         listing = listing.filter(pl.col("source") == plan.source)
     known = sorted(listing["symbol"].unique())
@@ -117,18 +112,22 @@ def _of_store(plan: Plan, store: Store) -> Iterator[Candles | Unopened]:
             )
             yield Unopened(symbol, "", error)
             continue
-        yield from _stored(plan, store, sources[0], symbol, [Interval.parse(each) for each in rows["interval"]])
+        place = Address(store, version, sources[0], symbol, "", "", plan.since, plan.until)
+        yield from _stored(plan, place, [Interval.parse(each) for each in rows["interval"]])
 
 
-def _stored(plan: Plan, store: Store, source: str, symbol: str, kept: list[Interval]) -> Iterator[Candles | Unopened]:
+def _stored(plan: Plan, place: Address, kept: list[Interval]) -> Iterator[Asset | Unopened]:
     """A symbol at each interval: as it is stored, or made of the longest stored candles that make it up."""
     for interval in [Interval.parse(each) for each in plan.intervals] or sorted(kept):
         shorter = [each for each in kept if each.seconds < interval.seconds]
         base = interval if interval in kept else max(shorter, default=interval)
+        address = replace(place, stored=str(base), interval=str(interval))
         try:
-            candles = store.read(
-                source, symbol, base, since=plan.since if base == interval else None, until=plan.until
-            ).require_sound()
-            yield candles if base == interval else _within(plan, _resampled(candles, interval))
+            yield Asset(address.read(), replace(address, store=_anywhere(place.store)))
         except CandlecastError as error:
-            yield Unopened(symbol, str(interval), error)
+            yield Unopened(place.symbol, str(interval), error)
+
+
+def _anywhere(store: Store) -> Store:
+    """The store, for processes that work in another folder."""
+    return store if "://" in store.url else replace(store, location=Path(store.location).expanduser().absolute())

@@ -12,6 +12,7 @@ from candlecast.candles import Candles
 from candlecast.errors import CandlecastError
 from candlecast.models.model import require_learnable
 from candlecast.recipes import describe
+from candlecast.scan.address import Address
 from candlecast.scan.folder import digest_of
 from candlecast.scan.plan import Plan
 from candlecast.study import Study
@@ -27,7 +28,10 @@ FAILURES = {
 
 @dataclass(frozen=True)
 class Series:
-    """Candles of a scan: `name` is that under which the folder keeps them; `place` is their number in the plan."""
+    """Candles of a scan: `name` is that under which the folder keeps them; `place` is their number in the plan.
+
+    `address` is where a worker reads them by itself; None where they are in no store.
+    """
 
     place: int
     name: str
@@ -35,6 +39,7 @@ class Series:
     interval: str
     bars: int
     bars_per_year: float
+    address: Address | None = None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from candlecast.candles import Candles
 from candlecast.dataset.forecast import Forecast
 from candlecast.dataset.jobs import Job
 from candlecast.errors import CandlecastError
@@ -23,9 +24,9 @@ from candlecast.models import Model
 from candlecast.models.model import judged_from
 from candlecast.runs.tables import tensors_of
 from candlecast.runs.writing import parquet_bytes, weights_bytes
-from candlecast.scan.cells import Cell, Failure, every_baseline
+from candlecast.scan.cells import Cell, Failure, Series, every_baseline
 from candlecast.scan.finding import Finding
-from candlecast.scan.folder import BASELINES, CELLS, candles_of, table_of, with_header
+from candlecast.scan.folder import BASELINES, CELLS, TABLE, candles_of, table_of, with_header
 from candlecast.study.result import StudyResult
 from candlecast.targets import primary
 from candlecast.walkforward import FoldForecast, WalkPlan, walk_jobs
@@ -38,7 +39,8 @@ CELL_FORMAT = 1
 class Task:
     """Cells that are computed together.
 
-    cells: of one target, with windows of one length. candles: the files of each series, by its name. stored: weights of nets that
+    cells: of one target, with windows of one length. candles: the files of each series, by its name, without their table where
+    the worker reads it from a store. stored: weights of nets that
     are trained already, by the digest of their walk; baselines: forecasts of baselines that are known, by their digest.
     """
 
@@ -51,17 +53,25 @@ class Task:
 
 @dataclass
 class Outcome:
-    """What a task gave: files of finished cells and of baselines by name, and failures by the name of the cell."""
+    """What a task gave: files of finished cells and of baselines by name, and failures by the name of the cell.
+
+    unread: names of series that the worker could not read from their store, and why; their cells have neither result nor failure.
+    """
 
     cells: dict[str, dict[str, bytes]] = field(default_factory=dict)
     baselines: dict[str, dict[str, bytes]] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
 
     def fail(self, cells: Iterable[Cell], error: Exception) -> None:
         """Note that these cells have no result."""
         if not isinstance(error, CandlecastError):
             logger.warning("a cell failed unexpectedly", exc_info=error)
         self.failures |= {cell.name: Failure.of(cell.key, error) for cell in cells}
+
+    def has_left(self, cell: Cell) -> bool:
+        """Whether a cell can still be computed."""
+        return cell.name not in self.failures and cell.series.name not in self.unread
 
 
 def compute(task: Task) -> Outcome:
@@ -70,19 +80,36 @@ def compute(task: Task) -> Outcome:
     prepared: dict[str, tuple[WalkPlan, list[Job]]] = {}
     for name, cells in _by_series(task.cells).items():
         try:
-            candles, study = candles_of(task.candles[name]), cells[0].study
+            candles, study = _candles(task, cells[0].series), cells[0].study
             plan = study.walk_plan(candles, seed=task.seed)
             prepared[name] = plan, plan.prepared(candles)
+        except _UnreadError as error:
+            outcome.unread[name] = str(error)
         except Exception as error:
             outcome.fail(cells, error)
     references = _baselines(task, prepared, outcome)
     walks: dict[str, list[Cell]] = {}
     for cell in task.cells:
-        if cell.name not in outcome.failures:
+        if outcome.has_left(cell):
             walks.setdefault(cell.model, []).append(cell)
     for cells in walks.values():
         _study(task, cells, prepared, references, outcome)
     return outcome
+
+
+class _UnreadError(Exception):
+    """Candles could not be read from their store, or are others there."""
+
+
+def _candles(task: Task, series: Series) -> Candles:
+    """The candles of a series: those of the task, or of the store at its address, if they are the same."""
+    files = task.candles[series.name]
+    if series.address is None or TABLE in files:
+        return candles_of(files)
+    try:
+        return candles_of(files, frame=series.address.read().frame)
+    except (CandlecastError, OSError) as error:
+        raise _UnreadError(str(error)) from error
 
 
 def _by_series(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
@@ -98,7 +125,7 @@ def _baselines(
     """Forecasts of the baselines by series and their digest."""
     found = {}
     for name, cells in _by_series(task.cells).items():
-        for digest in dict.fromkeys(cell.baselines for cell in cells if cell.name not in outcome.failures):
+        for digest in dict.fromkeys(cell.baselines for cell in cells if outcome.has_left(cell)):
             sharing = [cell for cell in cells if cell.baselines == digest]
             study = sharing[0].study
             try:

@@ -38,6 +38,7 @@ HEADERS = {
     CELLS: "cell.json",
     FAILED: "failure.json",
 }  # the file with the digests of the others
+TABLE = "candles.parquet"
 LENGTH = 32  # characters of a digest in a name
 DENSEST, SPARE = 64, 1 << 28  # limit on bytes in memory: per byte of a table, and in any case
 
@@ -129,13 +130,18 @@ def with_header(kind: str, values: Mapping[str, Any], files: Mapping[str, bytes]
 
 def candles_files(candles: Candles) -> dict[str, bytes]:
     """Candles as files."""
-    return with_header(CANDLES, asset_values(candles), {"candles.parquet": parquet_bytes(candles.frame)})
+    return with_header(CANDLES, asset_values(candles), {TABLE: parquet_bytes(candles.frame)})
 
 
-def candles_of(files: Mapping[str, bytes]) -> Candles:
-    """Candles of their files. Raises RunError for others than were written."""
+def candles_of(files: Mapping[str, bytes], *, frame: pl.DataFrame | None = None) -> Candles:
+    """Candles of their files, or of the file that describes them and a `frame` from elsewhere.
+
+    Raises RunError for others than were written.
+    """
     asset = json.loads(files["asset.json"])
-    return stored_candles(table_of(files["candles.parquet"]), asset, where="the folder of the scan")
+    if frame is not None:
+        return stored_candles(frame, asset, where="the store")
+    return stored_candles(table_of(files[TABLE]), asset, where="the folder of the scan")
 
 
 def table_of(content: bytes) -> pl.DataFrame:

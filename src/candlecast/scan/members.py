@@ -16,7 +16,7 @@ from candlecast.candles import Candles
 from candlecast.dataset.membership import WhileMember
 from candlecast.events import Listener, Progress
 from candlecast.interval import Interval
-from candlecast.scan.assets import open_assets
+from candlecast.scan.assets import Asset, open_assets
 from candlecast.scan.plan import Plan
 
 DAY = np.timedelta64(1, "D")
@@ -31,8 +31,8 @@ def members_of(plan: Plan, *, progress: Listener) -> Callable[[Candles], Plan | 
     traded: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
     for place, found in enumerate(open_assets(plan)):
         progress(Progress("rank", place, place + 1, found.symbol))
-        if isinstance(found, Candles):
-            traded.setdefault(str(found.interval), {})[found.symbol] = values_by_day(found, span)
+        if isinstance(found, Asset):
+            traded.setdefault(str(found.candles.interval), {})[found.symbol] = values_by_day(found.candles, span)
     spans = {
         (symbol, interval): held
         for interval, values in traded.items()

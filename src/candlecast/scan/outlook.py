@@ -210,14 +210,17 @@ def _middle(cells: Sequence[Cell]) -> list[str]:
 
 def _computed(share: Share, folder: ScanFolder, workers: Workers, *, seed: int) -> Measured | None:
     """A share computed, measured and kept; None where its worker ended, or it cannot be read."""
-    try:
-        workers.start(0, packed(task_of(share, folder, seed=seed)))
-        _, answer = workers.next()
-    except CandlecastError:
-        return None
-    if answer is None:
-        return None
-    measured = unpacked(answer)
+    for carries in (False, True):
+        try:
+            workers.start(0, packed(task_of(share, folder, seed=seed, carries=carries)))
+            _, answer = workers.next()
+        except CandlecastError:
+            return None
+        if answer is None:
+            return None
+        measured = unpacked(answer)
+        if not measured.outcome.unread:
+            break
     keep(measured, folder)
     return measured
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,6 +15,7 @@ from candlecast.scan.messages import Measured, packed, unpacked
 from candlecast.scan.tasks import Share, shares_of, task_of
 from candlecast.scan.workers import Workers
 
+logger = logging.getLogger(__name__)
 ATTEMPTS = 12  # of a single cell whose worker ends each time, before it counts as failed
 
 
@@ -35,13 +37,13 @@ def run_cells(
     done = total - len(cells)
     failures: dict[str, Failure] = {}
     active: dict[int, tuple[Share, int]] = {}
-    number = 0
+    number, carries = 0, False
     progress(Progress("scan", done, total))
     while left or active:
         while left and len(active) < workers.capacity:
             share, attempt = left.popleft()
             try:
-                message = packed(task_of(share, folder, seed=seed))
+                message = packed(task_of(share, folder, seed=seed, carries=carries))
             except CandlecastError as error:
                 failures |= {cell.name: Failure.of(cell.key, error) for cell in share.cells}
                 done += len(share.cells)
@@ -62,6 +64,14 @@ def run_cells(
             continue
         measured = unpacked(answer)
         failures |= keep(measured, folder)
+        if unread := measured.outcome.unread:
+            logger.warning(
+                "a worker cannot read the store, so tasks carry their candles from now on: %s",
+                next(iter(unread.values())),
+            )
+            carries, again = True, Share(tuple(cell for cell in share.cells if cell.series.name in unread))
+            left.appendleft((again, 1))
+            done -= len(again.cells)
         done += len(share.cells)
         progress(Progress("scan", done, total, " ".join(share.cells[-1].key)))
     return failures

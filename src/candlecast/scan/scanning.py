@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from candlecast.candles import Candles
 from candlecast.disk.files import read_regular, write_flushed
 from candlecast.disk.replacing import replaced
 from candlecast.errors import ConfigError, RunError
@@ -19,7 +18,7 @@ from candlecast.ledger import Ledger, as_ledger
 from candlecast.parameters import is_whole
 from candlecast.runs.manifest import parsed
 from candlecast.runs.writing import parquet_bytes
-from candlecast.scan.assets import Unopened, open_assets
+from candlecast.scan.assets import Asset, Unopened, open_assets
 from candlecast.scan.cells import Cell, Failure, Series, cells_of, failure_table
 from candlecast.scan.folder import CELLS, FAILED, KEPT, SCANS, ScanFolder, damaged, digest_of, table_of
 from candlecast.scan.judging import judge_cells
@@ -120,7 +119,7 @@ def open_plan(plan: Plan, *, runs: str | Path, seed: int, progress: Listener = i
         if isinstance(found, Unopened):
             failures.append(Failure.of((found.symbol, found.interval, "", "", ""), found.error))
             continue
-        key = found.symbol, str(found.interval)
+        candles, key = found.candles, (found.symbol, str(found.candles.interval))
         if key in seen:
             wrong = ConfigError(
                 f"{' '.join(key)} comes twice",
@@ -129,9 +128,9 @@ def open_plan(plan: Plan, *, runs: str | Path, seed: int, progress: Listener = i
             )
             failures.append(Failure.of((*key, "", "", ""), wrong))
             continue
-        seen[key] = folder.keep_candles(found)
+        seen[key] = folder.keep_candles(candles)
         series = _series(place, seen[key], found)
-        own = plan if plans is None else plans(found)
+        own = plan if plans is None else plans(candles)
         if own is None:
             wrong = ConfigError(
                 f"{found.symbol} is never among the {plan.largest} largest",
@@ -140,17 +139,18 @@ def open_plan(plan: Plan, *, runs: str | Path, seed: int, progress: Listener = i
             )
             failures.append(Failure.of((*key, "", "", ""), wrong))
             continue
-        for each in cells_of(own, series, found, seed=seed):
+        for each in cells_of(own, series, candles, seed=seed):
             (cells if isinstance(each, Cell) else failures).append(each)  # type: ignore[arg-type]
-        lengths.add(found)
+        lengths.add(candles)
     progress(Progress("open", len(seen), len(seen)))
     if not cells and not failures:
         raise ConfigError("the plan has no cells", expected="one at least", remedy="Check its assets")
     return folder, Opened(tuple(cells), tuple(failures), lengths.survivorship(plan.chosen_on), seed)
 
 
-def _series(place: int, name: str, candles: Candles) -> Series:
-    return Series(place, name, candles.symbol, str(candles.interval), len(candles), float(candles.bars_per_year))
+def _series(place: int, name: str, asset: Asset) -> Series:
+    candles, yearly = asset.candles, float(asset.candles.bars_per_year)
+    return Series(place, name, asset.symbol, str(candles.interval), len(candles), yearly, asset.address)
 
 
 @contextmanager

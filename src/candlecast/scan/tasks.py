@@ -74,9 +74,13 @@ def trainings_of(cell: Cell) -> int:
     return folds * (cell.study.seeds if cell.study.model.is_seeded else 1)
 
 
-def task_of(share: Share, folder: ScanFolder, *, seed: int) -> Task:
-    """A share with all that it needs: candles, nets that are trained already, and baselines that are known."""
-    series = dict.fromkeys(cell.series.name for cell in share.cells)
+def task_of(share: Share, folder: ScanFolder, *, seed: int, carries: bool = False) -> Task:
+    """A share with all that it needs: candles, nets that are trained already, and baselines that are known.
+
+    Of candles that are in a store the task has only the address and what is known of them besides their table, unless it
+    `carries` all.
+    """
+    series = {cell.series.name: cell.series for cell in share.cells}
     stored, baselines = {}, {}
     for walk in dict.fromkeys(cell.walk for cell in share.cells):
         if known := folder.with_walk(walk):
@@ -84,5 +88,8 @@ def task_of(share: Share, folder: ScanFolder, *, seed: int) -> Task:
     for digest in dict.fromkeys(cell.baselines for cell in share.cells):
         if folder.has(BASELINES, digest):
             baselines[digest] = folder.read(BASELINES, digest)["forecasts.parquet"]
-    candles = {name: folder.read(CANDLES, name) for name in series}
+    candles = {
+        name: folder.read(CANDLES, name, only=None if carries or own.address is None else ())
+        for name, own in series.items()
+    }
     return Task(share.cells, seed, candles, stored, baselines)

@@ -13,8 +13,9 @@ from urllib.parse import quote
 import numpy as np
 import polars as pl
 
-from candlecast.candles import Candles, Change, Ending, Origin
+from candlecast.candles import Candles, Change, Ending, Origin, TradingClock
 from candlecast.candles.intake import ACTIVITY, with_known_activity
+from candlecast.candles.sessions import settle
 from candlecast.errors import CandleError, ConfigError, SourceError, StoreError, UnknownSymbolError, near_misses
 from candlecast.events import Listener, ignore
 from candlecast.interval import Interval
@@ -320,24 +321,28 @@ class Store:
             require_order(start, moment(until, "until"))
         recorded = read_listings(self._table, snapshot.version)
         names = joining.names_of(recorded, series)
-        scans = [snapshot.scan(series._replace(symbol=name)) for name in names]
-        whole = next((scan for scan in scans if scan is not None), None)
-        if whole is None:
+        scans = (snapshot.newest(series._replace(symbol=name)) for name in names)
+        newest = next((scan for scan in scans if scan is not None), None)
+        if newest is None:
             raise self._not_stored(snapshot, series)
-        has_sessions = bool(snapshot.read(whole.select(pl.col("has_sessions").last())).item())
+        has_sessions = bool(snapshot.read(newest.select(pl.col("has_sessions").last())).item())
         # a bar that closes at `until` opens before this
         last = None if until is None else series.step.before(pl.Series([moment(until, "until")])).item() + SECOND
-        # where a market pauses is taken from all of its bars, whatever part of them is read
+        clock = None
         is_joined = len(names) > 1 or recorded.later(series.source, series.symbol) is not None
         changes: tuple[Change, ...] = ()
         if is_joined:
             frame, changes = joining.joined(snapshot, recorded, series)
         else:
-            frame = joining.bars(snapshot, whole if has_sessions else snapshot.scan(series, since=start, until=last))
+            frame = joining.bars(snapshot, snapshot.scan(series, since=start, until=last))
+            whole = snapshot.scan(series) if has_sessions and (since is not None or until is not None) else None
+            if whole is not None:  # when a market trades is taken from all of its bars, whatever part of them is read
+                opened = snapshot.read(whole.select("open_time"))["open_time"].unique().sort()
+                clock = settle(opened, series.step, has_sessions=True)
         ending = recorded.ending(*series)
         ended = None if ending is None else Ending(ending.at.isoformat(), ending.detail)
         origin = Origin(series.source, redacted(self.url), snapshot.version, changes, ended=ended)
-        candles = _candles(frame, series, has_sessions=has_sessions, origin=origin)
+        candles = _candles(frame, series, has_sessions=has_sessions, origin=origin, clock=clock)
         rows = [_row(candles, start), len(candles) if last is None else _row(candles, last)]
         candles = candles[rows[0] : rows[1]]
         if not len(candles):
@@ -401,12 +406,15 @@ def _row(candles: Candles, time: datetime) -> int:
     return int(np.searchsorted(candles.open_time, np.datetime64(time.replace(tzinfo=None))))
 
 
-def _candles(frame: pl.DataFrame, series: Series, *, has_sessions: bool, origin: Origin) -> Candles:
+def _candles(
+    frame: pl.DataFrame, series: Series, *, has_sessions: bool, origin: Origin, clock: TradingClock | None
+) -> Candles:
     closed = series.step.after(frame["open_time"]).alias("close_time")
     table = pl.DataFrame([frame["open_time"], closed, *(frame[name] for name in (*PRICES, *ACTIVITY))])
     table = with_known_activity(table).rechunk()
     breaks = None if has_sessions else ()
-    return Candles(table, series.symbol, series.step, has_sessions=has_sessions, breaks=breaks, origin=origin)
+    given = {"has_sessions": has_sessions, "breaks": breaks} if clock is None else {"clock": clock}
+    return Candles(table, series.symbol, series.step, origin=origin, **given)
 
 
 def _series(source: Source | str, symbol: str, interval: str | Interval) -> Series:

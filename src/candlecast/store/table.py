@@ -249,6 +249,12 @@ class Snapshot:
             frame = frame.filter(pl.col("open_time") >= since)
         return frame if until is None else frame.filter(pl.col("open_time") < until)
 
+    def newest(self, series: Series) -> pl.LazyFrame | None:
+        """Observations of the last file of `scan`, and of those that end as late; None where there is no file."""
+        same = [pl.col(name) == value for name, value in series._asdict().items()]
+        files = self.files().filter(*same, pl.col("part") != SUPERSEDED)
+        return None if files.is_empty() else self.scan(series, since=files["last"][-1])
+
     def replace(self, series: Series, part: str, holding: pl.DataFrame, superseded: pl.DataFrame) -> bool:
         """Put other observations in the place of one part and of all superseded ones; False when others came first."""
         from deltalake import write_deltalake
