@@ -23,7 +23,7 @@ class ARIMA(Baseline):
 
     x_t = c + phi_1 x_{t-1} + ... + phi_p x_{t-p} + e_t + theta_1 e_{t-1} + ... + theta_q e_{t-q}. Parameters are the
     maximum-likelihood ones of the fold's training part; the Kalman filter then follows bar by bar, and skips gaps.
-    Box and Jenkins (1970); statsmodels.
+    Box and Jenkins (1970); compiled, and checked against statsmodels.
     """
 
     p: int = 1
@@ -46,26 +46,16 @@ class ARIMA(Baseline):
         return has_series(target)
 
     def learn(self, job: Job) -> Predict:
-        from statsmodels.tsa.arima import model as statsmodels
+        from candlecast.models.baselines.arma import fit_arma
 
         values = learnt_part(job, series_of(job.samples).steps)
         scale = float(np.nanstd(values)) or 1.0  # the optimiser's steps are made for numbers near 1
         with deterministic_fit():
-            reference = statsmodels.ARIMA(values / scale, order=(self.p, 0, self.q), trend="c", concentrate_scale=True)
-            fitted = reference.fit(cov_type="none", low_memory=True)
-        mean = float(fitted.params[0])
+            fitted = fit_arma(values / scale, self.p, self.q)
 
         def predict(samples: Samples, rows: np.ndarray) -> np.ndarray:
             series = series_of(samples)
-            with deterministic_fit():
-                followed = fitted.apply(series.steps[: rows[-1] + 1] / scale)
-            states = followed.filter_results.filtered_state  # (state, time), given all up to each bar
-            design = followed.model.ssm["design"][0]
-            transition = followed.model.ssm["transition"]
-            ahead, path = states[:, rows], np.empty((len(rows), samples.horizon))
-            for k in range(samples.horizon):
-                ahead = transition @ ahead
-                path[:, k] = design @ ahead
-            return series.from_steps(rows, scale * (mean + path))
+            states = fitted.states(series.steps[: rows[-1] + 1] / scale)
+            return series.from_steps(rows, scale * fitted.ahead(states[rows], samples.horizon))
 
         return predict
