@@ -59,6 +59,9 @@ def test_a_market_with_sessions_pauses_alike_in_every_part_that_is_read(store):
     part = store.read("shelf", "7203.T", "5m", since=days[3], until=days[4])
     assert len(part) == 60
     assert part.breaks == candles.breaks
+    first = int((times < days[3]).sum())
+    assert part.clock == candles.clock
+    assert part.fingerprint == candles[first : first + 60].fingerprint
     assert set(part.segments) == {0}
     assert part.check().issues.is_empty()
 

@@ -413,8 +413,9 @@ def _candles(
     table = pl.DataFrame([frame["open_time"], closed, *(frame[name] for name in (*PRICES, *ACTIVITY))])
     table = with_known_activity(table).rechunk()
     breaks = None if has_sessions else ()
-    given = {"has_sessions": has_sessions, "breaks": breaks} if clock is None else {"clock": clock}
-    return Candles(table, series.symbol, series.step, origin=origin, **given)
+    if clock is not None:
+        return Candles(table, series.symbol, series.step, origin=origin, clock=clock)
+    return Candles(table, series.symbol, series.step, has_sessions=has_sessions, breaks=breaks, origin=origin)
 
 
 def _series(source: Source | str, symbol: str, interval: str | Interval) -> Series:

@@ -63,7 +63,8 @@ def fit_arma(values: np.ndarray, p: int, q: int) -> Arma:
         method="L-BFGS-B",
         options={"maxiter": MOST_STEPS, "maxcor": 12, "ftol": 1e2 * np.finfo(float).eps, "gtol": 1e-8},
     )
-    return Arma(float(found.x[0]), *_constrained(found.x, p), -float(found.fun) * len(values))
+    phi, theta = _constrained(found.x, p)
+    return Arma(float(found.x[0]), phi, theta, -float(found.fun) * len(values))
 
 
 def log_likelihood(values: np.ndarray, mean: float, phi: np.ndarray, theta: np.ndarray) -> float:
