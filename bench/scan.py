@@ -1,6 +1,7 @@
 """Scans: time and memory of a market, edgeless worlds and planted edges scanned together, workers killed at random.
 
     python bench/scan.py [--assets 24] [--bars 2000] [--worlds 400] [--planted 20] [--kills 20] [--ray-kills 0] [--long 0]
+                         [--scaling 0] [--rival PYTHON] [--rival-assets 2]
 
 Market: so many assets of so many daily bars, walk-forward in 5 folds, 3 seeds of LSTM(32), all baselines and verdicts, on
 all cores, and of a quarter of them. What 1,000 assets take is extrapolated from the difference, and printed as such. Beside
@@ -14,6 +15,14 @@ Kills: workers of a scan killed at random moments, with processes or on a Ray cl
 with those of a scan that nobody disturbed.
 
 Long: one study of so many one-minute bars, LSTM(32) without baselines; its seconds, memory, and the seconds of its report.
+
+Scaling: trainings per second of the processors with 1, 2, 4 and 8 workers of one thread each on the same assets, without the
+start of the workers. More workers than cores share them, so that seconds of the clock say nothing; what more workers cost,
+smaller fleets and more messages, shows in seconds of the processors.
+
+Rival: seconds of the processors for each training of the same net, folds and steps: a scan, and Ray with a task of
+neuralforecast (LSTM, refitted in each fold) for each asset. Starts, imports and a first fit are left out on both sides. `--rival`
+is the Python of an environment with neuralforecast and Ray, see `bench/requirements.txt`.
 """
 
 from __future__ import annotations
@@ -38,6 +47,7 @@ import polars as pl
 
 import candlecast as cc
 from candlecast.ledger import Ledger
+from candlecast.scan.messages import unpacked
 from candlecast.scan.scanning import compute_cells, finish, open_plan
 from candlecast.scan.workers import Processes, Workers, cores
 from candlecast.sources import synthetic
@@ -213,6 +223,82 @@ print(json.dumps([took, processors, memory, time.perf_counter() - began, time.pr
     ]
 
 
+class Counted:
+    """Workers that add up the seconds of the processors that their tasks took."""
+
+    def __init__(self, workers: Workers) -> None:
+        self.workers, self.seconds = workers, 0.0
+        self.capacity, self.start, self.close = workers.capacity, workers.start, workers.close
+
+    def next(self) -> tuple[int, bytes | None]:
+        """The next outcome."""
+        number, answer = self.workers.next()
+        self.seconds += unpacked(answer).processor_seconds if answer else 0.0
+        return number, answer
+
+
+def counted_scan(plan: cc.Plan, folder: Path, workers: int, warm: int) -> float:
+    """Seconds of the processors that the series of a plan from the `warm`-th on take, the process that scans included."""
+    folder_of_scans, opened = open_plan(plan, runs=folder, seed=0)
+    pool = Counted(Processes(workers, threads=1))
+    first = [cell for cell in opened.cells if cell.series.place < warm]
+    try:
+        compute_cells(opened, first, folder_of_scans, pool)  # imports, and loads what is compiled
+        pool.seconds, began = 0.0, time.process_time()
+        failures = compute_cells(opened, opened.cells, folder_of_scans, pool)
+        assert not failures, failures
+        return pool.seconds + time.process_time() - began
+    finally:
+        pool.close()
+
+
+def scaling(assets: int, folder: Path) -> list[dict[str, Any]]:
+    """Trainings per second of the processors with several numbers of workers."""
+    most, warm = 8, 16
+    given = [asset(f"S{place}", 700, place) for place in range(warm + assets)]
+    plan = cc.Plan(assets=given, models=[cc.LSTM(hidden=16)], baselines=())
+    took = {workers: counted_scan(plan, folder / str(workers), workers, warm) for workers in (1, 2, 4, most)}
+    trainings = 15 * assets
+    figures = [
+        figure(f"trainings a second of processor, {workers} workers", trainings / seconds, "1/s", None, "higher")
+        for workers, seconds in took.items()
+    ]
+    return [*figures, figure(f"of it with {most} workers, of that with 1", took[1] / took[most], "", 0.9, "higher")]
+
+
+RIVAL_BARS, RIVAL_TRAIN, RIVAL_STEPS, RIVAL_BATCH = 2_000, 1_000, 500, 32
+
+
+def against_rival(python: str, assets: int, folder: Path) -> list[dict[str, Any]]:
+    """Seconds of the processors for each training, ours and with Ray and neuralforecast."""
+    folder.mkdir(parents=True)
+    ours, given = 16, [asset(f"R{place}", RIVAL_BARS, place) for place in range(20)]
+    for candles in given[:assets]:
+        candles.frame.select("close").write_csv(folder / f"{candles.symbol}.csv")
+    epochs = round(RIVAL_STEPS * RIVAL_BATCH / RIVAL_TRAIN)
+    training = cc.Fit(epochs=epochs, batch=RIVAL_BATCH, patience=None, clip=None, sampling="windows")
+    net = cc.LSTM(hidden=32, window=32, training=training)
+    folds = cc.WalkForward(train=RIVAL_TRAIN, test=(RIVAL_BARS - RIVAL_TRAIN) // 5, expanding=False, valid=0.0)
+    plan = cc.Plan(
+        assets=given, models=[net], features=cc.Features(cc.log_return()), folds=folds, baselines=(), seeds=1
+    )
+    own = counted_scan(plan, folder / "own", cores(), len(given) - ours) / (5 * ours)
+    script = Path(__file__).with_name("scan_rivals.py")
+    done = subprocess.run(
+        [python, str(script), str(folder), str(RIVAL_TRAIN), str(RIVAL_STEPS), str(RIVAL_BATCH)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = json.loads(done.stdout.splitlines()[-1])
+    theirs = found["processor_seconds"] / found["trainings"]
+    return [
+        figure("processor seconds a training, candlecast", own, "s", None, "lower", f"{5 * ours} trainings"),
+        figure("the same, Ray and neuralforecast", theirs, "s", None, "lower", f"{found['trainings']} trainings"),
+        figure("ratio", theirs / own, "x", 10.0, "higher", "Ray and neuralforecast"),
+    ]
+
+
 def main() -> None:
     """Measure what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -224,8 +310,11 @@ def main() -> None:
         "kills": 20,
         "ray-kills": 0,
         "long": 0,
+        "scaling": 0,
+        "rival-assets": 2,
     }.items():
         parser.add_argument(f"--{name}", type=int, default=usual)
+    parser.add_argument("--rival", default="")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     figures: list[dict[str, Any]] = []
@@ -242,6 +331,10 @@ def main() -> None:
                 figures.append(killed(given.kills, folder / "killed", reference, with_ray=False))
             if given.ray_kills:
                 figures.append(killed(given.ray_kills, folder / "ray", reference, with_ray=True))
+        if given.scaling:
+            figures += scaling(given.scaling, folder / "scaling")
+        if given.rival:
+            figures += against_rival(given.rival, given.rival_assets, folder / "rival")
     if given.long:
         figures += long_study(given.long)
     if given.json:
