@@ -62,3 +62,13 @@ def test_a_batch_that_lies_contiguous_gives_the_same_bytes():
     head = make_head([6, 4])
     x = torch.randn(2, 6, 32).permute(2, 0, 1)  # (B, T, I), as the kernels leave it
     assert torch.equal(head(x), head(x.contiguous()))
+
+
+def test_one_sequence_has_the_bits_that_it_has_bar_by_bar():
+    generator = torch.Generator().manual_seed(0)
+    layers = DenseLayers([Dense(7, 5), Dense(5, 2)])
+    x = torch.randn(1, 40, 7, generator=generator)
+    with torch.no_grad():
+        alone = layers(x)
+        assert torch.equal(alone, torch.cat([layers(x[:, t : t + 1]) for t in range(40)], dim=1))
+    assert torch.equal(alone, layers(x))

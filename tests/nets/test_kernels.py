@@ -194,6 +194,27 @@ def test_threads_do_not_change_a_byte(cell):
         assert_same(gradients(), alone)
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (8, 16), (2, 33), (20, 70)], ids=str)
+@pytest.mark.parametrize("cell", CELLS)
+def test_one_sequence_has_the_bits_that_it_has_in_a_batch(cell, shape):
+    """Without a backward pass its lanes are the units; the values are the same, for one model and for several, in any part."""
+    features, hidden = shape
+    kind = kernels.Cell(cell.upper(), getattr(reference, cell), states=2 if cell == "lstm" else 1)
+    for models in ((), (3,)):
+        lower, upper = make_inputs(cell, (1, 9, features, hidden), models), make_inputs(cell, (1, 9, hidden, 6), models)
+        tensors = [lower[1:], upper[1:]]
+        outputs, states = kernels.layers(kind, lower[0], tensors)
+        with torch.no_grad():
+            alone, last = kernels.layers(kind, lower[0].mT.contiguous().mT, tensors, tail=4)
+            _, between = kernels.layers(kind, lower[0][..., :3, :], tensors)
+            tensors = [(*state, *own[kind.states :]) for state, own in zip(between, tensors, strict=True)]
+            rest, last_of_rest = kernels.layers(kind, lower[0][..., 3:, :], tensors)
+        assert_same([alone, rest], [outputs[..., 5:, :], outputs[..., 3:, :]])
+        for own, expected in ((last, states), (last_of_rest, states)):
+            for a, b in zip(own, expected, strict=True):
+                assert_same(a, b)
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_strided_inputs(cell):
     """Any stride gives the bytes of the contiguous tensor."""

@@ -77,7 +77,8 @@ def layers(
     kernel = cell.kernel(x)
     if kernel is None:
         return _in_torch(cell, x, tensors, tail=tail, dropout=dropout, keys=keys)
-    stack = Stack(kernel, len(tensors), dropout, tail, lasting=torch.is_grad_enabled())
+    differentiates = torch.is_grad_enabled()
+    stack = Stack(kernel, len(tensors), dropout, tail, lasting=differentiates, is_last=not differentiates)
     outputs, *states = call(stack, _inputs(stack, x, tensors, keys))
     return outputs, [tuple(stack.of(states, layer)) for layer in range(len(tensors))]
 

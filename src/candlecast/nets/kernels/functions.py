@@ -56,6 +56,7 @@ class Stack:
     Its outputs are the last `tail` ones of the top layer, and the states `(h_T, *last)` of each layer. The tensors of all
     layers are in one list, as autograd needs them. `lasting`: what the forward pass keeps is valid after it. False where no
     backward pass follows, or one in the same chain of work: then there is memory only for what threads are working on.
+    `is_last`: no backward pass follows.
     """
 
     kernel: Kernel
@@ -63,6 +64,7 @@ class Stack:
     dropout: float
     tail: int
     lasting: bool = True
+    is_last: bool = False
 
     @property
     def outputs(self) -> int:

@@ -56,6 +56,8 @@ def _chain(x: Tensor, layers: Sequence[Dense]) -> Tensor:
         tensors, x = [tensor.unsqueeze(0) for tensor in tensors], x.unsqueeze(0)
     if x.dim() != 4:
         x = x.reshape(len(x), -1, 1, x.shape[-1])  # (K, N, 1, I)
+    elif x.shape[1] == 1 and not torch.is_grad_enabled():
+        x = x.transpose(1, 2)  # (K, T, 1, I): lanes of bars, which one sequence alone would leave empty
     if x.device.type == "cpu" and x.dtype == torch.float32 and not is_exporting():
         y, *_ = _Products.apply(x, *tensors)  # type: ignore[misc]
     else:

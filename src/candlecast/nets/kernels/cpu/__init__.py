@@ -14,6 +14,7 @@ those of its threads, and stay in their caches.
     stack            all layers of a shard, one piece of work after the other
     cell             what a cell brings to a stack
     lstm, gru, rnn   the cells: a time loop each way
+    single           one sequence of a model, with units in the lanes
     dense            what reads the last outputs, by the same tiles
     rows             reading, writing and masking rows
     products         packing weights; the tiles

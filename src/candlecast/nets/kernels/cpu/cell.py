@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from candlecast.nets.kernels.cpu.single import Single
+
 
 class Sizes(NamedTuple):
     """What a layer needs, as numbers of rows.
@@ -37,10 +39,13 @@ class CellKernels:
     `silent` on, and leaves there that of x_t, masked. `grads` of the last states are (K, B, 1, H), or empty for zeros.
 
     `gradients(features, *summed)`: those of the weights in their order, each with a leading K.
+
+    `single`: the loop over time for one sequence of each model, where no backward pass follows.
     """
 
     forward: Callable[..., None]
     backward: Callable[..., None]
     sizes: Callable[[int, int, int], Sizes]  # of features, hidden, steps
     gradients: Callable[..., tuple[Tensor, ...]]
+    single: Single
     states: int

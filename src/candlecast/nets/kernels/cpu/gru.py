@@ -31,6 +31,17 @@ from candlecast.nets.kernels.cpu.rows import (
     split_steps,
     write_rows,
 )
+from candlecast.nets.kernels.cpu.single import (
+    TILE,
+    Single,
+    multiply_units,
+    pack_units,
+    read_units,
+    spread,
+    tiles,
+    vectors,
+    write_units,
+)
 from candlecast.nets.kernels.cpu.stack import LayersOf
 from candlecast.nets.kernels.cpu.vector import compiled, fma, internal, load, sigmoid, splat, store, tanh
 
@@ -77,6 +88,49 @@ def _forward(thread, first, last, blocks, size, line, height, steps, h0, w_x, w_
             multiply(weights_h, z[t, features:depth], from_h, 3 * hidden)
             _activate(from_x, from_h, z[t, features + 1 :], tape[t], z[t + 1, features + 1 :])
         write_rows(z[steps, features + 1 :], h_last, (model, shard, START))
+
+
+@internal
+def _activate_units(from_x, from_h, h):
+    """The same of one sequence, by units; h is h_{t-1} before."""
+    wide = h.shape[0]
+    for j in range(wide):
+        r = sigmoid(load(from_x, (j,)) + load(from_h, (j,)))
+        z = sigmoid(load(from_x, (wide + j,)) + load(from_h, (wide + j,)))
+        n = tanh(fma(r, load(from_h, (2 * wide + j,)), load(from_x, (2 * wide + j,))))
+        store(fma(z, load(h, (j,)) - n, n), h, (j,))
+
+
+@compiled(
+    "void(i8, i8, i8, f4[:,:,:], f4[:,:], f4[:,:,:], f4[:,:,:], f4[:,:,:], f4[:,:,:],"
+    "f4[:,:,::1], f4[:,::1], f4[:,:,::1], f4[:,:,::1])"
+)
+def _single(thread, first, last, x, h0, w_x, w_h, b_x, b_h, out, h_last, packed, scratch):
+    """One sequence of the models first to last; see `single.Single`."""
+    features, hidden = x.shape[2], w_h.shape[1]
+    depth, wide = features + 1 + hidden, vectors(hidden)
+    rows = tiles(3 * wide) * TILE
+    weights_x, weights_h = split(packed[thread], rows * (features + 1))
+    z, rest = split(scratch[thread], depth)
+    h, rest = split(rest, wide)
+    from_x, rest = split(rest, rows)
+    from_h, _ = split(rest, rows)
+    fill(z[features : features + 1], 1)
+    for model in range(first, last):
+        pack_units(w_x[model], hidden, weights_x, features + 1, 0)
+        pack_units(b_x[model], hidden, weights_x, features + 1, features)
+        pack_units(b_h[model], hidden, weights_h, 1 + hidden, 0)
+        pack_units(w_h[model], hidden, weights_h, 1 + hidden, 1)
+        spread(h0[model], z, features + 1)
+        read_units(h0[model], h)
+        for t in range(x.shape[1]):
+            spread(x[model, t], z, 0)
+            multiply_units(weights_x, z[: features + 1], from_x, 3 * wide)
+            multiply_units(weights_h, z[features:], from_h, 3 * wide)
+            _activate_units(from_x, from_h, h)
+            write_units(h, out[model, t])
+            spread(out[model, t], z, features + 1)
+        write_units(h, h_last[model])
 
 
 @internal
@@ -186,4 +240,4 @@ def _gradients(features: int, of_x: Tensor, of_h: Tensor) -> tuple[Tensor, ...]:
     return of_x[:, :features], of_h[:, 1:], of_x[:, features], of_h[:, 0]
 
 
-KERNEL = LayersOf(CellKernels(_forward, _backward, _sizes, _gradients, states=1))
+KERNEL = LayersOf(CellKernels(_forward, _backward, _sizes, _gradients, Single(_single, gates=3, products=2), states=1))

@@ -31,6 +31,17 @@ from candlecast.nets.kernels.cpu.rows import (
     split_steps,
     write_rows,
 )
+from candlecast.nets.kernels.cpu.single import (
+    TILE,
+    Single,
+    multiply_units,
+    pack_units,
+    read_units,
+    spread,
+    tiles,
+    vectors,
+    write_units,
+)
 from candlecast.nets.kernels.cpu.stack import LayersOf
 from candlecast.nets.kernels.cpu.vector import compiled, fma, internal, load, sigmoid, splat, store, tanh
 
@@ -78,6 +89,36 @@ def _forward(
             _activate(gates[t], c[t], c[t + 1], z[t + 1, features + 1 :])
         write_rows(z[steps, features + 1 :], h_last, (model, shard, START))
         write_rows(c[steps], c_last, (model, shard, START))
+
+
+@compiled(
+    "void(i8, i8, i8, f4[:,:,:], f4[:,:], f4[:,:], f4[:,:,:], f4[:,:,:], f4[:,:,:],"
+    "f4[:,:,::1], f4[:,::1], f4[:,::1], f4[:,:,::1], f4[:,:,::1])"
+)
+def _single(thread, first, last, x, h0, c0, w_x, w_h, b, out, h_last, c_last, packed, scratch):
+    """One sequence of the models first to last; see `single.Single`."""
+    features, hidden = x.shape[2], w_h.shape[1]
+    depth, wide, weights = features + 1 + hidden, vectors(hidden), packed[thread]
+    z, rest = split(scratch[thread], depth)
+    h, rest = split(rest, wide)
+    c, rest = split(rest, wide)
+    gates, _ = split(rest, tiles(4 * wide) * TILE)
+    fill(z[features : features + 1], 1)
+    for model in range(first, last):
+        pack_units(w_x[model], hidden, weights, depth, 0)
+        pack_units(b[model], hidden, weights, depth, features)
+        pack_units(w_h[model], hidden, weights, depth, features + 1)
+        spread(h0[model], z, features + 1)
+        read_units(h0[model], h)
+        read_units(c0[model], c)
+        for t in range(x.shape[1]):
+            spread(x[model, t], z, 0)
+            multiply_units(weights, z, gates, 4 * wide)
+            _activate(gates, c, c, h)
+            write_units(h, out[model, t])
+            spread(out[model, t], z, features + 1)
+        write_units(h, h_last[model])
+        write_units(c, c_last[model])
 
 
 @internal
@@ -182,4 +223,4 @@ def _gradients(features: int, summed: Tensor) -> tuple[Tensor, ...]:
     return dw_x, dw_h, db
 
 
-KERNEL = LayersOf(CellKernels(_forward, _backward, _sizes, _gradients, states=2))
+KERNEL = LayersOf(CellKernels(_forward, _backward, _sizes, _gradients, Single(_single, gates=4), states=2))

@@ -31,6 +31,17 @@ from candlecast.nets.kernels.cpu.rows import (
     split_steps,
     write_rows,
 )
+from candlecast.nets.kernels.cpu.single import (
+    TILE,
+    Single,
+    multiply_units,
+    pack_units,
+    read_units,
+    spread,
+    tiles,
+    vectors,
+    write_units,
+)
 from candlecast.nets.kernels.cpu.stack import LayersOf
 from candlecast.nets.kernels.cpu.vector import compiled, load, splat, store, tanh
 
@@ -55,6 +66,34 @@ def _forward(thread, first, last, blocks, size, line, height, steps, h0, w_x, w_
             for j in range(hidden):
                 store(tanh(load(sums, (j,))), z, (t + 1, features + 1 + j))
         write_rows(z[steps, features + 1 :], h_last, (model, shard, START))
+
+
+@compiled(
+    "void(i8, i8, i8, f4[:,:,:], f4[:,:], f4[:,:,:], f4[:,:,:], f4[:,:,:],"
+    "f4[:,:,::1], f4[:,::1], f4[:,:,::1], f4[:,:,::1])"
+)
+def _single(thread, first, last, x, h0, w_x, w_h, b, out, h_last, packed, scratch):
+    """One sequence of the models first to last; see `single.Single`."""
+    features, hidden = x.shape[2], w_h.shape[1]
+    depth, wide, weights = features + 1 + hidden, vectors(hidden), packed[thread]
+    z, rest = split(scratch[thread], depth)
+    h, rest = split(rest, wide)
+    sums, _ = split(rest, tiles(wide) * TILE)
+    fill(z[features : features + 1], 1)
+    for model in range(first, last):
+        pack_units(w_x[model], hidden, weights, depth, 0)
+        pack_units(b[model], hidden, weights, depth, features)
+        pack_units(w_h[model], hidden, weights, depth, features + 1)
+        spread(h0[model], z, features + 1)
+        read_units(h0[model], h)
+        for t in range(x.shape[1]):
+            spread(x[model, t], z, 0)
+            multiply_units(weights, z, sums, wide)
+            for j in range(wide):
+                store(tanh(load(sums, (j,))), h, (j,))
+            write_units(h, out[model, t])
+            spread(out[model, t], z, features + 1)
+        write_units(h, h_last[model])
 
 
 @compiled(
@@ -131,4 +170,4 @@ def _gradients(features: int, summed: Tensor) -> tuple[Tensor, ...]:
     return summed[:, :features], summed[:, features + 1 :], summed[:, features]
 
 
-KERNEL = LayersOf(CellKernels(_forward, _backward, _sizes, _gradients, states=1))
+KERNEL = LayersOf(CellKernels(_forward, _backward, _sizes, _gradients, Single(_single, gates=1), states=1))

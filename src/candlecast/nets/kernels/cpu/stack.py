@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from candlecast.nets.kernels.cpu import single
 from candlecast.nets.kernels.cpu.cell import CellKernels, Sizes
 from candlecast.nets.kernels.cpu.memory import empty
 from candlecast.nets.kernels.cpu.products import ROWS, add_shards
@@ -41,6 +42,8 @@ class LayersOf:
         return self.cell.states
 
     def forward(self, stack: Stack, inputs: Inputs) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        if stack.is_last and not stack.dropout and inputs.x.shape[1] == 1:
+            return single.forward(self.cell.single, stack, inputs), ()
         keys, x, tensors = inputs
         models, batch, steps, features = x.shape
         arrays = [_array(tensor) for tensor in tensors]
