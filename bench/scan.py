@@ -1,7 +1,7 @@
 """Scans: time and memory of a market, edgeless worlds and planted edges scanned together, workers killed at random.
 
     python bench/scan.py [--assets 24] [--bars 2000] [--worlds 400] [--planted 20] [--kills 20] [--ray-kills 0] [--long 0]
-                         [--scaling 0] [--rival PYTHON] [--rival-assets 2]
+                         [--scaling 0] [--rival PYTHON] [--rival-assets 2] [--rival-steps 500]
 
 Market: so many assets of so many daily bars, walk-forward in 5 folds, 3 seeds of LSTM(32), all baselines and verdicts, on
 all cores, and of a quarter of them. What 1,000 assets take is extrapolated from the difference, and printed as such. Beside
@@ -20,9 +20,10 @@ Scaling: trainings per second of the processors with 1, 2, 4 and 8 workers of on
 start of the workers. More workers than cores share them, so that seconds of the clock say nothing; what more workers cost,
 smaller fleets and more messages, shows in seconds of the processors.
 
-Rival: seconds of the processors for each training of the same net, folds and steps: a scan, and Ray with a task of
-neuralforecast (LSTM, refitted in each fold) for each asset. Starts, imports and a first fit are left out on both sides. `--rival`
-is the Python of an environment with neuralforecast and Ray, see `bench/requirements.txt`.
+Rival: seconds of the processors for each training of the same net, folds and steps: a scan, forecasts and judgement included, and
+Ray with a task for each asset in which neuralforecast fits its LSTM in each fold, without forecasts. Starts, imports and a
+first fit are left out on both sides. `--rival-steps`: of a training. `--rival`: the Python of an environment with
+neuralforecast and Ray, see `bench/requirements.txt`.
 """
 
 from __future__ import annotations
@@ -266,16 +267,16 @@ def scaling(assets: int, folder: Path) -> list[dict[str, Any]]:
     return [*figures, figure(f"of it with {most} workers, of that with 1", took[1] / took[most], "", 0.9, "higher")]
 
 
-RIVAL_BARS, RIVAL_TRAIN, RIVAL_STEPS, RIVAL_BATCH = 2_000, 1_000, 500, 32
+RIVAL_BARS, RIVAL_TRAIN, RIVAL_BATCH = 2_000, 1_000, 32
 
 
-def against_rival(python: str, assets: int, folder: Path) -> list[dict[str, Any]]:
+def against_rival(python: str, assets: int, steps: int, folder: Path) -> list[dict[str, Any]]:
     """Seconds of the processors for each training, ours and with Ray and neuralforecast."""
     folder.mkdir(parents=True)
     ours, given = 16, [asset(f"R{place}", RIVAL_BARS, place) for place in range(20)]
     for candles in given[:assets]:
         candles.frame.select("close").write_csv(folder / f"{candles.symbol}.csv")
-    epochs = round(RIVAL_STEPS * RIVAL_BATCH / RIVAL_TRAIN)
+    epochs = round(steps * RIVAL_BATCH / RIVAL_TRAIN)
     training = cc.Fit(epochs=epochs, batch=RIVAL_BATCH, patience=None, clip=None, sampling="windows")
     net = cc.LSTM(hidden=32, window=32, training=training)
     folds = cc.WalkForward(train=RIVAL_TRAIN, test=(RIVAL_BARS - RIVAL_TRAIN) // 5, expanding=False, valid=0.0)
@@ -285,7 +286,7 @@ def against_rival(python: str, assets: int, folder: Path) -> list[dict[str, Any]
     own = counted_scan(plan, folder / "own", cores(), len(given) - ours) / (5 * ours)
     script = Path(__file__).with_name("scan_rivals.py")
     done = subprocess.run(
-        [python, str(script), str(folder), str(RIVAL_TRAIN), str(RIVAL_STEPS), str(RIVAL_BATCH)],
+        [python, str(script), str(folder), str(RIVAL_TRAIN), str(steps), str(RIVAL_BATCH)],
         capture_output=True,
         text=True,
         check=True,
@@ -312,6 +313,7 @@ def main() -> None:
         "long": 0,
         "scaling": 0,
         "rival-assets": 2,
+        "rival-steps": 500,
     }.items():
         parser.add_argument(f"--{name}", type=int, default=usual)
     parser.add_argument("--rival", default="")
@@ -334,7 +336,7 @@ def main() -> None:
         if given.scaling:
             figures += scaling(given.scaling, folder / "scaling")
         if given.rival:
-            figures += against_rival(given.rival, given.rival_assets, folder / "rival")
+            figures += against_rival(given.rival, given.rival_assets, given.rival_steps, folder / "rival")
     if given.long:
         figures += long_study(given.long)
     if given.json:

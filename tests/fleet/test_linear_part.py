@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from candlecast.dataset.folds import Holdout, WalkForward
-from candlecast.features import Features, log_range, log_return
+from candlecast.features import Features, Scaling, log_range, log_return
 from candlecast.fleet.batching import linear_part, scalings
 from candlecast.fleet.linear_part import BLOCKS, PENALTIES, LinearPart, shrinkage
 from candlecast.fleet.settings import Fit
@@ -126,6 +126,18 @@ def test_a_row_is_forecast_to_the_same_bits_alone_and_among_others():
     whole = part.forecast(x)
     assert all(np.array_equal(part.forecast(x[row : row + 1])[0], whole[row]) for row in range(0, 1_001, 77))
     np.testing.assert_allclose(whole, part.constant + x @ part.weights)
+
+
+def test_rows_that_are_scaled_part_by_part_have_the_same_bits(monkeypatch):
+    monkeypatch.setattr("candlecast.fleet.linear_part.PART", 7)
+    generator = np.random.default_rng(0)
+    part = LinearPart(generator.normal(size=2), generator.normal(size=(4, 2)))
+    x, scaling = generator.normal(size=(30, 4)), Scaling(generator.normal(size=4), generator.uniform(1, 2, 4))
+    x[[0, 3, 11], [0, 1, 2]] = np.nan, np.inf, -np.inf
+    expected = part.forecast((x - scaling.shift) / scaling.scale)
+    assert np.array_equal(part.of(x, scaling), expected)
+    rows = np.array([2, 3, 5, 8, 11, 12, 20, 21, 29])
+    assert np.array_equal(part.of(x, scaling, rows), expected[rows])
 
 
 HEADS = [SquaredError(), Gaussian(), StudentT(), Quantiles((0.1, 0.5, 0.9))]

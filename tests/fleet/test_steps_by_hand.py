@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from candlecast.dataset.folds import WalkForward
+from candlecast.dataset.folds import Fold, WalkForward
 from candlecast.errors import ConfigError
 from candlecast.features import Features, log_range, log_return
 from candlecast.fleet import job_progress, optimizer
@@ -152,6 +152,21 @@ def test_an_epoch_shuffles_the_training_rows_and_validation_has_its_own(job):
     assert np.sort(first).tolist() == job.train_rows.tolist() == np.sort(second).tolist()
     assert first.tolist() != second.tolist() and first.tolist() != job.train_rows.tolist()
     assert sampler.validation().tolist() == job.valid_rows.tolist()
+
+
+def test_seeds_of_a_fold_share_what_does_not_depend_on_the_seed(job):
+    other = replace(job, seed=job.seed + 1)
+    alone, shared = sampler_of(other), sampler_of(job).again(other)
+    for first, second in zip(alone.epoch(), shared.epoch(), strict=True):
+        assert np.array_equal(first, second)
+    spec = MODEL.net_spec(NextReturn())
+    again = Fold(job.fold.index, job.fold.train, job.fold.valid, job.fold.test)
+    fleet = Fleet.of([job, other, replace(job, fold=again)], spec, build(spec, job, 2), device=CPU)
+    (one, pair, linear), (two, *others), (third, *_) = zip(
+        fleet.samplers, fleet.scalings, fleet.linear_parts, strict=True
+    )
+    assert one._y is two._y and one._generator is not two._generator and others == [pair, linear]
+    assert third._y is not one._y and np.array_equal(third._y, one._y)
 
 
 def test_a_batch_that_is_not_full_counts_what_is_in_it(job):

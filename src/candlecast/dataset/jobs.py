@@ -140,6 +140,8 @@ class Job:
     def fit_stretches(self) -> list[np.ndarray]:
         """The same, in stretches without tested rows in between."""
         rows = self.fit_rows
+        if len(self.fold.fit.parts) == 1:
+            return [rows]
         found = [rows[(rows >= part.start) & (rows < part.stop)] for part in self.fold.fit.parts]
         return [stretch for stretch in found if len(stretch)]
 
@@ -150,8 +152,7 @@ class Job:
         return rows[self.samples.is_complete[rows]]
 
     def _learnable(self, part: Rows) -> np.ndarray:
-        rows = part.array
-        return rows[self.samples.is_complete[rows] & self.samples.is_known[rows]]
+        return self.samples.learnable(part)
 
     def _require_rows(self, rows: np.ndarray) -> np.ndarray:
         if not len(rows):

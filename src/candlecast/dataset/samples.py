@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from candlecast.candles import Candles
+from candlecast.dataset.folds import Rows
 from candlecast.errors import ConfigError, NotEnoughDataError, calling
 from candlecast.features import Features, Scaler
 from candlecast.targets import Target, bars_until_known, components, sample_weight
@@ -64,6 +65,17 @@ class Samples:
     def is_known(self) -> np.ndarray:
         """Bool (time,): all outcomes are known by now and were not measured across a gap."""
         return self._is_joined & np.isfinite(self.y).all(axis=1)
+
+    def learnable(self, part: Rows) -> np.ndarray:
+        """The rows of a part whose window is complete and whose outcomes are known, int64; the same array for the same part."""
+        if part not in self._learnable:
+            rows = part.array
+            self._learnable[part] = rows[self.is_complete[rows] & self.is_known[rows]]
+        return self._learnable[part]
+
+    @cached_property
+    def _learnable(self) -> dict[Rows, np.ndarray]:
+        return {}
 
     def known_at(self, target: Target) -> np.ndarray:
         """When the outcome of one of the targets is known at each row: the close of bar t + horizon, or earlier where the

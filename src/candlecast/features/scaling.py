@@ -75,7 +75,9 @@ class Scaling:
 
     def apply(self, values: np.ndarray) -> np.ndarray:
         """Scaled copy of values of shape (..., column)."""
-        return (values - self.shift) / self.scale
+        scaled = values - self.shift
+        scaled /= self.scale  # without a second copy
+        return scaled
 
     def undo(self, scaled: np.ndarray) -> np.ndarray:
         """Values of shape (..., column) in their own units again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -86,13 +87,19 @@ class Sampler:
         self.shape = SequenceShape(spec.window + tail - 1, samples.inputs.shape[1], tail, samples.y.shape[1])
         self._inputs, self._scaling, self._batch = samples.inputs, inputs, fit.batch
         y = outcomes.apply(np.nan_to_num(samples.y))  # (time, N)
-        left = y if linear is None else y - linear.forecast(inputs.apply(samples.inputs))  # what the net is to learn
+        left = y if linear is None else y - linear.of(samples.inputs, inputs)  # what the net is to learn
         self._y = left.astype(np.float32)
         by_head = [spec.head.sample_weight(each, job.train_rows) for each in samples.y.T]
         self._weights = (np.column_stack(by_head) * samples.sample_weight).astype(np.float32)  # (time, N)
         self._fold = job.fold
         self.train, self.valid = (_row_set(rows, len(self._y)) for rows in (job.train_rows, job.valid_rows))
         self._generator = job_generator(job, purpose=1)
+
+    def again(self, job: TrainingJob) -> Sampler:
+        """The sampler of another job on the same samples and fold, which shares all but the random numbers."""
+        found = copy(self)
+        found._generator = job_generator(job, purpose=1)
+        return found
 
     def epoch(self) -> list[np.ndarray]:
         """Last rows of the sequences of each batch of one epoch, newly shuffled: int64 arrays of at most (batch,)."""

@@ -89,13 +89,14 @@ class FittedNet(Unpickled):
 
     def forecast(self, samples: Samples, rows: np.ndarray) -> Prediction:
         """Forecasts made at the close of `rows` (rising), in the target's units."""
-        return self._in_units(self._outputs(samples, rows), self._scaled(samples, rows))
+        return self._in_units(self._outputs(samples, rows), self._linear_of(samples.inputs, rows))
 
     def added(self, samples: Samples, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What the net adds to the forecasts of `rows`, and what the linear part leaves of their outcomes: scaled, (rows, N)."""
         added = self._locations(self._outputs(samples, rows))
         left = self.outcomes.apply(samples.y[rows])
-        return added, left if self.linear is None else left - self.linear.forecast(self._scaled(samples, rows))
+        linear = self._linear_of(samples.inputs, rows)
+        return added, left if linear is None else left - linear
 
     def keeping(self, kept: np.ndarray) -> FittedNet:
         """The same with another share of what the net adds, (N,). The net is not made again."""
@@ -103,9 +104,9 @@ class FittedNet(Unpickled):
         found.__dict__.update({name: self.__dict__[name] for name in ("net", "_stepper") if name in self.__dict__})
         return found
 
-    def _scaled(self, samples: Samples, rows: np.ndarray) -> np.ndarray:
-        """Scaled features of rows, float64 (rows, column)."""
-        return self.inputs.apply(samples.inputs[rows])
+    def _linear_of(self, features: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray | None:
+        """The linear part of the forecasts of rows of the features, or of all of them, scaled (rows, N); None without one."""
+        return None if self.linear is None else self.linear.of(features, self.inputs, rows)
 
     def _outputs(self, samples: Samples, rows: np.ndarray) -> np.ndarray:
         """Outputs of the net for all targets, float64 (rows, N O)."""
@@ -139,8 +140,7 @@ class FittedNet(Unpickled):
             The next state, and the forecast: one row in the target's units, NaN until `window` defined rows in succession.
         """
         require_threads()
-        exact = self.inputs.apply(row)
-        scaled = exact.astype(np.float32)
+        scaled = self.inputs.apply(row).astype(np.float32)
         is_defined = bool(np.isfinite(scaled).all())
         scaled = scaled if is_defined else np.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0)
         run = state.run + 1 if is_defined else 0
@@ -152,7 +152,8 @@ class FittedNet(Unpickled):
             with torch.no_grad(), one_thread(), forecasting(self.spec):
                 output = self.net(torch.from_numpy(state.rows)[None])[0].numpy().ravel()
         outputs = output[None].astype(np.float64)
-        return state, self._in_units(outputs if run >= self.window else np.full_like(outputs, np.nan), exact[None])
+        outputs = outputs if run >= self.window else np.full_like(outputs, np.nan)
+        return state, self._in_units(outputs, self._linear_of(row[None]))
 
     def carry(self, memory: Any, inputs: np.ndarray) -> tuple[Any, Prediction]:
         """Forecasts at the close of bars that follow each other, and the net's memory after them: the bits of `forecast`.
@@ -176,7 +177,7 @@ class FittedNet(Unpickled):
 
     def in_units(self, outputs: np.ndarray, inputs: np.ndarray) -> Prediction:
         """The net's outputs for rows of the feature array, float64 (rows, N O), as forecasts in the target's units."""
-        return self._in_units(outputs, self.inputs.apply(inputs))
+        return self._in_units(outputs, self._linear_of(inputs))
 
     @cached_property
     def _stepper(self) -> Stepper:
@@ -192,27 +193,27 @@ class FittedNet(Unpickled):
         """Whether the net steps by a state of its own; other nets read the last rows again at each step."""
         return self.is_carried and hasattr(self.net, "stepper")
 
-    def _in_units(self, outputs: np.ndarray, scaled: np.ndarray) -> Prediction:
+    def _in_units(self, outputs: np.ndarray, linear: np.ndarray | None) -> Prediction:
         """Outputs of the net for all targets, float64 (rows, N O), as forecasts in their units.
 
-        `scaled`: features (rows, column) that the linear part reads.
+        `linear`: forecasts of the linear part, scaled (rows, N).
         """
         targets = components(self.job.samples.target)
         each = np.split(self._kept_of(outputs), len(targets), axis=1)  # each (rows, O)
         first, *others = (
             self.spec.head.predict(part, shift=shift, scale=scale)
-            for part, shift, scale in zip(each, self._shifts(scaled), self.outcomes.scale, strict=True)
+            for part, shift, scale in zip(each, self._shifts(linear), self.outcomes.scale, strict=True)
         )
         return replace(first, others={label(t): other for t, other in zip(targets[1:], others, strict=True)})
 
-    def _shifts(self, scaled: np.ndarray) -> Sequence[Any]:
+    def _shifts(self, linear: np.ndarray | None) -> Sequence[Any]:
         """What is added to the scaled forecast of each target, in its units: a number, or one for each row.
 
         What is naive but for rounding is naive, so that nets which have learnt nothing forecast the same.
         """
-        if self.linear is None:
+        if linear is None:
             return self.outcomes.shift.tolist()
-        found = self.outcomes.shift + self.outcomes.scale * self.linear.forecast(scaled)
+        found = self.outcomes.shift + self.outcomes.scale * linear
         return list(np.where(np.abs(found) < ROUNDING * self.outcomes.scale, 0.0, found).T)
 
     def _kept_of(self, outputs: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from candlecast.features import Scaling
 from candlecast.fleet.one_thread import one_thread
 
 PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # per row, on scaled features; then a linear part of zero
+PART = 1 << 16  # rows scaled at a time, which bounds memory
 BLOCKS = 5  # of the rows, in order of time: each is forecast by a regression on the others
 
 
@@ -35,8 +36,17 @@ class LinearPart:
         Added up column by column, so that a row's bits do not depend on the rows beside it.
         """
         found = np.tile(self.constant, (len(scaled), 1))
-        for column, weights in zip(np.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0).T, self.weights, strict=True):
-            found += column[:, None] * weights
+        for column, weights in zip(scaled.T, self.weights, strict=True):
+            found += np.nan_to_num(column, nan=0.0, posinf=0.0, neginf=0.0)[:, None] * weights
+        return found
+
+    def of(self, features: np.ndarray, inputs: Scaling, rows: np.ndarray | None = None) -> np.ndarray:
+        """The same for features (time, column) before they are scaled by `inputs`, of all rows or of some; a part at a time."""
+        count = len(features) if rows is None else len(rows)
+        found = np.empty((count, len(self.constant)))
+        for first in range(0, count, PART):
+            some = slice(first, first + PART)
+            found[some] = self.forecast(inputs.apply(features[some if rows is None else rows[some]]))
         return found
 
 
@@ -71,7 +81,7 @@ def fit_linear_part(job: TrainingJob, inputs: Scaling, outcomes: Scaling, *, hor
     """
     samples = job.samples
     rows = np.sort(np.concatenate([job.train_rows, job.valid_rows]))
-    x = torch.from_numpy(np.nan_to_num(inputs.apply(samples.inputs[rows]), nan=0.0, posinf=0.0, neginf=0.0))
+    x = torch.from_numpy(np.nan_to_num(inputs.apply(samples.inputs[rows]), copy=False, nan=0.0, posinf=0.0, neginf=0.0))
     y = torch.from_numpy(outcomes.apply(samples.y[rows]))
     naive = _naive(job, rows, outcomes)
     with one_thread():

@@ -95,14 +95,13 @@ class Fleet:
     @classmethod
     def of(cls, jobs: Sequence[TrainingJob], spec: NetSpec, net: torch.nn.Module, *, device: torch.device) -> Fleet:
         """The fleet of these jobs, which share features and target. `net`: one like theirs, which is not trained."""
-        measured = [scalings(job, spec.head) for job in jobs]
-        linear = [linear_part(job, spec, *scaling) for job, scaling in zip(jobs, measured, strict=True)]
+        samplers, measured, linear = zip(*_learnt_before(jobs, spec), strict=True)
         return cls(
             jobs=jobs,
             spec=spec,
             device=device,
             criterion=Criterion(net, spec.head),
-            samplers=[Sampler(job, spec, *pair, part) for job, pair, part in zip(jobs, measured, linear, strict=True)],
+            samplers=samplers,
             scalings=measured,
             linear_parts=linear,
             dropout_keys=[f"{name}.key" for name, module in net.named_modules() if isinstance(module, Dropout)],
@@ -112,6 +111,25 @@ class Fleet:
         """How that job trains: as the spec says, with a step size of its own if it has one."""
         lr = self.jobs[job].lr
         return self.spec.fit if lr is None else replace(self.spec.fit, lr=lr)
+
+
+def _learnt_before(
+    jobs: Sequence[TrainingJob], spec: NetSpec
+) -> Iterator[tuple[Sampler, tuple[Scaling, Scaling], LinearPart | None]]:
+    """The sampler, scalings and linear part of each job: computed once for all seeds of the same samples and fold."""
+    known: list[tuple[object, object, Sampler, tuple[Scaling, Scaling], LinearPart | None]] = []
+    for job in jobs:
+        samples, fold = job.samples, job.fold
+        same = next((each for each in known if each[0] is samples and each[1] is fold), None)
+        if same is not None:
+            _, _, sampler, pair, linear = same
+            yield sampler.again(job), pair, linear
+            continue
+        pair = scalings(job, spec.head)
+        linear = linear_part(job, spec, *pair)
+        sampler = Sampler(job, spec, *pair, linear)
+        known.append((samples, fold, sampler, pair, linear))
+        yield sampler, pair, linear
 
 
 class Trained(NamedTuple):

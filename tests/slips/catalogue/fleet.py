@@ -24,8 +24,8 @@ SLIPS = [
             ("added-twice", "(self.kept - 1.0) * self._locations(outputs)", "self.kept * self._locations(outputs)"),
             (
                 "linear-left-out",
-                "self.outcomes.scale * self.linear.forecast(scaled)",
-                "0.0 * self.linear.forecast(scaled)",
+                "self.outcomes.scale * linear",
+                "0.0 * linear",
             ),
         ],
     ),

@@ -42,6 +42,11 @@ SLIPS = [
         "dataset/samples.py",
         "tests/dataset/test_windows.py",
         [
+            (
+                "learns-unknown",
+                "= rows[self.is_complete[rows] & self.is_known[rows]]",
+                "= rows[self.is_complete[rows]]",
+            ),
             ("windows-across-holes", "before = np.where(starts, rows - 1, -1)", "before = np.where(starts, -1, -1)"),
             (
                 "outcomes-across-holes",
@@ -84,11 +89,6 @@ SLIPS = [
                 "tests-of-known-rows",
                 "return rows[self.samples.is_complete[rows]]",
                 "return rows[self.samples.is_complete[rows] & self.samples.is_known[rows]]",
-            ),
-            (
-                "learns-unknown",
-                "return rows[self.samples.is_complete[rows] & self.samples.is_known[rows]]",
-                "return rows[self.samples.is_complete[rows]]",
             ),
         ],
     ),
