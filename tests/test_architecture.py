@@ -77,7 +77,7 @@ HOMES = {
     "rich": {"cli"},
     "pandas": {"candles", "dataset"},
     "deltalake": {"store"},
-    "scipy": {"stats", "nets", "heads"},
+    "scipy": {"stats", "nets", "heads", "models"},
     "backtrader": {"adapters"},
     "keras": {"models"},
     "onnx": {"adapters"},
