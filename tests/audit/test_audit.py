@@ -44,7 +44,7 @@ def test_no_clean_pipeline_is_accused(case, candles):
     report = cc.audit(case.make(), candles)
     assert report.passed, str(report)
     assert not report.findings
-    assert report.line.startswith("Audit (full): passed, ")
+    assert report.line.startswith("Audit (full): no look-ahead found in ")
 
 
 @pytest.mark.parametrize("bars", [1, 2, 7])

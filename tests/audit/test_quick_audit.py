@@ -29,8 +29,8 @@ def test_every_study_is_audited_and_says_so(result):
     status = {check.name: check.status for check in result.audit.checks}
     assert status["features"] == status["forecasts"] == status["orders"] == "passed"
     assert status["weights"] == "not run"
-    assert "Audit (quick): passed, 7 checks" in result.verdict.reasons
-    assert result.verdict.to_dict()["audit"] == "Audit (quick): passed, 7 checks"
+    assert "Audit (quick): no look-ahead found in 7 checks" in result.verdict.reasons
+    assert result.verdict.to_dict()["audit"] == "Audit (quick): no look-ahead found in 7 checks"
 
 
 def jobs_of(made) -> list[Job]:

@@ -118,7 +118,7 @@ def test_the_sample_says_which_of_its_years_have_no_opens():
     assert sentence.startswith(
         "4,227 bars that open at the close before, or nearly, after a closed market, in 5 parts of the"
     )
-    assert "between 1999-01-05 and 2016-06-01, the longest from 1999-01-05 (96% of 1,847 opens" in sentence
+    assert "between 1999-01-05 and 2016-06-01, the longest from 1999-01-05 (96 % of 1,847 opens" in sentence
     assert notices(sample("nasdaq")) == []
     assert opens(sample("sp500")[:1_700]).share > 0.94
 

@@ -92,7 +92,7 @@ def test_an_audit_of_several_assets():
 
 def test_a_list_of_survivors_is_a_warning_of_an_audit():
     report = cc.audit(lambda candles: {"features": candles.close}, [each[:100] for each in assets(45)])
-    assert report.passed and report.line == "Audit (full): passed, 2 checks; warning: survivorship"
+    assert report.passed and report.line == "Audit (full): no look-ahead found in 2 checks; warning: survivorship"
 
 
 def test_the_asset_that_leaks_is_named():

@@ -216,7 +216,7 @@ def test_provenance(tmp_path, is_run):
     )
     cells = dict(Cells(provenance_table(result, tmp_path)).rows)
     assert cells["Digest of the candles"] == candles.fingerprint
-    assert cells["Seeds"] == "4, 5" and cells["Audit"] == "passed, 0 checks (quick audit)"
+    assert cells["Seeds"] == "4, 5" and cells["Audit"] == "no look-ahead found in 0 checks (quick audit)"
     assert cells["Candles"] == f"{candles.symbol} 1d, 50 bars; origin: {candles.origin or 'not known'}"
     if is_run:
         assert cells["candlecast"] == f"{candlecast.__version__}, code {code_digest()[:12]}"

@@ -194,7 +194,7 @@ def test_candles_and_position_stand_on_their_bars(result, drawn):
     offset, position = columns["position"]
     assert offset == bars_of(result, result.backtest.equity["time"])[0]
     np.testing.assert_allclose(position, 100 * result.backtest.equity["position"].to_numpy(), atol=0.1)
-    assert figure.caption.startswith(f"{result.backtest.fills.height} orders filled")
+    assert figure.caption.startswith(f"{result.backtest.fills.height} fills in ")
 
 
 def test_a_model_that_never_trades_gets_sentences(study_of, drawn):

@@ -125,7 +125,7 @@ class AuditReport:
         if failed:
             return f"Audit ({self.kind}): failed at {', '.join(failed)}"
         warned = [check.name for check in self.checks if check.status == WARNING]
-        words = f"Audit ({self.kind}): passed, {count(done, 'check')}"
+        words = f"Audit ({self.kind}): no look-ahead found in {count(done, 'check')}"
         return f"{words}; warning: {', '.join(warned)}" if warned else words
 
     @property

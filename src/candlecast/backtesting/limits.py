@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from candlecast.parameters import as_path, is_number, require_kinds, require_parameters
+from candlecast.text import percent
 
 TradingState = Literal["ACTIVE", "REDUCING", "HALTED"]
 
@@ -99,7 +100,7 @@ class Limits:
     def _after(self, state: LimitState, now: Close, peak: float) -> tuple[TradingState, str]:
         fallen = 1.0 - now.equity / peak if peak > 0 else 1.0
         if self.drawdown is not None and fallen >= self.drawdown:
-            return "HALTED", f"equity is {fallen:.1%} below its peak".replace("%", " %")
+            return "HALTED", f"equity is {percent(fallen)} below its peak"
         if now.is_killed:
             return "HALTED", "the kill file is there"
         if state.state == "HALTED" and state.reason != "the kill file is there":
@@ -108,8 +109,9 @@ class Limits:
             return "REDUCING", f"no bar has come for {self.stale_bars:g} intervals"
         moved = abs(now.close / state.close - 1.0) if state.close > 0 else 0.0
         if self.price_band is not None and moved > self.price_band:
-            words = f"the close moved by {moved:.1%} in one bar, beyond the band of {self.price_band:.1%}"
-            return "REDUCING", words.replace("%", " %")
+            return "REDUCING", (
+                f"the close moved by {percent(moved)} in one bar, beyond the band of {percent(self.price_band)}"
+            )
         return "ACTIVE", ""
 
 

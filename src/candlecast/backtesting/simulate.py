@@ -25,6 +25,7 @@ from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.signals.given import as_positions
 from candlecast.signals.positions import Positions
+from candlecast.text import percent
 
 if TYPE_CHECKING:
     from candlecast.backtesting.engine.compiled import BarArrays
@@ -304,7 +305,7 @@ def require_bearable(leverage: float, terms: Terms) -> None:
     asked = asked_of(leverage, terms)
     if asked >= 1.0:
         raise ConfigError(
-            f"positions of {leverage:g} times equity ask for {asked:.0%} of it in margin and costs",
+            f"positions of {leverage:g} times equity ask for {percent(asked, 0)} of it in margin and costs",
             expected="less than 100 %",
             remedy="Use less leverage, or costs with a lower maintenance_percent",
         )

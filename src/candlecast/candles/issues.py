@@ -23,7 +23,7 @@ from candlecast.candles.ticks import ticks
 from candlecast.candles.volumes import early_activity, volume_timing
 from candlecast.errors import CandleError
 from candlecast.interval import SECONDS
-from candlecast.text import count
+from candlecast.text import count, percent
 from candlecast.text.notebook import notebook_text
 
 if TYPE_CHECKING:
@@ -410,15 +410,17 @@ def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
     rows = [_issue(candles, kind, mask, _runs(mask, detail)) for kind, mask, detail in masks if mask.any()]
     rows += [_stale_row(candles, part) for part in opens(candles).in_order]
     if has_averages:
-        words = f"{averaged.mean():.0%} of all bars, as in Heikin-Ashi candles: averages, which nobody traded at"
+        words = (
+            f"{percent(averaged.mean(), 0)} of all bars, as in Heikin-Ashi candles: averages, which nobody traded at"
+        )
         rows.append(_issue(candles, "averaged_open", averaged, words))
     steps = ticks(candles)
     for first, end in fills.runs(steps.is_coarse):
         part = slice(first, end)
         step, price, move = (float(np.mean(values[part])) for values in (steps.step, steps.price, steps.move))
         words = (
-            f"a step of {step:.4g} is {step / price:.2%} of the price and {step / move if move else np.inf:.2g} times a bar's "
-            f"mean move; {np.mean(steps.unchanged[part]):.0%} of the closes do not move"
+            f"a step of {step:.4g} is {percent(step / price, 2)} of the price and {step / move if move else np.inf:.2g} "
+            f"times a bar's mean move; {percent(float(np.mean(steps.unchanged[part])), 0)} of the closes do not move"
         )
         row, last = int(steps.first[first]), int(steps.end[end - 1]) - 1
         rows.append(_part("coarse_tick", candles, row, last, last - row + 1, words))
@@ -426,11 +428,9 @@ def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
 
 
 def _stale_row(candles: Candles, part: Stretch) -> dict[str, object]:
-    words = f"{part.share:.0%} of {part.among:,} opens in this time: copied, so that nobody traded at them"
+    words = f"{percent(part.share, 0)} of {part.among:,} opens in this time: copied, so that nobody traded at them"
     if part.is_narrow:
-        words = (
-            f"the variance of the gaps in this time is {part.gap_variance:.1%} of that of the bars: too little for news"
-        )
+        words = f"the variance of the gaps in this time is {percent(part.gap_variance)} of that of the bars: too little for news"
     return _part("stale_open", candles, part.first, part.last, part.rows, words)
 
 

@@ -75,7 +75,8 @@ def forecast_answer(
     of_forecast = [objection for objection in against if objection.is_of_forecast]
     answer = NO
     if is_forecastable:
-        answer, sentence = YES, "The forecast adds information to naive, drift and the past mean."
+        answer = YES
+        sentence = f"The forecast adds information to naive, drift and the past mean {_adjusted(evidence.forecast_p_adjusted)}."
     elif of_forecast:
         sentence = _sentence(of_forecast[0])
     elif model in ("naive", "drift"):
@@ -90,8 +91,7 @@ def forecast_answer(
         )
     else:
         sentence = (
-            "The forecast is no better than naive, drift and the past mean "
-            f"(p {p_value(evidence.forecast_p_adjusted)}, adjusted for all trials)."
+            f"The forecast is no better than naive, drift and the past mean {_adjusted(evidence.forecast_p_adjusted)}."
         )
     return Answer(FORECAST, answer, "R2 against naive", value, low, high, sentence)
 
@@ -143,11 +143,16 @@ def _failed_test(lines: dict[str, dict[str, Any]], evidence: Evidence, held: str
     }
     for words, p in p_values.items():
         if not p < LEVEL:
-            return f"{words} (p {p_value(p)}, adjusted for all trials); {held} {_held(lines)}."
+            return f"{words} {_adjusted(p)}; {held} {_held(lines)}."
     return (
         f"The best of this many trials does as well by luck (deflated Sharpe ratio {percent(evidence.deflated_sharpe)}, "
         f"{percent(1 - LEVEL, 0)} needed)."
     )
+
+
+def _adjusted(p: float) -> str:
+    """A p-value in brackets, as sentences have it."""
+    return f"(p {p_value(p)}, adjusted for all trials)"
 
 
 def _held(lines: dict[str, dict[str, Any]]) -> str:

@@ -11,6 +11,22 @@ from candlecast.text.cells import number, p_value, percent
 from candlecast.text.formatting import CELL
 
 HEADINGS = ("Measure", "Value", "95 % CI", "Buy-and-hold", "p", "p adj.")
+MEANINGS = {
+    "R2 against naive": "out of sample: 1 - sum of squared errors / that of the naive forecast. p: Clark-West test; H0: the "
+    "model adds no information to naive, drift or the past mean. The test allows for the noise of an estimated model, so it can be "
+    "significant where the interval of R2 contains zero.",
+    "Hit rate": "share of forecasts with the right sign of the change.",
+    "Annual return": "after costs. p: H0: the account does not grow.",
+    "Total return": "after costs, of a record shorter than a year. p: H0: the account does not grow.",
+    "Timing test": "p: H0: the account earns no more than its mean position, held all the time, would have earned "
+    "(where volatility is forecast: than a constant position of the same risk).",
+    "Sharpe ratio": "mean return / standard deviation of the returns, annualised.",
+    "Sharpe difference": "Sharpe ratio less that of the benchmark. p: H0: it is not above that one.",
+    "Deflated Sharpe": "probability that the Sharpe ratio is above that of the best of as many trials without skill.",
+    "Maximum drawdown": "largest fall of the account from a peak.",
+    "Break-even, bp": "costs a side, in basis points, at which nothing is earned.",
+    "p adj.": "p-value adjusted for all trials of the workspace; the verdict uses it, at 5 %.",
+}  # of a line, or of a heading
 
 
 @dataclass(frozen=True)

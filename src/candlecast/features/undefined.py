@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from candlecast.features.feature import Features
-from candlecast.text import count
+from candlecast.text import count, percent
 
 
 def undefined_shares(features: Features, values: np.ndarray) -> dict[str, float]:
@@ -35,7 +35,8 @@ def undefined_words(features: Features, values: np.ndarray, *, most: int = 3) ->
     """
     shares = undefined_shares(features, values)
     named = [
-        f"{name} is undefined in {max(share, 0.001):.1%} of the rows" for name, share in list(shares.items())[:most]
+        f"{name} is undefined in {percent(max(share, 0.001))} of the rows"
+        for name, share in list(shares.items())[:most]
     ]
     more = f" and {count(len(shares) - most, 'other column')} in fewer" if len(shares) > most else ""
-    return ", ".join(named).replace("%", " %") + more
+    return ", ".join(named) + more

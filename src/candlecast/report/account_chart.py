@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SHORTEST_WINDOW = 20  # returns of a rolling figure
 DASHES = (1, 2, 3, 4)  # of the chart library
+GREYS = ("grey", "soft")  # of the style sheet; with the dashes, eight lines that can be told apart
 
 
 def account_figure(result: StudyResult, columns: Columns, gross: BacktestResult) -> Figure:
@@ -42,12 +43,12 @@ def account_figure(result: StudyResult, columns: Columns, gross: BacktestResult)
         {
             "kind": "line",
             "label": name,
-            "colour": "grey",
+            "colour": GREYS[row // len(DASHES) % len(GREYS)],
             "width": 1,
-            "dash": dash,
+            "dash": DASHES[row % len(DASHES)],
             "column": added(f"equity_{row}", _level(other)),
         }
-        for row, ((name, other), dash) in enumerate(zip(others, DASHES * len(others), strict=False))
+        for row, (name, other) in enumerate(others)
     ]
     if gross.costs != traded.costs:
         free = {"kind": "line", "label": "without costs", "colour": "blue", "width": 1, "dash": 2}
@@ -143,7 +144,7 @@ def _equity_words(result: StudyResult, gross: BacktestResult, window: int | None
     words = (
         f"Final equity from {number(result.cash, 0)}: {number(final, 0)} after costs, {number(free, 0)} without costs; "
         f"buy-and-hold {number(held, 0)}. Maximum drawdown {falls[0]}; buy-and-hold {falls[1]}. "
-        "Grey lines are the baselines, traded by the same rule."
+        "Grey lines are the baselines, traded by the same rule; a click on a name hides its line, and shows it again."
     )
     if window is not None:
         words += (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-from candlecast.evaluation.measures import HEADINGS
+from candlecast.evaluation.measures import HEADINGS, MEANINGS
 from candlecast.evaluation.verdict import Verdict
 from candlecast.report.tables import table
 from candlecast.report.unbroken import unbroken
@@ -20,6 +20,7 @@ def answer_section(verdict: Verdict, *, period: str, changes: Iterable[str] = ()
     return (
         f'<section id="answer" aria-label="Answer">\n<div class="answers">{answer_cards(verdict)}</div>\n'
         f'<p class="period">{escape(period)}</p>\n{notices}\n{evidence_table(verdict)}\n'
+        f"{measure_notes(verdict)}\n"
         f"<details>\n<summary>The verdict in words: {escape(verdict.headline)}</summary>\n"
         f'<ul class="reasons">{reasons}</ul>\n</details>\n</section>'
     )
@@ -28,8 +29,8 @@ def answer_section(verdict: Verdict, *, period: str, changes: Iterable[str] = ()
 def sentence(words: str) -> str:
     """Words as a sentence.
 
-    >>> sentence("the audit passed")
-    'The audit passed.'
+    >>> sentence("no issue was found")
+    'No issue was found.'
     """
     return f"{words[0].upper()}{words[1:]}{'' if words.endswith(('.', '?')) else '.'}"
 
@@ -52,3 +53,14 @@ def evidence_table(verdict: Verdict) -> str:
     """The lines of evidence, with p-values as they are and adjusted for all trials."""
     rows = [measure.cells for measure in verdict.measures]
     return table("Evidence; p adj.: adjusted for all trials of the workspace", HEADINGS, rows)
+
+
+def measure_notes(verdict: Verdict) -> str:
+    """What the measures of the evidence are, folded."""
+    named = {measure.name for measure in verdict.measures} | set(HEADINGS)
+    notes = "".join(
+        f"<dt>{escape(name)}</dt><dd>{escape(unbroken(words))}</dd>"
+        for name, words in MEANINGS.items()
+        if name in named
+    )
+    return f'<details>\n<summary>What these measures are</summary>\n<dl class="notes">{notes}</dl>\n</details>'

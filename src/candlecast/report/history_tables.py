@@ -72,7 +72,12 @@ def trials_table(result: Recorded) -> str:
         first, last = (str(trial.times[end].astype("datetime64[D]")) for end in (0, -1))
         rows.append((f"{row:,}", trial.model, f"{first} to {last}", percent(yearly), number(ratio)))
     heads = ("Trial", "Model", "Record", "Annual return", "Sharpe ratio")
-    return note + table(f"Trials, the last {len(shown):,}", heads, rows, emphasised=chosen)
+    caption = (
+        f"The last {len(shown):,} of these {len(numbered):,} trials"
+        if len(numbered) > len(shown)
+        else "All trials of this market, interval and target"
+    )
+    return note + table(caption, heads, rows, emphasised=chosen)
 
 
 def issues_table(report: CandleReport) -> str:

@@ -84,7 +84,7 @@ def render(result: StudyResult, *, folder: Path = Path()) -> str:
             "drawdowns", "Deepest drawdowns", drawdown_table(result.backtest), drawdown_frame(result.backtest)
         ),
         "statistics": table_with_data("summary", "Statistics", tables.summary_table(result), result.summary()),
-        "accuracy": tables.accuracy_table(result),
+        "accuracy": table_with_data("accuracy", "Accuracy", tables.accuracy_table(result), result.accuracy),
         "notes": tables.measure_notes(result),
         "payments": tables.costs_table(result, gross),
         "data": tables.data_table(result),

@@ -43,7 +43,7 @@ def price_figure(result: StudyResult, columns: Columns) -> Figure:
     legend = (("buy", "buy"), ("sell", "sell"), ("candle-up", "closed higher"), ("candle-down", "closed lower"))
     return Figure(
         "signals",
-        "Price and orders",
+        "Price and fills",
         _signal_words(result),
         chart={"group": "market", "height": 560, "panes": panes},
         legend=legend,
@@ -99,11 +99,12 @@ def bars_of(result: StudyResult, closes: pl.Series) -> np.ndarray:
 def _signal_words(result: StudyResult) -> str:
     traded = result.backtest
     if traded.fills.is_empty():
-        return "The rule never traded, so there are no orders to show."
+        return "The rule never traded, so there are no fills to show."
     position = traded.equity["position"].to_numpy()[1:]
     shares = [percent(float(np.mean(chosen)), 0) for chosen in (position > 0, position < 0, position == 0)]
     return (
-        f"{count(traded.fills.height, 'order')} filled in {count(traded.equity.height, 'bar')}, at the open after the decision. "
+        f"{count(traded.fills.height, 'fill')} in {count(traded.equity.height, 'bar')}, at the open after the decision, make "
+        f"{count(traded.trades.height, 'trade')}. "
         f"Long on {shares[0]} of the bars, short on {shares[1]}, flat on {shares[2]}. Closed markets take no width. Zoomed out, "
-        "a candle stands for several bars and keeps their open, high, low and close; arrows mark that there were orders."
+        "a candle stands for several bars and keeps their open, high, low and close; an arrow marks one or more fills."
     )

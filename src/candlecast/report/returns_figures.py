@@ -23,6 +23,7 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 STRONGEST = 0.10  # a month's return with the full colour
 DEEPEST = 10  # drawdowns listed
 BINS = 41
+OUTER = 0.01  # share of the returns at each end that the outermost bars hold
 
 
 def monthly_frame(traded: BacktestResult) -> pl.DataFrame:
@@ -38,14 +39,14 @@ def monthly_frame(traded: BacktestResult) -> pl.DataFrame:
 def monthly_table(traded: BacktestResult) -> str:
     """Returns by month and year as an HTML table whose cells are shaded: blue for gains, orange for losses."""
     frame = monthly_frame(traded)
-    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Year", *MONTHS, "Year", "Hold"))
+    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Year", *MONTHS, "Total", "Hold"))
     body = []
     for year, *values in frame.iter_rows():
         cells = "".join(_shaded(value) for value in values)
         body.append(f'<tr><th scope="row">{year}</th>{cells}</tr>')
     return (
         '<div class="scroll" tabindex="0" role="region" aria-label="Returns by month and year">'
-        '<table class="heat"><caption>Returns after costs by month and year, %; the last column is buy-and-hold</caption>'
+        '<table class="heat"><caption>%, after costs; the last column is buy-and-hold</caption>'
         f"<thead><tr>{heads}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
     )
 
@@ -93,7 +94,7 @@ def drawdown_table(traded: BacktestResult) -> str:
         for depth, peak, trough, recovered, days, bars in drawdown_frame(traded).iter_rows()
     ]
     heads = ("Depth", "Peak", "Trough", "Recovered", "Days", "Bars")
-    return table("Deepest drawdowns after costs", heads, rows or [("none", *[CELL] * 5)])
+    return table("After costs, from peak to recovery", heads, rows or [("none", *[CELL] * 5)])
 
 
 def distribution(result: StudyResult) -> Figure:
@@ -103,7 +104,7 @@ def distribution(result: StudyResult) -> Figure:
     title = "Distribution of returns"
     if len(moved) < BINS:
         return Figure("distribution", title, f"{count(len(moved), 'bar')} with a return: too few for a histogram.")
-    low, high = np.quantile(moved, [0.002, 0.998])
+    low, high = np.quantile(moved, [OUTER, 1 - OUTER])
     edges = np.linspace(low, high, BINS + 1)
     counted, _ = np.histogram(np.clip(moved, low, high), edges)
     middle = (edges[:-1] + edges[1:]) / 2
@@ -127,7 +128,7 @@ def distribution(result: StudyResult) -> Figure:
     kurtosis = float(np.mean((moved - mean) ** 4) / deviation**4)
     worst, best = (number(value, 2) for value in (moved.min(), moved.max()))
     words = (
-        f"Returns of the {count(len(moved), 'bar')} with a position, the outermost 0.2 % in the outer bars. "
+        f"Returns of the {count(len(moved), 'bar')} with a position; the outermost bars hold all that is beyond them. "
         f"Mean {number(mean, 3)} %, standard deviation {number(deviation, 2)} %, skewness {number(skewness, 1)}, "
         f"kurtosis {number(kurtosis, 1)} (normal: 3). Worst bar {worst} %, best {best} %. 5 % of the bars lose more than "
         f"{number(-float(np.quantile(moved, 0.05)), 2)} %."

@@ -209,4 +209,5 @@ def _error_words(target: str) -> Callable[[float | None], str]:
 def _statistic_words(unit: str) -> Callable[[float | None], str]:
     if unit.startswith("fraction") or unit == "mean |position|":
         return percent
-    return (lambda value: number(value, 0)) if unit == "count" else (lambda value: number(value, 2))
+    digits = {"count": 0, "bars": 1}.get(unit, 2)
+    return lambda value: number(value, digits)

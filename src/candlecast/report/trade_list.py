@@ -28,6 +28,7 @@ FIELDS = (  # name, heading, how it is written
     ("exit_reason", "Closed by", "words"),
 )
 SIDES = ("long", "short")
+WRITTEN = {"target": "rule"}  # reasons whose name could be mistaken for something else
 
 
 def add_trades(result: StudyResult, columns: Columns) -> dict[str, Any]:
@@ -61,6 +62,7 @@ def add_trades(result: StudyResult, columns: Columns) -> dict[str, Any]:
         "fields": [{"name": name, "title": title, "kind": kind} for name, title, kind in FIELDS],
         "words": words,
         "reasons": [*reasons, "target"],
+        "written": WRITTEN,
         "seeds": seeds,
         "window": window if isinstance(window, int) else 1,
     }

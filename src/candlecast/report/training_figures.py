@@ -121,6 +121,14 @@ def skill_by_training(result: StudyResult) -> Figure:
         f"naive forecast; {right} of {parts.height} have a hit rate above 50 %. R2 ranges from {percent(r2.min(), 2)} to "
         f"{percent(r2.max(), 2)}, so a single training proves nothing."
     )
+    alike = (
+        parts.drop_nulls("r2").group_by("fold").agg(has_equals=pl.col("r2").n_unique() < pl.len())["has_equals"].sum()
+    )
+    if alike and not result.losses.is_empty():
+        words += (
+            f" In {count(alike, 'fold')} some seeds have the same forecast: what these nets added to their linear part was "
+            "shrunk to zero."
+        )
     legend = (("blue bar", "better than naive"), ("orange bar", "worse"))
     data = parts.select("fold", "seed", "r2", "hit_rate")
     return Figure("skill", title, words, svg.drawing(axes, title, heads, *cells), legend=legend, data=data)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
-from candlecast.candles import Candles
+from candlecast.candles import Candles, Origin
 from candlecast.errors import SourceError, near_misses
 
 SAMPLES = ("sp500", "nasdaq")
@@ -23,7 +24,8 @@ def sample(name: Literal["sp500", "nasdaq"] | str = "sp500") -> Candles:
     if name not in SAMPLES:
         raise SourceError(f"there is no sample {name!r}", expected="sp500 or nasdaq", remedy=near_misses(name, SAMPLES))
     frame = pl.read_csv(_folder() / name / f"{name}.csv.gz").with_columns(pl.col("Date").str.to_date("%m/%d/%Y"))
-    return Candles.from_frame(frame, interval="1d", symbol=name.upper())
+    candles = Candles.from_frame(frame, interval="1d", symbol=name.upper())
+    return replace(candles, origin=Origin("sample", reading=f"{name}, from Yahoo Finance, in the package arch"))
 
 
 def _folder() -> Path:

@@ -81,7 +81,7 @@ class NextBar:
     @property
     def text(self) -> str:
         """All of it in a few sentences."""
-        ends = f" ({self.coverage:.0%} interval {_figure(self.low)} to {_figure(self.high)})".replace("%", " %")
+        ends = f" ({percent(self.coverage, 0)} interval {_figure(self.low)} to {_figure(self.high)})"
         made = (
             f"{self.symbol} {self.interval}, {self.model}: the forecast of the {self.target}, made at "
             f"{self.made_at:%Y-%m-%d %H:%M} UTC, is {_figure(self.forecast)}{ends if self.low is not None else ''}."

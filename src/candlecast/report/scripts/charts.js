@@ -23,7 +23,8 @@ class BarChart {
     spec.panes.forEach((pane, row) => pane.series.forEach((each) => this.add(each, row)));
     this.api.panes().forEach((pane, row) => {
       pane.setStretchFactor(spec.panes[row].weight);
-      pane.priceScale("right").applyOptions({scaleMargins: row ? {top: 0.24, bottom: 0.06} : {top: 0.06, bottom: 0.06}});
+      const scaleMargins = row ? {top: 0.24, bottom: 0.06} : {top: 0.06, bottom: 0.06};
+      pane.priceScale("right").applyOptions({scaleMargins, entireTextOnly: true});
     });
     this.colour();
     this.api.subscribeCrosshairMove(({logical}) => this.tell(logical));
@@ -31,7 +32,10 @@ class BarChart {
 
   add(each, row) {
     const kinds = {candles: "CandlestickSeries", volume: "HistogramSeries", area: "BaselineSeries", line: "LineSeries"};
-    const words = each.percent ? (value) => `${value.toFixed(each.digits ?? 1)} %` : each.kind === "volume" ? short : (value) => written(value, each.digits);
+    const pyramids = each.kind === "candles" ? ["open", "high", "low", "close"] : [each.column];
+    const of = pyramids.map((name) => this.data.pyramid(name));
+    const digits = each.digits ?? (each.percent ? 1 : digitsOf(of[0].largest));
+    const words = each.percent ? (value) => `${value.toFixed(digits)} %` : each.kind === "volume" ? short : (value) => written(value, digits);
     const format = {type: "custom", minMove: 1e-9, formatter: words};
     const options = {priceFormat: format, lastValueVisible: false, priceLineVisible: false, crosshairMarkerVisible: false};
     if (each.kind === "candles") {
@@ -43,14 +47,30 @@ class BarChart {
       });
     }
     const api = this.api.addSeries(LightweightCharts[kinds[each.kind]], options, row);
-    const pyramids = each.kind === "candles" ? ["open", "high", "low", "close"] : [each.column];
-    this.series.push({...each, api, row, words, of: pyramids.map((name) => this.data.pyramid(name))});
+    this.series.push({...each, api, row, words, of});
     if (each.kind === "candles") this.marks = LightweightCharts.createSeriesMarkers(api, []);
     if (each.zero !== undefined) this.zeros = [...(this.zeros ?? []), [api, api.createPriceLine({price: each.zero, lineStyle: 2, lineWidth: 1, axisLabelVisible: false})]];
     if (each.kind !== "candles" && !each.label) return;
-    const item = this.readouts[row].appendChild(document.createElement("li"));
-    if (each.kind !== "candles") item.append(Object.assign(document.createElement("i"), {className: `key ${each.colour ?? "blue"} ${each.dash ? "dashed" : ""}`}), each.label, " ");
+    const item = document.createElement("li");
+    this.readouts[row].prepend(item);  // what is drawn last, on top, is named first
+    if (each.kind !== "candles") {
+      const named = row ? item : item.appendChild(this.toggle(api));
+      named.append(Object.assign(document.createElement("i"), {className: `key ${each.colour ?? "blue"} ${each.dash ? `dash${each.dash}` : ""}`}), each.label);
+      item.append(" ");
+    }
     this.series.at(-1).told = item.appendChild(document.createElement("b"));
+  }
+
+  /** A button that hides a line, and shows it again. */
+  toggle(api) {
+    const button = Object.assign(document.createElement("button"), {type: "button"});
+    button.setAttribute("aria-pressed", "true");
+    button.addEventListener("click", () => {
+      const isShown = button.getAttribute("aria-pressed") === "false";
+      button.setAttribute("aria-pressed", String(isShown));
+      api.applyOptions({visible: isShown});
+    });
+    return button;
   }
 
   /** Draw the bars from `from` to `to`; data are set anew only where the level or the stretch changes. */
@@ -63,13 +83,28 @@ class BarChart {
     this.place();
   }
 
-  /** Names of the lower panes, at the top of each. */
+  /** Names of the lower panes, at the top of each. Computed from the weights: the library gives panes their heights later. */
   place() {
-    let top = 0;
-    this.api.panes().forEach((pane, row) => {
-      if (row) this.readouts[row].style.top = `${top + 2}px`;
-      top += pane.getHeight() + 1;
+    const panes = this.spec.panes, all = panes.reduce((sum, {weight}) => sum + weight, 0);
+    const height = this.element.clientHeight - this.api.timeScale().height() - (panes.length - 1);
+    let above = 0;
+    panes.forEach(({weight}, row) => {
+      if (row) this.readouts[row].style.top = `${Math.round(above / all * height) + row + 2}px`;
+      above += weight;
     });
+    this.reserve();
+  }
+
+  /** Room for the values beside the names over the chart, so that it stays in its place when a pointer comes. */
+  reserve() {
+    const list = this.readouts[0], width = this.element.clientWidth;
+    if (width === this.reserved || !matchMedia("(hover: hover)").matches) return;
+    this.reserved = width;
+    const named = this.series.filter(({row, kind, told}) => !row && told && kind !== "candles");
+    for (const each of named) each.told.textContent = each.words(each.of[0].largest);
+    list.style.minHeight = "";
+    list.style.minHeight = `${list.offsetHeight}px`;
+    for (const each of named) each.told.textContent = "";
   }
 
   load(level, start, end) {
@@ -132,7 +167,7 @@ class BarChart {
     const size = 2 ** this.level, [open, high, low, close] = each.of, end = Math.min((slot + 1) * size, this.data.bars) - 1;
     const prices = [open.at(slot * size), high.high(this.level, slot), low.low(this.level, slot), close.at(end)];
     const time = moment(this.data.time[slot * size], this.data.step) + (size > 1 ? `, ${size} bars` : "");
-    return `${time}: ${prices.map((price, row) => `${"OHLC"[row]} ${written(price)}`).join("  ")}`;
+    return `${time}: ${prices.map((price, row) => `${"OHLC"[row]} ${each.words(price)}`).join("  ")}`;
   }
 
   /** Colours of the page as it is now, light or dark. */
@@ -176,9 +211,13 @@ function short(value) {
   return value.toLocaleString("en-US", {notation: "compact", maximumSignificantDigits: 3});
 }
 
-/** A number in about five figures. */
-function written(value, fixed) {
+/** Digits after the point that make about five figures of a number. */
+function digitsOf(value) {
   const size = Math.abs(value);
-  const digits = fixed ?? (size === 0 ? 0 : Math.min(Math.max(4 - Math.floor(Math.log10(size)), 0), 8));
+  return size > 0 ? Math.min(Math.max(4 - Math.floor(Math.log10(size)), 0), 8) : 0;
+}
+
+/** A number in about five figures. */
+function written(value, digits = digitsOf(value)) {
   return value.toLocaleString("en-US", {minimumFractionDigits: digits, maximumFractionDigits: digits});
 }

@@ -13,6 +13,11 @@ class Pyramid {
     return bar >= offset && bar < offset + values.length ? values[bar - offset] : NaN;
   }
 
+  /** The largest absolute value; 0 where there is none. */
+  get largest() {
+    return (this.most ??= this.column.values.reduce((most, value) => Math.abs(value) > most ? Math.abs(value) : most, 0));
+  }
+
   low(level, bucket) {
     return level === 0 ? this.at(bucket) : this.extremes(level).low[bucket - this.extremes(level).first] ?? NaN;
   }

@@ -1,4 +1,4 @@
-// The list of trades: sorting, pages of rows, the trade that was chosen, and its orders with the forecasts behind them.
+// The list of trades: sorting, pages of rows, the trade that was chosen, and its fills with the forecasts behind them.
 "use strict";
 
 const ROWS = 50;
@@ -29,10 +29,15 @@ class Trades {
   text({name, kind}, row) {
     const value = this.columns[name][row];
     if (kind === "time") return moment(this.data.time[value], this.data.step);
-    if (kind === "words") return this.header.words[name][value];
+    if (kind === "words") return this.worded(this.header.words[name][value]);
     if (value !== value) return "-";
     if (kind === "percent") return `${value.toFixed(2)} %`;
     return kind === "count" ? value.toLocaleString("en-US") : kind === "money" ? value.toLocaleString("en-US", {minimumFractionDigits: 2, maximumFractionDigits: 2}) : written(value);
+  }
+
+  /** A reason as people read it; the CSV has the word of the library. */
+  worded(reason) {
+    return this.header.written[reason] ?? reason;
   }
 
   render() {
@@ -98,27 +103,29 @@ class Trades {
     };
     for (const field of this.header.fields) add(field.title, this.text(field, row));
     if (this.header.window > 1) add("Window of its first forecast", `${this.header.window} bars, shaded`);
-    const orders = document.createElement("table");
-    orders.innerHTML = "<caption>Orders, and the forecasts of all seeds when they were decided</caption><thead></thead><tbody></tbody>";
-    const heads = ["Filled", "Order", "Price", "Cost", "Target position", "Mean forecast", ...this.header.seeds.map((seed) => `Seed ${seed}`)];
-    const top = orders.tHead.appendChild(document.createElement("tr"));
+    const fills = document.createElement("table");
+    fills.innerHTML = "<caption></caption><thead></thead><tbody></tbody>";
+    const heads = ["Filled", "Side", "Units", "Price", "Cost", "Ordered position", "Expected return", ...this.header.seeds.map((seed) => `Seed ${seed}`)];
+    const top = fills.tHead.appendChild(document.createElement("tr"));
     for (const words of heads) top.appendChild(Object.assign(document.createElement("th"), {scope: "col", textContent: words}));
     const fill = (name, i) => this.data.columns[`fill_${name}`].values[i];
     const [first, last] = this.data.fillsBetween(this.columns.opened[row], this.columns.closed[row] + 1);
+    const shown = last - first > ROWS ? `The first ${ROWS} of ${(last - first).toLocaleString("en-US")} fills` : "Fills";
+    fills.caption.textContent = `${shown}, and what each seed expected when the order was decided`;
     for (let i = first; i < Math.min(last, first + ROWS); i++) {
-      const line = orders.tBodies[0].appendChild(document.createElement("tr"));
+      const line = fills.tBodies[0].appendChild(document.createElement("tr"));
       const side = fill("side", i) > 0 ? "buy" : "sell", target = fill("target", i);
       const cells = [
-        moment(this.data.time[fill("bar", i)], this.data.step), `${side} ${written(fill("units", i))}`, written(fill("price", i)),
-        fill("cost", i).toFixed(2), target === target ? `${target.toFixed(0)} %` : this.header.reasons[fill("reason", i)],
+        moment(this.data.time[fill("bar", i)], this.data.step), side, written(fill("units", i)), written(fill("price", i)),
+        fill("cost", i).toFixed(2), target === target ? `${target.toFixed(0)} %` : this.worded(this.header.reasons[fill("reason", i)]),
         percent(fill("mean", i)), ...this.header.seeds.map((seed) => percent(fill(`seed_${seed}`, i))),
       ];
       cells.forEach((words, place) => line.appendChild(Object.assign(document.createElement(place ? "td" : "th"), {textContent: words, ...(place ? {} : {scope: "row"})})));
     }
     const scroll = Object.assign(document.createElement("div"), {className: "scroll", tabIndex: 0});
     scroll.setAttribute("role", "region");
-    scroll.setAttribute("aria-label", "Orders of the chosen trade");
-    scroll.append(orders);
+    scroll.setAttribute("aria-label", "Fills of the chosen trade");
+    scroll.append(fills);
     this.detail.replaceChildren(Object.assign(document.createElement("h3"), {textContent: `Trade ${row + 1}`}), list, scroll);
     this.detail.hidden = false;
   }
