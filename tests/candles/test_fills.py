@@ -62,7 +62,7 @@ def test_opens_of_a_market_that_closes_are_stale_when_most_equal_the_close_befor
     every = stale(days, np.arange(1, 400))
     assert notices(every) == [("stale_open", 399, every.frame["open_time"][1], every.frame["open_time"][-1])]
     assert opens(every).share == 1.0
-    assert "100% of 399 opens in this time: copied" in str(every.check())
+    assert "100 % of 399 opens in this time: copied" in str(every.check())
     assert every.check().is_sound
 
 

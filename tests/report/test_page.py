@@ -146,6 +146,7 @@ def test_the_data_of_every_figure_can_be_downloaded(page):
     links = {each["download"]: each["href"] for each in page.all("a") if "download" in each}
     buttons = {each["data-csv"] for each in page.all("button") if "data-csv" in each}
     assert {name.removesuffix(".csv") for name in links} | buttons == drawn(page) | {
+        "accuracy",
         "trades",
         "monthly",
         "drawdowns",

@@ -84,7 +84,8 @@ def test_what_was_planted_is_found_and_nothing_else(comparison):
 def test_a_comparison_of_noise_says_so(assets):
     result = compare({"line": LinearRegression()}, assets[1], features=FEATURES, folds=FOLDS, ledger=Ledger.in_memory())
     assert result.text == (
-        "No edge found, and nothing that can be forecast. Of 1 forecast tested, none carries information at a false discovery "
+        "No edge found, and nothing that can be forecast, after adjustment for all trials of the workspace. "
+        "Of 1 forecast tested, none carries information at a false discovery "
         "rate of 5 %. Judged: 1 result, among 1 trial counted in this workspace; effective number of trials: "
         "1.0 as forecasts, 1.0 as strategies."
     )

@@ -13,7 +13,7 @@ import click
 from candlecast.cli import assets, model_registry
 from candlecast.cli.command import Command
 from candlecast.cli.completion import assets as completed, one_of
-from candlecast.cli.console import print_json, progress, say
+from candlecast.cli.console import print_json, progress, prose, say
 from candlecast.cli.mending import Mending, mending_options
 from candlecast.cli.options import common, runs_option, seed_option
 from candlecast.cli.pricing import GivenCosts, cost_options
@@ -171,7 +171,7 @@ def _as_object(comparison: Comparison, seconds: float) -> dict[str, Any]:
 
 def _show(comparison: Comparison, seconds: float) -> None:
     answer, *tables = str(comparison).split("\n\n")
-    say(f"\n{answer}\n", is_bold=True)
+    say(f"\n{prose(answer)}\n", is_bold=True)
     say("\n\n".join(tables))
     result = next(iter(comparison.results.values()))
     shape = f"{result.folds.height} x {result.recipe['seeds']}"

@@ -38,6 +38,24 @@ def wrapped(text: str, width: int = 80) -> str:
     return "\n".join(lines)
 
 
+def prose(text: str, width: int = 80) -> str:
+    """The text with its paragraphs wrapped; tables, whose cells are two spaces apart, stay as they are.
+
+    >>> print(prose("One two three.\\n\\nmodel   R2 vs naive", 8))
+    One two
+    three.
+    <BLANKLINE>
+    model   R2 vs naive
+    """
+    blocks = text.split("\n\n")
+    return "\n\n".join(block if "  " in block.strip() else _filled(block, width) for block in blocks)
+
+
+def _filled(block: str, width: int) -> str:
+    wrap = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
+    return "\n".join("\n".join(wrap.wrap(line)) for line in block.split("\n"))
+
+
 def _printable(text: str) -> str:
     return "\n".join(visible(redacted(line)) for line in text.split("\n"))
 

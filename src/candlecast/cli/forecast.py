@@ -10,7 +10,7 @@ import click
 from candlecast.cli.asset_options import AssetOptions, asset_options
 from candlecast.cli.command import Command
 from candlecast.cli.completion import folders
-from candlecast.cli.console import print_json, print_table, progress, say
+from candlecast.cli.console import print_json, print_table, progress, prose, say
 from candlecast.cli.options import common, runs_option, seed_option
 from candlecast.cli.source_registry import SOURCES, make_source
 from candlecast.cli.study_files import load_study
@@ -82,7 +82,7 @@ def forecast(
     for each in panels:
         say(str(each))
     if len(found) == 1:
-        say(str(found[0]))
+        say(prose(str(found[0])))
     elif found:
         headings = ["symbol", "made at (UTC)", "forecast", "90 % interval", "signal", "since", "R2 vs naive", "edge"]
         print_table([_row(each) for each in found], headings)

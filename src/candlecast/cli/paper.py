@@ -13,7 +13,7 @@ import click
 
 from candlecast.cli.command import Command
 from candlecast.cli.completion import folders
-from candlecast.cli.console import print_json, print_table, say
+from candlecast.cli.console import print_json, print_table, say, wrapped
 from candlecast.cli.options import common
 from candlecast.cli.source_registry import NAMES, make_source
 from candlecast.cli.study_files import load_study
@@ -146,7 +146,8 @@ def _run(runs: Sequence[Path], folder: Path, as_json: bool, quiet: bool, **setti
                     click.echo(json.dumps(_as_object(event)))
                 elif not quiet:
                     of = f"{event.session}  " if len(names) > 1 else ""
-                    say(f"{of}{event.kind:<7} {event.text}")
+                    kind = "" if event.kind == "bar" else f"{event.kind}: "
+                    say(wrapped(f"{of}{kind}{event.text}"))
         finally:
             sessions.close()
             for alert in alerts:

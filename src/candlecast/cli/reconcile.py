@@ -8,7 +8,7 @@ import click
 
 from candlecast.cli.command import Command
 from candlecast.cli.completion import folders
-from candlecast.cli.console import print_json, print_table, progress, say
+from candlecast.cli.console import print_json, print_table, progress, prose, say
 from candlecast.cli.options import common
 from candlecast.cli.source_registry import NAMES, make_source
 from candlecast.cli.study_files import load_study
@@ -51,7 +51,7 @@ def reconcile(session: Path, *, source: str | None, study: Path | None, as_json:
     if as_json:
         print_json(found.to_dict())
     else:
-        say(str(found))
+        say(prose(str(found)))
         rows = found.differences.head(MOST).rows()
         if rows:
             click.echo()

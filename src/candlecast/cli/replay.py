@@ -8,7 +8,7 @@ import click
 
 from candlecast.cli.command import Command
 from candlecast.cli.completion import folders
-from candlecast.cli.console import print_json, progress, say
+from candlecast.cli.console import print_json, progress, prose, say
 from candlecast.cli.options import common
 from candlecast.cli.study_files import load_study
 
@@ -40,7 +40,7 @@ def replay(run: Path, *, study: Path | None, as_json: bool, quiet: bool) -> None
     if as_json:
         print_json(report.to_dict())
     else:
-        say(str(report))
+        say(prose(str(report)))
     if not report.is_equal:
         click.get_current_context().exit(DIFFERENT)
 
@@ -63,4 +63,4 @@ def diff(one: Path, two: Path, *, as_json: bool, quiet: bool) -> None:
     if as_json:
         print_json(found.to_dict())
     else:
-        say(str(found))
+        say(prose(str(found)))

@@ -10,7 +10,7 @@ import click
 
 from candlecast.cli import model_registry
 from candlecast.cli.command import Command
-from candlecast.cli.console import print_json, progress, say
+from candlecast.cli.console import print_json, progress, prose, say, wrapped
 from candlecast.cli.options import common, runs_option, seed_option
 from candlecast.cli.pricing import GivenCosts, cost_options
 from candlecast.cli.scan_plan import plan_of, read_plan
@@ -106,7 +106,7 @@ def scan(
                     if dry_run:
                         _print_outlook(outlook, as_json=as_json)
                         return
-                    say(f"{outlook}\n", is_error=True)
+                    say(f"{prose(str(outlook))}\n", is_error=True)
                 failures = compute_cells(opened, cells, folder, pool, progress=listener)
         if part is not None:
             done = len(cells) - len(failures)
@@ -144,17 +144,17 @@ def _print_outlook(outlook: Outlook, *, as_json: bool) -> None:
         edges = [vars(each) for each in outlook.edges]
         print_json(vars(outlook) | {"edges": edges})
     else:
-        say(str(outlook))
+        say(prose(str(outlook)))
 
 
 def _show(found: Scan, page: Path, seconds: float) -> None:
     answer, *tables = str(found).split("\n\n")
-    say(f"\n{answer}\n", is_bold=True)
+    say(f"\n{prose(answer)}\n", is_bold=True)
     say("\n\n".join(tables))
     if found.failures.height:
         kinds = found.failures["kind"].value_counts(sort=True)
         words = ", ".join(f"{count:,} {kind}" for kind, count in kinds.rows())
-        say(f"\nWithout a result: {words}; the first: {found.failures['sentence'][0]}")
+        say("\n" + wrapped(f"Without a result: {words}; the first: {found.failures['sentence'][0]}"))
     say(f"\nScan    {found.folder}\nReport  {page}\n{seconds:.1f} s")
 
 

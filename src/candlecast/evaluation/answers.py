@@ -46,13 +46,7 @@ class Answer:
         >>> Answer("Does it pay after costs?", "no", "annual return", 0.021, -0.03, 0.07, "").figure
         'annual return 2.1 % (95 % CI -3.0 to 7.0 %)'
         """
-        if self.value is None:
-            return f"{self.measure} undefined"
-        digits = 2 if self.measure.startswith("R2") else 1
-        words = f"{self.measure} {percent(self.value, digits)}"
-        if self.low is None or self.high is None:
-            return words
-        return f"{words} (95 % CI {number(100 * self.low, digits)} to {percent(self.high, digits)})"
+        return figure_words(self.measure, self.value, self.low, self.high)
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as JSON values."""
@@ -65,6 +59,21 @@ class Answer:
             "high": self.high,
             "sentence": self.sentence,
         }
+
+
+def figure_words(measure: str, value: float | None, low: float | None, high: float | None) -> str:
+    """A measure that is a fraction, its value and its interval, in a few words.
+
+    >>> figure_words("annual return", 0.021, None, None)
+    'annual return 2.1 %'
+    """
+    if value is None:
+        return f"{measure} undefined"
+    digits = 2 if measure.startswith("R2") else 1
+    words = f"{measure} {percent(value, digits)}"
+    if low is None or high is None:
+        return words
+    return f"{words} (95 % CI {number(100 * low, digits)} to {percent(high, digits)})"
 
 
 def forecast_answer(

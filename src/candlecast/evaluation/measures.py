@@ -13,8 +13,8 @@ from candlecast.text.formatting import CELL
 HEADINGS = ("Measure", "Value", "95 % CI", "Buy-and-hold", "p", "p adj.")
 MEANINGS = {
     "R2 against naive": "out of sample: 1 - sum of squared errors / that of the naive forecast. p: Clark-West test; H0: the "
-    "model adds no information to naive, drift or the past mean. The test allows for the noise of an estimated model, so it can be "
-    "significant where the interval of R2 contains zero.",
+    "model adds no information to naive, drift or the past mean. The test allows for the noise of an estimated model, so it can "
+    "be significant where the interval of R2 contains zero.",
     "Hit rate": "share of forecasts with the right sign of the change.",
     "Annual return": "after costs. p: H0: the account does not grow.",
     "Total return": "after costs, of a record shorter than a year. p: H0: the account does not grow.",

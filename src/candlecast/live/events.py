@@ -87,14 +87,23 @@ def bar_content(
     }
 
 
+def position_words(position: float) -> str:
+    """A position that was decided.
+
+    >>> position_words(0.25), position_words(0.0)
+    ('position +25 %', 'flat')
+    """
+    return "flat" if position == 0 else f"position {100 * position:+.0f} %"
+
+
 def bar_event(
     bar: Seen, close: datetime, content: dict[str, Any], step: Step, state: LimitState, *, is_live: bool
 ) -> PaperEvent:
     fills = tuple((fill[3], fill[4], fill[5], fill[6]) for fill in step.fills)
     mean = None if content["forecast"] is None else content["forecast"]["mean"]
     words = f"{close:%Y-%m-%d %H:%M} UTC close {bar.close:.8g}"
-    words += "" if mean is None else f", forecast {mean:.5g}"
-    words += "" if content["decided"] is None else f", position {step.decided:+.0%}".replace("%", " %")
+    words += "" if mean is None else f", forecast {mean:.3g}"
+    words += "" if content["decided"] is None else f", {position_words(step.decided)}"
     words += "".join(
         f", {'bought' if units > 0 else 'sold'} {abs(units):.6g} at {price:.8g}" for units, price, *_ in fills
     )

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from candlecast.errors import CandlecastError
+from candlecast.live.events import position_words
 from candlecast.live.reconcile import reconcile
 from candlecast.live.record import SessionRecord, read_session
-from candlecast.live.verdict import live_verdict
+from candlecast.live.verdict import duration_words, live_verdict
 from candlecast.report.document import document
 from candlecast.report.page_file import write_page
 from candlecast.serving import Reply, Stream, serve
@@ -92,9 +93,9 @@ def state_of(record: SessionRecord, result: StudyResult, study: Study | None = N
         "verdict": verdict.text,
         "badges": [
             record.state,
-            f"position {'none' if held is None else f'{held * 100:+.0f} %'}",
+            "no position yet" if held is None else position_words(held),
             f"equity {record.equity:,.2f}",
-            *([] if verdict.days_left in (0.0, float("inf")) else [f"about {verdict.days_left:,.0f} days left"]),
+            *([] if verdict.days_left in (0.0, float("inf")) else [f"{duration_words(verdict.days_left)} left"]),
         ],
         "paper": _points([bar["close_time"] for bar in bars], [bar["equity"] for bar in bars]),
         "hold": _points([bar["close_time"] for bar in bars], _held(record)),
@@ -142,8 +143,8 @@ def _minute(time: str) -> str:
 
 
 def _bar_row(bar: dict[str, Any]) -> list[str]:
-    forecast = "-" if bar["forecast"] is None else f"{bar['forecast']['mean']:.5g}"
-    position = "-" if bar["decided"] is None else f"{bar['decided']:+.0%}".replace("%", " %")
+    forecast = "-" if bar["forecast"] is None else f"{bar['forecast']['mean']:.3g}"
+    position = "-" if bar["decided"] is None else position_words(bar["decided"]).removeprefix("position ")
     return [
         _minute(bar["close_time"]),
         f"{bar['bar'][3]:.8g}",

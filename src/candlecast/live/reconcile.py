@@ -99,7 +99,8 @@ class Reconciliation:
             if self.spread is None
             else f"At the best bid and ask that were seen, fills would have cost {number(self.spread)} more than assumed."
         )
-        return "\n".join([head, "", table(rows, ["cause", "money"]), "", seen, spread])
+        causes = ["", table(rows, ["cause", "money"])] if any(self.causes.values()) else []
+        return "\n".join([head, *causes, "", seen, spread])
 
     def __str__(self) -> str:
         return self.text

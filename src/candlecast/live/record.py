@@ -85,7 +85,14 @@ class SessionRecord:
 
     def result(self, *, study: Study | None = None) -> StudyResult:
         """The run that is traded. Raises RunError when it is gone."""
-        return load_run(self.opening["run"], study=study)
+        return load_run(self._run, study=study)
+
+    @property
+    def _run(self) -> Path:
+        """Its folder; a relative one that is not below the present folder is looked for beside the folder of sessions."""
+        path = Path(self.opening["run"])
+        beside = self.folder.resolve().parent.parent / path
+        return beside if not path.is_dir() and beside.is_dir() else path
 
     def backtest(self, result: StudyResult) -> BacktestResult:
         """The account of the session with the tables of a backtest, and buy-and-hold beside it.

@@ -12,9 +12,10 @@ import numpy as np
 from candlecast.evaluation.anytime import LEVEL, anytime_p, bars_until_shown, beats, earns, falls_short
 from candlecast.live.record import SessionRecord
 from candlecast.study.result import StudyResult
-from candlecast.text import count, json_values
+from candlecast.text import count, json_values, years
 from candlecast.text.notebook import notebook_paragraph
 
+LONG_DAYS, DAYS_A_YEAR = 730, 365.25  # from here on a time is in years
 SMALLEST_BOUND = 0.02  # of equity, that one bar can lose or gain at most
 
 
@@ -61,7 +62,7 @@ class LiveVerdict:
             said += (
                 "; the backtest earned nothing that could be shown."
                 if math.isinf(self.days_needed)
-                else f"; at the backtest's pace it would take about {math.ceil(self.days_needed):,} days."
+                else f"; at the backtest's pace it would take {duration_words(self.days_needed)}."
             )
         if not math.isnan(self.p_beats):
             is_better = self.p_beats < LEVEL
@@ -128,3 +129,12 @@ def _losses(record: SessionRecord, result: StudyResult) -> tuple[np.ndarray, np.
 
 def _last_p(e_values: np.ndarray) -> float:
     return float(anytime_p(e_values)[-1]) if len(e_values) else 1.0
+
+
+def duration_words(days: float) -> str:
+    """About how long; in years where there are many days.
+
+    >>> duration_words(139.2), duration_words(19_022.0)
+    ('about 140 days', 'about 52 years')
+    """
+    return f"about {math.ceil(days):,} days" if days < LONG_DAYS else years(days / DAYS_A_YEAR)

@@ -82,8 +82,10 @@ def lag_figure(result: StudyResult) -> Figure:
         ),
     )
     if nearest == horizon:
+        row = result.accuracy.row(by_predicate=pl.col("model") == result.model, named=True)
         words = (
-            "It is nearest to the last value known when it was made: the curve follows the past, it does not forecast."
+            "It is nearest to the last value known when it was made: the curve mostly repeats the past. What it adds to that "
+            f"is the R2 against naive, {percent(row['r2'], 2)}."
         )
     elif nearest == 0:
         words = "It is nearest to the value that it forecasts."

@@ -74,13 +74,15 @@ def forecast_figure(result: StudyResult, columns: Columns) -> Figure:
         values[places - first] = unit.convert(read, close)
         columns.add(name, values, offset=first)
     thin = {"kind": "line", "colour": "blue-pale", "width": 1}
+    figures = {"digits": 2, "percent": True} if "%" in unit.label else {}
     series = [
         *({**thin, "column": name, "label": label} for name, label in SEED_RANGE.items() if name in shown),
         {"kind": "line", "column": "actual", "label": "actual", "colour": "grey", "width": 2},
         {"kind": "line", "column": "naive", "label": "naive", "colour": "orange", "width": 1, "dash": 2},
         {"kind": "line", "column": "forecast", "label": result.model, "colour": "blue", "width": 2},
     ]
-    chart = {"group": "market", "height": 340, "panes": [{"weight": 1, "series": series}]}
+    panes = [{"weight": 1, "series": [each | figures for each in series]}]
+    chart = {"group": "market", "height": 340, "panes": panes}
     return Figure("forecast", title, forecast_words(result, rows, known), chart=chart)
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 STRONGEST = 0.10  # a month's return with the full colour
 DEEPEST = 10  # drawdowns listed
+LONGEST_YEAR = 366  # days
 BINS = 41
 OUTER = 0.01  # share of the returns at each end that the outermost bars hold
 
@@ -82,13 +83,14 @@ def drawdown_frame(traded: BacktestResult) -> pl.DataFrame:
 
 def drawdown_table(traded: BacktestResult) -> str:
     """The deepest drawdowns with dates and lengths."""
+    digits = 0 if traded.bars_per_year < LONGEST_YEAR + 1 else 1
     rows = [
         (
             percent(depth),
             moment(peak),
             moment(trough),
             moment(recovered) if recovered is not None else "not yet",
-            number(days, 0),
+            number(days, digits),
             f"{bars:,}",
         )
         for depth, peak, trough, recovered, days, bars in drawdown_frame(traded).iter_rows()

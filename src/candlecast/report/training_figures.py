@@ -119,7 +119,7 @@ def skill_by_training(result: StudyResult) -> Figure:
     words = (
         f"Out-of-sample R2 against naive of each training. {better} of {parts.height} have an R2 above zero, better than the "
         f"naive forecast; {right} of {parts.height} have a hit rate above 50 %. R2 ranges from {percent(r2.min(), 2)} to "
-        f"{percent(r2.max(), 2)}, so a single training proves nothing."
+        f"{percent(r2.max(), 2)}{', so a single training proves nothing' if r2.min() <= 0 < r2.max() else ''}."
     )
     alike = (
         parts.drop_nulls("r2").group_by("fold").agg(has_equals=pl.col("r2").n_unique() < pl.len())["has_equals"].sum()

@@ -97,7 +97,7 @@ class Outlook:
 
 
 def edge_table(edges: Sequence[SmallestEdge]) -> str:
-    """Smallest edges as a table: those of the scan, and in brackets those of a test alone."""
+    """Smallest edges that are found with a power of 80 %, as a table: in the scan, and in brackets by a test alone."""
     rows = [
         [
             each.interval,
@@ -114,10 +114,10 @@ def edge_table(edges: Sequence[SmallestEdge]) -> str:
         "interval",
         "target",
         "cells",
-        "bars judged",
+        "bars",
         "level",
-        "smallest R2 (alone)",
-        "smallest Sharpe lead (alone)",
+        "R2 (alone)",
+        "Sharpe lead (alone)",
     ]
     return table(rows, headings)
 

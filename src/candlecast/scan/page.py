@@ -155,8 +155,8 @@ def heat_maps(frame: pl.DataFrame, question: tuple[str, str, str, str, float, st
         f" The {best.height - MOST_ROWS:,} assets with larger p-values are left out." if best.height > MOST_ROWS else ""
     )
     return (
-        f"<h3>{escape(title)}</h3><p class='hint'>{escape(name)}: {escape(what)}. Darker: smaller p-value at the false discovery "
-        f"rate (below 1 %, 5 %, 20 %).{more}</p>"
+        f"<h3>{escape(title)}</h3><p class='hint'>{escape(name)}: {escape(what)}. Stronger colour: smaller p-value, adjusted for "
+        f"the false discovery rate (below 1\u00a0%, 5\u00a0%, 20\u00a0%).{more}</p>"
         f'<div class="scroll tall" tabindex="0"><table class="map"><thead><tr><td></td>{top}</tr><tr><td></td>{lower}</tr>'
         f"</thead><tbody>{body}</tbody></table></div>"
     )
@@ -184,15 +184,15 @@ def _list(order: pl.DataFrame, links: dict[str, str]) -> str:
         "R2",
         "95 % CI",
         "p",
-        "All trials",
-        "Discovery",
-        "Any dependence",
+        "p adj.",
+        "FDR",
+        "FDR, any dependence",
         "Best baseline",
         "Return/year",
         "Sharpe lead",
         "95 % CI",
         "p pays",
-        "Discovery",
+        "FDR",
         "Break-even, bp",
         "Trades",
     )
@@ -217,7 +217,7 @@ def _list(order: pl.DataFrame, links: dict[str, str]) -> str:
         )
         for row in order.head(MOST_ROWS).iter_rows(named=True)
     ]
-    caption = "Cells with an edge first, then by p-value of the forecast"
+    caption = "Cells with an edge first, then by p-value; p adj.: for all trials, FDR: for the false discovery rate"
     caption += f"; the first {MOST_ROWS:,} of {order.height:,}" if order.height > MOST_ROWS else ""
     return _table(caption, heads, rows)
 

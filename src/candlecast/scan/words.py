@@ -36,26 +36,31 @@ def paragraph(frame: pl.DataFrame, failures: pl.DataFrame, trial_count: TrialCou
 
 
 def results_table(frame: pl.DataFrame, rows: int = ROWS) -> str:
-    """The cells with the smallest p-values; in brackets, the 95 % CI. Empty for no cells."""
+    """The cells with the smallest p-values, for each question; in brackets, the 95 % CI. Empty for no cells.
+
+    p adj.: adjusted for all trials; FDR: adjusted for the false discovery rate.
+    """
     if frame.is_empty():
         return ""
-    headings = ["cell", "R2, %", "p", "all trials", "discovery", "Sharpe difference", "p pays", "discovery", "found"]
-    shown = [
-        [
-            cell_words(row),
-            bounded(row, "r2", 100, 2),
-            p_value(row["p"]),
-            p_value(row["p_trials"]),
-            p_value(row["p_discovery"]),
-            bounded(row, "sharpe_difference", 1, 2),
-            p_value(row["p_pay"]),
-            p_value(row["p_pay_discovery"]),
-            verdict_word(row),
-        ]
-        for row in ranked(frame).head(rows).iter_rows(named=True)
-    ]
-    lines = formatting.table(shown, headings)
+    shown = ranked(frame).head(rows)
+    heading, names = _row_names(shown)
+    forecasts, accounts = [], []
+    for name, row in zip(names, shown.iter_rows(named=True), strict=True):
+        adjusted = [p_value(row[each]) for each in ("p", "p_trials", "p_discovery")]
+        forecasts.append([name, bounded(row, "r2", 100, 2), *adjusted])
+        adjusted = [p_value(row[each]) for each in ("p_pay", "p_pay_discovery")]
+        accounts.append([name, bounded(row, "sharpe_difference", 1, 2), *adjusted, verdict_word(row)])
+    lines = formatting.table(forecasts, [heading, "R2 vs naive, %", "p", "p adj.", "FDR"])
+    lines += "\n\n" + formatting.table(accounts, [heading, "Sharpe less buy-and-hold", "p", "FDR", "found"])
     return lines + (f"\n... and {frame.height - rows:,} more" if frame.height > rows else "")
+
+
+def _row_names(frame: pl.DataFrame) -> tuple[str, list[str]]:
+    """The heading of the first column, with what all cells have in common, and their names, with what they have not."""
+    parts = ("model", "target", "symbol", "interval", "costs")
+    common = [name for name in parts[1:] if frame[name].n_unique() == 1 and name != "symbol"]
+    named = [" ".join(row) for row in frame.select(name for name in parts if name not in common).rows()]
+    return " ".join(frame[name][0] for name in common) or "cell", named
 
 
 def ranked(frame: pl.DataFrame) -> pl.DataFrame:

@@ -10,7 +10,7 @@ import polars as pl
 
 from candlecast.evaluation.trial_count import TrialCount
 from candlecast.text import formatting
-from candlecast.text.cells import number, p_value
+from candlecast.text.cells import number, p_value, percent
 
 SHOWN = 5  # results named in a sentence
 
@@ -36,7 +36,7 @@ def found_words(frame: pl.DataFrame, named: Callable[[pl.DataFrame], str]) -> st
         return f"{'An edge was' if edges.height == 1 else 'Edges were'} found: {named(edges)}."
     if not known.is_empty():
         return f"No edge found. Information was found in {named(known)}, but trading it does not pay."
-    return "No edge found, and nothing that can be forecast."
+    return "No edge found, and nothing that can be forecast, after adjustment for all trials of the workspace."
 
 
 def judged_words(counted: str, trial_count: TrialCount) -> str:
@@ -68,47 +68,42 @@ def named(rows: pl.DataFrame) -> str:
 
 
 def forecast_table(frame: pl.DataFrame) -> str:
-    """Can it be forecast? In brackets, the 95 % CI."""
-    headings = ["candles", "model", "R2 vs naive, %", "hit rate, %", "p", "all trials", "discovery", "beats naive"]
+    """Can it be forecast? In brackets, the 95 % CI; FDR: the p-value adjusted for the false discovery rate."""
+    heading, names = row_names(frame)
     rows = [
         [
-            f"{row['symbol']} {row['interval']}",
-            row["model"],
+            name,
             bounded(row, "r2", 100, 2),
-            bounded(row, "hit_rate", 100, 1),
             p_value(row["p"]),
             p_value(row["p_trials"]),
             p_value(row["p_discovery"]),
             "yes" if row["is_superior"] else "no",
         ]
-        for row in frame.iter_rows(named=True)
+        for name, row in zip(names, frame.iter_rows(named=True), strict=True)
     ]
-    return formatting.table(rows, headings)
+    return formatting.table(rows, [heading, "R2 vs naive, %", "p", "p adj.", "FDR", "beats naive"])
 
 
 def pay_table(frame: pl.DataFrame) -> str:
     """Does it pay after costs? In brackets, the 95 % CI."""
-    headings = [
-        "candles",
-        "model",
-        "return/year, %",
-        "Sharpe",
-        "Sharpe difference",
-        "break-even, bp",
-        "trades",
-        "found",
-    ]
+    heading, names = row_names(frame)
     rows = [
         [
-            f"{row['symbol']} {row['interval']}",
-            row["model"],
-            bounded(row, "annual_return", 100, 1),
-            bounded(row, "sharpe", 1, 2),
+            name,
+            percent(row["annual_return"]),
+            number(row["sharpe"]),
             bounded(row, "sharpe_difference", 1, 2),
             "> 1,000" if row["break_even_bps"] == math.inf else number(row["break_even_bps"], 1),
-            f"{row['trades']:,}",
             "EDGE" if row["has_edge"] else "forecast" if row["is_forecastable"] else "nothing",
         ]
-        for row in frame.iter_rows(named=True)
+        for name, row in zip(names, frame.iter_rows(named=True), strict=True)
     ]
-    return formatting.table(rows, headings)
+    return formatting.table(rows, [heading, "a year", "Sharpe", "less buy-and-hold", "break-even, bp", "found"])
+
+
+def row_names(frame: pl.DataFrame) -> tuple[str, list[str]]:
+    """The heading of the first column and its names: the models, with their candles where there are several."""
+    candles = [f"{row['symbol']} {row['interval']}" for row in frame.iter_rows(named=True)]
+    if len(set(candles)) == 1:
+        return candles[0], frame["model"].to_list()
+    return "candles, model", [f"{name} {model}" for name, model in zip(candles, frame["model"], strict=True)]

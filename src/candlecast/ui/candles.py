@@ -74,7 +74,8 @@ def candles_page(workspace: Workspace, query: Query) -> Reply:
     listing = Listing("candles", "Series", COLUMNS, stored, query, tail=_strip_of, tail_heading=heading)
     legend = (
         '<ul class="legend"><li><i class="key bar blue"></i>all bars there</li>'
-        '<li><i class="key bar orange"></i>bars missing</li></ul>'
+        '<li><i class="key bar orange"></i>bars missing</li>'
+        '<li><i class="key bar none"></i>no bars expected, or none stored</li></ul>'
     )
     note = f'<p class="note">Issues of series of more than {MOST_CHECKED:,} bars stand on their own pages.</p>'
     content = f"{listing.form()}{legend}{listing.table()}{note if any(each.report is None for each in stored) else ''}"

@@ -71,7 +71,9 @@ def comparison_page(workspace: Workspace, query: Query) -> Reply:
     rows = sorted(found.trials, key=lambda each: -np.inf if each.sharpe is None else each.sharpe, reverse=True)
     fixed = {"number": wanted}
     listing = Listing("comparison", "Trials", columns, rows, query, tail=run_of, tail_heading="Run", fixed=fixed)
-    content = f"<section>{figure_html(_equity(found))}</section><section>{listing.table()}</section>"
+    content = (
+        f"<section><div class='pair'>{figure_html(_equity(found))}</div></section><section>{listing.table()}</section>"
+    )
     lead = f"{count(len(found.trials), 'trial')}, recorded {recorded(found.trials[0])} UTC"
     return page(f"Comparison {found.number:,}", content, of="comparisons", lead=lead)
 
@@ -101,8 +103,13 @@ def _equity(batch: Batch) -> Figure:
         *(svg.line(axes, x, y, "blue" if each is best else "grey") for each, x, y in lines),
     )
     name = f"trial {best.entry.number:,}: {best.trial.symbol} {best.trial.interval}, {best.trial.model}"
-    legend = (("blue", f"highest Sharpe ratio, {name}"), ("grey", "the others"))
-    caption = "The best of a comparison is partly lucky; the page of trials shows by how much."
+    others = (("grey", "the others"),) if len(drawn) > 1 else ()
+    legend = (("blue", f"highest Sharpe ratio, {name}" if others else name[0].upper() + name[1:]), *others)
+    caption = (
+        "The best of a comparison is partly lucky; the page of trials shows by how much."
+        if others
+        else "A study that was judged alone."
+    )
     if len(drawn) < len(batch.trials):
         caption += f" {len(drawn)} of {len(batch.trials):,} are drawn."
     return Figure("equity", title, caption, drawing, legend=legend)

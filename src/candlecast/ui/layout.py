@@ -8,7 +8,14 @@ from string import Template
 from candlecast.serving import Reply
 from candlecast.ui.listing import address, safe
 
-PAGES = (("", "Runs"), ("comparisons", "Comparisons"), ("trials", "Trials"), ("candles", "Candles"), ("paper", "Paper"))
+PAGES = (
+    ("", "Runs"),
+    ("comparisons", "Comparisons"),
+    ("scans", "Scans"),
+    ("trials", "Trials"),
+    ("candles", "Candles"),
+    ("paper", "Paper"),
+)
 CURRENT = ' aria-current="page"'
 
 

@@ -116,7 +116,7 @@ class Listing(Generic[T]):
             kind = "" if _is_number(column.value(row)) else ' class="text"'
             cells.append(f'<th scope="row">{text}</th>' if place == 0 else f"<td{kind}>{text}</td>")
         if self.tail:
-            cells.append(f"<td>{self.tail(row)}</td>")
+            cells.append(f'<td class="tail">{self.tail(row)}</td>')
         return f"<tr>{''.join(cells)}</tr>"
 
     def _pager(self, page: int, pages: int) -> str:

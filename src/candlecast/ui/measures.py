@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from candlecast.evaluation.answers import figure_words
+from candlecast.parameters import is_number
 from candlecast.text.cells import number, percent
 from candlecast.text.formatting import CELL
 from candlecast.ui.runs import interval_of, market_of, model_of, target_of
@@ -42,6 +44,19 @@ def sentences_of(run: Run) -> list[str]:
     given = verdict.get("answers")
     found = [each.get("sentence") for each in given if isinstance(each, dict)] if isinstance(given, list) else []
     return [each for each in found if isinstance(each, str)]
+
+
+def figures_of(run: Run) -> list[str]:
+    """The number of each answer with its 95 % CI, as the report has it; empty where the run does not say."""
+    verdict: Mapping[str, Any] = (run.manifest or {})["verdict"]
+    given = verdict.get("answers")
+    return [_figure(each) for each in given if isinstance(each, dict)] if isinstance(given, list) else []
+
+
+def _figure(answer: Mapping[str, Any]) -> str:
+    measure = answer.get("measure")
+    value, low, high = (float(each) if is_number(each) else None for each in map(answer.get, ("value", "low", "high")))
+    return figure_words(measure, value, low, high) if isinstance(measure, str) else ""
 
 
 def headline_of(run: Run) -> str:

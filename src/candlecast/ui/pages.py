@@ -15,6 +15,7 @@ from candlecast.ui.listing import Query
 from candlecast.ui.paper import paper_page
 from candlecast.ui.run import report_page, run_page
 from candlecast.ui.runs import runs_page
+from candlecast.ui.scans import cell_page, scan_page, scans_page
 from candlecast.ui.trials import trials_page
 from candlecast.ui.workspace import Workspace
 
@@ -27,6 +28,9 @@ AT: dict[str, Page] = {
     "comparisons": comparisons_page,
     "comparison": comparison_page,
     "trials": trials_page,
+    "scans": scans_page,
+    "scan": scan_page,
+    "cell": cell_page,
     "candles": candles_page,
     "series": series_page,
     "paper": paper_page,

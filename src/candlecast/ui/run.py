@@ -12,7 +12,7 @@ from candlecast.serving import Reply
 from candlecast.text.redaction import visible
 from candlecast.ui.layout import bullets, link, page, refusal
 from candlecast.ui.listing import Query, field_of, safe
-from candlecast.ui.measures import headline_of, lines_of, sentences_of
+from candlecast.ui.measures import figures_of, headline_of, lines_of, sentences_of
 from candlecast.ui.workspace import Workspace
 
 REPORT_POLICY = (
@@ -27,25 +27,30 @@ def run_page(workspace: Workspace, query: Query) -> Reply:
     if run.manifest is None:
         return refusal(run.error)
     lines = lines_of(run)
-    sentences = [*sentences_of(run), "", ""]
+    sentences, figures = [*sentences_of(run), "", ""], [*map(_number, figures_of(run)), "", ""]
     cards = "".join(
         f'<div class="answer {answer.split()[0]}"><h2>{question}</h2><p class="word"><span aria-hidden="true">'
-        f"{SIGNS[answer]}</span> {answer.capitalize()}</p><p>{safe(sentence)}</p></div>"
-        for question, answer, sentence in zip(QUESTIONS, run.answers, sentences, strict=False)
+        f"{SIGNS[answer]}</span> {answer.capitalize()}</p>{figure}<p>{safe(sentence)}</p></div>"
+        for question, answer, sentence, figure in zip(QUESTIONS, run.answers, sentences, figures, strict=False)
     )
     actions = (
         f'<p class="actions">{link("Open the report", "report", run=run.name)}{_trial_link(workspace, run.content)}</p>'
     )
-    figures = table("Figures; in brackets: 95 % CI", (), list(lines.items()), style="words")
+    listed = table("Figures; in brackets: 95 % CI", (), list(lines.items()), style="words")
     recipe = escape(visible_lines(json.dumps(run.manifest["recipe"], indent=2, ensure_ascii=False)))
     environment = run.manifest.get("environment") or {}
     code = [f"candlecast {run.manifest.get('candlecast')}", f"Python {environment.get('python', 'not known')}"]
     content = (
-        f'<section><div class="answers">{cards}</div>{actions}{figures}</section>'
+        f'<section><div class="answers">{cards}</div>{actions}{listed}</section>'
         f"<section><h2>Code</h2>{bullets(code)}</section>"
         f"<section><h2>Settings</h2><details><summary>Recipe of the study (JSON)</summary><pre>{recipe}</pre></details></section>"
     )
     return page(run.name, content, of="", lead=headline_of(run))
+
+
+def _number(words: str) -> str:
+    """The number of an answer, on its card."""
+    return f'<p class="number">{safe(words[0].upper() + words[1:])}</p>' if words else ""
 
 
 def report_page(workspace: Workspace, query: Query) -> Reply:

@@ -22,14 +22,21 @@ from candlecast.parameters import is_number
 from candlecast.report.html import render
 from candlecast.runs import list_runs
 from candlecast.runs.manifest import FILES, NAME, read_manifest, require_shape
+from candlecast.scan import Scan, list_scans, load_scan
+from candlecast.scan.cell_result import cell_result
+from candlecast.scan.folder import CELLS, ScanFolder
+from candlecast.scan.page import render as render_scan
+from candlecast.scan.scanning import SCAN
+from candlecast.scan.words import ranked
 from candlecast.stats import annual_return, max_drawdown, sharpe
 from candlecast.store import Store
 from candlecast.study.loading import load_run
 from candlecast.study.result import StudyResult
 from candlecast.ui.coverage import Coverage, coverage, monthly
+from candlecast.ui.listing import address
 from candlecast.ui.memory import Memory, stamp_of
 
-MOST_MANIFESTS, MOST_RESULTS, MOST_REPORTS, MOST_SERIES, MOST_SESSIONS = 2_000, 4, 8, 500, 50
+MOST_MANIFESTS, MOST_RESULTS, MOST_REPORTS, MOST_SERIES, MOST_SESSIONS, MOST_SCANS = 2_000, 4, 8, 500, 50, 50
 ANSWERS = ("yes", "no", "not enough data")
 
 
@@ -118,6 +125,26 @@ class Session:
     error: str = ""
 
 
+@dataclass(frozen=True, eq=False)
+class Scanned:
+    """A scan by its tables, or why it cannot be read."""
+
+    path: Path
+    scan: Scan | None
+    error: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return self.path.name
+
+    @property
+    def written_at(self) -> datetime | None:
+        """When it was written, UTC."""
+        stamp = stamp_of(self.path / SCAN)[0]
+        return None if stamp is None else datetime.fromtimestamp(stamp[0] / 1e9, UTC)
+
+
 class Workspace:
     """What stands in three places, read anew when it has changed. Used by several threads at once."""
 
@@ -127,6 +154,7 @@ class Workspace:
         self._manifests, self._results = Memory[Run](MOST_MANIFESTS), Memory[StudyResult](MOST_RESULTS)
         self._reports, self._pages = Memory[str](MOST_REPORTS), Memory[LivePage](MOST_SESSIONS)
         self._trials, self._counts = Memory[list[Judged]](1), Memory[list[Counted]](1)
+        self._scans, self._scan_pages = Memory[Scanned](MOST_SCANS), Memory[str](MOST_REPORTS)
         self._covered, self._checked = Memory[Any](MOST_SERIES), Memory[CandleReport](MOST_SERIES)
 
     def list_runs(self) -> list[Run]:
@@ -155,6 +183,50 @@ class Workspace:
         """The page of a run, made from its tables; a page in its folder is never shown. Raises RunError."""
         path = self.run(name).path
         return self._reports(name, self._stamp(path), lambda: _report(self.result(name), path))
+
+    def scans(self) -> list[Scanned]:
+        """All scans, the newest first."""
+        return [
+            self._scans(path, stamp_of(path / SCAN), lambda path=path: _scanned(path)) for path in list_scans(self.runs)
+        ]
+
+    def scan(self, name: str) -> Scan:
+        """The scan of a name. Raises RunError when there is none, or it cannot be read."""
+        found = {each.name: each for each in self.scans()}
+        if name not in found:
+            raise RunError(
+                f"there is no scan {name!r} in {self.runs}",
+                expected="the name of one",
+                remedy=near_misses(name, list(found)) if found else "Make one with: candlecast scan",
+            )
+        if (held := found[name].scan) is None:
+            raise RunError(found[name].error, expected="a scan as it was written", remedy="Run the scan again")
+        return held
+
+    def scan_page(self, name: str) -> str:
+        """The page of a scan, made from its tables, with links to the reports of its cells. Raises RunError."""
+        scan = self.scan(name)
+        order = ranked(scan.frame)
+        links = {cell: address("cell", scan=name, cell=cell) for cell in order["cell"]}
+        stamp = (stamp_of(scan.folder / SCAN), self._ledger_stamp())
+        return self._scan_pages(name, stamp, lambda: render_scan(scan, ScanFolder(self.runs), order, links))
+
+    def cell_report(self, name: str, cell: str) -> str:
+        """The report of a cell of a scan, made from its tables. Raises RunError."""
+        scan = self.scan(name)
+        if cell not in scan.frame["cell"]:
+            raise RunError(
+                f"there is no cell {cell!r} in the scan {name}",
+                expected="the name of one",
+                remedy="Choose one on the page of the scan",
+            )
+        folder = ScanFolder(self.runs)
+        stamp = (stamp_of(folder.path / CELLS / cell), self._ledger_stamp())
+        return self._scan_pages(
+            (name, cell),
+            stamp,
+            lambda: _report(_counted(cell_result(folder, cell, ledger=self.ledger)), folder.path / CELLS / cell),
+        )
 
     def trials(self) -> list[Judged]:
         """The trials of the ledger, oldest first. Raises RunError."""
@@ -229,6 +301,13 @@ def _run(path: Path) -> Run:
     except CandlecastError as error:
         return Run(path, None, str(error))
     return Run(path, manifest)
+
+
+def _scanned(path: Path) -> Scanned:
+    try:
+        return Scanned(path, load_scan(path))
+    except CandlecastError as error:
+        return Scanned(path, None, str(error))
 
 
 def _report(result: StudyResult, path: Path) -> str:

@@ -1,0 +1,83 @@
+"""Scans: the list of them, the page of each, and the reports of its cells."""
+
+from __future__ import annotations
+
+from candlecast.serving import Reply
+from candlecast.text.formatting import CELL
+from candlecast.ui.layout import error, page
+from candlecast.ui.listing import Column, Listing, Query, address, field_of, safe
+from candlecast.ui.run import REPORT_POLICY
+from candlecast.ui.workspace import Scanned, Workspace
+
+
+def scans_page(workspace: Workspace, query: Query) -> Reply:
+    """All scans, the newest first."""
+    found = workspace.scans()
+    readable = [each for each in found if each.scan is not None]
+    broken = "".join(error(f"{each.name} cannot be read: {each.error}") for each in found if each.scan is None)
+    if not readable:
+        words = f"No scans in {workspace.runs}. Make one with: candlecast scan"
+        return page("Scans", f'<p class="absent">{safe(words)}</p>{broken}', of="scans")
+    listing = Listing("scans", "Scans", COLUMNS, readable, query)
+    return page("Scans", f"{listing.form()}{listing.table()}{broken}", of="scans", lead=str(workspace.runs))
+
+
+def scan_page(workspace: Workspace, query: Query) -> Reply:
+    """The page of a scan, made from its tables. Raises RunError."""
+    return Reply(workspace.scan_page(field_of(query, "name")), policy=REPORT_POLICY)
+
+
+def cell_page(workspace: Workspace, query: Query) -> Reply:
+    """The report of a cell of a scan, made from its tables. Raises RunError."""
+    return Reply(workspace.cell_report(field_of(query, "scan"), field_of(query, "cell")), policy=REPORT_POLICY)
+
+
+def _count(scanned: Scanned, name: str) -> int:
+    """Cells whose column of this name is true."""
+    return int(scanned.scan.frame[name].sum()) if scanned.scan else 0
+
+
+def _cells(scanned: Scanned) -> int:
+    return scanned.scan.frame.height if scanned.scan else 0
+
+
+def _failures(scanned: Scanned) -> int:
+    return scanned.scan.failures.height if scanned.scan else 0
+
+
+def _names(scanned: Scanned, name: str) -> str:
+    """The different values of a column, the first few."""
+    found = scanned.scan.frame[name].unique(maintain_order=True).to_list() if scanned.scan else []
+    return (
+        ", ".join(found[:MOST_NAMES]) + (f" and {len(found) - MOST_NAMES:,} more" * (len(found) > MOST_NAMES))
+    ) or CELL
+
+
+MOST_NAMES = 3
+COLUMNS: tuple[Column[Scanned], ...] = (
+    Column(
+        "scan", "Scan", lambda each: each.name, lambda each: each.name, lambda each: address("scan", name=each.name)
+    ),
+    Column("cells", "Cells", lambda each: float(_cells(each)), lambda each: f"{_cells(each):,}"),
+    Column("assets", "Assets", lambda each: _names(each, "symbol"), lambda each: _names(each, "symbol")),
+    Column("models", "Models", lambda each: _names(each, "model"), lambda each: _names(each, "model")),
+    Column(
+        "forecast",
+        "Can be forecast",
+        lambda each: float(_count(each, "is_forecastable")),
+        lambda each: f"{_count(each, 'is_forecastable'):,}",
+    ),
+    Column(
+        "edges",
+        "With an edge",
+        lambda each: float(_count(each, "has_edge")),
+        lambda each: f"{_count(each, 'has_edge'):,}",
+    ),
+    Column("failures", "Without a result", lambda each: float(_failures(each)), lambda each: f"{_failures(each):,}"),
+    Column(
+        "written",
+        "Written, UTC",
+        lambda each: each.written_at and each.written_at.timestamp(),
+        lambda each: f"{each.written_at:%Y-%m-%d %H:%M}" if each.written_at else CELL,
+    ),
+)
