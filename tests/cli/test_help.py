@@ -11,15 +11,15 @@ from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from candlecast.cli import cli, main
-from candlecast.cli.command import GROUPS, OTHER, Command
+from candlecast.cli.command import GROUPS, OTHER, SCREEN as A_SCREEN, Command
 from candlecast.events import ProgressLines
 
-SCREEN = 24  # lines
+SCREEN = 24  # lines of a group
 COMMANDS = sorted(cli.commands)
 
 
-def help_of(name):
-    return CliRunner().invoke(cli, [name, "-h"], prog_name="candlecast", terminal_width=None).output
+def help_of(name, option="--help"):
+    return CliRunner().invoke(cli, [name, option], prog_name="candlecast", terminal_width=None).output
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -34,6 +34,17 @@ def test_help_is_grouped_narrow_and_ends_in_examples(name):
     assert examples
     if name != "completion":
         assert all(line.startswith("candlecast ") for line in examples) and f" {name}" in examples[0]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_short_help_is_a_screen_long_names_every_option_and_ends_in_examples(name):
+    short, whole = help_of(name, "-h"), help_of(name)
+    lines = short.splitlines()
+    assert len(lines) <= A_SCREEN and max(map(len, lines)) <= 80
+    assert set(re.findall(r"--[a-z][a-z-]*", short)) >= {
+        max(option.opts, key=len) for option in cli.commands[name].params if isinstance(option, click.Option)
+    }
+    assert short.partition("Examples:")[2] == whole.partition("Examples:")[2] != ""
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -80,7 +80,7 @@ HEADINGS = {
 )
 @click.version_option(package_name="candlecast")
 def cli() -> None:
-    """Train recurrent networks on market candles, walk forward, backtest after costs, and be told whether there is an edge.
+    """Train recurrent networks on market candles, walk forward, backtest after costs, and say whether there is an edge.
 
     `-h` after a command lists its options.
     """

@@ -9,6 +9,14 @@ import click
 
 WIDTH = 80  # columns of the help, at most
 OTHER = "Options"
+MARGINS = 6  # columns beside the text of an option in a short help
+SCREEN = 50  # lines
+SHORT = "candlecast.short_help"  # of a context: whether -h was given, and not --help
+EVERYDAY = (  # options that a short help explains; it names the others
+    *("symbols", "files", "source", "interval", "since", "until", "offline", "preset", "study", "model", "target"),
+    *("horizon", "panel", "folds", "seeds", "rule", "fee-bps", "slippage-bps", "dry-run", "workers"),
+    *("tape", "list", "shortcuts", "open", "json", "help"),
+)
 SEVERAL = "`candlecast compare --model NAME NAME` runs several models"
 GROUPS: dict[str, tuple[str, ...]] = {
     "Data": (
@@ -58,12 +66,20 @@ GROUPS: dict[str, tuple[str, ...]] = {
 class Command(click.Command):
     """A command whose help has its options in groups and ends in the lines of `epilog`, which are examples.
 
+    --help explains every option. -h does so where that is not longer than a screen; where it is, it explains everyday options
+    and names the others. `ungrouped`: options of this command that mean something else than their group says.
+
     Repeatable options take several values after one name: `--interval 1m 1h`. All values up to the next option belong to it,
     so that arguments come first. Any other option may be given once.
     """
 
+    def __init__(self, *args: Any, ungrouped: tuple[str, ...] = (), **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.ungrouped = ungrouped
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the name of a repeatable option before each of its values, and refuse others that are repeated."""
+        ctx.meta[SHORT] = "-h" in args and "--help" not in args
         names = {name for option in self.params if getattr(option, "multiple", False) for name in option.opts}
         spread: list[str] = []
         current = ""
@@ -83,18 +99,58 @@ class Command(click.Command):
                 raise click.UsageError(f"{error.message}; {SEVERAL}.", ctx) from error
             raise
 
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the whole help, or the short one where -h asks for more than a screen."""
+        whole = ctx.make_formatter()
+        super().format_help(ctx, whole)
+        if not ctx.meta.get(SHORT) or whole.getvalue().count("\n") <= SCREEN:
+            formatter.write(whole.getvalue())
+            return
+        self.format_usage(ctx, formatter)
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text(" ".join((self.help or "").partition("\n\n")[0].split()))
+        self._format_everyday(ctx, formatter)
+        self.format_epilog(ctx, formatter)
+
+    def _format_everyday(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write everyday options with a line each, and the names of the others."""
+        rest: dict[str, list[str]] = {}
+        for heading, options in self._grouped(ctx).items():
+            rows = []
+            for option in options:
+                record, name = option.get_help_record(ctx), max(option.opts, key=len)
+                if name.lstrip("-") in EVERYDAY and record:
+                    rows.append(record)
+                else:
+                    rest.setdefault(heading, []).append(name)
+            if rows:
+                width = formatter.width - MARGINS - max(len(names) for names, _ in rows)
+                with formatter.section(heading):
+                    formatter.write_dl([(names, _first_line(words, width)) for names, words in rows])
+        if rest:
+            with formatter.section("More, explained by --help"):
+                formatter.write_dl([(heading, " ".join(names)) for heading, names in rest.items()])
+
+    def _grouped(self, ctx: click.Context) -> dict[str, list[click.Option]]:
+        """The options that have help, by heading and in order."""
+        found: dict[str, list[tuple[int, click.Option]]] = {heading: [] for heading in (OTHER, *GROUPS)}
+        for parameter in self.get_params(ctx):
+            if isinstance(parameter, click.Option) and parameter.get_help_record(ctx) is not None:
+                heading, place = _place(parameter, self.ungrouped)
+                found[heading].append((place, parameter))
+        return {
+            heading: [option for _, option in sorted(options, key=lambda each: each[0])]
+            for heading, options in found.items()
+            if options
+        }
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write each group of options under its heading."""
-        records: dict[str, list[tuple[int, tuple[str, str]]]] = {heading: [] for heading in (OTHER, *GROUPS)}
-        for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
-            if record is not None and isinstance(parameter, click.Option):
-                heading, place = _place(parameter)
-                records[heading].append((place, record))
-        for heading, found in records.items():
-            if found:
-                with formatter.section(heading):
-                    formatter.write_dl([record for _, record in sorted(found, key=lambda each: each[0])])
+        for heading, options in self._grouped(ctx).items():
+            records = [record for option in options if (record := option.get_help_record(ctx)) is not None]
+            with formatter.section(heading):
+                formatter.write_dl(records)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples, one a line."""
@@ -147,10 +203,24 @@ def write_examples(text: str | None, formatter: click.HelpFormatter) -> None:
                 formatter.write(f"{'':>{formatter.current_indent}}{line.strip()}\n")
 
 
-def _place(option: click.Option) -> tuple[str, int]:
+def _first_line(text: str, width: int) -> str:
+    """The words of a help that fit a line, up to the end of a part of a sentence.
+
+    >>> _first_line("Fetch a symbol from here first: binance, yahoo", 40)
+    'Fetch a symbol from here first'
+    """
+    if len(text) <= width:
+        return text.rstrip(".")
+    ends = [
+        place for place, letter in enumerate(text[:width]) if letter in ".;:" and text[place + 1 : place + 2] == " "
+    ]
+    return text[: ends[-1]] if ends else text[: width - 4].rpartition(" ")[0].rstrip(",") + " ..."
+
+
+def _place(option: click.Option, ungrouped: tuple[str, ...]) -> tuple[str, int]:
     """The heading of an option, and its place below it; one of no group stays in the order of its command."""
     name = max(option.opts, key=len).lstrip("-")
     for heading, names in GROUPS.items():
-        if name in names:
+        if name in names and name not in ungrouped:
             return heading, names.index(name)
     return OTHER, 0

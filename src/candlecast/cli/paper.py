@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=Command,
+    ungrouped=("resume",),
     short_help="Trade a run on paper, bar by bar.",
     epilog="""
     candlecast paper runs/BTCUSDT-1h-lstm-return-1a2b3c4d --tape

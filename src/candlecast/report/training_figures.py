@@ -121,9 +121,8 @@ def skill_by_training(result: StudyResult) -> Figure:
         f"naive forecast; {right} of {parts.height} have a hit rate above 50 %. R2 ranges from {percent(r2.min(), 2)} to "
         f"{percent(r2.max(), 2)}{', so a single training proves nothing' if r2.min() <= 0 < r2.max() else ''}."
     )
-    alike = (
-        parts.drop_nulls("r2").group_by("fold").agg(has_equals=pl.col("r2").n_unique() < pl.len())["has_equals"].sum()
-    )
+    by_fold = parts.drop_nulls("r2").group_by("fold")
+    alike = sum(int(part["r2"].n_unique() < part.height) for _, part in by_fold)
     if alike and not result.losses.is_empty():
         words += (
             f" In {count(alike, 'fold')} some seeds have the same forecast: what these nets added to their linear part was "
