@@ -82,7 +82,7 @@ HEADINGS = {
 def cli() -> None:
     """Train recurrent networks on market candles, walk forward, backtest after costs, and say whether there is an edge.
 
-    `-h` after a command lists its options.
+    `-h` after a command shows its everyday options, `--help` all of them.
     """
 
 

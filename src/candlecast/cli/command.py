@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from typing import Any
 
@@ -14,7 +15,7 @@ SCREEN = 50  # lines
 SHORT = "candlecast.short_help"  # of a context: whether -h was given, and not --help
 EVERYDAY = (  # options that a short help explains; it names the others
     *("symbols", "files", "source", "interval", "since", "until", "offline", "preset", "study", "model", "target"),
-    *("horizon", "panel", "folds", "seeds", "rule", "fee-bps", "slippage-bps", "dry-run", "workers"),
+    *("folds", "seeds", "rule", "fee-bps", "slippage-bps", "dry-run", "workers"),
     *("tape", "list", "shortcuts", "open", "json", "help"),
 )
 SEVERAL = "`candlecast compare --model NAME NAME` runs several models"
@@ -130,7 +131,10 @@ class Command(click.Command):
                     formatter.write_dl([(names, _first_line(words, width)) for names, words in rows])
         if rest:
             with formatter.section("More, explained by --help"):
-                formatter.write_dl([(heading, " ".join(names)) for heading, names in rest.items()])
+                for line in _columns(
+                    {heading: " ".join(names) for heading, names in rest.items()}, formatter.width - 4
+                ):
+                    formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
 
     def _grouped(self, ctx: click.Context) -> dict[str, list[click.Option]]:
         """The options that have help, by heading and in order."""
@@ -201,6 +205,22 @@ def write_examples(text: str | None, formatter: click.HelpFormatter) -> None:
         with formatter.section("Examples"):
             for line in text.strip().splitlines():
                 formatter.write(f"{'':>{formatter.current_indent}}{line.strip()}\n")
+
+
+def _columns(texts: dict[str, str], width: int) -> list[str]:
+    """Names, and their texts wrapped beside them; the name of an option is never broken.
+
+    >>> print("\\n".join(_columns({"Costs": "--fee-bps --slippage-bps"}, 24)))
+    Costs  --fee-bps
+           --slippage-bps
+    """
+    first = max(map(len, texts)) + 2
+    wrap = textwrap.TextWrapper(width - first, break_on_hyphens=False, break_long_words=False)
+    return [
+        f"{'' if row else name:<{first}}{line}"
+        for name, text in texts.items()
+        for row, line in enumerate(wrap.wrap(text))
+    ]
 
 
 def _first_line(text: str, width: int) -> str:

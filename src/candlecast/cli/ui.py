@@ -48,7 +48,7 @@ def ui(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Show runs, comparisons, trials, stored candles and paper sessions in a browser: sorted, filtered, side by side.
+    """Show runs, comparisons, scans, trials, stored candles and paper sessions in a browser: sorted, filtered, side by side.
 
     The page is served on 127.0.0.1 alone, at an address with a random token. Nothing is written. Ctrl-C ends it.
     """
