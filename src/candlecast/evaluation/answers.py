@@ -62,13 +62,16 @@ class Answer:
 
 
 def figure_words(measure: str, value: float | None, low: float | None, high: float | None) -> str:
-    """A measure that is a fraction, its value and its interval, in a few words.
+    """A measure, its value and its interval, in a few words: fractions in percent, correlations as they are.
 
     >>> figure_words("annual return", 0.021, None, None)
     'annual return 2.1 %'
     """
     if value is None:
         return f"{measure} undefined"
+    if measure.endswith("IC"):
+        words = f"{measure} {number(value, 3)}"
+        return words if low is None or high is None else f"{words} (95 % CI {number(low, 3)} to {number(high, 3)})"
     digits = 2 if measure.startswith("R2") else 1
     words = f"{measure} {percent(value, digits)}"
     if low is None or high is None:

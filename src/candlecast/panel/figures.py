@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from candlecast.panel.result import PanelResult
 
 MOST_POINTS = 600  # of a line, which more cannot show
+LOGARITHMIC_LEFT = 76  # pixels for the labels of small numbers
 
 
 def account_figure(result: PanelResult) -> Figure:
@@ -32,11 +33,13 @@ def account_figure(result: PanelResult) -> Figure:
     }
     logs = {name: np.log10(np.maximum(values, 1e-6)) for name, values in lines.items()}
     rows = _thinned(len(years))
-    axes = svg.Axes(x=svg.span(years, margin=0.0), y=svg.span(*logs.values()))
+    axes = svg.Axes(x=svg.span(years, margin=0.0), y=svg.span(*logs.values()), left=LOGARITHMIC_LEFT)
     drawing = svg.drawing(
         axes,
         "Account",
-        svg.frame(axes, x_title="year", y_title="growth of 1", x_words=_year_words, y_words=lambda v: f"{10.0**v:.3g}"),
+        svg.frame(
+            axes, x_title="year", y_title="growth of 1", x_words=svg.year_words, y_words=lambda v: f"{10.0**v:.3g}"
+        ),
         svg.line(axes, years[rows], logs["universe"][rows], "grey"),
         svg.line(axes, years[rows], logs["gross"][rows], "orange dashed"),
         svg.line(axes, years[rows], logs["net"][rows], "blue"),
@@ -69,7 +72,7 @@ def coefficient_figure(result: PanelResult) -> Figure:
     drawing = svg.drawing(
         axes,
         title,
-        svg.frame(axes, x_title="year", y_title="sum of rank ICs", x_words=_year_words),
+        svg.frame(axes, x_title="year", y_title="sum of rank ICs", x_words=svg.year_words),
         svg.level(axes, 0.0, "grey dotted"),
         svg.line(axes, years[rows], total[rows], "blue"),
     )
@@ -98,7 +101,12 @@ def group_figure(result: PanelResult) -> Figure:
     drawing = svg.drawing(
         axes,
         title,
-        svg.frame(axes, x_title="group by score, the lowest first", y_title="return relative to all assets, bp"),
+        svg.frame(
+            axes,
+            x_title="group by score, the lowest first",
+            y_title="return relative to all assets, bp",
+            x_words=svg.whole,
+        ),
         svg.bars(axes, edges, mean, "blue", labels),
         svg.whiskers(axes, x, low, high, "grey"),
     )
@@ -145,7 +153,7 @@ def breadth_figure(result: PanelResult) -> Figure:
     drawing = svg.drawing(
         axes,
         title,
-        svg.frame(axes, x_title="year", y_title="assets", x_words=_year_words),
+        svg.frame(axes, x_title="year", y_title="assets", x_words=svg.year_words, y_words=svg.whole),
         *(
             svg.line(axes, years[thin], values[thin], kind)
             for values, kind in ((member, "grey"), (scored, "blue"), (held, "orange"))
@@ -192,10 +200,6 @@ def _years(times: pl.Series) -> np.ndarray:
     begin = days.astype("datetime64[Y]")
     length = ((begin + 1).astype("datetime64[us]") - begin.astype("datetime64[us]")).astype(float)
     return begin.astype(int) + 1970 + (days - begin.astype("datetime64[us]")).astype(float) / length
-
-
-def _year_words(value: float) -> str:
-    return f"{value:.0f}" if abs(value - round(value)) < 1e-6 else f"{value:.1f}"
 
 
 def _thinned(size: int) -> np.ndarray:

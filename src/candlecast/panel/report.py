@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from candlecast.panel import figures
 from candlecast.report.answers import answer_section
 from candlecast.report.document import document
-from candlecast.report.figures import figure_html
+from candlecast.report.figures import figure_html, table_with_data
 from candlecast.report.history_tables import audit_table, trials_table
 from candlecast.report.page_file import page_path, write_page
 from candlecast.report.provenance import provenance_rows, recipe_details
-from candlecast.report.returns_figures import drawdown_table, monthly_table
+from candlecast.report.returns_figures import drawdown_frame, drawdown_table, monthly_frame, monthly_table
 from candlecast.report.tables import account_table, table
 from candlecast.targets.words import described
 from candlecast.text.cells import number, p_value, percent
@@ -64,9 +64,15 @@ def render(result: PanelResult, *, folder: Path = Path()) -> str:
             f"{count(result.folds.height, 'fold')} that begin and end at one moment for all assets, "
             f"{count(len(result.forecast.seeds), 'seed')} each.",
         ),
-        "monthly": monthly_table(result.backtest),
-        "summary": account_table(result.summary(), result.model, held="Universe"),
-        "drawdowns": drawdown_table(result.backtest),
+        "monthly": table_with_data(
+            "monthly", "Returns by month and year", monthly_table(result.backtest), monthly_frame(result.backtest)
+        ),
+        "summary": table_with_data(
+            "summary", "Statistics", account_table(result.summary(), result.model, held="Universe"), result.summary()
+        ),
+        "drawdowns": table_with_data(
+            "drawdowns", "Deepest drawdowns", drawdown_table(result.backtest), drawdown_frame(result.backtest)
+        ),
         "turnover": escape(figures.turnover_words(result)),
         "sides": _sides(result),
         "exposure": _exposure(result),

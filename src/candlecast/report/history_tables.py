@@ -13,7 +13,7 @@ from candlecast.ledger.trials import as_ledger
 from candlecast.report.tables import table
 from candlecast.stats import annual_return, level_of_next, sharpe
 from candlecast.text.cells import number, percent
-from candlecast.text.formatting import count, moment
+from candlecast.text.formatting import count, moment, small
 
 if TYPE_CHECKING:
     from candlecast.candles import CandleReport
@@ -57,7 +57,7 @@ def trials_table(result: Recorded) -> str:
         words += f"Probability of backtest overfitting: {percent(counted.overfitting, 0)}. "
     words += (
         "Every further trial raises what a result must show: the next one is significant at 5 % with a p-value below "
-        f"{level_of_next(counted.forecasts):.2g} for its forecast and {level_of_next(counted.trades):.2g} for its account."
+        f"{small(level_of_next(counted.forecasts))} for its forecast and {small(level_of_next(counted.trades))} for its account."
     )
     note = f'<p class="note">{escape(words)}</p>'
     shown = numbered[-MOST_TRIALS:]

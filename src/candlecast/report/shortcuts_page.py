@@ -23,13 +23,13 @@ CAPTION = (
     "blue where it does not. Share: how much of a Sharpe ratio above zero the mistake is."
 )
 ROW_PIXELS = 26
-LABEL_PIXELS = 190
+LABEL_PIXELS = 200
 
 
 def shortcuts_figure(report: ShortcutReport) -> Figure:
     """A bar for each mistake, from the Sharpe ratio of the study to that with the mistake, with its number."""
     honest, frame = float(report.frame["sharpe"][0]), report.frame[1:]
-    low, high = svg.span(frame["sharpe"].to_numpy(), [honest], margin=0.16)
+    low, high = svg.span(frame["sharpe"].to_numpy(), [honest], margin=0.22)
     height = svg.TOP + svg.BOTTOM + ROW_PIXELS * frame.height
     axes = svg.Axes(x=(low, high), y=(float(frame.height), 0.0), height=height, left=LABEL_PIXELS)
     bottom, start = height - svg.BOTTOM, axes.across(honest)

@@ -14,7 +14,7 @@ from html import escape
 import numpy as np
 
 WIDTH, HEIGHT = 480, 270
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 42
+LEFT, RIGHT, TOP, BOTTOM = 60, 12, 10, 42
 Words = Callable[[float], str]
 
 
@@ -75,6 +75,21 @@ def plain(value: float) -> str:
     ('0.5', '-1,200', '1e-05')
     """
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def year_words(value: float) -> str:
+    """A year as a decimal number at an axis: the year, or its month.
+
+    >>> year_words(2024.0), year_words(2024.5)
+    ('2024', '2024-07')
+    """
+    year, part = divmod(value, 1)
+    return f"{year:.0f}" if part == 0 else f"{year:.0f}-{int(12 * part) + 1:02d}"
+
+
+def whole(value: float) -> str:
+    """A count at an axis; nothing between two of them."""
+    return plain(value) if value == round(value) else ""
 
 
 def frame(axes: Axes, *, x_title: str, y_title: str, x_words: Words = plain, y_words: Words = plain) -> str:

@@ -149,7 +149,9 @@ def losses(result: StudyResult) -> Figure:
         kind = "blue" if name == "valid" else "grey"
         low, median, high = (bands[name][edge].to_numpy() for edge in ("low", "median", "high"))
         parts += [svg.band(axes, epochs, low, high, kind), svg.line(axes, epochs, median, kind)]
-    drawing = svg.drawing(axes, title, svg.frame(axes, x_title="epoch", y_title="loss, first epoch = 1"), *parts)
+    drawing = svg.drawing(
+        axes, title, svg.frame(axes, x_title="epoch", y_title="loss, first epoch = 1", x_words=svg.whole), *parts
+    )
     curves = table.group_by("fold", "seed", maintain_order=True)
     words = f"{count(len(list(curves)), 'training')}: the line is the median, the band holds 90 % of them."
     if is_validated:

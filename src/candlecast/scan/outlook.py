@@ -32,7 +32,7 @@ from candlecast.scan.tasks import Share, shares_of, task_of, trainings_of
 from candlecast.scan.workers import Workers
 from candlecast.stats import corrected_level, detectable_r2, detectable_sharpe
 from candlecast.text import count
-from candlecast.text.formatting import table
+from candlecast.text.formatting import small, table
 
 CORRELATION = 0.5  # of a strategy that holds the asset half of the time with buy-and-hold
 SAMPLED = 2  # series of a timed sample; the first warms the worker up
@@ -104,7 +104,7 @@ def edge_table(edges: Sequence[SmallestEdge]) -> str:
             each.target,
             f"{each.cells:,}",
             f"{each.bars:,}",
-            f"{each.level:.1e}",
+            small(each.level),
             f"{100 * each.r2:.2f} % ({100 * each.r2_alone:.2f} %)",
             f"{each.sharpe:.2f} ({each.sharpe_alone:.2f})",
         ]

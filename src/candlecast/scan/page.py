@@ -19,7 +19,7 @@ from candlecast.scan.folder import ScanFolder
 from candlecast.scan.judging import equity_of
 from candlecast.scan.words import cell_words, ranked, verdict_word
 from candlecast.text.cells import number, p_value, percent
-from candlecast.text.formatting import CELL, count
+from candlecast.text.formatting import CELL, count, small
 
 if TYPE_CHECKING:
     from candlecast.scan.outlook import SmallestEdge
@@ -114,7 +114,7 @@ def _edge_table(edges: Sequence[SmallestEdge]) -> str:
             escape(each.target),
             f"{each.cells:,}",
             f"{each.bars:,}",
-            f"{each.level:.1e}",
+            small(each.level),
             percent(each.r2_alone, 2),
             percent(each.r2, 2),
             number(each.sharpe_alone),

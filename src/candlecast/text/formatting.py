@@ -70,6 +70,17 @@ def moment(time: datetime) -> str:
     return f"{time:%Y-%m-%d}" if (time.hour, time.minute) == (0, 0) else f"{time:%Y-%m-%d %H:%M}"
 
 
+def small(value: float) -> str:
+    """A small positive number in two figures, such as a level of significance.
+
+    >>> small(0.0024), small(8.7e-05), small(1e-9)
+    ('0.0024', '0.000087', '< 0.000001')
+    """
+    if value < 1e-6:
+        return "< 0.000001"
+    return f"{value:.{max(1 - math.floor(math.log10(value)), 0)}f}".rstrip("0")
+
+
 def years(value: float) -> str:
     """A length of time, no more exact than it can be known.
 

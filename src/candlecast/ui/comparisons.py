@@ -98,7 +98,7 @@ def _equity(batch: Batch) -> Figure:
     drawing = svg.drawing(
         axes,
         title,
-        svg.frame(axes, x_title="year", y_title="equity, start = 1", x_words=lambda value: f"{value:g}"),
+        svg.frame(axes, x_title="year", y_title="equity, start = 1", x_words=svg.year_words),
         svg.level(axes, 1.0, "grey dotted"),
         *(svg.line(axes, x, y, "blue" if each is best else "grey") for each, x, y in lines),
     )

@@ -75,7 +75,7 @@ def _equity(workspace: Workspace, runs: list[Run]) -> str:
     drawing = svg.drawing(
         axes,
         "Equity of both runs after costs",
-        svg.frame(axes, x_title="year", y_title="equity, start = 1", x_words=lambda value: f"{value:g}"),
+        svg.frame(axes, x_title="year", y_title="equity, start = 1", x_words=svg.year_words),
         svg.level(axes, 1.0, "grey"),
         *(svg.line(axes, x, y, kind) for (x, y), kind in zip(lines, kinds, strict=True)),
     )

@@ -16,7 +16,7 @@ from candlecast.report.figures import Figure, figure_html
 from candlecast.serving import Reply
 from candlecast.stats import expected_maximum_sharpe, level_of_next
 from candlecast.text.cells import number, percent
-from candlecast.text.formatting import CELL, count
+from candlecast.text.formatting import CELL, count, small
 from candlecast.ui.layout import page
 from candlecast.ui.listing import Column, Listing, Query, address, safe
 from candlecast.ui.workspace import Judged, Workspace
@@ -39,8 +39,8 @@ def trials_page(workspace: Workspace, query: Query) -> Reply:
     last = counts[-1]
     words = (
         f"{count(last.trials, 'trial')}; effective number: {last.forecasts:,.1f} as forecasts, {last.trades:,.1f} as strategies. "
-        f"The next trial is significant at 5 % with a p-value below {level_of_next(last.forecasts):.2g} for its forecast and "
-        f"below {level_of_next(last.trades):.2g} for its account. By luck alone, the best of these strategies has a Sharpe ratio "
+        f"The next trial is significant at 5 % with a p-value below {small(level_of_next(last.forecasts))} for its forecast and "
+        f"below {small(level_of_next(last.trades))} for its account. By luck alone, the best of these strategies has a Sharpe ratio "
         f"of {number(lucky_sharpe(last.trades, years))} a year in {number(years, 1)} years, the median record."
     )
     listing = Listing("trials", "Trials", COLUMNS, trials[::-1], query)
@@ -75,7 +75,7 @@ def number_figure(counts: Sequence[Counted]) -> Figure:
     drawing = svg.drawing(
         axes,
         title,
-        svg.frame(axes, x_title=words, y_title="trials"),
+        svg.frame(axes, x_title=words, y_title="trials", y_words=svg.whole),
         *(_steps(axes, x, y, kind) for kind, y in lines.items()),
     )
     legend = (("grey", "trials"), ("blue", "effective, as forecasts"), ("orange dashed", "effective, as strategies"))
@@ -97,7 +97,7 @@ def threshold_figure(counts: Sequence[Counted], years: float) -> Figure:
     drawing = svg.drawing(
         axes,
         title,
-        svg.frame(axes, x_title=words, y_title="p-value needed", y_words=lambda value: f"{10**value:.2g}"),
+        svg.frame(axes, x_title=words, y_title="p-value needed", y_words=lambda value: small(10**value)),
         svg.level(axes, math.log10(LEVEL), "grey dotted"),
         *(_steps(axes, x, y, kind) for kind, y in lines.items()),
     )
