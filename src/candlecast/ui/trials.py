@@ -40,8 +40,8 @@ def trials_page(workspace: Workspace, query: Query) -> Reply:
     words = (
         f"{count(last.trials, 'trial')}; effective number: {last.forecasts:,.1f} as forecasts, {last.trades:,.1f} as strategies. "
         f"The next trial is significant at 5 % with a p-value below {small(level_of_next(last.forecasts))} for its forecast and "
-        f"below {small(level_of_next(last.trades))} for its account. By luck alone, the best of these strategies has a Sharpe ratio "
-        f"of {number(lucky_sharpe(last.trades, years))} a year in {number(years, 1)} years, the median record."
+        f"below {small(level_of_next(last.trades))} for its account. By luck alone, the best of these strategies has a Sharpe "
+        f"ratio of {number(lucky_sharpe(last.trades, years))} a year in {number(years, 1)} years, the median record."
     )
     listing = Listing("trials", "Trials", COLUMNS, trials[::-1], query)
     content = (

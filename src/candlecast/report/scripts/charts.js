@@ -3,6 +3,7 @@
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const PIXELS = {candles: 3, lines: 2};  // least width of a slot
+const AXIS_PIXELS = 72;  // of an axis of prices: wide enough for most labels, so that a step does not lay the chart out again
 
 class BarChart {
   /** One chart of a specification that Python wrote: panes of series, each of which names its column. */
@@ -19,6 +20,7 @@ class BarChart {
       layout: {background: {color: "transparent"}, attributionLogo: false, fontSize: 12},
       timeScale: {minBarSpacing: 0.01, timeVisible: data.step < 86400, secondsVisible: data.step < 60, rightOffset: 0, lockVisibleTimeRangeOnResize: false},
       crosshair: {mode: 0},
+      rightPriceScale: {minimumWidth: AXIS_PIXELS},
     });
     spec.panes.forEach((pane, row) => pane.series.forEach((each) => this.add(each, row)));
     this.api.panes().forEach((pane, row) => {
@@ -206,9 +208,12 @@ function coloured(each) {
   return {color: colour, lineWidth: each.width ?? 2, lineStyle: each.dash ?? 0};
 }
 
+const COMPACT = new Intl.NumberFormat("en-US", {notation: "compact", maximumSignificantDigits: 3});
+const FORMATS = new Map();  // by digits; making one takes a hundred times as long as using it, and axes use many at each step
+
 /** A large number in three figures: 1.25M. */
 function short(value) {
-  return value.toLocaleString("en-US", {notation: "compact", maximumSignificantDigits: 3});
+  return COMPACT.format(value);
 }
 
 /** Digits after the point that make about five figures of a number. */
@@ -219,5 +224,6 @@ function digitsOf(value) {
 
 /** A number in about five figures. */
 function written(value, digits = digitsOf(value)) {
-  return value.toLocaleString("en-US", {minimumFractionDigits: digits, maximumFractionDigits: digits});
+  if (!FORMATS.has(digits)) FORMATS.set(digits, new Intl.NumberFormat("en-US", {minimumFractionDigits: digits, maximumFractionDigits: digits}));
+  return FORMATS.get(digits).format(value);
 }

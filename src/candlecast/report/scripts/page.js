@@ -118,6 +118,17 @@ function themes(charts) {
   apply();
 }
 
+/** Build the pyramids while nothing else is to be done, so that the first look at all bars does not wait for them. */
+function prepare(data) {
+  const waiting = Object.values(data.pyramids), level = Math.max(1, Math.ceil(Math.log2(data.bars)));
+  const later = window.requestIdleCallback ?? ((work) => setTimeout(work, 50));
+  const next = () => {
+    waiting.pop().extremes(level);
+    if (waiting.length) later(next);
+  };
+  if (waiting.length) later(next);
+}
+
 async function start() {
   const header = JSON.parse(document.getElementById("header").textContent);
   const [library, bytes] = await Promise.all([inflated("library"), inflated("columns")]);
@@ -147,6 +158,7 @@ async function start() {
   themes(charts);
   for (const view of Object.values(views)) view.draw();
   Object.assign(window, {candlecast: {data, views, charts, trades}});
+  prepare(data);
   performance.mark("ready");
   document.documentElement.dataset.ready = "";
 }

@@ -15,7 +15,10 @@ class Pyramid {
 
   /** The largest absolute value; 0 where there is none. */
   get largest() {
-    return (this.most ??= this.column.values.reduce((most, value) => Math.abs(value) > most ? Math.abs(value) : most, 0));
+    if (this.most !== undefined) return this.most;
+    let most = 0;
+    for (const value of this.column.values) if (Math.abs(value) > most) most = Math.abs(value);
+    return (this.most = most);
   }
 
   low(level, bucket) {

@@ -32,7 +32,7 @@ class Trades {
     if (kind === "words") return this.worded(this.header.words[name][value]);
     if (value !== value) return "-";
     if (kind === "percent") return `${value.toFixed(2)} %`;
-    return kind === "count" ? value.toLocaleString("en-US") : kind === "money" ? value.toLocaleString("en-US", {minimumFractionDigits: 2, maximumFractionDigits: 2}) : written(value);
+    return kind === "count" ? written(value, 0) : kind === "money" ? written(value, 2) : written(value);
   }
 
   /** A reason as people read it; the CSV has the word of the library. */
