@@ -52,6 +52,9 @@ class Verdict:
     answers: tuple[Answer, ...] = ()
     measures: tuple[Measure, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"Verdict({self.headline})"
+
     @property
     def notices(self) -> tuple[str, ...]:
         """What is odd about the candles: shown next to the answers."""

@@ -36,6 +36,7 @@ from candlecast.study import comparison_words
 from candlecast.study.result import StudyResult, record_all
 from candlecast.study.study import Study
 from candlecast.targets import NextReturn, Target
+from candlecast.text import count
 from candlecast.text.notebook import notebook_paragraph, notebook_text
 from candlecast.walkforward import CheckpointStore, FoldForecast, WalkPlan, forecast_frame
 from candlecast.walkforward.plan import as_seeds
@@ -292,7 +293,7 @@ def _require_distinct(models: Mapping[str, Model], series: Sequence[Candles]) ->
         )
     if not models or not series:
         raise ConfigError(
-            f"{len(models)} models on {len(series)} series of candles",
+            f"{count(len(models), 'model')} on {len(series)} series of candles",
             expected="at least one of each",
             remedy='Use for example compare({"lstm": cc.LSTM()}, candles)',
         )
