@@ -51,7 +51,7 @@ def results_table(frame: pl.DataFrame, rows: int = ROWS) -> str:
         adjusted = [p_value(row[each]) for each in ("p_pay", "p_pay_discovery")]
         accounts.append([name, bounded(row, "sharpe_difference", 1, 2), *adjusted, verdict_word(row)])
     lines = formatting.table(forecasts, [heading, "R2 vs naive, %", "p", "p adj.", "FDR"])
-    lines += "\n\n" + formatting.table(accounts, [heading, "Sharpe less buy-and-hold", "p", "FDR", "found"])
+    lines += "\n\n" + formatting.table(accounts, [heading, "Sharpe difference", "p", "FDR", "found"])
     return lines + (f"\n... and {frame.height - rows:,} more" if frame.height > rows else "")
 
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from candlecast.evaluation.trial_count import TrialCount
 from candlecast.text import formatting
-from candlecast.text.cells import number, p_value, percent
+from candlecast.text.cells import number, p_value
 
 SHOWN = 5  # results named in a sentence
 
@@ -85,20 +85,19 @@ def forecast_table(frame: pl.DataFrame) -> str:
 
 
 def pay_table(frame: pl.DataFrame) -> str:
-    """Does it pay after costs? In brackets, the 95 % CI."""
+    """Does it pay after costs? In brackets, the 95 % CI; the difference from buy-and-hold, break-even costs in bp a side."""
     heading, names = row_names(frame)
     rows = [
         [
             name,
-            percent(row["annual_return"]),
-            number(row["sharpe"]),
+            bounded(row, "annual_return", 100, 1),
             bounded(row, "sharpe_difference", 1, 2),
             "> 1,000" if row["break_even_bps"] == math.inf else number(row["break_even_bps"], 1),
             "EDGE" if row["has_edge"] else "forecast" if row["is_forecastable"] else "nothing",
         ]
         for name, row in zip(names, frame.iter_rows(named=True), strict=True)
     ]
-    return formatting.table(rows, [heading, "a year", "Sharpe", "less buy-and-hold", "break-even, bp", "found"])
+    return formatting.table(rows, [heading, "return/year, %", "Sharpe difference", "break-even", "found"])
 
 
 def row_names(frame: pl.DataFrame) -> tuple[str, list[str]]:
