@@ -41,6 +41,15 @@ def until(page, is_reached):
     raise AssertionError(f"the view stays at {view}")
 
 
+def eventually(page, claim: str) -> None:
+    """Wait until a claim about the page is true; its policy forbids what `wait_for_function` does."""
+    for _ in range(100):
+        if page.evaluate(claim):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"not true: {claim}")
+
+
 @pytest.mark.parametrize(("width", "scheme"), SIZES)
 def test_every_chart_draws_and_fits(path, visit, width, scheme):
     page, said, asked = visit(path, width, scheme)
@@ -207,4 +216,60 @@ def test_a_page_without_trades_draws(study_of, tmp_path, visit):
     page, said, _ = visit(study_of(model=Naive()).report(tmp_path / "report.html"), 390)
     assert said == []
     assert "The rule never traded" in page.locator("#signals").inner_text()
+    page.close()
+
+
+def test_names_of_panes_stand_in_their_panes(path, visit):
+    page, _, _ = visit(path)
+    found = page.evaluate("""() => {
+        const chart = candlecast.charts.find(each => each.spec.group === "account");
+        const tops = chart.readouts.slice(1).map(list => parseFloat(list.style.top));
+        let above = 0;
+        const real = chart.api.panes().map(pane => { const top = above; above += pane.getHeight() + 1; return top; }).slice(1);
+        return [tops, real];
+    }""")
+    assert len(found[0]) >= 3
+    assert all(abs(top - real) < 8 for top, real in zip(*found, strict=True))
+    page.close()
+
+
+def test_a_click_on_a_name_hides_its_line_and_shows_it_again(path, visit):
+    page, said, _ = visit(path)
+    account = "candlecast.charts.find(each => each.spec.group === 'account')"
+    shown = f"{account}.series.find(each => each.column === 'equity_hold').api.options().visible"
+    button = page.locator("#equity .legend").first.get_by_role("button", name="buy-and-hold")
+    assert button.get_attribute("aria-pressed") == "true"
+    button.click()
+    assert not page.evaluate(shown) and button.get_attribute("aria-pressed") == "false"
+    button.click()
+    assert page.evaluate(shown)
+    assert said == []
+    page.close()
+
+
+def test_the_chart_stays_in_its_place_when_a_pointer_comes(path, visit):
+    page, _, _ = visit(path, 820)
+    chart = page.locator("#equity .chart")
+    chart.scroll_into_view_if_needed()
+    before = chart.bounding_box()
+    page.mouse.move(before["x"] + 300, before["y"] + 60)
+    eventually(page, "document.querySelector('#equity .legend b').textContent !== ''")
+    assert chart.bounding_box()["y"] == before["y"]
+    page.close()
+
+
+def test_pyramids_are_built_before_they_are_looked_at(path, visit):
+    page, _, _ = visit(path)
+    eventually(page, "Object.values(candlecast.data.pyramids).every(each => each.levels.length > 9)")
+    page.close()
+
+
+def test_reasons_are_words_on_the_page_and_names_in_the_data(path, visit, result):
+    page, _, _ = visit(path)
+    cells = page.locator("#trades tbody td:last-child").all_inner_texts()
+    assert "rule" in cells and "target" not in cells
+    with page.expect_download() as download:
+        page.locator("[data-csv=trades]").click()
+    reasons = [line.rsplit(",", 1)[1] for line in download.value.path().read_text().splitlines()[1:]]
+    assert set(reasons) <= set(result.backtest.trades["exit_reason"].drop_nulls()) | {"still open"}
     page.close()

@@ -15,6 +15,7 @@ from candlecast.dataset.folds import WalkForward
 from candlecast.ledger import Ledger
 from candlecast.live import paper
 from candlecast.models import LinearRegression, Naive
+from candlecast.scan import scan
 from candlecast.signals import Threshold
 from candlecast.sources import synthetic
 from candlecast.sources.feed import Tape
@@ -23,6 +24,7 @@ from candlecast.study.checkpoints import run_study
 from candlecast.study.loading import load_run
 from candlecast.ui import serve_ui
 from shelf import Shelf
+from small_scans import LINEAR, plan_of, walk
 
 HOSTILE = "</script><script>alert(1)</script>&\"'<b>"
 
@@ -39,8 +41,12 @@ class Place:
         return self.folder / "runs"
 
     @property
+    def scan(self) -> str:
+        return next(path.name for path in (self.runs / "scans").iterdir() if path.name.startswith("scan-"))
+
+    @property
     def names(self) -> list[str]:
-        return sorted(path.name for path in self.runs.iterdir() if path.is_dir())
+        return sorted(path.name for path in self.runs.iterdir() if path.is_dir() and path.name != "scans")
 
     def get(self, path: str = "") -> tuple[int, str]:
         """Status and page."""
@@ -66,6 +72,7 @@ def place(tmp_path_factory):
     linear = next(path for path in sorted(runs.iterdir()) if path.is_dir() and "linear" in path.name)
     result = load_run(linear)
     result.sweep([Threshold(0.001), Threshold(0.002)], ledger=Ledger(runs))
+    scan(plan_of(walk("A", 1), models=[LINEAR]), runs=runs, workers=1)
     session = paper(result, feed=Tape(result.candles[-60:]), session=folder / "paper" / "first")
     assert sum(1 for _ in session)
     session.close()

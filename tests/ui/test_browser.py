@@ -25,6 +25,8 @@ def paths(place):
         "trials": "trials",
         "candles": "candles",
         "series": SERIES,
+        "scans": "scans",
+        "scan": f"scan?name={place.scan}",
         "paper": "paper",
         "session": "session/first/",
     }

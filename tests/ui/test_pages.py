@@ -6,8 +6,10 @@ import json
 import os
 import re
 import shutil
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import quote, urljoin
 
 import numpy as np
@@ -18,6 +20,7 @@ from candlecast.errors import ConfigError, RunError
 from candlecast.evaluation.trial_count import count, counts_over_time
 from candlecast.ledger import Ledger
 from candlecast.live.journal import Journal
+from candlecast.live.record import read_session
 from candlecast.stats import adjusted_p_value, level_of_next
 from candlecast.ui import serve_ui
 from candlecast.ui.candles import MOST_CHECKED
@@ -27,7 +30,7 @@ from candlecast.ui.trials import lucky_sharpe
 from candlecast.ui.workspace import Run, Workspace
 
 VOID = {"meta", "link", "input", "br", "hr", "img"}
-PAGES = ("", "comparisons", "trials", "candles", "paper")
+PAGES = ("", "comparisons", "scans", "trials", "candles", "paper")
 
 
 class Page(HTMLParser):
@@ -78,7 +81,7 @@ def test_every_link_leads_to_a_page_and_nothing_is_written(place):
         seen.add(address)
         status, page = place.get(address.removeprefix(place.address))
         assert status == 200, address
-        if "report?" in address or "style.css" in address or "session/" in address:
+        if any(each in address for each in ("report?", "cell?", "style.css", "session/")):
             continue  # files that stand for themselves
         waiting += [
             urljoin(address, link).removeprefix(place.address) or "."
@@ -92,6 +95,9 @@ def test_every_link_leads_to_a_page_and_nothing_is_written(place):
         "report",
         "comparisons",
         "comparison",
+        "scans",
+        "scan",
+        "cell",
         "trials",
         "candles",
         "series",
@@ -331,7 +337,14 @@ def test_an_empty_workspace_says_how_to_fill_it(place, tmp_path):
     (tmp_path / "runs").mkdir()
     with serve_ui(runs=tmp_path / "runs", store=tmp_path / "none", paper=tmp_path / "none") as address:
         there = type(place)(tmp_path, address)
-        words = ("candlecast run", "candlecast compare", "the first run", "candlecast fetch", "candlecast paper")
+        words = (
+            "candlecast run",
+            "candlecast compare",
+            "candlecast scan",
+            "the first run",
+            "candlecast fetch",
+            "candlecast paper",
+        )
         for path, said in zip(PAGES, words, strict=True):
             status, page = there.get(path)
             assert status == 200 and said in page
@@ -387,3 +400,27 @@ def test_answers_of_older_runs_are_yes_or_no(tmp_path):
     run = Run(tmp_path, manifest)
     assert run.answers == ("yes", "no") and run.statistic("Sharpe ratio") is None and run.content == ""
     assert run.written_at is None and np.isnan(run.score("r2") or np.nan)
+
+
+def test_scans_lead_to_their_pages_and_these_to_the_reports_of_their_cells(place):
+    status, listing = place.get("scans")
+    assert status == 200 and f"scan?name={place.scan}" in listing
+    status, page = place.get(f"scan?name={place.scan}")
+    cell = re.search(r'href="(cell\?[^"]+)"', page)
+    assert status == 200 and cell
+    status, report = place.get(cell.group(1).replace("&amp;", "&"))
+    assert status == 200 and "Can it be forecast?" in report
+    assert place.get("scan?name=scan-none")[0] == 404
+    assert place.get(f"cell?scan={place.scan}&cell=none")[0] == 404
+
+
+def test_a_run_shows_the_numbers_of_its_answers(place):
+    _, page = place.get(f"run?name={place.names[0]}")
+    assert page.count('<p class="number">') == 2 and "R2 against naive" in page
+
+
+def test_a_session_finds_its_run_beside_its_folder(tmp_path, monkeypatch, place):
+    record = read_session(place.folder / "paper" / "first")
+    monkeypatch.chdir(tmp_path)
+    moved = replace(record, opening={**record.opening, "run": f"runs/{Path(record.opening['run']).name}"})
+    assert moved.result().candles.symbol == record.opening["symbol"]
