@@ -19,7 +19,7 @@ from candlecast.cli.candles import candles
 from candlecast.cli.command import WIDTH, Commands
 from candlecast.cli.compare import compare
 from candlecast.cli.completion import completion
-from candlecast.cli.console import say
+from candlecast.cli.console import say, say_error
 from candlecast.cli.doctor import doctor
 from candlecast.cli.fetch import fetch
 from candlecast.cli.forecast import forecast
@@ -106,7 +106,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = cli.main(arguments, prog_name=NAME, standalone_mode=False, color=color)
     except CandlecastError as error:
-        click.echo(f"Error: {in_shell(str(error), _options())}", err=True)
+        say_error(in_shell(str(error), _options()))
         sys.exit(1)
     except click.ClickException as error:
         error.show(words := io.StringIO())

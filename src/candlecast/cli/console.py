@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
+import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +23,14 @@ def say(text: str, *, is_bold: bool = False, is_error: bool = False) -> None:
     """Lines on stdout or stderr, with control characters of names and answers as escapes, and without secrets."""
     lines = _printable(text)
     click.echo(click.style(lines, bold=True) if is_bold else lines, err=is_error)
+
+
+def say_error(message: str) -> None:
+    """An error on stderr: one line, which is wrapped between words on a terminal."""
+    text = f"Error: {message}"
+    if sys.stderr.isatty():
+        text = prose(text, shutil.get_terminal_size().columns)
+    click.echo(text, err=True)
 
 
 def wrapped(text: str, width: int = 80) -> str:
