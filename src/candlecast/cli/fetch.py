@@ -11,7 +11,7 @@ import click
 
 from candlecast.cli.command import Command
 from candlecast.cli.completion import one_of
-from candlecast.cli.console import print_json, progress, say
+from candlecast.cli.console import print_json, progress, say, say_error
 from candlecast.cli.options import common
 from candlecast.cli.source_registry import NAMES, SOURCES, make_source, store_option
 
@@ -104,7 +104,7 @@ def fetch(
                     renaming, row["bars"] = None, len(place.read(origin, symbol, interval, since=since, until=until))
         except CandlecastError as error:
             errors.append({"symbol": symbol, "interval": str(interval), "error": str(error)})
-            click.echo(f"Error: {error}", err=True)
+            say_error(str(error))
             continue
         rows.append(row)
         if not as_json:
