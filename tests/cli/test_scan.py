@@ -131,7 +131,7 @@ def test_a_dry_run_stops_after_the_plan(market, capsys):
     run("plan.toml", "--dry-run", "--workers", "1", "-q")
     said = capsys.readouterr().out
     assert "2 cells on 2 series of candles" in said
-    assert "smallest R2 (alone)" in said
+    assert "R2 (alone)" in said
     assert not list_scans("runs")
     run("plan.toml", "--dry-run", "--workers", "1", "-q", "--json")
     values = json.loads(capsys.readouterr().out)

@@ -139,8 +139,8 @@ SLIPS = [
         [
             (
                 "errors-exit-with-0",
-                'click.echo(f"Error: {in_shell(str(error), _options())}", err=True)\n        sys.exit(1)',
-                'click.echo(f"Error: {in_shell(str(error), _options())}", err=True)\n        sys.exit(0)',
+                "say_error(in_shell(str(error), _options()))\n        sys.exit(1)",
+                "say_error(in_shell(str(error), _options()))\n        sys.exit(0)",
             )
         ],
     ),
