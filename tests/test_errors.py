@@ -52,3 +52,11 @@ def test_of_thousands_of_names_some_are_listed():
     words = near_misses("prophet", [f"{number:04}" for number in range(1_420)])
     assert words.startswith("Choose one of 0000, 0001, ")
     assert words.endswith("0018, 0019 and 1,400 others")
+
+
+def test_a_misspelt_public_name_is_answered_with_the_nearest():
+    import candlecast
+
+    with pytest.raises(AttributeError, match=r"candlecast has no Lstm; .* Did you mean LSTM"):
+        candlecast.Lstm  # noqa: B018 - the name is looked up
+    assert not hasattr(candlecast, "_hidden")
