@@ -81,7 +81,7 @@ def test_a_net_of_one_asset_is_the_one_of_a_stack_of_one(world, sampling):
     test = folds[0].test
     for place in (0, 7):
         alone = stacked(samples, [place], test.first, test.last, reach=reach_of(cc.LSTM(3, window=6)), name="one")
-        rows = alone.forecastable(np.isin(np.arange(len(samples.panel)), test.array))
+        rows = alone.forecastable_at(np.isin(np.arange(len(samples.panel)), test.array))
         found = part.fitted.forecast(alone, rows).mean
         assert np.array_equal(found, part.values[part.places == place])
 

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from candlecast.causality import require_causal_features
+from candlecast.dataset.folds import Rows
 from candlecast.dataset.samples import Samples
 from candlecast.errors import ConfigError, LookaheadError, NotEnoughDataError
 from candlecast.features import Feature, Features, Scaler, across_of
@@ -219,14 +220,19 @@ class Stack:
         """Itself: there is one target."""
         return self
 
-    def learnable(self, moments: np.ndarray) -> np.ndarray:
+    def learnable(self, part: Rows) -> np.ndarray:
+        """See `Samples.learnable`."""
+        rows = part.array
+        return rows[self.is_complete[rows] & self.is_known[rows]]
+
+    def learnable_at(self, moments: np.ndarray) -> np.ndarray:
         """Rows with a whole window and a known outcome at these moments, bool (time,): int64, rising."""
         counts = (self.moment >= 0) & self.is_complete & self.is_known
         counts[counts] = moments[self.moment[counts]]
         return np.flatnonzero(counts)
 
-    def forecastable(self, moments: np.ndarray) -> np.ndarray:
-        """Rows with a whole window at these moments; as `learnable`."""
+    def forecastable_at(self, moments: np.ndarray) -> np.ndarray:
+        """Rows with a whole window at these moments; as `learnable_at`."""
         counts = (self.moment >= 0) & self.is_complete
         counts[counts] = moments[self.moment[counts]]
         return np.flatnonzero(counts)

@@ -118,7 +118,7 @@ def walk_panel(
 
 def forecast_of(job: PanelJob, fitted: Fitted, stack: Stack, moments: int) -> PanelFold:
     """The forecasts of a fold's test part by a fitted model."""
-    rows = stack.forecastable(marked(job.fold.test, moments))
+    rows = stack.forecastable_at(marked(job.fold.test, moments))
     values = fitted.forecast(cast("Any", stack), rows).mean if len(rows) else np.empty(0)
     return PanelFold(job, fitted, stack.moment[rows], stack.place[rows], np.asarray(values, np.float64))
 
@@ -228,7 +228,7 @@ def _job(samples: PanelSamples, model: Model, fold: Fold, places: Sequence[int])
         stack = stacked(samples, places, fold.train.first, last, reach=reach, name=name)
     except NotEnoughDataError:
         return None
-    train, valid = (stack.learnable(marked(part, moments)) for part in (fold.train, fold.valid))
+    train, valid = (stack.learnable_at(marked(part, moments)) for part in (fold.train, fold.valid))
     if not len(train):
         return None
     end = len(stack)
