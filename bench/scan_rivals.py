@@ -55,10 +55,10 @@ def walk(path: str, train: int, steps: int, batch: int) -> dict[str, float]:
         )
         NeuralForecast([model], freq=1).fit(known, val_size=0)
 
-    fit(frame[:train], WARM_STEPS)
+    fit(frame.iloc[:train], WARM_STEPS)
     began, worked = time.perf_counter(), time.process_time()
     for fold in range(FOLDS):
-        fit(frame[fold * test : fold * test + train], steps)
+        fit(frame.iloc[fold * test : fold * test + train], steps)
     return {"seconds": time.perf_counter() - began, "processor_seconds": time.process_time() - worked}
 
 
