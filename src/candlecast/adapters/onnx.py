@@ -34,7 +34,8 @@ def export_onnx(fitted: FittedNet, path: str | Path) -> Path:
     says of itself is in its metadata: see `metadata`.
 
     Each window starts from an empty memory, so that a net sampled in sequence gives what it forecasts for a bar asked for
-    alone. The file is compared in onnxruntime with the net itself before it takes its place.
+    alone. A linear part that is refitted in the test part is in the file as it was trained. The file is compared in
+    onnxruntime with the net itself before it takes its place.
 
     Raises ConfigError for a net that torch cannot write as a graph, that gives other numbers there, or without the extra.
     """

@@ -82,9 +82,11 @@ def streaming(walk: Walk) -> Check:
     rows = rows[segments[rows] == segments[rows[-1]]][-STREAMED:]
     batch = numbers_of(fitted.forecast(samples, rows))[0]
     begin = max(int(np.searchsorted(segments, segments[rows[-1]])), int(rows[0]) - samples.window + 1)
-    state, streamed = fitted.start(), np.full(len(samples), np.nan)
+    state, streamed = fitted.start(begin), np.full(len(samples), np.nan)
     for row in range(begin, int(rows[-1]) + 1):
-        state, prediction = fitted.step(state, samples.inputs[row])
+        past = row - samples.horizon
+        known = samples.y[past] if past >= 0 and samples.is_known[past] else None
+        state, prediction = fitted.step(state, samples.inputs[row], known)
         streamed[row] = float(prediction.mean[0])
     gap = np.abs(batch - streamed[rows])
     limit = TOLERANCE * max(float(np.std(batch)), 1e-12)

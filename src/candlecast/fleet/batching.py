@@ -158,7 +158,8 @@ def linear_part(job: TrainingJob, spec: NetSpec, inputs: Scaling, outcomes: Scal
     """The linear part of a job in these scalings; None where the net forecasts alone."""
     if not spec.adds_linear:
         return None
-    return fit_linear_part(job, inputs, outcomes, horizon=job.samples.target.horizon)
+    found = fit_linear_part(job, inputs, outcomes, horizon=job.samples.target.horizon)
+    return found if spec.refit is not None and job.fold.is_in_time_order else found.fixed
 
 
 def _row_set(rows: np.ndarray, bars: int) -> RowSet:

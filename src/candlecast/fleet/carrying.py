@@ -20,11 +20,14 @@ Carried = tuple[Any, Prediction]
 
 @dataclass(frozen=True, eq=False)
 class Carry:
-    """What `FittedNet.carry` is asked: a net, its memory (None before its first bar), and rows of its feature array."""
+    """What `FittedNet.carry` is asked: a net, its memory (None before its first bar), rows of its feature array, and the
+    forecasts of a linear part that is refitted.
+    """
 
     fitted: FittedNet
     memory: Any
     inputs: np.ndarray
+    linear: np.ndarray | None = None
 
 
 def carry_all(asked: Sequence[Carry]) -> list[Carried]:
@@ -35,7 +38,11 @@ def carry_all(asked: Sequence[Carry]) -> list[Carried]:
     found: list[Carried | None] = [None] * len(asked)
     for places in groups.values():
         own = [asked[place] for place in places]
-        answers = _together(own) if len(own) > 1 else [own[0].fitted.carry(own[0].memory, own[0].inputs)]
+        answers = (
+            _together(own)
+            if len(own) > 1
+            else [own[0].fitted.carry(own[0].memory, own[0].inputs, linear=own[0].linear)]
+        )
         for place, answer in zip(places, answers, strict=True):
             found[place] = answer
     return [each for each in found if each is not None]
@@ -66,6 +73,6 @@ def _together(asked: Sequence[Carry]) -> list[Carried]:
             found.append(outputs[:, 0])
     outputs = torch.cat(found, dim=1).double().numpy()
     return [
-        (memory, each.fitted.in_units(own, each.inputs))
+        (memory, each.fitted.in_units(own, each.inputs, each.linear))
         for memory, each, own in zip(memories, asked, outputs, strict=True)
     ]

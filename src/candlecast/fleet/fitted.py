@@ -21,6 +21,7 @@ from candlecast.fleet.gather import windows_tensor
 from candlecast.fleet.linear_part import LinearPart
 from candlecast.fleet.net_spec import NetSpec
 from candlecast.fleet.one_thread import one_thread
+from candlecast.fleet.refitting import RefitState, Refitting
 from candlecast.nets.layers.recurrent import Stepper
 from candlecast.process.forking import require_threads
 from candlecast.targets import components, label
@@ -30,11 +31,15 @@ FORECAST_BATCH = 1_024  # windows forecast at once: bounds memory, large enough 
 
 
 class StreamState(NamedTuple):
-    """State of a stream: the net's `memory`, or the last `window` scaled `rows`; and how many defined rows came last, `run`."""
+    """State of a stream: the net's `memory`, or the last `window` scaled `rows`; and how many defined rows came last, `run`.
+
+    refit: what a linear part that is refitted has learnt; None where it stays as trained.
+    """
 
     memory: tuple[np.ndarray, ...]
     rows: np.ndarray
     run: int
+    refit: RefitState | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +51,8 @@ class FittedNet(Unpickled):
     weights: parameters and stored buffers by name.
     inputs, outcomes: the scalings that it was trained with.
     losses: training and validation loss of each epoch (epoch, 2); the latter NaN without validation.
-    linear: the linear part that the net adds to; None where it forecasts alone.
+    linear: the linear part that the net adds to; None where it forecasts alone. From the first test row on it is fitted anew
+        where the spec says so: see `refitting`.
     kept: share of what the net adds to each target's forecast that is kept, (N,); None where it is kept whole.
     """
 
@@ -87,9 +93,23 @@ class FittedNet(Unpickled):
                 remedy="Give the study that was run, or run it again",
             )
 
-    def forecast(self, samples: Samples, rows: np.ndarray) -> Prediction:
-        """Forecasts made at the close of `rows` (rising), in the target's units."""
-        return self._in_units(self._outputs(samples, rows), self._linear_of(samples.inputs, rows))
+    @cached_property
+    def refitting(self) -> Refitting | None:
+        """How the linear part is fitted anew in the test part; None where it stays as trained."""
+        if self.linear is None or self.linear.penalty is None or self.spec.refit is None:
+            return None
+        return Refitting(self.job, self.linear, self.inputs, self.outcomes, self.spec.refit)
+
+    def forecast(self, samples: Samples, rows: np.ndarray, *, linear: np.ndarray | None = None) -> Prediction:
+        """Forecasts made at the close of `rows` (rising), in the target's units.
+
+        `linear`: the scaled forecasts of the linear part at these rows, (rows, N), where the samples do not hold all that it
+        has learnt from; None: it is fitted anew by what they hold.
+        """
+        if linear is None and self.refitting is not None and len(rows):
+            linear = self.refitting.forecast(samples, rows)
+        linear = self._linear_of(samples.inputs, rows) if linear is None else linear
+        return self._in_units(self._outputs(samples, rows), linear)
 
     def added(self, samples: Samples, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What the net adds to the forecasts of `rows`, and what the linear part leaves of their outcomes: scaled, (rows, N)."""
@@ -122,12 +142,19 @@ class FittedNet(Unpickled):
         each = np.split(outputs, len(self.outcomes.shift), axis=1)
         return np.column_stack([self.spec.head.predict(part, shift=0.0, scale=1.0).mean for part in each])
 
-    def start(self) -> StreamState:
-        """The state before the first bar of a stream. Take a new one after a gap in the candles."""
-        memory = self.net.start() if self._is_stepped else ()
-        return StreamState(memory, np.zeros((self.window, len(self.inputs.shift)), np.float32), 0)
+    def start(self, at: int | None = None) -> StreamState:
+        """The state before the first bar of a stream. Take a new one after a gap in the candles.
 
-    def step(self, state: StreamState, row: np.ndarray) -> tuple[StreamState, Prediction]:
+        at: row of that bar in the samples of the job, which say what a linear part that is refitted has learnt by then. None:
+            the linear part stays as trained.
+        """
+        memory = self.net.start() if self._is_stepped else ()
+        refit = None if at is None or self.refitting is None else self.refitting.start(at)
+        return StreamState(memory, np.zeros((self.window, len(self.inputs.shift)), np.float32), 0, refit)
+
+    def step(
+        self, state: StreamState, row: np.ndarray, known: np.ndarray | None = None
+    ) -> tuple[StreamState, Prediction]:
         """One new closed bar in, one forecast out, in constant time and memory.
 
         The forecast is made at the bar's close. It equals that of `forecast` for the same bars, to the rounding of float32.
@@ -135,6 +162,8 @@ class FittedNet(Unpickled):
         Args:
             state: from `start` or the step before.
             row: the bar's row of the feature array, float64 (column,), unscaled.
+            known: the outcomes that are known at this close and were not before, those of the bar `horizon` bars ago, (N,),
+                unscaled; None where there is none. A linear part that is refitted learns from them.
 
         Returns:
             The next state, and the forecast: one row in the target's units, NaN until `window` defined rows in succession.
@@ -146,21 +175,30 @@ class FittedNet(Unpickled):
         run = state.run + 1 if is_defined else 0
         if self._is_stepped:
             output, memory = self._stepper(scaled, state.memory)
-            state = StreamState(memory, state.rows, run)
+            state = StreamState(memory, state.rows, run, state.refit)
         else:
-            state = StreamState((), np.concatenate([state.rows[1:], scaled[None]]), run)
+            state = StreamState((), np.concatenate([state.rows[1:], scaled[None]]), run, state.refit)
             with torch.no_grad(), one_thread(), forecasting(self.spec):
                 output = self.net(torch.from_numpy(state.rows)[None])[0].numpy().ravel()
+        linear = None
+        if state.refit is not None and self.refitting is not None:
+            fresh = (
+                np.full(len(self.outcomes.shift), np.nan) if known is None else self.outcomes.apply(np.asarray(known))
+            )
+            is_whole = np.array([run >= self.job.samples.window])
+            refit, linear = self.refitting.step(state.refit, self.inputs.apply(row)[None], is_whole, fresh[None])
+            state = state._replace(refit=refit)
         outputs = output[None].astype(np.float64)
         outputs = outputs if run >= self.window else np.full_like(outputs, np.nan)
-        return state, self._in_units(outputs, self._linear_of(row[None]))
+        return state, self._in_units(outputs, self._linear_of(row[None]) if linear is None else linear)
 
-    def carry(self, memory: Any, inputs: np.ndarray) -> tuple[Any, Prediction]:
+    def carry(self, memory: Any, inputs: np.ndarray, *, linear: np.ndarray | None = None) -> tuple[Any, Prediction]:
         """Forecasts at the close of bars that follow each other, and the net's memory after them: the bits of `forecast`.
 
         Args:
             memory: None before the first bar, or what this gave for the bars before. Begin anew after a gap.
             inputs: rows of the feature array, float64 (time, column), unscaled; `window` - 1 bars before the first that counts.
+            linear: the scaled forecasts of a linear part that is refitted, (time, N); None: those of the linear part as trained.
 
         Returns:
             The memory, and one forecast for each bar, in the target's units.
@@ -173,11 +211,14 @@ class FittedNet(Unpickled):
                 x = windows_tensor(part, np.array([len(part) - 1]), len(part), self.inputs)
                 outputs, memory = self.net(x, memory, len(part))  # (1, T, N O)
                 found.append(outputs[0])
-        return memory, self.in_units(torch.cat(found).double().numpy(), inputs)
+        return memory, self.in_units(torch.cat(found).double().numpy(), inputs, linear)
 
-    def in_units(self, outputs: np.ndarray, inputs: np.ndarray) -> Prediction:
-        """The net's outputs for rows of the feature array, float64 (rows, N O), as forecasts in the target's units."""
-        return self._in_units(outputs, self._linear_of(inputs))
+    def in_units(self, outputs: np.ndarray, inputs: np.ndarray, linear: np.ndarray | None = None) -> Prediction:
+        """The net's outputs for rows of the feature array, float64 (rows, N O), as forecasts in the target's units.
+
+        `linear`: as for `carry`.
+        """
+        return self._in_units(outputs, self._linear_of(inputs) if linear is None else linear)
 
     @cached_property
     def _stepper(self) -> Stepper:
@@ -228,6 +269,10 @@ class FittedNet(Unpickled):
     def from_tensors(cls, job: Job, spec: NetSpec, tensors: Mapping[str, np.ndarray]) -> FittedNet:
         """What `tensors()` was taken from."""
         names = ["losses", *(f"{side}.{part}" for side in ("inputs", "outcomes") for part in ("shift", "scale"))]
+        if any(name.startswith("linear.") for name in tensors):
+            names += [f"linear.{part}" for part in ("constant", "weights")]
+        if "linear.penalty" in tensors or "linear.share" in tensors:
+            names += ["linear.penalty", "linear.share"]
         lacking = [name for name in names if name not in tensors]
         if lacking:
             raise RunError(
@@ -237,9 +282,8 @@ class FittedNet(Unpickled):
         inputs, outcomes = (
             Scaling(tensors[f"{side}.shift"], tensors[f"{side}.scale"]) for side in ("inputs", "outcomes")
         )
-        linear = (
-            LinearPart(tensors["linear.constant"], tensors["linear.weights"]) if "linear.weights" in tensors else None
-        )
+        parts = {name.removeprefix("linear."): value for name, value in tensors.items() if name.startswith("linear.")}
+        linear = LinearPart.of(parts) if parts else None
         return cls(job, spec, weights, inputs, outcomes, tensors["losses"], linear, tensors.get("kept"))
 
     def tensors(self) -> dict[str, np.ndarray]:

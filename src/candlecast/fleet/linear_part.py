@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -21,14 +22,31 @@ BLOCKS = 5  # of the rows, in order of time: each is forecast by a regression on
 
 @dataclass(frozen=True, eq=False)
 class LinearPart:
-    """Scaled outcomes as `constant` (N,) + scaled features x `weights` (column, N)."""
+    """Scaled outcomes as `constant` (N,) + scaled features x `weights` (column, N).
+
+    `penalty` and `share` (N,): what was chosen on the training rows, for one that is refitted later (`fleet.refitting`); None
+    for one that stays as it is.
+    """
 
     constant: np.ndarray
     weights: np.ndarray
+    penalty: np.ndarray | None = None
+    share: np.ndarray | None = None
 
     def parts(self) -> dict[str, np.ndarray]:
         """Its arrays by name."""
-        return {"constant": self.constant, "weights": self.weights}
+        named = {name: getattr(self, name) for name in ("constant", "weights", "penalty", "share")}
+        return {name: value for name, value in named.items() if value is not None}
+
+    @classmethod
+    def of(cls, parts: Mapping[str, np.ndarray]) -> LinearPart:
+        """What `parts()` was taken from."""
+        return cls(parts["constant"], parts["weights"], parts.get("penalty"), parts.get("share"))
+
+    @property
+    def fixed(self) -> LinearPart:
+        """The same as one that is not refitted."""
+        return LinearPart(self.constant, self.weights)
 
     def forecast(self, scaled: np.ndarray) -> np.ndarray:
         """Scaled outcomes (rows, N) for scaled features (rows, column), undefined ones counted as 0.
@@ -83,20 +101,21 @@ def fit_linear_part(job: TrainingJob, inputs: Scaling, outcomes: Scaling, *, hor
     rows = np.sort(np.concatenate([job.train_rows, job.valid_rows]))
     x = torch.from_numpy(np.nan_to_num(inputs.apply(samples.inputs[rows]), copy=False, nan=0.0, posinf=0.0, neginf=0.0))
     y = torch.from_numpy(outcomes.apply(samples.y[rows]))
-    naive = _naive(job, rows, outcomes)
+    naive = constant_naive(job, rows, outcomes)
     with one_thread():
         parts = [_column(x, y[:, n], naive if n == 0 else None, horizon) for n in range(y.shape[1])]
-    return LinearPart(np.array([constant for constant, _ in parts]), np.column_stack([weights for _, weights in parts]))
+    constants, weights, penalties, shares = zip(*parts, strict=True)
+    return LinearPart(np.array(constants), np.column_stack(weights), np.array(penalties), np.array(shares))
 
 
-def _naive(job: TrainingJob, rows: np.ndarray, outcomes: Scaling) -> float | None:
+def constant_naive(job: TrainingJob, rows: np.ndarray, outcomes: Scaling) -> float | None:
     """The naive forecast of the first target in its scale where it is the same for all rows, else None."""
     naive = np.unique(job.samples.naive[rows])
     return float((naive[0] - outcomes.shift[0]) / outcomes.scale[0]) if len(naive) == 1 else None
 
 
-def _column(x: Tensor, y: Tensor, naive: float | None, horizon: int) -> tuple[float, np.ndarray]:
-    """Constant and weights (column,) of one outcome, of x (rows, column) and y (rows,)."""
+def _column(x: Tensor, y: Tensor, naive: float | None, horizon: int) -> tuple[float, np.ndarray, float, float]:
+    """Constant, weights (column,), penalty and share of one outcome, of x (rows, column) and y (rows,)."""
     sums = _Sums.of(x, y)
     mean_x, mean_y = sums.x / sums.rows, sums.y / sums.rows
     about = sums.about(mean_x, mean_y)
@@ -109,7 +128,7 @@ def _column(x: Tensor, y: Tensor, naive: float | None, horizon: int) -> tuple[fl
     if naive is not None:
         gap, error = mean_y - naive, about.yy / sums.rows**2 * horizon
         level = naive + gap * max(0.0, 1.0 - error / gap**2) if gap else naive
-    return level - float(mean_x @ weights), weights.numpy()
+    return level - float(mean_x @ weights), weights.numpy(), penalty, share
 
 
 def _chosen(x: Tensor, y: Tensor, sums: _Sums, horizon: int) -> tuple[float, float]:

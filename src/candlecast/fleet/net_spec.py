@@ -24,6 +24,7 @@ class NetSpec:
     fit: how the net is trained.
     uses_local_rng: initial weights come from `nets.layers.weights` alone. If not, the net may draw them from torch's global
         generators, which are seeded by the job while it is built, and restored after that.
+    refit: span after which the linear part is fitted anew in a test part; None where it stays as trained.
     """
 
     build: Callable[[int], nn.Module]
@@ -31,6 +32,7 @@ class NetSpec:
     window: int
     fit: Fit
     uses_local_rng: bool = False
+    refit: str | None = None
 
     @property
     def adds_linear(self) -> bool:

@@ -6,8 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from candlecast.errors import CandlecastError
+from candlecast.interval import span_seconds
 from candlecast.parameters import is_whole, require_kinds, require_parameters
 
+NEVER = "never"
 LARGEST_BATCH = 1_000_000  # sequences; more than any training part has
 
 
@@ -33,6 +36,9 @@ class Fit:
     shrink: what the net adds is multiplied by its slope on the validation part, at most 1, less its uncertainty: it says
         nothing where it has learnt nothing. Without a validation part, nothing is shrunk.
         Both are for heads of values; None: on for the nets of candlecast, off for a net of yours and for `Policy`.
+    refit: the linear part is fitted anew every such span ("1d", or a bar where that is longer) of a test part, by all outcomes
+        known by then, while the net stays as trained (`fleet.refitting`); "never": it stays as trained. None: "1d" for
+        volatility, else "never". Folds that learn from bars after their test part, and `Pooled`, never refit.
     device: "auto" takes a CUDA device when there is one.
     """
 
@@ -47,6 +53,7 @@ class Fit:
     schedule: Literal["constant", "cosine"] = "constant"
     linear: bool | None = None
     shrink: bool | None = None
+    refit: str | None = None
     device: str = "auto"
 
     def __post_init__(self) -> None:
@@ -68,9 +75,19 @@ class Fit:
                 "schedule": (self.schedule in ("constant", "cosine"), '"constant" or "cosine"'),
                 "linear": (self.linear in (True, False, None), "True, False or None"),
                 "shrink": (self.shrink in (True, False, None), "True, False or None"),
+                "refit": (_is_span(self.refit), 'a span such as "1d", "never" or None'),
                 "device": (_names_device(self.device), '"auto", "cpu", "cuda" or one such as "cuda:1"'),
             },
         )
+
+
+def _is_span(refit: str | None) -> bool:
+    if refit in (None, NEVER):
+        return True
+    try:
+        return span_seconds(refit) > 0
+    except CandlecastError:
+        return False
 
 
 def _names_device(device: str) -> bool:

@@ -20,6 +20,7 @@ from candlecast.features import Features
 from candlecast.features.streaming import SPARE, newest_values, require_streaming
 from candlecast.fleet.carrying import Carry
 from candlecast.fleet.fitted import FittedNet
+from candlecast.fleet.refitting import RefitState, Refitting
 from candlecast.live.generations import Generation
 from candlecast.live.stepping import Work, finished, together
 from candlecast.models import Fitted
@@ -59,17 +60,18 @@ class Forecaster:
         is_defined = ~np.isnan(self._inputs.sum(axis=1))
         self._runs = run_length(is_defined, self._segments)
         self._memories: list[Any] = []
+        self._refits: list[RefitState | None] = []
         self._is_running = False
         self._warm(kept)
 
     def _warm(self, kept: Candles) -> None:
         """Bring the memories of the nets that are active at the end of the history up to there."""
         times = kept.close_time
-        for generation in self.generations:
-            if len(times) and generation.since <= times[-1]:
-                self._activate(generation)
-        if self.active is not None:
-            finished(self._rows(int(np.searchsorted(times, self.active.since)), len(times)))
+        begun = [generation for generation in self.generations if len(times) and generation.since <= times[-1]]
+        if begun:
+            first = int(np.searchsorted(times, begun[-1].since))
+            self._activate(begun[-1], first)
+            finished(self._rows(first, len(times)))
 
     def add(self, generation: Generation) -> None:
         """Forecast with other fitted models from their first bar on."""
@@ -90,10 +92,10 @@ class Forecaster:
             waiting = [g for g in self.generations if self.active is None or g.since > self.active.since]
             changes = {int(np.searchsorted(times, g.since)): g for g in waiting if g.since <= times[-1]}
             if 0 in changes:
-                self._activate(changes.pop(0))
+                self._activate(changes.pop(0), start)
             for row in sorted(changes):
                 frames += yield from self._rows(bounds[-1], start + row)
-                self._activate(changes[row])
+                self._activate(changes[row], start + row)
                 bounds.append(start + row)
             frames += yield from self._rows(bounds[-1], len(self._runs))
         if not frames:
@@ -131,9 +133,36 @@ class Forecaster:
         self._segments = np.concatenate([self._segments[left_out:], new])
         self._runs = np.concatenate([self._runs[left_out:], runs])
 
-    def _activate(self, generation: Generation) -> None:
+    def _activate(self, generation: Generation, first: int) -> None:
+        """Forecast with these models from row `first` of those kept on."""
         self.active = generation
         self._is_running, self._memories = False, [None] * len(generation.fitted)
+        self._refits = [self._refit_before(fitted, first) for fitted in generation.fitted]
+
+    def _refit_before(self, fitted: Fitted, first: int) -> RefitState | None:
+        """What the linear part of a net has learnt before row `first` of those kept; None where it stays as trained."""
+        if not isinstance(fitted, FittedNet) or fitted.refitting is None:
+            return None
+        own, times = fitted.job.samples.candles.close_time, self.growing.last(len(self.growing)).close_time
+        state = fitted.refitting.start(int(np.searchsorted(own, times[first])))
+        begin = int(np.searchsorted(times, own[-1], side="right"))  # bars after those that it was trained with
+        return self._learning(fitted.refitting, state, begin, first)[0] if begin < first else state
+
+    def _learning(
+        self, refitting: Refitting, state: RefitState, first: int, stop: int
+    ) -> tuple[RefitState, np.ndarray]:
+        """What a linear part has learnt after rows [first, stop) of those kept, and its scaled forecasts of them."""
+        horizon, places = self.target.horizon, np.arange(first, stop)
+        reach = len(self._runs) - first + horizon + max(memory(self.target), horizon) + SPARE
+        tail = self._table if len(self._table) >= reach else self.growing.candles(reach)
+        offset = len(self._runs) - len(tail)
+        samples = self._samples(tail, offset)
+        is_whole = (self._runs[places] >= self.window) & np.isfinite(samples.naive[places - offset])
+        known, past = np.full((stop - first, samples.y.shape[1]), np.nan), places - offset - horizon
+        usable = past >= 0
+        usable[usable] = samples.is_known[past[usable]]
+        known[usable] = refitting.outcomes.apply(samples.y[past[usable]])
+        return refitting.step(state, refitting.inputs.apply(self._inputs[places]), is_whole, known)
 
     def _rows(self, first: int, stop: int) -> Work[list[pl.DataFrame]]:
         """Forecast table of the complete rows in [first, stop) of those kept, by the active models; one frame for each seed."""
@@ -168,13 +197,16 @@ class Forecaster:
         """Forecasts of the complete `rows` by one seed's model."""
         assert self.active is not None
         fitted = self.active.fitted[place]
+        linear, state = None, self._refits[place]
+        if isinstance(fitted, FittedNet) and fitted.refitting is not None and state is not None:
+            self._refits[place], linear = self._learning(fitted.refitting, state, first, stop)
         if isinstance(fitted, FittedNet) and fitted.is_carried:
-            return (yield from self._carried(fitted, place, first, stop, rows))
+            return (yield from self._carried(fitted, place, (first, stop), rows, linear))
         if not len(rows):
             return None
         offset = len(self._runs) - len(samples)
         if isinstance(fitted, FittedNet):
-            return fitted.forecast(samples, rows - offset)
+            return fitted.forecast(samples, rows - offset, linear=None if linear is None else linear[rows - first])
         return self._by_history(fitted, rows - offset, samples)
 
     def _by_history(self, fitted: Fitted, rows: np.ndarray, samples: Samples) -> Prediction:
@@ -186,9 +218,13 @@ class Forecaster:
         return _newest(fitted.forecast(samples, every), len(rows))
 
     def _carried(
-        self, fitted: FittedNet, place: int, first: int, stop: int, rows: np.ndarray
+        self, fitted: FittedNet, place: int, part: tuple[int, int], rows: np.ndarray, linear: np.ndarray | None
     ) -> Work[Prediction | None]:
-        """By a net that carries its memory: begun `window` - 1 bars before the first complete row of each segment."""
+        """By a net that carries its memory: begun `window` - 1 bars before the first complete row of each segment.
+
+        `part`: first row and stop of those kept. `linear`: scaled forecasts of these rows by a linear part that is refitted.
+        """
+        first, stop = part
         found: list[Prediction] = []
         is_running, row = self._is_running, first
         if is_running and first and self._segments[first] != self._segments[first - 1]:
@@ -206,7 +242,11 @@ class Forecaster:
                 opening = int(np.searchsorted(self._segments, segment))
                 begin = max(opening, int(inside[0]) - fitted.window + 1)
                 self._memories[place] = None
-            answers = yield [Carry(fitted, self._memories[place], self._inputs[begin:end])]
+            own = None
+            if linear is not None:  # bars before the part only fill the memory
+                before = np.zeros((max(first - begin, 0), linear.shape[1]))
+                own = np.concatenate([before, linear[max(begin - first, 0) : end - first]])
+            answers = yield [Carry(fitted, self._memories[place], self._inputs[begin:end], own)]
             self._memories[place], said = answers[0]
             wanted = np.array(
                 [each - begin for each in range(max(begin, row), end) if each in complete], dtype=np.int64

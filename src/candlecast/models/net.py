@@ -16,10 +16,10 @@ from candlecast.dataset.samples import Samples
 from candlecast.errors import ConfigError
 from candlecast.events import Listener, ignore
 from candlecast.fleet.net_spec import NetSpec
-from candlecast.fleet.settings import Fit
+from candlecast.fleet.settings import NEVER, Fit
 from candlecast.heads import Head, usual_head
 from candlecast.parameters import is_whole, require_kinds, require_parameters
-from candlecast.targets import Target, components
+from candlecast.targets import Target, Volatility, components
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 Forecaster = Callable[[Samples, np.ndarray], Prediction]
 BY_WINDOW = Fit(batch=32)  # usual for nets that carry no memory from bar to bar
+USUAL_REFIT = "1d"  # of the linear part, for volatility
 
 USUAL: dict[str, tuple[Callable[[Any], bool], str]] = {  # parameters that several nets have: what each can be
     "hidden": (is_whole, "a whole number of units, 1 or more"),
@@ -143,4 +144,11 @@ class NetModel(ABC):
             self.window,
             self.training,
             uses_local_rng=self.uses_local_rng,
+            refit=self._refit(target),
         )
+
+    def _refit(self, target: Target) -> str | None:
+        """The span after which the linear part is fitted anew; None for never."""
+        usual = USUAL_REFIT if all(isinstance(each, Volatility) for each in components(target)) else NEVER
+        span = self.training.refit or usual
+        return None if span == NEVER else span

@@ -11,7 +11,7 @@ RENAMED = {  # type of a description: the present one
 }
 
 ADDED: dict[str, dict[str, Any]] = {  # type: values of later parameters with which it does what it did without them
-    "Fit": {"linear": False, "shrink": False},
+    "Fit": {"linear": False, "shrink": False, "refit": "never"},
     "InverseVolatility": {"power": 1.0, "cap": 1.0, "usual": 1.0, "band": 0.0},
     "WalkForward": {"refit": None},
 }
@@ -30,8 +30,10 @@ def present_type(description: Mapping[str, Any]) -> Any:
 def with_added(description: Mapping[str, Any]) -> dict[str, Any]:
     """A described recipe with the parameters that its version did not have.
 
-    >>> with_added({"type": "Fit", "lr": 0.01}), with_added({"type": "Fit", "linear": True, "shrink": True})
-    ({'type': 'Fit', 'lr': 0.01, 'linear': False, 'shrink': False}, {'type': 'Fit', 'linear': True, 'shrink': True})
+    >>> with_added({"type": "Fit", "lr": 0.01})
+    {'type': 'Fit', 'lr': 0.01, 'linear': False, 'shrink': False, 'refit': 'never'}
+    >>> with_added({"type": "Fit", "linear": True, "shrink": True, "refit": None})
+    {'type': 'Fit', 'linear': True, 'shrink': True, 'refit': None}
     """
     kind = present_type(description)
     later = ADDED.get(kind, {}) if isinstance(kind, str) else {}

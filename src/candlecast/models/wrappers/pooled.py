@@ -56,7 +56,7 @@ class Pooled(Wrapped[NetModel]):
         from candlecast.fleet.shrinking import shrunk
         from candlecast.fleet.trainer import train
 
-        spec = self.model.net_spec(jobs[0].samples.target)
+        spec = replace(self.model.net_spec(jobs[0].samples.target), refit=None)
         reach = self.window + (spec.fit.chunk if spec.fit.sampling == "sequence" else 0)
         groups: dict[tuple[int, int], list[Job]] = {}
         for job in jobs:
