@@ -23,6 +23,7 @@ from candlecast.walkforward import plan_jobs
 FEATURES = Features(log_return(), rsi(5), log_range(), log_range(5), leverage_effect(), calendar("1h"))
 SHORT = Fit(epochs=1, batch=8, lr=3e-3)
 TARGETS = [Volatility(), Volatility(3), Several(Volatility(1), Volatility(4))]
+NAMES = ["1 bar", "3 bars", "several"]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,7 @@ def ridge(x, y, weight, penalty, share) -> tuple[float, np.ndarray]:
     return mean_y - mean_x @ weights, weights
 
 
-def by_hand(net, row: int, own: list[int]) -> float:
+def by_hand(net, row: int, own: list[int], target: int) -> float:
     """The scaled forecast at a row, from all outcomes known at the last refit. `own`: columns of the slow regression."""
     job, samples = net.job, net.job.samples
     first, bars = job.fold.test.first, 24
@@ -65,25 +66,26 @@ def by_hand(net, row: int, own: list[int]) -> float:
     fresh = np.arange(learnt[-1] + 1, at - samples.horizon + 1)
     fresh = fresh[samples.is_complete[fresh] & samples.is_known[fresh]]
     rows = np.concatenate([learnt, fresh])
-    x, y = net.inputs.apply(samples.inputs), net.outcomes.apply(samples.y)[:, 0]
+    x, y = net.inputs.apply(samples.inputs), net.outcomes.apply(samples.y)[:, target]
     fading = np.concatenate([np.full(len(learnt), len(fresh)), np.arange(len(fresh))[::-1]])
     weight = 0.5 ** (FADING / len(learnt) * fading)
-    penalty, share = net.linear.penalty[0], net.linear.share[0]
+    penalty, share = net.linear.penalty[target], net.linear.share[target]
     fast, weights = ridge(x[rows], y[rows], weight, penalty * LESS, share)
     slow, others = ridge(x[rows][:, own], y[rows], np.ones(len(rows)), LEAST_PENALTY, share)
     return float(fast + x[row] @ weights + slow + x[row, own] @ others) / 2
 
 
-@pytest.mark.parametrize("target", TARGETS[:2], ids=lambda target: f"{target.horizon} bars")
+@pytest.mark.parametrize("target", TARGETS, ids=NAMES)
 def test_forecasts_are_those_of_two_regressions_by_hand(gapped, target):
     net = fitted_to(gapped, target=target)
     names = net.job.samples.features.columns
     own = [n for n, name in enumerate(names) if name.startswith(("log_range", "leverage", "calendar"))]
     assert len(own) == len(names) - 2
     rows = net.job.test_rows
-    found = linear_of(net, net.job.samples, rows)[:, 0]
+    found = linear_of(net, net.job.samples, rows)
     for place in (0, 1, 23, 24, 60, len(rows) - 1):
-        assert found[place] == pytest.approx(by_hand(net, int(rows[place]), own), abs=1e-8)
+        for each, value in enumerate(found[place]):
+            assert value == pytest.approx(by_hand(net, int(rows[place]), own, each), abs=1e-8)
 
 
 def test_without_regressors_of_har_both_read_all_columns(gapped):
@@ -93,7 +95,7 @@ def test_without_regressors_of_har_both_read_all_columns(gapped):
     assert (fast.decay < 1.0, slow.decay) == (True, 1.0)
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=["1 bar", "3 bars", "several"])
+@pytest.mark.parametrize("target", TARGETS, ids=NAMES)
 def test_a_forecast_rests_on_outcomes_known_by_then(gapped, target):
     """Other candles from a bar on: forecasts up to that bar are the same, later ones are not."""
     net = fitted_to(gapped, target=target)
@@ -132,7 +134,7 @@ def test_bits_do_not_depend_on_what_is_asked_together(gapped):
 
 @pytest.mark.parametrize("model", [LSTM, GRU], ids=["LSTM", "GRU"])
 @pytest.mark.parametrize("sampling", ["sequence", "windows"])
-@pytest.mark.parametrize("target", TARGETS, ids=["1 bar", "3 bars", "several"])
+@pytest.mark.parametrize("target", TARGETS, ids=NAMES)
 def test_bar_by_bar_is_the_batch(gapped, target, sampling, model):
     net = fitted_to(gapped, target=target, training=replace(SHORT, sampling=sampling), model=model)
     samples, rows = net.job.samples, net.job.test_rows

@@ -22,11 +22,29 @@ SLIPS = [
         "tests/fleet/test_linear_part.py",
         [
             ("added-twice", "(self.kept - 1.0) * self._locations(outputs)", "self.kept * self._locations(outputs)"),
-            (
-                "linear-left-out",
-                "self.outcomes.scale * linear",
-                "0.0 * linear",
-            ),
+            ("linear-left-out", "self.outcomes.scale * linear", "0.0 * linear"),
+        ],
+    ),
+    *slips(
+        "fleet",
+        "fleet/refitting.py",
+        "tests/fleet/test_refitting.py",
+        [
+            ("outcome-early", "past = rows - samples.horizon", "past = rows - samples.horizon + 1"),
+            ("never-fitted", "(row - self.first) % self.bars == 0", "row == self.first"),
+            ("nothing-fades", "0.5 ** (FADING / len(self.learnt))", "1.0"),
+            ("gap-learnt", "usable[usable] = samples.is_known[past[usable]]", "pass"),
+            ("slow-of-all-columns", "if len(own) else", "if not len(own) else"),
+        ],
+    ),
+    *slips(
+        "fleet",
+        "fleet/sums.py",
+        "tests/fleet/test_refitting.py",
+        [
+            ("share-left-out", "found[1 + i] = share * right[i]", "found[1 + i] = right[i]"),
+            ("penalty-of-one-row", "about[i, i] += penalty * rows", "about[i, i] += penalty"),
+            ("outcome-of-another-target", "y = len(sums) - target", "y = len(sums) - 1"),
         ],
     ),
     *slips(
