@@ -4,6 +4,7 @@
 
 FOLDER has `crypto` and `equity/lean`. Development series: hourly BTC and ETH before 2023, 5-minute BTC and ETH in the first half
 of 2023, and the daily shares AIG, BAC, IWM, GOOG, GOOGL and WM (its last listing); parts of 6,000 bars, and three series whole.
+Nets of the feature sets keep their linear part as trained; the last columns refit it daily (the default) and hourly.
 Three folds, two seeds. Ratio of squared errors to that of `CalendarHAR`, which is refitted daily; t: statistic of Diebold and
 Mariano, negative where the forecast is better.
 """
@@ -15,6 +16,7 @@ import json
 import os
 import platform
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -74,6 +76,11 @@ def without_prices(candles: cc.Candles) -> cc.Features:
     return cc.Features(*(each for each in chosen(candles).features if each.kind not in PRICES))
 
 
+def refitted(span: str) -> cc.LSTM:
+    """The default net whose linear part is refitted every such span."""
+    return cc.LSTM(training=replace(cc.LSTM().training, refit=span))
+
+
 CHOICES: dict[str, tuple[Model, Callable[[cc.Candles], cc.Features]]] = {
     f"{name}, {label}": (model, features)
     for label, features in {
@@ -83,8 +90,8 @@ CHOICES: dict[str, tuple[Model, Callable[[cc.Candles], cc.Features]]] = {
         "both": chosen,
         "both, no indicators of the price": without_prices,
     }.items()
-    for name, model in {"LSTM": cc.LSTM(), "least squares": cc.LinearRegression()}.items()
-}
+    for name, model in {"LSTM": refitted("never"), "least squares": cc.LinearRegression()}.items()
+} | {f"LSTM, both, refitted every {span}": (refitted(span), chosen) for span in ("1d", "1h")}
 
 
 def series_of(data: Path) -> dict[str, cc.Candles]:
