@@ -283,7 +283,7 @@ class FittedNet(Unpickled):
             Scaling(tensors[f"{side}.shift"], tensors[f"{side}.scale"]) for side in ("inputs", "outcomes")
         )
         parts = {name.removeprefix("linear."): value for name, value in tensors.items() if name.startswith("linear.")}
-        linear = LinearPart.of(parts) if parts else None
+        linear = LinearPart.of_parts(parts) if parts else None
         return cls(job, spec, weights, inputs, outcomes, tensors["losses"], linear, tensors.get("kept"))
 
     def tensors(self) -> dict[str, np.ndarray]:

@@ -39,7 +39,7 @@ class LinearPart:
         return {name: value for name, value in named.items() if value is not None}
 
     @classmethod
-    def of(cls, parts: Mapping[str, np.ndarray]) -> LinearPart:
+    def of_parts(cls, parts: Mapping[str, np.ndarray]) -> LinearPart:
         """What `parts()` was taken from."""
         return cls(parts["constant"], parts["weights"], parts.get("penalty"), parts.get("share"))
 
