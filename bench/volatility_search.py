@@ -81,17 +81,18 @@ def refitted(span: str) -> cc.LSTM:
     return cc.LSTM(training=replace(cc.LSTM().training, refit=span))
 
 
+FEATURES: dict[str, Callable[[cc.Candles], cc.Features]] = {
+    "before": standard,
+    "longer ranges": with_ranges,
+    "leverage effect": with_effect,
+    "both": chosen,
+    "both, no indicators of the price": without_prices,
+}
+NETS: dict[str, Model] = {"LSTM": refitted("never"), "least squares": cc.LinearRegression()}
 CHOICES: dict[str, tuple[Model, Callable[[cc.Candles], cc.Features]]] = {
-    f"{name}, {label}": (model, features)
-    for label, features in {
-        "before": standard,
-        "longer ranges": with_ranges,
-        "leverage effect": with_effect,
-        "both": chosen,
-        "both, no indicators of the price": without_prices,
-    }.items()
-    for name, model in {"LSTM": refitted("never"), "least squares": cc.LinearRegression()}.items()
-} | {f"LSTM, both, refitted every {span}": (refitted(span), chosen) for span in ("1d", "1h")}
+    f"{name}, {label}": (model, features) for label, features in FEATURES.items() for name, model in NETS.items()
+}
+CHOICES |= {f"LSTM, both, refitted every {span}": (refitted(span), chosen) for span in ("1d", "1h")}
 
 
 def series_of(data: Path) -> dict[str, cc.Candles]:
