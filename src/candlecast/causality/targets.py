@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 BARS, CUTS, SHORT = 2_000, 3, 400
 MINIMUM = 60  # informative rows for a comparison
+ROWS = 8  # rows without and with an outcome whose future is replaced, to see whether it decides which they are
 NAMES = ("values", "naive", "expected_return")
 
 _passed = Passed()
@@ -30,7 +31,8 @@ def require_causal_target(target: Target, candles: Candles, *, seed: int = 0) ->
 
     On a stretch of these candles, when later ones are cut off or replaced: `values` at and before t - horizon, `naive` and
     `expected_return` at and before t do not move by a bit. Nor do `naive` and `expected_return` when all dates move by 28
-    years: what is forecast and earned is computed from the candles, whatever the outcome is. `check_target` of
+    years: what is forecast and earned is computed from the candles, whatever the outcome is. Whether a row has an outcome does
+    not depend on the prices after it: a sample without some of its outcomes is selected by them. `check_target` of
     `candlecast.testing` looks closer.
 
     Raises LookaheadError.
@@ -79,6 +81,7 @@ def _require_causal(target: Target, candles: Candles, seed: int) -> None:
                 before[:stop, None], after[:stop, None], (name,), part, bar, subject=f"{name} of {subject}", first=first
             )
     _require_answers(target, part, (values, naive, implied), forecast, subject, seed)
+    _require_unselected(target, part, values, subject, seed)
     later = markets.dated_otherwise(part, markets.same_calendar(part))
     for name, before, again in (
         ("naive", naive, lambda: target.naive(later)),
@@ -131,6 +134,54 @@ def _require_answers(
                 expected="numbers computed from the candles given",
                 remedy="Keep nothing between calls, or by candles.fingerprint, which names all of them",
             )
+
+
+def _require_unselected(target: Target, candles: Candles, values: np.ndarray, subject: str, seed: int) -> None:
+    """Whether a row has an outcome stays the same when the prices after it are replaced.
+
+    Looked at are rows between the first and the last outcome, so that a warm-up and the end of the candles do not count; of
+    those without an outcome, the ones after which trading goes on and the price has changed at the horizon.
+    """
+    horizon = target.horizon
+    is_known = np.isfinite(values)
+    known = np.flatnonzero(is_known)
+    if not len(known) or is_known[known[0] : known[-1]].all():
+        return
+    rows = np.arange(known[0], min(int(known[-1]) + 1, len(candles) - horizon))
+    missing = rows[~is_known[rows] & _is_traded_after(candles, horizon)[rows]]
+    generator = np.random.default_rng(seed)
+    for row in (*_spread_over(missing), *_spread_over(rows[is_known[rows]])):
+        other = markets.another_path(candles, row, generator)
+        with naming(f"the values of {subject}", other):
+            (found,) = _numbers(target, (target.values(other),), NAMES[:1], other)
+        if np.isfinite(found[row]) != is_known[row]:
+            words = ("has no outcome", "has one") if not is_known[row] else ("has an outcome", "has none")
+            raise LookaheadError(
+                f"{subject} {words[0]} at {minute(candles, row)}, and {words[1]} when the prices after that bar are others: the "
+                f"future decides which rows count, so the sample is selected by its outcomes ({len(missing):,} of {len(rows):,} "
+                "rows have none)",
+                expected="an outcome at every row whose future is in the candles",
+                remedy="Give every row its value; leave rows out by what is known at their time, such as a feature that is NaN "
+                "there or a filter of the rule",
+            )
+
+
+def _is_traded_after(candles: Candles, horizon: int) -> np.ndarray:
+    """Whether each bar is followed by `horizon` bars with a range, with volume where others have some, and by another close."""
+    rows = len(candles)
+    has_trades = (candles.high > candles.low) & ((candles.volume > 0) | ~(candles.volume > 0).any())
+    found = np.zeros(rows, bool)
+    found[: rows - horizon] = candles.close[horizon:] != candles.close[:-horizon]
+    for ahead in range(1, horizon + 1):
+        found[: rows - ahead] &= has_trades[ahead:]
+    return found
+
+
+def _spread_over(rows: np.ndarray) -> list[int]:
+    """At most `ROWS` of these rows, at equal distances."""
+    if not len(rows):
+        return []
+    return np.unique(rows[np.linspace(0, len(rows) - 1, ROWS).astype(int)]).tolist()
 
 
 def _require_nothing_kept(target: Target, candles: Candles, others: list[Candles], subject: str) -> None:
