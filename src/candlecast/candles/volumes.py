@@ -1,4 +1,4 @@
-"""Columns of volume and activity that belong to the next bar."""
+"""Columns of volume and activity that belong to the next bar, or hold a part of it."""
 
 from __future__ import annotations
 
@@ -23,11 +23,15 @@ ERRORS, OTHER_ERRORS = 4.0, 2.0  # the same in standard errors of a correlation,
 CUT = 3.0  # robust standard deviations at which returns are cut
 INSIDE = 0.9  # share of the bars whose mean price lies within their range, at least
 BETTER = 0.1  # by how much more often it lies within the range of the next bar
+PART = 0.4  # of the coefficient of its own bar, that of a later bar at least; real candles have 0.3 or less
+SIZE = 0.05  # standardised coefficient of a later bar, at least
+SPAN = 2  # bars before and after that are looked at
 ROUNDED = 1e-4  # relative: by how much the rounding of volumes may move a mean price
 
 
 class VolumeTiming(NamedTuple):
-    """Correlation of volume with the range of its own bar and of the next; `is_early` where it belongs to the next."""
+    """Correlation of volume with the range of its own bar and of the next; `is_early` where it belongs to the next or holds a
+    part of it."""
 
     own: float
     next: float
@@ -39,7 +43,7 @@ def early_activity(candles: Candles) -> tuple[str, ...]:
 
     `quote_volume`, `trades` and `taker_volume` that follow the range of the next bar as in `volume_timing`. `taker_volume` whose
     share of the volume goes with the return of the next bar and not with that of its own: takers move prices as they trade (Evans
-    and Lyons 2002). `quote_volume` whose mean price, quote_volume / volume, lies outside of its bar and within the next.
+    and Lyons 2002). Any of them that holds a part of a later bar, as after smoothing with a centred window. `quote_volume` whose mean price, quote_volume / volume, lies outside of its bar and within the next.
 
     >>> from candlecast.sources import synthetic
     >>> candles = synthetic.garch(1_000, seed=1).candles
@@ -68,7 +72,7 @@ def _column(candles: Candles, name: str) -> np.ndarray | None:
 
 
 def _takers_lead(candles: Candles, taken: np.ndarray) -> bool:
-    """Whether the takers' share of the volume goes with the next return rather than its own."""
+    """Whether the takers' share of the volume goes with the next return rather than its own, or holds a part of it."""
     known = np.isfinite(taken) & (candles.volume > 0)
     known[:1] = False
     both = known[:-1] & known[1:]
@@ -78,6 +82,8 @@ def _takers_lead(candles: Candles, taken: np.ndarray) -> bool:
     returns = np.diff(np.log(candles.close), prepend=np.log(candles.close[0]))
     cut = CUT * 1.4826 * float(np.median(np.abs(returns)))
     returns = np.clip(returns, -cut, cut)
+    if _holds_later(share, returns, known):
+        return True
     own, later = (_correlation(share[:-1][both], each[both]) for each in (returns[:-1], returns[1:]))
     error = 1 / np.sqrt(both.sum())
     return later > max(LEADS, ERRORS * error) and later - own > max(LEADS, OTHER_ERRORS * np.sqrt(2) * error)
@@ -112,15 +118,42 @@ def _timing(candles: Candles, amount: np.ndarray) -> VolumeTiming:
     has_both = (amount > 0) & (candles.high > candles.low)
     if has_both.mean() < SHARE if len(has_both) else True:
         return VolumeTiming(np.nan, np.nan, False)
-    volume = _beyond_neighbours(np.log(np.where(has_both, amount, 1.0)))
-    ranges = _beyond_neighbours(np.log(np.where(has_both, (candles.high - candles.low) / candles.close, 1.0)))
+    levels = np.log(np.where(has_both, amount, 1.0))
+    widths = np.log(np.where(has_both, (candles.high - candles.low) / candles.close, 1.0))
+    volume, ranges = _beyond_neighbours(levels), _beyond_neighbours(widths)
     known = has_both[:-3] & has_both[1:-2] & has_both[2:-1] & has_both[3:]
     if known.sum() < MINIMUM:
         return VolumeTiming(np.nan, np.nan, False)
     own = _correlation(volume[:-1][known], ranges[:-1][known])
     later = _correlation(volume[:-1][known], ranges[1:][known])
     before = _correlation(volume[1:][known], ranges[:-1][known])
-    return VolumeTiming(own, later, bool(later > EARLY and later > own + BEYOND and later > before + BEYOND))
+    is_next = later > EARLY and later > own + BEYOND and later > before + BEYOND
+    return VolumeTiming(own, later, bool(is_next) or _holds_later(levels, widths, has_both))
+
+
+def _holds_later(amount: np.ndarray, moves: np.ndarray, known: np.ndarray) -> bool:
+    """Whether an amount depends on the moves of later bars more than `PART` as much as on those of its own bar.
+
+    A regression of the amount on the moves of `SPAN` bars before, of its own and of `SPAN` bars after, and on its own last
+    `SPAN` values: these hold what is known of slow changes, of persistent flow and of volatility that clusters, so that later
+    moves say little about a real amount. A mean over a centred window is made of them.
+    """
+    rows = np.arange(SPAN, len(amount) - SPAN)
+    around = range(-SPAN, SPAN + 1)
+    rows = rows[np.all([known[rows + step] for step in around], axis=0)]
+    if len(rows) < MINIMUM:
+        return False
+    regressors = [moves[rows + step] for step in around] + [amount[rows - step] for step in range(1, SPAN + 1)]
+    columns, target = np.column_stack(regressors), amount[rows]
+    columns, target = columns - columns.mean(axis=0), target - target.mean()
+    inverse = np.linalg.pinv(columns.T @ columns, hermitian=True)
+    found = inverse @ (columns.T @ target)
+    residual = target - columns @ found
+    errors = np.sqrt(np.maximum(np.diag(inverse), 0.0) * float(residual @ residual) / max(len(rows) - len(found), 1))
+    own, later = found[SPAN], found[SPAN + 1 : 2 * SPAN + 1]
+    least = SIZE * float(target.std()) / max(float(columns[:, SPAN].std()), 1e-12)
+    is_part = (later > PART * abs(own)) & (later > ERRORS * errors[SPAN + 1 : 2 * SPAN + 1]) & (later > least)
+    return bool(is_part.any())
 
 
 def _beyond_neighbours(values: np.ndarray) -> np.ndarray:

@@ -28,6 +28,9 @@ RARE_SHARPE = 5.0  # a year, after costs
 HIGHEST_CARRY = 200.0  # percent a year
 SMALL_ORDER = 0.001  # of a bar's volume: a share that is not worth a word
 MIN_MOVES = 100  # that a hit rate or a Sharpe ratio is taken of
+CENTRED = (
+    "it may reveal the future; shift back by one bar what is early, and take a mean over earlier bars instead of a centred one"
+)
 SIGNED = (
     "return",
     "price",
@@ -352,14 +355,14 @@ def _early_volume(evidence: Evidence) -> Objection | None:
         return Objection(
             f"No verdict: {names} may be of the next bar. Are columns shifted?",
             f"{names} agrees with the range, the return or the prices of the next bar better than with those of its "
-            "own, which may reveal the future; shift what is early back by one bar",
+            f"own, or nearly as well; {CENTRED}",
             is_of_forecast=True,
         )
     if found is None or not found.has_early_volume:
         return None
     return Objection(
         "No verdict: the volume looks like that of the next bar. Is the column shifted?",
-        "volume follows the range of the next bar and not that of its own, so it may reveal the future; shift it back by one bar",
+        f"volume follows the range of the next bar better than that of its own, or nearly as well; {CENTRED}",
         is_of_forecast=True,
     )
 
