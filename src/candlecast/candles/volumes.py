@@ -42,8 +42,9 @@ def early_activity(candles: Candles) -> tuple[str, ...]:
     """Names of the columns of activity that seem to belong to the next bar, or hold a part of it.
 
     `quote_volume`, `trades` and `taker_volume` that follow the range of the next bar as in `volume_timing`. `taker_volume` whose
-    share of the volume goes with the return of the next bar and not with that of its own: takers move prices as they trade (Evans
-    and Lyons 2002). Any of them that holds a part of a later bar, as after smoothing with a centred window. `quote_volume` whose mean price, quote_volume / volume, lies outside of its bar and within the next.
+    share of the volume goes with the return of the next bar and not with that of its own: takers move prices as they trade
+    (Evans and Lyons 2002). Any of them that holds a part of a later bar, as after smoothing with a centred window.
+    `quote_volume` whose mean price, quote_volume / volume, lies outside of its bar and within the next.
 
     >>> from candlecast.sources import synthetic
     >>> candles = synthetic.garch(1_000, seed=1).candles
@@ -132,7 +133,7 @@ def _timing(candles: Candles, amount: np.ndarray) -> VolumeTiming:
 
 
 def _holds_later(amount: np.ndarray, moves: np.ndarray, known: np.ndarray) -> bool:
-    """Whether an amount depends on the moves of later bars more than `PART` as much as on those of its own bar.
+    """Whether an amount depends on the moves of a later bar nearly as much as on those of its own bar (`PART`).
 
     A regression of the amount on the moves of `SPAN` bars before, of its own and of `SPAN` bars after, and on its own last
     `SPAN` values: these hold what is known of slow changes, of persistent flow and of volatility that clusters, so that later

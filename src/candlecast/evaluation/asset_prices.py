@@ -22,6 +22,8 @@ class AssetPrices:
         there are none; rest_p: p-value of no growth then.
     early: assets whose volume, or another column of activity, seems to be that of the next bar.
     early_share: their share of all assets.
+    ahead: assets whose returns agree with those of others one moment later and not with those of the same moment; behind:
+        these others (`panel.dating.misdated`).
     least_cost_bps: the least cost of a side, in basis points: mean over the value traded of the larger of half the spread
         and a tick of each asset.
     """
@@ -33,6 +35,8 @@ class AssetPrices:
     early: tuple[str, ...] = ()
     early_share: float = 0.0
     least_cost_bps: float = 0.0
+    ahead: tuple[str, ...] = ()
+    behind: tuple[str, ...] = ()
 
     @property
     def has_early_volume(self) -> bool:

@@ -18,6 +18,10 @@ from candlecast.text import number, p_value, percent
 
 HIGHEST_R2, HIGHEST_HIT_RATE = 0.5, 0.75  # of returns out of sample; liquid markets show 1 % and 55 %
 HIGHEST_SHARPE = 0.6  # per bar, after costs; that of a forecast with the other two is 0.7 before costs
+HIGHEST_DAILY_SHARPE = (
+    6.0  # a year, after costs, of bars of a day or longer; an AR(1) with phi 0.3 gives 5.0 without costs
+)
+DAYS = 366.0  # bars a year, at most, that are of a day or longer
 MIN_LEFT = 0.25  # of the break-even cost, with fills in the middle of the bar; honest forecasts keep a third on average
 AT_FILL = 0.2  # of the break-even cost, gained at the fill; honest forecasts gain nothing there
 SURE, LIKELY = 0.005, 0.05  # p-value of no gain at the fill: alone, and where the middle of the bar agrees
@@ -28,9 +32,7 @@ RARE_SHARPE = 5.0  # a year, after costs
 HIGHEST_CARRY = 200.0  # percent a year
 SMALL_ORDER = 0.001  # of a bar's volume: a share that is not worth a word
 MIN_MOVES = 100  # that a hit rate or a Sharpe ratio is taken of
-CENTRED = (
-    "it may reveal the future; shift back by one bar what is early, and take a mean over earlier bars instead of a centred one"
-)
+CENTRED = "it may reveal the future; shift back by one bar what is early, and take means over earlier bars instead of centred ones"
 SIGNED = (
     "return",
     "price",
@@ -146,18 +148,20 @@ def _unadjusted(evidence: Evidence) -> Objection | None:
 
 
 def _implausible(row: dict[str, Any], result: BacktestResult, target: Target) -> Objection | None:
-    """Figures better than any market gives point to leakage."""
-    if target.name not in SIGNED:
-        return None
+    """Figures better than any market gives point to leakage; what an account earns is judged for every target."""
+    is_signed = target.name in SIGNED
     figures = []
-    if row["r2"] is not None and row["r2"] > HIGHEST_R2:
+    if is_signed and row["r2"] is not None and row["r2"] > HIGHEST_R2:
         figures.append(f"an R2 of {percent(row['r2'], 0)}")
     hits = row["hit_rate"]
-    if target.horizon == 1 and hits is not None and hits > HIGHEST_HIT_RATE and row["observations"] >= MIN_MOVES:
+    is_next = is_signed and target.horizon == 1
+    if is_next and hits is not None and hits > HIGHEST_HIT_RATE and row["observations"] >= MIN_MOVES:
         figures.append(f"a hit rate of {percent(hits, 0)}")
     record = track_record(result.returns_until_ruin)
-    if record.observations >= MIN_MOVES and record.sharpe > HIGHEST_SHARPE:
-        figures.append(f"a Sharpe ratio of {number(record.sharpe * math.sqrt(result.bars_per_year), 1)} a year")
+    annual = record.sharpe * math.sqrt(result.bars_per_year)
+    is_too_high = record.sharpe > HIGHEST_SHARPE or (result.bars_per_year <= DAYS and annual > HIGHEST_DAILY_SHARPE)
+    if record.observations >= MIN_MOVES and is_too_high:
+        figures.append(f"a Sharpe ratio of {number(annual, 1)} a year after costs")
     if not figures:
         return None
     return Objection(

@@ -30,6 +30,7 @@ from candlecast.evaluation.stresses import (
     without_payments,
 )
 from candlecast.panel.account import Traded
+from candlecast.panel.dating import misdated
 from candlecast.panel.panel import Panel
 from candlecast.stats import annual_return, bootstrap_p_value, have_ranges, log_returns
 
@@ -180,7 +181,13 @@ def _asset_prices(judged: _Judged) -> AssetPrices:
         weights = judged.weights.copy()
         weights[:, faulty] = 0.0
         rest = judged.growth(judged.traded, weights)
-    return asset_prices(found, {panel.symbols[place]: float(value[place]) for place in places}, rest)
+    prices = asset_prices(found, {panel.symbols[place]: float(value[place]) for place in places}, rest)
+    dated = misdated(np.diff(np.log(panel.closes), axis=0))
+    return replace(
+        prices,
+        ahead=tuple(panel.symbols[place] for place in dated.ahead),
+        behind=tuple(panel.symbols[place] for place in dated.behind),
+    )
 
 
 def _has_ranges(candles: Candles) -> bool:

@@ -13,7 +13,7 @@ from candlecast.evaluation.answers import FORECAST, NO, NOT_ENOUGH, YES, Answer,
 from candlecast.evaluation.conditions import Conditions
 from candlecast.evaluation.evidence import LEVEL, Evidence, gather
 from candlecast.evaluation.measures import Measure, measures
-from candlecast.evaluation.objections import MIN_GROWTH, Objection, cautions, objections
+from candlecast.evaluation.objections import CENTRED, MIN_GROWTH, Objection, cautions, objections
 from candlecast.evaluation.trial_count import TrialCount
 from candlecast.evaluation.verdict import Verdict, decide, pay_words, trial_words, written
 from candlecast.stats import annual_return
@@ -177,6 +177,10 @@ def _implausible(row: dict[str, Any]) -> tuple[Objection, ...]:
     )
 
 
+def _some(symbols: tuple[str, ...]) -> str:
+    return f"{listed(symbols[:SHOWN])}{' and others' if len(symbols) > SHOWN else ''}"
+
+
 def _of_assets(result: BacktestResult, evidence: Evidence) -> tuple[Objection, ...]:
     """Prices of the assets at which no order could have been filled, and volumes that are early."""
     found = evidence.conditions.assets
@@ -184,12 +188,22 @@ def _of_assets(result: BacktestResult, evidence: Evidence) -> tuple[Objection, .
         return ()
     against = []
     if found.has_early_volume:
-        names = f"{listed(found.early[:SHOWN])}{' and others' if len(found.early) > SHOWN else ''}"
+        names = _some(found.early)
         against.append(
             Objection(
                 "No verdict: the volume of many assets may be of the next bar. Are columns shifted?",
-                f"volume or another column of activity of {names} agrees better with the next bar than with its own, which may "
-                "reveal the future; shift what is early back by one bar",
+                f"volume or another column of activity of {names} agrees with the next bar better than with its own, or nearly "
+                f"as well; {CENTRED}",
+                is_of_forecast=True,
+            )
+        )
+    if found.ahead and found.behind:
+        against.append(
+            Objection(
+                "No verdict: assets are dated one moment apart. Are some stamped early, or do markets close at other hours?",
+                f"returns of {_some(found.ahead)} agree with those of {_some(found.behind)} one moment later and hardly at the "
+                "same moment, so what the ones show was not known when the others could be traded; give each bar the time of "
+                "its own close, and keep markets with other hours in panels of their own",
                 is_of_forecast=True,
             )
         )
