@@ -71,3 +71,29 @@ def test_activity_of_another_unit_or_of_no_meaning_is_not_early():
     ):
         assert early_activity(candles.with_activity(**changed)) == ()
     assert early_activity(candles.with_activity(**columns)[:100]) == early_activity(candles[:0]) == ()
+
+
+def spread_over(values, own, later):
+    """A mean over the bar before, its own and the next, with these weights of the last two."""
+    return (1 - own - later) * np.roll(values, 1) + own * values + later * np.roll(values, -1)
+
+
+@pytest.mark.parametrize(("own", "later"), [(1 / 3, 1 / 3), (0.5, 0.5)])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_column_that_holds_a_part_of_the_next_bar_is_named(own, later, seed):
+    """Means over a centred window agree with their own bar, and with the next."""
+    candles = synthetic.random_walk(1_500, seed=seed).candles
+    generator = np.random.default_rng(seed)
+    flow = np.zeros(1_500)
+    for bar in range(1, 1_500):
+        flow[bar] = 0.8 * flow[bar - 1] + 0.6 * generator.standard_normal()
+    returns = np.diff(np.log(candles.close), prepend=np.log(candles.close[0]))
+    flow = 0.6 * returns / returns.std() + 0.8 * flow
+    ranges = np.log(candles.high / candles.low) * np.exp(0.2 * generator.standard_normal(1_500))
+    for part, expected in (((1.0, 0.0), False), ((1 / 3, 0.0), False), ((own, later), True)):
+        share = np.clip(0.5 + 0.08 * spread_over(flow, *part), 0.01, 0.99)
+        given = candles.with_activity(taker_volume=share * candles.volume)
+        assert ("taker_volume" in early_activity(given)) == expected
+        smoothed = pl.Series(np.exp(spread_over(np.log(ranges), *part)))
+        given = replace(candles, frame=candles.frame.with_columns(volume=smoothed))
+        assert volume_timing(given).is_early == expected

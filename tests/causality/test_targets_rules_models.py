@@ -50,6 +50,25 @@ class NextForecast(NextReturn):
         return np.append(forecast[1:], 0.0)
 
 
+class WithoutReversals(NextReturn):
+    """Sharp turns against the last move are left out: the sample is selected by its outcomes."""
+
+    def values(self, candles):
+        move = np.diff(np.log(candles.close), prepend=np.log(candles.close[0]))
+        later = NextReturn().values(candles)
+        return np.where((later * move < 0) & (np.abs(later) > 0.01), np.nan, later)
+
+
+class AfterRises(NextReturn):
+    """Rows are left out by what is known at their time, and where the price has not moved or the bar did not trade."""
+
+    def values(self, candles):
+        later = NextReturn().values(candles)
+        is_fall = candles.close < candles.open
+        is_flat = np.append(candles.close[1:] == candles.close[:-1], False)
+        return np.where(is_fall | is_flat | np.append(candles.volume[1:] == 0, False), np.nan, later)
+
+
 @dataclass(frozen=True, eq=False)
 class Remembered(NextReturn):
     """An expected return found by date."""
@@ -304,3 +323,14 @@ def test_our_models_are_not_fitted_again(features, monkeypatch):
     monkeypatch.setattr(cc.LinearRegression, "learn", lambda self, job: fitted.append(job.key) or learn(self, job))
     cc.walk_forward(cc.LinearRegression(), MARKET, features=features, folds=cc.WalkForward(folds=2))
     assert len(fitted) == 2
+
+
+def test_a_target_that_leaves_out_outcomes_by_what_they_are_is_refused():
+    with pytest.raises(cc.LookaheadError, match="the sample is selected by its outcomes"):
+        require_causal_target(WithoutReversals(), MARKET)
+
+
+def test_a_target_may_leave_out_rows_by_what_is_known_and_bars_that_did_not_trade():
+    frame = MARKET.frame.with_columns(volume=pl.when(pl.int_range(pl.len()) % 40 == 7).then(0.0).otherwise("volume"))
+    assert np.isnan(AfterRises().values(MARKET)).sum() > 20
+    require_causal_target(AfterRises(), replace(MARKET, frame=frame))

@@ -10,6 +10,7 @@ import candlecast as cc
 from candlecast.evaluation.asset_prices import AssetPrices
 from candlecast.evaluation.conditions import Conditions
 from candlecast.ledger import Ledger
+from candlecast.panel.dating import misdated
 from candlecast.panel.verdict import judge_panel
 from candlecast.sources import synthetic
 
@@ -152,3 +153,55 @@ def test_early_volume_of_many_assets_gives_no_verdict(result):
 def test_a_losing_portfolio_is_not_looked_into(world, study):
     result = replace(study, costs=cc.Costs(fee_bps=200)).run(world.assets, ledger=Ledger.in_memory())
     assert result.conditions.assets is None and not result.verdict.pays
+
+
+def dated(early):
+    """Random walks with a common factor; `early` ones are dated a moment early."""
+    generator = np.random.default_rng(4)
+    common, made = 0.012 * generator.standard_normal(BARS + 1), []
+    for place in range(ASSETS):
+        candles = synthetic.random_walk(BARS, seed=place).candles
+        moves = common[1:] if place in early else common[:-1]
+        path = np.exp(np.cumsum(moves + 0.012 * generator.standard_normal(BARS)))
+        frame = candles.frame.with_columns(
+            open=pl.Series(np.append(1.0, path[:-1])),
+            high=pl.Series(np.maximum(np.append(1.0, path[:-1]), path) * 1.004),
+            low=pl.Series(np.minimum(np.append(1.0, path[:-1]), path) / 1.004),
+            close=pl.Series(path),
+        )
+        made.append(replace(candles, frame=frame))
+    return named(made)
+
+
+def test_assets_that_are_dated_a_moment_apart_are_found():
+    for early in ((), (3,), (0, 2, 4, 6)):
+        closes = np.column_stack([each.close for each in dated(early)])
+        closes[200:240, 1] = np.nan
+        found = misdated(np.diff(np.log(closes), axis=0))
+        assert found.ahead == early
+        assert found.behind == (tuple(sorted({*range(ASSETS)} - {*early})) if early else ())
+    assert misdated(np.zeros((500, 3))) == misdated(np.zeros((20, 3))) == ((), ())
+
+
+def test_assets_that_rarely_trade_follow_the_others_and_are_dated_alike():
+    """A part of their move comes a moment late: they agree more with the same moment."""
+    generator = np.random.default_rng(1)
+    moves = generator.standard_normal((2_001, 6)) + generator.standard_normal((2_001, 1))
+    late = np.concatenate([moves[1:, :3], 0.6 * moves[1:, 3:] + 0.4 * moves[:-1, 3:]], axis=1)
+    assert misdated(0.01 * late) == ((), ())
+
+
+def test_assets_that_are_dated_a_moment_apart_give_no_verdict(result):
+    given = replace(result.conditions, assets=AssetPrices(ahead=("A000", "A002"), behind=("A001",)))
+    found = verdict_with(result, given)
+    assert found.headline.startswith("No verdict: assets are dated one moment apart.")
+    assert "returns of A000 and A002 agree with those of A001 one moment later" in found.text
+    assert not found.is_forecastable and not found.pays
+
+
+def test_a_sharpe_ratio_that_no_market_gives_is_questioned(result):
+    equity = result.backtest.equity.with_columns(equity=pl.lit(1e4) * (1.01 ** pl.int_range(pl.len())))
+    equity = equity.with_columns(equity=pl.col("equity") * (1 + 0.004 * (pl.int_range(pl.len()) % 2)))
+    found = verdict_with(replace(result, backtest=replace(result.backtest, equity=equity)), result.conditions)
+    assert found.headline.startswith("No verdict: the result is better than any market gives.")
+    assert "a Sharpe ratio of" in found.text and not found.pays

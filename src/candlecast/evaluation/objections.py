@@ -32,7 +32,9 @@ RARE_SHARPE = 5.0  # a year, after costs
 HIGHEST_CARRY = 200.0  # percent a year
 SMALL_ORDER = 0.001  # of a bar's volume: a share that is not worth a word
 MIN_MOVES = 100  # that a hit rate or a Sharpe ratio is taken of
-CENTRED = "it may reveal the future; shift back by one bar what is early, and take means over earlier bars instead of centred ones"
+CENTRED = (
+    "it may reveal the future; shift back by one bar what is early, and take means of earlier bars, not centred ones"
+)
 SIGNED = (
     "return",
     "price",

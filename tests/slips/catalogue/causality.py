@@ -77,6 +77,7 @@ SLIPS = [
         "tests/causality/test_targets_rules_models.py",
         [
             ("naive-unchecked", '"naive": (naive, found[1], bar + 1),', '"naive": (naive, found[1], 0),'),
+            ("selected-by-outcome", "if np.isfinite(found[row]) != is_known[row]:", "if False:"),
             ("values-late", "max(bar + 1 - horizon, 0)", "max(bar - 1 - horizon - 40, 0)"),
             (
                 "implied-unchecked",
