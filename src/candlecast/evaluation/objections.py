@@ -18,9 +18,7 @@ from candlecast.text import number, p_value, percent
 
 HIGHEST_R2, HIGHEST_HIT_RATE = 0.5, 0.75  # of returns out of sample; liquid markets show 1 % and 55 %
 HIGHEST_SHARPE = 0.6  # per bar, after costs; that of a forecast with the other two is 0.7 before costs
-HIGHEST_DAILY_SHARPE = (
-    6.0  # a year, after costs, of bars of a day or longer; an AR(1) with phi 0.3 gives 5.0 without costs
-)
+HIGHEST_DAILY_SHARPE = 9.0  # a year, after costs, of daily or longer bars; AR(1) with phi 0.5 has 8.4 without costs
 DAYS = 366.0  # bars a year, at most, that are of a day or longer
 MIN_LEFT = 0.25  # of the break-even cost, with fills in the middle of the bar; honest forecasts keep a third on average
 AT_FILL = 0.2  # of the break-even cost, gained at the fill; honest forecasts gain nothing there
