@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -37,8 +38,6 @@ def misdated(returns: np.ndarray) -> Misdated:
     >>> misdated(np.column_stack([shocks[1:, 1:3] + common[1:], shocks[1:, 3:] + common[:-1]]))
     Misdated(ahead=(0, 1), behind=(2, 3))
     """
-    from scipy.special import ndtri
-
     moments, assets = returns.shape
     if moments < MINIMUM + 1 or assets < 2:
         return Misdated((), ())
@@ -47,7 +46,7 @@ def misdated(returns: np.ndarray) -> Misdated:
     same = _correlations(scaled, is_known, scaled, is_known)
     later = _correlations(scaled[:-1], is_known[:-1], scaled[1:], is_known[1:])
     pairs = np.maximum(is_known[:-1].astype(float).T @ is_known[1:].astype(float), 1.0)
-    bound = np.maximum(LEAST, -ndtri(CHANCE / (assets * (assets - 1))) * np.sqrt(2 / pairs))
+    bound = np.maximum(LEAST, -NormalDist().inv_cdf(CHANCE / (assets * (assets - 1))) * np.sqrt(2 / pairs))
     leads = (pairs >= MINIMUM) & (later - same > bound) & (same < MOST * later)
     np.fill_diagonal(leads, False)
     ahead, behind = leads.sum(axis=1), leads.sum(axis=0)
