@@ -9,6 +9,7 @@ import pytest
 import candlecast as cc
 from candlecast.evaluation.asset_prices import AssetPrices
 from candlecast.evaluation.conditions import Conditions
+from candlecast.evaluation.objections import _implausible
 from candlecast.ledger import Ledger
 from candlecast.panel.dating import misdated
 from candlecast.panel.verdict import judge_panel
@@ -199,9 +200,12 @@ def test_assets_that_are_dated_a_moment_apart_give_no_verdict(result):
     assert not found.is_forecastable and not found.pays
 
 
-def test_a_sharpe_ratio_that_no_market_gives_is_questioned(result):
-    equity = result.backtest.equity.with_columns(equity=pl.lit(1e4) * (1.01 ** pl.int_range(pl.len())))
-    equity = equity.with_columns(equity=pl.col("equity") * (1 + 0.004 * (pl.int_range(pl.len()) % 2)))
-    found = verdict_with(replace(result, backtest=replace(result.backtest, equity=equity)), result.conditions)
-    assert found.headline.startswith("No verdict: the result is better than any market gives.")
-    assert "a Sharpe ratio of" in found.text and not found.pays
+@pytest.mark.parametrize("target", [cc.RelativeReturn(), cc.Volatility(), cc.NextReturn()])
+def test_a_sharpe_ratio_that_no_market_gives_is_questioned_for_every_target(target):
+    unknown = {"r2": None, "hit_rate": None, "observations": 600}
+    for phi, is_believed in ((0.3, True), (0.85, False)):
+        candles = synthetic.ar1(600, seed=1, phi=phi).candles
+        signs = np.sign(np.diff(np.log(candles.close), prepend=np.log(candles.close[0])))
+        found = _implausible(unknown, cc.backtest(candles, signs, costs=cc.Costs.free()), target)
+        assert (found is None) == is_believed
+        assert is_believed or "a Sharpe ratio of" in found.reason and found.is_of_forecast
