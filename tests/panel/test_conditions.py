@@ -208,4 +208,4 @@ def test_a_sharpe_ratio_that_no_market_gives_is_questioned_for_every_target(targ
         signs = np.sign(np.diff(np.log(candles.close), prepend=np.log(candles.close[0])))
         found = _implausible(unknown, cc.backtest(candles, signs, costs=cc.Costs.free()), target)
         assert (found is None) == is_believed
-        assert is_believed or "a Sharpe ratio of" in found.reason and found.is_of_forecast
+        assert is_believed or ("a Sharpe ratio of" in found.reason and found.is_of_forecast)
