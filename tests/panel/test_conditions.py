@@ -117,7 +117,7 @@ def test_a_gain_that_nobody_could_have_had_is_no_edge(make, headline):
 
 def test_a_gain_that_could_be_had_stays_an_edge_with_some_bad_prices():
     """Two of nine assets have bars that are copies; without them the portfolio still earns most of its gain."""
-    world = cc.synthetic_panel(ASSETS, BARS, seed=3, ic=0.2)
+    world = cc.synthetic_panel(ASSETS, BARS, seed=3, ic=0.14)
     assert STUDY.run(world.assets, ledger=Ledger.in_memory()).verdict.has_edge
     assets = list(world.assets)
     for place in (0, 1):
@@ -137,7 +137,7 @@ def test_a_gain_that_could_be_had_stays_an_edge_with_some_bad_prices():
 def test_orders_as_large_as_the_market_are_too_large():
     assets = [
         replace(each, frame=each.frame.with_columns(volume=pl.lit(1.0e-9)))
-        for each in cc.synthetic_panel(ASSETS, BARS, seed=3, ic=0.2).assets
+        for each in cc.synthetic_panel(ASSETS, BARS, seed=3, ic=0.14).assets
     ]
     result = STUDY.run(assets, ledger=Ledger.in_memory())
     assert result.verdict.headline == "No edge found: the orders are too large for the market."
