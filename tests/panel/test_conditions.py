@@ -199,8 +199,8 @@ def test_assets_that_are_dated_a_moment_apart_give_no_verdict(result):
     assert not found.is_forecastable and not found.pays
 
 
-@pytest.mark.parametrize("target", [cc.RelativeReturn(), cc.Volatility(), cc.NextReturn()])
-def test_a_sharpe_ratio_that_no_market_gives_is_questioned_for_every_target(target):
+@pytest.mark.parametrize("target", [cc.RelativeReturn(), cc.NextReturn()])
+def test_a_sharpe_ratio_that_no_market_gives_is_questioned_of_a_panel_too(target):
     unknown = {"r2": None, "hit_rate": None, "observations": 600}
     for drift, is_believed in ((0.0, True), (0.05, False)):
         candles = synthetic.random_walk(600, seed=1, drift=drift, volatility=0.01).candles
