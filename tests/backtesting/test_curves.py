@@ -119,7 +119,7 @@ def test_credit_that_no_cost_leaves_out_of_the_usual_range(market, decide):
     found = break_even(candles, held)
     assert found.curve["cost_bps"].to_list() == [0, 1, 2, 5, 10, 20, 50]  # 125 x 1 % is more than all of the equity
     assert 50 < found.bps < 1e4 / 125 + 1
-    with pytest.raises(ConfigError, match="positions of 125 times equity ask for 125%"):
+    with pytest.raises(ConfigError, match="positions of 125 times equity ask for 125 %"):
         break_even(candles, held, fees_bps=[100.0])
 
 

@@ -103,7 +103,7 @@ def test_leverage_buys_on_credit(market_of):
     result = backtest(candles, held, costs=Costs.free(), cash=1_000.0)
     assert result.equity["equity"].to_list() == [1_000.0, 1_000.0, 1_200.0]
     assert result.equity["cash"].to_list() == [1_000.0, -1_000.0, -1_000.0]
-    with pytest.raises(ConfigError, match="positions of 4 times equity ask for 10[0-9]% of it in margin and costs"):
+    with pytest.raises(ConfigError, match="positions of 4 times equity ask for 10[0-9] % of it in margin and costs"):
         backtest(candles, Positions(always(candles).frame, leverage=4.0), costs=Costs.us_equities())
 
 

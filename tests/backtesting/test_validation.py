@@ -187,7 +187,7 @@ def test_a_sweep(candles, held):
     with pytest.raises(ConfigError, match="positions are of <U1; expected numbers"):
         sweep(candles, [np.array(["a"] * 4)])
     bold = replace(held, leverage=50.0)
-    with pytest.raises(ConfigError, match="positions of 50 times equity ask for 12[0-9]{2}% of it"):
+    with pytest.raises(ConfigError, match="positions of 50 times equity ask for 1,2[0-9]{2} % of it"):
         sweep(candles, [bold], costs=Costs.us_equities())
     with pytest.raises(ConfigError, match="a set of positions is of type float64; expected Positions or ndarray"):
         sweep(candles, np.ones(4))
