@@ -147,13 +147,8 @@ def test_nets_of_all_series_train_together(assets, monkeypatch):
         {"a": LSTM(3, window=4, training=FAST)}, assets, features=FEATURES, folds=FOLDS, seeds=range(2),
         ledger=Ledger.in_memory(), progress=events.append,
     )  # fmt: skip
-    assert fleets == [
-        8,
-        1,
-        1,
-        1,
-        1,
-    ]  # 2 assets x 2 folds x 2 seeds; then checks, since a changed class is a user's model
+    assert fleets[0] == 8  # 2 assets x 2 folds x 2 seeds
+    assert fleets[1:] and set(fleets[1:]) == {1}  # then checks, since a changed class is a user's model
     assert {event.stage for event in events} >= {"a", "judge"}
     assert events[-1].done == events[-1].total == 2
 
