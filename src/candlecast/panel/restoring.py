@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from candlecast.errors import RunError, listed
 from candlecast.panel.baselines import Momentum, Reversal, Scored
 from candlecast.recipes import restore
+from candlecast.recipes.restoring import restoring
 
 PARTS = ("model", "features", "target", "folds", "rule", "costs")
 NEEDED = (*PARTS, "cash", "baselines", "seeds")
@@ -20,26 +20,10 @@ def study_parts(recipe: Mapping[str, Any], *, remedy: str) -> dict[str, Any]:
 
     Raises RunError for a recipe that lacks a part, and, with the `remedy`, for code of a user's, which is never stored.
     """
-    absent = [name for name in NEEDED if name not in recipe]
-    if absent:
-        raise RunError(
-            f"the recipe of the run has no {listed(absent)}",
-            expected=listed(NEEDED, most=len(NEEDED)),
-            remedy="Take the run from where it was made",
-        )
-    try:
+    with restoring(recipe, NEEDED, remedy=remedy):
         parts = {name: restore(recipe[name]) for name in PARTS}
-        return parts | {
-            "cash": recipe["cash"],
-            "baselines": tuple(_baseline(each) for each in recipe["baselines"]),
-            "seeds": recipe["seeds"],
-        }
-    except RunError as error:
-        raise RunError(
-            f"the run stores your own code by name only ({error.wrong})",
-            expected="the study that was run",
-            remedy=remedy,
-        ) from error
+        baselines = tuple(_baseline(each) for each in recipe["baselines"])
+        return parts | {"cash": recipe["cash"], "baselines": baselines, "seeds": recipe["seeds"]}
 
 
 def _baseline(description: Any) -> Any:

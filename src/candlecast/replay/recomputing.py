@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from candlecast.candles import Candles
-from candlecast.errors import RunError, listed
+from candlecast.errors import RunError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.ledger import Ledger
 from candlecast.models import Pooled
-from candlecast.recipes.describing import restore
+from candlecast.recipes import restore
+from candlecast.recipes.restoring import restoring
 from candlecast.study import Study, StudyResult
 from candlecast.study.result import positions_by_model
 from candlecast.walkforward import WalkPlan, walk_by_plan
@@ -26,14 +27,7 @@ def study_of(
     recipe: Mapping[str, Any], *, candles: Sequence[Candles] = (), remedy: str = "Give it: replay(folder, study=...)"
 ) -> Study:
     """The study of a recipe. Raises RunError for one that lacks a part, and, with the `remedy`, for code of a user's."""
-    absent = [name for name in NEEDED if name not in recipe]
-    if absent:
-        raise RunError(
-            f"the recipe of the run has no {listed(absent)}",
-            expected=listed(NEEDED, most=len(NEEDED)),
-            remedy="Take the run from where it was made",
-        )
-    try:
+    with restoring(recipe, NEEDED, remedy=remedy):
         seeds = recipe["seeds"]
         return Study(
             **{name: restore(recipe[name], candles=candles) for name in PARTS},
@@ -42,12 +36,6 @@ def study_of(
             baselines=tuple(restore(each) for each in recipe["baselines"]),
             seeds=len(seeds) if isinstance(seeds, list) else seeds,
         )
-    except RunError as error:
-        raise RunError(
-            f"the run stores your own code by name only ({error.wrong})",
-            expected="the study that was run",
-            remedy=remedy,
-        ) from error
 
 
 def recomputed(
