@@ -74,18 +74,38 @@ def stresses(candles: Candles, positions: Positions, result: BacktestResult, *, 
     capped_share, capped = 0.0, Growth(math.nan, 0.0)
     if follows_cap[_fill_rows(candles, result)].any():
         capped_share, capped = _without(candles, positions, result, is_barred | follows_cap, seed)
+    return stresses_of(
+        result,
+        participation=share,
+        is_in_units=counts_units(candles),
+        unpaid=unpaid,
+        locked=(locked_share, locked),
+        capped=(capped_share, capped),
+    )
+
+
+def stresses_of(
+    result: BacktestResult,
+    *,
+    participation: float,
+    is_in_units: bool,
+    unpaid: Growth,
+    locked: tuple[float, Growth],
+    capped: tuple[float, Growth],
+) -> Stresses:
+    """The stresses of an account: `locked` and `capped` are the share of such fills, and the growth without them."""
     return Stresses(
         unpaid_return=unpaid.annual,
         unpaid_p=unpaid.p_value,
-        participation=share,
-        is_in_units=counts_units(candles),
-        largest_cash=result.cash * PARTICIPATION / share if share > 0 else math.inf,
-        locked_share=locked_share,
-        locked_return=locked.annual,
-        locked_p=locked.p_value,
-        capped_share=capped_share,
-        capped_return=capped.annual,
-        capped_p=capped.p_value,
+        participation=participation,
+        is_in_units=is_in_units,
+        largest_cash=result.cash * PARTICIPATION / participation if participation > 0 else math.inf,
+        locked_share=locked[0],
+        locked_return=locked[1].annual,
+        locked_p=locked[1].p_value,
+        capped_share=capped[0],
+        capped_return=capped[1].annual,
+        capped_p=capped[1].p_value,
         carry_percent=carry_percent(result),
     )
 

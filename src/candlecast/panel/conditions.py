@@ -22,11 +22,10 @@ from candlecast.evaluation.conditions import Conditions
 from candlecast.evaluation.fill_gains import FEW, MIN_FILLS, FillGains, repeats_close
 from candlecast.evaluation.growth import LOST, Growth
 from candlecast.evaluation.stresses import (
-    PARTICIPATION,
     UNLIMITED,
     Stresses,
-    carry_percent,
     counts_units,
+    stresses_of,
     without_payments,
 )
 from candlecast.panel.account import Traded
@@ -263,20 +262,13 @@ def _stresses(judged: _Judged) -> Stresses:
     capped_share, capped = 0.0, NONE
     if judged.fills.of(follows).any():
         capped_share, capped = judged.without([one | other for one, other in zip(locked, follows, strict=True)])
-    share = _participation(judged)
-    return Stresses(
-        unpaid_return=unpaid.annual,
-        unpaid_p=unpaid.p_value,
-        participation=share,
+    return stresses_of(
+        result,
+        participation=_participation(judged),
         is_in_units=all(map(counts_units, assets)),
-        largest_cash=result.cash * PARTICIPATION / share if share > 0 else math.inf,
-        locked_share=locked_share,
-        locked_return=without_locked.annual,
-        locked_p=without_locked.p_value,
-        capped_share=capped_share,
-        capped_return=capped.annual,
-        capped_p=capped.p_value,
-        carry_percent=carry_percent(result),
+        unpaid=unpaid,
+        locked=(locked_share, without_locked),
+        capped=(capped_share, capped),
     )
 
 
