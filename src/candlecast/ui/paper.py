@@ -8,21 +8,24 @@ from urllib.parse import quote
 from candlecast.serving import Reply
 from candlecast.text.cells import number, percent
 from candlecast.text.formatting import CELL
-from candlecast.ui.layout import error, page
-from candlecast.ui.listing import Column, Listing, Query, safe
+from candlecast.ui.entries import entries_page
+from candlecast.ui.listing import Column, Query
 from candlecast.ui.workspace import Session, Workspace
 
 
 def paper_page(workspace: Workspace, query: Query) -> Reply:
     """All sessions, by name."""
-    found = workspace.sessions()
-    readable = [each for each in found if each.record is not None]
-    broken = "".join(error(f"{each.name} cannot be read: {each.error}") for each in found if each.record is None)
-    if not readable:
-        words = f"No paper sessions in {workspace.paper}. Begin one with: candlecast paper RUN --tape"
-        return page("Paper", f'<p class="absent">{safe(words)}</p>{broken}', of="paper")
-    listing = Listing("paper", "Paper sessions", COLUMNS, readable, query)
-    return page("Paper", f"{listing.form()}{listing.table()}{broken}", of="paper", lead=str(workspace.paper))
+    absent = f"No paper sessions in {workspace.paper}. Begin one with: candlecast paper RUN --tape"
+    return entries_page(
+        workspace.sessions(),
+        COLUMNS,
+        query,
+        of="paper",
+        title="Paper",
+        heading="Paper sessions",
+        lead=str(workspace.paper),
+        absent=absent,
+    )
 
 
 def _opening(session: Session, name: str) -> str:

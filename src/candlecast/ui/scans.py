@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from candlecast.serving import Reply
 from candlecast.text.formatting import CELL
-from candlecast.ui.layout import error, page
-from candlecast.ui.listing import Column, Listing, Query, address, field_of, safe
+from candlecast.ui.entries import entries_page
+from candlecast.ui.listing import Column, Query, address, field_of
 from candlecast.ui.run import REPORT_POLICY
 from candlecast.ui.workspace import Scanned, Workspace
 
 
 def scans_page(workspace: Workspace, query: Query) -> Reply:
     """All scans, the newest first."""
-    found = workspace.scans()
-    readable = [each for each in found if each.scan is not None]
-    broken = "".join(error(f"{each.name} cannot be read: {each.error}") for each in found if each.scan is None)
-    if not readable:
-        words = f"No scans in {workspace.runs}. Make one with: candlecast scan"
-        return page("Scans", f'<p class="absent">{safe(words)}</p>{broken}', of="scans")
-    listing = Listing("scans", "Scans", COLUMNS, readable, query)
-    return page("Scans", f"{listing.form()}{listing.table()}{broken}", of="scans", lead=str(workspace.runs))
+    absent = f"No scans in {workspace.runs}. Make one with: candlecast scan"
+    return entries_page(
+        workspace.scans(), COLUMNS, query, of="scans", title="Scans", lead=str(workspace.runs), absent=absent
+    )
 
 
 def scan_page(workspace: Workspace, query: Query) -> Reply:
