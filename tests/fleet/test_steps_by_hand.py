@@ -58,9 +58,12 @@ def test_the_optimiser_is_adamw_and_clips_large_gradients_only(clip):
     gradients *= np.array([0.05, 0.5, 50.0])[:, None] / np.sqrt((gradients**2).sum(axis=2, keepdims=True))
     lr = np.array([0.1, 0.01, 0.001])
     weights = torch.tensor(start, dtype=torch.float32)
-    state = optimizer.start(weights)
+    state, place = optimizer.start(weights), torch.empty_like(weights)
+    made = optimizer.Adam(weights, place, state, weight_decay=0.2, clip=clip)
     for gradient in gradients:
-        optimizer.step(weights, torch.tensor(gradient, dtype=torch.float32), state, lr=lr, weight_decay=0.2, clip=clip)
+        place.copy_(torch.tensor(gradient))
+        made.begin(lr)
+        made.step()
     expected = adam(start, gradients, lr=lr, decay=0.2, clip=clip)
     for found, value in zip((weights, state.mean, state.square), expected, strict=True):
         np.testing.assert_allclose(found.numpy(), value, rtol=2e-4, atol=1e-7)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from typing import NamedTuple
 
@@ -144,6 +145,21 @@ class Sampler:
                 first = -offset if span.start < self._fold.test.first else -offset % tail
                 ends.append(np.arange(inside[0] + tail - 1 + first, inside[-1] + tail, tail))
         return np.concatenate(ends)
+
+
+class Filling:
+    """Writes to a batch what each coming step reads: of each model, its sampler's sequences that end at `rows`."""
+
+    def __init__(self, samplers: Sequence[Sampler], batch: Batch) -> None:
+        self.samplers, self.batch = samplers, batch
+        self.rows: Sequence[np.ndarray] = [np.empty(0, np.int64)] * len(samplers)
+
+    def fill(self, thread: int, first: int, last: int) -> None:
+        """The slots of the models first to last; for `share`."""
+        for sampler, rows, slot in zip(
+            self.samplers[first:last], self.rows[first:last], self.batch.slots[first:last], strict=True
+        ):
+            sampler.fill(sampler.train, rows, slot)
 
 
 def scalings(job: TrainingJob, head: Head) -> tuple[Scaling, Scaling]:

@@ -1,64 +1,82 @@
-"""How the gradients of K models are computed: the fastest way for the net."""
+"""How K models make a step: the fastest way for the net."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Protocol
 
 import torch
 
+from candlecast.fleet.batching import Filling
 from candlecast.fleet.criterion import Criterion
 from candlecast.fleet.losses import gradients
+from candlecast.fleet.optimizer import Adam
 from candlecast.fleet.recorded_passes import Recorded, RecordedWithLoss, knows_slopes
 from candlecast.fleet.workspace import Workspace
 from candlecast.nets import Recurrent
+from candlecast.nets.kernels import share
 
 
 class Learner(Protocol):
-    """Computes losses and gradients of a workspace, from what it holds at each call."""
+    """Makes the steps of a workspace, from what it holds at each call."""
 
     def learn(self, seeds: Sequence[int]) -> Sequence[float]:
-        """The loss of each model; writes `gradients` of the workspace. `seeds`: of random numbers that a net draws itself.
+        """Fill the batch, compute the loss of each model, write `gradients` of the workspace, and update the weights.
 
-        Raises ConfigError for a loss that does not depend on the parameters.
+        `seeds`: of random numbers that a net draws itself. Raises ConfigError for a loss that does not depend on the
+        parameters.
         """
         ...
 
 
-def learner(criterion: Criterion, workspace: Workspace) -> Learner:
-    """The fastest learner for the net."""
+def learner(
+    criterion: Criterion, workspace: Workspace, filling: Filling | None = None, adam: Adam | None = None
+) -> Learner:
+    """The fastest learner for the net. Without `filling` it learns what the batch holds, without `adam` it changes no weight."""
     criterion.net.train()
     net, head = criterion.net, criterion.head
     if type(net) is Recurrent and net.is_fused and workspace.batch.x.device.type == "cpu":
-        return RecordedWithLoss(net, head, workspace) if knows_slopes(head) else Recorded(net, head, workspace)
-    return ByAutograd(criterion, workspace)
+        if knows_slopes(head):
+            return RecordedWithLoss(net, head, workspace, filling, adam)
+        return Recorded(net, head, workspace, filling, adam)
+    return ByAutograd(criterion, workspace, filling, adam)
 
 
 class ByAutograd:
     """The learner for any net."""
 
-    def __init__(self, criterion: Criterion, workspace: Workspace) -> None:
-        self.criterion, self.workspace = criterion, workspace
+    def __init__(
+        self, criterion: Criterion, workspace: Workspace, filling: Filling | None = None, adam: Adam | None = None
+    ) -> None:
+        self.criterion, self.workspace, self.filling, self.adam = criterion, workspace, filling, adam
 
     def learn(self, seeds: Sequence[int]) -> Sequence[float]:
+        if self.filling is not None:
+            share(self.filling.fill, len(self.workspace.weights))
+            self.workspace.batch.send()
         losses = self.criterion.losses(seeds, self.workspace)
         found = gradients(losses, list(self.workspace.params.values()))
         with torch.no_grad():  # the places are views, and older versions of torch copy nothing to them otherwise
             for place, gradient in zip(self.workspace.gradients.values(), found, strict=True):
                 place.copy_(gradient)
+        if self.adam is not None:
+            self.adam.step()
         return losses.tolist()
 
 
 class OnDemand:
     """A learner that takes its memory at the first `learn`, and returns it on `release` until the next one."""
 
-    def __init__(self, criterion: Criterion, workspace: Workspace) -> None:
-        self.criterion, self.workspace = criterion, workspace
+    def __init__(
+        self, criterion: Criterion, workspace: Workspace, filling: Filling | None = None, adam: Adam | None = None
+    ) -> None:
+        self._make = partial(learner, criterion, workspace, filling, adam)
         self._learner: Learner | None = None
 
     def learn(self, seeds: Sequence[int]) -> Sequence[float]:
         if self._learner is None:
-            self._learner = learner(self.criterion, self.workspace)
+            self._learner = self._make()
         return self._learner.learn(seeds)
 
     def release(self) -> None:

@@ -1,60 +1,99 @@
-"""Learners for recurrent nets on CPU: both passes are recorded once, and run again at each step.
+"""Learners for recurrent nets on CPU: the works of a step are recorded once, and run again at each step.
 
 For a small net, the bookkeeping of autograd takes a third of the time of its arithmetic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeGuard
 
 import numpy as np
 import torch
 
-from candlecast.fleet.batching import Batch
+from candlecast.fleet.batching import Batch, Filling
 from candlecast.fleet.losses import MIN_WEIGHT, gradients, loss, terms
+from candlecast.fleet.optimizer import Adam
 from candlecast.fleet.workspace import Workspace
 from candlecast.heads import Elementwise, Head
 from candlecast.nets import Recurrent
-from candlecast.nets.kernels import recorded, share
+from candlecast.nets.kernels import Chain, recorded, share
 
 
 class Recorded:
     """The learner for any head: between the two passes, autograd differentiates the loss by the outputs."""
 
-    def __init__(self, net: Recurrent, head: Head, workspace: Workspace) -> None:
+    def __init__(
+        self,
+        net: Recurrent,
+        head: Head,
+        workspace: Workspace,
+        filling: Filling | None = None,
+        adam: Adam | None = None,
+    ) -> None:
         self.head, self.batch = head, workspace.batch
         self.passes = _Passes(net, workspace, lasting=True)
+        models = len(workspace.weights)
+        self.first = _noted(models, *_fill(filling)).then(self.passes.forward)
+        self.second = self.passes.backward.then(_noted(models, self.passes.write_gradients, *_update(adam)))
 
     def learn(self, seeds: Sequence[int]) -> Sequence[float]:
-        self.passes.forward.run()
+        self.first.run()
         outputs = self.passes.outputs.detach().requires_grad_()
         losses = loss(self.head, terms(self.head, outputs, self.batch.y), self.batch.weight)
         (slopes,) = gradients(losses, [outputs])
         self.passes.slopes.copy_(slopes)
-        self.passes.backward.run()
-        self.passes.write_gradients()
+        self.second.run()
         return losses.tolist()
 
 
 class RecordedWithLoss:
-    """The learner for a head that knows the derivatives of its terms: both passes are one chain of work.
+    """The learner for a head that knows the derivatives of its terms: the whole step is one chain of work.
 
-    What the forward pass leaves of a shard in the cache is still there in the backward pass.
+    What is left of a shard in the cache by one work is still there for the next, and threads wait for each other once a step.
     """
 
-    def __init__(self, net: Recurrent, head: Elementwise, workspace: Workspace) -> None:
+    def __init__(
+        self,
+        net: Recurrent,
+        head: Elementwise,
+        workspace: Workspace,
+        filling: Filling | None = None,
+        adam: Adam | None = None,
+    ) -> None:
         self.passes = _Passes(net, workspace, lasting=False)
         self.loss = _BatchLoss(head, self.passes, workspace.batch)
-        with recorded() as between:
-            share(self.loss.differentiate, self.loss.items)
-        self.whole = self.passes.forward.then(between).then(self.passes.backward)
+        models = len(workspace.weights)
+        self.whole = (
+            _noted(models, *_fill(filling), self.loss.weigh)
+            .then(self.passes.forward)
+            .then(_noted(self.loss.items, self.loss.differentiate))
+            .then(self.passes.backward)
+            .then(_noted(models, self.passes.write_gradients, *_update(adam)))
+        )
 
     def learn(self, seeds: Sequence[int]) -> Sequence[float]:
-        self.loss.weigh()
         self.whole.run()
-        self.passes.write_gradients()
         return self.loss.values().tolist()
+
+
+Kernel = Callable[[int, int, int], None]  # thread, first and last item
+
+
+def _noted(items: int, *kernels: Kernel) -> Chain:
+    """These works for so many items, recorded."""
+    with recorded() as chain:
+        for kernel in kernels:
+            share(kernel, items)
+    return chain
+
+
+def _fill(filling: Filling | None) -> list[Kernel]:
+    return [] if filling is None else [filling.fill]
+
+
+def _update(adam: Adam | None) -> list[Kernel]:
+    return [] if adam is None else [adam.update]
 
 
 def knows_slopes(head: Head) -> TypeGuard[Elementwise]:
@@ -77,12 +116,12 @@ class _Passes:
         self.slopes = torch.empty_like(self.outputs)
         with recorded() as self.backward:
             found = vjp(self.slopes)
-        self._results = [(workspace.gradients[name], gradient) for name, gradient in found.items()]
+        self._results = [(workspace.gradients[name].numpy(), gradient.numpy()) for name, gradient in found.items()]
 
-    def write_gradients(self) -> None:
-        """Copy the gradients to the workspace."""
+    def write_gradients(self, thread: int, first: int, last: int) -> None:
+        """Copy the gradients of the models first to last to the workspace."""
         for place, found in self._results:
-            place.copy_(found)
+            place[first:last] = found[first:last]
 
 
 class _BatchLoss:
@@ -99,10 +138,11 @@ class _BatchLoss:
         self.lanes, self.shards = LANES, -(-size // LANES)
         self.items = models * self.shards
 
-    def weigh(self) -> None:
-        """Compute the share of each outcome in the loss."""
-        count = self.weight.sum((1, 2), keepdims=True, dtype=np.float64)  # (K, 1, 1, N)
-        np.divide(self.weight, np.maximum(count, MIN_WEIGHT) * count.shape[-1], out=self.shares)
+    def weigh(self, thread: int, first: int, last: int) -> None:
+        """Compute the share of each outcome in the loss of the models first to last."""
+        weight = self.weight[first:last]
+        count = weight.sum((1, 2), keepdims=True, dtype=np.float64)  # (K, 1, 1, N)
+        np.divide(weight, np.maximum(count, MIN_WEIGHT) * count.shape[-1], out=self.shares[first:last])
 
     def differentiate(self, thread: int, first: int, last: int) -> None:
         """Terms and slopes of the shards first to last of all K models. Each is computed alone, so it depends on no other."""

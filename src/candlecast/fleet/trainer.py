@@ -26,7 +26,7 @@ from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Scaling
 from candlecast.fleet import job_progress, optimizer
-from candlecast.fleet.batching import Batch, Sampler, linear_part, scalings
+from candlecast.fleet.batching import Batch, Filling, Sampler, linear_part, scalings
 from candlecast.fleet.building import build, require_own_weights
 from candlecast.fleet.criterion import Criterion
 from candlecast.fleet.device import choose_device, group_size
@@ -35,6 +35,7 @@ from candlecast.fleet.learner import OnDemand
 from candlecast.fleet.linear_part import LinearPart
 from candlecast.fleet.net_spec import NetSpec
 from candlecast.fleet.one_thread import one_thread
+from candlecast.fleet.optimizer import Adam, AdamState
 from candlecast.fleet.settings import Fit
 from candlecast.fleet.validation import validation_losses
 from candlecast.fleet.workspace import Workspace, select, workspace
@@ -164,8 +165,9 @@ class FleetState(NamedTuple):
     fits: how each of them trains.
     seeds: of their dropout and other random numbers in training, int64 (K,).
     workspace: their weights, gradients, buffers and batch. A step writes to it in place.
-    moments: of the optimiser. A step writes to them in place.
-    learner: computes the gradients.
+    filling: writes the sequences of a step to the workspace.
+    adam: updates the weights. A step writes to its moments in place.
+    learner: makes the steps.
     progress: how far each of them is.
     steps: steps made so far, the same for all of them.
     learnt: results by job number, those of stopped jobs included.
@@ -175,7 +177,8 @@ class FleetState(NamedTuple):
     fits: tuple[Fit, ...]
     seeds: np.ndarray
     workspace: Workspace
-    moments: optimizer.AdamState
+    filling: Filling
+    adam: Adam
     learner: OnDemand
     progress: tuple[JobProgress, ...]
     steps: int
@@ -191,14 +194,16 @@ def init(fleet: Fleet) -> FleetState:
         for name, _ in nets[0].named_buffers()
     }
     weights = fleet.criterion.layout.rows(nets).to(fleet.device)
-    memory = _workspace(fleet, weights, buffers)
+    active = tuple(range(len(fleet.jobs)))
+    memory, filling, adam, learner = _machinery(fleet, active, weights, buffers, optimizer.start(weights))
     return FleetState(
-        active=tuple(range(len(fleet.jobs))),
-        fits=tuple(fleet.fit(job) for job in range(len(fleet.jobs))),
+        active=active,
+        fits=tuple(fleet.fit(job) for job in active),
         seeds=np.array([job_generator(job, purpose=2).integers(2**31) for job in fleet.jobs]),
         workspace=memory,
-        moments=optimizer.start(weights),
-        learner=OnDemand(fleet.criterion, memory),
+        filling=filling,
+        adam=adam,
+        learner=learner,
         progress=tuple(job_progress.start(sampler.epoch()) for sampler in fleet.samplers),
         steps=0,
         learnt={},
@@ -210,16 +215,12 @@ def step(fleet: Fleet, state: FleetState) -> tuple[FleetState, bool]:
 
     The memory of the old state becomes that of the new one. Raises ConfigError for a loss that is not finite.
     """
-    memory, fit = state.workspace, fleet.spec.fit
     lr = np.array([job_progress.step_size(*each) for each in zip(state.progress, state.fits, strict=True)])  # (K,)
-    for job, progress, slot in zip(state.active, state.progress, memory.batch.slots, strict=True):
-        sampler = fleet.samplers[job]
-        sampler.fill(sampler.train, progress.rows, slot)
-    memory.batch.send()
+    state.filling.rows = [progress.rows for progress in state.progress]
+    state.adam.begin(lr)
     for layer, name in enumerate(fleet.dropout_keys):
-        memory.buffers[name].copy_(torch.from_numpy(_step_seeds(state, layer)))
+        state.workspace.buffers[name].copy_(torch.from_numpy(_step_seeds(state, layer)))
     losses = state.learner.learn(_step_seeds(state, len(fleet.dropout_keys)).tolist())
-    optimizer.step(memory.weights, memory.gradient, state.moments, lr=lr, weight_decay=fit.weight_decay, clip=fit.clip)
     state = state._replace(progress=tuple(map(job_progress.step, state.progress, losses)), steps=state.steps + 1)
     if not all(map(math.isfinite, losses)):
         place, loss = next((place, loss) for place, loss in enumerate(losses) if not math.isfinite(loss))
@@ -258,9 +259,16 @@ def _build(spec: NetSpec, job: TrainingJob) -> torch.nn.Module:
     return build(spec, job, job.samples.inputs.shape[1])
 
 
-def _workspace(fleet: Fleet, weights: Tensor, buffers: dict[str, Tensor]) -> Workspace:
-    batch = Batch(len(weights), fleet.samplers[0].shape, fleet.spec.fit.batch, fleet.device)
-    return workspace(fleet.criterion.layout, weights, buffers, batch)
+def _machinery(
+    fleet: Fleet, active: Sequence[int], weights: Tensor, buffers: dict[str, Tensor], moments: AdamState
+) -> tuple[Workspace, Filling, Adam, OnDemand]:
+    """The memory of these jobs, and what reads and writes it in a step."""
+    fit = fleet.spec.fit
+    batch = Batch(len(weights), fleet.samplers[0].shape, fit.batch, fleet.device)
+    memory = workspace(fleet.criterion.layout, weights, buffers, batch)
+    filling = Filling([fleet.samplers[job] for job in active], batch)
+    adam = Adam(weights, memory.gradient, moments, weight_decay=fit.weight_decay, clip=fit.clip)
+    return memory, filling, adam, OnDemand(fleet.criterion, memory, filling, adam)
 
 
 def _end_epochs(fleet: Fleet, state: FleetState, ended: Sequence[int]) -> FleetState:
@@ -288,14 +296,19 @@ def _without(fleet: Fleet, state: FleetState, stopped: set[int]) -> FleetState:
     """The state of the other models only, in memory of its own."""
     left = [place for place in range(len(state.active)) if place not in stopped]
     kept = torch.tensor(left, dtype=torch.long, device=fleet.device)
-    memory = _workspace(fleet, state.workspace.weights[kept], select(state.workspace.buffers, kept))
+    active = tuple(state.active[place] for place in left)
+    weights, buffers = state.workspace.weights[kept], select(state.workspace.buffers, kept)
+    memory, filling, adam, learner = _machinery(
+        fleet, active, weights, buffers, optimizer.keep(state.adam.moments, left)
+    )
     return state._replace(
-        active=tuple(state.active[place] for place in left),
+        active=active,
         fits=tuple(state.fits[place] for place in left),
         seeds=state.seeds[left],
         workspace=memory,
-        moments=optimizer.keep(state.moments, left),
-        learner=OnDemand(fleet.criterion, memory),
+        filling=filling,
+        adam=adam,
+        learner=learner,
         progress=tuple(state.progress[place] for place in left),
     )
 

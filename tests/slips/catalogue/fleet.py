@@ -52,18 +52,10 @@ SLIPS = [
         "fleet/optimizer.py",
         "tests/fleet/test_steps_by_hand.py",
         [
-            ("clip-enlarges", "clip / np.maximum(norms(gradient), clip)", "clip / norms(gradient)"),
-            (
-                "clip-never",
-                "np.ones_like(lr) if clip is None else clip / np.maximum(norms(gradient), clip)",
-                "np.ones_like(lr)",
-            ),
-            (
-                "no-bias-correction",
-                "size, root = lr / (1 - BETA1**state.steps)",
-                "size, root = lr / (1 - BETA1**(state.steps + 1_000))",
-            ),
-            ("decay-by-gradient", "1 - lr * weight_decay)]", "1 + lr * weight_decay)]"),
+            ("clip-enlarges", "one if length <= clip else np.float32(clip / length)", "np.float32(clip / length)"),
+            ("clip-never", "if clip < np.inf", "if clip < 0"),
+            ("no-bias-correction", "lr / (1 - BETA1**steps)", "lr / (1 - BETA1**(steps + 1_000))"),
+            ("decay-by-gradient", "1 - lr * self.weight_decay", "1 + lr * self.weight_decay"),
             ("squares-of-the-first", "mean.lerp_(gradient, 1 - BETA1)", "mean.lerp_(gradient, BETA1)"),
             (
                 "moments-of-others",

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from candlecast.nets.kernels import cpu, gpu, reference
-from candlecast.nets.kernels.cpu.threads import recorded, share, threads
+from candlecast.nets.kernels.cpu.threads import Chain, recorded, share, threads
 from candlecast.nets.kernels.functions import Inputs, Kernel, Stack, call
 from candlecast.nets.kernels.mask import masked
 from candlecast.nets.layers.exporting import is_exporting
@@ -22,6 +22,7 @@ __all__ = [
     "LSTM",
     "RNN",
     "Cell",
+    "Chain",
     "gru",
     "layers",
     "layers_vjp",

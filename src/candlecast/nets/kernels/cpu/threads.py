@@ -26,31 +26,38 @@ class Chain:
 
     Works for the same number of items follow each other piece by piece: a thread does all of them on its piece while that
     is in its cache, and waits for no other thread in between. So an item may read what earlier works made of the same
-    item, and what works for other numbers of items, first noted before its own, made of any.
+    item, and what works for other numbers of items, first noted before its own, made of any. `then` is a limit: what
+    follows it reads all that comes before.
     """
 
     def __init__(self, count: int) -> None:
         self.threads = count
-        self._works: dict[int, list[Work]] = {}
+        self._stages: list[tuple[int, list[Work]]] = []  # numbers of items, and the works for so many
 
     def note(self, items: int, work: Work) -> None:
         """Append a work for so many items."""
-        self._works.setdefault(items, []).append(work)
+        for number, works in self._stages:
+            if number == items:
+                works.append(work)
+                return
+        self._stages.append((items, [work]))
 
     def then(self, other: Chain) -> Chain:
-        """The works of both."""
+        """The works of both, those of the other last."""
         if other.threads != self.threads:
             raise ValueError(f"works for {self.threads} threads and for {other.threads} make no chain")
         both = Chain(self.threads)
-        for items, works in [*self._works.items(), *other._works.items()]:
-            for work in works:
-                both.note(items, work)
+        for items, works in self._stages + other._stages:
+            if both._stages and both._stages[-1][0] == items:
+                both._stages[-1][1].extend(works)
+            else:
+                both._stages.append((items, list(works)))
         return both
 
     def run(self) -> None:
         """Do all works."""
         with threads(self.threads):
-            for items, works in self._works.items():
+            for items, works in self._stages:
                 _run(items, works, piece(items))
 
 
