@@ -360,6 +360,19 @@ def test_a_users_constants_stay_as_the_factory_makes_them(market):
         np.testing.assert_allclose(fitted.forecast(fitted.job.samples, rows).mean, expected, rtol=1e-4, atol=1e-7)
 
 
+def test_more_rows_are_learnt_in_longer_chunks(market, monkeypatch):
+    """Left open, the chunk of each job is that of its own training rows, whichever jobs it trains with."""
+    model = LSTM(hidden=3, window=6, training=Fit(epochs=2, batch=2))
+    jobs = [job for candles in (market[:350], market) for job in jobs_of(model, candles, folds=2, seeds=1)]
+    monkeypatch.setattr("candlecast.fleet.settings.STEPS", -(-len(jobs[0].train_rows) // (2 * 16)))
+    chunks = [model.training.chunk_of(len(job.train_rows)) for job in jobs]
+    assert sorted(set(chunks)) == [16, 32]
+    together = {id(fitted.job): fitted for fitted in model.fit(jobs)}
+    for job, chunk in zip(jobs, chunks, strict=True):
+        (alone,) = replace(model, training=replace(model.training, chunk=chunk)).fit([job])
+        assert same(alone, together[id(job)])
+
+
 def test_parts_shorter_than_a_chunk_are_learnt():
     """Between the test parts of combinatorial folds there may be fewer rows than a chunk, wherever an epoch cuts them."""
     candles = sample("nasdaq")[-900:]
@@ -368,7 +381,8 @@ def test_parts_shorter_than_a_chunk_are_learnt():
     folds = CombinatorialPurged(4, 2)
     jobs = plan_jobs(model, candles, features=features, folds=folds, window=model.window)
     shortest = min(jobs, key=lambda job: len(job.train_rows))
-    assert max(len(part) for part in shortest.fold.train.parts) < model.training.chunk
+    chunk = model.training.chunk_of(len(shortest.train_rows))
+    assert max(len(part) for part in shortest.fold.train.parts) < chunk
     for fitted in model.fit([shortest], progress=lambda event: None):
         assert len(fitted.losses) == 3 and np.isfinite(fitted.losses).all()
 

@@ -120,10 +120,10 @@ def quick_audit(study: CompletedStudy, jobs: Sequence[Job], fitted: Sequence[Fit
     """
     walk = Walk(study, jobs, fitted)
     found, generator = Movements(walk.candles), np.random.default_rng(0)
-    changes = [(_middle(jobs[-1]), how) for how in (MIRROR, NOISE)]
+    changes, inputs = [(_middle(jobs[-1]), how) for how in (MIRROR, NOISE)], _Inputs(study, walk.candles)
     for bar, how in changes:
         changed = how.apply(walk.candles, bar, generator)
-        if _have_same_inputs(study, walk.candles, changed, found, bar, how):
+        if inputs.are_same(changed, found, bar, how):
             _compare_trading(walk, found, bar, changed, how)
     checks = _stage_checks(found, _extent(changes), trained=None)
     return AuditReport("quick", (*checks, labels_known(walk), of_the_clock(walk)), found.of(STAGES))
@@ -132,10 +132,10 @@ def quick_audit(study: CompletedStudy, jobs: Sequence[Job], fitted: Sequence[Fit
 def _full(study: CompletedStudy, candles: Candles, seed: int, progress: Listener) -> _Audited:
     first = candles.frame["close_time"][0]
     found, generator = Movements(candles), np.random.default_rng(seed)
-    changes = list(_changes(study, candles, generator))
+    changes, inputs = list(_changes(study, candles, generator)), _Inputs(study, candles)
     for number, (bar, how) in enumerate(changes):
         progress(Progress("audit", number, 3 * len(changes), "features and target"))
-        _have_same_inputs(study, candles, how.apply(candles, bar, generator), found, bar, how)
+        inputs.are_same(how.apply(candles, bar, generator), found, bar, how)
     if found.of(STAGES):
         checks = tuple(_stage_checks(found, _extent(changes), trained=None))
         return _Audited(AuditReport("full", checks, found.of(STAGES)), first)
@@ -184,20 +184,23 @@ def _extent(changes: Sequence[tuple[int, Perturbation]]) -> str:
     return f"{count(len(changes), 'change')} of the candles at {count(len({bar for bar, _ in changes}), 'bar')}"
 
 
-def _have_same_inputs(
-    study: CompletedStudy, candles: Candles, changed: Candles, found: Movements, bar: int, how: Perturbation
-) -> bool:
-    """Whether features and target known at a bar stay when the candles after it change.
+class _Inputs:
+    """Features and target on the candles, which are compared with those on changed candles."""
 
-    Where the candles end at the bar, outcomes may not be known yet, and features alone are compared.
-    """
-    before, after = (features_of(study.features, each) for each in (candles, changed))
-    if found.add("features", before, after, bar, how):
-        return False
-    if len(changed) < len(candles):
-        return True
-    before, after = (target_of(study.target, each) for each in (candles, changed))
-    return not found.add("target", before, after, bar, how)
+    def __init__(self, study: CompletedStudy, candles: Candles) -> None:
+        self.study, self.candles = study, candles
+        self.features, self.target = features_of(study.features, candles), target_of(study.target, candles)
+
+    def are_same(self, changed: Candles, found: Movements, bar: int, how: Perturbation) -> bool:
+        """Whether features and target known at a bar stay when the candles after it change.
+
+        Where the candles end at the bar, outcomes may not be known yet, and features alone are compared.
+        """
+        if found.add("features", self.features, features_of(self.study.features, changed), bar, how):
+            return False
+        if len(changed) < len(self.candles):
+            return True
+        return not found.add("target", self.target, target_of(self.study.target, changed), bar, how)
 
 
 def _compare_trading(walk: Walk, found: Movements, bar: int, changed: Candles, how: Perturbation) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from candlecast.backtesting.validation import require_account, require_kind
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.events import Listener, Progress, ignore
+from candlecast.process.threads import thread_count
 from candlecast.signals.positions import Positions
 from candlecast.stats.performance import annualised
 from candlecast.stats.samples import ratio
@@ -88,7 +88,7 @@ def sweep(
     ground = _Ground(candles, traded_volume(candles), filters, actions, float(cash))
     expected = len(positions) if isinstance(positions, (np.ndarray, Sequence)) else 0
     sets, parts, done = _priced(positions, paid), [], 0
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(thread_count()) as pool:
         while batch := list(itertools.islice(sets, BATCH)):
             parts.append(np.stack(list(pool.map(lambda pair: _sums(ground, *pair), batch))))
             done += len(batch)

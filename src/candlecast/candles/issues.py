@@ -16,7 +16,6 @@ from candlecast.candles.gaps import day_start, find_gaps, month_numbers, wall_cl
 from candlecast.candles.halts import is_halt
 from candlecast.candles.hours import describe
 from candlecast.candles.infill import is_interpolated
-from candlecast.candles.repeats import is_repeated
 from candlecast.candles.smoothing import smoothing
 from candlecast.candles.stale import Stretch, opens
 from candlecast.candles.ticks import ticks
@@ -393,7 +392,7 @@ def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
         ("copied_bar", copied, "the open of a copy is a price that had gone when the bar before closed"),
         (
             "repeated_bar",
-            is_repeated(candles),
+            candles.is_repeated,
             "the same moves and ranges once more, perhaps mirrored or at another price",
         ),
         ("spike", spikes, "perhaps bad prints: prices that were gone with the next one"),

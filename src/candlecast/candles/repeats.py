@@ -97,16 +97,17 @@ def _candidates(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Pairs of first bars of stretches whose moves and ranges lie in the same cells; those that overlap are left out."""
     size = CELL * float(np.median(ranges[ranges > 0]))
-    moves, widths = (np.lib.stride_tricks.sliding_window_view(each, length)[usable] for each in (move, ranges))
-    upright = moves * np.where(moves[:, :1] < 0, -1.0, 1.0)  # a stretch and its mirror image look the same
     starts = np.flatnonzero(usable)
+    side = np.where(move[starts] < 0, -1.0, 1.0)  # a stretch and its mirror image look the same
     pairs = []
     for offset in OFFSETS:
-        cells = np.floor(np.concatenate([upright, widths], axis=1) / size + offset).astype(np.int64).astype(np.uint64)
-        names = np.zeros(len(cells), dtype=np.uint64)
-        for column in cells.T:
-            names = (names ^ column) * MULTIPLIER
-            names ^= names >> np.uint64(29)
+        names = np.zeros(len(starts), dtype=np.uint64)
+        for values, turned in ((move, side), (ranges, 1.0)):
+            for bar in range(length):
+                cells = np.floor(values[starts + bar] * turned / size + offset).astype(np.int64)
+                names ^= cells.view(np.uint64)
+                names *= MULTIPLIER
+                names ^= names >> np.uint64(29)
         order = np.argsort(names, kind="stable")
         for apart in (1, 2):
             equal = names[order[:-apart]] == names[order[apart:]]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from candlecast.candles import gaps, intake, issues, mend, resample, sessions
+from candlecast.candles import gaps, intake, issues, mend, repeats, resample, sessions
 from candlecast.candles.clock import DAY, Breaks, TradingClock, local_time
 from candlecast.errors import CandleError, ConfigError, said
 from candlecast.interval import Interval
@@ -297,6 +297,11 @@ class Candles:
     @cached_property
     def _report(self) -> issues.CandleReport:
         return issues.check(self)
+
+    @cached_property
+    def is_repeated(self) -> np.ndarray:
+        """Bool (time,): the bar belongs to a stretch that occurred before; see `candles.repeats`. Retrospective."""
+        return repeats.is_repeated(self)
 
     @cached_property
     def _is_sound(self) -> bool:

@@ -46,6 +46,7 @@ OPTIONAL = ("sigma", "position", *MEASURED)  # null throughout where a frame com
 FURTHER = re.compile(
     r"q\d+|p_(down|flat|up)|\w+@\w+"
 )  # quantiles, probabilities of labels, and forecasts of further targets
+ORDER = ("symbol", "seed", "time")  # columns by which rows are sorted
 OWN = ("time", "known_at", "symbol", "model", "fold", "seed")  # columns of a row, whatever is forecast
 
 
@@ -71,14 +72,13 @@ class Forecast:
 
     def __post_init__(self) -> None:
         if self.frame.columns == [*SCHEMA] and self.frame.schema == SCHEMA:  # nothing to add or to convert
-            if self.frame.height > 1:
-                object.__setattr__(self, "frame", self.frame.sort("symbol", "seed", "time"))
+            object.__setattr__(self, "frame", _in_order(self.frame))
             return
         absent = [pl.lit(None).alias(name) for name in OPTIONAL if name not in self.frame.columns]
         further = sorted(name for name in self.frame.columns if FURTHER.fullmatch(name) and not self._is_void(name))
         schema = SCHEMA | {name: SCHEMA.get(name.partition("@")[0], pl.Float64) for name in further}
-        frame = self.frame.with_columns(absent).select(*schema).cast(schema).sort("symbol", "seed", "time")
-        object.__setattr__(self, "frame", frame)
+        frame = self.frame.with_columns(absent).select(*schema).cast(schema)
+        object.__setattr__(self, "frame", _in_order(frame))
 
     def __repr__(self) -> str:
         models, symbols = (", ".join(map(str, self.frame[name].unique().sort())) for name in ("model", "symbol"))
@@ -94,7 +94,8 @@ class Forecast:
     @classmethod
     def joined(cls, frames: Sequence[pl.DataFrame], horizon: int) -> Forecast:
         """The forecast of several jobs; what only some of them say, as where a search chose other heads, is null elsewhere."""
-        return cls(pl.concat(frames, how="diagonal"), horizon)
+        ordered = sorted(frames, key=lambda frame: frame.select(ORDER).row(0) if frame.height else ())
+        return cls(pl.concat(ordered, how="diagonal"), horizon)
 
     def _is_void(self, name: str) -> bool:
         """Whether a further column is null throughout, as where it is another model's in a table of several."""
@@ -167,8 +168,12 @@ class Forecast:
         `sigma` is that of the mixture: the root of its mean square plus the variance of the means. Quantiles are averaged
         level by level (Vincent 1912).
         """
-        if self.frame.height == 1:  # bar by bar: what follows gives the same bits
-            if self.frame["seed"][0] == 0:
+        return self._averaged
+
+    @cached_property
+    def _averaged(self) -> Forecast:
+        if self._is_single:  # what follows gives the same bits
+            if self.seeds == [0]:
                 return self
             return replace(self, frame=self.frame.with_columns(seed=pl.lit(0, dtype=SCHEMA["seed"])))
         further = {name: name.partition("@") for name in self.further}
@@ -184,6 +189,24 @@ class Forecast:
         frame = self.frame.group_by(keys, maintain_order=True).agg(values).with_columns(seed=pl.lit(0))
         return replace(self, frame=frame)
 
+    @property
+    def _is_single(self) -> bool:
+        """Whether there is one forecast of each asset and bar."""
+        if len(self.seeds) != 1:
+            return False
+        same = (pl.col("symbol") == pl.col("symbol").shift()) & (pl.col("time") == pl.col("time").shift())
+        return not self.frame.select(same.any()).item()
+
     def to_pandas(self) -> pd.DataFrame:
         """The table as a pandas frame."""
         return self.frame.to_pandas()
+
+
+def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame sorted by `ORDER`; itself where it is, since sorting takes its memory once more."""
+    later: pl.Expr = pl.lit(value=True)
+    for name in reversed(ORDER):
+        column, before = pl.col(name), pl.col(name).shift()
+        later = (column > before) | ((column == before) & later)
+    is_sorted = frame.height < 2 or frame.select(later.slice(1).all()).item()
+    return frame if is_sorted else frame.sort(ORDER)

@@ -11,7 +11,6 @@ import numpy as np
 from candlecast.candles import Candles, fills
 from candlecast.candles.gaps import DAY
 from candlecast.candles.infill import is_interpolated
-from candlecast.candles.repeats import is_repeated
 from candlecast.candles.smoothing import smoothing
 from candlecast.candles.stale import opens
 from candlecast.candles.ticks import ticks
@@ -146,7 +145,7 @@ def tradability(candles: Candles, *, first: int = 0) -> Tradability:
     (True, False)
     """
     candles = as_candles(candles).require_sound()
-    repeated, shifted = _mean(is_repeated(candles)[first:]), early_activity(candles)
+    repeated, shifted = _mean(candles.is_repeated[first:]), early_activity(candles)
     candles = candles[first:]
     bars = len(candles)
     opened, steps = opens(candles), ticks(candles)

@@ -84,7 +84,7 @@ class Sampler:
         linear: LinearPart | None = None,
     ) -> None:
         samples, fit = job.samples, spec.fit
-        tail = fit.chunk if fit.sampling == "sequence" else 1
+        tail = fit.chunk_of(len(job.train_rows)) if fit.sampling == "sequence" else 1
         self.shape = SequenceShape(spec.window + tail - 1, samples.inputs.shape[1], tail, samples.y.shape[1])
         self._inputs, self._scaling, self._batch = samples.inputs, inputs, fit.batch
         y = outcomes.apply(np.nan_to_num(samples.y))  # (time, N)

@@ -12,6 +12,7 @@ from candlecast.parameters import is_whole, require_kinds, require_parameters
 
 NEVER = "never"
 LARGEST_BATCH = 1_000_000  # sequences; more than any training part has
+CHUNKS, STEPS = (16, 32, 64), 1_024  # bars; steps of an epoch beyond which the next longer chunk is usual
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,13 @@ class Fit:
     patience: epochs without a better validation loss before a job stops and keeps its best weights; None trains to the
         end and keeps the last. Needs folds with a validation part.
     clip: largest norm of a step's gradient per job, None for no limit.
-    sampling: "sequence" reads chunks of `chunk` bars after a burn-in of the model's window, learns from each of their bars,
+    sampling: "sequence" reads chunks of bars after a burn-in of the model's window, learns from each of their bars,
         and forecasts by carrying the memory on. "windows" starts every window of the model's length from an empty memory,
         and learns from its last bar: 4 to 8 times the work. A target that can be learnt well, such as volatility, needs
         lr=3e-3 in sequence for the same accuracy (`bench/README.md`). None: in sequence where the net carries memory from
         bar to bar, else by windows.
+    chunk: bars of a sequence that are learnt from. None: 16, but 32 or 64 where an epoch would have more than 1,024 steps: the
+        burn-in, which is read again for each chunk, is then most of the work.
     schedule: "constant", or "cosine" that lowers lr to zero over the epochs.
     linear: the net learns what a linear regression on the features of the last bar leaves over, and the forecast is the sum of
         both. The penalty of the regression, and how much of it is kept, are cross-validated on the training part: nothing,
@@ -49,7 +52,7 @@ class Fit:
     weight_decay: float = 0.0
     clip: float | None = 1.0
     sampling: Literal["windows", "sequence"] | None = None
-    chunk: int = 16
+    chunk: int | None = None
     schedule: Literal["constant", "cosine"] = "constant"
     linear: bool | None = None
     shrink: bool | None = None
@@ -71,7 +74,7 @@ class Fit:
                 "weight_decay": (0 <= self.weight_decay < float("inf"), "0 or more"),
                 "clip": (self.clip is None or self.clip > 0, "a number above 0, or None"),
                 "sampling": (self.sampling in ("windows", "sequence", None), '"windows", "sequence" or None'),
-                "chunk": (is_whole(self.chunk), "a whole number of bars, 1 or more"),
+                "chunk": (self.chunk is None or is_whole(self.chunk), "a whole number of bars, 1 or more, or None"),
                 "schedule": (self.schedule in ("constant", "cosine"), '"constant" or "cosine"'),
                 "linear": (self.linear in (True, False, None), "True, False or None"),
                 "shrink": (self.shrink in (True, False, None), "True, False or None"),
@@ -79,6 +82,21 @@ class Fit:
                 "device": (_names_device(self.device), '"auto", "cpu", "cuda" or one such as "cuda:1"'),
             },
         )
+
+    def chunk_of(self, rows: int) -> int:
+        """Bars of a sequence that are learnt from, of a training part of so many rows.
+
+        >>> Fit().chunk_of(10_000), Fit().chunk_of(1_000_000), Fit(chunk=8).chunk_of(1_000_000)
+        (16, 64, 8)
+        """
+        if self.chunk is not None:
+            return self.chunk
+        return next((chunk for chunk in CHUNKS if rows <= STEPS * self.batch * chunk), CHUNKS[-1])
+
+    @property
+    def longest_chunk(self) -> int:
+        """The most bars that `chunk_of` gives."""
+        return CHUNKS[-1] if self.chunk is None else self.chunk
 
 
 def _is_span(refit: str | None) -> bool:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -61,10 +62,9 @@ def train(jobs: Sequence[TrainingJob], spec: NetSpec, *, progress: Listener = ig
     order = sorted(range(len(jobs)), key=lambda job: -len(jobs[job].train_rows))  # jobs of one size end epochs together
     jobs = [jobs[job] for job in order]
     epochs, device, net = spec.fit.epochs, choose_device(spec.fit.device), _build(spec, jobs[0])
-    size = _group_size(net, jobs, spec, device)
-    for first in range(0, len(jobs), size):
+    for first, last in _groups(net, jobs, spec, device):
         with one_thread():
-            fleet = Fleet.of(jobs[first : first + size], spec, net, device=device)
+            fleet = Fleet.of(jobs[first:last], spec, net, device=device)
             state = init(fleet)
             while state.active:
                 state, has_ended = step(fleet, state)
@@ -248,11 +248,20 @@ def mean_loss(state: FleetState) -> float:
     return float(np.mean([train if math.isnan(valid) else valid for train, valid in newest]))
 
 
-def _group_size(net: torch.nn.Module, jobs: Sequence[TrainingJob], spec: NetSpec, device: torch.device) -> int:
-    """How many of these jobs train together in the memory there is."""
-    length = spec.window + (spec.fit.chunk - 1 if spec.fit.sampling == "sequence" else 0)
-    columns = jobs[0].samples.inputs.shape[1]
-    return group_size(net, jobs=len(jobs), batch=spec.fit.batch, length=length, columns=columns, device=device)
+def _groups(
+    net: torch.nn.Module, jobs: Sequence[TrainingJob], spec: NetSpec, device: torch.device
+) -> Iterator[tuple[int, int]]:
+    """First and last of the jobs that train together: those with sequences of one length, as many as the memory holds."""
+
+    def length_of(job: TrainingJob) -> int:
+        return spec.window + (spec.fit.chunk_of(len(job.train_rows)) - 1 if spec.fit.sampling == "sequence" else 0)
+
+    columns, first = jobs[0].samples.inputs.shape[1], 0
+    for length, same in groupby(jobs, key=length_of):
+        last = first + len(list(same))
+        size = group_size(net, jobs=last - first, batch=spec.fit.batch, length=length, columns=columns, device=device)
+        yield from ((start, min(start + size, last)) for start in range(first, last, size))
+        first = last
 
 
 def _build(spec: NetSpec, job: TrainingJob) -> torch.nn.Module:

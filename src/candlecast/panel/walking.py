@@ -59,7 +59,7 @@ def learner(model: Model) -> Model:
 def reach_of(model: Model) -> int:
     """Bars before a row that its training reads: the window, and the chunk of nets that are sampled in sequence."""
     inner = learner(model)
-    chunk = inner.training.chunk if isinstance(inner, NetModel) and inner.training.sampling == "sequence" else 0
+    chunk = inner.training.longest_chunk if isinstance(inner, NetModel) and inner.training.sampling == "sequence" else 0
     return model.window + chunk
 
 

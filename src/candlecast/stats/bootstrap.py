@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from candlecast.errors import ConfigError
+from candlecast.process.threads import in_parts
 from candlecast.stats.performance import Moments, figures_by_path, sharpe
 from candlecast.stats.samples import aligned
 
@@ -22,6 +23,7 @@ Statistic = Callable[[np.ndarray], "float | np.ndarray"]
 CIRCULAR = 1.5 ** (1 / 3)  # best length of circular blocks over that of geometric ones; Politis and White (2004)
 ROUNDING = 1e-7  # standard error of a difference, over that of a single ratio, below which there is no difference
 TAIL, MIN_TAIL = 0.05, 20  # share of draws that the tail beyond them is estimated from, and at least how many
+PARALLEL = 1_000_000  # observations of all paths from which on they are drawn on several threads
 MAX_UNDEFINED = 0.1  # share of draws on which a statistic may be NaN, beyond which its interval is unknown
 
 
@@ -107,7 +109,8 @@ def bootstrap_means(data: np.ndarray, *, paths: int = 1_000, block: float | None
     middle = rows.mean(axis=0)  # taken off, so that the sums stay small and exact
     sums = np.concatenate([np.zeros((1, rows.shape[1])), np.cumsum(rows - middle, axis=0)])
     out = np.empty((paths, rows.shape[1]))
-    stationary_means(_states(seed, paths), _length_scale(block), sums, out)
+    states, scale = _states(seed, paths), _length_scale(block)
+    _by_path(lambda first, last: stationary_means(states[first:last], scale, sums, out[first:last]), paths, len(rows))
     return out + middle
 
 
@@ -145,7 +148,10 @@ def _moments_by_path(returns: np.ndarray, paths: int, block: float | None, seed:
     from candlecast.stats.resampling import stationary_moments
 
     out = np.empty((paths, 5))
-    stationary_moments(_states(seed, paths), _length_scale(block), returns, out)
+    states, scale = _states(seed, paths), _length_scale(block)
+    _by_path(
+        lambda first, last: stationary_moments(states[first:last], scale, returns, out[first:last]), paths, len(returns)
+    )
     return out
 
 
@@ -385,6 +391,14 @@ def _series_block_length(series: np.ndarray) -> float:
 def _states(seed: int, paths: int) -> np.ndarray:
     """Where the random numbers of each path begin, uint64 (paths,): a path is the same however many follow it."""
     return np.random.SeedSequence(seed).generate_state(paths, np.uint64)
+
+
+def _by_path(work: Callable[[int, int], None], paths: int, observations: int) -> None:
+    """Do the work of all paths, on several threads where there is much of it."""
+    if paths * observations < PARALLEL:
+        work(0, paths)
+    else:
+        in_parts(work, paths)
 
 
 def _length_scale(block: float) -> float:

@@ -228,7 +228,7 @@ def _require_learning(model: NetModel, target: Target, seed: int) -> None:
     """Steps on all training rows at once, so that nothing but learning changes the loss, and dropout."""
     (job, *_) = _jobs(model, target, bars=BARS, seed=seed)
     rows = len(job.train_rows)
-    batch = rows // model.training.chunk + 2 if model.training.sampling == "sequence" else rows
+    batch = rows // model.training.chunk_of(rows) + 2 if model.training.sampling == "sequence" else rows
     (fitted,) = _shortened(model, epochs=STEPS, batch=batch).fit([job])
     first, best = fitted.losses[0, 0], fitted.losses[1:, 0].min()
     if not best < first - MIN_FALL * abs(first):

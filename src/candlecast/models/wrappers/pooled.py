@@ -57,7 +57,7 @@ class Pooled(Wrapped[NetModel]):
         from candlecast.fleet.trainer import train
 
         spec = replace(self.model.net_spec(jobs[0].samples.target), refit=None)
-        reach = self.window + (spec.fit.chunk if spec.fit.sampling == "sequence" else 0)
+        reach = self.window + (spec.fit.longest_chunk if spec.fit.sampling == "sequence" else 0)
         groups: dict[tuple[int, int], list[Job]] = {}
         for job in jobs:
             groups.setdefault((job.fold.index, job.seed), []).append(job)
