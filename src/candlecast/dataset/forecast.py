@@ -47,6 +47,7 @@ FURTHER = re.compile(
     r"q\d+|p_(down|flat|up)|\w+@\w+"
 )  # quantiles, probabilities of labels, and forecasts of further targets
 ORDER = ("symbol", "seed", "time")  # columns by which rows are sorted
+GROUPED = 100_000  # bars that are averaged at a time
 OWN = ("time", "known_at", "symbol", "model", "fold", "seed")  # columns of a row, whatever is forecast
 
 
@@ -128,7 +129,7 @@ class Forecast:
                 expected="a symbol of the walk",
                 remedy=near_misses(symbol, self.symbols),
             )
-        return replace(self, frame=self.frame.filter(pl.col("symbol") == symbol))
+        return self if len(self.symbols) == 1 else replace(self, frame=self.frame.filter(pl.col("symbol") == symbol))
 
     @property
     def further(self) -> list[str]:
@@ -186,8 +187,22 @@ class Forecast:
             pl.col("naive", "target").first(),
             *((pl.col(s).pow(2).mean() + pl.col(m).var(ddof=0)).sqrt().alias(s) for s, m in sigmas.items()),
         ]
-        frame = self.frame.group_by(keys, maintain_order=True).agg(values).with_columns(seed=pl.lit(0))
-        return replace(self, frame=frame)
+        grouped = [part.group_by(keys, maintain_order=True).agg(values) for part in self._bars_in_parts()]
+        return replace(self, frame=pl.concat(grouped).with_columns(seed=pl.lit(0)))
+
+    def _bars_in_parts(self) -> list[pl.DataFrame]:
+        """The frame in parts that hold all rows of their bars, where that is easily told; grouping takes much memory."""
+        bars = len(self) // max(len(self.seeds), 1)
+        if not bars or len(self.symbols) > 1:
+            return [self.frame]
+        by_seed = [self.frame.slice(place * bars, bars) for place in range(len(self.seeds))]
+        times = by_seed[0]["time"]
+        is_regular = len(self) == bars * len(by_seed) and all(
+            part["seed"].n_unique() == 1 and part["time"].equals(times) for part in by_seed
+        )
+        if not is_regular or (times == times.shift()).any():
+            return [self.frame]
+        return [pl.concat(part.slice(first, GROUPED) for part in by_seed) for first in range(0, bars, GROUPED)]
 
     @property
     def _is_single(self) -> bool:

@@ -35,6 +35,7 @@ from candlecast.dataset.prediction import quantile_level
 from candlecast.errors import NotEnoughDataError
 from candlecast.targets import Target, Volatility
 
+SCORED = ("time", "fold", "target", "mean", "naive", "sigma", "naive_error", "train_mean")  # what figures are made of
 REFERENCES = ("naive", "drift")  # a forecast of nothing but the mean is no skill either
 ROUNDING = 1e-9  # of the largest change: a forecast so close to the training mean is that mean
 BINS = 10  # of the probability integral transform of a normal forecast
@@ -148,9 +149,9 @@ def accuracy_by_part(forecast: Forecast, target: Target, *, seed: int = 0) -> pl
 
 
 def _scored(frame: pl.DataFrame, target: Target) -> Scored:
-    frame = frame.drop_nulls("target")
-    outcome, mean, naive = (frame[name].to_numpy() for name in ("target", "mean", "naive"))
     levels = {level: name for name in frame.columns if (level := quantile_level(name)) is not None}
+    frame = frame.select(*SCORED, *levels.values()).drop_nulls("target")
+    outcome, mean, naive = (frame[name].to_numpy() for name in ("target", "mean", "naive"))
     levels = {level: levels[level] for level in sorted(levels) if not frame[levels[level]].null_count()}
     return Scored(
         time=frame["time"].to_numpy(),
