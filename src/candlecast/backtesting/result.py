@@ -258,7 +258,7 @@ class BacktestResult:
         cost = equity["cost"][-1]
         return [
             float(np.abs(equity["position"].to_numpy()).mean()),
-            float(fills["notional"].sum() / mean_equity / years) if years else 0.0,
+            float(fills["notional"].to_numpy().sum() / mean_equity / years) if years else 0.0,
             float(trades.height),
             float((pnl > 0).mean()) if len(pnl) else np.nan,
             float(won / lost) if lost else np.nan,
