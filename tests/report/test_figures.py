@@ -17,11 +17,17 @@ from candlecast.report.account_chart import account_figure
 from candlecast.report.columns import Columns
 from candlecast.report.cost_figure import cost_figure, returns_at_costs
 from candlecast.report.forecast_figures import LAGS, forecast_in_groups, lag_errors, lag_figure
+from candlecast.report.forecast_values import forecast_rows
 from candlecast.report.market_chart import add_candles, bars_of, forecast_figure, price_figure
 from candlecast.report.returns_figures import distribution, drawdown_frame, drawdown_table, monthly_frame
 from candlecast.report.trade_list import add_trades
 from candlecast.report.training_figures import loss_band, losses, skill_by_training, timeline
 from candlecast.targets import Direction, NextReturn, Price, Volatility
+
+
+def forecasts(result, columns):
+    """The figure of forecasts with the rows that it shows."""
+    return forecast_figure(result, columns, forecast_rows(result))
 
 
 def gross(result):
@@ -43,7 +49,7 @@ def drawn(column_values):
 @pytest.mark.parametrize("target", [NextReturn(), NextReturn(5), Price()])
 def test_forecast_is_drawn_as_price_at_the_bar_it_is_for(study_of, drawn, target):
     result = study_of(target=target)
-    _, columns = drawn(forecast_figure, result)
+    _, columns = drawn(forecasts, result)
     offset, actual = columns["actual"]
     close = result.candles.close[offset : offset + len(actual)]
     np.testing.assert_allclose(actual, close, rtol=1e-6)
@@ -58,7 +64,7 @@ def test_forecast_is_drawn_as_price_at_the_bar_it_is_for(study_of, drawn, target
 
 def test_volatility_is_drawn_as_range_in_percent_of_price(study_of, drawn):
     result = study_of(target=Volatility())
-    offset, actual = drawn(forecast_figure, result)[1]["actual"]
+    offset, actual = drawn(forecasts, result)[1]["actual"]
     ranges = 100 * (result.candles.high / result.candles.low - 1)
     np.testing.assert_allclose(actual, ranges[offset : offset + len(actual)], rtol=1e-5)
 
@@ -66,17 +72,17 @@ def test_volatility_is_drawn_as_range_in_percent_of_price(study_of, drawn):
 def test_direction_is_drawn_as_a_probability(study_of, drawn):
     result = study_of(target=Direction())
     known = result.forecast.frame.drop_nulls("target")
-    columns = drawn(forecast_figure, result)[1]
+    columns = drawn(forecasts, result)[1]
     np.testing.assert_allclose(columns["forecast"][1], 100 * known["mean"], rtol=1e-5)
     assert set(columns["actual"][1]) <= {0.0, 50.0, 100.0}
     groups = forecast_in_groups(result).data
     assert groups.height == 10
     assert groups["outcome"].mean() == pytest.approx(100 * known["target"].mean(), abs=0.5)
-    assert not lag_figure(result).is_drawn
+    assert not lag_figure(result, forecast_rows(result)).is_drawn
 
 
 def test_newest_forecast_without_outcome_is_told_and_not_drawn(result, drawn):
-    figure, columns = drawn(forecast_figure, result)
+    figure, columns = drawn(forecasts, result)
     assert "its outcome is not known yet" in figure.caption
     offset, values = columns["forecast"]
     assert offset + len(values) == len(result.candles)
@@ -85,7 +91,7 @@ def test_newest_forecast_without_outcome_is_told_and_not_drawn(result, drawn):
 def test_no_known_outcome_gives_a_sentence(result, drawn):
     frame = result.forecast.frame.with_columns(target=pl.lit(None, pl.Float64), known_at=pl.lit(None))
     unknown = replace(result, forecasts={**result.forecasts, result.model: Forecast(frame, 1)})
-    assert not drawn(forecast_figure, unknown)[0].is_drawn
+    assert not drawn(forecasts, unknown)[0].is_drawn
     assert forecast_in_groups(unknown).caption == "0 known outcomes: too few to group."
 
 
@@ -93,7 +99,7 @@ def test_seeds_span_a_range(result, drawn):
     frame = result.forecast.frame
     other = frame.with_columns(pl.col("mean") * -1, pl.lit(1, pl.Int32).alias("seed"))
     seeded = replace(result, forecasts={**result.forecasts, result.model: Forecast(pl.concat([frame, other]), 1)})
-    columns = drawn(forecast_figure, seeded)[1]
+    columns = drawn(forecasts, seeded)[1]
     naive = columns["naive"][1]
     width = frame.drop_nulls("target")["mean"].abs().to_numpy()
     np.testing.assert_allclose(columns["seeds_low"][1], naive * np.exp(-width), rtol=1e-6)
@@ -118,7 +124,8 @@ def test_a_copy_of_the_last_price_is_unmasked():
 
 @pytest.mark.parametrize("horizon", [1, 3])
 def test_a_forecast_of_the_last_price_is_said_to_follow_the_past(study_of, horizon):
-    figure = lag_figure(study_of(model=Naive(), target=NextReturn(horizon), baselines=()))
+    result = study_of(model=Naive(), target=NextReturn(horizon), baselines=())
+    figure = lag_figure(result, forecast_rows(result))
     assert "the curve mostly repeats the past" in figure.caption
     errors = dict(figure.data.iter_rows())
     assert errors[horizon] == pytest.approx(0, abs=1e-9) and errors[0] > 0

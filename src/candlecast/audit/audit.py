@@ -22,10 +22,12 @@ from candlecast.audit.perturbations import (
     noise,
 )
 from candlecast.audit.pipelines import Pipeline, audit_pipeline
-from candlecast.audit.walk import CompletedStudy, Walk, features_of, of_fold, require_study, target_of
+from candlecast.audit.stage import Stage
+from candlecast.audit.walk import CompletedStudy, Walk, features_of, inputs_of, of_fold, require_study, target_of
 from candlecast.candles import Candles
 from candlecast.causality.models import is_ours
 from candlecast.dataset.jobs import Job
+from candlecast.dataset.samples import Samples
 from candlecast.errors import LookaheadError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.models import Fitted
@@ -120,11 +122,12 @@ def quick_audit(study: CompletedStudy, jobs: Sequence[Job], fitted: Sequence[Fit
     """
     walk = Walk(study, jobs, fitted)
     found, generator = Movements(walk.candles), np.random.default_rng(0)
-    changes, inputs = [(_middle(jobs[-1]), how) for how in (MIRROR, NOISE)], _Inputs(study, walk.candles)
+    changes, inputs = (
+        [(_middle(jobs[-1]), how) for how in (MIRROR, NOISE)],
+        _Inputs(study, walk.candles, inputs_of(walk.samples)),
+    )
     for bar, how in changes:
-        changed = how.apply(walk.candles, bar, generator)
-        if inputs.are_same(changed, found, bar, how):
-            _compare_trading(walk, found, bar, changed, how)
+        _compare(walk, inputs, found, bar, walk.samples_of(how.apply(walk.candles, bar, generator)), how)
     checks = _stage_checks(found, _extent(changes), trained=None)
     return AuditReport("quick", (*checks, labels_known(walk), of_the_clock(walk)), found.of(STAGES))
 
@@ -156,7 +159,9 @@ def _full(study: CompletedStudy, candles: Candles, seed: int, progress: Listener
     changes += [(bar, how) for job in jobs for bar in _tested(job) for how in (NOISE, MIRROR, TRUNCATION)]
     for number, (bar, how) in enumerate(changes):
         progress(Progress("audit", len(changes) + number, 3 * len(changes), "forecasts and trading"))
-        _compare_trading(walk, found, bar, how.apply(candles, bar, generator), how)
+        changed = how.apply(candles, bar, generator)
+        if _folds_that_test(walk, bar):
+            _compare_trading(walk, found, bar, walk.samples_of(changed), how)
     progress(Progress("audit", 2 * len(changes), 3 * len(changes), "trains each fold again"))
     trained = _compare_learnt(walk, found, generator)
     progress(Progress("audit", 3 * len(changes), 3 * len(changes)))
@@ -187,30 +192,42 @@ def _extent(changes: Sequence[tuple[int, Perturbation]]) -> str:
 class _Inputs:
     """Features and target on the candles, which are compared with those on changed candles."""
 
-    def __init__(self, study: CompletedStudy, candles: Candles) -> None:
+    def __init__(self, study: CompletedStudy, candles: Candles, features: Stage | None = None) -> None:
         self.study, self.candles = study, candles
-        self.features, self.target = features_of(study.features, candles), target_of(study.target, candles)
+        self.features = features_of(study.features, candles) if features is None else features
+        self.target = target_of(study.target, candles)
 
-    def are_same(self, changed: Candles, found: Movements, bar: int, how: Perturbation) -> bool:
+    def are_same(
+        self, changed: Candles, found: Movements, bar: int, how: Perturbation, *, features: Stage | None = None
+    ) -> bool:
         """Whether features and target known at a bar stay when the candles after it change.
 
-        Where the candles end at the bar, outcomes may not be known yet, and features alone are compared.
+        Where the candles end at the bar, outcomes may not be known yet, and features alone are compared. `features`: those on
+        the changed candles, where they are computed already.
         """
-        if found.add("features", self.features, features_of(self.study.features, changed), bar, how):
+        after = features_of(self.study.features, changed) if features is None else features
+        if found.add("features", self.features, after, bar, how):
             return False
         if len(changed) < len(self.candles):
             return True
         return not found.add("target", self.target, target_of(self.study.target, changed), bar, how)
 
 
-def _compare_trading(walk: Walk, found: Movements, bar: int, changed: Candles, how: Perturbation) -> None:
-    """Compare forecasts, positions and the account of the fold that tests a bar, when the candles after it change."""
-    folds = [job.fold.index for job in walk.jobs if job.fold.test.first <= bar <= job.fold.test.last]
-    if not folds:
-        return
-    samples = walk.samples_of(changed)
+def _compare(walk: Walk, inputs: _Inputs, found: Movements, bar: int, samples: Samples, how: Perturbation) -> None:
+    """Compare every stage but training with that on samples of changed candles."""
+    if inputs.are_same(samples.candles, found, bar, how, features=inputs_of(samples)):
+        _compare_trading(walk, found, bar, samples, how)
+
+
+def _folds_that_test(walk: Walk, bar: int) -> list[int]:
+    return [job.fold.index for job in walk.jobs if job.fold.test.first <= bar <= job.fold.test.last]
+
+
+def _compare_trading(walk: Walk, found: Movements, bar: int, samples: Samples, how: Perturbation) -> None:
+    """Compare forecasts, positions and the account of the folds that test a bar with those on samples of changed candles."""
+    folds = _folds_that_test(walk, bar)
     before, after = (walk.forecasts_of(each, bar, folds=folds) for each in (walk.samples, samples))
-    if found.add("forecasts", before, after, bar, how) or len(changed) < len(walk.candles):
+    if found.add("forecasts", before, after, bar, how) or len(samples.candles) < len(walk.candles):
         return
     for before, after in zip(walk.traded(walk.samples, folds=folds), walk.traded(samples, folds=folds), strict=True):
         if found.add(before.name, before, after, bar, how):

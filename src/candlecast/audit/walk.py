@@ -27,8 +27,16 @@ from candlecast.walkforward.walk import forecast_frame
 
 def features_of(features: Features, candles: Candles) -> Stage:
     """All columns, known at the close of each bar."""
-    values = features.compute(candles).T
-    pairs = zip(features.columns, values, strict=True)
+    return _of_columns(features, features.compute(candles), candles)
+
+
+def inputs_of(samples: Samples) -> Stage:
+    """The same as `features_of`, of samples, which hold them."""
+    return _of_columns(samples.features, samples.inputs, samples.candles)
+
+
+def _of_columns(features: Features, values: np.ndarray, candles: Candles) -> Stage:
+    pairs = zip(features.columns, values.T, strict=True)
     return Stage.of("features", ((name, candles.close_time, each) for name, each in pairs))
 
 

@@ -12,7 +12,7 @@ from candlecast.parameters import is_whole, require_kinds, require_parameters
 
 NEVER = "never"
 LARGEST_BATCH = 1_000_000  # sequences; more than any training part has
-CHUNKS, STEPS = (16, 32, 64), 1_024  # bars; steps of an epoch beyond which the next longer chunk is usual
+CHUNKS, STEPS = (16, 32, 64), 512  # bars; steps of an epoch beyond which the next longer chunk is usual
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ FIGURES = 7  # significant figures of the middle value that are kept where a col
 LARGEST = 2**31 - 2
 MISSING = -(2**31)
 MOST_DECIMALS = 10
+LEVEL = 4  # of gzip: 6 makes pages of a million bars half a percent smaller, in four times the time
 CHECKED = 1_000  # values whose decimals are counted before all are compared
 
 
@@ -57,7 +58,7 @@ class Columns:
 
 def compressed(content: bytes) -> str:
     """Bytes, gzipped, in base64; the same bytes always give the same text."""
-    return base64.b64encode(gzip.compress(content, 6, mtime=0)).decode("ascii")
+    return base64.b64encode(gzip.compress(content, LEVEL, mtime=0)).decode("ascii")
 
 
 def _scale(values: np.ndarray, figures: int) -> tuple[int, float]:

@@ -10,7 +10,7 @@ import polars as pl
 from candlecast.evaluation.accuracy import Scored, scored
 from candlecast.report import svg
 from candlecast.report.figures import Figure
-from candlecast.report.forecast_values import forecast_rows, unit_of
+from candlecast.report.forecast_values import unit_of
 from candlecast.text.cells import number, percent
 from candlecast.text.formatting import count
 
@@ -57,10 +57,13 @@ def forecast_in_groups(result: StudyResult) -> Figure:
     return Figure(name, title, _group_words(result, score, groups), drawing, legend=legend, data=data)
 
 
-def lag_figure(result: StudyResult) -> Figure:
-    """Mean distance of the forecast from the outcome of other bars: a copy of the last price is nearest at the horizon."""
+def lag_figure(result: StudyResult, rows: pl.DataFrame) -> Figure:
+    """Mean distance of the forecast from the outcome of other bars: a copy of the last price is nearest at the horizon.
+
+    rows: as of `forecast_rows`.
+    """
     name, title = "lag", "Which bar the forecast resembles"
-    known = forecast_rows(result).drop_nulls("target")
+    known = rows.drop_nulls("target")
     if result.primary_target.kind == "probability" or known.height < 10 * len(LAGS):
         return Figure(name, title, "Forecasts of a probability, or too few of them, are not compared with other bars.")
     unit, close = unit_of(result), known["close"].to_numpy()

@@ -19,6 +19,7 @@ from candlecast.report.cost_figure import cost_figure
 from candlecast.report.document import document
 from candlecast.report.figures import figure_html, table_with_data
 from candlecast.report.forecast_figures import forecast_in_groups, lag_figure
+from candlecast.report.forecast_values import forecast_rows
 from candlecast.report.market_chart import add_candles, first_view, forecast_figure, price_figure
 from candlecast.report.page_file import page_path, write_page
 from candlecast.report.provenance import provenance_table, recipe_details
@@ -49,12 +50,13 @@ def render(result: StudyResult, *, folder: Path = Path()) -> str:
     candles, tested, verdict = result.candles, result.backtest.equity, result.verdict
     columns = Columns()
     add_candles(result, columns)
+    rows = forecast_rows(result)
     figures = (
         price_figure(result, columns),
-        forecast_figure(result, columns),
+        forecast_figure(result, columns, rows),
         account_figure(result, columns, gross),
         forecast_in_groups(result),
-        lag_figure(result),
+        lag_figure(result, rows),
         distribution(result),
         cost_figure(result),
         timeline(result),

@@ -9,7 +9,7 @@ import polars as pl
 
 from candlecast.report.columns import Columns
 from candlecast.report.figures import Figure
-from candlecast.report.forecast_values import forecast_rows, forecast_words, happened, unit_of
+from candlecast.report.forecast_values import forecast_words, happened, unit_of
 from candlecast.text.cells import percent
 from candlecast.text.formatting import count
 
@@ -50,10 +50,9 @@ def price_figure(result: StudyResult, columns: Columns) -> Figure:
     )
 
 
-def forecast_figure(result: StudyResult, columns: Columns) -> Figure:
-    """Forecast, naive forecast and actual value at the time that they are forecast for. Adds their columns."""
+def forecast_figure(result: StudyResult, columns: Columns, rows: pl.DataFrame) -> Figure:
+    """Forecast, naive forecast and actual value (`forecast_rows`) at the time that they are forecast for. Adds their columns."""
     title = f"Forecast and outcome: {unit_of(result).label}"
-    rows = forecast_rows(result)
     known = rows.drop_nulls("target")
     if known.is_empty():
         return Figure("forecast", title, "No outcome is known yet, so there is nothing to compare the forecast with.")

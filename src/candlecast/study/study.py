@@ -39,6 +39,7 @@ from candlecast.models import (
 )
 from candlecast.models.model import judged_from, learns_position, require_learnable, require_model
 from candlecast.parameters import is_whole, require_kinds
+from candlecast.process.memory import return_memory
 from candlecast.recipes import describe
 from candlecast.recipes.environment import environment
 from candlecast.signals import HoldPosition, InverseVolatility, NoTradeBand, Rule
@@ -203,9 +204,13 @@ class Study:
             )
         progress(Progress("baselines", len(models) - 1, len(models) - 1))
         progress(Progress("judge", 0, 1))
+        return_memory()
         result = self.assemble(candles, parts, seed=seed, since=since, ledger=ledger)
-        result = replace(result, audit=self.audited(candles, parts[self.model.name], seed=seed)).record(ledger)
+        report = self.audited(candles, parts[self.model.name], seed=seed)
+        return_memory()
+        result = replace(result, audit=report).record(ledger)
         progress(Progress("judge", 1, 1, str(result.verdict)))
+        return_memory()
         return result
 
     def assemble(
