@@ -187,10 +187,10 @@ class Forecast:
             pl.col("naive", "target").first(),
             *((pl.col(s).pow(2).mean() + pl.col(m).var(ddof=0)).sqrt().alias(s) for s, m in sigmas.items()),
         ]
-        grouped = [part.group_by(keys, maintain_order=True).agg(values) for part in self._bars_in_parts()]
+        grouped = [part.group_by(keys, maintain_order=True).agg(values) for part in self.bars_in_parts()]
         return replace(self, frame=pl.concat(grouped).with_columns(seed=pl.lit(0)))
 
-    def _bars_in_parts(self) -> list[pl.DataFrame]:
+    def bars_in_parts(self) -> list[pl.DataFrame]:
         """The frame in parts that hold all rows of their bars, where that is easily told; grouping takes much memory."""
         bars = len(self) // max(len(self.seeds), 1)
         if not bars or len(self.symbols) > 1:

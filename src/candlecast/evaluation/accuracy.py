@@ -197,7 +197,7 @@ def _figures(score: Scored, target: Target, seed: int) -> dict[str, float | int]
     if score.bounds:
         low, high, _ = score.bounds
         parts["coverage"] = (np.asarray, [(low <= score.target) & (score.target <= high)])
-    rows = np.column_stack([column for _, columns in parts.values() for column in columns]).astype(np.float64)
+    rows = np.stack([column for _, columns in parts.values() for column in columns], axis=1, dtype=np.float64)
     block = stats.block_length(np.column_stack([y**2, squared, hit]))
     draws, means = stats.bootstrap_means(rows, block=block, seed=seed), rows.mean(axis=0, keepdims=True)
     found: dict[str, float | int] = {"observations": len(y)}

@@ -74,7 +74,8 @@ def forecast_rows(result: StudyResult) -> pl.DataFrame:
         pl.col("mean").max().alias("high"),
     ]
     closes = result.candles.frame.select(time="close_time", close="close")
-    return result.forecast.frame.group_by("time").agg(values).sort("time").join(closes, on="time", how="left")
+    rows = pl.concat([part.group_by("time").agg(values) for part in result.forecast.bars_in_parts()])
+    return rows.sort("time").join(closes, on="time", how="left")
 
 
 def forecast_words(result: StudyResult, rows: pl.DataFrame, known: pl.DataFrame) -> str:

@@ -107,7 +107,9 @@ def bootstrap_means(data: np.ndarray, *, paths: int = 1_000, block: float | None
     from candlecast.stats.resampling import stationary_means
 
     middle = rows.mean(axis=0)  # taken off, so that the sums stay small and exact
-    sums = np.concatenate([np.zeros((1, rows.shape[1])), np.cumsum(rows - middle, axis=0)])
+    sums = np.zeros((len(rows) + 1, rows.shape[1]))
+    np.subtract(rows, middle, out=sums[1:])
+    np.cumsum(sums[1:], axis=0, out=sums[1:])
     out = np.empty((paths, rows.shape[1]))
     states, scale = _states(seed, paths), _length_scale(block)
     _by_path(lambda first, last: stationary_means(states[first:last], scale, sums, out[first:last]), paths, len(rows))

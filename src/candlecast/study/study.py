@@ -206,6 +206,7 @@ class Study:
         progress(Progress("judge", 0, 1))
         return_memory()
         result = self.assemble(candles, parts, seed=seed, since=since, ledger=ledger)
+        return_memory()
         report = self.audited(candles, parts[self.model.name], seed=seed)
         return_memory()
         result = replace(result, audit=report).record(ledger)
