@@ -37,11 +37,13 @@ def part(symbol: str, seed: int, fold: int, bars: range) -> pl.DataFrame:
 WALK = [part("A", seed, fold, range(50 * fold, 50 * fold + 50)) for fold in range(2) for seed in range(3)]
 OVERLAPPING = [part("A", seed, fold, range(30 * fold, 30 * fold + 50)) for fold in range(2) for seed in range(2)]
 UNEQUAL = [part("A", 0, 0, range(50)), part("A", 1, 0, range(40))]
+SHIFTED = [part("A", seed, 0, range(20 * seed, 20 * seed + 50)) for seed in range(2)]
+ONE_SEED = OVERLAPPING[::2]
 TWO = [part(symbol, seed, 0, range(20)) for seed in range(2) for symbol in "BA"]
 ALONE = [part("A", 4, fold, range(50 * fold, 50 * fold + 50)) for fold in (1, 0)]
 
 
-@pytest.mark.parametrize("frames", [WALK, OVERLAPPING, UNEQUAL, TWO, ALONE])
+@pytest.mark.parametrize("frames", [WALK, OVERLAPPING, UNEQUAL, SHIFTED, ONE_SEED, TWO, ALONE])
 def test_rows_are_sorted_and_averaged_in_parts_as_at_once(frames, monkeypatch):
     forecast = Forecast.joined(frames[::-1], 1)
     rows = pl.concat(frames).sort("symbol", "seed", "time", "fold")

@@ -94,6 +94,15 @@ def test_models_keep_their_own_moments():
     assert kept.steps.tolist() == [6, 4]
 
 
+def test_a_chunk_is_as_long_as_the_training_part_warrants():
+    """16 bars up to 512 steps an epoch of 16 sequences each, then 32, then 64."""
+    rows = [1, 131_072, 131_073, 262_144, 262_145, 10**8]
+    assert [Fit().chunk_of(each) for each in rows] == [16, 16, 32, 32, 64, 64]
+    assert [Fit(batch=32).chunk_of(each) for each in rows] == [16, 16, 16, 16, 32, 64]
+    assert {Fit(chunk=24).chunk_of(each) for each in rows} == {24}
+    assert (Fit().longest_chunk, Fit(chunk=24).longest_chunk) == (64, 24)
+
+
 BATCHES = [np.arange(2), np.arange(2)]  # two steps an epoch
 
 

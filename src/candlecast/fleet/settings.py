@@ -30,7 +30,7 @@ class Fit:
         and learns from its last bar: 4 to 8 times the work. A target that can be learnt well, such as volatility, needs
         lr=3e-3 in sequence for the same accuracy (`bench/README.md`). None: in sequence where the net carries memory from
         bar to bar, else by windows.
-    chunk: bars of a sequence that are learnt from. None: 16, but 32 or 64 where an epoch would have more than 1,024 steps: the
+    chunk: bars of a sequence that are learnt from. None: 16, but 32 or 64 where an epoch would have more than 512 steps: the
         burn-in, which is read again for each chunk, is then most of the work.
     schedule: "constant", or "cosine" that lowers lr to zero over the epochs.
     linear: the net learns what a linear regression on the features of the last bar leaves over, and the forecast is the sum of

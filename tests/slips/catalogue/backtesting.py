@@ -227,8 +227,8 @@ SLIPS = [
             ),
             (
                 "turnover-per-bar",
-                'float(fills["notional"].sum() / mean_equity / years) if years else 0.0',
-                'float(fills["notional"].sum() / mean_equity) if years else 0.0',
+                'float(fills["notional"].to_numpy().sum() / mean_equity / years) if years else 0.0',
+                'float(fills["notional"].to_numpy().sum() / mean_equity) if years else 0.0',
             ),
             (
                 "exposure-signed",

@@ -132,7 +132,7 @@ SLIPS = [
         "evaluation/tradability.py",
         "tests/candles/test_repeats.py tests/candles/test_smoothing.py",
         [
-            ("copied-before-unseen", "_mean(is_repeated(candles)[first:])", "_mean(is_repeated(candles[first:]))"),
+            ("copied-before-unseen", "_mean(candles.is_repeated[first:])", "_mean(candles[first:].is_repeated)"),
             ("smoothed-tradable", '"smoothed prices": self.has_smoothed_prices,', '"smoothed prices": False,'),
         ],
     ),

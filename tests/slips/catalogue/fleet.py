@@ -66,6 +66,27 @@ SLIPS = [
     ),
     *slips(
         "fleet",
+        "fleet/settings.py",
+        "tests/fleet/test_steps_by_hand.py",
+        [
+            ("chunk-whatever-the-batch", "STEPS * self.batch * chunk", "STEPS * 16 * chunk"),
+            ("chunk-never-longer", "rows <= STEPS", "rows >= STEPS"),
+            ("shortest-as-longest", "CHUNKS[-1] if self.chunk is None", "CHUNKS[0] if self.chunk is None"),
+        ],
+    ),
+    *slips(
+        "dataset",
+        "dataset/forecast.py",
+        "tests/dataset/test_forecast.py",
+        [
+            ("not-sorted", "frame if is_sorted else frame.sort(ORDER)", "frame"),
+            ("seeds-of-other-bars", 'part["time"].equals(times) for part', "True for part"),
+            ("bars-twice-in-parts", "is_regular or (times == times.shift()).any()", "is_regular"),
+            ("several-folds-single", "return not self.frame.select(same.any()).item()", "return True"),
+        ],
+    ),
+    *slips(
+        "fleet",
         "fleet/job_progress.py",
         "tests/fleet/test_steps_by_hand.py",
         [
