@@ -26,6 +26,7 @@ from candlecast.ui import serve_ui
 from candlecast.ui.candles import MOST_CHECKED
 from candlecast.ui.coverage import coverage, equal_edges, monthly
 from candlecast.ui.listing import ROWS, Column, Listing
+from candlecast.ui.pages import Pages
 from candlecast.ui.trials import lucky_sharpe
 from candlecast.ui.workspace import Run, Workspace
 
@@ -180,7 +181,7 @@ def test_a_comparison_is_a_batch_of_trials(place):
     _, page = place.get(f"comparison?number={rows[0][0]}")
     assert len(Page(page).rows[1:]) == 2
     status, page = place.get("comparison?number=999")
-    assert status == 404 and "there is no comparison '999'" in sentence_of(page)
+    assert status == 404 and "There is no comparison '999'" in sentence_of(page)
 
 
 def test_coverage_is_that_of_the_check(place):
@@ -213,7 +214,7 @@ def test_a_session_has_its_page_and_events(place):
     status, page = place.get("session/first/")
     assert status == 200 and "EventSource" in page
     status, page = place.get("session/second/")
-    assert status == 404 and "there is no session 'second'" in sentence_of(page)
+    assert status == 404 and "There is no session 'second'" in sentence_of(page)
     assert 'href="../../style.css"' in page
 
 
@@ -233,7 +234,7 @@ def test_a_session_whose_journal_is_malformed_is_named_and_the_others_are_shown(
         assert "odd cannot be read: its journal is malformed" in page and "torn cannot be read" in page
         for name in ("odd", "torn"):
             status, page = there.get(f"session/{name}/")
-            assert status == 404 and f"the session {name} cannot be read" in sentence_of(page)
+            assert status == 404 and f"The session {name} cannot be read" in sentence_of(page)
 
 
 def test_a_report_that_cannot_be_made_is_said_in_a_sentence(place, monkeypatch, tmp_path):
@@ -259,7 +260,7 @@ def test_markup_of_others_stays_text(place, path):
 def test_a_name_is_that_of_a_run_or_of_nothing(place, name):
     for path in (f"run?name={quote(name)}", f"report?run={quote(name)}", f"differences?run={quote(name)}&run=x"):
         status, page = place.get(path)
-        assert status == 404 and "there is no run" in sentence_of(page)
+        assert status == 404 and "There is no run" in sentence_of(page)
     for path in ("../runs", "/etc/passwd", "runs/x/report.html", "style.css/x", "../style.css"):
         assert place.get(path)[0] == 404
 
@@ -424,3 +425,44 @@ def test_a_session_finds_its_run_beside_its_folder(tmp_path, monkeypatch, place)
     monkeypatch.chdir(tmp_path)
     moved = replace(record, opening={**record.opening, "run": f"runs/{Path(record.opening['run']).name}"})
     assert moved.result().candles.symbol == record.opening["symbol"]
+
+
+@pytest.fixture(scope="module")
+def with_panel(place, tmp_path_factory):
+    """A workspace of a run of one asset and of a panel of less than a year."""
+    runs = tmp_path_factory.mktemp("with_panel") / "runs"
+    name = next(name for name in place.names if "linear" in name)
+    shutil.copytree(place.runs / name, runs / name)
+    study = cc.PanelStudy(
+        model=cc.LinearRegression(window=3),
+        features=cc.Features(cc.log_return()),
+        rule=cc.TopBottom(2),
+        folds=cc.WalkForward(folds=2),
+        baselines=(),
+        seeds=1,
+    )
+    _, folder = cc.run_panel_study(study, cc.synthetic_panel(6, 200, seed=3, ic=0.2).assets, runs=runs)
+    return Pages(Workspace(runs=runs, store=str(runs / "none"), paper=runs / "none")), name, folder.name
+
+
+def test_the_run_of_a_panel_has_its_own_figures_and_report(with_panel):
+    pages, _, panel = with_panel
+    lines = dict(row for row in Page(pages("run", {"name": [panel]}).content).rows if len(row) == 2)
+    assert re.fullmatch(r"-?0\.\d{3} \[-?0\.\d{3}, -?0\.\d{3}\]", lines["Rank IC"])
+    assert "Total return" in lines and not {"Annual return", "R2 against naive", "Hit rate"} & lines.keys()
+    listed = Page(pages("", {}).content).rows[1:]
+    assert [cell.endswith(" % in all") for row in listed if row[1] == panel for cell in row].count(True) == 1
+    assert "Panel of 6 assets" in pages("report", {"run": [panel]}).content
+
+
+def test_a_panel_stands_beside_a_run_of_one_asset(with_panel):
+    pages, single, panel = with_panel
+    page = pages("differences", {"run": [single, panel]}).content
+    lines = {row[0]: row[1:] for row in Page(page).rows}
+    assert lines["Rank IC"][0] == lines["R2 against naive"][1] == "-"
+    assert 'id="equity"' in page and "is the run of a panel" not in page
+
+
+def test_one_run_is_not_compared(place):
+    _, page = place.get("differences?run=x")
+    assert sentence_of(page).startswith("1 run chosen; expected two")

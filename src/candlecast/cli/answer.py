@@ -49,6 +49,11 @@ def show_verdict(verdict: Verdict) -> None:
     say("")
 
 
+def return_heading(verdict: Verdict) -> str:
+    """The heading of annual returns: those of less than a year are of the whole time."""
+    return "Return/year" if verdict.evidence.years >= 1.0 else "Total return"
+
+
 def wrapped(text: str, margin: str = "") -> str:
     """Text in lines of at most 80 characters; long words, such as paths, stay whole."""
     return textwrap.fill(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from candlecast.cli import model_registry
-from candlecast.cli.answer import Ran, show_verdict, wrapped
+from candlecast.cli.answer import Ran, return_heading, show_verdict, wrapped
 from candlecast.cli.asset_options import AssetOptions
 from candlecast.cli.console import print_table, say
 from candlecast.cli.pricing import GivenCosts
@@ -124,7 +124,7 @@ def show_panel(result: PanelResult, folder: Path, page: Path, seconds: float) ->
     show_verdict(result.verdict)
     print_table(
         [_model_row(result, row) for row in result.ranking.iter_rows(named=True)],
-        ["Model", "Rank IC", "95 % CI", "p", "Return/year", "Sharpe", "Fills"],
+        ["Model", "Rank IC", "95 % CI", "p", return_heading(result.verdict), "Sharpe", "Fills"],
     )
     lost = ", ".join(f"{bars:,} {cause}" for cause, bars in result.lost.items() if bars)
     say("\n" + wrapped(f"{result.panel!r}; bars of members not used: {lost or 'none'}"))

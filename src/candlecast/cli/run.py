@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from candlecast.cli.answer import Ran, show_verdict, wrapped
+from candlecast.cli.answer import Ran, return_heading, show_verdict, wrapped
 from candlecast.cli.asset_options import AssetOptions, asset_options
 from candlecast.cli.command import Command
 from candlecast.cli.completion import assets as completed
@@ -144,7 +144,7 @@ def show(result: StudyResult, folder: Path, page: Path, seconds: float) -> None:
     show_verdict(result.verdict)
     print_table(
         [_model_row(result, name) for name in result.forecasts],
-        ["Model", "R2 vs naive", "95 % CI", "p", "Return/year", "Sharpe", "Trades"],
+        ["Model", "R2 vs naive", "95 % CI", "p", return_heading(result.verdict), "Sharpe", "Trades"],
     )
     lost = ", ".join(f"{count:,} {cause}" for cause, count in result.lost.items() if count)
     origin = f" from {result.candles.origin}" if result.candles.origin else ""

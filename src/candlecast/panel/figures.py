@@ -12,7 +12,7 @@ from candlecast.report import svg
 from candlecast.report.figures import Figure
 from candlecast.report.training_figures import loss_band
 from candlecast.text import count
-from candlecast.text.cells import number, percent
+from candlecast.text.cells import number, p_value, percent
 
 if TYPE_CHECKING:
     from candlecast.panel.result import PanelResult
@@ -38,7 +38,12 @@ def account_figure(result: PanelResult) -> Figure:
         axes,
         "Account",
         svg.frame(
-            axes, x_title="year", y_title="growth of 1", x_words=svg.year_words, y_words=lambda v: f"{10.0**v:.3g}"
+            axes,
+            x_title="date",
+            y_title="growth of 1",
+            x_words=svg.year_words,
+            y_words=lambda v: f"{10.0**v:.3g}",
+            y_ticks=svg.logarithmic_ticks(*axes.y),
         ),
         svg.line(axes, years[rows], logs["universe"][rows], "grey"),
         svg.line(axes, years[rows], logs["gross"][rows], "orange dashed"),
@@ -72,7 +77,7 @@ def coefficient_figure(result: PanelResult) -> Figure:
     drawing = svg.drawing(
         axes,
         title,
-        svg.frame(axes, x_title="year", y_title="sum of rank ICs", x_words=svg.year_words),
+        svg.frame(axes, x_title="date", y_title="sum of rank ICs", x_words=svg.year_words),
         svg.level(axes, 0.0, "grey dotted"),
         svg.line(axes, years[rows], total[rows], "blue"),
     )
@@ -108,15 +113,15 @@ def group_figure(result: PanelResult) -> Figure:
             x_words=svg.whole,
         ),
         svg.bars(axes, edges, mean, "blue", labels),
-        svg.whiskers(axes, x, low, high, "grey"),
+        svg.whiskers(axes, x, low, high, "ink"),
     )
     row = result.own_ranking
     words = (
         f"Mean return over {count(result.target.horizon, 'bar')} before costs, less that of all assets. Highest less lowest: "
         f"{number(10_000 * (row['spread'] or 0.0))} bp; p-value that returns do not rise from group to group "
-        f"{number(row['p_rising'], 3)} (Patton and Timmermann)."
+        f"{p_value(row['p_rising'])} (Patton and Timmermann)."
     )
-    return Figure("groups", title, words, drawing, legend=(("blue bar", "mean"), ("grey", "95 % CI")), data=table)
+    return Figure("groups", title, words, drawing, legend=(("blue bar", "mean"), ("ink", "95 % CI")), data=table)
 
 
 def decay_figure(result: PanelResult) -> Figure:
@@ -153,7 +158,7 @@ def breadth_figure(result: PanelResult) -> Figure:
     drawing = svg.drawing(
         axes,
         title,
-        svg.frame(axes, x_title="year", y_title="assets", x_words=svg.year_words, y_words=svg.whole),
+        svg.frame(axes, x_title="date", y_title="assets", x_words=svg.year_words, y_words=svg.whole),
         *(
             svg.line(axes, years[thin], values[thin], kind)
             for values, kind in ((member, "grey"), (scored, "blue"), (held, "orange"))
@@ -179,7 +184,9 @@ def loss_figure(result: PanelResult) -> Figure:
     for name, kind in zip(names, ("grey", "blue"), strict=False):
         low, median, high = (bands[name][edge].to_numpy() for edge in ("low", "median", "high"))
         parts += [svg.band(axes, epochs, low, high, kind), svg.line(axes, epochs, median, kind)]
-    drawing = svg.drawing(axes, title, svg.frame(axes, x_title="epoch", y_title="loss, first epoch = 1"), *parts)
+    drawing = svg.drawing(
+        axes, title, svg.frame(axes, x_title="epoch", y_title="loss, first epoch = 1", x_words=svg.whole), *parts
+    )
     words = f"{count(table.select('fold', 'seed').n_unique(), 'training')}: the line is the median, the band holds 90 % of them."
     legend = (("grey", "training loss"), ("blue", "validation loss"))[: len(names)]
     return Figure("losses", title, words, drawing, legend=legend, data=table)

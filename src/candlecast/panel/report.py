@@ -32,7 +32,7 @@ NOTES = {
     "Spread": "mean return of the highest group by score less that of the lowest, over the horizon, before costs.",
     "p": "one-sided p-value of a mean rank IC of zero or less; the verdict uses it, adjusted for all trials.",
     "p rising": "p-value that returns do not rise from each group to the next (Patton and Timmermann 2010).",
-    "Net": "return a year and Sharpe ratio of the portfolio by the same rule and costs.",
+    "Net": "return (a year; of less than a year, in all) and Sharpe ratio of the portfolio by the same rule and costs.",
 }
 
 
@@ -113,10 +113,15 @@ def _models(result: PanelResult) -> str:
                 f"{traded.fills.height:,}",
             )
         )
-    heads = ("Model", "IC", "Rank IC", "ICIR", "Spread", "p", "p rising", "Net a year", "Sharpe", "Fills")
+    heads = ("Model", "IC", "Rank IC", "ICIR", "Spread", "p", "p rising", f"Net {_time(result)}", "Sharpe", "Fills")
     return table(
         "Ranking and portfolio of every model, out of sample; 95 % CI in brackets", heads, rows, emphasised=chosen
     )
+
+
+def _time(result: PanelResult) -> str:
+    """The time of an annual return: that of less than a year is of the whole time."""
+    return "a year" if result.verdict.evidence.years >= 1.0 else "in all"
 
 
 def _by_year(result: PanelResult) -> str:
@@ -141,7 +146,9 @@ def _sides(result: PanelResult) -> str:
         for row in result.sides.iter_rows(named=True)
     ]
     return table(
-        "Each side as an account of its own, after costs", ("Side", "Return a year", "Sharpe", "Turnover"), rows
+        "Each side as an account of its own, after costs",
+        ("Side", f"Return {_time(result)}", "Sharpe", "Turnover"),
+        rows,
     )
 
 

@@ -12,6 +12,7 @@ from candlecast.errors import CandlecastError
 from candlecast.ledger.trials import as_ledger
 from candlecast.report.tables import table
 from candlecast.stats import annual_return, level_of_next, sharpe
+from candlecast.text import cells
 from candlecast.text.cells import number, percent
 from candlecast.text.formatting import count, moment, small
 
@@ -70,7 +71,8 @@ def trials_table(result: Recorded) -> str:
         yearly = annual_return(trial.returns, bars_per_year=trial.bars_per_year)
         ratio = sharpe(trial.returns, bars_per_year=trial.bars_per_year) if np.ptp(trial.returns) > 0 else None
         first, last = (str(trial.times[end].astype("datetime64[D]")) for end in (0, -1))
-        rows.append((f"{row:,}", trial.model, f"{first} to {last}", percent(yearly), number(ratio)))
+        returned = cells.annual_return(yearly, is_annual=len(trial.returns) >= trial.bars_per_year)
+        rows.append((f"{row:,}", trial.model, f"{first} to {last}", returned, number(ratio)))
     heads = ("Trial", "Model", "Record", "Annual return", "Sharpe ratio")
     caption = (
         f"The last {len(shown):,} of these {len(numbered):,} trials"

@@ -68,6 +68,17 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
     return [round(index * step, 12) + 0.0 for index in range(first, last + 1)]
 
 
+def logarithmic_ticks(low: float, high: float, most: int = 5) -> list[float]:
+    """Common logarithms of round numbers within a range of common logarithms.
+
+    >>> [round(10.0**tick, 3) for tick in logarithmic_ticks(-0.05, 0.08)], logarithmic_ticks(-3.2, 1.1)
+    ([0.9, 1.0, 1.1, 1.2], [-3.0, -2.0, -1.0, 0.0, 1.0])
+    """
+    if high - low >= 1.0:
+        return ticks(low, high, most)
+    return [math.log10(value) for value in ticks(10.0**low, 10.0**high, most) if value > 0.0]
+
+
 def plain(value: float) -> str:
     """A number at an axis, without digits that say nothing.
 
@@ -92,11 +103,19 @@ def whole(value: float) -> str:
     return plain(value) if value == round(value) else ""
 
 
-def frame(axes: Axes, *, x_title: str, y_title: str, x_words: Words = plain, y_words: Words = plain) -> str:
-    """Grid, ticks and titles."""
+def frame(
+    axes: Axes,
+    *,
+    x_title: str,
+    y_title: str,
+    x_words: Words = plain,
+    y_words: Words = plain,
+    y_ticks: Sequence[float] | None = None,
+) -> str:
+    """Grid, ticks and titles; ticks of the vertical axis at round numbers unless they are given."""
     bottom, right = axes.height - BOTTOM, WIDTH - RIGHT
     parts = []
-    for value in ticks(*axes.y, 5):
+    for value in ticks(*axes.y, 5) if y_ticks is None else y_ticks:
         y = axes.down(value)
         parts.append(f'<path class="grid" d="M{axes.left} {y:.1f}H{right}"/>')
         parts.append(f'<text x="{axes.left - 6}" y="{y + 4:.1f}" class="end">{escape(y_words(value))}</text>')

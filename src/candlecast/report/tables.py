@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from candlecast.backtesting import BacktestResult
@@ -11,7 +12,7 @@ from candlecast.report.unbroken import unbroken
 from candlecast.stats import annual_return
 from candlecast.targets.words import described
 from candlecast.text.cells import number, p_value, percent, significant
-from candlecast.text.formatting import CELL, count, moment
+from candlecast.text.formatting import CELL, count, holds_words, moment
 
 if TYPE_CHECKING:
     import polars as pl
@@ -169,13 +170,22 @@ def table(
     emphasised: int | None = None,
     style: str = "",
 ) -> str:
-    """An HTML table whose first column names its rows; every cell is escaped. `style`: a class, such as words."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
+    """An HTML table whose first column names its rows; columns of words stand to the left. Every cell is escaped.
+
+    `style`: a class, such as words.
+    """
+    lines = [[str(cell) for cell in row] for row in rows]
+    columns = list(zip(*lines, strict=True)) if heads else []
+    sides = [' class="text"' if place and holds_words(column) else "" for place, column in enumerate(columns)]
+    sides += [""] * (len(heads) - len(sides))
+    head = "".join(f'<th scope="col"{side}>{escape(name)}</th>' for name, side in zip(heads, sides, strict=True))
     body = []
-    for index, (name, *cells) in enumerate(rows):
+    for index, (name, *cells) in enumerate(lines):
         kind = ' class="chosen"' if index == emphasised else ""
-        values = "".join(f"<td>{escape(unbroken(str(cell)))}</td>" for cell in cells)
-        body.append(f'<tr{kind}><th scope="row">{escape(str(name))}</th>{values}</tr>')
+        values = "".join(
+            f"<td{side}>{escape(unbroken(cell))}</td>" for cell, side in zip_longest(cells, sides[1:], fillvalue="")
+        )
+        body.append(f'<tr{kind}><th scope="row">{escape(name)}</th>{values}</tr>')
     header = f"<thead><tr>{head}</tr></thead>" if heads else ""
     style = style or ("" if heads else "pairs")
     label = escape(caption)

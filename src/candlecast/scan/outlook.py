@@ -5,7 +5,7 @@ scan is significant once it is adjusted for all of them (`stats.corrected_level`
 finds with a power of 80 % are
 
     R2      (z_(1 - a) + z_0.8)^2 h / n                         Clark-West, of a forecast with the best possible mean
-    Sharpe  (z_(1 - a) + z_0.8) sqrt(2 (1 - r) bars_per_year / n)   lead over buy-and-hold, whose returns have correlation r
+    Sharpe  (z_(1 - a) + z_0.8) sqrt(2 (1 - r) bars_per_year / n)   difference to buy-and-hold, whose returns have correlation r
 
 with a the level, n the bars that are judged, h the horizon (`stats.detectable_r2`, `stats.detectable_sharpe`). The cells count
 as independent tests, which is cautious: those of one market lean the same way, count as fewer once they are finished, and the
@@ -43,7 +43,7 @@ GIGABYTE = 1e9
 class SmallestEdge:
     """The smallest edges that are found with a power of 80 %: by a test alone, and as one cell of the scan.
 
-    bars: judged in a cell, the median. level: of the test in the scan, before adjustment. sharpe: lead over buy-and-hold a year.
+    bars: judged in a cell, the median. level: of the test in the scan, before adjustment. sharpe: less that of buy-and-hold.
     """
 
     interval: str
@@ -117,7 +117,7 @@ def edge_table(edges: Sequence[SmallestEdge]) -> str:
         "bars",
         "level",
         "R2 (alone)",
-        "Sharpe lead (alone)",
+        "Sharpe diff. (alone)",
     ]
     return table(rows, headings)
 
@@ -125,7 +125,7 @@ def edge_table(edges: Sequence[SmallestEdge]) -> str:
 def smallest_edge(
     *, bars: int, horizon: int, bars_per_year: float, cells: int, before: float = 0.0, correlation: float = CORRELATION
 ) -> tuple[float, float, float]:
-    """The level of a test among this many cells, and the smallest R2 and Sharpe lead a year that it finds.
+    """The level of a test among this many cells, and the smallest R2 and Sharpe difference a year that it finds.
 
     Args:
         bars: judged.

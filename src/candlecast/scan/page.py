@@ -37,7 +37,7 @@ QUESTIONS = (  # title, p-value, number that is shown, its name, scale, what the
         "Does it pay after costs?",
         "p_pay_discovery",
         "sharpe_difference",
-        "Sharpe lead",
+        "Sharpe difference",
         1.0,
         "Sharpe ratio a year less that of buy-and-hold",
     ),
@@ -105,8 +105,8 @@ def _edge_table(edges: Sequence[SmallestEdge]) -> str:
         "Level",
         "R2, alone",
         "R2, in this scan",
-        "Sharpe lead, alone",
-        "Sharpe lead, in this scan",
+        "Sharpe difference, alone",
+        "Sharpe difference, in this scan",
     )
     rows = [
         (
@@ -188,8 +188,8 @@ def _list(order: pl.DataFrame, links: dict[str, str]) -> str:
         "FDR",
         "FDR, any dependence",
         "Best baseline",
-        "Return/year",
-        "Sharpe lead",
+        "Return",
+        "Sharpe difference",
         "95 % CI",
         "p pays",
         "FDR",
@@ -217,7 +217,8 @@ def _list(order: pl.DataFrame, links: dict[str, str]) -> str:
         )
         for row in order.head(MOST_ROWS).iter_rows(named=True)
     ]
-    caption = "Cells with an edge first, then by p-value; p adj.: for all trials, FDR: for the false discovery rate"
+    caption = "Cells with an edge first, then by p-value; p adj.: for all trials, FDR: for the false discovery rate; "
+    caption += "return: a year, of a record of less than a year in all"
     caption += f"; the first {MOST_ROWS:,} of {order.height:,}" if order.height > MOST_ROWS else ""
     return _table(caption, heads, rows)
 

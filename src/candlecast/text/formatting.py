@@ -95,7 +95,7 @@ def years(value: float) -> str:
 def table(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> str:
     """A plain table: columns of words to the left, of numbers to the right; control characters as escapes.
 
-    The first column counts as words; the others where a cell has letters and no digit.
+    The first column counts as words; the others as `holds_words` says.
 
     >>> print(table([["a", "1", "yes"], ["b", "10", "no"]], ["model", "trades", "edge"]))
     model  trades  edge
@@ -104,7 +104,7 @@ def table(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> str:
     """
     lines = [[visible(cell) for cell in line] for line in (headings, *rows)]
     columns = list(zip(*lines, strict=True))
-    is_left = [not place or any(map(_is_word, column[1:])) for place, column in enumerate(columns)]
+    is_left = [not place or holds_words(column[1:]) for place, column in enumerate(columns)]
     widths = [max(map(len, column)) for column in columns]
     return "\n".join(
         "  ".join(
@@ -115,5 +115,11 @@ def table(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> str:
     )
 
 
-def _is_word(cell: str) -> bool:
-    return any(map(str.isalpha, cell)) and not any(map(str.isdigit, cell))
+def holds_words(cells: Sequence[str]) -> bool:
+    """Whether a column of a table holds words, such as names, and not numbers: each cell that is known begins with a letter.
+
+    >>> holds_words(["lstm", "return_1", "-"]), holds_words(["any", "12.5"]), holds_words(["-"])
+    (True, False, False)
+    """
+    known = [cell for cell in cells if cell != CELL]
+    return bool(known) and all(cell[:1].isalpha() for cell in known)

@@ -10,7 +10,7 @@ import numpy as np
 from candlecast.report import svg
 from candlecast.report.figures import Figure, figure_html
 from candlecast.serving import Reply
-from candlecast.text.cells import number, percent
+from candlecast.text.cells import annual_return, number
 from candlecast.text.formatting import CELL, count
 from candlecast.ui.layout import link, page, refusal
 from candlecast.ui.listing import Column, Listing, Query, address, field_of
@@ -38,6 +38,12 @@ class Batch:
     def best(self) -> float | None:
         """The highest Sharpe ratio."""
         return max((each.sharpe for each in self.trials if each.sharpe is not None), default=None)
+
+    @property
+    def best_return(self) -> tuple[float | None, bool]:
+        """The highest annual return, and whether it is one."""
+        found = [(each.annual_return, each.is_annual) for each in self.trials if each.annual_return is not None]
+        return max(found, default=(None, True))
 
 
 def comparisons_page(workspace: Workspace, query: Query) -> Reply:
@@ -98,7 +104,7 @@ def _equity(batch: Batch) -> Figure:
     drawing = svg.drawing(
         axes,
         title,
-        svg.frame(axes, x_title="year", y_title="equity, start = 1", x_words=svg.year_words),
+        svg.frame(axes, x_title="date", y_title="equity, start = 1", x_words=svg.year_words),
         svg.level(axes, 1.0, "grey dotted"),
         *(svg.line(axes, x, y, "blue" if each is best else "grey") for each, x, y in lines),
     )
@@ -152,11 +158,7 @@ COLUMNS: tuple[Column[Batch], ...] = (
     Column(
         "return",
         "Best annual return",
-        lambda batch: max(
-            (each.annual_return for each in batch.trials if each.annual_return is not None), default=None
-        ),
-        lambda batch: percent(
-            max((each.annual_return for each in batch.trials if each.annual_return is not None), default=None)
-        ),
+        lambda batch: batch.best_return[0],
+        lambda batch: annual_return(batch.best_return[0], is_annual=batch.best_return[1]),
     ),
 )

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from candlecast.errors import CandlecastError
+from candlecast.panel.result import PanelResult
 from candlecast.replay.difference import diff
 from candlecast.report import svg
 from candlecast.report.figures import Figure, figure_html
 from candlecast.serving import Reply
 from candlecast.study.result import StudyResult
+from candlecast.text.formatting import CELL, count
 from candlecast.ui.layout import bullets, error, link, page, refusal
 from candlecast.ui.listing import LONGEST_FILTER, Query, safe
 from candlecast.ui.measures import lines_of
 from candlecast.ui.workspace import Run, Workspace
 
 MOST_POINTS = 600  # of a line
+DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 MICROSECONDS_A_YEAR = 365.25 * 86_400 * 1e6
 
 
@@ -23,7 +28,9 @@ def differences_page(workspace: Workspace, query: Query) -> Reply:
     """Two runs, those of the fields `run`. Raises RunError."""
     names = [name[:LONGEST_FILTER] for name in query.get("run", [])]
     if len(names) != 2:
-        return refusal(f"{len(names)} runs were chosen; expected two. Go back and choose two of the list.", status=400)
+        return refusal(
+            f"{count(len(names), 'run')} chosen; expected two. Go back and choose two of the list.", status=400
+        )
     runs = [workspace.run(name) for name in names]
     for run in runs:
         if run.manifest is None:
@@ -47,10 +54,11 @@ def _side_by_side(runs: list[Run]) -> str:
         f'<th scope="col">{letter}: {link(run.name, "run", name=run.name)}</th>'
         for letter, run in zip("AB", runs, strict=True)
     )
+    lines = {name: (one.get(name, CELL), two.get(name, CELL)) for name in dict.fromkeys([*one, *two])}
     rows = "".join(
-        f'<tr{" class=chosen" if one[name] != two[name] else ""}><th scope="row">{safe(name)}</th>'
-        f"<td>{safe(one[name])}</td><td>{safe(two[name])}</td></tr>"
-        for name in one
+        f'<tr{" class=chosen" if before != after else ""}><th scope="row">{safe(name)}</th>'
+        f"<td>{_dated(before)}</td><td>{_dated(after)}</td></tr>"
+        for name, (before, after) in lines.items()
     )
     reports = "".join(f"<td>{link('open', 'report', run=run.name)}</td>" for run in runs)
     return (
@@ -59,6 +67,11 @@ def _side_by_side(runs: list[Run]) -> str:
         f'<thead><tr><th scope="col">Figure</th>{heads}</tr></thead><tbody>{rows}'
         f'<tr><th scope="row">Report</th>{reports}</tr></tbody></table></div>'
     )
+
+
+def _dated(text: str) -> str:
+    """Text as HTML whose dates do not break."""
+    return DATE.sub(r'<span class="day">\g<0></span>', safe(text))
 
 
 def _equity(workspace: Workspace, runs: list[Run]) -> str:
@@ -75,7 +88,7 @@ def _equity(workspace: Workspace, runs: list[Run]) -> str:
     drawing = svg.drawing(
         axes,
         "Equity of both runs after costs",
-        svg.frame(axes, x_title="year", y_title="equity, start = 1", x_words=svg.year_words),
+        svg.frame(axes, x_title="date", y_title="equity, start = 1", x_words=svg.year_words),
         svg.level(axes, 1.0, "grey"),
         *(svg.line(axes, x, y, kind) for (x, y), kind in zip(lines, kinds, strict=True)),
     )
@@ -84,7 +97,7 @@ def _equity(workspace: Workspace, runs: list[Run]) -> str:
     return figure_html(Figure("equity", "Equity after costs", caption, drawing, legend=legend))
 
 
-def _line(result: StudyResult) -> tuple[np.ndarray, np.ndarray]:
+def _line(result: StudyResult | PanelResult) -> tuple[np.ndarray, np.ndarray]:
     """Years and relative equity, (points,)."""
     equity = result.backtest.equity
     rows = np.unique(np.linspace(0, equity.height - 1, min(MOST_POINTS, equity.height)).round().astype(int))

@@ -16,6 +16,7 @@ PAGES = (
     ("candles", "Candles"),
     ("paper", "Paper"),
 )
+ARTICLES = ("there ", "the ", "a ", "an ", "no ")  # words at the start of a sentence that begin no name
 CURRENT = ' aria-current="page"'
 
 
@@ -46,7 +47,8 @@ def refusal(message: str, *, of: str | None = None, status: int = 404, root: str
 
 def error(message: str) -> str:
     """A sentence about what went wrong, within a page."""
-    return f'<p class="error">{safe(message)}</p>'
+    opening = message[0].upper() if message.startswith(ARTICLES) else message[:1]
+    return f'<p class="error">{safe(opening + message[1:])}</p>'
 
 
 def link(words: str, path: str, **fields: str) -> str:

@@ -12,12 +12,15 @@ from candlecast.text.formatting import CELL
 from candlecast.ui.runs import interval_of, market_of, model_of, target_of
 from candlecast.ui.workspace import Run
 
+RANK_IC = "rank IC"  # what the answer of a panel measures
+
 
 def lines_of(run: Run) -> dict[str, str]:
     """Figures in words, by their headings."""
     manifest = run.manifest or {}
     candles = manifest["candles"]
     forecast, pays = run.answers
+    returned = "Annual" if run.is_annual else "Total"
     return {
         "Market": f"{market_of(run)} {interval_of(run)}",
         "Candles": f"{candles['bars']:,} bars, {_day(candles.get('first'))} to {_day(candles.get('last'))}",
@@ -26,13 +29,12 @@ def lines_of(run: Run) -> dict[str, str]:
         "Seeds": ", ".join(map(str, manifest["seeds"])),
         "Can it be forecast?": forecast,
         "Does it pay after costs?": pays,
-        "R2 against naive": _score(run, "r2", 2),
-        "Hit rate": _score(run, "hit_rate", 1),
-        "Annual return": _statistic(run, "annual return", percent),
+        **_forecast(run),
+        f"{returned} return": _statistic(run, "annual return", percent),
         "Sharpe ratio": _statistic(run, "Sharpe ratio", number),
         "Maximum drawdown": _statistic(run, "maximum drawdown", percent),
         "Trades": number(run.statistic("trades"), 0),
-        "Buy-and-hold, annual return": percent(run.statistic("annual return", "benchmark")),
+        f"Buy-and-hold, {returned.lower()} return": percent(run.statistic("annual return", "benchmark")),
         "Buy-and-hold, Sharpe ratio": number(run.statistic("Sharpe ratio", "benchmark")),
         "Trials counted": _trials(manifest),
     }
@@ -40,17 +42,19 @@ def lines_of(run: Run) -> dict[str, str]:
 
 def sentences_of(run: Run) -> list[str]:
     """Why both questions were answered so."""
-    verdict: Mapping[str, Any] = (run.manifest or {})["verdict"]
-    given = verdict.get("answers")
-    found = [each.get("sentence") for each in given if isinstance(each, dict)] if isinstance(given, list) else []
+    found = [each.get("sentence") for each in _answers(run)]
     return [each for each in found if isinstance(each, str)]
 
 
 def figures_of(run: Run) -> list[str]:
     """The number of each answer with its 95 % CI, as the report has it; empty where the run does not say."""
+    return [_figure(each) for each in _answers(run)]
+
+
+def _answers(run: Run) -> list[Mapping[str, Any]]:
     verdict: Mapping[str, Any] = (run.manifest or {})["verdict"]
     given = verdict.get("answers")
-    return [_figure(each) for each in given if isinstance(each, dict)] if isinstance(given, list) else []
+    return [each for each in given if isinstance(each, dict)] if isinstance(given, list) else []
 
 
 def _figure(answer: Mapping[str, Any]) -> str:
@@ -63,6 +67,17 @@ def headline_of(run: Run) -> str:
     """The verdict in a sentence."""
     held = (run.manifest or {})["verdict"].get("headline")
     return held if isinstance(held, str) else ""
+
+
+def _forecast(run: Run) -> dict[str, str]:
+    """The measures of the forecast: R2 and hit rate of one asset, the rank IC of a panel."""
+    for answer in _answers(run)[:1]:
+        if answer.get("measure") == RANK_IC:
+            values = (answer.get(name) for name in ("value", "low", "high"))
+            return {
+                "Rank IC": _with_interval(*(number(float(each), 3) if is_number(each) else CELL for each in values))
+            }
+    return {"R2 against naive": _score(run, "r2", 2), "Hit rate": _score(run, "hit_rate", 1)}
 
 
 def _statistic(run: Run, name: str, words: Callable[[float | None], str]) -> str:

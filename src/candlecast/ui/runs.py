@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from candlecast.serving import Reply
-from candlecast.text.cells import number, percent
+from candlecast.text.cells import annual_return, number, percent
 from candlecast.text.formatting import CELL
 from candlecast.ui.layout import error, page
 from candlecast.ui.listing import Column, Listing, Query, address, safe
@@ -76,7 +76,7 @@ COLUMNS: tuple[Column[Run], ...] = (
         "return",
         "Annual return",
         lambda run: run.statistic("annual return"),
-        lambda run: percent(run.statistic("annual return")),
+        lambda run: annual_return(run.statistic("annual return"), is_annual=run.is_annual),
     ),
     Column(
         "sharpe", "Sharpe", lambda run: run.statistic("Sharpe ratio"), lambda run: number(run.statistic("Sharpe ratio"))

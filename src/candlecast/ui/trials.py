@@ -15,7 +15,7 @@ from candlecast.report import svg
 from candlecast.report.figures import Figure, figure_html
 from candlecast.serving import Reply
 from candlecast.stats import expected_maximum_sharpe, level_of_next
-from candlecast.text.cells import number, percent
+from candlecast.text.cells import annual_return, number, percent
 from candlecast.text.formatting import CELL, count, small
 from candlecast.ui.layout import page
 from candlecast.ui.listing import Column, Listing, Query, address, safe
@@ -177,7 +177,12 @@ COLUMNS: tuple[Column[Judged], ...] = (
     Column("model", "Model", lambda row: row.trial.model, lambda row: row.trial.model, is_choice=True),
     Column("target", "Target", lambda row: row.trial.target, lambda row: row.trial.target or CELL, is_choice=True),
     Column("record", "Record", record_of, record_of),
-    Column("return", "Annual return", lambda row: row.annual_return, lambda row: percent(row.annual_return)),
+    Column(
+        "return",
+        "Annual return",
+        lambda row: row.annual_return,
+        lambda row: annual_return(row.annual_return, is_annual=row.is_annual),
+    ),
     Column("sharpe", "Sharpe", lambda row: row.sharpe, lambda row: number(row.sharpe)),
     Column("drawdown", "Max drawdown", lambda row: row.drawdown, lambda row: percent(row.drawdown)),
 )

@@ -18,6 +18,9 @@ from candlecast.evaluation.trial_count import UNNAMED, Counted, count, counts_ov
 from candlecast.ledger import Entry, Ledger, Trial
 from candlecast.live.page import LivePage
 from candlecast.live.record import SessionRecord, list_sessions, read_session
+from candlecast.panel.loading import is_panel_run, load_panel_run
+from candlecast.panel.report import render as render_panel
+from candlecast.panel.result import PanelResult
 from candlecast.parameters import is_number
 from candlecast.report.html import render
 from candlecast.runs import list_runs
@@ -79,6 +82,12 @@ class Run:
         manifest = self.manifest or {}
         return _number(_row(manifest.get("accuracy"), "model", manifest.get("model")).get(name))
 
+    @property
+    def is_annual(self) -> bool:
+        """Whether its annual return is one: that of less than a year is the return of the whole time."""
+        unit = _row((self.manifest or {}).get("summary"), "statistic", "annual return").get("unit")
+        return not (isinstance(unit, str) and unit.endswith("not annualised"))
+
     def recipe(self, *places: str) -> Any:
         """A part of the recipe, such as ("model", "name"); None where there is none."""
         held: Any = (self.manifest or {}).get("recipe")
@@ -96,13 +105,21 @@ class Run:
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """A trial of the ledger with its figures: annual return, Sharpe ratio a year and maximum drawdown; None where undefined."""
+    """A trial of the ledger with its figures: annual return, Sharpe ratio a year and maximum drawdown; None where undefined.
+
+    The annual return of less than a year is the return of the whole time; `is_annual` is then false.
+    """
 
     entry: Entry
     trial: Trial
     annual_return: float | None
     sharpe: float | None
     drawdown: float | None
+
+    @property
+    def is_annual(self) -> bool:
+        """Whether the record has a year at least."""
+        return len(self.trial.returns) >= self.trial.bars_per_year
 
     @classmethod
     def of(cls, entry: Entry, trial: Trial) -> Judged:
@@ -151,7 +168,7 @@ class Workspace:
     def __init__(self, *, runs: Path, store: str, paper: Path) -> None:
         self.runs, self.paper, self.store = runs, paper, Store(store)
         self.ledger = Ledger(runs)
-        self._manifests, self._results = Memory[Run](MOST_MANIFESTS), Memory[StudyResult](MOST_RESULTS)
+        self._manifests, self._results = Memory[Run](MOST_MANIFESTS), Memory[StudyResult | PanelResult](MOST_RESULTS)
         self._reports, self._pages = Memory[str](MOST_REPORTS), Memory[LivePage](MOST_SESSIONS)
         self._trials, self._counts = Memory[list[Judged]](1), Memory[list[Counted]](1)
         self._scans, self._scan_pages = Memory[Scanned](MOST_SCANS), Memory[str](MOST_REPORTS)
@@ -174,10 +191,10 @@ class Workspace:
             )
         return found[name]
 
-    def result(self, name: str) -> StudyResult:
-        """The result of a run, with its trial counted and not recorded. Raises RunError."""
+    def result(self, name: str) -> StudyResult | PanelResult:
+        """The result of a run, of one asset or of a panel, with its trial counted and not recorded. Raises RunError."""
         path = self.run(name).path
-        return self._results(name, self._stamp(path), lambda: _counted(load_run(path)))
+        return self._results(name, self._stamp(path), lambda: _counted(_loaded(path)))
 
     def report(self, name: str) -> str:
         """The page of a run, made from its tables; a page in its folder is never shown. Raises RunError."""
@@ -310,9 +327,13 @@ def _scanned(path: Path) -> Scanned:
         return Scanned(path, None, str(error))
 
 
-def _report(result: StudyResult, path: Path) -> str:
+def _loaded(path: Path) -> StudyResult | PanelResult:
+    return load_panel_run(path) if is_panel_run(path) else load_run(path)
+
+
+def _report(result: StudyResult | PanelResult, path: Path) -> str:
     try:
-        return render(result, folder=path)
+        return render_panel(result, folder=path) if isinstance(result, PanelResult) else render(result, folder=path)
     except CandlecastError:
         raise
     except Exception as error:  # values that candlecast never writes raise many types
@@ -347,7 +368,7 @@ def _shown(record: SessionRecord) -> tuple[object, ...]:
     )
 
 
-def _counted(result: StudyResult) -> StudyResult:
+def _counted(result: StudyResult | PanelResult) -> StudyResult | PanelResult:
     """The result with a trial count, so that reading its verdict records nothing."""
     held = result.trial_count
     if held is not None and held.content in (UNNAMED, result.trial.content):
