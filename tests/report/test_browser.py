@@ -138,6 +138,9 @@ def test_a_trade_is_shown_with_its_orders_and_all_seeds(path, visit, result):
     low, high = page.evaluate(VIEW)
     row = page.evaluate("candlecast.trades.columns.opened[3]")
     assert low < row < high
+    page.locator("#trades tbody button").nth(2).press("Enter")
+    assert page.locator("#trade h3").inner_text() == "Trade 3"
+    assert page.evaluate("document.activeElement.closest('tr').dataset.trade") == "2"  # the focus stays in the list
     place = page.evaluate("""() => {
         const {from, to} = candlecast.views.market, {element, api} = candlecast.charts[0];
         const part = (candlecast.trades.columns.opened[4] + 0.5 - from) / (to - from);

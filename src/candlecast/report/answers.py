@@ -15,11 +15,13 @@ SIGNS = {"yes": "✓", "no": "✗", "not enough data": "?"}
 
 def answer_section(verdict: Verdict, *, period: str, changes: Iterable[str] = ()) -> str:
     """The answers, what was tested (`period`), notices and changes of the candles, the evidence, and the reasons in words."""
-    notices = "".join(f'<p class="notice">{escape(sentence(each))}</p>' for each in (*verdict.notices, *changes))
+    notices = "".join(
+        f'<p class="notice">{escape(unbroken(sentence(each)))}</p>' for each in (*verdict.notices, *changes)
+    )
     reasons = "".join(f"<li>{escape(unbroken(sentence(each)))}</li>" for each in verdict.reasons)
     return (
         f'<section id="answer" aria-label="Answer">\n<div class="answers">{answer_cards(verdict)}</div>\n'
-        f'<p class="period">{escape(period)}</p>\n{notices}\n{evidence_table(verdict)}\n'
+        f'<p class="period">{escape(unbroken(period))}</p>\n{notices}\n{evidence_table(verdict)}\n'
         f"{measure_notes(verdict)}\n"
         f"<details>\n<summary>The verdict in words: {escape(verdict.headline)}</summary>\n"
         f'<ul class="reasons">{reasons}</ul>\n</details>\n</section>'

@@ -11,6 +11,7 @@ import numpy as np
 from candlecast.errors import CandlecastError
 from candlecast.ledger.trials import as_ledger
 from candlecast.report.tables import table
+from candlecast.report.unbroken import unbroken
 from candlecast.stats import annual_return, level_of_next, sharpe
 from candlecast.text import cells
 from candlecast.text.cells import number, percent
@@ -50,7 +51,7 @@ def trials_table(result: Recorded) -> str:
     numbered = [(row, trial) for row, trial in enumerate(trials, start=1) if _family(trial) == _family(own)]
     counted = result.counted
     words = (
-        f"{count(counted.trials, 'trial')} counted in this workspace, {counted.family:,} of them on {own.symbol} "
+        f"{count(counted.trials, 'trial')} counted in this workspace with this one, {counted.family:,} of them on {own.symbol} "
         f"{own.interval}, {own.target}. Effective number of trials: {counted.forecasts:,.1f} as "
         f"forecasts, {counted.trades:,.1f} as strategies. "
     )
@@ -60,7 +61,7 @@ def trials_table(result: Recorded) -> str:
         "Every further trial raises what a result must show: the next one is significant at 5 % with a p-value below "
         f"{small(level_of_next(counted.forecasts))} for its forecast and {small(level_of_next(counted.trades))} for its account."
     )
-    note = f'<p class="note">{escape(words)}</p>'
+    note = f'<p class="note">{escape(unbroken(words))}</p>'
     shown = numbered[-MOST_TRIALS:]
     if not shown:
         return f'{note}<p class="absent">The ledger holds no trial of this market, interval and target.</p>'

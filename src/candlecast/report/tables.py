@@ -115,6 +115,8 @@ def account_table(summary: pl.DataFrame, model: str, *, held: str = "Buy-and-hol
         name = row["statistic"][0].upper() + row["statistic"][1:]
         if not row["unit"].startswith(("fraction", "ratio", "count")):
             name += f" ({row['unit']})"
+        elif row["unit"].endswith("not annualised"):
+            name += " (not annualised)"
         rows.append((name, words(row["value"]), bounds, words(row["benchmark"])))
     heads = ("Statistic", model, "95 % CI", held)
     return table("Strategy after costs", heads, rows)

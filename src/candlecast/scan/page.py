@@ -14,6 +14,7 @@ import polars as pl
 from candlecast.interval import Interval
 from candlecast.report.document import document
 from candlecast.report.page_file import page_path, write_page
+from candlecast.report.unbroken import unbroken
 from candlecast.scan.cell_result import cell_result
 from candlecast.scan.folder import ScanFolder
 from candlecast.scan.judging import equity_of
@@ -73,7 +74,7 @@ def render(scan: Scan, folder: ScanFolder, order: pl.DataFrame, links: dict[str,
     values = {
         "heading": f"Scan <span class='interval'>{count(frame.height, 'cell')}</span>",
         "question": escape(_subjects(frame)),
-        "text": escape(scan.text),
+        "text": escape(unbroken(scan.text)),
         "linked": escape(linked),
         "edges": _edge_table(scan.smallest_edges),
         "heat": "".join(heat_maps(frame, question, links) for question in QUESTIONS),

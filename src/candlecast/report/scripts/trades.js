@@ -40,8 +40,10 @@ class Trades {
     return this.header.written[reason] ?? reason;
   }
 
+  /** Draws the rows; the trade that had the focus keeps it. */
   render() {
     const body = this.place.querySelector("tbody");
+    const focused = body.contains(document.activeElement) ? document.activeElement.closest("tr").dataset.trade : undefined;
     body.replaceChildren();
     for (const row of this.order.subarray(0, this.shown)) {
       const line = body.appendChild(document.createElement("tr"));
@@ -55,6 +57,7 @@ class Trades {
         button.addEventListener("click", () => this.choose(row, true));
       });
     }
+    if (focused !== undefined) body.querySelector(`tr[data-trade="${focused}"] button`)?.focus({preventScroll: true});
     for (const head of this.place.querySelectorAll("th[data-name]")) {
       const isSorted = head.dataset.name === this.sorted.name;
       head.setAttribute("aria-sort", isSorted ? this.sorted.sign > 0 ? "ascending" : "descending" : "none");
