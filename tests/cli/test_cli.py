@@ -306,7 +306,7 @@ def test_broken_runs_are_marked_and_the_rest_is_listed(workspace, tmp_path):
         (runs / name / "manifest.json").write_text(text)
     shown = call("runs", cwd=tmp_path)
     assert shown.returncode == 0 and "\x1b" not in shown.stdout, shown.stderr
-    assert re.search(r"^whole +400 +2 +", shown.stdout, re.MULTILINE)
+    assert re.search(r"^whole +400 +(yes|no|not enough data) +", shown.stdout, re.MULTILINE)
     for name, why in [
         ("newer", "was written in format 99.*Install a newer candlecast"),
         ("older", "was written in format 1"),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import atexit
 import gc
-import io
 import os
 import sys
 
@@ -19,7 +18,7 @@ from candlecast.cli.candles import candles
 from candlecast.cli.command import WIDTH, Commands
 from candlecast.cli.compare import compare
 from candlecast.cli.completion import completion
-from candlecast.cli.console import say, say_error
+from candlecast.cli.console import say_error, say_usage
 from candlecast.cli.doctor import doctor
 from candlecast.cli.fetch import fetch
 from candlecast.cli.forecast import forecast
@@ -99,6 +98,19 @@ def _options() -> set[str]:
     return {name for command in cli.commands.values() for parameter in command.params for name in parameter.opts}
 
 
+def _usage(error: click.ClickException) -> tuple[str, str]:
+    """How the command is used, and what was wrong; what an option means that is missing."""
+    message = " ".join(error.format_message().split())
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    missing = error.param if isinstance(error, click.MissingParameter) else None
+    if isinstance(missing, click.Option) and missing.help:
+        message = f"{message.rstrip('.')}: {missing.help[0].lower()}{missing.help[1:]}"
+    if context is None:
+        return "", message
+    hint = f"Try '{context.command_path} {context.help_option_names[-1]}' for help."
+    return f"{context.get_usage()}\n{hint}\n", message
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave the process with its exit code."""
     atexit.register(gc.freeze)  # or Python searches all that torch and the others made for garbage before it leaves
@@ -109,8 +121,7 @@ def main(arguments: list[str] | None = None) -> None:
         say_error(in_shell(str(error), _options()))
         sys.exit(1)
     except click.ClickException as error:
-        error.show(words := io.StringIO())
-        say(words.getvalue().rstrip("\n"), is_error=True)
+        say_usage(*_usage(error))
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):  # before there was a command
         sys.exit(INTERRUPTED)

@@ -14,6 +14,7 @@ from typing import Literal
 
 from candlecast.cli.source_registry import is_store
 from candlecast.errors import CandlecastError, said
+from candlecast.text import count
 from candlecast.text.redaction import shown
 
 State = Literal["ok", "note", "failed"]
@@ -216,7 +217,7 @@ def worked(folder: Path) -> list[Finding]:
             found.append(Finding(f"run {path.name}", "note", error.wrong, error.remedy))
     found.insert(0, Finding("runs", "ok", f"{len(paths):,} in {folder}, {len(found):,} unreadable"))
     with reporting("ledger", found, "Restore it from a copy"):
-        found.append(Finding("ledger", "ok", f"{len(Ledger(folder).trials()):,} trials"))
+        found.append(Finding("ledger", "ok", count(len(Ledger(folder).trials()), "trial")))
     return found
 
 

@@ -18,19 +18,43 @@ from candlecast.events import LONGEST_DETAIL, Listener, Progress, ProgressLines,
 from candlecast.text import table
 from candlecast.text.redaction import redacted, shown, visible
 
+_drawn: list[Any] = []  # bars of progress that are on the terminal
+
+
+def write(text: str, *, is_error: bool = False) -> None:
+    """A text on stdout or stderr; on a terminal that shows bars of progress, above them."""
+    if not _drawn or not (sys.stderr if is_error else sys.stdout).isatty():
+        click.echo(text, err=is_error)
+        return
+    from rich.text import Text
+
+    _drawn[-1].console.print(Text.from_ansi(text), soft_wrap=True, highlight=False)
+
 
 def say(text: str, *, is_bold: bool = False, is_error: bool = False) -> None:
     """Lines on stdout or stderr, with control characters of names and answers as escapes, and without secrets."""
     lines = _printable(text)
-    click.echo(click.style(lines, bold=True) if is_bold else lines, err=is_error)
+    write(click.style(lines, bold=True) if is_bold else lines, is_error=is_error)
+
+
+def say_line(text: str) -> None:
+    """A line on stdout, which is wrapped between words on a terminal."""
+    say(wrapped(text, shutil.get_terminal_size().columns) if sys.stdout.isatty() else text)
 
 
 def say_error(message: str) -> None:
     """An error on stderr: one line, which is wrapped between words on a terminal."""
-    text = f"Error: {message}"
-    if sys.stderr.isatty():
-        text = prose(text, shutil.get_terminal_size().columns)
-    click.echo(text, err=True)
+    write(_fitted(f"Error: {message}"), is_error=True)
+
+
+def say_usage(usage: str, message: str) -> None:
+    """How a command is used, and what was wrong, on stderr."""
+    write("\n".join(filter(None, [_printable(usage), _fitted(_printable(f"Error: {message}"))])), is_error=True)
+
+
+def _fitted(text: str) -> str:
+    """A line for stderr, wrapped between words on a terminal."""
+    return prose(text, shutil.get_terminal_size().columns) if sys.stderr.isatty() else text
 
 
 def wrapped(text: str, width: int = 80) -> str:
@@ -71,10 +95,18 @@ def _printable(text: str) -> str:
 
 
 def log_to_stderr() -> None:
-    """Send the log to stderr, one line for each message, as `say` would write it."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Lines("%(asctime)s %(name)s: %(message)s"))
+    """Send the log to stderr: one line with its time for each message; on a terminal the message alone, wrapped."""
+    handler = _ToStderr()
+    handler.setFormatter(_Lines("%(message)s" if sys.stderr.isatty() else "%(asctime)s %(name)s: %(message)s"))
     logging.basicConfig(handlers=[handler])
+
+
+class _ToStderr(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            write(_fitted(self.format(record)), is_error=True)
+        except Exception:
+            self.handleError(record)
 
 
 class _Lines(logging.Formatter):
@@ -88,7 +120,7 @@ class _Lines(logging.Formatter):
 
 def print_json(value: Any) -> None:
     """One JSON object on stdout."""
-    click.echo(json.dumps(value, indent=2, default=_as_text))
+    write(json.dumps(value, indent=2, default=_as_text))
 
 
 def _as_text(value: Any) -> str:
@@ -97,8 +129,17 @@ def _as_text(value: Any) -> str:
 
 
 def print_table(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> None:
-    """A plain table: first column to the left, the others to the right."""
-    click.echo(table(rows, headings))
+    """A plain table: columns of words to the left, of numbers to the right."""
+    write(table(rows, headings))
+
+
+@contextmanager
+def _drawing(bars: Any) -> Iterator[None]:
+    _drawn.append(bars)
+    try:
+        yield
+    finally:
+        _drawn.remove(bars)
 
 
 @contextmanager
@@ -131,7 +172,7 @@ def progress(quiet: bool) -> Iterator[Listener]:
         TextColumn("{task.fields[rate]}", markup=False, table_column=Column(no_wrap=True)),
         TextColumn("{task.fields[detail]}", markup=False),
     )
-    with Bars(*columns, console=console, transient=True) as bars:
+    with Bars(*columns, console=console, transient=True) as bars, _drawing(bars):
         tasks: dict[str, Any] = {}
 
         def listen(event: Progress) -> None:

@@ -11,7 +11,7 @@ import click
 
 from candlecast.cli.command import Command
 from candlecast.cli.completion import one_of
-from candlecast.cli.console import print_json, progress, say, say_error
+from candlecast.cli.console import print_json, progress, say_error, say_line
 from candlecast.cli.options import common
 from candlecast.cli.source_registry import NAMES, SOURCES, make_source, store_option
 
@@ -104,11 +104,12 @@ def fetch(
                     renaming, row["bars"] = None, len(place.read(origin, symbol, interval, since=since, until=until))
         except CandlecastError as error:
             errors.append({"symbol": symbol, "interval": str(interval), "error": str(error)})
-            say_error(str(error))
+            is_one = len(symbols) * len(lengths) == 1 or symbol in str(error)
+            say_error(str(error) if is_one else f"{symbol} {interval}: {error}")
             continue
         rows.append(row)
         if not as_json:
-            say(_words(row))
+            say_line(_words(row))
     if as_json:
         print_json({"store": shown(place.url), "version": place.version, "candles": rows, "errors": errors})
     if errors:

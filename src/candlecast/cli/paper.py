@@ -13,7 +13,7 @@ import click
 
 from candlecast.cli.command import Command
 from candlecast.cli.completion import folders
-from candlecast.cli.console import print_json, print_table, say, wrapped
+from candlecast.cli.console import print_json, print_table, say, wrapped, write
 from candlecast.cli.options import common
 from candlecast.cli.source_registry import NAMES, make_source
 from candlecast.cli.study_files import load_study
@@ -144,7 +144,7 @@ def _run(runs: Sequence[Path], folder: Path, as_json: bool, quiet: bool, **setti
             for event in sessions:
                 counts[event.session] += event.kind == "bar"
                 if as_json:
-                    click.echo(json.dumps(_as_object(event)))
+                    write(json.dumps(_as_object(event)))
                 elif not quiet:
                     of = f"{event.session}  " if len(names) > 1 else ""
                     kind = "" if event.kind == "bar" else f"{event.kind}: "

@@ -44,7 +44,7 @@ def runs(runs: Path, *, as_json: bool, quiet: bool) -> None:
         return
     if found:
         rows = [_row(path, manifest) for path, manifest, _ in found]
-        print_table(rows, ["run", "bars", "seeds", "forecastable", "pays", "edge"])
+        print_table(rows, ["run", "bars", "can be forecast", "pays", "edge"])
     if scans:
         if found:
             click.echo()
@@ -88,11 +88,13 @@ def _looked_at(path: Path) -> tuple[dict[str, Any] | None, str]:
 
 def _row(path: Path, manifest: dict[str, Any] | None) -> list[str]:
     if manifest is None:
-        return [visible(path.name), "-", "-", "-", "-", "-"]
+        return [visible(path.name), "-", "-", "-", "-"]
+    from candlecast.evaluation.answers import stored_answers
+
     verdict = manifest["verdict"]
     return [
         visible(path.name),
         f"{manifest['candles']['bars']:,}",
-        str(len(manifest["seeds"])),
-        *("yes" if verdict[name] else "no" for name in ("is_forecastable", "pays", "has_edge")),
+        *stored_answers(verdict),
+        "yes" if verdict["has_edge"] else "no",
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -77,6 +78,22 @@ def figure_words(measure: str, value: float | None, low: float | None, high: flo
     if low is None or high is None:
         return words
     return f"{words} (95 % CI {number(100 * low, digits)} to {percent(high, digits)})"
+
+
+def stored_answers(verdict: Mapping[str, Any]) -> tuple[str, str]:
+    """The answers to both questions of a verdict as it is stored: yes, no, or not enough data.
+
+    Runs that were written before there were three answers have two.
+
+    >>> stored_answers({"is_forecastable": True, "pays": False})
+    ('yes', 'no')
+    """
+    given = verdict.get("answers")
+    words = [str(each.get("answer")) for each in given if isinstance(each, dict)] if isinstance(given, list) else []
+    if len(words) == 2 and all(word in (YES, NO, NOT_ENOUGH) for word in words):
+        return words[0], words[1]
+    one, two = (YES if verdict[name] else NO for name in ("is_forecastable", "pays"))
+    return one, two
 
 
 def forecast_answer(

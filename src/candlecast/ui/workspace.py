@@ -14,6 +14,7 @@ import polars as pl
 
 from candlecast.candles import CandleReport
 from candlecast.errors import CandlecastError, RunError, StoreError, near_misses
+from candlecast.evaluation.answers import stored_answers
 from candlecast.evaluation.trial_count import UNNAMED, Counted, count, counts_over_time
 from candlecast.ledger import Entry, Ledger, Trial
 from candlecast.live.page import LivePage
@@ -40,7 +41,6 @@ from candlecast.ui.listing import address
 from candlecast.ui.memory import Memory, stamp_of
 
 MOST_MANIFESTS, MOST_RESULTS, MOST_REPORTS, MOST_SERIES, MOST_SESSIONS, MOST_SCANS = 2_000, 4, 8, 500, 50, 50
-ANSWERS = ("yes", "no", "not enough data")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,14 +64,8 @@ class Run:
 
     @cached_property
     def answers(self) -> tuple[str, str]:
-        """To both questions: yes, no, or not enough data. Runs written before there were three answers have two."""
-        verdict = (self.manifest or {})["verdict"]
-        given = verdict.get("answers")
-        words = [str(each.get("answer")) for each in given if isinstance(each, dict)] if isinstance(given, list) else []
-        if len(words) == 2 and all(word in ANSWERS for word in words):
-            return words[0], words[1]
-        one, two = ("yes" if verdict[name] else "no" for name in ("is_forecastable", "pays"))
-        return one, two
+        """To both questions: yes, no, or not enough data."""
+        return stored_answers((self.manifest or {})["verdict"])
 
     def statistic(self, name: str, column: str = "value") -> float | None:
         """A statistic of the account, such as "Sharpe ratio"; None where it is undefined."""
