@@ -82,10 +82,7 @@ def candles(
     if as_json:
         print_json({"candles": [_as_object(table, changed) for table, changed in found]})
     elif asset is None:
-        print_table(
-            [_row(table, changed) for table, changed in found],
-            ["source", "symbol", "interval", "bars", "first", "last", "missing", "halted", "sound", "changed", "ended"],
-        )
+        _show_all([_as_object(table, changed) for table, changed in found])
     else:
         for table, changed in found:
             known = f"\n  {changed:,} bars were changed by the vendor since they were first seen" if changed else ""
@@ -162,17 +159,20 @@ def _as_object(table: Candles, changed: int) -> dict[str, Any]:
     }
 
 
-def _row(table: Candles, changed: int) -> list[str]:
-    row = _as_object(table, changed)
-    period = [f"{row['bars']:,}", f"{row['first']:%Y-%m-%d}", f"{row['last']:%Y-%m-%d}"]
-    return [
-        row["source"] or "sample",
-        row["symbol"],
-        row["interval"],
-        *period,
-        f"{row['missing'] - row['halted']:,}",
-        f"{row['halted']:,}",
-        "yes" if row["is_sound"] else "NO",
-        f"{changed:,}",
-        "yes" if row["ended"] else "",
+def _show_all(series: list[dict[str, Any]]) -> None:
+    """A line for each series; what none of them has gets no column."""
+    rare = [name for name in ("halted", "changed", "ended") if any(row[name] for row in series)]
+    rows = [
+        [
+            row["source"] or "sample",
+            f"{row['symbol']} {row['interval']}",
+            f"{row['bars']:,}",
+            f"{row['first']:%Y-%m-%d}",
+            f"{row['last']:%Y-%m-%d}",
+            f"{row['missing'] - row['halted']:,}",
+            "yes" if row["is_sound"] else "NO",
+            *(("yes" if row[name] else "no") if name == "ended" else f"{row[name]:,}" for name in rare),
+        ]
+        for row in series
     ]
+    print_table(rows, ["source", "series", "bars", "first", "last", "missing", "sound", *rare])

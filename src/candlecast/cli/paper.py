@@ -6,6 +6,7 @@ import json
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from candlecast.cli.options import common
 from candlecast.cli.source_registry import NAMES, make_source
 from candlecast.cli.study_files import load_study
 from candlecast.errors import ConfigError, RunError, near_misses
+from candlecast.text.formatting import CELL, moment
 
 if TYPE_CHECKING:
     from candlecast.live import PaperEvent, PaperSession
@@ -265,14 +267,14 @@ def _list(folder: Path, as_json: bool) -> None:
         [
             each["session"],
             f"{each['bars']:,}",
-            (each["last_close"] or "-")[:16].replace("T", " "),
+            CELL if each["last_close"] is None else moment(datetime.fromisoformat(each["last_close"])),
             f"{each['equity']:,.2f}",
             each["state"],
             "yes" if each["is_running"] else "no",
         ]
         for each in found
     ]
-    print_table(rows, ["session", "bars", "last close (UTC)", "equity", "state", "running"])
+    print_table(rows, ["session", "bars", "last bar", "equity", "state", "running"])
     for path, why in broken:
         say(f"{path.name} cannot be read: {why}")
 
