@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -13,6 +14,7 @@ from candlecast.sources import synthetic
 
 CANDLES = synthetic.ar1(300, seed=1, phi=0.3).candles
 FOLDS = cc.WalkForward(folds=2)
+HELD = cc.Positions.from_array(CANDLES, np.zeros(len(CANDLES)))
 
 
 def plain(candles):
@@ -73,6 +75,26 @@ WARMUP = "without a warm-up; expected the number of earlier bars .* Write @cc.fe
         (lambda: cc.of(None, cc.rsi(14)), "a NoneType is no candles"),
         (lambda: cc.Yahoo().fetch(None, "1d"), "symbol is None; expected a name"),
         (lambda: cc.Exchange(None), "id is None; expected text"),
+        (lambda: cc.Candles(CANDLES.frame.drop("close"), "X", "1d"), "without close; .* Use Candles.from_frame"),
+        (lambda: cc.Candles(CANDLES.frame, "X", "1d"), "whose interval is '1d'"),
+        (lambda: cc.Candles("a.csv", "X", "1d"), "of a str without open_time"),
+        (lambda: cc.Candles.from_frame(CANDLES.frame, zone="Mars/X"), "there is no zone 'Mars/X'"),
+        (lambda: cc.Candles.from_frame(CANDLES.frame, zone=5), "there is no zone 5"),
+        (lambda: HELD * HELD, "positions are multiplied by a Positions; expected a number"),
+        (lambda: np.ones(3) * HELD, "multiplied by a ndarray"),
+        (lambda: HELD / 0, "divided by 0; expected a number other than 0"),
+        (lambda: HELD + "a", "joined with 'a'"),
+        (lambda: 1 - HELD, "joined with 1"),
+        (lambda: cc.Positions.from_array(5, [1.0]), "a int is no candles"),
+        (lambda: cc.backtest(CANDLES, lambda: 5), "cannot be called with one argument"),
+        (lambda: cc.feature(warmup=0, outputs="ab")(plain), "outputs of plain is 'ab'; expected a name for each"),
+        (lambda: cc.feature(warmup=0, outputs=5)(plain), "outputs of plain is 5"),
+        (lambda: cc.Study(cc.Ridge(), baselines="naive"), "baselines is 'naive'; expected a tuple of models"),
+        (lambda: synthetic.garch(-5, seed=0), "bars is -5; expected a whole number"),
+        (lambda: synthetic.garch(100, seed="a"), "seed is 'a'"),
+        (lambda: synthetic.ar1(100, seed=0, phi="a"), "phi is 'a'; expected a number"),
+        (lambda: cc.synthetic_panel(3, 50, seed=0, ic="a"), "ic is 'a'"),
+        (lambda: cc.paper(5, feed=None), "run is 5; expected a run"),
     ],
 )
 def test_a_wrong_use_is_said(call, message, tmp_path, monkeypatch):
@@ -90,6 +112,7 @@ def test_a_wrong_use_is_said(call, message, tmp_path, monkeypatch):
         (lambda result: result.sweep(1), "rules is 1; expected a list of rules"),
         (lambda result: result.sweep([1]), "rule is 1; expected a rule"),
         (lambda result: result.summary(level=2), "level is 2"),
+        (lambda result: result.summary(level="95"), "level is '95'"),
         (lambda result: result.summary(seed="a"), "seed is 'a'; expected a whole number, 0 or more"),
         (lambda result: list(cc.paper(result, feed=CANDLES)), "expected a feed of closed bars"),
         (lambda result: list(cc.paper(result, feed=cc.Tape(CANDLES), session=5)), PATH),
@@ -99,6 +122,26 @@ def test_a_wrong_use_of_a_result_is_said(call, message, result, tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     with pytest.raises(CandlecastError, match=message):
         call(result)
+
+
+def test_a_pandas_series_of_other_times_is_refused():
+    opened = pd.DatetimeIndex(CANDLES.open_time)
+    held = pd.Series(np.ones(len(CANDLES)))
+    equal = {
+        "values": held,
+        "openings": held.set_axis(opened),
+        "closes": held.set_axis(pd.DatetimeIndex(CANDLES.frame["close_time"].dt.replace_time_zone(None).to_numpy())),
+        "another zone": held.set_axis(opened.tz_localize("UTC").tz_convert("Asia/Tokyo")),
+        "local times": held.set_axis(opened + pd.Timedelta("9h")),
+    }
+    found = {name: cc.backtest(CANDLES, each).equity["equity"][-1] for name, each in equal.items()}
+    assert set(found.values()) == {found["values"]}
+    with pytest.raises(ConfigError, match="row 0 of the positions is of 2015-01-03.*the bar there opens at 2015-01-01"):
+        cc.backtest(CANDLES, held.set_axis(opened + pd.Timedelta("2D")))
+
+
+def test_positions_can_be_summed():
+    assert sum([HELD, HELD]).frame.equals((HELD + HELD).frame)
 
 
 def test_seeds_are_a_number_of_trainings_or_seeds_everywhere():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -168,6 +169,7 @@ def backtest(
     pending, bounds = None, None
     is_new = _announced(given, progress)
     if callable(given):
+        _require_callable_with_one(given)
         market = Market.of(candles, options)
         history = _walk_strategy(market, cast("Strategy", given), pessimism, progress)
     elif isinstance(given, Orders):
@@ -191,6 +193,20 @@ def backtest(
     if is_new:
         progress(Progress("compile", 1, 1))
     return BacktestResult.of(market, history, benchmark, pending=pending, bounds=bounds)
+
+
+def _require_callable_with_one(strategy: Any) -> None:
+    """Raise ConfigError for a function that cannot be called with what it knows at a bar alone."""
+    try:
+        inspect.signature(strategy).bind(None)
+    except ValueError:  # of a function without a signature
+        return
+    except TypeError as error:
+        raise ConfigError(
+            f"{getattr(strategy, '__name__', strategy)!r} cannot be called with one argument ({error})",
+            expected="a function of what is known at the close of a bar",
+            remedy="Use for example def decide(view): ...",
+        ) from error
 
 
 def account_returns(

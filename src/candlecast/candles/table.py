@@ -93,6 +93,14 @@ class Candles:
     clock: TradingClock = None  # type: ignore[assignment]  # settled in __post_init__ where it is not given
 
     def __post_init__(self) -> None:
+        missing = [name for name in intake.COLUMNS if name not in getattr(self.frame, "columns", ())]
+        if missing or not isinstance(self.interval, Interval):
+            raise CandleError(
+                f"Candles(...) of a {type(self.frame).__name__} "
+                + (f"without {missing[0]}" if missing else f"whose interval is {self.interval!r}"),
+                expected="a Polars table as candles have it, and an Interval",
+                remedy='Use Candles.from_frame(frame, interval="1d", symbol="BTCUSDT")',
+            )
         given = {"has_sessions": self.has_sessions, "breaks": self.breaks, "zone": self.zone}
         clock = self.clock or sessions.settle(self.frame["open_time"], self.interval, **given)
         clock = clock.updated(**given)

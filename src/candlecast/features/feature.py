@@ -48,6 +48,12 @@ class Feature:
                 expected="0 or more bars",
                 remedy="Count the earlier bars used",
             )
+        if not isinstance(self.outputs, (tuple, list)) or not all(isinstance(name, str) for name in self.outputs):
+            raise ConfigError(
+                f"outputs of {self.kind} is {self.outputs!r}",
+                expected="a name for each of its columns",
+                remedy='Use for example outputs=("low", "high"), or leave it out for one column',
+            )
         require_scaler(self.scaling, of=self.kind)
 
     @cached_property

@@ -111,7 +111,7 @@ def paper(
     """
     is_one = isinstance(run, Run)
     runs: Sequence[Run] = [run] if isinstance(run, Run) else run
-    if not runs or not all(isinstance(each, Run) for each in runs):
+    if not isinstance(runs, Sequence) or not runs or not all(isinstance(each, Run) for each in runs):
         raise ConfigError(
             f"run is {run!r}", expected="a run, or a sequence of one or more", remedy='Use cc.load_run("runs/NAME")'
         )

@@ -174,7 +174,7 @@ def require_zone(zone: str) -> None:
     """Raise ConfigError for a name that the IANA database does not have."""
     try:
         pl.Series([0]).cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(zone)
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, TypeError) as error:
         raise ConfigError(
             f"there is no zone {zone!r}",
             expected="a zone of the IANA database",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from candlecast.errors import ConfigError, near_misses
 from candlecast.interval import Interval
+from candlecast.reading.instants import require_zone
 
 ORDERS = ("ymd", "dmy", "mdy")
 ROLES = ("time", "open", "high", "low", "close", "volume", "symbol")
@@ -36,6 +37,8 @@ class Options:
     def __post_init__(self) -> None:
         if self.interval is not None:
             Interval.parse(self.interval)
+        if self.zone is not None:
+            require_zone(self.zone)
         if self.dates is not None and self.dates not in ORDERS:
             raise ConfigError(
                 f"dates is {self.dates!r}",

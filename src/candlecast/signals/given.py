@@ -14,6 +14,8 @@ from candlecast.errors import ConfigError
 from candlecast.signals.positions import Positions, PositionsByModel
 from candlecast.sources.files import as_assets
 
+WIDEST_ZONE = np.timedelta64(14, "h")  # of the clocks of the world
+
 
 def as_positions(given: Any, candles: Candles) -> Any:
     """The positions that an array, list or series (one number for each bar), a table, or a study's `positions` give.
@@ -28,6 +30,8 @@ def as_positions(given: Any, candles: Candles) -> Any:
     if isinstance(given, Positions):
         return given
     if type(given).__module__.partition(".")[0] == "pandas":
+        if given.ndim == 1:
+            _require_times(given.index, candles)
         given = pl.from_pandas(given)
     if isinstance(given, pl.DataFrame):
         named = given if "symbol" in given.columns else given.with_columns(symbol=pl.lit(candles.symbol))
@@ -37,6 +41,30 @@ def as_positions(given: Any, candles: Candles) -> Any:
     if isinstance(given, (np.ndarray, pl.Series)) or _is_numbers(given):
         return Positions.from_array(candles, given)
     return given
+
+
+def _require_times(index: Any, candles: Candles) -> None:
+    """Raise ConfigError where the index of a pandas series has times, and they are not those of the bars.
+
+    They may be openings or closes of the bars; on the clock of another zone, which is 14 hours from UTC at most.
+    """
+    if index.dtype.kind != "M":  # times, with a zone or without
+        return
+    times = index.tz_convert("UTC").tz_localize(None) if index.tz is not None else index
+    found = np.asarray(times, dtype="datetime64[us]")
+    if len(found) != len(candles):
+        return  # the shape says it
+    closes = candles.frame["close_time"].dt.replace_time_zone(None).to_numpy()
+    apart = np.abs(found - candles.open_time.astype("datetime64[us]"))
+    if (found == closes).all() or (apart <= WIDEST_ZONE).all():
+        return
+    row = int(np.argmax(apart > WIDEST_ZONE))
+    raise ConfigError(
+        f"row {row:,} of the positions is of {found[row].astype('datetime64[s]')}, and the bar there opens at "
+        f"{candles.open_time[row].astype('datetime64[s]')}",
+        expected="one number for each bar, with its time",
+        remedy="Take a series with the index of the candles, or its values in their order: series.to_numpy()",
+    )
 
 
 def equal_weights(candles: Sequence[Candles], *, band: float = math.inf) -> list[Positions]:

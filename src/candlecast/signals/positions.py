@@ -12,6 +12,7 @@ import polars as pl
 
 from candlecast.errors import ConfigError
 from candlecast.parameters import is_number
+from candlecast.sources.files import as_candles
 from candlecast.text import count
 from candlecast.text.notebook import notebook_ends
 
@@ -123,8 +124,9 @@ class Positions:
     ) -> Positions:
         """One position for each bar, shape (time,), decided at its close. Where it is NaN nothing is decided: the last one holds.
 
-        Raises ConfigError for another shape, and as `Positions`.
+        Raises ConfigError for another shape, and as `Positions`; CandleError for what is no candles.
         """
+        candles = as_candles(candles)
         try:
             held = np.asarray(values, dtype=np.float64)
         except (TypeError, ValueError):
@@ -151,16 +153,26 @@ class Positions:
     def __len__(self) -> int:
         return self.frame.height
 
+    __array_ufunc__ = None  # arrays leave their operations with positions to the methods below
+
     def __mul__(self, factor: float) -> Positions:
         if not is_number(factor):
-            return NotImplemented
+            raise _no_operation("multiplied by", factor, "a number")
         return replace(self, frame=self.frame.with_columns(pl.col("position") * float(factor)))
 
     __rmul__ = __mul__
 
+    def __radd__(self, other: object) -> Positions:
+        if is_number(other) and other == 0:  # where `sum` begins
+            return self
+        raise _no_operation("joined with", other, "positions of the same asset")
+
+    def __rsub__(self, other: object) -> Positions:
+        return -self + other  # type: ignore[operator]
+
     def __truediv__(self, divisor: float) -> Positions:
         if not is_number(divisor) or not divisor:
-            return NotImplemented
+            raise _no_operation("divided by", divisor, "a number other than 0")
         return self * (1.0 / divisor)
 
     def __neg__(self) -> Positions:
@@ -175,7 +187,7 @@ class Positions:
     def _joined(self, other: Positions, operation: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Positions:
         """The operation at the times of both; the larger leverage and the smaller band hold."""
         if not isinstance(other, Positions):
-            return NotImplemented
+            raise _no_operation("joined with", other, "positions of the same asset")
         if len(self) and len(other) and self.symbol != other.symbol:
             raise ConfigError(
                 f"positions of {self.symbol} and of {other.symbol} are joined",
@@ -196,6 +208,13 @@ class Positions:
     def symbol(self) -> str:
         """The asset; empty when there are no positions."""
         return self.frame["symbol"][0] if len(self) else ""
+
+
+def _no_operation(words: str, other: object, expected: str) -> ConfigError:
+    value = repr(other) if isinstance(other, (str, int, float)) else f"a {type(other).__name__}"
+    return ConfigError(
+        f"positions are {words} {value}", expected=expected, remedy="Use for example 0.5 * positions + 0.5 * others"
+    )
 
 
 class PositionsByModel(dict[str, Positions]):

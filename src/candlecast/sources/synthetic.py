@@ -12,7 +12,9 @@ import polars as pl
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError
 from candlecast.interval import Interval
+from candlecast.parameters import is_whole, require_seed
 from candlecast.process.forking import require_threads
+from candlecast.sources.synthetic_checks import require_above_zero, require_numbers, require_share, require_stay
 
 START = datetime(2015, 1, 1, tzinfo=UTC)
 NODES = 401  # equally likely next values, over which expectations of rounded prices are taken
@@ -44,6 +46,7 @@ class World:
 
 def random_walk(bars: int, *, seed: int, volatility: float = 0.01, drift: float = 0.0, interval: str = "1d") -> World:
     """Independent normal log returns r_t = drift + volatility * e_t: only the drift can be forecast."""
+    require_numbers(volatility=volatility, drift=drift)
     generator = _generator(bars, seed)
     sigma = np.full(bars + 1, volatility)
     returns = drift + volatility * generator.standard_normal(bars)
@@ -55,6 +58,7 @@ def ar1(
 ) -> World:
     """Planted momentum (phi > 0) or reversal (phi < 0): x_t = phi * x_{t-1} + e_t and r_t = drift + x_t, so the oracle is
     drift + phi * (r_t - drift)."""
+    require_numbers(phi=phi, volatility=volatility, drift=drift)
     if not -1 < phi < 1:
         raise ConfigError(f"phi is {phi}", expected="a number inside (-1, 1)", remedy="Use for example phi=0.1")
     generator = _generator(bars, seed)
@@ -78,6 +82,7 @@ def garch(
     s_t^2 = w + alpha * r_{t-1}^2 + beta * s_{t-1}^2, r_t = s_t * e_t; `volatility` is the unconditional one. e_t is normal,
     or Student's t with so many `degrees` of freedom, scaled to variance 1 (Bollerslev 1987).
     """
+    require_numbers(alpha=alpha, beta=beta, volatility=volatility, degrees=degrees)
     if alpha < 0 or beta < 0 or alpha + beta >= 1:
         raise ConfigError(
             f"alpha + beta is {alpha + beta:g}",
@@ -109,7 +114,8 @@ def regime_switch(
 
     The regime is not observable; the oracle is the filtered expectation given the returns so far.
     """
-    _require_stay(stay)
+    require_numbers(drift=drift, volatility=volatility, stay=stay)
+    require_stay(stay)
     generator = _generator(bars, seed)
     turns = np.cumsum(generator.random(bars) >= stay) % 2
     returns = np.where(turns == 0, drift, -drift) + volatility * generator.standard_normal(bars)
@@ -130,7 +136,8 @@ def regime_volatility(
 
     `World.volatility` is given the regime of each bar, with staying and switching weighted by their probabilities.
     """
-    _require_stay(stay)
+    require_numbers(calm=calm, wild=wild, stay=stay)
+    require_stay(stay)
     generator = _generator(bars, seed)
     turns = np.cumsum(generator.random(bars + 1) >= stay) % 2
     sigma = np.where(turns == 0, calm, wild)
@@ -154,6 +161,7 @@ def mean_reversion(
     `share` of the variance of the shocks goes into d. Only p is observed; the oracle is
     (persistence - 1) E[d_t | p_t, p_{t-1}, ...], by the Kalman filter. Summers (1986), Poterba and Summers (1988).
     """
+    require_numbers(share=share, persistence=persistence, volatility=volatility)
     if not (0 < share <= 1 and 0 <= persistence < 1):
         raise ConfigError(
             f"share is {share} and persistence is {persistence}",
@@ -184,6 +192,7 @@ def lead_lag(bars: int, *, seed: int, beta: float = 0.2, volatility: float = 0.0
 
     The leader is a random walk, in `World.leader`; the oracle is beta * a_t. The follower's own past has no information.
     """
+    require_numbers(beta=beta, volatility=volatility)
     generator = _generator(bars, seed)
     own = volatility * generator.standard_normal(bars)
     led = volatility * generator.standard_normal(bars)
@@ -209,7 +218,8 @@ def ticks(
     value is a random walk. `is_chained`: each bar opens at the previous close; otherwise at its first step.
     `World.mean` and `World.volatility` are given the value.
     """
-    _require_above_zero("price", price)
+    require_numbers(price=price, volatility=volatility)
+    require_above_zero("price", price)
     generator = _generator(bars, seed)
     value = price * np.exp(_steps(bars, volatility, generator))  # (bars, ticks per bar)
     traded = np.maximum(np.rint(value), 1.0)
@@ -237,7 +247,8 @@ def bid_ask_bounce(
     Returns revert (Roll 1984). Buying at the bid would earn that; market orders never do. `is_chained`: each bar opens at
     the previous close; otherwise at its first trade. `World.mean` and `World.volatility` are given the value.
     """
-    _require_above_zero("half_spread", half_spread)
+    require_numbers(half_spread=half_spread, volatility=volatility)
+    require_above_zero("half_spread", half_spread)
     generator = _generator(bars, seed)
     value = np.log(100.0) + _steps(bars, volatility, generator)
     traded = value + half_spread * generator.choice([-1.0, 1.0], size=value.shape)
@@ -253,7 +264,8 @@ def stale_index(bars: int, *, seed: int, stale: float = 0.25, volatility: float 
     days are Monday to Friday. Each opens at the previous close, as computed indices do: the forecast stale * r_t is right,
     and nobody could have bought at that open.
     """
-    _require_share("stale", stale)
+    require_numbers(stale=stale, volatility=volatility)
+    require_share("stale", stale)
     world = ar1(bars, seed=seed, phi=stale, volatility=(1 - stale) * volatility)
     days = pl.datetime_range(START, START + timedelta(days=2 * bars + 7), "1d", time_unit="us", eager=True)
     weekdays = days.filter(days.dt.weekday() <= 5).head(bars)
@@ -277,7 +289,8 @@ def filled_forward(
     closes at the value, each times exp(+-half_spread). While the last price is old, the next one can be forecast, but
     nobody could have traded at the old price. `World.mean` and `World.volatility` are given the leader.
     """
-    _require_share("share", share)
+    require_numbers(share=share, half_spread=half_spread, volatility=volatility)
+    require_share("share", share)
     generator = _generator(bars, seed)
     returns = volatility * generator.standard_normal(bars)
     leader = _world("leader", returns, np.zeros(bars), np.full(bars + 1, volatility), generator, interval).candles
@@ -315,6 +328,7 @@ def squeezes(
     of the next bar leaves it out. With a `size` above 2, one jump costs an account at position -1 more than its equity, so
     that the expected log growth of following this momentum is minus infinity.
     """
+    require_numbers(phi=phi, volatility=volatility, chance=chance, size=size)
     if not (-1 < phi < 1 and 0 <= chance < 1 and size > 0):
         raise ConfigError(
             f"phi is {phi}, chance {chance} and size {size}",
@@ -347,6 +361,7 @@ def rare_crashes(
     s_t * step + noise * e_t; `step` makes the expectation given s_{t-1} zero. Nothing can be forecast. Most short samples
     have too few crashes, and following s then looks like skill.
     """
+    require_numbers(chance=chance, size=size, turn=turn, noise=noise)
     if not (0 < chance < 1 and size > 0 and noise > 0 and 0 <= turn < 0.5):
         raise ConfigError(
             f"chance is {chance}, size {size}, turn {turn} and noise {noise}",
@@ -371,8 +386,8 @@ def shuffled(candles: Candles, *, seed: int, block: int = 22) -> World:
     volatile blocks real prices fall, so that the range of a bar predicts the next return. `World.mean` is 0;
     `World.volatility` is that of the whole sample.
     """
-    if block < 2:
-        raise ConfigError(f"block is {block}", expected="2 bars or more", remedy="Use for example block=22")
+    if not is_whole(block, 2):
+        raise ConfigError(f"block is {block!r}", expected="2 bars or more", remedy="Use for example block=22")
     before, bars = candles.close[:-1], len(candles) - 1
     generator = _generator(bars, seed)
     order = np.arange(bars)
@@ -393,25 +408,11 @@ def shuffled(candles: Candles, *, seed: int, block: int = 22) -> World:
     return World("shuffled", replace(candles, frame=frame), np.zeros(bars), spread)
 
 
-def _require_above_zero(name: str, value: float) -> None:
-    if not value > 0:
-        raise ConfigError(f"{name} is {value}", expected="a number above 0", remedy="Leave it out")
-
-
-def _require_stay(stay: float) -> None:
-    if not 0.5 <= stay < 1:
-        raise ConfigError(f"stay is {stay}", expected="a probability in [0.5, 1)", remedy="Use for example stay=0.99")
-
-
-def _require_share(name: str, share: float) -> None:
-    if not 0 <= share < 1:
-        raise ConfigError(f"{name} is {share}", expected="a share in [0, 1)", remedy=f"Use for example {name}=0.25")
-
-
 def _generator(bars: int, seed: int) -> np.random.Generator:
     """The random numbers of a world of that many bars. Raises ConfigError for fewer than two."""
-    if bars < 2:
-        raise ConfigError(f"bars is {bars}", expected="at least 2", remedy="Use for example bars=2000")
+    if not is_whole(bars, 2):
+        raise ConfigError(f"bars is {bars!r}", expected="a whole number, 2 or more", remedy="Use for example bars=2000")
+    require_seed(seed)
     return np.random.default_rng(seed)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError
-from candlecast.parameters import is_whole
+from candlecast.parameters import is_number, is_whole
 from candlecast.sources.synthetic import _generator, _world
 
 
@@ -47,7 +47,7 @@ def synthetic_panel(
     >>> [each.symbol for each in world.assets], bool(world.mean.any())
     (['A000', 'A001', 'A002'], False)
     """
-    if not is_whole(assets, 2) or not is_whole(lags) or not 0.0 <= ic <= 0.3:
+    if not is_whole(assets, 2) or not is_whole(lags) or not is_number(ic) or not 0.0 <= ic <= 0.3:
         raise ConfigError(
             f"assets is {assets!r}, lags is {lags!r} and ic is {ic!r}",
             expected="two assets or more, one lag or more, and an ic in [0, 0.3]",

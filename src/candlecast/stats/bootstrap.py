@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from candlecast.errors import ConfigError
+from candlecast.parameters import is_number
 from candlecast.process.threads import in_parts
 from candlecast.stats.performance import Moments, figures_by_path, sharpe
 from candlecast.stats.samples import aligned
@@ -166,8 +167,10 @@ def percentile_interval(draws: np.ndarray, *, level: float = 0.95) -> tuple[floa
     >>> percentile_interval(np.arange(101.0), level=0.9)
     (5.0, 95.0)
     """
-    if not 0.0 < level < 1.0:
-        raise ConfigError(f"level is {level}", expected="a probability between 0 and 1", remedy="Use for example 0.95")
+    if not is_number(level) or not 0.0 < level < 1.0:
+        raise ConfigError(
+            f"level is {level!r}", expected="a probability between 0 and 1", remedy="Use for example 0.95"
+        )
     defined = draws[~np.isnan(draws)]
     if len(defined) < (1.0 - MAX_UNDEFINED) * len(draws) or not len(defined):
         return math.nan, math.nan

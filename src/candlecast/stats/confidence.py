@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from candlecast.errors import ConfigError
+from candlecast.parameters import is_number
 from candlecast.stats.performance import sharpe
 from candlecast.stats.samples import aligned
 
@@ -79,8 +80,10 @@ def minimum_track_record(record: TrackRecord, *, benchmark: float = 0.0, level: 
     >>> round(minimum_track_record(TrackRecord(0.1, 250)))      # 1 + 1.005 x (1.645 / 0.1)^2
     273
     """
-    if not 0.5 < level < 1.0:
-        raise ConfigError(f"level is {level}", expected="a confidence between 0.5 and 1", remedy="Use for example 0.95")
+    if not is_number(level) or not 0.5 < level < 1.0:
+        raise ConfigError(
+            f"level is {level!r}", expected="a confidence between 0.5 and 1", remedy="Use for example 0.95"
+        )
     if not record.variance > 0.0:
         return math.nan
     if record.sharpe <= benchmark:

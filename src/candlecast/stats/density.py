@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from candlecast.errors import ConfigError
+from candlecast.parameters import is_number
 from candlecast.stats.samples import aligned
 
 MIN_EXPECTED = 5.0  # outcomes in a bin, for the chi-squared distribution to hold
@@ -104,8 +105,8 @@ def coverage_p_value(target: np.ndarray, low: np.ndarray, high: np.ndarray, *, l
     >>> coverage_p_value(y, np.full(100, -1.0), np.full(100, 1.0), level=0.9)
     1.0
     """
-    if not 0.0 < level < 1.0:
-        raise ConfigError(f"level is {level}", expected="a probability between 0 and 1", remedy="Use for example 0.9")
+    if not is_number(level) or not 0.0 < level < 1.0:
+        raise ConfigError(f"level is {level!r}", expected="a probability between 0 and 1", remedy="Use for example 0.9")
     share, n = coverage(target, low, high), len(target)
     if not n:
         return math.nan

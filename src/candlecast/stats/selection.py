@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from candlecast.errors import ConfigError, NotEnoughDataError
+from candlecast.parameters import is_number
 from candlecast.stats.bootstrap import block_length
 
 DRAWS = 32_768  # of trials without skill, for their expected best
@@ -341,5 +342,7 @@ def _block(differences: np.ndarray, block: float | None) -> int:
 
 
 def _require_level(level: float) -> None:
-    if not 0.0 < level < 1.0:
-        raise ConfigError(f"level is {level}", expected="a probability between 0 and 1", remedy="Use for example 0.05")
+    if not is_number(level) or not 0.0 < level < 1.0:
+        raise ConfigError(
+            f"level is {level!r}", expected="a probability between 0 and 1", remedy="Use for example 0.05"
+        )

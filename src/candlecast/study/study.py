@@ -101,6 +101,10 @@ class Study:
         if self.rule is not None:
             require_rule(self.rule)
         require_learnable(self.model, self.target)
+        if not isinstance(self.baselines, (tuple, list, type(None))):
+            raise ConfigError(
+                f"baselines is {self.baselines!r}", expected="a tuple of models", remedy="Use baselines=(cc.Naive(),)"
+            )
         for model in self.baselines or ():
             require_model(model)
         require_cash(self.cash)

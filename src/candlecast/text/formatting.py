@@ -116,10 +116,10 @@ def table(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> str:
 
 
 def holds_words(cells: Sequence[str]) -> bool:
-    """Whether a column of a table holds words, such as names, and not numbers: each cell that is known begins with a letter.
+    """Whether a column of a table holds words, such as names, and not numbers: a letter comes first in each cell that is known.
 
-    >>> holds_words(["lstm", "return_1", "-"]), holds_words(["any", "12.5"]), holds_words(["-"])
+    >>> holds_words(["lstm", "return_1", "^GSPC", "-"]), holds_words(["any", "< 0.001"]), holds_words(["-"])
     (True, False, False)
     """
     known = [cell for cell in cells if cell != CELL]
-    return bool(known) and all(cell[:1].isalpha() for cell in known)
+    return bool(known) and all(next(filter(str.isalnum, cell), "0").isalpha() for cell in known)
