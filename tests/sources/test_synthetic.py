@@ -146,7 +146,7 @@ def test_parameters_that_cannot_mean_anything(make, options, message):
 
 @pytest.mark.parametrize("make", WORLDS + UNTRADABLE + RISKY)
 def test_one_bar_is_no_market(make):
-    with pytest.raises(ConfigError, match="bars is 1; expected at least 2"):
+    with pytest.raises(ConfigError, match="bars is 1; expected a whole number, 2 or more"):
         make(1, seed=0)
 
 
