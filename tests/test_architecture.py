@@ -229,6 +229,16 @@ def test_public_names_are_all_there():
         assert getattr(value, "__doc__", None), f"{name} has no docstring"
 
 
+def test_names_of_text_come_from_its_modules():
+    """One way for each name: a number of `text.cells` and one of `text.formatting` differ where it is unknown."""
+    modules = {path.stem for path in (SOURCE / "text").glob("*.py")} - {"__init__"}
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == "candlecast.text":
+                taken = {alias.name for alias in node.names} - modules
+                assert not taken, f"{path.name} imports {sorted(taken)} from candlecast.text, not from a module of it"
+
+
 def test_only_the_command_line_prints():
     for path in FILES:
         calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]

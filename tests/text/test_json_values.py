@@ -8,7 +8,7 @@ import numpy as np
 
 from candlecast.evaluation.conditions import Conditions
 from candlecast.evaluation.stresses import Stresses
-from candlecast.text import json_values
+from candlecast.text.json_values import json_values
 
 
 def test_numbers_of_numpy_become_those_of_python_at_any_depth():

@@ -17,7 +17,7 @@ from candlecast import Store
 from candlecast.candles import Candles
 from candlecast.errors import CandlecastError, ConfigError, SourceError, StoreError, listed
 from candlecast.store.table import explained
-from candlecast.text import table
+from candlecast.text.formatting import table
 from candlecast.text.redaction import redacted, redacted_bytes, redacting_loggers, register_secret, shown, visible
 
 SECRET = "Tr0ub4dor&3/+="

@@ -33,7 +33,7 @@ from candlecast.events import Listener, Progress, ignore
 from candlecast.models import Fitted
 from candlecast.sources.files import as_assets
 from candlecast.sources.source import Moment, moment
-from candlecast.text import count
+from candlecast.text.formatting import count
 from candlecast.walkforward import plan_jobs
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from candlecast.errors import listed
 from candlecast.evaluation.survivorship import survivorship
 from candlecast.evaluation.tradability import tradability
 from candlecast.targets import components
-from candlecast.text import count
+from candlecast.text.formatting import count
 
 TRADABLE = "tradable prices"
 STREAMED = 200  # newest bars of the last fold

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from candlecast.text import count, table
+from candlecast.text.formatting import count, table
 from candlecast.text.notebook import notebook_text
 
 CLOCK = "features of the time alone"  # name of the check

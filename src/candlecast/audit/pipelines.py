@@ -14,7 +14,7 @@ from candlecast.audit.stage import Stage, stages_of
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.events import Listener, Progress
-from candlecast.text import count
+from candlecast.text.formatting import count
 
 Pipeline = Callable[[Candles], Mapping[str, object]]
 MOMENTS, MINIMUM = 8, 60  # bars after which the candles change, and bars that a pipeline needs

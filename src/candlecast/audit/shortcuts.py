@@ -24,7 +24,7 @@ from candlecast.signals.rule import decide
 from candlecast.sources.files import as_candles
 from candlecast.stats import sharpe
 from candlecast.targets import components
-from candlecast.text import number, table
+from candlecast.text.formatting import number, table
 from candlecast.text.notebook import notebook_text
 from candlecast.walkforward import plan_jobs
 from candlecast.walkforward.walk import forecast_frame

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from candlecast.parameters import as_path, is_number, require_kinds, require_parameters
-from candlecast.text import percent
+from candlecast.text.formatting import percent
 
 TradingState = Literal["ACTIVE", "REDUCING", "HALTED"]
 

@@ -18,7 +18,8 @@ from candlecast.backtesting.trades import round_trips
 from candlecast.candles import Candles
 from candlecast.parameters import require_seed
 from candlecast.stats import bootstrap, performance
-from candlecast.text import cells, count, number
+from candlecast.text import cells
+from candlecast.text.formatting import count, number
 from candlecast.text.notebook import notebook_table
 
 if TYPE_CHECKING:

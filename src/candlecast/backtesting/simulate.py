@@ -26,7 +26,7 @@ from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.signals.given import as_positions
 from candlecast.signals.positions import Positions
-from candlecast.text import percent
+from candlecast.text.formatting import percent
 
 if TYPE_CHECKING:
     from candlecast.backtesting.engine.compiled import BarArrays

@@ -6,7 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from candlecast.text import cells, table
+from candlecast.text import cells
+from candlecast.text.formatting import table
 
 HEADINGS = ("Statistic", "Value", "Low", "High", "Buy-and-hold", "Unit")
 

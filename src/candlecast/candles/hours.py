@@ -10,7 +10,7 @@ import numpy as np
 from candlecast.candles.clock import DAY, MINUTE, TradingClock, clock_face
 from candlecast.candles.gaps import LONGEST_SHORT_HOLIDAY, longest_holiday, trading_days, wall_clock
 from candlecast.candles.sessions import usual_weekend
-from candlecast.text import count
+from candlecast.text.formatting import count
 
 if TYPE_CHECKING:
     from candlecast.candles.table import Candles

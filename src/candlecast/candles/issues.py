@@ -22,7 +22,7 @@ from candlecast.candles.ticks import ticks
 from candlecast.candles.volumes import early_activity, volume_timing
 from candlecast.errors import CandleError
 from candlecast.interval import SECONDS
-from candlecast.text import count, percent
+from candlecast.text.formatting import count, percent
 from candlecast.text.notebook import notebook_text
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from candlecast.candles.issues import fatal_bars
 from candlecast.errors import CandleError, ConfigError
 from candlecast.parameters import is_whole
 from candlecast.reading.vocabulary import PRICES
-from candlecast.text import count
+from candlecast.text.formatting import count
 
 if TYPE_CHECKING:
     from candlecast.candles.table import Candles

@@ -19,7 +19,7 @@ from candlecast.interval import Interval
 from candlecast.parameters import is_whole
 from candlecast.process.forking import require_threads
 from candlecast.reading.options import Options
-from candlecast.text import count
+from candlecast.text.formatting import count
 from candlecast.text.notebook import notebook_ends
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from candlecast.cli.source_registry import is_store
 from candlecast.errors import CandlecastError, said
-from candlecast.text import count
+from candlecast.text.formatting import count
 from candlecast.text.redaction import shown
 
 State = Literal["ok", "note", "failed"]

@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from candlecast.events import LONGEST_DETAIL, Listener, Progress, ProgressLines, ignore, rate
-from candlecast.text import table
+from candlecast.text.formatting import table
 from candlecast.text.redaction import redacted, shown, visible
 
 _drawn: list[Any] = []  # bars of progress that are on the terminal

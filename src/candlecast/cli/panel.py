@@ -18,8 +18,9 @@ from candlecast.cli.pricing import GivenCosts
 from candlecast.cli.study_options import folds_of, require_preset, with_settings
 from candlecast.errors import ConfigError, listed, near_misses
 from candlecast.events import Listener
-from candlecast.text import count, json_value
 from candlecast.text.cells import number, p_value, percent
+from candlecast.text.formatting import count
+from candlecast.text.json_values import json_value
 
 if TYPE_CHECKING:
     from candlecast.panel import PanelResult, PanelStudy

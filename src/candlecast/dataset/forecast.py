@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from candlecast.errors import ConfigError, listed, near_misses
-from candlecast.text import count
+from candlecast.text.formatting import count
 from candlecast.text.notebook import notebook_ends
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from candlecast.evaluation.evidence import LEVEL, Evidence
 from candlecast.evaluation.objections import Objection
-from candlecast.text import json_value, number, p_value, percent
+from candlecast.text.formatting import number, p_value, percent
+from candlecast.text.json_values import json_value
 
 YES, NO, NOT_ENOUGH = "yes", "no", "not enough data"
 FORECAST, PAY = "Can it be forecast?", "Does it pay after costs?"

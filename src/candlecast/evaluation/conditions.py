@@ -19,7 +19,7 @@ from candlecast.evaluation.stresses import Stresses, stresses
 from candlecast.evaluation.tradability import Tradability, tradability
 from candlecast.signals import Positions
 from candlecast.stats import annual_return, have_ranges, worst_case_loss
-from candlecast.text import json_values
+from candlecast.text.json_values import json_values
 
 OUTSIDE = "outside:"  # before the name of a feature from outside, in its description
 CANDLES = "Candles"  # the type of candles within a description

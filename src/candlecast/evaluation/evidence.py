@@ -25,7 +25,7 @@ from candlecast.stats import (
     sharpe_difference,
     track_record,
 )
-from candlecast.text import json_values
+from candlecast.text.json_values import json_values
 
 LEVEL = 0.05  # probability of a false claim that is accepted in each question
 RUINED = -0.999999  # return of a static account that is lost

@@ -14,7 +14,7 @@ from candlecast.evaluation.growth import Growth
 from candlecast.evaluation.stresses import PARTICIPATION
 from candlecast.stats import annual_return, track_record
 from candlecast.targets import AcrossTarget, Target
-from candlecast.text import number, p_value, percent
+from candlecast.text.formatting import number, p_value, percent
 
 HIGHEST_R2, HIGHEST_HIT_RATE = 0.5, 0.75  # of returns out of sample; liquid markets show 1 % and 55 %
 HIGHEST_SHARPE = 0.6  # per bar, after costs; that of a forecast with the other two is 0.7 before costs

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from candlecast.candles import Candles
-from candlecast.text import count
+from candlecast.text.formatting import count
 from candlecast.text.notebook import notebook_paragraph
 
 RATE = 0.04  # share of the assets of a market that end in a year, cautiously: listed shares end more often

@@ -17,7 +17,7 @@ from candlecast.candles.ticks import ticks
 from candlecast.candles.volumes import early_activity, volume_timing
 from candlecast.sources.files import as_candles
 from candlecast.stats import bounce_spread, efficient_spread, high_low_spread, roll_spread
-from candlecast.text import json_values
+from candlecast.text.json_values import json_values
 
 STALE_BARS = 0.05  # share of the bars from which gains may come from stale opens
 LINES = 0.002  # share of the bars: each interpolated bar reveals where the next real one ends

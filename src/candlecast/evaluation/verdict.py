@@ -18,7 +18,7 @@ from candlecast.evaluation.objections import Objection, cautions, objections
 from candlecast.evaluation.trial_count import TrialCount
 from candlecast.targets import Target
 from candlecast.targets.words import described
-from candlecast.text import count, number, p_value, percent, years
+from candlecast.text.formatting import count, number, p_value, percent, years
 from candlecast.text.notebook import notebook_paragraph, notebook_table
 
 ABBREVIATIONS = ("ALSTM", "ARIMA", "ETS", "EWMA", "GARCH", "GRU", "HAR", "LSTM", "RNN", "TCN")

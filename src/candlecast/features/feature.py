@@ -13,7 +13,7 @@ from candlecast.candles import Candles
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.features.scaling import Scaler, Standard, require_scaler
 from candlecast.parameters import is_whole
-from candlecast.text import count
+from candlecast.text.formatting import count
 
 Compute = Callable[[Candles], np.ndarray]
 LONGEST_PERIOD = 100_000  # bars that indicators of TA-Lib take at most

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from candlecast.features.feature import Features
-from candlecast.text import count, percent
+from candlecast.text.formatting import count, percent
 
 
 def undefined_shares(features: Features, values: np.ndarray) -> dict[str, float]:

@@ -39,7 +39,7 @@ from candlecast.live.trading import Trader
 from candlecast.signals.positions import Positions
 from candlecast.study.result import StudyResult
 from candlecast.study.study import Study
-from candlecast.text import count, number, table
+from candlecast.text.formatting import count, number, table
 from candlecast.text.notebook import notebook_text
 
 CAUSES = ("unexplained", "limits", "clock", "delay", "costs", "model", "data")

@@ -24,7 +24,7 @@ from candlecast.parameters import as_path
 from candlecast.study.loading import load_run
 from candlecast.study.result import StudyResult
 from candlecast.study.study import Study
-from candlecast.text import count
+from candlecast.text.formatting import count
 from candlecast.text.notebook import notebook_table
 
 SHOWN = 5  # bars in a notebook

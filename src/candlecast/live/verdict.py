@@ -12,7 +12,8 @@ import numpy as np
 from candlecast.evaluation.anytime import LEVEL, anytime_p, bars_until_shown, beats, earns, falls_short
 from candlecast.live.record import SessionRecord
 from candlecast.study.result import StudyResult
-from candlecast.text import count, json_values, years
+from candlecast.text.formatting import count, years
+from candlecast.text.json_values import json_values
 from candlecast.text.notebook import notebook_paragraph
 
 LONG_DAYS, DAYS_A_YEAR = 730, 365.25  # from here on a time is in years

@@ -11,8 +11,8 @@ from candlecast import stats
 from candlecast.report import svg
 from candlecast.report.figures import Figure
 from candlecast.report.training_figures import loss_band
-from candlecast.text import count
 from candlecast.text.cells import number, p_value, percent
+from candlecast.text.formatting import count
 
 if TYPE_CHECKING:
     from candlecast.panel.result import PanelResult

@@ -18,7 +18,8 @@ from candlecast.panel.samples import panel_samples
 from candlecast.panel.walking import folds_of, forecast_table, scores_of, walk_panel
 from candlecast.signals.across import weights_of
 from candlecast.targets.words import described
-from candlecast.text import json_values, number, percent, table
+from candlecast.text.formatting import number, percent, table
+from candlecast.text.json_values import json_values
 from candlecast.text.notebook import notebook_text
 
 if TYPE_CHECKING:

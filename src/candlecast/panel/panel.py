@@ -17,7 +17,7 @@ from candlecast.interval import Interval
 from candlecast.panel.assets import as_panel_assets, with_ends
 from candlecast.panel.universe import Universe
 from candlecast.signals.across import Section
-from candlecast.text import count
+from candlecast.text.formatting import count
 
 SHARE = 0.5  # of the assets that are listed at a moment, which must have a bar for it to be one of the panel
 SHOWN = 5  # symbols that a notice lists

@@ -35,7 +35,7 @@ from candlecast.study.result import LEVEL
 from candlecast.study.seal import replaced_parts, table_digest
 from candlecast.targets import AcrossTarget, label
 from candlecast.targets.words import described
-from candlecast.text import count as count_words
+from candlecast.text.formatting import count as count_words
 from candlecast.text.notebook import notebook_paragraph
 from candlecast.walkforward.tables import is_in_time_order
 

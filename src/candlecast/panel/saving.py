@@ -19,7 +19,7 @@ from candlecast.runs.assets import asset_values
 from candlecast.runs.manifest import FORMAT, WEIGHTS
 from candlecast.runs.tables import COLUMNS
 from candlecast.runs.writing import parquet_bytes, weights_bytes, write_run
-from candlecast.text import json_values
+from candlecast.text.json_values import json_values
 
 if TYPE_CHECKING:
     from candlecast.panel.result import PanelResult

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.errors import ConfigError, SourceError, listed, near_misses
-from candlecast.text import count
+from candlecast.text.formatting import count
 
 NAMES = {  # columns, and what they are called elsewhere
     "symbol": ("symbol", "ticker", "asset"),

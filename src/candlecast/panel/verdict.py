@@ -19,8 +19,8 @@ from candlecast.evaluation.verdict import Verdict, decide, pay_words, trial_word
 from candlecast.stats import annual_return
 from candlecast.targets import AcrossTarget
 from candlecast.targets.words import described
-from candlecast.text import count, number, p_value, percent
 from candlecast.text.cells import number as cell_number
+from candlecast.text.formatting import count, number, p_value, percent
 
 HELD = "holding the universe"
 HIGHEST_IC = 0.5  # mean rank IC out of sample; that of published signals is 0.01 to 0.1

@@ -17,7 +17,7 @@ from candlecast.reading.options import ORDERS, Options
 from candlecast.reading.stamps import Stamps
 from candlecast.reading.table import Block, Table
 from candlecast.reading.vocabulary import EVENTS, PRICES
-from candlecast.text import count
+from candlecast.text.formatting import count
 
 MAX_JUDGED = 20_000  # rows that are no bars, which a table of candles may have
 

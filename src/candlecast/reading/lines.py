@@ -20,7 +20,7 @@ from candlecast.reading.numerals import ABSENT, is_absent, is_number
 from candlecast.reading.refusals import refuse_no_table
 from candlecast.reading.table import Block, Table
 from candlecast.reading.vocabulary import EVENTS
-from candlecast.text import count
+from candlecast.text.formatting import count
 
 NEWLINE, QUOTE = 10, 34
 DELIMITER_WORDS = {";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}

@@ -21,7 +21,7 @@ from candlecast.reading.soundness import interval_of, lost_point, require_candle
 from candlecast.reading.stamps import Stamps
 from candlecast.reading.table import Block, Table
 from candlecast.reading.vocabulary import ENGLISH, PRICES, canonical
-from candlecast.text import count
+from candlecast.text.formatting import count
 
 LAST_MILLISECOND = (
     999_000  # microseconds into a second; only times of closing, such as 59.999 s, have that in every row

@@ -14,7 +14,7 @@ from candlecast.parameters import as_path, is_number
 from candlecast.recipes.environment import differences
 from candlecast.runs import require_run
 from candlecast.runs.manifest import read_manifest, require_shape
-from candlecast.text import number, percent
+from candlecast.text.formatting import number, percent
 from candlecast.text.notebook import notebook_text
 
 SHOWN: dict[str, Callable[[float | None], str]] = {  # statistics of an account, and how they are written

@@ -27,7 +27,7 @@ from candlecast.runs.manifest import read_manifest
 from candlecast.runs.writing import contents, manifest_of
 from candlecast.study import Study
 from candlecast.study.loading import load_run
-from candlecast.text import table
+from candlecast.text.formatting import table
 from candlecast.text.notebook import notebook_text
 
 EQUAL, DIFFERENT, SAME_VALUES = "equal", "different", "equal values, other bytes"

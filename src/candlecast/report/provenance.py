@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from candlecast.disk.files import is_regular
 from candlecast.recipes.describing import identities
 from candlecast.report.tables import table
-from candlecast.text import count
+from candlecast.text.formatting import count
 
 if TYPE_CHECKING:
     from candlecast.study.result import StudyResult

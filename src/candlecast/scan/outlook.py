@@ -31,8 +31,7 @@ from candlecast.scan.running import keep
 from candlecast.scan.tasks import Share, shares_of, task_of, trainings_of
 from candlecast.scan.workers import Workers
 from candlecast.stats import corrected_level, detectable_r2, detectable_sharpe
-from candlecast.text import count
-from candlecast.text.formatting import small, table
+from candlecast.text.formatting import count, small, table
 
 CORRELATION = 0.5  # of a strategy that holds the asset half of the time with buy-and-hold
 SAMPLED = 2  # series of a timed sample; the first warms the worker up

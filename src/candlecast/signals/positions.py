@@ -13,7 +13,7 @@ import polars as pl
 from candlecast.errors import ConfigError
 from candlecast.parameters import is_number
 from candlecast.sources.files import as_candles
-from candlecast.text import count
+from candlecast.text.formatting import count
 from candlecast.text.notebook import notebook_ends
 
 if TYPE_CHECKING:

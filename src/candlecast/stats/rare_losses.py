@@ -15,7 +15,7 @@ import numpy as np
 from candlecast.errors import ConfigError
 from candlecast.stats.bootstrap import bootstrap_p_value, studentised_p_value
 from candlecast.stats.samples import aligned
-from candlecast.text import count, p_value, percent
+from candlecast.text.formatting import count, p_value, percent
 
 MIN_KNOWN = 250  # bars that the largest loss is taken of
 MIN_LOSSES = 10  # losing bars, to know the size of a loss

@@ -27,7 +27,7 @@ from candlecast.store.observations import (
     unrequested,
 )
 from candlecast.store.table import Location, Series, Snapshot
-from candlecast.text import count
+from candlecast.text.formatting import count
 
 logger = logging.getLogger(__name__)
 

@@ -36,7 +36,7 @@ from candlecast.study import comparison_words
 from candlecast.study.result import StudyResult, record_all
 from candlecast.study.study import Study
 from candlecast.targets import NextReturn, Target
-from candlecast.text import count
+from candlecast.text.formatting import count
 from candlecast.text.notebook import notebook_paragraph, notebook_text
 from candlecast.walkforward import CheckpointStore, FoldForecast, WalkPlan, forecast_frame
 from candlecast.walkforward.plan import as_seeds

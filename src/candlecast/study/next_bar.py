@@ -23,7 +23,8 @@ from candlecast.signals.rule import decide
 from candlecast.study.fitted import Parts, parts_of
 from candlecast.targets import primary
 from candlecast.targets.words import described
-from candlecast.text import json_values, number, percent
+from candlecast.text.formatting import number, percent
+from candlecast.text.json_values import json_values
 from candlecast.text.notebook import notebook_paragraph
 from candlecast.walkforward.plan import WalkPlan
 from candlecast.walkforward.walk import forecast_frame

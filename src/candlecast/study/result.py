@@ -38,7 +38,7 @@ from candlecast.study.computed import computed_of
 from candlecast.study.seal import OF_STUDY, digests_of, digests_of_view, replaced_parts
 from candlecast.targets import Target, label, primary
 from candlecast.targets.words import described
-from candlecast.text import count as count_words
+from candlecast.text.formatting import count as count_words
 from candlecast.text.notebook import notebook_paragraph
 from candlecast.walkforward.tables import is_in_time_order
 
