@@ -3,7 +3,7 @@
     python examples/first_result.py          # writes docs/first_result.svg; under a minute on two cores
 
 Left: the account of the LSTM after costs, and buy-and-hold, on the bars that were tested. Right: the skill of every model,
-R2 out of sample against "the price stays", with its 95 % interval.
+R2 out of sample against "the price stays", with its 95 % CI.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TOP, BOTTOM = 56, 296  # of both panels
 LEFT = (52, 520)  # from and to, of the equity
 RIGHT = (640, 880)  # of the skill
 POINTS = 250  # of a line: more cannot be told apart at this width
-BLUE, ORANGE, GREY = "#1f6fb2", "#c75b12", "#666666"
+BLUE, ORANGE, GREY = "#1f77c4", "#c75b12", "#666666"  # as in the report: blue is the model
 
 
 def picture(result: cc.StudyResult) -> str:
@@ -45,8 +45,8 @@ def _equity(result: cc.StudyResult) -> Iterable[str]:
     ours, held = ((table["equity"] / table["equity"][0]).to_numpy() for table in (backtest.equity, backtest.benchmark))
     rows = np.unique(np.linspace(0, len(ours) - 1, POINTS).astype(int))
     lines = {
-        f"{result.model.upper()} after {result.costs.per_side_bps:g} bp a side": (ours, ORANGE),
-        "buy-and-hold": (held, BLUE),
+        f"{result.model.upper()} after {result.costs.per_side_bps:g} bp a side": (ours, BLUE),
+        "buy-and-hold": (held, ORANGE),
     }
     low, high = math.log(min(ours.min(), held.min())), math.log(max(ours.max(), held.max()))
     xs = _scaled(rows, (0, len(ours) - 1), LEFT)
@@ -76,7 +76,7 @@ def _skill(result: cc.StudyResult) -> Iterable[str]:
     high = max([0.0, *(row["r2_high"] for row in near)])
     room = 0.05 * (high - low)
     axis = (low - room, high + room)
-    yield _text(RIGHT[0] - 68, 44, "R2 out of sample against naive, 95 % interval", fill=GREY)
+    yield _text(RIGHT[0] - 68, 44, "R2 out of sample against naive, 95 % CI", fill=GREY)
     zero = _scaled([0.0], axis, RIGHT)[0]
     yield _line(zero, TOP, zero, BOTTOM)
     yield _text(zero, BOTTOM + 18, "0 %", anchor="middle", fill=GREY)
@@ -87,7 +87,7 @@ def _skill(result: cc.StudyResult) -> Iterable[str]:
         yield _text(x, BOTTOM + 18, f"{first} %", anchor="middle", fill=GREY)
     ys = np.linspace(TOP + 14, BOTTOM - 14, len(near))
     for y, row in zip(ys, near, strict=True):
-        colour = ORANGE if row["model"] == result.model else GREY
+        colour = BLUE if row["model"] == result.model else GREY
         start, middle, end = _scaled([row["r2_low"], row["r2"], row["r2_high"]], axis, RIGHT)
         yield _text(RIGHT[0] - 8, y + 4, row["model"], anchor="end", fill=colour)
         yield _line(start, y, end, y, colour=colour, width=2)
