@@ -156,7 +156,7 @@ def speed(bars: int, memory_bars: int) -> list[dict[str, Any]]:
             opens, closes, *values = candles.frame.row(row)
             received = Seen(opens, *values, received_at=closes)
             began, cpu = time.perf_counter(), time.thread_time()
-            arrivals.write([received])
+            arrivals.write([received], after=0)
             bar = candles_from([opens], [closes], [received.values], candles)
             forecast = made.forecaster.step(bar)
             made.trader.trade(bar, made.trader.decide(forecast, bar, made.forecaster.growing))

@@ -7,7 +7,8 @@ import os
 import struct
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from urllib.request import urlopen
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
 
 import ccxt  # noqa: F401  loaded before the fork, as all that a task needs
 import deltalake  # noqa: F401
@@ -92,12 +93,13 @@ def paper(run: str, folder: str, addresses: dict[str, str], streams: str, clock:
     feed = replace(source.stream("BTCUSDT", result.candles.interval), **seconds)
     session = paper_session(result, feed=feed, session=folder, cash=10_000.0, until=until)
     known = session.wanted - timedelta(seconds=result.candles.interval.seconds)
+    exchange_clock = HTTPConnection(urlsplit(addresses["rest"]).netloc, timeout=30)
     for event in session:
         if event.kind == "bar":
             known = event.bar.open_time
         if event.kind == "bar" or "connected to" in event.text:
-            with urlopen(f"{addresses['rest']}/advance?known={known.timestamp():.0f}", timeout=30) as answer:
-                answer.read()
+            exchange_clock.request("GET", f"/advance?known={known.timestamp():.0f}")
+            exchange_clock.getresponse().read()
 
 
 def trial(number: int) -> Trial:

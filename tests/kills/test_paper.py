@@ -49,7 +49,7 @@ def exchange(folder, interval: str, bars: int, *, is_faulty: bool):
         (FIRST + timedelta(seconds=step * hole), FIRST + timedelta(seconds=step * (hole + dice.randint(1, 3))))
         for hole in holes
     )
-    listing = Listing("BTCUSDT", halts=halts)
+    listing = Listing("BTCUSDT", halts=halts, prices="walk")
     with market_server(FIRST) as server:
         world = BinanceWorld([listing], weight_limit=10**9).mount(server)
         numbers = dice.sample(range(2, bars), bars // 6) if is_faulty else []
@@ -142,3 +142,5 @@ def require_explained(folder, run, final, until):
     differing = {row["time"] for row in found.differences.to_dicts() if row["cause"] == "data"}
     assert not [time for time in own["close_time"][:until_then] if time in differing]
     assert np.isfinite(ruled).any()
+    assert 1e3 < record.equity < 1e5  # an account of a usual size, whose differences are not those of large numbers
+    assert sum(len(bar["fills"]) for bar in record.bars) > len(record.bars) // 20

@@ -19,12 +19,16 @@ SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 MICROSECONDS_FROM = datetime(2025, 1, 1, tzinfo=UTC)
 KEYS = 1_000  # keys in an answer of the archive's index
 FUTURES_WEIGHTS = ((100, 1), (500, 2), (1_001, 5), (10**9, 10))  # of klines with a limit below
+WALK = 1 << 16  # steps of a walk, after which it begins anew
 FIELDS = ("open", "high", "low", "close", "volume")
 
 
 @dataclass
 class Listing:
-    """A symbol: `market` is "spot" or "um"; `halts` are holes of Binance, `lost` are holes of the dumps alone."""
+    """A symbol: `market` is "spot" or "um"; `halts` are holes of Binance, `lost` are holes of the dumps alone.
+
+    `prices` are a "wave", which can be forecast without error, or a "walk" whose little momentum pays about the costs.
+    """
 
     symbol: str
     market: str = "spot"
@@ -33,6 +37,7 @@ class Listing:
     is_listed: bool = True
     halts: tuple[tuple[datetime, datetime], ...] = ()
     lost: tuple[tuple[datetime, datetime], ...] = ()
+    prices: str = "wave"
 
 
 @dataclass
@@ -177,7 +182,16 @@ class BinanceWorld:
 
 
 def _frozen(listing: Listing) -> tuple:
-    return (listing.symbol, listing.market, listing.opened, listing.closed, True, listing.halts, listing.lost)
+    return (
+        listing.symbol,
+        listing.market,
+        listing.opened,
+        listing.closed,
+        True,
+        listing.halts,
+        listing.lost,
+        listing.prices,
+    )
 
 
 def bars(listing: Listing, step: int, start: int, end: int, *, in_dump: bool = False) -> pl.DataFrame:
@@ -186,14 +200,41 @@ def bars(listing: Listing, step: int, start: int, end: int, *, in_dump: bool = F
     monday = 4 * 86_400 if step % 604_800 == 0 else 0
     first = -(-(int(max(start, opened)) - monday) // step) * step + monday
     times = np.arange(first, int(min(end, closed)), step)
-    for hole, until in (*listing.halts, *(listing.lost if in_dump else ())):
-        times = times[(times + step <= hole.timestamp()) | (times >= until.timestamp())]
+    for holes in (listing.halts, listing.lost if in_dump else ()):
+        begun, over = _seconds(holes)
+        met = np.flatnonzero((begun < end) & (over > start))
+        for hole, until in zip(begun[met], over[met], strict=True):
+            times = times[(times + step <= hole) | (times >= until)]
     turn = times // step
-    opens = 100 + 10 * np.sin(turn / 50) + (len(listing.symbol) + 3 * (listing.market == "um"))
-    closes = 100 + 10 * np.sin((turn + 1) / 50) + (len(listing.symbol) + 3 * (listing.market == "um"))
+    shape = _walk if listing.prices == "walk" else _wave
+    opens, closes = (shape(each) + (len(listing.symbol) + 3 * (listing.market == "um")) for each in (turn, turn + 1))
     highs, lows = np.maximum(opens, closes) + 0.25, np.minimum(opens, closes) - 0.25
     values = {"open": opens, "high": highs, "low": lows, "close": closes, "volume": 5 + turn % 97 / 8}
     return pl.DataFrame({"time": times, **{name: np.round(column, 8) for name, column in values.items()}})
+
+
+@lru_cache(maxsize=64)
+def _seconds(holes: tuple[tuple[datetime, datetime], ...]) -> np.ndarray:
+    """When each hole begins and ends, (2, holes)."""
+    return np.array([[each.timestamp() for each in hole] for hole in holes]).reshape(-1, 2).T
+
+
+def _wave(turn: np.ndarray) -> np.ndarray:
+    return 100 + 10 * np.sin(turn / 50)
+
+
+def _walk(turn: np.ndarray) -> np.ndarray:
+    return 100 * np.exp(_path()[turn % WALK])
+
+
+@lru_cache(maxsize=1)
+def _path() -> np.ndarray:
+    """Log prices that come back to where they began: steps of standard deviation 0.3 %, with a correlation of 0.3."""
+    steps = 0.003 * np.random.default_rng(7).standard_normal(WALK)
+    for turn in range(1, WALK):
+        steps[turn] += 0.3 * steps[turn - 1]
+    path = np.cumsum(steps - steps.mean())
+    return path - path[0]
 
 
 @lru_cache(maxsize=64)

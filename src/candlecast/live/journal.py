@@ -6,7 +6,8 @@
     digest   SHA-256 of the digest before, the kind and the content
 
 Two sessions that decided the same have the same digest at the end. The `Arrivals` beside it are what was received and when,
-by the clock of the machine, and are written before anything acts on it.
+by the clock of the machine, and are written before anything acts on it. Before each batch they note how many entries the
+journal had, so that a batch of which no entry comes is acted on by the next session.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from candlecast.sources.feed import Batch, Notice, Seen
 FORMAT = 1
 JOURNAL = "journal.sqlite"
 ARRIVALS = "tape.sqlite"
+BATCH = "batch"  # the kind of the arrival that precedes those that came together
 LARGEST = 1 << 34  # bytes of a journal that is read
 ENTRIES = (
     """CREATE TABLE entries (
@@ -74,6 +76,7 @@ class Journal:
         try:
             for number, digest in _checked(self._connection, self.path):
                 self._count, self._digest = number, digest
+            _write_ahead(self._connection, self.path, "FULL")  # each transaction is one flush of the disk
         except BaseException:
             self._connection.close()
             raise
@@ -107,7 +110,7 @@ class Journal:
 
     def close(self) -> None:
         """Close the file."""
-        self._connection.close()
+        _closed(self._connection)
 
 
 def read_journal(folder: Path) -> list[Entry]:
@@ -135,12 +138,12 @@ class Arrivals:
         if (
             is_written
         ):  # whole after a kill, and no bar waits for the disk: what a loss of power takes is asked for again
-            self._set("journal_mode = WAL", "synchronous = NORMAL")
+            _write_ahead(self._connection, self.path, "NORMAL")
 
-    def write(self, batch: Batch) -> None:
-        """Write what came together. Raises RunError."""
+    def write(self, batch: Batch, *, after: int) -> None:
+        """Write what came together after so many entries of the journal. Raises RunError."""
         now = datetime.now(UTC).isoformat()
-        rows = [(now, *_written(each)) for each in batch]
+        rows = [(now, BATCH, f'{{"after":{after}}}'), *((now, *_written(each)) for each in batch)]
         try:
             with self._connection:
                 self._connection.executemany("INSERT INTO arrivals (written_at, kind, content) VALUES (?, ?, ?)", rows)
@@ -149,27 +152,70 @@ class Arrivals:
 
     def bars(self, since: datetime) -> list[Seen]:
         """Bars that open at `since` or later, each as it was first seen, in the order in which they came."""
-        query = "SELECT kind, content FROM arrivals WHERE kind = 'bar' ORDER BY number"
-        found: dict[datetime, Seen] = {}
-        for _, content in bounded_rows(self._connection, query, (str, str), most=LARGEST):
-            bar = bar_of(json.loads(content))
-            if bar.open_time >= since:
-                found.setdefault(bar.open_time, bar)
-        return list(found.values())
+        rows = self._rows("SELECT kind, content FROM arrivals WHERE kind = 'bar' ORDER BY number")
+        return _first_seen([bar for _, bar in rows if isinstance(bar, Seen)], since)
+
+    def pending(self, wanted: datetime, entries: int) -> Batch:
+        """What no entry of a journal with so many entries comes of; and bars from `wanted` on of the batch before it.
+
+        A batch was acted on when the journal has grown since it was written. Bars of one that was are left where `until` ended
+        the session inside it.
+        """
+        pending: list[Seen | Notice] = []
+        part: list[Seen | Notice] = []  # of one batch, newest first
+        for after, each in self._rows("SELECT kind, content FROM arrivals ORDER BY number DESC"):
+            if each is not None:
+                part.append(each)
+            elif after < entries:
+                break
+            else:
+                pending, part = [*reversed(part), *pending], []
+        return [*_first_seen(list(reversed(part)), wanted), *pending]
+
+    def _rows(self, query: str) -> Iterator[tuple[int, Seen | Notice | None]]:
+        """What the rows of a query hold; of the row before a batch, after how many entries it was written."""
+        try:
+            for kind, text in bounded_rows(self._connection, query, (str, str), most=LARGEST):
+                content = json.loads(text)
+                if kind == BATCH:
+                    yield int(content["after"]), None
+                else:
+                    yield 0, bar_of(content) if kind == "bar" else _notice_of(content)
+        except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
+            raise _broken(self.path, reason(error)) from error
 
     def close(self) -> None:
         """Close the file."""
         if self._is_written:
-            with suppress(sqlite3.Error):  # another process reads it: it stays as it is
-                self._connection.execute("PRAGMA journal_mode = DELETE")
-        self._connection.close()
+            _closed(self._connection)
+        else:
+            self._connection.close()
 
-    def _set(self, *settings: str) -> None:
-        try:
-            for setting in settings:
-                self._connection.execute(f"PRAGMA {setting}")
-        except sqlite3.Error as error:
-            raise _unwritable(self.path, error) from error
+
+def _first_seen(batch: Batch, since: datetime) -> list[Seen]:
+    """Bars that open at `since` or later, each as it came first."""
+    found: dict[datetime, Seen] = {}
+    for each in batch:
+        if isinstance(each, Seen) and each.open_time >= since:
+            found.setdefault(each.open_time, each)
+    return list(found.values())
+
+
+def _write_ahead(connection: sqlite3.Connection, path: Path, synchronous: str) -> None:
+    """Write to a log beside the database, which a kill leaves whole and readers do not wait for. Raises RunError."""
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
+    except sqlite3.Error as error:
+        raise _unwritable(path, error) from error
+
+
+def _closed(connection: sqlite3.Connection) -> None:
+    """Close a database that was written to, and put everything into its one file."""
+    with suppress(sqlite3.Error):  # another process reads it: the log stays beside it
+        connection.execute("PRAGMA busy_timeout = 200")
+        connection.execute("PRAGMA journal_mode = DELETE")
+    connection.close()
 
 
 def chained(digest: bytes, kind: str, text: str) -> bytes:
@@ -183,6 +229,11 @@ def bar_of(content: dict[str, Any]) -> Seen:
     times: dict[str, Any] = {name: datetime.fromisoformat(values.pop(name)) for name in ("open_time", "received_at")}
     prices: dict[str, Any] = {name: math.nan if value is None else value for name, value in values.items()}
     return Seen(**times, **prices)
+
+
+def _notice_of(content: dict[str, Any]) -> Notice:
+    about = None if content["bar"] is None else bar_of(content["bar"])
+    return Notice(content["kind"], datetime.fromisoformat(content["at"]), content["detail"], about, content["bars"])
 
 
 def values_of(bar: Seen) -> dict[str, Any]:

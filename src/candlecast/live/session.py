@@ -23,6 +23,7 @@ from candlecast.live.generations import Generation
 from candlecast.live.journal import Arrivals, Journal
 from candlecast.live.opening import NETS, candles_from, machinery, opened, require_same_session
 from candlecast.live.retraining import Background, save_tensors
+from candlecast.live.standing import standing_after
 from candlecast.live.stepping import Work, finished
 from candlecast.sources.feed import Batch, Feed, Seen, Tape, half_spread, is_late
 from candlecast.store import Store
@@ -73,32 +74,30 @@ class PaperSession:
             self._made = machinery(result, self._opening, entries, folder, study)
             if not entries:
                 self._journal.append([("session", self._opening)])
-            self._state = _limit_state(
-                limits, self._opening["cash"], [entry.content for entry in entries if entry.kind == "bar"]
-            )
+            stands = standing_after(entries, limits, cash=self._opening["cash"], close=self._close)
+            self._state, self._is_stale, self._was_late = stands.state, stands.is_stale, stands.was_late
+            self._trained_at, self._half_spread = stands.trained_at, stands.half_spread
+            if not math.isnan(stands.target):
+                self._made.trader.pending = stands.target
             if options.resume and self._state.state == "HALTED":
                 self._state = LimitState("ACTIVE", "", self.equity, self._state.close)
-            self._trained_at = _last_training(entries)
-            self._half_spread = _last_half_spread(entries)
-            self._was_late = (
-                bool([e for e in entries if e.kind == "bar"][-1].content["late"]) if self._made_bars else False
-            )
         except BaseException:
             self.close()
             raise
         self._told = (self._state.state, self._state.reason)
         self._background: Background | None = None
-        self._is_stale = False
-
-    @property
-    def _made_bars(self) -> bool:
-        return len(self._journal) > 1 and self._made.last_open >= datetime.fromisoformat(self._opening["first"])
+        self._is_fed = False  # before the first batch the time of the feed is not known
 
     @property
     def equity(self) -> float:
         """Equity at the last close, quote currency."""
-        account, growing = self._made.trader.account, self._made.forecaster.growing
-        return account.cash + account.units * float(growing.last(1).close[-1])
+        account = self._made.trader.account
+        return account.cash + account.units * self._close
+
+    @property
+    def _close(self) -> float:
+        """The close of the newest bar."""
+        return float(self._made.forecaster.growing.last(1).close[-1])
 
     @property
     def digest(self) -> str:
@@ -129,17 +128,24 @@ class PaperSession:
         """When the next bar opens."""
         return self._made.history.interval.next(self._made.last_open)
 
-    def begun(self) -> list[Seen]:
-        """What was received and not acted on, when the session ended the last time; it is kept in the store, too."""
+    def begun(self) -> Batch:
+        """What was received and not acted on, when the session ended the last time; it is kept in the store, too.
+
+        A training that was due then, and is not in the journal, begins.
+        """
         (self.folder / STOP).unlink(missing_ok=True)
-        known = self._arrivals.bars(self.wanted)
+        if self._refit is not None and self._trained_at is not None and self.wanted - self._trained_at >= self._refit:
+            self._trained_at = self.wanted
+            self._begin_training(self.wanted)
+        known = self._arrivals.pending(self.wanted, len(self._journal))
         self._store_bars(known)
         return known
 
     def keep(self, batch: Batch) -> None:
         """Write down what was received, before anything acts on it."""
+        self._is_fed = True
         if batch:
-            self._arrivals.write(batch)
+            self._arrivals.write(batch, after=len(self._journal))
             self._store_bars(batch)
 
     def told(self, events: Sequence[PaperEvent]) -> Iterator[PaperEvent]:
@@ -331,13 +337,14 @@ class PaperSession:
         closed = made.history.interval.next(made.last_open)
         overdue = self.feed.now() - closed
         most = timedelta(seconds=self.limits.stale_bars * made.history.interval.seconds)
-        if bars or self._is_stale or overdue <= most or made.history.has_sessions:
+        if bars or self._is_stale or not self._is_fed or overdue <= most or made.history.has_sessions:
             return None
         self._is_stale = True
-        close = float(made.forecaster.growing.last(1).close[-1])
-        now = Close(self.equity, close, math.nan, made.trader.target, is_stale=True)
+        now = Close(self.equity, self._close, math.nan, made.trader.target, is_stale=True)
         self._state, wanted = self.limits.step(self._state, now)
-        if not math.isnan(wanted) and made.trader.bar >= 0:
+        if made.trader.bar < 0:
+            wanted = math.nan  # the account has not begun
+        if not math.isnan(wanted):
             made.trader.pending = wanted
         self._told = (self._state.state, self._state.reason)
         content = {"at": self.feed.now().isoformat(), "state": self._state.state, "reason": self._state.reason}
@@ -368,28 +375,6 @@ def _claimed(folder: Path) -> Exclusive:
 def _candles(bars: Sequence[Seen], like: Candles) -> Candles:
     opened = [bar.open_time for bar in bars]
     return candles_from(opened, [like.interval.next(time) for time in opened], [bar.values for bar in bars], like)
-
-
-def _limit_state(limits: Limits, cash: float, bars: Sequence[dict[str, Any]]) -> LimitState:
-    """The state after the last bar of a journal."""
-    traded = [bar for bar in bars if not bar["warm"]]
-    if not traded:
-        return limits.init(cash)
-    state, why, peak = traded[-1]["limits"]
-    return LimitState(state, why, peak, float(traded[-1]["bar"][3]))
-
-
-def _last_training(entries: Sequence[Any]) -> datetime | None:
-    refits = [entry.content["trained_at"] for entry in entries if entry.kind == "refit"]
-    first = next((entry.content["close_time"] for entry in entries if entry.kind == "bar"), None)
-    last = refits[-1] if refits else first
-    return None if last is None else datetime.fromisoformat(last)
-
-
-def _last_half_spread(entries: Sequence[Any]) -> float:
-    last = next((entry.content for entry in reversed(entries) if entry.kind == "bar"), {})
-    found = last.get("half_spread")
-    return math.nan if found is None else float(found)
 
 
 def _tell(alerts: Sequence[Listener], event: PaperEvent) -> None:
