@@ -13,6 +13,7 @@ from candlecast.candles.table import Candles
 
 PRICES = ("open", "high", "low", "close", "volume")
 TIMES = ("open_time", "close_time")
+UTC = pl.Datetime("us", "UTC")
 MOST_BARS = 1 << 16  # kept at once; then the older half is left out
 
 
@@ -35,7 +36,7 @@ class Bars:
     @cached_property
     def frame(self) -> pl.DataFrame:
         """The closing times as `Candles.frame` has them."""
-        return pl.DataFrame({"close_time": utc(self.close_time)})
+        return pl.DataFrame([utc(self.close_time, "close_time")])
 
 
 class GrowingCandles:
@@ -103,12 +104,12 @@ class GrowingCandles:
         return replace(self._like, frame=frame_of({name: array[rows] for name, array in self._arrays.items()}))
 
 
-def utc(times: np.ndarray) -> pl.Series:
+def utc(times: np.ndarray, name: str = "") -> pl.Series:
     """Times, datetime64[us], as a column in UTC."""
-    return pl.Series(times.view(np.int64)).cast(pl.Datetime("us", "UTC"))
+    return pl.Series(name, times.view(np.int64)).cast(UTC)
 
 
 def frame_of(columns: dict[str, np.ndarray] | dict[str, Sequence[float]]) -> pl.DataFrame:
     """A frame of candles from its columns, times as datetime64[us] in UTC."""
-    times = {name: utc(np.asarray(columns[name], "datetime64[us]")) for name in TIMES}
-    return pl.DataFrame({**times, **{name: np.asarray(columns[name], np.float64) for name in PRICES}})
+    times = [utc(np.asarray(columns[name], "datetime64[us]"), name) for name in TIMES]
+    return pl.DataFrame([*times, *(pl.Series(name, np.asarray(columns[name], np.float64)) for name in PRICES)])

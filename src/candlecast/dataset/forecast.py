@@ -109,7 +109,8 @@ class Forecast:
     @cached_property
     def symbols(self) -> list[str]:
         """The assets, sorted."""
-        return sorted(self.frame["symbol"].unique())
+        symbols = self.frame["symbol"]
+        return [symbols[0]] if len(symbols) == 1 else sorted(symbols.unique())  # of one row, without a query
 
     @cached_property
     def seeds(self) -> list[int]:

@@ -54,8 +54,9 @@ class LinearPart:
         Added up column by column, so that a row's bits do not depend on the rows beside it.
         """
         found = np.tile(self.constant, (len(scaled), 1))
-        for column, weights in zip(scaled.T, self.weights, strict=True):
-            found += np.nan_to_num(column, nan=0.0, posinf=0.0, neginf=0.0)[:, None] * weights
+        defined = np.where(np.isfinite(scaled), scaled, 0.0)
+        for column, weights in zip(defined.T, self.weights, strict=True):
+            found += column[:, None] * weights
         return found
 
     def of(self, features: np.ndarray, inputs: Scaling, rows: np.ndarray | None = None) -> np.ndarray:

@@ -6,13 +6,14 @@ The bits are those of the walk over all bars at once, however the bars are divid
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from candlecast.candles import Candles
-from candlecast.candles.growing import MOST_BARS, GrowingCandles, utc
+from candlecast.candles.growing import MOST_BARS, UTC, GrowingCandles, utc
 from candlecast.dataset.forecast import OPTIONAL, SIGNAL, Forecast
 from candlecast.dataset.prediction import Prediction
 from candlecast.dataset.samples import Samples, run_length
@@ -285,26 +286,43 @@ def _frame(
 ) -> pl.DataFrame:
     """Rows of the forecast table, seed after seed, whose outcomes are not known yet."""
     first, *others = components(samples.target)
-    count = len(rows) * len(said)
-    times = samples.candles.close_time[rows]
-    empty = pl.Series([None] * count, dtype=pl.Float64)
-    columns: dict[str, object] = {
-        "time": utc(np.tile(times, len(said))),
-        "known_at": pl.Series([None] * count, dtype=pl.Datetime("us", "UTC")),
-        "symbol": [samples.candles.symbol] * count,
-        "model": [model] * count,
-        "fold": pl.Series([generation.index] * count, dtype=pl.Int32),
-        "seed": pl.Series(np.repeat([seed for seed, _ in said], len(rows)), dtype=pl.Int32),
-        **dict.fromkeys(("mean", "naive", "target", "expected_return", *OPTIONAL), empty),
-    }
-    moments = np.array([generation.moments[seed] for seed, _ in said])  # (seeds, 3)
-    columns |= {name: np.repeat(each, len(rows)) for name, each in zip(SIGNAL, moments.T, strict=True)}
+    seeds = tuple(seed for seed, _ in said)
+    moments = tuple(generation.moments[seed] for seed in seeds)
+    columns = dict(_fixed_columns(samples.candles.symbol, model, generation.index, seeds, moments, len(rows)))
+    columns["time"] = utc(np.tile(samples.candles.close_time[rows], len(said)), "time")
     columns |= _columns(first, samples, rows, [each for _, each in said])
     for other in others:
         name = label(other)
         own = _columns(other, samples, rows, [each.others[name] for _, each in said])
-        columns |= {f"{column}@{name}": values for column, values in own.items()}
-    return pl.DataFrame(columns)
+        columns |= {f"{column}@{name}": values.alias(f"{column}@{name}") for column, values in own.items()}
+    return pl.DataFrame(list(columns.values()))
+
+
+@lru_cache(maxsize=64)
+def _fixed_columns(
+    symbol: str,
+    model: str,
+    fold: int,
+    seeds: tuple[int, ...],
+    moments: tuple[tuple[float, float, float], ...],
+    count: int,
+) -> dict[str, pl.Series]:
+    """The columns of `count` rows for each seed, all in the order of the table; those that do not depend on the bars."""
+    total = count * len(seeds)
+    times = pl.Series([None] * total, dtype=UTC)
+    empty = pl.Series([None] * total, dtype=pl.Float64)
+    columns: dict[str, pl.Series] = {
+        "time": times,
+        "known_at": times,
+        "symbol": pl.Series([symbol] * total),
+        "model": pl.Series([model] * total),
+        "fold": pl.Series([fold] * total, dtype=pl.Int32),
+        "seed": pl.Series(np.repeat(seeds, count), dtype=pl.Int32),
+        **dict.fromkeys(("mean", "naive", "target", "expected_return", *OPTIONAL), empty),
+    }
+    by_name = zip(SIGNAL, np.array(moments).T, strict=True)  # each (seeds,)
+    columns |= {name: pl.Series(np.repeat(each, count), dtype=pl.Float64) for name, each in by_name}
+    return {name: values.alias(name) for name, values in columns.items()}
 
 
 def _columns(target: Target, samples: Samples, rows: np.ndarray, said: Sequence[Prediction]) -> dict[str, pl.Series]:
@@ -317,4 +335,6 @@ def _columns(target: Target, samples: Samples, rows: np.ndarray, said: Sequence[
         values = {"mean": mean[rows], "naive": naive[rows], "expected_return": expected, **prediction.columns}
         for name, each in values.items():
             parts.setdefault(name, []).append(each)
-    return {name: pl.Series(np.concatenate(each), dtype=pl.Float64, nan_to_null=True) for name, each in parts.items()}
+    return {
+        name: pl.Series(name, np.concatenate(each), dtype=pl.Float64, nan_to_null=True) for name, each in parts.items()
+    }

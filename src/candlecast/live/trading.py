@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from candlecast.backtesting.actions import carry_by_bar
 from candlecast.backtesting.costs import Costs, checked
@@ -69,7 +70,7 @@ class Trader:
         """Targets decided at the closes of new bars, float64 (bars,), NaN where there is no forecast."""
         decided = np.full(len(bars), np.nan)
         if forecast is not None:
-            times = np.unique(forecast.frame["time"].to_physical().to_numpy()).astype("datetime64[us]")
+            times = np.unique(forecast.frame["time"].cast(pl.Int64).to_numpy()).astype("datetime64[us]")
             decided[np.searchsorted(bars.close_time, times)] = self.rules.step(forecast, growing)
         return decided
 

@@ -83,9 +83,11 @@ class NoTradeBand:
             )
         cost, per_bar = self._cost(costs), expected / forecast.horizon
         low, high = np.empty(len(frame)), np.empty(len(frame))
-        measured, which = np.unique(
-            np.column_stack([frame[name].to_numpy() for name in SIGNAL]), axis=0, return_inverse=True
-        )
+        moments = np.column_stack([frame[name].to_numpy() for name in SIGNAL])  # (time, 3)
+        if len(moments) == 1:  # bar by bar
+            measured, which = moments, np.zeros(1, dtype=np.int64)
+        else:
+            measured, which = np.unique(moments, axis=0, return_inverse=True)
         for place, (mean, std, persistence) in enumerate(measured):
             rows = which.ravel() == place
             region = self._region(mean / forecast.horizon, std / forecast.horizon, persistence, cost)

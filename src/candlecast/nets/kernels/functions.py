@@ -81,6 +81,11 @@ class Stack:
         return tensors[layer * size : (layer + 1) * size]
 
 
+def is_transformed() -> bool:
+    """Whether a transform of `torch.func`, such as vmap, is at work, whose tensors only `Function.apply` takes."""
+    return torch._C._are_functorch_transforms_active()
+
+
 def signed(function: type[Function]) -> type[Function]:
     """The function with a signature made once; torch would ask `inspect` for it, and bind it, at every call."""
     parameters = inspect.signature(function.forward).parameters.values()
@@ -109,7 +114,10 @@ def call(stack: Stack, inputs: Inputs) -> tuple[Tensor, ...]:
     is_stacked = inputs.x.dim() == 4  # (K, B, T, F)
     arguments = (*inputs.keys, inputs.x, *inputs.tensors)
     arguments = arguments if is_stacked else (a.unsqueeze(0) for a in arguments)
-    results: tuple[Tensor, ...] = Forward.apply(stack, *arguments)  # type: ignore[assignment]
+    if torch.is_grad_enabled() or is_transformed():
+        results: tuple[Tensor, ...] = Forward.apply(stack, *arguments)  # type: ignore[assignment]
+    else:
+        results = Forward.forward(stack, *arguments)
     outputs = results[: stack.outputs]
     return outputs if is_stacked else tuple(a.squeeze(0) for a in outputs)
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 from candlecast.nets.kernels import threads
-from candlecast.nets.kernels.functions import fold, signed
+from candlecast.nets.kernels.functions import fold, is_transformed, signed
 from candlecast.nets.layers.exporting import is_exporting
 from candlecast.nets.layers.weights import glorot
 
@@ -59,7 +59,8 @@ def _chain(x: Tensor, layers: Sequence[Dense]) -> Tensor:
     elif x.shape[1] == 1 and not torch.is_grad_enabled():
         x = x.transpose(1, 2)  # (K, T, 1, I): lanes of bars, which one sequence alone would leave empty
     if x.device.type == "cpu" and x.dtype == torch.float32 and not is_exporting():
-        y, *_ = _Products.apply(x, *tensors)  # type: ignore[misc]
+        products = _Products.apply if torch.is_grad_enabled() or is_transformed() else _Products.forward
+        y, *_ = products(x, *tensors)  # type: ignore[misc]
     else:
         y = x
         for weight, bias in zip(tensors[::2], tensors[1::2], strict=True):
