@@ -15,13 +15,19 @@ from candlecast.errors import ConfigError
 from candlecast.features import (
     Features,
     atr,
+    bollinger,
+    calendar,
     ema_ratio,
     feature,
     log_range,
     log_return,
+    macd,
     outside,
+    rsi,
     scaled_close,
+    sma_ratio,
     standard_features,
+    volume_change,
 )
 from candlecast.features.streaming import newest_values, require_streaming
 from candlecast.fleet.settings import Fit
@@ -44,10 +50,36 @@ def of_the_user(candles):
     return np.concatenate([[np.nan] * 3, candles.close[3:] / candles.open[:-3] - 1])
 
 
-@pytest.mark.parametrize("candles", [sample("sp500")[:700], synthetic.random_walk(700, seed=2, interval="1h").candles])
+@feature(warmup=1)
+def log_return_of_the_user(candles):
+    return np.concatenate([[np.nan], np.diff(candles.frame["open"].log().to_numpy())])
+
+
+def silent(candles):
+    """The same with bars without volume among them, and a price that stands still for a while."""
+    volume = candles.volume.copy()
+    volume[[405, 420, 421, 560]] = 0.0
+    volume[600:650] = 0.0
+    still = np.arange(len(volume)) // 25 == 20
+    columns = {name: pl.when(still).then(100.0).otherwise(pl.col(name)) for name in ("open", "high", "low", "close")}
+    return replace(candles, frame=candles.frame.with_columns(volume=pl.Series(volume), **columns))
+
+
+@pytest.mark.parametrize(
+    "candles",
+    [
+        sample("sp500")[:700],
+        synthetic.random_walk(700, seed=2, interval="1h").candles,
+        silent(synthetic.random_walk(700, seed=4, interval="1h").candles),
+    ],
+)
 def test_features_bar_by_bar_are_those_of_all_at_once(candles):
     standard = standard_features(candles.interval).features
-    features = Features(*standard, atr(14), ema_ratio(7), scaled_close(), of_the_user)
+    own = replace(
+        log_return_of_the_user, kind="log_return", parameters={"of": "mine"}
+    )  # a function of the same name as one of ours
+    more = (sma_ratio(9), rsi(5), macd(5, 9, 3), bollinger(10), volume_change(5), calendar().on(candles), own)
+    features = Features(*standard, atr(14), ema_ratio(7), scaled_close(), of_the_user, *more)
     whole, growing, found, row = features.compute(candles), GrowingCandles(candles[:400]), [], 400
     for size in (1, 1, 2, 50, 1, 120, 125):
         growing.append(candles[row : row + size])

@@ -104,6 +104,38 @@ class GrowingCandles:
         return replace(self._like, frame=frame_of({name: array[rows] for name, array in self._arrays.items()}))
 
 
+class GrowingRows:
+    """Rows of an array that grows at its end, without a copy of those before; `values` has those that are kept.
+
+    What was taken from `values` is not changed by what comes later.
+
+    >>> rows = GrowingRows(np.arange(3))
+    >>> rows.append(np.array([3, 4]), left_out=1)
+    >>> rows.values.tolist()
+    [1, 2, 3, 4]
+    """
+
+    def __init__(self, values: np.ndarray) -> None:
+        self._buffer, self._first, self._end = values, 0, len(values)
+
+    @property
+    def values(self) -> np.ndarray:
+        """The rows that are kept."""
+        return self._buffer[self._first : self._end]
+
+    def append(self, rows: np.ndarray, *, left_out: int = 0) -> None:
+        """Add rows at the end, and leave out the oldest ones."""
+        self._first += left_out
+        if self._end + len(rows) > len(self._buffer):
+            kept = self.values
+            size = len(kept) + len(rows)
+            self._buffer = np.empty((size + size // 4 + 256, *kept.shape[1:]), kept.dtype)
+            self._buffer[: len(kept)] = kept
+            self._first, self._end = 0, len(kept)
+        self._buffer[self._end : self._end + len(rows)] = rows
+        self._end += len(rows)
+
+
 def utc(times: np.ndarray, name: str = "") -> pl.Series:
     """Times, datetime64[us], as a column in UTC."""
     return pl.Series(name, times.view(np.int64)).cast(UTC)

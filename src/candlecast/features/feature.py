@@ -100,6 +100,11 @@ class Feature:
         return values
 
 
+def last(values: np.ndarray, count: int | None) -> np.ndarray:
+    """The last `count` values, or all where there are fewer, and for None."""
+    return values if count is None else values[max(len(values) - count, 0) :]
+
+
 def feature(
     undeclared: object = None,
     /,

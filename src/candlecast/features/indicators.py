@@ -2,6 +2,8 @@
 
 Exponential averages never forget entirely. Their warm-up is the number of bars after which the weight of everything
 earlier is below `MEMORY`.
+
+Each computes the newest `count` bars where that is given, from all bars: what TA-Lib carries along depends on the first one.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import numpy as np
 
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError
-from candlecast.features.feature import LONGEST_PERIOD, Feature, require_period
+from candlecast.features.feature import LONGEST_PERIOD, Feature, last, require_period
 from candlecast.parameters import is_number, is_whole
 
 MEMORY = 1e-4
@@ -22,10 +24,10 @@ def sma_ratio(period: int = 20) -> Feature:
     """Close against its simple moving average: C_t / SMA_t - 1."""
     require_period("sma_ratio", period)
 
-    def compute(candles: Candles) -> np.ndarray:
+    def compute(candles: Candles, count: int | None = None) -> np.ndarray:
         import talib
 
-        return candles.close / talib.SMA(candles.close, period) - 1
+        return last(candles.close, count) / last(talib.SMA(candles.close, period), count) - 1
 
     return Feature("sma_ratio", compute, period - 1, {"period": period})
 
@@ -34,10 +36,10 @@ def ema_ratio(period: int = 20) -> Feature:
     """Close against its exponential moving average, weight 2 / (period + 1): C_t / EMA_t - 1."""
     require_period("ema_ratio", period)
 
-    def compute(candles: Candles) -> np.ndarray:
+    def compute(candles: Candles, count: int | None = None) -> np.ndarray:
         import talib
 
-        return candles.close / talib.EMA(candles.close, period) - 1
+        return last(candles.close, count) / last(talib.EMA(candles.close, period), count) - 1
 
     return Feature("ema_ratio", compute, period + _memory(2 / (period + 1)), {"period": period})
 
@@ -50,10 +52,11 @@ def rsi(period: int = 14) -> Feature:
     require_period("rsi", period, least=2)
     warmup = period + _memory(1 / period)
 
-    def compute(candles: Candles) -> np.ndarray:
+    def compute(candles: Candles, count: int | None = None) -> np.ndarray:
         import talib
 
-        return np.where(_is_flat(candles.close, warmup + 1), 0.0, talib.RSI(candles.close, period) / 50 - 1)
+        index = last(talib.RSI(candles.close, period), count) / 50 - 1
+        return np.where(_is_flat(candles.close, warmup + 1, count), 0.0, index)
 
     return Feature("rsi", compute, warmup, {"period": period})
 
@@ -73,10 +76,11 @@ def macd(fast: int = 12, slow: int = 26, signal: int = 9) -> Feature:
             remedy="Use macd(12, 26, 9)",
         )
 
-    def compute(candles: Candles) -> np.ndarray:
+    def compute(candles: Candles, count: int | None = None) -> np.ndarray:
         import talib
 
-        return np.column_stack(talib.MACD(candles.close, fast, slow, signal)) / candles.close[:, None]
+        lines = [last(line, count) for line in talib.MACD(candles.close, fast, slow, signal)]
+        return np.column_stack(lines) / last(candles.close, count)[:, None]
 
     warmup = slow + signal + _memory(2 / (slow + 1)) + _memory(2 / (signal + 1))
     parameters = {"fast": fast, "slow": slow, "signal": signal}
@@ -95,13 +99,13 @@ def bollinger(period: int = 20, width: float = 2.0) -> Feature:
             f"width of bollinger is {width!r}", expected="a number above 0", remedy="Use bollinger(20, 2.0)"
         )
 
-    def compute(candles: Candles) -> np.ndarray:
+    def compute(candles: Candles, count: int | None = None) -> np.ndarray:
         import talib
 
-        upper, _, lower = talib.BBANDS(candles.close, period, width, width)
+        upper, _, lower = (last(band, count) for band in talib.BBANDS(candles.close, period, width, width))
         with np.errstate(divide="ignore", invalid="ignore"):
-            position = (candles.close - lower) / (upper - lower)
-        return np.where(_is_flat(candles.close, period), 0.5, position)
+            position = (last(candles.close, count) - lower) / (upper - lower)
+        return np.where(_is_flat(candles.close, period, count), 0.5, position)
 
     return Feature("bollinger", compute, period - 1, {"period": period, "width": width})
 
@@ -110,21 +114,23 @@ def atr(period: int = 14) -> Feature:
     """Average true range after Wilder (1978), in units of the close: ATR_t / C_t."""
     require_period("atr", period)
 
-    def compute(candles: Candles) -> np.ndarray:
+    def compute(candles: Candles, count: int | None = None) -> np.ndarray:
         import talib
 
-        return talib.ATR(candles.high, candles.low, candles.close, period) / candles.close
+        return last(talib.ATR(candles.high, candles.low, candles.close, period), count) / last(candles.close, count)
 
     return Feature("atr", compute, period + _memory(1 / period), {"period": period})
 
 
-def _is_flat(values: np.ndarray, period: int) -> np.ndarray:
-    """Whether the last `period` values are all equal, bool (time,); False where there are fewer."""
+def _is_flat(values: np.ndarray, period: int, count: int | None) -> np.ndarray:
+    """Whether the last `period` values are all equal, at the newest `count` bars, bool (count,); False where there are fewer."""
     import talib
 
-    if len(values) < period:
-        return np.zeros(len(values), dtype=bool)
-    return talib.MAX(values, period) == talib.MIN(values, period)
+    count = len(values) if count is None else count
+    read = last(values, count + period - 1)
+    if len(read) < period:
+        return np.zeros(min(count, len(values)), dtype=bool)
+    return last(talib.MAX(read, period) == talib.MIN(read, period), count)
 
 
 def _memory(weight: float) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError
-from candlecast.features.feature import Feature, require_period
+from candlecast.features.feature import Feature, last, require_period
 
 
 def volume_change(period: int = 20) -> Feature:
@@ -17,8 +17,8 @@ def volume_change(period: int = 20) -> Feature:
     """
     require_period("volume_change", period)
 
-    def compute(candles: Candles) -> np.ndarray:
-        return _against_average(candles.volume, period)
+    def compute(candles: Candles, count: int | None = None) -> np.ndarray:
+        return _against_average(candles.volume, period, count)
 
     return Feature("volume_change", compute, period - 1, {"period": period})
 
@@ -84,12 +84,18 @@ def _activity(candles: Candles, name: str, kind: str) -> np.ndarray:
     return getattr(candles, name)
 
 
-def _against_average(values: np.ndarray, period: int) -> np.ndarray:
-    """ln(x_t / mean of the last `period` x, x_t among them), (time,); see `volume_change` for a bar with x_t = 0."""
+def _against_average(values: np.ndarray, period: int, count: int | None = None) -> np.ndarray:
+    """ln(x_t / mean of the last `period` x, x_t among them), of the newest `count` bars, (count,); see `volume_change` for a
+    bar with x_t = 0.
+    """
     import talib
 
-    values = np.nan_to_num(values, nan=0.0)  # absent in a table without volume
-    mean, most = talib.SMA(values, period), talib.MAX(values, period)
+    if not np.isfinite(values).all():
+        values = np.nan_to_num(values, nan=0.0)  # absent in a table without volume
+    read = None if count is None else count + period - 1
+    mean = last(talib.SMA(values, period), read)  # of all bars, which its running sum depends on
+    values = last(values, read)
+    most = talib.MAX(values, period)
     is_silent = values == 0
     if is_silent.any() and len(values) >= period:
         among = np.lib.stride_tricks.sliding_window_view(np.where(is_silent, np.inf, values), period)
@@ -98,4 +104,4 @@ def _against_average(values: np.ndarray, period: int) -> np.ndarray:
         values[rows + period - 1] = np.minimum(0.5 * among[rows].min(axis=1), mean[rows + period - 1] / period)
     with np.errstate(divide="ignore", invalid="ignore"):
         change = np.log(values / mean)
-    return np.where(most == 0, 0.0, change)
+    return last(np.where(most == 0, 0.0, change), count)

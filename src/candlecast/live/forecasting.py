@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.candles import Candles
-from candlecast.candles.growing import MOST_BARS, UTC, GrowingCandles, utc
+from candlecast.candles.growing import MOST_BARS, UTC, GrowingCandles, GrowingRows, utc
 from candlecast.dataset.forecast import OPTIONAL, SIGNAL, Forecast
 from candlecast.dataset.prediction import Prediction
 from candlecast.dataset.samples import Samples, run_length
@@ -56,10 +56,14 @@ class Forecaster:
         self.growing = GrowingCandles(history)
         self.active: Generation | None = None
         kept = self._table = self.growing.candles(len(self.growing))
-        self._inputs = newest_values(features, self.growing, len(kept))
-        self._segments = kept.segments
-        is_defined = ~np.isnan(self._inputs.sum(axis=1))
-        self._runs = run_length(is_defined, self._segments)
+        inputs = newest_values(features, self.growing, len(kept))
+        is_defined = ~np.isnan(inputs.sum(axis=1))
+        self._grown = (
+            GrowingRows(inputs),
+            GrowingRows(kept.segments),
+            GrowingRows(run_length(is_defined, kept.segments)),
+        )
+        self._inputs, self._segments, self._runs = (rows.values for rows in self._grown)
         self._memories: list[Any] = []
         self._refits: list[RefitState | None] = []
         self._is_running = False
@@ -120,7 +124,6 @@ class Forecaster:
         self.growing.append(part)
         left_out = self.growing.first - before
         values = newest_values(self.features, self.growing, count)
-        self._inputs = np.concatenate([self._inputs[left_out:], values])
         self._table = self.growing.candles(self._needed(count))
         numbers = self._table.segments
         last = int(self._segments[-1]) if len(self._segments) else 0
@@ -131,8 +134,9 @@ class Forecaster:
         for row, (is_defined, segment) in enumerate(zip(~np.isnan(values.sum(axis=1)), new, strict=True)):
             run = 0 if not is_defined else (run + 1 if segment == last else 1)
             runs[row], last = run, int(segment)
-        self._segments = np.concatenate([self._segments[left_out:], new])
-        self._runs = np.concatenate([self._runs[left_out:], runs])
+        for rows, added in zip(self._grown, (values, new, runs), strict=True):
+            rows.append(added, left_out=left_out)
+        self._inputs, self._segments, self._runs = (rows.values for rows in self._grown)
 
     def _activate(self, generation: Generation, first: int) -> None:
         """Forecast with these models from row `first` of those kept on."""
