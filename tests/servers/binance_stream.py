@@ -8,8 +8,9 @@ from collections import deque
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
-from servers.binance import BinanceWorld, Listing, bars
+from servers.binance import Listing, bars
 
 UNSENT = ("drop", "late", "cut")  # faults with which a bar does not come by the stream, or with the next one
 
@@ -24,7 +25,7 @@ class Streamed:
     Each message of a bar is preceded by the best bid and ask, and by the bar while it was unfinished.
     """
 
-    world: BinanceWorld
+    world: Any  # of an exchange, with its server and what it hides
     listing: Listing
     step: int
     faults: dict[int, str] = field(default_factory=dict)
@@ -132,11 +133,13 @@ class Streamed:
 
 
 @contextmanager
-def stream_server(world: BinanceWorld, listing: Listing, step: int, faults: dict[int, str] | None = None):
-    """A stream on a free port of 127.0.0.1, beside the REST interface of the world."""
+def stream_server(
+    world: Any, listing: Listing, step: int, faults: dict[int, str] | None = None, *, kind: type[Streamed] = Streamed
+):
+    """A stream of a kind on a free port of 127.0.0.1, beside the REST interface of the world."""
     from websockets.sync.server import serve
 
-    streamed = Streamed(world, listing, step, faults or {})
+    streamed = kind(world, listing, step, faults or {})
     with serve(streamed.serve, "127.0.0.1", 0) as server:
         streamed.url = f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
         thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -27,10 +27,13 @@ NO_QUOTE: Quote = (math.nan, math.nan)
 
 
 class Heard(NamedTuple):
-    """What one message said: a bar that has closed, or the best bid and ask; None for what it did not say."""
+    """What one message said: a bar that has closed, the best bid and ask, or when the newest bar opened, before which all
+    have closed; None for what it did not say.
+    """
 
     bar: Seen | None = None
     quote: Quote | None = None
+    opened: datetime | None = None
 
 
 Receive = Callable[[float], list[Heard] | None]  # waits so many seconds; None when no message came
@@ -162,14 +165,9 @@ class ClosedBarStream(ABC):
             now = self.now()
             if heard is not None:
                 last = time.monotonic()
-                batch: list[Seen | Notice] = []
-                for each in heard:
-                    quote = each.quote or quote
-                    if each.bar is not None:
-                        bar = replace(each.bar, bid=quote[0], ask=quote[1])
-                        batch += self.joined(wanted, bar)
-                        wanted, is_told = max(wanted, self.interval.next(bar.open_time)), False
+                batch, wanted, quote = self._told(heard, wanted, quote)
                 if batch:
+                    is_told = False
                     yield batch
                     beat = time.monotonic()
             overdue = (now - self.interval.next(wanted)).total_seconds()
@@ -191,6 +189,21 @@ class ClosedBarStream(ABC):
                 return
             if time.monotonic() - last > self.silent_seconds:
                 raise LostError(f"silent for {self.silent_seconds:g} s")
+
+    def _told(self, heard: list[Heard], wanted: datetime, quote: Quote) -> tuple[list[Seen | Notice], datetime, Quote]:
+        """The bars of a message, and what is wanted and quoted after it."""
+        batch: list[Seen | Notice] = []
+        for each in heard:
+            quote = each.quote or quote
+            if each.opened is not None and each.opened > wanted:  # bars closed while the connection was made
+                bars, ended = self._filled(wanted, before=each.opened)
+                batch += [*(replace(bar, bid=quote[0], ask=quote[1]) for bar in bars), *ended]
+                wanted = self._after(bars, wanted)
+            if each.bar is not None:
+                bar = replace(each.bar, bid=quote[0], ask=quote[1])
+                batch += self.joined(wanted, bar)
+                wanted = max(wanted, self.interval.next(bar.open_time))
+        return batch, wanted, quote
 
     def _filled(self, wanted: datetime, *, before: datetime | None = None) -> tuple[list[Seen], list[Notice]]:
         bars, notice = missed(self.pages(), self.symbol, self.interval, wanted, how="rest", now=self.now)

@@ -99,7 +99,9 @@ class ExchangeStream(ClosedBarStream):
             yield receive
 
     def read(self, rows: Rows, latest: list[Any]) -> list[Heard]:
-        """The bars that have closed, since a later one has begun. `latest` is the newest row, and changes."""
+        """The bars that have closed, since a later one has begun; at first, when the newest one opened. `latest` is the newest
+        row, and changes.
+        """
         found: list[Heard] = []
         for row in rows:
             if not _is_bar(row):
@@ -109,6 +111,8 @@ class ExchangeStream(ClosedBarStream):
                 opened = datetime.fromtimestamp(latest[0] / 1_000, UTC)
                 values = [float(value) for value in latest[1:6]]
                 found.append(Heard(Seen(opened, *values, received_at=self.now(), how="stream")))
+            if not latest:
+                found.append(Heard(opened=datetime.fromtimestamp(row[0] / 1_000, UTC)))
             if not latest or row[0] >= latest[0]:
                 latest[:] = row[:6]
         return found
