@@ -7,7 +7,9 @@ import logging
 import pytest
 
 from candlecast.cli.answer import COLUMNS, show_verdict
+from candlecast.ledger import Ledger
 from candlecast.models import LinearRegression
+from candlecast.report.answers import answer_section
 from candlecast.sources import synthetic
 from candlecast.study import Study
 
@@ -39,6 +41,25 @@ def test_the_answers_come_first(verdict, capsys):
     )
     assert sum("95 % CI" in line for line in lines) >= 3
     assert verdict.headline not in "\n".join(lines)
+
+
+def test_an_edge_states_its_premise_once(capsys):
+    """The terminal, the paragraph, JSON and the page say once what an edge presupposes of its prices."""
+    study = Study(model=LinearRegression(), baselines=())
+    verdict = study.run(synthetic.ar1(3_000, seed=11, phi=0.3).candles, ledger=Ledger.in_memory()).verdict
+    assert verdict.has_edge and verdict.reasons[0] == verdict.premise
+    words = "holds if these were prices at which one could have traded at these times: not smoothed, not computed from other"
+    show_verdict(verdict)
+    out = " ".join(capsys.readouterr().out.split())
+    assert [text.count(words) for text in (out, verdict.text, answer_section(verdict, period=""))] == [1, 1, 1]
+    assert words in verdict.to_dict()["premise"]
+
+
+def test_without_an_edge_there_is_no_premise(capsys):
+    verdict = Study(model=LinearRegression(), baselines=()).run(synthetic.random_walk(900, seed=1).candles).verdict
+    show_verdict(verdict)
+    assert not verdict.has_edge and verdict.premise == ""
+    assert "at which one could have traded" not in capsys.readouterr().out + verdict.text
 
 
 @pytest.mark.usefixtures("is_verbose")

@@ -39,6 +39,8 @@ def show_verdict(verdict: Verdict) -> None:
     say("")
     for answer in verdict.answers:
         _show_answer(answer)
+    if verdict.premise and not is_verbose():  # the paragraph has it too
+        say(f"{wrapped(f'{verdict.premise[0].upper()}{verdict.premise[1:]}.')}\n")
     for notice in verdict.notices:
         say(f"{wrapped(f'Note: {notice}')}\n")
     for change in verdict.changes:

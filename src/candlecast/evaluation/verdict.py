@@ -25,6 +25,10 @@ ABBREVIATIONS = ("ALSTM", "ARIMA", "ETS", "EWMA", "GARCH", "GRU", "HAR", "LSTM",
 NAMES = (*ABBREVIATIONS, "DLinear", "LightGBM", "MinGRU", "MinLSTM", "NLinear", "PatchTST")
 WRITTEN = {"encoderdecoder": "encoder-decoder"} | {name.lower(): name for name in NAMES}
 WRAPPERS = ("conformal", "pooled")  # whose names stand before that of the model within
+PREMISE = (
+    "the edge holds if these were prices at which one could have traded at these times: not smoothed, not computed from other "
+    "prices, and not adjusted with hindsight"
+)
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,11 @@ class Verdict:
         return self.is_forecastable and self.pays
 
     @property
+    def premise(self) -> str:
+        """What an edge presupposes of its prices, which no candles can prove: a clause of `reasons`; empty without an edge."""
+        return PREMISE if self.has_edge else ""
+
+    @property
     def text(self) -> str:
         """Headline and reasons as one paragraph."""
         return " ".join([self.headline, *(f"{reason[0].upper()}{reason[1:]}." for reason in self.reasons)])
@@ -96,6 +105,7 @@ class Verdict:
             "has_edge": self.has_edge,
             "headline": self.headline,
             "text": self.text,
+            "premise": self.premise,
             "reasons": list(self.reasons),
             "answers": [answer.to_dict() for answer in self.answers],
             **self.evidence.to_dict(),
@@ -129,8 +139,10 @@ def judge(
     decision = decide(evidence, against)
     is_forecastable, pays, first = decision.is_forecastable, decision.pays, decision.first
     lines = {line["statistic"]: line for line in summary.iter_rows(named=True)}
+    has_edge = is_forecastable and pays
     reasons = (
         *(each.reason for each in first),
+        *premise_words(has_edge),
         _skill_words(model, target, row, evidence),
         *pay_words(result, lines, evidence),
         *(each.reason for each in against if each not in first),
@@ -138,7 +150,7 @@ def judge(
         trial_words(row["observations"], trained, evidence),
         conditions.audit,
         *(f"the candles were changed before anything was computed: {change}" for change in conditions.changes),
-        *_power_words(evidence, lines["Sharpe ratio"]["value"], has_edge=is_forecastable and pays),
+        *_power_words(evidence, lines["Sharpe ratio"]["value"], has_edge=has_edge),
     )
     answers = (
         forecast_answer(row, evidence, against, model=model, is_forecastable=is_forecastable),
@@ -166,6 +178,11 @@ def decide(evidence: Evidence, against: Sequence[Objection]) -> Decision:
     first = tuple(each for each in against if evidence.is_significant or not each.is_of_gains)
     headline = first[0].headline if first else headline_of(is_forecastable, pays)
     return Decision(is_forecastable, pays, headline, first)
+
+
+def premise_words(has_edge: bool) -> tuple[str, ...]:
+    """What a claim of an edge presupposes of its prices; nothing where none is claimed."""
+    return (PREMISE,) if has_edge else ()
 
 
 def _skill_words(model: str, target: Target, row: dict[str, Any], evidence: Evidence) -> str:

@@ -15,7 +15,7 @@ from candlecast.evaluation.evidence import LEVEL, Evidence, gather
 from candlecast.evaluation.measures import Measure, measures
 from candlecast.evaluation.objections import CENTRED, MIN_GROWTH, Objection, cautions, objections
 from candlecast.evaluation.trial_count import TrialCount
-from candlecast.evaluation.verdict import Verdict, decide, pay_words, trial_words, written
+from candlecast.evaluation.verdict import Verdict, decide, pay_words, premise_words, trial_words, written
 from candlecast.stats import annual_return
 from candlecast.targets import AcrossTarget
 from candlecast.targets.words import described
@@ -64,6 +64,7 @@ def judge_panel(
     has_edge = is_forecastable and pays
     reasons = (
         *(each.reason for each in first),
+        *premise_words(has_edge),
         _rank_words(model, target, row, evidence),
         *pay_words(result, lines, evidence, held=HELD),
         *(each.reason for each in against if each not in first),

@@ -18,10 +18,12 @@ def answer_section(verdict: Verdict, *, period: str, changes: Iterable[str] = ()
     notices = "".join(
         f'<p class="notice">{escape(unbroken(sentence(each)))}</p>' for each in (*verdict.notices, *changes)
     )
-    reasons = "".join(f"<li>{escape(unbroken(sentence(each)))}</li>" for each in verdict.reasons)
+    premise = f'<p class="notice">{escape(sentence(verdict.premise))}</p>\n' if verdict.premise else ""
+    listed = (each for each in verdict.reasons if each != verdict.premise)
+    reasons = "".join(f"<li>{escape(unbroken(sentence(each)))}</li>" for each in listed)
     return (
         f'<section id="answer" aria-label="Answer">\n<div class="answers">{answer_cards(verdict)}</div>\n'
-        f'<p class="period">{escape(unbroken(period))}</p>\n{notices}\n{evidence_table(verdict)}\n'
+        f'{premise}<p class="period">{escape(unbroken(period))}</p>\n{notices}\n{evidence_table(verdict)}\n'
         f"{measure_notes(verdict)}\n"
         f"<details>\n<summary>The verdict in words: {escape(verdict.headline)}</summary>\n"
         f'<ul class="reasons">{reasons}</ul>\n</details>\n</section>'
