@@ -12,7 +12,7 @@ from candlecast.evaluation.answers import NOT_ENOUGH, forecast_answer, pay_answe
 from candlecast.evaluation.conditions import Conditions
 from candlecast.evaluation.evidence import Evidence
 from candlecast.evaluation.measures import HEADINGS
-from candlecast.evaluation.objections import Objection
+from candlecast.evaluation.objection import Objection
 from candlecast.evaluation.trial_count import TrialCount
 from candlecast.models import LinearRegression
 from candlecast.sources import synthetic

@@ -14,6 +14,8 @@ from candlecast.text.formatting import count, table
 from candlecast.text.notebook import notebook_text
 
 CLOCK = "features of the time alone"  # name of the check
+LEVELS = "features of price levels"  # the same, of a panel
+NAMES = "features by name of the asset"
 PASSED, WARNING, FAILED, NOT_RUN = "passed", "warning", "failed", "not run"
 SEVERITY = (PASSED, NOT_RUN, WARNING, FAILED)
 BOUNDS = ("before", "after")
@@ -115,7 +117,21 @@ class AuditReport:
     @property
     def clock_features(self) -> str:
         """The features that depend on the time alone and are no plain time, in words; empty where there are none."""
-        return next((check.detail for check in self.checks if (check.name, check.status) == (CLOCK, WARNING)), "")
+        return self._warned(CLOCK)
+
+    @property
+    def level_features(self) -> str:
+        """The features of a panel that change with the level of each asset's prices, in words; empty where there are none."""
+        return self._warned(LEVELS)
+
+    @property
+    def name_features(self) -> str:
+        """The features of a panel that change with the names of its assets, in words; empty where there are none."""
+        return self._warned(NAMES)
+
+    def _warned(self, name: str) -> str:
+        """The detail of a check that warns; empty where it does not."""
+        return next((check.detail for check in self.checks if (check.name, check.status) == (name, WARNING)), "")
 
     @property
     def line(self) -> str:

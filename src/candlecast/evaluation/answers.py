@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from candlecast.evaluation.evidence import LEVEL, Evidence
-from candlecast.evaluation.objections import Objection
+from candlecast.evaluation.objection import Objection
 from candlecast.text.formatting import number, p_value, percent
 from candlecast.text.json_values import json_value
 

@@ -17,7 +17,8 @@ FEW = 0.1  # share of the assets, above which their volume is early together; a 
 class AssetPrices:
     """What `Tradability` says of each asset, put together. The defaults mean that nothing is known.
 
-    faults: assets at whose prices orders could not be filled, each with what is wrong, such as ("A001: stale opens",).
+    faults: assets at whose prices orders could not be filled, or which nobody can hold, each with what is wrong, such as
+        ("A001: stale opens",).
     traded_share: their share of the value traded. rest_return: annual return of the portfolio without them, NaN where
         there are none; rest_p: p-value of no growth then.
     early: assets whose volume, or another column of activity, seems to be that of the next bar.
@@ -58,7 +59,7 @@ def asset_prices(found: Mapping[str, Tradability], traded: Mapping[str, float], 
         rest: growth of the portfolio without those with faults; None where there are none.
     """
     value = sum(traded.values())
-    faulty = {symbol: each.faults for symbol, each in found.items() if each.faults}
+    faulty = {symbol: each.doubts for symbol, each in found.items() if each.doubts}
     early = tuple(symbol for symbol, each in found.items() if each.has_early_volume or each.early_activity)
     cost = sum(traded[symbol] * each.least_cost_bps for symbol, each in found.items())
     return AssetPrices(

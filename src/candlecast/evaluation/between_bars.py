@@ -21,11 +21,16 @@ class BetweenBars(NamedTuple):
         prices, so that a forecast gains nothing there, unless trades are so rare that steps have STEPPED of the variance: then
         0.0 and 1.0.
     closed_share: while the market was closed.
+    fill_share: by fills at an open that adjoins the close at which they were decided, and differs from it in favour of the
+        order; fill_p: p-value of no gain there. What a forecast knows moves the price against the order until it is filled,
+        also where trades are rare.
     """
 
     step_share: float = 0.0
     step_p: float = 1.0
     closed_share: float = 0.0
+    fill_share: float = 0.0
+    fill_p: float = 1.0
 
 
 def between_bars(candles: Candles, result: BacktestResult, *, seed: int = 0) -> BetweenBars:
@@ -46,6 +51,8 @@ def between_bars(candles: Candles, result: BacktestResult, *, seed: int = 0) -> 
     squares = [
         float((np.where(is_closed, 0.0, each) ** 2).sum()) for each in (gaps / bars.close[:-1], moves / bars.open[1:])
     ]
+    filled = np.where(is_closed, 0.0, -np.diff(units) * gaps / equity[:-1])
+    fills = float(filled.sum()) / total, bootstrap_p_value(filled, seed=seed)
     if not squares[0] < STEPPED * sum(squares):
-        return BetweenBars(closed_share=closed_share)
-    return BetweenBars(float(steps.sum()) / total, bootstrap_p_value(steps, seed=seed), closed_share)
+        return BetweenBars(0.0, 1.0, closed_share, *fills)
+    return BetweenBars(float(steps.sum()) / total, bootstrap_p_value(steps, seed=seed), closed_share, *fills)

@@ -48,6 +48,8 @@ class Conditions:
     outside: names of what comes from elsewhere, whose times the candles cannot verify: features from outside tables, and other
         candles (`features.of`, benchmarks) by symbol and interval.
     clock: names of a user's features that depend on the time alone and are no plain time, in words.
+    levels, names: of a panel, names of the features that change with the level of each asset's prices, and with the names of
+        the assets, in words.
     replaced: names of the parts of the result that its study did not make: a changed copy.
     audit: the result of the audit, in a line; leaks: its failures, such as values that moved when
         only later candles changed.
@@ -72,6 +74,8 @@ class Conditions:
     bars_known: int = 0
     outside: tuple[str, ...] = ()
     clock: str = ""
+    levels: str = ""
+    names: str = ""
     replaced: tuple[str, ...] = ()
     audit: str = NO_AUDIT
     leaks: tuple[str, ...] = ()
@@ -102,6 +106,8 @@ class Conditions:
                 "is_at_equal_risk": self.is_at_equal_risk,
                 "outside": self.outside,
                 "clock": self.clock,
+                "levels": self.levels,
+                "names": self.names,
                 "replaced": self.replaced,
                 "audit": self.audit,
                 "leaks": self.leaks,

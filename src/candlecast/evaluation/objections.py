@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 from candlecast.backtesting import BacktestResult
 from candlecast.candles.stale import MAJORITY
 from candlecast.errors import listed
 from candlecast.evaluation.evidence import LEVEL, Evidence
+from candlecast.evaluation.feature_objections import of_features
 from candlecast.evaluation.growth import Growth
+from candlecast.evaluation.objection import Objection
 from candlecast.evaluation.stresses import PARTICIPATION
 from candlecast.stats import annual_return, track_record
 from candlecast.targets import AcrossTarget, Target
-from candlecast.text.formatting import number, p_value, percent
+from candlecast.text.formatting import count, number, p_value, percent
 
 HIGHEST_R2, HIGHEST_HIT_RATE = 0.5, 0.75  # of returns out of sample; liquid markets show 1 % and 55 %
 HIGHEST_SHARPE = 0.6  # per bar, after costs; that of a forecast with the other two is 0.7 before costs
@@ -24,6 +25,7 @@ AT_FILL = 0.2  # of the break-even cost, gained at the fill; honest forecasts ga
 SURE, LIKELY = 0.005, 0.05  # p-value of no gain at the fill: alone, and where the middle of the bar agrees
 MIN_GROWTH = 0.5  # of the growth, without fills that nobody can count on; honest forecasts hardly have such fills
 MOST_STEPS = 0.5  # of the gain, between adjoining bars
+MOST_CHOSEN = 0.25  # of the gain, by opens that come towards the orders; a forecast alone gains nothing there
 MOST_CLOSED = 0.8  # of the gain, while the market is closed
 RARE_SHARPE = 5.0  # a year, after costs
 HIGHEST_CARRY = 200.0  # percent a year
@@ -39,21 +41,6 @@ SIGNED = (
     "scaled_return",
     "excess_return",
 )  # targets that name the side of the next move
-
-
-@dataclass(frozen=True)
-class Objection:
-    """A reason against a claim: its `headline`, the `reason` as a clause, and whether it holds for the forecast too.
-
-    `is_of_gains`: it is about how a gain was made, so where there is none it is not the headline. `is_of_length`: a longer
-    record could remove it.
-    """
-
-    headline: str
-    reason: str
-    is_of_forecast: bool = False
-    is_of_gains: bool = False
-    is_of_length: bool = False
 
 
 def objections(
@@ -80,13 +67,15 @@ def objections(
         _untradable(evidence),
     ]
     if is_significant or is_known:
-        found.append(_of_the_clock(evidence))
+        found += of_features(evidence)
     if is_significant:
         found += [
+            _stationary(evidence),
             _within_the_spread(result, evidence),
             _stale_fills(evidence),
             _repeated_opens(evidence),
             _stepped(evidence),
+            _chosen_fills(evidence),
             _locked(result, evidence),
             _capped(result, evidence),
             _too_large(evidence),
@@ -116,19 +105,6 @@ def _leaking(evidence: Evidence) -> Objection | None:
     return Objection(
         "No verdict: the audit of the study failed.",
         evidence.conditions.leaks[0].removesuffix("."),
-        is_of_forecast=True,
-    )
-
-
-def _of_the_clock(evidence: Evidence) -> Objection | None:
-    """A table of the clock is known beforehand, but who wrote it may have looked at the candles."""
-    if not evidence.conditions.clock:
-        return None
-    return Objection(
-        "No edge found: the forecast rests on a table of the clock.",
-        f"{evidence.conditions.clock} depends on the time alone, and can hold what happened then in these candles; with "
-        "cc.calendar() each fold learns effects of the hour, weekday and month from its training part, and a plain number, sine "
-        "or flag of the time passes too",
         is_of_forecast=True,
     )
 
@@ -195,7 +171,19 @@ def _untradable(evidence: Evidence) -> Objection | None:
     found = evidence.conditions.tradability
     if found is None or found.is_tradable:
         return None
-    if found.has_stale_opens and found.stale_open_share < MAJORITY:
+    if found.has_hindsight_closes:
+        return Objection(
+            "No verdict: the closes know prices of the next bar. Were they smoothed?",
+            "gaps between a close and the next open go on in the direction of the bar before and come back in the bar after, as "
+            "where closes were averaged with later ones and opens were not; take closes as they were traded",
+            is_of_forecast=True,
+        )
+    if found.has_chosen_opens:
+        reason = (
+            f"{percent(found.going_on_share, 0)} of the bars that open away from the close before go on in the same direction, "
+            "as bricks do (renko), whose open is set once their direction is known"
+        )
+    elif found.has_stale_opens and found.stale_open_share < MAJORITY:
         share, size = percent(found.stale_bar_share, 0), percent(found.gap_variance, 1)
         reason = (
             f"{share} of the bars open so near to the close before, although the market was closed in between, that these opens "
@@ -236,6 +224,19 @@ def _untradable(evidence: Evidence) -> Objection | None:
         )
     headline = "No edge found: orders were filled at prices that nobody could have traded at."
     return Objection(headline, reason, is_of_gains=True)
+
+
+def _stationary(evidence: Evidence) -> Objection | None:
+    """Prices of what can be bought hardly return to a level; ratios, oscillators and hedged spreads do."""
+    found = evidence.conditions.tradability
+    if found is None or not found.is_stationary:
+        return None
+    return Objection(
+        "No edge found: the price returns to a level, as that of no asset does.",
+        f"half of a deviation from it is gone after about {count(max(round(found.half_life), 1), 'bar')} (Dickey-Fuller "
+        f"statistic {number(found.level_statistic, 1)}): ratios, oscillators, detrended series and spreads that were hedged with "
+        "hindsight look like this, and nobody can hold them; study the prices that they are computed from",
+    )
 
 
 def _within_the_spread(result: BacktestResult, evidence: Evidence) -> Objection | None:
@@ -295,6 +296,19 @@ def _stepped(evidence: Evidence) -> Objection | None:
         f"{percent(found.step_share, 0)} of the gain is made between adjoining bars, where no time passes (p-value of none "
         f"{p_value(found.step_p)}): such steps come from tables of two venues, contracts or currencies, and from bids whose "
         "spread widens; nobody could have traded from one price to the other",
+    )
+
+
+def _chosen_fills(evidence: Evidence) -> Objection | None:
+    """Between bars that adjoin a forecast moves the price its own way; an open that comes towards every order knows more."""
+    found = evidence.conditions.between_bars
+    if found.fill_share < MOST_CHOSEN or found.fill_p >= SURE:
+        return None
+    return Objection(
+        "No edge found: the gain is made by opens that come towards the orders.",
+        f"{percent(found.fill_share, 0)} of the gain is made between the close at which an order is decided and the open at "
+        f"which it is filled, in adjoining bars (p-value of none {p_value(found.fill_p)}): such opens depend on how their bar "
+        "goes, as in bricks, and nobody could have known them",
     )
 
 

@@ -10,11 +10,13 @@ import numpy as np
 
 from candlecast.candles import Candles, fills
 from candlecast.candles.gaps import DAY
+from candlecast.candles.hindsight import hindsight
 from candlecast.candles.infill import is_interpolated
 from candlecast.candles.smoothing import smoothing
 from candlecast.candles.stale import opens
 from candlecast.candles.ticks import ticks
 from candlecast.candles.volumes import early_activity, volume_timing
+from candlecast.evaluation.price_level import price_level
 from candlecast.sources.files import as_candles
 from candlecast.stats import bounce_spread, efficient_spread, high_low_spread, roll_spread
 from candlecast.text.json_values import json_values
@@ -51,6 +53,10 @@ class Tradability:
         (`candles.infill.is_interpolated`); has_lines: LINES or more, at least 3.
     range_ratio: variance by the ranges over that by the moves of closes; autocorrelation: of these moves; NaN for few bars.
         has_smoothed_prices: the ranges are too wide for moves that go on (`candles.smoothing`).
+    going_on_share: share of the bars that open away from the close before which go on in that direction. has_chosen_opens: nearly
+        all do, as in bricks. has_hindsight_closes: closes were smoothed with the bar after them (`candles.hindsight`).
+    level_statistic: of the test of a unit root in all closes, the bars before the range included; half_life: bars until half
+        of a deviation from the level is gone (`evaluation.price_level`). is_stationary: the price returns to a level.
     has_early_volume: the volume seems to be that of the next bar (`candles.volumes.volume_timing`).
     early_activity: names of the columns of activity that seem to be of the next bar, in the range or in all bars
         (`candles.volumes.early_activity`).
@@ -83,6 +89,12 @@ class Tradability:
     range_ratio: float
     autocorrelation: float
     has_smoothed_prices: bool
+    going_on_share: float
+    has_chosen_opens: bool
+    has_hindsight_closes: bool
+    level_statistic: float
+    half_life: float
+    is_stationary: bool
     has_early_volume: bool
     early_activity: tuple[str, ...]
     invented_share: float
@@ -106,7 +118,7 @@ class Tradability:
     @property
     def is_tradable(self) -> bool:
         """Whether orders could be filled at the prices: none are stale, averaged, copied, filled forward, bad prints,
-        interpolated or smoothed."""
+        interpolated, smoothed or made with later prices."""
         return not self.faults
 
     @property
@@ -121,8 +133,15 @@ class Tradability:
             "bad prints": self.has_spikes,
             "interpolated bars": self.has_lines,
             "smoothed prices": self.has_smoothed_prices,
+            "opens that depend on how their bar goes": self.has_chosen_opens,
+            "closes smoothed with later prices": self.has_hindsight_closes,
         }
         return tuple(name for name, is_found in found.items() if is_found)
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """The `faults`, and that the price returns to a level, in words."""
+        return (*self.faults, "a price that returns to its level") if self.is_stationary else self.faults
 
     def to_dict(self) -> dict[str, Any]:
         """The fields and `least_cost_bps` as JSON values; what is undefined is None."""
@@ -132,7 +151,8 @@ class Tradability:
 def tradability(candles: Candles, *, first: int = 0) -> Tradability:
     """The tradability of the bars of these candles from row `first` on, that of the first bar that was tested.
 
-    The bars before it count only as those that later ones may be copies of.
+    The bars before it count only as those that later ones may be copies of, and in the test of whether the price returns to a
+    level.
     Retrospective: it describes the range as a whole and must not decide anything within it. Raises CandleError for unsound
     candles.
 
@@ -146,6 +166,7 @@ def tradability(candles: Candles, *, first: int = 0) -> Tradability:
     """
     candles = as_candles(candles).require_sound()
     repeated, shifted = _mean(candles.is_repeated[first:]), early_activity(candles)
+    level = price_level(candles)
     candles = candles[first:]
     bars = len(candles)
     opened, steps = opens(candles), ticks(candles)
@@ -154,7 +175,7 @@ def tradability(candles: Candles, *, first: int = 0) -> Tradability:
     filled = _mean(fills.is_filled_weekend(candles) & ~invented)
     spikes = fills.is_spike(candles)
     lines = _mean(is_interpolated(candles))
-    smoothed = smoothing(candles)
+    smoothed, later = smoothing(candles), hindsight(candles)
     prices = candles.open, candles.high, candles.low, candles.close
     follows = np.ones(bars, dtype=bool)
     if candles.interval.microseconds < DAY:
@@ -179,6 +200,12 @@ def tradability(candles: Candles, *, first: int = 0) -> Tradability:
         range_ratio=smoothed.ratio,
         autocorrelation=smoothed.autocorrelation,
         has_smoothed_prices=smoothed.is_smoothed,
+        going_on_share=later.going_on,
+        has_chosen_opens=later.has_chosen_opens,
+        has_hindsight_closes=later.has_smoothed_closes,
+        level_statistic=level.statistic,
+        half_life=level.half_life,
+        is_stationary=level.is_stationary,
         has_early_volume=volume_timing(candles).is_early,
         early_activity=tuple(sorted({*shifted, *early_activity(candles)})),
         invented_share=_mean(invented),

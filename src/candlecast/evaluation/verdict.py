@@ -14,7 +14,8 @@ from candlecast.evaluation.answers import Answer, forecast_answer, pay_answer
 from candlecast.evaluation.conditions import Conditions
 from candlecast.evaluation.evidence import LEVEL, Evidence, gather
 from candlecast.evaluation.measures import HEADINGS, Measure, measures
-from candlecast.evaluation.objections import Objection, cautions, objections
+from candlecast.evaluation.objection import Objection
+from candlecast.evaluation.objections import cautions, objections
 from candlecast.evaluation.trial_count import TrialCount
 from candlecast.targets import Target
 from candlecast.targets.words import described

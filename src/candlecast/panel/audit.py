@@ -12,9 +12,10 @@ from candlecast.audit.findings import FAILED, PASSED, AuditReport, Check, Findin
 from candlecast.causality.markets import another_path
 from candlecast.features import Features
 from candlecast.models import Model
+from candlecast.panel.lookups import lookup_checks
 from candlecast.panel.panel import Panel
 from candlecast.panel.samples import PanelSamples, panel_samples
-from candlecast.panel.walking import PanelFold, forecast_of, forecast_table, scores_of, tested_stack
+from candlecast.panel.walking import PanelFold, forecast_of, forecast_table, is_pooled, scores_of, tested_stack
 from candlecast.signals.across import RuleAcross
 
 HOW = "another path of all assets"
@@ -53,6 +54,7 @@ def audit_panel(
         _outcomes(samples, other, moment, findings),
         *_forecasts(samples, other, moment, own, model, rule, findings),
         _labels(samples, parts),
+        *lookup_checks(samples, features, is_pooled=is_pooled(model), seed=seed),
     ]
     return AuditReport("quick", tuple(checks), tuple(findings[:1]))
 

@@ -174,7 +174,7 @@ def _asset_prices(judged: _Judged) -> AssetPrices:
     chosen = [panel.assets[place] for place in places]
     firsts = [min(int(np.searchsorted(each.close_time, begins)), len(each) - 1) for each in chosen]
     found = {each.symbol: one for each, one in zip(chosen, prices_of(chosen, firsts), strict=True)}
-    faulty = [place for place, one in zip(places, found.values(), strict=True) if one.faults]
+    faulty = [place for place, one in zip(places, found.values(), strict=True) if one.doubts]
     rest = None
     if faulty:
         weights = judged.weights.copy()
@@ -240,9 +240,11 @@ def _between_bars(judged: _Judged) -> BetweenBars:
     steps = np.where(is_closed, 0.0, across).sum(axis=1)
     closed_share = float(across[is_closed].sum()) / total
     squares = [float(np.nansum(np.where(is_closed, 0.0, each[part]) ** 2)) for each in (gaps, moves)]
+    filled = np.where(is_closed, 0.0, np.nan_to_num(((before - held) * gaps)[part])).sum(axis=1)
+    fills = float(filled.sum()) / total, bootstrap_p_value(filled, seed=judged.seed)
     if not squares[0] < STEPPED * sum(squares):
-        return BetweenBars(closed_share=closed_share)
-    return BetweenBars(float(steps.sum()) / total, bootstrap_p_value(steps, seed=judged.seed), closed_share)
+        return BetweenBars(0.0, 1.0, closed_share, *fills)
+    return BetweenBars(float(steps.sum()) / total, bootstrap_p_value(steps, seed=judged.seed), closed_share, *fills)
 
 
 def _moves(candles: Candles) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

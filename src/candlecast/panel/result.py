@@ -260,6 +260,8 @@ class PanelResult:
             replaced=self.replaced,
             audit=self.audit.line if self.audit else NO_AUDIT,
             leaks=self.audit.failures if self.audit else (),
+            levels=self.audit.level_features if self.audit else "",
+            names=self.audit.name_features if self.audit else "",
             notices=self.panel.notices,
             jumps=tuple(jumps),
         )

@@ -95,8 +95,11 @@ def panel_samples(panel: Panel, *, features: Features, target: AcrossTarget, win
     return PanelSamples(panel, tuple(found), returns, outcomes, target, window)
 
 
-def panel_inputs(panel: Panel, features: Features) -> list[np.ndarray]:
-    """The feature array of each asset on its own bars, float64 (bars, column); NaN where undefined."""
+def panel_inputs(panel: Panel, features: Features, *, are_checked: bool = False) -> list[np.ndarray]:
+    """The feature array of each asset on its own bars, float64 (bars, column); NaN where undefined.
+
+    `are_checked`: whether the features are known to be causal, so that they are computed only.
+    """
     settled = [features.on(each) for each in panel.assets]
     width = len(settled[0].columns)
     if len({each.columns for each in settled}) > 1:
@@ -110,37 +113,38 @@ def panel_inputs(panel: Panel, features: Features) -> list[np.ndarray]:
     for number in range(len(features.features)):
         own = [each.features[number] for each in settled]
         outputs = len(own[0].columns)
-        values = across_values(panel, own) if across_of(own[0]) else own_values(panel, own)
+        values = (across_values if across_of(own[0]) else own_values)(panel, own, are_checked=are_checked)
         for place, part in enumerate(values):
             found[place][:, column : column + outputs] = part
         column += outputs
     return found
 
 
-def own_values(panel: Panel, features: Sequence[Feature]) -> list[np.ndarray]:
+def own_values(panel: Panel, features: Sequence[Feature], *, are_checked: bool = False) -> list[np.ndarray]:
     """A feature of each asset alone, (bars, column); NaN throughout for an asset shorter than its warm-up."""
     found = []
     for each, feature in zip(panel.assets, features, strict=True):
         if len(each) <= feature.warmup:
             found.append(np.full((len(each), len(feature.columns)), np.nan))
             continue
-        require_causal_features(Features(feature), each)
+        if not are_checked:
+            require_causal_features(Features(feature), each)
         found.append(feature(each))
     return found
 
 
-def across_values(panel: Panel, features: Sequence[Feature]) -> list[np.ndarray]:
+def across_values(panel: Panel, features: Sequence[Feature], *, are_checked: bool = False) -> list[np.ndarray]:
     """A feature across assets on the own bars of each, (bars, column); NaN at bars on no moment of the panel."""
     computed = across_of(features[0])
     assert computed is not None
     inner = [found.inner for each in features if (found := across_of(each)) is not None]
     nested = [across_of(each) is not None for each in inner]
-    values = across_values(panel, inner) if any(nested) else own_values(panel, inner)
+    values = (across_values if any(nested) else own_values)(panel, inner, are_checked=are_checked)
     found = [np.full(each.shape, np.nan) for each in values]
     for column in range(values[0].shape[1]):
         matrix = panel.matrix([each[:, column] for each in values])
         across = computed.over(matrix, panel.is_member, panel.sectors)
-        if computed.function is not None:
+        if computed.function is not None and not are_checked:
             _require_momentary(features[0], matrix, across, panel)
         for place, rows in enumerate(panel.rows):
             counts = rows >= 0

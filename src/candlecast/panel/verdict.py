@@ -13,7 +13,8 @@ from candlecast.evaluation.answers import FORECAST, NO, NOT_ENOUGH, YES, Answer,
 from candlecast.evaluation.conditions import Conditions
 from candlecast.evaluation.evidence import LEVEL, Evidence, gather
 from candlecast.evaluation.measures import Measure, measures
-from candlecast.evaluation.objections import CENTRED, MIN_GROWTH, Objection, cautions, objections
+from candlecast.evaluation.objection import Objection
+from candlecast.evaluation.objections import CENTRED, MIN_GROWTH, cautions, objections
 from candlecast.evaluation.trial_count import TrialCount
 from candlecast.evaluation.verdict import Verdict, decide, pay_words, premise_words, trial_words, written
 from candlecast.stats import annual_return

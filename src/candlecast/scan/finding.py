@@ -12,7 +12,8 @@ import polars as pl
 
 from candlecast.evaluation.conditions import Conditions
 from candlecast.evaluation.evidence import Evidence, gather
-from candlecast.evaluation.objections import Objection, objections
+from candlecast.evaluation.objection import Objection
+from candlecast.evaluation.objections import objections
 from candlecast.evaluation.trial_count import TrialCount
 from candlecast.evaluation.verdict import Decision, decide
 from candlecast.ledger.profile import Profile

@@ -1,0 +1,196 @@
+"""Features of a panel that rest on levels of prices or on names of assets: no edge, whatever the tests give."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+import candlecast as cc
+from candlecast.ledger import Ledger
+from candlecast.panel.lookups import is_asked, lookups, with_level
+from candlecast.panel.panel import Panel
+from candlecast.panel.samples import panel_inputs, panel_samples
+from candlecast.panel.study import usual_panel_features
+from candlecast.sources import synthetic, synthetic_panel
+
+BARS, ASSETS = 600, 8
+
+
+@pytest.fixture(scope="module")
+def assets():
+    return list(synthetic_panel(ASSETS, BARS, seed=3, ic=0.2).assets)
+
+
+def looked_up(assets, feature, *, is_pooled=True):
+    samples = panel_samples(Panel.of(assets), features=cc.Features(feature), target=cc.RelativeReturn(), window=1)
+    return lookups(samples, cc.Features(feature), is_pooled=is_pooled)
+
+
+@cc.feature(warmup=0)
+def level(candles):
+    return np.log(candles.close)
+
+
+@cc.feature(warmup=0)
+def units(candles):
+    return np.log(candles.volume)
+
+
+@cc.feature(warmup=0)
+def value_traded(candles):
+    return np.log(candles.volume * candles.close)
+
+
+@cc.feature(warmup=5)
+def change(candles):
+    values = np.full(len(candles), np.nan)
+    values[5:] = candles.close[5:] / candles.close[:-5] - 1
+    return values
+
+
+def yield_of_today(assets):
+    earnings = {each.symbol: each.close[-1] / (15 + place) for place, each in enumerate(assets)}
+
+    @cc.feature(warmup=0)
+    def earnings_yield(candles):
+        return earnings[candles.symbol] / candles.close
+
+    return earnings_yield
+
+
+def yield_as_published(assets):
+    """The same by tables of what had been published by each close."""
+    times = assets[0].frame["close_time"][::60]
+    columns = {each.symbol: each.close[::60] / 15 for each in assets}
+    table = pl.DataFrame({"known_at": times, **columns})
+    return cc.outside(
+        "earnings_yield", table, combine=lambda candles, known: known[candles.symbol] / candles.close, outputs=()
+    )
+
+
+def by_name(assets):
+    became = {each.symbol: float(np.log(each.close[-1] / each.close[0])) for each in assets}
+
+    @cc.feature(warmup=1)
+    def what_became_of_it(candles):
+        return became[candles.symbol] * np.append(np.nan, np.diff(np.log(candles.close)))
+
+    return what_became_of_it
+
+
+@pytest.mark.parametrize(
+    ("make", "levels", "names"),
+    [
+        (lambda _: level, True, False),
+        (lambda _: cc.cross_rank(level), True, False),
+        (lambda _: cc.cross_relative(cc.cross_rank(level)), True, False),
+        (lambda _: cc.across(lambda values: values - np.median(values), level), True, False),
+        (lambda _: cc.scaled_close(), True, False),
+        (lambda _: units, True, False),
+        (yield_of_today, True, True),
+        (by_name, False, True),
+        (lambda _: value_traded, False, False),
+        (lambda _: change, False, False),
+        (lambda _: cc.cross_rank(change), False, False),
+        (yield_as_published, False, False),
+        (lambda assets: cc.cross_rank(yield_as_published(assets)), False, False),
+        (lambda _: cc.cross_rank(cc.log_return(5)), False, False),
+        (lambda assets: cc.of(assets[0], cc.log_return()), False, False),
+    ],
+)
+def test_what_changes_with_levels_and_names_is_found(assets, make, levels, names):
+    feature = make(assets)
+    found = looked_up(assets, feature)
+    assert found == (feature.columns if levels else (), feature.columns if names else ())
+
+
+def test_a_model_of_each_asset_does_not_see_the_level(assets):
+    """It scales its features by their own past, and a level that is a multiple of another says the same."""
+    assert looked_up(assets, level, is_pooled=False).levels == ()
+    assert looked_up(assets, cc.cross_rank(level), is_pooled=False).levels == ("level_rank",)
+
+
+def test_a_feature_that_cannot_be_computed_at_another_level_rests_on_it(assets):
+    highest = max(each.close.max() for each in assets)
+
+    @cc.feature(warmup=1)
+    def bounded(candles):
+        if candles.close.max() > 1.5 * highest:
+            raise ValueError("too dear")
+        return np.append(np.nan, np.diff(np.log(candles.close)))
+
+    panel = Panel.of(assets)
+    samples = panel_samples(panel, features=cc.Features(change), target=cc.RelativeReturn(), window=1)
+    assert lookups(samples, cc.Features(bounded), is_pooled=True).levels == ("bounded",)
+
+
+def test_features_of_candlecast_do_not_change_with_the_level(assets):
+    """Those that are not asked: all but the price itself."""
+    full = [each.with_activity(trades=each.volume, taker_volume=0.4 * each.volume) for each in assets]
+    own = (
+        *cc.standard_features("1d", has_calendar=True).features,
+        *usual_panel_features().features,
+        *(make() for make in (cc.rsi, cc.macd, cc.bollinger, cc.atr, cc.sma_ratio, cc.ema_ratio)),
+        *(make() for make in (cc.volume_change, cc.taker_imbalance, cc.trades_change, cc.leverage_effect)),
+        *(make(cc.log_return(3)) for make in (cc.cross_zscore, cc.cross_relative, cc.sector_mean, cc.sector_relative)),
+        cc.at("1w", cc.rsi(3)),
+    )
+    features = cc.Features(*{each.name: each for each in (each.on(full[0]) for each in own)}.values())
+    assert not [each.name for each in features.features if is_asked(each)]
+    assert all(is_asked(each.on(full[0])) for each in (cc.scaled_close(), cc.cross_rank(level), cc.at("1w", level)))
+    panel = Panel.of(full)
+    others = [with_level(each, 4.0 if place % 2 else 0.125) for place, each in enumerate(panel.assets)]
+    one, two = (panel_inputs(each, features) for each in (panel, Panel(tuple(others), None, panel.times, panel.bars)))
+    for before, after in zip(one, two, strict=True):
+        np.testing.assert_allclose(after, before, rtol=1e-7, atol=1e-9, equal_nan=True)
+
+
+def test_cheap_shares_by_split_adjusted_prices_are_no_edge(assets):
+    """A forecast with an edge of its own is refused where it rests on a level too, and the message says what to do."""
+    study = cc.PanelStudy(
+        model=cc.LinearRegression(window=1),
+        features=cc.Features(cc.cross_relative(cc.log_return()), cc.cross_rank(level)),
+        target=cc.RelativeReturn(),
+        rule=cc.TopBottom(2),
+        folds=cc.WalkForward(folds=1),
+        baselines=(),
+        seeds=1,
+        costs=cc.Costs(fee_bps=0.1, slippage_bps=0),
+    )
+    found = study.run(assets, ledger=Ledger.in_memory())
+    verdict = found.verdict
+    assert verdict.evidence.is_known and not verdict.is_forecastable and not verdict.has_edge
+    assert verdict.headline == "No edge found: the forecast rests on the levels of prices."
+    assert "level_rank change when all prices of each asset are multiplied" in verdict.text
+    assert 'cc.outside(..., known_at="known_at", combine=...)' in verdict.text
+    assert found.audit.level_features == "level_rank" and found.audit.passed
+    honest = replace(study, features=cc.Features(cc.cross_relative(cc.log_return()), cc.cross_rank(change)))
+    verdict = honest.run(assets, ledger=Ledger.in_memory()).verdict
+    assert verdict.has_edge and verdict.reasons[0] == verdict.premise
+
+
+def test_assets_whose_prices_return_to_a_level_are_named(assets):
+    """Ratios in a panel cannot be held either."""
+    made = []
+    for place in range(ASSETS):
+        candles = synthetic.random_walk(BARS + 10, seed=place).candles
+        means = np.convolve(candles.close, np.full(10, 0.1), mode="valid")[:BARS]
+        prices = [pl.col(name) / pl.Series(means) for name in ("open", "high", "low", "close")]
+        frame = candles[10:].frame.with_columns(prices)
+        made.append(replace(candles[10:], frame=frame, symbol=f"A{place}"))
+    study = cc.PanelStudy(
+        model=cc.LinearRegression(window=1),
+        features=cc.Features(cc.sma_ratio(10), cc.log_return()),
+        target=cc.RelativeReturn(),
+        rule=cc.TopBottom(2),
+        folds=cc.WalkForward(folds=1),
+        baselines=(),
+        seeds=1,
+        costs=cc.Costs(fee_bps=0.1, slippage_bps=0),
+    )
+    verdict = study.run(made, ledger=Ledger.in_memory()).verdict
+    assert verdict.evidence.is_significant and not verdict.has_edge
+    assert "A0: a price that returns to its level" in verdict.text
