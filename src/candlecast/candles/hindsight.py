@@ -47,8 +47,8 @@ def hindsight(candles: Candles) -> Hindsight:
     A close that is a weighted mean of the true ones, c_t + w (c_(t-1) - 2 c_t + c_(t+1)), lies w D_t - w D_(t+1) below the true
     one, D_t the true move of bar t. So the gap to a true open rises with the move before it by about w, and falls with that to
     the open after it by nearly as much: it knows both. A close that is stale or a mean of earlier ones shows the first slope
-    alone, and an open that is off the market the second one alone. Slopes are those of least squares with robust standard errors (White
-    1980). Retrospective.
+    alone, and an open that is off the market the second one alone. Slopes are those of least squares, with robust standard
+    errors (White 1980). Retrospective.
 
     >>> from candlecast.sources import synthetic
     >>> found = hindsight(synthetic.garch(1_000, seed=1).candles)
