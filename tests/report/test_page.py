@@ -117,8 +117,10 @@ def test_the_page_begins_with_the_two_answers(page, result):
         assert answer.sentence in words
         assert any(answer.figure[1:] in text for text in words)
     assert words.index(answers[1].sentence) < next(row for row, text in enumerate(words) if "Out of sample" in text)
+    premise = result.verdict.premise
+    assert sum(premise[1:] in text for text in words) == 1  # seen without unfolding the words of the verdict
     for reason in result.verdict.reasons:
-        assert any(reason[1:] in item.replace("\u00a0", " ") for item in page.text["li"])
+        assert reason == premise or any(reason[1:] in item.replace("\u00a0", " ") for item in page.text["li"])
 
 
 def test_the_evidence_is_a_table(page, result):
