@@ -13,7 +13,8 @@ from candlecast.features import Features, Scaling, log_range, log_return
 from candlecast.fleet.batching import linear_part, scalings
 from candlecast.fleet.linear_part import BLOCKS, PENALTIES, LinearPart, shrinkage
 from candlecast.fleet.settings import Fit
-from candlecast.heads import Bernoulli, Gaussian, Quantiles, SquaredError, StudentT
+from candlecast.heads import Bernoulli, Gaussian, Labels, Quantiles, SquaredError, StudentT
+from candlecast.heads.classes import inside
 from candlecast.models import GRU, LSTM, MinGRU, Policy, Pooled, Torch
 from candlecast.recipes import describe, restore
 from candlecast.sources import synthetic
@@ -178,9 +179,43 @@ def test_who_adds_to_a_linear_part():
     assert LSTM().training.linear is True and MinGRU().training.shrink is True
     assert Policy().training.linear is False and Torch(lambda inputs: None).training.shrink is False
     assert LSTM(training=Fit(linear=False)).training.linear is False
-    assert not LSTM(head=Bernoulli()).net_spec(Direction()).adds_linear
+    for head, adds in ((Bernoulli(), True), (Bernoulli(balanced=True), False), (Labels(), False)):
+        spec = LSTM(head=head).net_spec(Direction())
+        assert (spec.adds_linear, spec.is_shrunk) == (adds, adds)
     preset = tutorial().model
     assert (preset.training.linear, preset.training.shrink) == (False, False)
+
+
+def test_a_chance_is_what_the_regression_and_the_net_say_together():
+    world = synthetic.ar1(900, seed=5, phi=0.4)
+    model = GRU(hidden=4, window=4, training=replace(SHORT, sampling="windows"))
+    job = job_of(world, model, target=Direction())
+    net = next(iter(model.fit([job])))
+    rows = job.test_rows
+    q = net.linear.forecast(net.inputs.apply(job.samples.inputs[rows]))[:, 0]
+    shift = net.outcomes.shift[0]
+    none, half, whole = (
+        replace(net, kept=np.array([kept])).forecast(job.samples, rows).mean for kept in (0.0, 0.5, 1.0)
+    )
+    np.testing.assert_allclose(none, inside(q + shift), atol=1e-12)
+    is_plain = (np.minimum(none, whole) > 0.05) & (np.maximum(none, whole) < 0.95)
+    np.testing.assert_allclose(half[is_plain], (none + whole)[is_plain] / 2, atol=1e-12)
+    np.testing.assert_allclose(whole, replace(net, kept=None).forecast(job.samples, rows).mean, atol=1e-12)
+    assert is_plain.sum() > 50 and np.ptp(q) > 0.1 and whole.min() > 0.0 and whole.max() < 1.0
+    again = model.restore(job, net.tensors())
+    assert np.array_equal(again.forecast(job.samples, rows).mean, net.forecast(job.samples, rows).mean)
+
+
+def test_a_net_that_was_trained_without_a_regression_forecasts_its_own_chance():
+    world = synthetic.ar1(600, seed=5, phi=0.4)
+    model = GRU(hidden=4, window=4, training=replace(SHORT, sampling="windows"))
+    job = job_of(world, model, target=Direction())
+    net = next(iter(model.fit([job])))
+    earlier = {name: value for name, value in net.tensors().items() if name != "kept" and not name.startswith("linear")}
+    alone = model.restore(job, earlier)
+    outputs = alone._outputs(job.samples, job.test_rows)[:, 0]
+    expected = 1 / (1 + np.exp(-outputs)) + net.outcomes.shift[0]
+    np.testing.assert_allclose(alone.forecast(job.samples, job.test_rows).mean, expected, atol=1e-12)
 
 
 def test_recipes_of_earlier_versions_forecast_alone():

@@ -13,7 +13,7 @@ from candlecast.cli.completion import folders
 from candlecast.cli.console import print_json, print_table, progress, prose, say
 from candlecast.cli.options import common, runs_option, seed_option
 from candlecast.cli.source_registry import SOURCES, make_source
-from candlecast.cli.study_files import load_study
+from candlecast.cli.study_files import read_study_file
 from candlecast.cli.study_options import make_study, study_options
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def forecast(
     run of the same study is used, and run first where there is none. Of several, a table
     with one line each.
     """
-    given = None if study is None else load_study(study)[0]
+    given: Any = None if study is None else read_study_file(study).study
     from candlecast.panel.loading import is_panel_run
 
     found: list[NextBar] = []

@@ -14,7 +14,9 @@ from candlecast.cli import model_registry
 from candlecast.cli.answer import Ran, return_heading, show_verdict, wrapped
 from candlecast.cli.asset_options import AssetOptions
 from candlecast.cli.console import print_table, say
+from candlecast.cli.panel_rules import rule_of_names
 from candlecast.cli.pricing import GivenCosts
+from candlecast.cli.study_files import StudyFile
 from candlecast.cli.study_options import folds_of, require_preset, with_settings
 from candlecast.errors import ConfigError, listed, near_misses
 from candlecast.events import Listener
@@ -38,16 +40,25 @@ MOST_K = 10  # assets on each side where --k is not given, or a third of the ass
 
 
 def make_panel_study(
-    *, described: Mapping[str, Any], assets: int, universe: Path | None, k: int | None, each: bool
+    base: PanelStudy | None = None,
+    *,
+    described: Mapping[str, Any],
+    assets: int,
+    universe: Path | None,
+    k: int | None,
+    each: bool,
+    rules: Sequence[str] = (),
 ) -> PanelStudy:
-    """The study of a panel that the options describe; what is not given is as in Python, or as in the preset.
+    """The study of a panel that the options describe; what is not given is as in `base`, the preset, or Python.
 
     Args:
+        base: the study of a study file.
         described: the options of every study.
         assets: their number, of which the usual `k` is a third at most.
         universe: a file of members.
         k: assets on each side.
         each: one net for each asset, in place of one for all.
+        rules: names of rules, from the innermost to the outermost; see `rule_of_names`.
     """
     from candlecast.models import LSTM, NetModel, Pooled
     from candlecast.panel import PanelStudy, Universe, fischer_krauss
@@ -55,14 +66,24 @@ def make_panel_study(
 
     options = dict(described)
     preset = require_preset(options.pop("preset"), (PRESET,))
-    k = max(1, min(MOST_K, assets // 3)) if k is None else k
-    study = fischer_krauss(k=k) if preset else PanelStudy(model=Pooled(LSTM(hidden=25)), rule=TopBottom(k))
+    if preset is not None and base is not None:
+        raise ConfigError(
+            f"--preset {preset} with a study file", expected="one of them", remedy="Leave one of them out"
+        )
+    usual = max(1, min(MOST_K, assets // 3)) if k is None else k
+    study = base or (
+        fischer_krauss(k=usual) if preset else PanelStudy(model=Pooled(LSTM(hidden=25)), rule=TopBottom(usual))
+    )
+    rule = study.rule
+    if base is not None and k is not None:
+        rule = replace(rule, k=k) if isinstance(rule, TopBottom) else TopBottom(k, gross=rule.gross)
+    is_alone = each or isinstance(study.model, NetModel)
     named = options.pop("model")
     inner: Any = study.model.model if isinstance(study.model, Pooled) else study.model
     inner = inner if named is None else model_registry.model(named)
     settings = {name: options.pop(name) for name in ("window", "hidden", "layers", "epochs")}
     inner = with_settings(inner, settings)
-    model = Pooled(inner) if isinstance(inner, NetModel) and not each else inner
+    model = Pooled(inner) if isinstance(inner, NetModel) and not is_alone else inner
     target, horizon = options.pop("target"), options.pop("horizon")
     chosen: Any = study.target if target is None else _target(target)
     given_costs: GivenCosts = options.pop("given_costs")
@@ -72,10 +93,11 @@ def make_panel_study(
         model=model,
         target=replace(chosen, horizon=chosen.horizon if horizon is None else horizon),
         folds=folds_of(study.folds, **options),
+        rule=rule_of_names(rules, usual=rule, k=k),
         costs=given_costs.of(study.costs),
         cash=study.cash if cash is None else cash,
         seeds=study.seeds if seeds is None else seeds,
-        universe=None if universe is None else Universe.read(universe),
+        universe=study.universe if universe is None else Universe.read(universe),
     )
 
 
@@ -87,23 +109,54 @@ def run_panel(
     runs: Path,
     seed: int,
     listener: Listener,
+    file: StudyFile | None = None,
 ) -> Ran:
     """Run the study of a panel on the candles of each symbol or file, or of all files of a folder.
 
+    names: symbols, files and folders; where there are none, the assets of the study file are taken.
     study: the options that `make_panel_study` takes.
     """
     from candlecast.panel import run_panel_study
+    from candlecast.panel.assets import as_panel_assets
 
+    base = None if file is None else of_panel(file)
     paths = [str(path) for name in names for path in _files(name)]
     assets = [options.load(path, listener) for path in paths]
-    made = make_panel_study(**study, assets=len(assets))
+    if file is not None and not names:
+        if file.assets is None:
+            raise ConfigError(
+                f"{file.path} defines no assets",
+                expected="candles of two assets or more",
+                remedy=f'Write for example: assets = "stocks/"; or name them: candlecast run {file.path} stocks/',
+            )
+        assets = [
+            options.load_or_take(None, own, listener) for own in as_panel_assets(file.assets, interval=options.interval)
+        ]
+    made = make_panel_study(base, **study, assets=len(assets))
     result, folder = run_panel_study(made, assets, runs=runs, seed=seed, progress=listener)
     return Ran(folder, result.report, partial(panel_object, result, folder), partial(show_panel, result, folder))
 
 
-def is_panel(preset: str | None, *, panel: bool) -> bool:
-    """Whether options ask for a study of several assets."""
-    return panel or preset == PRESET
+def is_panel(preset: str | None, *, panel: bool, file: StudyFile | None) -> bool:
+    """Whether options or a study file ask for a study of several assets."""
+    if panel or preset == PRESET or file is None:
+        return panel or preset == PRESET
+    from candlecast.panel import PanelStudy
+
+    return isinstance(file.study, PanelStudy)
+
+
+def of_panel(file: StudyFile) -> PanelStudy:
+    """The study of a panel that a file defines. Raises ConfigError for a study of one asset."""
+    from candlecast.panel import PanelStudy
+
+    if not isinstance(file.study, PanelStudy):
+        raise ConfigError(
+            f"study of {file.path} is a {type(file.study).__name__} of one asset",
+            expected="a PanelStudy",
+            remedy="Leave --panel out, or write for example: study = cc.PanelStudy(model=cc.Pooled(cc.LSTM(25)))",
+        )
+    return file.study
 
 
 def require_one(assets: Sequence[str]) -> str | None:

@@ -10,7 +10,7 @@ from candlecast.cli.command import Command
 from candlecast.cli.completion import folders
 from candlecast.cli.console import print_json, progress, prose, say
 from candlecast.cli.options import common
-from candlecast.cli.study_files import load_study
+from candlecast.cli.study_files import read_study_file
 
 DIFFERENT = 1  # exit code
 
@@ -35,7 +35,7 @@ def replay(run: Path, *, study: Path | None, as_json: bool, quiet: bool) -> None
     from candlecast.replay import replay as replayed
 
     with progress(quiet) as listener:
-        given = None if study is None else load_study(study)[0]
+        given = None if study is None else read_study_file(study).study
         report = replayed(run, study=given, progress=listener)
     if as_json:
         print_json(report.to_dict())

@@ -13,10 +13,11 @@ import click
 from candlecast.cli.answer import Ran, return_heading, show_verdict, wrapped
 from candlecast.cli.asset_options import AssetOptions, asset_options
 from candlecast.cli.command import Command
-from candlecast.cli.completion import assets as completed
+from candlecast.cli.completion import assets as completed, one_of
 from candlecast.cli.console import print_json, print_table, progress, say
 from candlecast.cli.options import common, runs_option, seed_option
-from candlecast.cli.study_files import is_study_file, load_study
+from candlecast.cli.panel_rules import PLAIN, RULES, WRAPPERS
+from candlecast.cli.study_files import StudyFile, is_study_file, of_one_asset, read_study_file
 from candlecast.cli.study_options import make_study, study_options
 from candlecast.errors import ConfigError
 from candlecast.text.cells import number, p_value, percent
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     candlecast run BTCUSDT --interval 1h --source binance --target volatility
     candlecast run study.py --seeds 5
     candlecast run stocks/ --panel --universe members.csv
+    candlecast run stocks/ --panel --rule top-bottom minimum-variance
     """,
 )
 @click.argument("subjects", nargs=-1, metavar="[SYMBOL, FILE or STUDY.py]...", shell_complete=completed)
@@ -53,6 +55,13 @@ if TYPE_CHECKING:
     "--universe", type=click.Path(path_type=Path), help="With --panel: a table of symbol, start and end of membership."
 )
 @click.option("--k", type=int, help="With --panel: assets held long, and short; 10, or a third of the assets.")
+@click.option(
+    "--rule",
+    "rules",
+    multiple=True,
+    shell_complete=one_of(RULES),
+    help=f"With --panel: one of {', '.join(PLAIN)}; then, each on the one before, {', '.join(WRAPPERS)}.",
+)
 @click.option("--each", is_flag=True, help="With --panel: one net for each asset, in place of one for all.")
 @seed_option
 @runs_option
@@ -65,6 +74,7 @@ def run(
     panel: bool,
     universe: Path | None,
     k: int | None,
+    rules: tuple[str, ...],
     each: bool,
     seed: int,
     runs: Path,
@@ -76,25 +86,28 @@ def run(
 ) -> None:
     """Train, forecast, trade and judge, fold by fold, and keep it all as a run with a report.
 
-    A STUDY.py is a Python file that defines `study` and, if it likes, `candles`; options replace parts of it. `candlecast init`
-    writes one. Candles of a --source are kept in the store, and only what is missing is fetched. Without an argument: the
-    S&P 500 by day, 1999 to 2018, which comes with the installation. With --panel: several symbols, files or folders of files,
-    ranked against each other and traded as one portfolio.
+    A STUDY.py is a Python file that defines `study` and, if it likes, `candles`, or `assets` for a PanelStudy; options
+    replace parts of it. `candlecast init` writes one. Candles of a --source are kept in the store, and only what is missing is
+    fetched. Without an argument: the S&P 500 by day, 1999 to 2018, which comes with the installation. With --panel: several
+    symbols, files or folders of files, ranked against each other and traded as one portfolio.
     """
     from candlecast.cli.panel import is_panel, require_one, run_panel
 
     began = time.monotonic()
     with progress(quiet) as listener:
-        if is_panel(described["preset"], panel=panel):
+        file = read_study_file(Path(subjects[0])) if subjects and is_study_file(subjects[0]) else None
+        if is_panel(described["preset"], panel=panel, file=file):
             if asset is not None:
                 raise ConfigError(
                     f"--asset {asset} with --panel", expected="assets as arguments", remedy="Leave --asset out"
                 )
-            study = {"universe": universe, "k": k, "each": each, "described": described}
-            ran = run_panel(subjects, options, study, runs=runs, seed=seed, listener=listener)
+            study = {"universe": universe, "k": k, "each": each, "rules": rules, "described": described}
+            names = subjects if file is None else subjects[1:]
+            ran = run_panel(names, options, study, runs=runs, seed=seed, listener=listener, file=file)
         else:
-            require_no_panel_options(universe=universe, k=k, each=each)
-            ran = run_one(require_one(subjects), asset, options, described, runs=runs, seed=seed, listener=listener)
+            require_no_panel_options(universe=universe is not None, k=k is not None, rule=bool(rules), each=each)
+            subject = require_one(subjects)
+            ran = run_one(subject, asset, options, described, runs=runs, seed=seed, listener=listener, file=file)
         page = ran.report(ran.folder / "report.html")
     seconds = time.monotonic() - began
     if as_json:
@@ -114,13 +127,14 @@ def run_one(
     runs: Path,
     seed: int,
     listener: Listener,
+    file: StudyFile | None = None,
 ) -> Ran:
     """Run the study of one asset: of a symbol or a file, or that of a study file, with its own candles or those of `asset`."""
     from candlecast.study.checkpoints import run_study
 
     base, own = None, None
-    if is_study_file(subject):
-        base, own = load_study(Path(str(subject)))
+    if file is not None:
+        base, own = of_one_asset(file)
     elif asset is not None and subject is not None:
         raise ConfigError(f"{subject} and --asset {asset}", expected="one asset", remedy="Leave one of them out")
     else:
@@ -131,9 +145,8 @@ def run_one(
     return Ran(folder, result.report, partial(as_object, result, folder), partial(show, result, folder))
 
 
-def require_no_panel_options(*, universe: Path | None, k: int | None, each: bool) -> None:
-    """Raise ConfigError for options that only a panel has."""
-    given = {"universe": universe is not None, "k": k is not None, "each": each}
+def require_no_panel_options(**given: bool) -> None:
+    """Raise ConfigError for an option that only a panel has; of each, whether it is given."""
     name = next((name for name, is_given in given.items() if is_given), None)
     if name is not None:
         raise ConfigError(f"--{name} without --panel", expected="--panel", remedy=f"Add it, or leave --{name} out")

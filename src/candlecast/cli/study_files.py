@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import runpy
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,22 @@ from candlecast.errors import CandlecastError, ConfigError, near_misses
 
 if TYPE_CHECKING:
     from candlecast.candles import Candles
+    from candlecast.panel import PanelStudy
     from candlecast.study import Study
+
+
+@dataclass(frozen=True)
+class StudyFile:
+    """What a Python file defines.
+
+    study: of one asset, or of a panel. candles: those of one asset. assets: those of a panel, as `PanelStudy.run` takes them.
+    Both are None where the file has none.
+    """
+
+    path: Path
+    study: Study | PanelStudy
+    candles: Any
+    assets: Any
 
 
 def is_study_file(subject: str | None) -> bool:
@@ -23,17 +39,37 @@ def is_study_file(subject: str | None) -> bool:
     return subject is not None and subject.lower().endswith(".py")
 
 
-def load_study(path: Path) -> tuple[Study, Candles | None]:
-    """The `study` that a Python file defines, and its `candles`, None if it has none.
+def read_study_file(path: Path) -> StudyFile:
+    """The `study` that a Python file defines, with its `candles` or `assets`.
 
-    The file is run, like `python FILE`, but as a module of another name than `__main__`. Candles may be given as everywhere: also
-    as a frame, or as the path of a file. Raises ConfigError for a file that fails or defines no study.
+    The file is run, like `python FILE`, but as a module of another name than `__main__`. Raises ConfigError for a file that fails
+    or defines no study.
     """
+    names = _run(path)
+    return StudyFile(path, _study(path, names), names.get("candles"), names.get("assets"))
+
+
+def load_study(path: Path) -> tuple[Study, Candles | None]:
+    """The study of one asset that a Python file defines, and its `candles`, None if it has none.
+
+    Candles may be given as everywhere: also as a frame, or as the path of a file. Raises ConfigError as `read_study_file`, and
+    for the study of a panel.
+    """
+    return of_one_asset(read_study_file(path))
+
+
+def of_one_asset(file: StudyFile) -> tuple[Study, Candles | None]:
+    """The study of one asset and its candles, None if it has none. Raises ConfigError for the study of a panel."""
+    from candlecast.panel import PanelStudy
     from candlecast.sources.files import as_candles
 
-    names = _run(path)
-    candles = names.get("candles")
-    return _study(path, names), None if candles is None else as_candles(candles)
+    if isinstance(file.study, PanelStudy):
+        raise ConfigError(
+            f"study of {file.path} is a PanelStudy",
+            expected="a Study of one asset",
+            remedy="candlecast run, forecast RUN --study and replay RUN --study take it",
+        )
+    return file.study, None if file.candles is None else as_candles(file.candles)
 
 
 def _run(path: Path) -> dict[str, Any]:
@@ -66,13 +102,14 @@ def _failed(path: Path, error: BaseException) -> ConfigError:
     )
 
 
-def _study(path: Path, names: dict[str, Any]) -> Study:
+def _study(path: Path, names: dict[str, Any]) -> Study | PanelStudy:
+    from candlecast.panel import PanelStudy
     from candlecast.study import Study
 
     study = names.get("study")
-    if isinstance(study, Study):
+    if isinstance(study, Study | PanelStudy):
         return study
-    others = [name for name, value in names.items() if isinstance(value, Study)]
+    others = [name for name, value in names.items() if isinstance(value, Study | PanelStudy)]
     if study is None:
         raise ConfigError(
             f"{path} defines no study",
@@ -83,6 +120,6 @@ def _study(path: Path, names: dict[str, Any]) -> Study:
         )
     raise ConfigError(
         f"study of {path} is of type {type(study).__name__}",
-        expected="a Study",
+        expected="a Study or a PanelStudy",
         remedy="Write for example: study = cc.Study(model=cc.LSTM(hidden=32))",
     )

@@ -88,7 +88,7 @@ class Sampler:
         self.shape = SequenceShape(spec.window + tail - 1, samples.inputs.shape[1], tail, samples.y.shape[1])
         self._inputs, self._scaling, self._batch = samples.inputs, inputs, fit.batch
         y = outcomes.apply(np.nan_to_num(samples.y))  # (time, N)
-        left = y if linear is None else y - linear.of(samples.inputs, inputs)  # what the net is to learn
+        left = y if linear is None else y - (linear.of(samples.inputs, inputs) - spec.level)  # what the net is to learn
         self._y = left.astype(np.float32)
         by_head = [spec.head.sample_weight(each, job.train_rows) for each in samples.y.T]
         self._weights = (np.column_stack(by_head) * samples.sample_weight).astype(np.float32)  # (time, N)

@@ -116,7 +116,7 @@ class FittedNet(Unpickled):
         added = self._locations(self._outputs(samples, rows))
         left = self.outcomes.apply(samples.y[rows])
         linear = self._linear_of(samples.inputs, rows)
-        return added, left if linear is None else left - linear
+        return added, left - (self.spec.level if linear is None else linear)
 
     def keeping(self, kept: np.ndarray) -> FittedNet:
         """The same with another share of what the net adds, (N,). The net is not made again."""
@@ -140,7 +140,8 @@ class FittedNet(Unpickled):
     def _locations(self, outputs: np.ndarray) -> np.ndarray:
         """The forecasts that outputs stand for, as scaled differences to the linear part: (rows, N)."""
         each = np.split(outputs, len(self.outcomes.shift), axis=1)
-        return np.column_stack([self.spec.head.predict(part, shift=0.0, scale=1.0).mean for part in each])
+        found = np.column_stack([self.spec.head.predict(part, shift=0.0, scale=1.0).mean for part in each])
+        return found - self.spec.level
 
     def start(self, at: int | None = None) -> StreamState:
         """The state before the first bar of a stream. Take a new one after a gap in the candles.
@@ -243,23 +244,29 @@ class FittedNet(Unpickled):
         each = np.split(self._kept_of(outputs), len(targets), axis=1)  # each (rows, O)
         first, *others = (
             self.spec.head.predict(part, shift=shift, scale=scale)
-            for part, shift, scale in zip(each, self._shifts(linear), self.outcomes.scale, strict=True)
+            for part, shift, scale in zip(each, self._shifts(linear, outputs), self.outcomes.scale, strict=True)
         )
         return replace(first, others={label(t): other for t, other in zip(targets[1:], others, strict=True)})
 
-    def _shifts(self, linear: np.ndarray | None) -> Sequence[Any]:
+    def _shifts(self, linear: np.ndarray | None, outputs: np.ndarray) -> Sequence[Any]:
         """What is added to the scaled forecast of each target, in its units: a number, or one for each row.
 
         What is naive but for rounding is naive, so that nets which have learnt nothing forecast the same.
         """
-        if linear is None:
+        moved = None if linear is None else linear - self.spec.level
+        if self.kept is not None and not self.spec.head.is_location:
+            moved = (0.0 if moved is None else moved) + (self.kept - 1.0) * self._locations(outputs)
+        if moved is None:
             return self.outcomes.shift.tolist()
-        found = self.outcomes.shift + self.outcomes.scale * linear
+        found = self.outcomes.shift + self.outcomes.scale * moved
         return list(np.where(np.abs(found) < ROUNDING * self.outcomes.scale, 0.0, found).T)
 
     def _kept_of(self, outputs: np.ndarray) -> np.ndarray:
-        """Outputs of the net (rows, N O) of which the share `kept` of each location is left; see `Head.is_location`."""
-        if self.kept is None:
+        """Outputs of the net (rows, N O) of which the share `kept` of each location is left; see `Head.is_location`.
+
+        The outputs of other heads stay: what is not kept of their forecasts is in the shifts.
+        """
+        if self.kept is None or not self.spec.head.is_location:
             return outputs
         found, width = outputs.copy(), self.spec.head.outputs
         found[:, ::width] += (self.kept - 1.0) * self._locations(outputs)

@@ -26,7 +26,7 @@ class Graph(nn.Module):
 
     def __init__(self, fitted: FittedNet) -> None:
         super().__init__()
-        self.net, self.head = fitted.net, fitted.spec.head
+        self.net, self.head, self.level = fitted.net, fitted.spec.head, fitted.spec.level
         self.register_buffer("shift", torch.tensor(fitted.inputs.shift))
         self.register_buffer("scale", torch.tensor(fitted.inputs.scale))
         self.units = list(zip(fitted.outcomes.shift.tolist(), fitted.outcomes.scale.tolist(), strict=True))
@@ -61,7 +61,8 @@ class Graph(nn.Module):
             return shift
         moved: Any = 0.0
         if self.linear is not None:
-            moved = moved + self.constant[place] + scaled @ self.weights[:, place]
+            moved = moved + self.constant[place] - self.level + scaled @ self.weights[:, place]
         if self.kept is not None:
-            moved = moved + (self.kept[place] - 1.0) * self.head.columns(part, shift=0.0, scale=1.0)["mean"]
+            added = self.head.columns(part, shift=0.0, scale=1.0)["mean"] - self.level
+            moved = moved + (self.kept[place] - 1.0) * added
         return shift + scale * moved

@@ -35,11 +35,16 @@ class NetSpec:
     refit: str | None = None
 
     @property
+    def level(self) -> float:
+        """The scaled forecast of a net that adds nothing; see `Head.level`."""
+        return self.head.level or 0.0
+
+    @property
     def adds_linear(self) -> bool:
         """Whether the net adds to a linear part."""
-        return self.fit.linear is True and self.head.is_location
+        return self.fit.linear is True and self.head.level is not None
 
     @property
     def is_shrunk(self) -> bool:
         """Whether what the net adds is shrunk by the validation part."""
-        return self.fit.shrink is True and self.head.is_location
+        return self.fit.shrink is True and self.head.level is not None

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from candlecast.heads.arrays import Array
 
+MARGIN = 0.05  # of a probability to 0 or 1, from which `inside` changes it
 NAMES = ("p_down", "p_flat", "p_up")  # columns of the probabilities of `LABELS`
 
 
@@ -59,10 +60,18 @@ class Bernoulli(_Classes):
 
     `balanced`: both outcomes have the same total weight in training. The forecast is then the probability in a sample with as
     many of one as of the other: 0.5 carries no information, and the squared error is not minimised.
+
+    A net that adds to a linear part q, a regression of the probability, learns y - q + 1/2 by the same cross-entropy, whose
+    expectation is least where sigmoid(a) - 1/2 is what q leaves of the probability. The forecast is q + sigmoid(a) - 1/2,
+    brought into (0, 1) by `inside`. `balanced` nets have no linear part, since a regression would not be balanced.
     """
 
     balanced: bool = False
     kinds: ClassVar[frozenset[Kind]] = frozenset({"probability"})
+
+    @property
+    def level(self) -> float | None:
+        return None if self.balanced else 0.5
 
     def __post_init__(self) -> None:
         require_kinds(self)
@@ -84,7 +93,8 @@ class Bernoulli(_Classes):
         return softplus(logit) - y * logit, (sigmoid(logit) - y)[..., None]
 
     def columns(self, outputs: Array, *, shift: float, scale: float) -> dict[str, Array]:
-        return {"mean": (sigmoid(outputs[:, 0]) + shift).clip(0.0, 1.0)}
+        p = sigmoid(outputs[:, 0]) + shift
+        return {"mean": p.clip(0.0, 1.0) if isinstance(shift, float) else inside(p)}
 
 
 Chance = Bernoulli  # its earlier name
@@ -157,6 +167,18 @@ class Labels(_Classes):
             probabilities = [down / total, flat / total, up / total]
         down, _, up = probabilities
         return {"mean": up - down, **dict(zip(NAMES, probabilities, strict=True))}
+
+
+def inside(p: Array) -> Array:
+    """Sums of probabilities brought into (0, 1) in their order: m^2 / d from a bound where they come closer than m = 0.05 or pass it.
+
+    d is m plus how far they come closer than m, so that value and slope are continuous.
+
+    >>> inside(np.array([-0.05, 0.05, 0.5, 1.0])).round(4).tolist()
+    [0.0167, 0.05, 0.5, 0.975]
+    """
+    above, below = (p - (1.0 - MARGIN)).clip(min=0.0), (MARGIN - p).clip(min=0.0)
+    return p.clip(MARGIN, 1.0 - MARGIN) + above * MARGIN / (above + MARGIN) - below * MARGIN / (below + MARGIN)
 
 
 def balance(outcomes: np.ndarray, train_rows: np.ndarray) -> np.ndarray:

@@ -35,6 +35,11 @@ class Head(ABC):
     kinds: ClassVar[frozenset[Kind]] = frozenset({"value"})  # of the targets that it can learn
 
     @property
+    def level(self) -> float | None:
+        """The scaled forecast of a net that adds nothing to its linear part, where it has one; None: it never has one."""
+        return 0.0 if self.is_location else None
+
+    @property
     def outputs(self) -> int:
         """Numbers that the net gives for each outcome."""
         return 1
@@ -71,7 +76,7 @@ class Head(ABC):
 
         Args:
             outputs: of the net, (rows, O), float64.
-            shift: of the outcome's scaling: y = shift + scale x its scaled value. A head with `is_location` is given one for
+            shift: of the outcome's scaling: y = shift + scale x its scaled value. A head with a `level` is given one for
                 each row, (rows,), where its net adds to a linear part.
             scale: of the same.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,23 @@ def as_panel_assets(assets: Any, *, interval: str | None = None) -> list[Candles
     for each in found:
         each.require_sound().require_one_asset()
     return sorted(found, key=lambda each: each.symbol)
+
+
+def spelt_as(assets: list[Candles], symbols: Sequence[str]) -> list[Candles]:
+    """The assets, of which those whose symbol differs from one of `symbols` in its case alone are called by that one.
+
+    Files are often named in lower case, and lists of members in upper case. A symbol that two assets could be called stays.
+    """
+    exact, taken = set(symbols), Counter(each.symbol.casefold() for each in assets)
+    spelt = {symbol.casefold(): symbol for symbol in symbols}
+    alone = Counter(symbol.casefold() for symbol in exact)
+
+    def named(each: Candles) -> Candles:
+        folded = each.symbol.casefold()
+        is_plain = each.symbol not in exact and taken[folded] == 1 and alone[folded] == 1
+        return replace(each, symbol=spelt[folded]) if is_plain else each
+
+    return sorted(map(named, assets), key=lambda each: each.symbol)
 
 
 def with_ends(assets: list[Candles], end: Any) -> list[Candles]:

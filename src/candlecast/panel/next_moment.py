@@ -17,6 +17,7 @@ from candlecast.panel.restoring import study_parts
 from candlecast.panel.samples import panel_samples
 from candlecast.panel.walking import folds_of, forecast_table, scores_of, walk_panel
 from candlecast.signals.across import weights_of
+from candlecast.targets import AcrossTarget
 from candlecast.targets.words import described
 from candlecast.text.formatting import number, percent, table
 from candlecast.text.json_values import json_values
@@ -90,6 +91,7 @@ def next_moment(
         parts = study_parts(result.recipe, remedy="Give it: next(study=...)")
         model, chosen, folds, rule = (parts[name] for name in ("model", "features", "folds", "rule"))
     else:
+        _require_panel_study(study)
         model, chosen, folds, rule = study.model, study.chosen_features, study.folds, study.rule
     panel = result.panel if assets is None else _later(result.panel, assets)
     window, horizon = int(result.recipe["window"]), result.target.horizon
@@ -137,6 +139,16 @@ def next_moment(
         rank_ic_low=row["rank_ic_low"],
         rank_ic_high=row["rank_ic_high"],
     )
+
+
+def _require_panel_study(study: object) -> None:
+    """Raise ConfigError for a study without a target across assets."""
+    if not isinstance(getattr(study, "target", None), AcrossTarget):
+        raise ConfigError(
+            f"study is a {type(study).__name__}",
+            expected="a PanelStudy",
+            remedy="Give the PanelStudy that was run",
+        )
 
 
 def _later(before: Panel, assets: Any) -> Panel:

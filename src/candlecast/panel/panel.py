@@ -14,7 +14,7 @@ import polars as pl
 from candlecast.candles import Candles
 from candlecast.errors import ConfigError, NotEnoughDataError, listed
 from candlecast.interval import Interval
-from candlecast.panel.assets import as_panel_assets, with_ends
+from candlecast.panel.assets import as_panel_assets, spelt_as, with_ends
 from candlecast.panel.universe import Universe
 from candlecast.signals.across import Section
 from candlecast.text.formatting import count
@@ -32,6 +32,8 @@ class Panel:
     them at least. `bars` (time, asset) is the number of each asset's own bar that closes at the moment, -1 where there is none:
     not listed yet, delisted, or halted. Nothing is filled. `universe` says who is a member when; without one, every
     asset is a member wherever it has a bar.
+
+    Assets whose symbols differ from those of the universe in their case alone are called as there.
 
     An asset whose bars end 30 days before those of the panel counts as ended: what is held of it is closed at its last close.
     """
@@ -56,6 +58,7 @@ class Panel:
             return assets
         found = as_panel_assets(assets, interval=interval)
         if universe is not None:
+            found = spelt_as(found, universe.symbols)
             universe.require_known([each.symbol for each in found])
         found = with_ends(found, max(each.close_time[-1] for each in found))
         every = np.unique(np.concatenate([each.close_time for each in found]))
