@@ -7,9 +7,29 @@ import json
 import pytest
 
 from candlecast.cli import main
+from candlecast.cli.panel_rules import PLAIN, WRAPPERS, rule_of_names
+from candlecast.errors import ConfigError
+from candlecast.models import GRU, LinearRegression, Pooled
+from candlecast.signals import (
+    MinimumVariance,
+    QuantileSpread,
+    RankWeights,
+    TopBottom,
+    TurnoverLimited,
+    VolatilityScaled,
+)
 from candlecast.sources import synthetic_panel
+from candlecast.targets import RelativeReturn
 
 SMALL = ["--window", "4", "--hidden", "2", "--epochs", "1", "--folds", "2", "--seeds", "1"]
+STUDY = """
+import candlecast as cc
+assets = "stocks"
+study = cc.PanelStudy(
+    model=cc.LinearRegression(), target=cc.RelativeReturn(), rule=cc.RankWeights(gross=2.0), seeds=1, cash=50.0,
+    folds=cc.WalkForward(folds=2),
+)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +43,9 @@ def folder(tmp_path_factory):
     far.frame[900:].write_csv(place / "FAR.csv")
     (place / "members.csv").write_text("symbol,start,end\n" + "".join(f"A00{n},2010-01-01,\n" for n in range(5)))
     (place / "others.csv").write_text("symbol,start,end\nA0X,2010-01-01,\n")
+    (place / "one.py").write_text("import candlecast as cc\nstudy = cc.Study(model=cc.LinearRegression())\n")
+    (place / "bare.py").write_text(STUDY.replace('assets = "stocks"', ""))
+    (place / "mine.py").write_text(STUDY)
     return place
 
 
@@ -81,6 +104,16 @@ def test_a_panel_is_run_listed_and_reported(folder, monkeypatch, capsys):
         ),
         (["stocks", "--k", "3"], "--k without --panel"),
         (["stocks/A000.csv", "--each"], "--each without --panel"),
+        (["stocks", "--rule", "ranks"], "--rule without --panel"),
+        (["stocks", "--panel", "--rule", "rank"], "there is no rule 'rank' across assets; expected one of top-bottom"),
+        (
+            ["stocks", "--panel", "--rule", "turnover-limited", "ranks"],
+            "--rule ranks after --rule turnover-limited; expected one plain rule, before the others",
+        ),
+        (["stocks", "--panel", "--rule", "ranks", "--k", "2"], "--k 2 with --rule ranks; expected --rule top-bottom"),
+        (["bare.py"], "bare.py defines no assets; expected candles of two assets or more"),
+        (["one.py", "--panel"], "study of one.py is a Study of one asset; expected a PanelStudy"),
+        (["mine.py", "--preset", "fischer-krauss"], "--preset fischer-krauss with a study file; expected one of them"),
         (["stocks", "--preset", "fischer-krauss"], "whole window of 240 bars|train=510 takes all"),
     ],
 )
@@ -88,3 +121,61 @@ def test_what_cannot_be_is_answered_in_a_sentence(folder, monkeypatch, capsys, a
     code, _, err = call(folder, monkeypatch, capsys, "run", "-q", *arguments)
     assert code == 1 and "Traceback" not in err
     assert any(each in " ".join(err.split()) for each in message.split("|"))
+
+
+def studied(folder, monkeypatch, capsys, *arguments):
+    """The study and the symbols that `candlecast run` runs."""
+    found = []
+
+    def run_panel_study(study, assets, **_):
+        found.extend([study, [each.symbol for each in assets]])
+        raise ConfigError("caught", expected="a test", remedy="None")
+
+    monkeypatch.setattr("candlecast.panel.run_panel_study", run_panel_study)
+    _, _, err = call(folder, monkeypatch, capsys, "run", "-q", *arguments)
+    assert "caught" in err, err
+    return found
+
+
+def test_rules_are_named_from_the_innermost_to_the_outermost(folder, monkeypatch, capsys):
+    study, _ = studied(folder, monkeypatch, capsys, "stocks", "--panel", "--rule", "minimum-variance", "--k", "1")
+    assert study.rule == MinimumVariance(TopBottom(1))
+    study, _ = studied(folder, monkeypatch, capsys, "stocks", "--panel", "--rule", "ranks", "turnover-limited")
+    assert study.rule == TurnoverLimited(RankWeights())
+    study, _ = studied(
+        folder, monkeypatch, capsys, "stocks", "--preset", "fischer-krauss", "--rule", "Volatility_Scaled"
+    )
+    assert study.rule == VolatilityScaled(TopBottom(2, gross=2.0))
+
+
+def test_every_rule_has_a_name():
+    usual = TopBottom(3, gross=2.0)
+    assert rule_of_names(["quantiles"], usual=usual) == QuantileSpread(gross=2.0)
+    assert rule_of_names(["top-bottom"], usual=usual, k=3) == usual
+    for name in (*PLAIN, *WRAPPERS):
+        made = rule_of_names([name], usual=usual)
+        assert made.gross == 2.0 and getattr(made, "rule", usual) == usual
+
+
+def test_a_study_file_of_a_panel_and_options_that_replace_parts_of_it(folder, monkeypatch, capsys):
+    study, symbols = studied(folder, monkeypatch, capsys, "mine.py")
+    assert (study.model, study.rule, study.cash) == (LinearRegression(), RankWeights(gross=2.0), 50.0)
+    assert study.target == RelativeReturn() and symbols == [f"A00{n}" for n in range(6)]
+    study, symbols = studied(
+        folder, monkeypatch, capsys, "mine.py", "stocks/A000.csv", "stocks/A001.csv", "--model", "gru", "--k", "2"
+    )
+    assert (study.model, study.rule, symbols) == (Pooled(GRU()), TopBottom(2, gross=2.0), ["A000", "A001"])
+
+
+def test_a_study_file_of_a_panel_is_run_replayed_and_forecast(folder, monkeypatch, capsys):
+    code, out, err = call(folder, monkeypatch, capsys, "run", "mine.py", "--json", "-q")
+    assert code == 0, err
+    run = json.loads(out)["run"]
+    code, out, _ = call(folder, monkeypatch, capsys, "replay", run, "--study", "mine.py")
+    assert code == 0 and "the replay is equal" in " ".join(out.split())
+    code, out, _ = call(folder, monkeypatch, capsys, "forecast", run, "--study", "mine.py")
+    assert code == 0 and "6 assets 1d, linear" in out
+    code, _, err = call(folder, monkeypatch, capsys, "forecast", run, "--study", "one.py")
+    assert code == 1 and "study is a Study; expected a PanelStudy" in err
+    code, _, err = call(folder, monkeypatch, capsys, "audit", "mine.py")
+    assert code == 1 and "study of mine.py is a PanelStudy; expected a Study of one asset" in " ".join(err.split())

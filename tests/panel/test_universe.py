@@ -53,3 +53,15 @@ def test_what_cannot_be_a_universe_is_refused(table, message):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(cc.SourceError, match="cannot be read as a universe"):
         cc.Universe.read(tmp_path / "none.csv")
+
+
+def test_symbols_are_matched_without_regard_to_case():
+    one, two, three = cc.synthetic_panel(3, 100, seed=0).assets
+    assets = {"aapl": one, "Ibm": two, "BAC": three}
+    panel = cc.Panel.of(assets, universe=cc.Universe([("AAPL", None, None), ("IBM", None, None), ("BAC", None, None)]))
+    assert panel.symbols == ["AAPL", "BAC", "IBM"] and panel.is_member.all()
+    assert np.array_equal(panel.closes[:, 2], two.close)
+    twice = cc.Universe([("AAPL", None, None), ("aapl", None, None), ("Bac", None, None)])
+    assert cc.Panel.of({"Aapl": one, "bac": two}, universe=twice).symbols == ["Aapl", "Bac"]
+    doubled = {"aapl": one, "AAPL": two, "BAC": three}
+    assert cc.Panel.of(doubled, universe=twice).symbols == ["AAPL", "Bac", "aapl"]

@@ -170,9 +170,9 @@ class Labels(_Classes):
 
 
 def inside(p: Array) -> Array:
-    """Sums of probabilities brought into (0, 1) in their order: m^2 / d from a bound where they come closer than m = 0.05 or pass it.
+    """Sums of probabilities brought into (0, 1), in their order.
 
-    d is m plus how far they come closer than m, so that value and slope are continuous.
+    Between m = 0.05 and 1 - m they stay; e beyond that, they are m^2 / (m + e) from 0 or 1. Value and slope are continuous.
 
     >>> inside(np.array([-0.05, 0.05, 0.5, 1.0])).round(4).tolist()
     [0.0167, 0.05, 0.5, 0.975]

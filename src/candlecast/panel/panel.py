@@ -212,8 +212,8 @@ class Panel:
         warning = survivorship(self.assets).warning
         return (
             "no membership was given, so that every asset counts as a member from its first bar on: a list that was chosen "
-            "with later knowledge makes all results too good (survivorship bias); give universe=cc.Universe(...)"
-            + (f". {warning[0].upper()}{warning[1:]}" if warning else "")
+            "with later knowledge makes all results too good (survivorship bias); give universe=cc.Universe(...), or "
+            "--universe FILE in the shell" + (f". {warning[0].upper()}{warning[1:]}" if warning else "")
         )
 
     @property
