@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -68,15 +69,23 @@ class Command(click.Command):
     """A command whose help has its options in groups and ends in the lines of `epilog`, which are examples.
 
     --help explains every option. -h does so where that is not longer than a screen; where it is, it explains everyday options
-    and names the others. `ungrouped`: options of this command that mean something else than their group says.
+    and names the others. `ungrouped`: options of this command that mean something else than their group says; `grouped`: the headings of
+    options that stand elsewhere than in other commands, by name. A short help does not explain these.
 
     Repeatable options take several values after one name: `--interval 1m 1h`. All values up to the next option belong to it,
     so that arguments come first. Any other option may be given once.
     """
 
-    def __init__(self, *args: Any, ungrouped: tuple[str, ...] = (), **settings: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        ungrouped: tuple[str, ...] = (),
+        grouped: Mapping[str, str] | None = None,
+        **settings: Any,
+    ) -> None:
         super().__init__(*args, **settings)
         self.ungrouped = ungrouped
+        self.grouped = grouped or {}
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the name of a repeatable option before each of its values, and refuse others that are repeated."""
@@ -121,7 +130,7 @@ class Command(click.Command):
             rows = []
             for option in options:
                 record, name = option.get_help_record(ctx), max(option.opts, key=len)
-                if name.lstrip("-") in EVERYDAY and record:
+                if name.lstrip("-") in EVERYDAY and name.lstrip("-") not in self.grouped and record:
                     rows.append(record)
                 else:
                     rest.setdefault(heading, []).append(name)
@@ -141,7 +150,7 @@ class Command(click.Command):
         found: dict[str, list[tuple[int, click.Option]]] = {heading: [] for heading in (OTHER, *GROUPS)}
         for parameter in self.get_params(ctx):
             if isinstance(parameter, click.Option) and parameter.get_help_record(ctx) is not None:
-                heading, place = _place(parameter, self.ungrouped)
+                heading, place = _place(parameter, self.ungrouped, self.grouped)
                 found[heading].append((place, parameter))
         return {
             heading: [option for _, option in sorted(options, key=lambda each: each[0])]
@@ -237,9 +246,11 @@ def _first_line(text: str, width: int) -> str:
     return text[: ends[-1]] if ends else text[: width - 4].rpartition(" ")[0].rstrip(",") + " ..."
 
 
-def _place(option: click.Option, ungrouped: tuple[str, ...]) -> tuple[str, int]:
+def _place(option: click.Option, ungrouped: tuple[str, ...], grouped: Mapping[str, str]) -> tuple[str, int]:
     """The heading of an option, and its place below it; one of no group stays in the order of its command."""
     name = max(option.opts, key=len).lstrip("-")
+    if name in grouped:
+        return grouped[name], len(GROUPS[grouped[name]])
     for heading, names in GROUPS.items():
         if name in names and name not in ungrouped:
             return heading, names.index(name)

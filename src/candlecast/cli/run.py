@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     candlecast run btc_1h.csv --model gru --folds 4 --open
     candlecast run BTCUSDT --interval 1h --source binance --target volatility
     candlecast run study.py --seeds 5
-    candlecast run stocks/ --panel --universe members.csv
-    candlecast run stocks/ --panel --rule top-bottom minimum-variance
+    candlecast run stocks/ --panel --universe members.csv --rule risk-parity
     """,
+    grouped={"rule": "Many assets as one portfolio"},
 )
 @click.argument("subjects", nargs=-1, metavar="[SYMBOL, FILE or STUDY.py]...", shell_complete=completed)
 @click.option(
