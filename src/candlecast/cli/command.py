@@ -69,8 +69,8 @@ class Command(click.Command):
     """A command whose help has its options in groups and ends in the lines of `epilog`, which are examples.
 
     --help explains every option. -h does so where that is not longer than a screen; where it is, it explains everyday options
-    and names the others. `ungrouped`: options of this command that mean something else than their group says; `grouped`: the headings of
-    options that stand elsewhere than in other commands, by name. A short help does not explain these.
+    and names the others. `ungrouped`: options of this command that mean something else than their group says.
+    `grouped`: the headings, by name, of options that stand elsewhere than in other commands. A short help does not explain these.
 
     Repeatable options take several values after one name: `--interval 1m 1h`. All values up to the next option belong to it,
     so that arguments come first. Any other option may be given once.

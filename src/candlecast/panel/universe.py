@@ -94,10 +94,11 @@ class Universe:
         """Raise ConfigError where no asset is a member at any time."""
         if not set(symbols) & set(self.symbols):
             first = self.symbols[0] if self.symbols else "none"
+            offered = near_misses(first, list(symbols))
             raise ConfigError(
                 f"the universe names {listed([first, *self.symbols[1:3]])}, none of which is among the assets",
                 expected=f"symbols among {listed(sorted(symbols)[:5])}",
-                remedy=near_misses(first, list(symbols)),
+                remedy=offered if offered.startswith("Did") else "Call the members as the candles are called",
             )
 
     @cached_property
