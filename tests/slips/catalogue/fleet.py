@@ -21,8 +21,10 @@ SLIPS = [
         "fleet/fitted.py",
         "tests/fleet/test_linear_part.py",
         [
-            ("added-twice", "(self.kept - 1.0) * self._locations(outputs)", "self.kept * self._locations(outputs)"),
-            ("linear-left-out", "self.outcomes.scale * linear", "0.0 * linear"),
+            ("added-twice", "found[:, ::width] += (self.kept - 1.0)", "found[:, ::width] += self.kept"),
+            ("chance-added-twice", "else moved) + (self.kept - 1.0)", "else moved) + self.kept"),
+            ("level-counted-twice", "None if linear is None else linear - self.spec.level", "linear"),
+            ("linear-left-out", "self.outcomes.scale * moved", "0.0 * moved"),
         ],
     ),
     *slips(
@@ -244,7 +246,7 @@ SLIPS = [
                 "np.unique(outcomes, return_counts=True)",
             ),
             ("labels-turned", '{"mean": up - down,', '{"mean": down - up,'),
-            ("chance-not-moved", "(sigmoid(outputs[:, 0]) + shift).clip(0.0, 1.0)", "sigmoid(outputs[:, 0])"),
+            ("chance-not-moved", "p = sigmoid(outputs[:, 0]) + shift", "p = sigmoid(outputs[:, 0])"),
         ],
     ),
 ]
