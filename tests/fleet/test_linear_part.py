@@ -10,7 +10,7 @@ import pytest
 
 from candlecast.dataset.folds import Holdout, WalkForward
 from candlecast.features import Features, Scaling, log_range, log_return
-from candlecast.fleet.batching import linear_part, scalings
+from candlecast.fleet.batching import Sampler, linear_part, scalings
 from candlecast.fleet.linear_part import BLOCKS, PENALTIES, LinearPart, shrinkage
 from candlecast.fleet.settings import Fit
 from candlecast.heads import Bernoulli, Gaussian, Labels, Quantiles, SquaredError, StudentT
@@ -201,6 +201,10 @@ def test_a_chance_is_what_the_regression_and_the_net_say_together():
     is_plain = (np.minimum(none, whole) > 0.05) & (np.maximum(none, whole) < 0.95)
     np.testing.assert_allclose(half[is_plain], (none + whole)[is_plain] / 2, atol=1e-12)
     np.testing.assert_allclose(whole, replace(net, kept=None).forecast(job.samples, rows).mean, atol=1e-12)
+    learnt = Sampler(job, net.spec, net.inputs, net.outcomes, net.linear)._y[job.train_rows, 0]
+    y = net.outcomes.apply(job.samples.y[job.train_rows])[:, 0]
+    by_regression = net.linear.of(job.samples.inputs, net.inputs, job.train_rows)[:, 0]
+    np.testing.assert_allclose(learnt, y - by_regression + 0.5, atol=1e-6)
     assert is_plain.sum() > 50 and np.ptp(q) > 0.1 and whole.min() > 0.0 and whole.max() < 1.0
     again = model.restore(job, net.tensors())
     assert np.array_equal(again.forecast(job.samples, rows).mean, net.forecast(job.samples, rows).mean)
