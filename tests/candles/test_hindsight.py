@@ -122,3 +122,11 @@ def test_real_sessions_and_few_bars_know_nothing():
         assert not found.has_chosen_opens and not found.has_smoothed_closes
     few = hindsight(gapped(0, weight=0.2)[:100])
     assert np.isnan(few.before) and not few.has_smoothed_closes
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_gaps_that_turn_back_are_no_smoothing(seed):
+    """Closes beyond the true ones, as a bounce between bid and ask makes them: both slopes have the other sign."""
+    found = hindsight(gapped(seed, weight=-0.2))
+    assert found.before < -0.05 and found.after < -0.05
+    assert not found.has_smoothed_closes

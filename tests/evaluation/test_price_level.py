@@ -12,7 +12,7 @@ from statsmodels.tsa.stattools import adfuller
 
 import candlecast as cc
 from candlecast.candles import Candles
-from candlecast.evaluation.price_level import dickey_fuller, price_level
+from candlecast.evaluation.price_level import PriceLevel, dickey_fuller, price_level
 from candlecast.ledger import Ledger
 from candlecast.sources import synthetic
 
@@ -97,3 +97,10 @@ def test_real_prices_and_few_or_flat_ones_return_to_no_level():
     candles = synthetic.random_walk(400, seed=1).candles
     assert not price_level(candles[:100]).is_stationary
     assert not price_level(over(candles, candles.close)).is_stationary  # closes of 1.0 throughout
+
+
+def test_a_price_that_returns_slowly_may_be_that_of_an_asset():
+    assert PriceLevel(statistic=-5.0, half_life=20.0, bars=1_000).is_stationary
+    assert not PriceLevel(statistic=-5.0, half_life=21.0, bars=1_000).is_stationary
+    assert not PriceLevel(statistic=-3.7, half_life=20.0, bars=1_000).is_stationary
+    assert not PriceLevel().is_stationary

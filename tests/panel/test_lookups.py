@@ -167,6 +167,10 @@ def test_cheap_shares_by_split_adjusted_prices_are_no_edge(assets):
     assert "level_rank change when all prices of each asset are multiplied" in verdict.text
     assert 'cc.outside(..., known_at="known_at", combine=...)' in verdict.text
     assert found.audit.level_features == "level_rank" and found.audit.passed
+    named = replace(study, features=cc.Features(cc.cross_relative(cc.log_return()), by_name(assets)))
+    verdict = named.run(assets, ledger=Ledger.in_memory()).verdict
+    assert verdict.headline == "No edge found: the forecast rests on a table by name of the asset."
+    assert "change when the assets exchange their names" in verdict.text and not verdict.is_forecastable
     honest = replace(study, features=cc.Features(cc.cross_relative(cc.log_return()), cc.cross_rank(change)))
     verdict = honest.run(assets, ledger=Ledger.in_memory()).verdict
     assert verdict.has_edge and verdict.reasons[0] == verdict.premise

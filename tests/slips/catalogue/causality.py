@@ -135,13 +135,42 @@ SLIPS = [
     ),
     *slips(
         "evaluation",
-        "evaluation/objections.py",
+        "evaluation/feature_objections.py",
         "tests/causality/test_clock.py::test_an_edge_of_a_table_made_of_what_happened_is_not_claimed",
         [
+            ("clock-claimed", "if not evidence.conditions.clock", "if True"),
+        ],
+    ),
+    *slips(
+        "evaluation",
+        "evaluation/feature_objections.py",
+        "tests/panel/test_lookups.py",
+        [
+            ("levels-claimed", "if not evidence.conditions.levels", "if True"),
+            ("names-claimed", "if not evidence.conditions.names", "if True"),
+        ],
+    ),
+    *slips(
+        "evaluation",
+        "evaluation/price_level.py",
+        "tests/evaluation/test_price_level.py",
+        [
+            ("level-never", "return self.statistic <= CRITICAL and", "return False and"),
+            ("level-however-slow", "self.half_life <= SHORT * self.bars", "True"),
+            ("errors-not-robust", "(q * rest[:, None]) @ inverse[1]", "(q * rest.std()) @ inverse[1]"),
+        ],
+    ),
+    *slips(
+        "candles",
+        "candles/hindsight.py",
+        "tests/candles/test_hindsight.py",
+        [
+            ("bricks-pass", "going_on >= GOING_ON", "False"),
+            ("smoothed-pass", "sizes.max() <= ALIKE * sizes.min()", "False"),
             (
-                "clock-claimed",
-                "    if is_significant or is_known:\n        found.append(_of_the_clock(evidence))\n",
-                "",
+                "bounce-accused",
+                "(sizes >= np.maximum(SLOPE, ERRORS * errors)).all()",
+                "(np.abs(sizes) >= np.maximum(SLOPE, ERRORS * errors)).all()",
             ),
         ],
     ),

@@ -146,13 +146,21 @@ SLIPS = [
         "features/indicators.py",
         "tests/features/test_formulas.py",
         [
-            ("rsi-unscaled", "talib.RSI(candles.close, period) / 50 - 1", "talib.RSI(candles.close, period) / 100"),
+            (
+                "rsi-unscaled",
+                "last(talib.RSI(candles.close, period), count) / 50 - 1",
+                "last(talib.RSI(candles.close, period), count) / 100",
+            ),
             (
                 "atr-unscaled",
-                "talib.ATR(candles.high, candles.low, candles.close, period) / candles.close",
-                "talib.ATR(candles.high, candles.low, candles.close, period)",
+                "candles.close, period), count) / last(candles.close, count)",
+                "candles.close, period), count)",
             ),
-            ("bands-turned", "(candles.close - lower) / (upper - lower)", "(upper - candles.close) / (upper - lower)"),
+            (
+                "bands-turned",
+                "(last(candles.close, count) - lower) / (upper - lower)",
+                "(upper - last(candles.close, count)) / (upper - lower)",
+            ),
         ],
     ),
     *slips(
