@@ -34,6 +34,7 @@ from candlecast.backtesting.engine.account import SERIES_END, Account, Bar, foll
 from candlecast.backtesting.engine.portfolio_step import Asked, Prices, Sizing, Written, run
 from candlecast.candles import Candles
 from candlecast.candles.table import Ending, Origin
+from candlecast.evaluation.stresses import without_last_closes
 from candlecast.signals import Positions
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -291,3 +292,16 @@ def test_dividends_and_the_end_add_up():
     assert trade["pnl"] == pytest.approx(
         ended["equity"] - 1_100.0 - result.shortfall + ended["financing"] - ended["dividends"]
     )
+
+
+def test_what_was_held_at_the_end_can_be_counted_as_lost():
+    """5 units at 100 of 1,000, and 500 in cash; closed at 110, which nobody may have paid: 500 are left."""
+    candles = series([100, 100, 100, 110])
+    result = backtest(candles, held(candles, [0.5]), costs=FREE, cash=1_000.0)
+    assert result.equity["equity"].to_list() == [1_000.0, 1_000.0, 1_000.0, 1_050.0]
+    ended, growth = without_last_closes(result)
+    assert ended == 1
+    assert growth.annual == pytest.approx(-0.5)
+    assert growth.p_value > 0.5
+    short = backtest(candles, held(candles, [-0.5]), costs=FREE, cash=1_000.0)
+    assert without_last_closes(short)[0] == 0  # a short gains by a bankruptcy

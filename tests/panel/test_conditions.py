@@ -79,6 +79,27 @@ def limited():
     return [each.with_real_jumps() for each in named(made)]
 
 
+def bankrupt():
+    """Shares that rise before they go bankrupt: a chance of losing all is what the rise pays for. The last trade is before it."""
+    made, generator = [], np.random.default_rng(1)
+    for _ in range(ASSETS):
+        first = 0
+        while first < BARS - 80:
+            bars = min(60 + int(generator.integers(60)), BARS - first)
+            whole = synthetic.random_walk(BARS, seed=len(made)).candles[first : first + bars]
+            rise = np.exp(np.cumsum(np.where(np.arange(bars) >= bars - 15, 0.03, 0.0)))
+            before = np.append(1.0, rise[:-1])
+            frame = whole.frame.with_columns(
+                open=pl.col("open") * before,
+                high=pl.col("high") * rise,
+                low=pl.col("low") * before,
+                close=pl.col("close") * rise,
+            )
+            made.append(replace(whole, frame=frame))
+            first += bars
+    return named(made)
+
+
 def without_fills(result):
     """The verdict by the tests alone."""
     found = result.conditions
@@ -106,6 +127,7 @@ def verdict_with(result, conditions):
         (bounced, "No verdict: the result is better than any market gives."),
         (stale, "No edge found: orders were filled at prices that nobody could have traded at."),
         (limited, "No edge found: the gain needs fills at a price limit."),
+        (bankrupt, "No edge found: the gain needs the last closes of assets that ended."),
     ],
 )
 def test_a_gain_that_nobody_could_have_had_is_no_edge(make, headline):

@@ -78,6 +78,7 @@ def objections(
             _chosen_fills(evidence),
             _locked(result, evidence),
             _capped(result, evidence),
+            _ended(result, evidence),
             _too_large(evidence),
             _paid(evidence),
             _doubtful(evidence),
@@ -334,6 +335,21 @@ def _capped(result: BacktestResult, evidence: Evidence) -> Objection | None:
         Growth(found.capped_return, found.capped_p),
         result,
     )
+
+
+def _ended(result: BacktestResult, evidence: Evidence) -> Objection | None:
+    """What is paid for an asset after its last bar is not known, and may be nothing."""
+    found = evidence.conditions.stresses
+    if math.isnan(found.ended_return):
+        return None
+    headline = "No edge found: the gain needs the last closes of assets that ended."
+    were, they = ("was", "it") if found.ended == 1 else ("were", "they")
+    words = (
+        f"{count(found.ended, 'position')} {were} held when the series ended and closed at its last close, of which candles do "
+        f"not say whether anybody paid it (a last bar at what was paid would say it); if {they} had been lost, the strategy would "
+        f"return {percent(found.ended_return)} a year"
+    )
+    return _insignificant(headline, words, found.ended_p) or _lost(headline, words, found.ended_return, result)
 
 
 def _without_fills(headline: str, words: str, rest: Growth, result: BacktestResult) -> Objection | None:

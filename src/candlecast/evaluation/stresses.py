@@ -12,9 +12,9 @@ from candlecast.backtesting import BacktestResult, Costs, traded_volume
 from candlecast.candles import Candles
 from candlecast.candles.caps import is_at_cap
 from candlecast.candles.fills import is_locked
-from candlecast.evaluation.growth import Growth, growth_of
+from candlecast.evaluation.growth import LOST, Growth, growth_of
 from candlecast.signals import Positions
-from candlecast.stats import log_returns
+from candlecast.stats import annual_return, bootstrap_p_value, log_returns
 
 PARTICIPATION = (
     0.1  # of the volume of a bar: the largest median order at which its prices would have stayed what they are
@@ -37,6 +37,8 @@ class Stresses:
         return when nothing is filled there, NaN without such fills; locked_p: p-value of no growth then.
     capped_share: share of the fills in bars after a move of a size that moves pile up at (`candles.caps.is_at_cap`), or in locked
         ones. capped_return, capped_p: the same without these fills; NaN where no fill follows such a move.
+    ended: positions of a panel that were bought, and closed at the last close because their series ended. ended_return: annual
+        return if they had been lost, NaN without any; ended_p: p-value of no growth then.
     carry_percent: percent a year, charged on the value held, that would take all of the growth; NaN without growth, where the
         costs charge or pay a carry, and where trades last fewer than LONG_HOLDING bars: such positions are of both sides.
     """
@@ -52,6 +54,9 @@ class Stresses:
     capped_share: float = 0.0
     capped_return: float = math.nan
     capped_p: float = 0.0
+    ended: int = 0
+    ended_return: float = math.nan
+    ended_p: float = 0.0
     carry_percent: float = math.nan
 
     @property
@@ -92,8 +97,12 @@ def stresses_of(
     unpaid: Growth,
     locked: tuple[float, Growth],
     capped: tuple[float, Growth],
+    ended: tuple[int, Growth] = (0, Growth(math.nan, 0.0)),
 ) -> Stresses:
-    """The stresses of an account: `locked` and `capped` are the share of such fills, and the growth without them."""
+    """The stresses of an account.
+
+    `locked` and `capped` are the share of such fills, and the growth without them; `ended` as of `without_last_closes`.
+    """
     return Stresses(
         unpaid_return=unpaid.annual,
         unpaid_p=unpaid.p_value,
@@ -106,8 +115,31 @@ def stresses_of(
         capped_share=capped[0],
         capped_return=capped[1].annual,
         capped_p=capped[1].p_value,
+        ended=ended[0],
+        ended_return=ended[1].annual,
+        ended_p=ended[1].p_value,
         carry_percent=carry_percent(result),
     )
+
+
+def without_last_closes(result: BacktestResult, *, seed: int = 0) -> tuple[int, Growth]:
+    """Positions bought that were closed because their series ended, and the growth if nothing had been paid for them.
+
+    A series may end because its asset is worth nothing (bankruptcy), or is bought for more than the last close: candles do not
+    say which. Shumway (1997), The Delisting Bias in CRSP Data.
+    """
+    closed = result.fills.filter((pl.col("reason") == "series ended") & (pl.col("side") == "sell"))
+    returns = result.returns_until_ruin
+    if not closed.height or not len(returns):
+        return 0, Growth(math.nan, 0.0)
+    equity = result.equity["equity"].to_numpy()
+    rows = np.searchsorted(result.equity["time"].to_numpy(), closed["time"].to_numpy())
+    rows = np.clip(rows, 1, len(returns))
+    paid = np.bincount(rows - 1, weights=closed["notional"].to_numpy(), minlength=len(returns))
+    left = 1.0 + returns - paid / np.maximum(equity[: len(returns)], 1e-12)
+    returns = np.maximum(left - 1.0, LOST)
+    p_value = bootstrap_p_value(log_returns(returns), seed=seed)
+    return closed.height, Growth(annual_return(returns, bars_per_year=result.bars_per_year), p_value)
 
 
 def counts_units(candles: Candles) -> bool:

@@ -26,6 +26,7 @@ from candlecast.evaluation.stresses import (
     Stresses,
     counts_units,
     stresses_of,
+    without_last_closes,
     without_payments,
 )
 from candlecast.panel.account import Traded
@@ -271,6 +272,7 @@ def _stresses(judged: _Judged) -> Stresses:
         unpaid=unpaid,
         locked=(locked_share, without_locked),
         capped=(capped_share, capped),
+        ended=without_last_closes(result, seed=judged.seed),
     )
 
 
