@@ -345,9 +345,9 @@ def _ended(result: BacktestResult, evidence: Evidence) -> Objection | None:
     headline = "No edge found: the gain needs the last closes of assets that ended."
     were, they = ("was", "it") if found.ended == 1 else ("were", "they")
     words = (
-        f"{count(found.ended, 'position')} {were} held when the series ended and closed at its last close, of which candles do "
-        f"not say whether anybody paid it (a last bar at what was paid would say it); if {they} had been lost, the strategy would "
-        f"return {percent(found.ended_return)} a year"
+        f"{count(found.ended, 'position')} {were} held when the series ended and closed at its last close, of which candles "
+        f"do not say whether anybody paid it (a last bar at what was paid would say it); if {they} had been lost, the "
+        f"strategy would return {percent(found.ended_return)} a year"
     )
     return _insignificant(headline, words, found.ended_p) or _lost(headline, words, found.ended_return, result)
 
