@@ -146,7 +146,7 @@ def test_the_table_of_a_backtest_has_what_was_what_is_and_what_holding_gave(caps
             {"statistic": list(SHOWN), "value": values, "benchmark": [value + 0.5 for value in values]}
         )
         time = CANDLES.frame["close_time"]
-        shown = SimpleNamespace(answers=(), notices=(), changes=(), measures=())
+        shown = SimpleNamespace(answers=(), premise="", notices=(), changes=(), measures=())
         return SimpleNamespace(
             summary=lambda: summary, verdict=shown, costs=Costs(), counted=SimpleNamespace(trials=3),
             backtest=SimpleNamespace(equity=pl.DataFrame({"time": time})),
