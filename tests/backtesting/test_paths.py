@@ -177,7 +177,13 @@ def test_higher_costs_never_help_at_fixed_fills(seed, more):
     (cheap, few, _), (dear, many, _) = walked
     same = min(len(few), len(many))
     differ = np.flatnonzero((few[:same, :4] != many[:same, :4]).any(axis=1))
-    end = int(min(each[differ[0], 0] for each in (few, many))) if len(differ) else BARS if len(few) == len(many) else int(few[same - 1, 0])
+    end = (
+        int(min(each[differ[0], 0] for each in (few, many)))
+        if len(differ)
+        else BARS
+        if len(few) == len(many)
+        else int(few[same - 1, 0])
+    )
     wealth, left = (held[:end, 0] + held[:end, 1] * bars[3][:end] for held in (cheap, dear))
     assert (left <= wealth * (1 + 1e-12)).all()
     assert end < 2 or not len(few) or (left[:end] < wealth[:end]).any() or few[0, 0] >= end
