@@ -122,10 +122,8 @@ def quick_audit(study: CompletedStudy, jobs: Sequence[Job], fitted: Sequence[Fit
     """
     walk = Walk(study, jobs, fitted)
     found, generator = Movements(walk.candles), np.random.default_rng(0)
-    changes, inputs = (
-        [(_middle(jobs[-1]), how) for how in (MIRROR, NOISE)],
-        _Inputs(study, walk.candles, inputs_of(walk.samples)),
-    )
+    inputs = _Inputs(study, walk.candles, inputs_of(walk.samples))
+    changes = [(_middle(jobs[-1]), how) for how in (MIRROR, NOISE)]
     for bar, how in changes:
         _compare(walk, inputs, found, bar, walk.samples_of(how.apply(walk.candles, bar, generator)), how)
     checks = _stage_checks(found, _extent(changes), trained=None)

@@ -338,7 +338,7 @@ def _capped(result: BacktestResult, evidence: Evidence) -> Objection | None:
 
 
 def _ended(result: BacktestResult, evidence: Evidence) -> Objection | None:
-    """What is paid for an asset after its last bar is not known, and may be nothing."""
+    """The price that holders got after the last bar of an asset is not known, and may be zero."""
     found = evidence.conditions.stresses
     if math.isnan(found.ended_return):
         return None

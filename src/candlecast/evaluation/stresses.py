@@ -123,7 +123,7 @@ def stresses_of(
 
 
 def without_last_closes(result: BacktestResult, *, seed: int = 0) -> tuple[int, Growth]:
-    """Positions bought that were closed because their series ended, and the growth if nothing had been paid for them.
+    """Number of long positions that were closed at the end of their series, and the growth if each had been worth zero.
 
     A series may end because its asset is worth nothing (bankruptcy), or is bought for more than the last close: candles do not
     say which. Shumway (1997), The Delisting Bias in CRSP Data.

@@ -38,7 +38,7 @@ def entries_page(
     absent: str,
     heading: str = "",
 ) -> Reply:
-    """The page of everything that was found; `absent` is said where nothing can be read. `heading`: of the table, the title's."""
+    """A page that lists the entries. `absent`: the text where there is none. `heading`: that of the table, if not the title."""
     readable = [each for each in found if not each.error]
     broken = "".join(error(f"{each.name} cannot be read: {each.error}") for each in found if each.error)
     if not readable:
