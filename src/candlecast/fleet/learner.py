@@ -8,11 +8,9 @@ from typing import Protocol
 
 import torch
 
-from candlecast.fleet.batching import Filling
 from candlecast.fleet.criterion import Criterion
 from candlecast.fleet.losses import gradients
-from candlecast.fleet.optimizer import Adam
-from candlecast.fleet.recorded_passes import Recorded, RecordedWithLoss, knows_slopes
+from candlecast.fleet.recorded_passes import ALONE, Ends, Recorded, RecordedWithLoss, knows_slopes
 from candlecast.fleet.workspace import Workspace
 from candlecast.nets import Recurrent
 from candlecast.nets.kernels import share
@@ -30,48 +28,42 @@ class Learner(Protocol):
         ...
 
 
-def learner(
-    criterion: Criterion, workspace: Workspace, filling: Filling | None = None, adam: Adam | None = None
-) -> Learner:
-    """The fastest learner for the net. Without `filling` it learns what the batch holds, without `adam` it changes no weight."""
+def learner(criterion: Criterion, workspace: Workspace, ends: Ends = ALONE) -> Learner:
+    """The fastest learner for the net. Without `ends` it learns what the batch holds, and changes no weight."""
     criterion.net.train()
     net, head = criterion.net, criterion.head
     if type(net) is Recurrent and net.is_fused and workspace.batch.x.device.type == "cpu":
         if knows_slopes(head):
-            return RecordedWithLoss(net, head, workspace, filling, adam)
-        return Recorded(net, head, workspace, filling, adam)
-    return ByAutograd(criterion, workspace, filling, adam)
+            return RecordedWithLoss(net, head, workspace, ends)
+        return Recorded(net, head, workspace, ends)
+    return ByAutograd(criterion, workspace, ends)
 
 
 class ByAutograd:
     """The learner for any net."""
 
-    def __init__(
-        self, criterion: Criterion, workspace: Workspace, filling: Filling | None = None, adam: Adam | None = None
-    ) -> None:
-        self.criterion, self.workspace, self.filling, self.adam = criterion, workspace, filling, adam
+    def __init__(self, criterion: Criterion, workspace: Workspace, ends: Ends = ALONE) -> None:
+        self.criterion, self.workspace, self.ends = criterion, workspace, ends
 
     def learn(self, seeds: Sequence[int]) -> Sequence[float]:
-        if self.filling is not None:
-            share(self.filling.fill, len(self.workspace.weights))
+        if self.ends.filling is not None:
+            share(self.ends.filling.fill, len(self.workspace.weights))
             self.workspace.batch.send()
         losses = self.criterion.losses(seeds, self.workspace)
         found = gradients(losses, list(self.workspace.params.values()))
         with torch.no_grad():  # the places are views, and older versions of torch copy nothing to them otherwise
             for place, gradient in zip(self.workspace.gradients.values(), found, strict=True):
                 place.copy_(gradient)
-        if self.adam is not None:
-            self.adam.step()
+        if self.ends.adam is not None:
+            self.ends.adam.step()
         return losses.tolist()
 
 
 class OnDemand:
     """A learner that takes its memory at the first `learn`, and returns it on `release` until the next one."""
 
-    def __init__(
-        self, criterion: Criterion, workspace: Workspace, filling: Filling | None = None, adam: Adam | None = None
-    ) -> None:
-        self._make = partial(learner, criterion, workspace, filling, adam)
+    def __init__(self, criterion: Criterion, workspace: Workspace, ends: Ends = ALONE) -> None:
+        self._make = partial(learner, criterion, workspace, ends)
         self._learner: Learner | None = None
 
     def learn(self, seeds: Sequence[int]) -> Sequence[float]:

@@ -6,7 +6,7 @@ For a small net, the bookkeeping of autograd takes a third of the time of its ar
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeGuard
+from typing import NamedTuple, TypeGuard
 
 import numpy as np
 import torch
@@ -19,23 +19,38 @@ from candlecast.heads import Elementwise, Head
 from candlecast.nets import Recurrent
 from candlecast.nets.kernels import Chain, recorded, share
 
+Kernel = Callable[[int, int, int], None]  # thread, first and last item
+
+
+class Ends(NamedTuple):
+    """What a step does before and after the passes: fill the batch, and update the weights."""
+
+    filling: Filling | None = None
+    adam: Adam | None = None
+
+    @property
+    def before(self) -> list[Kernel]:
+        """Works for each model."""
+        return [] if self.filling is None else [self.filling.fill]
+
+    @property
+    def after(self) -> list[Kernel]:
+        """The same."""
+        return [] if self.adam is None else [self.adam.update]
+
+
+ALONE = Ends()  # of passes alone
+
 
 class Recorded:
     """The learner for any head: between the two passes, autograd differentiates the loss by the outputs."""
 
-    def __init__(
-        self,
-        net: Recurrent,
-        head: Head,
-        workspace: Workspace,
-        filling: Filling | None = None,
-        adam: Adam | None = None,
-    ) -> None:
+    def __init__(self, net: Recurrent, head: Head, workspace: Workspace, ends: Ends = ALONE) -> None:
         self.head, self.batch = head, workspace.batch
         self.passes = _Passes(net, workspace, lasting=True)
         models = len(workspace.weights)
-        self.first = _noted(models, *_fill(filling)).then(self.passes.forward)
-        self.second = self.passes.backward.then(_noted(models, self.passes.write_gradients, *_update(adam)))
+        self.first = _noted(models, *ends.before).then(self.passes.forward)
+        self.second = self.passes.backward.then(_noted(models, self.passes.write_gradients, *ends.after))
 
     def learn(self, seeds: Sequence[int]) -> Sequence[float]:
         self.first.run()
@@ -53,31 +68,21 @@ class RecordedWithLoss:
     What is left of a shard in the cache by one work is still there for the next, and threads wait for each other once a step.
     """
 
-    def __init__(
-        self,
-        net: Recurrent,
-        head: Elementwise,
-        workspace: Workspace,
-        filling: Filling | None = None,
-        adam: Adam | None = None,
-    ) -> None:
+    def __init__(self, net: Recurrent, head: Elementwise, workspace: Workspace, ends: Ends = ALONE) -> None:
         self.passes = _Passes(net, workspace, lasting=False)
         self.loss = _BatchLoss(head, self.passes, workspace.batch)
         models = len(workspace.weights)
         self.whole = (
-            _noted(models, *_fill(filling), self.loss.weigh)
+            _noted(models, *ends.before, self.loss.weigh)
             .then(self.passes.forward)
             .then(_noted(self.loss.items, self.loss.differentiate))
             .then(self.passes.backward)
-            .then(_noted(models, self.passes.write_gradients, *_update(adam)))
+            .then(_noted(models, self.passes.write_gradients, *ends.after))
         )
 
     def learn(self, seeds: Sequence[int]) -> Sequence[float]:
         self.whole.run()
         return self.loss.values().tolist()
-
-
-Kernel = Callable[[int, int, int], None]  # thread, first and last item
 
 
 def _noted(items: int, *kernels: Kernel) -> Chain:
@@ -86,14 +91,6 @@ def _noted(items: int, *kernels: Kernel) -> Chain:
         for kernel in kernels:
             share(kernel, items)
     return chain
-
-
-def _fill(filling: Filling | None) -> list[Kernel]:
-    return [] if filling is None else [filling.fill]
-
-
-def _update(adam: Adam | None) -> list[Kernel]:
-    return [] if adam is None else [adam.update]
 
 
 def knows_slopes(head: Head) -> TypeGuard[Elementwise]:

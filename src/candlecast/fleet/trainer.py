@@ -37,6 +37,7 @@ from candlecast.fleet.linear_part import LinearPart
 from candlecast.fleet.net_spec import NetSpec
 from candlecast.fleet.one_thread import one_thread
 from candlecast.fleet.optimizer import Adam, AdamState
+from candlecast.fleet.recorded_passes import Ends
 from candlecast.fleet.settings import Fit
 from candlecast.fleet.validation import validation_losses
 from candlecast.fleet.workspace import Workspace, select, workspace
@@ -277,7 +278,7 @@ def _machinery(
     memory = workspace(fleet.criterion.layout, weights, buffers, batch)
     filling = Filling([fleet.samplers[job] for job in active], batch)
     adam = Adam(weights, memory.gradient, moments, weight_decay=fit.weight_decay, clip=fit.clip)
-    return memory, filling, adam, OnDemand(fleet.criterion, memory, filling, adam)
+    return memory, filling, adam, OnDemand(fleet.criterion, memory, Ends(filling, adam))
 
 
 def _end_epochs(fleet: Fleet, state: FleetState, ended: Sequence[int]) -> FleetState:
