@@ -79,6 +79,7 @@ from .features import (
     cross_zscore as cross_zscore,
     ema_ratio as ema_ratio,
     feature as feature,
+    intraday_calendar as intraday_calendar,
     leverage_effect as leverage_effect,
     log_range as log_range,
     log_return as log_return,

@@ -82,3 +82,14 @@ def test_rows_in_order_are_not_copied():
 def test_no_row_is_averaged_to_no_row():
     empty = Forecast(Forecast.joined(WALK, 1).frame.clear(), 1)
     assert empty.averaged().frame.height == 0
+
+
+def test_one_row_is_averaged_without_a_query(monkeypatch):
+    """A query waits for the threads of Polars: of each bar of a paper session it took longer than the net."""
+    one = Forecast(Forecast.joined(WALK, 1).frame[:1].with_columns(seed=pl.lit(0, dtype=pl.Int32)), 1)
+
+    def refuse(*_, **__):
+        raise AssertionError("a query")
+
+    monkeypatch.setattr(pl.LazyFrame, "collect", refuse)
+    assert one.averaged() is one

@@ -33,6 +33,32 @@ def test_there_are_as_many_indicators_as_the_interval_warrants(interval, columns
     assert len(cc.calendar(interval).columns) == columns
 
 
+@pytest.mark.parametrize(
+    ("interval", "columns"), [("1m", 12), ("5m", 12), ("7m", 9), ("30m", 2), ("1h", 24), ("4h", 6), ("12h", 2)]
+)
+def test_there_are_as_many_indicators_within_a_day_as_the_interval_warrants(interval, columns):
+    assert len(cc.intraday_calendar(interval).columns) == columns
+
+
+@pytest.mark.parametrize("interval", ["1d", "1w", "1mo"])
+def test_days_have_no_calendar_within_a_day(interval):
+    with pytest.raises(ConfigError, match=f"an intraday calendar of {interval} candles"):
+        cc.intraday_calendar(interval)
+    names = cc.standard_features(interval, of_volatility=True).columns
+    assert not any("intraday" in name for name in names)
+
+
+def test_indicators_within_a_day_are_those_of_the_next_bar():
+    found = cc.intraday_calendar()(HOURLY)
+    opens = HOURLY.frame["open_time"][1:]
+    is_weekend = (opens.dt.weekday() >= 6).to_numpy()
+    np.testing.assert_array_equal(found[:-1].sum(axis=1), is_weekend)
+    np.testing.assert_array_equal(found[:-1].argmax(axis=1)[is_weekend], opens.dt.hour().to_numpy()[is_weekend])
+    minutes = cc.synthetic.garch(600, seed=3, interval="5m").candles
+    parts = cc.intraday_calendar()(minutes)[:-1].argmax(axis=1)
+    np.testing.assert_array_equal(5 * parts, minutes.frame["open_time"][1:].dt.minute().to_numpy())
+
+
 def test_a_calendar_of_years_is_refused():
     with pytest.raises(ConfigError, match="a calendar of 12mo candles"):
         cc.calendar("12mo")
@@ -74,8 +100,25 @@ def test_months_are_those_that_the_next_bar_begins_in():
     np.testing.assert_array_equal(cc.calendar()(monthly).argmax(axis=1), np.arange(1, 61) % 12)
 
 
-@pytest.mark.parametrize("make", [cc.calendar, cc.session_time])
-@pytest.mark.parametrize("candles", [HOURLY, SP500[:1_500]], ids=["hours", "days"])
+@pytest.mark.parametrize(
+    ("make", "candles"),
+    [
+        (cc.calendar, HOURLY),
+        (cc.calendar, SP500[:1_500]),
+        (cc.session_time, HOURLY),
+        (cc.session_time, SP500[:1_500]),
+        (cc.intraday_calendar, HOURLY),
+        (cc.intraday_calendar, cc.synthetic.garch(600, seed=3, interval="5m").candles),
+    ],
+    ids=[
+        "calendar, hours",
+        "calendar, days",
+        "session, hours",
+        "session, days",
+        "intraday, hours",
+        "intraday, 5 minutes",
+    ],
+)
 def test_they_are_causal_and_the_same_when_candles_come_one_by_one(make, candles):
     feature = make().on(candles)
     check_feature(feature, candles)
@@ -117,6 +160,7 @@ def test_holidays_by_rule_are_known_and_closings_that_nobody_planned_are_not():
 
 def test_volatility_has_the_calendar_among_its_standard_features_and_returns_have_not():
     assert "calendar_monday" in features_for(None, SP500, cc.Volatility()).columns
+    assert "intraday_calendar_weekend_00" in features_for(None, HOURLY, cc.Volatility()).columns
     assert "calendar_monday" in features_for(None, SP500, cc.Several(cc.NextReturn(), cc.Volatility())).columns
     assert not any("calendar" in name for name in features_for(None, SP500, cc.NextReturn()).columns)
     chosen = Features(cc.log_return())

@@ -38,6 +38,7 @@ BUILT_IN = [
     features.time_of_week(),
     features.calendar("1h"),
     features.calendar("4h"),
+    features.intraday_calendar("1h"),
     features.session_time(),
 ]
 LEVEL_FREE = [feature for feature in BUILT_IN if feature.kind not in {"scaled_close", "volume_change"}]

@@ -19,6 +19,7 @@ from candlecast.features import (
     calendar,
     ema_ratio,
     feature,
+    intraday_calendar,
     log_range,
     log_return,
     macd,
@@ -79,6 +80,8 @@ def test_features_bar_by_bar_are_those_of_all_at_once(candles):
         log_return_of_the_user, kind="log_return", parameters={"of": "mine"}
     )  # a function of the same name as one of ours
     more = (sma_ratio(9), rsi(5), macd(5, 9, 3), bollinger(10), volume_change(5), calendar().on(candles), own)
+    if candles.interval.seconds < 86_400:
+        more = (*more, intraday_calendar().on(candles))
     features = Features(*standard, atr(14), ema_ratio(7), scaled_close(), of_the_user, *more)
     whole, growing, found, row = features.compute(candles), GrowingCandles(candles[:400]), [], 400
     for size in (1, 1, 2, 50, 1, 120, 125):

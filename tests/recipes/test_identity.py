@@ -516,7 +516,7 @@ def test_features_of_one_name_are_told_apart():
 
 
 def test_candlecasts_own_features_are_described_by_kind_and_parameters():
-    clocks = [cc.calendar(), cc.session_time()]
+    clocks = [cc.calendar(), cc.intraday_calendar(), cc.session_time()]
     activity = [cc.taker_imbalance(), cc.trades_change(), cc.trade_size_change()]
     stock = [
         rsi(14),

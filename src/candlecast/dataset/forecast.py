@@ -115,7 +115,8 @@ class Forecast:
     @cached_property
     def seeds(self) -> list[int]:
         """The seeds, sorted."""
-        return sorted(self.frame["seed"].unique())
+        seeds = self.frame["seed"]
+        return [seeds[0]] if len(seeds) == 1 else sorted(seeds.unique())
 
     @property
     def model(self) -> str:
@@ -208,8 +209,8 @@ class Forecast:
     @property
     def _is_single(self) -> bool:
         """Whether there is one forecast of each asset and bar."""
-        if len(self.seeds) != 1:
-            return False
+        if len(self) == 1 or len(self.seeds) != 1:
+            return len(self) == 1
         same = (pl.col("symbol") == pl.col("symbol").shift()) & (pl.col("time") == pl.col("time").shift())
         return not self.frame.select(same.any()).item()
 

@@ -11,7 +11,7 @@ from candlecast.features.across import (
     sector_mean,
     sector_relative,
 )
-from candlecast.features.calendar import calendar, time_of_day, time_of_week
+from candlecast.features.calendar import calendar, intraday_calendar, time_of_day, time_of_week
 from candlecast.features.elsewhere import at, of
 from candlecast.features.feature import Feature, Features, feature
 from candlecast.features.indicators import atr, bollinger, ema_ratio, macd, rsi, sma_ratio
@@ -29,6 +29,7 @@ FACTORIES = (  # functions that make one feature from plain parameters: a stored
     "bollinger",
     "calendar",
     "ema_ratio",
+    "intraday_calendar",
     "leverage_effect",
     "log_range",
     "log_return",
@@ -74,6 +75,7 @@ __all__ = [
     "ema_ratio",
     "feature",
     "fit_scaling",
+    "intraday_calendar",
     "leverage_effect",
     "log_range",
     "log_return",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from candlecast.candles import Candles
-from candlecast.candles.clock import DAY, HOUR, local_time
+from candlecast.candles.clock import DAY, HOUR, MINUTE, local_time
 from candlecast.candles.schedule import next_opening, next_trading_day, trading_day
 from candlecast.errors import ConfigError
 from candlecast.features.feature import Feature, open_feature
@@ -14,6 +14,8 @@ from candlecast.interval import Interval
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 YEAR_MONTHS = 12
 DAY_SECONDS = 86_400
+LEAST_PART = 5 * MINUTE  # of an hour, that has an indicator of its own
+SATURDAY = 5  # number of the weekday, Monday 0
 MONDAY_SECONDS = 4 * DAY_SECONDS  # 1970-01-01 was a Thursday: the first Monday came four days later
 
 
@@ -66,6 +68,71 @@ def calendar(interval: str | Interval | None = None) -> Feature:
         return _indicators(candles, Interval.parse(text))
 
     return Feature("calendar", compute, 0, {"interval": text}, outputs=outputs, label="calendar")
+
+
+def intraday_calendar(interval: str | Interval | None = None) -> Feature:
+    """Indicators (0 or 1) of the time within a day of the next bar, beside those of `calendar`, by the market's clock.
+
+    `interval`: that of the candles, which it is taken from when not given.
+
+    bars                          columns
+    shorter than an hour          `minute_00` ... `minute_55`, the part of the hour, five minutes or a bar long
+    of an hour, up to half a day  `weekend_00` ... `weekend_23`, the hour on Saturdays and Sundays; 0 in markets that close then
+
+    Ranges are largest where the hour begins, and the hours of a weekend are not those of a working day (Andersen and
+    Bollerslev 1997). Known before the bar; it reads no price.
+
+    Raises ConfigError for bars of more than half a day.
+
+    >>> intraday_calendar("15m").outputs
+    ('minute_00', 'minute_15', 'minute_30', 'minute_45')
+    >>> len(intraday_calendar("4h").outputs)
+    6
+    """
+    if interval is None:
+        return open_feature("intraday_calendar", lambda candles: intraday_calendar(candles.interval))
+    parsed = Interval.parse(interval)
+    text, outputs = str(parsed), _intraday_names(parsed)
+    if not outputs:
+        raise ConfigError(
+            f"an intraday calendar of {text} candles",
+            expected="candles of half a day or less",
+            remedy="Leave intraday_calendar() out",
+        )
+
+    def compute(candles: Candles) -> np.ndarray:
+        return _intraday(candles, Interval.parse(text))
+
+    return Feature("intraday_calendar", compute, 0, {"interval": text}, outputs=outputs, label="intraday_calendar")
+
+
+def has_intraday_calendar(interval: Interval) -> bool:
+    """Whether `intraday_calendar` has indicators for candles of this interval."""
+    return bool(_intraday_names(interval))
+
+
+def _intraday_names(interval: Interval) -> tuple[str, ...]:
+    if interval.months or interval.microseconds > DAY // 2:
+        return ()
+    if interval.microseconds < HOUR:
+        slot = _part_of_hour(interval)
+        return tuple(f"minute_{number * slot // MINUTE:02}" for number in range(-(-HOUR // slot)))
+    return tuple(f"weekend_{slot * _slot(interval) // HOUR:02}" for slot in range(_slots(interval)))
+
+
+def _intraday(candles: Candles, interval: Interval) -> np.ndarray:
+    """The indicators of the bar that follows each bar, (time, column)."""
+    opens = next_opening(candles.clock, local_time(candles.frame["close_time"], candles.zone), in_hours=True)
+    if interval.microseconds < HOUR:
+        slot = _part_of_hour(interval)
+        return _dummies(opens % HOUR // slot, -(-HOUR // slot))
+    is_weekend = (trading_day(candles.clock, opens).astype(np.int64) + 3) % 7 >= SATURDAY
+    return _dummies(opens % DAY // _slot(interval), _slots(interval)) * is_weekend[:, None]
+
+
+def _part_of_hour(interval: Interval) -> int:
+    """Length of a part of the hour with an indicator of its own, microseconds."""
+    return max(interval.microseconds, LEAST_PART)
 
 
 def _indicator_names(interval: Interval) -> tuple[str, ...]:

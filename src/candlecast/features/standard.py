@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from candlecast.features.calendar import YEAR_MONTHS, calendar, time_of_day, time_of_week
+from candlecast.features.calendar import (
+    YEAR_MONTHS,
+    calendar,
+    has_intraday_calendar,
+    intraday_calendar,
+    time_of_day,
+    time_of_week,
+)
 from candlecast.features.feature import Features
 from candlecast.features.indicators import bollinger, macd, rsi, sma_ratio
 from candlecast.features.returns import log_return
@@ -21,13 +28,16 @@ def standard_features(interval: str | Interval, *, has_calendar: bool = False, o
 
     The ranges of 1, 5 and 22 bars are the regressors of the HAR model of volatility (Corsi 2009). With `has_calendar`,
     indicators of hour, weekday and month's end as well (`calendar`). With `of_volatility`, as a walk has it for a volatility
-    target, these indicators, the `leverage_effect`, and ranges of longer times: 66 daily bars; of bars shorter than a day,
-    those of a day and of a week, where a day has 24 bars at most, else 66 bars and those of a day, 288 at most.
+    target, these indicators, those of the time within the day (`intraday_calendar`), the `leverage_effect`, and ranges of longer
+    times: 66 daily bars; of bars shorter than a day, those of a day and of a week, where a day has 24 bars at most, else 66 bars
+    and those of a day, 288 at most.
     """
     interval = Interval.parse(interval)
     clock = (time_of_day(), time_of_week()) if interval.seconds < SECONDS["d"] else ()
     has_calendar = (has_calendar or of_volatility) and interval.months < YEAR_MONTHS
     indicators = (calendar(interval),) if has_calendar else ()
+    if of_volatility and has_intraday_calendar(interval):
+        indicators = (*indicators, intraday_calendar(interval))
     of_causes = (*map(log_range, _long_ranges(interval)), leverage_effect())
     return Features(
         log_return(1),

@@ -27,6 +27,7 @@ FINITE = (
     "time_of_week",
 )
 BY_ARRAYS = ("sma_ratio", "ema_ratio", "rsi", "macd", "bollinger", "atr", "volume_change")
+CALENDARS = ("calendar", "intraday_calendar")
 ACTIVITY = ("trades_change", "trade_size_change", "taker_imbalance")
 
 
@@ -40,7 +41,7 @@ def newest_values(features: Features, growing: GrowingCandles, count: int) -> np
             own = _by_arrays(feature, growing, count)
         elif feature.kind in FINITE and _is_own(feature):
             own = feature(finite)  # pyright: ignore[reportArgumentType]
-        elif feature.kind == "calendar" and _is_own(feature):
+        elif feature.kind in CALENDARS and _is_own(feature):
             own = feature(growing.candles(count))  # of each bar alone
         else:
             table = growing.candles(len(growing)) if table is None else table

@@ -29,7 +29,12 @@ from candlecast.targets import Volatility, primary
 FADING = 16.0
 LESS = 1 / 3  # penalty of a refitted regression, over that of one that stays: it has less to fear from old rows
 LEAST_PENALTY = 0.003  # of the few regressors of the slow one
-CAUSES = ("calendar", "leverage_effect", "volume_change")  # beside ranges: kinds of the regressors of `CalendarHAR`
+CAUSES = (
+    "calendar",
+    "intraday_calendar",
+    "leverage_effect",
+    "volume_change",
+)  # beside ranges: kinds of the regressors of `CalendarHAR`
 MONTH, WEEK_DAYS = 22, 7
 
 
