@@ -99,6 +99,7 @@ from .features import (
     time_of_week as time_of_week,
     trade_size_change as trade_size_change,
     trades_change as trades_change,
+    trend_strength as trend_strength,
     volume_change as volume_change,
 )
 from .fleet.settings import (

@@ -24,6 +24,7 @@ BUILT_IN = [
     *[features.sma_ratio(period) for period in (2, 20, 200)],
     *[features.ema_ratio(period) for period in (2, 20, 100)],
     *[features.rsi(period) for period in (2, 14, 50)],
+    *[features.trend_strength(period) for period in (3, 14)],
     features.macd(),
     features.macd(3, 10, 16),
     features.macd(5, 35, 5),

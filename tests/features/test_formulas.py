@@ -54,6 +54,7 @@ def test_rsi(period):
     loss = (-change).clip(lower=0).ewm(alpha=1 / period, adjust=False).mean()
     agree(features.rsi(period), (gain - loss) / (gain + loss), tolerance=1e-3)
     agree(features.rsi(period), talib.RSI(CANDLES.close, period) / 50 - 1)
+    agree(features.trend_strength(period), (gain - loss).abs() / (gain + loss), tolerance=1e-3)
 
 
 def test_macd():

@@ -28,6 +28,7 @@ from candlecast.features import (
     scaled_close,
     sma_ratio,
     standard_features,
+    trend_strength,
     volume_change,
 )
 from candlecast.features.streaming import newest_values, require_streaming
@@ -79,7 +80,16 @@ def test_features_bar_by_bar_are_those_of_all_at_once(candles):
     own = replace(
         log_return_of_the_user, kind="log_return", parameters={"of": "mine"}
     )  # a function of the same name as one of ours
-    more = (sma_ratio(9), rsi(5), macd(5, 9, 3), bollinger(10), volume_change(5), calendar().on(candles), own)
+    more = (
+        sma_ratio(9),
+        rsi(5),
+        macd(5, 9, 3),
+        bollinger(10),
+        volume_change(5),
+        trend_strength(5),
+        calendar().on(candles),
+        own,
+    )
     if candles.interval.seconds < 86_400:
         more = (*more, intraday_calendar().on(candles))
     features = Features(*standard, atr(14), ema_ratio(7), scaled_close(), of_the_user, *more)

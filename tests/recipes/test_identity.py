@@ -522,6 +522,7 @@ def test_candlecasts_own_features_are_described_by_kind_and_parameters():
         rsi(14),
         scaled_close(),
         cc.leverage_effect(),
+        cc.trend_strength(),
         *clocks,
         *activity,
         *standard_features(Interval.parse("1h")).features,

@@ -14,7 +14,15 @@ from candlecast.features.across import (
 from candlecast.features.calendar import calendar, intraday_calendar, time_of_day, time_of_week
 from candlecast.features.elsewhere import at, of
 from candlecast.features.feature import Feature, Features, feature
-from candlecast.features.indicators import atr, bollinger, ema_ratio, macd, rsi, sma_ratio
+from candlecast.features.indicators import (
+    atr,
+    bollinger,
+    ema_ratio,
+    macd,
+    rsi,
+    sma_ratio,
+    trend_strength,
+)
 from candlecast.features.outside import Known, outside
 from candlecast.features.returns import log_return, scaled_close
 from candlecast.features.scaling import MinMax, Robust, Scaler, Scaling, Standard, Unscaled, fit_scaling
@@ -44,6 +52,7 @@ FACTORIES = (  # functions that make one feature from plain parameters: a stored
     "time_of_week",
     "trade_size_change",
     "trades_change",
+    "trend_strength",
     "volume_change",
 )
 
@@ -95,6 +104,7 @@ __all__ = [
     "time_of_week",
     "trade_size_change",
     "trades_change",
+    "trend_strength",
     "undefined_shares",
     "undefined_words",
     "volume_change",

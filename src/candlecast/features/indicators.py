@@ -53,12 +53,24 @@ def rsi(period: int = 14) -> Feature:
     warmup = period + _memory(1 / period)
 
     def compute(candles: Candles, count: int | None = None) -> np.ndarray:
-        import talib
-
-        index = last(talib.RSI(candles.close, period), count) / 50 - 1
-        return np.where(_is_flat(candles.close, warmup + 1, count), 0.0, index)
+        return _strength_index(candles.close, period, warmup, count)
 
     return Feature("rsi", compute, warmup, {"period": period})
+
+
+def trend_strength(period: int = 14) -> Feature:
+    """How one-sided recent moves are, whichever the side: |RSI / 50 - 1|, of Wilder's (1978) relative strength index.
+
+    0 where gains and losses balance, 1 where all moves have one direction. Ranges are larger after one-sided moves of
+    either side, which a regression on the index itself cannot say.
+    """
+    require_period("trend_strength", period, least=2)
+    warmup = period + _memory(1 / period)
+
+    def compute(candles: Candles, count: int | None = None) -> np.ndarray:
+        return np.abs(_strength_index(candles.close, period, warmup, count))
+
+    return Feature("trend_strength", compute, warmup, {"period": period})
 
 
 def macd(fast: int = 12, slow: int = 26, signal: int = 9) -> Feature:
@@ -120,6 +132,14 @@ def atr(period: int = 14) -> Feature:
         return last(talib.ATR(candles.high, candles.low, candles.close, period), count) / last(candles.close, count)
 
     return Feature("atr", compute, period + _memory(1 / period), {"period": period})
+
+
+def _strength_index(close: np.ndarray, period: int, warmup: int, count: int | None) -> np.ndarray:
+    """The relative strength index from -1 to 1, 0.0 where the price has not moved for its warm-up, at the newest `count` bars."""
+    import talib
+
+    index = last(talib.RSI(close, period), count) / 50 - 1
+    return np.where(_is_flat(close, warmup + 1, count), 0.0, index)
 
 
 def _is_flat(values: np.ndarray, period: int, count: int | None) -> np.ndarray:

@@ -11,12 +11,13 @@ from candlecast.features.calendar import (
     time_of_week,
 )
 from candlecast.features.feature import Features
-from candlecast.features.indicators import bollinger, macd, rsi, sma_ratio
+from candlecast.features.indicators import bollinger, macd, rsi, sma_ratio, trend_strength
 from candlecast.features.returns import log_return
 from candlecast.features.volatility import leverage_effect, log_range, realized_volatility
 from candlecast.features.volume import volume_change
 from candlecast.interval import SECONDS, Interval
 
+TRENDS = (3, 14)  # periods of `trend_strength`
 QUARTER = 66  # bars of a day, of three months of trading
 MOST_DAY, MOST_OF_WEEKS = 288, 24  # bars of a day: the most that a range is taken over, and that a week's is taken over
 
@@ -28,9 +29,9 @@ def standard_features(interval: str | Interval, *, has_calendar: bool = False, o
 
     The ranges of 1, 5 and 22 bars are the regressors of the HAR model of volatility (Corsi 2009). With `has_calendar`,
     indicators of hour, weekday and month's end as well (`calendar`). With `of_volatility`, as a walk has it for a volatility
-    target, these indicators, those of the time within the day (`intraday_calendar`), the `leverage_effect`, and ranges of longer
-    times: 66 daily bars; of bars shorter than a day, those of a day and of a week, where a day has 24 bars at most, else 66 bars
-    and those of a day, 288 at most.
+    target, these indicators, those of the time within the day (`intraday_calendar`), the `leverage_effect`, the
+    `trend_strength` of 3 and 14 bars, and ranges of longer times: 66 daily bars; of bars shorter than a day, those of a day and
+    of a week, where a day has 24 bars at most, else 66 bars and those of a day, 288 at most.
     """
     interval = Interval.parse(interval)
     clock = (time_of_day(), time_of_week()) if interval.seconds < SECONDS["d"] else ()
@@ -38,7 +39,7 @@ def standard_features(interval: str | Interval, *, has_calendar: bool = False, o
     indicators = (calendar(interval),) if has_calendar else ()
     if of_volatility and has_intraday_calendar(interval):
         indicators = (*indicators, intraday_calendar(interval))
-    of_causes = (*map(log_range, _long_ranges(interval)), leverage_effect())
+    of_causes = (*map(log_range, _long_ranges(interval)), leverage_effect(), *map(trend_strength, TRENDS))
     return Features(
         log_return(1),
         log_return(5),

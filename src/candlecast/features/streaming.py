@@ -26,7 +26,7 @@ FINITE = (
     "time_of_day",
     "time_of_week",
 )
-BY_ARRAYS = ("sma_ratio", "ema_ratio", "rsi", "macd", "bollinger", "atr", "volume_change")
+BY_ARRAYS = ("sma_ratio", "ema_ratio", "rsi", "macd", "bollinger", "atr", "trend_strength", "volume_change")
 CALENDARS = ("calendar", "intraday_calendar")
 ACTIVITY = ("trades_change", "trade_size_change", "taker_imbalance")
 

@@ -1,10 +1,12 @@
 """`Refitting`: the linear part of a net, fitted anew as a test part goes on, by the outcomes known by then.
 
-From its first test row on, the linear part is the mean of two ridge regressions, which begin with the sums over the training and
-validation rows and add every outcome when it becomes known:
+From its first test row on, the linear part is the mean of three ridge regressions, which begin with the sums over the training
+and validation rows and add every outcome when it becomes known:
 
-    fast    all columns; what it learnt fades with a half-life of a `FADING`th of the rows that it was first fitted to
-    slow    the regressors of HAR with the calendar alone, where the features have them; every row counts the same
+    fast      all columns; what it learnt fades with a half-life of a sixteenth of the rows that it was first fitted to
+    medium    all columns; with a half-life of a quarter of them
+    slow      few columns, where the features have them: ranges, calendar, leverage effect, strength of the trend and volume; every
+              row counts the same
 
 Means of forecasts that err differently are better than each (Bates and Granger 1969). Sums are added bar by bar, so that a
 forecast has the same bits in one pass over all bars and bar by bar.
@@ -26,15 +28,11 @@ from candlecast.fleet.sums import add_rows, advance
 from candlecast.interval import SECONDS, Interval, span_seconds
 from candlecast.targets import Volatility, primary
 
-FADING = 16.0
+FADING = (16.0, 4.0)  # of the fast and the medium one: rows that it was first fitted to, over the half-life
 LESS = 1 / 3  # penalty of a refitted regression, over that of one that stays: it has less to fear from old rows
 LEAST_PENALTY = 0.003  # of the few regressors of the slow one
-CAUSES = (
-    "calendar",
-    "intraday_calendar",
-    "leverage_effect",
-    "volume_change",
-)  # beside ranges: kinds of the regressors of `CalendarHAR`
+# kinds of the columns of the slow one, beside ranges
+CAUSES = ("calendar", "intraday_calendar", "leverage_effect", "trend_strength", "volume_change")
 MONTH, WEEK_DAYS = 22, 7
 
 
@@ -95,15 +93,15 @@ class Refitting:
 
     @cached_property
     def regressions(self) -> tuple[Regression, ...]:
-        """Fast and slow."""
+        """Fast, medium and slow."""
         penalty = self._chosen("penalty") * LESS
         every = np.arange(len(self.linear.weights))
         own = _regressors(self.job.samples)
-        fast = Regression(every, penalty, float(0.5 ** (FADING / len(self.learnt))))
+        fading = [Regression(every, penalty, float(0.5 ** (times / len(self.learnt)))) for times in FADING]
         slow = (
             Regression(own, np.full_like(penalty, LEAST_PENALTY), 1.0) if len(own) else Regression(every, penalty, 1.0)
         )
-        return fast, slow
+        return (*fading, slow)
 
     @cached_property
     def _naive(self) -> np.ndarray:
@@ -220,7 +218,7 @@ def _with_one(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _regressors(samples: Samples) -> np.ndarray:
-    """Numbers of the columns that are regressors of HAR with the calendar; none for other targets, or without ranges."""
+    """Numbers of the columns that the slow regression reads; none for other targets than volatility, or without ranges."""
     if not isinstance(primary(samples.target), Volatility):
         return np.empty(0, dtype=np.int64)
     interval = samples.candles.interval

@@ -34,7 +34,8 @@ SLIPS = [
         [
             ("outcome-early", "past = rows - samples.horizon", "past = rows - samples.horizon + 1"),
             ("never-fitted", "(row - self.first) % self.bars == 0", "row == self.first"),
-            ("nothing-fades", "0.5 ** (FADING / len(self.learnt))", "1.0"),
+            ("nothing-fades", "0.5 ** (times / len(self.learnt))", "1.0"),
+            ("fast-alone-fades", "FADING = (16.0, 4.0)", "FADING = (16.0, 16.0)"),
             ("gap-learnt", "usable[usable] = samples.is_known[past[usable]]", "pass"),
             ("slow-of-all-columns", "if len(own) else", "if not len(own) else"),
         ],
