@@ -148,8 +148,8 @@ SLIPS = [
         [
             (
                 "rsi-unscaled",
-                "last(talib.RSI(candles.close, period), count) / 50 - 1",
-                "last(talib.RSI(candles.close, period), count) / 100",
+                "last(talib.RSI(close, period), count) / 50 - 1",
+                "last(talib.RSI(close, period), count) / 100",
             ),
             (
                 "atr-unscaled",
