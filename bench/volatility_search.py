@@ -1,6 +1,6 @@
 """The search for the standard features of volatility, on development series only: nets and least squares over `CalendarHAR`.
 
-    python bench/volatility_search.py --data FOLDER [--only WORD ...] [--json]
+    python bench/volatility_search.py --data FOLDER [--only WORD ...] [--choices WORD ...] [--json]
 
 FOLDER has `crypto` and `equity/lean`. Development series: hourly BTC and ETH before 2023, 5-minute BTC and ETH in the first half
 of 2023, and the daily shares AIG, BAC, IWM, GOOG, GOOGL and WM (its last listing); parts of 6,000 bars, and three series whole.
@@ -48,6 +48,7 @@ CRYPTO = {  # file, end, bars
 }
 SHARES = {"aig": 0, "bac": 0, "iwm": 0, "goog": 0, "googl": 0, "wm": 2_465}  # first bar: WM's last listing
 PRICES = ("rsi", "macd", "bollinger", "sma_ratio")
+LATER = ("intraday_calendar", "trend_strength")  # chosen after the others
 
 
 def standard(candles: cc.Candles) -> cc.Features:
@@ -55,10 +56,15 @@ def standard(candles: cc.Candles) -> cc.Features:
     return standard_features(candles.interval, has_calendar=True)
 
 
+def without(candles: cc.Candles, *kinds: str) -> cc.Features:
+    """The standard ones without some kinds."""
+    every = standard_features(candles.interval, of_volatility=True).features
+    return cc.Features(*(each for each in every if each.kind not in kinds))
+
+
 def with_ranges(candles: cc.Candles) -> cc.Features:
     """With ranges of longer times."""
-    every = standard_features(candles.interval, of_volatility=True).features
-    return cc.Features(*(each for each in every if each.kind != "leverage_effect"))
+    return without(candles, "leverage_effect", *LATER)
 
 
 def with_effect(candles: cc.Candles) -> cc.Features:
@@ -66,14 +72,24 @@ def with_effect(candles: cc.Candles) -> cc.Features:
     return cc.Features(*standard(candles).features, cc.leverage_effect())
 
 
-def chosen(candles: cc.Candles) -> cc.Features:
-    """With both: the standard ones."""
-    return standard_features(candles.interval, of_volatility=True)
+def with_both(candles: cc.Candles) -> cc.Features:
+    """With both."""
+    return without(candles, *LATER)
 
 
 def without_prices(candles: cc.Candles) -> cc.Features:
     """With both, without indicators of the price."""
-    return cc.Features(*(each for each in chosen(candles).features if each.kind not in PRICES))
+    return without(candles, *PRICES, *LATER)
+
+
+def with_intraday(candles: cc.Candles) -> cc.Features:
+    """With both and the time within the day."""
+    return without(candles, "trend_strength")
+
+
+def chosen(candles: cc.Candles) -> cc.Features:
+    """With these and the strength of the trend: the standard ones."""
+    return without(candles)
 
 
 def refitted(span: str) -> cc.LSTM:
@@ -85,14 +101,20 @@ FEATURES: dict[str, Callable[[cc.Candles], cc.Features]] = {
     "before": standard,
     "longer ranges": with_ranges,
     "leverage effect": with_effect,
-    "both": chosen,
+    "both": with_both,
     "both, no indicators of the price": without_prices,
 }
 NETS: dict[str, Model] = {"LSTM": refitted("never"), "least squares": cc.LinearRegression()}
 CHOICES: dict[str, tuple[Model, Callable[[cc.Candles], cc.Features]]] = {
     f"{name}, {label}": (model, features) for label, features in FEATURES.items() for name, model in NETS.items()
 }
-CHOICES |= {f"LSTM, both, refitted every {span}": (refitted(span), chosen) for span in ("1d", "1h")}
+CHOICES |= {
+    "LSTM, both, refitted every 1d": (refitted("1d"), with_both),
+    "LSTM, and time within the day, refitted every 1d": (refitted("1d"), with_intraday),
+    "LSTM, and strength of the trend, refitted every 1d": (refitted("1d"), chosen),
+    "LSTM, and strength of the trend, refitted every 1h": (refitted("1h"), chosen),
+    "least squares, and strength of the trend": (cc.LinearRegression(), chosen),
+}
 
 
 def series_of(data: Path) -> dict[str, cc.Candles]:
@@ -120,15 +142,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--only", nargs="+", default=[], help="words in the names of series")
+    parser.add_argument("--choices", nargs="+", default=[], help="words in the names of columns")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    rows: dict[str, list[tuple[float, float]]] = {name: [] for name in ("HAR", *CHOICES)}
+    columns = {"HAR": (cc.HAR(), standard)} | CHOICES
+    if options.choices:
+        columns = {name: each for name, each in columns.items() if any(word in name for word in options.choices)}
+    rows: dict[str, list[tuple[float, float]]] = {name: [] for name in columns}
     if not options.json:
         print(f"| series | {' | '.join(rows)} |\n| --- | {'--- | ' * len(rows)}")
     for label, candles in series_of(options.data).items():
         if options.only and not any(word in label for word in options.only):
             continue
-        models = {"best": (cc.CalendarHAR(), standard), "HAR": (cc.HAR(), standard)} | CHOICES
+        models = {"best": (cc.CalendarHAR(), standard)} | columns
         walks = {name: forecast_of(model, candles, features(candles)) for name, (model, features) in models.items()}
         best = walks.pop("best")
         for name, own in walks.items():
