@@ -106,6 +106,64 @@ def test_the_worst_case_of_exposures_by_hand():
     assert stats.worst_case_loss(rising, moves) == pytest.approx(-math.log1p(-0.2 * np.quantile(rising, 0.95)))
 
 
+def crept(seed: int, bars: int = 600, fall: int = 20) -> tuple[np.ndarray, np.ndarray]:
+    """Log returns of a record that creeps up, and of a history before it in which a crisis of so many bars took it all back."""
+    shocks = np.random.default_rng(seed).normal(size=2 * bars)
+    history = 0.005 * shocks + 0.001
+    history[100 : 100 + fall] -= 0.6 / fall
+    return history[bars:], history
+
+
+def test_a_crisis_of_many_bars_that_the_record_lacks_is_not_earned():
+    """No bar of it is worse than others of the record's size would allow: the stretch is."""
+    found = np.zeros(3)
+    for seed in range(20):
+        returns, history = crept(seed)
+        held, moves = np.ones(len(returns)), np.expm1(history)
+        worst = {"worst_loss": stats.worst_case_loss(held, moves), "bars_known": len(history)}
+        one = stats.check_rare_losses(returns, **worst, paths=300)
+        more = stats.check_rare_losses(
+            returns, **worst, worst_stretches=stats.worst_case_stretches(held, moves), paths=300
+        )
+        found += [one.is_reliable, more.is_reliable, more.stretch >= 20]
+    assert found.tolist() == [20, 0, 20]
+    assert more.why.startswith(f"with one more stretch of {more.stretch} bars that loses ")
+
+
+def test_a_crisis_within_the_record_counts_once_more():
+    """The account fell through it once, and still gained."""
+    returns = np.concatenate([crept(seed)[0] for seed in range(4)])
+    returns[1_000:1_020] -= 0.03
+    assert stats.bootstrap_p_value(returns) < 0.05
+    found = stats.check_rare_losses(returns)
+    assert found.stretch == 20 and found.worst_loss == pytest.approx(0.62, abs=0.01) and not found.is_reliable
+
+
+def test_ordinary_stretches_do_not_count():
+    """Independent bars, held in full: long stretches fall by a few of their standard deviations, and that is all."""
+    counted = 0
+    for seed in range(60):
+        history = 0.01 * np.random.default_rng(seed).standard_t(5, size=3_000)
+        stretches = stats.worst_case_stretches(np.ones(1_000), np.expm1(history))
+        found = stats.check_rare_losses(
+            history[-1_000:] + 0.001, worst_stretches=stretches, bars_known=3_000, paths=200
+        )
+        counted += found.stretch > 10
+    assert counted <= 3
+
+
+def test_the_worst_stretches_of_exposures_by_hand():
+    moves = np.array([0.1, -0.2, -0.2, 0.3, 0.3])
+    ((bars, loss),) = stats.worst_case_stretches(np.ones(10), moves)
+    assert (bars, loss) == (2, pytest.approx(-2 * math.log(0.8)))
+    ((_, short),) = stats.worst_case_stretches(-0.5 * np.ones(10), moves)
+    assert short == pytest.approx(-2 * math.log(0.85))
+    turning = np.tile([1.0, -1.0], 5)
+    assert stats.worst_case_stretches(turning, moves) == ((2, 0.0),), "it would have left the side that loses"
+    assert stats.worst_case_stretches(np.full(10, -4.0), moves) == ((2, math.inf),)
+    assert stats.worst_case_stretches(np.ones(9), moves) == (), "fewer than five stretches of two bars"
+
+
 def test_studentised_p_values():
     """Close to Student's t where nothing is skewed; without the claim where a few values bring all of the loss."""
     from scipy.stats import ttest_1samp

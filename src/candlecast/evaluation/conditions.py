@@ -18,7 +18,7 @@ from candlecast.evaluation.fill_gains import FillGains, fill_gains
 from candlecast.evaluation.stresses import Stresses, stresses
 from candlecast.evaluation.tradability import Tradability, tradability
 from candlecast.signals import Positions
-from candlecast.stats import annual_return, have_ranges, worst_case_loss
+from candlecast.stats import annual_return, have_ranges, worst_case_loss, worst_case_stretches
 from candlecast.text.json_values import json_values
 
 OUTSIDE = "outside:"  # before the name of a feature from outside, in its description
@@ -44,7 +44,8 @@ class Conditions:
         terms.
     is_in_time_order: each training part lies before its test part.
     worst_loss: the loss of the strategy in the worst known bar of its market, a positive log return
-        (`stats.worst_case_loss`); NaN where not known. bars_known: the number of bars that this is the worst of.
+        (`stats.worst_case_loss`); NaN where not known. worst_stretches: the same of stretches, in pairs of bars and loss
+        (`stats.worst_case_stretches`). bars_known: the number of bars that these are the worst of.
     outside: names of what comes from elsewhere, whose times the candles cannot verify: features from outside tables, and other
         candles (`features.of`, benchmarks) by symbol and interval.
     clock: names of a user's features that depend on the time alone and are no plain time, in words.
@@ -71,6 +72,7 @@ class Conditions:
     stresses: Stresses = Stresses()
     is_in_time_order: bool = True
     worst_loss: float = math.nan
+    worst_stretches: tuple[tuple[int, float], ...] = ()
     bars_known: int = 0
     outside: tuple[str, ...] = ()
     clock: str = ""
@@ -145,6 +147,7 @@ def conditions_of(
             delayed_return = _annual(candles, later, result)
     checked, changes = candles.check(), candles.origin.changes if candles.origin else ()
     are_real = any(change.kind == "accepted" for change in changes)
+    worst_loss, worst_stretches = _worst_losses(candles, result)
     return Conditions(
         break_even_bps=break_even_bps(candles, positions, costs=result.costs, cash=result.cash),
         middle_bps=_middle_bps(candles, positions, result),
@@ -155,7 +158,8 @@ def conditions_of(
         between_bars=between_bars(candles, result, seed=seed),
         stresses=stresses(candles, positions, result, seed=seed),
         is_in_time_order=is_in_time_order,
-        worst_loss=_worst_loss(candles, result),
+        worst_loss=worst_loss,
+        worst_stretches=worst_stretches,
         bars_known=len(candles),
         outside=tuple(sorted(set(_outside(described)))),
         clock=clock,
@@ -190,12 +194,12 @@ def _outside(described: Any) -> Iterator[str]:
             yield from _outside(each)
 
 
-def _worst_loss(candles: Candles, result: BacktestResult) -> float:
-    """The loss of the strategy in the worst bar of the candles, training part included; NaN without a trade."""
+def _worst_losses(candles: Candles, result: BacktestResult) -> tuple[float, tuple[tuple[int, float], ...]]:
+    """The losses of the strategy in the worst bar and stretches of the candles, training part included; NaN without a trade."""
     if not result.fills.height:
-        return math.nan
-    moves = np.diff(candles.close) / candles.close[:-1]
-    return worst_case_loss(result.equity["position"].to_numpy(), moves)
+        return math.nan, ()
+    held, moves = result.equity["position"].to_numpy(), np.diff(candles.close) / candles.close[:-1]
+    return worst_case_loss(held, moves), worst_case_stretches(held, moves)
 
 
 def _static_returns(

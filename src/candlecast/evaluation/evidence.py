@@ -204,8 +204,15 @@ def _doubt(growth: np.ndarray, p_value: float, conditions: Conditions, seed: int
     """The reason to doubt a significant gain: the record may lack rare large losses."""
     if not p_value < LEVEL or math.isnan(conditions.worst_loss):
         return ""
-    loss, known = conditions.worst_loss, conditions.bars_known
-    return check_rare_losses(growth, worst_loss=loss, bars_known=known, level=LEVEL, mean_p=p_value, seed=seed).why
+    return check_rare_losses(
+        growth,
+        worst_loss=conditions.worst_loss,
+        worst_stretches=conditions.worst_stretches,
+        bars_known=conditions.bars_known,
+        level=LEVEL,
+        mean_p=p_value,
+        seed=seed,
+    ).why
 
 
 def _bars_needed(record: TrackRecord, lucky: float) -> float:

@@ -69,7 +69,12 @@ from candlecast.stats.ranking import (
     rising_p_value,
     turnover_of,
 )
-from candlecast.stats.rare_losses import RareLosses, check_rare_losses, worst_case_loss
+from candlecast.stats.rare_losses import (
+    RareLosses,
+    check_rare_losses,
+    worst_case_loss,
+    worst_case_stretches,
+)
 from candlecast.stats.rolling import rolling_sharpe, rolling_volatility
 from candlecast.stats.selection import (
     Overfitting,
@@ -179,5 +184,6 @@ __all__ = [
     "uniformity_p_value",
     "unit_columns",
     "worst_case_loss",
+    "worst_case_stretches",
     "yearly_returns",
 ]
