@@ -13,13 +13,16 @@ import pytest
 from scipy.stats import norm
 
 from candlecast import stats
-from candlecast.backtesting import Costs
+from candlecast.backtesting import Costs, backtest
 from candlecast.evaluation import verdict as judging
-from candlecast.evaluation.conditions import Conditions
-from candlecast.evaluation.evidence import Evidence, gather, largest_p
+from candlecast.evaluation.conditions import Conditions, conditions_of
+from candlecast.evaluation.evidence import Evidence, _account_p_values, gather, largest_p
 from candlecast.evaluation.trial_count import TrialCount, count
 from candlecast.ledger import Ledger, Trial
 from candlecast.ledger.profile import Profile
+from candlecast.signals import Positions
+from candlecast.sources.synthetic import random_walk
+from candlecast.stats.persistence import Persistence
 from candlecast.targets import NextReturn
 
 CLEAR = Evidence(
@@ -188,3 +191,23 @@ def test_strategies_of_one_forecast_are_counted_by_what_they_earned():
     assert tally.forecasts == pytest.approx(1.0, abs=0.05)
     assert tally.trades == pytest.approx(4.0, abs=0.3)
     assert (tally.forecasts_before, tally.trades_before) == (0.0, 0.0)  # judged together, so none came before
+
+
+@pytest.mark.parametrize("sign", [-1.0, 0.0])
+def test_slow_positions_against_a_price_that_cannot_be_forecast_have_no_timing(sign):
+    """The higher the price, the larger the short: whatever was high has fallen by the end of a record."""
+    p_values = []
+    for seed in range(24):
+        candles = random_walk(700, seed=seed, volatility=0.012, drift=0.0015 * sign).candles
+        log = np.log(candles.close)
+        against = -2.0 * (log - log[0] - 0.0015 * sign * np.arange(700))
+        positions = Positions.from_array(candles, np.round(np.clip(0.5 * sign + against, -1.0, 1.0), 1))
+        result = backtest(candles, positions, costs=Costs.free())
+        found = conditions_of(candles, positions, result, is_in_time_order=True)
+        whole = replace(found, expanding_returns=np.empty(0), persistence=Persistence())
+        p_values.append(
+            [_account_p_values(np.log1p(result.returns), given, is_ruined=False, seed=0)[1] for given in (whole, found)]
+        )
+    by_whole_record, by_both = (np.array(p_values) < 0.05).mean(axis=0)
+    assert by_whole_record > 0.15
+    assert by_both < 0.1

@@ -19,6 +19,7 @@ from candlecast.evaluation.stresses import Stresses, stresses
 from candlecast.evaluation.tradability import Tradability, tradability
 from candlecast.signals import Positions
 from candlecast.stats import annual_return, have_ranges, worst_case_loss, worst_case_stretches
+from candlecast.stats.persistence import Persistence, persistence_of
 from candlecast.text.json_values import json_values
 
 OUTSIDE = "outside:"  # before the name of a feature from outside, in its description
@@ -56,7 +57,9 @@ class Conditions:
         only later candles changed.
     static_returns: returns per bar of an account with a constant position, with the same financing and no trading costs: the
         mean position of this one, or, where the forecast is of volatility, less of it with the same risk (`is_at_equal_risk`);
-        empty where not known.
+        empty where not known. expanding_returns: the same with the mean position so far, at each bar, in place of that of the
+        whole record.
+    persistence: whether the positions are slow and go against the price, so that the timing test needs a correction.
     notices: odd properties of the candles, in sentences; jumps: the notices of jumps that look like splits and were not
         declared to be real; changes: the changes made to the candles before anything was computed.
     """
@@ -82,7 +85,9 @@ class Conditions:
     audit: str = NO_AUDIT
     leaks: tuple[str, ...] = ()
     static_returns: np.ndarray = field(default_factory=lambda: np.empty(0), compare=False, repr=False)
+    expanding_returns: np.ndarray = field(default_factory=lambda: np.empty(0), compare=False, repr=False)
     is_at_equal_risk: bool = False
+    persistence: Persistence = Persistence()
     notices: tuple[str, ...] = ()
     jumps: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
@@ -106,6 +111,7 @@ class Conditions:
                 "stresses": asdict(self.stresses),
                 "is_in_time_order": self.is_in_time_order,
                 "is_at_equal_risk": self.is_at_equal_risk,
+                "persistence": self.persistence._asdict(),
                 "outside": self.outside,
                 "clock": self.clock,
                 "levels": self.levels,
@@ -148,6 +154,10 @@ def conditions_of(
     checked, changes = candles.check(), candles.origin.changes if candles.origin else ()
     are_real = any(change.kind == "accepted" for change in changes)
     worst_loss, worst_stretches = _worst_losses(candles, result)
+    static_returns, expanding_returns = (
+        _held_returns(candles, positions, result, exposures, is_at_equal_risk=not implies_return)
+        for exposures in _mean_exposures(positions, result)
+    )
     return Conditions(
         break_even_bps=break_even_bps(candles, positions, costs=result.costs, cash=result.cash),
         middle_bps=_middle_bps(candles, positions, result),
@@ -166,8 +176,10 @@ def conditions_of(
         replaced=replaced,
         audit=audit,
         leaks=leaks,
-        static_returns=_static_returns(candles, positions, result, is_at_equal_risk=not implies_return),
+        static_returns=static_returns,
+        expanding_returns=expanding_returns,
         is_at_equal_risk=not implies_return,
+        persistence=_persistence(result),
         notices=checked.notices,
         jumps=() if are_real else checked.jumps,
         changes=tuple(map(str, changes)),
@@ -202,29 +214,46 @@ def _worst_losses(candles: Candles, result: BacktestResult) -> tuple[float, tupl
     return worst_case_loss(held, moves), worst_case_stretches(held, moves)
 
 
-def _static_returns(
-    candles: Candles, positions: Positions, result: BacktestResult, *, is_at_equal_risk: bool
-) -> np.ndarray:
-    """Returns of an account that holds the mean position: the same exposure and financing, without timing.
+def _persistence(result: BacktestResult) -> Persistence:
+    """Of the exposures of an account, up to its ruin, each held through the next move of the closes."""
+    last = len(result.returns_until_ruin)
+    held, closes = (result.equity[name].to_numpy()[: last + 1] for name in ("position", "close"))
+    return persistence_of(held[:-1], np.diff(np.log(closes)))
 
-    At equal risk, the mean position is multiplied by the ratio of the standard deviations of both accounts' returns, 1 at most.
-    Who forecasts volatility holds less before large moves: the mean return of a position of constant size is nearly the same as
-    his, and its risk is larger. A ratio above 1 is not applied, so that this account never holds more than the mean position.
+
+def _mean_exposures(positions: Positions, result: BacktestResult) -> tuple[np.ndarray, np.ndarray]:
+    """The mean exposure of the account at each decision, (decisions,): of the whole record, and of the bars so far."""
+    exposures = result.equity["position"].to_numpy()
+    so_far = np.cumsum(exposures) / np.arange(1, len(exposures) + 1)
+    decided, closed = (frame["time"].to_physical().to_numpy() for frame in (positions.frame, result.equity))
+    rows = np.searchsorted(closed, decided, side="right") - 1
+    return np.full(len(decided), float(exposures.mean())), np.where(rows >= 0, so_far[np.maximum(rows, 0)], 0.0)
+
+
+def _held_returns(
+    candles: Candles, positions: Positions, result: BacktestResult, exposures: np.ndarray, *, is_at_equal_risk: bool
+) -> np.ndarray:
+    """Returns of an account that holds these mean exposures: the same financing, without timing.
+
+    At equal risk, they are multiplied by the ratio of the standard deviations of both accounts' returns, 1 at most. Who forecasts
+    volatility holds less before large moves: the mean return of a position of constant size is nearly the same as his, and its
+    risk is larger. A ratio above 1 is not applied, so that this account never holds more than the mean position.
     """
-    mean = float(result.equity["position"].to_numpy().mean())
-    returns = _constant_returns(candles, positions, result, mean)
+    returns = _returns_of(candles, positions, result, exposures)
     if not is_at_equal_risk:
         return returns
     risk, own = float(np.std(returns)), float(np.std(result.returns_until_ruin))
-    return _constant_returns(candles, positions, result, mean * own / risk) if own < risk else returns
+    return _returns_of(candles, positions, result, exposures * own / risk) if own < risk else returns
 
 
-def _constant_returns(candles: Candles, positions: Positions, result: BacktestResult, exposure: float) -> np.ndarray:
-    """Returns per bar of a constant exposure within the leverage of these positions, with no trading costs."""
-    held = positions.frame.with_columns(position=pl.lit(max(min(exposure, positions.leverage), -positions.leverage)))
-    static = replace(positions, frame=held, in_units=False, band=REBALANCED)
+def _returns_of(candles: Candles, positions: Positions, result: BacktestResult, exposures: np.ndarray) -> np.ndarray:
+    """Returns per bar of these exposures within the leverage of these positions, with no trading costs."""
+    within = np.clip(exposures, -positions.leverage, positions.leverage)
+    held = replace(
+        positions, frame=positions.frame.with_columns(position=pl.Series(within)), in_units=False, band=REBALANCED
+    )
     free = result.costs.of_holding()
-    return account_returns(candles, static, costs=free, cash=result.cash)[: len(result.returns_until_ruin)]
+    return account_returns(candles, held, costs=free, cash=result.cash)[: len(result.returns_until_ruin)]
 
 
 def _middle_bps(candles: Candles, positions: Positions, result: BacktestResult) -> float:

@@ -25,6 +25,7 @@ from candlecast.stats import (
     sharpe_difference,
     track_record,
 )
+from candlecast.stats.persistence import persistent_p_value
 from candlecast.text.json_values import json_values
 
 LEVEL = 0.05  # probability of a false claim that is accepted in each question
@@ -42,7 +43,9 @@ class Evidence:
     return_p: test of growth, by bootstrap: the null hypothesis is a mean log return of zero or less. 1 for a ruined account.
     timing_p: timing test, by bootstrap: the null hypothesis is a mean log return no higher than that of an account that holds
         the mean position, with the same financing. A constant exposure earns drift or interest, and is no skill. Where the
-        forecast is of volatility, that account holds less, so that its risk is the same (`Conditions.static_returns`).
+        forecast is of volatility, that account holds less, so that its risk is the same (`Conditions.static_returns`). The
+        larger p-value of two tests: against the mean position of the whole record, and against that of the bars so far; corrected
+        where positions are slow and go against the price (`stats.persistence`).
     sharpe_difference: Sharpe ratio per year less that of buy-and-hold, with its 95 % confidence interval
         `sharpe_difference_low` to `sharpe_difference_high`; sharpe_p: test of the Sharpe difference: the null hypothesis is
         zero or less.
@@ -141,7 +144,7 @@ def gather(
     is_ruined = result.ruined_at is not None
     growth = returns if is_ruined else log_returns(returns)
     record = track_record(growth)
-    return_p, timing_p = _account_p_values(growth, conditions.static_returns, is_ruined=is_ruined, seed=seed)
+    return_p, timing_p = _account_p_values(growth, conditions, is_ruined=is_ruined, seed=seed)
     difference = sharpe_difference(returns, result.benchmark_returns_until_ruin, bars_per_year=yearly, seed=seed)
     unadjusted = Evidence(
         forecast_p=forecast_p,
@@ -189,15 +192,20 @@ def largest_p(row: dict[str, Any]) -> float:
     return math.nan if None in p_values else max(p_values)
 
 
-def _account_p_values(growth: np.ndarray, static: np.ndarray, *, is_ruined: bool, seed: int) -> tuple[float, float]:
-    """Tests of log returns (time,), on the same draws: against zero, and against those of the static account where known."""
+def _account_p_values(growth: np.ndarray, conditions: Conditions, *, is_ruined: bool, seed: int) -> tuple[float, float]:
+    """Tests of log returns (time,), on the same draws: against zero, and against those of the static accounts where known."""
     if is_ruined:
         return 1.0, 1.0
     if not len(growth):
         return math.nan, math.nan
-    held = log_returns(np.maximum(static, RUINED)) if len(static) == len(growth) else np.zeros(len(growth))
-    of_growth, of_timing = bootstrap_p_values(np.column_stack([growth, growth - held]), seed=seed)
-    return of_growth, of_timing
+    p_values = []
+    for static in (conditions.static_returns, conditions.expanding_returns):
+        if p_values and len(static) != len(growth):
+            continue
+        held = log_returns(np.maximum(static, RUINED)) if len(static) == len(growth) else np.zeros(len(growth))
+        p_values.append(bootstrap_p_values(np.column_stack([growth, growth - held]), seed=seed))
+    timing_p = persistent_p_value(max(timing for _, timing in p_values), conditions.persistence, seed=seed)
+    return p_values[0][0], timing_p
 
 
 def _doubt(growth: np.ndarray, p_value: float, conditions: Conditions, seed: int) -> str:

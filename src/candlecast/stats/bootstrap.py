@@ -304,7 +304,7 @@ def sharpe_difference(
         t = np.where(errors > 0, (draws - ratio) / errors, np.nan)
     unit = value / ratio if ratio else math.sqrt(bars_per_year)
     low, high = (value - unit * error * bound for bound in reversed(percentile_interval(t, level=level)))
-    return SharpeDifference(value, low, high, _share_above(ratio / error, t))
+    return SharpeDifference(value, low, high, share_above(ratio / error, t))
 
 
 def _studentised(moments: np.ndarray, size: int, paths: int, seed: int) -> tuple[float, float, np.ndarray, np.ndarray]:
@@ -347,10 +347,10 @@ def _ratio_and_error(
 
 def _p_value(value: float, draws: np.ndarray) -> float:
     """Share of centred draws at or above the value; an undefined draw counts as above, which claims less."""
-    return math.nan if math.isnan(value) else _share_above(value, draws - value)
+    return math.nan if math.isnan(value) else share_above(value, draws - value)
 
 
-def _share_above(value: float, draws: np.ndarray) -> float:
+def share_above(value: float, draws: np.ndarray) -> float:
     """(1 + the number of draws at or above the value) / (1 + paths); by `_tail` where there is none."""
     above = int(np.sum(~(draws < value)))
     least = (1 + above) / (1 + len(draws))

@@ -167,8 +167,8 @@ def worst_case_stretches(
 
     As `worst_case_loss`, whose arguments these are: for k bars, the exposure is the 95 % quantile of the means over k bars of
     the record on one side, and the loss the largest of -sum ln(1 + exposure x move) over k bars of the known history, with the
-    exposure kept. A strategy that changes sides often has small means: it would have left the side that loses. Lengths of which the
-    record has fewer than five are left out.
+    exposure kept. A strategy that changes sides often has small means: it would have left the side that loses. Lengths of which
+    the record has fewer than five are left out.
 
     >>> ((bars, loss),) = worst_case_stretches(np.ones(10), np.array([0.1, -0.2, -0.2, 0.3]))
     >>> bars, round(loss, 4)      # -2 ln(1 - 0.2)
