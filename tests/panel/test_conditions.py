@@ -12,6 +12,8 @@ from candlecast.evaluation.conditions import Conditions
 from candlecast.evaluation.objections import _implausible
 from candlecast.ledger import Ledger
 from candlecast.panel.dating import misdated
+from candlecast.panel.panel import Panel
+from candlecast.panel.rare_losses import worst_losses
 from candlecast.panel.verdict import judge_panel
 from candlecast.sources import synthetic
 
@@ -100,6 +102,27 @@ def bankrupt():
     return named(made)
 
 
+def crashing():
+    """Assets with wide ranges rise a little, those with narrow ones fall, and one moment of training takes all of it back."""
+    generator, made = np.random.default_rng(3), []
+    crash, market = 100, 0.005 * generator.standard_normal(BARS)
+    for seed in range(ASSETS):
+        candles = synthetic.random_walk(BARS, seed=seed).candles
+        state = np.repeat(generator.choice([-1.0, 1.0], BARS // 70), 70)
+        log = market + 0.0025 * state
+        log[crash] += np.log1p(-0.6 * state[crash])
+        move = np.exp(np.cumsum(log))
+        before = np.concatenate([[1.0], move[:-1]])
+        opened, close = candles.open * before, candles.close * move
+        width = np.exp(0.004 * (state + 1) * generator.uniform(0.5, 1.0, BARS))
+        high, low = np.maximum(opened, close) * width, np.minimum(opened, close) / width
+        frame = candles.frame.with_columns(
+            open=pl.Series(opened), high=pl.Series(high), low=pl.Series(low), close=pl.Series(close)
+        )
+        made.append(replace(candles, frame=frame).with_real_jumps())
+    return named(made)
+
+
 def without_fills(result):
     """The verdict by the tests alone."""
     found = result.conditions
@@ -135,6 +158,42 @@ def test_a_gain_that_nobody_could_have_had_is_no_edge(make, headline):
     assert without_fills(result).has_edge or "better than any market" in headline
     assert result.verdict.headline.startswith(headline)
     assert not result.verdict.pays
+
+
+def test_a_crash_of_all_assets_that_the_tested_part_lacks_is_not_earned():
+    study = replace(
+        STUDY,
+        features=cc.Features(cc.cross_rank(cc.log_range(5))),
+        model=cc.LinearRegression(window=1),
+        target=cc.AboveMedian(),
+    )
+    result = study.run(crashing(), ledger=Ledger.in_memory())
+    assert without_fills(result).has_edge
+    assert result.verdict.headline == "No edge found: the record is too short to trust its tests."
+    assert "With one more bar that loses " in result.verdict.text
+    calm = replace(result.conditions, worst_loss=0.01, worst_stretches=())
+    assert verdict_with(result, calm).has_edge
+
+
+def test_the_worst_losses_of_weights_by_hand():
+    """Long and short half of the account: the worst moment has the lowest return of the long and the highest of the short."""
+    closes = np.full((3, 60), 100.0)
+    closes[:, 30:] *= np.array([[0.5], [1.5], [1.0]])
+    made = [synthetic.random_walk(60, seed=seed).candles for seed in range(3)]
+    made = [
+        replace(
+            each, frame=each.frame.with_columns(**{name: pl.Series(own) for name in ("open", "high", "low", "close")})
+        )
+        for each, own in zip(named(made), closes, strict=True)
+    ]
+    panel = Panel.of(made)
+    weights = np.tile([0.5, -0.5, 0.0], (20, 1))
+    found = dict(worst_losses(panel, weights))
+    assert list(found) == [1, 2]
+    assert found[1] == pytest.approx(-np.log(0.5)), "0.5 x 50 % of each side; a usual moment loses nothing"
+    turning = np.tile([[0.5, -0.5, 0.0], [-0.5, 0.5, 0.0]], (10, 1))
+    assert dict(worst_losses(panel, turning))[2] == 0.0
+    assert dict(worst_losses(panel, 3 * weights))[1] == np.inf
 
 
 def test_a_gain_that_could_be_had_stays_an_edge_with_some_bad_prices():

@@ -95,19 +95,27 @@ class Traded:
         held = replace(self.costs.of_holding(), extra=None)
         return _highest(lambda cost: prepared.final_equity(replace(held, fee_bps=cost), self.cash) > self.cash)
 
-    def static_returns(self, weights: np.ndarray, result: BacktestResult) -> np.ndarray:
-        """Returns by bar of holding each asset's mean weight throughout, with the financing of the account: (bars - 1,)."""
-        mean = weights[self.first : self.last + 1].mean(axis=0)
+    def static_returns(self, weights: np.ndarray, result: BacktestResult, *, is_expanding: bool = False) -> np.ndarray:
+        """Returns by bar of holding each asset's mean weight, with the financing of the account: (bars - 1,).
+
+        The mean of all tested moments; `is_expanding`: of the tested moments before each.
+        """
+        tested = weights[self.first : self.last + 1]
+        mean = np.tile(tested.mean(axis=0), (len(tested), 1))
+        if is_expanding:
+            mean = np.cumsum(tested, axis=0) / np.arange(1, len(tested) + 1)[:, None]
+            mean = np.concatenate([np.zeros((1, tested.shape[1])), mean[:-1]])
         times = result.equity["time"].dt.replace_time_zone(None).to_numpy()
         rows = np.searchsorted(self.panel.times, times)
         inside = (rows < len(self.panel)) & (self.panel.times[np.minimum(rows, len(self.panel) - 1)] == times)
-        closes = np.full((len(times), len(mean)), np.nan)
+        closes = np.full((len(times), tested.shape[1]), np.nan)
         closes[inside] = self.panel.closes[rows[inside]]
-        simple = np.diff(_carried(closes), axis=0) / _carried(closes)[:-1]
+        simple = np.diff(carried(closes), axis=0) / carried(closes)[:-1]
         financing = np.diff(result.equity["financing"].to_numpy())
         before = result.equity["equity"].to_numpy()[:-1]
         paid = np.divide(financing, before, out=np.zeros(len(before)), where=before > 0)
-        return (np.nan_to_num(simple) @ mean) - paid
+        held = mean[np.clip(rows[:-1] - self.first, 0, len(mean) - 1)]
+        return (np.nan_to_num(simple) * held).sum(axis=1) - paid
 
 
 def universe_weights(panel: Panel) -> np.ndarray:
@@ -130,7 +138,7 @@ def _listed(panel: Panel) -> np.ndarray:
     return (before >= 0) & was_member & after
 
 
-def _carried(values: np.ndarray) -> np.ndarray:
+def carried(values: np.ndarray) -> np.ndarray:
     """Each column with its last defined value where it has none."""
     rows = np.maximum.accumulate(np.where(np.isfinite(values), np.arange(len(values))[:, None], 0), axis=0)
     return np.take_along_axis(values, rows, axis=0)

@@ -32,6 +32,7 @@ from candlecast.evaluation.stresses import (
 from candlecast.panel.account import Traded
 from candlecast.panel.dating import misdated
 from candlecast.panel.panel import Panel
+from candlecast.panel.rare_losses import worst_losses
 from candlecast.stats import annual_return, bootstrap_p_value, have_ranges, log_returns
 
 NONE = Growth(math.nan, 0.0)  # of what was not tried
@@ -134,6 +135,7 @@ def panel_conditions(
         break_even_bps=traded.break_even_bps(weights),
         delayed_return=_annual(traded.run(np.concatenate([np.zeros((1, weights.shape[1])), weights[:-1]]))),
         static_returns=traded.static_returns(weights, result)[: len(result.returns_until_ruin)],
+        expanding_returns=traded.static_returns(weights, result, is_expanding=True)[: len(result.returns_until_ruin)],
     )
     equity = result.equity["equity"].to_numpy()
     if result.ruined_at is not None or not result.fills["is_at_open"].any() or not equity[-1] > equity[0]:
@@ -143,8 +145,12 @@ def panel_conditions(
         filled_at_worse(each, own) if (own := result.fills.filter(pl.col("symbol") == each.symbol)).height else each
         for each in traded.panel.assets
     ]
+    (_, worst_loss), *worst_stretches = worst_losses(traded.panel, weights[traded.first : traded.last + 1])
     return replace(
         given,
+        worst_loss=worst_loss,
+        worst_stretches=tuple(worst_stretches),
+        bars_known=len(traded.panel),
         middle_bps=_middle_bps(judged),
         worse_return=_annual(judged.on(worse).run(weights)),
         assets=_asset_prices(judged),
