@@ -14,6 +14,9 @@ from candlecast.models import Baseline
 from candlecast.walkforward import FoldForecast, forecast_frame, plan_jobs
 
 BARS, FOLDS, SEEDS = 5_000, 2, 4
+BORROW = (
+    0.25  # percent a year that shorts pay where a table from outside might tell of carry: costs have to charge some
+)
 TUTORIAL_BARS = 1_000  # as many as the tutorial downloads
 
 
@@ -75,8 +78,9 @@ def judged(batch):
     for symbol, world in worlds.items():
         record = {"family": batch.family, "strength": batch.strength, "seed": int(symbol[1:])}
         for name in ("oracle", "linear", "lstm"):
+            charged = replace(costs, borrow_percent=BORROW) if world.leader is not None else costs
             study = cc.Study(
-                model=models[name], features=features[symbol], target=target, folds=folds, costs=costs, baselines=()
+                model=models[name], features=features[symbol], target=target, folds=folds, costs=charged, baselines=()
             )
             chosen = {label: parts[symbol][label] for label in ("naive", "drift", name)}
             verdict = study.assemble(world.candles, chosen, name=name, ledger=cc.Ledger.in_memory()).verdict

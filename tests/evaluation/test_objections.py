@@ -17,7 +17,7 @@ from candlecast.evaluation.fill_gains import FillGains
 from candlecast.evaluation.stresses import Stresses
 from candlecast.evaluation.tradability import tradability
 from candlecast.evaluation.verdict import judge
-from candlecast.features import Features, log_range, log_return
+from candlecast.features import Features, log_range, log_return, outside
 from candlecast.ledger import Ledger
 from candlecast.models import LinearRegression
 from candlecast.signals import FollowDirection, InverseVolatility, Positions
@@ -146,6 +146,12 @@ def test_what_is_returned_with_other_fills_is_that_of_accounts(planted):
             "without these the strategy returns 5.0 % a year, instead of",
         ),
         (
+            {"stresses": Stresses(carry_percent=116.0), "tables": ("funding",)},
+            {},
+            "the gain may be a carry that the costs leave out",
+            "A carry of 116 % a year on what is held",
+        ),
+        (
             {"stresses": Stresses(ended=3, ended_return=0.02, ended_p=0.3)},
             {},
             "the gain needs the last closes of assets that ended",
@@ -189,6 +195,42 @@ def test_each_objection_takes_the_claim_of_trading_away_and_leaves_the_forecast(
     verdict = verdict_under(planted, conditions, **prices)
     assert (verdict.is_forecastable, verdict.pays, verdict.has_edge) == (True, False, False)
     assert headline in verdict.headline and reason in verdict.text
+
+
+@pytest.mark.parametrize(
+    ("rate", "tables", "has_edge"), [(116.0, (), True), (900.0, ("funding",), True), (np.nan, ("funding",), True)]
+)
+def test_a_carry_is_no_objection_without_tables_above_any_rate_or_where_it_is_charged(planted, rate, tables, has_edge):
+    verdict = verdict_under(planted, {"stresses": Stresses(carry_percent=rate), "tables": tables})
+    assert verdict.has_edge is has_edge
+    assert ("A carry of 116 % a year" in verdict.text) == (rate == 116.0)
+    assert "and if holding costs no more than the costs charge" in verdict.premise
+
+
+def test_funding_that_the_costs_leave_out_is_no_edge():
+    """The price rises by the funding of the next 8 hours, which is published and which the holder pays."""
+    generator, bars = np.random.default_rng(60), 1_200
+    signs = np.cumprod(np.where(generator.random(bars) < 1 / 3, -1.0, 1.0))
+    rates = 0.002 * signs * generator.uniform(0.5, 1.5, bars)
+    walk = synthetic.random_walk(bars, seed=5, volatility=0.007, interval="8h").candles
+    growth = np.exp(np.cumsum(rates))
+    before = np.concatenate([[1.0], growth[:-1]])
+    opened, close = walk.open * before, walk.close * growth
+    frame = walk.frame.with_columns(
+        open=pl.Series(opened),
+        close=pl.Series(close),
+        high=pl.Series(np.maximum.reduce([walk.high * before, opened, close])),
+        low=pl.Series(np.minimum.reduce([walk.low * before, opened, close])),
+    )
+    candles = replace(walk, frame=frame)
+    table = frame.select(known_at=pl.col("close_time").shift(1), funding=pl.Series(rates)).drop_nulls()
+    study = replace(STUDY, features=Features(outside("funding", table)), costs=Costs(fee_bps=2, slippage_bps=1))
+    result = study.run(candles, ledger=Ledger.in_memory())
+    assert result.backtest.trades["bars"].mean() < 5
+    assert result.conditions.tables == ("funding",)
+    assert result.verdict.headline == "No edge found: the gain may be a carry that the costs leave out."
+    charged = replace(study, costs=replace(study.costs, borrow_percent=0.25)).run(candles, ledger=Ledger.in_memory())
+    assert charged.verdict.has_edge, "of a market that charges a fee for borrowing alone"
 
 
 def test_a_spread_is_no_objection_to_what_does_not_pay_anyway():

@@ -85,5 +85,5 @@ def test_the_carry_that_takes_all_growth():
     falling = synthetic.random_walk(1_001, seed=1, volatility=1e-6, drift=-0.2 / 365).candles
     assert np.isnan(stressed(falling, half, Costs.free()).carry_percent)
     turning = np.where(np.arange(1_001) % 4 < 2, 1.0, 0.0)
-    assert np.isnan(stressed(rising, turning, Costs.free()).carry_percent)  # too short to matter
+    assert stressed(rising, turning, Costs.free()).carry_percent == pytest.approx(20, rel=0.05), "of any length"
     assert np.isnan(stressed(rising, half, Costs(fee_bps=0, slippage_bps=0, interest_percent=1)).carry_percent)

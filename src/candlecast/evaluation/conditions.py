@@ -48,7 +48,7 @@ class Conditions:
         (`stats.worst_case_loss`); NaN where not known. worst_stretches: the same of stretches, in pairs of bars and loss
         (`stats.worst_case_stretches`). bars_known: the number of bars that these are the worst of.
     outside: names of what comes from elsewhere, whose times the candles cannot verify: features from outside tables, and other
-        candles (`features.of`, benchmarks) by symbol and interval.
+        candles (`features.of`, benchmarks) by symbol and interval. tables: the features alone.
     clock: names of a user's features that depend on the time alone and are no plain time, in words.
     levels, names: of a panel, names of the features that change with the level of each asset's prices, and with the names of
         the assets, in words.
@@ -78,6 +78,7 @@ class Conditions:
     worst_stretches: tuple[tuple[int, float], ...] = ()
     bars_known: int = 0
     outside: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
     clock: str = ""
     levels: str = ""
     names: str = ""
@@ -113,6 +114,7 @@ class Conditions:
                 "is_at_equal_risk": self.is_at_equal_risk,
                 "persistence": self.persistence._asdict(),
                 "outside": self.outside,
+                "tables": self.tables,
                 "clock": self.clock,
                 "levels": self.levels,
                 "names": self.names,
@@ -171,7 +173,8 @@ def conditions_of(
         worst_loss=worst_loss,
         worst_stretches=worst_stretches,
         bars_known=len(candles),
-        outside=tuple(sorted(set(_outside(described)))),
+        outside=outside_names(described),
+        tables=table_names(described),
         clock=clock,
         replaced=replaced,
         audit=audit,
@@ -192,14 +195,24 @@ def _annual(candles: Candles, positions: Positions, result: BacktestResult) -> f
     return annual_return(returns, bars_per_year=result.bars_per_year)
 
 
-def _outside(described: Any) -> Iterator[str]:
-    """Names of the outside features and of the other candles within the description of a study's parts."""
+def outside_names(described: Any) -> tuple[str, ...]:
+    """Names of the outside features and of the other candles within the description of a study's parts, sorted."""
+    return tuple(sorted({name for name, _ in _outside(described)}))
+
+
+def table_names(described: Any) -> tuple[str, ...]:
+    """Names of the outside features alone, sorted."""
+    return tuple(sorted({name for name, is_feature in _outside(described) if is_feature}))
+
+
+def _outside(described: Any) -> Iterator[tuple[str, bool]]:
+    """Each name, and whether it is of a feature."""
     if isinstance(described, dict):
         if described.get("type") == CANDLES:
-            yield f"{described.get('symbol')} {described.get('interval')}"
+            yield f"{described.get('symbol')} {described.get('interval')}", False
         kind = described.get("kind")
         if isinstance(kind, str) and kind.startswith(OUTSIDE):
-            yield kind.removeprefix(OUTSIDE)
+            yield kind.removeprefix(OUTSIDE), True
         described = list(described.values())
     if isinstance(described, list | tuple):
         for each in described:

@@ -8,6 +8,7 @@ from typing import Any
 from candlecast.backtesting import BacktestResult
 from candlecast.candles.stale import MAJORITY
 from candlecast.errors import listed
+from candlecast.evaluation.carry import HIGHEST_CARRY, carry_words, of_carry
 from candlecast.evaluation.evidence import LEVEL, Evidence
 from candlecast.evaluation.feature_objections import of_features
 from candlecast.evaluation.growth import Growth
@@ -28,7 +29,6 @@ MOST_STEPS = 0.5  # of the gain, between adjoining bars
 MOST_CHOSEN = 0.25  # of the gain, by opens that come towards the orders; a forecast alone gains nothing there
 MOST_CLOSED = 0.8  # of the gain, while the market is closed
 RARE_SHARPE = 5.0  # a year, after costs
-HIGHEST_CARRY = 200.0  # percent a year
 SMALL_ORDER = 0.001  # of a bar's volume: a share that is not worth a word
 MIN_MOVES = 100  # that a hit rate or a Sharpe ratio is taken of
 CENTRED = (
@@ -81,6 +81,7 @@ def objections(
             _ended(result, evidence),
             _too_large(evidence),
             _paid(evidence),
+            of_carry(evidence),
             _doubtful(evidence),
         ]
     return tuple(objection for objection in found if objection is not None)
@@ -471,10 +472,7 @@ def cautions(evidence: Evidence, *, sharpe: float) -> tuple[str, ...]:
             "whether they are trades, bids or averages"
         )
     if found.carry_percent <= HIGHEST_CARRY:
-        words.append(
-            f"a carry of {found.carry_percent:.0f} % a year on what is held, such as interest that cash would have earned or "
-            "a fee for borrowing, would take all of the growth, and the costs charge none"
-        )
+        words.append(carry_words(evidence))
     return tuple(words)
 
 

@@ -19,7 +19,6 @@ from candlecast.stats import annual_return, bootstrap_p_value, log_returns
 PARTICIPATION = (
     0.1  # of the volume of a bar: the largest median order at which its prices would have stayed what they are
 )
-LONG_HOLDING = 5.0  # bars that a trade lasts, on average, from which a carry matters
 UNLIMITED = 1e18  # volume of the bars of a market that reports none, in which some are to fill nothing
 LARGEST_UNIT = 100_000  # that volumes are counted in: a standard lot of a currency
 
@@ -39,8 +38,8 @@ class Stresses:
         ones. capped_return, capped_p: the same without these fills; NaN where no fill follows such a move.
     ended: positions of a panel that were bought, and closed at the last close because their series ended. ended_return: annual
         return if they had been lost, NaN without any; ended_p: p-value of no growth then.
-    carry_percent: percent a year, charged on the value held, that would take all of the growth; NaN without growth, where the
-        costs charge or pay a carry, and where trades last fewer than LONG_HOLDING bars: such positions are of both sides.
+    carry_percent: percent a year, charged on the value held of either side, that would take all of the growth; NaN without
+        growth, and where the costs charge or pay a carry.
     """
 
     unpaid_return: float = math.nan
@@ -81,6 +80,7 @@ def stresses(candles: Candles, positions: Positions, result: BacktestResult, *, 
         capped_share, capped = _without(candles, positions, result, is_barred | follows_cap, seed)
     return stresses_of(
         result,
+        held=float(np.abs(result.equity["position"].to_numpy()).mean()),
         participation=share,
         is_in_units=counts_units(candles),
         unpaid=unpaid,
@@ -92,6 +92,7 @@ def stresses(candles: Candles, positions: Positions, result: BacktestResult, *, 
 def stresses_of(
     result: BacktestResult,
     *,
+    held: float,
     participation: float,
     is_in_units: bool,
     unpaid: Growth,
@@ -101,7 +102,8 @@ def stresses_of(
 ) -> Stresses:
     """The stresses of an account.
 
-    `locked` and `capped` are the share of such fills, and the growth without them; `ended` as of `without_last_closes`.
+    `held` is the mean value held over equity, longs and shorts added; `locked` and `capped` are the share of such fills, and the
+    growth without them; `ended` as of `without_last_closes`.
     """
     return Stresses(
         unpaid_return=unpaid.annual,
@@ -118,7 +120,7 @@ def stresses_of(
         ended=ended[0],
         ended_return=ended[1].annual,
         ended_p=ended[1].p_value,
-        carry_percent=carry_percent(result),
+        carry_percent=carry_percent(result, held=held),
     )
 
 
@@ -202,13 +204,10 @@ def _participation(candles: Candles, result: BacktestResult) -> float:
     return float(min(np.median(each / volume[has_volume]) for each in (units, value)))
 
 
-def carry_percent(result: BacktestResult) -> float:
-    """Growth a year / mean size of the position, in percent; NaN where a carry does not matter, or is charged."""
-    returns, bars = result.returns_until_ruin, result.trades["bars"].to_numpy()
-    held = float(np.abs(result.equity["position"].to_numpy()).mean())
-    if result.ruined_at is not None or not len(returns) or not held > 0:
-        return math.nan
-    if result.costs.has_carry or not len(bars) or bars.mean() < LONG_HOLDING:
+def carry_percent(result: BacktestResult, *, held: float) -> float:
+    """Growth a year / the mean value `held` over equity, in percent; NaN without growth, or where a carry is charged."""
+    returns = result.returns_until_ruin
+    if result.ruined_at is not None or not len(returns) or not held > 0 or result.costs.has_carry:
         return math.nan
     growth = float(log_returns(returns).mean()) * result.bars_per_year
     return 100 * growth / held if growth > 0 else math.nan

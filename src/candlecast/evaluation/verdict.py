@@ -28,7 +28,7 @@ WRITTEN = {"encoderdecoder": "encoder-decoder"} | {name.lower(): name for name i
 WRAPPERS = ("conformal", "pooled")  # whose names stand before that of the model within
 PREMISE = (
     "the edge holds if these were prices at which one could have traded at these times: not smoothed, not computed from other "
-    "prices, and not adjusted with hindsight"
+    "prices, and not adjusted with hindsight; and if holding costs no more than the costs charge"
 )
 
 

@@ -271,8 +271,10 @@ def _stresses(judged: _Judged) -> Stresses:
     capped_share, capped = 0.0, NONE
     if judged.fills.of(follows).any():
         capped_share, capped = judged.without([one | other for one, other in zip(locked, follows, strict=True)])
+    tested = judged.weights[judged.traded.first : judged.traded.last + 1]
     return stresses_of(
         result,
+        held=float(np.abs(tested).sum(axis=1).mean()),
         participation=_participation(judged),
         is_in_units=all(map(counts_units, assets)),
         unpaid=unpaid,

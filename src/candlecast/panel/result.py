@@ -18,7 +18,7 @@ from candlecast import stats
 from candlecast.audit import AuditReport
 from candlecast.backtesting import BacktestResult, Costs
 from candlecast.dataset.forecast import Forecast
-from candlecast.evaluation.conditions import NO_AUDIT, Conditions
+from candlecast.evaluation.conditions import NO_AUDIT, Conditions, outside_names, table_names
 from candlecast.evaluation.trial_count import TrialCount, count, counted_among
 from candlecast.evaluation.trials import trial_of
 from candlecast.evaluation.verdict import Verdict
@@ -262,6 +262,8 @@ class PanelResult:
             leaks=self.audit.failures if self.audit else (),
             levels=self.audit.level_features if self.audit else "",
             names=self.audit.name_features if self.audit else "",
+            outside=outside_names(self.recipe),
+            tables=table_names(self.recipe),
             notices=self.panel.notices,
             jumps=tuple(jumps),
         )
