@@ -78,10 +78,14 @@ class Rows:
         """The last row; IndexError where there is none."""
         return self.parts[-1].stop - 1
 
-    @cached_property
+    @property
     def array(self) -> np.ndarray:
-        """The numbers, int64 (rows,)."""
+        """The numbers, int64 (rows,), made anew: those of long parts take much memory."""
         return np.concatenate([np.arange(part.start, part.stop) for part in self.parts] or [np.empty(0, np.int64)])
+
+    def of_all(self, values: np.ndarray) -> np.ndarray:
+        """What values of all bars (time, ...) are at these rows: a view where they are one range."""
+        return values[self.first : self.last + 1] if len(self.parts) == 1 else values[self.array]
 
 
 @dataclass(frozen=True, init=False)

@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
+from candlecast.dataset.repeated import Repeated
 from candlecast.errors import ConfigError, listed, near_misses
 from candlecast.text.formatting import count
 from candlecast.text.notebook import notebook_ends
@@ -190,7 +192,26 @@ class Forecast:
             *((pl.col(s).pow(2).mean() + pl.col(m).var(ddof=0)).sqrt().alias(s) for s, m in sigmas.items()),
         ]
         grouped = [part.group_by(keys, maintain_order=True).agg(values) for part in self.bars_in_parts()]
-        return replace(self, frame=pl.concat(grouped).with_columns(seed=pl.lit(0)))
+        if len(grouped) > 1:
+            grouped = self._sharing(grouped, [*keys, "fold", "naive", "target"])
+        return replace(self, frame=pl.concat(grouped).with_columns(seed=pl.lit(0, dtype=SCHEMA["seed"])))
+
+    def _sharing(self, parts: Sequence[pl.DataFrame], same: Sequence[str]) -> list[pl.DataFrame]:
+        """Parts of the averaged table, whose columns share memory: those of one value with each other, and the columns `same`
+        with this table, where they are equal to those of the first seed.
+        """
+        repeated, first, found = Repeated(), 0, []
+        for part in parts:
+            columns = {}
+            for name in part.columns:
+                column, own = part[name], self.frame[name].slice(first, len(part))
+                if name in same and column.equals(own):
+                    columns[name] = own
+                elif _is_of_one_value(column):
+                    columns[name] = repeated.of(column[0], len(part), column.dtype)
+            found.append(part.with_columns(**columns))
+            first += len(part)
+        return found
 
     def bars_in_parts(self) -> list[pl.DataFrame]:
         """The frame in parts that hold all rows of their bars, where that is easily told; grouping takes much memory."""
@@ -217,6 +238,16 @@ class Forecast:
     def to_pandas(self) -> pd.DataFrame:
         """The table as a pandas frame."""
         return self.frame.to_pandas()
+
+
+def _is_of_one_value(column: pl.Series) -> bool:
+    """Whether all rows have the same value, to the last bit."""
+    if column.null_count():
+        return column.null_count() == len(column)
+    if column.dtype == pl.Float64:
+        bits = column.to_numpy().view(np.int64)  # 0.0 and -0.0 are equal, and not the same
+        return bool((bits == bits[0]).all())
+    return bool((column == column[0]).all())
 
 
 def _in_order(frame: pl.DataFrame) -> pl.DataFrame:

@@ -148,8 +148,7 @@ class Job:
     @cached_property
     def test_rows(self) -> np.ndarray:
         """Rows to forecast: every bar of the test part with a whole window, its outcome known or not."""
-        rows = self.fold.test.array
-        return rows[self.samples.is_complete[rows]]
+        return self.samples.forecastable(self.fold.test)
 
     def _learnable(self, part: Rows) -> np.ndarray:
         return self.samples.learnable(part)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import polars as pl
 
 from candlecast.candles import Candles
 from candlecast.dataset.folds import Rows
@@ -69,12 +70,36 @@ class Samples:
     def learnable(self, part: Rows) -> np.ndarray:
         """The rows of a part whose window is complete and whose outcomes are known, int64; the same array for the same part."""
         if part not in self._learnable:
-            rows = part.array
-            self._learnable[part] = rows[self.is_complete[rows] & self.is_known[rows]]
+            self._learnable[part] = self._chosen(part, self.is_complete & self.is_known)
         return self._learnable[part]
+
+    def forecastable(self, part: Rows) -> np.ndarray:
+        """The rows of a part whose window is complete, int64; the same array for the same part."""
+        if part not in self._forecastable:
+            self._forecastable[part] = self._chosen(part, self.is_complete)
+        return self._forecastable[part]
+
+    def column(self, name: str, part: Rows, make: Callable[[], pl.Series]) -> pl.Series:
+        """A column of the forecast table over a part: made once, so that the tables of all models share its memory."""
+        if (name, part) not in self._columns:
+            self._columns[name, part] = make()
+        return self._columns[name, part]
+
+    def _chosen(self, part: Rows, is_chosen: np.ndarray) -> np.ndarray:
+        """The rows of a part that are chosen by `is_chosen` (time,)."""
+        found = [np.flatnonzero(is_chosen[rows.start : rows.stop]) + rows.start for rows in part.parts]
+        return found[0] if len(found) == 1 else np.concatenate([*found, np.empty(0, np.int64)])
 
     @cached_property
     def _learnable(self) -> dict[Rows, np.ndarray]:
+        return {}
+
+    @cached_property
+    def _forecastable(self) -> dict[Rows, np.ndarray]:
+        return {}
+
+    @cached_property
+    def _columns(self) -> dict[tuple[str, Rows], pl.Series]:
         return {}
 
     def known_at(self, target: Target) -> np.ndarray:

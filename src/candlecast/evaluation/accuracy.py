@@ -23,8 +23,9 @@ What is undefined is null.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -33,6 +34,7 @@ from candlecast import stats
 from candlecast.dataset.forecast import Forecast
 from candlecast.dataset.prediction import quantile_level
 from candlecast.errors import NotEnoughDataError
+from candlecast.stats.bootstrap import bootstrap_columns
 from candlecast.targets import Target, Volatility
 
 SCORED = ("time", "fold", "target", "mean", "naive", "sigma", "naive_error", "train_mean")  # what figures are made of
@@ -168,47 +170,58 @@ def _scored(frame: pl.DataFrame, target: Target) -> Scored:
     )
 
 
+class _Part(NamedTuple):
+    """A figure as a function of the means of `width` columns, and these columns, each (time,), made when they are asked for."""
+
+    figure: Callable[..., np.ndarray]
+    width: int
+    columns: Callable[[], Iterable[np.ndarray]]
+
+
 def _figures(score: Scored, target: Target, seed: int) -> dict[str, float | int]:
     """Every figure with its interval. Each is a function of means over rows, so that only means have to be resampled."""
     y, f, error, sigma = score.outcome_change, score.forecast_change, score.target - score.mean, score.sigma
     hit, squared = (np.sign(y) == np.sign(f)) & (y != 0), (y - f) ** 2
-    parts: dict[str, tuple[Callable[..., np.ndarray], list[np.ndarray]]] = {
-        "mae": (np.asarray, [np.abs(error)]),
-        "rmse": (np.sqrt, [error**2]),
-        "r2": (lambda own, naive: 1.0 - own / naive, [squared, y**2]),
-        "hit_rate": (np.divide, [hit, (y != 0) & f.any()]),  # the naive forecast names no direction
-        "ic": (_correlation, _products(y, f)),
-        "rank_ic": (_correlation, _products(stats.ranks(y), stats.ranks(f))),
+    parts: dict[str, _Part] = {
+        "mae": _Part(np.asarray, 1, lambda: [np.abs(error)]),
+        "rmse": _Part(np.sqrt, 1, lambda: [error**2]),
+        "r2": _Part(lambda own, naive: 1.0 - own / naive, 2, lambda: [squared, y**2]),
+        "hit_rate": _Part(np.divide, 2, lambda: [hit, (y != 0) & f.any()]),  # the naive forecast names no direction
+        "ic": _Part(_correlation, 5, lambda: _products(y, f)),
+        "rank_ic": _Part(_correlation, 5, lambda: _products(stats.ranks(y), stats.ranks(f))),
     }
     if isinstance(target, Volatility):
-        parts["qlike"] = (lambda ratio, log: np.log(ratio) - log, [np.exp(2 * error), 2 * error])
+        parts["qlike"] = _Part(lambda ratio, log: np.log(ratio) - log, 2, lambda: [np.exp(2 * error), 2 * error])
     if len(sigma):
         edges = score.mean[:, None] + COVERED * sigma[:, None] * np.array([-1.0, 1.0])  # (time, 2)
         parts |= {
-            "log_score": (np.asarray, [stats.log_score(score.target, score.mean, sigma)]),
-            "crps": (np.asarray, [stats.crps_normal(score.target, score.mean, sigma)]),
-            "pinball": (np.asarray, [stats.pinball(score.target, edges, EDGES).mean(axis=1)]),
+            "log_score": _Part(np.asarray, 1, lambda: [stats.log_score(score.target, score.mean, sigma)]),
+            "crps": _Part(np.asarray, 1, lambda: [stats.crps_normal(score.target, score.mean, sigma)]),
+            "pinball": _Part(np.asarray, 1, lambda: [stats.pinball(score.target, edges, EDGES).mean(axis=1)]),
         }
     if score.levels:
+        said = score.target, score.quantiles, score.levels
         parts |= {
-            "crps": (np.asarray, [stats.crps_quantiles(score.target, score.quantiles, score.levels)]),
-            "pinball": (np.asarray, [stats.pinball(score.target, score.quantiles, score.levels).mean(axis=1)]),
+            "crps": _Part(np.asarray, 1, lambda: [stats.crps_quantiles(*said)]),
+            "pinball": _Part(np.asarray, 1, lambda: [stats.pinball(*said).mean(axis=1)]),
         }
     if score.bounds:
         low, high, _ = score.bounds
-        parts["coverage"] = (np.asarray, [(low <= score.target) & (score.target <= high)])
-    rows = np.stack([column for _, columns in parts.values() for column in columns], axis=1, dtype=np.float64)
+        parts["coverage"] = _Part(np.asarray, 1, lambda: [(low <= score.target) & (score.target <= high)])
     block = stats.block_length(np.column_stack([y**2, squared, hit]))
-    draws, means = stats.bootstrap_means(rows, block=block, seed=seed), rows.mean(axis=0, keepdims=True)
+    shape = len(y), sum(part.width for part in parts.values())
+    means, draws = bootstrap_columns(
+        (column for part in parts.values() for column in part.columns()), shape=shape, block=block, seed=seed
+    )
     found: dict[str, float | int] = {"observations": len(y)}
     first = 0
-    for name, (figure, columns) in parts.items():
-        part = slice(first, first + len(columns))
+    for name, (figure, width, _) in parts.items():
+        own = slice(first, first + width)
         with np.errstate(divide="ignore", invalid="ignore"):
-            value, spread = (_defined(figure(*each[:, part].T)) for each in (means, draws))
+            value, spread = (_defined(figure(*each[:, own].T)) for each in (means[None], draws))
         low, high = stats.percentile_interval(spread)
         found |= {name: float(value[0]), f"{name}_low": low, f"{name}_high": high}
-        first = part.stop
+        first = own.stop
     if score.bounds:
         found["interval"] = round(score.bounds[2], 10)
     if score.calibration:
@@ -233,10 +246,13 @@ def _p_values(name: str, scores: Mapping[str, Scored], target: Target) -> dict[s
     return nested | {column: test(y, f, horizon=horizon).p_value for column, test in tests.items()}
 
 
-def _products(a: np.ndarray, b: np.ndarray) -> list[np.ndarray]:
+def _products(a: np.ndarray, b: np.ndarray) -> Iterator[np.ndarray]:
     """Columns whose means give the correlation of a and b: both, their squares and their product, in standard units."""
     a, b = ((x - x.mean()) / (x.std() if np.ptp(x) else 1.0) for x in (a, b))
-    return [a, b, a**2, b**2, a * b]
+    yield from (a, b)
+    yield a**2
+    yield b**2
+    yield a * b
 
 
 def _correlation(a: np.ndarray, b: np.ndarray, aa: np.ndarray, bb: np.ndarray, ab: np.ndarray) -> np.ndarray:

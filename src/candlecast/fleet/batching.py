@@ -165,7 +165,7 @@ class Filling:
 def scalings(job: TrainingJob, head: Head) -> tuple[Scaling, Scaling]:
     """Scaling of inputs and of outcomes, measured on the training rows of this job only."""
     samples = job.samples
-    inputs = fit_scaling(samples.scalers, samples.inputs[job.fold.train.array])
+    inputs = fit_scaling(samples.scalers, job.fold.train.of_all(samples.inputs))
     scalers = [head.scaling or target.scaling for target in components(samples.target)]
     return inputs, fit_scaling(scalers, samples.y[job.train_rows])
 

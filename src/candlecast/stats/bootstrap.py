@@ -8,7 +8,7 @@ deterministic by `seed`, whatever the number of threads. `block` is the mean blo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +34,13 @@ class BootstrapInterval(NamedTuple):
     value: float
     low: float
     high: float
+    draws: np.ndarray
+
+
+class ColumnMeans(NamedTuple):
+    """The mean of each column, (k,), and `draws`, the same on each resampled history, (paths, k)."""
+
+    means: np.ndarray
     draws: np.ndarray
 
 
@@ -104,17 +111,49 @@ def bootstrap_means(data: np.ndarray, *, paths: int = 1_000, block: float | None
     """
     rows = _rows(data)
     block = block_length(rows) if block is None else block
-    _require_paths(paths, block)
-    from candlecast.stats.resampling import stationary_means
-
     middle = rows.mean(axis=0)  # taken off, so that the sums stay small and exact
     sums = np.zeros((len(rows) + 1, rows.shape[1]))
     np.subtract(rows, middle, out=sums[1:])
+    return _drawn_means(sums, paths, block, seed) + middle
+
+
+def bootstrap_columns(
+    columns: Iterable[np.ndarray], *, shape: tuple[int, int], block: float, paths: int = 1_000, seed: int = 0
+) -> ColumnMeans:
+    """The mean of each column, and on each resampled history, as `bootstrap_means`; of columns that are made one by one.
+
+    Args:
+        columns: each of shape (time,), and freed once the next is asked for.
+        shape: how many rows and columns there are.
+        block: mean block length in bars.
+        paths: how many histories.
+        seed: of the histories.
+
+    Raises:
+        ConfigError: values that are not finite.
+
+    >>> bootstrap_columns(iter([np.ones(3), np.zeros(3)]), shape=(3, 2), block=1.0, paths=1)
+    ColumnMeans(means=array([1., 0.]), draws=array([[1., 0.]]))
+    """
+    sums = np.zeros((shape[0] + 1, shape[1]))  # the only copy of the data
+    rows = sums[1:]
+    for number, column in enumerate(columns):
+        rows[:, number] = _rows(column)[:, 0]
+    means = rows.mean(axis=0)
+    rows -= means
+    return ColumnMeans(means, _drawn_means(sums, paths, block, seed) + means)
+
+
+def _drawn_means(sums: np.ndarray, paths: int, block: float, seed: int) -> np.ndarray:
+    """Means of the rows on each resampled history, (paths, k). `sums` (time + 1, k): zeros, and the rows, which are added up."""
+    _require_paths(paths, block)
+    from candlecast.stats.resampling import stationary_means
+
     np.cumsum(sums[1:], axis=0, out=sums[1:])
-    out = np.empty((paths, rows.shape[1]))
+    out = np.empty((paths, sums.shape[1]))
     states, scale = _states(seed, paths), _length_scale(block)
-    _by_path(lambda first, last: stationary_means(states[first:last], scale, sums, out[first:last]), paths, len(rows))
-    return out + middle
+    _by_path(lambda first, last: stationary_means(states[first:last], scale, sums, out[first:last]), paths, len(sums) - 1)
+    return out
 
 
 def bootstrap_moments(

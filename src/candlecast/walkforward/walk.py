@@ -15,6 +15,7 @@ from candlecast.dataset.folds import Folds
 from candlecast.dataset.forecast import SIGNAL, Forecast
 from candlecast.dataset.jobs import Job
 from candlecast.dataset.prediction import Prediction
+from candlecast.dataset.repeated import Repeated
 from candlecast.dataset.samples import Samples
 from candlecast.events import Listener, ignore
 from candlecast.features import Features
@@ -24,6 +25,7 @@ from candlecast.targets import Target, components, label, primary
 from candlecast.walkforward.plan import WalkPlan
 
 logger = logging.getLogger(__name__)
+VOID = ("sigma", "position")  # null columns of most models
 
 
 class CheckpointStore(Protocol):
@@ -124,10 +126,11 @@ def walk_jobs(
     if isinstance(model, Pooled) and len({job.symbol for job in jobs}) > 1:
         checkpoints = None  # its jobs are no results of their own
     stored = {job: checkpoints.load(model, job) for job in jobs} if checkpoints else {}
+    repeated = Repeated()
     for job in jobs:
         if (tensors := stored.get(job)) is not None:
             fitted = model.restore(job, tensors)
-            yield FoldForecast(job, fitted, forecast_frame(fitted, name))
+            yield FoldForecast(job, fitted, forecast_frame(fitted, name, repeated=repeated))
     left = [job for job in jobs if stored.get(job) is None]
     logger.info("%s: %d jobs, %d of them restored from checkpoints", model.name, len(jobs), len(jobs) - len(left))
     check = ModelCheck(model)
@@ -135,42 +138,45 @@ def walk_jobs(
         check(fitted)
         if checkpoints:
             checkpoints.save(model, fitted)
-        yield FoldForecast(fitted.job, fitted, forecast_frame(fitted, name))
+        yield FoldForecast(fitted.job, fitted, forecast_frame(fitted, name, repeated=repeated))
 
 
-def forecast_frame(fitted: Fitted, model: str, *, job: Job | None = None) -> pl.DataFrame:
-    """The rows of the forecast table that one fitted job gives for its own test part, or for that of another `job`."""
+def forecast_frame(
+    fitted: Fitted, model: str, *, job: Job | None = None, repeated: Repeated | None = None
+) -> pl.DataFrame:
+    """The rows of the forecast table that one fitted job gives for its own test part, or for that of another `job`.
+
+    `repeated`: columns of one value that the table shares with others of the same walk.
+    """
     job = fitted.job if job is None else job
+    repeated = Repeated() if repeated is None else repeated
     samples = job.samples
     rows = job.test_rows
     first, *others = components(samples.target)
     prediction = fitted.forecast(samples, rows)
     is_known = samples.is_known[rows]
+    closes = samples.candles.frame["close_time"]
     frame = pl.DataFrame(
         {
-            "time": samples.candles.frame["close_time"].gather(rows),
-            "known_at": _known_at(samples, first, rows, is_known),
-            "symbol": pl.repeat(job.symbol, len(rows), eager=True),
-            "model": pl.repeat(model, len(rows), eager=True),
-            "fold": pl.repeat(job.fold.index, len(rows), eager=True, dtype=pl.Int32),
-            "seed": pl.repeat(job.seed, len(rows), eager=True, dtype=pl.Int32),
+            "time": samples.column("time", job.fold.test, lambda: closes.gather(rows)),
+            "known_at": _known_at(job, first, is_known),
+            "symbol": repeated.of(job.symbol, len(rows), pl.String),
+            "model": repeated.of(model, len(rows), pl.String),
+            "fold": repeated.of(job.fold.index, len(rows), pl.Int32),
+            "seed": repeated.of(job.seed, len(rows), pl.Int32),
         }
     )
-    columns = _forecast_columns(job.of(first), prediction, is_known) | _signal_columns(fitted, len(rows))
+    columns = _forecast_columns(job.of(first), prediction, is_known, repeated)
+    columns |= {name: repeated.of(None, len(rows), pl.Float64) for name in VOID if name not in columns}
+    columns |= {
+        name: repeated.of(value, len(rows), pl.Float64) for name, value in zip(SIGNAL, moments_of(fitted), strict=True)
+    }
     for target in others:
         name = label(target)
-        further = _forecast_columns(job.of(target), prediction.others[name], is_known)
-        further["known_at"] = _known_at(samples, target, rows, is_known)
+        further = _forecast_columns(job.of(target), prediction.others[name], is_known, repeated)
+        further["known_at"] = _known_at(job, target, is_known)
         columns |= {f"{column}@{name}": series for column, series in further.items()}
     return frame.with_columns(**columns)
-
-
-def _signal_columns(fitted: Fitted, rows: int) -> dict[str, pl.Series]:
-    """What rules know of a model's signal before they act on it: its moments over the rows that the model was fitted on."""
-    return {
-        name: pl.repeat(value, rows, eager=True, dtype=pl.Float64)
-        for name, value in zip(SIGNAL, moments_of(fitted), strict=True)
-    }
 
 
 def moments_of(fitted: Fitted) -> tuple[float, float, float]:
@@ -203,25 +209,41 @@ def signal_moments(stretches: Sequence[np.ndarray]) -> tuple[float, float, float
     return mean, std, min(max(persistence, -1.0), 1.0)
 
 
-def _known_at(samples: Samples, target: Target, rows: np.ndarray, is_known: np.ndarray) -> pl.Series:
-    """When the outcomes of a target are known; null where they are not yet."""
-    times = pl.Series(samples.known_at(target)[rows]).dt.replace_time_zone("UTC")
-    return times.zip_with(pl.Series(is_known), pl.Series([None]))
+def _known_at(job: Job, target: Target, is_known: np.ndarray) -> pl.Series:
+    """When the outcomes of a target are known at the test rows of a job; null where they are not yet."""
+
+    def made() -> pl.Series:
+        times = pl.Series(job.samples.known_at(target)[job.test_rows]).dt.replace_time_zone("UTC")
+        return times.zip_with(pl.Series(is_known), pl.Series([None]))
+
+    return job.samples.column(f"known_at@{label(target)}", job.fold.test, made)
 
 
-def _forecast_columns(job: Job, prediction: Prediction, is_known: np.ndarray) -> dict[str, pl.Series]:
+def _forecast_columns(
+    job: Job, prediction: Prediction, is_known: np.ndarray, repeated: Repeated
+) -> dict[str, pl.Series]:
     """The columns of one target, for the test rows of a job of which `is_known` says whether the outcome is."""
-    samples, rows = job.samples, job.test_rows
+    samples, rows, part = job.samples, job.test_rows, job.fold.test
     mean = samples.naive.copy()
     mean[rows] = prediction.mean
     learnt, naive = samples.outcomes[job.fit_rows], samples.naive[job.fit_rows]
-    figures = {
-        "mean": mean[rows],
-        "naive": samples.naive[rows],
-        "target": np.where(is_known, samples.outcomes[rows], np.nan),
-        "expected_return": samples.target.expected_return(mean, samples.candles)[rows],
-        "naive_error": np.full(len(rows), np.abs(learnt - naive).mean()),
-        "train_mean": np.full(len(rows), learnt.mean()),
-        **prediction.columns,
+    expected = samples.target.expected_return(mean, samples.candles)
+    said = _numbers(mean[rows])
+    measured = {"naive_error": float(np.abs(learnt - naive).mean()), "train_mean": float(learnt.mean())}
+    return {
+        "mean": said,
+        "naive": samples.column("naive", part, lambda: _numbers(samples.naive[rows])),
+        "target": samples.column(
+            "target", part, lambda: _numbers(np.where(is_known, samples.outcomes[rows], np.nan))
+        ),
+        "expected_return": said if expected is mean else _numbers(expected[rows]),
+        **{
+            name: repeated.of(None if np.isnan(value) else value, len(rows), pl.Float64)
+            for name, value in measured.items()
+        },
+        **{name: _numbers(values) for name, values in prediction.columns.items()},
     }
-    return {name: pl.Series(values, dtype=pl.Float64, nan_to_null=True) for name, values in figures.items()}
+
+
+def _numbers(values: np.ndarray) -> pl.Series:
+    return pl.Series(values, dtype=pl.Float64, nan_to_null=True)

@@ -147,7 +147,7 @@ class LinearRegression(Baseline):
 
 def regressors(job: Job, window: int) -> Callable[[Samples, np.ndarray], np.ndarray]:
     """Features of the last `window` bars in one row each, (rows, window x column), scaled by the job's training part."""
-    scaling = fit_scaling(job.samples.scalers, job.samples.inputs[job.fold.fit.array])
+    scaling = fit_scaling(job.samples.scalers, job.fold.fit.of_all(job.samples.inputs))
 
     def inputs(samples: Samples, rows: np.ndarray) -> np.ndarray:
         views = windows(samples.inputs, window)[rows - window + 1]  # (rows, window, column)
