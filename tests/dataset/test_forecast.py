@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from candlecast.dataset.forecast import Forecast
+from candlecast.dataset.repeated import Repeated
 
 FIRST = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -93,3 +94,31 @@ def test_one_row_is_averaged_without_a_query(monkeypatch):
 
     monkeypatch.setattr(pl.LazyFrame, "collect", refuse)
     assert one.averaged() is one
+
+
+def address(column: pl.Series, part: int) -> int:
+    """Where the values of one of the frames are that were joined."""
+    return column.get_chunks()[part].to_numpy(allow_copy=False).__array_interface__["data"][0]
+
+
+def test_columns_of_one_value_share_their_memory_to_the_last_bit():
+    columns = Repeated()
+    first, again, shorter = (columns.of(0.0, rows, pl.Float64) for rows in (100, 103, 7))
+    assert address(first, 0) == address(again, 0) == address(shorter, 0)
+    assert (len(first), len(again), len(shorter)) == (100, 103, 7)
+    negative = columns.of(-0.0, 3, pl.Float64)
+    assert np.signbit(negative.to_numpy()).all() and not np.signbit(first.to_numpy()).any()
+    assert columns.of(1, 2, pl.Int32).dtype == pl.Int32
+    assert columns.of(None, 2, pl.String).to_list() == [None, None]
+
+
+def test_a_long_average_shares_what_is_the_same_for_all_seeds(monkeypatch):
+    monkeypatch.setattr("candlecast.dataset.forecast.GROUPED", 25)
+    frames = [frame.with_columns(signal_std=pl.lit(0.5 + frame["fold"][0])) for frame in WALK]
+    forecast = Forecast.joined(frames, 1)
+    averaged = forecast.averaged().frame
+    assert address(averaged["naive"], 0) == address(forecast.frame["naive"], 0)
+    assert address(averaged["signal_std"], 0) == address(averaged["signal_std"], 1)
+    assert averaged["signal_std"].to_list() == [0.5] * 50 + [1.5] * 50
+    assert averaged["train_mean"].null_count() == 100
+    assert averaged["target"].to_list() == [*WALK[0]["target"], *WALK[3]["target"]]

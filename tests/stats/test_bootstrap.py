@@ -77,6 +77,17 @@ def test_means_are_those_of_the_resampled_histories():
         np.testing.assert_allclose(means, histories, rtol=1e-12)
 
 
+def test_means_of_columns_made_one_by_one_have_the_same_bits():
+    series = np.ascontiguousarray(np.column_stack([autoregressive(300, 0.4, seed=11), np.arange(300) % 3 == 0]))
+    found = bootstrap.bootstrap_columns(
+        (column for column in series.T), shape=series.shape, block=5.0, paths=20, seed=3
+    )
+    assert found.draws.tobytes() == stats.bootstrap_means(series, paths=20, block=5.0, seed=3).tobytes()
+    assert found.means.tobytes() == series.mean(axis=0).tobytes()
+    with pytest.raises(ConfigError, match="not finite"):
+        bootstrap.bootstrap_columns([np.full(3, np.nan)], shape=(3, 1), block=1.0)
+
+
 @pytest.mark.parametrize(
     "returns",
     [

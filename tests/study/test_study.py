@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -26,6 +28,7 @@ from candlecast.study.checkpoints import run_study
 from candlecast.study.loading import load_run
 from candlecast.study.presets import tutorial
 from candlecast.targets import Direction, NextReturn, Price, Several, Volatility
+from candlecast.walkforward import plan
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +51,27 @@ def test_costs_eat_a_small_edge(features):
     )
     assert verdict.is_forecastable and not verdict.has_edge
     assert "does not pay" in verdict.text
+
+
+def test_features_are_freed_before_the_verdict(market, features, small, monkeypatch):
+    """Features of all bars are the largest table of a study of long data."""
+    made, at_verdict = [], []
+    make = plan.make_samples
+
+    def watched(*arguments, **keywords):
+        samples = make(*arguments, **keywords)
+        made.append(weakref.ref(samples))
+        return samples
+
+    monkeypatch.setattr(plan, "make_samples", watched)
+
+    def listen(event):
+        if (event.stage, event.done) == ("judge", 1):
+            gc.collect()
+            at_verdict.extend(each() for each in made)
+
+    Study(model=small, features=features, folds=WalkForward(folds=2), baselines=()).run(market, progress=listen)
+    assert at_verdict == [None]
 
 
 def test_a_random_walk_has_no_edge(features):

@@ -16,7 +16,7 @@ from candlecast.models import GRU, Drift, LinearRegression, Naive
 from candlecast.signals import FollowDirection
 from candlecast.sources import synthetic
 from candlecast.targets import Direction, NextReturn, Price, Volatility
-from candlecast.walkforward import plan_jobs, walk_forward, watch_forward
+from candlecast.walkforward import WalkPlan, plan_jobs, walk_forward, walk_jobs, watch_forward
 
 TARGETS = [NextReturn(), NextReturn(3), Price(), Direction(), Volatility(2)]
 MODELS = [Naive(), Drift(), LinearRegression(), LinearRegression(window=3)]
@@ -46,6 +46,21 @@ def test_a_net_does_not_know_the_future(small, market, features, other_future):
     known = pl.col("time") <= market.frame["close_time"][450]
     assert before.filter(known).select("time", "mean").equals(after.filter(known).select("time", "mean"))
     assert not before.select("mean").equals(after.select("mean"))
+
+
+def test_tables_of_a_walk_share_the_memory_of_equal_columns(small, market, features):
+    def addresses(frame, column):
+        return [chunk.to_numpy(allow_copy=False).__array_interface__["data"][0] for chunk in frame[column].get_chunks()]
+
+    plan = WalkPlan.of(features=features, target=NextReturn(), folds=WalkForward(folds=2), seeds=2, window=small.window)
+    prepared = plan.prepared(market[:-1])
+    parts = [list(walk_jobs(model, plan.of_model(model, prepared))) for model in (small, Drift())]
+    net, drift = (Forecast.joined([part.frame for part in walked], 1).frame for walked in parts)
+    assert addresses(net, "naive") == 2 * addresses(drift, "naive")  # of each seed and fold
+    assert addresses(net, "time") == 2 * addresses(drift, "time")
+    assert len(set(addresses(net, "naive_error"))) == 2  # of each fold
+    assert len(set(addresses(net, "seed"))) == 2
+    assert set(addresses(drift, "mean")).isdisjoint(addresses(net, "mean"))
 
 
 def test_every_test_bar_is_forecast_once_per_seed(small, market, features):

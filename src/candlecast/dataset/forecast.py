@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import polars as pl
 
 from candlecast.dataset.repeated import Repeated
@@ -241,13 +240,8 @@ class Forecast:
 
 
 def _is_of_one_value(column: pl.Series) -> bool:
-    """Whether all rows have the same value, to the last bit."""
-    if column.null_count():
-        return column.null_count() == len(column)
-    if column.dtype == pl.Float64:
-        bits = column.to_numpy().view(np.int64)  # 0.0 and -0.0 are equal, and not the same
-        return bool((bits == bits[0]).all())
-    return bool((column == column[0]).all())
+    """Whether all rows of a column of means, none of which is -0.0, have the same value or none."""
+    return column.null_count() in (0, len(column)) and bool((column == column[0]).all())
 
 
 def _in_order(frame: pl.DataFrame) -> pl.DataFrame:

@@ -152,7 +152,9 @@ def _drawn_means(sums: np.ndarray, paths: int, block: float, seed: int) -> np.nd
     np.cumsum(sums[1:], axis=0, out=sums[1:])
     out = np.empty((paths, sums.shape[1]))
     states, scale = _states(seed, paths), _length_scale(block)
-    _by_path(lambda first, last: stationary_means(states[first:last], scale, sums, out[first:last]), paths, len(sums) - 1)
+    _by_path(
+        lambda first, last: stationary_means(states[first:last], scale, sums, out[first:last]), paths, len(sums) - 1
+    )
     return out
 
 

@@ -212,6 +212,7 @@ class Study:
         result = self.assemble(candles, parts, seed=seed, since=since, ledger=ledger)
         return_memory()
         report = self.audited(candles, parts[self.model.name], seed=seed)
+        del prepared, parts  # the features of all bars, which the verdict does not need
         return_memory()
         result = replace(result, audit=report).record(ledger)
         progress(Progress("judge", 1, 1, str(result.verdict)))

@@ -16,7 +16,6 @@ from candlecast.dataset.forecast import SIGNAL, Forecast
 from candlecast.dataset.jobs import Job
 from candlecast.dataset.prediction import Prediction
 from candlecast.dataset.repeated import Repeated
-from candlecast.dataset.samples import Samples
 from candlecast.events import Listener, ignore
 from candlecast.features import Features
 from candlecast.models import Fitted, Model, Pooled
@@ -233,9 +232,7 @@ def _forecast_columns(
     return {
         "mean": said,
         "naive": samples.column("naive", part, lambda: _numbers(samples.naive[rows])),
-        "target": samples.column(
-            "target", part, lambda: _numbers(np.where(is_known, samples.outcomes[rows], np.nan))
-        ),
+        "target": samples.column("target", part, lambda: _numbers(np.where(is_known, samples.outcomes[rows], np.nan))),
         "expected_return": said if expected is mean else _numbers(expected[rows]),
         **{
             name: repeated.of(None if np.isnan(value) else value, len(rows), pl.Float64)
