@@ -241,7 +241,9 @@ class Forecast:
 
 def _is_of_one_value(column: pl.Series) -> bool:
     """Whether all rows of a column of means, none of which is -0.0, have the same value or none."""
-    return column.null_count() in (0, len(column)) and bool((column == column[0]).all())
+    if column.null_count():
+        return column.null_count() == len(column)
+    return bool((column == column[0]).all())
 
 
 def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
