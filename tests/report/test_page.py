@@ -13,13 +13,16 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
+import numpy as np
 import pytest
 
+from candlecast.dataset.folds import CombinatorialPurged
 from candlecast.errors import RunError
 from candlecast.models import Naive
 from candlecast.report import write_report
 from candlecast.report.chart_library import ADDRESS, chart_library
 from candlecast.report.html import render
+from candlecast.report.trade_list import _with_forecasts
 from candlecast.targets import Direction, NextReturn, Price, Volatility
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -226,3 +229,13 @@ def test_a_path_that_cannot_be_is_refused(result, tmp_path):
     for path in (tmp_path / "file" / "report.html", Path("/proc/report.html")):
         with pytest.raises(RunError, match="cannot be written to"):
             write_report(result, path)
+
+
+def test_bars_that_several_folds_forecast_are_shown_with_their_mean(study_of, tmp_path):
+    result = study_of(folds=CombinatorialPurged(groups=4, test_groups=2), baselines=())
+    assert result.forecast.frame.group_by("time", "seed").len()["len"].max() == 3
+    fills = _with_forecasts(result)
+    means = result.forecast.averaged().frame.select("time", "expected_return")
+    expected = fills.select("time").join_asof(means, on="time")["expected_return"]
+    np.testing.assert_allclose(fills["mean"].to_numpy(), expected.to_numpy(), rtol=1e-12)
+    assert "</html>" in result.report(tmp_path / "report.html").read_text()

@@ -128,12 +128,13 @@ class BacktestResult:
     ) -> BacktestResult:
         """The tables of two ledgers on the same bars."""
         bars, events = market.bars, market.events
+        nothing = pl.repeat(0.0, len(bars), eager=True)  # the memory of all columns in which nothing is paid
         return cls(
             symbol=bars.symbol,
-            equity=_equity_table(bars, history, events),
+            equity=_equity_table(bars, history, events, nothing),
             fills=fill_table(bars, history.fills),
             trades=round_trips(bars, history.fills, events),
-            benchmark=_equity_table(bars, benchmark, events),
+            benchmark=_equity_table(bars, benchmark, events, nothing),
             benchmark_fills=fill_table(bars, benchmark.fills),
             benchmark_trades=round_trips(bars, benchmark.fills, events),
             costs=market.costs,
@@ -275,7 +276,9 @@ def returns_of(level: np.ndarray) -> np.ndarray:
     return np.divide(np.diff(level), before, out=np.zeros(len(before)), where=before > 0)
 
 
-def _equity_table(bars: Candles, history: AccountHistory, events: np.ndarray | None) -> pl.DataFrame:
+def _equity_table(
+    bars: Candles, history: AccountHistory, events: np.ndarray | None, nothing: pl.Series
+) -> pl.DataFrame:
     cash, units = history.held.T
     worth = units * bars.close
     equity = cash + worth
@@ -287,12 +290,12 @@ def _equity_table(bars: Candles, history: AccountHistory, events: np.ndarray | N
             "time": bars.frame["close_time"],
             "equity": equity,
             "position": np.divide(worth, equity, out=np.zeros(len(bars)), where=equity > 0),
-            "close": bars.close,
+            "close": bars.frame["close"],
             "cash": cash,
             "units": units,
             "cost": np.cumsum(paid) + financing,
-            "financing": financing,
-            "dividends": dividends,
+            "financing": nothing if events is None else financing,
+            "dividends": nothing if events is None else dividends,
         }
     )
 

@@ -88,9 +88,12 @@ def trade_section(trades: int) -> str:
 
 
 def _with_forecasts(result: StudyResult) -> pl.DataFrame:
-    """Fills in order of time, with the expected return that was known when each was decided: the mean, and of each seed."""
+    """Fills in order of time, with the expected return that was known when each was decided: the mean, and of each seed.
+
+    Where several folds forecast a bar, that of a seed is their mean.
+    """
     known = result.forecast.frame.select("time", "seed", "expected_return").sort("time")
-    wide = known.pivot(on="seed", index="time", values="expected_return").sort("time")
+    wide = known.pivot(on="seed", index="time", values="expected_return", aggregate_function="mean").sort("time")
     names = [name for name in wide.columns if name != "time"]
     wide = wide.rename({name: f"seed_{name}" for name in names}).with_columns(
         mean=pl.mean_horizontal([f"seed_{name}" for name in names])
