@@ -22,7 +22,6 @@ from candlecast.audit.perturbations import (
     noise,
 )
 from candlecast.audit.pipelines import Pipeline, audit_pipeline
-from candlecast.audit.stage import Stage
 from candlecast.audit.walk import CompletedStudy, Walk, features_of, inputs_of, of_fold, require_study, target_of
 from candlecast.candles import Candles
 from candlecast.causality.models import is_ours
@@ -122,7 +121,7 @@ def quick_audit(study: CompletedStudy, jobs: Sequence[Job], fitted: Sequence[Fit
     """
     walk = Walk(study, jobs, fitted)
     found, generator = Movements(walk.candles), np.random.default_rng(0)
-    inputs = _Inputs(study, walk.candles, inputs_of(walk.samples))
+    inputs = _Inputs(study, walk.candles, walk.samples)
     changes = [(_middle(jobs[-1]), how) for how in (MIRROR, NOISE)]
     for bar, how in changes:
         _compare(walk, inputs, found, bar, walk.samples_of(how.apply(walk.candles, bar, generator)), how)
@@ -190,30 +189,30 @@ def _extent(changes: Sequence[tuple[int, Perturbation]]) -> str:
 class _Inputs:
     """Features and target on the candles, which are compared with those on changed candles."""
 
-    def __init__(self, study: CompletedStudy, candles: Candles, features: Stage | None = None) -> None:
+    def __init__(self, study: CompletedStudy, candles: Candles, samples: Samples | None = None) -> None:
         self.study, self.candles = study, candles
-        self.features = features_of(study.features, candles) if features is None else features
-        self.target = target_of(study.target, candles)
+        self.features = features_of(study.features, candles) if samples is None else inputs_of(samples)
+        self.target = target_of(study.target, candles, samples=samples)
 
     def are_same(
-        self, changed: Candles, found: Movements, bar: int, how: Perturbation, *, features: Stage | None = None
+        self, changed: Candles, found: Movements, bar: int, how: Perturbation, *, samples: Samples | None = None
     ) -> bool:
         """Whether features and target known at a bar stay when the candles after it change.
 
-        Where the candles end at the bar, outcomes may not be known yet, and features alone are compared. `features`: those on
-        the changed candles, where they are computed already.
+        Where the candles end at the bar, outcomes may not be known yet, and features alone are compared. `samples`: of the
+        changed candles, where they are made already.
         """
-        after = features_of(self.study.features, changed) if features is None else features
+        after = features_of(self.study.features, changed) if samples is None else inputs_of(samples)
         if found.add("features", self.features, after, bar, how):
             return False
         if len(changed) < len(self.candles):
             return True
-        return not found.add("target", self.target, target_of(self.study.target, changed), bar, how)
+        return not found.add("target", self.target, target_of(self.study.target, changed, samples=samples), bar, how)
 
 
 def _compare(walk: Walk, inputs: _Inputs, found: Movements, bar: int, samples: Samples, how: Perturbation) -> None:
     """Compare every stage but training with that on samples of changed candles."""
-    if inputs.are_same(samples.candles, found, bar, how, features=inputs_of(samples)):
+    if inputs.are_same(samples.candles, found, bar, how, samples=samples):
         _compare_trading(walk, found, bar, samples, how)
 
 

@@ -76,7 +76,9 @@ def first_movement(before: Stage, after: Stage, time: Any) -> Movement | None:
         if not np.array_equal(one.times, two.times):
             found = _unequal_rows(name, one, two)
         else:
-            rows = np.flatnonzero((one.values != two.values) & ~(np.isnan(one.values) & np.isnan(two.values)))
+            moved = one.values != two.values
+            moved &= ~(np.isnan(one.values) & np.isnan(two.values))
+            rows = np.flatnonzero(moved)
             if not len(rows):
                 continue
             row = rows[one.times[rows].argmax()]
@@ -91,6 +93,9 @@ def _known(column: Column | None, time: Any) -> Column:
     if column is None:
         return Column(np.empty(0, "datetime64[us]"), np.empty(0))
     rows = column.times <= time  # false for NaT
+    count = int(np.count_nonzero(rows))
+    if rows[:count].all():  # the first ones: without a copy
+        return Column(column.times[:count], column.values[:count])
     return Column(column.times[rows], column.values[rows])
 
 

@@ -22,7 +22,7 @@ from candlecast.features import Features
 from candlecast.models import Fitted, Model
 from candlecast.signals.rule import decide
 from candlecast.targets import Target, bars_until_known, components, label, sample_weight
-from candlecast.walkforward.walk import forecast_frame
+from candlecast.walkforward.walk import forecast_frame, moments_of
 
 
 def features_of(features: Features, candles: Candles) -> Stage:
@@ -40,18 +40,24 @@ def _of_columns(features: Features, values: np.ndarray, candles: Candles) -> Sta
     return Stage.of("features", ((name, candles.close_time, each) for name, each in pairs))
 
 
-def target_of(target: Target, candles: Candles) -> Stage:
-    """Outcomes and their weights, when each is known, and naive forecasts at the close of each bar."""
+def target_of(target: Target, candles: Candles, *, samples: Samples | None = None) -> Stage:
+    """Outcomes and their weights, when each is known, and naive forecasts at the close of each bar.
+
+    `samples`: of these candles and this target, which hold most of it.
+    """
     bars = np.arange(len(candles))
     columns = []
-    for part in components(target):
+    for number, part in enumerate(components(target)):
         known = bars + bars_until_known(part, candles)
         times = np.full(len(candles), np.datetime64("NaT", "us"))
         times[known < len(candles)] = candles.close_time[known[known < len(candles)]]
+        outcomes = part.values(candles) if samples is None else samples.y[:, number]
+        weights = sample_weight(part, candles) if samples is None else samples.sample_weight[:, number]
+        naive = part.naive(candles) if samples is None or number else samples.naive
         columns += [
-            (f"outcome of {label(part)}", times, np.asarray(part.values(candles))),
-            (f"weight of {label(part)}", times, sample_weight(part, candles)),
-            (f"naive forecast of {label(part)}", candles.close_time, np.asarray(part.naive(candles))),
+            (f"outcome of {label(part)}", times, np.asarray(outcomes)),
+            (f"weight of {label(part)}", times, np.asarray(weights)),
+            (f"naive forecast of {label(part)}", candles.close_time, np.asarray(naive)),
         ]
     return Stage.of("target", columns)
 
@@ -108,6 +114,7 @@ class Walk:
     known_trading: dict[tuple[int, ...], tuple[Stage, Stage]] = field(
         default_factory=dict
     )  # on the studied candles, by folds
+    known_moments: dict[int, tuple[float, float, float]] = field(default_factory=dict)  # of signals, by fold
 
     @property
     def samples(self) -> Samples:
@@ -170,7 +177,10 @@ class Walk:
             return self.known_trading[key]
         pairs = [pair for pair in zip(self.jobs, self.fitted, strict=True) if pair[0].fold.index in folds]
         name = self.study.model.name
-        frames = [forecast_frame(fitted, name, job=replace(job, samples=samples)) for job, fitted in pairs]
+        frames = [
+            forecast_frame(fitted, name, job=replace(job, samples=samples), moments=self._moments(fitted))
+            for job, fitted in pairs
+        ]
         forecast = Forecast.joined(frames, components(self.study.target)[0].horizon)
         positions = decide(self.study.rule, forecast, samples.candles, costs=self.study.costs)
         result = backtest(samples.candles, positions, costs=self.study.costs, cash=self.study.cash)
@@ -182,6 +192,13 @@ class Walk:
         if samples is self.samples:
             self.known_trading[key] = held, account
         return held, account
+
+    def _moments(self, fitted: Fitted) -> tuple[float, float, float]:
+        """The moments of a fold's signal on its own samples, whichever samples it forecasts now."""
+        fold = fitted.job.fold.index
+        if fold not in self.known_moments:
+            self.known_moments[fold] = moments_of(fitted)
+        return self.known_moments[fold]
 
 
 def of_fold(stage: Stage, fold: int) -> Stage:

@@ -57,6 +57,7 @@ def _flat(environment: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(value) for name, value in (rest | dict(packages)).items()}
 
 
+@cache
 def _version(package: str) -> str:
     try:
         return version(package)
@@ -64,6 +65,7 @@ def _version(package: str) -> str:
         return "not installed"
 
 
+@cache
 def _processor() -> str:
     """The processor's name, and whether it has the widest vectors, which decide the order of sums."""
     try:

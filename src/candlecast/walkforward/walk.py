@@ -141,11 +141,17 @@ def walk_jobs(
 
 
 def forecast_frame(
-    fitted: Fitted, model: str, *, job: Job | None = None, repeated: Repeated | None = None
+    fitted: Fitted,
+    model: str,
+    *,
+    job: Job | None = None,
+    repeated: Repeated | None = None,
+    moments: tuple[float, float, float] | None = None,
 ) -> pl.DataFrame:
     """The rows of the forecast table that one fitted job gives for its own test part, or for that of another `job`.
 
-    `repeated`: columns of one value that the table shares with others of the same walk.
+    `repeated`: columns of one value that the table shares with others of the same walk. `moments`: `moments_of` the fitted job,
+    where they are computed already.
     """
     job = fitted.job if job is None else job
     repeated = Repeated() if repeated is None else repeated
@@ -167,9 +173,8 @@ def forecast_frame(
     )
     columns = _forecast_columns(job.of(first), prediction, is_known, repeated)
     columns |= {name: repeated.of(None, len(rows), pl.Float64) for name in VOID if name not in columns}
-    columns |= {
-        name: repeated.of(value, len(rows), pl.Float64) for name, value in zip(SIGNAL, moments_of(fitted), strict=True)
-    }
+    moments = moments_of(fitted) if moments is None else moments
+    columns |= {name: repeated.of(value, len(rows), pl.Float64) for name, value in zip(SIGNAL, moments, strict=True)}
     for target in others:
         name = label(target)
         further = _forecast_columns(job.of(target), prediction.others[name], is_known, repeated)
