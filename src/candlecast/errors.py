@@ -105,19 +105,23 @@ def said(error: Exception) -> str:
     return f"{type(error).__name__}: {text.splitlines()[0] if text else 'no message'}"
 
 
-def near_misses(name: object, options: Iterable[str]) -> str:
-    """Words that offer the known names closest to a misspelt one.
+def near_misses(name: object, options: Iterable[str], *, are_listed: bool = False) -> str:
+    """Words that offer the known names closest to a misspelt one; `are_listed`: the message names all of them already.
 
     >>> near_misses("lstn", ["lstm", "gru", "rnn"])
     'Did you mean lstm?'
     >>> near_misses("zebra", ["lstm", "gru"])
     'Choose one of gru, lstm'
+    >>> near_misses("zebra", ["lstm", "gru"], are_listed=True)
+    'Choose one of them'
     """
     options = sorted(options)
     lowered = {option.lower(): option for option in options}
     close = difflib.get_close_matches(str(name).lower(), lowered, n=3, cutoff=0.6)
     if close:
         return f"Did you mean {' or '.join(lowered[match] for match in close)}?"
+    if are_listed:
+        return "Choose one of them"
     return f"Choose one of {listed(options, most=MAX_LISTED, rest='others')}"
 
 

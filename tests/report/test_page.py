@@ -91,7 +91,7 @@ def test_page_is_whole_and_loads_nothing(page):
 
 def test_hostile_symbol_stays_text(page, result):
     symbol = result.candles.symbol
-    assert len(page.all("script")) == 4
+    assert len(page.all("script")) == 5
     assert page.text["h1"][0].strip() == symbol
     assert symbol in page.text["title"][0]
     assert symbol in page.text["td"]
@@ -105,7 +105,7 @@ def test_hostile_model_name_stays_text(result):
         for held in (result.forecasts, result.positions)
     )
     page = Page(render(replace(result, model=name, forecasts=forecasts, positions=positions)))
-    assert len(page.all("script")) == 4
+    assert len(page.all("script")) == 5
     assert page.all("b") == []
     assert name in {each.get("label") for chart in charts(page) for pane in chart["panes"] for each in pane["series"]}
 

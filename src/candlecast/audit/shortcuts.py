@@ -31,6 +31,7 @@ from candlecast.walkforward.walk import forecast_frame
 
 THRESHOLDS = 100  # of which the best is taken
 HONEST = "as the study is"
+HEADINGS = ("shortcut", "Sharpe", "added", "what it does")
 
 
 @dataclass(frozen=True)
@@ -38,17 +39,23 @@ class ShortcutReport:
     """Sharpe ratios a year of a study and of the same study with one mistake at a time.
 
     frame: `shortcut`, `sharpe` (NaN where the account never trades), `added` (to the study's own), `why`.
+    subject: what was studied, such as "SP500 1d, lstm".
     """
 
     frame: pl.DataFrame
+    subject: str = ""
 
     def _repr_html_(self) -> str:
         """The same as text, for notebooks."""
         return notebook_text(str(self))
 
     def __str__(self) -> str:
-        rows = [[name, number(sharpe), number(added), why] for name, sharpe, added, why in self.frame.iter_rows()]
-        return table(rows, ["shortcut", "Sharpe", "added", "what it does"])
+        return table(self.rows, HEADINGS)
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """The cells of the table under `HEADINGS`, in words."""
+        return [[name, number(sharpe), number(added), why] for name, sharpe, added, why in self.frame.iter_rows()]
 
 
 def shortcuts(study: Any, candles: Any, *, seed: int = 0, progress: Listener = ignore) -> ShortcutReport:
@@ -115,7 +122,7 @@ def shortcuts(study: Any, candles: Any, *, seed: int = 0, progress: Listener = i
         schema=["shortcut", "sharpe", "added", "why"],
         orient="row",
     )
-    return ShortcutReport(frame)
+    return ShortcutReport(frame, f"{candles.symbol} {candles.interval}, {study.model.name}")
 
 
 def _walked(

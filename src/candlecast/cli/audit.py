@@ -10,7 +10,7 @@ import click
 from candlecast.cli.asset_options import AssetOptions, asset_options
 from candlecast.cli.command import Command
 from candlecast.cli.completion import assets as completed, folders
-from candlecast.cli.console import print_json, progress, say
+from candlecast.cli.console import print_json, print_table, progress, say, say_line
 from candlecast.cli.options import common
 from candlecast.cli.study_files import is_study_file, load_study
 from candlecast.errors import ConfigError
@@ -78,7 +78,7 @@ def audit(
     if as_json:
         print_json(report.to_dict())
     else:
-        say(str(report))
+        say_line(str(report))
     if not report.passed:
         click.get_current_context().exit(FAILED)
 
@@ -87,7 +87,7 @@ def _compare_shortcuts(
     study: Study, candles: Candles, output: Path, seed: int, listener: Listener, *, as_json: bool
 ) -> None:
     """Print what each mistake would add, and write its page."""
-    from candlecast.audit import shortcuts
+    from candlecast.audit.shortcuts import HEADINGS, shortcuts
     from candlecast.report import write_shortcuts
 
     found = shortcuts(study, candles, seed=seed, progress=listener)
@@ -95,7 +95,8 @@ def _compare_shortcuts(
     if as_json:
         print_json({"shortcuts": found.frame.to_dicts(), "page": str(page)})
     else:
-        say(f"{found}\n\nPage  {page}")
+        print_table(found.rows, HEADINGS)
+        say(f"\nPage  {page}")
 
 
 def _study(subject: str | None, preset: str | None) -> tuple[Study, Candles | None]:

@@ -129,8 +129,8 @@ def _as_text(value: Any) -> str:
 
 
 def print_table(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> None:
-    """A plain table: columns of words to the left, of numbers to the right."""
-    write(table(rows, headings))
+    """A plain table: columns of words to the left, of numbers to the right; on a terminal no wider than it where it can be."""
+    write(table(rows, headings, width=shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
 
 
 @contextmanager

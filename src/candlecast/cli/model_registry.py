@@ -63,6 +63,8 @@ def target(name: str, *, horizon: int = 1) -> Target:
 def _known(kind: str, name: str, known: Mapping[str, str]) -> str:
     if name.lower() not in known:
         raise ConfigError(
-            f"there is no {kind} {name!r}", expected=f"one of {', '.join(known)}", remedy=near_misses(name, known)
+            f"there is no {kind} {name!r}",
+            expected=f"one of {', '.join(known)}",
+            remedy=near_misses(name, known, are_listed=True),
         )
     return known[name.lower()]

@@ -242,6 +242,6 @@ def _target(name: str) -> Any:
         raise ConfigError(
             f"there is no target {name!r} of a panel",
             expected=f"one of {', '.join(TARGETS)}",
-            remedy=near_misses(name, list(TARGETS)),
+            remedy=near_misses(name, list(TARGETS), are_listed=True),
         )
     return getattr(targets, TARGETS[name.lower()])()

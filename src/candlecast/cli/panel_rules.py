@@ -72,6 +72,6 @@ def _known(name: str) -> str:
         raise ConfigError(
             f"there is no rule {name!r} across assets",
             expected=f"one of {', '.join(RULES)}",
-            remedy=near_misses(name, RULES),
+            remedy=near_misses(name, RULES, are_listed=True),
         )
     return chosen

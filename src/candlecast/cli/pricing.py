@@ -66,6 +66,8 @@ def _of_venue(name: str) -> Costs:
     known: dict[str, Callable[[], Costs]] = dict(zip(VENUES, makers, strict=True))
     if name.lower() not in known:
         raise ConfigError(
-            f"there is no venue {name!r}", expected=f"one of {', '.join(known)}", remedy=near_misses(name, known)
+            f"there is no venue {name!r}",
+            expected=f"one of {', '.join(known)}",
+            remedy=near_misses(name, known, are_listed=True),
         )
     return known[name.lower()]()

@@ -160,7 +160,9 @@ def _known(name: str) -> str:
     chosen = {each.replace("-", ""): each for each in RULES}.get(name.lower().replace("-", "").replace("_", ""))
     if chosen is None:
         raise ConfigError(
-            f"there is no rule {name!r}", expected=f"one of {', '.join(RULES)}", remedy=near_misses(name, RULES)
+            f"there is no rule {name!r}",
+            expected=f"one of {', '.join(RULES)}",
+            remedy=near_misses(name, RULES, are_listed=True),
         )
     return chosen
 

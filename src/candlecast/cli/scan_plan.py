@@ -243,5 +243,7 @@ def _require_keys(values: Mapping[str, Any], known: Any, what: str) -> None:
     for name in values:
         if name not in known:
             raise ConfigError(
-                f"{what} has no {name!r}", expected=f"one of {', '.join(known)}", remedy=near_misses(name, known)
+                f"{what} has no {name!r}",
+                expected=f"one of {', '.join(known)}",
+                remedy=near_misses(name, known, are_listed=True),
             )

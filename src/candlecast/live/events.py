@@ -12,6 +12,9 @@ from candlecast.backtesting.limits import LimitState
 from candlecast.dataset.forecast import Forecast
 from candlecast.live.trading import Step
 from candlecast.sources.feed import Notice, Seen
+from candlecast.targets import Target, primary
+from candlecast.targets.words import forecast_words
+from candlecast.text.formatting import price as price_words
 
 Kind = Literal["bar", "notice", "limit", "refit"]
 
@@ -97,15 +100,23 @@ def position_words(position: float) -> str:
 
 
 def bar_event(
-    bar: Seen, close: datetime, content: dict[str, Any], step: Step, state: LimitState, *, is_live: bool
+    bar: Seen,
+    close: datetime,
+    content: dict[str, Any],
+    step: Step,
+    state: LimitState,
+    *,
+    target: Target,
+    is_live: bool,
 ) -> PaperEvent:
+    """The event of a bar; `target` is that of the study, which says in what unit the forecast is written."""
     fills = tuple((fill[3], fill[4], fill[5], fill[6]) for fill in step.fills)
     mean = None if content["forecast"] is None else content["forecast"]["mean"]
-    words = f"{close:%Y-%m-%d %H:%M} UTC close {bar.close:.8g}"
-    words += "" if mean is None else f", forecast {mean:.3g}"
+    words = f"{close:%Y-%m-%d %H:%M} UTC close {price_words(bar.close)}"
+    words += "" if mean is None else f", forecast {forecast_words(primary(target), mean)}"
     words += "" if content["decided"] is None else f", {position_words(step.decided)}"
     words += "".join(
-        f", {'bought' if units > 0 else 'sold'} {abs(units):.6g} at {price:.8g}" for units, price, *_ in fills
+        f", {'bought' if units > 0 else 'sold'} {abs(units):.6g} at {price_words(price)}" for units, price, *_ in fills
     )
     words += f", equity {step.equity:,.2f}" if is_live else ", before the session began"
     words += ", decided too late for the next open" if content["late"] else ""

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,23 @@ from candlecast.live.events import position_words
 from candlecast.live.reconcile import reconcile
 from candlecast.live.record import SessionRecord, read_session
 from candlecast.live.verdict import duration_words, live_verdict
-from candlecast.report.document import document
+from candlecast.report.document import document, heading_html
 from candlecast.report.page_file import write_page
 from candlecast.serving import Reply, Stream, serve
 from candlecast.study.result import StudyResult
 from candlecast.study.study import Study
+from candlecast.targets import Target
+from candlecast.targets.words import described, forecast_words
+from candlecast.text.formatting import count, price
 
 NEWEST = 12  # bars and notices that are listed
 POINTS = 600  # of each line
 LOOK_SECONDS = 1.0  # between two looks at the journal
+STATES = {
+    "ACTIVE": "ACTIVE: follows the rule",
+    "REDUCING": "REDUCING: only towards flat",
+    "HALTED": "HALTED: stays flat",
+}
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'"
 
 
@@ -81,18 +90,19 @@ class LivePage:
 def state_of(record: SessionRecord, result: StudyResult, study: Study | None = None) -> dict[str, Any]:
     """What the page shows, as JSON values."""
     opening, bars = record.opening, record.bars
-    first, last = (_minute(bars[row]["close_time"]) if bars else "no bar yet" for row in (0, -1))
+    first, last = (_minute(bars[row]["close_time"]) if bars else "" for row in (0, -1))
     verdict = live_verdict(record, result)
     held = bars[-1]["decided"] if bars else None
     state = {
         "title": f"{opening['symbol']} {opening['interval']} on paper",
         "symbol": opening["symbol"],
         "interval": opening["interval"],
-        "run": f"Paper trading of {Path(opening['run']).name}, from {opening['feed']}",
-        "period": f"{first} to {last} UTC, {len(bars):,} bars",
+        "run": f"Paper trading of {Path(opening['run']).name}; feed: {opening['feed']}",
+        "period": f"{first} to {last} UTC, {count(len(bars), 'bar')}" if bars else "No bar yet",
+        "forecasts": f"Forecasts of the {described(result.primary_target)}",
         "verdict": verdict.text,
         "badges": [
-            record.state,
+            STATES.get(record.state, record.state),
             "no position yet" if held is None else position_words(held),
             f"equity {record.equity:,.2f}",
             *([] if verdict.days_left in (0.0, float("inf")) else [f"{duration_words(verdict.days_left)} left"]),
@@ -101,7 +111,7 @@ def state_of(record: SessionRecord, result: StudyResult, study: Study | None = N
         "hold": _points([bar["close_time"] for bar in bars], _held(record)),
         "backtest": [],
         "reconciled": "",
-        "bars": [_bar_row(bar) for bar in bars[-NEWEST:][::-1]],
+        "bars": [_bar_row(bar, result.primary_target) for bar in bars[-NEWEST:][::-1]],
         "notices": [
             _notice_row(entry.content, entry.kind)
             for entry in record.entries
@@ -121,8 +131,12 @@ def state_of(record: SessionRecord, result: StudyResult, study: Study | None = N
 
 def page_of(state: dict[str, Any]) -> str:
     """The page with a state in it."""
-    allowed = "script-src 'unsafe-inline'; connect-src 'self'"
-    return document("live", {"state": _embedded(state)}, title=state["title"], allowed=allowed)
+    script = (files("candlecast.live") / "page.js").read_text("utf-8").rstrip()
+    heading = heading_html(state["symbol"], state["interval"], state["run"])
+    values = {"state": _embedded(state), "script": script}
+    return document(
+        "live", values, title=state["title"], heading=heading, allowed="connect-src 'self'", is_scripted=True
+    )
 
 
 def _points(times: Sequence[str], values: Sequence[float]) -> list[list[float]]:
@@ -142,16 +156,16 @@ def _minute(time: str) -> str:
     return time[:16].replace("T", " ")
 
 
-def _bar_row(bar: dict[str, Any]) -> list[str]:
-    forecast = "-" if bar["forecast"] is None else f"{bar['forecast']['mean']:.3g}"
+def _bar_row(bar: dict[str, Any], target: Target) -> list[str]:
+    forecast = forecast_words(target, bar["forecast"] and bar["forecast"]["mean"])
     position = "-" if bar["decided"] is None else position_words(bar["decided"]).removeprefix("position ")
     return [
         _minute(bar["close_time"]),
-        f"{bar['bar'][3]:.8g}",
+        price(bar["bar"][3]),
         forecast,
         position,
         f"{bar['equity']:,.2f}",
-        "late" if bar["late"] else "",
+        "late" if bar["late"] else "in time",
     ]
 
 

@@ -308,7 +308,10 @@ class PaperSession:
                 bar, closes[row], said.get(closes[row]), float(ruled[row]), step, states[row], late[row]
             )
             entries.append(("bar", content | {"warm": bool(is_warm[row]), "half_spread": none(seen[row])}))
-            events.append(bar_event(bar, closes[row], content, step, states[row], is_live=not is_warm[row]))
+            target = made.forecaster.target
+            events.append(
+                bar_event(bar, closes[row], content, step, states[row], target=target, is_live=not is_warm[row])
+            )
             if (states[row].state, states[row].reason) != before:
                 before = states[row].state, states[row].reason
                 words = f"{before[0]}: {before[1]}" if before[1] else f"{before[0]} again"

@@ -9,6 +9,7 @@ import polars as pl
 
 from candlecast import stats
 from candlecast.report import svg
+from candlecast.report.date_axis import date_ticks, decimal_years
 from candlecast.report.figures import Figure
 from candlecast.report.training_figures import loss_band
 from candlecast.text.cells import number, p_value, percent
@@ -24,7 +25,7 @@ LOGARITHMIC_LEFT = 76  # pixels for the labels of small numbers
 def account_figure(result: PanelResult) -> Figure:
     """Growth of the portfolio after and before costs, and of holding the universe, on a logarithmic scale."""
     net, held = result.backtest.equity, result.backtest.benchmark
-    years = _years(net["time"])
+    years = decimal_years(net["time"].dt.replace_time_zone(None).to_numpy())
     gross = result.gross_equity
     lines = {
         "net": net["equity"].to_numpy() / result.cash,
@@ -41,7 +42,7 @@ def account_figure(result: PanelResult) -> Figure:
             axes,
             x_title="date",
             y_title="growth of 1",
-            x_words=svg.year_words,
+            x_ticks=date_ticks(*axes.x),
             y_words=lambda v: f"{10.0**v:.3g}",
             y_ticks=svg.logarithmic_ticks(*axes.y),
         ),
@@ -71,13 +72,13 @@ def coefficient_figure(result: PanelResult) -> Figure:
         return Figure("coefficients", title, "Too few moments have a rank IC.")
     values = result.coefficients[known]
     total = np.cumsum(values)
-    years = _years(pl.Series(result.panel.times[known]))
+    years = decimal_years(result.panel.times[known])
     rows = _thinned(len(years))
     axes = svg.Axes(x=svg.span(years, margin=0.0), y=svg.span(total, 0.0))
     drawing = svg.drawing(
         axes,
         title,
-        svg.frame(axes, x_title="date", y_title="sum of rank ICs", x_words=svg.year_words),
+        svg.frame(axes, x_title="date", y_title="sum of rank ICs", x_ticks=date_ticks(*axes.x)),
         svg.level(axes, 0.0, "grey dotted"),
         svg.line(axes, years[rows], total[rows], "blue"),
     )
@@ -149,7 +150,7 @@ def decay_figure(result: PanelResult) -> Figure:
 def breadth_figure(result: PanelResult) -> Figure:
     """How many assets are members, have a score, and are held at each moment."""
     rows = np.flatnonzero(result.tested)
-    years = _years(pl.Series(result.panel.times[rows]))
+    years = decimal_years(result.panel.times[rows])
     member = result.panel.is_member[rows].sum(axis=1).astype(float)
     scored = np.isfinite(result.scores[result.model])[rows].sum(axis=1).astype(float)
     held = (result.weights[result.model][rows] != 0.0).sum(axis=1).astype(float)
@@ -158,13 +159,13 @@ def breadth_figure(result: PanelResult) -> Figure:
     drawing = svg.drawing(
         axes,
         title,
-        svg.frame(axes, x_title="date", y_title="assets", x_words=svg.year_words, y_words=svg.whole),
+        svg.frame(axes, x_title="date", y_title="assets", x_ticks=date_ticks(*axes.x), y_words=svg.whole),
         *(
             svg.line(axes, years[thin], values[thin], kind)
-            for values, kind in ((member, "grey"), (scored, "blue"), (held, "orange"))
+            for values, kind in ((member, "grey under"), (scored, "blue"), (held, "orange"))
         ),
     )
-    legend = (("grey", "members"), ("blue", "with a score"), ("orange", "held"))
+    legend = (("grey under", "members"), ("blue", "with a score"), ("orange", "held"))
     words = f"{number(member.mean(), 0)} members on average, {number(held.mean(), 0)} of them held."
     data = pl.DataFrame({"time": result.panel.times[rows], "members": member, "scored": scored, "held": held})
     return Figure("breadth", title, words, drawing, legend=legend, data=data)
@@ -199,14 +200,6 @@ def turnover_words(result: PanelResult) -> str:
         f"Each moment, {percent(float(turnover.mean()))} of equity is traded on average, which costs "
         f"{number(float(turnover.mean()) * result.costs.per_side_bps)} bp."
     )
-
-
-def _years(times: pl.Series) -> np.ndarray:
-    """Times as years with a fraction, float64."""
-    days = times.dt.replace_time_zone(None).to_numpy().astype("datetime64[us]")
-    begin = days.astype("datetime64[Y]")
-    length = ((begin + 1).astype("datetime64[us]") - begin.astype("datetime64[us]")).astype(float)
-    return begin.astype(int) + 1970 + (days - begin.astype("datetime64[us]")).astype(float) / length
 
 
 def _thinned(size: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from candlecast.panel import figures
 from candlecast.report.answers import answer_section
-from candlecast.report.document import document
+from candlecast.report.document import document, heading_html
 from candlecast.report.figures import figure_html, table_with_data
 from candlecast.report.history_tables import audit_table, trials_table
 from candlecast.report.page_file import page_path, write_page
@@ -55,9 +55,6 @@ def render(result: PanelResult, *, folder: Path = Path()) -> str:
         "losses": figures.loss_figure(result),
     }
     values = {name: figure_html(figure) for name, figure in drawn.items()} | {
-        "name": escape(result.panel.name[0].upper() + result.panel.name[1:] + " assets"),
-        "interval": escape(str(result.panel.interval)),
-        "question": escape(f"{result.model} forecasts the {described(result.target)}"),
         "answer": answer_section(
             verdict,
             period=f"Out of sample: {count(tested.height, 'bar')} from {moment(tested['time'][0])} to "
@@ -90,7 +87,12 @@ def render(result: PanelResult, *, folder: Path = Path()) -> str:
         "recipe": recipe_details(result.recipe),
     }
     title = f"{result.panel.name} {result.panel.interval}, {result.model}: {verdict.headline}"
-    return document("panel", values, title=title, allowed="img-src data:")
+    heading = heading_html(
+        result.panel.name[0].upper() + result.panel.name[1:] + " assets",
+        str(result.panel.interval),
+        f"{result.model} forecasts the {described(result.target)}",
+    )
+    return document("panel", values, title=title, heading=heading, allowed="img-src data:")
 
 
 def _models(result: PanelResult) -> str:

@@ -142,7 +142,7 @@ def _given(table: Table, role: str, name: str, what: str) -> list[int]:
             raise ConfigError(
                 f"{what} has no column {part.strip()!r} for {role}",
                 expected=f"one of {', '.join(names)}",
-                remedy=near_misses(part.strip(), names)
+                remedy=near_misses(part.strip(), names, are_listed=True)
                 if table.has_header
                 else "Give the number of the column, from 1",
             )

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.targets.sides import sides_of
-from candlecast.text.cells import number, percent, significant
+from candlecast.text.cells import number, percent, price, significant
 from candlecast.text.formatting import moment
 
 if TYPE_CHECKING:
@@ -32,10 +32,9 @@ def _points(value: float) -> str:
     return f"{number(value, 2)} %"
 
 
+PRICE = "closing price"
 UNITS = {
-    "return": Unit(
-        "closing price", lambda values, close: close * np.exp(values), significant, "change of price, %", 100
-    ),
+    "return": Unit(PRICE, lambda values, close: close * np.exp(values), significant, "change of price, %", 100),
     "triple_barrier": Unit("expected label, -1 to 1", lambda values, _: values, significant, "expected label", 1),
     "scaled_return": Unit(
         "return, standard deviations", lambda values, _: values, significant, "return, standard deviations", 1
@@ -43,7 +42,7 @@ UNITS = {
     "excess_return": Unit(
         "return beyond the benchmark, %", lambda values, _: 100 * values, _points, "return beyond the benchmark, %", 100
     ),
-    "price": Unit("closing price", lambda values, _: values, significant, "change of price, %", 100),
+    "price": Unit(PRICE, lambda values, _: values, significant, "change of price, %", 100),
     "volatility": Unit(
         "high to low, % of price",
         lambda values, _: 100 * np.expm1(np.exp(values)),
@@ -87,9 +86,10 @@ def forecast_words(result: StudyResult, rows: pl.DataFrame, known: pl.DataFrame)
     if newest["target"] is not None:
         return words
     value = unit.convert(np.array(newest["mean"]), np.array(newest["close"]))
+    written = price if unit.label == PRICE else unit.words
     return (
-        f"{words} The latest forecast, made {moment(newest['time'])} at a close of {significant(newest['close'])}, "
-        f"is {unit.words(float(value))}; its outcome is not known yet."
+        f"{words} The latest forecast, made {moment(newest['time'])} at a close of {price(newest['close'])}, "
+        f"is {written(float(value))}; its outcome is not known yet."
     )
 
 

@@ -16,7 +16,7 @@ from candlecast.report.calibration_figure import calibration
 from candlecast.report.chart_library import ADDRESS, NOTICE, chart_library
 from candlecast.report.columns import Columns, compressed
 from candlecast.report.cost_figure import cost_figure
-from candlecast.report.document import document
+from candlecast.report.document import document, heading_html
 from candlecast.report.figures import figure_html, table_with_data
 from candlecast.report.forecast_figures import forecast_in_groups, lag_figure
 from candlecast.report.forecast_values import forecast_rows
@@ -68,9 +68,6 @@ def render(result: StudyResult, *, folder: Path = Path()) -> str:
     scripts = files("candlecast.report") / "scripts"
     drawn = {"calibration": ""} | {figure.name: figure_html(figure) for figure in figures}
     values = drawn | {
-        "symbol": escape(candles.symbol),
-        "interval": escape(str(candles.interval)),
-        "question": escape(f"{result.model} forecasts the {described(result.primary_target)}"),
         "answer": answer_section(
             verdict,
             period=f"Out of sample: {count(tested.height, 'bar')} from {moment(tested['time'][0])} to "
@@ -102,7 +99,9 @@ def render(result: StudyResult, *, folder: Path = Path()) -> str:
         "script": "\n".join((scripts / f"{name}.js").read_text("utf-8") for name in SCRIPTS),
     }
     title = f"{candles.symbol} {candles.interval}, {result.model}: {verdict.headline}"
-    return document("report", values, title=title, allowed="script-src 'unsafe-inline'; img-src data: blob:")
+    question = f"{result.model} forecasts the {described(result.primary_target)}"
+    heading = heading_html(candles.symbol, str(candles.interval), question)
+    return document("report", values, title=title, heading=heading, allowed="img-src data: blob:", is_scripted=True)
 
 
 def _header(result: StudyResult, columns: Columns, trades: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from candlecast.report import svg
-from candlecast.report.document import document
+from candlecast.report.document import document, heading_html
 from candlecast.report.figures import Figure, figure_html
 from candlecast.report.page_file import write_page
 from candlecast.report.tables import table
@@ -23,13 +23,14 @@ CAPTION = (
     "blue where it does not. Share: how much of a Sharpe ratio above zero the mistake is."
 )
 ROW_PIXELS = 26
-LABEL_PIXELS = 200
+LABEL_PIXELS = 206
+MARGIN = 0.32  # of the range on each side, for the numbers beside the bars
 
 
 def shortcuts_figure(report: ShortcutReport) -> Figure:
     """A bar for each mistake, from the Sharpe ratio of the study to that with the mistake, with its number."""
     honest, frame = float(report.frame["sharpe"][0]), report.frame[1:]
-    low, high = svg.span(frame["sharpe"].to_numpy(), [honest], margin=0.22)
+    low, high = svg.span(frame["sharpe"].to_numpy(), [honest], margin=MARGIN)
     height = svg.TOP + svg.BOTTOM + ROW_PIXELS * frame.height
     axes = svg.Axes(x=(low, high), y=(float(frame.height), 0.0), height=height, left=LABEL_PIXELS)
     bottom, start = height - svg.BOTTOM, axes.across(honest)
@@ -80,12 +81,12 @@ def write_shortcuts(report: ShortcutReport, path: str | Path) -> Path:
     heads = ("Shortcut", "Sharpe", "Added", "Share", "What it does")
     title = "What shortcuts would have earned"
     values = {
-        "title": title,
         "summary": escape(summary),
         "figure": figure_html(shortcuts_figure(report)),
         "rows": table("The study and the same with one mistake at a time", heads, rows),
     }
-    return write_page(document("report", values, title=title, body="shortcuts"), path)
+    heading = heading_html(title, question=report.subject)
+    return write_page(document("report", values, title=title, heading=heading, body="shortcuts"), path)
 
 
 def _share(sharpe: float, added: float) -> str:

@@ -7,7 +7,7 @@ prints as it stands.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -88,16 +88,6 @@ def plain(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def year_words(value: float) -> str:
-    """A year as a decimal number at an axis: the year, or its month.
-
-    >>> year_words(2024.0), year_words(2024.5)
-    ('2024', '2024-07')
-    """
-    year, part = divmod(value, 1)
-    return f"{year:.0f}" if part == 0 else f"{year:.0f}-{int(12 * part) + 1:02d}"
-
-
 def whole(value: float) -> str:
     """A count at an axis; nothing between two of them."""
     return plain(value) if value == round(value) else ""
@@ -110,18 +100,19 @@ def frame(
     y_title: str,
     x_words: Words = plain,
     y_words: Words = plain,
+    x_ticks: Mapping[float, str] | None = None,
     y_ticks: Sequence[float] | None = None,
 ) -> str:
-    """Grid, ticks and titles; ticks of the vertical axis at round numbers unless they are given."""
+    """Grid, ticks and titles; ticks at round numbers unless they are given, those of the horizontal axis with their words."""
     bottom, right = axes.height - BOTTOM, WIDTH - RIGHT
     parts = []
     for value in ticks(*axes.y, 5) if y_ticks is None else y_ticks:
         y = axes.down(value)
         parts.append(f'<path class="grid" d="M{axes.left} {y:.1f}H{right}"/>')
         parts.append(f'<text x="{axes.left - 6}" y="{y + 4:.1f}" class="end">{escape(y_words(value))}</text>')
-    for value in ticks(*axes.x, 6):
+    for value, words in ({each: x_words(each) for each in ticks(*axes.x, 6)} if x_ticks is None else x_ticks).items():
         x = axes.across(value)
-        parts.append(f'<text x="{x:.1f}" y="{bottom + 16}" class="middle">{escape(x_words(value))}</text>')
+        parts.append(f'<text x="{x:.1f}" y="{bottom + 16}" class="middle">{escape(words)}</text>')
     parts.append(f'<path class="axis" d="M{axes.left} {bottom}H{right}"/>')
     parts.append(
         f'<text x="{(axes.left + right) / 2:.0f}" y="{axes.height - 6}" class="middle title">{escape(x_title)}</text>'

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.report import svg
+from candlecast.report.date_axis import date_ticks, decimal_years
 from candlecast.report.figures import Figure
 from candlecast.text.cells import percent
 from candlecast.text.formatting import count, moment
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 ROW_PIXELS = 24
 LABEL_PIXELS = 62
-MICROSECONDS_A_YEAR = 365.25 * 86_400 * 1e6
 
 
 def timeline(result: StudyResult) -> Figure:
@@ -33,7 +33,7 @@ def timeline(result: StudyResult) -> Figure:
             "WalkForward(folds=5) gives five."
         )
         return Figure("timeline", title, words)
-    spans = {name: folds[name].dt.timestamp("us").to_numpy() / MICROSECONDS_A_YEAR + 1970 for name in _ENDS}
+    spans = {name: decimal_years(folds[name].dt.replace_time_zone(None).to_numpy()) for name in _ENDS}
     axes = svg.Axes(
         x=svg.span(*spans.values(), margin=0.01),
         y=(float(folds.height), 0.0),
@@ -55,12 +55,11 @@ def timeline(result: StudyResult) -> Figure:
                 f'<g class="bars {kind}"><rect x="{left:.1f}" y="{axes.down(row + 0.15):.1f}" width="{max(right - left, 1):.1f}" '
                 f'height="{0.7 * ROW_PIXELS:.0f}"><title>{escape(words)}</title></rect></g>'
             )
-    years = [value for value in svg.ticks(*axes.x, 6) if value == round(value)] or [round(float(np.mean(axes.x)), 2)]
     bottom = axes.height - svg.BOTTOM
     labels = "".join(
-        f'<text x="{axes.across(year):.0f}" y="{bottom + 16}" class="middle">{year:g}</text>'
+        f'<text x="{axes.across(year):.0f}" y="{bottom + 16}" class="middle">{words}</text>'
         f'<path class="grid" d="M{axes.across(year):.1f} {svg.TOP}V{bottom}"/>'
-        for year in years
+        for year, words in date_ticks(*axes.x).items()
     )
     drawing = svg.drawing(axes, title, labels, *parts)
     order = (

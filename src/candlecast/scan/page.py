@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.interval import Interval
-from candlecast.report.document import document
+from candlecast.report.document import document, heading_html
 from candlecast.report.page_file import page_path, write_page
 from candlecast.report.unbroken import unbroken
 from candlecast.scan.cell_result import cell_result
@@ -72,8 +72,6 @@ def render(scan: Scan, folder: ScanFolder, order: pl.DataFrame, links: dict[str,
         )
     )
     values = {
-        "heading": f"Scan <span class='interval'>{count(frame.height, 'cell')}</span>",
-        "question": escape(_subjects(frame)),
         "text": escape(unbroken(scan.text)),
         "linked": escape(linked),
         "edges": _edge_table(scan.smallest_edges),
@@ -83,7 +81,9 @@ def render(scan: Scan, folder: ScanFolder, order: pl.DataFrame, links: dict[str,
         "failures": _failures(scan.failures),
         "name": escape(scan.folder.name),
     }
-    return document("scan", values, title=f"Scan: {count(frame.height, 'cell')}, {edges:,} with an edge")
+    cells = count(frame.height, "cell")
+    heading = heading_html("Scan", cells, _subjects(frame))
+    return document("scan", values, title=f"Scan: {cells}, {edges:,} with an edge", heading=heading)
 
 
 def _subjects(frame: pl.DataFrame) -> str:

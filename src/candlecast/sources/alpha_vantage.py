@@ -63,7 +63,7 @@ class AlphaVantage(Source):
             raise ConfigError(
                 f"market is {self.market!r}",
                 expected=f"one of {', '.join(markets)}",
-                remedy=near_misses(self.market, markets),
+                remedy=near_misses(self.market, markets, are_listed=True),
             )
         if self.adjusted and self.market != "stocks":
             raise ConfigError(

@@ -23,7 +23,7 @@ from candlecast.signals.rule import decide
 from candlecast.study.fitted import Parts, parts_of
 from candlecast.targets import primary
 from candlecast.targets.words import described
-from candlecast.text.formatting import number, percent
+from candlecast.text.formatting import percent, price
 from candlecast.text.json_values import json_values
 from candlecast.text.notebook import notebook_paragraph
 from candlecast.walkforward.plan import WalkPlan
@@ -90,8 +90,8 @@ class NextBar:
         skill = f"{percent(self.r2, 2)} (95 % CI {percent(self.r2_low, 2)} to {percent(self.r2_high, 2)})"
         lines = [made]
         if self.price_forecast is not None:
-            ends = "" if self.price_low is None else f" ({number(self.price_low)} to {number(self.price_high)})"
-            lines.append(f"Price: {number(self.price)} now, {number(self.price_forecast)} forecast{ends}.")
+            ends = "" if self.price_low is None else f" ({price(self.price_low)} to {price(self.price_high)})"
+            lines.append(f"Price: {price(self.price)} now, {price(self.price_forecast)} forecast{ends}.")
         lines += [
             f"Signal: {signal_words(self.position)}, since {self.since:%Y-%m-%d %H:%M} UTC.",
             f"Trained on {self.trained_rows:,} bars up to {self.trained_until:%Y-%m-%d %H:%M} UTC.",

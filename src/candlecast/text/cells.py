@@ -10,6 +10,7 @@ from candlecast.text.formatting import CELL
 number = partial(formatting.number, unknown=CELL)
 significant = partial(formatting.number, digits=None, unknown=CELL)  # five figures
 percent = partial(formatting.percent, unknown=CELL)
+price = partial(formatting.price, unknown=CELL)
 p_value = partial(formatting.p_value, unknown=CELL)
 
 

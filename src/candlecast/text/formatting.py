@@ -6,12 +6,15 @@ What is unknown (None or NaN) is written as "undefined" in a sentence and "-" in
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from datetime import datetime
 
 from candlecast.text.redaction import visible
 
 SENTENCE, CELL = "undefined", "-"
+GAP = "  "  # between the columns of a table
+NARROWEST = 15  # characters of a column of words whose cells are broken into lines
 
 
 def number(value: float | None, digits: int | None = 2, *, unknown: str = SENTENCE) -> str:
@@ -30,6 +33,17 @@ def number(value: float | None, digits: int | None = 2, *, unknown: str = SENTEN
     if digits is None:
         digits = min(max(4 - math.floor(math.log10(abs(value))), 0), 10) if value else 0
     return f"{round(value, digits) + 0.0:,.{digits}f}"
+
+
+def price(value: float | None, *, unknown: str = SENTENCE) -> str:
+    """A price, in six significant figures and at least two decimals, as exchanges quote them.
+
+    >>> price(2506.8501), price(63123.4), price(1.081234), price(0.0011306514), price(None)
+    ('2,506.85', '63,123.40', '1.08123', '0.00113065', 'undefined')
+    """
+    if value is None or not math.isfinite(value) or not value:
+        return number(value, unknown=unknown)
+    return number(value, min(max(5 - math.floor(math.log10(abs(value))), 2), 12), unknown=unknown)
 
 
 def percent(value: float | None, digits: int = 1, *, unknown: str = SENTENCE) -> str:
@@ -92,27 +106,54 @@ def years(value: float) -> str:
     return f"about {value:.1f} years" if value < 9.95 else f"about {value:,.0f} years"
 
 
-def table(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> str:
+def table(rows: Sequence[Sequence[str]], headings: Sequence[str], *, width: int | None = None) -> str:
     """A plain table: columns of words to the left, of numbers to the right; control characters as escapes.
 
-    The first column counts as words; the others as `holds_words` says.
+    The first column counts as words; the others as `holds_words` says. A table wider than `width` characters has its headings
+    on several lines, then the last column where it holds words; cells of numbers and names are never broken.
 
     >>> print(table([["a", "1", "yes"], ["b", "10", "no"]], ["model", "trades", "edge"]))
     model  trades  edge
     a           1  yes
     b          10  no
+    >>> print(table([["a", "1.00 %", "what it does in words"]], ["model", "R2 against naive", "why"], width=34))
+               R2
+          against
+    model   naive  why
+    a      1.00 %  what it does in
+                   words
     """
     lines = [[visible(cell) for cell in line] for line in (headings, *rows)]
-    columns = list(zip(*lines, strict=True))
-    is_left = [not place or holds_words(column[1:]) for place, column in enumerate(columns)]
-    widths = [max(map(len, column)) for column in columns]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if left else cell.rjust(width)
-            for left, cell, width in zip(is_left, line, widths, strict=True)
-        ).rstrip()
-        for line in lines
-    )
+    is_left = [not place or holds_words(column[1:]) for place, column in enumerate(zip(*lines, strict=True))]
+    cells = [[[cell] for cell in line] for line in lines]
+    if width is not None and _width(cells) > width:
+        cells[0] = [
+            textwrap.wrap(heading, max(map(len, (*heading.split(), *body)), default=1)) or [""]
+            for heading, *body in zip(*lines, strict=True)
+        ]
+    if width is not None and _width(cells) > width and is_left[-1]:
+        room = width - _width([line[:-1] for line in cells]) - len(GAP)
+        if room >= NARROWEST:
+            cells = [[*line[:-1], textwrap.wrap(" ".join(line[-1]), room) or [""]] for line in cells]
+    widths = [max(len(text) for cell in column for text in cell) for column in zip(*cells, strict=True)]
+    written = []
+    for place, line in enumerate(cells):
+        height = max(map(len, line))
+        for level in range(height):
+            row = level - (0 if place else height)  # headings stand on the lowest of their lines
+            texts = [cell[row] if -len(cell) <= row < len(cell) else "" for cell in line]
+            padded = (
+                text.ljust(size) if left else text.rjust(size)
+                for left, text, size in zip(is_left, texts, widths, strict=True)
+            )
+            written.append(GAP.join(padded).rstrip())
+    return "\n".join(written)
+
+
+def _width(cells: Sequence[Sequence[Sequence[str]]]) -> int:
+    """Characters of a table whose cells are lines of text."""
+    widths = [max(len(text) for cell in column for text in cell) for column in zip(*cells, strict=True)]
+    return sum(widths) + len(GAP) * (len(widths) - 1)
 
 
 def holds_words(cells: Sequence[str]) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from candlecast.report import svg
+from candlecast.report.date_axis import date_ticks, decimal_years
 from candlecast.report.figures import Figure, figure_html
 from candlecast.serving import Reply
 from candlecast.text.cells import annual_return, number
@@ -18,7 +19,6 @@ from candlecast.ui.trials import COLUMNS as OF_TRIALS, recorded
 from candlecast.ui.workspace import Judged, Workspace
 
 MOST_LINES, MOST_POINTS = 40, 400
-MICROSECONDS_A_YEAR = 365.25 * 86_400 * 1e6
 LONGEST = 60  # characters of a list of names
 
 
@@ -104,7 +104,7 @@ def _equity(batch: Batch) -> Figure:
     drawing = svg.drawing(
         axes,
         title,
-        svg.frame(axes, x_title="date", y_title="equity, start = 1", x_words=svg.year_words),
+        svg.frame(axes, x_title="date", y_title="equity, start = 1", x_ticks=date_ticks(*axes.x)),
         svg.level(axes, 1.0, "grey dotted"),
         *(svg.line(axes, x, y, "blue" if each is best else "grey") for each, x, y in lines),
     )
@@ -124,7 +124,7 @@ def _equity(batch: Batch) -> Figure:
 def _line(row: Judged) -> tuple[np.ndarray, np.ndarray]:
     level = np.cumprod(np.maximum(1.0 + row.trial.returns, 0.0))
     rows = np.unique(np.linspace(0, len(level) - 1, min(MOST_POINTS, len(level))).round().astype(int))
-    years = row.trial.times[rows].astype("datetime64[us]").astype(np.int64) / MICROSECONDS_A_YEAR + 1970
+    years = decimal_years(row.trial.times[rows])
     return years, level[rows]
 
 

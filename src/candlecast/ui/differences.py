@@ -10,6 +10,7 @@ from candlecast.errors import CandlecastError
 from candlecast.panel.result import PanelResult
 from candlecast.replay.difference import diff
 from candlecast.report import svg
+from candlecast.report.date_axis import date_ticks, decimal_years
 from candlecast.report.figures import Figure, figure_html
 from candlecast.serving import Reply
 from candlecast.study.result import StudyResult
@@ -21,7 +22,6 @@ from candlecast.ui.workspace import Run, Workspace
 
 MOST_POINTS = 600  # of a line
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-MICROSECONDS_A_YEAR = 365.25 * 86_400 * 1e6
 
 
 def differences_page(workspace: Workspace, query: Query) -> Reply:
@@ -88,7 +88,7 @@ def _equity(workspace: Workspace, runs: list[Run]) -> str:
     drawing = svg.drawing(
         axes,
         "Equity of both runs after costs",
-        svg.frame(axes, x_title="date", y_title="equity, start = 1", x_words=svg.year_words),
+        svg.frame(axes, x_title="date", y_title="equity, start = 1", x_ticks=date_ticks(*axes.x)),
         svg.level(axes, 1.0, "grey"),
         *(svg.line(axes, x, y, kind) for (x, y), kind in zip(lines, kinds, strict=True)),
     )
@@ -101,6 +101,6 @@ def _line(result: StudyResult | PanelResult) -> tuple[np.ndarray, np.ndarray]:
     """Years and relative equity, (points,)."""
     equity = result.backtest.equity
     rows = np.unique(np.linspace(0, equity.height - 1, min(MOST_POINTS, equity.height)).round().astype(int))
-    years = equity["time"].dt.timestamp("us").to_numpy()[rows] / MICROSECONDS_A_YEAR + 1970
+    years = decimal_years(equity["time"].dt.replace_time_zone(None).to_numpy()[rows])
     level = equity["equity"].to_numpy()[rows]
     return years, level / level[0]

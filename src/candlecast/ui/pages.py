@@ -49,7 +49,8 @@ class Pages:
         if path == "style.css":
             return Reply(_file("candlecast.report", "page.css") + _file("candlecast.ui", "ui.css"), kind="text/css")
         if path == "script.js":
-            return Reply(_file("candlecast.ui", "ui.js"), kind="text/javascript")
+            scripts = _file("candlecast.report", "scripts/theme.js") + _file("candlecast.ui", "ui.js")
+            return Reply(scripts, kind="text/javascript")
         try:
             if path.startswith(SESSION):
                 name, slash, rest = path.removeprefix(SESSION).partition("/")

@@ -68,7 +68,7 @@ class Orders:
             raise ConfigError(
                 f"orders have a column {unknown[0]}",
                 expected=", ".join(SCHEMA),
-                remedy=near_misses(unknown[0], SCHEMA),
+                remedy=near_misses(unknown[0], SCHEMA, are_listed=True),
             )
         absent = [pl.lit(None, dtype).alias(name) for name, dtype in SCHEMA.items() if name not in self.frame.columns]
         try:
@@ -179,7 +179,7 @@ def _require(frame: pl.DataFrame) -> None:
         raise ConfigError(
             f"an order is of kind {unknown[0]!r}",
             expected=", ".join(KINDS),
-            remedy=near_misses(str(unknown[0]), KINDS),
+            remedy=near_misses(str(unknown[0]), KINDS, are_listed=True),
         )
     for name in ("time", "symbol", "units"):
         if frame[name].null_count():

@@ -36,7 +36,7 @@ class BarChart {
     const kinds = {candles: "CandlestickSeries", volume: "HistogramSeries", area: "BaselineSeries", line: "LineSeries"};
     const pyramids = each.kind === "candles" ? ["open", "high", "low", "close"] : [each.column];
     const of = pyramids.map((name) => this.data.pyramid(name));
-    const digits = each.digits ?? (each.percent ? 1 : digitsOf(of[0].largest));
+    const digits = each.digits ?? (each.percent ? 1 : each.kind === "candles" ? priceDigits(of[0].largest) : digitsOf(of[0].largest));
     const words = each.percent ? (value) => `${value.toFixed(digits)} %` : each.kind === "volume" ? short : (value) => written(value, digits);
     const format = {type: "custom", minMove: 1e-9, formatter: words};
     const options = {priceFormat: format, lastValueVisible: false, priceLineVisible: false, crosshairMarkerVisible: false};
@@ -220,6 +220,17 @@ function short(value) {
 function digitsOf(value) {
   const size = Math.abs(value);
   return size > 0 ? Math.min(Math.max(4 - Math.floor(Math.log10(size)), 0), 8) : 0;
+}
+
+/** Digits after the point of a price: six significant figures, and at least two decimals. */
+function priceDigits(value) {
+  const size = Math.abs(value);
+  return size > 0 ? Math.min(Math.max(5 - Math.floor(Math.log10(size)), 2), 12) : 2;
+}
+
+/** A price. */
+function priced(value) {
+  return written(value, priceDigits(value));
 }
 
 /** A number in about five figures. */

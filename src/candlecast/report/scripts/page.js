@@ -1,4 +1,4 @@
-// Starts the page: data, charts, trades, downloads, theme.
+// Starts the page: data, charts, trades, downloads, colours.
 "use strict";
 
 /** The columns and what is computed from them. */
@@ -92,30 +92,12 @@ function scales(charts) {
   });
 }
 
+/** Charts take the colours of the theme, and are drawn anew for print. */
 function themes(charts) {
-  const button = document.getElementById("theme");
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  const root = document.documentElement;
-  const apply = () => {
-    const isDark = root.dataset.theme ? root.dataset.theme === "dark" : dark.matches;
-    button.textContent = isDark ? "Light" : "Dark";
-    button.setAttribute("aria-label", `Change to ${isDark ? "light" : "dark"} colours`);
-    for (const chart of charts) chart.colour();
-  };
-  button.addEventListener("click", () => {
-    root.dataset.theme = button.textContent.toLowerCase();
-    apply();
-  });
-  dark.addEventListener("change", apply);
-  let before;
-  addEventListener("beforeprint", () => {
-    before = root.dataset.theme;
-    root.dataset.theme = "light";
-    for (const chart of charts) chart.draw(chart.view);
-    apply();
-  });
-  addEventListener("afterprint", () => { if (before) root.dataset.theme = before; else delete root.dataset.theme; apply(); });
-  apply();
+  const colour = () => { for (const chart of charts) chart.colour(); };
+  addEventListener("theme", colour);
+  addEventListener("beforeprint", () => { for (const chart of charts) chart.draw(chart.view); });
+  colour();
 }
 
 /** Build the pyramids while nothing else is to be done, so that the first look at all bars does not wait for them. */
