@@ -315,7 +315,8 @@ def test_cells_are_found_by_what_tells_them_apart(scanned):
     assert found.to_pandas().shape == found.frame.shape
 
 
-def test_a_plan_that_cannot_be_is_refused(assets):
+def test_a_plan_that_cannot_be_is_refused_and_leaves_nothing(assets, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=r"two models are called lstm.*models=\{"):
         plan_of(*assets, models=[SMALL, replace(SMALL, hidden=9)])
     assert list(plan_of(*assets, models={"a": SMALL, "b": replace(SMALL, hidden=9)}).models) == ["a", "b"]
@@ -329,6 +330,9 @@ def test_a_plan_that_cannot_be_is_refused(assets):
         scan(assets)
     with pytest.raises(ConfigError, match="workers is 0"):
         scan(plan_of(*assets), workers=0)
+    with pytest.raises(ConfigError, match="seed is -1|seeds"):
+        scan(plan_of(*assets), seed=-1)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_period_and_resampling(tmp_path):

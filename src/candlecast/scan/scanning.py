@@ -92,6 +92,7 @@ def scan(
 
     What fails for single cells is no error: it is listed in `Scan.failures`.
     """
+    require_plan(plan, seed=seed, workers=workers)
     ledger = Ledger(runs) if ledger is None else as_ledger(ledger)
     ledger.require_writable()
     folder, opened = open_plan(plan, runs=runs, seed=seed, progress=progress)
@@ -100,13 +101,22 @@ def scan(
     return finish(opened, folder, ledger, failures=failures, progress=progress)
 
 
-def open_plan(plan: Plan, *, runs: str | Path, seed: int, progress: Listener = ignore) -> tuple[ScanFolder, Opened]:
-    """The folder of scans, with the candles of the plan kept in it, and the cells of the plan. Raises as `scan`."""
+def require_plan(plan: object, *, seed: int, workers: int | None = None) -> None:
+    """Refuse what is no plan, seed or number of workers, before anything is written. Raises ConfigError."""
     require_seeds([seed])
     if not isinstance(plan, Plan):
         raise ConfigError(
             f"plan is of type {type(plan).__name__}", expected="a Plan", remedy="Use cc.scan(cc.Plan(assets=...))"
         )
+    if workers is not None and not is_whole(workers):
+        raise ConfigError(
+            f"workers is {workers!r}", expected="a number of processes, 1 or more", remedy="Use workers=2"
+        )
+
+
+def open_plan(plan: Plan, *, runs: str | Path, seed: int, progress: Listener = ignore) -> tuple[ScanFolder, Opened]:
+    """The folder of scans, with the candles of the plan kept in it, and the cells of the plan. Raises as `scan`."""
+    require_plan(plan, seed=seed)
     folder = ScanFolder(runs)
     folder.tidy()
     plans = members_of(plan, progress=progress) if plan.largest is not None else None
@@ -155,11 +165,7 @@ def _series(place: int, name: str, asset: Asset) -> Series:
 
 @contextmanager
 def working(opened: Opened, folder: ScanFolder, *, workers: int | None, ray: str | None) -> Iterator[Workers]:
-    """Workers for the cells that are left, as many as are of use, until the block ends. Raises ConfigError or RunError."""
-    if workers is not None and not is_whole(workers):
-        raise ConfigError(
-            f"workers is {workers!r}", expected="a number of processes, 1 or more", remedy="Use workers=2"
-        )
+    """Workers for the cells that are left, as many as are of use, until the block ends. Raises RunError."""
     left = sum(not folder.has(CELLS, cell.name) for cell in opened.cells)
     if ray is not None and left:
         from candlecast.scan.ray_workers import RayWorkers
