@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 
 import candlecast as cc
 from candlecast.causality import clock_features, require_causal_rule
+from candlecast.causality.rules import _require_forecasts_used
+from candlecast.sources.synthetic import random_walk
 
 HOURS = cc.synthetic.random_walk(3_000, seed=3, interval="1h").candles
 DAYS = cc.synthetic.random_walk(3_000, seed=3).candles
@@ -161,3 +165,25 @@ def test_a_trace_of_the_forecast_does_not_hide_the_clock():
     rule = rule_of(lambda frame: frame.select(expression.clip(-1, 1).alias("x"))["x"])
     with pytest.raises(cc.LookaheadError, match="go by the clock"):
         require_causal_rule(rule, forecast, HOURS)
+
+
+def test_a_rule_of_slow_moves_of_the_price_does_not_go_by_the_clock():
+    """On paths that happen to go the same way it holds the same: on their reverse it does not."""
+
+    def against(forecast, candles):
+        times = forecast.frame["time"].unique().sort()
+        log, bars = np.log(candles.close), np.arange(len(candles))
+        first = int(np.searchsorted(candles.close_time, times[0].replace(tzinfo=None)))
+        beyond = log - log[first] - (log[first] - log[0]) / first * (bars - first)
+        held = np.round(np.clip(-0.5 - 0.5 * beyond, -1.0, 0.0) / 0.05) * 0.05
+        table = pl.DataFrame({"time": candles.frame["close_time"], "position": held})
+        return cc.Positions(forecast.averaged().frame.select("time", "symbol").join(table, on="time", how="left"))
+
+    study = cc.Study(cc.LinearRegression(window=1), features=cc.Features(cc.log_return()), baselines=(), seeds=1)
+    study = replace(study, folds=cc.WalkForward(folds=2))
+    given = random_walk(1_000, seed=0, volatility=0.012, drift=-0.0015).candles
+    forecast = study.run(given, ledger=cc.Ledger.in_memory()).forecast
+    for seed in range(20):
+        candles = random_walk(1_000, seed=seed, volatility=0.012, drift=-0.0015).candles
+        held = against(forecast, candles).frame
+        _require_forecasts_used(against, None, forecast, candles, held)

@@ -47,6 +47,20 @@ def other_prices(candles: Candles, generator: np.random.Generator) -> Candles:
     )
 
 
+def turned_around(candles: Candles) -> Candles:
+    """Every price p as g^2 / p, g the first open: what rose falls as much, at the same times."""
+    level = candles.open[0] ** 2
+    return _with(
+        candles,
+        {
+            "open": level / candles.open,
+            "high": level / candles.low,
+            "low": level / candles.high,
+            "close": level / candles.close,
+        },
+    )
+
+
 def other_ends(candles: Candles, seed: int) -> list[Candles]:
     """As many candles with the same first bars: another path from the middle on, and in the last tenth."""
     generator = np.random.default_rng(seed)

@@ -19,6 +19,7 @@ from candlecast.causality.markets import (
     other_prices,
     repeating,
     same_calendar,
+    turned_around,
 )
 from candlecast.causality.rows import ROWS_LATER, goes_by_rows
 from candlecast.dataset.forecast import MEASURED, Forecast
@@ -149,14 +150,21 @@ def _require_same_on_other_dates(
 def _require_forecasts_used(
     rule: Rule, costs: Costs | None, forecast: Forecast, candles: Candles, held: pl.DataFrame
 ) -> None:
-    """Positions are others for other forecasts and prices at the same times: a table of the clock can hold what happened then."""
+    """Positions are others for other forecasts and prices at the same times: a table of the clock can hold what happened then.
+
+    Every second time the prices of the time before are turned around. Positions that follow slow moves of the price agree by luck
+    with those on another path, and on paths that happen to go the same way: they do not with those on a path and on its reverse.
+    """
     generator = np.random.default_rng(2)
     own = held["position"].to_numpy()
     alike = []
     mirrored = _mirrored(forecast.frame, held["time"][0] - timedelta(microseconds=1))
-    for share, frame in zip(SHIFTS, (mirrored, forecast.frame, mirrored, forecast.frame), strict=True):
+    prices = candles
+    for place, share in enumerate(SHIFTS):
+        frame = forecast.frame if place % 2 else mirrored
+        prices = turned_around(prices) if place % 2 else other_prices(candles, generator)
         moved = frame.with_columns(_shifted(name, share) for name in _forecast_columns(frame))
-        given = Given(Forecast(moved, forecast.horizon), other_prices(candles, generator), "changed")
+        given = Given(Forecast(moved, forecast.horizon), prices, "changed")
         if not _differ(forecast, given):
             return
         other = _positions(rule, costs, given)["position"].to_numpy()
