@@ -5,7 +5,7 @@ and validation rows and add every outcome when it becomes known:
 
     fast      all columns; what it learnt fades with a half-life of a sixteenth of the rows that it was first fitted to
     medium    all columns; with a half-life of a quarter of them
-    slow      few columns, where the features have them: ranges, calendar, leverage effect, strength of the trend and volume; every
+    slow      few columns, where the features have them (ranges, calendar, leverage effect, strength of the trend, volume); every
               row counts the same
 
 Means of forecasts that err differently are better than each (Bates and Granger 1969). Sums are added bar by bar, so that a
