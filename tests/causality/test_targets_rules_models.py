@@ -59,6 +59,15 @@ class WithoutReversals(NextReturn):
         return np.where((later * move < 0) & (np.abs(later) > 0.01), np.nan, later)
 
 
+class PeekingAtWeekends(NextReturn):
+    """The expected return of the last bars of weeks alone knows what comes."""
+
+    def expected_return(self, forecast, candles):
+        weeks = candles.open_time.astype("datetime64[W]")
+        is_last = np.append(weeks[1:] != weeks[:-1], False)
+        return np.where(is_last, np.append(np.diff(np.log(candles.close)), 0.0), forecast)
+
+
 class AfterRises(NextReturn):
     """Rows are left out by what is known at their time, and where the price has not moved or the bar did not trade."""
 
@@ -100,6 +109,7 @@ ANSWERS = dict(zip(MARKET.close_time.tolist(), np.append(np.diff(np.log(MARKET.c
         (PeekingNaive(), "naive of target return .* moved"),
         (PeekingReturn(), "expected_return of target return .* moved"),
         (NextForecast(), "expected_return of target return .* moved"),
+        (PeekingAtWeekends(), "expected_return of target return .* moved"),
         (Remembered(answers=ANSWERS), "expected_return of target return .* and 0 on the same candles with other dates"),
     ],
 )
@@ -187,6 +197,17 @@ def next_close(forecast, candles):
     return held(forecast.frame, [known[time] for time in forecast.frame["time"]])
 
 
+def next_close_after_jumps(forecast, candles):
+    """Along the forecast, but after the largest 2 % of moves the sign of the next return."""
+    moves = np.diff(np.log(candles.close), prepend=np.log(candles.close[:1]))
+    is_large = np.abs(moves) > 2.3 * 0.01
+    following = dict(zip(candles.frame["close_time"], np.append(np.sign(moves[1:]), 0.0), strict=True))
+    large = dict(zip(candles.frame["close_time"], is_large, strict=True))
+    signs = forecast.frame["expected_return"].sign()
+    times = forecast.frame["time"]
+    return held(forecast.frame, [following[t] if large[t] else sign for t, sign in zip(times, signs, strict=True)])
+
+
 def by_mean(forecast, candles):
     """Above or below the mean of all closes, later ones too."""
     above = dict(zip(candles.frame["close_time"], np.sign(candles.close - candles.close.mean()), strict=True))
@@ -219,6 +240,7 @@ def by_market_date(forecast, candles):
         ),
         (by_market_date, "the positions of rule by_market_date do not depend on the forecast or the candles"),
         (next_close, "the position of rule next_close at .* moved .* when only forecasts and candles after"),
+        (next_close_after_jumps, "the position of rule next_close_after_jumps at .* moved"),
         (by_mean, "the position of rule by_mean at .* moved"),
         (cc.VolatilityTarget(rule=next_close), "the position of rule VolatilityTarget at .* moved"),
         (cc.DrawdownStop(rule=peeking), "the position of rule DrawdownStop at .* moved"),

@@ -11,6 +11,8 @@ import numpy as np
 from candlecast.candles import Candles
 from candlecast.errors import LookaheadError, calling
 
+ROUNDING, TINY = 1e-6, 1e-10  # relative to a column's size, and absolute: changes by rounding
+
 
 class Passed:
     """What has passed a check on which candles, as long as both exist: the same is not checked again on the same candles."""
@@ -46,12 +48,16 @@ def require_equal(
     *,
     subject: str,
     first: int = 0,
+    is_exact: bool = True,
 ) -> None:
     """Raise LookaheadError when a value moved by a bit; both arrays have shape (time, column).
 
-    `first`: the number of the first of these candles in the message.
+    `first`: the number of the first of these candles in the message. Without `is_exact`, changes by rounding may be.
     """
-    moved = (before != after) & ~(np.isnan(before) & np.isnan(after))
+    if is_exact:
+        moved = (before != after) & ~(np.isnan(before) & np.isnan(after))
+    else:
+        moved = ~np.column_stack([are_equal(one, two) for one, two in zip(before.T, after.T, strict=True)])
     if not moved.any():
         return
     row, column = (int(index) for index in np.argwhere(moved)[0])
@@ -61,6 +67,12 @@ def require_equal(
         expected="values that do not move by a bit when later candles do",
         remedy="Use only earlier bars: no mean or range of all rows, no centred window, no shift towards the past",
     )
+
+
+def are_equal(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+    """Where values (time,) are the same but for rounding, or both undefined."""
+    near = np.abs(one - two) <= ROUNDING * size(one) + TINY
+    return near | (one == two) | (np.isnan(one) & np.isnan(two))
 
 
 def minute(candles: Candles, row: int) -> str:

@@ -18,9 +18,10 @@ import numpy as np
 from candlecast import features as package
 from candlecast.candles import Candles
 from candlecast.causality import markets
-from candlecast.causality.compare import Passed, informative, minute, require_equal, size, usual
+from candlecast.causality.compare import ROUNDING, Passed, are_equal, informative, minute, require_equal, size, usual
 from candlecast.causality.copies import by_earlier_calls
 from candlecast.causality.rows import ROWS_LATER, goes_by_rows
+from candlecast.causality.telling import telling_rows
 from candlecast.errors import CandlecastError, ConfigError, LookaheadError, said
 from candlecast.features import Feature, Features, Known
 from candlecast.process.shared import ignoring
@@ -33,7 +34,6 @@ CUTS = 3  # bars after which the future is cut off and replaced
 MINIMUM = 60  # rows for a comparison
 ZONES_END = np.datetime64("2038-01-01", "us")  # of many tables of daylight saving time
 FEW_VALUES = 20  # most distinct values of a column of states: digits, counts, flags
-ROUNDING, TINY = 1e-6, 1e-10  # relative to a column's size, and absolute: changes by rounding
 JUMP = 0.3  # of a column's size: more than a price change of 0.01 % moves a computed value
 STARTS = (2_520, 840, 360, 120, 24)  # bars cut off at the start: multiples of nearly any period
 FEW_ROWS = 10  # different rows with a later first bar from which a function of the clock is refused
@@ -136,6 +136,7 @@ def _require_causal(feature: Feature, candles: Candles, seed: int) -> None:
     if np.isfinite(whole).any() and not np.isfinite(base[feature.warmup :]).any():
         first, part, base = 0, candles, whole  # defined elsewhere
     _require_causal_values(feature, part, base, seed, cuts=CUTS, start=first)
+    require_causal_everywhere(feature, part, base, seed, start=first)
     is_clock = _require_no_answers(feature, part, base, seed)
     if len(part) < len(candles):
         _require_causal_values(feature, candles, whole, seed, cuts=1)
@@ -181,6 +182,27 @@ def _require_causal_values(
             bar,
             subject=f"feature {feature.name}",
             first=start,
+        )
+
+
+def require_causal_everywhere(
+    feature: Feature, candles: Candles, base: np.ndarray, seed: int, *, start: int = 0
+) -> None:
+    """Raise LookaheadError where values change when later candles are cut off, after each of many bars where it would tell.
+
+    `base`: the values of all candles, (time, column); `start`: the number of the first candle in the message.
+    """
+    for bar in telling_rows(candles, base, min(feature.warmup, len(candles)), seed):
+        after = _otherwise(feature, candles[: bar + 1], f"without the candles after bar {start + bar:,}")
+        require_equal(
+            base[: bar + 1],
+            after,
+            feature.columns,
+            candles,
+            bar,
+            subject=f"feature {feature.name}",
+            first=start,
+            is_exact=False,
         )
 
 
@@ -251,7 +273,7 @@ def _require_same_on_other_dates(feature: Feature, candles: Candles, base: np.nd
     years = f"on the same candles {abs(shift.days) // 365} years {'later' if shift > timedelta() else 'earlier'}"
     after = _otherwise(moved, later, years)
     for column, (one, two) in enumerate(zip(base.T, after.T, strict=True)):
-        wrong = ~_are_equal(one, two)
+        wrong = ~are_equal(one, two)
         if not wrong.any() or (is_clock[column] and _is_as_often(one, two)):
             continue
         if is_clock[column] and _is_as_often_until_2037(feature, candles, one, two, column=column, shift=shift):
@@ -288,7 +310,7 @@ def _is_as_often(one: np.ndarray, two: np.ndarray, *, change: int = 4) -> bool:
     Rules of daylight saving time change, and Easter moves; `change` is the inverse of the most by which a count may differ.
     """
     found = [dict(zip(*np.unique(each, return_counts=True), strict=True)) for each in (one, two)]
-    is_moved = ~_are_equal(one, two)
+    is_moved = ~are_equal(one, two)
     return (
         len(found[0]) <= len(one) // 4
         and 5 * is_moved.sum() <= len(one)
@@ -327,7 +349,7 @@ def _require_same_from_later_start(feature: Feature, candles: Candles, base: np.
         early, late, own = base[: len(part), column][rows], base[start:, column][rows], part[rows, column]
         if is_clock[column]:
             rated = informative(late) | (informative(own) & np.isfinite(late))
-            follows_rows = rated.sum() >= FEW_ROWS and 2 * (rated & ~_are_equal(late, own)).sum() > rated.sum()
+            follows_rows = rated.sum() >= FEW_ROWS and 2 * (rated & ~are_equal(late, own)).sum() > rated.sum()
         else:
             follows_rows = _is_coherent(own, late, early)
         if follows_rows:
@@ -444,9 +466,4 @@ def _looked_up(feature: Feature, column: int, wrong: str, why: str) -> Lookahead
 
 def _is_same(one: np.ndarray, two: np.ndarray) -> bool:
     """Equal but for rounding, (time,); undefined at the same bars."""
-    return bool(_are_equal(one, two).all())
-
-
-def _are_equal(one: np.ndarray, two: np.ndarray) -> np.ndarray:
-    near = np.abs(one - two) <= ROUNDING * size(one) + TINY
-    return near | (one == two) | (np.isnan(one) & np.isnan(two))
+    return bool(are_equal(one, two).all())

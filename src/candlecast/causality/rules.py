@@ -22,6 +22,7 @@ from candlecast.causality.markets import (
     turned_around,
 )
 from candlecast.causality.rows import ROWS_LATER, goes_by_rows
+from candlecast.causality.telling import telling_rows
 from candlecast.dataset.forecast import MEASURED, Forecast
 from candlecast.errors import CandlecastError, LookaheadError
 from candlecast.signals import Positions, Rule
@@ -99,6 +100,9 @@ def require_causal_rule(
         for given in _other_futures(forecast, candles, moment, generator):
             after = _positions(rule, costs, given)
             _require_same(name_of(rule), held.filter(until), after.filter(until), moment, given.how)
+    for moment in _telling_times(held, candles):
+        until, given = pl.col("time") <= moment, _without_later(forecast, candles, moment)
+        _require_same(name_of(rule), held.filter(until), _positions(rule, costs, given), moment, given.how)
     if held["position"].n_unique() == 1:
         return
     worlds = _other_worlds(forecast, candles, times[0], generator)
@@ -110,6 +114,18 @@ def require_causal_rule(
     if not is_fixed:
         _require_answers(rule, costs, forecast, candles, held, times[int(MOMENTS[1] * len(times))])
     _require_no_row_numbers(rule, costs, forecast, candles)
+
+
+def _telling_times(held: pl.DataFrame, candles: Candles) -> list[datetime]:
+    """Times of decisions after which a cut tells a look-ahead that happens at few bars."""
+    times = held["time"].dt.replace_time_zone(None).to_numpy()
+    first = int(np.searchsorted(candles.close_time, times[0]))
+    part = candles[first : int(np.searchsorted(candles.close_time, times[-1])) + 1]
+    rows = np.searchsorted(part.close_time, times)
+    positions = np.full((len(part), 1), np.nan)
+    positions[rows[rows < len(part)], 0] = held["position"].to_numpy()[rows < len(part)]
+    chosen = part.close_time[telling_rows(part, positions, 0, seed=0)] if len(part) else times[:0]
+    return held["time"].filter(np.isin(times, chosen) & (times < times[-1])).to_list()
 
 
 def _require_same_on_other_dates(
@@ -324,10 +340,14 @@ def _other_futures(
     """The same up to the moment: first with another future, then with none."""
     last = int(np.searchsorted(candles.close_time, np.datetime64(moment.replace(tzinfo=None)), side="right")) - 1
     after = another_path(candles, last, generator) if 0 <= last < len(candles) - 1 else candles
-    return (
-        Given(Forecast(_mirrored(forecast.frame, moment), forecast.horizon), after, "changed"),
-        Given(Forecast(_cut(forecast.frame, moment), forecast.horizon), candles[: max(last + 1, 1)], "missing"),
-    )
+    mirrored = Given(Forecast(_mirrored(forecast.frame, moment), forecast.horizon), after, "changed")
+    return mirrored, _without_later(forecast, candles, moment)
+
+
+def _without_later(forecast: Forecast, candles: Candles, moment: datetime) -> Given:
+    """The same up to the moment, and nothing after it."""
+    last = int(np.searchsorted(candles.close_time, np.datetime64(moment.replace(tzinfo=None)), side="right")) - 1
+    return Given(Forecast(_cut(forecast.frame, moment), forecast.horizon), candles[: max(last + 1, 1)], "missing")
 
 
 def _other_worlds(
@@ -396,7 +416,8 @@ def _positions(rule: Rule, costs: Costs | None, given: Given) -> pl.DataFrame:
 
 def _require_same(name: str, before: pl.DataFrame, after: pl.DataFrame, moment: datetime, how: str) -> None:
     if before["time"].equals(after["time"]):
-        moved = np.flatnonzero(before["position"].to_numpy() != after["position"].to_numpy())
+        one, two = before["position"].to_numpy(), after["position"].to_numpy()
+        moved = np.flatnonzero(~np.isclose(one, two, rtol=1e-9, atol=1e-12))
         if not len(moved):
             return
         row = int(moved[0])

@@ -13,6 +13,7 @@ from candlecast.candles import Candles
 from candlecast.causality import markets
 from candlecast.causality.compare import Passed, informative, minute, naming, require_equal
 from candlecast.causality.copies import by_earlier_calls
+from candlecast.causality.telling import telling_rows
 from candlecast.errors import ConfigError, LookaheadError, said
 from candlecast.targets import Target, components
 
@@ -66,7 +67,9 @@ def _require_causal(target: Target, candles: Candles, seed: int) -> None:
     with naming(f"expected_return of {subject}", part):
         given = (target.expected_return(forecast, part),)
     (implied,) = _numbers(target, given, NAMES[2:], part)
-    for bar, other in markets.other_futures(part, horizon, seed, moments=CUTS):
+    everywhere = telling_rows(part, np.column_stack([values, naive, implied]), horizon, seed)
+    cuts = [(bar, other, True) for bar, other in markets.other_futures(part, horizon, seed, moments=CUTS)]
+    for bar, other, is_exact in [*cuts, *((bar, part[: bar + 1], False) for bar in everywhere)]:
         forecast_there = np.where(np.arange(len(other)) <= bar, forecast[: len(other)], forecast[::-1][: len(other)])
         with naming(subject, other):
             given = target.values(other), target.naive(other), target.expected_return(forecast_there, other)
@@ -78,7 +81,14 @@ def _require_causal(target: Target, candles: Candles, seed: int) -> None:
         }
         for name, (before, after, stop) in pairs.items():
             require_equal(
-                before[:stop, None], after[:stop, None], (name,), part, bar, subject=f"{name} of {subject}", first=first
+                before[:stop, None],
+                after[:stop, None],
+                (name,),
+                part,
+                bar,
+                subject=f"{name} of {subject}",
+                first=first,
+                is_exact=is_exact,
             )
     _require_answers(target, part, (values, naive, implied), forecast, subject, seed)
     _require_unselected(target, part, values, subject, seed)

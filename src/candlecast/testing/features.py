@@ -8,7 +8,7 @@ import numpy as np
 
 from candlecast.candles import Candles
 from candlecast.causality.compare import require_equal
-from candlecast.causality.features import require_no_answers
+from candlecast.causality.features import require_causal_everywhere, require_no_answers
 from candlecast.causality.markets import other_futures
 from candlecast.causality.warmup import require_warm
 from candlecast.errors import ConfigError
@@ -67,5 +67,6 @@ def check_feature(
             bar,
             subject=f"feature {feature.name}",
         )
+    require_causal_everywhere(feature, market, values, seed)
     require_no_answers(feature, market, seed=seed)
     require_warm(feature, market, must_be_defined=candles is None)
