@@ -265,6 +265,17 @@ def test_assets_that_are_dated_a_moment_apart_are_found():
     assert misdated(np.zeros((500, 3))) == misdated(np.zeros((20, 3))) == ((), ())
 
 
+@pytest.mark.parametrize("season", [400, 750, 1_100])
+def test_assets_that_are_dated_a_moment_early_in_some_seasons_are_found(season):
+    """As with clocks of which half keep daylight saving time: over the whole record both moments agree as much."""
+    generator = np.random.default_rng(2)
+    common = generator.standard_normal(4_001)
+    is_early = np.arange(4_000) // season % 2 == 1
+    moves = np.column_stack([common[:-1], np.where(is_early, common[1:], common[:-1])])[:, [0, 1, 0, 1, 0, 1]]
+    found = misdated(0.01 * (moves + generator.standard_normal((4_000, 6))))
+    assert found == ((1, 3, 5), (0, 2, 4))
+
+
 def test_assets_that_rarely_trade_follow_the_others_and_are_dated_alike():
     """A part of their move comes a moment late: they agree more with the same moment."""
     generator = np.random.default_rng(1)

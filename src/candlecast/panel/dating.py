@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 MINIMUM = 100  # moments at which both assets have a return
-CHANCE = 1e-3  # of a pair by chance, over all pairs
+PART, MOST_HALVINGS = 300, 5  # moments of the smallest part, and the most often that the record is halved
+CHANCE = 1e-3  # of a pair by chance, over all pairs and parts
 LEAST = 0.1  # correlation at lag 1 above that at lag 0, at least
 MOST = 0.5  # correlation at lag 0 as a share of that at lag 1; assets of one market that trade rarely have more than 1
 CUT = 4.0  # standard deviations at which returns are cut
@@ -26,7 +27,9 @@ def misdated(returns: np.ndarray) -> Misdated:
 
     What moves all assets of a market moves them at the same time. Shares that trade rarely follow the others in part, and still
     agree more with the same moment (Lo and MacKinlay 1990). Where two assets agree with a lag of one moment and not without
-    it, the one is dated early, or its market closes at another hour. Retrospective: it describes the panel as a whole.
+    it, the one is dated early, or its market closes at another hour. The whole record is tested, and its halves, quarters and
+    smaller parts: clocks that keep daylight saving time and others that do not agree for half of the year. Retrospective: it
+    describes the panel as a whole.
 
     Args:
         returns: log returns (moments, assets), NaN where an asset has none.
@@ -41,16 +44,24 @@ def misdated(returns: np.ndarray) -> Misdated:
     moments, assets = returns.shape
     if moments < MINIMUM + 1 or assets < 2:
         return Misdated((), ())
+    counts = [2**halvings for halvings in range(MOST_HALVINGS + 1) if halvings == 0 or moments >= 2**halvings * PART]
+    tests = assets * (assets - 1) * sum(counts)
+    leads = sum(_leads(part, CHANCE / tests) for count in counts for part in np.array_split(returns, count))
+    ahead, behind = leads.sum(axis=1), leads.sum(axis=0)
+    return Misdated(tuple(np.flatnonzero(ahead > behind).tolist()), tuple(np.flatnonzero(behind > ahead).tolist()))
+
+
+def _leads(returns: np.ndarray, chance: float) -> np.ndarray:
+    """Which assets agree with the next return of which others and not with the same one, int (ahead, behind)."""
     is_known = np.isfinite(returns)
     scaled = _scaled(np.where(is_known, returns, 0.0), is_known)
     same = _correlations(scaled, is_known, scaled, is_known)
     later = _correlations(scaled[:-1], is_known[:-1], scaled[1:], is_known[1:])
     pairs = np.maximum(is_known[:-1].astype(float).T @ is_known[1:].astype(float), 1.0)
-    bound = np.maximum(LEAST, -NormalDist().inv_cdf(CHANCE / (assets * (assets - 1))) * np.sqrt(2 / pairs))
+    bound = np.maximum(LEAST, -NormalDist().inv_cdf(chance) * np.sqrt(2 / pairs))
     leads = (pairs >= MINIMUM) & (later - same > bound) & (same < MOST * later)
     np.fill_diagonal(leads, False)
-    ahead, behind = leads.sum(axis=1), leads.sum(axis=0)
-    return Misdated(tuple(np.flatnonzero(ahead > behind).tolist()), tuple(np.flatnonzero(behind > ahead).tolist()))
+    return leads.astype(np.int64)
 
 
 def _scaled(returns: np.ndarray, is_known: np.ndarray) -> np.ndarray:
