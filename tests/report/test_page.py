@@ -232,8 +232,8 @@ def test_a_path_that_cannot_be_is_refused(result, tmp_path):
 
 
 def test_bars_that_several_folds_forecast_are_shown_with_their_mean(study_of, tmp_path):
-    result = study_of(folds=CombinatorialPurged(groups=4, test_groups=2), baselines=())
-    assert result.forecast.frame.group_by("time", "seed").len()["len"].max() == 3
+    result = study_of(folds=CombinatorialPurged(groups=5, test_groups=2, embargo=0), baselines=())
+    assert result.forecast.frame.group_by("time", "seed").len()["len"].max() == 4
     fills = _with_forecasts(result)
     means = result.forecast.averaged().frame.select("time", "expected_return")
     expected = fills.select("time").join_asof(means, on="time")["expected_return"]
