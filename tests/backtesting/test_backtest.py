@@ -12,6 +12,7 @@ import pytest
 from candlecast import stats
 from candlecast.backtesting import BacktestResult, Costs, account_returns, backtest, sweep
 from candlecast.backtesting.result import RETURN_STATISTICS, TRADING_STATISTICS
+from candlecast.backtesting.simulate import account_table
 from candlecast.errors import CandleError, ConfigError, NotEnoughDataError
 from candlecast.signals import Positions
 from candlecast.sources import synthetic
@@ -343,4 +344,5 @@ def test_returns_without_tables_are_those_of_the_backtest(band, leverage):
     costs = Costs(fee_bps=5.0, slippage_bps=1.0, loan_percent=5.0, borrow_percent=2.0)
     expected = backtest(candles, positions, costs=costs).returns
     assert account_returns(candles, positions, costs=costs).tolist() == expected.tolist()
+    assert account_table(candles, positions, costs=costs).equals(backtest(candles, positions, costs=costs).equity)
     assert len(expected) == 349

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from candlecast.audit.stage import Stage, stages_of
-from candlecast.backtesting import Costs, backtest
+from candlecast.backtesting import Costs
+from candlecast.backtesting.simulate import account_table
 from candlecast.candles import Candles
 from candlecast.dataset.folds import Folds
 from candlecast.dataset.forecast import Forecast
@@ -183,10 +184,10 @@ class Walk:
         ]
         forecast = Forecast.joined(frames, components(self.study.target)[0].horizon)
         positions = decide(self.study.rule, forecast, samples.candles, costs=self.study.costs)
-        result = backtest(samples.candles, positions, costs=self.study.costs, cash=self.study.cash)
+        equity = account_table(samples.candles, positions, costs=self.study.costs, cash=self.study.cash)
         tables = {
             "positions": positions.frame.select("time", "position"),
-            "orders": result.equity.select("time", "equity", "position", "units", "cost"),
+            "orders": equity.select("time", "equity", "position", "units", "cost"),
         }
         held, account = stages_of(tables, samples.candles).values()
         if samples is self.samples:

@@ -131,10 +131,10 @@ class BacktestResult:
         nothing = pl.repeat(0.0, len(bars), eager=True)  # the memory of all columns in which nothing is paid
         return cls(
             symbol=bars.symbol,
-            equity=_equity_table(bars, history, events, nothing),
+            equity=equity_table(market, history, nothing),
             fills=fill_table(bars, history.fills),
             trades=round_trips(bars, history.fills, events),
-            benchmark=_equity_table(bars, benchmark, events, nothing),
+            benchmark=equity_table(market, benchmark, nothing),
             benchmark_fills=fill_table(bars, benchmark.fills),
             benchmark_trades=round_trips(bars, benchmark.fills, events),
             costs=market.costs,
@@ -276,9 +276,10 @@ def returns_of(level: np.ndarray) -> np.ndarray:
     return np.divide(np.diff(level), before, out=np.zeros(len(before)), where=before > 0)
 
 
-def _equity_table(
-    bars: Candles, history: AccountHistory, events: np.ndarray | None, nothing: pl.Series
-) -> pl.DataFrame:
+def equity_table(market: Market, history: AccountHistory, nothing: pl.Series | None = None) -> pl.DataFrame:
+    """An account bar by bar; see `BacktestResult.equity`. `nothing`: a column of zeros, where nothing is paid."""
+    bars, events = market.bars, market.events
+    nothing = pl.repeat(0.0, len(bars), eager=True) if nothing is None else nothing
     cash, units = history.held.T
     worth = units * bars.close
     equity = cash + worth

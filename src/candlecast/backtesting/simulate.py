@@ -18,7 +18,7 @@ from candlecast.backtesting.engine.orderbook import Orders, decision_rows, rows_
 from candlecast.backtesting.engine.stepping import State, advance, start
 from candlecast.backtesting.filters import NO_FILTERS, Filters
 from candlecast.backtesting.orders import Order, refusal
-from candlecast.backtesting.result import BacktestResult, returns_of
+from candlecast.backtesting.result import BacktestResult, equity_table, returns_of
 from candlecast.backtesting.untraded import traded_volume, waiting_from
 from candlecast.backtesting.validation import require_account, require_kind
 from candlecast.candles import Candles
@@ -29,6 +29,8 @@ from candlecast.signals.positions import Positions
 from candlecast.text.formatting import percent
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from candlecast.backtesting.engine.compiled import BarArrays
 
 REPORTED_EVERY = 1_000  # bars of a strategy
@@ -216,12 +218,25 @@ def account_returns(
 
     Raises what `backtest` raises.
     """
+    market, history = _account(candles, positions, costs, cash)
+    money, units = history.held.T
+    return returns_of(money + units * market.bars.close)
+
+
+def account_table(
+    candles: Candles, positions: Positions, *, costs: Costs = DEFAULT_COSTS, cash: float = 10_000.0
+) -> pl.DataFrame:
+    """`backtest(...).equity` alone: without trades and benchmark. Raises what `backtest` raises."""
+    market, history = _account(candles, positions, costs, cash)
+    return equity_table(market, history)
+
+
+def _account(candles: Candles, positions: Positions, costs: Costs, cash: float) -> tuple[Market, AccountHistory]:
     require_account(candles, costs, cash, NO_FILTERS, None)
     positions = as_positions(positions, candles)
     require_kind("positions", positions, Positions, "Pass the positions of a rule")
     market, _, history = _walk_positions(candles, positions, AccountOptions(costs, cash, NO_FILTERS, None))
-    money, units = history.held.T
-    return returns_of(money + units * market.bars.close)
+    return market, history
 
 
 def _walk_positions(
