@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings, strategies as st
 
-from candlecast.dataset.folds import CombinatorialPurged, Fold, Holdout, PurgedKFold, Rows, WalkForward, check_folds
+from candlecast.dataset.folds import CombinatorialPurged, Fold, Holdout, PurgedKFold, WalkForward, check_folds
+from candlecast.dataset.rows import Rows
 from candlecast.errors import ConfigError, LookaheadError, NotEnoughDataError
 from candlecast.sources import sample
 

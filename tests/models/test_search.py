@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import candlecast as cc
-from candlecast.dataset.folds import Fold, Rows, nested
+from candlecast.dataset.folds import Fold, nested
+from candlecast.dataset.rows import Rows
 from candlecast.features import Features, log_range, log_return
 from candlecast.sources import synthetic
 from candlecast.walkforward import plan_jobs

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from candlecast.dataset.folds import Fold, Rows
+from candlecast.dataset.folds import Fold
+from candlecast.dataset.rows import Rows
 from candlecast.dataset.samples import Samples
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.features import Scaler

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.candles import Candles
-from candlecast.dataset.folds import Rows
+from candlecast.dataset.rows import Rows
 from candlecast.errors import ConfigError, NotEnoughDataError, calling
 from candlecast.features import Features, Scaler
 from candlecast.targets import Target, bars_until_known, components, sample_weight

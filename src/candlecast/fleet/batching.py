@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from candlecast.dataset.folds import Rows
 from candlecast.dataset.jobs import TrainingJob, job_generator
+from candlecast.dataset.rows import Rows
 from candlecast.features import Scaling, fit_scaling
 from candlecast.fleet.gather import gather_outcomes, gather_windows
 from candlecast.fleet.linear_part import LinearPart, fit_linear_part

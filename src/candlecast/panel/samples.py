@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from candlecast.causality import require_causal_features
-from candlecast.dataset.folds import Rows
+from candlecast.dataset.rows import Rows
 from candlecast.dataset.samples import Samples
 from candlecast.errors import ConfigError, LookaheadError, NotEnoughDataError
 from candlecast.features import Feature, Features, Scaler, across_of

@@ -9,9 +9,10 @@ from typing import Any, cast
 import numpy as np
 import polars as pl
 
-from candlecast.dataset.folds import Fold, Folds, Rows, check_folds, require_folds
+from candlecast.dataset.folds import Fold, Folds, check_folds, require_folds
 from candlecast.dataset.forecast import Forecast
 from candlecast.dataset.jobs import Job
+from candlecast.dataset.rows import Rows
 from candlecast.errors import NotEnoughDataError, calling
 from candlecast.events import Listener, ignore
 from candlecast.features import Features

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from candlecast.dataset.folds import Rows
 from candlecast.dataset.jobs import Job
+from candlecast.dataset.rows import Rows
 from candlecast.errors import NotEnoughDataError
 
 MAX_LISTED = 5  # columns that a message lists

@@ -11,9 +11,10 @@ from functools import cached_property
 
 import numpy as np
 
-from candlecast.dataset.folds import Fold, Rows
+from candlecast.dataset.folds import Fold
 from candlecast.dataset.jobs import Job, Unpickled
 from candlecast.dataset.prediction import Prediction, quantile_column, quantile_level
+from candlecast.dataset.rows import Rows
 from candlecast.dataset.samples import Samples
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.events import Listener, ignore

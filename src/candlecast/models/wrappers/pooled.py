@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from candlecast.dataset.folds import Fold, Rows
+from candlecast.dataset.folds import Fold
 from candlecast.dataset.jobs import Job, Unpickled
 from candlecast.dataset.prediction import Prediction
+from candlecast.dataset.rows import Rows
 from candlecast.dataset.samples import Samples
 from candlecast.errors import NotEnoughDataError
 from candlecast.events import Listener, ignore
