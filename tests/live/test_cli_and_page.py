@@ -183,7 +183,7 @@ def test_the_page_is_live_on_this_machine_only_and_read_only(run, tmp_path):
         with urllib.request.urlopen(address + "events") as stream:
             line = stream.readline().decode()
         state = json.loads(line.removeprefix("data: "))
-        assert state["badges"][0] == "ACTIVE"
+        assert state["badges"][0] == "ACTIVE: follows the rule"
         assert len(state["paper"]) == len(state["backtest"]) == 61
         assert state["paper"] == state["backtest"]
         for request in (

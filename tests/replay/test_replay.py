@@ -15,6 +15,7 @@ from candlecast.cli import main
 from candlecast.errors import RunError
 from candlecast.ledger import Ledger
 from candlecast.recipes.environment import code_digest, differences, environment
+from candlecast.replay.difference import _settings
 from candlecast.replay.recomputing import study_of
 from candlecast.study.checkpoints import run_study
 from candlecast.testing.pipelines import PipelineCase
@@ -187,6 +188,24 @@ def test_two_runs_are_told_apart_in_words(tmp_path):
     assert "model linear, then ridge" in found.settings and "costs.fee_bps 10.0, then 1.0" in found.settings
     assert found.code == () and any(line.startswith("Sharpe ratio ") for line in found.results)
     assert "Code: equal" in str(found)
+
+
+def test_lists_of_recipes_differ_by_what_only_one_of_them_has():
+    features = [{"type": "Feature", "kind": "rsi", "parameters": {"period": 14}}, {"type": "Feature", "kind": "time"}]
+    before = {
+        "features": features,
+        "baselines": [{"type": "Naive", "name": "naive"}, {"type": "Drift", "name": "drift"}],
+    }
+    after = {"features": features[:1], "baselines": [{"type": "Naive", "name": "naive"}]}
+    assert list(_settings(before, after, "")) == [
+        "features only in the first: time",
+        "baselines only in the first: drift",
+    ]
+    assert list(_settings({"features": features[1:]}, {"features": []}, "")) == ["features only in the first: time"]
+    assert list(_settings({"features": []}, {"features": features}, "")) == [
+        "features only in the second: rsi(14), time"
+    ]
+    assert list(_settings({"seeds": [1]}, {"seeds": [1, 1]}, "")) == ["seeds 1 entries, then 2 of the same"]
 
 
 def test_a_run_is_equal_to_itself(tmp_path):

@@ -8,7 +8,7 @@ import click
 
 from candlecast.cli.command import Command
 from candlecast.cli.completion import folders
-from candlecast.cli.console import print_json, progress, prose, say
+from candlecast.cli.console import print_json, progress, prose, say, say_line
 from candlecast.cli.options import common
 from candlecast.cli.study_files import read_study_file
 
@@ -63,4 +63,4 @@ def diff(one: Path, two: Path, *, as_json: bool, quiet: bool) -> None:
     if as_json:
         print_json(found.to_dict())
     else:
-        say(prose(str(found)))
+        say_line(str(found))

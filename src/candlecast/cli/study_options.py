@@ -132,7 +132,7 @@ def require_preset(preset: str | None, known: Sequence[str]) -> str | None:
         raise ConfigError(
             f"there is no preset {preset!r}" if preset not in PRESETS else f"--preset {preset} with these options",
             expected=" or ".join(known),
-            remedy=near_misses(str(preset), every, are_listed=True),
+            remedy=near_misses(str(preset), every),
         )
     return preset
 

@@ -122,14 +122,25 @@ def _settings(before: Any, after: Any, place: str) -> Iterator[str]:
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for index, (one, two) in enumerate(zip(before, after, strict=True)):
             yield from _settings(one, two, f"{place}{index}.")
+    elif isinstance(before, list) and isinstance(after, list):
+        name = place.removesuffix(".")
+        only = [[each for each in ones if each not in others] for ones, others in ((before, after), (after, before))]
+        for words, found in zip(("first", "second"), only, strict=True):
+            if found:
+                yield f"{name} only in the {words}: {', '.join(map(_shown, found))}"
+        if not any(only):
+            yield f"{name} {len(before)} entries, then {len(after)} of the same"
     else:
         yield f"{place.removesuffix('.')} {_shown(before)}, then {_shown(after)}"
 
 
 def _shown(value: Any) -> str:
-    """A recipe by its type and name, anything else as it is."""
+    """A recipe by its name, or its kind with its parameters, or its type; anything else as it is."""
     if isinstance(value, dict):
-        value = value.get("name") or value.get("type") or value
+        held = value.get("parameters")
+        inside = ", ".join(map(str, held.values())) if isinstance(held, dict) else ""
+        kind = value.get("kind") and (f"{value['kind']}({inside})" if inside else value["kind"])
+        value = value.get("name") or kind or value.get("type") or value
     text = str(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 4]} ..."
 

@@ -33,6 +33,7 @@ from candlecast.scan.workers import Workers
 from candlecast.stats import corrected_level, detectable_r2, detectable_sharpe
 from candlecast.text.formatting import count, small, table
 
+WIDTH = 80  # characters of the table on a terminal
 CORRELATION = 0.5  # of a strategy that holds the asset half of the time with buy-and-hold
 SAMPLED = 2  # series of a timed sample; the first warms the worker up
 GIGABYTE = 1e9
@@ -118,7 +119,7 @@ def edge_table(edges: Sequence[SmallestEdge]) -> str:
         "R2 (alone)",
         "Sharpe diff. (alone)",
     ]
-    return table(rows, headings)
+    return table(rows, headings, width=WIDTH)
 
 
 def smallest_edge(

@@ -109,8 +109,8 @@ def years(value: float) -> str:
 def table(rows: Sequence[Sequence[str]], headings: Sequence[str], *, width: int | None = None) -> str:
     """A plain table: columns of words to the left, of numbers to the right; control characters as escapes.
 
-    The first column counts as words; the others as `holds_words` says. A table wider than `width` characters has its headings
-    on several lines, then the last column where it holds words; cells of numbers and names are never broken.
+    The first column counts as words; the others as `holds_words` says. In a table wider than `width` characters headings take
+    several lines, then words do, those of the last column first; numbers, names and the first column are never broken.
 
     >>> print(table([["a", "1", "yes"], ["b", "10", "no"]], ["model", "trades", "edge"]))
     model  trades  edge
@@ -135,6 +135,10 @@ def table(rows: Sequence[Sequence[str]], headings: Sequence[str], *, width: int 
         room = width - _width([line[:-1] for line in cells]) - len(GAP)
         if room >= NARROWEST:
             cells = [[*line[:-1], textwrap.wrap(" ".join(line[-1]), room) or [""]] for line in cells]
+    while width is not None and _width(cells) > width and (place := _widest(cells, is_left)) is not None:
+        room = max(len(text) for line in cells for text in line[place]) - 1
+        for line in cells:
+            line[place] = textwrap.wrap(" ".join(line[place]), room) or [""]
     widths = [max(len(text) for cell in column for text in cell) for column in zip(*cells, strict=True)]
     written = []
     for place, line in enumerate(cells):
@@ -148,6 +152,17 @@ def table(rows: Sequence[Sequence[str]], headings: Sequence[str], *, width: int 
             )
             written.append(GAP.join(padded).rstrip())
     return "\n".join(written)
+
+
+def _widest(cells: Sequence[Sequence[Sequence[str]]], is_left: Sequence[bool]) -> int | None:
+    """The widest column of words beside the first that can be narrower; None where there is none."""
+    found: dict[int, int] = {}
+    for place, column in enumerate(zip(*cells, strict=True)):
+        width = max(len(text) for cell in column for text in cell)
+        longest = max((len(word) for cell in column for text in cell for word in text.split()), default=0)
+        if place and is_left[place] and longest < width:
+            found[place] = width
+    return max(found, key=found.__getitem__, default=None)
 
 
 def _width(cells: Sequence[Sequence[Sequence[str]]]) -> int:
