@@ -66,10 +66,7 @@ def render(scan: Scan, folder: ScanFolder, order: pl.DataFrame, links: dict[str,
     linked = (
         "Each cell links to its report."
         if len(links) == frame.height
-        else (
-            f"The first {len(links):,} cells of the list link to their reports; scan.report(cells=None), or --reports in the "
-            "shell, writes more."
-        )
+        else (f"{_first_words(len(links))}; scan.report(cells=None), or --reports in the shell, writes more.")
     )
     values = {
         "text": escape(unbroken(scan.text)),
@@ -84,6 +81,12 @@ def render(scan: Scan, folder: ScanFolder, order: pl.DataFrame, links: dict[str,
     cells = count(frame.height, "cell")
     heading = heading_html("Scan", cells, _subjects(frame))
     return document("scan", values, title=f"Scan: {cells}, {edges:,} with an edge", heading=heading)
+
+
+def _first_words(links: int) -> str:
+    if links == 1:
+        return "The first cell of the list links to its report"
+    return f"The first {links:,} cells of the list link to their reports" if links else "No cell links to a report"
 
 
 def _subjects(frame: pl.DataFrame) -> str:
