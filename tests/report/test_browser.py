@@ -162,6 +162,19 @@ def test_trades_are_sorted_by_any_column(path, visit, result):
     page.close()
 
 
+def test_prices_have_the_decimals_that_exchanges_quote(path, visit, result):
+    page, _, _ = visit(path)
+    for column in (4, 5):
+        cells = page.locator(f"#trades tbody td:nth-child({column + 1})").all_inner_texts()
+        decimals = {len(cell.split(".")[1]) for cell in cells if cell != "-"}
+        assert len(decimals) == 1 and min(decimals) >= 2
+    entry = result.backtest.trades.sort("opened")["entry"][0]
+    assert float(page.locator("#trades tbody td:nth-child(5)").first.inner_text().replace(",", "")) == pytest.approx(
+        entry, rel=1e-4
+    )
+    page.close()
+
+
 def test_data_are_downloaded(path, visit, result):
     page, said, _ = visit(path)
     lines = {}

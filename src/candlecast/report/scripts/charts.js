@@ -228,11 +228,6 @@ function priceDigits(value) {
   return size > 0 ? Math.min(Math.max(5 - Math.floor(Math.log10(size)), 2), 12) : 2;
 }
 
-/** A price. */
-function priced(value) {
-  return written(value, priceDigits(value));
-}
-
 /** A number in about five figures. */
 function written(value, digits = digitsOf(value)) {
   if (!FORMATS.has(digits)) FORMATS.set(digits, new Intl.NumberFormat("en-US", {minimumFractionDigits: digits, maximumFractionDigits: digits}));

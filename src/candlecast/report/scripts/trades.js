@@ -13,6 +13,7 @@ class Trades {
     this.count = of("opened").length;
     this.order = Uint32Array.from({length: this.count}, (_, i) => i);
     this.sorted = {name: "opened", sign: 1};
+    this.digits = priceDigits(data.pyramid("high").largest);  // the same for all prices, so that they stand below each other
     for (const button of place.querySelectorAll("th button")) button.addEventListener("click", () => this.sort(button.dataset.name));
     place.querySelector(".more").addEventListener("click", () => { this.shown += 10 * ROWS; this.render(); });
     this.render();
@@ -32,7 +33,7 @@ class Trades {
     if (kind === "words") return this.worded(this.header.words[name][value]);
     if (value !== value) return "-";
     if (kind === "percent") return `${value.toFixed(2)} %`;
-    return kind === "count" ? written(value, 0) : kind === "money" ? written(value, 2) : priced(value);
+    return kind === "count" ? written(value, 0) : kind === "money" ? written(value, 2) : written(value, this.digits);
   }
 
   /** A reason as people read it; the CSV has the word of the library. */
@@ -119,7 +120,7 @@ class Trades {
       const line = fills.tBodies[0].appendChild(document.createElement("tr"));
       const side = fill("side", i) > 0 ? "buy" : "sell", target = fill("target", i);
       const cells = [
-        moment(this.data.time[fill("bar", i)], this.data.step), side, written(fill("units", i)), priced(fill("price", i)),
+        moment(this.data.time[fill("bar", i)], this.data.step), side, written(fill("units", i)), written(fill("price", i), this.digits),
         fill("cost", i).toFixed(2), target === target ? `${target.toFixed(0)} %` : this.worded(this.header.reasons[fill("reason", i)]),
         percent(fill("mean", i)), ...this.header.seeds.map((seed) => percent(fill(`seed_${seed}`, i))),
       ];
