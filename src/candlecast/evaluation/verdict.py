@@ -92,7 +92,7 @@ class Verdict:
         """Answers and evidence, for notebooks."""
         parts = [
             notebook_paragraph(f"{answer.question} {answer.answer.capitalize()}.", is_bold=True)
-            + notebook_paragraph(f"{answer.figure}. {answer.sentence}")
+            + notebook_paragraph(f"{answer.figure[0].upper()}{answer.figure[1:]}. {answer.sentence}")
             for answer in self.answers
         ]
         evidence = notebook_table("Evidence", HEADINGS, (measure.cells for measure in self.measures))
