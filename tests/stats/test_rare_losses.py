@@ -9,6 +9,7 @@ import pytest
 
 from candlecast import stats
 from candlecast.errors import ConfigError
+from candlecast.sources import synthetic
 
 
 def insured(seed: int, bars: int, once_in: int, gain: float = 0.2) -> tuple[np.ndarray, float]:
@@ -153,7 +154,7 @@ def test_ordinary_stretches_do_not_count():
 
 
 def test_the_worst_stretches_of_exposures_by_hand():
-    moves = np.array([0.1, -0.2, -0.2, 0.3, 0.3])
+    moves = np.array([0.01, -0.01] * 20 + [0.1, -0.2, -0.2, 0.3, 0.3])
     ((bars, loss),) = stats.worst_case_stretches(np.ones(10), moves)
     assert (bars, loss) == (2, pytest.approx(-2 * math.log(0.8)))
     ((_, short),) = stats.worst_case_stretches(-0.5 * np.ones(10), moves)
@@ -162,6 +163,15 @@ def test_the_worst_stretches_of_exposures_by_hand():
     assert stats.worst_case_stretches(turning, moves) == ((2, 0.0),), "it would have left the side that loses"
     assert stats.worst_case_stretches(np.full(10, -4.0), moves) == ((2, math.inf),)
     assert stats.worst_case_stretches(np.ones(9), moves) == (), "fewer than five stretches of two bars"
+
+
+def test_trends_of_a_market_that_has_many_are_no_rare_stretches():
+    """The sums of an autoregression are wider than those of independent bars."""
+    found = []
+    for seed in range(30):
+        closes = synthetic.ar1(900, seed=seed, phi=0.3).candles.close
+        found += stats.worst_case_stretches(np.ones(351), np.diff(closes) / closes[:-1])
+    assert np.mean([loss > 0 for _, loss in found]) < 0.05
 
 
 def test_studentised_p_values():

@@ -8,7 +8,7 @@ import numpy as np
 
 from candlecast.panel.account import carried
 from candlecast.panel.panel import Panel
-from candlecast.stats.rare_losses import LARGE_EXPOSURE, MIN_STRETCHES, STRETCHES, rolling_sums
+from candlecast.stats.rare_losses import LARGE_EXPOSURE, MIN_STRETCHES, STRETCHES, rare_loss, rolling_sums
 
 
 def worst_losses(panel: Panel, weights: np.ndarray) -> tuple[tuple[int, float], ...]:
@@ -18,7 +18,7 @@ def worst_losses(panel: Panel, weights: np.ndarray) -> tuple[tuple[int, float], 
     largest meets the lowest return of the moment and so on, the largest short the highest. At each moment some assets rise and
     others fall, so the median of these losses over all moments is subtracted: what remains is what the worst moment has beyond a
     usual one, such as a fall of all assets together, or a crash of what the strategy prefers. Lengths of which the
-    tested part has fewer than five are left out, but 1.
+    tested part has fewer than five are left out, but 1; a stretch that is not rare (`stats.rare_losses.rare_loss`) counts as 0.
     """
     logs = np.nan_to_num(np.diff(np.log(carried(panel.closes)), axis=0))  # zero before and after the bars of an asset
     found = []
@@ -29,7 +29,7 @@ def worst_losses(panel: Panel, weights: np.ndarray) -> tuple[tuple[int, float], 
         longs, shorts = _sizes(held), _sizes(-held)
         moves = np.sort(np.expm1(rolling_sums(logs, bars)), axis=1)  # (time, asset), the lowest first
         losses = moves[:, ::-1] @ shorts - moves @ longs
-        loss = max(float(losses.max() - np.median(losses)), 0.0)
+        loss = max(float(losses.max() - np.median(losses)), 0.0) if bars == 1 or rare_loss(losses) else 0.0
         found.append((bars, -math.log1p(-loss) if loss < 1.0 else math.inf))
     return tuple(found)
 

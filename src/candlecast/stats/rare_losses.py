@@ -24,7 +24,8 @@ LARGE_EXPOSURE = 0.95  # quantile of the exposures that the worst move is applie
 STRETCHES = (2, 5, 10, 20, 40)  # bars of the stretches that are looked at beside single bars
 MIN_STRETCHES = 5  # in a record, to know what the strategy holds during one
 LOWEST = -1e3  # log return that stands for the loss of everything, in sums
-RARE = 5.0  # standard deviations of the sum of that many independent bars, beyond which a stretch counts: others are ordinary
+RARE = 5.0  # standard deviations beyond which a stretch counts: others are ordinary
+USUAL = 0.8413  # quantile of a normal variable one standard deviation above its median
 
 
 @dataclass(frozen=True)
@@ -167,10 +168,11 @@ def worst_case_stretches(
 
     As `worst_case_loss`, whose arguments these are: for k bars, the exposure is the 95 % quantile of the means over k bars of
     the record on one side, and the loss the largest of -sum ln(1 + exposure x move) over k bars of the known history, with the
-    exposure kept. A strategy that changes sides often has small means: it would have left the side that loses. Lengths of which
-    the record has fewer than five are left out.
+    exposure kept, if it is rare for the market (`rare_loss`); else 0. A strategy that changes sides often has small means: it
+    would have left the side that loses. Lengths of which the record has fewer than five are left out.
 
-    >>> ((bars, loss),) = worst_case_stretches(np.ones(10), np.array([0.1, -0.2, -0.2, 0.3]))
+    >>> moves = np.array([0.01, -0.01] * 20 + [-0.2, -0.2])
+    >>> ((bars, loss),) = worst_case_stretches(np.ones(10), moves)
     >>> bars, round(loss, 4)      # -2 ln(1 - 0.2)
     (2, 0.4463)
     """
@@ -185,9 +187,24 @@ def worst_case_stretches(
             if len(held):
                 kept = 1.0 + side * float(np.quantile(held, LARGE_EXPOSURE)) * moves
                 growth = np.log(kept, out=np.full(len(kept), -math.inf), where=kept > 0)
-                loss = max(loss, -float(rolling_sums(np.maximum(growth, LOWEST), bars).min()))
+                loss = max(loss, rare_loss(-rolling_sums(np.maximum(growth, LOWEST), bars)))
         found.append((bars, math.inf if loss >= -LOWEST else loss))
     return tuple(found)
+
+
+def rare_loss(losses: np.ndarray) -> float:
+    """The largest of the losses of overlapping stretches, (stretches,), if it is rare; else 0.0.
+
+    It is rare if it lies beyond the median by more than 5 times the distance of the 84 % quantile from it, one standard deviation
+    of normal losses: trends of a market that has many are not.
+
+    >>> losses = np.random.default_rng(0).standard_normal(2_000)
+    >>> rare_loss(losses), rare_loss(np.append(losses, 9.0))
+    (0.0, 9.0)
+    """
+    middle, usual = np.quantile(losses, [0.5, USUAL])
+    largest = float(losses.max())
+    return largest if largest - middle > RARE * (usual - middle) else 0.0
 
 
 def rolling_sums(values: np.ndarray, bars: int) -> np.ndarray:
