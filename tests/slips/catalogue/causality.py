@@ -33,8 +33,25 @@ SLIPS = [
                 "    _require_same_from_later_start(feature, candles, base, is_clock)\n    _require_no_row_numbers(feature, candles, is_clock, seed)\n",
                 "",
             ),
-            ("rounding-coarse", "ROUNDING, TINY = 1e-6, 1e-10", "ROUNDING, TINY = 1e+6, 1e-10"),
         ],
+    ),
+    *slips(
+        "causality",
+        "causality/compare.py",
+        "tests/causality/test_features_of_users.py",
+        [("rounding-coarse", "ROUNDING, TINY = 1e-6, 1e-10", "ROUNDING, TINY = 1e+6, 1e-10")],
+    ),
+    *slips(
+        "causality",
+        "causality/features.py",
+        "tests/causality/test_features_of_users.py",
+        [("few-cuts", "    require_causal_everywhere(feature, part, base, seed, start=first)\n", "")],
+    ),
+    *slips(
+        "causality",
+        "causality/telling.py",
+        "tests/causality/test_features_of_users.py",
+        [("spread-alone", "found += [largest, largest - 1]", "pass")],
     ),
     *slips(
         "causality",
@@ -58,6 +75,7 @@ SLIPS = [
         "causality/rules.py",
         "tests/causality/test_targets_rules_models.py",
         [
+            ("rule-cut-at-few-bars", "for moment in _telling_times(held, candles):", "for moment in ():"),
             (
                 "outcomes-kept",
                 '.then(2 * pl.col("naive") - pl.col("target")).otherwise(pl.col("target"))',
@@ -76,6 +94,7 @@ SLIPS = [
         "causality/targets.py",
         "tests/causality/test_targets_rules_models.py",
         [
+            ("target-cut-at-few-bars", "[*cuts, *((bar, part[: bar + 1], False) for bar in everywhere)]", "cuts"),
             ("naive-unchecked", '"naive": (naive, found[1], bar + 1),', '"naive": (naive, found[1], 0),'),
             ("selected-by-outcome", "if np.isfinite(found[row]) != is_known[row]:", "if False:"),
             ("values-late", "max(bar + 1 - horizon, 0)", "max(bar - 1 - horizon - 40, 0)"),
@@ -128,8 +147,8 @@ SLIPS = [
             ("exact-clock-rules-only", "if alike[-1] <= MOST_OF_CLOCK:", "if alike[-1] <= 0.999999:"),
             (
                 "signs-not-mirrored",
-                "zip(SHIFTS, (mirrored, forecast.frame, mirrored, forecast.frame)",
-                "zip(SHIFTS, (forecast.frame, forecast.frame, forecast.frame, forecast.frame)",
+                "frame = forecast.frame if place % 2 else mirrored",
+                "frame = forecast.frame",
             ),
         ],
     ),

@@ -106,6 +106,25 @@ SLIPS = [
     ),
     *slips(
         "panel",
+        "panel/dating.py",
+        "tests/panel/test_conditions.py",
+        [("whole-record-alone", "range(MOST_HALVINGS + 1)", "range(1)")],
+    ),
+    *slips(
+        "stats",
+        "stats/rare_losses.py",
+        "tests/stats/test_rare_losses.py",
+        [
+            (
+                "trends-are-rare",
+                "return largest if largest - middle > RARE * (usual - middle) else 0.0",
+                "return largest",
+            ),
+            ("no-stretch", "for bars, lost in (*_own_stretches(returns), *worst_stretches):", "for bars, lost in ():"),
+        ],
+    ),
+    *slips(
+        "panel",
         "panel/verdict.py",
         "tests/panel/test_conditions.py",
         [("dated-apart-allowed", "if found.ahead and found.behind:", "if False:")],
@@ -232,7 +251,7 @@ SLIPS = [
                 "least = above / len(draws)",
             ),
             ("undefined-draws-claim", "int(np.sum(~(draws < value)))", "int(np.sum(draws >= value))"),
-            ("uncentred", "_share_above(value, draws - value)", "_share_above(value, draws)"),
+            ("uncentred", "share_above(value, draws - value)", "share_above(value, draws)"),
             ("interval-one-sided", "((1.0 - level) / 2, (1.0 + level) / 2)", "((1.0 - level), level)"),
         ],
     ),

@@ -134,11 +134,11 @@ SLIPS = [
         [
             (
                 "inputs-scaled-on-validation",
-                "samples.inputs[job.fold.train.array]",
-                "samples.inputs[job.fold.fit.array]",
+                "job.fold.train.of_all(samples.inputs)",
+                "job.fold.fit.of_all(samples.inputs)",
             ),
             ("outcomes-scaled-on-validation", "samples.y[job.train_rows]", "samples.y[job.fit_rows]"),
-            ("inputs-scaled-on-all", "samples.inputs[job.fold.train.array]", "samples.inputs"),
+            ("inputs-scaled-on-all", "job.fold.train.of_all(samples.inputs)", "samples.inputs"),
             ("padding-counts", "slot.weight[len(ends) :] = 0.0", "pass"),
             ("no-shuffle", "ends = self._generator.permutation(", "ends = np.asarray("),
             (

@@ -25,7 +25,7 @@ SLIPS = [
                 "return lambda samples, rows: samples.naive[rows] + regression.predict(inputs(samples, rows))",
                 "return lambda samples, rows: regression.predict(inputs(samples, rows))",
             ),
-            ("scaled-by-all", "job.samples.inputs[job.fold.fit.array])", "job.samples.inputs)"),
+            ("scaled-by-all", "job.fold.fit.of_all(job.samples.inputs))", "job.samples.inputs)"),
         ],
     ),
     *slips(

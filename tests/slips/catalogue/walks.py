@@ -44,8 +44,8 @@ SLIPS = [
         [
             (
                 "learns-unknown",
-                "= rows[self.is_complete[rows] & self.is_known[rows]]",
-                "= rows[self.is_complete[rows]]",
+                "self._chosen(part, self.is_complete & self.is_known)",
+                "self._chosen(part, self.is_complete)",
             ),
             ("windows-across-holes", "before = np.where(starts, rows - 1, -1)", "before = np.where(starts, -1, -1)"),
             (
@@ -87,8 +87,8 @@ SLIPS = [
         [
             (
                 "tests-of-known-rows",
-                "return rows[self.samples.is_complete[rows]]",
-                "return rows[self.samples.is_complete[rows] & self.samples.is_known[rows]]",
+                "return self.samples.forecastable(self.fold.test)",
+                "return self.samples.learnable(self.fold.test)",
             ),
         ],
     ),
@@ -99,13 +99,13 @@ SLIPS = [
         [
             (
                 "naive-error-of-the-test",
-                '"naive_error": np.full(len(rows), np.abs(learnt - naive).mean())',
-                '"naive_error": np.full(len(rows), np.abs(samples.outcomes[rows] - samples.naive[rows]).mean())',
+                '"naive_error": float(np.abs(learnt - naive).mean())',
+                '"naive_error": float(np.nanmean(np.abs(samples.outcomes[rows] - samples.naive[rows])))',
             ),
             (
                 "mean-of-naive",
-                '"train_mean": np.full(len(rows), learnt.mean())',
-                '"train_mean": np.full(len(rows), naive.mean())',
+                '"train_mean": float(learnt.mean())',
+                '"train_mean": float(naive.mean())',
             ),
             ("known-before", "return times.zip_with(pl.Series(is_known), pl.Series([None]))", "return times"),
         ],
