@@ -102,6 +102,24 @@ def bankrupt():
     return named(made)
 
 
+def taken_over():
+    """Shares that fall before a bid for them, which is what the fall pays for. The last trade is before it."""
+    made = []
+    for each in bankrupt():
+        bars = len(each)
+        fall = np.exp(np.cumsum(np.where(np.arange(bars) >= bars - 15, -0.03, 0.0)))
+        rise = np.exp(np.cumsum(np.where(np.arange(bars) >= bars - 15, 0.03, 0.0)))
+        change, before = fall / rise, np.append(1.0, (fall / rise)[:-1])
+        frame = each.frame.with_columns(
+            open=pl.col("open") * before,
+            high=pl.col("high") * before,
+            low=pl.col("low") * change,
+            close=pl.col("close") * change,
+        )
+        made.append(replace(each, frame=frame))
+    return named(made)
+
+
 def crashing():
     """Assets with wide ranges rise a little, those with narrow ones fall, and one moment of training takes all of it back."""
     generator, made = np.random.default_rng(3), []
@@ -151,6 +169,7 @@ def verdict_with(result, conditions):
         (stale, "No edge found: orders were filled at prices that nobody could have traded at."),
         (limited, "No edge found: the gain needs fills at a price limit."),
         (bankrupt, "No edge found: the gain needs the last closes of assets that ended."),
+        (taken_over, "No edge found: the gain needs the last closes of assets that ended."),
     ],
 )
 def test_a_gain_that_nobody_could_have_had_is_no_edge(make, headline):

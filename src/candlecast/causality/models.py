@@ -25,6 +25,7 @@ from candlecast.causality.agreement import (
 )
 from candlecast.causality.markets import another_path
 from candlecast.causality.state import require_stateless
+from candlecast.causality.telling import telling_rows
 from candlecast.causality.usercode import Core, core, is_ours, sees_arrays_only
 from candlecast.dataset.jobs import Job
 from candlecast.dataset.samples import make_samples
@@ -37,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 PLACES = (0.25, 0.5, 0.75)  # of the test rows: bars after which the candles change
 PREFIX = 0.6  # of the test rows, forecast without the others
+FEW_ROWS = 64  # the same, up to rows where forecasts or candles are unusual
 
 
 class ModelCheck:
@@ -62,7 +64,8 @@ def require_causal_model(model: Model, fitted: Fitted, *, seed: int = 0) -> None
     """Raise unless a model that holds code of a user forecasts one of its jobs from what was known at each row.
 
     Of all test rows forecast together: when the candles after a bar among them change, the forecasts up to it stay; so they do
-    when the later rows are left out, and when the same is asked again. What is learnt: candles from the test part on change
+    when the later rows are left out, also after a hundred rows where forecasts or candles are unusual, and when the same is asked
+    again. What is learnt: candles from the test part on change
     nothing, where all training rows lie before it (a model that sees arrays of its training rows only is not asked); and on a
     small market of other prices, a job that is fitted again after a later one forecasts the same.
 
@@ -114,6 +117,18 @@ def _require_causal_forecasts(model: Model, fitted: Fitted, generator: np.random
         "only later rows had been left out",
         "Compute each row by itself: no mean, filter or rank over the rows that are asked for together",
     )
+    forecasts = np.full((len(job.samples), 1), np.nan)
+    forecasts[rows, 0] = whole[0]
+    for row in telling_rows(job.samples.candles, forecasts, int(rows[0]), seed=0):
+        last = int(np.searchsorted(rows, row, side="right"))
+        part = rows[max(last - FEW_ROWS, 0) : last]
+        _require_unmoved(
+            model,
+            moved(whole[:, last - len(part) : last], _forecast(fitted, job, part), allowed),
+            part,
+            "only other rows had been left out",
+            "Compute each row by itself: no mean, filter or rank over the rows that are asked for together",
+        )
     found = moved(whole, _forecast(fitted, job, rows), np.maximum(NOISY * spread, least))
     if found is not None:
         raise ConfigError(

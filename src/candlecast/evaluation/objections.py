@@ -339,15 +339,17 @@ def _capped(result: BacktestResult, evidence: Evidence) -> Objection | None:
 
 
 def _ended(result: BacktestResult, evidence: Evidence) -> Objection | None:
-    """The price that holders got after the last bar of an asset is not known, and may be zero."""
+    """The price that holders got after the last bar of an asset is not known: zero, or one of a takeover."""
     found = evidence.conditions.stresses
     if math.isnan(found.ended_return):
         return None
     headline = "No edge found: the gain needs the last closes of assets that ended."
     were, they = ("was", "it") if found.ended == 1 else ("were", "they")
+    side = "short" if found.is_ended_short else "long"
+    lost = "been bought back half above it, as after a takeover" if found.is_ended_short else "been lost"
     words = (
-        f"{count(found.ended, 'position')} {were} held when the series ended and closed at its last close, of which candles "
-        f"do not say whether anybody paid it (a last bar at what was paid would say it); if {they} had been lost, the "
+        f"{count(found.ended, f'{side} position')} {were} held when the series ended and closed at its last close, of which "
+        f"candles do not say whether anybody paid it (a last bar at what was paid would say it); if {they} had {lost}, the "
         f"strategy would return {percent(found.ended_return)} a year"
     )
     return _insignificant(headline, words, found.ended_p) or _lost(headline, words, found.ended_return, result)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -19,6 +20,7 @@ from candlecast.stats import annual_return, bootstrap_p_value, log_returns
 PARTICIPATION = (
     0.1  # of the volume of a bar: the largest median order at which its prices would have stayed what they are
 )
+TAKEOVER = 0.5  # of the last close, that is paid above it
 UNLIMITED = 1e18  # volume of the bars of a market that reports none, in which some are to fill nothing
 LARGEST_UNIT = 100_000  # that volumes are counted in: a standard lot of a currency
 
@@ -36,8 +38,9 @@ class Stresses:
         return when nothing is filled there, NaN without such fills; locked_p: p-value of no growth then.
     capped_share: share of the fills in bars after a move of a size that moves pile up at (`candles.caps.is_at_cap`), or in locked
         ones. capped_return, capped_p: the same without these fills; NaN where no fill follows such a move.
-    ended: positions of a panel that were bought, and closed at the last close because their series ended. ended_return: annual
-        return if they had been lost, NaN without any; ended_p: p-value of no growth then.
+    ended: positions of a panel of one side that were closed at the last close because their series ended; is_ended_short: of the
+        short side. ended_return: annual return if they had been lost, or bought back half above that close; NaN without any;
+        ended_p: p-value of no growth then (`without_last_closes`).
     carry_percent: percent a year, charged on the value held of either side, that would take all of the growth; NaN without
         growth, and where the costs charge or pay a carry.
     """
@@ -54,6 +57,7 @@ class Stresses:
     capped_return: float = math.nan
     capped_p: float = 0.0
     ended: int = 0
+    is_ended_short: bool = False
     ended_return: float = math.nan
     ended_p: float = 0.0
     carry_percent: float = math.nan
@@ -89,6 +93,14 @@ def stresses(candles: Candles, positions: Positions, result: BacktestResult, *, 
     )
 
 
+class Ended(NamedTuple):
+    """Positions of one side that were held when their series ended, and the growth if they had been lost."""
+
+    positions: int = 0
+    is_short: bool = False
+    growth: Growth = Growth(math.nan, 0.0)
+
+
 def stresses_of(
     result: BacktestResult,
     *,
@@ -98,7 +110,7 @@ def stresses_of(
     unpaid: Growth,
     locked: tuple[float, Growth],
     capped: tuple[float, Growth],
-    ended: tuple[int, Growth] = (0, Growth(math.nan, 0.0)),
+    ended: Ended = Ended(),  # noqa: B008 - a value
 ) -> Stresses:
     """The stresses of an account.
 
@@ -117,31 +129,37 @@ def stresses_of(
         capped_share=capped[0],
         capped_return=capped[1].annual,
         capped_p=capped[1].p_value,
-        ended=ended[0],
-        ended_return=ended[1].annual,
-        ended_p=ended[1].p_value,
+        ended=ended.positions,
+        is_ended_short=ended.is_short,
+        ended_return=ended.growth.annual,
+        ended_p=ended.growth.p_value,
         carry_percent=carry_percent(result, held=held),
     )
 
 
-def without_last_closes(result: BacktestResult, *, seed: int = 0) -> tuple[int, Growth]:
-    """Number of long positions that were closed at the end of their series, and the growth if each had been worth zero.
+def without_last_closes(result: BacktestResult, *, seed: int = 0) -> Ended:
+    """Positions that were closed at the end of their series, and the growth at prices that their holders may have got.
 
     A series may end because its asset is worth nothing (bankruptcy), or is bought for more than the last close: candles do not
-    say which. Shumway (1997), The Delisting Bias in CRSP Data.
+    say which. All long positions are lost, or all short ones are closed half above the last close; the worse of both counts.
+    Shumway (1997), The Delisting Bias in CRSP Data; Betton, Eckbo and Thorburn (2008), Corporate Takeovers, whose mean premium
+    is 48 %.
     """
-    closed = result.fills.filter((pl.col("reason") == "series ended") & (pl.col("side") == "sell"))
-    returns = result.returns_until_ruin
-    if not closed.height or not len(returns):
-        return 0, Growth(math.nan, 0.0)
-    equity = result.equity["equity"].to_numpy()
-    rows = np.searchsorted(result.equity["time"].to_numpy(), closed["time"].to_numpy())
-    rows = np.clip(rows, 1, len(returns))
-    paid = np.bincount(rows - 1, weights=closed["notional"].to_numpy(), minlength=len(returns))
-    left = 1.0 + returns - paid / np.maximum(equity[: len(returns)], 1e-12)
-    returns = np.maximum(left - 1.0, LOST)
-    p_value = bootstrap_p_value(log_returns(returns), seed=seed)
-    return closed.height, Growth(annual_return(returns, bars_per_year=result.bars_per_year), p_value)
+    returns, equity = result.returns_until_ruin, result.equity["equity"].to_numpy()
+    worst = Ended()
+    for side, share in (("sell", 1.0), ("buy", TAKEOVER)):
+        closed = result.fills.filter((pl.col("reason") == "series ended") & (pl.col("side") == side))
+        if not closed.height or not len(returns):
+            continue
+        rows = np.searchsorted(result.equity["time"].to_numpy(), closed["time"].to_numpy())
+        rows = np.clip(rows, 1, len(returns))
+        paid = np.bincount(rows - 1, weights=share * np.abs(closed["notional"].to_numpy()), minlength=len(returns))
+        left = np.maximum(returns - paid / np.maximum(equity[: len(returns)], 1e-12), LOST)
+        p_value = bootstrap_p_value(log_returns(left), seed=seed)
+        growth = Growth(annual_return(left, bars_per_year=result.bars_per_year), p_value)
+        if math.isnan(worst.growth.annual) or growth.annual < worst.growth.annual:
+            worst = Ended(closed.height, side == "buy", growth)
+    return worst
 
 
 def counts_units(candles: Candles) -> bool:

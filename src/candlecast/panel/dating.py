@@ -46,7 +46,8 @@ def misdated(returns: np.ndarray) -> Misdated:
         return Misdated((), ())
     counts = [2**halvings for halvings in range(MOST_HALVINGS + 1) if halvings == 0 or moments >= 2**halvings * PART]
     tests = assets * (assets - 1) * sum(counts)
-    leads = sum(_leads(part, CHANCE / tests) for count in counts for part in np.array_split(returns, count))
+    parts = [part for count in counts for part in np.array_split(returns, count)]
+    leads = np.sum([_leads(part, CHANCE / tests) for part in parts], axis=0)
     ahead, behind = leads.sum(axis=1), leads.sum(axis=0)
     return Misdated(tuple(np.flatnonzero(ahead > behind).tolist()), tuple(np.flatnonzero(behind > ahead).tolist()))
 
