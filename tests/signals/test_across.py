@@ -98,7 +98,7 @@ class Own:
         (
             lambda s: s - s.mean(axis=0),
             cc.LookaheadError,
-            "before moment 7 are others when the later scores are taken away",
+            "before moment .* are others when the later scores are taken away",
         ),
         (lambda s: s[:, :2], cc.ConfigError, "gave weights of shape"),
         (lambda s: s * NAN, cc.ConfigError, "with undefined values"),

@@ -13,7 +13,11 @@ from candlecast.parameters import is_whole, require_kinds, require_parameters
 
 HIGHEST_GROSS = 10.0  # times equity
 OWN = "candlecast.signals."  # modules of the rules that need no check
-MOMENTS = (0.35, 0.6, 0.85)  # of the scores, at which later ones are changed in the check of a rule
+WORK, LEAST_MOMENTS, MOST_MOMENTS = (
+    2_000_000,
+    3,
+    24,
+)  # of each kind in the check of a rule: so many scores are read anew
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,22 +284,32 @@ def require_rule_across(rule: object) -> None:
 def weights_of(rule: RuleAcross, scores: np.ndarray, section: Section) -> np.ndarray:
     """What a rule holds, (time, asset), once it is well formed and decided by what was known.
 
-    At some moments the later scores and volatilities are taken away: no earlier row may move. Raises ConfigError,
+    From some moments on the scores and volatilities are taken away: no earlier row may move. Raises ConfigError,
     LookaheadError.
     """
     name = type(rule).__name__
     found = _checked(rule, rule.weights(scores.copy(), section), scores)
-    for share in () if _is_own(rule) else MOMENTS:
-        row = int(share * len(scores))
-        if row:
-            before = np.asarray(rule.weights(scores[:row].copy(), section.until(row)), np.float64)
-            if before.shape != found[:row].shape or not np.array_equal(before, found[:row]):
-                raise LookaheadError(
-                    f"the weights of rule {name} before moment {row:,} are others when the later scores are taken away",
-                    expected="weights that follow from scores up to their moment",
-                    remedy="Use only earlier rows: no mean, rank or range of all rows",
-                )
+    for row in () if _is_own(rule) else _moments(scores, found):
+        before = np.asarray(rule.weights(scores[:row].copy(), section.until(row)), np.float64)
+        if before.shape != found[:row].shape or not np.allclose(before, found[:row], rtol=1e-9, atol=1e-12):
+            raise LookaheadError(
+                f"the weights of rule {name} before moment {row:,} are others when the later scores are taken away",
+                expected="weights that follow from scores up to their moment",
+                remedy="Use only earlier rows: no mean, rank or range of all rows",
+            )
     return found
+
+
+def _moments(scores: np.ndarray, weights: np.ndarray) -> list[int]:
+    """Moments from which on scores are taken away: after unusual scores and changes of weights, and spread ones; fewer of large
+    panels, whose weights take long.
+    """
+    count = int(np.clip(WORK / max(scores.size, 1), LEAST_MOMENTS, MOST_MOMENTS))
+    changes = np.abs(np.diff(weights, axis=0, prepend=0.0)).sum(axis=1)
+    sizes = np.abs(np.nan_to_num(scores)).max(axis=1, initial=0.0)
+    unusual = [np.argsort(-each, kind="stable")[:count] + 1 for each in (changes, sizes)]
+    rows = np.unique(np.concatenate([*unusual, np.linspace(1, len(scores) - 1, count).astype(np.int64)]))
+    return rows[(rows > 0) & (rows < len(scores))].tolist()
 
 
 def _is_own(rule: object) -> bool:
