@@ -299,9 +299,11 @@ def test_what_was_held_at_the_end_can_be_counted_as_lost():
     candles = series([100, 100, 100, 110])
     result = backtest(candles, held(candles, [0.5]), costs=FREE, cash=1_000.0)
     assert result.equity["equity"].to_list() == [1_000.0, 1_000.0, 1_000.0, 1_050.0]
-    ended, growth = without_last_closes(result)
-    assert ended == 1
-    assert growth.annual == pytest.approx(-0.5)
-    assert growth.p_value > 0.5
+    found = without_last_closes(result)
+    assert found.positions == 1 and not found.is_short
+    assert found.growth.annual == pytest.approx(-0.5)
+    assert found.growth.p_value > 0.5
     short = backtest(candles, held(candles, [-0.5]), costs=FREE, cash=1_000.0)
-    assert without_last_closes(short)[0] == 0  # a short gains by a bankruptcy
+    found = without_last_closes(short)  # a short gains by a bankruptcy, and loses by a takeover: 5 x 165 are paid
+    assert found.positions == 1 and found.is_short
+    assert found.growth.annual == pytest.approx((1_000 + 500 - 5 * 165) / 1_000 - 1)

@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 PLACES = (0.25, 0.5, 0.75)  # of the test rows: bars after which the candles change
 PREFIX = 0.6  # of the test rows, forecast without the others
-FEW_ROWS = 64  # the same, up to rows where forecasts or candles are unusual
+MOST_PREFIXES = 48  # the same, up to rows where forecasts or candles are unusual
 
 
 class ModelCheck:
@@ -64,7 +64,7 @@ def require_causal_model(model: Model, fitted: Fitted, *, seed: int = 0) -> None
     """Raise unless a model that holds code of a user forecasts one of its jobs from what was known at each row.
 
     Of all test rows forecast together: when the candles after a bar among them change, the forecasts up to it stay; so they do
-    when the later rows are left out, also after a hundred rows where forecasts or candles are unusual, and when the same is asked
+    when the later rows are left out, also after dozens of rows where forecasts or candles are unusual, and when the same is asked
     again. What is learnt: candles from the test part on change
     nothing, where all training rows lie before it (a model that sees arrays of its training rows only is not asked); and on a
     small market of other prices, a job that is fitted again after a later one forecasts the same.
@@ -119,14 +119,14 @@ def _require_causal_forecasts(model: Model, fitted: Fitted, generator: np.random
     )
     forecasts = np.full((len(job.samples), 1), np.nan)
     forecasts[rows, 0] = whole[0]
-    for row in telling_rows(job.samples.candles, forecasts, int(rows[0]), seed=0):
-        last = int(np.searchsorted(rows, row, side="right"))
-        part = rows[max(last - FEW_ROWS, 0) : last]
+    telling = telling_rows(job.samples.candles, forecasts, int(rows[0]), seed=0)
+    for row in telling[:: max(-(-len(telling) // MOST_PREFIXES), 1)]:
+        part = rows[: int(np.searchsorted(rows, row, side="right"))]
         _require_unmoved(
             model,
-            moved(whole[:, last - len(part) : last], _forecast(fitted, job, part), allowed),
+            moved(whole[:, : len(part)], _forecast(fitted, job, part), allowed),
             part,
-            "only other rows had been left out",
+            "only later rows had been left out",
             "Compute each row by itself: no mean, filter or rank over the rows that are asked for together",
         )
     found = moved(whole, _forecast(fitted, job, rows), np.maximum(NOISY * spread, least))
