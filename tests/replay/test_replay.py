@@ -15,7 +15,7 @@ from candlecast.cli import main
 from candlecast.errors import RunError
 from candlecast.ledger import Ledger
 from candlecast.recipes.environment import code_digest, differences, environment
-from candlecast.replay.difference import _settings
+from candlecast.replay.difference import _results, _settings
 from candlecast.replay.recomputing import study_of
 from candlecast.study.checkpoints import run_study
 from candlecast.testing.pipelines import PipelineCase
@@ -188,6 +188,19 @@ def test_two_runs_are_told_apart_in_words(tmp_path):
     assert "model linear, then ridge" in found.settings and "costs.fee_bps 10.0, then 1.0" in found.settings
     assert found.code == () and any(line.startswith("Sharpe ratio ") for line in found.results)
     assert "Code: equal" in str(found)
+
+
+def test_a_return_of_less_than_a_year_is_called_a_total_return():
+    def manifest(value: float, unit: str) -> dict:
+        rows = [("total return", 0.5 + value, "fraction"), ("annual return", value, unit)]
+        summary = [{"statistic": name, "value": held, "unit": of} for name, held, of in rows]
+        verdict = dict.fromkeys(("is_forecastable", "pays", "has_edge"), False)
+        return {"model": "lstm", "verdict": verdict, "summary": summary}
+
+    year, less = manifest(0.021, "fraction per year"), manifest(0.74, "fraction, not annualised")
+    assert list(_results(year, manifest(0.03, "fraction per year"))) == ["annual return 2.1 %, then 3.0 %"]
+    assert list(_results(year, less)) == ["total return 52.1 %, then 124.0 %"]
+    assert list(_results(less, less)) == []
 
 
 def test_lists_of_recipes_differ_by_what_only_one_of_them_has():

@@ -57,7 +57,7 @@ def test_columns_of_a_map_stand_under_their_model(tmp_path):
     shown = re.findall(r'title="([^"]+)"', table)
     for model, interval, words in zip(models, intervals, shown, strict=True):
         row = found.find(model=model, interval=interval)
-        assert words.startswith(f"{model} return_1 A {interval} 12 bp: {100 * row['r2']:.2f}")
+        assert words.startswith(f"{model} return A {interval} 12 bp: {100 * row['r2']:.2f}")
 
 
 def test_the_page_is_the_same_each_time(odd, tmp_path):

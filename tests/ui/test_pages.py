@@ -130,6 +130,7 @@ def test_a_run_shows_its_verdict_and_its_report(place):
         assert answer["sentence"] in unescape(page).replace("\u00a0", " ")
     status, report = place.get(f"report?run={name}")
     assert status == 200 and report.count("data-chart=") == 3
+    assert f'<p class="back"><a href="run?name={name}">Run {name}</a></p>' in report
     assert f"candlecast replay {place.runs / name}" in report
 
 
@@ -212,7 +213,7 @@ def test_a_session_has_its_page_and_events(place):
     rows = Page(place.get("paper")[1]).rows
     assert rows[1][0] == "first"
     status, page = place.get("session/first/")
-    assert status == 200 and "EventSource" in page
+    assert status == 200 and "EventSource" in page and '<a href="../../paper">All paper sessions</a>' in page
     status, page = place.get("session/second/")
     assert status == 404 and "There is no session 'second'" in sentence_of(page)
     assert 'href="../../style.css"' in page
@@ -408,9 +409,10 @@ def test_scans_lead_to_their_pages_and_these_to_the_reports_of_their_cells(place
     assert status == 200 and f"scan?name={place.scan}" in listing
     status, page = place.get(f"scan?name={place.scan}")
     cell = re.search(r'href="(cell\?[^"]+)"', page)
-    assert status == 200 and cell
+    assert status == 200 and cell and '<p class="back"><a href="scans">All scans</a></p>' in page
     status, report = place.get(cell.group(1).replace("&amp;", "&"))
     assert status == 200 and "Can it be forecast?" in report
+    assert f'<p class="back"><a href="scan?name={place.scan}">Scan {place.scan}</a></p>' in report
     assert place.get("scan?name=scan-none")[0] == 404
     assert place.get(f"cell?scan={place.scan}&cell=none")[0] == 404
 

@@ -19,6 +19,7 @@ from candlecast.interval import Interval
 from candlecast.parameters import is_whole
 from candlecast.process.forking import require_threads
 from candlecast.reading.options import Options
+from candlecast.text.cells import price, significant
 from candlecast.text.formatting import count
 from candlecast.text.notebook import notebook_ends
 
@@ -172,7 +173,9 @@ class Candles:
 
     def _repr_html_(self) -> str:
         """The first and the last bars, for notebooks."""
-        return notebook_ends(repr(self), self.frame)
+        prices = dict.fromkeys(("open", "high", "low", "close"), price)
+        amounts = dict.fromkeys(("volume", "quote_volume", "taker_volume", "trades"), significant)
+        return notebook_ends(repr(self), self.frame, written=prices | amounts)
 
     @cached_property
     def open(self) -> np.ndarray:

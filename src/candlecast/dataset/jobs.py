@@ -118,6 +118,11 @@ class Job:
         """A name that is unique in a walk: `BTCUSDT/fold-3/seed-0`."""
         return f"{self.symbol}/fold-{self.fold.index}/seed-{self.seed}"
 
+    @property
+    def words(self) -> str:
+        """The same for people: `BTCUSDT, fold 3, seed 0`."""
+        return f"{self.symbol}, fold {self.fold.index}, seed {self.seed}"
+
     def of(self, target: Target) -> Job:
         """The same training for one of the targets of `Several`."""
         return replace(self, samples=self.samples.of(target))

@@ -99,6 +99,15 @@ def position_words(position: float) -> str:
     return "flat" if position == 0 else f"position {100 * position:+.0f} %"
 
 
+def equity_words(equity: float) -> str:
+    """Equity in a line of events: from 1,000 on in whole units.
+
+    >>> equity_words(9460.14), equity_words(99.5)
+    ('9,460', '99.50')
+    """
+    return f"{equity:,.{0 if abs(equity) >= 1_000 else 2}f}"
+
+
 def bar_event(
     bar: Seen,
     close: datetime,
@@ -112,13 +121,13 @@ def bar_event(
     """The event of a bar; `target` is that of the study, which says in what unit the forecast is written."""
     fills = tuple((fill[3], fill[4], fill[5], fill[6]) for fill in step.fills)
     mean = None if content["forecast"] is None else content["forecast"]["mean"]
-    words = f"{close:%Y-%m-%d %H:%M} UTC close {price_words(bar.close)}"
+    words = f"{close:%Y-%m-%d %H:%M} UTC {price_words(bar.close)}"
     words += "" if mean is None else f", forecast {forecast_words(primary(target), mean)}"
     words += "" if content["decided"] is None else f", {position_words(step.decided)}"
     words += "".join(
         f", {'bought' if units > 0 else 'sold'} {abs(units):.6g} at {price_words(price)}" for units, price, *_ in fills
     )
-    words += f", equity {step.equity:,.2f}" if is_live else ", before the session began"
+    words += f", equity {equity_words(step.equity)}" if is_live else ", before the session began"
     words += ", decided too late for the next open" if content["late"] else ""
     position = content["decided"]
     return PaperEvent("bar", close, words, bar, mean, position, fills, step.equity, state.state, is_live)

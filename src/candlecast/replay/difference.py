@@ -19,6 +19,7 @@ from candlecast.text.notebook import notebook_text
 
 SHOWN: dict[str, Callable[[float | None], str]] = {  # statistics of an account, and how they are written
     "annual return": percent,
+    "total return": percent,
     "Sharpe ratio": number,
     "maximum drawdown": percent,
     "trades": partial(number, digits=0),
@@ -28,6 +29,7 @@ OF_FORECASTS: dict[str, Callable[[float | None], str]] = {  # measures of accura
     "mse": "{:.4g}".format,
     "hit_rate": percent,
 }
+NOT_ANNUAL = "fraction, not annualised"  # the unit of such a return in a summary
 WORDS = {"r2": "R2 out of sample", "mse": "mean squared error", "hit_rate": "hit rate"}
 LONGEST = 80  # characters of a value
 
@@ -156,7 +158,13 @@ def _results(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
         {row["statistic"]: row["value"] for row in manifest.get("summary", []) if "value" in row}
         for manifest in (before, after)
     ]
-    yield from _numbers(SHOWN, *tables)
+    left_out = "annual return" if not (_is_annual(before) and _is_annual(after)) else "total return"
+    yield from _numbers({name: words for name, words in SHOWN.items() if name != left_out}, *tables)
+
+
+def _is_annual(manifest: Mapping[str, Any]) -> bool:
+    """Whether the annual return of a run is one: that of less than a year is the return of the whole time."""
+    return _row(manifest.get("summary", []), "statistic", "annual return").get("unit") != NOT_ANNUAL
 
 
 def _numbers(

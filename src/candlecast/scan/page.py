@@ -19,6 +19,7 @@ from candlecast.scan.cell_result import cell_result
 from candlecast.scan.folder import ScanFolder
 from candlecast.scan.judging import equity_of
 from candlecast.scan.words import cell_words, ranked, verdict_word
+from candlecast.targets.words import label_words
 from candlecast.text.cells import number, p_value, percent
 from candlecast.text.formatting import CELL, count, small
 
@@ -115,7 +116,7 @@ def _edge_table(edges: Sequence[SmallestEdge]) -> str:
     rows = [
         (
             escape(each.interval),
-            escape(each.target),
+            escape(label_words(each.target)),
             f"{each.cells:,}",
             f"{each.bars:,}",
             small(each.level),
@@ -145,7 +146,7 @@ def heat_maps(frame: pl.DataFrame, question: tuple[str, str, str, str, float, st
     )
     known = {(row["symbol"], *(row[key] for key in keys)): row for row in frame.iter_rows(named=True)}
     top = "".join(
-        f'<th colspan="{sum(column[:3] == group for column in columns)}" scope="colgroup">{escape(" ".join(group))}</th>'
+        f'<th colspan="{sum(column[:3] == group for column in columns)}" scope="colgroup">{escape(_group_words(*group))}</th>'
         for group in groups
     )
     lower = "".join(f'<th scope="col">{escape(column[3])}</th>' for column in columns)
@@ -164,6 +165,11 @@ def heat_maps(frame: pl.DataFrame, question: tuple[str, str, str, str, float, st
         f'<div class="scroll tall" tabindex="0"><table class="map"><thead><tr><td></td>{top}</tr><tr><td></td>{lower}</tr>'
         f"</thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def _group_words(target: str, model: str, costs: str) -> str:
+    """What the columns of a map below one head have in common."""
+    return f"{label_words(target)} {model} {costs}"
 
 
 def _heat_cell(row: dict[str, Any] | None, p: str, shown: str, scale: float, links: dict[str, str]) -> str:

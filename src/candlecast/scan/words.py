@@ -6,6 +6,7 @@ import polars as pl
 
 from candlecast.evaluation.trial_count import TrialCount
 from candlecast.study.comparison_words import bounded, first_of, found_words, judged_words
+from candlecast.targets.words import label_words
 from candlecast.text import formatting
 from candlecast.text.cells import p_value
 
@@ -59,6 +60,7 @@ def _row_names(frame: pl.DataFrame) -> tuple[str, list[str]]:
     """The heading of the first column, with what all cells have in common, and their names, with what they have not."""
     parts = ("model", "target", "symbol", "interval", "costs")
     common = [name for name in parts[1:] if frame[name].n_unique() == 1 and name != "symbol"]
+    frame = frame.with_columns(pl.col("target").map_elements(label_words, return_dtype=pl.String))
     named = [" ".join(row) for row in frame.select(name for name in parts if name not in common).rows()]
     return " ".join(frame[name][0] for name in common) or "cell", named
 
@@ -87,7 +89,7 @@ def verdict_word(row: dict[str, object]) -> str:
 
 def cell_words(row: dict[str, object]) -> str:
     """A cell by its name."""
-    return f"{row['model']} {row['target']} {row['symbol']} {row['interval']} {row['costs']}"
+    return f"{row['model']} {label_words(str(row['target']))} {row['symbol']} {row['interval']} {row['costs']}"
 
 
 def named(rows: pl.DataFrame) -> str:

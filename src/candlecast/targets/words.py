@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from candlecast.targets.target import Target
 from candlecast.text.cells import number, percent, price
@@ -34,6 +35,18 @@ def described(target: Target) -> str:
     """
     one, many = WORDS.get(target.name, (target.name, target.name + " {} bars ahead"))
     return one if target.horizon == 1 else many.format(target.horizon)
+
+
+def label_words(label: str) -> str:
+    """The label of a target, such as `return_5`, in tables; a target of the user keeps its name.
+
+    >>> label_words("return_1"), label_words("above_median_5"), label_words("my_own_1")
+    ('return', 'above median in 5 bars', 'my_own')
+    """
+    found = re.fullmatch(r"(.+)_(\d+)", label)
+    name, horizon = found.groups() if found else (label, "1")
+    words = name.replace("_", " ") if name in WORDS else name
+    return words if horizon == "1" else f"{words} in {horizon} bars"
 
 
 def forecast_words(target: Target, value: float | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from html import escape
 from typing import Any
@@ -27,8 +27,12 @@ def notebook_table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[o
     return f"<table><caption>{_safe(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def notebook_ends(caption: str, frame: Any, *, shown: int = SHOWN) -> str:
+def notebook_ends(
+    caption: str, frame: Any, *, shown: int = SHOWN, written: Mapping[str, Callable[[Any], str]] | None = None
+) -> str:
     """The first and the last rows of a Polars table, without columns that are null in all of them.
+
+    `written`: how the values of a column are written, by its name.
 
     >>> import polars as pl
     >>> notebook_ends("x", pl.DataFrame({"time": ["a"], "value": [0.1 + 0.2], "none": [None]})).count("<td>")
@@ -36,7 +40,9 @@ def notebook_ends(caption: str, frame: Any, *, shown: int = SHOWN) -> str:
     """
     kept = frame if frame.height <= 2 * shown else frame.head(shown).vstack(frame.tail(shown))
     names = [name for name in kept.columns if kept[name].null_count() < kept.height or not kept.height]
-    return notebook_table(caption, names, ([_plain(value) for value in row] for row in kept.select(names).iter_rows()))
+    words = [(written or {}).get(name, _plain) for name in names]
+    rows = ([of(value) for of, value in zip(words, row, strict=True)] for row in kept.select(names).iter_rows())
+    return notebook_table(caption, names, rows)
 
 
 def notebook_paragraph(text: str, *, is_bold: bool = False) -> str:

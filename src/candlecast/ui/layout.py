@@ -40,6 +40,13 @@ def page(heading: str, content: str, *, of: str | None, lead: str = "", status: 
     return Reply(filled, status=status)
 
 
+def with_way_back(html: str, address: str, words: str) -> str:
+    """A page of its own, such as a report, with a link above its heading that leads back to these pages."""
+    back = f'<p class="back"><a href="{safe(address)}">{safe(words)}</a></p>'
+    opening, top, rest = html.partition('<header class="top">\n<div>\n')
+    return f"{opening}{top}{back}\n{rest}" if top else html
+
+
 def refusal(message: str, *, of: str | None = None, status: int = 404, root: str = "") -> Reply:
     """A page that says in a sentence why there is nothing to show."""
     return page("Not shown", error(message), of=of, status=status, root=root)

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 from candlecast.report.unbroken import unbroken
 from candlecast.text.redaction import visible
 
+SHORT = 14  # letters of a first cell that stays in one line
 ROWS = 100  # on a page
 MOST_CHOICES = 100  # of a filter
 LONGEST_FILTER = 200  # characters
@@ -114,7 +115,8 @@ class Listing(Generic[T]):
             if address is not None:
                 text = f'<a href="{escape(address)}">{text}</a>'
             kind = "" if _is_number(column.value(row)) else ' class="text"'
-            cells.append(f'<th scope="row">{text}</th>' if place == 0 else f"<td{kind}>{text}</td>")
+            short = ' class="short"' if len(column.cell(row)) <= SHORT else ""
+            cells.append(f'<th scope="row"{short}>{text}</th>' if place == 0 else f"<td{kind}>{text}</td>")
         if self.tail:
             cells.append(f'<td class="tail">{self.tail(row)}</td>')
         return f"<tr>{''.join(cells)}</tr>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.resources import files
 
 from candlecast.errors import CandlecastError
@@ -10,7 +11,7 @@ from candlecast.serving import Reply, Stream
 from candlecast.ui.candles import candles_page, series_page
 from candlecast.ui.comparisons import comparison_page, comparisons_page
 from candlecast.ui.differences import differences_page
-from candlecast.ui.layout import refusal
+from candlecast.ui.layout import refusal, with_way_back
 from candlecast.ui.listing import Query
 from candlecast.ui.paper import paper_page
 from candlecast.ui.run import report_page, run_page
@@ -54,10 +55,17 @@ class Pages:
         try:
             if path.startswith(SESSION):
                 name, slash, rest = path.removeprefix(SESSION).partition("/")
-                return self.workspace.session(name).answer(rest) if slash else None
+                return self._session(name, rest) if slash else None
             return AT[path](self.workspace, query) if path in AT else None
         except CandlecastError as error:
             return refusal(str(error), root="../" * path.count("/"))
+
+    def _session(self, name: str, rest: str) -> Reply | Stream | None:
+        """The page of a session, with a link to all of them, and what that page asks for."""
+        found = self.workspace.session(name).answer(rest)
+        if not isinstance(found, Reply):
+            return found
+        return replace(found, content=with_way_back(found.content, "../../paper", "All paper sessions"))
 
 
 def _file(package: str, name: str) -> str:

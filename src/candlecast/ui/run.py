@@ -10,8 +10,8 @@ from candlecast.report.answers import SIGNS
 from candlecast.report.tables import table
 from candlecast.serving import Reply
 from candlecast.text.redaction import visible
-from candlecast.ui.layout import bullets, link, page, refusal
-from candlecast.ui.listing import Query, field_of, safe
+from candlecast.ui.layout import bullets, link, page, refusal, with_way_back
+from candlecast.ui.listing import Query, address, field_of, safe
 from candlecast.ui.measures import figures_of, headline_of, lines_of, sentences_of
 from candlecast.ui.workspace import Workspace
 
@@ -55,7 +55,9 @@ def _number(words: str) -> str:
 
 def report_page(workspace: Workspace, query: Query) -> Reply:
     """The report of a run, made from its tables and kept in memory. Raises RunError."""
-    return Reply(workspace.report(field_of(query, "run")), policy=REPORT_POLICY)
+    name = field_of(query, "run")
+    html = with_way_back(workspace.report(name), address("run", name=name), f"Run {name}")
+    return Reply(html, policy=REPORT_POLICY)
 
 
 def _trial_link(workspace: Workspace, content: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from candlecast.serving import Reply
+from candlecast.targets.words import label_words
 from candlecast.text.cells import annual_return, number, percent
 from candlecast.text.formatting import CELL
 from candlecast.ui.layout import error, page
@@ -53,8 +54,10 @@ def interval_of(run: Run) -> str:
 
 def target_of(run: Run) -> str:
     """What it forecasts."""
-    name = run.recipe("target", "name") or run.recipe("target", "type")
-    return str(name) if isinstance(name, str) else CELL
+    name, horizon = run.recipe("target", "name") or run.recipe("target", "type"), run.recipe("target", "horizon")
+    if not isinstance(name, str):
+        return CELL
+    return label_words(f"{name}_{horizon if isinstance(horizon, int) else 1}")
 
 
 def _trials(run: Run) -> float | None:

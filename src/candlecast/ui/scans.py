@@ -5,6 +5,7 @@ from __future__ import annotations
 from candlecast.serving import Reply
 from candlecast.text.formatting import CELL
 from candlecast.ui.entries import entries_page
+from candlecast.ui.layout import with_way_back
 from candlecast.ui.listing import Column, Query, address, field_of
 from candlecast.ui.run import REPORT_POLICY
 from candlecast.ui.workspace import Scanned, Workspace
@@ -20,12 +21,15 @@ def scans_page(workspace: Workspace, query: Query) -> Reply:
 
 def scan_page(workspace: Workspace, query: Query) -> Reply:
     """The page of a scan, made from its tables. Raises RunError."""
-    return Reply(workspace.scan_page(field_of(query, "name")), policy=REPORT_POLICY)
+    html = with_way_back(workspace.scan_page(field_of(query, "name")), "scans", "All scans")
+    return Reply(html, policy=REPORT_POLICY)
 
 
 def cell_page(workspace: Workspace, query: Query) -> Reply:
     """The report of a cell of a scan, made from its tables. Raises RunError."""
-    return Reply(workspace.cell_report(field_of(query, "scan"), field_of(query, "cell")), policy=REPORT_POLICY)
+    scan = field_of(query, "scan")
+    html = workspace.cell_report(scan, field_of(query, "cell"))
+    return Reply(with_way_back(html, address("scan", name=scan), f"Scan {scan}"), policy=REPORT_POLICY)
 
 
 def _count(scanned: Scanned, name: str) -> int:

@@ -15,6 +15,7 @@ from candlecast.report import svg
 from candlecast.report.figures import Figure, figure_html
 from candlecast.serving import Reply
 from candlecast.stats import expected_maximum_sharpe, level_of_next
+from candlecast.targets.words import label_words
 from candlecast.text.cells import annual_return, number, percent
 from candlecast.text.formatting import CELL, count, small
 from candlecast.ui.layout import page
@@ -162,6 +163,11 @@ def record_of(row: Judged) -> str:
     return " to ".join(str(time.astype("datetime64[D]")) for time in times[[0, -1]]) if len(times) else CELL
 
 
+def target_of(row: Judged) -> str:
+    """What was forecast; empty where the trial does not say."""
+    return label_words(row.trial.target)
+
+
 COLUMNS: tuple[Column[Judged], ...] = (
     Column("trial", "Trial", lambda row: float(row.entry.number), lambda row: f"{row.entry.number:,}"),
     Column("recorded", "Recorded, UTC", lambda row: row.entry.recorded_at, recorded),
@@ -175,7 +181,7 @@ COLUMNS: tuple[Column[Judged], ...] = (
     Column("market", "Market", lambda row: row.trial.symbol, lambda row: row.trial.symbol, is_choice=True),
     Column("interval", "Interval", lambda row: row.trial.interval, lambda row: row.trial.interval, is_choice=True),
     Column("model", "Model", lambda row: row.trial.model, lambda row: row.trial.model, is_choice=True),
-    Column("target", "Target", lambda row: row.trial.target, lambda row: row.trial.target or CELL, is_choice=True),
+    Column("target", "Target", target_of, lambda row: target_of(row) or CELL, is_choice=True),
     Column("record", "Record", record_of, record_of),
     Column(
         "return",

@@ -56,7 +56,7 @@ class Baseline(ABC):
         """Learn every job from its own training rows."""
         for done, job in enumerate(jobs, start=1):
             yield self.restore(job, {})
-            progress(Progress("fit", done, len(jobs), job.key))
+            progress(Progress("fit", done, len(jobs), job.words))
 
     def restore(self, job: Job, tensors: Mapping[str, np.ndarray]) -> FittedBaseline:
         """The same, fitted again: each target by itself."""
