@@ -1,14 +1,17 @@
-"""For the site: doctests in docstrings are shown as code, wherever they stand."""
+"""For the site: doctests and tables in docstrings are shown as code, wherever they stand."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import griffe
 
+COLUMNS = re.compile(r"\S {3,}\S")  # words of a line that stand in columns
+
 
 class DoctestBlocks(griffe.Extension):
-    """Puts every doctest of a docstring, up to the next empty line, into a block of code."""
+    """Puts every doctest of a docstring, up to the next empty line, and every table of words into a block of code."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
         """Called for each object that was read."""
@@ -17,15 +20,21 @@ class DoctestBlocks(griffe.Extension):
 
 
 def fenced(text: str) -> str:
-    """The text with its doctests as blocks of code."""
+    """The text with its doctests and its tables as blocks of code."""
     lines: list[str] = []
-    indent = None  # of the doctest that the line is in
-    for line in text.split("\n"):
-        if indent is None and line.lstrip().startswith(">>> "):
+    for block in re.split(r"\n(?=[ \t]*\n)", text):  # a block begins with the empty line before it
+        lines += _fenced_block(block.split("\n"))
+    return "\n".join(lines)
+
+
+def _fenced_block(lines: list[str]) -> list[str]:
+    for place, line in enumerate(lines):
+        if line.lstrip().startswith(">>> "):
             indent = line[: len(line) - len(line.lstrip())]
-            lines += ["", f"{indent}```pycon"]
-        elif indent is not None and not line.strip():
-            lines.append(f"{indent}```")
-            indent = None
-        lines.append(line)
-    return "\n".join(lines if indent is None else [*lines, f"{indent}```"])
+            return [*lines[:place], "", f"{indent}```pycon", *lines[place:], f"{indent}```"]
+    held = [line for line in lines if line.strip()]
+    is_prose = (
+        not held or held[0].startswith(" ") or held[0].endswith(":")
+    )  # or code already, or a section such as "Args:"
+    is_table = len(held) > 1 and not is_prose and any(map(COLUMNS.search, held))
+    return ["", "```text", *held, "```"] if is_table else lines
