@@ -33,8 +33,8 @@ def _fenced_block(lines: list[str]) -> list[str]:
             indent = line[: len(line) - len(line.lstrip())]
             return [*lines[:place], "", f"{indent}```pycon", *lines[place:], f"{indent}```"]
     held = [line for line in lines if line.strip()]
-    is_prose = (
+    is_other = (
         not held or held[0].startswith(" ") or held[0].endswith(":")
-    )  # or code already, or a section such as "Args:"
-    is_table = len(held) > 1 and not is_prose and any(map(COLUMNS.search, held))
+    )  # code already, or a section such as "Args:"
+    is_table = len(held) > 1 and not is_other and any(map(COLUMNS.search, held))
     return ["", "```text", *held, "```"] if is_table else lines
