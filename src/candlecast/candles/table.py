@@ -173,9 +173,9 @@ class Candles:
 
     def _repr_html_(self) -> str:
         """The first and the last bars, for notebooks."""
-        prices = dict.fromkeys(("open", "high", "low", "close"), price)
-        amounts = dict.fromkeys(("volume", "quote_volume", "taker_volume", "trades"), significant)
-        return notebook_ends(repr(self), self.frame, written=prices | amounts)
+        names = self.frame.columns
+        written = {name: price if name in ("open", "high", "low", "close") else significant for name in names[2:]}
+        return notebook_ends(repr(self), self.frame, written=written)
 
     @cached_property
     def open(self) -> np.ndarray:
