@@ -81,43 +81,35 @@ def limited():
     return [each.with_real_jumps() for each in named(made)]
 
 
-def bankrupt():
-    """Shares that rise before they go bankrupt: a chance of losing all is what the rise pays for. The last trade is before it."""
+def ending(step):
+    """Shares whose price moves by `step` a bar in the last 15 bars, and whose candles end then; the next begin where they end."""
     made, generator = [], np.random.default_rng(1)
     for _ in range(ASSETS):
         first = 0
         while first < BARS - 80:
             bars = min(60 + int(generator.integers(60)), BARS - first)
             whole = synthetic.random_walk(BARS, seed=len(made)).candles[first : first + bars]
-            rise = np.exp(np.cumsum(np.where(np.arange(bars) >= bars - 15, 0.03, 0.0)))
-            before = np.append(1.0, rise[:-1])
+            path = np.exp(np.cumsum(np.where(np.arange(bars) >= bars - 15, step, 0.0)))
+            before = np.append(1.0, path[:-1])
             frame = whole.frame.with_columns(
                 open=pl.col("open") * before,
-                high=pl.col("high") * rise,
-                low=pl.col("low") * before,
-                close=pl.col("close") * rise,
+                high=pl.col("high") * np.maximum(before, path),
+                low=pl.col("low") * np.minimum(before, path),
+                close=pl.col("close") * path,
             )
             made.append(replace(whole, frame=frame))
             first += bars
     return named(made)
 
 
+def bankrupt():
+    """Shares that rise before they go bankrupt: a chance of losing all is what the rise pays for. The last trade is before it."""
+    return ending(0.03)
+
+
 def taken_over():
     """Shares that fall before a bid for them, which is what the fall pays for. The last trade is before it."""
-    made = []
-    for each in bankrupt():
-        bars = len(each)
-        fall = np.exp(np.cumsum(np.where(np.arange(bars) >= bars - 15, -0.03, 0.0)))
-        rise = np.exp(np.cumsum(np.where(np.arange(bars) >= bars - 15, 0.03, 0.0)))
-        change, before = fall / rise, np.append(1.0, (fall / rise)[:-1])
-        frame = each.frame.with_columns(
-            open=pl.col("open") * before,
-            high=pl.col("high") * before,
-            low=pl.col("low") * change,
-            close=pl.col("close") * change,
-        )
-        made.append(replace(each, frame=frame))
-    return named(made)
+    return ending(-0.03)
 
 
 def crashing():

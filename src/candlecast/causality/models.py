@@ -107,24 +107,12 @@ def _require_causal_forecasts(model: Model, fitted: Fitted, generator: np.random
             f"only candles after bar {int(rows[place]):,} had changed",
             "Read only bars up to each row's own, also of the rows that are asked for together",
         )
-    part = rows[: max(int(PREFIX * len(rows)), 1)]
-    outcomes = job.samples.outcomes[job.fit_rows]
-    allowed = np.maximum(AGREEING * spread, SHAPES * np.std(outcomes))
-    _require_unmoved(
-        model,
-        moved(whole[:, : len(part)], _forecast(fitted, job, part), allowed),
-        part,
-        "only later rows had been left out",
-        "Compute each row by itself: no mean, filter or rank over the rows that are asked for together",
-    )
-    forecasts = np.full((len(job.samples), 1), np.nan)
-    forecasts[rows, 0] = whole[0]
-    telling = telling_rows(job.samples.candles, forecasts, int(rows[0]), seed=0)
-    for row in telling[:: max(-(-len(telling) // MOST_PREFIXES), 1)]:
-        part = rows[: int(np.searchsorted(rows, row, side="right"))]
+    allowed = np.maximum(AGREEING * spread, SHAPES * np.std(job.samples.outcomes[job.fit_rows]))
+    for count in _prefixes(job, rows, whole):
+        part = rows[:count]
         _require_unmoved(
             model,
-            moved(whole[:, : len(part)], _forecast(fitted, job, part), allowed),
+            moved(whole[:, :count], _forecast(fitted, job, part), allowed),
             part,
             "only later rows had been left out",
             "Compute each row by itself: no mean, filter or rank over the rows that are asked for together",
@@ -137,6 +125,15 @@ def _require_causal_forecasts(model: Model, fitted: Fitted, generator: np.random
             expected="the same forecasts of a fitted model, so that it can be checked for lookahead",
             remedy="Draw no random numbers when forecasting, and keep nothing from call to call",
         )
+
+
+def _prefixes(job: Job, rows: np.ndarray, whole: np.ndarray) -> list[int]:
+    """How many test rows are forecast without the later ones: a share, and up to rows where forecasts or candles are unusual."""
+    forecasts = np.full((len(job.samples), 1), np.nan)
+    forecasts[rows, 0] = whole[0]
+    telling = telling_rows(job.samples.candles, forecasts, int(rows[0]), seed=0)
+    some = telling[:: max(-(-len(telling) // MOST_PREFIXES), 1)]
+    return [max(int(PREFIX * len(rows)), 1), *np.searchsorted(rows, some, side="right").tolist()]
 
 
 def _require_causal_fit(model: Model, inner: Core, generator: np.random.Generator) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from candlecast.candles import Candles
@@ -57,17 +59,9 @@ def calendar(interval: str | Interval | None = None) -> Feature:
     """
     if interval is None:
         return open_feature("calendar", lambda candles: calendar(candles.interval))
-    parsed = Interval.parse(interval)
-    text, outputs = str(parsed), _indicator_names(parsed)
-    if not outputs:
-        raise ConfigError(
-            f"a calendar of {text} candles", expected="candles shorter than a year", remedy="Leave calendar() out"
-        )
-
-    def compute(candles: Candles) -> np.ndarray:
-        return _indicators(candles, Interval.parse(text))
-
-    return Feature("calendar", compute, 0, {"interval": text}, outputs=outputs, label="calendar")
+    return _of_next_bar(
+        "calendar", interval, _indicator_names, _indicators, what="a calendar", expected="candles shorter than a year"
+    )
 
 
 def intraday_calendar(interval: str | Interval | None = None) -> Feature:
@@ -91,19 +85,35 @@ def intraday_calendar(interval: str | Interval | None = None) -> Feature:
     """
     if interval is None:
         return open_feature("intraday_calendar", lambda candles: intraday_calendar(candles.interval))
+    return _of_next_bar(
+        "intraday_calendar",
+        interval,
+        _intraday_names,
+        _intraday,
+        what="an intraday calendar",
+        expected="candles of half a day or less",
+    )
+
+
+def _of_next_bar(
+    kind: str,
+    interval: str | Interval,
+    names: Callable[[Interval], tuple[str, ...]],
+    values: Callable[[Candles, Interval], np.ndarray],
+    *,
+    what: str,
+    expected: str,
+) -> Feature:
+    """A feature of indicators of the next bar. Raises ConfigError for an interval without any."""
     parsed = Interval.parse(interval)
-    text, outputs = str(parsed), _intraday_names(parsed)
+    text, outputs = str(parsed), names(parsed)
     if not outputs:
-        raise ConfigError(
-            f"an intraday calendar of {text} candles",
-            expected="candles of half a day or less",
-            remedy="Leave intraday_calendar() out",
-        )
+        raise ConfigError(f"{what} of {text} candles", expected=expected, remedy=f"Leave {kind}() out")
 
     def compute(candles: Candles) -> np.ndarray:
-        return _intraday(candles, Interval.parse(text))
+        return values(candles, Interval.parse(text))
 
-    return Feature("intraday_calendar", compute, 0, {"interval": text}, outputs=outputs, label="intraday_calendar")
+    return Feature(kind, compute, 0, {"interval": text}, outputs=outputs, label=kind)
 
 
 def has_intraday_calendar(interval: Interval) -> bool:
