@@ -3,7 +3,12 @@
     python scan_rivals.py FOLDER TRAIN STEPS BATCH
 
 Runs in the rivals' own environment; see `bench/requirements.txt`. FOLDER has a CSV with the column close for each asset. Prints
-one JSON object: seconds of the clock and of the processors, without imports, a first fit and forecasts, and how many trainings.
+one JSON object: how many trainings, and the seconds of the processors, without imports and a first fit, of three ways to walk:
+
+- `fits`: `fit` on the training part of each fold, and no forecasts.
+- `slices`: `cross_validation` of the candles of each fold by themselves, fitted once: all forecasts of a test part in one call.
+- `refit`: one `cross_validation(refit=...)`, which is neuralforecast's own walk-forward with a training in each fold. It
+  forecasts one moment a call, and its training parts begin with the first bar.
 """
 
 from __future__ import annotations
@@ -23,7 +28,7 @@ WINDOW, HIDDEN, FOLDS, WARM_STEPS = 32, 32, 5, 5
 
 
 def walk(path: str, train: int, steps: int, batch: int) -> dict[str, float]:
-    """Five trainings on one asset, and what they took."""
+    """Five trainings on one asset in each way, and what each way took."""
     import numpy as np
     import pandas as pd
     import torch
@@ -38,7 +43,7 @@ def walk(path: str, train: int, steps: int, batch: int) -> dict[str, float]:
     frame = pd.DataFrame({"unique_id": "a", "ds": np.arange(len(returns)), "y": returns})
     test = (len(returns) - train) // FOLDS
 
-    def fit(known: pd.DataFrame, steps: int) -> None:
+    def forecaster(steps: int) -> NeuralForecast:
         model = LSTM(
             h=1,
             input_size=WINDOW,
@@ -53,13 +58,29 @@ def walk(path: str, train: int, steps: int, batch: int) -> dict[str, float]:
             enable_checkpointing=False,
             enable_model_summary=False,
         )
-        NeuralForecast([model], freq=1).fit(known, val_size=0)
+        return NeuralForecast([model], freq=1)
 
-    fit(frame.iloc[:train], WARM_STEPS)
-    began, worked = time.perf_counter(), time.process_time()
-    for fold in range(FOLDS):
-        fit(frame.iloc[fold * test : fold * test + train], steps)
-    return {"seconds": time.perf_counter() - began, "processor_seconds": time.process_time() - worked}
+    def fits() -> None:
+        for fold in range(FOLDS):
+            forecaster(steps).fit(frame.iloc[fold * test : fold * test + train], val_size=0)
+
+    def slices() -> None:
+        for fold in range(FOLDS):
+            known = frame.iloc[fold * test : (fold + 1) * test + train]
+            forecaster(steps).cross_validation(known, n_windows=test, step_size=1, val_size=0)
+
+    def refit() -> None:
+        forecaster(steps).cross_validation(
+            frame.iloc[: train + FOLDS * test], n_windows=FOLDS * test, step_size=1, val_size=0, refit=test
+        )
+
+    forecaster(WARM_STEPS).fit(frame.iloc[:train], val_size=0)
+    seconds = {}
+    for way in (fits, slices, refit):
+        began = time.process_time()
+        way()
+        seconds[way.__name__] = time.process_time() - began
+    return seconds
 
 
 def main(folder: str, train: int, steps: int, batch: int) -> None:
