@@ -25,6 +25,7 @@ BUILT_IN = [
     *[features.ema_ratio(period) for period in (2, 20, 100)],
     *[features.rsi(period) for period in (2, 14, 50)],
     *[features.trend_strength(period) for period in (3, 14)],
+    *[features.trend_strength(period, bars=bars) for period, bars in ((3, 5), (60, 160))],
     features.macd(),
     features.macd(3, 10, 16),
     features.macd(5, 35, 5),

@@ -57,6 +57,16 @@ def test_rsi(period):
     agree(features.trend_strength(period), (gain - loss).abs() / (gain + loss), tolerance=1e-3)
 
 
+@pytest.mark.parametrize(("period", "bars"), [(2, 2), (14, 13), (60, 160), (500, 64)])
+def test_trend_strength_of_recent_moves(period, bars):
+    weights = (1 - 1 / period) ** np.arange(bars)[::-1]
+    change = CLOSE.diff()
+    gain, loss = (
+        side.clip(lower=0).rolling(bars).apply(lambda moves: moves @ weights, raw=True) for side in (change, -change)
+    )
+    agree(features.trend_strength(period, bars=bars), (gain - loss).abs() / (gain + loss), tolerance=1e-9)
+
+
 def test_macd():
     line = CLOSE.ewm(span=12, adjust=False).mean() - CLOSE.ewm(span=26, adjust=False).mean()
     signal = line.ewm(span=9, adjust=False).mean()

@@ -87,6 +87,7 @@ def test_features_bar_by_bar_are_those_of_all_at_once(candles):
         bollinger(10),
         volume_change(5),
         trend_strength(5),
+        trend_strength(9, bars=37),
         calendar().on(candles),
         own,
     )

@@ -149,14 +149,14 @@ def open_feature(kind: str, resolve: Callable[[Candles], Feature]) -> Feature:
     return Feature(kind, lambda candles: resolve(candles)(candles), 0, resolve=resolve)
 
 
-def require_period(kind: str, period: int, *, least: int = 1) -> None:
-    """Raise ConfigError for a period that the feature of this kind cannot be computed over."""
+def require_period(kind: str, period: int, *, least: int = 1, name: str = "period") -> None:
+    """Raise ConfigError for a period, or `name` of other bars, that the feature of this kind cannot be computed over."""
     if not is_whole(period, least) or period > LONGEST_PERIOD:
         expected = f"{count(least, 'bar')} or more" if is_whole(period, -LONGEST_PERIOD) else "a whole number of bars"
         if is_whole(period, LONGEST_PERIOD):
             expected = f"{LONGEST_PERIOD:,} bars or fewer"
         raise ConfigError(
-            f"period of {kind} is {period!r}",
+            f"{name} of {kind} is {period!r}",
             expected=expected,
             remedy=f"Use for example {kind}(20)",
         )

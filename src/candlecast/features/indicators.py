@@ -58,13 +58,25 @@ def rsi(period: int = 14) -> Feature:
     return Feature("rsi", compute, warmup, {"period": period})
 
 
-def trend_strength(period: int = 14) -> Feature:
+def trend_strength(period: int = 14, *, bars: int | None = None) -> Feature:
     """How one-sided recent moves are, whichever the side: |RSI / 50 - 1|, of Wilder's (1978) relative strength index.
 
     0 where gains and losses balance, 1 where all moves have one direction. Ranges are larger after one-sided moves of
     either side, which a regression on the index itself cannot say.
+
+    Args:
+        period: a move counts 1 - 1 / period of what the move of the next bar counts.
+        bars: the moves of this many bars count, and none before. None: of all bars; the warm-up then is over where those
+            before it count 0.01 %, which takes 9 periods.
     """
     require_period("trend_strength", period, least=2)
+    if bars is not None:
+        require_period("trend_strength", bars, least=2, name="bars")
+
+        def compute_recent(candles: Candles, count: int | None = None) -> np.ndarray:
+            return _recent_strength(candles.close, 1 - 1 / period, bars, count)
+
+        return Feature("trend_strength", compute_recent, bars, {"period": period, "bars": bars})
     warmup = period + _memory(1 / period)
 
     def compute(candles: Candles, count: int | None = None) -> np.ndarray:
@@ -140,6 +152,33 @@ def _strength_index(close: np.ndarray, period: int, warmup: int, count: int | No
 
     index = last(talib.RSI(close, period), count) / 50 - 1
     return np.where(_is_flat(close, warmup + 1, count), 0.0, index)
+
+
+def _recent_strength(close: np.ndarray, weight: float, bars: int, count: int | None) -> np.ndarray:
+    """|gains - losses| / (gains + losses) of the moves of `bars` bars, each weighted by `weight` times the next one."""
+    read = last(close, None if count is None else count + bars)
+    moves = np.diff(read, prepend=read[:1])
+    gains, losses = (_decayed_sum(np.maximum(side, 0.0), weight, bars) for side in (moves, -moves))
+    path = gains + losses
+    with np.errstate(invalid="ignore"):
+        return last(np.where(path == 0, 0.0, np.abs(gains - losses) / path), count)
+
+
+def _decayed_sum(values: np.ndarray, weight: float, bars: int) -> np.ndarray:
+    """Sum over i < bars of weight ** i values[t - i], at each t, where there are so many.
+
+    Sums of 1, 2, 4, ... bars are added, as many as `bars` has binary digits. Each value is computed by itself, so that its
+    bits do not depend on how many there are.
+    """
+    total, taken, block = np.zeros(len(values)), 0, values
+    for size in (2**digit for digit in range(bars.bit_length())):
+        if bars & size:
+            total[taken:] += weight**taken * block[: max(len(block) - taken, 0)]
+            taken += size
+        doubled = block.copy()
+        doubled[size:] += weight**size * block[: max(len(block) - size, 0)]
+        block = doubled
+    return total
 
 
 def _is_flat(values: np.ndarray, period: int, count: int | None) -> np.ndarray:

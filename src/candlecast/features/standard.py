@@ -18,6 +18,10 @@ from candlecast.features.volume import volume_change
 from candlecast.interval import SECONDS, Interval
 
 TRENDS = (3, 14)  # periods of `trend_strength`
+LONG_TREND = (
+    60,
+    160,
+)  # its period and bars for bars shorter than a day, whose warm-up is no longer than that of the ranges
 QUARTER = 66  # bars of a day, of three months of trading
 MOST_DAY, MOST_OF_WEEKS = 288, 24  # bars of a day: the most that a range is taken over, and that a week's is taken over
 
@@ -30,8 +34,9 @@ def standard_features(interval: str | Interval, *, has_calendar: bool = False, o
     The ranges of 1, 5 and 22 bars are the regressors of the HAR model of volatility (Corsi 2009). With `has_calendar`,
     indicators of hour, weekday and month's end as well (`calendar`). With `of_volatility`, as a walk has it for a volatility
     target, these indicators, those of the time within the day (`intraday_calendar`), the `leverage_effect`, the
-    `trend_strength` of 3 and 14 bars, and ranges of longer times: 66 daily bars; of bars shorter than a day, those of a day and
-    of a week, where a day has 24 bars at most, else 66 bars and those of a day, 288 at most.
+    `trend_strength` of 3 and 14 bars, for bars shorter than a day that of 60 too, and ranges of longer times: 66 daily bars; of
+    bars shorter than a day, those of a day and of a week, where a day has 24 bars at most, else 66 bars and those of a day, 288
+    at most.
     """
     interval = Interval.parse(interval)
     clock = (time_of_day(), time_of_week()) if interval.seconds < SECONDS["d"] else ()
@@ -39,7 +44,10 @@ def standard_features(interval: str | Interval, *, has_calendar: bool = False, o
     indicators = (calendar(interval),) if has_calendar else ()
     if of_volatility and has_intraday_calendar(interval):
         indicators = (*indicators, intraday_calendar(interval))
-    of_causes = (*map(log_range, _long_ranges(interval)), leverage_effect(), *map(trend_strength, TRENDS))
+    period, bars = LONG_TREND
+    long_trend = (trend_strength(period, bars=bars),) if interval.seconds < SECONDS["d"] else ()
+    trends = (*map(trend_strength, TRENDS), *long_trend)
+    of_causes = (*map(log_range, _long_ranges(interval)), leverage_effect(), *trends)
     return Features(
         log_return(1),
         log_return(5),
