@@ -213,6 +213,15 @@ def test_a_carry_is_no_objection_without_tables_above_any_rate_or_where_it_is_ch
     assert "and if holding costs no more than the costs charge" in verdict.premise
 
 
+def test_the_premise_of_an_edge_names_the_cost_at_which_it_ends(planted):
+    for cost, words in (
+        (72.0, "; if trading costs less than 72.0 bp a side; and if"),
+        (np.inf, "hindsight; and if holding"),
+    ):
+        verdict = verdict_under(planted, {"break_even_bps": cost})
+        assert verdict.has_edge and words in verdict.premise and verdict.premise in verdict.reasons
+
+
 def test_funding_that_the_costs_leave_out_is_no_edge():
     """The price rises by the funding of the next 8 hours, which is published and which the holder pays."""
     generator, bars = np.random.default_rng(60), 1_200

@@ -28,8 +28,9 @@ WRITTEN = {"encoderdecoder": "encoder-decoder"} | {name.lower(): name for name i
 WRAPPERS = ("conformal", "pooled")  # whose names stand before that of the model within
 PREMISE = (
     "the edge holds if these were prices at which one could have traded at these times: not smoothed, not computed from other "
-    "prices, and not adjusted with hindsight; and if holding costs no more than the costs charge"
+    "prices, and not adjusted with hindsight"
 )
+CARRY_PREMISE = "if holding costs no more than the costs charge"
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,8 @@ class Verdict:
 
     @property
     def premise(self) -> str:
-        """What an edge presupposes of its prices, which no candles can prove: a clause of `reasons`; empty without an edge."""
-        return PREMISE if self.has_edge else ""
+        """What an edge presupposes of prices and costs, which no candles can prove: a clause of `reasons`; empty without an edge."""
+        return "".join(premise_words(self.evidence, has_edge=self.has_edge))
 
     @property
     def text(self) -> str:
@@ -143,7 +144,7 @@ def judge(
     has_edge = is_forecastable and pays
     reasons = (
         *(each.reason for each in first),
-        *premise_words(has_edge),
+        *premise_words(evidence, has_edge=has_edge),
         _skill_words(model, target, row, evidence),
         *pay_words(result, lines, evidence),
         *(each.reason for each in against if each not in first),
@@ -181,9 +182,13 @@ def decide(evidence: Evidence, against: Sequence[Objection]) -> Decision:
     return Decision(is_forecastable, pays, headline, first)
 
 
-def premise_words(has_edge: bool) -> tuple[str, ...]:
-    """What a claim of an edge presupposes of its prices; nothing where none is claimed."""
-    return (PREMISE,) if has_edge else ()
+def premise_words(evidence: Evidence, *, has_edge: bool) -> tuple[str, ...]:
+    """What a claim of an edge presupposes of prices and costs, as one clause; nothing where none is claimed."""
+    if not has_edge:
+        return ()
+    cost = evidence.conditions.break_even_bps
+    of_trades = (f"if trading costs less than {cost:.1f} bp a side",) if math.isfinite(cost) else ()
+    return ("; ".join((PREMISE, *of_trades, f"and {CARRY_PREMISE}")),)
 
 
 def _skill_words(model: str, target: Target, row: dict[str, Any], evidence: Evidence) -> str:

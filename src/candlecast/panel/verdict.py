@@ -65,7 +65,7 @@ def judge_panel(
     has_edge = is_forecastable and pays
     reasons = (
         *(each.reason for each in first),
-        *premise_words(has_edge),
+        *premise_words(evidence, has_edge=has_edge),
         _rank_words(model, target, row, evidence),
         *pay_words(result, lines, evidence, held=HELD),
         *(each.reason for each in against if each not in first),
