@@ -78,7 +78,7 @@ class Verdict:
 
     @property
     def premise(self) -> str:
-        """What an edge presupposes of prices and costs, which no candles can prove: a clause of `reasons`; empty without an edge."""
+        """What an edge presupposes of prices and costs, which candles cannot prove: a clause of `reasons`; empty without one."""
         return "".join(premise_words(self.evidence, has_edge=self.has_edge))
 
     @property
