@@ -2,7 +2,7 @@
 
     python bench/pooled.py --candles PATH ... [--targets volatility return] [--bars 1000000] [--json]
 
-The series of one interval and market are pooled together. Three folds, two seeds averaged, standard features, the default LSTM.
+The series of one interval and market are pooled together. Three folds, three seeds averaged, standard features, the default LSTM.
 A series counts as better or worse by a two-sided Diebold-Mariano test with p < 0.05.
 """
 
