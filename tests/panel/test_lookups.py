@@ -10,7 +10,7 @@ import pytest
 
 import candlecast as cc
 from candlecast.ledger import Ledger
-from candlecast.panel.lookups import is_asked, lookups, with_level
+from candlecast.panel.lookups import is_asked, lookups, with_level, with_steps
 from candlecast.panel.panel import Panel
 from candlecast.panel.samples import panel_inputs, panel_samples
 from candlecast.panel.study import usual_panel_features
@@ -24,9 +24,9 @@ def assets():
     return list(synthetic_panel(ASSETS, BARS, seed=3, ic=0.2).assets)
 
 
-def looked_up(assets, feature, *, is_pooled=True):
+def looked_up(assets, feature, **given):
     samples = panel_samples(Panel.of(assets), features=cc.Features(feature), target=cc.RelativeReturn(), window=1)
-    return lookups(samples, cc.Features(feature), is_pooled=is_pooled)
+    return lookups(samples, cc.Features(feature), **({"is_pooled": True} | given))
 
 
 @cc.feature(warmup=0)
@@ -81,30 +81,115 @@ def by_name(assets):
     return what_became_of_it
 
 
+@cc.feature(warmup=20)
+def illiquidity(candles):
+    values = np.full(len(candles), np.nan)
+    moves = np.abs(np.diff(np.log(candles.close))) / (candles.close * candles.volume)[1:]
+    values[20:] = np.log([moves[row : row + 20].mean() for row in range(len(candles) - 20)])
+    return values
+
+
+@cc.feature(warmup=0)
+def value_reported(candles):
+    return np.log(candles.quote_volume)
+
+
 @pytest.mark.parametrize(
-    ("make", "levels", "names"),
+    ("make", "levels", "adjustment", "names"),
     [
-        (lambda _: level, True, False),
-        (lambda _: cc.cross_rank(level), True, False),
-        (lambda _: cc.cross_relative(cc.cross_rank(level)), True, False),
-        (lambda _: cc.across(lambda values: values - np.median(values), level), True, False),
-        (lambda _: cc.scaled_close(), True, False),
-        (lambda _: units, True, False),
-        (yield_of_today, True, True),
-        (by_name, False, True),
-        (lambda _: value_traded, False, False),
-        (lambda _: change, False, False),
-        (lambda _: cc.cross_rank(change), False, False),
-        (yield_as_published, False, False),
-        (lambda assets: cc.cross_rank(yield_as_published(assets)), False, False),
-        (lambda _: cc.cross_rank(cc.log_return(5)), False, False),
-        (lambda assets: cc.of(assets[0], cc.log_return()), False, False),
+        (lambda _: level, True, False, False),
+        (lambda _: cc.cross_rank(level), True, False, False),
+        (lambda _: cc.cross_relative(cc.cross_rank(level)), True, False, False),
+        (lambda _: cc.across(lambda values: values - np.median(values), level), True, False, False),
+        (lambda _: cc.scaled_close(), True, False, False),
+        (lambda _: units, True, False, False),
+        (yield_of_today, True, False, True),
+        (by_name, False, False, True),
+        (lambda _: value_traded, False, True, False),
+        (lambda _: cc.cross_rank(value_traded), False, True, False),
+        (lambda _: illiquidity, False, True, False),
+        (lambda _: value_reported, False, False, False),
+        (lambda _: change, False, False, False),
+        (lambda _: cc.cross_rank(change), False, False, False),
+        (yield_as_published, False, True, False),
+        (lambda assets: cc.cross_rank(yield_as_published(assets)), False, True, False),
+        (lambda _: cc.cross_rank(cc.log_return(5)), False, False, False),
+        (lambda assets: cc.of(assets[0], cc.log_return()), False, False, False),
     ],
 )
-def test_what_changes_with_levels_and_names_is_found(assets, make, levels, names):
-    feature = make(assets)
-    found = looked_up(assets, feature)
-    assert found == (feature.columns if levels else (), feature.columns if names else ())
+def test_what_changes_with_levels_adjustment_and_names_is_found(assets, make, levels, adjustment, names):
+    full = [each.with_activity(quote_volume=each.volume * each.close) for each in assets]
+    feature = make(full)
+    found = looked_up(full, feature)
+    assert found == tuple(feature.columns if each else () for each in (levels, adjustment, names))
+    assert looked_up(full, feature, is_adjusted=True) == found._replace(adjustment=())
+
+
+@cc.feature(warmup=40)
+def relative_step(candles):
+    """The least difference of two prices of 40 bars, over the price: 0.01 over an adjusted price in a file of cents."""
+    prices = np.log(np.stack([candles.open, candles.high, candles.low, candles.close], 1))
+    values = np.full(len(prices), np.nan)
+    for row in range(40, len(prices)):
+        steps = np.diff(np.unique(prices[row - 40 : row + 1]))
+        values[row] = np.log(steps[steps > 1e-9].min())
+    return np.round(values, 6)
+
+
+@cc.feature(warmup=80)
+def still_days(candles):
+    """Share of bars without a return: higher for cheap shares, in a file of cents."""
+    still = np.abs(np.diff(np.log(candles.close), prepend=np.nan)) < 1e-9
+    return np.append(np.full(80, np.nan), [still[row - 80 : row].mean() for row in range(80, len(still))])
+
+
+@cc.feature(warmup=20)
+def spread_of_ranges(candles):
+    ranges = np.log(candles.high / candles.low)
+    return np.append(np.full(20, np.nan), [ranges[row - 20 : row].std() for row in range(20, len(ranges))])
+
+
+def test_the_steps_of_prices_in_cents_tell_their_level():
+    made = synthetic_panel(ASSETS, BARS, seed=5, ic=0.0).assets
+    cents = [
+        replace(each, frame=each.frame.with_columns(pl.col("open", "high", "low", "close").round(2))) for each in made
+    ]
+    for feature in (relative_step, cc.cross_rank(relative_step), still_days):
+        assert looked_up(cents, feature) == (feature.columns, (), ())
+    for feature in (change, cc.cross_rank(change), spread_of_ranges, cc.cross_rank(spread_of_ranges)):
+        assert looked_up(cents, feature) == ((), (), ())
+    assert looked_up(made, relative_step) == ((), (), ())  # no common step, so that none tells the level
+
+
+def test_finer_steps_leave_the_candles_what_they_are():
+    made = synthetic_panel(2, BARS, seed=6, ic=0.0).assets[0]
+    cents = replace(made, frame=made.frame.with_columns(pl.col("open", "high", "low", "close").round(2)))
+    finer = with_steps(cents, np.random.default_rng(0))
+    assert finer.frame.columns == cents.frame.columns and finer.check().issues.equals(cents.check().issues)
+    for name in ("open", "high", "low", "close"):
+        np.testing.assert_allclose(finer.frame[name] / 32, cents.frame[name], atol=0.006)
+    assert with_steps(made, np.random.default_rng(0)) is made
+
+
+def test_values_traded_are_no_edge_unless_the_study_says_that_all_is_adjusted(assets):
+    study = cc.PanelStudy(
+        model=cc.LinearRegression(window=1),
+        features=cc.Features(cc.cross_relative(cc.log_return()), cc.cross_rank(value_traded)),
+        target=cc.RelativeReturn(),
+        rule=cc.TopBottom(2),
+        folds=cc.WalkForward(folds=1),
+        baselines=(),
+        seeds=1,
+        costs=cc.Costs(fee_bps=0.1, slippage_bps=0),
+    )
+    found = study.run(assets, ledger=Ledger.in_memory())
+    assert (
+        found.verdict.headline
+        == "No edge found: the forecast compares assets by figures that later splits may have changed."
+    )
+    assert "cc.PanelStudy(..., adjusted=True)" in found.verdict.text and found.audit.adjustment_features
+    declared = replace(study, adjusted=True).run(assets, ledger=Ledger.in_memory())
+    assert declared.verdict.has_edge and not declared.audit.adjustment_features
 
 
 def test_a_model_of_each_asset_does_not_see_the_level(assets):

@@ -15,6 +15,7 @@ from candlecast.text.notebook import notebook_text
 
 CLOCK = "features of the time alone"  # name of the check
 LEVELS = "features of price levels"  # the same, of a panel
+ADJUSTMENT = "features of values traded and figures per share"
 NAMES = "features by name of the asset"
 PASSED, WARNING, FAILED, NOT_RUN = "passed", "warning", "failed", "not run"
 SEVERITY = (PASSED, NOT_RUN, WARNING, FAILED)
@@ -123,6 +124,11 @@ class AuditReport:
     def level_features(self) -> str:
         """The features of a panel that change with the level of each asset's prices, in words; empty where there are none."""
         return self._warned(LEVELS)
+
+    @property
+    def adjustment_features(self) -> str:
+        """The features of a panel that change when prices alone are multiplied, in words; empty where there are none."""
+        return self._warned(ADJUSTMENT)
 
     @property
     def name_features(self) -> str:

@@ -50,8 +50,8 @@ class Conditions:
     outside: names of what comes from elsewhere, whose times the candles cannot verify: features from outside tables, and other
         candles (`features.of`, benchmarks) by symbol and interval. tables: the features alone.
     clock: names of a user's features that depend on the time alone and are no plain time, in words.
-    levels, names: of a panel, names of the features that change with the level of each asset's prices, and with the names of
-        the assets, in words.
+    levels, adjustment, names: of a panel, names of the features that change with the level of each asset's prices, with that of
+        prices alone where the study does not say that all is adjusted alike, and with the names of the assets, in words.
     replaced: names of the parts of the result that its study did not make: a changed copy.
     audit: the result of the audit, in a line; leaks: its failures, such as values that moved when
         only later candles changed.
@@ -81,6 +81,7 @@ class Conditions:
     tables: tuple[str, ...] = ()
     clock: str = ""
     levels: str = ""
+    adjustment: str = ""
     names: str = ""
     replaced: tuple[str, ...] = ()
     audit: str = NO_AUDIT
@@ -117,6 +118,7 @@ class Conditions:
                 "tables": self.tables,
                 "clock": self.clock,
                 "levels": self.levels,
+                "adjustment": self.adjustment,
                 "names": self.names,
                 "replaced": self.replaced,
                 "audit": self.audit,

@@ -8,7 +8,7 @@ from candlecast.evaluation.objection import Objection
 
 def of_features(evidence: Evidence) -> list[Objection | None]:
     """The objections to what the features of a study are computed from."""
-    return [_of_the_clock(evidence), _of_levels(evidence), _of_names(evidence)]
+    return [_of_the_clock(evidence), _of_levels(evidence), _of_adjustment(evidence), _of_names(evidence)]
 
 
 def _of_the_clock(evidence: Evidence) -> Objection | None:
@@ -31,9 +31,23 @@ def _of_levels(evidence: Evidence) -> Objection | None:
     return Objection(
         "No edge found: the forecast rests on the levels of prices.",
         f"values of {evidence.conditions.levels} change when all prices of each asset are multiplied by a constant of its own "
-        "and its volumes divided by it: adjusted prices know later splits, and a figure of today over a past price knows that of "
-        'today; use returns and ratios of prices, or bring figures as they were known: cc.outside(..., known_at="known_at", '
-        "combine=...)",
+        "and its volumes divided by it, or when its prices get finer steps: adjusted prices know later splits, and a figure of "
+        "today over a past price knows that of today; use returns and ratios of prices, or bring figures as they were known: "
+        'cc.outside(..., known_at="known_at", combine=...)',
+        is_of_forecast=True,
+    )
+
+
+def _of_adjustment(evidence: Evidence) -> Objection | None:
+    """Prices that are adjusted for later splits, times volumes or below figures that are not, know these splits."""
+    if not evidence.conditions.adjustment:
+        return None
+    return Objection(
+        "No edge found: the forecast compares assets by figures that later splits may have changed.",
+        f"values of {evidence.conditions.adjustment} change when only the prices of each asset are multiplied by a constant of "
+        "its own, so they compare values traded, or figures per share over prices: vendors adjust past prices for later splits, "
+        "often not the volumes, and published figures per share are never adjusted; where volumes and figures count the same "
+        "shares as the prices, or nothing is adjusted, as with coins, say so: cc.PanelStudy(..., adjusted=True)",
         is_of_forecast=True,
     )
 

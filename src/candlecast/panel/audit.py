@@ -28,6 +28,7 @@ def audit_panel(
     model: Model,
     features: Features,
     rule: RuleAcross,
+    is_adjusted: bool = False,
     seed: int = 0,
 ) -> AuditReport:
     """Compare features, outcomes, forecasts and positions with those on candles that differ after one moment.
@@ -37,7 +38,7 @@ def audit_panel(
     Args:
         samples: of the study.
         parts: finished trainings of the first seed; those of the last fold are asked again.
-        model, features, rule: of the study.
+        model, features, rule, is_adjusted: of the study.
         seed: of the other path.
     """
     last = max(part.job.fold.index for part in parts)
@@ -54,7 +55,7 @@ def audit_panel(
         _outcomes(samples, other, moment, findings),
         *_forecasts(samples, other, moment, own, model, rule, findings),
         _labels(samples, parts),
-        *lookup_checks(samples, features, is_pooled=is_pooled(model), seed=seed),
+        *lookup_checks(samples, features, is_pooled=is_pooled(model), is_adjusted=is_adjusted, seed=seed),
     ]
     return AuditReport("quick", tuple(checks), tuple(findings[:1]))
 

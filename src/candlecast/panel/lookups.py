@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
-from candlecast.audit.findings import LEVELS, NAMES, PASSED, WARNING, Check
+from candlecast.audit.findings import ADJUSTMENT, LEVELS, NAMES, PASSED, WARNING, Check
 from candlecast.candles import Candles
 from candlecast.causality.compare import size
 from candlecast.causality.features import is_ours
@@ -24,32 +26,51 @@ OF_LEVELS = ("scaled_close",)  # features of candlecast that are the price itsel
 DOUBLINGS = 5  # the most by which prices of an asset are doubled or halved
 ROUNDING, TINY = 1e-6, 1e-10  # relative to a column's size, and absolute: changes by rounding
 FEW = 0.01  # share of the values that may change where rounding decides ties
+MOST_DIGITS = 8  # behind the point, that prices are taken to be rounded to
+FINER = 32.0  # times as many steps of the price
+MOST_OF_STEPS = (
+    0.1  # by which the mean of a column may move with the steps of prices, as a share of its standard deviation
+)
 
 
 class Lookups(NamedTuple):
-    """Names of the columns that change with the level of each asset's prices, and with the names of the assets."""
+    """Names of the columns that change with the level of each asset's prices, with their adjustment, and with the names of the
+    assets."""
 
     levels: tuple[str, ...]
+    adjustment: tuple[str, ...]
     names: tuple[str, ...]
 
 
-def lookups(samples: PanelSamples, features: Features, *, is_pooled: bool, seed: int = 0) -> Lookups:
+def lookups(
+    samples: PanelSamples, features: Features, *, is_pooled: bool, is_adjusted: bool = False, seed: int = 0
+) -> Lookups:
     """Which features rest on what is known of an asset only afterwards.
 
     Adjusted prices are those of today divided by later splits, so that their level knows these; a figure of today, such as
     earnings a share, over the price of a past day knows the price of today. Returns and ratios of prices do not change when all
     prices of an asset are multiplied by a constant, and its volumes divided by it. So each asset gets a constant of its own, and
-    the features, those across assets too, have to stay. Then the assets exchange their names: what changes was found in a table
-    by name. A feature that reads a table of rows with the time at which each was known (`features.outside`) may use both.
-    Features of candlecast are known to stay, and are not asked.
+    the features, those across assets too, have to stay. Features that tell the level by the steps of the prices, which files
+    round to cents, move when half of the assets get finer steps.
+
+    Values traded, and figures per share over prices, also know later splits where prices are adjusted and volumes or figures are
+    not. They change when prices alone get a constant; with `is_adjusted`, which says that all are adjusted alike, this is not
+    asked.
+
+    At last the assets exchange their names: what changes was found in a table by name. A feature that reads a table of rows with
+    the time at which each was known (`features.outside`) may use names. Features of candlecast are known to stay, and are not
+    asked.
 
     `is_pooled`: one model learns from all assets. A model of one asset scales its features by their own past, so a column that
     becomes a multiple of itself plus a constant says the same to it.
     """
-    panel, levels, names, first = samples.panel, [], [], 0
+    panel, first = samples.panel, 0
+    levels, adjustment, names = list[str](), list[str](), list[str]()
     generator = np.random.default_rng(seed)
     doublings = [2.0 ** int(generator.choice([-1, 1]) * generator.integers(1, DOUBLINGS + 1)) for _ in panel.assets]
     scaled = [with_level(each, factor) for each, factor in zip(panel.assets, doublings, strict=True)]
+    priced = [with_level(each, factor, has_units=True) for each, factor in zip(panel.assets, doublings, strict=True)]
+    finer = [with_steps(each, generator) if place % 2 else each for place, each in enumerate(panel.assets)]
     renamed = [
         replace(one, symbol=name) for one, name in zip(panel.assets, np.roll(panel.symbols, 1).tolist(), strict=True)
     ]
@@ -57,44 +78,92 @@ def lookups(samples: PanelSamples, features: Features, *, is_pooled: bool, seed:
         columns = feature.on(panel.assets[0]).columns
         own = slice(first, first + len(columns))
         first = own.stop
-        if not is_asked(feature):
-            continue
         before = [each.inputs[:, own] for each in samples.assets]
         is_scaled = not is_pooled and across_of(feature) is None
-        is_moved = _moves(feature, _on(panel, scaled), before, is_scaled=is_scaled)
-        levels += [name for name, moved in zip(columns, is_moved, strict=True) if moved]
-        if not is_ours(inner := _innermost(feature)):
-            before = panel_inputs(panel, Features(inner), are_checked=True)
-            is_moved = _moves(inner, _on(panel, renamed), before, is_scaled=False)
-            names += [name for name, moved in zip(columns, is_moved, strict=True) if moved]
-    return Lookups(tuple(levels), tuple(names))
+        moves = partial(_moves, feature, before=before, is_scaled=is_scaled)
+        of_levels = [False] * len(columns)
+        if is_asked(feature):
+            of_levels = moves(_on(panel, scaled))
+            if not is_scaled:
+                of_steps = _moves_with_steps(feature, _on(panel, finer), before)
+                of_levels = [one or two for one, two in zip(of_levels, of_steps, strict=True)]
+            levels += compress(columns, of_levels)
+            if not is_ours(inner := _innermost(feature)):
+                again = panel_inputs(panel, Features(inner), are_checked=True)
+                names += compress(columns, _moves(inner, _on(panel, renamed), again, is_scaled=False))
+        if not is_adjusted and (is_asked(feature) or is_outside(feature)) and not all(of_levels):
+            of_prices = zip(moves(_on(panel, priced)), of_levels, strict=True)
+            adjustment += compress(columns, (has_moved and not is_level for has_moved, is_level in of_prices))
+    return Lookups(tuple(levels), tuple(adjustment), tuple(names))
 
 
-def lookup_checks(samples: PanelSamples, features: Features, *, is_pooled: bool, seed: int = 0) -> list[Check]:
+def lookup_checks(
+    samples: PanelSamples, features: Features, *, is_pooled: bool, is_adjusted: bool = False, seed: int = 0
+) -> list[Check]:
     """`lookups` as checks of an audit."""
-    found = lookups(samples, features, is_pooled=is_pooled, seed=seed)
+    found = lookups(samples, features, is_pooled=is_pooled, is_adjusted=is_adjusted, seed=seed)
     asked = count(len(features.features), "feature")
+    given = {LEVELS: found.levels, ADJUSTMENT: found.adjustment, NAMES: found.names}
     return [
         Check(name, WARNING, listed(columns)) if columns else Check(name, PASSED, asked)
-        for name, columns in ((LEVELS, found.levels), (NAMES, found.names))
+        for name, columns in given.items()
     ]
 
 
 def is_asked(feature: Feature) -> bool:
     """Whether a feature may rest on a level or a name: one of a user, or the price itself, alone or within another."""
+    own = _within(feature)
+    return not isinstance(own.compute, Known) and (own.kind in OF_LEVELS or not is_ours(own))
+
+
+def is_outside(feature: Feature) -> bool:
+    """Whether a feature reads a table from outside, alone or within another."""
+    return isinstance(_within(feature).compute, Known)
+
+
+def _within(feature: Feature) -> Feature:
+    """The feature that one across assets, or of a longer interval, is computed from."""
     inner = feature.parameters.get("feature")
     if isinstance(inner, Feature) and (across_of(feature) is not None or feature.kind == "at"):
-        return is_asked(inner)
-    if isinstance(feature.compute, Known):
-        return False
-    return feature.kind in OF_LEVELS or not is_ours(feature)
+        return _within(inner)
+    return feature
 
 
-def with_level(candles: Candles, factor: float) -> Candles:
-    """The same candles with all prices times a factor, and what is counted in units of the asset divided by it."""
+def with_level(candles: Candles, factor: float, *, has_units: bool = False) -> Candles:
+    """The same candles with all prices times a factor, and what is counted in units of the asset divided by it.
+
+    `has_units`: with the same units, as where prices are adjusted for splits and volumes are not.
+    """
     prices = [pl.col(name) * factor for name in ("open", "high", "low", "close")]
     units = [pl.col(name) / factor for name in ("volume", "taker_volume") if name in candles.frame.columns]
-    return replace(candles, frame=candles.frame.with_columns(*prices, *units))
+    return replace(candles, frame=candles.frame.with_columns(*prices, *([] if has_units else units)))
+
+
+def with_steps(candles: Candles, generator: np.random.Generator) -> Candles:
+    """The same candles with a level `FINER` times as high at the same step of the price: each price is drawn from those that
+    are rounded to it. The same candles where prices have no step in common.
+    """
+    open_, high, low, close = (np.array(each) for each in (candles.open, candles.high, candles.low, candles.close))
+    digits = next((d for d in range(MOST_DIGITS + 1) if _are_rounded((open_, high, low, close), d)), None)
+    if digits is None:
+        return candles
+
+    def drawn(prices: np.ndarray) -> np.ndarray:
+        return np.maximum(prices + generator.uniform(-0.5, 0.5, len(prices)) * 10.0**-digits, 0.25 * 10.0**-digits)
+
+    new_close, new_open = drawn(close), drawn(open_)
+    repeats = np.append(False, open_[1:] == close[:-1])  # an open at the close before stays there
+    new_open[repeats] = new_close[:-1][repeats[1:]]
+    top, bottom = np.maximum(new_open, new_close), np.minimum(new_open, new_close)
+    new_high = np.where(high == np.maximum(open_, close), top, np.maximum(drawn(high), top))
+    new_low = np.where(low == np.minimum(open_, close), bottom, np.minimum(drawn(low), bottom))
+    prices = {"open": new_open, "high": new_high, "low": new_low, "close": new_close}
+    finer = {name: np.round(FINER * each, digits) for name, each in prices.items()}
+    return replace(with_level(candles, FINER), frame=with_level(candles, FINER).frame.with_columns(**finer))
+
+
+def _are_rounded(prices: Sequence[np.ndarray], digits: int) -> bool:
+    return all(np.allclose(np.round(each, digits), each, rtol=1e-12, atol=1e-12) for each in prices)
 
 
 def _innermost(feature: Feature) -> Feature:
@@ -110,10 +179,8 @@ def _on(panel: Panel, assets: Sequence[Candles]) -> Panel:
 
 def _moves(feature: Feature, panel: Panel, before: Sequence[np.ndarray], *, is_scaled: bool) -> list[bool]:
     """Of each column, whether it is another one than before; all columns of a feature that cannot be computed."""
-    try:
-        with np.errstate(all="ignore"), ignoring(Warning):
-            after = panel_inputs(panel, Features(feature), are_checked=True)
-    except Exception:  # whatever a user's function raises: it is computed on the panel's own candles
+    after = _computed(feature, panel)
+    if after is None:
         return [True] * before[0].shape[1]
     found = []
     for column in range(before[0].shape[1]):
@@ -122,6 +189,36 @@ def _moves(feature: Feature, panel: Panel, before: Sequence[np.ndarray], *, is_s
         moved, values = (sum(each) for each in zip(*counts, strict=True))
         found.append(moved > FEW * values)
     return found
+
+
+def _moves_with_steps(feature: Feature, panel: Panel, before: Sequence[np.ndarray]) -> list[bool]:
+    """Of each column, whether its mean moves in every second asset of the panel, which have finer steps of the price."""
+    after = _computed(feature, panel)
+    if after is None:
+        return [True] * before[0].shape[1]
+    found = []
+    for column in range(before[0].shape[1]):
+        shifts = [_shift(one[:, column], two[:, column]) for one, two in zip(before, after, strict=True)]
+        values = np.concatenate([one[:, column] for one in before])
+        spread = float(np.nanstd(values)) if np.isfinite(values).any() else 0.0
+        moved = float(np.mean(shifts[1::2]) - np.mean(shifts[::2])) if len(shifts) > 1 else 0.0
+        found.append(abs(moved) > MOST_OF_STEPS * spread + TINY)
+    return found
+
+
+def _computed(feature: Feature, panel: Panel) -> list[np.ndarray] | None:
+    """Values of a feature by asset; None where it cannot be computed."""
+    try:
+        with np.errstate(all="ignore"), ignoring(Warning):
+            return panel_inputs(panel, Features(feature), are_checked=True)
+    except Exception:  # whatever a user's function raises: it is computed on the panel's own candles
+        return None
+
+
+def _shift(one: np.ndarray, two: np.ndarray) -> float:
+    """By how much the mean moves, of the values that are known before and after."""
+    is_known = np.isfinite(one) & np.isfinite(two)
+    return float((two[is_known] - one[is_known]).mean()) if is_known.any() else 0.0
 
 
 def _moved(one: np.ndarray, two: np.ndarray, *, is_scaled: bool) -> tuple[int, int]:

@@ -23,7 +23,8 @@ def study_parts(recipe: Mapping[str, Any], *, remedy: str) -> dict[str, Any]:
     with restoring(recipe, NEEDED, remedy=remedy):
         parts = {name: restore(recipe[name]) for name in PARTS}
         baselines = tuple(_baseline(each) for each in recipe["baselines"])
-        return parts | {"cash": recipe["cash"], "baselines": baselines, "seeds": recipe["seeds"]}
+        others = {"cash": recipe["cash"], "seeds": recipe["seeds"], "adjusted": recipe.get("adjusted", False)}
+        return parts | others | {"baselines": baselines}
 
 
 def _baseline(description: Any) -> Any:

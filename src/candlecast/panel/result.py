@@ -261,6 +261,7 @@ class PanelResult:
             audit=self.audit.line if self.audit else NO_AUDIT,
             leaks=self.audit.failures if self.audit else (),
             levels=self.audit.level_features if self.audit else "",
+            adjustment=self.audit.adjustment_features if self.audit else "",
             names=self.audit.name_features if self.audit else "",
             outside=outside_names(self.recipe),
             tables=table_names(self.recipe),

@@ -72,6 +72,9 @@ class PanelStudy:
     `baselines`: `Reversal`, `Momentum` and models on the same folds, traded by the same rule; reversal, momentum and a linear
     regression when not given. `seeds`: trainings per fold; scores are their mean.
 
+    `adjusted`: volumes, and figures per share in tables from outside, are adjusted for splits as the prices are, or nothing is
+    (coins). Without it no edge is claimed where features compare assets by value traded or by figures over prices.
+
     >>> study = PanelStudy(model=LinearRegression(window=5), rule=TopBottom(2), baselines=())
     >>> study.rule
     TopBottom(k=2, gross=1.0, long_only=False)
@@ -87,6 +90,7 @@ class PanelStudy:
     universe: Universe | None = None
     baselines: tuple[Scored | Model, ...] | None = None
     seeds: int = 3
+    adjusted: bool = False
 
     def __post_init__(self) -> None:
         require_kinds(self)
@@ -145,6 +149,7 @@ class PanelStudy:
             "universe": universe and {"symbols": len(universe.symbols), "fingerprint": universe.fingerprint},
             "baselines": [describe(each) for each in self.baselines_on(features)],
             "seeds": self.seeds,
+            "adjusted": self.adjusted,
             "window": self._window(features),
             "seed": seed,
         }
@@ -256,7 +261,9 @@ class PanelStudy:
     ) -> AuditReport:
         """The quick audit of the first seed's trainings."""
         first = [part for part in parts if part.job.job.seed == seed] or parts
-        return audit_panel(samples, first, model=self.model, features=features, rule=self.rule)
+        return audit_panel(
+            samples, first, model=self.model, features=features, rule=self.rule, is_adjusted=self.adjusted
+        )
 
     def _window(self, features: Features) -> int:
         models = [
